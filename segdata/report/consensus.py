@@ -21,33 +21,33 @@ _FIRST = 5  # defects that are shown
 _WORST = 3  # categories of each annotator that are shown
 
 
-def consensus_text(found: Consensus, paper: Console) -> str:
+def consensus_text(result: Consensus, console: Console) -> str:
     """What was written, what is undecided, and a line for each annotator against the others."""
-    said = f"{found.target}: {count_noun(found.images, 'image')}, {count_noun(found.segments, 'segment')}"
-    lines = [f"{paper.paint('written', 'good')} {said}"]
-    share = "" if found.min_support == 0.5 else f", each with more than {format_percent(found.min_support)} behind it"
+    said = f"{result.target}: {count_noun(result.images, 'image')}, {count_noun(result.segments, 'segment')}"
+    lines = [f"{console.paint('written', 'good')} {said}"]
+    share = "" if result.min_support == 0.5 else f", each with more than {format_percent(result.min_support)} behind it"
     facts = {
-        "consensus": f"of {join_words(found.annotators, 6)}, by {_METHODS[found.method]}{share}",
-        "drawn": f"{count_noun(found.drawn, 'segment')} by all of them",
-        "undecided": _undecided(found),
-        "left out": _left_out(found),
-        "alone": _alone(found),
+        "consensus": f"of {join_words(result.annotators, 6)}, by {_METHODS[result.method]}{share}",
+        "drawn": f"{count_noun(result.drawn, 'segment')} by all of them",
+        "undecided": _undecided(result),
+        "left out": _left_out(result),
+        "alone": _alone(result),
     }
     for name, told in facts.items():
         if told:
-            lines += paper.wrap(told, f"{name:<11}", " " * 11)
-    lines += [line for remark in found.remarks for line in paper.wrap(remark)]
-    if found.against_others:
-        lines += ["", *_against(found, paper)]
-    if found.defect_list:
-        lines += ["", *_defects(found, paper)]
+            lines += console.wrap(told, f"{name:<11}", " " * 11)
+    lines += [line for remark in result.remarks for line in console.wrap(remark)]
+    if result.against_others:
+        lines += ["", *_against(result, console)]
+    if result.defect_list:
+        lines += ["", *_defects(result, console)]
     return "\n".join(lines) + "\n"
 
 
-def _undecided(found: Consensus) -> str:
-    if not found.without_consensus.regions:
+def _undecided(result: Consensus) -> str:
+    if not result.without_consensus.regions:
         return "nothing"
-    undecided = found.without_consensus
+    undecided = result.without_consensus
     share = format_percent(undecided.pixels / max(undecided.of_pixels, 1))
     where = f"{count_noun(undecided.pixels, 'pixel')} in {count_noun(undecided.regions, 'region')}, "
     where += f"{share} of all labelled pixels"
@@ -57,55 +57,55 @@ def _undecided(found: Consensus) -> str:
     return f"{where}; {undecided.category!r} in the dataset{new}"
 
 
-def _left_out(found: Consensus) -> str:
+def _left_out(result: Consensus) -> str:
     parts = []
-    if found.rejected:
-        parts.append(f"{count_noun(found.rejected, 'thing')} that too few drew")
-    if found.disputed:
-        parts.append(f"{count_noun(found.disputed, 'thing')} in dispute, whose pixels are undecided")
+    if result.rejected:
+        parts.append(f"{count_noun(result.rejected, 'thing')} that too few drew")
+    if result.disputed:
+        parts.append(f"{count_noun(result.disputed, 'thing')} in dispute, whose pixels are undecided")
     return join_words(parts)
 
 
-def _alone(found: Consensus) -> str:
-    if not found.alone:
+def _alone(result: Consensus) -> str:
+    if not result.alone:
         return ""
-    said = f"{count_noun(len(found.alone), 'image')} that fewer than two annotated"
-    return f"{said} {'is' if len(found.alone) == 1 else 'are'} not annotated: {join_words(found.alone, 3)}"
+    said = f"{count_noun(len(result.alone), 'image')} that fewer than two annotated"
+    return f"{said} {'is' if len(result.alone) == 1 else 'are'} not annotated: {join_words(result.alone, 3)}"
 
 
-def _defects(found: Consensus, paper: Console) -> Iterator[str]:
+def _defects(result: Consensus, console: Console) -> Iterator[str]:
     counts = ", ".join(
-        f"{code} {count:,}" for code, count in sorted(Counter(each.code for each in found.defect_list).items())
+        f"{code} {count:,}" for code, count in sorted(Counter(each.code for each in result.defect_list).items())
     )
-    errors = f", {count_noun(found.n_errors, 'error')}: what they concern may be missing" if found.n_errors else ""
-    style = "error" if found.n_errors else "warning"
-    yield from paper.wrap(f"met while reading: {counts}{errors}", style=style)
-    for each in found.defect_list[:_FIRST]:
+    errors = f", {count_noun(result.n_errors, 'error')}: what they concern may be missing" if result.n_errors else ""
+    style = "error" if result.n_errors else "warning"
+    yield from console.wrap(f"met while reading: {counts}{errors}", style=style)
+    for each in result.defect_list[:_FIRST]:
         at = " ".join(filter(None, (each.code, each.file or each.image, each.annotator)))
-        yield from paper.wrap(f"{at}: {each.message}", "  ", "    ")
-    if len(found.defect_list) > _FIRST:
-        yield f"  … and {len(found.defect_list) - _FIRST:,} more"
+        yield from console.wrap(f"{at}: {each.message}", "  ", "    ")
+    if len(result.defect_list) > _FIRST:
+        yield f"  … and {len(result.defect_list) - _FIRST:,} more"
 
 
-def _against(found: Consensus, paper: Console) -> Iterator[str]:
-    things = any(each.f1.n for each in found.against_others)
+def _against(result: Consensus, console: Console) -> Iterator[str]:
+    things = any(each.f1.n for each in result.against_others)
     heads = ["annotator", "images", "IoU", "missed", "extra", "larger by"]
     heads[3:3] = ["F1 of things"] if things else []
-    yield paper.paint("each annotator against the consensus of the others", "bold")
-    yield from table(heads, [_row(each, things) for each in found.against_others])
+    yield console.paint("each annotator against the consensus of the others", "bold")
+    yield from table(heads, [_row(each, things) for each in result.against_others])
     said = (
         "IoU of the pixels of all images, mean by category, with its interval. missed: the share of the others' pixels "
         "that the annotator lacks and would gain; extra: the share of the annotator's that would be lost; larger by: "
         "where boundaries are, in px, or mm where the spacing is known."
     )
-    if len(found.annotators) == 2:
+    if len(result.annotators) == 2:
         said += " With two annotators each is compared with the other."
-    yield from paper.wrap(said, style="dim")
-    for each in found.against_others:
+    yield from console.wrap(said, style="dim")
+    for each in result.against_others:
         known = sorted(each.categories, key=lambda of: of.value.value)[:_WORST]
         if len(each.categories) > 1:
             told = ", ".join(f"{of.category} {score_with_interval(of.score, of.value)}" for of in known)
-            yield from paper.wrap(f"{each.annotator}, least with the others: {told}", "", "  ")
+            yield from console.wrap(f"{each.annotator}, least with the others: {told}", "", "  ")
 
 
 def _row(each: AgainstOthers, things: bool) -> list[str]:
@@ -121,9 +121,9 @@ def _row(each: AgainstOthers, things: bool) -> list[str]:
     return cells
 
 
-def consensus_json(found: Consensus) -> str:
+def consensus_json(result: Consensus) -> str:
     """The report as JSON; the same input gives the same text."""
-    return format_json(encode_result(found, ConsensusReport, rounded=True))
+    return format_json(encode_result(result, ConsensusReport, rounded=True))
 
 
 def undecided_csv(regions: Iterable[UndecidedRegion], annotators: Sequence[str]) -> str:

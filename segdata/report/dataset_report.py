@@ -336,8 +336,8 @@ def dataset_report_html(report: DatasetReport, typed: Sequence[str]) -> str:
 
 
 def _precision_text(rule: RuleProgress) -> str:
-    found = rule_precision(rule)
-    return "-" if found.value is None else f"{found.value:.0%} ({found.low:.0%} to {found.high:.0%})"
+    precision = rule_precision(rule)
+    return "-" if precision.value is None else f"{precision.value:.0%} ({precision.low:.0%} to {precision.high:.0%})"
 
 
 def _parts(report: DatasetReport) -> list[Part]:

@@ -23,8 +23,7 @@ def split_text(deal: SplitAssignment, n_alike: int, console: Console) -> str:
         [name, f"{n:,}", f"{n / total:.2%}", f"{share:.2%}"]
         for name, n, share in zip(deal.parts, deal.n_images.tolist(), deal.wanted.tolist(), strict=True)
     ]
-    head, *lines = table(("part", "images", "share", "wanted"), rows)
-    lines = [console.paint(head, "bold"), *lines]
+    lines = console.table(("part", "images", "share", "wanted"), rows)
     if deal.n_units < int(deal.n_images.sum()):
         largest = count_noun(deal.largest, "image")
         text = f"{count_noun(deal.n_units, 'group')} of images that stay together; the largest has {largest}"
@@ -50,9 +49,7 @@ def _balance(deal: SplitAssignment, console: Console) -> Iterator[str]:
     for row in shown:
         cells = ["/".join(f"{share:.0%}"[:-1] for share in deal.shares[row, measure]) for measure in range(3)]
         rows.append([shorten(deal.categories[row], 20), *cells, f"{worst[row]:.1%}"])
-    head, *lines = table(("% by part of the", *MEASURES, "deviation"), rows)
-    yield console.paint(head, "bold")
-    yield from lines
+    yield from console.table(("% by part of the", *MEASURES, "deviation"), rows)
     mean = ", ".join(
         f"{value:.2%} of {name}" for name, value in zip(MEASURES, deal.deviation.mean(axis=0), strict=True)
     )
@@ -99,16 +96,17 @@ def sample_text(draw: ImageSample, console: Console) -> str:
         text = f"{n - len(draw.short)} of {count_noun(n, 'category')} have {draw.wanted} segments or more"
         lines += console.wrap(f"{text}{', or all that exist' if _all_there(draw) else ''}")
     if draw.strata:
-        head, *rows = table(("stratum", "images", "drawn"), [[a, f"{b:,}", f"{c:,}"] for a, b, c in draw.strata])
-        lines += ["", console.paint(head, "bold"), *rows]
+        lines += [
+            "",
+            *console.table(("stratum", "images", "drawn"), [[a, f"{b:,}", f"{c:,}"] for a, b, c in draw.strata]),
+        ]
     order = np.lexsort((draw.segments, draw.drawn))
     listed = [
         [shorten(draw.categories[row], 40), f"{draw.segments[row]:,}", f"{draw.drawn[row]:,}"]
         for row in order[:_SAMPLE_LISTED].tolist()
     ]
     if listed:
-        head, *rest = table(("category", "segments", "drawn"), listed)
-        lines += ["", console.paint(head, "bold"), *rest]
+        lines += ["", *console.table(("category", "segments", "drawn"), listed)]
     if len(order) > _SAMPLE_LISTED:
         lines += console.wrap(f"{len(order) - _SAMPLE_LISTED} other categories have more", style="dim")
     return "\n".join(lines) + "\n"

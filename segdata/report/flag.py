@@ -56,18 +56,18 @@ _BUDGETS = ("0.01", "0.05", "0.1")
 _ENDLESS = 1_000_000  # columns: nothing is broken
 
 
-def flag_text(flagged: FlagResult, asked: ReportContext, paper: Console, report: str | None = None) -> str:
+def flag_text(flagged: FlagResult, asked: ReportContext, console: Console, report: str | None = None) -> str:
     """The report, in lines of at most `paper.width` columns; `report`: the path of the JSON report, if there is one."""
     room = asked.max_findings
-    lines = [*_head(flagged, asked, paper), ""]
+    lines = [*_head(flagged, asked, console), ""]
     groups = group_by_rule(flagged.validation.findings)
     for group in sorted(groups, key=lambda group: (-_highest_score(group), group[0].code)):
         shown = group[: FIRST if room is None else room]
         room = None if room is None else room - len(shown)
-        lines += [*rule_section(group, shown, asked, paper), ""]
-    for part in (_trust(flagged, paper), _worst_images(flagged, paper), _quality(flagged.quality, paper)):
+        lines += [*rule_section(group, shown, asked, console), ""]
+    for part in (_trust(flagged, console), _worst_images(flagged, console), _quality(flagged.quality, console)):
         lines += [*part, ""] if part else []
-    return "\n".join([*lines, *_next(flagged, asked, report, paper)]) + "\n"
+    return "\n".join([*lines, *_next(flagged, asked, report, console)]) + "\n"
 
 
 def flag_statements(flagged: FlagResult) -> list[str]:
@@ -81,20 +81,20 @@ def _highest_score(group: Sequence[Finding]) -> float:
     return max(2.0 if finding.score is None else finding.score for finding in group)
 
 
-def _head(flagged: FlagResult, asked: ReportContext, paper: Console) -> Iterator[str]:
+def _head(flagged: FlagResult, asked: ReportContext, console: Console) -> Iterator[str]:
     validation = flagged.validation
-    name = shorten(validation.dataset, paper.width - len("segdata flag "))
-    yield paper.paint(f"segdata flag {name}", "bold")
+    name = shorten(validation.dataset, console.width - len("segdata flag "))
+    yield console.paint(f"segdata flag {name}", "bold")
     size = f"{count_noun(validation.n_images, 'image')}, {count_noun(validation.n_segments, 'segment')}"
-    yield from paper.wrap(f"{asked.profile.format}, {asked.profile.task}: {size}", "", "  ", "dim")
-    yield from paper.wrap(f"judged by {_judge(flagged)}", "", "  ", "dim")
+    yield from console.wrap(f"{asked.profile.format}, {asked.profile.task}: {size}", "", "  ", "dim")
+    yield from console.wrap(f"judged by {_judge(flagged)}", "", "  ", "dim")
     if flagged.plan is not None:
         choices = ", ".join(f"{choice} {value}" for choice, value, _ in flagged.plan.told())
-        yield from paper.wrap(f"chosen: {choices} (--format json has the reasons)", "", "  ", "dim")
+        yield from console.wrap(f"chosen: {choices} (--format json has the reasons)", "", "  ", "dim")
     for note in flagged.notes:
-        yield from paper.wrap(note, "", "  ", "warning")
+        yield from console.wrap(note, "", "  ", "warning")
     yield ""
-    yield from _amount(flagged, paper)
+    yield from _amount(flagged, console)
 
 
 def _judge(flagged: FlagResult) -> str:
@@ -117,34 +117,34 @@ def _remedies(plan: TrainingPlan | None) -> str:
     )
 
 
-def _amount(flagged: FlagResult, paper: Console) -> Iterator[str]:
+def _amount(flagged: FlagResult, console: Console) -> Iterator[str]:
     labels = [finding for finding in flagged.validation.findings if finding.correction is not None]
     if not labels and all(trust.reason is not None for trust in flagged.trust):
         message = f"the model is too weak for every category: {_remedies(flagged.plan)}"
-        yield from paper.wrap(message, "", "  ", "warning")
+        yield from console.wrap(message, "", "  ", "warning")
     elif not labels:
-        yield from paper.pieces(("nothing to review", "good"))
+        yield from console.pieces(("nothing to review", "good"))
     else:
         share = 100 * len(labels) / max(flagged.n_judged, 1)
         of = f"of {count_noun(flagged.n_judged, 'label')} ({share:.1f} %), the worst first"
-        yield from paper.pieces((f"review {len(labels):,}", "bold"), (of, None))
+        yield from console.pieces((f"review {len(labels):,}", "bold"), (of, None))
         expected = flagged.expected
         numbers = f"about {expected.n:.0f} of them are wrong ({expected.low:.0f} to {expected.high:.0f})"
-        yield from paper.wrap(f"{numbers}, if real errors look like the injected ones")
+        yield from console.wrap(f"{numbers}, if real errors look like the injected ones")
     if flagged.n_left_out:
         more = f"{flagged.n_left_out:,} more are above their thresholds; --budget sets how many are listed"
-        yield from paper.wrap(more, style="dim")
+        yield from console.wrap(more, style="dim")
     if flagged.validation.decided:
         decided = f"{count_noun(flagged.validation.decided, 'finding')} that reviewers have decided"
-        yield from paper.wrap(f"not listed: {decided} (--include-reviewed lists them)", style="dim")
+        yield from console.wrap(f"not listed: {decided} (--include-reviewed lists them)", style="dim")
     if flagged.annotate_next:
         first = [shorten(name, 44) for name in flagged.annotate_next[:_IMAGES]]
         rest = len(flagged.annotate_next) - len(first)
         more = f" and {rest:,} more, all in --format json" if rest else ""
-        yield from paper.wrap(f"annotate next: {', '.join(first)}{more}")
+        yield from console.wrap(f"annotate next: {', '.join(first)}{more}")
 
 
-def _trust(flagged: FlagResult, paper: Console) -> list[str]:
+def _trust(flagged: FlagResult, console: Console) -> list[str]:
     rows = [
         [
             shorten(trust.category, 30),
@@ -156,14 +156,14 @@ def _trust(flagged: FlagResult, paper: Console) -> list[str]:
         for trust in sorted(flagged.trust, key=lambda trust: trust.iou or 0.0)
         if trust.reason is None
     ]
-    lines = [paper.paint("how reliable it is", "bold")]
+    lines = [console.paint("how reliable it is", "bold")]
     if rows:
         heads = ("category", "IoU", "AUROC", "injected", "threshold")
         lines += [f"  {line}" for line in table(heads, rows)]
-    return [*lines, *_weak(flagged, paper, "  ")]
+    return [*lines, *_weak(flagged, console, "  ")]
 
 
-def _weak(flagged: FlagResult, paper: Console, indent: str) -> list[str]:
+def _weak(flagged: FlagResult, console: Console, indent: str) -> list[str]:
     """The categories without findings because the model cannot predict them."""
     weak = [trust for trust in flagged.trust if trust.reason is not None and trust.iou is not None]
     if not weak:
@@ -171,7 +171,9 @@ def _weak(flagged: FlagResult, paper: Console, indent: str) -> list[str]:
     named = ", ".join(f"{trust.category} ({_missed_limit(trust)})" for trust in weak)
     rest = "its ranking is" if len(weak) == 1 else "their rankings are"
     needed = f"(IoU {MIN_IOU} and AUROC {MIN_AUROC} are needed)"
-    return paper.wrap(f"the model is too weak for {named}: {rest} left out {needed}", indent, indent + "  ", "warning")
+    return console.wrap(
+        f"the model is too weak for {named}: {rest} left out {needed}", indent, indent + "  ", "warning"
+    )
 
 
 def _missed_limit(trust: CategoryTrust) -> str:
@@ -180,7 +182,7 @@ def _missed_limit(trust: CategoryTrust) -> str:
     return f"{name} {_number(None if value is None else math.floor(100 * value) / 100)}"
 
 
-def _worst_images(flagged: FlagResult, paper: Console) -> list[str]:
+def _worst_images(flagged: FlagResult, console: Console) -> list[str]:
     count: dict[str, int] = {}
     for finding in flagged.validation.findings:
         if finding.image is not None:
@@ -192,10 +194,10 @@ def _worst_images(flagged: FlagResult, paper: Console) -> list[str]:
     if len(flagged.looks) < 2 or all(trust.reason is not None for trust in flagged.trust):
         return []
     lines = table(("image", "score", "findings"), rows)
-    return [paper.paint("worst images", "bold"), *(f"  {line}" for line in lines)]
+    return [console.paint("worst images", "bold"), *(f"  {line}" for line in lines)]
 
 
-def _quality(qualities: Sequence[DetectionQuality], paper: Console) -> list[str]:
+def _quality(qualities: Sequence[DetectionQuality], console: Console) -> list[str]:
     if not qualities:
         return []
     rows = [
@@ -210,7 +212,7 @@ def _quality(qualities: Sequence[DetectionQuality], paper: Console) -> list[str]
         for quality in qualities
     ]
     heads = ("errors", "known", "AUROC", "AP / chance", "P@50", *(f"R@{float(share):.0%}" for share in _BUDGETS))
-    return [paper.paint("known errors", "bold"), *(f"  {line}" for line in table(heads, rows))]
+    return [console.paint("known errors", "bold"), *(f"  {line}" for line in table(heads, rows))]
 
 
 def _interval(interval: Interval) -> str:
@@ -222,7 +224,7 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def _next(flagged: FlagResult, asked: ReportContext, report: str | None, paper: Console) -> Iterator[str]:
+def _next(flagged: FlagResult, asked: ReportContext, report: str | None, console: Console) -> Iterator[str]:
     again = ["flag", *asked.typed, *asked.selection]
     file = "flag.json" if report is None else shlex.quote(report)
     steps = []
@@ -234,7 +236,7 @@ def _next(flagged: FlagResult, asked: ReportContext, report: str | None, paper: 
         steps.append((["browse", *asked.typed, f"--findings {file}"], "review the findings and the proposals"))
     if flagged.validation.findings:
         steps.append((["explain", flagged.validation.findings[0].code], "what it means, and what to do"))
-    yield from next_steps(steps, paper)
+    yield from next_steps(steps, console)
 
 
 _VAGUE = 0.5  # an interval that is wider tells no rate
@@ -287,11 +289,11 @@ class ErrorRow(msgspec.Struct, frozen=True, kw_only=True):
     regions: Part
 
     @staticmethod
-    def of_errors(found: LabelErrors) -> "ErrorRow":
+    def of_errors(result: LabelErrors) -> "ErrorRow":
         """The row of what is known."""
-        every, parts = found.every, []
-        for each in (found.labels, found.regions):
-            parts.append(Part(value=each.n, low=each.low, high=each.high, of=each.of if found.apart else None))
+        every, parts = result.every, []
+        for each in (result.labels, result.regions):
+            parts.append(Part(value=each.n, low=each.low, high=each.high, of=each.of if result.apart else None))
         return ErrorRow(value=every.n, low=every.low, high=every.high, of=every.of, labels=parts[0], regions=parts[1])
 
 
@@ -326,9 +328,9 @@ def _estimated(sample: SampledReview, told: Sequence[Finding | None], place: Int
     parts = []
     for is_label, of in ((True, sample.labels), (False, None if sample.labels is None else every.of - sample.labels)):
         mine = np.array([each is None or bool(each.segments) == is_label for each in told])
-        found = _among(chosen, mine, place, wrong)
+        result = _among(chosen, mine, place, wrong)
         n = every.of if of is None else of
-        parts.append(replace(found, low=min(found.low, n), high=min(found.high, n), of=n))
+        parts.append(replace(result, low=min(result.low, n), high=min(result.high, n), of=n))
     labels, regions = parts
     return LabelErrors(every, labels, regions, sample.labels is not None)
 
@@ -341,32 +343,35 @@ def _among(chosen: ReviewSample, mine: Flags, place: Ints, wrong: Flags) -> Erro
     return estimate_errors(some, number[place[judged]], (wrong & mine[place])[judged])
 
 
-def errors_in_words(found: LabelErrors) -> str:
+def errors_in_words(result: LabelErrors) -> str:
     """The estimate in words."""
-    rate, low, high = found.every.rate
+    rate, low, high = result.every.rate
     if np.isnan(rate):
-        what = f"{found.every.of:,} labels and regions that nobody labelled"
+        what = f"{result.every.of:,} labels and regions that nobody labelled"
         return f"between {low:.1%} and {high:.1%} of {what} are wrong: of those drawn by lot none is decided"
-    told = [_share(found.labels, "label", "wrong"), _share(found.regions, "region", "missing", "that nobody labelled")]
-    if not found.apart:
-        return _numbers(found)
-    why = "; few were drawn by lot and decided" if found.is_vague else ""
+    told = [
+        _share(result.labels, "label", "wrong"),
+        _share(result.regions, "region", "missing", "that nobody labelled"),
+    ]
+    if not result.apart:
+        return _numbers(result)
+    why = "; few were drawn by lot and decided" if result.is_vague else ""
     return f"{', and '.join(filter(None, told))}, with 95 % confidence{why}"
 
 
-def _share(found: ErrorEstimate, thing: str, what: str, more: str = "") -> str:
+def _share(result: ErrorEstimate, thing: str, what: str, more: str = "") -> str:
     """How many of some things; nothing where there are none, and no value where it says next to nothing."""
-    if not found.of:
+    if not result.of:
         return ""
-    rate, low, high = found.rate
-    of = f"{count_noun(found.of, thing)}{more and f' {more}'}"
+    rate, low, high = result.rate
+    of = f"{count_noun(result.of, thing)}{more and f' {more}'}"
     if high - low > _VAGUE:
         return f"from {low:.1%} to {high:.1%} of {of} are {what}"
     return f"about {rate:.1%} of {of} are {what} ({low:.1%} to {high:.1%})"
 
 
-def _numbers(found: LabelErrors) -> str:
-    labels, regions = found.labels, found.regions
+def _numbers(result: LabelErrors) -> str:
+    labels, regions = result.labels, result.regions
     return (
         f"about {labels.n:,.0f} labels are wrong ({labels.low:,.0f} to {labels.high:,.0f}), and about {regions.n:,.0f} "
         f"are missing ({regions.low:,.0f} to {regions.high:,.0f}), with 95 % confidence"

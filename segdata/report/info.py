@@ -31,9 +31,7 @@ def _shape_lines(shapes: pd.DataFrame, console: Console) -> Iterator[str]:
             area = f"{_number(middle['area'])} ({low}-{high})"
             others = [_number(middle[name]) for name in _SHAPE_MEASURES[1:]]
             rows.append([shorten(str(row["category"]), 18), f"{row['objects']:,}", unit, area, *others])
-    head, *lines = table(("category", "things", "", "area (quartiles)", *_SHAPE_MEASURES[1:]), rows, left=(0, 2))
-    yield console.paint(head, "bold")
-    yield from lines
+    yield from console.table(("category", "things", "", "area (quartiles)", *_SHAPE_MEASURES[1:]), rows, left=(0, 2))
     text = (
         "medians; length and width: of the ellipse with the same moments; feret: the largest diameter; perimeter: edges"
     )
@@ -124,9 +122,7 @@ def _raster_rule_lines(summary: Summary, console: Console) -> Iterator[str]:
         [rule, f"{differing:,}", f"{n_drawn:,}", f"{pixels:,}"]
         for rule, (n_drawn, differing, pixels) in summary.raster_rules.items()
     ]
-    head, *lines = table(("raster rule", "differing", "of", "pixels"), rows, left=(0,))
-    yield console.paint(head, "bold")
-    yield from lines
+    yield from console.table(("raster rule", "differing", "of", "pixels"), rows, left=(0,))
     own_rule = summary.profile.raster_rule
     text = f"segments whose polygons have other pixels by that rule than by the rule used here: {own_rule}"
     yield from console.wrap(text, style="dim")
@@ -190,9 +186,7 @@ def _strata_lines(summary: Summary, console: Console) -> Iterator[str]:
     ]
     for row in rows:
         row[0] = shorten(row[0], max(console.width - 52, 12))
-    head, *lines = table((f"by {summary.by}", "images", "annotations", "segments", "effective categories"), rows)
-    yield console.paint(head, "bold")
-    yield from lines
+    yield from console.table((f"by {summary.by}", "images", "annotations", "segments", "effective categories"), rows)
     shares = summary.strata.pivot_table(index="name", columns="stratum", values="share", sort=False)
     names = [name for name in summary.categories["name"] if name in shares.index]
     largest = summary.portions.sort_values("images", ascending=False, kind="stable")["stratum"]

@@ -38,21 +38,24 @@ _HEADINGS: dict[ReasonKind, str] = {
 assert set(_HEADINGS) == set(get_args(ReasonKind))
 
 
-def pilot_text(found: PilotResult, paper: Console) -> str:
+def pilot_text(result: PilotResult, console: Console) -> str:
     """What the campaign will hold, a line per category, and last the verdict with its reasons."""
-    lines = [paper.paint(f"segdata pilot {shorten(found.dataset, paper.width - 14)}", "bold"), *_whole(found, paper)]
-    lines += ["", *_categories(found, paper)]
-    if found.agreement is not None:
-        lines += ["", *_agreement_lines(found.agreement, paper)]
+    lines = [
+        console.paint(f"segdata pilot {shorten(result.dataset, console.width - 14)}", "bold"),
+        *_whole(result, console),
+    ]
+    lines += ["", *_categories(result, console)]
+    if result.agreement is not None:
+        lines += ["", *_agreement_lines(result.agreement, console)]
     for blocks, heading in ((True, "before the campaign"), (False, "advice")):
-        reasons = [reason for reason in found.reasons if reason.blocks is blocks]
+        reasons = [reason for reason in result.reasons if reason.blocks is blocks]
         if reasons:
-            lines += ["", paper.paint(heading, "bold"), *_reasons(reasons, "error" if blocks else "info", paper)]
-    return "\n".join([*lines, "", *_verdict(found, paper)]) + "\n"
+            lines += ["", console.paint(heading, "bold"), *_reasons(reasons, "error" if blocks else "info", console)]
+    return "\n".join([*lines, "", *_verdict(result, console)]) + "\n"
 
 
-def _whole(found: PilotResult, paper: Console) -> Iterator[str]:
-    outlook, plan = found.outlook, found.plan
+def _whole(result: PilotResult, console: Console) -> Iterator[str]:
+    outlook, plan = result.outlook, result.plan
     alone = outlook.n_units == outlook.n_images
     from_ = "" if alone else f" of {count_noun(outlook.n_units, 'sequence or group', 'sequences or groups')}"
     facts = {
@@ -66,7 +69,7 @@ def _whole(found: PilotResult, paper: Console) -> Iterator[str]:
     }
     for name, said in facts.items():
         if said is not None:
-            yield from paper.wrap(said, f"{name:<11}", " " * 11)
+            yield from console.wrap(said, f"{name:<11}", " " * 11)
 
 
 def _work(outlook: Outlook) -> str:
@@ -76,37 +79,37 @@ def _work(outlook: Outlook) -> str:
     return f"{_range_text(hours)} hours with one annotation an image, by {outlook.timed_by}"
 
 
-def _range_text(found: ProjectedRange) -> str:
+def _range_text(result: ProjectedRange) -> str:
     """A range of hours or money; one number where that is known."""
-    digits = 1 if found.low < 10 else 0
-    low, high = f"{found.low:,.{digits}f}", f"{found.high:,.{digits}f}"
+    digits = 1 if result.low < 10 else 0
+    low, high = f"{result.low:,.{digits}f}", f"{result.high:,.{digits}f}"
     return low if low == high else f"{low} to {high}"
 
 
-def _categories(found: PilotResult, paper: Console) -> Iterator[str]:
-    plan = found.plan
+def _categories(result: PilotResult, console: Console) -> Iterator[str]:
+    plan = result.plan
     heads = ("category", "pilot", "of images", f"in {plan.n_images:,}", f"for {plan.min_instances:,}")
-    rows = [_row(each) for each in found.outlook.categories]
+    rows = [_row(each) for each in result.outlook.categories]
     others = display_width(table(heads[1:], [row[1:] for row in rows])[0])
     for row in rows:
-        row[0] = shorten(row[0], max(paper.width - others - 2, 12))
+        row[0] = shorten(row[0], max(console.width - others - 2, 12))
     head, *lines = table(heads, rows)
-    yield paper.paint(head, "bold")
-    for each, line in zip(found.outlook.categories, lines, strict=True):
-        yield paper.paint(line, None if each.n_images else "dim")
+    yield console.paint(head, "bold")
+    for each, line in zip(result.outlook.categories, lines, strict=True):
+        yield console.paint(line, None if each.n_images else "dim")
     said = (
         f"pilot: images that have it; of images: how many of 100 have it; in {plan.n_images:,}: instances in so many "
         f"images; for {plan.min_instances:,}: images that surely have so many instances. Ranges are right in 19 of 20 "
         "campaigns."
     )
-    yield from paper.wrap(said, style="dim")
+    yield from console.wrap(said, style="dim")
 
 
-def _agreement_lines(found: PilotAgreement, paper: Console) -> Iterator[str]:
-    among = f"{count_noun(found.images, 'image')} of {join_words(found.annotators, 3)}"
-    yield from paper.pieces(("agreement", "bold"), (f"on {among}", None))
+def _agreement_lines(result: PilotAgreement, console: Console) -> Iterator[str]:
+    among = f"{count_noun(result.images, 'image')} of {join_words(result.annotators, 3)}"
+    yield from console.pieces(("agreement", "bold"), (f"on {among}", None))
     rows = []
-    for each in found.categories:
+    for each in result.categories:
         low, high = each.value.low, each.value.high
         rows.append(
             [
@@ -121,7 +124,7 @@ def _agreement_lines(found: PilotAgreement, paper: Console) -> Iterator[str]:
     yield head
     yield from lines
     said = "F1 of segments for things, Dice for all else; without: the one who lowers it most"
-    yield from paper.wrap(f"{said}.", style="dim")
+    yield from console.wrap(f"{said}.", style="dim")
 
 
 def _row(each: CategoryOutlook) -> list[str]:
@@ -135,32 +138,32 @@ def _row(each: CategoryOutlook) -> list[str]:
     ]
 
 
-def _reasons(reasons: Sequence[ReadinessReason], style: str, paper: Console) -> Iterator[str]:
+def _reasons(reasons: Sequence[ReadinessReason], style: str, console: Console) -> Iterator[str]:
     for kind, group in groupby(sorted(reasons, key=_place), key=lambda reason: reason.kind):
         listed = list(group)
         number = f" ({len(listed):,})" if len(listed) > 1 else ""
-        yield from paper.pieces((f"{kind}:", style), (_HEADINGS[kind] + number, None))
+        yield from console.pieces((f"{kind}:", style), (_HEADINGS[kind] + number, None))
         for reason in listed[:FIRST]:
-            yield from paper.wrap(reason.message, "  - ", "    ")
+            yield from console.wrap(reason.message, "  - ", "    ")
         rest = [" and ".join(reason.categories) for reason in listed[FIRST:]]
         if rest:
             more = "" if len(rest) <= 2 * FIRST else f", and {len(rest) - 2 * FIRST:,} more"
-            yield from paper.wrap(f"so too: {', '.join(rest[: 2 * FIRST])}{more}", "  - ", "    ", "dim")
+            yield from console.wrap(f"so too: {', '.join(rest[: 2 * FIRST])}{more}", "  - ", "    ", "dim")
 
 
 def _place(reason: ReadinessReason) -> int:
     return list(_HEADINGS).index(reason.kind)
 
 
-def _verdict(found: PilotResult, paper: Console) -> Iterator[str]:
-    blocking = [reason for reason in found.reasons if reason.blocks]
+def _verdict(result: PilotResult, console: Console) -> Iterator[str]:
+    blocking = [reason for reason in result.reasons if reason.blocks]
     kinds = list(dict.fromkeys(reason.kind for reason in sorted(blocking, key=_place)))
-    ignored = f" (ignored: {', '.join(found.ignored)})" if found.ignored else ""
-    if found.ready:
-        yield from paper.pieces(("ready:", "good"), (f"nothing speaks against the campaign{ignored}", None))
+    ignored = f" (ignored: {', '.join(result.ignored)})" if result.ignored else ""
+    if result.ready:
+        yield from console.pieces(("ready:", "good"), (f"nothing speaks against the campaign{ignored}", None))
     else:
         told = f"{count_noun(len(blocking), 'reason')}: {', '.join(kinds)}{ignored}"
-        yield from paper.pieces(("not ready:", "error"), (told, None))
+        yield from console.pieces(("not ready:", "error"), (told, None))
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True, rename={"campaign": "images", "n_images": "totals_for"}):
@@ -206,18 +209,18 @@ class PilotReport(msgspec.Struct, frozen=True, kw_only=True):
     agreement: PilotAgreement | None
 
 
-def pilot_json(found: PilotResult) -> str:
+def pilot_json(result: PilotResult) -> str:
     """The report as JSON, a line per category, pair and reason; the same input gives the same text."""
     report = PilotReport(
-        dataset=found.dataset,
-        ready=found.ready,
-        campaign=msgspec.convert(found.plan, Campaign, from_attributes=True),
-        pilot=msgspec.convert(found.outlook, PilotSize, from_attributes=True),
-        totals=msgspec.convert(found.outlook, Totals, from_attributes=True),
-        categories=found.outlook.categories,
-        confusable=found.confusable,
-        reasons=found.reasons,
-        ignored=found.ignored,
-        agreement=found.agreement,
+        dataset=result.dataset,
+        ready=result.ready,
+        campaign=msgspec.convert(result.plan, Campaign, from_attributes=True),
+        pilot=msgspec.convert(result.outlook, PilotSize, from_attributes=True),
+        totals=msgspec.convert(result.outlook, Totals, from_attributes=True),
+        categories=result.outlook.categories,
+        confusable=result.confusable,
+        reasons=result.reasons,
+        ignored=result.ignored,
+        agreement=result.agreement,
     )
     return format_json(encode_result(report, rounded=True))

@@ -20,15 +20,17 @@ _LEFT_OUT = 5  # remarks of a text report
 _OF_CATEGORIES = ("iou", "dice", "pq", "sq", "rq", "ap")
 
 
-def evaluation_text(found: Sequence[Evaluation], paper: Console) -> str:
+def evaluation_text(result: Sequence[Evaluation], console: Console) -> str:
     """Each model: its figures with intervals, COCO's twelve numbers, and the categories, the worst ones first."""
-    lines = [paper.paint("segdata evaluate", "bold")]
-    for each in found:
-        lines += ["", paper.paint(f"  {each.model}: {count_noun(each.images, 'image')}", "bold")]
-        lines += [line for said in each.left_out[:_LEFT_OUT] for line in paper.wrap(f"left out: {said}", "  ", "    ")]
+    lines = [console.paint("segdata evaluate", "bold")]
+    for each in result:
+        lines += ["", console.paint(f"  {each.model}: {count_noun(each.images, 'image')}", "bold")]
+        lines += [
+            line for said in each.left_out[:_LEFT_OUT] for line in console.wrap(f"left out: {said}", "  ", "    ")
+        ]
         if len(each.left_out) > _LEFT_OUT:
             lines.append(f"  left out: {len(each.left_out) - _LEFT_OUT:,} more; --format json has all")
-        lines += _scores(each, paper)
+        lines += _scores(each, console)
         ordered = sorted(each.categories, key=lambda category: (math.isnan(category.iou), category.iou))
         cells = [
             [shorten(one.category, 24), *(_rounded(getattr(one, name)) for name in _OF_CATEGORIES)] for one in ordered
@@ -37,25 +39,25 @@ def evaluation_text(found: Sequence[Evaluation], paper: Console) -> str:
     return "\n".join(lines) + "\n"
 
 
-def evaluation_csv(found: Sequence[Evaluation]) -> str:
+def evaluation_csv(result: Sequence[Evaluation]) -> str:
     """A line for each model and category."""
     names = CategoryEvaluation.__struct_fields__
     rows = [
         [each.model, *(None if value != value else value for value in msgspec.structs.astuple(category))]
-        for each in found
+        for each in result
         for category in each.categories
     ]
     return csv_text(["model", *names], rows)
 
 
-def _scores(each: Evaluation, paper: Console) -> Iterator[str]:
+def _scores(each: Evaluation, console: Console) -> Iterator[str]:
     for name, meaning in EVALUATION_SCORES.items():
         value = getattr(each.scores, name)
         ends = "" if math.isnan(value.low) else f" ({value.low:.3f} to {value.high:.3f})"
-        yield from paper.wrap(f"{name:<5}{_rounded(value.value)}{ends}  {meaning}", "  ", "       ")
+        yield from console.wrap(f"{name:<5}{_rounded(value.value)}{ends}  {meaning}", "  ", "       ")
     if not math.isnan(each.ap.AP):
         words = [f"{name} {_rounded(value)}" for name, value in msgspec.structs.asdict(each.ap).items()]
-        yield from paper.wrap(words, "  ", "       ")
+        yield from console.wrap(words, "  ", "       ")
 
 
 def _rounded(value: float) -> str:
@@ -69,65 +71,65 @@ class EvaluationReport(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[ModelEvaluation, ...]
 
 
-def evaluation_json(found: Sequence[Evaluation]) -> str:
+def evaluation_json(result: Sequence[Evaluation]) -> str:
     """The report as JSON, in full precision; the same input gives the same text."""
-    return format_json({"version": 1, "models": [encode_result(each, ModelEvaluation) for each in found]})
+    return format_json({"version": 1, "models": [encode_result(each, ModelEvaluation) for each in result]})
 
 
 _SHOWN = 10  # images of a text report
 _STEPS = 11  # of the operating curve
 
 
-def plan_text(plan: SamplingPlan, quality: DeliveryQuality, paper: Console) -> str:
+def plan_text(plan: SamplingPlan, quality: DeliveryQuality, console: Console) -> str:
     """What to inspect, and what becomes of deliveries of any quality."""
     of = "a delivery" if plan.lot is None else f"{plan.lot:,} images"
-    lines = [paper.paint("segdata acceptance plan", "bold")]
+    lines = [console.paint("segdata acceptance plan", "bold")]
     said = f"inspect {plan.sample:,} of {of}, drawn at random; accept where at most {plan.accept:,} are defective"
-    lines += paper.wrap(said, "  ")
-    lines += paper.wrap(_risks(plan, quality), "  ", style="dim")
+    lines += console.wrap(said, "  ")
+    lines += console.wrap(_risks(plan, quality), "  ", style="dim")
     return "\n".join([*lines, "", *_curve(plan)]) + "\n"
 
 
-def inspection_text(found: Inspection, quality: DeliveryQuality, paper: Console) -> str:
+def inspection_text(result: Inspection, quality: DeliveryQuality, console: Console) -> str:
     """Accepted or not, why, how sure that is, and the worst images."""
-    style = {"accepted": "good", "rejected": "error", "undecided": "warning"}[found.decision]
-    lines = [paper.paint("segdata acceptance judge", "bold"), "  " + paper.paint(found.decision, style)]
-    for said in _reasons(found, quality):
-        lines += paper.wrap(said, "  ")
-    lines += paper.wrap(f"tolerance of boundaries: {tolerance_in_words(found.tolerance)}", "  ", style="dim")
-    if found.missing:
-        names = ", ".join(found.missing[:3]) + (" …" if len(found.missing) > 3 else "")
-        lines += paper.wrap(
-            f"{count_noun(len(found.missing), 'gold image')} did not come back: {names}", "  ", style="warning"
+    style = {"accepted": "good", "rejected": "error", "undecided": "warning"}[result.decision]
+    lines = [console.paint("segdata acceptance judge", "bold"), "  " + console.paint(result.decision, style)]
+    for said in _reasons(result, quality):
+        lines += console.wrap(said, "  ")
+    lines += console.wrap(f"tolerance of boundaries: {tolerance_in_words(result.tolerance)}", "  ", style="dim")
+    if result.missing:
+        names = ", ".join(result.missing[:3]) + (" …" if len(result.missing) > 3 else "")
+        lines += console.wrap(
+            f"{count_noun(len(result.missing), 'gold image')} did not come back: {names}", "  ", style="warning"
         )
-    lines += ["", *_images(found, paper)]
-    if found.plan is not None:
-        lines += ["", *_curve(found.plan)]
+    lines += ["", *_images(result, console)]
+    if result.plan is not None:
+        lines += ["", *_curve(result.plan)]
     return "\n".join(lines) + "\n"
 
 
-def _reasons(found: Inspection, quality: DeliveryQuality) -> Iterator[str]:
-    n = len(found.inspected)
+def _reasons(result: Inspection, quality: DeliveryQuality) -> Iterator[str]:
+    n = len(result.inspected)
     if not n:
-        yield f"no gold image of the {found.lot:,} images delivered came back in its size: nothing was inspected"
+        yield f"no gold image of the {result.lot:,} images delivered came back in its size: nothing was inspected"
         return
     yield (
-        f"defective: {found.wrong:,} of {count_noun(n, 'gold image')}, {found.rate:.1%} "
-        f"({found.low:.1%} to {found.high:.1%} of the {found.lot:,} delivered, 95 %)"
+        f"defective: {result.wrong:,} of {count_noun(n, 'gold image')}, {result.rate:.1%} "
+        f"({result.low:.1%} to {result.high:.1%} of the {result.lot:,} delivered, 95 %)"
     )
-    if found.plan is None:
+    if result.plan is None:
         yield (
             f"too few were inspected: even without a defect a delivery with {quality.limit:.1%} defects "
             f"would be accepted more often than in {quality.consumer_risk:.0%} of cases"
         )
     else:
         yield (
-            f"at most {found.plan.accept:,} may be, so that a delivery with {quality.limit:.1%} defects is accepted in "
-            f"at most {quality.consumer_risk:.0%} of cases; one with {quality.acceptable:.1%} is rejected in "
-            f"{found.producer_risk:.0%}"
+            f"at most {result.plan.accept:,} may be, so that a delivery with {quality.limit:.1%} defects is accepted "
+            f"in at most {quality.consumer_risk:.0%} of cases; one with {quality.acceptable:.1%} is rejected in "
+            f"{result.producer_risk:.0%}"
         )
-    if n < found.needed.sample:
-        yield f"to keep both risks, hide {found.needed.sample:,} and allow {found.needed.accept:,}"
+    if n < result.needed.sample:
+        yield f"to keep both risks, hide {result.needed.sample:,} and allow {result.needed.accept:,}"
 
 
 def _risks(plan: SamplingPlan, quality: DeliveryQuality) -> str:
@@ -148,13 +150,13 @@ def _curve(plan: SamplingPlan) -> list[str]:
     return table(("defective", "accepted", "left after mending"), rows, left=())
 
 
-def _images(found: Inspection, paper: Console) -> list[str]:
-    rows = [_row(each) for each in found.inspected[:_SHOWN]]
+def _images(result: Inspection, console: Console) -> list[str]:
+    rows = [_row(each) for each in result.inspected[:_SHOWN]]
     if not rows:
         return []
     lines = table(("image", "annotator", "what", "value", "bar", ""), rows, left=(0, 1, 2, 5))
-    more = len(found.inspected) - len(rows)
-    return [shorten(line, paper.width) for line in lines] + ([f"… and {more:,} more"] if more else [])
+    more = len(result.inspected) - len(rows)
+    return [shorten(line, console.width) for line in lines] + ([f"… and {more:,} more"] if more else [])
 
 
 def _row(each: InspectedImage) -> list[str]:
@@ -192,9 +194,9 @@ def plan_json(plan: SamplingPlan, quality: DeliveryQuality) -> str:
     return format_json(encode_result(report))
 
 
-def inspection_json(found: Inspection) -> str:
+def inspection_json(result: Inspection) -> str:
     """The inspection of a delivery as JSON."""
-    return format_json(encode_result(found, Inspection))
+    return format_json(encode_result(result, Inspection))
 
 
 _EXPLAINED = (  # {}: the tolerance
@@ -206,35 +208,35 @@ _RATES = ("rework", "pixels", "passed")
 _COUNTS = ("images", "segments", "deleted", "added", "recategorised", "moved")
 
 
-def rework_text(found: ReworkSummary, paper: Console) -> str:
+def rework_text(result: ReworkSummary, console: Console) -> str:
     """Everybody's work first, then each annotator's; of each all categories, then the most corrected ones."""
-    lines = [paper.paint("segdata rework", "bold")]
-    said = f"{count_noun(found.images, 'annotation')} before and after a review"
-    if found.unreviewed:
-        said += f"; {found.unreviewed:,} more have no counterpart"
-    lines += paper.wrap(said, "  ")
-    for annotator in dict.fromkeys(each.annotator for each in found.rows):
-        rows = [each for each in found.rows if each.annotator == annotator]
-        if annotator is not None and len({each.annotator for each in found.rows}) == 2:
+    lines = [console.paint("segdata rework", "bold")]
+    said = f"{count_noun(result.images, 'annotation')} before and after a review"
+    if result.unreviewed:
+        said += f"; {result.unreviewed:,} more have no counterpart"
+    lines += console.wrap(said, "  ")
+    for annotator in dict.fromkeys(each.annotator for each in result.rows):
+        rows = [each for each in result.rows if each.annotator == annotator]
+        if annotator is not None and len({each.annotator for each in result.rows}) == 2:
             continue  # everybody is one person
-        lines += ["", paper.paint(f"  {annotator or 'all annotators'}", "bold"), *_rows(rows, paper)]
-    lines += ["", *paper.wrap(_EXPLAINED.format(tolerance_in_words(found.tolerance)), "  ", style="dim")]
+        lines += ["", console.paint(f"  {annotator or 'all annotators'}", "bold"), *_rows(rows, console)]
+    lines += ["", *console.wrap(_EXPLAINED.format(tolerance_in_words(result.tolerance)), "  ", style="dim")]
     return "\n".join(lines) + "\n"
 
 
-def rework_csv(found: ReworkSummary) -> str:
+def rework_csv(result: ReworkSummary) -> str:
     """A line for each annotator and category; an empty name stands for all of them."""
     rows = []
-    for each in found.rows:
+    for each in result.rows:
         rates = [getattr(each, name) for name in _RATES]
         numbers = [csv_number(number) for rate in rates for number in (rate.value, rate.low, rate.high)]
         counts = [getattr(each, name) for name in _COUNTS]
-        rows.append([each.annotator, each.category, *counts, *numbers, *tolerance_cells(found.tolerance)])
+        rows.append([each.annotator, each.category, *counts, *numbers, *tolerance_cells(result.tolerance)])
     ends = [f"{name}{end}" for name in _RATES for end in ("", "_low", "_high")]
     return csv_text(["annotator", "category", *_COUNTS, *ends, "tolerance_px", "tolerance_mm"], rows)
 
 
-def _rows(rows: Sequence[ReworkCounts], paper: Console) -> list[str]:
+def _rows(rows: Sequence[ReworkCounts], console: Console) -> list[str]:
     ordered = [rows[0], *sorted(rows[1:], key=lambda each: (-each.rework.value, each.category or ""))]
     cells = [
         [
@@ -262,6 +264,6 @@ class ReworkReport(ReworkSummary, frozen=True, kw_only=True):
     version: Literal[1] = 1
 
 
-def rework_json(found: ReworkSummary) -> str:
+def rework_json(result: ReworkSummary) -> str:
     """All rows as JSON; the same input gives the same text."""
-    return format_json({**encode_result(found), "version": 1})
+    return format_json({**encode_result(result), "version": 1})

@@ -9,7 +9,7 @@ import numpy as np
 from segdata.agreement.rates import wilson_interval
 from segdata.core.errors import count_noun
 from segdata.core.finding import VERDICTS, Decision, Verdict
-from segdata.report.console import Console, display_width, shorten, table
+from segdata.report.console import Console, display_width, shorten
 from segdata.report.findings import command_lines
 from segdata.report.flag import ErrorRow, LabelErrors, errors_in_words
 from segdata.review.annotation_tasks import ImportResult
@@ -105,9 +105,7 @@ def _rules(progress: ReviewProgress, console: Console) -> Iterator[str]:
         shown.append(progress.flag)
     rows = [_rule_cells(rule) for rule in shown]
     heads = ("rule", "open", "decided", "right", "95 %", "unsure", "disputed")
-    head, *lines = table(heads, rows)
-    yield console.paint(head, "bold")
-    yield from lines
+    yield from console.table(heads, rows)
     yield from console.wrap(
         "right: share of decided findings with the verdict accept, fix or void, with Wilson's interval. Reviewers see "
         "the worst findings first, so this is not the share of a random sample.",
@@ -131,9 +129,7 @@ def _reviewers(progress: ReviewProgress, console: Console) -> Iterator[str]:
         rate = f"{reversed_ / reviewer.sure:.0%}" if reviewer.sure else ""
         cells = (reviewer.verdicts.total(), reviewer.images, reviewer.by_self, reviewer.by_others)
         rows.append([shorten(reviewer.name, 24), *(f"{cell:,}" for cell in cells), rate, reviewer.last[:10]])
-    head, *lines = table(("reviewer", "decisions", "images", "changed by self", "by others", "rate", "last"), rows)
-    yield console.paint(head, "bold")
-    yield from lines
+    yield from console.table(("reviewer", "decisions", "images", "changed by self", "by others", "rate", "last"), rows)
 
 
 def _disputed(disputed: Sequence[ReviewState], console: Console) -> list[str]:

@@ -33,37 +33,37 @@ COLUMNS = (
 HEADS = ("annotator", "images", "segments", "s/image", "s/segment", "passed", "score", "")
 
 
-def scorecard_csv(found: Scorecard) -> str:
+def scorecard_csv(result: Scorecard) -> str:
     """A line for each annotator; the worst examples as ``image: category score``, the first one first."""
-    return csv_text(COLUMNS, [_line(card, found) for card in found.cards])
+    return csv_text(COLUMNS, [_line(card, result) for card in result.cards])
 
 
-def scorecard_text(found: Scorecard, paper: Console) -> str:
+def scorecard_text(result: Scorecard, console: Console) -> str:
     """A table of all, then each annotator's trend and worst examples, with what the guideline says."""
-    lines = [paper.paint("segdata scorecard", "bold")]
-    whom = "all others" if found.gold is None else found.gold
-    lines += paper.wrap(
-        f"{found.metric} against {whom}; intervals at {found.confidence:.0%}; "
-        f"tolerance of boundaries {tolerance_in_words(found.tolerance)}",
+    lines = [console.paint("segdata scorecard", "bold")]
+    whom = "all others" if result.gold is None else result.gold
+    lines += console.wrap(
+        f"{result.metric} against {whom}; intervals at {result.confidence:.0%}; "
+        f"tolerance of boundaries {tolerance_in_words(result.tolerance)}",
         "  ",
         style="dim",
     )
-    lines += ["", *table(HEADS, [scorecard_cells(card) for card in found.cards], left=(0, 7))]
-    if all(math.isnan(card.score.value) for card in found.cards):
-        lines += paper.wrap(
+    lines += ["", *table(HEADS, [scorecard_cells(card) for card in result.cards], left=(0, 7))]
+    if all(math.isnan(card.score.value) for card in result.cards):
+        lines += console.wrap(
             "no scores: no other annotator has these images; name a reference with --gold", style="warning"
         )
-    for card in found.cards:
+    for card in result.cards:
         lines += [
             "",
-            paper.paint(card.annotator, "bold"),
-            *paper.wrap(trend_in_words(card), "  "),
-            *_examples(card, paper),
+            console.paint(card.annotator, "bold"),
+            *console.wrap(trend_in_words(card), "  "),
+            *_examples(card, console),
         ]
     return "\n".join(lines) + "\n"
 
 
-def _line(card: AnnotatorCard, found: Scorecard) -> list[object]:
+def _line(card: AnnotatorCard, result: Scorecard) -> list[object]:
     trend = card.trend
     worst = "; ".join(f"{each.image}: {each.category} {each.value:.2f}" for each in card.worst)
     return [
@@ -74,14 +74,14 @@ def _line(card: AnnotatorCard, found: Scorecard) -> list[object]:
         *map(csv_number, (card.seconds, card.seconds_per_image, card.seconds_per_segment)),
         card.passed.n,
         *_ends(card.passed),
-        found.metric,
-        "others" if found.gold is None else found.gold,
+        result.metric,
+        "others" if result.gold is None else result.gold,
         *_ends(card.score),
         len(trend.months),
         *map(csv_number, (trend.slope, trend.low, trend.high, trend.p)),
         "yes" if card.stands else "no",
         worst,
-        *tolerance_cells(found.tolerance),
+        *tolerance_cells(result.tolerance),
     ]
 
 
@@ -119,11 +119,11 @@ def trend_in_words(card: AnnotatorCard) -> str:
     return f"trend {said}, mix of images left out of account: {told}{p}"
 
 
-def _examples(card: AnnotatorCard, paper: Console) -> Iterator[str]:
+def _examples(card: AnnotatorCard, console: Console) -> Iterator[str]:
     for each in card.worst:
-        yield from paper.wrap(example_in_words(each), "  ")
+        yield from console.wrap(example_in_words(each), "  ")
         if each.guideline:
-            yield from paper.wrap(f"guideline: {each.guideline}", "    ", style="dim")
+            yield from console.wrap(f"guideline: {each.guideline}", "    ", style="dim")
 
 
 def example_in_words(each: WorstExample) -> str:
@@ -132,9 +132,9 @@ def example_in_words(each: WorstExample) -> str:
     return f"{each.image}: {each.category} {each.value:.2f} against {each.other}, {each.pixels:,} px, mostly {what}"
 
 
-def scorecard_json(found: Scorecard) -> str:
+def scorecard_json(result: Scorecard) -> str:
     """Everything as JSON, months and examples too."""
-    return format_json(encode_result(found))
+    return format_json(encode_result(result))
 
 
 _REWORKED = 8  # categories of an annotator
@@ -174,24 +174,24 @@ class AnnotatorSection:
 
 
 def annotator_sections(
-    found: Scorecard, annotators: Sequence[str], drawn: Mapping[tuple[str, WorstExample], str]
+    result: Scorecard, annotators: Sequence[str], drawn: Mapping[tuple[str, WorstExample], str]
 ) -> list[AnnotatorSection]:
     """A section of each annotator; `drawn`: pictures of examples; colours are by the place among `annotators`."""
     order = {name: k for k, name in enumerate(annotators)}
     return [
-        _section(each, found, css_color(annotator_color(order.get(each.annotator, k))), drawn)
-        for k, each in enumerate(found.cards)
+        _section(each, result, css_color(annotator_color(order.get(each.annotator, k))), drawn)
+        for k, each in enumerate(result.cards)
     ]
 
 
 def _section(
-    card: AnnotatorCard, found: Scorecard, color: str, drawn: Mapping[tuple[str, WorstExample], str]
+    card: AnnotatorCard, result: Scorecard, color: str, drawn: Mapping[tuple[str, WorstExample], str]
 ) -> AnnotatorSection:
     months = [each for each in card.trend.months if math.isfinite(each.score)]
     return AnnotatorSection(
         name=card.annotator,
         color=color,
-        facts=tuple(_facts(card, found)),
+        facts=tuple(_facts(card, result)),
         dots=_dots(months) if len(months) > 1 else (),
         ends=(months[0].month, months[-1].month) if months else ("", ""),
         trend=trend_in_words(card).removeprefix("trend ") if math.isfinite(card.trend.slope) else "",
@@ -200,11 +200,11 @@ def _section(
             ExamplePicture(drawn.get((card.annotator, each)), example_in_words(each), each.guideline)
             for each in card.worst
         ),
-        reworked=tuple(map(_rework_cells, _rework_rows(card, found))),
+        reworked=tuple(map(_rework_cells, _rework_rows(card, result))),
     )
 
 
-def _facts(card: AnnotatorCard, found: Scorecard) -> list[tuple[str, str]]:
+def _facts(card: AnnotatorCard, result: Scorecard) -> list[tuple[str, str]]:
     facts = [("work", f"{count_noun(card.segments, 'segment')} in {count_noun(card.images, 'image')}")]
     if card.timed:
         per_segment = card.seconds_per_segment
@@ -216,9 +216,9 @@ def _facts(card: AnnotatorCard, found: Scorecard) -> list[tuple[str, str]]:
     if math.isfinite(card.passed.value):
         shares = score_with_interval("missed", card.passed)
         facts.append(("passed its review as it was", f"{shares} of {count_noun(card.passed.n, 'annotation')}"))
-    against = "the others" if found.gold is None else found.gold
+    against = "the others" if result.gold is None else result.gold
     facts.append(
-        (f"{_METRICS.get(found.metric, found.metric)} against {against}", score_with_interval("iou", card.score))
+        (f"{_METRICS.get(result.metric, result.metric)} against {against}", score_with_interval("iou", card.score))
     )
     return facts
 
@@ -250,12 +250,12 @@ def _dots(months: Sequence[MonthScore]) -> tuple[MonthDot, ...]:
     )
 
 
-def _rework_rows(card: AnnotatorCard, found: Scorecard) -> list[ReworkCounts]:
-    if found.review is None:
+def _rework_rows(card: AnnotatorCard, result: Scorecard) -> list[ReworkCounts]:
+    if result.review is None:
         return []
-    who = {each.annotator for each in found.review.rows} - {None}
-    mine = card.annotator if card.annotator in who else None if len(found.cards) == 1 else ""
-    rows = [each for each in found.review.rows if each.annotator == mine]
+    who = {each.annotator for each in result.review.rows} - {None}
+    mine = card.annotator if card.annotator in who else None if len(result.cards) == 1 else ""
+    rows = [each for each in result.review.rows if each.annotator == mine]
     return [*rows[:1], *sorted(rows[1:], key=lambda each: -each.rework.value)[:_REWORKED]]
 
 
@@ -271,7 +271,7 @@ def _rework_cells(each: ReworkCounts) -> tuple[str, ...]:
 
 
 def scorecard_html(
-    found: Scorecard, data: OpenDataset, opposed: AnnotatorPairs, typed: Sequence[str], jobs: int = 0
+    result: Scorecard, data: OpenDataset, opposed: AnnotatorPairs, typed: Sequence[str], jobs: int = 0
 ) -> str:
     """The report as one HTML file, with pictures of the worst examples; the same input gives the same text.
 
@@ -280,17 +280,17 @@ def scorecard_html(
     """
     from segdata.report.pictures.annotators import example_pictures
 
-    pictures, annotators = example_pictures(data, opposed, found.cards, jobs), opposed.annotators
-    note = f"Brackets are {format_percent(found.confidence)} intervals. Boundaries no further apart than "
-    note += f"{tolerance_in_words(found.tolerance)} are one. A trend leaves the mix of images out of account; it says "
+    pictures, annotators = example_pictures(data, opposed, result.cards, jobs), opposed.annotators
+    note = f"Brackets are {format_percent(result.confidence)} intervals. Boundaries no further apart than "
+    note += f"{tolerance_in_words(result.tolerance)} are one. A trend leaves the mix of images out of account; it says "
     note += "where to look, not what to pay."
-    names = [card.annotator for card in found.cards]
+    names = [card.annotator for card in result.cards]
     return template("scorecard.html").render(
-        found=found,
+        result=result,
         title=", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else ""),
         heads=HEADS,
-        rows=[scorecard_cells(card) for card in found.cards],
-        cards=annotator_sections(found, annotators, pictures),
+        rows=[scorecard_cells(card) for card in result.cards],
+        cards=annotator_sections(result, annotators, pictures),
         people=[(name, css_color(annotator_color(k))) for k, name in enumerate(annotators)],
         note=note,
         typed=" ".join(["segdata", *typed]),

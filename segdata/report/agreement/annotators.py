@@ -63,13 +63,13 @@ class ReportedBias:
         return size if math.isfinite(size) else -1.0
 
 
-def reported_biases(found: Agreement, tables: Tables) -> list[ReportedBias]:
+def reported_biases(result: Agreement, tables: Tables) -> list[ReportedBias]:
     """All of them that have a value, those that stand and the largest first; the reference is not judged."""
     others = _values_of_others(tables)
     gold = None if tables.assessment is None else tables.assessment.gold
     every = []
-    for each in found.annotator_bias:
-        if gold is not None and each.annotator == found.annotators[gold]:
+    for each in result.annotator_bias:
+        if gold is not None and each.annotator == result.annotators[gold]:
             continue
         for kind in BIAS_KINDS:
             value: Score = getattr(each, "boundary_offset" if kind == "offset" else kind)
@@ -99,12 +99,12 @@ _LACKING = 0.05  # of what one of two has, and the other has not: enough to spea
 _PLACES = {"missed": ("SEG401",), "extra": ("SEG402",), "confused": ("SEG403",), "offset": ("SEG404",)}
 
 
-def mirrored_conclusions(found: Agreement, tables: Tables) -> Iterator[Conclusion]:
+def mirrored_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
     """Whose labels fit the others only when they are turned over: nothing else counts before that is mended."""
-    findings = findings_of_code(found.findings, MIRRORED_CODE)
+    findings = findings_of_code(result.findings, MIRRORED_CODE)
     if not findings:
         return
-    most = mirrored_annotators(found, tables)
+    most = mirrored_annotators(result, tables)
     if len(most) == 1:
         head = f"{most[0]}: the labels are mirrored"
         act = f"Mirror the labels of {most[0]}, or correct the header of the files, and compare again: until then no "
@@ -117,41 +117,43 @@ def mirrored_conclusions(found: Agreement, tables: Tables) -> Iterator[Conclusio
     yield Conclusion("repair", findings[0].severity, head, said, act, (MIRRORED_CODE,))
 
 
-def mirrored_annotators(found: Agreement, tables: Tables) -> list[str]:
+def mirrored_annotators(result: Agreement, tables: Tables) -> list[str]:
     """Whose labels are mirrored: who is in most of the pairs that fit only so; both where there is one pair."""
-    told = {each.message for each in findings_of_code(found.findings, MIRRORED_CODE)}  # not what is ignored, or decided
+    told = {
+        each.message for each in findings_of_code(result.findings, MIRRORED_CODE)
+    }  # not what is ignored, or decided
     pairs = () if tables.assessment is None else tables.assessment.mirrored
     times: Counter[str] = Counter()
     for each in pairs:
         if each.message in told:
-            times.update([found.annotators[each.other], found.annotators[each.annotator]])
+            times.update([result.annotators[each.other], result.annotators[each.annotator]])
     return [name for name, n in times.items() if n == max(times.values())]
 
 
-def annotator_conclusions(found: Agreement, tables: Tables) -> Iterator[Conclusion]:
+def annotator_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
     """Who is below the bar, who does not agree with their own work, who deviates; or why nobody is told."""
     for code, topic in (("SEG407", "below the bar of the gold standard"), ("SEG409", "no agreement with own work")):
-        for who in dict.fromkeys(each.annotator for each in findings_of_code(found.findings, code) if each.annotator):
-            mine = [each for each in findings_of_code(found.findings, code) if each.annotator == who]
+        for who in dict.fromkeys(each.annotator for each in findings_of_code(result.findings, code) if each.annotator):
+            mine = [each for each in findings_of_code(result.findings, code) if each.annotator == who]
             said = "; ".join(each.message.removeprefix(f"{who}: ") for each in mine) + "."
             yield Conclusion("person", mine[0].severity, f"{who}: {topic}", said, rule_remedy(code), (code,), who)
-    deviating = findings_of_code(found.findings, BIAS_CODE)
-    unfit = mirrored_annotators(found, tables)
+    deviating = findings_of_code(result.findings, BIAS_CODE)
+    unfit = mirrored_annotators(result, tables)
     for who in dict.fromkeys(each.annotator for each in deviating if each.annotator and each.annotator not in unfit):
-        yield _deviating_annotator(who, [each for each in deviating if each.annotator == who], found, tables)
+        yield _deviating_annotator(who, [each for each in deviating if each.annotator == who], result, tables)
     if not deviating and not unfit:
-        yield _no_deviation(found, tables)
+        yield _no_deviation(result, tables)
 
 
-def _deviating_annotator(who: str, findings: Sequence[Finding], found: Agreement, tables: Tables) -> Conclusion:
+def _deviating_annotator(who: str, findings: Sequence[Finding], result: Agreement, tables: Tables) -> Conclusion:
     told = biases_of_findings(findings)
-    mine = [each for each in reported_biases(found, tables) if (each.annotator, each.category, each.kind) in told]
+    mine = [each for each in reported_biases(result, tables) if (each.annotator, each.category, each.kind) in told]
     mine = [each for each in mine if not _follows_from_others(each, mine, tables)]
     said = [f"{who} {_bias_in_words(each, tables)}" for each in mine] or [each.message for each in findings]
     quotes = dict.fromkeys(guideline_sentence(tables.profile.taxonomy, each.category, each.kind) for each in mine)
     act = f"Teach {who}: {' '.join(list(quotes)[:3])}" if quotes else rule_remedy(BIAS_CODE)
     wanted = {(code, who, each.category) for each in mine for code in _PLACES[each.kind]}
-    places = [each for each in found.findings if (each.code, each.annotator, each.category) in wanted]
+    places = [each for each in result.findings if (each.code, each.annotator, each.category) in wanted]
     if places:
         act += f" Show {join_words(most_disputed_images(places, 3))}."
     also = f"Also {join_words([each.removeprefix(f'{who} ') for each in said[1:]], 6)}." if said[1:] else ""
@@ -202,8 +204,8 @@ def _other_category(habit: ReportedBias, tables: Tables) -> str:
     if opposed is None:
         return "another category"
     confusion = Confusion.by(opposed, opposed.annotators.index(habit.annotator))
-    found = [each.other for each in confusion.partners(habit.category) if each.other != UNLABELLED]
-    return f"another category, mostly {found[0]}" if found else "another category"
+    others = [each.other for each in confusion.partners(habit.category) if each.other != UNLABELLED]
+    return f"another category, mostly {others[0]}" if others else "another category"
 
 
 def guideline_sentence(taxonomy: Taxonomy, category: str, kind: str) -> str:
@@ -216,23 +218,23 @@ def guideline_sentence(taxonomy: Taxonomy, category: str, kind: str) -> str:
     return f"{category}: the guideline has no {what} yet, write it first."
 
 
-def _no_deviation(found: Agreement, tables: Tables) -> Conclusion:
+def _no_deviation(result: Agreement, tables: Tables) -> Conclusion:
     """That nobody stands out, or why it cannot be said."""
-    persons = len(set(tables.annotator_pairs.persons)) if tables.annotator_pairs is not None else len(found.annotators)
-    if persons == 2 and len(found.pairs) == 1:
-        return _two_annotators(found, tables)
-    tested = [p for each in found.annotator_bias for p in each.p.values()]
+    persons = len(set(tables.annotator_pairs.persons)) if tables.annotator_pairs is not None else len(result.annotators)
+    if persons == 2 and len(result.pairs) == 1:
+        return _two_annotators(result, tables)
+    tested = [p for each in result.annotator_bias for p in each.p.values()]
     if not tested:
-        said = f"{count_noun(found.intervals.clusters, 'image')} or sequences are too few to tell a habit from chance."
+        said = f"{count_noun(result.intervals.clusters, 'image')} or sequences are too few to tell a habit from chance."
         act = "Let the same annotators label more of the same images: --plan says how many."
         return Conclusion("person", "info", "Too few images to tell who deviates", said, act)
     said = f"{count_noun(len(tested), 'cell')} of annotator, category and kind tested at a false discovery rate of 5 %."
     return Conclusion("person", "info", "No annotator deviates from the others more than chance explains", said)
 
 
-def _two_annotators(found: Agreement, tables: Tables) -> Conclusion:
+def _two_annotators(result: Agreement, tables: Tables) -> Conclusion:
     """What two do differently; which of them is right nobody can say."""
-    (pair,) = found.pairs
+    (pair,) = result.pairs
     told = []
     offset, count = pair.offset, pair.count_difference
     if (offset.low > 0 or offset.high < 0) and abs(offset.value) >= _NEAR:
@@ -243,10 +245,10 @@ def _two_annotators(found: Agreement, tables: Tables) -> Conclusion:
         told.append(f"{more} has {format_score('count_gap', abs(count.value))} more things an image than {less}")
     told += [
         f"{who} draws {format_percent(share)} more {what} by volume than the other"
-        for who, share, what in _larger_volumes(found)
+        for who, share, what in _larger_volumes(result)
     ]
     lacking = [
-        each for each in reported_biases(found, tables) if each.kind == "missed" and each.value.value >= _LACKING
+        each for each in reported_biases(result, tables) if each.kind == "missed" and each.value.value >= _LACKING
     ]
     also = [f"{each.annotator} lacks {_lacking_in_words(each, pair)}" for each in lacking[:4]]
     if told or also:
@@ -259,9 +261,9 @@ def _two_annotators(found: Agreement, tables: Tables) -> Conclusion:
     return Conclusion("person", "info", head, said, act)
 
 
-def _larger_volumes(found: Agreement) -> Iterator[tuple[str, float, str]]:
+def _larger_volumes(result: Agreement) -> Iterator[tuple[str, float, str]]:
     """Who of two draws more of what in volumes, by which share, where that is sure."""
-    for of in found.volumes:
+    for of in result.volumes:
         for pair in of.pairs:
             if pair.bias.low > 0 or pair.bias.high < 0:
                 yield pair.b if pair.bias.value > 0 else pair.a, abs(pair.difference), of.category
@@ -275,12 +277,12 @@ def _lacking_in_words(habit: ReportedBias, pair: PairAgreement) -> str:
 UNCLEAR_CODE = "SEG408"
 
 
-def unclear_conclusions(found: Agreement, tables: Tables) -> Iterator[Conclusion]:
+def unclear_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
     """The categories that SEG408 tells, worst first: the guideline, not a person."""
     opposed, judged = tables.annotator_pairs, tables.assessment
     if opposed is None or judged is None:
         return
-    told = {each.category: each for each in findings_of_code(found.findings, UNCLEAR_CODE)}
+    told = {each.category: each for each in findings_of_code(result.findings, UNCLEAR_CODE)}
     names = ("category", "value", "low", "high", "best", "without")
     confusion = Confusion.of(opposed)
     for code, value, low, high, best, without in sorted(judged.unclear.lines(*names), key=lambda line: float(line[1])):
@@ -302,9 +304,9 @@ def unclear_conclusions(found: Agreement, tables: Tables) -> Iterator[Conclusion
         )
 
 
-def least_agreed_conclusions(found: Agreement, tables: Tables) -> Iterator[Conclusion]:
+def least_agreed_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
     """The category with the least agreement, where several can be compared and none is told as unclear."""
-    known = [each for each in found.categories if each.iou.value == each.iou.value]
+    known = [each for each in result.categories if each.iou.value == each.iou.value]
     if len(known) < 2 or tables.annotator_pairs is None:
         return
     ranked = sorted(known, key=_iou)
@@ -321,11 +323,11 @@ def _iou(category: CategoryAgreement) -> float:
 
 def called_instead(confusion: Confusion, name: str) -> str:
     """What the pixels of a category are for the other of two annotators, where they are not that category."""
-    found = [each for each in confusion.partners(name) if each.share >= 0.02][:2]
-    if not found:
-        return ""
-    told = [f"{format_percent(each.share)} {'nothing' if each.other == UNLABELLED else each.other}" for each in found]
-    return f"The other annotator labels its pixels {' and '.join(told)}."
+    partners = [each for each in confusion.partners(name) if each.share >= 0.02][:2]
+    shares = [
+        f"{format_percent(each.share)} {'nothing' if each.other == UNLABELLED else each.other}" for each in partners
+    ]
+    return f"The other annotator labels its pixels {' and '.join(shares)}." if shares else ""
 
 
 def _guideline_advice(tables: Tables, confusion: Confusion, what: str) -> str:
@@ -341,10 +343,10 @@ def _guideline_advice(tables: Tables, confusion: Confusion, what: str) -> str:
 _MORE = 0.05  # by how much beyond what two persons have alike it is worth a word
 
 
-def model_conclusions(found: Agreement) -> Iterator[Conclusion]:
+def model_conclusions(result: Agreement) -> Iterator[Conclusion]:
     """Who left more of a model's segments as they were than two persons ever draw alike; of each model one."""
-    for model in dict.fromkeys(each.model for each in found.unchanged):
-        mine = sorted((each for each in found.unchanged if each.model == model), key=lambda each: -each.share.value)
+    for model in dict.fromkeys(each.model for each in result.unchanged):
+        mine = sorted((each for each in result.unchanged if each.model == model), key=lambda each: -each.share.value)
         told = [each for each in mine if _is_much(each)]
         expected = _expected_share(mine[0])
         if not told:

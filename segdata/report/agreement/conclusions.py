@@ -37,7 +37,7 @@ from segdata.report.agreement.wording import (
 _LEAST_SEGMENTS = 3  # segments that every other one has: of fewer it may be a miss
 
 
-def skipped_conclusions(found: Agreement, tables: Tables) -> Iterator[Conclusion]:
+def skipped_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
     """Whose annotations are empty where those of all others are not; slices of volumes may well be."""
     opposed, annotations = tables.annotator_pairs, tables.annotations
     if opposed is None:
@@ -49,15 +49,15 @@ def skipped_conclusions(found: Agreement, tables: Tables) -> Iterator[Conclusion
     is_alone = (several > 1) & (many == several - 1)
     rows = np.flatnonzero((n == 0) & np.isin(image, single) & is_alone[image])
     names = annotations["annotator"]
-    drawn = {who: int(n[names == who].sum()) for who in found.annotators}
+    drawn = {who: int(n[names == who].sum()) for who in result.annotators}
     act = "See whether these are the right files, and whether their masks hold what the taxonomy says."
     if not any(drawn.values()):
         yield Conclusion("repair", "warning", "No annotator drew anything", act=act)
         return
-    for who in (name for name in found.annotators if not drawn[name]):
+    for who in (name for name in result.annotators if not drawn[name]):
         said = "All that the others drew counts as missed."
         yield Conclusion("repair", "warning", f"{who} has drawn nothing at all", said, act)
-    for who in (name for name in found.annotators if drawn[name] and name in names[rows].tolist()):
+    for who in (name for name in result.annotators if drawn[name] and name in names[rows].tolist()):
         mine = [str(each) for each in tables.images["image_id"][image[rows[names[rows] == who]]].tolist()]
         said = f"All other annotators have {_LEAST_SEGMENTS} segments or more there, which all count as missed."
         act = f"Have it drawn, or take these annotations of {who} out if they were skipped, and compare again."
@@ -68,9 +68,9 @@ _CONTRAST_SCORE = "iou"  # by which it is told; the table has the others
 _MAX_CONTRASTS = 4
 
 
-def contrast_conclusions(found: Agreement, gold: str | None) -> Iterator[Conclusion]:
+def contrast_conclusions(result: Agreement, gold: str | None) -> Iterator[Conclusion]:
     """What the contrasts that were asked for come to."""
-    some = [better_first(each) for each in found.contrasts if each.score == _CONTRAST_SCORE]
+    some = [better_first(each) for each in result.contrasts if each.score == _CONTRAST_SCORE]
     if not some:
         return
     if not any(math.isfinite(each.p) for each in some):
@@ -118,10 +118,10 @@ def _contrasted_names(each: PairContrast, gold: str | None) -> str:
 _ROUNDING = 1e-6  # hundredths by which a value may be above one for rounding alone
 
 
-def repeatability_conclusions(found: Agreement) -> Iterator[Conclusion]:
+def repeatability_conclusions(result: Agreement) -> Iterator[Conclusion]:
     """The tolerance that repeated images propose, and how to set it; nothing where nobody annotated an image twice."""
-    for each in found.proposed_tolerance:
-        used, proposed = _current_tolerance(found.tolerance, each), _round_up(each.value)
+    for each in result.proposed_tolerance:
+        used, proposed = _current_tolerance(result.tolerance, each), _round_up(each.value)
         head = f"Boundaries drawn twice lie {proposed:g} {each.unit} apart; the tolerance is {used}"
         who = f"{join_words(each.annotators)} annotated {count_noun(each.images, 'image')} twice"
         of = "the median of the 95th percentiles of the distances between both drawings"
@@ -167,29 +167,29 @@ _SHOWN = 3
 _FEW = 8  # clusters, below which annotators are not tested
 
 
-def conclusions(found: Agreement, tables: Tables) -> list[Conclusion]:
+def conclusions(result: Agreement, tables: Tables) -> list[Conclusion]:
     """What there is to know and to do, in the order in which to read it.
 
     First what makes the figures wrong (mirrored, broken, unequal or skipped files), then how much annotators agree,
     then who differs, which categories are unclear, what to settle one by one, what tolerance annotators need against
     themselves, and last what could not be compared.
     """
-    unfit = mirrored_annotators(found, tables)
+    unfit = mirrored_annotators(result, tables)
     return [
-        *mirrored_conclusions(found, tables),
-        *_file_conclusions(found.findings),
-        *skipped_conclusions(found, tables),
-        *_overall_conclusion(found, tables),
-        *annotator_conclusions(found, tables),
-        *unclear_conclusions(found, tables),
-        *(least_agreed_conclusions(found, tables) if not findings_of_code(found.findings, "SEG408") else ()),
-        *model_conclusions(found),
-        *_disagreement_conclusions([each for each in found.findings if each.annotator not in unfit]),
-        *repeatability_conclusions(found),
-        *contrast_conclusions(found, reference_name(found, tables)),
-        *_strata_conclusions(found),
-        *_plan_conclusions(found),
-        *_limit_conclusions(found),
+        *mirrored_conclusions(result, tables),
+        *_file_conclusions(result.findings),
+        *skipped_conclusions(result, tables),
+        *_overall_conclusion(result, tables),
+        *annotator_conclusions(result, tables),
+        *unclear_conclusions(result, tables),
+        *(least_agreed_conclusions(result, tables) if not findings_of_code(result.findings, "SEG408") else ()),
+        *model_conclusions(result),
+        *_disagreement_conclusions([each for each in result.findings if each.annotator not in unfit]),
+        *repeatability_conclusions(result),
+        *contrast_conclusions(result, reference_name(result, tables)),
+        *_strata_conclusions(result),
+        *_plan_conclusions(result),
+        *_limit_conclusions(result),
     ]
 
 
@@ -206,64 +206,66 @@ def _file_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusion]:
         )
 
 
-def _overall_conclusion(found: Agreement, tables: Tables) -> Iterator[Conclusion]:
-    iou = found.overall.iou
+def _overall_conclusion(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
+    iou = result.overall.iou
     images = (
-        count_noun(found.images, "image") if tables.annotator_pairs is None else images_in_words(tables.annotator_pairs)
+        count_noun(result.images, "image")
+        if tables.annotator_pairs is None
+        else images_in_words(tables.annotator_pairs)
     )
-    of = f"{count_noun(len(found.annotators), 'annotator')}, {images}"
+    of = f"{count_noun(len(result.annotators), 'annotator')}, {images}"
     head = (
         f"IoU {score_with_interval('iou', iou)} over {of}" if iou.value == iou.value else f"Nothing to compare in {of}"
     )
     facts = []
     for name in ("f1", "pq"):
-        value = found.overall.scores[name]
+        value = result.overall.scores[name]
         if value.value == value.value and _is_countable(tables):
             facts.append(f"{SCORE_NAMES[name]} {score_with_interval(name, value)}")
-    accuracy, kappa = found.overall.accuracy, found.overall.kappa
+    accuracy, kappa = result.overall.accuracy, result.overall.kappa
     if accuracy.value == accuracy.value:
         facts.append(f"{format_percent(accuracy.value)} of the pixels labelled alike")
         facts[-1] += f", kappa {score_with_interval('kappa', kappa)}"
-    near = found.overall.nsd
+    near = result.overall.nsd
     if near.value == near.value:
-        facts.append(f"{format_percent(near.value)} of the boundaries within {tolerance_in_words(found.tolerance)}")
-    facts += filter(None, [causes_in_words(found, tables)])
+        facts.append(f"{format_percent(near.value)} of the boundaries within {tolerance_in_words(result.tolerance)}")
+    facts += filter(None, [causes_in_words(result, tables)])
     said = "; ".join(facts)
     said += "." if facts else ""
     yield Conclusion(
         "agreement",
         "info",
         head,
-        f"{said} {_without_mirrored(found, tables)}{_by_partner(found, tables)}".strip(),
-        _reliability_remark(found),
+        f"{said} {_without_mirrored(result, tables)}{_by_partner(result, tables)}".strip(),
+        _reliability_remark(result),
     )
 
 
-def _without_mirrored(found: Agreement, tables: Tables) -> str:
+def _without_mirrored(result: Agreement, tables: Tables) -> str:
     """That mirrored labels are in the figures, and what the others reach."""
-    unfit = mirrored_annotators(found, tables)
-    fit = [_iou(each) for each in found.pairs if not {each.a, each.b} & set(unfit)]
+    unfit = mirrored_annotators(result, tables)
+    fit = [_iou(each) for each in result.pairs if not {each.a, each.b} & set(unfit)]
     reach = "" if not fit else f"; without them {format_score('iou', min(fit))}"
     if len(fit) > 1:
         reach += f" to {format_score('iou', max(fit))}"
     return f"The mirrored labels are in these figures{reach}. " if unfit else ""
 
 
-def _by_partner(found: Agreement, tables: Tables) -> str:
+def _by_partner(result: Agreement, tables: Tables) -> str:
     """How much each agrees with the reference; without one, who agrees best and least."""
-    name = reference_name(found, tables)
+    name = reference_name(result, tables)
     if name is None:
-        return _best_and_least(found.pairs)
-    held = [(pair.b if pair.a == name else pair.a, pair) for pair in found.pairs if name in (pair.a, pair.b)]
+        return _best_and_least(result.pairs)
+    held = [(pair.b if pair.a == name else pair.a, pair) for pair in result.pairs if name in (pair.a, pair.b)]
     ranked = sorted((each for each in held if _iou(each[1]) == _iou(each[1])), key=lambda each: -_iou(each[1]))
     told = [f"{who} {score_with_interval('iou', pair.iou)}" for who, pair in ranked]
     return f"Against {name}, the reference: {join_words(told, 12)}." if told else ""
 
 
-def reference_name(found: Agreement, tables: Tables) -> str | None:
+def reference_name(result: Agreement, tables: Tables) -> str | None:
     """The name of the reference; None: there is none."""
     gold = None if tables.assessment is None else tables.assessment.gold
-    return None if gold is None else found.annotators[gold]
+    return None if gold is None else result.annotators[gold]
 
 
 def _best_and_least(pairs: Sequence[PairAgreement]) -> str:
@@ -281,14 +283,14 @@ def _iou(pair: PairAgreement) -> float:
     return pair.iou.value
 
 
-def _reliability_remark(found: Agreement) -> str:
+def _reliability_remark(result: Agreement) -> str:
     """How far the figures carry, where that is not far."""
-    if found.intervals.clusters == 1:
+    if result.intervals.clusters == 1:
         return "Add images of other sequences, patients or scenes: all are of one, so that no interval can be given."
-    if found.intervals.clusters < _FEW:
-        known = found.overall.iou.low == found.overall.iou.low
+    if result.intervals.clusters < _FEW:
+        known = result.overall.iou.low == result.overall.iou.low
         rough = "intervals are rough" if known else "no interval can be given"
-        few = f"there are {found.intervals.clusters}, so that {rough}, and no annotator is tested"
+        few = f"there are {result.intervals.clusters}, so that {rough}, and no annotator is tested"
         return f"Add sequences, patients or scenes: {few}."
     return ""
 
@@ -315,11 +317,11 @@ def _disagreement_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusio
     yield Conclusion("place", "warning", head, f"Most {'; '.join(told)}." if told else "", act, tuple(sorted(count)))
 
 
-def _strata_conclusions(found: Agreement) -> Iterator[Conclusion]:
-    if found.by is None:
+def _strata_conclusions(result: Agreement) -> Iterator[Conclusion]:
+    if result.by is None:
         return
-    by, told = found.by, []
-    for each in (each for each in found.by.differences if each.stands):
+    by, told = result.by, []
+    for each in (each for each in result.by.differences if each.stands):
         of = f" of {each.category}" if each.category else ""
         values = ", ".join(
             f"{s.name} {format_score(each.score, v)}" for s, v in zip(by.strata, each.values, strict=True)
@@ -346,14 +348,14 @@ def _count_rest(told: Sequence[str]) -> str:
     return f"; and {len(told) - _SHOWN:,} more" if len(told) > _SHOWN else ""
 
 
-def _plan_conclusions(found: Agreement) -> Iterator[Conclusion]:
+def _plan_conclusions(result: Agreement) -> Iterator[Conclusion]:
     """How many images the interval that was asked for takes."""
-    overall = [each for each in found.plan if each.category is None and each.now == each.now]
+    overall = [each for each in result.plan if each.category is None and each.now == each.now]
     if not overall:
         return
     width = overall[0].half_width
-    first, *others = [_sample_size_in_words(each, found.images) for each in overall]
-    rare = [each for each in found.plan if each.category is not None and each.score == "iou"]
+    first, *others = [_sample_size_in_words(each, result.images) for each in overall]
+    rare = [each for each in result.plan if each.category is not None and each.score == "iou"]
     most = max(rare, key=lambda each: each.images or 0, default=None)
     said = f"{', '.join(others)}." if others else ""
     if most is not None and most.images is not None:
@@ -367,12 +369,12 @@ def _sample_size_in_words(each: SampleSize, images: int) -> str:
     return f"{SCORE_NAMES[each.score]} takes {wanted} (now ±{format_score(each.score, each.now)} with {images:,})"
 
 
-def _limit_conclusions(found: Agreement) -> Iterator[Conclusion]:
-    told = [each.message for each in findings_of_code(found.findings, "SEG410")]
+def _limit_conclusions(result: Agreement) -> Iterator[Conclusion]:
+    told = [each.message for each in findings_of_code(result.findings, "SEG410")]
     if told:
         head = f"{count_noun(len(told), 'dataset')} with images that no other dataset has"
         yield Conclusion("limit", "info", head, "; ".join(told) + ".", rule_remedy("SEG410"), ("SEG410",))
-    undefined = [each.category for each in found.categories if not np.isfinite(each.iou.value)]
+    undefined = [each.category for each in result.categories if not np.isfinite(each.iou.value)]
     if undefined:
         said = f"{join_words(undefined)} cannot be compared: their figures are dashes and count in no mean."
         yield Conclusion("limit", "info", "Undefined figures", said)

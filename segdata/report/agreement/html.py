@@ -109,19 +109,19 @@ class ForestPlot:
     n_more: int
 
 
-def pairs_heat(found: Agreement) -> HeatMap:
+def pairs_heat(result: Agreement) -> HeatMap:
     """Annotator by annotator: IoU, the darker the less agreement."""
-    pairs = {frozenset((each.a, each.b)): each for each in found.pairs}
-    values = [each.iou.value for each in found.pairs if math.isfinite(each.iou.value)]
+    pairs = {frozenset((each.a, each.b)): each for each in result.pairs}
+    values = [each.iou.value for each in result.pairs if math.isfinite(each.iou.value)]
     least = math.floor(10 * min(values, default=0.0)) / 10
     rows = []
-    for one in found.annotators:
+    for one in result.annotators:
         cells: list[HeatCell | None] = []
-        for other in found.annotators:
+        for other in result.annotators:
             pair = pairs.get(frozenset((one, other))) if one != other else None
             cells.append(None if pair is None else _pair_cell(pair.iou, least, f"{one} and {other}"))
         rows.append((one, cells))
-    return HeatMap(found.annotators, rows)
+    return HeatMap(result.annotators, rows)
 
 
 def _pair_cell(iou: Score, least: float, who: str) -> HeatCell:
@@ -270,7 +270,7 @@ def draw_pictures(
 
 
 def agreement_html(
-    found: Agreement,
+    result: Agreement,
     data: OpenDataset,
     tables: Tables,
     typed: Sequence[str],
@@ -282,12 +282,12 @@ def agreement_html(
 
     See `render_agreement`. Pillow's limit on image sizes is the caller's business.
     """
-    pictures = draw_pictures(data, tables, found.findings, jobs, () if cards is None else cards.cards)
-    return render_agreement(found, tables, pictures, typed, fail_on, cards)
+    pictures = draw_pictures(data, tables, result.findings, jobs, () if cards is None else cards.cards)
+    return render_agreement(result, tables, pictures, typed, fail_on, cards)
 
 
 def render_agreement(
-    found: Agreement,
+    result: Agreement,
     tables: Tables,
     drawn: AgreementPictures,
     typed: Sequence[str],
@@ -301,35 +301,35 @@ def render_agreement(
     """
     opposed = tables.annotator_pairs
     assert opposed is not None
-    annotators = found.annotators
-    every = reported_biases(found, tables)
+    annotators = result.annotators
+    every = reported_biases(result, tables)
     confusion = Confusion.of(opposed)
-    groups = [RuleGroup.of(group) for group in group_by_rule(found.findings)]
+    groups = [RuleGroup.of(group) for group in group_by_rule(result.findings)]
     offsets = forest_plot(every, annotators, _OFFSETS)
     return template("agreement.html").render(
-        found=found,
+        result=result,
         title=", ".join(annotators[:6]) + (f" and {len(annotators) - 6} more" if len(annotators) > 6 else ""),
         extent=images_in_words(opposed),
         people=[(name, css_color(annotator_color(k))) for k, name in enumerate(annotators)],
-        conclusions=[(HEADINGS[each.topic], each, _finding_filter(each)) for each in conclusions(found, tables)],
-        verdict=_verdict(found, fail_on),
+        conclusions=[(HEADINGS[each.topic], each, _finding_filter(each)) for each in conclusions(result, tables)],
+        verdict=_verdict(result, fail_on),
         typed=" ".join(["segdata", *typed]),
-        matrix=pairs_heat(found) if 2 < len(annotators) <= _MATRIX else None,
+        matrix=pairs_heat(result) if 2 < len(annotators) <= _MATRIX else None,
         confused=confusion_heat(confusion.reduced(_CONFUSED)) if len(confusion.names) > 2 else None,
         n_confused=len(confusion.names) - min(len(confusion.names), _CONFUSED),
         worst_confused=confusion.worst(6),
         spreads=image_histograms(ImageAgreement.of(opposed), annotators),
         worst=drawn.worst,
         forest=offsets,
-        rows=_bias_rows(every, found),
+        rows=_bias_rows(every, result),
         n_cells=len({(each.annotator, each.category) for each in every if each.kind != "offset"}),
-        categories=_category_lines(found.categories),
+        categories=_category_lines(result.categories),
         cards=[] if cards is None else annotator_sections(cards, annotators, drawn.examples),
         unit=distance_unit(opposed),
-        near=tolerance_in_words(found.tolerance),
-        gold=reference_name(found, tables),
-        sheets=agreement_tables(found, reference_name(found, tables)),
-        data=findings_data("", [("new", found.findings)], groups, drawn.findings),
+        near=tolerance_in_words(result.tolerance),
+        gold=reference_name(result, tables),
+        sheets=agreement_tables(result, reference_name(result, tables)),
+        data=findings_data("", [("new", result.findings)], groups, drawn.findings),
         n_pictures=len(drawn.findings),
         names=SCORE_NAMES,
         dash=DASH,
@@ -343,14 +343,14 @@ def render_agreement(
     )
 
 
-def _verdict(found: Agreement, fail_on: FailOn) -> tuple[str, str]:
+def _verdict(result: Agreement, fail_on: FailOn) -> tuple[str, str]:
     """How it went, in a word for the style, and in a line; nothing where nobody asked whether it passes."""
-    if not found.findings:
+    if not result.findings:
         return "good", "nothing found"
-    n = count_noun(len(found.findings), "finding")
+    n = count_noun(len(result.findings), "finding")
     if fail_on == "never":
         return "info", n
-    return ("error", f"failed: {n}") if found.fails(fail_on) else ("good", f"passed: {n}")
+    return ("error", f"failed: {n}") if result.fails(fail_on) else ("good", f"passed: {n}")
 
 
 def _finding_filter(each: Conclusion) -> tuple[str, str] | None:
@@ -361,17 +361,17 @@ def _finding_filter(each: Conclusion) -> tuple[str, str] | None:
     return ("code", each.codes[0]) if len(each.codes) == 1 else None
 
 
-def _bias_rows(every: Sequence[ReportedBias], found: Agreement) -> list[BiasTableRow]:
+def _bias_rows(every: Sequence[ReportedBias], result: Agreement) -> list[BiasTableRow]:
     """What annotators miss, add and call otherwise: what stands first, then what is large."""
     cells: dict[tuple[str, str], dict[str, ReportedBias]] = {}
     for each in every:
         if each.kind != "offset":
             cells.setdefault((each.annotator, each.category), {})[each.kind] = each
-    told, shares = biases_of_findings(found.findings), [kind for kind in BIAS_KINDS if kind != "offset"]
+    told, shares = biases_of_findings(result.findings), [kind for kind in BIAS_KINDS if kind != "offset"]
     return [
         BiasTableRow(
             who,
-            css_color(annotator_color(found.annotators.index(who))),
+            css_color(annotator_color(result.annotators.index(who))),
             what,
             tuple(_bias_cell(kinds[kind], (who, what, kind) in told) if kind in kinds else None for kind in shares),
         )

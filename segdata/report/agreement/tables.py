@@ -44,21 +44,21 @@ class ReportTable:
     room: int = _NAME
 
 
-def agreement_tables(found: Agreement, gold: str | None) -> list[ReportTable]:
+def agreement_tables(result: Agreement, gold: str | None) -> list[ReportTable]:
     """Those that have something to say; `gold`: the name of the reference."""
     tables = (
-        metrics_table(found),
-        causes_table(found),
-        volumes_table(found),
-        contrasts_table(found, gold),
-        unchanged_table(found),
+        metrics_table(result),
+        causes_table(result),
+        volumes_table(result),
+        contrasts_table(result, gold),
+        unchanged_table(result),
     )
     return [table for table in tables if table is not None]
 
 
-def metrics_table(found: Agreement) -> ReportTable | None:
+def metrics_table(result: Agreement) -> ReportTable | None:
     """The metrics of plugins, pair by pair."""
-    scores = [(pair, pair.metrics) for pair in found.pairs if isinstance(pair.metrics, dict)]
+    scores = [(pair, pair.metrics) for pair in result.pairs if isinstance(pair.metrics, dict)]
     if not scores:
         return None
     metrics = {name: find_metric(name) for name in scores[0][1]}
@@ -76,18 +76,18 @@ def metrics_table(found: Agreement) -> ReportTable | None:
     return ReportTable("metrics of plugins", ("annotators", "", *metrics), rows, (0, 1), " ".join(notes), _PAIR)
 
 
-def causes_table(found: Agreement) -> ReportTable | None:
+def causes_table(result: Agreement) -> ReportTable | None:
     """What the pixels in dispute are due to, category by category, over all pairs of annotators."""
     pixels: dict[str, int] = defaultdict(int)
     due: dict[str, list[float]] = defaultdict(lambda: [0.0] * 4)
-    for each in found.disagreement:
+    for each in result.disagreement:
         pixels[each.category] += each.pixels
         for k, share in enumerate(_shares(each)):
             due[each.category][k] += share * each.pixels if math.isfinite(share) else 0.0
     ranked = sorted((name for name in pixels if pixels[name]), key=lambda name: -pixels[name])
     if not ranked or (len(ranked) == 1 and not any(due[ranked[0]][:3])):
         return None  # of one category of pixels there is nothing to tell
-    total, pair = sum(pixels.values()), found.pairs[0] if len(found.pairs) == 1 else None
+    total, pair = sum(pixels.values()), result.pairs[0] if len(result.pairs) == 1 else None
     alone = ("one alone",) if pair is None else tuple(f"only {who}" for who in (pair.a, pair.b))
     rows = []
     for name in ranked[:_CAUSES]:
@@ -109,13 +109,13 @@ def _shares(each: DisagreementCauses) -> tuple[float, ...]:
     return each.missed, each.extra, each.confused, each.boundary
 
 
-def causes_in_words(found: Agreement, tables: Tables) -> str:
+def causes_in_words(result: Agreement, tables: Tables) -> str:
     """The same of all things, in words; empty where nothing is in dispute, or nothing is counted one by one."""
     opposed = tables.annotator_pairs
     if opposed is None:
         return ""
     things = {each.name for each, is_thing in zip(opposed.categories, opposed.countable, strict=True) if is_thing}
-    known = [each for each in found.disagreement if each.category in things and math.isfinite(each.missed)]
+    known = [each for each in result.disagreement if each.category in things and math.isfinite(each.missed)]
     missed, extra, confused, boundary = (sum(_shares(each)[k] * each.pixels for each in known) for k in range(4))
     of = missed + extra + confused + boundary
     if not of:
@@ -129,16 +129,18 @@ def causes_in_words(found: Agreement, tables: Tables) -> str:
     return f"of the pixels of things in dispute {', '.join(told)}"
 
 
-def volumes_table(found: Agreement) -> ReportTable | None:
+def volumes_table(result: Agreement) -> ReportTable | None:
     """Who draws more of what in volumes, two by two; who draws more comes first."""
-    if not found.volumes:
+    if not result.volumes:
         return None
-    largest = max((size for of in found.volumes for pair in of.pairs for size in (pair.size_a, pair.size_b)), default=0)
-    in_mm = found.volumes[0].unit == "mm3"
+    largest = max(
+        (size for of in result.volumes for pair in of.pairs for size in (pair.size_a, pair.size_b)), default=0
+    )
+    in_mm = result.volumes[0].unit == "mm3"
     unit, of_one = ("ml", _ML) if in_mm and largest >= _ML else ("mm³" if in_mm else "voxels", 1)
-    rows = [(of.category, *_volume_cells(pair, of_one)) for of in found.volumes for pair in of.pairs if pair.volumes]
+    rows = [(of.category, *_volume_cells(pair, of_one)) for of in result.volumes for pair in of.pairs if pair.volumes]
     told = [
-        f"{of.category} {score_with_interval('iou', of.icc)}" for of in found.volumes if of.icc.value == of.icc.value
+        f"{of.category} {score_with_interval('iou', of.icc)}" for of in result.volumes if of.icc.value == of.icc.value
     ]
     note = f"What both draw in a volume, in {unit} on average; by how much the first draws more, and between which lie "
     note += "95 % of the volumes (Bland-Altman). "
@@ -174,11 +176,11 @@ def _format_size(value: float) -> str:
     return f"{value:,.{min(digits, 3)}f}".replace("-", "−")
 
 
-def contrasts_table(found: Agreement, gold: str | None) -> ReportTable | None:
+def contrasts_table(result: Agreement, gold: str | None) -> ReportTable | None:
     """Who agrees better with the reference, or which two with each other; who does comes first."""
-    if not found.contrasts:
+    if not result.contrasts:
         return None
-    ranked = sorted(found.contrasts, key=lambda each: not each.stands)  # within these by score, as they come
+    ranked = sorted(result.contrasts, key=lambda each: not each.stands)  # within these by score, as they come
     rows = tuple(tuple(_contrast_cells(each, gold)) for each in ranked[:_CONTRASTS])
     heads = ("better", "than", "score", "its", "other's", "difference", "p", "")
     title = "which two agree better" if gold is None else f"who agrees better with {gold}"
@@ -214,9 +216,9 @@ def _contrast_cells(each: PairContrast, gold: str | None) -> Iterator[str]:
     yield "●" if told.stands else ""
 
 
-def unchanged_table(found: Agreement) -> ReportTable | None:
+def unchanged_table(result: Agreement) -> ReportTable | None:
     """How much of everybody's work is a model's."""
-    if not found.unchanged:
+    if not result.unchanged:
         return None
     rows = [
         (
@@ -227,7 +229,7 @@ def unchanged_table(found: Agreement) -> ReportTable | None:
             score_with_interval("missed", each.share),
             score_with_interval("missed", each.persons),
         )
-        for each in sorted(found.unchanged, key=lambda each: -each.share.value)
+        for each in sorted(result.unchanged, key=lambda each: -each.share.value)
     ]
     heads = ("annotator", "model", "images", "segments", "unchanged", "two persons")
     note = "Unchanged: the annotator's segments that are the model's, pixel for pixel. Two persons: how often segments "
@@ -361,16 +363,16 @@ class AgreementReport(Agreement, frozen=True, kw_only=True):
     findings: tuple[FindingRow, ...]  # type: ignore[assignment]  # a row has the fields of a finding
 
 
-def agreement_json(found: Agreement) -> str:
+def agreement_json(result: Agreement) -> str:
     """The report as JSON, a line per pair, category, annotator and finding; the same input gives the same text."""
     rows = [
-        FindingRow(**{name: getattr(each, name) for name in FindingRow.__struct_fields__}) for each in found.findings
+        FindingRow(**{name: getattr(each, name) for name in FindingRow.__struct_fields__}) for each in result.findings
     ]
-    plain = encode_result(msgspec.structs.replace(found, findings=()), rounded=True)
+    plain = encode_result(msgspec.structs.replace(result, findings=()), rounded=True)
     return format_json({**plain, "findings": msgspec.to_builtins(rows)})
 
 
-def agreement_csv(found: Agreement) -> str:
+def agreement_csv(result: Agreement) -> str:
     """Rows of these scopes; a cell is empty where it says nothing, or the value is undefined.
 
     overall, pair, category: the scores of the JSON report. annotator: what `annotator_a` does with a category, with p
@@ -384,29 +386,29 @@ def agreement_csv(found: Agreement) -> str:
     text = io.StringIO()
     rows = csv.DictWriter(text, HEAD, restval="", lineterminator="\n")
     rows.writeheader()
-    rows.writerows(_rows(found))
+    rows.writerows(_rows(result))
     return text.getvalue()
 
 
-def _rows(found: Agreement) -> Iterator[Row]:
-    yield from _scores({"scope": "overall"}, found.overall.scores)
-    for pair in found.pairs:
+def _rows(result: Agreement) -> Iterator[Row]:
+    yield from _scores({"scope": "overall"}, result.overall.scores)
+    for pair in result.pairs:
         two: Row = {"scope": "pair", "annotator_a": pair.a, "annotator_b": pair.b}
         yield from _scores(two, pair.scores)
         yield from _scores(two, pair.metrics if isinstance(pair.metrics, dict) else {})
-    for category in found.categories:
+    for category in result.categories:
         yield from _scores({"scope": "category", "category": category.category}, category.scores)
-    for bias in found.annotator_bias:
+    for bias in result.annotator_bias:
         whose: Row = {"scope": "annotator", "annotator_a": bias.annotator, "category": bias.category}
         for name in _KINDS:
             kind = name.removeprefix("boundary_")
             tested: Row = {"p": csv_number(bias.p.get(kind, math.nan)), "stands": _flag(kind in bias.found)}
             yield whose | _score(name, getattr(bias, name)) | (tested if kind in bias.p else {})
-    if found.by is not None:
-        for portion in found.by.strata:
+    if result.by is not None:
+        for portion in result.by.strata:
             yield from _scores({"scope": "portion", "portion": portion.name}, portion.scores)
-        for each in found.by.differences:
-            for portion, value in zip(found.by.strata, each.values, strict=True):
+        for each in result.by.differences:
+            for portion, value in zip(result.by.strata, each.values, strict=True):
                 yield {
                     "scope": "difference",
                     "category": each.category or "",
@@ -416,24 +418,24 @@ def _rows(found: Agreement) -> Iterator[Row]:
                     "p": csv_number(each.p),
                     "stands": _flag(each.stands),
                 }
-    for need in found.plan:
+    for need in result.plan:
         score = f"images for {need.score} ± {need.half_width:g}"
         wanted = "" if need.images is None else need.images
         yield {"scope": "plan", "category": need.category or "", "score": score, "value": wanted}
-    yield from _compared(found)
-    yield from _tolerance(found.tolerance)
-    for name, own in found.tolerance.categories.items():
+    yield from _compared(result)
+    yield from _tolerance(result.tolerance)
+    for name, own in result.tolerance.categories.items():
         yield from _tolerance(own, name)
-    yield from _proposed(found)
+    yield from _proposed(result)
 
 
-def _compared(found: Agreement) -> Iterator[Row]:
-    for due in found.disagreement:
+def _compared(result: Agreement) -> Iterator[Row]:
+    for due in result.disagreement:
         whose: Row = {"scope": "disagreement", "annotator_a": due.a, "annotator_b": due.b, "category": due.category}
         yield whose | {"score": "pixels", "value": due.pixels}
         for name in ("missed", "extra", "confused", "boundary"):
             yield whose | {"score": name, "value": csv_number(getattr(due, name))}
-    for of in found.volumes:
+    for of in result.volumes:
         category: Row = {"scope": "volume", "category": of.category}
         yield from _scores(category, {"icc": of.icc, "icc_consistency": of.icc_consistency})
         for two in of.pairs:
@@ -441,17 +443,17 @@ def _compared(found: Agreement) -> Iterator[Row]:
             for name in ("size_a", "size_b", "difference"):
                 yield whose | {"score": name, "value": csv_number(getattr(two, name)), "n": two.volumes}
             yield from _scores(whose, {"bias": two.bias, "lower": two.lower, "upper": two.upper})
-    for each in found.contrasts:
+    for each in result.contrasts:
         pairs: Row = {"annotator_a": ", ".join(each.first), "annotator_b": ", ".join(each.second)}
         tested: Row = {"p": csv_number(each.p), "stands": _flag(each.stands)}
         yield {"scope": "contrast"} | pairs | _score(each.score, each.difference) | tested
-    for one in found.unchanged:
+    for one in result.unchanged:
         whose = {"scope": "unchanged", "annotator_a": one.annotator, "annotator_b": one.model}
         yield from _scores(whose, {"share": one.share, "persons": one.persons})
 
 
-def _proposed(found: Agreement) -> Iterator[Row]:
-    for each in found.proposed_tolerance:
+def _proposed(result: Agreement) -> Iterator[Row]:
+    for each in result.proposed_tolerance:
         yield {"scope": "proposed tolerance", "score": each.unit, "value": csv_number(each.value), "n": each.boundaries}
 
 

@@ -34,42 +34,42 @@ _PAIRS, _CATEGORIES, _HABITS, _IMAGES, _PLANNED = 10, 40, 20, 8, 12
 
 
 def agreement_text(
-    found: Agreement, tables: Tables, typed: Sequence[str], paper: Console, fail_on: FailOn = "error"
+    result: Agreement, tables: Tables, typed: Sequence[str], console: Console, fail_on: FailOn = "error"
 ) -> str:
     """The report, in lines of at most `paper.width` columns; `typed`: what comes after `segdata`, word by word."""
     opposed = tables.annotator_pairs
     assert opposed is not None
-    lines = [paper.paint("segdata agreement", "bold"), ""]
-    for each in conclusions(found, tables):
-        lines += [*_conclusion(each, paper), ""]
+    lines = [console.paint("segdata agreement", "bold"), ""]
+    for each in conclusions(result, tables):
+        lines += [*_conclusion(each, console), ""]
     for block in (
-        _matrix(found, paper),
-        _categories(found, distance_unit(opposed), paper),
-        _habits(found, tables, paper),
-        _strata(found, paper),
-        *(_sheet(each, paper) for each in agreement_tables(found, reference_name(found, tables))),
-        _plan(found, paper),
-        _worst(ImageAgreement.of(opposed), opposed.annotators, paper),
-        _codes(found.findings, paper),
+        _matrix(result, console),
+        _categories(result, distance_unit(opposed), console),
+        _habits(result, tables, console),
+        _strata(result, console),
+        *(_sheet(each, console) for each in agreement_tables(result, reference_name(result, tables))),
+        _plan(result, console),
+        _worst(ImageAgreement.of(opposed), opposed.annotators, console),
+        _codes(result.findings, console),
     ):
         told = list(block)
         lines += [*told, ""] if told else []
-    lines += [*_verdict(found, fail_on, paper), *_legend(found, paper), "", *_next(found, typed, paper)]
+    lines += [*_verdict(result, fail_on, console), *_legend(result, console), "", *_next(result, typed, console)]
     return "\n".join(lines) + "\n"
 
 
-def _conclusion(each: Conclusion, paper: Console) -> Iterator[str]:
+def _conclusion(each: Conclusion, console: Console) -> Iterator[str]:
     style = "good" if each.topic == "agreement" else each.severity
-    yield from paper.pieces((f"{HEADINGS[each.topic]}:", style), (each.head, "bold"))
-    yield from paper.wrap(each.said, "  ")
+    yield from console.pieces((f"{HEADINGS[each.topic]}:", style), (each.head, "bold"))
+    yield from console.wrap(each.said, "  ")
     if each.act:
-        yield from paper.wrap(f"→ {each.act}", "  ", "    ")
+        yield from console.wrap(f"→ {each.act}", "  ", "    ")
 
 
-def _matrix(found: Agreement, paper: Console) -> Iterator[str]:
-    pairs, names = {(each.a, each.b): each for each in found.pairs}, found.annotators
+def _matrix(result: Agreement, console: Console) -> Iterator[str]:
+    pairs, names = {(each.a, each.b): each for each in result.pairs}, result.annotators
     if len(names) > _MATRIX:
-        least = sorted(found.pairs, key=lambda pair: _least_first(pair.scores))
+        least = sorted(result.pairs, key=lambda pair: _least_first(pair.scores))
         rows = [
             [
                 shorten(each.a, _NAME),
@@ -80,9 +80,9 @@ def _matrix(found: Agreement, paper: Console) -> Iterator[str]:
             for each in least[:_PAIRS]
         ]
         heading = f"the {len(rows)} of {count_noun(len(least), 'pair')} that agree least"
-        yield from _titled(heading, ("annotators", "", "images", "IoU", "kappa"), rows, paper, left=(0, 1))
+        yield from _titled(heading, ("annotators", "", "images", "IoU", "kappa"), rows, console, left=(0, 1))
         return
-    rows, room = [], min(_NAME, (paper.width - _NAME - 2) // len(names) - 2)
+    rows, room = [], min(_NAME, (console.width - _NAME - 2) // len(names) - 2)
     for row, one in enumerate(names):
         cells = [shorten(one, _NAME)]
         for column, other in enumerate(names):
@@ -93,7 +93,7 @@ def _matrix(found: Agreement, paper: Console) -> Iterator[str]:
             )
         rows.append(cells)
     heading = "annotator by annotator: IoU above the diagonal, kappa below"
-    yield from _titled(heading, ("", *(shorten(name, room) for name in names)), rows, paper)
+    yield from _titled(heading, ("", *(shorten(name, room) for name in names)), rows, console)
 
 
 def _scores(scores: Mapping[str, Score], names: Sequence[str]) -> list[str]:
@@ -105,10 +105,10 @@ def _least_first(scores: Mapping[str, Score]) -> tuple[bool, float]:
     return math.isnan(value), value
 
 
-def _categories(found: Agreement, measure: str, paper: Console) -> Iterator[str]:
-    if not found.categories:
+def _categories(result: Agreement, measure: str, console: Console) -> Iterator[str]:
+    if not result.categories:
         return
-    ranked = sorted(found.categories, key=lambda each: _least_first(each.scores))
+    ranked = sorted(result.categories, key=lambda each: _least_first(each.scores))
     rows = [
         [
             shorten(each.category, _NAME),
@@ -119,14 +119,14 @@ def _categories(found: Agreement, measure: str, paper: Console) -> Iterator[str]
         for each in ranked[:_CATEGORIES]
     ]
     heads = ("category", "images", "IoU", "PQ", "kappa", "near", f"offset {measure}")
-    yield from _titled("by category, the least agreed first", heads, rows, paper)
+    yield from _titled("by category, the least agreed first", heads, rows, console)
     if len(ranked) > _CATEGORIES:
-        yield from paper.wrap(f"{len(ranked) - _CATEGORIES:,} more agree better: --format csv has all", style="dim")
+        yield from console.wrap(f"{len(ranked) - _CATEGORIES:,} more agree better: --format csv has all", style="dim")
 
 
-def _habits(found: Agreement, tables: Tables, paper: Console) -> Iterator[str]:
+def _habits(result: Agreement, tables: Tables, console: Console) -> Iterator[str]:
     """What stands of what annotators do differently."""
-    standing = [each for each in reported_biases(found, tables) if each.stands]
+    standing = [each for each in reported_biases(result, tables) if each.stands]
     if not standing:
         return
     rows = [
@@ -142,34 +142,34 @@ def _habits(found: Agreement, tables: Tables, paper: Console) -> Iterator[str]:
         for each in standing[:_HABITS]
     ]
     heads = ("annotator", "category", "what", "how much", "others", "p")
-    yield from _titled("what stands when all tests are taken together", heads, rows, paper, left=(0, 1, 2))
+    yield from _titled("what stands when all tests are taken together", heads, rows, console, left=(0, 1, 2))
     if len(standing) > _HABITS:
-        yield from paper.wrap(f"{len(standing) - _HABITS:,} more: --format csv has all", style="dim")
+        yield from console.wrap(f"{len(standing) - _HABITS:,} more: --format csv has all", style="dim")
 
 
-def _strata(found: Agreement, paper: Console) -> Iterator[str]:
-    if found.by is None:
+def _strata(result: Agreement, console: Console) -> Iterator[str]:
+    if result.by is None:
         return
     rows = [
         [shorten(each.name, _NAME), f"{each.images:,}", *_scores(each.scores, ("iou", "kappa", "pq"))]
-        for each in found.by.strata
+        for each in result.by.strata
     ]
-    yield from _titled(f"by {found.by.column}", (found.by.column, "images", "IoU", "kappa", "PQ"), rows, paper)
-    if found.by.unknown:
-        yield from paper.wrap(f"in none of them: {count_noun(found.by.unknown, 'pair')} of annotations", style="dim")
+    yield from _titled(f"by {result.by.column}", (result.by.column, "images", "IoU", "kappa", "PQ"), rows, console)
+    if result.by.unknown:
+        yield from console.wrap(f"in none of them: {count_noun(result.by.unknown, 'pair')} of annotations", style="dim")
 
 
-def _sheet(each: ReportTable, paper: Console) -> Iterator[str]:
+def _sheet(each: ReportTable, console: Console) -> Iterator[str]:
     rows = [[shorten(cell, each.room) if k in each.left else cell for k, cell in enumerate(row)] for row in each.rows]
     heads = [shorten(head, _HEAD) for head in each.heads]
-    yield from _titled(each.title, heads, rows, paper, left=each.left)
-    yield from paper.wrap(each.note, style="dim")
+    yield from _titled(each.title, heads, rows, console, left=each.left)
+    yield from console.wrap(each.note, style="dim")
 
 
-def _plan(found: Agreement, paper: Console) -> Iterator[str]:
-    if not found.plan:
+def _plan(result: Agreement, console: Console) -> Iterator[str]:
+    if not result.plan:
         return
-    ranked = sorted(found.plan, key=lambda each: (each.category is not None, -(each.images or 0)))
+    ranked = sorted(result.plan, key=lambda each: (each.category is not None, -(each.images or 0)))
     rows = [
         [
             SCORE_NAMES[each.score],
@@ -180,11 +180,11 @@ def _plan(found: Agreement, paper: Console) -> Iterator[str]:
         ]
         for each in ranked[:_PLANNED]
     ]
-    heading = f"what intervals of ±{found.plan[0].half_width:g} take, of images like these"
-    yield from _titled(heading, ("score", "category", "now", "images", "segments"), rows, paper, left=(0, 1))
+    heading = f"what intervals of ±{result.plan[0].half_width:g} take, of images like these"
+    yield from _titled(heading, ("score", "category", "now", "images", "segments"), rows, console, left=(0, 1))
 
 
-def _worst(images: ImageAgreement, annotators: Sequence[str], paper: Console) -> Iterator[str]:
+def _worst(images: ImageAgreement, annotators: Sequence[str], console: Console) -> Iterator[str]:
     worst = images.worst(_IMAGES)
     if len(worst) < 2:
         return
@@ -199,56 +199,56 @@ def _worst(images: ImageAgreement, annotators: Sequence[str], paper: Console) ->
         for each in worst
     ]
     heads = ("image", "IoU", "worst category", "IoU", "who differs most")
-    yield from _titled("the images that agree least", heads, rows, paper, left=(0, 2, 4))
+    yield from _titled("the images that agree least", heads, rows, console, left=(0, 2, 4))
 
 
-def _codes(findings: Sequence[Finding], paper: Console) -> Iterator[str]:
+def _codes(findings: Sequence[Finding], console: Console) -> Iterator[str]:
     if not findings:
         return
     count = Counter((each.code, each.rule, each.severity) for each in findings)
     rows = [[code, rule, severity, f"{n:,}"] for (code, rule, severity), n in sorted(count.items())]
-    yield from _titled("findings", ("code", "rule", "severity", "findings"), rows, paper, left=(0, 1, 2))
+    yield from _titled("findings", ("code", "rule", "severity", "findings"), rows, console, left=(0, 1, 2))
 
 
 def _titled(
-    heading: str, heads: Sequence[str], rows: Sequence[Sequence[str]], paper: Console, left: Sequence[int] = (0,)
+    heading: str, heads: Sequence[str], rows: Sequence[Sequence[str]], console: Console, left: Sequence[int] = (0,)
 ) -> Iterator[str]:
-    yield paper.paint(heading, "bold")
+    yield console.paint(heading, "bold")
     head, *lines = table(heads, rows, left=left)
-    yield paper.paint(f"  {head}", "dim")
+    yield console.paint(f"  {head}", "dim")
     yield from (f"  {line}" for line in lines)
 
 
-def _verdict(found: Agreement, fail_on: FailOn, paper: Console) -> list[str]:
-    if not found.findings:
-        return [paper.paint("nothing found", "good")]
-    said, style = ("failed:", "error") if found.fails(fail_on) else ("passed:", "good")
-    return paper.pieces(
-        (said, style), (count_noun(len(found.findings), "finding"), None), (f"(--fail-on {fail_on})", None)
+def _verdict(result: Agreement, fail_on: FailOn, console: Console) -> list[str]:
+    if not result.findings:
+        return [console.paint("nothing found", "good")]
+    said, style = ("failed:", "error") if result.fails(fail_on) else ("passed:", "good")
+    return console.pieces(
+        (said, style), (count_noun(len(result.findings), "finding"), None), (f"(--fail-on {fail_on})", None)
     )
 
 
-def _legend(found: Agreement, paper: Console) -> Iterator[str]:
+def _legend(result: Agreement, console: Console) -> Iterator[str]:
     of = count_noun(
-        found.intervals.clusters, "sequence, patient or single image", "sequences, patients or single images"
+        result.intervals.clusters, "sequence, patient or single image", "sequences, patients or single images"
     )
-    said = f"[ ]: {found.intervals.confidence:.0%} intervals from {found.intervals.resamples:,} resamples of {of}."
-    yield from paper.wrap(said, style="dim")
+    said = f"[ ]: {result.intervals.confidence:.0%} intervals from {result.intervals.resamples:,} resamples of {of}."
+    yield from console.wrap(said, style="dim")
     undefined = f"{DASH}: undefined, as where neither of two drew the category, or nothing varies; it is in no mean."
-    yield from paper.wrap(undefined, style="dim")
-    near = f"near: the share of both boundaries within the tolerance ({tolerance_in_words(found.tolerance)}); offset: "
+    yield from console.wrap(undefined, style="dim")
+    near = f"near: the share of both boundaries within the tolerance ({tolerance_in_words(result.tolerance)}); offset: "
     near += "by how much one of the two draws larger."
-    yield from paper.wrap(near, style="dim")
+    yield from console.wrap(near, style="dim")
 
 
-def _next(found: Agreement, typed: Sequence[str], paper: Console) -> Iterator[str]:
-    yield paper.paint("next", "bold")
+def _next(result: Agreement, typed: Sequence[str], console: Console) -> Iterator[str]:
+    yield console.paint("next", "bold")
     steps = [(["--format", "html", "-o", "agreement.html"], "the same with pictures, for the browser")]
-    if not found.plan:
+    if not result.plan:
         steps.append((["--plan", "0.02"], "how many images must be labelled twice"))
     for more, why in steps:
-        yield from command_lines(["segdata", *typed, *more], paper)
-        yield from paper.wrap(why, "      ", style="dim")
-    if found.findings:
-        yield from command_lines(["segdata", "explain", found.findings[0].code], paper)
-        yield from paper.wrap("what it means, and what to do", "      ", style="dim")
+        yield from command_lines(["segdata", *typed, *more], console)
+        yield from console.wrap(why, "      ", style="dim")
+    if result.findings:
+        yield from command_lines(["segdata", "explain", result.findings[0].code], console)
+        yield from console.wrap("what it means, and what to do", "      ", style="dim")

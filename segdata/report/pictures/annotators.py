@@ -192,8 +192,8 @@ def example_pictures(
         return _beside(picture, _closely(picture, who, each.other, category, _SMALL), both, {category})
 
     keys = [(card.annotator, each) for card in cards for each in card.worst][:EXAMPLES]
-    found = zip(keys, run_ordered(drawn, keys, jobs), strict=True)
-    return {key: picture for key, picture in found if picture is not None}
+    result = zip(keys, run_ordered(drawn, keys, jobs), strict=True)
+    return {key: picture for key, picture in result if picture is not None}
 
 
 def _picture(
@@ -239,7 +239,7 @@ def _of_volume(
     data: OpenDataset, rows: Ints, findings: Sequence[Finding], opposed: AnnotatorPairs
 ) -> list[tuple[Finding, str]]:
     """The pictures of a volume's findings: of each the slice on which its annotator differs most from another."""
-    batch, names, found = data.source.load(rows), opposed.annotators, []
+    batch, names, result = data.source.load(rows), opposed.annotators, []
     for each in findings:
         others = [name for name in names if name != each.annotator]
         if each.annotator in names and others and each.category is not None:
@@ -247,8 +247,8 @@ def _of_volume(
             at = _slice(batch, each.annotator or "", others[0], code)
             picture = _opened(batch.take_images(np.array([at])))
             if picture is not None:
-                found.append((each, _of_finding(picture, replace(each, bbox=None, segments=()), opposed)))
-    return found
+                result.append((each, _of_finding(picture, replace(each, bbox=None, segments=()), opposed)))
+    return result
 
 
 def _slice(batch: Batch, one: str, other: str, category: int | None) -> int:
