@@ -116,10 +116,10 @@ def browse(
         for finding in shown:
             by_image.setdefault(str(finding.image), []).append(finding)
         shelf = MediaFiles(cache_folder() / "fiftyone" / target.slug)
-        targets = MapValues.of(dataset.profile)
-        heat = HeatMaps.of(package, shelf, None if predictions is None else opened_predictions(predictions))
+        targets = MapValues.from_profile(dataset.profile)
+        heat = HeatMaps.from_predictions(package, shelf, None if predictions is None else opened_predictions(predictions))
         entries = SampleBuilder(
-            SegmentLabels(package, dataset.profile, targets, shelf), heat, by_image, LoggedDecisions.of(read_log(log))
+            SegmentLabels(package, dataset.profile, targets, shelf), heat, by_image, LoggedDecisions.from_log(read_log(log))
         )
         loader, n_settled = SampleLoader(package, target), 0
 

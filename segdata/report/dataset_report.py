@@ -318,7 +318,7 @@ def dataset_report_html(report: DatasetReport, typed: Sequence[str]) -> str:
             if name not in available
         },
         commands={name: " ".join(["segdata", command, *typed]) for name, command in _COMMANDS.items()},
-        groups=[RuleGroup.of(group) for group in group_by_rule(report.validation.findings)],
+        groups=[RuleGroup.from_findings(group) for group in group_by_rule(report.validation.findings)],
         facts=dataset_facts(report.summary),
         lines=category_lines(report.summary),
         score_names=[SCORE_NAMES[name] for name in _OF_PAIRS],

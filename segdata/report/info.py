@@ -277,7 +277,7 @@ class AreaRange:
     high: float
 
     @staticmethod
-    def of(row: Row, begin: float, span: float) -> "AreaRange":
+    def from_row(row: Row, begin: float, span: float) -> "AreaRange":
         """Those of a row of a summary's categories, on an axis of logarithms from `begin` over `span`."""
         low, q25, median, q75, high = (100 * (_log_area(row[f"area_{name}"]) - begin) / span for name in QUANTILES)
         least, middle, most = (short_number(row[f"area_{name}"]) for name in ("min", "median", "max"))
@@ -357,7 +357,7 @@ def category_lines(summary: Summary) -> list[CategoryLine]:
             row["segments"],
             f"{row['share']:.2%}",
             100 * row["share"] / largest,
-            AreaRange.of(row, least, span) if row["segments"] else None,
+            AreaRange.from_row(row, least, span) if row["segments"] else None,
         )
         for row in rows
     ]

@@ -57,7 +57,7 @@ def test_dicom_images_are_pydicoms(tmp_path: Path) -> None:
     header.PixelData, header.RescaleSlope, header.RescaleIntercept = stored.tobytes(), 2, -1024
     path = save(header, series.paths[0])
     assert read_channels(str(path), (5, 6)).tolist() == [(stored * 2.0 - 1024).tolist()]
-    ground = BackgroundImage.of(path.as_uri(), 6, 5)
+    ground = BackgroundImage.from_uri(path.as_uri(), 6, 5)
     assert ground.note == ""
     assert ground.image is not None
     assert ground.image.getpixel((5, 4)) == (255, 255, 255)
@@ -70,7 +70,7 @@ def test_dicom_images_that_cannot_be_read(tmp_path: Path, keyword: str) -> None:
     path = save(series.headers[0], series.paths[0])
     with pytest.raises(OSError, match="damaged"):
         read_dicom_image(path)
-    assert "cannot be decoded" in BackgroundImage.of(path.as_uri(), 6, 5).note
+    assert "cannot be decoded" in BackgroundImage.from_uri(path.as_uri(), 6, 5).note
     data = path.read_bytes()
     path.write_bytes(data[:200])
     with pytest.raises(OSError, match=r"\w"):
@@ -83,7 +83,7 @@ def test_slices_are_drawn(tmp_path: Path) -> None:
     write_nifti(tmp_path / "labels/a.nii", (values % 2).astype(np.uint8))
     dataset = read(tmp_path / "labels", images=tmp_path / "images", format="nifti")
     uris = next(iter(dataset)).images["uri"].to_pylist()
-    assert BackgroundImage.of(uris[0], 3, 4).note == ""
-    assert BackgroundImage.of(uris[1], 3, 4).image is not None
+    assert BackgroundImage.from_uri(uris[0], 3, 4).note == ""
+    assert BackgroundImage.from_uri(uris[1], 3, 4).image is not None
     with pytest.raises(SegdataError, match="a slice k=number"):
         read_channels(uris[0].replace("k=", "n="), (4, 3))

@@ -203,7 +203,7 @@ def _other_category(habit: ReportedBias, tables: Tables) -> str:
     opposed = tables.annotator_pairs
     if opposed is None:
         return "another category"
-    confusion = Confusion.by(opposed, opposed.annotators.index(habit.annotator))
+    confusion = Confusion.of_annotator(opposed, opposed.annotators.index(habit.annotator))
     others = [each.other for each in confusion.partners(habit.category) if each.other != UNLABELLED]
     return f"another category, mostly {others[0]}" if others else "another category"
 
@@ -284,7 +284,7 @@ def unclear_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusio
         return
     told = {each.category: each for each in findings_of_code(result.findings, UNCLEAR_CODE)}
     names = ("category", "value", "low", "high", "best", "without")
-    confusion = Confusion.of(opposed)
+    confusion = Confusion.from_pairs(opposed)
     for code, value, low, high, best, without in sorted(judged.unclear.lines(*names), key=lambda line: float(line[1])):
         what = opposed.categories[code].name
         if what not in told:
@@ -312,7 +312,7 @@ def least_agreed_conclusions(result: Agreement, tables: Tables) -> Iterator[Conc
     ranked = sorted(known, key=_iou)
     worst, best = ranked[0], ranked[-1]
     head = f"Least agreed: {worst.category}, IoU {score_with_interval('iou', worst.iou)}"
-    confusion = Confusion.of(tables.annotator_pairs)
+    confusion = Confusion.from_pairs(tables.annotator_pairs)
     said = f"{called_instead(confusion, worst.category)} Best: {best.category} with {format_score('iou', _iou(best))}."
     yield Conclusion("guideline", "info", head, said.strip(), category=worst.category)
 

@@ -35,13 +35,13 @@ class Confusion:
     pixels: Floats
 
     @staticmethod
-    def of(opposed: AnnotatorPairs) -> "Confusion":
+    def from_pairs(opposed: AnnotatorPairs) -> "Confusion":
         """That of different persons, both ways; void is no category."""
         pixels = _pixels(opposed, *_both_ways(opposed)[:3])
         return Confusion._drawn(opposed, pixels)
 
     @staticmethod
-    def by(opposed: AnnotatorPairs, annotator: int) -> "Confusion":
+    def of_annotator(opposed: AnnotatorPairs, annotator: int) -> "Confusion":
         """What one annotator (position) calls, in columns, what the others call a row's category."""
         one, other, kept, who = _both_ways(opposed)
         return Confusion._drawn(opposed, _pixels(opposed, one, other, kept & (who == annotator)))

@@ -209,6 +209,7 @@ def _clip_to_axis(place: float) -> float | None:
 
 
 WORST, THUMBNAILS = 6, 100
+_OF_CATEGORIES = ("dice", "pq", "kappa", "nsd", "offset_size")
 _LARGE = 0.05  # shares that are listed though they may be chance
 _MATRIX, _CONFUSED, _OFFSETS, _HABITS, _CATEGORIES, _PLANNED = 24, 14, 28, 30, 60, 16
 
@@ -234,17 +235,6 @@ class BiasTableRow:
 
 
 @dataclass(frozen=True, slots=True)
-class CategoryLine:
-    """A category: the interval of its IoU in % of the axis from 0 to 1, and scores as text."""
-
-    name: str
-    kind: str
-    images: int
-    iou: Whisker
-    scores: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class AgreementPictures:
     """What is drawn: the worst images, and as `data:` URIs findings and annotators' own worst examples."""
 
@@ -261,7 +251,7 @@ def draw_pictures(
     assert opposed is not None
     there = set(data.source.image_ids)
     chosen = spread_over_rules([each for each in findings if each.image in there], THUMBNAILS)
-    worst = ImageAgreement.of(opposed).worst(WORST)
+    worst = ImageAgreement.from_pairs(opposed).worst(WORST)
     return AgreementPictures(
         worst_pictures(data, opposed, worst, jobs),
         finding_pictures(data, tables, chosen, jobs),
@@ -303,8 +293,8 @@ def render_agreement(
     assert opposed is not None
     annotators = result.annotators
     every = reported_biases(result, tables)
-    confusion = Confusion.of(opposed)
-    groups = [RuleGroup.of(group) for group in group_by_rule(result.findings)]
+    confusion = Confusion.from_pairs(opposed)
+    groups = [RuleGroup.from_findings(group) for group in group_by_rule(result.findings)]
     offsets = forest_plot(every, annotators, _OFFSETS)
     return template("agreement.html").render(
         result=result,
@@ -318,7 +308,7 @@ def render_agreement(
         confused=confusion_heat(confusion.reduced(_CONFUSED)) if len(confusion.names) > 2 else None,
         n_confused=len(confusion.names) - min(len(confusion.names), _CONFUSED),
         worst_confused=confusion.worst(6),
-        spreads=image_histograms(ImageAgreement.of(opposed), annotators),
+        spreads=image_histograms(ImageAgreement.from_pairs(opposed), annotators),
         worst=drawn.worst,
         forest=offsets,
         rows=_bias_rows(every, result),
@@ -387,16 +377,15 @@ def _bias_cell(habit: ReportedBias, is_told: bool) -> BiasCell:
     return BiasCell(text, "; ".join(filter(None, [ends, others])), habit.stands, is_told)
 
 
-def _category_lines(categories: Sequence[CategoryAgreement]) -> list[CategoryLine]:
+def _category_lines(categories: Sequence[CategoryAgreement]) -> list[tuple[CategoryAgreement, Whisker, list[str]]]:
+    """The categories, the least agreed first, with the interval of the IoU in % of the axis from 0 to 1, and scores."""
     ranked = sorted(categories, key=lambda each: (math.isnan(each.iou.value), each.iou.value))
-    return [_category_line(each) for each in ranked[:_CATEGORIES]]
-
-
-def _category_line(each: CategoryAgreement) -> CategoryLine:
-    iou = each.iou
-    low, mid, high = (100 * end if math.isfinite(end) else None for end in (iou.low, iou.value, iou.high))
-    whisker = Whisker("", each.category, "", low, mid or 0.0, high, score_with_interval("iou", iou), False, mid is None)
-    scores = tuple(
-        format_score(name, each.scores[name].value) for name in ("dice", "pq", "kappa", "nsd", "offset_size")
-    )
-    return CategoryLine(each.category, each.kind, each.images, whisker, scores)
+    lines = []
+    for each in ranked[:_CATEGORIES]:
+        iou = each.iou
+        low, mid, high = (100 * end if math.isfinite(end) else None for end in (iou.low, iou.value, iou.high))
+        text = score_with_interval("iou", iou)
+        whisker = Whisker("", each.category, "", low, mid or 0.0, high, text, False, mid is None)
+        scores = [format_score(name, each.scores[name].value) for name in _OF_CATEGORIES]
+        lines.append((each, whisker, scores))
+    return lines

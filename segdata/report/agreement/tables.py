@@ -282,7 +282,7 @@ class ImageAgreement:
     iou: Floats
 
     @staticmethod
-    def of(opposed: AnnotatorPairs) -> "ImageAgreement":
+    def from_pairs(opposed: AnnotatorPairs) -> "ImageAgreement":
         """That of a panel."""
         amounts = PairAmounts.of(opposed)
         rows = between_persons(amounts)

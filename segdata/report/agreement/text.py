@@ -49,7 +49,7 @@ def agreement_text(
         _strata(result, console),
         *(_sheet(each, console) for each in agreement_tables(result, reference_name(result, tables))),
         _plan(result, console),
-        _worst(ImageAgreement.of(opposed), opposed.annotators, console),
+        _worst(ImageAgreement.from_pairs(opposed), opposed.annotators, console),
         _codes(result.findings, console),
     ):
         told = list(block)

@@ -199,7 +199,7 @@ class LoggedDecisions:
     segments: Mapping[tuple[str | None, str | None, str, str], ReviewState]
 
     @staticmethod
-    def of(decisions: Iterable[Decision]) -> "LoggedDecisions":
+    def from_log(decisions: Iterable[Decision]) -> "LoggedDecisions":
         """The states of the decisions of a log."""
         findings: dict[str | None, list[ReviewState]] = {}
         segments = {}

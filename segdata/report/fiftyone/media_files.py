@@ -37,7 +37,7 @@ class AnnotationMasks:
     n_segments: int
 
     @staticmethod
-    def each(batch: Batch) -> "list[AnnotationMasks]":
+    def from_batch(batch: Batch) -> "list[AnnotationMasks]":
         """The annotations of a batch, in its order."""
         first = np.searchsorted(batch.segment_annotation, np.arange(batch.annotations.num_rows + 1))
         offset = batch.runs.offsets(batch.n_segments)
@@ -95,7 +95,7 @@ class MapValues:
     things: frozenset[int]
 
     @staticmethod
-    def of(profile: Profile) -> "MapValues":
+    def from_profile(profile: Profile) -> "MapValues":
         """The values for a dataset: maps of a semantic one show all categories, of a panoptic one all but things."""
         taxonomy = profile.taxonomy
         ids = list(dict.fromkeys(category.id for category in taxonomy.categories))
@@ -162,7 +162,7 @@ def picture_file(uri: str | None, width: int, height: int, folder: Path) -> tupl
     name = blake2b(f"{uri}\0{state.st_size}\0{state.st_mtime_ns}\0{width}\0{height}".encode(), digest_size=16)
     copy = folder / "copies" / f"{name.hexdigest()}.png"
     if not copy.exists():
-        ground = BackgroundImage.of(uri, *((width, height) if width and height else _UNKNOWN))
+        ground = BackgroundImage.from_uri(uri, *((width, height) if width and height else _UNKNOWN))
         if ground.image is None:
             return _blank(width, height, folder), ground.note
         _save(ground.image, copy)

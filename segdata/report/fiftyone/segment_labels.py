@@ -132,7 +132,7 @@ def split_annotations(batch: Batch) -> list[tuple[int, str | None, pa.Table, Ann
     named = zip(batch.annotation_image.tolist(), batch.annotations["annotator"].to_pylist(), strict=True)
     return [
         (image, annotator, batch.segments.slice(first[row], first[row + 1] - first[row]), masks)
-        for row, ((image, annotator), masks) in enumerate(zip(named, AnnotationMasks.each(batch), strict=True))
+        for row, ((image, annotator), masks) in enumerate(zip(named, AnnotationMasks.from_batch(batch), strict=True))
     ]
 
 
@@ -158,7 +158,9 @@ class HeatMaps:
     row: dict[str, int]
 
     @staticmethod
-    def of(fo: Any, shelf: MediaFiles, predictions: Predictions | None) -> "HeatMaps":  # Any: FiftyOne has no types
+    def from_predictions(
+        fo: Any, shelf: MediaFiles, predictions: Predictions | None
+    ) -> "HeatMaps":  # Any: FiftyOne has no types
         """With these predictions, or none."""
         usable = () if predictions is None else np.flatnonzero(predictions.usable).tolist()
         return HeatMaps(

@@ -39,7 +39,7 @@ class RuleGroup:
     pixels: int
 
     @staticmethod
-    def of(findings: Sequence[Finding]) -> "RuleGroup":
+    def from_findings(findings: Sequence[Finding]) -> "RuleGroup":
         """What there is to say of these."""
         first = findings[0]
         return RuleGroup(
@@ -105,7 +105,7 @@ def render_findings(
     pictures = thumbnails or {}
     known = () if validation.baseline is None else validation.baseline.known
     drawable = [finding for finding in (*validation.findings, *known) if finding.image is not None]
-    groups = [RuleGroup.of(group) for group in group_by_rule(validation.findings)]
+    groups = [RuleGroup.from_findings(group) for group in group_by_rule(validation.findings)]
     return template("report.html").render(
         validation=validation,
         context=context,
@@ -211,8 +211,6 @@ def _rule_texts(code: str) -> dict[str, str]:
 
 
 def _json_value(value: object) -> object:
-    return msgspec.to_builtins(value) if isinstance(value, Correction) else _finite(value)
-
-
-def _finite(value: object) -> object:
+    if isinstance(value, Correction):
+        return msgspec.to_builtins(value)
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -34,10 +34,10 @@ class AnnotatedImage:
     ground: BackgroundImage
 
     @staticmethod
-    def of(batch: Batch) -> "AnnotatedImage":
+    def from_batch(batch: Batch) -> "AnnotatedImage":
         """The same with the image file opened."""
-        height, width = batch.image_size
-        return AnnotatedImage(batch, BackgroundImage.of(batch.images["uri"][0].as_py(), int(width[0]), int(height[0])))
+        height, width = (int(side[0]) for side in batch.image_size)
+        return AnnotatedImage(batch, BackgroundImage.from_uri(batch.images["uri"][0].as_py(), width, height))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -172,7 +172,7 @@ def shown_annotators(annotators: Sequence[str], involved: Sequence[str]) -> list
 
 def _opened(batch: Batch) -> AnnotatedImage | None:
     height, width = batch.image_size
-    return None if height[0] == 0 or width[0] == 0 else AnnotatedImage.of(batch)
+    return None if height[0] == 0 or width[0] == 0 else AnnotatedImage.from_batch(batch)
 
 
 def example_pictures(

@@ -175,7 +175,7 @@ class BackgroundImage:
     curve: tuple[int, ...] = ()
 
     @staticmethod
-    def of(uri: str | None, width: int, height: int) -> "BackgroundImage":
+    def from_uri(uri: str | None, width: int, height: int) -> "BackgroundImage":
         """The image file at `uri` for labels of this size."""
         image, note = _open_image(uri)
         if image is not None and image.size != (width, height):

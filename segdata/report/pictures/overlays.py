@@ -52,7 +52,7 @@ def draw_overlay(batch: Batch, profile: Profile, findings: Sequence[Finding] = (
         MarkedFinding(number, finding, locate_finding(annotation, finding))
         for number, finding in enumerate(findings, start=1)
     ]
-    scene = Scene(BackgroundImage.of(uri, width, height), annotation, colors, marks)
+    scene = Scene(BackgroundImage.from_uri(uri, width, height), annotation, colors, marks)
     view = View.whole(width, height)
     picture = scene.seen(view)
     closer = choose_insets(marks, view, _INSETS)

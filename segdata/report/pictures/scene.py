@@ -324,7 +324,7 @@ def _of_image(data: OpenDataset, row: int, findings: Sequence[Finding]) -> Itera
 def _drawn(annotation: Annotation, profile: Profile, findings: Sequence[Finding]) -> Iterator[tuple[Finding, str]]:
     height, width = annotation.size
     batch = annotation.batch
-    ground = BackgroundImage.of(batch.images["uri"][0].as_py(), width, height)
+    ground = BackgroundImage.from_uri(batch.images["uri"][0].as_py(), width, height)
     colors = segment_colors(batch.segments["category_id"].to_numpy(), profile.taxonomy, profile.task)
     for finding in findings:
         mark = MarkedFinding(0, finding, locate_finding(annotation, finding))

@@ -32,7 +32,7 @@ def kept(confusion: Confusion, expected: np.ndarray) -> None:
 
 @given(maps)
 def test_every_pixel_counts_both_ways(drawn: np.ndarray) -> None:
-    confusion = Confusion.of(tables_of_maps([[each] for each in drawn], CATEGORIES))
+    confusion = Confusion.from_pairs(tables_of_maps([[each] for each in drawn], CATEGORIES))
     pairs = [(drawn[i], drawn[j]) for i in range(3) for j in range(3) if i != j]
     kept(confusion, counted(pairs))
     np.testing.assert_array_equal(confusion.pixels, confusion.pixels.T)
@@ -42,13 +42,13 @@ def test_every_pixel_counts_both_ways(drawn: np.ndarray) -> None:
 @given(maps, st.integers(0, 2))
 def test_of_one_annotator_the_columns_are_theirs(drawn: np.ndarray, who: int) -> None:
     opposed = tables_of_maps([[each] for each in drawn], CATEGORIES)
-    kept(Confusion.by(opposed, who), counted([(drawn[i], drawn[who]) for i in range(3) if i != who]))
+    kept(Confusion.of_annotator(opposed, who), counted([(drawn[i], drawn[who]) for i in range(3) if i != who]))
 
 
 def test_partners_and_the_worst() -> None:
     one = np.array([[0, 0, 0, 0, 1, 1, -1, -1]])
     two = np.array([[0, 0, 0, 1, 1, 1, -1, 2]])
-    confusion = Confusion.of(tables_of_maps([[one], [two]], CATEGORIES))
+    confusion = Confusion.from_pairs(tables_of_maps([[one], [two]], CATEGORIES))
     (partner,) = confusion.partners("road")
     assert (partner.other, partner.pixels) == ("car", 1)
     assert partner.share == 1 / 7  # of 4 pixels of one and 3 of two
@@ -60,7 +60,7 @@ def test_partners_and_the_worst() -> None:
 def test_the_reduced_keeps_those_with_most_confusion() -> None:
     one = np.array([[0, 0, 0, 0, 1, 1, 2, 2]])
     two = np.array([[0, 0, 0, 0, 2, 1, 2, 1]])
-    confusion = Confusion.of(tables_of_maps([[one], [two]], CATEGORIES))
+    confusion = Confusion.from_pairs(tables_of_maps([[one], [two]], CATEGORIES))
     assert confusion.reduced(2).names == ("car", "fence")
     assert confusion.reduced(9) is confusion
 
@@ -75,7 +75,7 @@ def iou(a: np.ndarray, b: np.ndarray, code: int) -> float:
 def test_by_brute_force() -> None:
     rng = np.random.default_rng(0)
     drawn = [[rng.integers(0, 2, (5, 6)) for _ in range(4)] for _ in range(3)]
-    images = ImageAgreement.of(tables_of_maps(drawn, IMAGE_CATEGORIES))
+    images = ImageAgreement.from_pairs(tables_of_maps(drawn, IMAGE_CATEGORIES))
     expected = [
         np.mean([iou(drawn[i][k], drawn[j][k], code) for i, j in ((0, 1), (0, 2), (1, 2)) for code in (0, 1)])
         for k in range(4)
@@ -93,7 +93,7 @@ def test_the_worst_image_names_category_and_pair() -> None:
     car[:, 3:] = 1
     less = road.copy()
     less[:, 5:] = 1
-    (worst,) = ImageAgreement.of(tables_of_maps([[car], [car], [less]], IMAGE_CATEGORIES)).worst(3)
+    (worst,) = ImageAgreement.from_pairs(tables_of_maps([[car], [car], [less]], IMAGE_CATEGORIES)).worst(3)
     assert (worst.category, worst.between, worst.n_categories) == ("car", 1 / 3, 2)
     assert 2 in (worst.a, worst.b)
     assert worst.low == (1 + 1 / 3 + 1 / 3) / 3
@@ -102,13 +102,13 @@ def test_the_worst_image_names_category_and_pair() -> None:
 def test_what_nobody_drew_is_in_no_mean() -> None:
     empty = np.full((2, 3), -1)
     full = np.zeros((2, 3), np.int64)
-    images = ImageAgreement.of(tables_of_maps([[empty, full], [empty, full]], IMAGE_CATEGORIES))
+    images = ImageAgreement.from_pairs(tables_of_maps([[empty, full], [empty, full]], IMAGE_CATEGORIES))
     assert images.of_cases[0].tolist() == [1]
     assert images.of_cases[1].tolist() == [1.0]
 
 
 def test_the_mean_over_images_is_that_of_the_result_with_one_category(habits: AgreementRun) -> None:
     assert habits.tables.annotator_pairs is not None
-    images = ImageAgreement.of(habits.tables.annotator_pairs)
+    images = ImageAgreement.from_pairs(habits.tables.annotator_pairs)
     cars = [each.scores["iou"].value for each in habits.agreement.categories if each.category == "car"]
     np.testing.assert_allclose(np.nanmean(images.iou[:, 1]), cars)

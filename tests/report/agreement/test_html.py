@@ -242,20 +242,20 @@ def test_without_intervals_there_is_a_dot() -> None:
 def test_histograms_count_every_image() -> None:
     rng = np.random.default_rng(0)
     drawn = [[rng.integers(0, 2, (5, 6)) for _ in range(7)] for _ in range(3)]
-    images = ImageAgreement.of(tables_of_maps(drawn, CATEGORIES))
+    images = ImageAgreement.from_pairs(tables_of_maps(drawn, CATEGORIES))
     rows = image_histograms(images, ["a", "b", "c"])
     assert [each.name for each in rows] == ["all", "a", "b", "c"]
     for row in rows:
         assert sum(int(bar.title.split()[0]) for bar in row.bars) == row.n == 7
         assert max(bar.height for bar in row.bars) == 100
         assert row.median == f"{row.middle / 100:.2f}"
-    one = ImageAgreement.of(tables_of_maps([each[:1] for each in drawn], CATEGORIES))
+    one = ImageAgreement.from_pairs(tables_of_maps([each[:1] for each in drawn], CATEGORIES))
     assert image_histograms(one, ["a", "b", "c"]) == []
 
 
 def test_confusion_says_the_shares_of_rows() -> None:
     one, two = np.array([[0, 0, 0, 1]]), np.array([[0, 0, 1, 1]])
-    heat = confusion_heat(Confusion.of(tables_of_maps([[one], [two]], CATEGORIES)))
+    heat = confusion_heat(Confusion.from_pairs(tables_of_maps([[one], [two]], CATEGORIES)))
     assert heat.heads == ("road", "car")
     cells = [[cell.text if cell else None for cell in cells] for _, cells in heat.rows]
     assert cells == [["80%", "20%"], ["33%", "67%"]]

@@ -55,11 +55,11 @@ def test_an_image_of_another_size_is_stretched_and_said() -> None:
 
 def test_ground_says_why_there_is_no_image(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
-    assert BackgroundImage.of(None, 4, 4).note == "no image file"
-    assert BackgroundImage.of(str(tmp_path / "none.png"), 4, 4).note == "the image file is not here"
-    assert BackgroundImage.of(str(tmp_path / "broken.png"), 4, 4).note.startswith("the image cannot be decoded")
+    assert BackgroundImage.from_uri(None, 4, 4).note == "no image file"
+    assert BackgroundImage.from_uri(str(tmp_path / "none.png"), 4, 4).note == "the image file is not here"
+    assert BackgroundImage.from_uri(str(tmp_path / "broken.png"), 4, 4).note.startswith("the image cannot be decoded")
     Image.new("L", (8, 4)).save(tmp_path / "other.png")
-    stretched = BackgroundImage.of(str(tmp_path / "other.png"), 4, 4)
+    stretched = BackgroundImage.from_uri(str(tmp_path / "other.png"), 4, 4)
     assert stretched.note == "the image file is 8 x 4 px: stretched to fit the labels"
     assert stretched.seen(View.whole(4, 4)).shape == (32, 32, 3)
 
@@ -67,7 +67,7 @@ def test_ground_says_why_there_is_no_image(tmp_path: Path) -> None:
 def test_deep_grey_images_are_seen(tmp_path: Path) -> None:
     ramp = np.linspace(1000, 3000, 64 * 64).reshape(64, 64).astype(np.uint16)
     Image.fromarray(ramp).save(tmp_path / "deep.png")
-    seen = BackgroundImage.of(str(tmp_path / "deep.png"), 64, 64).seen(View(0, 0, 64, 64, 1.0))
+    seen = BackgroundImage.from_uri(str(tmp_path / "deep.png"), 64, 64).seen(View(0, 0, 64, 64, 1.0))
     assert (int(seen.min()), int(seen.max())) == (0, 255)
 
 
