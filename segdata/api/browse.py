@@ -118,14 +118,14 @@ def browse(
         shelf = MediaFiles(cache_folder() / "fiftyone" / target.slug)
         targets = MapValues.from_profile(dataset.profile)
         heat = HeatMaps.from_predictions(package, shelf, None if predictions is None else opened_predictions(predictions))
-        entries = SampleBuilder(
+        builder = SampleBuilder(
             SegmentLabels(package, dataset.profile, targets, shelf), heat, by_image, LoggedDecisions.from_log(read_log(log))
         )
         loader, n_settled = SampleLoader(package, target), 0
 
         with image_limits():
             for portion in run_ordered(
-                lambda rows: entries.of(dataset.source.load(rows)), _portions(dataset.chunks()), jobs
+                lambda rows: builder.entries(dataset.source.load(rows)), _portions(dataset.chunks()), jobs
             ):
                 loader.load(portion)
                 n_settled += sum(entry.n_settled for entry in portion)

@@ -12,7 +12,6 @@ from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.finding import SEVERITIES, Finding
 from segdata.core.runs import Ints
-from segdata.report.fiftyone import finding_labels
 from segdata.report.fiftyone.fields import (
     ATTRIBUTES,
     DECISION_ATTRIBUTES,
@@ -31,6 +30,8 @@ from segdata.report.fiftyone.fields import (
 from segdata.report.fiftyone.finding_labels import (
     DISPUTED,
     FindingLabels,
+    LoggedDecisions,
+    encode_decisions,
     encode_findings,
     proposal_labels,
     severity_counts,
@@ -66,25 +67,15 @@ class SampleEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class _FindingSummary:
-    """The findings of an image: as texts for `review pull`, and the undecided ones."""
-
-    put_in: str
-    logged: str | None
-    open: list[Finding]
-    n_settled: int
-
-
-@dataclass(frozen=True, slots=True)
 class SampleBuilder:
     """Converts batches to entries, in any thread."""
 
     labels: SegmentLabels
     heat: HeatMaps
     findings: Mapping[str, Sequence[Finding]]
-    log: finding_labels.LoggedDecisions
+    log: LoggedDecisions
 
-    def of(self, batch: Batch) -> list[SampleEntry]:
+    def entries(self, batch: Batch) -> list[SampleEntry]:
         """An entry for each image of a batch, with the labels of all annotators and its findings."""
         labels: list[LabelsByField] = [{} for _ in range(batch.images.num_rows)]
         pixels: list[list[tuple[Ints, AnnotationMasks]]] = [[] for _ in labels]
@@ -102,46 +93,38 @@ class SampleBuilder:
             own_findings = self.findings.get(image_id, ())
             part = batch.take_images(np.array([number])) if own_findings else Batch.empty()
             labels[number]["disagreement", None] = self.heat.disagreement(pixels[number])
-            summary = self._judge(image_id, part, own_findings, labels[number])
-            entries.append(self._entry(image_id, row, summary, labels[number]))
+            findings, n_settled = self._add_findings(image_id, part, own_findings, labels[number])
+            width, height = row["width"] or 0, row["height"] or 0
+            first = row["channels"][0]["uri"] if row["channels"] else None
+            path, note = self.labels.shelf.picture(row["uri"] or first, width, height)
+            values = {"image_id": image_id, "picture": note, **{name: row[name] for name in _COLUMNS}, **findings}
+            shown = {key: label for key, label in labels[number].items() if label is not None}
+            entries.append(SampleEntry(image_id, path, width, height, values, shown, n_settled))
         return entries
 
-    def _judge(
-        self, image_id: str, part: Batch, own_findings: Sequence[Finding], labels: LabelsByField
-    ) -> _FindingSummary:
-        """Add the findings of an image to its labels, and the logged decisions to all labels."""
+    def _add_findings(
+        self, image_id: str, part: Batch, findings: Sequence[Finding], labels: LabelsByField
+    ) -> tuple[dict[str, Any], int]:  # Any: FiftyOne has no types
+        """Add the findings of an image to its labels, and the logged decisions to all labels.
+
+        Returns values of the image, and the number of decided findings.
+        """
         # Without findings the list is empty, to distinguish "none" from "not examined".
         fo, shelf = self.labels.fo, self.labels.shelf
-        marks = FindingLabels(fo, shelf, self.labels.profile).of(image_id, part, own_findings) if own_findings else []
+        marks = FindingLabels(fo, shelf, self.labels.profile).of(image_id, part, findings) if findings else []
         labels[FINDINGS, None] = label_list("Detections", marks)
-        labels[PROPOSALS, None] = proposal_labels(fo, shelf, own_findings, marks)
-        id_of = {finding: str(mark["_id"]) for mark, finding in zip(marks, own_findings, strict=True)}
-        logged = self.log.of_findings(image_id, own_findings, marks)
+        labels[PROPOSALS, None] = proposal_labels(fo, shelf, findings, marks)
+        id_of = {finding: str(mark["_id"]) for mark, finding in zip(marks, findings, strict=True)}
+        logged = self.log.of_findings(image_id, findings, marks)
         settled = {finding for finding, decision in logged.items() if decision.verdict != "unsure"}
         decisions = {id_of[finding]: decision for finding, decision in logged.items()}
         for (kind, annotator), label in labels.items():
             if kind in SEGMENTS and label is not None:
                 decisions |= self.log.of_segments(image_id, annotator, label[LISTS[kind]])
-        return _FindingSummary(
-            put_in=encode_findings(
-                {str(mark["_id"]): finding for mark, finding in zip(marks, own_findings, strict=True)}
-            ),
-            logged=finding_labels.encode_decisions(decisions),
-            open=[finding for finding in own_findings if finding not in settled],
-            n_settled=sum(finding in settled for finding in own_findings),
-        )
-
-    def _entry(
-        self, image_id: str, row: dict[str, Any], summary: _FindingSummary, labels: LabelsByField
-    ) -> SampleEntry:
-        first = row["channels"][0]["uri"] if row["channels"] else None
-        width, height = row["width"] or 0, row["height"] or 0
-        path, note = self.labels.shelf.picture(row["uri"] or first, width, height)
-        attributes = {name: row[name] for name in _COLUMNS}
-        kept = {"put_in": summary.put_in, "logged": summary.logged}
-        values = {"image_id": image_id, "picture": note, **kept, **attributes, **severity_counts(summary.open)}
-        shown = {key: label for key, label in labels.items() if label is not None}
-        return SampleEntry(image_id, path, width, height, values, shown, summary.n_settled)
+        undecided = [finding for finding in findings if finding not in settled]
+        stored = {str(mark["_id"]): finding for mark, finding in zip(marks, findings, strict=True)}
+        texts = {"put_in": encode_findings(stored), "logged": encode_decisions(decisions)}
+        return texts | severity_counts(undecided), len(findings) - len(undecided)
 
 
 _OLD_TAGS = {*SEVERITIES, DISPUTED}  # our own tags, which may be outdated
