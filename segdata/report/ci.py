@@ -194,14 +194,17 @@ GITHUB_COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
 
 def to_github(validation: Validation, site: DatasetFiles) -> str:
     """One command per finding, worst first, since GitHub shows ten of each severity, and a summary line."""
-    return "\n".join([*_github_commands(validation, site), _github_summary(validation), ""])
+    counts = [count_noun(count, severity) for severity in SEVERITIES if (count := validation.count(severity))]
+    summary = f"segdata: {', '.join(counts) or 'nothing found'} in {count_noun(validation.n_images, 'image')}"
+    return "\n".join([*_github_commands(validation, site), summary, ""])
 
 
 def _github_commands(validation: Validation, site: DatasetFiles) -> Iterator[str]:
     for finding in validation.findings:
         place = {"file": site.file(finding), "line": finding.line, "title": f"{finding.code} {finding.rule}"}
-        given = ",".join(f"{key}={_escape_property(str(value))}" for key, value in place.items() if value is not None)
-        yield f"::{GITHUB_COMMANDS[finding.severity]} {given}::{_escape_data(_github_message(finding))}"
+        texts = {key: _escape_data(str(value)) for key, value in place.items() if value is not None}
+        properties = ",".join(f"{key}={text.replace(':', '%3A').replace(',', '%2C')}" for key, text in texts.items())
+        yield f"::{GITHUB_COMMANDS[finding.severity]} {properties}::{_escape_data(_github_message(finding))}"
 
 
 def _github_message(finding: Finding) -> str:
@@ -210,18 +213,9 @@ def _github_message(finding: Finding) -> str:
     return f"{finding.message} ({where})" if where else finding.message
 
 
-def _github_summary(validation: Validation) -> str:
-    counts = [count_noun(count, severity) for severity in SEVERITIES if (count := validation.count(severity))]
-    return f"segdata: {', '.join(counts) or 'nothing found'} in {count_noun(validation.n_images, 'image')}"
-
-
 def _escape_data(text: str) -> str:
     text = _CONTROL.sub("\ufffd", text)
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _escape_property(text: str) -> str:
-    return _escape_data(text).replace(":", "%3A").replace(",", "%2C")
 
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # characters that XML 1.0 forbids

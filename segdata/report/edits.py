@@ -94,7 +94,9 @@ def sample_text(draw: ImageSample, console: Console) -> str:
     if draw.wanted:
         n = len(draw.categories)
         text = f"{n - len(draw.short)} of {count_noun(n, 'category')} have {draw.wanted} segments or more"
-        lines += console.wrap(f"{text}{', or all that exist' if _all_there(draw) else ''}")
+        few = draw.drawn < draw.wanted
+        all_drawn = few.any() and (draw.drawn[few] == draw.segments[few]).all()
+        lines += console.wrap(f"{text}{', or all that exist' if all_drawn else ''}")
     if draw.strata:
         lines += [
             "",
@@ -110,11 +112,6 @@ def sample_text(draw: ImageSample, console: Console) -> str:
     if len(order) > _SAMPLE_LISTED:
         lines += console.wrap(f"{len(order) - _SAMPLE_LISTED} other categories have more", style="dim")
     return "\n".join(lines) + "\n"
-
-
-def _all_there(draw: ImageSample) -> bool:
-    short = draw.drawn < draw.wanted
-    return bool(short.any()) and bool((draw.drawn[short] == draw.segments[short]).all())
 
 
 def sample_json(draw: ImageSample, **more: Any) -> str:  # Any: JSON

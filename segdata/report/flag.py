@@ -354,7 +354,11 @@ def errors_in_words(result: LabelErrors) -> str:
         _share(result.regions, "region", "missing", "that nobody labelled"),
     ]
     if not result.apart:
-        return _numbers(result)
+        labels, regions = result.labels, result.regions
+        return (
+            f"about {labels.n:,.0f} labels are wrong ({labels.low:,.0f} to {labels.high:,.0f}), and about "
+            f"{regions.n:,.0f} are missing ({regions.low:,.0f} to {regions.high:,.0f}), with 95 % confidence"
+        )
     why = "; few were drawn by lot and decided" if result.is_vague else ""
     return f"{', and '.join(filter(None, told))}, with 95 % confidence{why}"
 
@@ -368,11 +372,3 @@ def _share(result: ErrorEstimate, thing: str, what: str, more: str = "") -> str:
     if high - low > _VAGUE:
         return f"from {low:.1%} to {high:.1%} of {of} are {what}"
     return f"about {rate:.1%} of {of} are {what} ({low:.1%} to {high:.1%})"
-
-
-def _numbers(result: LabelErrors) -> str:
-    labels, regions = result.labels, result.regions
-    return (
-        f"about {labels.n:,.0f} labels are wrong ({labels.low:,.0f} to {labels.high:,.0f}), and about {regions.n:,.0f} "
-        f"are missing ({regions.low:,.0f} to {regions.high:,.0f}), with 95 % confidence"
-    )

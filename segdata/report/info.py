@@ -145,11 +145,11 @@ def info_json(summary: Summary) -> str:
         "categories": rows,
     }
     if summary.by is not None:
-        report["by"] = summary.by
-        report["strata"] = [
-            {**_plain(portion), "categories": [_plain(row) for row in _stratum_rows(summary, str(portion["stratum"]))]}
-            for portion in summary.portions.to_dict("records")
-        ]
+        report["by"], report["strata"] = summary.by, []
+        for portion in summary.portions.to_dict("records"):
+            own = summary.strata[summary.strata["stratum"] == str(portion["stratum"])].drop(columns="stratum")
+            rows = [_plain(row) for row in own.to_dict("records")]
+            report["strata"].append({**_plain(portion), "categories": rows})
     if summary.channels is not None:
         report["channels"] = [asdict(group) for group in summary.channels]
         report["unread_images"] = summary.unread
@@ -168,10 +168,6 @@ def info_csv(summary: Summary) -> str:
     """The table of categories as CSV, for each stratum if results are grouped; undefined numbers are empty."""
     rows = summary.categories if summary.by is None else summary.strata.rename(columns={"stratum": summary.by})
     return rows.to_csv(index=False, lineterminator="\n")
-
-
-def _stratum_rows(summary: Summary, stratum: str) -> list[Any]:  # Any: rows of pandas
-    return summary.strata[summary.strata["stratum"] == stratum].drop(columns="stratum").to_dict("records")
 
 
 def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:  # Any: JSON

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from segdata.agreement.results import Agreement, CategoryAgreement, PairAgreement, Score, UnchangedShare
+from segdata.agreement.results import Agreement, CategoryAgreement, Score, UnchangedShare
 from segdata.core.errors import count_noun
 from segdata.core.finding import Finding
 from segdata.core.guideline import Chapter
@@ -250,7 +250,12 @@ def _two_annotators(result: Agreement, tables: Tables) -> Conclusion:
     lacking = [
         each for each in reported_biases(result, tables) if each.kind == "missed" and each.value.value >= _LACKING
     ]
-    also = [f"{each.annotator} lacks {_lacking_in_words(each, pair)}" for each in lacking[:4]]
+    other = {pair.a: pair.b, pair.b: pair.a}
+    also = [
+        f"{each.annotator} lacks {score_with_interval('missed', each.value)} of the {each.category} that "
+        f"{other[each.annotator]} has"
+        for each in lacking[:4]
+    ]
     if told or also:
         head, *more_told = [*told, *also]
     else:
@@ -267,11 +272,6 @@ def _larger_volumes(result: Agreement) -> Iterator[tuple[str, float, str]]:
         for pair in of.pairs:
             if pair.bias.low > 0 or pair.bias.high < 0:
                 yield pair.b if pair.bias.value > 0 else pair.a, abs(pair.difference), of.category
-
-
-def _lacking_in_words(habit: ReportedBias, pair: PairAgreement) -> str:
-    other = pair.b if habit.annotator == pair.a else pair.a
-    return f"{score_with_interval('missed', habit.value)} of the {habit.category} that {other} has"
 
 
 UNCLEAR_CODE = "SEG408"

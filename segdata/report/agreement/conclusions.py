@@ -218,9 +218,10 @@ def _overall_conclusion(result: Agreement, tables: Tables) -> Iterator[Conclusio
         f"IoU {score_with_interval('iou', iou)} over {of}" if iou.value == iou.value else f"Nothing to compare in {of}"
     )
     facts = []
+    is_countable = tables.annotator_pairs is not None and bool(tables.annotator_pairs.countable.any())
     for name in ("f1", "pq"):
         value = result.overall.scores[name]
-        if value.value == value.value and _is_countable(tables):
+        if value.value == value.value and is_countable:
             facts.append(f"{SCORE_NAMES[name]} {score_with_interval(name, value)}")
     accuracy, kappa = result.overall.accuracy, result.overall.kappa
     if accuracy.value == accuracy.value:
@@ -295,10 +296,6 @@ def _reliability_remark(result: Agreement) -> str:
     return ""
 
 
-def _is_countable(tables: Tables) -> bool:
-    return tables.annotator_pairs is not None and bool(tables.annotator_pairs.countable.any())
-
-
 def _disagreement_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusion]:
     some = [each for each in findings if each.code in _DISAGREEMENTS]
     if not some:
@@ -330,7 +327,8 @@ def _strata_conclusions(result: Agreement) -> Iterator[Conclusion]:
     if told:
         head = f"The agreement differs by {by.column}"
         act = f"Compare the images of these portions: the guideline, or the pictures, differ by {by.column}."
-        yield Conclusion("portion", "warning", head, "; ".join(told[:_SHOWN]) + _count_rest(told), act)
+        rest = f"; and {len(told) - _SHOWN:,} more" if len(told) > _SHOWN else ""
+        yield Conclusion("portion", "warning", head, "; ".join(told[:_SHOWN]) + rest, act)
         return
     reached = [f"{each.name} {score_with_interval('iou', each.iou)}" for each in by.strata]
     said = f"IoU: {', '.join(reached)}."
@@ -342,10 +340,6 @@ def _strata_conclusions(result: Agreement) -> Iterator[Conclusion]:
         return
     tested = f"None of {count_noun(len(by.differences), 'difference')} tested is more than chance brings."
     yield Conclusion("portion", "info", f"No difference by {by.column} that stands", f"{said} {tested}")
-
-
-def _count_rest(told: Sequence[str]) -> str:
-    return f"; and {len(told) - _SHOWN:,} more" if len(told) > _SHOWN else ""
 
 
 def _plan_conclusions(result: Agreement) -> Iterator[Conclusion]:

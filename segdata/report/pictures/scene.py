@@ -303,11 +303,8 @@ def _groups(findings: Sequence[Finding]) -> list[list[Finding]]:
     groups: dict[str, list[Finding]] = {}
     for finding in findings:
         groups.setdefault(finding.code, []).append(finding)
-    return [groups[code] for code in sorted(groups, key=lambda code: (_rank(groups[code]), code))]
-
-
-def _rank(group: Sequence[Finding]) -> int:
-    return min(SEVERITIES.index(finding.severity) for finding in group)
+    rank = {code: min(SEVERITIES.index(finding.severity) for finding in group) for code, group in groups.items()}
+    return [groups[code] for code in sorted(groups, key=lambda code: (rank[code], code))]
 
 
 def _of_image(data: OpenDataset, row: int, findings: Sequence[Finding]) -> Iterator[tuple[Finding, str]]:
