@@ -53,16 +53,6 @@ class RuleGroup:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class MostAffected:
-    """Where most findings are: a sort of thing, and (name, findings, share of the most frequent) of each."""
-
-    field: str
-    heading: str
-    most: tuple[tuple[str, int, float], ...]
-    others: int
-
-
 Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 """Number of images -> a block in which a function reports how many more are done."""
 
@@ -135,14 +125,16 @@ def _verdict(validation: Validation, context: ReportContext) -> tuple[str, str]:
     return (worst, f"Failed: {text}") if validation.fails(context.fail_on) else ("good", "Passed")
 
 
-def _affected(findings: Sequence[Finding]) -> Iterator[MostAffected]:
-    """Categories, annotators and images with most findings, where there are several."""
+def _affected(findings: Sequence[Finding]) -> Iterator[tuple[str, str, list[tuple[str, int, float]], int]]:
+    """Field and heading of categories, annotators and images, if there are several; those with most findings; others.
+
+    Of each the name, the number of findings, and their share of the largest number.
+    """
     for field, heading in (("category", "Categories"), ("annotator", "Annotators"), ("image", "Images")):
         count = Counter(value for finding in findings if (value := getattr(finding, field)) is not None)
         most = count.most_common(_MOST_AFFECTED)
         if len(count) > 1 and most[0][1] > 1:
-            listed = tuple((name, times, times / most[0][1]) for name, times in most)
-            yield MostAffected(field, heading, listed, len(count) - len(listed))
+            yield field, heading, [(name, n, n / most[0][1]) for name, n in most], len(count) - len(most)
 
 
 def _data(
