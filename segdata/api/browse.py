@@ -117,9 +117,14 @@ def browse(
             by_image.setdefault(str(finding.image), []).append(finding)
         shelf = MediaFiles(cache_folder() / "fiftyone" / target.slug)
         targets = MapValues.from_profile(dataset.profile)
-        heat = HeatMaps.from_predictions(package, shelf, None if predictions is None else opened_predictions(predictions))
+        heat = HeatMaps.from_predictions(
+            package, shelf, None if predictions is None else opened_predictions(predictions)
+        )
         builder = SampleBuilder(
-            SegmentLabels(package, dataset.profile, targets, shelf), heat, by_image, LoggedDecisions.from_log(read_log(log))
+            SegmentLabels(package, dataset.profile, targets, shelf),
+            heat,
+            by_image,
+            LoggedDecisions.from_log(read_log(log)),
         )
         loader, n_settled = SampleLoader(package, target), 0
 
