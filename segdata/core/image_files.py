@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from segdata.core.errors import SegdataError
 from segdata.core.medical_files import is_dicom, read_dicom_image, read_volume_slice
-from segdata.core.tiff_files import BITS, CHANNELS, encode_tiff, open_raster, tiff_tags
+from segdata.core.tiff_files import BITS, CHANNELS, HEIGHT, SAMPLE_FORMAT, WIDTH, open_raster, tiff_tags
 
 ChannelArray = NDArray[np.generic]
 _TURNED = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
@@ -114,7 +114,7 @@ def encode_image(pixels: ChannelArray, suffix: str) -> bytes:
     height, width, channels = pixels.shape
     bits = 8 * pixels.itemsize
     if suffix == ".tif":
-        return encode_tiff(pixels)
+        return _encode_tiff(pixels)
     rows = pixels.astype(pixels.dtype.newbyteorder(">")).reshape(height, -1).view(np.uint8)
     step = channels * pixels.itemsize
     rows[:, step:] -= rows[:, :-step].copy()  # filter 1: less the pixel to the left
@@ -124,6 +124,39 @@ def encode_image(pixels: ChannelArray, suffix: str) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks
     )
+
+
+def _encode_tiff(pixels: ChannelArray) -> bytes:
+    """A TIFF file of an image (height, width, channels) of whole or floating-point numbers, in one compressed strip."""
+    height, width, channels = pixels.shape
+    data = zlib.compress(pixels.astype(pixels.dtype.newbyteorder("<")).tobytes(), 1)
+    photometric, deflate, contiguous = 2 if channels > 1 else 1, 8, 1
+    kind = 3 if pixels.dtype.kind == "f" else 1
+    entries: list[tuple[int, tuple[int, ...]]] = [  # tags and values
+        (WIDTH, (width,)),
+        (HEIGHT, (height,)),
+        (BITS, (8 * pixels.itemsize,) * channels),
+        (259, (deflate,)),
+        (262, (photometric,)),
+        (273, (8,)),  # where the strip begins
+        (CHANNELS, (channels,)),
+        (278, (height,)),  # rows of the strip
+        (279, (len(data),)),
+        (284, (contiguous,)),
+        *([(338, (2,))] if channels == 4 else []),  # the fourth channel is opacity
+        (SAMPLE_FORMAT, (kind,) * channels),
+    ]
+    directory = 8 + len(data) + len(data) % 2
+    beyond = directory + 2 + 12 * len(entries) + 4
+    cells, tail = [], b""
+    for tag, values in entries:
+        is_long = max(values) > 0xFFFF
+        body = struct.pack(f"<{len(values)}{'I' if is_long else 'H'}", *values)
+        if len(body) > 4:
+            body, tail = struct.pack("<I", beyond + len(tail)), tail + body
+        cells.append(struct.pack("<HHI4s", tag, 4 if is_long else 3, len(values), body))
+    head = struct.pack("<2sHI", b"II", 42, directory)
+    return b"".join([head, data, bytes(len(data) % 2), struct.pack("<H", len(cells)), *cells, bytes(4), tail])
 
 
 def _read_raster(path: Path, region: tuple[int, ...] | None, most: int | None) -> ChannelArray:

@@ -3,15 +3,11 @@
 import struct
 import threading
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
-
-import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.errors import missing_extra
 
@@ -83,39 +79,6 @@ def _first_value(file: BinaryIO, code: str, n_values: int, cell: bytes, offset: 
 def _seek(file: BinaryIO, offset: int) -> None:
     """Go to an offset, or the end: systems refuse offsets that no file can have."""
     file.seek(min(offset, file.seek(0, 2)))
-
-
-def encode_tiff(pixels: NDArray[np.generic]) -> bytes:
-    """A TIFF file of an image (height, width, channels) of whole or floating-point numbers, in one compressed strip."""
-    height, width, channels = pixels.shape
-    data = zlib.compress(pixels.astype(pixels.dtype.newbyteorder("<")).tobytes(), 1)
-    photometric, deflate, contiguous = 2 if channels > 1 else 1, 8, 1
-    kind = 3 if pixels.dtype.kind == "f" else 1
-    entries: list[tuple[int, tuple[int, ...]]] = [  # tags and values
-        (WIDTH, (width,)),
-        (HEIGHT, (height,)),
-        (BITS, (8 * pixels.itemsize,) * channels),
-        (259, (deflate,)),
-        (262, (photometric,)),
-        (273, (8,)),  # where the strip begins
-        (CHANNELS, (channels,)),
-        (278, (height,)),  # rows of the strip
-        (279, (len(data),)),
-        (284, (contiguous,)),
-        *([(338, (2,))] if channels == 4 else []),  # the fourth channel is opacity
-        (SAMPLE_FORMAT, (kind,) * channels),
-    ]
-    directory = 8 + len(data) + len(data) % 2
-    beyond = directory + 2 + 12 * len(entries) + 4
-    cells, tail = [], b""
-    for tag, values in entries:
-        is_long = max(values) > 0xFFFF
-        body = struct.pack(f"<{len(values)}{'I' if is_long else 'H'}", *values)
-        if len(body) > 4:
-            body, tail = struct.pack("<I", beyond + len(tail)), tail + body
-        cells.append(struct.pack("<HHI4s", tag, 4 if is_long else 3, len(values), body))
-    head = struct.pack("<2sHI", b"II", 42, directory)
-    return b"".join([head, data, bytes(len(data) % 2), struct.pack("<H", len(cells)), *cells, bytes(4), tail])
 
 
 _OPENING = threading.Lock()  # filters of warnings belong to the process, not to the thread

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -29,23 +29,33 @@ def compare_to_baseline(findings: Iterable[Finding], before: Iterable[Finding]) 
 
     If more findings are equal than the baseline has, those beyond its number are new.
     """
-    earlier = tuple(before)
-    rest = Counter(map(finding_key, earlier))
-    new, known = [], []
-    for finding in findings:
-        mine = finding_key(finding)
-        if rest[mine]:
-            rest[mine] -= 1
-            known.append(finding)
-        else:
-            new.append(finding)
-    fixed = []
-    for finding in reversed(earlier):  # those that remain are the last of their kind, as the first were met
-        mine = finding_key(finding)
-        if rest[mine]:
-            rest[mine] -= 1
-            fixed.append(finding)
-    return BaselineComparison(tuple(new), tuple(known), tuple(reversed(fixed)))
+    now, earlier = tuple(findings), tuple(before)
+    partner = match_keys([*map(finding_keys, now)], [*map(finding_keys, earlier)])
+    matched = set(partner.values())
+    return BaselineComparison(
+        tuple(finding for row, finding in enumerate(now) if row not in partner),
+        tuple(finding for row, finding in enumerate(now) if row in partner),
+        tuple(finding for row, finding in enumerate(earlier) if row not in matched),
+    )
+
+
+def match_keys(now: Sequence[tuple[Hashable, ...]], earlier: Sequence[tuple[Hashable, ...]]) -> dict[int, int]:
+    """The row of `earlier` for each row of `now` that has one of equal keys: by first keys, the rest by second ones.
+
+    Each row belongs to at most one other; of several with equal keys the first come first.
+    """
+    partner: dict[int, int] = {}
+    rest = range(len(earlier))
+    for level in range(2):
+        by_key: dict[Hashable, list[int]] = {}
+        for row in reversed(rest):
+            by_key.setdefault(earlier[row][level], []).append(row)
+        for row, keys in enumerate(now):
+            if row not in partner and (rows := by_key.get(keys[level])):
+                partner[row] = rows.pop()
+        taken = set(partner.values())
+        rest = [row for row in rest if row not in taken]
+    return partner
 
 
 def finding_key(finding: Finding) -> Hashable:
@@ -54,11 +64,27 @@ def finding_key(finding: Finding) -> Hashable:
     The pixels are the box and how many are affected. A finding without a box is identified by its file and its message
     without numbers, so the same imbalance is not new when a count has changed.
     """
+    return finding_keys(finding)[0]
+
+
+def finding_keys(finding: Finding) -> tuple[Hashable, Hashable]:
+    """`finding_key`, and for a finding without a box a second key that does not depend on the words of its message.
+
+    The second one has the numbers and the quoted names of the message, in order. So a finding is known again when the
+    words of its rule have changed since version 0.1, or when a count has changed.
+    """
     who = (finding.code, finding.image, finding.annotator)
     if finding.bbox is not None:
-        return (*who, finding.category, finding.bbox, finding.pixels)
-    words = re.sub(r"-?\d[\d.,]*", "#", f"{finding.category} {finding.message}")
-    return (*who, finding.file, re.sub(r"\d+", "#", finding.place or ""), words)
+        key = (*who, finding.category, finding.bbox, finding.pixels)
+        return key, key
+    where = (*who, finding.file, re.sub(r"\d+", "#", finding.place or ""))
+    words = re.sub(_NUMBER, "#", f"{finding.category} {finding.message}")
+    data = tuple(number or name for name, number in _DATA.findall(finding.message))
+    return (*where, words), (*where, finding.category, data or words)
+
+
+_NUMBER = r"-?\d[\d.,]*"
+_DATA = re.compile(rf"(?<!\w)('[^']*'|\"[^\"]*\")(?!\w)|({_NUMBER}(?<![.,]))")  # quoted names, and numbers
 
 
 FailOn = Literal["error", "warning", "info", "never"]

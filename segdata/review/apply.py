@@ -1,7 +1,7 @@
 """Apply: apply the decisions of a log to a dataset, and tell which findings are already decided."""
 
 import datetime
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from segdata.core.finding import Decision, Finding, Verdict
 from segdata.core.finding_location import Annotation, locate_finding
 from segdata.core.label_hash import hash_finding_labels, hash_segments
 from segdata.core.profile import Profile
-from segdata.core.validation import finding_key
+from segdata.core.validation import finding_keys, match_keys
 from segdata.review.label_edits import (
     AnnotationEditor,
     ChangeRefused,
@@ -385,23 +385,16 @@ def states_of_findings(
     A finding is identified by its content, as in a baseline, and by the hash of its labels. `imprints` is called only
     for findings whose content matches a decision. Each state belongs to one finding.
     """
-    by_subject: dict[tuple[Hashable, str], list[ReviewState]] = {}
-    for standing in standings:
-        decision = standing.said[-1]
-        if decision.finding is not None:
-            by_subject.setdefault((finding_key(decision.finding), decision.imprint), []).append(standing)
-    contents = {subject for subject, _ in by_subject}
-    candidates = (
-        [(finding, subject) for finding in findings if (subject := finding_key(finding)) in contents]
-        if contents
-        else []
+    on_findings = [(s.said[-1].finding, s.said[-1].imprint, s) for s in reversed([*standings]) if s.said[-1].finding]
+    keys = [finding_keys(finding) for finding, _, _ in on_findings]
+    contents = {key for pair in keys for key in pair}
+    candidates = [finding for finding in findings if not contents.isdisjoint(finding_keys(finding))] if contents else []
+    now = imprints(candidates) if candidates else {}
+    partner = match_keys(
+        [tuple((key, now[finding]) for key in finding_keys(finding)) for finding in candidates],
+        [tuple((key, imprint) for key in pair) for pair, (_, imprint, _) in zip(keys, on_findings, strict=True)],
     )
-    now = imprints([finding for finding, _ in candidates]) if candidates else {}
-    result: dict[Finding, ReviewState] = {}
-    for finding, subject in candidates:
-        if matching := by_subject.get((subject, now[finding])):
-            result[finding] = matching.pop()
-    return result
+    return {candidates[row]: on_findings[match][2] for row, match in partner.items()}
 
 
 def completed_verdicts(
@@ -412,10 +405,10 @@ def completed_verdicts(
     Findings are identified by content alone. `is_done` says whether a decision was applied; a decision without a change
     for `apply` is complete anyway. A decision whose change was not made leaves the finding open.
     """
-    by_content: dict[Hashable, list[Verdict]] = {}
-    for standing in standings:
-        holds = standing.decision
-        if holds is not None and holds.finding is not None and (not changes_labels(holds) or is_done(holds)):
-            by_content.setdefault(finding_key(holds.finding), []).append(holds.verdict)
-    pairs = ((finding, by_content.get(finding_key(finding))) for finding in findings)
-    return {finding: verdicts.pop() for finding, verdicts in pairs if verdicts}
+    complete = [
+        (finding_keys(decision.finding), decision.verdict)
+        for decision in reversed([standing.decision for standing in standings])
+        if decision is not None and decision.finding is not None and (not changes_labels(decision) or is_done(decision))
+    ]
+    partner = match_keys([*map(finding_keys, findings)], [keys for keys, _ in complete])
+    return {findings[row]: complete[match][1] for row, match in partner.items()}

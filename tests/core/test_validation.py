@@ -57,8 +57,27 @@ def test_other_pixels_another_image_or_category_is_new() -> None:
 
 def test_without_a_box_words_count_and_numbers_do_not() -> None:
     assert compare_to_baseline([imbalance(120.5)], [imbalance(431.0)]).new == ()
-    other = replace(imbalance(120.5), message="bus has 120.5 times the pixels of bicycle, above 100")
+    other = replace(imbalance(120.5), message="bus has 120.5 times the pixels of bicycle, above 100", category="bus")
     assert compare_to_baseline([other], [imbalance(120.5)]).new == (other,)
+
+
+def test_without_a_box_other_words_with_the_same_numbers_and_names_are_the_same() -> None:
+    """So rules may be explained in better words: a baseline of before still holds."""
+    old = replace(imbalance(120.5), message="of 'car' there are 120.5 times the pixels of 'bicycle', over 100")
+    new = replace(imbalance(120.5), message="'car' has 120.5 times the pixels of 'bicycle' (limit 100).")
+    assert compare_to_baseline([new], [old]).known == (new,)
+    for message in (new.message.replace("120.5", "120.6"), new.message.replace("'car'", "'bus'")):
+        changed = replace(new, message=message)
+        assert compare_to_baseline([changed], [old]).new == (changed,)
+    silent = replace(imbalance(1), message="the image file is missing")
+    assert compare_to_baseline([replace(silent, message="no image file")], [silent]).new != ()
+
+
+def test_the_same_words_come_before_the_same_numbers() -> None:
+    before = [imbalance(3.5), replace(imbalance(2.5), message="other words: 7.5, 100")]
+    after = [replace(imbalance(7.5), message="car has 7.5 times the pixels of bicycle, above 100")]
+    found = compare_to_baseline(after, before)
+    assert (found.known, found.fixed) == (tuple(after), (before[1],))
 
 
 def test_one_known_finding_covers_one() -> None:
