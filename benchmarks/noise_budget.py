@@ -184,7 +184,7 @@ def real(data: str, predictions: str, truth: str, reviews: int) -> None:
     from segdata.api.flag import FlagInput, rank_errors, read_truth
     from segdata.api.read import read
     from segdata.api.validate import measure_dataset
-    from segdata.noise.networks.settings import Settings
+    from segdata.noise.networks.plan import Settings
     from segdata.noise.pipeline import find_label_errors
     from segdata.noise.selection import likely_types
 

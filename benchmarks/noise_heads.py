@@ -20,11 +20,16 @@ from torch.nn import functional
 from segdata.api.read import read
 from segdata.api.validate import measure_dataset
 from segdata.noise.networks.crops import CropLabels, SegmentCentres, choose_crops, paint_segments, scale_windows
-from segdata.noise.networks.heads import instances_of, segmentation_loss, training_targets
 from segdata.noise.networks.images import ImageCache
-from segdata.noise.networks.network import ConvolutionEncoder, UNet, logits
-from segdata.noise.networks.plan import DataFacts, TrainingPlan, plan_for
-from segdata.noise.networks.settings import Settings
+from segdata.noise.networks.network import (
+    ConvolutionEncoder,
+    UNet,
+    instances_of,
+    logits,
+    segmentation_loss,
+    training_targets,
+)
+from segdata.noise.networks.plan import DataFacts, Settings, TrainingPlan, plan_for
 from segdata.noise.networks.training import learning_rate
 
 SPREAD = 3.0  # px, of the hill that marks a centre
@@ -72,7 +77,7 @@ def centre_instances(categories: Tensor, said: Tensor) -> Labelled:
 
 
 def edge_instances(categories: Tensor, said: Tensor) -> Labelled:
-    """(H, W) the instances of `segdata.noise.networks.heads`."""
+    """(H, W) the instances of `segdata.noise.networks.network`."""
     found = instances_of(categories.numpy(), said.softmax(0).numpy(), np.ones(1, np.int64), np.ones(1, bool), LEAST)
     canvas = np.zeros(categories.shape[2] * categories.shape[1], np.int32)
     for start, length, owner in zip(found.runs.start, found.runs.length, found.runs.owner, strict=True):

@@ -13,8 +13,8 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from benchmarks.noise_sets import CHOSEN, opened, predicted, predictor
-from segdata.noise.annotation_order import annotation_order, mean_entropy, predicted_layout
 from segdata.noise.features import agreement
+from segdata.noise.pipeline import annotation_order, mean_entropy, predicted_layout
 from segdata.noise.segments import GivenLabels
 
 

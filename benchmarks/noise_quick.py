@@ -21,7 +21,7 @@ from segdata.api.read import read
 from segdata.core.dataset import OpenDataset
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.networks.out_of_fold import out_of_fold
-from segdata.noise.networks.settings import Settings, StageProgress
+from segdata.noise.networks.plan import Settings, StageProgress
 
 
 def generated(folder: Path, n: int, side: int) -> OpenDataset:

@@ -25,9 +25,9 @@ from segdata.core.dataset import OpenDataset
 from segdata.noise.corruptions import CorruptionRates
 from segdata.noise.features import agreement
 from segdata.noise.networks.out_of_fold import out_of_fold
+from segdata.noise.networks.plan import Settings, StageProgress
 from segdata.noise.networks.predictions import Predictions
 from segdata.noise.networks.predictions import open_predictions as finished
-from segdata.noise.networks.settings import Settings, StageProgress
 from segdata.noise.predictor import NetworkPredictor
 from segdata.noise.segments import GivenLabels
 from segdata.testing.noise import noisy

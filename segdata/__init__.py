@@ -112,7 +112,7 @@ if TYPE_CHECKING:
     from segdata.core.validation import Validation as Validation
     from segdata.dataset import Dataset as Dataset
     from segdata.dataset import DatasetReview as DatasetReview
-    from segdata.noise.networks.settings import Settings as Settings
+    from segdata.noise.networks.plan import Settings as Settings
     from segdata.store.diff.compare import ConversionProof as ConversionProof
     from segdata.store.diff.difference import DatasetChange as DatasetChange
     from segdata.store.remap import TaxonomyMap as TaxonomyMap
@@ -158,7 +158,7 @@ _EXPORTS = {
     "segdata.core.torch_dataset": "TrainingData",
     "segdata.core.validation": "Validation",
     "segdata.dataset": "Dataset DatasetReview",
-    "segdata.noise.networks.settings": "Settings",
+    "segdata.noise.networks.plan": "Settings",
     "segdata.store.diff.compare": "ConversionProof",
     "segdata.store.diff.difference": "DatasetChange",
     "segdata.store.remap": "TaxonomyMap",

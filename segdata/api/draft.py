@@ -31,7 +31,7 @@ from segdata.noise.segments import VOID
 
 if TYPE_CHECKING:
     from segdata.noise.confident_labels import ConfidentLabels
-    from segdata.noise.networks.settings import Settings, StageProgress
+    from segdata.noise.networks.plan import Settings, StageProgress
 
 
 MOST_SEGMENTS = 20_000  # of an image; who has more of them has noise

@@ -26,7 +26,7 @@ from segdata.measure.source_cache import cache_folder
 from segdata.noise.corruptions import Corruptions
 from segdata.noise.evaluation import EvaluatedRanking
 from segdata.noise.flag_result import FlagResult
-from segdata.noise.known_errors import KnownError, KnownErrors, compare_labels, errors_of_list, read_known_errors
+from segdata.noise.known_errors import KnownError, compare_labels, errors_of_list, match_known_errors, read_known_errors
 from segdata.noise.predictor import NetworkPredictor, Predictor, match_image_names
 from segdata.noise.ranking import RankedCandidates
 from segdata.noise.segments import Flags, GivenLabels
@@ -38,8 +38,7 @@ if TYPE_CHECKING:
     from segdata.core.finding import Decision
     from segdata.core.rule import Rule, Tables
     from segdata.noise.evaluation import DetectionQuality
-    from segdata.noise.networks.plan import TrainingPlan
-    from segdata.noise.networks.settings import Settings, StageProgress
+    from segdata.noise.networks.plan import Settings, StageProgress, TrainingPlan
     from segdata.noise.pipeline import FlagOutcome
 
 
@@ -198,7 +197,9 @@ def rank_errors(
         errors = _listed_errors(case, truth)
     else:
         errors, has_truth = _clean_label_errors(case, truth)
-    ranked = KnownErrors(errors).ranked(found, lambda at: case.given.drawn(int(case.images[at])), case.predictor.things)
+    ranked = match_known_errors(
+        errors, found, lambda row: case.given.drawn(int(case.images[row])), case.predictor.things
+    )
     return _restrict_images(ranked, has_truth), _left_out_note(has_truth)
 
 
@@ -325,7 +326,7 @@ def flag(
     """
     from segdata.noise.budget import Budget
     from segdata.noise.evaluation import detection_qualities
-    from segdata.noise.networks.settings import Settings
+    from segdata.noise.networks.plan import Settings
     from segdata.noise.pipeline import find_label_errors
 
     chosen_settings = settings or Settings()

@@ -116,7 +116,7 @@ def _draft_by_model(
     """Draft with networks, and show the progress of training and drafting."""
     from segdata.api.draft import draft_by_model, unannotated
     from segdata.cli.process import stage_bars
-    from segdata.noise.networks.settings import Settings, StageProgress
+    from segdata.noise.networks.plan import Settings, StageProgress
 
     dataset = options.read(data)
     n_done, total = 0, len(unannotated(dataset))

@@ -25,7 +25,7 @@ from segdata.core.validation import FailOn
 if TYPE_CHECKING:
     from segdata.core.dataset import OpenDataset
     from segdata.noise.flag_result import FlagResult
-    from segdata.noise.networks.settings import Settings
+    from segdata.noise.networks.plan import Settings
     from segdata.report.findings import ReportContext
 
 _PICTURES = 200  # in the HTML report
@@ -40,7 +40,7 @@ class TrainingOptions:
 
     def settings(self, jobs: int) -> "Settings":
         """The settings of the training; raises SegdataError for invalid values."""
-        from segdata.noise.networks.settings import Settings, load_model_factory
+        from segdata.noise.networks.plan import Settings, load_model_factory
 
         given = dict(self.given)
         if "model" in given:

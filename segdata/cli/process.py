@@ -18,8 +18,7 @@ import click
 from segdata.core.errors import SegdataError
 
 if TYPE_CHECKING:
-    from segdata.noise.networks.plan import TrainingPlan
-    from segdata.noise.networks.settings import StageProgress
+    from segdata.noise.networks.plan import StageProgress, TrainingPlan
 
 
 FOUND, MISUSE, INTERRUPTED, TERMINATED = 1, 2, 130, 143

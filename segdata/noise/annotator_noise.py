@@ -23,32 +23,24 @@ _MAX_FIT_STEPS = 50
 
 @dataclass(frozen=True, slots=True)
 class CategoryConfusion:
-    """Segments that are labelled as one category and look like another.
-
-    Attributes
-    ----------
-    given, seen : the two categories
-    n, reverse : segments labelled `given` that look like `seen`, and the reverse
-    expected : the n that the model's own preferences explain
-    images : the number of images, or groups of images, that have the n
-    p : the probability that any of the tested pairs is as extreme by chance
-    """
+    """Segments that are labelled as one category and look like another."""
 
     given: int
     seen: int
-    n: int
-    reverse: int
-    expected: float
-    images: int
-    p: float
+    n: int  # segments labelled `given` that look like `seen`
+    reverse: int  # the reverse
+    expected: float  # the n that the model's own preferences explain
+    images: int  # the number of images, or groups of images, that have the n
+    p: float  # the probability that any of the tested pairs is as extreme by chance
 
 
 def find_confusions(labelled: Ints, predicted: Ints, unit: Ints, rate: float = 0.05) -> tuple[CategoryConfusion, ...]:
     """The pairs of categories that labels confuse in one direction more than the model's own errors explain.
 
-    Parameters ---------- given, seen : (n,) the categories of segments, from 1, and those that the model predicts for
-    them without having learnt
-        from their images; the caller leaves out segments without either
+    Parameters
+    ----------
+    labelled, predicted : (n,) the categories of segments, from 1, and those that the model predicts for them without
+        having learnt from their images; the caller leaves out segments without either
     unit : (n,) the image of each, or its group, sequence or scene: one observation, however many segments it has
     rate : the accepted probability of returning any pair if labels confuse none
 
@@ -69,7 +61,7 @@ def find_confusions(labelled: Ints, predicted: Ints, unit: Ints, rate: float = 0
     while len(remaining):
         expected, z = mixes.tested(remaining)
         worst = int(np.argmax(z))
-        p = _tail(float(z[worst])) * n_tested
+        p = math.erfc(float(z[worst]) / math.sqrt(2)) * n_tested
         if p > rate:
             break
         confusions.append(mixes.confusion(int(remaining[worst]), float(expected[worst]), p))
@@ -154,31 +146,18 @@ def _preferences(names: Ints, m: Floats, hits: Ints) -> tuple[Floats, Floats]:
     return design, share
 
 
-def _tail(z: float) -> float:
-    """The two-sided tail probability of a normal value."""
-    return math.erfc(z / math.sqrt(2))
-
-
 SEED = 509  # the same data give the same findings
 _PERMUTATIONS = 1999
 
 
 @dataclass(frozen=True, slots=True)
 class NoisyGroup:
-    """A group whose labels are wrong more often than others', by the model.
+    """A group whose labels are wrong more often than others', by the model."""
 
-    Attributes
-    ----------
-    group : its number
-    difference : the mean value of the group less that of others in the same strata
-    n : the number of its images, or groups of images, that were compared
-    p : the probability that any group is as extreme by chance
-    """
-
-    group: int
-    difference: float
-    n: int
-    p: float
+    group: int  # its number
+    difference: float  # the mean value of the group less that of others in the same strata
+    n: int  # the number of its images, or groups of images, that were compared
+    p: float  # the probability that any group is as extreme by chance
 
 
 def excess_error_probability(probability: Floats, category: Ints, owner: Ints, n_owners: int) -> Floats:
@@ -204,9 +183,9 @@ def find_noisy_groups(
     Parameters
     ----------
     value : (n,) of observations, see `excess_error_probability`; NaN: left out
-    group, stratum : (n,) whose each is, and which are similar, as `segdata.core.group_features.GroupedAnnotations`
-    tells them n_groups : how many groups there are rate : how probable it may be that any group is returned where all
-    are alike
+    group, stratum : (n,) whose each is, and which are similar, see `segdata.core.group_features.GroupedAnnotations`
+    n_groups : how many groups there are
+    rate : how probable it may be that any group is returned where all are alike
 
     Groups are permuted within strata. A group counts if its standardised difference exceeds what the largest of any
     group, on either side, reaches in a share `rate` of the permutations; then it is left out, and the next is sought.
@@ -240,11 +219,10 @@ def confusion_table(ranked: RankedCandidates, case: LabelCheck) -> Table:
     names = np.array(case.names, object)
     pairs = find_confusions(ranked.category[is_compared], ranked.believed[is_compared], unit)
     columns = {name: np.array([getattr(pair, name) for pair in pairs]) for name in ("n", "reverse", "images")}
-    for name, dtype in (("expected", np.float64), ("p", np.float64)):
-        columns[name] = np.array([getattr(pair, name) for pair in pairs], dtype)
-    for name in ("given", "seen"):
-        columns[name] = names[np.array([getattr(pair, name) for pair in pairs], np.int64)]
-    return Table(columns)
+    columns |= {name: np.array([getattr(pair, name) for pair in pairs], np.float64) for name in ("expected", "p")}
+    return Table(
+        columns | {name: names[np.array([getattr(pair, name) for pair in pairs], int)] for name in ("given", "seen")}
+    )
 
 
 def noisy_group_table(ranked: RankedCandidates, case: LabelCheck) -> Table:
@@ -260,13 +238,9 @@ def noisy_group_table(ranked: RankedCandidates, case: LabelCheck) -> Table:
     columns = dict.fromkeys(["annotator", "month", *([] if by in (None, "split") else [by])])
     rows = [row for column in columns for row in _doubted(case, column, value)]
     usual = float(ranked.probability.mean()) if len(ranked) else 0.0
-    names = ("column", "name", "difference", "n", "p")
-    cells: dict[str, Any] = {
-        name: [row[column_number] for row in rows] for column_number, name in enumerate(names)
-    }  # Any: as the columns
-    texts = {name: np.array(cells.pop(name), object) for name in ("column", "name")}
-    numbers = {name: np.array(cells[name], np.int64 if name == "n" else np.float64) for name in cells}
-    return Table({**texts, **numbers, "usual": np.full(len(rows), usual)})
+    dtypes = {"column": object, "name": object, "difference": np.float64, "n": np.int64, "p": np.float64}
+    cells = {name: np.array([row[place] for row in rows], dtype) for place, (name, dtype) in enumerate(dtypes.items())}
+    return Table({**cells, "usual": np.full(len(rows), usual)})
 
 
 def _doubted(case: LabelCheck, column: str, value: np.ndarray[Any, np.dtype[np.float64]]) -> Iterator[tuple[Any, ...]]:

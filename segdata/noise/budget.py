@@ -21,15 +21,10 @@ _EVEN_SHARE = 0.5  # of the sample goes to strata by their size, whatever the pr
 
 @dataclass(frozen=True, slots=True)
 class Strata:
-    """Items in strata of like probability.
+    """Items in strata of like probability."""
 
-    Attributes
-    ----------
-    of : (n,) the stratum of each item, from 0, the least probable first
-    size, draw : (H,) the number of items, and the number to draw
-    """
-
-    of: Ints
+    of: Ints  # (n,) the stratum of each item, from 0, the least probable first
+    # size, draw: (H,) the number of items, and the number to draw
     size: Ints
     draw: Ints
 
@@ -53,9 +48,7 @@ class Strata:
         stratum = np.empty(n, np.int64)
         stratum[order] = np.unique(np.minimum(middle * n_strata, n_strata - 1).astype(np.int64), return_inverse=True)[1]
         size = np.bincount(stratum)
-        return Strata(
-            stratum, size, _allocate(np.asarray(np.bincount(stratum, weight) * n_drawn, np.float64), size, n_drawn)
-        )
+        return Strata(stratum, size, _allocate(np.bincount(stratum, weight) * n_drawn, size, n_drawn))
 
 
 def _allocate(weights: Floats, size: Ints, n: int) -> Ints:
@@ -70,19 +63,13 @@ def _allocate(weights: Floats, size: Ints, n: int) -> Ints:
 
 @dataclass(frozen=True, slots=True)
 class ReviewSample:
-    """The items that a reviewer sees.
+    """The items that a reviewer sees."""
 
-    Attributes
-    ----------
-    rows : (r,) in the order of review: the most probable errors first, with the random ones spread among them in random
-        order, so that a reviewer who stops early still has a random sample and does not see which is which
-    stratum : (r,) the stratum from which each was drawn; -1: it was chosen for its probability
-    size : (H,) items of each stratum, drawn or not
-    """
-
+    # (r,) in the order of review: the most probable errors first, with the random ones spread among them in random
+    # order, so that a reviewer who stops early still has a random sample and does not see which is which
     rows: Ints
-    stratum: Ints
-    size: Ints
+    stratum: Ints  # (r,) the stratum from which each was drawn; -1: it was chosen for its probability
+    size: Ints  # (H,) items of each stratum, drawn or not
 
     @staticmethod
     def of(sure: Ints, others: Ints, strata: Strata, rng: np.random.Generator) -> "ReviewSample":
@@ -90,7 +77,8 @@ class ReviewSample:
         by_stratum = [rng.permutation(np.flatnonzero(strata.of == h))[:k] for h, k in enumerate(strata.draw.tolist())]
         chosen = np.concatenate([np.empty(0, np.int64), *by_stratum])
         chosen = chosen[rng.permutation(len(chosen))]
-        place = np.append(np.arange(len(sure)) + 0.5, (np.arange(len(chosen)) + rng.random()) * _spacing(sure, chosen))
+        spacing = max(len(sure), 1) / max(len(chosen), 1)
+        place = np.append(np.arange(len(sure)) + 0.5, (np.arange(len(chosen)) + rng.random()) * spacing)
         order = np.argsort(place, kind="stable")
         stratum = np.append(np.full(len(sure), -1), strata.of[chosen])
         return ReviewSample(np.append(sure, others[chosen])[order], stratum[order], strata.size)
@@ -116,10 +104,6 @@ class ReviewSample:
         return int(self.size.sum()) + int((self.stratum < 0).sum())
 
 
-def _spacing(sure: Ints, drawn: Ints) -> float:
-    return max(len(sure), 1) / max(len(drawn), 1)
-
-
 # Assumptions, not measurements: a glance at what is there or not, or a look along an outline. Time your own reviewers.
 REVIEW_SECONDS: Mapping[Action, float] = {"add": 8, "delete": 8, "rename": 8, "redraw": 12, "split": 12, "join": 12}
 _TEXT = re.compile(r"(\d+(?:\.\d+)?)\s*(%|images?|minutes?|min|m|hours?|h)?")
@@ -127,18 +111,12 @@ _TEXT = re.compile(r"(\d+(?:\.\d+)?)\s*(%|images?|minutes?|min|m|hours?|h)?")
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How much to review: a number of `items`, a `share` of all, or a number of `minutes`.
-
-    Attributes
-    ----------
-    items, share, minutes : exactly one of them
-    of_images : an item is an image with all of its labels, see `image_probabilities`; else a single label
-    """
+    """How much to review: a number of `items`, a `share` of all, or a number of `minutes`."""
 
     items: int | None = None
     share: float | None = None
     minutes: float | None = None
-    of_images: bool = False
+    of_images: bool = False  # an item is an image with all of its labels, see `image_probabilities`, or a single label
 
     def __post_init__(self) -> None:
         limits = [limit for limit in (self.items, self.share, self.minutes) if limit is not None]
@@ -194,15 +172,9 @@ def image_probabilities(probability: Floats, cost: Floats, image: Ints, n_images
 
 
 def choose_sample(
-    probability: Floats,
-    cost: Floats,
-    budget: Budget,
-    *,
-    kind: Ints | None = None,
-    by_lot: float = 0.2,
-    quota: float = 0.2,
-    seed: int = 0,
-) -> ReviewSample:
+    probability: Floats, cost: Floats, budget: Budget, *, kind: Ints | None = None, by_lot: float = 0.2,
+    quota: float = 0.2, seed: int = 0,
+) -> ReviewSample:  # fmt: skip
     """Choose the items to review.
 
     Parameters

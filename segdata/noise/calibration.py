@@ -20,16 +20,12 @@ _MAX_STEPS = 50
 
 @dataclass(frozen=True, slots=True)
 class LogisticModel:
-    """Logistic regression.
+    """Logistic regression."""
 
-    Attributes
-    ----------
-    centre, scale : (F,) of the features
-    weight, bias : (F,) and one number
-    """
-
+    # centre, scale: (F,) of the features
     centre: Floats
     scale: Floats
+    # weight, bias: (F,) and one number
     weight: Floats
     bias: float
 
@@ -111,7 +107,7 @@ def fit_calibration(z: Floats, wrong: Ints) -> PlattCalibration:
     slope, offset = 1.0, 0.0
     free = 0 < n_wrong < n
     for _ in range(_MAX_STEPS):
-        p = 1 / (1 + np.exp(-np.clip(slope * z + offset, -500, 500)))
+        p = logistic(slope * z + offset)
         gap, weight = p - target, np.maximum(p * (1 - p), 1e-9)
         # One verdict's weight holds the slope near 1, so that few verdicts do not make a wild one.
         g = np.array([(gap * z).sum() + (slope - 1), gap.sum()])
@@ -141,12 +137,6 @@ def assign_folds(groups: Sequence[str]) -> Ints:
     return np.array([row[name] % _N_FOLDS for name in groups], np.int64)
 
 
-def _training_rows(fold: Ints, number: int) -> Flags:
-    """(n,) the rows to learn from when a fold is judged: all other folds, or itself if there are none."""
-    others = fold != number
-    return np.asarray(others if others.any() else ~others)
-
-
 def cross_fit(x: Floats, fold: Ints, z: Floats, kind: Ints, held_fold: Ints, l2: float) -> tuple[Floats, Floats]:
     """How much likelier x (n, F) and z (h, F) are as errors than as correct, learnt from the z in other folds.
 
@@ -159,7 +149,8 @@ def cross_fit(x: Floats, fold: Ints, z: Floats, kind: Ints, held_fold: Ints, l2:
     is_correct = kind < 0
     sampled = is_correct & (np.cumsum(is_correct) % max(int(is_correct.sum()) // _MAX_RIGHT_CANDIDATES, 1) == 0)
     for number in np.union1d(fold, held_fold):
-        others, in_fold, held_rows = _training_rows(held_fold, number), fold == number, held_fold == number
+        in_fold, held_rows = fold == number, held_fold == number
+        others = ~held_rows if not held_rows.all() else held_rows  # a single fold teaches itself
         for column, name in enumerate(kinds):
             rows = others & (sampled | (kind == name))
             is_wrong = (kind[rows] == name).astype(np.int64)
@@ -170,13 +161,10 @@ def cross_fit(x: Floats, fold: Ints, z: Floats, kind: Ints, held_fold: Ints, l2:
     for column, name in enumerate(kinds):
         rows = is_correct | (kind == name)
         is_wrong = (kind[rows] == name).astype(np.int64)
-        scale, prior = (
-            fit_calibration(held_ratio[rows, column], is_wrong),
-            np.log(is_wrong.sum() / max((1 - is_wrong).sum(), 1)),
-        )
-        ratio[:, column], held_ratio[:, column] = (
-            scale.odds(number[:, column]) - prior for number in (ratio, held_ratio)
-        )
+        scale = fit_calibration(held_ratio[rows, column], is_wrong)
+        prior = np.log(is_wrong.sum() / max((1 - is_wrong).sum(), 1))
+        for log_ratio in (ratio, held_ratio):
+            log_ratio[:, column] = scale.odds(log_ratio[:, column]) - prior
     return ratio, held_ratio
 
 
@@ -204,29 +192,22 @@ _MAX_REVIEW_STEPS = 100
 
 @dataclass(frozen=True, slots=True)
 class Recalibration:
-    """Log odds z become the probability 1 / (1 + exp(-slope z - offset)).
-
-    Attributes
-    ----------
-    slope, offset : the most likely values
-    covariance : (2, 2) their uncertainty (slope first)
-    n : the number of decisions behind them
-    """
+    """Log odds z become the probability 1 / (1 + exp(-slope z - offset)), with the most likely slope and offset."""
 
     slope: float
     offset: float
-    covariance: Floats
-    n: int
+    covariance: Floats  # (2, 2) their uncertainty (slope first)
+    n: int  # the number of decisions behind them
 
     def probability(self, odds: Floats) -> Floats:
         """(n,) probabilities for log odds (n,)."""
-        return _logistic(self.slope * odds + self.offset)
+        return logistic(self.slope * odds + self.offset)
 
     def draws(self, odds: Floats, n_draws: int = 400, seed: int = 0) -> Floats:
         """(n_draws, n) possible probabilities for log odds (n,), from the posterior; the same for the same seed."""
         normal = np.random.default_rng(seed).standard_normal((n_draws, 2))
         parameters = np.array([self.slope, self.offset]) + normal @ np.linalg.cholesky(self.covariance).T
-        return _logistic(np.maximum(parameters[:, :1], MIN_SLOPE) * odds + parameters[:, 1:])
+        return logistic(np.maximum(parameters[:, :1], MIN_SLOPE) * odds + parameters[:, 1:])
 
 
 def recalibrate(odds: Floats, wrong: Ints | NDArray[np.bool_], weight: Floats | None = None) -> Recalibration:
@@ -267,11 +248,7 @@ def _posterior_loss(
 ) -> tuple[float, Floats]:
     z = x @ parameters
     away = parameters - believed
-    return float((weight * (np.logaddexp(0, z) - wrong * z)).sum() + away @ precision @ away / 2), _logistic(z)
-
-
-def _logistic(z: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-np.clip(z, -500, 500))))
+    return float((weight * (np.logaddexp(0, z) - wrong * z)).sum() + away @ precision @ away / 2), logistic(z)
 
 
 _MIN_HITS = 30  # mistakes above a threshold, from which on their share is known

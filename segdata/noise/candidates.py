@@ -10,8 +10,8 @@ from segdata.noise.segments import (
     UNLABELLED,
     VOID,
     Flags,
-    SegmentPixels,
     SegmentSet,
+    outline_pixels,
     overlaps,
     segments_of_map,
     split_into_parts,
@@ -23,20 +23,12 @@ _MIN_LABELLED_SHARE = 0.5  # the share of a predicted segment that must be label
 
 @dataclass(frozen=True, slots=True)
 class ImageCandidates:
-    """The candidates for errors in one image.
+    """The candidates for errors in one image."""
 
-    Attributes
-    ----------
-    annotated : the annotated candidates: things as they are, of stuff each part
-    row : (n,) the given segment that each is, or is a part of
-    regions : regions where the prediction differs, with the predicted category (0: nothing)
-    label : (m,) the category that the region is labelled as; 0: none
-    """
-
-    annotated: SegmentSet
-    row: Ints
-    regions: SegmentSet
-    label: Ints
+    annotated: SegmentSet  # the annotated candidates: things as they are, of stuff each part
+    row: Ints  # (n,) the given segment that each is, or is a part of
+    regions: SegmentSet  # regions where the prediction differs, with the predicted category (0: nothing)
+    label: Ints  # (m,) the category that the region is labelled as; 0: none
 
 
 def find_candidates(given: SegmentSet, prediction: ImagePrediction, things: Flags) -> ImageCandidates:
@@ -49,16 +41,11 @@ def find_candidates(given: SegmentSet, prediction: ImagePrediction, things: Flag
     segments, row = _annotated_candidates(given, things)
     missing = _missing_things(given, prediction, things)
     differing, label = _differing_regions(given, prediction, things)
-    unmatched = np.flatnonzero(~_match_annotated(differing, segments))
-    differing, label = differing.take(unmatched), label[unmatched]
-    regions = SegmentSet(
-        Runs.concatenate([missing.runs, differing.runs], [len(missing), len(differing)]),
-        np.append(missing.category, differing.category),
-        np.append(missing.score, differing.score),
-        given.height,
-        given.width,
-    )
-    return ImageCandidates(segments, row, regions, np.append(np.zeros(len(missing), np.int64), label))
+    overlap = overlaps(differing, segments)
+    iou = overlap.pixels / (differing.areas[overlap.a] + segments.areas[overlap.b] - overlap.pixels)
+    unmatched = np.flatnonzero(np.bincount(overlap.a[iou > _MIN_LABELLED_SHARE], minlength=len(differing)) == 0)
+    label = np.append(np.zeros(len(missing), np.int64), label[unmatched])
+    return ImageCandidates(segments, row, missing.join(differing.take(unmatched)), label)
 
 
 def _annotated_candidates(given: SegmentSet, things: Flags) -> tuple[SegmentSet, Ints]:
@@ -81,7 +68,7 @@ def _missing_things(given: SegmentSet, prediction: ImagePrediction, things: Flag
     countable = np.flatnonzero(things[predicted.category] & (predicted.areas >= MIN_PART_PIXELS))
     things_seen = predicted.take(countable)
     labelled = given.take(np.flatnonzero((given.category == VOID) | things[np.maximum(given.category, 0)]))
-    covered = SegmentSet.of(labelled.runs, np.ones(len(labelled), np.int64), given.height, given.width)
+    covered = given.same_image(labelled.runs, len(labelled))
     labelled_area = segments_of_map(covered.categories(), given.height, given.width)
     overlap = overlaps(things_seen, labelled_area)  # of the union, so that overlapping segments count once
     share = np.bincount(overlap.a, overlap.pixels, len(things_seen)) / np.maximum(things_seen.areas, 1)
@@ -94,28 +81,9 @@ def _differing_regions(given: SegmentSet, prediction: ImagePrediction, things: F
     differs = (label != best) & (label != VOID) & ~things[best] & ~things[np.maximum(label, 0)]
     code = np.where(differs, label * n + best, -1)
     regions = segments_of_map(code, given.height, given.width, blank=-1)
-    inside = SegmentPixels.of_runs(regions.runs, len(regions))
-    core = np.bincount(inside.of[_interior_pixels(code, given.height)[inside.at]], minlength=len(regions))
+    inside, outline = regions.pixels(), outline_pixels(code.reshape(-1, given.height)).ravel()
+    core = np.bincount(inside.of[~outline[inside.at]], minlength=len(regions))
     regions = regions.take(np.flatnonzero((core > 0) & (regions.areas >= MIN_PART_PIXELS)))
     predicted = regions.category % n
     sure = np.where(predicted == UNLABELLED, 1.0, regions.score)
     return SegmentSet(regions.runs, predicted, sure, given.height, given.width), regions.category // n
-
-
-def _match_annotated(regions: SegmentSet, segments: SegmentSet) -> Flags:
-    """(m,) whether a region has an IoU above one half with an annotated candidate."""
-    overlap = overlaps(regions, segments)
-    iou = overlap.pixels / (regions.areas[overlap.a] + segments.areas[overlap.b] - overlap.pixels)
-    return np.bincount(overlap.a[iou > _MIN_LABELLED_SHARE], minlength=len(regions)) > 0
-
-
-def _interior_pixels(code: Ints, height: int) -> Flags:
-    """(width * height,) the pixels whose four neighbours are of the same value; the frame ends nothing."""
-    field = code.reshape(-1, height)
-    inner = np.ones(field.shape, bool)
-    for axis in (0, 1):
-        is_same = np.diff(field, axis=axis) == 0
-        before, after = (np.s_[:-1], np.s_[1:]) if axis == 0 else (np.s_[:, :-1], np.s_[:, 1:])
-        inner[before] &= is_same
-        inner[after] &= is_same
-    return inner.ravel()

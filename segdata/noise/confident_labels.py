@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from segdata.core import kernels
 from segdata.core.batch import Batch, replace_column
 from segdata.core.overlay import SweepRuns, complement, union_by_frame
 from segdata.core.profile import Profile
@@ -16,7 +15,7 @@ from segdata.core.runs import Ints, Runs, expand_ranges
 from segdata.core.schema import BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.networks.predictions import PredictedInstances, Predictions
-from segdata.noise.segments import UNLABELLED, VOID, Flags, Floats, GivenLabels, SegmentSet, overlaps
+from segdata.noise.segments import UNLABELLED, VOID, Flags, Floats, GivenLabels, SegmentSet, overlaps, runs_of_map
 
 BINS = 1000
 _MIN_PREDICTIONS = {"pixels": 1000, "instances": 20}  # of a category, below which nothing is claimed of it
@@ -27,16 +26,12 @@ _MIN_INSTANCE_IOU = 0.5  # IoU from which on a predicted instance is one that wa
 
 @dataclass
 class PrecisionTally:
-    """How often a model was right, by category and confidence, and how much that differs between images.
+    """How often a model was right, by category and confidence, and how much that differs between images."""
 
-    Attributes
-    ----------
-    right, seen : (K, BINS) of how many from each confidence on, which goes from 0 to 1
-    rr, rs, ss : (K, BINS) sums over images of the products of these
-    """
-
+    # right, seen: (K, BINS) of how many from each confidence on, which goes from 0 to 1
     right: Floats
     seen: Floats
+    # rr, rs, ss: (K, BINS) sums over images of the products of these
     rr: Floats
     rs: Floats
     ss: Floats
@@ -89,18 +84,12 @@ class PrecisionTally:
 
 @dataclass(frozen=True)
 class ConfidentLabels:
-    """A model's predictions where it is sure enough.
+    """A model's predictions where it is sure enough."""
 
-    Attributes
-    ----------
-    found : the predictions
-    bars : (K,) of pixels, or of instances where these are told apart; infinite: never sure of this category
-    apart : (K,) whether a category has separate instances; row 0: nothing
-    """
-
-    found: Predictions
+    found: Predictions  # the predictions
+    # (K,) of pixels, or of instances where these are told apart; infinite: never sure of this category
     bars: Floats = field(repr=False)
-    apart: Flags = field(repr=False)
+    apart: Flags = field(repr=False)  # (K,) whether a category has separate instances; row 0: nothing
 
     @staticmethod
     def learnt(
@@ -116,9 +105,8 @@ class ConfidentLabels:
         """
         has_instances = _instance_categories(predictions, things)
         pixels, instances = ConfidentLabels.judged(predictions, given, rows, things)
-        return ConfidentLabels(
-            predictions, np.where(has_instances, instances.bars(precision), pixels.bars(precision)), has_instances
-        )
+        bars = np.where(has_instances, instances.bars(precision), pixels.bars(precision))
+        return ConfidentLabels(predictions, bars, has_instances)
 
     @staticmethod
     def judged(
@@ -169,10 +157,7 @@ def _instance_categories(predictions: Predictions, things: frozenset[int]) -> Fl
 
 def _canvas_segments(canvas: Ints, category: Ints, score: Floats, height: int, width: int) -> SegmentSet:
     """The segments of an image in which each pixel (width * height,) has the number of its own, 0 for none."""
-    start, length, value = kernels.label_runs(np.ascontiguousarray(canvas.reshape(width, height).T, np.int32))
-    labelled = np.flatnonzero(value != UNLABELLED)
-    number, owner = np.unique(value[labelled], return_inverse=True)
-    runs = Runs(start[labelled], length[labelled], owner.reshape(-1).astype(np.int32)).sorted_by_owner(len(number))
+    runs, number = runs_of_map(canvas, height, width)
     return SegmentSet(runs, category[number].astype(np.int64), score[number].astype(np.float64), height, width)
 
 
@@ -241,20 +226,14 @@ def keep_confident(batch: Batch, confidence: float, void: int) -> tuple[Batch, i
     ids = batch.segments["segment_id"].to_numpy()
     highest = np.zeros(n_annotations, np.int64)
     np.maximum.at(highest, batch.segment_annotation, ids)
+    n = len(voided)
     added = make_table(
-        BATCH_SEGMENTS,
-        len(voided),
-        annotation=voided.astype(np.int32),
-        segment_id=np.maximum(highest[voided] + 1, void),
-        category_id=np.full(len(voided), void, np.int64),
-        iscrowd=np.zeros(len(voided), bool),
-        source=["model"] * len(voided),
-    )
+        BATCH_SEGMENTS, n, annotation=voided.astype(np.int32), segment_id=np.maximum(highest[voided] + 1, void),
+        category_id=np.full(n, void, np.int64), iscrowd=np.zeros(n, bool), source=["model"] * n,
+    )  # fmt: skip
     segments = pa.concat_tables([batch.segments.take(pa.array(confident)), added]).combine_chunks()
-    runs = Runs.concatenate(
-        [batch.runs.take(confident, batch.n_segments), unclaimed.take(voided, n_annotations)],
-        [len(confident), len(voided)],
-    )
+    both = [batch.runs.take(confident, batch.n_segments), unclaimed.take(voided, n_annotations)]
+    runs = Runs.concatenate(both, [len(confident), n])
     order = np.argsort(segments["annotation"].to_numpy(), kind="stable")
     return replace(batch, segments=segments.take(pa.array(order)), runs=runs.take(order, len(order))), len(removed)
 

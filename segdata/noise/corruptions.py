@@ -6,6 +6,7 @@ the segment and a severity: a segment's radius is that of the disc of the same a
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -13,7 +14,6 @@ from segdata.core.runs import Ints, Runs, bounding_boxes
 from segdata.noise.candidates import MIN_PART_PIXELS, ImageCandidates
 from segdata.noise.error_types import KINDS, MULTI_PART_KINDS, TYPE_OF, CorruptionKind, ErrorType
 from segdata.noise.features import centres
-from segdata.noise.mask_morphology import grow, keep_topmost, perturb_outlines, translate
 from segdata.noise.neighbours import NEAR, neighbour_pairs
 from segdata.noise.segments import (
     UNLABELLED,
@@ -22,35 +22,29 @@ from segdata.noise.segments import (
     Floats,
     SegmentPixels,
     SegmentSet,
+    grow,
+    keep_topmost,
     overlaps,
+    perturb_outlines,
     runs_of_ordered_pixels,
     runs_of_pixels,
     segments_of_map,
+    translate,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Corruptions:
-    """The errors injected into an image, e of them.
+    """The errors injected into an image, e of them."""
 
-    Attributes
-    ----------
-    kinds : (e,) names
-    severity : (e,) pixels for outlines and shifts, the share of the smaller piece for splits, else 1
-    before, after : (n,) of the segments before and (m,) after: the error that each is part of; -1: none
-    origin : (m,) of the segments after: the row before; -1: none
-    n_parts : how many of the segments after, the first ones, are parts of stuff; the others are things and void
-    old, new : the pixels of those segments; owners are errors
-    """
-
-    kinds: tuple[CorruptionKind, ...]
-    severity: Floats
-    before: Ints
-    after: Ints
-    origin: Ints
-    old: Runs
-    new: Runs
-    n_parts: int = 0
+    kinds: tuple[CorruptionKind, ...]  # (e,) names
+    severity: Floats  # (e,) pixels for outlines and shifts, the share of the smaller piece for splits, else 1
+    before: Ints  # (n,) the error that each segment before is part of; -1: none
+    after: Ints  # (m,) the same of the segments after
+    origin: Ints  # (m,) of the segments after: the row before; -1: none
+    old: Runs  # the pixels of the segments before; owners are errors
+    new: Runs  # and after
+    n_parts: int = 0  # of the segments after, the first ones are parts of stuff; the others are things and void
 
     def __len__(self) -> int:
         return len(self.kinds)
@@ -97,6 +91,13 @@ class _CorruptionDraft:
         self.before[rows] = numbers
         return numbers
 
+    def redraw(self, kind: CorruptionKind, rows: Ints, new: Runs, sizes: Floats | float) -> Ints:
+        """Give some rows other runs, but for those that would have no pixels; returns the rows that are redrawn."""
+        nonempty = np.flatnonzero(new.areas(len(rows)) > 0)
+        self.note(kind, rows[nonempty], np.broadcast_to(sizes, rows.shape)[nonempty])
+        self.changed.append((new.take(nonempty, len(rows)), rows[nonempty]))
+        return rows[nonempty]
+
     def size(self, rows: Ints) -> tuple[Ints, Ints]:
         """(k,) height and width of the image, for each row."""
         return self.given.heights[rows], self.given.widths[rows]
@@ -127,8 +128,9 @@ class _CorruptionDraft:
         new, after = new.take(nonempty), after[nonempty]
         n = len(self.kinds)
         old, now = _pixels_by_corruption(self.given, self.before, n), _pixels_by_corruption(new, after, n)
-        shown, present = now.areas(n) > 0, np.flatnonzero((now.areas(n) > 0) | (old.areas(n) > 0))
-        number = np.append(np.full(n, -1), -1)
+        shown = now.areas(n) > 0
+        present = np.flatnonzero(shown | (old.areas(n) > 0))
+        number = np.full(n + 1, -1)
         number[present] = np.arange(len(present))
         truth = Corruptions(
             tuple(self.kinds[row] if shown[row] else "missing" for row in present.tolist()),
@@ -176,8 +178,7 @@ def _remove_overlaps(segments: SegmentSet, after: Ints, rng: np.random.Generator
     rank = rng.permutation(n) + n * (after >= 0) + 2 * n * (segments.category == VOID)
     runs = keep_topmost(segments.runs, frame, segments.heights, segments.widths, rank)
     order = np.lexsort((runs.start, runs.owner))
-    runs = Runs(runs.start[order], runs.length[order], runs.owner[order])
-    return SegmentSet(runs, segments.category, segments.score, segments.height, segments.width)
+    return replace(segments, runs=Runs(runs.start[order], runs.length[order], runs.owner[order]))
 
 
 def _fill_holes(new: SegmentSet, filler: Flags) -> SegmentSet:
@@ -192,14 +193,14 @@ def _fill_holes(new: SegmentSet, filler: Flags) -> SegmentSet:
     nearest = distance_transform_edt(~source.reshape(shape), return_distances=False, return_indices=True)
     filled = owner.reshape(shape)[nearest[0], nearest[1]].ravel()
     hole_pixels = np.flatnonzero(hole)
-    pixels = SegmentPixels.of_runs(new.runs, len(new))
+    pixels = new.pixels()
     runs = runs_of_pixels(np.append(pixels.at, hole_pixels), np.append(pixels.of, filled[hole_pixels]), new.height)
-    return SegmentSet(runs, new.category, new.score, new.height, new.width)
+    return replace(new, runs=runs)
 
 
 def _pixels_by_corruption(segments: SegmentSet, number: Ints, n: int) -> Runs:
     """The pixels of all segments of each error."""
-    pixels = SegmentPixels.of_runs(segments.runs, len(segments))
+    pixels = segments.pixels()
     corrupted = pixels.where(number[pixels.of] >= 0)
     return runs_of_pixels(corrupted.at, number[corrupted.of], segments.height)
 
@@ -229,17 +230,11 @@ def change_category(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
     draft.category[rows] = others[np.where(is_known, (place + step) % len(others), step)]
 
 
-def _change_outline(kind: CorruptionKind) -> Corrupt:
-    """Draw outlines further out, or further in."""
-
-    def spoil(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
-        by = np.maximum(2, np.round(0.3 * draft.severity * draft.given.radius[rows])).astype(np.int64)
-        new = grow(draft.runs(rows), *draft.size(rows), by if kind == "dilate" else -by)
-        nonempty = np.flatnonzero(new.areas(len(rows)) > 0)
-        draft.note(kind, rows[nonempty], by[nonempty].astype(float))
-        draft.changed.append((new.take(nonempty, len(rows)), rows[nonempty]))
-
-    return spoil
+def _dilate_outline(draft: _CorruptionDraft, rows: Ints, others: Ints, sign: int = 1) -> None:
+    """Draw outlines further out, or, with the sign -1, further in."""
+    by = np.maximum(2, np.round(0.3 * draft.severity * draft.given.radius[rows])).astype(np.int64)
+    new = grow(draft.runs(rows), *draft.size(rows), sign * by)
+    draft.redraw("dilate" if sign > 0 else "erode", rows, new, by.astype(float))
 
 
 def _coarsen_outline(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
@@ -271,10 +266,7 @@ def _mask(draft: _CorruptionDraft, row: int) -> np.ndarray[tuple[int, int], np.d
 def _wobble_outline(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
     """Draw outlines with a shaky hand."""
     size = np.maximum(2.0, 0.2 * draft.severity * draft.given.radius[rows])
-    new = perturb_outlines(draft.runs(rows), *draft.size(rows), size, draft.rng)
-    nonempty = np.flatnonzero(new.areas(len(rows)) > 0)
-    draft.note("wobble", rows[nonempty], size[nonempty])
-    draft.changed.append((new.take(nonempty, len(rows)), rows[nonempty]))
+    draft.redraw("wobble", rows, perturb_outlines(draft.runs(rows), *draft.size(rows), size, draft.rng), size)
 
 
 def _shift_segments(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
@@ -282,10 +274,7 @@ def _shift_segments(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
     away = np.maximum(2.0, 0.8 * draft.severity * draft.given.radius[rows])
     turn = draft.rng.uniform(0, 2 * np.pi, len(rows))
     right, down = (np.round(away * f(turn)).astype(np.int64) for f in (np.cos, np.sin))
-    new = translate(draft.runs(rows), *draft.size(rows), right, down)
-    nonempty = np.flatnonzero(new.areas(len(rows)) > 0)
-    draft.note("shift", rows[nonempty], away[nonempty])
-    draft.changed.append((new.take(nonempty, len(rows)), rows[nonempty]))
+    draft.redraw("shift", rows, translate(draft.runs(rows), *draft.size(rows), right, down), away)
 
 
 def _shift_image(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
@@ -293,11 +282,8 @@ def _shift_image(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
     away = max(3.0, float(draft.rng.uniform(3, 10)) * draft.severity)
     turn = draft.rng.uniform(0, 2 * np.pi)
     right, down = (np.full(len(rows), round(away * f(turn)), np.int64) for f in (np.cos, np.sin))
-    new = translate(draft.runs(rows), *draft.size(rows), right, down)
-    nonempty = np.flatnonzero(new.areas(len(rows)) > 0)
-    draft.note("misaligned", rows[nonempty], away)
-    draft.there[np.setdiff1d(rows, rows[nonempty])] = False
-    draft.changed.append((new.take(nonempty, len(rows)), rows[nonempty]))
+    remaining = draft.redraw("misaligned", rows, translate(draft.runs(rows), *draft.size(rows), right, down), away)
+    draft.there[np.setdiff1d(rows, remaining)] = False
 
 
 def _split_segments(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
@@ -324,10 +310,7 @@ def _merge_segments(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
     """Join segments with a neighbour of their category, less than 4 px away, and the pixels between them."""
     given = draft.given
     neighbours, _ = neighbour_pairs(given, given.grown(NEAR))
-    a, b = (
-        np.append(neighbours.a, neighbours.b).astype(np.int64),
-        np.append(neighbours.b, neighbours.a).astype(np.int64),
-    )
+    a, b = np.append(neighbours.a, neighbours.b), np.append(neighbours.b, neighbours.a)
     order = draft.rng.permutation(np.flatnonzero(np.isin(a, rows)))
     free = draft.before < 0
     kept_rows, merged_rows = [], []
@@ -384,8 +367,8 @@ _CORRUPT: dict[CorruptionKind, Corrupt] = {
     "category": change_category,
     "merge": _merge_segments,
     "split": _split_segments,
-    "dilate": _change_outline("dilate"),
-    "erode": _change_outline("erode"),
+    "dilate": _dilate_outline,
+    "erode": partial(_dilate_outline, sign=-1),
     "coarse": _coarsen_outline,
     "wobble": _wobble_outline,
     "shift": _shift_segments,
@@ -401,20 +384,12 @@ INJECTED_SHARE = 0.03  # of the segments of an image, for each kind that is lear
 
 @dataclass(frozen=True, slots=True)
 class CorruptionRates:
-    """How much is corrupted.
+    """How much is corrupted."""
 
-    Attributes
-    ----------
-    share : of the segments of an image, for each kind of error in it
-    kinds : the kinds of error
-    per_image : the largest number of kinds in an image, chosen at random
-    severity : a factor on the usual sizes
-    """
-
-    share: float = 0.1
-    kinds: Sequence[CorruptionKind] = LEARNED_KINDS
-    per_image: int = 3
-    severity: float = 1.0
+    share: float = 0.1  # of the segments of an image, for each kind of error in it
+    kinds: Sequence[CorruptionKind] = LEARNED_KINDS  # the kinds of error
+    per_image: int = 3  # the largest number of kinds in an image, chosen at random
+    severity: float = 1.0  # a factor on the usual sizes
 
 
 def training_rates(kinds: Sequence[CorruptionKind] = LEARNED_KINDS) -> CorruptionRates:
@@ -453,7 +428,7 @@ def corrupt_labels(
 
 def has_overlaps(segments: SegmentSet) -> bool:
     """Whether any two segments share pixels."""
-    return int(segments.areas.sum()) > int((segments.painted(np.ones(len(segments), np.int64), 0) > 0).sum())
+    return int(segments.areas.sum()) > int(segments.mask().sum())
 
 
 def _split_stuff(given: SegmentSet, things: Flags) -> tuple[SegmentSet, Ints]:
@@ -462,9 +437,7 @@ def _split_stuff(given: SegmentSet, things: Flags) -> tuple[SegmentSet, Ints]:
     stuff = given.take(np.flatnonzero(~is_kept))
     parts = segments_of_map(stuff.categories(), given.height, given.width)
     rows = np.flatnonzero(is_kept)
-    others = given.take(rows)
-    runs = Runs.concatenate([parts.runs, others.runs], [len(parts), len(others)])
-    return SegmentSet.of(runs, np.append(parts.category, others.category), given.height, given.width), rows
+    return parts.join(given.take(rows)), rows
 
 
 def _choose_segments(draft: _CorruptionDraft, things: Flags, kind: CorruptionKind, share: float) -> Ints:
@@ -501,8 +474,7 @@ def match_corruptions(
     row = candidates.row
     of_drawn = np.where(things[np.maximum(new.category[row], 0)], truth.after[row], -1)
     part = ~things[np.maximum(candidates.annotated.category, 0)]
-    n = len(truth)
-    corrupted = SegmentSet.of(truth.new, np.ones(n, np.int64), new.height, new.width)
+    corrupted = new.same_image(truth.new, len(truth))
     overlap = overlaps(candidates.annotated, corrupted)
     iou = overlap.pixels / (candidates.annotated.areas[overlap.a] + corrupted.areas[overlap.b] - overlap.pixels)
     cut = np.array([kind == "split" for kind in truth.kinds], bool)[overlap.b]
@@ -514,7 +486,7 @@ def match_corruptions(
 
 def _match_regions(regions: SegmentSet, truth: Corruptions, new: SegmentSet) -> Ints:
     number = np.full(len(regions), -1, np.int64)
-    changed = SegmentSet.of(truth.changed(new.height), np.ones(len(truth), np.int64), new.height, new.width)
+    changed = new.same_image(truth.changed(new.height), len(truth))
     overlap = overlaps(regions, changed)
     covers_region = overlap.pixels > _HALF_SHARE * regions.areas[overlap.a]
     order = np.argsort(overlap.pixels[covers_region], kind="stable")

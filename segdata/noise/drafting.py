@@ -15,7 +15,8 @@ from segdata.core.errors import SegdataError
 from segdata.core.image_files import ChannelArray
 
 Colours = NDArray[np.float32]
-Mask = NDArray[np.bool_]
+BoolMask = NDArray[np.bool_]
+RegionMap = NDArray[np.int32]
 _DARK, _BRIGHT = 1.0, 99.5  # percentiles that become 0 and 1
 _WITH_ALPHA = (2, 4)  # channels
 
@@ -33,7 +34,7 @@ def grey(colours: Colours) -> NDArray[np.float32]:
     return np.asarray(colours.mean(axis=2), np.float32)
 
 
-def foreground(colours: Colours, polarity: str = "auto", window: int = 0) -> Mask:
+def foreground(colours: Colours, polarity: str = "auto", window: int = 0) -> BoolMask:
     """(height, width) whether a pixel is brighter, or darker, than Otsu's threshold.
 
     `polarity` is ``bright``, ``dark`` or ``auto``: the side with fewer pixels at the frame, since objects are in the
@@ -59,10 +60,6 @@ def foreground(colours: Colours, polarity: str = "auto", window: int = 0) -> Mas
     return np.asarray(bright if polarity == "bright" else ~bright, bool)
 
 
-RegionMap = NDArray[np.int32]
-BoolMask = NDArray[np.bool_]
-
-
 def _connected_parts(mask: BoolMask) -> RegionMap:
     """The 4-connected parts of a mask, numbered from 1."""
     from scipy.ndimage import label
@@ -78,8 +75,7 @@ def fill_small_holes(mask: BoolMask, max_pixels: int) -> BoolMask:
     area = np.bincount(holes.ravel(), minlength=n + 1)
     at_frame = np.unique(np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]]))
     small = area <= max_pixels
-    small[0] = False
-    small[at_frame] = False
+    small[[0, *at_frame]] = False
     return np.asarray(mask | small[holes])
 
 
@@ -102,15 +98,9 @@ def threshold(
 
 
 def watershed(
-    colours: Colours,
-    *,
-    polarity: str = "auto",
-    window: int = 0,
-    min_pixels: int = 30,
-    max_hole: int = 30,
-    waist: float = 0.25,
-    smooth: float = 2.0,
-) -> RegionMap:
+    colours: Colours, *, polarity: str = "auto", window: int = 0, min_pixels: int = 30, max_hole: int = 30,
+    waist: float = 0.25, smooth: float = 2.0,
+) -> RegionMap:  # fmt: skip
     """(height, width) objects, numbered from 1.
 
     Seeds are the places deepest inside the foreground, those apart by a waist of less than `waist` of their depth; from
@@ -145,14 +135,8 @@ def superpixels(
     from skimage.segmentation import slic
 
     # Distances are sums over channels, and weighed against those in the plane: so the weight is for one channel.
-    cut = slic(
-        colours,
-        n_segments=pieces,
-        compactness=compactness * np.sqrt(colours.shape[2]),
-        start_label=0,
-        channel_axis=2,
-        convert2lab=False,
-    )
+    weight = compactness * np.sqrt(colours.shape[2])
+    cut = slic(colours, n_segments=pieces, compactness=weight, start_label=0, channel_axis=2, convert2lab=False)
     labels = np.asarray(cut, np.int64)
     return remove_small_regions(_merge_similar(labels, colours, likeness)[labels], min_pixels)
 
@@ -203,8 +187,11 @@ def kmeans(
         soft = _blur(colours, smooth)
         if soft.shape[2] != n_channels:
             soft = np.repeat(soft.mean(axis=2, keepdims=True), n_channels, axis=2)
-        nearest = _nearest(soft.reshape(-1, n_channels), middle).reshape(soft.shape[:2])
-        return _remove_small_patches(nearest + 1, min_pixels)
+        labels = _nearest(soft.reshape(-1, n_channels), middle).reshape(soft.shape[:2]) + 1
+        is_kept = np.zeros(labels.shape, bool)
+        for number in np.unique(labels).tolist():
+            is_kept |= remove_small_regions(_connected_parts(labels == number), min_pixels) > 0
+        return np.where(is_kept, labels, 0).astype(np.int32)
 
     return draw
 
@@ -231,19 +218,10 @@ def _nearest(values: Colours, middle: NDArray[np.float64]) -> NDArray[np.int32]:
     return best
 
 
-def _remove_small_patches(labels: RegionMap, min_pixels: int) -> RegionMap:
-    is_kept = np.zeros(labels.shape, bool)
-    for number in np.unique(labels).tolist():
-        is_kept |= remove_small_regions(_connected_parts(labels == number), min_pixels) > 0
-    return np.where(is_kept, labels, 0).astype(np.int32)
-
-
 SegmentImage = Callable[[Colours], RegionMap]
 _PER_IMAGE: Mapping[str, Callable[..., RegionMap]] = {
-    "threshold": threshold,
-    "watershed": watershed,
-    "superpixels": superpixels,
-}
+    "threshold": threshold, "watershed": watershed, "superpixels": superpixels
+}  # fmt: skip
 METHODS = (*_PER_IMAGE, "kmeans")
 _POLARITIES = ("auto", "bright", "dark")
 _LIMITS = {"waist": (0.0, 1.0), "regions": (2, 255), "pieces": (1, 100_000), "likeness": (0.0, 1.0), "smooth": (0, 100)}

@@ -57,24 +57,9 @@ def precision_at(score: Floats, wrong: Flags, k: int) -> float:
     >>> precision_at(np.array([0.9, 0.5, 0.5, 0.1]), np.array([True, True, False, False]), 2)
     0.75
     """
-    hits, misses = _by_threshold(score, wrong, None)
-    return float(_hits_within(hits[0], misses[0], min(k, len(score))) / max(min(k, len(score)), 1))
-
-
-def recall_at(score: Floats, wrong: Flags, share: float) -> float:
-    """The share of the wrong ones among so large a share of all, taken by score; NaN without wrong ones.
-
-    >>> recall_at(np.array([0.9, 0.5, 0.4, 0.1]), np.array([True, False, True, False]), 0.25)
-    0.5
-    """
-    hits, misses = _by_threshold(score, wrong, None)
-    total = float(hits.sum())
-    return float(_hits_within(hits[0], misses[0], share * len(score)) / total) if total else float("nan")
-
-
-def _hits_within(hits: Floats, misses: Floats, k: float) -> float:
-    n_seen = np.append(0, np.cumsum(hits + misses))
-    return float(np.interp(k, n_seen, np.append(0, np.cumsum(hits))))
+    hits, misses = (np.append(0, np.cumsum(counts[0])) for counts in _by_threshold(score, wrong, None))
+    k = min(k, len(score))
+    return float(np.interp(k, hits + misses, hits) / max(k, 1))
 
 
 def _by_threshold(score: Floats, wrong: Flags, weight: Floats | None) -> tuple[Floats, Floats]:
@@ -97,23 +82,15 @@ def _ratio(a: Floats, b: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedRanking:
-    """Candidates with scores, and the known errors.
+    """Candidates with scores, and the known errors."""
 
-    Attributes
-    ----------
-    score, image : (n,) of the candidates
-    mistake : (n,) the error that each is about; -1: none
-    mistake_type : (e,) of all errors, as names
-    mistake_image : (e,)
-    n_images : how many there are
-    """
-
+    # score, image: (n,) of the candidates
     score: Floats
     image: Ints
-    mistake: Ints
-    mistake_type: Sequence[str]
-    mistake_image: Ints
-    n_images: int
+    mistake: Ints  # (n,) the error that each is about; -1: none
+    mistake_type: Sequence[str]  # (e,) of all errors, as names
+    mistake_image: Ints  # (e,)
+    n_images: int  # how many there are
 
     def of_type(self, name: str | None) -> tuple[Floats, Flags, Ints]:
         """Scores, whether wrong, and images of correct candidates and of those about an error of one type, or of any.

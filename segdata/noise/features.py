@@ -7,8 +7,10 @@ segment. Lengths are in radii of the segment, so that the same weights judge sma
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segdata.core.parts import segment_shapes as measured
 from segdata.core.runs import Ints, Rows, Runs, bounding_boxes
@@ -50,7 +52,7 @@ def predicted_category(segments: SegmentSet, prediction: ImagePrediction, least_
 
     A segment keeps its own category if no category has a mean probability of `least_probability`.
     """
-    pixels = SegmentPixels.of_runs(segments.runs, len(segments))
+    pixels = segments.pixels()
     predicted, best = segments.category.copy(), np.full(len(segments), least_probability)
     for category in range(1, len(prediction.probability)):
         mean = pixels.means(prediction.probability[category, pixels.at])
@@ -77,8 +79,8 @@ def prediction_fit(segments: SegmentSet, prediction: ImagePrediction) -> Columns
     has = best >= 0
     pair = np.where(has, best, 0)
 
-    def pick(values: Floats) -> Floats:
-        return np.where(has, values[pair] if len(values) else 0.0, 0.0)
+    def pick(values: NDArray[Any]) -> NDArray[Any]:
+        return np.where(has, values[pair] if len(values) else 0, 0)
 
     inside = pixels / predicted_area[b] > 0.5
     share = np.where(inside, pixels, 0.0) / area[a]
@@ -97,9 +99,7 @@ def prediction_fit(segments: SegmentSet, prediction: ImagePrediction) -> Columns
         "otherwise": np.bincount(a, np.where(is_other, pixels, 0.0), n) / np.maximum(area, 1),
         "best_otherwise": pick(np.where(is_other, iou, 0.0)),
         "sure": pick(predicted.score[b]),
-        "offset": np.minimum(
-            _centre_offsets(segments, predicted, np.where(has, pick(b.astype(float)), -1).astype(int)), _MAX_EDGE_RADII
-        ),
+        "offset": np.minimum(_centre_offsets(segments, predicted, np.where(has, pick(b), -1)), _MAX_EDGE_RADII),
     }
 
 
@@ -107,14 +107,10 @@ def _two_largest(owner: Rows, value: Floats, n: int) -> tuple[Floats, Floats]:
     """(n,) each: the greatest and the second greatest value (p,) of each owner (p,); 0 where there is none."""
     order = np.lexsort((value, owner))
     sorted_owner, ordered = owner[order], value[order]
-    last = (
-        np.flatnonzero(np.append(sorted_owner[1:] != sorted_owner[:-1], True))
-        if len(sorted_owner)
-        else np.empty(0, int)
-    )
+    last = np.flatnonzero(np.diff(sorted_owner, append=-1))
     first, second = np.zeros(n), np.zeros(n)
     first[sorted_owner[last]] = ordered[last]
-    before = last[(last > 0)]
+    before = last[last > 0]
     before = before[sorted_owner[before - 1] == sorted_owner[before]]
     second[sorted_owner[before]] = ordered[before - 1]
     return first, second
@@ -122,12 +118,9 @@ def _two_largest(owner: Rows, value: Floats, n: int) -> tuple[Floats, Floats]:
 
 def _centre_offsets(segments: SegmentSet, predicted: SegmentSet, best: Ints) -> Floats:
     """(n,) radii from the centre of a segment to that of the predicted one that fits best; else `_MAX_EDGE_RADII`."""
-    centre, predicted_centre = (
-        centres(segments.runs, len(segments), segments.height),
-        centres(predicted.runs, len(predicted), predicted.height),
-    )
     if not len(predicted):
         return np.full(len(segments), _MAX_EDGE_RADII)
+    centre, predicted_centre = (centres(side.runs, len(side), side.height) for side in (segments, predicted))
     distance = np.hypot(*(centre - predicted_centre[np.maximum(best, 0)]).T)
     return np.where(best >= 0, distance / segments.radius, _MAX_EDGE_RADII)
 
@@ -199,14 +192,11 @@ def annotated_features(
     segments = candidates.annotated
     deep = SegmentDepths.of(segments)
     families = (
-        size_and_shape(segments, deep),
-        label_probability(segments, deep, prediction),
-        edge_profile(segments, deep, given, prediction),
-        prediction_fit(segments, prediction),
-        edge_distances(segments, deep, prediction),
-        inner_edges(segments, deep, prediction),
+        size_and_shape(segments, deep), label_probability(segments, deep, prediction),
+        edge_profile(segments, deep, given, prediction), prediction_fit(segments, prediction),
+        edge_distances(segments, deep, prediction), inner_edges(segments, deep, prediction),
         contacts(segments, deep, prediction),
-    )
+    )  # fmt: skip
     return _join_families(families, len(segments))
 
 
@@ -217,12 +207,10 @@ def region_features(
     regions = candidates.regions
     deep = SegmentDepths.of(regions)
     families = (
-        size_and_shape(regions, deep),
-        label_probability(regions, deep, prediction),
-        predicted_over_given(regions, deep, candidates.label, prediction),
-        crowding(regions, deep, given),
+        size_and_shape(regions, deep), label_probability(regions, deep, prediction),
+        predicted_over_given(regions, deep, candidates.label, prediction), crowding(regions, deep, given),
         relative_size(regions, given),
-    )
+    )  # fmt: skip
     return _join_families(families, len(regions))
 
 
@@ -342,10 +330,8 @@ def edge_profile(segments: SegmentSet, deep: SegmentDepths, given: SegmentSet, p
     sums = [every.sums(own_p * (label[every.at] != segments.category[every.of]))]
     areas = [np.bincount(every.of, minlength=n)]
     for pixels in around:
-        outside_p = prediction.at(segments.category[pixels.of], pixels.at) * (
-            label[pixels.at] != segments.category[pixels.of]
-        )
-        sums.append(pixels.sums(outside_p))
+        category = segments.category[pixels.of]
+        sums.append(pixels.sums(prediction.at(category, pixels.at) * (label[pixels.at] != category)))
         areas.append(np.bincount(pixels.of, minlength=n))
     outer, room = np.diff(sums, axis=0), np.maximum(np.diff(areas, axis=0), 1)
     length = np.maximum(measured(segments.runs, segments.heights, n).perimeter * np.pi / 4, 4)
@@ -407,19 +393,13 @@ _MIN_GAIN, _GAIN_FACTOR = 0.06, 4
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """Where all labels of an image fit best.
+    """Where all labels of an image fit best."""
 
-    Attributes
-    ----------
-    right, down : pixels by which they would have to move
-    gain : the gain of it: 0 nothing, 1 as much as the labels gain by their position over a random one
-    by : (K,) the part of each category in the gain
-    """
-
+    # right, down: pixels by which they would have to move
     right: int = 0
     down: int = 0
-    gain: float = 0.0
-    by: tuple[float, ...] = ()
+    gain: float = 0.0  # the gain of it: 0 nothing, 1 as much as the labels gain by their position over a random one
+    by: tuple[float, ...] = ()  # (K,) the part of each category in the gain
 
 
 def align_labels(given: SegmentSet, prediction: ImagePrediction) -> Alignment:
@@ -444,9 +424,8 @@ def _best_alignment(given: SegmentSet, prediction: ImagePrediction, step: int) -
     x, y = (int(place) - reach for place in np.unravel_index(fit.argmax(), fit.shape))
     if not (x or y):  # they lie where they fit best, as nearly always
         return Alignment(by=(0.0,) * len(belief))
-    won = (_fit_by_category(label, belief, x, y) - _fit_by_category(label, belief, 0, 0)) / max(
-        float(fit.max() - np.median(fit)), 1e-9
-    )
+    won = _fit_by_category(label, belief, x, y) - _fit_by_category(label, belief, 0, 0)
+    won /= max(float(fit.max() - np.median(fit)), 1e-9)
     return Alignment(x * step, y * step, float(won.sum()), tuple(won.tolist()))
 
 
@@ -490,7 +469,5 @@ def label_shifts(alignments: Sequence[Alignment], iou: Floats) -> Ints:
     by = np.array([alignment.by for alignment in alignments])
     by[:, UNLABELLED] = 0.0
     trusted = by[:, iou >= VAGUE_IOU].sum(axis=1) >= np.maximum(by.sum(axis=1) / 2, 1e-9)
-    is_shifted = (
-        (np.hypot(*beside.T) >= _MIN_SHIFT) & (gain > _MIN_GAIN + _GAIN_FACTOR * np.quantile(gain, 0.25)) & trusted
-    )
-    return np.where(is_shifted[:, None], beside, 0)
+    stands_out = gain > _MIN_GAIN + _GAIN_FACTOR * np.quantile(gain, 0.25)
+    return np.where(((np.hypot(*beside.T) >= _MIN_SHIFT) & stands_out & trusted)[:, None], beside, 0)

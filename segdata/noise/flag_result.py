@@ -1,6 +1,5 @@
 """The result of `flag`: probable label errors, and how reliable they are."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -8,15 +7,14 @@ import msgspec
 import numpy as np
 
 from segdata.core.candidates import describe_shift
-from segdata.core.runs import Ints
-from segdata.core.table import Column, Table
+from segdata.core.table import Table
 from segdata.core.validation import Validation
 from segdata.noise.budget import ErrorEstimate, ReviewSample
 from segdata.noise.error_types import TYPES
 from segdata.noise.evaluation import Count, DetectionQuality, Interval, Share
 from segdata.noise.networks.plan import TrainingPlan
 from segdata.noise.ranking import CategoryTrust
-from segdata.noise.selection import LabelCheck, likely_types
+from segdata.noise.selection import LabelCheck, candidate_ids, likely_types
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,6 +122,13 @@ class FlagResult:
     def summary(self) -> FlagSummary:
         """Everything but the findings and the candidates, as the JSON report has it."""
         choices = () if self.plan is None else self.plan.told()
+        sample = self.sample and SampledReview(
+            images=self.sampled,
+            findings=self.sampled_findings,
+            stratum=tuple(self.sample.stratum.tolist()),
+            size=tuple(self.sample.size.tolist()),
+            labels=self.sampled_labels,
+        )
         return FlagSummary(
             predictions=self.predictions,
             notes=self.notes,
@@ -132,24 +137,12 @@ class FlagResult:
             not_told=self.n_left_out,
             expected_errors=Interval.of(self.expected.n, self.expected.low, self.expected.high),
             trust=self.trust,
-            images=tuple(RankedImage(image=name, score=round(score, 6)) for name, score in self._ranks()),
+            images=tuple(
+                RankedImage(image=name, score=round(score, 6)) for name, score in self.looks.lines("image", "score")
+            ),
             annotate_next=self.annotate_next,
-            sample=self._sampled_review(),
+            sample=sample,
             evaluation=self.quality,
-        )
-
-    def _ranks(self) -> Iterator[tuple[str, float]]:
-        return self.looks.lines("image", "score")
-
-    def _sampled_review(self) -> SampledReview | None:
-        if self.sample is None:
-            return None
-        return SampledReview(
-            images=self.sampled,
-            findings=self.sampled_findings,
-            stratum=tuple(self.sample.stratum.tolist()),
-            size=tuple(self.sample.size.tolist()),
-            labels=self.sampled_labels,
         )
 
     @property
@@ -170,7 +163,7 @@ class FlagResult:
 
 
 def candidate_table(case: LabelCheck, ranked: "RankedCandidates") -> Table:
-    """A row for each candidate; see `Flagged.scores`."""
+    """A row for each candidate; see `FlagResult.scores`."""
     names = np.array([*case.names, ""], object)
     types = np.array(TYPES, object)[likely_types(ranked, case.predictor.things)]
     image = case.images[ranked.image]
@@ -190,16 +183,6 @@ def candidate_table(case: LabelCheck, ranked: "RankedCandidates") -> Table:
     return every.take(np.argsort(-ranked.probability, kind="stable"))
 
 
-def candidate_ids(case: LabelCheck, image: Ints, row: Ints) -> Column:
-    """(n,) the source's own id of each candidate's segment; None where nothing is annotated so."""
-    segments, ids = case.tables.segments, np.full(len(row), None, object)
-    annotated = np.flatnonzero(row >= 0)
-    segment_row = case.rows.segment[case.rows.first[image[annotated]] + row[annotated]]
-    number = segments["segment_id"][segment_row].astype(object)
-    ids[annotated] = np.where(segments.missing("source_id")[segment_row], number, segments["source_id"][segment_row])
-    return ids
-
-
 def misalignment_notes(case: LabelCheck, ranked: "RankedCandidates") -> tuple[str, ...]:
     """A note on the images whose labels fit better elsewhere; none without such images."""
     rows = np.flatnonzero(ranked.move.any(axis=1))
@@ -217,7 +200,7 @@ def misalignment_notes(case: LabelCheck, ranked: "RankedCandidates") -> tuple[st
 
 
 def image_table(case: LabelCheck, ranked: "RankedCandidates") -> Table:
-    """A row for each image; see `Flagged.looks`."""
+    """A row for each image; see `FlagResult.looks`."""
     score = ranked.images()
     order = np.argsort(-score, kind="stable")
     names = np.array(case.given.maps.image_ids, object)[case.images]

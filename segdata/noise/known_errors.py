@@ -1,7 +1,6 @@
 """Known errors: errors in labels that are known from clean labels or from a list of injected errors."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -20,7 +19,6 @@ from segdata.noise.segments import (
     UNLABELLED,
     VOID,
     Flags,
-    SegmentPixels,
     SegmentSet,
     overlaps,
     runs_of_pixels,
@@ -60,8 +58,7 @@ def errors_of_list(known: Sequence[KnownError], given: SegmentSet) -> Corruption
         rle_to_runs(pa.array([text.encode() for text in texts], pa.binary()), *sizes)[0]
         for texts in ([error.clean_counts for error in known], [error.counts for error in known])
     )
-    n = len(known)
-    overlap = overlaps(given, SegmentSet.of(new, np.ones(n, np.int64), given.height, given.width))
+    overlap = overlaps(given, given.same_image(new, len(known)))
     inside = overlap.pixels > _PIECE_SHARE * given.areas[overlap.a]
     after = np.full(len(given), -1, np.int64)
     after[overlap.a[inside]] = overlap.b[inside]
@@ -146,10 +143,9 @@ class _LabelComparison:
         for row in np.flatnonzero(thick).tolist():
             was, should = divmod(int(regions.category[row]), n)
             kind: CorruptionKind = "missing" if was == UNLABELLED else "extra" if should == UNLABELLED else "category"
-            runs = regions.runs.take(np.array([row]), len(regions))
             self._kinds.append(kind)
             self._old.append(Runs.empty())
-            self._new.append(runs)
+            self._new.append(regions.row(row).runs)
 
     def _countable(self, segments: SegmentSet) -> Ints:
         return np.flatnonzero(self._things[np.maximum(segments.category, 0)] & (segments.category != VOID))
@@ -174,30 +170,24 @@ class _LabelComparison:
 
 def _union_runs(segments: SegmentSet, rows: Ints) -> Runs:
     """The pixels of some segments as one."""
-    pixels = SegmentPixels.of_runs(segments.runs.take(rows, len(segments)), len(rows)).at
-    return runs_of_pixels(pixels, np.zeros(len(pixels), np.int64), segments.height) if len(pixels) else Runs.empty()
+    pixels = segments.take(rows).pixels().at
+    return runs_of_pixels(pixels, 0, segments.height) if len(pixels) else Runs.empty()
 
 
-@dataclass(frozen=True)
-class KnownErrors:
-    """The known errors of each judged image, matched with candidates."""
-
-    truth: Sequence[Corruptions] = field(repr=False)
-
-    def ranked(
-        self, ranking: RankedCandidates, labels_of: Callable[[int], SegmentSet], things: Flags
-    ) -> EvaluatedRanking:
-        """The candidates with the errors that they are about; `drawn(i)` are the labels of the i-th image."""
-        first = np.cumsum([0, *map(len, self.truth)])
-        numbers: tuple[list[Ints], list[Ints]] = [], []
-        for image, (truth, begin) in enumerate(zip(self.truth, first.tolist(), strict=False)):
-            for sort, mistake in enumerate(match_corruptions(ranking.found[image], labels_of(image), truth, things)):
-                numbers[sort].append(np.where(mistake >= 0, mistake + begin, -1))
-        return EvaluatedRanking(
-            ranking.probability,
-            ranking.image,
-            np.concatenate([np.empty(0, np.int64), *numbers[0], *numbers[1]]),
-            [name for truth in self.truth for name in truth.types],
-            np.repeat(np.arange(len(self.truth)), np.diff(first)),
-            len(self.truth),
-        )
+def match_known_errors(
+    errors: Sequence[Corruptions], ranking: RankedCandidates, labels_of: Callable[[int], SegmentSet], things: Flags
+) -> EvaluatedRanking:
+    """The candidates with the errors that they are about; `errors` and `labels_of(i)` are those of the i-th image."""
+    first = np.cumsum([0, *map(len, errors)])
+    numbers: tuple[list[Ints], list[Ints]] = [], []
+    for image, (truth, begin) in enumerate(zip(errors, first.tolist(), strict=False)):
+        for sort, mistake in enumerate(match_corruptions(ranking.found[image], labels_of(image), truth, things)):
+            numbers[sort].append(np.where(mistake >= 0, mistake + begin, -1))
+    return EvaluatedRanking(
+        ranking.probability,
+        ranking.image,
+        np.concatenate([np.empty(0, np.int64), *numbers[0], *numbers[1]]),
+        [name for truth in errors for name in truth.types],
+        np.repeat(np.arange(len(errors)), np.diff(first)),
+        len(errors),
+    )

@@ -9,31 +9,26 @@ from segdata.core import kernels
 from segdata.core.overlay import Overlaps, SweepRuns, find_overlaps_within
 from segdata.core.runs import Ints, Rows, Runs
 from segdata.noise.predictor import ImagePrediction
-from segdata.noise.segments import Flags, Floats, SegmentPixels, SegmentSet, overlaps
+from segdata.noise.segments import Flags, Floats, SegmentPixels, SegmentSet, distances_to, outline_pixels, overlaps
 
 NEAR, FURTHER = 2, 4  # pixels around a segment
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentDepths:
-    """The pixels of segments, and their surroundings.
+    """The pixels of segments, and their surroundings."""
 
-    Attributes
-    ----------
-    pixels : of the segments themselves
-    depth : (p,) of each: 1 at the outline, plus the distance from there, in pixels. The image's frame is no outline
-    near, further : the runs of the segments with all pixels at most 2 px, and 4 px, around them
-    """
-
-    pixels: SegmentPixels
+    pixels: SegmentPixels  # of the segments themselves
+    # (p,) of each: 1 at the outline, plus the distance from there, in pixels. The image's frame is no outline
     depth: Floats
+    # near, further: the runs of the segments with all pixels at most 2 px, and 4 px, around them
     near: Runs
     further: Runs
 
     @staticmethod
     def of(segments: SegmentSet) -> "SegmentDepths":
         """The pixels of all segments."""
-        pixels = SegmentPixels.of_runs(segments.runs, len(segments))
+        pixels = segments.pixels()
         return SegmentDepths(pixels, _pixel_depths(segments, pixels), segments.grown(NEAR), segments.grown(FURTHER))
 
     def within(self, more_than: float | Floats) -> SegmentPixels:
@@ -52,8 +47,6 @@ def _pixel_depths(segments: SegmentSet, pixels: SegmentPixels) -> Floats:
 
     Within a segment the nearest rim of any is its own: others lie beyond it.
     """
-    import cv2
-
     depth = np.empty(len(pixels.at))
     layer = _disjoint_layers(segments)
     shape = (segments.width, segments.height)
@@ -61,24 +54,9 @@ def _pixel_depths(segments: SegmentSet, pixels: SegmentPixels) -> Floats:
         in_layer = layer[pixels.of] == number
         label = np.full(segments.width * segments.height, -1, np.int32)
         label[pixels.at[in_layer]] = pixels.of[in_layer]
-        rim = _outline_pixels(label.reshape(shape))
-        if rim.any():
-            distance = cv2.distanceTransform((~rim).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        else:
-            distance = np.full(shape, np.hypot(*shape), np.float32)
+        distance = distances_to(outline_pixels(label.reshape(shape)))
         depth[in_layer] = distance.ravel()[pixels.at[in_layer]] + 1.0
     return depth
-
-
-def _outline_pixels(label: np.ndarray[tuple[int, int], np.dtype[np.int32]]) -> Flags:
-    """(width, height) the pixels beside one of another segment, or of none."""
-    rim = np.zeros(label.shape, bool)
-    for axis in (0, 1):
-        before, after = (np.s_[:-1], np.s_[1:]) if axis == 0 else (np.s_[:, :-1], np.s_[:, 1:])
-        differs = label[before] != label[after]
-        rim[before] |= differs
-        rim[after] |= differs
-    return rim
 
 
 def _disjoint_layers(segments: SegmentSet) -> Ints:
@@ -132,13 +110,9 @@ def contacts(segments: SegmentSet, deep: SegmentDepths, prediction: ImagePredict
     pair = np.maximum(best, 0)
     area = np.maximum(segments.areas, 1)
     values = (
-        gain[row][pair],
-        np.minimum(length[pair], 3.0),
-        edge[row][pair],
-        same[row][pair],
-        np.log(area[neighbour[pair]] / area[owner[pair]]),
-        np.log1p(np.bincount(owner, minlength=n)),
-    )
+        gain[row][pair], np.minimum(length[pair], 3.0), edge[row][pair], same[row][pair],
+        np.log(area[neighbour[pair]] / area[owner[pair]]), np.log1p(np.bincount(owner, minlength=n)),
+    )  # fmt: skip
     return {name: np.where(has, value, 0.0) for name, value in zip(names, values, strict=True)}
 
 
@@ -196,8 +170,5 @@ def crowding(regions: SegmentSet, deep: SegmentDepths, given: SegmentSet) -> Map
     fit = np.zeros(n)
     union = regions.areas[overlap.a] + given.areas[overlap.b] - overlap.pixels
     np.maximum.at(fit, overlap.a, overlap.pixels / np.maximum(union, 1))
-    return {
-        "beside": (like_around - like_inside) / ring,
-        "labelled": inside.means(label[inside.at] != 0),
-        "fit": fit,
-    }
+    labelled = inside.means(label[inside.at] != 0)
+    return {"beside": (like_around - like_inside) / ring, "labelled": labelled, "fit": fit}

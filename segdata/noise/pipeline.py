@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from segdata.core.candidates import Candidates
 from segdata.core.executor import n_threads, run_ordered
@@ -14,12 +15,11 @@ from segdata.core.finding import Decision
 from segdata.core.runs import Ints
 from segdata.core.split_assignment import group_images
 from segdata.core.table import Table
-from segdata.noise.annotation_order import order_unannotated
 from segdata.noise.annotator_noise import confusion_table, noisy_group_table
 from segdata.noise.budget import Budget
 from segdata.noise.calibration import Recalibration, recalibrate
 from segdata.noise.corruptions import LEARNED_KINDS, training_rates
-from segdata.noise.networks.settings import StageProgress
+from segdata.noise.networks.plan import StageProgress
 from segdata.noise.ranking import (
     CategoryTrust,
     ImageFeatures,
@@ -29,9 +29,93 @@ from segdata.noise.ranking import (
     image_features,
     rank_candidates,
 )
-from segdata.noise.review_labels import reviewed_candidates
 from segdata.noise.segments import Floats
-from segdata.noise.selection import LabelCheck, Selection, select_candidates, suspected_rows
+from segdata.noise.selection import LabelCheck, Selection, reviewed_candidates, select_candidates, suspected_rows
+
+_GRID_CELLS = 4  # on each side of an image, in which what is seen is averaged
+
+
+def mean_entropy(probability: NDArray[np.floating]) -> float:
+    """The uncertainty of a model about an image, (K, height, width): the mean entropy of its pixels, from 0 to 1.
+
+    >>> mean_entropy(np.full((2, 1, 3), 0.5)), mean_entropy(np.array([[[1.0]], [[0.0]]]))
+    (1.0, 0.0)
+    """
+    p = np.asarray(probability, np.float64)
+    entropy = -(p * np.log(np.where(p > 0, p, 1))).sum(axis=0)
+    return abs(float(entropy.mean() / np.log(max(len(p), 2)))) if entropy.size else 0.0
+
+
+def predicted_layout(probability: NDArray[np.floating], cells: int = _GRID_CELLS) -> Floats:
+    """(K * cells * cells,) what a model predicts in an image, (K, height, width), and roughly where.
+
+    These are square roots of the mean probabilities in a grid of cells, so that distances between images are Hellinger
+    distances. An image smaller than the grid has cells of one pixel, which repeat.
+    """
+    height, width = probability.shape[1:]
+    sides = [np.linspace(0, side, cells + 1)[:-1].astype(np.int64) for side in (height, width)]
+    lengths = [np.maximum(np.diff(first, append=side), 1) for first, side in zip(sides, (height, width), strict=True)]
+    p = np.asarray(probability, np.float64)
+    mean = np.add.reduceat(np.add.reduceat(p, sides[0], axis=1), sides[1], axis=2) / np.outer(*lengths)
+    return np.asarray(np.sqrt(np.clip(mean, 0, 1)).ravel() / cells)
+
+
+def annotation_order(features: Floats, unsure: Floats, n: int | None = None, known: Floats | None = None) -> Ints:
+    """(n,) the rows of images in the order in which to annotate them; all by default.
+
+    Parameters
+    ----------
+    features : (i, F) of each image, see `predicted_layout`
+    unsure : (i,) the uncertainty about each, see `mean_entropy`; only the order counts
+    known : (m, F) features of images that are annotated already
+
+    The next image is always the one furthest from all annotated or chosen images, times the rank of its uncertainty, so
+    that the first ones are difficult and yet unlike each other. Copies come last, the more uncertain first. The same
+    images give the same order; of equal ones the first comes first.
+    Sources: Gonzalez (1985), Theoretical Computer Science 38, 293-306 (furthest first); Sener and Savarese (2018), ICLR
+    (for active learning).
+    """
+    total = len(features)
+    rank = (np.unique(unsure, return_inverse=True)[1].reshape(-1) + 1.0) / max(len(np.unique(unsure)), 1)
+    away = np.full(total, np.inf)
+    for one_known in np.empty((0, features.shape[1])) if known is None else known:
+        away = np.minimum(away, _layout_distance(features, one_known))
+    is_left, order = np.ones(total, bool), []
+    for _ in range(min(total, total if n is None else n)):
+        score = np.where(np.isinf(away), 1.0, away) * rank
+        best = np.flatnonzero(is_left)[np.lexsort((-rank[is_left], -score[is_left]))[0]]
+        order.append(best)
+        is_left[best] = False
+        away = np.minimum(away, _layout_distance(features, features[best]))
+    return np.array(order, np.int64)
+
+
+def _layout_distance(features: Floats, image_features: Floats) -> Floats:
+    """(i,) distances to one image, rounded so that the last digits of sums decide nothing."""
+    return np.asarray(np.round(np.sqrt(((features - image_features) ** 2).sum(axis=1)), 9))
+
+
+def order_unannotated(case: LabelCheck, threads: int = 1) -> Ints:
+    """(u,) the rows of unannotated images that have a prediction, the first to annotate first.
+
+    The judged images are loaded again, since the first images are unlike them. Returns no rows if all images are
+    annotated. See `segdata.noise.pipeline.annotation_order`.
+    """
+    open_ = np.array(case.predictor.usable, bool)
+    open_[case.tables.annotations["image"]] = False
+    rows = np.flatnonzero(open_)
+    if not len(rows):
+        return rows
+
+    def seen(row: int) -> tuple[Floats, float]:
+        prediction = case.predictor.predict(row)
+        p = prediction.probability.reshape(-1, prediction.width, prediction.height).transpose(0, 2, 1)
+        return predicted_layout(p), mean_entropy(p)
+
+    looked = [*run_ordered(seen, [*rows.tolist(), *case.images.tolist()], threads)]
+    features = np.array([item for item, _ in looked])
+    unsure = np.array([item for _, item in looked[: len(rows)]])
+    return rows[annotation_order(features[: len(rows)], unsure, known=features[len(rows) :])]
 
 
 @contextmanager
@@ -51,24 +135,14 @@ _BYTES_PER_PROBABILITY = 8  # bytes for each of an image's probabilities, in flo
 
 @dataclass(frozen=True)
 class FlagOutcome:
-    """The result of the pipeline, before findings are made.
+    """The result of the pipeline, before findings are made."""
 
-    Attributes
-    ----------
-    found : all candidates, with probabilities as reviewers' decisions have them
-    calibration : how these follow from log odds
-    trust : of each category, with the thresholds of these probabilities
-    choice : the selected candidates
-    suspected : the same as rows, with corrections
-    next_images : (u,) rows of the unannotated images, the first to annotate first
-    """
-
-    found: RankedCandidates
-    calibration: Recalibration
-    trust: list[CategoryTrust]
-    choice: Selection
-    suspected: Candidates
-    next_images: Ints
+    found: RankedCandidates  # all candidates, with probabilities as reviewers' decisions have them
+    calibration: Recalibration  # how these follow from log odds
+    trust: list[CategoryTrust]  # of each category, with the thresholds of these probabilities
+    choice: Selection  # the selected candidates
+    suspected: Candidates  # the same as rows, with corrections
+    next_images: Ints  # (u,) rows of the unannotated images, the first to annotate first
 
 
 def find_label_errors(
@@ -87,7 +161,7 @@ def find_label_errors(
     Each image is loaded once to compute features, and again if one of its candidates is selected; only features stay in
     memory. `memory` in bytes bounds how many images are processed at once, by `jobs` threads (0: one per core). An
     image is judged by what was learnt from others, and from none of its `group`, a column as in
-    `networks.settings.Settings`. Valid `decisions`, in order of time, move the probabilities and thresholds, not their
+    `networks.plan.Settings`. Valid `decisions`, in order of time, move the probabilities and thresholds, not their
     order; decided candidates are not selected again.
     """
     threads = _n_images_at_once(case, jobs, memory)
@@ -100,22 +174,15 @@ def find_label_errors(
         selection = select_candidates(ranked, trust, threshold, case.predictor.things, budget, seed, settled)
         recalibration = recalibrate(ranked.odds[settled], is_wrong)
         ranked = replace(ranked, probability=recalibration.probability(ranked.odds))
-        moved = recalibration.probability(_log_odds(threshold)).tolist()
-        trust = [
-            msgspec.structs.replace(trust_of_category, threshold=bound)
-            for trust_of_category, bound in zip(trust, moved[1:], strict=True)
-        ]
+        p = np.clip(threshold, 1e-12, 1 - 1e-12)
+        moved = recalibration.probability(np.log(p) - np.log1p(-p)).tolist()[1:]
+        trust = [msgspec.structs.replace(item, threshold=bound) for item, bound in zip(trust, moved, strict=True)]
         timed = _StageTimer("correct", len(np.unique(ranked.image[selection.rows])), progress)
         rows = suspected_rows(case, ranked, selection.rows, selection.by_lot, threads, timed)
         pairs, groups = _systematic_errors(ranked, case, trust)
         rows = replace(rows, confusions=pairs, doubted=groups)
         later = order_unannotated(case, threads)
     return FlagOutcome(ranked, recalibration, trust, selection, rows, later)
-
-
-def _log_odds(probability: Floats) -> Floats:
-    p = np.clip(probability, 1e-12, 1 - 1e-12)
-    return np.asarray(np.log(p) - np.log1p(-p))
 
 
 def _systematic_errors(
@@ -151,10 +218,8 @@ def _n_images_at_once(case: LabelCheck, jobs: int, memory: int | None) -> int:
     maps = case.given.maps
     if memory is None or not len(case.images):
         return n_threads(jobs)
-    largest = (
-        int((maps.height[case.images] * maps.width[case.images]).max()) * len(case.names) * 4 * _BYTES_PER_PROBABILITY
-    )
-    return max(min(n_threads(jobs), memory // max(largest, 1)), 1)
+    pixels = int((maps.height[case.images] * maps.width[case.images]).max())
+    return max(min(n_threads(jobs), memory // max(pixels * len(case.names) * 4 * _BYTES_PER_PROBABILITY, 1)), 1)
 
 
 def _image_groups(case: LabelCheck, columns: tuple[str, ...]) -> list[str] | None:

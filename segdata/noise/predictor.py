@@ -17,28 +17,21 @@ from segdata.core.batch import Batch, integer_column
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.label_maps import LabelMaps
-from segdata.core.runs import Ints, Runs, expand_ranges
+from segdata.core.runs import Ints, expand_ranges
 from segdata.noise.error_types import KINDS, TYPE_OF, CorruptionKind, ErrorType
 from segdata.noise.networks.predictions import EDGE, Predictions
-from segdata.noise.segments import UNLABELLED, Flags, Floats, SegmentSet, segments_of_map
+from segdata.noise.segments import UNLABELLED, Flags, Floats, SegmentSet, distances_to, segments_of_map
 
 PixelValues = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class ImagePrediction:
-    """The out-of-sample prediction for one image. Pixels are counted column by column, as runs count them.
+    """The out-of-sample prediction for one image. Pixels are counted column by column, as runs count them."""
 
-    Attributes
-    ----------
-    probability : (K, width * height) of each category; row 0 is of nothing
-    predicted : the segments that the model sees
-    edge : (width * height,) how probable it is that a segment ends here
-    """
-
-    probability: PixelValues
-    predicted: SegmentSet
-    edge: PixelValues
+    probability: PixelValues  # (K, width * height) of each category; row 0 is of nothing
+    predicted: SegmentSet  # the segments that the model sees
+    edge: PixelValues  # (width * height,) how probable it is that a segment ends here
 
     @staticmethod
     def of(
@@ -95,13 +88,7 @@ class ImagePrediction:
     @cached_property
     def distance(self) -> Floats:
         """(width * height,) pixels to the nearest predicted border; the image's diagonal where there is none."""
-        import cv2
-
-        border = self.border.reshape(self.width, self.height)
-        if not border.any():
-            return np.full(border.size, float(np.hypot(self.height, self.width)))
-        distance = cv2.distanceTransform((~border).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        return np.asarray(distance, np.float64).ravel()
+        return distances_to(self.border.reshape(self.width, self.height)).astype(np.float64).ravel()
 
     def at(self, category: Ints, pixel: Ints) -> PixelValues:
         """(p,) the probability of a category at a pixel, for each."""
@@ -165,13 +152,7 @@ def _add_stuff_parts(
         return instances
     best = probability.argmax(axis=0)
     parts = segments_of_map(np.where(things[best], UNLABELLED, best).T.ravel(), instances.height, instances.width)
-    return SegmentSet(
-        Runs.concatenate([instances.runs, parts.runs], [len(instances), len(parts)]),
-        np.append(instances.category, parts.category),
-        np.append(instances.score, parts.score),
-        instances.height,
-        instances.width,
-    )
+    return instances.join(parts)
 
 
 _MIN_INSTANCE_SCORE = 0.3  # of things that are seen; of what is less sure only pixels know

@@ -6,9 +6,11 @@ their rate; reviewers' decisions move it to the real one.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from segdata.core.runs import Ints
 from segdata.noise.calibration import (
@@ -20,7 +22,6 @@ from segdata.noise.calibration import (
     log_loss,
     logistic,
     mean_log_ratio,
-    recalibrate,
     unknown_kind_odds,
 )
 from segdata.noise.candidates import ImageCandidates, find_candidates
@@ -48,46 +49,29 @@ _MIN_CANDIDATES, _MAX_COPIES = 60, 6  # candidates wanted of an image to learn f
 
 @dataclass(frozen=True, slots=True)
 class FeatureTable:
-    """The features of the candidates of one sort in one image.
+    """The features of the candidates of one sort in one image."""
 
-    Attributes
-    ----------
-    x : (n, F) features
-    mistake : (n,) the injected error that each is about; -1: none
-    category : (n,) as labelled, or as predicted if nothing is labelled
-    """
-
-    x: Floats
-    mistake: Ints
-    category: Ints
+    x: Floats  # (n, F) features
+    mistake: Ints  # (n,) the injected error that each is about; -1: none
+    category: Ints  # (n,) as labelled, or as predicted if nothing is labelled
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFeatures:
-    """One image's candidates and their features, without the pixels of the prediction.
+    """One image's candidates and their features, without the pixels of the prediction."""
 
-    Attributes
-    ----------
-    found : the candidates
-    given, corrupted : the features of annotated candidates and of regions, as given and with injected mistakes
-    kinds : (e,) of the injected mistakes, rows of `KINDS`
-    shared, either : (K,) pixels where a category was given and is seen, and where it was or is
-    softmin : how good the labels of the image look, from 0 to 1, see `softmin`
-    names : of the features, of annotated candidates and of regions
-    believed : the category that the model sees in each annotated candidate
-    alignment : where all labels of the image would fit best
-    """
-
-    found: ImageCandidates
+    found: ImageCandidates  # the candidates
+    # given, corrupted: the features of annotated candidates and of regions, as given and with injected mistakes
     given: tuple[FeatureTable, FeatureTable]
     corrupted: tuple[FeatureTable, FeatureTable]
-    kinds: Ints
+    kinds: Ints  # (e,) of the injected mistakes, rows of `KINDS`
+    # shared, either: (K,) pixels where a category was given and is seen, and where it was or is
     shared: Ints
     either: Ints
-    softmin: float
-    names: tuple[tuple[str, ...], tuple[str, ...]]
-    believed: Ints
-    alignment: Alignment
+    softmin: float  # how good the labels of the image look, from 0 to 1, see `softmin`
+    names: tuple[tuple[str, ...], tuple[str, ...]]  # of the features, of annotated candidates and of regions
+    believed: Ints  # the category that the model sees in each annotated candidate
+    alignment: Alignment  # where all labels of the image would fit best
 
 
 def image_features(
@@ -105,30 +89,33 @@ def image_features(
     candidates = find_candidates(given, prediction, things)
     none = np.full(len(candidates.annotated), -1), np.full(len(candidates.regions), -1)
     names, tables = _feature_tables(candidates, given, prediction, none)
+    usual = training_rates() if rates is None else rates
     kinds: list[int] = []
     copies: list[tuple[FeatureTable, FeatureTable]] = []
     for _ in range(min(max(_MIN_CANDIDATES // max(len(candidates.annotated), 1), 1), _MAX_COPIES)):
-        usual = training_rates() if rates is None else rates
         worse = float(np.exp(rng.uniform(*np.log(_SEVERITY_RANGE))))
         new, truth = corrupt_labels(given, things, replace(usual, severity=worse * usual.severity), rng)
-        new_candidates = find_candidates(new, prediction, things)
-        numbers = match_corruptions(new_candidates, new, truth, things)
-        before = len(kinds)
-        copies.append(
-            _feature_tables(
-                new_candidates,
-                new,
-                prediction,
-                (_renumber_corruptions(numbers[0], before), _renumber_corruptions(numbers[1], before)),
-            )[1]
-        )
+        corrupted = find_candidates(new, prediction, things)
+        annotated, regions = match_corruptions(corrupted, new, truth, things)
+        numbers = _renumber_corruptions(annotated, len(kinds)), _renumber_corruptions(regions, len(kinds))
+        copies.append(_feature_tables(corrupted, new, prediction, numbers)[1])
         kinds += [KINDS.index(kind) for kind in truth.kinds]
-    corrupted = _concatenate_tables([copy[0] for copy in copies]), _concatenate_tables([copy[1] for copy in copies])
-    corruption_kinds = np.array(kinds, np.int64)
-    predicted = predicted_category(candidates.annotated, prediction)
     shared, either = agreement(given, prediction)
-    soft, fits = softmin(given, prediction), align_labels(given, prediction)
-    return ImageFeatures(candidates, tables, corrupted, corruption_kinds, shared, either, soft, names, predicted, fits)
+    return ImageFeatures(
+        found=candidates,
+        given=tables,
+        corrupted=(
+            _concatenate_tables([copy[0] for copy in copies]),
+            _concatenate_tables([copy[1] for copy in copies]),
+        ),
+        kinds=np.array(kinds, np.int64),
+        shared=shared,
+        either=either,
+        softmin=softmin(given, prediction),
+        names=names,
+        believed=predicted_category(candidates.annotated, prediction),
+        alignment=align_labels(given, prediction),
+    )
 
 
 def _renumber_corruptions(mistake: Ints, before: int) -> Ints:
@@ -161,53 +148,31 @@ _WORST_PER_IMAGE = 5  # candidates that say how bad an image is
 
 @dataclass(frozen=True)
 class RankedCandidates:
-    """All candidates of a dataset, with the probability that each is wrong.
+    """All candidates of a dataset, with the probability that each is wrong."""
 
-    Attributes
-    ----------
-    image : (n,) the row of the image
-    row : (n,) the given segment; -1: a region that was not annotated so
-    at : (n,) the row among the annotated candidates, or among the regions, of the image
-    category : (n,) as given; 0: nothing
-    seen : (n,) what the model sees in a region; -1 for what was annotated
-    odds : (n,) log odds, as learnt, of another kind of mistake, which would make its pixels improbable, and of labels
-        that are misaligned with all others of their image
-    probability : (n,) that it is wrong, at the highest rate that there can be, see `possible`, or as reviewed
-    type : (n, T) how probable each of `TYPES` is, if it is wrong
-    doubt : (n,) the mean of 1 - p(label) over its pixels, which is what there is without a classifier
-    worst : (n,) softmin of its pixels, see `softmin`, as log odds of 1 - p(label)
-    softmin : (i,) of the images
-    held_out : the injected mistakes, as they were found by what was learnt from other images
-    held_category : (h,) the category of each candidate in `held_out`
-    iou : (K,) of the model's categories with the given ones, over all images
-    believed : (n,) the category that the model sees; 0: nothing
-    move : (i, 2) pixels to the right and down by which all labels of an image would have to be moved; 0: they fit
-    """
-
-    image: Ints
-    row: Ints
-    at: Ints
-    category: Ints
-    seen: Ints
+    image: Ints  # (n,) the row of the image
+    row: Ints  # (n,) the given segment; -1: a region that was not annotated so
+    at: Ints  # (n,) the row among the annotated candidates, or among the regions, of the image
+    category: Ints  # (n,) as given; 0: nothing
+    seen: Ints  # (n,) what the model sees in a region; -1 for what was annotated
+    # (n,) log odds, as learnt, of another kind of mistake, which would make its pixels improbable, and of labels that
+    # are misaligned with all others of their image
     odds: Floats
-    probability: Floats
-    type: Floats
-    doubt: Floats
-    worst: Floats
-    softmin: Floats
-    held_out: EvaluatedRanking
-    held_category: Ints
-    iou: Floats
+    probability: Floats  # (n,) that it is wrong, at the highest rate that there can be, see `possible`, or as reviewed
+    type: Floats  # (n, T) how probable each of `TYPES` is, if it is wrong
+    doubt: Floats  # (n,) the mean of 1 - p(label) over its pixels, which is what there is without a classifier
+    worst: Floats  # (n,) softmin of its pixels, see `softmin`, as log odds of 1 - p(label)
+    softmin: Floats  # (i,) of the images
+    held_out: EvaluatedRanking  # the injected mistakes, as they were found by what was learnt from other images
+    held_category: Ints  # (h,) the category of each candidate in `held_out`
+    iou: Floats  # (K,) of the model's categories with the given ones, over all images
     found: Sequence[ImageCandidates] = field(repr=False)
-    believed: Ints
+    believed: Ints  # (n,) the category that the model sees; 0: nothing
+    # (i, 2) pixels to the right and down by which all labels of an image would have to be moved; 0: they fit
     move: Ints
 
     def __len__(self) -> int:
         return len(self.image)
-
-    def reviewed(self, rows: Ints, wrong: Ints) -> "RankedCandidates":
-        """The same after verdicts (r,), 0 or 1, on some rows, which update the calibration by injected mistakes."""
-        return replace(self, probability=recalibrate(self.odds[rows], wrong).probability(self.odds))
 
     def images(self) -> Floats:
         """(i,) a score for each image, 0 to 1: the mean of the error probability and of ranks by its pixels.
@@ -249,78 +214,58 @@ def rank_candidates(
     looks = list(looks)
     fold = assign_folds(groups if groups is not None else [str(number) for number in range(len(looks))])
     sorts = [_score_candidates(looks, sort, fold, penalties) for sort in (0, 1)]
-    first = np.cumsum([0, *(len(item.kinds) for item in looks)])
-    mistake, held_odds = (
-        np.concatenate([getattr(sort, name) for sort in sorts]) for name in ("held_mistake", "held_odds")
-    )
-    less = excess_log_odds(held_odds, mistake >= 0)
+    scores = {name: np.concatenate([sort[name] for sort in sorts]) for name in sorts[0]}
+    image, mistake = scores["image"], scores["held_mistake"]
+    less = excess_log_odds(scores["held_odds"], mistake >= 0)
     held_out = EvaluatedRanking(
-        logistic(held_odds - less),
-        np.concatenate([sort.held_image for sort in sorts]),
-        mistake,
-        [TYPE_OF[KINDS[number]] for item in looks for number in item.kinds.tolist()],
-        np.repeat(np.arange(len(looks)), np.diff(first)),
-        len(looks),
+        score=logistic(scores["held_odds"] - less),
+        image=scores["held_image"],
+        mistake=mistake,
+        mistake_type=[TYPE_OF[KINDS[number]] for item in looks for number in item.kinds.tolist()],
+        mistake_image=np.repeat(np.arange(len(looks)), [len(item.kinds) for item in looks]),
+        n_images=len(looks),
     )
-    every = [[item.found.annotated, item.found.regions] for item in looks]
+    found = [item.found for item in looks]
     shared, either = (sum((getattr(item, name) for item in looks), np.zeros(1)) for name in ("shared", "either"))
-    columns = [np.concatenate([getattr(sort, name) for sort in sorts]) for name in ("image", "odds", "doubt", "worst")]
-    regions = np.concatenate([np.empty(0, np.int64), *(item.found.regions.category for item in looks)])
     iou = shared / np.maximum(either, 1)
+    regions = np.concatenate([np.empty(0, np.int64), *(item.regions.category for item in found)])
+    n_annotated = len(image) - len(regions)
+    sizes = [len(item.annotated) for item in found] + [len(item.regions) for item in found]
     move = label_shifts([item.alignment for item in looks], iou)
-    annotated = np.arange(len(columns[0])) < len(columns[0]) - len(regions)
-    astray = annotated & (move != 0).any(axis=1)[columns[0]]
-    odds = np.where(astray, np.logaddexp(columns[1] - less, _MISALIGNED_ODDS), columns[1] - less)
-    shift = np.array([item == "shift" for item in TYPES], float)
+    astray = (np.arange(len(image)) < n_annotated) & (move != 0).any(axis=1)[image]
+    odds = scores["odds"] - less
+    odds = np.where(astray, np.logaddexp(odds, _MISALIGNED_ODDS), odds)
     return RankedCandidates(
-        columns[0],
-        np.concatenate([*(item.found.row for item in looks), np.full(len(regions), -1)]).astype(np.int64),
-        np.concatenate([np.arange(len(pair[sort])) for sort in (0, 1) for pair in every]),
-        np.concatenate([*(item.found.annotated.category for item in looks), *(item.found.label for item in looks)]),
-        np.append(np.full(len(columns[0]) - len(regions), -1), regions),
-        odds,
-        logistic(odds),
-        np.where(astray[:, None], shift, np.concatenate([sort.type for sort in sorts])),
-        columns[2],
-        columns[3],
-        np.array([item.softmin for item in looks]),
-        held_out,
-        np.concatenate([sort.held_category for sort in sorts]),
-        iou,
-        [item.found for item in looks],
-        np.concatenate([*(item.believed for item in looks), regions]),
-        move,
+        image=image,
+        row=np.concatenate([*(item.row for item in found), np.full(len(regions), -1)]).astype(np.int64),
+        at=np.concatenate([np.arange(size) for size in sizes]),
+        category=np.concatenate([*(item.annotated.category for item in found), *(item.label for item in found)]),
+        seen=np.append(np.full(n_annotated, -1), regions),
+        odds=odds,
+        probability=logistic(odds),
+        type=np.where(astray[:, None], np.array([item == "shift" for item in TYPES], float), scores["type"]),
+        doubt=scores["doubt"],
+        worst=scores["worst"],
+        softmin=np.array([item.softmin for item in looks]),
+        held_out=held_out,
+        held_category=scores["held_category"],
+        iou=iou,
+        found=found,
+        believed=np.concatenate([*(item.believed for item in looks), regions]),
+        move=move,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _CandidateScores:
-    """The scores of annotated candidates, or of regions."""
-
-    image: Ints
-    odds: Floats
-    type: Floats
-    doubt: Floats
-    worst: Floats
-    held_odds: Floats
-    held_image: Ints
-    held_mistake: Ints
-    held_category: Ints
 
 
 def _score_candidates(
     looks: Sequence[ImageFeatures], sort: int, fold: Ints, penalties: Sequence[float]
-) -> _CandidateScores:
-    first = np.cumsum([0, *(len(item.kinds) for item in looks)])
+) -> dict[str, NDArray[Any]]:
+    """Of annotated candidates (0) or regions (1): as `RankedCandidates` has them, and of those with injected errors."""
+    first = np.cumsum([0, *(len(item.kinds) for item in looks)]).tolist()
     x, image = _stack_tables([item.given[sort].x for item in looks])
     z, held_image = _stack_tables([item.corrupted[sort].x for item in looks])
-    numbered = [
-        _renumber_corruptions(item.corrupted[sort].mistake, begin)
-        for item, begin in zip(looks, first.tolist(), strict=False)
-    ]
-    mistake = np.concatenate(numbered).astype(np.int64)
-    kinds = np.concatenate([*(item.kinds for item in looks), np.full(1, -1)])
-    kind = kinds[mistake]  # of mistake -1 it is the last one
+    numbered = zip(looks, first, strict=False)
+    mistake = np.concatenate([_renumber_corruptions(item.corrupted[sort].mistake, begin) for item, begin in numbered])
+    kind = np.concatenate([*(item.kinds for item in looks), np.full(1, -1)])[mistake]  # of mistake -1 the last one
     is_wrong = (mistake >= 0).astype(np.int64)
     tried = [cross_fit(x, fold[image], z, kind, fold[held_image], l2) for l2 in penalties]
     common = [kind_shares(held_ratio, kind) for _, held_ratio in tried]
@@ -329,23 +274,22 @@ def _score_candidates(
     calibration = fit_calibration(odds[best], is_wrong)
     ratio, share = tried[best][0], common[best]
     names = list(looks[0].names[sort])
-    doubt = x[:, names.index("given" if sort else "doubt")]
+    doubt = 1 - x[:, names.index("given")] if sort else x[:, names.index("doubt")]
     worst, held_worst = (
         -item[:, names.index("given_worst")] if sort else item[:, names.index("worst")] for item in (x, z)
     )
-    category = np.concatenate([item.corrupted[sort].category for item in looks])
     usual = held_worst[is_wrong == 0]
-    return _CandidateScores(
-        image,
-        np.logaddexp(calibration.odds(mean_log_ratio(ratio, share)), unknown_kind_odds(worst, usual)),
-        _type_probabilities(ratio + np.log(share), np.unique(kind[kind >= 0])),
-        1 - doubt if sort else doubt,
-        worst,
-        np.logaddexp(calibration.odds(odds[best]), unknown_kind_odds(held_worst, usual)),
-        held_image,
-        mistake,
-        category,
-    )
+    return {
+        "image": image,
+        "odds": np.logaddexp(calibration.odds(mean_log_ratio(ratio, share)), unknown_kind_odds(worst, usual)),
+        "type": _type_probabilities(ratio + np.log(share), np.unique(kind[kind >= 0])),
+        "doubt": doubt,
+        "worst": worst,
+        "held_odds": np.logaddexp(calibration.odds(odds[best]), unknown_kind_odds(held_worst, usual)),
+        "held_image": held_image,
+        "held_mistake": mistake,
+        "held_category": np.concatenate([item.corrupted[sort].category for item in looks]),
+    }
 
 
 def _stack_tables(tables: Sequence[Floats]) -> tuple[Floats, Ints]:
@@ -433,9 +377,8 @@ def flag_thresholds(ranked: RankedCandidates, n_categories: int) -> Floats:
         of_category = category == number
         n = float(is_wrong[of_category].sum())
         if n:
-            result[number] = (n * _best_f1(score[of_category], is_wrong[of_category]) + _POOLED_WEIGHT * overall) / (
-                n + _POOLED_WEIGHT
-            )
+            own = _best_f1(score[of_category], is_wrong[of_category])
+            result[number] = (n * own + _POOLED_WEIGHT * overall) / (n + _POOLED_WEIGHT)
     return result
 
 
@@ -459,12 +402,8 @@ def candidates_above(
     category must not be vague either. `trust` has an item for each of the rows 1, 2, … of the categories.
     """
     category = np.where(ranked.category > 0, ranked.category, np.maximum(ranked.seen, 0))
-    bad = [row for row, category_trust in enumerate(trust, 1) if category_trust.reason]
-    vague = [
-        row
-        for row, category_trust in enumerate(trust, 1)
-        if category_trust.iou is None or category_trust.iou < VAGUE_IOU
-    ]
+    bad = [row for row, item in enumerate(trust, 1) if item.reason]
+    vague = [row for row, item in enumerate(trust, 1) if item.iou is None or item.iou < VAGUE_IOU]
     trusted = ~np.isin(category, bad) & ~np.isin(ranked.seen, vague)
     rows = np.flatnonzero((ranked.probability >= threshold[category]) & trusted)
     return rows[np.argsort(-ranked.probability[rows], kind="stable")]

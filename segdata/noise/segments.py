@@ -1,4 +1,7 @@
-"""Segments of one image, from an annotator or a model, and the labels of a dataset in a model's categories."""
+"""Segments of one image, from an annotator or a model: their pixels, and how they look larger, smaller or elsewhere.
+
+`GivenLabels` are the labels of a dataset in a model's categories.
+"""
 
 from dataclasses import dataclass, field
 
@@ -7,31 +10,130 @@ from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.label_maps import LabelMaps
-from segdata.core.overlay import Overlaps, SweepRuns, find_overlaps
+from segdata.core.overlay import Overlaps, SweepRuns, complement, find_overlaps
 from segdata.core.runs import Ints, NumberLine, Runs, expand_ranges, run_columns
-from segdata.noise.mask_morphology import grow
 
 Floats = NDArray[np.float64]
+
+
+def grow(runs: Runs, height: Ints, width: Ints, by: Ints) -> Runs:
+    """Segments with all pixels near them, so that outlines are about `by` (n,) pixels further out; below 0: further in.
+
+    A pixel is near at a distance, from centre to centre, of at most the square root of by^2 + by / 2: `by` itself would
+    move outlines by less where they are oblique. `height`, `width` (n,) are those of each segment's image, beyond which
+    there is nothing: a segment that ends with the image is not made smaller there.
+    """
+    larger = _dilate(runs, height, width, np.maximum(by, 0))
+    shrunken = np.flatnonzero(by < 0)
+    if not len(shrunken):
+        return larger
+    n = len(height)
+    high, wide = height[shrunken], width[shrunken]
+    background = complement(runs.take(shrunken, n), high, wide)
+    smaller = complement(_dilate(background, high, wide, -by[shrunken]), high, wide)
+    is_grown = by[larger.owner] >= 0
+    start = np.append(larger.start[is_grown], smaller.start)
+    length = np.append(larger.length[is_grown], smaller.length)
+    owner = np.append(larger.owner[is_grown], shrunken[smaller.owner].astype(np.int32))
+    return Runs(start, length, owner).sorted_by_owner(n)
+
+
+def _dilate(runs: Runs, height: Ints, width: Ints, radius: Ints) -> Runs:
+    x, top = run_columns(runs, height)
+    owner, bottom = runs.owner.astype(np.int64), top + runs.length
+    pieces = []
+    for right in range(-int(radius.max(initial=0)), int(radius.max(initial=0)) + 1):
+        row = np.flatnonzero(radius[owner] >= abs(right))
+        row_radius = radius[owner[row]]
+        reach = np.floor(np.sqrt(row_radius**2 + row_radius / 2 - right**2) + 1e-9).astype(np.int64)
+        pieces.append((owner[row], x[row] + right, top[row] - reach, bottom[row] + reach))
+    owner, x, top, bottom = (np.concatenate(column) for column in zip(*pieces, strict=True))
+    return union_strips(owner, x, top, bottom, height, width)
+
+
+def translate(runs: Runs, height: Ints, width: Ints, right: Ints, down: Ints) -> Runs:
+    """Segments moved by `right` and `down` (n,) pixels; what leaves the image is lost."""
+    x, top = run_columns(runs, height)
+    owner = runs.owner.astype(np.int64)
+    top = top + down[owner]
+    return union_strips(owner, x + right[owner], top, top + runs.length, height, width)
+
+
+def perturb_outlines(runs: Runs, height: Ints, width: Ints, size: Floats, rng: np.random.Generator) -> Runs:
+    """Segments whose runs begin and end some pixels earlier or later, by two waves along the columns.
+
+    `size` (n,) is the standard deviation in pixels; waves of six to sixty columns, so that neighbours go together.
+    """
+    n, waves = len(height), 3
+    x, top = run_columns(runs, height)
+    owner = runs.owner.astype(np.int64)
+    length, phase = rng.uniform(6, 60, (n, 2, waves)), rng.uniform(0, 2 * np.pi, (n, 2, waves))
+    wave = np.sin(2 * np.pi * x[:, None, None] / length[owner] + phase[owner]).sum(axis=2) * np.sqrt(2 / waves)
+    by = np.round(wave * size[owner][:, None]).astype(np.int64)
+    return union_strips(owner, x, top + by[:, 0], top + runs.length + by[:, 1], height, width)
+
+
+def union_strips(owner: Ints, x: Ints, top: Ints, bottom: Ints, height: Ints, width: Ints) -> Runs:
+    """Strips of segments, in any order and overlapping, as runs; what lies beyond the images is left out."""
+    top, bottom = np.maximum(top, 0), np.minimum(bottom, height[owner])
+    inside = np.flatnonzero((bottom > top) & (x >= 0) & (x < width[owner]))
+    owner, x, top, bottom = owner[inside], x[inside], top[inside], bottom[inside]
+    line = NumberLine.of(height, width)
+    begin = line.base[owner] + x * (height[owner] + 1) + top
+    order = np.argsort(begin, kind="stable")
+    begin, end = begin[order], (begin + bottom - top)[order]
+    start, length = _union(begin, end)
+    frame, column, row = line.lower(start)
+    return Runs(column * height[frame] + row, length, frame.astype(np.int32))
+
+
+def _union(start: Ints, end: Ints) -> tuple[Ints, Ints]:
+    if not len(start):
+        return start, end
+    furthest = np.maximum.accumulate(end)
+    first = np.flatnonzero(np.append(True, start[1:] > furthest[:-1]))
+    last = np.append(first[1:], len(start)) - 1
+    return start[first], furthest[last] - start[first]
+
+
+def keep_topmost(runs: Runs, frame: Ints, height: Ints, width: Ints, rank: Ints) -> Runs:
+    """Segments without the pixels that one of greater `rank` (n,) of the same frame claims too.
+
+    `frame` (n,) counts from 0; `height`, `width` (n,) are those of its frame.
+    """
+    n = len(frame)
+    first = np.unique(frame, return_index=True)[1]
+    line = NumberLine.of(height[first], width[first])
+    start = line.lift(runs, frame)
+    end = start + runs.length
+    cut = np.unique(np.append(start, end))
+    begin = np.searchsorted(cut, start)
+    count = np.searchsorted(cut, end) - begin
+    order = np.argsort(rank, kind="stable")
+    height_of = np.empty(n, np.int64)
+    height_of[order] = np.arange(n)
+    top = np.full(len(cut), -1, np.int64)
+    np.maximum.at(top, expand_ranges(begin, count), np.repeat(height_of[runs.owner], count))
+    claimed = np.flatnonzero(top >= 0)
+    owner = order[top[claimed]]
+    _, x, y = line.lower(cut[claimed])
+    return union_strips(owner, x, y, y + cut[claimed + 1] - cut[claimed], height, width)
+
+
 Flags = NDArray[np.bool_]
 VOID = -1
 UNLABELLED = 0
+ADJACENT = (np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])  # each pixel, and the one beside it, on both axes
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentSet:
-    """The segments of one image.
+    """The segments of one image."""
 
-    Attributes
-    ----------
-    runs : their pixels; owners count from 0
-    category : (n,) rows of a model's categories, from 1; `VOID`: to be left out; no segment is `UNLABELLED`
-    score : (n,) confidence, from 0 to 1
-    height, width : of the image, in pixels
-    """
-
-    runs: Runs
-    category: Ints
-    score: Floats
+    runs: Runs  # their pixels; owners count from 0
+    category: Ints  # (n,) rows of a model's categories, from 1; `VOID`: to be left out; no segment is `UNLABELLED`
+    score: Floats  # (n,) confidence, from 0 to 1
+    # height, width: of the image, in pixels
     height: int
     width: int
 
@@ -68,6 +170,34 @@ class SegmentSet:
         runs = self.runs.take(rows, len(self))
         return SegmentSet(runs, self.category[rows], self.score[rows], self.height, self.width)
 
+    def row(self, number: int) -> "SegmentSet":
+        """One of the segments."""
+        return self.take(np.array([number]))
+
+    def same_image(self, runs: Runs, n: int) -> "SegmentSet":
+        """Other runs of this image as `n` segments of category 1."""
+        return SegmentSet.of(runs, np.ones(n, np.int64), self.height, self.width)
+
+    def pixels(self) -> "SegmentPixels":
+        """The pixels of all segments."""
+        return SegmentPixels.of_runs(self.runs, len(self))
+
+    def pixels_of(self, number: int) -> Ints:
+        """(p,) the pixels of one segment, in order."""
+        return self.row(number).pixels().at
+
+    def mask(self) -> Flags:
+        """(width, height) the pixels of any segment."""
+        mask = np.zeros((self.width, self.height), bool)
+        mask.ravel()[self.pixels().at] = True
+        return mask
+
+    def join(self, other: "SegmentSet") -> "SegmentSet":
+        """These segments, then others of the same image."""
+        runs = Runs.concatenate([self.runs, other.runs], [len(self), len(other)])
+        category, score = np.append(self.category, other.category), np.append(self.score, other.score)
+        return SegmentSet(runs, category, score, self.height, self.width)
+
     def side(self) -> SweepRuns:
         """The runs, ready to meet others of the same image."""
         return SweepRuns.of(self.runs, self.line(), np.zeros(len(self), np.int64))
@@ -77,7 +207,7 @@ class SegmentSet:
         return NumberLine.of(np.array([self.height], np.int64), np.array([self.width], np.int64))
 
     def grown(self, by: Ints | int) -> Runs:
-        """The segments with outlines `by` pixels further out, below 0 further in; see `core.strokes.grown`."""
+        """The segments with outlines `by` pixels further out, below 0 further in; see `grow`."""
         return grow(self.runs, self.heights, self.widths, np.broadcast_to(np.int64(by), (len(self),)))
 
     def painted(self, values: NDArray[np.integer], blank: int) -> Ints:
@@ -93,18 +223,11 @@ class SegmentSet:
 
 @dataclass(frozen=True, slots=True)
 class SegmentPixels:
-    """The pixels of segments, one by one, in the order of their runs.
+    """The pixels of segments, one by one, in the order of their runs."""
 
-    Attributes
-    ----------
-    at : (p,) the pixel, counted column by column
-    of : (p,) the segment
-    n : how many segments there are
-    """
-
-    at: Ints
-    of: Ints
-    n: int
+    at: Ints  # (p,) the pixel, counted column by column
+    of: Ints  # (p,) the segment
+    n: int  # how many segments there are
 
     @staticmethod
     def of_runs(runs: Runs, n: int) -> "SegmentPixels":
@@ -137,6 +260,29 @@ def overlaps(a: SegmentSet, b: SegmentSet) -> Overlaps:
     return Overlaps(pairs.a[is_shared], pairs.b[is_shared], pairs.pixels[is_shared])
 
 
+def outline_pixels(values: NDArray[np.integer]) -> Flags:
+    """(width, height) the pixels beside one of another value; the image's frame is no outline."""
+    outline = np.zeros(values.shape, bool)
+    for before, after in ADJACENT:
+        differs = values[before] != values[after]
+        outline[before] |= differs
+        outline[after] |= differs
+    return outline
+
+
+def distances_to(mask: Flags) -> NDArray[np.floating]:
+    """Pixels from each pixel to the nearest one of a mask; the diagonal of the image where the mask is empty."""
+    if not mask.any():
+        return np.full(mask.shape, np.hypot(*mask.shape))
+    try:
+        import cv2
+    except ModuleNotFoundError:  # without the extra: the same but for last digits, and six times slower
+        from scipy.ndimage import distance_transform_edt
+
+        return np.asarray(distance_transform_edt(~mask), np.float32)
+    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)
+
+
 def split_into_parts(runs: Runs, height: int, n_owners: int) -> tuple[Runs, Ints]:
     """The 4-connected parts of segments as segments of their own, and the row (n,) of the segment that each is of."""
     x, top = run_columns(runs, np.full(n_owners, height, np.int64))
@@ -150,19 +296,22 @@ def split_into_parts(runs: Runs, height: int, n_owners: int) -> tuple[Runs, Ints
 
 def segments_of_map(values: Ints, height: int, width: int, blank: int = UNLABELLED) -> SegmentSet:
     """The 4-connected parts of equal value of a map (width * height,), `blank` left out; the values are categories."""
-    start, length, value = kernels.label_runs(np.ascontiguousarray(values.reshape(width, height).T))
-    is_labelled = np.flatnonzero(value != blank)
-    distinct, row = np.unique(value[is_labelled], return_inverse=True)
-    row = row.reshape(-1).astype(np.int32)
-    runs = Runs(start[is_labelled], length[is_labelled], row).sorted_by_owner(len(distinct))
+    runs, distinct = runs_of_map(values, height, width, blank)
     parts, row_of_part = split_into_parts(runs, height, len(distinct))
-    return SegmentSet.of(
-        parts, distinct.astype(np.int64)[row_of_part] if len(row_of_part) else np.empty(0, np.int64), height, width
-    )
+    return SegmentSet.of(parts, distinct[row_of_part], height, width)
 
 
-def runs_of_pixels(at: Ints, of: Ints, height: int) -> Runs:
-    """The runs of pixels `at` (p,) of owners `of` (p,), in any order and with repetitions."""
+def runs_of_map(values: Ints, height: int, width: int, blank: int = UNLABELLED) -> tuple[Runs, Ints]:
+    """The pixels of equal value of a map (width * height,), `blank` left out, and the value (n,) of each owner."""
+    start, length, value = kernels.label_runs(np.ascontiguousarray(values.reshape(width, height).T))
+    labelled = np.flatnonzero(value != blank)
+    distinct, row = np.unique(value[labelled], return_inverse=True)
+    runs = Runs(start[labelled], length[labelled], row.astype(np.int32)).sorted_by_owner(len(distinct))
+    return runs, distinct.astype(np.int64)
+
+
+def runs_of_pixels(at: Ints, of: Ints | int, height: int) -> Runs:
+    """The runs of pixels `at` (p,) of owners `of`, (p,) or the same for all, in any order and with repetitions."""
     room = int(at.max(initial=0)) + 1
     key = np.sort(of * room + at, kind="stable")  # in pieces that are in order already
     owner, place = np.divmod(key[np.diff(key, prepend=-1) > 0], room)
@@ -178,16 +327,10 @@ def runs_of_ordered_pixels(at: Ints, of: Ints, height: int) -> Runs:
 
 @dataclass(frozen=True)
 class GivenLabels:
-    """The labels to judge, in the categories of a model.
+    """The labels to judge, in the categories of a model."""
 
-    Attributes
-    ----------
-    maps : the labels
-    channel : (n_classes,) the model's category of each class; `VOID`: the model lacks it
-    """
-
-    maps: LabelMaps
-    channel: Ints = field(repr=False)
+    maps: LabelMaps  # the labels
+    channel: Ints = field(repr=False)  # (n_classes,) the model's category of each class; `VOID`: the model lacks it
 
     @staticmethod
     def of(maps: LabelMaps, categories: tuple[int, ...]) -> "GivenLabels":

@@ -1,6 +1,6 @@
-"""Selection: the candidates that `flag` reports, as rows that rules filter, each with a proposed correction."""
+"""Selection: the candidates that `flag` reports, each with a proposed correction, and those already reviewed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,17 +8,17 @@ import numpy as np
 
 from segdata.core.candidates import Candidates
 from segdata.core.executor import run_ordered
-from segdata.core.finding import Action, Correction
+from segdata.core.finding import Action, Box, Correction, Decision
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints, bounding_boxes
 from segdata.core.schema import runs_to_rle
-from segdata.core.table import Table
+from segdata.core.table import Column, Table
 from segdata.noise.budget import Budget, ReviewSample, choose_sample, image_probabilities, review_seconds
-from segdata.noise.error_types import TYPES, ErrorType
+from segdata.noise.error_types import CODES, TYPES, ErrorType
 from segdata.noise.predictor import ImagePrediction, Predictor
 from segdata.noise.proposals import ProposedEdit, edit_part, edit_region, edit_thing
 from segdata.noise.ranking import CategoryTrust, RankedCandidates, candidates_above
-from segdata.noise.segments import UNLABELLED, Flags, Floats, GivenLabels, SegmentPixels, SegmentSet
+from segdata.noise.segments import UNLABELLED, Flags, Floats, GivenLabels, SegmentSet
 
 _NUMBERS = ("annotation", "segment", "x", "y", "width", "height", "pixels", "seam")
 _SHARES = ("probability", "believed", "believed_seen", "right", "down")
@@ -28,18 +28,11 @@ _TEXTS = ("type", "category", "seen")
 
 @dataclass(frozen=True)
 class SegmentRows:
-    """The rows of the tables for the judged segments of each image.
+    """The rows of the tables for the judged segments of each image."""
 
-    Attributes
-    ----------
-    annotation : (n_images,) the judged annotation; -1: there is none
-    segment : (n,) rows of the segments, image by image
-    first : (n_images + 1,) where the segments of each image begin
-    """
-
-    annotation: Ints
-    segment: Ints = field(repr=False)
-    first: Ints = field(repr=False)
+    annotation: Ints  # (n_images,) the judged annotation; -1: there is none
+    segment: Ints = field(repr=False)  # (n,) rows of the segments, image by image
+    first: Ints = field(repr=False)  # (n_images + 1,) where the segments of each image begin
 
     @staticmethod
     def of(tables: Tables, annotator: str | None = None) -> "SegmentRows":
@@ -64,23 +57,14 @@ class SegmentRows:
 
 @dataclass(frozen=True)
 class LabelCheck:
-    """The labels to judge, and the predictor that judges them.
+    """The labels to judge, and the predictor that judges them."""
 
-    Attributes
-    ----------
-    given : the labels
-    predictor : who says what is to be seen
-    names : (K,) of the witness's categories; "" for nothing
-    tables : of the dataset, and the rows that the labels have in them
-    images : (i,) the rows of the judged images
-    """
-
-    given: GivenLabels
-    predictor: Predictor
-    names: Sequence[str]
-    tables: Tables
+    given: GivenLabels  # the labels
+    predictor: Predictor  # who says what is to be seen
+    names: Sequence[str]  # (K,) of the predictor's categories; "" for nothing
+    tables: Tables  # of the dataset, and the rows that the labels have in them
     rows: SegmentRows
-    images: Ints
+    images: Ints  # (i,) the rows of the judged images
 
 
 def likely_types(ranked: RankedCandidates, things: Flags) -> Ints:
@@ -142,14 +126,9 @@ def suspected_rows(
             rows[place], corrections[place] = row | {"flagged": True, "by_lot": bool(by_lot[place])}, correction
         progress(1)
     every = range(len(chosen))
-    return Candidates(_rows_table([rows[number] for number in every]), tuple(corrections[number] for number in every))
-
-
-def _rows_table(rows: Sequence[dict[str, Any]]) -> Table:
-    columns: dict[str, Any] = {}
-    for names, dtype in ((_NUMBERS, np.int64), (_SHARES, np.float64), (_FLAGS, bool), (_TEXTS, object)):
-        columns |= {name: np.array([row[name] for row in rows], dtype) for name in names}
-    return Table(columns)
+    dtypes = ((_NUMBERS, np.int64), (_SHARES, np.float64), (_FLAGS, bool), (_TEXTS, object))
+    columns = {n: np.array([rows[place][n] for place in every], dtype) for names, dtype in dtypes for n in names}
+    return Candidates(Table(columns), tuple(corrections[place] for place in every))
 
 
 class _ImageProposals:
@@ -164,10 +143,10 @@ class _ImageProposals:
         candidates, row_in_image = ranked.found[ranked.image[row]], int(ranked.at[row])
         name = TYPES[type_]
         if ranked.row[row] < 0:
-            segment = candidates.regions.take(np.array([row_in_image]))
+            segment = candidates.regions.row(row_in_image)
             amended = edit_region(candidates, row_in_image, self._given, self._prediction)
         else:
-            segment = candidates.annotated.take(np.array([row_in_image]))
+            segment = candidates.annotated.row(row_in_image)
             is_thing = self._case.predictor.things[segment.category[0]]
             propose = edit_thing if is_thing else edit_part
             right, down = ranked.move[ranked.image[row]].tolist()
@@ -182,7 +161,7 @@ class _ImageProposals:
 
     def _cells(self, segment: SegmentSet, amended: ProposedEdit, category: int, predicted: int) -> dict[str, Any]:
         names, case = self._case.names, self._case
-        believed = SegmentPixels.of_runs(segment.runs, 1).at
+        believed = segment.pixels().at
         x, y, width, height = (int(side[0]) for side in bounding_boxes(segment.runs, segment.heights, 1))
         right, down = amended.way(segment, self._given)
         segments = case.rows.at(self._image)
@@ -244,24 +223,14 @@ _ACTION: dict[ErrorType, Action] = {
 
 @dataclass(frozen=True)
 class Selection:
-    """The selected candidates.
+    """The selected candidates."""
 
-    Attributes
-    ----------
-    rows : (c,) rows of the candidates, the most probable errors first
-    by_lot : (c,) whether each belongs to the random sample, from which all errors can be estimated
-    sample : with a budget, the same candidates, or images, in the order of review
-    images : (i,) the chosen images, if the budget is of images; else None
-    left_out : candidates above their threshold that were not selected
-    n_labels : how many of those that the sample stands for are annotated; the others are predicted only
-    """
-
-    rows: Ints
-    by_lot: Flags
-    sample: ReviewSample | None = None
-    images: Ints | None = None
-    left_out: int = 0
-    n_labels: int = 0
+    rows: Ints  # (c,) rows of the candidates, the most probable errors first
+    by_lot: Flags  # (c,) whether each belongs to the random sample, from which all errors can be estimated
+    sample: ReviewSample | None = None  # with a budget, the same candidates, or images, in the order of review
+    images: Ints | None = None  # (i,) the chosen images, if the budget is of images; else None
+    left_out: int = 0  # candidates above their threshold that were not selected
+    n_labels: int = 0  # how many of those that the sample stands for are annotated; the others are predicted only
 
 
 def select_candidates(
@@ -285,8 +254,9 @@ def select_candidates(
     if budget is None:
         n_most = max(int(np.ceil(_MAX_REPORTED_SHARE * (ranked.row >= 0).sum())), 1)
         return Selection(above[:n_most], np.zeros(min(n_most, len(above)), bool), left_out=max(len(above) - n_most, 0))
-    open_ = _without(_trusted_rows(ranked, trust), done)
-    types, cost = _review_costs(ranked, things)
+    open_ = _without(candidates_above(ranked, trust, np.zeros(len(trust) + 1)), done)
+    types = likely_types(ranked, things)
+    cost = review_seconds([_ACTION[type_] for type_ in TYPES])[types]  # to judge the proposal of each
     if budget.of_images:
         return _select_images(ranked, open_, above, cost, budget, seed)
     chosen = choose_sample(ranked.probability[open_], cost[open_], budget, kind=types[open_], seed=seed)
@@ -309,15 +279,99 @@ def _select_images(
     return Selection(rows, np.zeros(len(rows), bool), sample, sample.rows, int((~inside).sum()))
 
 
-def _trusted_rows(ranked: RankedCandidates, trust: list[CategoryTrust]) -> Ints:
-    return candidates_above(ranked, trust, np.zeros(len(trust) + 1))
-
-
 def _without(rows: Ints, settled: Ints) -> Ints:
     return rows[~np.isin(rows, settled)]
 
 
-def _review_costs(ranked: RankedCandidates, things: Flags) -> tuple[Ints, Floats]:
-    """(n,) each: the most probable type of the candidates, and the seconds that it takes to judge its proposal."""
-    types = likely_types(ranked, things)
-    return types, review_seconds([_ACTION[type_] for type_ in TYPES])[types]
+_MIN_BOX_IOU = 0.5  # the IoU of boxes from which on a finding is about a candidate
+_FLAG_CODES = frozenset(CODES.values())
+
+
+def match_decisions(
+    decisions: Iterable[Decision],
+    image: Sequence[str],
+    segment: Sequence[int | str | None],
+    box: Ints,
+    annotator: Sequence[str | None],
+) -> tuple[Ints, Flags]:
+    """The rows (v,) of reviewed candidates, in ascending order, and whether each is wrong (v,).
+
+    Parameters ---------- decisions : the valid ones, in order of time; the last one on a candidate counts. Accepting a
+    finding, redrawing it or
+        declaring it void means that the label is wrong; rejecting it means that it is right. A segment without a
+        finding is right if it was accepted. "unsure" is ignored
+    image, segment, box : (n,), (n,) and (n, 4) of the candidates: image_id, the source's own id of the segment (None:
+        nothing was annotated so), and x, y, width, height
+    annotator : (n,) of the labels; decisions that name another annotator are ignored
+
+    A finding belongs to the candidate of the same segment (or without a segment, if it names none) whose box is most
+    like its own. Its type does not matter, because a reviewer sees every error. Findings of other commands are ignored.
+    A decision on a segment without a finding counts only if the segment is a single candidate.
+    """
+    rows_of: dict[tuple[str, int | str | None], list[int]] = {}
+    for row, key in enumerate(zip(image, segment, strict=True)):
+        rows_of.setdefault(key, []).append(row)
+    whose = dict(zip(image, annotator, strict=True))
+    verdicts: dict[int, bool] = {}
+    for decision in decisions:
+        finding = decision.finding
+        if (
+            decision.verdict == "unsure"
+            or decision.image is None
+            or (finding is not None and finding.code not in _FLAG_CODES)
+        ):
+            continue
+        name = decision.annotator or (finding.annotator if finding is not None else None)
+        if name not in (None, whose.get(decision.image)):
+            continue
+        segment_id = decision.segment if finding is None else next(iter(finding.segments), None)
+        rows = np.array(rows_of.get((decision.image, segment_id), []), np.int64)
+        if finding is not None and finding.bbox is not None:
+            alike = _iou(box[rows], finding.bbox)
+            rows = rows[[alike.argmax()]] if len(rows) and alike.max() >= _MIN_BOX_IOU else rows[:0]
+        if len(rows) == 1 and (finding is not None or segment_id is not None):
+            verdicts[int(rows[0])] = decision.verdict != ("accept" if finding is None else "reject")
+    judged = sorted(verdicts)
+    return np.array(judged, np.int64), np.array([verdicts[row] for row in judged], bool)
+
+
+def _iou(boxes: Ints, box: Box) -> Floats:
+    """(n,) of boxes (n, 4) with one."""
+    x, y, width, height = boxes.T.astype(np.float64)
+    wide = np.minimum(x + width, box[0] + box[2]) - np.maximum(x, box[0])
+    high = np.minimum(y + height, box[1] + box[3]) - np.maximum(y, box[1])
+    shared = np.maximum(wide, 0) * np.maximum(high, 0)
+    return np.asarray(shared / np.maximum(width * height + box[2] * box[3] - shared, 1))
+
+
+def reviewed_candidates(
+    case: LabelCheck, ranked: RankedCandidates, decisions: Sequence[Decision]
+) -> tuple[Ints, Flags]:
+    """The rows (v,) of candidates that reviewers decided, and whether each is wrong (v,)."""
+    if not decisions:
+        return np.empty(0, np.int64), np.empty(0, bool)
+    image = case.images[ranked.image]
+    names = np.array(case.given.maps.image_ids, object)[image].tolist()
+    whose = case.tables.annotations["annotator"][case.rows.annotation[image]].tolist()
+    return match_decisions(
+        decisions, names, candidate_ids(case, image, ranked.row).tolist(), _candidate_boxes(ranked), whose
+    )
+
+
+def candidate_ids(case: LabelCheck, image: Ints, row: Ints) -> Column:
+    """(n,) the source's own id of each candidate's segment; None where nothing is annotated so."""
+    segments, ids = case.tables.segments, np.full(len(row), None, object)
+    annotated = np.flatnonzero(row >= 0)
+    segment_row = case.rows.segment[case.rows.first[image[annotated]] + row[annotated]]
+    number = segments["segment_id"][segment_row].astype(object)
+    ids[annotated] = np.where(segments.missing("source_id")[segment_row], number, segments["source_id"][segment_row])
+    return ids
+
+
+def _candidate_boxes(ranked: RankedCandidates) -> Ints:
+    """(n, 4) x, y, width and height of each candidate."""
+    every = [
+        part for sort in ("annotated", "regions") for part in (getattr(segments, sort) for segments in ranked.found)
+    ]
+    boxes = [np.column_stack(bounding_boxes(segments.runs, segments.heights, len(segments))) for segments in every]
+    return np.concatenate([np.empty((0, 4), np.int64), *boxes])

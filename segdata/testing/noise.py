@@ -25,28 +25,20 @@ from segdata.testing.pictures import PictureDataset
 class InjectedError:
     """One injected error.
 
-    Attributes
-    ----------
-    code, type, kind : as `segdata flag` would call it, its type, and how it was made
-    severity : pixels for outlines and shifts, the share of the smaller piece for splits, else 1
-    image : image_id
-    segments, clean_segments : ids in the noisy and in the clean dataset; of a category that is no thing, those that
-        hold most of the pixels
-    bbox : [x, y, width, height] of the pixels that changed, and `pixels`, how many they are
-    counts, clean_counts : the pixels of what the error left, and of what was there, as COCO compressed RLE
+    Segments are ids; of a category that is no thing, those that hold most of the pixels.
     """
 
-    code: str
+    code: str  # as `segdata flag` would call it
     type: str
-    kind: str
-    severity: float
+    kind: str  # how it was made
+    severity: float  # pixels for outlines and shifts, the share of the smaller piece for splits, else 1
     image: str
-    segments: tuple[int, ...]
+    segments: tuple[int, ...]  # in the noisy dataset
     clean_segments: tuple[int, ...]
-    bbox: tuple[int, int, int, int]
-    pixels: int
-    counts: str
-    clean_counts: str
+    bbox: tuple[int, int, int, int]  # x, y, width and height of the pixels that changed
+    pixels: int  # how many changed
+    counts: str  # the pixels of what the error left, as COCO compressed RLE
+    clean_counts: str  # and of what was there
 
     def row(self) -> dict[str, Any]:  # Any: what JSON holds
         """The error as JSON."""
@@ -63,9 +55,8 @@ def noisy(
     """
     profile = data.profile
     batch = concatenate_batches(list(data.batches(1)))
-    rank = {
-        category.id: at for at, category in enumerate((c for c in profile.taxonomy.categories if c.kind != "void"), 1)
-    }
+    labelled = [category.id for category in profile.taxonomy.categories if category.kind != "void"]
+    rank = {category_id: number for number, category_id in enumerate(labelled, 1)}
     ids = np.array([0, *rank], np.int64)
     things = _things(profile, rank)
     first = np.unique(batch.annotation_image, return_index=True)[1]
@@ -98,21 +89,21 @@ class _Page:
         runs = batch.runs.take(self.rows, batch.n_segments)
         self.image = str(batch.images["image_id"][image].as_py())
         self.ids = integer_column(batch.segments["segment_id"])[self.rows]
-        self.drawn = SegmentSet.of(runs, np.where(crowd, VOID, rank_of_row), height, width)
+        self.labels = SegmentSet.of(runs, np.where(crowd, VOID, rank_of_row), height, width)
         self.origin = np.arange(len(self.rows))
 
     def inject(self, things: Flags, rates: CorruptionRates, rng: np.random.Generator) -> list[InjectedError]:
         """Inject errors into this annotation; returns them."""
-        clean, ids = self.drawn, self.ids
+        clean, ids = self.labels, self.ids
         new, truth = corrupt_labels(clean, things, rates, rng)
-        self.drawn, self.origin = _join_parts(clean, new, truth)
+        self.labels, self.origin = _join_parts(clean, new, truth)
         more = int(ids.max(initial=0)) + 1 + np.cumsum(self.origin < 0) - 1
         self.ids = np.where(self.origin >= 0, ids[self.origin] if len(ids) else 0, more)
         changed = truth.changed(clean.height)
         n = len(truth)
         box = np.column_stack(bounding_boxes(changed, np.full(n, clean.height, np.int64), n))
         pixels = changed.areas(n)
-        before, after = _holding_segments(truth.old, n, clean), _holding_segments(truth.new, n, self.drawn)
+        before, after = _holding_segments(truth.old, n, clean), _holding_segments(truth.new, n, self.labels)
         sizes = np.full(n, clean.height, np.int64), np.full(n, clean.width, np.int64)
         was, left = ([rle.decode() for rle in runs_to_rle(runs, *sizes).to_pylist()] for runs in (truth.old, truth.new))
         return [
@@ -142,7 +133,7 @@ def _join_parts(clean: SegmentSet, new: SegmentSet, truth: Corruptions) -> tuple
 
 def _holding_segments(runs: Runs, n: int, segments: SegmentSet) -> list[Ints]:
     """For each mistake the segments that hold its pixels, a tenth of them at least."""
-    mistakes = SegmentSet.of(runs, np.ones(n, np.int64), segments.height, segments.width)
+    mistakes = segments.same_image(runs, n)
     shared_pixels = overlaps(mistakes, segments)
     large = shared_pixels.pixels >= 0.1 * mistakes.areas[shared_pixels.a]
     return [shared_pixels.b[large & (shared_pixels.a == row)].astype(np.int64) for row in range(n)]
@@ -153,20 +144,18 @@ def _join_pages(batch: Batch, annotations: Ints, pages: list[_Page], ids: Ints) 
     rows, category, categories = [], [], integer_column(batch.segments["category_id"])
     for page in pages:
         like = np.where(page.origin >= 0, page.rows[page.origin] if len(page.rows) else 0, -1)
-        page_categories = np.where(
-            page.drawn.category == VOID, categories[np.maximum(like, 0)], ids[np.maximum(page.drawn.category, 0)]
-        )
+        rank = page.labels.category
         rows.append(np.where(like >= 0, like, page.rows[0] if len(page.rows) else 0))
-        category.append(page_categories)
-    count = np.array([len(page.drawn) for page in pages])
-    segments = batch.segments.take(pa.array(np.concatenate([np.empty(0, np.int64), *rows])))
-    blank = [None] * int(count.sum())
+        category.append(np.where(rank == VOID, categories[np.maximum(like, 0)], ids[np.maximum(rank, 0)]))
+    count = np.array([len(page.labels) for page in pages])
+    nothing, blank = np.empty(0, np.int64), [None] * int(count.sum())
+    segments = batch.segments.take(pa.array(np.concatenate([nothing, *rows])))
     for column, values in (
         ("annotation", np.repeat(np.arange(len(pages)), count)),
-        ("category_id", np.concatenate([np.empty(0, np.int64), *category])),
-        ("segment_id", np.concatenate([np.empty(0, np.int64), *(page.ids for page in pages)])),
+        ("category_id", np.concatenate([nothing, *category])),
+        ("segment_id", np.concatenate([nothing, *(page.ids for page in pages)])),
         ("source_id", blank), ("rings", blank), ("declared_area", blank), ("declared_bbox", blank),
     ):  # fmt: skip
         segments = replace_column(segments, column, values)
-    runs = Runs.concatenate([page.drawn.runs for page in pages], count.tolist())
+    runs = Runs.concatenate([page.labels.runs for page in pages], count.tolist())
     return Batch(batch.images, batch.annotations.take(pa.array(annotations)), segments, runs)

@@ -66,7 +66,7 @@ class LegendEntry:
     words: dict[str, str]
 
     @staticmethod
-    def of(text: str) -> "LegendEntry":
+    def from_text(text: str) -> "LegendEntry":
         """Parse an entry."""
         name, _, words = text.strip().removesuffix(")").partition("(")
         pairs = (word.strip().partition(" ") for word in words.split(",") if word.strip())
@@ -78,7 +78,7 @@ class LegendEntry:
         return next((kind for kind in _KINDS if kind in self.words), None)
 
     @property
-    def said(self) -> list[tuple[str, str]]:
+    def attributes(self) -> list[tuple[str, str]]:
         """Attributes and their values, `driven = parked`."""
         return [(word, rest[1:].strip()) for word, rest in self.words.items() if rest.startswith("=")]
 
@@ -98,7 +98,7 @@ class LegendEntry:
             parent=self.words.get("parent"),
             aliases=self.names("alias"),
             thin="thin" in self.words,
-            attributes=tuple(Attribute(name, tuple(values.split()), True) for name, values in self.said),
+            attributes=tuple(Attribute(name, tuple(values.split()), True) for name, values in self.attributes),
             expected=ExpectedCategory(least_share=share, whenever=() if share else expected) if expected else None,
             size=None if size is None else SizeLimits(min_pixels=int(size[0]), max_pixels=int(size[1])),
         )
@@ -138,12 +138,10 @@ class PictureLegend:
 
     def _every_entry(self) -> list[LegendEntry]:
         entered = {name for entry in self.entries for name in (entry.name, *entry.names("alias"))}
-        others = {each.name: each for each in reversed(self.letters.values()) if "unknown" not in each.words}
-        order = [each.name for each in self.letters.values() if each.name in others]
-        others_made = [
-            LegendEntry(name, {others[name].kind: ""} if others[name].kind else {}) for name in dict.fromkeys(order)
-        ]
-        return self.entries + [entry for entry in others_made if entry.name not in entered]
+        others = {entry.name: entry.kind for entry in reversed(self.letters.values()) if "unknown" not in entry.words}
+        order = dict.fromkeys(entry.name for entry in self.letters.values() if entry.name in others)
+        named = [LegendEntry(name, {others[name]: ""} if others[name] else {}) for name in order if name not in entered]
+        return self.entries + named
 
 
 def read_legend(text: str) -> PictureLegend:
@@ -165,15 +163,15 @@ def read_legend(text: str) -> PictureLegend:
         if sign == " =":
             legend.shared[name] = rest.replace(" + ", "")
         elif name == "category":
-            legend.entries.append(LegendEntry.of(rest))
+            legend.entries.append(LegendEntry.from_text(rest))
         elif name in ("split", "encoding", "frame"):
             legend.details[-1][name] = rest
         elif len(name) > 1 and "," not in name:
             legend.settings[name] = rest
         else:
-            legend.letters |= {letter: LegendEntry.of(rest) for letter in name.split(", ")}
-    drawn_letters = {each for rows in legend.images for row in rows for each in row} - {"."} - legend.shared.keys()
-    legend.letters |= {letter: LegendEntry(letter, {}) for letter in sorted(drawn_letters - legend.letters.keys())}
+            legend.letters |= {letter: LegendEntry.from_text(rest) for letter in name.split(", ")}
+    letters = {letter for rows in legend.images for row in rows for letter in row} - {"."} - legend.shared.keys()
+    legend.letters |= {letter: LegendEntry(letter, {}) for letter in sorted(letters - legend.letters.keys())}
     return legend
 
 
@@ -203,9 +201,8 @@ def read_pictures(page: str) -> list[RulePicture]:
         end = next((i for i, other in enumerate(rest) if other and not other.startswith(" ")), len(rest))
         call = cast(ast.Call, ast.parse(f"f({heading[2] or ''})", mode="eval").body)
         options = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
-        pictures.append(
-            RulePicture(heading[1] == "Flagged", options, textwrap.dedent("\n".join(rest[:end])).strip("\n"))
-        )
+        text = textwrap.dedent("\n".join(rest[:end])).strip("\n")
+        pictures.append(RulePicture(heading[1] == "Flagged", options, text))
     return pictures
 
 
@@ -266,10 +263,10 @@ def assert_pictures(rule: Rule) -> None:
     pictures = read_pictures(rule.page)
     assert {picture.flagged for picture in pictures} == {True, False}, f"{rule.code}: draw a flagged and a fine picture"
     for picture in pictures:
-        codes = {each.code for each in find_in_picture(rule, draw_picture(picture.text), **picture.options)}
+        codes = {finding.code for finding in find_in_picture(rule, draw_picture(picture.text), **picture.options)}
         expected = {rule.code} if picture.flagged else set()
-        said = "is not flagged" if picture.flagged else "is flagged"
-        assert codes == expected, f"{rule.code} {rule.name}: this picture {said}:\n{picture.text}"
+        outcome = "is not flagged" if picture.flagged else "is flagged"
+        assert codes == expected, f"{rule.code} {rule.name}: this picture {outcome}:\n{picture.text}"
 
 
 def _sequence(legend: PictureLegend) -> list[str]:
@@ -289,7 +286,8 @@ def _batch(legend: PictureLegend, ids: dict[str, int]) -> Batch:
     for image, rows in enumerate(legend.images):
         pixels = np.array([list(row) for row in rows])
         for letter, entry in sorted(legend.letters.items()):
-            rings = _rings(entry)
+            polygon = entry.words.get("polygon")
+            rings = [[float(number) for number in ring.split()] for ring in polygon.split("|")] if polygon else None
             runs = _runs(pixels, letter, legend.shared) if rings is None else _polygon(rings, pixels.shape)
             if len(runs) == 0 and rings is None and "empty" not in entry.words:
                 continue
@@ -298,7 +296,7 @@ def _batch(legend: PictureLegend, ids: dict[str, int]) -> Batch:
             segments["segment_id"].append(int(entry.words.get("id", len(pieces) + 1)))
             segments["category_id"].append(ids[entry.name])
             segments["also"].append([ids[name] for name in entry.words.get("also", "").split()] or None)
-            segments["attributes"].append([(name, json.dumps(value)) for name, value in entry.said] or None)
+            segments["attributes"].append([(name, json.dumps(value)) for name, value in entry.attributes] or None)
             segments["iscrowd"].append("crowd" in entry.words)
             segments["track_id"].append(int(entry.words["track"]) if "track" in entry.words else None)
             segments["rings"].append(rings)
@@ -306,23 +304,18 @@ def _batch(legend: PictureLegend, ids: dict[str, int]) -> Batch:
             segments["declared_bbox"].append(entry.numbers("box"))
             pieces.append(runs)
     n = len(legend.images)
+    images = {
+        "image_id": [f"{image + 1}.png" for image in range(n)],
+        "height": [len(rows) for rows in legend.images],
+        "width": [len(rows[0]) for rows in legend.images],
+        "split": [details.get("split") for details in legend.details],
+        "sequence": ["film" if _sequence(legend) else None] * n,
+        "frame": [int(details.get("frame", place)) for place, details in enumerate(legend.details)],
+    }
+    encoding = [details.get("encoding") for details in legend.details]
     return Batch(
-        make_table(
-            BATCH_IMAGES,
-            n,
-            image_id=[f"{image + 1}.png" for image in range(n)],
-            height=[len(rows) for rows in legend.images],
-            width=[len(rows[0]) for rows in legend.images],
-            split=[details.get("split") for details in legend.details],
-            sequence=["film" if _sequence(legend) else None] * n,
-            frame=[int(details.get("frame", place)) for place, details in enumerate(legend.details)],
-        ),
-        make_table(
-            BATCH_ANNOTATIONS,
-            n,
-            image=pa.array(range(n), pa.int32()),
-            encoding=[details.get("encoding") for details in legend.details],
-        ),
+        make_table(BATCH_IMAGES, n, **images),
+        make_table(BATCH_ANNOTATIONS, n, image=pa.array(range(n), pa.int32()), encoding=encoding),
         make_table(BATCH_SEGMENTS, len(pieces), **segments),
         Runs.concatenate(pieces, [1] * len(pieces)),
     )
@@ -330,16 +323,10 @@ def _batch(legend: PictureLegend, ids: dict[str, int]) -> Batch:
 
 def _runs(pixels: Any, letter: str, shared: dict[str, str]) -> Runs:  # Any: numpy has no short name for text arrays
     """The pixels of a letter, alone or shared."""
-    claims = [letter, *(each for each, letters in shared.items() if letter in letters)]
+    claims = [letter, *(other for other, letters in shared.items() if letter in letters)]
     start, length, value = kernels.label_runs(np.isin(pixels, claims).astype(np.uint8))
     set_ = value == 1
     return Runs(start[set_], length[set_], np.zeros(int(set_.sum()), np.int32))
-
-
-def _rings(entry: LegendEntry) -> list[list[float]] | None:
-    if "polygon" not in entry.words:
-        return None
-    return [[float(each) for each in ring.split()] for ring in entry.words["polygon"].split("|")]
 
 
 def _polygon(rings: list[list[float]], size: tuple[int, ...]) -> Runs:

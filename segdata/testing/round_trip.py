@@ -62,11 +62,14 @@ def assert_round_trip(format_: Format, profile: Profile, batches: Sequence[Batch
     source = format_.read(_request(target))
     back = concatenate_batches([source.load(rows) for rows in source.chunks()])
     # Images are not written, and one that nobody annotated has no mask: both are told, and no losses.
-    defects = [
-        defect
-        for defect in (*source.defects, *back.defects)
-        if defect.severity != "info" and not (defect.code == "SEG011" and defect.image in _bare(batches))
-    ]
+    bare = {
+        image
+        for batch in batches
+        for row, image in enumerate(batch.images["image_id"].to_pylist())
+        if row not in batch.annotation_image
+    }
+    defects = [defect for defect in (*source.defects, *back.defects) if defect.severity != "info"]
+    defects = [defect for defect in defects if not (defect.code == "SEG011" and defect.image in bare)]
     assert not defects, defects
     original = concatenate_batches(list(batches))
     back = _without_gained_rings(back, original, "annotator" not in lost)
@@ -91,16 +94,11 @@ def _without_gained_rings(back: Batch, original: Batch, by_name: bool) -> Batch:
 
     `by_name`: annotations match by annotator; else the first of each image match.
     """
-    had = {
-        key
-        for key, rings in zip(_keys(original, by_name), original.segments["rings"].to_pylist(), strict=True)
-        if rings
-    }
-    rings = back.segments["rings"].to_pylist()
-    kept = [
-        rings_of_segment if key in had else None
-        for key, rings_of_segment in zip(_keys(back, by_name), rings, strict=True)
-    ]
+    before, after = (
+        list(zip(_keys(batch, by_name), batch.segments["rings"].to_pylist(), strict=True)) for batch in (original, back)
+    )
+    with_rings = {key for key, rings in before if rings}
+    kept = [rings if key in with_rings else None for key, rings in after]
     return replace(back, segments=replace_column(back.segments, "rings", kept))
 
 
@@ -118,16 +116,6 @@ def _keys(batch: Batch, by_name: bool) -> list[tuple[object, ...]]:
         keys.append((*key, seen[key]))
         seen[key] += 1
     return keys
-
-
-def _bare(batches: Sequence[Batch]) -> set[str]:
-    """The images without annotation."""
-    return {
-        image
-        for batch in batches
-        for row, image in enumerate(batch.images["image_id"].to_pylist())
-        if row not in batch.annotation_image
-    }
 
 
 def categories(taxonomy: Taxonomy, lost: frozenset[LossKind]) -> Content:
@@ -208,10 +196,7 @@ def _seen(rows: list[int], pixels: list[frozenset[int]]) -> dict[int, frozenset[
 
 def _united(rows: list[int], shown: dict[int, frozenset[int]], category: list[int]) -> list[Content]:
     """One segment per category."""
-    return [
-        {
-            "category_id": id_,
-            "pixels": tuple(sorted(frozenset().union(*(shown[k] for k in rows if category[k] == id_)))),
-        }
-        for id_ in sorted({category[k] for k in rows})
-    ]
+    united: dict[int, frozenset[int]] = {}
+    for k in rows:
+        united[category[k]] = united.get(category[k], frozenset()) | shown[k]
+    return [{"category_id": id_, "pixels": tuple(sorted(pixels))} for id_, pixels in sorted(united.items())]

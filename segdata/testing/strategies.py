@@ -18,22 +18,22 @@ Draw = Callable[[st.SearchStrategy[Any]], Any]  # Any: a strategy may draw anyth
 NAMES = st.text("abcäß水 _-", min_size=1, max_size=4)
 _JSON = st.sampled_from(["true", "null", "1.5", '"ä"', "[1,2]", '{"a":{"b":[]}}'])
 _ATTRIBUTES = st.none() | st.dictionaries(st.sampled_from(["occluded", "ä b"]), _JSON, min_size=1).map(
-    lambda each: sorted(each.items())
+    lambda attributes: sorted(attributes.items())
 )
+
+_SEGMENT_COLUMNS = (
+    "annotation", "segment_id", "category_id", "also", "iscrowd", "track_id", "score", "source", "rings", "attributes"
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """The content of random datasets; a format's tests switch off what they do not concern.
+    """The content of random datasets; a format's tests switch off what they do not concern."""
 
-    `overlaps`: segments of an annotation may share pixels. `several`: images may have several annotators. `extras`:
-    columns beside pixels and categories may say something. `void`: categories of kind void occur.
-    """
-
-    overlaps: bool = True
-    several: bool = True
-    extras: bool = True
-    void: bool = True
+    overlaps: bool = True  # segments of an annotation may share pixels
+    several: bool = True  # images may have several annotators
+    extras: bool = True  # columns beside pixels and categories may have values
+    void: bool = True  # categories of kind void occur
 
 
 @st.composite
@@ -118,33 +118,14 @@ def batches(draw: Draw, taxonomy: Taxonomy, first: int = 0, details: Details = D
     )
 
 
-_SEGMENT_COLUMNS = (
-    "annotation",
-    "segment_id",
-    "category_id",
-    "also",
-    "iscrowd",
-    "track_id",
-    "score",
-    "source",
-    "rings",
-    "attributes",
-)
-
-
 def _maybe(draw: Draw, details: Details, strategy: st.SearchStrategy[Any]) -> Any:  # Any: as the strategy
     return draw(st.none() | strategy) if details.extras else None
 
 
 def _draw_segments(
-    draw: Draw,
-    taxonomy: Taxonomy,
-    details: Details,
-    size: tuple[int, int],
-    annotation: int,
-    segments: dict[str, list[Any]],
-    pixel_masks: list[Mask],
-) -> None:
+    draw: Draw, taxonomy: Taxonomy, details: Details, size: tuple[int, int], annotation: int,
+    segments: dict[str, list[Any]], pixel_masks: list[Mask],
+) -> None:  # fmt: skip
     """Add the segments of one annotation."""
     count = draw(st.integers(0, 3))
     ids = draw(st.lists(st.integers(0, 6) | st.just(2**24), min_size=count, max_size=count, unique=True))
@@ -158,18 +139,17 @@ def _draw_segments(
         category = draw(st.sampled_from(taxonomy.categories)).id
         ring = box_ring(mask)
         wrong_ring = [[0.0, 0, 1, 0, 1, 1, 0, 1]]
-        for name, value in (
-            ("annotation", annotation),
-            ("segment_id", id_),
-            ("category_id", category),
-            ("also", _maybe(draw, details, st.just([category]))),
-            ("iscrowd", draw(st.booleans()) if details.extras else False),
-            ("track_id", _maybe(draw, details, st.integers(0, 2**40))),
-            ("score", _maybe(draw, details, st.floats(0, 1))),
-            ("source", _maybe(draw, details, st.just("model"))),
-            ("rings", _maybe(draw, details, st.sampled_from([wrong_ring, ring or wrong_ring]))),
-            ("attributes", _maybe(draw, details, _ATTRIBUTES)),
-        ):
+        values = (
+            annotation, id_, category,
+            _maybe(draw, details, st.just([category])),
+            draw(st.booleans()) if details.extras else False,
+            _maybe(draw, details, st.integers(0, 2**40)),
+            _maybe(draw, details, st.floats(0, 1)),
+            _maybe(draw, details, st.just("model")),
+            _maybe(draw, details, st.sampled_from([wrong_ring, ring or wrong_ring])),
+            _maybe(draw, details, _ATTRIBUTES),
+        )  # fmt: skip
+        for name, value in zip(_SEGMENT_COLUMNS, values, strict=True):
             segments[name].append(value)
 
 

@@ -22,7 +22,7 @@ from segdata.core.schema import rle_to_runs
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.corruptions import CorruptionRates
 from segdata.noise.flag_result import FlagResult
-from segdata.noise.networks.settings import Settings
+from segdata.noise.networks.plan import Settings
 from segdata.noise.segments import SegmentSet
 from segdata.review import decision_log
 from segdata.testing.noise import InjectedError, noisy

@@ -17,7 +17,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.corruptions import CorruptionRates
 from segdata.noise.flag_result import FlagResult
-from segdata.noise.networks.settings import Settings
+from segdata.noise.networks.plan import Settings
 from segdata.testing.noise import noisy
 from tests.generators.oracle import blobs
 

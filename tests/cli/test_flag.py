@@ -21,8 +21,7 @@ from segdata.api.review import decide
 from segdata.cli.flag import TrainingOptions, training_options
 from segdata.cli.process import print_plan
 from segdata.core.finding import Decision
-from segdata.noise.networks.plan import DataFacts, plan_for
-from segdata.noise.networks.settings import Settings
+from segdata.noise.networks.plan import DataFacts, Settings, plan_for
 from segdata.report.flag import FlagReport
 from segdata.report.schemas import json_schemas
 

@@ -7,9 +7,16 @@ import numpy as np
 from segdata.core.dataset import OpenDataset
 from segdata.noise.corruptions import CorruptionRates, corrupt_labels
 from segdata.noise.error_types import KINDS
-from segdata.noise.mask_morphology import perturb_outlines
 from segdata.noise.predictor import ImagePrediction, PixelValues
-from segdata.noise.segments import UNLABELLED, Flags, GivenLabels, SegmentSet, runs_of_pixels, segments_of_map
+from segdata.noise.segments import (
+    UNLABELLED,
+    Flags,
+    GivenLabels,
+    SegmentSet,
+    perturb_outlines,
+    runs_of_pixels,
+    segments_of_map,
+)
 
 ERRING = tuple(kind for kind in KINDS if kind not in ("misaligned", "shift"))
 SURE = 3.0  # logits by which a category stands out

@@ -9,8 +9,7 @@ from PIL import Image
 from segdata.api.in_memory import from_arrays
 from segdata.core.dataset import OpenDataset
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.noise.networks.plan import DataFacts, TrainingPlan, plan_for
-from segdata.noise.networks.settings import Settings
+from segdata.noise.networks.plan import DataFacts, Settings, TrainingPlan, plan_for
 
 SIDE = 64
 TAXONOMY = Taxonomy(categories=(Category(id=3, name="disc", kind="thing"), Category(id=7, name="square", kind="thing")))

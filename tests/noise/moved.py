@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from segdata.noise.mask_morphology import translate
-from segdata.noise.segments import SegmentSet
+from segdata.noise.segments import SegmentSet, translate
 
 
 def moved_by(drawn: SegmentSet, right: int, down: int) -> SegmentSet:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.noise.annotation_order import annotation_order, mean_entropy, predicted_layout
+from segdata.noise.pipeline import annotation_order, mean_entropy, predicted_layout
 from segdata.noise.segments import Floats
 
 

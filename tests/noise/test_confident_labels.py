@@ -17,9 +17,8 @@ from segdata.core.errors import SegdataError
 from segdata.core.runs import Runs
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.confident_labels import BINS, CERTAINTY, MIN_IMAGES, ConfidentLabels, PrecisionTally
-from segdata.noise.networks.plan import TrainingPlan
+from segdata.noise.networks.plan import Settings, TrainingPlan
 from segdata.noise.networks.predictions import PredictedInstances, Predictions, prediction_path
-from segdata.noise.networks.settings import Settings
 from segdata.noise.segments import VOID, GivenLabels
 
 

@@ -14,7 +14,7 @@ from segdata.api.in_memory import from_arrays
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.noise.networks.settings import Settings, load_model_factory
+from segdata.noise.networks.plan import Settings, load_model_factory
 
 Make = Callable[..., OpenDataset]
 TINY = Settings(

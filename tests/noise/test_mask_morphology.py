@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from segdata.core import kernels
 from segdata.core.runs import Ints, Runs
-from segdata.noise.mask_morphology import grow, keep_topmost, perturb_outlines, translate
+from segdata.noise.segments import grow, keep_topmost, perturb_outlines, translate
 from segdata.testing.strategies import masks
 
 Masks = list[np.ndarray]

@@ -10,7 +10,7 @@ from segdata.core.dataset import OpenDataset
 from segdata.noise.corruptions import CorruptionRates
 from segdata.noise.evaluation import auroc
 from segdata.noise.networks.out_of_fold import out_of_fold
-from segdata.noise.networks.settings import Settings
+from segdata.noise.networks.plan import Settings
 from segdata.noise.predictor import NetworkPredictor
 from segdata.noise.ranking import image_features, rank_candidates
 from segdata.noise.segments import GivenLabels

@@ -15,8 +15,7 @@ from segdata.core.dataset import OpenDataset
 from segdata.core.finding import Decision, Finding, Verdict
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.flag_result import FlagResult
-from segdata.noise.networks.plan import DataFacts, plan_for
-from segdata.noise.networks.settings import Settings
+from segdata.noise.networks.plan import DataFacts, Settings, plan_for
 from segdata.report.console import Console
 from segdata.report.findings import ReportContext
 from segdata.report.flag import ErrorRow, FlagReport, errors_in_words, flag_statements, flag_text, label_errors

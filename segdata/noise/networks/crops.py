@@ -12,8 +12,8 @@ from segdata.core.image_files import ChannelArray
 from segdata.core.label_maps import LabelMaps
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints, expand_ranges
-from segdata.noise.networks.heads import TrainingTargets, training_targets
 from segdata.noise.networks.images import ImageCache
+from segdata.noise.networks.network import TrainingTargets, training_targets
 from segdata.noise.networks.plan import TrainingPlan
 
 WINDOW = 1.6  # sides of a crop that are read for one, as scale and turn may need
@@ -24,16 +24,12 @@ _JITTER = 0.2  # of contrast and brightness
 
 @dataclass(frozen=True, slots=True)
 class SegmentCentres:
-    """Where the segments are that crops are centred on.
+    """Where the segments are that crops are centred on."""
 
-    Attributes
-    ----------
-    image, category : (n_segments,)
-    x, y : (n_segments,) the middle, in pixels
-    """
-
+    # image, category: (n_segments,)
     image: Ints
     category: Ints
+    # x, y: (n_segments,) the middle, in pixels
     x: Ints
     y: Ints
 
@@ -55,23 +51,17 @@ class SegmentCentres:
 
 @dataclass(frozen=True, slots=True)
 class CropChoice:
-    """Where a batch of crops is, and how each is varied; all (B,).
+    """Where a batch of crops is, and how each is varied; all (B,)."""
 
-    Attributes
-    ----------
-    image : row
-    x, y : the middle, in pixels
-    scale, turn : enlargement, and angle in radians
-    mirrored : left to right
-    contrast, brightness : a factor, and what is added
-    """
-
-    image: Ints
+    image: Ints  # row
+    # x, y: the middle, in pixels
     x: Ints
     y: Ints
+    # scale, turn: enlargement, and angle in radians
     scale: NDArray[np.float32]
     turn: NDArray[np.float32]
-    mirrored: NDArray[np.bool_]
+    mirrored: NDArray[np.bool_]  # left to right
+    # contrast, brightness: a factor, and what is added
     contrast: NDArray[np.float32]
     brightness: NDArray[np.float32]
 
@@ -98,7 +88,9 @@ def choose_crops(
         segment = rng.choice(of_category)
         image[number], shift = places.image[segment], rng.uniform(-plan.crop / 3, plan.crop / 3, 2)
         x[number], y[number] = places.x[segment] + shift[0], places.y[segment] + shift[1]
-    middle = [_clip_to_image(number, side[image], plan.crop) for number, side in ((x, maps.width), (y, maps.height))]
+    for middle, side in ((x, maps.width[image]), (y, maps.height[image])):  # within the image where a crop fits
+        half = np.minimum(plan.crop, side) / 2
+        middle[:] = np.clip(middle, half, side - half)
     quarter = rng.integers(0, 4, n) * (np.pi / 2) if plan.rotate else np.zeros(n)
     varied = (
         np.exp(rng.uniform(-np.log(_SCALE), np.log(_SCALE), n)),
@@ -108,45 +100,27 @@ def choose_crops(
         rng.uniform(-_JITTER, _JITTER, n) / 2,
     )
     plain = (np.ones(n), np.zeros(n), np.zeros(n, bool), np.ones(n), np.zeros(n))
-    scale, turn, mirrored, contrast, brightness = varied if vary else plain
-    single = np.float32
-    return CropChoice(
-        image,
-        middle[0],
-        middle[1],
-        scale.astype(single),
-        turn.astype(single),
-        mirrored,
-        contrast.astype(single),
-        brightness.astype(single),
-    )
+    scale, turn, mirrored, *light = varied if vary else plain
+    scale, turn, contrast, brightness = (values.astype(np.float32) for values in (scale, turn, *light))
+    return CropChoice(image, x.astype(np.int64), y.astype(np.int64), scale, turn, mirrored, contrast, brightness)
 
 
 @dataclass(frozen=True, slots=True)
 class CropWindows:
-    """What a batch of crops is made from, as it goes to the device: B windows of S x S pixels, and the runs in them.
+    """What a batch of crops is made from, as it goes to the device: B windows of S x S pixels, and the runs in them."""
 
-    Attributes
-    ----------
-    pixels : B windows (C, S, S), as the files have them; None where an image cannot be read
-    low, high : (B, C) what becomes 0 and 1
-    size : S
-    inside : (B, 4) which columns from, to, and rows from, to, of a window are within its image
-    start, length, owner : (n_runs,) in the windows one after the other, column by column; owners count from 1
-    classes : (B, n) the class of each owner, as `segdata.noise.networks.heads.training_targets` wants it
-    things : (B, n) likewise
-    """
-
-    pixels: list[ChannelArray | None]
+    pixels: list[ChannelArray | None]  # B windows (C, S, S), as the files have them; None where an image cannot be read
+    # low, high: (B, C) what becomes 0 and 1
     low: NDArray[np.float32]
     high: NDArray[np.float32]
-    size: int
-    inside: Ints
+    size: int  # S
+    inside: Ints  # (B, 4) which columns from, to, and rows from, to, of a window are within its image
+    # start, length, owner: (n_runs,) in the windows one after the other, column by column; owners count from 1
     start: Ints
     length: Ints
     owner: Ints
-    classes: Ints
-    things: Ints
+    classes: Ints  # (B, n) the class of each owner, as `segdata.noise.networks.network.training_targets` wants it
+    things: Ints  # (B, n) likewise
 
 
 class CropLabels:
@@ -179,7 +153,10 @@ class CropLabels:
             inside[number] = np.clip([-left, width - left, -top, height - top], 0, size)
             picture = pictures.get(row)
             segments = self.maps.segments(row)
-            tables.append((self._channel[segments.classes], self._instances(segments.classes, segments.crowd)))
+            # 1 for an instance, 0 for what is none, -1 for what may hold several
+            tables.append(
+                (self._channel[segments.classes], np.where(segments.crowd, -1, self._thing[segments.classes]))
+            )
             if picture is None:
                 pixels.append(None)
                 inside[number] = 0
@@ -192,24 +169,10 @@ class CropLabels:
             start, length, owner = _clip_runs(run.start, run.length, run.owner, height, left, top, size)
             runs.append((start + number * size * size, length, owner + 1))
         nothing = np.empty(0, np.int64)
+        start, length, owner = (np.concatenate([nothing, *(run[column] for run in runs)]) for column in range(3))
         longest = max(len(classes) for classes, _ in tables)
-        return CropWindows(
-            pixels,
-            low,
-            high,
-            size,
-            inside,
-            start=np.concatenate([nothing, *(run[0] for run in runs)]),
-            length=np.concatenate([nothing, *(run[1] for run in runs)]),
-            owner=np.concatenate([nothing, *(run[2] for run in runs)]),
-            classes=_pad_rows([classes for classes, _ in tables], longest),
-            things=_pad_rows([things for _, things in tables], longest),
-        )
-
-    def _instances(self, classes: Ints, crowd: NDArray[np.bool_]) -> Ints:
-        """1 for an instance, 0 for what is none, -1 for what may hold several."""
-        instances: Ints = np.where(crowd, -1, self._thing[classes])
-        return instances
+        classes, things = (_pad_rows([table[column] for table in tables], longest) for column in (0, 1))
+        return CropWindows(pixels, low, high, size, inside, start, length, owner, classes, things)
 
 
 def make_crops(
@@ -252,13 +215,6 @@ def paint_segments(windows: CropWindows, device: torch.device) -> Tensor:
     pixel = torch.repeat_interleave(start - before, length) + torch.arange(int(windows.length.sum()), device=device)
     canvas = canvas.scatter_reduce(0, pixel, torch.repeat_interleave(owner, length), "amax")
     return canvas.reshape(n, size, size).transpose(1, 2)
-
-
-def _clip_to_image(middle: NDArray[np.float64], side: Ints, crop: int) -> Ints:
-    """The middles of crops on one axis, moved such that a crop lies within its image where it fits."""
-    half = np.minimum(crop, side) / 2
-    clipped: Ints = np.clip(middle, half, side - half).astype(np.int64)
-    return clipped
 
 
 def _clip_runs(

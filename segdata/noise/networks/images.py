@@ -6,11 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.errors import SegdataError
+from segdata.core.errors import SegdataError, missing_extra
 from segdata.core.executor import n_threads
 from segdata.core.finding import Defect
 from segdata.core.image_files import ChannelArray, read_channels
@@ -27,15 +26,10 @@ _PHOTO = 4  # channels; what has more is no photograph, whose colours would need
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
-    """An image as its file has it, and what becomes 0 and 1 in it.
+    """An image as its file has it, and what becomes 0 and 1 in it."""
 
-    Attributes
-    ----------
-    pixels : (C, height, width)
-    low, high : (C,)
-    """
-
-    pixels: ChannelArray
+    pixels: ChannelArray  # (C, height, width)
+    # low, high: (C,)
     low: Floats
     high: Floats
 
@@ -71,7 +65,8 @@ class ImageCache:
         counts[0] = 0
         self.channels = int(counts.argmax()) if counts.any() else None
         for row in np.flatnonzero(n_channels != (self.channels or 0)).tolist():
-            self._forget(row)
+            if row in self._kept:
+                self._used -= self._kept.pop(row).pixels.nbytes
             self.get(row)  # again, now that it is known what it is to have
         usable = n_channels > 0
         usable[list(self._wrong)] = False
@@ -109,11 +104,6 @@ class ImageCache:
             while self._used > self._budget and len(self._kept) > 1:
                 self._used -= self._kept.popitem(last=False)[1].pixels.nbytes
 
-    def _forget(self, row: int) -> None:
-        with self._lock:
-            if row in self._kept:
-                self._used -= self._kept.pop(row).pixels.nbytes
-
     def _n_channels(self, row: int) -> int:
         picture = self.get(row)
         return 0 if picture is None else len(picture.pixels)
@@ -132,6 +122,10 @@ class ImageCache:
             return picture
         high, wide = (max(round(side * self._scale), 1) for side in picture.pixels.shape[1:])
         pixels = picture.pixels if picture.pixels.dtype.name in _AVERAGED else picture.pixels.astype(np.float32)
+        try:
+            import cv2
+        except ModuleNotFoundError as error:
+            raise missing_extra("OpenCV", "torch", error) from error
         layers = [cv2.resize(layer, (wide, high), interpolation=cv2.INTER_AREA) for layer in pixels]
         return DecodedImage(np.stack(layers), picture.low, picture.high)
 

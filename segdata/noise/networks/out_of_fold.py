@@ -24,15 +24,17 @@ from segdata.measure.tables.duplicates import find_lookalikes
 from segdata.noise.networks.images import ImageCache, Loader
 from segdata.noise.networks.plan import (
     DataFacts,
+    Settings,
+    StageProgress,
     TrainingPlan,
     free_main_memory,
+    ignore_progress,
     mean_breadth,
     min_instance_area,
     plan_for,
     upright_category,
 )
 from segdata.noise.networks.predictions import Predictions, open_predictions, replace_file
-from segdata.noise.networks.settings import Settings, StageProgress, ignore_progress
 
 if TYPE_CHECKING:
     import torch
@@ -43,16 +45,10 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class FoldUnits:
-    """Images that must stay together in one fold.
+    """Images that must stay together in one fold."""
 
-    Attributes
-    ----------
-    of : (n_images,) images with the same number belong together
-    note : what had to be done otherwise than asked; empty: nothing
-    """
-
-    of: Ints
-    note: str = ""
+    of: Ints  # (n_images,) images with the same number belong together
+    note: str = ""  # what had to be done otherwise than asked; empty: nothing
 
     def among(self, rows: Flags) -> int:
         """How many units the images `rows` (n_images,) have."""
@@ -87,18 +83,12 @@ def assign_folds(tables: Tables, units: FoldUnits, usable: Flags, n_folds: int, 
     fold = np.array([number[dealt.part_of[image]] for image in tables.images["image_id"].tolist()], np.int64)
     for empty in np.flatnonzero(np.bincount(fold[usable], minlength=n_folds) == 0).tolist():
         several = np.bincount(fold[usable], minlength=n_folds)
-        movable = [
-            unit for unit in np.unique(units.of[usable]) if _unit_share(fold, units.of, unit, usable, several) < 1
-        ]
-        if movable:
-            fold[units.of == movable[0]] = empty
+        for unit in np.unique(units.of[usable]):  # the first one that is not all of its fold
+            in_unit = (units.of == unit) & usable
+            if in_unit.sum() < several[fold[in_unit][0]]:
+                fold[units.of == unit] = empty
+                break
     return fold
-
-
-def _unit_share(fold: Ints, unit: Ints, number: int, usable: Flags, n_usable: Ints) -> float:
-    """The part that a unit has of the usable images of its fold."""
-    in_unit = (unit == number) & usable
-    return float(in_unit.sum() / n_usable[fold[in_unit][0]])
 
 
 def fingerprint(maps: LabelMaps, settings: Settings, device: str) -> str:
@@ -107,8 +97,9 @@ def fingerprint(maps: LabelMaps, settings: Settings, device: str) -> str:
     Of the files of images and of weights sizes and times count, of a network of the user's its name.
     """
     digest = hashlib.blake2b(digest_size=16)
-    relevant = replace(settings, model=None, device="auto", jobs=0, max_memory=None)
-    digest.update(repr((maps.image_ids, maps.classes, relevant, _factory_name(settings.model), device)).encode())
+    relevant, model = replace(settings, model=None, device="auto", jobs=0, max_memory=None), settings.model
+    name = None if model is None else f"{getattr(model, '__module__', '')}:{getattr(model, '__qualname__', model)}"
+    digest.update(repr((maps.image_ids, maps.classes, relevant, name, device)).encode())
     for stamp in _file_stamps(maps, settings):
         digest.update(repr(stamp).encode())
     digest.update(np.stack([maps.height, maps.width]).tobytes())
@@ -119,17 +110,10 @@ def fingerprint(maps: LabelMaps, settings: Settings, device: str) -> str:
     return digest.hexdigest()
 
 
-def _factory_name(model: object) -> str | None:
-    return None if model is None else f"{getattr(model, '__module__', '')}:{getattr(model, '__qualname__', model)}"
-
-
 def _file_stamps(maps: LabelMaps, settings: Settings) -> Iterator[tuple[str, int, int]]:
     """The URI, size and time of change of each file; -1 if it is missing, or on another machine."""
-    uris = [
-        uri
-        for own_channels, uri in zip(maps.channels, maps.uris, strict=True)
-        for uri in (own_channels or (uri or "",))
-    ]
+    files = zip(maps.channels, maps.uris, strict=True)
+    uris = [uri for own_channels, single in files for uri in (own_channels or (single or "",))]
     for uri in [*uris, *(() if settings.weights is None else (str(settings.weights),))]:
         path = local_file(uri)
         try:
@@ -280,11 +264,9 @@ def _data_facts(
     from segdata.noise.networks.network import free_memory
 
     thing_ids = {item.id for item in tables.profile.taxonomy.categories if item.kind == "thing"}
-    used_ids = {maps.classes[item] for item in classes.tolist()}
+    thing_ids &= {maps.classes[item] for item in classes.tolist()}
     segments = tables.segments
-    single = (
-        np.isin(segments["category_id"], sorted(thing_ids & used_ids)) & ~segments["iscrowd"] & (segments["area"] > 0)
-    )
+    single = np.isin(segments["category_id"], sorted(thing_ids)) & ~segments["iscrowd"] & (segments["area"] > 0)
     return DataFacts(
         n_images=int(taught.sum()),
         n_units=n_units,
@@ -293,7 +275,7 @@ def _data_facts(
         largest=(int(maps.height.max()), int(maps.width.max())),
         channels=pictures.channels or 1,
         categories=len(classes),
-        instances=tables.profile.task != "semantic" and bool(thing_ids & used_ids),
+        instances=tables.profile.task != "semantic" and bool(thing_ids),
         placed=upright_category(tables),
         least_area=min_instance_area(segments["area"][single]),
         device=device.type,

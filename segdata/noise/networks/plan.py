@@ -1,17 +1,158 @@
-"""Plan: every choice of a training, made from the data, the device and the settings, with its reason."""
+"""Settings of training, and the plan: every choice that follows from the data, the device and the settings, and why."""
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Literal
+from types import ModuleType
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from segdata.core.errors import SegdataError, check_choice
 from segdata.core.label_maps import LabelMaps
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
-from segdata.noise.networks.settings import PixelLoss, Settings
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+Device = Literal["auto", "cuda", "mps", "cpu"]
+PixelLoss = Literal["cross-entropy", "focal"]
+NetworkFactory = Callable[[int, int], "nn.Module"]  # of the number of channels and of categories, unlabelled among them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Settings of training and prediction; None: chosen, and explained by the `Plan`.
+
+    Attributes
+    ----------
+    quick : an answer in minutes on a laptop: 2 folds, small crops, few steps, one look at each image
+    folds : how many networks, each trained without the images that it is to judge
+    members : networks for each fold, of different seeds, whose probabilities are averaged
+    device : ``auto`` takes CUDA, else MPS, else the CPU
+    seed : the same data, settings, seed and device give the same predictions
+    max_memory : bytes of main memory for images and activations; default: half of what is free
+    annotator : whose labels; None: the first of each image
+    group : columns whose values must not be separated, beside `group` and `sequence`
+    near : images that are nearly the same are not separated either
+    model : makes the network, see `segdata.noise.networks.network`; default: a U-Net
+    pretrained : the U-Net's encoder is an EfficientNet-Lite0 that has learnt from ImageNet; needs a package
+    weights : a file with a state dict, or parts of one, to begin with
+    scale : what images are reduced to before networks see them, above 0 to 1; 0.5: half of each side
+    crop, width, depth, batch, steps, learning_rate : of the training; crop in pixels of the reduced image, width in
+        channels
+    loss : of pixels, beside the soft Dice loss that has the share `dice`
+    smoothing : label smoothing, 0 to 1
+    dropout, weight_decay : regularisation
+    rotate : whether quarter turns are among the augmentations; None: unless a category has its place in the image
+    patience : checks without improvement after which training stops
+    flips : mirrored copies of each image that are predicted as well, 0 to 2
+    jobs : threads; 0: one per core
+    """
+
+    quick: bool = False
+    folds: int | None = None
+    members: int = 1
+    device: Device = "auto"
+    seed: int = 0
+    max_memory: int | None = None
+    annotator: str | None = None
+    group: tuple[str, ...] = ()
+    near: bool = True
+    model: NetworkFactory | None = field(default=None, compare=False)
+    pretrained: bool = False
+    weights: Path | None = None
+    scale: float | None = None
+    crop: int | None = None
+    width: int | None = None
+    depth: int | None = None
+    batch: int | None = None
+    steps: int | None = None
+    learning_rate: float | None = None
+    loss: PixelLoss = "cross-entropy"
+    dice: float = 0.5
+    smoothing: float = 0.05
+    dropout: float = 0.0
+    weight_decay: float = 1e-2
+    rotate: bool | None = None
+    patience: int = 3
+    flips: int | None = None
+    jobs: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise SegdataError for values that cannot work."""
+        check_choice("device", self.device, ("auto", "cuda", "mps", "cpu"))
+        check_choice("loss", self.loss, ("cross-entropy", "focal"))
+        lowest = {"folds": 2, "members": 1, "max_memory": 2**26, "crop": 32, "width": 1, "depth": 1, "batch": 1}
+        lowest |= {"steps": 1, "patience": 1, "flips": 0}
+        for name, low in lowest.items():
+            value = getattr(self, name)
+            if value is not None and value < low:
+                raise SegdataError(f"{name} is {value}; it must be {low} or more")
+        for name in ("smoothing", "dropout", "dice"):
+            if not 0 <= getattr(self, name) < 1:
+                raise SegdataError(f"{name} is {getattr(self, name):g}; it must be at least 0 and below 1")
+        if self.scale is not None and not 0 < self.scale <= 1:
+            raise SegdataError(f"scale is {self.scale:g}; it must be above 0 and at most 1")
+        if self.pretrained and (self.model is not None or self.depth is not None):
+            raise SegdataError("pretrained sets the encoder, so you cannot give model or depth")
+        if self.flips is not None and self.flips > 2:
+            raise SegdataError(f"flips is {self.flips}; there are 2: left to right, and top to bottom")
+
+
+def load_model_factory(text: str) -> NetworkFactory:
+    """The function that makes a network: ``file.py:function`` or ``package.module:function``.
+
+    The file or module is run as Python. Raises SegdataError where there is no such function.
+    """
+    place, mark, name = text.rpartition(":")
+    if not (place and mark and name):
+        raise SegdataError(f"model {text!r}: write FILE.py:FUNCTION or MODULE:FUNCTION")
+    try:
+        module = _load_file(Path(place)) if place.endswith(".py") else import_module(place)
+    except (ImportError, OSError, SyntaxError) as error:
+        raise SegdataError(f"model {text!r}: cannot be imported: {error}") from error
+    factory = getattr(module, name, None)
+    if not callable(factory):
+        raise SegdataError(f"model {text!r}: {place} has no function {name}")
+    return factory  # type: ignore[no-any-return]  # whatever the user wrote
+
+
+def _load_file(path: Path) -> ModuleType:
+    """A Python file as a module of its own name."""
+    spec = spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no Python file")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@dataclass(frozen=True, slots=True)
+class StageProgress:
+    """How far it is.
+
+    Attributes
+    ----------
+    what : ``train 1 of 3``, ``predict 1 of 3``, ``look``, ``correct``
+    done, total : steps or images
+    seconds_left : of this stage, as it went so far; NaN: not known yet
+    """
+
+    what: str
+    done: int
+    total: int
+    seconds_left: float
+
+
+def ignore_progress(stage: StageProgress) -> None:
+    """Ignore a report of progress."""
+
 
 _UNKNOWN_MEMORY = 4 * 2**30  # bytes, where nothing tells
 _CGROUP = Path("/sys/fs/cgroup")
@@ -32,10 +173,7 @@ def free_main_memory() -> int:
 
 
 _SAMPLED_IMAGES = 40  # images
-_STUFF_BREADTH, _THING_BREADTH = (
-    6,
-    12,
-)  # px that are left of the width; twice as many where an edge is to divide things that touch
+_STUFF_BREADTH, _THING_BREADTH = 6, 12  # px left of the width; more where an edge is to divide things that touch
 _MIN_SCALE = 1 / 8
 
 
@@ -50,17 +188,12 @@ def mean_breadth(maps: LabelMaps, rows: Ints) -> float:
         instances = maps.instances(row)
         painted, n = instances.map, len(instances.classes) + 1
         edge = np.zeros(n)
-        for before, after in ((painted[1:], painted[:-1]), (painted[:, 1:], painted[:, :-1])):
-            differ = before != after
-            edge += np.bincount(before[differ], minlength=n) + np.bincount(after[differ], minlength=n)
+        for a, b in ((painted[1:], painted[:-1]), (painted[:, 1:], painted[:, :-1])):
+            edge += np.bincount(a[a != b], minlength=n) + np.bincount(b[a != b], minlength=n)
         area += np.bincount(instances.classes, np.bincount(painted.ravel(), minlength=n)[1:], len(area))
         outline += np.bincount(instances.classes, edge[1:], len(area))
-    has_outline = outline > 0
-    return (
-        float(np.exp(np.log(4 * area[has_outline] / outline[has_outline]).mean()))
-        if has_outline.any()
-        else float("nan")
-    )
+    breadth = 4 * area[outline > 0] / outline[outline > 0]
+    return float(np.exp(np.log(breadth).mean())) if len(breadth) else float("nan")
 
 
 def scale_for(width: float, *, instances: bool) -> float:
@@ -82,35 +215,23 @@ _FEW_IMAGES = 60  # images, below which more folds leave each network more of th
 
 @dataclass(frozen=True, slots=True)
 class DataFacts:
-    """What the plan depends on.
+    """What the plan depends on."""
 
-    Attributes
-    ----------
-    n_images, n_units : images that are trained on, and groups of them that are not separated
-    height, width : in pixels, the median image's; and the largest image's
-    channels : of the images
-    categories : how many occur
-    instances : whether segments of one category are told apart
-    placed : the category whose place in the image says which way is up; None: none has such a place
-    least_area : in pixels; few instances are smaller
-    device : ``cuda``, ``mps`` or ``cpu``
-    free : bytes on the device
-    breadth : of segments in pixels, as `segdata.noise.networks.plan` has it; NaN: not known
-    """
-
+    # n_images, n_units: images that are trained on, and groups of them that are not separated
     n_images: int
     n_units: int
+    # height, width: in pixels, the median image's; and the largest image's
     height: int
     width: int
     largest: tuple[int, int]
-    channels: int
-    categories: int
-    instances: bool
-    placed: str | None
-    least_area: int
-    device: str
-    free: int
-    breadth: float = float("nan")
+    channels: int  # of the images
+    categories: int  # how many occur
+    instances: bool  # whether segments of one category are told apart
+    placed: str | None  # the category whose place in the image says which way is up; None: none has such a place
+    least_area: int  # in pixels; few instances are smaller
+    device: str  # ``cuda``, ``mps`` or ``cpu``
+    free: int  # bytes on the device
+    breadth: float = float("nan")  # of segments in pixels, as `segdata.noise.networks.plan` has it; NaN: not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,19 +277,14 @@ class TrainingPlan:
     why: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
-        return "\n".join(self.words())
+        return "\n".join(f"{name} {value}: {reason}" for name, value, reason in self.told())
 
     def told(self) -> Iterator[tuple[str, str, str]]:
         """Each choice, its value in words, and why."""
         for name, reason in self.why:
             value = getattr(self, name)
-            joined = "x".join(map(str, value)) if isinstance(value, tuple) else None
-            yield name.replace("_", " "), joined or (f"{value:g}" if _is_float(value) else str(value)), reason
-
-    def words(self) -> Iterator[str]:
-        """One line for each choice: its value, and why."""
-        for name, value, reason in self.told():
-            yield f"{name} {value}: {reason}"
+            text = "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            yield name.replace("_", " "), f"{value:g}" if isinstance(value, float) else text, reason
 
 
 def plan_for(facts: DataFacts, settings: Settings, memory: int) -> TrainingPlan:
@@ -178,7 +294,8 @@ def plan_for(facts: DataFacts, settings: Settings, memory: int) -> TrainingPlan:
     scale = settings.scale or scale_for(facts.breadth, instances=facts.instances)
     height, width = facts.height * scale, facts.width * scale
     side = int(min(height, width))
-    crop = settings.crop or _crop(128 if settings.quick else large if side >= 384 else small, side)
+    size = 128 if settings.quick else large if side >= 384 else small
+    crop = settings.crop or int(min(size, max(MULTIPLE * -(-side // MULTIPLE), MULTIPLE)))  # what covers an image
     batch = settings.batch or (32 if on_gpu else 8 if crop <= 128 else 4)
     epochs, least_steps, most_steps = (
         (3, 120, 160) if settings.quick else (30, 1000, 10_000) if on_gpu else (12, 300, 1200)
@@ -200,14 +317,16 @@ def plan_for(facts: DataFacts, settings: Settings, memory: int) -> TrainingPlan:
         "batch": "crops per step",
         "steps": f"each pixel is seen about {steps * batch / crops:.0f} times",
         "learning_rate": "the maximum; it rises, then falls to 0",
-        "rotate": "quarter turns: "
-        + ("no category has a fixed place" if facts.placed is None else _upright_reason(facts.placed)),
+        "rotate": "quarter turns: no category has a fixed place"
+        if facts.placed is None
+        else f"quarter turns: {facts.placed} has a fixed place, so images have a top",
         "flips": "mirrored copies that are predicted as well",
         "tile": "px, predicted at once",
     }
     if settings.model is not None:  # whose size is its own
         chosen = {name: reason for name, reason in chosen.items() if name not in ("width", "encoder", "depth")}
     levels = 6 if settings.pretrained else 5 if on_gpu or (crop >= 256 and not settings.quick) else 4
+    tile = [max(min(MULTIPLE * -(-round(length * scale) // MULTIPLE), 512), MULTIPLE) for length in facts.largest]
     weighted = settings.weights is not None or settings.model is not None
     return TrainingPlan(
         folds=folds,
@@ -218,7 +337,7 @@ def plan_for(facts: DataFacts, settings: Settings, memory: int) -> TrainingPlan:
         width=settings.width or (48 if on_gpu else 16),
         depth=settings.depth or levels,
         crop=crop,
-        tile=_tile(facts.largest, scale),
+        tile=(tile[0], tile[1]),
         batch=batch,
         steps=steps,
         checks=min(8, steps),
@@ -270,25 +389,7 @@ def _folds(facts: DataFacts, settings: Settings) -> tuple[int, str]:
     return folds, f"{why}; {facts.n_units} groups are not separated" if facts.n_units < facts.n_images else why
 
 
-def _crop(size: int, side: int) -> int:
-    """Not larger than what covers an image."""
-    return int(min(size, max(MULTIPLE * -(-side // MULTIPLE), MULTIPLE)))
-
-
-def _tile(largest: tuple[int, int], scale: float) -> tuple[int, int]:
-    high, wide = (min(MULTIPLE * -(-round(side * scale) // MULTIPLE), 512) for side in largest)
-    return max(high, MULTIPLE), max(wide, MULTIPLE)
-
-
-def _upright_reason(category: str) -> str:
-    return f"{category} has a fixed place, so images have a top"
-
-
 def _set_by_user(settings: Settings, name: str) -> str | None:
     """Why, where the settings say so."""
     value = getattr(settings, name, None)
     return "set by you" if value is not None and value != "auto" else None
-
-
-def _is_float(value: object) -> bool:
-    return isinstance(value, float)

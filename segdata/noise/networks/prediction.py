@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,10 @@ from segdata.core.errors import SegdataError
 from segdata.core.executor import n_threads, run_ordered
 from segdata.core.label_maps import LabelMaps
 from segdata.core.runs import Ints
-from segdata.noise.networks.heads import instances_of
 from segdata.noise.networks.images import DecodedImage, ImageCache
-from segdata.noise.networks.network import logits, precision
+from segdata.noise.networks.network import instances_of, logits, precision
 from segdata.noise.networks.plan import TrainingPlan
-from segdata.noise.networks.predictions import HalfFloats, is_predicted, prediction_path
+from segdata.noise.networks.predictions import HalfFloats, is_predicted, prediction_path, unfinished_path
 
 _MARGIN = 64  # px on each side of a tile that only serve as surroundings, where there is more image
 _ON_GPU = 16  # tiles at once
@@ -34,17 +34,12 @@ class ChannelLegend:
 
 @dataclass(frozen=True, slots=True)
 class PredictedTile:
-    """A part of an image that is predicted at once: the part that networks see, and the part that is written.
+    """A part of an image that is predicted at once: the part that networks see, and the part that is written."""
 
-    Attributes
-    ----------
-    top, left : of the part that networks see, in pixels
-    kept : (y from, y to, x from, x to) in the image; tiles share no pixel of these
-    """
-
+    # top, left: of the part that networks see, in pixels
     top: int
     left: int
-    kept: tuple[int, int, int, int]
+    kept: tuple[int, int, int, int]  # (y from, y to, x from, x to) in the image; tiles share no pixel of these
 
 
 def tiles(height: int, width: int, size: tuple[int, int]) -> Iterator[PredictedTile]:
@@ -92,10 +87,9 @@ def predict(
         for kind in kinds:
             (folder / kind).mkdir(parents=True, exist_ok=True)
         images = _decoded_images(missing, maps, pictures, jobs if device.type != "cpu" else 1)
-        finished = _predict_images(models, images, plan, legend, folder, device)
-        threads = n_threads(jobs)
+        finished = _ImageWriter(models, plan, legend, folder, device).write(images)
         # Instances are found by other threads while the device goes on.
-        for _ in run_ordered(lambda finish: finish(), finished, threads):
+        for _ in run_ordered(lambda finish: finish(), finished, n_threads(jobs)):
             done += 1
             report(done)
     except OSError as error:
@@ -121,88 +115,83 @@ class _OpenImage:
     seen: tuple[int, int]
 
 
-def _predict_images(
-    models: Sequence[nn.Module],
-    images: Iterator[tuple[int, int, int, DecodedImage]],
-    plan: TrainingPlan,
-    legend: ChannelLegend,
-    folder: Path,
-    device: torch.device,
-) -> Iterator[Callable[[], None]]:
-    """Write the images' probabilities, and yield what remains to be done for each, in order.
+_WaitingTile = tuple[_OpenImage, PredictedTile, NDArray[np.float32]]
 
-    Tiles of one image after the other fill the batches, so that small images keep a GPU busy, too. `images` are
-    pictures, maybe reduced, with the row, height and width that they had before.
-    """
-    waiting: list[tuple[_OpenImage, PredictedTile, NDArray[np.float32]]] = []
-    ending: list[_OpenImage] = []
-    at_once = _ON_GPU if device.type == "cuda" else 1
-    for row, height, width, picture in images:
-        size = picture.pixels.shape[1], picture.pixels.shape[2]
-        opened = _open_image(folder, row, (height, width), size, plan)
-        for tile in tiles(*size, plan.tile):
-            waiting.append((opened, tile, _cut_tile(picture, tile, plan.tile)))
-            if len(waiting) >= at_once:
-                _predict_tiles(models, waiting, plan, device)
-                yield from (_finish(image, plan, legend, folder) for image in ending)
-                ending.clear()
+
+@dataclass(frozen=True, slots=True)
+class _ImageWriter:
+    """Writes what some networks say of images."""
+
+    models: Sequence[nn.Module]
+    plan: TrainingPlan
+    legend: ChannelLegend
+    folder: Path
+    device: torch.device
+
+    def write(self, images: Iterator[tuple[int, int, int, DecodedImage]]) -> Iterator[Callable[[], None]]:
+        """Write the images' probabilities, and yield what remains to be done for each, in order.
+
+        Tiles of one image after the other fill the batches, so that small images keep a GPU busy, too. `images` are
+        pictures, maybe reduced, with the row, height and width that they had before.
+        """
+        waiting: list[_WaitingTile] = []
+        ending: list[_OpenImage] = []
+        at_once = _ON_GPU if self.device.type == "cuda" else 1
+        for row, height, width, picture in images:
+            size = picture.pixels.shape[1], picture.pixels.shape[2]
+            opened = self._open(row, (height, width), size)
+            for tile in tiles(*size, self.plan.tile):
+                waiting.append((opened, tile, _cut_tile(picture, tile, self.plan.tile)))
+                if len(waiting) >= at_once:
+                    self._predict_tiles(waiting)
+                    yield from (partial(self._finish, image) for image in ending)
+                    ending.clear()
+            if waiting:
+                ending.append(opened)
+            else:
+                yield partial(self._finish, opened)
         if waiting:
-            ending.append(opened)
-        else:
-            yield _finish(opened, plan, legend, folder)
-    if waiting:
-        _predict_tiles(models, waiting, plan, device)
-    yield from (_finish(image, plan, legend, folder) for image in ending)
+            self._predict_tiles(waiting)
+        yield from (partial(self._finish, image) for image in ending)
 
+    def _open(self, row: int, size: tuple[int, int], predicted_size: tuple[int, int]) -> _OpenImage:
+        def file(kind: str, channels: int) -> HalfFloats:
+            path = unfinished_path(prediction_path(self.folder, kind, row))
+            return np.lib.format.open_memmap(path, "w+", np.float16, (channels, *size))
 
-def _open_image(
-    folder: Path, row: int, size: tuple[int, int], predicted_size: tuple[int, int], plan: TrainingPlan
-) -> _OpenImage:
-    def file(kind: str, channels: int) -> HalfFloats:
-        path = _unfinished(prediction_path(folder, kind, row))
-        return np.lib.format.open_memmap(path, "w+", np.float16, (channels, *size))
+        contours = file("contours", 3) if self.plan.instances else None
+        return _OpenImage(row, file("probabilities", self.plan.categories), contours, predicted_size)
 
-    return _OpenImage(
-        row, file("probabilities", plan.categories), file("contours", 3) if plan.instances else None, predicted_size
-    )
+    def _predict_tiles(self, waiting: list[_WaitingTile]) -> None:
+        """Predict all tiles that wait, and write them into their images."""
+        stacked = torch.from_numpy(np.stack([pixels for _, _, pixels in waiting])).to(self.device)
+        images = stacked.contiguous(memory_format=torch.channels_last)
+        categories, contours = _predict_by_halves(self.models, images, self.plan.flips)
+        for number, (opened, tile, _) in enumerate(waiting):
+            for file, output in ((opened.categories, categories), (opened.contours, contours)):
+                if file is not None and output is not None:
+                    _write_tile(file, output[number], tile, opened.seen)
+        waiting.clear()
 
-
-def _finish(opened: _OpenImage, plan: TrainingPlan, legend: ChannelLegend, folder: Path) -> Callable[[], None]:
-    """What finds and writes the instances of an image, and gives its files their names."""
-
-    def finish() -> None:
+    def _finish(self, opened: _OpenImage) -> None:
+        """Find and write the instances of an image, and give its files their names."""
         for kind, array in (("probabilities", opened.categories), ("contours", opened.contours)):
             if array is not None:
                 array.flush()  # type: ignore[attr-defined]  # a memory map
-                path = prediction_path(folder, kind, opened.row)
-                _unfinished(path).replace(path)
-        if plan.instances:
-            _write_instances(opened, plan, legend, folder)
-
-    return finish
-
-
-def _write_instances(opened: _OpenImage, plan: TrainingPlan, legend: ChannelLegend, folder: Path) -> None:
-    contours = None if opened.contours is None else opened.contours.astype(np.float32)
-    if contours is not None and not contours.any():  # the network has no such head
-        contours = None
-    instances = instances_of(opened.categories, contours, legend.ids, legend.is_thing, plan.least_area)
-    path = prediction_path(folder, "instances", opened.row)
-    runs = instances.runs
-    with _unfinished(path).open("wb") as file:
-        np.savez(
-            file,
-            start=runs.start,
-            length=runs.length,
-            owner=runs.owner,
-            category=instances.category,
-            score=instances.score,
-        )
-    _unfinished(path).replace(path)
-
-
-def _unfinished(path: Path) -> Path:
-    return path.with_name(f".{path.name}.part")
+                path = prediction_path(self.folder, kind, opened.row)
+                unfinished_path(path).replace(path)
+        if not self.plan.instances:
+            return
+        contours = None if opened.contours is None else opened.contours.astype(np.float32)
+        if contours is not None and not contours.any():  # the network has no such head
+            contours = None
+        ids, is_thing = self.legend.ids, self.legend.is_thing
+        instances = instances_of(opened.categories, contours, ids, is_thing, self.plan.least_area)
+        path = prediction_path(self.folder, "instances", opened.row)
+        runs = {"start": instances.runs.start, "length": instances.runs.length, "owner": instances.runs.owner}
+        with unfinished_path(path).open("wb") as npz:
+            np.savez(npz, **runs, category=instances.category, score=instances.score)
+        unfinished_path(path).replace(path)
 
 
 def _cut_tile(picture: DecodedImage, tile: PredictedTile, size: tuple[int, int]) -> NDArray[np.float32]:
@@ -220,22 +209,6 @@ def _mirror_positions(first: int, n: int, length: int) -> Ints:
     """The positions first, first + 1, …; those beyond `length` go back and forth."""
     position = np.arange(first, first + n) % (2 * length)
     return np.where(position < length, position, 2 * length - 1 - position)
-
-
-def _predict_tiles(
-    models: Sequence[nn.Module],
-    waiting: list[tuple[_OpenImage, PredictedTile, NDArray[np.float32]]],
-    plan: TrainingPlan,
-    device: torch.device,
-) -> None:
-    """Predict all tiles that wait, and write them into their images."""
-    stacked = torch.from_numpy(np.stack([pixels for _, _, pixels in waiting])).to(device)
-    categories, contours = _predict_by_halves(models, stacked.contiguous(memory_format=torch.channels_last), plan.flips)
-    for number, (opened, tile, _) in enumerate(waiting):
-        for file, output in ((opened.categories, categories), (opened.contours, contours)):
-            if file is not None and output is not None:
-                _write_tile(file, output[number], tile, opened.seen)
-    waiting.clear()
 
 
 def _write_tile(file: HalfFloats, output: Tensor, tile: PredictedTile, predicted_size: tuple[int, int]) -> None:

@@ -21,18 +21,11 @@ HalfFloats = NDArray[np.float16]
 
 @dataclass(frozen=True, slots=True)
 class PredictedInstances:
-    """The instances that were found in an image.
+    """The instances that were found in an image."""
 
-    Attributes
-    ----------
-    runs : the pixels of each; they do not overlap
-    category : (n,) the category id of each
-    score : (n,) float32, how probable its pixels are, 0 to 1
-    """
-
-    runs: Runs
-    category: Ints
-    score: NDArray[np.float32]
+    runs: Runs  # the pixels of each; they do not overlap
+    category: Ints  # (n,) the category id of each
+    score: NDArray[np.float32]  # (n,) float32, how probable its pixels are, 0 to 1
 
     def __len__(self) -> int:
         return len(self.category)
@@ -142,9 +135,13 @@ def prediction_path(folder: Path, kind: str, row: int) -> Path:
 def replace_file(path: Path, content: bytes) -> None:
     """Write a file such that it is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.part")
-    unfinished.write_bytes(content)
-    unfinished.replace(path)
+    unfinished_path(path).write_bytes(content)
+    unfinished_path(path).replace(path)
+
+
+def unfinished_path(path: Path) -> Path:
+    """Where a file is until it is whole."""
+    return path.with_name(f".{path.name}.part")
 
 
 def is_predicted(folder: Path, row: int, whats: Sequence[str]) -> bool:

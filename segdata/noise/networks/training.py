@@ -34,12 +34,19 @@ from segdata.noise.networks.crops import (
     choose_crops,
     make_crops,
 )
-from segdata.noise.networks.heads import label_doubt, segmentation_loss, typical_doubt
 from segdata.noise.networks.images import ImageCache
-from segdata.noise.networks.network import build_network, free_memory, half_precision, logits, precision
-from segdata.noise.networks.plan import TrainingPlan
+from segdata.noise.networks.network import (
+    build_network,
+    free_memory,
+    half_precision,
+    label_doubt,
+    logits,
+    precision,
+    segmentation_loss,
+    typical_doubt,
+)
+from segdata.noise.networks.plan import Settings, TrainingPlan
 from segdata.noise.networks.prediction import ChannelLegend, predict
-from segdata.noise.networks.settings import Settings
 
 _EDGE_WEIGHTS = (1.0, 1.0, 2.0)  # neither, inside, edge
 _HELD_CROPS = 32  # crops that the network is judged by
@@ -51,26 +58,17 @@ _CHECKPOINT_SECONDS = 30.0  # between checkpoints
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """A network's training: its data, weights and files.
-
-    Attributes
-    ----------
-    rows : images
-    held : images whose crops judge the network during training; may be empty
-    weights : (K,) float32 of the categories in the loss
-    seed : of this network
-    path : of the checkpoint
-    """
+    """A network's training: its data, weights and files."""
 
     labels: CropLabels
     pictures: ImageCache
     places: SegmentCentres
-    rows: Ints
-    held: Ints
-    weights: Tensor
+    rows: Ints  # images
+    held: Ints  # images whose crops judge the network during training; may be empty
+    weights: Tensor  # (K,) float32 of the categories in the loss
     plan: TrainingPlan
-    seed: int
-    path: Path
+    seed: int  # of this network
+    path: Path  # of the checkpoint
     device: torch.device
     jobs: int = 0
     seconds: float = _CHECKPOINT_SECONDS
@@ -102,31 +100,128 @@ def train(task: TrainingTask, model: nn.Module, report: Callable[[int], None], p
 
     `report` is called with the number of steps done. Raises SegdataError where not even one crop fits into memory.
     """
-    plan = task.plan
-    averaged = AveragedModel(model, avg_fn=_weight_average(_decay(plan.steps)), use_buffers=True)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay)
-    scaler = torch.amp.GradScaler(task.device.type, enabled=half_precision(task.device) is torch.float16)
-    state = _restore(task, model, averaged, optimiser, scaler)
-    if not state.at_once:
-        state.at_once = _crops_at_once(task, model)
-    places, saved, began = task.places.among(task.rows), time.monotonic(), time.monotonic()
-    for choice, windows in _batches(task, places, state.step, pace):
-        _step(task, model, optimiser, scaler, state, (choice, windows))
-        averaged.update_parameters(model)
-        state.step += 1
-        pace.crops += plan.batch
-        check = state.step % max(plan.steps // plan.checks, 1) == 0 or state.step == plan.steps
-        if check:
-            _check(task, averaged.module, state)
-        stop = len(task.held) > 0 and state.stale >= plan.patience and state.step >= plan.steps // 2
-        if check or time.monotonic() - saved >= task.seconds:
-            _save(task, model, averaged, optimiser, scaler, state)
-            saved = time.monotonic()
-        report(plan.steps if stop else state.step)
-        if stop:
-            break
-    pace.seconds += time.monotonic() - began
-    return state.weights if state.weights is not None else _copy_weights(averaged.module)
+    return _Training(task, model).run(report, pace)
+
+
+class _Training:
+    """A network while it is trained: `state` and what it is trained with, all of which goes into checkpoints."""
+
+    def __init__(self, task: TrainingTask, model: nn.Module) -> None:
+        plan = task.plan
+        decay = 1 - 1 / max(min(_AVERAGE, plan.steps // 10), 1)
+
+        def mix(average: Tensor, value: Tensor, n: Tensor | int) -> Tensor:
+            return torch.lerp(average, value, 1 - decay) if average.is_floating_point() else value
+
+        self.task, self.model = task, model
+        self.averaged = AveragedModel(model, avg_fn=mix, use_buffers=True)
+        self.optimiser = torch.optim.AdamW(model.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay)
+        self.scaler = torch.amp.GradScaler(task.device.type, enabled=half_precision(task.device) is torch.float16)
+        self.parts: dict[str, Any] = {  # Any: all have state_dict
+            "model": model, "averaged": self.averaged, "optimiser": self.optimiser, "scaler": self.scaler
+        }  # fmt: skip
+        self.state = _TrainingState()
+        checkpoint = network.load_checkpoint(task.path, task.device)
+        if checkpoint is not None:
+            for name, part in self.parts.items():
+                part.load_state_dict(checkpoint[name])
+            self.state = _TrainingState(**checkpoint["progress"])
+        if not self.state.at_once:
+            self.state.at_once = _crops_at_once(task, model)
+
+    def run(self, report: Callable[[int], None], pace: TrainingPace) -> dict[str, Tensor]:
+        """All steps that are left; see `train`."""
+        task, plan, state = self.task, self.task.plan, self.state
+        places, saved, began = task.places.among(task.rows), time.monotonic(), time.monotonic()
+        for choice, windows in _batches(task, places, state.step, pace):
+            self._step(choice, windows)
+            self.averaged.update_parameters(self.model)
+            state.step += 1
+            pace.crops += plan.batch
+            check = state.step % max(plan.steps // plan.checks, 1) == 0 or state.step == plan.steps
+            if check:
+                self._check()
+            stop = len(task.held) > 0 and state.stale >= plan.patience and state.step >= plan.steps // 2
+            if check or time.monotonic() - saved >= task.seconds:
+                states = {name: part.state_dict() for name, part in self.parts.items()}
+                network.save_checkpoint(task.path, states | {"progress": vars(state)})
+                saved = time.monotonic()
+            report(plan.steps if stop else state.step)
+            if stop:
+                break
+        pace.seconds += time.monotonic() - began
+        return state.weights if state.weights is not None else _copy_weights(self.averaged.module)
+
+    def _step(self, choice: CropChoice, windows: CropWindows) -> None:
+        """One step of the optimiser, again with fewer crops at once where memory is short."""
+        task, state = self.task, self.state
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(state.step, task.plan)
+        self.model.train()
+        while True:
+            self.optimiser.zero_grad(set_to_none=True)
+            try:
+                with torch.random.fork_rng(devices=[task.device] if task.device.type == "cuda" else []):
+                    torch.manual_seed(task.seed * 1_000_003 + state.step)  # of dropout
+                    self._add_gradients(choice, windows)
+                break
+            except torch.OutOfMemoryError as error:
+                if state.at_once == 1:
+                    raise SegdataError(
+                        f"one crop of {task.plan.crop} px does not fit into the memory of {task.device}; "
+                        "choose a smaller crop or width, or another device"
+                    ) from error
+                state.at_once = -(-state.at_once // 2)
+            self.optimiser.zero_grad(set_to_none=True)
+            if task.device.type == "cuda":
+                torch.cuda.empty_cache()
+        self.scaler.unscale_(self.optimiser)
+        nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+
+    def _add_gradients(self, choice: CropChoice, windows: CropWindows) -> None:
+        """Add up the gradients of a batch, some crops at a time."""
+        task, at_once = self.task, self.state.at_once
+        images, targets = make_crops(windows, choice, task.plan, task.device)
+        for first in range(0, len(images), at_once):
+            part = slice(first, first + at_once)
+            with precision(task.device):
+                output, outlined = logits(self.model, images[part])
+            loss = segmentation_loss(output, targets.categories[part], task.weights, task.plan)
+            if outlined is not None and targets.contours is not None:
+                edges = torch.tensor(_EDGE_WEIGHTS, device=task.device)
+                loss = loss + segmentation_loss(outlined, targets.contours[part], edges, task.plan)
+            share = loss * (len(output) / len(images))
+            self.scaler.scale(share).backward()  # type: ignore[no-untyped-call]  # torch has no type for it
+
+    def _check(self) -> None:
+        """Judge the averaged network by crops of the images held out, and keep it where it is the best so far."""
+        task, state, model = self.task, self.state, self.averaged.module
+        if not len(task.held):
+            return
+        model.eval()
+        doubts: list[Tensor] = []
+        edges: list[Tensor] = []
+        places = task.places.among(task.held)
+        with torch.inference_mode():
+            for first in range(0, _HELD_CROPS, state.at_once):
+                rng = np.random.default_rng([task.seed, 2**31 + first])
+                n = min(state.at_once, _HELD_CROPS - first)
+                choice = choose_crops(rng, task.held, places, task.labels.maps, task.plan, n, vary=False)
+                windows = task.labels.windows(choice, task.pictures, task.plan, vary=False)
+                images, targets = make_crops(windows, choice, task.plan, task.device)
+                with precision(task.device):
+                    output, outlined = logits(model, images)
+                doubts.append(label_doubt(output, targets.categories))
+                if outlined is not None and targets.contours is not None:
+                    edges.append(label_doubt(outlined, targets.contours))
+        doubt = float(np.mean([typical_doubt(torch.cat(parts)) for parts in (doubts, edges) if parts]))
+        state.history.append(doubt)
+        if doubt < state.best:
+            state.best, state.stale, state.weights = doubt, 0, _copy_weights(model)
+        elif not math.isnan(doubt):
+            state.stale += 1
 
 
 def learning_rate(step: int, plan: TrainingPlan) -> float:
@@ -149,7 +244,10 @@ def _batches(
         choice = choose_crops(rng, task.rows, places, task.labels.maps, task.plan, task.plan.batch)
         return choice, task.labels.windows(choice, task.pictures, task.plan, vary=True)
 
-    threads = 1 if task.device.type == "cpu" else min(n_threads(task.jobs), _most_threads(task.plan))
+    # So many threads that the batches which they keep ready, two each, take a tenth of the memory.
+    n_bytes = 2 * task.plan.batch * task.plan.channels * int(WINDOW * task.plan.crop) ** 2  # of a batch of 16 bits
+    most = int(np.clip(task.plan.memory // (20 * n_bytes), 1, 16))
+    threads = 1 if task.device.type == "cpu" else min(n_threads(task.jobs), most)
     ready = run_ordered(batch, range(first, task.plan.steps), threads)
     while True:
         since = time.monotonic()
@@ -158,97 +256,6 @@ def _batches(
         if ready_batch is None:
             return
         yield ready_batch
-
-
-def _most_threads(plan: TrainingPlan) -> int:
-    """So many that the batches which they keep ready, two each, take a tenth of the memory."""
-    batch = 2 * plan.batch * plan.channels * int(WINDOW * plan.crop) ** 2  # bytes, of 16 bits
-    return int(np.clip(plan.memory // (20 * batch), 1, 16))
-
-
-def _step(
-    task: TrainingTask,
-    model: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-    state: _TrainingState,
-    batch: tuple[CropChoice, CropWindows],
-) -> None:
-    """One step of the optimiser, again with fewer crops at once where memory is short."""
-    for group in optimiser.param_groups:
-        group["lr"] = learning_rate(state.step, task.plan)
-    model.train()
-    while True:
-        optimiser.zero_grad(set_to_none=True)
-        try:
-            with torch.random.fork_rng(devices=[task.device] if task.device.type == "cuda" else []):
-                torch.manual_seed(task.seed * 1_000_003 + state.step)  # of dropout
-                _gradients(task, model, scaler, state.at_once, batch)
-            break
-        except torch.OutOfMemoryError as error:
-            if state.at_once == 1:
-                raise SegdataError(
-                    f"one crop of {task.plan.crop} px does not fit into the memory of {task.device}; "
-                    "choose a smaller crop or width, or another device"
-                ) from error
-            state.at_once = -(-state.at_once // 2)
-        optimiser.zero_grad(set_to_none=True)
-        if task.device.type == "cuda":
-            torch.cuda.empty_cache()
-    scaler.unscale_(optimiser)
-    nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-    scaler.step(optimiser)
-    scaler.update()
-
-
-def _gradients(
-    task: TrainingTask,
-    model: nn.Module,
-    scaler: torch.amp.GradScaler,
-    at_once: int,
-    batch: tuple[CropChoice, CropWindows],
-) -> None:
-    """Add up the gradients of a batch, `at_once` crops at a time."""
-    choice, windows = batch
-    images, targets = make_crops(windows, choice, task.plan, task.device)
-    for first in range(0, len(images), at_once):
-        part = slice(first, first + at_once)
-        with precision(task.device):
-            output, outlined = logits(model, images[part])
-        loss = segmentation_loss(output, targets.categories[part], task.weights, task.plan)
-        if outlined is not None and targets.contours is not None:
-            edges = torch.tensor(_EDGE_WEIGHTS, device=task.device)
-            loss = loss + segmentation_loss(outlined, targets.contours[part], edges, task.plan)
-        part_of_it = loss * (len(output) / len(images))
-        scaler.scale(part_of_it).backward()  # type: ignore[no-untyped-call]  # torch has no type for it
-
-
-def _check(task: TrainingTask, model: nn.Module, state: _TrainingState) -> None:
-    """Judge the averaged network by crops of the images held out, and keep it where it is the best so far."""
-    if not len(task.held):
-        return
-    model.eval()
-    doubts: list[Tensor] = []
-    edges: list[Tensor] = []
-    places = task.places.among(task.held)
-    with torch.inference_mode():
-        for first in range(0, _HELD_CROPS, state.at_once):
-            rng = np.random.default_rng([task.seed, 2**31 + first])
-            n = min(state.at_once, _HELD_CROPS - first)
-            choice = choose_crops(rng, task.held, places, task.labels.maps, task.plan, n, vary=False)
-            windows = task.labels.windows(choice, task.pictures, task.plan, vary=False)
-            images, targets = make_crops(windows, choice, task.plan, task.device)
-            with precision(task.device):
-                output, outlined = logits(model, images)
-            doubts.append(label_doubt(output, targets.categories))
-            if outlined is not None and targets.contours is not None:
-                edges.append(label_doubt(outlined, targets.contours))
-    doubt = float(np.mean([typical_doubt(torch.cat(parts)) for parts in (doubts, edges) if parts]))
-    state.history.append(doubt)
-    if doubt < state.best:
-        state.best, state.stale, state.weights = doubt, 0, _copy_weights(model)
-    elif not math.isnan(doubt):
-        state.stale += 1
 
 
 def _crops_at_once(task: TrainingTask, model: nn.Module) -> int:
@@ -271,58 +278,8 @@ def _crops_at_once(task: TrainingTask, model: nn.Module) -> int:
     return int(np.clip(free // max(n_bytes, 1), 1, task.plan.batch))  # two crops' values; their gradients are as many
 
 
-def _restore(
-    task: TrainingTask,
-    model: nn.Module,
-    averaged: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-) -> _TrainingState:
-    """Where the checkpoint was, put into model and optimiser; the beginning without one."""
-    state = network.load_checkpoint(task.path, task.device)
-    if state is None:
-        return _TrainingState()
-    model.load_state_dict(state["model"])
-    averaged.load_state_dict(state["averaged"])
-    optimiser.load_state_dict(state["optimiser"])
-    scaler.load_state_dict(state["scaler"])
-    return _TrainingState(**state["progress"])
-
-
-def _save(
-    task: TrainingTask,
-    model: nn.Module,
-    averaged: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-    state: _TrainingState,
-) -> None:
-    parts: dict[str, Any] = {
-        "model": model,
-        "averaged": averaged,
-        "optimiser": optimiser,
-        "scaler": scaler,
-    }  # Any: all have state_dict
-    network.save_checkpoint(
-        task.path, {name: part.state_dict() for name, part in parts.items()} | {"progress": vars(state)}
-    )
-
-
 def _copy_weights(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
-
-
-def _weight_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
-    """The new average of the one so far and the present value; whole numbers are as they are now."""
-
-    def mix(average: Tensor, value: Tensor, n: Tensor | int) -> Tensor:
-        return torch.lerp(average, value, 1 - decay) if average.is_floating_point() else value
-
-    return mix
-
-
-def _decay(steps: int) -> float:
-    return 1 - 1 / max(min(_AVERAGE, steps // 10), 1)
 
 
 _HELD_SHARE, _HELD_MOST, _HELD_LEAST = 0.1, 16, 10  # images that judge; below 10 images all are trained on
@@ -333,28 +290,19 @@ Tell = Callable[[str, int, int], None]
 
 @dataclass
 class FoldRun:
-    """Everything that the folds of a run share.
-
-    Attributes
-    ----------
-    pictures : reduced as planned
-    fold_of : (n_images,) the fold that an image is left out with
-    taught : (n_images,) whether an image is learned from, unless it is left out
-    classes : (K - 1,) the classes of `maps` that channels 1, 2, … stand for
-    pace : how fast the training went
-    """
+    """Everything that the folds of a run share."""
 
     maps: LabelMaps
-    pictures: ImageCache
+    pictures: ImageCache  # reduced as planned
     tables: Tables
-    fold_of: Ints
-    taught: NDArray[np.bool_]
-    classes: Ints
+    fold_of: Ints  # (n_images,) the fold that an image is left out with
+    taught: NDArray[np.bool_]  # (n_images,) whether an image is learned from, unless it is left out
+    classes: Ints  # (K - 1,) the classes of `maps` that channels 1, 2, … stand for
     plan: TrainingPlan
     settings: Settings
     folder: Path
     device: torch.device
-    pace: TrainingPace = field(default_factory=TrainingPace)
+    pace: TrainingPace = field(default_factory=TrainingPace)  # how fast the training went
 
     def fold(self, number: int, rows: Ints, tell: Tell) -> None:
         """Train the networks of a fold, and predict the images `rows`; what is done already is not done again."""
@@ -363,18 +311,11 @@ class FoldRun:
             torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
         models = [self._member(number, member, position, tell) for member in range(self.plan.members)]
         legend = ChannelLegend(np.array(self.maps.classes, np.int64)[self.classes], self._is_thing()[self.classes])
-        total = len(rows)
-        predict(
-            models,
-            rows,
-            self.maps,
-            self.pictures,
-            self.plan,
-            legend,
-            self.folder,
-            lambda done: tell(f"predict {position}", done, total),
-            self.settings.jobs,
-        )
+
+        def report(done: int) -> None:
+            tell(f"predict {position}", done, len(rows))
+
+        predict(models, rows, self.maps, self.pictures, self.plan, legend, self.folder, report, self.settings.jobs)
 
     def tidy(self) -> None:
         """Delete what only an unfinished run needs; the trained networks stay."""
@@ -403,18 +344,9 @@ class FoldRun:
         learned = np.setdiff1d(rows, held_rows)
         weights = _category_weights(self._reduced, learned, channel, self.plan.categories).to(self.device)
         places = SegmentCentres.of(self.tables, self.plan.scale)
+        jobs, device = self.settings.jobs, self.device
         return TrainingTask(
-            labels,
-            self.pictures,
-            places,
-            learned,
-            held_rows,
-            weights,
-            self.plan,
-            seed,
-            path,
-            self.device,
-            self.settings.jobs,
+            labels, self.pictures, places, learned, held_rows, weights, self.plan, seed, path, device, jobs
         )
 
     @cached_property

@@ -18,8 +18,7 @@ from segdata.noise.networks.crops import (
     paint_segments,
 )
 from segdata.noise.networks.images import ImageCache
-from segdata.noise.networks.plan import DataFacts, TrainingPlan, plan_for
-from segdata.noise.networks.settings import Settings
+from segdata.noise.networks.plan import DataFacts, Settings, TrainingPlan, plan_for
 
 CPU = torch.device("cpu")
 TAXONOMY = Taxonomy(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch.nn import functional
 
-from segdata.noise.networks.heads import instances_of, label_doubt, segmentation_loss, training_targets, typical_doubt
+from segdata.noise.networks.network import instances_of, label_doubt, segmentation_loss, training_targets, typical_doubt
 from segdata.noise.networks.plan import TrainingPlan
 from segdata.noise.networks.predictions import EDGE
 

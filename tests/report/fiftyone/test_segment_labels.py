@@ -11,9 +11,8 @@ from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco
 
 from segdata.core.finding import Correction
-from segdata.noise.networks.plan import DataFacts, plan_for
+from segdata.noise.networks.plan import DataFacts, Settings, plan_for
 from segdata.noise.networks.predictions import Predictions, prediction_path
-from segdata.noise.networks.settings import Settings
 from segdata.report.fiftyone.fields import label_document
 from segdata.report.fiftyone.segment_labels import disagreement_share
 from tests.report.fiftyone.drawn import CAR, ROAD, gap, load, made, noise
