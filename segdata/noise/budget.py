@@ -24,9 +24,8 @@ class Strata:
     """Items in strata of like probability."""
 
     of: Ints  # (n,) the stratum of each item, from 0, the least probable first
-    # size, draw: (H,) the number of items, and the number to draw
-    size: Ints
-    draw: Ints
+    size: Ints  # (H,) the number of items
+    draw: Ints  # (H,) the number to draw
 
     @staticmethod
     def of_probability(probability: Floats, n_drawn: int) -> "Strata":

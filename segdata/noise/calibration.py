@@ -22,11 +22,9 @@ _MAX_STEPS = 50
 class LogisticModel:
     """Logistic regression."""
 
-    # centre, scale: (F,) of the features
-    centre: Floats
+    centre: Floats  # (F,) of the features
     scale: Floats
-    # weight, bias: (F,) and one number
-    weight: Floats
+    weight: Floats  # (F,)
     bias: float
 
     def margin(self, x: Floats) -> Floats:

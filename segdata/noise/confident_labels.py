@@ -28,11 +28,9 @@ _MIN_INSTANCE_IOU = 0.5  # IoU from which on a predicted instance is one that wa
 class PrecisionTally:
     """How often a model was right, by category and confidence, and how much that differs between images."""
 
-    # right, seen: (K, BINS) of how many from each confidence on, which goes from 0 to 1
-    right: Floats
-    seen: Floats
-    # rr, rs, ss: (K, BINS) sums over images of the products of these
-    rr: Floats
+    right: Floats  # (K, BINS) how many were right from each confidence on, which goes from 0 to 1
+    seen: Floats  # (K, BINS) how many there were
+    rr: Floats  # (K, BINS) sums over images of the products of these
     rs: Floats
     ss: Floats
     enough: int

@@ -84,9 +84,8 @@ def _ratio(a: Floats, b: Floats) -> Floats:
 class EvaluatedRanking:
     """Candidates with scores, and the known errors."""
 
-    # score, image: (n,) of the candidates
-    score: Floats
-    image: Ints
+    score: Floats  # (n,) of the candidates
+    image: Ints  # (n,) of each candidate
     mistake: Ints  # (n,) the error that each is about; -1: none
     mistake_type: Sequence[str]  # (e,) of all errors, as names
     mistake_image: Ints  # (e,)

@@ -395,8 +395,7 @@ _MIN_GAIN, _GAIN_FACTOR = 0.06, 4
 class Alignment:
     """Where all labels of an image fit best."""
 
-    # right, down: pixels by which they would have to move
-    right: int = 0
+    right: int = 0  # pixels by which they would have to move
     down: int = 0
     gain: float = 0.0  # the gain of it: 0 nothing, 1 as much as the labels gain by their position over a random one
     by: tuple[float, ...] = ()  # (K,) the part of each category in the gain

@@ -21,9 +21,8 @@ class SegmentDepths:
     pixels: SegmentPixels  # of the segments themselves
     # (p,) of each: 1 at the outline, plus the distance from there, in pixels. The image's frame is no outline
     depth: Floats
-    # near, further: the runs of the segments with all pixels at most 2 px, and 4 px, around them
-    near: Runs
-    further: Runs
+    near: Runs  # the runs of the segments with all pixels at most 2 px around them
+    further: Runs  # the same with 4 px
 
     @staticmethod
     def of(segments: SegmentSet) -> "SegmentDepths":

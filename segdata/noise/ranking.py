@@ -61,13 +61,11 @@ class ImageFeatures:
     """One image's candidates and their features, without the pixels of the prediction."""
 
     found: ImageCandidates  # the candidates
-    # given, corrupted: the features of annotated candidates and of regions, as given and with injected mistakes
-    given: tuple[FeatureTable, FeatureTable]
-    corrupted: tuple[FeatureTable, FeatureTable]
+    given: tuple[FeatureTable, FeatureTable]  # of annotated candidates, and of regions
+    corrupted: tuple[FeatureTable, FeatureTable]  # the same with injected errors
     kinds: Ints  # (e,) of the injected mistakes, rows of `KINDS`
-    # shared, either: (K,) pixels where a category was given and is seen, and where it was or is
-    shared: Ints
-    either: Ints
+    shared: Ints  # (K,) pixels where a category is both given and seen
+    either: Ints  # (K,) where it is one of them
     softmin: float  # how good the labels of the image look, from 0 to 1, see `softmin`
     names: tuple[tuple[str, ...], tuple[str, ...]]  # of the features, of annotated candidates and of regions
     believed: Ints  # the category that the model sees in each annotated candidate

@@ -133,8 +133,7 @@ class SegmentSet:
     runs: Runs  # their pixels; owners count from 0
     category: Ints  # (n,) rows of a model's categories, from 1; `VOID`: to be left out; no segment is `UNLABELLED`
     score: Floats  # (n,) confidence, from 0 to 1
-    # height, width: of the image, in pixels
-    height: int
+    height: int  # of the image, in pixels
     width: int
 
     def __len__(self) -> int:

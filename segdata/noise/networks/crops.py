@@ -26,11 +26,9 @@ _JITTER = 0.2  # of contrast and brightness
 class SegmentCentres:
     """Where the segments are that crops are centred on."""
 
-    # image, category: (n_segments,)
-    image: Ints
-    category: Ints
-    # x, y: (n_segments,) the middle, in pixels
-    x: Ints
+    image: Ints  # (n_segments,)
+    category: Ints  # (n_segments,)
+    x: Ints  # (n_segments,) the middle, in pixels
     y: Ints
 
     @staticmethod
@@ -54,16 +52,13 @@ class CropChoice:
     """Where a batch of crops is, and how each is varied; all (B,)."""
 
     image: Ints  # row
-    # x, y: the middle, in pixels
-    x: Ints
+    x: Ints  # the middle, in pixels
     y: Ints
-    # scale, turn: enlargement, and angle in radians
-    scale: NDArray[np.float32]
-    turn: NDArray[np.float32]
+    scale: NDArray[np.float32]  # enlargement
+    turn: NDArray[np.float32]  # angle in radians
     mirrored: NDArray[np.bool_]  # left to right
-    # contrast, brightness: a factor, and what is added
-    contrast: NDArray[np.float32]
-    brightness: NDArray[np.float32]
+    contrast: NDArray[np.float32]  # a factor
+    brightness: NDArray[np.float32]  # what is added
 
 
 def choose_crops(
@@ -110,15 +105,13 @@ class CropWindows:
     """What a batch of crops is made from, as it goes to the device: B windows of S x S pixels, and the runs in them."""
 
     pixels: list[ChannelArray | None]  # B windows (C, S, S), as the files have them; None where an image cannot be read
-    # low, high: (B, C) what becomes 0 and 1
-    low: NDArray[np.float32]
-    high: NDArray[np.float32]
+    low: NDArray[np.float32]  # (B, C) what becomes 0
+    high: NDArray[np.float32]  # (B, C) what becomes 1
     size: int  # S
     inside: Ints  # (B, 4) which columns from, to, and rows from, to, of a window are within its image
-    # start, length, owner: (n_runs,) in the windows one after the other, column by column; owners count from 1
-    start: Ints
+    start: Ints  # (n_runs,) in the windows one after the other, column by column
     length: Ints
-    owner: Ints
+    owner: Ints  # from 1
     classes: Ints  # (B, n) the class of each owner, as `segdata.noise.networks.network.training_targets` wants it
     things: Ints  # (B, n) likewise
 

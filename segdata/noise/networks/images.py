@@ -29,9 +29,8 @@ class DecodedImage:
     """An image as its file has it, and what becomes 0 and 1 in it."""
 
     pixels: ChannelArray  # (C, height, width)
-    # low, high: (C,)
-    low: Floats
-    high: Floats
+    low: Floats  # (C,) what becomes 0
+    high: Floats  # (C,) what becomes 1
 
 
 class ImageCache:

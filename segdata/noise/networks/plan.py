@@ -135,19 +135,12 @@ def _load_file(path: Path) -> ModuleType:
 
 @dataclass(frozen=True, slots=True)
 class StageProgress:
-    """How far it is.
+    """How far it is."""
 
-    Attributes
-    ----------
-    what : ``train 1 of 3``, ``predict 1 of 3``, ``look``, ``correct``
-    done, total : steps or images
-    seconds_left : of this stage, as it went so far; NaN: not known yet
-    """
-
-    what: str
-    done: int
+    what: str  # ``train 1 of 3``, ``predict 1 of 3``, ``look``, ``correct``
+    done: int  # steps or images
     total: int
-    seconds_left: float
+    seconds_left: float  # of this stage, as it went so far; NaN: not known yet
 
 
 def ignore_progress(stage: StageProgress) -> None:
@@ -217,11 +210,9 @@ _FEW_IMAGES = 60  # images, below which more folds leave each network more of th
 class DataFacts:
     """What the plan depends on."""
 
-    # n_images, n_units: images that are trained on, and groups of them that are not separated
-    n_images: int
-    n_units: int
-    # height, width: in pixels, the median image's; and the largest image's
-    height: int
+    n_images: int  # images that are trained on
+    n_units: int  # groups of them that are not separated
+    height: int  # in pixels, the median image's
     width: int
     largest: tuple[int, int]
     channels: int  # of the images
@@ -236,16 +227,7 @@ class DataFacts:
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """What training and prediction do. `str` explains each choice in words; units as in `Settings`.
-
-    Attributes
-    ----------
-    crop, tile : of images reduced by `scale`, in pixels; tile: (height, width) of what is predicted at once
-    checks : how often the network is looked at during training
-    least_area : in pixels, of predicted instances
-    memory : bytes for images and activations
-    why : name of an attribute -> why it has its value
-    """
+    """What training and prediction do. `str` explains each choice in words; units as in `Settings`."""
 
     folds: int
     members: int
@@ -254,11 +236,11 @@ class TrainingPlan:
     instances: bool
     width: int
     depth: int
-    crop: int
-    tile: tuple[int, int]
+    crop: int  # in pixels of images reduced by `scale`
+    tile: tuple[int, int]  # (height, width) of what is predicted at once, in the same pixels
     batch: int
     steps: int
-    checks: int
+    checks: int  # how often the network is looked at during training
     patience: int
     learning_rate: float
     loss: PixelLoss
@@ -268,13 +250,13 @@ class TrainingPlan:
     weight_decay: float
     rotate: bool
     flips: int
-    least_area: int
+    least_area: int  # in pixels, of predicted instances
     seed: int
     device: str
-    memory: int
+    memory: int  # bytes for images and activations
     scale: float = 1.0
     encoder: Literal["convolutions", "efficientnet-lite0"] = "convolutions"
-    why: tuple[tuple[str, str], ...] = ()
+    why: tuple[tuple[str, str], ...] = ()  # name of an attribute -> why it has its value
 
     def __str__(self) -> str:
         return "\n".join(f"{name} {value}: {reason}" for name, value, reason in self.told())

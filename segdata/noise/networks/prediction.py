@@ -36,8 +36,7 @@ class ChannelLegend:
 class PredictedTile:
     """A part of an image that is predicted at once: the part that networks see, and the part that is written."""
 
-    # top, left: of the part that networks see, in pixels
-    top: int
+    top: int  # of the part that networks see, in pixels
     left: int
     kept: tuple[int, int, int, int]  # (y from, y to, x from, x to) in the image; tiles share no pixel of these
 

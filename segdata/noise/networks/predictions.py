@@ -33,28 +33,16 @@ class PredictedInstances:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What was predicted for each image by networks that were not trained on it.
+    """What was predicted for each image by networks that were not trained on it."""
 
-    Attributes
-    ----------
-    folder : where the files are
-    image_ids : (n_images,) in the order of the dataset
-    categories : (K - 1,) the category ids that channels 1, 2, … stand for; channel 0: unlabelled
-    fold : (n_images,) the fold that an image was left out with
-    usable : (n_images,) whether there is a prediction
-    plan : how it was trained
-    notes : what a reader of the results must know
-    defects : images that could not be read
-    """
-
-    folder: Path
-    image_ids: tuple[str, ...]
-    categories: tuple[int, ...]
-    fold: Ints = field(repr=False)
-    usable: NDArray[np.bool_] = field(repr=False)
-    plan: TrainingPlan
-    notes: tuple[str, ...] = ()
-    defects: tuple[Defect, ...] = ()
+    folder: Path  # where the files are
+    image_ids: tuple[str, ...]  # (n_images,) in the order of the dataset
+    categories: tuple[int, ...]  # (K - 1,) the category ids that channels 1, 2, … stand for; channel 0: unlabelled
+    fold: Ints = field(repr=False)  # (n_images,) the fold that an image was left out with
+    usable: NDArray[np.bool_] = field(repr=False)  # (n_images,) whether there is a prediction
+    plan: TrainingPlan  # how it was trained
+    notes: tuple[str, ...] = ()  # what a reader of the results must know
+    defects: tuple[Defect, ...] = ()  # images that could not be read
 
     def __len__(self) -> int:
         return len(self.image_ids)
