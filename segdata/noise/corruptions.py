@@ -4,13 +4,15 @@ No clean labels are needed: most labels are taken to be right, and corrupted one
 the segment and a severity: a segment's radius is that of the disc of the same area.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
-from segdata.core.runs import Ints, Runs, bounding_boxes
+from segdata.core import kernels
+from segdata.core.runs import Ints, Runs, bounding_boxes, expand_ranges
 from segdata.noise.candidates import MIN_PART_PIXELS, ImageCandidates
 from segdata.noise.error_types import KINDS, MULTI_PART_KINDS, TYPE_OF, CorruptionKind, ErrorType
 from segdata.noise.features import centres
@@ -238,29 +240,94 @@ def _dilate_outline(draft: _CorruptionDraft, rows: Ints, others: Ints, sign: int
 
 
 def _coarsen_outline(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:
-    """Draw polygons of few corners, by Douglas and Peucker (1973), Cartographica 10(2), 112-122."""
-    import cv2
-
+    """Draw polygons of few corners."""
+    given = draft.given
+    size = np.array([given.height]), np.array([given.width])
     pieces, changed_rows, sizes = [], [], []
     for row in rows.tolist():  # what is spoiled, not all segments
-        mask = _mask(draft, row)
-        tolerance = max(3.0, 0.35 * draft.severity * float(draft.given.radius[row]))
-        contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        canvas = np.zeros_like(mask)
-        cv2.fillPoly(canvas, [cv2.approxPolyDP(contour, tolerance, True) for contour in contours], 1)
-        if canvas.any() and (canvas != mask).any():
-            pixels = np.flatnonzero(canvas.T)
-            pieces.append(runs_of_ordered_pixels(pixels, np.zeros(len(pixels), np.int64), draft.given.height))
+        mask = given.row(row).mask()
+        tolerance = max(3.0, 0.35 * draft.severity * float(given.radius[row]))
+        outlines = _outer_rings(np.ascontiguousarray(mask.T, np.uint8))
+        rings = [_simplify_ring(ring, tolerance).astype(np.float64) for ring in outlines]
+        ends = np.cumsum([0, *(ring.size for ring in rings)], dtype=np.int64)
+        xy = np.concatenate(rings).ravel()
+        coarse = given.same_image(Runs(*kernels.draw_opencv(xy, ends, np.array([0, len(rings)]), *size)), 1).mask()
+        if coarse.any() and (coarse != mask).any():
+            pixels = np.flatnonzero(coarse)
+            pieces.append(runs_of_ordered_pixels(pixels, np.zeros(len(pixels), np.int64), given.height))
             changed_rows.append(row)
             sizes.append(tolerance)
     draft.note("coarse", np.array(changed_rows, np.int64), np.array(sizes))
     draft.changed.append((Runs.concatenate(pieces, [1] * len(pieces)), np.array(changed_rows, np.int64)))
 
 
-def _mask(draft: _CorruptionDraft, row: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
-    given = draft.given
-    segment = given.take(np.array([row]))
-    return np.ascontiguousarray(segment.painted(np.ones(1, np.int64), 0).reshape(given.width, given.height).T, np.uint8)
+def _outer_rings(mask: NDArray[np.uint8]) -> Iterator[Ints]:
+    """The border pixels (n, 2), x and y, of each part of a bitmap (height, width) that lies in no hole of another."""
+    corners, first, is_hole, parent = kernels.borders(mask)
+    for ring in np.flatnonzero(~is_hole & (parent < 0)).tolist():
+        corner = corners[first[ring] : first[ring + 1]].astype(np.int64)
+        step = np.roll(corner, -1, axis=0) - corner
+        length = np.maximum(np.abs(step).max(axis=1), 1)
+        number = expand_ranges(np.zeros(len(corner), np.int64), length)
+        yield np.repeat(corner, length, axis=0) + np.repeat(np.sign(step), length, axis=0) * number[:, None]
+
+
+def _simplify_ring(ring: Ints, tolerance: float) -> Ints:
+    """Some of the points (n, 2) of a ring: no point is further than the tolerance from the line that replaces it.
+
+    As OpenCV's approxPolyDP chooses them. Source: Douglas and Peucker (1973), Cartographica 10(2), 112-122.
+    """
+    n, start, other = len(ring), 0, 0
+    for _ in range(3):  # two points that are about furthest from each other
+        start = (start + other) % n
+        away = ((np.roll(ring, -start, axis=0) - ring[start]) ** 2).sum(axis=1)
+        other = int(away.argmax())
+    if away.max() <= tolerance**2:
+        return ring[[start]]
+    kept, other = [], (start + other) % n
+    pieces = [(other, start), (start, other)]
+    while pieces:
+        begin, end = pieces.pop()
+        between = (begin + 1 + np.arange((end - begin - 1) % n)) % n
+        line, beside = ring[end] - ring[begin], ring[between] - ring[begin]
+        square, along = line @ line, beside @ line
+        across = (beside[:, 1] * line[0] - beside[:, 0] * line[1]) ** 2  # times the square of the line, as all here
+        before, behind = (beside**2).sum(axis=1) * square, ((beside - line) ** 2).sum(axis=1) * square
+        distance = np.where(along < 0, before, np.where(along > square, behind, across))
+        if len(between) and distance.max() > tolerance**2 * square:
+            middle = int(between[distance.argmax()])
+            pieces += [(middle, end), (begin, middle)]
+        else:
+            kept.append(begin)
+    return _drop_straight(ring[kept], tolerance)
+
+
+def _drop_straight(ring: Ints, tolerance: float) -> Ints:
+    """The ring without points that lie nearly on the line from the one before to the one after, neither of them level.
+
+    One point after another is looked at; where one is dropped, the next one is kept.
+    """
+    points, n = ring.tolist(), len(ring)
+    kept: list[list[int]] = []
+    n_left, number = n, 0
+    before = points[-1]
+    while number < n and n_left > 2:
+        (x, y), (right, down) = points[number], points[(number + 1) % n]
+        if number + 1 == n and kept:
+            right, down = kept[0]
+        dx, dy = right - before[0], down - before[1]
+        across = (x - before[0]) * dy - (y - before[1]) * dx
+        ahead = (x - before[0]) * (right - x) + (y - before[1]) * (down - y)
+        if across**2 <= 0.5 * tolerance**2 * (dx * dx + dy * dy) and dx and dy and ahead >= 0:
+            n_left -= 1
+            before = [right, down]
+            kept.append(before)
+            number += 2
+        else:
+            before = [x, y]
+            kept.append(before)
+            number += 1
+    return np.array(kept + points[number:], np.int64)[:n_left]
 
 
 def _wobble_outline(draft: _CorruptionDraft, rows: Ints, others: Ints) -> None:

@@ -122,13 +122,15 @@ class FlagResult:
     def summary(self) -> FlagSummary:
         """Everything but the findings and the candidates, as the JSON report has it."""
         choices = () if self.plan is None else self.plan.told()
-        sample = self.sample and SampledReview(
-            images=self.sampled,
-            findings=self.sampled_findings,
-            stratum=tuple(self.sample.stratum.tolist()),
-            size=tuple(self.sample.size.tolist()),
-            labels=self.sampled_labels,
-        )
+        sample = None
+        if self.sample is not None:
+            sample = SampledReview(
+                images=self.sampled,
+                findings=self.sampled_findings,
+                stratum=tuple(self.sample.stratum.tolist()),
+                size=tuple(self.sample.size.tolist()),
+                labels=self.sampled_labels,
+            )
         return FlagSummary(
             predictions=self.predictions,
             notes=self.notes,

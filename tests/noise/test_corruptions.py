@@ -1,13 +1,17 @@
 """Mistakes made on purpose: each does what it says, and says what it did."""
 
+import cv2
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from segdata.core.runs import Runs
 from segdata.noise.candidates import find_candidates
 from segdata.noise.corruptions import (
     LEARNED_KINDS,
     CorruptionRates,
+    _outer_rings,
+    _simplify_ring,
     corrupt_labels,
     has_overlaps,
     match_corruptions,
@@ -150,3 +154,18 @@ def test_where_nothing_is_drawn_nothing_is_spoiled(things: np.ndarray) -> None:
     for kind in KINDS:
         new, truth = corrupt_labels(empty, things, CorruptionRates(1.0, (kind,)), np.random.default_rng(0))
         assert (len(new), len(truth)) == (0, 0)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_coarse_outlines_are_those_of_opencv(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    noise = rng.random((60, 80))
+    mask = ((noise if seed % 4 == 0 else gaussian_filter(noise, seed / 4)) > 0.5).astype(np.uint8)
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    rings = sorted(_outer_rings(mask), key=lambda ring: ring.tolist())
+    expected = sorted((contour[:, 0] for contour in contours), key=lambda ring: ring.tolist())
+    assert [ring.tolist() for ring in rings] == [ring.tolist() for ring in expected]
+    for ring in rings:
+        for tolerance in (0.7, 3.0, 8.0):
+            coarse = cv2.approxPolyDP(ring[:, None].astype(np.int32), tolerance, True)[:, 0]
+            assert _simplify_ring(ring, tolerance).tolist() == coarse.tolist()

@@ -1,5 +1,7 @@
 """Drawn segments and the depth of their pixels, beside masks."""
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from segdata.noise.neighbours import SegmentDepths
-from segdata.noise.segments import SegmentPixels, SegmentSet, overlaps, runs_of_pixels, segments_of_map
+from segdata.noise.segments import SegmentPixels, SegmentSet, distances_to, overlaps, runs_of_pixels, segments_of_map
 
 masks = arrays(bool, st.tuples(st.integers(1, 3), st.integers(3, 9), st.integers(3, 9)))
 maps = arrays(np.int64, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.integers(0, 2))
@@ -69,3 +71,12 @@ def test_the_frame_ends_no_segment() -> None:
     deep = SegmentDepths.of(drawn_of(np.ones((1, 4, 5), bool)))
     assert deep.rim.sum() == 0
     assert deep.depth.min() == pytest.approx(np.hypot(4, 5) + 1)
+
+
+def test_distances_are_the_same_without_opencv(monkeypatch: pytest.MonkeyPatch) -> None:
+    mask = ndimage.gaussian_filter(np.random.default_rng(0).random((60, 80)), 3) > 0.52
+    with_opencv = distances_to(mask)
+    assert with_opencv.max() > 5
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    np.testing.assert_allclose(distances_to(mask), with_opencv, rtol=1e-6)
+    np.testing.assert_array_equal(distances_to(np.zeros((3, 4), bool)), np.full((3, 4), 5.0))

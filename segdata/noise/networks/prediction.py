@@ -187,9 +187,9 @@ class _ImageWriter:
         ids, is_thing = self.legend.ids, self.legend.is_thing
         instances = instances_of(opened.categories, contours, ids, is_thing, self.plan.least_area)
         path = prediction_path(self.folder, "instances", opened.row)
-        runs = {"start": instances.runs.start, "length": instances.runs.length, "owner": instances.runs.owner}
+        runs, category, score = instances.runs, instances.category, instances.score
         with unfinished_path(path).open("wb") as npz:
-            np.savez(npz, **runs, category=instances.category, score=instances.score)
+            np.savez(npz, start=runs.start, length=runs.length, owner=runs.owner, category=category, score=score)
         unfinished_path(path).replace(path)
 
 
