@@ -22,7 +22,7 @@ from segdata.agreement.permutation import strata_differences
 from segdata.agreement.planning import plan_sample_sizes
 from segdata.agreement.repeatability import repeat_agreement
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.bootstrap import Floats
+from segdata.core.resampling import Floats
 from tests.generators.agreement_tables import CATEGORIES, simulate_two_annotators, tables_of_maps
 
 SCORES = ("iou", "dice", "pq", "sq", "rq", "f1", "kappa", "accuracy")

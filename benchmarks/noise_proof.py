@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.noise_sets import CHOSEN, opened, predicted, rates
 from benchmarks.noise_trial import Trial, corrected, seeded
-from segdata.core.bootstrap import bootstrap_interval
+from segdata.core.resampling import bootstrap_interval
 from segdata.noise.budget import expected_errors
 from segdata.noise.calibration import recalibrate
 from segdata.noise.corruptions import LEARNED_KINDS

@@ -20,9 +20,9 @@ from segdata.agreement.rates import exact_interval
 from segdata.agreement.results import Count, Number, Share, UndefinedShare
 from segdata.agreement.surface_distances import Tolerance
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.bootstrap import Floats
 from segdata.core.config import Gold
 from segdata.core.errors import SegdataError
+from segdata.core.resampling import Floats
 from segdata.core.runs import Ints
 from segdata.core.table import Table
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from segdata.agreement.permutation import shuffle_within_blocks
 from segdata.agreement.rates import wilson_interval
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.bootstrap import DRAWS, bootstrap_interval
 from segdata.core.executor import run_ordered
+from segdata.core.resampling import DRAWS, bootstrap_interval
 from segdata.core.runs import Ints, unique_inverse
 from segdata.core.statistics import benjamini_hochberg
 from segdata.core.table import Table

@@ -16,7 +16,7 @@ from segdata.agreement.rates import highest_unseen_rate
 from segdata.agreement.results import Score, UnchangedShare
 from segdata.agreement.scores import column_of
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.bootstrap import Floats
+from segdata.core.resampling import Floats
 from segdata.core.runs import Ints
 
 Flags = NDArray[np.bool_]

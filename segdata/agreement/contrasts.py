@@ -11,8 +11,8 @@ from segdata.agreement.permutation import DRAWS, exchange_test
 from segdata.agreement.results import PairContrast, Score
 from segdata.agreement.scores import WeightedSums, pair_value
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.bootstrap import Floats
 from segdata.core.errors import SegdataError
+from segdata.core.resampling import Floats
 from segdata.core.runs import Ints
 from segdata.core.statistics import benjamini_hochberg
 

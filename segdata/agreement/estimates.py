@@ -26,7 +26,7 @@ from segdata.agreement.scores import (
     values_by_category,
 )
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.bootstrap import DRAWS, ConfidenceInterval, Floats, Statistic, bootstrap_interval
+from segdata.core.resampling import DRAWS, ConfidenceInterval, Floats, Statistic, bootstrap_interval
 from segdata.core.runs import Ints
 
 POOLED_SCORES = tuple(name for name in PAIR_SCORES if name not in SIGNED_MEANS)
@@ -44,7 +44,7 @@ class Resampling:
     seed: int = 0
 
     def interval(self, statistic: Statistic, n: int, width: int = 1, support: Ints | None = None) -> ConfidenceInterval:
-        """See `segdata.core.bootstrap.bootstrap_interval`; all NaN where nothing can be drawn."""
+        """See `segdata.core.resampling.bootstrap_interval`; all NaN where nothing can be drawn."""
         if n == 0:
             value = np.full(statistic(np.zeros((1, 0))).shape[1:], np.nan)
             return ConfidenceInterval(value, value, value)

@@ -25,11 +25,11 @@ from segdata.agreement.metrics.panoptic_quality import panoptic_quality
 from segdata.agreement.panel import SIZES_CODE, Panel
 from segdata.agreement.results import Count, Number, Score
 from segdata.agreement.scores import weighted_mean
-from segdata.core.bootstrap import Floats
 from segdata.core.errors import SegdataError
 from segdata.core.executor import run_ordered
 from segdata.core.finding import Defect
 from segdata.core.profile import Task
+from segdata.core.resampling import Floats
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category
 

@@ -14,9 +14,9 @@ from segdata.agreement.estimates import PairAmounts, Resampling, category_scores
 from segdata.agreement.results import Score
 from segdata.agreement.surface_distances import CategoryTolerance, Tolerance
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.bootstrap import Floats
 from segdata.core.config import DISTANCES, Config, Gold, Metric, did_you_mean
 from segdata.core.errors import SettingError
+from segdata.core.resampling import Floats
 from segdata.core.rule_settings import CONFIG_FILE
 from segdata.core.runs import Ints
 from segdata.core.table import Table

@@ -21,8 +21,8 @@ from segdata.agreement.panel import Panel
 from segdata.agreement.results import Count, Score
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.batch import Batch, concatenate_batches, merge_images
-from segdata.core.bootstrap import Floats
 from segdata.core.config import Overlap
+from segdata.core.resampling import Floats
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segdata.core.bootstrap import Floats, Statistic
+from segdata.core.resampling import Floats, Statistic
 from segdata.core.runs import Ints
 
 DRAWS = 9999
@@ -100,7 +100,7 @@ def strata_differences(
 ) -> tuple[Floats, Floats]:
     """The values (n_strata, ...) of each stratum of n units, and the p-value (...) of their spread.
 
-    `statistic` takes weights (B, n), see `segdata.core.bootstrap`, `stratum` (n,) is counted from 0.
+    `statistic` takes weights (B, n), see `segdata.core.resampling`, `stratum` (n,) is counted from 0.
     Were strata of no account, the units of a `block` (n,) could as well be in each other's. The spread is the sum of
     squared differences to the strata's mean, each stratum weighted with its number of units: of means the F statistic
     of an analysis of variance. It is made from the values themselves, so that it serves kappa, alpha and panoptic

@@ -8,8 +8,8 @@ import numpy as np
 from segdata.agreement.estimates import DEFAULT_RESAMPLING, PairAmounts, PooledPairs, Resampling, between_persons
 from segdata.agreement.results import SampleSize
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.bootstrap import Floats, Statistic, interval_ends, least_clusters, resampled_values
 from segdata.core.errors import SegdataError
+from segdata.core.resampling import Floats, Statistic, interval_ends, least_clusters, resampled_values
 from segdata.core.runs import Ints
 
 CHECKS = 1000  # resamples that check a plan
@@ -93,7 +93,7 @@ def design_effect(sizes: Ints, correlation: float) -> float:
     """By how much more items a sample of clusters needs than one of single items, for the same interval.
 
     1 + (m - 1) * correlation, where m is the mean size of an item's cluster; `correlation` is that of two items of a
-    cluster, see `segdata.core.permutation_tests.intraclass_correlation`.
+    cluster, see `segdata.core.resampling.intraclass_correlation`.
     Source: Kish (1965), Survey Sampling, section 5.4; unequal sizes: Kish (1987), Statistical Design for Research.
 
     >>> design_effect(np.array([10, 10]), 0.5), design_effect(np.array([1, 1, 1]), 0.9)

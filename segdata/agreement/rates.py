@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from segdata.core.bootstrap import Floats
+from segdata.core.resampling import Floats
 
 
 def wilson_interval(hits: Floats, of: Floats, confidence: float = 0.95) -> tuple[Floats, Floats]:

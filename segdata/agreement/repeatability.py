@@ -10,7 +10,7 @@ from segdata.agreement.estimates import PairAmounts, Resampling, pair_scores
 from segdata.agreement.results import ProposedTolerance
 from segdata.agreement.scores import values_by_category, weighted_mean
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.bootstrap import Floats
+from segdata.core.resampling import Floats
 from segdata.core.runs import Ints
 from segdata.core.table import Table
 

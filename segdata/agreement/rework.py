@@ -11,7 +11,7 @@ from segdata.agreement.results import Count, Score, Share
 from segdata.agreement.scores import Flags, column_of
 from segdata.agreement.surface_distances import Tolerance
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.bootstrap import Floats
+from segdata.core.resampling import Floats
 from segdata.core.runs import Ints
 
 CORRECTED = " (corrected)"  # behind the name of who drew what was corrected

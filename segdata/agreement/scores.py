@@ -26,7 +26,7 @@ from segdata.agreement.metrics.surface_dice import surface_dice
 from segdata.agreement.metrics.surface_distance import symmetric_surface_distance
 from segdata.agreement.plugin import find_metric
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.bootstrap import Floats
+from segdata.core.resampling import Floats
 from segdata.core.runs import Ints
 from segdata.core.table import Column, Table
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from segdata.agreement.estimates import Resampling
 from segdata.agreement.permutation import shuffle_within_blocks
 from segdata.agreement.results import Count, Number, UndefinedShare
-from segdata.core.bootstrap import Floats
+from segdata.core.resampling import Floats
 from segdata.core.runs import Ints
 
 Flags = NDArray[np.bool_]

@@ -7,7 +7,7 @@ from segdata.agreement.metrics.intraclass_correlation import CorrelationEstimate
 from segdata.agreement.metrics.volume_difference import volume_difference
 from segdata.agreement.results import Score, VolumeAgreement, VolumePair
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.bootstrap import Floats
+from segdata.core.resampling import Floats
 
 
 def volume_agreement(opposed: AnnotatorPairs, confidence: float = 0.95) -> tuple[VolumeAgreement, ...]:

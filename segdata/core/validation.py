@@ -45,7 +45,7 @@ def match_keys(now: Sequence[tuple[Hashable, ...]], earlier: Sequence[tuple[Hash
     Each row belongs to at most one other; of several with equal keys the first come first.
     """
     partner: dict[int, int] = {}
-    rest = range(len(earlier))
+    rest: Sequence[int] = range(len(earlier))
     for level in range(2):
         by_key: dict[Hashable, list[int]] = {}
         for row in reversed(rest):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from segdata.core.group_features import image_types
-from segdata.core.permutation_tests import StratifiedGroups
+from segdata.core.resampling import StratifiedGroups
 from segdata.core.runs import Ints
 from segdata.core.strata import annotation_strata_if_any, independent_units, joint_codes, number_names
 from segdata.core.table import Table
@@ -189,7 +189,7 @@ def find_noisy_groups(
 
     Groups are permuted within strata. A group counts if its standardised difference exceeds what the largest of any
     group, on either side, reaches in a share `rate` of the permutations; then it is left out, and the next is sought.
-    Source: Strasser and Weber (1999), see `segdata.core.permutation_tests`.
+    Source: Strasser and Weber (1999), see `segdata.core.resampling`.
     """
     rng = np.random.default_rng(SEED)
     is_finite = np.isfinite(value)

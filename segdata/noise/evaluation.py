@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from segdata.core.bootstrap import bootstrap_interval
+from segdata.core.resampling import bootstrap_interval
 from segdata.core.runs import Ints
 from segdata.noise.segments import Flags, Floats
 

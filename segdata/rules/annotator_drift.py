@@ -10,7 +10,7 @@ import numpy as np
 from segdata.core.finding import RowFinding
 from segdata.core.group_features import GroupedAnnotations, GroupFeature
 from segdata.core.guideline import quote_guideline
-from segdata.core.permutation_tests import GroupComparison, StratifiedGroups
+from segdata.core.resampling import GroupComparison, StratifiedGroups
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags
 from segdata.core.statistics import benjamini_hochberg

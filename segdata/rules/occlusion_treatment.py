@@ -6,7 +6,7 @@ import numpy as np
 
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import Relation, is_related_either_way, quote_guideline
-from segdata.core.permutation_tests import StratifiedGroups, cluster_p_value, intraclass_correlation
+from segdata.core.resampling import StratifiedGroups, cluster_p_value, intraclass_correlation
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Floats, Ints, unique_inverse
 from segdata.core.statistics import benjamini_hochberg

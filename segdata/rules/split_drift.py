@@ -3,7 +3,7 @@
 import numpy as np
 
 from segdata.core.finding import RowFinding
-from segdata.core.permutation_tests import MixComparison, compare_mixes
+from segdata.core.resampling import MixComparison, compare_mixes
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Floats, unique_inverse
 from segdata.core.statistics import benjamini_hochberg

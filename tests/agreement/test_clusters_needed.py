@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from segdata.agreement.planning import clusters_needed, design_effect, estimate_clusters
-from segdata.core.bootstrap import Floats, Statistic, bootstrap_interval
-from segdata.core.permutation_tests import intraclass_correlation
+from segdata.core.resampling import Floats, Statistic, bootstrap_interval, intraclass_correlation
 
 
 def means_of(values: Floats) -> Statistic:

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as npst
 from scipy import stats
 
 from segdata.agreement.permutation import exchange_test, shuffle_within_blocks, sign_flip_test
-from segdata.core.bootstrap import Floats, Statistic
+from segdata.core.resampling import Floats, Statistic
 
 DIFFERENCES = npst.arrays(np.float64, st.integers(2, 9), elements=st.integers(-8, 8).map(float))
 

@@ -5,7 +5,7 @@ import pytest
 
 from segdata.agreement.estimates import Resampling
 from segdata.agreement.trend import ImageScores, ScoreTrend, score_trend
-from segdata.core.bootstrap import Floats
+from segdata.core.resampling import Floats
 from segdata.core.runs import Ints
 
 JANUARY = 2026 * 12

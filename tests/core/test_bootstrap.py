@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from scipy import stats
 
-from segdata.core.bootstrap import (
+from segdata.core.resampling import (
     Floats,
     Statistic,
     _corrected_levels,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from segdata.core.permutation_tests import StratifiedGroups, cluster_p_value, compare_mixes, intraclass_correlation
+from segdata.core.resampling import StratifiedGroups, cluster_p_value, compare_mixes, intraclass_correlation
 
 ROWS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.integers(-5, 5).map(float)), min_size=2, max_size=14)
 

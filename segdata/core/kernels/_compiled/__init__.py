@@ -22,8 +22,7 @@ try:
     from segdata.core.kernels._compiled.borders import borders
     from segdata.core.kernels._compiled.triangles import triangulate
 except ImportError:  # built before these two were added
-    from segdata.core.kernels._plain.borders import borders
-    from segdata.core.kernels._plain.triangles import triangulate
+    from segdata.core.kernels._plain.outlines import borders, triangulate
 
 __all__ = [
     "borders",

@@ -1,24 +1,30 @@
 """The kernels in numpy: what each one computes, and the fallback where nothing is compiled."""
 
-from segdata.core.kernels._plain.bitmaps import crop_runs, draw_bitmaps
-from segdata.core.kernels._plain.borders import borders
-from segdata.core.kernels._plain.brush import unpack_alpha
 from segdata.core.kernels._plain.counts import decode_counts, encode_counts, join_counts, split_counts
-from segdata.core.kernels._plain.crossings import crossings, recurring
-from segdata.core.kernels._plain.cutting import cut
-from segdata.core.kernels._plain.groups import dense, extents, medians, order_by, paired, sums, tally
-from segdata.core.kernels._plain.labels import deal, distinct, label_runs, pack_rgb
-from segdata.core.kernels._plain.nearest import nearest
-from segdata.core.kernels._plain.opencv import draw_opencv
-from segdata.core.kernels._plain.outlines import bridges, cycles, follow
-from segdata.core.kernels._plain.parts import parts
-from segdata.core.kernels._plain.pillow import draw_pillow
-from segdata.core.kernels._plain.places import bounds, columns, lift, lower
-from segdata.core.kernels._plain.polygons import rasterise
-from segdata.core.kernels._plain.quantiles import quantiles
-from segdata.core.kernels._plain.rings import parse_rings
-from segdata.core.kernels._plain.sweep import cover, strips, strips_within
-from segdata.core.kernels._plain.triangles import triangulate
+from segdata.core.kernels._plain.drawing import draw_opencv, draw_pillow
+from segdata.core.kernels._plain.groups import (
+    dense,
+    extents,
+    medians,
+    nearest,
+    order_by,
+    paired,
+    quantiles,
+    sums,
+    tally,
+)
+from segdata.core.kernels._plain.labels import (
+    crop_runs,
+    deal,
+    distinct,
+    draw_bitmaps,
+    label_runs,
+    pack_rgb,
+    unpack_alpha,
+)
+from segdata.core.kernels._plain.outlines import borders, bridges, cycles, follow, parts, triangulate
+from segdata.core.kernels._plain.polygons import crossings, parse_rings, rasterise, recurring
+from segdata.core.kernels._plain.sweep import bounds, columns, cover, cut, lift, lower, strips, strips_within
 
 __all__ = [
     "borders",

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.kernels._plain.ranges import expand
+from segdata.core.kernels._plain.sweep import expand
 from segdata.core.kernels.offsets import check_offsets
 
 Int64 = NDArray[np.int64]

@@ -1,9 +1,12 @@
-"""Runs of label images."""
+"""Label images, bitmaps and brush strokes to runs, and back."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from segdata.core.kernels._plain.sweep import expand
+from segdata.core.kernels.offsets import check_offsets
 
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
@@ -89,3 +92,108 @@ def deal(
     touches = (whose[1:] == whose[:-1]) & (start[1:] == start[:-1] + length[:-1]) & (start[1:] % height != 0)
     first = np.flatnonzero(np.concatenate([np.ones(min(len(kept), 1), bool), ~touches]))
     return start[first], np.add.reduceat(length, first) if len(first) else length, whose[first]
+
+
+Pixels = NDArray[np.uint8]
+
+
+def draw_bitmaps(
+    pixels: Pixels, bitmap: Int64, left: Int64, top: Int64, wide: Int64, height: Int64, width: Int64
+) -> tuple[Int64, Int64, Int32]:
+    """Runs of n bitmaps, of what is not zero and lies in their images.
+
+    Takes the `pixels` of all bitmaps, row by row: bitmap i is `pixels[bitmap[i]:bitmap[i + 1]]`, `wide[i]` pixels in a
+    row, with its upper left pixel at (`left[i]`, `top[i]`) of an image of `height[i]` x `width[i]` pixels. Returns
+    `start`, `length` and `owner`, the number of the bitmap, as `rasterise` does.
+
+    >>> one = np.array([1])
+    >>> start, length, _ = draw_bitmaps(np.array([1, 0, 1, 1], np.uint8), np.array([0, 4]), one, -one, *[2 * one] * 3)
+    >>> start.tolist(), length.tolist()
+    ([2], [1])
+    """
+    n = len(wide)
+    check_offsets(bitmap, n, len(pixels))
+    if not len(left) == len(top) == len(height) == len(width) == n:
+        raise ValueError(f"{n} bitmaps come with columns of other lengths")
+    starts, lengths, owners = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.int32)]
+    for i in np.flatnonzero(wide > 0).tolist():
+        rows = (bitmap[i + 1] - bitmap[i]) // wide[i]
+        picture = pixels[bitmap[i] : bitmap[i] + rows * wide[i]].reshape(rows, wide[i])
+        # What lies beyond the left and upper border of the image is cut off, then what lies beyond the others.
+        inside = picture[max(-top[i], 0) : max(height[i] - top[i], 0), max(-left[i], 0) : max(width[i] - left[i], 0)]
+        start, length, value = label_runs((inside > 0).view(np.uint8))
+        is_drawn = value > 0
+        x, y = np.divmod(start[is_drawn], max(len(inside), 1))
+        starts.append((x + max(left[i], 0)) * height[i] + y + max(top[i], 0))
+        lengths.append(length[is_drawn])
+        owners.append(np.full(len(x), i, np.int32))
+    return np.concatenate(starts), np.concatenate(lengths), np.concatenate(owners)
+
+
+def crop_runs(x: Int64, y: Int64, length: Int64, owner: Int32, wide: Int64, tall: Int64) -> Pixels:
+    """Bitmaps of the runs of n owners: their pixels row by row, one after the other, one where a run is and else zero.
+
+    Takes the column and the first row of each run in its owner's bitmap, which is `wide[owner]` x `tall[owner]` pixels.
+    The runs of an owner do not overlap.
+
+    >>> two, nobody = np.array([2]), np.zeros(1, np.int32)
+    >>> crop_runs(np.array([1]), np.array([0]), two, nobody, two, two).tolist()
+    [0, 1, 0, 1]
+    """
+    n, m = len(x), len(wide)
+    if not len(y) == len(length) == len(owner) == n or len(tall) != m:
+        raise ValueError(f"{n} runs in {m} bitmaps come with columns of other lengths")
+    bitmap = np.concatenate([[0], np.cumsum(wide * tall)]).astype(np.int64)
+    has_crop = (owner >= 0) & (owner < m)
+    crop = np.where(has_crop, owner, 0)
+    inside = has_crop & (x >= 0) & (y >= 0) & (length >= 0)
+    inside[inside] &= (x < wide[crop])[inside] & (y + length <= tall[crop])[inside]
+    if not inside.all():
+        raise ValueError(f"{np.count_nonzero(~inside)} runs leave their bitmaps")
+    pixels = np.zeros(bitmap[-1], np.uint8)
+    row, run = expand(y, y + length)
+    pixels[bitmap[crop[run]] + row * wide[crop[run]] + x[run]] = 1
+    return pixels
+
+
+_WORD = 8  # bits of a value
+
+
+def unpack_alpha(text: NDArray[np.uint8], first: int, sizes: NDArray[np.int64], alpha: NDArray[np.uint8]) -> int:
+    """The opacity of n pixels in a packed stream of red, green, blue and alpha, pixel by pixel, 8 bits each.
+
+    Parameters
+    ----------
+    text : the stream, bits from the highest of each byte
+    first : the bit where records begin. A record is a bit (1: a value repeats), two bits (which of `sizes`), as many
+        bits as that says (the length less 1), and one value, or as many as the length
+    sizes : (4,) bits of lengths, at most 16
+    alpha : (n,) is written to, as far as there are records
+
+    Returns 0, or what is wrong: 1 the stream ends early, 2 it has more values than there are.
+    Source: thi-ng/umbrella packages/rle-pack/src/index.ts.
+    """
+    bits = np.unpackbits(text)
+    n, i, position = 4 * len(alpha), 0, first
+    while i < n:
+        if position + 3 > len(bits):
+            return 1
+        size = int(sizes[_number(bits[position + 1 : position + 3])])
+        begin = position + 3 + size
+        if begin > len(bits):
+            return 1
+        length = _number(bits[position + 3 : begin]) + 1
+        if i + length > n:
+            return 2
+        end = begin + (_WORD if bits[position] else _WORD * length)
+        if end > len(bits):
+            return 1
+        words = np.packbits(bits[begin:end])
+        pixels = np.arange(i // 4, (i + length) // 4)
+        alpha[pixels] = words[0] if bits[position] else words[4 * pixels + 3 - i]
+        i, position = i + length, end
+    return 0
+
+
+def _number(bits: NDArray[np.uint8]) -> int:
+    return int("".join(map(str, bits.tolist())), 2)

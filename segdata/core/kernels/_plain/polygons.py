@@ -1,10 +1,11 @@
-"""Scan conversion of polygons by COCO's rule, pixel for pixel."""
+"""Polygons of COCO: their pixels, their crossings, and their coordinates, straight from the bytes of the JSON."""
+
+import json
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.kernels._plain.ranges import expand
-from segdata.core.kernels._plain.sweep import cover
+from segdata.core.kernels._plain.sweep import cover, expand
 from segdata.core.kernels.offsets import check_offsets
 
 Int64 = NDArray[np.int64]
@@ -119,3 +120,115 @@ def _fill(
     top = np.maximum(start[place], k * tall[place])
     bottom = np.minimum((start + length)[place], (k + 1) * tall[place])
     return top, bottom - top, owner[place].astype(np.int32)
+
+
+EPSILON = 1e-6  # square pixels: what is flatter than this does not cross
+
+
+def crossings(
+    xy: NDArray[np.float64], ring: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Proper crossings of each ring with itself: pairs of its edges that meet in a point inside both.
+
+    So rings that only touch themselves, and bridges that are walked back and forth, do not cross.
+
+    Parameters
+    ----------
+    xy : (m,) x and y in turn, pixels
+    ring : (n + 1,) ring i is the numbers ``xy[ring[i]:ring[i + 1]]``; it is closed from its last point to its first
+
+    Returns count (n,), and x and y (n,) of the crossing of the first edge that crosses (NaN without one).
+    """
+    n_rings = len(ring) - 1
+    count, cross_x, cross_y = np.zeros(n_rings, np.int64), np.full(n_rings, np.nan), np.full(n_rings, np.nan)
+    for each in range(n_rings):
+        n_points = (ring[each + 1] - ring[each]) // 2
+        if n_points > 3:
+            points = xy[ring[each] : ring[each] + 2 * n_points].reshape(-1, 2)
+            count[each], cross_x[each], cross_y[each] = _crossed(points)
+    return count, cross_x, cross_y
+
+
+def recurring(xy: NDArray[np.float64], ring: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(n,) whether a ring is at some point twice.
+
+    Takes rings as `crossings` does.
+
+    >>> recurring(np.array([0.0, 0, 1, 1, 0, 0, 2, 2, 3, 3]), np.array([0, 6, 10])).tolist()
+    [True, False]
+    """
+    n_points = np.diff(ring) // 2
+    ring_of = np.repeat(np.arange(len(n_points)), n_points)
+    position = np.arange(len(ring_of)) - np.repeat(np.cumsum(n_points) - n_points, n_points)
+    x, y = (xy[np.repeat(ring[:-1], n_points) + 2 * position + side] for side in (0, 1))
+    order = np.lexsort((y, x, ring_of))
+    again = (
+        (ring_of[order[1:]] == ring_of[order[:-1]]) & (x[order[1:]] == x[order[:-1]]) & (y[order[1:]] == y[order[:-1]])
+    )
+    recurs = np.zeros(len(n_points), bool)
+    recurs[ring_of[order[1:][again]]] = True
+    return recurs
+
+
+def _crossed(a: NDArray[np.float64]) -> tuple[int, float, float]:
+    """How often the closed ring through the points (n, 2) crosses itself, and where first."""
+    b = np.roll(a, -1, axis=0)
+    along = b - a
+    # turn_a[i, j]: which side of edge i the start of edge j lies on; turn_b: its end.
+    turn_a = along[:, None, 0] * (a[None, :, 1] - a[:, None, 1]) - along[:, None, 1] * (a[None, :, 0] - a[:, None, 0])
+    turn_b = along[:, None, 0] * (b[None, :, 1] - a[:, None, 1]) - along[:, None, 1] * (b[None, :, 0] - a[:, None, 0])
+    splits = ((turn_a > EPSILON) & (turn_b < -EPSILON)) | ((turn_a < -EPSILON) & (turn_b > EPSILON))
+    first, second = np.nonzero(np.triu(splits & splits.T, 1))
+    if len(first) == 0:
+        return 0, np.nan, np.nan
+    i, j = first[0], second[0]
+    t = turn_a[j, i] / (turn_a[j, i] - turn_b[j, i])
+    x, y = a[i] + t * along[i]
+    return len(first), float(x), float(y)
+
+
+def parse_rings(
+    text: bytes | bytearray | memoryview | NDArray[np.uint8], first: Int64, last: Int64
+) -> tuple[NDArray[np.float64], Int64, Int64, NDArray[np.uint8]]:
+    """Coordinates of polygons `[[x, y, ...], ...]` in JSON.
+
+    Takes the bytes, and where each of the n polygons begins and ends in them. Returns `xy` (m,), the numbers as
+    Python's `float` reads them; `ring` (r + 1,), where each ring begins in `xy`; `segment` (n + 1,), where each
+    polygon's rings begin in `ring`; and `error` (n,): 0 fine, 1 not a list of lists of numbers, 2 a NaN or Infinity
+    among the numbers. A polygon with an error has no rings. Rings come as they are, empty or with an odd count of
+    numbers.
+
+    >>> xy, ring, segment, error = parse_rings(b"[[1, 2.5], [-3e1]]", np.array([0]), np.array([18]))
+    >>> xy.tolist(), ring.tolist(), segment.tolist(), error.tolist()
+    ([1.0, 2.5, -30.0], [0, 2, 3], [0, 2], [0])
+    """
+    view = np.frombuffer(text, np.uint8)
+    read = [_read(view, int(i), int(j)) for i, j in zip(first, last, strict=True)]
+    rings = [np.array(ring, np.float64) for polygon, _ in read for ring in polygon]
+    return (
+        np.concatenate([np.zeros(0), *rings]),
+        np.cumsum([0, *map(len, rings)], dtype=np.int64),
+        np.cumsum([0, *(len(polygon) for polygon, _ in read)], dtype=np.int64),
+        np.array([error for _, error in read], np.uint8),
+    )
+
+
+def _read(view: NDArray[np.uint8], first: int, last: int) -> tuple[list[list[float]], int]:
+    """One polygon and its error."""
+    strange: list[str] = []
+
+    def constant(name: str) -> float:
+        strange.append(name)
+        return 0.0
+
+    if not 0 <= first <= last <= len(view):
+        return [], 1
+    try:
+        # Latin-1 keeps every byte one character: json.loads would guess an encoding from bytes.
+        rings = json.loads(view[first:last].tobytes().decode("latin-1"), parse_int=float, parse_constant=constant)
+    except (ValueError, RecursionError):
+        return [], 1
+    lists = isinstance(rings, list) and all(isinstance(ring, list) for ring in rings)
+    if not lists or not all(isinstance(number, float) for ring in rings for number in ring):
+        return [], 1
+    return ([], 2) if strange else (rings, 0)

@@ -1,9 +1,20 @@
-"""Overlaps of runs on a number line."""
+"""Runs on a number line: where they lie, overlap and are cut."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.kernels._plain.ranges import expand
+
+def expand(first: NDArray[np.int64], stop: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """All numbers of the half-open ranges `first:stop` (n,), and for each the range that it came from.
+
+    >>> numbers, place = expand(np.array([3, 8]), np.array([5, 9]))
+    >>> numbers.tolist(), place.tolist()
+    ([3, 4, 8], [0, 0, 1])
+    """
+    size = np.maximum(stop - first, 0)
+    place = np.repeat(np.arange(len(size)), size)
+    return np.arange(len(place)) + (first - (np.cumsum(size) - size))[place], place
+
 
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
@@ -71,3 +82,100 @@ def _in_order(a: Int32, b: Int32, start: Int64, length: Int64) -> tuple[Int32, I
     order = np.lexsort((length, b, a, start))
     order = order[length[order] > 0]
     return a[order], b[order], start[order], length[order]
+
+
+def bounds(owner: Int32, n_owners: int) -> Int64:
+    """Where the rows of each owner begin, and (n_owners + 1,) where the last one's end.
+
+    Takes `owner` (n,), ascending.
+
+    >>> bounds(np.array([0, 0, 2], np.int32), 3).tolist()
+    [0, 2, 2, 3]
+    """
+    return np.searchsorted(owner, np.arange(n_owners + 1, dtype=np.int32)).astype(np.int64)
+
+
+def columns(start: Int64, owner: Int32, height: Int64) -> tuple[Int64, Int64]:
+    """X and the first row (n,) of each run, in pixels.
+
+    Takes the pixel that each run begins with, counted in its own image, the owner of each, and the height in pixels
+    of each owner's image; 0 counts as 1.
+
+    >>> [each.tolist() for each in columns(np.array([3, 9]), np.array([0, 1], np.int32), np.array([4, 5]))]
+    [[0, 1], [3, 4]]
+    """
+    check(owner, len(height))
+    high = np.maximum(height, 1)[owner]
+    # Ten times as fast as dividing integers, and exact: start / high is at least 1 / high away from the next whole
+    # number, far more than the rounding error while an image has less than 2^53 / high pixels.
+    x = (start / high).astype(np.int64)
+    return x, start - x * high
+
+
+def lift(start: Int64, owner: Int32, base: Int64, height: Int64) -> Int64:
+    """Where on the number line (n,) each run starts.
+
+    Takes runs as `columns` does, and for each owner where its frame begins on the line, and its height.
+
+    >>> lift(np.array([3, 9]), np.array([0, 1], np.int32), np.array([0, 50]), np.array([4, 5])).tolist()
+    [3, 60]
+    """
+    if len(base) != len(height):
+        raise ValueError(f"{len(base)} base come with {len(height)} height")
+    x, _ = columns(start, owner, height)
+    return base[owner] + start + x
+
+
+def lower(place: Int64, base: Int64, height: Int64) -> tuple[Int64, Int64, Int64]:
+    """Frame, x and y (n,) of places on the number line.
+
+    Takes where each frame begins on the line, ascending, and its height in pixels; a column has one place more.
+
+    >>> [each.tolist() for each in lower(np.array([3, 60]), np.array([0, 50]), np.array([4, 5]))]
+    [[0, 1], [0, 1], [3, 4]]
+    """
+    if len(base) != len(height):
+        raise ValueError(f"{len(base)} base come with {len(height)} height")
+    frame = np.searchsorted(base, place, side="right") - 1
+    if (frame < 0).any():
+        raise ValueError(f"place {place[frame < 0][0]} lies before all {len(base)} frames")
+    place = place - base[frame]
+    room = (height + 1)[frame]
+    x = (place / room).astype(np.int64)  # as in `columns`
+    return frame, x, place - x * room
+
+
+def check(owner: Int32, n_owners: int) -> None:
+    """Refuse owners that do not exist."""
+    strange = owner[(owner < 0) | (owner >= n_owners)]
+    if len(strange):
+        raise ValueError(f"owner {strange[0]} of {n_owners} owners: 0 to {n_owners - 1} are possible")
+
+
+def cut(
+    a_start: Int64, a_end: Int64, b_start: Int64, b_end: Int64, inside: bool = True, outside: bool = True
+) -> tuple[Int64, Int64, Int64, NDArray[np.bool_]]:
+    """The pieces of intervals a that lie inside and outside intervals b.
+
+    Takes intervals from `start` up to, not including, `end`: a (n,) in any order, which may overlap; b (m,) sorted,
+    which may touch but not overlap; and which pieces are wanted. Returns these in the order of a and then of the line:
+    the `row` of a that each is of, `start`, `end`, and whether it is inside b. Where two intervals of b touch, pieces
+    end too.
+
+    >>> [each.tolist() for each in cut(np.array([0]), np.array([9]), np.array([2, 5]), np.array([3, 20]))]
+    [[0, 0, 0, 0], [0, 2, 3, 5], [2, 3, 5, 9], [False, True, False, True]]
+    """
+    bound = np.stack([b_start, b_end], axis=1).reshape(-1)
+    passed = np.searchsorted(bound, a_start, side="right")
+    within, interval = expand(passed, np.searchsorted(bound, a_end))
+    count = np.bincount(interval, minlength=len(a_start)) + 1
+    row = np.repeat(np.arange(len(a_start)), count)
+    last = np.cumsum(count) - 1
+    number = np.arange(len(row)) - (last - count + 1)[row]  # of each piece within its interval
+    start, end = np.empty(len(row), np.int64), np.empty(len(row), np.int64)
+    start[number == 0], end[last] = a_start, a_end
+    start[number > 0] = bound[within]
+    end[number < (count - 1)[row]] = bound[within]
+    is_inside = (passed[row] + number) % 2 == 1
+    some = (end > start) & np.where(is_inside, inside, outside)
+    return row[some], start[some], end[some], is_inside[some]

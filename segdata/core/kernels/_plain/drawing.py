@@ -1,12 +1,52 @@
-"""Polygons as OpenCV draws them, in fixed point with sixteen bits below the point."""
+"""Polygons as OpenCV and Pillow draw them, on canvases of the images' sizes."""
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.kernels._plain.canvas import Pixels, Rings, runs_of_drawings
-from segdata.core.kernels._plain.ranges import expand
+from segdata.core.kernels._plain.labels import label_runs
+from segdata.core.kernels._plain.sweep import expand
+from segdata.core.kernels.offsets import check_offsets
 
 Int64 = NDArray[np.int64]
+Pixels = NDArray[np.uint8]
+Rings = list[NDArray[np.int32]]
+
+
+def runs_of_drawings(
+    draw: Callable[[Rings, int, int], Pixels],
+    xy: NDArray[np.float64],
+    ring: Int64,
+    segment: Int64,
+    height: Int64,
+    width: Int64,
+) -> tuple[Int64, Int64, NDArray[np.int32]]:
+    """Start, length and owner of the runs of what `draw` makes of each segment's rings; see `draw_pillow`.
+
+    `draw` takes the rings (m, 2) of a segment, height and width, and returns pixels (height, width).
+    """
+    check_offsets(ring, len(ring) - 1, len(xy))
+    check_offsets(segment, len(height), len(ring) - 1)
+    if len(width) != len(height):
+        raise ValueError(f"{len(height)} heights come with {len(width)} widths")
+    sizes = zip(height.tolist(), width.tolist(), strict=True)
+    starts, lengths, owners = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.int32)]
+    for owner, (tall, wide) in enumerate(sizes):
+        first, last = segment[owner : owner + 2].tolist()
+        rings = [_points(xy[ring[j] : ring[j + 1]]) for j in range(first, last)]
+        start, length, value = label_runs(draw([ring for ring in rings if len(ring)], tall, wide))
+        is_drawn = value > 0
+        starts.append(start[is_drawn])
+        lengths.append(length[is_drawn])
+        owners.append(np.full(np.count_nonzero(is_drawn), owner, np.int32))
+    return np.concatenate(starts), np.concatenate(lengths), np.concatenate(owners)
+
+
+def _points(numbers: NDArray[np.float64]) -> NDArray[np.int32]:
+    """The points (m, 2), truncated; a last odd number is none."""
+    return numbers[: len(numbers) // 2 * 2].reshape(-1, 2).astype(np.int32)
+
 
 _POINT = 16
 _UNIT = 1 << _POINT
@@ -27,10 +67,10 @@ def draw_opencv(
     >>> start.tolist(), length.tolist(), owner.tolist()
     ([5, 9, 13], [3, 3, 3], [0, 0, 0])
     """
-    return runs_of_drawings(_draw, xy, ring, segment, height, width)
+    return runs_of_drawings(_fill_like_opencv, xy, ring, segment, height, width)
 
 
-def _draw(rings: Rings, height: int, width: int) -> Pixels:
+def _fill_like_opencv(rings: Rings, height: int, width: int) -> Pixels:
     """What rings cover, edges included, of an image of this size."""
     pixels = np.zeros((height, width), np.uint8)
     if not rings or not pixels.size:
@@ -120,3 +160,32 @@ def _spans(full: Int64, inside: Int64, height: int) -> tuple[Int64, Int64, Int64
     order = np.lexsort((crossing, row))
     row, crossing = row[order], crossing[order]  # each ring crosses each row an even number of times
     return row[::2], (crossing[::2] + _UNIT - 1) >> _POINT, crossing[1::2] >> _POINT
+
+
+def draw_pillow(
+    xy: NDArray[np.float64], ring: Int64, segment: Int64, height: Int64, width: Int64
+) -> tuple[Int64, Int64, NDArray[np.int32]]:
+    """Runs of polygons: of each segment, all that `ImageDraw.polygon` fills of its rings, one after the other.
+
+    Takes and returns what `rasterise` does; coordinates are truncated. Compiled, it is the rule of Pillow since 11.2:
+    for every row, from where one edge meets it to where the next one does, in single precision, rounded outwards; where
+    two edges form a corner, the span in its row reaches to the one of the next row. Horizontal edges are drawn whole.
+    Source: polygon_generic in python-pillow/Pillow, src/libImaging/Draw.c.
+
+    >>> square = np.array([1.0, 1, 3, 1, 3, 3, 1, 3])
+    >>> start, length, owner = draw_pillow(square, np.array([0, 8]), np.array([0, 1]), np.array([4]), np.array([4]))
+    >>> start.tolist(), length.tolist(), owner.tolist()
+    ([5, 9, 13], [3, 3, 3], [0, 0, 0])
+    """
+    return runs_of_drawings(_fill_like_pillow, xy, ring, segment, height, width)
+
+
+def _fill_like_pillow(rings: Rings, height: int, width: int) -> Pixels:
+    from PIL import Image, ImageDraw
+
+    image = Image.new("L", (width, height))
+    canvas = ImageDraw.Draw(image)
+    for ring in rings:
+        if len(ring) > 1:
+            canvas.polygon(ring.ravel().tolist(), fill=1)
+    return np.asarray(image, np.uint8).reshape(height, width)
