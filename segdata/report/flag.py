@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from segdata.core.errors import count_noun
-from segdata.core.finding import Decision, Finding
+from segdata.core.finding import Count, Decision, Finding
 from segdata.core.runs import Ints
 from segdata.core.validation import finding_key
 from segdata.noise.budget import ErrorEstimate, ReviewSample, estimate_errors
@@ -23,7 +23,6 @@ from segdata.noise.segments import Flags
 from segdata.report.console import Console, shorten, table
 from segdata.report.findings import (
     FIRST,
-    Count,
     FindingCounts,
     FindingRow,
     ReportContext,
