@@ -10,8 +10,8 @@ from pathlib import Path
 
 from segdata.core.errors import SegdataError, UnknownFormatError, UnreadableError
 from segdata.core.format import detect, formats
-from segdata.formats.coco.probe import document_sort, is_broken_json
-from segdata.formats.masks.probe import probe_masks
+from segdata.formats.coco import document_sort, is_broken_json
+from segdata.formats.masks import probe_masks
 from segdata.formats.shared.file_names import has_images
 
 _MOST_FILES = 5_000  # that are listed

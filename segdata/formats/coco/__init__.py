@@ -1,1 +1,135 @@
-"""What COCO's two formats share: the JSON document, its images, categories and free keys."""
+"""Probe: which COCO format a JSON file is in, from samples of its bytes, and the options that COCO's formats share."""
+
+import json
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, get_args
+
+from segdata.core.errors import UnreadableError
+from segdata.core.format import FormatMatch
+
+CocoSort = Literal["instances", "panoptic", "lvis"]
+COCO_SORTS: tuple[CocoSort, ...] = get_args(CocoSort)
+_KEYS = {
+    "instances": "images, annotations and categories",
+    "panoptic": "segments_info",
+    "lvis": "neg_category_ids, or the synsets of categories",
+}
+_SAMPLE = 1 << 16
+_MAX_WHOLE = 1 << 20  # files up to this size are read completely
+
+
+def document_sort(path: Path) -> CocoSort | None:
+    """The kind of COCO document that a file looks like; None if it is none with images."""
+    try:
+        status = path.stat()
+        return _sort(path, status.st_size, status.st_mtime_ns)
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=1 << 14)  # each of several formats asks for every JSON file of a folder
+def _sort(path: Path, size: int, changed: int) -> CocoSort | None:
+    text = _samples(path)
+    if not text.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") or re.search(rb'"videos"\s*:\s*\[', text):
+        return None
+    lists = {key for key in (b"images", b"annotations", b"categories") if re.search(b'"' + key + rb'"\s*:\s*\[', text)}
+    if b'"segments_info"' in text:
+        return "panoptic" if lists else None
+    has_segmentations = b'"segmentation"' in text and b'"image_id"' in text
+    if lists == {b"annotations"} and b'"predicted_iou"' in text:
+        return None  # SAM's file of one image
+    federated = b'"neg_category_ids"' in text or b'"not_exhaustive_category_ids"' in text
+    if lists and (federated or (b'"synset"' in text and b'"frequency"' in text)):  # categories are those of WordNet
+        return "lvis"
+    if len(lists) >= 2 and (b"annotations" in lists or has_segmentations):
+        return "instances"
+    return "instances" if lists and has_segmentations else None
+
+
+def _samples(path: Path) -> bytes:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if size <= _MAX_WHOLE:
+            return file.read()
+        pieces = []
+        for place in (0, size // 4, size // 2, 3 * size // 4, size - _SAMPLE):
+            file.seek(place)
+            pieces.append(file.read(_SAMPLE))
+    return b"\n".join(pieces)
+
+
+def is_broken_json(path: Path) -> bool:
+    """Whether a JSON file is no JSON, judged by its first megabyte."""
+    try:
+        text = _samples(path)
+        if len(text) <= _MAX_WHOLE and path.stat().st_size <= _MAX_WHOLE:
+            json.loads(text)
+    except (ValueError, RecursionError):  # not UTF-8 is a ValueError too
+        return True
+    except OSError:
+        return False
+    return not text.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"["))
+
+
+def _find_broken_document(root: Path) -> list[Path]:
+    """The only JSON file at `root` if it is broken; none if there are several, as any of them may be meant."""
+    paths = _candidates(root)
+    return [path for path in paths if is_broken_json(path)] if len(paths) == 1 else []
+
+
+def _candidates(root: Path) -> list[Path]:
+    if root.is_file():
+        return [root] if root.suffix.lower() == ".json" else []
+    return [path for folder in (root, root / "annotations") for path in sorted(folder.glob("*.json"), key=str)]
+
+
+def find_documents(root: Path, *sorts: CocoSort) -> list[Path]:
+    """The documents of some sorts: the file itself, or those in a folder or its `annotations` folder."""
+    return [path for path in _candidates(root) if document_sort(path) in sorts]
+
+
+def document_clue(root: Path, sort: CocoSort) -> FormatMatch | None:
+    """The evidence that a dataset is of this sort; None without any."""
+    paths = find_documents(root, sort)
+    if not paths:
+        broken = _find_broken_document(root) if sort == "instances" else []
+        return FormatMatch(0.1, f"{broken[0].name} should be JSON and is not") if broken else None
+    names = ", ".join(path.relative_to(root).as_posix() if path != root else path.name for path in paths[:3])
+    more = f" (and {len(paths) - 3} more)" if len(paths) > 3 else ""
+    return FormatMatch(1.0, f"{_sort_title(sort)}: {names} holds {_KEYS[sort]}{more}")
+
+
+def _sort_title(sort: CocoSort) -> str:
+    """The name of a sort of documents in messages."""
+    return "LVIS" if sort == "lvis" else f"COCO {sort}"
+
+
+def choose_document(root: Path, sort: CocoSort) -> tuple[Path, str]:
+    """The one document to read, and its name below the dataset's root.
+
+    A file that is named is taken as it is. Raises UnreadableError where a folder has none, or several.
+    """
+    if not root.exists():
+        raise UnreadableError(f"{root}: does not exist")
+    if root.is_file():
+        return root, root.name
+    # A document without annotations may be of any sort.
+    paths = find_documents(root, sort) or find_documents(root, *COCO_SORTS) or _find_broken_document(root)
+    if not paths:
+        raise UnreadableError(f"{root}: no {_sort_title(sort)} JSON in it or in its folder annotations")
+    if len(paths) > 1:
+        names = ", ".join(path.relative_to(root).as_posix() for path in paths)
+        raise UnreadableError(f"{root}: {len(paths)} {_sort_title(sort)} files, name one of them: {names}")
+    return paths[0], paths[0].relative_to(root).as_posix()
+
+
+POLYGON_CHOICES = {
+    "source": " (default): the source's rings if they have exactly the segment's pixels, else RLE",
+    "exact": ": the same, else outlines along the pixels, holes in one keyhole ring",
+    "never": ": RLE for all",
+}
+POLYGONS_OPTION = {"polygons": "; ".join(f"{name}{meaning}" for name, meaning in POLYGON_CHOICES.items())}
+TRUTH_OPTION = {"truth": "FILE: the JSON of the ground truth, which lists the images and categories"}
+IMAGE_INFO_FILES = "image_info*.json"  # beside a list of results, in place of a ground truth

@@ -20,8 +20,8 @@ from segdata.core.runs import Ints
 from segdata.core.schema import BATCH_IMAGES, make_table
 from segdata.core.taxonomy import Category, Taxonomy, as_rgb
 from segdata.core.taxonomy import Id as CategoryId
+from segdata.formats.coco import IMAGE_INFO_FILES
 from segdata.formats.coco.document import Document, Id, Items, Raw, decode_items, read_document
-from segdata.formats.coco.probe import IMAGE_INFO_FILES
 from segdata.formats.shared.images import ImageFolder, read_header, size_defects
 from segdata.formats.shared.pairing import find_images, unlisted_images
 from segdata.formats.shared.per_image import relative_path

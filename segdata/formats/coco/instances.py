@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
-from segdata.formats.coco.probe import POLYGONS_OPTION, choose_document, document_clue
+from segdata.formats.coco import POLYGONS_OPTION, choose_document, document_clue
 from segdata.formats.shared.declared_losses import COCO_LOSSES
 
 if TYPE_CHECKING:

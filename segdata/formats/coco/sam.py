@@ -15,7 +15,7 @@ Not read: the folders of PNGs that ``amg.py`` writes without that option. Not wr
 from typing import TYPE_CHECKING
 
 from segdata.core.format import FileProbe, FormatMatch, LossKind, ReadRequest
-from segdata.formats.coco.probe import document_sort
+from segdata.formats.coco import document_sort
 
 if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource

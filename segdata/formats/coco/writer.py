@@ -17,10 +17,10 @@ from segdata.core.polygons import Rings, has_bridges, keyhole, trace_outlines
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs, bounding_boxes, expand_ranges
 from segdata.core.taxonomy import Taxonomy
+from segdata.formats.coco import POLYGON_CHOICES
 from segdata.formats.coco.document import Raw, raw_json
 from segdata.formats.coco.images import IMAGE_KEYS, category_items, count_category_losses
 from segdata.formats.coco.panoptic_reader import MAX_MASK_ID, UNLABELLED, read_regions
-from segdata.formats.coco.probe import POLYGON_CHOICES
 from segdata.formats.coco.segments import Polygons, malformed_rings, write_rles
 from segdata.formats.shared.declared_losses import COCO_RESULTS_LOSSES
 from segdata.formats.shared.mask_files import rgb_picture

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
-from segdata.formats.masks.probe import describe_encoding, probe_masks
+from segdata.formats.masks import describe_encoding, probe_masks
 from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES
 from segdata.formats.shared.taxonomies import preset_names
 

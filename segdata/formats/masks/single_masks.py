@@ -21,7 +21,7 @@ from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.profile import Profile, Task
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.masks.probe import describe_encoding
+from segdata.formats.masks import describe_encoding
 from segdata.formats.shared.instance_id_rules import ID_TABLE_COLUMNS, IdRule, id_rule
 from segdata.formats.shared.mask_files import (
     UNKNOWN,

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from segdata.core.errors import UnreadableError
 from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
-from segdata.formats.coco.probe import POLYGONS_OPTION
+from segdata.formats.coco import POLYGONS_OPTION
 from segdata.formats.shared.declared_losses import COCO_LOSSES
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from segdata.core.format import AffectedItems, LossCounter, LossKind
 from segdata.core.profile import Profile
 from segdata.core.runs import bounding_boxes
 from segdata.core.taxonomy import Taxonomy
+from segdata.formats.coco import POLYGON_CHOICES
 from segdata.formats.coco.document import Raw, raw_json
 from segdata.formats.coco.images import category_items, count_category_losses
-from segdata.formats.coco.probe import POLYGON_CHOICES
 from segdata.formats.coco.segments import write_rles
 from segdata.formats.coco.writer import are_listable, encode_segments
 from segdata.formats.shared.painting import count_losses, count_spatial_losses, segment_examples
