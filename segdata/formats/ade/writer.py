@@ -195,7 +195,6 @@ class _Writer:
     def _write(
         self, batch: Batch, image: ImageSegments, written: _SegmentKeys, stem: str, metadata: dict[str, str]
     ) -> None:
-        """Write the files of one image."""
         n = len(image.segments)
         level = written.level[image.segments]
         level_runs = [Runs.empty()]

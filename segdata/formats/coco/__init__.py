@@ -102,7 +102,6 @@ def document_clue(root: Path, sort: CocoSort) -> FormatMatch | None:
 
 
 def _sort_title(sort: CocoSort) -> str:
-    """The name of a sort of documents in messages."""
     return "LVIS" if sort == "lvis" else f"COCO {sort}"
 
 

@@ -185,7 +185,6 @@ def _may_be_repaired(data: bytes, error: Exception) -> bool:
 
 
 def _error_offset(error: Exception) -> int | None:
-    """The offset in msgspec's message."""
     match = re.search(r"\(byte (\d+)\)", str(error))
     return int(match[1]) if match else None
 

@@ -132,7 +132,6 @@ def _categories_by_image(batch: Batch) -> list[set[int]]:
 
 
 def _with_metadata(batch: Batch, metadata: list[dict[str, str]]) -> Batch:
-    """`batch` with other metadata of its images."""
     images = replace_column(batch.images, "metadata", [list(keys.items()) or None for keys in metadata])
     return replace(batch, images=images)
 

@@ -385,17 +385,11 @@ class PanopticSource(CocoSource):
             place=places,
             **columns,
         )
-        return segments, [
-            Defect(
-                fault.code,
-                fault.message,
-                self.document.name,
-                places[fault.row] + fault.place,
-                image=image[owner[fault.row]],
-                segments=(items[fault.row].id,),
-            )
-            for fault in faults
-        ]
+        defects = []
+        for fault in faults:
+            place, name, ids = places[fault.row] + fault.place, image[owner[fault.row]], (items[fault.row].id,)
+            defects.append(Defect(fault.code, fault.message, self.document.name, place, image=name, segments=ids))
+        return segments, defects
 
 
 def _size_defect(mask: PanopticMask, width: int, height: int, where: MaskPlace) -> Defect:

@@ -116,7 +116,6 @@ def _category(request: ReadRequest) -> tuple[Taxonomy, int]:
 
 
 def _read_image(root: Path, category: int, entry: ImageEntry) -> list[ImageAnnotation]:
-    """The masks of one image."""
     document = read_document(entry.files[0], relative_path(root, entry.files[0]), _SAM_DOCUMENT)
     if document.parts is None:
         raise BrokenLabelsError(*document.defects)

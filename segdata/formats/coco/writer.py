@@ -317,7 +317,6 @@ def write_instances(
 def _annotations(
     batch: Batch, taxonomy: Taxonomy, image_ids: Ints, segment_ids: SegmentIds, losses: LossCounter, polygons: str
 ) -> list[WrittenSegment]:
-    """The annotations of a batch that a document can list."""
     rows = np.flatnonzero(are_listable(batch, taxonomy, losses))
     own_ids = integer_column(batch.segments["segment_id"])[rows]
     ids = segment_ids.of(own_ids)
@@ -382,7 +381,6 @@ def _count_result_losses(batch: Batch, losses: LossCounter) -> None:
 def _results(
     batch: Batch, profile: Profile, image_ids: Ints, default: float, n_before: int, losses: LossCounter
 ) -> Iterator[_Result]:
-    """The results of a batch's segments that a list can hold."""
     rows = np.flatnonzero(are_listable(batch, profile.taxonomy, losses))
     segments = batch.segments.take(pa.array(rows))
     scores = segments["score"].to_numpy()

@@ -179,8 +179,9 @@ class SegmentCollector:
         shared = Counter(one.group for one in firsts if one.group)
         for group, first, id_ in zip(groups, firsts, self._ids(place, groups, firsts), strict=True):
             parts = [first] if len(group) == 1 else [shapes[k] for k in group]
-            if len(group) > 1:
-                self._report_different(f"{place}/{group[-1]}", parts)
+            if len({bytes(part.attributes) for part in parts}) > 1:
+                message = f"parts of group {first.group} have different attributes; those of the first are kept"
+                self._report("SEG004", message, f"{place}/{group[-1]}/attributes", "warning")
             self.segments.append(_as_segment(id_, parts, shared[first.group or 0] > 1))
         self.rows.extend([item] * len(groups))
         self.parts.extend(groups)
@@ -251,12 +252,6 @@ class SegmentCollector:
             self._report("SEG008", message, f"{place}/{groups[ids.index(id_)][0]}/id")
         free = itertools.count(max(0, *ids) + 1)
         return [id_ or next(free) for id_ in ids]
-
-    def _report_different(self, place: str, group: Sequence[_DatumAnnotation]) -> None:
-        """Warn if the parts of a segment have different attributes."""
-        if len({bytes(part.attributes) for part in group}) > 1:
-            message = f"parts of group {group[0].group} have different attributes; those of the first are kept"
-            self._report("SEG004", message, f"{place}/attributes", "warning")
 
     def _report(self, code: str, message: str, place: str, severity: Severity | None = None) -> None:
         self.document.defects.append(Defect(code, message, self.document.name, place, severity=severity))
@@ -353,22 +348,19 @@ def _read_labels(document: Document) -> tuple[Category, ...]:
         why = explain_validation_error(error)
         document.defects.append(Defect("SEG004", why.message, document.name, f"/categories{why.place}"))
         return ()
-    colors = {color.label_id: (color.r, color.g, color.b) for color in decoded.mask.colormap}
+    rgb_of = {color.label_id: (color.r, color.g, color.b) for color in decoded.mask.colormap}
+    colors = {id_: rgb for id_, rgb in rgb_of.items() if all(0 <= value <= 255 for value in rgb)}
     return tuple(
         Category(
             id=id_,
             name=label.name,
             kind=kind_from_name(label.name),
-            color=_valid_color(colors.get(id_)),
+            color=colors.get(id_),
             parent=label.parent or None,
             attributes=tuple(Attribute(name=name) for name in label.attributes),
         )
         for id_, label in enumerate(decoded.label.labels)
     )
-
-
-def _valid_color(color: tuple[int, int, int] | None) -> tuple[int, int, int] | None:
-    return color if color is not None and all(0 <= value <= 255 for value in color) else None
 
 
 def _unite_labels(documents: Sequence[Document], taxonomy: Taxonomy | None) -> tuple[CategoryNames, list[Categories]]:
@@ -428,7 +420,9 @@ def open_documents(request: ReadRequest, paths: Sequence[Path]) -> ChainedSource
     """Open the documents at `paths`; no segmentation is decoded yet."""
     documents = [read_document(path, relative_path(request.root, path), DATUMARO) for path in paths]
     named, categories = _unite_labels(documents, request.taxonomy)
-    images = ImageFolder.below(request.images or _dataset_folder(paths[0]) / "images")
+    folder = paths[0].parent
+    dataset_folder = folder.parent if folder.name == "annotations" else folder
+    images = ImageFolder.below(request.images or dataset_folder / "images")
     subsets = [
         _subset(document, len(categories_of.to), images)
         for document, categories_of in zip(documents, categories, strict=True)
@@ -437,26 +431,20 @@ def open_documents(request: ReadRequest, paths: Sequence[Path]) -> ChainedSource
     root = request.root
     name = root.name if root.is_dir() else root.stem
     profile = named.profile("datumaro", root, "instance", "sparse", "allow", name=name, raster_rule="coco")
-    folder = images if any(categories_of.files for categories_of in subsets) else ImageFolder(None)
+    image_folder = images if any(subset.files for subset in subsets) else ImageFolder(None)
     sources = [
-        _source(request, profile, categories_of, document_categories, folder)
-        for categories_of, document_categories in zip(subsets, categories, strict=True)
+        _source(request, profile, subset, document_categories, image_folder)
+        for subset, document_categories in zip(subsets, categories, strict=True)
     ]
     return ChainedSource(profile, tuple(sources), tuple(_unused_files(subsets, images, request)))
 
 
-def _dataset_folder(document: Path) -> Path:
-    """The folder of the dataset that a document is part of."""
-    return document.parent.parent if document.parent.name == "annotations" else document.parent
-
-
 def _subset(document: Document, n_labels: int, images: ImageFolder) -> _Subset:
-    """The images and segments of a document."""
     items: Items[DatumItem] = decode_items(document, "items", DatumItem, DatumItem)
     entries = image_entries(items, document)
-    files = {
-        name: _file(name, document.path.stem, images) for name in {str(image_item.file_name) for image_item in entries}
-    }
+    # Images are in the subset's folder, as Datumaro has it now, or in that of all images.
+    subset, names = document.path.stem, {str(entry.file_name) for entry in entries}
+    files = {name: images.paths.get(f"{subset}/{name}") or images.paths.get(name) for name in names}
     for item, entry in zip(items.items, entries, strict=True):
         if entry.width is None:
             entry.height, entry.width = _size(item, files[str(entry.file_name)])
@@ -475,22 +463,14 @@ def _subset(document: Document, n_labels: int, images: ImageFolder) -> _Subset:
     return _Subset(document, listing, drawing.items(), [row_of[row] for row in drawing.rows], files_by_image)
 
 
-def _file(name: str, subset: str, images: ImageFolder) -> Path | None:
-    """The image file of a name: in the subset's folder, as Datumaro has it now, or in that of all images."""
-    return images.paths.get(f"{subset}/{name}") or images.paths.get(name)
-
-
 def _size(item: DatumItem, file: Path | None) -> tuple[int | None, int | None]:
     """Height and width of an image whose item lacks them: from its first mask, or its image file."""
     try:
         annotations = msgspec.json.decode(item.annotations, type=list[_Sized]) if len(item.annotations) else []
-        sizes = [
-            annotation.rle.size
-            for annotation in annotations
-            if annotation.rle is not None and len(annotation.rle.size) == 2
-        ]
-        if sizes:
-            return sizes[0][0], sizes[0][1]
+        sizes = (annotation.rle.size for annotation in annotations if annotation.rle is not None)
+        for size in sizes:
+            if len(size) == 2:
+                return size[0], size[1]
         head = None if file is None else read_header(file)
     except (msgspec.ValidationError, OSError):
         return None, None

@@ -101,19 +101,14 @@ def _segment_shapes(batch: Batch, rows: Ints, alone: Sequence[bool], losses: Los
     count_lost_rings(batch, rows[masked_rows], losses)
     coded = iter(write_rles(batch.runs, rows[masked_rows], *batch.segment_size))
     return [
-        [{"type": "mask", "rle": next(coded)}]
-        if mask
-        else [{"type": "polygon", "points": ring} for ring in _rings(shape)]
+        [{"type": "polygon", "points": ring} for ring in shape]
+        if isinstance(shape, list) and not mask
+        else [{"type": "mask", "rle": next(coded)}]
         for shape, mask in zip(shapes, masked, strict=True)
     ]
 
 
-def _rings(shape: object) -> list[object]:
-    return shape if isinstance(shape, list) else []
-
-
 def _annotation_fields(segment: Json, attributes: Mapping[str, Raw], label: int) -> Json:
-    """The fields of an annotation without its shape."""
     kept: Json = {key: value for key, value in attributes.items() if key not in _COLUMN_ATTRIBUTES}
     if segment["iscrowd"]:
         kept["is_crowd"] = True
@@ -138,19 +133,12 @@ def _as_integer(raw: Raw | None) -> int:
 
 def _label_items(taxonomy: Taxonomy) -> dict[str, Any]:
     """The categories as Datumaro has them, in the order of the taxonomy."""
-    labels = [
-        {
-            "name": category.name,
-            "parent": category.parent or "",
-            "attributes": sorted(attribute.name for attribute in category.attributes),
-        }
-        for category in taxonomy.categories
-    ]
-    colors = [
-        {"label_id": id_, "r": category.rgb[0], "g": category.rgb[1], "b": category.rgb[2]}
-        for id_, category in enumerate(taxonomy.categories)
-        if category.rgb is not None
-    ]
+    labels, colors = [], []
+    for id_, category in enumerate(taxonomy.categories):
+        attributes = sorted(attribute.name for attribute in category.attributes)
+        labels.append({"name": category.name, "parent": category.parent or "", "attributes": attributes})
+        if category.rgb is not None:
+            colors.append({"label_id": id_, **dict(zip("rgb", category.rgb, strict=True))})
     items: dict[str, Any] = {"label": {"labels": labels, "label_groups": [], "attributes": []}}
     return items | ({"mask": {"colormap": colors}} if colors else {})
 
@@ -206,7 +194,6 @@ def write_documents(profile: Profile, batches: Iterable[Batch], target: Path, lo
 
 
 def _count_unheld(batch: Batch, losses: LossCounter) -> None:
-    """Count what documents cannot hold."""
     count_losses(batch, losses, DATUMARO_LOSSES - {"attributes", "rings"}, _HELD)
     count_unannotated_images(batch, losses)
     for image in batch.images.select(["image_id", "split", "metadata"]).to_pylist():

@@ -215,7 +215,6 @@ def _spread_sample(masks: list[Path], n: int) -> list[Path]:
 
 
 def _occurring_values(masks: list[Path]) -> set[int]:
-    """The values in the masks that can be decoded."""
     values: set[int] = set()
     for path in masks:
         with suppress(OSError):

@@ -169,10 +169,8 @@ def _name_classes(request: ReadRequest, names: Sequence[str] | None, n_classes: 
 def _dataset_json(root: Path) -> DatasetJson | None:
     """nnU-Net's dataset.json, beside the files or in the folder above; None if there is none."""
     folder = root if root.is_dir() else root.parent
-    path = next(
-        (candidate for candidate in (folder / DATASET_JSON, folder.parent / DATASET_JSON) if candidate.is_file()), None
-    )
-    return None if path is None else read_dataset_json(path)
+    paths = (parent / DATASET_JSON for parent in (folder, folder.parent))
+    return next((read_dataset_json(path) for path in paths if path.is_file()), None)
 
 
 def _as_many(names: list[str], n_classes: int, what: str) -> list[str]:
@@ -193,12 +191,8 @@ def _classes_named(
             raise UnreadableError(f"unlabelled is {option!r}; the classes are 0 to {len(names) - 1}")
         unlabelled = int(option)
     named = [name for position, name in enumerate(names) if position != unlabelled]
-    own = Taxonomy(
-        categories=tuple(
-            Category(id=k, name=name, kind=kind_from_name(name)) for k, name in enumerate(names) if k != unlabelled
-        )
-    )
-    meaning = resolve_names(named, request.taxonomy, own)
+    own = [Category(id=k, name=name, kind=kind_from_name(name)) for k, name in enumerate(names) if k != unlabelled]
+    meaning = resolve_names(named, request.taxonomy, Taxonomy(categories=tuple(own)))
     category = [_UNLABELLED_CLASS if k == unlabelled else meaning.to[name] for k, name in enumerate(names)]
     return _ProbabilityClasses(meaning, tuple(category), regions)
 
@@ -253,12 +247,6 @@ def _why_unsound(p: Probabilities) -> str | None:
     if low < -_TOLERANCE or high > 1 + _TOLERANCE:
         return f"holds values from {low:.3g} to {high:.3g}: no probabilities; logits need a softmax first"
     return None
-
-
-def _sums_to_one(p: Probabilities, axis: int) -> bool:
-    """Whether the classes along an axis are exclusive: their probabilities add up to 1 everywhere."""
-    total = p.sum(axis=axis, dtype=np.float64)
-    return bool(np.abs(total - 1).max(initial=0) < _TOLERANCE * max(p.shape[axis], 2))
 
 
 _NO_AXIS = 9  # in place of the axis of the classes: there is only one
@@ -380,7 +368,12 @@ def _fitting(path: Path, head: ArrayHeader, names: list[str] | None) -> list[str
     if names is not None and len(by_count := [name for name, k in _AXES.items() if head.shape[k] == len(names)]) == 1:
         return by_count
     p = decode_array(path, head)
-    return [name for name, axis in _AXES.items() if p.shape[axis] > 1 and _sums_to_one(p, axis)]
+    fits = []
+    for name, axis in _AXES.items():  # exclusive classes have probabilities that add up to 1 everywhere
+        difference = np.abs(p.sum(axis=axis, dtype=np.float64) - 1).max(initial=0)
+        if p.shape[axis] > 1 and difference < _TOLERANCE * p.shape[axis]:
+            fits.append(name)
+    return fits
 
 
 def _threshold(request: ReadRequest, classes: _ProbabilityClasses, head: ArrayHeader) -> float | None:
@@ -414,7 +407,6 @@ def _slice_entries(entry: ImageEntry, layouts: dict[Path, ArrayHeader | str], ax
 def _read_image(
     root: Path, volumes: _ArrayImages, category: tuple[int, ...], threshold: float | None, entry: ImageEntry
 ) -> list[ImageAnnotation]:
-    """The segments of one image: one for each class."""
     file, p = relative_path(root, entry.files[0]), _probabilities(root, volumes, category, entry)
     if threshold is None:
         ids, runs, scores = _likeliest_segments(p, category)

@@ -390,7 +390,6 @@ class _SplitTable:
 def _rows(
     batch: Batch, taxonomy: Taxonomy, blank: int, with_instances: bool, losses: LossCounter, lost: frozenset[LossKind]
 ) -> Iterator[dict[str, Any]]:
-    """The row of each image."""
     count_losses(batch, losses, lost, frozenset({"images.split"}))
     category = batch.segments["category_id"].to_numpy()
     is_known = np.isin(category, np.array(list(taxonomy.by_id()), np.int64))

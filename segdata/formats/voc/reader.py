@@ -181,7 +181,6 @@ def _unpaired_files(
     entries: list[ImageEntry],
     has_index: bool,
 ) -> Iterator[Defect]:
-    """The files that nothing else names."""
     for stem in sorted(objects.keys() - masks.keys() - splits.keys()):
         message = f"a mask of objects without one of classes: the categories of {stem!r} are unknown"
         yield Defect("SEG002", message, relative_path(root, objects[stem]))
@@ -263,7 +262,6 @@ class _VocImageReader:
         ]
 
     def _classes(self, entry: ImageEntry) -> tuple[_Classes, list[Defect]]:
-        """The mask of classes, and its defects."""
         mask = decode_entry_mask(self.root, entry)
         runs = ValueRuns.of(mask.pixels)
         category = self.classes.read(mask, runs)

@@ -132,7 +132,6 @@ class _Writer:
         )
 
     def _paint(self, batch: Batch, image: ImageSegments, index: Ints, attributes: Attributes, stem: str) -> None:
-        """Write the files of one image."""
         painted_rows = np.flatnonzero((index >= 0) & (image.runs.areas(len(index)) > 0))
         visible = image.only(painted_rows)
         classes = paint(visible, index[painted_rows], BACKGROUND, np.uint8)

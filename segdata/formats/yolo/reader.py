@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -156,16 +156,12 @@ def _read_splits(document: dict[str, Any], file: str, defects: list[Defect]) -> 
     for split in _SPLITS:
         value = document.get(split)
         places = [value] if isinstance(value, str) else value if isinstance(value, list) else []
-        paths = [_split_place(start, place) for place in places if isinstance(place, str)]
+        # Exports of Roboflow begin with `../`, and mean the folder beside the file.
+        below = [PurePosixPath(start, place.replace("\\", "/")).parts for place in places if isinstance(place, str)]
+        paths = [PurePosixPath(*(part for part in parts if part not in ("..", "/"))).as_posix() for parts in below]
         if paths and paths not in splits.values():
             splits[split] = paths
     return splits
-
-
-def _split_place(start: str, place: str) -> str:
-    """A folder or list below the root. Exports of Roboflow begin with `../`, and mean the folder beside the file."""
-    parts: Sequence[str] = PurePosixPath(start, place.replace("\\", "/")).parts
-    return PurePosixPath(*(part for part in parts if part not in ("..", "/"))).as_posix()
 
 
 def _list_images(
@@ -296,7 +292,6 @@ def _named_by_number(classes: _DatasetClasses, entries: list[ImageEntry]) -> _Da
 def _read_image(
     root: Path, names: dict[bytes, str], keypoints: int | None, entry: ImageEntry, head: ImageHeader | None
 ) -> list[ShapeAnnotation]:
-    """The segments of one image."""
     size = _image_size(entry, head)
     path = entry.files[0] if entry.files else None
     try:
