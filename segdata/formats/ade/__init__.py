@@ -65,7 +65,7 @@ def read(request: ReadRequest) -> "PerImageSource":
 
     Raises UnreadableError if there are no masks, or if no file names their classes.
     """
-    from segdata.formats.ade.reader import open_ade
+    from segdata.formats.ade.dataset import open_ade
 
     return open_ade(request)
 
@@ -75,6 +75,6 @@ def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Lo
 
     Raises SegdataError for category ids beyond 6655 and for images of more than 255 objects on one level.
     """
-    from segdata.formats.ade.writer import write_ade
+    from segdata.formats.ade.dataset import write_ade
 
     write_ade(profile, batches, target, losses, LOSSES)

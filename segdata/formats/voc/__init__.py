@@ -65,7 +65,7 @@ def read(request: ReadRequest) -> "PerImageSource":
 
     Raises UnreadableError if there are no masks, or several datasets.
     """
-    from segdata.formats.voc.reader import open_voc
+    from segdata.formats.voc.dataset import open_voc
 
     return open_voc(request)
 
@@ -75,6 +75,6 @@ def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Lo
 
     Raises SegdataError for category ids beyond 254 and images of more than 254 objects.
     """
-    from segdata.formats.voc.writer import write_voc
+    from segdata.formats.voc.dataset import write_voc
 
     write_voc(profile, batches, target, losses, LOSSES)

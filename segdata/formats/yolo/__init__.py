@@ -66,13 +66,13 @@ def detect(probe: FileProbe) -> FormatMatch | None:
 
 def read(request: ReadRequest) -> "ToolSource":
     """Open a dataset, or the data.yaml of one; raises UnreadableError if there are no labels, or no images."""
-    from segdata.formats.yolo.reader import open_yolo
+    from segdata.formats.yolo.dataset import open_yolo
 
     return open_yolo(request)
 
 
 def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
     """Write the folder `target`; raises SegdataError if two images would share a label file."""
-    from segdata.formats.yolo.writer import write_yolo
+    from segdata.formats.yolo.dataset import write_yolo
 
     write_yolo(profile, batches, target, losses, LOSSES)
