@@ -1,4 +1,4 @@
-"""ADE20K datasets: finds the files of each image, gathers the categories, reads images level by level, and writes them."""
+"""ADE20K datasets: finds the files of each image, gathers categories, reads images level by level, and writes them."""
 
 import os
 import re
