@@ -90,8 +90,7 @@ def ours(files: list[Path]) -> float:
     codes = of.profile.taxonomy.categories
     counts = np.zeros((4, len(codes) + 1))
     for rows in of.chunks():
-        batch, known, asked = load_images(of, rows)
-        for opposite in pair_annotators(batch, [path.stem for path in files], known, asked=asked):
+        for opposite in pair_annotators(load_images(of, rows)):
             pixel_tables(opposite)
             found = instance_tables(opposite)["matches"]
             both = (found["a"] >= 0) & (found["b"] >= 0)

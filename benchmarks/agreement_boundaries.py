@@ -17,7 +17,7 @@ from agreement_pixels import HEIGHT, NAMES, WIDTH, Scene, as_batch, categories, 
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from segdata.agreement.annotator_pairs import pair_annotators
+from segdata.agreement.annotator_pairs import PanelBatch, pair_annotators
 from segdata.agreement.instance_matching import instance_tables
 from segdata.agreement.surface_distances import surface_table
 
@@ -80,14 +80,14 @@ def against_package(pairs: int) -> None:
 
 def said(batch: Any) -> dict[str, Any]:  # Any: columns of several types
     """The table of boundaries of two annotators, all the way from the batch."""
-    return surface_table(next(pair_annotators(batch, NAMES, categories())), NO_MATCHES)["surfaces"]
+    return surface_table(next(pair_annotators(PanelBatch(batch, NAMES, categories()))), NO_MATCHES)["surfaces"]
 
 
 def of_five(images: int) -> None:
     """Print what ten pairs of annotators cost."""
     taken, edge, rows = 0.0, 0, 0
     for seed in range(images):
-        for opposite in pair_annotators(scene(seed).batch, NAMES, categories()):
+        for opposite in pair_annotators(PanelBatch(scene(seed).batch, NAMES, categories())):
             matches = instance_tables(opposite)["matches"]
             begin = time.process_time()
             found = surface_table(opposite, matches)["surfaces"]
@@ -107,7 +107,7 @@ def of_many(count: int = 60_000) -> None:
         first[row * 6 + 1 + y, column * 5 + 1 + x] = np.arange(1, count + 1)
     second = np.roll(first, 1, axis=0)
     batch = as_batch([first, second], np.concatenate([[1], np.full(count, 12)]))
-    opposite = next(pair_annotators(batch, NAMES, categories()))
+    opposite = next(pair_annotators(PanelBatch(batch, NAMES, categories())))
     matches = instance_tables(opposite, threshold=0.3)["matches"]
     begin = time.process_time()
     found = surface_table(opposite, matches)["surfaces"]

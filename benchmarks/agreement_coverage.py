@@ -16,9 +16,9 @@ from itertools import product
 import numpy as np
 
 from segdata.agreement.estimates import PairAmounts, PooledPairs, Resampling, count_clusters, overall_scores
+from segdata.agreement.inference import strata_differences
 from segdata.agreement.metrics.coincidences import coincidences
 from segdata.agreement.metrics.krippendorff_alpha import krippendorff_alpha
-from segdata.agreement.permutation import strata_differences
 from segdata.agreement.planning import plan_sample_sizes
 from segdata.agreement.repeatability import repeat_agreement
 from segdata.core.annotator_pairs import AnnotatorPairs

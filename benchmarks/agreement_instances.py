@@ -16,8 +16,8 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from segdata.agreement.annotator_pairs import AnnotatorPair, pair_annotators
-from segdata.agreement.detections import DetectionMatches, match_detections
+from segdata.agreement.annotator_pairs import AnnotatorPair, PanelBatch, pair_annotators
+from segdata.agreement.evaluation import DetectionMatches, match_detections
 from segdata.agreement.instance_clusters import member_table
 from segdata.agreement.instance_matching import instance_tables
 from segdata.agreement.metrics.average_precision import average_precision
@@ -83,7 +83,7 @@ def categories(n: int) -> tuple[Category, ...]:
 
 def two(batch: Batch, n_categories: int) -> AnnotatorPair:
     """The first two annotators."""
-    return next(iter(pair_annotators(batch, NAMES, categories(n_categories))))
+    return next(iter(pair_annotators(PanelBatch(batch, NAMES, categories(n_categories)))))
 
 
 def many() -> None:
@@ -92,7 +92,7 @@ def many() -> None:
     jobs: dict[str, Callable[[], object]] = {
         "two annotators, IoU > 0.5": lambda: instance_tables(two(batch, 1)),
         "two annotators, IoU > 0.1": lambda: instance_tables(two(batch, 1), threshold=0.1),
-        "three annotators, clusters": lambda: member_table(batch, NAMES, categories(1)),
+        "three annotators, clusters": lambda: member_table(PanelBatch(batch, NAMES, categories(1))),
     }
     print(f"{GRID**2:,} instances; a table of all pairs has {8 * GRID**4 / 2**20:,.0f} MiB")
     for name, call in jobs.items():

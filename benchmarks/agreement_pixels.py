@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.agreement.annotator_pairs import AnnotatorPair, pair_annotators
+from segdata.agreement.annotator_pairs import AnnotatorPair, PanelBatch, pair_annotators
 from segdata.agreement.contingency import pixel_tables
 from segdata.agreement.instance_matching import instance_tables
 from segdata.agreement.votes import collect_votes
@@ -156,13 +156,13 @@ def panoptic_dense(of: Scene, decoded: list[NDArray[np.uint8]]) -> dict[int, lis
 def panoptic_runs(of: Scene, decoded: list[NDArray[np.uint8]]) -> tuple[Any, ...]:
     """The same, and IoU and the confusion of pixels, from runs: colours to runs, a sweep, tables."""
     batch = as_batch(decoded, of.category)
-    (opposite,) = pair_annotators(batch, NAMES[:2], categories())
+    (opposite,) = pair_annotators(PanelBatch(batch, NAMES[:2], categories()))
     return instance_tables(opposite), pixel_tables(opposite)
 
 
 def pair(of: Scene) -> AnnotatorPair:
     """The first two annotators."""
-    return next(pair_annotators(of.batch, NAMES, categories()))
+    return next(pair_annotators(PanelBatch(of.batch, NAMES, categories())))
 
 
 def milliseconds(call: Callable[[], object], times: int = 3) -> float:
@@ -186,7 +186,10 @@ def jobs(of: Scene) -> dict[str, tuple[Callable[[], object], Callable[[], object
             lambda: panoptic_runs(of, decoded),
             lambda: panoptic_dense(of, decoded),
         ),
-        "votes of five annotators": (lambda: collect_votes(of.batch, NAMES, categories()), lambda: dense_votes(of)),
+        "votes of five annotators": (
+            lambda: collect_votes(PanelBatch(of.batch, NAMES, categories())),
+            lambda: dense_votes(of),
+        ),
     }
 
 

@@ -18,8 +18,10 @@ from pathlib import Path
 import numpy as np
 
 import segdata
-from segdata.agreement.annotator_bias import FALSE_DISCOVERY_RATE, least_clusters
-from segdata.agreement.results import Agreement, Score
+from segdata.agreement.annotator_bias import least_clusters
+from segdata.agreement.inference import FALSE_DISCOVERY_RATE
+from segdata.agreement.scores import Score
+from segdata.agreement.summary import Agreement
 from segdata.api.agreement import agree
 from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.config import Config

@@ -8,7 +8,6 @@ Quality Technology 1(2), 105-109; terms as in ISO 2859-1.
 """
 
 import math
-from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
@@ -16,8 +15,8 @@ import numpy as np
 
 from segdata.agreement.estimates import PairAmounts
 from segdata.agreement.gold_standard import check_categories, image_scores, rows_against
-from segdata.agreement.rates import exact_interval
-from segdata.agreement.results import Count, Number, Share, UndefinedShare
+from segdata.agreement.inference import exact_interval
+from segdata.agreement.scores import Count, Number, Share, UndefinedShare
 from segdata.agreement.surface_distances import Tolerance
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.config import Gold
@@ -46,23 +45,8 @@ class SamplingPlan(msgspec.Struct, frozen=True):
         return _acceptance_probability(self.sample, self.accept, self.lot, np.rint(np.asarray(rate) * self.lot))
 
 
-@dataclass(frozen=True, slots=True)
-class InspectionResult:
-    """What an inspection says: `accepted`, the share found wrong, and the exact 95 % interval of the delivery's."""
-
-    accepted: bool
-    rate: float
-    low: float
-    high: float
-
-
 def plan_sampling(
-    quality: float,
-    limit: float,
-    *,
-    lot: int | None = None,
-    producer_risk: float = 0.05,
-    consumer_risk: float = 0.10,
+    quality: float, limit: float, *, lot: int | None = None, producer_risk: float = 0.05, consumer_risk: float = 0.10
 ) -> SamplingPlan:
     """The plan with the smallest sample that keeps both risks.
 
@@ -102,14 +86,6 @@ def strictest_plan(
     chances = _acceptance_probability(sample, np.arange(sample), lot, np.asarray(bad, np.float64))
     accept = int(np.searchsorted(chances, consumer_risk, side="right")) - 1
     return None if accept < 0 else SamplingPlan(sample, accept, lot)
-
-
-def judge_sample(plan: SamplingPlan, wrong: int) -> InspectionResult:
-    """Accept or reject, where `wrong` items of the sample were wrong."""
-    if not 0 <= wrong <= plan.sample:
-        raise SegdataError(f"{wrong} wrong items in a sample of {plan.sample}")
-    low, high = exact_interval(wrong, plan.sample)
-    return InspectionResult(wrong <= plan.accept, wrong / plan.sample, low, high)
 
 
 def operating_curve(plan: SamplingPlan, rates: Floats | None = None) -> Table:
@@ -230,7 +206,7 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def inspect_delivery(
-    opposed: AnnotatorPairs,
+    comparison: AnnotatorPairs,
     reference: int,
     gold: Gold,
     quality: DeliveryQuality,
@@ -247,35 +223,39 @@ def inspect_delivery(
 
     The images must be as good as drawn by lot from the tasks: neither easier nor harder, and not known to annotators.
     """
-    check_categories(gold, opposed.categories)
-    amounts = PairAmounts.of(opposed)
+    check_categories(gold, comparison.categories)
+    amounts = PairAmounts.of(comparison)
     inspected = [
-        each
+        inspected_image
         for annotator, rows in rows_against(amounts, reference).items()
-        for each in _inspect_images(amounts, annotator, rows, gold)
+        for inspected_image in _inspect_images(amounts, annotator, rows, gold)
     ]
-    n, wrong = len(inspected), sum(each.defective for each in inspected)
+    n, wrong = len(inspected), sum(inspected_image.defective for inspected_image in inspected)
     needed = quality.plan(lot)
     plan = strictest_plan(n, quality.limit, lot=max(lot, n), consumer_risk=quality.consumer_risk)
     low, high = exact_interval(wrong, n) if n else (0.0, 1.0)
-    back = {each.image for each in inspected}
+    back = {inspected_image.image for inspected_image in inspected}
     return Inspection(
         decision=_decide(wrong, plan, needed),
         lot=lot,
-        inspected=tuple(
-            sorted(inspected, key=lambda each: (not each.share < np.inf, each.share, each.image, each.annotator))
-        ),
+        inspected=tuple(sorted(inspected, key=_worst_first)),
         wrong=wrong,
         rate=wrong / n if n else float("nan"),
         low=low,
         high=high,
-        missing=tuple(sorted(set(opposed.cases["name"][np.isin(opposed.cases["image"], annotated)].tolist()) - back)),
+        missing=tuple(
+            sorted(set(comparison.cases["name"][np.isin(comparison.cases["image"], annotated)].tolist()) - back)
+        ),
         plan=plan,
         needed=needed,
         producer_risk=float("nan") if plan is None else 1 - float(plan.chance(quality.acceptable)),
         quality=quality,
         tolerance=tolerance or Tolerance(),
     )
+
+
+def _worst_first(inspected: InspectedImage) -> tuple[bool, float, str, str]:
+    return not inspected.share < np.inf, inspected.share, inspected.image, inspected.annotator
 
 
 def _decide(wrong: int, plan: SamplingPlan | None, needed: SamplingPlan) -> AcceptanceDecision:
@@ -285,12 +265,11 @@ def _decide(wrong: int, plan: SamplingPlan | None, needed: SamplingPlan) -> Acce
 
 
 def _inspect_images(amounts: PairAmounts, annotator: int, rows: Ints, gold: Gold) -> list[InspectedImage]:
-    """The images of one annotator."""
-    opposed = amounts.opposed
-    names: list[str] = opposed.cases["name"][amounts.case[rows]].tolist()
+    comparison = amounts.comparison
+    names: list[str] = comparison.cases["name"][amounts.case[rows]].tolist()
     lines = image_scores(amounts, rows, gold).lines("category", "metric", "value", "bar", "share")
-    called = [*(each.name for each in opposed.categories), None]  # ALL is the last
+    called = [*(category.name for category in comparison.categories), None]  # ALL is the last
     return [
-        InspectedImage(name, opposed.annotators[annotator], called[category], metric, value, bar, share, share < 1)
+        InspectedImage(name, comparison.annotators[annotator], called[category], metric, value, bar, share, share < 1)
         for name, (category, metric, value, bar, share) in zip(names, lines, strict=True)
     ]

@@ -14,8 +14,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.agreement.permutation import shuffle_within_blocks
-from segdata.agreement.rates import wilson_interval
+from segdata.agreement.inference import FALSE_DISCOVERY_RATE, shuffle_within_blocks, wilson_interval
+from segdata.agreement.scores import table_of_lines
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.executor import run_ordered
 from segdata.core.resampling import DRAWS, bootstrap_interval
@@ -37,18 +37,14 @@ ABSENT = -2
 
 @dataclass(frozen=True, slots=True)
 class BiasTally:
-    """What one annotator did with one category in one cluster of images: n rows.
+    """What one annotator did with one category in one cluster of images: n rows."""
 
-    Attributes
-    ----------
-    cluster, annotator, category, kind : (n,); `kind` counts `BIAS_KINDS`
-    hits, total : (n,) how often, of how many; for offsets the sum of pixels, and of how many segments
-    """
-
+    # cluster, annotator, category, kind: (n,); `kind` counts `BIAS_KINDS`
     cluster: Ints
     annotator: Ints
     category: Ints
     kind: Ints
+    # hits, total: (n,) how often, of how many; for offsets the sum of pixels, and of how many segments
     hits: Floats
     total: Floats
 
@@ -60,9 +56,9 @@ class _CellCodes:
     shape: tuple[int, int, int, int]
 
     @staticmethod
-    def of(opposed: AnnotatorPairs) -> "_CellCodes":
-        n_clusters = int(opposed.cases["cluster"].max(initial=-1)) + 1 if len(opposed.cases) else 0
-        return _CellCodes((n_clusters, len(opposed.annotators), len(opposed.categories), len(BIAS_KINDS)))
+    def of(comparison: AnnotatorPairs) -> "_CellCodes":
+        n_clusters = int(comparison.cases["cluster"].max(initial=-1)) + 1 if len(comparison.cases) else 0
+        return _CellCodes((n_clusters, len(comparison.annotators), len(comparison.categories), len(BIAS_KINDS)))
 
     def part(
         self,
@@ -80,10 +76,10 @@ class _CellCodes:
         return cell, _sum_by_cell(which, hits, len(cell)), _sum_by_cell(which, total, len(cell))
 
 
-def count_deviations(opposed: AnnotatorPairs) -> BiasTally:
+def count_deviations(comparison: AnnotatorPairs) -> BiasTally:
     """What every annotator did, by cluster, category and kind."""
-    cells = _CellCodes.of(opposed)
-    parts = [*_segment_cells(opposed, cells), *_pixel_cells(opposed, cells), *_offset_cells(opposed, cells)]
+    cells = _CellCodes.of(comparison)
+    parts = [*_segment_cells(comparison, cells), *_pixel_cells(comparison, cells), *_offset_cells(comparison, cells)]
     code, hits, total = (np.concatenate([np.zeros(0), *(part[k] for part in parts)]) for k in range(3))
     cell, which = unique_inverse(code.astype(np.int64))
     hits, total = (_sum_by_cell(which, column, len(cell)) for column in (hits, total))
@@ -97,38 +93,38 @@ def _sum_by_cell(which: Ints, amount: Floats, n: int) -> Floats:
     return np.bincount(which, amount, n).astype(np.float64, copy=False)
 
 
-def _least_others(opposed: AnnotatorPairs) -> int:
+def _least_others(comparison: AnnotatorPairs) -> int:
     """How many others it takes to be held against: two, since nobody knows which of two is right; of two, the other."""
-    return 2 if opposed.is_first_pass.sum() > 2 else 1
+    return 2 if comparison.is_first_pass.sum() > 2 else 1
 
 
-def _segment_cells(opposed: AnnotatorPairs, cells: _CellCodes) -> Iterator[CellSums]:
+def _segment_cells(comparison: AnnotatorPairs, cells: _CellCodes) -> Iterator[CellSums]:
     """Misses, extras and confusions of things."""
-    members = opposed.members
+    members = comparison.members
     if not len(members):
         return
-    countable = opposed.countable
-    first, group = thing_groups(opposed)
+    countable = comparison.countable
+    first, group = thing_groups(comparison)
     drew = members["segment"] >= 0
-    shape = len(first), len(opposed.annotators)
+    shape = len(first), len(comparison.annotators)
     present, there, own = np.zeros(shape, bool), np.zeros(shape, bool), np.full(shape, -1, np.int64)
     present[group, members["annotator"]] = True
-    present &= opposed.is_first_pass
+    present &= comparison.is_first_pass
     group, who, category = group[drew], members["annotator"][drew], members["category"][drew]
     there[group, who], own[group, who] = True, category
-    there &= opposed.is_first_pass
-    cluster = opposed.cases["cluster"][members["case"][first]]
-    least, voices = _least_others(opposed), opposed.is_first_pass[who]
+    there &= comparison.is_first_pass
+    cluster = comparison.cases["cluster"][members["case"][first]]
+    least, voices = _least_others(comparison), comparison.is_first_pass[who]
     for i in range(there.shape[1]):
         others = present.sum(axis=1) - present[:, i]
         support = there.sum(axis=1) - there[:, i]
         called, count = group_mode(group[voices & (who != i)], category[voices & (who != i)], len(first))
         seen = present[:, i] & (others >= least) & (2 * support > others)
         sure = seen & there[:, i] & (2 * count > support)
-        drawn = there[:, i] & (others >= least)
+        compared = there[:, i] & (others >= least)
         judged: tuple[JudgedRows, ...] = (
             ("missed", seen, ~there[:, i], called),
-            ("extra", drawn, 2 * support < others, own[:, i]),
+            ("extra", compared, 2 * support < others, own[:, i]),
             ("confused", sure, own[:, i] != called, called),
         )
         for kind, rows, hit, category_of in judged:
@@ -136,19 +132,19 @@ def _segment_cells(opposed: AnnotatorPairs, cells: _CellCodes) -> Iterator[CellS
             yield cells.part(cluster[kept], i, category_of[kept], kind, hit[kept].astype(float), np.ones(len(kept)))
 
 
-def _pixel_cells(opposed: AnnotatorPairs, cells: _CellCodes) -> Iterator[CellSums]:
+def _pixel_cells(comparison: AnnotatorPairs, cells: _CellCodes) -> Iterator[CellSums]:
     """Misses, extras and confusions of stuff, and of everything that has no instances."""
-    patterns, said = opposed.patterns, vote_array(opposed)
-    cluster = opposed.cases["cluster"][patterns["case"]] if len(patterns) else np.empty(0, np.int64)
-    countable = opposed.countable
+    patterns, votes = comparison.patterns, vote_array(comparison)
+    cluster = comparison.cases["cluster"][patterns["case"]] if len(patterns) else np.empty(0, np.int64)
+    countable = comparison.countable
     weight = patterns["pixels"].astype(float) if len(patterns) else np.empty(0)
-    least = _least_others(opposed)
-    for i in range(said.shape[1]):
-        others = np.delete(said, i, axis=1)
+    least = _least_others(comparison)
+    for i in range(votes.shape[1]):
+        others = np.delete(votes, i, axis=1)
         n_others = (others > ABSENT).sum(axis=1)
         called, count = row_mode(others)
-        clear = (said[:, i] > ABSENT) & (n_others >= least) & (2 * count > n_others)
-        mine = said[:, i]
+        clear = (votes[:, i] > ABSENT) & (n_others >= least) & (2 * count > n_others)
+        mine = votes[:, i]
         judged: tuple[JudgedRows, ...] = (
             ("missed", clear & (called >= 0), mine == -1, called),
             ("extra", clear & (mine >= 0), called == -1, mine),
@@ -159,38 +155,38 @@ def _pixel_cells(opposed: AnnotatorPairs, cells: _CellCodes) -> Iterator[CellSum
             yield cells.part(cluster[kept], i, category_of[kept], kind, hit[kept] * weight[kept], weight[kept])
 
 
-def _offset_cells(opposed: AnnotatorPairs, cells: _CellCodes) -> Iterator[CellSums]:
+def _offset_cells(comparison: AnnotatorPairs, cells: _CellCodes) -> Iterator[CellSums]:
     """By how many pixels each draws larger than the mean of all (the same one too), per cluster and category."""
-    surfaces, pairs = opposed.surfaces, opposed.pairs
+    surfaces, pairs = comparison.surfaces, comparison.pairs
     if not len(surfaces):
         return
-    first = opposed.is_first_pass
+    first = comparison.is_first_pass
     once = (first[pairs["a"]] & first[pairs["b"]])[surfaces["pair"]]
-    rows = np.flatnonzero(np.isfinite(surfaces["offset"]) & counts_once(opposed) & once)
+    rows = np.flatnonzero(np.isfinite(surfaces["offset"]) & counts_once(comparison) & once)
     pair, offset = surfaces["pair"][rows], surfaces["offset"][rows]
-    cluster = opposed.cases["cluster"][pairs["case"][pair]]
+    cluster = comparison.cases["cluster"][pairs["case"][pair]]
     category, who = np.tile(surfaces["category"][rows], 2), np.append(pairs["a"][pair], pairs["b"][pair])
     cell, larger, n = cells.part(
         np.tile(cluster, 2), who, category, "offset", np.append(-offset, offset), np.ones(2 * len(rows))
     )
     of_cluster, _, of_category, _ = np.unravel_index(cell, cells.shape)
-    group = unique_inverse(of_cluster * len(opposed.categories) + of_category)[1]
+    group = unique_inverse(of_cluster * len(comparison.categories) + of_category)[1]
     present = np.bincount(group)[group]
     # Against the others alone an annotator stands out by m / (m - 1) as much as against all m.
     hits = larger * (present - 1) / present
-    several = present > _least_others(opposed)
+    several = present > _least_others(comparison)
     yield cell[several], hits[several], n[several]
 
 
-def counts_once(opposed: AnnotatorPairs) -> Flags:
+def counts_once(comparison: AnnotatorPairs) -> Flags:
     """(n,) surfaces of matched segments for things, of whole categories for the rest."""
-    countable = opposed.countable[opposed.surfaces["category"]]
-    return np.asarray(countable == (opposed.surfaces["match"] >= 0))
+    countable = comparison.countable[comparison.surfaces["category"]]
+    return np.asarray(countable == (comparison.surfaces["match"] >= 0))
 
 
-def thing_groups(opposed: AnnotatorPairs) -> tuple[Ints, Ints]:
+def thing_groups(comparison: AnnotatorPairs) -> tuple[Ints, Ints]:
     """The clusters of members of all cases, in their order: the first row (n,) of each, and which each row is of."""
-    members = opposed.members
+    members = comparison.members
     wide = int(members["cluster"].max(initial=-1)) + 1
     cell, group = unique_inverse(members["case"] * wide + members["cluster"])
     first = np.empty(len(cell), np.int64)
@@ -198,25 +194,25 @@ def thing_groups(opposed: AnnotatorPairs) -> tuple[Ints, Ints]:
     return first, group
 
 
-def vote_array(opposed: AnnotatorPairs) -> VoteArray:
+def vote_array(comparison: AnnotatorPairs) -> VoteArray:
     """(n_patterns, n_annotators) the category that each chose; -1: unlabelled, -2: did not annotate the case.
 
     Further passes of one person have no vote.
     """
-    said = np.full((len(opposed.patterns), len(opposed.annotators)), ABSENT, np.int32)
-    if len(opposed.votes):
-        said[opposed.votes["pattern"], opposed.votes["annotator"]] = opposed.votes["category"]
-        said[:, ~opposed.is_first_pass] = ABSENT
-    return said
+    votes = np.full((len(comparison.patterns), len(comparison.annotators)), ABSENT, np.int32)
+    if len(comparison.votes):
+        votes[comparison.votes["pattern"], comparison.votes["annotator"]] = comparison.votes["category"]
+        votes[:, ~comparison.is_first_pass] = ABSENT
+    return votes
 
 
-def annotators_present(opposed: AnnotatorPairs) -> Flags:
+def annotators_present(comparison: AnnotatorPairs) -> Flags:
     """(n_clusters, n_annotators) who annotated images of each cluster in common with another; first passes alone."""
-    n_clusters = int(opposed.cases["cluster"].max(initial=-1)) + 1
-    present = np.zeros((n_clusters, len(opposed.annotators)), bool)
+    n_clusters = int(comparison.cases["cluster"].max(initial=-1)) + 1
+    present = np.zeros((n_clusters, len(comparison.annotators)), bool)
     for side in ("a", "b"):
-        present[opposed.cases["cluster"][opposed.pairs["case"]], opposed.pairs[side]] = True
-    return present & opposed.is_first_pass
+        present[comparison.cases["cluster"][comparison.pairs["case"]], comparison.pairs[side]] = True
+    return present & comparison.is_first_pass
 
 
 def group_mode(group: Ints, value: Ints, n_groups: int) -> tuple[Ints, Ints]:
@@ -227,24 +223,23 @@ def group_mode(group: Ints, value: Ints, n_groups: int) -> tuple[Ints, Ints]:
     wide = int(value.max(initial=-1)) + 1
     cell, which = unique_inverse(group * wide + value)
     count = np.bincount(which)
-    of, named = np.divmod(cell, max(wide, 1))
-    order = np.lexsort((-named, count, of))
-    found, often = np.full(n_groups, -1, np.int64), np.zeros(n_groups, np.int64)
-    found[of[order]], often[of[order]] = named[order], count[order]
-    return found, often
+    group_of, named = np.divmod(cell, max(wide, 1))
+    order = np.lexsort((-named, count, group_of))
+    modes, often = np.full(n_groups, -1, np.int64), np.zeros(n_groups, np.int64)
+    modes[group_of[order]], often[group_of[order]] = named[order], count[order]
+    return modes, often
 
 
-def row_mode(said: VoteArray) -> tuple[VoteArray, VoteArray]:
+def row_mode(votes: VoteArray) -> tuple[VoteArray, VoteArray]:
     """(n,) the value that occurs most often in each row, those who are absent left out, and how often."""
-    best, often = np.full(len(said), ABSENT, np.int32), np.zeros(len(said), np.int32)
-    for column in said.T:
-        count = np.where(column > ABSENT, (said == column[:, None]).sum(axis=1, dtype=np.int32), 0)
+    best, often = np.full(len(votes), ABSENT, np.int32), np.zeros(len(votes), np.int32)
+    for column in votes.T:
+        count = np.where(column > ABSENT, (votes == column[:, None]).sum(axis=1, dtype=np.int32), 0)
         more = count > often
         best[more], often[more] = column[more], count[more]
     return best, often
 
 
-FALSE_DISCOVERY_RATE = 0.05  # of all that is found, what share may be chance
 LEAST_CLUSTERS = 8
 _DRAWS = 9999
 _FEW = 5  # ways, at most, for which it matters how many there are in all
@@ -254,7 +249,7 @@ _SCREEN = 1.5  # standard deviations below which a cell is chance whatever permu
 
 
 def annotator_biases(
-    opposed: AnnotatorPairs, seed: int = 0, *, rate: float = FALSE_DISCOVERY_RATE, n_draws: int = DRAWS
+    comparison: AnnotatorPairs, seed: int = 0, *, rate: float = FALSE_DISCOVERY_RATE, n_draws: int = DRAWS
 ) -> Table:
     """What each annotator does with each category, cell by cell, and which of it is more than chance.
 
@@ -271,22 +266,22 @@ def annotator_biases(
     Sources: Good (2005), chapter 3 (permutation within blocks); Benjamini and Hochberg (1995), Journal of the Royal
     Statistical Society B 57(1), 289-300.
     """
-    tally = count_deviations(opposed)
+    tally = count_deviations(comparison)
     key = np.stack([tally.kind, tally.category, tally.annotator])
     cells = np.unique(key, axis=1)
-    present = annotators_present(opposed)
+    present = annotators_present(comparison)
     rows = [_BiasCell.among(tally, present, *cell) for cell in cells.T.tolist()]
     p = np.full(len(rows), np.nan)
-    if len(opposed.annotators) > 2 and len(rows):
-        least = least_clusters(len(rows), len(opposed.annotators), rate)
+    if len(comparison.annotators) > 2 and len(rows):
+        least = least_clusters(len(rows), len(comparison.annotators), rate)
         tested = np.array([int((row.total[:, row.annotator] > 0).sum()) >= least for row in rows])
         p[tested] = _p_values([row for row, test in zip(rows, tested, strict=True) if test], present, seed, rate)
-    found = np.zeros(len(rows), bool)
-    found[np.isfinite(p)] = benjamini_hochberg(p[np.isfinite(p)], rate)
-    lines = zip(rows, p.tolist(), found.tolist(), strict=True)
-    counted = opposed.countable
-    return _bias_table(
-        [row.line(chance, hit, seed, n_draws, bool(counted[row.category])) for row, chance, hit in lines]
+    significant = np.zeros(len(rows), bool)
+    significant[np.isfinite(p)] = benjamini_hochberg(p[np.isfinite(p)], rate)
+    lines = zip(rows, p.tolist(), significant.tolist(), strict=True)
+    counted = comparison.countable
+    return table_of_lines(
+        _COLUMNS, [row.line(chance, hit, seed, n_draws, bool(counted[row.category])) for row, chance, hit in lines]
     )
 
 
@@ -301,30 +296,24 @@ def least_clusters(n_cells: int, n_annotators: int, rate: float = FALSE_DISCOVER
 
 @dataclass(frozen=True, slots=True)
 class _BiasCell:
-    """What all annotators did, of one kind with one category, where one of them was present: K clusters, A annotators.
+    """What all annotators did, of one kind with one category, where one was present: K clusters, A annotators."""
 
-    Attributes
-    ----------
-    kind, category, annotator : whose cell it is; `kind` counts `BIAS_KINDS`
-    cluster : (K,) ascending
-    hits, total : (K, A) as in `BiasTally`; 0 where there is nothing to count
-    present : (K, A) who annotated the cluster
-    """
-
+    # kind, category, annotator: whose cell it is; `kind` counts `BIAS_KINDS`
     kind: int
     category: int
     annotator: int
-    cluster: Ints
+    cluster: Ints  # (K,) ascending
+    # hits, total: (K, A) as in `BiasTally`; 0 where there is nothing to count
     hits: Floats
     total: Floats
-    present: Flags
+    present: Flags  # (K, A) who annotated the cluster
 
     @staticmethod
     def among(tally: BiasTally, present: Flags, kind: int, category: int, annotator: int) -> "_BiasCell":
         rows = np.flatnonzero((tally.kind == kind) & (tally.category == category))
-        cluster, at = np.unique(tally.cluster[rows], return_inverse=True)
+        cluster, place = np.unique(tally.cluster[rows], return_inverse=True)
         hits, total = np.zeros((2, len(cluster), present.shape[1]))
-        hits[at, tally.annotator[rows]], total[at, tally.annotator[rows]] = tally.hits[rows], tally.total[rows]
+        hits[place, tally.annotator[rows]], total[place, tally.annotator[rows]] = tally.hits[rows], tally.total[rows]
         there = present[cluster]
         mine = there[:, annotator]
         return _BiasCell(kind, category, annotator, cluster[mine], hits[mine], total[mine], there[mine])
@@ -355,31 +344,31 @@ class _BiasCell:
 
     def others(self) -> float:
         """The share of all others together, 0 where there is nothing that they could have done; of offsets 0."""
-        hits, total = (np.delete(each, self.annotator, axis=1).sum() for each in (self.hits, self.total))
+        hits, total = (np.delete(counts, self.annotator, axis=1).sum() for counts in (self.hits, self.total))
         return float(hits / total) if total > 0 and not self.is_signed else 0.0
 
-    def line(self, p: float, found: bool, seed: int, n_draws: int, is_counted: bool) -> tuple[object, ...]:
+    def line(self, p: float, significant: bool, seed: int, n_draws: int, is_counted: bool) -> tuple[object, ...]:
         """The cell as a row of the table; `is_counted`: its totals are segments, else pixels."""
         own = self.total[:, self.annotator]
         has = own > 0
         columns = {name: getattr(self, name)[has] for name in ("cluster", "hits", "total", "present")}
         some = replace(self, **columns)
         ends = bootstrap_interval(some.value, len(some.hits), seed, n_draws=n_draws)
-        value, low, high = (float(each) for each in (ends.value, ends.low, ends.high))
+        value, low, high = (float(end) for end in (ends.value, ends.low, ends.high))
         kind, n = BIAS_KINDS[self.kind], int(own.sum())
         if not self.is_signed and np.isfinite(low):
             # Resamples of few hits are too much alike, and those of none are all 0.
-            of = np.array(float(n if is_counted else has.sum()))
-            wide = wilson_interval(np.array(value * of), of)
+            n_independent = np.array(float(n if is_counted else has.sum()))
+            wide = wilson_interval(np.array(value * n_independent), n_independent)
             low, high = min(low, float(wide[0])), max(high, float(wide[1]))
-        return self.annotator, self.category, kind, value, low, high, self.others(), len(some.hits), n, p, found
+        return self.annotator, self.category, kind, value, low, high, self.others(), len(some.hits), n, p, significant
 
 
 def _median(values: Floats) -> Floats:
     """(...) the median of values (..., A), NaN left out."""
     ordered = np.sort(values, axis=-1)  # NaN comes last
     n = np.isfinite(values).sum(axis=-1, keepdims=True)
-    low, high = (np.take_along_axis(ordered, at, axis=-1)[..., 0] for at in (np.maximum(n - 1, 0) // 2, n // 2))
+    low, high = (np.take_along_axis(ordered, rank, axis=-1)[..., 0] for rank in (np.maximum(n - 1, 0) // 2, n // 2))
     return np.asarray((low + high) / 2)
 
 
@@ -388,7 +377,7 @@ def _p_values(cells: list[_BiasCell], present: Flags, seed: int, rate: float) ->
     signed = np.array([cell.is_signed for cell in cells], bool)
     z = np.array([cell.z() for cell in cells])
     z[signed] = np.abs(z[signed])
-    p = np.array([math.erfc(each / math.sqrt(2)) for each in z.tolist()]) / np.where(signed, 1, 2)
+    p = np.array([math.erfc(score / math.sqrt(2)) for score in z.tolist()]) / np.where(signed, 1, 2)
     chosen, n_draws = np.flatnonzero(z >= _SCREEN), _DRAWS
     while len(chosen):
         beyond = _count_as_extreme([cells[k] for k in chosen.tolist()], present, seed, n_draws)
@@ -414,48 +403,39 @@ def _count_as_extreme(cells: list[_BiasCell], present: Flags, seed: int, n_draws
     annotator = np.array([cell.annotator for cell in cells], np.int64)
     signed = np.array([cell.is_signed for cell in cells], bool)
 
-    def far(drawn: Ints) -> Floats:
+    def far(names: Ints) -> Floats:
         """(B, n) how far each cell's annotator stands out, as names were handed out in B ways."""
-        found = np.empty((len(drawn), len(cells)))
-        pooled = np.empty((len(drawn), int(signed.sum()), present.shape[1]))
+        distance = np.empty((len(names), len(cells)))
+        pooled = np.empty((len(names), int(signed.sum()), present.shape[1]))
         for j in range(present.shape[1]):
-            mine = (drawn == j).astype(np.float64)
+            mine = (names == j).astype(np.float64)
             own = ~signed & (annotator == j)
-            found[:, own] = mine @ amount[:, own]
+            distance[:, own] = mine @ amount[:, own]
             with np.errstate(invalid="ignore", divide="ignore"):
                 pooled[:, :, j] = (mine @ amount[:, signed]) / (mine @ total[:, signed])
         theirs = np.take_along_axis(pooled, annotator[None, signed, None], axis=2)[:, :, 0]
-        found[:, signed] = np.abs(theirs - _median(pooled))
-        return found
+        distance[:, signed] = np.abs(theirs - _median(pooled))
+        return distance
 
     ways = shuffle_within_blocks(who, cluster, seed, n_draws, width=len(cells) * present.shape[1])
     first = next(ways)
     least = far(first)[0] - _ROUNDING * np.abs(amount).sum(axis=0)
     beyond = np.zeros(len(cells), np.int64)
-    for as_far in run_ordered(lambda drawn: (far(drawn) >= least).sum(axis=0), chain([first], ways)):
+    for as_far in run_ordered(lambda names: (far(names) >= least).sum(axis=0), chain([first], ways)):
         beyond += as_far
     return beyond
 
 
-_COLUMNS = (
-    "annotator",
-    "category",
-    "kind",
-    "value",
-    "low",
-    "high",
-    "others",
-    "clusters",
-    "n",
-    "p",
-    "found",
-)
-
-
-def _bias_table(lines: list[tuple[object, ...]]) -> Table:
-    """Rows as columns."""
-    columns = list(zip(*lines, strict=True)) if lines else [()] * len(_COLUMNS)
-    types = {"annotator": int, "category": int, "kind": object, "clusters": int, "n": int, "found": bool}
-    return Table(
-        {name: np.array(column, types.get(name, float)) for name, column in zip(_COLUMNS, columns, strict=True)}
-    )
+_COLUMNS = {
+    "annotator": int,
+    "category": int,
+    "kind": object,
+    "value": float,
+    "low": float,
+    "high": float,
+    "others": float,
+    "clusters": int,
+    "n": int,
+    "p": float,
+    "found": bool,
+}

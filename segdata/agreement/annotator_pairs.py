@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.batch import Batch, integer_column
+from segdata.core.batch import Batch, integer_column, replace_column
 from segdata.core.overlay import Overlaps, SweepRuns, find_overlaps
 from segdata.core.runs import Ints, NumberLine
 from segdata.core.taxonomy import Category
@@ -19,27 +19,97 @@ Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class AnnotatorSegments:
-    """One annotator's n segments on some cases. In a volume, segments of one track are one segment with all slices.
+class PanelBatch:
+    """Images with what several annotators drew on them, at most one annotation by each on an image.
 
-    Attributes
-    ----------
-    segment : (n,) row of the batch's segments; of a volume's, the first
-    case : (n,) which case it belongs to
-    category : (n,) position in the list of categories
-    is_void, is_crowd, is_thing : (n,)
-    area : (n,) pixels, voxels in a volume
-    side : the pixels; `side.owner` is the row here
+    A case is an image, or a volume with all its slices.
     """
 
-    segment: Ints
-    case: Ints
-    category: Ints
-    is_void: Flags
-    is_crowd: Flags
-    is_thing: Flags
-    area: Ints
-    side: SweepRuns
+    batch: Batch
+    annotators: Sequence[str]
+    categories: Sequence[Category]  # the panel's, void ones too; named by their positions here
+    asked: Flags | None = None  # (n_annotations, n_categories) whether an annotation was to show a category; None: all
+    volumes: frozenset[str] = frozenset()  # the sequences that are volumes; all slices of each are in the batch
+    is_semantic: bool = False  # in volumes a category is one segment, tracks or not
+    cases: Ints | None = None  # (n_images,) the case of each image, from 0; None: volumes first
+
+    @cached_property
+    def annotator(self) -> Ints:
+        """(n_annotations,) the position of each annotation's annotator."""
+        position = {name: k for k, name in enumerate(self.annotators)}
+        return np.array([position[name] for name in self.batch.annotations["annotator"].to_pylist()], np.int64)
+
+    @cached_property
+    def annotation(self) -> Ints:
+        """(n_annotators, n_images) each annotator's annotation of each image; -1: none."""
+        rows = np.full((len(self.annotators), self.batch.images.num_rows), -1, np.int64)
+        rows[self.annotator, self.batch.annotation_image] = np.arange(len(self.annotator))
+        return rows
+
+    @cached_property
+    def image_or_volume(self) -> Ints:
+        """(n_images,) a number below 0 for the slices of each volume, its row for another image."""
+        if not self.volumes:
+            return np.arange(self.batch.images.num_rows)
+        number = {name: -1 - k for k, name in enumerate(sorted(self.volumes))}
+        sequence = self.batch.images["sequence"].to_pylist()
+        return np.array([number.get(name, row) for row, name in enumerate(sequence)], np.int64)
+
+    @cached_property
+    def case(self) -> Ints:
+        """(n_images,) the case of each image, from 0."""
+        if self.cases is not None:
+            return self.cases
+        return np.unique(self.image_or_volume, return_inverse=True)[1].reshape(-1)
+
+    @property
+    def is_slice(self) -> Flags:
+        """(n_images,) slices of volumes."""
+        return np.asarray(self.image_or_volume < 0)
+
+    def with_category(self, name: str) -> "PanelBatch":
+        """The same with one more void category, which everybody was asked for."""
+        asked = None if self.asked is None else np.append(self.asked, np.ones((len(self.asked), 1), bool), axis=1)
+        return replace(self, categories=(*self.categories, void_category(self.categories, name)), asked=asked)
+
+    def select(self, chosen: Flags) -> "PanelBatch":
+        """The same images with some annotations (n_annotations,) alone, and those who made them."""
+        kept, batch = np.flatnonzero(chosen), self.batch
+        rows = np.flatnonzero(chosen[batch.segment_annotation])
+        annotation = np.searchsorted(kept, batch.segment_annotation[rows]).astype(np.int32)
+        selected = Batch(
+            batch.images,
+            batch.annotations.take(pa.array(kept)).combine_chunks(),
+            replace_column(batch.segments.take(pa.array(rows)).combine_chunks(), "annotation", annotation),
+            batch.runs.take(rows, batch.n_segments),
+            batch.defects,
+        )
+        asked = None if self.asked is None else self.asked[chosen]
+        return replace(self, batch=selected, annotators=annotator_names(selected), asked=asked)
+
+
+def void_category(categories: Sequence[Category], name: str) -> Category:
+    """A void category of no other's id."""
+    return Category(id=max((category.id for category in categories), default=0) + 1, name=name, kind="void")
+
+
+def annotator_names(batch: Batch) -> list[str]:
+    """The annotators of a batch."""
+    return sorted(set(batch.annotations["annotator"].to_pylist()))
+
+
+@dataclass(frozen=True)
+class AnnotatorSegments:
+    """One annotator's n segments on some cases. In a volume, segments of one track are one segment with all slices."""
+
+    segment: Ints  # (n,) row of the batch's segments; of a volume's, the first
+    case: Ints  # (n,) which case it belongs to
+    category: Ints  # (n,) position in the list of categories
+    is_void: Flags  # (n,)
+    is_crowd: Flags  # (n,)
+    is_thing: Flags  # (n,)
+    area: Ints  # (n,) pixels, voxels in a volume
+    side: SweepRuns  # the pixels; `side.owner` is the row here
 
     def __len__(self) -> int:
         return len(self.segment)
@@ -52,34 +122,22 @@ class AnnotatorSegments:
 
     def runs_of(self, chosen: Flags, owner: Ints) -> SweepRuns:
         """The runs of some segments (n,), each under another owner (n,)."""
-        of = self.side.owner
-        kept = chosen[of]
-        return SweepRuns(self.side.start[kept], self.side.end[kept], owner[of[kept]].astype(np.int32))
+        segment = self.side.owner
+        kept = chosen[segment]
+        return SweepRuns(self.side.start[kept], self.side.end[kept], owner[segment[kept]].astype(np.int32))
 
 
 @dataclass(frozen=True)
 class AnnotatorPair:
-    """What two annotators drew on the cases that both annotated. A case is an image, or a volume with all its slices.
+    """What two annotators drew on the cases that both annotated: images, or volumes with all their slices."""
 
-    Attributes
-    ----------
-    batch : holds the images, annotations and segments
-    annotators : the two, as positions in the panel's list, ascending
-    categories : the panel's, void ones too
-    case : (n_cases,) row of `batch.images`; of a volume's, the first
-    case_of_frame : (n_frames,) an image is one frame, each slice of a volume is one
-    image_of_frame : (n_frames,) row of `batch.images`
-    line : of the frames
-    a, b : what each drew
-    """
-
-    batch: Batch
-    annotators: tuple[int, int]
-    categories: Sequence[Category]
-    case: Ints
-    case_of_frame: Ints
-    image_of_frame: Ints
-    line: NumberLine
+    batch: Batch  # holds the images, annotations and segments
+    annotators: tuple[int, int]  # the two, as positions in the panel's list, ascending
+    categories: Sequence[Category]  # the panel's, void ones too
+    case: Ints  # (n_cases,) row of `batch.images`; of a volume's, the first
+    case_of_frame: Ints  # (n_frames,) an image is one frame, each slice of a volume is one
+    line: NumberLine  # of the frames
+    # a, b: what each drew
     a: AnnotatorSegments
     b: AnnotatorSegments
 
@@ -107,7 +165,7 @@ class AnnotatorPair:
     @cached_property
     def void(self) -> SweepRuns:
         """The pixels that either annotator calls void; `owner` is the frame."""
-        sides = [drawn.runs_of(drawn.is_void, np.arange(len(drawn))) for drawn in (self.a, self.b)]
+        sides = [segments.runs_of(segments.is_void, np.arange(len(segments))) for segments in (self.a, self.b)]
         start = np.concatenate([side.start for side in sides])
         order = np.argsort(start, kind="stable")
         end = np.concatenate([side.end for side in sides])[order]
@@ -147,79 +205,40 @@ def uncovered_runs(side: SweepRuns, by: SweepRuns) -> SweepRuns:
     return SweepRuns(place, place + length, owner)
 
 
-def pair_annotators(
-    batch: Batch,
-    annotators: Sequence[str],
-    categories: Sequence[Category],
-    *,
-    asked: Flags | None = None,
-    volumes: frozenset[str] = frozenset(),
-    is_semantic: bool = False,
-) -> Iterator[AnnotatorPair]:
-    """Every two annotators that annotated images of the batch in common, in the order of the panel.
+def pair_annotators(images: PanelBatch) -> Iterator[AnnotatorPair]:
+    """Every two annotators that annotated images in common, in the order of the panel.
 
-    Parameters
-    ----------
-    batch : annotations by these annotators, at most one by each on an image
-    annotators : their names
-    categories : position i is what `Drawn.category` calls i; every category id of the batch is among them
-    asked : (n_annotations, n_categories) whether an annotation was to show a category: what the other side drew of one
-        that it was not is taken for void; None: each all of them
-    volumes : the sequences that are volumes; all slices of each must be in the batch
-    is_semantic : in volumes a category is one segment, tracks or not
+    What one drew of a category that the other was not asked for is taken for void.
     """
-    at = {name: k for k, name in enumerate(annotators)}
-    who = np.array([at[name] for name in batch.annotations["annotator"].to_pylist()], np.int64)
-    annotation = np.full((len(annotators), batch.images.num_rows), -1, np.int64)
-    annotation[who, batch.annotation_image] = np.arange(len(who))
+    batch, annotation, volume = images.batch, images.annotation, images.image_or_volume
     height, width = batch.image_size
-    volume = case_numbers(batch, volumes)
-    known: dict[int, AnnotatorSegments] = {}
-    for one, other in combinations(sorted(set(who.tolist())), 2):
-        image = np.flatnonzero((annotation[one] >= 0) & (annotation[other] >= 0))
+    whole_batch: dict[int, AnnotatorSegments] = {}  # of who has all images: the same in all pairs that have all images
+    for couple in combinations(np.unique(images.annotator).tolist(), 2):
+        image = np.flatnonzero((annotation[list(couple)] >= 0).all(axis=0))
         if len(image) == 0:
             continue
         _, first, case = np.unique(volume[image], return_index=True, return_inverse=True)
         line = NumberLine.of(height[image], width[image])
-        drawn = []
-        for each in (one, other):
-            found = known.get(each) if len(image) == batch.images.num_rows else None
-            if found is None:
-                rows = annotation[each, image]
-                found = collect_segments(batch, rows, line, case, categories, (volume >= 0)[image], is_semantic)
-            if len(image) == batch.images.num_rows:  # the same in all pairs that have all images
-                known[each] = found
-            drawn.append(found)
-        a, b = drawn
-        if asked is not None:
-            unasked = [~asked[annotation[each, image[first]]] for each in (one, other)]
-            a, b = a.with_void(unasked[1][a.case, a.category]), b.with_void(unasked[0][b.case, b.category])
-        yield AnnotatorPair(batch, (one, other), categories, image[first], case, image, line, a, b)
-
-
-def case_numbers(batch: Batch, volumes: frozenset[str]) -> Ints:
-    """(n_images,) what case each image belongs to: a number below 0 for a volume's slices, its row for another."""
-    case = np.arange(batch.images.num_rows)
-    if volumes:
-        number = {name: -1 - k for k, name in enumerate(sorted(volumes))}
-        sequence = batch.images["sequence"].to_pylist()
-        case = np.array([number.get(name, row) for row, name in enumerate(sequence)], np.int64)
-    return case
+        sides = []
+        for annotator in couple:
+            segments = whole_batch.get(annotator) if len(image) == batch.images.num_rows else None
+            if segments is None:
+                segments = collect_segments(images, annotation[annotator, image], line, case, images.is_slice[image])
+            if len(image) == batch.images.num_rows:
+                whole_batch[annotator] = segments
+            sides.append(segments)
+        a, b = sides
+        if images.asked is not None:
+            unasked_a, unasked_b = (~images.asked[annotation[annotator, image[first]]] for annotator in couple)
+            a, b = a.with_void(unasked_b[a.case, a.category]), b.with_void(unasked_a[b.case, b.category])
+        yield AnnotatorPair(batch, couple, images.categories, image[first], case, line, a, b)
 
 
 def collect_segments(
-    batch: Batch,
-    annotation: Ints,
-    line: NumberLine,
-    case: Ints,
-    categories: Sequence[Category],
-    is_flat: Flags,
-    is_semantic: bool,
+    images: PanelBatch, annotation: Ints, line: NumberLine, case: Ints, is_slice: Flags
 ) -> AnnotatorSegments:
-    """What one annotator drew on some frames.
-
-    `annotation` (n_frames,) are the rows, -1: not annotated; `case` and `is_flat` likewise.
-    """
+    """What one annotator drew on some frames: `annotation` (n_frames,) are the rows, -1: not annotated."""
+    batch, categories = images.batch, images.categories
     frame_of_annotation = np.full(batch.annotations.num_rows, -1, np.int64)
     there = np.flatnonzero(annotation >= 0)
     frame_of_annotation[annotation[there]] = there
@@ -228,10 +247,10 @@ def collect_segments(
     frame = frame_of_segment[segment]
     rows = batch.segments.take(segment)
     code = category_positions(integer_column(rows["category_id"]), categories)
-    first, owner = _group_tracks(rows["track_id"], case[frame], code, is_flat[frame], is_semantic)
+    first, owner = _group_tracks(rows["track_id"], case[frame], code, ~is_slice[frame], images.is_semantic)
     runs = batch.runs.take(segment, batch.n_segments)
     laid = SweepRuns.of(runs, line, frame)
-    kind = np.array([each.kind for each in categories] or ["void"])[code[first]]
+    kind = np.array([category.kind for category in categories] or ["void"])[code[first]]
     crowd = rows["iscrowd"].fill_null(False).to_numpy(zero_copy_only=False).astype(bool)[first]
     area = np.bincount(owner, weights=runs.areas(len(segment)), minlength=len(first)).astype(np.int64)
     return AnnotatorSegments(
@@ -248,9 +267,9 @@ def collect_segments(
 
 def category_positions(ids: Ints, categories: Sequence[Category]) -> Ints:
     """(n,) category ids as positions in the list; the first of those with one id."""
-    known = np.array([each.id for each in categories], np.int64)
-    order = np.argsort(known, kind="stable")
-    return order[np.searchsorted(known[order], ids)].astype(np.int64)
+    listed = np.array([category.id for category in categories], np.int64)
+    order = np.argsort(listed, kind="stable")
+    return order[np.searchsorted(listed[order], ids)].astype(np.int64)
 
 
 def _group_tracks(

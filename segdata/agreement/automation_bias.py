@@ -8,13 +8,13 @@ review, Journal of the American Medical Informatics Association 19(1), 121-127.
 
 from collections.abc import Collection
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from segdata.agreement.estimates import Resampling
-from segdata.agreement.rates import highest_unseen_rate
-from segdata.agreement.results import Score, UnchangedShare
-from segdata.agreement.scores import column_of
+from segdata.agreement.inference import widen_certain
+from segdata.agreement.scores import Count, Score, column_of
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.resampling import Floats
 from segdata.core.runs import Ints
@@ -22,44 +22,61 @@ from segdata.core.runs import Ints
 Flags = NDArray[np.bool_]
 
 
-def unchanged_shares(opposed: AnnotatorPairs, models: Collection[int], how: Resampling) -> tuple[UnchangedShare, ...]:
+class UnchangedShare(msgspec.Struct, frozen=True):
+    """How much of an annotator's work equals a model's, pixel for pixel, on the images that both annotated.
+
+    `share`: of the annotator's `segments`. `persons`: the share of segments that two persons draw identically, where
+    neither segment is a model's: the share to expect.
+    """
+
+    annotator: str
+    model: str
+    images: Count
+    segments: Count
+    share: Score
+    persons: Score
+
+
+def unchanged_shares(
+    comparison: AnnotatorPairs, models: Collection[int], how: Resampling
+) -> tuple[UnchangedShare, ...]:
     """Of each person and each of the annotators `models` (positions): the share of segments with the same pixels.
 
     A segment that only got another category is unchanged, too; of semantic data a segment is all of a category in an
     image. What to expect is the same share of any two persons, without segments that are a model's. Intervals are over
     clusters; where nothing is unchanged, or everything, they end where the rule of three has it.
     """
-    matches, pairs = opposed.matches, opposed.pairs
+    matches, pairs = comparison.matches, comparison.pairs
     if not models or not len(matches):
         return ()
-    is_model = np.isin(np.arange(len(opposed.annotators)), list(models))
+    is_model = np.isin(np.arange(len(comparison.annotators)), list(models))
     pair = column_of(matches, "pair")
     who = np.stack([column_of(pairs, side)[pair] for side in "ab"])
     segment = np.stack([column_of(matches, side) for side in "ab"])
     counted = (segment >= 0) & ~column_of(matches, "ignored").astype(bool)
     shared = column_of(matches, "shared")
     same = counted.all(axis=0) & (column_of(matches, "area_a") == shared) & (column_of(matches, "area_b") == shared)
-    cluster = column_of(opposed.cases, "cluster")[column_of(pairs, "case")[pair]]
+    cluster = column_of(comparison.cases, "cluster")[column_of(pairs, "case")[pair]]
     own = _equals_model(segment, same, is_model[who])
-    person = np.array(opposed.persons, np.int64)[who]
-    drawn = counted & ~own & ~is_model[who].any(axis=0) & (person[0] != person[1])
-    alike = same & drawn.all(axis=0)
-    hit, of = (np.concatenate([each[side] for side in drawn]) for each in (alike, cluster))
-    persons = _share_with_interval(hit, of, how)
-    found = []
+    person = np.array(comparison.persons, np.int64)[who]
+    independent = counted & ~own & ~is_model[who].any(axis=0) & (person[0] != person[1])
+    alike = same & independent.all(axis=0)
+    hit, clusters = (np.concatenate([values[side] for side in independent]) for values in (alike, cluster))
+    persons = _share_with_interval(hit, clusters, how)
+    result = []
     for model in np.flatnonzero(is_model).tolist():
         for annotator in np.flatnonzero(~is_model).tolist():
             a, b = sorted((annotator, model))
             its = counted[int(annotator == b)] & (who[0] == a) & (who[1] == b)
             if its.any():
-                names = opposed.annotators[annotator], opposed.annotators[model]
-                images = _count_common_images(opposed, a, b)
-                found.append(
+                names = comparison.annotators[annotator], comparison.annotators[model]
+                images = _count_common_images(comparison, a, b)
+                result.append(
                     UnchangedShare(
                         *names, images, int(its.sum()), _share_with_interval(same[its], cluster[its], how), persons
                     )
                 )
-    return tuple(found)
+    return tuple(result)
 
 
 def _equals_model(segment: Ints, same: Flags, is_model: Flags) -> Flags:
@@ -70,10 +87,9 @@ def _equals_model(segment: Ints, same: Flags, is_model: Flags) -> Flags:
     return np.asarray(taken[segment], bool)
 
 
-def _count_common_images(opposed: AnnotatorPairs, a: int, b: int) -> int:
-    """How many images two annotators have in common."""
-    both = (column_of(opposed.pairs, "a") == a) & (column_of(opposed.pairs, "b") == b)
-    return int(column_of(opposed.cases, "frames")[column_of(opposed.pairs, "case")[both]].sum())
+def _count_common_images(comparison: AnnotatorPairs, a: int, b: int) -> int:
+    both = (column_of(comparison.pairs, "a") == a) & (column_of(comparison.pairs, "b") == b)
+    return int(column_of(comparison.cases, "frames")[column_of(comparison.pairs, "case")[both]].sum())
 
 
 def _share_with_interval(hit: Flags, cluster: Ints, how: Resampling) -> Score:
@@ -85,12 +101,10 @@ def _share_with_interval(hit: Flags, cluster: Ints, how: Resampling) -> Score:
     hits, total = np.bincount(number, hit, n), np.bincount(number, minlength=n).astype(np.float64)
 
     def statistic(weights: Floats) -> Floats:
-        of = weights @ total
-        return np.asarray(np.divide(weights @ hits, of, out=np.full(of.shape, np.nan), where=of > 0))
+        weighed = weights @ total
+        return np.asarray(np.divide(weights @ hits, weighed, out=np.full(weighed.shape, np.nan), where=weighed > 0))
 
     ends = how.interval(statistic, n)
-    value, low, high = float(ends.value), float(ends.low), float(ends.high)
-    if value in (0.0, 1.0):
-        unseen = highest_unseen_rate(n, how.confidence)
-        low, high = (0.0, unseen) if value == 0 else (1 - unseen, 1.0)
+    value = float(ends.value)
+    low, high = widen_certain(float(ends.low), float(ends.high), value, n, how.confidence)
     return Score(value, low, high, len(hit), 0)

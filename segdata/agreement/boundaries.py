@@ -1,23 +1,251 @@
-"""Boundaries: the boundary pixels of shapes and the bands along them, from runs, computed once for each annotator."""
+"""Boundaries: the boundary pixels of shapes and the bands along them, each shape in frames of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segdata.agreement.annotator_pairs import AnnotatorPair, AnnotatorSegments, Flags, category_positions
-from segdata.agreement.boundary_frames import (
-    BoundaryStrips,
-    CaseSlices,
-    ComparedShapes,
-    ShapeFrames,
-    intersect_runs,
-    subtract_runs,
-)
 from segdata.core import kernels
 from segdata.core.batch import Batch, integer_column
 from segdata.core.overlay import SweepRuns
-from segdata.core.runs import Ints
+from segdata.core.runs import Ints, NumberLine, expand_ranges
+
+
+@dataclass(frozen=True, slots=True)
+class CaseSlices:
+    """Which slice of its case each frame is, from 0; an image is the only one of its case."""
+
+    frame: Ints  # (n_frames,) by case, in the order of the line
+    # begin, count: (n_cases,) where each case begins among these, and how many it has
+    begin: Ints
+    count: Ints
+    number: Ints  # (n_frames,) which slice of its case a frame is
+
+    @staticmethod
+    def of(opposite: AnnotatorPair) -> "CaseSlices":
+        """Those of all cases."""
+        frame = np.argsort(opposite.case_of_frame, kind="stable").astype(np.int64)
+        count = np.bincount(opposite.case_of_frame, minlength=opposite.n_cases)
+        begin = np.cumsum(count) - count
+        number = np.empty(len(frame), np.int64)
+        number[frame] = np.arange(len(frame)) - np.repeat(begin, count)
+        return CaseSlices(frame, begin, count, number)
+
+    def reach(self, opposite: AnnotatorPair, case: Ints, sides: Iterable[tuple[SweepRuns, Ints]]) -> tuple[Ints, Ints]:
+        """The first slice of each shape (n,), and the one behind its last; of a shape without pixels both are 0.
+
+        Takes the shapes' cases, and runs with what shape each segment is in; -1: none.
+        """
+        if opposite.is_flat:
+            return np.zeros(len(case), np.int64), np.ones(len(case), np.int64)
+        low, stop = self.count[case].astype(np.int64), np.zeros(len(case), np.int64)
+        for side, shape in sides:
+            shape_of_run = shape[side.owner]
+            kept = shape_of_run >= 0
+            number = self.number[opposite.line.frame_of(side.start[kept])]
+            np.minimum.at(low, shape_of_run[kept], number)
+            np.maximum.at(stop, shape_of_run[kept], number + 1)
+        return np.minimum(low, stop), stop
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeFrames:
+    """Frames for n shapes, each of a case: a shape of a volume has one sheet for every slice that it is in."""
+
+    shape: Ints  # (n_sheets,) ascending
+    frame: Ints  # (n_sheets,) of the opposite's line; those of a shape are slices one after the other
+    first: Ints  # (n + 1,) where the sheets of each shape begin
+    slices: CaseSlices  # of the cases
+    is_deep: Flags  # (n_sheets,) of a case with several slices
+    line: NumberLine  # of the sheets; places that are moved by up to `margin` columns stay clear of other sheets
+    origin: Ints  # (n_sheets,) by how much places on the line of frames are smaller
+
+    @staticmethod
+    def of(
+        opposite: AnnotatorPair, slices: CaseSlices, case: Ints, reach: tuple[Ints, Ints] | None = None, margin: int = 0
+    ) -> "ShapeFrames":
+        """For shapes of the cases (n,), in all slices or in those that `reach` names."""
+        low, stop = (np.zeros(len(case), np.int64), slices.count[case]) if reach is None else reach
+        count = stop - low
+        shape = np.repeat(np.arange(len(case)), count)
+        frame = slices.frame[expand_ranges(slices.begin[case] + low, count)]
+        first = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+        height, width = opposite.line.height[frame], opposite.line.width[frame]
+        # A move to the left leaves the room of the sheet before, which may be lower, so all get that of the highest.
+        room = (height + 1) * (width + 1) + (margin + 1) * (int(height.max(initial=0)) + 1)
+        line = NumberLine(np.concatenate([[0], np.cumsum(room)[:-1]]).astype(np.int64)[: len(room)], height, width)
+        origin = line.base - opposite.line.base[frame]
+        return ShapeFrames(shape, frame, first, slices, slices.count[case][shape] > 1, line, origin)
+
+    @property
+    def n_shapes(self) -> int:
+        """How many shapes there are."""
+        return len(self.first) - 1
+
+    @property
+    def number(self) -> Ints:
+        """(n_sheets,) which slice of its case each is."""
+        return self.slices.number[self.frame]
+
+    @property
+    def n_slices(self) -> Ints:
+        """(n_sheets,) how many slices its case has."""
+        count: Ints = np.zeros(len(self.slices.number), np.int64)
+        count[self.slices.frame] = np.repeat(self.slices.count, self.slices.count)
+        return count[self.frame]
+
+    @property
+    def pitch(self) -> Ints:
+        """(n_sheets,) places from one column to the next."""
+        return self.line.height + 1
+
+    def lay(self, opposite: AnnotatorPair, side: SweepRuns, shape: Ints) -> SweepRuns:
+        """The runs of some segments as shapes on sheets; `shape` (n_segments,) is that of each, -1: none.
+
+        Pixels that several segments of a shape claim count once. `owner` is the sheet.
+        """
+        shape_of_run = shape[side.owner]
+        kept = np.flatnonzero(shape_of_run >= 0)
+        start, shape_of_run = side.start[kept], shape_of_run[kept]
+        sheet = shape_of_run
+        if not opposite.is_flat:
+            number = self.slices.number[opposite.line.frame_of(start)]
+            sheet = self.first[shape_of_run] + number - self.number[self.first[shape_of_run]]
+        start = start + self.origin[sheet]
+        end = start + (side.end - side.start)[kept]
+        order = kernels.order_by(sheet.astype(np.int32), len(self.shape))
+        return self.joined(SweepRuns(start[order], end[order], sheet[order].astype(np.int32)))
+
+    def joined(self, side: SweepRuns) -> SweepRuns:
+        """Sorted runs, those that overlap or touch as one."""
+        if not np.any(side.start[1:] <= side.end[:-1]):
+            return side
+        start, length, _ = kernels.cover(side.start, side.end)
+        return SweepRuns(start, start + length, self.line.frame_of(start).astype(np.int32))
+
+    def moved(self, side: SweepRuns, slices: int) -> SweepRuns:
+        """Runs moved by so many slices; those that leave the volume, or meet a slice of another size, are dropped."""
+        owner = side.owner.astype(np.int64)
+        target = np.clip(owner + slices, 0, len(self.shape) - 1)
+        fits = (target == owner + slices) & (self.shape[target] == self.shape[owner])
+        fits &= (self.line.height[target] == self.line.height[owner]) & (
+            self.line.width[target] == self.line.width[owner]
+        )
+        by = self.line.base[target] - self.line.base[owner]
+        return SweepRuns((side.start + by)[fits], (side.end + by)[fits], target[fits].astype(np.int32))
+
+    def places(self, side: SweepRuns) -> tuple[Ints, Ints]:
+        """X and the first row (n,) of runs, in pixels."""
+        return kernels.columns(side.start - self.line.base[side.owner], side.owner, self.pitch)
+
+    def pixels(self, side: SweepRuns) -> Ints:
+        """(n_shapes,) pixels of each shape."""
+        return self.summed(side.owner, side.end - side.start)
+
+    def summed(self, sheet: NDArray[np.int32], values: Ints) -> Ints:
+        """(n_shapes,) the sum of values (n,), each of a sheet."""
+        of_sheet = np.bincount(sheet, weights=values, minlength=len(self.shape))
+        return np.bincount(self.shape, weights=of_sheet, minlength=self.n_shapes).astype(np.int64)
+
+
+def intersect_runs(a: SweepRuns, b: SweepRuns) -> SweepRuns:
+    """The pixels of `a` that `b`, whose runs do not overlap, has too."""
+    return _cut_runs(a, b, True)
+
+
+def subtract_runs(a: SweepRuns, b: SweepRuns) -> SweepRuns:
+    """The pixels of `a` that `b`, whose runs do not overlap, has not."""
+    return _cut_runs(a, b, False)
+
+
+def _cut_runs(a: SweepRuns, b: SweepRuns, wanted: bool) -> SweepRuns:
+    row, start, end, _ = kernels.cut(a.start, a.end, b.start, b.end, wanted, not wanted)
+    return SweepRuns(start, end, a.owner[row])
+
+
+@dataclass(frozen=True, slots=True)
+class BoundaryStrips:
+    """N strips of pixels."""
+
+    side: SweepRuns  # on the line of the sheets
+    # x, top: (n,) the column, and the first row, in pixels
+    x: Ints
+    top: Ints
+    # across, along: (n,) how many columns, and rows, all of a strip's pixels are at least from those at the ends
+    across: Ints
+    along: Ints
+
+    @staticmethod
+    def of(side: SweepRuns, sheets: ShapeFrames) -> "BoundaryStrips":
+        """Runs on sheets."""
+        x, top = sheets.places(side)
+        width, height = sheets.line.width[side.owner], sheets.line.height[side.owner]
+        below = height - top - (side.end - side.start)
+        return BoundaryStrips(side, x, top, np.minimum(x, width - 1 - x), np.minimum(top, below))
+
+    def pieces(self, row: Ints, start: Ints, end: Ints) -> "BoundaryStrips":
+        """Parts of the strips `row` (m,), from the place `start` (m,) to `end` (m,)."""
+        side = SweepRuns(start, end, self.side.owner[row])
+        top = self.top[row]
+        top += start - self.side.start[row]
+        return BoundaryStrips(side, self.x[row], top, self.across[row], self.along[row])
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedShapes:
+    """N shapes, each of a case and a category."""
+
+    case: Ints  # (n,)
+    category: Ints  # (n,)
+    match: Ints  # (n,) row of the matches; -1: all of a category
+    # of_a, of_b: the shape that each of A's and B's segments is in; -1: none
+    of_a: Ints
+    of_b: Ints
+
+    def __len__(self) -> int:
+        return len(self.case)
+
+    @staticmethod
+    def of_categories(opposite: AnnotatorPair, code: Ints | None = None) -> "ComparedShapes":
+        """The pixels of every category of each case that either annotator drew, void left out.
+
+        `code` (n,): those with these numbers, case * n_categories + category, which ascend.
+        """
+        wide = max(len(opposite.categories), 1)
+        of_a, of_b = (side.case * wide + side.category for side in (opposite.a, opposite.b))
+        if code is None:
+            drawn_a, drawn_b = (side.owner for side in opposite.clear)
+            code = np.unique(np.concatenate([np.unique(of_a[drawn_a]), np.unique(of_b[drawn_b])]))
+        nothing = np.full(len(code), -1)
+        return ComparedShapes(
+            code // wide, code % wide, nothing, _positions_among(code, of_a), _positions_among(code, of_b)
+        )
+
+    @staticmethod
+    def of_matches(opposite: AnnotatorPair, matches: Mapping[str, NDArray[np.generic]]) -> "ComparedShapes":
+        """Every two instances that are matched; things alone, and of one category."""
+        a, b = (np.asarray(matches[side], np.int64) for side in "ab")
+        match = np.flatnonzero((a >= 0) & (b >= 0))
+        same = opposite.a.category[a[match]] == opposite.b.category[b[match]]
+        match = match[same & opposite.a.is_thing[a[match]]]
+        number = np.arange(len(match))
+        of_a, of_b = (np.full(len(segments), -1, np.int64) for segments in (opposite.a, opposite.b))
+        for shape_of, rows in ((of_a, a[match]), (of_b, b[match])):
+            shape_of[rows] = number
+            if not np.array_equal(shape_of[rows], number):
+                raise ValueError("a segment is in two matches: one is possible")
+        return ComparedShapes(opposite.a.case[a[match]], opposite.a.category[a[match]], match, of_a, of_b)
+
+
+def _positions_among(listed: Ints, values: Ints) -> Ints:
+    """(n,) where each value is among the known ones, which ascend; -1: nowhere."""
+    if len(listed) == 0:
+        return np.full(len(values), -1)
+    place = np.minimum(np.searchsorted(listed, values), len(listed) - 1)
+    return np.where(listed[place] == values, place, -1)
+
 
 _SHARE = 0.02  # of the image's diagonal
 
@@ -46,7 +274,6 @@ def _shorten_runs(side: SweepRuns, by: Ints) -> SweepRuns:
 
 
 def _select_runs(side: SweepRuns, chosen: Flags) -> SweepRuns:
-    """Some of the runs."""
     return SweepRuns(side.start[chosen], side.end[chosen], side.owner[chosen])
 
 
@@ -111,22 +338,13 @@ def _void_neighbours(opposite: AnnotatorPair, cases: ShapeFrames) -> Iterator[Sw
 
 @dataclass(frozen=True, slots=True)
 class ShapeOutlines:
-    """One annotator's shapes on sheets.
+    """One annotator's shapes on sheets."""
 
-    Attributes
-    ----------
-    area : their pixels
-    edge : their boundary pixels
-    counted : those without void beside them
-    band : the pixels along their boundaries that are compared for Boundary IoU
-    band_pixels : (n_shapes,) how many these are
-    """
-
-    area: SweepRuns
-    edge: BoundaryStrips
-    counted: BoundaryStrips
-    band: SweepRuns
-    band_pixels: Ints
+    area: SweepRuns  # their pixels
+    edge: BoundaryStrips  # their boundary pixels
+    counted: BoundaryStrips  # those without void beside them
+    band: SweepRuns  # the pixels along their boundaries that are compared for Boundary IoU
+    band_pixels: Ints  # (n_shapes,) how many these are
 
     @staticmethod
     def of(opposite: AnnotatorPair, side: SweepRuns, shape: Ints, sheets: ShapeFrames) -> "ShapeOutlines":
@@ -154,18 +372,18 @@ def outline_pair(opposite: AnnotatorPair, shapes: ComparedShapes) -> PairOutline
     """The outlines of both annotators of a pair."""
     sheets = _frames_of_shapes(opposite, shapes)
     a, b = (
-        ShapeOutlines.of(opposite, side, of, sheets)
-        for side, of in zip(opposite.clear, (shapes.of_a, shapes.of_b), strict=True)
+        ShapeOutlines.of(opposite, side, shape, sheets)
+        for side, shape in zip(opposite.clear, (shapes.of_a, shapes.of_b), strict=True)
     )
     return PairOutlines(shapes, sheets, a, b)
 
 
 def _frames_of_shapes(opposite: AnnotatorPair, shapes: ComparedShapes) -> ShapeFrames:
     slices = CaseSlices.of(opposite)
-    drawn = list(zip(opposite.clear, (shapes.of_a, shapes.of_b), strict=True))
+    sides = list(zip(opposite.clear, (shapes.of_a, shapes.of_b), strict=True))
     deep = band_depth(opposite.line.height, opposite.line.width)
     return ShapeFrames.of(
-        opposite, slices, shapes.case, slices.reach(opposite, shapes.case, drawn), margin=int(deep.max(initial=0))
+        opposite, slices, shapes.case, slices.reach(opposite, shapes.case, sides), margin=int(deep.max(initial=0))
     )
 
 
@@ -193,16 +411,17 @@ class OutlineCache:
         if self._sheets is None:
             self._sheets = _frames_of_shapes(opposite, shapes)
         a, b = (
-            self._known(opposite, drawn, of) for drawn, of in ((opposite.a, shapes.of_a), (opposite.b, shapes.of_b))
+            self._known(opposite, segments, shape)
+            for segments, shape in ((opposite.a, shapes.of_a), (opposite.b, shapes.of_b))
         )
         return PairOutlines(shapes, self._sheets, a, b)
 
-    def _known(self, opposite: AnnotatorPair, drawn: AnnotatorSegments, shape: Ints) -> ShapeOutlines:
+    def _known(self, opposite: AnnotatorPair, segments: AnnotatorSegments, shape: Ints) -> ShapeOutlines:
         assert self._sheets is not None
-        if id(drawn) not in self._kept:
+        if id(segments) not in self._kept:
             # With what it is of, so that the number is nobody else's meanwhile.
-            self._kept[id(drawn)] = drawn, ShapeOutlines.of(opposite, drawn.side, shape, self._sheets)
-        return self._kept[id(drawn)][1]
+            self._kept[id(segments)] = segments, ShapeOutlines.of(opposite, segments.side, shape, self._sheets)
+        return self._kept[id(segments)][1]
 
 
 def _category_codes(opposite: AnnotatorPair, batch: Batch) -> Ints:

@@ -1,38 +1,42 @@
 """Comparison: the only pass over a panel's pixels. Chunks of images become columns, and these become tables."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import product
 
 import numpy as np
 import pyarrow as pa
 
-from segdata.agreement.annotator_pairs import AnnotatorPair, Flags, case_numbers, pair_annotators
+from segdata.agreement.annotator_pairs import (
+    AnnotatorPair,
+    Flags,
+    PanelBatch,
+    annotator_names,
+    pair_annotators,
+    void_category,
+)
 from segdata.agreement.boundaries import OutlineCache
 from segdata.agreement.contingency import pixel_tables
 from segdata.agreement.instance_clusters import member_table
 from segdata.agreement.instance_matching import cause_table, instance_tables
 from segdata.agreement.panel import Panel
 from segdata.agreement.surface_distances import Tolerance, surface_table
-from segdata.agreement.votes import vote_tables
+from segdata.agreement.votes import collect_votes
 from segdata.core import kernels
-from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.annotator_pairs import AnnotatorPairs, MirroredAnnotator
 from segdata.core.batch import Batch, clip_to_roi, replace_column
 from segdata.core.executor import run_ordered
-from segdata.core.overlay import complement
+from segdata.core.overlay import SweepRuns, complement
 from segdata.core.profile import Profile
 from segdata.core.rule import Tables
-from segdata.core.runs import Ints, Runs
+from segdata.core.runs import Ints, NumberLine, Runs
 from segdata.core.schema import BATCH_SEGMENTS, make_table
 from segdata.core.table import Table
-from segdata.core.taxonomy import Category, Taxonomy
+from segdata.core.taxonomy import Category
 from segdata.measure.measure import MeasuredTables, complete_tables, gather_measured, measure_batch
 
 OUTSIDE_NAME = "outside the region of interest"
-
-
-def outside_category(taxonomy: Taxonomy) -> Category:
-    """A void category of no other's id."""
-    return Category(id=max((each.id for each in taxonomy.categories), default=0) + 1, name=OUTSIDE_NAME, kind="void")
 
 
 def add_outside_segments(batch: Batch, limits: Runs, category: Category) -> Batch:
@@ -47,8 +51,7 @@ def add_outside_segments(batch: Batch, limits: Runs, category: Category) -> Batc
     added = replace_column(added, "segment_id", np.full(n, -1))
     segments = pa.concat_tables([batch.segments, added])
     order = np.argsort(np.append(batch.segment_annotation, np.arange(n)), kind="stable")
-    rank = np.empty(len(order), np.int32)
-    rank[order] = np.arange(len(order), dtype=np.int32)
+    rank = np.argsort(order).astype(np.int32)
     owner = rank[np.append(batch.runs.owner, outside.owner + batch.n_segments)]
     start, length = np.append(batch.runs.start, outside.start), np.append(batch.runs.length, outside.length)
     by_owner = kernels.order_by(owner, len(order))
@@ -108,66 +111,64 @@ def compare_panel(
     for portion in run_ordered(lambda rows: _compare_chunk(panel, rows, near), panel.chunks(), jobs):
         portions.append(portion)
         progress(portion.measured.tables["images"].num_rows)
-    every = gather_measured((each.measured for each in portions), panel.defects, frozenset(), panel.profile)
+    every = gather_measured((portion.measured for portion in portions), panel.defects, frozenset(), panel.profile)
     tables = complete_tables(every, panel, frozenset(), panel.profile, [], jobs)
     return replace(tables, annotator_pairs=_join_chunks(portions, panel.profile, tables.images))
 
 
-def load_images(panel: Panel, rows: Ints) -> tuple[Batch, tuple[Category, ...], Flags]:
-    """Images of a panel, what lies outside their regions as void, the categories, and who was asked for which.
-
-    The last, (n_annotations, n_categories), is what `segdata.agreement.annotator_pairs.pair_annotators` takes.
-    """
+def load_images(panel: Panel, rows: Ints) -> PanelBatch:
+    """Images of a panel; what lies outside their regions is a void category of its own, the last."""
     return mark_outside(panel, *panel.loaded(rows))
 
 
-def mark_outside(panel: Panel, batch: Batch, asked: Flags) -> tuple[Batch, tuple[Category, ...], Flags]:
+def mark_outside(panel: Panel, batch: Batch, asked: Flags) -> PanelBatch:
     """The same, of what `panel.loaded` gave."""
-    batch, limits = clip_to_roi(batch)
-    outside = outside_category(panel.profile.taxonomy)
-    categories = (*panel.profile.taxonomy.categories, outside)
-    asked = np.append(asked, np.ones((len(asked), 1), bool), axis=1)
-    return batch if limits is None else add_outside_segments(batch, limits, outside), categories, asked
+    profile = panel.profile
+    clipped, limits = clip_to_roi(batch)
+    images = PanelBatch(
+        clipped,
+        annotator_names(batch),
+        profile.taxonomy.categories,
+        asked,
+        panel.volumes,
+        profile.task == "semantic",
+    ).with_category(OUTSIDE_NAME)
+    if limits is None:
+        return images
+    return replace(images, batch=add_outside_segments(clipped, limits, images.categories[-1]))
 
 
 def _compare_chunk(panel: Panel, rows: Ints, tolerance: Tolerance) -> ChunkTables:
-    """What there is to say of some images."""
-    batch, categories, asked = load_images(panel, rows)
-    names = sorted(set(batch.annotations["annotator"].to_pylist()))
-    portion = ChunkTables(measure_batch(batch, panel.profile, frozenset()), names)
-    volumes = frozenset(each.name for each in panel.profile.sequences if each.kind == "volume")
-    is_semantic = panel.profile.task == "semantic"
-    case, cases = _case_columns(batch, volumes, panel.profile)
-    portion.tables["cases"] = cases
-    found: dict[str, list[Columns]] = {}
+    images = load_images(panel, rows)
+    portion = ChunkTables(measure_batch(images.batch, panel.profile, frozenset()), list(images.annotators))
+    case, portion.tables["cases"] = _case_columns(images, panel.profile)
+    pieces: dict[str, list[Columns]] = {}
     n_pairs = n_matches = 0
-    known = OutlineCache(batch)
-    for opposite in pair_annotators(batch, names, categories, asked=asked, volumes=volumes, is_semantic=is_semantic):
-        tables = _pair_columns(opposite, case, tolerance, cases, known)
+    outlines = OutlineCache(images.batch)
+    for opposite in pair_annotators(images):
+        tables = _pair_columns(opposite, images, case, tolerance, portion.tables["cases"], outlines)
         for name, columns in tables.items():
             for column, moved in (("pair", n_pairs), ("match", n_matches)):
                 if column in columns:
                     columns[column] = np.where(columns[column] < 0, -1, columns[column] + moved)
-            found.setdefault(name, []).append(columns)
+            pieces.setdefault(name, []).append(columns)
         n_pairs += opposite.n_cases
         n_matches += len(tables["matches"]["pair"])
-    portion.tables |= {name: _concatenate_columns(pieces) for name, pieces in found.items()}
-    portion.tables |= vote_tables(batch, names, categories, case=case, asked=asked)
-    portion.tables["members"] = member_table(
-        batch, names, categories, case=case, asked=asked, volumes=volumes, is_semantic=is_semantic
-    )
+    portion.tables |= {name: _concatenate_columns(columns) for name, columns in pieces.items()}
+    images = replace(images, cases=case)
+    portion.tables |= collect_votes(images).tables()
+    portion.tables["members"] = member_table(images)
     return portion
 
 
-def _case_columns(batch: Batch, volumes: frozenset[str], profile: Profile) -> tuple[Ints, Columns]:
+def _case_columns(images: PanelBatch, profile: Profile) -> tuple[Ints, Columns]:
     """(n_images,) the case of each image, and the columns of the cases."""
-    _, first, case = np.unique(case_numbers(batch, volumes), return_index=True, return_inverse=True)
-    order = np.argsort(first, kind="stable")
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    case, first = rank[case], first[order]
+    batch, volumes = images.batch, images.volumes
+    _, first, case = np.unique(images.image_or_volume, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    case, first = np.argsort(order)[case], first[order]
     height, width = batch.image_size
-    spacing = {each.name: each.spacing for each in profile.sequences}
+    spacing = {sequence.name: sequence.spacing for sequence in profile.sequences}
     sequence, image_id, group = (batch.images[name].to_pylist() for name in ("sequence", "image_id", "group"))
     unknown = (np.nan, np.nan, np.nan)
     places = np.array([spacing.get(sequence[row]) or unknown for row in first.tolist()], float).reshape(-1, 3)
@@ -187,20 +188,18 @@ def _case_columns(batch: Batch, volumes: frozenset[str], profile: Profile) -> tu
 
 
 def _pair_columns(
-    opposite: AnnotatorPair, case: Ints, tolerance: Tolerance, cases: Columns, known: OutlineCache
+    opposite: AnnotatorPair,
+    images: PanelBatch,
+    case: Ints,
+    tolerance: Tolerance,
+    cases: Columns,
+    outlines: OutlineCache,
 ) -> dict[str, Columns]:
     """The columns of all tables of two annotators; segments as rows of the batch."""
-    batch = opposite.batch
-    annotation = np.full((2, batch.images.num_rows), -1, np.int64)
-    names = batch.annotations["annotator"].to_pylist()
-    own = sorted(set(names))
-    who = np.array([own.index(name) for name in names], np.int64)
-    for side, annotator in enumerate(opposite.annotators):
-        rows = np.flatnonzero(who == annotator)
-        annotation[side, batch.annotation_image[rows]] = rows
+    annotation = images.annotation[list(opposite.annotators)]
     of_two = case[opposite.case]
     spacing = np.stack([cases[f"spacing_{axis}"][of_two] for axis in "xyz"], axis=1)
-    found: dict[str, Columns] = {
+    tables: dict[str, Columns] = {
         "pairs": {
             "case": of_two,
             "a": np.full(opposite.n_cases, opposite.annotators[0]),
@@ -211,10 +210,12 @@ def _pair_columns(
             "void": opposite.void_pixels,
         }
     }
-    found |= pixel_tables(opposite) | instance_tables(opposite)
-    found["causes"] = cause_table(opposite, found["matches"])
-    found |= surface_table(opposite, found["matches"], spacing=spacing, tolerance=tolerance, known=known)
-    matches, groups = found["matches"], found["groups"]
+    tables |= pixel_tables(opposite) | instance_tables(opposite)
+    tables["causes"] = cause_table(opposite, tables["matches"])
+    tables |= surface_table(
+        opposite, tables["matches"], spacing=spacing, tolerance=tolerance, outlines_of_batch=outlines
+    )
+    matches, groups = tables["matches"], tables["groups"]
     matches["a"], matches["b"] = (
         _segment_rows(opposite.a.segment, matches["a"]),
         _segment_rows(opposite.b.segment, matches["b"]),
@@ -225,12 +226,12 @@ def _pair_columns(
         groups[name] = np.where(
             first, _segment_rows(opposite.a.segment, rows * first), _segment_rows(opposite.b.segment, rows * ~first)
         )
-    return found
+    return tables
 
 
-def _segment_rows(segment: Ints, at: Ints) -> Ints:
+def _segment_rows(segment: Ints, row: Ints) -> Ints:
     """Rows of the batch's segments; -1 stays."""
-    return np.where(at < 0, -1, np.append(segment, -1)[at])
+    return np.where(row < 0, -1, np.append(segment, -1)[row])
 
 
 def _concatenate_columns(pieces: list[Columns]) -> Columns:
@@ -241,14 +242,14 @@ def _concatenate_columns(pieces: list[Columns]) -> Columns:
 def _join_chunks(portions: list[ChunkTables], profile: Profile, images: Table) -> AnnotatorPairs:
     """All portions as one: rows of later ones follow those of earlier ones, annotators are counted by name."""
     names = sorted({name for portion in portions for name in portion.names})
-    at = {name: k for k, name in enumerate(names)}
+    position = {name: k for k, name in enumerate(names)}
     before = dict.fromkeys([*_ROWS_OF, "images", "annotations", "segments"], 0)
     collected: dict[str, list[Columns]] = {name: [] for name in _ROWS_OF}
     for portion in portions:
-        own = np.array([at[name] for name in portion.names], np.int64)
+        own = np.array([position[name] for name in portion.names], np.int64)
         for name, columns in portion.tables.items():
-            for column, of in _ROWS_OF[name].items():
-                columns[column] = np.where(columns[column] < 0, -1, columns[column] + before[of])
+            for column, target in _ROWS_OF[name].items():
+                columns[column] = np.where(columns[column] < 0, -1, columns[column] + before[target])
             for column in _OF_NAMES.get(name, ()):
                 columns[column] = own[columns[column]].astype(columns[column].dtype)
             collected[name].append(columns)
@@ -259,19 +260,14 @@ def _join_chunks(portions: list[ChunkTables], profile: Profile, images: Table) -
     tables = {name: Table(_concatenate_columns(pieces)) if pieces else Table({}) for name, pieces in collected.items()}
     cluster = np.unique(tables["cases"]["cluster"].astype(str), return_inverse=True)[1]
     tables["cases"] = tables["cases"].beside(cluster=cluster)
+    number = {person: k for k, person in enumerate(dict.fromkeys(map(person_name, names)))}
     return AnnotatorPairs(
         tuple(names),
-        _person_numbers(names),
-        (*profile.taxonomy.categories, outside_category(profile.taxonomy)),
+        tuple(number[person_name(name)] for name in names),
+        (*profile.taxonomy.categories, void_category(profile.taxonomy.categories, OUTSIDE_NAME)),
         profile.task,
         **tables,
     )
-
-
-def _person_numbers(names: list[str]) -> tuple[int, ...]:
-    """(n,) the same number for every pass of one annotator."""
-    numbers: dict[str, int] = {}
-    return tuple(numbers.setdefault(person_name(name), len(numbers)) for name in names)
 
 
 def person_name(name: str) -> str:
@@ -285,6 +281,99 @@ def person_name(name: str) -> str:
 
 
 def _object_array(values: list[str]) -> np.ndarray:
-    found = np.empty(len(values), object)
-    found[:] = values
-    return found
+    column = np.empty(len(values), object)
+    column[:] = values
+    return column
+
+
+MIRRORED_CODE = "SEG413"
+_POOR, _GOOD = 0.3, 0.5  # the IoU of what is labelled at all: as it is, and mirrored
+_AXES = ("left to right", "top to bottom", "first to last slice")
+
+
+def find_mirrored(panel: Panel, comparison: AnnotatorPairs) -> tuple[MirroredAnnotator, ...]:
+    """Each two annotators whose labels hardly meet, and meet well once one side is mirrored.
+
+    Only pairs with an IoU of all that is labelled below 0.3 are looked at, in the portion of images that begins with
+    the first one of theirs. Mirrored it must be 0.5 or more, and twice as much as any other way. It is told of the one
+    of the two who is mirrored against more others, of equals of the second.
+    """
+    pairs, overlaps = comparison.pairs, comparison.overlaps
+    if not len(overlaps):
+        return ()
+    n = len(comparison.annotators)
+    key = (pairs["a"] * n + pairs["b"])[overlaps["pair"]]
+    both, any_ = (
+        np.bincount(key, weights, n * n)
+        for weights in (overlaps["both"], overlaps["area_a"] + overlaps["area_b"] - overlaps["both"])
+    )
+    poor = [divmod(code, n) for code in np.flatnonzero((any_ > 0) & (both < _POOR * any_)).tolist()]
+    mirrored: list[tuple[int, int, str]] = []
+    for a, b in poor:
+        image = int(comparison.cases["image"][pairs["case"][(pairs["a"] == a) & (pairs["b"] == b)]].min())
+        mirrored += [
+            (a, b, message)
+            for message in _mirrored_messages(panel, image, comparison.annotators[a], comparison.annotators[b])
+        ]
+    often = Counter(who for a, b, _ in mirrored for who in (a, b))  # who is turned over is so against everybody
+    sides = [((a, b) if often[a] > often[b] else (b, a), how) for a, b, how in mirrored]
+    names = comparison.annotators
+    return tuple(
+        MirroredAnnotator(who, other, f"{names[who]} agrees with {names[other]} {how}") for (who, other), how in sides
+    )
+
+
+def _mirrored_messages(panel: Panel, image: int, a: str, b: str) -> Iterator[str]:
+    """How well the labels of two annotators fit as they are, and mirrored, where that is to be told."""
+    rows = next(chunk for chunk in panel.chunks() if image in chunk)
+    batch, _ = clip_to_roi(panel.load(rows))
+    names = annotator_names(batch)
+    images = PanelBatch(batch, names, panel.profile.taxonomy.categories, volumes=panel.volumes)
+    for opposite in pair_annotators(images):
+        if opposite.annotators != (names.index(a), names.index(b)):
+            continue
+        ways = _iou_by_flip(opposite)
+        best = max(ways, key=lambda way: ways[way])
+        others = [value for way, value in ways.items() if way != best]
+        if any(best) and ways[best] >= _GOOD and ways[best] >= 2 * max(others):
+            how = " and ".join(axis for axis, turned in zip(_AXES, best, strict=True) if turned)
+            plain = ways[False, False, False]
+            yield f"at IoU {plain:.2f}, mirrored {how} at {ways[best]:.2f}"
+
+
+def _iou_by_flip(opposite: AnnotatorPair) -> dict[tuple[bool, bool, bool], float]:
+    """The IoU of what both label, for each way to mirror B's frames and their order."""
+    line = opposite.line
+    alike = len(set(zip(line.height.tolist(), line.width.tolist(), strict=True))) == 1
+    a, b = (_labelled_runs(segments.side) for segments in (opposite.a, opposite.b))
+    result = {}
+    for x, y, z in product((False, True), repeat=3):
+        if z and (opposite.is_flat or not alike):
+            continue
+        start, end = _flip_runs(*b, line, x, y, z)
+        _, _, _, length = kernels.strips(a[0], a[1], _zeros(a[0]), start, end, _zeros(start))
+        both = int(length.sum())
+        either = int((a[1] - a[0]).sum() + (end - start).sum()) - both
+        result[x, y, z] = both / either if either else 0.0
+    return result
+
+
+def _labelled_runs(side: SweepRuns) -> tuple[Ints, Ints]:
+    start, length, _ = kernels.cover(side.start, side.end)
+    return start, start + length
+
+
+def _flip_runs(start: Ints, end: Ints, line: NumberLine, x: bool, y: bool, z: bool) -> tuple[Ints, Ints]:
+    """Strips of a line, mirrored within their frames, and these in reverse order; all frames have one size for that."""
+    frame, column, row = line.lower(start)
+    length = end - start
+    column = line.width[frame] - 1 - column if x else column
+    row = line.height[frame] - row - length if y else row
+    frame = len(line.base) - 1 - frame if z else frame
+    moved = line.base[frame] + column * (line.height[frame] + 1) + row
+    order = np.argsort(moved)
+    return moved[order], (moved + length)[order]
+
+
+def _zeros(like: Ints) -> "np.ndarray[tuple[int, ...], np.dtype[np.int32]]":
+    return np.zeros(len(like), np.int32)

@@ -2,30 +2,42 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from segdata.agreement.annotator_pairs import Flags, case_numbers, uncovered_runs
+from segdata.agreement.annotator_pairs import Flags, PanelBatch, category_positions, uncovered_runs
 from segdata.agreement.comparison import person_name
-from segdata.agreement.consensus_instances import InstanceConsensus, instance_consensus
-from segdata.agreement.consensus_pixels import UNDECIDED, DecidedStrips, PixelDecision, category_layers, majority
-from segdata.agreement.instance_clusters import cluster_segments, collect_panel_segments
+from segdata.agreement.instance_clusters import (
+    InstanceConsensus,
+    cluster_segments,
+    collect_panel_segments,
+    instance_consensus,
+)
 from segdata.agreement.instance_matching import category_lines, union_of_runs
 from segdata.agreement.staple import decide_by_staple
-from segdata.agreement.votes import ABSENT, UNLABELLED, PixelVotes, collect_votes
+from segdata.agreement.votes import (
+    ABSENT,
+    UNDECIDED,
+    UNLABELLED,
+    DecidedStrips,
+    PixelDecision,
+    PixelVotes,
+    category_layers,
+    collect_votes,
+    majority,
+)
 from segdata.core import kernels
-from segdata.core.batch import Batch, replace_column
+from segdata.core.batch import Batch
 from segdata.core.config import Overlap
 from segdata.core.errors import SegdataError, check_choice
 from segdata.core.overlay import SweepRuns
 from segdata.core.profile import Task
 from segdata.core.runs import Ints, NumberLine, Runs
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_SEGMENTS, make_table
-from segdata.core.taxonomy import Category
 
 MethodName = Literal["majority", "staple", "instances"]
 METHOD_CHOICES = ("auto", "majority", "staple", "instances")
@@ -33,16 +45,12 @@ METHOD_CHOICES = ("auto", "majority", "staple", "instances")
 
 @dataclass(frozen=True, slots=True)
 class ConsensusMethod:
-    """How a consensus is made.
+    """How a consensus is made."""
 
-    Attributes
-    ----------
-    name : ``majority`` and ``staple`` decide pixel by pixel; ``instances`` decides things one by one, and by majority
-        the pixels of all else
-    least : the share of annotators (STAPLE: the probability) that a decision must exceed, from 0.5 up to 1
-    """
-
+    # ``majority`` and ``staple`` decide pixel by pixel; ``instances`` decides things one by one, and by majority the
+    # pixels of all else
     name: MethodName = "majority"
+    # the share of annotators (STAPLE: the probability) that a decision must exceed, from 0.5 up to 1
     least: float = 0.5
 
     @staticmethod
@@ -72,79 +80,50 @@ _ROUNDING = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class ReachedConsensus:
-    """n segments that are agreed on, in the order of their images, and what is not.
+    """n segments that are agreed on, in the order of their images, and what is not."""
 
-    Attributes
-    ----------
-    image : (n,) row of the batch's images
-    category : (n,) position in the list of categories
-    crowd : (n,)
-    support : (n,) the share of annotators who have the segment, or of its pixels the mean share of votes (STAPLE: the
-        mean probability); NaN of what is void for want of consensus
-    iou : (n,) the mean IoU of every two annotators who have it; NaN where no two have
-    track : (n,) number of the thing in the batch; -1: no thing
-    runs : the pixels; `runs.owner` is the row here
-    votes : what everybody said of every pixel
-    undecided : the pixels that somebody labelled, and that got no category; `undecided.owner` is the pattern of votes
-    n_rejected : things that too few annotators drew
-    n_disputed : things about which annotators are at odds: of half, or under categories of equal weight
-    """
-
-    image: Ints
-    category: Ints
-    crowd: Flags
+    image: Ints  # (n,) row of the batch's images
+    category: Ints  # (n,) position in the list of categories
+    crowd: Flags  # (n,)
+    # (n,) the share of annotators who have the segment, or of its pixels the mean share of votes (STAPLE: the mean
+    # probability); NaN of what is void for want of consensus
     support: Floats
-    iou: Floats
-    track: Ints
-    runs: Runs
-    votes: PixelVotes
+    iou: Floats  # (n,) the mean IoU of every two annotators who have it; NaN where no two have
+    track: Ints  # (n,) number of the thing in the batch; -1: no thing
+    runs: Runs  # the pixels; `runs.owner` is the row here
+    votes: PixelVotes  # what everybody said of every pixel
+    # the pixels that somebody labelled, and that got no category; `undecided.owner` is the pattern of votes
     undecided: SweepRuns
-    n_rejected: int
-    n_disputed: int
+    n_rejected: int  # things that too few annotators drew
+    n_disputed: int  # things about which annotators are at odds: of half, or under categories of equal weight
 
     def __len__(self) -> int:
         return len(self.image)
 
 
 def reach_consensus(
-    batch: Batch,
-    annotators: Sequence[str],
-    categories: Sequence[Category],
-    method: ConsensusMethod,
-    *,
-    asked: Flags | None = None,
-    volumes: frozenset[str] = frozenset(),
-    overlap: Overlap = "allow",
-    void: int | None = None,
+    images: PanelBatch, method: ConsensusMethod, *, overlap: Overlap = "allow", void: int | None = None
 ) -> ReachedConsensus:
     """What annotators agree on; their order changes nothing.
 
-    Parameters
-    ----------
-    batch : annotations by these annotators, at most one by each on an image
-    categories : every category id of the batch is among them
-    method : how; its instances are things of volumes or images, and all else is decided pixel by pixel
-    asked, volumes : as for `segdata.agreement.annotator_pairs.pair_annotators`
-    overlap : with ``forbid`` no two segments share pixels
-    void : the category (position) of pixels that get no other; None: they are unlabelled
-
-    Who was not asked for a category, or did not annotate an image, has no say.
+    The instances of `method` are things of volumes or images, and all else is decided pixel by pixel. With `overlap`
+    ``forbid`` no two segments share pixels. `void` is the category (position) of pixels that get no other; None: they
+    are unlabelled. Who was not asked for a category, or did not annotate an image, has no say.
     """
-    case = np.unique(case_numbers(batch, volumes), return_inverse=True)[1].reshape(-1)
-    votes = collect_votes(batch, annotators, categories, case=case, asked=asked)
+    categories, votes = images.categories, collect_votes(images)
     things: InstanceConsensus | None = None
     if method.name == "staple":
-        decided = _decide_above(decide_by_staple(votes).decided, method.least)
+        decided = _decide_above(decide_by_staple(votes), method.least)
         strips = DecidedStrips.of(votes, decided)
     else:
         decided = majority(votes.vote, least=method.least)
-        strips = _decide_by_layers(batch, annotators, categories, method, case, asked)
-    if method.name == "instances" and annotators:
-        every = collect_panel_segments(batch, annotators, categories, case=case, asked=asked, volumes=volumes)
-        countable = np.array([each.kind == "thing" for each in categories], bool)
-        found = cluster_segments(every, countable)
-        things = instance_consensus(every, found, least=method.least, exclusive=overlap == "forbid")
-    is_void = np.array([each.kind == "void" for each in categories], bool)
+        strips = _decide_by_layers(images, method)
+    if method.name == "instances" and images.annotators:
+        every = collect_panel_segments(images)
+        countable = np.array([category.kind == "thing" for category in categories], bool)
+        clusters = cluster_segments(every, countable)
+        things = instance_consensus(every, clusters, least=method.least, exclusive=overlap == "forbid")
+    is_void = np.array([category.kind == "void" for category in categories], bool)
     first = strips if overlap == "forbid" else strips.but(np.flatnonzero(~is_void))
     alone = _agreed_pixels(things, votes.line, first)
     open_ = np.flatnonzero(decided.category[votes.pieces.owner] != UNLABELLED)
@@ -156,35 +135,26 @@ def reach_consensus(
 
 
 def _decide_above(decided: PixelDecision, least: float) -> PixelDecision:
-    """What is surer than `least`."""
     sure = decided.support > least + _ROUNDING
     return PixelDecision(np.where(sure, decided.category, UNDECIDED), decided.support)
 
 
-def _decide_by_layers(
-    batch: Batch,
-    annotators: Sequence[str],
-    categories: Sequence[Category],
-    method: ConsensusMethod,
-    case: Ints,
-    asked: Flags | None,
-) -> DecidedStrips:
+def _decide_by_layers(images: PanelBatch, method: ConsensusMethod) -> DecidedStrips:
     """The pixels of categories by majority; of things only crowds, where things are decided one by one."""
-    known = np.array([each.id for each in categories], np.int64)
-    order = np.argsort(known, kind="stable")
-    code = order[np.searchsorted(known[order], batch.segments["category_id"].to_numpy())]
-    void = np.array([each.kind == "void" for each in categories], bool)
-    thing = np.array([each.kind == "thing" for each in categories], bool)[code] & (method.name == "instances")
+    batch, categories = images.batch, images.categories
+    code = category_positions(batch.segments["category_id"].to_numpy(), categories)
+    void = np.array([category.kind == "void" for category in categories], bool)
+    thing = np.array([category.kind == "thing" for category in categories], bool)[code] & (method.name == "instances")
     crowd = batch.segments["iscrowd"].fill_null(False).to_numpy(zero_copy_only=False).astype(bool) & thing
-    found: list[DecidedStrips] = []
+    layers: list[DecidedStrips] = []
     for chosen, is_crowd in ((~thing, False), (crowd | void[code], True)):
         if is_crowd and not crowd.any():
             continue
         for rows in category_layers(batch, code, chosen, void[code]):
-            votes = collect_votes(batch.take_segments(rows), annotators, categories, case=case, asked=asked)
+            votes = collect_votes(replace(images, batch=batch.take_segments(rows)))
             strips = DecidedStrips.of(votes, majority(votes.vote, least=method.least), crowd=is_crowd)
-            found.append(strips.but(np.flatnonzero(void)) if found else strips)
-    return DecidedStrips.joined(found)
+            layers.append(strips.but(np.flatnonzero(void)) if layers else strips)
+    return DecidedStrips.joined(layers)
 
 
 def _agreed_pixels(things: InstanceConsensus | None, line: NumberLine, first: DecidedStrips) -> SweepRuns:
@@ -220,7 +190,7 @@ def _join_segments(
     which, n = which.reshape(-1), len(keys)
     length = (strips.end - strips.start).astype(np.float64)
     support, iou = (_mean_over_pixels(which, length, value, n) for value in (strips.support, strips.iou))
-    rows, of = np.unique(alone.owner, return_inverse=True)
+    rows, thing_of = np.unique(alone.owner, return_inverse=True)
     columns = {
         "image": keys // 2 // n_codes,
         "category": keys // 2 % n_codes,
@@ -240,15 +210,15 @@ def _join_segments(
             "iou": things.iou[thing],
             "track": thing,
         }
-        columns = {name: np.concatenate([each, of_things[name]]) for name, each in columns.items()}
+        columns = {name: np.concatenate([column, of_things[name]]) for name, column in columns.items()}
         rejected = ~things.is_agreed & (things.support < 1 - method.least)
         n_rejected, n_disputed = int(rejected.sum()), int((~things.is_agreed & ~rejected).sum())
     start, end = np.concatenate([strips.start, alone.start]), np.concatenate([strips.end, alone.end])
-    owner = np.concatenate([which, n + of.reshape(-1)])
+    owner = np.concatenate([which, n + thing_of.reshape(-1)])
     order = np.lexsort((columns["track"], columns["crowd"], columns["category"], columns["image"]))
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
-    columns = {name: each[order] for name, each in columns.items()}
+    columns = {name: column[order] for name, column in columns.items()}
     runs = _strips_to_runs(start, end, rank[owner], line)
     return ReachedConsensus(
         **columns, runs=runs, votes=votes, undecided=undecided, n_rejected=n_rejected, n_disputed=n_disputed
@@ -257,9 +227,9 @@ def _join_segments(
 
 def _mean_over_pixels(which: Ints, length: Floats, value: Floats, n: int) -> Floats:
     """(n,) the mean of values over pixels; NaN where they are."""
-    known = np.isfinite(value)
-    total = np.bincount(which[known], (value * length)[known], n)
-    weight = np.bincount(which[known], length[known], n)
+    defined = np.isfinite(value)
+    total = np.bincount(which[defined], (value * length)[defined], n)
+    weight = np.bincount(which[defined], length[defined], n)
     return np.asarray(np.divide(total, weight, out=np.full(n, np.nan), where=weight > 0))
 
 
@@ -270,9 +240,9 @@ def _strips_to_runs(start: Ints, end: Ints, owner: Ints, line: NumberLine) -> Ru
     room = int(end.max(initial=0)) + 1
     side = category_lines(SweepRuns(start, end, np.arange(len(start), dtype=np.int32)), owner, room)
     place, length, _ = kernels.cover(side.start, side.end)
-    of, place = np.divmod(place, room)
+    owner_of, place = np.divmod(place, room)
     image, x, y = line.lower(place)
-    return Runs(x * line.height[image] + y, length, of.astype(np.int32))
+    return Runs(x * line.height[image] + y, length, owner_of.astype(np.int32))
 
 
 def voters(batch: Batch, least: int = 2) -> Flags:
@@ -282,30 +252,14 @@ def voters(batch: Batch, least: int = 2) -> Flags:
     """
     names = batch.annotations["annotator"].to_pylist()
     image = batch.annotation_image
-    known = set(zip(image.tolist(), names, strict=True))
+    annotated = set(zip(image.tolist(), names, strict=True))
     further = [
-        person_name(name) != name and (of, person_name(name)) in known
-        for of, name in zip(image.tolist(), names, strict=True)
+        person_name(name) != name and (image_of, person_name(name)) in annotated
+        for image_of, name in zip(image.tolist(), names, strict=True)
     ]
     first = ~np.array(further, bool)
     n_voters = np.bincount(image[first], minlength=batch.images.num_rows)
     return first & (n_voters[image] >= least)
-
-
-def select_annotations(batch: Batch, chosen: Flags) -> Batch:
-    """The same images with some annotations (n_annotations,) alone."""
-    if chosen.all():
-        return batch
-    kept = np.flatnonzero(chosen)
-    rows = np.flatnonzero(chosen[batch.segment_annotation])
-    annotation = np.searchsorted(kept, batch.segment_annotation[rows]).astype(np.int32)
-    return Batch(
-        batch.images,
-        batch.annotations.take(pa.array(kept)).combine_chunks(),
-        replace_column(batch.segments.take(pa.array(rows)).combine_chunks(), "annotation", annotation),
-        batch.runs.take(rows, batch.n_segments),
-        batch.defects,
-    )
 
 
 CONSENSUS_NAME = "consensus"
@@ -313,7 +267,7 @@ CONSENSUS_NAME = "consensus"
 
 def consensus_annotations(
     batch: Batch,
-    found: ReachedConsensus,
+    consensus: ReachedConsensus,
     ids: Ints,
     *,
     name: str = CONSENSUS_NAME,
@@ -343,26 +297,28 @@ def consensus_annotations(
         image=pa.array(images, pa.int32()),
         annotator=[name] * len(images),
         source=["consensus"] * len(images),
-        attributes=[[("annotators", json.dumps(sorted(whose[each]), ensure_ascii=False))] for each in images],
+        attributes=[[("annotators", json.dumps(sorted(whose[image]), ensure_ascii=False))] for image in images],
     )
-    kept = np.flatnonzero(ids[found.category] >= 0)
-    image = found.image[kept]
+    kept = np.flatnonzero(ids[consensus.category] >= 0)
+    image = consensus.image[kept]
     first = np.searchsorted(image, image)
-    number = np.arange(len(kept)) - first + 1 if instances else ids[found.category[kept]]
-    is_tracked = (found.track[kept] >= 0) & np.array(deep, bool)[image] if len(deep) else np.zeros(len(kept), bool)
+    number = np.arange(len(kept)) - first + 1 if instances else ids[consensus.category[kept]]
+    is_tracked = (consensus.track[kept] >= 0) & np.array(deep, bool)[image] if len(deep) else np.zeros(len(kept), bool)
     segments = make_table(
         BATCH_SEGMENTS,
         len(kept),
         annotation=pa.array(row[image].astype(np.int32)),
         segment_id=pa.array(number),
-        category_id=pa.array(ids[found.category[kept]]),
-        iscrowd=pa.array(found.crowd[kept]),
-        track_id=pa.array(found.track[kept] + 1, mask=~is_tracked),
-        score=pa.array(found.support[kept], from_pandas=True),
+        category_id=pa.array(ids[consensus.category[kept]]),
+        iscrowd=pa.array(consensus.crowd[kept]),
+        track_id=pa.array(consensus.track[kept] + 1, mask=~is_tracked),
+        score=pa.array(consensus.support[kept], from_pandas=True),
         source=["consensus"] * len(kept),
-        attributes=[None if value != value else [("mean_iou", f"{value:.4g}")] for value in found.iou[kept].tolist()],
+        attributes=[
+            None if value != value else [("mean_iou", f"{value:.4g}")] for value in consensus.iou[kept].tolist()
+        ],
     )
-    return Batch(batch.images, annotations, segments, found.runs.take(kept, len(found)))
+    return Batch(batch.images, annotations, segments, consensus.runs.take(kept, len(consensus)))
 
 
 NO_CATEGORY_NAME = "(nothing)"
@@ -370,63 +326,58 @@ NO_CATEGORY_NAME = "(nothing)"
 
 @dataclass(frozen=True, slots=True)
 class UndecidedRegion:
-    """A connected region (also by corners) without a consensus.
+    """A connected region (also by corners) without a consensus."""
 
-    Attributes
-    ----------
-    image : its id
-    bbox : x, y, width, height in pixels
-    pixels : of the region
-    said : annotator -> what he calls how many of the pixels, most first; annotators of the image alone
-    """
-
-    image: str
-    bbox: tuple[int, int, int, int]
-    pixels: int
+    image: str  # its id
+    bbox: tuple[int, int, int, int]  # x, y, width, height in pixels
+    pixels: int  # of the region
+    # annotator -> what he calls how many of the pixels, most first; annotators of the image alone
     said: dict[str, list[tuple[str, int]]]
 
 
-def number_regions(found: ReachedConsensus) -> Ints:
+def number_regions(consensus: ReachedConsensus) -> Ints:
     """(n_strips,) the connected region, from 0, of each strip that is undecided, in the order of the images."""
-    image, x, top = found.votes.line.lower(found.undecided.start)
-    bottom = top + (found.undecided.end - found.undecided.start)
+    image, x, top = consensus.votes.line.lower(consensus.undecided.start)
+    bottom = top + (consensus.undecided.end - consensus.undecided.start)
     return kernels.parts(x, top, bottom, image.astype(np.int32), True)[0]
 
 
-def undecided_regions(batch: Batch, found: ReachedConsensus, annotators: Sequence[str]) -> list[UndecidedRegion]:
+def undecided_regions(batch: Batch, consensus: ReachedConsensus, annotators: Sequence[str]) -> list[UndecidedRegion]:
     """The regions of each image, the largest first; `annotators` are those of the votes."""
-    region = number_regions(found)
-    image, x, top = found.votes.line.lower(found.undecided.start)
-    length = found.undecided.end - found.undecided.start
+    region = number_regions(consensus)
+    image, x, top = consensus.votes.line.lower(consensus.undecided.start)
+    length = consensus.undecided.end - consensus.undecided.start
     n = int(region.max(initial=-1)) + 1
     _, *box = kernels.extents(region.astype(np.int32), x, top, top + length, n)
     pixels = np.bincount(region, length, n).astype(np.int64)
     of_image = np.zeros(n, np.int64)
     of_image[region] = image
-    said = _votes_by_region(found, region, length, annotators)
+    answers = _votes_by_region(consensus, region, length, annotators)
     names = batch.images["image_id"].to_pylist()
-    rows = list(zip(*(each.tolist() for each in (of_image, *box, pixels)), strict=True))
+    rows = list(zip(*(column.tolist() for column in (of_image, *box, pixels)), strict=True))
     order = np.lexsort((box[1], box[0], -pixels, of_image)).tolist()
-    return [UndecidedRegion(names[rows[k][0]], rows[k][1:5], rows[k][5], said[k]) for k in order]
+    return [UndecidedRegion(names[rows[k][0]], rows[k][1:5], rows[k][5], answers[k]) for k in order]
 
 
 def _votes_by_region(
-    found: ReachedConsensus, region: Ints, length: Ints, annotators: Sequence[str]
+    consensus: ReachedConsensus, region: Ints, length: Ints, annotators: Sequence[str]
 ) -> list[dict[str, list[tuple[str, int]]]]:
     """(n_regions,) what each annotator says of it."""
-    votes = found.votes
-    cells, which = np.unique(np.stack([region, found.undecided.owner.astype(np.int64)]), axis=1, return_inverse=True)
+    votes = consensus.votes
+    cells, which = np.unique(
+        np.stack([region, consensus.undecided.owner.astype(np.int64)]), axis=1, return_inverse=True
+    )
     pixels = np.bincount(which.reshape(-1), length).astype(np.int64)
-    names = [*(each.name for each in votes.categories), NO_CATEGORY_NAME]  # -1, unlabelled, is the last
-    told: list[dict[str, list[tuple[str, int]]]] = [{} for _ in range(int(region.max(initial=-1)) + 1)]
+    names = [*(category.name for category in votes.categories), NO_CATEGORY_NAME]  # -1, unlabelled, is the last
+    answers: list[dict[str, list[tuple[str, int]]]] = [{} for _ in range(int(region.max(initial=-1)) + 1)]
     for k, name in enumerate(annotators):
         vote = votes.vote[cells[1], k]
         there = vote != ABSENT
-        key, of = np.unique(np.stack([cells[0][there], vote[there]]), axis=1, return_inverse=True)
-        amount = np.bincount(of.reshape(-1), pixels[there], key.shape[1]).astype(np.int64)
-        for at in np.lexsort((key[1], -amount, key[0])).tolist():
-            told[int(key[0, at])].setdefault(name, []).append((names[int(key[1, at])], int(amount[at])))
-    return told
+        key, which_key = np.unique(np.stack([cells[0][there], vote[there]]), axis=1, return_inverse=True)
+        amount = np.bincount(which_key.reshape(-1), pixels[there], key.shape[1]).astype(np.int64)
+        for k_ in np.lexsort((key[1], -amount, key[0])).tolist():
+            answers[int(key[0, k_])].setdefault(name, []).append((names[int(key[1, k_])], int(amount[k_])))
+    return answers
 
 
 assert UNLABELLED == -1, "it takes the last name"

@@ -1,7 +1,7 @@
 """Consensus dataset: the consensus on a panel's images, in chunks to be written, and the result for reports."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields
 from itertools import count
 from pathlib import Path
 from typing import Literal
@@ -9,28 +9,214 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from segdata.agreement.comparison import mark_outside
+from segdata.agreement.annotator_pairs import Flags
+from segdata.agreement.comparison import compare_panel, mark_outside
 from segdata.agreement.consensus import (
+    MAJORITY,
     ConsensusMethod,
     MethodName,
     UndecidedRegion,
     consensus_annotations,
     number_regions,
     reach_consensus,
-    select_annotations,
     undecided_regions,
     voters,
 )
-from segdata.agreement.leave_one_out import AgainstOthers
+from segdata.agreement.estimates import DEFAULT_RESAMPLING, PairAmounts, Resampling, category_scores, pair_scores
 from segdata.agreement.panel import Panel
-from segdata.agreement.results import Count
+from segdata.agreement.scores import Count, Score
 from segdata.agreement.surface_distances import Tolerance
-from segdata.core.batch import Batch
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.batch import Batch, concatenate_batches, merge_images
 from segdata.core.config import Overlap
 from segdata.core.finding import Defect
 from segdata.core.format import Loss
+from segdata.core.resampling import Floats
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
+
+# Means over images would hold against an annotator what the others left of a category between their void.
+AGAINST_OTHERS_SCORES = ("iou_micro", "dice_micro", "boundary_iou", "nsd", "f1", "kappa")
+SHARES = ("missed", "extra", "missed_things", "extra_things")
+
+
+class CategoryAgainstOthers(msgspec.Struct, frozen=True):
+    """One category; `score` says which: f1 of segments for things, or dice_micro, of all pixels, for all else."""
+
+    category: str
+    score: str
+    value: Score
+
+
+class AgainstOthers(msgspec.Struct, frozen=True, kw_only=True):
+    """An annotator against the consensus of the others, which has nothing of the annotator's own work.
+
+    `images`, `clusters`: that the annotator and two others or more annotated (of two annotators, the other), and in how
+    many sequences, patients or scenes these are. `boundary_offset`: by how many px the annotator draws larger, or mm
+    where the spacing is known. `missed`: the share of the others' pixels that the annotator lacks and would gain;
+    `extra`: the share of the annotator's that would be lost; `missed_things`, `extra_things`: of segments that are
+    counted one by one. `categories`: those that either drew. Other scores are those of `segdata agreement`.
+    """
+
+    annotator: str
+    images: Count
+    clusters: Count
+    iou_micro: Score
+    dice_micro: Score
+    boundary_iou: Score
+    nsd: Score
+    f1: Score
+    kappa: Score
+    boundary_offset: Score
+    missed: Score
+    extra: Score
+    missed_things: Score
+    extra_things: Score
+    categories: tuple[CategoryAgainstOthers, ...]
+
+
+def leave_one_out(
+    panel: Panel,
+    annotators: Iterable[str],
+    method: ConsensusMethod,
+    *,
+    how: Resampling = DEFAULT_RESAMPLING,
+    jobs: int = 0,
+    progress: Callable[[int], None] = lambda n_images: None,
+) -> tuple[AgainstOthers, ...]:
+    """How well each annotator agrees with the consensus of the others, by name.
+
+    The consensus is made by the same method; what the others do not agree on is void and counts for nobody. Further
+    passes of a person have no part in it, and so have annotators without an image that enough others annotated: two,
+    or where there are two annotators, the other. Every annotator takes a pass over the images.
+    """
+    names = sorted(annotators)
+    results = []
+    for name in names:
+        left = LeaveOneOutPanel(
+            **{field.name: getattr(panel, field.name) for field in fields(Panel)},
+            whom=name,
+            method=method,
+            least=min(2, len(names) - 1),
+        )
+        tables = compare_panel(left, jobs=jobs, progress=progress)
+        if tables.annotator_pairs is not None and len(tables.annotator_pairs.pairs):
+            results.append(_scores_against_others(name, tables.annotator_pairs, how))
+    return tuple(results)
+
+
+@dataclass(frozen=True)
+class LeaveOneOutPanel(Panel):
+    """A panel of two: one annotator, and the consensus of the others on the same images."""
+
+    whom: str = ""  # the annotator
+    method: ConsensusMethod = MAJORITY  # of the consensus
+    least: int = 2  # on images with fewer others there is no consensus
+
+    @property
+    def others(self) -> str:
+        """What the consensus is called."""
+        return f"all but {self.whom}"
+
+    def loaded(self, rows: Ints) -> tuple[Batch, Flags]:
+        """The images, and (n_annotations, n_categories) whether each side was to show each category."""
+        images = mark_outside(self, *Panel.loaded(self, rows))
+        batch, categories = images.batch, images.categories
+        mine, theirs = self._sides(batch)
+        own, others = images.select(mine), images.select(theirs)
+        overlap: Overlap = self.profile.overlap.value
+        consensus = reach_consensus(
+            others.with_category("undecided"), self.method, overlap=overlap, void=len(categories)
+        )
+        deep = [name in self.volumes for name in batch.images["sequence"].to_pylist()]
+        # All void is alike here: nothing of it is compared.
+        ids = np.array([*(category.id for category in categories), categories[-1].id])
+        annotated = consensus_annotations(others.batch, consensus, ids, name=self.others, deep=deep)
+        joined, order = merge_images(
+            concatenate_batches([own.batch, annotated]), np.tile(np.arange(batch.images.num_rows), 2)
+        )
+        assert own.asked is not None
+        assert others.asked is not None
+        of_made = np.zeros((annotated.annotations.num_rows, len(categories)), bool)
+        of_image = np.searchsorted(annotated.annotation_image, others.batch.annotation_image)
+        np.logical_or.at(of_made, of_image, others.asked)
+        return joined, np.concatenate([own.asked, of_made])[order, :-1]  # who compares adds what lies outside again
+
+    def _sides(self, batch: Batch) -> tuple[Flags, Flags]:
+        """(n_annotations,) those of the annotator, and of the others, on images where there are enough of these."""
+        counts = voters(batch, 1)
+        own = counts & np.array([name == self.whom for name in batch.annotations["annotator"].to_pylist()], bool)
+        others = counts & ~own
+        image, n = batch.annotation_image, batch.images.num_rows
+        there = (np.bincount(image[own], minlength=n) > 0) & (np.bincount(image[others], minlength=n) >= self.least)
+        return own & there[image], others & there[image]
+
+
+def _scores_against_others(name: str, comparison: AnnotatorPairs, how: Resampling) -> AgainstOthers:
+    """The scores of two annotators of whom one is a consensus."""
+    amounts = PairAmounts.of(comparison)
+    rows = amounts.every
+    is_first = comparison.annotators[0] == name
+    scores = pair_scores(amounts, rows, how, (*AGAINST_OTHERS_SCORES, "offset"))
+    offset = scores.pop("offset")
+    if is_first:  # it is by how much the second draws larger
+        offset = msgspec.structs.replace(offset, value=-offset.value, low=-offset.high, high=-offset.low)
+    shares = _missed_and_extra(amounts, rows, how, is_first)
+    countable = comparison.countable.tolist()
+    categories = tuple(
+        CategoryAgainstOthers(category.name, score, category_values[score])
+        for category, category_values, counted in zip(
+            comparison.categories, category_scores(amounts, rows, how, ("dice_micro", "f1")), countable, strict=True
+        )
+        if category.kind != "void"
+        and category_values[score := "f1" if counted else "dice_micro"].value == category_values[score].value
+    )
+    frames = comparison.cases["frames"]
+    return AgainstOthers(
+        annotator=name,
+        images=int(frames[amounts.case].sum()),
+        clusters=amounts.units(rows)[1],
+        **scores,
+        boundary_offset=offset,
+        **dict(zip(SHARES, shares, strict=True)),
+        categories=categories,
+    )
+
+
+def _missed_and_extra(
+    amounts: PairAmounts, rows: Ints, how: Resampling, is_first: bool
+) -> tuple[Score, Score, Score, Score]:
+    """`SHARES`, over all categories together."""
+    unit, n = amounts.units(rows)
+    sums = amounts.sums.grouped(unit, n)
+    things = amounts.comparison.countable
+    names = ("area_a", "area_b", "fn", "fp")
+
+    def statistic(weights: Floats) -> Floats:
+        sums_of = amounts.weighed(sums, weights).amounts
+        area_a, area_b, only_a, only_b = (sums_of[annotator] for annotator in names)
+        both, matched = sums_of["both"].sum(axis=1), sums_of["tp"][:, things].sum(axis=1)
+        pixels = [area_b.sum(axis=1), area_a.sum(axis=1)]
+        segments = [unmatched[:, things].sum(axis=1) for unmatched in (only_b, only_a)]
+        if not is_first:
+            pixels, segments = pixels[::-1], segments[::-1]
+        return np.stack(
+            [_ratio(amount - both, amount) for amount in pixels]
+            + [_ratio(amount, amount + matched) for amount in segments],
+            axis=1,
+        )
+
+    interval = how.interval(statistic, n, sums.width)
+    ends = zip(interval.value.tolist(), interval.low.tolist(), interval.high.tolist(), strict=True)
+    missed, extra, things_missed, things_extra = (
+        Score(value, low, high, len(rows) * (value == value), len(rows) * (value != value)) for value, low, high in ends
+    )
+    return missed, extra, things_missed, things_extra
+
+
+def _ratio(part: Floats, total: Floats) -> Floats:
+    return np.asarray(np.divide(part, total, out=np.full(total.shape, np.nan), where=total > 0))
+
 
 UndecidedAs = Literal["void", "list"]
 
@@ -78,20 +264,12 @@ class ConsensusReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Consensus(ConsensusReport, frozen=True, kw_only=True):
-    """The same, with what the JSON report leaves out.
+    """The same, with what the JSON report leaves out."""
 
-    Attributes
-    ----------
-    losses : the undecided regions as losses, as dataset.yaml has them
-    defect_list : what was found while reading, and what the datasets do not have in common
-    n_errors : defects that `validate` calls errors: what they concern may be missing
-    remarks : what could not be copied
-    """
-
-    losses: tuple[Loss, ...] = ()
-    defect_list: tuple[Defect, ...] = ()
-    n_errors: int = 0
-    remarks: tuple[str, ...] = ()
+    losses: tuple[Loss, ...] = ()  # the undecided regions as losses, as dataset.yaml has them
+    defect_list: tuple[Defect, ...] = ()  # what was found while reading, and what the datasets do not have in common
+    n_errors: int = 0  # defects that `validate` calls errors: what they concern may be missing
+    remarks: tuple[str, ...] = ()  # what could not be copied
 
 
 UNDECIDED_NAME = "undecided"
@@ -99,21 +277,14 @@ UNDECIDED_NAME = "undecided"
 
 @dataclass(frozen=True, slots=True)
 class ConsensusTaxonomy:
-    """The categories of a consensus.
+    """The categories of a consensus."""
 
-    Attributes
-    ----------
-    taxonomy : with the ids that the first dataset has for its categories
-    ids : (n,) the id of each category of the panel, of what lies outside regions of interest (-1: it is not written),
-        and where no dataset has a void category, of the new one
-    void : the category that is void for want of consensus; None: there is to be none
-    void_at : its position in `ids`
-    """
-
-    taxonomy: Taxonomy
+    taxonomy: Taxonomy  # with the ids that the first dataset has for its categories
+    # (n,) the id of each category of the panel, of what lies outside regions of interest (-1: it is not written), and
+    # where no dataset has a void category, of the new one
     ids: Ints
-    void: Category | None
-    void_at: int | None
+    void: Category | None  # the category that is void for want of consensus; None: there is to be none
+    void_at: int | None  # its position in `ids`
 
     @property
     def is_new(self) -> bool:
@@ -129,22 +300,20 @@ def consensus_taxonomy(panel: Panel, *, paint: bool = True) -> ConsensusTaxonomy
         for id_, of_panel in codes.items():
             if of_panel not in own and id_ not in own.values():
                 own[of_panel] = id_
-    for each in reconciled.taxonomy.categories:
-        own.setdefault(each.id, max([0, *own.values()]) + 1)
-    categories = [msgspec.structs.replace(each, id=own[each.id]) for each in reconciled.taxonomy.categories]
-    ids = [*(each.id for each in categories), -1]
+    for category in reconciled.taxonomy.categories:
+        own.setdefault(category.id, max([0, *own.values()]) + 1)
+    categories = [msgspec.structs.replace(category, id=own[category.id]) for category in reconciled.taxonomy.categories]
+    ids = [*(category.id for category in categories), -1]
     void_at = next((k for k, each in enumerate(categories) if each.kind == "void"), None) if paint else None
     void = None if void_at is None else categories[void_at]
     if paint and void is None:
-        names = {each.name for each in categories}
+        names = {category.name for category in categories}
         name = next(name for name in _free_names() if name not in names)
         void, void_at = Category(id=max([0, *own.values()]) + 1, name=name, kind="void"), len(ids)
         categories.append(void)
         ids.append(void.id)
     taxonomy = msgspec.structs.replace(
-        panel.members[0].dataset.taxonomy,
-        categories=tuple(categories),
-        groups=reconciled.taxonomy.groups,
+        panel.members[0].dataset.taxonomy, categories=tuple(categories), groups=reconciled.taxonomy.groups
     )
     return ConsensusTaxonomy(taxonomy, np.array(ids, np.int64), void, void_at)
 
@@ -157,73 +326,50 @@ def _free_names() -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class ConsensusChunk:
-    """The consensus on some images.
+    """The consensus on some images."""
 
-    Attributes
-    ----------
-    batch : to be written
-    names : whose work it is made of
-    alone : images that fewer than two annotated, by image_id: there is no consensus
-    labelled, undecided : pixels that anybody labelled, and those of them on which there is no consensus
-    n_regions : how many connected regions these are
-    regions : what they are, where they are to be listed
-    n_drawn, n_rejected, n_disputed : segments by all annotators, things that too few had, and things in dispute
-    defects : what was met while reading
-    """
-
-    batch: Batch
-    names: tuple[str, ...]
-    alone: tuple[str, ...]
+    batch: Batch  # to be written
+    names: tuple[str, ...]  # whose work it is made of
+    alone: tuple[str, ...]  # images that fewer than two annotated, by image_id: there is no consensus
+    # labelled, undecided: pixels that anybody labelled, and those of them on which there is no consensus
     labelled: int
     undecided: int
-    n_regions: int
-    regions: tuple[UndecidedRegion, ...]
+    n_regions: int  # how many connected regions these are
+    regions: tuple[UndecidedRegion, ...]  # what they are, where they are to be listed
+    # n_drawn, n_rejected, n_disputed: segments by all annotators, things that too few had, and things in dispute
     n_drawn: int
     n_rejected: int
     n_disputed: int
-    defects: tuple[Defect, ...]
+    defects: tuple[Defect, ...]  # what was met while reading
 
 
 def build_chunk(
-    panel: Panel, rows: Ints, method: ConsensusMethod, made: ConsensusTaxonomy, overlap: Overlap
+    panel: Panel, rows: Ints, method: ConsensusMethod, target: ConsensusTaxonomy, overlap: Overlap
 ) -> ConsensusChunk:
     """The consensus on the images at these rows, in this order."""
     loaded, asked = panel.loaded(rows)
-    images = loaded.images
-    batch, categories, asked = mark_outside(panel, loaded, asked)
-    chosen = voters(batch)
-    batch, asked = select_annotations(batch, chosen), asked[chosen]
-    if made.is_new and made.void is not None:
-        categories = (*categories, msgspec.structs.replace(made.void, id=max(each.id for each in categories) + 1))
-        asked = np.append(asked, np.ones((len(asked), 1), bool), axis=1)
-    volumes = frozenset(each.name for each in panel.profile.sequences if each.kind == "volume")
-    names = sorted(set(batch.annotations["annotator"].to_pylist()))
-    found = reach_consensus(
-        batch,
-        names,
-        categories,
-        method,
-        asked=asked,
-        volumes=volumes,
-        overlap=overlap,
-        void=made.void_at,
-    )
-    deep = [each in volumes for each in images["sequence"].to_pylist()]
-    done = consensus_annotations(batch, found, made.ids, instances=method.name == "instances", deep=deep)
+    images = mark_outside(panel, loaded, asked)
+    images = images.select(voters(images.batch))
+    if target.is_new and target.void is not None:
+        images = images.with_category(target.void.name)
+    batch, names = images.batch, images.annotators
+    consensus = reach_consensus(images, method, overlap=overlap, void=target.void_at)
+    deep = [name in panel.volumes for name in loaded.images["sequence"].to_pylist()]
+    done = consensus_annotations(batch, consensus, target.ids, instances=method.name == "instances", deep=deep)
     have = set(done.annotations["image"].to_pylist())
-    ids = images["image_id"].to_pylist()
-    void = [each.id for each in categories if each.kind == "void"]
+    ids = loaded.images["image_id"].to_pylist()
+    void = [category.id for category in images.categories if category.kind == "void"]
     return ConsensusChunk(
-        batch=Batch(images, done.annotations, done.segments, done.runs),
+        batch=Batch(loaded.images, done.annotations, done.segments, done.runs),
         names=tuple(names),
         alone=tuple(name for k, name in enumerate(ids) if k not in have),
-        labelled=int(found.votes.pixels[(found.votes.vote >= 0).any(axis=1)].sum()),
-        undecided=int((found.undecided.end - found.undecided.start).sum()),
-        n_regions=int(number_regions(found).max(initial=-1)) + 1,
-        regions=() if made.void is not None else tuple(undecided_regions(batch, found, names)),
+        labelled=int(consensus.votes.pixels[(consensus.votes.vote >= 0).any(axis=1)].sum()),
+        undecided=int((consensus.undecided.end - consensus.undecided.start).sum()),
+        n_regions=int(number_regions(consensus).max(initial=-1)) + 1,
+        regions=() if target.void is not None else tuple(undecided_regions(batch, consensus, names)),
         n_drawn=int((~np.isin(batch.segments["category_id"].to_numpy(), void)).sum()),
-        n_rejected=found.n_rejected,
-        n_disputed=found.n_disputed,
+        n_rejected=consensus.n_rejected,
+        n_disputed=consensus.n_disputed,
         defects=loaded.defects,
     )
 
@@ -239,4 +385,4 @@ def consensus_chunks(panel: Panel) -> list[Ints]:
     closed = np.flatnonzero(np.maximum.accumulate(last[case]) == np.arange(len(case))) + 1  # where no case is open
     wanted = np.linspace(0, len(order), min(n, max(len(order), 1)) + 1).astype(np.int64)[1:-1]
     cuts = closed[np.searchsorted(closed, wanted).clip(max=len(closed) - 1)] if len(closed) else wanted
-    return [each for each in np.split(order, np.unique(cuts)) if len(each)]
+    return [chunk for chunk in np.split(order, np.unique(cuts)) if len(chunk)]

@@ -13,13 +13,13 @@ def is_flat(side: SweepRuns) -> bool:
     return bool((side.start[1:] >= side.end[:-1]).all())
 
 
-def flatten_segments(drawn: AnnotatorSegments) -> SweepRuns:
+def flatten_segments(segments: AnnotatorSegments) -> SweepRuns:
     """The runs of what one annotator drew, cut so that no two share pixels.
 
     Where several segments claim a pixel, a void one has it, else the one drawn last: the highest row. The annotator's
     own side comes back where nothing overlaps.
     """
-    side = drawn.side
+    side = segments.side
     if is_flat(side):
         return side
     furthest = np.maximum.accumulate(side.end)
@@ -27,7 +27,7 @@ def flatten_segments(drawn: AnnotatorSegments) -> SweepRuns:
     apart[1:-1] = side.start[1:] >= furthest[:-1]
     alone = apart[:-1] & apart[1:]
     heap = SweepRuns(side.start[~alone], side.end[~alone], side.owner[~alone])
-    heaped = _highest_owner(heap, np.arange(len(drawn)) + len(drawn) * drawn.is_void)
+    heaped = _highest_owner(heap, np.arange(len(segments)) + len(segments) * segments.is_void)
     start = np.concatenate([side.start[alone], heaped.start])
     order = np.argsort(start, kind="stable")
     end, owner = np.concatenate([side.end[alone], heaped.end]), np.concatenate([side.owner[alone], heaped.owner])
@@ -50,8 +50,8 @@ Columns = dict[str, Ints]
 
 def pixel_tables(opposite: AnnotatorPair) -> dict[str, Columns]:
     """The columns of the tables `overlaps` and `cells`, see `segdata.core.annotator_pairs.AnnotatorPairs`."""
-    found = count_cells(opposite)
-    return {"overlaps": count_overlaps(opposite, found), "cells": found}
+    cells = count_cells(opposite)
+    return {"overlaps": count_overlaps(opposite, cells), "cells": cells}
 
 
 def count_cells(opposite: AnnotatorPair) -> Columns:
@@ -62,14 +62,14 @@ def count_cells(opposite: AnnotatorPair) -> Columns:
     """
     a, b = opposite.a, opposite.b
     flat_a, flat_b = flatten_segments(a), flatten_segments(b)
-    met = opposite.met if flat_a is a.side and flat_b is b.side else find_overlaps(flat_a, flat_b)
+    overlaps = opposite.met if flat_a is a.side and flat_b is b.side else find_overlaps(flat_a, flat_b)
     # Row -1, "none", takes what is appended.
-    case = np.maximum(np.append(a.case, -1)[met.a], np.append(b.case, -1)[met.b])
-    kept = ~(np.append(a.is_void, False)[met.a] | np.append(b.is_void, False)[met.b])
-    first, second = (np.append(each.category, -1)[row] + 1 for each, row in ((a, met.a), (b, met.b)))
+    case = np.maximum(np.append(a.case, -1)[overlaps.a], np.append(b.case, -1)[overlaps.b])
+    kept = ~(np.append(a.is_void, False)[overlaps.a] | np.append(b.is_void, False)[overlaps.b])
+    first, second = (np.append(segments.category, -1)[row] + 1 for segments, row in ((a, overlaps.a), (b, overlaps.b)))
     wide = len(opposite.categories) + 1
-    code, total, _, _ = kernels.distinct(((case * wide + first) * wide + second)[kept], met.pixels[kept])
-    neither = opposite.pixels - np.bincount(case, met.pixels, opposite.n_cases).astype(np.int64)
+    code, total, _, _ = kernels.distinct(((case * wide + first) * wide + second)[kept], overlaps.pixels[kept])
+    neither = opposite.pixels - np.bincount(case, overlaps.pixels, opposite.n_cases).astype(np.int64)
     code = np.concatenate([code, np.arange(opposite.n_cases) * wide * wide])
     total = np.concatenate([total, neither])
     order = np.argsort(code)
@@ -122,19 +122,19 @@ def _overlaps_from_cells(opposite: AnnotatorPair, of_cells: Columns) -> tuple[tu
 def _overlaps_from_unions(opposite: AnnotatorPair) -> tuple[tuple[Ints, Ints], ...]:
     """Else the union of each category's segments."""
     a, b = (
-        _union_of_categories(drawn, side, opposite)
-        for drawn, side in zip((opposite.a, opposite.b), opposite.clear, strict=True)
+        _union_of_categories(segments, side, opposite)
+        for segments, side in zip((opposite.a, opposite.b), opposite.clear, strict=True)
     )
     _, both, _, length = kernels.strips(a.start, a.end, a.owner, b.start, b.end, b.owner)
     return _sum_by_owner(a.owner, a.end - a.start), _sum_by_owner(b.owner, b.end - b.start), _sum_by_owner(both, length)
 
 
-def _union_of_categories(drawn: AnnotatorSegments, side: SweepRuns, opposite: AnnotatorPair) -> SweepRuns:
+def _union_of_categories(segments: AnnotatorSegments, side: SweepRuns, opposite: AnnotatorPair) -> SweepRuns:
     """The union of each category's segments, as runs of `side`; `owner` is case * n_categories + category.
 
     Every category has a number line of its own, one behind the other, so that one sweep serves them all.
     """
-    line, category = opposite.line, drawn.category[side.owner]
+    line, category = opposite.line, segments.category[side.owner]
     order = kernels.order_by(category.astype(np.int32), max(len(opposite.categories), 1))
     lift = category[order] * _line_end(line)
     start, length, _ = kernels.cover(side.start[order] + lift, side.end[order] + lift)
@@ -144,11 +144,10 @@ def _union_of_categories(drawn: AnnotatorSegments, side: SweepRuns, opposite: An
 
 
 def _line_end(line: NumberLine) -> int:
-    """Where the number line ends."""
     return int(line.base[-1] + (line.height[-1] + 1) * (line.width[-1] + 1)) if len(line.base) else 0
 
 
 def _sum_by_owner(owner: Ints | Rows, length: Ints) -> tuple[Ints, Ints]:
     """The owners, case * n_categories + category, that occur, ascending, and the sum of lengths of each."""
-    found, total, _, _ = kernels.distinct(owner.astype(np.int64), length)
-    return found, total
+    owners, total, _, _ = kernels.distinct(owner.astype(np.int64), length)
+    return owners, total

@@ -1,96 +1,243 @@
-"""Contrasts: whether one annotator agrees better with a third than another does, on the same images."""
+"""Contrasts: whether agreement differs between strata of the images, and between pairs of annotators."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 
+import msgspec
 import numpy as np
 
-from segdata.agreement.estimates import DEFAULT_RESAMPLING, PairAmounts, Resampling
-from segdata.agreement.permutation import DRAWS, exchange_test
-from segdata.agreement.results import PairContrast, Score
-from segdata.agreement.scores import WeightedSums, pair_value
+from segdata.agreement.estimates import (
+    DEFAULT_RESAMPLING,
+    PairAmounts,
+    PooledPairs,
+    Resampling,
+    between_persons,
+    overall_scores,
+)
+from segdata.agreement.inference import (
+    DRAWS,
+    FALSE_DISCOVERY_RATE,
+    exchange_test,
+    permutation_blocks,
+    strata_differences,
+)
+from segdata.agreement.scores import (
+    Count,
+    Number,
+    PooledScoresWithAccuracy,
+    Score,
+    UndefinedShare,
+    WeightedSums,
+    pair_value,
+)
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.errors import SegdataError
 from segdata.core.resampling import Floats
+from segdata.core.rule import Tables
 from segdata.core.runs import Ints
 from segdata.core.statistics import benjamini_hochberg
+from segdata.core.strata import ANNOTATION_COLUMNS, StratumNames, annotation_strata
 
-TESTED_SCORES = ("iou", "nsd", "pq", "kappa")
-RATE = 0.05  # of the contrasts that stand, what share may be chance
-LEAST_CLUSTERS = 8  # below which nobody is tested
-MAX_CONTRASTS = 120  # contrasts, each of which takes seconds
-SCORES = ("iou", "dice", "boundary_iou", "nsd", "pq", "f1", "kappa", "accuracy")
+STRATUM_TEST_SCORES = ("iou", "boundary_iou", "nsd", "offset_size", "count_gap", "pq", "kappa")
+_MOST = 50  # portions; with more, a column tells images apart and not kinds of images
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreContrast:
-    """By how much a score of the second pair of annotators is above that of the first.
+class Stratum(PooledScoresWithAccuracy, frozen=True):
+    """A stratum of the images, how many pairs of annotations it has, and its scores over all of them."""
 
-    Attributes
-    ----------
-    difference, low, high : with the ends of its interval; NaN where undefined
-    p : the chance of as large a difference, were the two pairs alike
-    first, second : what either pair reaches
-    images, clusters : that both pairs annotated
+    name: str
+    images: Count
+    pairs: Count
+
+
+class StratumDifference(msgspec.Struct, frozen=True):
+    """Whether a score differs between strata, whose `values` are in their order; `category` null: over all.
+
+    `p`: the probability of values as far apart if strata were assigned at random; null where it cannot be computed.
+    `stands`: the difference is significant when all categories are tested together.
     """
 
-    difference: float
-    low: float
-    high: float
-    p: float
-    first: float
-    second: float
-    images: int
-    clusters: int
+    score: str
+    category: str | None
+    values: tuple[Number, ...]
+    p: UndefinedShare
+    stands: bool
+
+
+class StratifiedAgreement(msgspec.Struct, frozen=True):
+    """The agreement by a column of the images or annotations; `unknown` pairs of annotations have no value in it."""
+
+    column: str
+    strata: tuple[Stratum, ...]
+    differences: tuple[StratumDifference, ...]
+    unknown: Count
+
+
+class PairContrast(msgspec.Struct, frozen=True):
+    """Whether two pairs of annotators agree unequally on the images that all of them annotated.
+
+    With a reference both are pairs of an annotator and the reference. `values`: the scores of `first` and `second`;
+    `difference`: the second's less the first's, whose `n` counts images. `p`: the probability of as large a difference
+    if both agreed alike; null: not tested, since there are too few clusters. `stands`: the difference is significant
+    when all contrasts of a score are tested together.
+    """
+
+    first: tuple[str, str]
+    second: tuple[str, str]
+    score: str
+    values: tuple[Number, Number]
+    difference: Score
+    p: UndefinedShare
+    stands: bool
+
+
+def stratify_by_column(
+    tables: Tables, comparison: AnnotatorPairs, column: str, how: Resampling = DEFAULT_RESAMPLING
+) -> StratifiedAgreement:
+    """The agreement by portions of the images, or of the annotations, see `segdata.core.strata.annotation_strata`.
+
+    Of two annotations with different values the portion is of both, as in ``expert + novice``. Raises SegdataError
+    where no image has such a value, or more than 50 different ones occur.
+    """
+    names = annotation_strata(tables, column)
+    pairs = comparison.pairs
+    if len(pairs) == 0:
+        return StratifiedAgreement(column, (), (), 0)
+    of_a, of_b = names[pairs["annotation_a"]].tolist(), names[pairs["annotation_b"]].tolist()
+    joined = np.empty(len(pairs), object)
+    joined[:] = [
+        None if None in (a, b) else a if a == b else " + ".join(sorted((a, b))) for a, b in zip(of_a, of_b, strict=True)
+    ]
+    return stratify_by_names(comparison, column, joined, how, is_of_images=column not in ANNOTATION_COLUMNS)
+
+
+def stratify_by_names(
+    comparison: AnnotatorPairs,
+    column: str,
+    names: StratumNames,
+    how: Resampling = DEFAULT_RESAMPLING,
+    *,
+    is_of_images: bool = True,
+) -> StratifiedAgreement:
+    """The agreement by the name of each pair of annotations (n_pairs,), None: in no portion.
+
+    Differences are tested where they are `is_of_images`. What tells annotations apart tells annotators apart, and the
+    pairs of an image have annotators in common: by lot they would differ less than they do by the same people alone.
+    Over the categories of one score Benjamini and Hochberg's false discovery rate is 5 %.
+    """
+    amounts = PairAmounts.of(comparison)
+    rows = between_persons(amounts)
+    rows = rows[[names[row] is not None for row in rows.tolist()]] if len(rows) else rows
+    strata, stratum = np.unique(names[rows].astype(str), return_inverse=True)
+    if len(strata) > _MOST:
+        raise SegdataError(f"by {column!r}: {len(strata)} different values; at most {_MOST} portions can be compared")
+    frames = comparison.cases["frames"]
+    portions = tuple(
+        Stratum(
+            name=str(name),
+            images=int(frames[np.unique(amounts.case[own])].sum()),
+            pairs=len(own),
+            **overall_scores(amounts, own, how),
+        )
+        for name, own in ((name, rows[stratum == k]) for k, name in enumerate(strata))
+    )
+    tested = _test_differences(amounts, rows, stratum.reshape(-1), how.seed) if is_of_images and len(strata) > 1 else ()
+    return StratifiedAgreement(column, portions, tested, len(between_persons(amounts)) - len(rows))
+
+
+def _test_differences(amounts: PairAmounts, rows: Ints, stratum: Ints, seed: int) -> tuple[StratumDifference, ...]:
+    """The differences of `STRATUM_TEST_SCORES` scores, over all and of each category."""
+    every, strata, block = permutation_units(amounts, rows, stratum)
+    width = every.width(STRATUM_TEST_SCORES)
+    values, p = strata_differences(every.statistic(STRATUM_TEST_SCORES), strata, block, seed, width=width)
+    differences = [
+        StratumDifference(score, None, tuple(values[:, k].tolist()), float(p[k]), bool(p[k] <= FALSE_DISCOVERY_RATE))
+        for k, score in enumerate(STRATUM_TEST_SCORES)
+    ]
+    values, p = strata_differences(every.category_statistic(STRATUM_TEST_SCORES), strata, block, seed, width=width)
+    for k, score in enumerate(STRATUM_TEST_SCORES):
+        tested = np.flatnonzero(np.isfinite(p[k]))
+        for category, stands in zip(
+            tested.tolist(), benjamini_hochberg(p[k, tested], FALSE_DISCOVERY_RATE).tolist(), strict=True
+        ):
+            name = amounts.comparison.categories[category].name
+            differences.append(
+                StratumDifference(score, name, tuple(values[:, k, category].tolist()), float(p[k, category]), stands)
+            )
+    return tuple(difference for difference in differences if np.isfinite(difference.values).any())
+
+
+def permutation_units(amounts: PairAmounts, rows: Ints, stratum: Ints) -> tuple[PooledPairs, Ints, Ints]:
+    """The units that strata are handed out among, their strata, and the blocks within which.
+
+    Units are images within their clusters, or else clusters: of those with several strata, each stratum's part is one.
+    """
+    cluster = amounts.cluster[rows]
+    block = permutation_blocks(stratum, cluster)
+    number = cluster if block is None else amounts.case[rows]
+    units, which = np.unique(np.stack([number, stratum]), axis=1, return_inverse=True)
+    first = np.unique(which.reshape(-1), return_index=True)[1]
+    every = PooledPairs.by(amounts, rows, which.reshape(-1))
+    return every, units[1], np.zeros(len(first), np.int64) if block is None else block[first]
+
+
+CONTRAST_TEST_SCORES = ("iou", "nsd", "pq", "kappa")
+LEAST_CLUSTERS = 8  # below which nobody is tested
+MAX_CONTRASTS = 120  # contrasts, each of which takes seconds
+CONTRAST_SCORES = ("iou", "dice", "boundary_iou", "nsd", "pq", "f1", "kappa", "accuracy")
 
 
 def contrast_pairs(
-    opposed: AnnotatorPairs,
+    comparison: AnnotatorPairs,
     first: tuple[str, str],
     second: tuple[str, str],
     how: Resampling = DEFAULT_RESAMPLING,
     *,
-    scores: Sequence[str] = SCORES,
+    scores: Sequence[str] = CONTRAST_SCORES,
     n_permutations: int = DRAWS,
-) -> Mapping[str, ScoreContrast]:
-    """Two pairs of annotators compared on the cases that both pairs annotated, score by score.
+    least_clusters: int = 0,
+) -> Mapping[str, PairContrast]:
+    """Two pairs of annotators compared on the cases that both pairs annotated, score by score; none stands yet.
 
     To compare two annotators, compare each one's pair with the same third: a gold standard, or a model. Intervals are
-    from resamples of clusters, each with both pairs, p-values from exchanging the pairs within clusters. Empty where no
-    case has both pairs.
+    from resamples of clusters, each with both pairs, p-values from exchanging the pairs within clusters; with fewer
+    than `least_clusters` nothing is tested. Empty where no case has both pairs.
     """
-    amounts = PairAmounts.of(opposed)
+    amounts = PairAmounts.of(comparison)
     rows = [_pair_rows(amounts, *pair) for pair in (first, second)]
     shared = np.intersect1d(amounts.case[rows[0]], amounts.case[rows[1]])
     if len(shared) == 0:
         return {}
-    rows = [each[np.isin(amounts.case[each], shared)] for each in rows]
-    (unit, n), (other, _) = (amounts.units(each) for each in rows)
-    one, two = (amounts.sums.grouped(each, n) for each in (unit, other))
+    rows = [pair_rows[np.isin(amounts.case[pair_rows], shared)] for pair_rows in rows]
+    (unit, n), (other, _) = (amounts.units(pair_rows) for pair_rows in rows)
+    one, two = amounts.sums.grouped(unit, n), amounts.sums.grouped(other, n)
 
     def statistic(weights: Floats) -> Floats:
         sums = one.weighed(weights[:, :n]), two.weighed(weights[:, n:])
-        weighed = WeightedSums({name: sums[0][name] + sums[1][name] for name in sums[0]}, one.cells, opposed.countable)
+        weighed = WeightedSums(
+            {name: sums[0][name] + sums[1][name] for name in sums[0]}, one.cells, comparison.countable
+        )
         return np.stack([pair_value(name, weighed) for name in scores], axis=1)
 
     def difference(weights: Floats) -> Floats:
         none = np.zeros(weights.shape)
         return statistic(np.concatenate([none, weights], axis=1)) - statistic(np.concatenate([weights, none], axis=1))
 
-    found = how.interval(difference, n, 2 * one.width)
-    _, p = exchange_test(statistic, n, how.seed, n_draws=n_permutations, width=2 * one.width)
-    images = int(opposed.cases["frames"][shared].sum())
+    interval = how.interval(difference, n, 2 * one.width)
+    p = np.full(len(scores), np.nan)
+    if n >= least_clusters:
+        p = exchange_test(statistic, n, how.seed, n_draws=n_permutations, width=2 * one.width)[1]
+    images = int(comparison.cases["frames"][shared].sum())
     reached = statistic(np.repeat(np.eye(2), n, axis=1))
-    numbers = np.stack([found.value, found.low, found.high, p, *reached], axis=1).tolist()
+    numbers = np.stack([interval.value, interval.low, interval.high, p, *reached], axis=1).tolist()
     return {
-        name: ScoreContrast(difference, low, high, chance, one_s, other_s, images, n)
-        for name, (difference, low, high, chance, one_s, other_s) in zip(scores, numbers, strict=True)
+        name: PairContrast(first, second, name, (one_s, two_s), Score(value, low, high, images, 0), chance, False)
+        for name, (value, low, high, chance, one_s, two_s) in zip(scores, numbers, strict=True)
     }
 
 
 def contrast_annotators(
-    opposed: AnnotatorPairs, reference: int | None = None, how: Resampling = DEFAULT_RESAMPLING
+    comparison: AnnotatorPairs, reference: int | None = None, how: Resampling = DEFAULT_RESAMPLING
 ) -> tuple[PairContrast, ...]:
     """Every two annotators by how much they agree with the reference; without one every two pairs of annotators.
 
@@ -98,13 +245,13 @@ def contrast_annotators(
     rate is 5 %; with fewer than 8 clusters nothing is tested. Raises SegdataError where there is none,
     or more than `MAX_CONTRASTS`.
     """
-    names, first = opposed.annotators, opposed.is_first_pass.tolist()
+    names, first = comparison.annotators, comparison.is_first_pass.tolist()
     persons = [k for k in range(len(names)) if first[k]]
     if reference is None:
         pairs = list(combinations(persons, 2))
     else:
-        gold = opposed.persons[reference]
-        pairs = [(k, reference) for k in persons if opposed.persons[k] != gold]
+        gold = comparison.persons[reference]
+        pairs = [(k, reference) for k in persons if comparison.persons[k] != gold]
     if len(pairs) < 2:
         who = "three annotators" if reference is None else "two annotators beside the reference"
         raise SegdataError(f"contrasts: they take {who}, there are: {', '.join(names)}")
@@ -112,29 +259,33 @@ def contrast_annotators(
     if len(every) > MAX_CONTRASTS:
         many = f"contrasts: {len(pairs)} pairs of annotators make {len(every):,}, at most {MAX_CONTRASTS} are tested"
         raise SegdataError(f"{many}; name a reference with --gold, or give fewer annotators")
-    told: list[_PairScores] = []
-    for (a, b), (c, d) in every:
-        one, other = (names[a], names[b]), (names[c], names[d])
-        told.append((one, other, contrast_pairs(opposed, one, other, how, scores=TESTED_SCORES)))
-    return tuple(each for score in TESTED_SCORES for each in _test_score(told, score))
+    contrasts = [
+        contrast_pairs(
+            comparison,
+            (names[a], names[b]),
+            (names[c], names[d]),
+            how,
+            scores=CONTRAST_TEST_SCORES,
+            least_clusters=LEAST_CLUSTERS,
+        )
+        for (a, b), (c, d) in every
+    ]
+    return tuple(tested for score in CONTRAST_TEST_SCORES for tested in _test_together(contrasts, score))
 
 
-_PairScores = tuple[tuple[str, str], tuple[str, str], Mapping[str, ScoreContrast]]
-
-
-def _test_score(told: Sequence[_PairScores], score: str) -> Iterator[PairContrast]:
+def _test_together(contrasts: Sequence[Mapping[str, PairContrast]], score: str) -> Iterator[PairContrast]:
     """The contrasts of one score that are defined, and which of them stand together."""
-    some = [(one, other, of[score]) for one, other, of in told if score in of and np.isfinite(of[score].difference)]
-    p = np.array([each.p if each.clusters >= LEAST_CLUSTERS else np.nan for _, _, each in some])
+    defined = [
+        by_score[score] for by_score in contrasts if score in by_score and np.isfinite(by_score[score].difference.value)
+    ]
+    p = np.array([contrast.p for contrast in defined])
     stands = np.zeros(len(p), bool)
-    stands[np.isfinite(p)] = benjamini_hochberg(p[np.isfinite(p)], RATE)
-    for (one, other, each), chance, stand in zip(some, p.tolist(), stands.tolist(), strict=True):
-        difference = Score(each.difference, each.low, each.high, each.images, 0)
-        yield PairContrast(one, other, score, (each.first, each.second), difference, chance, stand)
+    stands[np.isfinite(p)] = benjamini_hochberg(p[np.isfinite(p)], FALSE_DISCOVERY_RATE)
+    for contrast, stand in zip(defined, stands.tolist(), strict=True):
+        yield msgspec.structs.replace(contrast, stands=stand)
 
 
 def _pair_rows(amounts: PairAmounts, one: str, other: str) -> Ints:
-    """The pairs of annotations of two annotators."""
-    names = amounts.opposed.annotators
+    names = amounts.comparison.annotators
     a, b = sorted((names.index(one), names.index(other)))
     return np.flatnonzero((amounts.a == a) & (amounts.b == b))

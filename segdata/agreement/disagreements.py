@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.agreement.annotator_bias import ABSENT, VoteArray, group_mode, row_mode, thing_groups, vote_array
+from segdata.agreement.annotator_bias import ABSENT, group_mode, row_mode, thing_groups, vote_array
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.runs import Ints, unique_inverse
 from segdata.core.table import Table
@@ -35,37 +35,21 @@ COLUMNS = (
 _SHARES = ("share", "near", "distance")
 
 
-@dataclass(frozen=True, slots=True)
-class DisagreementRows:
-    """Some disputes of one kind; see `segdata.agreement.disagreements.find_disagreements`."""
-
-    kind: str
-    annotation: Ints
-    segment: Ints
-    other: Ints
-    category: Ints
-    called: Ints
-    support: Ints
-    others: Ints
-    n: Ints
-    pixels: Ints
-    share: Floats
-    near: Floats
-    distance: Floats
-
-    @staticmethod
-    def of(kind: str, annotation: Ints, segment: Ints, **columns: "Ints | Floats") -> "DisagreementRows":
-        """Columns that are not given are -1, or NaN."""
-        n = len(annotation)
-        blank = {name: np.full(n, np.nan) if name in _SHARES else np.full(n, -1, np.int64) for name in COLUMNS[3:]}
-        return DisagreementRows(kind, annotation, segment, **(blank | columns))  # type: ignore[arg-type]  # each of its own type
+DisagreementRows = dict[str, NDArray[np.generic]]  # the columns of some disagreements of one kind
 
 
-def annotation_rows(opposed: AnnotatorPairs) -> Ints:
+def _disagreement_rows(kind: str, annotation: Ints, segment: Ints, **columns: Ints | Floats) -> DisagreementRows:
+    """Rows of `find_disagreements`; columns that are left out are -1, or NaN."""
+    n = len(annotation)
+    blank = {name: np.full(n, np.nan) if name in _SHARES else np.full(n, -1, np.int64) for name in COLUMNS[3:]}
+    return {"kind": np.full(n, kind, object), "annotation": annotation, "segment": segment, **blank, **columns}
+
+
+def annotation_rows(comparison: AnnotatorPairs) -> Ints:
     """(n_cases, n_annotators) rows of annotations; of a volume's, the first. -1: none."""
-    rows = np.full((len(opposed.cases), len(opposed.annotators)), -1, np.int64)
+    rows = np.full((len(comparison.cases), len(comparison.annotators)), -1, np.int64)
     for side in ("a", "b"):
-        rows[opposed.pairs["case"], opposed.pairs[side]] = opposed.pairs[f"annotation_{side}"]
+        rows[comparison.pairs["case"], comparison.pairs[side]] = comparison.pairs[f"annotation_{side}"]
     return rows
 
 
@@ -76,25 +60,29 @@ def others_of(i: int, n_annotators: int, gold: int | None) -> Flags:
     return whom
 
 
-def boundary_disagreements(opposed: AnnotatorPairs, gold: int | None) -> DisagreementRows:
+def boundary_disagreements(comparison: AnnotatorPairs, gold: int | None) -> DisagreementRows:
     """Matched segments whose boundaries part, of those who stand apart from more than half of the others."""
-    surfaces = opposed.surfaces
+    surfaces = comparison.surfaces
     rows = np.flatnonzero(surfaces["match"] >= 0) if len(surfaces) else np.empty(0, np.int64)
     if not len(rows):
-        return DisagreementRows.of("boundary", rows, rows)
+        return _disagreement_rows("boundary", rows, rows)
     match, pair = surfaces["match"][rows], surfaces["pair"][rows]
     with np.errstate(invalid="ignore", divide="ignore"):
         near = (surfaces["near_a"] + surfaces["near_b"])[rows] / (surfaces["edge_a"] + surfaces["edge_b"])[rows]
-    sides, first = [], opposed.is_first_pass
+    sides, first = [], comparison.is_first_pass
     for mine, other in (("a", "b"), ("b", "a")):
-        kept = (opposed.pairs[mine][pair] != gold) & first[opposed.pairs["a"][pair]] & first[opposed.pairs["b"][pair]]
-        kept &= True if gold is None else opposed.pairs[other][pair] == gold
+        kept = (
+            (comparison.pairs[mine][pair] != gold)
+            & first[comparison.pairs["a"][pair]]
+            & first[comparison.pairs["b"][pair]]
+        )
+        kept &= True if gold is None else comparison.pairs[other][pair] == gold
         sides.append(
             np.stack(
                 [
-                    opposed.pairs[f"annotation_{mine}"][pair],
-                    opposed.matches[mine][match],
-                    opposed.matches[other][match],
+                    comparison.pairs[f"annotation_{mine}"][pair],
+                    comparison.matches[mine][match],
+                    comparison.matches[other][match],
                     np.arange(len(rows)),
                 ]
             )[:, kept]
@@ -105,10 +93,10 @@ def boundary_disagreements(opposed: AnnotatorPairs, gold: int | None) -> Disagre
     n = np.diff(np.append(starts, len(order)))
     # The middle one of what each of the others says, the better of two: to stand apart takes more than half of them.
     middle = order[starts + n // 2]
-    two = opposed.is_first_pass.sum() == 2 and gold is None
+    two = comparison.is_first_pass.sum() == 2 and gold is None
     middle = middle[middle < len(sides[0][0])] if two else middle
     n_others = n[: len(middle)] if not two else np.ones(len(middle), np.int64)
-    return DisagreementRows.of(
+    return _disagreement_rows(
         "boundary",
         annotation[middle],
         segment[middle],
@@ -122,52 +110,44 @@ def boundary_disagreements(opposed: AnnotatorPairs, gold: int | None) -> Disagre
 
 @dataclass(frozen=True, slots=True)
 class SplitSegments:
-    """Segments of which another annotator made several: n rows.
+    """Segments of which another annotator made several: n rows."""
 
-    Attributes
-    ----------
-    owner, maker : (n,) who has one, and who made several: positions of annotators
-    whole : (n,) the one: row of the segments
-    place : (n,) the cluster of things that it belongs to
-    n_pieces : (n,) how many there are instead
-    annotation, by : (n,) rows of the owner's and of the maker's annotation
-    others : (n,) how many annotators the case has beside one
-    pieces : for each maker and place the rows of the pieces
-    """
-
+    # owner, maker: (n,) who has one, and who made several: positions of annotators
     owner: Ints
     maker: Ints
-    whole: Ints
-    place: Ints
-    n_pieces: Ints
+    whole: Ints  # (n,) the one: row of the segments
+    place: Ints  # (n,) the cluster of things that it belongs to
+    n_pieces: Ints  # (n,) how many there are instead
+    # annotation, by: (n,) rows of the owner's and of the maker's annotation
     annotation: Ints
     by: Ints
-    others: Ints
-    pieces: "dict[tuple[int, int], list[int]]"
+    others: Ints  # (n,) how many annotators the case has beside one
+    pieces: "dict[tuple[int, int], list[int]]"  # for each maker and place the rows of the pieces
 
     @staticmethod
-    def of(opposed: AnnotatorPairs) -> "SplitSegments":
+    def of(comparison: AnnotatorPairs) -> "SplitSegments":
         """All of them but those of further passes of one person."""
-        pairs, first, groups = opposed.pairs, opposed.is_first_pass, opposed.groups
+        pairs, first, groups = comparison.pairs, comparison.is_first_pass, comparison.groups
         if len(groups):
             groups = groups.take((first[pairs["a"]] & first[pairs["b"]])[groups["pair"]])
         if not len(groups):
             none = np.empty(0, np.int64)
             return SplitSegments(none, none, none, none, none, none, none, none, {})
         key = np.stack([groups["pair"], groups["side"], groups["segment"]])
-        (pair, side, whole), which, n_pieces = np.unique(key, axis=1, return_inverse=True, return_counts=True)
+        (pair, side, segment), which, n_pieces = np.unique(key, axis=1, return_inverse=True, return_counts=True)
         of_a = side == 0
-        owner, maker = (np.where(of_a == of, pairs["a"][pair], pairs["b"][pair]) for of in (True, False))
+        owner, maker = (np.where(of_a == first_is, pairs["a"][pair], pairs["b"][pair]) for first_is in (True, False))
         annotation, by = (
-            np.where(of_a == of, pairs["annotation_a"][pair], pairs["annotation_b"][pair]) for of in (True, False)
+            np.where(of_a == first_is, pairs["annotation_a"][pair], pairs["annotation_b"][pair])
+            for first_is in (True, False)
         )
-        present = (annotation_rows(opposed)[:, first] >= 0).sum(axis=1)
-        place = _thing_numbers(opposed)[whole]
+        present = (annotation_rows(comparison)[:, first] >= 0).sum(axis=1)
+        place = _thing_numbers(comparison)[segment]
         pieces: dict[tuple[int, int], list[int]] = {}
         for row, piece in zip(which.reshape(-1).tolist(), groups["piece"].tolist(), strict=True):
             pieces.setdefault((int(maker[row]), int(place[row])), []).append(piece)
         return SplitSegments(
-            owner, maker, whole, place, n_pieces, annotation, by, present[pairs["case"][pair]] - 1, pieces
+            owner, maker, segment, place, n_pieces, annotation, by, present[pairs["case"][pair]] - 1, pieces
         )
 
     def merged(self, gold: int | None) -> Ints:
@@ -187,22 +167,22 @@ class SplitSegments:
         return np.sort(first[2 * times > self.others[first]]) if len(which) else first
 
 
-def split_disagreements(opposed: AnnotatorPairs, groups: SplitSegments, gold: int | None) -> list[DisagreementRows]:
+def split_disagreements(comparison: AnnotatorPairs, groups: SplitSegments, gold: int | None) -> list[DisagreementRows]:
     """Segments that more than half of the others made several of, and those of which one alone made several.
 
     Of two annotators nobody knows whose doing it is: it is told once, of the one who has one segment.
     """
     if not len(groups.whole):
         return []
-    category = _segment_categories(opposed, groups.whole)
-    found = []
-    two = gold is None and opposed.is_first_pass.sum() == 2
+    category = _segment_categories(comparison, groups.whole)
+    result = []
+    two = gold is None and comparison.is_first_pass.sum() == 2
     for kind, rows, whose in (
         ("merge", groups.merged(gold), groups.annotation),
         ("split", np.empty(0, np.int64) if two else groups.split(gold), groups.by),
     ):
-        found.append(
-            DisagreementRows.of(
+        result.append(
+            _disagreement_rows(
                 kind,
                 whose[rows],
                 groups.whole[rows],
@@ -211,13 +191,13 @@ def split_disagreements(opposed: AnnotatorPairs, groups: SplitSegments, gold: in
                 n=groups.n_pieces[rows],
             )
         )
-    return found
+    return result
 
 
-def _thing_numbers(opposed: AnnotatorPairs) -> Ints:
+def _thing_numbers(comparison: AnnotatorPairs) -> Ints:
     """(n_segments,) the number of the cluster of things that a segment belongs to; -1: none."""
-    members = opposed.members
-    place = np.full(_n_segments(opposed), -1, np.int64)
+    members = comparison.members
+    place = np.full(_n_segments(comparison), -1, np.int64)
     if len(members):
         key = np.stack([members["case"], members["cluster"]])
         number = np.unique(key, axis=1, return_inverse=True)[1].reshape(-1)
@@ -226,20 +206,20 @@ def _thing_numbers(opposed: AnnotatorPairs) -> Ints:
     return place
 
 
-def _segment_categories(opposed: AnnotatorPairs, segment: Ints) -> Ints:
+def _segment_categories(comparison: AnnotatorPairs, segment: Ints) -> Ints:
     """(n,) positions of the categories of segments, by their rows."""
-    known = np.full(_n_segments(opposed), -1, np.int64)
+    category = np.full(_n_segments(comparison), -1, np.int64)
     for side in ("a", "b"):
-        rows = opposed.matches[side] >= 0
-        known[opposed.matches[side][rows]] = opposed.matches[f"category_{side}"][rows]
-    return known[segment]
+        rows = comparison.matches[side] >= 0
+        category[comparison.matches[side][rows]] = comparison.matches[f"category_{side}"][rows]
+    return category[segment]
 
 
-def _n_segments(opposed: AnnotatorPairs) -> int:
+def _n_segments(comparison: AnnotatorPairs) -> int:
     """More than any row of a segment that occurs."""
-    matches, groups = opposed.matches, opposed.groups
-    columns = (matches["a"], matches["b"], groups["segment"], groups["piece"], opposed.members["segment"])
-    return 1 + max((int(each.max(initial=-1)) for each in columns), default=-1)
+    matches, groups = comparison.matches, comparison.groups
+    columns = (matches["a"], matches["b"], groups["segment"], groups["piece"], comparison.members["segment"])
+    return 1 + max((int(column.max(initial=-1)) for column in columns), default=-1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,25 +235,25 @@ class ThingClusters:
     category: Ints
 
     @staticmethod
-    def of(opposed: AnnotatorPairs) -> "ThingClusters":
+    def of(comparison: AnnotatorPairs) -> "ThingClusters":
         """Of all things; further passes of one person have no say."""
-        members = opposed.members
-        first, group = thing_groups(opposed)
-        shape, at = (len(first), len(opposed.annotators)), (group, members["annotator"])
+        members = comparison.members
+        first, group = thing_groups(comparison)
+        shape, cell = (len(first), len(comparison.annotators)), (group, members["annotator"])
         says, segment, category = np.zeros(shape, bool), np.full(shape, -1, np.int64), np.full(shape, -1, np.int64)
-        says[at], segment[at], category[at] = True, members["segment"], members["category"]
-        says[:, ~opposed.is_first_pass], segment[:, ~opposed.is_first_pass] = False, -1
-        return ThingClusters(annotation_rows(opposed)[members["case"][first]], says, segment, category)
+        says[cell], segment[cell], category[cell] = True, members["segment"], members["category"]
+        says[:, ~comparison.is_first_pass], segment[:, ~comparison.is_first_pass] = False, -1
+        return ThingClusters(annotation_rows(comparison)[members["case"][first]], says, segment, category)
 
 
-def thing_disagreements(opposed: AnnotatorPairs, groups: SplitSegments, gold: int | None) -> list[DisagreementRows]:
+def thing_disagreements(comparison: AnnotatorPairs, groups: SplitSegments, gold: int | None) -> list[DisagreementRows]:
     """What is missed, extra and called otherwise; but not what is split or merged, which is told as that."""
-    if not len(opposed.members):
+    if not len(comparison.members):
         return []
-    every, found = ThingClusters.of(opposed), []
+    every, result = ThingClusters.of(comparison), []
     in_groups = np.array([row for rows in groups.pieces.values() for row in rows] + groups.whole.tolist(), np.int64)
     there = every.segment >= 0
-    for i in range(len(opposed.annotators)):
+    for i in range(len(comparison.annotators)):
         if i == gold:
             continue
         others = every.says & others_of(i, every.says.shape[1], gold)
@@ -289,33 +269,27 @@ def thing_disagreements(opposed: AnnotatorPairs, groups: SplitSegments, gold: in
         extra = mine & there[:, i] & (2 * support < n) & ((n > 1) | (gold is not None))
         extra = np.flatnonzero(extra & ~np.isin(every.segment[:, i], in_groups))
         other = mine & there[:, i] & (2 * often > n) & (called != every.category[:, i])
-        other &= (n > 1) | (gold is not None) | _is_first(every, i)
+        other &= (n > 1) | (gold is not None) | (there.argmax(axis=1) == i)  # of two it is told once
         annotation = every.annotation[:, i]
         for kind, rows, segment, opposite, count in (
             ("missed", missed, shown, np.full(len(n), -1), support),
             ("extra", extra, every.segment[:, i], np.full(len(n), -1), support),
             ("category", np.flatnonzero(other), every.segment[:, i], shown, often),
         ):
-            said = called if kind != "extra" else every.category[:, i]
-            found.append(
-                DisagreementRows.of(
+            category = called if kind != "extra" else every.category[:, i]
+            result.append(
+                _disagreement_rows(
                     kind,
                     annotation[rows],
                     segment[rows],
                     other=opposite[rows],
-                    category=said[rows] if kind != "category" else every.category[rows, i],
+                    category=category[rows] if kind != "category" else every.category[rows, i],
                     called=called[rows],
                     support=count[rows],
                     others=n[rows],
                 )
             )
-    return found
-
-
-def _is_first(every: ThingClusters, i: int) -> Flags:
-    """(n,) whether annotator i is the first of those who have the thing: a dispute of two is told once."""
-    first: Flags = np.argmax(every.segment >= 0, axis=1) == i
-    return first
+    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,62 +302,62 @@ class _FirstSegments:
     @staticmethod
     def of(code: Ints, segment: Ints) -> "_FirstSegments":
         """The first segment of each key among (m,)."""
-        found, first = np.unique(code, return_index=True)
-        return _FirstSegments(found, segment[first])
+        codes, first = np.unique(code, return_index=True)
+        return _FirstSegments(codes, segment[first])
 
     def at(self, code: Ints) -> Ints:
         """(k,) the segments of keys; -1: there is none."""
         place = np.searchsorted(self.code, code)
-        known = np.append(self.code, -1)[place] == code
-        return np.where(known, np.append(self.segment, -1)[place], -1)
+        exists = np.append(self.code, -1)[place] == code
+        return np.where(exists, np.append(self.segment, -1)[place], -1)
 
 
-def region_disagreements(opposed: AnnotatorPairs, gold: int | None) -> list[DisagreementRows]:
+def region_disagreements(comparison: AnnotatorPairs, gold: int | None) -> list[DisagreementRows]:
     """Of what is not counted: regions of which an annotator says something else for the larger part.
 
     A region is what more than half of the others give one category in a case; `share` of it is missed or called
     otherwise. Extra is what one gives a category, and more than half of the others give none.
     """
-    if not len(opposed.patterns):
+    if not len(comparison.patterns):
         return []
-    said, case = vote_array(opposed), opposed.patterns["case"]
-    annotations, wide, n_annotators = annotation_rows(opposed), len(opposed.categories), said.shape[1]
-    code, who, segment = _uncounted_segments(opposed)
+    votes, case = vote_array(comparison), comparison.patterns["case"]
+    annotations, wide, n_annotators = annotation_rows(comparison), len(comparison.categories), votes.shape[1]
+    code, who, segment = _uncounted_segments(comparison)
     anybodys, own = _FirstSegments.of(code, segment), _FirstSegments.of(code * n_annotators + who, segment)
-    found = []
-    for i in range(said.shape[1]):
+    result, present = [], votes > ABSENT
+    for i in range(votes.shape[1]):
         if i == gold:
             continue
-        others = said[:, others_of(i, said.shape[1], gold)]
+        others = votes[:, others_of(i, votes.shape[1], gold)]
         n = (others > ABSENT).sum(axis=1)
         called, count = row_mode(others)
-        mine = said[:, i]
+        mine = votes[:, i]
         clear = (mine > ABSENT) & (n > 0) & (2 * count > n)
         sure = (n > 1) | (gold is not None)
-        for kind, rows, hit, of in (
+        for kind, rows, hit, category_of in (
             ("missed", clear & (called >= 0), mine == -1, called),
             ("extra", mine >= 0, clear & sure & (called == -1), mine),
             (
                 "category",
-                clear & (called >= 0) & (sure | _is_first_present(said, i)),
+                clear & (called >= 0) & (sure | (present.argmax(axis=1) == i)),
                 (mine >= 0) & (mine != called),
                 called,
             ),
         ):
-            rows = np.flatnonzero(rows & ~opposed.countable[of])
-            cell, which = unique_inverse((case[rows] * wide + of[rows]).astype(np.int64, copy=False))
+            rows = np.flatnonzero(rows & ~comparison.countable[category_of])
+            cell, which = unique_inverse((case[rows] * wide + category_of[rows]).astype(np.int64, copy=False))
             pixels, total = (
                 np.bincount(which, weight, len(cell))
-                for weight in (opposed.patterns["pixels"][rows] * hit[rows], opposed.patterns["pixels"][rows])
+                for weight in (comparison.patterns["pixels"][rows] * hit[rows], comparison.patterns["pixels"][rows])
             )
             others_in = np.zeros(len(cell), np.int64)
             np.maximum.at(others_in, which, n[rows])
             some = np.flatnonzero(pixels)
-            at, category = np.divmod(cell[some], wide)
-            found.append(
-                DisagreementRows.of(
+            case_of, category = np.divmod(cell[some], wide)
+            result.append(
+                _disagreement_rows(
                     kind,
-                    annotations[at, i],
+                    annotations[case_of, i],
                     own.at(cell[some] * n_annotators + i) if kind == "extra" else anybodys.at(cell[some]),
                     category=category,
                     others=others_in[some],
@@ -391,28 +365,22 @@ def region_disagreements(opposed: AnnotatorPairs, gold: int | None) -> list[Disa
                     share=pixels[some] / total[some],
                 )
             )
-    return found
+    return result
 
 
-def _is_first_present(said: VoteArray, i: int) -> Flags:
-    """(n,) whether annotator i is the first of those present: what two call otherwise is told once."""
-    first: Flags = np.argmax(said > ABSENT, axis=1) == i
-    return first
-
-
-def _uncounted_segments(opposed: AnnotatorPairs) -> tuple[Ints, Ints, Ints]:
+def _uncounted_segments(comparison: AnnotatorPairs) -> tuple[Ints, Ints, Ints]:
     """Segments (rows) that are not counted: case * n_categories + category of each, who drew it, and the segment."""
-    pairs, wide, columns = opposed.pairs, len(opposed.categories), []
+    pairs, wide, columns = comparison.pairs, len(comparison.categories), []
     for side in ("a", "b"):
-        segment, category = opposed.matches[side], opposed.matches[f"category_{side}"]
-        rows = np.flatnonzero((segment >= 0) & ~opposed.countable[category])
-        pair = opposed.matches["pair"][rows]
+        segment, category = comparison.matches[side], comparison.matches[f"category_{side}"]
+        rows = np.flatnonzero((segment >= 0) & ~comparison.countable[category])
+        pair = comparison.matches["pair"][rows]
         columns.append((pairs["case"][pair] * wide + category[rows], pairs[side][pair], segment[rows]))
-    code, who, segment = (np.concatenate(each) for each in zip(*columns, strict=True))
+    code, who, segment = (np.concatenate(column) for column in zip(*columns, strict=True))
     return code, who, segment
 
 
-def find_disagreements(opposed: AnnotatorPairs, gold: int | None = None) -> Table:
+def find_disagreements(comparison: AnnotatorPairs, gold: int | None = None) -> Table:
     """One row for each segment that is in dispute.
 
     Columns: kind (``missed``, ``extra``, ``category``, ``boundary``, ``split``, ``merge``), annotation (row: whose
@@ -424,17 +392,11 @@ def find_disagreements(opposed: AnnotatorPairs, gold: int | None = None) -> Tabl
 
     `gold`: the position of the reference among the annotators.
     """
-    groups = SplitSegments.of(opposed)
-    found = [
-        *thing_disagreements(opposed, groups, gold),
-        *region_disagreements(opposed, gold),
-        boundary_disagreements(opposed, gold),
-        *split_disagreements(opposed, groups, gold),
+    groups = SplitSegments.of(comparison)
+    parts = [
+        *thing_disagreements(comparison, groups, gold),
+        *region_disagreements(comparison, gold),
+        boundary_disagreements(comparison, gold),
+        *split_disagreements(comparison, groups, gold),
     ]
-    columns = {
-        name: np.concatenate([np.full(len(each.annotation), each.kind, object) for each in found])
-        if name == "kind"
-        else np.concatenate([getattr(each, name) for each in found])
-        for name in COLUMNS
-    }
-    return Table(columns)
+    return Table({name: np.concatenate([rows[name] for rows in parts]) for name in COLUMNS})

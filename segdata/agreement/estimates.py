@@ -10,13 +10,13 @@ from segdata.agreement.metrics.coincidences import Coincidences, coincidences, v
 from segdata.agreement.metrics.fleiss_kappa import fleiss_kappa
 from segdata.agreement.metrics.krippendorff_alpha import krippendorff_alpha
 from segdata.agreement.plugin import installed_metrics
-from segdata.agreement.results import Score
 from segdata.agreement.scores import (
     CATEGORY_SCORES,
     IMAGE_MEANS,
     PAIR_SCORES,
     SIGNED_MEANS,
     AdditiveSums,
+    Score,
     WeightedSums,
     column_of,
     overall_category_values,
@@ -64,27 +64,21 @@ DEFAULT_RESAMPLING = Resampling()
 
 @dataclass(frozen=True)
 class PairAmounts:
-    """The sums of each pair of annotations, and whose they are.
+    """The sums of each pair of annotations, and whose they are."""
 
-    Attributes
-    ----------
-    opposed : what they are from
-    sums : of the n pairs
-    case, cluster, a, b : (n,) rows of the cases, numbers of their clusters, positions of the annotators
-    """
-
-    opposed: AnnotatorPairs
-    sums: AdditiveSums
+    comparison: AnnotatorPairs  # what they are from
+    sums: AdditiveSums  # of the n pairs
+    # case, cluster, a, b: (n,) rows of the cases, numbers of their clusters, positions of the annotators
     case: Ints
     cluster: Ints
     a: Ints
     b: Ints
 
     @staticmethod
-    def of(opposed: AnnotatorPairs) -> "PairAmounts":
+    def of(comparison: AnnotatorPairs) -> "PairAmounts":
         """The amounts of a panel."""
-        case, a, b = (column_of(opposed.pairs, name) for name in ("case", "a", "b"))
-        return PairAmounts(opposed, sum_pairs(opposed), case, column_of(opposed.cases, "cluster")[case], a, b)
+        case, a, b = (column_of(comparison.pairs, name) for name in ("case", "a", "b"))
+        return PairAmounts(comparison, sum_pairs(comparison), case, column_of(comparison.cases, "cluster")[case], a, b)
 
     @property
     def every(self) -> Ints:
@@ -93,10 +87,10 @@ class PairAmounts:
 
     def couples(self, rows: Ints) -> Iterator[tuple[int, int, Ints]]:
         """Every two annotators, and which of some rows are theirs."""
-        n = max(len(self.opposed.annotators), 1)
+        n = max(len(self.comparison.annotators), 1)
         code = self.a[rows] * n + self.b[rows]
-        for each in np.unique(code).tolist():
-            yield *divmod(each, n), rows[code == each]
+        for couple in np.unique(code).tolist():
+            yield *divmod(couple, n), rows[code == couple]
 
     def units(self, rows: Ints) -> tuple[Ints, int]:
         """(n,) the cluster of each of some rows, counted from 0 among these, -1 for other rows; and how many."""
@@ -107,7 +101,7 @@ class PairAmounts:
 
     def weighed(self, sums: AdditiveSums, weights: Floats) -> WeightedSums:
         """Sums of clusters, weighted."""
-        return WeightedSums(sums.weighed(weights), sums.cells, self.opposed.countable)
+        return WeightedSums(sums.weighed(weights), sums.cells, self.comparison.countable)
 
 
 @dataclass(frozen=True)
@@ -155,7 +149,7 @@ class PooledPairs:
 
         def scored(weights: Floats) -> Floats:
             together = self.amounts.weighed(self.together, weights)
-            pairs = [self.amounts.weighed(each, weights) for each in single]
+            pairs = [self.amounts.weighed(sums, weights) for sums in single]
             return np.stack([score(name, together, pairs) for name in names], axis=1)
 
         return scored
@@ -163,7 +157,7 @@ class PooledPairs:
 
 def between_persons(amounts: PairAmounts) -> Ints:
     """The pairs of annotations by two persons; all where there is one person."""
-    person = np.array(amounts.opposed.persons, np.int64)
+    person = np.array(amounts.comparison.persons, np.int64)
     rows = np.flatnonzero(person[amounts.a] != person[amounts.b])
     return rows if len(rows) else amounts.every
 
@@ -195,8 +189,10 @@ def overall_scores(amounts: PairAmounts, rows: Ints, how: Resampling) -> dict[st
     if len(rows) == 0:
         return {name: Score(np.nan, np.nan, np.nan, 0, 0) for name in POOLED_SCORES}
     every = PooledPairs.of(amounts, rows)
-    found = how.interval(every.statistic(POOLED_SCORES), every.n, every.width(POOLED_SCORES))
-    return _scores_with_ends(POOLED_SCORES, found, _defined_counts(amounts, every.together, len(rows), POOLED_SCORES))
+    interval = how.interval(every.statistic(POOLED_SCORES), every.n, every.width(POOLED_SCORES))
+    return _scores_with_ends(
+        POOLED_SCORES, interval, _defined_counts(amounts, every.together, len(rows), POOLED_SCORES)
+    )
 
 
 def category_scores(
@@ -204,8 +200,8 @@ def category_scores(
 ) -> list[dict[str, Score]]:
     """`CATEGORY_SCORES`, or some of these, of each category over all pairs of annotations `rows`."""
     every = PooledPairs.of(amounts, rows)
-    n_categories = len(amounts.opposed.categories)
-    found: list[dict[str, Score]] = [{} for _ in range(n_categories)]
+    n_categories = len(amounts.comparison.categories)
+    scores: list[dict[str, Score]] = [{} for _ in range(n_categories)]
     at_once = max(1, _AT_ONCE // max(n_categories, 1))
     for some in (names[first : first + at_once] for first in range(0, len(names), at_once)):
         support = np.stack([count_clusters(name, every.together) for name in some])
@@ -214,11 +210,11 @@ def category_scores(
             n = count_images(name, every.together).tolist()
             ends_of = zip(ends.value[k].tolist(), ends.low[k].tolist(), ends.high[k].tolist(), strict=True)
             for category, (value, low, high) in enumerate(ends_of):
-                found[category][name] = Score(value, low, high, n[category], len(rows) - n[category])
-    return found
+                scores[category][name] = Score(value, low, high, n[category], len(rows) - n[category])
+    return scores
 
 
-def reliability_scores(opposed: AnnotatorPairs, how: Resampling) -> dict[str, Score]:
+def reliability_scores(comparison: AnnotatorPairs, how: Resampling) -> dict[str, Score]:
     """Fleiss' kappa and Krippendorff's alphas, which take all annotators at once.
 
     In the alpha of things what is one thing is settled by position first; then each annotator says of it a category, or
@@ -227,31 +223,40 @@ def reliability_scores(opposed: AnnotatorPairs, how: Resampling) -> dict[str, Sc
     Source: Krippendorff (2011), Computing Krippendorff's Alpha-Reliability; localisation first, as in KaLOS (2026),
     arXiv 2603.27197.
     """
-    votes, members = opposed.votes, opposed.members
-    if not opposed.is_first_pass.all():  # a second pass is no other person
-        votes, members = (each.take(opposed.is_first_pass[column_of(each, "annotator")]) for each in (votes, members))
-    patterns = opposed.patterns
-    of, pixels, case = column_of(votes, "pattern"), column_of(patterns, "pixels"), column_of(patterns, "case")
-    wide = len(opposed.categories)
-    said = coincidences(of, column_of(votes, "category"), pixels, case, len(opposed.cases), wide)
+    votes, members = comparison.votes, comparison.members
+    if not comparison.is_first_pass.all():  # a second pass is no other person
+        votes, members = (
+            table.take(comparison.is_first_pass[column_of(table, "annotator")]) for table in (votes, members)
+        )
+    patterns = comparison.patterns
+    pattern, pixels, case = column_of(votes, "pattern"), column_of(patterns, "pixels"), column_of(patterns, "case")
+    wide = len(comparison.categories)
+    pixel_sums = coincidences(pattern, column_of(votes, "category"), pixels, case, len(comparison.cases), wide)
     things, which = np.unique(
         np.stack([column_of(members, "case"), column_of(members, "cluster")]), axis=1, return_inverse=True
     )
     called = coincidences(
-        which.reshape(-1), column_of(members, "category"), np.ones(things.shape[1]), things[0], len(opposed.cases), wide
+        which.reshape(-1),
+        column_of(members, "category"),
+        np.ones(things.shape[1]),
+        things[0],
+        len(comparison.cases),
+        wide,
     )
-    m = votes_a_pixel(of, pixels)
+    m = votes_a_pixel(pattern, pixels)
     return {
-        "fleiss_kappa": _coefficient(opposed, said, lambda agreeing, every: fleiss_kappa(agreeing, every, m), how),
-        "alpha": _coefficient(opposed, said, krippendorff_alpha, how),
-        "instance_alpha": _coefficient(opposed, called, krippendorff_alpha, how),
+        "fleiss_kappa": _coefficient(
+            comparison, pixel_sums, lambda agreeing, every: fleiss_kappa(agreeing, every, m), how
+        ),
+        "alpha": _coefficient(comparison, pixel_sums, krippendorff_alpha, how),
+        "instance_alpha": _coefficient(comparison, called, krippendorff_alpha, how),
     }
 
 
 def count_images(name: str, sums: AdditiveSums) -> Ints:
     """(n_categories,) in how many images a score of a category is defined or, of ratios, has something in it."""
-    found: Ints = np.rint(np.asarray(sums.amounts[_count_name(name)].sum(axis=0)).reshape(-1)).astype(np.int64)
-    return found
+    counts: Ints = np.rint(np.asarray(sums.amounts[_count_name(name)].sum(axis=0)).reshape(-1)).astype(np.int64)
+    return counts
 
 
 def count_clusters(name: str, sums: AdditiveSums) -> Ints:
@@ -266,22 +271,24 @@ def _count_name(name: str) -> str:
     return "n_iou" if name in ("kappa", "iou_micro", "dice_micro", "prevalence") else "n_segments"
 
 
-def _coefficient(opposed: AnnotatorPairs, of_cases: Coincidences, metric: _Reliability, how: Resampling) -> Score:
+def _coefficient(comparison: AnnotatorPairs, of_cases: Coincidences, metric: _Reliability, how: Resampling) -> Score:
     """A coefficient of all annotators, from the coincidences of each case."""
-    _, cluster = np.unique(column_of(opposed.cases, "cluster"), return_inverse=True)
+    _, cluster = np.unique(column_of(comparison.cases, "cluster"), return_inverse=True)
     n = int(cluster.max(initial=-1)) + 1
     agreeing = np.bincount(cluster, of_cases.agreeing, n)
     votes = np.zeros((n, of_cases.votes.shape[1]))
     np.add.at(votes, cluster, of_cases.votes)
-    found = how.interval(lambda weights: metric(weights @ agreeing, weights @ votes), n, votes.shape[1])
-    images = int((of_cases.votes.sum(axis=1) > 0).sum()) if np.isfinite(found.value) else 0
-    return Score(float(found.value), float(found.low), float(found.high), images, len(opposed.cases) - images)
+    interval = how.interval(lambda weights: metric(weights @ agreeing, weights @ votes), n, votes.shape[1])
+    images = int((of_cases.votes.sum(axis=1) > 0).sum()) if np.isfinite(interval.value) else 0
+    return Score(
+        float(interval.value), float(interval.low), float(interval.high), images, len(comparison.cases) - images
+    )
 
 
 def _scores_with_ends(
-    names: Iterable[str], found: ConfidenceInterval, support: Mapping[str, tuple[int, int]]
+    names: Iterable[str], interval: ConfidenceInterval, support: Mapping[str, tuple[int, int]]
 ) -> dict[str, Score]:
-    numbers = zip(found.value.tolist(), found.low.tolist(), found.high.tolist(), strict=True)
+    numbers = zip(interval.value.tolist(), interval.low.tolist(), interval.high.tolist(), strict=True)
     return {
         name: Score(value, low, high, *support[name]) for name, (value, low, high) in zip(names, numbers, strict=True)
     }
@@ -292,15 +299,15 @@ def _defined_counts(
 ) -> dict[str, tuple[int, int]]:
     """Of how many values each score over all categories is made, and how many are undefined."""
     weighed = amounts.weighed(sums, np.ones((1, sums.n)))
-    drawn = np.array([each.kind != "void" for each in amounts.opposed.categories], bool)
-    found = {}
+    is_category = np.array([category.kind != "void" for category in amounts.comparison.categories], bool)
+    counts = {}
     for name in names:
         if name in ("kappa", "accuracy", "f1"):
-            found[name] = (n_images, 0) if np.isfinite(pair_value(name, weighed)[0]) else (0, n_images)
+            counts[name] = (n_images, 0) if np.isfinite(pair_value(name, weighed)[0]) else (0, n_images)
         else:
-            known = np.isfinite(values_by_category(name, weighed)[0, drawn])
-            found[name] = int(known.sum()), int((~known).sum())
-    return found
+            defined = np.isfinite(values_by_category(name, weighed)[0, is_category])
+            counts[name] = int(defined.sum()), int((~defined).sum())
+    return counts
 
 
 _PAIRS_AT_ONCE = 2_000_000  # numbers held in one go, to bound memory
@@ -311,21 +318,16 @@ def image_values(amounts: PairAmounts, rows: Ints, names: Sequence[str]) -> tupl
 
     Returns (n, k, n_categories) and (n, k) for k names of `CATEGORY_SCORES`; NaN where undefined.
     """
-    wide = len(amounts.opposed.categories)
+    wide = len(amounts.comparison.categories)
     of_categories = np.full((len(rows), len(names), wide), np.nan)
     of_all = np.full((len(rows), len(names)), np.nan)
     some = max(1, _PAIRS_AT_ONCE // max(amounts.sums.width, 1))
     for first in range(0, len(rows), some):
         part = slice(first, first + some)
-        weighed = _unweighted_sums(amounts, rows[part])
+        taken = {name: amount[rows[part]] for name, amount in amounts.sums.amounts.items()}
+        dense = {name: sums if isinstance(sums, np.ndarray) else sums.toarray() for name, sums in taken.items()}
+        weighed = WeightedSums(dense, amounts.sums.cells, amounts.comparison.countable)  # a resample for each pair
         for k, name in enumerate(names):
             of_categories[part, k] = values_by_category(name, weighed)
             of_all[part, k] = pair_value(name, weighed)
     return of_categories, of_all
-
-
-def _unweighted_sums(amounts: PairAmounts, rows: Ints) -> WeightedSums:
-    """The amounts of some pairs, one resample for each."""
-    taken = {name: each[rows] for name, each in amounts.sums.amounts.items()}
-    dense = {name: each if isinstance(each, np.ndarray) else each.toarray() for name, each in taken.items()}
-    return WeightedSums(dense, amounts.sums.cells, amounts.opposed.countable)

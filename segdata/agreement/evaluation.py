@@ -7,24 +7,23 @@ panopticapi, whose rules for void and crowds differ between the two sides. Mask 
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from segdata.agreement.annotator_pairs import AnnotatorPair, pair_annotators
+from segdata.agreement.annotator_pairs import AnnotatorPair, AnnotatorSegments, Flags, pair_annotators
 from segdata.agreement.comparison import load_images
 from segdata.agreement.contingency import count_overlaps
-from segdata.agreement.detections import DetectionMatches, count_recognised, match_detections
 from segdata.agreement.estimates import DEFAULT_RESAMPLING, Resampling
-from segdata.agreement.instance_matching import match_table, reference_overlaps
+from segdata.agreement.instance_matching import Columns, covered_areas, match_table, reference_overlaps, union_of_runs
 from segdata.agreement.metrics.average_precision import AveragePrecision, average_precision
 from segdata.agreement.metrics.dice import dice
 from segdata.agreement.metrics.iou import iou
 from segdata.agreement.metrics.panoptic_quality import panoptic_quality
 from segdata.agreement.panel import SIZES_CODE, Panel
-from segdata.agreement.results import Count, Number, Score
-from segdata.agreement.scores import weighted_mean
+from segdata.agreement.scores import Count, Number, Score, weighted_mean
 from segdata.core.errors import SegdataError
 from segdata.core.executor import run_ordered
 from segdata.core.finding import Defect
@@ -32,6 +31,164 @@ from segdata.core.profile import Task
 from segdata.core.resampling import Floats
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category
+
+
+class RecognitionCounts(NamedTuple):
+    """Numbers of segments by group and category."""
+
+    tp: Ints  # (n_groups, n_categories) both have them
+    fp: Ints  # (n_groups, n_categories) only B, only A has them
+    fn: Ints  # (n_groups, n_categories) only B, only A has them
+    iou_sum: Floats  # (n_groups, n_categories) of those that both have
+
+
+def count_recognised(
+    matches: Columns, group: Ints, n_groups: int, n_categories: int, *, threshold: float = 0.5
+) -> RecognitionCounts:
+    """What the table `matches` says, summed over the rows of each group: a case, a cluster, a pair of annotators.
+
+    `group` (n,) is that of each row. A pair counts if it has one category and an IoU above `threshold`, which should
+    not be less than the one it was matched with; else each of both segments is one that the other does not have.
+
+    >>> columns = {"category_a": [0, 1], "category_b": [0, -1], "iou": [0.8, np.nan], "ignored": [False, False]}
+    >>> found = count_recognised({name: np.array(column) for name, column in columns.items()}, np.array([0, 0]), 1, 2)
+    >>> found.tp.tolist(), found.fn.tolist()
+    ([[1, 0]], [[0, 1]])
+    """
+    a, b, iou = matches["category_a"], matches["category_b"], matches["iou"]
+    both = (a == b) & (np.nan_to_num(iou) > threshold)
+    counted = ~both & ~matches["ignored"].astype(bool)
+
+    def summed(rows: NDArray[np.bool_], category: Ints, weights: Floats | None = None) -> Floats:
+        cell = group[rows] * n_categories + category[rows]
+        total = np.bincount(cell, weights=None if weights is None else weights[rows], minlength=n_groups * n_categories)
+        return total.reshape(n_groups, n_categories).astype(np.float64)
+
+    return RecognitionCounts(
+        summed(both, a).astype(np.int64),
+        summed(counted & (b >= 0), b).astype(np.int64),
+        summed(counted & (a >= 0), a).astype(np.int64),
+        summed(both, a, iou).astype(np.float64),
+    )
+
+
+THRESHOLDS = tuple(np.linspace(0.5, 0.95, 10).tolist())  # of IoU, with COCO's rounding errors
+MAX_DETECTIONS = 100  # detections of one category in an image that count, the best ones
+_SMALL, _LARGE = 32**2, 96**2
+AREA_RANGES = ((0.0, 1e10), (0.0, _SMALL), (_SMALL, _LARGE), (_LARGE, 1e10))  # all, small, medium, large, in pixels
+_ALMOST = 1 - 1e-10  # an IoU of 1 that was rounded passes a threshold of 1
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionMatches:
+    """N segments of B, and what they are worth at T thresholds of IoU within A ranges of area."""
+
+    category: Ints  # (N,)
+    score: Floats  # (N,)
+    rank: Ints  # (N,) how many of its case and category have a higher score
+    matched: Flags  # (N, A, T) a segment of the reference is hit
+    ignored: Flags  # (N, A, T) counts for nothing
+    positives: Ints  # (n_categories, A) segments of the reference that should be found
+
+    @staticmethod
+    def together(pieces: Sequence["DetectionMatches"]) -> "DetectionMatches":
+        """Those of several batches, at least one, in order."""
+        names = ("category", "score", "rank", "matched", "ignored")
+        columns = {name: np.concatenate([getattr(piece, name) for piece in pieces]) for name in names}
+        return DetectionMatches(**columns, positives=np.sum([piece.positives for piece in pieces], axis=0))
+
+
+def match_detections(
+    opposite: AnnotatorPair,
+    score: Floats,
+    *,
+    area_a: Floats | Ints | None = None,
+    thresholds: Sequence[float] = THRESHOLDS,
+    areas: Sequence[tuple[float, float]] = AREA_RANGES,
+) -> DetectionMatches:
+    """What becomes of B's things, with `score` (n_b,) each, where A is the reference; as pycocotools' COCOeval does it.
+
+    In each case and category the best 100 by score, one after the other, take the segment of the reference that is
+    still free and has the highest IoU, at least the threshold: first of those whose area is in range, and only then
+    of the others and of crowds, which count for nothing, and so does what takes them. A crowd is never taken up, and
+    its IoU is the share of the detection that lies in it. What hits nothing counts for nothing if its own area is out
+    of range, or if it lies by more than half in what A calls void, which COCO does not have.
+
+    `area_a` (n_a,) is the area by which A's segments are in a range: pixels; COCO takes what the file declares.
+    """
+    a, b = opposite.a, opposite.b
+    chosen, rank = _best_by_score(b, score)
+    order = np.full(len(b), -1, np.int64)
+    order[chosen] = np.arange(len(chosen))
+    overlaps = opposite.met
+    both = (overlaps.a >= 0) & (overlaps.b >= 0)
+    first, second, shared = overlaps.a[both], overlaps.b[both], overlaps.pixels[both]
+    kept = (order[second] >= 0) & a.is_thing[first] & (a.category[first] == b.category[second])
+    first, second, shared = first[kept], second[kept], shared[kept]
+    union = np.where(a.is_crowd[first], b.area[second], a.area[first] + b.area[second] - shared)
+    size = a.area if area_a is None else area_a
+    bounds = np.array(areas, float).reshape(-1, 2)
+    spared = a.is_crowd | _out_of_range(size, bounds)  # (A, n_a)
+    wanted = np.minimum(np.array(thresholds, float), _ALMOST)
+    taken = _take_references(first, order[second], shared / union, rank, spared, a.is_crowd, wanted)
+    void = union_of_runs(a.runs_of(a.is_void, np.arange(len(a))))
+    in_void = 2 * covered_areas(b.side, void, len(b)) > b.area
+    outside = (in_void | _out_of_range(b.area, bounds))[:, chosen].T  # (N, A)
+    matched = taken >= 0
+    takes_spared = np.pad(spared, ((0, 0), (0, 1)))[np.arange(len(bounds))[:, None], taken]
+    ignored = np.where(matched, takes_spared, outside[..., None])
+    cell = a.category[None] + len(opposite.categories) * np.arange(len(bounds))[:, None]
+    should = ~spared & a.is_thing
+    positives = np.bincount(cell[should], minlength=len(bounds) * len(opposite.categories))
+    return DetectionMatches(
+        b.category[chosen], score[chosen], rank, matched, ignored, positives.reshape(len(bounds), -1).T.astype(np.int64)
+    )
+
+
+def _best_by_score(b: AnnotatorSegments, score: Floats) -> tuple[Ints, Ints]:
+    """The rows of the best things in each case and category, best ones first, and the rank of each in its own."""
+    things = np.flatnonzero(b.is_thing)
+    order = things[np.lexsort((-score[things], b.category[things], b.case[things]))]
+    new = (np.diff(b.case[order], prepend=-1) != 0) | (np.diff(b.category[order], prepend=-1) != 0)
+    first = np.flatnonzero(new)
+    rank = np.arange(len(order)) - np.repeat(first, np.diff(np.append(first, len(order))))
+    return order[rank < MAX_DETECTIONS], rank[rank < MAX_DETECTIONS]
+
+
+def _out_of_range(area: Floats | Ints, bounds: Floats) -> Flags:
+    """(A, n)."""
+    result: Flags = (area < bounds[:, :1]) | (area > bounds[:, 1:])
+    return result
+
+
+def _take_references(a: Ints, b: Ints, iou: Floats, rank: Ints, spared: Flags, is_crowd: Flags, wanted: Floats) -> Ints:
+    """(N, A, T) the row of A that each detection takes, or -1; cells are pairs of `a` and `b` with their `iou`.
+
+    All detections of one rank are of different cases or categories, so they choose at the same time.
+    """
+    n_areas, n_thresholds = len(spared), len(wanted)
+    result = np.full((len(rank), n_areas, n_thresholds), -1, np.int64)
+    free = np.ones((len(is_crowd), n_areas, n_thresholds), bool)
+    worth = np.empty(len(a), np.int64)
+    worth[np.lexsort((a, iou))] = np.arange(len(a))  # of equal IoU the later one is better
+    worth = worth[:, None] + np.where(spared.T[a], 0, len(a))  # (cells, A)
+    by_rank = np.lexsort((b, rank[b]))
+    ends = np.searchsorted(rank[b[by_rank]], np.arange(MAX_DETECTIONS + 1))
+    for begin, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True):
+        if begin == end:
+            continue
+        cells = by_rank[begin:end]
+        reference = a[cells]
+        possible = (iou[cells, None] >= wanted)[:, None] & (free[reference] | is_crowd[reference, None, None])
+        value = np.where(possible, worth[cells][..., None], -1)
+        first = np.flatnonzero(np.diff(b[cells], prepend=-1))
+        best = np.maximum.reduceat(value, first, axis=0)
+        which = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(cells))))
+        cell, area, threshold = np.nonzero((value >= 0) & (value == best[which]))
+        result[b[cells[cell]], area, threshold] = reference[cell]
+        free[reference[cell], area, threshold] = False
+    return result
+
 
 EVALUATION_SCORES = {
     "miou": "mean over categories of the IoU of the pixels of all images",
@@ -115,7 +272,7 @@ class _ModelCounts:
     clusters: list[str]
     frames: int
     amounts: Floats
-    found: DetectionMatches
+    hits: DetectionMatches
 
 
 _AMOUNTS = ("both", "area_a", "area_b", "tp", "fp", "fn", "iou_sum")
@@ -136,62 +293,57 @@ def evaluate_models(
     portions: dict[str, list[_ModelCounts]] = {}
     defects = list(panel.defects)
     every = run_ordered(lambda rows: (*_count_chunk(panel, rows, gold), len(rows)), panel.chunks(), jobs)
-    for counted, met, n_images in every:
-        defects += met
-        for name, each in counted.items():
-            portions.setdefault(name, []).append(each)
+    for counted, chunk_defects, n_images in every:
+        defects += chunk_defects
+        for name, counts in counted.items():
+            portions.setdefault(name, []).append(counts)
         progress(n_images)
     if not portions:
-        sizes = (f"; {each.image}: {each.message}" for each in defects if each.code == SIZES_CODE)
+        sizes = (f"; {defect.image}: {defect.message}" for defect in defects if defect.code == SIZES_CODE)
         raise SegdataError(f"{panel.profile.files}: nobody else annotated an image of {gold}{next(sizes, '')}")
     categories = panel.profile.taxonomy.categories
     return tuple(
-        _evaluation(gold, name, each, categories, how, _omissions(defects, {None, name, gold}))
-        for name, each in sorted(portions.items())
+        _evaluation(gold, name, of_model, categories, how, _omissions(defects, {None, name, gold}))
+        for name, of_model in sorted(portions.items())
     )
 
 
 def _omissions(defects: Sequence[Defect], whose: Container[str | None]) -> tuple[str, ...]:
     """What could not be read or compared of some annotators' work, each once, with the first place."""
-    told: dict[str, str] = {}
-    for each in defects:
-        if each.annotator in whose:
-            who = f"{each.annotator}: " if each.annotator else ""
-            told.setdefault(f"{who}{each.message}", f" (first in {each.image})" if each.image else "")
-    return tuple(f"{said}{where}" for said, where in told.items())
+    messages: dict[str, str] = {}
+    for defect in defects:
+        if defect.annotator in whose:
+            who = f"{defect.annotator}: " if defect.annotator else ""
+            messages.setdefault(f"{who}{defect.message}", f" (first in {defect.image})" if defect.image else "")
+    return tuple(f"{message}{where}" for message, where in messages.items())
 
 
 def _count_chunk(panel: Panel, rows: Ints, gold: str) -> tuple[dict[str, _ModelCounts], Sequence[Defect]]:
     """Each model of some images, and what was met while reading them."""
-    batch, categories, asked = load_images(panel, rows)
-    names = sorted(set(batch.annotations["annotator"].to_pylist()))
-    volumes = frozenset(each.name for each in panel.profile.sequences if each.kind == "volume")
-    task = panel.profile.task
-    found = {}
-    for opposite in pair_annotators(
-        batch, names, categories, asked=asked, volumes=volumes, is_semantic=task == "semantic"
-    ):
-        whose = [names[each] for each in opposite.annotators]
+    images, task = load_images(panel, rows), panel.profile.task
+    counts = {}
+    for opposite in pair_annotators(images):
+        whose = [images.annotators[annotator] for annotator in opposite.annotators]
         if gold in whose:
             turned = opposite if whose[0] == gold else opposite.swapped
-            found[whose[1 - whose.index(gold)]] = _count_model(turned, task)
-    return found, batch.defects
+            counts[whose[1 - whose.index(gold)]] = _count_model(turned, task)
+    return counts, images.batch.defects
 
 
 def _count_model(opposite: AnnotatorPair, task: Task) -> _ModelCounts:
     """The amounts of A, the reference, and B."""
     b = opposite.b
-    said = ~b.is_void
-    plain = replace(opposite, b=replace(b, side=b.runs_of(said, np.arange(len(b))), is_void=np.zeros(len(b), bool)))
+    labelled = ~b.is_void
+    plain = replace(opposite, b=replace(b, side=b.runs_of(labelled, np.arange(len(b))), is_void=np.zeros(len(b), bool)))
     n, wide = opposite.n_cases, len(opposite.categories)
     amounts = np.zeros((n, wide, len(_AMOUNTS)))
     columns = count_overlaps(plain)
     for k, name in enumerate(_AMOUNTS[:3]):
         amounts[columns["pair"], columns["category"], k] = columns[name]
     matched = match_table(opposite, reference_overlaps(opposite, unlabelled_is_void=task == "panoptic"))
-    found = count_recognised(matched, matched["pair"], n, wide)
-    amounts[:, :, 3:] = np.stack([found.tp, found.fp, found.fn, found.iou_sum], axis=-1)
-    names = (opposite.batch.images[each].to_pylist() for each in ("group", "sequence", "image_id"))
+    recognised = count_recognised(matched, matched["pair"], n, wide)
+    amounts[:, :, 3:] = np.stack([recognised.tp, recognised.fp, recognised.fn, recognised.iou_sum], axis=-1)
+    names = (opposite.batch.images[column].to_pylist() for column in ("group", "sequence", "image_id"))
     clusters = [group or sequence or image for group, sequence, image in zip(*names, strict=True)]
     score = opposite.batch.segments["score"].fill_null(1.0).to_numpy()[b.segment]
     declared = opposite.batch.segments["declared_area"].to_numpy()[opposite.a.segment]
@@ -210,12 +362,11 @@ def _evaluation(
     how: Resampling,
     left_out: tuple[str, ...],
 ) -> Evaluation:
-    """The figures of one model, from all portions."""
-    amounts = np.concatenate([each.amounts for each in portions])[:, : len(categories)]
-    names, cluster = np.unique([name for each in portions for name in each.clusters], return_inverse=True)
+    amounts = np.concatenate([portion.amounts for portion in portions])[:, : len(categories)]
+    names, cluster = np.unique([name for portion in portions for name in portion.clusters], return_inverse=True)
     summed = np.zeros((len(names), *amounts.shape[1:]))
     np.add.at(summed, cluster.reshape(-1), amounts)
-    is_void = np.array([each.kind == "void" for each in categories], bool)
+    is_void = np.array([category.kind == "void" for category in categories], bool)
     summed[:, is_void] = 0
     flat = summed.reshape(len(names), -1)
 
@@ -223,18 +374,20 @@ def _evaluation(
         values = _category_scores((weights @ flat).reshape(-1, *summed.shape[1:]))
         return np.stack([weighted_mean(values[name]) for name in ("iou", "dice", "pq", "sq", "rq")], axis=1)
 
-    found = how.interval(statistic, len(names), flat.shape[1])
-    values = {name: each[0] for name, each in _category_scores(summed.sum(axis=0)[None]).items()}
-    curves = _curves(DetectionMatches.together([each.found for each in portions]))
-    known = [int(np.isfinite(values[name]).sum()) for name in ("iou", "dice", "pq", "sq", "rq")]
-    ends = zip(found.value.tolist(), found.low.tolist(), found.high.tolist(), known, strict=True)
+    interval = how.interval(statistic, len(names), flat.shape[1])
+    values = {name: values[0] for name, values in _category_scores(summed.sum(axis=0)[None]).items()}
+    hits = DetectionMatches.together([portion.hits for portion in portions])
+    curves = average_precision(hits.category, hits.score, hits.rank, hits.matched, hits.ignored, hits.positives)
+    n_defined = [int(np.isfinite(values[name]).sum()) for name in ("iou", "dice", "pq", "sq", "rq")]
+    ends = zip(interval.value.tolist(), interval.low.tolist(), interval.high.tolist(), n_defined, strict=True)
     scores = {
-        name: Score(*each, int((~is_void).sum()) - each[-1]) for name, each in zip(EVALUATION_SCORES, ends, strict=True)
+        name: Score(*numbers, int((~is_void).sum()) - numbers[-1])
+        for name, numbers in zip(EVALUATION_SCORES, ends, strict=True)
     }
     return Evaluation(
         gold=gold,
         model=model,
-        images=sum(each.frames for each in portions),
+        images=sum(portion.frames for portion in portions),
         clusters=len(names),
         scores=EvaluationScores(**scores),
         ap=CocoNumbers(**curves.summary()),
@@ -249,10 +402,6 @@ def _category_scores(sums: Floats) -> dict[str, Floats]:
     both, area_a, area_b, tp, fp, fn, iou_sum = np.moveaxis(sums, -1, 0)
     quality = panoptic_quality(tp, fp, fn, iou_sum)
     return {"iou": iou(both, area_a, area_b), "dice": dice(both, area_a, area_b), **quality._asdict()}
-
-
-def _curves(found: DetectionMatches) -> AveragePrecision:
-    return average_precision(found.category, found.score, found.rank, found.matched, found.ignored, found.positives)
 
 
 def _category_evaluations(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from segdata.agreement.estimates import PairAmounts, Resampling, category_scores, image_values, pair_scores
-from segdata.agreement.results import Score
+from segdata.agreement.scores import Score, table_of_lines
 from segdata.agreement.surface_distances import CategoryTolerance, Tolerance
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.config import DISTANCES, Config, Gold, Metric, did_you_mean
@@ -44,37 +44,37 @@ def boundary_tolerance(gold: Gold | None, pixels: float | None = None, mm: float
     pixels = pixels or gold.tolerance_px or DEFAULT_TOLERANCE_PX
     mm = mm or gold.tolerance_mm
     own = {
-        name: CategoryTolerance(each.tolerance_px or pixels, each.tolerance_mm)
-        for name, each in gold.categories.items()
-        if each.tolerance_px or each.tolerance_mm
+        name: CategoryTolerance(own_bar.tolerance_px or pixels, own_bar.tolerance_mm)
+        for name, own_bar in gold.categories.items()
+        if own_bar.tolerance_px or own_bar.tolerance_mm
     }
     return Tolerance(pixels, mm, own)
 
 
 def gold_section(configs: Iterable[Config]) -> Gold | None:
     """The section `gold` of the first configuration that has one."""
-    return next((each.gold for each in configs if each.gold is not None), None)
+    return next((config.gold for config in configs if config.gold is not None), None)
 
 
 def check_categories(gold: Gold, categories: Sequence[Category]) -> None:
     """Raise SettingError where a bar is for a category that nobody was asked for."""
-    known = [each.name for each in categories if each.kind != "void"]
+    names = [category.name for category in categories if category.kind != "void"]
     for name in gold.categories:
-        if name not in known:
-            said = f"{CONFIG_FILE}: gold: no annotator's work has the category {name!r}{did_you_mean(name, known)}"
-            raise SettingError(said, "gold", "categories", name)
+        if name not in names:
+            message = f"{CONFIG_FILE}: gold: no annotator's work has the category {name!r}{did_you_mean(name, names)}"
+            raise SettingError(message, "gold", "categories", name)
 
 
 def category_bars(gold: Gold, categories: Sequence[Category]) -> dict[int, tuple[Metric, float]]:
     """Position of a category, or `ALL_CATEGORIES` -> the metric and the bar; nothing where there is no bar."""
-    found: dict[int, tuple[Metric, float]] = {}
+    bars: dict[int, tuple[Metric, float]] = {}
     if gold.bar is not None:
-        found[ALL_CATEGORIES] = gold.metric, gold.bar
+        bars[ALL_CATEGORIES] = gold.metric, gold.bar
     for k, category in enumerate(categories):
         own = gold.of(category.name)
         if category.kind != "void" and own.bar is not None and own.metric is not None:
-            found[k] = own.metric, own.bar
-    return found
+            bars[k] = own.metric, own.bar
+    return bars
 
 
 def misses_bar(
@@ -86,16 +86,16 @@ def misses_bar(
 
 def rows_against(amounts: PairAmounts, reference: int) -> dict[int, Ints]:
     """Annotator -> the pairs of annotations of him and the reference; not of a further pass of the reference."""
-    person = amounts.opposed.persons
-    found = {}
+    person = amounts.comparison.persons
+    result = {}
     for a, b, rows in amounts.couples(amounts.every):
         other = b if a == reference else a
         if reference in (a, b) and person[other] != person[reference]:
-            found[other] = rows
-    return found
+            result[other] = rows
+    return result
 
 
-def gold_scores(opposed: AnnotatorPairs, reference: int | None, gold: Gold | None, how: Resampling) -> Table:
+def gold_scores(comparison: AnnotatorPairs, reference: int | None, gold: Gold | None, how: Resampling) -> Table:
     """What every annotator reaches against the reference wherever there is a bar, reached or not.
 
     Columns: as `segdata.core.annotator_pairs.PanelAssessment.below`. A distance of a category of which one has no
@@ -103,22 +103,22 @@ def gold_scores(opposed: AnnotatorPairs, reference: int | None, gold: Gold | Non
     reference or bars. Raises SettingError for a bar of a category that nobody was asked for.
     """
     if reference is None or gold is None:
-        return _gold_table([])
-    check_categories(gold, opposed.categories)
-    wanted = category_bars(gold, opposed.categories)
-    amounts = PairAmounts.of(opposed)
+        return table_of_lines(_COLUMNS, [])
+    check_categories(gold, comparison.categories)
+    wanted = category_bars(gold, comparison.categories)
+    amounts = PairAmounts.of(comparison)
     lines = [
         line
         for annotator, rows in sorted(rows_against(amounts, reference).items())
         for line in _annotator_scores(amounts, annotator, rows, wanted, how)
     ]
-    return _gold_table(lines)
+    return table_of_lines(_COLUMNS, lines)
 
 
-def scores_below_bar(found: Table) -> Table:
+def scores_below_bar(scores: Table) -> Table:
     """The rows of `gold_scores` whose value does not reach the bar."""
-    columns = found["metric"].tolist(), found["value"].tolist(), found["bar"].tolist()
-    return found.take(np.array([bool(misses_bar(*each)) for each in zip(*columns, strict=True)], bool))
+    columns = scores["metric"].tolist(), scores["value"].tolist(), scores["bar"].tolist()
+    return scores.take(np.array([bool(misses_bar(*column)) for column in zip(*columns, strict=True)], bool))
 
 
 def image_scores(amounts: PairAmounts, rows: Ints, gold: Gold) -> Table:
@@ -128,12 +128,12 @@ def image_scores(amounts: PairAmounts, rows: Ints, gold: Gold) -> Table:
     by least; share: of the bar that is reached, under 1 where it is missed. Where neither drew
     anything there is no value (NaN) and nothing is missed.
     """
-    wanted = category_bars(gold, amounts.opposed.categories)
+    wanted = category_bars(gold, amounts.comparison.categories)
     values, shares = np.full((2, len(wanted) + 1, len(rows)), np.nan)
     for k, (category, (metric, bar)) in enumerate(wanted.items()):
         of_categories, of_all = image_values(amounts, rows, ("iou", metric))
-        drawn, value = (of_all if category == ALL_CATEGORIES else of_categories[:, :, category]).T
-        values[k] = _infinite_where_missing(metric, value, drawn)
+        overlap, value = (of_all if category == ALL_CATEGORIES else of_categories[:, :, category]).T
+        values[k] = _infinite_where_missing(metric, value, overlap)
         with np.errstate(divide="ignore", invalid="ignore"):
             share = bar / values[k] if metric in DISTANCES else values[k] / bar
         shares[k] = np.where(misses_bar(metric, values[k], bar), np.minimum(share, _NEARLY), np.fmax(share, 1))
@@ -152,29 +152,21 @@ def image_scores(amounts: PairAmounts, rows: Ints, gold: Gold) -> Table:
     )
 
 
-def _infinite_where_missing(metric: str, value: Floats, drawn: Floats) -> Floats:
+def _infinite_where_missing(metric: str, value: Floats, overlap: Floats) -> Floats:
     """Distances that are undefined though something was drawn (an IoU is defined) are infinite."""
-    return np.where(np.isnan(value) & np.isfinite(drawn), np.inf, value) if metric in DISTANCES else value
+    return np.where(np.isnan(value) & np.isfinite(overlap), np.inf, value) if metric in DISTANCES else value
 
 
 def _annotator_scores(
     amounts: PairAmounts, annotator: int, rows: Ints, wanted: Mapping[int, tuple[Metric, float]], how: Resampling
 ) -> Iterator[tuple[object, ...]]:
-    """The rows of one annotator."""
     clusters = amounts.units(rows)[1]
     names = list(dict.fromkeys(["iou", *(metric for metric, _ in wanted.values())]))
     of_all = pair_scores(amounts, rows, how, names) if ALL_CATEGORIES in wanted else {}
     of_categories = category_scores(amounts, rows, how, names) if set(wanted) - {ALL_CATEGORIES} else []
     for category, (metric, bar) in wanted.items():
         scores: Mapping[str, Score] = of_all if category == ALL_CATEGORIES else of_categories[category]
-        found = scores[metric]
-        value = float(_infinite_where_missing(metric, np.array(found.value), np.array(scores["iou"].value)))
+        score = scores[metric]
+        value = float(_infinite_where_missing(metric, np.array(score.value), np.array(scores["iou"].value)))
         if not np.isnan(value):
-            yield annotator, category, metric, value, found.low, found.high, bar, clusters
-
-
-def _gold_table(lines: Sequence[tuple[object, ...]]) -> Table:
-    columns = list(zip(*lines, strict=True)) if lines else [()] * len(_COLUMNS)
-    return Table(
-        {name: np.array(column, type_) for (name, type_), column in zip(_COLUMNS.items(), columns, strict=True)}
-    )
+            yield annotator, category, metric, value, score.low, score.high, bar, clusters

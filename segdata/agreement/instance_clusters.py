@@ -1,18 +1,24 @@
-"""Instance clusters: which segments of all annotators are one thing, in whatever order the annotators come."""
+"""Instance clusters: which segments of all annotators are one thing, and what enough of them agree on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from segdata.agreement.annotator_pairs import AnnotatorSegments, Flags, case_numbers, collect_segments, uncovered_runs
-from segdata.agreement.assignment import match_optimal
-from segdata.agreement.instance_matching import covered_areas, pixels_in_crowds, segment_areas, union_of_runs
-from segdata.core.batch import Batch
+from segdata.agreement.annotator_pairs import AnnotatorSegments, Flags, PanelBatch, collect_segments, uncovered_runs
+from segdata.agreement.instance_matching import (
+    category_lines,
+    covered_areas,
+    match_optimal,
+    pixels_in_crowds,
+    segment_areas,
+    union_of_runs,
+)
+from segdata.agreement.votes import ABSENT, UNDECIDED, plurality
+from segdata.core import kernels
 from segdata.core.overlay import SweepRuns, find_overlaps_within
-from segdata.core.runs import Ints, NumberLine
-from segdata.core.taxonomy import Category
+from segdata.core.runs import Ints, NumberLine, Runs
 
 Floats = NDArray[np.float64]
 
@@ -46,7 +52,6 @@ def link_segments(annotator: Ints, i: Ints, j: Ints, iou: Floats, threshold: flo
 
 
 def _connected_components(n: int, i: Ints, j: Ints) -> Ints:
-    """(n,) the connected component of each node."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -93,84 +98,58 @@ def _mutual_nearest(i: Ints, j: Ints, mean: Floats) -> Ints:
     rank = np.tile(np.arange(len(order)), 2)
     by_rank = np.argsort(rank, kind="stable")
     best = np.zeros(len(order), np.int64)
-    found = np.unique(ends[by_rank], return_index=True)[1]
-    np.add.at(best, rank[by_rank][found], 1)
+    best_of = np.unique(ends[by_rank], return_index=True)[1]
+    np.add.at(best, rank[by_rank][best_of], 1)
     chosen: Ints = order[best == 2]
     return chosen
 
 
 @dataclass(frozen=True, slots=True)
 class PanelSegments:
-    """All segments of R annotators on n_cases cases; every image of the batch is a frame.
+    """All segments of R annotators on n_cases cases; every image of the batch is a frame."""
 
-    Attributes
-    ----------
-    line : of the images
-    case_of_frame : (n_images,)
-    drawn : the n segments of all, void ones too, those of the first annotator first
-    annotator : (n,) who drew each
-    clear : the pixels without those that their own annotator calls void
-    area : (n,) of these
-    lost : (n, R) pixels of each segment that do not count against each annotator: either calls them void, or they
-        are in the annotator's crowds of the segment's category
-    in_void : (n, R) those of them that are left in `clear` and that the annotator calls void
-    asked : (R, n_cases, n_categories) who annotated a case, and was asked for a category
-    """
-
-    line: NumberLine
-    case_of_frame: Ints
-    drawn: AnnotatorSegments
-    annotator: Ints
-    clear: SweepRuns
-    area: Ints
+    line: NumberLine  # of the images
+    case_of_frame: Ints  # (n_images,)
+    segments: AnnotatorSegments  # the n segments of all, void ones too, those of the first annotator first
+    annotator: Ints  # (n,) who drew each
+    clear: SweepRuns  # the pixels without those that their own annotator calls void
+    area: Ints  # (n,) of these
+    # (n, R) pixels of each segment that do not count against each annotator: either calls them void, or they are in the
+    # annotator's crowds of the segment's category
     lost: Ints
-    in_void: Ints
-    asked: Flags
+    in_void: Ints  # (n, R) those of them that are left in `clear` and that the annotator calls void
+    asked: Flags  # (R, n_cases, n_categories) who annotated a case, and was asked for a category
 
 
-def collect_panel_segments(
-    batch: Batch,
-    annotators: Sequence[str],
-    categories: Sequence[Category],
-    *,
-    case: Ints | None = None,
-    asked: Flags | None = None,
-    volumes: frozenset[str] = frozenset(),
-    is_semantic: bool = False,
-) -> PanelSegments:
-    """The segments of each annotator; other arguments as in `segdata.agreement.annotator_pairs.pair_annotators`.
-
-    `case` (n_images,) is the case of each image, from 0; by default in the order of `case_numbers`.
-    """
-    of_image = case_numbers(batch, volumes)
-    if case is None:
-        case = np.unique(of_image, return_inverse=True)[1]
-    at = {name: k for k, name in enumerate(annotators)}
-    who = np.array([at[name] for name in batch.annotations["annotator"].to_pylist()], np.int64)
-    # Where nobody is, there is one who drew nothing.
-    annotation = np.full((max(len(annotators), 1), batch.images.num_rows), -1, np.int64)
-    annotation[who, batch.annotation_image] = np.arange(len(who))
+def collect_panel_segments(images: PanelBatch) -> PanelSegments:
+    """The segments of each annotator."""
+    batch, categories, case = images.batch, images.categories, images.case
     line = NumberLine.of(*batch.image_size)
-    each = [collect_segments(batch, rows, line, case, categories, of_image >= 0, is_semantic) for rows in annotation]
-    void = [union_of_runs(one.runs_of(one.is_void, np.arange(len(one)))) for one in each]
-    clear = [uncovered_runs(one.side, own) if len(own.start) else one.side for one, own in zip(each, void, strict=True)]
-    first = np.cumsum([0, *(len(one) for one in each)])
+    # Where nobody is, there is one who drew nothing.
+    annotation = images.annotation if len(images.annotators) else np.full((1, batch.images.num_rows), -1, np.int64)
+    by_annotator = [collect_segments(images, rows, line, case, images.is_slice) for rows in annotation]
+    void = [union_of_runs(one.runs_of(one.is_void, np.arange(len(one)))) for one in by_annotator]
+    clear = [
+        uncovered_runs(one.side, own) if len(own.start) else one.side
+        for one, own in zip(by_annotator, void, strict=True)
+    ]
+    first = np.cumsum([0, *(len(one) for one in by_annotator)])
     names = ("segment", "case", "category", "is_void", "is_crowd", "is_thing", "area")
-    columns = {name: np.concatenate([getattr(one, name) for one in each]) for name in names}
-    drawn = AnnotatorSegments(**columns, side=_concatenate_sides([one.side for one in each], first))
+    columns = {name: np.concatenate([getattr(one, name) for one in by_annotator]) for name in names}
+    together = AnnotatorSegments(**columns, side=_concatenate_sides([one.side for one in by_annotator], first))
     all_clear = _concatenate_sides(clear, first)
-    in_void = np.zeros((len(drawn), len(each)), np.int64)
-    in_crowd = np.zeros((len(drawn), len(each)), np.int64)
-    for r, (one, side) in enumerate(zip(each, clear, strict=True)):
+    in_void = np.zeros((len(together), len(by_annotator)), np.int64)
+    in_crowd = np.zeros((len(together), len(by_annotator)), np.int64)
+    for r, (one, side) in enumerate(zip(by_annotator, clear, strict=True)):
         if len(void[r].start):
-            in_void[:, r] = covered_areas(all_clear, void[r], len(drawn))
-        in_crowd[:, r] = pixels_in_crowds(drawn, all_clear, one, side, one.is_crowd)
-    area = segment_areas(all_clear, len(drawn))
-    own = (drawn.area - area)[:, None]
-    told = np.zeros((len(annotators), int(case.max(initial=-1)) + 1, len(categories)), bool)
-    told[who, case[batch.annotation_image]] = True if asked is None else asked
-    annotator = np.repeat(np.arange(len(each)), [len(one) for one in each])
-    return PanelSegments(line, case, drawn, annotator, all_clear, area, own + in_void + in_crowd, in_void, told)
+            in_void[:, r] = covered_areas(all_clear, void[r], len(together))
+        in_crowd[:, r] = pixels_in_crowds(together, all_clear, one, side, one.is_crowd)
+    area = segment_areas(all_clear, len(together))
+    own = (together.area - area)[:, None]
+    was_asked = np.zeros((len(images.annotators), int(case.max(initial=-1)) + 1, len(categories)), bool)
+    was_asked[images.annotator, case[batch.annotation_image]] = True if images.asked is None else images.asked
+    annotator = np.repeat(np.arange(len(by_annotator)), [len(one) for one in by_annotator])
+    return PanelSegments(line, case, together, annotator, all_clear, area, own + in_void + in_crowd, in_void, was_asked)
 
 
 def _concatenate_sides(sides: Sequence[SweepRuns], first: Ints) -> SweepRuns:
@@ -185,47 +164,29 @@ def _concatenate_sides(sides: Sequence[SweepRuns], first: Ints) -> SweepRuns:
 NO_SEGMENT = -1  # the category, and the segment, of an annotator who has nothing where others have something
 
 
-def member_table(
-    batch: Batch,
-    annotators: Sequence[str],
-    categories: Sequence[Category],
-    *,
-    case: Ints | None = None,
-    asked: Flags | None = None,
-    volumes: frozenset[str] = frozenset(),
-    is_semantic: bool = False,
-    threshold: float = 0.5,
-) -> dict[str, Ints]:
+def member_table(images: PanelBatch, threshold: float = 0.5) -> dict[str, Ints]:
     """The table `members` of `AnnotatorPairs`: one row for each annotator who has a say in a cluster.
 
-    Takes what `segdata.agreement.everyone.everyone` takes, and the IoU above which segments may be one. Things only,
-    no crowds; what an annotator calls void is no part of their segments, nor of others' where these are compared with
-    theirs. In semantic data no category is countable, so there are none. Rows are sorted by case, cluster and
-    annotator, clusters by the row of their first segment.
+    Segments may be one with an IoU above `threshold`. Things only, no crowds; what an annotator calls void is no part
+    of their segments, nor of others' where these are compared with theirs. In semantic data no category is countable,
+    so there are none. Rows are sorted by case, cluster and annotator, clusters by the row of their first segment.
     """
-    every = collect_panel_segments(
-        batch, annotators, categories, case=case, asked=asked, volumes=volumes, is_semantic=is_semantic
-    )
-    countable = np.array([each.kind == "thing" and not is_semantic for each in categories], bool)
+    every = collect_panel_segments(images)
+    countable = np.array([category.kind == "thing" and not images.is_semantic for category in images.categories], bool)
     return member_rows(every, cluster_segments(every, countable, threshold).number)
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentClusters:
-    """Which of n segments are one thing.
+    """Which of n segments are one thing."""
 
-    Attributes
-    ----------
-    number : (n,) the cluster of each, over all cases; -1 for crowds, segments without pixels, and those of categories
-        that are not countable
-    i, j : (p,) pairs of segments of different annotators that share pixels
-    iou : (p,)
-    """
-
+    # (n,) the cluster of each, over all cases; -1 for crowds, segments without pixels, and those of categories that are
+    # not countable
     number: Ints
+    # i, j: (p,) pairs of segments of different annotators that share pixels
     i: Ints
     j: Ints
-    iou: Floats
+    iou: Floats  # (p,)
 
     def __len__(self) -> int:
         return int(self.number.max(initial=-1)) + 1
@@ -233,29 +194,29 @@ class SegmentClusters:
 
 def cluster_segments(every: PanelSegments, countable: Flags, threshold: float = 0.5) -> SegmentClusters:
     """The clusters of everyone's segments, of `countable` (n_categories,) categories."""
-    drawn = every.drawn
-    counted = countable[drawn.category] & ~drawn.is_crowd & ~drawn.is_void & (every.area > 0)
+    segments = every.segments
+    counted = countable[segments.category] & ~segments.is_crowd & ~segments.is_void & (every.area > 0)
     thing = _canonical_order(every, np.flatnonzero(counted))
-    place = np.full(len(drawn), -1, np.int64)
+    place = np.full(len(segments), -1, np.int64)
     place[thing] = np.arange(len(thing))
     i, j, iou = _comparable_pairs(every, place)
-    found = link_segments(every.annotator[thing], place[i], place[j], iou, threshold)
+    linked = link_segments(every.annotator[thing], place[i], place[j], iou, threshold)
     first = np.full(len(thing), np.iinfo(np.int64).max)
-    np.minimum.at(first, found, drawn.segment[thing])
-    order = np.lexsort((first[found], drawn.case[thing]))
-    number = np.full(len(drawn), -1, np.int64)
-    number[thing[order]] = np.cumsum(np.diff(found[order], prepend=-1) != 0) - 1
+    np.minimum.at(first, linked, segments.segment[thing])
+    order = np.lexsort((first[linked], segments.case[thing]))
+    number = np.full(len(segments), -1, np.int64)
+    number[thing[order]] = np.cumsum(np.diff(linked[order], prepend=-1) != 0) - 1
     return SegmentClusters(number, i, j, iou)
 
 
 def _canonical_order(every: PanelSegments, rows: Ints) -> Ints:
     """The rows by where segments begin and what they are like: so who drew them does not decide between equals."""
-    side, n = every.clear, len(every.drawn)
+    side, n = every.clear, len(every.segments)
     first, last = np.zeros(n, np.int64), np.zeros(n, np.int64)
     first[side.owner[::-1]] = side.start[::-1]  # the last one that is written stays
     last[side.owner] = side.end
     n_runs = np.bincount(side.owner, minlength=n)
-    keys = (every.drawn.category, n_runs, last, every.area, first)
+    keys = (every.segments.category, n_runs, last, every.area, first)
     return rows[np.lexsort([key[rows] for key in keys])]
 
 
@@ -263,12 +224,12 @@ def _comparable_pairs(every: PanelSegments, place: Ints) -> tuple[Ints, Ints, Fl
     """Pairs of segments of different annotators that can be compared, and their IoU; only those with a place."""
     kept = place[every.clear.owner] >= 0
     side = SweepRuns(every.clear.start[kept], every.clear.end[kept], every.clear.owner[kept])
-    met = find_overlaps_within(side)
-    category, annotator, case = every.drawn.category, every.annotator, every.drawn.case
-    i, j = met.a.astype(np.int64), met.b.astype(np.int64)
+    overlaps = find_overlaps_within(side)
+    category, annotator, case = every.segments.category, every.annotator, every.segments.case
+    i, j = overlaps.a.astype(np.int64), overlaps.b.astype(np.int64)
     comparable = annotator[i] != annotator[j]
     comparable &= every.asked[annotator[i], case[i], category[j]] & every.asked[annotator[j], case[j], category[i]]
-    i, j, shared = i[comparable], j[comparable], met.pixels[comparable]
+    i, j, shared = i[comparable], j[comparable], overlaps.pixels[comparable]
     area_i = every.area[i] - every.in_void[i, annotator[j]]
     area_j = every.area[j] - every.in_void[j, annotator[i]]
     return i, j, shared / (area_i + area_j - shared)
@@ -277,18 +238,18 @@ def _comparable_pairs(every: PanelSegments, place: Ints) -> tuple[Ints, Ints, Fl
 def member_rows(every: PanelSegments, cluster: Ints) -> dict[str, Ints]:
     """The rows of the table, from the cluster of each segment."""
     in_one = np.flatnonzero(cluster >= 0)
-    of, n = cluster[in_one], int(cluster.max(initial=-1)) + 1
+    cluster_of, n = cluster[in_one], int(cluster.max(initial=-1)) + 1
     n_annotators = len(every.asked)
     case = np.zeros(n, np.int64)
-    case[of] = every.drawn.case[in_one]
-    area = np.bincount(of, weights=every.drawn.area[in_one], minlength=n)
+    case[cluster_of] = every.segments.case[in_one]
+    area = np.bincount(cluster_of, weights=every.segments.area[in_one], minlength=n)
     says = np.ones((n, n_annotators), bool)
     for r in range(n_annotators):
-        lost = np.bincount(of, weights=every.lost[in_one, r], minlength=n)
-        unasked = ~every.asked[r, every.drawn.case[in_one], every.drawn.category[in_one]]
-        says[:, r] = (2 * lost <= area) & (np.bincount(of[unasked], minlength=n) == 0)
+        lost = np.bincount(cluster_of, weights=every.lost[in_one, r], minlength=n)
+        unasked = ~every.asked[r, every.segments.case[in_one], every.segments.category[in_one]]
+        says[:, r] = (2 * lost <= area) & (np.bincount(cluster_of[unasked], minlength=n) == 0)
     row = np.full((n, n_annotators), NO_SEGMENT, np.int64)
-    row[of, every.annotator[in_one]] = in_one
+    row[cluster_of, every.annotator[in_one]] = in_one
     which, annotator = np.nonzero(says | (row >= 0))
     row = row[which, annotator]
     first = np.searchsorted(case, np.arange(int(case.max(initial=-1)) + 1))
@@ -296,6 +257,119 @@ def member_rows(every: PanelSegments, cluster: Ints) -> dict[str, Ints]:
         "case": case[which],
         "cluster": which - first[case[which]],
         "annotator": annotator,
-        "segment": np.append(every.drawn.segment, NO_SEGMENT)[row],
-        "category": np.append(every.drawn.category, NO_SEGMENT)[row],
+        "segment": np.append(every.segments.segment, NO_SEGMENT)[row],
+        "category": np.append(every.segments.category, NO_SEGMENT)[row],
     }
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceConsensus:
+    """C things, whether agreed on or not, and their n segments: one for each image that a thing is on."""
+
+    case: Ints  # (C,) that each thing is in
+    category: Ints  # (C,) position in the list of categories, or `UNDECIDED` of a tie
+    drawn_by: Ints  # (C,) how many annotators have it
+    judged_by: Ints  # (C,) how many have a say: who called the place void or a crowd, or was not asked, has none
+    iou: Floats  # (C,) mean of those of every two who have it; NaN of one
+    is_agreed: Flags  # (C,) enough have it and it has a category; the others are for someone to settle
+    thing: Ints  # (n,) of each segment, ascending
+    image: Ints  # (n,) row of the batch's images
+    runs: Runs  # the pixels; `runs.owner` is the segment
+
+    @property
+    def support(self) -> Floats:
+        """(C,) the share, of those who have a say, who have it, in (0, 1]."""
+        return self.drawn_by / self.judged_by
+
+
+def instance_consensus(
+    every: PanelSegments,
+    clusters: SegmentClusters,
+    *,
+    least: float = 0.5,
+    weight: ArrayLike | None = None,
+    exclusive: bool = False,
+) -> InstanceConsensus:
+    """What everyone's clusters come to; the order of annotators changes nothing.
+
+    A thing is agreed on if more than the share `least` of the annotators who have a say drew it. Its pixels are those
+    that more than half of its members have: of two members, both. Its category is the one that most give it, each with
+    their `weight` (R,), by default all the same.
+
+    With `exclusive`, things that are agreed on share no pixels: what several claim goes to the one with more votes
+    there, of equals to the one that more annotators drew, then to the first.
+    """
+    members = member_rows(every, clusters.number)
+    n, n_annotators = len(clusters), len(every.asked)
+    case = np.zeros(n, np.int64)
+    in_one = np.flatnonzero(clusters.number >= 0)
+    of = clusters.number[in_one]
+    case[of] = every.segments.case[in_one]
+    first = np.searchsorted(case, members["case"])  # a cluster's number begins anew in every case
+    says = np.full((n, n_annotators), ABSENT, np.int64)
+    drew = members["segment"] >= 0
+    says[(first + members["cluster"])[drew], members["annotator"][drew]] = members["category"][drew]
+    drawn_by = np.bincount(of, minlength=n)
+    judged_by = np.bincount(first + members["cluster"], minlength=n)
+    category = plurality(says, weight).category
+    is_agreed = (drawn_by > least * judged_by) & (category != UNDECIDED)
+    kept = clusters.number[every.clear.owner] >= 0
+    owner = clusters.number[every.clear.owner[kept]].astype(np.int32)
+    pieces, votes = _majority_pixels(SweepRuns(every.clear.start[kept], every.clear.end[kept], owner), drawn_by)
+    room = int(pieces.end.max(initial=0)) + 1
+    line = category_lines(pieces, np.arange(n), room)
+    if exclusive:
+        line = uncovered_runs(line, _lost_pixels(pieces, votes, drawn_by, is_agreed, room))
+    thing, image, runs = _image_segments(every, line, room)
+    return InstanceConsensus(
+        case, category, drawn_by, judged_by, _mean_iou(clusters, drawn_by), is_agreed, thing, image, runs
+    )
+
+
+def _majority_pixels(side: SweepRuns, size: Ints) -> tuple[SweepRuns, Ints]:
+    """The pixels that more than half of each cluster's `size` members have, in pieces, and the votes for each piece.
+
+    `side.owner` is the cluster; members of one may share pixels. Pieces are in the order of the line.
+    """
+    own = np.concatenate([side.owner, side.owner])
+    place = np.concatenate([side.start, side.end])
+    step = np.repeat(np.array([1, -1], np.int64), len(side.start))
+    order = np.lexsort((place, own))
+    own, place, votes = own[order], place[order], step[order].cumsum()
+    end = np.append(place[1:], 0)
+    kept = np.flatnonzero((2 * votes > size[own]) & (end > place))
+    kept = kept[np.argsort(place[kept], kind="stable")]
+    return SweepRuns(place[kept], end[kept], own[kept]), votes[kept]
+
+
+def _lost_pixels(pieces: SweepRuns, votes: Ints, drawn_by: Ints, is_agreed: Flags, room: int) -> SweepRuns:
+    """The pixels that things lose to others, on the line of `category_lines`."""
+    agreed = np.flatnonzero(is_agreed[pieces.owner])
+    start, end = pieces.start[agreed], pieces.end[agreed]
+    one, other, place, length = kernels.strips_within(start, end, np.arange(len(agreed), dtype=np.int32))
+    i, j = agreed[one], agreed[other]
+    thing_i, thing_j = pieces.owner[i], pieces.owner[j]
+    ahead = np.stack([votes[i] - votes[j], drawn_by[thing_i] - drawn_by[thing_j], thing_j - thing_i])
+    decisive = np.take_along_axis(ahead, (ahead != 0).argmax(axis=0)[None], axis=0)[0]
+    loser = np.where(decisive > 0, thing_j, thing_i)
+    lost = category_lines(SweepRuns(place, place + length, np.arange(len(place), dtype=np.int32)), loser, room)
+    return union_of_runs(lost)
+
+
+def _image_segments(every: PanelSegments, line: SweepRuns, room: int) -> tuple[Ints, Ints, Runs]:
+    """Thing and image of each segment, and the pixels, from pieces on the line of `category_lines`."""
+    start, length, _ = kernels.cover(line.start, line.end)
+    thing, place = np.divmod(start, room)
+    image, x, y = every.line.lower(place)
+    n_images = max(len(every.line.base), 1)
+    key, owner = np.unique(thing * n_images + image, return_inverse=True)
+    runs = Runs(x * every.line.height[image] + y, length, owner.reshape(-1).astype(np.int32))
+    return key // n_images, key % n_images, runs
+
+
+def _mean_iou(clusters: SegmentClusters, drawn_by: Ints) -> Floats:
+    """(C,) the mean IoU of every two members; those that share no pixels have 0."""
+    same = clusters.number[clusters.i] == clusters.number[clusters.j]
+    total = np.bincount(clusters.number[clusters.i[same]], weights=clusters.iou[same], minlength=len(drawn_by))
+    pairs = drawn_by * (drawn_by - 1) / 2
+    return np.where(pairs > 0, total / np.maximum(pairs, 1), np.nan)

@@ -1,4 +1,8 @@
-"""Instance matching: which segments of two annotators are the same thing, and which of them only one annotator has."""
+"""Instance matching: which segments of two annotators are the same thing, and which only one annotator has.
+
+Matching takes cells: the n pairs of segments that may be matched, `a` and `b` (n,) rows, each pair once, and the gain
+(n,) > 0 of each. No table of all A x all B is built.
+"""
 
 from dataclasses import dataclass
 
@@ -6,14 +10,97 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.agreement.annotator_pairs import AnnotatorPair, AnnotatorSegments, uncovered_runs
-from segdata.agreement.assignment import match_optimal
 from segdata.core import kernels
 from segdata.core.overlay import Overlaps, SweepRuns, find_overlaps
-from segdata.core.runs import Ints, Rows
+from segdata.core.runs import Ints, Rows, unique_inverse
 from segdata.core.table import Column
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+_DENSE = 1_000_000  # cells of the largest table that one block of segments gets
+
+
+def match_optimal(a: Ints | Rows, b: Ints | Rows, gain: Floats) -> Flags:
+    """(n,) the cells of the matching with the largest sum of gains.
+
+    Segments that no chain of cells connects do not compete, so each connected block is settled by itself: those of
+    one segment with several at once, the others by linear assignment, a large one by its sparse form.
+    Source: Kuhn (1955), Naval Research Logistics Quarterly 2, 83-97; Crouse (2016), IEEE Transactions on Aerospace
+    and Electronic Systems 52(4), 1679-1696.
+
+    >>> match_optimal(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), np.array([0.6, 0.55, 0.58, 0.1])).tolist()
+    [False, True, True, False]
+    """
+    kept = np.zeros(len(a), bool)
+    if len(a) == 0:
+        return kept
+    row, column = unique_inverse(a.astype(np.int64))[1], unique_inverse(b.astype(np.int64))[1]
+    crowded = (np.bincount(row)[row] > 1) | (np.bincount(column)[column] > 1)
+    kept[~crowded] = True
+    rest = np.flatnonzero(crowded)
+    if len(rest):
+        kept[rest] = _match_blocks(unique_inverse(row[rest])[1], unique_inverse(column[rest])[1], gain[rest])
+    return kept
+
+
+def _match_blocks(row: Ints, column: Ints, gain: Floats) -> Flags:
+    """As `match_optimal`, for rows and columns that are counted from 0 without gaps."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n_rows, n_columns = int(row.max()) + 1, int(column.max()) + 1
+    graph = coo_array((np.ones(len(row), bool), (row, n_rows + column)), shape=(n_rows + n_columns,) * 2)
+    n_blocks, label = connected_components(graph, directed=False)
+    high, wide = (np.bincount(labels, minlength=n_blocks) for labels in (label[:n_rows], label[n_rows:]))
+    block = label[row]
+    kept = np.zeros(len(row), bool)
+    order = np.lexsort((column, row, -gain, block))  # the best cell of each block comes first
+    first = np.searchsorted(block[order], np.arange(n_blocks))
+    is_star = (high == 1) | (wide == 1)
+    kept[order[first[is_star]]] = True
+    ends = np.append(first, len(order))
+    for each in np.flatnonzero(~is_star).tolist():
+        cells = order[ends[each] : ends[each + 1]]
+        solve = _match_dense if high[each] * wide[each] <= _DENSE else _match_sparse
+        kept[cells] = solve(unique_inverse(row[cells])[1], unique_inverse(column[cells])[1], gain[cells])
+    return kept
+
+
+def _match_dense(row: Ints, column: Ints, gain: Floats) -> Flags:
+    """(n,) the cells of one block's best matching, by a table of all its rows and columns."""
+    from scipy.optimize import linear_sum_assignment
+
+    table = np.zeros((int(row.max()) + 1, int(column.max()) + 1))
+    table[row, column] = gain
+    chosen = np.full(len(table), -1)
+    rows, columns = linear_sum_assignment(table, maximize=True)
+    chosen[rows] = columns
+    kept: Flags = chosen[row] == column
+    return kept
+
+
+def _match_sparse(row: Ints, column: Ints, gain: Floats) -> Flags:
+    """(n,) the same from the cells alone.
+
+    What is asked for leaves segments alone, what scipy solves does not: so each row i gets a column that only i may
+    take, each column j a row, and these may take each other wherever i and j may; a matching of all is left.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+
+    n_rows, n_columns = int(row.max()) + 1, int(column.max()) + 1
+    own_column, own_row = n_columns + np.arange(n_rows), n_rows + np.arange(n_columns)
+    rows = np.concatenate([row, np.arange(n_rows), own_row, n_rows + column])
+    columns = np.concatenate([column, own_column, np.arange(n_columns), n_columns + row])
+    weight = np.ones(len(rows))  # a weight of 0 would be no cell; the same for all changes nothing
+    weight[: len(row)] += gain
+    size = n_rows + n_columns
+    graph = coo_array((weight, (rows, columns)), shape=(size, size)).tocsr()
+    partner = np.empty(size, np.int64)
+    taken_by, taken = min_weight_full_bipartite_matching(graph, maximize=True)
+    partner[taken_by] = taken
+    kept: Flags = partner[row] == column
+    return kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,24 +108,19 @@ class InstanceOverlaps:
     """The n pairs of a segment of A and one of B that share pixels, and what may become of the segments.
 
     Void segments have no part in it.
-
-    Attributes
-    ----------
-    a, b : (n,) rows of `opposite.a` and `opposite.b`
-    shared, union : (n,) pixels
-    area_a, area_b : (n_a,), (n_b,) pixels
-    open_a, open_b : (n_a,), (n_b,) they may be matched
-    spared_a, spared_b : (n_a,), (n_b,) they count for nothing if they are not matched
     """
 
+    # a, b: (n,) rows of `opposite.a` and `opposite.b`
     a: Rows
     b: Rows
-    shared: Ints
-    union: Ints
-    area_a: Ints
-    area_b: Ints
+    shared: Ints  # (n,) pixels
+    union: Ints  # (n,) pixels
+    area_a: Ints  # (n_a,), (n_b,) pixels
+    area_b: Ints  # (n_a,), (n_b,) pixels
+    # open_a, open_b: (n_a,), (n_b,) they may be matched
     open_a: Flags
     open_b: Flags
+    # spared_a, spared_b: (n_a,), (n_b,) they count for nothing if they are not matched
     spared_a: Flags
     spared_b: Flags
 
@@ -57,16 +139,16 @@ def instance_overlaps(opposite: AnnotatorPair) -> InstanceOverlaps:
     """
     clear_a, clear_b = opposite.clear
     a, b = opposite.a, opposite.b
-    met = _overlapping_pairs(opposite.met_clear)
+    overlaps = _overlapping_pairs(opposite.met_clear)
     area_a, area_b = segment_areas(clear_a, len(a)), segment_areas(clear_b, len(b))
     in_crowd_a = pixels_in_crowds(a, clear_a, b, clear_b, b.is_crowd)
     in_crowd_b = pixels_in_crowds(b, clear_b, a, clear_a, a.is_crowd)
     lost_a, lost_b = a.area - area_a + in_crowd_a, b.area - area_b + in_crowd_b
     return InstanceOverlaps(
-        met.a,
-        met.b,
-        met.pixels,
-        area_a[met.a] + area_b[met.b] - met.pixels,
+        overlaps.a,
+        overlaps.b,
+        overlaps.pixels,
+        area_a[overlaps.a] + area_b[overlaps.b] - overlaps.pixels,
         area_a,
         area_b,
         ~(a.is_void | a.is_crowd),
@@ -90,16 +172,16 @@ def reference_overlaps(opposite: AnnotatorPair, *, unlabelled_is_void: bool = Tr
     side_a = uncovered_runs(a.side, void)
     solid = b.runs_of(~b.is_void, np.arange(len(b)))
     every = find_overlaps(side_a, solid)
-    met = _overlapping_pairs(every)
+    overlaps = _overlapping_pairs(every)
     area_a, in_void = segment_areas(side_a, len(a)), covered_areas(solid, void, len(b))
     if unlabelled_is_void:
         in_void = _uncovered_areas(every, len(b))
     in_crowd = pixels_in_crowds(b, solid, a, side_a, _last_crowds(a))
     return InstanceOverlaps(
-        met.a,
-        met.b,
-        met.pixels,
-        area_a[met.a] + b.area[met.b] - met.pixels - in_void[met.b],
+        overlaps.a,
+        overlaps.b,
+        overlaps.pixels,
+        area_a[overlaps.a] + b.area[overlaps.b] - overlaps.pixels - in_void[overlaps.b],
         area_a,
         b.area,
         ~(a.is_void | a.is_crowd),
@@ -109,25 +191,25 @@ def reference_overlaps(opposite: AnnotatorPair, *, unlabelled_is_void: bool = Tr
     )
 
 
-def _uncovered_areas(met: Overlaps, n_b: int) -> Ints:
+def _uncovered_areas(overlaps: Overlaps, n_b: int) -> Ints:
     """(n_b,) pixels of B's segments that nothing of A covers."""
-    alone = met.a < 0
-    found = np.zeros(n_b, np.int64)
-    found[met.b[alone]] = met.pixels[alone]
-    return found
+    alone = overlaps.a < 0
+    areas = np.zeros(n_b, np.int64)
+    areas[overlaps.b[alone]] = overlaps.pixels[alone]
+    return areas
 
 
-def _last_crowds(drawn: AnnotatorSegments) -> Flags:
+def _last_crowds(segments: AnnotatorSegments) -> Flags:
     """(n,) the last crowd of each category in each case."""
-    last = np.zeros(len(drawn), bool)
-    crowds = np.flatnonzero(drawn.is_crowd)[::-1]
-    key = np.stack([drawn.case[crowds], drawn.category[crowds]])
+    last = np.zeros(len(segments), bool)
+    crowds = np.flatnonzero(segments.is_crowd)[::-1]
+    key = np.stack([segments.case[crowds], segments.category[crowds]])
     last[crowds[np.unique(key, axis=1, return_index=True)[1]]] = True
     return last
 
 
 def pixels_in_crowds(
-    drawn: AnnotatorSegments, side: SweepRuns, other: AnnotatorSegments, other_side: SweepRuns, chosen: Flags
+    segments: AnnotatorSegments, side: SweepRuns, other: AnnotatorSegments, other_side: SweepRuns, chosen: Flags
 ) -> Ints:
     """(n,) pixels of each segment in crowds of the same category of the other annotator: those `chosen`.
 
@@ -135,11 +217,11 @@ def pixels_in_crowds(
     """
     kept = chosen[other_side.owner]
     if not kept.any():
-        return np.zeros(len(drawn), np.int64)
+        return np.zeros(len(segments), np.int64)
     crowds = SweepRuns(other_side.start[kept], other_side.end[kept], other_side.owner[kept])
     room = 1 + int(max(side.end.max(initial=0), crowds.end.max()))
     joined = union_of_runs(category_lines(crowds, other.category, room))
-    return covered_areas(category_lines(side, drawn.category, room), joined, len(drawn))
+    return covered_areas(category_lines(side, segments.category, room), joined, len(segments))
 
 
 def category_lines(side: SweepRuns, category: Ints, room: int) -> SweepRuns:
@@ -147,9 +229,9 @@ def category_lines(side: SweepRuns, category: Ints, room: int) -> SweepRuns:
 
     `category` is that of the owners, `room` more than the end of the last run: so runs of different ones never touch.
     """
-    of = category[side.owner]
-    order = kernels.order_by(of.astype(np.int32), int(of.max(initial=0)) + 1)
-    by = of[order] * room
+    category_of = category[side.owner]
+    order = kernels.order_by(category_of.astype(np.int32), int(category_of.max(initial=0)) + 1)
+    by = category_of[order] * room
     return SweepRuns(side.start[order] + by, side.end[order] + by, side.owner[order])
 
 
@@ -159,10 +241,10 @@ def union_of_runs(side: SweepRuns) -> SweepRuns:
     return SweepRuns(start, start + length, np.zeros(len(start), np.int32))
 
 
-def _overlapping_pairs(met: Overlaps) -> Overlaps:
-    """The rows of `met` with a segment on either side."""
-    both = (met.a >= 0) & (met.b >= 0)
-    return Overlaps(met.a[both], met.b[both], met.pixels[both])
+def _overlapping_pairs(overlaps: Overlaps) -> Overlaps:
+    """The rows of `overlaps` with a segment on either side."""
+    both = (overlaps.a >= 0) & (overlaps.b >= 0)
+    return Overlaps(overlaps.a[both], overlaps.b[both], overlaps.pixels[both])
 
 
 def segment_areas(side: SweepRuns, n_owners: int) -> Ints:
@@ -185,13 +267,13 @@ def instance_tables(opposite: AnnotatorPair, *, threshold: float = 0.5) -> dict[
     A match has an IoU above `threshold`. Segments of one category are matched first, then what is left of different
     ones: annotators who see the same thing and call it differently.
     """
-    found = instance_overlaps(opposite)
-    matched = match_table(opposite, found, threshold=threshold)
-    return {"matches": matched, "groups": split_table(opposite, found, matched)}
+    overlaps = instance_overlaps(opposite)
+    matched = match_table(opposite, overlaps, threshold=threshold)
+    return {"matches": matched, "groups": split_table(opposite, overlaps, matched)}
 
 
 def match_table(
-    opposite: AnnotatorPair, found: InstanceOverlaps, *, threshold: float = 0.5, any_category: bool = False
+    opposite: AnnotatorPair, overlaps: InstanceOverlaps, *, threshold: float = 0.5, any_category: bool = False
 ) -> Columns:
     """Each segment that is not void in exactly one row: with the other's segment, or with -1 and NaN as `iou`.
 
@@ -199,40 +281,40 @@ def match_table(
     segments first.
     """
     a, b = opposite.a, opposite.b
-    near = np.flatnonzero((found.iou > threshold) & found.open_a[found.a] & found.open_b[found.b])
-    same = a.category[found.a[near]] == b.category[found.b[near]]
+    near = np.flatnonzero((overlaps.iou > threshold) & overlaps.open_a[overlaps.a] & overlaps.open_b[overlaps.b])
+    same = a.category[overlaps.a[near]] == b.category[overlaps.b[near]]
     taken = near if any_category else near[same]
-    taken = taken[match_optimal(found.a[taken], found.b[taken], found.iou[taken])]
+    taken = taken[match_optimal(overlaps.a[taken], overlaps.b[taken], overlaps.iou[taken])]
     if not any_category:
-        left_a, left_b = ~found.spared_a, ~found.spared_b
-        left_a[found.a[taken]] = left_b[found.b[taken]] = False
+        left_a, left_b = ~overlaps.spared_a, ~overlaps.spared_b
+        left_a[overlaps.a[taken]] = left_b[overlaps.b[taken]] = False
         other = near[~same]
-        other = other[left_a[found.a[other]] & left_b[found.b[other]]]
-        other = other[match_optimal(found.a[other], found.b[other], found.iou[other])]
+        other = other[left_a[overlaps.a[other]] & left_b[overlaps.b[other]]]
+        other = other[match_optimal(overlaps.a[other], overlaps.b[other], overlaps.iou[other])]
         taken = np.concatenate([taken, other])
-    return _match_columns(opposite, found, taken)
+    return _match_columns(opposite, overlaps, taken)
 
 
-def _match_columns(opposite: AnnotatorPair, found: InstanceOverlaps, taken: Ints) -> Columns:
+def _match_columns(opposite: AnnotatorPair, overlaps: InstanceOverlaps, taken: Ints) -> Columns:
     """The rows of matched pairs, `taken` of those found, and of all other segments."""
     a, b = opposite.a, opposite.b
     alone_a, alone_b = ~a.is_void, ~b.is_void
-    alone_a[found.a[taken]] = alone_b[found.b[taken]] = False
+    alone_a[overlaps.a[taken]] = alone_b[overlaps.b[taken]] = False
     only_a, only_b = np.flatnonzero(alone_a), np.flatnonzero(alone_b)
-    row_a = np.concatenate([found.a[taken], only_a, np.full(len(only_b), -1)]).astype(np.int64)
-    row_b = np.concatenate([found.b[taken], np.full(len(only_a), -1), only_b]).astype(np.int64)
+    row_a = np.concatenate([overlaps.a[taken], only_a, np.full(len(only_b), -1)]).astype(np.int64)
+    row_b = np.concatenate([overlaps.b[taken], np.full(len(only_a), -1), only_b]).astype(np.int64)
     n_alone = len(only_a) + len(only_b)
     columns: Columns = {
-        "pair": np.concatenate([a.case[found.a[taken]], a.case[only_a], b.case[only_b]]),
+        "pair": np.concatenate([a.case[overlaps.a[taken]], a.case[only_a], b.case[only_b]]),
         "a": row_a,
         "b": row_b,
         "category_a": _values_at(a.category, row_a, -1),
         "category_b": _values_at(b.category, row_b, -1),
-        "area_a": _values_at(found.area_a, row_a, 0),
-        "area_b": _values_at(found.area_b, row_b, 0),
-        "shared": np.concatenate([found.shared[taken], np.zeros(n_alone, np.int64)]),
-        "iou": np.concatenate([found.iou[taken], np.full(n_alone, np.nan)]),
-        "ignored": np.concatenate([np.zeros(len(taken), bool), found.spared_a[only_a], found.spared_b[only_b]]),
+        "area_a": _values_at(overlaps.area_a, row_a, 0),
+        "area_b": _values_at(overlaps.area_b, row_b, 0),
+        "shared": np.concatenate([overlaps.shared[taken], np.zeros(n_alone, np.int64)]),
+        "iou": np.concatenate([overlaps.iou[taken], np.full(n_alone, np.nan)]),
+        "ignored": np.concatenate([np.zeros(len(taken), bool), overlaps.spared_a[only_a], overlaps.spared_b[only_b]]),
     }
     order = np.lexsort((row_b, row_a, row_a < 0, columns["pair"]))
     return {name: column[order] for name, column in columns.items()}
@@ -243,7 +325,7 @@ def _values_at(values: Ints, row: Ints, none: int) -> Ints:
     return np.append(values, none)[row].astype(np.int64)
 
 
-def split_table(opposite: AnnotatorPair, found: InstanceOverlaps, matched: Columns) -> Columns:
+def split_table(opposite: AnnotatorPair, overlaps: InstanceOverlaps, matched: Columns) -> Columns:
     """The things of which the other annotator made several: a row for each of two or more that lie mostly inside.
 
     Mostly inside is by more than half of their area. Both are things of one category, and no crowds. What is
@@ -253,24 +335,28 @@ def split_table(opposite: AnnotatorPair, found: InstanceOverlaps, matched: Colum
     own_a, own_b = np.full(len(a), -1, np.int64), np.full(len(b), -1, np.int64)
     both = np.flatnonzero((matched["a"] >= 0) & (matched["b"] >= 0))
     own_a[matched["a"][both]], own_b[matched["b"][both]] = matched["b"][both], matched["a"][both]
-    alike = (a.category[found.a] == b.category[found.b]) & a.is_thing[found.a]
-    alike &= found.open_a[found.a] & found.open_b[found.b]
-    of_a = (own_a[found.a] == -1) | (own_a[found.a] == found.b)
-    of_b = (own_b[found.b] == -1) | (own_b[found.b] == found.a)
+    alike = (a.category[overlaps.a] == b.category[overlaps.b]) & a.is_thing[overlaps.a]
+    alike &= overlaps.open_a[overlaps.a] & overlaps.open_b[overlaps.b]
+    of_a = (own_a[overlaps.a] == -1) | (own_a[overlaps.a] == overlaps.b)
+    of_b = (own_b[overlaps.b] == -1) | (own_b[overlaps.b] == overlaps.a)
     sides = [
-        _segments_in_pieces(a, found.a, found.b, alike & (2 * found.shared > found.area_b[found.b]) & of_b, 0),
-        _segments_in_pieces(b, found.b, found.a, alike & (2 * found.shared > found.area_a[found.a]) & of_a, 1),
+        _segments_in_pieces(
+            a, overlaps.a, overlaps.b, alike & (2 * overlaps.shared > overlaps.area_b[overlaps.b]) & of_b, 0
+        ),
+        _segments_in_pieces(
+            b, overlaps.b, overlaps.a, alike & (2 * overlaps.shared > overlaps.area_a[overlaps.a]) & of_a, 1
+        ),
     ]
-    return {name: np.concatenate([each[name] for each in sides]) for name in sides[0]}
+    return {name: np.concatenate([side[name] for side in sides]) for name in sides[0]}
 
 
-def _segments_in_pieces(drawn: AnnotatorSegments, segment: Rows, piece: Rows, inside: Flags, side: int) -> Columns:
+def _segments_in_pieces(segments: AnnotatorSegments, segment: Rows, piece: Rows, inside: Flags, side: int) -> Columns:
     """The segments of one side with two pieces or more, of those pairs in which a piece is `inside`."""
-    n_pieces = np.bincount(segment[inside], minlength=len(drawn))
+    n_pieces = np.bincount(segment[inside], minlength=len(segments))
     rows = np.flatnonzero(inside & (n_pieces[segment] >= 2))
     rows = rows[np.lexsort((piece[rows], segment[rows]))]
     return {
-        "pair": drawn.case[segment[rows]],
+        "pair": segments.case[segment[rows]],
         "side": np.full(len(rows), side),
         "segment": segment[rows].astype(np.int64),
         "piece": piece[rows].astype(np.int64),
@@ -288,45 +374,45 @@ def cause_table(opposite: AnnotatorPair, matches: Columns) -> Columns:
     """
     room = 1 + int(max(side.end.max(initial=0) for side in opposite.clear))
     a, b = (
-        category_lines(side, drawn.category, room)
-        for side, drawn in zip(opposite.clear, (opposite.a, opposite.b), strict=True)
+        category_lines(side, segments.category, room)
+        for side, segments in zip(opposite.clear, (opposite.a, opposite.b), strict=True)
     )
     sides = []
-    for number, (drawn, mine, others, name) in enumerate(((opposite.a, a, b, "a"), (opposite.b, b, a, "b"))):
+    for number, (segments, mine, others, name) in enumerate(((opposite.a, a, b, "a"), (opposite.b, b, a, "b"))):
         alone = uncovered_runs(mine, union_of_runs(others))
-        found = _pixels_by_cause(opposite, drawn, alone, _cause_of_segments(drawn, matches, name), room)
-        some = np.flatnonzero(found.sum(axis=0))
+        pixels_of = _pixels_by_cause(opposite, segments, alone, _cause_of_segments(segments, matches, name), room)
+        some = np.flatnonzero(pixels_of.sum(axis=0))
         case, category = np.divmod(some, max(len(opposite.categories), 1))
-        pixels = dict(zip(CAUSES, found[:, some], strict=True))
+        pixels = dict(zip(CAUSES, pixels_of[:, some], strict=True))
         sides.append({"pair": case, "category": category, "side": np.full(len(some), number), **pixels})
-    order = np.lexsort([np.concatenate([each[name] for each in sides]) for name in ("side", "category", "pair")])
-    return {name: np.concatenate([each[name] for each in sides])[order] for name in sides[0]}
+    order = np.lexsort([np.concatenate([side[name] for side in sides]) for name in ("side", "category", "pair")])
+    return {name: np.concatenate([side[name] for side in sides])[order] for name in sides[0]}
 
 
-def _cause_of_segments(drawn: AnnotatorSegments, matches: Columns, name: str) -> Ints:
+def _cause_of_segments(segments: AnnotatorSegments, matches: Columns, name: str) -> Ints:
     """(n,) for each segment, the position in `CAUSES` of why pixels that only it has are not the other's too."""
     row = matches[name]
     own = row >= 0
     matched = (matches["a"] >= 0) & (matches["b"] >= 0)
     alike = matched & (matches["category_a"] == matches["category_b"])
-    cause = np.full(len(drawn), CAUSES.index("ignored"))
+    cause = np.full(len(segments), CAUSES.index("ignored"))
     cause[row[own]] = np.select([alike, matched, ~matches["ignored"].astype(bool)], [0, 1, 2], 3)[own]
     return cause
 
 
 def _pixels_by_cause(
-    opposite: AnnotatorPair, drawn: AnnotatorSegments, alone: SweepRuns, cause: Ints, room: int
+    opposite: AnnotatorPair, segments: AnnotatorSegments, alone: SweepRuns, cause: Ints, room: int
 ) -> Ints:
     """(4, n_cases * n_categories) pixels by cause; runs lie on the line of `category_lines`."""
-    of = cause[alone.owner]
+    cause_of = cause[alone.owner]
     n = opposite.n_cases * len(opposite.categories)
     if not kernels.cover(alone.start, alone.end)[2].any():  # no two segments of a category share any of them
-        cell = drawn.case[alone.owner] * len(opposite.categories) + drawn.category[alone.owner]
-        pixels = np.bincount(of * n + cell, weights=alone.end - alone.start, minlength=len(CAUSES) * n)
+        cell = segments.case[alone.owner] * len(opposite.categories) + segments.category[alone.owner]
+        pixels = np.bincount(cause_of * n + cell, weights=alone.end - alone.start, minlength=len(CAUSES) * n)
         return pixels.astype(np.int64).reshape(len(CAUSES), n)
     upto = np.zeros((len(CAUSES) + 1, n), np.int64)
     for k in range(len(CAUSES)):
-        kept = of <= k
+        kept = cause_of <= k
         start, length, _ = kernels.cover(alone.start[kept], alone.end[kept])
         category, place = np.divmod(start, room)
         cell = opposite.case_of_frame[opposite.line.frame_of(place)] * len(opposite.categories) + category

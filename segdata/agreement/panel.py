@@ -1,4 +1,4 @@
-"""Panel: the work of several annotators on the same images as one source, from one dataset or several."""
+"""Panel: the work of several annotators on the same images as one source with one taxonomy."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from segdata.agreement.joint_taxonomy import JointTaxonomy, join_taxonomies
 from segdata.core.batch import Batch, concatenate_batches, merge_images, replace_column
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, check_choice, count_noun
@@ -18,6 +18,117 @@ from segdata.core.finding import Defect
 from segdata.core.paths import PairBy, PairingKey, pairing_keys
 from segdata.core.profile import Profile, has_volumes
 from segdata.core.runs import Ints
+from segdata.core.taxonomy import Category, Taxonomy
+
+TAXONOMY_CODE = "SEG412"
+_LEFT_OUT = "left out of the comparison"
+
+
+@dataclass(frozen=True, slots=True)
+class JointTaxonomy:
+    """One taxonomy for several datasets."""
+
+    taxonomy: Taxonomy  # ids count from 1; what a person left out is void
+    codes: tuple[Mapping[int, int], ...]  # for each dataset its category ids -> ids of the taxonomy
+    asked: NDArray[np.bool_]  # (n_datasets, n_categories) whether the dataset's annotators were asked for the category
+    defects: tuple[Defect, ...]  # what the datasets' taxonomies do not have in common
+
+    def to_panel(self, dataset: int, ids: Ints) -> Ints:
+        """(n,) category ids of a dataset as ids of the taxonomy."""
+        own_ids, which = np.unique(ids, return_inverse=True)
+        codes = self.codes[dataset]
+        for id_ in own_ids.tolist():
+            if id_ not in codes:
+                raise SegdataError(f"segments have the category id {id_}, which no category of the data has")
+        return np.array([codes[id_] for id_ in own_ids.tolist()], np.int64)[which.reshape(-1)]
+
+
+def join_taxonomies(profiles: Sequence[Profile], renamed: Mapping[str, str | None]) -> JointTaxonomy:
+    """The categories of all profiles by name; aliases count, and so does an id whose name only one side knows.
+
+    `renamed`: old name -> the one that it is compared under; None: left out, which is to say void.
+    """
+    names: dict[str, Category] = {}
+    codes: list[dict[int, str]] = []
+    for profile in profiles:
+        mine: dict[int, str] = {}
+        for id_, category in _profile_categories(profile).items():
+            target = renamed.get(category.name, category.name)
+            name = _LEFT_OUT if target is None else _panel_name(target, category, names, profile)
+            kind = "void" if target is None else category.kind
+            names.setdefault(name, msgspec.structs.replace(category, name=name, kind=kind))
+            mine[id_] = name
+        codes.append(mine)
+    number = {name: k + 1 for k, name in enumerate(names)}
+    categories = tuple(msgspec.structs.replace(category, id=number[name]) for name, category in names.items())
+    groups = {name: parent for profile in reversed(profiles) for name, parent in profile.taxonomy.groups.items()}
+    asked = np.array(
+        [
+            [_is_task_category(profile, name, set(mine.values())) or names[name].kind == "void" for name in names]
+            for profile, mine in zip(profiles, codes, strict=True)
+        ],
+        bool,
+    ).reshape(len(profiles), len(names))
+    return JointTaxonomy(
+        Taxonomy(categories=categories, groups=groups),
+        tuple({id_: number[name] for id_, name in mine.items()} for mine in codes),
+        asked,
+        tuple(_differences(profiles, codes, names)),
+    )
+
+
+def _profile_categories(profile: Profile) -> dict[int, Category]:
+    """The first category of each id, and those that the source names and the taxonomy lacks."""
+    first = profile.taxonomy.by_id()
+    unknown = {id_: Category(id=id_, name=name) for id_, name in profile.unknown_names.items()}
+    return {category.id: first[category.id] for category in profile.taxonomy.categories} | unknown
+
+
+def _panel_name(target: str, category: Category, names: Mapping[str, Category], profile: Profile) -> str:
+    """The name that a category has in the panel so far; its own where it has none."""
+    if target in names:
+        return target
+    for name, other in names.items():
+        if target in other.aliases or name in category.aliases:
+            return name
+    own = {category.name for category in profile.taxonomy.categories}
+    same_id = [name for name, other in names.items() if other.id == category.id and name not in own]
+    return same_id[0] if same_id else target
+
+
+def _is_task_category(profile: Profile, name: str, mine: set[str]) -> bool:
+    """Whether a dataset's annotators were to draw a category. A taxonomy made up from the data says nothing."""
+    if name not in mine:
+        return not profile.taxonomy_declared
+    coverage = profile.coverage.value
+    return not isinstance(coverage, dict) or coverage.get(name) == "exhaustive"
+
+
+def _differences(
+    profiles: Sequence[Profile], codes: Sequence[Mapping[int, str]], names: Mapping[str, Category]
+) -> "list[Defect]":
+    """Categories that a dataset lacks, and those that it calls otherwise or takes for something else."""
+    defects = []
+    for profile, mine in zip(profiles, codes, strict=True):
+        missing = [name for name, category in names.items() if name not in mine.values() and category.kind != "void"]
+        if missing:
+            becomes = (
+                "its annotators were not asked for them, and what others drew there is left out"
+                if profile.taxonomy_declared
+                else "it is taken that its annotators saw none"
+            )
+            message = f"no category {_first_names(missing, 5)}: {becomes}"
+            defects.append(Defect(TAXONOMY_CODE, message, file=profile.files))
+        for id_, category in _profile_categories(profile).items():
+            name = mine[id_]
+            if name not in (category.name, _LEFT_OUT) and name not in category.aliases:
+                message = f"{category.name} (id {id_}) is compared as {name}"
+                defects.append(Defect(TAXONOMY_CODE, message, file=profile.files, category=name))
+            if name != _LEFT_OUT and names[name].kind != category.kind:
+                message = f"{category.name} is {category.kind} here and {names[name].kind} in another dataset"
+                defects.append(Defect(TAXONOMY_CODE, message, file=profile.files, category=name))
+    return defects
+
 
 UNPAIRED_CODE = "SEG410"
 ImageRows = dict[PairingKey, list[tuple[int, int]]]
@@ -26,18 +137,11 @@ _TRIED: tuple[PairBy, ...] = ("id", "stem", "name", "varying")
 
 @dataclass(frozen=True, slots=True)
 class PanelMember:
-    """One dataset of a panel.
+    """One dataset of a panel."""
 
-    Attributes
-    ----------
-    dataset : opened
-    name : the annotator of everything in it; None: as its annotations say, or else as it is called
-    depth : of how many parts of its path what it is called is made
-    """
-
-    dataset: OpenDataset
-    name: str | None = None
-    depth: int = 1
+    dataset: OpenDataset  # opened
+    name: str | None = None  # the annotator of everything in it; None: as its annotations say, or else as it is called
+    depth: int = 1  # of how many parts of its path what it is called is made
 
     @property
     def called(self) -> str:
@@ -50,13 +154,13 @@ class PanelMember:
 
     def own(self, defects: Sequence[Defect]) -> tuple[Defect, ...]:
         """The defects of its files, with whose work these are."""
-        return tuple(replace(each, annotator=each.annotator or self.name) for each in defects)
+        return tuple(replace(defect, annotator=defect.annotator or self.name) for defect in defects)
 
     def beside(self, others: "Sequence[PanelMember]") -> "PanelMember":
         """The same, called by as much of its path as tells it apart from others without a name, if anything does."""
-        others = [each for each in others if each.name is None and each._path != self._path]
+        others = [other for other in others if other.name is None and other._path != self._path]
         depths = range(1, len(self._path.parts) + 1)
-        apart = (k for k in depths if all(each._path.parts[-k:] != self._path.parts[-k:] for each in others))
+        apart = (k for k in depths if all(other._path.parts[-k:] != self._path.parts[-k:] for other in others))
         return self if self.name else replace(self, depth=next(apart, 1))
 
 
@@ -64,34 +168,32 @@ def match_images(members: Sequence[PanelMember], pair_by: str | None) -> tuple[P
     """Key -> (member, row of its source) of every image, in the order in which they occur."""
     tried: tuple[PairBy, ...] = _TRIED if pair_by is None else (pair_by,)  # type: ignore[assignment]  # checked
     for by in tried:
-        found: ImageRows = {}
+        images: ImageRows = {}
         for k, member in enumerate(members):
             rows = member.dataset.rows
             of_source = range(len(member.dataset)) if rows is None else rows.tolist()
-            for key, row in zip(_image_keys(member.dataset, by), of_source, strict=True):
-                found.setdefault(key, []).append((k, row))
-        if len(members) == 1 or any(len({k for k, _ in rows}) > 1 for rows in found.values()):
-            return by, found
-    said = ", ".join(f"{each.called} has {_first_names(each.dataset.image_ids)}" for each in members)
-    raise SegdataError(f"no image is in two datasets, by {' or '.join(tried)}: {said}; rename them, or try --pair")
-
-
-def _image_keys(dataset: OpenDataset, by: PairBy) -> list[PairingKey]:
-    return _content_keys(dataset) if by == "content" else pairing_keys(dataset.image_ids, by)
+            ids = member.dataset.image_ids
+            keys = _content_keys(member.dataset) if by == "content" else pairing_keys(ids, by)
+            for key, row in zip(keys, of_source, strict=True):
+                images.setdefault(key, []).append((k, row))
+        if len(members) == 1 or any(len({k for k, _ in rows}) > 1 for rows in images.values()):
+            return by, images
+    examples = ", ".join(f"{member.called} has {_first_names(member.dataset.image_ids)}" for member in members)
+    raise SegdataError(f"no image is in two datasets, by {' or '.join(tried)}: {examples}; rename them, or try --pair")
 
 
 def _content_keys(dataset: OpenDataset) -> list[PairingKey]:
     """(n,) hashes of the image files; an image without a file has its id."""
     order = {name: k for k, name in reversed(list(enumerate(dataset.image_ids)))}
-    found: list[PairingKey] = [(name, "id") for name in dataset.image_ids]
+    keys: list[PairingKey] = [(name, "id") for name in dataset.image_ids]
     for batch in dataset.batches():
-        for name, known, uri in zip(
-            *(batch.images[each].to_pylist() for each in ("image_id", "sha256", "uri")), strict=True
+        for name, digest_, uri in zip(
+            *(batch.images[column].to_pylist() for column in ("image_id", "sha256", "uri")), strict=True
         ):
-            digest = known or _file_hash(uri)
+            digest = digest_ or _file_hash(uri)
             if digest is not None:
-                found[order[name]] = (digest, "sha256")
-    return found
+                keys[order[name]] = (digest, "sha256")
+    return keys
 
 
 def _file_hash(uri: str | None) -> str | None:
@@ -101,12 +203,16 @@ def _file_hash(uri: str | None) -> str | None:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def unmatched_images(members: Sequence[PanelMember], found: ImageRows) -> list[Defect]:
+def _first_names(names: Sequence[str], n: int = 3) -> str:
+    return ", ".join(names[:n]) + (f" and {len(names) - n:,} more" if len(names) > n else "")
+
+
+def unmatched_images(members: Sequence[PanelMember], images: ImageRows) -> list[Defect]:
     """What could not be paired, one defect a dataset."""
     if len(members) == 1:
         return []
     alone: dict[int, list[str]] = {}
-    for rows in found.values():
+    for rows in images.values():
         if len({k for k, _ in rows}) == 1:
             k, row = rows[0]
             alone.setdefault(k, []).append(members[k].dataset.source.image_ids[row])
@@ -122,10 +228,6 @@ def unmatched_images(members: Sequence[PanelMember], found: ImageRows) -> list[D
     ]
 
 
-def _first_names(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
-
-
 Flags = NDArray[np.bool_]
 SIZES_CODE = "SEG411"
 
@@ -136,30 +238,26 @@ class Panel:
 
     Image rows of different datasets that stand for one picture are one image here; each annotation names its
     annotator. A second annotation of an image by one annotator is their second pass, ``anna (2)``.
-
-    Attributes
-    ----------
-    members : the datasets
-    taxonomies : what their categories are called here
-    by : what images were paired by
-    image, member, row : (m,) ascending by image: row `row` of the source of `member` is image `image` of the panel
-    image_ids : (n_images,) as the first member that has the image calls them
-    profile, defects : of the whole
-    case : (n_images,) the same number for the slices of one volume, ascending
-    aliases : what annotators are called instead of their names
     """
 
-    members: tuple[PanelMember, ...]
-    taxonomies: JointTaxonomy
-    by: PairBy
+    members: tuple[PanelMember, ...]  # the datasets
+    taxonomies: JointTaxonomy  # what their categories are called here
+    by: PairBy  # what images were paired by
+    # image, member, row: (m,) ascending by image: row `row` of the source of `member` is image `image` of the panel
     image: Ints
     member: Ints
     row: Ints
-    image_ids: Sequence[str]
+    image_ids: Sequence[str]  # (n_images,) as the first member that has the image calls them
+    # profile, defects: of the whole
     profile: Profile
     defects: Sequence[Defect]
-    case: Ints
-    aliases: Mapping[str, str] = field(default_factory=dict)
+    case: Ints  # (n_images,) the same number for the slices of one volume, ascending
+    aliases: Mapping[str, str] = field(default_factory=dict)  # what annotators are called instead of their names
+
+    @property
+    def volumes(self) -> frozenset[str]:
+        """The names of the sequences that are volumes."""
+        return frozenset(sequence.name for sequence in self.profile.sequences if sequence.kind == "volume")
 
     def chunks(self) -> list[Ints]:
         """Rows of images in portions; volumes stay whole."""
@@ -168,7 +266,7 @@ class Panel:
         starts = np.flatnonzero(np.diff(self.case, prepend=-1))
         cuts = np.unique(starts[np.searchsorted(starts, wanted, side="left").clip(max=len(starts) - 1)])
         rows = np.arange(len(self.case))
-        return [each for each in np.split(rows, cuts[cuts > 0]) if len(each)]
+        return [chunk for chunk in np.split(rows, cuts[cuts > 0]) if len(chunk)]
 
     def load(self, rows: Ints) -> Batch:
         """These images with everybody's annotations on them."""
@@ -185,11 +283,11 @@ class Panel:
                 batches.append(self._of_member(k, each.dataset.source.load(self.row[chosen])))
                 image.append(wanted[self.image[chosen]])
                 member.append(np.full(len(chosen), k))
-        at, of = np.concatenate(image), np.concatenate(member)
-        every, kept = _drop_other_sizes(concatenate_batches(batches), at)
-        batch, order = merge_images(every, at[kept])
+        image_of, member_of = np.concatenate(image), np.concatenate(member)
+        every, kept = _drop_other_sizes(concatenate_batches(batches), image_of)
+        batch, order = merge_images(every, image_of[kept])
         return _apply_aliases(_number_passes(batch), self.aliases), self.taxonomies.asked[
-            of[kept][every.annotation_image[order]]
+            member_of[kept][every.annotation_image[order]]
         ]
 
     def _of_member(self, k: int, batch: Batch) -> Batch:
@@ -198,19 +296,16 @@ class Panel:
         annotator = batch.annotations["annotator"]
         if member.name is not None:
             _check_single_annotations(batch, member)
-        whom = pa.array([member.name or each or member.called for each in annotator.to_pylist()], pa.string())
-        at = batch.annotations.schema.get_field_index("annotator")
-        annotations = batch.annotations.set_column(at, batch.annotations.schema.field(at), whom)
+        whom = pa.array([member.name or name or member.called for name in annotator.to_pylist()], pa.string())
+        column = batch.annotations.schema.get_field_index("annotator")
+        annotations = batch.annotations.set_column(column, batch.annotations.schema.field(column), whom)
         category = self.taxonomies.to_panel(k, batch.segments["category_id"].to_numpy())
         segments = replace_column(batch.segments, "category_id", category)
         return replace(batch, annotations=annotations, segments=segments, defects=member.own(batch.defects))
 
 
 def build_panel(
-    members: Sequence[PanelMember],
-    *,
-    pair_by: str | None = None,
-    renamed: Mapping[str, str | None] | None = None,
+    members: Sequence[PanelMember], *, pair_by: str | None = None, renamed: Mapping[str, str | None] | None = None
 ) -> Panel:
     """The members' images in common, and those that only some have.
 
@@ -228,19 +323,21 @@ def build_panel(
         check_choice("pair by", pair_by, get_args(PairBy))
     members = [member.beside(members) for member in members]
     taxonomies = join_taxonomies([member.dataset.profile for member in members], renamed or {})
-    by, found = match_images(members, pair_by)
-    order = {key: k for k, key in enumerate(found)}
-    links = [(order[key], k, row) for key, rows in found.items() for k, row in rows]
+    by, images = match_images(members, pair_by)
+    order = {key: k for k, key in enumerate(images)}
+    links = [(order[key], k, row) for key, rows in images.items() for k, row in rows]
     image, member, row = np.array(links, np.int64).reshape(-1, 3).T
-    ids = _image_ids(members, found)
-    case = _case_numbers(members, found)
+    ids = _image_ids(members, images)
+    case = _case_numbers(members, images)
     by_case = np.argsort(case, kind="stable")
     place = np.empty(len(by_case), np.int64)
     place[by_case] = np.arange(len(by_case))
     image = place[image]
     sorted_links = np.lexsort((row, member, image))
     first = members[0].dataset.profile
-    sequences = {each.name: each for member_ in reversed(members) for each in member_.dataset.profile.sequences}
+    sequences = {
+        sequence.name: sequence for member_ in reversed(members) for sequence in member_.dataset.profile.sequences
+    }
     profile = replace(
         first,
         name=", ".join(member_.called for member_ in members),
@@ -249,7 +346,9 @@ def build_panel(
         sequences=tuple(sequences.values()),
         metadata={},
     )
-    defects = [each for one in members for each in one.own(one.dataset.source.defects) if each.severity == "error"]
+    defects = [
+        defect for one in members for defect in one.own(one.dataset.source.defects) if defect.severity == "error"
+    ]
     return Panel(
         members=tuple(members),
         taxonomies=taxonomies,
@@ -259,7 +358,7 @@ def build_panel(
         row=row[sorted_links],
         image_ids=[ids[k] for k in by_case.tolist()],
         profile=profile,
-        defects=[*defects, *taxonomies.defects, *unmatched_images(members, found)],
+        defects=[*defects, *taxonomies.defects, *unmatched_images(members, images)],
         case=case[by_case],
     )
 
@@ -267,20 +366,20 @@ def build_panel(
 _NONE = np.empty(0, np.int64)
 
 
-def _image_ids(members: Sequence[PanelMember], found: ImageRows) -> list[str]:
-    return [members[rows[0][0]].dataset.source.image_ids[rows[0][1]] for rows in found.values()]
+def _image_ids(members: Sequence[PanelMember], images: ImageRows) -> list[str]:
+    return [members[rows[0][0]].dataset.source.image_ids[rows[0][1]] for rows in images.values()]
 
 
-def _case_numbers(members: Sequence[PanelMember], found: ImageRows) -> Ints:
+def _case_numbers(members: Sequence[PanelMember], matched: ImageRows) -> Ints:
     """(n_images,) a number for each volume and each other image."""
     if not has_volumes(members[0].dataset.profile):
-        return np.arange(len(found))
-    volumes = {each.name for each in members[0].dataset.profile.sequences if each.kind == "volume"}
+        return np.arange(len(matched))
+    volumes = {sequence.name for sequence in members[0].dataset.profile.sequences if sequence.kind == "volume"}
     images = members[0].dataset.images
     sequence = dict(zip(images["image_id"], images["sequence"], strict=True))
     numbers: dict[tuple[str, bool], int] = {}
     case = []
-    for name in _image_ids(members, found):
+    for name in _image_ids(members, matched):
         volume = sequence.get(name)
         case.append(numbers.setdefault((volume, True) if volume in volumes else (name, False), len(numbers)))
     return np.array(case, np.int64)
@@ -290,9 +389,9 @@ def _check_single_annotations(batch: Batch, member: PanelMember) -> None:
     """Raise SegdataError where an image has two annotations that would get one name."""
     image = batch.annotation_image
     if len(np.unique(image)) < len(image):
-        known = sorted({str(each) for each in batch.annotations["annotator"].to_pylist()})
+        names = sorted({str(name) for name in batch.annotations["annotator"].to_pylist()})
         raise SegdataError(
-            f"{member.dataset.profile.files}: it holds the work of {', '.join(known)}, which cannot all be called "
+            f"{member.dataset.profile.files}: it holds the work of {', '.join(names)}, which cannot all be called "
             f"{member.name}; leave out '{member.name}='"
         )
 
@@ -336,11 +435,15 @@ def _number_passes(batch: Batch) -> Batch:
     """The batch with every further annotation of an image by one annotator under a name of its own."""
     names = batch.annotations["annotator"].to_pylist()
     seen: dict[tuple[int, str], int] = {}
-    told = []
+    numbered = []
     for image, name in zip(batch.annotation_image.tolist(), names, strict=True):
         seen[image, name] = seen.get((image, name), 0) + 1
-        told.append(name if seen[image, name] == 1 else f"{name} ({seen[image, name]})")
-    return batch if told == names else replace(batch, annotations=replace_column(batch.annotations, "annotator", told))
+        numbered.append(name if seen[image, name] == 1 else f"{name} ({seen[image, name]})")
+    return (
+        batch
+        if numbered == names
+        else replace(batch, annotations=replace_column(batch.annotations, "annotator", numbered))
+    )
 
 
 def _apply_aliases(batch: Batch, aliases: Mapping[str, str]) -> Batch:

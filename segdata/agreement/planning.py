@@ -3,10 +3,13 @@
 import math
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from segdata.agreement.estimates import DEFAULT_RESAMPLING, PairAmounts, PooledPairs, Resampling, between_persons
-from segdata.agreement.results import SampleSize
+from segdata.agreement.scores import Number
+
+# gone
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.errors import SegdataError
 from segdata.core.resampling import Floats, Statistic, interval_ends, least_clusters, resampled_values
@@ -17,23 +20,35 @@ _ROUNDS = 8
 _MOST = 1_000_000  # clusters; beyond that nobody plans
 
 
-@dataclass(frozen=True, slots=True)
-class ClustersNeeded:
-    """What an interval of a value takes.
+class SampleSize(msgspec.Struct, frozen=True):
+    """How much two annotators must label for an interval of plus and minus `half_width`.
 
-    Attributes
-    ----------
-    sd : how much the value varies by cluster: its standard error times the root of the number of clusters
-    half_width : half of the interval that there is now; NaN where there is none
-    clusters : how many clusters are needed; None where nothing can be said: the value is undefined, or more than a
-        million would be
-    reached : half of the interval that so many clusters have, in the mean of resamples of that size
+    `now`: half the present interval; `reached`: half the interval of simulated campaigns with so many `clusters`.
+    `category` null: over all. Other nulls: nothing can be said; of `instances`, they do not matter. `design_effect`:
+    how many times as many images it takes because images of a sequence, patient or scene are alike.
     """
 
-    sd: float
+    score: str
+    category: str | None
     half_width: float
+    now: Number
     clusters: int | None
-    reached: float
+    images: int | None
+    instances: int | None
+    reached: Number
+    design_effect: Number
+
+
+@dataclass(frozen=True, slots=True)
+class ClustersNeeded:
+    """What an interval of a value takes."""
+
+    sd: float  # how much the value varies by cluster: its standard error times the root of the number of clusters
+    half_width: float  # half of the interval that there is now; NaN where there is none
+    # how many clusters are needed; None where nothing can be said: the value is undefined, or more than a million would
+    # be
+    clusters: int | None
+    reached: float  # half of the interval that so many clusters have, in the mean of resamples of that size
 
 
 def estimate_clusters(
@@ -62,9 +77,9 @@ def estimate_clusters(
     rng = np.random.default_rng(seed)
     draws = resampled_values(statistic, n, rng, n_draws=CHECKS, width=width)
     low, high = interval_ends(draws, n, confidence)
-    known = np.isfinite(draws).any(axis=0)
+    defined = np.isfinite(draws).any(axis=0)
     spread = np.full(draws.shape[1], np.nan)
-    spread[known] = np.nanstd(draws[:, known], axis=0) * math.sqrt(n * n / (n - 1))
+    spread[defined] = np.nanstd(draws[:, defined], axis=0) * math.sqrt(n * n / (n - 1))
     least = least_clusters(confidence)
     sizes = _normal_sizes(spread, half_width, confidence, least)
     now = (high - low) / 2 if n >= least else np.full(low.shape, np.nan)
@@ -75,31 +90,6 @@ def estimate_clusters(
             spread.tolist(), now.tolist(), sizes.tolist(), reached.tolist(), strict=True
         )
     )
-
-
-def clusters_needed(sd: float, half_width: float, confidence: float = 0.95, population: int | None = None) -> int:
-    """(z SD / h)^2: how many clusters a mean needs whose values have this standard deviation; fewer of a finite whole.
-
-    >>> clusters_needed(0.10, 0.02), clusters_needed(0.10, 0.02, population=200)
-    (97, 66)
-    """
-    if not half_width > 0:
-        raise ValueError(f"an interval of plus and minus {half_width}: it must be above 0")
-    size = int(_normal_sizes(np.array([sd]), half_width, confidence)[0])
-    return _finite_population(size, population) or size
-
-
-def design_effect(sizes: Ints, correlation: float) -> float:
-    """By how much more items a sample of clusters needs than one of single items, for the same interval.
-
-    1 + (m - 1) * correlation, where m is the mean size of an item's cluster; `correlation` is that of two items of a
-    cluster, see `segdata.core.resampling.intraclass_correlation`.
-    Source: Kish (1965), Survey Sampling, section 5.4; unequal sizes: Kish (1987), Statistical Design for Research.
-
-    >>> design_effect(np.array([10, 10]), 0.5), design_effect(np.array([1, 1, 1]), 0.9)
-    (5.5, 1.0)
-    """
-    return 1 + (float((sizes**2).sum()) / float(sizes.sum()) - 1) * correlation
 
 
 def _normal_sizes(spread: Floats, half_width: float, confidence: float, least: int = 2) -> Ints:
@@ -149,7 +139,7 @@ LEAST_INSTANCES = 30  # of a category, below which its spread is not known well 
 
 
 def plan_sample_sizes(
-    opposed: AnnotatorPairs,
+    comparison: AnnotatorPairs,
     half_width: float = HALF_WIDTH,
     how: Resampling = DEFAULT_RESAMPLING,
     *,
@@ -162,20 +152,20 @@ def plan_sample_sizes(
     """
     if not 0 < half_width < 1:
         raise SegdataError(f"a half width of {half_width:g}: it must lie between 0 and 1")
-    amounts = PairAmounts.of(opposed)
+    amounts = PairAmounts.of(comparison)
     rows = between_persons(amounts)
     if len(rows) == 0:
         return ()
     case = np.unique(amounts.case[rows], return_inverse=True)[1].reshape(-1)
     clusters = PooledPairs.of(amounts, rows)
-    images = float(opposed.cases["frames"][np.unique(amounts.case[rows])].sum()) / clusters.n
+    images = float(comparison.cases["frames"][np.unique(amounts.case[rows])].sum()) / clusters.n
     of_all = None if population is None else max(clusters.n, round(population / images))
     alone = PooledPairs.by(amounts, rows, case)
 
     def planned(names: tuple[str, ...], by_category: bool) -> list[tuple[ClustersNeeded, float]]:
         by_cluster, by_case = (
-            flatten_statistic(each.category_statistic(names) if by_category else each.statistic(names))
-            for each in (clusters, alone)
+            flatten_statistic(units.category_statistic(names) if by_category else units.statistic(names))
+            for units in (clusters, alone)
         )
         width = clusters.width(names)
         found = estimate_clusters(
@@ -185,18 +175,18 @@ def plan_sample_sizes(
         return list(zip(found, effect.tolist(), strict=True))
 
     overall = [
-        _sample_size(name, None, half_width, each, effect, images, None)
-        for name, (each, effect) in zip(PLANNED_OVERALL, planned(PLANNED_OVERALL, False), strict=True)
+        _sample_size(name, None, half_width, needed, effect, images, None)
+        for name, (needed, effect) in zip(PLANNED_OVERALL, planned(PLANNED_OVERALL, False), strict=True)
     ]
     sums = clusters.together.amounts
     segments = np.asarray((2 * sums["tp"] + sums["fp"] + sums["fn"]).sum(axis=0)).reshape(-1) / 2
     pairs = np.asarray(sums["images"].sum()) / len(np.unique(amounts.case[rows]))
     per_cluster = (segments / pairs / clusters.n).tolist()
     found = planned(PLANNED_BY_CATEGORY, True)
-    n_categories = len(opposed.categories)
+    n_categories = len(comparison.categories)
     single = [
         _sample_size(name, each.name, half_width, *found[k * n_categories + category], images, per_cluster[category])
-        for category, each in enumerate(opposed.categories)
+        for category, each in enumerate(comparison.categories)
         for k, name in enumerate(PLANNED_BY_CATEGORY)
         if each.kind != "void" and segments[category] > 0
     ]
@@ -217,24 +207,24 @@ def _sample_size(
     score: str,
     category: str | None,
     half_width: float,
-    found: ClustersNeeded,
+    needed: ClustersNeeded,
     effect: float,
     images: float,
     instances: float | None,
 ) -> SampleSize:
     """A plan in images and segments, of which each cluster has so many."""
-    clusters = found.clusters
+    clusters = needed.clusters
     if clusters is not None and instances is not None:
         clusters = max(clusters, math.ceil(LEAST_INSTANCES / instances))
     return SampleSize(
         score,
         category,
         half_width,
-        found.half_width,
+        needed.half_width,
         clusters,
         None if clusters is None else math.ceil(clusters * images - 1e-9),
         None if clusters is None or instances is None else math.ceil(clusters * instances - 1e-9),
-        found.reached,
+        needed.reached,
         effect,
     )
 
@@ -244,20 +234,20 @@ def _design_effects(by_cluster: Statistic, n: int, by_case: Statistic, n_cases: 
     if n == n_cases:
         return np.ones(by_cluster(np.ones((1, n))).shape[1])
     several = [
-        resampled_values(each, size, np.random.default_rng(seed), n_draws=CHECKS, width=width)
-        for each, size in ((by_cluster, n), (by_case, n_cases))
+        resampled_values(draws, size, np.random.default_rng(seed), n_draws=CHECKS, width=width)
+        for draws, size in ((by_cluster, n), (by_case, n_cases))
     ]
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = [
-            np.where(np.isfinite(each).sum(axis=0) > 1, _variance(each), np.nan) * size / (size - 1)
-            for each, size in zip(several, (n, n_cases), strict=True)
+            np.where(np.isfinite(draws).sum(axis=0) > 1, _variance(draws), np.nan) * size / (size - 1)
+            for draws, size in zip(several, (n, n_cases), strict=True)
         ]
         return np.asarray(spread[0] / spread[1])
 
 
 def _variance(draws: Floats) -> Floats:
     """(k,) of draws (B, k), NaN left out."""
-    known = np.isfinite(draws)
-    n = np.maximum(known.sum(axis=0), 1)
-    mean = np.where(known, draws, 0).sum(axis=0) / n
-    return np.asarray((np.where(known, draws - mean, 0) ** 2).sum(axis=0) / n)
+    defined = np.isfinite(draws)
+    n = np.maximum(defined.sum(axis=0), 1)
+    mean = np.where(defined, draws, 0).sum(axis=0) / n
+    return np.asarray((np.where(defined, draws - mean, 0) ** 2).sum(axis=0) / n)

@@ -63,15 +63,16 @@ class AgreementMetric:
 
         Raises ValueError where the function returns another shape.
         """
-        given = {name: amounts[name] for name in self.takes}
-        values = np.asarray(self.function(**given), np.float64)
-        wanted = np.broadcast_shapes(*(each.shape for each in given.values()))
-        if values.shape != wanted:
-            raise ValueError(f"metric {self.name}: it returned {values.shape}, values of {wanted} are needed")
+        arguments = {name: amounts[name] for name in self.takes}
+        values = np.asarray(self.function(**arguments), np.float64)
+        expected = np.broadcast_shapes(*(amount.shape for amount in arguments.values()))
+        if values.shape != expected:
+            raise ValueError(f"metric {self.name}: it returned {values.shape}, values of {expected} are needed")
         return values
 
 
 _REGISTRY: dict[str, AgreementMetric] = {}
+_OWN_METRICS = "segdata.agreement.metrics."  # register here too, and have fields of their own in reports
 
 
 def metric(
@@ -81,16 +82,16 @@ def metric(
 
     Raises ValueError for a name that is no identifier or is taken by another function, and for unknown amounts.
     """
-    unknown = [each for each in takes if each not in AMOUNTS]
+    unknown = [amount for amount in takes if amount not in AMOUNTS]
     if unknown or not takes:
         raise ValueError(f"metric {name}: takes {', '.join(takes) or 'nothing'}; there are: {', '.join(AMOUNTS)}")
     if not name.isidentifier():
         raise ValueError(f"metric {name!r}: the name must be an identifier, as it is a key of the JSON report")
 
     def register(function: Callable[..., Floats]) -> Callable[..., Floats]:
-        known = _REGISTRY.get(name)
-        if known is not None and known.function.__module__ != function.__module__:
-            raise ValueError(f"metric {name}: {known.function.__module__} registers this name already")
+        namesake = _REGISTRY.get(name)
+        if namesake is not None and namesake.function.__module__ != function.__module__:
+            raise ValueError(f"metric {name}: {namesake.function.__module__} registers this name already")
         _REGISTRY[name] = AgreementMetric(name, tuple(takes), higher_is_better, source, function)
         return function
 
@@ -98,15 +99,17 @@ def metric(
 
 
 def installed_metrics() -> dict[str, AgreementMetric]:
-    """Every installed metric by name: those that the modules behind the entry points `segdata.metrics` register."""
+    """The metrics of third parties by name: those that the modules behind entry points `segdata.metrics` register."""
     for point in entry_points(group="segdata.metrics"):
         try:
             point.load()
         except (ImportError, AttributeError, ValueError) as error:
             raise SegdataError(f"metrics {point.name} ({point.value}) cannot be loaded: {error}") from error
-    return dict(sorted(_REGISTRY.items()))
+    return {
+        name: one for name, one in sorted(_REGISTRY.items()) if not one.function.__module__.startswith(_OWN_METRICS)
+    }
 
 
 def find_metric(name: str) -> AgreementMetric:
-    """The metric of this name, installed or registered; raises KeyError where there is none."""
+    """The metric of this name, our own or installed; raises KeyError where there is none."""
     return _REGISTRY[name] if name in _REGISTRY else installed_metrics()[name]

@@ -3,12 +3,14 @@
 from dataclasses import replace
 from typing import Literal
 
+import msgspec
 import numpy as np
 
 from segdata.agreement.annotator_bias import counts_once
 from segdata.agreement.estimates import PairAmounts, Resampling, pair_scores
-from segdata.agreement.results import ProposedTolerance
-from segdata.agreement.scores import values_by_category, weighted_mean
+
+# gone
+from segdata.agreement.scores import Count, table_of_lines, values_by_category, weighted_mean
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.resampling import Floats
 from segdata.core.runs import Ints
@@ -29,7 +31,23 @@ _COLUMNS = {
 }
 
 
-def repeat_agreement(opposed: AnnotatorPairs, how: Resampling) -> Table:
+class ProposedTolerance(msgspec.Struct, frozen=True):
+    """The tolerance of boundaries that annotators need against themselves, from images that they annotated twice.
+
+    `value`: the median over all `boundaries` of the 95th percentile of the distances between both drawings, in mm where
+    the spacing is known, else in px. A boundary belongs to a segment, or to a category in an image where segments are
+    not counted. `images`: how many the `annotators` annotated twice; each slice of a volume counts, and an image counts
+    once for each annotator.
+    """
+
+    unit: Literal["px", "mm"]
+    value: float
+    annotators: tuple[str, ...]
+    images: Count
+    boundaries: Count
+
+
+def repeat_agreement(comparison: AnnotatorPairs, how: Resampling) -> Table:
     """The Dice of each annotator with themselves on images that they annotated twice.
 
     Columns: annotator (position of the first pass), value, low, high, others (the Dice of different annotators on the
@@ -37,8 +55,8 @@ def repeat_agreement(opposed: AnnotatorPairs, how: Resampling) -> Table:
     themselves, on average over the categories that both have), behind_low (what it is more than, so sure that of panels
     in which all are as steady as each other at most `FAMILY_ERROR_RATE` have one of whom this is above 0), clusters.
     """
-    amounts = PairAmounts.of(opposed)
-    person = np.array(opposed.persons, np.int64)
+    amounts = PairAmounts.of(comparison)
+    person = np.array(comparison.persons, np.int64)
     own = person[amounts.a] == person[amounts.b]
     twice = np.unique(person[amounts.a[own]]).tolist()
     strict = replace(how, confidence=1 - FAMILY_ERROR_RATE / max(len(twice), 1))
@@ -51,10 +69,7 @@ def repeat_agreement(opposed: AnnotatorPairs, how: Resampling) -> Table:
         others, behind, low = _gap_to_others(amounts, rows, between, strict)
         clusters = amounts.units(rows)[1]
         lines.append((int(amounts.a[rows].min()), value.value, value.low, value.high, others, behind, low, clusters))
-    columns = list(zip(*lines, strict=True)) if lines else [()] * len(_COLUMNS)
-    return Table(
-        {name: np.array(column, type_) for (name, type_), column in zip(_COLUMNS.items(), columns, strict=True)}
-    )
+    return table_of_lines(_COLUMNS, lines)
 
 
 def _gap_to_others(amounts: PairAmounts, own: Ints, between: Ints, how: Resampling) -> tuple[float, float, float]:
@@ -67,19 +82,19 @@ def _gap_to_others(amounts: PairAmounts, own: Ints, between: Ints, how: Resampli
     names, unit = np.unique(amounts.cluster[np.append(own, between)], return_inverse=True)
     sums = []
     for rows, number in ((own, unit[: len(own)]), (between, unit[len(own) :])):
-        of = np.full(amounts.sums.n, -1, np.int64)
-        of[rows] = number
-        sums.append(amounts.sums.grouped(of, len(names)))
+        number_of = np.full(amounts.sums.n, -1, np.int64)
+        number_of[rows] = number
+        sums.append(amounts.sums.grouped(number_of, len(names)))
 
     def statistic(weights: Floats) -> Floats:
-        mine, theirs = (values_by_category("dice", amounts.weighed(each, weights)) for each in sums)
+        mine, theirs = (values_by_category("dice", amounts.weighed(side, weights)) for side in sums)
         return np.stack([weighted_mean(theirs), weighted_mean(theirs - mine)], axis=1)
 
-    found = how.interval(statistic, len(names), 2 * sums[0].width)
-    return float(found.value[0]), float(found.value[1]), float(found.low[1])
+    interval = how.interval(statistic, len(names), 2 * sums[0].width)
+    return float(interval.value[0]), float(interval.value[1]), float(interval.low[1])
 
 
-def proposed_tolerance(opposed: AnnotatorPairs) -> tuple[ProposedTolerance, ...]:
+def proposed_tolerance(comparison: AnnotatorPairs) -> tuple[ProposedTolerance, ...]:
     """The tolerance of boundaries that annotators need against themselves, in px and in mm; nothing without repeats.
 
     The median over boundaries that somebody drew twice of the 95th percentile of the distances between both drawings:
@@ -88,21 +103,21 @@ def proposed_tolerance(opposed: AnnotatorPairs) -> tuple[ProposedTolerance, ...]
     Source: Nikolov and others (2021), Journal of Medical Internet Research 23(7), e26151, who take the tolerance of the
     surface Dice from the variation between experts.
     """
-    person = np.array(opposed.persons, np.int64)
-    pairs, surfaces = opposed.pairs, opposed.surfaces
+    person = np.array(comparison.persons, np.int64)
+    pairs, surfaces = comparison.pairs, comparison.surfaces
     if not len(surfaces):
         return ()
     pair, far = surfaces["pair"], surfaces["hd95"]
     own = (person[pairs["a"]] == person[pairs["b"]])[pair]
-    rows = np.flatnonzero(own & counts_once(opposed) & np.isfinite(far))
-    is_mm = np.isfinite(opposed.cases["spacing_x"])[pairs["case"][pair[rows]]]
-    found = []
+    rows = np.flatnonzero(own & counts_once(comparison) & np.isfinite(far))
+    is_mm = np.isfinite(comparison.cases["spacing_x"])[pairs["case"][pair[rows]]]
+    result = []
     of_units: tuple[tuple[Literal["px", "mm"], Ints], ...] = (("px", rows[~is_mm]), ("mm", rows[is_mm]))
     for unit, some in of_units:
         if len(some):
-            of = np.unique(pair[some])
-            whose = np.unique(person[pairs["a"][of]], return_index=True)[1]
-            names = tuple(opposed.annotators[k] for k in np.sort(pairs["a"][of][whose]).tolist())
-            frames = int(opposed.cases["frames"][pairs["case"][of]].sum())
-            found.append(ProposedTolerance(unit, float(np.median(far[some])), names, frames, len(some)))
-    return tuple(found)
+            pairs_of = np.unique(pair[some])
+            whose = np.unique(person[pairs["a"][pairs_of]], return_index=True)[1]
+            names = tuple(comparison.annotators[k] for k in np.sort(pairs["a"][pairs_of][whose]).tolist())
+            frames = int(comparison.cases["frames"][pairs["case"][pairs_of]].sum())
+            result.append(ProposedTolerance(unit, float(np.median(far[some])), names, frames, len(some)))
+    return tuple(result)

@@ -6,13 +6,12 @@ import msgspec
 import numpy as np
 
 from segdata.agreement.estimates import DEFAULT_RESAMPLING, Resampling
-from segdata.agreement.rates import highest_unseen_rate
-from segdata.agreement.results import Count, Score, Share
-from segdata.agreement.scores import Flags, column_of
+from segdata.agreement.inference import widen_certain
+from segdata.agreement.scores import Count, Flags, Score, Share, column_of
 from segdata.agreement.surface_distances import Tolerance
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.resampling import Floats
-from segdata.core.runs import Ints
+from segdata.core.runs import Ints, unique_inverse
 
 CORRECTED = " (corrected)"  # behind the name of who drew what was corrected
 _AMOUNTS = ("before", "deleted", "recategorised", "moved", "added", "changed", "any", "touched", "annotated")
@@ -59,11 +58,11 @@ class ReworkSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     def of(self, annotator: str | None, category: str | None = None) -> ReworkCounts | None:
         """One row; None: there is none."""
-        return next((each for each in self.rows if (each.annotator, each.category) == (annotator, category)), None)
+        return next((row for row in self.rows if (row.annotator, row.category) == (annotator, category)), None)
 
 
 def measure_rework(
-    opposed: AnnotatorPairs, n_before: int, how: Resampling = DEFAULT_RESAMPLING, tolerance: Tolerance | None = None
+    comparison: AnnotatorPairs, n_before: int, how: Resampling = DEFAULT_RESAMPLING, tolerance: Tolerance | None = None
 ) -> ReworkSummary:
     """What a review changed.
 
@@ -73,14 +72,16 @@ def measure_rework(
     nothing at all was found, or everything, the share of clusters that can have been missed so (the rule of three).
     `tolerance`: with which the panel was compared; None: the default.
     """
-    pairs, turned = counterparts(opposed)
-    amounts = _sum_changes(opposed, pairs, turned)
-    who = np.where(turned, column_of(opposed.pairs, "b")[pairs], column_of(opposed.pairs, "a")[pairs])
-    names, cluster = np.unique(column_of(opposed.cases, "cluster")[_case_rows(opposed, pairs)], return_inverse=True)
-    cluster = cluster.reshape(-1)
-    rows = list(_rework_rows(opposed, amounts, cluster, None, how))
-    for each in np.unique(who).tolist():
-        rows += _rework_rows(opposed, amounts[who == each], cluster[who == each], opposed.annotators[each], how)
+    pairs, turned = counterparts(comparison)
+    amounts = _sum_changes(comparison, pairs, turned)
+    who = np.where(turned, column_of(comparison.pairs, "b")[pairs], column_of(comparison.pairs, "a")[pairs])
+    case = column_of(comparison.pairs, "case")[pairs]
+    names, cluster = unique_inverse(column_of(comparison.cases, "cluster")[case])
+    rows = list(_rework_rows(comparison, amounts, cluster, None, how))
+    for annotator in np.unique(who).tolist():
+        rows += _rework_rows(
+            comparison, amounts[who == annotator], cluster[who == annotator], comparison.annotators[annotator], how
+        )
     return ReworkSummary(
         images=len(pairs),
         clusters=len(names),
@@ -91,12 +92,12 @@ def measure_rework(
     )
 
 
-def counterparts(opposed: AnnotatorPairs) -> tuple[Ints, Flags]:
+def counterparts(comparison: AnnotatorPairs) -> tuple[Ints, Flags]:
     """Rows (n,) of the pairs of annotations before and after, and (n,) whether it is B that is the one before."""
-    after = np.array([name.endswith(CORRECTED) for name in opposed.annotators], bool)
-    number = {name: k for k, name in enumerate(opposed.annotators)}
-    own = np.array([number.get(f"{name}{CORRECTED}", -1) for name in opposed.annotators], np.int64)
-    a, b, case = (column_of(opposed.pairs, name) for name in ("a", "b", "case"))
+    after = np.array([name.endswith(CORRECTED) for name in comparison.annotators], bool)
+    number = {name: k for k, name in enumerate(comparison.annotators)}
+    own = np.array([number.get(f"{name}{CORRECTED}", -1) for name in comparison.annotators], np.int64)
+    a, b, case = (column_of(comparison.pairs, name) for name in ("a", "b", "case"))
     rows = np.flatnonzero(after[a] != after[b])
     swapped = after[a[rows]]
     first, second = np.where(swapped, b[rows], a[rows]), np.where(swapped, a[rows], b[rows])
@@ -109,83 +110,73 @@ def counterparts(opposed: AnnotatorPairs) -> tuple[Ints, Flags]:
     return rows[kept], swapped[kept]
 
 
-def reworked_annotations(opposed: AnnotatorPairs) -> tuple[Ints, Flags]:
-    """Rows (n,) of the annotations before a review, and (n,) whether anything was corrected in them."""
-    pairs, turned = counterparts(opposed)
-    sides = [column_of(opposed.pairs, f"annotation_{side}")[pairs] for side in "ab"]
-    return np.where(turned, sides[1], sides[0]), _sum_changes(opposed, pairs, turned)[
-        :, -1, _AMOUNTS.index("touched")
-    ] > 0
-
-
-def _case_rows(opposed: AnnotatorPairs, pairs: Ints) -> Ints:
-    return np.asarray(column_of(opposed.pairs, "case")[pairs], np.int64)
-
-
-def _sum_changes(opposed: AnnotatorPairs, pairs: Ints, swapped: Flags) -> Floats:
+def _sum_changes(comparison: AnnotatorPairs, pairs: Ints, swapped: Flags) -> Floats:
     """(n, n_categories + 1, 9) of `_AMOUNTS` for pairs of annotations (n,); all categories together come last."""
-    wide = len(opposed.categories)
-    found = np.zeros((len(pairs), wide + 1, len(_AMOUNTS)))
-    at = np.full(len(opposed.pairs), -1, np.int64)
-    at[pairs] = np.arange(len(pairs))
-    turned = np.zeros(len(opposed.pairs), bool)
+    wide = len(comparison.categories)
+    sums = np.zeros((len(pairs), wide + 1, len(_AMOUNTS)))
+    place = np.full(len(comparison.pairs), -1, np.int64)
+    place[pairs] = np.arange(len(pairs))
+    turned = np.zeros(len(comparison.pairs), bool)
     turned[pairs] = swapped
-    matches = opposed.matches
+    matches = comparison.matches
     pair = column_of(matches, "pair")
-    of = [column_of(matches, f"category_{side}") for side in "ab"]
-    old, new = np.where(turned[pair], of[1], of[0]), np.where(turned[pair], of[0], of[1])
-    counted = (at[pair] >= 0) & ~column_of(matches, "ignored").astype(bool)
+    categories = [column_of(matches, f"category_{side}") for side in "ab"]
+    old, new = (
+        np.where(turned[pair], categories[1], categories[0]),
+        np.where(turned[pair], categories[0], categories[1]),
+    )
+    counted = (place[pair] >= 0) & ~column_of(matches, "ignored").astype(bool)
     matched = counted & (old >= 0) & (new >= 0)
     events = {
         "before": (counted & (old >= 0), old),
         "deleted": (counted & (new < 0), old),
         "recategorised": (matched & (old != new), old),
-        "moved": (matched & (old == new) & _is_moved(opposed), old),
+        "moved": (matched & (old == new) & _is_moved(comparison), old),
         "added": (counted & (old < 0), new),
     }
     for name, (rows, category) in events.items():
-        np.add.at(found[:, :, _AMOUNTS.index(name)], (at[pair[rows]], category[rows]), 1)
-    found[:, -1] = found[:, :-1].sum(axis=1)
-    _add_changed_pixels(found, opposed, at)
-    found[:, :, 7] = found[:, :, 1:5].any(axis=2)
-    found[:, :, 8] = (found[:, :, 0] + found[:, :, 4] > 0) | (found[:, :, 6] > 0)
-    found[:, -1, 8] = 1  # an annotation without anything passes, too
-    return found
+        np.add.at(sums[:, :, _AMOUNTS.index(name)], (place[pair[rows]], category[rows]), 1)
+    sums[:, -1] = sums[:, :-1].sum(axis=1)
+    _add_changed_pixels(sums, comparison, place)
+    sums[:, :, 7] = sums[:, :, 1:5].any(axis=2)
+    sums[:, :, 8] = (sums[:, :, 0] + sums[:, :, 4] > 0) | (sums[:, :, 6] > 0)
+    sums[:, -1, 8] = 1  # an annotation without anything passes, too
+    return sums
 
 
-def _add_changed_pixels(found: Floats, opposed: AnnotatorPairs, at: Ints) -> None:
+def _add_changed_pixels(sums: Floats, comparison: AnnotatorPairs, place: Ints) -> None:
     """Pixels that changed, and all that are of the category before or after."""
-    overlaps, cells = opposed.overlaps, opposed.cells
-    rows = np.flatnonzero(at[column_of(overlaps, "pair")] >= 0)
+    overlaps, cells = comparison.overlaps, comparison.cells
+    rows = np.flatnonzero(place[column_of(overlaps, "pair")] >= 0)
     pair, category, both, area_a, area_b = (
         column_of(overlaps, name)[rows] for name in ("pair", "category", "both", "area_a", "area_b")
     )
-    found[at[pair], category, 5] = area_a + area_b - 2 * both
-    found[at[pair], category, 6] = area_a + area_b - both
+    sums[place[pair], category, 5] = area_a + area_b - 2 * both
+    sums[place[pair], category, 6] = area_a + area_b - both
     pair, of_a, of_b, pixels = (column_of(cells, name) for name in ("pair", "category_a", "category_b", "pixels"))
-    drawn = (at[pair] >= 0) & ((of_a >= 0) | (of_b >= 0))
-    np.add.at(found[:, -1, 6], at[pair[drawn]], pixels[drawn])
-    drawn &= of_a != of_b
-    np.add.at(found[:, -1, 5], at[pair[drawn]], pixels[drawn])
+    labelled = (place[pair] >= 0) & ((of_a >= 0) | (of_b >= 0))
+    np.add.at(sums[:, -1, 6], place[pair[labelled]], pixels[labelled])
+    labelled &= of_a != of_b
+    np.add.at(sums[:, -1, 5], place[pair[labelled]], pixels[labelled])
 
 
-def _is_moved(opposed: AnnotatorPairs) -> Flags:
+def _is_moved(comparison: AnnotatorPairs) -> Flags:
     """(n_matches,) whose boundaries are not within the tolerance of each other: their own, or those of the category."""
-    surfaces, matches = opposed.surfaces, opposed.matches
+    surfaces, matches = comparison.surfaces, comparison.matches
     pair, category, match = (column_of(surfaces, name) for name in ("pair", "category", "match"))
     edge, near = (column_of(surfaces, f"{name}_a") + column_of(surfaces, f"{name}_b") for name in ("edge", "near"))
     apart = near < edge
-    wide = len(opposed.categories)
-    whole = np.unique((pair * wide + category)[apart & (match < 0)])
-    found = np.isin(column_of(matches, "pair") * wide + column_of(matches, "category_a"), whole)
+    wide = len(comparison.categories)
+    moved_categories = np.unique((pair * wide + category)[apart & (match < 0)])
+    moved = np.isin(column_of(matches, "pair") * wide + column_of(matches, "category_a"), moved_categories)
     single = match >= 0
-    found[match[single]] = apart[single]
-    found &= column_of(matches, "iou") < 1
-    return np.asarray(found, bool)
+    moved[match[single]] = apart[single]
+    moved &= column_of(matches, "iou") < 1
+    return np.asarray(moved, bool)
 
 
 def _rework_rows(
-    opposed: AnnotatorPairs, amounts: Floats, cluster: Ints, annotator: str | None, how: Resampling
+    comparison: AnnotatorPairs, amounts: Floats, cluster: Ints, annotator: str | None, how: Resampling
 ) -> Iterator[ReworkCounts]:
     """One annotator's, or everybody's: of all categories, and of each."""
     _, unit = np.unique(cluster, return_inverse=True)
@@ -201,41 +192,35 @@ def _rework_rows(
     ends = how.interval(statistic, n, flat.shape[1], np.repeat(support[:, None], len(_RATES), axis=1))
     every = amounts.sum(axis=0).astype(np.int64)
     images = (amounts[:, :, 8] > 0).sum(axis=0)
-    names = [*(each.name for each in opposed.categories), None]
+    names = [*(category.name for category in comparison.categories), None]
     for k in [len(names) - 1, *range(len(names) - 1)]:
         if n == 0 or not images[k]:
             continue
-        of = [
-            _rate_score(float(ends.value[k, j]), float(ends.low[k, j]), float(ends.high[k, j]), int(support[k]), how)
-            for j in range(len(_RATES))
-        ]
+        rework, pixels, passed = (
+            Score(value, *widen_certain(low, high, value, int(support[k]), how.confidence), int(support[k]), 0)
+            for value, low, high in zip(
+                ends.value[k].tolist(), ends.low[k].tolist(), ends.high[k].tolist(), strict=True
+            )
+        )
         before, deleted, other, moved, added = every[k, :5].tolist()
-        counts = {"deleted": deleted, "added": added, "recategorised": other, "moved": moved}
         yield ReworkCounts(
             annotator=annotator,
             category=names[k],
             images=int(images[k]),
             segments=before,
-            **counts,
-            rework=of[0],
-            pixels=of[1],
-            passed=of[2],
+            deleted=deleted,
+            added=added,
+            recategorised=other,
+            moved=moved,
+            rework=rework,
+            pixels=pixels,
+            passed=passed,
         )
 
 
 def _rework_rates(sums: Floats) -> Floats:
     """(B, n_categories + 1, 3) of `_RATES`, from sums (B, n_categories + 1, 9)."""
-    before, deleted, other, moved, added, changed, drawn, touched, annotated = np.moveaxis(sums, -1, 0)
+    before, deleted, other, moved, added, changed, labelled, touched, annotated = np.moveaxis(sums, -1, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         rework = (deleted + other + moved + added) / (before + added)
-        return np.stack([rework, changed / drawn, 1 - touched / annotated], axis=-1)
-
-
-def _rate_score(value: float, low: float, high: float, n: int, how: Resampling) -> Score:
-    """With an interval that does not pretend to be sure where there is no, or nothing but, rework."""
-    unseen = highest_unseen_rate(n, how.confidence)
-    if value == 0:
-        low, high = 0.0, unseen
-    elif value == 1:
-        low, high = 1 - unseen, 1.0
-    return Score(value, low, high, n, 0)
+        return np.stack([rework, changed / labelled, 1 - touched / annotated], axis=-1)

@@ -1,26 +1,197 @@
-"""Scorecard: how much, how well and how fast each annotator worked, how that changes, and their worst examples."""
+"""Scorecard: how much, how well and how fast each annotator worked, how that changes, and their worst examples.
+
+A month of easy images looks like progress. So of every score is taken what others reached on the same image and
+category, where at least half of the annotator's have been done by others too (then the rest is left out); and then the
+annotator's own mean on images of the same camera, size and split, and the same category. What is left is compared
+within images of one sort alone, and so is chance: the months of clusters of images (sequences, patients, scenes, or
+single images) are handed out anew among those of one sort, which breaks a trend, and nothing else.
+
+Held against others, an annotator who stays the same seems to become worse beside one who becomes better. So a trend
+must also be there with each of the others left out, the same way. What is lost are trends that images hide which only
+one other had.
+Source: Good (2005), Permutation, Parametric and Bootstrap Tests of Hypotheses, chapter 3 (permutation within blocks);
+Berger (1982), Technometrics 24(4), 295-300 (the largest p-value of several tests that must all stand).
+"""
 
 from collections.abc import Iterator, Mapping
-from typing import Literal, TypedDict
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from segdata.agreement.estimates import DEFAULT_RESAMPLING, PairAmounts, Resampling, image_values, pair_scores
 from segdata.agreement.gold_standard import rows_against
-from segdata.agreement.rates import wilson_interval
-from segdata.agreement.results import Count, Number, Score, Share
+from segdata.agreement.inference import FALSE_DISCOVERY_RATE, shuffle_within_blocks, wilson_interval
 from segdata.agreement.rework import ReworkSummary
-from segdata.agreement.scores import column_of
+from segdata.agreement.scores import Count, Number, Score, Share, UndefinedShare, column_of
 from segdata.agreement.surface_distances import Tolerance
-from segdata.agreement.trend import Flags, ImageScores, ScoreTrend, score_trend
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.config import Metric
+from segdata.core.resampling import Floats
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
 from segdata.core.statistics import benjamini_hochberg
 from segdata.core.strata import annotation_strata_if_any
 from segdata.core.taxonomy import Taxonomy
+
+Flags = NDArray[np.bool_]
+LEAST_CLUSTERS = 8
+_DRAWS = 9999
+_RATE = 0.05  # a chance above which no trend stands, however the others are
+
+
+class MonthScore(msgspec.Struct, frozen=True):
+    """A month of an annotator's work, ``2026-03``: how many images, and their mean score.
+
+    `beyond`: by how much the scores exceed the annotator's mean, adjusted for the mix of images; null where unknown.
+    """
+
+    month: str
+    images: Count
+    score: Number
+    beyond: Number
+
+
+class ScoreTrend(msgspec.Struct, frozen=True):
+    """How the scores of an annotator change per month, adjusted for the mix of images.
+
+    `slope`, `low`, `high`: null where the work is not known to be from two months. `p`: the probability of as steep a
+    slope by chance; null: not tested, since there are fewer than 8 clusters. `same_images`: the scores are compared
+    with others' on the same images.
+    """
+
+    months: tuple[MonthScore, ...]
+    slope: Number
+    low: Number
+    high: Number
+    p: UndefinedShare
+    same_images: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ImageScores:
+    """Scores of pairs of annotations by category, and what they are of: n of them."""
+
+    value: Floats  # (n,) from 0 to 1
+    annotators: Ints  # (2, n) whose the pair is
+    # case, category, cluster, sort: (n,) of the image; images of one sort have one number
+    case: Ints
+    category: Ints
+    cluster: Ints
+    sort: Ints
+
+    def take(self, kept: Flags) -> "ImageScores":
+        """Some of them."""
+        columns = (self.case, self.category, self.cluster, self.sort)
+        return ImageScores(self.value[kept], self.annotators[:, kept], *(column[kept] for column in columns))
+
+
+def score_trend(
+    scored: ImageScores, annotator: int, month: Ints, how: Resampling, reference: int | None = None
+) -> ScoreTrend:
+    """The trend of an annotator, whose scores (n,) are of work done in these months (n,), -1: unknown.
+
+    The p-value is the largest of those that are found with each other annotator left out, for where one changes all
+    others do so by comparison, and by agreement with that one; the `reference` is not left out. Of two annotators
+    without a reference nobody knows who changes: it is NaN.
+    """
+    mine = (scored.annotators == annotator).any(axis=0)
+    every = _Residuals.of(scored, mine, month)
+    dated = mine & (month >= 0)
+    months = tuple(
+        _month_score(scored, every, dated & (month == number), number) for number in np.unique(month[dated]).tolist()
+    )
+    if len(every.x) == 0:
+        return ScoreTrend(months, np.nan, np.nan, np.nan, np.nan, every.same_images)
+    interval = how.interval(every.slopes, len(every.x))
+    p = every.chance(how.seed)
+    there = np.isin(scored.case, scored.case[dated])
+    others = np.setdiff1d(scored.annotators[:, there], [annotator, -1 if reference is None else reference])
+    for other in others.tolist() if p <= _RATE else ():
+        kept = ~(scored.annotators == other).any(axis=0)
+        rest = _Residuals.of(scored.take(kept), mine[kept], month[kept])
+        same_way = len(rest.x) > 0 and float(rest.x @ rest.y) * float(every.x @ every.y) > 0
+        p = float(np.maximum(p, rest.chance(how.seed) if same_way or not len(rest.x) else 1.0))
+    return ScoreTrend(months, float(interval.value), float(interval.low), float(interval.high), p, every.same_images)
+
+
+@dataclass(frozen=True, slots=True)
+class _Residuals:
+    """What is left of an annotator's scores when images are left out of account, by cluster of images."""
+
+    beyond: Floats  # (n,) of each score; NaN where nothing is comparable
+    # x, y: (n_clusters,) month, and what is left, less their means over images of the sort; none where there are no two
+    # months
+    x: Floats
+    y: Floats
+    sort: Ints  # (n_clusters,)
+    same_images: bool  # others had at least half of the same images
+
+    @staticmethod
+    def of(scored: ImageScores, mine: Flags, month: Ints) -> "_Residuals":
+        beyond, same_images = _residuals(scored, mine)
+        rows = np.flatnonzero(mine & (month >= 0) & np.isfinite(beyond))
+        if len(np.unique(month[rows])) < 2:
+            return _Residuals(beyond, np.empty(0), np.empty(0), np.empty(0, np.int64), same_images)
+        _, first, unit = np.unique(scored.cluster[rows], return_index=True, return_inverse=True)
+        n_of = np.bincount(unit.reshape(-1))
+        x, y = (np.bincount(unit.reshape(-1), weights=values[rows]) / n_of for values in (month.astype(float), beyond))
+        sort = scored.sort[rows][first]
+        return _Residuals(beyond, _centre(x, sort), _centre(y, sort), sort, same_images)
+
+    def slopes(self, weights: Floats) -> Floats:
+        """(B,) with weights of clusters (B, n_clusters)."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray((weights @ (self.x * self.y)) / (weights @ (self.x * self.x)))
+
+    def chance(self, seed: int) -> float:
+        """The share of ways to hand out the months anew in which the slope is as steep, either way; NaN: too few."""
+        if len(self.x) < LEAST_CLUSTERS or not (self.x != 0).any():
+            return float("nan")
+        beyond = n = 0
+        least = abs(float(self.x @ self.y)) * (1 - 1e-9) - 1e-15
+        for shuffled in shuffle_within_blocks(np.arange(len(self.x)), self.sort, seed, _DRAWS):
+            beyond += int((np.abs(self.x[shuffled] @ self.y) >= least).sum())
+            n += len(shuffled)
+        return beyond / n
+
+
+def _residuals(scored: ImageScores, mine: Flags) -> tuple[Floats, bool]:
+    """(n,) the annotator's scores less what the image and category explain; and whether others had the same images."""
+    wide = int(scored.category.max(initial=0)) + 1
+    less_others = scored.value - _group_mean(scored.value, scored.case * wide + scored.category, ~mine)
+    same_images = bool(mine.any() and 2 * np.isfinite(less_others[mine]).sum() >= mine.sum())
+    left = less_others if same_images else scored.value
+    defined = mine & np.isfinite(left)
+    own = _group_mean(np.where(defined, left, 0.0), scored.sort * wide + scored.category, defined)
+    return np.where(defined, left - own, np.nan), same_images
+
+
+def _group_mean(value: Floats, group: Ints, among: Flags) -> Floats:
+    """(n,) the mean of the group's values that are among those; NaN where there are none."""
+    _, which = np.unique(group, return_inverse=True)
+    which = which.reshape(-1)
+    n = np.bincount(which, among)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((np.bincount(which, np.where(among, value, 0.0)) / n)[which])
+
+
+def _centre(values: Floats, sort: Ints) -> Floats:
+    """(n,) less the mean of their sort; what is rounding is 0."""
+    centred = values - _group_mean(values, sort, np.ones(len(values), bool))
+    centred[np.abs(centred) < 1e-12 * np.maximum(np.abs(values), 1)] = 0.0
+    return centred
+
+
+def _month_score(scored: ImageScores, left: _Residuals, rows: Flags, number: int) -> MonthScore:
+    year, month = divmod(number, 12)
+    defined = left.beyond[rows & np.isfinite(left.beyond)]
+    mean = float(defined.mean()) if len(defined) else float("nan")
+    images = len(np.unique(scored.case[rows]))
+    return MonthScore(f"{year:04d}-{month + 1:02d}", images, float(scored.value[rows].mean()), mean)
+
 
 Cause = Literal["missed", "extra", "confused", "boundary"]
 LEAST_PIXELS = 64  # of an example: what is smaller can be missed by a hair
@@ -49,36 +220,30 @@ class WorstExample(msgspec.Struct, frozen=True):
 
 
 def worst_examples(
-    tables: Tables,
-    opposed: AnnotatorPairs,
-    scored: ImageScores,
-    pair: Ints,
-    mine: Flags,
-    annotator: int,
-    n: int,
+    tables: Tables, comparison: AnnotatorPairs, scored: ImageScores, pair: Ints, mine: Flags, annotator: int, n: int
 ) -> Iterator[WorstExample]:
     """The `n` lowest scores of an annotator, of categories of some size, one an image.
 
     `scored` are all scores, `pair` (n,) the pair of annotations of each, `mine` (n,) which of them are the annotator's.
     """
-    wide = len(opposed.categories)
-    overlaps = opposed.overlaps
+    wide = len(comparison.categories)
+    overlaps = comparison.overlaps
     key = column_of(overlaps, "pair") * wide + column_of(overlaps, "category")
     both, area = column_of(overlaps, "both"), column_of(overlaps, "area_a") + column_of(overlaps, "area_b")
     order = np.argsort(key)
-    at = order[np.searchsorted(key[order], pair * wide + scored.category)] if len(key) else np.empty(0, np.int64)
-    apart = (area - 2 * both)[at]
-    rows = np.flatnonzero(mine & (apart > 0) & ((area - both)[at] >= LEAST_PIXELS))
+    overlap = order[np.searchsorted(key[order], pair * wide + scored.category)] if len(key) else np.empty(0, np.int64)
+    apart = (area - 2 * both)[overlap]
+    rows = np.flatnonzero(mine & (apart > 0) & ((area - both)[overlap] >= LEAST_PIXELS))
     rows = rows[np.lexsort((-apart[rows], scored.value[rows]))]
     _, first = np.unique(scored.case[rows], return_index=True)
     for row in rows[np.sort(first)[:n]].tolist():
         side = int(scored.annotators[1, row] == annotator)
-        cause = _main_cause(opposed, int(pair[row]), int(scored.category[row]), side)
-        category = opposed.categories[scored.category[row]].name
+        cause = _main_cause(comparison, int(pair[row]), int(scored.category[row]), side)
+        category = comparison.categories[scored.category[row]].name
         yield WorstExample(
-            str(opposed.cases.cell("name", int(scored.case[row]))),
+            str(comparison.cases.cell("name", int(scored.case[row]))),
             category,
-            opposed.annotators[int(scored.annotators[1 - side, row])],
+            comparison.annotators[int(scored.annotators[1 - side, row])],
             float(scored.value[row]),
             int(apart[row]),
             cause,
@@ -86,18 +251,19 @@ def worst_examples(
         )
 
 
-def _main_cause(opposed: AnnotatorPairs, pair: int, category: int, side: int) -> Cause:
+def _main_cause(comparison: AnnotatorPairs, pair: int, category: int, side: int) -> Cause:
     """Why most of the pixels are that only one of both gives the category; `side`: which of both the annotator is."""
-    causes = opposed.causes
+    causes = comparison.causes
     rows = np.flatnonzero((column_of(causes, "pair") == pair) & (column_of(causes, "category") == category))
     own = column_of(causes, "side")[rows] == side
+    unmatched, confused, boundary = (column_of(causes, name)[rows] for name in ("unmatched", "confused", "boundary"))
     pixels: Mapping[Cause, int] = {
-        "missed": int(column_of(causes, "unmatched")[rows][~own].sum()),
-        "extra": int(column_of(causes, "unmatched")[rows][own].sum()),
-        "confused": int(column_of(causes, "confused")[rows].sum()),
-        "boundary": int(column_of(causes, "boundary")[rows].sum()),
+        "missed": unmatched[~own].sum(),
+        "extra": unmatched[own].sum(),
+        "confused": confused.sum(),
+        "boundary": boundary.sum(),
     }
-    return max(pixels, key=lambda name: pixels[name])
+    return max(pixels, key=lambda cause: pixels[cause])
 
 
 def _guideline_text(taxonomy: Taxonomy, category: str, cause: Cause) -> str | None:
@@ -106,7 +272,6 @@ def _guideline_text(taxonomy: Taxonomy, category: str, cause: Cause) -> str | No
     return next((text for chapter in _GUIDELINE_CHAPTERS[cause] if entry and (text := getattr(entry, chapter))), None)
 
 
-FALSE_DISCOVERY_RATE = 0.05  # of the trends that are told, what share may be chance
 _SORTS = ("camera", "size", "split")
 _OVER = ("reviewed", "adjudicated", "accepted")  # stages of work that somebody else has looked at
 
@@ -168,38 +333,40 @@ def build_scorecard(
     Further passes of one person count as work, but not as agreement with others. `tolerance`: with which the panel was
     compared; None: the default.
     """
-    opposed = tables.annotator_pairs
-    if opposed is None:
+    comparison = tables.annotator_pairs
+    if comparison is None:
         raise ValueError("tables without what annotators have in common")
-    amounts = PairAmounts.of(opposed)
+    amounts = PairAmounts.of(comparison)
     scored, pair = _score_images(amounts, tables, metric, reference)
     months = _annotation_months(tables)
     cards = []
-    for k, name in enumerate(opposed.annotators):
-        if reference is not None and opposed.persons[k] == opposed.persons[reference]:
+    for k, name in enumerate(comparison.annotators):
+        if reference is not None and comparison.persons[k] == comparison.persons[reference]:
             continue
         mine = (scored.annotators == k).any(axis=0)
         side = np.where(scored.annotators[0] == k, 0, 1)
         annotation = np.where(
-            side == 0, column_of(opposed.pairs, "annotation_a")[pair], column_of(opposed.pairs, "annotation_b")[pair]
+            side == 0,
+            column_of(comparison.pairs, "annotation_a")[pair],
+            column_of(comparison.pairs, "annotation_b")[pair],
         )
         month = np.where(mine, months[annotation], -1) if len(pair) else np.empty(0, np.int64)
         cards.append(
             AnnotatorCard(
                 annotator=name,
-                **_workload(opposed, tables, name),
+                **_workload(comparison, tables, name),
                 passed=_pass_rate(tables, name, review, how),
                 score=pair_scores(amounts, _compared_rows(amounts, k, reference), how, (metric,))[metric],
                 trend=score_trend(scored, k, month, how, reference),
                 stands=False,
-                worst=tuple(worst_examples(tables, opposed, scored, pair, mine, k, n_worst)),
+                worst=tuple(worst_examples(tables, comparison, scored, pair, mine, k, n_worst)),
             )
         )
     tested = [k for k, card in enumerate(cards) if np.isfinite(card.trend.p)]
     stands = benjamini_hochberg(np.array([cards[k].trend.p for k in tested]), FALSE_DISCOVERY_RATE)
     for k, stand in zip(tested, stands.tolist(), strict=True):
         cards[k] = msgspec.structs.replace(cards[k], stands=stand)
-    gold = None if reference is None else opposed.annotators[reference]
+    gold = None if reference is None else comparison.annotators[reference]
     return Scorecard(
         cards=tuple(cards),
         gold=gold,
@@ -214,7 +381,7 @@ def _compared_rows(amounts: PairAmounts, annotator: int, reference: int | None) 
     """The pairs of annotations of an annotator and the reference, or everybody else."""
     if reference is not None:
         return rows_against(amounts, reference).get(annotator, np.empty(0, np.int64))
-    person = np.array(amounts.opposed.persons, np.int64)
+    person = np.array(amounts.comparison.persons, np.int64)
     own = (amounts.a == annotator) | (amounts.b == annotator)
     return np.flatnonzero(own & (person[amounts.a] != person[amounts.b]))
 
@@ -223,67 +390,65 @@ def _score_images(
     amounts: PairAmounts, tables: Tables, metric: Metric, reference: int | None
 ) -> tuple[ImageScores, Ints]:
     """Every defined score of an image and category, and the pair of annotations (n,) it is of."""
-    opposed = amounts.opposed
-    rows = np.unique(np.concatenate([_compared_rows(amounts, k, reference) for k in range(len(opposed.annotators))]))
-    is_void = np.array([each.kind == "void" for each in opposed.categories], bool)
+    comparison = amounts.comparison
+    rows = np.unique(np.concatenate([_compared_rows(amounts, k, reference) for k in range(len(comparison.annotators))]))
+    is_void = np.array([category.kind == "void" for category in comparison.categories], bool)
     values = image_values(amounts, rows, (metric,))[0][:, 0]
     values[:, is_void] = np.nan
-    at, category = np.nonzero(np.isfinite(values))
-    pair = rows[at]
+    place, category = np.nonzero(np.isfinite(values))
+    pair = rows[place]
     case = amounts.case[pair]
-    sort = _image_groups(tables)[column_of(opposed.cases, "image")[case]] if len(pair) else np.empty(0, np.int64)
+    sort = _image_groups(tables)[column_of(comparison.cases, "image")[case]] if len(pair) else np.empty(0, np.int64)
     return ImageScores(
-        values[at, category], np.stack([amounts.a[pair], amounts.b[pair]]), case, category, amounts.cluster[pair], sort
+        values[place, category],
+        np.stack([amounts.a[pair], amounts.b[pair]]),
+        case,
+        category,
+        amounts.cluster[pair],
+        sort,
     ), pair
 
 
 def _image_groups(tables: Tables) -> Ints:
     """(n_images,) the same number for images of one camera, size and split."""
     image = tables.annotations["image"]
-    found = np.zeros(len(tables.images), np.int64)
+    groups = np.zeros(len(tables.images), np.int64)
     for name in _SORTS:
         texts = annotation_strata_if_any(tables, name)
-        codes = np.zeros(len(found), np.int64)
-        codes[image] = np.unique([each or "" for each in texts.tolist()], return_inverse=True)[1].reshape(-1)
-        found = found * (int(codes.max(initial=0)) + 1) + codes
-    return found
+        codes = np.zeros(len(groups), np.int64)
+        codes[image] = np.unique([text or "" for text in texts.tolist()], return_inverse=True)[1].reshape(-1)
+        groups = groups * (int(codes.max(initial=0)) + 1) + codes
+    return groups
 
 
 def _annotation_months(tables: Tables) -> Ints:
     """(n_annotations,) the month in which each was made, counted from the year 0; -1: unknown."""
-    found = []
-    for each in tables.annotations["created"].tolist():
-        year, _, month = (each or "")[:7].partition("-")
-        known = year.isdecimal() and month.isdecimal() and 1 <= int(month) <= 12
-        found.append(int(year) * 12 + int(month) - 1 if known else -1)
-    return np.array(found, np.int64)
+    months = []
+    for created in tables.annotations["created"].tolist():
+        year, _, month = (created or "")[:7].partition("-")
+        is_date = year.isdecimal() and month.isdecimal() and 1 <= int(month) <= 12
+        months.append(int(year) * 12 + int(month) - 1 if is_date else -1)
+    return np.array(months, np.int64)
 
 
-class _Workload(TypedDict):
-    images: int
-    segments: int
-    timed: int
-    seconds: float
-    seconds_per_image: float
-    seconds_per_segment: float
-
-
-def _workload(opposed: AnnotatorPairs, tables: Tables, name: str) -> _Workload:
+def _workload(comparison: AnnotatorPairs, tables: Tables, name: str) -> dict[str, Any]:  # Any: numbers of a card
     """How much an annotator did, and how fast; what is void is no segment."""
     annotations = tables.annotations
     own = np.array([each == name for each in annotations["annotator"].tolist()], bool)
-    void = [each.id for each in opposed.categories if each.kind == "void"]
-    drawn = tables.segments["annotation"][~np.isin(tables.segments["category_id"], void)]
-    segments = np.bincount(drawn, minlength=len(annotations))[own]
-    seconds = np.array([np.nan if each is None else each for each in annotations["seconds"][own].tolist()], np.float64)
-    known = np.isfinite(seconds)
-    some = known & (segments > 0)
+    void = [category.id for category in comparison.categories if category.kind == "void"]
+    annotation = tables.segments["annotation"][~np.isin(tables.segments["category_id"], void)]
+    segments = np.bincount(annotation, minlength=len(annotations))[own]
+    seconds = np.array(
+        [np.nan if spent is None else spent for spent in annotations["seconds"][own].tolist()], np.float64
+    )
+    timed = np.isfinite(seconds)
+    some = timed & (segments > 0)
     return {
         "images": int(own.sum()),
         "segments": int(segments.sum()),
-        "timed": int(known.sum()),
-        "seconds": float(seconds[known].sum()) if known.any() else np.nan,
-        "seconds_per_image": float(np.median(seconds[known])) if known.any() else np.nan,
+        "timed": int(timed.sum()),
+        "seconds": float(seconds[timed].sum()) if timed.any() else np.nan,
+        "seconds_per_image": float(np.median(seconds[timed])) if timed.any() else np.nan,
         "seconds_per_segment": float(np.median(seconds[some] / segments[some])) if some.any() else np.nan,
     }
 
@@ -294,11 +459,11 @@ def _pass_rate(tables: Tables, name: str, review: ReworkSummary | None, how: Res
         alone = (
             len(set(tables.annotations["annotator"].tolist()))
             == 1
-            == len({each.annotator for each in review.rows} - {None})
+            == len({row.annotator for row in review.rows} - {None})
         )
         row = review.of(None if alone else name)  # who is alone may have no name, or another one
         return Score(np.nan, np.nan, np.nan, 0, 0) if row is None else msgspec.structs.replace(row.passed, n=row.images)
-    columns = (tables.annotations[each].tolist() for each in ("annotator", "stage"))
+    columns = (tables.annotations[column].tolist() for column in ("annotator", "stage"))
     stages = [stage for who, stage in zip(*columns, strict=True) if who == name and stage in _OVER]
     n, accepted = len(stages), stages.count("accepted")
     low, high = (float(end) for end in wilson_interval(np.array(accepted), np.array(n), how.confidence))

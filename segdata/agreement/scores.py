@@ -7,21 +7,19 @@ categories. Kappa and accuracy pool all pixels; for these unlabelled is a label.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from segdata.agreement.metrics.accuracy import accuracy
 from segdata.agreement.metrics.boundary_iou import boundary_iou
-from segdata.agreement.metrics.cohen_kappa import category_kappa, cohen_kappa
+from segdata.agreement.metrics.cohen_kappa import category_kappa, cohen_kappa, marginals
 from segdata.agreement.metrics.detection import detection_scores
 from segdata.agreement.metrics.dice import dice
 from segdata.agreement.metrics.iou import iou
-from segdata.agreement.metrics.marginals import marginals
-from segdata.agreement.metrics.panoptic_quality import panoptic_quality
-from segdata.agreement.metrics.prevalence import prevalence
 from segdata.agreement.metrics.surface_dice import surface_dice
 from segdata.agreement.metrics.surface_distance import symmetric_surface_distance
 from segdata.agreement.plugin import find_metric
@@ -55,7 +53,7 @@ POOLED_RATIOS = {
 }
 PREVALENCE = {
     "prevalence": "the share of all pixels that an annotator gives the category; where it is near 0 or 1, kappa "
-    "is low for as many differing pixels",
+    "is low for as many differing pixels"
 }
 PIXEL_SCORES = {"accuracy": "the share of pixels to which both give the same category, or none"}
 RELIABILITY = {
@@ -68,6 +66,67 @@ PAIR_SCORES = {**IMAGE_MEANS, **POOLED_RATIOS, **PIXEL_SCORES, **SIGNED_MEANS}
 STRATUM_SCORES = {**IMAGE_MEANS, **POOLED_RATIOS, **PIXEL_SCORES}
 OVERALL_SCORES = {**IMAGE_MEANS, **POOLED_RATIOS, **PIXEL_SCORES, **RELIABILITY}
 
+_NULL: dict[str, Any] = {"nullable": True}  # Any: JSON; `result_schema` reads it
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Number = Annotated[float, msgspec.Meta(extra_json_schema=_NULL)]
+"""A number that may be undefined: NaN here, null in JSON."""
+UndefinedShare = Annotated[float, msgspec.Meta(ge=0, le=1, extra_json_schema=_NULL)]
+
+
+class Score(msgspec.Struct, frozen=True):
+    """A score and the ends of its interval, null where undefined.
+
+    `n` values make up the score and `n_undefined` more would if they were defined: images for the score of a category,
+    categories for other scores. Scores of all pixels (kappa, accuracy, alpha) or of all things (F1) are made of images.
+    Images count once for each pair of annotators, where there are pairs.
+    """
+
+    value: Number
+    low: Number
+    high: Number
+    n: Count
+    n_undefined: Count
+
+
+def score_meaning(name: str) -> msgspec.Meta:
+    """The description of a score in the JSON schema."""
+    return msgspec.Meta(description=(OVERALL_SCORES | PAIR_SCORES | CATEGORY_SCORES)[name])
+
+
+class PooledScores(msgspec.Struct, frozen=True, kw_only=True):
+    """The scores that pairs, strata, categories and all annotators have.
+
+    Results add their own fields as positional ones, which JSON has before the scores.
+    """
+
+    iou: Annotated[Score, score_meaning("iou")]
+    dice: Annotated[Score, score_meaning("dice")]
+    boundary_iou: Annotated[Score, score_meaning("boundary_iou")]
+    nsd: Annotated[Score, score_meaning("nsd")]
+    hd95: Annotated[Score, score_meaning("hd95")]
+    assd: Annotated[Score, score_meaning("assd")]
+    offset_size: Annotated[Score, score_meaning("offset_size")]
+    count_gap: Annotated[Score, score_meaning("count_gap")]
+    iou_micro: Annotated[Score, score_meaning("iou_micro")]
+    dice_micro: Annotated[Score, score_meaning("dice_micro")]
+    pq: Annotated[Score, score_meaning("pq")]
+    sq: Annotated[Score, score_meaning("sq")]
+    rq: Annotated[Score, score_meaning("rq")]
+    f1: Annotated[Score, score_meaning("f1")]
+    kappa: Annotated[Score, score_meaning("kappa")]
+
+    @property
+    def scores(self) -> Mapping[str, Score]:
+        """The scores by name, in the order of JSON."""
+        return {name: value for name, value in msgspec.structs.asdict(self).items() if isinstance(value, Score)}
+
+
+class PooledScoresWithAccuracy(PooledScores, frozen=True, kw_only=True):
+    """The same with the accuracy, which single categories do not have."""
+
+    accuracy: Annotated[Score, score_meaning("accuracy")]
+
 
 Matrix = Any  # Any: csr_array, scipy has no types; or NDArray where that is faster
 Flags = NDArray[np.bool_]
@@ -77,63 +136,66 @@ _DENSE = 0.02  # the share of cells with an amount from which a plain array is f
 
 @dataclass(frozen=True)
 class AdditiveSums:
-    """Amounts of n units: pairs of annotations, or the clusters that their images belong to.
+    """Amounts of n units: pairs of annotations, or the clusters that their images belong to."""
 
-    Attributes
-    ----------
-    n : how many units
-    amounts : (n, k) each; k is the number of categories, of `cells`, or 1
-    cells : (2, n_cells) category of A and of B, -1 for none, of the columns of the amount "cells"
-    """
-
-    n: int
-    amounts: Mapping[str, Matrix]
-    cells: Ints
+    n: int  # how many units
+    amounts: Mapping[str, Matrix]  # (n, k) each; k is the number of categories, of `cells`, or 1
+    cells: Ints  # (2, n_cells) category of A and of B, -1 for none, of the columns of the amount "cells"
 
     @property
     def width(self) -> int:
         """How many numbers a weighted sum has."""
-        return sum(each.shape[1] for each in self.amounts.values())
+        return sum(amount.shape[1] for amount in self.amounts.values())
 
     def grouped(self, unit: Ints, n: int) -> "AdditiveSums":
         """The sums of the units with the same number (n_units,) in 0..n - 1; those below 0 are left out."""
         kept = np.flatnonzero(unit >= 0)
         gather = csr_array((np.ones(len(kept)), (unit[kept], kept)), shape=(n, self.n))
-        return AdditiveSums(n, {name: _dense_if_full(gather @ each) for name, each in self.amounts.items()}, self.cells)
+        return AdditiveSums(
+            n, {name: _dense_if_full(gather @ amount) for name, amount in self.amounts.items()}, self.cells
+        )
 
     def weighed(self, weights: Floats) -> dict[str, Floats]:
         """(B, k) every amount summed over the units with weights (B, n)."""
         turned = np.ascontiguousarray(weights.T)  # once: scipy would copy the weights for every product
         return {
-            name: weights @ each if isinstance(each, np.ndarray) else np.ascontiguousarray((each.T @ turned).T)
-            for name, each in self.amounts.items()
+            name: weights @ amount if isinstance(amount, np.ndarray) else np.ascontiguousarray((amount.T @ turned).T)
+            for name, amount in self.amounts.items()
         }
 
 
-def sum_pairs(opposed: AnnotatorPairs) -> AdditiveSums:
-    """The amounts of each row of `opposed.pairs`.
+def sum_pairs(comparison: AnnotatorPairs) -> AdditiveSums:
+    """The amounts of each row of `comparison.pairs`.
 
     Of what is a mean over images, ``iou`` has the values of single images, and ``n_iou`` 1 where there is one; so for
     dice, boundary_iou, nsd, hd95, assd, offset, offset_size, count_difference and count_gap. Others are what ratios
     are made of: both, area_a, area_b, cells (pixels), tp, fp, fn, iou_sum (segments), n_segments (1: some).
     """
-    shape = len(opposed.pairs), len(opposed.categories)
+    shape = len(comparison.pairs), len(comparison.categories)
     lay = _SumLayout(*shape)
     amounts = {"images": csr_array(np.ones((shape[0], 1)))}
-    amounts |= _pixel_sums(opposed.overlaps, lay) | _segment_sums(opposed, lay) | _surface_sums(opposed, lay)
-    code = (column_of(opposed.cells, "category_a") + 1) * (shape[1] + 1) + column_of(opposed.cells, "category_b") + 1
-    found, which = np.unique(code, return_inverse=True)
-    pixels = column_of(opposed.cells, "pixels").astype(np.float64)
-    amounts["cells"] = csr_array(
-        (pixels, (column_of(opposed.cells, "pair"), which.reshape(-1))), shape=(shape[0], len(found))
+    amounts |= _pixel_sums(comparison.overlaps, lay) | _segment_sums(comparison, lay) | _surface_sums(comparison, lay)
+    code = (
+        (column_of(comparison.cells, "category_a") + 1) * (shape[1] + 1) + column_of(comparison.cells, "category_b") + 1
     )
-    cells = np.stack([found // (shape[1] + 1) - 1, found % (shape[1] + 1) - 1]).astype(np.int64)
+    codes, which = np.unique(code, return_inverse=True)
+    pixels = column_of(comparison.cells, "pixels").astype(np.float64)
+    amounts["cells"] = csr_array(
+        (pixels, (column_of(comparison.cells, "pair"), which.reshape(-1))), shape=(shape[0], len(codes))
+    )
+    cells = np.stack([codes // (shape[1] + 1) - 1, codes % (shape[1] + 1) - 1]).astype(np.int64)
     return AdditiveSums(shape[0], amounts, cells)
 
 
 def column_of(table: Table, name: str) -> Column:
     """A column of a table, which has none at all where nobody could be compared."""
     return table[name] if name in table.names else np.zeros(0, np.int64)
+
+
+def table_of_lines(types: Mapping[str, type], lines: Sequence[tuple[object, ...]]) -> Table:
+    """Lines, whose values are in the order of `types`, as columns of these types."""
+    columns = zip(*lines, strict=True) if lines else [()] * len(types)
+    return Table({name: np.array(column, types[name]) for name, column in zip(types, columns, strict=True)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,37 +211,39 @@ class _SumLayout:
 
     def mean(self, name: str, row: Ints, category: Ints, value: Floats) -> dict[str, Matrix]:
         """The mean of the values (m,) of each row and category, NaN left out, and where there is one."""
-        known = np.isfinite(value)
-        cell, which = np.unique(row[known] * self.k + category[known], return_inverse=True)
+        defined = np.isfinite(value)
+        cell, which = np.unique(row[defined] * self.k + category[defined], return_inverse=True)
         which = which.reshape(-1)
-        mean = np.bincount(which, weights=value[known], minlength=len(cell)) / np.maximum(np.bincount(which), 1)
-        at = np.divmod(cell, max(self.k, 1))
-        return {name: self.total(*at, mean), f"n_{name}": self.total(*at, np.ones(len(cell)))}
+        mean = np.bincount(which, weights=value[defined], minlength=len(cell)) / np.maximum(np.bincount(which), 1)
+        position = np.divmod(cell, max(self.k, 1))
+        return {name: self.total(*position, mean), f"n_{name}": self.total(*position, np.ones(len(cell)))}
 
 
 def _pixel_sums(overlaps: Table, lay: _SumLayout) -> dict[str, Matrix]:
     """IoU and Dice of each image, and their pixels."""
     row, category = column_of(overlaps, "pair"), column_of(overlaps, "category")
     both, area_a, area_b = (column_of(overlaps, name).astype(np.float64) for name in ("both", "area_a", "area_b"))
-    found = lay.mean("iou", row, category, iou(both, area_a, area_b))
-    found |= lay.mean("dice", row, category, dice(both, area_a, area_b))
+    sums = lay.mean("iou", row, category, iou(both, area_a, area_b))
+    sums |= lay.mean("dice", row, category, dice(both, area_a, area_b))
     pixels = {"both": both, "area_a": area_a, "area_b": area_b}
-    return found | {name: lay.total(row, category, each) for name, each in pixels.items()}
+    return sums | {name: lay.total(row, category, amount) for name, amount in pixels.items()}
 
 
-def _segment_sums(opposed: AnnotatorPairs, lay: _SumLayout) -> dict[str, Matrix]:
+def _segment_sums(comparison: AnnotatorPairs, lay: _SumLayout) -> dict[str, Matrix]:
     """Matched and unmatched segments, and how many each has."""
-    matches = opposed.matches
+    matches = comparison.matches
     row, fit = column_of(matches, "pair"), column_of(matches, "iou").astype(np.float64)
     of_a, of_b = column_of(matches, "category_a"), column_of(matches, "category_b")
     both = (of_a == of_b) & (np.nan_to_num(fit) > _MATCHED)
     alone = ~both & ~column_of(matches, "ignored").astype(bool)
     only_a, only_b = alone & (of_a >= 0), alone & (of_b >= 0)
     rows = {"tp": (both, of_a), "fn": (only_a, of_a), "fp": (only_b, of_b)}
-    found = {name: lay.total(row[some], of[some], np.ones(int(some.sum()))) for name, (some, of) in rows.items()}
-    found["iou_sum"] = lay.total(row[both], of_a[both], fit[both])
-    found["n_segments"] = ((found["tp"] + found["fn"] + found["fp"]) > 0).astype(np.float64)
-    return found | _count_sums(row, (both | only_a, of_a), (both | only_b, of_b), opposed.countable, lay)
+    sums = {
+        name: lay.total(row[some], category[some], np.ones(int(some.sum()))) for name, (some, category) in rows.items()
+    }
+    sums["iou_sum"] = lay.total(row[both], of_a[both], fit[both])
+    sums["n_segments"] = ((sums["tp"] + sums["fn"] + sums["fp"]) > 0).astype(np.float64)
+    return sums | _count_sums(row, (both | only_a, of_a), (both | only_b, of_b), comparison.countable, lay)
 
 
 def _count_sums(
@@ -189,35 +253,38 @@ def _count_sums(
     chosen = np.append(countable, False)  # -1 is no category
     codes = [(row * lay.k + category)[some & chosen[category]] for some, category in (of_a, of_b)]
     cell, which = np.unique(np.concatenate(codes), return_inverse=True)
-    signed = np.repeat([-1.0, 1.0], [len(each) for each in codes])
+    signed = np.repeat([-1.0, 1.0], [len(side_codes) for side_codes in codes])
     difference: Floats = np.bincount(which.reshape(-1), signed, len(cell)).astype(np.float64)
-    at = np.divmod(cell, max(lay.k, 1))
-    return lay.mean("count_difference", *at, difference) | lay.mean("count_gap", *at, np.abs(difference))
+    position = np.divmod(cell, max(lay.k, 1))
+    return lay.mean("count_difference", *position, difference) | lay.mean("count_gap", *position, np.abs(difference))
 
 
-def _surface_sums(opposed: AnnotatorPairs, lay: _SumLayout) -> dict[str, Matrix]:
+def _surface_sums(comparison: AnnotatorPairs, lay: _SumLayout) -> dict[str, Matrix]:
     """How near boundaries are.
 
     Distances are of matched segments where these are counted one by one, so that a segment that is missed does not put
     boundaries far apart; else of all of the category.
     """
-    surfaces = opposed.surfaces
+    surfaces = comparison.surfaces
     row, category, match = (column_of(surfaces, name) for name in ("pair", "category", "match"))
     numbers = ("edge_a", "edge_b", "near_a", "near_b", "band_both", "band_any", "sum_a", "sum_b", "hd95", "offset")
-    of = {name: column_of(surfaces, name).astype(np.float64) for name in numbers}
-    whole = match < 0
-    single = whole != np.append(opposed.countable, False)[category]
+    columns = {name: column_of(surfaces, name).astype(np.float64) for name in numbers}
+    is_category = match < 0
+    single = is_category != np.append(comparison.countable, False)[category]
     values = {
-        "boundary_iou": (whole, boundary_iou(of["band_both"], of["band_any"])),
-        "nsd": (whole, surface_dice(of["near_a"], of["near_b"], of["edge_a"], of["edge_b"])),
-        "hd95": (single, of["hd95"]),
-        "assd": (single, symmetric_surface_distance(of["sum_a"], of["sum_b"], of["edge_a"], of["edge_b"])),
-        "offset": (single, of["offset"]),
+        "boundary_iou": (is_category, boundary_iou(columns["band_both"], columns["band_any"])),
+        "nsd": (is_category, surface_dice(columns["near_a"], columns["near_b"], columns["edge_a"], columns["edge_b"])),
+        "hd95": (single, columns["hd95"]),
+        "assd": (
+            single,
+            symmetric_surface_distance(columns["sum_a"], columns["sum_b"], columns["edge_a"], columns["edge_b"]),
+        ),
+        "offset": (single, columns["offset"]),
     }
-    found: dict[str, Matrix] = {}
+    sums: dict[str, Matrix] = {}
     for name, (some, value) in values.items():
-        found |= lay.mean(name, row[some], category[some], value[some])
-    return found | {"offset_size": abs(found["offset"]), "n_offset_size": found["n_offset"]}
+        sums |= lay.mean(name, row[some], category[some], value[some])
+    return sums | {"offset_size": abs(sums["offset"]), "n_offset_size": sums["n_offset"]}
 
 
 def _dense_if_full(matrix: Matrix) -> Matrix:
@@ -228,48 +295,37 @@ def _dense_if_full(matrix: Matrix) -> Matrix:
 
 @dataclass(frozen=True, slots=True)
 class WeightedSums:
-    """The amounts of one group of pairs in B resamples.
+    """The amounts of one group of pairs in B resamples."""
 
-    Attributes
-    ----------
-    amounts : (B, k) each, see `segdata.agreement.scores.AdditiveSums`
-    cells : (2, n_cells) category of A and of B, -1 for none, of the columns of the amount "cells"
-    countable : (n_categories,) whose segments are counted one by one
-    """
-
-    amounts: Mapping[str, Floats]
-    cells: Ints
-    countable: "np.ndarray[tuple[int], np.dtype[np.bool_]]"
+    amounts: Mapping[str, Floats]  # (B, k) each, see `segdata.agreement.scores.AdditiveSums`
+    cells: Ints  # (2, n_cells) category of A and of B, -1 for none, of the columns of the amount "cells"
+    countable: "np.ndarray[tuple[int], np.dtype[np.bool_]]"  # (n_categories,) whose segments are counted one by one
 
 
 def values_by_category(name: str, weighed: WeightedSums) -> Floats:
     """(B, n_categories) a score of `CATEGORY_SCORES` or `SIGNED_MEANS`, or a plugin's metric; NaN where undefined."""
-    of = weighed.amounts
+    amounts = weighed.amounts
     if name in IMAGE_MEANS or name in SIGNED_MEANS:
-        n = of[f"n_{name}"]
-        return np.asarray(np.divide(of[name], n, out=np.full(n.shape, np.nan), where=n > 0))
+        n = amounts[f"n_{name}"]
+        return np.asarray(np.divide(amounts[name], n, out=np.full(n.shape, np.nan), where=n > 0))
     if name == "kappa":
         return _category_kappas(weighed)
-    if name in ("iou_micro", "dice_micro"):
-        return (iou if name == "iou_micro" else dice)(of["both"], of["area_a"], of["area_b"])
-    if name == "prevalence":
-        return prevalence(of["area_a"], of["area_b"], of["cells"].sum(axis=1, keepdims=True))
-    if name == "f1":
-        return np.where(weighed.countable, detection_scores(of["tp"], of["fp"], of["fn"]).f1, np.nan)
-    if name in ("pq", "sq", "rq"):
-        return np.asarray(getattr(panoptic_quality(of["tp"], of["fp"], of["fn"], of["iou_sum"]), name))
-    return find_metric(name).category_values({**of, "pixels": of["cells"].sum(axis=1, keepdims=True)})
+    metric = find_metric(name)
+    if "pixels" in metric.takes:
+        amounts = {**amounts, "pixels": amounts["cells"].sum(axis=1, keepdims=True)}
+    values = metric.category_values(amounts)
+    return np.where(weighed.countable, values, np.nan) if name == "f1" else values
 
 
 def pair_value(name: str, weighed: WeightedSums) -> Floats:
     """(B,) a score of `PAIR_SCORES`, over all categories; NaN where undefined."""
-    of = weighed.amounts
+    sums = weighed.amounts
     if name == "kappa":
-        return cohen_kappa(weighed.cells[0], weighed.cells[1], of["cells"])
+        return cohen_kappa(weighed.cells[0], weighed.cells[1], sums["cells"])
     if name == "accuracy":
-        return accuracy(weighed.cells[0], weighed.cells[1], of["cells"])
+        return accuracy(weighed.cells[0], weighed.cells[1], sums["cells"])
     if name == "f1":
-        return detection_scores(*(of[each][:, weighed.countable].sum(axis=1) for each in ("tp", "fp", "fn"))).f1
+        return detection_scores(*(sums[column][:, weighed.countable].sum(axis=1) for column in ("tp", "fp", "fn"))).f1
     return weighted_mean(values_by_category(name, weighed))
 
 
@@ -281,29 +337,29 @@ def overall_value(name: str, together: WeightedSums, pairs: Sequence[WeightedSum
     """
     if name not in ("kappa", "accuracy"):
         return pair_value(name, together)
-    return weighted_mean(np.stack([pair_value(name, each) for each in pairs], axis=1), _images_of_pairs(pairs))
+    return weighted_mean(np.stack([pair_value(name, pair) for pair in pairs], axis=1), _images_of_pairs(pairs))
 
 
 def overall_category_values(name: str, together: WeightedSums, pairs: Sequence[WeightedSums]) -> Floats:
     """(B, n_categories) the same by category."""
     if name != "kappa":
         return values_by_category(name, together)
-    values = np.stack([values_by_category(name, each) for each in pairs], axis=1)
+    values = np.stack([values_by_category(name, pair) for pair in pairs], axis=1)
     return weighted_mean(values, _images_of_pairs(pairs)[:, :, None])
 
 
 def weighted_mean(values: Floats, weights: Floats | float = 1.0) -> Floats:
     """The mean of values (B, k, ...) over k, NaN left out; NaN where nothing has a weight."""
-    known = np.isfinite(values)
-    some = known * weights
+    defined = np.isfinite(values)
+    some = defined * weights
     total = some.sum(axis=1)
-    above = (np.where(known, values, 0.0) * some).sum(axis=1)
+    above = (np.where(defined, values, 0.0) * some).sum(axis=1)
     return np.asarray(np.divide(above, total, out=np.full(total.shape, np.nan), where=total > 0))
 
 
 def _images_of_pairs(pairs: Sequence[WeightedSums]) -> Floats:
     """(B, n_pairs) how many images each pair has."""
-    return np.concatenate([each.amounts["images"] for each in pairs], axis=1)
+    return np.concatenate([pair.amounts["images"] for pair in pairs], axis=1)
 
 
 def _category_kappas(weighed: WeightedSums) -> Floats:
@@ -312,7 +368,7 @@ def _category_kappas(weighed: WeightedSums) -> Floats:
     every = np.arange(len(weighed.countable))
     same = of_a == of_b
     area_a, area_b, both = (
-        marginals(of[some], pixels[:, some], np.arange(-1, len(every)))[:, 1:]
-        for of, some in ((of_a, of_a >= -1), (of_b, of_b >= -1), (of_a, same))
+        marginals(category[some], pixels[:, some], np.arange(-1, len(every)))[:, 1:]
+        for category, some in ((of_a, of_a >= -1), (of_b, of_b >= -1), (of_a, same))
     )
     return category_kappa(both, area_a, area_b, pixels.sum(axis=1, keepdims=True))

@@ -6,16 +6,13 @@ disagreement, one for each category of a case.
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from segdata.agreement.annotator_pairs import Flags
-from segdata.agreement.consensus_pixels import PixelDecision, elect, plurality
-from segdata.agreement.votes import ABSENT, PixelVotes
+from segdata.agreement.votes import ABSENT, PixelDecision, PixelVotes, elect, plurality
 from segdata.core import kernels
-from segdata.core.errors import check_choice
 from segdata.core.overlay import SweepRuns
 from segdata.core.runs import Ints, NumberLine, Rows, expand_ranges, unique_inverse
 
@@ -27,20 +24,14 @@ _MOST = 1000  # iterations
 
 @dataclass(frozen=True, slots=True)
 class StapleResult:
-    """What STAPLE found in U fields.
+    """What STAPLE found in U fields."""
 
-    Attributes
-    ----------
-    probability : (N,) that a pattern's pixels are truly of the category
-    sensitivity, specificity : (U, R) the share of pixels that truly are, and truly are not, of the category, to which
-        each annotator gave it, or did not; NaN where there are no such pixels, or none that the annotator judged
-    prior : (U,) the mean share of a field's pixels to which annotators gave the category
-    """
-
-    probability: Floats
+    probability: Floats  # (N,) that a pattern's pixels are truly of the category
+    # sensitivity, specificity: (U, R) the share of pixels that truly are, and truly are not, of the category, to which
+    # each annotator gave it, or did not; NaN where there are no such pixels, or none that the annotator judged
     sensitivity: Floats
     specificity: Floats
-    prior: Floats
+    prior: Floats  # (U,) the mean share of a field's pixels to which annotators gave the category
 
 
 def staple(
@@ -63,20 +54,20 @@ def staple(
 
     Source: Warfield, Zou, Wells (2004), IEEE Transactions on Medical Imaging 23(7), 903-921.
     """
-    of = np.asarray(np.zeros(len(says)) if field is None else field, np.int64)
+    answer = np.asarray(np.zeros(len(says)) if field is None else field, np.int64)
     for k in range(says.shape[1]):  # few different things are said of one category, in however many patterns
-        of = unique_inverse(3 * of + there[:, k] + (says & there)[:, k])[1]
-    row = np.zeros(int(of.max(initial=-1)) + 1, np.int64)
-    row[of] = np.arange(len(of))
-    n = np.bincount(of, np.asarray(pixels, float) * there.any(axis=1), len(row)).astype(np.float64)
-    at = np.zeros(len(row), np.int64) if field is None else np.asarray(field, np.int64)[row]
-    found = _expectation_maximisation((says & there)[row], there[row], n[:, None], at, tolerance)
-    return replace(found, probability=found.probability[of])
+        answer = unique_inverse(3 * answer + there[:, k] + (says & there)[:, k])[1]
+    row = np.zeros(int(answer.max(initial=-1)) + 1, np.int64)
+    row[answer] = np.arange(len(answer))
+    n = np.bincount(answer, np.asarray(pixels, float) * there.any(axis=1), len(row)).astype(np.float64)
+    field_of = np.zeros(len(row), np.int64) if field is None else np.asarray(field, np.int64)[row]
+    result = _expectation_maximisation((says & there)[row], there[row], n[:, None], field_of, tolerance)
+    return replace(result, probability=result.probability[answer])
 
 
-def _expectation_maximisation(yes: Flags, there: Flags, n: Floats, at: Ints, tolerance: float) -> StapleResult:
-    """STAPLE of N different answers that n (N, 1) pixels of field `at` (N,) got."""
-    first = np.flatnonzero(np.diff(at, prepend=-1))
+def _expectation_maximisation(yes: Flags, there: Flags, n: Floats, field: Ints, tolerance: float) -> StapleResult:
+    """STAPLE of N different answers that n (N, 1) pixels of field `field` (N,) got."""
+    first = np.flatnonzero(np.diff(field, prepend=-1))
     no = there & ~yes
 
     def total(amount: Floats) -> Floats:
@@ -96,74 +87,54 @@ def _expectation_maximisation(yes: Flags, there: Flags, n: Floats, at: Ints, tol
         going &= np.abs(rates - before).max(axis=(0, 2), initial=0) > tolerance
         if not going.any():
             break
-        f, p, q = (np.clip(each, _SURE, 1 - _SURE) for each in (prior, *rates))
-        odds = np.log(f / (1 - f))[at, 0]
-        odds += (yes * np.log(p / (1 - q))[at]).sum(axis=1) + (no * np.log((1 - p) / q)[at]).sum(axis=1)
+        f, p, q = (np.clip(rate, _SURE, 1 - _SURE) for rate in (prior, *rates))
+        odds = np.log(f / (1 - f))[field, 0]
+        odds += (yes * np.log(p / (1 - q))[field]).sum(axis=1) + (no * np.log((1 - p) / q)[field]).sum(axis=1)
         likely = 1 / (1 + np.exp(-np.clip(odds, -700, 700)))
-        believed = np.where(going[at], likely, believed[:, 0])[:, None]
-    known = [np.where(sums[k] > _LEAST, rates[k // 2], np.nan) for k in (1, 3)]
-    return StapleResult(believed[:, 0], known[0], known[1], prior[:, 0])
+        believed = np.where(going[field], likely, believed[:, 0])[:, None]
+    rates_known = [np.where(sums[k] > _LEAST, rates[k // 2], np.nan) for k in (1, 3)]
+    return StapleResult(believed[:, 0], rates_known[0], rates_known[1], prior[:, 0])
 
 
-def _rate(part: Floats, whole: Floats, otherwise: float) -> Floats:
+def _rate(part: Floats, total: Floats, otherwise: float) -> Floats:
     """`otherwise` where there is nothing."""
-    return np.asarray(np.divide(part, whole, out=np.full(part.shape, otherwise), where=whole > 0))
-
-
-Extent = Literal["band", "box", "image"]
-EXTENTS: tuple[Extent, ...] = ("band", "box", "image")
+    return np.asarray(np.divide(part, total, out=np.full(part.shape, otherwise), where=total > 0))
 
 
 @dataclass(frozen=True, slots=True)
 class DisputedFields:
-    """U fields, each for a category that annotators of a case do not agree on, and their N patterns of votes.
+    """U fields, each for a category that annotators of a case do not agree on, and their N patterns of votes."""
 
-    Attributes
-    ----------
-    case, category : (U,) what each field is for
-    field, pattern : (N,) ascending; all patterns of the case belong to each of its fields
-    says, there : (N, R) whether an annotator gave the pattern's pixels the field's category, and whether they judged
-        them: who calls them void did not
-    pixels : (N,) of the pattern that lie in the field
-    """
-
-    case: Ints
-    category: Ints
+    case: Ints  # (U,) what each field is for
+    category: Ints  # (U,) what each field is for
+    # field, pattern: (N,) ascending; all patterns of the case belong to each of its fields
     field: Ints
     pattern: Ints
+    # says, there: (N, R) whether an annotator gave the pattern's pixels the field's category, and whether they judged
+    # them: who calls them void did not
     says: Flags
     there: Flags
-    pixels: Ints
+    pixels: Ints  # (N,) of the pattern that lie in the field
 
 
-def disputed_fields(votes: PixelVotes, extent: Extent = "band", margin: int = 3) -> DisputedFields:
-    """The fields of all categories in dispute.
-
-    `extent` is what belongs to a field: ``band``, pixels in dispute; ``box``, in each image the box of all pixels that
-    anybody gave the category; both with the pixels up to `margin` pixels to their sides and corners; ``image``, all.
-    """
-    check_choice("extent", extent, EXTENTS)
-    void = np.array([each.kind == "void" for each in votes.categories] + [False, False], bool)
+def disputed_fields(votes: PixelVotes, margin: int = 3) -> DisputedFields:
+    """The fields of all categories in dispute: the pixels in dispute, and those up to `margin` rows, columns away."""
+    void = np.array([category.kind == "void" for category in votes.categories] + [False, False], bool)
     judged = (votes.vote != ABSENT) & ~void[votes.vote]
     named, category, disputed = _named_categories(votes, judged)
+    named, category = named[disputed], category[disputed]
     n_categories = max(len(votes.categories), 1)
-    unit, of = np.unique(votes.case[named] * n_categories + category, return_inverse=True)
-    kept = np.bincount(of[disputed], minlength=len(unit)) > 0
-    number = np.where(kept, np.cumsum(kept) - 1, -1)[of]
-    case, code = np.divmod(unit[kept], n_categories)
+    unit, number = np.unique(votes.case[named] * n_categories + category, return_inverse=True)
+    case, code = np.divmod(unit, n_categories)
     by_case = np.argsort(votes.case, kind="stable")
     first, count = _ranges_of(votes.case[by_case], case)
     pattern = by_case[expand_ranges(first, count)]
     field = np.repeat(np.arange(len(case)), count)
-    if extent == "image":
-        pixels = votes.pixels[pattern]
-    else:
-        of_field = (number >= 0) & (disputed | (extent == "box"))
-        drawn = _pattern_strips(votes, named[of_field], number[of_field])
-        near = (_bounding_boxes if extent == "box" else _dilate)(drawn, votes.line, margin)
-        pixels = _pixels_in_fields(near, votes, field, pattern)
+    near = _dilate(_pattern_strips(votes, named, number), votes.line, margin)
     says = votes.vote[pattern] == code[field, None]
-    return DisputedFields(case, code, field, pattern, says, judged[pattern], pixels)
+    return DisputedFields(
+        case, code, field, pattern, says, judged[pattern], _pixels_in_fields(near, votes, field, pattern)
+    )
 
 
 def _named_categories(votes: PixelVotes, judged: Flags) -> tuple[Ints, Ints, Flags]:
@@ -206,41 +177,26 @@ def _dilate(side: SweepRuns, line: NumberLine, margin: int) -> SweepRuns:
     return _union_by_owner(SweepRuns(start, end, owner), line)
 
 
-def _bounding_boxes(side: SweepRuns, line: NumberLine, margin: int) -> SweepRuns:
-    """The boxes of each owner's pixels in each frame, `margin` pixels wider on all sides."""
-    frame, x, y = line.lower(side.start)
-    box, of = np.unique(side.owner * len(line.base) + frame, return_inverse=True)
-    owner, frame = np.divmod(box, max(len(line.base), 1))
-    _, left, top, width, height = kernels.extents(of, x, y, y + (side.end - side.start), len(box))
-    right, bottom = (
-        np.minimum(left + width + margin, line.width[frame]),
-        np.minimum(top + height + margin, line.height[frame]),
-    )
-    left, top = np.maximum(left - margin, 0), np.maximum(top - margin, 0)
-    column = expand_ranges(left, right - left)
-    which = np.repeat(np.arange(len(box)), right - left)
-    start = _line_positions(line, frame[which], column, top[which])
-    return _union_by_owner(SweepRuns(start, start + (bottom - top)[which], owner[which].astype(np.int32)), line)
-
-
 def _pixels_in_fields(near: SweepRuns, votes: PixelVotes, field: Ints, pattern: Ints) -> Ints:
     """(n,) how many pixels of each pattern lie in each field; `near.owner` is the field, in the order of the line."""
     pieces, n_patterns = votes.pieces, max(len(votes.pixels), 1)
-    of, which, start, length = kernels.strips(near.start, near.end, near.owner, pieces.start, pieces.end, pieces.owner)
+    field_of, which, start, length = kernels.strips(
+        near.start, near.end, near.owner, pieces.start, pieces.end, pieces.owner
+    )
     frame_of_near = votes.line.frame_of(near.start)
     n_frames = max(len(votes.line.base), 1)
     # What nobody labelled is not in the pieces: it is what is left of each field in each image.
     room = np.bincount(near.owner * n_frames + frame_of_near, near.end - near.start)
-    taken = np.bincount(of * n_frames + votes.line.frame_of(start), length, len(room))
+    taken = np.bincount(field_of * n_frames + votes.line.frame_of(start), length, len(room))
     rest = np.flatnonzero(room - taken)
     key = np.concatenate(
-        [of * np.int64(n_patterns) + which, rest // n_frames * n_patterns + votes.blank[rest % n_frames]]
+        [field_of * np.int64(n_patterns) + which, rest // n_frames * n_patterns + votes.blank[rest % n_frames]]
     )
     amount = np.concatenate([length, (room - taken)[rest].astype(np.int64)])
-    found, total, _, _ = kernels.distinct(key.astype(np.int64), amount)
+    keys, total, _, _ = kernels.distinct(key.astype(np.int64), amount)
     wanted = field * n_patterns + pattern
-    at = np.minimum(np.searchsorted(found, wanted), max(len(found) - 1, 0))
-    return np.where(found[at] == wanted, total[at], 0) if len(found) else np.zeros(len(wanted), np.int64)
+    place = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
+    return np.where(keys[place] == wanted, total[place], 0) if len(keys) else np.zeros(len(wanted), np.int64)
 
 
 def _union_by_owner(side: SweepRuns, line: NumberLine) -> SweepRuns:
@@ -259,45 +215,21 @@ def _line_positions(line: NumberLine, frame: Ints, x: Ints, y: Ints) -> Ints:
     return line.base[frame] + x * (line.height[frame] + 1) + y
 
 
-@dataclass(frozen=True, slots=True)
-class StapleDecision:
-    """What is likely true of P patterns, and what that says of R annotators.
+def decide_by_staple(votes: PixelVotes, margin: int = 3) -> PixelDecision:
+    """The most likely of the categories that somebody gave a pattern's pixels; `support` is its probability.
 
-    Attributes
-    ----------
-    decided : of each pattern; `support` is the probability of its category
-    case, category : (U,) where annotators do not agree on a category
-    sensitivity, specificity : (U, R) of each annotator there, see `segdata.agreement.staple.StapleResult`
+    STAPLE is taken of each category in each case, in its field (`disputed_fields`). A category that nobody in the case
+    doubts is as it was drawn. Unlabelled, where somebody says so, is as likely as the likeliest category is not. What
+    most call void is void; of a tie, and where nobody voted, pixels are `UNDECIDED`.
     """
-
-    decided: PixelDecision
-    case: Ints
-    category: Ints
-    sensitivity: Floats
-    specificity: Floats
-
-
-def decide_by_staple(votes: PixelVotes, extent: Extent = "band", margin: int = 3) -> StapleDecision:
-    """The most likely of the categories that somebody gave a pattern's pixels.
-
-    STAPLE is taken of each category in each case; see `segdata.agreement.staple.disputed_fields` for the arguments. A
-    category that nobody in the case doubts is as it was drawn. Unlabelled, where somebody says so, is as likely as the
-    likeliest category is not. What most call void is void; of a tie, and where nobody voted, pixels are `UNDECIDED`.
-    """
-    void = np.array([each.kind == "void" for each in votes.categories] + [False, False], bool)
+    void = np.array([category.kind == "void" for category in votes.categories] + [False, False], bool)
     judged = (votes.vote != ABSENT) & ~void[votes.vote]
-    of = disputed_fields(votes, extent, margin)
-    found = staple(of.says, of.there, of.pixels, of.field)
+    fields = disputed_fields(votes, margin)
+    result = staple(fields.says, fields.there, fields.pixels, fields.field)
     likely = np.where(judged & (votes.vote >= 0), 1.0, 0.0)
-    row, voter = np.nonzero(of.says)
-    likely[of.pattern[row], voter] = found.probability[row]
+    row, voter = np.nonzero(fields.says)
+    likely[fields.pattern[row], voter] = result.probability[row]
     likely = np.where(judged & (votes.vote < 0), 1 - likely.max(axis=1, initial=0)[:, None], likely)
     decided, most = elect(votes.vote, likely), plurality(votes.vote)
     is_void = (most.category >= 0) & void[most.category]
-    return StapleDecision(
-        PixelDecision(*(np.where(is_void, one, other) for one, other in zip(most, decided, strict=True))),
-        of.case,
-        of.category,
-        found.sensitivity,
-        found.specificity,
-    )
+    return PixelDecision(*(np.where(is_void, one, other) for one, other in zip(most, decided, strict=True)))

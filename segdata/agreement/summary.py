@@ -1,10 +1,18 @@
-"""Summary: from the tables of a comparison to the agreement of annotators, with intervals."""
+"""Summary: from the tables of a comparison to the agreement of annotators, with intervals.
+
+The JSON report of `segdata agreement` is the encoding of `Agreement`, with numbers of six significant digits and null
+for what is undefined (NaN), and `schemas/agreement.schema.json` is its schema.
+"""
 
 from collections.abc import Sequence
+from typing import Annotated, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.agreement.automation_bias import UnchangedShare
+from segdata.agreement.contrasts import PairContrast, StratifiedAgreement
 from segdata.agreement.estimates import (
     DEFAULT_RESAMPLING,
     PairAmounts,
@@ -18,41 +26,160 @@ from segdata.agreement.estimates import (
     reliability_scores,
 )
 from segdata.agreement.metrics.decomposition import decomposition
-from segdata.agreement.repeatability import proposed_tolerance
-from segdata.agreement.results import (
-    Agreement,
-    AnnotatorBias,
-    CategoryAgreement,
-    DisagreementCauses,
-    Intervals,
-    OverallAgreement,
-    PairAgreement,
-    PairContrast,
-    SampleSize,
+from segdata.agreement.planning import SampleSize
+from segdata.agreement.repeatability import ProposedTolerance, proposed_tolerance
+from segdata.agreement.scores import (
+    Count,
+    PooledScores,
+    PooledScoresWithAccuracy,
     Score,
-    StratifiedAgreement,
-    UnchangedShare,
+    Share,
+    UndefinedShare,
+    score_meaning,
+    table_of_lines,
 )
 from segdata.agreement.surface_distances import Tolerance
-from segdata.agreement.volumes import volume_agreement
+from segdata.agreement.volumes import VolumeAgreement, volume_agreement
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.finding import Finding
 from segdata.core.runs import Ints
 from segdata.core.table import Table
+from segdata.core.validation import FailOn, has_failures
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
-def disagreement_causes(opposed: AnnotatorPairs) -> tuple[DisagreementCauses, ...]:
+class _PairScores(PooledScoresWithAccuracy, frozen=True, kw_only=True):
+    """The scores of two annotators."""
+
+    offset: Annotated[Score, score_meaning("offset")]
+    count_difference: Annotated[Score, score_meaning("count_difference")]
+    metrics: dict[str, Score] | msgspec.UnsetType = msgspec.UNSET
+    """Scores of metrics from plugins, by name; missing where none is installed."""
+
+
+class PairAgreement(_PairScores, frozen=True):
+    """Two annotators, the images that both annotated, and in how many sequences, patients or scenes these are."""
+
+    a: str
+    b: str
+    images: Count
+    clusters: Count
+
+
+class OverallAgreement(PooledScoresWithAccuracy, frozen=True, kw_only=True):
+    """All annotators together."""
+
+    fleiss_kappa: Annotated[Score, score_meaning("fleiss_kappa")]
+    alpha: Annotated[Score, score_meaning("alpha")]
+    instance_alpha: Annotated[Score, score_meaning("instance_alpha")]
+
+
+class _CategoryScores(PooledScores, frozen=True, kw_only=True):
+    """The scores of a category."""
+
+    prevalence: Annotated[Score, score_meaning("prevalence")]
+
+
+class CategoryAgreement(_CategoryScores, frozen=True):
+    """One category over all pairs of annotators; `images`: in how many of their images one of the two drew it."""
+
+    category: str
+    id: int
+    kind: str
+    images: Count
+
+
+class AnnotatorBias(msgspec.Struct, frozen=True, kw_only=True):
+    """How one annotator deviates in one category from more than half of the others, or from the other of two.
+
+    The others are those of the same clusters of images; a reference counts as one of them. `boundary_offset`: by how
+    many px the annotator draws larger than the median annotator (of two annotators each has half the difference).
+    `missed`: the share of what the others have, and the annotator has not. `extra`: the share of what the annotator
+    has, and the others have not. `confused`: the share of what both have that the annotator calls otherwise. `p`: by
+    kind (offset, missed, extra, confused) the probability of as much by chance, where it was tested; `found`: the kinds
+    that are significant when all tests are taken together. `n` counts clusters of images.
+    """
+
+    annotator: str
+    category: str
+    boundary_offset: Score
+    missed: Score
+    extra: Score
+    confused: Score
+    p: dict[str, Share]
+    found: tuple[str, ...]
+
+
+class DisagreementCauses(msgspec.Struct, frozen=True, kw_only=True):
+    """Why A and B disagree about the pixels of a category, as shares of all `pixels` but those in crowds.
+
+    `pixels`: to which only one of the two gives the category. `missed`: in segments that only A has, `extra`: in
+    segments that only B has, `confused`: in segments under two categories, `boundary`: at the edges of segments that
+    both have under one category. null: no such pixels.
+    """
+
+    a: str
+    b: str
+    category: str
+    pixels: Count
+    missed: UndefinedShare
+    extra: UndefinedShare
+    confused: UndefinedShare
+    boundary: UndefinedShare
+
+
+class Intervals(msgspec.Struct, frozen=True, kw_only=True):
+    """How the intervals were made: by resampling `clusters`, such as sequences, patients, scenes or images."""
+
+    confidence: Share
+    resamples: Count
+    seed: int
+    clusters: Count
+
+
+class Agreement(msgspec.Struct, frozen=True, kw_only=True):
+    """How much annotators agree, on what, who deviates, and how sure that is.
+
+    `images`: how many two or more annotators annotated; each slice of a volume counts. `categories`: those that someone
+    drew, in the order of the taxonomy. `by`, `plan` and `contrasts` are there where asked for, `unchanged` where an
+    annotator is a model, `proposed_tolerance` where someone annotated images twice, `volumes` where there are any.
+    `tolerance`: how far apart boundaries may be and still count as one. `findings`: the most severe first.
+    """
+
+    version: Literal[1] = 1
+    annotators: tuple[str, ...]
+    images: Count
+    intervals: Intervals
+    tolerance: Tolerance
+    proposed_tolerance: tuple[ProposedTolerance, ...]
+    overall: OverallAgreement
+    pairs: tuple[PairAgreement, ...]
+    categories: tuple[CategoryAgreement, ...]
+    annotator_bias: tuple[AnnotatorBias, ...]
+    disagreement: tuple[DisagreementCauses, ...]
+    volumes: tuple[VolumeAgreement, ...]
+    by: StratifiedAgreement | None
+    plan: tuple[SampleSize, ...]
+    contrasts: tuple[PairContrast, ...]
+    unchanged: tuple[UnchangedShare, ...]
+    findings: tuple[Finding, ...]
+
+    def fails(self, fail_on: FailOn) -> bool:
+        """Whether there is a finding at or above this severity."""
+        return has_failures(self.findings, fail_on)
+
+
+def disagreement_causes(comparison: AnnotatorPairs) -> tuple[DisagreementCauses, ...]:
     """Of every two annotators and category: how many pixels, and which share of them is due to what.
 
     Shares are of all pixels together. What lies in segments that count for nothing (crowds) is in `pixels` alone.
     """
-    causes, pairs = opposed.causes, opposed.pairs
+    causes, pairs = comparison.causes, comparison.pairs
     if not len(causes):
         return ()
-    n_annotators, n_categories = len(opposed.annotators), len(opposed.categories)
+    n_annotators, n_categories = len(comparison.annotators), len(comparison.categories)
     key = (pairs["a"] * n_annotators + pairs["b"])[causes["pair"]] * n_categories + causes["category"]
     keys, which = np.unique(key, return_inverse=True)
     of_a = causes["side"] == 0
@@ -67,9 +194,9 @@ def disagreement_causes(opposed: AnnotatorPairs) -> tuple[DisagreementCauses, ..
     couple, category = np.divmod(keys, n_categories)
     return tuple(
         DisagreementCauses(
-            a=opposed.annotators[couple[k] // n_annotators],
-            b=opposed.annotators[couple[k] % n_annotators],
-            category=opposed.categories[category[k]].name,
+            a=comparison.annotators[couple[k] // n_annotators],
+            b=comparison.annotators[couple[k] % n_annotators],
+            category=comparison.categories[category[k]].name,
             pixels=int(missed[k] + extra[k] + confused[k] + boundary[k] + ignored[k]),
             missed=float(shares.missed[k]),
             extra=float(shares.extra[k]),
@@ -81,7 +208,7 @@ def disagreement_causes(opposed: AnnotatorPairs) -> tuple[DisagreementCauses, ..
 
 
 def summarise_agreement(
-    opposed: AnnotatorPairs,
+    comparison: AnnotatorPairs,
     how: Resampling = DEFAULT_RESAMPLING,
     *,
     bias: Table | None = None,
@@ -98,23 +225,20 @@ def summarise_agreement(
     `bias` is what `segdata.agreement.annotator_bias.annotator_biases` found, `tolerance` that with which the panel was
     compared (None: the default); `by`, `plan`, `contrasts`, `unchanged` and `findings` are taken as they are.
     """
-    amounts = PairAmounts.of(opposed)
+    amounts = PairAmounts.of(comparison)
     rows = between_persons(amounts)
-    frames = opposed.cases["frames"] if len(opposed.cases) else np.zeros(0, np.int64)
+    frames = comparison.cases["frames"] if len(comparison.cases) else np.zeros(0, np.int64)
     compared = np.unique(amounts.case)
     return Agreement(
-        annotators=opposed.annotators,
+        annotators=comparison.annotators,
         images=int(frames[compared].sum()),
         intervals=Intervals(
-            confidence=how.confidence,
-            resamples=how.n_draws,
-            seed=how.seed,
-            clusters=len(np.unique(amounts.cluster)),
+            confidence=how.confidence, resamples=how.n_draws, seed=how.seed, clusters=len(np.unique(amounts.cluster))
         ),
         pairs=tuple(
             PairAgreement(
-                a=opposed.annotators[a],
-                b=opposed.annotators[b],
+                a=comparison.annotators[a],
+                b=comparison.annotators[b],
                 images=int(frames[amounts.case[own]].sum()),
                 clusters=amounts.units(own)[1],
                 metrics=plugin_scores(amounts, own, how),
@@ -122,16 +246,16 @@ def summarise_agreement(
             )
             for a, b, own in amounts.couples(amounts.every)
         ),
-        overall=OverallAgreement(**overall_scores(amounts, rows, how), **reliability_scores(opposed, how)),
+        overall=OverallAgreement(**overall_scores(amounts, rows, how), **reliability_scores(comparison, how)),
         categories=_category_agreements(amounts, rows, how),
-        annotator_bias=() if bias is None else _bias_rows(opposed, bias),
-        disagreement=disagreement_causes(opposed),
-        volumes=volume_agreement(opposed, how.confidence),
+        annotator_bias=() if bias is None else _bias_rows(comparison, bias),
+        disagreement=disagreement_causes(comparison),
+        volumes=volume_agreement(comparison, how.confidence),
         by=by,
         plan=tuple(plan),
         contrasts=tuple(contrasts),
         unchanged=tuple(unchanged),
-        proposed_tolerance=proposed_tolerance(opposed),
+        proposed_tolerance=proposed_tolerance(comparison),
         tolerance=tolerance or Tolerance(),
         findings=tuple(sorted(findings, key=Finding.order)),
     )
@@ -146,18 +270,18 @@ def _category_agreements(amounts: PairAmounts, rows: Ints, how: Resampling) -> t
     scores = category_scores(amounts, rows, how)
     return tuple(
         CategoryAgreement(category=category.name, id=category.id, kind=category.kind, images=images[k], **scores[k])
-        for k, category in enumerate(amounts.opposed.categories)
+        for k, category in enumerate(amounts.comparison.categories)
         if images[k] and category.kind != "void"
     )
 
 
-def _bias_rows(opposed: AnnotatorPairs, cells: Table) -> tuple[AnnotatorBias, ...]:
+def _bias_rows(comparison: AnnotatorPairs, cells: Table) -> tuple[AnnotatorBias, ...]:
     """The cells of each annotator and category as one, in their order."""
     nothing = Score(np.nan, np.nan, np.nan, 0, 0)
     values: dict[tuple[int, int], dict[str, tuple[Score, float, bool]]] = {}
     columns = ("annotator", "category", "kind", "value", "low", "high", "clusters", "p", "found")
-    for who, code, kind, value, low, high, clusters, p, found in cells.lines(*columns):
-        values.setdefault((who, code), {})[kind] = Score(value, low, high, clusters, 0), p, found
+    for who, code, kind, value, low, high, clusters, p, significant in cells.lines(*columns):
+        values.setdefault((who, code), {})[kind] = Score(value, low, high, clusters, 0), p, significant
     result = []
     for (who, code), kinds in sorted(values.items()):
         offset, missed, extra, confused = (
@@ -165,14 +289,14 @@ def _bias_rows(opposed: AnnotatorPairs, cells: Table) -> tuple[AnnotatorBias, ..
         )
         result.append(
             AnnotatorBias(
-                annotator=opposed.annotators[who],
-                category=opposed.categories[code].name,
+                annotator=comparison.annotators[who],
+                category=comparison.categories[code].name,
                 boundary_offset=offset,
                 missed=missed,
                 extra=extra,
                 confused=confused,
                 p={kind: p for kind, (_, p, _) in sorted(kinds.items()) if np.isfinite(p)},
-                found=tuple(kind for kind, (_, _, found) in sorted(kinds.items()) if found),
+                found=tuple(kind for kind, (_, _, significant) in sorted(kinds.items()) if significant),
             )
         )
     return tuple(result)
@@ -189,43 +313,36 @@ _UNCLEAR_COLUMNS = {
 }
 
 
-def unclear_categories(opposed: AnnotatorPairs, how: Resampling) -> Table:
+def unclear_categories(comparison: AnnotatorPairs, how: Resampling) -> Table:
     """How much annotators agree on each category, and how much they would without the one who lowers it most.
 
     Columns: category (position), value, low, high (F1 of segments for things, Dice for all else, over all pairs of
     annotators), best (the value without one annotator), without (who: position), clusters. Three annotators are
     needed, since without one of two there is no agreement: there are no rows for fewer.
     """
-    amounts = PairAmounts.of(opposed)
+    amounts = PairAmounts.of(comparison)
     rows = between_persons(amounts)
-    if len(opposed.annotators) < 3 or not len(rows):
-        return _unclear_table([])
+    if len(comparison.annotators) < 3 or not len(rows):
+        return table_of_lines(_UNCLEAR_COLUMNS, [])
     every = _category_values(amounts, rows, how)
     once = Resampling(n_draws=1, seed=how.seed)
-    left = {i: rows[(amounts.a[rows] != i) & (amounts.b[rows] != i)] for i in range(len(opposed.annotators))}
+    left = {i: rows[(amounts.a[rows] != i) & (amounts.b[rows] != i)] for i in range(len(comparison.annotators))}
     others = {i: _category_values(amounts, own, once) for i, own in left.items() if len(own)}
     lines = []
     for k, (value, low, high, n) in enumerate(every):
-        without = {i: found[k][0] for i, found in others.items() if np.isfinite(found[k][0])}
+        without = {i: values[k][0] for i, values in others.items() if np.isfinite(values[k][0])}
         if np.isfinite(value) and without:
             worst = max(without, key=lambda i: (without[i], -i))
             lines.append((k, value, low, high, without[worst], worst, n))
-    return _unclear_table(lines)
+    return table_of_lines(_UNCLEAR_COLUMNS, lines)
 
 
 def _category_values(amounts: PairAmounts, rows: Ints, how: Resampling) -> list[tuple[float, float, float, int]]:
     """Of each category the value, the ends of its interval, and the number of clusters with it."""
-    countable = amounts.opposed.countable
+    countable = amounts.comparison.countable
     scores = category_scores(amounts, rows, how)
-    found = []
+    result = []
     for k, of_category in enumerate(scores):
         score = of_category["f1" if countable[k] else "dice"]
-        found.append((score.value, score.low, score.high, score.n))
-    return found
-
-
-def _unclear_table(lines: Sequence[tuple[float, ...]]) -> Table:
-    columns = list(zip(*lines, strict=True)) if lines else [()] * len(_UNCLEAR_COLUMNS)
-    return Table(
-        {name: np.array(column, type_) for (name, type_), column in zip(_UNCLEAR_COLUMNS.items(), columns, strict=True)}
-    )
+        result.append((score.value, score.low, score.high, score.n))
+    return result

@@ -8,8 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.agreement.annotator_pairs import AnnotatorPair, Flags
-from segdata.agreement.boundaries import OutlineCache, PairOutlines, band_depth, outline_pair
-from segdata.agreement.boundary_frames import BoundaryStrips, ComparedShapes, ShapeFrames, intersect_runs
+from segdata.agreement.boundaries import (
+    BoundaryStrips,
+    ComparedShapes,
+    OutlineCache,
+    PairOutlines,
+    ShapeFrames,
+    band_depth,
+    intersect_runs,
+    outline_pair,
+)
 from segdata.agreement.metrics.boundary_offset import boundary_offset, offset_spread
 from segdata.agreement.metrics.hausdorff import directed_hausdorff, hausdorff
 from segdata.core import kernels
@@ -21,20 +29,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class BoundaryDistances:
-    """Boundary pixels of n shapes, by shape.
+    """Boundary pixels of n shapes, by shape."""
 
-    Attributes
-    ----------
-    shape : (p,) ascending
-    distance : (p,) to the other boundary, in the unit of the spacing; infinite where there is none
-    is_inside : (p,) the other annotator has the pixel too
-    is_framed : (p,) the pixel is as near to the end of the image, or of the volume, as to the other boundary: what
-        was drawn may go on beyond
-    """
-
-    shape: Ints
-    distance: Floats
-    is_inside: Flags
+    shape: Ints  # (p,) ascending
+    distance: Floats  # (p,) to the other boundary, in the unit of the spacing; infinite where there is none
+    is_inside: Flags  # (p,) the other annotator has the pixel too
+    # (p,) the pixel is as near to the end of the image, or of the volume, as to the other boundary: what was drawn may
+    # go on beyond
     is_framed: Flags
 
     @property
@@ -61,7 +62,6 @@ def boundary_distances(
 
 
 def _in_plane(edge: BoundaryStrips, other: BoundaryStrips, sheets: ShapeFrames, spacing: Floats) -> Floats:
-    """(p,) distances within sheets."""
     return kernels.nearest(
         edge.x,
         edge.top,
@@ -82,18 +82,18 @@ def _in_space(edge: BoundaryStrips, other: BoundaryStrips, sheets: ShapeFrames, 
 
     shape, points = _voxels(edge, sheets)
     other_shape, other_points = _voxels(other, sheets)
-    found = np.full(len(points), np.inf)
-    known = np.flatnonzero(np.isin(shape, other_shape))
-    if len(known) == 0:
-        return found
-    shape, points, size = shape[known], points[known], spacing[shape[known]]
+    distance = np.full(len(points), np.inf)
+    comparable = np.flatnonzero(np.isin(shape, other_shape))
+    if len(comparable) == 0:
+        return distance
+    shape, points, size = shape[comparable], points[comparable], spacing[shape[comparable]]
     # Shapes lie so far apart in a fourth direction that the nearest point is one of the same shape.
     placed, other_placed = points * size, other_points * spacing[other_shape]
     far = 2 * (placed.max() + other_placed.max() + 1)
     tree = cKDTree(np.column_stack([other_placed, far * other_shape]), balanced_tree=False, compact_nodes=False)
     _, nearest = tree.query(np.column_stack([placed, far * shape]))
-    found[known] = np.sqrt((((points - other_points[nearest]) * size) ** 2).sum(axis=1))
-    return found
+    distance[comparable] = np.sqrt((((points - other_points[nearest]) * size) ** 2).sum(axis=1))
+    return distance
 
 
 def _voxels(strips: BoundaryStrips, sheets: ShapeFrames) -> tuple[Ints, Ints]:
@@ -122,10 +122,10 @@ def _near_image_border(pieces: BoundaryStrips, distance: Floats, sheets: ShapeFr
     doubtful = np.flatnonzero(np.maximum.reduceat(distance, first) >= least)
     count, top = length[doubtful], pieces.top[doubtful]
     below = sheets.line.height[sheet[doubtful]] - top - count  # rows below the strip
-    row, of = _pixel_rows(0 * count, count), np.repeat(np.arange(len(doubtful)), count)
-    near = np.minimum(top[of] + row, below[of] + count[of] - 1 - row) * high[sheet[doubtful]][of]
-    pixel = first[doubtful][of] + row
-    framed[pixel] = distance[pixel] >= np.minimum(room[doubtful][of], near)
+    row, strip = _pixel_rows(0 * count, count), np.repeat(np.arange(len(doubtful)), count)
+    near = np.minimum(top[strip] + row, below[strip] + count[strip] - 1 - row) * high[sheet[doubtful]][strip]
+    pixel = first[doubtful][strip] + row
+    framed[pixel] = distance[pixel] >= np.minimum(room[doubtful][strip], near)
     return framed
 
 
@@ -161,8 +161,8 @@ class Tolerance(CategoryTolerance, frozen=True):
     def of(self, names: Sequence[str]) -> tuple[Floats, Floats]:
         """(n,) the pixels, and the mm (NaN: none are given), of categories."""
         every = [self.categories.get(name, self) for name in names]
-        mm = [np.nan if each.mm is None else each.mm for each in every]
-        return np.array([each.pixels for each in every], np.float64), np.array(mm, np.float64)
+        mm = [np.nan if columns.mm is None else columns.mm for columns in every]
+        return np.array([columns.pixels for columns in every], np.float64), np.array(mm, np.float64)
 
 
 def surface_table(
@@ -171,7 +171,7 @@ def surface_table(
     *,
     tolerance: Tolerance | None = None,
     spacing: Floats | None = None,
-    known: OutlineCache | None = None,
+    outlines_of_batch: OutlineCache | None = None,
 ) -> dict[str, Columns]:
     """The table `surfaces` of `segdata.core.annotator_pairs.AnnotatorPairs`.
 
@@ -188,20 +188,25 @@ def surface_table(
     matches : `a` and `b`, rows of the segments of either annotator; -1: none
     tolerance : of boundaries; None: the default
     spacing : (n_cases, 3) width, height and depth of a pixel in mm; NaN: unknown
-    known : the outlines of the batch's annotators, which other pairs use too; None: they are made for this pair
+    outlines_of_batch : outlines that other pairs of the batch use too; None: they are made for this pair
     """
-    of_categories = known.of(opposite) if known else outline_pair(opposite, ComparedShapes.of_categories(opposite))
+    of_categories = (
+        outlines_of_batch.of(opposite)
+        if outlines_of_batch
+        else outline_pair(opposite, ComparedShapes.of_categories(opposite))
+    )
     of_matches = outline_pair(opposite, ComparedShapes.of_matches(opposite, matches))
     near = tolerance or Tolerance()
-    parts = [_shape_columns(opposite, each, near, spacing) for each in (of_categories, of_matches)]
+    parts = [_shape_columns(opposite, outlines, near, spacing) for outlines in (of_categories, of_matches)]
     # What neither of the two has is a category of others.
     some = np.append(parts[0]["band_any"] > 0, np.ones(len(of_matches.shapes), bool))
     return {"surfaces": {name: np.concatenate([part[name] for part in parts])[some] for name in parts[0]}}
 
 
-def _shape_columns(opposite: AnnotatorPair, of: PairOutlines, tolerance: Tolerance, spacing: Floats | None) -> Columns:
-    """The columns of some shapes."""
-    shapes, sheets, one, other = of.shapes, of.sheets, of.a, of.b
+def _shape_columns(
+    opposite: AnnotatorPair, outlines: PairOutlines, tolerance: Tolerance, spacing: Floats | None
+) -> Columns:
+    shapes, sheets, one, other = outlines.shapes, outlines.sheets, outlines.a, outlines.b
     size, within, far = _shape_units(opposite, shapes, tolerance, spacing)
     a = boundary_distances(one.counted, other.edge, other.area, sheets, size)
     b = boundary_distances(other.counted, one.edge, one.area, sheets, size)
@@ -270,14 +275,16 @@ def _shape_units(
     All in mm where the spacing is known. Matches have an infinite reach.
     """
     size = np.ones((opposite.n_cases, 3))
-    given = np.full((opposite.n_cases, 3), np.nan) if spacing is None else spacing
+    spacings = np.full((opposite.n_cases, 3), np.nan) if spacing is None else spacing
     is_deep = np.bincount(opposite.case_of_frame, minlength=opposite.n_cases) > 1
-    known = np.isfinite(given[:, :2]).all(axis=1) & (np.isfinite(given[:, 2]) | ~is_deep)
-    size[known, :2] = given[known, :2]
-    size[known & is_deep, 2] = given[known & is_deep, 2]
-    pixels, mm = (each[shapes.category] for each in tolerance.of([each.name for each in opposite.categories]))
+    has_spacing = np.isfinite(spacings[:, :2]).all(axis=1) & (np.isfinite(spacings[:, 2]) | ~is_deep)
+    size[has_spacing, :2] = spacings[has_spacing, :2]
+    size[has_spacing & is_deep, 2] = spacings[has_spacing & is_deep, 2]
+    pixels, mm = (
+        limits[shapes.category] for limits in tolerance.of([category.name for category in opposite.categories])
+    )
     side = np.sqrt(size[:, 0] * size[:, 1])[shapes.case]  # of a pixel
     deep = np.maximum(band_depth(opposite.line.height, opposite.line.width), _REACH)
     first = np.unique(opposite.case_of_frame, return_index=True)[1]
     far = np.where(shapes.match < 0, deep[first][shapes.case] * side * _ROUNDING, np.inf)
-    return size[shapes.case], np.where(known[shapes.case] & np.isfinite(mm), mm, pixels * side), far
+    return size[shapes.case], np.where(has_spacing[shapes.case] & np.isfinite(mm), mm, pixels * side), far

@@ -1,88 +1,114 @@
 """Volumes: how large annotators draw categories in volumes, where overlap alone misleads."""
 
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Literal
+
+import msgspec
 import numpy as np
 
-from segdata.agreement.metrics.bland_altman import BoundEstimate, bland_altman
-from segdata.agreement.metrics.intraclass_correlation import CorrelationEstimate, absolute_agreement, consistency
+from segdata.agreement.inference import Estimate
+from segdata.agreement.metrics.bland_altman import bland_altman
+from segdata.agreement.metrics.intraclass_correlation import absolute_agreement, consistency
 from segdata.agreement.metrics.volume_difference import volume_difference
-from segdata.agreement.results import Score, VolumeAgreement, VolumePair
+from segdata.agreement.scores import Count, Number, Score
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.resampling import Floats
 
 
-def volume_agreement(opposed: AnnotatorPairs, confidence: float = 0.95) -> tuple[VolumeAgreement, ...]:
+class VolumePair(msgspec.Struct, frozen=True):
+    """Two annotators' sizes of a category in the volumes that both annotated.
+
+    `size_a`, `size_b`: what A and B drew in a volume on average. `difference`: (B - A) / their mean, on average; null
+    where both are always empty. `bias`: by how much B is larger on average. `lower`, `upper`: the Bland-Altman limits,
+    between which 95 % of the differences lie.
+    """
+
+    a: str
+    b: str
+    volumes: Count
+    size_a: Number
+    size_b: Number
+    difference: Number
+    bias: Score
+    lower: Score
+    upper: Score
+
+
+class VolumeAgreement(msgspec.Struct, frozen=True):
+    """The sizes of a category in volumes: `icc` is ICC(2,1), `icc_consistency` ICC(3,1), of all annotators.
+
+    ICC(2,1) is absolute agreement; with ICC(3,1) an annotator who always draws larger agrees as well. `unit`: mm3, or
+    voxels where a spacing is unknown.
+    """
+
+    category: str
+    unit: Literal["mm3", "voxels"]
+    volumes: Count
+    icc: Score
+    icc_consistency: Score
+    pairs: tuple[VolumePair, ...]
+
+
+def volume_agreement(comparison: AnnotatorPairs, confidence: float = 0.95) -> tuple[VolumeAgreement, ...]:
     """Of each category that somebody drew in a volume: how its sizes agree over all annotators, and two by two.
 
     Sizes are mm³ where the spacing of every volume is known, else voxels; further passes of a person are left out.
     """
-    cases = opposed.cases
+    cases = comparison.cases
     deep = cases["frames"] > 1 if len(cases) else np.zeros(0, bool)
     if not deep.any():
         return ()
     voxel = np.prod([cases[f"spacing_{axis}"] for axis in "xyz"], axis=0)
     is_known = bool(np.isfinite(voxel[deep]).all())
-    sizes = _annotated_sizes(opposed)[np.flatnonzero(deep)] * (voxel[deep, None, None] if is_known else 1.0)
-    found = []
-    for k, category in enumerate(opposed.categories):
+    sizes = _annotated_sizes(comparison)[np.flatnonzero(deep)] * (voxel[deep, None, None] if is_known else 1.0)
+    result = []
+    for k, category in enumerate(comparison.categories):
         of_category = sizes[:, :, k]
         if category.kind == "void" or not np.nansum(of_category) > 0:
             continue
-        whole = of_category[np.isfinite(of_category).all(axis=1)]
-        found.append(
+        complete = of_category[np.isfinite(of_category).all(axis=1)]
+        result.append(
             VolumeAgreement(
                 category=category.name,
                 unit="mm3" if is_known else "voxels",
                 volumes=len(of_category),
-                icc=_correlation_score(absolute_agreement(whole, level=confidence), len(whole)),
-                icc_consistency=_correlation_score(consistency(whole, level=confidence), len(whole)),
-                pairs=tuple(_volume_pairs(opposed, of_category, confidence)),
+                icc=_score(absolute_agreement(complete, level=confidence), len(complete)),
+                icc_consistency=_score(consistency(complete, level=confidence), len(complete)),
+                pairs=tuple(_volume_pairs(comparison, of_category, confidence)),
             )
         )
-    return tuple(found)
+    return tuple(result)
 
 
-def _annotated_sizes(opposed: AnnotatorPairs) -> Floats:
+def _annotated_sizes(comparison: AnnotatorPairs) -> Floats:
     """(n_cases, n_annotators, n_categories) voxels; NaN where an annotator did not annotate. Void of a pair is out."""
-    pairs, overlaps = opposed.pairs, opposed.overlaps
-    sizes = np.full((len(opposed.cases), len(opposed.annotators), len(opposed.categories)), np.nan)
+    pairs, overlaps = comparison.pairs, comparison.overlaps
+    sizes = np.full((len(comparison.cases), len(comparison.annotators), len(comparison.categories)), np.nan)
     for side in ("a", "b"):
         sizes[pairs["case"], pairs[side]] = 0.0
     for side in ("a", "b"):
-        at = pairs["case"][overlaps["pair"]], pairs[side][overlaps["pair"]], overlaps["category"]
+        cell = pairs["case"][overlaps["pair"]], pairs[side][overlaps["pair"]], overlaps["category"]
         # What another annotator calls void is left out of a pair: the pair that leaves least out has the whole.
-        np.maximum.at(sizes, at, overlaps[f"area_{side}"].astype(float))
-    return sizes[:, opposed.is_first_pass]
+        np.maximum.at(sizes, cell, overlaps[f"area_{side}"].astype(float))
+    return sizes[:, comparison.is_first_pass]
 
 
-def _volume_pairs(opposed: AnnotatorPairs, sizes: Floats, confidence: float) -> "list[VolumePair]":
-    names = [name for name, first in zip(opposed.annotators, opposed.is_first_pass, strict=True) if first]
-    found = []
-    for i, a in enumerate(names):
-        for j in range(i + 1, len(names)):
-            both = np.isfinite(sizes[:, i]) & np.isfinite(sizes[:, j])
-            one, other = sizes[both, i], sizes[both, j]
-            limits = bland_altman(one, other, level=confidence)
-            difference = volume_difference(one, other)
-            known = np.isfinite(difference)
-            found.append(
-                VolumePair(
-                    a=a,
-                    b=names[j],
-                    volumes=int(both.sum()),
-                    size_a=float(one.mean()) if len(one) else float("nan"),
-                    size_b=float(other.mean()) if len(other) else float("nan"),
-                    difference=float(difference[known].mean()) if known.any() else float("nan"),
-                    bias=_limit_score(limits.bias, int(both.sum())),
-                    lower=_limit_score(limits.lower, int(both.sum())),
-                    upper=_limit_score(limits.upper, int(both.sum())),
-                )
-            )
-    return found
+def _volume_pairs(comparison: AnnotatorPairs, sizes: Floats, confidence: float) -> Iterator[VolumePair]:
+    names = [name for name, first in zip(comparison.annotators, comparison.is_first_pass, strict=True) if first]
+    for (i, a), (j, b) in combinations(enumerate(names), 2):
+        both = np.isfinite(sizes[:, i]) & np.isfinite(sizes[:, j])
+        one, other = sizes[both, i], sizes[both, j]
+        difference = volume_difference(one, other)
+        means = (_mean(values) for values in (one, other, difference[np.isfinite(difference)]))
+        limits = bland_altman(one, other, level=confidence)
+        bias, lower, upper = (_score(bound, len(one)) for bound in (limits.bias, limits.lower, limits.upper))
+        yield VolumePair(a, b, len(one), *means, bias, lower, upper)
 
 
-def _correlation_score(found: CorrelationEstimate, n: int) -> Score:
-    return Score(float(found.value), float(found.low), float(found.high), n, 0)
+def _mean(values: Floats) -> float:
+    return float(values.mean()) if len(values) else float("nan")
 
 
-def _limit_score(found: BoundEstimate, n: int) -> Score:
-    return Score(float(found.value), float(found.low), float(found.high), n, 0)
+def _score(estimate: Estimate, n: int) -> Score:
+    return Score(float(estimate.value), float(estimate.low), float(estimate.high), n, 0)

@@ -1,17 +1,18 @@
-"""Votes: the categories that annotators gave each pixel, as the few distinct patterns and their numbers of pixels."""
+"""Votes: the categories that annotators gave each pixel, in few distinct patterns, and what most of them say."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log2
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from segdata.agreement.annotator_pairs import Flags, collect_segments
+from segdata.agreement.annotator_pairs import Flags, PanelBatch, collect_segments
 from segdata.agreement.contingency import flatten_segments
 from segdata.core import kernels
 from segdata.core.batch import Batch
-from segdata.core.overlay import SweepRuns
+from segdata.core.overlay import SweepRuns, find_overlaps_within
 from segdata.core.runs import Ints, NumberLine
 from segdata.core.taxonomy import Category
 
@@ -22,33 +23,23 @@ _BITS = 62  # of a whole number that hold votes
 
 @dataclass(frozen=True, slots=True)
 class PixelVotes:
-    """P patterns: pixels of a case that the same annotators gave the same categories.
+    """P patterns: pixels of a case that the same annotators gave the same categories."""
 
-    Attributes
-    ----------
-    categories : the panel's; those who voted for a pixel gave it a position in this list, or `UNLABELLED`
-    line : of the batch's images
-    pieces : strips of pixels that somebody gave a category, in the order of the line, apart; `pieces.owner` is the
-        pattern
-    case : (P,) the case of each pattern
-    pixels : (P,) how many pixels have it, also those that nobody gave a category
-    vote : (P, R) what each of R annotators said: a category, `UNLABELLED`, or `ABSENT`
-    blank : (n_images,) the pattern of an image's pixels that nobody gave a category; -1: there are none
-    """
-
+    # the panel's; those who voted for a pixel gave it a position in this list, or `UNLABELLED`
     categories: Sequence[Category]
-    line: NumberLine
+    line: NumberLine  # of the batch's images
+    # strips of pixels that somebody gave a category, in the order of the line, apart; `pieces.owner` is the pattern
     pieces: SweepRuns
-    case: Ints
-    pixels: Ints
-    vote: Ints
-    blank: Ints
+    case: Ints  # (P,) the case of each pattern
+    pixels: Ints  # (P,) how many pixels have it, also those that nobody gave a category
+    vote: Ints  # (P, R) what each of R annotators said: a category, `UNLABELLED`, or `ABSENT`
+    blank: Ints  # (n_images,) the pattern of an image's pixels that nobody gave a category; -1: there are none
 
     @property
     def is_void(self) -> Flags:
         """(P,) whether any annotator calls the pixels void."""
         # Votes below 0 take what is appended.
-        void = np.array([each.kind == "void" for each in self.categories] + [False, False], bool)
+        void = np.array([category.kind == "void" for category in self.categories] + [False, False], bool)
         return np.asarray(np.logical_or.reduce(void[self.vote], axis=1))
 
     def tables(self) -> dict[str, dict[str, Ints | NDArray[np.int32]]]:
@@ -66,55 +57,23 @@ class PixelVotes:
         }
 
 
-def vote_tables(
-    batch: Batch,
-    annotators: Sequence[str],
-    categories: Sequence[Category],
-    *,
-    case: Ints | None = None,
-    asked: Flags | None = None,
-) -> dict[str, dict[str, Ints | NDArray[np.int32]]]:
-    """The columns of the tables `patterns` and `votes`; takes what `collect_votes` takes."""
-    return collect_votes(batch, annotators, categories, case=case, asked=asked).tables()
-
-
-def collect_votes(
-    batch: Batch,
-    annotators: Sequence[str],
-    categories: Sequence[Category],
-    *,
-    case: Ints | None = None,
-    asked: Flags | None = None,
-) -> PixelVotes:
-    """What all annotators said of every pixel of a batch, in one sweep.
+def collect_votes(images: PanelBatch) -> PixelVotes:
+    """What all annotators said of every pixel of some images, in one sweep.
 
     Where several segments of an annotator claim a pixel, a void one has it, else the one drawn last. Who was not asked
     for the category that another gives a pixel has no vote on it.
-
-    Parameters
-    ----------
-    batch : annotations by these annotators, at most one by each on an image
-    annotators : their names
-    categories : votes are positions in this list; every category id of the batch is among them
-    case : (n_images,) the case of each image; None: each is one
-    asked : (n_annotations, n_categories) whether an annotation was to show a category; None: each all of them
     """
-    n_images = batch.images.num_rows
-    case = np.arange(n_images) if case is None else case
-    at = {name: k for k, name in enumerate(annotators)}
-    who = np.array([at[name] for name in batch.annotations["annotator"].to_pylist()], np.int64)
-    annotation = np.full((len(annotators), n_images), -1, np.int64)
-    annotation[who, batch.annotation_image] = np.arange(len(who))
-    line = NumberLine.of(*batch.image_size)
-    sides = [_labelled_runs(batch, rows, line, categories) for rows in annotation]
-    start, end, said, code = _constant_strips(sides, len(categories) + 1)
-    told, task = _distinct_tasks(asked, len(who), len(categories))
+    annotators, categories, annotation = images.annotators, images.categories, images.annotation
+    line = NumberLine.of(*images.batch.image_size)
+    sides = [_labelled_runs(images, rows, line) for rows in annotation]
+    start, end, answers, code = _constant_strips(sides, len(categories) + 1)
+    task_categories, task = _distinct_tasks(images.asked, images.batch.annotations.num_rows, len(categories))
     # A pattern is what was said, who was there, and what for, in one case.
     tasks = np.append(task, ABSENT)[annotation]
-    units, unit = np.unique(np.column_stack([case, tasks.T]), axis=0, return_inverse=True)
+    units, unit = np.unique(np.column_stack([images.case, tasks.T]), axis=0, return_inverse=True)
     unit = unit.reshape(-1)
-    key, total, _, pattern = kernels.distinct(unit[line.frame_of(start)] * len(said) + code, end - start)
-    unit_of, says = key // max(len(said), 1), said[key % max(len(said), 1)] - 1
+    key, total, _, pattern = kernels.distinct(unit[line.frame_of(start)] * len(answers) + code, end - start)
+    unit_of, says = key // max(len(answers), 1), answers[key % max(len(answers), 1)] - 1
     room = np.bincount(unit, line.height * line.width, len(units)).astype(np.int64)
     blank = room - np.bincount(unit_of, total, len(units)).astype(np.int64)
     silent = np.flatnonzero((blank > 0) & (units[:, 1:] != ABSENT).any(axis=1))
@@ -128,17 +87,17 @@ def collect_votes(
         SweepRuns(start, end, pattern),
         units[unit_of, 0],
         np.concatenate([total, blank[silent]]),
-        _valid_votes(says, units[unit_of, 1:], told),
+        _valid_votes(says, units[unit_of, 1:], task_categories),
         blank_of[unit],
     )
 
 
-def _labelled_runs(batch: Batch, annotation: Ints, line: NumberLine, categories: Sequence[Category]) -> SweepRuns:
+def _labelled_runs(images: PanelBatch, annotation: Ints, line: NumberLine) -> SweepRuns:
     """What one annotator drew, no pixel twice; `owner` is the category's position + 1."""
     image = np.arange(len(annotation))
-    drawn = collect_segments(batch, annotation, line, image, categories, np.ones(len(image), bool), False)
-    side = flatten_segments(drawn)
-    return SweepRuns(side.start, side.end, (drawn.category[side.owner] + 1).astype(np.int32))
+    segments = collect_segments(images, annotation, line, image, np.zeros(len(image), bool))
+    side = flatten_segments(segments)
+    return SweepRuns(side.start, side.end, (segments.category[side.owner] + 1).astype(np.int32))
 
 
 def _distinct_tasks(asked: Flags | None, n_annotations: int, n_categories: int) -> tuple[Flags, Ints]:
@@ -148,15 +107,15 @@ def _distinct_tasks(asked: Flags | None, n_annotations: int, n_categories: int) 
     """
     if asked is None:
         return np.ones((1, n_categories + 2), bool), np.zeros(n_annotations, np.int64)
-    told, task = np.unique(asked, axis=0, return_inverse=True)
-    return np.concatenate([told, np.ones((len(told), 2), bool)], axis=1), task.reshape(-1)
+    tasks, task = np.unique(asked, axis=0, return_inverse=True)
+    return np.concatenate([tasks, np.ones((len(tasks), 2), bool)], axis=1), task.reshape(-1)
 
 
-def _valid_votes(says: Ints, task: Ints, told: Flags) -> Ints:
+def _valid_votes(says: Ints, task: Ints, task_categories: Flags) -> Ints:
     """The votes (P, R) that count: of annotators who were there, on what they were asked for."""
     counts = task != ABSENT
-    for k in range(says.shape[1] if not told.all() else 0):
-        counts &= told[np.maximum(task, 0), says[:, k, None]]
+    for k in range(says.shape[1] if not task_categories.all() else 0):
+        counts &= task_categories[np.maximum(task, 0), says[:, k, None]]
     return np.where(counts, says, ABSENT)
 
 
@@ -178,7 +137,7 @@ def _constant_strips(sides: Sequence[SweepRuns], n_labels: int) -> tuple[Ints, I
     start = place[last]
     end = np.append(start[1:], start[-1:])
     wide = int(_BITS // log2(max(n_labels, 2)))  # sides whose digits one number holds
-    code, said = np.zeros(len(start), np.int64), np.zeros((1, 0), np.int64)
+    code, answers = np.zeros(len(start), np.int64), np.zeros((1, 0), np.int64)
     for first in range(0, len(sides), wide):
         power = n_labels ** np.arange(len(sides[first : first + wide]), dtype=np.int64)
         scale = np.zeros(len(sides), np.int64)
@@ -187,10 +146,10 @@ def _constant_strips(sides: Sequence[SweepRuns], n_labels: int) -> tuple[Ints, I
         number, _, _, row = kernels.distinct(np.cumsum(np.concatenate(steps)[order])[last], end - start)
         pair, _, _, both = kernels.distinct(code * len(number) + row, end - start)
         digits = number[pair % len(number), None] // power % n_labels
-        said = np.concatenate([said[pair // len(number)], digits], axis=1)
+        answers = np.concatenate([answers[pair // len(number)], digits], axis=1)
         code = both.astype(np.int64)
-    some = said.max(axis=1, initial=0)[code] > 0
-    return start[some], end[some], said, code[some]
+    some = answers.max(axis=1, initial=0)[code] > 0
+    return start[some], end[some], answers, code[some]
 
 
 def _label_changes(side: SweepRuns) -> tuple[Ints, Ints]:
@@ -201,3 +160,156 @@ def _label_changes(side: SweepRuns) -> tuple[Ints, Ints]:
     before = np.where(opens[:-1], 0, np.append(0, label[:-1]))
     ends = opens[1:]
     return np.concatenate([side.start, side.end[ends]]), np.concatenate([label - before, -label[ends]])
+
+
+Floats = NDArray[np.float64]
+UNDECIDED = -3  # of a pixel on which annotators do not agree enough
+_ROUNDING = 1e-6  # scores that differ by less are equal
+
+
+class PixelDecision(NamedTuple):
+    """What became of P patterns of votes."""
+
+    category: Ints  # (P,) a position in the list of categories, -1 for unlabelled, or `UNDECIDED`
+    support: Floats  # (P,) how sure it is, in [0, 1]; where undecided, of the best candidate; NaN where nobody voted
+
+
+def plurality(vote: Ints, weight: ArrayLike | None = None) -> PixelDecision:
+    """The vote that most annotators cast, unlabelled being one; of a tie `UNDECIDED`.
+
+    Takes the votes (P, R) of `segdata.agreement.votes.PixelVotes`, and how much each annotator's counts (R,), by
+    default the same. `support` is the share of those who voted. Order of annotators changes nothing.
+    Source: Lam and Suen (1997), IEEE Transactions on Systems, Man, and Cybernetics A 27(5), 553-568.
+
+    >>> plurality(np.array([[0, 1, 1], [0, 1, -2], [2, -1, -1]])).category.tolist()
+    [1, -3, -1]
+    """
+    n_voters = vote.shape[1]
+    weights = np.where(vote == ABSENT, 0.0, np.ones(n_voters) if weight is None else np.asarray(weight, float))
+    for_it = np.zeros(vote.shape)  # the weight of all who cast the vote that each cast
+    for k in range(n_voters):
+        for_it += (vote == vote[:, k, None]) * weights[:, k, None]
+    with np.errstate(invalid="ignore"):
+        return elect(vote, for_it / weights.sum(axis=1)[:, None])
+
+
+def elect(vote: Ints, score: Floats) -> PixelDecision:
+    """The vote (P, R) of the highest score (P, R); `UNDECIDED` where another's is as high, or none is above 0.
+
+    `support` is the score.
+    """
+    if vote.shape[1] == 0:
+        return PixelDecision(np.full(len(vote), UNDECIDED), np.full(len(vote), np.nan))
+    best = score.max(axis=1)
+    winner = vote[np.arange(len(vote)), score.argmax(axis=1)]
+    rival = (score >= best[:, None] - _ROUNDING) & (vote != winner[:, None])
+    decided = (best > 0) & ~np.logical_or.reduce(rival, axis=1)
+    return PixelDecision(np.where(decided, winner, UNDECIDED), best)
+
+
+def majority(vote: Ints, weight: ArrayLike | None = None, *, least: float = 0.5) -> PixelDecision:
+    """The vote of more than half of those who voted, else `UNDECIDED`; see `plurality`.
+
+    `least` is the share that it must exceed, 0.5 or more.
+
+    >>> majority(np.array([[0, 1, 1, 2], [0, 0, 0, 2]])).category.tolist()
+    [-3, 0]
+    """
+    winner = plurality(vote, weight)
+    return PixelDecision(np.where(winner.support > least + _ROUNDING, winner.category, UNDECIDED), winner.support)
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedStrips:
+    """Pixels on the line that are decided: n strips, which may share pixels where their codes or crowds differ."""
+
+    start: Ints  # (n,)
+    end: Ints  # (n,)
+    code: Ints  # (n,) position in the list of categories
+    crowd: Flags  # (n,) of crowds
+    support: Floats  # (n,) how sure it is; NaN where nobody decided
+    iou: Floats  # (n,) mean of every two annotators' IoU of the category in the case; NaN where no two drew it
+
+    @staticmethod
+    def of(votes: PixelVotes, decided: PixelDecision, *, crowd: bool = False) -> "DecidedStrips":
+        """The strips of patterns for which a category was decided."""
+        pieces = votes.pieces
+        kept = np.flatnonzero(~np.isin(decided.category[pieces.owner], (UNLABELLED, UNDECIDED)))
+        pattern = pieces.owner[kept]
+        code = decided.category[pattern]
+        iou = pairwise_iou(votes)[votes.case[pattern], code] if len(kept) else np.zeros(0)
+        crowds = np.full(len(kept), crowd)
+        return DecidedStrips(pieces.start[kept], pieces.end[kept], code, crowds, decided.support[pattern], iou)
+
+    @staticmethod
+    def bare(side: SweepRuns, code: int) -> "DecidedStrips":
+        """Pixels under a category that nobody voted for."""
+        n = len(side.start)
+        unknown = np.full(n, np.nan)
+        return DecidedStrips(side.start, side.end, np.full(n, code), np.zeros(n, bool), unknown, unknown)
+
+    def but(self, code: Ints) -> "DecidedStrips":
+        """All but those of some categories."""
+        kept = ~np.isin(self.code, code)
+        return DecidedStrips(
+            *(getattr(self, name)[kept] for name in ("start", "end", "code", "crowd", "support", "iou"))
+        )
+
+    @staticmethod
+    def joined(pieces: "list[DecidedStrips]") -> "DecidedStrips":
+        """All pieces in the order of the line."""
+        names = ("start", "end", "code", "crowd", "support", "iou")
+        columns = [np.concatenate([getattr(piece, name) for piece in pieces]) for name in names]
+        order = np.argsort(columns[0], kind="stable")
+        return DecidedStrips(*(column[order] for column in columns))
+
+
+def pairwise_iou(votes: PixelVotes) -> Floats:
+    """(n_cases, n_categories) the mean IoU of every two annotators of a case, of the pixels that both judge.
+
+    NaN where none of them drew the category.
+    """
+    n_annotators, n = votes.vote.shape[1], max(len(votes.categories), 1)
+    shape = (int(votes.case.max(initial=-1)) + 1, n)
+    # Votes below 0 take what is appended: who was not there judges nothing, who left it unlabelled does.
+    unjudged = np.array([category.kind == "void" for category in votes.categories] + [True, False], bool)
+
+    def pixels(vote: Ints, rows: Flags) -> Floats:
+        some = rows & (vote >= 0)
+        cell = votes.case[some] * n + vote[some]
+        return np.bincount(cell, votes.pixels[some], shape[0] * n).astype(np.float64).reshape(shape)
+
+    total, n_defined = np.zeros(shape), np.zeros(shape)
+    for one in range(n_annotators):
+        for other in range(one + 1, n_annotators):
+            a, b = votes.vote[:, one], votes.vote[:, other]
+            judged = ~(unjudged[a] | unjudged[b])
+            both = pixels(a, judged & (a == b))
+            union = pixels(a, judged) + pixels(b, judged) - both
+            total += np.divide(both, union, out=np.zeros(shape), where=union > 0)
+            n_defined += union > 0
+    return np.asarray(np.divide(total, n_defined, out=np.full(shape, np.nan), where=n_defined > 0))
+
+
+def category_layers(batch: Batch, code: Ints, chosen: Flags, is_void: Flags) -> list[Ints]:
+    """Rows of the chosen segments (n,) in layers, in each of which no annotation has a pixel under two categories.
+
+    `code` (n,) are the categories; `is_void` (n,) segments are in every layer, since they go before all others. There
+    is one layer where nothing overlaps.
+    """
+    rows = np.flatnonzero(chosen & ~is_void)
+    side = SweepRuns.of(batch.runs, batch.annotation_line, batch.segment_annotation)
+    solid = np.isin(side.owner, rows)
+    overlaps = find_overlaps_within(SweepRuns(side.start[solid], side.end[solid], side.owner[solid]))
+    pairs = np.unique(np.sort(np.stack([code[overlaps.a], code[overlaps.b]], axis=1), axis=1), axis=0)
+    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+    if not len(pairs):
+        return [np.flatnonzero(chosen)]
+    layer: dict[int, int] = {}
+    for category in np.unique(pairs).tolist():  # categories that overlap are few
+        met_here = pairs[(pairs == category).any(axis=1)]
+        taken = {layer[other] for other in met_here.ravel().tolist() if other in layer}
+        layer[category] = next(k for k in range(len(taken) + 1) if k not in taken)
+    number = np.zeros(int(code.max()) + 1, np.int64)
+    number[list(layer)] = list(layer.values())
+    return [np.flatnonzero(chosen & (is_void | (number[code] == k))) for k in range(max(layer.values()) + 1)]

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Unpack
 
-from segdata.agreement.results import Agreement
+from segdata.agreement.summary import Agreement
 from segdata.api.panel import (
     ComparedPanel,
     PanelData,
@@ -128,10 +128,9 @@ def agree(
     if there is only one annotator, or no image in common.
     """
     from segdata.agreement.automation_bias import unchanged_shares
-    from segdata.agreement.contrasts import contrast_annotators
-    from segdata.agreement.mirrored_labels import MIRRORED_CODE, find_mirrored
+    from segdata.agreement.comparison import MIRRORED_CODE, find_mirrored
+    from segdata.agreement.contrasts import contrast_annotators, stratify_by_column
     from segdata.agreement.planning import plan_sample_sizes as planned
-    from segdata.agreement.strata import stratify_by_column
     from segdata.agreement.summary import summarise_agreement
     from segdata.core.finding import Defect
     from segdata.core.rule_runner import run_rules, select_rules

@@ -72,8 +72,8 @@ def consensus(
     """
     from segdata.agreement.consensus import ConsensusMethod
     from segdata.agreement.consensus_dataset import consensus_taxonomy
+    from segdata.agreement.consensus_dataset import leave_one_out as left_out
     from segdata.agreement.consensus_writer import ConsensusWriter, check_image_names
-    from segdata.agreement.leave_one_out import leave_one_out as left_out
     from segdata.report.consensus import undecided_csv, undecided_json
 
     check_choice("undecided", undecided, ("void", "list"))

@@ -24,7 +24,7 @@ from segdata.review import decision_log
 if TYPE_CHECKING:
     import pandas as pd
 
-    from segdata.agreement.results import Agreement
+    from segdata.agreement.summary import Agreement
     from segdata.report.agreement.wording import Conclusion
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from segdata.agreement.results import Count, Number
+from segdata.agreement.scores import Count, Number
 from segdata.core.batch import Batch
 from segdata.core.cielab import rgb_to_cielab
 from segdata.core.dataset import OpenDataset

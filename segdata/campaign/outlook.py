@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.agreement.results import Count
+from segdata.agreement.scores import Count
 from segdata.campaign.projection import (
     ProjectedRange,
     ProjectedRates,

@@ -12,8 +12,7 @@ from segdata.agreement.estimates import (
     category_scores,
     count_images,
 )
-from segdata.agreement.results import Count, Number
-from segdata.agreement.scores import column_of
+from segdata.agreement.scores import Count, Number, column_of
 from segdata.agreement.summary import unclear_categories
 from segdata.campaign.projection import ProjectedRange
 from segdata.core.annotator_pairs import AnnotatorPairs

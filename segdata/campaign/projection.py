@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv, chdtri, stdtrit
 
-from segdata.agreement.results import Number
+from segdata.agreement.scores import Number
 from segdata.core.runs import Ints
 
 Floats = NDArray[np.float64]

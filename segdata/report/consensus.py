@@ -5,8 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from segdata.agreement.consensus import UndecidedRegion
-from segdata.agreement.consensus_dataset import Consensus, ConsensusReport
-from segdata.agreement.leave_one_out import AgainstOthers
+from segdata.agreement.consensus_dataset import AgainstOthers, Consensus, ConsensusReport
 from segdata.core.errors import count_noun
 from segdata.report.agreement.wording import format_percent, format_score, join_words, score_with_interval
 from segdata.report.console import Console, shorten, table

@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 import segdata
-from segdata.agreement.results import Agreement
+from segdata.agreement.summary import Agreement
 from segdata.campaign.costs import USUAL_SHARE, Costs
 from segdata.core.errors import count_noun
 from segdata.core.finding import Severity

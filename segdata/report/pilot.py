@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from segdata.agreement.results import Count
+from segdata.agreement.scores import Count
 from segdata.campaign.confusable_categories import ConfusablePair
 from segdata.campaign.outlook import CategoryOutlook, Outlook
 from segdata.campaign.pilot_agreement import PilotAgreement

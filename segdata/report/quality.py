@@ -9,8 +9,8 @@ import numpy as np
 
 from segdata.agreement.acceptance import DeliveryQuality, InspectedImage, Inspection, SamplingPlan, operating_curve
 from segdata.agreement.evaluation import EVALUATION_SCORES, CategoryEvaluation, Evaluation, ModelEvaluation
-from segdata.agreement.results import Score, Share
 from segdata.agreement.rework import ReworkCounts, ReworkSummary
+from segdata.agreement.scores import Score, Share
 from segdata.core.errors import count_noun
 from segdata.report.agreement.wording import tolerance_cells, tolerance_in_words
 from segdata.report.console import Console, shorten, table

@@ -6,7 +6,7 @@ from typing import Literal, TypeVar
 import msgspec
 import numpy as np
 
-from segdata.agreement.rates import wilson_interval
+from segdata.agreement.inference import wilson_interval
 from segdata.core.errors import count_noun
 from segdata.core.finding import VERDICTS, Decision, Verdict
 from segdata.report.console import Console, display_width, shorten

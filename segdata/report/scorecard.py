@@ -5,10 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import segdata
-from segdata.agreement.results import Score
 from segdata.agreement.rework import ReworkCounts
-from segdata.agreement.scorecard import AnnotatorCard, Scorecard, WorstExample
-from segdata.agreement.trend import MonthScore
+from segdata.agreement.scorecard import AnnotatorCard, MonthScore, Scorecard, WorstExample
+from segdata.agreement.scores import Score
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import count_noun

@@ -177,7 +177,6 @@ def _runs(box: Box, height: int) -> Runs:
 
 
 def _box_attributes(question: SentFinding, asks: bool) -> list[tuple[str, str]]:
-    """The attributes of a box."""
     finding = question.finding
     texts = {_KEY: question.key, "code": f"{finding.code} {finding.rule}", "message": finding.message}
     texts |= {"verdict": UNDECIDED, "comment": ""} if asks else {}
@@ -186,22 +185,13 @@ def _box_attributes(question: SentFinding, asks: bool) -> list[tuple[str, str]]:
 
 @dataclass(slots=True)
 class ReturnedAnnotation:
-    """One annotation as it came back.
+    """One annotation as it came back."""
 
-    Attributes
-    ----------
-    annotation : the annotation without the boxes of findings
-    keys : key -> row of each segment that was sent
-    new : rows of new segments
-    answers : key -> verdict and comment
-    unclear : texts that are not a verdict
-    """
-
-    annotation: Annotation
-    keys: dict[str, int] = field(default_factory=dict)
-    new: list[int] = field(default_factory=list)
-    answers: dict[str, tuple[Verdict, str]] = field(default_factory=dict)
-    unclear: list[str] = field(default_factory=list)
+    annotation: Annotation  # the annotation without the boxes of findings
+    keys: dict[str, int] = field(default_factory=dict)  # key -> row of each segment that was sent
+    new: list[int] = field(default_factory=list)  # rows of new segments
+    answers: dict[str, tuple[Verdict, str]] = field(default_factory=dict)  # key -> verdict and comment
+    unclear: list[str] = field(default_factory=list)  # texts that are not a verdict
 
 
 def parse_returned(annotation: Annotation, profile: Profile) -> ReturnedAnnotation:
@@ -286,45 +276,30 @@ def label_studio_config(config: str) -> str:
 
 @dataclass(slots=True)
 class RedrawnAnnotation:
-    """The result of importing one annotation, or several.
+    """The result of importing one annotation, or several."""
 
-    Attributes
-    ----------
-    after : the new annotation; None: unchanged
-    redrawn, deleted, added : ids of segments
-    untouched : number of segments that came back unchanged
-    conflicts : what was not imported, and why
-    free_id : the next unused id
-    """
-
-    after: Batch | None = None
+    after: Batch | None = None  # the new annotation; None: unchanged
+    # redrawn, deleted, added: ids of segments
     redrawn: list[int | str] = field(default_factory=list)
     deleted: list[int | str] = field(default_factory=list)
     added: list[int] = field(default_factory=list)
-    untouched: int = 0
-    conflicts: list[str] = field(default_factory=list)
-    free_id: int = 0
+    untouched: int = 0  # number of segments that came back unchanged
+    conflicts: list[str] = field(default_factory=list)  # what was not imported, and why
+    free_id: int = 0  # the next unused id
 
 
 @dataclass(slots=True)
 class ImportResult:
-    """The result of importing a task.
+    """The result of importing a task."""
 
-    Attributes
-    ----------
-    revision : the new revision; None: nothing changed
-    images : number of changed images
-    redrawn, deleted, added, untouched : numbers of segments
-    conflicts : what was not imported, and why, one line each
-    """
-
-    revision: str | None = None
-    images: int = 0
+    revision: str | None = None  # the new revision; None: nothing changed
+    images: int = 0  # number of changed images
+    # redrawn, deleted, added, untouched: numbers of segments
     redrawn: int = 0
     deleted: int = 0
     added: int = 0
     untouched: int = 0
-    conflicts: list[str] = field(default_factory=list)
+    conflicts: list[str] = field(default_factory=list)  # what was not imported, and why, one line each
 
 
 def take_redrawn(
@@ -358,7 +333,6 @@ def _take_segment(
     change: LabelChange,
     result: RedrawnAnnotation,
 ) -> None:
-    """Import one segment that was sent."""
     rows = rows_with_id(segment.id, sheet.before.batch)
     row = int(rows[0]) if len(rows) == 1 else None
     current_hash = None if row is None else _segment_hash(sheet.before, sheet.profile, row)
@@ -392,7 +366,6 @@ def _add_segment(
     change: LabelChange,
     result: RedrawnAnnotation,
 ) -> None:
-    """Import one new segment."""
     category = _own_category(row, back, theirs, sheet, result)
     if category is not None:
         change.added.append((category, _segment_pixels(back.annotation, row), "human"))

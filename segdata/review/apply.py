@@ -49,23 +49,15 @@ class DecisionConflict:
 
 @dataclass(slots=True)
 class AnnotationResult:
-    """The result of applying decisions to one annotation.
+    """The result of applying decisions to one annotation."""
 
-    Attributes
-    ----------
-    after : the new annotation; None: unchanged
-    done, conflicts : applied decisions, and those in conflict
-    by_hand : decisions that need drawing by hand
-    already : number of decisions that were already in place
-    free_id : the next unused id
-    """
-
-    after: Batch | None
+    after: Batch | None  # the new annotation; None: unchanged
+    # done, conflicts: applied decisions, and those in conflict
     done: list[AppliedDecision] = field(default_factory=list)
     conflicts: list[DecisionConflict] = field(default_factory=list)
-    by_hand: list[Decision] = field(default_factory=list)
-    already: int = 0
-    free_id: int = 0
+    by_hand: list[Decision] = field(default_factory=list)  # decisions that need drawing by hand
+    already: int = 0  # number of decisions that were already in place
+    free_id: int = 0  # the next unused id
 
 
 def apply_to_annotation(
@@ -109,7 +101,6 @@ def apply_to_annotation(
 
 
 def _same(one: Batch, other: Batch) -> bool:
-    """Whether two annotations have equal segments."""
     runs = ((getattr(one.runs, name), getattr(other.runs, name)) for name in ("start", "length", "owner"))
     return bool(one.segments.equals(other.segments)) and all(np.array_equal(*pair) for pair in runs)
 
@@ -187,34 +178,19 @@ AnnotationKey = tuple[str, str | None]  # image_id and annotator
 
 @dataclass(slots=True)
 class ApplyResult:
-    """The result of applying the decisions of a log.
+    """The result of applying the decisions of a log."""
 
-    Attributes
-    ----------
-    revision : the new revision; None: nothing changed, or a dry run
-    done : applied decisions, with the number of changed pixels
-    conflicts : decisions that were not applied, and why
-    disputed : disputes between reviewers, to be settled
-    by_hand : decisions that need drawing by hand
-    unsure : number of items that all reviewers are unsure about
-    kept : number of decisions that leave the labels unchanged
-    already : number of decisions that were already in place
-    past : number of decisions applied earlier, or void since the labels have changed
-    images : number of changed images
-    reviewed : number of annotations that became reviewed
-    """
-
-    revision: str | None = None
-    done: list[AppliedDecision] = field(default_factory=list)
-    conflicts: list[DecisionConflict] = field(default_factory=list)
-    disputed: list[ReviewState] = field(default_factory=list)
-    by_hand: list[Decision] = field(default_factory=list)
-    unsure: int = 0
-    kept: int = 0
-    already: int = 0
-    past: int = 0
-    images: int = 0
-    reviewed: int = 0
+    revision: str | None = None  # the new revision; None: nothing changed, or a dry run
+    done: list[AppliedDecision] = field(default_factory=list)  # applied decisions, with the number of changed pixels
+    conflicts: list[DecisionConflict] = field(default_factory=list)  # decisions that were not applied, and why
+    disputed: list[ReviewState] = field(default_factory=list)  # disputes between reviewers, to be settled
+    by_hand: list[Decision] = field(default_factory=list)  # decisions that need drawing by hand
+    unsure: int = 0  # number of items that all reviewers are unsure about
+    kept: int = 0  # number of decisions that leave the labels unchanged
+    already: int = 0  # number of decisions that were already in place
+    past: int = 0  # number of decisions applied earlier, or void since the labels have changed
+    images: int = 0  # number of changed images
+    reviewed: int = 0  # number of annotations that became reviewed
 
 
 @dataclass(slots=True)

@@ -24,22 +24,16 @@ class ChangeRefused(Exception):  # noqa: N818 - a change that is not made
 
 @dataclass(slots=True)
 class LabelChange:
-    """The change that one decision makes to an annotation.
+    """The change that one decision makes to an annotation."""
 
-    Attributes
-    ----------
-    taken, given : row of a segment -> pixels that it loses, and pixels that it gains
-    recalled : row of a segment -> the id of its new category
-    deleted : rows of deleted segments
-    added : (category id, pixels, source) of new segments; `given` takes their pixels from the others first
-    anew : (category id, pixels) of a segment that is redrawn as a whole; None: no segment
-    """
-
+    # taken, given: row of a segment -> pixels that it loses, and pixels that it gains
     taken: dict[int, Runs] = field(default_factory=dict)
     given: dict[int, Runs] = field(default_factory=dict)
-    recalled: dict[int, int] = field(default_factory=dict)
-    deleted: set[int] = field(default_factory=set)
+    recalled: dict[int, int] = field(default_factory=dict)  # row of a segment -> the id of its new category
+    deleted: set[int] = field(default_factory=set)  # rows of deleted segments
+    # (category id, pixels, source) of new segments; `given` takes their pixels from the others first
     added: list[tuple[int, Runs, str]] = field(default_factory=list)
+    # (category id, pixels) of a segment that is redrawn as a whole; None: no segment
     anew: tuple[int, Runs] | None = None
 
 
@@ -253,7 +247,6 @@ def _row_with_id(id_: int | str, sheet: AnnotationEditor) -> int:
 
 
 def _apply_correction(finding: Finding, correction: Correction, sheet: AnnotationEditor) -> LabelChange:
-    """The change that a correction asks for."""
     if correction.size != sheet.size:
         height, width = sheet.size
         raise ChangeRefused(
@@ -305,8 +298,8 @@ def _shown_part(row: int, finding: Finding, sheet: AnnotationEditor) -> Runs:
     parts = ImageRegions.of(sheet.pixels(row), sheet.size[0])
     run_x, top = np.divmod(parts.runs.start, sheet.size[0])
     out = (run_x < x) | (run_x >= x + wide) | (top < y) | (top + parts.runs.length > y + high)
-    whole = np.setdiff1d(np.arange(len(parts.area)), parts.label[out])
-    return parts.only(whole) if len(whole) else crop_to_box(sheet.pixels(row), finding.bbox, sheet.size)
+    inside = np.setdiff1d(np.arange(len(parts.area)), parts.label[out])
+    return parts.only(inside) if len(inside) else crop_to_box(sheet.pixels(row), finding.bbox, sheet.size)
 
 
 def _add_pixels(pixels: Runs, category: int, sheet: AnnotationEditor, source: str = "model") -> LabelChange:
@@ -401,7 +394,6 @@ def _category_id(correction: Correction, sheet: AnnotationEditor) -> int:
 
 
 def _correction_pieces(correction: Correction) -> list[Runs]:
-    """The pixels of each piece of a correction."""
     n = len(correction.counts)
     height, width = (np.full(n, side, np.int64) for side in correction.size)
     counts = pa.array([text.encode("utf-8", "replace") for text in correction.counts], pa.binary())

@@ -11,16 +11,10 @@ from segdata.core.validation import finding_key
 
 @dataclass(frozen=True, slots=True)
 class ReviewState:
-    """The decisions on one finding or segment, with the labels that it had then.
+    """The decisions on one finding or segment, with the labels that it had then."""
 
-    Attributes
-    ----------
-    said : the last decision of each reviewer, earliest first
-    history : all decisions in the order of the log
-    """
-
-    said: tuple[Decision, ...]
-    history: tuple[Decision, ...]
+    said: tuple[Decision, ...]  # the last decision of each reviewer, earliest first
+    history: tuple[Decision, ...]  # all decisions in the order of the log
 
     @property
     def decision(self) -> Decision | None:
@@ -83,22 +77,17 @@ FLAG_CODES = "SEG5"  # beginning of the codes of `segdata flag`
 
 @dataclass(slots=True)
 class RuleProgress:
-    """Decided and open findings of a rule, or of several.
+    """Decided and open findings of a rule, or of several."""
 
-    Attributes
-    ----------
-    code, name : code and name of the rule
-    verdicts : number of findings with each verdict, without disputes
-    unsure, disputed : numbers of unsure and disputed findings
-    open : number of current findings without a decision
-    """
-
+    # code, name: code and name of the rule
     code: str
     name: str
+    # number of findings with each verdict, without disputes
     verdicts: Counter[Verdict] = field(default_factory=Counter)
+    # unsure, disputed: numbers of unsure and disputed findings
     unsure: int = 0
     disputed: int = 0
-    open: int = 0
+    open: int = 0  # number of current findings without a decision
 
     @property
     def decided(self) -> int:
@@ -120,24 +109,18 @@ class RuleProgress:
 
 @dataclass(slots=True)
 class ReviewerProgress:
-    """The decisions of a reviewer.
+    """The decisions of a reviewer."""
 
-    Attributes
-    ----------
-    name : name of the reviewer
-    verdicts : number of decisions with each verdict, including those changed later
-    by_self, by_others : number of decisions changed later to another verdict, without unsure ones
-    first, last : times of the first and last decision
-    images : number of images
-    """
-
-    name: str
+    name: str  # name of the reviewer
+    # number of decisions with each verdict, including those changed later
     verdicts: Counter[Verdict] = field(default_factory=Counter)
+    # by_self, by_others: number of decisions changed later to another verdict, without unsure ones
     by_self: int = 0
     by_others: int = 0
+    # first, last: times of the first and last decision
     first: str = ""
     last: str = ""
-    images: int = 0
+    images: int = 0  # number of images
 
     @property
     def sure(self) -> int:
@@ -147,24 +130,14 @@ class ReviewerProgress:
 
 @dataclass(frozen=True, slots=True)
 class ReviewProgress:
-    """The progress of a review.
+    """The progress of a review."""
 
-    Attributes
-    ----------
-    rules : rules with decisions or findings, by code
-    flag : all rules of `segdata flag` together
-    reviewers : reviewers by name
-    segments : verdicts on segments without a finding
-    disputed : disputes to settle
-    n_findings : number of current findings; None: unknown
-    """
-
-    rules: tuple[RuleProgress, ...]
-    flag: RuleProgress
-    reviewers: tuple[ReviewerProgress, ...]
-    segments: Counter[Verdict]
-    disputed: tuple[ReviewState, ...]
-    n_findings: int | None = None
+    rules: tuple[RuleProgress, ...]  # rules with decisions or findings, by code
+    flag: RuleProgress  # all rules of `segdata flag` together
+    reviewers: tuple[ReviewerProgress, ...]  # reviewers by name
+    segments: Counter[Verdict]  # verdicts on segments without a finding
+    disputed: tuple[ReviewState, ...]  # disputes to settle
+    n_findings: int | None = None  # number of current findings; None: unknown
 
 
 def measure_progress(

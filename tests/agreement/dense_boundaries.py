@@ -1,6 +1,7 @@
 """Two annotators' boundaries: how to measure them in a test, and the same from dense masks."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -31,7 +32,7 @@ def opposite_of(a: Mask | None, b: Mask | None, void: Mask | None = None) -> Ann
 
 
 def only(panel: Panel, **options: Any) -> AnnotatorPair:
-    return next(pair_annotators(panel.batch, panel.annotators, panel.categories, **options))
+    return next(pair_annotators(replace(panel, **options)))
 
 
 def measured(opposite: AnnotatorPair, matches: dict[str, Any] = NO_MATCHES, **options: Any) -> list[Row]:

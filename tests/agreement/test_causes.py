@@ -13,7 +13,7 @@ few = settings(max_examples=100)
 
 
 def both(given_: Panel) -> AnnotatorPair:
-    return next(iter(pair_annotators(given_.batch, given_.annotators, given_.categories)))
+    return next(iter(pair_annotators(given_)))
 
 
 def found_in(opposite: AnnotatorPair) -> Columns:

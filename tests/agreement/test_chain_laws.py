@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import segdata
-from segdata.agreement.results import Agreement, Score
+from segdata.agreement.scores import Score
+from segdata.agreement.summary import Agreement
 from segdata.api.agreement import agree
 from segdata.core.batch import Batch
 from segdata.core.dataset import OpenDataset

@@ -1,6 +1,7 @@
 """What a consensus is: what all say is so, nobody comes first, and every labelled pixel is decided or told."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -12,12 +13,10 @@ from segdata.agreement.consensus import (
     ConsensusMethod,
     ReachedConsensus,
     reach_consensus,
-    select_annotations,
     undecided_regions,
     voters,
 )
-from segdata.agreement.consensus_pixels import pairwise_iou
-from segdata.agreement.votes import collect_votes
+from segdata.agreement.votes import collect_votes, pairwise_iou
 from segdata.core.batch import replace_column
 from segdata.core.errors import SegdataError
 from segdata.core.overlay import SweepRuns
@@ -31,9 +30,7 @@ methods = st.sampled_from(METHODS)
 
 def repeated(drawn: Panel, n: int) -> Panel:
     """The first annotator's work by n annotators."""
-    own = select_annotations(
-        drawn.batch, np.array([each == "a" for each in drawn.batch.annotations["annotator"].to_pylist()], bool)
-    )
+    own = drawn.select(np.array([each == "a" for each in drawn.batch.annotations["annotator"].to_pylist()], bool)).batch
     names = tuple("abcdef"[:n])
     n_own = own.annotations.num_rows
     annotations = pa.concat_tables([own.annotations] * n)
@@ -51,7 +48,7 @@ def repeated(drawn: Panel, n: int) -> Panel:
 
 
 def of(drawn: Panel, method: ConsensusMethod, **more: object) -> ReachedConsensus:
-    return reach_consensus(drawn.batch, drawn.annotators, drawn.categories, method, **more)  # type: ignore[arg-type]  # options
+    return reach_consensus(drawn, method, **more)  # type: ignore[arg-type]  # options
 
 
 def claims(batch_image: np.ndarray, code: np.ndarray, runs: object, height: np.ndarray, width: np.ndarray) -> Counter:  # type: ignore[type-arg]
@@ -173,7 +170,7 @@ def test_every_labelled_pixel_is_decided_or_told(drawn: Panel, method: Consensus
 @settings(max_examples=25)
 @given(panels(annotators=3))
 def test_iou_of_every_two(drawn: Panel) -> None:
-    votes = collect_votes(drawn.batch, drawn.annotators, drawn.categories)
+    votes = collect_votes(drawn)
     found = pairwise_iou(votes)
     for case in range(len(found)):
         rows = votes.case == case
@@ -230,7 +227,7 @@ def test_a_second_pass_is_no_second_voice() -> None:
     annotations = replace_column(drawn.batch.annotations, "annotator", names)
     batch = type(drawn.batch)(drawn.batch.images, annotations, drawn.batch.segments, drawn.batch.runs)
     assert voters(batch).tolist() == [True, False, True]
-    assert voters(select_annotations(batch, np.array([True, True, False]))).tolist() == [False, False]
+    assert voters(replace(drawn, batch=batch).select(np.array([True, True, False])).batch).tolist() == [False, False]
 
 
 @pytest.mark.parametrize(

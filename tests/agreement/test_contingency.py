@@ -22,7 +22,7 @@ def both(given_: Panel, asked: np.ndarray | None = None) -> AnnotatorPair | None
     """The two annotators; `asked` (R, n_categories) of each."""
     by = given_.batch.annotations["annotator"].to_pylist()
     of_each = None if asked is None else asked[[given_.annotators.index(name) for name in by]]
-    return next(pair_annotators(given_.batch, given_.annotators, given_.categories, asked=of_each), None)
+    return next(pair_annotators(replace(given_, asked=of_each)), None)
 
 
 def rows(columns: dict[str, Any]) -> Rows:

@@ -1,18 +1,23 @@
-"""Which segments two annotators have in common, against dense masks, and laws."""
+"""Matching: the best one-to-one pairs, from cells alone."""
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
 
+from segdata.agreement import instance_matching
 from segdata.agreement.annotator_pairs import AnnotatorPair, pair_annotators
-from segdata.agreement.detections import RecognitionCounts, count_recognised
+from segdata.agreement.evaluation import RecognitionCounts, count_recognised
 from segdata.agreement.instance_matching import (
     Columns,
     instance_overlaps,
     instance_tables,
+    match_optimal,
     match_table,
     reference_overlaps,
 )
@@ -22,11 +27,79 @@ from segdata.core.runs import Ints
 from segdata.testing.pictures import Mask, masks_of_runs, runs_of_masks
 from tests.generators.panels import Panel, panel, scenes
 
+Gains = NDArray[np.float64]
+Cells = tuple[Ints, Ints, Gains]
+
+
+@st.composite
+def cells(draw: st.DrawFn, most: int = 5) -> Cells:
+    """Some of the pairs of up to `most` x `most` segments, in any order, with different gains."""
+    pairs = list(itertools.product(range(most), range(most)))
+    chosen = draw(st.lists(st.sampled_from(pairs), unique=True, max_size=14))
+    gains = draw(st.lists(st.integers(1, 999), unique=True, min_size=len(chosen), max_size=len(chosen)))
+    a, b = np.array(chosen, np.int64).reshape(-1, 2).T
+    return 3 * a, 7 * b + 2, np.array(gains) / 1000
+
+
+def best_sum(given_cells: Cells) -> float:
+    """By trying every subset of A with every order of B."""
+    a, b, gain = given_cells
+    worth = {(x, y): g for x, y, g in zip(a.tolist(), b.tolist(), gain.tolist(), strict=True)}
+
+    def best(rest: tuple[int, ...], free: frozenset[int]) -> float:
+        if not rest:
+            return 0.0
+        skipped = best(rest[1:], free)
+        taken = [worth[rest[0], y] + best(rest[1:], free - {y}) for y in free if (rest[0], y) in worth]
+        return max([skipped, *taken])
+
+    return best(tuple(sorted(set(a.tolist()))), frozenset(b.tolist()))
+
+
+@given(cells())
+def test_the_sum_is_the_largest_there_is_and_nobody_is_taken_twice(given_cells: Cells) -> None:
+    a, b, gain = given_cells
+    kept = match_optimal(a, b, gain)
+    assert len(set(a[kept])) == len(set(b[kept])) == kept.sum()
+    assert gain[kept].sum() == pytest.approx(best_sum(given_cells))
+
+
+@given(cells())
+def test_it_does_not_matter_who_comes_first_nor_in_what_order_cells_come(given_cells: Cells) -> None:
+    a, b, gain = given_cells
+    total = gain[match_optimal(a, b, gain)].sum()
+    assert gain[match_optimal(b, a, gain)].sum() == pytest.approx(total)
+    assert gain[::-1][match_optimal(a[::-1], b[::-1], gain[::-1])].sum() == pytest.approx(total)
+
+
+@given(cells(most=6).filter(lambda each: len(each[0]) > 0))
+def test_large_blocks_are_settled_as_small_ones(given_cells: Cells) -> None:
+    _, row = np.unique(given_cells[0], return_inverse=True)
+    _, column = np.unique(given_cells[1], return_inverse=True)
+    gain = given_cells[2]
+    total = gain[instance_matching._match_dense(row, column, gain)].sum()
+    assert gain[instance_matching._match_sparse(row, column, gain)].sum() == pytest.approx(total)
+
+
+def test_a_chain_of_thousands_needs_no_table() -> None:
+    n = 3000  # as a table 9 million cells, more than a block may have
+    a = np.repeat(np.arange(n), 2)[1:]
+    b = np.repeat(np.arange(n), 2)[:-1]
+    gain = np.where(np.arange(len(a)) % 2, 0.9, 0.5)  # 0-0, 1-0, 1-1, 2-1, …: each second one is better
+    kept = match_optimal(a, b, gain)
+    np.testing.assert_array_equal(kept, gain == 0.9)
+
+
+def test_nothing_to_match() -> None:
+    none = np.empty(0, np.int64)
+    assert len(match_optimal(none, none, np.empty(0))) == 0
+
+
 few = settings(max_examples=30)
 
 
 def both(given_: Panel) -> AnnotatorPair:
-    return next(iter(pair_annotators(given_.batch, given_.annotators, given_.categories)))
+    return next(iter(pair_annotators(given_)))
 
 
 @dataclass(frozen=True)
@@ -253,9 +326,7 @@ def test_groups_hold_segments_by_more_than_half(given_: Panel) -> None:
 def test_slices_of_a_volume_are_one_case() -> None:
     slices = "\n\nsequence: volume\na: cell (track 1)"
     given_ = panel("aa\n..\n\naa\n.." + slices, "aa\n..\n\naa\naa" + slices)
-    opposite = next(
-        iter(pair_annotators(given_.batch, given_.annotators, given_.categories, volumes=frozenset({"film"})))
-    )
+    opposite = next(iter(pair_annotators(replace(given_, volumes=frozenset({"film"})))))
     columns = instance_tables(opposite)["matches"]
     assert {name: columns[name].tolist() for name in ("pair", "area_a", "area_b", "shared")} == {
         "pair": [0],

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from segdata.agreement.annotator_pairs import AnnotatorPair, pair_annotators
-from segdata.agreement.detections import RecognitionCounts, count_recognised
+from segdata.agreement.evaluation import RecognitionCounts, count_recognised
 from segdata.agreement.instance_matching import Columns, instance_overlaps, match_table, reference_overlaps
 from segdata.agreement.metrics.panoptic_quality import panoptic_quality
 from segdata.api.read import read
@@ -19,7 +19,7 @@ from tests.generators.panels import Panel, panel, scenes
 
 
 def both(given_: Panel) -> AnnotatorPair:
-    return next(iter(pair_annotators(given_.batch, given_.annotators, given_.categories)))
+    return next(iter(pair_annotators(given_)))
 
 
 def counted(opposite: AnnotatorPair, found: Columns) -> RecognitionCounts:

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 import segdata
-from segdata.agreement.comparison import compare_panel
-from segdata.agreement.mirrored_labels import find_mirrored
+from segdata.agreement.comparison import compare_panel, find_mirrored
 from segdata.agreement.panel import Panel, PanelMember, build_panel
 from segdata.api.agreement import agree
 from segdata.core.dataset import OpenDataset

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import segdata
-from segdata.agreement.staple import decide_by_staple
-from segdata.agreement.votes import collect_votes
+from segdata.agreement.staple import staple
+from segdata.agreement.votes import ABSENT, collect_votes
 from segdata.core.dataset import OpenDataset
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.testing.pictures import masks_of_runs
@@ -67,12 +67,12 @@ def test_two_observers_of_retinas(real_data: Path, tmp_path: Path) -> None:
             filtered.Execute([sitk.GetImageFromArray(each.astype(np.uint8)) for each in (a, b)])
         )
         drawn = panel_of_masks([a.shape], [[[(0, each)]] for each in (a, b)], ["stuff"])
-        votes = collect_votes(drawn.batch, drawn.annotators, drawn.categories)
-        found = decide_by_staple(votes, "image")
+        votes = collect_votes(drawn)
+        found = staple(votes.vote == 0, votes.vote > ABSENT, votes.pixels)
         np.testing.assert_allclose(found.sensitivity[0], filtered.GetSensitivity(), atol=1e-4)
         np.testing.assert_allclose(found.specificity[0], filtered.GetSpecificity(), atol=1e-4)
         (patterns,) = pattern_maps(drawn, votes)
-        np.testing.assert_array_equal(found.decided.category[patterns] == 0, likely > 0.5)
+        np.testing.assert_array_equal(found.probability[patterns] > 0.5, likely > 0.5)
 
 
 def test_three_readers_of_a_volume(real_data: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Annotators of real images, against figures that were computed from the files with other tools."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,14 +8,13 @@ import pytest
 from PIL import Image
 
 from segdata.agreement.annotator_pairs import pair_annotators
-from segdata.agreement.consensus_pixels import plurality
 from segdata.agreement.contingency import pixel_tables
 from segdata.agreement.metrics.cohen_kappa import category_kappa, cohen_kappa
 from segdata.agreement.metrics.coincidences import coincidences
 from segdata.agreement.metrics.dice import dice
 from segdata.agreement.metrics.krippendorff_alpha import krippendorff_alpha
-from segdata.agreement.staple import decide_by_staple
-from segdata.agreement.votes import collect_votes
+from segdata.agreement.staple import staple
+from segdata.agreement.votes import ABSENT, collect_votes, plurality
 from tests.generators.panels import Panel, panel_of_masks
 
 DICE = (0.8039, 0.8290, 0.7845, 0.8022, 0.7897, 0.7699, 0.7684, 0.7423, 0.7700, 0.7661)
@@ -42,14 +42,14 @@ def vessels(folder: Path, *, void: bool) -> Panel:
 def test_two_observers_of_retinas(real_data: Path) -> None:
     """Dice of whole images; kappa inside the field of view."""
     whole = vessels(real_data / "drive", void=False)
-    (opposite,) = pair_annotators(whole.batch, whole.annotators, whole.categories)
+    (opposite,) = pair_annotators(whole)
     found = pixel_tables(opposite)["overlaps"]
     scores = dice(found["both"], found["area_a"], found["area_b"])
     np.testing.assert_allclose(scores, DICE, atol=5e-5)
     np.testing.assert_allclose(scores.mean(), 0.7826, atol=5e-5)
 
     seen = vessels(real_data / "drive", void=True)
-    (opposite,) = pair_annotators(seen.batch, seen.annotators, seen.categories)
+    (opposite,) = pair_annotators(seen)
     tables = pixel_tables(opposite)
     pair, a, b, n = tables["cells"].values()
     kappas = [float(cohen_kappa(a[pair == case], b[pair == case], n[pair == case])) for case in range(10)]
@@ -77,7 +77,7 @@ def slices(volumes: list[np.ndarray]) -> Panel:
 @pytest.mark.parametrize(("turned", "wanted"), [(False, (0.0881, 0.8186, 0.0823)), (True, (0.7482, 0.8186, None))])
 def test_three_readers_of_a_volume(real_data: Path, turned: bool, wanted: tuple[float | None, ...]) -> None:
     drawn = slices(lesions(real_data / "nifti_three_readers", turned=turned))
-    for opposite, value in zip(pair_annotators(drawn.batch, drawn.annotators, drawn.categories), wanted, strict=True):
+    for opposite, value in zip(pair_annotators(drawn), wanted, strict=True):
         both, a, b = (pixel_tables(opposite)["overlaps"][name].sum() for name in ("both", "area_a", "area_b"))
         if value is not None:
             np.testing.assert_allclose(dice(both, a, b), value, atol=5e-5)
@@ -89,13 +89,13 @@ def test_consensus_of_three_readers(real_data: Path) -> None:
     volumes = lesions(real_data / "nifti_three_readers", turned=True)
     drawn = slices(volumes)
     case = np.zeros(drawn.batch.images.num_rows, np.int64)
-    votes = collect_votes(drawn.batch, drawn.annotators, drawn.categories, case=case)
+    votes = collect_votes(replace(drawn, cases=case))
     images = [sitk.GetImageFromArray(volume.astype(np.uint8)) for volume in volumes]
     filtered = sitk.STAPLEImageFilter()
     filtered.SetForegroundValue(1)
     likely = sitk.GetArrayFromImage(filtered.Execute(images))
-    found = decide_by_staple(votes, "image")
-    assert votes.pixels[found.decided.category == 0].sum() == np.count_nonzero(likely > 0.5)
+    found = staple(votes.vote == 0, votes.vote > ABSENT, votes.pixels)
+    assert votes.pixels[found.probability > 0.5].sum() == np.count_nonzero(likely > 0.5)
     np.testing.assert_allclose(found.sensitivity[0], filtered.GetSensitivity(), atol=1e-4)
     np.testing.assert_allclose(found.specificity[0], filtered.GetSpecificity(), atol=1e-4)
     most = plurality(votes.vote).category == 0

@@ -5,7 +5,7 @@ import pytest
 
 import segdata
 from segdata.agreement.annotator_bias import annotator_biases, least_clusters
-from segdata.agreement.results import Agreement, AnnotatorBias
+from segdata.agreement.summary import Agreement, AnnotatorBias
 from segdata.api.agreement import agree
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.dataset import OpenDataset

@@ -7,8 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 import segdata
-from segdata.agreement.repeatability import proposed_tolerance
-from segdata.agreement.results import ProposedTolerance
+from segdata.agreement.repeatability import ProposedTolerance, proposed_tolerance
 from segdata.api.agreement import agree
 from segdata.core.dataset import OpenDataset
 from segdata.core.taxonomy import Category, Taxonomy

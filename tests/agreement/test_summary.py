@@ -7,9 +7,9 @@ import pytest
 
 from segdata.agreement.annotator_bias import annotator_biases
 from segdata.agreement.estimates import PairAmounts, Resampling, overall_scores
-from segdata.agreement.permutation import permutation_blocks, strata_differences
-from segdata.agreement.results import Agreement, Score
-from segdata.agreement.summary import summarise_agreement
+from segdata.agreement.inference import permutation_blocks, strata_differences
+from segdata.agreement.scores import Score
+from segdata.agreement.summary import Agreement, summarise_agreement
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.finding import Finding
 from segdata.core.runs import Ints

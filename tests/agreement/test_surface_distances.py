@@ -5,7 +5,6 @@ import pytest
 from scipy import ndimage
 
 from segdata.agreement.metrics.boundary_iou import boundary_iou
-from segdata.agreement.metrics.surface_distance import surface_distance
 from segdata.agreement.surface_distances import CategoryTolerance, Tolerance, surface_table
 from tests.agreement.dense_boundaries import Mask, assd, edges_of, measured, nsd, one, only, opposite_of
 from tests.generators.panels import panel_of_masks
@@ -38,7 +37,7 @@ def test_a_square_that_is_larger() -> None:
     assert nsd(row) == 0
     assert nsd(one(A, LARGER, tolerance=Tolerance(3))) > 0.9
     assert row["offset"] == pytest.approx(3.0213715, abs=1e-7)
-    assert surface_distance(np.array(row["sum_a"]), np.array(row["edge_a"])) == 3
+    assert row["sum_a"] / row["edge_a"] == 3
     assert row["sum_b"] / row["edge_b"] == pytest.approx(3.0427431, abs=1e-7)
 
 

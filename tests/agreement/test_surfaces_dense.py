@@ -22,7 +22,7 @@ spacings = st.sampled_from([np.nan, 1.0, 0.7, 2.5])
 
 @given(panel=panels(), x=spacings, y=spacings, mm=st.sampled_from([0.5, 1.4, 3.0]))
 def test_small_images_are_as_dense_masks_say(panel: Panel, x: float, y: float, mm: float) -> None:
-    opposite = next(pair_annotators(panel.batch, panel.annotators, panel.categories), None)
+    opposite = next(pair_annotators(panel), None)
     if opposite is not None:
         spacing = np.tile([x, y, np.nan], (opposite.n_cases, 1))
         compare(opposite, instance_tables(opposite)["matches"], spacing, Tolerance(1, mm=mm))

@@ -93,8 +93,8 @@ def test_a_batch_is_as_its_images_one_by_one(panel: Panel) -> None:
     together = measured(only(panel))
     alone = []
     for image in range(3):
-        single = panel.batch.take_images(np.array([image]))
-        opposite = next(pair_annotators(single, panel.annotators, panel.categories))
+        single = replace(panel, batch=panel.batch.take_images(np.array([image])))
+        opposite = next(pair_annotators(single))
         alone += [row | {"pair": image} for row in measured(opposite)]
     assert len(together) == len(alone)
     for row, other in zip(together, alone, strict=True):

@@ -1,6 +1,7 @@
 """Votes against pixels that are looked at one by one."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,13 +11,14 @@ from hypothesis import strategies as st
 from segdata.agreement import votes
 from segdata.agreement.annotator_pairs import pair_annotators
 from segdata.agreement.contingency import pixel_tables
-from segdata.agreement.votes import ABSENT, UNLABELLED, PixelVotes, collect_votes
+from segdata.agreement.votes import ABSENT, UNDECIDED, UNLABELLED, PixelVotes, collect_votes, majority, plurality
 from segdata.testing.pictures import masks_of_runs
+from tests.agreement.pattern_maps import pattern_maps
 from tests.generators.panels import Panel, panel, panels
 
 
 def votes_of(given_: Panel) -> PixelVotes:
-    return collect_votes(given_.batch, given_.annotators, given_.categories)
+    return collect_votes(given_)
 
 
 def said(given_: Panel) -> list[np.ndarray]:
@@ -91,7 +93,7 @@ def test_who_was_not_asked_has_no_vote(drawn: Panel, flags: list[bool]) -> None:
     """On pixels to which another gives a category that one was not asked for."""
     asked = np.array(flags).reshape(3, 4)
     by = [drawn.annotators.index(name) for name in drawn.batch.annotations["annotator"].to_pylist()]
-    votes = collect_votes(drawn.batch, drawn.annotators, drawn.categories, asked=asked[by])
+    votes = collect_votes(replace(drawn, asked=asked[by]))
     wanted: Counter[tuple[int, ...]] = Counter()
     for (image, *vote), n in counted(drawn).items():
         kept = [v if all(asked[r, o] for o in vote if o >= 0) else ABSENT for r, v in enumerate(vote)]
@@ -107,7 +109,7 @@ def test_who_was_not_asked_has_no_vote(drawn: Panel, flags: list[bool]) -> None:
 def test_two_annotators_are_a_pair(drawn: Panel) -> None:
     """Where both annotated, the patterns are the cells."""
     votes = votes_of(drawn)
-    for opposite in pair_annotators(drawn.batch, drawn.annotators, drawn.categories):
+    for opposite in pair_annotators(drawn):
         pair, first, second, n = pixel_tables(opposite)["cells"].values()
         cells = set(zip(opposite.case[pair].tolist(), first.tolist(), second.tolist(), n.tolist(), strict=True))
         there = (votes.vote != ABSENT).all(axis=1)
@@ -130,7 +132,66 @@ def test_more_votes_than_one_number_holds(drawn: Panel) -> None:
 def test_slices_of_a_volume_are_one_case() -> None:
     """An annotator who did one slice only has no vote on the other."""
     drawn = panel("aa..\n\naab.\nsequence: volume", "aaa.\n\na...\nsequence: volume", absent=[("b", 1)])
-    votes = collect_votes(drawn.batch, drawn.annotators, drawn.categories, case=np.zeros(2, np.int64))
+    votes = collect_votes(replace(drawn, cases=np.zeros(2, np.int64)))
     assert set(votes.case) == {0}
     rows = sorted(np.column_stack([votes.vote, votes.pixels]).tolist())
     assert rows == [[-1, -2, 1], [-1, -1, 1], [-1, 0, 1], [0, -2, 2], [0, 0, 2], [1, -2, 1]]
+
+
+ballots = st.integers(1, 5).flatmap(
+    lambda n: st.lists(st.lists(st.integers(-2, 2), min_size=n, max_size=n), min_size=1, max_size=8)
+)
+
+
+@given(ballots)
+def test_votes_are_counted(rows: list[list[int]]) -> None:
+    most, more = plurality(np.array(rows)), majority(np.array(rows))
+    for k, row in enumerate(rows):
+        count = Counter(vote for vote in row if vote != ABSENT).most_common()
+        if not count:
+            assert most.category[k] == UNDECIDED
+            assert np.isnan(most.support[k])
+            continue
+        tie = len(count) > 1 and count[1][1] == count[0][1]
+        assert most.category[k] == (UNDECIDED if tie else count[0][0])
+        np.testing.assert_allclose(most.support[k], count[0][1] / sum(n for _, n in count))
+        half = 2 * count[0][1] > sum(n for _, n in count)
+        assert more.category[k] == (count[0][0] if half else UNDECIDED)
+
+
+@given(ballots, st.integers(0, 99))
+def test_order_of_annotators_does_not_matter(rows: list[list[int]], seed: int) -> None:
+    votes = np.array(rows)
+    order = np.random.default_rng(seed).permutation(votes.shape[1])
+    np.testing.assert_array_equal(plurality(votes).category, plurality(votes[:, order]).category)
+
+
+@given(ballots, st.lists(st.integers(0, 3), min_size=5, max_size=5))
+def test_weights_are_repeated_annotators(rows: list[list[int]], weight: list[int]) -> None:
+    votes = np.array(rows)
+    weight = weight[: votes.shape[1]]
+    repeated = np.repeat(votes, weight, axis=1)
+    np.testing.assert_array_equal(plurality(votes, weight).category, plurality(repeated).category)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_as_label_voting(seed: int) -> None:
+    sitk = pytest.importorskip("SimpleITK")
+    votes = np.random.default_rng(seed).integers(0, 4, (200, 4))
+    images = [sitk.GetImageFromArray(row.reshape(10, 20).astype(np.uint8)) for row in votes.T]
+    wanted = sitk.GetArrayFromImage(sitk.LabelVoting(images, 9)).ravel().astype(int)
+    found = plurality(votes).category
+    np.testing.assert_array_equal(np.where(found == UNDECIDED, 9, found), wanted)
+
+
+def test_a_known_vote() -> None:
+    votes = np.array([list("0112"), list("0121"), list("0220")], int).T
+    assert plurality(votes).category.tolist() == [0, 1, 2, UNDECIDED]
+
+
+def test_three_annotators_of_one_picture() -> None:
+    drawn = panel("aab\n.bb", "aaa\n.bb", "abb\n..b")
+    votes = collect_votes(drawn)
+    (patterns,) = pattern_maps(drawn, votes)
+    category = plurality(votes.vote).category[patterns]
+    assert category.tolist() == [[0, 0, 1], [UNLABELLED, 1, 1]]

@@ -1,12 +1,13 @@
 """What several annotators drew on the same images: from pictures, from masks, or drawn by Hypothesis."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 from hypothesis import strategies as st
 
+from segdata.agreement.annotator_pairs import PanelBatch
 from segdata.core import kernels
 from segdata.core.batch import Batch, concatenate_batches, integer_column, merge_images, replace_column
 from segdata.core.runs import Runs
@@ -19,13 +20,7 @@ Layers = Sequence[tuple[int, Mask]]  # position of the category, and pixels (H, 
 NAMES = "abcdefghij"
 
 
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """Annotators "a", "b", …, the categories, and what they drew."""
-
-    batch: Batch
-    annotators: tuple[str, ...]
-    categories: tuple[Category, ...]
+Panel = PanelBatch  # of annotators "a", "b", …
 
 
 def panel(*texts: str, absent: Collection[tuple[str, int]] = ()) -> Panel:

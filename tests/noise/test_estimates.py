@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.agreement.rates import exact_interval, wilson_interval
+from segdata.agreement.inference import exact_interval, wilson_interval
 from segdata.noise.budget import Budget, ErrorEstimate, ReviewSample, choose_sample, estimate_errors, expected_errors
 from segdata.noise.segments import Flags, Floats
 

@@ -19,16 +19,3 @@ def accuracy(category_a: ArrayLike, category_b: ArrayLike, pixels: ArrayLike) ->
     same = np.asarray(category_a) == np.asarray(category_b)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray((n * same).sum(axis=-1) / n.sum(axis=-1))
-
-
-def category_accuracy(both: ArrayLike, area: ArrayLike) -> Floats:
-    """The share of one annotator's pixels (...) of a category, in [0, 1], that the other gave it too.
-
-    Against a reference's area it is the recall of the category, its mean over categories the mean accuracy. NaN where
-    the annotator has no pixel.
-
-    >>> category_accuracy([3, 0], [4, 0]).tolist()
-    [0.75, nan]
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.asarray(both, float) / np.asarray(area, float))

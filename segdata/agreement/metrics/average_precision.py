@@ -14,26 +14,21 @@ LIMITS = (1, 10, 100)  # detections of one category in an image
 
 @dataclass(frozen=True, slots=True)
 class AveragePrecision:
-    """Precision and recall at T thresholds, K categories, A ranges of area and M limits on detections.
+    """Precision and recall at T thresholds, K categories, A ranges of area and M limits on detections."""
 
-    Attributes
-    ----------
-    precision : (T, 101, K, A, M) at recalls 0, 0.01 … 1, each the best at this recall or a higher one; NaN where the
-        reference has nothing to be found
-    recall : (T, K, A, M) the highest
-    """
-
+    # (T, 101, K, A, M) at recalls 0, 0.01 … 1, each the best at this recall or a higher one; NaN where the reference
+    # has nothing to be found
     precision: Floats
-    recall: Floats
+    recall: Floats  # (T, K, A, M) the highest
 
     def summary(self) -> dict[str, float]:
         """COCO's twelve numbers, with its ten thresholds, four areas and three limits; NaN is left out of means."""
         ap, ar = self.precision[..., -1], self.recall
         sizes = ("small", "medium", "large")
-        found = {"AP": _mean(ap[..., 0]), "AP50": _mean(ap[0, ..., 0]), "AP75": _mean(ap[5, ..., 0])}
-        found |= {f"AP_{size}": _mean(ap[..., k + 1]) for k, size in enumerate(sizes)}
-        found |= {f"AR{limit}": _mean(ar[:, :, 0, k]) for k, limit in enumerate(LIMITS)}
-        return found | {f"AR_{size}": _mean(ar[:, :, k + 1, -1]) for k, size in enumerate(sizes)}
+        numbers = {"AP": _mean(ap[..., 0]), "AP50": _mean(ap[0, ..., 0]), "AP75": _mean(ap[5, ..., 0])}
+        numbers |= {f"AP_{size}": _mean(ap[..., k + 1]) for k, size in enumerate(sizes)}
+        numbers |= {f"AR{limit}": _mean(ar[:, :, 0, k]) for k, limit in enumerate(LIMITS)}
+        return numbers | {f"AR_{size}": _mean(ar[:, :, k + 1, -1]) for k, size in enumerate(sizes)}
 
     def of_categories(self) -> Floats:
         """(K,) the AP of each category, all areas."""
@@ -63,8 +58,8 @@ def average_precision(
             some = rows[rank[rows] < limit]
             hits, misses = matched[some] & ~ignored[some], ~matched[some] & ~ignored[some]
             for area in np.flatnonzero(positives[k]).tolist():
-                found = _curve(hits[:, area], misses[:, area], int(positives[k, area]))
-                precision[:, :, k, area, m], recall[:, k, area, m] = found
+                curve = _curve(hits[:, area], misses[:, area], int(positives[k, area]))
+                precision[:, :, k, area, m], recall[:, k, area, m] = curve
     return AveragePrecision(precision, recall)
 
 
@@ -78,11 +73,11 @@ def _curve(hits: Flags, misses: Flags, n_positives: int) -> tuple[Floats, Floats
     reached = true / n_positives
     best = np.maximum.accumulate((true / (false + true + np.spacing(1)))[::-1], axis=0)[::-1]
     for t in range(n_thresholds):
-        at = np.searchsorted(reached[:, t], RECALLS, side="left")
-        precision[t, at < n] = best[at[at < n], t]
+        place = np.searchsorted(reached[:, t], RECALLS, side="left")
+        precision[t, place < n] = best[place[place < n], t]
     return precision, reached[-1]
 
 
 def _mean(values: Floats) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float("nan")
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else float("nan")

@@ -5,32 +5,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from segdata.agreement.inference import Estimate
+
 Floats = NDArray[np.float64]
 _LIMIT = 1.96  # standard deviations: 95 % of normal differences
 
 
-class BoundEstimate(NamedTuple):
-    """An estimate (...) in the units of the values, and its interval."""
-
-    value: Floats
-    low: Floats
-    high: Floats
-
-
 class BlandAltman(NamedTuple):
-    """What the differences are like.
+    """What the differences are like."""
 
-    Attributes
-    ----------
-    bias : by how much B is larger on average
-    lower, upper : the limits of agreement, between which 95 % of differences lie
-    sd : standard deviation of the differences (...)
-    """
-
-    bias: BoundEstimate
-    lower: BoundEstimate
-    upper: BoundEstimate
-    sd: Floats
+    bias: Estimate  # by how much B is larger on average
+    # lower, upper: the limits of agreement, between which 95 % of differences lie
+    lower: Estimate
+    upper: Estimate
+    sd: Floats  # standard deviation of the differences (...)
 
 
 def bland_altman(a: ArrayLike, b: ArrayLike, *, level: float = 0.95) -> BlandAltman:
@@ -49,18 +37,18 @@ def bland_altman(a: ArrayLike, b: ArrayLike, *, level: float = 0.95) -> BlandAlt
     from scipy.special import stdtrit
 
     difference = np.asarray(b, float) - np.asarray(a, float)
-    known = ~np.isnan(difference)
-    n = known.sum(axis=-1).astype(float)
+    defined = ~np.isnan(difference)
+    n = defined.sum(axis=-1).astype(float)
     n = np.where(n < 2, np.nan, n)
-    mean = np.where(known, difference, 0).sum(axis=-1) / n
-    square = np.where(known, (difference - mean[..., None]) ** 2, 0).sum(axis=-1)
+    mean = np.where(defined, difference, 0).sum(axis=-1) / n
+    square = np.where(defined, (difference - mean[..., None]) ** 2, 0).sum(axis=-1)
     sd = np.sqrt(square / (n - 1))
     wide = stdtrit(n - 1, (1 + level) / 2)
-    of_bias, of_limit = (wide * sd * np.sqrt(each) for each in (1 / n, 1 / n + _LIMIT**2 / (2 * (n - 1))))
+    of_bias, of_limit = (wide * sd * np.sqrt(variance) for variance in (1 / n, 1 / n + _LIMIT**2 / (2 * (n - 1))))
     lower, upper = mean - _LIMIT * sd, mean + _LIMIT * sd
     return BlandAltman(
-        BoundEstimate(mean, mean - of_bias, mean + of_bias),
-        BoundEstimate(lower, lower - of_limit, lower + of_limit),
-        BoundEstimate(upper, upper - of_limit, upper + of_limit),
+        Estimate(mean, mean - of_bias, mean + of_bias),
+        Estimate(lower, lower - of_limit, lower + of_limit),
+        Estimate(upper, upper - of_limit, upper + of_limit),
         sd,
     )

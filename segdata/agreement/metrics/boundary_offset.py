@@ -31,15 +31,3 @@ def offset_spread(mean_a: Floats, square_a: Floats, mean_b: Floats, square_b: Fl
     """
     squares = (np.asarray(square_a) + np.asarray(square_b)) / 2
     return np.sqrt(np.maximum(squares - boundary_offset(mean_a, mean_b) ** 2, 0))
-
-
-def disc_offset(area_a: NDArray[np.int64] | Floats, area_b: NDArray[np.int64] | Floats) -> Floats:
-    """By how much the radius of a disc of B's area is larger than that of one of A's. Antisymmetric.
-
-    Takes (...) areas; returns (...) lengths, in pixels for pixels. Robust against rough outlines, blind to their shape.
-
-    >>> disc_offset(np.array([0.0]), np.array([np.pi * 4])).tolist()
-    [2.0]
-    """
-    offset: Floats = np.sqrt(np.asarray(area_b) / np.pi) - np.sqrt(np.asarray(area_a) / np.pi)
-    return offset

@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from segdata.agreement.metrics.accuracy import accuracy
-from segdata.agreement.metrics.marginals import marginals
 
 Floats = NDArray[np.float64]
 _ROUNDING = 1e-12  # two who both use one category only agree by chance entirely
@@ -24,8 +23,8 @@ def cohen_kappa(category_a: ArrayLike, category_b: ArrayLike, pixels: ArrayLike)
     0.4
     """
     n = np.asarray(pixels, float)
-    known = np.union1d(category_a, category_b)
-    a, b = (marginals(category, n, known) for category in (category_a, category_b))
+    categories = np.union1d(category_a, category_b)
+    a, b = (marginals(category, n, categories) for category in (category_a, category_b))
     with np.errstate(divide="ignore", invalid="ignore"):
         expected = ((a / n.sum(axis=-1)[..., None]) * (b / n.sum(axis=-1)[..., None])).sum(axis=-1)
     return _beyond_chance(accuracy(category_a, category_b, n), expected)
@@ -40,10 +39,25 @@ def category_kappa(both: ArrayLike, area_a: ArrayLike, area_b: ArrayLike, pixels
     >>> category_kappa([12, 0], [16, 0], [16, 0], [64, 64]).round(6).tolist()
     [0.666667, nan]
     """
-    shared, a, b, n = (np.asarray(each, float) for each in (both, area_a, area_b, pixels))
+    shared, a, b, n = (np.asarray(amount, float) for amount in (both, area_a, area_b, pixels))
     with np.errstate(divide="ignore", invalid="ignore"):
         p_a, p_b = a / n, b / n
         return _beyond_chance((n - a - b + 2 * shared) / n, p_a * p_b + (1 - p_a) * (1 - p_b))
+
+
+def marginals(category: ArrayLike, pixels: ArrayLike, categories: ArrayLike) -> Floats:
+    """(..., C) pixels of each of the `categories` (C,), ascending, in cells (..., D) with a category (D,) each.
+
+    >>> marginals([1, 0, 1], [4, 5, 6], [0, 1, 2]).tolist()
+    [5.0, 10.0, 0.0]
+    """
+    code, n, columns = np.asarray(category), np.asarray(pixels, float), np.asarray(categories)
+    order = np.argsort(code, kind="stable")
+    total = np.zeros((*n.shape[:-1], len(columns)))
+    if len(code):
+        present, first = np.unique(code[order], return_index=True)
+        total[..., np.searchsorted(columns, present)] = np.add.reduceat(n[..., order], first, axis=-1)
+    return total
 
 
 def _beyond_chance(observed: Floats, expected: Floats) -> Floats:

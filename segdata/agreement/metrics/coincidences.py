@@ -11,16 +11,10 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Coincidences:
-    """What kappa and alpha of many annotators are made of; sums over cases are those of the cases together.
+    """What kappa and alpha of many annotators are made of; sums over cases are those of the cases together."""
 
-    Attributes
-    ----------
-    agreeing : (...) votes of pixels, each weighted with the share of its pixel's other votes that are the same
-    votes : (..., C) votes for each category, of pixels with two votes or more
-    """
-
-    agreeing: Floats
-    votes: Floats
+    agreeing: Floats  # (...) votes of pixels, each weighted with the share of its pixel's other votes that are the same
+    votes: Floats  # (..., C) votes for each category, of pixels with two votes or more
 
 
 def coincidences(
@@ -33,20 +27,22 @@ def coincidences(
     than two votes say nothing and are left out.
     Source: Krippendorff (2011), Computing Krippendorff's Alpha-Reliability.
     """
-    of, n, where = np.asarray(pattern, np.int64), np.asarray(pixels, float), np.asarray(case, np.int64)
+    pattern_of, n, where = np.asarray(pattern, np.int64), np.asarray(pixels, float), np.asarray(case, np.int64)
     wide = n_categories + 1
-    per_pixel = np.bincount(of, minlength=len(n))
-    votes = of * wide + 1
+    per_pixel = np.bincount(pattern_of, minlength=len(n))
+    votes = pattern_of * wide + 1
     np.add(votes, category, out=votes, casting="unsafe")  # in place, since there may be tens of millions
-    votes = votes[per_pixel[of] > 1]
+    votes = votes[per_pixel[pattern_of] > 1]
     votes.sort()
     first = np.flatnonzero(np.diff(votes, prepend=-1))
-    at, code = np.divmod(votes[first], wide)
+    pattern_at, code = np.divmod(votes[first], wide)
     count = np.diff(first, append=len(votes))
-    same = n[at] * count * (count - 1) / (per_pixel[at] - 1)
+    same = n[pattern_at] * count * (count - 1) / (per_pixel[pattern_at] - 1)
     return Coincidences(
-        np.bincount(where[at], same, n_cases).astype(np.float64),
-        np.bincount(where[at] * wide + code, n[at] * count, n_cases * wide).reshape(n_cases, wide).astype(np.float64),
+        np.bincount(where[pattern_at], same, n_cases).astype(np.float64),
+        np.bincount(where[pattern_at] * wide + code, n[pattern_at] * count, n_cases * wide)
+        .reshape(n_cases, wide)
+        .astype(np.float64),
     )
 
 

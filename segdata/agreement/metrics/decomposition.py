@@ -9,19 +9,13 @@ Floats = NDArray[np.float64]
 
 
 class Decomposition(NamedTuple):
-    """Shares of all pixels on which two annotators disagree, each (...) in [0, 1]; together 1.
+    """Shares of all pixels on which two annotators disagree, each (...) in [0, 1]; together 1."""
 
-    Attributes
-    ----------
-    missed, extra : in segments that only A, only B has
-    confused : in segments that both have, under different categories
-    boundary : at the edges of segments that both have, under one category
-    """
-
+    # missed, extra: in segments that only A, only B has
     missed: Floats
     extra: Floats
-    confused: Floats
-    boundary: Floats
+    confused: Floats  # in segments that both have, under different categories
+    boundary: Floats  # at the edges of segments that both have, under one category
 
 
 def decomposition(missed: ArrayLike, extra: ArrayLike, confused: ArrayLike, boundary: ArrayLike) -> Decomposition:
@@ -36,7 +30,7 @@ def decomposition(missed: ArrayLike, extra: ArrayLike, confused: ArrayLike, boun
     >>> [float(each) for each in decomposition(1, 2, 3, 4)]
     [0.1, 0.2, 0.3, 0.4]
     """
-    kinds = [np.asarray(each, float) for each in (missed, extra, confused, boundary)]
+    kinds = [np.asarray(amount, float) for amount in (missed, extra, confused, boundary)]
     total = np.sum(np.broadcast_arrays(*kinds), axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return Decomposition(*(each / total for each in kinds))
+        return Decomposition(*(amount / total for amount in kinds))

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from segdata.agreement.plugin import metric
+
 Floats = NDArray[np.float64]
 THRESHOLDS = tuple(round(0.5 + 0.05 * k, 2) for k in range(10))  # of IoU, as COCO takes them
 
@@ -28,6 +30,12 @@ def detection_scores(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike) -> DetectionSc
     >>> [float(each) for each in detection_scores(tp=3, fp=1, fn=0)]
     [0.75, 1.0, 0.8571428571428571]
     """
-    true, only_b, only_a = (np.asarray(each, float) for each in (tp, fp, fn))
+    true, only_b, only_a = (np.asarray(amount, float) for amount in (tp, fp, fn))
     with np.errstate(divide="ignore", invalid="ignore"):
         return DetectionScores(true / (true + only_b), true / (true + only_a), true / (true + only_b / 2 + only_a / 2))
+
+
+@metric("f1", takes=("tp", "fp", "fn"), higher_is_better=True, source="van Rijsbergen (1979), Information Retrieval")
+def f1(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike) -> Floats:
+    """F1 of segments, see `detection_scores`."""
+    return detection_scores(tp, fp, fn).f1

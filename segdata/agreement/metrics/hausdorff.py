@@ -19,13 +19,13 @@ def directed_hausdorff(distance: Floats, offset: NDArray[np.int64], percent: flo
     [1.8, nan, 4.0]
     """
     if percent == 100:
-        found = np.full(len(offset) - 1, np.nan)
+        farthest = np.full(len(offset) - 1, np.nan)
         some = np.diff(offset) > 0
         if some.any():
-            found[some] = np.maximum.reduceat(distance[: offset[-1]], offset[:-1][some])
+            farthest[some] = np.maximum.reduceat(distance[: offset[-1]], offset[:-1][some])
     else:
-        found = kernels.quantiles(distance, offset, percent / 100)
-    return np.where(np.isfinite(found), found, np.nan)
+        farthest = kernels.quantiles(distance, offset, percent / 100)
+    return np.where(np.isfinite(farthest), farthest, np.nan)
 
 
 def hausdorff(a_to_b: Floats, b_to_a: Floats) -> Floats:

@@ -1,22 +1,14 @@
 """Intraclass correlation: how much of the spread of volumes is due to what was measured, not to who measured it."""
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from segdata.agreement.inference import Estimate
 
 Floats = NDArray[np.float64]
 
 
-class CorrelationEstimate(NamedTuple):
-    """An estimate (...), at most 1, and its interval."""
-
-    value: Floats
-    low: Floats
-    high: Floats
-
-
-def absolute_agreement(values: ArrayLike, *, level: float = 0.95) -> CorrelationEstimate:
+def absolute_agreement(values: ArrayLike, *, level: float = 0.95) -> Estimate:
     """ICC(2,1), or ICC(A,1): annotators are some of many, and one who always draws larger agrees less.
 
     Takes one number, a volume say, of n cases by k annotators, (..., n, k), none missing. Order of cases and
@@ -47,10 +39,10 @@ def absolute_agreement(values: ArrayLike, *, level: float = 0.95) -> Correlation
         lower, upper = fdtri(freedom, n - 1, 1 - tail), fdtri(freedom, n - 1, tail)
         low = n * (lower * rows - rest) / (noise + n * lower * rows)
         high = n * (upper * rows - rest) / (noise + n * upper * rows)
-    return CorrelationEstimate(icc, *(np.where(np.isnan(icc), np.nan, each) for each in (low, high)))
+    return Estimate(icc, *(np.where(np.isnan(icc), np.nan, end) for end in (low, high)))
 
 
-def consistency(values: ArrayLike, *, level: float = 0.95) -> CorrelationEstimate:
+def consistency(values: ArrayLike, *, level: float = 0.95) -> Estimate:
     """ICC(3,1), or ICC(C,1): these annotators alone, and one who always draws larger agrees as well.
 
     Takes and returns what `absolute_agreement` does; a number that is added to all values of an annotator changes
@@ -67,8 +59,8 @@ def consistency(values: ArrayLike, *, level: float = 0.95) -> CorrelationEstimat
     tail, freedom = (1 + level) / 2, (n - 1) * (k - 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         noise = (rest, rest * fdtri(n - 1, freedom, tail), rest / fdtri(freedom, n - 1, tail))
-        icc, low, high = ((rows - each) / (rows + (k - 1) * each) for each in noise)
-    return CorrelationEstimate(icc, low, high)
+        icc, low, high = ((rows - amount) / (rows + (k - 1) * amount) for amount in noise)
+    return Estimate(icc, low, high)
 
 
 def _mean_squares(values: ArrayLike) -> tuple[int, int, Floats, Floats, Floats]:

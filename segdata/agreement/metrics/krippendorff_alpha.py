@@ -21,9 +21,9 @@ def krippendorff_alpha(agreeing: ArrayLike, votes: ArrayLike) -> Floats:
     >>> round(float(krippendorff_alpha(2 + 0 + 2 + 2, [5, 3])), 6)
     0.533333
     """
-    same, of = np.asarray(agreeing, float), np.asarray(votes, float)
-    n = of.sum(axis=-1)
+    same, counts = np.asarray(agreeing, float), np.asarray(votes, float)
+    n = counts.sum(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        expected = 1 - (of / n[..., None] * ((of - 1) / (n - 1)[..., None])).sum(axis=-1)
+        expected = 1 - (counts / n[..., None] * ((counts - 1) / (n - 1)[..., None])).sum(axis=-1)
         alpha = 1 - (1 - same / n) / expected
         return np.where(expected > _ROUNDING, alpha, np.nan)

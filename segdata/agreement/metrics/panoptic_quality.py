@@ -5,7 +5,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from segdata.agreement.plugin import metric
+
 Floats = NDArray[np.float64]
+_TAKES = ("tp", "fp", "fn", "iou_sum")
+_SOURCE = "Kirillov, He, Girshick, Rother, Dollár (2019), Panoptic Segmentation, CVPR"
 
 
 class PanopticQuality(NamedTuple):
@@ -23,7 +27,6 @@ def panoptic_quality(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike, iou_sum: Array
     the sum of the matches' IoU, (...) each, whole or weighted. Swapping A and B swaps FP and FN and changes nothing.
     All three are NaN where nobody has a segment (panopticapi says 0 and leaves it out of averages). Where somebody
     has but nothing matches all are 0, SQ too, as in panopticapi, so that averages over categories are the same.
-    Source: Kirillov, He, Girshick, Rother, Dollár (2019), Panoptic Segmentation, CVPR.
 
     >>> [float(each) for each in panoptic_quality(tp=2, fp=1, fn=1, iou_sum=1.75)]
     [0.5833333333333334, 0.875, 0.6666666666666666]
@@ -34,3 +37,18 @@ def panoptic_quality(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike, iou_sum: Array
         pq, rq = total_iou / size, true / size
         sq = np.where((true == 0) & (size > 0), 0.0, total_iou / true)
     return PanopticQuality(pq, sq, rq)
+
+
+@metric("pq", takes=_TAKES, higher_is_better=True, source=_SOURCE)
+def _pq(tp: Floats, fp: Floats, fn: Floats, iou_sum: Floats) -> Floats:
+    return panoptic_quality(tp, fp, fn, iou_sum).pq
+
+
+@metric("sq", takes=_TAKES, higher_is_better=True, source=_SOURCE)
+def _sq(tp: Floats, fp: Floats, fn: Floats, iou_sum: Floats) -> Floats:
+    return panoptic_quality(tp, fp, fn, iou_sum).sq
+
+
+@metric("rq", takes=_TAKES, higher_is_better=True, source=_SOURCE)
+def _rq(tp: Floats, fp: Floats, fn: Floats, iou_sum: Floats) -> Floats:
+    return panoptic_quality(tp, fp, fn, iou_sum).rq

@@ -7,20 +7,6 @@ Numbers = NDArray[np.int64] | NDArray[np.float64]
 Floats = NDArray[np.float64]
 
 
-def surface_distance(total: Numbers, edge: Numbers) -> Floats:
-    """The mean distance of one side's boundary pixels to the other's boundary (ASD). Not symmetric.
-
-    Takes (...) the sum of distances and the number of boundary pixels. Returns (...) means; NaN without boundary
-    pixels, and where the sum is NaN, since the other side has none.
-
-    >>> surface_distance(np.array([708.0, np.nan]), np.array([236, 4])).tolist()
-    [3.0, nan]
-    """
-    some = np.asarray(edge) > 0
-    mean: Floats = np.divide(total, edge, out=np.full(some.shape, np.nan), where=some)
-    return mean
-
-
 def symmetric_surface_distance(sum_a: Numbers, sum_b: Numbers, edge_a: Numbers, edge_b: Numbers) -> Floats:
     """The mean distance of all boundary pixels of both sides to the boundary of the other (ASSD). Symmetric.
 

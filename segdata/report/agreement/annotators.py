@@ -5,7 +5,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from segdata.agreement.results import Agreement, CategoryAgreement, Score, UnchangedShare
+from segdata.agreement.automation_bias import UnchangedShare
+from segdata.agreement.scores import Score
+from segdata.agreement.summary import Agreement, CategoryAgreement
 from segdata.core.errors import count_noun
 from segdata.core.finding import Finding
 from segdata.core.guideline import Chapter

@@ -6,7 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from segdata.agreement.results import Agreement, PairAgreement, PairContrast, ProposedTolerance, SampleSize
+from segdata.agreement.contrasts import PairContrast
+from segdata.agreement.planning import SampleSize
+from segdata.agreement.repeatability import ProposedTolerance
+from segdata.agreement.summary import Agreement, PairAgreement
 from segdata.agreement.surface_distances import Tolerance
 from segdata.core.errors import count_noun
 from segdata.core.finding import Finding

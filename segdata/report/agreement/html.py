@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 import segdata
-from segdata.agreement.results import Agreement, CategoryAgreement, Score
 from segdata.agreement.scorecard import AnnotatorCard, Scorecard, WorstExample
+from segdata.agreement.scores import Score
+from segdata.agreement.summary import Agreement, CategoryAgreement
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import count_noun
 from segdata.core.finding import Finding

@@ -11,10 +11,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.agreement.contrasts import PairContrast
 from segdata.agreement.estimates import PairAmounts, between_persons
 from segdata.agreement.plugin import find_metric
-from segdata.agreement.results import Agreement, DisagreementCauses, PairContrast, Score, VolumePair
+from segdata.agreement.scores import Score
+from segdata.agreement.summary import Agreement, DisagreementCauses
 from segdata.agreement.surface_distances import CategoryTolerance
+from segdata.agreement.volumes import VolumePair
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.errors import count_noun
 from segdata.core.rule import Tables

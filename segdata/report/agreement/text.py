@@ -4,7 +4,8 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from segdata.agreement.results import Agreement, Score
+from segdata.agreement.scores import Score
+from segdata.agreement.summary import Agreement
 from segdata.core.errors import count_noun
 from segdata.core.finding import Finding
 from segdata.core.rule import Tables

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from segdata.agreement.results import Score
+from segdata.agreement.scores import Score
 from segdata.agreement.surface_distances import CategoryTolerance, Tolerance
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.errors import count_noun

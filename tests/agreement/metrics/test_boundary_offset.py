@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.agreement.metrics.boundary_offset import boundary_offset, disc_offset, offset_spread
+from segdata.agreement.metrics.boundary_offset import boundary_offset, offset_spread
 
 signed = st.lists(st.floats(-50, 50), min_size=1, max_size=20)
 
@@ -40,10 +40,3 @@ def test_undefined_where_a_side_is() -> None:
     nan, one = np.array([np.nan]), np.array([1.0])
     assert np.isnan(boundary_offset(nan, one)).all()
     assert np.isnan(offset_spread(one, one, nan, nan)).all()
-
-
-@given(radius=st.floats(0, 100), more=st.floats(0, 20))
-def test_discs_differ_by_their_radii(radius: float, more: float) -> None:
-    areas = np.pi * np.array([radius, radius + more]) ** 2
-    assert disc_offset(areas[0], areas[1]) == pytest.approx(more, abs=1e-9)
-    assert disc_offset(areas[1], areas[0]) == -disc_offset(areas[0], areas[1])

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.agreement.metrics.surface_distance import surface_distance, symmetric_surface_distance
+from segdata.agreement.metrics.surface_distance import symmetric_surface_distance
 
 distances = st.lists(st.floats(0, 100), max_size=20)
 
@@ -21,19 +21,11 @@ def test_it_is_the_mean_of_all_distances_of_both(a: list[float], b: list[float])
     np.testing.assert_equal(of(a, b), of(b, a))
 
 
-@given(a=distances)
-def test_one_direction_is_the_mean_of_that_side(a: list[float]) -> None:
-    found = surface_distance(np.array(sum(a)), np.array(len(a)))
-    np.testing.assert_allclose(found, np.mean(a) if a else np.nan, rtol=1e-9)
-
-
 def test_the_square_that_is_larger_by_three() -> None:
     found = symmetric_surface_distance(np.array(708.0), np.array(791.113194233536), np.array(236), np.array(260))
     assert round(float(found), 7) == 3.0224056
-    assert round(float(surface_distance(np.array(791.113194233536), np.array(260))), 6) == 3.042743
 
 
 def test_sums_of_a_bootstrap() -> None:
     total, edge = np.array([[6.0, np.nan], [0.0, 0.0]]), np.array([[2, 3], [5, 0]])
-    np.testing.assert_array_equal(surface_distance(total, edge), [[3, np.nan], [0, np.nan]])
     np.testing.assert_array_equal(symmetric_surface_distance(total, total, edge, edge), [[3, np.nan], [0, np.nan]])

@@ -10,7 +10,8 @@ from typing import Any, Literal, cast
 import numpy as np
 import pytest
 
-from segdata.agreement.results import Agreement, ProposedTolerance
+from segdata.agreement.repeatability import ProposedTolerance
+from segdata.agreement.summary import Agreement
 from segdata.agreement.surface_distances import Tolerance
 from segdata.api.agreement import AgreementRun, agree
 from segdata.report.agreement.annotators import reported_biases as habits_of

@@ -11,10 +11,10 @@ import msgspec
 import numpy as np
 import pytest
 
+from segdata.agreement.contrasts import stratify_by_names
 from segdata.agreement.estimates import Resampling
 from segdata.agreement.planning import plan_sample_sizes
-from segdata.agreement.results import Score
-from segdata.agreement.strata import stratify_by_names
+from segdata.agreement.scores import Score
 from segdata.agreement.summary import summarise_agreement
 from segdata.api.agreement import AgreementRun
 from segdata.api.scorecard import scorecard_of_agreement

@@ -13,21 +13,15 @@ import pytest
 from msgspec.structs import replace
 
 from segdata.agreement.annotator_bias import annotator_biases
+from segdata.agreement.automation_bias import UnchangedShare
+from segdata.agreement.contrasts import PairContrast, stratify_by_names
 from segdata.agreement.estimates import Resampling
 from segdata.agreement.planning import plan_sample_sizes
-from segdata.agreement.results import (
-    Agreement,
-    PairContrast,
-    ProposedTolerance,
-    Score,
-    UnchangedShare,
-    VolumeAgreement,
-    VolumePair,
-)
-from segdata.agreement.scores import CATEGORY_SCORES, OVERALL_SCORES, PAIR_SCORES
-from segdata.agreement.strata import stratify_by_names
-from segdata.agreement.summary import summarise_agreement
+from segdata.agreement.repeatability import ProposedTolerance
+from segdata.agreement.scores import CATEGORY_SCORES, OVERALL_SCORES, PAIR_SCORES, Score
+from segdata.agreement.summary import Agreement, summarise_agreement
 from segdata.agreement.surface_distances import CategoryTolerance, Tolerance
+from segdata.agreement.volumes import VolumeAgreement, VolumePair
 from segdata.api.agreement import AgreementRun
 from segdata.core.finding import Finding
 from segdata.report.agreement.annotators import annotator_conclusions, model_conclusions

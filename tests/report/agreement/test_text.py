@@ -7,11 +7,10 @@ import msgspec
 import numpy as np
 import pytest
 
+from segdata.agreement.contrasts import stratify_by_names
 from segdata.agreement.estimates import Resampling
 from segdata.agreement.planning import plan_sample_sizes
-from segdata.agreement.results import Agreement
-from segdata.agreement.strata import stratify_by_names
-from segdata.agreement.summary import summarise_agreement
+from segdata.agreement.summary import Agreement, summarise_agreement
 from segdata.api.agreement import AgreementRun
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.report.agreement.text import agreement_text

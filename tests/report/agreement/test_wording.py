@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.agreement.results import Score
+from segdata.agreement.scores import Score
 from segdata.core.taxonomy import Category
 from segdata.report.agreement.wording import (
     DASH,

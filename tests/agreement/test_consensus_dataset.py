@@ -5,8 +5,8 @@ import pytest
 
 import segdata
 from segdata.agreement.consensus import ConsensusMethod
+from segdata.agreement.consensus_dataset import AgainstOthers, LeaveOneOutPanel, leave_one_out
 from segdata.agreement.estimates import Resampling
-from segdata.agreement.leave_one_out import AgainstOthers, LeaveOneOutPanel, leave_one_out
 from segdata.agreement.panel import Panel, PanelMember, build_panel
 from segdata.core.dataset import OpenDataset
 from tests.generators.annotators import ErrorRates, SimulatedAnnotator, simulate_annotator

@@ -1,0 +1,192 @@
+"""Inference: intervals of rates, and permutation tests of differences.
+
+Sources: Good (2005), Permutation, Parametric and Bootstrap Tests of Hypotheses, chapters 3 and 5; p-values: Phipson and
+Smyth (2010), Statistical Applications in Genetics and Molecular Biology 9(1), 39.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from segdata.core.resampling import Floats, Statistic
+from segdata.core.runs import Ints
+
+
+class Estimate(NamedTuple):
+    """An estimate (...), and the ends of its interval."""
+
+    value: Floats
+    low: Floats
+    high: Floats
+
+
+def wilson_interval(hits: Floats, trials: Floats, confidence: float = 0.95) -> tuple[Floats, Floats]:
+    """(...) the ends of the interval of a rate, NaN where `trials` is 0; close to its confidence on average over rates.
+
+    Source: Wilson (1927), Journal of the American Statistical Association 22(158), 209-212.
+
+    >>> [round(float(end), 4) for end in wilson_interval(np.array(0.0), np.array(10.0))]
+    [0.0, 0.2775]
+    """
+    z, trials = _normal_quantile(confidence), np.asarray(trials, np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        middle = (hits + z**2 / 2) / (trials + z**2)
+        half = z / (trials + z**2) * np.sqrt(hits * (trials - hits) / trials + z**2 / 4)
+        return np.where(trials > 0, np.maximum(middle - half, 0), np.nan), np.where(
+            trials > 0, np.minimum(middle + half, 1), np.nan
+        )
+
+
+def exact_interval(hits: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The ends of the interval of a rate that holds it at least as often as it says, whatever the rate.
+
+    Source: Clopper and Pearson (1934), Biometrika 26(4), 404-413.
+
+    >>> [round(end, 4) for end in exact_interval(0, 10)]
+    [0.0, 0.3085]
+    """
+    from scipy.special import betaincinv
+
+    tail = (1 - confidence) / 2
+    low = float(betaincinv(hits, trials - hits + 1, tail)) if hits else 0.0
+    high = float(betaincinv(hits + 1, trials - hits, 1 - tail)) if hits < trials else 1.0
+    return low, high
+
+
+def highest_unseen_rate(trials: int, confidence: float = 0.95) -> float:
+    """The highest rate that is consistent with no hit in `trials` trials: nearly 3 / of at 95 %, the rule of three.
+
+    Source: Hanley and Lippman-Hand (1983), JAMA 249(13), 1743-1745.
+
+    >>> round(highest_unseen_rate(100), 4), highest_unseen_rate(0)
+    (0.0295, 1.0)
+    """
+    return 1 - (1 - confidence) ** (1 / trials) if trials else 1.0
+
+
+def widen_certain(low: float, high: float, share: float, n: int, confidence: float) -> tuple[float, float]:
+    """The ends of the interval of a share of `n` independent units; for 0 and 1, the rule of three."""
+    if share not in (0.0, 1.0):
+        return low, high
+    unseen = highest_unseen_rate(n, confidence)
+    return (0.0, unseen) if share == 0 else (1 - unseen, 1.0)
+
+
+def _normal_quantile(confidence: float) -> float:
+    from scipy.special import ndtri
+
+    return float(ndtri((1 + confidence) / 2))
+
+
+FALSE_DISCOVERY_RATE = 0.05  # of all differences that count as significant, what share may be chance
+DRAWS = 9999
+EXACT_CLUSTERS = 12  # clusters up to which every way to flip is looked at
+_AT_ONCE = 2_000_000  # numbers held in one go, to bound memory
+_ROUNDING = 1e-9  # by so much of themselves equal values may differ
+
+
+def exchange_test(
+    statistic: Statistic, n: int, seed: int, *, n_draws: int = DRAWS, width: int = 1
+) -> tuple[Floats, Floats]:
+    """The difference (...) between two sides' values on the same n clusters, second less first, and its p-value (...).
+
+    `statistic` takes weights (B, 2 n): first those of the n clusters of the first side, then of the second. Were both
+    sides alike, what a cluster has of the first could as well be the second's. Unlike `sign_flip_test` it serves values
+    that are no means of the clusters' own: kappa, alpha, panoptic quality. Ways in which the difference is undefined
+    are left out. `width` is how many numbers a way takes, to bound memory.
+    """
+
+    def differences(flipped: Floats) -> Floats:
+        first = np.concatenate([1 - flipped, flipped], axis=1)
+        return statistic(1 - first) - statistic(first)
+
+    observed = differences(np.zeros((1, n)))[0]
+    beyond, defined = np.zeros(observed.shape), np.zeros(observed.shape)
+    for flipped in _sign_flips(n, seed, n_draws, width):
+        permuted = differences(flipped)
+        defined += np.isfinite(permuted).sum(axis=0)
+        beyond += (np.abs(permuted) >= np.abs(observed) - _ROUNDING * np.maximum(np.abs(observed), 1)).sum(axis=0)
+    return observed, np.where(np.isfinite(observed), beyond / np.maximum(defined, 1), np.nan)
+
+
+def shuffle_within_blocks(stratum: Ints, block: Ints, seed: int, n_draws: int, width: int = 1) -> Iterator[Ints]:
+    """Strata (n,) handed out anew within blocks (n,), `n_draws` times: portions (B, n), the first as they are."""
+    order = np.argsort(block, kind="stable")
+    rng, left = np.random.default_rng(seed), n_draws
+    yield stratum[None]
+    while left > 0:
+        some = min(left, max(1, _AT_ONCE // max(len(stratum), width)))
+        shuffled = np.empty((some, len(stratum)), stratum.dtype)
+        shuffled[:, order] = stratum[np.argsort(block + rng.random((some, len(block))), axis=1)]
+        yield shuffled
+        left -= some
+
+
+def _sign_flips(n: int, seed: int, n_draws: int, width: int) -> Iterator[Floats]:
+    """Which of n clusters are flipped: portions (B, n) of 0 and 1, all 2^n ways or `n_draws`, and none flipped."""
+    at_once = max(1, _AT_ONCE // max(n, width))
+    if n <= EXACT_CLUSTERS:
+        every = (np.arange(2**n)[:, None] >> np.arange(n) & 1).astype(np.float64)
+        yield from np.split(every, range(at_once, len(every), at_once))
+        return
+    yield np.zeros((1, n))
+    rng, left = np.random.default_rng(seed), n_draws
+    while left > 0:
+        some = min(left, at_once)
+        yield rng.integers(0, 2, (some, n)).astype(np.float64)
+        left -= some
+
+
+STRATA_DRAWS = 999
+
+
+def strata_differences(
+    statistic: Statistic, stratum: Ints, block: Ints, seed: int, *, n_draws: int = STRATA_DRAWS, width: int = 1
+) -> tuple[Floats, Floats]:
+    """The values (n_strata, ...) of each stratum of n units, and the p-value (...) of their spread.
+
+    `statistic` takes weights (B, n), see `segdata.core.resampling`, `stratum` (n,) is counted from 0.
+    Were strata of no account, the units of a `block` (n,) could as well be in each other's. The spread is the sum of
+    squared differences to the strata's mean, each stratum weighted with its number of units: of means the F statistic
+    of an analysis of variance. It is made from the values themselves, so that it serves kappa, alpha and panoptic
+    quality as well. NaN where fewer than two strata have a value.
+    Source: Good (2005), Permutation, Parametric and Bootstrap Tests of Hypotheses, chapters 3 and 5.
+    """
+    n_strata = int(stratum.max(initial=-1)) + 1
+    observed: Floats | None = None
+    beyond = defined = least = np.zeros(0)
+    for shuffled in shuffle_within_blocks(stratum, block, seed, n_draws, width * max(n_strata, 1)):
+        inside = shuffled[:, None, :] == np.arange(n_strata)[:, None]
+        values = statistic(inside.reshape(-1, len(stratum)).astype(np.float64))
+        values = values.reshape(len(shuffled), n_strata, *values.shape[1:])
+        spread = _spread(values, inside.sum(axis=2, dtype=np.float64))
+        if observed is None:
+            observed, least = values[0], spread[0] * (1 - _ROUNDING) - _ROUNDING**2
+            beyond, defined = np.zeros(least.shape), np.zeros(least.shape)
+        beyond += (spread >= least).sum(axis=0)
+        defined += np.isfinite(spread).sum(axis=0)
+    if observed is None:
+        raise ValueError("no units")
+    return observed, np.where(np.isfinite(least), beyond / np.maximum(defined, 1), np.nan)
+
+
+def permutation_blocks(stratum: Ints, cluster: Ints) -> Ints | None:
+    """(n,) among which units (n,) strata may be handed out anew: those of a cluster; None: whole clusters.
+
+    Where half of the clusters or more have units of several strata, what clusters differ by can be left out of account.
+    """
+    pairs = np.unique(np.stack([cluster, stratum]), axis=1)
+    several = np.bincount(np.unique(pairs[0], return_inverse=True)[1]) > 1
+    return cluster if several.mean() >= 0.5 else None
+
+
+def _spread(values: Floats, size: Floats) -> Floats:
+    """(B, ...) of values (B, n_strata, ...) of strata of these sizes (B, n_strata); NaN for fewer than two values."""
+    defined = np.isfinite(values)
+    weight = size.reshape(*size.shape, *[1] * (values.ndim - 2)) * defined
+    filled = np.where(defined, values, 0.0)
+    total = weight.sum(axis=1, keepdims=True)
+    mean = np.divide((weight * filled).sum(axis=1, keepdims=True), total, out=np.zeros(total.shape), where=total > 0)
+    spread = (weight * (filled - mean) ** 2).sum(axis=1)
+    return np.where(defined.sum(axis=1) > 1, spread, np.nan)

@@ -1,0 +1,123 @@
+"""Rates against scipy, and counts against looking at every count."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+from scipy import stats
+
+from segdata.agreement.inference import (
+    exact_interval,
+    exchange_test,
+    highest_unseen_rate,
+    shuffle_within_blocks,
+    wilson_interval,
+)
+from segdata.core.resampling import Floats, Statistic
+
+
+@given(st.integers(1, 500), st.data(), st.sampled_from([0.8, 0.95]))
+def test_intervals_are_scipys(of: int, data: st.DataObject, confidence: float) -> None:
+    hits = data.draw(st.integers(0, of))
+    trial = stats.binomtest(hits, of)
+    assert exact_interval(hits, of, confidence) == pytest.approx(
+        tuple(trial.proportion_ci(confidence, "exact")), abs=1e-12
+    )
+    found = wilson_interval(np.array(float(hits)), np.array(float(of)), confidence)
+    assert found == pytest.approx(tuple(trial.proportion_ci(confidence, "wilson")), abs=1e-12)
+
+
+@given(st.integers(1, 500), st.data(), st.sampled_from([0.8, 0.95]))
+def test_intervals_are_statsmodels(of: int, data: st.DataObject, confidence: float) -> None:
+    package = pytest.importorskip("statsmodels.stats.proportion")
+    hits = data.draw(st.integers(0, of))
+    found = wilson_interval(np.array(float(hits)), np.array(float(of)), confidence)
+    assert found == pytest.approx(package.proportion_confint(hits, of, 1 - confidence, "wilson"), abs=1e-12)
+    wanted = package.proportion_confint(hits, of, 1 - confidence, "beta")
+    assert exact_interval(hits, of, confidence) == pytest.approx(wanted, abs=1e-12)
+
+
+def test_nothing_says_nothing() -> None:
+    assert np.isnan(wilson_interval(np.array([0.0]), np.array([0.0]))).all()
+    assert highest_unseen_rate(0) == 1
+
+
+@pytest.mark.parametrize("of", [10, 300, 10_000])
+def test_rule_of_three(of: int) -> None:
+    assert highest_unseen_rate(of) == pytest.approx(exact_interval(0, of, 0.9)[1])  # one-sided 95 % is two-sided 90 %
+    assert highest_unseen_rate(of) == pytest.approx(3 / of, rel=0.2)
+
+
+DIFFERENCES = npst.arrays(np.float64, st.integers(2, 9), elements=st.integers(-8, 8).map(float))
+
+
+def mean_of(values: Floats) -> Statistic:
+    return lambda weights: np.asarray((weights @ values).T / weights.sum(axis=1)).T
+
+
+def exchange_p(differences: Floats, seed: int = 0, n_draws: int = 9999) -> Floats:
+    """The p-values of the mean of clusters' differences (n, ...)."""
+    sides = np.concatenate([np.zeros(differences.shape), differences])
+    return exchange_test(mean_of(sides), len(differences), seed, n_draws=n_draws)[1]
+
+
+@given(DIFFERENCES)
+def test_which_side_is_first_does_not_matter(differences: Floats) -> None:
+    assert exchange_p(differences) == exchange_p(-differences)
+
+
+@given(DIFFERENCES, st.integers(-5, 5))
+def test_exchange_of_means_is_the_sign_flip_of_scipy(differences: Floats, shift: int) -> None:
+    n = len(differences)
+    both = mean_of(np.concatenate([np.full(n, float(shift)), shift + differences]))
+    found, p = exchange_test(both, n, 0)
+    assert found == pytest.approx(differences.mean())
+    expected = stats.permutation_test(
+        (differences,), np.sum, permutation_type="samples", n_resamples=np.inf, alternative="two-sided"
+    )
+    # scipy doubles the smaller tail; both tails of sign flips are alike.
+    assert p == pytest.approx(min(1.0, expected.pvalue))
+
+
+def test_many_clusters_are_sampled() -> None:
+    differences = np.random.default_rng(0).normal(0.5, 1, size=(30, 2))
+    p = exchange_p(differences)
+    expected = stats.ttest_1samp(differences, 0).pvalue
+    np.testing.assert_allclose(p, expected, atol=0.02)
+    assert (p * 10_000 == np.round(p * 10_000)).all()
+    assert exchange_p(differences + 10).tolist() == [1e-4, 1e-4]
+
+
+def test_exchange_of_a_ratio() -> None:
+    """Sums over sums: the ratio of the second side is twice that of the first in every cluster."""
+    rng = np.random.default_rng(1)
+    below = rng.integers(1, 50, 40)
+    above = np.concatenate([below * rng.uniform(0.2, 0.4, 20).repeat(2)] * 2)
+    above[40:] *= 2
+    below = np.concatenate([below, below])
+    found, p = exchange_test(lambda w: np.asarray((w @ above) / (w @ below)), 40, 0, n_draws=999)
+    assert found == pytest.approx(above[:40].sum() / below[:40].sum())
+    assert p == 1e-3
+
+
+def test_undefined_is_left_out() -> None:
+    assert np.isnan(exchange_test(lambda w: np.full(len(w), np.nan), 3, 0)[1])
+
+
+def test_p_values_are_uniform_where_nothing_differs() -> None:
+    """Of 2,000 tests of nothing one in twenty is below 0.05; the tolerance is four standard errors."""
+    p = exchange_p(np.random.default_rng(5).standard_t(3, size=(25, 2000)), 1, n_draws=999)
+    assert (p <= 0.05).mean() == pytest.approx(0.05, abs=0.02)
+    assert p.min() >= 1e-3
+
+
+def test_shuffled_stays_within_blocks() -> None:
+    stratum, block = np.array([0, 1, 2, 0, 1]), np.array([1, 0, 1, 0, 1])
+    drawn = np.concatenate(list(shuffle_within_blocks(stratum, block, 0, 200, width=10_000)))
+    assert drawn.shape == (201, 5)
+    assert drawn[0].tolist() == stratum.tolist()
+    assert {tuple(row) for row in drawn[:, [0, 2, 4]]} == set(permutations([0, 1, 2]))
+    assert {tuple(row) for row in drawn[:, [1, 3]]} == {(0, 1), (1, 0)}
