@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 
 import segdata
 from segdata.api.validate import measure_dataset
-from segdata.campaign.outlook import CampaignPlan, project_campaign
-from segdata.campaign.projection import ProjectedRange, SampleUnits
+from segdata.campaign.projection import CampaignPlan, ProjectedRange, SampleUnits, project_campaign
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
 from tests.generators.populations import PRESENCE, SKEWS, Population, Skew

@@ -62,7 +62,7 @@ def pilot(
     are right in 19 of 20 campaigns, and the reasons not to begin yet; `ready` is true if nothing blocks.
     """
     from segdata.campaign.confusable_categories import confusable_pairs, mean_colours
-    from segdata.campaign.outlook import CampaignPlan, project_campaign
+    from segdata.campaign.projection import CampaignPlan, project_campaign
 
     dataset = read(data, **opening)
     wanted = _wanted_instances(dataset.config) if min_instances is None else min_instances

@@ -33,12 +33,12 @@ def mean_colours(dataset: OpenDataset, jobs: int = 0) -> Floats:
     portions = dataset.chunks()
     first = np.concatenate([[0], np.cumsum([len(portion) for portion in portions])])
 
-    def one(at: int) -> Floats:
-        chosen = np.arange(first[at], first[at + 1]) % every == 0
-        return _batch_colours(dataset.source.load(portions[at]), chosen)
+    def one(number: int) -> Floats:
+        chosen = np.arange(first[number], first[number + 1]) % every == 0
+        return _batch_colours(dataset.source.load(portions[number]), chosen)
 
-    found = list(run_ordered(one, range(len(portions)), jobs))
-    return np.concatenate([np.empty((0, 3)), *found])
+    colours = list(run_ordered(one, range(len(portions)), jobs))
+    return np.concatenate([np.empty((0, 3)), *colours])
 
 
 def _batch_colours(batch: Batch, chosen: NDArray[np.bool_]) -> Floats:
@@ -70,18 +70,18 @@ def _pixels(uri: str | None, size: tuple[int, int]) -> Floats | None:
     if uri is None:
         return None
     try:
-        found = read_channels(uri, size, most=3)
+        channels = read_channels(uri, size, most=3)
     except (OSError, SegdataError):
         return None
-    if found.shape[1:] != size:
+    if channels.shape[1:] != size:
         return None
-    return _as_rgb(found).transpose(0, 2, 1).reshape(3, -1)
+    return _as_rgb(channels).transpose(0, 2, 1).reshape(3, -1)
 
 
-def _as_rgb(found: ChannelArray) -> Floats:
+def _as_rgb(image: ChannelArray) -> Floats:
     """Three channels from 0 to 255; what has more than 8 bits is stretched to that."""
-    channels = found[[0, 1, 2] if len(found) >= 3 else [0, 0, 0]].astype(np.float64)
-    if found.dtype == np.uint8:
+    channels = image[[0, 1, 2] if len(image) >= 3 else [0, 0, 0]].astype(np.float64)
+    if image.dtype == np.uint8:
         return channels
     low, high = float(channels.min()), float(channels.max())
     scaled: Floats = (channels - low) * (255 / max(high - low, 1e-12))
@@ -127,23 +127,23 @@ def confusable_pairs(
 
     Not named for being drawn twice are pairs that the taxonomy lets overlap.
     """
-    found: dict[tuple[str, str], dict[str, object]] = {}
+    evidence_of: dict[tuple[str, str], dict[str, object]] = {}
 
     def note(one: str, other: str, **evidence: object) -> None:
-        found.setdefault((one, other) if one <= other else (other, one), {}).update(evidence)
+        evidence_of.setdefault((one, other) if one <= other else (other, one), {}).update(evidence)
 
     name_of = tables.profile.name_of
-    for a, b, twice, images, of in _drawn_twice(tables, min_iou):
-        note(name_of(a), name_of(b), twice=twice, images=images, of=of)
+    for a, b, twice, images, n_segments in _drawn_twice(tables, min_iou):
+        note(name_of(a), name_of(b), twice=twice, images=images, of=n_segments)
     rows, features, coloured = _features(tables, colours)
     for a, b, mistaken in _look_alikes(tables, rows, features, least_mistaken):
         note(name_of(a), name_of(b), mistaken=mistaken, coloured=coloured)
-    categories = [each for each in tables.profile.taxonomy.categories if each.kind != "void"]
+    categories = [category for category in tables.profile.taxonomy.categories if category.kind != "void"]
     for one, other in similar_names(categories):
         note(one, other, names=True)
     for one, other, distance in similar_colours(categories):
         note(one, other, colour=distance)
-    pairs = [ConfusablePair(a, b, **evidence) for (a, b), evidence in found.items()]  # type: ignore[arg-type]  # its fields
+    pairs = [ConfusablePair(a, b, **evidence) for (a, b), evidence in evidence_of.items()]  # type: ignore[arg-type]  # its fields
     return tuple(sorted(pairs, key=_most_doubtful_first))
 
 
@@ -165,15 +165,15 @@ def _drawn_twice(tables: Tables, min_iou: float) -> list[tuple[int, ...]]:
     one, other = np.minimum(category[a[rows]], category[b[rows]]), np.maximum(category[a[rows]], category[b[rows]])
     relations: tuple[Relation, ...] = ("part_of", "may_overlap", "also")
     for relation in relations:
-        told = is_related_either_way(taxonomy, relation, one, other)
-        rows, one, other = rows[~told], one[~told], other[~told]
+        allowed = is_related_either_way(taxonomy, relation, one, other)
+        rows, one, other = rows[~allowed], one[~allowed], other[~allowed]
     which, first = joint_codes(one, other)
     image = segments["image"][a[rows]]
     n_images = np.bincount(which[joint_codes(which, image)[1]], minlength=len(first))
     times = np.bincount(which, minlength=len(first))
     ids, n_segments = np.unique(category[counts], return_counts=True)
-    of = np.minimum(*(n_segments[np.searchsorted(ids, each[first])] for each in (one, other)))
-    columns = (each.tolist() for each in (one[first], other[first], times, n_images, of))
+    n_rarer = np.minimum(*(n_segments[np.searchsorted(ids, ids_of[first])] for ids_of in (one, other)))
+    columns = (column.tolist() for column in (one[first], other[first], times, n_images, n_rarer))
     return list(zip(*columns, strict=True))
 
 
@@ -186,22 +186,22 @@ def _look_alikes(tables: Tables, rows: Ints, features: Floats, least: float) -> 
     """
     if features.size == 0:
         return []
-    ids, of = np.unique(tables.segments["category_id"][rows], return_inverse=True)
+    ids, which = np.unique(tables.segments["category_id"][rows], return_inverse=True)
     unit = independent_units(tables)[tables.segments["image"][rows]]
-    n_units = np.bincount(of[joint_codes(of, unit)[1]], minlength=len(ids))
+    n_units = np.bincount(which[joint_codes(which, unit)[1]], minlength=len(ids))
     enough = np.flatnonzero(n_units >= _LEAST_UNITS)
-    mean = np.stack([np.bincount(of, column) for column in features.T], axis=1) / np.bincount(of)[:, None]
-    within = features - mean[of]
+    mean = np.stack([np.bincount(which, column) for column in features.T], axis=1) / np.bincount(which)[:, None]
+    within = features - mean[which]
     spread = within.T @ within / max(len(rows) - len(ids), 1)
     steady = 0.95 * spread + 0.05 * np.diag(np.diag(spread)) + 1e-9 * np.eye(len(spread))
     white = mean[enough] @ np.linalg.cholesky(np.linalg.inv(steady))
-    found = []
-    for at, one in enumerate(enough.tolist()):
-        others = enough[at + 1 :]
-        mistaken = _misclassified_shares(white[at + 1 :] - white[at], 1 / n_units[one] + 1 / n_units[others])
+    result = []
+    for place, one in enumerate(enough.tolist()):
+        others = enough[place + 1 :]
+        mistaken = _misclassified_shares(white[place + 1 :] - white[place], 1 / n_units[one] + 1 / n_units[others])
         for row in np.flatnonzero(mistaken >= least).tolist():
-            found.append((int(ids[one]), int(ids[others[row]]), float(mistaken[row])))
-    return found
+            result.append((int(ids[one]), int(ids[others[row]]), float(mistaken[row])))
+    return result
 
 
 def _misclassified_shares(apart: Floats, h: Floats) -> Floats:

@@ -19,26 +19,17 @@ USUAL_SHARE = (0.2, 0.4)  # of the cost, for quality assurance
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Hours of work, and what an hour costs.
+    """Hours of work, and what an hour costs."""
 
-    Attributes
-    ----------
-    annotation : hours for the first annotation of each image
-    again : hours for further annotations of the same images, which are there for comparison
-    review : hours in which reviewers decided, by the times in the log
-    known : the share of annotations by people that say how long they took; of the others it is estimated, where
-        `assumed` says how
-    assumed : in words; empty where nothing was
-    n_errors : true errors that reviewers found
-    rate, currency : of an hour; None: not known
-    """
-
-    annotation: float
-    again: float
-    review: float
+    annotation: float  # hours for the first annotation of each image
+    again: float  # hours for further annotations of the same images, which are there for comparison
+    review: float  # hours in which reviewers decided, by the times in the log
+    # the share of annotations by people that say how long they took; of the others it is estimated, where `assumed`
+    # says how
     known: float
-    assumed: str
-    n_errors: int
+    assumed: str  # in words; empty where nothing was
+    n_errors: int  # true errors that reviewers found
+    # rate, currency: of an hour; None: not known
     rate: float | None = None
     currency: str = ""
 
@@ -71,29 +62,29 @@ def annotation_costs(
     Time that an annotation says (`seconds`) goes before what `cost` says of an image or a segment. Models cost nothing.
     The first annotation of an image is its annotation, every further one by a person is quality assurance.
     """
-    told = cost or Cost()
+    setting = cost or Cost()
     rows = tables.annotations
     people = np.array([source != "model" for source in rows["source"].tolist()], bool)
     seconds = np.asarray(rows["seconds"], np.float64)
-    known = np.isfinite(seconds) & (seconds >= 0)
+    timed = np.isfinite(seconds) & (seconds >= 0)
     guess = np.full(len(seconds), 0.0)
-    if told.minutes_per_image is not None:
-        guess[:] = 60 * told.minutes_per_image
-    elif told.minutes_per_segment is not None:
-        guess = 60 * told.minutes_per_segment * rows["n_segments"].astype(np.float64)
-    spent = np.where(people, np.where(known, seconds, guess), 0.0)
+    if setting.minutes_per_image is not None:
+        guess[:] = 60 * setting.minutes_per_image
+    elif setting.minutes_per_segment is not None:
+        guess = 60 * setting.minutes_per_segment * rows["n_segments"].astype(np.float64)
+    spent = np.where(people, np.where(timed, seconds, guess), 0.0)
     image = rows["image"][people]
     is_first = np.zeros(len(image), bool)
     is_first[np.unique(image, return_index=True)[1]] = True
     return Costs(
         annotation=float(spent[people][is_first].sum()) / 3600,
         again=float(spent[people][~is_first].sum()) / 3600,
-        review=review_seconds(decisions, told.seconds_per_decision) / 3600,
-        known=float(known[people].mean()) if people.any() else float("nan"),
-        assumed=_assumption(told) if (people & ~known).any() else "",
+        review=review_seconds(decisions, setting.seconds_per_decision) / 3600,
+        known=float(timed[people].mean()) if people.any() else float("nan"),
+        assumed=_assumption(setting) if (people & ~timed).any() else "",
         n_errors=n_errors,
-        rate=told.rate,
-        currency=told.currency,
+        rate=setting.rate,
+        currency=setting.currency,
     )
 
 

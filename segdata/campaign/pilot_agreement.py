@@ -71,40 +71,41 @@ class PilotAgreement(msgspec.Struct, frozen=True, kw_only=True):
     confused: tuple[ConfusedCategories, ...]
 
 
-def measure_pilot_agreement(opposed: AnnotatorPairs, how: Resampling = DEFAULT_RESAMPLING) -> PilotAgreement | None:
+def measure_pilot_agreement(comparison: AnnotatorPairs, how: Resampling = DEFAULT_RESAMPLING) -> PilotAgreement | None:
     """How well annotators agree; None where no image was annotated by two."""
-    amounts = PairAmounts.of(opposed)
+    amounts = PairAmounts.of(comparison)
     rows = between_persons(amounts)
     if not len(rows):
         return None
-    frames = opposed.cases["frames"]
+    frames = comparison.cases["frames"]
     return PilotAgreement(
-        annotators=opposed.annotators,
+        annotators=comparison.annotators,
         images=int(frames[np.unique(amounts.case[rows])].sum()),
         categories=_category_agreements(amounts, rows, how),
-        confused=_confused_categories(opposed, np.isin(amounts.every, rows)),
+        confused=_confused_categories(comparison, np.isin(amounts.every, rows)),
     )
 
 
 def _category_agreements(amounts: PairAmounts, rows: Ints, how: Resampling) -> tuple[CategoryPilotAgreement, ...]:
-    opposed = amounts.opposed
+    comparison = amounts.comparison
     unit, n = amounts.units(rows)
     sums = amounts.sums.grouped(unit, n)
     images = count_images("kappa", sums).tolist()
     clusters = np.asarray((sums.amounts["n_iou"] > 0).sum(axis=0)).reshape(-1).tolist()
     names = ("category", "best", "without")
     others = {
-        code: (best, opposed.annotators[who]) for code, best, who in unclear_categories(opposed, how).lines(*names)
+        code: (best, comparison.annotators[who])
+        for code, best, who in unclear_categories(comparison, how).lines(*names)
     }
     scores = category_scores(amounts, rows, how, ("dice", "f1"))
-    found = []
-    for k, category in enumerate(opposed.categories):
-        score = "f1" if opposed.countable[k] else "dice"
+    result = []
+    for k, category in enumerate(comparison.categories):
+        score = "f1" if comparison.countable[k] else "dice"
         if images[k] and category.kind != "void":
             value = scores[k][score]
             best, who = others.get(k, (np.nan, None))
             is_low = value.value < _MODERATE and not best >= _MODERATE
-            found.append(
+            result.append(
                 CategoryPilotAgreement(
                     category=category.name,
                     score=score,
@@ -117,26 +118,26 @@ def _category_agreements(amounts: PairAmounts, rows: Ints, how: Resampling) -> t
                     is_surely_low=bool(is_low and value.high < _MODERATE and clusters[k] >= _LEAST_CLUSTERS),
                 )
             )
-    return tuple(found)
+    return tuple(result)
 
 
-def _confused_categories(opposed: AnnotatorPairs, chosen: NDArray[np.bool_]) -> tuple[ConfusedCategories, ...]:
+def _confused_categories(comparison: AnnotatorPairs, chosen: NDArray[np.bool_]) -> tuple[ConfusedCategories, ...]:
     """The pairs of categories that anything is called by both."""
-    n = len(opposed.categories)
-    case = column_of(opposed.pairs, "case")
-    pixels, places = _confusion_counts(opposed, "cells", "pixels", chosen)
-    segments, _ = _confusion_counts(opposed, "matches", None, chosen)
+    n = len(comparison.categories)
+    case = column_of(comparison.pairs, "case")
+    pixels, places = _confusion_counts(comparison, "cells", "pixels", chosen)
+    segments, _ = _confusion_counts(comparison, "matches", None, chosen)
     both = pixels + pixels.T
-    of_pixels, of_segments = (each + each.T - np.diag(np.diag(each)) for each in (pixels, segments))
+    of_pixels, of_segments = (counts + counts.T - np.diag(np.diag(counts)) for counts in (pixels, segments))
     of_pixels, of_segments = of_pixels.sum(axis=1), of_segments.sum(axis=1)
-    void = np.array([each.kind == "void" for each in opposed.categories], bool)
-    found = []
+    void = np.array([category.kind == "void" for category in comparison.categories], bool)
+    result = []
     for a, b in np.argwhere(np.triu((both > 0) & ~void & ~void[:, None], 1)).tolist():
         of_pair = places[0][(places[1] == a * n + b) | (places[1] == b * n + a)]
-        rarer_pixels, rarer_segments = (int(min(each[a], each[b])) for each in (of_pixels, of_segments))
+        rarer_pixels, rarer_segments = (int(min(counts[a], counts[b])) for counts in (of_pixels, of_segments))
         n_segments, n_pixels = int(segments[a, b] + segments[b, a]), int(both[a, b])
-        one, other = sorted((opposed.categories[a].name, opposed.categories[b].name))
-        found.append(
+        one, other = sorted((comparison.categories[a].name, comparison.categories[b].name))
+        result.append(
             ConfusedCategories(
                 a=one,
                 b=other,
@@ -148,22 +149,22 @@ def _confused_categories(opposed: AnnotatorPairs, chosen: NDArray[np.bool_]) -> 
                 share=round(n_segments / rarer_segments if rarer_segments else n_pixels / max(rarer_pixels, 1), 6),
             )
         )
-    return tuple(sorted(found, key=lambda each: (-each.share, each.a, each.b)))
+    return tuple(sorted(result, key=lambda each: (-each.share, each.a, each.b)))
 
 
 def _confusion_counts(
-    opposed: AnnotatorPairs, name: str, weight: str | None, chosen: NDArray[np.bool_]
+    comparison: AnnotatorPairs, name: str, weight: str | None, chosen: NDArray[np.bool_]
 ) -> tuple[Floats, tuple[Ints, Ints]]:
     """(n_categories, n_categories) of what both annotators have, and (pair, a * n + b) of each row that counts.
 
     Of matches, things with an IoU above 0.5.
     """
-    n = len(opposed.categories)
-    table = getattr(opposed, name)
-    pair, a, b = (column_of(table, each) for each in ("pair", "category_a", "category_b"))
+    n = len(comparison.categories)
+    table = getattr(comparison, name)
+    pair, a, b = (column_of(table, column) for column in ("pair", "category_a", "category_b"))
     rows = (a >= 0) & (b >= 0) & (chosen[pair] if len(pair) else np.zeros(0, bool))
     if weight is None:
-        rows &= opposed.countable[a] & opposed.countable[b]
+        rows &= comparison.countable[a] & comparison.countable[b]
     amount = np.ones(len(pair)) if weight is None else column_of(table, weight).astype(np.float64)
     key = (a * n + b)[rows]
     return np.bincount(key, amount[rows], n * n).reshape(n, n).astype(np.float64), (pair[rows], key)

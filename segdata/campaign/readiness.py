@@ -7,9 +7,16 @@ from typing import Literal, get_args
 import msgspec
 
 from segdata.campaign.confusable_categories import ConfusablePair
-from segdata.campaign.outlook import CampaignPlan, CategoryOutlook, Outlook
 from segdata.campaign.pilot_agreement import ConfusedCategories, PilotAgreement
-from segdata.campaign.projection import percent_in_words, range_in_words, round_up, share_range_in_words
+from segdata.campaign.projection import (
+    CampaignPlan,
+    CategoryOutlook,
+    Outlook,
+    percent_in_words,
+    range_in_words,
+    round_up,
+    share_range_in_words,
+)
 from segdata.core.config import did_you_mean
 from segdata.core.errors import SegdataError, count_noun
 from segdata.core.profile import Profile
@@ -52,25 +59,16 @@ class ReadinessReason(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class PilotResult:
-    """What a pilot says of the campaign that is to follow.
+    """What a pilot says of the campaign that is to follow."""
 
-    Attributes
-    ----------
-    dataset : the pilot, as the user named it
-    plan : what was said of the campaign
-    outlook : what the campaign will hold
-    confusable : pairs of categories that may be taken for each other, the most doubtful first
-    reasons : what is to be done first; those that block come first
-    ignored : kinds of reasons that were not asked for
-    agreement : how well annotators of the same images agree; None where there is one annotator
-    """
-
-    dataset: str
-    plan: CampaignPlan
-    outlook: Outlook
+    dataset: str  # the pilot, as the user named it
+    plan: CampaignPlan  # what was said of the campaign
+    outlook: Outlook  # what the campaign will hold
+    # pairs of categories that may be taken for each other, the most doubtful first
     confusable: tuple[ConfusablePair, ...]
-    reasons: tuple[ReadinessReason, ...] = field(default=())
-    ignored: tuple[ReasonKind, ...] = ()
+    reasons: tuple[ReadinessReason, ...] = field(default=())  # what is to be done first; those that block come first
+    ignored: tuple[ReasonKind, ...] = ()  # kinds of reasons that were not asked for
+    # how well annotators of the same images agree; None where there is one annotator
     agreement: PilotAgreement | None = None
 
     @property
@@ -82,7 +80,7 @@ class PilotResult:
 def assess_readiness(
     profile: Profile,
     plan: CampaignPlan,
-    found: Outlook,
+    outlook: Outlook,
     pairs: tuple[ConfusablePair, ...],
     ignore: Collection[str] = (),
     agreement: PilotAgreement | None = None,
@@ -93,52 +91,52 @@ def assess_readiness(
             hint = did_you_mean(kind, list(REASON_KINDS)) or f"; there are: {', '.join(REASON_KINDS)}"
             raise SegdataError(f"no kind of reason is called {kind!r}{hint}")
     every = [
-        *_size_reasons(found),
-        *_category_reasons(profile, plan, found, pairs),
-        *_confusable_reasons(pairs, found.n_images),
+        *_size_reasons(outlook),
+        *_category_reasons(profile, plan, outlook, pairs),
+        *_confusable_reasons(pairs, outlook.n_images),
         *_disagreement_reasons(agreement),
-        *_void_reasons(profile, found),
+        *_void_reasons(profile, outlook),
         *_guideline_reasons(profile.taxonomy.categories),
     ]
-    kept = sorted((each for each in every if each.kind not in ignore), key=lambda each: not each.blocks)
-    ignored = tuple(each for each in REASON_KINDS if each in ignore)
-    return PilotResult(profile.files, plan, found, pairs, tuple(kept), ignored, agreement)
+    kept = sorted((columns for columns in every if columns.kind not in ignore), key=lambda each: not each.blocks)
+    ignored = tuple(kind for kind in REASON_KINDS if kind in ignore)
+    return PilotResult(profile.files, plan, outlook, pairs, tuple(kept), ignored, agreement)
 
 
-def _size_reasons(found: Outlook) -> Iterator[ReadinessReason]:
-    if found.n_images < _LEAST_IMAGES:
+def _size_reasons(outlook: Outlook) -> Iterator[ReadinessReason]:
+    if outlook.n_images < _LEAST_IMAGES:
         message = (
-            f"the pilot has {count_noun(found.n_images, 'image')}; annotate {_LEAST_IMAGES} or more, drawn at random"
+            f"the pilot has {count_noun(outlook.n_images, 'image')}; annotate {_LEAST_IMAGES} or more, drawn at random"
         )
         yield ReadinessReason("small-pilot", True, (), message)
-    elif found.n_units < _LEAST_UNITS:
+    elif outlook.n_units < _LEAST_UNITS:
         message = (
-            f"the {found.n_images} images are from "
-            f"{count_noun(found.n_units, 'sequence or group', 'sequences or groups')}"
+            f"the {outlook.n_images} images are from "
+            f"{count_noun(outlook.n_units, 'sequence or group', 'sequences or groups')}"
             f"; take some from {_LEAST_UNITS} or more, since images of one resemble each other"
         )
         yield ReadinessReason("small-pilot", True, (), message)
 
 
 def _category_reasons(
-    profile: Profile, plan: CampaignPlan, found: Outlook, pairs: Sequence[ConfusablePair]
+    profile: Profile, plan: CampaignPlan, outlook: Outlook, pairs: Sequence[ConfusablePair]
 ) -> Iterator[ReadinessReason]:
     """One for each category that cannot be trained on as things are."""
     parents = {category.name: category.parent for category in profile.taxonomy.categories}
-    for each in found.categories:
-        where = f"{each.n_images:,} of {count_noun(found.n_images, 'image')}"
+    for each in outlook.categories:
+        where = f"{each.n_images:,} of {count_noun(outlook.n_images, 'image')}"
         if each.kind == "unknown":
             message = f"{each.name!r} is in {where} and not in the taxonomy; add it, or say by an alias what it is"
             yield ReadinessReason("unknown-category", True, (each.name,), message)
         elif each.n_images == 0:
             least = f"at most {percent_in_words(each.share.high)} % of the images have it"
-            message = f"{each.name!r} is in none of {count_noun(found.n_images, 'image')}: {least}; "
+            message = f"{each.name!r} is in none of {count_noun(outlook.n_images, 'image')}: {least}; "
             yield ReadinessReason(
-                "unused-category", True, (each.name,), message + _remedy(each, found.categories, pairs, parents)
+                "unused-category", True, (each.name,), message + _remedy(each, outlook.categories, pairs, parents)
             )
         elif plan.campaign is not None and each.segments.low < plan.min_instances:
             blocks = each.segments.value < plan.min_instances
-            remedy = _remedy(each, found.categories, pairs, parents) if blocks else "a larger pilot would tell"
+            remedy = _remedy(each, outlook.categories, pairs, parents) if blocks else "a larger pilot would tell"
             needed = f" ({round_up(each.images_needed)} images to be sure of them)" if each.images_needed else ""
             message = (
                 f"{each.name!r} is in {where}: expect {range_in_words(each.segments)} in {plan.campaign:,} images, "
@@ -155,12 +153,12 @@ def _remedy(
 ) -> str:
     """What to do about a category that is too rare: a sister or what it is mistaken for takes it in, or sampling."""
     mates = {pair.b if pair.a == each.name else pair.a for pair in pairs if each.name in (pair.a, pair.b)}
-    met = [other for other in every if other is not each and other.n_images]
-    best = max((other for other in met if other.name in mates), key=lambda other: other.n_segments, default=None)
+    used = [other for other in every if other is not each and other.n_images]
+    best = max((other for other in used if other.name in mates), key=lambda other: other.n_segments, default=None)
     if best is not None:
         return f"merge it into {best.name!r}, or choose images that have it"
     parent = parents.get(each.name)
-    sisters = sorted((other for other in met if parent and parents.get(other.name) == parent), key=_fewest_first)
+    sisters = sorted((other for other in used if parent and parents.get(other.name) == parent), key=_fewest_first)
     if not sisters:
         return "merge it with another, drop it, or choose images that have it"
     met_most = sisters[-1].name
@@ -197,24 +195,26 @@ def _confusable_reasons(pairs: Sequence[ConfusablePair], n_images: int) -> Itera
         if pair.colour >= 0:
             alike.append(f"their colours are close (Delta E {pair.colour:.1f})")
         if alike:
-            told = f"{both}: {'; '.join(alike)}; both definitions should say which is which"
-            yield ReadinessReason("look-alike", False, names, told)
+            message_ = f"{both}: {'; '.join(alike)}; both definitions should say which is which"
+            yield ReadinessReason("look-alike", False, names, message_)
 
 
 def _disagreement_reasons(agreement: PilotAgreement | None) -> Iterator[ReadinessReason]:
     """Categories on which annotators disagree whoever they are, and those that they take for each other."""
     if agreement is None:
         return
-    for each in agreement.categories:
-        if each.is_low:
-            value, low, high = each.value
+    for category in agreement.categories:
+        if category.is_low:
+            value, low, high = category.value
             ends = f" ({low:.2f} to {high:.2f})" if low == low else ""
-            alone = f", {each.best:.2f} without {each.without}, who lowers it most" if each.without else ""
-            score = "F1" if each.score == "f1" else "Dice"
-            message = f"annotators do not agree on {each.category!r}: {score} {value:.2f}{ends}{alone}; "
+            alone = f", {category.best:.2f} without {category.without}, who lowers it most" if category.without else ""
+            score = "F1" if category.score == "f1" else "Dice"
+            message = f"annotators do not agree on {category.category!r}: {score} {value:.2f}{ends}{alone}; "
             remedy = "define it, with its boundary and pictures of what they draw differently, and annotate again"
-            remedy = remedy if each.is_surely_low else "a larger pilot would tell; look at what they draw differently"
-            yield ReadinessReason("unclear-category", each.is_surely_low, (each.category,), message + remedy)
+            remedy = (
+                remedy if category.is_surely_low else "a larger pilot would tell; look at what they draw differently"
+            )
+            yield ReadinessReason("unclear-category", category.is_surely_low, (category.category,), message + remedy)
     for pair in agreement.confused:
         if pair.images > 1 and pair.share >= (_OFTEN if pair.of_segments else _DOUBTED):
             yield _confused_reason(pair)
@@ -233,28 +233,28 @@ def _confused_reason(pair: ConfusedCategories) -> ReadinessReason:
     return ReadinessReason("confused", often, (pair.a, pair.b), message)
 
 
-def _void_reasons(profile: Profile, found: Outlook) -> Iterator[ReadinessReason]:
+def _void_reasons(profile: Profile, outlook: Outlook) -> Iterator[ReadinessReason]:
     limits = profile.taxonomy.max_void
     allowed = None if limits is None else limits.dataset
     most = _MOST_VOID if allowed is None else allowed
-    if found.void.value > most:
+    if outlook.void.value > most:
         message = (
-            f"{share_range_in_words(found.void)} of the pixels are void, {100 * most:g} % "
+            f"{share_range_in_words(outlook.void)} of the pixels are void, {100 * most:g} % "
             f"{'may be' if allowed is not None else 'is much'}; find out what annotators give up on, and give it a "
             "category or a rule"
         )
         yield ReadinessReason("void", True, (), message)
-    if profile.is_exhaustive and found.unlabelled.value > _MOST_UNLABELLED:
+    if profile.is_exhaustive and outlook.unlabelled.value > _MOST_UNLABELLED:
         message = (
-            f"{share_range_in_words(found.unlabelled)} of the pixels are unlabelled, and all should be labelled; "
+            f"{share_range_in_words(outlook.unlabelled)} of the pixels are unlabelled, and all should be labelled; "
             "find out what has no category yet"
         )
         yield ReadinessReason("unlabelled", profile.coverage.declared, (), message)
 
 
 def _guideline_reasons(categories: Sequence[Category]) -> Iterator[ReadinessReason]:
-    written = [each for each in categories if not (each.definition or "").startswith("drafted:")]
-    without = [each.name for each in categories if each not in written or not each.definition]
+    written = [category for category in categories if not (category.definition or "").startswith("drafted:")]
+    without = [category.name for category in categories if category not in written or not category.definition]
     if without:
         message = (
             f"{count_noun(len(without), 'category')} without a definition: {_first_names(without)}; write down what "
@@ -262,8 +262,8 @@ def _guideline_reasons(categories: Sequence[Category]) -> Iterator[ReadinessReas
         yield ReadinessReason(
             "no-definition", True, tuple(without), message + "belongs to each, or each annotator decides alone"
         )
-    drawn = [each for each in categories if each.kind != "void"]
-    without = [each.name for each in drawn if not each.boundary_rule]
+    visible = [category for category in categories if category.kind != "void"]
+    without = [category.name for category in visible if not category.boundary_rule]
     if without:
         message = f"{count_noun(len(without), 'category')} without a boundary_rule: {_first_names(without)}; "
         yield ReadinessReason(

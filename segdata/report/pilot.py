@@ -11,9 +11,16 @@ import msgspec
 
 from segdata.agreement.scores import Count
 from segdata.campaign.confusable_categories import ConfusablePair
-from segdata.campaign.outlook import CategoryOutlook, Outlook
 from segdata.campaign.pilot_agreement import PilotAgreement
-from segdata.campaign.projection import ProjectedRange, percent_in_words, range_in_words, round_up, share_range_in_words
+from segdata.campaign.projection import (
+    CategoryOutlook,
+    Outlook,
+    ProjectedRange,
+    percent_in_words,
+    range_in_words,
+    round_up,
+    share_range_in_words,
+)
 from segdata.campaign.readiness import PilotResult, ReadinessReason, ReasonKind
 from segdata.core.errors import count_noun
 from segdata.report.agreement.wording import format_score, join_words
