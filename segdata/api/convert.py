@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack, get_args
 
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.api.result import records_table
 from segdata.core.batch import Batch
 from segdata.core.config import Option
 from segdata.core.dataset import OpenDataset
@@ -36,10 +37,7 @@ class Conversion(ConversionOutcome):
 
     def table(self) -> "pd.DataFrame":
         """The losses as a pandas table, one row each: kind, of, count, pixels, examples."""
-        import pandas as pd
-
-        names = ["kind", "of", "count", "pixels", "examples", "images"]
-        return pd.DataFrame([{name: getattr(loss, name) for name in names} for loss in self.losses], columns=names)
+        return records_table(self.losses, ["kind", "of", "count", "pixels", "examples", "images"])
 
     def __repr__(self) -> str:
         written = f"{self.n_images} images, {self.n_segments} segments to {str(self.target)!r} ({self.format})"

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from segdata.api.read import Data, Progress, no_progress, read
-from segdata.api.result import Result, promote
+from segdata.api.result import Result, promote, records_table
 from segdata.formats.shared.images import image_limits
 from segdata.store.diff.compare import compare_datasets
 from segdata.store.diff.difference import DatasetChange, Difference
@@ -24,10 +24,8 @@ class DiffResult(Result, Difference):
 
     def table(self) -> "pd.DataFrame":
         """One row for each listed difference as a pandas table."""
-        import pandas as pd
-
         names = sorted(DatasetChange.__struct_fields__, key=lambda name: name not in ("kind", "message"))  # these first
-        return pd.DataFrame([{name: getattr(row, name) for name in names} for row in self.changes], columns=names)
+        return records_table(self.changes, names)
 
 
 def diff(

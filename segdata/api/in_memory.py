@@ -104,6 +104,10 @@ def _task(labels: Iterable[Labels], taxonomy: Taxonomy) -> Task:
     """Semantic where all are arrays of categories; with segments it depends on whether the taxonomy has stuff."""
     if all(not isinstance(value, (tuple, list)) for value in labels):
         return "semantic"
+    return _instance_task(taxonomy)
+
+
+def _instance_task(taxonomy: Taxonomy) -> Task:
     kinds = {category.kind for category in taxonomy.categories}
     return "panoptic" if kinds >= {"thing", "stuff"} else "instance"
 
@@ -166,12 +170,17 @@ def _segments_of_masks(
                 f"image {image_id!r}: a mask has the shape {array.shape}, not {size or '(height, width)'}"
             )
         size = (array.shape[0], array.shape[1])
-        start, length, value = kernels.label_runs(array.view(np.uint8))
-        inside = value > 0
-        pieces.append(Runs(start[inside], length[inside], np.zeros(int(inside.sum()), np.int32)))
+        pieces.append(_mask_runs(array))
     of_segment = np.array([_category(image_id, category, taxonomy) for _, category in masks], np.int64)
     ids = np.arange(1, len(masks) + 1, dtype=np.int64)
     return size, ids, of_segment, Runs.concatenate(pieces, [1] * len(pieces)), []
+
+
+def _mask_runs(mask: NDArray[np.bool_]) -> Runs:
+    """The pixels of a mask (height, width) as runs of owner 0."""
+    start, length, value = kernels.label_runs(mask.view(np.uint8))
+    inside = value > 0
+    return Runs(start[inside], length[inside], np.zeros(int(inside.sum()), np.int32))
 
 
 def _check_array(image_id: str, labels: object) -> Values:
@@ -268,11 +277,10 @@ def from_frames(
         if annotations is None
         else _known_columns(annotations, ANNOTATIONS, "annotations")
     )
-    kinds = {category.kind for category in categories.categories}
     profile = Profile(
         name=name,
         format="frames",
-        task=task or ("panoptic" if kinds >= {"thing", "stuff"} else "instance"),
+        task=task or _instance_task(categories),
         taxonomy=categories,
         taxonomy_declared=taxonomy is not None,
         coverage=Policy("sparse"),
@@ -315,7 +323,7 @@ def _column(frame: "pd.DataFrame", field: pa.Field, what: str) -> pa.Array:
 def _taxonomy(segments: "pd.DataFrame", names: Iterable[str] | None) -> Taxonomy:
     """The categories of these names, else those that the segments name."""
     if names is not None:
-        return Taxonomy(categories=tuple(Category(id=id_, name=name) for id_, name in enumerate(names, 1)))
+        return _taxonomy_of_names(names)
     if "category_id" not in segments and "category" not in segments:
         raise SegdataError("segments: there is no column 'category_id' and none 'category'")
     if "category_id" not in segments:
@@ -399,9 +407,7 @@ def _mask_counts(
             problem = f"a mask has the shape {mask.shape}, the image ({height[row]}, {width[row]})"
             raise SegdataError(f"image {drawn['image_id'][row].as_py()!r}: {problem}")
         height[row], width[row] = mask.shape
-        start, length, value = kernels.label_runs(mask.view(np.uint8))
-        inside = value > 0
-        pieces.append(Runs(start[inside], length[inside], np.zeros(int(inside.sum()), np.int32)))
+        pieces.append(_mask_runs(mask))
     return runs_to_rle(Runs.concatenate(pieces, [1] * len(pieces)), height, width)
 
 

@@ -2,13 +2,11 @@
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
-
-from segdata.core.finding import Finding
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,12 +38,11 @@ def promote(cls: type[R], value: Any, **context: Any) -> R:  # Any: of a base cl
     return result
 
 
-def findings_table(findings: Sequence[Finding]) -> "pd.DataFrame":
-    """Findings as a pandas table: one row each, one column a field."""
+def records_table(records: Iterable[object], names: Sequence[str]) -> "pd.DataFrame":
+    """Records as a pandas table: one row each, a column for each of their attributes `names`."""
     import pandas as pd
 
-    names = list(Finding.__dataclass_fields__)
-    return pd.DataFrame([{name: getattr(finding, name) for name in names} for finding in findings], columns=names)
+    return pd.DataFrame([{name: getattr(record, name) for name in names} for record in records], columns=list(names))
 
 
 def csv_table(text: str) -> "pd.DataFrame":

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from segdata.api.read import Data, ReadOptions, read
-from segdata.api.result import Result, findings_table
+from segdata.api.result import Result, records_table
 from segdata.api.validate import validate
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
@@ -38,7 +38,7 @@ class FixResult(Result):
 
     def table(self) -> "pd.DataFrame":
         """The findings that were fixed as a pandas table, one row each."""
-        return findings_table(self.findings)
+        return records_table(self.findings, list(Finding.__dataclass_fields__))
 
 
 def fix(

@@ -21,7 +21,7 @@ from segdata.core.runs import Ints
 from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.formats.shared.images import image_limits
 from segdata.store.merge_conflicts import MergedTaxonomy, NewNames, merge_taxonomies, resolve_conflicts
-from segdata.store.remap import Remap, TaxonomyMap, with_taxonomy_map
+from segdata.store.remap import CATEGORY_METADATA, Remap, TaxonomyMap, with_taxonomy_map
 
 
 def merge_batches(batches: Sequence[Batch], image_ids: Sequence[str]) -> Batch:
@@ -199,7 +199,7 @@ def _merged_profile(profiles: Sequence[Profile], one: MergedTaxonomy, sequences:
     """What is known of the whole: what all datasets have in common."""
     first = profiles[0]
     metadata = {key: text for profile in reversed(profiles) for key, text in profile.metadata.items()}
-    metadata = {key: text for key, text in metadata.items() if key not in _OF_CATEGORIES}
+    metadata = {key: text for key, text in metadata.items() if key not in CATEGORY_METADATA}
     if one.unknown:
         metadata["unknown_categories"] = json.dumps({str(id_): name for id_, name in one.unknown.items()})
     origins = [
@@ -233,9 +233,6 @@ def _common_policy(policies: Sequence[Policy[Any]], weakest: str) -> Policy[Any]
     """The policy of all datasets; where they differ the one that expects least."""
     same = all(policy.value == policies[0].value for policy in policies)
     return Policy(policies[0].value, all(policy.declared for policy in policies)) if same else Policy(weakest)
-
-
-_OF_CATEGORIES = ("unknown_categories", "aliases_used", "category_keys")  # metadata that speaks of their ids
 
 
 def _apply_maps(

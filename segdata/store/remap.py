@@ -22,6 +22,7 @@ from segdata.core.taxonomy import Category, CategoryKind, Taxonomy, load_taxonom
 from segdata.formats.shared.derived_sources import AlteredSource
 
 _DROPPED_COLUMNS = ("rings", "declared_area", "declared_bbox")  # what a segment that was joined no longer is
+CATEGORY_METADATA = ("unknown_categories", "aliases_used", "category_keys")  # metadata that names categories by id
 _DROPPED = int(np.iinfo(np.int64).min)
 
 
@@ -268,13 +269,10 @@ def with_taxonomy_map(dataset: OpenDataset, given: str | Path | TaxonomyMap) -> 
         profile,
         taxonomy=new,
         taxonomy_declared=profile.taxonomy_declared or target is not None,
-        metadata={key: text for key, text in profile.metadata.items() if key not in _BY_ID},
+        metadata={key: text for key, text in profile.metadata.items() if key not in CATEGORY_METADATA},
     )
     return replace(dataset, source=AlteredSource(dataset.source, remap), profile=mapped), remap
 
 
 def _id_of(name: str | None, ids: dict[str, int]) -> int | None:
     return None if name is None else ids[name]
-
-
-_BY_ID = ("unknown_categories", "aliases_used", "category_keys")  # metadata that speaks of the old categories

@@ -150,20 +150,14 @@ def _link(path: Path, target: Path) -> None:
         shutil.copyfile(path, target)
 
 
-@dataclass
-class _PendingImages:
-    """The changed images whose rows are not written yet."""
-
-    rows: dict[str, pa.Table]
-
-    def instead_of(self, group: pa.Table) -> pa.Table:
-        """A row group with the changed images' rows in the place of those that it has."""
-        names = [name for name in pc.unique(group["image_id"]).to_pylist() if name in self.rows]
-        if not names:
-            return group
-        kept = group.filter(pc.invert(pc.is_in(group["image_id"], value_set=pa.array(names, pa.string()))))
-        both = pa.concat_tables([kept, *(self.rows.pop(name) for name in names)])
-        return both.take(pc.sort_indices(both["image_id"]))
+def _replace_images(group: pa.Table, pending: dict[str, pa.Table]) -> pa.Table:
+    """A row group with the rows of changed images in place of its own; these images are no longer `pending`."""
+    names = [name for name in pc.unique(group["image_id"]).to_pylist() if name in pending]
+    if not names:
+        return group
+    kept = group.filter(pc.invert(pc.is_in(group["image_id"], value_set=pa.array(names, pa.string()))))
+    both = pa.concat_tables([kept, *(pending.pop(name) for name in names)])
+    return both.take(pc.sort_indices(both["image_id"]))
 
 
 def _write_columns(before: Path, target: Path, changed: Mapping[str, Mapping[Any, Any]]) -> None:  # Any: as Columns
@@ -184,21 +178,21 @@ def _write_columns(before: Path, target: Path, changed: Mapping[str, Mapping[Any
 
 def _write_segments(before: Path, made: Path, changed: Mapping[str, pa.Table]) -> int:
     """Link the parts without changed images, and write the others again; returns how many there are."""
-    waiting, paths = _PendingImages(dict(changed)), sorted(before.glob("segments/*.parquet"))
+    pending, paths = dict(changed), sorted(before.glob("segments/*.parquet"))
     for number, path in enumerate(paths):
         file, target = pq.ParquetFile(path), made / "segments" / part_name(number)
         last = number == len(paths) - 1
         ids = set(pc.unique(file.read(columns=["image_id"])["image_id"]).to_pylist())
-        if not ids & waiting.rows.keys() and not (last and waiting.rows):
+        if not ids & pending.keys() and not (last and pending):
             _link(path, target)
             continue
         with open_writer(target, SEGMENTS) as writer:
             for group in range(file.num_row_groups):
-                rows = waiting.instead_of(conform(file.read_row_group(group), SEGMENTS))
+                rows = _replace_images(conform(file.read_row_group(group), SEGMENTS), pending)
                 if rows.num_rows:
                     writer.write_table(rows, row_group_size=rows.num_rows)
-            if last and waiting.rows:
-                rest = pa.concat_tables([waiting.rows[name] for name in sorted(waiting.rows)])
+            if last and pending:
+                rest = pa.concat_tables([pending[name] for name in sorted(pending)])
                 if rest.num_rows:
                     writer.write_table(rest, row_group_size=rest.num_rows)
     return len(paths)
