@@ -237,3 +237,21 @@ def test_misuse_is_one_clear_error(clean: Path, tmp_path: Path) -> None:
         segdata.read(clean / "semantic", only=["x"])
     with pytest.raises(SegdataError, match="no such folder of images"):
         segdata.read(clean / "semantic", images=tmp_path / "nowhere")
+
+
+def test_init_writes_two_files_that_read_takes(clean: Path, tmp_path: Path) -> None:
+    files = segdata.init(clean / "instances" / "instances.json", tmp_path / "project")
+    assert [file.name for file in files] == ["segdata.yaml", "taxonomy.yaml"]
+    data = segdata.read(clean / "instances", config=files[0], taxonomy=files[1])
+    assert [category.name for category in data.taxonomy.categories] == ["sign", "person", "car", "bus"]
+    with pytest.raises(SegdataError, match="already exists"):
+        segdata.init(clean / "instances", tmp_path / "project")
+    assert segdata.init(clean / "instances", tmp_path / "project", force=True) == files
+
+
+def test_rules_and_formats_are_listed_and_explained() -> None:
+    assert all(isinstance(rule, segdata.Rule) for rule in segdata.list_rules())
+    assert {"canonical", "coco-instances"} <= {format.name for format in segdata.list_formats()}
+    assert segdata.explain("SEG106") == segdata.explain("speck")
+    with pytest.raises(SegdataError, match="speck"):
+        segdata.explain("specc")
