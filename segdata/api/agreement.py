@@ -180,11 +180,11 @@ def _reader_rules(config: Config, ignore: str | Iterable[str]) -> "list[Rule]":
     return [rule for rule in select_rules(config, "SEG0", ignore) if rule.severity == "error" and not rule.needs]
 
 
-def _check_annotators(found: ComparedPanel) -> None:
+def _check_annotators(compared: ComparedPanel) -> None:
     """Raise SegdataError where there is nobody to agree with."""
-    found.check_sizes()
-    annotators, n_pairs = found.opposed.annotators, len(found.opposed.pairs)
-    files = found.panel.profile.files
+    compared.check_sizes()
+    annotators, n_pairs = compared.opposed.annotators, len(compared.opposed.pairs)
+    files = compared.panel.profile.files
     if len(annotators) < 2:
         who = f"only {annotators[0]} annotated" if annotators else "nobody annotated"
         raise SegdataError(
@@ -195,20 +195,20 @@ def _check_annotators(found: ComparedPanel) -> None:
         raise SegdataError(f"{files}: no image was annotated by two or more of {', '.join(annotators)}")
 
 
-def _model_annotators(found: ComparedPanel, named: Sequence[str]) -> Collection[int]:
+def _model_annotators(compared: ComparedPanel, models: Sequence[str]) -> Collection[int]:
     """The annotators who are models: those named, and those all of whose annotations say so."""
-    annotators = found.opposed.annotators
-    for name in named:
+    annotators = compared.opposed.annotators
+    for name in models:
         if name not in annotators:
             names = ", ".join(annotators)
             raise SegdataError(
                 f"model: no annotator {name!r}{did_you_mean(name, list(annotators))}; there are: {names}"
             )
-    columns = (found.tables.annotations[name].tolist() for name in ("annotator", "source"))
+    columns = (compared.tables.annotations[name].tolist() for name in ("annotator", "source"))
     sources: dict[str, set[str | None]] = {}
     for name, source in zip(*columns, strict=True):
         sources.setdefault(name, set()).add(source)
-    return [k for k, name in enumerate(annotators) if name in named or sources.get(name) == {"model"}]
+    return [k for k, name in enumerate(annotators) if name in models or sources.get(name) == {"model"}]
 
 
 def _judge_panel(
@@ -256,18 +256,20 @@ def _letter(k: int) -> str:
     return (_letter(k // 26 - 1) if k >= 26 else "") + chr(ord("A") + k % 26)
 
 
-def _anonymised(found: ComparedPanel, gold: str | None) -> ComparedPanel:
+def _anonymised(compared: ComparedPanel, gold: str | None) -> ComparedPanel:
     """The same with letters for names, but for the reference's."""
     import numpy as np
 
-    aliases = _letters(found.opposed.annotators, gold)
-    tables = found.tables
+    aliases = _letters(compared.opposed.annotators, gold)
+    tables = compared.tables
     names = np.array([aliases.get(name, name) for name in tables.annotations["annotator"].tolist()], object)
     defects = tuple(
         replace(defect, annotator=aliases.get(defect.annotator or "", defect.annotator)) for defect in tables.defects
     )
-    opposed = replace(found.opposed, annotators=tuple(aliases.get(name, name) for name in found.opposed.annotators))
+    opposed = replace(
+        compared.opposed, annotators=tuple(aliases.get(name, name) for name in compared.opposed.annotators)
+    )
     annotations = tables.annotations.beside(annotator=names)
     tables = replace(tables, annotations=annotations, defects=defects, annotator_pairs=opposed)
-    panel: Panel = replace(found.panel, aliases=aliases)
-    return ComparedPanel(panel, tables, opposed, found.near)
+    panel: Panel = replace(compared.panel, aliases=aliases)
+    return ComparedPanel(panel, tables, opposed, compared.near)

@@ -98,7 +98,7 @@ def filter(
         *_as_list(where),
     ]
     conditions = tuple(Expression.parse(text, list(COLUMNS)) for text in texts)
-    selection = Selection(conditions, dataset.profile, FindingCounts.of(chosen), keep_images)
+    selection = Selection(conditions, dataset.profile, FindingCounts.from_findings(chosen), keep_images)
     origin = "filtered" + (f": {' and '.join(f'({text})' for text in texts)}" if texts else "")
     origin += f" of {', '.join(codes)}" if codes else ""
     done = write_derived(

@@ -36,7 +36,7 @@ class Lost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     examples: tuple[str, ...] = ()
 
     @staticmethod
-    def of_loss(loss: Loss) -> "Lost":
+    def from_loss(loss: Loss) -> "Lost":
         """The same, for the file."""
         return Lost(loss.kind, loss.of, loss.count, loss.pixels, tuple(loss.examples))
 

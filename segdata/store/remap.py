@@ -181,25 +181,25 @@ def dump_map(migration: Mapping[str, MapTarget], taxonomy: str | None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def resolve_map(given: TaxonomyMap, known: list[str], whole: bool) -> dict[str, str | None]:
-    """Every category in `known` (names) with its new name, None: dropped.
+def resolve_map(category_map: TaxonomyMap, names_in_data: list[str], complete: bool) -> dict[str, str | None]:
+    """Every category in `names_in_data` with its new name, None: dropped.
 
-    `whole`: the map must name them all; else those that it does not name keep theirs. Raises SegdataError with the
+    `complete`: the map must name them all; else those that it does not name keep theirs. Raises SegdataError with the
     names for those it does not know, that are undecided, or are missing.
     """
-    strangers = [name for name in given.categories if name not in known]
+    strangers = [name for name in category_map.categories if name not in names_in_data]
     if strangers:
-        hint = did_you_mean(strangers[0], known) if len(strangers) == 1 else ""
+        hint = did_you_mean(strangers[0], names_in_data) if len(strangers) == 1 else ""
         raise SegdataError(f"the map names categories that the data do not have: {_abbreviate(strangers)}{hint}")
-    open_ = [f"{old} ({' or '.join(new)})" for old, new in given.categories.items() if isinstance(new, tuple)]
+    open_ = [f"{old} ({' or '.join(new)})" for old, new in category_map.categories.items() if isinstance(new, tuple)]
     if open_:
         raise SegdataError(f"the map leaves undecided: {', '.join(open_)}; write one name for each")
-    missing = [name for name in known if name not in given.categories]
-    if whole and missing:
+    missing = [name for name in names_in_data if name not in category_map.categories]
+    if complete and missing:
         raise SegdataError(
             f"the map does not say what becomes of: {_abbreviate(missing)}; write a name, or null to drop its segments"
         )
-    return {name: _single_target(given.categories.get(name, name)) for name in known}
+    return {name: _single_target(category_map.categories.get(name, name)) for name in names_in_data}
 
 
 def rename_categories(taxonomy: Taxonomy, to: Mapping[str, str | None]) -> Taxonomy:

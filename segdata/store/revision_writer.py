@@ -198,7 +198,7 @@ def write_canonical(
             raster_rule=profile.raster_rule,
             taxonomy_declared=profile.taxonomy_declared,
             origin=Origin(
-                profile.format, _origin_path(profile.files), tuple(Lost.of_loss(loss) for loss in losses.listed())
+                profile.format, _origin_path(profile.files), tuple(Lost.from_loss(loss) for loss in losses.listed())
             ),
             revision=name,
             revisions=(

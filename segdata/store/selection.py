@@ -54,15 +54,15 @@ class Expression:
     _tree: ast.expr
 
     @staticmethod
-    def parse(text: str, known: list[str]) -> "Expression":
-        """The condition that `text` says over the columns `known`; raises SegdataError that says what is wrong."""
+    def parse(text: str, columns: list[str]) -> "Expression":
+        """The condition that `text` says over these columns; raises SegdataError that says what is wrong."""
         try:
             tree = ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             reason = getattr(error, "msg", None) or error
             raise SegdataError(f"where {text!r}: {reason}") from error
         named: set[str] = set()
-        _check(tree, known, named, text)
+        _check(tree, columns, named, text)
         return Expression(text, frozenset(named), tree)
 
     def holds(self, columns: ColumnLookup, n: int) -> pa.Array:
@@ -82,18 +82,18 @@ class Expression:
         return pc.fill_null(result, False)
 
 
-def _check(node: ast.AST, known: list[str], named: set[str], text: str) -> None:
+def _check(node: ast.AST, columns: list[str], named: set[str], text: str) -> None:
     """Add the names of columns in a tree; raises SegdataError for anything that is not of the language."""
     match node:
         case ast.Constant(value=bool() | int() | float() | str() | None):
             return
-        case ast.Name(id=name) if name in known:
+        case ast.Name(id=name) if name in columns:
             if name in _MAPS:
                 raise SegdataError(f'where {text!r}: write {name}["key"]')
             named.add(name)
         case ast.Name(id=name):
             raise SegdataError(
-                f"where {text!r}: no column {name!r}{did_you_mean(name, known) or '; ' + ', '.join(known)}"
+                f"where {text!r}: no column {name!r}{did_you_mean(name, columns) or '; ' + ', '.join(columns)}"
             )
         case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str())) if name in _MAPS:
             named.add(name)
@@ -103,18 +103,18 @@ def _check(node: ast.AST, known: list[str], named: set[str], text: str) -> None:
                 name == "matches" and not (isinstance(second, ast.Constant) and isinstance(second.value, str))
             ):
                 raise SegdataError(f'where {text!r}: write matches(text, "regular expression") or number(text)')
-            _check(args[0], known, named, text)
+            _check(args[0], columns, named, text)
         case ast.BoolOp(values=parts) | ast.List(elts=parts) | ast.Tuple(elts=parts):
             for part in parts:
-                _check(part, known, named, text)
+                _check(part, columns, named, text)
         case ast.UnaryOp(op=ast.Not() | ast.USub(), operand=part):
-            _check(part, known, named, text)
+            _check(part, columns, named, text)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
-            _check(left, known, named, text)
-            _check(right, known, named, text)
+            _check(left, columns, named, text)
+            _check(right, columns, named, text)
         case ast.Compare(left=left, ops=ops, comparators=others) if all(map(_is_known, ops, others)):
             for part in (left, *others):
-                _check(part, known, named, text)
+                _check(part, columns, named, text)
         case _:
             what = ast.unparse(node) if isinstance(node, ast.expr) else type(node).__name__
             raise SegdataError(f"where {text!r}: {what!r} is not supported; see `segdata filter --help`")
@@ -217,7 +217,7 @@ class FindingCounts:
     segments: Mapping[SegmentKey, int]
 
     @staticmethod
-    def of(findings: Sequence[Finding]) -> "FindingCounts":
+    def from_findings(findings: Sequence[Finding]) -> "FindingCounts":
         """Counted over findings."""
         images: dict[str, int] = {}
         segments: dict[SegmentKey, int] = {}

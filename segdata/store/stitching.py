@@ -39,7 +39,7 @@ class TilePlaces:
     bottom: Ints
 
     @staticmethod
-    def of(tiles: Sequence[Tile], width: Ints, height: Ints) -> "TilePlaces":
+    def from_tiles(tiles: Sequence[Tile], width: Ints, height: Ints) -> "TilePlaces":
         """The places of tiles of these sizes (n,); what two share is divided in the middle."""
         x, y = (np.array([getattr(tile, axis) for tile in tiles], np.int64) for axis in "xy")
         image = np.unique([tile.of for tile in tiles], return_inverse=True)[1] if tiles else x
@@ -116,10 +116,10 @@ def link_by_id(batch: Batch, places: TilePlaces, annotation: Ints) -> Ints:
     return np.array([number.setdefault(key, len(number)) for key in keys], np.int64)
 
 
-def _place_runs(runs: Runs, places: TilePlaces, tile: Ints | Rows, height: Ints, whole: Ints) -> Runs:
+def _place_runs(runs: Runs, places: TilePlaces, tile: Ints | Rows, height: Ints, image_height: Ints) -> Runs:
     """Runs where they are in the images, cut to the pixels that are their tiles' own.
 
-    `tile` and `height` (n_owners,) are the owner's tile and its height, `whole` (n_tiles,) the height of its image.
+    `tile` and `height` (n_owners,) are the owner's tile and its height, `image_height` (n_tiles,) that of its image.
     """
     run_tile = tile[runs.owner]
     x, top = run_columns(runs, height)
@@ -127,7 +127,7 @@ def _place_runs(runs: Runs, places: TilePlaces, tile: Ints | Rows, height: Ints,
     upper = np.maximum(top + places.y[run_tile], places.top[run_tile])
     lower = np.minimum(top + runs.length + places.y[run_tile], places.bottom[run_tile])
     some = (lower > upper) & (x >= places.left[run_tile]) & (x < places.right[run_tile])
-    start = x[some] * whole[run_tile[some]] + upper[some]
+    start = x[some] * image_height[run_tile[some]] + upper[some]
     return Runs(start, (lower - upper)[some], runs.owner[some])
 
 
@@ -297,7 +297,7 @@ def stitch_dataset(
     placed = {}
     for name, tiles in tiles_of.items():
         row, width, height = (np.array([tile[column] for tile in tiles], np.int64) for column in (0, 2, 3))
-        placed[name] = row, TilePlaces.of([tile[1] for tile in tiles], width, height)
+        placed[name] = row, TilePlaces.from_tiles([tile[1] for tile in tiles], width, height)
     details = {name: tiles[0][1] for name, tiles in tiles_of.items()}
     source = StitchedSource(dataset.source, dataset.profile, placed, details, _LINKS[match])
     return replace(dataset, source=source, rows=None)

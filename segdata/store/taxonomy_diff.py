@@ -175,11 +175,11 @@ def _field_changes(heirs: Mapping[str, _Successors], old: Taxonomy, new: Taxonom
 
 _OTHERS = ("name", "id", "kind", "color", *_GUIDELINE)
 _FIELDS: dict[TaxonomyChangeKind, Callable[[set[str]], list[str]]] = {
-    "id": lambda said: ["id"],
-    "kind": lambda said: ["kind"],
-    "color": lambda said: ["color"],
-    "guideline": lambda said: list(_GUIDELINE),
-    "details": lambda said: sorted(said - set(_OTHERS)),
+    "id": lambda names: ["id"],
+    "kind": lambda names: ["kind"],
+    "color": lambda names: ["color"],
+    "guideline": lambda names: list(_GUIDELINE),
+    "details": lambda names: sorted(names - set(_OTHERS)),
 }
 
 

@@ -189,7 +189,7 @@ def test_findings_count_for_the_segments_they_name() -> None:
     first = drawing.batch.segments["segment_id"].to_pylist()[0]
     found = Finding(code="SEG106", rule="speck", severity="info", message="", image="1.png", segments=(first,))
     whole = Finding(code="SEG101", rule="gap", severity="info", message="", image="2.png")
-    flagged = FindingCounts.of([found, whole])
+    flagged = FindingCounts.from_findings([found, whole])
     left = select(drawing.profile, "findings > 0", flagged=flagged)(drawing.batch)
     assert names(left) == (["1.png"], [first])
     assert names(select(drawing.profile, "image_findings == 0", flagged=flagged)(drawing.batch))[0] == ["3.png"]

@@ -84,7 +84,7 @@ def test_cut_and_pasted_is_the_same(made: tuple[Profile, list[Batch]], data: st.
     assert len(known) == len(said)
     height, width = found.image_size
     image = np.array([ids.index(each.of) for each in known], np.int64)
-    back = stitch(found, TilePlaces.of(known, width, height), batch.images, image, link_by_id)
+    back = stitch(found, TilePlaces.from_tiles(known, width, height), batch.images, image, link_by_id)
     back.runs.checked(*back.segment_size)
     lost = frozenset({"rings"})
     assert content(back, profile, lost) == content(batch, profile, lost)  # type: ignore[arg-type]  # a kind of loss
@@ -95,7 +95,7 @@ def test_where_tiles_disagree_the_nearer_one_counts() -> None:
     drawing = draw_picture("aaaaaa")
     found = cut_windows(drawing.batch, tile_windows(4, 4, 2)(drawing.batch), window_prefixes(["1.png"]))
     known = [each for each in map(read_tile, found.images["metadata"].to_pylist()) if each is not None]
-    places = TilePlaces.of(known, np.array([4, 4]), np.array([1, 1]))
+    places = TilePlaces.from_tiles(known, np.array([4, 4]), np.array([1, 1]))
     assert (places.left.tolist(), places.right.tolist()) == ([0, 3], [3, 6])
     left = found.take_segments(np.array([0]))
     back = stitch(left, places, drawing.batch.images, np.zeros(2, np.int64), link_by_id)
@@ -145,7 +145,7 @@ def test_regions_and_work_come_back(data: st.DataObject) -> None:
     assert [each for each in found.annotations["seconds"].to_pylist() if each is not None] == [12.5]
     image = np.array([ids.index(each.of) for each in known], np.int64)
     height, width = found.image_size
-    back = stitch(found, TilePlaces.of(known, width, height), batch.images, image, link_by_id)
+    back = stitch(found, TilePlaces.from_tiles(known, width, height), batch.images, image, link_by_id)
     assert back.images["roi"].to_pylist() == [*roi, None]
     assert back.annotations["seconds"].to_pylist() == [12.5, None]
 

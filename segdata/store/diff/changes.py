@@ -284,34 +284,34 @@ def _add_details(
     ledger.add(kind, pairs.pair[rows], change)
 
 
-def add_moved(ledger: DifferenceCounter, portion: DiffPortion, found: RecategorisedPixels) -> None:
+def add_moved(ledger: DifferenceCounter, portion: DiffPortion, moved: RecategorisedPixels) -> None:
     """Count in `ledger` the pixels that have other categories."""
     names = [*portion.categories[2], None]  # -1: none
     annotations = portion.annotations
     by_frame: dict[int, list[tuple[int, str]]] = {}
-    for frame, a, b, pixels in found.moves:
+    for frame, a, b, pixels in moved.moves:
         ledger.moves[names[a], names[b]] += pixels
         move_text = f"{names[a] or 'nothing'} -> {names[b] or 'nothing'} {pixels:,}"
         by_frame.setdefault(frame, []).append((-pixels, move_text))
 
     def change(k: int) -> DatasetChange:
-        frame = int(found.frame[k])
+        frame = int(moved.frame[k])
         most = [
             move_text for _, move_text in sorted(by_frame[frame])
         ]  # by name where pixels are as many: however it is cut
         more = f", and {len(most) - 3} more" if len(most) > 3 else ""
-        x, y, width, height = (int(side[k]) for side in found.box)
+        x, y, width, height = (int(side[k]) for side in moved.box)
         who = portion.a.annotator(int(annotations.a[frame])) or portion.b.annotator(int(annotations.b[frame]))
         return DatasetChange(
             kind="category-pixels",
-            message=f"{found.pixels[k]:,} px: {', '.join(most[:3])}{more}",
+            message=f"{moved.pixels[k]:,} px: {', '.join(most[:3])}{more}",
             image=portion.image_of(int(annotations.pair[frame])),
             annotator=who,
-            pixels=int(found.pixels[k]),
+            pixels=int(moved.pixels[k]),
             bbox=(x, y, width, height),
         )
 
-    ledger.add("category-pixels", annotations.pair[found.frame], change, found.pixels)
+    ledger.add("category-pixels", annotations.pair[moved.frame], change, moved.pixels)
 
 
 def _unlike_columns(a: pa.Table, b: pa.Table, names: tuple[str, ...]) -> dict[int, list[str]]:

@@ -234,16 +234,16 @@ class ConversionProof:
         return not self.unexplained
 
 
-def check_losses(found: Difference, losses: Sequence[Loss]) -> ConversionProof:
+def check_losses(difference: Difference, losses: Sequence[Loss]) -> ConversionProof:
     """Hold a difference against the losses that were counted.
 
-    `found` is strict, and its segments were matched however little they share. A kind of difference is explained when
-    losses that may cause it were counted at least as often; changed pixels, when losses were counted with at least as
-    many. Where segments were merged or taken apart, the pixels of categories are held against the losses instead of
+    `difference` is strict, and its segments were matched however little they share. A kind of difference is explained
+    when losses that may cause it were counted at least as often; changed pixels, when losses were counted with at least
+    as many. Where segments were merged or taken apart, the pixels of categories are held against the losses instead of
     those of segments.
     """
     lines: dict[DifferenceKind, str] = {}
-    for kind, count in found.counts.items():
+    for kind, count in difference.counts.items():
         if kind not in _GAINED:
             room, in_images = _allowed_count(kind, losses)
             # Losses counted in images say nothing about how often: then the images must do.
@@ -252,18 +252,18 @@ def check_losses(found: Difference, losses: Sequence[Loss]) -> ConversionProof:
                 what = count_noun(n, "image" if in_images else kind_unit(kind))
                 lines[kind] = f"{kind}: {what} {'differs' if n == 1 else 'differ'}, {_allowed_text(allowed)}"
     pixels = sum(loss.pixels for loss in losses if loss.kind not in _REGROUPING | {"mapped", "unreadable"})
-    moved = found.counts["category-pixels"].pixels if "category-pixels" in found.counts else 0
+    moved = difference.counts["category-pixels"].pixels if "category-pixels" in difference.counts else 0
     if moved > pixels:
         lines["category-pixels"] = f"category-pixels: {moved:,} px differ, {_allowed_text(pixels)}"
-    segment_pixels = sum(found.counts[kind].pixels for kind in _DRAWN if kind in found.counts)
+    segment_pixels = sum(difference.counts[kind].pixels for kind in _DRAWN if kind in difference.counts)
     twice = pixels + sum(loss.pixels for loss in losses if loss.kind in _HANDED_ON)
     if _loses_ids(losses):  # what is left of one is held against another, and the other counts as missing
         twice += 2 * sum(loss.pixels for loss in losses if loss.kind == "overlap")
     if segment_pixels > twice and not any(loss.kind in _REGROUPING for loss in losses):
         lines["pixels"] = f"pixels: {segment_pixels:,} px of segments differ, {_allowed_text(twice)}"
     concerned = {*lines, *(_DRAWN if "pixels" in lines else ())}
-    changes = tuple(change for change in found.changes if change.kind in concerned)
-    return ConversionProof(found, tuple(lines.values()), changes)
+    changes = tuple(change for change in difference.changes if change.kind in concerned)
+    return ConversionProof(difference, tuple(lines.values()), changes)
 
 
 def _loses_ids(losses: Sequence[Loss]) -> bool:

@@ -519,19 +519,19 @@ def recategorised_pixels(portion: DiffPortion, matches: SegmentMatches) -> Recat
 
 
 def _unite_frames(
-    found: DifferingStrips, category: Ints, frame: Ints, which: Ints, by_category: NumberLine, line: NumberLine
+    differing: DifferingStrips, category: Ints, frame: Ints, which: Ints, by_category: NumberLine, line: NumberLine
 ) -> RecategorisedPixels:
     """What is apart by frame and category, laid over each other by frame."""
-    group, x, y = by_category.lower(found.start)
+    group, x, y = by_category.lower(differing.start)
     frame_row = which[group]
     start = line.base[frame_row] + x * (line.height[frame_row] + 1) + y
     order = np.argsort(start, kind="stable")
-    strips = SweepRuns(start[order], (start + found.end - found.start)[order], group[order].astype(np.int32))
+    strips = SweepRuns(start[order], (start + differing.end - differing.start)[order], group[order].astype(np.int32))
     covered = union_by_frame(strips, line)
     overlaps = find_overlaps(
         *(
             SweepRuns(strips.start[side], strips.end[side], strips.owner[side])
-            for side in (found.of_a[order], ~found.of_a[order])
+            for side in (differing.of_a[order], ~differing.of_a[order])
         )
     )
     some = np.flatnonzero(covered.labelled)
