@@ -269,7 +269,8 @@ def _outer_rings(mask: NDArray[np.uint8]) -> Iterator[Ints]:
         step = np.roll(corner, -1, axis=0) - corner
         length = np.maximum(np.abs(step).max(axis=1), 1)
         number = expand_ranges(np.zeros(len(corner), np.int64), length)
-        yield np.repeat(corner, length, axis=0) + np.repeat(np.sign(step), length, axis=0) * number[:, None]
+        way = np.repeat(np.sign(step), length, axis=0) * number[:, None]
+        yield np.asarray(np.repeat(corner, length, axis=0) + way, np.int64)
 
 
 def _simplify_ring(ring: Ints, tolerance: float) -> Ints:
