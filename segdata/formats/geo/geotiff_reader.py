@@ -71,7 +71,6 @@ class _RasterPart:
 
     @property
     def n_pixels(self) -> int:
-        """Pixels of the image."""
         where = self.window or self.head
         return where.width * where.height
 
@@ -156,7 +155,6 @@ def _raster_entries(rasters: OpenRasters, entry: ImageEntry, side: int | None) -
 
 
 def _window_channels(entry: ImageEntry, part: Window) -> tuple[Mapping[str, str | None], ...] | None:
-    """The same window of each channel."""
     if entry.channels is None:
         return None
     return tuple({**channel, "uri": part.uri(Path(channel["uri"]))} for channel in entry.channels if channel["uri"])
@@ -213,7 +211,6 @@ def _shorten(crs: str) -> str:
 
 
 def _add_indexed(rasters: OpenRasters, images: Path | None) -> None:
-    """The images that `rasters.json` names."""
     folder = ImageFolder.below(images or rasters.root / "images")
     rows = read_raster_index(rasters.root, rasters.defects)
     for row in rows:
@@ -353,7 +350,6 @@ def _instance_rule(request: ReadRequest, config: InstanceIds, heads: Iterable[Ra
 
 
 def _maps_nodata(taxonomy: Taxonomy, head: RasterHeader, value: int) -> bool:
-    """Whether the taxonomy lists the nodata value."""
     if head.coloured:
         color = (value & 255,) * 3
         return color in taxonomy.by_color() or color == taxonomy.unlabelled_color
@@ -402,7 +398,6 @@ class _RasterLabelReader:
     background: int = 0  # the value outside all segments, if values are ids
 
     def __call__(self, entry: ImageEntry) -> list[ImageAnnotation]:
-        """The segments of an image."""
         pane: _RasterPart = entry.record
         try:
             patch = read_raster_values(pane.head, pane.window, self.band)
@@ -420,7 +415,6 @@ class _RasterLabelReader:
         return [segments.as_found(relative_path(self.root, pane.head.path), runs, pane.head.encoding)]
 
     def _categories(self, head: RasterHeader, patch: RasterValues, runs: ValueRuns) -> "_RasterSegments":
-        """A segment for each category."""
         coloured = head.coloured and self.band is None
         meaning = (self._colours if coloured else self._ids).read(runs.value)
         nothing = (runs.value == MASKED) | (runs.value == (MASKED if head.nodata_value is None else head.nodata_value))
@@ -489,7 +483,6 @@ def _place(value: int, coloured: bool) -> str:
 
 
 def _instance_segments(meaning: ValueMeanings) -> _RasterSegments:
-    """A segment for each value that means one."""
     kept = np.flatnonzero(meaning.kept)
     owners = np.full(len(meaning.kept), -1, np.int32)
     owners[kept] = np.arange(len(kept), dtype=np.int32)

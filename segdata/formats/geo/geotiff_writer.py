@@ -65,7 +65,6 @@ class _PaintedRaster:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """Pixels of the image."""
         return dict(self.row["metadata"] or ())
 
 
@@ -93,11 +92,9 @@ class _CategoryPainter:
 
     @property
     def max_value(self) -> int:
-        """The largest value that may be painted."""
         return max([self.blank, *self.taxonomy.by_id()])
 
     def pictures(self, batch: Batch) -> Iterator[_PaintedRaster]:
-        """The images, in order."""
         categories = self.taxonomy.by_id()
         category = batch.segments["category_id"].to_pylist()
         values = np.array([id_ if id_ in categories else -1 for id_ in category], np.int64)
@@ -135,11 +132,9 @@ class _SegmentPainter:
         self._table.writerow(ID_TABLE_COLUMNS)
 
     def close(self) -> None:
-        """Finish the table."""
         self._file.close()
 
     def pictures(self, batch: Batch) -> Iterator[_PaintedRaster]:
-        """The images, in order."""
         category = batch.segments["category_id"].to_pylist()
         is_known = np.array([id_ in self._names for id_ in category], bool)
         count_segment_mask_losses(batch, is_known, self._losses)
@@ -280,7 +275,6 @@ class _RasterWriter:
         self._open = None
 
     def _profile(self, size: tuple[int, int], most: int, place: Georeference) -> dict[str, object]:
-        """The profile of a new raster for rasterio."""
         dtype = np.uint8 if most < 2**8 else np.uint16 if most < 2**16 else np.uint32
         options: dict[str, object] = {"width": size[0], "height": size[1], "count": 1, "dtype": dtype}
         if min(size) >= _BLOCK:
@@ -293,7 +287,6 @@ class _RasterWriter:
         return options | {"nodata": self._nodata, "compress": "deflate", "BIGTIFF": "IF_SAFER"}
 
     def _describe(self, raster: Any, picture: _PaintedRaster) -> None:  # Any: rasterio has no types
-        """Tags, and the colour table."""
         try:
             tags = json.loads(picture.metadata.get("tags", "{}"))
         except ValueError:
@@ -341,7 +334,6 @@ def _colormap(taxonomy: Taxonomy | None) -> dict[int, tuple[int, int, int]]:
 
 
 def _with_folder(path: Path) -> Path:
-    """`path`, its folder made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 

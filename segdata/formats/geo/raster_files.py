@@ -20,9 +20,9 @@ from segdata.core.paths import absolute_channels, absolute_uri, is_unsafe_path, 
 from segdata.core.taxonomy import Category, Color
 from segdata.core.tiff_files import open_raster
 from segdata.formats.geo.georeference import Georeference
-from segdata.formats.shared.images import MAX_PIXELS
+from segdata.formats.shared.images import MAX_PIXELS, unsafe_path_defect
 from segdata.formats.shared.mask_files import Palette, Values
-from segdata.formats.shared.safe_parsers import XmlError, read_xml
+from segdata.formats.shared.safe_parsers import XmlError, read_sidecar, read_xml
 from segdata.formats.shared.taxonomies import kind_from_name
 
 _MAX_WHOLE_PIXELS = 2**26  # pixels of a raster that is one image; larger ones are cut
@@ -176,10 +176,7 @@ def read_raster_index(root: Path, defects: list[Defect]) -> list[RasterIndexRow]
 
     Rows that are malformed, leave the root, or occur twice are left out, with a defect.
     """
-    try:
-        file = msgspec.json.decode((root / RASTER_INDEX).read_bytes(), type=_RasterIndex)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise UnreadableError(f"{root / RASTER_INDEX}: cannot be read: {error}") from error
+    file = read_sidecar(root / RASTER_INDEX, _RasterIndex)
     if file.version != 1:
         raise UnreadableError(f"{root / RASTER_INDEX}: version {file.version}; this segdata reads version 1")
     rows: dict[str, RasterIndexRow] = {}
@@ -192,8 +189,7 @@ def read_raster_index(root: Path, defects: list[Defect]) -> list[RasterIndexRow]
             continue
         unsafe = next((name for name in (row.image, row.mask) if name is not None and is_unsafe_path(name)), None)
         if unsafe is not None:
-            message = f"path {unsafe!r} leaves the dataset's root; name files below it"
-            defects.append(Defect("SEG015", message, RASTER_INDEX, place))
+            defects.append(unsafe_path_defect(unsafe, RASTER_INDEX, place))
         elif not row.image or min(row.x, row.y, row.width, row.height) < 0 or (row.part and not row.width * row.height):
             defects.append(Defect("SEG004", "an image without a name, or an invalid window", RASTER_INDEX, place))
         elif row.image in rows:
@@ -375,20 +371,11 @@ def _palette(raster: Any) -> Palette | None:  # Any: rasterio has no types
 
 # GFU_MinMax, GFU_Name, GFU_Red, GFU_Green, GFU_Blue
 _USAGES = {"5": "value", "2": "name", "6": "red", "7": "green", "8": "blue"}
-_COLUMN_NAMES = {
-    "value": "value",
-    "id": "value",
-    "class_name": "name",
-    "classname": "name",
-    "class_names": "name",
-    "category": "name",
-    "class": "name",
-    "label": "name",
-    "name": "name",
-    "red": "red",
-    "green": "green",
+_COLUMN_NAMES ={
+    "value": "value", "id": "value", "class_name": "name", "classname": "name", "class_names": "name",
+    "category": "name", "class": "name", "label": "name", "name": "name", "red": "red", "green": "green",
     "blue": "blue",
-}
+}  # fmt: skip
 _MAX_ROWS = 2**16  # rows
 Rows = Sequence[Mapping[str, str]]  # of value, name, red, green, blue
 
@@ -419,7 +406,6 @@ def read_class_names(path: Path, file: str, band: int, defects: list[Defect]) ->
 
 
 def _parse_pam(root: Element, band: int) -> Rows:
-    """The rows of the attribute table, else the names by value, of a band."""
     for element in root.iter("PAMRasterBand"):
         if element.get("band") == str(band):
             table, names = element.find("GDALRasterAttributeTable"), element.find("CategoryNames")

@@ -16,15 +16,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.medical_files import collect_dicom_warnings, is_dicom
 from segdata.core.paths import absolute_uri, check_path_name, is_unsafe_path, local_file, relative_uri
 from segdata.core.profile import ImageSequence
 from segdata.formats.medical.probe import DICOM_INDEX, SEGMENTATIONS, STRUCTURE_SET, sop_class
 from segdata.formats.medical.volume_files import axis_codes, import_package
-from segdata.formats.shared.images import MAX_PIXELS
+from segdata.formats.shared.images import MAX_PIXELS, unsafe_path_defect
 from segdata.formats.shared.per_image import relative_path
+from segdata.formats.shared.safe_parsers import read_sidecar
 from segdata.formats.shared.taxonomies import CategoryNames
 
 Floats = NDArray[np.float64]
@@ -35,23 +36,11 @@ _META = 128 + 4 + 12  # bytes: the preamble, DICM, and how long the rest of the 
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _UNDEFINED = 0xFFFFFFFF  # a length: a delimiter tells the end
 _MOST_FILES = 100_000  # that are looked at in search of images
-_TAGS = (
-    "SOPClassUID",
-    "SOPInstanceUID",
-    "StudyInstanceUID",
-    "SeriesInstanceUID",
-    "FrameOfReferenceUID",
-    "PatientID",
-    "Modality",
-    "InstanceNumber",
-    "NumberOfFrames",
-    "Rows",
-    "Columns",
-    "PixelSpacing",
-    "ImagePositionPatient",
-    "ImageOrientationPatient",
-    "SliceThickness",
-)
+_TAGS =(
+    "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "PatientID",
+    "Modality", "InstanceNumber", "NumberOfFrames", "Rows", "Columns", "PixelSpacing", "ImagePositionPatient",
+    "ImageOrientationPatient", "SliceThickness",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -427,17 +416,13 @@ def write_dicom_index(
 
 def read_dicom_index(root: Path, defects: list[Defect]) -> tuple[list[Series], dict[str, DicomIndexFile]]:
     """The images in `dicom.json` as series, and its objects by name; raises UnreadableError if it is not an index."""
-    try:
-        index = msgspec.json.decode((root / DICOM_INDEX).read_bytes(), type=_DicomIndex)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise UnreadableError(f"{root / DICOM_INDEX}: cannot be read: {error}") from error
+    index = read_sidecar(root / DICOM_INDEX, _DicomIndex)
     sequences: dict[tuple[bool, str], list[tuple[DicomIndexImage, DicomImage]]] = {}
     names: set[str] = set()
     for row, image in enumerate(index.images):
         place = f"/images/{row}"
         if not image.image or is_unsafe_path(image.image):
-            message = f"path {image.image!r} leaves the dataset's root; name files below it"
-            defects.append(Defect("SEG015", message, DICOM_INDEX, place))
+            defects.append(unsafe_path_defect(image.image, DICOM_INDEX, place))
         elif image.image in names:
             defects.append(Defect("SEG008", "the same image twice", DICOM_INDEX, place, image=image.image))
         elif min(image.width, image.height) < 1:
@@ -488,7 +473,6 @@ def _image(entry: DicomIndexImage, root: Path, defects: list[Defect], place: str
 
 
 def _series(pairs: list[tuple[DicomIndexImage, DicomImage]]) -> Series:
-    """A sequence in the order of the slices' places."""
     frame = {image.name: entry.frame for entry, image in pairs}
     images = sort_slices([image for _, image in pairs])
     return Series(pairs[0][0].sequence, images, [frame[image.name] for image in images])

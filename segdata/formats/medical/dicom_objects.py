@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from os.path import lexists
 from pathlib import Path, PurePosixPath
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -41,20 +41,14 @@ from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerIma
 from segdata.formats.shared.taxonomies import CategoryNames, write_sidecars
 
 
-class DicomObject(Protocol):
+@dataclass(frozen=True, slots=True)
+class DicomObject:
     """A DICOM object that was made on images."""
 
-    @property
-    def name(self) -> str:
-        """Its name in messages."""
-
-    @property
-    def images(self) -> tuple[str, ...]:
-        """UIDs of the referenced images."""
-
-    @property
-    def defects(self) -> tuple[Defect, ...]:
-        """Its defects."""
+    path: Path  # the file
+    name: str  # its name in messages
+    images: tuple[str, ...]  # UIDs of the referenced images, whether anything lies on them or not
+    defects: tuple[Defect, ...]  # found in it
 
 
 O = TypeVar("O", bound=DicomObject)  # noqa: E741  # an object
@@ -424,7 +418,6 @@ def _count_sources(
 def _index_segments(
     numbers: Mapping[SegmentKey, int], members: Mapping[SegmentKey, list[SegmentRow]]
 ) -> tuple[DicomIndexSegment, ...]:
-    """The segments of an object, by their numbers."""
     entries = []
     for (category, tracked, track), number in numbers.items():
         id_ = members[category, tracked, track][0]["segment_id"]
@@ -433,7 +426,6 @@ def _index_segments(
 
 
 def _held_attributes(segment: SegmentRow, held: HeldAttributes) -> dict[str, Any]:  # Any: JSON
-    """The attributes that come back from an object."""
     attributes = _all_attributes(segment)
     kept = held(segment, attributes)
     return {key: value for key, value in attributes.items() if key in kept}

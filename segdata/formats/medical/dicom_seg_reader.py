@@ -28,7 +28,14 @@ from segdata.formats.medical.dicom_images import (
     read_dataset,
     remark_defects,
 )
-from segdata.formats.medical.dicom_objects import SOURCES, DicomSlice, DicomSlices, ObjectReader, SegmentMeanings
+from segdata.formats.medical.dicom_objects import (
+    SOURCES,
+    DicomObject,
+    DicomSlice,
+    DicomSlices,
+    ObjectReader,
+    SegmentMeanings,
+)
 from segdata.formats.medical.probe import SEGMENTATIONS
 from segdata.formats.medical.volume_files import DecodedFiles, import_package
 from segdata.formats.shared.images import MAX_PIXELS
@@ -63,24 +70,18 @@ class _SegFrame:
 
 
 @dataclass(frozen=True, slots=True)
-class SegObject:
+class SegObject(DicomObject):
     """A segmentation."""
 
-    # path, name: the file, and its name in messages
-    path: Path
-    name: str
     kind: str  # BINARY, FRACTIONAL or LABELMAP
     max_value: int  # the value that means 1 in a fractional one
     size: tuple[int, int]  # height and width
     segments: dict[int, _SegSegment]  # by number
     frames: Sequence[_SegFrame]  # in the order of the pixel data
-    images: tuple[str, ...]  # UIDs of the referenced images, whether they have a frame or not
     # series, reference: UIDs of the images' series and frame of reference
     series: str
     reference: str
-    creator: str | None  # its author
-    label: str  # its name
-    defects: tuple[Defect, ...]  # found in it
+    creator: str | None
 
 
 def _read_seg(path: Path, name: str) -> SegObject:
@@ -114,17 +115,16 @@ def _parse_seg(dataset: Any, path: Path, name: str) -> SegObject:  # Any: pydico
     return SegObject(
         path,
         name,
+        tuple(dict.fromkeys(images)),
+        tuple(defects),
         kind,
         int(dataset.get("MaximumFractionalValue") or 255),
         size,
         segments,
         frames,
-        tuple(dict.fromkeys(images)),
         str(series[0].get("SeriesInstanceUID", "")) if series else "",
         str(dataset.get("FrameOfReferenceUID", "")),
         str(dataset.get("ContentCreatorName") or "").replace("^", " ").strip() or None,
-        str(dataset.get("ContentLabel") or dataset.get("SeriesDescription") or ""),
-        tuple(defects),
     )
 
 
@@ -157,7 +157,6 @@ def _parse_segments(dataset: Any, defects: list[Defect], name: str) -> dict[int,
 
 
 def _parse_code(sequence: Any) -> dict[str, str] | None:  # Any: as above
-    """The first code of a sequence."""
     if not sequence:
         return None
     item = sequence[0]
@@ -212,7 +211,6 @@ def _group_value(groups: Sequence[Any], sequence: str, keyword: str) -> Any:  # 
 
 
 def _source_image(groups: Sequence[Any]) -> str:  # Any: as above
-    """The UID of the image that a frame references."""
     for group in groups:
         for derivation in (group.get("DerivationImageSequence") or []) if group is not None else []:
             for image in derivation.get("SourceImageSequence") or []:
@@ -265,7 +263,6 @@ def _decode_seg(seg: SegObject, threshold: float) -> _SegPixels:
 
 
 def _stored_frames(seg: SegObject) -> Iterator[Frame]:
-    """The frames as the file stores them."""
     pydicom = import_package("pydicom")
     if seg.kind != "BINARY":
         yield from import_package("pydicom.pixels").iter_pixels(seg.path)
@@ -291,7 +288,6 @@ def _add_frame(
     frame: NDArray[np.unsignedinteger],
     threshold: float,
 ) -> None:
-    """The pixels of one frame."""
     values = ValueRuns.of(frame)
     if segment is None:
         _add_label_map(pixels, seg.segments, index, values)
@@ -479,7 +475,6 @@ class _SliceReader:
     meanings: SegmentMeanings
 
     def read(self, entry: ImageEntry) -> list[ImageAnnotation]:
-        """The segments of each segmentation on a slice."""
         drawing: _SegSlice = entry.record
         annotations: list[ImageAnnotation] = []
         broken: list[Defect] = []
@@ -500,7 +495,6 @@ class _SliceReader:
     def _annotation(
         self, seg: SegObject, frames: list[_SegFrame], pixels: _SegPixels, is_first: bool
     ) -> ImageAnnotation:
-        """The segments of one segmentation on a slice."""
         runs: dict[int, Runs] = {}
         frame_of: dict[int, int] = {}
         defects = (

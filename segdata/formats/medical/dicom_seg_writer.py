@@ -59,7 +59,6 @@ def _save(path: Path, content: ObjectContent, losses: LossCounter) -> tuple[Dico
 def _description(
     number: int, key: SegmentKey, category: Category, attributes: SegmentAttributes, author: AnnotatorAndSource
 ) -> Any:  # Any: highdicom's object
-    """The description of a segment in the object."""
     highdicom = import_package("highdicom")
     codes = {name: _make_code(attributes.get(name), category) for name in _CODES}
     kind = ALGORITHM_TYPES.get(author[1] or "", "SEMIAUTOMATIC")

@@ -185,7 +185,7 @@ class VolumePlace(msgspec.Struct, frozen=True, omit_defaults=True):
     spacing: tuple[float, float, float] | None = None
 
     @staticmethod
-    def of(sequence: ImageSequence) -> "VolumePlace":
+    def from_sequence(sequence: ImageSequence) -> "VolumePlace":
         """The place of a sequence, as far as it is known."""
         return VolumePlace(sequence.affine, sequence.axes, sequence.spacing)
 
@@ -225,7 +225,6 @@ def describe_differences(label: NiftiHeader, image: NiftiHeader, what: str = "im
 
 
 def _differing_parts(a: Floats, b: Floats, what: str) -> Iterator[str]:
-    """The parts of two affines that differ."""
     spacing_a, spacing_b = np.array(voxel_spacing(a)), np.array(voxel_spacing(b))
     if np.abs(spacing_a - spacing_b).max() > TOLERANCE_MM:
         yield f"spacing {_numbers(spacing_a)} mm, of the {what} {_numbers(spacing_b)} mm"
@@ -374,7 +373,6 @@ def _fill(file: Any, raw: bytes, slices: Slices, dtype: np.dtype[Any], slope: fl
 
 
 def _to_stored(values: NDArray[Any], dtype: np.dtype[Any], slope: float, inter: float) -> NDArray[Any]:
-    """The values as the file stores them."""
     if (slope, inter) == (1.0, 0.0):
         return values.astype(dtype)
     stored = (values.astype(np.float64) - inter) / slope

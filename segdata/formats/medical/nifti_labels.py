@@ -23,7 +23,7 @@ from segdata.core.config import InstanceIds, Option
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
-from segdata.core.profile import Task
+from segdata.core.profile import Policy, Profile, Task
 from segdata.core.runs import Ints, Runs
 from segdata.core.taxonomy import Category, Color, Taxonomy, as_rgb
 from segdata.core.yaml_files import read_utf8
@@ -173,7 +173,6 @@ class LabelNames:
 
 
 def _parse_tsv(text: str) -> list[tuple[int, _ValueName]]:
-    """The rows of a BIDS lookup table."""
     rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter="\t"))
     if rows and not {"index", "name"} <= rows[0].keys():
         raise ValueError("expected the columns 'index' and 'name'")
@@ -210,7 +209,7 @@ _MAX_CATEGORIES = 500  # more distinct values than this are no categories; brain
 
 
 @dataclass(frozen=True, slots=True)
-class ValueMeanings:
+class LabelMeanings:
     """The meaning of the values of a dataset."""
 
     # taxonomy, declared: as in the profile
@@ -222,10 +221,24 @@ class ValueMeanings:
     layers: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)  # for the profile
 
+    def profile(self, request: ReadRequest) -> Profile:
+        """The profile of a dataset whose segments do not overlap."""
+        return Profile(
+            name=request.root.name.partition(".")[0],
+            format="nifti",
+            task=self.task,
+            taxonomy=self.taxonomy,
+            taxonomy_declared=self.declared,
+            coverage=Policy("sparse"),
+            overlap=Policy("forbid"),
+            files=str(request.root),
+            metadata=self.metadata,
+        )
+
 
 def find_meanings(
     request: ReadRequest, labels: Sequence[LabelFile], decoded: DecodedFiles[LabelVolume], names: LabelNames
-) -> ValueMeanings:
+) -> LabelMeanings:
     """The meaning of values: by segdata.yaml, the taxonomy, tables beside the files, or the values alone.
 
     If files have layers of different names, a category is a layer, or a value of it. Raises UnreadableError if
@@ -236,12 +249,12 @@ def find_meanings(
         kinds = {category.kind for category in taxonomy.categories}
         task: Task = "panoptic" if kinds >= {"thing", "stuff"} else "instance"
         draw: SegmentDecoder = partial(_segments_by_id, rule)
-        return ValueMeanings(taxonomy, request.taxonomy is not None, task, {label.name: draw for label in labels})
+        return LabelMeanings(taxonomy, request.taxonomy is not None, task, {label.name: draw for label in labels})
     if len({label.layer for label in labels}) > 1:
         return _find_layer_meanings(request, labels, decoded, names)
     taxonomy = request.taxonomy or _taxonomy_of_tables(labels, names) or _taxonomy_of_values(request, labels, decoded)
     draw = partial(segments_by_category, _id_legend(taxonomy))
-    return ValueMeanings(taxonomy, request.taxonomy is not None, "semantic", {label.name: draw for label in labels})
+    return LabelMeanings(taxonomy, request.taxonomy is not None, "semantic", {label.name: draw for label in labels})
 
 
 def _id_legend(taxonomy: Taxonomy) -> Legend:
@@ -293,7 +306,7 @@ def _taxonomy_of_values(
 
 def _find_layer_meanings(
     request: ReadRequest, labels: Sequence[LabelFile], decoded: DecodedFiles[LabelVolume], names: LabelNames
-) -> ValueMeanings:
+) -> LabelMeanings:
     """Categories that are layers, or values of a layer if it has others than 1."""
     values: dict[str, set[int]] = {}
     tables: dict[str, dict[int, _ValueName]] = {}
@@ -321,14 +334,14 @@ def layer_meanings(
     labels: Sequence[LabelFile],
     layers: Mapping[str, Mapping[int, int]],
     metadata: Mapping[str, str],
-) -> ValueMeanings:
+) -> LabelMeanings:
     """Values that mean categories by the layer of their file."""
     decoders: dict[str, SegmentDecoder] = {
         layer: partial(segments_by_category, Legend.of({0: UNLABELLED, **meaning})) for layer, meaning in layers.items()
     }
     nothing: SegmentDecoder = partial(segments_by_category, Legend.of({0: UNLABELLED}))
     by_file = {label.name: decoders.get(label.layer, nothing) for label in labels}
-    return ValueMeanings(taxonomy, declared, "semantic", by_file, layers, metadata)
+    return LabelMeanings(taxonomy, declared, "semantic", by_file, layers, metadata)
 
 
 def _values(label: LabelFile, decoded: DecodedFiles[LabelVolume]) -> list[int]:

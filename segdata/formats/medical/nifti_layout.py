@@ -7,17 +7,18 @@ cannot say it, `volumes.json` does: our writers leave one.
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import msgspec
 
-from segdata.core.errors import UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.paths import absolute_channels, absolute_uri, check_path_name, is_unsafe_path, slice_uri
 from segdata.formats.medical.nifti_files import VolumePlace, is_nifti_name, nifti_stem
+from segdata.formats.shared.images import unsafe_path_defect
+from segdata.formats.shared.safe_parsers import read_sidecar
 
 _LABEL_FOLDERS = re.compile(
     r"(labels?|masks?|seg(mentation)?s?|annotations?|gt|ground_?truth)(tr|ts|va)?", re.IGNORECASE
@@ -82,7 +83,6 @@ def find_scans(root: Path, images: Path | None, reader: re.Pattern[str] | None =
 
 
 def _nifti_files(root: Path) -> Iterator[tuple[str, Path]]:
-    """The NIfTI files below a folder, by name, in the order of names."""
     files = []
     for folder, _, names in os.walk(root):
         for name in names:
@@ -94,7 +94,6 @@ def _nifti_files(root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _is_labels(name: str) -> bool:
-    """Whether a path is that of a label volume."""
     path = PurePosixPath(name)
     for part in reversed(path.parts[:-1]):
         if _IMAGE_FOLDERS.fullmatch(part):
@@ -162,18 +161,19 @@ def _without_image(label: str) -> tuple[str, str]:
     return (path.parent / name).as_posix(), called[end.start() :].strip("._-")
 
 
-@dataclass(frozen=True, slots=True)
-class VolumeSlice:
-    """A slice."""
+class VolumeSlice(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An image that is a slice, as `volumes.json` has it too."""
 
-    image_id: str  # of the image
+    image: str  # its id
     slice: int = 0  # its number in the files of labels, from 0
     frame: int | None = None  # its number in the sequence
     uri: str | None = None  # where the image is
     annotated: bool = True  # whether anybody worked on it
-    size: tuple[int, int] = (0, 0)  # height and width in pixels; (0, 0) if the label files give it
+    # width, height: in pixels; 0 if the label files give them
+    width: int = 0
+    height: int = 0
     # the image's files as rows of `schema.IMAGES`, if it has several
-    channels: tuple[Mapping[str, str | None], ...] | None = None
+    channels: tuple[dict[str, str | None], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,37 +189,32 @@ class LabelledVolume:
     place: VolumePlace | None = None  # its exact place in the world; None: as in its headers
 
 
-def volume_of_scan(scan: Scan, n_slices: int, size: tuple[int, int]) -> LabelledVolume:
-    """The labelled volume of a scan: its slices are `<name>/0000` and so on; a single slice has the name itself."""
-    annotated = bool(scan.labels)
-    frames = [
+def slices_of_volume(
+    name: str,
+    image: Path | None,
+    n_slices: int,
+    size: tuple[int, int],
+    annotated: bool,
+    channels: Callable[[int], tuple[dict[str, str | None], ...] | None] = lambda k: None,
+) -> list[VolumeSlice]:
+    """The slices of a volume, `<name>/0000` and so on; a single slice has the name itself. `size` is height, width."""
+    height, width = size
+    return [
         VolumeSlice(
-            f"{scan.name}/{k:04d}" if n_slices > 1 else scan.name,
+            f"{name}/{k:04d}" if n_slices > 1 else name,
             k,
             k,
-            None if scan.image is None else slice_uri(scan.image, k),
+            None if image is None else slice_uri(image, k),
             annotated,
-            size,
+            width,
+            height,
+            channels(k),
         )
         for k in range(n_slices)
     ]
-    return LabelledVolume(scan.name, frames, tuple(scan.labels), scan.name)
 
 
 VOLUME_INDEX = "volumes.json"
-
-
-class VolumeIndexImage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An image: its slice in the files, its frame in the sequence; the rest as in the canonical dataset."""
-
-    image: str
-    slice: int = 0
-    frame: int | None = None
-    uri: str | None = None
-    annotated: bool = True
-    width: int = 0
-    height: int = 0
-    channels: tuple[dict[str, str | None], ...] | None = None
 
 
 class VolumeIndexLabel(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -236,7 +231,7 @@ class VolumeIndexEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     `place` is given if headers cannot hold it exactly.
     """
 
-    images: tuple[VolumeIndexImage, ...]
+    images: tuple[VolumeSlice, ...]
     labels: tuple[VolumeIndexLabel, ...] = ()
     sequence: str | None = None
     kind: Literal["video", "volume"] = "volume"
@@ -267,10 +262,7 @@ def read_volume_index(root: Path, defects: list[Defect]) -> tuple[list[LabelledV
 
     What leaves the root, or occurs twice, is left out, with a defect.
     """
-    try:
-        index = msgspec.json.decode((root / VOLUME_INDEX).read_bytes(), type=VolumeIndex)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise UnreadableError(f"{root / VOLUME_INDEX}: cannot be read: {error}") from error
+    index = read_sidecar(root / VOLUME_INDEX, VolumeIndex)
     names_seen: set[str] = set()
     labelled = []
     for row, volume in enumerate(index.volumes):
@@ -278,8 +270,7 @@ def read_volume_index(root: Path, defects: list[Defect]) -> tuple[list[LabelledV
         names = [*(image.image for image in volume.images), *(label.file for label in volume.labels)]
         unsafe = next((name for name in names if not name or is_unsafe_path(name)), None)
         if unsafe is not None:
-            message = f"path {unsafe!r} leaves the dataset's root; name files below it"
-            defects.append(Defect("SEG015", message, VOLUME_INDEX, place))
+            defects.append(unsafe_path_defect(unsafe, VOLUME_INDEX, place))
             continue
         negative = [image.image for image in volume.images if image.slice < 0 or min(image.width, image.height) < 0]
         repeated = [image.image for image in volume.images if image.image in names_seen]
@@ -292,16 +283,10 @@ def read_volume_index(root: Path, defects: list[Defect]) -> tuple[list[LabelledV
     return labelled, index.layers
 
 
-def _indexed_volume(root: Path, volume: VolumeIndexEntry, images: list[VolumeIndexImage]) -> LabelledVolume:
+def _indexed_volume(root: Path, volume: VolumeIndexEntry, images: list[VolumeSlice]) -> LabelledVolume:
     frames = [
-        VolumeSlice(
-            image.image,
-            image.slice,
-            image.frame,
-            absolute_uri(image.uri, root),
-            image.annotated,
-            (image.height, image.width),
-            absolute_channels(image.channels, root),
+        msgspec.structs.replace(
+            image, uri=absolute_uri(image.uri, root), channels=absolute_channels(image.channels, root)
         )
         for image in images
     ]

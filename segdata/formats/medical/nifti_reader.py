@@ -11,7 +11,7 @@ import numpy as np
 from segdata.core.errors import SegdataError, UnreadableError, count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
-from segdata.core.profile import ImageSequence, Policy, Profile
+from segdata.core.profile import ImageSequence, Policy
 from segdata.core.runs import Runs
 from segdata.formats.medical.nifti_files import (
     TOLERANCE_MM,
@@ -22,7 +22,7 @@ from segdata.formats.medical.nifti_files import (
     read_header,
     volume_sequence,
 )
-from segdata.formats.medical.nifti_labels import LabelNames, SliceSegments, ValueMeanings, find_meanings, layer_meanings
+from segdata.formats.medical.nifti_labels import LabelMeanings, LabelNames, SliceSegments, find_meanings, layer_meanings
 from segdata.formats.medical.nifti_layout import (
     VOLUME_INDEX,
     LabelFile,
@@ -31,7 +31,7 @@ from segdata.formats.medical.nifti_layout import (
     VolumeSlice,
     find_scans,
     read_volume_index,
-    volume_of_scan,
+    slices_of_volume,
 )
 from segdata.formats.medical.volume_files import DecodedFiles
 from segdata.formats.shared.images import ImageFolder
@@ -157,7 +157,6 @@ def _masks_beside(root: Path) -> list[Defect]:
 
 
 def _add_scan(opened: OpenVolumes, scan: Scan) -> None:
-    """Add a volume that was found by its name."""
     image = None if scan.image is None else opened.head(scan.image, is_image=True)
     heads = [_header_or_none(label.path) for label in scan.labels]
     shape = next((head.shape for head in (*heads, image) if head is not None), None)
@@ -166,7 +165,8 @@ def _add_scan(opened: OpenVolumes, scan: Scan) -> None:
             opened.head(label.path)
         return
     columns, rows, n_slices = shape
-    opened.add(volume_of_scan(scan, n_slices, (rows, columns)), image)
+    frames = slices_of_volume(scan.name, scan.image, n_slices, (rows, columns), bool(scan.labels))
+    opened.add(LabelledVolume(scan.name, frames, tuple(scan.labels), scan.name), image)
 
 
 def _header_or_none(path: Path) -> NiftiHeader | None:
@@ -225,24 +225,18 @@ LAYERS_KEY = "volume_layers"  # in the profile's metadata: which category is whi
 
 
 def volume_source(
-    request: ReadRequest, opened: OpenVolumes, meaning: ValueMeanings, decoded: DecodedFiles[LabelVolume]
+    request: ReadRequest, opened: OpenVolumes, meaning: LabelMeanings, decoded: DecodedFiles[LabelVolume]
 ) -> PerImageSource:
     """The slices of the volumes as images."""
     has_layers = any(len(labelled.labels) > 1 for labelled in opened.volumes)
-    profile = Profile(
-        name=request.root.name.partition(".")[0],
-        format="nifti",
-        task=meaning.task,
-        taxonomy=meaning.taxonomy,
-        taxonomy_declared=meaning.declared,
-        coverage=Policy("sparse"),
+    profile = replace(
+        meaning.profile(request),
         overlap=Policy("allow" if has_layers else "forbid"),
-        files=str(request.root),
         metadata={**meaning.metadata, **_layer_metadata(opened, meaning)},
         sequences=tuple(_sequences(opened)),
     )
     reader = _SliceReader(opened, meaning, decoded)
-    entries = [_entry(labelled, frame) for labelled in opened.volumes for frame in labelled.frames]
+    entries = [slice_entry(labelled, frame) for labelled in opened.volumes for frame in labelled.frames]
     entries.sort(key=lambda entry: entry.image_id)
     return PerImageSource(
         request.root,
@@ -256,13 +250,15 @@ def volume_source(
     )
 
 
-def _entry(labelled: LabelledVolume, frame: VolumeSlice) -> ImageEntry:
+def slice_entry(labelled: LabelledVolume, frame: VolumeSlice, image: Path | None = None) -> ImageEntry:
+    """The image of a slice, or a picture with its file; the record of an annotated one is its volume, and the slice."""
     worked_on = frame.annotated and bool(labelled.labels)
     return ImageEntry(
-        frame.image_id,
-        files=tuple(label.path for label in labelled.labels) if worked_on else (),
-        record=(labelled, frame) if worked_on else None,
-        size=(0, 0) if worked_on else frame.size,
+        frame.image,
+        image,
+        tuple(label.path for label in labelled.labels) if worked_on else (),
+        (labelled, frame) if worked_on else None,
+        (0, 0) if worked_on else (frame.height, frame.width),
         uri=frame.uri,
         sequence=labelled.sequence,
         frame=frame.frame,
@@ -291,7 +287,7 @@ def _sequences(opened: OpenVolumes) -> list[ImageSequence]:
     return sequences
 
 
-def _layer_metadata(opened: OpenVolumes, meaning: ValueMeanings) -> dict[str, str]:
+def _layer_metadata(opened: OpenVolumes, meaning: LabelMeanings) -> dict[str, str]:
     """Metadata for the profile: the values of layers, and the files of each volume, to write them again."""
     if not meaning.layers:
         named = {labelled.name: labelled.labels[0].name for labelled in opened.volumes if len(labelled.labels) == 1}
@@ -313,11 +309,10 @@ class _SliceReader:
     """Looks at one slice."""
 
     opened: OpenVolumes
-    meaning: ValueMeanings
+    meaning: LabelMeanings
     decoded: DecodedFiles[LabelVolume]
 
     def read(self, entry: ImageEntry) -> list[ImageAnnotation]:
-        """The segments of a slice, by annotator."""
         labelled, frame = entry.record
         by_annotator: dict[str | None, list[LabelFile]] = {}
         for label in labelled.labels:
@@ -374,7 +369,6 @@ class _SliceContent:
     defects: list[Defect] = field(default_factory=list)
 
     def add(self, file: str, volume: LabelVolume, k: int, segments: SliceSegments) -> None:
-        """The segments of one file."""
         self.size = (volume.slices[k].height, volume.slices[k].width)
         self.segments.append(segments)
         self.files += [file] * len(segments.places)
@@ -382,7 +376,6 @@ class _SliceContent:
         self.encodings.append(f"NIfTI {volume.head.dtype.name}")
 
     def annotation(self, size: tuple[int, int], annotator: str | None, tracked: bool) -> ImageAnnotation:
-        """All segments."""
         segments = np.concatenate([part.segment_id for part in self.segments])
         crowds = np.concatenate([part.iscrowd for part in self.segments])
         columns: Mapping[str, list[object]] = {

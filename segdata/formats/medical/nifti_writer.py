@@ -30,8 +30,8 @@ from segdata.formats.medical.nifti_files import (
 )
 from segdata.formats.medical.nifti_layout import (
     VolumeIndexEntry,
-    VolumeIndexImage,
     VolumeIndexLabel,
+    VolumeSlice,
     write_volume_index,
 )
 from segdata.formats.medical.nifti_reader import LAYERS_KEY
@@ -353,7 +353,6 @@ class _VolumeWriter:
         self._taken: set[str] = set()
 
     def save(self, stack: ImageStack) -> VolumeIndexEntry:
-        """Write the files of one volume; the line of the index."""
         sequence = self._sequences.get(stack.sequence or "")
         called = self._layering.files.get(stack.name, {})
         head = source_header(self._sequences.get(next(iter(called.values()), "")) or sequence)
@@ -410,15 +409,15 @@ def index_place(stack: ImageStack, sequence: ImageSequence | None, path: Path | 
         return None
     head = None if path is None else read_header(path)
     stored = ImageSequence(stack.sequence) if head is None else volume_sequence(stack.sequence, head)
-    place = VolumePlace() if sequence is None else VolumePlace.of(sequence)
-    return place if place != VolumePlace.of(stored) and place.fits(head) else None
+    place = VolumePlace() if sequence is None else VolumePlace.from_sequence(sequence)
+    return place if place != VolumePlace.from_sequence(stored) and place.fits(head) else None
 
 
-def index_image(place: int, picture: PaintedImage, target: Path) -> VolumeIndexImage:
+def index_image(place: int, picture: PaintedImage, target: Path) -> VolumeSlice:
     """The line of an image in the index; its size is given if no label file gives it."""
     height, width = (0, 0) if picture.annotated else (picture.height, picture.width)
     channels = relative_channels(picture.channels, target)
-    return VolumeIndexImage(
+    return VolumeSlice(
         picture.image_id,
         place,
         picture.frame,

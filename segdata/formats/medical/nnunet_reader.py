@@ -19,14 +19,22 @@ from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import check_path_name, is_unsafe_path, local_file, slice_uri
-from segdata.core.profile import Policy, Profile
+from segdata.core.profile import Policy
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.yaml_files import read_utf8
 from segdata.formats.medical.nifti_files import decode_volume, is_nifti_name, nifti_stem
-from segdata.formats.medical.nifti_labels import SegmentDecoder, ValueMeanings, segments_by_category, segments_by_region
-from segdata.formats.medical.nifti_layout import VOLUME_INDEX, LabelFile, LabelledVolume, VolumeSlice, read_volume_index
-from segdata.formats.medical.nifti_reader import OpenVolumes, volume_source
+from segdata.formats.medical.nifti_labels import LabelMeanings, SegmentDecoder, segments_by_category, segments_by_region
+from segdata.formats.medical.nifti_layout import (
+    VOLUME_INDEX,
+    LabelFile,
+    LabelledVolume,
+    VolumeSlice,
+    read_volume_index,
+    slices_of_volume,
+)
+from segdata.formats.medical.nifti_reader import OpenVolumes, slice_entry, volume_source
 from segdata.formats.medical.volume_files import DecodedFiles
+from segdata.formats.shared.images import unsafe_path_defect
 from segdata.formats.shared.mask_files import UNLABELLED, Legend, ValueRuns, decode_entry_mask
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
@@ -146,7 +154,6 @@ def _check_values(labels: Mapping[str, Sequence[int]], defects: list[Defect]) ->
 
 
 def _cases(data: Any, defects: list[Defect]) -> dict[str, tuple[tuple[str, ...], str]]:  # Any: foreign JSON
-    """The cases that are listed with their files."""
     cases = {}
     for name, case in _mapping(data).items():
         images, label = (case.get("images"), case.get("label")) if isinstance(case, dict) else (None, None)
@@ -215,8 +222,7 @@ def _listed_cases(root: Path, dataset_json: DatasetJson, defects: list[Defect]) 
         unsafe = [path for path in (name, label) if is_unsafe_path(path)]
         unsafe += [path for path in images if is_unsafe_path(path) and not Path(path).is_absolute()]
         if unsafe:
-            message = f"path {unsafe[0]!r} leaves the dataset's root; name files below it"
-            defects.append(Defect("SEG015", message, DATASET_JSON, place))
+            defects.append(unsafe_path_defect(unsafe[0], DATASET_JSON, place))
             continue
         path = root / label
         if not path.is_file():
@@ -274,7 +280,6 @@ def _cases_in_folders(root: Path, dataset_json: DatasetJson, defects: list[Defec
 def _incomplete_case(
     root: Path, case: str, images: dict[int, Path], label: Path | None, dataset_json: DatasetJson, split: str
 ) -> Iterator[Defect]:
-    """Defects for the missing files of a case."""
     if not images and label is not None:
         yield Defect("SEG011", "labels without image", relative_path(root, label))
         return
@@ -313,16 +318,17 @@ METADATA_KEY = "nnunet"  # in the profile's metadata: dataset.json
 def _nnunet_source(
     request: ReadRequest, dataset_json: DatasetJson, volumes: list[LabelledVolume], opened: OpenVolumes
 ) -> PerImageSource:
-    """The images of these cases."""
     labels = [label for labelled in volumes for label in labelled.labels]
     meaning = _label_meanings(request.taxonomy, dataset_json, labels)
     if is_nifti_name(f"x{dataset_json.ending}"):
         source = volume_source(request, opened, meaning, DecodedFiles(decode_volume))
     else:
-        entries = [_entry(labelled, frame) for labelled in volumes for frame in labelled.frames]
+        entries = [
+            slice_entry(labelled, frame, _existing_file(frame.uri)) for labelled in volumes for frame in labelled.frames
+        ]
         entries.sort(key=lambda entry: entry.image_id)
         look = partial(_read_picture, opened.root, meaning.decoders)
-        source = PerImageSource(request.root, _profile(request, meaning), entries, (), look, request.annotator)
+        source = PerImageSource(request.root, meaning.profile(request), entries, (), look, request.annotator)
     profile = replace(
         source.profile,
         format="nnunet",
@@ -341,26 +347,20 @@ def _case_volume(
     if n_slices is None:
         uri = None if case.image is None else case.image.as_posix()
         frame = VolumeSlice(
-            case.name, uri=uri, annotated=bool(label), size=size, channels=_channels(case, dataset_json, None)
+            case.name,
+            uri=uri,
+            annotated=bool(label),
+            height=size[0],
+            width=size[1],
+            channels=_channels(case, dataset_json, None),
         )
         return LabelledVolume(case.name, [frame], label, split=case.split)
-    frames = [
-        VolumeSlice(
-            f"{case.name}/{k:04d}" if n_slices > 1 else case.name,
-            k,
-            k,
-            None if case.image is None else slice_uri(case.image, k),
-            bool(label),
-            size,
-            _channels(case, dataset_json, k),
-        )
-        for k in range(n_slices)
-    ]
+    channels = partial(_channels, case, dataset_json)
+    frames = slices_of_volume(case.name, case.image, n_slices, size, bool(label), channels)
     return LabelledVolume(case.name, frames, label, case.name, split=case.split)
 
 
-def _channels(case: Case, dataset_json: DatasetJson, k: int | None) -> tuple[Mapping[str, str | None], ...] | None:
-    """The files of an image that has several."""
+def _channels(case: Case, dataset_json: DatasetJson, k: int | None) -> tuple[dict[str, str | None], ...] | None:
     if len(case.images) < 2:
         return None
     names = [
@@ -373,11 +373,11 @@ def _channels(case: Case, dataset_json: DatasetJson, k: int | None) -> tuple[Map
     )
 
 
-def _label_meanings(taxonomy: Taxonomy | None, dataset_json: DatasetJson, labels: Sequence[LabelFile]) -> ValueMeanings:
+def _label_meanings(taxonomy: Taxonomy | None, dataset_json: DatasetJson, labels: Sequence[LabelFile]) -> LabelMeanings:
     """Categories are labels or regions; their ids are the taxonomy's, else the values, of regions their numbers."""
     numbers = {
         name: dataset_json.ids.get(name, row if dataset_json.has_regions else dataset_json.labels[name][0])
-        for row, name in _numbered_labels(dataset_json)
+        for row, name in enumerate(dataset_json.labels, 1)
     }
     own_taxonomy = Taxonomy(
         categories=tuple(
@@ -399,48 +399,18 @@ def _label_meanings(taxonomy: Taxonomy | None, dataset_json: DatasetJson, labels
         legend = {value: ids[name] for name, values in dataset_json.labels.items() for value in values}
         draw = partial(segments_by_category, Legend.of({0: UNLABELLED, **legend}))
     decoders = {label.name: draw for label in labels}
-    return ValueMeanings(named.taxonomy, named.declared, "semantic", decoders, metadata=named.metadata)
+    return LabelMeanings(named.taxonomy, named.declared, "semantic", decoders, metadata=named.metadata)
 
 
-def _numbered_labels(dataset_json: DatasetJson) -> list[tuple[int, str]]:
-    return list(enumerate(dataset_json.labels, 1))
-
-
-def _profile(request: ReadRequest, meaning: ValueMeanings) -> Profile:
-    return Profile(
-        name=request.root.name,
-        format="nnunet",
-        task="semantic",
-        taxonomy=meaning.taxonomy,
-        taxonomy_declared=meaning.declared,
-        coverage=Policy("sparse"),
-        overlap=Policy("forbid"),
-        files=str(request.root),
-    )
-
-
-def _entry(labelled: LabelledVolume, frame: VolumeSlice) -> ImageEntry:
-    """A picture of its own."""
-    path = local_file(frame.uri)
-    worked_on = frame.annotated and bool(labelled.labels)
-    return ImageEntry(
-        frame.image_id,
-        path if path is not None and path.is_file() else None,
-        tuple(label.path for label in labelled.labels) if worked_on else (),
-        record=labelled.labels[0] if worked_on else None,
-        size=(0, 0) if worked_on else frame.size,
-        uri=frame.uri,
-        sequence=labelled.sequence,
-        frame=frame.frame,
-        split=labelled.split,
-        channels=frame.channels,
-    )
+def _existing_file(uri: str | None) -> Path | None:
+    path = local_file(uri)
+    return path if path is not None and path.is_file() else None
 
 
 def _read_picture(root: Path, decoders: Mapping[str, SegmentDecoder], entry: ImageEntry) -> list[ImageAnnotation]:
-    """The segments of a picture."""
     mask = decode_entry_mask(root, entry)
-    label: LabelFile = entry.record
+    labelled, _ = entry.record
+    label: LabelFile = labelled.labels[0]
     if mask.coloured:
         raise BrokenLabelsError(Defect("SEG004", f"labels are {mask.encoding}; one channel is needed", label.name))
     values = ValueRuns.of(mask.values)

@@ -31,8 +31,8 @@ from segdata.formats.medical.nifti_layout import (
     VOLUME_INDEX,
     VolumeIndex,
     VolumeIndexEntry,
-    VolumeIndexImage,
     VolumeIndexLabel,
+    VolumeSlice,
     write_volume_index,
 )
 from segdata.formats.medical.nifti_writer import (
@@ -235,7 +235,6 @@ class _CaseWriter:
         self.cases: dict[str, tuple[list[str], str]] = {}
 
     def save(self, stack: ImageStack) -> VolumeIndexEntry:
-        """Write the labels of one case; the line of the index."""
         sequence = self._sequences.get(stack.sequence or "")
         head = source_header(sequence)
         places = stack.places(head.shape[2] if head is not None else None)
@@ -428,7 +427,7 @@ def _moved_volume(volume: VolumeIndexEntry, folder: Path, where: Mapping[Path, P
         target = where.get(file) if file is not None else None
         return uri if absolute is None or target is None else relative_uri(replace_file(absolute, target), folder)
 
-    def put(image: VolumeIndexImage) -> VolumeIndexImage:
+    def put(image: VolumeSlice) -> VolumeSlice:
         channels = image.channels and tuple({**channel, "uri": now(channel.get("uri"))} for channel in image.channels)
         return msgspec.structs.replace(image, uri=now(image.uri), channels=channels)
 
@@ -436,7 +435,6 @@ def _moved_volume(volume: VolumeIndexEntry, folder: Path, where: Mapping[Path, P
 
 
 def _remove_empty(folder: Path) -> None:
-    """Remove folders in which nothing is left."""
     if not folder.is_dir():
         return
     inner: Iterable[Path] = sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True)

@@ -19,21 +19,10 @@ def sop_class(head: bytes) -> str | None:
     return match[1].decode() if match else None
 
 
-LOSSES: frozenset[LossKind] = frozenset(
-    {
-        "annotation-attributes",
-        "attributes",
-        "crowd",
-        "empty-segment",
-        "image-details",
-        "instance",
-        "rings",
-        "score",
-        "secondary-categories",
-        "segment-id",
-        "source",
-    }
-)
+LOSSES: frozenset[LossKind] = frozenset({
+    "annotation-attributes", "attributes", "crowd", "empty-segment", "image-details", "instance", "rings", "score",
+    "secondary-categories", "segment-id", "source",
+})  # fmt: skip
 
 
 def dicom_clue(probe: FileProbe, format: str, kinds: tuple[str, ...], what: str) -> FormatMatch | None:

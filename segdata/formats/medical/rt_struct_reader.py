@@ -29,7 +29,14 @@ from segdata.formats.medical.dicom_images import (
     read_dataset,
     remark_defects,
 )
-from segdata.formats.medical.dicom_objects import SOURCES, DicomSlice, DicomSlices, ObjectReader, SegmentMeanings
+from segdata.formats.medical.dicom_objects import (
+    SOURCES,
+    DicomObject,
+    DicomSlice,
+    DicomSlices,
+    ObjectReader,
+    SegmentMeanings,
+)
 from segdata.formats.medical.probe import STRUCTURE_SET
 from segdata.formats.shapes.geometry import PolygonArrays, check_ring
 from segdata.formats.shapes.raster import fill_centres
@@ -67,17 +74,12 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
-class StructureSet:
+class StructureSet(DicomObject):
     """A structure set."""
 
-    # path, name: the file, and its name in messages
-    path: Path
-    name: str
     regions: Sequence[Region]  # in the order of the file
-    images: tuple[str, ...]  # UIDs of the referenced images
     series: frozenset[str]  # UIDs of their series
     interpreter: str | None  # the annotator, if all regions name the same one
-    defects: tuple[Defect, ...]  # found in it
 
 
 def _read_structures(path: Path, name: str) -> StructureSet:
@@ -133,11 +135,11 @@ def _parse_structures(
     return StructureSet(
         path,
         name,
-        tuple(regions.values()),
         tuple(dict.fromkeys(images)),
+        tuple(defects),
+        tuple(regions.values()),
         frozenset(series),
         interpreter or None,
-        tuple(defects),
     )
 
 
@@ -279,7 +281,6 @@ class _ContourSlices(DicomSlices[StructureSet, _ContourRing]):
     """Slices with the contours of structure sets."""
 
     def place(self, structures: StructureSet, all_series: Sequence[Series], searched: Path) -> None:
-        """Put the contours on the slices of the referenced images."""
         by_uid = {image.uid: (series, image) for series in all_series for image in series.images}
         slabs = _slice_stacks(structures, all_series)
         if not slabs:
@@ -385,7 +386,6 @@ def open_contours(request: ReadRequest) -> PerImageSource:
 
 
 def _region_names(taxonomy: Taxonomy | None, regions: Sequence[Region]) -> CategoryNames:
-    """Categories by the names of regions."""
     categories: dict[str, Category] = {}
     for region in regions:
         if region.name not in categories:
@@ -405,14 +405,12 @@ class _SliceReader:
     holes: Holes
 
     def read(self, entry: ImageEntry) -> list[ImageAnnotation]:
-        """The segments of each structure set on a slice."""
         drawing: _ContourSlice = entry.record
         return [self._annotation(drawing.size, structures, rings) for structures, rings in drawing.pieces]
 
     def _annotation(
         self, size: tuple[int, int], structures: StructureSet, rings: list[_ContourRing]
     ) -> ImageAnnotation:
-        """The segments of one structure set on a slice."""
         of_region: dict[int, list[_ContourRing]] = {}
         for ring in rings:
             of_region.setdefault(ring.region.number, []).append(ring)
@@ -490,7 +488,6 @@ def _fill_regions(
 
 
 def _region_attributes(region: Region) -> list[tuple[str, str]]:
-    """The other attributes of a region, as JSON."""
     attributes = dict(region.attributes)
     if region.algorithm == "SEMIAUTOMATIC":
         attributes["algorithm_type"] = region.algorithm

@@ -40,26 +40,15 @@ from segdata.formats.shapes.raster import fill_centres
 
 _CODE = re.compile(r"(?=.{1,16}\Z)[A-Z0-9_]+( [A-Z0-9_]+)*")
 _DATA = 0x30060050  # Contour Data
-_STUDY = (
-    "StudyDate",
-    "StudyTime",
-    "AccessionNumber",
-    "ReferringPhysicianName",
-    "StudyDescription",
-    "PatientName",
-    "PatientID",
-    "PatientBirthDate",
-    "PatientSex",
-    "StudyInstanceUID",
-    "StudyID",
-    "FrameOfReferenceUID",
+_STUDY =(
+    "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName", "StudyDescription", "PatientName",
+    "PatientID", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyID", "FrameOfReferenceUID",
     "PositionReferenceIndicator",
-)
+)  # fmt: skip
 Item = Any  # of a sequence; pydicom's dataset has every attribute
 
 
 def _save(path: Path, content: ObjectContent, losses: LossCounter) -> tuple[DicomIndexSegment, ...]:
-    """Write one annotator's contours."""
     for name, image in content.images.items():
         if image.plane is None:
             raise SegdataError(f"image {name!r}: {image.path} does not say where it lies, which contours need")
@@ -85,7 +74,6 @@ def _save(path: Path, content: ObjectContent, losses: LossCounter) -> tuple[Dico
 
 
 def _region_item(content: ObjectContent, key: SegmentKey, frame: str) -> Item:
-    """How the structure set describes a region."""
     attributes = content.attributes[key]
     item = _item(
         ROINumber=content.numbers[key],
@@ -212,7 +200,6 @@ def _numbers(points: NDArray[np.float64]) -> Any:  # Any: pydicom's element
 
 
 def _structure_set(images: Sequence[DicomImage]) -> Item:
-    """A structure set of these images, without regions."""
     pydicom, uid = import_package("pydicom"), import_package("pydicom.uid")
     first = read_dataset(images[0].path)
     first.decode()
@@ -256,7 +243,6 @@ def _structure_set(images: Sequence[DicomImage]) -> Item:
 
 
 def _item(**values: Any) -> Item:  # Any: values of all types
-    """An item of a sequence."""
     item = import_package("pydicom").Dataset()
     for keyword, value in values.items():
         setattr(item, keyword, value)

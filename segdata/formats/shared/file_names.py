@@ -6,20 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp"})
-MASK_FOLDERS = (
-    "masks",
-    "labels",
-    "annotations",
-    "mask",
-    "label",
-    "segmentationclass",
-    "gt",
-    "groundtruth",
-    "ground_truth",
-    "instances",
-    "instance_ids",
-    "targets",
-)
+MASK_FOLDERS =(
+    "masks", "labels", "annotations", "mask", "label", "segmentationclass", "gt", "groundtruth", "ground_truth",
+    "instances", "instance_ids", "targets",
+)  # fmt: skip
 IMAGE_FOLDERS = ("images", "imgs", "image", "img", "jpegimages", "raw", "rgb", "inputs")
 
 

@@ -29,16 +29,9 @@ _PNG_SORTS = frozenset(
     {(1, 0), (1, 3), (2, 3), (4, 3), (8, 0), (8, 2), (8, 3), (8, 4), (8, 6), (16, 0)}
 )  # bits, colour
 # Chunks ahead of the pixels that can neither fail in Pillow nor hold EXIF, and their size where that matters.
-_KNOWN_CHUNKS = {
-    b"sRGB": 1,
-    b"gAMA": 4,
-    b"pHYs": 9,
-    b"cHRM": 32,
-    b"bKGD": None,
-    b"sBIT": None,
-    b"tIME": None,
-    b"PLTE": None,
-}
+_KNOWN_CHUNKS ={
+    b"sRGB": 1, b"gAMA": 4, b"pHYs": 9, b"cHRM": 32, b"bKGD": None, b"sBIT": None, b"tIME": None, b"PLTE": None,
+}  # fmt: skip
 _JPEG = b"\xff\xd8\xff"
 _SCAN, _QUANTIZATION, _EXIF = 0xDA, 0xDB, 0xE1
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2})
@@ -175,7 +168,6 @@ def decode_palette_png(data: bytes) -> tuple[Bytes, Bytes] | None:
 
 
 def _chunks(data: bytes) -> list[tuple[bytes, memoryview]]:
-    """Name and data of each complete chunk."""
     chunks, offset, view = [], 8, memoryview(data)
     while offset + _AROUND <= len(data):
         size = int.from_bytes(data[offset : offset + 4], "big")
@@ -377,8 +369,7 @@ class ImageFolder:
         `file` and `place` say where the annotation file names the image, for the defects.
         """
         if is_unsafe_path(name):
-            message = f"path {name!r} leaves the dataset's root; name files below it"
-            return None, None, [Defect("SEG015", message, file, place, image=name)]
+            return None, None, [unsafe_path_defect(name, file, place, name)]
         path = self.paths.get(name)
         if path is None:
             message = f"image file {name!r} does not exist{similar_name_hint(self.similar_name(name))}"
@@ -387,6 +378,11 @@ class ImageFolder:
             return path, read_header(path), []
         except OSError as error:
             return path, None, [Defect("SEG001", f"image cannot be read: {error.strerror or error}", name, image=name)]
+
+
+def unsafe_path_defect(name: str, file: str | None, place: str | None, image: str | None = None) -> Defect:
+    """SEG015 for a path in `file` that leaves the dataset."""
+    return Defect("SEG015", f"path {name!r} leaves the dataset's root; name files below it", file, place, image=image)
 
 
 def similar_name_hint(near: str | None) -> str:

@@ -209,7 +209,6 @@ def _lossy(image: Image.Image, first: bytes) -> str | None:
 
 
 def _pixels(image: Image.Image, head: MaskHeader) -> Values:
-    """The pixels as stored: ids, or colours."""
     if image.format == "PNG" and head.bits == 16 and image.mode in (*_COLOURED, "LA"):
         raise OSError(f"{head.encoding}: colours of 16 bits a channel cannot be read; save 8 bits")
     pixels = decoded_pixels(image)
@@ -557,7 +556,6 @@ def infer_mask_taxonomy(masks: Iterable[Path], named: Taxonomy | None = None) ->
 
 
 def _count_values(masks: Iterable[Path]) -> _ValueCounts:
-    """Count every value in the masks that can be read."""
     pixels: dict[int, int] = {}
     files: dict[int, int] = {}
     leads: dict[int, int] = {}

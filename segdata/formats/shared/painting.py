@@ -218,7 +218,6 @@ def count_losses(
 
 
 def _affected_rows(batch: Batch, table_name: str, rows: Ints) -> AffectedItems:
-    """Examples of, and the images behind, some rows of a table."""
     if table_name == "images":
         names = batch.images["image_id"].take(pa.array(rows)).to_pylist()
         return AffectedItems(names[:3], names)

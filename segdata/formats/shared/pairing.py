@@ -259,7 +259,6 @@ def pair_masks(root: Path, images: Path | None = None, *, paged: bool = True) ->
 
 
 def _pair_folders(root: Path, layout: MaskLayout) -> Pairing:
-    """The entries of one folder of masks and its folder of images."""
     masks, pictures = _files(layout.masks), _files(layout.images)
     if layout.images is None:
         masks, pictures = split_masks_and_images(masks)
@@ -306,7 +305,6 @@ def _pair_folders(root: Path, layout: MaskLayout) -> Pairing:
 
 
 def _places(laid_out: list[MaskLayout]) -> dict[str, str]:
-    """The folders of the masks and the images."""
     masks = [layout.masks.as_posix() for layout in laid_out]
     images = [layout.images.as_posix() for layout in laid_out if layout.images is not None]
     return {what: ", ".join(folders) for what, folders in (("masks", masks), ("images", images)) if folders}

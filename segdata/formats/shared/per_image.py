@@ -107,16 +107,26 @@ class BrokenLabelsError(Exception):
         self.defects = defects
 
 
-class SignedAnnotation(Protocol):
-    """An annotation with its annotator."""
+class _ReadAnnotation(Protocol):
+    """An annotation as a reader finds it in the labels of an image; the attributes are those of `ImageAnnotation`."""
 
     @property
-    def annotator(self) -> str | None:
-        """Name; None: the one that the user gives."""
+    def size(self) -> tuple[int, int]: ...
 
     @property
-    def annotation(self) -> Mapping[str, object]:
-        """Further columns of `schema.BATCH_ANNOTATIONS`, a value each."""
+    def annotator(self) -> str | None: ...
+
+    @property
+    def annotation(self) -> Mapping[str, object]: ...
+
+    @property
+    def metadata(self) -> Mapping[str, str]: ...
+
+    @property
+    def file(self) -> str | None: ...
+
+    @property
+    def defects(self) -> Sequence[Defect]: ...
 
 
 def image_table(entries: Sequence[ImageEntry], sizes: Sequence[tuple[int, int]]) -> pa.Table:
@@ -139,7 +149,7 @@ def image_table(entries: Sequence[ImageEntry], sizes: Sequence[tuple[int, int]])
 
 
 def annotation_table(
-    annotations: Sequence[SignedAnnotation], image: Rows, annotator: str | None, **columns: object
+    annotations: Sequence[_ReadAnnotation], image: Rows, annotator: str | None, **columns: object
 ) -> pa.Table:
     """Rows of `schema.BATCH_ANNOTATIONS`; `image` (n,) are rows of images, `annotator` is for unsigned annotations."""
     named = dict.fromkeys(name for annotation in annotations for name in annotation.annotation)
@@ -177,27 +187,7 @@ def _read_header(root: Path, entry: ImageEntry, path: Path, defects: list[Defect
         return None
 
 
-class ReadAnnotation(SignedAnnotation, Protocol):
-    """An annotation as a reader finds it in the labels of an image."""
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width in pixels of the image that was annotated."""
-
-    @property
-    def metadata(self) -> Mapping[str, str]:
-        """Of the image, from the labels: name -> JSON text."""
-
-    @property
-    def file(self) -> str | None:
-        """The label file; None: the entry's first."""
-
-    @property
-    def defects(self) -> Sequence[Defect]:
-        """Of the labels; a `file` or `image` of None is filled in."""
-
-
-SomeAnnotation = TypeVar("SomeAnnotation", bound=ReadAnnotation)
+SomeAnnotation = TypeVar("SomeAnnotation", bound=_ReadAnnotation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,7 +345,6 @@ def chunk_rows(n_images: int, per_chunk: int) -> list[Ints]:
 
 
 def _segment_table(annotations: list[ImageAnnotation]) -> tuple[pa.Table, Runs]:
-    """The rows of `segments`, and all runs."""
     counts = [len(annotation.segment_id) for annotation in annotations]
     named = dict.fromkeys(name for annotation in annotations for name in annotation.columns)
     columns: dict[str, list[object]] = {name: [] for name in named}

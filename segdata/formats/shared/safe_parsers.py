@@ -7,22 +7,32 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, fromstring
 from xml.parsers import expat
 
 import msgspec
 
+from segdata.core.errors import UnreadableError
 from segdata.core.finding import Defect
 from segdata.formats.shared.per_image import BrokenLabelsError
 
 _BOM = b"\xef\xbb\xbf"
+_Sidecar = TypeVar("_Sidecar", bound=msgspec.Struct)
 
 
 def read_small_file(path: Path) -> bytes:
     """All bytes of a small file, unbuffered: a buffer costs more than reading. Raises OSError."""
     with path.open("rb", buffering=0) as file:
         return file.read()
+
+
+def read_sidecar(path: Path, type: type[_Sidecar]) -> _Sidecar:
+    """The content of a JSON file that our writers leave beside labels; raises UnreadableError for any other file."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=type)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise UnreadableError(f"{path}: cannot be read: {error}") from error
 
 
 def read_json(path: Path, file: str, defects: list[Defect]) -> Any:  # Any: JSON

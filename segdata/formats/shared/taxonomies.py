@@ -152,14 +152,9 @@ def table_names(taxonomy: Taxonomy) -> dict[int, str]:
     return names
 
 
-_COLOUR_TABLE_NAMES = (
-    "label_colors.txt",
-    "labelmap.txt",
-    "classes.csv",
-    "class_dict.csv",
-    "class_dict_seg.csv",
-    "classes.txt",
-)
+_COLOUR_TABLE_NAMES =(
+    "label_colors.txt", "labelmap.txt", "classes.csv", "class_dict.csv", "class_dict_seg.csv", "classes.txt",
+)  # fmt: skip
 _ColourRow = tuple[int, str, tuple[int, int, int]]  # id, name, colour
 _COLOR_FIRST = re.compile(r"\s*(\d+)[\s,]+(\d+)[\s,]+(\d+)[\s,]+(\S.*?)\s*")
 _LABELMAP = re.compile(r"\s*([^:#]+):\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*:.*")

@@ -131,7 +131,6 @@ def _label_kind(path: Path) -> str:
 
 
 def _with_label_kind(kind: str, path: Path) -> Path:
-    """The file of a kind of labels beside that of another kind."""
     return path.with_name(path.name.replace(f"_{_FILE_OF[_label_kind(path)]}.", f"_{_FILE_OF[kind]}."))
 
 
@@ -232,7 +231,6 @@ def read_polygons(reader: LabelMaskReader, entry: ImageEntry) -> ImageAnnotation
 
 
 def _paint(drawing: _PolygonList, height: int, width: int) -> NDArray[np.uint16 | np.int32]:
-    """The mask of instance ids (height, width)."""
     image = Image.new("I", (width, height))
     draw = ImageDraw.Draw(image)
     for value, ring in zip(drawing.value, drawing.ring, strict=True):
@@ -244,7 +242,6 @@ def _paint(drawing: _PolygonList, height: int, width: int) -> NDArray[np.uint16 
 def _rings_and_places(
     drawing: _PolygonList, annotation: ImageAnnotation, runs: ValueRuns
 ) -> tuple[list[list[list[float]] | None], list[str]]:
-    """The rings of each segment, and the place of its first object."""
     rows_of: dict[int, list[int]] = {}
     for row, value in enumerate(drawing.value):
         rows_of.setdefault(value, []).append(row)

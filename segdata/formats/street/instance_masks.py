@@ -418,7 +418,6 @@ class _SegmentValues:
 
 
 def _visible_segments(sheet: ImageSegments, ink: _SegmentValues) -> ImageSegments:
-    """The sheet with the segments that have a label and pixels."""
     kept = np.flatnonzero((ink.label[sheet.segments] >= 0) & (sheet.runs.areas(len(sheet.segments)) > 0))
     return sheet.only(kept)
 

@@ -157,7 +157,6 @@ def _splits(root: Path, folders: list[str]) -> list[Path]:
 
 
 def _keyed_files(split: str, folder: Path | None) -> dict[str, tuple[str, Path]]:
-    """Key -> name below a folder, and file."""
     keyed: dict[str, tuple[str, Path]] = {}
     for name, path in ImageFolder.below(folder).paths.items():
         keyed[unique_key(f"{split}/{PurePosixPath(name).with_suffix('').as_posix()}", name, keyed)] = name, path

@@ -134,7 +134,6 @@ def _vistas_labels(taxonomy: Taxonomy) -> list[Category]:
 
 
 def _dump_vistas_config(labels: Sequence[Category], version: str) -> str:
-    """The config of these labels, as JSON text."""
     colors = label_colors(labels)
     entries: list[dict[str, Any]] = [  # Any: JSON
         {

@@ -324,7 +324,6 @@ def _task_frames(task: Element | None, named: set[int]) -> set[int]:
 def _add_track(
     video: CvatVideo, track: Element, place: str, row: int, problems: list[tuple[str, str]], *, interpolate: bool
 ) -> None:
-    """Add the shapes of a track."""
     label, group, source = track.get("label", ""), track.get("group_id"), track.get("source")
     number = _parse_digits(track.get("id"))
     id_ = row if number is None else number
@@ -403,7 +402,6 @@ def _parse_numbers(text: str) -> list[float]:
 
 
 def _format_points(numbers: Sequence[float]) -> str:
-    """One number, or points."""
     if len(numbers) == 1:
         return repr(numbers[0])
     return ";".join(f"{x!r},{y!r}" for x, y in zip(numbers[::2], numbers[1::2], strict=True))
@@ -423,7 +421,6 @@ class _CvatLabels:
     types: dict[tuple[str, str], str] = field(default_factory=dict)  # (label, attribute) -> input_type
 
     def add(self, root: Element) -> None:
-        """Add the labels of a file."""
         for label in root.iterfind("./meta/*/labels/label"):
             name = label.findtext("name") or ""
             attributes = list(label.iterfind("./attributes/attribute"))
@@ -507,7 +504,6 @@ def open_cvat(request: ReadRequest, head: bytes) -> ToolSource:
 
 
 def _find_documents(root: Path, head: bytes) -> list[Path]:
-    """CVAT's files at or below a path."""
     if not root.exists():
         raise UnreadableError(f"{root}: does not exist")
     if root.is_file():
@@ -530,7 +526,6 @@ def _find_documents(root: Path, head: bytes) -> list[Path]:
 
 
 def _add_file(dataset: _Dataset, path: Path, *, interpolate: bool) -> None:
-    """Add the images of a file."""
     file = relative_path(dataset.root, path)
     try:
         document = read_xml(path)
@@ -648,7 +643,6 @@ def _add_video(dataset: _Dataset, path: Path, video: CvatVideo) -> None:
 
 
 def _check_images(dataset: _Dataset, folder: Path, images: Path | None) -> None:
-    """Report missing image files, and image files that no file lists."""
     missing = [entry for entry in dataset.entries.values() if entry.image is None]
     if missing and len(missing) == len(dataset.entries):
         dataset.defects.append(no_images_defect(len(missing), folder, images))

@@ -60,7 +60,6 @@ class _AttributeTypes:
     tags: set[str] = field(default_factory=set)
 
     def add(self, label: str, name: str, value: object) -> None:
-        """Count a value."""
         kinds = self.seen.setdefault(label, {}).setdefault(name, Counter())
         kinds[_TYPES.get(type(value), "other")] += 1
 
@@ -105,7 +104,6 @@ def write_cvat(profile: Profile, batches: Iterable[Batch], target: Path, losses:
 
 
 def _xml_head(name: str, size: int, categories: Sequence[Category], specs: _AttributeTypes) -> str:
-    """The version and the meta data."""
     labels = [_label_xml(category.name, category.rgb, "any", specs) for category in categories]
     names = {category.name for category in categories}
     labels += [_label_xml(tag, None, "tag", specs) for tag in sorted(specs.tags - names)]

@@ -227,7 +227,6 @@ def _task_labels(task: _StudioTask) -> set[str]:
 
 
 def _labels_anywhere(value: object) -> Iterator[str]:
-    """The labels anywhere in a JSON value."""
     if isinstance(value, dict):
         for key, item in value.items():
             if key in LABEL_KEYS and isinstance(item, list):
@@ -242,7 +241,6 @@ def _labels_anywhere(value: object) -> Iterator[str]:
 def _list_entries(
     root: Path, by_image: dict[str, list[tuple[_StudioTask, _TaskImage, _Head]]], images: Path | None
 ) -> tuple[list[ImageEntry], list[Defect]]:
-    """An entry for each image, with its file if it exists."""
     base = root if root.is_dir() else root.parent
     places = [images] if images else [base / "images", base]
     folders = [ImageFolder.below(place) for place in places]
@@ -466,7 +464,6 @@ def _annotator(who: object, predicted: bool) -> str | None:
 
 
 def _annotation_columns(item: _AnnotationItem, predicted: bool) -> dict[str, object]:
-    """The columns of an annotation."""
     seconds, created = item.lead_time, item.created_at
     reviews = item.reviews
     review = reviews[-1] if isinstance(reviews, list) and reviews and isinstance(reviews[-1], dict) else None

@@ -43,14 +43,10 @@ _MESSAGES = {1: "the strokes end early", 2: "the strokes have more values than t
 Raw = msgspec.Raw
 LABEL_KEYS = ("polygonlabels", "brushlabels", "rectanglelabels", "ellipselabels", "labels")
 # What results about a region, or the whole image, say: type -> key in their value.
-_ATTRIBUTE_KEYS = {
-    "choices": "choices",
-    "textarea": "text",
-    "number": "number",
-    "rating": "rating",
-    "taxonomy": "taxonomy",
+_ATTRIBUTE_KEYS ={
+    "choices": "choices", "textarea": "text", "number": "number", "rating": "rating", "taxonomy": "taxonomy",
     "datetime": "datetime",
-}
+}  # fmt: skip
 _DRAWN = frozenset({*LABEL_KEYS, "polygon", "brush", "rectangle", "ellipse"})
 _ONE = np.ones(2)
 _DATA_KEY = {"polygonlabels": "points", "polygon": "points", "brushlabels": "rle", "brush": "rle"}
@@ -230,7 +226,6 @@ class _ResultGroup:
         }
 
     def drawn(self) -> int | None:
-        """The row of the result that has the shape."""
         return next((row for row, (kind, _, _) in self.items.items() if kind in _DRAWN), None)
 
 
@@ -296,7 +291,6 @@ def _read_region(
     category_ids: Mapping[str, int],
     score: object,
 ) -> ToolShape:
-    """A region; raises BrokenShapeError."""
     kind, item, value = group.items[row]
     sides = item.original_height, item.original_width
     if size is None or sides != size:

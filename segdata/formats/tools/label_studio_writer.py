@@ -27,22 +27,11 @@ from segdata.formats.tools.label_studio_regions import encode_strokes, integer_i
 from segdata.formats.tools.shapes import fill_ids
 
 TASKS = "tasks.json"
-_HELD = frozenset(
-    {
-        "annotations.annotator",
-        "annotations.attributes",
-        "annotations.created",
-        "annotations.reviewer",
-        "annotations.seconds",
-        "annotations.source",
-        "annotations.stage",
-        "images.frame",
-        "images.metadata",
-        "images.sequence",
-        "images.split",
-        "segments.source",
-    }
-)
+_HELD = frozenset({
+    "annotations.annotator", "annotations.attributes", "annotations.created", "annotations.reviewer",
+    "annotations.seconds", "annotations.source", "annotations.stage", "images.frame", "images.metadata",
+    "images.sequence", "images.split", "segments.source",
+})  # fmt: skip
 _RESERVED_KEYS = frozenset({"image", "width", "height", "split", "sequence", "frame"})
 _IMAGE, _BRUSH, _POLYGON = "image", "brush", "polygon"  # names in the configuration
 _SEGMENT = ("segment_id", "source_id", "category_id", "also", "iscrowd", "track_id", "score", "source", "attributes")
@@ -108,7 +97,6 @@ def write_tasks(
 
 
 def _tasks(batch: Batch, controls: _ConfigNames, losses: LossCounter, prefix: str) -> Iterator[_Json]:
-    """A task for each image of a batch."""
     polygons = SourcePolygons.of(batch)
     exact = polygons.exact(batch.runs, "coco")
     bounds = np.searchsorted(batch.segment_annotation, np.arange(batch.annotations.num_rows + 1)).tolist()
@@ -130,7 +118,6 @@ def _tasks(batch: Batch, controls: _ConfigNames, losses: LossCounter, prefix: st
 
 
 def _task_data(image: _Json, losses: LossCounter, prefix: str) -> _Json:
-    """The data of a task: the image, its columns and its metadata."""
     columns = {name: image[name] for name in ("width", "height", "split", "sequence", "frame")}
     more = dict(image["metadata"] or ())
     losses.add("image-details", "images", int(bool(_RESERVED_KEYS & more.keys())), examples=[image["image_id"]])
@@ -149,7 +136,6 @@ def _image_reference(prefix: str, image_id: str) -> str:
 def _annotation(
     annotation: _Json, result: list[_Json], image: str, controls: _ConfigNames, losses: LossCounter
 ) -> _Json:
-    """An annotation or a prediction; its losses are counted."""
     results, lost = controls.attribute_results(annotation["attributes"])
     result += [{"to_name": _IMAGE, **extra} for extra in results]
     affected = AffectedItems([image], [image])
@@ -212,7 +198,6 @@ def _result(
 
 
 def _full_mask(bitmap: Bitmap, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """A bitmap in its image."""
     mask = np.zeros(size, bool)
     height, width = bitmap.mask.shape
     mask[bitmap.y : bitmap.y + height, bitmap.x : bitmap.x + width] = bitmap.mask
@@ -281,7 +266,6 @@ def _region(
 
 
 def _config(taxonomy: Taxonomy, controls: _ConfigNames) -> str:
-    """The labelling configuration that the tasks are for."""
     lines = ["<View>", f'  <Image name="{_IMAGE}" value="$image" zoom="true"/>']
     by_id = taxonomy.by_id()
     labels = []

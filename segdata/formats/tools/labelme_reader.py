@@ -77,7 +77,6 @@ class _LabelmeShape(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     iscrowd: object = UNSET
 
     def as_object(self) -> Json:
-        """The keys that the file has."""
         return {key: value for key, value in msgspec.structs.asdict(self).items() if value is not UNSET}
 
 
@@ -112,7 +111,6 @@ def _read_labelme(path: Path, name: str, kind: DocumentKind) -> tuple[Json, Sequ
 
 
 def _read_slowly(path: Path, name: str, kind: DocumentKind) -> tuple[Json, Sequence[object]]:
-    """The same of any file."""
     document = read_document(path, name, kind)
     if document.parts is None:
         raise BrokenLabelsError(*document.defects)
@@ -272,7 +270,6 @@ def _integer_at(shape: Json, key: str) -> int | None:
 
 
 def _columns(shape: Json) -> Json:
-    """The columns of a shape."""
     columns: Json = {"track_id": _integer_at(shape, "track_id"), "iscrowd": shape.get("iscrowd") is True}
     score, source = shape.get("score"), shape.get("source")
     if isinstance(score, (int, float)) and not isinstance(score, bool):
@@ -298,7 +295,6 @@ def _attributes(shape: Json) -> dict[str, str]:
 
 
 def _read_shape(shape: Json, kind: str | None, place: str) -> Shape | PolygonText:
-    """The shape to rasterise."""
     points: bytes = shape.get("points", b"null")
     if kind in (None, "polygon", "oriented_rectangle", "rotation"):
         return PolygonText((points,), _POLYGON_NAME, f"{place}/points")
@@ -390,7 +386,6 @@ def open_labelme(request: ReadRequest) -> ToolSource:
 
 
 def _find_files(root: Path) -> dict[str, Path]:
-    """The JSON files by their paths below the dataset's root."""
     if not root.exists():
         raise UnreadableError(f"{root}: does not exist")
     return {name: path for name, path in find_label_files(root, ".json").items() if root.is_file() or name not in _OURS}
@@ -444,7 +439,6 @@ def _read_head(path: Path) -> _Head | None:
 
 
 def _read_head_slowly(parts: dict[str, bytes]) -> _Head:
-    """The same of a file in which something has the wrong type."""
     if "shapes" not in parts:
         return _Head()
     decoded = msgspec.json.decode(parts["shapes"])
@@ -473,7 +467,6 @@ def _census_defects(census: _FileCensus) -> list[Defect]:
 def _list_entries(
     root: Path, labels: dict[str, Path], named: dict[str, str | None], images: Path | None
 ) -> tuple[list[ImageEntry], list[Defect]]:
-    """The images of the files, and the defects of files on either side."""
     root_folder = root if root.is_dir() else root.parent
     places = (
         [images]

@@ -107,7 +107,6 @@ def _documents(batch: Batch, names: dict[int, str], losses: LossCounter) -> Iter
 
 
 def _metadata(image: Json, losses: LossCounter) -> tuple[dict[str, Raw], dict[str, Raw]]:
-    """The flags and the further keys of a file."""
     metadata = {key: raw_json(value) for key, value in image["metadata"] or ()}
     flags = {key: value for key, value in metadata.items() if bytes(value) in _BOOLEANS}
     taken = FILE_KEYS | FILE_COLUMNS
@@ -167,7 +166,6 @@ def _shapes(
     shapes_of_segments: Sequence[list[Json]],
     losses: LossCounter,
 ) -> list[Json]:
-    """The shapes of one image."""
     numbers, kept = assign_groups(labels, segments, list(map(len, shapes_of_segments)))
     shapes, incomplete = [], []
     for row, (label, segment, parts, group, as_group) in enumerate(

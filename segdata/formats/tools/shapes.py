@@ -335,7 +335,6 @@ def _parse_texts(texts: Sequence[bytes], notation: PolygonNotation) -> tuple[Flo
 
 
 def _as_arrays(polygons: Sequence[Sequence[Ring]]) -> PolygonArrays:
-    """The rings of polygons, in order."""
     rings = [ring for polygon in polygons for ring in polygon]
     return PolygonArrays(
         np.concatenate([np.empty((0, 2)), *rings]),
@@ -356,7 +355,6 @@ def polygon_of_point(flat: PolygonArrays) -> Ints:
 
 
 def _concatenate(a: PolygonArrays, b: PolygonArrays) -> PolygonArrays:
-    """The polygons of both."""
     return PolygonArrays(
         np.concatenate([a.points, b.points]),
         np.concatenate([a.ring, a.ring[-1] + b.ring[1:]]),

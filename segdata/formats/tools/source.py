@@ -170,7 +170,6 @@ class ToolSource:
 def _report_lines(
     images: ReadImages[ShapeAnnotation], shapes: Sequence[ToolShape], offset: Ints, parsed: ParsedPolygons
 ) -> None:
-    """Report the rings whose points are on one line."""
     polygons = parsed.drawn
     on_line = on_lines(Polygons(polygons.points.ravel(), 2 * polygons.ring, polygons.polygon))
     for row in np.unique(parsed.owner[polygons.polygon_of_ring[on_line]]).tolist():

@@ -169,7 +169,6 @@ def _unfiltered(rows: _Levels, filters: _Levels) -> _Levels:
 
 
 def _open_png(png: bytes) -> Image.Image:
-    """The PNG, decoded."""
     try:
         image = Image.open(io.BytesIO(png), formats=["PNG"])
         image.load()
@@ -593,7 +592,6 @@ def _images(root: Path, images: Path | None) -> tuple[list[ImageEntry], list[Def
 
 
 def _walk_datasets(root: Path, images: Path | None) -> tuple[list[ImageEntry], list[Defect]]:
-    """The images of all datasets below the project's folder."""
     entries: list[ImageEntry] = []
     defects: list[Defect] = []
     given_images = ImageFolder.below(images).paths if images else {}
@@ -629,13 +627,11 @@ def _walk_datasets(root: Path, images: Path | None) -> tuple[list[ImageEntry], l
 
 
 def _json_files(folder: Path) -> list[str]:
-    """The names of the JSON files in a folder, in order."""
     with os.scandir(folder) as files:
         return sorted(entry.name for entry in files if entry.name.lower().endswith(".json") and entry.name != ".json")
 
 
 def _dataset_folders(root: Path) -> Iterator[Path]:
-    """The folders that have a folder `ann`."""
     for folder, folders, _ in os.walk(root, followlinks=False):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         if "ann" in folders:

@@ -26,20 +26,10 @@ from segdata.formats.shared.safe_parsers import encode_json, parse_json
 from segdata.formats.shared.taxonomies import names_by_id, write_sidecars
 from segdata.formats.tools.supervisely_reader import CROWD_TAG, META, RESERVED_TAGS, SCORE_TAG, TRACK_TAG, encode_mask
 
-_HELD = frozenset(
-    {
-        "annotations.annotator",
-        "annotations.attributes",
-        "annotations.created",
-        "images.frame",
-        "images.sequence",
-        "images.split",
-        "segments.attributes",
-        "segments.iscrowd",
-        "segments.score",
-        "segments.track_id",
-    }
-)
+_HELD = frozenset({
+    "annotations.annotator", "annotations.attributes", "annotations.created", "images.frame", "images.sequence",
+    "images.split", "segments.attributes", "segments.iscrowd", "segments.score", "segments.track_id",
+})  # fmt: skip
 _DATASET = "dataset"  # of images whose ids have no folder
 _COLUMNS = ("segment_id", "category_id", "iscrowd", "score", "track_id", "attributes")
 _Json = dict[str, Any]  # Any: JSON
@@ -70,7 +60,6 @@ class _TagMetas:
         return tags, lost
 
     def tag(self, name: str, value: Any) -> Tag:  # Any: JSON
-        """A tag, and its meta."""
         self.types.setdefault(name, str(_tag_type(value)))
         return {"name": name} if value is True else {"name": name, "value": value}
 
@@ -79,7 +68,6 @@ class _TagMetas:
         return len(types) == 1 and None not in types
 
     def listed(self) -> Iterator[Tag]:
-        """As meta.json has them."""
         for name, type_ in self.types.items():
             yield {"name": name, "value_type": type_, "color": "#0F8A12"}
 
@@ -146,7 +134,6 @@ def _annotation_path(sheet: ImageSegments, taken: dict[str, str]) -> str:
 def _annotation(
     batch: Batch, sheet: ImageSegments, annotation: _Json, project: _ProjectIndex, losses: LossCounter
 ) -> _Json:
-    """The annotation of one image."""
     tags, lost = project.metas.held(annotation["attributes"])
     affected = AffectedItems([sheet.image_id], [sheet.image_id])
     losses.add("annotation-attributes", "annotations", int(lost > 0), examples=affected)
@@ -216,7 +203,6 @@ def _tags(segment: _Json, metas: _TagMetas) -> tuple[list[Tag], int]:
 
 
 def _meta(taxonomy: Taxonomy, project: _ProjectIndex) -> _Json:
-    """meta.json: the classes and the tags."""
     classes = []
     by_id = taxonomy.by_id()
     for id_, title in project.titles.items():

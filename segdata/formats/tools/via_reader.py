@@ -57,18 +57,9 @@ Json = dict[str, Any]  # Any: JSON
 NO_CATEGORY = "region"  # the category of regions that say none
 # Region attributes that segdata writes for columns.
 COLUMN_KEYS = frozenset({"segment_id", "track_id", "score", "source", "iscrowd"})
-USUAL_ATTRIBUTES = (
-    "category",
-    "class",
-    "label",
-    "name",
-    "type",
-    "object",
-    "classes",
-    "labels",
-    "class_name",
-    "category_name",
-)
+USUAL_ATTRIBUTES =(
+    "category", "class", "label", "name", "type", "object", "classes", "labels", "class_name", "category_name",
+)  # fmt: skip
 
 
 class _ViaImageItem(msgspec.Struct, gc=False):
@@ -360,7 +351,6 @@ def _declared_size(image: ViaImage) -> tuple[int, int]:
 
 
 def _declared_split(image: ViaImage) -> str | None:
-    """The split in the attributes of a file."""
     attributes = image.item.file_attributes
     split = attributes.get("split") if isinstance(attributes, dict) else None
     return split if isinstance(split, str) and split else None
@@ -498,7 +488,6 @@ def _number_at(shape: ViaShape, key: str, within: str) -> float:
 
 
 def _described_shape(reading: _CategoryAttribute, shape: Shape | PolygonText, region: Json, place: str) -> ToolShape:
-    """The shape of a region with its attributes."""
     categories = categories_of(region, reading.attribute) or [NO_CATEGORY]
     also = [reading.to[name] for name in categories[1:]]
     columns: Json = {"also": also or None, "iscrowd": region.get("iscrowd") is True}
@@ -641,7 +630,6 @@ class _RegionAttributes:
 
     @staticmethod
     def of(entries: list[ImageEntry]) -> "_RegionAttributes":
-        """The keys and attributes of these entries' regions."""
         result = _RegionAttributes(entries)
         for entry in entries:
             keys, kinds, attributes = entry.record.heads()
@@ -656,7 +644,6 @@ class _RegionAttributes:
         return result
 
     def entry(self, row: int) -> ImageEntry:
-        """The entry of a region."""
         return self.entries[bisect_right(self.ends, row)]
 
 

@@ -67,7 +67,6 @@ class _Project:
         file.write(b'{"_via_img_metadata":{')
 
     def add(self, image: Json) -> None:
-        """Write an image."""
         id_ = f"{image['filename']}{image['size']}"
         separator = b",\n" if self._ids else b"\n"
         self._ids.append(id_)
@@ -76,7 +75,6 @@ class _Project:
         self.of_regions.update(*(region["region_attributes"] for region in image["regions"]))
 
     def finish(self, name: str, categories: Iterable[str]) -> None:
-        """Write the settings after the images."""
         core = {**_SETTINGS["core"], "default_filepath": "images/" if self.copied else ""}
         text = {"type": "text", "description": "", "default_value": ""}
         options = dict.fromkeys(categories, "")
@@ -110,7 +108,6 @@ def write_via(profile: Profile, batches: Iterable[Batch], target: Path, losses: 
 
 
 def _images(batch: Batch, names: dict[int, str], losses: LossCounter) -> Iterator[Json]:
-    """The images as VIA has them."""
     rows = writable_rows(batch, names, losses, empty=False)
     segments = batch.segments.take(pa.array(rows)).to_pylist()
     regions = [
@@ -130,7 +127,6 @@ def _images(batch: Batch, names: dict[int, str], losses: LossCounter) -> Iterato
 
 
 def _file_attributes(image: Json, owner: Json, losses: LossCounter) -> Json:
-    """The file attributes of an image."""
     metadata = {key: raw_json(value) for key, value in image["metadata"] or ()}
     kept = {key: value for key, value in metadata.items() if key not in FILE_COLUMNS}
     if len(kept) < len(metadata):
@@ -159,7 +155,6 @@ def _polygons(batch: Batch, rows: Ints, losses: LossCounter) -> list[Json]:
 def _region_attributes(
     batch: Batch, rows: Ints, segments: list[Json], names: dict[int, str], losses: LossCounter
 ) -> Iterator[Json]:
-    """(n,) the region attributes of each segment."""
     incomplete, without_secondary, renamed = [], [], []
     region_attributes = []
     for row, segment in zip(rows.tolist(), segments, strict=True):

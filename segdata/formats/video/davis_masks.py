@@ -102,7 +102,6 @@ def _find_folders(root: Path, images: Path | None, chosen: str) -> list[_DavisFo
 
 
 def _mask_and_image_folder(root: Path, images: Path | None, chosen: str) -> tuple[Path, Path | None]:
-    """The folders of the masks and of the images."""
     folders = [root / chosen] if chosen else _mask_folders(root)
     if len(folders) > 1:
         names = ", ".join(path.relative_to(root).as_posix() for path in folders)
@@ -191,14 +190,12 @@ class _SetWriter:
     _lists: dict[str, set[str]] = field(default_factory=dict)
 
     def add(self, frame_path: FramePath, number: Ints, category: Ints) -> None:
-        """The objects (k,) of a frame, and their categories."""
         self._lists.setdefault(frame_path.split or "train", set()).add(frame_path.folder)
         for object_number, id_ in zip(number.tolist(), category.tolist(), strict=True) if self.names else ():
             objects = self._videos.setdefault(frame_path.folder, {})
             objects.setdefault(object_number, (self.names[id_], []))[1].append(frame_path.number)
 
     def write(self) -> None:
-        """Write the files."""
         sets = self.target / DAVIS_SETS / "2017"
         sets.mkdir(parents=True)
         for split, folders in self._lists.items():
@@ -342,7 +339,6 @@ def _with_splits(entries: Sequence[ImageEntry], folders: Sequence[_DavisFolder],
 
 
 def _read_frame(root: Path, objects: _DavisObjects, entry: ImageEntry) -> list[ImageAnnotation]:
-    """The segments of one frame."""
     mask = decode_entry_mask(root, entry)
     if mask.coloured or mask.lossy:
         why = f"{mask.lossy} changes values" if mask.lossy else f"{mask.encoding} cannot hold object numbers"
@@ -390,7 +386,6 @@ def write_davis(
 def _save_frame(
     target: Path, size: str, sets: _SetWriter, frame_path: FramePath, pixels: Values, shown: Ints, category: Ints
 ) -> str:
-    """Write one frame."""
     name = f"{DAVIS_MASKS[0]}/{size}/{frame_path.folder}/{frame_path.number:05d}.png"
     (target / name).parent.mkdir(parents=True, exist_ok=True)
     picture = Image.fromarray(pixels.astype(np.uint8))

@@ -190,7 +190,6 @@ def open_step(request: ReadRequest) -> PerImageSource:
 
 
 def _frame_folders(root: Path, images: Path | None) -> list[FrameFolder]:
-    """The splits with their folders of images, or the sequences alone."""
     maps = root if root.name == STEP_MAPS else root / STEP_MAPS
     if not maps.is_dir():
         raise UnreadableError(f"{root}: no folder {STEP_MAPS}; STEP has {STEP_MAPS}/<split>/<sequence>/<frame>.png")
@@ -205,7 +204,6 @@ def _frame_folders(root: Path, images: Path | None) -> list[FrameFolder]:
 
 
 def _occurring(masks: list[Path]) -> set[int]:
-    """The classes in some of the masks."""
     classes: set[int] = set()
     for path in masks[:: max(1, len(masks) // _N_PROBED)][:_N_PROBED]:
         with suppress(OSError):
@@ -214,7 +212,6 @@ def _occurring(masks: list[Path]) -> set[int]:
 
 
 def _read_frame(root: Path, classes: _StepClasses, entry: ImageEntry) -> list[ImageAnnotation]:
-    """The segments of one frame."""
     mask = decode_entry_mask(root, entry)
     if not mask.coloured or mask.lossy:
         why = f"{mask.lossy} changes ids" if mask.lossy else f"{mask.encoding} cannot hold class and track"
@@ -278,7 +275,6 @@ def write_step(
 
 
 def _save_frame(target: Path, frame_path: FramePath, pixels: Values, shown: Ints, category: Ints) -> str:
-    """Write one frame."""
     name = f"{STEP_MAPS}/{_split(frame_path)}/{frame_path.folder}/{frame_path.number:06d}.png"
     (target / name).parent.mkdir(parents=True, exist_ok=True)
     bytes_ = pixels.astype("<u4").view(np.uint8).reshape(*pixels.shape, 4)

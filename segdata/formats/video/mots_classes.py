@@ -72,7 +72,6 @@ def read_mots_classes(root: Path, folder: Path, taxonomy: Taxonomy | None) -> Mo
 
 
 def _read_labels(root: Path, path: Path) -> tuple[dict[int, str], tuple[Defect, ...]]:
-    """Class -> name from a list of labels; blank lines do not count."""
     if not path.is_file():
         return {}, ()
     try:

@@ -163,7 +163,6 @@ class _MotsLines:
 
     @property
     def frame(self) -> Ints:
-        """(n,)."""
         return self.number[:, 0]
 
     @property
@@ -172,14 +171,12 @@ class _MotsLines:
         return self.number[:, 3:]
 
     def take(self, rows: Ints) -> "_MotsLines":
-        """Some of the lines."""
         return _MotsLines(
             self.number[rows], self.rle.take(pa.array(rows)), self.line[rows], [self.file[row] for row in rows.tolist()]
         )
 
 
 def _join_lines(pieces: Sequence[_MotsLines]) -> _MotsLines:
-    """The lines of all pieces."""
     return _MotsLines(
         np.concatenate([np.empty((0, 5), np.int64), *(piece.number for piece in pieces)]),
         pa.concat_arrays([pa.array([], pa.binary()), *(piece.rle for piece in pieces)]),
@@ -395,7 +392,6 @@ def _entries_of_index(root: Path, images: Path | None, defects: list[Defect]) ->
 
 
 def _entries_of_files(root: Path, images: Path | None) -> tuple[list[ImageEntry], _FrameRows]:
-    """The image files of each sequence."""
     entries: list[ImageEntry] = []
     rows_of_file: _FrameRows = {}
     for path in text_files(root):
@@ -413,7 +409,6 @@ def _entries_of_files(root: Path, images: Path | None) -> tuple[list[ImageEntry]
 
 
 def _sequence_images(root: Path, images: Path | None, path: Path, sequence: str) -> Path | None:
-    """The folder of a sequence's images."""
     if images is not None:
         return first_folder(images / sequence, images)
     above = text_folder(root).parent
@@ -585,7 +580,6 @@ def _profile(request: ReadRequest, classes: MotsClasses, entries: Iterable[Image
 
 
 def _read_frame(root: Path, classes: MotsClasses, entry: ImageEntry) -> list[ImageAnnotation]:
-    """The segments of one frame."""
     mask = decode_entry_mask(root, entry)
     if mask.coloured or mask.lossy:
         why = f"{mask.lossy} changes ids" if mask.lossy else f"{mask.encoding} cannot hold ids of 16 bits"
@@ -648,7 +642,6 @@ def write_mots(
 
 
 def _save_frame(target: Path, frame_path: FramePath, pixels: Values, shown: Ints, category: Ints) -> str:
-    """Write one frame."""
     name = f"{_MASKS}/{frame_path.folder}/{frame_path.number:06d}.png"
     (target / name).parent.mkdir(exist_ok=True)
     Image.fromarray(pixels.astype(np.uint16)).save(target / name)

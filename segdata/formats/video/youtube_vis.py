@@ -72,5 +72,4 @@ def write(
 
 
 def _documents(probe: FileProbe) -> list[str]:
-    """The names of the documents, and of lists of results."""
     return probe.heads(_JSON, _VIDEOS, most=16)

@@ -95,12 +95,10 @@ class _FrameItems(Items[AnyImageItem]):
     videos: Items[_VideoItem] = field(default_factory=Items)  # their entries
 
     def place(self, at: int, within: str = "") -> str:
-        """The place of a frame in the list."""
         video, position = self.of[at]
         return self.videos.place(video, f"/file_names/{position}" if within in ("", "/file_name") else "")
 
     def extras(self, at: Iterable[int], known: frozenset[str]) -> list[dict[str, str]]:
-        """The further keys of the videos that frames are of."""
         return self.videos.extras([self.of[i][0] for i in at], VIDEO_KEYS)
 
 
@@ -117,7 +115,6 @@ class Videos:
 
 
 def _frame_id(video: _VideoItem, position: int) -> str:
-    """The id of a frame."""
     return f"{video.id}/{position}"
 
 
@@ -272,7 +269,6 @@ class _SegmentItems(Items[StrictAnnotationItem]):
         )
 
     def places(self, at: Ints) -> pa.Array:
-        """The places of the segments at some positions."""
         return pa.array([self.place(position) for position in at.tolist()], pa.string())
 
     def extras(self, at: Iterable[int], known: frozenset[str]) -> list[dict[str, str]]:
@@ -390,7 +386,6 @@ def _add_attributes(
 
 
 def _is_absent(raw: Raw) -> bool:
-    """Whether a segmentation marks the track as absent from the frame."""
     return bytes(raw).translate(None, b" \t\r\n") in (b"null", b"[]")
 
 
@@ -456,7 +451,6 @@ def open_document(request: ReadRequest, path: Path, name: str) -> AlteredSource:
 
 
 def _read_truth(request: ReadRequest, path: Path) -> Document:
-    """The document that lists the videos and categories of results."""
     named = request.options.get("truth")
     if named is None:
         raise UnreadableError(

@@ -92,7 +92,6 @@ def write_document(
 def _frames(
     batch: Batch, taxonomy: Taxonomy, losses: LossCounter, polygons: str
 ) -> Iterator[tuple[str | None, _VideoFrame]]:
-    """The images of a batch, each with its sequence."""
     rows = np.flatnonzero(are_listable(batch, taxonomy, losses))
     drawing = encode_segments(batch, rows, polygons)
     lost = rows[np.flatnonzero(drawing.lost)]
@@ -207,7 +206,6 @@ def _tracks(video: int, frames: Sequence[_VideoFrame], ids: _Ids, losses: LossCo
 def _entry(
     id_: int, video: int, size: tuple[int, int], slots: Sequence[_TrackFrame | None], pieces: Sequence[_TrackFrame]
 ) -> dict[str, object]:
-    """An entry of `annotations`."""
     first = pieces[0]
     entry: dict[str, object] = {
         "id": id_,
