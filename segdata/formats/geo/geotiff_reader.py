@@ -37,7 +37,7 @@ from segdata.formats.geo.raster_files import (
 )
 from segdata.formats.shared import taxonomies
 from segdata.formats.shared.images import ImageFolder
-from segdata.formats.shared.instance_id_rules import IdRule, ValueMeanings, id_rule
+from segdata.formats.shared.instance_id_rules import IdRule, id_rule
 from segdata.formats.shared.mask_files import (
     UNKNOWN,
     UNLABELLED,
@@ -409,7 +409,12 @@ class _RasterLabelReader:
         else:
             values = patch.values if patch.broken is None else np.where(patch.broken, self.background, patch.values)
             runs = ValueRuns.of(values)
-            segments = _instance_segments(self.rule(runs, entry.image_id))
+            ids = self.rule(runs, entry.image_id)
+            row, owner = runs.group(np.arange(len(runs.value)), ids.kept)
+            defects = list(ids.defects)
+            segments = _RasterSegments(
+                ids.segment_id[row], ids.category_id[row], ids.iscrowd[row], owner, False, defects
+            )
         if patch.broken is not None and patch.broken.any():
             segments.defects.append(_broken_pixels(patch.broken))
         return [segments.as_found(relative_path(self.root, pane.head.path), runs, pane.head.encoding)]
@@ -422,18 +427,9 @@ class _RasterLabelReader:
         meaning[runs.value == BROKEN] = UNLABELLED
         mask = MaskFile(patch.values, coloured, head.encoding, head.palette, head.lossy)
         has_problem = head.lossy is not None or bool((meaning == UNKNOWN).any())
-        is_known = meaning > UNKNOWN
-        categories, owner = np.unique(meaning[is_known], return_inverse=True)
-        owners = np.full(len(runs.value), -1, np.int32)
-        owners[is_known] = owner.reshape(-1)
-        return _RasterSegments(
-            categories,
-            categories,
-            np.zeros(len(categories), bool),
-            owners,
-            coloured,
-            unknown_value_defects(mask, runs, meaning, self.taxonomy) if has_problem else [],
-        )
+        categories, owner = runs.group(meaning, meaning > UNKNOWN)
+        defects = unknown_value_defects(mask, runs, meaning, self.taxonomy) if has_problem else []
+        return _RasterSegments(categories, categories, np.zeros(len(categories), bool), owner, coloured, defects)
 
     @cached_property
     def _colours(self) -> Legend:
@@ -480,20 +476,6 @@ def _place(value: int, coloured: bool) -> str:
     if coloured:
         return f"colour #{value & 255:02x}{value >> 8 & 255:02x}{value >> 16:02x}"
     return "masked out" if value == MASKED else f"value {value}"
-
-
-def _instance_segments(meaning: ValueMeanings) -> _RasterSegments:
-    kept = np.flatnonzero(meaning.kept)
-    owners = np.full(len(meaning.kept), -1, np.int32)
-    owners[kept] = np.arange(len(kept), dtype=np.int32)
-    return _RasterSegments(
-        meaning.segment_id[kept],
-        meaning.category_id[kept],
-        meaning.iscrowd[kept],
-        owners,
-        coloured=False,
-        defects=list(meaning.defects),
-    )
 
 
 def _broken_pixels(broken: Flags) -> Defect:

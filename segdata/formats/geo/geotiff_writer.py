@@ -35,15 +35,14 @@ from segdata.formats.shared.instance_id_rules import ID_TABLE_COLUMNS
 from segdata.formats.shared.painting import (
     ImageSegments,
     MaskPaths,
-    PixelValue,
     count_category_mask_losses,
-    count_hidden_segments,
     count_losses,
     count_segment_mask_losses,
     count_spatial_losses,
-    paint,
+    paint_and_count,
     pixel_values,
     segments_by_image,
+    smallest_unsigned,
 )
 from segdata.formats.shared.taxonomies import table_names, write_sidecars
 
@@ -102,24 +101,11 @@ class _CategoryPainter:
         for row, sheet in _sheets(batch):
             pixels = None
             if sheet.annotated:
-                pixels = self._painted(batch, sheet, values[sheet.segments])
+                # In as few bits as hold all values: large rasters wait for memory.
+                dtype = smallest_unsigned(self.max_value)
+                pixels = paint_and_count(batch, sheet, values[sheet.segments], self.blank, dtype, self.losses)
                 self.used = self.used or bool((pixels == self.blank).any())
             yield _PaintedRaster(row, sheet.height, sheet.width, pixels)
-
-    def _painted(self, batch: Batch, sheet: ImageSegments, values: Ints) -> Pixels:
-        """In as few bits as hold all values: large rasters wait for memory."""
-        if self.max_value < 2**8:
-            return self._counted(batch, sheet, values, np.uint8)
-        if self.max_value < 2**16:
-            return self._counted(batch, sheet, values, np.uint16)
-        return self._counted(batch, sheet, values, np.uint32)
-
-    def _counted(
-        self, batch: Batch, sheet: ImageSegments, values: Ints, dtype: type[PixelValue]
-    ) -> NDArray[PixelValue]:
-        pixels = paint(sheet, values, self.blank, dtype)
-        count_hidden_segments(batch, sheet, values, pixels, self.losses)
-        return pixels
 
 
 class _SegmentPainter:
@@ -150,8 +136,7 @@ class _SegmentPainter:
         ids = np.array([row["segment_id"] or 0 for row in rows], np.int64)
         values: Ints = np.full(len(is_painted), -1, np.int64)
         values[is_painted] = pixel_values(ids, _MAX_VALUE)
-        pixels = paint(sheet, values, 0, np.uint32)
-        count_hidden_segments(batch, sheet, values, pixels, self._losses)
+        pixels = paint_and_count(batch, sheet, values, 0, np.uint32, self._losses)
         visible = np.isin(values[is_painted], np.unique(pixels))
         for value, segment, is_seen in zip(values[is_painted].tolist(), rows, visible.tolist(), strict=True):
             if is_seen:
@@ -275,8 +260,7 @@ class _RasterWriter:
         self._open = None
 
     def _profile(self, size: tuple[int, int], most: int, place: Georeference) -> dict[str, object]:
-        dtype = np.uint8 if most < 2**8 else np.uint16 if most < 2**16 else np.uint32
-        options: dict[str, object] = {"width": size[0], "height": size[1], "count": 1, "dtype": dtype}
+        options: dict[str, object] = {"width": size[0], "height": size[1], "count": 1, "dtype": smallest_unsigned(most)}
         if min(size) >= _BLOCK:
             options |= {"tiled": True, "blockxsize": _BLOCK, "blockysize": _BLOCK}
         if place.crs is not None:

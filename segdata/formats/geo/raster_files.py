@@ -3,7 +3,7 @@
 import json
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,13 +108,11 @@ def cut_windows(width: int, height: int, side: int | None) -> list[Window]:
         return []
     if -(-width // side) * -(-height // side) > _MAX_WINDOWS:
         raise OSError(f"claims {width:,} x {height:,} pixels, more than {_MAX_WINDOWS:,} windows of {side} x {side}")
-    return list(_grid(width, height, side))
-
-
-def _grid(width: int, height: int, side: int) -> Iterator[Window]:
-    for y in range(0, height, side):
-        for x in range(0, width, side):
-            yield Window(x, y, min(side, width - x), min(side, height - y))
+    return [
+        Window(x, y, min(side, width - x), min(side, height - y))
+        for y in range(0, height, side)
+        for x in range(0, width, side)
+    ]
 
 
 RASTER_INDEX = "rasters.json"

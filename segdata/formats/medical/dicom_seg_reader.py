@@ -307,9 +307,7 @@ def _add_label_map(pixels: _SegPixels, segments: Mapping[int, object], index: in
     """The segments of one frame, whose numbers are its values; 0 is background unless it is described."""
     for row, value in enumerate(values.value.tolist()):
         if value in segments:
-            owner = np.full(len(values.value), -1, np.int32)
-            owner[row] = 0
-            pixels.runs.setdefault(index, {})[value] = values.assign_owners(owner, 1)
+            pixels.runs.setdefault(index, {})[value] = values.select(np.array([row]))
         elif value != 0:
             pixels.unknown.setdefault(index, {})[value] = int(values.area[row])
 

@@ -55,27 +55,19 @@ def _segments_by_id(rule: IdRule, values: ValueRuns, name: str) -> SliceSegments
     """A segment for each value that is an instance."""
     meaning = rule(values, name)
     kept = np.flatnonzero(meaning.kept)
-    owner = np.full(len(values.value), -1, np.int32)
-    owner[kept] = np.arange(len(kept), dtype=np.int32)
+    segment, category, crowd = meaning.segment_id[kept], meaning.category_id[kept], meaning.iscrowd[kept]
     places = [f"value {value}" for value in values.value[kept].tolist()]
-    runs = values.assign_owners(owner, len(kept))
-    return SliceSegments(
-        meaning.segment_id[kept], meaning.category_id[kept], meaning.iscrowd[kept], runs, places, meaning.defects
-    )
+    return SliceSegments(segment, category, crowd, values.select(kept), places, meaning.defects)
 
 
 def segments_by_category(legend: Legend, values: ValueRuns, name: str) -> SliceSegments:
     """A segment for each category, whose id it has."""
     category = legend.read(values.value)
-    is_known = (category != UNLABELLED) & (category != UNKNOWN)
-    ids, owner = np.unique(category[is_known], return_inverse=True)
-    owners = np.full(len(values.value), -1, np.int32)
-    owners[is_known] = owner
-    runs = values.assign_owners(owners, len(ids))
-    places = [_list_values(values.value[is_known][owner == row]) for row in range(len(ids))]
-    return SliceSegments(
-        ids, ids, np.zeros(len(ids), bool), runs, places, unknown_value_defects(category == UNKNOWN, values)
-    )
+    ids, owner = values.group(category, (category != UNLABELLED) & (category != UNKNOWN))
+    runs = values.assign_owners(owner, len(ids))
+    places = [_list_values(values.value[owner == row]) for row in range(len(ids))]
+    defects = unknown_value_defects(category == UNKNOWN, values)
+    return SliceSegments(ids, ids, np.zeros(len(ids), bool), runs, places, defects)
 
 
 def segments_by_region(
@@ -176,11 +168,11 @@ def _parse_tsv(text: str) -> list[tuple[int, _ValueName]]:
     rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter="\t"))
     if rows and not {"index", "name"} <= rows[0].keys():
         raise ValueError("expected the columns 'index' and 'name'")
-    return [(int(row["index"]), _ValueName(row["name"] or "", _parse_hex(row.get("color")))) for row in rows]
-
-
-def _parse_hex(text: str | None) -> Color | None:
-    return as_rgb(text) if text and text != "n/a" else None
+    colors = [row.get("color") for row in rows]
+    return [
+        (int(row["index"]), _ValueName(row["name"] or "", as_rgb(color) if color and color != "n/a" else None))
+        for row, color in zip(rows, colors, strict=True)
+    ]
 
 
 def _parse_snap(text: str) -> list[tuple[int, _ValueName]]:

@@ -18,7 +18,6 @@ from segdata.core.format import LossCounter, LossKind
 from segdata.core.paths import is_unsafe_path, relative_channels, relative_uri
 from segdata.core.profile import ImageSequence, Profile
 from segdata.core.runs import Ints
-from segdata.core.taxonomy import Taxonomy
 from segdata.formats.medical.nifti_files import (
     VolumePlace,
     is_nifti_name,
@@ -39,12 +38,12 @@ from segdata.formats.shared.instance_id_rules import ID_TABLE_COLUMNS
 from segdata.formats.shared.painting import (
     ImageSegments,
     count_category_mask_losses,
-    count_hidden_segments,
     count_losses,
     count_segment_mask_losses,
-    paint,
+    paint_and_count,
     segment_examples,
     segments_by_image,
+    smallest_unsigned,
 )
 from segdata.formats.shared.taxonomies import table_names, write_sidecars
 
@@ -238,15 +237,12 @@ def _paint_layer(batch: Batch, rows: Ints, value: Ints, blank: int, losses: Loss
     layer = batch.take_segments(rows)
     values = value[rows]
     count_category_mask_losses(layer, values, losses, blank)
-    most = max(int(values.max(initial=0)), blank)
-    narrow = np.uint8 if most < 2**8 else np.uint16 if most < 2**16 else np.uint32
+    narrow = smallest_unsigned(max(int(values.max(initial=0)), blank))
     for sheet in segments_by_image(layer):
         if not sheet.annotated:
             yield None
             continue
-        pixels = paint(sheet, values[sheet.segments], blank, np.uint32)
-        count_hidden_segments(layer, sheet, values[sheet.segments], pixels, losses)
-        yield pixels.astype(narrow)
+        yield paint_and_count(layer, sheet, values[sheet.segments], blank, np.uint32, losses).astype(narrow)
 
 
 TABLE = "instances.csv"
@@ -297,9 +293,7 @@ class InstancePainter:
                 layers = []
                 if sheet.annotated:
                     values = self._values(batch, sheet, is_known, row["sequence"], row["image_id"])
-                    pixels = paint(sheet, values, 0, np.uint32)
-                    count_hidden_segments(batch, sheet, values, pixels, self._losses)
-                    layers.append(pixels)
+                    layers.append(paint_and_count(batch, sheet, values, 0, np.uint32, self._losses))
                 yield PaintedImage(
                     **row, height=sheet.height, width=sheet.width, annotated=sheet.annotated, layers=layers
                 )
@@ -450,7 +444,10 @@ def write_nifti(
         layering = choose_layering(profile)
         folder = _VolumeWriter(target, profile, layering, losses)
         volumes = [folder.save(stack) for stack in stack_images(paint_categories(counted, layering, losses))]
-        write_sidecars(target, profile, _with_blank(profile.taxonomy, layering.blank))
+        taxonomy = profile.taxonomy
+        if layering.blank:
+            taxonomy = msgspec.structs.replace(taxonomy, unlabelled=layering.blank)
+        write_sidecars(target, profile, taxonomy)
     else:
         layering = Layering(("",), {})
         folder = _VolumeWriter(target, profile, layering, losses)
@@ -465,8 +462,3 @@ def _count_batch_losses(batch: Batch, losses: LossCounter, by: str, kinds: froze
     """The batch, after counting what volumes cannot hold (the painter counts tracks and crowd flags of instances)."""
     count_losses(batch, losses, kinds if by == "category" else kinds - {"crowd", "track"}, _HELD_COLUMNS)
     return batch
-
-
-def _with_blank(taxonomy: Taxonomy, blank: int) -> Taxonomy:
-    """The taxonomy with the unlabelled value, if that is not 0."""
-    return taxonomy if blank == 0 else msgspec.structs.replace(taxonomy, unlabelled=blank)

@@ -202,7 +202,7 @@ def _paint_image(image: str, region_images: list[ImageSegments], plan: NnunetPla
 
     It is lost if that value means other regions than those of the pixel.
     """
-    masks = [_mask(region_image) for region_image in region_images]
+    masks = [paint(sheet, np.ones(len(sheet.segments), np.int64), 0, np.uint8).astype(bool) for sheet in region_images]
     pixels: Values = np.zeros(masks[0].shape, np.uint16)
     for id_, mask in zip(plan.regions, masks, strict=True):
         pixels[mask] = plan.values[id_]
@@ -211,10 +211,6 @@ def _paint_image(image: str, region_images: list[ImageSegments], plan: NnunetPla
         changed |= mask != np.isin(pixels, values)
     losses.add("overlap", "images", int(changed.any()), int(changed.sum()), [image])
     return pixels
-
-
-def _mask(sheet: ImageSegments) -> Mask:
-    return paint(sheet, np.ones(len(sheet.segments), np.int64), 0, np.uint8).astype(bool)
 
 
 _LABEL_FOLDER = "labelsTr"

@@ -108,7 +108,9 @@ def _meanings_by_category(
 ) -> ValueMeanings:
     """Every value but background and void is an instance of one category."""
     categories = np.full(len(runs.value), category.id, np.int64)
-    return _under(config, void, runs, runs.value, categories, np.zeros(len(runs.value), bool), _known(runs))
+    return _under(
+        config, void, runs, runs.value, categories, np.zeros(len(runs.value), bool), np.ones(len(runs.value), bool)
+    )
 
 
 def _meanings_by_divisor(
@@ -173,10 +175,6 @@ def _under(
     )
 
 
-def _known(runs: ValueRuns) -> Flags:
-    return np.ones(len(runs.value), bool)
-
-
 def _unknown(runs: ValueRuns, unknown: Flags, categories: Ints) -> list[Defect]:
     """One SEG009 for each category id that the taxonomy lacks, with the values that have it."""
     defects = []
@@ -215,13 +213,10 @@ def id_rule(request: ReadRequest, config: InstanceIds) -> tuple[Taxonomy, IdRule
         return taxonomy, partial(
             _meanings_by_category, _category(taxonomy, config.category), config, _void(taxonomy, config)
         )
-    table = _load_id_table(_folder(request.root) / str(config.table))
+    folder = request.root if request.root.is_dir() else request.root.parent
+    table = _load_id_table(folder / str(config.table))
     taxonomy = user_taxonomy or _named_in(table, config)
     return taxonomy, partial(_meanings_by_table, table, taxonomy, config, _void(taxonomy, config))
-
-
-def _folder(root: Path) -> Path:
-    return root if root.is_dir() else root.parent
 
 
 def _void(taxonomy: Taxonomy, config: InstanceIds) -> int | None:

@@ -281,6 +281,19 @@ class ValueRuns:
         x, y = divmod(int(self.start[self.first[row]]), max(self.height, 1))
         return x, y
 
+    def select(self, rows: Ints) -> Runs:
+        """The runs of the values at these rows, each value an owner by itself."""
+        owner = np.full(len(self.value), -1, np.int32)
+        owner[rows] = np.arange(len(rows), dtype=np.int32)
+        return self.assign_owners(owner, len(rows))
+
+    def group(self, keys: Ints, is_known: NDArray[np.bool_]) -> tuple[Ints, Rows]:
+        """The distinct keys of the known values, ascending, and the row of its key (k,) for each value, -1: none."""
+        distinct, row = np.unique(keys[is_known], return_inverse=True)
+        owner = np.full(len(self.value), -1, np.int32)
+        owner[is_known] = row.reshape(-1)
+        return distinct, owner
+
     def assign_owners(self, owner: Rows, n_owners: int) -> Runs:
         """The runs of each owner; `owner` (k,) is the owner of each value, -1: none.
 
@@ -548,7 +561,10 @@ def infer_mask_taxonomy(masks: Iterable[Path], named: Taxonomy | None = None) ->
     rows = {int(value): row for row, value in enumerate(counts.value)}
     counted = [
         msgspec.structs.replace(
-            category, definition=_occurrence(counts, rows.get(_value_of(category, counts.coloured)))
+            category,
+            definition=_occurrence(
+                counts, rows.get(pack_color(category.rgb) if counts.coloured and category.rgb else category.id)
+            ),
         )
         for category in named.categories
     ]
@@ -604,10 +620,6 @@ def _palette_color(value: int, palette: Palette | None) -> tuple[int, int, int] 
         return None
     red, green, blue = palette[value].tolist()
     return red, green, blue
-
-
-def _value_of(category: Category, coloured: bool) -> int:
-    return pack_color(category.rgb) if coloured and category.rgb else category.id
 
 
 def _occurrence(counts: _ValueCounts, row: int | None) -> str:

@@ -302,6 +302,20 @@ def count_segment_mask_losses(
     count_overlap_losses(batch, np.where(paintable, own, -1), losses)
 
 
+def paint_and_count(
+    batch: Batch, image: ImageSegments, values: Ints, blank: int, dtype: type[PixelValue], losses: LossCounter
+) -> NDArray[PixelValue]:
+    """`paint`, and count the segments that later ones cover completely."""
+    pixels = paint(image, values, blank, dtype)
+    count_hidden_segments(batch, image, values, pixels, losses)
+    return pixels
+
+
+def smallest_unsigned(most: int) -> type[np.uint8] | type[np.uint16] | type[np.uint32]:
+    """The type of pixels that holds values from 0 to `most` in the fewest bits, 32 at most."""
+    return np.uint8 if most < 2**8 else np.uint16 if most < 2**16 else np.uint32
+
+
 def count_hidden_segments(
     batch: Batch, image: ImageSegments, values: Ints, pixels: NDArray[PixelValue], losses: LossCounter
 ) -> None:

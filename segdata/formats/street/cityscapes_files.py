@@ -7,7 +7,6 @@ that are covered later too.
 Source: mcordts/cityscapesScripts README.md, "Dataset Structure"; cityscapesscripts/preparation/json2instanceImg.py.
 """
 
-import json
 import os
 import re
 from collections import Counter
@@ -43,6 +42,7 @@ from segdata.formats.shared.per_image import (
     PerImageSource,
     relative_path,
 )
+from segdata.formats.shared.safe_parsers import parse_json
 from segdata.formats.street import cityscapes_labels as table
 from segdata.formats.street.cityscapes_labels import LICENSE_PLATE, load_labels
 from segdata.formats.street.instance_masks import (
@@ -121,7 +121,11 @@ def cityscapes_files(root: Path, images: Path | None, type_: str | None) -> Scen
     places = {"labels": ", ".join(type_name for type_name in (_FINE, _COARSE) if labels_by_type[type_name])}
     if folder.root is not None:
         places["images"] = folder.root.as_posix()
-    return SceneFiles(labels, _match_images(folder, labels), _image_name, places, tuple(defects))
+
+    def image_name(key: str) -> str:
+        return key.removeprefix(f"{NO_SPLIT}/") + f"{_MARK}.png"
+
+    return SceneFiles(labels, _match_images(folder, labels), image_name, places, tuple(defects))
 
 
 def _label_kind(path: Path) -> str:
@@ -157,10 +161,6 @@ def _with_split(name: PurePosixPath, below_type: bool) -> str:
     """A key from a name below the folder of a type, whose first folder is a split, or from a name below any folder."""
     has_split = len(name.parts) > (1 if below_type else 2) or (len(name.parts) == 2 and name.parts[0] in SPLITS)
     return name.as_posix() if has_split else f"{NO_SPLIT}/{name.as_posix()}"
-
-
-def _image_name(key: str) -> str:
-    return key.removeprefix(f"{NO_SPLIT}/") + f"{_MARK}.png"
 
 
 def _find_images(root: Path, images: Path | None) -> ImageFolder:
@@ -264,20 +264,13 @@ def _read_json(root: Path, path: Path) -> dict[str, Any]:  # Any: JSON
     except OSError as error:
         raise BrokenLabelsError(undecodable_mask(root, path, error)) from error
     try:
-        document = _parse_json(text)
+        document = parse_json(text)
     except (ValueError, RecursionError) as error:
         raise BrokenLabelsError(Defect("SEG001", f"is not JSON: {error}", relative_path(root, path))) from error
     if not isinstance(document, dict) or not isinstance(document.get("objects"), list):
         message = "no list of objects; a file of polygons has imgHeight, imgWidth and objects"
         raise BrokenLabelsError(Defect("SEG004", message, relative_path(root, path), "/objects"))
     return document
-
-
-def _parse_json(text: bytes) -> Any:  # Any: JSON
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return json.loads(text)  # takes NaN, and has more precise messages
 
 
 def _image_size(document: dict[str, Any], file: str) -> tuple[int, int]:

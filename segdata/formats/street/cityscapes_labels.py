@@ -116,15 +116,16 @@ def load_labels(root: Path) -> Taxonomy:
     rows = load_colour_table(path).categories
     unlabelled = [row.id for row in rows if _normalized(row.name) in _UNLABELLED_NAMES][:1]
     categories = [
-        Category(id=row.id, name=row.name, color=row.color, kind=_kind(row, kinds))
+        Category(
+            id=row.id,
+            name=row.name,
+            color=row.color,
+            kind="void" if row.kind == "void" else kinds.get(_normalized(row.name), "thing"),
+        )
         for row in rows
         if row.id not in unlabelled
     ]
     return Taxonomy(categories=drop_similar_colors(categories), unlabelled=unlabelled[0] if unlabelled else None)
-
-
-def _kind(label: Category, kinds: dict[str, CategoryKind]) -> CategoryKind:
-    return "void" if label.kind == "void" else kinds.get(_normalized(label.name), "thing")
 
 
 def _normalized(name: str) -> str:

@@ -23,11 +23,10 @@ from segdata.formats.shared.mask_files import UNKNOWN, UNLABELLED, Legend, MaskF
 from segdata.formats.shared.painting import (
     ImageSegments,
     count_category_mask_losses,
-    count_hidden_segments,
     count_losses,
     count_spatial_losses,
     in_first_annotation,
-    paint,
+    paint_and_count,
     segment_examples,
     segments_by_image,
 )
@@ -348,8 +347,7 @@ def _rows(
             if sheet.annotated:
                 sheet = _visible_segments(sheet, ink)
                 values = ink.fill(sheet, numbering)
-                pixels = paint(sheet, values, blank, np.uint16)
-                count_hidden_segments(batch, sheet, values, pixels, losses)
+                pixels = paint_and_count(batch, sheet, values, blank, np.uint16, losses)
                 stem = stems.stem(sheet.image_id, index_row["split"])
                 path = _save_masks(target, stem, pixels, style, numbered=numbering is not None)
             yield sheet.image_id, path, sheet.width, sheet.height, sheet.uri, *index_row.values()

@@ -141,7 +141,7 @@ def split_files(root: Path, images: Path | None, pictures: str, suffix: str, kin
         pictures_by_key = {
             key: picture
             for key, picture in pictures_by_key.items()
-            if key in labels or (images / _split_folder(key)).is_dir()
+            if key in labels or (images / key.partition("/")[0]).is_dir()
         }
     read = {"labels": ", ".join(kinds.values())} | ({"images": pictures} if pictures_by_key else {})
     return SceneFiles(labels, pictures_by_key, partial(_image_name, pictures, suffix), read)
@@ -161,10 +161,6 @@ def _keyed_files(split: str, folder: Path | None) -> dict[str, tuple[str, Path]]
     for name, path in ImageFolder.below(folder).paths.items():
         keyed[unique_key(f"{split}/{PurePosixPath(name).with_suffix('').as_posix()}", name, keyed)] = name, path
     return keyed
-
-
-def _split_folder(key: str) -> str:
-    return key.partition("/")[0]
 
 
 def _image_name(pictures: str, suffix: str, key: str) -> str:

@@ -379,7 +379,10 @@ def _interpolate(a: CvatElement, b: CvatElement, first: int, last: int) -> Itera
     if a.element.tag != b.element.tag or a.element.tag == "mask" or b.element.get("outside") == "1":
         return
     try:
-        start, end = ([_parse_numbers(keyframe.element.get(key, "")) for key in keys] for keyframe in (a, b))
+        start, end = (
+            [list(map(float, keyframe.element.get(key, "").replace(";", ",").split(","))) for key in keys]
+            for keyframe in (a, b)
+        )
     except ValueError:
         return
     if [len(keyframe) for keyframe in start] != [len(keyframe) for keyframe in end]:
@@ -395,10 +398,6 @@ def _interpolate(a: CvatElement, b: CvatElement, first: int, last: int) -> Itera
         for key, numbers in zip(keys, moved, strict=True):
             element.set(key, _format_points(numbers))
         yield frame, CvatElement(element, a.place, a.label, a.group, a.source, a.track)
-
-
-def _parse_numbers(text: str) -> list[float]:
-    return [float(number) for number in text.replace(";", ",").split(",")]
 
 
 def _format_points(numbers: Sequence[float]) -> str:

@@ -31,7 +31,7 @@ from segdata.formats.shared.painting import (
 from segdata.formats.shared.safe_parsers import is_xml_text
 from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.tools.cvat_reader import COLUMN_ATTRIBUTES, SEMI_AUTO
-from segdata.formats.tools.shapes import GROUP
+from segdata.formats.tools.shapes import GROUP, json_text
 from segdata.formats.tools.source import (
     assign_groups,
     category_names,
@@ -189,16 +189,18 @@ def _segment_shapes(batch: Batch, rows: Ints, losses: LossCounter) -> list[list[
     polygons = source_polygons(batch, rows, "coco")
     masked = np.array([row for row, parts in enumerate(polygons) if not parts], np.int64)
     count_lost_rings(batch, rows[masked], losses)
-    shapes = [[("polygon", _points_text(polygon.exterior.tolist())) for polygon in parts] for parts in polygons]
+    shapes = [
+        [
+            ("polygon", f' points="{";".join(f"{x!r},{y!r}" for x, y in polygon.exterior.tolist())}"')
+            for polygon in parts
+        ]
+        for parts in polygons
+    ]
     height = batch.segment_size[0][rows[masked]]
     bitmaps = crop_bitmaps(batch.runs.take(rows[masked], batch.n_segments), height, len(masked))
     for row, bitmap in zip(masked.tolist(), bitmaps, strict=True):
         shapes[row] = [("mask", _mask_text(bitmap))]
     return shapes
-
-
-def _points_text(points: Sequence[Sequence[float]]) -> str:
-    return f' points="{";".join(f"{x!r},{y!r}" for x, y in points)}"'
 
 
 def _mask_text(bitmap: Bitmap) -> str:
@@ -241,10 +243,7 @@ def _element_texts(
     for key, value in kept.items():
         specs.add(label, key, value)
     inner = "".join(
-        f"<attribute name={quoteattr(key)}>{_text(_value_text(value))}</attribute>" for key, value in kept.items()
+        f"<attribute name={quoteattr(key)}>{_text(value if isinstance(value, str) else json_text(value))}</attribute>"
+        for key, value in kept.items()
     )
     return fields, inner, is_whole
-
-
-def _value_text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))

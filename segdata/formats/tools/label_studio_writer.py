@@ -122,15 +122,11 @@ def _task_data(image: _Json, losses: LossCounter, prefix: str) -> _Json:
     more = dict(image["metadata"] or ())
     losses.add("image-details", "images", int(bool(_RESERVED_KEYS & more.keys())), examples=[image["image_id"]])
     return {
-        "image": _image_reference(prefix, image["image_id"]),
-        **{name: value for name, value in columns.items() if value is not None},
+        "image": prefix
+        + (quote(image["image_id"]) if prefix.endswith("=") else image["image_id"])  # a path is escaped behind `?d=`,
+        ** {name: value for name, value in columns.items() if value is not None},
         **{name: parse_json(text.encode()) for name, text in more.items() if name not in _RESERVED_KEYS},
     }
-
-
-def _image_reference(prefix: str, image_id: str) -> str:
-    """The reference to an image in a task that is written; behind `?d=` a path is escaped."""
-    return prefix + (quote(image_id) if prefix.endswith("=") else image_id)
 
 
 def _annotation(

@@ -403,7 +403,10 @@ def _scan_files(files: dict[str, Path]) -> _FileCensus:
             census.strange.append(name)
             continue
         image_path = head.imagePath
-        census.image[name] = _as_posix(image_path) if isinstance(image_path, str) and image_path else None
+        census.image[name] = None
+        if isinstance(image_path, str) and image_path:  # on Windows, too, in POSIX
+            bare = _is_bare_name(image_path)
+            census.image[name] = image_path if bare else PureWindowsPath(image_path).as_posix()
         for shape in head.shapes:
             kind = shape.shape_type if isinstance(shape.shape_type, str) else "polygon"
             if kind in _OTHER_SHAPES:
@@ -413,11 +416,6 @@ def _scan_files(files: dict[str, Path]) -> _FileCensus:
             elif shape.label == BACKGROUND and kind in AREAS:
                 census.others[BACKGROUND] += 1
     return census
-
-
-def _as_posix(path: str) -> str:
-    """A path as LabelMe has it, on Windows too, in POSIX."""
-    return path if _is_bare_name(path) else PureWindowsPath(path).as_posix()
 
 
 def _is_bare_name(path: str) -> bool:

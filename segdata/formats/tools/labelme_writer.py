@@ -128,7 +128,10 @@ def _segment_shapes(batch: Batch, rows: Ints, losses: LossCounter) -> list[list[
     traced_stay, right = _stays_as_drawn(outlined.polygons), (outlined.wrong == 0).tolist()
     for row, traced, *sound in zip(without_polygons.tolist(), outlined.polygons, traced_stay, right, strict=True):
         polygons[row] = traced if all(sound) and not any(polygon.holes for polygon in traced) else []
-    shapes = [[_polygon(polygon) for polygon in parts] for parts in polygons]
+    shapes = [
+        [{"shape_type": "polygon", "points": polygon.exterior.tolist(), "mask": None} for polygon in parts]
+        for parts in polygons
+    ]
     masked = np.array([row for row, parts in enumerate(polygons) if not parts], np.int64)
     bitmaps = crop_bitmaps(batch.runs.take(rows[masked], batch.n_segments), height[masked], len(masked))
     for row, bitmap in zip(masked.tolist(), bitmaps, strict=True):
@@ -142,10 +145,6 @@ def _stays_as_drawn(polygons: Sequence[Sequence[Polygon]]) -> list[bool]:
     count = np.fromiter(map(len, polygons), np.int64, len(polygons))
     stay: list[bool] = (np.bincount(np.repeat(np.arange(len(polygons)), count), retracing, len(polygons)) == 0).tolist()
     return stay
-
-
-def _polygon(polygon: Polygon) -> Json:
-    return {"shape_type": "polygon", "points": polygon.exterior.tolist(), "mask": None}
 
 
 def _mask(bitmap: Bitmap) -> Json:

@@ -314,11 +314,6 @@ def _tag_attributes(tags: object) -> dict[str, Any] | None:  # Any: JSON
     return {name: tag_values[0] if len(tag_values) == 1 else tag_values for name, tag_values in values.items()}
 
 
-def _attribute_pairs(attributes: dict[str, Any]) -> Pairs:  # Any: JSON
-    """The attributes as a column has them."""
-    return [(name, encode_json(value)) for name, value in attributes.items()]
-
-
 @dataclass(slots=True)
 class _ImageReading:
     """The content of a file so far: the image's height and width in pixels, shapes and defects."""
@@ -350,7 +345,8 @@ def read_image(
         reading.defects.append(Defect("SEG004", "tags of the image are not a list of names and values", place="/tags"))
     if isinstance(document.description, str) and document.description:
         tags = {**(tags or {}), "description": document.description}
-    annotation = {"created": min(reading.created, default=None), "attributes": _attribute_pairs(tags or {}) or None}
+    attributes = [(name, encode_json(value)) for name, value in (tags or {}).items()]
+    annotation = {"created": min(reading.created, default=None), "attributes": attributes or None}
     return [
         ShapeAnnotation(reading.size, reading.shapes, _shared_annotator(reading), annotation, defects=reading.defects)
     ]

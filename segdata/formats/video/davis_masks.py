@@ -18,10 +18,9 @@ from segdata.core.format import LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.shared.mask_files import ValueRuns, decode_entry_mask, decode_mask, voc_color
+from segdata.formats.shared.mask_files import decode_mask, voc_color
 from segdata.formats.shared.pairing import has_index, images_folder
 from segdata.formats.shared.per_image import (
-    BrokenLabelsError,
     ImageAnnotation,
     ImageEntry,
     PerImageSource,
@@ -39,6 +38,7 @@ from segdata.formats.video.frame_masks import (
     Values,
     ValueScheme,
     annotation_of_mask,
+    decode_frame,
     first_folder,
     list_sequences,
     pair_frames,
@@ -339,11 +339,7 @@ def _with_splits(entries: Sequence[ImageEntry], folders: Sequence[_DavisFolder],
 
 
 def _read_frame(root: Path, objects: _DavisObjects, entry: ImageEntry) -> list[ImageAnnotation]:
-    mask = decode_entry_mask(root, entry)
-    if mask.coloured or mask.lossy:
-        why = f"{mask.lossy} changes values" if mask.lossy else f"{mask.encoding} cannot hold object numbers"
-        raise BrokenLabelsError(Defect("SEG010", f"{why}; save 8-bit palette PNG", relative_path(root, entry.files[0])))
-    runs = ValueRuns.of(mask.pixels)
+    mask, runs = decode_frame(root, entry, False, "values", "object numbers", "8-bit palette PNG")
     category, is_known = objects.categories(runs.value, entry.files[0].parent)
     void = is_known & (category == objects.naming.to[objects.void])
     # The one object of 2016 is the first, not the 255th.

@@ -21,20 +21,19 @@ from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import ImageSequence, Profile
 from segdata.core.runs import Ints, Rows
 from segdata.formats.shared.images import ImageFolder
-from segdata.formats.shared.mask_files import MaskFile, ValueRuns
+from segdata.formats.shared.mask_files import MaskFile, ValueRuns, decode_entry_mask
 from segdata.formats.shared.painting import (
     ImageSegments,
     count_category_mask_losses,
-    count_hidden_segments,
     count_losses,
     count_spatial_losses,
     in_first_annotation,
-    paint,
+    paint_and_count,
     segment_examples,
     segments_by_image,
 )
 from segdata.formats.shared.pairing import Cell, Pairing, has_index, no_images_defect, pair_masks, write_index
-from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, relative_path
+from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, relative_path
 from segdata.formats.video.layouts import NO_SEQUENCES
 
 
@@ -174,6 +173,20 @@ class MaskMeaning:
     crowd: Flags | None = None  # (k,) whether it is a group; None: nothing is
 
 
+def decode_frame(
+    root: Path, entry: ImageEntry, coloured: bool, contents: str, lacking: str, remedy: str
+) -> tuple[MaskFile, ValueRuns]:
+    """The mask of a frame and its values; raises BrokenLabelsError if it is lossy, or not `coloured` as it should be.
+
+    For the message: compression changes `contents`, other encodings cannot hold `lacking`; `remedy` says what to save.
+    """
+    mask = decode_entry_mask(root, entry)
+    if mask.coloured != coloured or mask.lossy:
+        why = f"{mask.lossy} changes {contents}" if mask.lossy else f"{mask.encoding} cannot hold {lacking}"
+        raise BrokenLabelsError(Defect("SEG010", f"{why}; save {remedy}", relative_path(root, entry.files[0])))
+    return mask, ValueRuns.of(mask.pixels)
+
+
 def annotation_of_mask(
     root: Path,
     entry: ImageEntry,
@@ -185,15 +198,13 @@ def annotation_of_mask(
 ) -> ImageAnnotation:
     """The annotation in the mask of a frame; `place` names the place of a segment id in reports."""
     kept = np.flatnonzero(shown.known)
-    owner = np.full(len(runs.value), -1, np.int32)
-    owner[kept] = np.arange(len(kept), dtype=np.int32)
     file, ids = relative_path(root, entry.files[0]), shown.ids[kept].tolist()
     return ImageAnnotation(
         size=(runs.height, runs.width),
         encoding=mask.encoding,
         segment_id=shown.ids[kept],
         category_id=shown.category[kept],
-        runs=runs.assign_owners(owner, len(kept)),
+        runs=runs.select(kept),
         columns={
             "file": [file] * len(kept),
             "place": [place(id_) for id_ in ids],
@@ -478,8 +489,7 @@ class FrameWriter:
         distinct, first, code = np.unique(values[kept], return_index=True, return_inverse=True)
         kept_image = sheet.only(kept)
         # Painted in small numbers: what occurs is soon looked up then.
-        codes = paint(kept_image, code + 1, 0, np.uint32)
-        count_hidden_segments(batch, kept_image, code + 1, codes, losses)
+        codes = paint_and_count(batch, kept_image, code + 1, 0, np.uint32, losses)
         area = np.bincount(codes.reshape(-1), minlength=len(distinct) + 1)
         if self.blank == self.scheme.void and self.scheme.voids and area[0]:
             losses.add("unlabelled", "images", 1, int(area[0]), [sheet.image_id])

@@ -16,19 +16,16 @@ from PIL import Image
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, UnreadableError, check_choice
-from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.shared.mask_files import ValueRuns, decode_entry_mask, decode_mask
+from segdata.formats.shared.mask_files import decode_mask
 from segdata.formats.shared.pairing import has_index, images_folder
 from segdata.formats.shared.per_image import (
-    BrokenLabelsError,
     ImageAnnotation,
     ImageEntry,
     PerImageSource,
-    relative_path,
 )
 from segdata.formats.shared.taxonomies import CategoryNames, resolve_names, write_sidecars
 from segdata.formats.street.cityscapes_labels import LABELS, TRAINED
@@ -42,6 +39,7 @@ from segdata.formats.video.frame_masks import (
     Values,
     ValueScheme,
     annotation_of_mask,
+    decode_frame,
     first_folder,
     list_sequences,
     pair_frames,
@@ -212,11 +210,7 @@ def _occurring(masks: list[Path]) -> set[int]:
 
 
 def _read_frame(root: Path, classes: _StepClasses, entry: ImageEntry) -> list[ImageAnnotation]:
-    mask = decode_entry_mask(root, entry)
-    if not mask.coloured or mask.lossy:
-        why = f"{mask.lossy} changes ids" if mask.lossy else f"{mask.encoding} cannot hold class and track"
-        raise BrokenLabelsError(Defect("SEG010", f"{why}; save 8-bit RGB PNG", relative_path(root, entry.files[0])))
-    runs = ValueRuns.of(mask.pixels)
+    mask, runs = decode_frame(root, entry, True, "ids", "class and track", "8-bit RGB PNG")
     kind, number = runs.value & 255, (runs.value >> 8 & 255) * 256 + (runs.value >> 16)
     category = np.array([classes.category.get(class_, 0) for class_ in kind.tolist()], np.int64)
     taxonomy = classes.naming.taxonomy
@@ -229,15 +223,12 @@ def _read_frame(root: Path, classes: _StepClasses, entry: ImageEntry) -> list[Im
     ids = (kind << 16) + number
     tracked, crowd = (number > 0) & ~void, (number == 0) & thing & is_known
     defects = unknown_values(runs, unknown.tolist(), kind, "of red has no class")
-    return [
-        annotation_of_mask(
-            root, entry, mask, runs, MaskMeaning(is_known, category, ids, tracked, crowd), defects, _place
-        )
-    ]
 
+    def place(id_: int) -> str:
+        return f"class {id_ >> 16}, track {id_ & STEP_LAST_TRACK}"
 
-def _place(id_: int) -> str:
-    return f"class {id_ >> 16}, track {id_ & STEP_LAST_TRACK}"
+    meaning = MaskMeaning(is_known, category, ids, tracked, crowd)
+    return [annotation_of_mask(root, entry, mask, runs, meaning, defects, place)]
 
 
 _LAST_FRAME, _SMALL = 999_999, 999
@@ -275,12 +266,9 @@ def write_step(
 
 
 def _save_frame(target: Path, frame_path: FramePath, pixels: Values, shown: Ints, category: Ints) -> str:
-    name = f"{STEP_MAPS}/{_split(frame_path)}/{frame_path.folder}/{frame_path.number:06d}.png"
+    split = frame_path.split if frame_path.split in STEP_SPLITS else STEP_SPLITS[0]
+    name = f"{STEP_MAPS}/{split}/{frame_path.folder}/{frame_path.number:06d}.png"
     (target / name).parent.mkdir(parents=True, exist_ok=True)
     bytes_ = pixels.astype("<u4").view(np.uint8).reshape(*pixels.shape, 4)
     Image.fromarray(np.ascontiguousarray(bytes_[:, :, 2::-1])).save(target / name)
     return name
-
-
-def _split(frame_path: FramePath) -> str:
-    return frame_path.split if frame_path.split in STEP_SPLITS else STEP_SPLITS[0]

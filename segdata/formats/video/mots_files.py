@@ -26,10 +26,9 @@ from segdata.core.runs import Ints, Runs, expand_ranges
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_SEGMENTS, flat_bytes, make_table
 from segdata.formats.coco.segments import read_rles
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, size_defects
-from segdata.formats.shared.mask_files import MaskFile, ValueRuns, decode_entry_mask
+from segdata.formats.shared.mask_files import MaskFile, ValueRuns
 from segdata.formats.shared.pairing import has_index, images_folder, no_images_defect, pair_masks
 from segdata.formats.shared.per_image import (
-    BrokenLabelsError,
     ImageAnnotation,
     ImageEntry,
     PerImageSource,
@@ -51,6 +50,7 @@ from segdata.formats.video.frame_masks import (
     Values,
     ValueScheme,
     annotation_of_mask,
+    decode_frame,
     first_folder,
     frame_numbers,
     list_sequences,
@@ -580,13 +580,7 @@ def _profile(request: ReadRequest, classes: MotsClasses, entries: Iterable[Image
 
 
 def _read_frame(root: Path, classes: MotsClasses, entry: ImageEntry) -> list[ImageAnnotation]:
-    mask = decode_entry_mask(root, entry)
-    if mask.coloured or mask.lossy:
-        why = f"{mask.lossy} changes ids" if mask.lossy else f"{mask.encoding} cannot hold ids of 16 bits"
-        raise BrokenLabelsError(
-            Defect("SEG010", f"{why}; save them as 16-bit grey PNG", relative_path(root, entry.files[0]))
-        )
-    runs = ValueRuns.of(mask.pixels)
+    mask, runs = decode_frame(root, entry, False, "ids", "ids of 16 bits", "them as 16-bit grey PNG")
     category, is_known = classes.category_of(runs.value // DIVISOR)
     tracked = ~np.isin(category, np.array(classes.naming.taxonomy.void_ids, np.int64))
     defects = _unknown(mask, runs, ~is_known & (runs.value != 0))
