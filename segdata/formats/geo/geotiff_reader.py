@@ -10,11 +10,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.config import InstanceIds
+from segdata.core.config import Coverage, InstanceIds
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
-from segdata.core.profile import Policy, Profile, Task
+from segdata.core.profile import Task
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.geo.georeference import Georeference
@@ -57,7 +57,7 @@ from segdata.formats.shared.per_image import (
     PerImageSource,
     relative_path,
 )
-from segdata.formats.shared.taxonomies import load_preset
+from segdata.formats.shared.taxonomies import CategoryNames, load_preset
 
 _MAX_OFFSET = 0.01  # pixels that labels and image may lie apart
 
@@ -503,17 +503,9 @@ def open_geotiff(request: ReadRequest) -> PerImageSource:
         declared = request.taxonomy is not None
         task = "panoptic" if {category.kind for category in taxonomy.categories} >= {"thing", "stuff"} else "instance"
         reader = _RasterLabelReader(request.root, taxonomy, None, band, rule, config.background or 0)
-    profile = Profile(
-        name=request.root.stem,
-        format="geotiff",
-        task=task,
-        taxonomy=taxonomy,
-        taxonomy_declared=declared,
-        coverage=Policy("exhaustive" if config is None else "sparse"),
-        overlap=Policy("forbid"),
-        files=str(request.root),
-        places=opened.places,
-    )
+    coverage: Coverage = "exhaustive" if config is None else "sparse"
+    naming = CategoryNames(taxonomy, declared, {})
+    profile = naming.profile("geotiff", request.root, task, coverage, "forbid", places=opened.places)
     largest = max((entry.record.n_pixels for entry in opened.entries if entry.record is not None), default=1)
     per_chunk = max(1, min(16, _PER_CHUNK // largest))
     return PerImageSource(

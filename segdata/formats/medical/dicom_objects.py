@@ -18,7 +18,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import AffectedItems, LossCounter, LossKind, ReadRequest
 from segdata.core.medical_files import collect_dicom_warnings
 from segdata.core.paths import local_file
-from segdata.core.profile import ImageSequence, Policy, Profile, RasterRule
+from segdata.core.profile import ImageSequence, Profile, RasterRule
 from segdata.core.runs import Runs
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.medical.dicom_images import (
@@ -195,17 +195,13 @@ class ObjectReader(Generic[O, P]):
         look: Callable[[ImageEntry], Sequence[ImageAnnotation]],
     ) -> PerImageSource:
         """The slices of the dataset, opened."""
-        profile = Profile(
-            name=request.root.stem,
-            format=self.format,
-            task="instance",
-            taxonomy=naming.taxonomy,
-            taxonomy_declared=naming.declared,
-            coverage=Policy("sparse"),
-            overlap=Policy("allow"),
+        profile = naming.profile(
+            self.format,
+            request.root,
+            "instance",
+            "sparse",
+            "allow",
             raster_rule=rule,
-            files=str(request.root),
-            metadata=naming.metadata,
             sequences=tuple(self.slices.sequences),
         )
         defects = (*(defect for object_ in self.objects for defect in object_.defects), *self.slices.defects)

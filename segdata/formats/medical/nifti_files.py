@@ -92,17 +92,7 @@ def read_header(path: Path, is_image: bool = False) -> NiftiHeader:
     if len(first) < head.offset:
         raise OSError(f"the voxels should begin at byte {head.offset:,}, but the file ends at {len(first):,}")
     _check_length(path, head)
-    return NiftiHeader(
-        head.shape,
-        head.dtype,
-        head.slope,
-        head.inter,
-        head.offset,
-        head.affine,
-        head.codes,
-        head.apart,
-        first[: head.offset],
-    )
+    return replace(head, raw=first[: head.offset])
 
 
 def parse_header(raw: bytes, is_image: bool = False) -> NiftiHeader:

@@ -12,7 +12,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from segdata.core.config import InstanceIds, Option
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
-from segdata.core.profile import Policy, Profile, Task
+from segdata.core.profile import Profile, Task
 from segdata.core.runs import Ints, Runs
 from segdata.core.taxonomy import Category, Color, Taxonomy, as_rgb
 from segdata.core.yaml_files import read_utf8
@@ -33,7 +33,7 @@ from segdata.formats.medical.volume_files import DecodedFiles
 from segdata.formats.shared.instance_id_rules import IdRule, id_rule
 from segdata.formats.shared.mask_files import UNKNOWN, UNLABELLED, Legend, ValueRuns
 from segdata.formats.shared.per_image import relative_path
-from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
+from segdata.formats.shared.taxonomies import CategoryNames, kind_from_name, resolve_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,17 +215,9 @@ class LabelMeanings:
 
     def profile(self, request: ReadRequest) -> Profile:
         """The profile of a dataset whose segments do not overlap."""
-        return Profile(
-            name=request.root.name.partition(".")[0],
-            format="nifti",
-            task=self.task,
-            taxonomy=self.taxonomy,
-            taxonomy_declared=self.declared,
-            coverage=Policy("sparse"),
-            overlap=Policy("forbid"),
-            files=str(request.root),
-            metadata=self.metadata,
-        )
+        naming, name = CategoryNames(self.taxonomy, self.declared, {}), request.root.name.partition(".")[0]
+        profile = naming.profile("nifti", request.root, self.task, "sparse", "forbid", name=name)
+        return replace(profile, metadata=self.metadata)
 
 
 def find_meanings(

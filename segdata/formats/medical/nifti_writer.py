@@ -40,8 +40,8 @@ from segdata.formats.shared.painting import (
     count_category_mask_losses,
     count_losses,
     count_segment_mask_losses,
+    count_segments,
     paint_and_count,
-    segment_examples,
     segments_by_image,
     smallest_unsigned,
 )
@@ -334,7 +334,7 @@ class InstancePainter:
             values_seen.add(value)
             values[position] = value
         for kind, lost in lost_rows.items():
-            self._losses.add(kind, "segments", len(lost), 0, segment_examples(batch, np.array(lost, np.int64)))
+            count_segments(batch, np.array(lost, np.int64), kind, self._losses)
         return values
 
 

@@ -286,22 +286,14 @@ def _incomplete_case(
     first = relative_path(root, next(iter(images.values())))
     if label is None and split == "train":
         yield Defect("SEG011", "an image without labels; nnU-Net refuses it", first)
+    names = dataset_json.channels
     is_unnumbered = len(images) == 1 and re.search(r"_\d{4}$", nifti_stem(first)) is None
-    if (
-        dataset_json.channels
-        and len(dataset_json.channels) != len(images)
-        and not is_unnumbered
-        and not _is_rgb(dataset_json, images)
-    ):
-        missing = [f"{number:04d}" for number in range(len(dataset_json.channels)) if number not in images]
+    is_rgb = len(images) == 1 and len(names) in (3, 4) and not dataset_json.ending.startswith(".nii")
+    if names and len(names) != len(images) and not is_unnumbered and not is_rgb:
+        missing = [f"{number:04d}" for number in range(len(names)) if number not in images]
         detail = f"; missing: {', '.join(missing)}" if missing else ""
-        message = f"{len(images)} channels, but dataset.json names {len(dataset_json.channels)}{detail}"
+        message = f"{len(images)} channels, but dataset.json names {len(names)}{detail}"
         yield Defect("SEG002", message, first)
-
-
-def _is_rgb(dataset_json: DatasetJson, images: dict[int, Path]) -> bool:
-    """Whether one colour file holds three channels."""
-    return len(images) == 1 and len(dataset_json.channels) in (3, 4) and not dataset_json.ending.startswith(".nii")
 
 
 def _visible_files(folder: Path) -> list[Path]:

@@ -61,10 +61,10 @@ from segdata.formats.shared.painting import (
     ImageSegments,
     count_category_mask_losses,
     count_losses,
+    count_segments,
     count_spatial_losses,
     in_first_annotation,
     paint,
-    segment_examples,
     segments_by_image,
 )
 from segdata.formats.shared.taxonomies import write_sidecars
@@ -326,8 +326,7 @@ def _count_batch_losses(batch: Batch, plan: NnunetPlan, losses: LossCounter, kin
     count_losses(batch, losses, kinds, _HELD)
     merged = np.isin(batch.segments["category_id"].to_numpy(), np.array(plan.merged, np.int64))
     rows = np.flatnonzero(merged & in_first_annotation(batch))
-    pixels = int(batch.runs.areas(batch.n_segments)[rows].sum())
-    losses.add("void", "segments", len(rows), pixels, segment_examples(batch, rows))
+    count_segments(batch, rows, "void", losses, batch.runs.areas(batch.n_segments))
     return batch
 
 

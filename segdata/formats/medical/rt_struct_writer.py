@@ -200,27 +200,10 @@ def _numbers(points: NDArray[np.float64]) -> Any:  # Any: pydicom's element
 
 
 def _structure_set(images: Sequence[DicomImage]) -> Item:
-    pydicom, uid = import_package("pydicom"), import_package("pydicom.uid")
+    uid = import_package("pydicom.uid")
     first = read_dataset(images[0].path)
     first.decode()
-    structure_set = pydicom.Dataset()
-    structure_set.SpecificCharacterSet = "ISO_IR 192"
-    for keyword in _STUDY:
-        setattr(structure_set, keyword, first.get(keyword, ""))
     now = datetime.datetime.now()
-    structure_set.SOPClassUID, structure_set.SOPInstanceUID = STRUCTURE_SET, uid.generate_uid()
-    structure_set.SeriesInstanceUID, structure_set.SeriesNumber, structure_set.Modality = (
-        uid.generate_uid(),
-        1,
-        "RTSTRUCT",
-    )
-    structure_set.Manufacturer, structure_set.ManufacturerModelName, structure_set.OperatorsName = (
-        "segdata",
-        "segdata",
-        "",
-    )
-    structure_set.StructureSetLabel, structure_set.ApprovalStatus = "SEGDATA", "UNAPPROVED"
-    structure_set.StructureSetDate, structure_set.StructureSetTime = f"{now:%Y%m%d}", f"{now:%H%M%S}"
     named = [_item(ReferencedSOPClassUID=image.kind, ReferencedSOPInstanceUID=image.uid) for image in images]
     series = _item(SeriesInstanceUID=images[0].series, ContourImageSequence=named)
     study = _item(
@@ -228,14 +211,26 @@ def _structure_set(images: Sequence[DicomImage]) -> Item:
         ReferencedSOPInstanceUID=images[0].study,
         RTReferencedSeriesSequence=[series],
     )
-    structure_set.ReferencedFrameOfReferenceSequence = [
-        _item(FrameOfReferenceUID=first.get("FrameOfReferenceUID", ""), RTReferencedStudySequence=[study])
-    ]
-    meta = import_package("pydicom.dataset").FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = (
-        structure_set.SOPClassUID,
-        structure_set.SOPInstanceUID,
+    frame = _item(FrameOfReferenceUID=first.get("FrameOfReferenceUID", ""), RTReferencedStudySequence=[study])
+    structure_set = _item(
+        SpecificCharacterSet="ISO_IR 192",
+        **{keyword: first.get(keyword, "") for keyword in _STUDY},
+        SOPClassUID=STRUCTURE_SET,
+        SOPInstanceUID=uid.generate_uid(),
+        SeriesInstanceUID=uid.generate_uid(),
+        SeriesNumber=1,
+        Modality="RTSTRUCT",
+        Manufacturer="segdata",
+        ManufacturerModelName="segdata",
+        OperatorsName="",
+        StructureSetLabel="SEGDATA",
+        ApprovalStatus="UNAPPROVED",
+        StructureSetDate=f"{now:%Y%m%d}",
+        StructureSetTime=f"{now:%H%M%S}",
+        ReferencedFrameOfReferenceSequence=[frame],
     )
+    meta = import_package("pydicom.dataset").FileMetaDataset()
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = STRUCTURE_SET, structure_set.SOPInstanceUID
     # Explicit lengths end at 65,534 bytes, and contours do not.
     meta.TransferSyntaxUID = uid.ImplicitVRLittleEndian
     structure_set.file_meta = meta

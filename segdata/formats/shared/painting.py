@@ -87,6 +87,14 @@ def segment_examples(batch: Batch, rows: NDArray[np.integer]) -> AffectedItems:
     return AffectedItems(labels, image_ids)
 
 
+def count_segments(
+    batch: Batch, rows: NDArray[np.integer], kind: LossKind, losses: LossCounter, areas: Ints | None = None
+) -> None:
+    """Count the segments at `rows` as lost, with their pixels where `areas` (n_segments,) are given."""
+    pixels = 0 if areas is None else int(areas[rows].sum())
+    losses.add(kind, "segments", len(rows), pixels, segment_examples(batch, rows))
+
+
 def annotation_examples(batch: Batch, rows: NDArray[np.integer]) -> AffectedItems:
     """The annotations at `rows`: the images of the first three, and of all."""
     names, of_annotation = batch.images["image_id"], batch.annotation_image[rows]
@@ -274,14 +282,12 @@ def count_category_mask_losses(
     keys = np.stack([batch.segment_annotation, values], axis=1)[merged]
     _, group, size = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
     several = np.flatnonzero(merged)[size[group.reshape(-1)] > 1]
-    losses.add("instance", "segments", len(several), int(areas[several].sum()), segment_examples(batch, several))
+    count_segments(batch, several, "instance", losses, areas)
     new = batch.segments["category_id"].to_numpy() if ids is None else ids
     renamed = np.flatnonzero(merged & ((new != batch.segments["segment_id"].to_numpy()) | _has_text_id(batch)))
-    losses.add("segment-id", "segments", len(renamed), 0, segment_examples(batch, renamed))
+    count_segments(batch, renamed, "segment-id", losses)
     unlabelled = np.flatnonzero(merged & (values == (-1 if blank is None else blank)))
-    losses.add(
-        "unlabelled", "segments", len(unlabelled), int(areas[unlabelled].sum()), segment_examples(batch, unlabelled)
-    )
+    count_segments(batch, unlabelled, "unlabelled", losses, areas)
     count_overlap_losses(batch, np.where(in_first_annotation(batch), values, -1), losses)
 
 
@@ -297,7 +303,7 @@ def count_segment_mask_losses(
     _count_unpainted(batch, kept, areas, losses)
     paintable = in_first_annotation(batch) & kept
     named = np.flatnonzero(paintable & _has_text_id(batch))
-    losses.add("segment-id", "segments", len(named), 0, segment_examples(batch, named))
+    count_segments(batch, named, "segment-id", losses)
     own = np.arange(batch.n_segments, dtype=np.int64) if painted_as is None else painted_as
     count_overlap_losses(batch, np.where(paintable, own, -1), losses)
 
@@ -325,16 +331,16 @@ def count_hidden_segments(
     """
     has_pixels = (image.runs.areas(len(image.segments)) > 0) & (values >= 0)
     hidden = image.segments[has_pixels][~are_visible(values[has_pixels], pixels)]
-    losses.add("empty-segment", "segments", len(hidden), 0, segment_examples(batch, hidden))
+    count_segments(batch, hidden, "empty-segment", losses)
 
 
 def _count_unpainted(batch: Batch, kept: NDArray[np.bool_], areas: Ints, losses: LossCounter) -> None:
     """Count the segments whose category the format lacks, and those without pixels."""
     in_first = in_first_annotation(batch)
     unknown = np.flatnonzero(in_first & ~kept)
-    losses.add("category", "segments", len(unknown), int(areas[unknown].sum()), segment_examples(batch, unknown))
+    count_segments(batch, unknown, "category", losses, areas)
     empty = np.flatnonzero(in_first & kept & (areas == 0))
-    losses.add("empty-segment", "segments", len(empty), 0, segment_examples(batch, empty))
+    count_segments(batch, empty, "empty-segment", losses)
 
 
 def _has_text_id(batch: Batch) -> NDArray[np.bool_]:

@@ -24,10 +24,10 @@ from segdata.formats.shared.painting import (
     ImageSegments,
     count_category_mask_losses,
     count_losses,
+    count_segments,
     count_spatial_losses,
     in_first_annotation,
     paint_and_count,
-    segment_examples,
     segments_by_image,
 )
 from segdata.formats.shared.pairing import Cell, Pairing, write_index
@@ -436,7 +436,7 @@ def _count(
     )
     for kind, flags in kinds:
         rows = np.flatnonzero(is_written & flags)
-        losses.add(kind, "segments", len(rows), int(areas[rows].sum()), segment_examples(batch, rows))
+        count_segments(batch, rows, kind, losses, areas)
     others = np.flatnonzero(~void & ~blank)
     # What has no pixels got no value, and is known all the same.
     values = np.where((ink.label >= 0) & (ink.value < 0), 0, ink.value)[others]

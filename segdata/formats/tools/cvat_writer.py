@@ -24,6 +24,7 @@ from segdata.formats.shapes.raster import crop_bitmaps
 from segdata.formats.shared.declared_losses import CVAT_LOSSES
 from segdata.formats.shared.painting import (
     count_losses,
+    count_segments,
     count_spatial_losses,
     count_unannotated_images,
     segment_examples,
@@ -163,7 +164,7 @@ def _image_elements(
                 if segment["segment_id"] != k + 1 or segment["source_id"] is not None
             ]
         ]
-        losses.add("segment-id", "segments", len(renamed), examples=segment_examples(batch, renamed))
+        count_segments(batch, renamed, "segment-id", losses)
         subset = "" if image["split"] is None else f" subset={quoteattr(image['split'])}"
         size = f' width="{image["width"] or 0}" height="{image["height"] or 0}"'
         tags = _tag_elements(image, specs, losses)

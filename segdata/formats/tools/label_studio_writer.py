@@ -122,9 +122,9 @@ def _task_data(image: _Json, losses: LossCounter, prefix: str) -> _Json:
     more = dict(image["metadata"] or ())
     losses.add("image-details", "images", int(bool(_RESERVED_KEYS & more.keys())), examples=[image["image_id"]])
     return {
-        "image": prefix
-        + (quote(image["image_id"]) if prefix.endswith("=") else image["image_id"])  # a path is escaped behind `?d=`,
-        ** {name: value for name, value in columns.items() if value is not None},
+        # Behind `?d=` a path is escaped.
+        "image": prefix + (quote(image["image_id"]) if prefix.endswith("=") else image["image_id"]),
+        **{name: value for name, value in columns.items() if value is not None},
         **{name: parse_json(text.encode()) for name, text in more.items() if name not in _RESERVED_KEYS},
     }
 

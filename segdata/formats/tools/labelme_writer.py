@@ -23,9 +23,9 @@ from segdata.formats.shapes.tracing import trace_polygons
 from segdata.formats.shared.declared_losses import LABELME_LOSSES
 from segdata.formats.shared.painting import (
     count_losses,
+    count_segments,
     count_spatial_losses,
     count_unannotated_images,
-    segment_examples,
 )
 from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.tools.labelme_reader import BACKGROUND, FILE_COLUMNS, FILE_KEYS, SHAPE_COLUMNS, SHAPE_KEYS
@@ -174,9 +174,9 @@ def _shapes(
         if not is_whole:
             incomplete.append(row)
         shapes += [{"label": label, "group_id": group, **common, **part} for part in parts]
-    losses.add("attributes", "segments", len(incomplete), examples=segment_examples(batch, rows[incomplete]))
+    count_segments(batch, rows[incomplete], "attributes", losses)
     renamed = [row for row, segment in enumerate(segments) if segment["source_id"] is not None]
-    losses.add("segment-id", "segments", len(renamed), examples=segment_examples(batch, rows[renamed]))
+    count_segments(batch, rows[renamed], "segment-id", losses)
     return shapes
 
 

@@ -25,7 +25,7 @@ from segdata.formats.shapes.geometry import Bitmap, Ellipse, Polygon, PolygonArr
 from segdata.formats.shapes.raster import rasterise, rasterise_polygons, unite_owners
 from segdata.formats.shapes.source_polygons import SourcePolygons
 from segdata.formats.shared.images import ImageFolder, ImageHeader
-from segdata.formats.shared.painting import in_first_annotation, segment_examples
+from segdata.formats.shared.painting import count_segments, in_first_annotation
 from segdata.formats.shared.per_image import ImageEntry, ReadImages, annotation_table, chunk_rows, read_images
 from segdata.formats.tools.shapes import (
     GROUP,
@@ -271,11 +271,11 @@ def writable_rows(batch: Batch, categories: Collection[int], losses: LossCounter
     areas = batch.runs.areas(batch.n_segments)
     is_known = np.isin(category, np.array(list(categories), np.int64))
     unnamed = np.flatnonzero(first & ~is_known)
-    losses.add("category", "segments", len(unnamed), int(areas[unnamed].sum()), segment_examples(batch, unnamed))
+    count_segments(batch, unnamed, "category", losses, areas)
     if empty:
         return np.flatnonzero(first & is_known)
     empty_rows = np.flatnonzero(first & is_known & (areas == 0))
-    losses.add("empty-segment", "segments", len(empty_rows), examples=segment_examples(batch, empty_rows))
+    count_segments(batch, empty_rows, "empty-segment", losses)
     return np.flatnonzero(first & is_known & (areas > 0))
 
 
@@ -296,7 +296,7 @@ def image_rows(batch: Batch, rows: Ints) -> Iterator[tuple[Json, slice, Json]]:
 def count_lost_rings(batch: Batch, rows: Ints, losses: LossCounter) -> None:
     """Count the segments at `rows`, which are not written as the source's polygons, that have some."""
     lost = rows[batch.segments["rings"].is_valid().to_numpy()[rows]]
-    losses.add("rings", "segments", len(lost), examples=segment_examples(batch, lost))
+    count_segments(batch, lost, "rings", losses)
 
 
 def source_polygons(batch: Batch, rows: Ints, rule: RasterRule) -> list[list[Polygon]]:

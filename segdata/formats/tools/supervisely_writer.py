@@ -17,6 +17,7 @@ from segdata.formats.shapes.raster import crop_bitmaps
 from segdata.formats.shared.painting import (
     ImageSegments,
     count_losses,
+    count_segments,
     count_spatial_losses,
     segment_examples,
     segments_by_image,
@@ -160,11 +161,11 @@ def _objects(
         int(areas[~has_category].sum()),
         segment_examples(batch, without_category),
     )
-    losses.add("empty-segment", "segments", len(empty), examples=segment_examples(batch, empty))
+    count_segments(batch, empty, "empty-segment", losses)
     kept = np.flatnonzero(has_category & (areas > 0))
     rows = sheet.segments[kept]
     with_text_id = rows[batch.segments["source_id"].is_valid().to_numpy()[rows]]
-    losses.add("segment-id", "segments", len(with_text_id), examples=segment_examples(batch, with_text_id))
+    count_segments(batch, with_text_id, "segment-id", losses)
     creation = {
         "labelerLogin": annotation["annotator"],
         "createdAt": annotation["created"],

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core.batch import Batch
-from segdata.core.format import LossCounter, LossKind
+from segdata.core.format import LossCounter
 from segdata.core.polygons import keyhole, trace_outlines
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
@@ -17,9 +17,9 @@ from segdata.formats.coco.document import raw_json
 from segdata.formats.shared.declared_losses import VIA_LOSSES
 from segdata.formats.shared.painting import (
     count_losses,
+    count_segments,
     count_spatial_losses,
     count_unannotated_images,
-    segment_examples,
 )
 from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.tools.source import category_names, count_lost_rings, image_rows, source_polygons, writable_rows
@@ -166,13 +166,9 @@ def _region_attributes(
         incomplete += [row] if len(kept) < len(attributes) else []
         without_secondary += [] if is_whole else [row]
         renamed += [] if segment["source_id"] is None else [row]
-    kinds: tuple[tuple[LossKind, list[int]], ...] = (
-        ("attributes", incomplete),
-        ("secondary-categories", without_secondary),
-        ("segment-id", renamed),
-    )
-    for kind, lost_rows in kinds:
-        losses.add(kind, "segments", len(lost_rows), examples=segment_examples(batch, np.array(lost_rows, np.int64)))
+    count_segments(batch, np.array(incomplete, np.int64), "attributes", losses)
+    count_segments(batch, np.array(without_secondary, np.int64), "secondary-categories", losses)
+    count_segments(batch, np.array(renamed, np.int64), "segment-id", losses)
     return iter(region_attributes)
 
 

@@ -26,10 +26,10 @@ from segdata.formats.shared.painting import (
     ImageSegments,
     count_category_mask_losses,
     count_losses,
+    count_segments,
     count_spatial_losses,
     in_first_annotation,
     paint_and_count,
-    segment_examples,
     segments_by_image,
 )
 from segdata.formats.shared.pairing import Cell, Pairing, has_index, no_images_defect, pair_masks, write_index
@@ -420,23 +420,23 @@ class ValueScheme:
         number, has_own_track = self.numbers.assign(batch, rows, bases[rows])
         values[rows] += number
         loose = np.flatnonzero(is_drawn & (values >= 0) & ~numbered & tracked)
-        losses.add("track", "segments", len(loose), 0, segment_examples(batch, loose))
+        count_segments(batch, loose, "track", losses)
         _count_tracks(batch, rows, values[rows], has_own_track, losses)
         if self.plain_crowds:
             lost = np.flatnonzero(is_drawn & crowd & (void | ~thing))
-            losses.add("crowd", "segments", len(lost), 0, segment_examples(batch, lost))
+            count_segments(batch, lost, "crowd", losses)
         others = np.flatnonzero(is_drawn & void & (category != (self.voids[0] if self.voids else -1)))
         areas = batch.runs.areas(batch.n_segments)
-        losses.add("category", "segments", len(others), int(areas[others].sum()), segment_examples(batch, others))
+        count_segments(batch, others, "category", losses, areas)
         return values
 
 
 def _count_tracks(batch: Batch, rows: Ints, ids: Ints, has_own_track: Flags, losses: LossCounter) -> None:
     """Count the segments at `rows` that get a track of their own, and those whose track gets another id: `ids`."""
     new = rows[~has_own_track]
-    losses.add("track", "segments", len(new), 0, segment_examples(batch, new))
+    count_segments(batch, new, "track", losses)
     renamed = rows[has_own_track & (integer_column(batch.segments["track_id"])[rows] != ids)]
-    losses.add("track-id", "segments", len(renamed), 0, segment_examples(batch, renamed))
+    count_segments(batch, renamed, "track-id", losses)
 
 
 _IN_INDEX = frozenset({"images.sequence", "images.frame", "images.split"})

@@ -20,7 +20,7 @@ from segdata.formats.coco.document import Raw, raw_json
 from segdata.formats.coco.images import category_items, count_category_losses
 from segdata.formats.coco.segments import write_rles
 from segdata.formats.coco.writer import are_listable, encode_segments
-from segdata.formats.shared.painting import count_losses, count_spatial_losses, segment_examples
+from segdata.formats.shared.painting import count_losses, count_segments, count_spatial_losses
 from segdata.formats.video.frame_masks import Spool
 from segdata.formats.video.youtube_vis_reader import SEGDATA_KEY, VIDEO_KEYS, SegdataVideo
 
@@ -95,7 +95,7 @@ def _frames(
     rows = np.flatnonzero(are_listable(batch, taxonomy, losses))
     drawing = encode_segments(batch, rows, polygons)
     lost = rows[np.flatnonzero(drawing.lost)]
-    losses.add("rings", "segments", len(lost), examples=segment_examples(batch, lost))
+    count_segments(batch, lost, "rings", losses)
     height, width = batch.image_size
     areas = batch.runs.areas(batch.n_segments)[rows]
     empty = rows[areas == 0]
