@@ -22,14 +22,18 @@ from segdata.formats.medical.nifti_files import (
     read_header,
     volume_sequence,
 )
-from segdata.formats.medical.nifti_labels import LabelMeanings, LabelNames, SliceSegments, find_meanings, layer_meanings
-from segdata.formats.medical.nifti_layout import (
+from segdata.formats.medical.nifti_labels import (
     VOLUME_INDEX,
     LabelFile,
     LabelledVolume,
+    LabelMeanings,
+    LabelNames,
     Scan,
+    SliceSegments,
     VolumeSlice,
+    find_meanings,
     find_scans,
+    layer_meanings,
     read_volume_index,
     slices_of_volume,
 )

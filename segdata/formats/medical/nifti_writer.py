@@ -27,12 +27,7 @@ from segdata.formats.medical.nifti_files import (
     volume_sequence,
     write_volume,
 )
-from segdata.formats.medical.nifti_layout import (
-    VolumeIndexEntry,
-    VolumeIndexLabel,
-    VolumeSlice,
-    write_volume_index,
-)
+from segdata.formats.medical.nifti_labels import VolumeIndexEntry, VolumeIndexLabel, VolumeSlice, write_volume_index
 from segdata.formats.medical.nifti_reader import LAYERS_KEY
 from segdata.formats.shared.instance_id_rules import ID_TABLE_COLUMNS
 from segdata.formats.shared.painting import (

@@ -23,13 +23,16 @@ from segdata.core.profile import Policy
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.yaml_files import read_utf8
 from segdata.formats.medical.nifti_files import decode_volume, is_nifti_name, nifti_stem
-from segdata.formats.medical.nifti_labels import LabelMeanings, SegmentDecoder, segments_by_category, segments_by_region
-from segdata.formats.medical.nifti_layout import (
+from segdata.formats.medical.nifti_labels import (
     VOLUME_INDEX,
     LabelFile,
     LabelledVolume,
+    LabelMeanings,
+    SegmentDecoder,
     VolumeSlice,
     read_volume_index,
+    segments_by_category,
+    segments_by_region,
     slices_of_volume,
 )
 from segdata.formats.medical.nifti_reader import OpenVolumes, slice_entry, volume_source

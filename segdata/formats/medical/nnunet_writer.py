@@ -27,7 +27,7 @@ from segdata.core.paths import absolute_uri, is_unsafe_path, local_file, relativ
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category
 from segdata.formats.medical.nifti_files import is_nifti_name, nifti_stem, source_header, write_volume
-from segdata.formats.medical.nifti_layout import (
+from segdata.formats.medical.nifti_labels import (
     VOLUME_INDEX,
     VolumeIndex,
     VolumeIndexEntry,

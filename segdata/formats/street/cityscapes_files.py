@@ -45,30 +45,28 @@ from segdata.formats.shared.per_image import (
 from segdata.formats.shared.safe_parsers import parse_json
 from segdata.formats.street import cityscapes_labels as table
 from segdata.formats.street.cityscapes_labels import LICENSE_PLATE, load_labels
-from segdata.formats.street.instance_masks import (
+from segdata.formats.street.scenes import (
     CITYSCAPES,
     KITTI,
     LABEL_IDS,
+    NO_SPLIT,
     LabelMapping,
     LabelMaskReader,
     MaskStyle,
-    label_ids,
-    label_mapping,
-    open_scenes,
-    write_scenes,
-)
-from segdata.formats.street.layout import (
-    NO_SPLIT,
     SceneFiles,
     chosen_option,
     folder_kind,
+    label_ids,
+    label_mapping,
     mask_path,
+    open_scenes,
     pair_by_index,
     pair_files,
     split_files,
     stem_of,
     unique_key,
     with_folder_kind,
+    write_scenes,
 )
 
 KINDS = ("instanceIds", "labelIds", "trainIds", "polygons")  # that are read, the best first

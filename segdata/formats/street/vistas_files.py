@@ -22,26 +22,24 @@ from segdata.formats.shared.mask_files import voc_color
 from segdata.formats.shared.pairing import has_index, images_folder
 from segdata.formats.shared.per_image import PerImageSource
 from segdata.formats.street.cityscapes_labels import drop_similar_colors
-from segdata.formats.street.instance_masks import (
+from segdata.formats.street.scenes import (
     LABEL_IDS,
     VISTAS,
     LabelMaskReader,
     MaskStyle,
-    label_ids,
-    label_mapping,
-    open_scenes,
-    write_scenes,
-)
-from segdata.formats.street.layout import (
     SceneFiles,
     chosen_option,
     folder_kind,
+    label_ids,
+    label_mapping,
     mask_path,
+    open_scenes,
     pair_by_index,
     pair_files,
     split_files,
     stem_of,
     with_folder_kind,
+    write_scenes,
 )
 
 UNLABELLED_NAME = "void--unlabeled"

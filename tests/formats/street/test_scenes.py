@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segdata.core.errors import SegdataError
-from segdata.formats.street.instance_masks import CITYSCAPES, KITTI, NO_NUMBER, VISTAS, InstanceEncoding
+from segdata.formats.street.scenes import CITYSCAPES, KITTI, NO_NUMBER, VISTAS, InstanceEncoding
 
 ALL = pytest.mark.parametrize("numbering", [CITYSCAPES, KITTI, VISTAS], ids=lambda each: each.what)
 SEGMENTS = st.lists(
