@@ -500,7 +500,7 @@ class LabelMeanings:
         """The profile of a dataset whose segments do not overlap."""
         naming, name = CategoryNames(self.taxonomy, self.declared, {}), request.root.name.partition(".")[0]
         profile = naming.profile("nifti", request.root, self.task, "sparse", "forbid", name=name)
-        return replace(profile, metadata=self.metadata)
+        return replace(profile, metadata=dict(self.metadata))
 
 
 def find_meanings(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -317,7 +317,7 @@ def paint_and_count(
     return pixels
 
 
-def smallest_unsigned(most: int) -> type[np.uint8] | type[np.uint16] | type[np.uint32]:
+def smallest_unsigned(most: int) -> Any:  # Any: which of three types is known when it runs
     """The type of pixels that holds values from 0 to `most` in the fewest bits, 32 at most."""
     return np.uint8 if most < 2**8 else np.uint16 if most < 2**16 else np.uint32
 
