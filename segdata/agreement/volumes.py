@@ -100,10 +100,10 @@ def _volume_pairs(comparison: AnnotatorPairs, sizes: Floats, confidence: float) 
         both = np.isfinite(sizes[:, i]) & np.isfinite(sizes[:, j])
         one, other = sizes[both, i], sizes[both, j]
         difference = volume_difference(one, other)
-        means = (_mean(values) for values in (one, other, difference[np.isfinite(difference)]))
+        size_a, size_b, mean = (_mean(values) for values in (one, other, difference[np.isfinite(difference)]))
         limits = bland_altman(one, other, level=confidence)
         bias, lower, upper = (_score(bound, len(one)) for bound in (limits.bias, limits.lower, limits.upper))
-        yield VolumePair(a, b, len(one), *means, bias, lower, upper)
+        yield VolumePair(a, b, len(one), size_a, size_b, mean, bias, lower, upper)
 
 
 def _mean(values: Floats) -> float:
