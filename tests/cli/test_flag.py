@@ -154,7 +154,7 @@ def test_every_choice_of_the_training_is_explained_on_a_terminal(
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     print_plan(plan)
-    assert capsys.readouterr().err.splitlines() == [*plan.words()]
+    assert capsys.readouterr().err.splitlines() == str(plan).splitlines()
 
 
 def test_every_form_and_exit_code(run: Run, cells: tuple[Path, Path], tmp_path: Path) -> None:
