@@ -257,7 +257,7 @@ class _AdeImageReader:
         defects = list(notes.defects)
         levels = self._levels(files, notes, defects)
         masks = self._drawn(files, notes, levels[0].size, defects)
-        segments = AdeSegments.of(levels, notes.objects, masks, defects)
+        segments = AdeSegments.from_levels(levels, notes.objects, masks, defects)
         category = self._categories(segments, defects)
         kept = np.flatnonzero(category >= 0)
         if files.text is not None:
@@ -358,7 +358,7 @@ class _SegmentKeys:
     lost: list[int]  # rows of segments with an attribute that has no place
 
     @staticmethod
-    def of(batch: Batch) -> "_SegmentKeys":
+    def from_batch(batch: Batch) -> "_SegmentKeys":
         """The keys of a batch's segments."""
         written = _SegmentKeys(np.zeros(batch.n_segments, np.int64), [], [], [], [])
         for row, pairs in enumerate(batch.segments["attributes"].to_pylist()):
@@ -475,7 +475,7 @@ class _Writer:
         category_ids = np.array(list(self.taxonomy.by_id()), np.int64)
         for batch in batches:
             kept = np.isin(integer_column(batch.segments["category_id"]), category_ids)
-            written = _SegmentKeys.of(batch)
+            written = _SegmentKeys.from_batch(batch)
             self._count(batch, kept, written)
             image_rows = batch.images.select(["sequence", "frame", "split", "metadata"]).to_pylist()
             for image, image_row in zip(segments_by_image(batch), image_rows, strict=True):

@@ -309,7 +309,7 @@ class AdeSegments:
     masks: Sequence[ObjectMask]  # their pixels; empty if objects are numbered
 
     @staticmethod
-    def of(
+    def from_levels(
         levels: Sequence[LevelRegions], notes: Sequence[AdeObject], masks: Sequence[ObjectMask], defects: list[Defect]
     ) -> "AdeSegments":
         """The regions of all levels, matched with the notes of the text file by place, else by number."""

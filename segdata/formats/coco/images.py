@@ -247,11 +247,11 @@ class ImageList:
     width: Ints  # (n,) int64, pixels; 0 if the document has none
     height: Ints  # likewise
     row_of: dict[Id, int]  # the document's image id -> row here, or `SKIPPED_IMAGE`
-    at: list[int] = field(default_factory=list)  # (n,) the position of each in `items`
+    positions: list[int] = field(default_factory=list)  # (n,) the position of each in `items`
 
     def place(self, row: int, within: str = "") -> str:
         """The JSON pointer of an image's entry."""
-        return self.items.place(self.at[row], within)
+        return self.items.place(self.positions[row], within)
 
     def table(self, rows: Ints, folder: ImageFolder) -> tuple[pa.Table, list[Defect]]:
         """Rows of `schema.BATCH_IMAGES`, and the defects of these images' files.
@@ -273,7 +273,7 @@ class ImageList:
             if header is not None and 0 in declared:
                 width[k], height[k] = header.width, header.height
             uris.append(None if path is None else path.as_posix())
-        positions = [self.at[row] for row in rows.tolist()]
+        positions = [self.positions[row] for row in rows.tolist()]
         metadata = [list(extra.items()) or None for extra in self.items.extras(positions, IMAGE_KEYS)]
         images = make_table(
             BATCH_IMAGES,
@@ -327,7 +327,7 @@ def list_images(document: Document, items: Items[AnyImageItem]) -> ImageList:
             size = (0, 0)
         listing.row_of[item.id] = row_of_name[name] = len(sizes)
         listing.image_ids.append(name)
-        listing.at.append(i)
+        listing.positions.append(i)
         sizes.append(size)
     width, height = np.array(sizes, np.int64).reshape(-1, 2).T
     return replace(listing, width=width, height=height)

@@ -46,8 +46,8 @@ class InstancesSource(CocoSource):
     """An opened document in which each annotation is a segment."""
 
     items: Items[AnnotationItem]  # its annotations, segmentations undecoded
-    # the annotations of image row i are ``at[offset[i]:offset[i + 1]]``, positions in `items`
-    at: Ints
+    # the annotations of image row i are ``positions[offset[i]:offset[i + 1]]``, positions in `items`
+    positions: Ints
     offset: Ints
 
     def chunks(self) -> list[Ints]:
@@ -62,7 +62,7 @@ class InstancesSource(CocoSource):
         height, width = integer_column(images["height"]), integer_column(images["width"])
         # Without the image's size nothing can be drawn; the image has its defect already.
         count = np.where(height > 0, np.diff(self.offset)[rows], 0)
-        positions = self.at[expand_ranges(self.offset[rows], count)]
+        positions = self.positions[expand_ranges(self.offset[rows], count)]
         image = np.repeat(np.arange(len(rows), dtype=np.int32), count)
         items = list(map(self.items.items.__getitem__, positions.tolist()))
         raws, size = [item.segmentation for item in items], (height[image], width[image])

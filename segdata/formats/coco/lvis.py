@@ -46,7 +46,7 @@ def read(request: ReadRequest) -> Source:
     from segdata.formats.shared.derived_sources import AlteredSource
 
     source = open_instances(request, *choose_document(request.root, "lvis"), "lvis")
-    return AlteredSource(source, LvisCoverage.of(source.listing, source.categories).with_coverage)
+    return AlteredSource(source, LvisCoverage.from_document(source.listing, source.categories).with_coverage)
 
 
 def write(

@@ -37,7 +37,7 @@ class LvisCoverage:
     names: Mapping[int, str]  # category id -> name
 
     @staticmethod
-    def of(listing: ImageList, categories: Categories) -> "LvisCoverage":
+    def from_document(listing: ImageList, categories: Categories) -> "LvisCoverage":
         """The coverage of a document with these images and categories."""
         names = {id_: category.name for id_, category in categories.taxonomy.by_id().items()} | categories.unknown
         row_of = {image_id: row for row, image_id in enumerate(listing.image_ids)}
@@ -61,8 +61,8 @@ class LvisCoverage:
             # A category that no list names is sparse; an explicit entry is needed only if it has no segments.
             by_category |= dict.fromkeys(more - present, "sparse")
             coverage.append(encode_coverage(by_category))
-        said_of = [coverage[row] for row in batch.annotation_image]
-        annotations = replace_column(batch.annotations, "coverage", said_of)
+        coverage_of_annotation = [coverage[row] for row in batch.annotation_image]
+        annotations = replace_column(batch.annotations, "coverage", coverage_of_annotation)
         return replace(_with_metadata(batch, metadata), annotations=annotations, defects=(*batch.defects, *defects))
 
     def _names(self, image: str, key: str, text: str | None, defects: list[Defect]) -> set[str]:

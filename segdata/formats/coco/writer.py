@@ -94,7 +94,7 @@ class ImageIds:
         self._taken: set[int] = set()
         self._next = 1
 
-    def of(self, batch: Batch) -> list[int]:
+    def assign(self, batch: Batch) -> list[int]:
         """(n_images,) the ids of a batch's images."""
         return [self._one(source_id) for source_id in batch.images["source_id"].to_pylist()]
 
@@ -143,8 +143,8 @@ class SegmentIds:
         self._taken: set[int] = set()
         self._last = 0
 
-    def of(self, own_ids: Ints) -> Ints:
-        """(n,) the `own_ids` ids; those in use are replaced by numbers beyond all so far."""
+    def assign(self, own_ids: Ints) -> Ints:
+        """(n,) the `own_ids`; those in use are replaced by numbers beyond all so far."""
         _, first = np.unique(own_ids, return_index=True)
         taken = np.ones(len(own_ids), bool)
         taken[first] = False
@@ -306,7 +306,7 @@ def write_instances(
             # `_annotations` counts rings, as it depends on how they are written.
             count_losses(batch, losses, lost - {"rings"}, frozenset({"images.metadata"}))
             count_unannotated_images(batch, losses)
-            ids = image_ids.of(batch)
+            ids = image_ids.assign(batch)
             image = np.array(ids, np.int64)
             annotations = _annotations(batch, profile.taxonomy, image, segment_ids, losses, polygons)
             yield [encode(entry) for entry in image_items(batch, ids)], [encode(item) for item in annotations]
@@ -319,7 +319,7 @@ def _annotations(
 ) -> list[WrittenSegment]:
     rows = np.flatnonzero(are_listable(batch, taxonomy, losses))
     own_ids = integer_column(batch.segments["segment_id"])[rows]
-    ids = segment_ids.of(own_ids)
+    ids = segment_ids.assign(own_ids)
     texts = batch.segments["source_id"].is_valid().to_numpy()[rows]
     changed = np.flatnonzero((ids != own_ids) | texts)
     losses.add("segment-id", "segments", len(changed), examples=segment_examples(batch, rows[changed]))
@@ -359,7 +359,7 @@ def write_results(
         file.write(b"[")
         for batch in batches:
             _count_result_losses(batch, losses)
-            ids = image_ids.of(batch)
+            ids = image_ids.assign(batch)
             images += [msgspec.Raw(encode(entry)) for entry in image_items(batch, ids)]
             for result in _results(batch, profile, np.array(ids, np.int64), default, n_results, losses):
                 file.write((b",\n" if n_results else b"\n") + encode(result))
@@ -414,7 +414,7 @@ def write_panoptic(
     def items() -> Iterator[tuple[list[bytes], list[bytes]]]:
         for batch in batches:
             count_losses(batch, losses, lost, PANOPTIC_COLUMNS)
-            ids = image_ids.of(batch)
+            ids = image_ids.assign(batch)
             shown = batch.take_segments(np.flatnonzero(are_listable(batch, profile.taxonomy, losses)))
             entries = _entries(shown, ids, names, folder, losses)
             yield [encode(entry) for entry in image_items(batch, ids)], [encode(entry) for entry in entries]

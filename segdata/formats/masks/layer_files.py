@@ -53,7 +53,7 @@ class LayerNames:
     has_instances: bool
 
     @staticmethod
-    def of(config: Layers) -> "LayerNames":
+    def from_config(config: Layers) -> "LayerNames":
         """The names of a configuration; raises SettingError for an invalid pattern."""
         pattern = config.pattern
         unknown = [field for field in re.findall(r"\{[^}]*\}", pattern) if field not in _FIELDS]
@@ -122,7 +122,7 @@ def open_layers(request: ReadRequest) -> PerImageSource:
             f"{request.root}: give the names of layer files in segdata.yaml: "
             '`layers: {pattern: "{stem}_{category}.png"}`'
         )
-    names = LayerNames.of(config)
+    names = LayerNames.from_config(config)
     pictures, files = _images_and_layers(request, names)
     layers = names.find(files, pictures, request.taxonomy)
     if not layers:
@@ -188,7 +188,7 @@ def _entries(
 
 
 def _read_image(
-    root: Path, threshold: int | None, by_file: dict[Path, LayerFile], ids: dict[str, int], entry: ImageEntry
+    root: Path, threshold: int | None, by_file: dict[Path, LayerFile], ids: Mapping[str, int], entry: ImageEntry
 ) -> list[ImageAnnotation]:
     """The segments of one image: one for each layer with pixels, and one for each instance."""
     layers: list[LayerFile] = []

@@ -33,7 +33,7 @@ class SourcePolygons:
     width: Ints  # likewise
 
     @staticmethod
-    def of(batch: Batch) -> "SourcePolygons":
+    def from_batch(batch: Batch) -> "SourcePolygons":
         """The polygons of the segments whose rings can all be drawn."""
         height, width = batch.segment_size
         lists = batch.segments["rings"].combine_chunks()
@@ -128,7 +128,7 @@ def raster_disagreement(batch: Batch, rule: RasterRule = "coco", rounding: Round
     By "coco" holes are filled, since COCO's polygons have none. Segments without polygons do not count; segments with
     changed pixels keep none.
     """
-    source = SourcePolygons.of(batch)
+    source = SourcePolygons.from_batch(batch)
     redrawn = (source.filled() if rule == "coco" else source).rasterise(rule, rounding)
     rows = np.unique(source.segment)
     differing = count_differing_pixels(batch.runs, redrawn, source.height, source.width)[rows]

@@ -97,7 +97,7 @@ def write_tasks(
 
 
 def _tasks(batch: Batch, controls: _ConfigNames, losses: LossCounter, prefix: str) -> Iterator[_Json]:
-    polygons = SourcePolygons.of(batch)
+    polygons = SourcePolygons.from_batch(batch)
     exact = polygons.exact(batch.runs, "coco")
     bounds = np.searchsorted(batch.segment_annotation, np.arange(batch.annotations.num_rows + 1)).tolist()
     of_image = np.searchsorted(batch.annotation_image, np.arange(batch.images.num_rows + 1)).tolist()

@@ -301,7 +301,7 @@ def count_lost_rings(batch: Batch, rows: Ints, losses: LossCounter) -> None:
 
 def source_polygons(batch: Batch, rows: Ints, rule: RasterRule) -> list[list[Polygon]]:
     """(n,) the source's polygons of the segments at these rows; none if they have holes or are not exact."""
-    polygons = SourcePolygons.of(batch)
+    polygons = SourcePolygons.from_batch(batch)
     exact = polygons.exact(batch.runs, rule)
     with_holes = np.diff(polygons.polygons.polygon) > 1
     exact[polygons.segment[with_holes]] = False

@@ -113,7 +113,7 @@ class ClassPalette:
 
 
 def class_palette(taxonomy: Taxonomy) -> ClassPalette:
-    """The ink of a taxonomy: ids are indices, the void category is 255.
+    """The palette of a taxonomy: ids are indices, the void category is 255.
 
     Raises SegdataError for ids that are none from 1 to 254.
     """
@@ -191,7 +191,7 @@ def join_masks(
 
     Parameters
     ----------
-    classes, category : the mask of classes, and the category id of each of its values (NOBODY, UNKNOWN)
+    classes, category : the mask of classes, and the category id of each of its values (UNLABELLED, UNKNOWN)
     objects, number : the mask of objects, and the number of each of its values; 0: no object, BORDER: void
     void : the category of borders
     things : categories that should not occur outside of objects
@@ -227,7 +227,7 @@ def join_masks(
 
 
 def _majority_category(pairs: _Pairs, n_values: int) -> Ints:
-    """(n_values,) the category of most pixels of each object, the lower id of two; NOBODY if no pixel has one."""
+    """(n_values,) the category of most pixels of each object, the lower id of two; UNLABELLED if no pixel has one."""
     with_category = np.flatnonzero((pairs.number > 0) & (pairs.category > UNKNOWN))
     order = with_category[
         np.lexsort((pairs.category[with_category], -pairs.pixels[with_category], pairs.object[with_category]))
@@ -319,7 +319,7 @@ class ClassMap:
         return self.categories.taxonomy
 
     def read(self, mask: MaskFile, runs: ValueRuns) -> Ints:
-        """(k,) the category id of each value of a class mask: NOBODY for background, UNKNOWN for unknown values."""
+        """(k,) the category id of each value of a class mask: UNLABELLED for background, UNKNOWN for unknown values."""
         if mask.coloured:
             return self.by_color.read(runs.value)
         if self.palettes and mask.palette is not None and runs.value[-1] < len(mask.palette):

@@ -271,8 +271,8 @@ class _VocImageReader:
     has_objects: bool  # the dataset has masks of objects
 
     @staticmethod
-    def of(root: Path, classes: ClassMap, has_objects: bool) -> "_VocImageReader":
-        """Of a dataset with these classes."""
+    def from_classes(root: Path, classes: ClassMap, has_objects: bool) -> "_VocImageReader":
+        """The reader of a dataset with these classes."""
         taxonomy = classes.taxonomy
         named = {name: category.id for name, category in taxonomy.by_name().items()}
         named |= {name: id_ for id_, name in classes.categories.unknown.items()}
@@ -411,7 +411,7 @@ def open_voc(request: ReadRequest) -> PerImageSource:
     kinds = {category.kind for category in mapping.taxonomy.categories}
     task: Task = ("panoptic" if "stuff" in kinds else "instance") if has_objects else "semantic"
     profile = mapping.categories.profile("pascal-voc", request.root, task, "sparse", "forbid", places=places)
-    reader = _VocImageReader.of(request.root, mapping, has_objects)
+    reader = _VocImageReader.from_classes(request.root, mapping, has_objects)
     return PerImageSource(request.root, profile, entries, (*defects, *mapping.doubts), reader, request.annotator)
 
 

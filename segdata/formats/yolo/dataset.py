@@ -75,8 +75,8 @@ class _SplitFinder:
     folders: dict[str, str]  # folder below the root -> split
 
     @staticmethod
-    def of(root: Path, splits: dict[str, list[str]]) -> "_SplitFinder":
-        """Read the lists, and reader at the folders, that splits are made of."""
+    def from_splits(root: Path, splits: dict[str, list[str]]) -> "_SplitFinder":
+        """Read the lists, and take the folders, that splits are made of."""
         split_of_image: dict[str, str] = {}
         folders: dict[str, str] = {}
         for split, places in splits.items():
@@ -282,7 +282,7 @@ def open_yolo(request: ReadRequest) -> ToolSource:
         raise UnreadableError(f"{request.root}: does not exist")
     classes = _read_classes(root)
     absent: _Missing = "background" if missing == "background" else "unannotated"
-    splits = _SplitFinder.of(root, classes.splits)
+    splits = _SplitFinder.from_splits(root, classes.splits)
     entries, defects = _list_images(root, images_folder(request), splits, absent)
     classes = classes if classes.names else _named_by_number(classes, entries)
     # Of several classes of one name the first counts.
@@ -428,7 +428,7 @@ def _ring_texts(batch: Batch, rows: Ints, losses: LossCounter) -> list[bytes]:
 
 def _single_rings_of(batch: Batch, rows: Ints) -> dict[int, Floats]:
     """The source's rings of segments that have a single one, by their places among `rows`."""
-    polygons = SourcePolygons.of(batch)
+    polygons = SourcePolygons.from_batch(batch)
     flat = polygons.polygons
     n_polygons = np.bincount(polygons.segment, minlength=batch.n_segments)
     place = np.full(batch.n_segments, -1)

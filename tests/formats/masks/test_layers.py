@@ -145,7 +145,7 @@ def test_names_that_the_taxonomy_lacks_keep_a_free_id(tmp_path: Path) -> None:
 
 
 def test_an_image_decides_between_two_readings() -> None:
-    names = LayerNames.of(Layers("{stem}_{category}_{instance}.png"))
+    names = LayerNames.from_config(Layers("{stem}_{category}_{instance}.png"))
     (layer,) = names.find({"a_light_pole_1.png": Path("p")}, {"a.jpg": Path("q")}, None)
     assert (layer.stem, layer.category, layer.instance, layer.image) == ("a", "light_pole", "1", "a.jpg")
     (layer,) = names.find({"a_light_pole_1.png": Path("p")}, {"a_light.jpg": Path("q")}, None)
@@ -153,7 +153,7 @@ def test_an_image_decides_between_two_readings() -> None:
 
 
 def test_of_two_images_with_one_name_the_nearest_folder_counts() -> None:
-    names = LayerNames.of(Layers("{category}/Imgs/{stem}.png"))
+    names = LayerNames.from_config(Layers("{category}/Imgs/{stem}.png"))
     images = {"Crack/Imgs/1.jpg": Path("p"), "Fray/Imgs/1.jpg": Path("q")}
     (layer,) = names.find({"Fray/Imgs/1.png": Path("r")}, images, None)
     assert layer.image == "Fray/Imgs/1.jpg"

@@ -18,7 +18,7 @@ PART = Polygon(box(31, 2, 38, 30).exterior, (box(33, 4, 36, 9).exterior,))
 
 
 def kept(shapes: list[list[Polygon]], rule: RasterRule) -> SourcePolygons:
-    return SourcePolygons.of(batch_of(shapes, rasterise(shapes, rule, 40, 40), 40, 40))
+    return SourcePolygons.from_batch(batch_of(shapes, rasterise(shapes, rule, 40, 40), 40, 40))
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -39,7 +39,7 @@ def test_parts_holes_and_islands_come_back(rule: RasterRule) -> None:
 def test_exact_means_that_the_polygons_draw_the_pixels(rule: RasterRule, shapes: list[list[Polygon]]) -> None:
     """Whatever the rings were taken for: holes may lie anywhere."""
     runs = rasterise(shapes, rule, 40, 40)
-    drawn = SourcePolygons.of(batch_of(shapes, runs, 40, 40))
+    drawn = SourcePolygons.from_batch(batch_of(shapes, runs, 40, 40))
     again = rasterise([drawn.of_segment(row) for row in range(len(shapes))], rule, 40, 40)
     for row, exact in enumerate(drawn.exact(runs, rule).tolist()):
         mine, other = runs.owner == row, again.owner == row
@@ -57,7 +57,7 @@ def test_a_ring_that_cannot_be_drawn_takes_its_segment_out() -> None:
     at = batch.segments.schema.get_field_index("rings")
     column = pa.array(rings, batch.segments.schema.field(at).type)
     segments = batch.segments.set_column(at, batch.segments.schema.field(at), column)
-    drawn = SourcePolygons.of(type(batch)(batch.images, batch.annotations, segments, batch.runs))
+    drawn = SourcePolygons.from_batch(type(batch)(batch.images, batch.annotations, segments, batch.runs))
     assert drawn.segment.tolist() == [0]
     assert drawn.exact(batch.runs, "coco").tolist() == [True, False, False, False, False]
     assert drawn.of_segment(1) == []
