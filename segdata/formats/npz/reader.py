@@ -413,7 +413,7 @@ def _read_image(
     else:
         ids, runs, scores = _segments_above(p, category, threshold)
     places = [f"class {category.index(id_)}" for id_ in ids.tolist()]
-    columns = {"score": scores, "file": [file] * len(ids), "place": places}
+    columns: dict[str, Sequence[object]] = {"score": scores, "file": [file] * len(ids), "place": places}
     return [ImageAnnotation((p.shape[1], p.shape[2]), ids, ids, runs, columns, annotation={"source": "model"})]
 
 
