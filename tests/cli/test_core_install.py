@@ -38,6 +38,7 @@ def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
         ("validate", SAMPLE / "semantic"),
         ("convert", SAMPLE / "panoptic", "out", "--to", "yolo-seg", "--on-loss", "allow"),
         ("convert", SAMPLE / "panoptic", "out", "--to", "labelme", "--on-loss", "allow"),
+        ("demo", "out"),
         ("tile", SAMPLE / "semantic", "out", "--size", "64"),
     ],
     ids=lambda arguments: " ".join(str(word).rpartition("/")[2] for word in arguments[:2]),
