@@ -3,7 +3,7 @@
 from segdata.core.format import Format, formats
 from segdata.core.rule import Rule, find_rule, rules
 from segdata.report.console import Console
-from segdata.report.reference_pages import rule_text
+from segdata.report.reference_pages import rule_group_text, rule_text
 
 
 def list_rules() -> list[Rule]:
@@ -27,9 +27,10 @@ def list_formats() -> list[Format]:
 def explain(code: str) -> str:
     """What a rule flags, why, and how to fix it, as ``segdata explain`` prints it.
 
-    `code`: the code or the name of the rule. Raises SegdataError with the closest rule for an unknown one.
+    `code`: the code or the name of the rule; the beginning of codes, such as SEG1, lists a group. Raises SegdataError
+    with the closest rule for an unknown one.
 
     >>> print(explain("speck").splitlines()[0])  # doctest: +ELLIPSIS
     SEG106 speck...
     """
-    return rule_text(find_rule(code), Console())
+    return rule_group_text(code, Console()) or rule_text(find_rule(code), Console())

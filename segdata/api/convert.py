@@ -80,6 +80,7 @@ def convert(
     """
     check_choice("on_loss", on_loss, get_args(OnLoss))
     format = find_format(to)
+    to = format.name
     if format.write is None:
         raise SegdataError(f"format {to} can only be read")
     options = write_options or {}

@@ -70,7 +70,7 @@ def read(
     ----------
     data : a file or folder, or ``FOLDER@r0001`` for a revision of a canonical dataset; a `Dataset` stays as it is,
         and takes no options
-    format : the name of its format; default: detected
+    format : the name of its format, or a short one, ``coco``, ``yolo``, ``voc``, ``masks``; default: detected
     taxonomy : a taxonomy, or its file; default: ``taxonomy.yaml`` in the folder or beside the file, or else that of
         the format
     images : the folder with the image files, if it is not where the format has it
@@ -180,9 +180,9 @@ def _choose_format(root: Path, named: str | None, settings: Config, config: obje
     """The format that is named, by the caller or the configuration, or recognised; it has the options that are set."""
     if named is None and settings.format is not None:
         with config_steps("format"):
-            chosen = find_format(settings.format)
+            chosen = find_format(settings.format, root)
     else:
-        chosen = find_format(named or _implied_format(settings, config) or detect_format(root))
+        chosen = find_format(named or _implied_format(settings, config) or detect_format(root), root)
     for name, value in settings.options.items():
         with config_steps("options", name):
             chosen.check_options({name: value}, "read")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from segdata.cli.options import example, report_options
+from segdata.cli.options import FORMAT, RULE, example, report_options
 
 
 @click.command(name="rules", epilog=example("segdata rules", "segdata rules --format json"))
@@ -19,22 +19,23 @@ def rules_command(report: str, output: Path | None) -> None:
     emit(rules_json(known) if report == "json" else rules_text(known, make_console(output)), output)
 
 
-@click.command(name="explain", epilog=example("segdata explain SEG106", "segdata explain speck"))
-@click.argument("code", metavar="CODE")
+@click.command(name="explain", epilog=example("segdata explain speck", "segdata explain SEG1"))
+@click.argument("code", metavar="CODE", type=RULE)
 def explain_command(code: str) -> None:
     """Explain a rule: what it flags, why, and how to fix it.
 
-    CODE is the code or name of the rule.
+    CODE is the code or name of the rule. The beginning of codes, such as SEG1,
+    lists the rules of the group.
     """
     from segdata.cli.output import emit, make_console
     from segdata.core.rule import find_rule
-    from segdata.report.reference_pages import rule_text
+    from segdata.report.reference_pages import rule_group_text, rule_text
 
-    emit(rule_text(find_rule(code), make_console()))
+    emit(rule_group_text(code, make_console()) or rule_text(find_rule(code), make_console()))
 
 
 @click.command(name="formats", epilog=example("segdata formats", "segdata formats coco-instances"))
-@click.argument("name", required=False)
+@click.argument("name", required=False, type=FORMAT)
 @report_options("text", "json")
 def formats_command(name: str | None, report: str, output: Path | None) -> None:
     """List all formats, or describe one of them with its options."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from segdata.cli.options import PATH, DataOptions, data_options, example, parse_pairs
+from segdata.cli.options import FORMAT, PATH, DataOptions, data_options, example, parse_pairs
 from segdata.cli.process import FOUND, say
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 )
 @click.argument("src", type=PATH)
 @click.argument("dst", type=PATH)
-@click.option("--to", metavar="FORMAT", default="canonical", help="Format of DST; default: canonical.")
+@click.option("--to", metavar="FORMAT", type=FORMAT, default="canonical", help="Format of DST; default: canonical.")
 @click.option(
     "--roi",
     metavar="DIR",
@@ -93,9 +93,11 @@ def command(
     from segdata.cli.output import emit, make_console
     from segdata.cli.process import progress_bar
     from segdata.core.errors import LossError
+    from segdata.core.format import find_format
     from segdata.formats.shared.derived_sources import find_image_root
     from segdata.report.conversion import command_with_images, conversion_text, losses_text, refusal_text
 
+    to = find_format(to).name
     more = {"annotator": annotator, "source": source, "roi": roi}
     dataset = options.read(src, **{name: value for name, value in more.items() if value is not None})
     bar = ExitStack()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from segdata.cli.options import (
+    FORMAT,
     PATH,
     DataOptions,
     data_options,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., object])
 _OF_B = (
-    click.option("--from-b", metavar="FORMAT", help="Format of B; default: detected."),
+    click.option("--from-b", metavar="FORMAT", type=FORMAT, help="Format of B; default: detected."),
     click.option("--taxonomy-b", metavar="FILE", type=PATH, help="Taxonomy of B; default: taxonomy.yaml beside B."),
     click.option("--images-b", metavar="DIR", type=PATH, help="Folder of the image files of B."),
     click.option("--read-option-b", metavar="NAME=VALUE", multiple=True, help="Option of the format of B."),

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from segdata.cli.options import COPY_IMAGES, DATA, PATH, DataOptions, data_options, example
+from segdata.cli.options import COPY_IMAGES, DATA, PATH, RULE, DataOptions, data_options, example
 
 _COLUMNS = """\b
 Columns of
@@ -35,7 +35,11 @@ Columns of
 @click.option("--min-area", metavar="PX", type=click.IntRange(min=0), help="Keep segments of at least PX pixels.")
 @click.option("--max-area", metavar="PX", type=click.IntRange(min=0), help="Keep segments of at most PX pixels.")
 @click.option(
-    "--finding", metavar="CODE", multiple=True, help="Keep images that have this finding in the report of --findings."
+    "--finding",
+    metavar="CODE",
+    type=RULE,
+    multiple=True,
+    help="Keep images that have this finding in the report of --findings.",
 )
 @click.option("--findings", metavar="JSON", type=PATH, help="Report of segdata validate --format json.")
 @click.option("--where", metavar="EXPR", multiple=True, help="Keep what meets this condition over columns, see above.")

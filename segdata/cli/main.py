@@ -2,13 +2,14 @@
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any, NoReturn
 
 import click
 
-from segdata.cli.options import example
-from segdata.cli.process import exit_code
+from segdata.cli.options import RenamedOption, example
+from segdata.cli.process import NO_COLOR, QUIET, exit_code
 
 SECTIONS = {
     "Begin": ("demo", "init", "taxonomy"),
@@ -36,6 +37,31 @@ _SHARED_MODULES = {  # command: the module that it shares with others
     **dict.fromkeys(("tile", "crop"), "tiling"),
 }
 NAMES = tuple(name for names in SECTIONS.values() for name in names)
+_MEANT = {  # what other programs call a command: what segdata calls it
+    **dict.fromkeys(("lint", "check", "verify", "test", "qa", "qc"), "validate"),
+    **dict.fromkeys(("fix", "repair", "autofix"), "validate --fix"),
+    **dict.fromkeys(("stats", "statistics", "describe", "summary", "count", "inspect"), "info"),
+    **dict.fromkeys(("view", "visualize", "visualise", "draw", "plot", "preview"), "show"),
+    **dict.fromkeys(("app", "gui", "explore", "fiftyone"), "browse"),
+    **dict.fromkeys(("export", "import", "transform"), "convert"),
+    **dict.fromkeys(("concat", "combine", "join", "union"), "merge"),
+    **dict.fromkeys(("select", "subset", "query", "extract"), "filter"),
+    **dict.fromkeys(("iaa", "kappa", "interrater"), "agreement"),
+    **dict.fromkeys(("staple", "vote", "fuse"), "consensus"),
+    **dict.fromkeys(("metrics", "eval", "score", "map"), "evaluate"),
+    **dict.fromkeys(("errors", "noise", "mislabeled", "mislabelled"), "flag"),
+    **dict.fromkeys(("compare", "cmp"), "diff"),
+    **dict.fromkeys(("relabel", "rename"), "remap"),
+    **dict.fromkeys(("patch", "patches", "slice"), "tile"),
+    **dict.fromkeys(("predict", "prelabel", "autolabel"), "draft"),
+    **dict.fromkeys(("log", "versions", "revisions"), "history"),
+    **dict.fromkeys(("undo", "revert", "rollback"), "restore"),
+    **dict.fromkeys(("classes", "categories", "labels", "ontology"), "taxonomy"),
+    **dict.fromkeys(("rule", "codes"), "rules"),
+    "format": "formats",
+    "help": "--help",
+    "version": "--version",
+}
 
 
 class Commands(click.Group):
@@ -52,6 +78,7 @@ class Commands(click.Group):
         shared = _SHARED_MODULES.get(cmd_name)
         module = import_module(f"segdata.cli.{shared or cmd_name}")
         command: click.Command = getattr(module, f"{cmd_name}_command" if shared else "command")
+        _add_output_flags(command, hidden=True)
         return command
 
     def resolve_command(
@@ -61,7 +88,12 @@ class Commands(click.Group):
         from segdata.core.config import did_you_mean
 
         if args[0] not in NAMES and not args[0].startswith("-"):
-            raise click.UsageError(f"there is no command {args[0]!r}{did_you_mean(args[0], list(NAMES))}", ctx)
+            meant = _MEANT.get(args[0].lower()) or (args[0].lower() if args[0].lower() in NAMES else None)
+            near = did_you_mean(args[0], [*NAMES, *_MEANT])
+            word = near.removeprefix("; did you mean '").removesuffix("'?")
+            meant = meant or _MEANT.get(word)
+            hint = f"; did you mean {meant!r}?" if meant else near
+            raise click.UsageError(f"there is no command {args[0]!r}{hint}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -77,6 +109,35 @@ class Commands(click.Group):
         extra["standalone_mode"] = False
         run = super().main
         sys.exit(exit_code(lambda: run(args, prog_name or "segdata", **extra)))
+
+
+def _add_output_flags(command: click.Command, hidden: bool) -> None:
+    """Add `--quiet` and `--no-color` to a command and those below it, which need no code for them."""
+    for subcommand in command.commands.values() if isinstance(command, click.Group) else ():
+        _add_output_flags(subcommand, hidden)
+    own = {parameter.name for parameter in command.params}
+    for key, names, text in (
+        (QUIET, ("--quiet", "-q"), "Print results and errors only: no progress, notes or next steps."),
+        (NO_COLOR, ("--no-color", "--no-colour"), "Print without colour; so does the variable NO_COLOR."),
+    ):
+        if key not in own and f"output_{key}" not in own:
+            command.params.append(
+                RenamedOption(
+                    [*names[:1], f"output_{key}"],
+                    earlier=names[1:],
+                    is_flag=True,
+                    expose_value=False,
+                    hidden=hidden,
+                    help=text,
+                    callback=partial(_set_flag, key),
+                )
+            )
+
+
+def _set_flag(key: str, ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    """Remember a flag for the whole run."""
+    if value:
+        ctx.meta[key] = True
 
 
 def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -107,3 +168,6 @@ def main() -> None:
     (`segdata formats` lists them), or a canonical dataset. segdata detects
     the format.
     """
+
+
+_add_output_flags(main, hidden=False)

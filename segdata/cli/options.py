@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from segdata.core.errors import SegdataError
 
@@ -47,6 +48,41 @@ def renamed_option(name: str, earlier: str, **attributes: Any) -> Callable[[F], 
     return click.option(name, cls=RenamedOption, earlier=[earlier], **attributes)
 
 
+class FormatName(click.ParamType):  # type: ignore[type-arg]  # generic in the latest click only
+    """The name of a format, completed in the shell. Which names there are is checked where a format is looked up."""
+
+    name = "format"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The names that begin so; if there are none, the short names that do."""
+        from segdata.core.format import format_names, formats
+
+        begins = incomplete.casefold()
+        names = [name for name in format_names() if name.startswith(begins)]
+        if not names:
+            names = [name for format_ in formats().values() for name in format_.aliases if name.startswith(begins)]
+        return [CompletionItem(name) for name in names]
+
+
+class RuleNames(click.ParamType):  # type: ignore[type-arg]  # as above
+    """Codes or names of rules, completed in the shell; `several`: with commas between them."""
+
+    name = "codes"
+
+    def __init__(self, several: bool) -> None:
+        self._several = several
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The codes and names that the last word begins, each after the words before it."""
+        from segdata.core.rule import rules
+
+        before, comma, begun = incomplete.rpartition(",") if self._several else ("", "", incomplete)
+        codes = [rule.code for rule in rules().values() if begun and rule.code.startswith(begun.upper())]
+        names = [rule.name for rule in rules().values() if rule.name.startswith(begun.lower())]
+        return [CompletionItem(before + comma + word) for word in codes + names]
+
+
+FORMAT, RULE, RULES = FormatName(), RuleNames(several=False), RuleNames(several=True)
 DATA = click.argument("data", type=PATH)
 GROUP_BY = renamed_option(
     "--group-by",
@@ -139,7 +175,7 @@ class DataOptions:
 
 
 _DATA_OPTIONS = (
-    click.option("--from", "format", metavar="FORMAT", help="Format of DATA; default: detected."),
+    click.option("--from", "format", metavar="FORMAT", type=FORMAT, help="Format of DATA; default: detected."),
     click.option("--taxonomy", metavar="FILE", type=PATH, help="Taxonomy; default: taxonomy.yaml beside DATA."),
     click.option("--images", metavar="DIR", type=PATH, help="Folder of the image files."),
     click.option(
@@ -249,10 +285,11 @@ def rule_options(command: F) -> F:
             is_flag=True,
             help="Include findings that reviewers have already decided.",
         ),
-        click.option("--ignore", metavar="CODES", multiple=True, help="Skip these rules."),
+        click.option("--ignore", metavar="CODES", type=RULES, multiple=True, help="Skip these rules."),
         click.option(
             "--select",
             metavar="CODES",
+            type=RULES,
             multiple=True,
             help="Run only these rules: codes, beginnings of codes, or names.",
         ),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segdata.cli.options import DataOptions
-from segdata.cli.process import FOUND, say
+from segdata.cli.process import FOUND, NO_COLOR, QUIET, has_flag, say
 from segdata.core.errors import SegdataError
 from segdata.core.validation import Validation
 from segdata.report.console import Console
@@ -37,11 +37,11 @@ _HEAD_BYTES = 4096  # bytes in which a report is known
 def make_console(output: Path | None = None) -> Console:
     """The console for a text report: at most 80 columns, in colour on a terminal."""
     if output is not None:
-        return Console()
+        return Console(quiet=has_flag(QUIET))
     is_terminal = sys.stdout.isatty()
-    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    plain = has_flag(NO_COLOR) or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     width = min(80, max(40, shutil.get_terminal_size((80, 24)).columns))
-    return Console(width, colour=is_terminal and not plain)
+    return Console(width, colour=is_terminal and not plain, quiet=has_flag(QUIET))
 
 
 def emit(text: str, output: Path | None = None) -> None:

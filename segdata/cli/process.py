@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from segdata.noise.networks.plan import StageProgress, TrainingPlan
 
 
+QUIET, NO_COLOR = "quiet", "no_color"  # flags of the whole run, in the context of click
 FOUND, MISUSE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
 
@@ -102,8 +103,16 @@ def explain_usage_error(error: click.ClickException) -> str:
     return what[:1].lower() + what[1:] + more
 
 
+def has_flag(flag: str) -> bool:
+    """Whether the user gave a flag of the whole run, `QUIET` or `NO_COLOR`."""
+    ctx = click.get_current_context(silent=True)
+    return ctx is not None and bool(ctx.meta.get(flag))
+
+
 def say(line: str) -> None:
-    """Print one line on stderr."""
+    """Print one line on stderr; with `--quiet` only errors."""
+    if has_flag(QUIET) and not line.startswith(("error:", "warning:")):
+        return
     click.echo(f"segdata: {line}", err=True)
 
 
@@ -141,20 +150,24 @@ def collect_garbage_rarely() -> None:
     gc.set_threshold(100_000, 50, 100)
 
 
+def _shows_progress() -> bool:
+    return sys.stderr.isatty() and not has_flag(QUIET)
+
+
 @contextmanager
 def progress_bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Show a progress bar of `total` images while the block runs; yields a function that advances it by n images.
 
-    `total` is None if it is unknown. The bar appears only if stderr is a terminal.
+    `total` is None if it is unknown. The bar appears only if stderr is a terminal, and not with `--quiet`.
     """
-    if not sys.stderr.isatty():
+    if not _shows_progress():
         yield lambda n: raise_if_interrupted()
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=Console(stderr=True, no_color=has_flag(NO_COLOR) or None), transient=True) as bar:
         task = bar.add_task(what, total=total)
 
         def advance(n: int) -> None:
@@ -168,16 +181,16 @@ def progress_bar(what: str, total: int | None) -> Iterator[Callable[[int], None]
 def stage_bars() -> Iterator[Callable[["StageProgress"], None]]:
     """Show a progress bar for each stage of a long run, with the time left; yields a function that takes the progress.
 
-    The bars appear only if stderr is a terminal.
+    The bars appear only if stderr is a terminal, and not with `--quiet`.
     """
-    if not sys.stderr.isatty():
+    if not _shows_progress():
         yield lambda stage: raise_if_interrupted()
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=Console(stderr=True, no_color=has_flag(NO_COLOR) or None), transient=True) as bar:
         task = bar.add_task("begin", total=None, left="")
         current = ""
 
@@ -194,7 +207,7 @@ def stage_bars() -> Iterator[Callable[["StageProgress"], None]]:
 
 def print_plan(plan: "TrainingPlan") -> None:
     """Print each choice of the training with its reason on stderr, if stderr is a terminal."""
-    if sys.stderr.isatty():
+    if _shows_progress():
         sys.stderr.write(f"{plan}\n")  # a visible progress bar continues below
 
 

@@ -1,5 +1,6 @@
 """Formats: what a format file offers, how a dataset's format is detected, and how losses are counted."""
 
+import difflib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -299,6 +300,8 @@ class Format:
         without extension; None: in the folder ``images``, or nowhere
     arrange : instead of `image_of`: moves the copies of images from the target's folder ``images`` to where they are
         looked for, and tells in sentences which have no place there
+    aliases : other names of it, such as ``("coco",)``; case and punctuation do not matter
+    family : an alias of another format; a reader that is asked for that name opens this format where only it fits
     """
 
     name: str
@@ -314,6 +317,8 @@ class Format:
     checked: tuple[str, ...] = ()
     image_of: Callable[[str], str] | None = None
     arrange: Callable[[Path], tuple[str, ...]] | None = None
+    aliases: tuple[str, ...] = ()
+    family: str | None = None
 
     def is_file(self, target: Path) -> bool:
         """Whether this format writes `target` as one file."""
@@ -348,6 +353,8 @@ def _format(name: str, module: ModuleType) -> Format:
         getattr(module, "CHECKED", ()),
         getattr(module, "image_of", None),
         getattr(module, "arrange", None),
+        getattr(module, "ALIASES", ()),
+        getattr(module, "FAMILY", None),
     )
 
 
@@ -363,13 +370,50 @@ def formats() -> dict[str, Format]:
     return installed
 
 
-def find_format(name: str) -> Format:
-    """The format of this name; raises SegdataError with the nearest known one, or all of them."""
+def format_names() -> list[str]:
+    """The names of all installed formats, without loading them."""
+    return sorted({point.name for point in entry_points(group="segdata.formats")})
+
+
+def find_format(name: str, root: Path | None = None) -> Format:
+    """The format of this name or alias, in any case: ``coco``, ``YOLOv8``, ``pascal_voc``.
+
+    `root` is a dataset to read: a name that a family of formats shares then means the one that fits best. Raises
+    SegdataError with the nearest known name, or all of them.
+    """
     installed = formats()
-    if name not in installed:
-        hint = did_you_mean(name, list(installed)) or f"; known: {', '.join(installed)}"
-        raise SegdataError(f"unknown format {name!r}{hint}")
-    return installed[name]
+    if name in installed:
+        return installed[name]
+    asked = _plain_name(name)
+    named = [format_ for format_ in installed.values() if _plain_name(format_.name) == asked]
+    named = named or [format_ for format_ in installed.values() if asked in map(_plain_name, format_.aliases)]
+    if len(named) > 1:
+        raise SegdataError(f"format {name!r} may be any of {', '.join(format_.name for format_ in named)}; name one")
+    if named:
+        return named[0] if root is None else _fitting_format(named[0], asked, root)
+    known = {_plain_name(word): word for format_ in installed.values() for word in (format_.name, *format_.aliases)}
+    near = difflib.get_close_matches(asked, list(known), n=1) if asked else []
+    hint = f"; did you mean {known[near[0]]!r}?" if near else f"; known: {', '.join(installed)}"
+    raise SegdataError(f"unknown format {name!r}{hint}")
+
+
+def _fitting_format(main: Format, asked: str, root: Path) -> Format:
+    """The format of a family that fits a dataset best; `main`, to which the alias belongs, if none fits better."""
+    members = [main, *(other for other in formats().values() if other.family and _plain_name(other.family) == asked)]
+    if len(members) == 1 or not root.exists():
+        return main
+    seen = FileProbe(root)
+    scores = [0.0 if (clue := member.detect(seen)) is None else clue.score for member in members]
+    return members[scores.index(max(scores))]
+
+
+def _plain_name(name: str) -> str:
+    """A name without case and punctuation.
+
+    >>> _plain_name("Pascal_VOC")
+    'pascalvoc'
+    """
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 def detect(root: Path) -> str:

@@ -1,7 +1,7 @@
 """Console: text reports in lines of a given width, with colour or without."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 _STYLES = {"error": "1;31", "warning": "33", "info": "34", "good": "32", "bold": "1", "dim": "2", "where": "36"}
@@ -9,14 +9,22 @@ _STYLES = {"error": "1;31", "warning": "33", "info": "34", "good": "32", "bold":
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """Layout of a text report: lines of at most `width` columns, with terminal colours if `colour`."""
+    """Layout of a text report: lines of at most `width` columns, with terminal colours if `colour`.
+
+    A report without next steps is wanted if `quiet`.
+    """
 
     width: int = 80
     colour: bool = False
+    quiet: bool = False
 
     def paint(self, text: str, style: str | None) -> str:
         """The text in one of the styles error, warning, info, good, bold, dim, where; None: unchanged."""
         return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if style and self.colour and text else text
+
+    def next_block(self, lines: Iterable[str]) -> list[str]:
+        """What to do next, with its heading, at the end of a report; nothing if the report is quiet."""
+        return [] if self.quiet else ["", self.paint("next", "bold"), *lines]
 
     def wrap(
         self, text: str | Sequence[str], indent: str = "", hanging: str | None = None, style: str | None = None

@@ -274,7 +274,7 @@ def dataset_report_text(report: DatasetReport, typed: Sequence[str], console: Co
     for note in report.notes:
         lines += ["", *console.wrap(note, "", "  ", "dim")]
     command = " ".join(["segdata", *typed, "--format html --output report.html"])
-    return "\n".join([*lines, "", console.paint("next", "bold"), f"  {command}"]) + "\n"
+    return "\n".join([*lines, *console.next_block([f"  {command}"])]) + "\n"
 
 
 _MOST = 40  # suspected labels and images that are listed

@@ -40,12 +40,9 @@ def diff_text(difference: Difference, typed: Sequence[str], console: Console, fi
     lines += [*moves, ""] if moves else []
     lines += _totals(difference, console)
     if not difference.same:
-        lines += [
-            "",
-            console.paint("next", "bold"),
-            *command_lines(["segdata", "diff", *typed, "--format json"], console),
-        ]
-        lines += console.wrap("every difference, for a program", "      ", style="dim")
+        command = command_lines(["segdata", "diff", *typed, "--format json"], console)
+        why = console.wrap("every difference, for a program", "      ", style="dim")
+        lines += console.next_block([*command, *why])
     return "\n".join(lines) + "\n"
 
 
@@ -231,17 +228,17 @@ def taxonomy_diff_text(
     if not difference.changes:
         return "\n".join([*lines, console.paint("no difference", "good")]) + "\n"
     lines.append(_taxonomy_summary(difference))
-    lines += ["", console.paint("next", "bold")]
     if written is None:
         command = ["segdata", "taxonomy", "diff", old, new, "--output map.yaml"]
-        lines += [
+        steps = [
             *command_lines(command, console),
             *console.wrap("write the category map, for you to complete", "      "),
         ]
     else:
         todo = f"first decide on these in {written}: {', '.join(difference.undecided)}" if difference.undecided else ""
-        lines += [*console.wrap(todo, "  ")] if todo else []
-        lines += command_lines(["segdata", "convert", "DATA", "OUT", "--taxonomy-map", written], console)
+        steps = [*console.wrap(todo, "  ")] if todo else []
+        steps += command_lines(["segdata", "convert", "DATA", "OUT", "--taxonomy-map", written], console)
+    lines += console.next_block(steps)
     return "\n".join(lines) + "\n"
 
 

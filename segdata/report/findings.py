@@ -216,6 +216,8 @@ def _next(validation: Validation, context: ReportContext, console: Console) -> I
 
 def next_steps(steps: Iterable[tuple[Sequence[str], str]], console: Console) -> Iterator[str]:
     """What to do next: commands, word by word after `segdata`, each with its purpose."""
+    if console.quiet:
+        return
     yield console.paint("next", "bold")
     for words, why in steps:
         command = " ".join(["segdata", *words])

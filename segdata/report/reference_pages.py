@@ -97,6 +97,7 @@ def _pixel_row(text: str, wide: int, shared: set[str]) -> str:
     return "".join(pieces)
 
 
+_GROUP = re.compile(r"[A-Z]+[0-9X]*")  # what codes begin with
 _HEADING = re.compile(r"[A-Z][a-z]+(?: [a-z]+)?:")
 _PICTURES = re.compile(r"(Flagged|Fine|Example)\b.*:$")  # indented lines below these are pictures
 
@@ -111,6 +112,13 @@ def page_paragraph(page: str, heading: str) -> str:
         if within:
             lines.append(line.removeprefix(f"{heading}:"))
     return " ".join(" ".join(lines).split())
+
+
+def rule_group_text(word: str, console: Console) -> str | None:
+    """The rules whose codes begin with `word`, a line or more for each; None if it is no beginning of several codes."""
+    prefix = word.upper()
+    listed = [rule for code, rule in rules().items() if code.startswith(prefix) and code != prefix]
+    return rules_text(listed, console) if _GROUP.fullmatch(prefix) and listed else None
 
 
 def rules_text(rules: Sequence[Rule], console: Console) -> str:
@@ -328,6 +336,7 @@ def formats_json(listed: Sequence[Format]) -> str:
             {
                 "name": format_.name,
                 "summary": format_.summary,
+                "aliases": list(format_.aliases),
                 "writes": format_.write is not None,
                 "file_suffixes": list(format_.file_suffixes),
                 "losses": sorted(format_.losses),
@@ -344,7 +353,7 @@ def formats_json(listed: Sequence[Format]) -> str:
 
 def format_text(format_: Format, console: Console) -> str:
     """A format: its docstring, what it cannot hold, and its options."""
-    lines = [console.paint(format_.name, "bold")]
+    lines = [console.paint(format_.name, "bold"), *console.wrap(_other_names(format_), "", "  ")]
     for paragraph in format_.text.split("\n\n"):
         lines += [*console.wrap(" ".join(paragraph.split())), ""]
     target = f"a file ({', '.join(format_.file_suffixes)}) or a folder" if format_.file_suffixes else "a folder"
@@ -361,6 +370,11 @@ def format_text(format_: Format, console: Console) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _other_names(format_: Format) -> str:
+    """The short names of a format, in a phrase; empty if it has none."""
+    return f"also called {', '.join(format_.aliases)}, in any case" if format_.aliases else ""
+
+
 def formats_markdown(listed: Sequence[Format]) -> str:
     """`docs/formats.md`."""
     return "\n".join([*_HEAD, *(_row(format_) for format_ in listed), "", *_sections(listed)])
@@ -373,6 +387,7 @@ _HEAD = (
     "the same text. segdata detects a format from file names and first bytes. Every conversion counts what the target",
     "format cannot hold, with the images, segments and pixels concerned. Everything that the row of a format does not",
     "list survives; a property-based test checks this on random datasets for every format that segdata writes.",
+    "Case and punctuation of a format's name do not matter, and short names will do: `coco`, `yolo`, `voc`, `masks`.",
     "",
     "| format | reads | writes | cannot hold | checked against |",
     "| --- | --- | --- | --- | --- |",
@@ -394,6 +409,8 @@ def _row(format_: Format) -> str:
 def _sections(listed: Sequence[Format]) -> Iterator[str]:
     for format_ in listed:
         yield from (f"## {format_.name}", "", format_.text, "")
+        if format_.aliases:
+            yield from (f"Also called {', '.join(f'`{name}`' for name in format_.aliases)}.", "")
         for what, options in (("--read-option", format_.read_options), ("--write-option", format_.write_options)):
             for name, description in options.items():
                 yield f"- `{what} {name}=…`: {description}"

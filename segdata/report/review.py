@@ -48,7 +48,7 @@ def applied_text(result: ApplyResult, typed: Sequence[str], dry_run: bool, conso
     lines += _decision_lines("to be drawn by hand", [(item, item.comment) for item in result.by_hand], console)
     lines += _disputed(result.disputed, console)
     command = command_lines(["segdata review", "apply" if dry_run else "report", *typed], console)
-    return "\n".join([*lines, "", console.paint("next", "bold"), *command]) + "\n"
+    return "\n".join([*lines, *console.next_block(command)]) + "\n"
 
 
 def pulled_text(results: Iterable[PullResult]) -> str:

@@ -12,6 +12,7 @@ from segdata.store import manifest as manifests
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
 
+ALIASES = ("segdata", "canonical-parquet")
 LOSSES: frozenset[LossKind] = frozenset()
 READ_OPTIONS = {"revision": "the one to read, r0001 or earlier ones; default: the current one. DATA@r0001 is the same"}
 WRITE_OPTIONS = {

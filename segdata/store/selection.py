@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,6 +36,14 @@ _ARITHMETIC: Mapping[type[ast.operator], Callable[[Value, Value], Value]] = {
     ast.Mult: pc.multiply,
     ast.Div: lambda a, b: pc.divide(_floats(a), _floats(b)),
 }
+_QUOTED = r"""('[^']*'|"[^"]*")"""
+_OTHER_LANGUAGES = (  # pattern, replacement, advice
+    (r"(?<![=<>!])=(?!=)", "==", "compare with =="),
+    (r"<>", "!=", "write != for unequal"),
+    (r"\s*&&\s*| AND ", " and ", "join with and"),
+    (r"\s*\|\|\s*| OR ", " or ", "join with or"),
+    (r"!(?!=)\s*|\bNOT ", "not ", "write not"),
+)
 _MAPS = ("metadata", "attributes")
 _FUNCTIONS = ("matches", "number")
 
@@ -59,7 +68,7 @@ class Expression:
         try:
             tree = ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            reason = getattr(error, "msg", None) or error
+            reason = _equals_hint(text) or getattr(error, "msg", None) or error
             raise SegdataError(f"where {text!r}: {reason}") from error
         named: set[str] = set()
         _check(tree, columns, named, text)
@@ -80,6 +89,26 @@ class Expression:
         except (pa.ArrowException, TypeError, AttributeError) as error:
             raise SegdataError(f"where {self.text!r}: cannot be evaluated: {str(error).splitlines()[0]}") from error
         return pc.fill_null(result, False)
+
+
+def _equals_hint(text: str) -> str | None:
+    """What to write instead of a single `=`, or of the operators of other languages; None where there is none.
+
+    >>> _equals_hint("split = 'train' AND area > 5")
+    "compare with ==, join with and, as in: split == 'train' and area > 5"
+    """
+    meant, advice = text, []
+    for wrong, right, sentence in _OTHER_LANGUAGES:
+        parts = re.split(_QUOTED, meant)  # texts in quotes, at odd places, stay as they are
+        parts[::2] = [re.sub(wrong, right, part) for part in parts[::2]]
+        if (joined := "".join(parts)) != meant:
+            meant = joined
+            advice += [sentence] * (sentence not in advice)
+    try:
+        ast.parse(meant.strip(), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    return f"{', '.join(advice)}, as in: {meant}" if advice else None
 
 
 def _check(node: ast.AST, columns: list[str], named: set[str], text: str) -> None:

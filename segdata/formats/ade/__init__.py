@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
 
 
+ALIASES = ("ade", "ade20k-full")
 LOSSES: frozenset[LossKind] = MASK_LOSSES | {"spatial"}
 CHECKED = ("CSAILVision/ADE20K's sample images", "loadAde20K's formulas", "Datumaro's fixture in its repository")
 READ_OPTIONS = {

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from segdata.formats.coco.instances_reader import InstancesSource
 
 
+ALIASES = ("coco", "mscoco", "coco-json", "coco-seg", "coco-detection")
 LOSSES: frozenset[LossKind] = COCO_LOSSES | {"empty-annotation"}
 CHECKED = ("pycocotools", "supervision 0.31 (reads what is written, and what it writes is read)")
 FILE_SUFFIXES = (".json",)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
 
 
+ALIASES = ("lvis-v1",)
+FAMILY = "coco"  # `--from coco` reads this format, too
 LOSSES: frozenset[LossKind] = COCO_LOSSES | {"empty-annotation"}
 CHECKED = ("pycocotools", "lvis/lvis.py and lvis/eval.py of lvis-dataset/lvis-api (what they ask for)")
 FILE_SUFFIXES = (".json",)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
 
 
+ALIASES = ("panoptic", "panoptic-png")
+FAMILY = "coco"  # `--from coco` reads this format, too
 LOSSES: frozenset[LossKind] = COCO_LOSSES | {"empty-segment", "overlap"}
 READ_OPTIONS = TRUTH_OPTION
 CHECKED = ("panopticapi (rgb2id, evaluation.py)",)

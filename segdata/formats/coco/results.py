@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from segdata.formats.shared.derived_sources import AlteredSource
 
 
+ALIASES = ("coco-predictions", "coco-detections")
+FAMILY = "coco"  # `--from coco` reads this format, too
 LOSSES: frozenset[LossKind] = COCO_RESULTS_LOSSES
 READ_OPTIONS = TRUTH_OPTION
 WRITE_OPTIONS = {"score": "score of segments that have none; default: 1"}

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
 
 
+ALIASES = ("sa1b", "segment-anything")
 LOSSES: frozenset[LossKind] = frozenset()
 READ_OPTIONS = {"category": "name of the category of all segments; default: object"}
 CHECKED = ("pycocotools", "Datumaro 1.13 (its reader of SA-1B)")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from segdata.formats.shared.derived_sources import ChainedSource
 
 
+ALIASES = ("datum",)
 LOSSES: frozenset[LossKind] = DATUMARO_LOSSES
 CHECKED = ("Datumaro 1.13 (reads what is written, writes what is read)", "pycocotools")
 _VERSION = rb'"dm_format_version"\s*:'

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
 
 
+ALIASES = ("tif", "tiff", "gtiff", "raster")
 LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES | {"spatial"}
 CHECKED = ("GDAL through rasterio", "Snyder (1987) for areas")
 READ_OPTIONS = {

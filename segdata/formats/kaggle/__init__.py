@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
 
 
+ALIASES = ("kaggle", "rle", "csv-rle")
 LOSSES: frozenset[LossKind] = (MASK_LOSSES - {"overlap"}) | {"category-details", "crowd", "empty-annotation", "spatial"}
 CHECKED = ("pycocotools (the same pairs as uncompressed counts)", "the competitions' published decoder, as a formula")
 FILE_SUFFIXES = (".csv",)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
 
 
+ALIASES = ("masks", "mask", "png", "semantic", "semantic-masks", "color-masks", "camvid")
 LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES | {"spatial"}
 CHECKED = ("Pillow", "SegNet's colours of CamVid", "Datumaro's fixture of CamVid")
 READ_OPTIONS = {"preset": "the classes, if no taxonomy lies beside the masks: " + ", ".join(preset_names())}

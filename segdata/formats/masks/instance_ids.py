@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
 
 
+ALIASES = ("instances", "instance-masks", "id-masks", "label-images")
+FAMILY = "masks"  # `--from masks` reads this format, too
 LOSSES: frozenset[LossKind] = MASK_LOSSES | {"spatial"}
 CHECKED = ("Pillow and numpy (each value's pixels)",)
 

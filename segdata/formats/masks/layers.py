@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
 
 
+ALIASES = ("binary-masks", "layer-masks", "binary")
+FAMILY = "masks"  # `--from masks` reads this format, too
 LOSSES: frozenset[format.LossKind] = frozenset()  # it is only read
 CHECKED = ("Pillow and numpy (each layer's pixels)",)
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 __all__ = ["LOSSES", "detect", "read", "write"]
+ALIASES = ("dicom", "dcm")
 CHECKED = ("highdicom", "dcmqi's segmentation of a liver with its NRRD file")
 READ_OPTIONS = {"threshold": "lowest value, 0 to 1, of pixels inside a fractional segmentation; default: 0.5"}
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
 
 
+ALIASES = ("nii", "nii-gz", "bids")
 LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES | {"spatial"}
 CHECKED = ("nibabel", "SimpleITK")
 READ_OPTIONS = {

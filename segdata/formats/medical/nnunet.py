@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
 
 
+ALIASES = ("nnunetv2", "nnunet-v1")
 LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES | {"spatial", "void"}
 CHECKED = ("nibabel", "the checks of nnU-Net's verify_dataset_integrity")
 WRITE_OPTIONS = {

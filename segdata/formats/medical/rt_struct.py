@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 __all__ = ["LOSSES", "detect", "read", "write"]
+ALIASES = ("rtss", "rt-structure-set")
 CHECKED = ("pydicom", "scikit-image's polygon2mask", "matplotlib's Path")
 READ_OPTIONS = {"holes": "xor (default): a contour inside another is a hole; union: it is filled"}
 

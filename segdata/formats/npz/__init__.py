@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
 
 
+ALIASES = ("numpy", "npy", "probabilities", "logits")
 LOSSES: frozenset[LossKind] = frozenset()
 READ_OPTIONS = {
     "key": "name of the array if it is not probabilities or softmax",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
 
 
+ALIASES = ("hf", "datasets", "hugging-face-datasets")
 LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES | {"category-details", "spatial"}
 CHECKED = ("datasets 5.2 (reads what is written, and its files are read)",)
 READ_OPTIONS = {

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
 
 
+ALIASES = ("gtfine", "cityscape")
 LOSSES: frozenset[LossKind] = STREET_MASK_LOSSES
 CHECKED = (
     "the formulas of cityscapesScripts' json2instanceImg, json2labelImg and createPanopticImgs",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
 
 
+ALIASES = ("mapillary", "vistas")
 LOSSES: frozenset[LossKind] = STREET_MASK_LOSSES
 CHECKED = ("the formulas of the release's demo.py and of mapillary_vistas' evaluation", "Datumaro 1.13.12's sample")
 READ_OPTIONS = {

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from segdata.formats.tools.source import ToolSource
 
 
+ALIASES = ("cvat-xml", "cvat-images")
 LOSSES: frozenset[LossKind] = CVAT_LOSSES
 CHECKED = ("Datumaro's fixtures of CVAT files", "pycocotools", "OpenCV")
 _HEAD = rb"<annotations\s*>(?s:.*)<(meta|image|track)[\s>]"

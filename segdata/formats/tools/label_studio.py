@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from segdata.formats.tools.source import ToolSource
 
 
+ALIASES = ("labelstudio-json", "ls")
 LOSSES: frozenset[LossKind] = TOOL_LOSSES | {"category-details", "source"}
 CHECKED = (
     "label-studio-sdk (its brush encoder, byte for byte)",

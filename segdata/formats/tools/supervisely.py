@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from segdata.formats.tools.source import ToolSource
 
 
+ALIASES = ("sly",)
 LOSSES: frozenset[LossKind] = TOOL_LOSSES | {"annotator", "empty-segment", "source"}
 CHECKED = (
     "the published rules of the Supervisely SDK (bitmap, alpha_mask, polygon, rectangle), with OpenCV and Pillow",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from segdata.formats.tools.source import ToolSource
 
 
+ALIASES = ("vgg", "vgg-image-annotator")
 LOSSES: frozenset[LossKind] = VIA_LOSSES
 CHECKED = ("pycocotools", "VIA 2 exports of a public dataset")
 _JSON_HEAD = rb'"_via_img_metadata"\s*:|"shape_attributes"\s*:'

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
 
 
+ALIASES = ("davis2016", "davis2017")
 LOSSES: frozenset[LossKind] = TRACK_MASK_LOSSES
 CHECKED = ("davis2017-evaluation's decoding, value by value",)
 READ_OPTIONS = {

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
 
 
+ALIASES = ("kitti-mots", "motschallenge", "mots-png")
 LOSSES: frozenset[LossKind] = TRACK_MASK_LOSSES
 CHECKED = ("the specification's decoding, value by value", "pycocotools", "Datumaro's MOTS fixture")
 READ_OPTIONS = {"layout": "png or txt; default: png where both are there"}

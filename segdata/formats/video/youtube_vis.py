@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from segdata.formats.shared.derived_sources import AlteredSource
 
 
+ALIASES = ("ytvis", "youtubevis2019", "youtubevis2021")
 LOSSES: frozenset[LossKind] = COCO_LOSSES | {"secondary-categories"}
 CHECKED = ("ytvos.py's decoding through pycocotools",)
 READ_OPTIONS = {"truth": "FILE: for a list of results the JSON of the ground truth, which lists videos and categories"}

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
 
 
+ALIASES = ("voc", "pascal", "voc2012", "voc2007", "pascal-voc-2012")
 LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES - {"unlabelled"} | {"spatial"}
 CHECKED = (
     "Datumaro 1.13 (reads what is written, writes what is read)",

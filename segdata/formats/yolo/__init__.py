@@ -39,6 +39,13 @@ if TYPE_CHECKING:
     from segdata.formats.tools.source import ToolSource
 
 
+ALIASES = (
+    "yolo",
+    "ultralytics",
+    *(f"yolo{v}{n}" for n in (5, 7, 8, 9, 11, 12, 26) for v in ("", "v")),
+    "yolov8-seg",
+    "yolo11-seg",
+)
 LOSSES: frozenset[LossKind] = (MASK_LOSSES - {"overlap"}) | {"crowd", "part", "spatial"}
 CHECKED = (
     "the published rule of Ultralytics' polygon2mask, with OpenCV",
