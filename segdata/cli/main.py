@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from segdata.cli.options import RenamedOption, example
-from segdata.cli.process import NO_COLOR, QUIET, exit_code
+from segdata.cli.process import NO_COLOR, QUIET, collect_garbage_rarely, exit_code, use_one_blas_thread
 
 SECTIONS = {
     "Begin": ("demo", "init", "taxonomy"),
@@ -106,6 +106,8 @@ class Commands(click.Group):
 
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]  # Any: click's own
         """Run, and leave with 0, 1, 2 or 130."""
+        collect_garbage_rarely()
+        use_one_blas_thread()
         extra["standalone_mode"] = False
         run = super().main
         sys.exit(exit_code(lambda: run(args, prog_name or "segdata", **extra)))

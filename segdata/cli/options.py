@@ -149,10 +149,9 @@ class DataOptions:
 
     def read(self, data: Path, **more: object) -> "OpenDataset":
         """Open DATA; `more` are further arguments of `segdata.read`."""
-        from segdata.cli.process import block_pandas_import, collect_garbage_rarely
+        from segdata.cli.process import block_pandas_import
 
         block_pandas_import()
-        collect_garbage_rarely()
         from segdata.api.read import read
 
         return read(data, **{**self.given, **more})

@@ -130,21 +130,22 @@ def _write_through(path: Path, data: bytes) -> None:
 
 def format_findings(form: str, result: Validation, context: "ReportContext", data: Path, output: Path | None) -> str:
     """The report in one of the formats of `--format` except html, or as statistics."""
-    from segdata.report import ci, findings
-    from segdata.report.ci import DatasetFiles
+    from segdata.report import findings
 
-    site = DatasetFiles(data, data.is_dir(), Path.cwd(), result.image_files)
     if form == "statistics":
         return findings.statistics_text(result, make_console(output))
     if form in ("json", "jsonl"):
         return (findings.findings_json if form == "json" else findings.findings_jsonl)(result, context.max_findings)
-    if form == "sarif":
-        return ci.to_sarif(result, context.rules, site)
+    if form == "text":
+        return findings.findings_text(result, context, make_console(output))
+    from segdata.report import ci
+
     if form == "junit":
         return ci.to_junit(result, context.rules, context.fail_on)
-    if form in ("github", "gitlab"):
-        return ci.to_github(result, site) if form == "github" else ci.to_gitlab(result, site)
-    return findings.findings_text(result, context, make_console(output))
+    site = ci.DatasetFiles(data, data.is_dir(), Path.cwd(), result.image_files)
+    if form == "sarif":
+        return ci.to_sarif(result, context.rules, site)
+    return ci.to_github(result, site) if form == "github" else ci.to_gitlab(result, site)
 
 
 def format_findings_html(

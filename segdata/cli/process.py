@@ -4,6 +4,7 @@
 143: asked to end (SIGTERM). Every way to end prints at most one line on stderr.
 """
 
+import atexit
 import gc
 import os
 import signal
@@ -148,6 +149,17 @@ def collect_garbage_rarely() -> None:
     processor time of validating 118,000 images. Call this only in the process of a command.
     """
     gc.set_threshold(100_000, 50, 100)
+    atexit.register(gc.freeze)  # else Python searches all modules for cycles when it ends
+
+
+def use_one_blas_thread() -> None:
+    """Let numpy and scipy load OpenBLAS with one thread, unless the user has asked for more.
+
+    The command line multiplies no large matrices, but the threads that OpenBLAS starts when numpy is imported spin for
+    0.1 s of processor time (torch has threads of its own). Call this before numpy is imported, and only in the process
+    of a command.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def _shows_progress() -> bool:

@@ -1,6 +1,7 @@
 """The kernels as compiled extensions; importing fails when one of them was not built."""
 
 from segdata.core.kernels._compiled.bitmaps import crop_runs, draw_bitmaps
+from segdata.core.kernels._compiled.borders import borders
 from segdata.core.kernels._compiled.brush import unpack_alpha
 from segdata.core.kernels._compiled.counts import decode_counts, encode_counts, join_counts, split_counts
 from segdata.core.kernels._compiled.crossings import crossings, recurring
@@ -17,12 +18,7 @@ from segdata.core.kernels._compiled.polygons import rasterise
 from segdata.core.kernels._compiled.quantiles import quantiles
 from segdata.core.kernels._compiled.rings import parse_rings
 from segdata.core.kernels._compiled.sweep import cover, strips, strips_within
-
-try:
-    from segdata.core.kernels._compiled.borders import borders
-    from segdata.core.kernels._compiled.triangles import triangulate
-except ImportError:  # built before these two were added
-    from segdata.core.kernels._plain.outlines import borders, triangulate
+from segdata.core.kernels._compiled.triangles import triangulate
 
 __all__ = [
     "borders",
