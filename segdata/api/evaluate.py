@@ -88,12 +88,12 @@ def evaluate(
 
 def _open_predictions(data: Data, reference: Dataset, opening: ReadOptions) -> Dataset:
     """Predictions, opened; a list of COCO results takes its images and categories from a reference that has them."""
-    from segdata.formats.unknown_format import detect_format
+    from segdata.formats.split_parts import detect_layout
 
     if isinstance(data, OpenDataset):
         return read(data)
     options = dict(opening.get("options") or {})
-    is_list = (opening.get("format") or detect_format(Path(data))) == "coco-results"
+    is_list = (opening.get("format") or detect_layout(Path(data)).format) == "coco-results"
     if is_list and reference.profile.format in ("coco-instances", "lvis") and Path(reference.profile.files).is_file():
         options = {"truth": str(reference.profile.files), **options}
     more: ReadOptions = {**opening, "options": options}

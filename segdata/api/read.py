@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from os.path import lexists  # a link to nowhere is a broken file, not none
 from pathlib import Path
 from typing import TypedDict
@@ -26,8 +27,9 @@ from segdata.formats.shared.derived_sources import (
     with_sequences,
 )
 from segdata.formats.shared.images import image_limits
-from segdata.formats.unknown_format import detect_format
+from segdata.formats.split_parts import SplitLayout, detect_layout, named_layout
 from segdata.measure.source_cache import cached_source
+from segdata.store.joined_splits import join_splits
 from segdata.store.revision_reader import CanonicalSource
 
 Data = str | Path | OpenDataset
@@ -103,7 +105,7 @@ def read(
     settings = config if isinstance(config, Config) else _find_config(root, config)
     file = None if isinstance(config, Config) else Path(config or dataset_folder(root) / CONFIG)
     with locate_config_errors(file):
-        chosen = _choose_format(root, format, settings, config)
+        chosen, layout = _choose_format(root, format, settings, config)
     chosen.check_options(options or {}, "read")
     with locate_config_errors(file):
         categories = taxonomy if isinstance(taxonomy, Taxonomy) else _find_taxonomy(root, taxonomy, settings.taxonomy)
@@ -120,7 +122,7 @@ def read(
 
     def opened_now() -> Source:
         with locate_config_errors(file), image_limits():
-            return _open_source(chosen, request, source, roi)
+            return _open_source(chosen, request, layout, source, roi)
 
     more = {"source": source, "roi": roi}
     opened = opened_now() if cache is None else cached_source(request, chosen.name, more, opened_now, Path(cache))
@@ -131,9 +133,12 @@ def read(
     return Dataset(opened, opened.profile.under(settings), settings, rows)
 
 
-def _open_source(chosen: Format, request: ReadRequest, source: str | None, roi: str | Path | None) -> Source:
-    """What the format's reader opens, with what the request adds to its images."""
-    opened, settings = chosen.read(request), request.config
+def _open_source(
+    chosen: Format, request: ReadRequest, layout: SplitLayout, source: str | None, roi: str | Path | None
+) -> Source:
+    """What the format's reader opens, all splits as one, with what the request adds to its images."""
+    opened = join_splits(chosen, request, layout) if layout.parts else chosen.read(request)
+    settings = request.config
     if isinstance(opened, CanonicalSource):  # the store knows where image files are, but no image formats
         opened = with_image_files(opened, dataset_folder(request.root), opened.uris, request.images)
     opened = opened if roi is None else with_regions_of_interest(opened, Path(roi))
@@ -176,17 +181,23 @@ def _find_config(root: Path, given: str | Path | None) -> Config:
     return config
 
 
-def _choose_format(root: Path, named: str | None, settings: Config, config: object) -> Format:
-    """The format that is named, by the caller or the configuration, or recognised; it has the options that are set."""
-    if named is None and settings.format is not None:
-        with config_steps("format"):
-            chosen = find_format(settings.format, root)
+def _choose_format(root: Path, named: str | None, settings: Config, config: object) -> tuple[Format, SplitLayout]:
+    """The format that is named, by the caller or the configuration, or recognised, and the splits of the dataset.
+
+    It has the options that are set.
+    """
+    given = named or (_implied_format(settings, config) if settings.format is None else None)
+    if given is None and settings.format is None:
+        layout = detect_layout(root)
+        chosen = find_format(layout.format, root)
     else:
-        chosen = find_format(named or _implied_format(settings, config) or detect_format(root), root)
+        with config_steps("format") if given is None else nullcontext():
+            chosen = find_format(given or str(settings.format), root)
+        layout = named_layout(root, chosen)
     for name, value in settings.options.items():
         with config_steps("options", name):
             chosen.check_options({name: value}, "read")
-    return chosen
+    return chosen, layout
 
 
 def _implied_format(settings: Config, given: object) -> str | None:

@@ -19,7 +19,7 @@ _MOST_HEADS = 8  # files of one suffix that are opened
 _MOST_FOLDERS = 24  # in which a dataset is looked for
 _HEAD = 1 << 16  # bytes
 _OF_IMAGES = re.compile(r"(jpeg)?im(age|g)s?|left|right|raw|rgb", re.IGNORECASE)  # folders, by how they begin
-_PLAIN = ("colour-masks", "instance-ids")  # formats that any folder of images may be
+PLAIN_FORMATS = ("colour-masks", "instance-ids")  # formats that any folder of images may be
 # Formats that segdata knows and cannot read: patterns of their paths, and of the first bytes of such a file.
 _FOREIGN = {
     "DICOM images without a segmentation or structure set": (r"\.dcm$", None),
@@ -33,7 +33,7 @@ def detect_format(root: Path) -> str:
     """The name of the format of a dataset; if there is none, raises SegdataError that names the contents."""
     try:
         name = detect(root)
-        several = list(_apart(root)) if name in _PLAIN else []
+        several = list(_apart(root)) if name in PLAIN_FORMATS else []
         if several:
             raise UnreadableError(
                 f"{root}: holds {len(several)} {'datasets' if len(several) > 1 else 'dataset'}, {', '.join(several)}: "
@@ -109,7 +109,8 @@ def _apart(root: Path) -> Iterator[str]:
             name = detect(folder)
         except SegdataError:
             return
-        if name in _PLAIN:
+        inner = probe_masks(folder) if name in PLAIN_FORMATS else None
+        if inner is not None and not inner.named:
             return
         datasets.append(f"{folder.name} ({name})")
     yield from datasets

@@ -1,11 +1,12 @@
 """Conflicts of a merge: images, annotators and categories that several datasets call by one name."""
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -207,14 +208,14 @@ class MergedTaxonomy:
     remarks: tuple[str, ...]
 
 
-def merge_taxonomies(profiles: Sequence[Profile]) -> MergedTaxonomy:
+def merge_taxonomies(profiles: Sequence[Profile], *, strict: bool = True) -> MergedTaxonomy:
     """One taxonomy for these datasets: categories of one name, or an alias of it, are one; others are added.
 
     What the first says of a category counts. An id or a colour that is taken becomes another, or none. Raises
     SegdataError where two datasets mean different things by one name: another kind, or two categories that the other
-    has as one.
+    has as one; without `strict` they are one category.
     """
-    merged = _TaxonomyMerger(profiles[0])
+    merged = _TaxonomyMerger(profiles[0], strict)
     new_ids = [merged.add(profile) for profile in profiles]
     taxonomy = merged.taxonomy()
     taken = frozenset({*taxonomy.by_id(), *merged.unknown.values()})
@@ -227,6 +228,7 @@ class _TaxonomyMerger:
     """The categories so far, and where each is from."""
 
     first: Profile
+    strict: bool = True
     categories: dict[str, Category] = field(default_factory=dict)
     origin: dict[str, str] = field(default_factory=dict)
     groups: dict[str, str | None] = field(default_factory=dict)
@@ -304,9 +306,142 @@ class _TaxonomyMerger:
         free = id_ if id_ not in used else max(used) + 1
         return self.unknown.setdefault(name, free)
 
-    def _conflict(self, name: str | None, profile: Profile, what: str) -> NoReturn:
+    def _conflict(self, name: str | None, profile: Profile, what: str) -> None:
         """Raise the error that names both datasets."""
+        if not self.strict:
+            return
         raise SegdataError(
             f"category {name!r} of {self.origin.get(str(name), self.first.files)}: {what}; "
             f"give its categories other names: --taxonomy-map {profile.files}=MAP"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class MappingConflict:
+    """What a category means in one dataset, and does not in an earlier one."""
+
+    message: str
+    files: str  # of the later dataset
+    category: str | None
+    severity: Literal["error", "warning"]
+
+
+_FEW = 3  # categories that a message names
+
+
+def mapping_conflicts(profiles: Sequence[Profile]) -> list[MappingConflict]:
+    """What several datasets mean by their categories' names, ids and supercategories, where they contradict.
+
+    Each dataset is compared with the first that has a category of the name, or the id: ids that two categories have
+    exchanged, an id with another name, supercategories that are others, and names that differ in case or spaces alone.
+    """
+    conflicts: list[MappingConflict] = []
+    for number, profile in enumerate(profiles):
+        for earlier in profiles[:number]:
+            found = [
+                *_id_conflicts(profile, earlier),
+                *_parent_conflicts(profile, earlier),
+                *_kind_conflicts(profile, earlier),
+                *_spelling_conflicts(profile, earlier),
+            ]
+            conflicts += found
+            if found:
+                break
+    return conflicts
+
+
+def _id_conflicts(here: Profile, there: Profile) -> Iterator[MappingConflict]:
+    """Ids that mean another category: exchanged, taken by another, or moved."""
+    own, other = _ids_by_name(here.taxonomy), _ids_by_name(there.taxonomy)
+    names, other_names = here.taxonomy.by_id(), there.taxonomy.by_id()
+    moved = [name for name in own if name in other and own[name] != other[name]]
+    exchanged = [
+        (name, partner.name)
+        for name in moved
+        if (partner := names.get(other[name])) is not None
+        and other.get(partner.name) == own[name]
+        and own[name] < own[partner.name]
+    ]
+    for name, partner_name in exchanged:
+        message = (
+            f"{name!r} and {partner_name!r} have exchanged their ids: {own[name]} and {own[partner_name]} here, "
+            f"{other[name]} and {other[partner_name]} in {there.files}; names decide"
+        )
+        yield MappingConflict(message, here.files, name, "error")
+    done = {name for pair in exchanged for name in pair}
+    taken = [
+        f"{id_} is {category.name!r} here and {other_names[id_].name!r} in {there.files}"
+        for id_, category in names.items()
+        if id_ in other_names
+        and category.name not in done
+        and other_names[id_].name not in done
+        and not _same_name(category, other_names[id_])
+    ]
+    if taken:
+        message = f"one id means two categories: {_listed(taken)}; names decide"
+        yield MappingConflict(message, here.files, None, "error")
+        return
+    apart = [f"{name!r} is {own[name]} here and {other[name]} in {there.files}" for name in moved if name not in done]
+    if apart:
+        yield MappingConflict(f"categories have other ids: {_listed(apart)}; names decide", here.files, None, "warning")
+
+
+def _parent_conflicts(here: Profile, there: Profile) -> Iterator[MappingConflict]:
+    """Categories with another supercategory."""
+    others = there.taxonomy.by_name()
+    apart = [
+        (category.name, f"{category.name!r} is of {category.parent!r} here, of {others[category.name].parent!r} there")
+        for category in here.taxonomy.categories
+        if category.name in others and category.parent != others[category.name].parent
+    ]
+    if apart:
+        message = f"supercategories differ from those in {there.files}: {_listed([text for _, text in apart])}"
+        only = apart[0][0] if len(apart) == 1 else None
+        yield MappingConflict(f"{message}; those of the first count", here.files, only, "warning")
+
+
+def _kind_conflicts(here: Profile, there: Profile) -> Iterator[MappingConflict]:
+    """Categories of another kind."""
+    others = there.taxonomy.by_name()
+    for category in here.taxonomy.categories:
+        other = others.get(category.name)
+        if other is not None and other.kind != category.kind:
+            message = f"{category.name!r} is {category.kind} here, {other.kind} in {there.files}; the first counts"
+            yield MappingConflict(message, here.files, category.name, "error")
+
+
+def _spelling_conflicts(here: Profile, there: Profile) -> Iterator[MappingConflict]:
+    """Names that only one of the two has, and that differ from one of the other in case or spaces alone."""
+    own, other = _ids_by_name(here.taxonomy), _ids_by_name(there.taxonomy)
+    alike = {_plain_name(name): name for name in other if name not in own}
+    for name in own:
+        partner = alike.get(_plain_name(name))
+        if name not in other and partner is not None:
+            message = (
+                f"{name!r} here and {partner!r} in {there.files} differ only in case or spaces; they are read as two "
+                "categories"
+            )
+            yield MappingConflict(message, here.files, name, "warning")
+
+
+def _ids_by_name(taxonomy: Taxonomy) -> dict[str, int]:
+    """The id of each name; of a name that is there twice the first."""
+    ids: dict[str, int] = {}
+    for category in taxonomy.categories:
+        ids.setdefault(category.name, category.id)
+    return ids
+
+
+def _same_name(a: Category, b: Category) -> bool:
+    """Whether two categories are one, by name, by alias, or but for case and spaces."""
+    return _plain_name(a.name) == _plain_name(b.name) or a.name in b.aliases or b.name in a.aliases
+
+
+def _plain_name(name: str) -> str:
+    """A name without case, spaces, underscores and hyphens."""
+    return re.sub(r"[\s_-]+", "", name).casefold()
+
+
+def _listed(texts: Sequence[str]) -> str:
+    more = f" (and {len(texts) - _FEW} more)" if len(texts) > _FEW else ""
+    return "; ".join(texts[:_FEW]) + more

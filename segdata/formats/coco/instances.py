@@ -7,6 +7,11 @@ Read: `segmentation` as rings (united, COCO's even-odd scan conversion), compres
 other key of an annotation becomes an attribute, and of an image metadata. If you list an image, it counts as annotated,
 even without annotations.
 
+Read, in a folder: the document in it or in its folder ``annotations``. Documents that differ in the name of the split
+alone (``instances_train2017.json``, ``instances_val2017.json``), and folders that are called as splits with a document
+each (Roboflow's ``train|valid|test/_annotations.coco.json``), are one dataset. Its images have a split; those of one
+name in two splits stay two images. What ids and names of categories contradict is SEG202; names decide.
+
 Written: the source's rings, number for number, if they rasterise to exactly the segment's pixels, else compressed RLE,
 so that holes stay holes. With `polygons` exact, other segments become outlines along the edges of the pixels: one ring
 for each part, or, for a segment with holes, one ring for all, joined by bridges that go there and back, so that they
@@ -26,7 +31,7 @@ from typing import TYPE_CHECKING
 
 from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
-from segdata.formats.coco import POLYGONS_OPTION, choose_document, document_clue
+from segdata.formats.coco import POLYGONS_OPTION, choose_document, document_clue, find_documents
 from segdata.formats.shared.declared_losses import COCO_LOSSES
 
 if TYPE_CHECKING:
@@ -44,6 +49,11 @@ WRITE_OPTIONS = POLYGONS_OPTION
 def detect(files: FileProbe) -> FormatMatch | None:
     """A JSON file, or a folder with one, that holds images, annotations and categories."""
     return document_clue(files.root, "instances")
+
+
+def documents(root: Path) -> list[Path]:
+    """The documents in a folder: ``instances_train2017.json`` and ``instances_val2017.json`` are one dataset."""
+    return find_documents(root, "instances")
 
 
 def read(request: ReadRequest) -> "InstancesSource":

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, Source
 from segdata.core.profile import Profile
-from segdata.formats.coco import POLYGONS_OPTION, choose_document, document_clue
+from segdata.formats.coco import POLYGONS_OPTION, choose_document, document_clue, find_documents
 from segdata.formats.shared.declared_losses import COCO_LOSSES
 
 if TYPE_CHECKING:
@@ -39,6 +39,11 @@ WRITE_OPTIONS = POLYGONS_OPTION
 def detect(files: FileProbe) -> FormatMatch | None:
     """A JSON file, or a folder with one, whose images have negative categories, or whose categories have synsets."""
     return document_clue(files.root, "lvis")
+
+
+def documents(root: Path) -> list[Path]:
+    """The documents in a folder: ``instances_train2017.json`` and ``instances_val2017.json`` are one dataset."""
+    return find_documents(root, "lvis")
 
 
 def read(request: ReadRequest) -> Source:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, Source
 from segdata.core.profile import Profile
-from segdata.formats.coco import TRUTH_OPTION, choose_document, document_clue
+from segdata.formats.coco import TRUTH_OPTION, choose_document, document_clue, find_documents
 from segdata.formats.shared.declared_losses import COCO_LOSSES
 
 if TYPE_CHECKING:
@@ -37,6 +37,11 @@ CHECKED = ("panopticapi (rgb2id, evaluation.py)",)
 def detect(files: FileProbe) -> FormatMatch | None:
     """A JSON file, or a folder with one, that holds `segments_info`."""
     return document_clue(files.root, "panoptic")
+
+
+def documents(root: Path) -> list[Path]:
+    """The documents in a folder: ``instances_train2017.json`` and ``instances_val2017.json`` are one dataset."""
+    return find_documents(root, "panoptic")
 
 
 def read(request: ReadRequest) -> Source:

@@ -114,6 +114,16 @@ class ChainedSource:
         """(n_sources + 1,) the first row of each, and one past the last."""
         return np.cumsum([0, *(len(source.image_ids) for source in self.sources)])
 
+    @property
+    def files(self) -> Callable[[int], Sequence[Path]] | None:
+        """As the sources have it; None where one of them has no such method."""
+        own = [getattr(source, "files", None) for source in self.sources]
+        return None if None in own else partial(self._files, own)
+
+    def _files(self, own: Sequence[Callable[[int], Sequence[Path]]], row: int) -> Sequence[Path]:
+        source = int(np.searchsorted(self._first, row, side="right")) - 1
+        return own[source](row - int(self._first[source]))
+
     def chunks(self) -> list[Ints]:
         """The sources' portions, rows counted over all."""
         return [

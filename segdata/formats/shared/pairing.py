@@ -466,12 +466,15 @@ _MOST_BESIDE = 50  # folders beside the document that are looked into
 def find_images(
     document: Path, file_name: str, names: Sequence[str], images: Path | None, skip: Sequence[Path] = ()
 ) -> tuple[ImageFolder, list[Defect]]:
-    """The folder of the images: `images` if given, else the first near the document that has any of them.
+    """The folder of the images: the first near the document that has any of them, or, if `images` is given, that.
+
+    In `images` they may be in a folder of the document's split, or in another (`images/train2017/`).
 
     `file_name` is the document's name in defects; `skip` are folders that hold something else. If no image is found,
     the document gets one defect of severity info, not one for each image.
     """
-    places = [images] if images is not None else [place for place in _image_places(document) if place not in skip]
+    near = _given_places(document, images) if images is not None else _image_places(document)
+    places = [place for place in near if place not in skip or images is not None]
     folders = [place for place in places if place.is_dir()]
     by_folder: dict[str, set[str]] = {}
     for name in names:
@@ -482,10 +485,17 @@ def find_images(
             return ImageFolder.below(place), []
     if not names:
         return ImageFolder(None), []
-    tried = folders or places
+    tried = [images] if images is not None else folders or places
     searched = ", ".join(place.as_posix() for place in tried[:3]) + (", …" if len(tried) > 3 else "")
     message = f"none of the {len(names):,} image files was found in {searched}; give --images"
     return ImageFolder(None), [Defect("SEG002", message, file_name, severity="info")]
+
+
+def _given_places(document: Path, images: Path) -> list[Path]:
+    """The user's folder of images, then those in it, that of the document's split first."""
+    split = document.stem.rpartition("_")[2]
+    inside = sorted(place for place in images.iterdir() if place.is_dir()) if images.is_dir() else []
+    return list(dict.fromkeys([images, images / split, *inside[:_MOST_BESIDE]]))
 
 
 def _has_any(place: Path, by_folder: dict[str, set[str]]) -> bool:

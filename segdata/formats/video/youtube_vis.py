@@ -46,6 +46,11 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     return FormatMatch(1.0, f"{names[0]} has videos with file names, or tracks with segmentations") if names else None
 
 
+def documents(root: Path) -> list[Path]:
+    """The documents in a folder: ``train.json`` and ``valid.json`` are one dataset."""
+    return [root / name for name in _documents(FileProbe(root))]
+
+
 def read(request: ReadRequest) -> "AlteredSource":
     """Open a document; raises SegdataError if there is none, or several, or results without ground truth."""
     from segdata.formats.video.youtube_vis_reader import open_document

@@ -1,0 +1,145 @@
+"""Split parts: the folders or files of one dataset, each of which holds the labels of one split."""
+
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from segdata.core.errors import SegdataError
+from segdata.core.format import Format, detect, find_format
+from segdata.formats.masks import probe_masks
+from segdata.formats.unknown_format import PLAIN_FORMATS, detect_format
+
+# A split in the name of a file or folder: train, instances_train2017, test-dev2017, valid.coco
+_SPLIT_WORD = re.compile(
+    r"(?<![^\W_])(?P<split>train(?:ing)?|val(?:id(?:ation)?)?|test(?:ing)?(?:-dev)?)(?:(?:19|20)\d\d)?(?![^\W_])",
+    re.IGNORECASE,
+)
+_SHORT = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
+_HIDDEN = "."
+
+
+@dataclass(frozen=True, slots=True)
+class SplitPart:
+    """A folder or file of a dataset that holds the labels of one split."""
+
+    split: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class SplitLayout:
+    """The format of a dataset, and its parts.
+
+    Attributes
+    ----------
+    format : the name of the format
+    parts : by split; empty where the dataset is one file or folder for its reader
+    unread : files and folders beside the parts that look like parts and are none
+    """
+
+    format: str
+    parts: tuple[SplitPart, ...] = ()
+    unread: tuple[Path, ...] = ()
+
+
+def split_of_name(name: str) -> str | None:
+    """The split that a file or folder is called by: train, val, test …; None if its name has no such word, or several.
+
+    >>> [split_of_name(name) for name in ("instances_train2017", "valid", "test-dev2017", "trainers", "train_val")]
+    ['train', 'val', 'test-dev', None, None]
+    """
+    found = [match["split"].lower() for match in _SPLIT_WORD.finditer(name)]
+    return _SHORT.get(found[0], found[0]) if len(found) == 1 else None
+
+
+def detect_layout(root: Path) -> SplitLayout:
+    """The format of a dataset, and the parts of one whose splits are folders or files of their own.
+
+    Raises SegdataError as `detect_format` does.
+    """
+    try:
+        name = detect_format(root)
+    except SegdataError:
+        layout = _folder_parts(root)
+        if layout is None:
+            raise
+        return layout
+    if name in PLAIN_FORMATS and not _is_named_layout(root):
+        return _folder_parts(root) or SplitLayout(name)
+    return named_layout(root, find_format(name))
+
+
+def named_layout(root: Path, chosen: Format) -> SplitLayout:
+    """The parts of a dataset whose format is known: its documents, or else its folders."""
+    documents = [] if chosen.documents is None or not root.is_dir() else chosen.documents(root)
+    if len(documents) > 1:
+        return _document_parts(chosen.name, documents)
+    if documents or chosen.documents is None:
+        return SplitLayout(chosen.name)
+    return _folder_parts(root, chosen.name) or SplitLayout(chosen.name)
+
+
+def _document_parts(format: str, documents: Sequence[Path]) -> SplitLayout:
+    """The documents that differ in the split that they are called by, and in nothing else; no parts if it is unclear.
+
+    COCO keeps captions and keypoints of the same images beside its instances: the documents that are called as the
+    format go before others.
+    """
+    groups: dict[str, dict[str, Path]] = {}
+    splits = {path: split_of_name(path.stem) or split_of_name(path.parent.name) for path in documents}
+    for path, split in splits.items():
+        folder = path.parent if split_of_name(path.stem) else path.parent.parent
+        key = f"{folder}/{_SPLIT_WORD.sub('*', path.stem).lower()}"
+        if split is not None and groups.setdefault(key, {}).setdefault(split, path) != path:
+            return SplitLayout(format)
+    several = {key: group for key, group in groups.items() if len(group) > 1}
+    word = format.rpartition("-")[2]
+    chosen = [group for key, group in several.items() if word in Path(key).name] or list(several.values())
+    if len(chosen) != 1 or (len(several) == 1 and None in splits.values()):
+        return SplitLayout(format)
+    parts = _sorted_parts(chosen[0].items())
+    used = {part.path for part in parts}
+    return SplitLayout(format, parts, tuple(path for path in documents if path not in used))
+
+
+def _folder_parts(root: Path, format: str | None = None) -> SplitLayout | None:
+    """The folders that are called as splits; None unless two or more of them are datasets of one format."""
+    if not root.is_dir():
+        return None
+    folders = [(split_of_name(path.name), path) for path in sorted(root.iterdir()) if path.is_dir()]
+    named = [(split, path) for split, path in folders if split is not None and not path.name.startswith(_HIDDEN)]
+    if len(named) < 2 or len({split for split, _ in named}) < len(named):
+        return None
+    formats = {path: name for _, path in named if (name := _structured_format(path)) is not None}
+    wanted = {name for name in formats.values() if format in (None, name)}
+    if len(wanted) != 1:
+        return None
+    name = wanted.pop()
+    parts = _sorted_parts((split, path) for split, path in named if formats.get(path) == name)
+    if len(parts) < 2:
+        return None
+    return SplitLayout(name, parts, tuple(path for _, path in named if formats.get(path) != name))
+
+
+def _structured_format(folder: Path) -> str | None:
+    """The format of a folder; None if it is none, or if any folder of images may be that."""
+    with suppress(SegdataError):
+        name = detect(folder)
+        return name if name not in PLAIN_FORMATS or _is_named_layout(folder) else None
+    return None
+
+
+def _is_named_layout(folder: Path) -> bool:
+    """Whether folders tell masks and images apart."""
+    clue = probe_masks(folder)
+    return clue is not None and clue.named
+
+
+def _sorted_parts(named: Iterable[tuple[str, Path]]) -> tuple[SplitPart, ...]:
+    """The parts in the order train, val, others."""
+    order = {"train": 0, "val": 1}
+    return tuple(
+        SplitPart(split, path) for split, path in sorted(named, key=lambda item: (order.get(item[0], 2), item))
+    )
