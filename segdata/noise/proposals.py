@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from segdata.core.errors import missing_extra
 from segdata.core.runs import Ints, Runs
 from segdata.noise.candidates import ImageCandidates
 from segdata.noise.error_types import ErrorType
@@ -116,8 +117,11 @@ def _split_segment(segment: SegmentSet, instance: Ints, prediction: ImagePredict
     Source: Meyer (1994), Signal Processing 38(1), 113-125.
     """
     from scipy.ndimage import distance_transform_edt, label
-    from skimage.segmentation import watershed
 
+    try:
+        from skimage.segmentation import watershed
+    except ModuleNotFoundError as error:
+        raise missing_extra("scikit-image", "torch", error) from error
     pixels = segment.pixels().at
     mask = segment.mask()
     marker = np.zeros(mask.shape, np.int32)

@@ -1,10 +1,12 @@
-"""Amended: what is proposed leaves alone what nobody doubts."""
+"""Proposed edits: they leave alone what nobody doubts."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from segdata.core.errors import SegdataError
 from segdata.noise.candidates import find_candidates
 from segdata.noise.error_types import ErrorType
 from segdata.noise.predictor import ImagePrediction
@@ -64,6 +66,14 @@ def test_a_thing_without_pieces_is_redrawn_and_one_of_two_is_split() -> None:
     assert amended.seam(HEIGHT, WIDTH) >= 10
     round_ = seen(given, 2)
     assert edit_thing(find_candidates(given, round_, ONE), 0, "merge", given, round_).action in ("split", "redraw")
+
+
+def test_a_split_without_scikit_image_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "skimage.segmentation", None)
+    given = drawn((5, 5, 20, 10))
+    prediction = seen(drawn((5, 5, 10, 10), (15, 5, 10, 10)), 2)
+    with pytest.raises(SegdataError, match=r"scikit-image is not installed .*segdata\[torch\]"):
+        edit_thing(find_candidates(given, prediction, ONE), 0, "merge", given, prediction)
 
 
 def test_a_part_is_taken_out_of_its_segment_and_the_rest_stays() -> None:
