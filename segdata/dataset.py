@@ -228,8 +228,9 @@ class Dataset(OpenDataset):
         apart : images are never the same: each goes into a folder with the name of its dataset
 
         Categories with the same name, or an alias of it, become one. Images with the same name become one, with the
-        annotations of all datasets, unless their sizes or files differ. Raises SegdataError for datasets of different
-        tasks, and for categories that cannot be one.
+        annotations of all datasets, unless their sizes, files or splits differ. Images that have no split get the
+        one that their dataset's file or folder is called by (``train.json``). Raises SegdataError for datasets of
+        different tasks, and for categories that cannot be one.
         """
         several = [others] if isinstance(others, (str, Path, OpenDataset)) else list(others)
         return segdata.merge(

@@ -38,7 +38,11 @@ def command(
     Images with the same name become one image with the annotations of all
     datasets; two different annotations of it both stay. If their sizes or
     files differ, they stay two images, and the later one moves to a folder
-    named after its dataset. The command reports what it renamed.
+    named after its dataset. The command reports what it renamed, and what
+    ids, names and parents of categories contradict.
+
+    Files and folders that are called as splits (train.json, val.json) give
+    their images that split. Images of two splits stay two images.
     """
     from segdata.api.edits import merge
     from segdata.cli.output import emit, report_written

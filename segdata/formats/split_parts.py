@@ -54,6 +54,16 @@ def split_of_name(name: str) -> str | None:
     return _SHORT.get(found[0], found[0]) if len(found) == 1 else None
 
 
+def split_of_file(path: Path) -> str | None:
+    """The split that a dataset's file or folder is called by, or else the folder that it lies in, if that is all of it.
+
+    >>> [split_of_file(Path(path)) for path in ("d/val.json", "train/labels.json", "test_3/labels.json", "d")]
+    ['val', 'train', None, None]
+    """
+    folder = path.parent.name
+    return split_of_name(path.stem) or (split_of_name(folder) if _SPLIT_WORD.fullmatch(folder) else None)
+
+
 def detect_layout(root: Path) -> SplitLayout:
     """The format of a dataset, and the parts of one whose splits are folders or files of their own.
 
@@ -88,7 +98,7 @@ def _document_parts(format: str, documents: Sequence[Path]) -> SplitLayout:
     format go before others.
     """
     groups: dict[str, dict[str, Path]] = {}
-    splits = {path: split_of_name(path.stem) or split_of_name(path.parent.name) for path in documents}
+    splits = {path: split_of_file(path) for path in documents}
     for path, split in splits.items():
         folder = path.parent if split_of_name(path.stem) else path.parent.parent
         key = f"{folder}/{_SPLIT_WORD.sub('*', path.stem).lower()}"

@@ -20,7 +20,14 @@ from segdata.core.profile import ImageSequence, Policy, Profile
 from segdata.core.runs import Ints
 from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.formats.shared.images import image_limits
-from segdata.store.merge_conflicts import MergedTaxonomy, NewNames, merge_taxonomies, resolve_conflicts
+from segdata.formats.split_parts import split_of_file
+from segdata.store.merge_conflicts import (
+    MergedTaxonomy,
+    NewNames,
+    mapping_conflicts,
+    merge_taxonomies,
+    resolve_conflicts,
+)
 from segdata.store.remap import CATEGORY_METADATA, Remap, TaxonomyMap, with_taxonomy_map
 
 
@@ -79,6 +86,7 @@ class MergePart:
     image_of : image_id of the source -> in the whole, of those that have another name there
     annotator_of : annotator (None: unnamed) -> in the whole, of those who have another name there
     sequence_of : sequence -> in the whole, of those that have another name there
+    split : of images that name none
     """
 
     source: Source
@@ -86,6 +94,7 @@ class MergePart:
     image_of: dict[str, str]
     annotator_of: dict[str | None, str]
     sequence_of: dict[str, str]
+    split: str | None = None
 
     def load(self, image_ids: Sequence[str]) -> Batch:
         """Those of the images that the dataset has, with their names in the whole."""
@@ -98,6 +107,8 @@ class MergePart:
             renamed = zip(before, names, images["metadata"].to_pylist(), strict=True)
             metadata = [defect if old == new else _renamed_from(defect, old) for old, new, defect in renamed]
             images = replace_column(replace_column(images, "image_id", names), "metadata", metadata)
+        if self.split is not None:
+            images = replace_column(images, "split", pc.fill_null(images["split"], self.split))
         if self.sequence_of:
             sequences = images["sequence"].to_pylist()
             images = replace_column(images, "sequence", [self.sequence_of.get(name, name) for name in sequences])
@@ -255,7 +266,8 @@ def _remarks(
     remarks = []
     for new_names, sequences, label in zip(names, moved, labels, strict=True):
         for old, new in [] if apart else sorted(new_names.images.items()):
-            remarks.append(f"image {old!r} of {label} is another picture: it is {new!r}")
+            what = "in another split" if old in new_names.other_splits else "another picture"
+            remarks.append(f"image {old!r} of {label} is {what}: it is {new!r}")
         for annotator, new in sorted(new_names.annotators.items(), key=lambda item: item[0] or ""):
             who = "without an annotator" if annotator is None else f"by {annotator!r}"
             remarks.append(f"annotations {who} in {label} are by {new!r}")
@@ -317,6 +329,7 @@ def merge_datasets(
         raise SegdataError(f"datasets of different tasks cannot be merged: {listed}")
     taxonomy = merge_taxonomies(profiles)
     labels = _dataset_labels(profiles)
+    splits = [split_of_file(Path(profile.files)) for profile in profiles]
     rows = [
         np.arange(len(source_dataset.source.image_ids)) if source_dataset.rows is None else source_dataset.rows
         for source_dataset in datasets
@@ -325,7 +338,7 @@ def merge_datasets(
         _with_merged_ids(source_dataset, taxonomy, number).source for number, source_dataset in enumerate(datasets)
     ]
     with image_limits():
-        names = resolve_conflicts(sources, rows, labels, apart)
+        names = resolve_conflicts(sources, rows, labels, apart, splits)
     sequences, moved = _merge_sequences(profiles, labels, apart)
     parts = tuple(
         MergePart(
@@ -334,8 +347,9 @@ def merge_datasets(
             source_dataset.images,
             source_dataset.annotators,
             renamed,
+            split,
         )
-        for source, own_rows, source_dataset, renamed in zip(sources, rows, names, moved, strict=True)
+        for source, own_rows, source_dataset, renamed, split in zip(sources, rows, names, moved, splits, strict=True)
     )
     image_ids = sorted({name for part in parts for name in part.row_of})
     profile = _merged_profile(profiles, taxonomy, sequences)
@@ -347,7 +361,11 @@ def merge_datasets(
         OpenDataset(source, profile, Config()),
         f"merged of {', '.join(labels)}",
         sum(len(part.row_of) for part in parts) - len(image_ids),
-        (*taxonomy.remarks, *_remarks(names, moved, labels, apart)),
+        (
+            *(f"{conflict.files}: {conflict.message}" for conflict in mapping_conflicts(profiles)),
+            *taxonomy.remarks,
+            *_remarks(names, moved, labels, apart),
+        ),
         mapped,
         labels,
     )

@@ -25,15 +25,18 @@ _PIECE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class ImageVersion:
-    """An image as one dataset has it: its size (0: not known), its file, and a hash of each annotation."""
+    """An image as one dataset has it: its size (0: not known), its file, its split, and a hash of each annotation."""
 
     size: tuple[int, int]
     sha256: str | None
     uri: str | None
+    split: str | None = None
     drawn: Mapping[str | None, str] = field(default_factory=dict)
 
     def is_other(self, than: "ImageVersion") -> bool:
-        """Whether it is another picture: of another size, or its file has other bytes."""
+        """Whether it is another picture: of another size or split, or its file has other bytes."""
+        if None not in (self.split, than.split) and self.split != than.split:
+            return True
         if 0 not in self.size and 0 not in than.size and self.size != than.size:
             return True
         if self.sha256 is not None and than.sha256 is not None:
@@ -51,15 +54,21 @@ class NewNames:
 
     images: dict[str, str]
     annotators: dict[str | None, str]
+    other_splits: set[str] = field(default_factory=set)  # of the images those that another split has by the same name
 
 
 def resolve_conflicts(
-    sources: Sequence[Source], rows: Sequence[Ints], labels: Sequence[str], apart: bool
+    sources: Sequence[Source],
+    rows: Sequence[Ints],
+    labels: Sequence[str],
+    apart: bool,
+    splits: Sequence[str | None] | None = None,
 ) -> list[NewNames]:
     """What of each dataset gets another name, so that nothing clashes.
 
-    An image that an earlier dataset has by the same name, and that is another picture, goes below a folder with the
-    `label` of its dataset; with `apart` all images do, of every dataset. An annotator whose annotation of an image is
+    An image that an earlier dataset has by the same name, and that is another picture or in another split, goes below a
+    folder with the `label` of its dataset, or its split; `splits` are those of datasets whose images name none. With
+    `apart` all images do, of every dataset. An annotator whose annotation of an image is
     another one in an earlier dataset gets the label behind the name; unnamed ones get the label of their dataset as
     their name, in both. Equal annotations are one. `rows` are the images that belong to each dataset.
     """
@@ -79,7 +88,7 @@ def resolve_conflicts(
         name: occurrences for name, occurrences in places.items() if len({number for number, _ in occurrences}) > 1
     }
     names = [NewNames({}, {}) for _ in sources]
-    clashes = _find_conflicts(sources, shared, labels, set(places), names)
+    clashes = _find_conflicts(sources, shared, labels, splits or [None] * len(sources), set(places), names)
     for number, other, annotator in sorted(clashes, key=lambda each: (each[0], each[1], each[2] or "")):
         if annotator is None:
             names[number].annotators[None], names[other].annotators[None] = labels[number], labels[other]
@@ -92,6 +101,7 @@ def _find_conflicts(
     sources: Sequence[Source],
     shared: Mapping[str, list[tuple[int, int]]],
     labels: Sequence[str],
+    splits: Sequence[str | None],
     taken: set[str],
     names: list[NewNames],
 ) -> set[tuple[int, int, str | None]]:
@@ -105,13 +115,18 @@ def _find_conflicts(
             row_of = {name: row for name in some for dataset, row in shared[name] if dataset == number}
             if row_of:
                 batch = source.load(np.array(list(row_of.values()), np.int64))
-                seen |= {(number, name): image_version for name, image_version in _image_versions(batch)}
+                seen |= {
+                    (number, name): image_version for name, image_version in _image_versions(batch, splits[number])
+                }
         for name in some:
             earlier: list[int] = []
             for number in sorted({dataset for dataset, _ in shared[name]}):
                 version = seen[number, name]
                 if earlier and version.is_other(seen[earlier[0], name]):
-                    names[number].images[name] = _free_name(f"{labels[number]}/{name}", taken)
+                    in_other_split = version.split is not None and version.split != seen[earlier[0], name].split
+                    folder = version.split if in_other_split else labels[number]
+                    names[number].images[name] = _free_name(f"{folder}/{name}", taken)
+                    names[number].other_splits.update([name] if in_other_split else [])
                     continue
                 clashes |= {
                     (number, other, annotator)
@@ -132,9 +147,12 @@ def _free_name(name: str, taken: set[str]) -> str:
     return candidate
 
 
-def _image_versions(batch: Batch) -> Iterator[tuple[str, ImageVersion]]:
-    """Every image of a batch with a hash of each annotation: what is drawn, in whatever order."""
-    images = batch.images.select(["image_id", "width", "height", "sha256", "uri"]).to_pylist()
+def _image_versions(batch: Batch, split: str | None) -> Iterator[tuple[str, ImageVersion]]:
+    """Every image of a batch with a hash of each annotation: what is drawn, in whatever order.
+
+    `split`: of images that name none.
+    """
+    images = batch.images.select(["image_id", "width", "height", "sha256", "uri", "split"]).to_pylist()
     digests: list[dict[str | None, str]] = [{} for _ in images]
     offset = batch.runs.offsets(batch.n_segments)
     properties = batch.segments.select(["segment_id", "source_id", "category_id", "iscrowd", "track_id"]).to_pylist()
@@ -151,7 +169,10 @@ def _image_versions(batch: Batch) -> Iterator[tuple[str, ImageVersion]]:
         digests[image][annotator] = digest.hexdigest()
     for image, image_digests in zip(images, digests, strict=True):
         size = (image["width"] or 0, image["height"] or 0)
-        yield image["image_id"], ImageVersion(size, image["sha256"], image["uri"], image_digests)
+        yield (
+            image["image_id"],
+            ImageVersion(size, image["sha256"], image["uri"], image["split"] or split, image_digests),
+        )
 
 
 def _same_bytes(a: Path, b: Path) -> bool:

@@ -256,3 +256,43 @@ def test_only_a_changed_image_is_read_again(tmp_path: Path) -> None:
         cached = segdata.read(tmp_path, cache=tmp_path.parent / f"cache-{tmp_path.name}")
         fresh = segdata.read(tmp_path)
         assert segdata.validate(cached).findings == segdata.validate(fresh).findings
+
+
+def test_merged_files_of_splits_keep_their_splits_and_no_annotators(tmp_path: Path) -> None:
+    """Names of files are splits, not annotators; images of two splits are two, whatever they are called."""
+    coco(tmp_path / "instances_train2017.json", TRAIN, {"car": 1, "bus": 2})
+    coco(tmp_path / "instances_val2017.json", {"a.png": [("bus", (3, 3, 5))]}, {"car": 2, "bus": 1})
+    result = segdata.merge(
+        [tmp_path / "instances_train2017.json", tmp_path / "instances_val2017.json"], tmp_path / "both"
+    )
+    both = segdata.read(tmp_path / "both")
+    assert rows(both) == [
+        ("a.png", "train", "bus", 400),
+        ("a.png", "train", "car", 100),
+        ("b.png", "train", "car", 36),
+        ("val/a.png", "val", "bus", 25),
+    ]
+    assert both.annotations["annotator"].isna().all()
+    assert result.n_shared == 0
+    assert "image 'a.png' of instances_val2017 is in another split: it is 'val/a.png'" in result.remarks
+    assert any("have exchanged their ids" in remark for remark in result.remarks)
+
+
+def test_merged_files_of_one_split_are_annotators(tmp_path: Path) -> None:
+    coco(tmp_path / "anna" / "val.json", {"a.png": [("bus", (3, 3, 9))]}, {"car": 1, "bus": 2})
+    coco(tmp_path / "bob" / "val.json", {"a.png": [("bus", (3, 3, 5))]}, {"car": 1, "bus": 2})
+    result = segdata.merge([tmp_path / "anna" / "val.json", tmp_path / "bob" / "val.json"], tmp_path / "both")
+    both = segdata.read(tmp_path / "both")
+    assert rows(both) == [("a.png", "val", "bus", 25), ("a.png", "val", "bus", 81)]
+    assert result.n_shared == 1
+
+
+def test_a_split_that_images_have_goes_before_the_name_of_their_folder(tmp_path: Path) -> None:
+    coco(tmp_path / "train.json", {"a.png": [("bus", (3, 3, 5))]}, {"car": 1, "bus": 2})
+    coco(tmp_path / "val.json", {"b.png": [("bus", (3, 3, 9))]}, {"car": 1, "bus": 2})
+    segdata.merge([tmp_path / "train.json", tmp_path / "val.json"], tmp_path / "test")
+    coco(tmp_path / "more.json", {"a.png": [("bus", (3, 3, 5))], "c.png": []}, {"car": 1, "bus": 2})
+    segdata.merge([tmp_path / "test", tmp_path / "more.json"], tmp_path / "all")
+    images = segdata.read(tmp_path / "all").images
+    splits = [None if split != split else split for split in images["split"]]
+    assert dict(zip(images["image_id"], splits, strict=True)) == {"a.png": "train", "b.png": "val", "c.png": None}
