@@ -73,7 +73,8 @@ def convert(
     announce : called with all losses when everything is written, but before it is moved into place
 
     Losses are counted in the same pass that writes the target, under a hidden name: which pixels are lost is known only
-    when they are painted. What a killed conversion leaves has a hidden name; the next one to this target removes it.
+    when they are painted. What a killed conversion leaves has a hidden name; the next one to this target removes it. A
+    target that another program is writing is refused.
 
     A certificate of the losses goes with the result: in dataset.yaml of a canonical dataset, as ``losses.json`` in
     another folder, as ``coco.losses.json`` beside ``coco.json``.
@@ -110,7 +111,7 @@ def convert(
             if to not in _KEEPS_LOSSES:
                 is_folder = placing.made.is_dir()
                 certificate = path / CERTIFICATE_NAME if is_folder else path.with_suffix(f".{CERTIFICATE_NAME}")
-                file = placing.made / CERTIFICATE_NAME if is_folder else placing.beside(certificate.name)
+                file = placing.made / CERTIFICATE_NAME if is_folder else placing.beside(certificate.name, replace=True)
                 file.write_text(_certified(stream, dataset.profile, path, to), encoding="utf-8", newline="\n")
             placing.commit()
         except SegdataError as error:

@@ -1,7 +1,6 @@
 """Info: what is in a dataset, in numbers, as a table of objects, and as a content hash."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -14,8 +13,8 @@ from numpy.typing import NDArray
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.result import Result, promote
 from segdata.api.validate import measure_dataset
+from segdata.core.atomic_files import replace_whole
 from segdata.core.batch import Batch
-from segdata.core.errors import SegdataError
 from segdata.core.label_hash import content_hash
 from segdata.core.profile import RasterRule
 from segdata.core.rule import Family
@@ -65,22 +64,14 @@ def write_objects(
     """Write `objects` as CSV, batch by batch, and return the number of rows."""
     from pyarrow import csv
 
-    dataset, target, n = read(data, **opening), Path(path), 0
-    partial = target.with_name(f".{target.name}.partial")
-    try:
-        target.absolute().parent.mkdir(parents=True, exist_ok=True)
+    dataset, n = read(data, **opening), 0
+    with replace_whole(Path(path)) as partial:
         tables = _object_tables(dataset, jobs, progress)
         first = next(tables)
         with csv.CSVWriter(partial, first.schema) as writer:
             for rows in chain([first], tables):
                 writer.write_table(rows)
                 n += rows.num_rows
-        partial.replace(target)
-    except OSError as error:
-        raise SegdataError(f"{target}: cannot be written: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            partial.unlink()
     return n
 
 

@@ -14,6 +14,7 @@ from segdata.api.decisions import decided_findings, load_images, log_path
 from segdata.api.read import Data, ReadOptions, no_progress, read
 from segdata.api.result import Result, json_table, promote
 from segdata.api.validate import validate
+from segdata.core.atomic_files import write_whole
 from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.errors import SegdataError, check_choice, count_noun
 from segdata.core.finding import Decision, Finding, Via
@@ -361,7 +362,7 @@ def _write_instructions(task: Path, to: AnnotationTool) -> None:
     else:
         path = task / "label_config.xml"
         text = label_studio_config(path.read_text(encoding="utf-8"))
-    path.write_text(text, encoding="utf-8", newline="\n")
+    write_whole(path, text)
 
 
 def _findings_about(annotation: Annotation, findings: Sequence[Finding]) -> list[Finding]:

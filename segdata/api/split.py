@@ -11,6 +11,7 @@ from segdata.api.convert import Conversion, write_derived
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.result import Result, json_table
 from segdata.api.validate import measure_dataset
+from segdata.core.atomic_files import write_whole
 from segdata.core.errors import SegdataError, count_noun
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
@@ -131,7 +132,7 @@ def _write_lists(dealt: SplitAssignment, folder: Path) -> tuple[Path, ...]:
         folder.mkdir(parents=True, exist_ok=True)
         for name, path in zip(dealt.parts, paths, strict=True):
             images = sorted(image for image, part in dealt.part_of.items() if part == name)
-            path.write_text("".join(f"{image}\n" for image in images), encoding="utf-8", newline="\n")
+            write_whole(path, "".join(f"{image}\n" for image in images))
     except OSError as error:
         raise SegdataError(f"{folder}: cannot be written: {error.strerror}") from error
     return paths

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from segdata.api.read import CONFIG, TAXONOMY, ReadOptions, dataset_folder, read
 from segdata.api.result import Result, promote
+from segdata.core.atomic_files import write_whole
 from segdata.core.batch import Batch
 from segdata.core.config import Config, load_config
 from segdata.core.errors import SegdataError, UnreadableError
@@ -16,7 +17,6 @@ from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy, dump_taxonomy, load_taxonomy
 from segdata.dataset import Dataset
 from segdata.formats.infer_taxonomy import infer_taxonomy
-from segdata.store.manifest import write_whole
 from segdata.store.taxonomy_diff import TaxonomyDifference, compare_taxonomies
 
 if TYPE_CHECKING:
@@ -109,12 +109,8 @@ def init(
     for file in texts:
         if file.exists() and not force:
             raise SegdataError(f"{file}: already exists; use --force to overwrite it, or --output to write elsewhere")
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        for file, text in texts.items():
-            write_whole(file.resolve(), text)  # a link stays a link
-    except OSError as error:
-        raise SegdataError(f"{place}: cannot be written: {error.strerror}") from error
+    for file, text in texts.items():
+        write_whole(file, text)
     return place / CONFIG, place / TAXONOMY
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from segdata.cli.options import FOLDER, example
+from segdata.core.atomic_files import lock_target
 from segdata.core.errors import SegdataError
 from segdata.report.console import Console, table
 from segdata.sample import MAX_IMAGES, make
@@ -39,6 +40,12 @@ def command(folder: Path, scenes: int) -> None:
     DIR is segdata-demo by default. The demo shows every command as you would
     type it; datasets, reports and pictures stay in DIR.
     """
+    folder.absolute().parent.mkdir(parents=True, exist_ok=True)
+    with lock_target(folder):
+        _run_demo(folder, scenes)
+
+
+def _run_demo(folder: Path, scenes: int) -> None:
     from segdata.core.errors import count_noun
 
     prepare_folder(folder)

@@ -5,13 +5,13 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segdata.cli.options import DataOptions
 from segdata.cli.process import FOUND, NO_COLOR, QUIET, has_flag, say
+from segdata.core.atomic_files import write_whole
 from segdata.core.errors import SegdataError
 from segdata.core.validation import Validation
 from segdata.report.console import Console
@@ -51,7 +51,7 @@ def emit(text: str, output: Path | None = None) -> None:
     """
     data = (text.rstrip("\n") + "\n").encode("utf-8", "backslashreplace")
     if output is not None:
-        _write_whole(output, data)
+        _write_file(output, data)
         return
     try:
         sys.stdout.flush()
@@ -60,6 +60,9 @@ def emit(text: str, output: Path | None = None) -> None:
     except BrokenPipeError:
         # Python would try to flush once more when it ends, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SegdataError(f"the report cannot be written to stdout: {error.strerror}") from error
 
 
 def require_free(path: Path, force: bool) -> None:
@@ -100,22 +103,12 @@ def _is_our_report(path: Path) -> bool:
         return _REPORT_BEGINNINGS.match(file.read(_HEAD_BYTES)) is not None
 
 
-def _write_whole(path: Path, data: bytes) -> None:
+def _write_file(path: Path, data: bytes) -> None:
     """Write a complete file or none; links stay links, and devices and pipes stay what they are."""
     if path.exists() and not path.is_file():
         _write_through(path, data)
-        return
-    path = path.resolve() if path.is_symlink() and path.exists() else path
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        path.absolute().parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(data)
-        partial.replace(path)
-    except OSError as error:
-        raise SegdataError(f"{path}: cannot be written: {error.strerror}") from error
-    finally:
-        with suppress(OSError):
-            partial.unlink()
+    else:
+        write_whole(path, data)
 
 
 def _write_through(path: Path, data: bytes) -> None:

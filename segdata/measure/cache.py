@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from segdata.core.atomic_files import unique_token
 from segdata.core.batch import replace_column
 from segdata.core.finding import Defect
 from segdata.core.profile import Profile
@@ -175,7 +176,7 @@ def save_entry(folder: Path, key: str, entry: CacheEntry) -> None:
         "hash": pa.array([entry.hashes.get(path) for path in paths], pa.string()),
     }
     tables = {**entry.tables, "files": pa.table(files), "ids": pa.table({"image_id": pa.array(entry.image_ids)})}
-    partial = folder / f"{key}.{os.getpid()}.partial"
+    partial = folder / f"{key}.{unique_token()}.partial"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:

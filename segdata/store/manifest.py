@@ -1,7 +1,6 @@
 """dataset.yaml: what a canonical dataset is, where it came from, and which revision is current."""
 
 import datetime
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import msgspec
 
 from segdata.core import yaml_files
+from segdata.core.atomic_files import write_whole
 from segdata.core.config import Coverage, Overlap
 from segdata.core.errors import SegdataError
 from segdata.core.format import Loss
@@ -128,19 +128,6 @@ def load(root: Path) -> Manifest:
 def commit(root: Path, manifest: Manifest) -> None:
     """Make a revision current: the one step that is all or nothing."""
     write_whole(root / NAME, yaml_files.dump_yaml(manifest))
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all, also after a crash."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def now() -> datetime.datetime:

@@ -1,10 +1,12 @@
 """Output: files are written under hidden names and moved into place at the end; copies and crops of image files."""
 
 import csv
+import errno
 import io
+import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -12,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from segdata.core.atomic_files import TOKEN_PATTERN, hidden_stem, lock_target, os_reason, place, sync, unique_token
 from segdata.core.batch import Batch, replace_column
 from segdata.core.errors import SegdataError, count_noun
 from segdata.core.image_files import ChannelArray, encode_image, read_channels
@@ -21,36 +24,51 @@ from segdata.store.windows import Tile, read_tile
 
 
 class StagedOutput:
-    """What one conversion makes: the target, and what goes beside it. Use it as a context; it leaves nothing hidden."""
+    """What one conversion makes: the target, and what goes beside it. Use it as a context; it leaves nothing hidden.
+
+    Hidden names are unique, and the target is locked: of two programs that write it, the second stops with an error.
+    """
 
     def __init__(self, target: Path) -> None:
         self.target = check_free(target)
+        self._token = unique_token()
         self._places: dict[Path, Path] = {}
-        self.made = self._made(target, target.suffix)
+        self._replacing: set[Path] = set()
+        self._stack = ExitStack()
+        self.made = self._hidden(target, target.suffix)
 
-    def beside(self, name: str) -> Path:
-        """Where to make something that goes beside the target as `name`."""
-        return self._made(self.target.with_name(name), ".made")
+    def beside(self, name: str, *, replace: bool = False) -> Path:
+        """Where to make something that goes beside the target as `name`, in place of an older file if `replace`."""
+        hidden = self._hidden(self.target.with_name(name), f".{len(self._places)}")
+        if replace:
+            self._replacing.add(hidden)
+        return hidden
 
-    def _made(self, path: Path, suffix: str) -> Path:
-        stem = path.stem if path == self.target else path.name
-        hidden = self.target.with_name(f".{stem}.partial{suffix}")
+    def _hidden(self, path: Path, suffix: str) -> Path:
+        hidden = self.target.with_name(f"{hidden_stem(self.target.name)}.{self._token}.partial{suffix[:20]}")
         self._places[hidden] = path
-        _remove([hidden])  # what a conversion left that was killed
         return hidden
 
     def commit(self) -> None:
-        """Put what was made where it belongs, all of it or nothing; the target itself comes last."""
+        """Put what was made where it belongs, all of it or nothing; the target comes after what goes beside it.
+
+        Raises SegdataError where something is there meanwhile.
+        """
         moved: list[Path] = []
         try:
             for hidden, path in reversed(self._places.items()):
-                if hidden.exists():
-                    if path.is_dir():
-                        path.rmdir()
-                    hidden.replace(path)
+                if hidden.exists() and hidden not in self._replacing:
+                    place(hidden, path)
                     moved.append(path)
-        except OSError:
+            for hidden in self._replacing:  # only now: the target is ours
+                moved.append(hidden.replace(self._places[hidden]))
+            sync(self.target.absolute().parent)
+        except OSError as error:
             _remove(moved)
+            if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+                raise SegdataError(
+                    f"{path}: another program has written it meanwhile; nothing is changed, name another target"
+                ) from error
             raise
 
     def told(self, message: str) -> str:
@@ -60,12 +78,30 @@ class StagedOutput:
         return message
 
     def __enter__(self) -> "StagedOutput":
+        try:
+            locked = self._stack.enter_context(lock_target(self.target))
+        except OSError as error:
+            raise SegdataError(f"{self.target}: cannot be written: {os_reason(error)}") from error
+        try:
+            check_free(self.target)
+            if locked:  # so whoever made these was killed
+                _remove(_left_behind(self.target))
+        except BaseException:
+            self._stack.close()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _remove(self._places)
+        self._stack.close()
+
+
+def _left_behind(target: Path) -> list[Path]:
+    """What conversions to this target have left that were killed."""
+    hidden = re.compile(rf"{re.escape(hidden_stem(target.name))}\.{TOKEN_PATTERN}\.partial(\..*)?", re.DOTALL)
+    return [path for path in target.absolute().parent.iterdir() if hidden.fullmatch(path.name)]
 
 
 def check_free(path: Path) -> Path:

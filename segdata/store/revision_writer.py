@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from segdata.core.atomic_files import sync_tree, write_whole
 from segdata.core.batch import Batch, replace_column
 from segdata.core.format import LossCounter
 from segdata.core.paths import relative_channels, relative_uri
@@ -186,7 +187,8 @@ def write_canonical(
         for batch in batches:
             writer.add(batch)
     write_sequences(target / name, profile.sequences)
-    manifests.write_whole(target / "taxonomy.yaml", dump_taxonomy(profile.taxonomy))
+    sync_tree(target)  # before the manifest names it
+    write_whole(target / "taxonomy.yaml", dump_taxonomy(profile.taxonomy))
     manifests.commit(
         target,
         Manifest(

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from segdata.core.atomic_files import sync, sync_tree
 from segdata.core.batch import replace_column
 from segdata.core.errors import SegdataError
 from segdata.core.schema import ANNOTATIONS, IMAGES, SEGMENTS
@@ -90,12 +91,16 @@ def _write_revision(
         n_parts = _write_segments(before, folder, changed)
         lines = (json.dumps(entry, ensure_ascii=False) for entry in log)
         (folder / CHANGES_FILE).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
+        sync_tree(folder)  # before the manifest names it
+        sync(root)
         entry = Revision(name, manifests.now(), what, parent=manifest.revision, parts=n_parts)
         revisions = (*manifest.revisions, entry)
         manifests.commit(root, msgspec.structs.replace(manifest, revision=name, revisions=revisions))
     except BaseException as error:
         if not _is_current(root, name):  # an interruption may come when all is done
             shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, SegdataError) and isinstance(error.__cause__, OSError):
+            error = error.__cause__
         if isinstance(error, (OSError, pa.ArrowException)):
             reason = error.strerror if isinstance(error, OSError) else error
             raise SegdataError(

@@ -28,10 +28,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segdata.core import kernels
+from segdata.core.atomic_files import write_whole
 from segdata.core.errors import SegdataError, missing_extra
 from segdata.core.runs import Runs
 from segdata.noise.networks.plan import Settings, TrainingPlan, free_main_memory
-from segdata.noise.networks.predictions import EDGE, PredictedInstances, replace_file
+from segdata.noise.networks.predictions import EDGE, PredictedInstances
 
 
 def choose_device(name: str) -> torch.device:
@@ -73,7 +74,7 @@ def save_checkpoint(path: Path, state: CheckpointState) -> None:
     """Write a state; a kill leaves the one before."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    replace_file(path, buffer.getvalue())
+    write_whole(path, buffer.getvalue())
 
 
 def load_checkpoint(path: Path, device: torch.device) -> CheckpointState | None:

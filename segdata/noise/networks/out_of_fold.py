@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core.atomic_files import lock_target, write_whole
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, missing_extra
 from segdata.core.image_files import read_channels
@@ -34,7 +35,7 @@ from segdata.noise.networks.plan import (
     plan_for,
     upright_category,
 )
-from segdata.noise.networks.predictions import Predictions, open_predictions, replace_file
+from segdata.noise.networks.predictions import Predictions, open_predictions
 
 if TYPE_CHECKING:
     import torch
@@ -169,34 +170,38 @@ def out_of_fold(
     maps = dataset.maps(settings.annotator) if maps is None else maps
     key = fingerprint(maps, settings, chosen.type)
     folder = folder(key) if callable(folder) else Path(folder)
-    done = _finished_predictions(folder, key)
-    if done is not None:
-        planned(done.plan)
-        return done
-    measured = tables or measure_source(dataset.source, frozenset(), chunks=dataset.chunks(), profile=dataset.profile)
-    pictures = ImageCache(maps, int(_CACHE_SHARE * memory), load)
-    readable = pictures.survey(settings.jobs)
-    _check_readable(readable, pictures)
-    taught = readable & _annotated(measured, settings.annotator)
-    units = fold_units(measured, taught, settings)
-    classes = _classes(maps, np.flatnonzero(taught))
-    facts = _data_facts(measured, maps, pictures, taught, units.among(taught), classes, chosen)
-    plan = _kept_plan(folder, lambda: plan_for(facts, settings, memory))
-    planned(plan)
-    fold = assign_folds(measured, units, taught, plan.folds, plan.seed)
-    pictures = pictures.reduced(plan.scale)
-    run = FoldRun(maps, pictures, measured, fold, taught, classes, plan, settings, folder, chosen)
-    for number in range(plan.folds):
-        run.fold(number, np.flatnonzero((fold == number) & readable), _timed_progress(progress))
-    notes = tuple(note for note in (units.note,) if note)
-    ids = tuple(maps.classes[item] for item in classes)
-    unread = {item.image for item in pictures.defects}
-    still = readable & np.array([item not in unread for item in maps.image_ids], bool)
-    predictions = Predictions(folder, tuple(maps.image_ids), ids, fold, still, plan, notes, pictures.defects)
-    replace_file(folder / "pace.json", msgspec.json.encode(vars(run.pace)))
-    predictions.save()
-    run.tidy()
-    return predictions
+    folder.absolute().parent.mkdir(parents=True, exist_ok=True)
+    with lock_target(folder):
+        done = _finished_predictions(folder, key)
+        if done is not None:
+            planned(done.plan)
+            return done
+        measured = tables or measure_source(
+            dataset.source, frozenset(), chunks=dataset.chunks(), profile=dataset.profile
+        )
+        pictures = ImageCache(maps, int(_CACHE_SHARE * memory), load)
+        readable = pictures.survey(settings.jobs)
+        _check_readable(readable, pictures)
+        taught = readable & _annotated(measured, settings.annotator)
+        units = fold_units(measured, taught, settings)
+        classes = _classes(maps, np.flatnonzero(taught))
+        facts = _data_facts(measured, maps, pictures, taught, units.among(taught), classes, chosen)
+        plan = _kept_plan(folder, lambda: plan_for(facts, settings, memory))
+        planned(plan)
+        fold = assign_folds(measured, units, taught, plan.folds, plan.seed)
+        pictures = pictures.reduced(plan.scale)
+        run = FoldRun(maps, pictures, measured, fold, taught, classes, plan, settings, folder, chosen)
+        for number in range(plan.folds):
+            run.fold(number, np.flatnonzero((fold == number) & readable), _timed_progress(progress))
+        notes = tuple(note for note in (units.note,) if note)
+        ids = tuple(maps.classes[item] for item in classes)
+        unread = {item.image for item in pictures.defects}
+        still = readable & np.array([item not in unread for item in maps.image_ids], bool)
+        predictions = Predictions(folder, tuple(maps.image_ids), ids, fold, still, plan, notes, pictures.defects)
+        write_whole(folder / "pace.json", msgspec.json.encode(vars(run.pace)))
+        predictions.save()
+        run.tidy()
+        return predictions
 
 
 def _finished_predictions(folder: Path, key: str) -> Predictions | None:
@@ -205,7 +210,7 @@ def _finished_predictions(folder: Path, key: str) -> Predictions | None:
     try:
         stored = path.read_text(encoding="ascii") if path.exists() else None
         if stored is None:
-            replace_file(path, key.encode("ascii"))
+            write_whole(path, key.encode("ascii"))
     except OSError as error:
         raise SegdataError(f"{folder}: cannot be written: {error.strerror}") from error
     if stored is not None and stored != key:
@@ -231,7 +236,7 @@ def _kept_plan(folder: Path, make: Callable[[], TrainingPlan]) -> TrainingPlan:
     if path.is_file():
         return msgspec.json.decode(path.read_bytes(), type=TrainingPlan)
     plan = make()
-    replace_file(path, msgspec.json.encode(plan))
+    write_whole(path, msgspec.json.encode(plan))
     return plan
 
 

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core.atomic_files import write_whole
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.runs import Ints, Runs
@@ -91,7 +92,7 @@ class Predictions:
             "notes": self.notes,
             "defects": [asdict(defect) for defect in self.defects],
         }
-        replace_file(self.folder / "predictions.json", msgspec.json.encode(content))
+        write_whole(self.folder / "predictions.json", msgspec.json.encode(content))
 
 
 def open_predictions(folder: str | Path) -> Predictions:
@@ -120,15 +121,8 @@ def prediction_path(folder: Path, kind: str, row: int) -> Path:
     return folder / kind / f"{row:06d}.{'npz' if kind == 'instances' else 'npy'}"
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file such that it is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished_path(path).write_bytes(content)
-    unfinished_path(path).replace(path)
-
-
 def unfinished_path(path: Path) -> Path:
-    """Where a file is until it is whole."""
+    """Where a large file grows until it is whole; the folder is locked, so that no other program has the name."""
     return path.with_name(f".{path.name}.part")
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import quote
 
+from segdata.core.atomic_files import write_whole
 from segdata.core.errors import SegdataError, count_noun, missing_extra
 from segdata.core.finding import SEVERITIES, VERDICTS, Action, Finding
 from segdata.core.profile import Profile
@@ -297,9 +298,7 @@ def install_plugin(fo: Any) -> Path:  # Any: FiftyOne has no types
         for name in _FILES:
             content, target = (_SOURCE / name).read_bytes(), folder / name
             if not target.is_file() or target.read_bytes() != content:
-                partial = folder / f".{name}.partial"
-                partial.write_bytes(content)
-                partial.replace(target)
+                write_whole(target, content)
     except OSError as error:
         what = f"{folder}: cannot be written: {error.strerror}"
         raise SegdataError(f"{what}; FIFTYONE_PLUGINS_DIR names another folder for FiftyOne's plugins") from error

@@ -1,6 +1,5 @@
 """Media files: masks and pictures as FiftyOne shows them, and the files beside its database."""
 
-import os
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from segdata.core.atomic_files import replace_whole
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.image_files import split_uri
@@ -199,13 +199,8 @@ def _blank(width: int, height: int, folder: Path) -> Path:
 
 def _save(picture: Image.Image, path: Path) -> None:
     """Write a complete PNG file or none; several threads may write the same one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.{id(picture)}.partial")
-    try:
+    with replace_whole(path, durable=False) as partial:
         picture.save(partial, format="PNG", compress_level=1)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import numpy as np
 from PIL import Image, ImageDraw, PngImagePlugin
 
+from segdata.core.atomic_files import replace_whole
 from segdata.core.batch import Batch
 from segdata.core.config import did_you_mean
 from segdata.core.dataset import OpenDataset
@@ -218,17 +219,12 @@ def draw_image(data: OpenDataset, image_id: str, findings: Iterable[Finding], fo
 
 def save_png(picture: Image.Image, path: Path) -> None:
     """Write a PNG file that is there whole or not at all."""
-    path.absolute().parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and not _is_ours(path):
         raise SegdataError(f"{path}: is there already, and no picture of segdata; name another folder")
-    partial = path.with_name(f".{path.name}.partial")
     maker = PngImagePlugin.PngInfo()
     maker.add_text("Software", "segdata")
-    try:
+    with replace_whole(path, durable=False) as partial:
         picture.save(partial, format="PNG", compress_level=3, pnginfo=maker)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _is_ours(path: Path) -> bool:
