@@ -1,6 +1,5 @@
 """Say how much annotators agree, on what, who differs, and how sure that is."""
 
-import shlex
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Unpack
@@ -23,6 +22,7 @@ from segdata.api.result import Result, csv_table, promote
 from segdata.api.validate import split_decided
 from segdata.core.config import Config, did_you_mean
 from segdata.core.errors import SegdataError
+from segdata.core.safe_text import shell_word
 from segdata.core.validation import FailOn
 from segdata.dataset import Dataset
 from segdata.formats.shared.images import image_limits
@@ -61,7 +61,7 @@ class AgreementResult(Result, Agreement, frozen=True, kw_only=True):
         from segdata.report.agreement.html import agreement_html
 
         run, cards = self.run, scorecard_of_agreement(self.run)
-        typed = typed or ["agreement", shlex.quote(run.dataset.profile.files)]
+        typed = typed or ["agreement", shell_word(run.dataset.profile.files)]
         with image_limits():
             return agreement_html(self, run.dataset, run.tables, typed, fail_on, cards, jobs)
 

@@ -1,6 +1,5 @@
 """Flag: rank the labels of a dataset by how probably they are wrong, with a proposed correction for each."""
 
-import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,6 +16,7 @@ from segdata.core.errors import SegdataError, UnreadableError, missing_extra
 from segdata.core.finding import Defect, Finding
 from segdata.core.label_maps import LabelMaps
 from segdata.core.rule_runner import run_rules, select_rules
+from segdata.core.safe_text import shell_word
 from segdata.core.validation import Validation
 from segdata.dataset import Dataset
 from segdata.formats.npz.reader import probabilities_of
@@ -281,7 +281,7 @@ class FlaggedLabels(Result, FlagResult):
 
         ran = [rule for code, rule in rules().items() if rule.command == "flag" or code in self.validation.by_code]
         dataset: OpenDataset = self._context["dataset"]
-        context = ReportContext(dataset.profile, ran, [shlex.quote(dataset.profile.files)], command="flag")
+        context = ReportContext(dataset.profile, ran, [shell_word(dataset.profile.files)], command="flag")
         about = flag_statements(self)
         return findings_html(dataset, self.validation, context, pictures=pictures, statements=about, jobs=jobs)
 

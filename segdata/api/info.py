@@ -14,10 +14,11 @@ from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.result import Result, promote
 from segdata.api.validate import measure_dataset
 from segdata.core.atomic_files import replace_whole
-from segdata.core.batch import Batch
+from segdata.core.batch import Batch, replace_column
 from segdata.core.label_hash import content_hash
 from segdata.core.profile import RasterRule
 from segdata.core.rule import Family
+from segdata.core.safe_text import csv_cell
 from segdata.dataset import Dataset
 from segdata.formats.geo.georeference import segment_areas_m2
 from segdata.formats.shared.images import image_limits
@@ -70,9 +71,19 @@ def write_objects(
         first = next(tables)
         with csv.CSVWriter(partial, first.schema) as writer:
             for rows in chain([first], tables):
-                writer.write_table(rows)
+                writer.write_table(_safe_cells(rows))
                 n += rows.num_rows
     return n
+
+
+def _safe_cells(rows: pa.Table) -> pa.Table:
+    """The table without text that spreadsheets would compute as a formula."""
+    for name in rows.column_names:
+        if pa.types.is_string(rows[name].type):
+            values = {text: csv_cell(text) for text in rows[name].unique().to_pylist()}
+            if any(text != cell for text, cell in values.items()):
+                rows = replace_column(rows, name, [values[text] for text in rows[name].to_pylist()])
+    return rows
 
 
 def _object_tables(dataset: Dataset, jobs: int, progress: Progress) -> Iterator[pa.Table]:

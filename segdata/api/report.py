@@ -1,6 +1,5 @@
 """Report: everything that is known of a dataset's quality, together."""
 
-import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
@@ -16,6 +15,7 @@ from segdata.api.validate import measure_dataset, validate
 from segdata.campaign.costs import annotation_costs
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
+from segdata.core.safe_text import shell_word
 from segdata.dataset import Dataset
 from segdata.report.dataset_report import DatasetReport
 from segdata.report.flag import FlagReport, LabelErrors, label_errors
@@ -46,7 +46,7 @@ class ReportResult(Result, DatasetReport):
         """The report as one HTML file."""
         from segdata.report.dataset_report import dataset_report_html
 
-        return dataset_report_html(self, [shlex.quote(self.validation.dataset)])
+        return dataset_report_html(self, [shell_word(self.validation.dataset)])
 
     def table(self) -> "pd.DataFrame":
         """What the rules found as a pandas table, one row each."""

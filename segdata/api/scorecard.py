@@ -1,6 +1,5 @@
 """Scorecards for annotators, and how much of their work a review changed."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Unpack
@@ -27,6 +26,7 @@ from segdata.api.result import Result, csv_table, promote
 from segdata.core.batch import Batch, replace_column
 from segdata.core.config import DISTANCES, Metric
 from segdata.core.errors import SegdataError
+from segdata.core.safe_text import shell_word
 from segdata.dataset import Dataset
 from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.formats.shared.images import image_limits
@@ -63,7 +63,7 @@ class ScorecardResult(Result, Scorecard, frozen=True, kw_only=True):
         from segdata.report.scorecard import scorecard_html
 
         run = self.run
-        typed = typed or ["scorecard", shlex.quote(run.dataset.profile.files)]
+        typed = typed or ["scorecard", shell_word(run.dataset.profile.files)]
         with image_limits():
             return scorecard_html(self, run.dataset, run.opposed, typed, jobs)
 

@@ -1,6 +1,5 @@
 """Validate: check a dataset against the rules."""
 
-import shlex
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -14,6 +13,7 @@ from segdata.core.errors import InvalidDatasetError, SegdataError
 from segdata.core.finding import Finding
 from segdata.core.rule import Family, Rule, Tables
 from segdata.core.rule_runner import needed_families, run_rules, select_rules
+from segdata.core.safe_text import shell_word
 from segdata.core.validation import FailOn, Validation, check_fail_on
 from segdata.formats.shared.images import image_limits
 from segdata.measure.measure import measure_source
@@ -49,7 +49,7 @@ class ValidationResult(Result, Validation):
         from segdata.report.findings import ReportContext
 
         dataset: OpenDataset = self._context["dataset"]
-        context = ReportContext(dataset.profile, self._context["rules"], [shlex.quote(dataset.profile.files)])
+        context = ReportContext(dataset.profile, self._context["rules"], [shell_word(dataset.profile.files)])
         return findings_html(dataset, self, context, pictures=pictures, jobs=jobs)
 
 

@@ -1,7 +1,6 @@
 """`segdata agreement`: how much annotators agree."""
 
 import re
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from segdata.cli.options import (
 )
 from segdata.cli.process import FOUND, say
 from segdata.core.errors import SegdataError
+from segdata.core.safe_text import shell_word
 from segdata.core.validation import FailOn
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def command(
     datasets = [(name, options.read(path)) for name, path in members]
     with options.working("agreement", max(len(dataset) for _, dataset in datasets)) as work:
         result = agree(datasets, select=split_codes(select), ignore=split_codes(ignore), **given, **work)
-    typed = ["agreement", *map(shlex.quote, data), *options.words]
+    typed = ["agreement", *map(shell_word, data), *options.words]
     emit(_report(report, result, typed, make_console(output), fail_on, options.jobs), output)
     if result.run.decided:
         decided = count_noun(result.run.decided, "finding")

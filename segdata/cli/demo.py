@@ -2,7 +2,6 @@
 
 import io
 import json
-import shlex
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext, redirect_stderr
@@ -15,6 +14,7 @@ import click
 from segdata.cli.options import FOLDER, example
 from segdata.core.atomic_files import lock_target
 from segdata.core.errors import SegdataError
+from segdata.core.safe_text import escape_line, shell_word
 from segdata.report.console import Console, table
 from segdata.sample import MAX_IMAGES, make
 
@@ -86,7 +86,7 @@ def _run_demo(folder: Path, scenes: int) -> None:
 
     _print_heading("Done. Look at:")
     for name, what in _RESULTS.items():
-        click.echo(f"  {folder / name}")
+        click.echo(f"  {escape_line(str(folder / name))}")
         _print_wrapped(what, "      ", "      ")
 
 
@@ -156,13 +156,13 @@ def _run(*words: str | Path, quietly: bool = False) -> None:
 
     arguments = [str(word) for word in words]
     if not quietly:
-        click.echo(click.style(f"\n$ segdata {shlex.join(arguments)}", bold=True))
+        click.echo(click.style(f"\n$ segdata {' '.join(map(shell_word, arguments))}", bold=True))
     try:
         with redirect_stderr(io.StringIO()) if quietly else nullcontext():
             main.main(arguments)
     except SystemExit as exit_:
         if exit_.code == MISUSE:
-            raise SegdataError(f"the demo stops here: segdata {shlex.join(arguments)} failed") from None
+            raise SegdataError(f"the demo stops here: segdata {' '.join(map(shell_word, arguments))} failed") from None
 
 
 def _print_heading(heading: str) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -19,6 +18,7 @@ from segdata.cli.options import (
     split_codes,
 )
 from segdata.cli.process import FOUND, say
+from segdata.core.safe_text import shell_word
 
 if TYPE_CHECKING:
     from segdata.store.diff.difference import Difference
@@ -111,7 +111,7 @@ def _typed(
     values = [(name, one) for name, given in of_b.items() for one in (given if isinstance(given, tuple) else [given])]
     own = [option_text("--" + name.replace("_", "-"), value) for name, value in values if value is not None]
     kinds = [option_text("--ignore", kind) for kind in ignore]
-    return [quote(str(a)), quote(str(b)), *options.words, *own, *kinds, *(["--strict"] if strict else [])]
+    return [shell_word(a), shell_word(b), *options.words, *own, *kinds, *(["--strict"] if strict else [])]
 
 
 def _verdict(result: "Difference") -> str:

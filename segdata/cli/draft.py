@@ -142,13 +142,15 @@ def _draft_by_model(
 
 def _report_draft(result: "DraftResult", out: Path) -> int:
     """Print what was drafted; returns the exit code."""
+    from segdata.cli.output import emit
     from segdata.core.errors import count_noun
+    from segdata.core.safe_text import shell_word
 
     written = result.written
-    click.echo(f"drafted {count_noun(written.n_segments, 'segment')} on {count_noun(written.n_images, 'image')}: {out}")
+    emit(f"drafted {count_noun(written.n_segments, 'segment')} on {count_noun(written.n_images, 'image')}: {out}")
     for remark in result.remarks:
-        click.echo(remark)
+        emit(remark)
     for defect in written.defects[:10]:
         say(f"{defect.code} {defect.image}: {defect.message}")
-    click.echo(f"to look at them: segdata browse {out}")
+    emit(f"to look at them: segdata browse {shell_word(out)}")
     return FOUND if written.n_errors else 0

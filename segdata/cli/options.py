@@ -1,7 +1,6 @@
 """Options that many commands share, each defined once."""
 
 import functools
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from segdata.core.errors import SegdataError
+from segdata.core.safe_text import shell_word
 
 if TYPE_CHECKING:
     from segdata.core.dataset import OpenDataset
@@ -170,7 +170,7 @@ class DataOptions:
 
     def typed(self, data: Path) -> list[str]:
         """DATA and the options as one would type them, for the commands that a report proposes."""
-        return [shlex.quote(str(data)), *self.words]
+        return [shell_word(data), *self.words]
 
 
 _DATA_OPTIONS = (
@@ -250,7 +250,7 @@ def option_text(option: str, *values: object) -> str:
     >>> option_text("--list", "my names.txt")
     "--list 'my names.txt'"
     """
-    return " ".join([option, *(shlex.quote(str(value)) for value in values)])
+    return " ".join([option, *(shell_word(value) for value in values)])
 
 
 def report_options(*formats: str) -> Callable[[F], F]:

@@ -13,6 +13,7 @@ from segdata.cli.options import DataOptions
 from segdata.cli.process import FOUND, NO_COLOR, QUIET, has_flag, say
 from segdata.core.atomic_files import write_whole
 from segdata.core.errors import SegdataError
+from segdata.core.safe_text import escape_controls
 from segdata.core.validation import Validation
 from segdata.report.console import Console
 
@@ -47,9 +48,11 @@ def make_console(output: Path | None = None) -> Console:
 def emit(text: str, output: Path | None = None) -> None:
     """Write a report to stdout, or to a file, completely or not at all.
 
-    The encoding is always UTF-8; names that UTF-8 cannot hold are escaped as in JSON. A closed pipe is not an error.
+    The encoding is always UTF-8; names that UTF-8 cannot hold are escaped as in JSON, and so are control characters,
+    which could steer a terminal. A closed pipe is not an error.
     """
-    data = (text.rstrip("\n") + "\n").encode("utf-8", "backslashreplace")
+    text = escape_controls(text.rstrip("\n") + "\n", colours=output is None and make_console().colour)
+    data = text.encode("utf-8")
     if output is not None:
         _write_file(output, data)
         return

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import click
 
 from segdata.core.errors import SegdataError
+from segdata.core.safe_text import escape_controls, escape_line
 
 if TYPE_CHECKING:
     from segdata.noise.networks.plan import StageProgress, TrainingPlan
@@ -114,7 +115,7 @@ def say(line: str) -> None:
     """Print one line on stderr; with `--quiet` only errors."""
     if has_flag(QUIET) and not line.startswith(("error:", "warning:")):
         return
-    click.echo(f"segdata: {line}", err=True)
+    click.echo(f"segdata: {escape_line(line)}", err=True)
 
 
 def is_debugging() -> bool:
@@ -220,7 +221,7 @@ def stage_bars() -> Iterator[Callable[["StageProgress"], None]]:
 def print_plan(plan: "TrainingPlan") -> None:
     """Print each choice of the training with its reason on stderr, if stderr is a terminal."""
     if _shows_progress():
-        sys.stderr.write(f"{plan}\n")  # a visible progress bar continues below
+        sys.stderr.write(escape_controls(f"{plan}\n"))  # a visible progress bar continues below
 
 
 def _time_left(seconds: float) -> str:

@@ -1,11 +1,11 @@
 """`segdata report`: everything known about the quality of a dataset, on one page."""
 
-import shlex
 from pathlib import Path
 
 import click
 
 from segdata.cli.options import DATA, PATH, DataOptions, data_options, example, report_options
+from segdata.core.safe_text import shell_word
 
 
 @click.command(
@@ -54,5 +54,5 @@ def command(
     else:
         from segdata.report.dataset_report import dataset_report_text
 
-        more = ["--no-agreement"] * no_agreement + (["--flagged", shlex.quote(str(flagged))] if flagged else [])
+        more = ["--no-agreement"] * no_agreement + (["--flagged", shell_word(flagged)] if flagged else [])
         emit(dataset_report_text(result, ["report", *options.typed(data), *more], make_console(output)), output)

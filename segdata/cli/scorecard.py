@@ -1,6 +1,5 @@
 """`segdata scorecard`: quantity, quality, speed and trend of each annotator's work."""
 
-import shlex
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,6 +17,7 @@ from segdata.cli.options import (
     report_options,
 )
 from segdata.core.config import DISTANCES, Metric
+from segdata.core.safe_text import shell_word
 
 
 @click.command(
@@ -70,7 +70,7 @@ def command(
     if report == "text":
         text = scorecard_text(result, make_console(output))
     elif report == "html":
-        typed = ["scorecard", *map(shlex.quote, data), *options.words]
+        typed = ["scorecard", *map(shell_word, data), *options.words]
         text = result.to_html(jobs=options.jobs, typed=typed)
     else:
         text = result.to_json() if report == "json" else scorecard_csv(result)

@@ -6,6 +6,7 @@ import click
 
 from segdata.cli.options import DATA, FILE, FORCE, PATH, DataOptions, data_options, example, report_options
 from segdata.cli.process import FOUND, say
+from segdata.core.safe_text import shell_word
 
 
 @click.group(name="taxonomy", epilog=example("segdata taxonomy init masks/", "segdata taxonomy check taxonomy.yaml"))
@@ -37,7 +38,9 @@ def init(data: Path, output: Path | None, force: bool, options: DataOptions) -> 
         require_free(output, force)
     emit(text, output)
     if output is not None:
-        say(f"draft written to {output}; correct the names and kinds, then: segdata taxonomy check {output}")
+        say(
+            f"draft written to {output}; correct the names and kinds, then: segdata taxonomy check {shell_word(output)}"
+        )
 
 
 @command.command(name="check", epilog=example("segdata taxonomy check street/taxonomy.yaml"))

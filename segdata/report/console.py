@@ -4,6 +4,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from segdata.core.safe_text import escape_controls
+
 _STYLES = {"error": "1;31", "warning": "33", "info": "34", "good": "32", "bold": "1", "dim": "2", "where": "36"}
 
 
@@ -20,6 +22,7 @@ class Console:
 
     def paint(self, text: str, style: str | None) -> str:
         """The text in one of the styles error, warning, info, good, bold, dim, where; None: unchanged."""
+        text = escape_controls(text)
         return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if style and self.colour and text else text
 
     def next_block(self, lines: Iterable[str]) -> list[str]:

@@ -1,6 +1,5 @@
 """Conversion: what was written, what was lost, what could not be read, and the certificate that records it."""
 
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import msgspec
 from segdata.core.errors import count_noun
 from segdata.core.finding import Count, Defect
 from segdata.core.format import Loss
+from segdata.core.safe_text import shell_word
 from segdata.report.console import Console
 from segdata.report.diff import difference_lines as differences
 from segdata.report.encoding import encode_result, format_json
@@ -119,14 +119,12 @@ def _verification_lines(
         yield "the first of them:"
         yield from differences(proof.changes[:FIRST], console)
     yield from console.wrap(f"{outcome.target} is kept for inspection:")
-    yield from command_lines(
-        ["segdata", "diff", typed[0], shlex.quote(str(outcome.target)), *typed[1:], "--strict"], console
-    )
+    yield from command_lines(["segdata", "diff", typed[0], shell_word(outcome.target), *typed[1:], "--strict"], console)
 
 
 def command_with_images(target: Path, images: Path, console: Console) -> list[str]:
     """A command that reads the written file with the images of a folder that it does not name."""
-    words = ["segdata", "validate", shlex.quote(str(target)), f"--images {shlex.quote(str(images))}"]
+    words = ["segdata", "validate", shell_word(target), f"--images {shell_word(images)}"]
     return list(command_lines(words, console))
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from segdata.core.safe_text import csv_cell
+
 _SPARSE = ("FindingRow", "Correction")  # definitions whose optional fields may be missing
 
 
@@ -96,9 +98,9 @@ def _clean(value: Any, rounded: bool) -> Any:  # Any: JSON
 
 
 def csv_text(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Rows under their heads as CSV; None is an empty cell."""
+    """Rows under their heads as CSV; None is an empty cell, and no cell is a formula."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([heads, *rows])
+    csv.writer(text, lineterminator="\n").writerows([map(csv_cell, row) for row in (heads, *rows)])
     return text.getvalue()
 
 

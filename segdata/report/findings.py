@@ -5,7 +5,6 @@
 
 import json
 import math
-import shlex
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from segdata.core.errors import SegdataError, count_noun
 from segdata.core.finding import SEVERITIES, Correction, Count, Finding, Severity
 from segdata.core.profile import Profile
 from segdata.core.rule import Rule
+from segdata.core.safe_text import shell_word
 from segdata.core.validation import FailOn, Validation
 from segdata.report.console import Console, display_width, shorten, table
 
@@ -199,7 +199,7 @@ def _next(validation: Validation, context: ReportContext, console: Console) -> I
         if first_image is not None:
             steps.append(
                 (
-                    ["show", *context.typed, shlex.quote(first_image), "--findings"],
+                    ["show", *context.typed, shell_word(first_image), "--findings"],
                     "a picture of the first image with findings",
                 )
             )

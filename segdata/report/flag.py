@@ -1,7 +1,6 @@
 """Flag: the labels to review, the worst first, how reliable that is, and how many labels are wrong in all."""
 
 import math
-import shlex
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -12,6 +11,7 @@ import numpy as np
 from segdata.core.errors import count_noun
 from segdata.core.finding import Count, Decision, Finding
 from segdata.core.runs import Ints
+from segdata.core.safe_text import shell_word
 from segdata.core.validation import finding_key
 from segdata.noise.budget import ErrorEstimate, ReviewSample, estimate_errors
 from segdata.noise.evaluation import DetectionQuality, Interval
@@ -225,7 +225,7 @@ def _number(value: float | None) -> str:
 
 def _next(flagged: FlagResult, asked: ReportContext, report: str | None, console: Console) -> Iterator[str]:
     again = ["flag", *asked.typed, *asked.selection]
-    file = "flag.json" if report is None else shlex.quote(report)
+    file = "flag.json" if report is None else shell_word(report)
     steps = []
     if report is None:
         steps.append(

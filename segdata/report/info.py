@@ -11,6 +11,7 @@ import pandas as pd
 import segdata
 from segdata.core.errors import count_noun
 from segdata.core.profile import Policy, Profile
+from segdata.core.safe_text import csv_cell
 from segdata.measure.summary import QUANTILES, Summary
 from segdata.measure.training_statistics import EFFECTIVE_BETA, ChannelStatistics
 from segdata.report.console import Console, shorten, table
@@ -167,7 +168,12 @@ def info_json(summary: Summary) -> str:
 def info_csv(summary: Summary) -> str:
     """The table of categories as CSV, for each stratum if results are grouped; undefined numbers are empty."""
     rows = summary.categories if summary.by is None else summary.strata.rename(columns={"stratum": summary.by})
-    return rows.to_csv(index=False, lineterminator="\n")
+    columns = [str(name) for name in rows.columns]
+    return (
+        rows.map(csv_cell)
+        .set_axis([csv_cell(name) for name in columns], axis=1)
+        .to_csv(index=False, lineterminator="\n")
+    )
 
 
 def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:  # Any: JSON

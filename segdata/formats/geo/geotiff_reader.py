@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from shlex import quote
 
 import msgspec
 import numpy as np
@@ -16,6 +15,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.profile import Task
 from segdata.core.runs import Ints
+from segdata.core.safe_text import shell_word
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.geo.georeference import Georeference
 from segdata.formats.geo.raster_files import (
@@ -310,7 +310,7 @@ def _find_taxonomy(request: ReadRequest, opened: OpenRasters, band: int | None) 
     stored = heads[0].encoding if heads else "unreadable"
     raise UnreadableError(
         f"{request.root}: the labels are {stored}, and nothing says what their values mean; write taxonomy.yaml "
-        f"(`segdata taxonomy init {quote(str(request.root))}` drafts one of 8-bit labels), give --taxonomy, or names "
+        f"(`segdata taxonomy init {shell_word(request.root)}` drafts one of 8-bit labels), give --taxonomy, or names "
         "in labels.tif.aux.xml or labels.tif.vat.dbf"
     )
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 import msgspec
@@ -20,6 +19,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.profile import Profile, Task
 from segdata.core.runs import Ints
+from segdata.core.safe_text import shell_word
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.masks import describe_encoding
 from segdata.formats.shared.instance_id_rules import ID_TABLE_COLUMNS, IdRule, id_rule
@@ -139,7 +139,7 @@ def _taxonomy(request: ReadRequest, masks: list[Path]) -> tuple[Taxonomy, bool]:
             return infer_mask_taxonomy(masks), False
         raise UnreadableError(
             f"{root}: the masks are {describe_encoding(heads)}, and no taxonomy gives their values a meaning; "
-            f"run `segdata taxonomy init {quote(str(root))} --output {quote(str(root / 'taxonomy.yaml'))}`, "
+            f"run `segdata taxonomy init {shell_word(root)} --output {shell_word(root / 'taxonomy.yaml')}`, "
             "give the categories their names, or give --taxonomy, or --read-option preset=camvid11 "
             f"({', '.join(preset_names())})"
         )

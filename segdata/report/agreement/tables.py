@@ -1,7 +1,5 @@
 """Figures of an agreement: the tables that all reports show, JSON for programs, and CSV with one row per score."""
 
-import csv
-import io
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -23,7 +21,7 @@ from segdata.core.errors import count_noun
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
 from segdata.report.agreement.wording import DASH, format_percent, format_score, score_with_interval
-from segdata.report.encoding import csv_number, encode_result, format_json
+from segdata.report.encoding import csv_number, csv_text, encode_result, format_json
 from segdata.report.findings import FindingRow
 
 _NAME, _PAIR = 14, 13  # columns of a terminal that a name takes, and where there are many columns
@@ -386,11 +384,7 @@ def agreement_csv(result: Agreement) -> str:
     `annotator_b`'s. tolerance: of boundaries, in px and mm. proposed tolerance: what annotators need against
     themselves, from n boundaries that they drew twice.
     """
-    text = io.StringIO()
-    rows = csv.DictWriter(text, HEAD, restval="", lineterminator="\n")
-    rows.writeheader()
-    rows.writerows(_rows(result))
-    return text.getvalue()
+    return csv_text(HEAD, ([row.get(name, "") for name in HEAD] for row in _rows(result)))
 
 
 def _rows(result: Agreement) -> Iterator[Row]:

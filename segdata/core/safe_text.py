@@ -1,0 +1,72 @@
+"""Safe text: names from files must not steer the terminal, run in a shell, or be formulas in a spreadsheet.
+
+Everything that segdata prints or writes as a report passes through these functions; label files keep names as they are.
+"""
+
+import re
+import shlex
+
+# Control characters but tab and line feed, those that turn the direction of text, and halves of surrogate pairs.
+_CONTROLS = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+_COLOURS = re.compile(r"(\x1b\[(?:\d{1,3}(?:;\d{1,3})*)?m)")
+_FORMULA = re.compile(r"[=+\-@\t\r＝＋－＠]")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?%?")
+
+
+def escape_controls(text: str, *, colours: bool = False) -> str:
+    r"""The text with control characters written out, as JSON writes them; `colours` keeps those of a report.
+
+    >>> escape_controls("a\x1b[31mb\n")
+    'a\\u001b[31mb\n'
+    """
+    if _CONTROLS.search(text) is None:
+        return text
+    if colours:
+        parts = _COLOURS.split(text)
+        return "".join(part if number % 2 else escape_controls(part) for number, part in enumerate(parts))
+    return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def escape_line(text: str) -> str:
+    r"""`escape_controls` for what must stay on one line.
+
+    >>> escape_line("a\nb")
+    'a\\u000ab'
+    """
+    return escape_controls(text).replace("\n", "\\u000a").replace("\t", "\\u0009")
+
+
+def shell_word(value: object) -> str:
+    r"""A path or value as one word to copy into a shell, without control characters.
+
+    >>> shell_word("my file"), shell_word("a\x1b[31m'b")
+    ("'my file'", "$'a\\x1b[31m\\'b'")
+    """
+    text = str(value)
+    if _CONTROLS.search(text) is None and "\n" not in text and "\t" not in text:
+        return shlex.quote(text)
+    return "$'" + "".join(map(_in_shell, text)) + "'"
+
+
+def _in_shell(letter: str) -> str:
+    if letter in "\\'":
+        return f"\\{letter}"
+    code = ord(letter)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a name that is not UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    if letter not in "\n\t" and _CONTROLS.match(letter) is None:
+        return letter
+    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}"
+
+
+def csv_cell(value: object) -> object:
+    """A cell of a table; text that spreadsheets would compute as a formula gets an apostrophe before it.
+
+    >>> csv_cell("=1+2"), csv_cell("-1.5"), csv_cell("car"), csv_cell(-2)
+    ("'=1+2", '-1.5', 'car', -2)
+    """
+    if not isinstance(value, str) or _FORMULA.match(value) is None or _NUMBER.fullmatch(value):
+        return value
+    return f"'{value}"
