@@ -105,6 +105,7 @@ if TYPE_CHECKING:
     from segdata.core.format import Format as Format
     from segdata.core.format import Loss as Loss
     from segdata.core.label_maps import LabelMaps as LabelMaps
+    from segdata.core.pixel_limit import set_max_pixels as set_max_pixels
     from segdata.core.rule import Rule as Rule
     from segdata.core.taxonomy import Category as Category
     from segdata.core.taxonomy import Taxonomy as Taxonomy
@@ -153,6 +154,7 @@ _EXPORTS = {
     "segdata.core.finding": "Decision Defect Finding",
     "segdata.core.format": "Format Loss",
     "segdata.core.label_maps": "LabelMaps",
+    "segdata.core.pixel_limit": "set_max_pixels",
     "segdata.core.rule": "Rule",
     "segdata.core.taxonomy": "Category Taxonomy",
     "segdata.core.torch_dataset": "TrainingData",

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -182,6 +183,7 @@ def test_nothing_stays_where_the_target_cannot_be_moved(
         return move(self, to)
 
     monkeypatch.setattr(Path, "replace", full)
+    monkeypatch.setattr(os, "link", full)
     with pytest.raises(SegdataError, match="No space left on device; nothing is left behind"):
         segdata.convert(clean / "instances", target, to="coco-instances", copy_images=True)
     assert list(tmp_path.iterdir()) == []

@@ -14,6 +14,7 @@ from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, SettingError
 from segdata.core.format import Format, ReadRequest, Source, find_format
 from segdata.core.paths import check_path_name, check_plain_files
+from segdata.core.pixel_limit import max_pixels
 from segdata.core.rule_settings import check_config_categories, check_config_file, config_steps, locate_config_errors
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy, load_taxonomy
@@ -124,7 +125,7 @@ def read(
         with locate_config_errors(file), image_limits():
             return _open_source(chosen, request, layout, source, roi)
 
-    more = {"source": source, "roi": roi}
+    more = {"source": source, "roi": roi, "max_pixels": max_pixels()}
     opened = opened_now() if cache is None else cached_source(request, chosen.name, more, opened_now, Path(cache))
     with locate_config_errors(file):
         check_config_categories(settings, opened.profile)

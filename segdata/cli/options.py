@@ -11,6 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from segdata.core.errors import SegdataError
+from segdata.core.pixel_limit import pixel_limit
 from segdata.core.safe_text import shell_word
 
 if TYPE_CHECKING:
@@ -192,6 +193,12 @@ _DATA_OPTIONS = (
         help="Option of the format of DATA; `segdata formats FORMAT` lists them.",
     ),
     click.option("--config", metavar="FILE", type=PATH, help="Settings; default: segdata.yaml beside DATA."),
+    click.option(
+        "--max-pixels",
+        metavar="N",
+        type=click.IntRange(min=1),
+        help="Decode images and arrays of up to N pixels; default: 178,956,970.",
+    ),
     click.option("--jobs", metavar="N", type=click.IntRange(min=0), default=0, help="Threads; default: one per core."),
 )
 
@@ -207,6 +214,7 @@ def data_options(command: F) -> F:
         only: Path | None,
         config: Path | None,
         read_options: tuple[str, ...],
+        max_pixels: int | None,
         jobs: int,
         **rest: object,
     ) -> object:
@@ -214,12 +222,15 @@ def data_options(command: F) -> F:
         given: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
         typed = {"format": "from", "only": "list"}
         words = tuple(option_text("--" + typed.get(name, name), value) for name, value in given.items())
+        if max_pixels is not None:
+            words += (option_text("--max-pixels", max_pixels),)
         if only is not None:
             given["only"] = read_list(only)
         if read_options:
             given["options"] = parse_pairs(read_options)
             words += tuple(option_text("--read-option", option) for option in read_options)
-        return command(options=DataOptions(given, jobs, words), **rest)
+        with pixel_limit(max_pixels):
+            return command(options=DataOptions(given, jobs, words), **rest)
 
     for option in reversed(_DATA_OPTIONS):
         gathered = option(gathered)

@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 
 from segdata.core.errors import SegdataError
 from segdata.core.medical_files import is_dicom, read_dicom_image, read_volume_slice
+from segdata.core.pixel_limit import check_pixels
 from segdata.core.tiff_files import BITS, CHANNELS, HEIGHT, SAMPLE_FORMAT, WIDTH, open_raster, tiff_tags
 
 ChannelArray = NDArray[np.generic]
@@ -45,6 +46,7 @@ def read_channels(uri: str, size: tuple[int, int], most: int | None = None) -> C
     if _is_deep_png(head):
         return _read_deep_png(path)
     with Image.open(path) as opened:
+        check_pixels(opened.width, opened.height)
         turned = opened.getexif().get(_EXIF_ORIENTATION, 1) in _TURNED and (opened.height, opened.width) != size
         image = ImageOps.exif_transpose(opened) if turned else opened
         pixels = np.array(image.convert("RGB") if image.mode in _SHOWN_AS_RGB else image)
@@ -100,6 +102,7 @@ def _read_deep_png(path: Path) -> ChannelArray:
     halves = []
     for order in "BL":  # as if its bytes were big-endian, or little-endian
         with Image.open(path) as image:
+            check_pixels(image.width, image.height)
             (tile,) = image.tile
             image.tile = [tile._replace(args=f"{image.mode};16{order}")]
             halves.append(np.asarray(image).astype(np.uint16))
@@ -166,5 +169,6 @@ def _read_raster(path: Path, region: tuple[int, ...] | None, most: int | None) -
         if region is not None and (x + width > raster.width or y + height > raster.height):
             raise OSError(f"has {raster.width}x{raster.height} pixels, region {x},{y},{width},{height} is outside")
         window = None if region is None else ((y, y + height), (x, x + width))
+        check_pixels(*((raster.width, raster.height) if region is None else (width, height)))
         pixels: ChannelArray = raster.read(list(raster.indexes[:most]), window=window)
     return pixels

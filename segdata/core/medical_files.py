@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.errors import missing_extra
+from segdata.core.pixel_limit import check_pixels
 
-_MOST_PIXELS = 1 << 30  # pixels of a slice
 _NIFTI_DAMAGE = (AttributeError, EOFError, KeyError, NotImplementedError, TypeError, ValueError, zlib.error)
 ChannelArray = NDArray[np.generic]
 
@@ -35,8 +35,7 @@ def read_volume_slice(path: Path, k: int) -> ChannelArray:
         columns, rows, n_slices = (*image.shape, 1, 1)[:3]
         if not 0 <= k < n_slices:
             raise OSError(f"has {n_slices:,} slices, there is no slice {k}")
-        if int(np.prod((columns, rows, *image.shape[3:]), dtype=object)) > _MOST_PIXELS:
-            raise OSError(f"claims {columns}x{rows} pixels per slice, which is too many")
+        check_pixels(columns, rows * int(np.prod(image.shape[3:], dtype=object)))
         pixels = np.asarray(image.dataobj[:, :, k] if image.ndim > 2 else image.dataobj)
     except (*_NIFTI_DAMAGE, nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError) as error:
         raise OSError(f"damaged: {error}") from error
@@ -159,7 +158,8 @@ def read_dicom_image(path: Path) -> NDArray[np.generic]:
     try:
         with collect_dicom_warnings():
             dataset = pydicom.dcmread(path)
-            if int(dataset.get("NumberOfFrames") or 1) > 1 or int(dataset.Rows) * int(dataset.Columns) > _MOST_PIXELS:
+            check_pixels(int(dataset.Columns), int(dataset.Rows))
+            if int(dataset.get("NumberOfFrames") or 1) > 1:
                 raise OSError(
                     f"has {dataset.get('NumberOfFrames', 1)} frames of {dataset.Columns}x{dataset.Rows} pixels"
                 )

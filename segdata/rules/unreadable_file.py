@@ -14,8 +14,8 @@ def unreadable_file(tables: Tables) -> Findings:
 
     Not flagged: files that are not part of the dataset, and images that no annotation needs to be opened for.
 
-    Why: your training stops at such a file hours after its start, or your loader skips it without a word. A file that
-    claims more than 2^31 pixels (a decompression bomb) is not opened at all.
+    Why: your training stops at such a file hours after its start, or your loader skips it without a word. A mask
+    of more than 178,956,970 pixels is refused, because it may be a decompression bomb; `--max-pixels` raises the limit.
 
     Remedy: restore the file from its source, or take its entry out of the annotations.
     """

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.errors import SegdataError
+from segdata.core.pixel_limit import max_pixels
 from segdata.core.profile import ImageSequence
 from segdata.core.runs import Ints
 from segdata.formats.medical.volume_files import axis_codes, import_package, voxel_spacing
-from segdata.formats.shared.images import MAX_PIXELS
 from segdata.formats.shared.mask_files import ValueRuns, Values
 
 SUFFIXES = (".nii", ".nii.gz")
@@ -148,7 +148,9 @@ def _shape(dims: tuple[int, ...]) -> tuple[int, int, int]:
     written = "x".join(map(str, dims))
     if len(sides) > 3:
         raise ValueError(f"{len(sides)} dimensions ({written}): time steps, or layers? Save each as its own volume")
-    if min(sides) < 1 or sides[0] * sides[1] > MAX_PIXELS or sides[2] > _MAX_SLICES:
+    if sides[0] * sides[1] > max_pixels():
+        raise ValueError(f"{written} voxels are more in a slice than the limit of {max_pixels():,} (--max-pixels)")
+    if min(sides) < 1 or sides[2] > _MAX_SLICES:
         raise ValueError(f"{written} is not a valid size of a label volume")
     return sides[0], sides[1], sides[2]
 

@@ -21,6 +21,7 @@ from segdata.core import kernels
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest, Source
+from segdata.core.pixel_limit import TooManyPixelsError, check_numbers
 from segdata.core.runs import Ints, Runs
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.medical.nnunet_reader import BACKGROUND, DATASET_JSON, IGNORE, DatasetJson, read_dataset_json
@@ -105,7 +106,8 @@ def choose_array(headers: dict[str, ArrayHeader], name: str | None) -> ArrayHead
 
 def decode_array(path: Path, head: ArrayHeader) -> NDArray[np.floating]:
     """The array; raises UnreadableArrayError if it cannot be decoded, or is absurdly large."""
-    n_bytes = int(np.prod(head.shape, dtype=object)) * head.dtype.itemsize
+    n_numbers = int(np.prod(head.shape, dtype=object))
+    n_bytes = n_numbers * head.dtype.itemsize
     if n_bytes > MOST_BYTES:
         raise UnreadableArrayError(f"{head.key} claims {n_bytes:,} bytes; at most {MOST_BYTES:,} are read")
     if min(head.shape) < 1:
@@ -113,8 +115,11 @@ def decode_array(path: Path, head: ArrayHeader) -> NDArray[np.floating]:
     if head.dtype.kind != "f":
         raise UnreadableArrayError(f"{head.key} is {head.dtype}; probabilities are numbers with a point")
     try:
+        check_numbers(n_numbers, path.stat().st_size)
         with np.load(path, allow_pickle=False) as archive:
             array: NDArray[np.floating] = archive[head.key]
+    except TooManyPixelsError as error:
+        raise UnreadableArrayError(f"{head.key} {error}") from error
     except OSError as error:
         raise UnreadableArrayError(error.strerror or str(error)) from error
     except (*_ERRORS, MemoryError) as error:

@@ -19,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from segdata.core.finding import Defect
 from segdata.core.paths import check_path_name, is_unsafe_path
+from segdata.core.pixel_limit import check_pixels, max_pixels
 from segdata.core.tiff_files import HEIGHT, ORIENTATION, WIDTH, is_tiff, tiff_tags
 from segdata.formats.shared.file_names import is_image_name
 
@@ -152,7 +153,7 @@ def decode_palette_png(data: bytes) -> tuple[Bytes, Bytes] | None:
     head = png_header(data)
     chunks = _chunks(data) if head and data[24:26] == PALETTE else []
     names = [name for name, _ in chunks]
-    if head is None or names.count(b"PLTE") != 1 or names[-1] != b"IEND":
+    if head is None or head[0] * head[1] > max_pixels() or names.count(b"PLTE") != 1 or names[-1] != b"IEND":
         return None
     first, colors = names.index(b"IDAT"), chunks[names.index(b"PLTE")][1]
     if set(names[first:-1]) != {b"IDAT"} or len(colors) % 3 or not 0 < len(colors) <= 3 * _MOST_COLORS:
@@ -201,7 +202,10 @@ _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # else Windows reads texts
 
 @contextmanager
 def image_limits() -> Iterator[None]:
-    """Replace Pillow's limit on image sizes, which is made for web uploads, by ours while the block runs."""
+    """Replace Pillow's limit on image sizes while the block runs: headers may claim more than is ever decoded.
+
+    What is decoded has the limit of `segdata.core.pixel_limit`.
+    """
     before = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow refuses at twice this
     try:
@@ -279,13 +283,22 @@ def _tiff_header(path: Path) -> ImageHeader:
 
 
 def open_image(path: Path) -> Image.Image:
-    """An opened image file, pixels undecoded; raises OSError with the reason if it is no image."""
-    return _open(path, path.stat().st_size)
+    """An opened image file, pixels undecoded; raises OSError with the reason if it is no image, or too large."""
+    return _to_decode(_open(path, path.stat().st_size))
 
 
 def open_bytes(data: bytes) -> Image.Image:
-    """An opened image file in memory, pixels undecoded; raises OSError with the reason if it is no image."""
-    return _open(io.BytesIO(data), len(data))
+    """An opened image file in memory, pixels undecoded; raises OSError as `open_image`."""
+    return _to_decode(_open(io.BytesIO(data), len(data)))
+
+
+def _to_decode(image: Image.Image) -> Image.Image:
+    try:
+        check_pixels(image.width, image.height)
+    except OSError:
+        image.close()
+        raise
+    return image
 
 
 def _open(file: Path | IO[bytes], size: int) -> Image.Image:

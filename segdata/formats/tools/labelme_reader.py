@@ -21,6 +21,7 @@ from segdata.core.errors import SegdataError, UnreadableError, count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import is_unsafe_path
+from segdata.core.pixel_limit import TooManyPixelsError, check_pixels
 from segdata.formats.coco.document import DocumentKind, read_document
 from segdata.formats.shapes.geometry import Bitmap, Ellipse, Ring, Shape, box, check_numbers
 from segdata.formats.shared.derived_sources import ORIGINS
@@ -334,9 +335,10 @@ def _read_mask(text: object, corners: Ring) -> Bitmap:
         raise BrokenShapeError("SEG004", f"mask is {text!r:.40}, base64 of a PNG is expected", "/mask")
     try:
         with Image.open(io.BytesIO(base64.b64decode(text, validate=True))) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise BrokenShapeError("SEG001", f"the mask claims {image.width:,} x {image.height:,} pixels", "/mask")
+            check_pixels(image.width, image.height)
             values = np.asarray(image)
+    except TooManyPixelsError as error:
+        raise BrokenShapeError("SEG001", f"the mask {error}", "/mask") from error
     except (binascii.Error, ValueError, OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise BrokenShapeError("SEG001", f"the mask is not a PNG in base64: {error!s:.80}", "/mask") from error
     if values.ndim != 2:

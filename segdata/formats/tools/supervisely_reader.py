@@ -24,6 +24,7 @@ from segdata.core.errors import UnreadableError, count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import check_path_name, split_from_path
+from segdata.core.pixel_limit import TooManyPixelsError, check_pixels, max_pixels
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shapes.geometry import (
     Bitmap,
@@ -110,7 +111,7 @@ def _png(text: str, n_pixels: int) -> bytes:
         packed = base64.b64decode(text, validate=False)
     except (binascii.Error, ValueError) as error:
         raise BrokenBitmapError(f"is not base64 text: {error}") from error
-    png = packed if packed.startswith(_SIGNATURE) else _unpack(packed, 16 * n_pixels + (1 << 16))
+    png = packed if packed.startswith(_SIGNATURE) else _unpack(packed, 16 * min(n_pixels, max_pixels()) + (1 << 16))
     width, height = (int.from_bytes(png[offset : offset + 4], "big") for offset in (16, 20))
     if not png.startswith(_SIGNATURE) or len(png) < 33:
         raise BrokenBitmapError("is not a PNG")
@@ -171,7 +172,10 @@ def _unfiltered(rows: _Levels, filters: _Levels) -> _Levels:
 def _open_png(png: bytes) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(png), formats=["PNG"])
+        check_pixels(image.width, image.height)
         image.load()
+    except TooManyPixelsError as error:
+        raise BrokenBitmapError(str(error)) from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise BrokenBitmapError(f"is a damaged PNG: {error}") from error
     return image

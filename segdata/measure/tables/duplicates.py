@@ -18,6 +18,7 @@ from segdata.core.batch import Batch, clip_to_roi
 from segdata.core.executor import n_threads, run_ordered
 from segdata.core.overlay import SweepRuns
 from segdata.core.paths import split_from_path
+from segdata.core.pixel_limit import check_pixels
 from segdata.core.runs import Flags, Ints, NumberLine, expand_ranges
 from segdata.core.table import Column, Table
 from segdata.measure.cache import hash_file
@@ -76,6 +77,7 @@ def difference_hash(uri: str) -> Bytes | None:
     try:
         with Image.open(uri) as file:
             file.draft("L", (8 * _SIDE, 8 * _SIDE))  # a JPEG is decoded at a fraction of its size
+            check_pixels(file.width, file.height)
             grey = file.convert("F") if file.mode[0] in "IF" else file.convert("L").convert("F")
             small = np.asarray(grey.resize((_SIDE + 1, _SIDE), Image.Resampling.BOX))
     except Exception:  # an image that cannot be decoded is reported by another rule

@@ -1,0 +1,60 @@
+"""Pixel limit: how large an image or array may be that is decoded; small files can claim, and hold, terabytes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+DEFAULT_MAX_PIXELS = 178_956_970  # what Pillow refuses above: an image of 512 MiB in RGB
+_DENSE = 100  # numbers of an array for each byte of its file; probabilities of a model have 1 to 30
+
+_limit = [DEFAULT_MAX_PIXELS]
+
+
+class TooManyPixelsError(OSError):
+    """An image or array that is larger than the limit."""
+
+
+def set_max_pixels(number: int | None = None) -> None:
+    """Set how many pixels an image may have to be decoded, in this process; None: the default, 178,956,970.
+
+    A larger image is not decoded, and is reported as unreadable (SEG001): a compressed file of 1 MB can hold 1,000
+    million pixels, which take gigabytes of memory. Images whose labels are polygons or RLE are not decoded, and so may
+    have any size.
+    """
+    if number is not None and number < 1:
+        raise ValueError(f"max_pixels is {number}; it must be at least 1")
+    _limit[0] = DEFAULT_MAX_PIXELS if number is None else number
+
+
+@contextmanager
+def pixel_limit(number: int | None) -> Iterator[None]:
+    """`set_max_pixels` while the block runs, if `number` is not None."""
+    before = _limit[0]
+    if number is not None:
+        set_max_pixels(number)
+    try:
+        yield
+    finally:
+        _limit[0] = before
+
+
+def max_pixels() -> int:
+    """How many pixels an image may have to be decoded."""
+    return _limit[0]
+
+
+def check_pixels(width: int, height: int) -> None:
+    """Raise TooManyPixelsError for an image that is too large to be decoded."""
+    if width * height > _limit[0]:
+        raise TooManyPixelsError(
+            f"has {width:,} x {height:,} pixels, more than the limit of {_limit[0]:,}; if that is right, raise it with "
+            f"--max-pixels {width * height}"
+        )
+
+
+def check_numbers(count: int, n_bytes: int) -> None:
+    """Raise TooManyPixelsError for an array of so many numbers that comes from so few bytes of a compressed file."""
+    if count > _limit[0] and count > n_bytes * _DENSE:
+        raise TooManyPixelsError(
+            f"has {count:,} numbers in {n_bytes:,} bytes, more than the limit of {_limit[0]:,}; if that is right, "
+            f"raise it with --max-pixels {count}"
+        )
