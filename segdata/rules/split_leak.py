@@ -3,6 +3,7 @@
 from segdata.core.finding import RowFinding
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.table import Table
+from segdata.rules.shared import reader_findings
 
 
 @rule("SEG304", "split-leak", severity="error", needs=("copies",))
@@ -12,6 +13,7 @@ def split_leak(tables: Tables, *, max_bits: int = 16) -> Findings:
     Example:
         train/a.jpg and val/b.jpg are the same file, byte by byte (error)
         val/c.jpg is train/a.jpg saved again, brighter and smaller (warning)
+        train.txt and val.txt both name a.jpg (error)
 
     You get one finding for each image that another split has as well. If the files are not byte-identical, it is a
     warning. Difference hashes tell which images look the same (dHash, N. Krawetz 2013, with 256 bits instead of 64):
@@ -33,6 +35,7 @@ def split_leak(tables: Tables, *, max_bits: int = 16) -> Findings:
     (1) and magnetic tiles, photographed at several exposures (449; the 24 looked at were right). The next nearest are
     retinas at 24. Between CamVid's splits there is none.
     """
+    yield from reader_findings(tables, "SEG304")
     images, alike = tables.images, tables.alike
     part = images["part"]
     differs = (part[alike["image"]] != part[alike["of"]]) & ~images.missing("part")[alike["image"]]

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from os.path import lexists
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from segdata.core.profile import ImageSequence, Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import load_taxonomy
 from segdata.formats.shared.derived_sources import ChainedSource
+from segdata.formats.shared.file_names import Namesakes
+from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.per_image import relative_path
 from segdata.formats.split_parts import SplitLayout, SplitPart
 from segdata.store.merge_conflicts import MergedTaxonomy, mapping_conflicts, merge_taxonomies
@@ -142,13 +145,18 @@ def _joined_profile(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _FileNames:
     """The files that a part's reader names, as paths below the root of the whole."""
 
     root: Path
     part: Path
     known: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def namesakes(self) -> Namesakes:
+        """All image files of the dataset; listed where one is missing."""
+        return Namesakes(ImageFolder.below(self.root).paths)
 
     def __call__(self, name: str) -> str:
         """The name below the root; as it is where no file of the part has it."""
@@ -225,4 +233,7 @@ class _PartSource:
     def _defect(self, defect: Defect) -> Defect:
         """A defect of the part with the file and the image as they are called in the whole."""
         image = None if defect.image is None else self.image_of.get(defect.image, defect.image)
-        return replace(defect, file=defect.file and self.file_names(defect.file), image=image)
+        message = defect.message
+        if defect.code == "SEG002" and defect.image is not None and " of that name is in " not in message:
+            message += self.file_names.namesakes.hint(defect.image, "an image")
+        return replace(defect, message=message, file=defect.file and self.file_names(defect.file), image=image)

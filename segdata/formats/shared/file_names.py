@@ -149,3 +149,25 @@ def split_masks_and_images(files: dict[str, Path]) -> tuple[dict[str, Path], dic
     masks = {name: path for name, path in files.items() if len(_without_mask_marks(name)) > 1}
     pictures = {name: path for name, path in files.items() if name not in masks}
     return (masks, pictures) if group_bands(masks, pictures) or match_names(masks, pictures)[0] else (files, {})
+
+
+_MOST_NAMESAKES = 2  # more files of one name are frames or tiles, not one image that went astray
+
+
+class Namesakes:
+    """Files by their names without folder and extension: to tell where a missing counterpart may be."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._by_stem: dict[str, list[str]] = {}
+        for name in names:
+            self._by_stem.setdefault(PurePosixPath(name).stem, []).append(name)
+
+    def hint(self, name: str, what: str) -> str:
+        """The end of a message about a missing counterpart: where `what` of that name is; empty if it is nowhere.
+
+        >>> Namesakes(["train/images/a.jpg", "val/images/b.jpg"]).hint("val/labels/a.txt", "an image")
+        '; an image of that name is in train/images'
+        """
+        folders = [PurePosixPath(found).parent.as_posix() for found in self._by_stem.get(PurePosixPath(name).stem, [])]
+        there = list(dict.fromkeys("the dataset's folder" if folder == "." else folder for folder in folders))
+        return f"; {what} of that name is in {' and '.join(there)}" if 0 < len(there) <= _MOST_NAMESAKES else ""

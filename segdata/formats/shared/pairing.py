@@ -19,6 +19,7 @@ from segdata.formats.shared.file_names import (
     IMAGE_FOLDERS,
     IMAGE_SUFFIXES,
     MASK_FOLDERS,
+    Namesakes,
     group_bands,
     has_images,
     is_image_name,
@@ -247,6 +248,7 @@ def pair_masks(root: Path, images: Path | None = None, *, paged: bool = True) ->
     pairings = [_pair_folders(root, layout) for layout in laid_out]
     entries = [entry for pairing in pairings for entry in pairing.entries]
     defects = [defect for pairing in pairings for defect in pairing.defects]
+    defects = _with_namesakes(root, pairings, defects) if len(pairings) > 1 else defects
     bare = all(pairing.has_no_images for pairing in pairings)
     if entries and bare:
         defects.append(no_images_defect(len(entries), root, images))
@@ -256,6 +258,22 @@ def pair_masks(root: Path, images: Path | None = None, *, paged: bool = True) ->
         ]
     pages = _pages(entries) if paged else entries
     return Pairing(tuple(sorted(pages, key=lambda entry: entry.image_id)), tuple(defects), bare, _places(laid_out))
+
+
+def _with_namesakes(root: Path, pairings: Sequence[Pairing], defects: Iterable[Defect]) -> list[Defect]:
+    """The defects; those of masks without image say where an image without mask has the name, and the reverse."""
+    alone = [entry for pairing in pairings for entry in pairing.entries if entry.image is None or not entry.files]
+    images = Namesakes(relative_path(root, entry.image) for entry in alone if entry.image is not None)
+    masks = Namesakes(relative_path(root, entry.files[0]) for entry in alone if entry.files)
+    others = {"a mask without image": (images, "an image"), "an image without mask": (masks, "a mask")}
+    return [
+        replace(
+            defect, message=defect.message + others[defect.message][0].hint(str(defect.file), others[defect.message][1])
+        )
+        if defect.message in others
+        else defect
+        for defect in defects
+    ]
 
 
 def _pair_folders(root: Path, layout: MaskLayout) -> Pairing:

@@ -22,6 +22,7 @@ from segdata.core.profile import Profile, RasterRule, Task
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.declared_losses import STREET_MASK_LOSSES
+from segdata.formats.shared.file_names import Namesakes
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import UNKNOWN, UNLABELLED, Legend, MaskFile, ValueRuns, decode_entry_mask
 from segdata.formats.shared.painting import (
@@ -89,6 +90,8 @@ def pair_files(root: Path, files: SceneFiles, kinds: Sequence[str], kind: str | 
         raise UnreadableError(f"{root}: no labels of the kind {kind!r}; there are {available or 'none'}")
     entries, defects = [], list(files.defects)
     labelled_splits = {_split(key) for key in files.labels}
+    stray_images = Namesakes(key for key in files.pictures if key not in files.labels)
+    stray_labels = Namesakes(key for key in files.labels if key not in files.pictures)
     for key in sorted(files.labels.keys() | files.pictures.keys()):
         of_key = files.labels.get(key, {})
         image_id, image = files.pictures.get(key, (files.named(key), None))
@@ -98,11 +101,11 @@ def pair_files(root: Path, files: SceneFiles, kinds: Sequence[str], kind: str | 
         if of_key and read is None:
             defects.append(_unreadable_defect(root, of_key, kind, image_id))
         elif not of_key and _split(key) in labelled_splits:
-            defects.append(Defect("SEG011", "an image without labels", _file_name(root, image), image=image_id))
+            message = f"an image without labels{stray_labels.hint(key, 'a label file')}"
+            defects.append(Defect("SEG011", message, _file_name(root, image), image=image_id))
         elif of_key and image is None and files.pictures:
-            defects.append(
-                Defect("SEG011", "labels without an image", _file_name(root, of_key[str(read)]), image=image_id)
-            )
+            message = f"labels without an image{stray_images.hint(key, 'an image')}"
+            defects.append(Defect("SEG011", message, _file_name(root, of_key[str(read)]), image=image_id))
     if entries and not files.pictures:
         defects.append(no_images_defect(len(entries), root, images))
     entries.sort(key=lambda entry: entry.image_id)

@@ -118,7 +118,10 @@ def _read_lists(root: Path, folder: Path, masked: Container[str]) -> tuple[dict[
                 defects.append(Defect("SEG015", message, file, line=line.number, image=line.stem))
                 continue
             before = line_of.setdefault(line.stem, line)
-            if before is not line and (before.path == path or path.stem not in _UNIONS):
+            if before is not line and before.path != path and path.stem not in _UNIONS:
+                message = f"it is in {before.path.name} (line {before.number}) and in {path.name}: in two splits"
+                defects.append(Defect("SEG304", message, file, line=line.number, image=line.stem, lost=False))
+            elif before is not line and before.path == path:
                 message = f"{line.stem!r} is already listed in line {before.number} of {before.path.name}"
                 defects.append(Defect("SEG008", message, file, line=line.number, image=line.stem))
             elif before is line and line.stem not in masked and len(without_mask) < len(lines):
@@ -187,6 +190,8 @@ def _list_images(
     of_mask = {_stem(row.files[0], folder / classes): row for row in rows if row.files}
     entries = [_entry(stem, labels.get(stem), of_mask.get(stem), pictures, place, splits) for stem in stems]
     entries += [row for row in rows if not row.files]
+    image_of = {_stem(Path(entry.image_id)): entry.image_id for entry in entries}
+    defects = [replace(defect, image=image_of.get(str(defect.image), defect.image)) for defect in defects]
     defects += [*index_defects, *_unpaired_files(root, masks, objects, splits, entries, bool(rows))]
     missing = [entry for entry in entries if entry.image is None]
     if len(missing) == len(entries):

@@ -25,6 +25,7 @@ from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shapes.geometry import Floats, Polygon, scale_points
 from segdata.formats.shapes.raster import count_differing_pixels, rasterise
 from segdata.formats.shapes.source_polygons import SourcePolygons
+from segdata.formats.shared.file_names import Namesakes
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader
 from segdata.formats.shared.painting import (
     ImageSegments,
@@ -71,28 +72,39 @@ class _DatasetClasses:
 class _SplitFinder:
     """The split of an image: by a list, else by its folder."""
 
-    listed: dict[str, str]  # image below the root -> split
+    listed: dict[str, list[tuple[str, str]]]  # file name of an image -> the lines that name it, and their splits
     folders: dict[str, str]  # folder below the root -> split
+    defects: list[Defect]  # images that two splits list
 
     @staticmethod
     def from_splits(root: Path, splits: dict[str, list[str]]) -> "_SplitFinder":
         """Read the lists, and take the folders, that splits are made of."""
-        split_of_image: dict[str, str] = {}
+        listed: dict[str, list[tuple[str, str]]] = {}
+        first: dict[str, str] = {}
         folders: dict[str, str] = {}
+        defects: list[Defect] = []
         for split, places in splits.items():
             for place in places:
                 if place.endswith(".txt") and (root / place).is_file():
                     lines = (root / place).read_text(encoding="utf-8", errors="replace").splitlines()
-                    for line in lines:
-                        split_of_image.setdefault(line.strip().removeprefix("./"), split)
+                    for number, text in enumerate(lines, 1):
+                        line = text.strip().replace("\\", "/").removeprefix("./")
+                        other = first.setdefault(line, split)
+                        if line and other != split:
+                            message = f"{line!r} is in the lists of {other} and of {split}; it is read as {other}"
+                            image = _without_folder(line, "images")
+                            defects.append(Defect("SEG304", message, place, line=number, image=image, lost=False))
+                        elif line:
+                            listed.setdefault(line.rpartition("/")[2], []).append((line, split))
                 elif place not in (".", "images"):  # all images: no split
                     folders.setdefault(place, split)
-        return _SplitFinder(split_of_image, folders)
+        return _SplitFinder(listed, folders, defects)
 
     def __call__(self, image: str) -> str | None:
-        """The split of an image, given by its path below the root."""
-        if image in self.listed:
-            return self.listed[image]
+        """The split of an image, given by its path below the root; lists may have absolute paths."""
+        for line, split in self.listed.get(image.rpartition("/")[2], ()):
+            if line == image or line.endswith(f"/{image}"):
+                return split
         above = [parent.as_posix() for parent in PurePosixPath(image).parents]
         for folder in above:
             if folder in self.folders:
@@ -214,23 +226,26 @@ def _pair_files(
 ) -> tuple[list[ImageEntry], list[Defect]]:
     entries: list[ImageEntry] = []
     defects: list[Defect] = []
-    used: set[str] = set()
+    used = {key for name in pictures.paths if (key := _key(name, "images")) in labels}
+    unused = sorted(labels.keys() - used)
+    stray_labels = Namesakes(labels[key].relative_to(root).as_posix() for key in unused)
+    stray_images = Namesakes(name for name in pictures.paths if unused and _key(name, "images") not in labels)
     for name, path in pictures.paths.items():
         key, image_id = _key(name, "images"), _without_folder(name, "images")
         entry = ImageEntry(image_id, path, split=split_of(name))
         if key in labels:
-            used.add(key)
             entry = replace(entry, files=(labels[key],))
         elif missing == "background":
             entry = replace(entry, record="background")
         else:
             message = "an image without label file; YOLO trains it as background (missing=background reads it so)"
+            message += stray_labels.hint(name, "a label file")
             defects.append(Defect("SEG011", message, name, image=image_id))
         entries.append(entry)
-    for key in sorted(labels.keys() - used):
+    for key in unused:
         near = pictures.similar_name(key)
-        hint = f"; there is {near!r}" if near else ""
         file = labels[key].relative_to(root).as_posix()
+        hint = f"; there is {near!r}" if near else stray_images.hint(file, "an image without labels")
         defects.append(Defect("SEG002", f"the image of these labels does not exist{hint}", file))
     return sorted(entries, key=lambda entry: entry.image_id), defects
 
@@ -295,7 +310,7 @@ def open_yolo(request: ReadRequest) -> ToolSource:
     )
     names = {b"%d" % number: name for number, name in classes.names.items()}
     reader = partial(_read_image, root, names, classes.keypoints)
-    defects = [*classes.defects, *defects]
+    defects = [*classes.defects, *splits.defects, *defects]
     return ToolSource(root, profile, tuple(entries), tuple(defects), categories.to, reader, request.annotator, NOTATION)
 
 

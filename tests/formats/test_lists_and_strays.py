@@ -1,0 +1,92 @@
+"""An image in the lists of two splits is a leak, and a counterpart in another split or folder is named."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import segdata
+from segdata.core.finding import Finding
+
+
+def findings(folder: Path, *codes: str) -> list[Finding]:
+    return list(segdata.validate(folder, select=list(codes)).findings)
+
+
+def picture(path: Path, value: int = 90) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((20, 30), value, np.uint8)).save(path)
+
+
+def voc(root: Path, lists: dict[str, str]) -> Path:
+    for name in "abcd":
+        picture(root / "JPEGImages" / f"{name}.jpg", ord(name))
+        picture(root / "SegmentationClass" / f"{name}.png", 1)
+    (root / "ImageSets" / "Segmentation").mkdir(parents=True)
+    for name, stems in lists.items():
+        (root / "ImageSets" / "Segmentation" / f"{name}.txt").write_text("\n".join(stems) + "\n")
+    return root
+
+
+def test_a_stem_in_two_lists_of_voc_is_a_leak(tmp_path: Path) -> None:
+    root = voc(tmp_path, {"train": "abc", "val": "cd", "trainval": "abcd"})
+    (leak,) = findings(root, "SEG304", "SEG008")
+    assert (leak.code, leak.severity, leak.image) == ("SEG304", "error", "c.jpg")
+    assert (leak.file, leak.line) == ("ImageSets/Segmentation/val.txt", 1)
+    assert leak.message == "it is in train.txt (line 3) and in val.txt: in two splits"
+
+
+def test_a_stem_twice_in_one_list_is_a_duplicate(tmp_path: Path) -> None:
+    (found,) = findings(voc(tmp_path, {"train": "abca", "val": "d"}), "SEG304", "SEG008")
+    assert (found.code, found.image) == ("SEG008", "a.jpg")
+
+
+def yolo(root: Path, labels: dict[str, str], images: list[str], yaml: str) -> Path:
+    for name, text in labels.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    for name in images:
+        picture(root / name, 60 + ord(Path(name).stem))
+    (root / "data.yaml").write_text(f"{yaml}\nnames: [crop]\n")
+    return root
+
+
+TRIANGLE = "0 0.1 0.1 0.6 0.1 0.6 0.8\n"
+
+
+def test_an_image_in_two_lists_of_yolo_is_a_leak(tmp_path: Path) -> None:
+    images = [f"images/{name}.jpg" for name in "abc"]
+    labels = {f"labels/{name}.txt": TRIANGLE for name in "abc"}
+    lists = "train: train.txt\nval: val.txt"
+    root = yolo(tmp_path, {**labels, "train.txt": "./images/a.jpg\nimages/b.jpg\n"}, images, lists)
+    (root / "val.txt").write_text("./images/b.jpg\n/somewhere/images/c.jpg\n")
+    (leak,) = findings(root, "SEG304")
+    assert (leak.image, leak.file, leak.line, leak.severity) == ("b.jpg", "val.txt", 1, "error")
+    images_read = segdata.read(root).images
+    assert dict(zip(images_read["image_id"], images_read["split"], strict=True)) == {
+        "a.jpg": "train",
+        "b.jpg": "train",
+        "c.jpg": "val",
+    }
+
+
+def test_a_yolo_label_in_another_split_is_named(tmp_path: Path) -> None:
+    labels = {"train/labels/a.txt": TRIANGLE, "val/labels/b.txt": TRIANGLE, "val/labels/c.txt": TRIANGLE}
+    images = ["train/images/a.jpg", "train/images/b.jpg", "val/images/c.jpg"]
+    missing, orphan = sorted(findings(yolo(tmp_path, labels, images, ""), "SEG002", "SEG011"), key=lambda one: one.code)
+    assert missing.message.endswith("; an image without labels of that name is in train/images")
+    assert orphan.message.endswith("; a label file of that name is in val/labels")
+
+
+def test_a_mask_whose_image_is_in_another_split_is_named(tmp_path: Path) -> None:
+    for split, names in (("train", "ab"), ("val", "cd")):
+        for name in names:
+            picture(tmp_path / split / f"{name}.png", ord(name))
+            picture(tmp_path / f"{split}annot" / f"{name}.png", 1)
+    (tmp_path / "taxonomy.yaml").write_text("categories: [{id: 1, name: a}]\n")
+    (tmp_path / "val" / "c.png").rename(tmp_path / "train" / "c.png")
+    messages = {one.image: one.message for one in findings(tmp_path, "SEG011")}
+    assert messages == {
+        "train/c.png": "an image without mask; a mask of that name is in valannot",
+        "val/c.png": "a mask without image; an image of that name is in train",
+    }
