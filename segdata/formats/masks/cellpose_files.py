@@ -1,0 +1,271 @@
+"""Reads and writes Cellpose's _seg.npy files."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.batch import Batch
+from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.finding import Defect
+from segdata.core.format import LossCounter, ReadRequest
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints
+from segdata.formats.masks.cellpose import SUFFIX
+from segdata.formats.shared.images import MAX_PIXELS
+from segdata.formats.shared.mask_files import ValueRuns
+from segdata.formats.shared.painting import (
+    ImageSegments,
+    MaskPaths,
+    are_visible,
+    count_segment_mask_losses,
+    count_spatial_losses,
+    paint,
+    pixel_values,
+    segment_examples,
+    segments_by_image,
+    smallest_unsigned,
+)
+from segdata.formats.shared.pairing import (
+    has_index,
+    images_folder,
+    pair_by_index,
+    pair_label_files,
+    write_index,
+)
+from segdata.formats.shared.per_image import (
+    BrokenLabelsError,
+    ImageAnnotation,
+    ImageEntry,
+    PerImageSource,
+    relative_path,
+)
+from segdata.formats.shared.pickled_arrays import PickledArray, UnreadablePickleError, read_pickled_dictionary
+from segdata.formats.shared.taxonomies import CategoryNames, resolve_names, write_sidecars
+
+MASKS, DETAILS, BY_HAND = "masks", "segdata", "ismanual"
+_DETAIL_COLUMNS = 4  # value, segment id, category id, crowd
+_CATEGORY = "cell"
+_OUTPUTS = ("_cp_masks", "_masks", "_flows", "_cp_output", "_outlines", "_dP", "_cellprob")  # pictures beside images
+
+
+@dataclass(frozen=True, slots=True)
+class _SegFile:
+    """What a _seg.npy file holds, its arrays undecoded."""
+
+    masks: PickledArray
+    details: PickledArray | None
+    by_hand: PickledArray | None
+    image: str | None  # the name of the image
+
+
+def open_cellpose(request: ReadRequest) -> PerImageSource:
+    """Open the files; raises UnreadableError if there is none, or if several categories may be meant."""
+    root = request.root
+    if not root.exists():
+        raise UnreadableError(f"{root}: does not exist")
+    if root.is_dir() and has_index(root):
+        entries, defects = pair_by_index(root, images_folder(request))
+    else:
+        entries, defects = _without_outputs(*pair_label_files(root, SUFFIX, images_folder(request), _stated_image))
+    if not any(entry.files for entry in entries) and not (root.is_dir() and has_index(root)):
+        raise UnreadableError(f"{root}: no file called <image>{SUFFIX}")
+    files = {entry.files[0]: _open_file(entry.files[0]) for entry in entries if entry.files}
+    names = _names(request, files)
+    category = next(iter(names.to.values()), None)
+    planes = [
+        plane for entry in entries for plane in _planes(entry, files.get(entry.files[0]) if entry.files else None)
+    ]
+    profile = names.profile("cellpose", root, "instance", "sparse", "forbid")
+    read = partial(read_image, root, category)
+    return PerImageSource(root, profile, planes, tuple(defects), read, request.annotator)
+
+
+def _without_outputs(entries: list[ImageEntry], defects: list[Defect]) -> tuple[list[ImageEntry], list[Defect]]:
+    """The images and defects without the pictures that Cellpose saves beside its files."""
+    outputs = {
+        entry.image_id for entry in entries if not entry.files and PurePosixPath(entry.image_id).stem.endswith(_OUTPUTS)
+    }
+    kept = [entry for entry in entries if entry.image_id not in outputs]
+    return kept, [defect for defect in defects if defect.image not in outputs]
+
+
+def _stated_image(path: Path) -> str | None:
+    """The name of the image in a file, if the file is named after it: Cellpose itself goes by names."""
+    opened = _open_file(path)
+    name = opened.image if isinstance(opened, _SegFile) else None
+    return name if name is not None and PurePosixPath(name).stem + SUFFIX == path.name else None
+
+
+def _open_file(path: Path) -> _SegFile | str:
+    """What a file holds, or why it cannot be read."""
+    try:
+        content = read_pickled_dictionary(path)
+    except UnreadablePickleError as error:
+        return str(error)
+    masks, image = content.get(MASKS), content.get("filename")
+    if not isinstance(masks, PickledArray):
+        return f"has no array 'masks'; it has {', '.join(sorted(map(str, content)))[:80] or 'nothing'}"
+    if len(masks.shape) not in (2, 3):
+        return f"masks has the shape {masks.shape}; two axes are an image, three a volume"
+    details, by_hand = (
+        value if isinstance(value := content.get(key), PickledArray) else None for key in (DETAILS, BY_HAND)
+    )
+    return _SegFile(masks, details, by_hand, PureWindowsPath(image).name if isinstance(image, str) and image else None)
+
+
+def _names(request: ReadRequest, files: dict[Path, _SegFile | str]) -> CategoryNames:
+    """The categories; the only name, if there is one, is that of segments of which the files do not tell."""
+    taxonomy, option = request.taxonomy, request.options.get("category")
+    if option is not None:
+        return resolve_names([str(option)], taxonomy)
+    if taxonomy is None:
+        return resolve_names([_CATEGORY], None)
+    named = [category.name for category in taxonomy.categories if category.kind != "void"]
+    if len(named) == 1:
+        return resolve_names(named, taxonomy)
+    if all(isinstance(file, _SegFile) and file.details is not None for file in files.values()):
+        return resolve_names([], taxonomy)
+    raise UnreadableError(
+        f"{request.root}: Cellpose has one category, the taxonomy {len(named)} ({', '.join(named[:5])}); "
+        f"give --read-option category={named[0] if named else 'NAME'}"
+    )
+
+
+def _planes(entry: ImageEntry, file: _SegFile | str | None) -> list[ImageEntry]:
+    """The images of a file: one, or each plane of a volume."""
+    entry = replace(entry, record=file)
+    if not isinstance(file, _SegFile) or len(file.masks.shape) == 2:
+        return [entry]
+    volume = entry.image_id
+    return [
+        replace(entry, image_id=f"{volume}/{plane:04d}", page=plane, sequence=volume, frame=plane)
+        for plane in range(file.masks.shape[0])
+    ]
+
+
+def read_image(root: Path, category: int | None, entry: ImageEntry) -> list[ImageAnnotation]:
+    """The segments of one image or plane; `category` is that of segments of which the file does not tell."""
+    path, opened = entry.files[0], entry.record
+    file = relative_path(root, path)
+    if not isinstance(opened, _SegFile):
+        raise BrokenLabelsError(Defect("SEG001", str(opened), file))
+    shape = opened.masks.shape[-2:]
+    if 0 in shape or shape[0] * shape[1] > MAX_PIXELS:
+        raise BrokenLabelsError(Defect("SEG004", f"masks has the shape {opened.masks.shape}, which no image has", file))
+    try:
+        masks = opened.masks.decode(path)
+        details = None if opened.details is None else opened.details.decode(path)
+        by_hand = None if opened.by_hand is None else opened.by_hand.decode(path)
+    except (UnreadablePickleError, OSError) as error:
+        raise BrokenLabelsError(Defect("SEG001", f"masks {error}", file)) from error
+    if masks.dtype.kind not in "uib" or masks.min(initial=0) < 0 or masks.max(initial=0) > 2**32 - 1:
+        message = f"masks is {masks.dtype} from {masks.min()} to {masks.max()}; it holds whole numbers from 0"
+        raise BrokenLabelsError(Defect("SEG004", message, file))
+    plane = masks if entry.page is None else masks[entry.page]
+    runs = ValueRuns.of(np.ascontiguousarray(plane, np.uint32))
+    is_segment = runs.value > 0
+    values = runs.value[is_segment].astype(np.int64)
+    owner = np.where(is_segment, np.cumsum(is_segment) - 1, -1).astype(np.int32)
+    ids, categories, crowds, defects = _meanings(values, details, category, runs, is_segment)
+    columns: dict[str, Any] = {
+        "file": [file] * len(values),
+        "place": [f"value {value}" for value in values.tolist()],
+        "iscrowd": crowds,
+    }
+    if details is None and by_hand is not None and by_hand.shape == (int(masks.max(initial=0)),):
+        columns["source"] = ["human" if by_hand[value - 1] else "model" for value in values.tolist()]
+    if entry.page is not None:
+        columns["track_id"] = ids.tolist()
+    pixels = runs.assign_owners(owner, len(values))
+    return [ImageAnnotation((runs.height, runs.width), ids, categories, pixels, columns, defects=defects)]
+
+
+def _meanings(
+    values: Ints, details: NDArray[Any] | None, category: int | None, runs: ValueRuns, is_segment: NDArray[np.bool_]
+) -> tuple[Ints, Ints, list[bool], list[Defect]]:
+    """The ids, categories and crowd flags of the segments with these values, and defects of values without a row."""
+    if details is None:
+        ids = np.full(len(values), -1 if category is None else category, np.int64)
+        return values, ids, [False] * len(values), []
+    if details.ndim != 2 or details.shape[1] != _DETAIL_COLUMNS or details.dtype.kind not in "iu":
+        message = f"the array {DETAILS!r} has the shape {details.shape}; {_DETAIL_COLUMNS} columns are expected"
+        raise BrokenLabelsError(Defect("SEG004", message))
+    rows = {int(value): row for row, value in enumerate(details[:, 0].tolist())}
+    table = [details[rows[value]].tolist() if value in rows else [value, value, -1, 0] for value in values.tolist()]
+    known = np.array([row[2] >= 0 or row[0] in rows for row in table], bool)
+    area = runs.area[is_segment]
+    defects = [
+        Defect("SEG009", f"value {value} has no row in the array {DETAILS!r}", pixels=int(n))
+        for value, n in zip(values[~known].tolist(), area[~known].tolist(), strict=True)
+    ]
+    columns = np.array(table, np.int64).reshape(-1, _DETAIL_COLUMNS)
+    return columns[:, 1], columns[:, 2], (columns[:, 3] != 0).tolist(), defects
+
+
+def write_cellpose(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
+    """Write `<image>_seg.npy` files, `images.csv` and `taxonomy.yaml` below `target`."""
+    count_spatial_losses(profile, losses)
+    target.mkdir(parents=True)
+    write_index(target, _write_files(batches, target, set(profile.taxonomy.by_id()), losses))
+    write_sidecars(target, profile, profile.taxonomy)
+
+
+def _write_files(
+    batches: Iterable[Batch], target: Path, known: set[int], losses: LossCounter
+) -> Iterator[tuple[str, str | None, int, int, str | None]]:
+    """Write the files; yields the rows of the index."""
+    paths = MaskPaths()
+    for batch in batches:
+        categories = batch.segments["category_id"].to_numpy()
+        is_known = np.isin(categories, np.array(sorted(known), np.int64))
+        count_segment_mask_losses(batch, is_known, losses)
+        ids = batch.segments["segment_id"].fill_null(0).to_numpy()
+        crowds = batch.segments["iscrowd"].fill_null(False).to_numpy(zero_copy_only=False)
+        for image in segments_by_image(batch):
+            if not image.annotated:
+                yield image.image_id, None, image.width, image.height, image.uri
+                continue
+            areas = image.runs.areas(len(image.segments))
+            image = image.only(np.flatnonzero(is_known[image.segments] & (areas > 0)))
+            rows = image.segments
+            values = pixel_values(ids[rows])
+            pixels = paint(image, values, 0, smallest_unsigned(max(int(values.max(initial=0)), 2**16 - 1)))
+            visible = are_visible(values, pixels)
+            losses.add("empty-segment", "segments", int((~visible).sum()), 0, segment_examples(batch, rows[~visible]))
+            details = np.stack([values, ids[rows], categories[rows], crowds[rows]], axis=1).astype(np.int64)[visible]
+            name = paths.name(image.image_id, SUFFIX).removeprefix("masks/")
+            _save(target / name, image, pixels, details)
+            yield image.image_id, name, image.width, image.height, image.uri
+
+
+def _save(path: Path, image: ImageSegments, pixels: NDArray[Any], details: Ints) -> None:
+    """Save one file with the keys that Cellpose's program expects."""
+    if path.name.startswith("."):
+        raise SegdataError(f"image {image.image_id!r}: {path.name} would be a hidden file; rename the image")
+    content = {
+        "outlines": pixels * _inner_boundary(pixels),
+        MASKS: pixels,
+        "chan_choose": [0, 0],
+        BY_HAND: np.ones(int(pixels.max(initial=0)), bool),
+        "filename": PurePosixPath(image.image_id).name,
+        "flows": [],
+        "diameter": float("nan"),
+        DETAILS: details,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        np.save(file, np.array(content, object), allow_pickle=True)
+
+
+def _inner_boundary(pixels: NDArray[Any]) -> NDArray[np.bool_]:
+    """(height, width) the pixels that have a neighbour of another value above, below, left or right, or the border."""
+    padded = np.pad(pixels, 1)
+    centre = padded[1:-1, 1:-1]
+    neighbours = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
+    differs: NDArray[np.bool_] = np.logical_or.reduce([side != centre for side in neighbours])
+    return differs

@@ -1,0 +1,63 @@
+"""QuPath: GeoJSON of its annotations, detections and cells, a file for each image.
+
+Specification: qupath.github.io, "Exporting annotations" (GeoJSON); QuPathTypeAdapters.java and GsonTools.java
+in qupath-core of qupath/qupath.
+
+Read: files ``<image>.geojson`` that are a collection of features, a list of them, or one. Polygons and multipolygons,
+holes included, cover the pixels whose centres they contain, at full resolution. The class is the category, with its
+colour; the names of a derived class are joined as in QuPath (``Tumor: Positive``). Objects without a class are
+``Unclassified``; classes whose names end in an asterisk, which QuPath ignores, are void. Name, type of object (unless
+it is an annotation), metadata and measurements become attributes. For cells you choose the outline with the option
+`geometry`: the cell or its nucleus. Points and lines have no area, and objects on other planes than the first are
+outside the image: both are counted and left out. The size is that of the image file; without one, give `size`.
+
+Written: one file for each image, which QuPath imports as annotations. Polygons draw exactly the segment's pixels. Texts
+and numbers in attributes become metadata and measurements. A member ``segdata``, which QuPath ignores, has the name and
+size of the image. ``taxonomy.yaml`` beside the files has the ids and kinds of the categories. If an image has several
+annotators, you get the first one's work.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.profile import Profile
+from segdata.formats.shared.declared_losses import TOOL_LOSSES
+
+if TYPE_CHECKING:
+    from segdata.core.batch import Batch
+    from segdata.formats.tools.source import ToolSource
+
+
+LOSSES: frozenset[LossKind] = TOOL_LOSSES | {
+    "annotator", "crowd", "empty-annotation", "empty-segment", "score", "source", "track",
+}  # fmt: skip
+CHECKED = ("rasterio (GDAL) draws the same pixels", "QuPath's documented GeoJSON")
+READ_OPTIONS = {
+    "geometry": "cell or nucleus: which outline of cells is read (default: cell)",
+    "size": "HEIGHTxWIDTH in pixels of all images whose files are not there",
+}
+
+
+def detect(probe: FileProbe) -> FormatMatch | None:
+    """GeoJSON whose features have the type of an object, or our own member."""
+    names = probe.heads(
+        r"\.(geo)?json$", rb'"objectType"\s*:\s*"|\A\s*\{\s*"type"\s*:\s*"FeatureCollection"\s*,\s*"segdata"'
+    )
+    names = [name for name in names if b'"Feature' in probe.head(name)]
+    return FormatMatch(1.0, f"QuPath: {', '.join(names[:3])} has features with objectType") if names else None
+
+
+def read(request: ReadRequest) -> "ToolSource":
+    """Open the GeoJSON files at or below a path; raises UnreadableError if none is QuPath's."""
+    from segdata.formats.tools.qupath_files import open_qupath
+
+    return open_qupath(request)
+
+
+def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
+    """Write a GeoJSON file for each image, and ``taxonomy.yaml``, into the folder `target`."""
+    from segdata.formats.tools.qupath_files import write_qupath
+
+    write_qupath(profile, batches, target, losses)
