@@ -1,8 +1,9 @@
 """Taxonomies of datasets: from the names in a source, from colour tables and presets, and written beside the labels.
 
 Colour tables are small text files: `label_colors.txt` (CamVid: ``128 64 128<TAB>Road``), `labelmap.txt` (CVAT and VOC:
-``road:128,64,128:parts:actions``), `classes.csv` and `class_dict.csv` (a header, then name, r, g, b). A preset is the
-taxonomy of a well-known dataset whose masks come without one, a file in `presets/`.
+``road:128,64,128:parts:actions``), `classes.csv` and `class_dict.csv` (a header, then name, r, g, b), and
+`dataset_meta.json` (Datumaro and CVAT: `labels`, or `label_map` with `segmentation_colors`). A preset is the taxonomy
+of a well-known dataset whose masks come without one, a file in `presets/`.
 """
 
 import csv
@@ -154,6 +155,7 @@ def table_names(taxonomy: Taxonomy) -> dict[int, str]:
 
 _COLOUR_TABLE_NAMES =(
     "label_colors.txt", "labelmap.txt", "classes.csv", "class_dict.csv", "class_dict_seg.csv", "classes.txt",
+    "dataset_meta.json",
 )  # fmt: skip
 _ColourRow = tuple[int, str, tuple[int, int, int]]  # id, name, colour
 _COLOR_FIRST = re.compile(r"\s*(\d+)[\s,]+(\d+)[\s,]+(\d+)[\s,]+(\S.*?)\s*")
@@ -177,6 +179,8 @@ def load_colour_table(path: Path) -> Taxonomy:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise SegdataError(f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+    if path.suffix == ".json":
+        return _dataset_meta(text, path)
     read = _csv_rows if path.suffix == ".csv" else _text_rows
     categories = tuple(
         Category(id=number, name=name, color=color, kind="void" if name.lower() in VOID_NAMES else "stuff")
@@ -216,6 +220,46 @@ def _csv_rows(text: str, path: Path) -> list[_ColourRow]:
             raise SegdataError(f"{path}:{number}: id {identity!r} is not a whole number")
         rows.append((int(identity), name, _color(tuple(cell.get(key, "") for key in color), path, number)))
     return rows
+
+
+class _DatasetMeta(msgspec.Struct):
+    """`dataset_meta.json`, as datumaro/util/meta_file_util.py reads it."""
+
+    labels: list[str] = []
+    label_map: dict[str, str] = {}
+    segmentation_colors: list[tuple[int, int, int] | None] = []
+
+
+def _dataset_meta(text: str, path: Path) -> Taxonomy:
+    """The taxonomy in a `dataset_meta.json`: ids are the positions of `labels`, then of `label_map`."""
+    try:
+        meta = msgspec.json.decode(text, type=_DatasetMeta)
+        numbers = {name: int(number) for number, name in meta.label_map.items()}
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise SegdataError(f"{path}: is no list of labels: {error}") from error
+    colors = meta.segmentation_colors
+    for name, number in numbers.items():
+        color = colors[number] if 0 <= number < len(colors) else None
+        if colors and not 0 <= number < len(colors):
+            raise SegdataError(
+                f"{path}: label_map: {number} {name!r} has none of the {len(colors)} segmentation_colors"
+            )
+        if color is not None and not all(0 <= value <= 255 for value in color):
+            raise SegdataError(f"{path}: segmentation_colors: {list(color)} is not three values from 0 to 255")
+    names = list(dict.fromkeys([*meta.labels, *numbers]))
+    if not names:
+        raise SegdataError(f"{path}: no categories; it has neither labels nor a label_map")
+    return Taxonomy(
+        categories=tuple(
+            Category(
+                id=id_ if meta.labels else numbers[name],
+                name=name,
+                color=colors[numbers[name]] if colors and name in numbers else None,
+                kind="void" if name.lower() in VOID_NAMES else "stuff",
+            )
+            for id_, name in enumerate(names)
+        )
+    )
 
 
 def _color(texts: tuple[str, ...], path: Path, line: int) -> tuple[int, int, int]:

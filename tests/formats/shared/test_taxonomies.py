@@ -1,5 +1,6 @@
 """Taxonomies from colour tables and presets."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -170,3 +171,58 @@ def test_datumaros_camvid_fixture(real_data: Path) -> None:
     assert sorted(set(named(real_data / "peer_fixtures/datumaro/camvid_dataset"))) == [
         "Animal", "Archway", "Bicyclist", "Bridge", "Child", "Road", "Sky", "Tree",
     ]  # fmt: skip
+
+
+META = {
+    "labels": ["background", "road", "ignore"],
+    "label_map": {"0": "background", "1": "road", "2": "ignore"},
+    "segmentation_colors": [[0, 0, 0], [128, 64, 128], [7, 7, 7]],
+    "background_label": "0",
+}
+
+
+def test_dataset_meta_is_read_as_datumaro_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "dataset_meta.json"
+    path.write_text(json.dumps(META))
+    categories = load_colour_table(path).categories
+    assert [(each.id, each.name, each.rgb, each.kind) for each in categories] == [
+        (0, "background", (0, 0, 0), "stuff"),
+        (1, "road", (128, 64, 128), "stuff"),
+        (2, "ignore", (7, 7, 7), "void"),
+    ]
+    theirs = pytest.importorskip("datumaro.util.meta_file_util", exc_type=ImportError)
+    assert {each.name: each.rgb for each in categories} == theirs.parse_meta_file(str(path))
+
+
+@pytest.mark.parametrize("coloured", [True, False])
+def test_dataset_meta_names_the_values_of_masks(tmp_path: Path, coloured: bool) -> None:
+    (tmp_path / "masks").mkdir()
+    ids = np.array([[0, 1], [1, 2]], np.uint8)
+    colors = np.array(META["segmentation_colors"], np.uint8)
+    Image.fromarray(colors[ids] if coloured else ids).save(tmp_path / "masks/a.png")
+    meta = META if coloured else {"labels": META["labels"]}
+    (tmp_path / "dataset_meta.json").write_text(json.dumps(meta))
+    segments = read(tmp_path).segments
+    assert dict(zip(segments["category"], segments["area"], strict=True)) == {"background": 1, "road": 2, "ignore": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "is no list of labels"),
+        ("{}", "neither labels nor a label_map"),
+        ('{"labels": 7}', "is no list of labels"),
+        ('{"label_map": {"a": "b"}}', "is no list of labels"),
+        (
+            '{"label_map": {"4": "b"}, "segmentation_colors": [[1, 2, 3]]}',
+            "4 'b' has none of the 1 segmentation_colors",
+        ),
+        ('{"label_map": {"0": "b"}, "segmentation_colors": [[1, 2, 300]]}', "not three values from 0 to 255"),
+    ],
+)
+def test_a_broken_dataset_meta_is_named(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "dataset_meta.json"
+    path.write_text(text)
+    with pytest.raises(SegdataError, match=words) as raised:
+        load_colour_table(path)
+    assert str(path) in str(raised.value)
