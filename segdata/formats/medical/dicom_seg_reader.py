@@ -84,6 +84,18 @@ class SegObject(DicomObject):
     creator: str | None
 
 
+_BACKGROUND = frozenset({"background", "bg", "unlabelled", "unlabeled"})
+_BACKGROUND_CODE = ("125040", "DCM")  # DICOM PS3.16, table D-1: Background
+
+
+def _is_background(segment: _SegSegment) -> bool:
+    """Whether segment 0 of a label map stands for what is not labelled, as its code or its label says."""
+    code = segment.codes.get("property_type", {})
+    if (code.get("value"), code.get("scheme")) == _BACKGROUND_CODE:
+        return True
+    return bool({segment.label.strip().lower(), code.get("meaning", "").strip().lower()} & _BACKGROUND)
+
+
 def _read_seg(path: Path, name: str) -> SegObject:
     """The segmentation in a file; raises OSError with the reason if it cannot be read at all."""
     with raise_os_errors() as remarks:
@@ -96,13 +108,15 @@ def _parse_seg(dataset: Any, path: Path, name: str) -> SegObject:  # Any: pydico
     if kind not in _KINDS:
         raise OSError(f"SegmentationType is {kind!r}; expected one of {', '.join(_KINDS)}")
     if "TotalPixelMatrixRows" in dataset:
-        raise OSError("a tiled segmentation of a whole slide image, which cannot be read")
+        raise OSError("unsupported: tiled slides (a segmentation of a whole slide image); export regions first")
     size = int(dataset.Rows), int(dataset.Columns)
     n_frames = int(dataset.get("NumberOfFrames") or 1)
     if min(size) < 1 or size[0] * size[1] > MAX_PIXELS or not 1 <= n_frames <= _MOST_FRAMES:
         raise OSError(f"claims {n_frames:,} frames of {size[1]}x{size[0]} pixels")
     defects: list[Defect] = []
     segments = _parse_segments(dataset, defects, name)
+    if kind == "LABELMAP" and 0 in segments and _is_background(segments[0]):
+        del segments[0]
     frames = _parse_frames(dataset, n_frames, kind, segments, defects, name)
     _check_length(path, dataset, n_frames, size)
     series = dataset.get("ReferencedSeriesSequence") or []

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Annotated, Any, cast
+from typing import IO, Annotated, Any, Literal, cast
 
 import msgspec
 import numpy as np
@@ -308,8 +308,68 @@ def _to_labels(stored: Stored, head: NiftiHeader) -> tuple[Values, NDArray[np.bo
     return labels.astype(np.int32), broken if broken.any() else None, int(((distance > 0) & ~broken).sum())
 
 
-Slices = Sequence[NDArray[np.unsignedinteger[Any]]]  # Any: of any width
 _LABEL_INTENT = 1002  # NIFTI_INTENT_LABEL
+VolumeContent = Literal["labels", "intensities"]
+_MOST_VOXELS = 2_000  # that are not 0, after which slices are enough
+_ENOUGH_SLICES = 4
+_FEW_PAIRS = 200  # of neighbouring voxels; fewer say nothing
+_FEW_VALUES = 32  # distinct ones; labels may have more, but then their neighbours are equal
+# The share of neighbours with equal values, among those that are not 0: 1.00 in 14 label volumes, 0.00 and 0.02 in an
+# MRI and a CT. Of label PNGs of nine sets 0.95 and more, of photos of 8 bits of nine sets 0.02 to 0.47.
+_EQUAL_IN_IMAGES, _EQUAL_IN_LABELS = 0.5, 0.7
+
+
+def volume_content(path: Path) -> tuple[VolumeContent | None, int]:
+    """What the header and the values of a volume say that it holds, and how many distinct values were looked at.
+
+    Labels are constant over regions, intensities differ from voxel to voxel. None where that cannot be told, as in an
+    empty volume, in one with a few voxels, or with probabilities. Only the first slices with enough voxels are read.
+    """
+    try:
+        head = read_header(path, is_image=True)
+        if _intent(head) == _LABEL_INTENT:
+            return "labels", 0
+        if head.dtype.kind not in "iufb":
+            return "intensities", 0
+        return _content_of_slices(path, head)
+    except OSError:
+        return None, 0
+
+
+def _content_of_slices(path: Path, head: NiftiHeader) -> tuple[VolumeContent | None, int]:
+    n_pairs = n_equal = n_voxels = n_slices = 0
+    values: set[float] = set()
+    for stored in _stored_slices(path, head):
+        voxels = np.nan_to_num(_scale(stored, head))
+        inside = voxels != 0
+        if not inside.any() or (voxels == voxels.flat[0]).all():
+            continue
+        n_slices, n_voxels = n_slices + 1, n_voxels + int(inside.sum())
+        for a, b, both in (
+            (voxels[1:], voxels[:-1], inside[1:] & inside[:-1]),
+            (voxels[:, 1:], voxels[:, :-1], inside[:, 1:] & inside[:, :-1]),
+        ):
+            n_pairs, n_equal = n_pairs + int(both.sum()), n_equal + int((a == b)[both].sum())
+        values |= set(np.unique(voxels[inside]).tolist())
+        if n_slices >= _ENOUGH_SLICES and n_voxels > _MOST_VOXELS:
+            break
+    if n_pairs < _FEW_PAIRS or (min(values) >= 0 and max(values) <= 1 and len(values) > 1):
+        return None, len(values)
+    equal = n_equal / n_pairs
+    if len(values) > _FEW_VALUES and equal < _EQUAL_IN_IMAGES:
+        return "intensities", len(values)
+    return "labels" if equal > _EQUAL_IN_LABELS and min(values) >= 0 else None, len(values)
+
+
+def _intent(head: NiftiHeader) -> int:
+    """The intent code of a header."""
+    nibabel = import_package("nibabel")
+    size = next(size for size in _SIZES if size in (int.from_bytes(head.raw[:4], order) for order in ("little", "big")))
+    header = (nibabel.Nifti1Header if size == 348 else nibabel.Nifti2Header)(head.raw[:size], check=False)
+    return int(header["intent_code"])
+
+
+Slices = Sequence[NDArray[np.unsignedinteger[Any]]]  # Any: of any width
 _NIFTI_1_SIDE = 2**15 - 1
 _TYPES = (np.uint8, np.int16, np.int32, np.int64)  # that every reader knows, the smallest first
 

@@ -1,11 +1,8 @@
-"""NIfTI labels: which files of a folder are labels and of which image, and what their values mean.
+"""NIfTI labels: the slices of label volumes, the index that our writers leave, and what values mean.
 
-Known layouts are `images/` beside `labels/` (`imagesTr/` and `labelsTr/`, `masks/` …), BIDS with its `derivatives/`,
-names that say what they are (`_dseg`, `_label-…_mask`, `_seg-manual`, `_gt` …) and a folder of labels alone. Where
-names alone cannot say it, `volumes.json` does: our writers leave one. Names of values are read from BIDS `dseg.tsv`
-(columns `index`, `name`, `color`; of the volume's own name, or in a folder above it), label descriptions of ITK-SNAP
-(`.txt`), and `labels` in a `dataset.json` of nnU-Net (name -> value) or the Medical Segmentation Decathlon (value ->
-name).
+Names of values are read from BIDS `dseg.tsv` (columns `index`, `name`, `color`; of the volume's own name, or in a
+folder above it), label descriptions of ITK-SNAP (`.txt`), and `labels` in a `dataset.json` of nnU-Net (name -> value)
+or the Medical Segmentation Decathlon (value -> name).
 Source: bids-standard/bids-specification src/derivatives/imaging.md; pyushkevich/itksnap Logic/Common/
 ColorLabelTable.cxx; MIC-DKFZ/nnUNet documentation/dataset_format.md.
 """
@@ -13,12 +10,11 @@ ColorLabelTable.cxx; MIC-DKFZ/nnUNet documentation/dataset_format.md.
 import csv
 import io
 import json
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -29,12 +25,17 @@ from segdata.core.config import InstanceIds, Option
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
-from segdata.core.paths import absolute_channels, absolute_uri, check_path_name, is_unsafe_path, slice_uri
+from segdata.core.paths import absolute_channels, absolute_uri, is_unsafe_path, slice_uri
 from segdata.core.profile import Profile, Task
 from segdata.core.runs import Ints, Runs
 from segdata.core.taxonomy import Category, Color, Taxonomy, as_rgb
 from segdata.core.yaml_files import read_utf8
-from segdata.formats.medical.nifti_files import LabelVolume, VolumePlace, is_nifti_name, nifti_stem
+from segdata.formats.medical.nifti_files import (
+    LabelVolume,
+    VolumePlace,
+    nifti_stem,
+)
+from segdata.formats.medical.nifti_scans import LabelFile
 from segdata.formats.medical.volume_files import DecodedFiles
 from segdata.formats.shared.images import unsafe_path_defect
 from segdata.formats.shared.instance_id_rules import IdRule, id_rule
@@ -42,146 +43,6 @@ from segdata.formats.shared.mask_files import UNKNOWN, UNLABELLED, Legend, Value
 from segdata.formats.shared.per_image import relative_path
 from segdata.formats.shared.safe_parsers import read_sidecar
 from segdata.formats.shared.taxonomies import CategoryNames, kind_from_name, resolve_names
-
-_LABEL_FOLDERS = re.compile(
-    r"(labels?|masks?|seg(mentation)?s?|annotations?|gt|ground_?truth)(tr|ts|va)?", re.IGNORECASE
-)
-_IMAGE_FOLDERS = re.compile(r"(images?|imgs?|raw|scans?)(tr|ts|va)?", re.IGNORECASE)
-# What the name of a label volume ends with, after the name of its image; the last group names a layer.
-_LABEL_END = re.compile(
-    r"[._-](d?seg|seg(mentation)?|masks?|labels?|lesions?|gt|ground_?truth|manual\d*|annot(ation)?|parc|roi)"
-    r"([._-][A-Za-z0-9]+)*$",
-    re.IGNORECASE,
-)
-_DERIVATIVES = re.compile(r"(^|/)derivatives/[^/]+/")
-
-
-@dataclass(frozen=True, slots=True)
-class LabelFile:
-    """A volume of labels."""
-
-    path: Path  # the file
-    name: str  # below the dataset's root, POSIX
-    layer: str = ""  # its name beyond that of its image, ``lesion-manual``; empty if it has the same name
-    annotator: str | None = None  # by its name; None: unknown
-
-
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """A volume that is labelled, or waits for it."""
-
-    name: str  # of the image below the folder of images, POSIX; the name it would have if there is none
-    image: Path | None = None  # its file
-    labels: list[LabelFile] = field(default_factory=list)  # its label files
-
-
-def find_scans(root: Path, images: Path | None, reader: re.Pattern[str] | None = None) -> list[Scan]:
-    """The volumes of a dataset by name. `reader` finds the annotator in the name of a label file."""
-    if root.is_file():
-        files = {root.name: root}
-        only_file = {root.name}
-    else:
-        files = dict(_nifti_files(root))
-        only_file = None
-    images_by_name = {} if images is None else dict(_nifti_files(images))
-    if images is not None and images.is_relative_to(root):
-        start = images.relative_to(root).as_posix() + "/"
-        files = {name: path for name, path in files.items() if not name.startswith(start)}
-    labels = only_file or {name for name in files if _is_labels(name)} or set(files)
-    if images is None:
-        images_by_name = _short_names({name: path for name, path in files.items() if name not in labels})
-    scans_of: dict[str, Scan] = {name: Scan(name, path) for name, path in images_by_name.items()}
-    by_folder = _by_folder(images_by_name)
-    for name in sorted(labels):
-        label, bare = _label_file(files[name], name, reader)
-        image = _matching_image(bare, by_folder)
-        layer = nifti_stem(PurePosixPath(bare).name)
-        if image is None:
-            image, layer = _without_image(bare)
-        else:
-            layer = layer.removeprefix(_case_name(nifti_stem(PurePosixPath(image).name))).strip("._-")
-        scan = scans_of.setdefault(image, Scan(image))
-        scan.labels.append(LabelFile(label.path, label.name, layer, label.annotator))
-    return [scans_of[name] for name in sorted(scans_of)]
-
-
-def _nifti_files(root: Path) -> Iterator[tuple[str, Path]]:
-    files = []
-    for folder, _, names in os.walk(root):
-        for name in names:
-            if is_nifti_name(name) and not name.startswith("."):
-                path = Path(folder, name)
-                check_path_name(path)
-                files.append((path.relative_to(root).as_posix(), path))
-    return iter(sorted(files))
-
-
-def _is_labels(name: str) -> bool:
-    path = PurePosixPath(name)
-    for part in reversed(path.parts[:-1]):
-        if _IMAGE_FOLDERS.fullmatch(part):
-            return False
-        if _LABEL_FOLDERS.fullmatch(part):
-            return True
-    return _LABEL_END.search(nifti_stem(path.name)) is not None
-
-
-def _short_names(images: dict[str, Path]) -> dict[str, Path]:
-    """The images without the folders that hold images only, unless that makes two of them one."""
-    short = {}
-    for name in images:
-        *folders, file = PurePosixPath(name).parts
-        short[name] = "/".join([*(part for part in folders if not _IMAGE_FOLDERS.fullmatch(part)), file])
-    unique = len(set(short.values())) == len(short)
-    return {short[name] if unique else name: path for name, path in images.items()}
-
-
-def _label_file(path: Path, name: str, reader: re.Pattern[str] | None) -> tuple[LabelFile, str]:
-    """A file of labels, and its name without the folder that holds labels only, and without what names the reader."""
-    bare = _DERIVATIVES.sub(r"\1", name)
-    parts = PurePosixPath(bare).parts
-    bare = "/".join([*(part for part in parts[:-1] if not _LABEL_FOLDERS.fullmatch(part)), parts[-1]])
-    match = reader.search(bare) if reader else None
-    if match is None:
-        return LabelFile(path, name), bare
-    return LabelFile(path, name, annotator=match.group(match.lastindex or 0)), bare[: match.start()] + bare[
-        match.end() :
-    ]
-
-
-def _by_folder(images: dict[str, Path]) -> dict[str, list[str]]:
-    """The names of images by their folder, the longest first: of several that a label begins with, that is meant."""
-    names_of_folder: dict[str, list[str]] = {}
-    for name in sorted(images, key=len, reverse=True):
-        names_of_folder.setdefault(PurePosixPath(name).parent.as_posix(), []).append(name)
-    return names_of_folder
-
-
-def _matching_image(label: str, by_folder: dict[str, list[str]]) -> str | None:
-    """The image in the same folder whose name the label's begins with."""
-    path = PurePosixPath(label)
-    called = nifti_stem(path.name)
-    for name in by_folder.get(path.parent.as_posix(), []):
-        case = _case_name(nifti_stem(PurePosixPath(name).name))
-        if called == case or (called.startswith(case) and called[len(case)] in "._-"):
-            return name
-    return None
-
-
-def _case_name(name: str) -> str:
-    """The name of a case: nnU-Net's images end in the number of their channel, labels do not."""
-    return re.sub(r"_\d{4}$", "", name)
-
-
-def _without_image(label: str) -> tuple[str, str]:
-    """The name that the image of a label would have, and the label's layer."""
-    path = PurePosixPath(label)
-    called = nifti_stem(path.name)
-    end = _LABEL_END.search(called)
-    if end is None or end.start() == 0:
-        return label, ""
-    name = called[: end.start()] + path.name[len(called) :]
-    return (path.parent / name).as_posix(), called[end.start() :].strip("._-")
 
 
 class VolumeSlice(msgspec.Struct, frozen=True, omit_defaults=True):

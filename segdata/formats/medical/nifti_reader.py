@@ -24,19 +24,17 @@ from segdata.formats.medical.nifti_files import (
 )
 from segdata.formats.medical.nifti_labels import (
     VOLUME_INDEX,
-    LabelFile,
     LabelledVolume,
     LabelMeanings,
     LabelNames,
-    Scan,
     SliceSegments,
     VolumeSlice,
     find_meanings,
-    find_scans,
     layer_meanings,
     read_volume_index,
     slices_of_volume,
 )
+from segdata.formats.medical.nifti_scans import LabelFile, Scan, find_scans
 from segdata.formats.medical.volume_files import DecodedFiles
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.pairing import images_folder, no_images_defect
@@ -136,7 +134,7 @@ def _open_volumes(request: ReadRequest) -> OpenVolumes:
         for labelled in volumes:
             opened.add(labelled, None)
         return opened
-    scans = find_scans(request.root, images_folder(request), _annotator_pattern(request))
+    scans = find_scans(request.root, images_folder(request), _annotator_pattern(request), opened.defects)
     opened.defects += _masks_beside(request.root)
     if not scans:
         raise UnreadableError(f"{request.root}: found no volumes; NIfTI files end in .nii or .nii.gz")

@@ -25,7 +25,6 @@ from segdata.core.yaml_files import read_utf8
 from segdata.formats.medical.nifti_files import decode_volume, is_nifti_name, nifti_stem
 from segdata.formats.medical.nifti_labels import (
     VOLUME_INDEX,
-    LabelFile,
     LabelledVolume,
     LabelMeanings,
     SegmentDecoder,
@@ -36,6 +35,7 @@ from segdata.formats.medical.nifti_labels import (
     slices_of_volume,
 )
 from segdata.formats.medical.nifti_reader import OpenVolumes, slice_entry, volume_source
+from segdata.formats.medical.nifti_scans import LabelFile
 from segdata.formats.medical.volume_files import DecodedFiles
 from segdata.formats.shared.images import unsafe_path_defect
 from segdata.formats.shared.mask_files import UNLABELLED, Legend, ValueRuns, decode_entry_mask

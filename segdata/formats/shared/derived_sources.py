@@ -1,10 +1,15 @@
 """Derived sources: opened datasets joined, or changed batch by batch: sequences, regions of interest, image files."""
 
+import os
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
+from functools import cached_property, partial
+from itertools import takewhile
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlparse
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +21,8 @@ from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, check_choice
 from segdata.core.finding import Defect
 from segdata.core.format import Source
+from segdata.core.medical_files import is_dicom
+from segdata.core.paths import slice_uri
 from segdata.core.profile import ImageSequence, Profile
 from segdata.core.runs import Ints
 from segdata.core.schema import runs_to_rle
@@ -253,17 +260,90 @@ def with_image_files(
     If no file exists, the dataset gets one defect of severity info, not one for each image. File names in defects
     start at `root`.
     """
-    named = uris if images is None else [str(images / name) for name in source.image_ids]
+    given = None if images is None else _GivenImages(images, _unique_names(source.image_ids))
+    named = uris if given is None else list(map(given.uri, source.image_ids, uris))
     paths = [path for uri in named if (path := local_path(uri)) is not None]
     none_here = bool(paths) and not any(path.is_file() for path in paths)
     more = (no_images_defect(len(paths), paths[0].parent, images),) if none_here else ()
-    return AlteredSource(source, partial(_with_defects, root, images, none_here), more)
+    return AlteredSource(source, partial(_with_defects, root, given, none_here), more)
 
 
-def _with_defects(root: Path, images: Path | None, none_here: bool, batch: Batch) -> Batch:
-    """The batch with the defects of its image files, and with their URIs in the folder `images` if it is given."""
-    names = batch.images["image_id"].to_pylist()
-    uris = batch.images["uri"].to_pylist() if images is None else [str(images / name) for name in names]
+@dataclass
+class _GivenImages:
+    """The image files below a folder that the user names, found by the ids of images or by where they were before.
+
+    The file of an id lies at that path; if there is none, it is the only one with that name, or the one of several
+    whose folders are called alike. Slices of a volume, ``ct.nii.gz/0007``, are found by the name of the volume.
+
+    Attributes
+    ----------
+    folder : that the user names
+    unique : names of files that only one image or volume has; others need a folder of the same name, too
+    """
+
+    folder: Path
+    unique: frozenset[str]
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[Path]]:
+        by_name: dict[str, list[Path]] = {}
+        for where, _, names in os.walk(self.folder):
+            for name in names:
+                by_name.setdefault(name, []).append(Path(where, name))
+        return by_name
+
+    def uri(self, image_id: str, before: str | None) -> str:
+        """Where the image lies; where its id has it, if it is not found."""
+        whole = self.folder / image_id
+        if whole.is_file():
+            return _file_uri(whole, None)
+        slice_of = _SLICE.fullmatch(image_id)
+        names = [(image_id, None), *([(slice_of[1], int(slice_of[2]))] if slice_of else [])]
+        if before is not None and before.startswith("file:"):
+            parts = urlparse(before)
+            names.append((unquote(parts.path), int(parts.fragment[2:]) if parts.fragment[2:].isdigit() else None))
+        for name, k in names:
+            path = self._nearest(PurePosixPath(name))
+            if path is not None:
+                return _file_uri(path, k)
+        return str(whole)
+
+    def _nearest(self, name: PurePosixPath) -> Path | None:
+        """The file with this name, and of several the one with the most folders in common."""
+        alike: dict[int, list[Path]] = {}
+        for path in self._by_name.get(name.name, []):
+            pairs = zip(reversed(path.parts), reversed(name.parts), strict=False)
+            n_alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+            if n_alike > 1 or name.name in self.unique:
+                alike.setdefault(n_alike, []).append(path)
+        best = alike[max(alike)] if alike else []
+        return best[0] if len(best) == 1 else None
+
+
+def _unique_names(image_ids: Sequence[str]) -> frozenset[str]:
+    """The names of files, without folders, that only one image or volume has."""
+    files = {match[1] if (match := _SLICE.fullmatch(image_id)) else image_id for image_id in image_ids}
+    counts = Counter(PurePosixPath(file).name for file in files)
+    return frozenset(name for name, count in counts.items() if count == 1)
+
+
+_SLICE = re.compile(r"(.+\.nii(?:\.gz)?)/(\d+)", re.IGNORECASE)
+
+
+def _file_uri(path: Path, k: int | None) -> str:
+    """A picture's path; of a slice of a volume, and of a DICOM file, the URI that its format gives it."""
+    if path.name.lower().endswith((".nii", ".nii.gz")):
+        return slice_uri(path, k or 0)
+    with suppress(OSError), path.open("rb") as file:
+        if is_dicom(file.read(132)):
+            return path.absolute().as_uri()
+    return str(path)
+
+
+def _with_defects(root: Path, given: _GivenImages | None, none_here: bool, batch: Batch) -> Batch:
+    """The batch with the defects of its image files, and with their URIs in the folder that is given, if any is."""
+    names, uris = batch.images["image_id"].to_pylist(), batch.images["uri"].to_pylist()
+    uris = uris if given is None else list(map(given.uri, names, uris))
     defects = list(batch.defects)
     for name, uri, high, wide in zip(names, uris, *(side.tolist() for side in batch.image_size), strict=True):
         path = local_path(uri)

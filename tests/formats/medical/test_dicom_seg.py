@@ -138,3 +138,20 @@ def test_highdicoms_own_files(real_data: Path) -> None:
         "seg_image_ct_binary_overlap.dcm": 80,
         "seg_image_ct_binary_single_frame.dcm": 1832,
     }
+
+
+@pytest.mark.parametrize(
+    ("label", "code", "names"),
+    [("Background", "1", ["liver"]), ("nothing", "125040", ["liver"]), ("air", "1", ["air", "liver"])],
+)
+def test_segment_0_of_a_label_map_may_be_the_background(
+    tmp_path: Path, label: str, code: str, names: list[str]
+) -> None:
+    """By its label or its code it is what is not labelled; any other segment 0 is a segment."""
+    series = write_ct(tmp_path / "ct", 1, SIZE)
+    kind = [item(CodeValue=code, CodingSchemeDesignator="DCM", CodeMeaning="of no matter")]
+    segments = [segment(0, label, SegmentedPropertyTypeCodeSequence=kind), segment(1, "liver")]
+    write_seg(tmp_path / "seg.dcm", series, segments, [(None, 0, box(0, 0, 2, 2))], kind="LABELMAP")
+    dataset = read(tmp_path)
+    assert sorted(category.name for category in dataset.taxonomy.categories) == names
+    assert sorted(whole(dataset).runs.areas(len(names)).tolist()) == [4, 26][: len(names)]
