@@ -2,9 +2,9 @@
 
 Read: slice k of a volume is the image `<volume>/<0000>` and frame k of the sequence `<volume>`; voxel (i, j, k) is its
 pixel in column i and row j, and nothing is ever reoriented. What a volume holds decides whether it is labels or an
-image (labels are constant over regions, or have the intent code NIFTI_INTENT_LABEL), and its name only where that cannot
-be told; an image in a folder of labels is SEG004. Values are category ids, 0 is unlabelled. Category names
-come from taxonomy.yaml, a BIDS `dseg.tsv`, a label description of ITK-SNAP or a dataset.json; if you have none of them,
+image (labels are constant over regions, or have the intent code NIFTI_INTENT_LABEL), and its name only where that
+cannot be told; an image in a folder of labels is SEG004. Values are category ids, 0 is unlabelled. Category names come
+from taxonomy.yaml, a BIDS `dseg.tsv`, a label description of ITK-SNAP or a dataset.json; if you have none of them,
 every volume is read once for its values. Several label files on one image (`_seg-manual`, `_lesion-manual`) are layers:
 their segments may overlap, and each layer has a category of its own. With `instances=yes`, or `instance_ids` in
 segdata.yaml, values are instances, and tracks through the slices. A place that contradicts that of the image, or is
