@@ -9,6 +9,7 @@ from typing import TypedDict
 
 import numpy as np
 
+from segdata.core.archives import is_archive, unpack_archive
 from segdata.core.config import Config, Option, did_you_mean, load_config
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, SettingError
@@ -71,8 +72,8 @@ def read(
 
     Parameters
     ----------
-    data : a file or folder, or ``FOLDER@r0001`` for a revision of a canonical dataset; a `Dataset` stays as it is,
-        and takes no options
+    data : a file or folder, a zip archive of one (unpacked into a temporary folder), or ``FOLDER@r0001`` for a revision
+        of a canonical dataset; a `Dataset` stays as it is, and takes no options
     format : the name of its format, or a short one, ``coco``, ``yolo``, ``voc``, ``masks``; default: detected
     taxonomy : a taxonomy, or its file; default: ``taxonomy.yaml`` in the folder or beside the file, or else that of
         the format
@@ -103,10 +104,15 @@ def read(
     options = options if revision is None else {"revision": revision, **(options or {})}
     check_path_name(root.absolute())
     check_plain_files(root)
+    archive = root if is_archive(root) else None
+    if archive is not None:
+        root, cache = unpack_archive(archive), None
     settings = config if isinstance(config, Config) else _find_config(root, config)
     file = None if isinstance(config, Config) else Path(config or dataset_folder(root) / CONFIG)
     with locate_config_errors(file):
         chosen, layout = _choose_format(root, format, settings, config)
+    if archive is not None and chosen.name == "canonical":
+        raise SegdataError(f"{archive}: holds a canonical dataset, whose revisions need a folder; unzip it")
     chosen.check_options(options or {}, "read")
     with locate_config_errors(file):
         categories = taxonomy if isinstance(taxonomy, Taxonomy) else _find_taxonomy(root, taxonomy, settings.taxonomy)

@@ -48,6 +48,8 @@ def replace_file(uri: str, path: Path) -> str:
 def relative_uri(uri: str | None, root: Path) -> str | None:
     """A path or URI as it is written below `root`: relative where it lies there; of a URI that ends with a #.
 
+    None for a file in a temporary folder, which will not be there when the path is read.
+
     >>> root = Path("/data")
     >>> [relative_uri(uri, root) for uri in ("/data/a.png", "file:///data/a.dcm", "file:///data/a.nii#k=3")]
     ['a.png', 'a.dcm#', 'a.nii#k=3']
@@ -55,6 +57,8 @@ def relative_uri(uri: str | None, root: Path) -> str | None:
     path, base = local_file(uri), root.absolute()
     if uri is None or path is None:
         return uri
+    if any(path.absolute().is_relative_to(folder) for folder in TEMPORARY_FOLDERS):
+        return None
     if not path.absolute().is_relative_to(base):
         return uri if "://" in uri else path.absolute().as_posix()
     name = path.absolute().relative_to(base).as_posix()
@@ -124,6 +128,9 @@ def _links_and_others(folder: Path) -> Iterator[Path]:
             elif not entry.is_file(follow_symlinks=False):
                 yield Path(entry.path)
 
+
+TEMPORARY_FOLDERS: set[Path] = set()
+"""Absolute: where archives are unpacked. They go when the program ends, so nothing that is written refers to them."""
 
 SPLIT_FOLDERS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
 

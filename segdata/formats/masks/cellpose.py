@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 LOSSES: frozenset[LossKind] = MASK_LOSSES | {"spatial"}
 CHECKED = ("cellpose.io 4 (reads what is written, and writes what is read)", "NumPy (each number's pixels)")
 READ_OPTIONS = {"category": "name of the category of all segments; default: the only one of the taxonomy, or cell"}
-SUFFIX = "_seg.npy"
 
 
 def detect(files: FileProbe) -> FormatMatch | None:
@@ -56,4 +55,4 @@ def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Lo
 
 def image_of(mask: str) -> str:
     """Cellpose looks for the image beside its file: the path without ``_seg.npy``."""
-    return mask.removesuffix(SUFFIX)
+    return mask.removesuffix("_seg.npy")

@@ -15,7 +15,6 @@ from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
-from segdata.formats.masks.cellpose import SUFFIX
 from segdata.formats.shared.images import MAX_PIXELS
 from segdata.formats.shared.mask_files import ValueRuns
 from segdata.formats.shared.painting import (
@@ -47,6 +46,7 @@ from segdata.formats.shared.per_image import (
 from segdata.formats.shared.pickled_arrays import PickledArray, UnreadablePickleError, read_pickled_dictionary
 from segdata.formats.shared.taxonomies import CategoryNames, resolve_names, write_sidecars
 
+SUFFIX = "_seg.npy"
 MASKS, DETAILS, BY_HAND = "masks", "segdata", "ismanual"
 _DETAIL_COLUMNS = 4  # value, segment id, category id, crowd
 _CATEGORY = "cell"

@@ -248,7 +248,7 @@ class _CaseWriter:
                 Image.fromarray(slices[0].astype(np.uint16 if wide else np.uint8)).save(path)
             elif not write_volume(path, slices, sequence):
                 self._losses.add("spatial", "sequences", 1, examples=[stack.name])
-            images = [str(relative_uri(path, self._target)) for path in _image_files(stack.pictures)]
+            images = [uri for path in _image_files(stack.pictures) if (uri := relative_uri(path, self._target))]
             self.cases[case] = images, file
             labels = (VolumeIndexLabel(file),)
         return VolumeIndexEntry(

@@ -60,4 +60,4 @@ def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: Lo
     """Write a GeoJSON file for each image, and ``taxonomy.yaml``, into the folder `target`."""
     from segdata.formats.tools.qupath_files import write_qupath
 
-    write_qupath(profile, batches, target, losses)
+    write_qupath(profile, batches, target, losses, LOSSES)

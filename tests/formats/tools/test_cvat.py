@@ -14,7 +14,7 @@ from pycocotools import mask as coco_mask
 
 from segdata import Dataset, convert, read
 from segdata.core.batch import Batch, concatenate_batches
-from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.errors import SegdataError
 from segdata.core.format import detect
 from segdata.testing.pictures import Mask, masks_of_runs
 
@@ -222,13 +222,12 @@ def test_frames_between_keyframes_are_unknown(tmp_path: Path) -> None:
         read(tmp_path, options={"interpolate": "maybe"})
 
 
-def test_zip_archives_are_to_be_unzipped(tmp_path: Path) -> None:
+def test_zip_archives_are_read(tmp_path: Path) -> None:
     save(tmp_path / "a", image(f'<polygon label="car" {POINTS}/>'))
     with ZipFile(tmp_path / "task.zip", "w") as archive:
         archive.write(tmp_path / "a/annotations.xml", "annotations.xml")
-    assert detect(tmp_path / "task.zip") == "cvat"
-    with pytest.raises(UnreadableError, match="is a zip archive; unzip it"):
-        read(tmp_path / "task.zip")
+    found, expected = read(tmp_path / "task.zip").segments, read(tmp_path / "a").segments
+    assert found[["category", "area", "place"]].equals(expected[["category", "area", "place"]])
 
 
 def test_holes_and_parts_become_masks(tmp_path: Path) -> None:
