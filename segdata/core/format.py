@@ -72,7 +72,8 @@ class Loss(msgspec.Struct):
     examples: list[str] = []
 
     def __str__(self) -> str:
-        pixels = f", {self.pixels:,} px" if self.pixels else ""
+        summed = " summed over pairs" if self.of == "pairs of segments" and self.count > 1 else ""
+        pixels = f", {self.pixels:,} px{summed}" if self.pixels else ""
         shown = f" (e.g. {', '.join(self.examples)})" if self.examples else ""
         one = {"categories": "category", "taxonomies": "taxonomy", "pairs of segments": "pair of segments"}
         noun = one.get(self.of, self.of.removesuffix("s"))

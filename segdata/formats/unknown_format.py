@@ -20,13 +20,18 @@ _MOST_FOLDERS = 24  # in which a dataset is looked for
 _HEAD = 1 << 16  # bytes
 _OF_IMAGES = re.compile(r"(jpeg)?im(age|g)s?|left|right|raw|rgb", re.IGNORECASE)  # folders, by how they begin
 PLAIN_FORMATS = ("colour-masks", "instance-ids")  # formats that any folder of images may be
-# Formats that segdata knows and cannot read: patterns of their paths, and of the first bytes of such a file.
-_FOREIGN = {
-    "DICOM images without a segmentation or structure set": (r"\.dcm$", None),
-    "VoTT JSON": (r"\.json$", rb'"assets"\s*:\s*\{'),
-    "Pascal VOC XML": (r"\.xml$", rb"<annotation>"),
-    "YOLO boxes": (r"\.txt$", rb"\A\d+( -?[\d.]+){4,5}\s"),
-}
+_UNREAD = "which segdata cannot read yet"
+_BOXES = "boxes only, and segdata reads segments"
+# Formats that segdata knows and cannot read: patterns of their paths, and of the first bytes of such a file; and why.
+_FOREIGN = (
+    ("DICOM images without a segmentation or structure set", r"\.dcm$", None, _UNREAD),
+    ("VoTT JSON", r"\.json$", rb'"assets"\s*:\s*\{', _UNREAD),
+    ("LabelMe XML", r"\.xml$", rb"<polygon>.{0,400}<pt>", _UNREAD),
+    ("Pascal VOC XML", r"\.xml$", rb"<annotation>.*<polygon>", "polygons without SegmentationClass, " + _UNREAD),
+    ("Pascal VOC XML", r"\.xml$", rb"<annotation>.*<bndbox>", _BOXES),
+    ("Pascal VOC XML", r"\.xml$", rb"<annotation>", _UNREAD),
+    ("YOLO boxes", r"\.txt$", rb"\A\d+( -?[\d.]+){4,5}\s", _BOXES),
+)
 
 
 def detect_format(root: Path) -> str:
@@ -44,9 +49,7 @@ def detect_format(root: Path) -> str:
         names = list(islice(_names(root), _MOST_FILES))
         foreign = _foreign(root, names)
         inside = [] if root.is_file() else list(_inside(root))
-        contents = (
-            f"it looks like {foreign}, which segdata cannot read yet" if foreign else f"it holds {_held(root, names)}"
-        )
+        contents = f"it looks like {foreign}" if foreign else f"it holds {_held(root, names)}"
         remedy = (
             f"you can read these folders in it: {', '.join(inside)}; give one as DATA"
             if inside
@@ -67,19 +70,19 @@ def _names(root: Path) -> Iterator[str]:
 
 
 def _foreign(root: Path, names: list[str]) -> str | None:
-    """The unreadable format that files look like; None if there is none."""
+    """The unreadable format that files look like, and why it cannot be read; None if there is none."""
     heads: dict[str, bytes] = {}
-    for title, (path, text) in _FOREIGN.items():
+    for title, path, text, why in _FOREIGN:
         matching = [name for name in names if re.search(path, name, re.IGNORECASE)]
         if text is None and matching:
-            return title
+            return f"{title}, {why}"
         for name in matching[:_MOST_HEADS] if text else []:
             if name not in heads:
                 heads[name] = b""
                 with suppress(OSError), (root if root.is_file() else root / name).open("rb") as file:
                     heads[name] = file.read(_HEAD)
-            if text and re.search(text, heads[name]):
-                return title
+            if text and re.search(text, heads[name], re.DOTALL):
+                return f"{title}, {why}" if why == _UNREAD else f"{title} ({why})"
     return None
 
 

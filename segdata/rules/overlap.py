@@ -110,7 +110,10 @@ def _each_annotation(tables: Tables, pairs: Table) -> Findings:
         worst = rows[[shared[rows].argmax()]]
         ((a, b, largest, *box),) = pairs.take(worst).lines("a", "b", "shared", "x", "y", "width", "height")
         pixels = int(shared[rows].sum())
-        message = f"{count_noun(len(rows), 'pair')} of segments share {pixels:,} px, this one most: {largest:,} px"
+        summed = " (summed over pairs)" if len(rows) > 1 else ""
+        message = (
+            f"{count_noun(len(rows), 'pair')} of segments share {pixels:,} px{summed}, this one most: {largest:,} px"
+        )
         yield RowFinding(message, segments=(a, b), bbox=tuple(box), pixels=pixels, severity="warning")
 
 
@@ -121,6 +124,6 @@ def _once(tables: Tables, pairs: Table) -> Findings:
     pixels = int(pairs["shared"].sum())
     message = (
         f"{count_noun(len(pairs), 'pair')} of segments in {count_noun(n_annotations, 'annotation')} share "
-        f"{pixels:,} px; this format allows it: declare `overlap: allow` or `overlap: forbid`"
+        f"{pixels:,} px (summed over pairs); this format allows it: declare `overlap: allow` or `overlap: forbid`"
     )
     yield RowFinding(message, pixels=pixels, severity="info")

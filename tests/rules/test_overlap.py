@@ -26,7 +26,7 @@ def test_by_habit_an_annotation_is_a_warning(judged: Judged) -> None:
 def test_allowed_by_habit_the_dataset_is_an_info(judged: Judged) -> None:
     (finding,) = judged("SEG102", THREE)
     assert (finding.severity, finding.image, finding.pixels) == ("info", None, 5)
-    assert finding.message.startswith("3 pairs of segments in 2 annotations")
+    assert finding.message.startswith("3 pairs of segments in 2 annotations share 5 px (summed over pairs)")
 
 
 def test_crowds_may_overlap(judged: Judged) -> None:

@@ -217,7 +217,7 @@ def encode_segments(batch: Batch, rows: Ints, polygons: str) -> EncodedSegments:
     n = len(rows)
     height, width = (side[rows] for side in batch.segment_size)
     runs, rings = batch.runs.take(rows, batch.n_segments), batch.segments["rings"].combine_chunks().take(pa.array(rows))
-    from_rings = np.zeros(n, bool) if polygons == "never" else _still_exact(runs, rings, height, width)
+    from_rings = np.zeros(n, bool) if polygons == "never" else rings_are_exact(runs, rings, height, width)
     shapes: list[object] = rings.filter(pa.array(from_rings)).to_pylist()
     encoded_rows, marked = np.flatnonzero(from_rings), np.zeros(n, bool)
     if polygons == "exact":
@@ -238,7 +238,7 @@ def encode_segments(batch: Batch, rows: Ints, polygons: str) -> EncodedSegments:
     return EncodedSegments([shapes[k] for k in np.argsort(encoded_rows).tolist()], marked, lost)
 
 
-def _still_exact(runs: Runs, rings: pa.Array, height: Ints, width: Ints) -> Flags:
+def rings_are_exact(runs: Runs, rings: pa.Array, height: Ints, width: Ints) -> Flags:
     """(n,) whether the source's rings rasterise to the segment's pixels."""
     polygons = Polygons.of_lists(rings)
     exact: Flags = np.asarray(rings.is_valid().to_numpy(zero_copy_only=False), bool).copy()

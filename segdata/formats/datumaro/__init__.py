@@ -11,8 +11,9 @@ item's own attributes are metadata of its image; `annotator` and `source` among 
 lines and labels of whole images are not segmentations: they are counted and left out.
 
 Written: a document for each split. A segment is a polygon, or several of one group, if the source's rings rasterise to
-exactly its pixels, else a mask. ``taxonomy.yaml`` beside them has the ids, kinds and guideline of the categories, which
-labels cannot hold. If an image has several annotators, you get the first one's work.
+exactly its pixels, also as Datumaro reads them (single precision, two digits), else a mask. ``taxonomy.yaml`` beside
+them has the ids, kinds and guideline of the categories, which labels cannot hold. If an image has several annotators,
+you get the first one's work.
 """
 
 from collections.abc import Iterable

@@ -21,7 +21,7 @@ from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco.document import Raw, raw_json
 from segdata.formats.coco.segments import write_rles
-from segdata.formats.coco.writer import encode_segments
+from segdata.formats.coco.writer import encode_segments, rings_are_exact
 from segdata.formats.datumaro.reader import DEFAULT
 from segdata.formats.shared.declared_losses import DATUMARO_LOSSES
 from segdata.formats.shared.painting import (
@@ -37,6 +37,7 @@ _COLUMN_ATTRIBUTES = frozenset({"is_crowd", "score", "track_id"})  # attributes 
 _COLUMNS = ("segment_id", "source_id", "category_id", "iscrowd", "track_id", "score", "attributes")
 Json = dict[str, Any]  # Any: JSON
 _HELD = frozenset({"annotations.annotator", "annotations.source", "images.metadata", "images.split"})
+_DIGITS = 2  # of coordinates in single precision: COORDINATE_ROUNDING_DIGITS of Datumaro
 _IMAGE = 2  # Datumaro's number for media that are images
 _OURS = frozenset({"annotator", "source"})  # attributes of an item that are about its annotation
 
@@ -94,8 +95,10 @@ def _groups(
 def _segment_shapes(batch: Batch, rows: Ints, alone: Sequence[bool], losses: LossCounter) -> list[list[Json]]:
     """(n,) the polygons of each segment, or its mask if polygons cannot hold it."""
     shapes = encode_segments(batch, rows, "source").shapes
+    held = _hold_pixels(batch, rows, shapes)
     masked = [
-        not (is_alone and isinstance(shape, list) and shape) for shape, is_alone in zip(shapes, alone, strict=True)
+        not (is_alone and is_held and isinstance(shape, list) and shape)
+        for shape, is_alone, is_held in zip(shapes, alone, held, strict=True)
     ]
     masked_rows = np.flatnonzero(masked)
     count_lost_rings(batch, rows[masked_rows], losses)
@@ -106,6 +109,18 @@ def _segment_shapes(batch: Batch, rows: Ints, alone: Sequence[bool], losses: Los
         else [{"type": "mask", "rle": next(coded)}]
         for shape, mask in zip(shapes, masked, strict=True)
     ]
+
+
+def _hold_pixels(batch: Batch, rows: Ints, shapes: Sequence[object]) -> list[bool]:
+    """(n,) whether a polygon still draws the segment's pixels when Datumaro has rounded its points."""
+    rings = [
+        [np.array(ring, np.float32).round(_DIGITS).tolist() for ring in shape] if isinstance(shape, list) else None
+        for shape in shapes
+    ]
+    rounded = pa.array(rings, pa.list_(pa.list_(pa.float64())))
+    height, width = (side[rows] for side in batch.segment_size)
+    held: list[bool] = rings_are_exact(batch.runs.take(rows, batch.n_segments), rounded, height, width).tolist()
+    return held
 
 
 def _annotation_fields(segment: Json, attributes: Mapping[str, Raw], label: int) -> Json:

@@ -1,12 +1,12 @@
 """DICOM-SEG: segmentations of CT, MR and other slices, with every frame put where it lies in the patient.
 
 Read: BINARY, FRACTIONAL (thresholded at `threshold`) and LABELMAP objects, uncompressed or in any lossless coding that
-pydicom decodes; you cannot read tiled segmentations of whole slide images. Frames are placed by position and
-orientation, else by the image that they reference, never by their order; a slice without a frame is annotated and
-empty. Images are found by UID below the same folder and in the folder that you name with `--images`; an image has the
-name of its file, and a series is a volume. A segmentation without images, or with a grid of its own, has slices
-`<file>/<0000>`. Segments may overlap. The label of a segment is its category and its number the segment id; a segment
-on several slices is a track. AUTOMATIC means a model, whose name is the annotator.
+pydicom decodes; tiled segmentations of whole slide images are unsupported: export regions first. Frames are placed by
+position and orientation, else by the image that they reference, never by their order; a slice without a frame is
+annotated and empty. Images are found by UID below the same folder and in the folder that you name with `--images`; an
+image has the name of its file, and a series is a volume. A segmentation without images, or with a grid of its own, has
+slices `<file>/<0000>`. Segments may overlap. The label of a segment is its category and its number the segment id; a
+segment on several slices is a track. AUTOMATIC means a model, whose name is the annotator.
 Written: one object for each series and annotator, through highdicom, with the headers of the images, whose files you
 need. dicom.json beside the objects keeps the names of the images.
 Source: DICOM PS3.3 A.51 and C.8.20; ImagingDataCommons/highdicom docs/seg.rst.

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from pycocotools import mask as coco_mask
 
@@ -221,6 +223,49 @@ def test_datumaro_reads_what_is_written(tmp_path: Path) -> None:
     first, second, third = (np.array(each[5], bool) for each in found)
     assert (first | second).sum() == 8
     assert (third == np.eye(5, 6, dtype=bool)).all()
+
+
+@settings(max_examples=40)
+@given(
+    points=st.lists(
+        st.tuples(st.floats(0, 40, allow_subnormal=False), st.floats(0, 30, allow_subnormal=False)),
+        min_size=3,
+        max_size=9,
+    ),
+    shift=st.sampled_from([0, 1000, 9000]),
+)
+def test_an_outline_is_written_only_if_it_survives_single_precision(
+    tmp_path_factory: pytest.TempPathFactory, points: list[tuple[float, float]], shift: int
+) -> None:
+    """Datumaro rounds points to two digits in single precision: what it draws then are the segment's own pixels."""
+    folder = tmp_path_factory.mktemp("law")
+    outline = [value for x, y in points for value in (x + shift, y)]
+    images = [{"id": 1, "file_name": "a.png", "width": 48 + shift, "height": 32}]
+    path = write_document(folder, document(images=images, annotations=[annotation(id=7, segmentation=[outline])]))
+    pixels = _masks_of(path)
+    if not pixels:
+        return  # no area: a defect, and no segment
+    before = pixels[0]
+    convert(path, folder / "out", to="datumaro")
+    (item,) = json.loads((folder / "out/annotations/default.json").read_bytes())["items"]
+    for part in item["annotations"]:
+        if part["type"] == "polygon":
+            seen = np.array(part["points"], np.float32).round(2).tolist()
+            drawn_by_it = coco_mask.decode(coco_mask.frPyObjects([seen], 32, 48 + shift)[0])
+            assert (drawn_by_it.astype(bool) == before).all()
+    quarters = [round(value * 4) / 4 for value in outline]
+    path = write_document(folder, document(images=images, annotations=[annotation(id=7, segmentation=[quarters])]))
+    convert(path, folder / "again", to="datumaro")
+    (item,) = json.loads((folder / "again/annotations/default.json").read_bytes())["items"]
+    pixels = _masks_of(path)
+    assert not len(pixels) or not pixels[0].any() or item["annotations"][0]["type"] == "polygon"
+
+
+def _masks_of(path: Path) -> list[Any]:
+    """The pixels of each segment of a dataset."""
+    dataset = read(path)
+    batch = concatenate_batches([dataset.source.load(rows) for rows in dataset.chunks()])
+    return masks_of_runs(batch.runs, *batch.segment_size)
 
 
 def test_what_datumaro_writes_is_read(tmp_path: Path, real_data: Path) -> None:
