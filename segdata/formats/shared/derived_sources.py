@@ -124,8 +124,8 @@ class ChainedSource:
     @property
     def files(self) -> Callable[[int], Sequence[Path]] | None:
         """As the sources have it; None where one of them has no such method."""
-        own = [getattr(source, "files", None) for source in self.sources]
-        return None if None in own else partial(self._files, own)
+        own = [files for source in self.sources if (files := getattr(source, "files", None)) is not None]
+        return partial(self._files, own) if len(own) == len(self.sources) else None
 
     def _files(self, own: Sequence[Callable[[int], Sequence[Path]]], row: int) -> Sequence[Path]:
         source = int(np.searchsorted(self._first, row, side="right")) - 1

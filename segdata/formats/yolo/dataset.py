@@ -110,8 +110,8 @@ class _SplitFinder:
             if folder in self.folders:
                 return self.folders[folder]
         named = (name for name in reversed(PurePosixPath(image).parts[:-1]) if name in (*_SPLITS, "valid"))
-        split = next(named, None)
-        return "val" if split == "valid" else split
+        innermost = next(named, None)
+        return "val" if innermost == "valid" else innermost
 
 
 def _read_classes(root: Path) -> _DatasetClasses:

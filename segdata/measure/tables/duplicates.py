@@ -33,6 +33,7 @@ _PLAIN = 0.03  # of the brightest: an image whose thumbnail varies less has no g
 _BLOCK = 2048
 Bytes = NDArray[np.uint8]
 Signs = NDArray[np.float32]
+Floats = NDArray[np.float32]
 _TAIL = 4096  # bytes; different pictures of one size differ at the end, while beginnings are often equal
 _Key = TypeVar("_Key", bound=Hashable)
 _AT_ONCE = 16  # pairs that are loaded together
@@ -72,19 +73,28 @@ def difference_hash(uri: str) -> Bytes | None:
     change of brightness, of size and of compression.
     Source: N. Krawetz (2013), "Kind of Like That", hackerfactor.com (dHash, there of 64 bits).
     """
+    small = decode_thumbnail(uri, (_SIDE + 1, _SIDE))
+    return None if small is None else np.packbits(small[:, 1:] > small[:, :-1])
+
+
+def decode_thumbnail(uri: str, size: tuple[int, int], min_side: int = 1) -> Floats | None:
+    """The grey levels of an image file, reduced to `size` (width, height).
+
+    None where it cannot be decoded, has no gradients, or a side of fewer than `min_side` pixels.
+    """
     from PIL import Image
 
     try:
         with Image.open(uri) as file:
-            file.draft("L", (8 * _SIDE, 8 * _SIDE))  # a JPEG is decoded at a fraction of its size
+            if min(file.size) < min_side:
+                return None
+            file.draft("L", (max(8 * _SIDE, size[0]), max(8 * _SIDE, size[1])))  # a JPEG is decoded at a fraction
             check_pixels(file.width, file.height)
             grey = file.convert("F") if file.mode[0] in "IF" else file.convert("L").convert("F")
-            small = np.asarray(grey.resize((_SIDE + 1, _SIDE), Image.Resampling.BOX))
+            small = np.asarray(grey.resize(size, Image.Resampling.BOX))
     except Exception:  # an image that cannot be decoded is reported by another rule
         return None
-    if np.ptp(small) <= _PLAIN * np.abs(small).max():
-        return None
-    return np.packbits(small[:, 1:] > small[:, :-1])
+    return None if np.ptp(small) <= _PLAIN * np.abs(small).max() else small
 
 
 def _repeated_files(content: Ints, part: Ints, rows: Ints) -> list[tuple[int, int]]:
@@ -99,11 +109,16 @@ def _repeated_files(content: Ints, part: Ints, rows: Ints) -> list[tuple[int, in
     return pairs
 
 
-def _difference_hashes(images: Table, jobs: int) -> tuple[Ints, Bytes]:
-    """The rows of the images that have a difference hash, and the hashes (n, 32); not of files with several images."""
+def single_image_rows(images: Table) -> list[int]:
+    """The rows of images whose file is on this machine and holds no other image."""
     uris = images["uri"].tolist()
     shared = Counter(uris)
-    rows = [row for row, uri in enumerate(uris) if uri is not None and "://" not in uri and shared[uri] == 1]
+    return [row for row, uri in enumerate(uris) if uri is not None and "://" not in uri and shared[uri] == 1]
+
+
+def _difference_hashes(images: Table, jobs: int) -> tuple[Ints, Bytes]:
+    """The rows of the images that have a difference hash, and the hashes (n, 32); not of files with several images."""
+    rows, uris = single_image_rows(images), images["uri"].tolist()
     with ThreadPoolExecutor(n_threads(jobs)) as pool:
         digests: Sequence[Bytes | None] = list(pool.map(difference_hash, [uris[row] for row in rows]))
     kept = [(row, digest) for row, digest in zip(rows, digests, strict=True) if digest is not None]

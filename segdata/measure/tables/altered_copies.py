@@ -1,0 +1,255 @@
+"""Altered copies: which images are mirrored or cropped from an image of another split.
+
+Both are found by difference hashes of thumbnails (N. Krawetz 2013, see `duplicates`), of the mirrored image and of
+windows in it, and confirmed by the correlation of the details: grey levels less their surroundings, which light and
+lenses do not make alike.
+"""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.executor import n_threads
+from segdata.core.runs import Ints
+from segdata.core.table import Table
+from segdata.measure.registry import measure_dataset
+from segdata.measure.sequences import ColumnArrays, DatasetView
+from segdata.measure.tables.duplicates import MOST_BITS, decode_thumbnail, single_image_rows
+
+MOST_ALTERED = 1_000  # images; with more, the windows of all against all take minutes
+MIRRORED, CROPPED = 1, 2  # in the column `how`
+_HEIGHT, _WIDTH = 128, 136  # of thumbnails: 8 times the cells of a hash
+_ROWS, _COLUMNS = 16, 17
+_MIN_SIDE = 48  # pixels of an image; smaller ones have no details to compare
+_DETAIL = 4  # pixels of a thumbnail in one of those that are correlated
+_LEAST_CORRELATION = 0.75
+_MOST_SHARE = 0.95  # of the whole that a crop shows; more is one view, such as a camera's rim
+_MOST_DETAIL = 2.0  # times the median
+_SHARED = 0.25  # of the details' variance that the mean of all images explains: these show no image
+_LEAST_OWN = 0.25  # of the pixels that must be left to compare
+_HOPELESS = 0.3  # a correlation after the first steps that no others mend
+_SIDES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)  # of windows, as shares of the image's
+_MIRROR_BITS = 40  # bits in which a mirrored candidate may differ
+_WINDOW_BITS = 76  # bits in which the nearest window may differ from a crop: its edges are up to a cell off
+_MOST_CANDIDATES = 3  # images in which one is looked for as a crop
+_STEPS = (0.04, 0.02, 0.01, 0.005)  # by which the edges of a window are moved
+Floats = NDArray[np.float32]
+Window = tuple[float, float, float, float]  # left, right, top, bottom, as shares of the image
+
+
+@measure_dataset("altered", tables={"altered": ("image", "of", "how", "share", "correlation")})
+def measure_altered_images(view: DatasetView) -> dict[str, list[ColumnArrays]]:
+    """The table `altered`; see `altered_images`."""
+    return {"altered": [altered_images(view.tables["images"], view.jobs)]}
+
+
+def altered_images(images: Table, jobs: int) -> ColumnArrays:
+    """Pairs of images of two splits of which one is the other mirrored, or cut from it.
+
+    image and of (rows; of a crop the larger image is `of`, else the earlier one), how (`MIRRORED` or `CROPPED`), share
+    (of `of` that the image shows), correlation (of their details, in [0.75, 1]). Empty where there are fewer than two
+    splits, or more than `MOST_ALTERED` images.
+    """
+    splits = set(images["part"].tolist()) - {None}
+    found: dict[tuple[int, int], tuple[int, float, float]] = {}
+    if len(splits) > 1 and len(images) <= MOST_ALTERED:
+        rows, thumbs = _thumbnails(images, jobs)
+        if len(rows) < 2:
+            return _columns(found)
+        _, part = np.unique(images["part"].astype(str), return_inverse=True)
+        signs = _hash_signs(_cells(thumbs))
+        apart = part[rows][:, None] != part[rows][None, :]
+        apart &= signs @ signs.T < 256 - 2 * MOST_BITS  # those that look the same are in `alike`
+        found |= {(int(rows[a]), int(rows[b])): how for a, b, how in _mirrored(thumbs, signs, apart)}
+        for a, b, how in _cropped(thumbs, signs, apart, jobs):
+            found.setdefault((int(rows[a]), int(rows[b])), how)
+    return _columns(found)
+
+
+def _columns(found: Mapping[tuple[int, int], tuple[int, float, float]]) -> ColumnArrays:
+    """The table of pairs."""
+    pairs = sorted(found)
+    return {
+        "image": np.array([a for a, _ in pairs], np.int64),
+        "of": np.array([b for _, b in pairs], np.int64),
+        "how": np.array([found[pair][0] for pair in pairs], np.int64),
+        "share": np.array([found[pair][1] for pair in pairs], np.float64),
+        "correlation": np.array([found[pair][2] for pair in pairs], np.float64),
+    }
+
+
+def _thumbnails(images: Table, jobs: int) -> tuple[Ints, Floats]:
+    """The rows of images that can be decoded and have gradients, and their thumbnails, (n, 128, 136) grey levels."""
+    rows, uris = single_image_rows(images), images["uri"].tolist()
+    with ThreadPoolExecutor(n_threads(jobs)) as pool:
+        thumbs = list(pool.map(lambda row: decode_thumbnail(uris[row], (_WIDTH, _HEIGHT), _MIN_SIDE), rows))
+    kept = [(row, thumb) for row, thumb in zip(rows, thumbs, strict=True) if thumb is not None]
+    stack = np.array([thumb for _, thumb in kept], np.float32).reshape(-1, _HEIGHT, _WIDTH)
+    return np.array([row for row, _ in kept], np.int64), stack
+
+
+def _cells(thumbs: Floats) -> Floats:
+    """(n, 16, 17) means of the cells of hashes."""
+    cells: Floats = thumbs.reshape(-1, _ROWS, _HEIGHT // _ROWS, _COLUMNS, _WIDTH // _COLUMNS).mean(axis=(2, 4))
+    return cells
+
+
+def _hash_signs(cells: Floats) -> Floats:
+    """(n, 256) difference hashes, bits as -1 and 1."""
+    signs: Floats = np.where(cells[:, :, 1:] > cells[:, :, :-1], np.float32(1), np.float32(-1)).reshape(len(cells), 256)
+    return signs
+
+
+Altered = tuple[int, int, tuple[int, float, float]]
+
+
+def _mirrored(thumbs: Floats, signs: Floats, apart: NDArray[np.bool_]) -> Iterator[Altered]:
+    """Later and earlier image of each pair that one mirror makes alike, left to right or top to bottom, or both."""
+    detail = _details(_shrunk(thumbs))
+    own = _is_own(detail)
+    for axes in ((2,), (1,), (1, 2)):
+        flipped = np.flip(thumbs, axes)
+        bits = (256 - signs @ _hash_signs(_cells(flipped)).T) / 2
+        flipped_detail = np.flip(detail, axes)
+        counts = own & np.flip(own[None], axes)[0]
+        if counts.mean() < _LEAST_OWN:
+            continue
+        for later, earlier in zip(*np.nonzero(np.tril((bits <= _MIRROR_BITS) & apart, -1)), strict=True):
+            pair = detail[later][counts], flipped_detail[earlier][counts]
+            correlation = float((pair[0] * pair[1]).sum() / max(np.prod([np.linalg.norm(one) for one in pair]), 1e-6))
+            if correlation >= _LEAST_CORRELATION:
+                yield int(later), int(earlier), (MIRRORED, 1.0, correlation)
+
+
+def _is_own(detail: Floats) -> NDArray[np.bool_]:
+    """(32, 34) where details tell images apart: the rim of a microscope's field is the same in all of them."""
+    shared: NDArray[np.bool_] = detail.mean(axis=0) ** 2 > _SHARED * np.maximum((detail**2).mean(axis=0), 1e-12)
+    return ~shared
+
+
+def _cropped(thumbs: Floats, signs: Floats, apart: NDArray[np.bool_], jobs: int) -> Iterator[Altered]:
+    """Crop and whole of each pair in which a window of one is the other."""
+    n = len(thumbs)
+    bits = np.full((n, n), 255, np.int16)  # of each image, and the nearest window in each other
+    window = np.zeros((n, n), np.int16)
+    windows, small = _windows(), _shrunk(thumbs)
+    for number, (left, right, top, bottom) in enumerate(windows):
+        inside = _hash_signs(_resampled(small, (left, right, top, bottom), _ROWS, _COLUMNS))
+        distance = ((256 - signs @ inside.T) / 2).astype(np.int16)
+        nearer = distance < bits
+        bits[nearer], window[nearer] = distance[nearer], number
+    bits[~apart] = 255
+    crops = np.flatnonzero((bits <= _WINDOW_BITS).any(axis=1))
+    nearest = np.argsort(bits[crops], axis=1, kind="stable")[:, :_MOST_CANDIDATES]
+    pairs = [
+        (int(a), int(b)) for a, others in zip(crops, nearest, strict=True) for b in others if bits[a, b] <= _WINDOW_BITS
+    ]
+    detail = _details(small)
+    with ThreadPoolExecutor(n_threads(jobs)) as pool:
+        fits = list(pool.map(lambda pair: _fit(detail[pair[0]], thumbs[pair[1]], windows[window[pair]]), pairs))
+    for (a, b), fit in zip(pairs, fits, strict=True):
+        if fit.correlation >= _LEAST_CORRELATION and fit.share <= _MOST_SHARE:
+            yield a, b, (CROPPED, fit.share, fit.correlation)
+
+
+@cache
+def _windows() -> tuple[Window, ...]:
+    """Windows of five sides, width and height at most a step apart, in steps of a cell."""
+    along = {side: np.linspace(0, 1 - side, 1 + round((1 - side) * _ROWS)) for side in _SIDES}
+    return tuple(
+        (float(left), float(left + width), float(top), float(top + height))
+        for i, width in enumerate(_SIDES)
+        for j, height in enumerate(_SIDES)
+        if abs(i - j) <= 1 and i + j > 0
+        for left in along[width]
+        for top in along[height]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """The window of an image that another is most like."""
+
+    correlation: float
+    share: float
+
+
+def _fit(crop: Floats, whole: Floats, window: Window) -> _Fit:
+    """Move the edges of a window as long as its details correlate more with the crop's."""
+
+    def correlation(candidate: Window) -> float:
+        left, right, top, bottom = candidate
+        if min(left, top) < 0 or max(right, bottom) > 1 or min(right - left, bottom - top) < 0.4:
+            return -1.0
+        shown = _resampled(whole[None], candidate, _HEIGHT // _DETAIL, _WIDTH // _DETAIL)
+        return float((_details(shown)[0] * crop).sum())
+
+    best = correlation(window)
+    for step in _STEPS:
+        for _ in range(4):
+            moved = [_moved(window, move, step) for move in _MOVES]
+            values = [correlation(candidate) for candidate in moved]
+            if max(values) <= best:
+                break
+            best, window = max(values), moved[int(np.argmax(values))]
+        if best < _HOPELESS:
+            break
+    left, right, top, bottom = window
+    return _Fit(best, (right - left) * (bottom - top))
+
+
+# Each edge in and out, and all of the window to each side: of left, right, top, bottom.
+_MOVES = (
+    *((sign, 0, 0, 0) for sign in (-1, 1)), *((0, sign, 0, 0) for sign in (-1, 1)),
+    *((0, 0, sign, 0) for sign in (-1, 1)), *((0, 0, 0, sign) for sign in (-1, 1)),
+    *((sign, sign, 0, 0) for sign in (-1, 1)), *((0, 0, sign, sign) for sign in (-1, 1)),
+    *((sign, -sign, sign, -sign) for sign in (-1, 1)),
+)  # fmt: skip
+
+
+def _moved(window: Window, move: tuple[int, int, int, int], step: float) -> Window:
+    left, right, top, bottom = (edge + step * sign for edge, sign in zip(window, move, strict=True))
+    return left, right, top, bottom
+
+
+def _shrunk(thumbs: Floats) -> Floats:
+    """(n, 32, 34) thumbnails in which details are compared."""
+    n, height, width = thumbs.shape
+    small: Floats = thumbs.reshape(n, height // _DETAIL, _DETAIL, width // _DETAIL, _DETAIL).mean(axis=(2, 4))
+    return small
+
+
+def _details(small: Floats) -> Floats:
+    """Grey levels less the mean of the 7 x 7 around, with a sum of squares of 1: products sum to correlations.
+
+    What is stronger than usual in the image counts no more than `_MOST_DETAIL` times that: else a few edges would
+    decide.
+    """
+    padded = np.pad(small, ((0, 0), (4, 3), (4, 3)), mode="edge").cumsum(axis=1).cumsum(axis=2)
+    mean = (padded[:, 7:, 7:] - padded[:, :-7, 7:] - padded[:, 7:, :-7] + padded[:, :-7, :-7]) / 49
+    detail = small - mean
+    usual = np.median(np.abs(detail), axis=(1, 2), keepdims=True)
+    detail = np.clip(detail, -_MOST_DETAIL * usual, _MOST_DETAIL * usual)
+    scale = np.sqrt((detail**2).sum(axis=(1, 2), keepdims=True))
+    return np.asarray(detail / np.maximum(scale, 1e-6), np.float32)
+
+
+def _resampled(thumbs: Floats, window: Window, n_rows: int, n_columns: int) -> Floats:
+    """(n, n_rows, n_columns) means of equal cells of a window."""
+    left, right, top, bottom = window
+    _, height, width = thumbs.shape
+    shown = _overlaps(top, bottom, height, n_rows) @ thumbs @ _overlaps(left, right, width, n_columns).T
+    return np.asarray(shown, np.float32)
+
+
+def _overlaps(begin: float, end: float, n_pixels: int, n_cells: int) -> Floats:
+    """(n_cells, n_pixels) the share of each pixel in each of the equal cells from `begin` to `end` of a side."""
+    edges = np.linspace(begin * n_pixels, end * n_pixels, n_cells + 1)
+    pixel = np.arange(n_pixels)
+    low = np.maximum(edges[:-1, None], pixel[None, :])
+    high = np.minimum(edges[1:, None], pixel[None, :] + 1)
+    return np.asarray(np.maximum(high - low, 0) / (edges[1] - edges[0]), np.float32)
