@@ -12,6 +12,7 @@ from segdata.core.config import Option
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, check_choice
 from segdata.core.format import Format, Loss, LossCounter, find_format
+from segdata.core.paths import check_image_names
 from segdata.core.profile import Profile
 from segdata.core.rule_runner import reader_errors, select_rules
 from segdata.dataset import Dataset
@@ -91,6 +92,9 @@ def convert(
     if taxonomy_map is not None:
         dataset, remap = with_taxonomy_map(dataset, taxonomy_map)
     select_rules(dataset.config)  # what is wrong in the configuration is said now, not when all is written
+    names = dataset.source.image_ids
+    chosen = names if dataset.rows is None else [names[row] for row in dataset.rows.tolist()]
+    check_image_names(chosen, dataset.profile.files, in_table=to in _KEEPS_LOSSES)
     path = Path(target)
     stream = ConversionStream(dataset, LossCounter(), progress, remap)
     batches = stream.batches(jobs)

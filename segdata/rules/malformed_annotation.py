@@ -1,4 +1,4 @@
-"""SEG004 malformed-annotation: a field is missing, of the wrong type, or out of range."""
+"""SEG004 malformed-annotation: a field is missing, given twice, of the wrong type, or out of range."""
 
 from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
@@ -6,11 +6,13 @@ from segdata.rules.shared import reader_findings
 
 @rule("SEG004", "malformed-annotation", severity="error", needs=())
 def malformed_annotation(tables: Tables) -> Findings:
-    """A field of an annotation file is missing, of the wrong type, NaN, or out of range.
+    """A field of an annotation file is missing, given twice, of the wrong type, NaN, or out of range.
 
     Example:
         /annotations/17/category_id is "car": a whole number is needed
         /annotations/18 has no segmentation
+        /annotations/19 has the key iscrowd twice
+        /annotations/20/bbox/0 is Infinity
 
     Not flagged: fields that the format's specification does not name. They are kept as attributes.
 

@@ -20,6 +20,7 @@ import msgspec
 
 from segdata.core.finding import Defect
 from segdata.core.paths import is_unsafe_path
+from segdata.formats.shared.safe_parsers import repeated_key_defects
 
 # Keys with a meaning of their own. `hypernym` follows from the name and is kept with the category.
 _STRUCTURE = frozenset({"id", "name", "name_ndx", "hypernym", "parts", "instance_mask"})
@@ -108,7 +109,8 @@ def read_document(path: Path, file: str) -> AdeDocument:
     """Read a JSON file; `file` is its name in defects. Broken objects are left out."""
     place = ""
     try:
-        top = msgspec.json.decode(_text(path), type=_Raws)
+        text = _text(path)
+        top = msgspec.json.decode(text, type=_Raws)
         place = "/annotation"
         annotation = msgspec.json.decode(top["annotation"], type=_Raws)
         place = "/annotation/object"
@@ -121,7 +123,7 @@ def read_document(path: Path, file: str) -> AdeDocument:
         return _unreadable("SEG004", f"does not match ADE20K's JSON: {error}", file, place)
     except msgspec.DecodeError as error:
         return _unreadable("SEG001", f"the JSON cannot be read: {error}", file)
-    defects: list[Defect] = []
+    defects = repeated_key_defects(text, file)
     objects: dict[int, AdeObject] = {}
     for row, raw in enumerate(raw_objects):
         note = _read_object(raw, path, file, f"/annotation/object/{row}", defects)

@@ -22,6 +22,7 @@ from segdata.core import kernels
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.runs import Ints
+from segdata.formats.shared.safe_parsers import repeated_key_defects
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class ItemFault:
     """
 
     row: int
-    code: Literal["SEG004", "SEG005", "SEG006"]
+    code: Literal["SEG004", "SEG005", "SEG006", "SEG121"]
     message: str
     place: str = ""
     lost: bool | None = None
@@ -42,7 +43,8 @@ Raw = msgspec.Raw
 _BOM = b"\xef\xbb\xbf"
 _BLANKS = 4096  # bytes in which a document begins
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-_CONSTANTS = (b"-Infinity", b"Infinity", b"NaN")  # what Python's json writes although JSON has no such numbers
+# What Python's json writes although JSON has no such numbers; documents are read with them as texts.
+JSON_CONSTANTS = ("-Infinity", "Infinity", "NaN")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +108,17 @@ def read_document(path: Path, name: str, kind: DocumentKind = COCO_DOCUMENT) -> 
     except OSError as error:
         raise SegdataError(f"{path}: cannot be read: {error.strerror}") from error
     defects: list[Defect] = []
+    text = memoryview(data)[len(_BOM) :] if data.startswith(_BOM) else data
     try:
-        parts = _parts(memoryview(data)[len(_BOM) :] if data.startswith(_BOM) else data, kind)
-        return Document(path, name, parts, defects, kind, _is_list(data, kind))
+        parts = _parts(text, kind)
+        return Document(path, name, parts, repeated_key_defects(text, name), kind, _is_list(data, kind))
     except (ValueError, RecursionError):  # msgspec's errors are ValueErrors too
         pass
     data = _repair(data, name, defects, kind)
     try:
-        return Document(path, name, _parts(data, kind), defects, kind, _is_list(data, kind))
+        parts = _parts(data, kind)
+        defects += repeated_key_defects(data, name)
+        return Document(path, name, parts, defects, kind, _is_list(data, kind))
     except (ValueError, RecursionError) as error:
         message, line = _complaint(data, error, kind)
         defects.append(Defect("SEG001", message, name, line=line))
@@ -149,7 +154,7 @@ def _check_texts(data: bytes | memoryview) -> None:
 def _repair(data: bytes, name: str, defects: list[Defect], kind: DocumentKind) -> bytes:
     """The same content as strict JSON in UTF-8 if Python's lenient reader can read it; else with quoted constants."""
     quoted = data = data.removeprefix(_BOM)
-    for constant in _CONSTANTS:
+    for constant in map(str.encode, JSON_CONSTANTS):
         if constant in quoted:
             quoted = re.sub(constant + rb"(?=\s*[,\]}])", b'"' + constant + b'"', quoted)
     try:
@@ -166,9 +171,9 @@ def _repair(data: bytes, name: str, defects: list[Defect], kind: DocumentKind) -
         message = f"is not UTF-8 (byte {error.start}); read as Latin-1, names may be garbled"
         defects.append(Defect("SEG001", message, name, severity="warning"))
     try:
-        return json.dumps(json.loads(text, strict=False, parse_constant=str), ensure_ascii=False).encode(
-            "utf-8", "replace"
-        )
+        values = json.loads(text, strict=False, parse_constant=str)
+        defects += repeated_key_defects(text.encode("utf-8", "replace"), name)
+        return json.dumps(values, ensure_ascii=False).encode("utf-8", "replace")
     except (ValueError, RecursionError):
         return text.encode("utf-8", "replace")
 
@@ -286,7 +291,7 @@ def decode_each(raws: Sequence[Raw], type_: type[T]) -> tuple[list[T | None], di
             values.append(decode(raw))
         except msgspec.ValidationError as error:
             values.append(None)
-            broken[row] = explain_validation_error(error)
+            broken[row] = explain_validation_error(error, raw)
     return values, broken
 
 
@@ -323,22 +328,41 @@ def _number_lists(text: bytes) -> tuple[NDArray[np.float64], Ints] | None:
     return None if error[0] or not np.isfinite(xy).all() else (xy, ring)
 
 
-def explain_validation_error(error: msgspec.ValidationError) -> DecodingProblem:
-    """A msgspec message in plain words, with its path as a JSON pointer.
+def explain_validation_error(error: msgspec.ValidationError, raw: Raw | None = None) -> DecodingProblem:
+    """A msgspec message in plain words, with its path as a JSON pointer; `raw` is the value that was refused.
 
     >>> explain_validation_error(msgspec.ValidationError("Expected `int`, got `str` - at `$.bbox[2]`"))
     DecodingProblem(message='bbox/2: expected int, got str', place='/bbox/2')
+    >>> text = msgspec.ValidationError("Expected `int`, got `str` - at `$.id`")
+    >>> explain_validation_error(text, msgspec.Raw(b'{"id": "7"}')).message
+    "id: is the text '7', expected int"
     """
     text, _, path = str(error).partition(" - at `")
     steps = re.findall(r"[^.\[\]`$]+", path)
     missing = re.fullmatch(r"Object missing required field `(.*)`", text)
     where = "/".join(steps)
-    message = (
-        f"{missing[1]!r} is missing"
-        if missing
-        else (text[:1].lower() + text[1:]).replace("`", "").replace(" | null", "")
-    )
+    message = (text[:1].lower() + text[1:]).replace("`", "").replace(" | null", "")
+    if missing:
+        message = f"{missing[1]!r} is missing"
+    elif raw is not None:
+        message = _with_refused_value(message, steps, raw)
     return DecodingProblem(f"{where}: {message}" if where else message, f"/{where}" if where else "")
+
+
+def _with_refused_value(message: str, steps: Sequence[str], raw: Raw) -> str:
+    """The message, with the value in place of its type; a constant that JSON lacks by its name."""
+    try:
+        value = json.loads(bytes(raw))
+        for step in steps:
+            value = value[int(step)] if isinstance(value, list) else value[step]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return message
+    expected = message.partition(",")[0]
+    if isinstance(value, str) and message.endswith(", got str"):
+        return f"is {value}, {expected}" if value in JSON_CONSTANTS else f"is the text {value[:40]!r}, {expected}"
+    if isinstance(value, (int, float)) and not message.endswith(("bool", "float")):
+        return f"is {value!r:.40}, {message}"
+    return message
 
 
 def integer_id(id_: Id) -> tuple[int, str | None]:

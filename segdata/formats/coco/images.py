@@ -155,6 +155,12 @@ def _category(item: _CategoryItem, place: str, document: Document, groups: set[s
             document.defects.append(
                 Defect("SEG004", message, document.name, f"{place}/color", category=_category_name(item))
             )
+    if item.isthing not in (None, 0, 1):
+        message = f"isthing is {item.isthing!r:.40}, not 0 or 1; the category counts as a thing"
+        place = f"{place}/isthing"
+        document.defects.append(
+            Defect("SEG004", message, document.name, place, category=_category_name(item), lost=False)
+        )
     parent = item.supercategory if isinstance(item.supercategory, str) else None
     return Category(
         id=item.id,
@@ -210,7 +216,8 @@ def count_category_losses(taxonomy: Taxonomy, losses: LossCounter) -> None:
 
 MAX_SIDE = 2**20  # pixels; more is a typing error or an attack on memory
 IMAGE_KEYS = frozenset({"id", "file_name", "width", "height"})
-_PLAIN = re.compile(r"(?:[^\\/:.][^\\/:]*/)*[^\\/:.][^\\/:]*")  # names that need no normalising
+_PLAIN = re.compile(r"(?:[^\\/:.\0][^\\/:\0]*/)*[^\\/:.\0][^\\/:\0]*")  # names that need no normalising
+_DRIVE = re.compile(r"^.:|:$")
 SKIPPED_IMAGE = -2  # the row of an image entry that was left out, with a defect that says so
 
 
@@ -294,6 +301,24 @@ def read_image_list(document: Document) -> ImageList:
     return list_images(document, items)
 
 
+def report_odd_ids(document: Document, key: str, ids: Sequence[Id]) -> None:
+    """SEG004, once for a list, for ids beyond 64 bits, and for ids that are numbers written as texts."""
+    kinds = set(map(type, ids))
+    if kinds == {int} and max(ids) < 2**63 and min(ids) >= -(2**63):  # type: ignore[type-var,operator]  # as most are
+        return
+    huge = [id_ for id_ in ids if isinstance(id_, int) and not -(2**63) <= id_ < 2**63]
+    texts = [id_ for id_ in ids if isinstance(id_, str) and id_.isascii() and id_.isdecimal()]
+    for odd, what, severity in (
+        (huge, "beyond 64 bits, in which most programs hold ids", None),
+        (texts, "a number written as text; COCO's ids are numbers", "warning"),
+    ):
+        if odd:
+            message = f"{len(odd):,} of {count_noun(len(ids), 'id')} of {key} is {what} (the first is {odd[0]!r:.40})"
+            message = message if len(odd) == 1 else message.replace(" is ", " are ", 1).replace("a number", "numbers")
+            place = document.pointer(key)
+            document.defects.append(Defect("SEG004", message, document.name, place, severity=severity, lost=False))
+
+
 def list_images(document: Document, items: Items[AnyImageItem]) -> ImageList:
     """The images of decoded entries."""
     listing = ImageList(document, items, [], np.empty(0, np.int64), np.empty(0, np.int64), {})
@@ -307,7 +332,9 @@ def list_images(document: Document, items: Items[AnyImageItem]) -> ImageList:
         size = _side(item.width), _side(item.height)
         if item.id in listing.row_of:
             message = f"image id {item.id!r} occurs twice; the first counts, {name!r} is left out"
-            document.defects.append(Defect("SEG008", message, document.name, items.place(i, "/id"), image=name))
+            document.defects.append(
+                Defect("SEG008", message, document.name, items.place(i, "/id"), image=name, lost=True)
+            )
             continue
         if name in row_of_name:
             row = row_of_name[name]
@@ -316,7 +343,8 @@ def list_images(document: Document, items: Items[AnyImageItem]) -> ImageList:
                 "their annotations are joined" if same else "it has another size and is left out with its annotations"
             )
             message = f"file name {name!r} occurs twice, the second time with image id {item.id!r}; {what}"
-            document.defects.append(Defect("SEG008", message, document.name, items.place(i, "/file_name"), image=name))
+            place = items.place(i, "/file_name")
+            document.defects.append(Defect("SEG008", message, document.name, place, image=name, lost=not same))
             listing.row_of[item.id] = row if same else SKIPPED_IMAGE
             continue
         if 0 in size:
@@ -329,6 +357,7 @@ def list_images(document: Document, items: Items[AnyImageItem]) -> ImageList:
         listing.image_ids.append(name)
         listing.positions.append(i)
         sizes.append(size)
+    report_odd_ids(document, "images", list(listing.row_of))
     width, height = np.array(sizes, np.int64).reshape(-1, 2).T
     return replace(listing, width=width, height=height)
 
@@ -353,14 +382,15 @@ def _image_id(name: str, document: Document, place: str) -> str | None:
     """A file name as an image_id: POSIX, below the images root; None if it names no file."""
     if _PLAIN.fullmatch(name):
         return name
-    path = PurePosixPath(name.replace("\\", "/"))
+    path, is_unsafe = PurePosixPath(name.replace("\\", "/")), is_unsafe_path(name)
+    if is_unsafe:
+        kept = [part.replace("\0", "_") for part in path.parts if part not in ("..", "/", "//")]
+        path = PurePosixPath(*filter(None, (_DRIVE.sub("", part) for part in kept)))
     if not path.name:
         message = f"file name {name!r} names no file; the image is left out with its annotations"
         document.defects.append(Defect("SEG004", message, document.name, place))
         return None
-    if is_unsafe_path(name):
-        kept = [part for part in path.parts if part not in ("..", "/") and not part.endswith(":")]
-        path = PurePosixPath(*kept)
+    if is_unsafe:
         message = f"path {name!r} leaves the dataset's root; it is read as {path.as_posix()!r}"
         document.defects.append(Defect("SEG015", message, document.name, place, image=path.as_posix()))
     return path.as_posix()

@@ -1,6 +1,7 @@
 """Instances reader: annotations and results joined to images and categories, decoded when a batch asks for them."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from segdata.core.runs import Ints, Runs, expand_ranges
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_SEGMENTS, make_table
 from segdata.formats.coco.document import Document, DocumentKind, Id, ItemFault, Items, decode_items, read_document
 from segdata.formats.coco.images import (
+    SKIPPED_IMAGE,
     Categories,
     CocoSource,
     ImageList,
@@ -24,11 +26,13 @@ from segdata.formats.coco.images import (
     find_truth,
     read_categories,
     read_image_list,
+    report_odd_ids,
     truth_categories,
 )
 from segdata.formats.coco.segments import (
     SEGMENT_KEYS,
     AnnotationItem,
+    Segmentations,
     StrictAnnotationItem,
     drop_row_major,
     read_segmentations,
@@ -68,7 +72,7 @@ class InstancesSource(CocoSource):
         raws, size = [item.segmentation for item in items], (height[image], width[image])
         columns, faults = segment_columns(items, self.items.extras(positions.tolist(), _KNOWN), self.categories.to)
         shapes = drop_row_major(read_segmentations(raws, *size), raws, columns["declared_bbox"], *size)
-        faults += shapes.faults
+        faults += [*shapes.faults, *_crowd_polygons(columns["iscrowd"], shapes)]
         defects += self._defects(faults, items, positions, rows[image])
         segments = make_table(
             BATCH_SEGMENTS,
@@ -109,10 +113,20 @@ class InstancesSource(CocoSource):
                 image=self.image_ids[image[fault.row]],
                 segments=(items[fault.row].id,),
                 category=names.get(self.categories.to[items[fault.row].category_id]),
+                severity="info" if fault.code == "SEG121" else None,  # it hinders no reader; the rule raises it
                 lost=fault.lost,
             )
             for fault in sorted(faults, key=lambda fault: (positions[fault.row], fault.place))
         ]
+
+
+def _crowd_polygons(crowd: Sequence[bool], shapes: Segmentations) -> list[ItemFault]:
+    """SEG121 for crowds that are polygons."""
+    if not any(crowd):
+        return []
+    polygons = np.array(crowd, bool) & shapes.sound & shapes.rings.is_valid().to_numpy(zero_copy_only=False)
+    message = "iscrowd is 1 on a polygon; COCO's crowds are RLE, and a polygon is one object"
+    return [ItemFault(row, "SEG121", message, "/iscrowd", False) for row in np.flatnonzero(polygons).tolist()]
 
 
 def open_instances(request: ReadRequest, path: Path, name: str, format: str = "coco-instances") -> InstancesSource:
@@ -124,6 +138,7 @@ def open_instances(request: ReadRequest, path: Path, name: str, format: str = "c
     folder = find_document_images(request, document, listing)
     source = join_annotations(request, document, items, listing, categories, folder, format)
     _report_duplicates(document, items, listing)
+    report_odd_ids(document, "annotations", [item.id for item in items.items])
     return source
 
 
@@ -162,6 +177,12 @@ def _report_dangling_images(document: Document, items: Items[AnnotationItem], im
     """SEG007 for every annotation of an unlisted image; a hint names an id with the same digits as another type."""
     if "images" not in (listing.document.parts or {}):
         return  # one defect says that the whole list is missing
+    skipped = np.flatnonzero(image == SKIPPED_IMAGE).tolist()
+    if skipped:
+        ids = tuple(items.items[i].id for i in skipped)
+        message = f"{count_noun(len(ids), 'annotation')} of images that are left out; left out, too"
+        place = items.place(skipped[0], "/image_id")
+        document.defects.append(Defect("SEG007", message, document.name, place, segments=ids, lost=True))
     rows = np.flatnonzero(image == _UNKNOWN).tolist()
     alike = {str(id_): id_ for id_ in listing.row_of} if rows else {}
     for i in rows:

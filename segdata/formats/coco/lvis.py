@@ -49,11 +49,12 @@ def documents(root: Path) -> list[Path]:
 def read(request: ReadRequest) -> Source:
     """Open a document; raises SegdataError if there is none, or several to choose from."""
     from segdata.formats.coco.instances_reader import open_instances
-    from segdata.formats.coco.lvis_coverage import LvisCoverage
+    from segdata.formats.coco.lvis_coverage import LvisCoverage, count_defects
     from segdata.formats.shared.derived_sources import AlteredSource
 
     source = open_instances(request, *choose_document(request.root, "lvis"), "lvis")
-    return AlteredSource(source, LvisCoverage.from_document(source.listing, source.categories).with_coverage)
+    coverage = LvisCoverage.from_document(source.listing, source.categories)
+    return AlteredSource(source, coverage.with_coverage, tuple(count_defects(source)))
 
 
 def write(

@@ -22,8 +22,10 @@ from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, LossKind
 from segdata.core.profile import Profile
 from segdata.formats.coco.images import CATEGORY_KEYS, Categories, ImageList, category_keys
+from segdata.formats.coco.instances_reader import InstancesSource
 from segdata.formats.coco.writer import write_instances
 
+_RARE, _COMMON = 10, 100  # images with the category, at most
 _NEGATIVE_KEY, _OPEN_KEY = "neg_category_ids", "not_exhaustive_category_ids"
 
 
@@ -57,6 +59,9 @@ class LvisCoverage:
             for name in sorted(negative & present):
                 message = f"category {name!r} is in {_NEGATIVE_KEY} and has segments in the image"
                 defects.append(self._defect("SEG004", message, image, _NEGATIVE_KEY))
+            for name in sorted(negative & more - present):
+                message = f"category {name!r} is in both {_NEGATIVE_KEY} and {_OPEN_KEY}: absent, and not all drawn"
+                defects.append(self._defect("SEG004", message, image, _OPEN_KEY))
             by_category: dict[str, Coverage] = dict.fromkeys((negative | present) - more, "exhaustive")
             # A category that no list names is sparse; an explicit entry is needed only if it has no segments.
             by_category |= dict.fromkeys(more - present, "sparse")
@@ -82,6 +87,53 @@ class LvisCoverage:
     def _defect(self, code: str, message: str, image: str, key: str) -> Defect:
         place = self.listing.place(self.row_of[image], f"/{key}")
         return Defect(code, message, self.listing.document.name, place, image=image)
+
+
+def count_defects(source: InstancesSource) -> list[Defect]:
+    """SEG004, as warnings, for categories whose `image_count`, `instance_count` and `frequency` contradict the file.
+
+    The counts of a part of LVIS, as of its validation set, may be those of the training set: they are judged only if
+    those of at least half of the categories are right.
+    """
+    declared = source.categories.keys
+    to, items = source.categories.to, source.items.items
+    category = np.array([to[items[i].category_id] for i in source.at.tolist()], np.int64)
+    image = np.repeat(np.arange(len(source.offset) - 1), np.diff(source.offset))
+    n_instances = Counter(category.tolist())
+    n_images = Counter(np.unique(np.stack([category, image]), axis=1)[0].tolist())
+    place = source.document.pointer("categories")
+    defects = []
+    for key, found in (("instance_count", n_instances), ("image_count", n_images)):
+        counts = {id_: number for id_, keys in declared.items() if (number := _whole_number(keys.get(key))) is not None}
+        wrong = [id_ for id_, number in counts.items() if number != found[id_]]
+        if wrong and 2 * len(wrong) <= len(counts):
+            shown = ", ".join(
+                f"{source.profile.name_of(id_)} has {found[id_]:,}, not {counts[id_]:,}" for id_ in wrong[:3]
+            )
+            more = ", …" if len(wrong) > 3 else ""
+            message = f"{key} of {len(wrong):,} of {len(counts):,} categories contradicts the file: {shown}{more}"
+            defects.append(Defect("SEG004", message, source.document.name, place, severity="warning", lost=False))
+    wrong_letters = [
+        f"{source.profile.name_of(id_)} is {keys['frequency']} with {count:,}"
+        for id_, keys in declared.items()
+        if "frequency" in keys
+        and (count := _whole_number(keys.get("image_count"))) is not None
+        and keys["frequency"] != f'"{_frequency(count)}"'
+    ]
+    if wrong_letters:
+        shown = ", ".join(wrong_letters[:3]) + (", …" if len(wrong_letters) > 3 else "")
+        message = f"frequency of {len(wrong_letters):,} categories contradicts their own image_count: {shown}"
+        defects.append(Defect("SEG004", message, source.document.name, place, severity="warning", lost=False))
+    return defects
+
+
+def _whole_number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isdecimal() else None
+
+
+def _frequency(n_images: int) -> str:
+    """LVIS' letter for a category in so many images."""
+    return "r" if n_images <= _RARE else "c" if n_images <= _COMMON else "f"
 
 
 def _with_coverage_lists(batch: Batch, profile: Profile, losses: LossCounter) -> Batch:
@@ -136,9 +188,6 @@ def _with_metadata(batch: Batch, metadata: list[dict[str, str]]) -> Batch:
     return replace(batch, images=images)
 
 
-_RARE, _COMMON = 10, 100  # images with the category, at most
-
-
 def write_lvis(
     profile: Profile,
     batches: Iterable[Batch],
@@ -165,6 +214,5 @@ def _batches_with_coverage(batches: Iterable[Batch], profile: Profile, losses: L
     keys = category_keys(profile.metadata)
     for category in profile.taxonomy.categories:
         count = n_images[category.id]
-        frequency = "r" if count <= _RARE else "c" if count <= _COMMON else "f"
-        keys.setdefault(str(category.id), {}).setdefault("frequency", frequency)
+        keys.setdefault(str(category.id), {}).setdefault("frequency", _frequency(count))
     profile.metadata[CATEGORY_KEYS] = json.dumps(keys, ensure_ascii=False)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from segdata.core import kernels
 from segdata.core.runs import Ints, Runs, bounding_boxes, expand_ranges
 from segdata.formats.coco.document import (
+    JSON_CONSTANTS,
     MAX_ID,
     MISSING,
     DecodingProblem,
@@ -91,6 +92,10 @@ def segment_columns(
                 faults.append(ItemFault(row, "SEG004", f"{name}: {why.message}; ignored", f"/{name}{why.place}"))
             else:
                 further.setdefault(row, {})[name] = _text(raws[row])
+                if name == "score" and _spells_number(raws[row]):
+                    faults.append(
+                        ItemFault(row, "SEG004", f"score: {why.message}; kept as an attribute", "/score", False)
+                    )
     if not set(values["iscrowd"]) <= {0, 1, None}:
         for row, value in enumerate(values["iscrowd"]):
             if value not in (0, 1, None):
@@ -133,6 +138,14 @@ def _ids(items: Sequence[SegmentItem]) -> tuple[Column, Column]:
         return ids, [None] * len(ids)
     numbered = list(map(integer_id, ids))
     return [number for number, _ in numbered], [text for _, text in numbered]
+
+
+def _spells_number(raw: Raw) -> bool:
+    """Whether a JSON value is a text that is a number."""
+    try:
+        return _text(raw).startswith('"') and float(msgspec.json.decode(raw)) is not None
+    except ValueError:
+        return False
 
 
 def _text(raw: Raw) -> str:
@@ -267,7 +280,8 @@ def _polygon_fault(row: int, raw: bytes) -> ItemFault:
             return ItemFault(row, "SEG006", f"ring is {json.dumps(ring)[:20]}, not a list of numbers", place)
         for i, value in enumerate(ring):
             if isinstance(value, bool) or not isinstance(value, (int, float)):
-                return ItemFault(row, "SEG006", f"coordinate is {json.dumps(value)[:20]}, not a number", f"{place}/{i}")
+                shown = value if value in JSON_CONSTANTS else json.dumps(value)[:20]
+                return ItemFault(row, "SEG006", f"coordinate is {shown}, not a number", f"{place}/{i}")
     return ItemFault(row, "SEG006", "not a list of rings of numbers", "/segmentation")
 
 

@@ -7,13 +7,15 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, fromstring
 from xml.parsers import expat
 
 import msgspec
+import numpy as np
 
-from segdata.core.errors import UnreadableError
+from segdata.core import kernels
+from segdata.core.errors import UnreadableError, count_noun
 from segdata.core.finding import Defect
 from segdata.formats.shared.per_image import BrokenLabelsError
 
@@ -48,7 +50,7 @@ def read_json(path: Path, file: str, defects: list[Defect]) -> Any:  # Any: JSON
     try:
         halves: list[str] = []
         value = parse_json(text, halves)
-        defects += lone_surrogates(halves, file)
+        defects += [*lone_surrogates(halves, file), *repeated_key_defects(text, file)]
         return value
     except (ValueError, RecursionError) as error:
         what = "is empty (0 bytes)" if not text else f"is no JSON, or cut off: {error}"
@@ -88,6 +90,90 @@ def _mended(value: Any, place: str, halves: list[str]) -> Any:  # Any: JSON
 
 def _shown(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
+
+
+_FEW = 2_000  # objects whose values are compared
+
+
+class _JsonValue(NamedTuple):
+    """A value in a JSON text: its JSON pointer, its text, and where that begins."""
+
+    pointer: str
+    text: bytes | memoryview
+    begin: int
+
+
+def repeated_key_defects(text: bytes | memoryview, file: str, place: str = "") -> list[Defect]:
+    """SEG004 for each key that an object of a JSON text has twice; one for all objects of a top-level part.
+
+    Parsers keep the last value and drop the others without a word (RFC 8259, section 4). If the values are the same
+    everywhere, the defect is a warning. `place` is the JSON pointer of the text in its file.
+    """
+    found = kernels.repeated_keys(np.frombuffer(text, np.uint8)).tolist()
+    if not found:
+        return []
+    whole = _JsonValue(place, text, 0)
+    parts = _children(whole)
+    begins = [part.begin for part in parts]
+    groups: dict[tuple[str, int], list[int]] = {}
+    for position in found:
+        part = int(np.searchsorted(begins, position, "right")) - 1
+        inside = part >= 0 and position < parts[part].begin + len(parts[part].text)
+        end = bytes(text[position + 1 : position + 200]).partition(b'"')[0]
+        groups.setdefault((end.decode("utf-8", "replace"), part if inside else -1), []).append(position)
+    defects = []
+    for (key, part), positions in groups.items():
+        owners = _owners(whole if part < 0 else parts[part], positions)
+        same = len(positions) <= _FEW and all(_has_one_value(owner.text, key) for owner in owners)
+        n_others = len(positions) - 1
+        where = "" if n_others == 0 else f", here and in {count_noun(n_others, 'other place')}"
+        outcome = "all with the same value" if same else "the last value is read, and what came before is lost"
+        message = f"key {key!r} occurs twice in one object{where}: {outcome}"
+        severity, line = ("warning" if same else None), bytes(text[: positions[0]]).count(b"\n") + 1
+        defects.append(
+            Defect("SEG004", message, file, owners[0].pointer or "/", line=line, severity=severity, lost=not same)
+        )
+    return defects
+
+
+def _owners(value: _JsonValue, positions: Iterable[int]) -> list[_JsonValue]:
+    """The innermost objects around some positions within a value."""
+    owners, children = [], _children(value)
+    begins = [child.begin for child in children]
+    for position in positions:
+        row = int(np.searchsorted(begins, position, "right")) - 1
+        inside = row >= 0 and position < children[row].begin + len(children[row].text)
+        owners += _owners(children[row], [position]) if inside else [value]
+    return owners
+
+
+def _children(value: _JsonValue) -> list[_JsonValue]:
+    """The values in an object or list, in the order of the text; none if it is no sound JSON."""
+    Raw, text = msgspec.Raw, value.text  # noqa: N806
+    try:
+        decoded = msgspec.json.decode(text, type=dict[str, Raw] | list[Raw])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return []
+    start = np.frombuffer(text, np.uint8).ctypes.data
+    items = decoded.items() if isinstance(decoded, dict) else enumerate(decoded)
+    # A decoded `Raw` is a view of the text.
+    children = [
+        _JsonValue(
+            f"{value.pointer}/{key}", memoryview(raw), value.begin + np.frombuffer(raw, np.uint8).ctypes.data - start
+        )
+        for key, raw in items
+    ]
+    return sorted(children, key=lambda child: child.begin)
+
+
+def _has_one_value(text: bytes | memoryview, key: str) -> bool:
+    """Whether an object gives a key the same value every time."""
+    try:
+        pairs = json.loads(bytes(text), object_pairs_hook=list)
+    except (ValueError, RecursionError):
+        return False
+    values = [pair[1] for pair in pairs if isinstance(pair, tuple) and pair[0] == key]
+    return all(value == values[0] for value in values)
 
 
 def encode_json(value: object) -> str:

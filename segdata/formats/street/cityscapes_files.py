@@ -42,7 +42,7 @@ from segdata.formats.shared.per_image import (
     PerImageSource,
     relative_path,
 )
-from segdata.formats.shared.safe_parsers import parse_json
+from segdata.formats.shared.safe_parsers import parse_json, repeated_key_defects
 from segdata.formats.street import cityscapes_labels as table
 from segdata.formats.street.cityscapes_labels import LICENSE_PLATE, load_labels
 from segdata.formats.street.scenes import (
@@ -218,14 +218,15 @@ def read_polygons(reader: LabelMaskReader, entry: ImageEntry) -> ImageAnnotation
     """
     path = entry.files[0]
     file = relative_path(reader.root, path)
-    document = _read_json(reader.root, path)
+    repeated: list[Defect] = []
+    document = _read_json(reader.root, path, repeated)
     height, width = _image_size(document, file)
     drawing = _read_objects(document, reader)
     runs = ValueRuns.of(_paint(drawing, height, width))
     annotation = reader.segments(runs, file)
     rings, places = _rings_and_places(drawing, annotation, runs)
     columns = {**annotation.columns, "rings": rings, "place": places}
-    return replace(annotation, columns=columns, defects=[*drawing.defects, *annotation.defects])
+    return replace(annotation, columns=columns, defects=[*repeated, *drawing.defects, *annotation.defects])
 
 
 def _paint(drawing: _PolygonList, height: int, width: int) -> NDArray[np.uint16 | np.int32]:
@@ -256,13 +257,14 @@ def _rings_and_places(
     return rings, [drawing.place[objects[0]] for objects in rows]
 
 
-def _read_json(root: Path, path: Path) -> dict[str, Any]:  # Any: JSON
+def _read_json(root: Path, path: Path, defects: list[Defect]) -> dict[str, Any]:  # Any: JSON
     try:
         text = path.read_bytes().removeprefix(_BOM)
     except OSError as error:
         raise BrokenLabelsError(undecodable_mask(root, path, error)) from error
     try:
         document = parse_json(text)
+        defects += repeated_key_defects(text, relative_path(root, path))
     except (ValueError, RecursionError) as error:
         raise BrokenLabelsError(Defect("SEG001", f"is not JSON: {error}", relative_path(root, path))) from error
     if not isinstance(document, dict) or not isinstance(document.get("objects"), list):

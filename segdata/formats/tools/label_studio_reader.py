@@ -22,7 +22,14 @@ from segdata.formats.shared.file_names import IMAGE_SUFFIXES
 from segdata.formats.shared.images import ImageFolder, ImageHeader
 from segdata.formats.shared.pairing import images_folder, no_images_defect
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
-from segdata.formats.shared.safe_parsers import XmlError, encode_json, lone_surrogates, parse_json, read_xml
+from segdata.formats.shared.safe_parsers import (
+    XmlError,
+    encode_json,
+    lone_surrogates,
+    parse_json,
+    read_xml,
+    repeated_key_defects,
+)
 from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
 from segdata.formats.tools.label_studio_regions import LABEL_KEYS, NOTATION, read_regions
 from segdata.formats.tools.shapes import ShapeAnnotation
@@ -175,6 +182,7 @@ def _task_texts(path: Path, file: str, defects: list[Defect]) -> list[tuple[str,
     except OSError as error:
         message = f"cannot be read: {error.strerror or error}"
         raise BrokenLabelsError(Defect("SEG001", message, file)) from error
+    defects += repeated_key_defects(text, file)
     with suppress(msgspec.MsgspecError, RecursionError):
         return [(f"/{i}", bytes(raw)) for i, raw in enumerate(msgspec.json.decode(text, type=list[msgspec.Raw]))]
     try:

@@ -29,7 +29,7 @@ from segdata.formats.shared.file_names import IMAGE_SUFFIXES
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader, similar_name_hint
 from segdata.formats.shared.pairing import find_label_files, images_folder, no_images_defect
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
-from segdata.formats.shared.safe_parsers import read_small_file
+from segdata.formats.shared.safe_parsers import read_small_file, repeated_key_defects
 from segdata.formats.shared.taxonomies import resolve_names
 from segdata.formats.tools.shapes import (
     BrokenShapeError,
@@ -98,7 +98,7 @@ class _File(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 _FILE_FIELDS = tuple(name for name in _File.__struct_fields__ if name not in ("shapes", "imageData"))
 
 
-def _read_labelme(path: Path, name: str, kind: DocumentKind) -> tuple[Json, Sequence[object]]:
+def _read_labelme(path: Path, name: str, kind: DocumentKind, defects: list[Defect]) -> tuple[Json, Sequence[object]]:
     """The keys of a file without shapes and pixels, and the shapes: `_LabelmeShape`, objects, or other values.
 
     `name` is its name in defects. Raises BrokenLabelsError for other files.
@@ -107,12 +107,14 @@ def _read_labelme(path: Path, name: str, kind: DocumentKind) -> tuple[Json, Sequ
         data = read_small_file(path)
         if data.isascii():  # else texts that are skipped have to be looked at
             file = msgspec.json.decode(data, type=_File)
+            defects += repeated_key_defects(data, name)
             return {key: value for key in _FILE_FIELDS if (value := getattr(file, key)) is not UNSET}, file.shapes
-    return _read_slowly(path, name, kind)
+    return _read_slowly(path, name, kind, defects)
 
 
-def _read_slowly(path: Path, name: str, kind: DocumentKind) -> tuple[Json, Sequence[object]]:
+def _read_slowly(path: Path, name: str, kind: DocumentKind, defects: list[Defect]) -> tuple[Json, Sequence[object]]:
     document = read_document(path, name, kind)
+    defects += document.defects
     if document.parts is None:
         raise BrokenLabelsError(*document.defects)
     shapes = document.parts.pop("shapes", Raw(b"null"))
@@ -169,8 +171,9 @@ class _ImageReading:
 def read_image(root: Path, kind: DocumentKind, entry: ImageEntry, head: ImageHeader | None) -> list[ShapeAnnotation]:
     """The shapes on an image; raises BrokenLabelsError if its file is not a LabelMe file."""
     file = relative_path(root, entry.files[0])
-    document, shapes = _read_labelme(entry.files[0], file, kind)
-    reading = _ImageReading(_size(document, head, file))
+    defects: list[Defect] = []
+    document, shapes = _read_labelme(entry.files[0], file, kind, defects)
+    reading = _ImageReading(_size(document, head, file), defects=defects)
     for row, shape in enumerate(shapes):
         place = f"/shapes/{row}"
         if isinstance(shape, _LabelmeShape) and _is_plain(shape):

@@ -64,10 +64,16 @@ def write_labelme(profile: Profile, batches: Iterable[Batch], target: Path, loss
 
 
 def _free_name(image_id: str, taken: set[str]) -> str:
-    """The name of an image's file: that of the image but for the extension, unless another image has that."""
-    name = PurePosixPath(image_id).with_suffix(".json").as_posix()
-    if name.lower() in taken:
-        name = f"{image_id}.json"
+    """The name of an image's file: that of the image but for the extension, unless another image has that.
+
+    It is never a hidden file: nobody reads those as labels.
+    """
+    image = PurePosixPath(*(part.lstrip(".") or "_" for part in PurePosixPath(image_id).parts))
+    name = image.with_suffix(".json").as_posix()
+    number = 0
+    while name.lower() in taken:
+        name = f"{image}.{number}.json" if number else f"{image}.json"
+        number += 1
     taken.add(name.lower())
     return name
 

@@ -40,7 +40,13 @@ from segdata.formats.shapes.geometry import (
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader
 from segdata.formats.shared.pairing import has_index, images_folder, no_images_defect, pair_by_index
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
-from segdata.formats.shared.safe_parsers import encode_json, parse_json, read_json, read_small_file
+from segdata.formats.shared.safe_parsers import (
+    encode_json,
+    parse_json,
+    read_json,
+    read_small_file,
+    repeated_key_defects,
+)
 from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
 from segdata.formats.tools.shapes import (
     BrokenShapeError,
@@ -266,9 +272,12 @@ class _AnnotationFile(msgspec.Struct):
 
 
 def _read_annotation_file(path: Path, file: str, halves: list[Defect]) -> _AnnotationFile:
-    """The content of a file; `halves` gets its half letters. Raises BrokenLabelsError for other files."""
+    """The content of a file; `halves` gets half letters and repeated keys. Raises BrokenLabelsError for other files."""
     try:
-        return msgspec.json.decode(read_small_file(path), type=_AnnotationFile)
+        data = read_small_file(path)
+        content = msgspec.json.decode(data, type=_AnnotationFile)
+        halves += repeated_key_defects(data, file)
+        return content
     except (OSError, ValueError, RecursionError):  # the slow way finds the defect
         pass
     document = read_json(path, file, halves)

@@ -53,7 +53,7 @@ def test_same_file_under_two_ids_is_one_image(tmp_path: Path) -> None:
 
 def test_same_file_with_two_sizes_keeps_the_first(tmp_path: Path) -> None:
     batch, defects = read(tmp_path, entry(), entry(id=2, width=60))
-    assert [each.code for each in defects] == ["SEG008"]
+    assert [(each.code, each.lost) for each in defects] == [("SEG008", True), ("SEG007", True)]
     assert batch.segments["segment_id"].to_pylist() == [1]
 
 

@@ -176,3 +176,36 @@ def test_names_of_the_users_taxonomy_go_first(tmp_path: Path) -> None:
     assert source.segments["category"].tolist() == ["Katze"]
     assert json.loads(source.annotations["coverage"][0]) == {"Katze": "exhaustive", "dog": "exhaustive"}
     assert json.loads(source.profile.metadata["category_keys"])["50"]["synset"] == "cat.n.01"
+
+
+def test_a_category_cannot_be_absent_and_not_all_drawn(tmp_path: Path) -> None:
+    _, defects = opened(tmp_path, entry(neg_category_ids=[2], not_exhaustive_category_ids=[2]))
+    assert [(each.code, each.place) for each in defects] == [("SEG004", "/images/0/not_exhaustive_category_ids")]
+
+
+@pytest.mark.parametrize(
+    ("counts", "n_wrong"),
+    [
+        ([(2, 1), (1, 1), (0, 0)], 0),  # right
+        ([(2, 1), (1, 1), (5, 5)], 2),  # one category of three is wrong in both counts
+        ([(20, 11), (30, 20), (40, 30)], 0),  # of another file, such as the training set
+    ],
+)
+def test_counts_that_contradict_the_file_are_warnings(
+    tmp_path: Path, counts: list[tuple[int, int]], n_wrong: int
+) -> None:
+    categories = [
+        {**category, "instance_count": n, "image_count": m, "frequency": "r" if m <= 10 else "c"}
+        for category, (n, m) in zip(CATEGORIES, counts, strict=True)
+    ]
+    drawn = [annotation(), annotation(id=2), annotation(id=3, category_id=2)]
+    content = document(images=[entry()], annotations=drawn, categories=categories)
+    _, defects = load_all(lvis.read(ReadRequest(write_document(tmp_path, content))))
+    assert [(each.code, each.severity) for each in defects] == [("SEG004", "warning")] * n_wrong
+
+
+def test_a_frequency_that_contradicts_its_own_count_is_a_warning(tmp_path: Path) -> None:
+    categories = [{**CATEGORIES[0], "image_count": 10, "frequency": "f"}]
+    content = document(images=[entry()], annotations=[], categories=categories)
+    _, defects = load_all(lvis.read(ReadRequest(write_document(tmp_path, content))))
+    assert ["frequency of 1" in each.message for each in defects] == [True]

@@ -20,6 +20,11 @@ from segdata.core.kernels._compiled.rings import parse_rings
 from segdata.core.kernels._compiled.sweep import cover, strips, strips_within
 from segdata.core.kernels._compiled.triangles import triangulate
 
+try:
+    from segdata.core.kernels._compiled.keys import repeated_keys
+except ImportError:  # built before it was added
+    from segdata.core.kernels._plain.keys import repeated_keys
+
 __all__ = [
     "borders",
     "bounds",
@@ -54,6 +59,7 @@ __all__ = [
     "quantiles",
     "rasterise",
     "recurring",
+    "repeated_keys",
     "split_counts",
     "strips",
     "strips_within",

@@ -13,6 +13,7 @@ from segdata.core.kernels._plain.groups import (
     sums,
     tally,
 )
+from segdata.core.kernels._plain.keys import repeated_keys
 from segdata.core.kernels._plain.labels import (
     crop_runs,
     deal,
@@ -60,6 +61,7 @@ __all__ = [
     "quantiles",
     "rasterise",
     "recurring",
+    "repeated_keys",
     "split_counts",
     "strips",
     "strips_within",

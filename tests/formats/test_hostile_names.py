@@ -1,0 +1,106 @@
+"""Whatever an image is called: it is written, or counted as lost, or refused with its name; nothing lies elsewhere."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+import segdata
+from segdata.core.errors import SegdataError
+from segdata.core.format import Format, formats
+
+WRITTEN = [each for each in formats().values() if each.write is not None]
+parts = st.text("ab.\0\n\r\t\x1b /\\:~#%;,\"'<>&é\u202e\u2028-", min_size=1, max_size=6) | st.sampled_from(
+    ["..", "x" * 300, "é" * 140, "con", "masks", "ok", ".hidden", "C:"]
+)
+names = st.builds(
+    "{}{}".format, st.lists(parts, min_size=1, max_size=3).map("/".join), st.sampled_from([".png", "", ".JPG"])
+)
+
+
+def written(name: str, folder: Path) -> Path:
+    """A COCO document of two images with a segment each, one of this name."""
+    document = {
+        "images": [{"id": i, "file_name": file, "width": 20, "height": 20} for i, file in ((1, "ok.png"), (2, name))],
+        "annotations": [
+            {"id": i, "image_id": i, "category_id": 1, "segmentation": [[1, 1, 9, 1, 9, 9, 1, 9]]} for i in (1, 2)
+        ],
+        "categories": [{"id": 1, "name": "car"}],
+    }
+    path = folder / "source.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
+
+
+def images_with_segments(dataset: segdata.Dataset) -> set[str]:
+    return {batch.images["image_id"][int(row)].as_py() for batch in dataset for row in np.unique(batch.segment_image)}
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("each", WRITTEN, ids=lambda each: each.name)
+@given(name=names)
+@example(name="//x/a.png")
+@example(name="../a.png")
+@example(name="a\0b.png")
+@example(name="a\rb.png")
+@example(name="ok.png\n")
+@example(name=".png")
+@example(name=".hidden.png")
+@example(name="x" * 300 + ".png")
+@example(name="C:a.png")
+@example(name="..")
+@example(name="..png")
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_image_vanishes(each: Format, name: str) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        source = segdata.read(written(name, folder), format="coco-instances")
+        before = images_with_segments(source)
+        target = folder / "below" / f"target{each.file_suffixes[0] if each.file_suffixes else ''}"
+        target.parent.mkdir()
+        try:
+            result = segdata.convert(source, target, to=each.name)
+        except SegdataError:
+            assert not list(files_below(target.parent)), "nothing is left behind"
+            assert {path.name for path in folder.iterdir()} == {"source.json", "below"}
+            return
+        assert {path.name for path in folder.iterdir()} == {"source.json", "below"}, "nothing lies elsewhere"
+        after = images_with_segments(segdata.read(target, format=each.name))
+        lost = sum(loss.count for loss in result.losses if loss.of in ("images", "defects"))
+        assert len(after) + lost >= len(before)
+
+
+@given(name=names)
+def test_the_reader_of_coco_counts_what_it_leaves_out(name: str) -> None:
+    """Both images are read with their segments, or joined as one, or a defect says what is left out."""
+    with tempfile.TemporaryDirectory() as place:
+        source = segdata.read(written(name, Path(place)), format="coco-instances")
+        n_segments = sum(batch.n_segments for batch in source)
+        left_out = [defect for defect in source.source.defects if defect.lost or defect.code == "SEG004"]
+        assert n_segments == 2 or left_out
+        assert not any(".." in Path(image).parts or Path(image).is_absolute() for image in source.source.image_ids)
+
+
+def test_a_path_with_two_slashes_is_read_below_the_root(tmp_path: Path) -> None:
+    source = segdata.read(written("//x/a.png", tmp_path), format="coco-instances")
+    assert list(source.source.image_ids) == ["ok.png", "x/a.png"]
+
+
+def test_images_left_out_are_counted_with_their_annotations(tmp_path: Path) -> None:
+    path = written("b.png", tmp_path)
+    document = json.loads(path.read_text())
+    document["images"].append({"id": 2, "file_name": "c.png", "width": 20, "height": 20})
+    document["images"].append({"id": 3, "file_name": "ok.png", "width": 30, "height": 20})
+    document["annotations"].append({**document["annotations"][0], "id": 3, "image_id": 3})
+    path.write_text(json.dumps(document))
+    result = segdata.convert(segdata.read(path, format="coco-instances"), tmp_path / "out")
+    (loss,) = [loss for loss in result.losses if loss.kind == "unreadable"]
+    assert loss.count == 3, "two images, and the annotations of the second"
