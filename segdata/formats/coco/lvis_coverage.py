@@ -97,7 +97,7 @@ def count_defects(source: InstancesSource) -> list[Defect]:
     """
     declared = source.categories.keys
     to, items = source.categories.to, source.items.items
-    category = np.array([to[items[i].category_id] for i in source.at.tolist()], np.int64)
+    category = np.array([to[items[i].category_id] for i in source.positions.tolist()], np.int64)
     image = np.repeat(np.arange(len(source.offset) - 1), np.diff(source.offset))
     n_instances = Counter(category.tolist())
     n_images = Counter(np.unique(np.stack([category, image]), axis=1)[0].tolist())
