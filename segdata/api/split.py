@@ -1,5 +1,6 @@
 """Split images into train, val and test without leaks, and draw samples of them."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -64,6 +65,7 @@ def split(
     group: str | Iterable[str] = (),
     seed: int = 0,
     keep: bool = False,
+    overwrite: bool = False,
     near: bool = True,
     lists: str | Path | None = None,
     dry_run: bool = False,
@@ -79,19 +81,23 @@ def split(
     group : columns whose values must stay together, beside `group` and `sequence`, which always do
     seed : random seed; the order of the images does not matter
     keep : images that are in one of the parts already stay there
+    overwrite : replace the split that a canonical dataset has already
     near : images that are nearly the same stay together; all images are decoded to find them
     lists : a folder for one list of image ids per part, for formats that cannot hold a split; None: a canonical
         dataset gets a new revision with the parts in its column `split`
     dry_run : write nothing
     jobs, progress : see `Dataset`
 
-    Raises SegdataError where shares do not sum to 1, and without `lists` for a dataset that is not canonical.
+    Raises SegdataError where shares do not sum to 1, and without `lists` for a dataset that is not canonical, or that
+    has a split that is neither to be kept nor to be overwritten.
     """
     dataset = read(data, **opening)
     wanted = dict(PARTS if parts is None else parts)
     names, _ = check_shares(wanted)
     root = None if lists is not None or dry_run else _canonical_root(dataset)
     tables = measure_dataset(dataset, frozenset(), jobs, progress)
+    if root is not None and not keep and not overwrite:
+        _check_unsplit(tables, root)
     pairs = find_lookalikes(tables.images, jobs) if near else np.empty((0, 2), np.int64)
     unit = group_images(tables, [group] if isinstance(group, str) else list(group), pairs)
     dealt = assign_splits(tables, wanted, unit, seed, _current_parts(tables, names) if keep else None)
@@ -114,6 +120,17 @@ def _canonical_root(dataset: Dataset) -> Path:
             "write lists of images instead (--lists DIR), or convert it first: segdata convert DATA OUT"
         )
     return root
+
+
+def _check_unsplit(tables: Tables, root: Path) -> None:
+    """Raise SegdataError if the dataset has a split of its own."""
+    counts = Counter(part for part in tables.images["split"].tolist() if part is not None)
+    if counts:
+        listed = ", ".join(f"{name} {count_noun(n, 'image')}" for name, n in counts.most_common())
+        raise SegdataError(
+            f"{root}: has a split already ({listed}); --keep keeps it and assigns the other images, --overwrite "
+            "replaces it, --lists DIR writes lists and changes nothing"
+        )
 
 
 def _current_parts(tables: Tables, names: tuple[str, ...]) -> Ints:

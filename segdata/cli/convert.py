@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from segdata.core.format import Loss
 
 
+# Where the programs of a format look for images below the target; the files say nothing else of images.
+_IMAGE_PLACES = {"yolo-seg": "images", "pascal-voc": "JPEGImages"}
+
+
 @click.command(
     name="convert",
     epilog=example(
@@ -139,6 +143,9 @@ def command(
                 ]
             )
         )
+    if not copy_images and (place := _IMAGE_PLACES.get(to)) is not None:
+        emit(f"\nThe images are not copied, so their paths will not resolve: programs look for them in {dst / place}.")
+        emit("Convert with --copy-images, or link the images there.")
     if result.proof is not None and not result.proof.holds:
         say(f"error: {dst} differs from {src} beyond the reported losses; this is a bug, please report it")
         return FOUND

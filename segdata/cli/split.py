@@ -32,6 +32,7 @@ from segdata.cli.process import say
 )
 @click.option("--seed", metavar="N", default=0, help="Random seed; default: 0.")
 @click.option("--keep", is_flag=True, help="Keep images in the part that they have; assign only the others.")
+@click.option("--overwrite", is_flag=True, help="Replace the split that DATA has already.")
 @click.option("--no-near", is_flag=True, help="Skip the search for near-duplicate images, which decodes all images.")
 @click.option(
     "--lists", metavar="DIR", type=FOLDER, help="Write DIR/train.txt, … for --list instead of a new revision of DATA."

@@ -11,6 +11,7 @@ from segdata.cli.options import (
     FILE,
     FOLDER,
     GROUP_BY,
+    PATH,
     DataOptions,
     data_options,
     example,
@@ -94,7 +95,15 @@ class RuleSelection:
 @click.option(
     "--write-baseline", type=FILE, metavar="FILE", help="Write all findings to FILE, as the baseline of later runs."
 )
-@click.option("--fix", "fix_safe", is_flag=True, help="Apply safe fixes in a new revision of the dataset.")
+@click.option(
+    "--fix",
+    "fix_safe",
+    is_flag=True,
+    help="Apply safe fixes: in a new revision of a canonical dataset, or in the file, with a backup.",
+)
+@click.option(
+    "--fix-to", type=PATH, metavar="DST", help="Write the fixed dataset to DST, in the format of DATA, and keep DATA."
+)
 @click.option("--unsafe-fixes", is_flag=True, help="Apply all fixes, including those that change what annotators drew.")
 @click.option("--diff", "show_diff", is_flag=True, help="Show what fixes would change without applying them.")
 @click.option("--no-cache", is_flag=True, help="Measure everything again, and do not cache the result.")
@@ -121,6 +130,7 @@ def command(
     baseline: Path | None,
     write_baseline: Path | None,
     fix_safe: bool,
+    fix_to: Path | None,
     unsafe_fixes: bool,
     show_diff: bool,
     include_reviewed: bool,
@@ -154,9 +164,12 @@ def command(
     result = choice.findings(dataset, options.jobs)
     if show_diff:
         return _show_fixes(dataset, result, unsafe_fixes, overlays, output)
-    if (fix_safe or unsafe_fixes) and _apply_fixes(dataset, result, unsafe_fixes):
-        dataset = options.read(data, cache=place)
-        result = choice.findings(dataset, options.jobs)
+    if fix_safe or unsafe_fixes or fix_to is not None:
+        fixed = _apply_fixes(dataset, result, unsafe_fixes, data, fix_to, options)
+        if fixed is not None:
+            data, more = fixed
+            dataset = options.read(data, cache=place, **more)
+            result = choice.findings(dataset, options.jobs)
     if before is not None:
         result = result.against(before)
     if write_baseline is not None:
@@ -185,23 +198,61 @@ def _protect_inputs(output: Path | None, baseline: Path | None, inputs: list[obj
         raise click.UsageError("--output and --write-baseline name the same file")
 
 
-def _apply_fixes(dataset: "OpenDataset", result: Validation, unsafe: bool) -> bool:
-    """Apply fixes, and print how many; returns whether there is a new revision."""
-    from segdata.core.errors import count_noun
+def _apply_fixes(
+    dataset: "OpenDataset", result: Validation, unsafe: bool, data: Path, target: Path | None, options: DataOptions
+) -> tuple[Path, dict[str, object]] | None:
+    """Apply fixes, and print how many; the fixed dataset and further options to read it, None if nothing changed."""
     from segdata.store.fixes import write_fixes
 
+    if dataset.profile.format != "canonical" or target is not None:
+        return _fix_files(dataset, result, unsafe, target, options)
     n_fixed: list[int] = []  # findings of each image
     revision = write_fixes(
         dataset, result.findings, unsafe=unsafe, seen=lambda image: n_fixed.append(len(image.mended))
     )
     if revision is None:
-        rest = 0 if unsafe else sum(finding.fix == "unsafe" for finding in result.findings)
-        more = f"; --unsafe-fixes fixes {count_noun(rest, 'finding')}, changing what annotators drew" if rest else ""
-        say(f"nothing to fix{more}")
-        return False
-    what = f"{count_noun(sum(n_fixed), 'finding')} in {count_noun(len(n_fixed), 'image')}"
-    say(f"fixed {what}: revision {revision} is current; what was before is kept, {revision}/changes.jsonl lists all")
-    return True
+        _say_nothing_to_fix(result, unsafe)
+        return None
+    changes = data / revision / "changes.jsonl"
+    say(f"{_fixed_count(n_fixed)}: revision {revision} is current; what was before is kept, {changes} lists all")
+    return data, {}
+
+
+def _fix_files(
+    dataset: "OpenDataset", result: Validation, unsafe: bool, target: Path | None, options: DataOptions
+) -> tuple[Path, dict[str, object]] | None:
+    """Write the files of a dataset again."""
+    from segdata.api.fix_files import fix_files
+    from segdata.cli.output import make_console
+    from segdata.formats.shared.derived_sources import find_image_root
+    from segdata.report.conversion import losses_text
+
+    fixed = fix_files(dataset, result.findings, target, unsafe=unsafe, jobs=options.jobs)
+    if fixed is None:
+        _say_nothing_to_fix(result, unsafe)
+        return None
+    kept = "" if fixed.backup is None else f", the original is {fixed.backup}"
+    counted = _fixed_count([len(image.mended) for image in fixed.images])
+    say(f"{counted}: written to {fixed.written}{kept}; {fixed.changes} lists all")
+    if fixed.losses.losses:
+        say(losses_text(fixed.losses.losses, fixed.format, make_console()).rstrip())
+    images = find_image_root(dataset) if fixed.backup is None and "images" not in options.given else None
+    return fixed.written, {"format": fixed.format} | ({} if images is None else {"images": images})
+
+
+def _fixed_count(n_fixed: list[int]) -> str:
+    """How many findings are fixed; `n_fixed` are those of each image."""
+    from segdata.core.errors import count_noun
+
+    return f"fixed {count_noun(sum(n_fixed), 'finding')} in {count_noun(len(n_fixed), 'image')}"
+
+
+def _say_nothing_to_fix(result: Validation, unsafe: bool) -> None:
+    from segdata.core.errors import count_noun
+
+    rest = 0 if unsafe else sum(finding.fix == "unsafe" for finding in result.findings)
+    more = f"; --unsafe-fixes fixes {count_noun(rest, 'finding')}, changing what annotators drew" if rest else ""
+    say(f"nothing to fix{more}")
 
 
 def _show_fixes(

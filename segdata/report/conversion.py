@@ -10,7 +10,7 @@ import msgspec
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import Count, Defect
-from segdata.core.format import Loss
+from segdata.core.format import Loss, LossKind
 from segdata.core.safe_text import shell_word
 from segdata.report.console import Console
 from segdata.report.diff import difference_lines as differences
@@ -135,20 +135,37 @@ def refusal_text(target: str, losses: Sequence[Loss], console: Console) -> str:
     return "\n".join([*lines, *remedy]) + "\n"
 
 
+# The order in which losses matter: labels, then what they mean, then what describes them.
+_ORDER: tuple[LossKind, ...] = (
+    "category", "void", "empty-segment", "overlap", "hole", "unlabelled", "instance", "part", "crowd", "track",
+    "empty-annotation", "annotator", "spatial", "undecided",
+)  # fmt: skip
+_HABITUAL: frozenset[LossKind] = frozenset({"segment-id", "rings", "track-id", "category-details"})  # no pixel, no name
+
+
 def _loss_lines(losses: Sequence[Loss], head: str, console: Console) -> Iterator[str]:
-    """Losses by the taxonomy map, by the target format, and by defects of the source, each under a heading."""
+    """Losses by defects of the source, by the taxonomy map, and by the target format, each under a heading.
+
+    What matters most comes first; what nearly every conversion loses, such as ids and points of polygons, is one line.
+    """
     unread = [loss for loss in losses if loss.kind == "unreadable"]
     mapped = [loss for loss in losses if loss.kind == "mapped"]
-    unheld = [loss for loss in losses if loss.kind not in ("unreadable", "mapped")]
+    unheld = [loss for loss in losses if loss.kind not in ("unreadable", "mapped", *_HABITUAL)]
+    unheld.sort(key=lambda loss: _ORDER.index(loss.kind) if loss.kind in _ORDER else len(_ORDER))
+    habitual = [loss for loss in losses if loss.kind in _HABITUAL]
     for heading, listed in (
+        ("lost, since it could not be read", unread),
         ("lost by the taxonomy map", mapped),
         (head, unheld),
-        ("lost, since it could not be read", unread),
     ):
         if listed:
             yield from console.wrap(heading, style="warning")
         for loss in listed:
             yield from console.wrap(str(loss), "  ", "    ")
+    if habitual:
+        texts = [str(Loss(loss.kind, loss.of, loss.count, images=loss.images)) for loss in habitual]
+        heading = "also lost, as usual, with no effect on pixels and names"
+        yield from console.wrap(f"{heading}: {'; '.join(texts)}", "", "  ")
 
 
 def _defect_lines(defects: Sequence[Defect], typed: Sequence[str], console: Console) -> Iterator[str]:

@@ -9,7 +9,16 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core import kernels
-from segdata.core.batch import Batch, BoolMask, clear_declared, mask_to_runs, replace_column, replace_runs, runs_to_mask
+from segdata.core.batch import (
+    Batch,
+    BoolMask,
+    clear_declared,
+    concatenate_batches,
+    mask_to_runs,
+    replace_column,
+    replace_runs,
+    runs_to_mask,
+)
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, count_noun
 from segdata.core.finding import Finding
@@ -18,6 +27,7 @@ from segdata.core.overlay import first_identical
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs, expand_ranges
 from segdata.core.validation import FixedFinding, FixedImage
+from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.formats.shared.images import image_limits
 from segdata.store.revision_writer import segment_rows
 from segdata.store.revisions import revise
@@ -258,6 +268,25 @@ def fixed_images(data: OpenDataset, findings: Iterable[Finding], *, unsafe: bool
         after, mended = _fix_image(batch, concerned[image_id], data)
         if mended:
             yield FixedImage(image_id, batch, after, tuple(mended))
+
+
+def fixed_dataset(data: OpenDataset, images: Iterable[FixedImage]) -> OpenDataset:
+    """The dataset with these images as they are after their fixes."""
+    after = {image.image_id: image.after for image in images}
+
+    def alter(batch: Batch) -> Batch:
+        names = batch.images["image_id"].to_pylist()
+        if after.keys().isdisjoint(names):
+            return batch
+        pieces = [after.get(name) or batch.take_images(np.array([row])) for row, name in enumerate(names)]
+        return concatenate_batches(pieces)
+
+    return replace(data, source=AlteredSource(data.source, alter))
+
+
+def change_log(images: Iterable[FixedImage]) -> list[dict[str, Any]]:  # Any: JSON
+    """What was fixed, an entry for each finding."""
+    return [asdict(fixed.finding) | {"changed_pixels": fixed.pixels} for image in images for fixed in image.mended]
 
 
 def write_fixes(

@@ -64,6 +64,15 @@ def test_what_is_in_a_part_stays_there(pictures: Path, tmp_path: Path) -> None:
     assert dict(again) == dict(first)
 
 
+def test_a_split_is_overwritten_only_on_request(pictures: Path, tmp_path: Path) -> None:
+    segdata.convert(pictures, tmp_path / "d")
+    segdata.split(tmp_path / "d", {"train": 0.5, "val": 0.5})
+    with pytest.raises(SegdataError, match=r"has a split already .*--keep .*--overwrite"):
+        segdata.split(tmp_path / "d", {"a": 0.5, "b": 0.5})
+    assert segdata.split(tmp_path / "d", {"a": 0.5, "b": 0.5}, dry_run=True).revision is None
+    assert segdata.split(tmp_path / "d", {"a": 0.5, "b": 0.5}, overwrite=True).revision == "r0003"
+
+
 def test_nothing_is_written_for_a_try_or_a_foreign_format(pictures: Path, tmp_path: Path) -> None:
     assert segdata.split(pictures, dry_run=True).lists == ()
     with pytest.raises(SegdataError, match="--lists DIR"):

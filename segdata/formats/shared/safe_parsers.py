@@ -109,7 +109,7 @@ def repeated_key_defects(text: bytes | memoryview, file: str, place: str = "") -
     Parsers keep the last value and drop the others without a word (RFC 8259, section 4). If the values are the same
     everywhere, the defect is a warning. `place` is the JSON pointer of the text in its file.
     """
-    found = kernels.repeated_keys(np.frombuffer(text, np.uint8)).tolist()
+    found = kernels.repeated_keys(text).tolist()
     if not found:
         return []
     whole = _JsonValue(place, text, 0)
@@ -129,9 +129,17 @@ def repeated_key_defects(text: bytes | memoryview, file: str, place: str = "") -
         where = "" if n_others == 0 else f", here and in {count_noun(n_others, 'other place')}"
         outcome = "all with the same value" if same else "the last value is read, and what came before is lost"
         message = f"key {key!r} occurs twice in one object{where}: {outcome}"
-        severity, line = ("warning" if same else None), bytes(text[: positions[0]]).count(b"\n") + 1
+        line = bytes(text[: positions[0]]).count(b"\n") + 1
         defects.append(
-            Defect("SEG004", message, file, owners[0].pointer or "/", line=line, severity=severity, lost=not same)
+            Defect(
+                "SEG004",
+                message,
+                file,
+                owners[0].pointer or "/",
+                line=line,
+                severity="warning" if same else None,
+                lost=not same,
+            )
         )
     return defects
 
@@ -149,9 +157,9 @@ def _owners(value: _JsonValue, positions: Iterable[int]) -> list[_JsonValue]:
 
 def _children(value: _JsonValue) -> list[_JsonValue]:
     """The values in an object or list, in the order of the text; none if it is no sound JSON."""
-    Raw, text = msgspec.Raw, value.text  # noqa: N806
+    text = value.text
     try:
-        decoded = msgspec.json.decode(text, type=dict[str, Raw] | list[Raw])
+        decoded = msgspec.json.decode(text, type=dict[str, msgspec.Raw] | list[msgspec.Raw])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return []
     start = np.frombuffer(text, np.uint8).ctypes.data

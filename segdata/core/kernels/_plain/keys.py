@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 _MARKS = re.compile(rb'[{}]|"((?:[^"\\]|\\.)*+)"(\s*:)?', re.DOTALL)
 
 
-def repeated_keys(text: bytes) -> NDArray[np.int64]:
+def repeated_keys(text: bytes | memoryview) -> NDArray[np.int64]:
     r"""Where a key begins that its object has already, in valid JSON: (n,) positions of the opening quotes, ascending.
 
     Keys are compared as they are written: ``"a"`` and ``"\u0061"`` are two. A key that is there three times is found

@@ -1,0 +1,85 @@
+"""Fixes of files that have no revisions, and what conversions say of losses and images."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import segdata
+from segdata.api.fix_files import fix_files
+from segdata.core.errors import SegdataError
+from segdata.core.format import Loss
+from segdata.report.console import Console
+from segdata.report.conversion import losses_text
+
+
+def coco(folder: Path) -> Path:
+    """A document of two images, one with a segment whose declared area is wrong."""
+    square = [[1, 1, 9, 1, 9, 9, 1, 9]]
+    document = {
+        "info": {"year": 2020},
+        "images": [{"id": i, "file_name": f"{i}.png", "width": 20, "height": 20} for i in (1, 2)],
+        "annotations": [
+            {"id": i, "image_id": i, "category_id": 1, "segmentation": square, "area": area, "bbox": [1, 1, 8, 8]}
+            for i, area in ((1, 64), (2, 999))
+        ],
+        "categories": [{"id": 1, "name": "car"}],
+    }
+    path = folder / "labels.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
+
+
+def test_a_document_is_fixed_in_place_with_a_backup(tmp_path: Path) -> None:
+    path = coco(tmp_path)
+    before = path.read_bytes()
+    dataset = segdata.read(path)
+    fixed = fix_files(dataset, dataset.validate(select="SEG013").findings)
+    assert fixed is not None
+    assert (fixed.written, fixed.backup) == (path, tmp_path / "labels.json.bak")
+    assert (tmp_path / "labels.json.bak").read_bytes() == before
+    after = json.loads(path.read_text())
+    assert [item["area"] for item in after["annotations"]] == [64, 64]
+    assert after["info"] == {"year": 2020}
+    assert [json.loads(line)["code"] for line in fixed.changes.read_text().splitlines()] == ["SEG013"]
+    assert segdata.validate(path, select="SEG013").findings == ()
+    assert not [each.name for each in tmp_path.iterdir() if each.name.startswith(".")]
+    again = segdata.read(path)
+    assert fix_files(again, again.validate(select="SEG013").findings) is None
+
+
+def test_masks_are_fixed_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    pixels = np.zeros((64, 64), np.uint8)
+    pixels[5:40, 5:40], pixels[20, 20], pixels[50:, 50:] = 1, 0, 2
+    for number in range(2):
+        Image.fromarray(pixels).save(tmp_path / "masks" / f"{number}.png")
+    (tmp_path / "masks" / "taxonomy.yaml").write_text(
+        "categories:\n- {id: 0, name: floor}\n- {id: 1, name: car}\n- {id: 2, name: bus}\n"
+    )
+    dataset = segdata.read(tmp_path / "masks")
+    findings = dataset.validate(select=["SEG106", "SEG107"]).findings
+    with pytest.raises(SegdataError, match="--fix-to"):
+        fix_files(dataset, findings, unsafe=True)
+    fixed = fix_files(dataset, findings, tmp_path / "out", unsafe=True)
+    assert fixed is not None
+    assert (fixed.format, fixed.backup, len(fixed.images)) == (dataset.profile.format, None, 2)
+    assert segdata.validate(tmp_path / "out", select=["SEG106", "SEG107"]).findings == ()
+    assert np.asarray(Image.open(tmp_path / "masks" / "0.png"))[20, 20] == 0, "the original stays"
+
+
+def test_losses_that_matter_come_first_and_the_habitual_ones_are_one_line() -> None:
+    losses = [
+        Loss("attributes", "segments", 2),
+        Loss("overlap", "pairs of segments", 1, 7),
+        Loss("rings", "segments", 470),
+        Loss("segment-id", "segments", 470),
+        Loss("unreadable", "defects", 1),
+    ]
+    lines = losses_text(losses, "yolo-seg", Console()).splitlines()
+    heads = [line.split(":")[0].strip() for line in lines]
+    assert heads[1] == "unreadable"
+    assert heads.index("overlap") < heads.index("attributes")
+    assert " ".join(lines[heads.index("also lost, as usual, with no effect on pixels and names") :]).count("470") == 2
