@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core.errors import SegdataError, UnreadableError, count_noun
-from segdata.core.finding import Defect
+from segdata.core.finding import Defect, Severity
 from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Policy, Profile
@@ -304,14 +304,15 @@ def read_image_list(document: Document) -> ImageList:
 def report_odd_ids(document: Document, key: str, ids: Sequence[Id]) -> None:
     """SEG004, once for a list, for ids beyond 64 bits, and for ids that are numbers written as texts."""
     kinds = set(map(type, ids))
-    if kinds == {int} and max(ids) < 2**63 and min(ids) >= -(2**63):  # type: ignore[type-var,operator]  # as most are
+    if kinds == {int} and max(ids) < 2**63 and min(ids) >= -(2**63):  # type: ignore[operator]  # as most are
         return
     huge = [id_ for id_ in ids if isinstance(id_, int) and not -(2**63) <= id_ < 2**63]
     texts = [id_ for id_ in ids if isinstance(id_, str) and id_.isascii() and id_.isdecimal()]
-    for odd, what, severity in (
+    cases: tuple[tuple[Sequence[Id], str, Severity | None], ...] = (
         (huge, "beyond 64 bits, in which most programs hold ids", None),
         (texts, "a number written as text; COCO's ids are numbers", "warning"),
-    ):
+    )
+    for odd, what, severity in cases:
         if odd:
             message = f"{len(odd):,} of {count_noun(len(ids), 'id')} of {key} is {what} (the first is {odd[0]!r:.40})"
             message = message if len(odd) == 1 else message.replace(" is ", " are ", 1).replace("a number", "numbers")
