@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from segdata.api.convert import convert
 from segdata.core.format import formats
@@ -38,6 +39,17 @@ def _npz(root: Path) -> None:
     scores = np.stack([labels() == each for each in range(3)]).astype(np.float32)
     for name in NAMES:
         np.savez_compressed(root / f"{Path(name).stem}.npz", probabilities=scores)
+
+
+def _openimages(root: Path) -> None:
+    root.mkdir()
+    rows = ["MaskPath,ImageID,LabelName,BoxID,BoxXMin,BoxXMax,BoxYMin,BoxYMax,PredictedIoU,Clicks"]
+    for name in NAMES:
+        stem = Path(name).stem
+        for value in (1, 2):
+            Image.fromarray(labels() == value).save(root / f"{stem}_{value}.png")
+            rows.append(f"{stem}_{value}.png,{stem},/m/{value},,,,,,,")
+    (root / "train-annotations-object-segmentation.csv").write_text("\n".join(rows))
 
 
 def _sam(root: Path) -> None:
@@ -84,6 +96,7 @@ _MAKERS: dict[str, Callable[[Path], None]] = {
     "layers": lambda root: write_sound("layers", root),
     "nifti": _nifti,
     "npz": _npz,
+    "openimages": _openimages,
     "rt-struct": _rt_struct,
     "sam": _sam,
     "via as CSV": _via_csv,
