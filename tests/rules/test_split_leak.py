@@ -1,10 +1,12 @@
 """One image in two splits is told, saved again too; copies within a split, and files of the same size, are not."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 import segdata
@@ -73,3 +75,30 @@ def test_fewer_bits_may_be_asked_for(tmp_path: Path) -> None:
 
 def test_without_splits_nothing_is_read(tmp_path: Path) -> None:
     assert leaks(dataset(tmp_path, {"a.png": 1, "b.png": 1})) == []
+
+
+def test_a_volume_that_training_and_test_share_is_told_once(tmp_path: Path) -> None:
+    """nnU-Net keeps its test images in a folder of their own; a volume is one file, of many images."""
+    nibabel = pytest.importorskip("nibabel")
+    for name, seed in (("imagesTr/a_0000", 1), ("imagesTr/b_0000", 2), ("imagesTs/c_0000", 2), ("imagesTs/d_0000", 3)):
+        values = np.random.default_rng(seed).normal(0, 1, (6, 5, 4)).astype(np.float32)
+        path = tmp_path / f"{name}.nii"
+        path.parent.mkdir(exist_ok=True)
+        nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), path)
+    (tmp_path / "labelsTr").mkdir()
+    for case in "ab":
+        labels = np.ones((6, 5, 4), np.uint8)
+        nibabel.save(nibabel.Nifti1Image(labels, np.eye(4)), tmp_path / "labelsTr" / f"{case}.nii")
+    (tmp_path / "dataset.json").write_text(
+        json.dumps(
+            {
+                "channel_names": {"0": "MR"},
+                "labels": {"background": 0, "organ": 1},
+                "numTraining": 2,
+                "file_ending": ".nii",
+            }
+        )
+    )
+    ((image, message),) = leaks(segdata.read(tmp_path))
+    assert str(image).startswith("c.nii/")
+    assert message.startswith("the same file as b.nii/")

@@ -17,7 +17,7 @@ from segdata.core import kernels
 from segdata.core.batch import Batch, clip_to_roi
 from segdata.core.executor import n_threads, run_ordered
 from segdata.core.overlay import SweepRuns
-from segdata.core.paths import split_from_path
+from segdata.core.paths import local_file, split_from_path
 from segdata.core.pixel_limit import check_pixels
 from segdata.core.runs import Flags, Ints, NumberLine, expand_ranges
 from segdata.core.table import Column, Table
@@ -161,20 +161,21 @@ def hash_image_files(images: pa.Table) -> pa.Table:
     """Columns `content`, the BLAKE2 hash of an image's file where another may be the same, and `part`, its split.
 
     Without a declared split, the folder gives it. Content is null for files that cannot be read, for those that no
-    other has the size and the last bytes of, and for files that hold several frames or slices.
+    other has the size and the last bytes of, and for the frames or slices of one file but the first.
     """
     uris, names, sequences = (images[name].to_pylist() for name in ("uri", "image_id", "sequence"))
     splits = [split or split_from_path(name) for split, name in zip(images["split"].to_pylist(), names, strict=True)]
-    frames: set[str] = set()
-    several: set[str] = set()
-    for uri, sequence in zip(uris, sequences, strict=True):
-        if sequence is not None and uri is not None:
-            (several if uri in frames else frames).add(uri)
-    rows = [row for row, uri in enumerate(uris) if uri is not None and "://" not in uri and uri not in several]
+    files = [local_file(uri) for uri in uris]
+    first: dict[Path, int] = {}
+    several: set[int] = set()
+    for row, (path, uri, sequence) in enumerate(zip(files, uris, sequences, strict=True)):
+        if path is not None and first.setdefault(path, row) != row and (sequence is not None or "://" in uri):
+            several.add(row)
+    paths = {row: str(path) for row, path in enumerate(files) if path is not None and row not in several}
     with ThreadPoolExecutor() as pool:
-        rows = _rows_with_shared_key(rows, pool.map(_file_size, [uris[row] for row in rows]))
-        rows = _rows_with_shared_key(rows, pool.map(_file_tail, [uris[row] for row in rows]))
-        digests = dict(zip(rows, pool.map(hash_file, [uris[row] for row in rows]), strict=True))
+        rows = _rows_with_shared_key(list(paths), pool.map(_file_size, paths.values()))
+        rows = _rows_with_shared_key(rows, pool.map(_file_tail, [paths[row] for row in rows]))
+        digests = dict(zip(rows, pool.map(hash_file, [paths[row] for row in rows]), strict=True))
     content = [digests.get(row) for row in range(len(uris))]
     return pa.table({"content": pa.array(content, pa.string()), "part": pa.array(splits, pa.string())})
 
