@@ -238,3 +238,29 @@ def test_holes_and_parts_become_masks(tmp_path: Path) -> None:
     mask = ElementTree.parse(tmp_path / "b/annotations.xml").getroot().find("image/mask")
     assert mask is not None
     assert mask.get("rle") == "0, 3, 1, 1, 1, 3"
+
+
+def test_masks_of_a_track_lie_where_each_frame_has_them(tmp_path: Path) -> None:
+    """Frames between keyframes that CVAT writes out are read; an outside shape is not there."""
+
+    def frame(number: int, rle: str, left: int, keyframe: int, outside: int = 0) -> str:
+        keys = f'frame="{number}" keyframe="{keyframe}" outside="{outside}" occluded="0" z_order="0"'
+        return f'<mask {keys} rle="{rle}" left="{left}" top="1" width="3" height="2"/>'
+
+    shapes = [frame(0, "0, 6", 1, 1), frame(1, "0, 6", 1, 0), frame(2, "1, 5", 2, 1), frame(3, "1, 5", 2, 1, 1)]
+    size = "<original_size><width>20</width><height>10</height></original_size>"
+    (tmp_path / "annotations.xml").write_text(
+        f"<annotations><meta><task><size>4</size>{size}</task></meta>"
+        f'<track id="5" label="car" source="manual">{"".join(shapes)}</track></annotations>'
+    )
+    dataset = read(tmp_path)
+    assert dataset.segments[["image_id", "track_id", "area"]].to_numpy().tolist() == [
+        ["frame_000000.png", 5, 6],
+        ["frame_000001.png", 5, 6],
+        ["frame_000002.png", 5, 5],
+    ]
+    (first, _, third) = masks(concatenate_batches(list(dataset)))
+    assert np.argwhere(first).min(axis=0).tolist() == [1, 1]
+    assert not third[1, 2]
+    assert third[1, 3:5].all()
+    assert third[2, 2:5].all()
