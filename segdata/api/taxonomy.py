@@ -15,6 +15,7 @@ from segdata.core.finding import Defect
 from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy, dump_taxonomy, load_taxonomy
+from segdata.core.yaml_files import dump_yaml_line
 from segdata.dataset import Dataset
 from segdata.formats.infer_taxonomy import infer_taxonomy
 from segdata.store.taxonomy_diff import TaxonomyDifference, compare_taxonomies
@@ -66,7 +67,8 @@ def draft_taxonomy_of(data: Path, **opening: Unpack[ReadOptions]) -> tuple[Taxon
         raise SegdataError(f"{data}: does not exist")
     try:
         dataset = read(data, **opening)
-        return dataset.taxonomy, dataset.profile
+        if dataset.profile.provisional is None or opening.get("only") is None or dataset.profile.drafted:
+            return dataset.taxonomy, dataset.profile
     except UnreadableError:
         if opening.get("taxonomy") is not None or (dataset_folder(data) / TAXONOMY).exists():
             raise
@@ -100,8 +102,9 @@ def init(
     folder : where the two files go; default: beside the data
     force : overwrite files that exist
 
-    All settings in segdata.yaml are commented out. The taxonomy holds the categories of the data, or a draft made from
-    their values. Raises SegdataError, and writes nothing, if the data cannot be read with the draft.
+    Settings in segdata.yaml are commented out, but for those that the reader has to assume without them, such as
+    `instance_ids`. The taxonomy holds the categories of the data, or a draft made from their values. Raises
+    SegdataError, and writes nothing, if the data cannot be read with the draft.
     """
     place = dataset_folder(Path(data)) if folder is None else Path(folder)
     taxonomy, profile = draft_project(Path(data), **opening)
@@ -141,14 +144,20 @@ def draft_taxonomy_text(taxonomy: Taxonomy) -> str:
 
 
 def draft_config_text(known: Profile) -> str:
-    """A segdata.yaml that declares nothing yet: what is known of the dataset, and what may be said, as comments."""
+    """A segdata.yaml: the settings that the reader had to assume, and as comments all others that there are."""
     habit = "Until a policy is declared it is the format's habit, and gives warnings at most."
     lines = [*_HEAD, f"# Read as {known.format}, {known.task}. {habit}"]
     coverage = known.coverage.value if isinstance(known.coverage.value, str) else "sparse"
     values = {"coverage": coverage, "overlap": known.overlap.value, "format": known.format}
     for title, keys in _KEYS.items():
         lines += ["", f"# {title}"]
-        lines += [f"# {key.format(**values):<42}  # {why}" if why else f"# {key}" for key, why in keys]
+        for key, why in keys:
+            name = key.partition(":")[0]
+            if name in known.drafted:
+                setting = dump_yaml_line({name: known.drafted[name]})[1:-1]
+                lines.append(f"{setting:<44}  # a guess that the masks are read by; {why}")
+            else:
+                lines.append(f"# {key.format(**values):<42}  # {why}" if why else f"# {key}")
     return "\n".join(lines) + "\n"
 
 

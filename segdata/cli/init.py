@@ -15,9 +15,10 @@ from segdata.cli.options import DATA, FOLDER, FORCE, DataOptions, data_options, 
 def command(data: Path, output: Path | None, force: bool, options: DataOptions) -> None:
     """Write a commented segdata.yaml and a draft taxonomy.yaml.
 
-    All settings in segdata.yaml are commented out. The taxonomy holds the
-    categories of DATA, or a draft made from its values. If DATA cannot be
-    read, the command explains why and writes nothing.
+    Settings in segdata.yaml are commented out, but for those that DATA
+    needs, such as instance_ids. The taxonomy holds the categories of DATA,
+    or a draft made from its values. If DATA cannot be read, the command
+    explains why and writes nothing.
     """
     from segdata.api.taxonomy import init
     from segdata.cli.output import emit, make_console

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass, field, replace
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from segdata.core.config import Config, Coverage, Overlap
 from segdata.core.taxonomy import Taxonomy
@@ -87,6 +87,9 @@ class Profile:
     places : where its masks, images and other files were found, ``{"masks": "drive/1st_manual", "images":
         "drive/images"}``
     revision : of a canonical dataset, the one that was read; it says nothing about the labels
+    provisional : how values are read for want of a taxonomy or setting, and what to do, a sentence; None: a taxonomy
+        or the format itself says what they mean
+    drafted : the settings of segdata.yaml that the reader assumed, for want of others
     """
 
     name: str
@@ -103,6 +106,8 @@ class Profile:
     places: dict[str, str] = field(default_factory=dict)
     sequences: tuple[ImageSequence, ...] = ()
     revision: str | None = field(default=None, compare=False)
+    provisional: str | None = field(default=None, compare=False)
+    drafted: dict[str, Any] = field(default_factory=dict, compare=False)  # Any: YAML
 
     def __repr__(self) -> str:
         return f"Profile({self.name!r}: {self.format}, {self.task}, {len(self.taxonomy.categories)} categories)"

@@ -13,7 +13,8 @@ from segdata.formats.coco import COCO_SORTS, find_documents
 from segdata.formats.coco.document import read_document
 from segdata.formats.coco.images import read_categories
 from segdata.formats.masks import layers, probe_masks
-from segdata.formats.shared.mask_files import infer_mask_taxonomy, mask_headers
+from segdata.formats.masks.provisional import infer_mask_taxonomy
+from segdata.formats.shared.mask_files import mask_headers
 from segdata.formats.shared.pairing import Pairing, images_folder, pair_masks
 from segdata.formats.shared.taxonomies import VOID_NAMES, find_colour_table, load_colour_table
 

@@ -120,6 +120,8 @@ def _head(validation: Validation, context: ReportContext, console: Console) -> l
     name = shorten(validation.dataset, console.width - len("segdata validate "))
     places = ", ".join(f"{role}: {place}" for role, place in context.profile.places.items())
     head = [console.paint(f"segdata validate {name}", "bold"), *console.wrap(f"{what}: {size}", "", "  ", "dim")]
+    if context.profile.provisional is not None:
+        head += console.wrap("provisional taxonomy (SEG219): nobody says yet what the values mean", "", "  ", "dim")
     return head + (console.wrap(places, "", "  ", "dim") if places else [])
 
 

@@ -10,9 +10,12 @@ def lossy_mask(tables: Tables) -> Findings:
 
     Example:
         masks/a.jpg is JPEG, which changes values
-        masks/b.png has 212 grey values where 2 are expected; thresholded at 128
+        masks/b.png: 212 values between 0 and 255 in a binary mask (9,120 px; cut at 128)
 
-    Not flagged: smooth alpha channels (they are not labels), and masks read with a threshold that you set in the
+    In a binary mask, greys between the two values are read as the nearer one. That is a warning as long as they are few
+    beside the foreground, as along outlines.
+
+    Not flagged: smooth alpha channels beside a mask in colour, and masks read with a threshold that you set in the
     configuration.
 
     Why: a value between two ids is the id of a third category, so borders are full of labels that no annotator drew.

@@ -5,10 +5,12 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import Result
+from PIL import Image
 
-from segdata.core.config import Config, load_config
+from segdata.core.config import Config, InstanceIds, load_config
 from segdata.core.taxonomy import load_taxonomy
 from segdata.core.yaml_files import parse_yaml
 
@@ -23,8 +25,8 @@ def bare(masks: Path) -> Path:
     return masks
 
 
-def test_init_makes_masks_readable(run: Run, bare: Path) -> None:
-    assert run("validate", bare).exit_code == 2
+def test_init_writes_down_what_masks_are_read_by(run: Run, bare: Path) -> None:
+    assert "SEG219" in run("validate", bare).stdout
     assert run("init", bare).exit_code == 0
     assert {category.rgb for category in load_taxonomy(bare / "taxonomy.yaml").categories} == {
         (0, 0, 0), (128, 64, 128), (0, 0, 142),
@@ -33,12 +35,11 @@ def test_init_makes_masks_readable(run: Run, bare: Path) -> None:
     assert run("validate", bare, "--fail-on", "never").exit_code == 0
 
 
-def test_what_a_refusal_proposes_helps(run: Run, bare: Path) -> None:
-    refused = run("validate", bare).stderr
-    proposed = shlex.split(refused.split("`")[1])
-    assert proposed[:3] == ["segdata", "taxonomy", "init"]
+def test_what_a_provisional_reading_proposes_helps(run: Run, bare: Path) -> None:
+    proposed = shlex.split("".join(run("validate", bare, "--format", "json").stdout).split("`")[1])
+    assert proposed[:2] == ["segdata", "init"]
     assert run(*proposed[1:]).exit_code == 0
-    assert run("validate", bare, "--fail-on", "never").exit_code == 0
+    assert "SEG219" not in run("validate", bare, "--fail-on", "never").stdout
 
 
 def test_init_opens_data_as_every_command_does(run: Run, bare: Path, tmp_path: Path) -> None:
@@ -100,23 +101,37 @@ def test_taxonomy_check(run: Run, tmp_path: Path) -> None:
 
 
 def test_init_writes_nothing_where_data_cannot_be_read_and_says_why(run: Run, tmp_path: Path) -> None:
-    import numpy as np
-    from PIL import Image
+    (tmp_path / "masks").mkdir()
+    shades = np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)
+    Image.fromarray(shades).save(tmp_path / "masks" / "a.png")
+    result = run("init", tmp_path)
+    assert (result.exit_code, "are no categories" in result.stderr) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["masks"]
 
+
+def test_init_drafts_what_instance_ids_need(run: Run, tmp_path: Path) -> None:
     (tmp_path / "masks").mkdir()
     Image.fromarray(np.arange(400, dtype=np.uint16).reshape(20, 20) * 7).save(tmp_path / "masks" / "a.png")
-    result = run("init", tmp_path)
-    assert (result.exit_code, "instance_ids: {category: nucleus}" in result.stderr) == (2, True)
-    assert [path.name for path in tmp_path.iterdir()] == ["masks"]
-    (tmp_path / "segdata.yaml").write_text("instance_ids: {category: nucleus}\n")
-    assert run("info", tmp_path).exit_code == 0
-    assert "name: nucleus" in run("taxonomy", "init", tmp_path).stdout
+    assert "provisional taxonomy" in run("validate", tmp_path).stdout
+    assert run("init", tmp_path).exit_code == 0
+    assert load_config(tmp_path / "segdata.yaml").instance_ids == InstanceIds(category="object", background=0)
+    assert "name: object" in (tmp_path / "taxonomy.yaml").read_text()
+    result = run("validate", tmp_path, "--fail-on", "never").stdout
+    assert ("399 segments" in result, "SEG219" in result) == (True, False)
+
+
+def test_init_calls_255_of_a_binary_mask_foreground(run: Run, tmp_path: Path) -> None:
+    mask = np.zeros((20, 20), np.uint8)
+    mask[5:15, 5:15] = 255
+    Image.fromarray(mask).save(tmp_path / "a_mask.png")
+    assert run("init", tmp_path).exit_code == 0
+    assert "{id: 255, name: foreground, kind: stuff" in (tmp_path / "taxonomy.yaml").read_text()
+    assert load_config(tmp_path / "segdata.yaml") == Config(coverage="sparse")
+    result = run("validate", tmp_path)
+    assert (result.exit_code, "1 segment" in result.stdout, "SEG101" in result.stdout) == (0, True, False)
 
 
 def test_a_background_is_drafted_with_the_hint_that_it_may_be_unlabelled(run: Run, tmp_path: Path) -> None:
-    import numpy as np
-    from PIL import Image
-
     Image.fromarray(np.array([[0, 0, 0, 7]], np.uint8)).save(tmp_path / "a_mask.png")
     text = run("taxonomy", "init", tmp_path).stdout
     assert ("\n# unlabelled: 0  # where `background`" in text, "name: background" in text) == (True, True)

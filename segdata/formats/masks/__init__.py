@@ -1,12 +1,12 @@
 """Probe: what names and headers of a folder tell about its masks, for the formats that masks may be in."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segdata.core.config import Config, load_config
-from segdata.formats.shared.file_names import has_images, is_image_name, split_masks_and_images
+from segdata.formats.shared.file_names import has_images, is_image_name
 
 if TYPE_CHECKING:
     from segdata.formats.shared.mask_files import MaskHeader
@@ -39,11 +39,27 @@ def describe_encoding(heads: "Sequence[MaskHeader]") -> str:
     return heads[0].encoding if heads else "unreadable"
 
 
+def most_of(heads: "Sequence[MaskHeader]", test: "Callable[[MaskHeader], bool]") -> bool:
+    """Whether most headers are so: one odd file does not tell what a folder holds."""
+    return 2 * sum(map(test, heads)) > len(heads)
+
+
+def _spread_sample(paths: list[Path], n: int) -> list[Path]:
+    """Up to `n` of the files, evenly over all of them."""
+    return paths[:: max(1, len(paths) // n)][:n]
+
+
 def _probe_image_files(root: Path) -> MaskProbe | None:
     """The masks below `root`, by their layout and the headers of some files."""
     from segdata.formats.shared.images import ImageFolder
-    from segdata.formats.shared.mask_files import mask_headers
-    from segdata.formats.shared.pairing import INDEX_FILE, RivalFoldersError, find_layouts, has_index
+    from segdata.formats.shared.mask_files import looks_like_photograph, mask_headers
+    from segdata.formats.shared.pairing import (
+        INDEX_FILE,
+        RivalFoldersError,
+        find_layouts,
+        has_index,
+        split_masks_from_images,
+    )
     from segdata.formats.shared.taxonomies import find_colour_table
 
     settings = root / "segdata.yaml"
@@ -56,22 +72,12 @@ def _probe_image_files(root: Path) -> MaskProbe | None:
     if not layouts:
         return MaskProbe(config, (), INDEX_FILE, True) if has_index(root) else None
     alone = layouts[0].masks == root and root.is_dir()
-    masks, images = split_masks_and_images(ImageFolder.below(root).paths) if alone else ({}, {})
+    masks, images = split_masks_from_images(ImageFolder.below(root).paths) if alone else ({}, {})
     mask_paths = list(masks.values()) or [path for layout in layouts for path in layout.mask_files()]
     named = not alone or bool(images) or find_colour_table(root) is not None or (root / "taxonomy.yaml").is_file()
-    heads = mask_headers(mask_paths[:_PROBED])
-    if alone and (any(head.lossy for head in heads) or (not named and _is_photograph(mask_paths[0]))):
+    heads = mask_headers(_spread_sample(mask_paths, _PROBED))
+    n_jpeg = sum(path.suffix.lower() in (".jpg", ".jpeg") for path in mask_paths)
+    lossy = 20 * n_jpeg > len(mask_paths) or most_of(heads, lambda head: head.lossy is not None)
+    if alone and (lossy or (not named and looks_like_photograph(_spread_sample(mask_paths, 3)))):
         return None
     return MaskProbe(config, heads, layouts[0].evidence, named)
-
-
-def _is_photograph(path: Path) -> bool:
-    """Whether neighbouring pixels rarely have the same value: masks consist of areas, photographs of shades."""
-    from segdata.formats.shared.mask_files import ValueRuns, decode_mask
-
-    try:
-        runs = ValueRuns.of(decode_mask(path).pixels)
-    except OSError:
-        return False
-    n_pixels = runs.height * runs.width
-    return n_pixels > 1000 and 2 * len(runs.start) > n_pixels

@@ -2,9 +2,12 @@
 
 RGB and RGBA masks are read by the colours of the taxonomy, palette and grey masks by its ids (a palette's index is the
 id, its colours are for the eye). If you have no taxonomy, segdata knows CamVid and SceneParse150 by the names of their
-files, and you choose other well-known classes with the option `preset`. The bands of an image may be separate files:
-with a mask `a.png`, images `a_B02.tif` and `a_B08.tif`, `a_rgb.png` and `a_nir.png`, `a_0000.png` and `a_0001.png`, or
-in a folder `a/red.tif` and `a/nir.tif`, are the channels of one image, `a.tif`.
+files, and you choose other well-known classes with the option `preset`. Else segdata reads the values as they probably
+are meant, and says so (SEG219): each is a category, 255 beside small ids is void, and 0 and 255 alone, or 0 and 1, are
+background and foreground. Masks may lie beside their images: `a.png` and `a.jpg`, or `a_mask.png` and `a.png`. The
+bands of an image may be separate files: with a mask `a.png`, images `a_B02.tif` and `a_B08.tif`, `a_rgb.png` and
+`a_nir.png`, `a_0000.png` and `a_0001.png`, or in a folder `a/red.tif` and `a/nir.tif`, are the channels of one image,
+`a.tif`.
 
 Written: 8-bit palette PNGs whose index is the category id if the ids allow, else RGB PNGs.
 """
@@ -15,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
-from segdata.formats.masks import describe_encoding, probe_masks
+from segdata.formats.masks import describe_encoding, most_of, probe_masks
 from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES
 from segdata.formats.shared.taxonomies import preset_names
 
@@ -33,7 +36,9 @@ READ_OPTIONS = {"preset": "the classes, if no taxonomy lies beside the masks: " 
 def detect(files: FileProbe) -> FormatMatch | None:
     """Masks in a known layout with 8 bits, grey, palette or colour, unless segdata.yaml declares something else."""
     masks = probe_masks(files.root)
-    if masks is None or masks.config.layers or masks.config.instance_ids or any(head.bits > 8 for head in masks.heads):
+    if masks is None or masks.config.layers or masks.config.instance_ids:
+        return None
+    if most_of(masks.heads, lambda head: head.bits > 8):
         return None
     return FormatMatch(0.7 if masks.named else 0.3, f"{masks.evidence}: {describe_encoding(masks.heads)} masks")
 
@@ -41,7 +46,7 @@ def detect(files: FileProbe) -> FormatMatch | None:
 def read(request: ReadRequest) -> "PerImageSource":
     """Open a dataset of colour or index masks.
 
-    Raises UnreadableError if no taxonomy gives its colours or grey values a meaning.
+    Raises UnreadableError if they fit no taxonomy: too many values for categories, or none of them in the user's.
     """
     from segdata.formats.masks.single_masks import open_colour_masks
 

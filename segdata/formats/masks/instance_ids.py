@@ -3,7 +3,9 @@
 In segdata.yaml (`instance_ids:`) you give values their categories: a `divisor` (value = category id * divisor + number,
 as in Cityscapes with 1000 and KITTI with 256), a side `table`, or one `category` for all. A value below the divisor is
 the id of a category: its whole region, for a thing a crowd. Number 0 is an instance, except with the divisor 256, with
-which KITTI means "no instance". The bands of an image may be separate files, named as for colour-masks.
+which KITTI means "no instance". Without a setting every value but 0 is an instance of one category, or category *
+divisor + number if the values look like that, and SEG219 says so. The bands of an image may be separate files, named as
+for colour-masks.
 
 Written: 16-bit PNG files, 32-bit TIFF for images of more than 65 535 segments, with the table beside them.
 """
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
-from segdata.formats.masks import probe_masks
+from segdata.formats.masks import most_of, probe_masks
 from segdata.formats.shared.declared_losses import MASK_LOSSES
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ def detect(files: FileProbe) -> FormatMatch | None:
         return FormatMatch(
             0.85, "segdata.yaml has instance_ids"
         )  # other formats, which know their files, may have it, too
-    if not masks.heads or any(head.coloured or head.lossy or head.bits < 16 for head in masks.heads):
+    if not most_of(masks.heads, lambda head: head.bits >= 16 and not head.coloured and head.lossy is None):
         return None
     return FormatMatch(0.7 if masks.named else 0.4, f"{masks.evidence}: {masks.heads[0].encoding} masks")
 
@@ -45,7 +47,7 @@ def detect(files: FileProbe) -> FormatMatch | None:
 def read(request: ReadRequest) -> "PerImageSource":
     """Open a dataset of instance-ID images.
 
-    Raises UnreadableError if no setting gives values a category, with the line of segdata.yaml that would.
+    Raises UnreadableError if no setting fits the user's taxonomy, with the line of segdata.yaml that would.
     """
     from segdata.formats.masks.single_masks import open_instance_ids
 

@@ -30,7 +30,8 @@ from segdata.formats.shared.per_image import (
 )
 from segdata.formats.shared.taxonomies import resolve_names
 
-_FIELDS = {"{stem}": "stem", "{category}": "category", "{instance}": "instance"}
+_PICTURE = 32  # more colours than this in the visible part of a layer are those of a picture
+_FIELDS = ("{stem}", "{category}", "{instance}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,10 @@ class LayerFile:
 
 @dataclass(frozen=True, slots=True)
 class LayerNames:
-    """`layers.pattern` as regular expressions: the longest stem first, then the shortest."""
+    """`layers.pattern`: literal text and fields by turns, a field for each of its places."""
 
-    readings: tuple[re.Pattern[str], re.Pattern[str]]
+    tokens: tuple[str, ...]  # literals, ``{stem}``, ``{category}``, ``{instance}``, and ``*`` for any text
+    expression: re.Pattern[str]
     category: str | None
     has_instances: bool
 
@@ -67,38 +69,68 @@ class LayerNames:
             wrong = f"layers.pattern {pattern!r} has no {{category}}; name it: `category: vessel`"
         if wrong:
             raise SettingError(wrong, "layers", "pattern")
-        readings = (re.compile(_expression(pattern, "+")), re.compile(_expression(pattern, "+?")))
-        return LayerNames(readings, config.category, "{instance}" in pattern)
+        tokens = tuple(filter(None, re.split(r"(\{[^}]*\}|\*)", pattern)))
+        return LayerNames(tokens, re.compile(_expression(tokens)), config.category, "{instance}" in pattern)
 
     def fits(self, name: str) -> bool:
         """Whether a path below the root is that of a layer."""
-        return self.readings[0].fullmatch(name) is not None
+        return self.expression.fullmatch(name) is not None
 
     def find(self, files: Mapping[str, Path], images: Mapping[str, Path], taxonomy: Taxonomy | None) -> list[LayerFile]:
-        """The layers among `files`, each with its image among `images`."""
+        """The layers among `files`, each with its image among `images`.
+
+        If a name can be split in several ways, as `a_side_walk.png` can by `{stem}_{category}.png`, the split counts
+        that has an image's name and a category of the taxonomy; else one of the two; else the longest stem.
+        """
         images_of_name = images_by_name(images)
         names = taxonomy.by_name() if taxonomy else {}
         layers = []
         for name, path in files.items():
-            readings = [self._read(match, path) for layer in self.readings if (match := layer.fullmatch(name))]
-            if readings:
-                sought = [replace(layer, image=_nearest_image(images_of_name, layer.stem, name)) for layer in readings]
-                # If `a_b_c.png` can be split in two ways, an image or a category of that name decides.
-                layers.append(max(sought, key=lambda layer: (layer.image is not None, layer.category in names)))
+            if not self.fits(name):
+                continue
+            best: tuple[tuple[bool, bool, int, bool, int], LayerFile] | None = None
+            for fields in _splits(self.tokens, name):
+                stem, category = fields["{stem}"], fields.get("{category}") or str(self.category)
+                image = _nearest_image(images_of_name, stem, name)
+                instance = fields.get("{instance}")
+                is_number = instance is not None and instance.isdigit()
+                rank = (image is not None, category in names, len(stem), is_number, len(category))
+                if best is None or rank > best[0]:
+                    best = rank, LayerFile(path, stem, category, instance, image)
+            if best is not None:
+                layers.append(best[1])
         return layers
 
-    def _read(self, match: re.Match[str], path: Path) -> LayerFile:
-        fields = match.groupdict()
-        return LayerFile(path, fields["stem"], fields.get("category") or str(self.category), fields.get("instance"))
+
+def _expression(tokens: tuple[str, ...]) -> str:
+    """The pattern as a regular expression; a stem includes folders."""
+    return "".join(
+        {"{stem}": ".+", "*": "[^/]*"}.get(token, "[^/]+") if token == "*" or token in _FIELDS else re.escape(token)
+        for token in tokens
+    )
 
 
-def _expression(pattern: str, times: str) -> str:
-    """The pattern as a regular expression whose `{stem}` includes folders, as long (+) or as short (+?) as fits."""
-    text = re.escape(pattern).replace(r"\*", "[^/]*")
-    for field, name in _FIELDS.items():
-        group = f"(?P<{name}>.{times})" if name == "stem" else f"(?P<{name}>[^/]+)"
-        text = text.replace(re.escape(field), group)
-    return text
+def _splits(tokens: tuple[str, ...], name: str) -> Iterator[dict[str, str]]:
+    """Every way in which a name is the text of the tokens, as the text of each field."""
+    if not tokens:
+        if not name:
+            yield {}
+        return
+    token, rest = tokens[0], tokens[1:]
+    if token != "*" and token not in _FIELDS:
+        if name.startswith(token):
+            yield from _splits(rest, name[len(token) :])
+        return
+    for end in range(token != "*", len(name) + 1):
+        text = name[:end]
+        if token != "{stem}" and text.endswith("/"):
+            return
+        # A literal that follows must be next: most ends need no further look.
+        if not rest:
+            if end == len(name):
+                yield {token: text}
+        elif rest[0] == "*" or rest[0] in _FIELDS or name.startswith(rest[0], end):
+            yield from ({**fields, token: text} for fields in _splits(rest, name[end:]))
 
 
 def _nearest_image(images_of_name: Mapping[str, list[str]], stem: str, layer: str) -> str | None:
@@ -243,8 +275,7 @@ def _read_foreground(mask: MaskFile, threshold: int | None) -> tuple[Runs, Defec
     Without a threshold everything but 0 is foreground; of several values, those from half of the top one on (half of
     255 where a file of 8 bits comes near that).
     """
-    runs = ValueRuns.of(mask.pixels)
-    runs = _brightness(runs) if mask.coloured else runs
+    runs = _varying_channel(mask)
     levels = np.flatnonzero(runs.value > 0)
     limit, defect = threshold or 1, None
     if threshold is None and len(levels) > 1:
@@ -259,6 +290,25 @@ def _read_foreground(mask: MaskFile, threshold: int | None) -> tuple[Runs, Defec
         defect = Defect("SEG010", message, place=f"x={x}, y={y}", pixels=between)
     owner = np.where(runs.value >= limit, 0, -1).astype(np.int32)
     return runs.assign_owners(owner, 1), defect
+
+
+def _varying_channel(mask: MaskFile) -> ValueRuns:
+    """The runs of the channel that holds a layer: brightness, or alpha where alpha varies and the colour does not.
+
+    Where both vary, what is transparent is no part of the layer: it is as bright as on a black ground, unless the
+    visible part is a picture, a cut-out object in many colours.
+    """
+    colours = ValueRuns.of(mask.pixels)
+    runs = _brightness(colours) if mask.coloured else colours
+    if mask.alpha is None or (len(colours.value) > 1 and len(np.unique(mask.alpha)) == 1):
+        return runs
+    values = mask.values
+    visible = np.unique(values[mask.alpha > 0])
+    if len(visible) == 0 or len(colours.value) == 1 or len(visible) == 1 or len(visible) > _PICTURE:
+        opaque = len(colours.value) == 1 and bool((mask.alpha == 255).all())
+        return runs if opaque else ValueRuns.of(mask.alpha)
+    pixels = mask.pixels[:, :, :3].max(axis=2) if mask.coloured and mask.pixels.ndim == 3 else mask.pixels
+    return ValueRuns.of(np.where(mask.alpha > 0, pixels, 0).astype(pixels.dtype))
 
 
 def _brightness(colours: ValueRuns) -> ValueRuns:

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,20 @@ from PIL import Image
 
 from segdata.core.batch import Batch
 from segdata.core.config import InstanceIds
-from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.finding import Defect
+from segdata.core.errors import SegdataError, UnreadableError, count_noun
+from segdata.core.finding import Defect, Severity
 from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.profile import Profile, Task
 from segdata.core.runs import Ints
 from segdata.core.safe_text import shell_word
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.masks import describe_encoding
+from segdata.formats.masks.provisional import (
+    ValueCounts,
+    are_ids,
+    count_values,
+    propose_id_rule,
+    propose_taxonomy,
+)
 from segdata.formats.shared.instance_id_rules import ID_TABLE_COLUMNS, IdRule, id_rule
 from segdata.formats.shared.mask_files import (
     UNKNOWN,
@@ -34,7 +41,6 @@ from segdata.formats.shared.mask_files import (
     decode_entry_mask,
     decode_mask,
     index_legend,
-    infer_mask_taxonomy,
     mask_headers,
     mask_palette,
     unknown_value_defects,
@@ -52,45 +58,91 @@ from segdata.formats.shared.painting import (
     segment_examples,
     segments_by_image,
 )
-from segdata.formats.shared.pairing import open_pairing, write_index
-from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
+from segdata.formats.shared.pairing import Pairing, open_pairing, write_index
+from segdata.formats.shared.per_image import (
+    BrokenLabelsError,
+    ImageAnnotation,
+    ImageEntry,
+    PerImageSource,
+    relative_path,
+)
 from segdata.formats.shared.taxonomies import (
     CategoryNames,
     find_colour_table,
     load_colour_table,
     load_preset,
+    outside_preset,
     preset_from_names,
-    preset_names,
     table_names,
     write_sidecars,
 )
 
 _SAMPLE = 64  # masks whose headers are read before any is decoded
+_MOST_SMOOTHED = 0.1  # greys, as a share of the foreground: more of them, and where one cuts decides its shape
 _TRIED_GREYS = 4  # masks that are decoded to see whether grey values are ids
 
 
 def open_colour_masks(request: ReadRequest) -> PerImageSource:
-    """Open the dataset; raises UnreadableError if no taxonomy gives the values a meaning."""
+    """Open the dataset, for want of a taxonomy under a provisional one; raises UnreadableError if there is none."""
     pairing = open_pairing(request)
     masks = [entry.files[0] for entry in pairing.entries if entry.files]
-    taxonomy, declared = _taxonomy(request, masks)
-    root, colours = request.root, colour_legend(taxonomy)
-    profile = CategoryNames(taxonomy, declared, {}).profile(
-        "colour-masks", root, "semantic", "exhaustive", "forbid", places=pairing.places
-    )
-    if declared:
-        doubts = _contradicting_palettes(root, masks, taxonomy)
+    root, taxonomy = request.root, _given_taxonomy(request, masks)
+    if taxonomy is None:
+        counts = count_values(masks)
+        if are_ids(counts):
+            return _open_provisional_ids(request, pairing, counts)
+        try:
+            proposed = propose_taxonomy(counts)
+        except UnreadableError as error:
+            raise UnreadableError(
+                f"{root}: {error}; give the folder of the masks as DATA, choose with --from instance-ids, or name the "
+                "files as layers in segdata.yaml"
+            ) from error
+        taxonomy, doubts = proposed.taxonomy, list(proposed.defects)
+        provisional = _provisional(root, proposed.reading, "for ids of instances: --from instance-ids")
+        doubts.append(Defect("SEG219", provisional, severity="info"))
+        settings = {"coverage": "sparse"} if proposed.sparse else {}
+        named = CategoryNames(taxonomy, False, {})
     else:
-        message = (
-            "the values of the palette may be categories or instances; segdata reads them as categories "
-            "(for instances: --from instance-ids)"
-        )
-        doubts = [Defect("SEG202", message, severity="info")]
+        doubts = [*_contradicting_palettes(root, masks, taxonomy), *_odd_names(request, pairing, masks)]
+        provisional, settings, named = None, {}, CategoryNames(taxonomy, True, {})
+    profile = named.profile(
+        "colour-masks", root, "semantic", "sparse" if settings else "exhaustive", "forbid", places=pairing.places
+    )
+    profile = replace(profile, provisional=provisional, drafted=settings)
+    colours = colour_legend(taxonomy)
+    coloured = None if provisional is None else counts.coloured
 
     def read(entry: ImageEntry) -> list[ImageAnnotation]:
-        return [read_mask(decode_entry_mask(root, entry), taxonomy, colours, relative_path(root, entry.files[0]))]
+        mask, file = decode_entry_mask(root, entry), relative_path(root, entry.files[0])
+        if coloured is not None and mask.coloured != coloured:
+            others = "colours" if coloured else "ids"
+            message = f"the mask is {mask.encoding}, most others hold {others}: without a taxonomy it means nothing"
+            raise BrokenLabelsError(Defect("SEG009", message, file, severity="warning", lost=True))
+        annotation = read_mask(mask, taxonomy, colours, file)
+        return [annotation if provisional is None else replace(annotation, defects=_slips(annotation.defects))]
 
     return PerImageSource(root, profile, pairing.entries, (*pairing.defects, *doubts), read, request.annotator)
+
+
+def _slips(defects: Sequence[Defect]) -> list[Defect]:
+    """The defects of a mask under a provisional taxonomy: what is not in it is in this mask alone, a few pixels."""
+    return [
+        replace(
+            defect,
+            message=defect.message.replace("is not in the taxonomy:", "is in no other mask, probably by mistake:"),
+            severity="warning",
+        )
+        if defect.code == "SEG009"
+        else defect
+        for defect in defects
+    ]
+
+
+def _provisional(root: Path, reading: str, other: str = "") -> str:
+    """The sentence that says how values are read for want of a taxonomy, and what to do."""
+    remedy = f"`segdata init {shell_word(root)}` writes this down for you to correct"
+    return f"no taxonomy: {reading}; {remedy}{f' ({other})' if other else ''}"
 
 
 def read_mask(mask: MaskFile, taxonomy: Taxonomy, colours: Legend, file: str) -> ImageAnnotation:
@@ -100,11 +152,14 @@ def read_mask(mask: MaskFile, taxonomy: Taxonomy, colours: Legend, file: str) ->
     """
     runs = ValueRuns.of(mask.pixels)
     meaning = (colours if mask.coloured else index_legend(taxonomy, mask.palette)).read(runs.value)
+    smoothed = _cut_smoothed(mask, runs, meaning, taxonomy) if (meaning == UNKNOWN).any() else None
     is_known = meaning > UNKNOWN
     categories, owner = np.unique(meaning[is_known], return_inverse=True)
     owners = np.full(len(runs.value), -1, np.int32)
     owners[is_known] = owner
-    defects = unknown_value_defects(mask, runs, meaning, taxonomy) if mask.lossy or (meaning == UNKNOWN).any() else []
+    defects = [smoothed] if smoothed else []
+    if mask.lossy or (meaning == UNKNOWN).any():
+        defects += unknown_value_defects(mask, runs, meaning, taxonomy)
     places = _places(mask, runs.value[is_known], owner, len(categories))
     return ImageAnnotation(
         size=(runs.height, runs.width),
@@ -117,6 +172,31 @@ def read_mask(mask: MaskFile, taxonomy: Taxonomy, colours: Legend, file: str) ->
     )
 
 
+def binary_value(taxonomy: Taxonomy) -> int | None:
+    """The value of the foreground if a taxonomy has two levels, 0 and one from 128 to 255; else None."""
+    values = sorted({*taxonomy.by_id(), *(() if taxonomy.unlabelled_id is None else (taxonomy.unlabelled_id,))})
+    return values[1] if len(values) == 2 and values[0] == 0 and 128 <= values[1] <= 255 else None
+
+
+def _cut_smoothed(mask: MaskFile, runs: ValueRuns, meaning: Ints, taxonomy: Taxonomy) -> Defect | None:
+    """Give the values between the two levels of a binary mask, in place, the meaning of the nearer; SEG010 says so."""
+    level = None if mask.coloured or mask.palette is not None or mask.lossy else binary_value(taxonomy)
+    between = (meaning == UNKNOWN) & (runs.value > 0) & (runs.value < (level or 0))
+    if level is None or not between.any():
+        return None
+    legend, half = index_legend(taxonomy, None), (level + 1) // 2
+    black, white = legend.read(np.array([0, level], np.int64)).tolist()
+    meaning[between] = np.where(runs.value[between] < half, black, white)
+    pixels, (x, y) = int(runs.area[between].sum()), runs.first_pixel(int(np.flatnonzero(between)[0]))
+    doubtful = pixels > _MOST_SMOOTHED * runs.area[runs.value >= half].sum()
+    message = (
+        f"{count_noun(int(between.sum()), 'value')} between 0 and {level} in a binary mask ({pixels:,} px; cut at "
+        f"{half}): it was smoothed, resized or compressed; save it with two values"
+    )
+    severity: Severity = "error" if doubtful else "warning"
+    return Defect("SEG010", message, place=f"x={x}, y={y}", pixels=pixels, severity=severity)
+
+
 def _places(mask: MaskFile, values: Ints, owner: Ints, n_segments: int) -> list[str]:
     """(n_segments,) the first value of each segment, in words."""
     first = np.full(n_segments, -1, np.int64)
@@ -126,8 +206,8 @@ def _places(mask: MaskFile, values: Ints, owner: Ints, n_segments: int) -> list[
     return [f"value {value}" for value in first.tolist()]
 
 
-def _taxonomy(request: ReadRequest, masks: list[Path]) -> tuple[Taxonomy, bool]:
-    """The user's taxonomy, else the colour table's, else one inferred from palettes; and whether a person gave it."""
+def _given_taxonomy(request: ReadRequest, masks: list[Path]) -> Taxonomy | None:
+    """The user's taxonomy, else the colour table's, else the preset that names imply; None if there is none."""
     root = request.root
     table = find_colour_table(root, masks[0].parent if masks else None)
     named = load_colour_table(table) if table else None
@@ -135,19 +215,12 @@ def _taxonomy(request: ReadRequest, masks: list[Path]) -> tuple[Taxonomy, bool]:
     heads = mask_headers(_spread_sample(masks, _SAMPLE))
     taxonomy = _preset(request, masks, heads, taxonomy)
     if taxonomy is None:
-        if heads and heads[0].palette is not None:
-            return infer_mask_taxonomy(masks), False
-        raise UnreadableError(
-            f"{root}: the masks are {describe_encoding(heads)}, and no taxonomy gives their values a meaning; "
-            f"run `segdata taxonomy init {shell_word(root)} --output {shell_word(root / 'taxonomy.yaml')}`, "
-            "give the categories their names, or give --taxonomy, or --read-option preset=camvid11 "
-            f"({', '.join(preset_names())})"
-        )
+        return None
     if heads and all(head.coloured for head in heads) and not taxonomy.by_color():
         raise UnreadableError(f"{root}: the masks are {heads[0].encoding}, and no category of the taxonomy has a color")
     if not request.explicit and heads and not any(head.coloured or head.palette is not None for head in heads):
         _must_be_ids(root, _spread_sample(masks, _TRIED_GREYS), taxonomy)
-    return taxonomy, True
+    return taxonomy
 
 
 def _preset(
@@ -181,6 +254,8 @@ def _with_colors(taxonomy: Taxonomy, named: Taxonomy) -> Taxonomy:
 
 def _must_be_ids(root: Path, masks: list[Path], taxonomy: Taxonomy) -> None:
     """Raise UnreadableError if most grey values in some masks are no ids: then these are no index masks."""
+    if binary_value(taxonomy) is not None:
+        return  # what lies between black and white comes from smoothing
     values = _occurring_values(masks)
     unknown = sorted(values - set(index_legend(taxonomy, None).value.tolist()))
     if unknown and 2 * len(unknown) >= len(values):
@@ -207,6 +282,14 @@ def _contradicting_palettes(root: Path, masks: list[Path], taxonomy: Taxonomy) -
         message = f"the palette contradicts the taxonomy: {'; '.join(wrong[:3])} ({len(wrong)} in all)"
         by_palette[head.palette.tobytes()] = Defect("SEG202", message, relative_path(root, path)) if wrong else None
     return [defect for defect in by_palette.values() if defect]
+
+
+def _odd_names(request: ReadRequest, pairing: Pairing, masks: list[Path]) -> list[Defect]:
+    """SEG011 for each mask whose name is none of a dataset's that the names of the others tell."""
+    reported = {defect.file for defect in pairing.defects if defect.code == "SEG011"}
+    odd = [relative_path(request.root, path) for path in outside_preset(masks)]
+    message = "the name is none of this dataset's, unlike those of the other masks; read as one of them"
+    return [Defect("SEG011", message, file) for file in odd if file not in reported]
 
 
 def _spread_sample(masks: list[Path], n: int) -> list[Path]:
@@ -273,10 +356,28 @@ _TRIED = 16  # masks that are decoded to detect the divisor
 
 
 def open_instance_ids(request: ReadRequest) -> PerImageSource:
-    """Open the dataset; raises UnreadableError if no setting gives values a category."""
+    """Open the dataset; raises UnreadableError if a taxonomy is given and no setting fits it."""
     pairing = open_pairing(request)
     masks = [entry.files[0] for entry in pairing.entries if entry.files]
-    config = request.config.instance_ids or _detect_rule(request, masks)
+    config = request.config.instance_ids
+    if config is None and request.taxonomy is None:
+        return _open_provisional_ids(request, pairing, count_values(masks))
+    return _open_ids(request, pairing, config or _detect_rule(request, masks))
+
+
+def _open_provisional_ids(request: ReadRequest, pairing: Pairing, counts: ValueCounts) -> PerImageSource:
+    """Open instance-ID images under the setting that their values suggest."""
+    setting, taxonomy, reading = propose_id_rule(counts)
+    source = _open_ids(replace(request, taxonomy=taxonomy), pairing, setting)
+    drafted = {"instance_ids": msgspec.to_builtins(setting)}
+    provisional = _provisional(request.root, reading)
+    profile = replace(source.profile, taxonomy_declared=False, provisional=provisional, drafted=drafted)
+    defects = (*source.defects, Defect("SEG219", provisional, severity="info"))
+    return replace(source, profile=profile, defects=defects)
+
+
+def _open_ids(request: ReadRequest, pairing: Pairing, config: InstanceIds) -> PerImageSource:
+    """Open instance-ID images under a setting."""
     taxonomy, rule = id_rule(request, config)
     kinds = {category.kind for category in taxonomy.categories}
     task: Task = "panoptic" if kinds >= {"thing", "stuff"} else "instance"
@@ -328,12 +429,8 @@ def _detect_rule(request: ReadRequest, masks: list[Path]) -> InstanceIds:
 
     Raises UnreadableError if there is none, or several.
     """
-    taxonomy = request.taxonomy
+    taxonomy = request.taxonomy or Taxonomy()
     need = f"{request.root}: no setting gives pixel values a category; write in segdata.yaml"
-    if taxonomy is None:
-        raise UnreadableError(
-            f"{need} `instance_ids: {{category: nucleus}}`, or {{divisor: 1000}} with a taxonomy.yaml"
-        )
     named = [category for category in taxonomy.categories if category.kind != "void"]
     if len(named) == 1:
         return InstanceIds(category=named[0].id)

@@ -171,3 +171,23 @@ class Namesakes:
         folders = [PurePosixPath(found).parent.as_posix() for found in self._by_stem.get(PurePosixPath(name).stem, [])]
         there = list(dict.fromkeys("the dataset's folder" if folder == "." else folder for folder in folders))
         return f"; {what} of that name is in {' and '.join(there)}" if 0 < len(there) <= _MOST_NAMESAKES else ""
+
+
+def split_by_suffix(files: dict[str, Path]) -> tuple[dict[str, Path], dict[str, Path]] | None:
+    """Two groups of files of one folder whose names differ in their suffix alone: `a.png` and `a.jpg`.
+
+    The files of JPEG, if there are any, are the second group, else those of the rarer suffix. None unless half of the
+    smaller group have a partner.
+    """
+    by_suffix: dict[str, dict[str, Path]] = {}
+    for name, path in files.items():
+        suffix = PurePosixPath(name).suffix.lower()
+        suffix = {".jpeg": ".jpg", ".tiff": ".tif"}.get(suffix, suffix)
+        by_suffix.setdefault(suffix, {})[name] = path
+    jpeg = by_suffix.pop(".jpg", None)
+    groups = sorted(by_suffix.values(), key=len, reverse=True)
+    if not groups or (jpeg is None and len(groups) < 2):
+        return None
+    first, second = groups[0], groups[1] if jpeg is None else jpeg
+    stems = [{_without_extension(name)[0] for name in group} for group in (first, second)]
+    return (first, second) if 2 * len(stems[0] & stems[1]) >= min(map(len, stems)) else None

@@ -13,17 +13,16 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
 from segdata.core import kernels
-from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.runs import Ints, Rows, Runs
-from segdata.core.taxonomy import Category, CategoryKind, Color, Taxonomy
+from segdata.core.taxonomy import Color, Taxonomy
 from segdata.formats.shared.images import PALETTE, decode_palette_png, open_bytes, open_image
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 
@@ -57,6 +56,7 @@ _SAMPLE_FORMAT, _COMPRESSION = 339, 259  # TIFF tags
 _GREY_STEP = {2: 85, 4: 17}  # Pillow spreads small greys over 0 to 255
 _NAMES = {"1": "bilevel", "L": "grey", "LA": "grey+alpha", "P": "palette", "PA": "palette+alpha", "F": "float"}
 _COLOURED = frozenset({"RGB", "RGBA"})
+_WITH_ALPHA = frozenset({"LA", "PA", "RGBA"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,7 @@ class MaskFile:
     encoding : how the file stores them: ``palette 8 bit, palette 3f2a``, ``grey 16 bit``, ``RGB 8 bit``
     palette : (n, 3) the colour of each index; None if the file has no palette
     lossy : why its values cannot be trusted (``JPEG compression``); None if they can
+    alpha : (height, width) bytes, 0 where transparent; None if the file has no such channel
     """
 
     pixels: Values
@@ -78,6 +79,7 @@ class MaskFile:
     encoding: str
     palette: Palette | None = None
     lossy: str | None = None
+    alpha: NDArray[np.uint8] | None = None
 
     @property
     def values(self) -> Values:
@@ -122,6 +124,17 @@ def mask_headers(paths: Iterable[Path]) -> list[MaskHeader]:
         with suppress(OSError):
             headers.append(mask_header(path))
     return headers
+
+
+def looks_like_photograph(paths: Iterable[Path]) -> bool:
+    """Whether in most files neighbouring pixels rarely are equal: masks consist of areas, photographs of shades."""
+    shades = []
+    for path in paths:
+        with suppress(OSError):
+            runs = ValueRuns.of(decode_mask(path).pixels)
+            n_pixels = runs.height * runs.width
+            shades.append(n_pixels > 1000 and 2 * len(runs.start) > n_pixels)
+    return 2 * sum(shades) > len(shades)
 
 
 def n_pages(path: Path) -> int:
@@ -179,11 +192,12 @@ def _decode(image: Image.Image, first: bytes, page: int = 0) -> MaskFile:
             image.seek(page)
         head = _header(image, first)
         pixels = _pixels(image, head)
+        alpha = np.array(image.getchannel("A"), np.uint8) if image.mode in _WITH_ALPHA else None
     except (SyntaxError, ValueError, EOFError, IndexError) as error:
         raise OSError(f"damaged: {error}") from error
     except OSError as error:
         raise OSError(f"damaged: {error}" if error.strerror is None else error.strerror) from error
-    return MaskFile(pixels, head.coloured, head.encoding, head.palette, head.lossy)
+    return MaskFile(pixels, head.coloured, head.encoding, head.palette, head.lossy, alpha)
 
 
 def _header(image: Image.Image, first: bytes) -> MaskHeader:
@@ -523,107 +537,3 @@ def voc_color(index: int) -> Color:
         for channel in range(3):
             channels[channel] |= (index >> (3 * place + channel) & 1) << (7 - place)
     return channels[0], channels[1], channels[2]
-
-
-_VOC_VOID = (224, 224, 192)
-
-
-_MAX_CATEGORIES = 200  # more distinct values than this are no categories; COCO-Stuff has 182
-
-
-@dataclass(frozen=True, slots=True)
-class _ValueCounts:
-    """How often each value occurs in a set of masks."""
-
-    value: Ints  # (k,) int64 ascending, ids or packed colours
-    # pixels, files, leads: (k,) int64, how many pixels, in how many masks, and in how many more than half of the pixels
-    pixels: Ints
-    files: Ints
-    leads: Ints
-    coloured: bool  # the values are colours
-    palette: Palette | None  # the first palette; None where no mask has one
-    n_files: int  # masks that could be read
-
-
-def infer_mask_taxonomy(masks: Iterable[Path], named: Taxonomy | None = None) -> Taxonomy:
-    """A taxonomy of the values in mask files; `named` names the colours or ids that it has.
-
-    Raises UnreadableError if there are too many values for categories.
-    """
-    counts = _count_values(masks)
-    if len(counts.value) > _MAX_CATEGORIES:
-        raise UnreadableError(
-            f"{len(counts.value):,} different values in the masks are no categories: ids of instances, or greys of "
-            "smoothed masks or of pictures"
-        )
-    if named is None:
-        return Taxonomy(categories=tuple(_numbered_categories(counts)))
-    rows = {int(value): row for row, value in enumerate(counts.value)}
-    counted = [
-        msgspec.structs.replace(
-            category,
-            definition=_occurrence(
-                counts, rows.get(pack_color(category.rgb) if counts.coloured and category.rgb else category.id)
-            ),
-        )
-        for category in named.categories
-    ]
-    return Taxonomy(categories=tuple(counted))
-
-
-def _count_values(masks: Iterable[Path]) -> _ValueCounts:
-    pixels: dict[int, int] = {}
-    files: dict[int, int] = {}
-    leads: dict[int, int] = {}
-    coloured, palette, n_files = False, None, 0
-    for path in masks:
-        with suppress(OSError):
-            mask = decode_mask(path)
-            runs = ValueRuns.of(mask.values)
-            n_files += 1
-            coloured = coloured or mask.coloured
-            palette = mask.palette if palette is None else palette
-            for value, area in zip(runs.value.tolist(), runs.area.tolist(), strict=True):
-                pixels[value] = pixels.get(value, 0) + area
-                files[value] = files.get(value, 0) + 1
-                leads[value] = leads.get(value, 0) + (2 * area > mask.values.size)
-            if len(pixels) > 100 * _MAX_CATEGORIES:
-                break  # photographs, not masks
-    value = np.array(sorted(pixels), np.int64)
-    counts = [np.array([count[item] for item in value.tolist()], np.int64) for count in (pixels, files, leads)]
-    return _ValueCounts(value, counts[0], counts[1], counts[2], coloured, palette, n_files)
-
-
-def _numbered_categories(counts: _ValueCounts) -> list[Category]:
-    """A category for each value: numbered colours, or ids in the palette's colours."""
-    categories = []
-    for row, value in enumerate(counts.value.tolist()):
-        color = unpack_color(value) if counts.coloured else _palette_color(value, counts.palette)
-        number = row + 1 if counts.coloured else value
-        void = color == _VOC_VOID or (not counts.coloured and _is_void_id(counts, row))
-        background = value == 0 and 2 * counts.leads[row] > counts.n_files and len(counts.value) > 1
-        name = "void" if void else "background" if background else f"category_{number}"
-        kind: CategoryKind = "void" if void else "stuff"
-        categories.append(Category(id=number, name=name, kind=kind, color=color, definition=_occurrence(counts, row)))
-    return categories
-
-
-def _is_void_id(counts: _ValueCounts, row: int) -> bool:
-    """Whether an id is a border: 255, far above the others, and rare. Alone with 0, 255 is foreground."""
-    other_ids = np.delete(counts.value, row)
-    share = counts.pixels[row] / max(int(counts.pixels.sum()), 1)
-    return bool(counts.value[row] == 255 and len(other_ids) > 1 and other_ids.max() < 200 and share < 0.25)
-
-
-def _palette_color(value: int, palette: Palette | None) -> tuple[int, int, int] | None:
-    if palette is None or not 0 <= value < len(palette):
-        return None
-    red, green, blue = palette[value].tolist()
-    return red, green, blue
-
-
-def _occurrence(counts: _ValueCounts, row: int | None) -> str:
-    if row is None:
-        return "drafted: in no mask"
-    share = 100 * counts.pixels[row] / max(int(counts.pixels.sum()), 1)
-    return f"drafted: in {counts.files[row]} of {counts.n_files} masks, {share:.2f} % of their pixels"

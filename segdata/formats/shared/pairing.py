@@ -24,10 +24,11 @@ from segdata.formats.shared.file_names import (
     has_images,
     is_image_name,
     match_names,
+    split_by_suffix,
     split_masks_and_images,
 )
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder
-from segdata.formats.shared.mask_files import mask_headers, n_pages
+from segdata.formats.shared.mask_files import looks_like_photograph, mask_headers, n_pages
 from segdata.formats.shared.per_image import ImageEntry, relative_path
 
 # They have the names of the masks, and are none of categories: VOC's numbers of objects, regions of interest.
@@ -279,7 +280,7 @@ def _with_namesakes(root: Path, pairings: Sequence[Pairing], defects: Iterable[D
 def _pair_folders(root: Path, layout: MaskLayout) -> Pairing:
     masks, pictures = _files(layout.masks), _files(layout.images)
     if layout.images is None:
-        masks, pictures = split_masks_and_images(masks)
+        masks, pictures = split_masks_from_images(masks)
     if not pictures:
         return Pairing(
             tuple(_paired_entry(layout.prefix, name, None, path) for name, path in masks.items()),
@@ -320,6 +321,25 @@ def _pair_folders(root: Path, layout: MaskLayout) -> Pairing:
             Defect("SEG011", "an image without mask", relative_path(root, pictures[name]), image=entries[-1].image_id)
         )
     return Pairing(tuple(entries), tuple(defects))
+
+
+def split_masks_from_images(files: dict[str, Path]) -> tuple[dict[str, Path], dict[str, Path]]:
+    """The masks and the images of one folder: by what marks masks in names, else by suffix; else all are masks.
+
+    Of `a.png` and `a.tif` those are the images that look like photographs; JPEG files are no masks.
+    """
+    masks, pictures = split_masks_and_images(files)
+    groups = split_by_suffix(files)
+    n_named = len(match_names(masks, pictures)[0]) if pictures else 0
+    if groups is None or len(match_names(*groups)[0]) <= n_named:
+        return masks, pictures
+    shades = [looks_like_photograph(list(group.values())[:3]) for group in groups]
+    if shades == [False, True]:
+        return groups
+    if shades == [True, False] and not any(head.lossy for head in mask_headers(list(groups[1].values())[:3])):
+        return groups[1], groups[0]
+    jpeg = any(head.lossy for head in mask_headers(list(groups[1].values())[:1]))
+    return groups if jpeg and not shades[0] else (masks, pictures)
 
 
 def _places(laid_out: list[MaskLayout]) -> dict[str, str]:

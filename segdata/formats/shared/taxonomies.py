@@ -299,19 +299,29 @@ def load_preset(name: str) -> Taxonomy:
 def preset_from_names(masks: Sequence[Path], coloured: bool) -> str | None:
     """The preset that the names of masks imply, as those of CamVid and SceneParse do; None if they imply none.
 
-    `coloured`: the masks are RGB; else they are grey.
+    `coloured`: the masks are RGB; else they are grey. One name in twenty may be another.
     """
-    if not masks:
-        return None
-
-    def all_called(pattern: re.Pattern[str]) -> bool:
-        return all(pattern.fullmatch(path.stem) for path in masks)
-
-    if all_called(_CAMVID):
+    pattern = _name_pattern(masks)
+    if pattern is _CAMVID:
         if coloured:
             return "camvid32"
         return "camvid11" if all(path.parent.name.endswith("annot") for path in masks) else None
-    return "sceneparse150" if not coloured and all_called(_SCENEPARSE) else None
+    return "sceneparse150" if not coloured and pattern is _SCENEPARSE else None
+
+
+def outside_preset(masks: Sequence[Path]) -> list[Path]:
+    """The masks whose names are none of the dataset's that the names of nearly all others imply."""
+    pattern = _name_pattern(masks)
+    return [] if pattern is None else [path for path in masks if not pattern.fullmatch(path.stem)]
+
+
+def _name_pattern(masks: Sequence[Path]) -> re.Pattern[str] | None:
+    """The pattern that at least 95 % of the names have; None if there is none."""
+    for pattern in (_CAMVID, _SCENEPARSE):
+        n_called = sum(pattern.fullmatch(path.stem) is not None for path in masks)
+        if masks and 20 * n_called >= 19 * len(masks):
+            return pattern
+    return None
 
 
 def write_sidecars(

@@ -92,6 +92,8 @@ def render_findings(
     `statements`: paragraphs about the whole dataset. `context.max_findings` limits the list, not the counts. The text
     may contain characters that Unicode cannot encode: write it with `backslashreplace`.
     """
+    provisional = context.profile.provisional
+    statements = [*statements, *([] if provisional is None else [f"Provisional taxonomy (SEG219): {provisional}"])]
     pictures = thumbnails or {}
     known = () if validation.baseline is None else validation.baseline.known
     drawable = [finding for finding in (*validation.findings, *known) if finding.image is not None]

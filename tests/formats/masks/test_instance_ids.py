@@ -134,8 +134,6 @@ def test_divisor_is_detected_where_only_one_fits(tmp_path: Path, values: list[in
 
 def test_what_cannot_be_known_is_asked_for(tmp_path: Path) -> None:
     save(tmp_path / "masks/a.png", [[0, 1, 2]])
-    with pytest.raises(UnreadableError, match=r"instance_ids: \{category: nucleus\}"):
-        read(ReadRequest(tmp_path))
     with pytest.raises(UnreadableError, match="no usual divisor fits"):
         read(ReadRequest(tmp_path, taxonomy=TAXONOMY))
     with pytest.raises(UnreadableError, match="a divisor needs a taxonomy"):

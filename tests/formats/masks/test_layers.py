@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from segdata.core.batch import Batch, concatenate_batches
@@ -150,6 +152,66 @@ def test_an_image_decides_between_two_readings() -> None:
     assert (layer.stem, layer.category, layer.instance, layer.image) == ("a", "light_pole", "1", "a.jpg")
     (layer,) = names.find({"a_light_pole_1.png": Path("p")}, {"a_light.jpg": Path("q")}, None)
     assert (layer.stem, layer.category) == ("a_light", "pole")
+
+
+def test_the_taxonomy_decides_where_no_image_does() -> None:
+    names = LayerNames.of(Layers("{stem}_{category}.png"))
+    taxonomy = Taxonomy(categories=(Category(id=1, name="side_walk"), Category(id=2, name="car")))
+    layers = names.find({"a_b_side_walk.png": Path("p"), "a_b_car.png": Path("q")}, {}, taxonomy)
+    assert [(layer.stem, layer.category) for layer in layers] == [("a_b", "side_walk"), ("a_b", "car")]
+
+
+WORDS = st.lists(st.sampled_from(["a", "b", "1", "side", "walk", "light", "pole"]), min_size=1, max_size=3)
+
+
+@given(stem=WORDS, category=WORDS, instance=st.integers(0, 99), other=WORDS)
+def test_a_name_with_underscores_is_split_as_image_and_taxonomy_have_it(
+    stem: list[str], category: list[str], instance: int, other: list[str]
+) -> None:
+    """Whatever the words: the split that fits an image and a category of the taxonomy is taken if there is only one."""
+    image, name, spare = "_".join(stem), "_".join(category), "zz" + "_".join(other)
+    names = LayerNames.of(Layers("{stem}_{category}_{instance}.png"))
+    taxonomy = Taxonomy(categories=(Category(id=1, name=name), Category(id=2, name=spare)))
+    (layer,) = names.find({f"{image}_{name}_{instance}.png": Path("p")}, {f"{image}.jpg": Path("q")}, taxonomy)
+    assert (layer.stem, layer.category, layer.instance) == (image, name, str(instance))
+
+
+def test_a_layer_is_read_from_the_channel_that_varies(tmp_path: Path) -> None:
+    """A colour that is the same everywhere says nothing: the shape is in alpha, and the reverse."""
+    shape = np.zeros((14, 16), np.uint8)
+    shape[1:10, 2:12] = 255
+    flat, black = np.full_like(shape, 255), np.zeros_like(shape)
+    picture = np.random.default_rng(0).integers(1, 255, shape.shape, np.uint8)
+    cases = {
+        "alpha": ([flat, black, flat, shape], shape > 0),  # magenta, cut out by alpha
+        "black": ([black, black, black, shape], shape > 0),
+        "colour": ([shape, shape, shape, flat], shape > 0),
+        "clear": ([shape, shape, shape, black], shape > 0),  # nothing is visible, but the colour has the shape
+        "both": ([shape, shape, shape, shape], shape > 0),
+        "full": ([flat, flat, flat, flat], flat > 0),
+        "none": ([flat, flat, flat, black], black > 0),
+        "hidden": ([np.where(shape, 255, 90), black, black, shape], shape > 0),  # another colour where transparent
+        "object": ([np.where(shape, picture, 0), picture, picture, shape], shape > 0),
+    }
+    for name, (channels, _) in cases.items():
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.stack(channels, axis=2).astype(np.uint8)).save(tmp_path / name / "a.png")
+    batch = loaded(opened(tmp_path, "{category}/{stem}.png"))
+    masks = masks_of_runs(batch.runs, *batch.segment_size)
+    files = [file.split("/")[0] for file in batch.segments["file"].to_pylist()]
+    assert dict(zip(files, (mask.tolist() for mask in masks), strict=True)) == {
+        name: expected.tolist() for name, (_, expected) in cases.items() if expected.any()
+    }
+    assert batch.defects == ()
+
+
+def test_grey_layers_with_alpha(tmp_path: Path) -> None:
+    shape = np.array([[0, 255], [255, 255]], np.uint8)
+    for name, channels in (("x", (np.full_like(shape, 7), shape)), ("y", (shape, np.full_like(shape, 255)))):
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.stack(channels, axis=2), "LA").save(tmp_path / name / "a.png")
+    batch = loaded(opened(tmp_path, "{category}/{stem}.png"))
+    assert [mask.tolist() for mask in masks_of_runs(batch.runs, *batch.segment_size)] == [(shape > 0).tolist()] * 2
 
 
 def test_of_two_images_with_one_name_the_nearest_folder_counts() -> None:

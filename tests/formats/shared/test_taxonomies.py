@@ -13,6 +13,7 @@ from segdata.formats.shared.taxonomies import (
     find_colour_table,
     load_colour_table,
     load_preset,
+    outside_preset,
     preset_from_names,
     preset_names,
 )
@@ -120,8 +121,7 @@ def test_camvid_is_told_by_the_names_of_its_frames(tmp_path: Path) -> None:
     masks(tmp_path / "other", "trainannot", "frame1", [[0, 3, 11]])
     assert named(tmp_path / "grey") == ["Sky", "Road", "Unlabelled"]
     assert named(tmp_path / "rgb") == ["Road", "Void"]
-    with pytest.raises(SegdataError, match="--read-option preset=camvid11"):
-        named(tmp_path / "other")
+    assert named(tmp_path / "other") == ["category_0", "category_3", "category_11"]
     assert named(tmp_path / "other", preset="camvid11") == ["Sky", "Road", "Unlabelled"]
 
 
@@ -144,6 +144,13 @@ def test_some_names_alone_tell_nothing() -> None:
     assert preset_from_names([Path("0006R0_f01350.png"), Path("x.png")], True) is None
     assert preset_from_names([Path("labels/0006R0_f01350.png")], False) is None, "which of CamVid's numberings?"
     assert preset_from_names([Path("ADE_val_00000001.png")], True) is None
+
+
+def test_one_name_in_twenty_may_be_another() -> None:
+    names = [Path(f"labels/0016E5_{number:05}_L.png") for number in range(59)]
+    assert preset_from_names([*names, Path("labels/copy.png")], True) == "camvid32"
+    assert outside_preset([*names, Path("labels/copy.png")]) == [Path("labels/copy.png")]
+    assert preset_from_names([*names[:18], Path("labels/copy.png")], True) is None
 
 
 def test_camvid11(real_data: Path) -> None:

@@ -1,0 +1,409 @@
+"""Provisional taxonomies: what values of masks probably mean, for masks that come without a taxonomy.
+
+All masks are decoded once. A value that masks have in common is a category, or foreground if the masks are binary, or
+an instance if they are ids; a value of a few pixels that one mask in many has is doubted, not believed.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from segdata.core.config import InstanceIds
+from segdata.core.errors import UnreadableError
+from segdata.core.executor import run_ordered
+from segdata.core.finding import Defect
+from segdata.core.runs import Flags, Ints
+from segdata.core.taxonomy import Category, CategoryKind, Taxonomy
+from segdata.formats.shared.mask_files import (
+    MaskFile,
+    Palette,
+    ValueRuns,
+    decode_mask,
+    n_pages,
+    pack_color,
+    unpack_color,
+)
+
+_VOC_VOID = (224, 224, 192)
+MAX_CATEGORIES = 200  # more distinct values than this are no categories; COCO-Stuff has 182
+_FEW_LEVELS = 8  # more greys than this between the two of a binary mask come from smoothing
+_NEAR = 16  # greys as near as this to black or white are what compression makes of them
+_TRANSITION = 4.0  # pixels: runs of greys of smoothed outlines are shorter; those of categories are longer
+_LEAST_MASKS = 10  # fewer masks do not tell what is rare
+_FEW_PIXELS = 64  # a value with more pixels than this in a mask was drawn, not slipped
+_LEAST_INSTANCES = 8  # categories seldom are numbered 1 to n, with another n in each image, for n beyond this
+_DIVISORS = (1000, 256, 65536)
+
+
+@dataclass(frozen=True, slots=True)
+class MaskValues:
+    """The values of one mask, or of all pages of one file."""
+
+    path: Path
+    value: Ints  # (k,) int64 ascending, ids or packed colours
+    area: Ints  # (k,) pixels of each
+    n_runs: Ints  # (k,) vertical runs of each
+    size: int  # pixels of the mask
+    coloured: bool
+    palette: Palette | None
+
+
+@dataclass(frozen=True)
+class ValueCounts:
+    """How often each value occurs in a set of masks.
+
+    Attributes
+    ----------
+    masks : those that could be read
+    value : (k,) int64 ascending, ids or packed colours
+    pixels, files, leads, runs : (k,) int64, how many pixels, in how many masks, in how many more than half of the
+        pixels, and in how many vertical runs
+    """
+
+    masks: tuple[MaskValues, ...]
+    value: Ints
+    pixels: Ints
+    files: Ints
+    leads: Ints
+    runs: Ints
+
+    @staticmethod
+    def of(masks: Iterable[MaskValues]) -> "ValueCounts":
+        """The counts over those masks that are stored as most are: by colour, or by grey value or index."""
+        given = tuple(masks)
+        coloured = 2 * sum(mask.coloured for mask in given) > len(given)
+        every = tuple(mask for mask in given if mask.coloured == coloured)
+        if not every:
+            none = np.empty(0, np.int64)
+            return ValueCounts((), none, none, none, none, none)
+        values = np.concatenate([mask.value for mask in every])
+        areas = np.concatenate([mask.area for mask in every])
+        runs = np.concatenate([mask.n_runs for mask in every])
+        leads = np.concatenate([2 * mask.area > mask.size for mask in every])
+        value, row = np.unique(values, return_inverse=True)
+        counts = [
+            np.bincount(row, weights, len(value)).astype(np.int64)
+            for weights in (areas, np.ones(len(values)), leads, runs)
+        ]
+        return ValueCounts(every, value, counts[0], counts[1], counts[2], counts[3])
+
+    def select(self, rows: Flags) -> "ValueCounts":
+        """The counts of some values alone; `rows` (k,)."""
+        columns = (self.value, self.pixels, self.files, self.leads, self.runs)
+        return ValueCounts(self.masks, *(column[rows] for column in columns))
+
+    def as_grey(self) -> "ValueCounts":
+        """The counts of colours whose channels are equal as those of greys."""
+        masks = tuple(replace(mask, value=mask.value & 255, coloured=False) for mask in self.masks)
+        return replace(self, masks=masks, value=self.value & 255)
+
+    @cached_property
+    def coloured(self) -> bool:
+        """Whether values are colours."""
+        return any(mask.coloured for mask in self.masks)
+
+    @cached_property
+    def palette(self) -> Palette | None:
+        """The first palette; None where no mask has one."""
+        return next((mask.palette for mask in self.masks if mask.palette is not None), None)
+
+    @cached_property
+    def n_pixels(self) -> int:
+        """Pixels of all masks."""
+        return sum(mask.size for mask in self.masks)
+
+
+def count_values(masks: Iterable[Path]) -> ValueCounts:
+    """How often each value occurs in mask files, each counted once; unreadable files are left out."""
+    counted: list[MaskValues] = []
+    distinct: set[int] = set()
+    for mask in run_ordered(_values_of, dict.fromkeys(masks)):
+        if mask is None:
+            continue
+        counted.append(mask)
+        distinct.update(mask.value.tolist())
+        if len(distinct) > 100 * MAX_CATEGORIES:
+            break  # photographs or ids, not categories
+    return ValueCounts.of(counted)
+
+
+def _values_of(path: Path) -> MaskValues | None:
+    """The values of a mask file with all of its pages; None if it cannot be read."""
+    pages: list[ValueRuns] = []
+    mask: MaskFile | None = None
+    with suppress(OSError):
+        for page in range(n_pages(path)):
+            mask = decode_mask(path, page)
+            pages.append(ValueRuns.of(mask.pixels))
+    if mask is None or not pages:
+        return None
+    value, row = np.unique(np.concatenate([page.value for page in pages]), return_inverse=True)
+    area = np.bincount(row, np.concatenate([page.area for page in pages]), len(value)).astype(np.int64)
+    n_runs = np.concatenate([np.bincount(page.row, minlength=len(page.value)) for page in pages])
+    runs = np.bincount(row, n_runs, len(value)).astype(np.int64)
+    size = sum(page.height * page.width for page in pages)
+    return MaskValues(path, value, area, runs, size, mask.coloured, mask.palette)
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionalTaxonomy:
+    """What values of masks probably mean, until a person says so.
+
+    Attributes
+    ----------
+    taxonomy : the categories
+    reading : how the values are read, a clause
+    sparse : pixels need not be labelled, as beside the foreground of a binary mask
+    defects : values that one mask alone has, and that may be a mistake
+    """
+
+    taxonomy: Taxonomy
+    reading: str
+    sparse: bool = False
+    defects: tuple[Defect, ...] = ()
+
+
+def propose_taxonomy(counts: ValueCounts) -> ProvisionalTaxonomy:
+    """What the values in masks probably mean; raises UnreadableError if there are too many for categories."""
+    level = binary_level(counts)
+    if level is not None:
+        return _binary(counts, level)
+    slips = _are_slips(counts)
+    kept = counts.select(~slips)
+    level = binary_level(kept) if slips.any() else None
+    if level is not None or kept.value.tolist() == [0]:
+        return _binary(kept, level)
+    _check_number(kept)
+    categories = tuple(_numbered_categories(kept))
+    defects = _rare(kept)
+    return ProvisionalTaxonomy(Taxonomy(categories=categories), _reading(kept, categories), defects=tuple(defects))
+
+
+def binary_level(counts: ValueCounts) -> int | None:
+    """The value of the foreground if masks are binary; None if they are not.
+
+    Binary masks hold 0 and either 1, or one value from 128 on. Beside these two a smoothed or compressed mask holds
+    many greys between them, in runs of few pixels, and few masks of a set may hold some levels more.
+    """
+    if counts.coloured:
+        red, green, blue = (counts.value >> shift & 255 for shift in (0, 8, 16))
+        is_grey = bool((red == green).all() and (green == blue).all())
+        return binary_level(counts.as_grey()) if is_grey else None
+    if len(counts.value) < 2 or counts.value[0] != 0:
+        return None
+    if counts.palette is not None and not _is_black_and_white(counts.palette, int(counts.value[-1])):
+        return None
+    if len(counts.value) == 2:
+        level = int(counts.value[1])
+        return level if level == 1 or 128 <= level <= 255 else None
+    high = np.flatnonzero((counts.value >= 128) & (counts.value <= 255))
+    if len(high) == 0 or counts.value[-1] > 255:
+        return None
+    level = int(counts.value[high[counts.pixels[high].argmax()]])
+    others = counts.select((counts.value != 0) & (counts.value != level))
+    if len(others.value) > _FEW_LEVELS:
+        near = (counts.value <= _NEAR) | (counts.value >= level - _NEAR)
+        short = others.pixels.sum() < _TRANSITION * others.runs.sum()
+        return level if short and counts.pixels[near].sum() > 0.8 * counts.n_pixels else None
+    n_binary = sum(bool(np.isin(mask.value, (0, level)).all()) for mask in counts.masks)
+    between = bool((others.value < level).all())
+    is_few = len(counts.masks) - n_binary <= max(1, 0.05 * len(counts.masks)) and n_binary >= 3
+    # A third level that several masks share, 128 beside 0 and 255, is a category.
+    return level if between and is_few and level >= 128 else None
+
+
+def _is_black_and_white(palette: Palette, level: int) -> bool:
+    """Whether a palette shows index 0 black, and `level` white; other colours may be those of instances."""
+    return level < len(palette) and bool((palette[0] <= _NEAR).all() and (palette[level] >= 255 - _NEAR).all())
+
+
+def _binary(counts: ValueCounts, level: int | None) -> ProvisionalTaxonomy:
+    """The taxonomy of binary masks: foreground, and 0 is not labelled; `level` None: no mask has a foreground."""
+    value = 1 if level is None else level
+    color = (value, value, value) if counts.coloured else None
+    row = np.flatnonzero(counts.value == (value if color is None else pack_color(color))).tolist()
+    definition = _occurrence(counts, row[0] if row else None)
+    foreground = Category(id=value, name="foreground", kind="stuff", color=color, definition=definition)
+    taxonomy = Taxonomy(categories=(foreground,), unlabelled=0 if color is None else (0, 0, 0))
+    if level is None:
+        return ProvisionalTaxonomy(taxonomy, "every mask holds 0 alone, which is read as not labelled", sparse=True)
+    what, black = (f"value {value}", "0") if color is None else (f"colour {color}", "black")
+    return ProvisionalTaxonomy(taxonomy, f"{what} is read as foreground, {black} as not labelled", sparse=True)
+
+
+def _are_slips(counts: ValueCounts) -> Flags:
+    """(k,) whether a value is doubted: in one mask of many, with so few pixels as hardly any value has in a mask."""
+    if len(counts.masks) < _LEAST_MASKS:
+        return np.zeros(len(counts.value), bool)
+    shared = set(counts.value[counts.files > 1].tolist())
+    areas = [
+        area for mask in counts.masks for value, area in zip(mask.value, mask.area, strict=True) if value in shared
+    ]
+    usual = min(np.quantile(areas, 0.05), _FEW_PIXELS) if areas else 0
+    slips: Flags = (counts.files == 1) & (counts.pixels <= usual)
+    return slips
+
+
+def _rare(counts: ValueCounts) -> Iterator[Defect]:
+    """An info for values that one mask in many has, with all of its pixels: a rare category, or a mistake."""
+    if len(counts.masks) < _LEAST_MASKS:
+        return
+    rows = np.flatnonzero(counts.files == 1).tolist()
+    for row in rows if len(rows) <= 3 else ():
+        path = next(mask.path for mask in counts.masks if counts.value[row] in mask.value)
+        message = f"{_value_text(counts, row)} occurs in one of {len(counts.masks)} masks, {path.name}"
+        pixels = int(counts.pixels[row])
+        yield Defect(
+            "SEG009", f"{message} ({pixels:,} px): a rare category, or a mistake", pixels=pixels, severity="info"
+        )
+    if len(rows) <= 3:
+        return
+    listed = ", ".join(_value_text(counts, row) for row in rows[:5])
+    message = f"{len(rows)} of {len(counts.value)} values occur in one of {len(counts.masks)} masks each: {listed}, …"
+    yield Defect("SEG009", f"{message}; rare categories, or mistakes", severity="info")
+
+
+def _value_text(counts: ValueCounts, row: int) -> str:
+    value = int(counts.value[row])
+    return f"colour {unpack_color(value)}" if counts.coloured else f"value {value}"
+
+
+def _reading(counts: ValueCounts, categories: tuple[Category, ...]) -> str:
+    what = "colours" if counts.coloured else "values"
+    named = [category.name for category in categories if category.kind != "void"]
+    listed = ", ".join(named) if len(named) <= 3 else f"{named[0]}, {named[1]} … {named[-1]}"
+    void = [category for category in categories if category.kind == "void"]
+    ignored = f", and {', '.join(_shown(category, counts.coloured) for category in void)} as void" if void else ""
+    if len(named) == 1:
+        return f"the one {what.removesuffix('s')} is read as the category {listed}{ignored}"
+    return f"the {len(named)} {what} are read as the categories {listed}{ignored}"
+
+
+def _shown(category: Category, coloured: bool) -> str:
+    return f"colour {category.rgb}" if coloured else str(category.id)
+
+
+def _check_number(counts: ValueCounts) -> None:
+    """Raise UnreadableError if there are too many values for categories."""
+    if len(counts.value) > MAX_CATEGORIES:
+        raise UnreadableError(
+            f"{len(counts.value):,} different values in the masks are no categories: ids of instances, or greys of "
+            "smoothed masks or of pictures"
+        )
+
+
+def infer_mask_taxonomy(masks: Iterable[Path], named: Taxonomy | None = None) -> Taxonomy:
+    """A taxonomy of the values in mask files; `named` names the colours or ids that it has.
+
+    Raises UnreadableError if there are too many values for categories.
+    """
+    counts = count_values(masks)
+    if named is None:
+        return propose_taxonomy(counts).taxonomy
+    _check_number(counts)
+    rows = {int(value): row for row, value in enumerate(counts.value)}
+    counted = [
+        msgspec.structs.replace(
+            category,
+            definition=_occurrence(
+                counts, rows.get(pack_color(category.rgb) if counts.coloured and category.rgb else category.id)
+            ),
+        )
+        for category in named.categories
+    ]
+    return Taxonomy(categories=tuple(counted))
+
+
+def _numbered_categories(counts: ValueCounts) -> Iterator[Category]:
+    """A category for each value: numbered colours, or ids in the palette's colours."""
+    for row, value in enumerate(counts.value.tolist()):
+        color = unpack_color(value) if counts.coloured else _palette_color(value, counts.palette)
+        number = row + 1 if counts.coloured else value
+        void = color == _VOC_VOID or (not counts.coloured and _is_void_id(counts, row))
+        background = value == 0 and 2 * counts.leads[row] > len(counts.masks) and len(counts.value) > 1
+        name = "void" if void else "background" if background else f"category_{number}"
+        kind: CategoryKind = "void" if void else "stuff"
+        yield Category(id=number, name=name, kind=kind, color=color, definition=_occurrence(counts, row))
+
+
+def _is_void_id(counts: ValueCounts, row: int) -> bool:
+    """Whether an id is void: 255 beside small ids. Alone with 0 it is foreground; beside spread greys, a category."""
+    others = np.delete(counts.value, row)
+    if counts.value[row] != 255 or len(others) < 2 or others.max() >= 200:
+        return False
+    steps = np.diff(counts.value)
+    is_spread = steps.max() - steps.min() <= 2  # 0, 127, 255
+    share = counts.pixels[row] / max(counts.n_pixels, 1)
+    # Ids 0, 1, 2, … without a gap are classes; 255 beside them is void, however much there is of it.
+    n_classes = int(others.max()) + 1
+    return not is_spread and bool(share < 0.25 or (n_classes == len(others) and n_classes > 2))
+
+
+def _palette_color(value: int, palette: Palette | None) -> tuple[int, int, int] | None:
+    if palette is None or not 0 <= value < len(palette):
+        return None
+    red, green, blue = palette[value].tolist()
+    return red, green, blue
+
+
+def _occurrence(counts: ValueCounts, row: int | None) -> str:
+    if row is None:
+        return "drafted: in no mask"
+    share = 100 * counts.pixels[row] / max(counts.n_pixels, 1)
+    return f"drafted: in {counts.files[row]} of {len(counts.masks)} masks, {share:.2f} % of their pixels"
+
+
+def are_ids(counts: ValueCounts) -> bool:
+    """Whether grey values of 8 bits are numbers of instances: 1 to n in most masks with few gaps, another n in each."""
+    if counts.coloured or len(counts.masks) < 3:
+        return False
+    highest = [int(mask.value[-1]) for mask in counts.masks]
+    numbered = [np.sum(mask.value > 0) >= 0.8 * top for mask, top in zip(counts.masks, highest, strict=True)]
+    varies = 2 * len(set(highest)) > len(highest)
+    return varies and bool(np.mean(numbered) > 0.8 and np.median(highest) > _LEAST_INSTANCES)
+
+
+def propose_id_rule(counts: ValueCounts) -> tuple[InstanceIds, Taxonomy, str]:
+    """The setting that ids of instances probably need, its taxonomy, and the reading in words.
+
+    Values are category * divisor + number if their categories are few, and the numbers of each are small and without
+    gaps of half the divisor; else every value is an instance of one category.
+    """
+    divisor = next(filter(lambda divisor: _fits_divisor(counts.value, divisor), _DIVISORS), None)
+    if divisor is None:
+        setting = InstanceIds(category="object", background=0)
+        taxonomy = Taxonomy(categories=(Category(id=1, name="object", kind="thing"),))
+        return setting, taxonomy, "each value but 0 is read as an instance of one category, object"
+    numbered = np.unique(counts.value[counts.value >= divisor] // divisor).tolist()
+    bare = counts.value[(counts.value < divisor) & (counts.value > 0)].tolist()
+    categories = [
+        Category(id=id_, name=f"category_{id_}", kind="thing" if id_ in numbered else "stuff")
+        for id_ in sorted({*numbered, *bare})
+    ]
+    setting = InstanceIds(divisor=divisor, background=0)
+    return (
+        setting,
+        Taxonomy(categories=tuple(categories)),
+        f"values are read as category * {divisor} + number of the instance",
+    )
+
+
+def _fits_divisor(values: Ints, divisor: int) -> bool:
+    """Whether values are category * divisor + number."""
+    numbered, bare = values[values >= divisor], values[(values < divisor) & (values > 0)]
+    if len(numbered) == 0:
+        return False
+    category, number = np.divmod(numbered, divisor)
+    # Running ids fill the values below the divisor, and all numbers; categories and their instances are few.
+    if int(category.max()) > 255 or int(number.max()) >= divisor // 2 or int(bare.max(initial=0)) >= divisor // 4:
+        return False
+    dense = 0  # values of categories whose instances are numbered from 0 or 1, with hardly a gap
+    for id_ in np.unique(category).tolist():
+        numbers = number[category == id_]
+        dense += len(numbers) * bool(numbers.min() <= 1 and numbers.max() <= 2 * len(numbers))
+    return 1 < len(numbered) >= len(bare) and dense >= 0.8 * len(numbered)

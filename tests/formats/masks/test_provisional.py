@@ -1,0 +1,273 @@
+"""Masks without a taxonomy are read as they probably are meant, and the reading says so."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+import segdata
+from segdata.cli.main import main
+from segdata.core.finding import Finding
+from segdata.core.taxonomy import Taxonomy
+from segdata.formats.masks.provisional import MaskValues, ValueCounts, are_ids, propose_id_rule, propose_taxonomy
+
+Pixels = NDArray[np.generic]
+
+
+def save(path: Path, pixels: Pixels) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+def regions(seed: int, values: list[int], side: int = 48) -> NDArray[np.uint8]:
+    """A mask of rectangles, one for each value, on 0."""
+    rng = np.random.default_rng(seed)
+    mask = np.zeros((side, side), np.uint8)
+    for number, value in enumerate(values):
+        x = 1 + number * (side - 2) // len(values)
+        y = int(rng.integers(1, side // 2))
+        mask[y : y + side // 3, x : x + max((side - 2) // len(values) - 1, 1)] = value
+    return mask
+
+
+def photograph(seed: int, side: int = 48) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8)
+
+
+def counts_of(*masks: Pixels) -> ValueCounts:
+    rows = []
+    for number, mask in enumerate(masks):
+        value, area = np.unique(mask, return_counts=True)
+        runs = np.array([int((np.diff((mask == item).astype(int), axis=0, prepend=0) == 1).sum()) for item in value])
+        rows.append(MaskValues(Path(f"{number}.png"), value.astype(np.int64), area, runs, mask.size, False, None))
+    return ValueCounts.of(rows)
+
+
+def described(taxonomy: Taxonomy) -> list[tuple[int, str, str]]:
+    return [(category.id, category.name, category.kind) for category in taxonomy.categories]
+
+
+def findings(root: Path, *codes: str) -> list[Finding]:
+    return list(segdata.validate(root, select=codes).findings)
+
+
+@pytest.mark.parametrize("level", [1, 128, 200, 255])
+def test_binary_masks_are_foreground_and_nothing(tmp_path: Path, level: int) -> None:
+    for number in range(3):
+        save(tmp_path / f"masks/{number}.png", regions(number, [level]))
+    data = segdata.read(tmp_path)
+    assert described(data.taxonomy) == [(level, "foreground", "stuff")]
+    assert (data.taxonomy.unlabelled, data.profile.coverage.value, data.profile.taxonomy_declared) == (
+        0, "sparse", False,
+    )  # fmt: skip
+    (notice,) = findings(tmp_path, "SEG101", "SEG219")
+    assert (notice.code, notice.severity) == ("SEG219", "info")
+    assert f"value {level} is read as foreground, 0 as not labelled; `segdata init" in notice.message
+
+
+def test_white_on_black_in_colour_is_binary_too(tmp_path: Path) -> None:
+    for number in range(3):
+        save(tmp_path / f"masks/{number}.png", np.repeat(regions(number, [255])[:, :, None], 3, axis=2))
+    data = segdata.read(tmp_path)
+    assert [(category.name, category.rgb) for category in data.taxonomy.categories] == [("foreground", (255, 255, 255))]
+    assert len(data.segments) == 3
+    assert int(data.segments["area"].max()) < 48 * 48 / 2
+
+
+def test_255_beside_classes_is_void() -> None:
+    masks = [regions(number, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]) for number in range(3)]
+    for mask in masks:
+        mask[24:] = 255  # half of it: nobody drew there
+        mask[-1, -12:] = np.arange(12)
+    kinds = {category.id: category.kind for category in propose_taxonomy(counts_of(*masks)).taxonomy.categories}
+    assert kinds == {**dict.fromkeys(range(12), "stuff"), 255: "void"}
+
+
+@pytest.mark.parametrize("levels", [[127, 255], [85, 170, 255], [32, 64, 96, 128, 159, 191, 223, 255]])
+def test_255_of_spread_greys_is_a_category(levels: list[int]) -> None:
+    masks = [regions(number, levels) for number in range(4)]
+    kinds = [category.kind for category in propose_taxonomy(counts_of(*masks)).taxonomy.categories]
+    assert kinds == ["stuff"] * (len(levels) + 1)
+
+
+def test_a_value_of_one_pixel_in_one_mask_of_sixty_is_reported(tmp_path: Path) -> None:
+    for number in range(60):
+        mask = regions(number, [1, 2, 3])
+        if number == 33:
+            mask[0, 5] = 77
+        save(tmp_path / f"masks/{number:02}.png", mask)
+    assert [category.id for category in segdata.read(tmp_path).taxonomy.categories] == [0, 1, 2, 3]
+    slip, notice = findings(tmp_path, "SEG009", "SEG219")
+    assert (slip.severity, slip.image, slip.pixels) == ("warning", "33.png", 1)
+    assert "value 77 is in no other mask, probably by mistake: 1 px, the first at x=5, y=0" in slip.message
+    assert notice.code == "SEG219"
+
+
+def test_a_region_in_one_mask_of_sixty_is_a_category_and_mentioned(tmp_path: Path) -> None:
+    for number in range(60):
+        save(tmp_path / f"masks/{number:02}.png", regions(number, [1, 2, 9] if number == 33 else [1, 2]))
+    assert [category.id for category in segdata.read(tmp_path).taxonomy.categories] == [0, 1, 2, 9]
+    rare, _ = findings(tmp_path, "SEG009", "SEG219")
+    assert (rare.severity, "value 9 occurs in one of 60 masks, 33.png" in rare.message) == ("info", True)
+
+
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=12, unique=True), st.integers(1, 9))
+def test_every_value_of_few_masks_becomes_a_category(values: list[int], n_masks: int) -> None:
+    masks = [np.repeat(np.array(values, np.uint8)[None], 4, axis=0)] * n_masks
+    taxonomy = propose_taxonomy(counts_of(*masks)).taxonomy
+    expected = set(values) - ({0} if set(values) <= {0, 1} else set())
+    assert {category.id for category in taxonomy.categories} == expected or values == [0]
+    assert all(category.kind != "void" for category in taxonomy.categories)
+
+
+def test_smoothed_binary_masks_are_cut_at_half_and_reported(tmp_path: Path) -> None:
+    for number in range(4):
+        sharp = Image.fromarray(regions(number, [255], 96))
+        save(tmp_path / f"masks/{number}.png", np.asarray(sharp.resize((41, 41), Image.Resampling.BICUBIC)))
+    data = segdata.read(tmp_path)
+    assert described(data.taxonomy) == [(255, "foreground", "stuff")]
+    reported = findings(tmp_path, "SEG009", "SEG010")
+    assert [finding.code for finding in reported] == ["SEG010"] * 4
+    assert "in a binary mask" in reported[0].message
+    areas = [int((np.asarray(Image.open(path)) >= 128).sum()) for path in sorted((tmp_path / "masks").iterdir())]
+    assert data.segments["area"].tolist() == areas
+    segdata_files = segdata.init(tmp_path)
+    assert all(file.exists() for file in segdata_files)
+    assert segdata.read(tmp_path).segments["area"].tolist() == areas, "the draft reads alike"
+
+
+def test_16_bit_ids_are_instances_of_one_category(tmp_path: Path) -> None:
+    for number in range(3):
+        save(tmp_path / f"masks/{number}.png", regions(number, [1, 2, 3, 4]).astype(np.uint16) * (300 + number))
+    data = segdata.read(tmp_path)
+    assert (data.profile.format, data.profile.task) == ("instance-ids", "instance")
+    assert (described(data.taxonomy), len(data.segments)) == ([(1, "object", "thing")], 12)
+    (notice,) = findings(tmp_path, "SEG009", "SEG219")
+    assert "each value but 0 is read as an instance of one category, object" in notice.message
+
+
+def test_category_times_1000_plus_number_is_seen() -> None:
+    street = np.array([7, 11, *range(24000, 24007), *range(26000, 26012), 33000])
+    setting, taxonomy, _ = propose_id_rule(counts_of(street))
+    assert (setting.divisor, [category.id for category in taxonomy.categories]) == (1000, [7, 11, 24, 26, 33])
+    assert [category.kind for category in taxonomy.categories] == ["stuff", "stuff", "thing", "thing", "thing"]
+
+
+@given(st.integers(1, 5000), st.integers(1, 9))
+@settings(max_examples=50)
+def test_running_ids_have_no_divisor(n_ids: int, step: int) -> None:
+    setting, _, _ = propose_id_rule(counts_of(np.arange(0, n_ids * step, step)))
+    assert (setting.divisor, setting.category) == (None, "object")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_ids_have_no_divisor(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    ids = rng.choice(np.arange(1, int(rng.choice([800, 3000, 60_000]))), int(rng.integers(5, 300)), replace=False)
+    assert propose_id_rule(counts_of(np.append(ids, 0)))[0].divisor is None
+
+
+def test_8_bit_ids_are_told_from_categories(tmp_path: Path) -> None:
+    for number in range(6):
+        save(tmp_path / f"ids/masks/{number}.png", regions(number, list(range(1, 12 + number))))
+        save(tmp_path / f"classes/masks/{number}.png", regions(number, list(range(1, 12))))
+    assert segdata.read(tmp_path / "ids").profile.format == "instance-ids"
+    assert segdata.read(tmp_path / "classes").profile.format == "colour-masks"
+    segdata.init(tmp_path / "ids")
+    assert segdata.read(tmp_path / "ids").profile.format == "instance-ids"
+    assert not are_ids(counts_of(np.arange(12), np.arange(12), np.arange(12)))
+
+
+@pytest.mark.parametrize(
+    ("name", "odd", "code"),
+    [
+        ("Copy of 3 (1).png", regions(9, [1, 2]), "SEG011"),  # a mask without image
+        ("legend.png", photograph(0), "SEG009"),
+        ("thumb.jpg", photograph(1), "SEG009"),
+        ("deep.png", regions(3, [1, 2]).astype(np.uint16), "SEG016"),
+    ],
+)
+def test_one_odd_file_of_sixty_is_a_finding(tmp_path: Path, name: str, odd: Pixels, code: str) -> None:
+    """Wherever it is in the order of names, and whether or not images lie beside the masks."""
+    for number in range(59):
+        save(tmp_path / f"masks/{number:02}.png", regions(number, [1, 2, 3]))
+        if code == "SEG011":
+            save(tmp_path / f"images/{number:02}.jpg", photograph(number))
+    for place in (f"masks/{name}", f"masks/00 {name}"):
+        save(tmp_path / place, odd)
+        result = segdata.validate(tmp_path, select=["SEG0"])
+        assert result.n_images == 60
+        assert code in {finding.code for finding in result.findings if finding.severity == "warning"}
+        (tmp_path / place).unlink()
+
+
+def test_an_odd_file_in_a_folder_of_masks_alone(tmp_path: Path) -> None:
+    for number in range(59):
+        save(tmp_path / f"{number:02}.png", regions(number, [1, 2, 3]))
+    save(tmp_path / "00.thumb.jpg", photograph(1))
+    (odd,) = [finding for finding in findings(tmp_path, "SEG009") if finding.file == "00.thumb.jpg"]
+    assert (odd.severity, "most others hold ids" in odd.message) == ("warning", True)
+
+
+@pytest.mark.parametrize(("suffix", "n_orphans"), [("jpg", 2), ("JPG", 2), ("tif", 2), ("bmp", 2)])
+def test_masks_beside_images_of_the_same_name(tmp_path: Path, suffix: str, n_orphans: int) -> None:
+    for number in range(9):
+        save(tmp_path / f"set/{number}.png", regions(number, [1, 2, 3]))
+        save(tmp_path / f"set/{number}.{suffix}", photograph(number))
+    save(tmp_path / "set/x.png", regions(1, [1]))
+    save(tmp_path / f"set/y.{suffix}", photograph(1))
+    data = segdata.read(tmp_path)
+    assert (len(data), data.images["uri"].notna().sum()) == (11, 10)
+    assert len(findings(tmp_path, "SEG011")) == n_orphans
+    assert [category.id for category in data.taxonomy.categories] == [0, 1, 2, 3]
+
+
+def test_photographs_alone_are_no_masks(tmp_path: Path) -> None:
+    for number in range(4):
+        save(tmp_path / f"{number}.png", photograph(number))
+        save(tmp_path / f"{number}.jpg", photograph(number))
+    with pytest.raises(segdata.SegdataError):
+        segdata.read(tmp_path)
+
+
+def test_masks_that_are_all_empty(tmp_path: Path) -> None:
+    for number in range(3):
+        save(tmp_path / f"masks/{number}.png", np.zeros((9, 9), np.uint8))
+    (notice,) = findings(tmp_path, "SEG219")
+    assert "every mask holds 0 alone" in notice.message
+    assert len(segdata.read(tmp_path).segments) == 0
+
+
+def test_the_provisional_reading_is_in_every_report(tmp_path: Path) -> None:
+
+    save(tmp_path / "masks/a.png", regions(1, [255]))
+    for form, text in (
+        ("text", "provisional taxonomy (SEG219)"),
+        ("json", '"SEG219"'),
+        ("html", "Provisional taxonomy"),
+    ):
+        assert text in CliRunner().invoke(main, ["validate", str(tmp_path), "--format", form]).output
+
+
+@pytest.mark.parametrize(
+    ("name", "ids"),
+    [
+        ("drive/1st_manual", [255]),
+        ("drive/2nd_manual", [1]),
+        ("drive/mask", [255]),
+        ("magnetic_tile", [255]),
+        ("vnc_sstem/membranes", [1]),
+        ("vnc_sstem/labels", [0, 32, 64, 96, 128, 159, 191, 223, 255]),
+        ("stardist_nuclei", [1]),
+    ],
+)
+def test_real_masks_without_a_setting(real_data: Path, name: str, ids: list[int]) -> None:
+    data = segdata.read(real_data / name)
+    assert [category.id for category in data.taxonomy.categories] == ids
+    assert all(category.kind != "void" for category in data.taxonomy.categories)
+    assert data.profile.provisional
