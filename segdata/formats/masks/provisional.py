@@ -188,7 +188,8 @@ def binary_level(counts: ValueCounts) -> int | None:
     """The value of the foreground if masks are binary; None if they are not.
 
     Binary masks hold 0 and either 1, or one value from 128 on. Beside these two a smoothed or compressed mask holds
-    many greys between them, in runs of few pixels, and few masks of a set may hold some levels more.
+    many greys between them, in runs of few pixels, and few masks of a set may hold some levels more, or be stored as 0
+    and 255 where the others hold 0 and 1.
     """
     if counts.coloured:
         red, green, blue = (counts.value >> shift & 255 for shift in (0, 8, 16))
@@ -201,6 +202,13 @@ def binary_level(counts: ValueCounts) -> int | None:
     if len(counts.value) == 2:
         level = int(counts.value[1])
         return level if level == 1 or 128 <= level <= 255 else None
+    drawn = [mask for mask in counts.masks if mask.value[-1] > 0]
+    stretched = [mask for mask in drawn if mask.value[-1] > 1]
+    n_bits = len(drawn) - len(stretched)
+    if n_bits >= 3 and len(stretched) <= max(1, 0.05 * len(drawn)) and 128 <= counts.value[-1] <= 255:
+        return 1  # one of them is stored as 0 to 255
+    if 0 < 2 * n_bits < len(drawn):
+        return binary_level(ValueCounts.of(stretched))
     high = np.flatnonzero((counts.value >= 128) & (counts.value <= 255))
     if len(high) == 0 or counts.value[-1] > 255:
         return None

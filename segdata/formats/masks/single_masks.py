@@ -119,22 +119,41 @@ def open_colour_masks(request: ReadRequest) -> PerImageSource:
             others = "colours" if coloured else "ids"
             message = f"the mask is {mask.encoding}, most others hold {others}: without a taxonomy it means nothing"
             raise BrokenLabelsError(Defect("SEG009", message, file, severity="warning", lost=True))
+        other = None if provisional is None else _other_binary(mask, taxonomy)
+        if other is not None:
+            pixels, defect = other
+            return [replace(read_mask(replace(mask, pixels=pixels), taxonomy, colours, file), defects=[defect])]
         annotation = read_mask(mask, taxonomy, colours, file)
-        return [annotation if provisional is None else replace(annotation, defects=_slips(annotation.defects))]
+        return [annotation if provisional is None else replace(annotation, defects=_softened(annotation.defects))]
 
     return PerImageSource(root, profile, pairing.entries, (*pairing.defects, *doubts), read, request.annotator)
 
 
-def _slips(defects: Sequence[Defect]) -> list[Defect]:
-    """The defects of a mask under a provisional taxonomy: what is not in it is in this mask alone, a few pixels."""
+def _other_binary(mask: MaskFile, taxonomy: Taxonomy) -> tuple[NDArray[np.uint8], Defect] | None:
+    """A mask of 0 and 1 among those of 0 and 255, or the reverse, as the others are stored; None for others."""
+    ids = list(taxonomy.by_id())
+    if mask.coloured or mask.lossy or len(ids) != 1 or taxonomy.unlabelled_id != 0:
+        return None
+    values, level = mask.values, ids[0]
+    ones, white, top = int((values == 1).sum()), int((values >= 128).sum()), int(values.max(initial=0))
+    if level == 1 and ones < white and top <= 255:
+        is_foreground, stored = values >= 128, f"values up to {top}, the others 0 and 1: read as foreground from 128 on"
+    elif level >= 128 and top == 1 and ones > 0:
+        is_foreground, stored = values == 1, f"0 and 1, the others 0 and {level}: read as binary, too"
+    else:
+        return None
+    message = f"the mask holds {stored}; save it as the others are"
+    return np.where(is_foreground, level, 0).astype(np.uint8), Defect("SEG010", message, severity="warning")
+
+
+def _softened(defects: Sequence[Defect]) -> list[Defect]:
+    """The defects of a mask that is read on a guess: none is an error, and an unknown value is in this mask alone."""
     return [
         replace(
             defect,
             message=defect.message.replace("is not in the taxonomy:", "is in no other mask, probably by mistake:"),
             severity="warning",
         )
-        if defect.code == "SEG009"
-        else defect
         for defect in defects
     ]
 

@@ -333,7 +333,7 @@ def undecodable_mask(root: Path, path: Path, error: OSError) -> Defect:
 
 
 UNLABELLED, UNKNOWN = -(2**63), -(2**63) + 1  # in place of a category id, which never is that low
-_MANY = 32  # more unknown colours than this in one image come from smoothing, not from a forgotten category
+_MANY = 32  # more unknown values than this in one image come from smoothing, not from a forgotten category
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,6 +412,12 @@ def unknown_value_defects(mask: MaskFile, runs: ValueRuns, category: Ints, taxon
             "colour): the mask was smoothed, resized or compressed"
         )
         return [Defect("SEG010", message, place=f"x={x}, y={y}", pixels=pixels)]
+    if len(rows) > _MANY and mask.palette is None:
+        x, y = runs.first_pixel(int(rows[0]))
+        message = (
+            f"{len(rows):,} values are not in the taxonomy ({pixels:,} px): the mask was smoothed, resized or stored"
+        )
+        return [Defect("SEG010", f"{message} in another way", place=f"x={x}, y={y}", pixels=pixels)]
     return [_unknown(mask, runs, int(row), taxonomy) for row in rows]
 
 

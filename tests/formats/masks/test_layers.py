@@ -155,7 +155,7 @@ def test_an_image_decides_between_two_readings() -> None:
 
 
 def test_the_taxonomy_decides_where_no_image_does() -> None:
-    names = LayerNames.of(Layers("{stem}_{category}.png"))
+    names = LayerNames.from_config(Layers("{stem}_{category}.png"))
     taxonomy = Taxonomy(categories=(Category(id=1, name="side_walk"), Category(id=2, name="car")))
     layers = names.find({"a_b_side_walk.png": Path("p"), "a_b_car.png": Path("q")}, {}, taxonomy)
     assert [(layer.stem, layer.category) for layer in layers] == [("a_b", "side_walk"), ("a_b", "car")]
@@ -170,7 +170,7 @@ def test_a_name_with_underscores_is_split_as_image_and_taxonomy_have_it(
 ) -> None:
     """Whatever the words: the split that fits an image and a category of the taxonomy is taken if there is only one."""
     image, name, spare = "_".join(stem), "_".join(category), "zz" + "_".join(other)
-    names = LayerNames.of(Layers("{stem}_{category}_{instance}.png"))
+    names = LayerNames.from_config(Layers("{stem}_{category}_{instance}.png"))
     taxonomy = Taxonomy(categories=(Category(id=1, name=name), Category(id=2, name=spare)))
     (layer,) = names.find({f"{image}_{name}_{instance}.png": Path("p")}, {f"{image}.jpg": Path("q")}, taxonomy)
     assert (layer.stem, layer.category, layer.instance) == (image, name, str(instance))

@@ -132,13 +132,38 @@ def test_smoothed_binary_masks_are_cut_at_half_and_reported(tmp_path: Path) -> N
     data = segdata.read(tmp_path)
     assert described(data.taxonomy) == [(255, "foreground", "stuff")]
     reported = findings(tmp_path, "SEG009", "SEG010")
-    assert [finding.code for finding in reported] == ["SEG010"] * 4
+    assert [(finding.code, finding.severity) for finding in reported] == [("SEG010", "warning")] * 4
     assert "in a binary mask" in reported[0].message
     areas = [int((np.asarray(Image.open(path)) >= 128).sum()) for path in sorted((tmp_path / "masks").iterdir())]
     assert data.segments["area"].tolist() == areas
     segdata_files = segdata.init(tmp_path)
     assert all(file.exists() for file in segdata_files)
     assert segdata.read(tmp_path).segments["area"].tolist() == areas, "the draft reads alike"
+
+
+@pytest.mark.parametrize(("usual", "odd"), [(1, 255), (255, 1), (200, 1), (1, 128)])
+def test_one_of_many_binary_masks_is_stored_with_another_value(tmp_path: Path, usual: int, odd: int) -> None:
+    for number in range(6):
+        save(tmp_path / f"masks/{number}.png", regions(number, [odd if number == 4 else usual]))
+    data = segdata.read(tmp_path)
+    assert described(data.taxonomy) == [(usual, "foreground", "stuff")]
+    assert data.segments["area"].tolist() == [int((regions(number, [1]) > 0).sum()) for number in range(6)]
+    (stored,) = findings(tmp_path, "SEG009", "SEG010")
+    assert (stored.image, stored.severity, "the others 0 and" in stored.message) == ("4.png", "warning", True)
+
+
+def test_empty_masks_say_nothing_about_the_foreground() -> None:
+    masks = [np.zeros((48, 48), np.uint8)] * 40 + [regions(1, [255])]
+    assert described(propose_taxonomy(counts_of(*masks)).taxonomy) == [(255, "foreground", "stuff")]
+
+
+def test_many_greys_that_no_taxonomy_has_are_one_finding(tmp_path: Path) -> None:
+    save(tmp_path / "masks/a.png", np.arange(90, dtype=np.uint8).reshape(9, 10))
+    (tmp_path / "taxonomy.yaml").write_text(
+        "categories:\n" + "".join(f"  - {{id: {i}, name: c{i}}}\n" for i in range(50))
+    )
+    (finding,) = findings(tmp_path, "SEG009", "SEG010")
+    assert (finding.code, "40 values are not in the taxonomy (40 px)" in finding.message) == ("SEG010", True)
 
 
 def test_16_bit_ids_are_instances_of_one_category(tmp_path: Path) -> None:
@@ -262,6 +287,7 @@ def test_the_provisional_reading_is_in_every_report(tmp_path: Path) -> None:
         ("drive/mask", [255]),
         ("magnetic_tile", [255]),
         ("vnc_sstem/membranes", [1]),
+        ("vnc_sstem/mitochondria", [255]),
         ("vnc_sstem/labels", [0, 32, 64, 96, 128, 159, 191, 223, 255]),
         ("stardist_nuclei", [1]),
     ],
