@@ -121,6 +121,18 @@ def check_image_names(names: Sequence[str], of: str, *, in_table: bool = False) 
             raise SegdataError(f"{of}: image {name!r}: nothing is left of the name without its extension; rename it")
 
 
+def is_file(path: Path) -> bool:
+    r"""Whether a path is a file; False for names that none can have: of more than 255 bytes, or with NUL.
+
+    >>> is_file(Path("a" * 300)), is_file(Path("a\0b"))
+    (False, False)
+    """
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def check_path_name(path: Path) -> None:
     """Raise UnreadableError where a path is no text: tables, reports and other systems hold UTF-8 alone."""
     try:

@@ -12,6 +12,7 @@ import yaml
 from segdata.core.errors import SegdataError
 
 T = TypeVar("T")
+_HALF = re.compile("[\ud800-\udfff]")
 _MOST_BITS = 1024  # of a whole number; Python neither reads nor writes the decimal digits of far longer ones
 
 
@@ -35,6 +36,8 @@ class _Loader(yaml.SafeLoader):
             value = super().construct_object(node, deep)
             if isinstance(value, int) and value.bit_length() > _MOST_BITS:
                 raise ValueError("this number has too many digits")
+            if isinstance(value, str) and _HALF.search(value):
+                raise ValueError("this text has half of a surrogate pair, which is no character")
             return value
         except ValueError as error:  # 2027-13-45 is no date, and Python reads no number of 5000 digits
             raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 MAX_SIDE = 2**20  # pixels; more is a typing error, or an attempt to fill the memory
 
 
+# What pyarrow raises about damaged files: names that are not UTF-8 are ValueErrors, lost columns KeyErrors.
+DAMAGE = (OSError, ValueError, KeyError, IndexError, TypeError, OverflowError, pa.ArrowException)
+
+
 @dataclass(frozen=True, slots=True)
 class SegmentPart:
     """Some segments, whole images of them.
@@ -154,7 +158,7 @@ class CanonicalSource:
                 continue
             try:
                 piece = group.part.read()
-            except (OSError, pa.ArrowException) as error:
+            except DAMAGE as error:
                 defects.append(unreadable_defect(group.part.what, error, group.part.file))
                 continue
             wanted = pc.is_in(piece["image_id"], value_set=images["image_id"].combine_chunks())
@@ -333,7 +337,7 @@ def _read_table(path: Path, root: Path, schema: pa.Schema, defects: list[Defect]
     """A table that is small enough to hold; None, with a defect, where it is damaged."""
     try:
         return conform(_open_parquet(path).read(), schema).combine_chunks()
-    except (OSError, pa.ArrowException) as error:
+    except DAMAGE as error:
         defects.append(unreadable_defect("the table", error, path.relative_to(root).as_posix()))
         return None
 
@@ -347,7 +351,7 @@ def _list_parts(path: Path, root: Path, defects: list[Defect]) -> Iterator[Segme
             ids = pc.unique(file.read_row_group(number, columns=["image_id"])["image_id"].cast(pa.string()))
             ids.validate(full=True)
             yield SegmentPart(name, f"row group {number}", ids, partial(_read_row_group, path, number))
-    except (OSError, KeyError, pa.ArrowException) as error:
+    except DAMAGE as error:
         defects.append(unreadable_defect("the part", error, name))
 
 

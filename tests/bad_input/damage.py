@@ -5,7 +5,14 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bad_input.damaged_content import another_dicom, another_image, another_table, another_volume
+from tests.bad_input.damaged_content import (
+    another_chunk,
+    another_dicom,
+    another_footer,
+    another_image,
+    another_table,
+    another_volume,
+)
 from tests.bad_input.damaged_text import (
     another_element,
     another_value,
@@ -25,9 +32,9 @@ BY_SUFFIX: dict[str, tuple[Damage, ...]] = {
     ".csv": (another_word, another_word, encoded),
     ".txt": (another_word, another_word, encoded),
     ".yaml": (another_word, encoded),
-    ".png": (another_image, another_image),
+    ".png": (another_image, another_chunk, another_chunk),
     ".tif": (another_image,),
-    ".parquet": (another_table, another_table, another_table),
+    ".parquet": (another_table, another_table, another_footer, another_footer),
     ".nii": (another_volume, another_volume),
     ".gz": (another_volume, another_volume),
     ".dcm": (another_dicom, another_dicom, another_dicom),

@@ -47,6 +47,49 @@ def another_image(data: bytes, rng: Rng) -> bytes:
     return buffer.getvalue()
 
 
+def another_chunk(data: bytes, rng: Rng) -> bytes:
+    """A PNG with a chunk that is cut, longer, of other bytes, gone, twice or elsewhere; check sums are right."""
+    if data[:4] != b"\x89PNG":
+        return data
+    chunks, at = [], 8
+    while at + 12 <= len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        chunks.append((data[at + 4 : at + 8], data[at + 8 : at + 8 + size]))
+        at += size + 12
+    k = rng.randrange(len(chunks))
+    name, body = chunks[k]
+    how = rng.randrange(7)
+    if how == 0:
+        chunks[k] = name, body[: rng.randrange(len(body) + 1)]
+    elif how == 1:
+        chunks[k] = name, body + rng.randbytes(rng.randrange(1, 800))
+    elif how == 2 and body:
+        put = rng.randrange(len(body))
+        chunks[k] = name, body[:put] + rng.randbytes(1) + body[put + 1 :]
+    elif how == 3:
+        del chunks[k]
+    elif how == 4:
+        chunks.insert(rng.randrange(len(chunks) + 1), chunks[k])
+    elif how == 5:
+        other = rng.choice((b"tRNS", b"PLTE", b"eXIf", b"iTXt", b"zTXt", b"acTL", b"gAMA", b"iCCP"))
+        chunks.insert(rng.randrange(1, len(chunks) + 1), (other, rng.randbytes(rng.randrange(20))))
+    else:
+        rng.shuffle(chunks)
+    made = data[:8]
+    for name, body in chunks:
+        made += struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+    return made
+
+
+def another_footer(data: bytes, rng: Rng) -> bytes:
+    """Parquet with up to three other bytes in its footer: names, types and places of columns."""
+    size = min(int.from_bytes(data[-8:-4], "little"), len(data) - 12)
+    changed = bytearray(data)
+    for _ in range(rng.choice((1, 1, 3))):
+        changed[len(data) - 8 - rng.randrange(1, max(size, 2))] = rng.choice((0, 255, 128, rng.randrange(256)))
+    return bytes(changed)
+
+
 def another_table(data: bytes, rng: Rng) -> bytes:
     """Parquet with a column that is gone, null, of another type or of other values, or with rows gone or repeated."""
     table = pq.read_table(io.BytesIO(data))

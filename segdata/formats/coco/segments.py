@@ -269,6 +269,13 @@ def _ring_complaint(xy: Floats) -> str:
 
 def _polygon_fault(row: int, raw: bytes) -> ItemFault:
     """Why a segmentation is not a list of lists of numbers."""
+    try:
+        return _ring_fault(row, raw)
+    except RecursionError:
+        return ItemFault(row, "SEG006", "lists that are nested too deeply", "/segmentation")
+
+
+def _ring_fault(row: int, raw: bytes) -> ItemFault:
     rings = json.loads(raw, parse_constant=str)
     if all(isinstance(value, (int, float)) for value in rings):
         return ItemFault(

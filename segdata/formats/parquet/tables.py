@@ -60,6 +60,8 @@ from segdata.formats.shared.per_image import (
 )
 from segdata.formats.shared.taxonomies import CategoryNames, write_sidecars
 
+# What pyarrow raises about damaged files: names that are not UTF-8 are ValueErrors, lost columns KeyErrors.
+_DAMAGE = (OSError, ValueError, KeyError, IndexError, TypeError, OverflowError, pa.ArrowException)
 _LABELS = ("label", "labels", "annotation", "annotations", "mask", "masks", "segmentation", "segmentation_mask",
            "seg_mask", "semantic", "semantic_segmentation", "label_map")  # fmt: skip
 _INSTANCES = ("instance", "instances", "instance_map", "instance_mask", "instance_segmentation")
@@ -140,7 +142,7 @@ def _list_entries(
             file = pq.ParquetFile(path)
             columns = find_columns(file.schema_arrow, options)
             rows = list(_image_rows(file, path, columns))
-        except (OSError, pa.ArrowException) as error:
+        except _DAMAGE as error:
             defects.append(Defect("SEG001", f"the table cannot be read: {str(error).splitlines()[0][:200]}", file_name))
             continue
         for number, entry in enumerate(rows):
@@ -222,7 +224,7 @@ def _decode_map(row: TableRow, column: str, file: str, place: str) -> MaskFile:
         if data is None:
             raise OSError("it has no bytes, only a path")
         return decode_mask_bytes(data)
-    except (OSError, pa.ArrowException) as error:
+    except _DAMAGE as error:
         raise BrokenLabelsError(Defect("SEG001", f"{column} cannot be read: {error}", file, place)) from error
 
 

@@ -2,6 +2,7 @@
 
 import io
 import os
+import stat
 import struct
 import warnings
 import zlib
@@ -197,7 +198,8 @@ _ROTATED = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and heig
 # What a whole file of a format has near its end; some programs append a little of their own.
 _END_MARKS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
 _START, _TAIL = 16_384, 4096  # bytes
-_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # else Windows reads texts
+# Without O_BINARY, Windows reads texts; without O_NONBLOCK, a pipe is waited for.
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 @contextmanager
@@ -243,6 +245,8 @@ def read_header(path: Path) -> ImageHeader:
 def _plain_header(file: int) -> ImageHeader | None:
     """The header of an open PNG or JPEG file that is ordinary and complete; None: Pillow has to read it."""
     start = os.read(file, _START)
+    if not start and not stat.S_ISREG(os.fstat(file).st_mode):
+        raise OSError("is a pipe, a socket or a device, not a file")
     size = len(start) if len(start) < _START else os.fstat(file).st_size
     header, mark = png_header(start), _END_MARKS["PNG"]
     if header is None:

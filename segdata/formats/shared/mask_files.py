@@ -210,6 +210,8 @@ def _header(image: Image.Image, first: bytes) -> MaskHeader:
         # Only PNG and GIF palettes are plain before the pixels are decoded.
         plain = image.palette.rawmode is None and image.palette.mode == "RGB"
         colors = image.palette.tobytes() if plain else bytes(image.getpalette() or ())
+        if len(colors) % 3:
+            raise OSError(f"damaged: the palette has {len(colors)} bytes, which are not three for each colour")
         palette = np.frombuffer(colors, np.uint8).reshape(-1, 3)
     return MaskHeader(image.mode, bits, palette, _lossy(image, first))
 

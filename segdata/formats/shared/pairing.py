@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from segdata.core.errors import UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
-from segdata.core.paths import absolute_uri, check_path_name, is_unsafe_path, relative_uri, split_from_path
+from segdata.core.paths import absolute_uri, check_path_name, is_file, is_unsafe_path, relative_uri, split_from_path
 from segdata.core.yaml_files import read_utf8
 from segdata.formats.shared.file_names import (
     IMAGE_FOLDERS,
@@ -205,7 +205,7 @@ def _index_entry(root: Path, folder: ImageFolder, record: dict[str, str]) -> Ima
     if min(size) < 0 or size[0] * size[1] > MAX_PIXELS or max(size) > MAX_PIXELS:
         return "SEG004", f"the size is {size[1]} x {size[0]}; up to {MAX_PIXELS:,} pixels are expected"
     uri = absolute_uri(record.get("uri") or None, root)
-    image = folder.paths.get(image_id) or (Path(uri) if uri and "://" not in uri and Path(uri).is_file() else None)
+    image = folder.paths.get(image_id) or (Path(uri) if uri and "://" not in uri and is_file(Path(uri)) else None)
     number = record.get("frame") or ""
     if number and re.fullmatch(r"-?[0-9]{1,18}", number) is None:
         return "SEG004", f"frame {number!r} is not a whole number"

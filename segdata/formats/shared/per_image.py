@@ -16,6 +16,9 @@ from segdata.core.runs import Ints, Rows, Runs
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.formats.shared.images import ImageHeader, read_header, size_defects
 
+# What decoders raise about damage.
+_DAMAGE = (OSError, ValueError, IndexError, KeyError, ArithmeticError, EOFError, SyntaxError, RecursionError)
+
 
 @dataclass(frozen=True, slots=True)
 class ImageEntry:
@@ -264,6 +267,11 @@ def _read_image(
         return look(entry, head)
     except BrokenLabelsError as broken:
         defects += _located(file, entry.image_id, annotator, broken.defects)
+        return ()
+    except _DAMAGE as error:  # a file that changes while it is read, or damage that its reader does not foresee
+        reason = f"{type(error).__name__}: {error!s:.200}".splitlines()[0]
+        broken_file = Defect("SEG001", f"cannot be read: {reason}; restore the file from its source", file)
+        defects += _located(file, entry.image_id, annotator, [broken_file])
         return ()
 
 

@@ -13,7 +13,9 @@ import pyarrow as pa
 from PIL import Image
 
 from segdata.core.batch import Batch
+from segdata.core.errors import SegdataError
 from segdata.core.format import LossCounter
+from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.coco.document import Raw, raw_json
@@ -57,6 +59,8 @@ def write_labelme(profile: Profile, batches: Iterable[Batch], target: Path, loss
         count_losses(batch, losses, _COUNTED, _HELD)
         count_unannotated_images(batch, losses)
         for image_id, uri, document in _documents(batch, names, losses):
+            if is_unsafe_path(image_id):
+                raise SegdataError(f"image {image_id!r}: no file below the target can have this name; rename it")
             path = target / _free_name(image_id, taken)
             path.parent.mkdir(parents=True, exist_ok=True)
             document["imagePath"] = _image_path(path, image_id, uri, target)

@@ -1,0 +1,158 @@
+"""Damage that once ended in an exception: each is a finding, or a refusal, and hides no other finding."""
+
+import io
+import json
+import os
+import shutil
+import struct
+import threading
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+import segdata as api
+from segdata.core.errors import SegdataError
+from segdata.core.format import formats
+from tests.bad_input.sound_datasets import Make, segdata, validated
+from tests.bad_input.written_datasets import write_dataset
+
+
+def with_palette(path: Path, n_bytes: int) -> None:
+    """The PNG with a palette of so many bytes, and right check sums."""
+    buffer = io.BytesIO()
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert("L")) % 2
+    Image.fromarray(pixels.astype(np.uint8)).save(buffer, "PNG")
+    data, body = buffer.getvalue(), b"PLTE" + bytes(n_bytes)
+    head = b"IHDR" + data[16:24] + b"\x08\x03" + data[26:29]
+    made = data[:8]
+    for part in (head, body):
+        made += struct.pack(">I", len(part) - 4) + part + struct.pack(">I", zlib.crc32(part))
+    path.write_bytes(made + data[33:])
+
+
+@pytest.mark.parametrize("n_bytes", [4, 767])
+@pytest.mark.parametrize("name", ["colour-masks", "instance-ids", "mapillary-vistas", "davis", "pascal-voc", "layers"])
+def test_a_palette_that_is_no_list_of_colours(name: str, n_bytes: int, tmp_path: Path) -> None:
+    root = tmp_path / "new"
+    data = root / write_dataset(name, root)
+    masks = [path for path in sorted(root.rglob("*.png")) if path.relative_to(root).parts[0] != "images"]
+    with_palette(masks[-1], n_bytes)
+    said = segdata("validate", data, "--from", name, "--format", "json")
+    assert said.code == 2 or masks[-1].name in said.out
+
+
+@pytest.mark.parametrize("file", ["images", "annotations", "segments/part-00000"])
+def test_a_damaged_footer(make: Make, tmp_path: Path, file: str) -> None:
+    """A byte of the footer at a time."""
+    api.convert(make("coco-instances"), tmp_path / "new", jobs=1)
+    path = tmp_path / "new/r0001" / f"{file}.parquet"
+    sound = path.read_bytes()
+    size = int.from_bytes(sound[-8:-4], "little")
+    for at in range(len(sound) - 8 - size, len(sound) - 8, size // 12):
+        path.write_bytes(sound[:at] + b"\xff" + sound[at + 1 :])
+        try:
+            api.validate(tmp_path / "new", jobs=1)
+        except SegdataError:
+            continue
+
+
+def test_columns_whose_names_are_no_text(tmp_path: Path) -> None:
+    write_dataset("hugging-face", tmp_path / "new")
+    for path in (tmp_path / "new").rglob("*.parquet"):
+        table = pq.read_table(path)
+        metadata = {**(table.schema.metadata or {}), b"huggingface": b"\xff\xfe{"}
+        pq.write_table(table.replace_schema_metadata(metadata), path)
+    segdata("validate", tmp_path / "new")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
+def test_names_that_no_file_can_have(make: Make, tmp_path: Path, name: str) -> None:
+    """Every format can be read, and written or refused in one line that names the image."""
+    root = make("coco-instances")
+    document = json.loads((root / "coco.json").read_text())
+    document["images"][0]["file_name"] = f"{name}.png"
+    (root / "coco.json").write_text(json.dumps(document))
+    assert segdata("validate", root).code in (0, 1)
+    for format in formats().values():
+        if format.write is not None:
+            (suffix, *_) = (*format.file_suffixes, "")
+            said = segdata("convert", root, tmp_path / f"{format.name}{suffix}", "--to", format.name, "--jobs", "1")
+            assert said.code < 2 or said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["mots as text", "davis", "colour-masks"])
+def test_a_long_name_in_an_index(name: str, tmp_path: Path) -> None:
+    root = tmp_path / "new"
+    data = root / write_dataset(name, root)
+    for path in root.rglob("images.csv"):
+        lines = path.read_text().splitlines()
+        path.write_text("\n".join([lines[0], lines[1].replace(".png", "x" * 300 + ".png"), *lines[2:]]))
+    segdata("validate", data)
+
+
+def test_half_of_a_surrogate_pair_in_yaml(make: Make) -> None:
+    root = make("colour-masks")
+    text = (root / "taxonomy.yaml").read_text()
+    (root / "taxonomy.yaml").write_text(text.replace("name: car", 'name: "c\\ud800r"'))
+    said = segdata("validate", root)
+    assert said.code == 2
+    assert f"{root / 'taxonomy.yaml'}:" in said.err
+    assert "half of a surrogate pair" in said.err
+
+
+def test_a_pipe_beside_a_document_is_not_waited_for(make: Make) -> None:
+    root = make("coco-instances")
+    (root / "images/a.png").unlink()
+    os.mkfifo(root / "images/a.png")
+    said = validated(root / "coco.json")
+    assert said.has("SEG001", "images/a.png", "a.png", None, "pipe") or "pipe" in said.out + said.err
+
+
+@pytest.mark.parametrize("name", ["colour-masks", "npz", "canonical"])
+def test_files_that_change_while_they_are_read(name: str, tmp_path: Path) -> None:
+    """Another program truncates, replaces and restores the files all the time."""
+    root, spare = tmp_path / "new", tmp_path / "spare"
+    data = root / write_dataset(name, root)
+    shutil.copytree(root, spare)
+    files, stop = [path for path in root.rglob("*") if path.is_file()], threading.Event()
+
+    def change() -> None:
+        rng = np.random.default_rng(0)
+        while not stop.is_set():
+            path = files[rng.integers(len(files))]
+            sound = (spare / path.relative_to(root)).read_bytes()
+            path.write_bytes(sound[: rng.integers(len(sound) + 1)])
+            path.write_bytes(sound)
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        for _ in range(5):
+            segdata("validate", data, "--from", name, "--jobs", "1")
+    finally:
+        stop.set()
+        thread.join()
+    assert validated(data, "--from", name).code == 0
+
+
+def test_one_damaged_label_file_hides_no_other_finding(tmp_path: Path) -> None:
+    root = tmp_path / "new"
+    write_dataset("colour-masks", root)
+    first, second, _ = sorted(path for path in root.rglob("*.png") if path.relative_to(root).parts[0] == "masks")
+    with_palette(first, 5)
+    second.write_bytes(b"")
+    files = {each["file"] for each in validated(root).findings if each["code"] == "SEG001"}
+    assert {first.name, second.name} <= {Path(file).name for file in files}
+
+
+def test_types_of_pyarrow_errors_are_covered() -> None:
+    from segdata.store.revision_reader import DAMAGE
+
+    assert issubclass(UnicodeDecodeError, DAMAGE)
+    assert issubclass(pa.ArrowInvalid, DAMAGE)
