@@ -121,6 +121,8 @@ def read_document(path: Path, file: str) -> AdeDocument:
         return _unreadable("SEG004", f"{place.rpartition('/')[2]!r} is missing", file, place)
     except msgspec.ValidationError as error:
         return _unreadable("SEG004", f"does not match ADE20K's JSON: {error}", file, place)
+    except RecursionError:
+        return _unreadable("SEG001", "the JSON is nested too deeply", file, place)
     except msgspec.DecodeError as error:
         return _unreadable("SEG001", f"the JSON cannot be read: {error}", file)
     defects = repeated_key_defects(text, file)

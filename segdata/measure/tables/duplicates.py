@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.batch import Batch, clip_to_roi
+from segdata.core.errors import SegdataError
 from segdata.core.executor import n_threads, run_ordered
 from segdata.core.overlay import SweepRuns
 from segdata.core.paths import local_file, split_from_path
@@ -262,6 +263,9 @@ def _compare_pairs(view: DatasetView, rows: Ints) -> ColumnArrays:
     batch, _ = clip_to_roi(view.source.load(view.source_row[image]))
     begin, end = (np.searchsorted(annotations["image"], image, side) for side in ("left", "right"))
     annotation = expand_ranges(begin.astype(np.int64), (end - begin).astype(np.int64))
+    if batch.annotations.num_rows != len(annotation):
+        files = ", ".join(str(view.source.image_ids[row]) for row in view.source_row[image][:3].tolist())
+        raise SegdataError(f"{view.profile.files}: files have changed while they were read ({files}, …); try again")
     pair, other, own = _match_annotations(pairs, image, batch, annotations["annotator"][annotation])
     category, code = np.unique(batch.segments["category_id"].to_numpy(), return_inverse=True)
     height, width = batch.image_size
