@@ -116,7 +116,7 @@ def decode_array(path: Path, head: ArrayHeader) -> NDArray[np.floating]:
         raise UnreadableArrayError(f"{head.key} is {head.dtype}; probabilities are numbers with a point")
     try:
         check_numbers(n_numbers, path.stat().st_size)
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             array: NDArray[np.floating] = archive[head.key]
     except TooManyPixelsError as error:
         raise UnreadableArrayError(f"{head.key} {error}") from error
@@ -131,7 +131,7 @@ def read_names(path: Path, headers: dict[str, ArrayHeader], keys: tuple[str, ...
     """The first of some arrays that is a list of texts; None if there is none."""
     for key in keys:
         if key in headers and headers[key].dtype.kind in "US" and len(headers[key].shape) == 1:
-            with np.load(path, allow_pickle=False) as archive:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 return [str(name) for name in archive[key].astype(str).tolist()]
     return None
 

@@ -131,7 +131,7 @@ def _yaml_file(root: Path) -> Path | None:
     if (root / "data.yaml").is_file():
         return root / "data.yaml"
     paths = [path for path in sorted([*root.glob("*.yaml"), *root.glob("*.yml")]) if path.name not in _OURS]
-    paths = [path for path in paths if re.search(rb"(?m)^names\s*:", path.read_bytes()[:1_000_000])]
+    paths = [path for path in paths if path.is_file() and re.search(rb"(?m)^names\s*:", path.read_bytes()[:1_000_000])]
     if len(paths) > 1:
         shown = ", ".join(path.name for path in paths)
         raise UnreadableError(
