@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp"})
 MASK_FOLDERS =(
     "masks", "labels", "annotations", "mask", "label", "segmentationclass", "gt", "groundtruth", "ground_truth",
-    "instances", "instance_ids", "targets",
+    "instances", "instance_ids", "targets", "ann_dir",
 )  # fmt: skip
-IMAGE_FOLDERS = ("images", "imgs", "image", "img", "jpegimages", "raw", "rgb", "inputs")
+IMAGE_FOLDERS = ("images", "imgs", "image", "img", "jpegimages", "raw", "rgb", "inputs", "img_dir")
 
 
 def is_image_name(name: str) -> bool:

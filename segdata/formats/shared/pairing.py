@@ -30,6 +30,7 @@ from segdata.formats.shared.file_names import (
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder
 from segdata.formats.shared.mask_files import looks_like_photograph, mask_headers, n_pages
 from segdata.formats.shared.per_image import ImageEntry, relative_path
+from segdata.formats.shared.taxonomies import ultralytics_masks
 
 # They have the names of the masks, and are none of categories: VOC's numbers of objects, regions of interest.
 _NO_RIVALS = frozenset({*IMAGE_FOLDERS, "segmentationobject", "roi", "rois", "fov"})
@@ -74,10 +75,15 @@ def find_layouts(root: Path, images: Path | None = None) -> list[MaskLayout]:
     if root.is_file():
         return [MaskLayout(root, images, "", "one mask file")] if is_image_name(root.name) else []
     folders = {path.name.lower(): path for path in sorted(root.iterdir()) if path.is_dir()}
-    named = _folders_named_as_masks(folders)
+    declared = ultralytics_masks(root)
+    named = [declared] if declared and has_images(declared) else _folders_named_as_masks(folders)
     if named:
         beside = images or next((folders[name] for name in IMAGE_FOLDERS if name in folders), None)
-        rivals = named + _similar_folders(named[0], [path for path in folders.values() if path not in named], beside)
+        rivals = (
+            named
+            if declared
+            else named + _similar_folders(named[0], [path for path in folders.values() if path not in named], beside)
+        )
         if len(rivals) > 1:
             raise RivalFoldersError(root, sorted(rivals), beside)
         where = f" and {beside.name}/" if beside else ""

@@ -2,7 +2,8 @@
 
 Colour tables are small text files: `label_colors.txt` (CamVid: ``128 64 128<TAB>Road``), `labelmap.txt` (CVAT and VOC:
 ``road:128,64,128:parts:actions``), `classes.csv` and `class_dict.csv` (a header, then name, r, g, b), and
-`dataset_meta.json` (Datumaro and CVAT: `labels`, or `label_map` with `segmentation_colors`). A preset is the taxonomy
+`dataset_meta.json` (Datumaro and CVAT: `labels`, or `label_map` with `segmentation_colors`), and `data.yaml` with
+`masks_dir` and `names` (Ultralytics: values are classes, 255 is ignored). A preset is the taxonomy
 of a well-known dataset whose masks come without one, a file in `presets/`.
 """
 
@@ -19,6 +20,7 @@ import msgspec
 from segdata.core import yaml_files
 from segdata.core.config import Config, Coverage, InstanceIds, Option, Overlap, did_you_mean
 from segdata.core.errors import SegdataError
+from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import ImageSequence, Policy, Profile, RasterRule, Task
 from segdata.core.taxonomy import Category, CategoryKind, Taxonomy, dump_taxonomy, load_taxonomy
 
@@ -157,6 +159,10 @@ _COLOUR_TABLE_NAMES =(
     "label_colors.txt", "labelmap.txt", "classes.csv", "class_dict.csv", "class_dict_seg.csv", "classes.txt",
     "dataset_meta.json",
 )  # fmt: skip
+DATA_YAML = "data.yaml"
+_IGNORED = 255  # of masks of Ultralytics
+_MOST_OF_YAML = 1 << 20  # bytes
+_MASKS_LINE = re.compile(r"""^masks_dir\s*:\s*["']?([^"'#\n]+)""", re.MULTILINE)
 _ColourRow = tuple[int, str, tuple[int, int, int]]  # id, name, colour
 _COLOR_FIRST = re.compile(r"\s*(\d+)[\s,]+(\d+)[\s,]+(\d+)[\s,]+(\S.*?)\s*")
 _LABELMAP = re.compile(r"\s*([^:#]+):\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*:.*")
@@ -166,7 +172,23 @@ def find_colour_table(root: Path, masks: Path | None = None) -> Path | None:
     """The colour table of a dataset: in its folder, or in that of its masks."""
     folders = [folder for folder in (root, masks, root.parent if root.is_file() else None) if folder]
     places = (folder / name for folder in folders if folder.is_dir() for name in _COLOUR_TABLE_NAMES)
-    return next((path for path in places if path.is_file()), None)
+    table = next((path for path in places if path.is_file()), None)
+    return table or next((path for folder in folders if _masks_dir(path := folder / DATA_YAML)), None)
+
+
+def _masks_dir(path: Path) -> str | None:
+    """The value of `masks_dir` in a data.yaml; None if it has none, or does not exist."""
+    if not path.is_file() or path.stat().st_size > _MOST_OF_YAML:
+        return None
+    line = _MASKS_LINE.search(path.read_text(encoding="utf-8", errors="replace"))
+    return line[1].strip() if line else None
+
+
+def ultralytics_masks(root: Path) -> Path | None:
+    """The folder of masks that the `data.yaml` of a dataset of Ultralytics names; None if there is none."""
+    named = _masks_dir(root / DATA_YAML)
+    folder = root / named if named and not is_unsafe_path(named) else None
+    return folder if folder is not None and folder.is_dir() and folder != root else None
 
 
 def load_colour_table(path: Path) -> Taxonomy:
@@ -181,6 +203,8 @@ def load_colour_table(path: Path) -> Taxonomy:
         raise SegdataError(f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8") from error
     if path.suffix == ".json":
         return _dataset_meta(text, path)
+    if path.name == DATA_YAML:
+        return _ultralytics_names(text, path)
     read = _csv_rows if path.suffix == ".csv" else _text_rows
     categories = tuple(
         Category(id=number, name=name, color=color, kind="void" if name.lower() in VOID_NAMES else "stuff")
@@ -220,6 +244,26 @@ def _csv_rows(text: str, path: Path) -> list[_ColourRow]:
             raise SegdataError(f"{path}:{number}: id {identity!r} is not a whole number")
         rows.append((int(identity), name, _color(tuple(cell.get(key, "") for key in color), path, number)))
     return rows
+
+
+class _UltralyticsData(msgspec.Struct):
+    """`data.yaml` of a semantic dataset, https://docs.ultralytics.com/datasets/semantic."""
+
+    names: dict[int, str] | list[str]
+
+
+def _ultralytics_names(text: str, path: Path) -> Taxonomy:
+    """The classes of a `data.yaml`, whose numbers are the values of masks; 255 is ignored."""
+    names = yaml_files.parse_yaml(text, _UltralyticsData, str(path)).names
+    numbered = dict(enumerate(names)) if isinstance(names, list) else names
+    for number, name in numbered.items():
+        if not 0 <= number < _IGNORED or not name:
+            raise SegdataError(
+                f"{path}: names: {number} {name!r} is no class; classes are 0 to {_IGNORED - 1}, with names"
+            )
+    ignored = next(name for name in ("ignore", "ignored", "void 255") if name not in numbered.values())
+    categories = [Category(id=number, name=name, kind="stuff") for number, name in sorted(numbered.items())]
+    return Taxonomy(categories=(*categories, Category(id=_IGNORED, name=ignored, kind="void")))
 
 
 class _DatasetMeta(msgspec.Struct):
