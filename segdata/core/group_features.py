@@ -17,6 +17,7 @@ from segdata.core.strata import (
     independent_units,
     joint_codes,
     number_names,
+    size_class,
 )
 from segdata.core.table import Flags
 
@@ -49,7 +50,8 @@ class GroupedAnnotations:
     """Annotations by group, averaged over what is one piece of evidence: an image, or a sequence or group of images.
 
     Where several groups annotated the same images, only these count, and the stratum is the piece: all saw the same.
-    Else the stratum is the sort of image: camera, size and split.
+    Else the stratum is the sort of image: camera, size and split. If images differ so much in size that most could not
+    be compared, those of about the same size (areas within a factor of 4) are of one sort.
 
     Attributes
     ----------
@@ -86,12 +88,14 @@ class GroupedAnnotations:
         observation = np.full(len(group), -1, np.int64)
         observation[rows] = which
         first = rows[place]
-        stratum = unit[first] if is_paired else image_types(tables, column)[image[first]]
+        stratum = unit[first] if is_paired else _comparable_types(tables, column, image[first], group[first])
         return GroupedAnnotations(names, group[first], stratum, np.bincount(which), observation, is_paired)
 
     def features(self, tables: Tables) -> Iterator[GroupFeature]:
         """What the groups can differ in, category by category, then the use of void."""
         tally = CategoryTally.of(tables.segments, tables.segments["annotation"])
+        frame = np.maximum(tables.images["width"].astype(np.float64) * tables.images["height"], 1)
+        frame = frame[tables.annotations["image"]]
         void = np.isin(tally.category, tables.profile.taxonomy.void_ids)
         things = tables.profile.taxonomy.thing_ids
         segments = example_segments(tables)
@@ -105,17 +109,33 @@ class GroupedAnnotations:
             if tables.profile.task != "semantic" and category in things:
                 logs = np.bincount(observation, weights=np.log(real.segments[rows]), minlength=len(having))
                 yield GroupFeature("count", category, logs / np.maximum(having, 1), some)
-            logs = np.bincount(observation, weights=real.log_area[rows], minlength=len(having))
+            # As a share of the image: within images of one size this is a constant, which changes no comparison.
+            shares = real.log_area[rows] - np.log(frame[real.owner[rows]])
+            logs = np.bincount(observation, weights=shares, minlength=len(having))
             yield GroupFeature("size", category, logs / np.maximum(having, 1), some)
         if void.any():
             rows = np.flatnonzero(void & (self.of[tally.owner] >= 0))
-            frame = tables.images["width"].astype(np.float64) * tables.images["height"]
-            share = tally.pixels[rows] / np.maximum(frame[tables.annotations["image"][tally.owner[rows]]], 1)
+            share = tally.pixels[rows] / frame[tally.owner[rows]]
             total = np.bincount(self.of[tally.owner[rows]], weights=share, minlength=len(self.group))
             yield GroupFeature("void", None, total / self.n_images, np.ones(len(self.group), bool))
 
 
-def image_types(tables: Tables, column: str) -> Ints:
-    """(n_images,) images of the same number are of one sort: camera, size and split, `column` left out."""
-    numbers = [number_names(image_strata(tables, name))[1] for name in _MIX if name != column]
+def image_types(tables: Tables, column: str, *, exact: bool = True) -> Ints:
+    """(n_images,) images of the same number are of one sort: camera, size and split, `column` left out.
+
+    Not `exact`: sizes are the same if their areas are within a factor of 4.
+    """
+    numbers = [
+        size_class(tables) if name == "size" and not exact else number_names(image_strata(tables, name))[1]
+        for name in _MIX
+        if name != column
+    ]
     return joint_codes(*numbers)[0]
+
+
+def _comparable_types(tables: Tables, column: str, image: Ints, group: Ints) -> Ints:
+    """(n,) the types of images (n,) of groups (n,): by exact sizes, unless most have no other group beside them."""
+    types = image_types(tables, column)[image]
+    _, first = joint_codes(types, group)
+    several = np.bincount(types[first], minlength=int(types.max(initial=0)) + 1)[types] > 1
+    return types if several.mean() >= 0.5 else image_types(tables, column, exact=False)[image]

@@ -64,9 +64,10 @@ def annotator_drift(
 
     For each category the rule compares the share of images that have it and, where it is present, the number of
     segments and their size. It also compares the share of void. If several annotators labelled the same images, it
-    compares only these, image by image; otherwise it compares images of the same camera, size and split. Images of one
-    sequence or group count as one. Annotators who have nothing in common are not compared. If you set `by: COLUMN` in
-    the configuration, batches are compared in the same way.
+    compares only these, image by image; otherwise it compares images of the same camera, size and split. If most images
+    have a size of their own, those of about the same size are compared (areas within a factor of 4), and sizes of
+    segments as shares of the image. Images of one sequence or group count as one. Annotators who have nothing in common
+    are not compared. If you set `by: COLUMN` in the configuration, batches are compared in the same way.
 
     Names are permuted within the same images (or images of the same type) 1999 times or more. A feature counts if the
     largest standardised difference of any annotator is beyond chance (Strasser and Weber, 1999; Benjamini-Hochberg over
@@ -189,8 +190,8 @@ def _describe_drift(drift: _Drift, others: str) -> str:
     comparison, group = drift.comparison, drift.group
     mean, difference = float(comparison.mean[group]), float(comparison.difference[group])
     if drift.feature.kind == "presence":
-        return f"in {mean:.0%} of images ({others}: {mean - difference:.0%})"
+        return f"in {mean:.0%} of images ({others}: {max(mean - difference, 0):.0%})"
     if drift.feature.kind == "void":
-        return f"{mean:.1%} of the pixels ({others}: {mean - difference:.1%})"
+        return f"{mean:.1%} of the pixels ({others}: {max(mean - difference, 0):.1%})"
     as_much = "as many as for" if drift.feature.kind == "count" else "as large as for"
     return f"{math.exp(difference):.2g} times {as_much} {others}"

@@ -1,11 +1,15 @@
 """SEG358 slice-gap: a structure is missing on one slice of a volume."""
 
+from collections import Counter
+
 import numpy as np
 
+from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.profile import has_volumes
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags
+from segdata.core.strata import joint_codes
 from segdata.core.table import Table
 
 _FEW = 2  # gaps of a category that are no habit; and slices
@@ -13,7 +17,7 @@ _FEW = 2  # gaps of a category that are no habit; and slices
 
 @rule("SEG358", "slice-gap", severity="warning", needs=("shapes", "volumes"), when=has_volumes)
 def slice_gap(tables: Tables, *, min_pixels: int = 8, min_share: float = 0.5, max_gaps: float = 0.05) -> Findings:
-    """A structure is missing on a slice between two that have it.
+    """A structure, or a whole category, is missing on a slice between two that have it.
 
     Flagged:
         .....
@@ -50,9 +54,27 @@ def slice_gap(tables: Tables, *, min_pixels: int = 8, min_share: float = 0.5, ma
         sequence: volume
         a: lesion
 
+    Flagged, the whole category is gone (min_pixels=4):
+        aa.aa.aa
+        aa.aa.aa
+        aa.aa.aa
+
+        ........
+        ........
+        ........
+
+        aa.aa.aa
+        aa.aa.aa
+        aa.aa.aa
+
+        sequence: volume
+        task: semantic
+        a: mitochondrion
+
     You get one finding for each two parts that lie over each other on the slices before and after the one between, if
-    neither of them continues there. A structure has one category and track in one volume. The rule does not judge
-    slices without an annotation, nor categories whose structures are so thin that they come and go.
+    neither of them continues there. If the slice has nothing of the category, you get one finding for all of its parts.
+    A structure has one category and track in one volume. The rule does not judge slices without an annotation, nor
+    categories whose structures are so thin that they come and go.
 
     Why: nothing in a body or a tissue stops for one slice. The structure counts as two, and its volume is too small.
 
@@ -60,7 +82,7 @@ def slice_gap(tables: Tables, *, min_pixels: int = 8, min_share: float = 0.5, ma
 
     Options: `min_pixels`: the least number of pixels over each other. `min_share`: the same as a share of the smaller
     part. `max_gaps`: a category comes and goes if it has more than two gaps in a volume, and more than this share of
-    its parts of three slices and more.
+    its parts of three slices and more. Slices that have nothing of it are counted apart, as a share of the slices.
     Defaults: fly tissue (7 sections, three layers) has 1: a synapse, dark in the image, that is not drawn. Its merged
     labels have that and 2 more, one of them real. Membranes, which are labelled by direction there, come and go (15 to
     26 times in each of five categories, 211 to 286 parts of three sections and more) and are ignored. Three readers of
@@ -68,24 +90,52 @@ def slice_gap(tables: Tables, *, min_pixels: int = 8, min_share: float = 0.5, ma
     """
     segments, skips = tables.segments, tables.skips
     skips = skips.take((skips["shared"] >= min_pixels) & (skips["shared"] >= min_share * skips["smaller"]))
+    skips = skips.beside(category=segments["category_id"][skips["before"]])
+    skips = skips.take(~_come_and_go(tables, skips, max_gaps))
+    blank = _is_blank(tables, skips)
     columns = ("before", "annotation", "shared", "smaller", "x", "y", "width", "height")
-    for before, annotation, shared, smaller, *box in skips.take(~_come_and_go(tables, skips, max_gaps)).lines(*columns):
+    for before, annotation, shared, smaller, *box in skips.take(~blank).lines(*columns):
         name = tables.profile.name_of(int(segments.cell("category_id", before)))
         message = (
             f"{name} is missing here, but {shared:,} px overlap between the slices before and after "
             f"(the smaller part has {smaller:,} px)"
         )
         yield RowFinding(message, annotation=annotation, bbox=tuple(box), pixels=shared, category=name)
+    gone = skips.take(blank)
+    for rows in gone.groups("annotation", "category"):
+        name, shared = tables.profile.name_of(int(gone["category"][rows[0]])), int(gone["shared"][rows].sum())
+        message = (
+            f"this slice has nothing of {name}, but {shared:,} px of {count_noun(len(rows), 'part')} overlap between "
+            "the slices before and after"
+        )
+        left, top = int(gone["x"][rows].min()), int(gone["y"][rows].min())
+        right, bottom = (int((gone[a][rows] + gone[b][rows]).max()) for a, b in (("x", "width"), ("y", "height")))
+        box_around = (left, top, right - left, bottom - top)
+        annotation = int(gone["annotation"][rows[0]])
+        yield RowFinding(message, annotation=annotation, bbox=box_around, pixels=shared, category=name)
+
+
+def _is_blank(tables: Tables, skips: Table) -> Flags:
+    """(n_skips,) whether the slice between has no pixel of the category."""
+    segments = tables.segments.take(tables.segments["area"] > 0)
+    owner = np.concatenate([segments["annotation"], skips["annotation"]]).astype(np.int64)
+    pair, _ = joint_codes(owner, np.concatenate([segments["category_id"], skips["category"]]))
+    return ~np.isin(pair[len(segments) :], pair[: len(segments)])
 
 
 def _come_and_go(tables: Tables, skips: Table, max_gaps: float) -> Flags:
     """(n_skips,) whether gaps are usual for the category in its volume."""
     sequence, category = tables.images["sequence"][tables.segments["image"]], tables.segments["category_id"]
     long = tables.solids["segment"][tables.solids["slices"] > _FEW]
-    usual = np.zeros(len(skips), bool)
-    before = skips["before"]
-    for rows in skips.beside(sequence=sequence[before], category=category[before]).groups("sequence", "category"):
+    usual, blank = np.zeros(len(skips), bool), _is_blank(tables, skips)
+    before, n_slices = skips["before"], Counter(tables.images["sequence"].tolist())
+    for rows in skips.beside(sequence=sequence[before]).groups("sequence", "category"):
         first = before[rows[0]]
         n_long = ((sequence[long] == sequence[first]) & (category[long] == category[first])).sum()
-        usual[rows] = len(rows) > max(_FEW, max_gaps * n_long)
+        n_blank = len(np.unique(skips["annotation"][rows[blank[rows]]]))
+        # Beside a blank slice there is nothing to have gaps: what is left of the slices stands for all.
+        n_between = max(n_slices[sequence[first]] - 2, 1)
+        n_gaps = (~blank[rows]).sum() * n_between / max(n_between - 3 * n_blank, 0.5)
+        habit = n_gaps > max(_FEW, max_gaps * n_long), n_blank > max(_FEW, max_gaps * n_between)
+        usual[rows] = np.where(blank[rows], habit[1], habit[0])
     return usual

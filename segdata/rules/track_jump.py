@@ -3,15 +3,28 @@
 import numpy as np
 
 from segdata.core.finding import RowFinding
-from segdata.core.frame_sequences import touches_edge
+from segdata.core.frame_sequences import touches_edge, tracked_segments
 from segdata.core.profile import has_videos
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Flags
+from segdata.core.runs import Flags, Floats, Ints
+from segdata.core.statistics import benjamini_hochberg, group_median, tail_chance
+from segdata.core.strata import joint_codes
+
+_CAMERA = 3  # tracks of a frame that tell the motion of the camera
+_AROUND = 3  # steps before and after
+_LEAST_SCALE = 0.02  # of a box's side: outlines tremble
 
 
 @rule("SEG354", "track-jump", severity="warning", needs=("frames",), when=has_videos)
 def track_jump(
-    tables: Tables, *, min_agree: float = 0.5, max_fit: float = 0.25, min_pixels: int = 64, swap_gain: float = 0.3
+    tables: Tables,
+    *,
+    min_agree: float = 0.5,
+    max_fit: float = 0.25,
+    min_pixels: int = 64,
+    swap_gain: float = 0.3,
+    min_move: float = 0.75,
+    rate: float = 0.05,
 ) -> Findings:
     """The mask of a track is elsewhere, or has quite another size, than the frames before and after allow.
 
@@ -75,19 +88,44 @@ def track_jump(
     The rule moves the segments before and after to where they would meet halfway, as if the track moved straight on. If
     they agree with each other there, and the segment between agrees with neither, there or where they are drawn, the
     track jumps for this frame only. It jumps for good if the last frame before agrees only with those before it, and
-    the first one after only with those after it. You get one finding for each track and frame. The rule ignores tracks
-    at the frame's edge, those of a few pixels, and two that exchange places (SEG355).
+    the first one after only with those after it. Tracks at the frame's edge are not judged in this way.
+
+    A track also jumps for good if all sides of its box go one way, further than its own steps before and after let
+    expect, and it then goes on from there as it did before. Steps count as shares of the box's side; if a frame has
+    three tracks or more, what all of them do is the camera's motion. What is too far depends on the video: the tails of
+    the distribution of all of its steps give the chance, and the rate of false findings is controlled.
+
+    You get one finding for each track and frame. The rule ignores tracks of a few pixels, and two that exchange places
+    (SEG355).
 
     Why: one mask on the wrong object, or far off it, teaches your tracker to jump, and costs it in evaluation.
 
     Remedy: draw it again in this frame.
 
     Options: `min_agree`: the least IoU of the segments before and after, moved. `max_fit`: the largest IoU of either
-    with the one between that is a jump. `min_pixels`: the least area of each. `swap_gain`: as in SEG355.
+    with the one between that is a jump. `min_pixels`: the least area of each. `swap_gain`: as in SEG355. `min_move`:
+    the least step that jumps for good, in sides of the box. `rate`: the rate of false findings for those.
     Defaults: in ground truth (three videos of DAVIS) the segments before and after agree by 0.98 and fit by 0.99. In
     the results of OSVOS and RVOS on DAVIS 2017, 1 of 88 and 0 of 532 segments, whose neighbours agree by 0.57 and 0.00
     in the median, are flagged: a mask that has a third of its size for a frame.
     """
+    told = set[int]()
+    for finding in _off_path(tables, min_agree, max_fit, min_pixels, swap_gain):
+        told |= set(finding.segments)
+        yield finding
+    segments, swapped = tables.segments, _swapped(tables, swap_gain)
+    for before, segment, sides, usual in _leaps(tables, min_move, rate, min_pixels):
+        if told & {before, segment} or swapped[before] or swapped[segment]:
+            continue
+        message = (
+            f"track {segments.cell('track_id', segment):.0f} moves by {sides:.1f} times the side of its box in one "
+            f"step and goes on from there; its steps in this video are {usual:.2f} (median)"
+        )
+        yield RowFinding(message, segments=(segment,), pixels=int(segments["area"][segment]))
+
+
+def _off_path(tables: Tables, min_agree: float, max_fit: float, min_pixels: int, swap_gain: float) -> Findings:
+    """Tracks that are off the straight path between the frames before and after."""
     turns, segments = tables.turns, tables.segments
     three = [turns[name] for name in ("before", "segment", "after")]
     is_whole = np.logical_and.reduce([segments["area"][column] >= min_pixels for column in three])
@@ -107,6 +145,56 @@ def track_jump(
             f"(IoU {turns['fit'][row]:.2f}, at least {max_fit:g} is expected); its areas are {sizes} px"
         )
         yield RowFinding(message, segments=(segment,), pixels=int(segments["area"][segment]))
+
+
+def _leaps(tables: Tables, min_move: float, rate: float, min_pixels: int) -> list[tuple[int, int, float, float]]:
+    """Segments before and after a jump for good, its length in sides of the box, and the video's median step."""
+    segments, tracked = tables.segments, tracked_segments(tables, "video")
+    tracked = tracked.take(segments["area"][tracked["segment"]] >= min_pixels)
+    same = (np.diff(tracked["sequence"]) == 0) & (np.diff(tracked["track"]) == 0) & (np.diff(tracked["place"]) == 1)
+    step = np.flatnonzero(same)
+    if len(step) == 0:
+        return []
+    segment, sequence, place = (tracked[name] for name in ("segment", "sequence", "place"))
+    low = np.stack([segments[name][segment] for name in ("x", "y")], axis=1).astype(np.float64)
+    size = np.stack([segments[name][segment] for name in ("width", "height")], axis=1).astype(np.float64)
+    near, far = low[step + 1] - low[step], (low + size)[step + 1] - (low + size)[step]
+    # What is cut by the edge, hidden or grows moves one side only.
+    moved = np.where(near * far > 0, np.sign(near) * np.minimum(np.abs(near), np.abs(far)), 0.0)
+    camera, frame_first = joint_codes(sequence[step], place[step])
+    several = np.bincount(camera, minlength=len(frame_first))[camera] >= _CAMERA
+    for axis in (0, 1):
+        moved[:, axis] -= np.where(several, group_median(moved[:, axis].copy(), camera), 0.0)
+    away, n = np.hypot(*(moved - _usual_steps(moved, step)).T), len(step)
+    side = np.sqrt(np.maximum(np.minimum(size[step].prod(axis=1), size[step + 1].prod(axis=1)), 1))
+    share = away / side
+    chance, middle = tail_chance(share, sequence[step], _LEAST_SCALE)
+    stands = benjamini_hochberg(np.where(share > middle, chance, 1.0), rate) & (share >= min_move)
+    ratio = segments["area"][segment[step]] / segments["area"][segment[step + 1]]
+    stands &= (ratio > 0.5) & (ratio < 2)
+    leaps = []
+    for k in np.flatnonzero(stands).tolist():
+        neighbours = [j for j in (k - 1, k + 1) if 0 <= j < n and abs(step[j] - step[k]) == 1]
+        if neighbours and all(share[j] < share[k] / 3 for j in neighbours):
+            leaps.append((int(segment[step[k]]), int(segment[step[k] + 1]), float(share[k]), float(middle[k])))
+    return leaps
+
+
+def _usual_steps(moved: Floats, step: Ints) -> Floats:
+    """(n, 2) the median of the steps (n, 2) of the same track just before and after; 0 where there are none.
+
+    `step` (n,), ascending: of one track and without a gap between where they differ by 1.
+    """
+    n = len(step)
+    around = np.full((2 * _AROUND, n, 2), np.nan)
+    for k, lag in enumerate([lag for lag in range(-_AROUND, _AROUND + 1) if lag]):
+        other = np.clip(np.arange(n) + lag, 0, n - 1)
+        goes_on = step[other] - step == lag
+        around[k, goes_on] = moved[other[goes_on]]
+    is_known = ~np.isnan(around[:, :, 0]).all(axis=0)
+    usual = np.zeros((n, 2))
+    usual[is_known] = np.nanmedian(around[:, is_known], axis=0)
+    return usual
 
 
 def _swapped(tables: Tables, gain: float) -> Flags:

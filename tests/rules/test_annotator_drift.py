@@ -119,3 +119,17 @@ def test_one_annotator_and_none_are_quiet() -> None:
     assert not found(one)
     nobody = Table({"image": one.annotations["image"], "annotator": np.full(len(one.annotations), None, object)})
     assert not found(replace(one, annotations=nobody))
+
+
+def test_who_never_draws_a_category_is_named_though_every_image_has_its_own_size() -> None:
+    tables = drifting(USUAL, 60, shared=False)
+    sizes = np.random.default_rng(4).permutation(np.arange(len(tables.images)))
+    tables = replace(tables, images=tables.images.beside(width=100 + sizes, height=110 + sizes))
+    assert not found(tables)
+    owner = tables.annotations["annotator"][tables.segments["annotation"]]
+    never = (owner == "ben") & (tables.segments["category_id"] == 2)
+    silent = replace(tables, segments=tables.segments.take(~never))
+    (finding,) = found(silent)
+    assert finding.category == "person"
+    assert "'ben'" in finding.message
+    assert "0%)" in finding.message or "in 0% of images" in finding.message

@@ -1,4 +1,4 @@
-"""Rows of images, annotations and segments: sizes, boxes, attributes, and the coverage of annotations."""
+"""Rows of images, annotations and segments: sizes, boxes, centroids, attributes, and the coverage of annotations."""
 
 import numpy as np
 import pyarrow as pa
@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 from segdata.core.batch import Batch, clip_runs
 from segdata.core.overlay import complement, union_by_frame
 from segdata.core.parts import segment_shapes
-from segdata.core.runs import bounding_boxes
+from segdata.core.runs import Floats, bounding_boxes, run_columns
 from segdata.measure.registry import BatchView, measure
 from segdata.measure.tables.shapes import component_table
 
@@ -64,6 +64,32 @@ def _declared_box(batch: Batch) -> dict[str, pa.Array]:
         f"declared_{name}": pc.list_element(declared, position)
         for position, name in enumerate(("x", "y", "width", "height"))
     }
+
+
+@measure("centroids", tables={"centroids": {"segment": "segments"}})
+def measure_centroids(view: BatchView) -> pa.Table:
+    """The table `centroids`, one row per segment: where its pixels lie, in pixels; 0 for a segment without any.
+
+    segment (row), center_x, center_y: the mean of the columns and of the rows of its pixels; spread_x, spread_y: their
+    standard deviations.
+    """
+    runs, n = view.batch.runs, view.batch.n_segments
+    x, top = run_columns(runs, view.batch.segment_size[0])
+    middle, pixels = top + (runs.length - 1) / 2, np.maximum(runs.areas(n), 1)
+
+    def mean(values: Floats) -> Floats:
+        """The mean over each segment's pixels of a value (n_runs,) of its runs."""
+        return np.bincount(runs.owner, weights=values * runs.length, minlength=n) / pixels
+
+    center_x, center_y = mean(x.astype(np.float64)), mean(middle)
+    within = (runs.length.astype(np.float64) ** 2 - 1) / 12  # the variance of the rows of one run
+    columns = {
+        "center_x": center_x,
+        "center_y": center_y,
+        "spread_x": np.sqrt(mean((x - center_x[runs.owner]) ** 2)),
+        "spread_y": np.sqrt(mean((middle - center_y[runs.owner]) ** 2 + within)),
+    }
+    return pa.table({"segment": np.arange(n), **columns})
 
 
 @measure("attributes", tables={"attributes": {"segment": "segments"}})

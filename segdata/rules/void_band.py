@@ -1,0 +1,109 @@
+"""SEG130 void-band: a band along the image's border is void or unlabelled."""
+
+import numpy as np
+
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
+from segdata.core.rule import Findings, Tables, rule
+from segdata.core.runs import Ints
+from segdata.core.strata import is_example
+from segdata.rules.shared import image_names
+
+_MOSTLY = 0.5  # of the pixels of most images are labelled, or the rule has nothing to judge
+_SIDES = ("left", "top", "right", "bottom")
+
+
+@rule("SEG130", "void-band", severity="warning", needs=("coverage",), whole=True)
+def void_band(tables: Tables, *, min_width: int = 2, max_share: float = 0.25, min_filled: float = 0.9) -> Findings:
+    """A band along the image's border is void or unlabelled.
+
+    Flagged:
+        ..........
+        ..........
+        ..aaaabbb.
+        ..aaaabbb.
+        ..aaaabbb.
+        ..aaaabbb.
+        ..aaaabbb.
+        ..aaaabbb.
+        ..aaaabbb.
+        ..aaaabbb.
+
+        task: semantic
+
+    Fine, much else is unlabelled (min_filled=0.9):
+        ..........
+        ..........
+        ..aa...bb.
+        ..aa...bb.
+        ..aa...bb.
+        ..........
+        ..........
+        ..aa...bb.
+        ..aa...bb.
+        ..aa...bb.
+
+        task: semantic
+
+    The rule judges datasets in which most pixels are labelled, and there annotations whose segments fill nearly all of
+    the box around all of them. If that box ends short of the image, no pixel beyond it is labelled, apart from void.
+    You get one finding for each combination of bands, with the images that have them; it is an info if all of these
+    annotations have some band, because then it is how this dataset was made.
+
+    Why: a network with a stride, a filter without padding, or an undistorted camera image leaves such bands. In part of
+    the data they are a mistake: images and masks were padded or cut in different ways, and do not lie on each other.
+
+    Remedy: compare image and mask at the border. Cut the images to what is labelled, or write the masks again without
+    the border.
+
+    Options: `min_width`: narrower bands are ignored, in pixels; many people end a pixel short of the frame.
+    `max_share`: wider ones, as a share of the image's side, are taken for regions that were left out. `min_filled`: the
+    least share of the box that is labelled, and not void.
+    Defaults: no person's labels in 40 public datasets have such bands; CamVid and CamSeq01 (56 masks) end at most a
+    pixel short of the frame.
+    """
+    rows = np.flatnonzero(is_example(tables))
+    segments, annotations = tables.segments.take(rows), tables.annotations
+    owner, n = segments["annotation"].astype(np.int64), len(annotations)
+    far = np.iinfo(np.int64).max // 2
+    low = np.full((2, n), far)
+    high = np.full((2, n), -far)
+    for axis, (start, size) in enumerate((("x", "width"), ("y", "height"))):
+        np.minimum.at(low[axis], owner, segments[start].astype(np.int64))
+        np.maximum.at(high[axis], owner, (segments[start] + segments[size]).astype(np.int64))
+    frame = np.stack([tables.images[name][annotations["image"]].astype(np.int64) for name in ("width", "height")])
+    has_some = (low[0] < far) & (frame > 0).all(axis=0)
+    margins = np.concatenate([low, frame - high]).T  # (n, 4)
+    filled = annotations["labelled"] - annotations["void"]
+    is_dense = has_some & (filled >= min_filled * np.where(has_some, (high - low).prod(axis=0), 1))
+    margins = np.where((margins >= min_width) & (margins <= max_share * np.tile(frame, (2, 1)).T), margins, 0)
+    area = np.maximum(frame.prod(axis=0), 1)
+    if not has_some.any() or np.median((filled / area)[has_some]) < _MOSTLY:
+        return
+    dense = np.flatnonzero(is_dense)
+    banded = dense[(margins[dense] > 0).any(axis=1)]
+    if len(banded) == 0:
+        return
+    is_habit = len(banded) == len(dense) and len(dense) > 1
+    kinds, which = np.unique(margins[banded], axis=0, return_inverse=True)
+    for number, kind in enumerate(kinds.tolist()):
+        mine = banded[which.reshape(-1) == number]
+        bands = " and ".join(f"{width:,} px at the {side}" for side, width in zip(_SIDES, kind, strict=True) if width)
+        pixels = int((frame[:, mine].prod(axis=0) - _inside(frame[:, mine], kind)).sum())
+        whose = (
+            ""
+            if len(mine) == 1
+            else f"; {count_noun(len(mine), 'image')} of {len(dense):,}: {image_names(tables, mine)}"
+        )
+        yield RowFinding(
+            f"no pixel is labelled in a band of {bands}{whose}",
+            annotation=int(mine[0]) if len(mine) == 1 else None,
+            pixels=pixels,
+            severity="info" if is_habit else None,
+        )
+
+
+def _inside(frame: Ints, margins: list[int]) -> Ints:
+    """(n,) pixels of images (2, n) inside margins at the left, top, right and bottom."""
+    left, top, right, bottom = margins
+    return np.asarray((frame[0] - left - right) * (frame[1] - top - bottom), np.int64)

@@ -1,0 +1,169 @@
+"""SEG313, 354, 358, 359 and 360: what differs from what is usual in the dataset is found, and the usual is not."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segdata.core.config import Config
+from segdata.core.finding import Finding
+from segdata.core.rule import find_rule
+from segdata.core.rule_runner import run_rules
+from segdata.core.statistics import benjamini_hochberg, tail_chance
+from segdata.measure.measure import measure_source
+from tests.generators.sequences import sequence_dataset
+
+
+def found(code: str, labels: np.ndarray, **how: object) -> list[Finding]:
+    rule = find_rule(code)
+    tables = measure_source(sequence_dataset(labels, **how), rule.needs, jobs=1)  # type: ignore[arg-type]  # tests pass what fits
+    return list(run_rules(tables, [rule], Config()).findings)
+
+
+def film(
+    n: int = 16, speed: float = 2.0, *, seed: int = 0, side: int = 12, size: tuple[int, int] = (90, 160)
+) -> np.ndarray:
+    """Three squares that move steadily, and tremble by a pixel."""
+    rng = np.random.default_rng(seed)
+    labels = np.zeros((n, *size), np.int64)
+    for frame in range(n):
+        for label, (top, left, step) in enumerate(((10, 5, 1.0), (40, 20, 0.7), (65, 80, 0.4)), start=1):
+            y = top + int(rng.integers(-1, 2))
+            x = left + int(frame * speed * step) + int(rng.integers(-1, 2))
+            labels[frame, y : y + side, x : x + side] = label
+    return labels
+
+
+def moved(labels: np.ndarray, label: int, down: int, across: int) -> np.ndarray:
+    """One label elsewhere in some frames; what it uncovers is nothing."""
+    mask = labels == label
+    result = np.where(mask, 0, labels)
+    result[np.roll(mask, (down, across), axis=(1, 2))] = label
+    return result
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("speed", [0.0, 1.0, 3.0])
+def test_a_steady_film_has_nothing_to_say(speed: float, seed: int) -> None:
+    for code in ("SEG354", "SEG359", "SEG360"):
+        assert not found(code, film(speed=speed, seed=seed), tracked=True)
+
+
+@pytest.mark.parametrize(("at", "down", "across"), [(5, 24, 0), (8, 0, 40), (11, -9, 30)])
+def test_a_track_that_jumps_and_stays_is_found_once(at: int, down: int, across: int) -> None:
+    labels = film(speed=1.0)
+    labels[at:] = moved(labels[at:], 2, down, across)
+    (finding,) = found("SEG354", labels, tracked=True)
+    assert (finding.image, finding.segments) == (f"{at:04d}.png", (2,))
+    assert "from this frame on" in finding.message or "goes on from there" in finding.message
+
+
+def test_a_step_that_is_usual_in_its_video_is_no_jump() -> None:
+    labels = np.zeros((14, 60, 420), np.int64)
+    for frame in range(14):
+        labels[frame, 20:32, 5 + 29 * frame : 17 + 29 * frame] = 1  # more than twice its own side
+    assert not found("SEG354", labels, tracked=True)
+
+
+def test_what_the_edge_uncovers_is_no_jump() -> None:
+    labels = np.zeros((12, 60, 100), np.int64)
+    for frame in range(12):
+        labels[frame, 20:32, : 4 + (0 if frame < 6 else 60)] = 1
+    assert not found("SEG354", labels, tracked=True)
+
+
+def test_an_id_that_takes_the_place_of_another_for_one_frame_is_found() -> None:
+    labels = film()
+    labels[7][labels[7] == 3] = 4
+    tracks = (1, 2, 3, 44)
+    (finding,) = found("SEG359", np.where(labels == 4, 4, labels), tracks=tracks)
+    assert finding.image == "0007.png"
+    assert "track 44" in finding.message
+    assert "used in this frame only" in finding.message
+
+
+def test_a_new_object_at_the_edge_or_in_a_video_of_short_tracks_is_fine() -> None:
+    labels = film()
+    labels[7, :8, :8] = 4
+    assert not found("SEG359", labels, tracked=True)
+    short = np.zeros((12, 60, 60), np.int64)
+    for frame in range(12):
+        short[frame, 20:30, 20:30] = frame + 1
+        short[frame, 40:50, 40:50] = 13
+    assert not found("SEG359", short, tracked=True)
+
+
+@given(st.integers(1, 12), st.integers(2, 8), st.integers(0, 3))
+@settings(max_examples=15, deadline=None)
+def test_exchanged_frames_are_named_in_a_film_that_moves(first: int, apart: int, seed: int) -> None:
+    labels = film(speed=4.0, seed=seed)
+    second = min(first + apart, 14)
+    order = np.arange(16)
+    order[[first, second]] = order[[second, first]]
+    findings = found("SEG360", labels[order], tracked=True)
+    if second > first + 1:
+        assert any(f"frames {first} and {second} are exchanged" in finding.message for finding in findings)
+
+
+@pytest.mark.parametrize("first", [2, 6, 11])
+def test_exchanged_neighbours_are_named(first: int) -> None:
+    labels = film(speed=6.0, side=8, size=(90, 200))
+    labels[[first, first + 1]] = labels[[first + 1, first]]
+    (finding,) = found("SEG360", labels, tracked=True)
+    assert f"frames {first} and {first + 1} are exchanged" in finding.message
+
+
+def test_a_category_of_many_parts_that_is_blank_on_one_slice_is_one_finding() -> None:
+    rng = np.random.default_rng(1)
+    tile = np.zeros((80, 80), np.int64)
+    for y, x in rng.integers(0, 7, (20, 2)) * 11:
+        tile[y : y + 7, x : x + 7] = 1
+    tile[76:, :] = 2
+    labels = np.repeat(tile[None], 7, axis=0)
+    assert not found("SEG358", labels, kind="volume")
+    labels[3][labels[3] == 1] = 0
+    (finding,) = found("SEG358", labels, kind="volume")
+    assert (finding.image, finding.category) == ("0003.png", "c1")
+    assert "this slice has nothing of c1" in finding.message
+
+
+def test_a_slice_with_a_hundred_times_the_specks_is_named() -> None:
+    rng = np.random.default_rng(3)
+    labels = np.zeros((20, 100, 100), np.int64)
+    labels[:, 30:60, 30:60] = 1
+    for image in labels:
+        for y, x in rng.integers(0, 100, (int(rng.integers(3, 9)), 2)):
+            image[y, x] = 1
+    assert not found("SEG313", labels, kind="volume")
+    for row in (6, 13):
+        labels[row][rng.random((100, 100)) < 0.08] = 1
+    findings = found("SEG313", labels, kind="volume")
+    assert {finding.image for finding in findings} == {"0006.png", "0013.png"}
+    assert all("parts of c1" in finding.message and "20 slices compared" in finding.message for finding in findings)
+
+
+@pytest.mark.parametrize("law", ["normal", "laplace", "t", "exponential", "uniform"])
+def test_few_values_of_any_common_law_are_outliers(law: str) -> None:
+    """400 sets of 30 values, each alone tested at 5 %: few may have an outlier, even with tails heavier than normal."""
+    rng = np.random.default_rng(5)
+    draws = {
+        "normal": lambda: rng.normal(size=30),
+        "laplace": lambda: rng.laplace(size=30),
+        "t": lambda: rng.standard_t(5, size=30),
+        "exponential": lambda: rng.exponential(size=30),
+        "uniform": lambda: rng.uniform(size=30),
+    }
+    hits = sum(
+        bool(benjamini_hochberg(tail_chance(draws[law](), np.zeros(30, np.int64))[0], 0.05).any()) for _ in range(400)
+    )
+    assert hits / 400 <= 0.1
+
+
+@given(st.lists(st.floats(-5, 5), min_size=6, max_size=40), st.floats(-3, 3), st.floats(0.1, 10))
+def test_the_chance_does_not_depend_on_unit_or_origin(values: list[float], origin: float, unit: float) -> None:
+    own, group = np.round(np.array(values), 3), np.zeros(len(values), np.int64)
+    chance, median = tail_chance(own, group, 1e-6)
+    other, other_median = tail_chance(own * unit + origin, group, 1e-6 * unit)
+    assert np.allclose(chance, other, atol=1e-3)
+    assert np.allclose(median * unit + origin, other_median)
+    assert ((chance >= 0) & (chance <= 1)).all()
