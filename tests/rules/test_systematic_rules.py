@@ -1,5 +1,6 @@
 """SEG030 and SEG130: what is wrong in the same way in a whole file, or in part of it, is one finding that names it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -46,7 +47,7 @@ def tables() -> Tables:
 
 
 HIGH, WIDE = SIDE
-CHANGES = {
+CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "shifted by -1 px across and -1 px down": lambda b: b + np.array([1, 1, 0, 0]),
     "shifted by +0 px across and +7 px down": lambda b: b - [0, 7, 0, 0],
     "mirrored left to right": lambda b: np.stack([WIDE - b[:, 0] - b[:, 2], b[:, 1], b[:, 2], b[:, 3]], axis=1),
