@@ -108,6 +108,7 @@ def statistic_outlier(
     chance, middle = tail_chance(scaled, values["peers"], np.where(values["rare"], _SCALE_OF_FEW, _LEAST_SCALE))
     median = np.where(is_part, whole / (1 + np.exp(-middle)), np.exp(middle) * values["size"])
     stands = benjamini_hochberg(chance, rate) & (np.abs(scaled - middle) >= math.log(min_ratio))
+    stands &= np.abs(np.log(np.maximum(amount, 1) / np.maximum(median, 1))) >= math.log(min_ratio)
     stands &= np.abs(amount - median) >= min_amount
     outliers = values.beside(median=median, chance=chance).take(stands)
     for rows in outliers.groups("annotation"):

@@ -175,7 +175,7 @@ def _leaps(tables: Tables, min_move: float, rate: float, min_pixels: int) -> lis
     leaps = []
     for k in np.flatnonzero(stands).tolist():
         neighbours = [j for j in (k - 1, k + 1) if 0 <= j < n and abs(step[j] - step[k]) == 1]
-        if neighbours and all(share[j] < share[k] / 3 for j in neighbours):
+        if len(neighbours) == 2 and all(share[j] < share[k] / 3 for j in neighbours):
             leaps.append((int(segment[step[k]]), int(segment[step[k] + 1]), float(share[k]), float(middle[k])))
     return leaps
 
