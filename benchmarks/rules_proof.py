@@ -39,7 +39,8 @@ class Found:
 
     of: RealSet
     n_images: int
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding, ...]  # one by one, of opt-in rules too
+    told: tuple[Finding, ...] = ()  # as `segdata validate` reports them
 
     def by_code(self) -> dict[str, list[Finding]]:
         """The findings of each rule."""
@@ -89,7 +90,9 @@ def judgements() -> dict[str, Any]:
 def spoiled(folder: Path) -> dict[str, DefectComparison]:
     """Seeded defects against findings, for each spoiled dataset of the sample data."""
     return {
-        name: compare_defects(entries, segdata.validate(folder / "defects" / name).findings)
+        name: compare_defects(
+            entries, segdata.validate(folder / "defects" / name, select="SEG", one_by_one=True).findings
+        )
         for name, entries in read_seeded_defects(folder / "defects").items()
     }
 
@@ -157,6 +160,41 @@ def real_table(real: list[Row]) -> list[str]:
     return lines
 
 
+def alarm_table(found: Iterable[Found]) -> list[str]:
+    """One line for each real dataset: how much `segdata validate` reports."""
+    lines = [
+        "| dataset | images | errors of 1,000 images | warnings an image | one by one | folded |",
+        "| --- | ---: | ---: | ---: | ---: | --- |",
+    ]
+    for each in found:
+        errors, warnings = (sum(one.severity == severity for one in each.told) for severity in ("error", "warning"))
+        default = [one for one in each.findings if not rules()[one.code].opt_in]
+        single = sum(one.severity == "warning" for one in default)
+        folded = Counter({one.code: one.count for one in each.told if one.count > 1 and one.image is None})
+        names = ", ".join(f"{code} {count:,}" for code, count in sorted(folded.items()))
+        rates = [1000 * errors / each.n_images, warnings / each.n_images, single / each.n_images]
+        cells = " | ".join(f"{rate:,.2f}" if position else number(rate) for position, rate in enumerate(rates))
+        lines.append(f"| {each.of.name} | {each.n_images:,} | {cells} | {names} |")
+    return lines
+
+
+def precision_table(real: list[Row]) -> list[str]:
+    """One line for each rule of which findings were looked at: the share that is right, and that is not wrong."""
+    lines = [
+        "| rule | severity | findings | looked at | right | right or debatable |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    for code, rule in rules().items():
+        mine = [row for row in real if row.code == code]
+        looked, right, wrong = (sum(getattr(row, key) for row in mine) for key in ("looked", "right", "wrong"))
+        if looked:
+            shares = f"{right / looked:.2f} | {1 - wrong / looked:.2f}"
+            severity = rule.severity + ", opt-in" * rule.opt_in
+            count = sum(row.found for row in mine)
+            lines.append(f"| {code} {rule.name} | {severity} | {count:,} | {looked:,} | {shares} |")
+    return lines
+
+
 def beyond_table(proofs: dict[str, DefectComparison], said: list[Judgement]) -> list[str]:
     """What was found in spoiled datasets beside the seeded defects, and why."""
     why = {(each["rule"], each["dataset"]): each["why"] for each in said}
@@ -190,18 +228,23 @@ def main(folder: Path, drawn: Path | None) -> None:
     said = judgements()
     real = []
     for each, path in real_sets(folder):
-        result = segdata.validate(path, **each.opening)
-        real.append(Found(each, result.n_images, result.findings))
-        print(f"{each.name}: {len(result.findings)}", flush=True)
+        single = segdata.validate(path, select="SEG", one_by_one=True, **each.opening)
+        told = segdata.validate(path, **each.opening).findings
+        real.append(Found(each, single.n_images, single.findings, told))
+        print(f"{each.name}: {len(single.findings)} in {len(told)}", flush=True)
         if drawn is not None:
             draw(real[-1], path, said["real"], drawn)
     with TemporaryDirectory() as scratch:
         make(scratch, images=IMAGES, only=("clean", "defects"))
-        clean = [each for name in CLEAN for each in segdata.validate(Path(scratch, "clean", name)).findings]
+        clean = [
+            each for name in CLEAN for each in segdata.validate(Path(scratch, "clean", name), one_by_one=True).findings
+        ]
         proofs = spoiled(Path(scratch))
     by_rule = list(rows(real, said["real"]))
     written("rules", rule_table(proofs, clean, by_rule))
     written("real", real_table(by_rule))
+    written("alarms", alarm_table(real))
+    written("precision", precision_table(by_rule))
     written("beyond", beyond_table(proofs, said["beyond"]))
 
 

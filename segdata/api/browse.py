@@ -110,7 +110,11 @@ def browse(
         target = open_dataset(package, name, _dataset_origin(dataset.profile.files))
         log = _log_path(dataset.profile.files, target)
         n_decided, notes = _pull_decisions(name, dataset.profile, log)
-        listed = tuple(validate(dataset, include_reviewed=True, jobs=jobs).findings if findings is None else findings)
+        listed = tuple(
+            validate(dataset, include_reviewed=True, one_by_one=True, jobs=jobs).findings
+            if findings is None
+            else findings
+        )
         ids = set(dataset.image_ids)
         shown, by_image = [finding for finding in listed if finding.image in ids], dict[str, list[Finding]]()
         for finding in shown:

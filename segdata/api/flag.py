@@ -447,7 +447,7 @@ class _FlagRun:
 
 def _image_rules(select: str | Iterable[str], dataset: Dataset, ignore: str | Iterable[str]) -> "list[Rule]":
     """The rules that pass on which images could not be looked at."""
-    return [] if select else select_rules(dataset.config, ["SEG001", "SEG002", "SEG003"], ignore)
+    return [] if select else select_rules(dataset.config, ["SEG001", "SEG002", "SEG003", "SEG021"], ignore)
 
 
 def _read_decisions(dataset: Dataset) -> "list[Decision]":

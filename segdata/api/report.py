@@ -80,9 +80,7 @@ def overview(
     reviewed = errors = None
     if decisions:
         more = [] if noise is None else [row.finding() for row in noise.findings]
-        reviewed = review_progress(
-            dataset, findings=[*validation.findings, *validation.settled], earlier=more, jobs=jobs
-        )
+        reviewed = review_progress(dataset, findings=[*validation.single, *validation.settled], earlier=more, jobs=jobs)
         errors = None if noise is None else label_errors(noise, decisions)
     right = 0 if reviewed is None else sum(rule.right for rule in reviewed.rules)
     spent = annotation_costs(measure_dataset(dataset, frozenset(), jobs), decisions, dataset.config.cost, right)

@@ -196,7 +196,9 @@ def review_progress(
     older than the labels.
     """
     dataset = read(data, **opening)
-    listed = validate(dataset, include_reviewed=True, jobs=jobs).findings if findings is None else findings
+    listed = (
+        validate(dataset, include_reviewed=True, one_by_one=True, jobs=jobs).findings if findings is None else findings
+    )
     path, every = log_path(dataset), [*listed, *earlier]
     logged, decided = decision_log.read_decisions(path), decided_findings(dataset, every, [path], jobs)
     rest = [finding for finding in earlier if finding not in decided]

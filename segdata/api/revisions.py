@@ -64,7 +64,7 @@ def fix(
     another revision was made since it was opened.
     """
     dataset = read(data, **opening)
-    listed = validate(dataset, jobs=jobs).findings if findings is None else tuple(findings)
+    listed = validate(dataset, one_by_one=True, jobs=jobs).findings if findings is None else tuple(findings)
     images: list[FixedImage] = []
     if dry_run:
         images += fixed_images(dataset, listed, unsafe=unsafe)

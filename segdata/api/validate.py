@@ -11,6 +11,7 @@ from segdata.core.config import did_you_mean
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import InvalidDatasetError, SegdataError
 from segdata.core.finding import Finding
+from segdata.core.habits import Annotated, FoldedFindings, fold_habits
 from segdata.core.rule import Family, Rule, Tables
 from segdata.core.rule_runner import needed_families, run_rules, select_rules
 from segdata.core.safe_text import shell_word
@@ -68,7 +69,8 @@ def findings_html(
     from segdata.report.html import findings as report
 
     known = () if validation.baseline is None else validation.baseline.known
-    listed = [finding for findings in (validation.findings, known) for finding in findings[: context.max_findings]]
+    several = (validation.findings, known)
+    listed = [finding for findings in several for finding in report.listed_findings(findings, context)]
     hashes = label_hashes(dataset, listed, jobs)
     with image_limits():
         return report.findings_html(
@@ -95,6 +97,7 @@ def validate(
     ignore: str | Iterable[str] = (),
     group_by: str | None = None,
     include_reviewed: bool = False,
+    one_by_one: bool = False,
     jobs: int = 0,
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
@@ -107,6 +110,8 @@ def validate(
     group_by : group statistics by this column: split, camera, annotator and others; default: as segdata.yaml says
     include_reviewed : report findings that reviewers have decided, too; default: they are left out as long as their
         labels stay the same
+    one_by_one : list findings one by one, also where they are usual in this dataset; default: one finding stands for
+        all of these, with its images, and `single` lists them
     jobs, progress : see `Dataset`
 
     Rules that need the whole dataset are skipped for a part of it; `skipped` names them.
@@ -130,15 +135,20 @@ def validate(
     judged = run_rules(tables, chosen, dataset.config, jobs=jobs)
     findings, settled = (judged.findings, ()) if include_reviewed else split_decided(dataset, judged.findings, jobs)
     files = _image_files(tables, {finding.image for finding in findings})
+    folded = FoldedFindings(findings)
+    if not (one_by_one or dataset.is_part):
+        habits = {rule.code: rule.habit for rule in chosen if rule.habit is not None}
+        folded = fold_habits(findings, habits, Annotated.from_tables(tables))
     result = Validation(
         dataset.profile.files,
         len(tables.images),
         len(tables.segments),
-        findings,
+        folded.findings,
         judged.suppressed,
         skipped,
         files,
         settled=settled,
+        members=folded.members,
     )
     rules = [rule for rule in chosen if rule.applies(dataset.profile)]
     return promote(ValidationResult, result, dataset=dataset, rules=rules)

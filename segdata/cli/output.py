@@ -166,9 +166,9 @@ def draw_overlays(dataset: "OpenDataset", result: Validation, folder: Path) -> N
     from segdata.formats.shared.images import image_limits
     from segdata.report.pictures.overlays import MOST, draw_findings
 
-    concerned = {finding.image for finding in result.findings if finding.image is not None}
+    concerned = {finding.image for finding in result.unfolded if finding.image is not None}
     with progress_bar("draw", min(MOST, len(concerned))) as advance, image_limits():
-        summary = draw_findings(dataset, result.findings, folder, advance)
+        summary = draw_findings(dataset, result.unfolded, folder, advance)
     say(summary)
 
 

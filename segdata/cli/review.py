@@ -201,7 +201,7 @@ def export(
     protect_inputs(output, [*options.inputs(data), *findings])
     dataset = options.read(data, cache=cache_folder())
     given = [finding for path in findings for finding in load_findings(path)]
-    result = given if findings else validate(dataset, jobs=options.jobs).findings
+    result = given if findings else validate(dataset, one_by_one=True, jobs=options.jobs).findings
     task = export_findings(dataset, result, to, target, prefix=prefix, copy_images=copy_images, jobs=options.jobs)  # type: ignore[arg-type]  # click has checked it
     counts = f"{count_noun(task.n_images, 'image')}, {count_noun(task.n_segments, 'label')}"
     text = f"written {target}: {counts} with findings\n"

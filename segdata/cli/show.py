@@ -43,7 +43,7 @@ def command(data: Path, names: tuple[str, ...], findings: bool, output: Path, op
     protect_inputs(output, options.inputs(data))
     if one_file and len(chosen) > 1:
         raise SegdataError(f"{output} is a single file, but {len(chosen)} images were named; name a folder instead")
-    result = validate(options.read(data, only=chosen), jobs=options.jobs).findings if findings else ()
+    result = validate(options.read(data, only=chosen), one_by_one=True, jobs=options.jobs).findings if findings else ()
     written = []
     for image_id in chosen:
         with image_limits():

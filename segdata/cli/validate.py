@@ -39,6 +39,7 @@ class RuleSelection:
     ignore: tuple[str, ...]
     group_by: str | None
     include_reviewed: bool = False
+    one_by_one: bool = False
 
     def findings(self, dataset: "OpenDataset", jobs: int) -> Validation:
         """The result of the rules."""
@@ -52,6 +53,7 @@ class RuleSelection:
                 ignore=split_codes(self.ignore),
                 group_by=self.group_by,
                 include_reviewed=self.include_reviewed,
+                one_by_one=self.one_by_one,
                 jobs=jobs,
                 progress=advance,
             )
@@ -72,7 +74,7 @@ class RuleSelection:
             option_text("--ignore", code) for code in self.ignore
         ]
         words += [] if self.group_by is None else [option_text("--group-by", self.group_by)]
-        words += ["--include-reviewed"] * self.include_reviewed
+        words += ["--include-reviewed"] * self.include_reviewed + ["--one-by-one"] * self.one_by_one
         return words + ([] if baseline is None else [option_text("--baseline", baseline)])
 
 
@@ -107,6 +109,7 @@ class RuleSelection:
 @click.option("--unsafe-fixes", is_flag=True, help="Apply all fixes, including those that change what annotators drew.")
 @click.option("--diff", "show_diff", is_flag=True, help="Show what fixes would change without applying them.")
 @click.option("--no-cache", is_flag=True, help="Measure everything again, and do not cache the result.")
+@click.option("--one-by-one", is_flag=True, help="List findings one by one, also those that are usual in this dataset.")
 @click.option("--statistics", is_flag=True, help="Print one line for each rule with findings.")
 @click.option("--max-findings", type=click.IntRange(min=0), metavar="N", help="List at most N findings, worst first.")
 @click.option(
@@ -135,6 +138,7 @@ def command(
     show_diff: bool,
     include_reviewed: bool,
     no_cache: bool,
+    one_by_one: bool,
     statistics: bool,
     max_findings: int | None,
     overlays: Path | None,
@@ -160,7 +164,7 @@ def command(
     place = None if no_cache else cache_folder()
     dataset = options.read(data, cache=place)
     protect_folder(overlays, [data, *dataset.profile.places.values()])
-    choice = RuleSelection(select, ignore, group_by, include_reviewed)
+    choice = RuleSelection(select, ignore, group_by, include_reviewed, one_by_one)
     result = choice.findings(dataset, options.jobs)
     if show_diff:
         return _show_fixes(dataset, result, unsafe_fixes, overlays, output)
@@ -174,7 +178,7 @@ def command(
         result = result.against(before)
     if write_baseline is not None:
         emit(baseline_json(result), write_baseline)
-        say(f"{count_noun(len(result.every), 'finding')} in {write_baseline}; --baseline reports only new findings")
+        say(f"{count_noun(len(result.single), 'finding')} in {write_baseline}; --baseline reports only new findings")
     rules, again = choice.rules(dataset, result), choice.words(baseline)
     context = ReportContext(dataset.profile, rules, options.typed(data), fail_on, max_findings, again)
     if report == "html":
@@ -207,9 +211,7 @@ def _apply_fixes(
     if dataset.profile.format != "canonical" or target is not None:
         return _fix_files(dataset, result, unsafe, target, options)
     n_fixed: list[int] = []  # findings of each image
-    revision = write_fixes(
-        dataset, result.findings, unsafe=unsafe, seen=lambda image: n_fixed.append(len(image.mended))
-    )
+    revision = write_fixes(dataset, result.single, unsafe=unsafe, seen=lambda image: n_fixed.append(len(image.mended)))
     if revision is None:
         _say_nothing_to_fix(result, unsafe)
         return None
@@ -227,7 +229,7 @@ def _fix_files(
     from segdata.formats.shared.derived_sources import find_image_root
     from segdata.report.conversion import losses_text
 
-    fixed = fix_files(dataset, result.findings, target, unsafe=unsafe, jobs=options.jobs)
+    fixed = fix_files(dataset, result.single, target, unsafe=unsafe, jobs=options.jobs)
     if fixed is None:
         _say_nothing_to_fix(result, unsafe)
         return None
@@ -250,7 +252,7 @@ def _fixed_count(n_fixed: list[int]) -> str:
 def _say_nothing_to_fix(result: Validation, unsafe: bool) -> None:
     from segdata.core.errors import count_noun
 
-    rest = 0 if unsafe else sum(finding.fix == "unsafe" for finding in result.findings)
+    rest = 0 if unsafe else sum(finding.fix == "unsafe" for finding in result.single)
     more = f"; --unsafe-fixes fixes {count_noun(rest, 'finding')}, changing what annotators drew" if rest else ""
     say(f"nothing to fix{more}")
 
@@ -266,7 +268,7 @@ def _show_fixes(
 
     console, n_images = make_console(output), 0
     lines: list[str] = []
-    for image in fixed_images(dataset, result.findings, unsafe=unsafe):
+    for image in fixed_images(dataset, result.single, unsafe=unsafe):
         n_images += 1
         lines += fix_lines(image, dataset.profile, console)
         if overlays is not None:

@@ -58,6 +58,8 @@ class Finding:
     fix : whether `--fix` (safe) or `--unsafe-fixes` can fix it
     correction : what a model proposes instead, for a reviewer to accept
     kind : the variant of a rule that has several; None otherwise
+    count : how many findings it stands for; more than 1 where a rule's findings are usual in the dataset
+    images, categories : all image_ids, or names, that these findings are about; empty for a single finding
     """
 
     code: str
@@ -77,6 +79,14 @@ class Finding:
     fix: Literal["safe", "unsafe"] | None = None
     correction: Correction | None = None
     kind: str | None = None
+    count: int = 1
+    images: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+
+    @property
+    def all_images(self) -> tuple[str, ...]:
+        """The image_ids that it is about: one, several, or none."""
+        return self.images or (() if self.image is None else (self.image,))
 
     def order(self) -> tuple[object, ...]:
         """The sort key: worst first, then by code, image and place."""
@@ -91,6 +101,9 @@ class Finding:
             tuple(map(str, self.segments)),
             self.message,
             self.place or "",
+            self.category or "",
+            self.pixels or 0,
+            self.count,
         )
 
 

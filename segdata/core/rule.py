@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Family = str  # the name under which measurements are registered and asked for
 Command = Literal["validate", "agreement", "flag"]
+Habit = Literal["image", "category"]
 ALL_TASKS: tuple[Task, ...] = ("semantic", "instance", "panoptic")
 
 
@@ -101,6 +102,9 @@ class Rule:
     options : name -> default, from the function's keyword-only arguments
     whole : it judges a dataset as a whole, and is skipped for a subset of its images
     when : whether it applies to a dataset, by its profile; else nothing is measured for it; None: always
+    habit : of what its findings can be a habit, so that one finding stands for many, see `segdata.core.habits`;
+        None: each finding is a slip of its own
+    opt_in : it runs only where it is selected, or where the configuration names it
     """
 
     code: str
@@ -113,6 +117,8 @@ class Rule:
     options: dict[str, Any] = field(hash=False)  # Any: an option has the type of its default
     whole: bool = False
     when: "Callable[[Profile], bool] | None" = None
+    habit: Habit | None = None
+    opt_in: bool = False
 
     @property
     def page(self) -> str:
@@ -167,6 +173,8 @@ def rule(
     tasks: tuple[Task, ...] = ALL_TASKS,
     whole: bool = False,
     when: Callable[[Profile], bool] | None = None,
+    habit: Habit | None = None,
+    opt_in: bool = False,
 ) -> Callable[[RuleCheck], RuleCheck]:
     """Register a function as a rule: its docstring is the documentation, its keyword-only arguments the options."""
 
@@ -179,7 +187,9 @@ def rule(
             for parameter in inspect.signature(check).parameters.values()
             if parameter.kind is inspect.Parameter.KEYWORD_ONLY
         }
-        _REGISTRY[code] = Rule(code, name, severity, frozenset(needs), fix, tasks, check, options, whole, when)
+        _REGISTRY[code] = Rule(
+            code, name, severity, frozenset(needs), fix, tasks, check, options, whole, when, habit, opt_in
+        )
         return check
 
     return register

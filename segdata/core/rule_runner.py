@@ -37,12 +37,13 @@ def select_rules(
 ) -> list[Rule]:
     """The rules of a command that run: chosen by code, prefix or name, by the caller or else in the configuration.
 
+    Where nothing is selected, all run but those that are opt-in and that the configuration does not name either.
     Raises SegdataError for words that stand for no rule, anywhere in the configuration too, and for options in it
     that do not exist.
     """
     check_config(config)
     severity = configured_severities(config)
-    wanted = match_codes(select, "select") or configured_codes(config, "select") or rules().keys()
+    wanted = match_codes(select, "select") or configured_codes(config, "select") or _default_codes(config)
     wanted_rules = [rules()[code] for code in wanted]
     if wanted_rules and select and not any(rule.command == command for rule in wanted_rules):
         others = sorted({f"segdata {rule.command}" for rule in wanted_rules})
@@ -53,6 +54,14 @@ def select_rules(
         for code, rule in rules().items()
         if rule.command == command and code in wanted and code not in left_out and severity.get(code) != "off"
     ]
+
+
+def _default_codes(config: Config) -> frozenset[str]:
+    """The codes of all rules but the opt-in ones that the configuration gives no severity and no options."""
+    named = {word.lower() for word in (*config.severity, *config.rules)}
+    return frozenset(
+        code for code, rule in rules().items() if not rule.opt_in or named & {code.lower(), rule.name.lower()}
+    )
 
 
 def needed_families(chosen: list[Rule], profile: Profile) -> frozenset[Family]:

@@ -74,6 +74,9 @@ def finding_keys(finding: Finding) -> tuple[Hashable, Hashable]:
     words of its rule have changed since version 0.1, or when a count has changed.
     """
     who = (finding.code, finding.image, finding.annotator)
+    if finding.count > 1:  # a habit is the same one whatever images have it now
+        habit = (*who, finding.kind, "habit")
+        return habit, habit
     if finding.bbox is not None:
         key = (*who, finding.category, finding.bbox, finding.pixels)
         return key, key
@@ -104,6 +107,7 @@ class Validation:
     skipped : codes of the rules that did not run, since they judge a whole dataset and only a part of it was checked
     image_files : image_id -> file of the images that have findings, as far as one is known
     baseline : with a baseline, the findings that it has, too, and those of it that are not there any more; else None
+    members : of the findings that stand for many (see `segdata.core.habits`), the single ones
     """
 
     dataset: str
@@ -115,6 +119,7 @@ class Validation:
     image_files: Mapping[str, str] = field(default_factory=dict, repr=False)
     baseline: BaselineComparison | None = None
     settled: tuple[Finding, ...] = field(default=(), repr=False)
+    members: Mapping[Finding, tuple[Finding, ...]] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{self.count(severity)} {severity}" for severity in SEVERITIES)
@@ -135,9 +140,13 @@ class Validation:
 
     def against(self, before: Iterable[Finding]) -> "Validation":
         """The same validation with an earlier one's findings as its baseline: only what is new counts."""
-        comparison = compare_to_baseline(self.every, before)
+        earlier = tuple(before)
+        habits = {finding_key(finding) for finding in earlier if finding.count > 1}
+        shared = {summary: own for summary, own in self.members.items() if finding_key(summary) not in habits}
+        comparison = _cover_habits(compare_to_baseline(_unfold(self.every, shared), earlier))
+        new, known = (_refold(findings, shared) for findings in (comparison.new, comparison.known))
         fixed = compare_to_baseline(self.settled, comparison.fixed).fixed  # what is only silent is not fixed
-        return replace(self, findings=comparison.new, baseline=replace(comparison, fixed=fixed))
+        return replace(self, findings=new, baseline=BaselineComparison(new, known, fixed))
 
     @property
     def decided(self) -> int:
@@ -150,6 +159,16 @@ class Validation:
         known = self.baseline.known if self.baseline else ()
         return tuple(sorted(self.findings + known, key=Finding.order))
 
+    @property
+    def unfolded(self) -> tuple[Finding, ...]:
+        """`findings`, with the single findings in place of each one that stands for many."""
+        return _unfold(self.findings, self.members)
+
+    @property
+    def single(self) -> tuple[Finding, ...]:
+        """`every`, with the single findings in place of each one that stands for many."""
+        return _unfold(self.every, self.members)
+
     def table(self) -> "pd.DataFrame":
         """The findings as a pandas table, one row each, a column for every field."""
         import pandas as pd
@@ -158,6 +177,40 @@ class Validation:
         return pd.DataFrame(
             [{name: getattr(finding, name) for name in fields} for finding in self.findings], columns=[*fields]
         )
+
+
+def _unfold(findings: Iterable[Finding], members: Mapping[Finding, tuple[Finding, ...]]) -> tuple[Finding, ...]:
+    """The findings, in order, with the single ones in place of those that stand for them."""
+    return tuple(sorted((one for finding in findings for one in members.get(finding, (finding,))), key=Finding.order))
+
+
+def _refold(findings: Sequence[Finding], members: Mapping[Finding, tuple[Finding, ...]]) -> tuple[Finding, ...]:
+    """The findings, with each one that stands for many in place of these where all of them are among the findings."""
+    present = set(map(id, findings))
+    whole = {summary: own for summary, own in members.items() if all(id(finding) in present for finding in own)}
+    gone = {id(finding) for own in whole.values() for finding in own}
+    rest = [finding for finding in findings if id(finding) not in gone]
+    return tuple(sorted([*rest, *whole], key=Finding.order))
+
+
+def _cover_habits(comparison: BaselineComparison) -> BaselineComparison:
+    """The comparison with findings that a habit of the baseline covers as known, though they are no habit any more."""
+    habits = [finding for finding in comparison.fixed if finding.count > 1]
+    covered = {(habit.code, habit.annotator, name): habit for habit in habits for name in (*habit.images, habit.image)}
+    covered |= {(habit.code, habit.annotator, name): habit for habit in habits for name in habit.categories}
+    known, still = set(), set()
+    for finding in comparison.new if covered else ():
+        for annotator in (finding.annotator, None):
+            for name in (finding.image, finding.category):
+                habit = covered.get((finding.code, annotator, name))
+                if habit is not None and name is not None:
+                    known.add(id(finding))
+                    still.add(id(habit))
+    return BaselineComparison(
+        tuple(finding for finding in comparison.new if id(finding) not in known),
+        comparison.known + tuple(finding for finding in comparison.new if id(finding) in known),
+        tuple(finding for finding in comparison.fixed if id(finding) not in still),
+    )
 
 
 def has_failures(findings: Iterable[Finding], fail_on: FailOn) -> bool:

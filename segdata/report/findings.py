@@ -9,6 +9,7 @@ from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ import msgspec
 
 from segdata.core.errors import SegdataError, count_noun
 from segdata.core.finding import SEVERITIES, Correction, Count, Finding, Severity
+from segdata.core.paths import local_file
 from segdata.core.profile import Profile
 from segdata.core.rule import Rule
 from segdata.core.safe_text import shell_word
@@ -74,7 +76,7 @@ def statistics_text(validation: Validation, console: Console) -> str:
             str(len(group)),
             group[0].severity,
             f"{group[0].code} {group[0].rule}",
-            str(len({finding.image for finding in group if finding.image is not None})),
+            str(_n_images(group)),
             f"{sum(finding.pixels or 0 for finding in group):,}",
             group[0].fix or "",
         ]
@@ -94,6 +96,10 @@ def group_by_rule(findings: Iterable[Finding]) -> list[list[Finding]]:
     return sorted(groups.values(), key=lambda group: (SEVERITIES.index(group[0].severity), -len(group), group[0].code))
 
 
+def _n_images(findings: Iterable[Finding]) -> int:
+    return len({name for finding in findings for name in finding.all_images})
+
+
 def finding_location(finding: Finding, console: Console, indent: str, *, with_ids: bool = True) -> list[str]:
     """The location of a finding in a line or two: image, segments, box, annotator; without a box, file and place."""
     ids = _ids(finding) if with_ids or not finding.category else None
@@ -104,6 +110,11 @@ def finding_location(finding: Finding, console: Console, indent: str, *, with_id
     room = console.width - len(indent)
     name = finding.image and shorten(finding.image, max(room - (display_width(rest) + 2 if rest else 0), 24))
     lines = console.wrap(": ".join(filter(None, [name, rest])), indent, indent + "  ", "where")
+    if finding.images:
+        names = [shorten(image, 40) for image in finding.images[:FIRST]]
+        more = len(finding.images) - len(names)
+        names += [count_noun(more, "other image")] if more else []
+        lines += console.wrap([*(f"{name}," for name in names[:-1]), names[-1]], indent, indent + "  ", "where")
     if finding.file is None or (finding.image is not None and finding.bbox is not None):
         return lines
     position = finding.place or (f"line {finding.line}" if finding.line is not None else "")
@@ -130,9 +141,12 @@ def rule_section(
 ) -> Iterator[str]:
     """The findings of one rule and severity: how many, what the rule flags, and those that are `shown`."""
     first = group[0]
-    n_images = len({finding.image for finding in group if finding.image is not None})
+    n_images, n_single = _n_images(group), sum(finding.count for finding in group)
     pixels = sum(finding.pixels or 0 for finding in group)
-    facts = [count_noun(len(group), "finding") + (f" in {count_noun(n_images, 'image')}" if n_images else "")]
+    stands_for = f" for {n_single:,}" if n_single > len(group) else ""
+    facts = [
+        count_noun(len(group), "finding") + stands_for + (f" in {count_noun(n_images, 'image')}" if n_images else "")
+    ]
     facts += [f"{pixels:,} px"] if pixels else []
     name = f"{first.code} {first.rule}:"
     yield from console.pieces((first.severity, first.severity), (name, "bold"), (", ".join(facts), None))
@@ -149,7 +163,7 @@ def _rest(group: Sequence[Finding], shown: Sequence[Finding], console: Console) 
     rest = [finding for finding in group if id(finding) not in listed]
     if not rest:
         return
-    n_images = len({finding.image for finding in rest if finding.image is not None})
+    n_images = _n_images(rest)
     images = f" in {count_noun(n_images, 'image')}" if n_images else ""
     yield from console.wrap(f"… and {len(rest):,} {'more' if shown else 'not listed'}{images}", "  ")
     for name in ("category", "annotator", "image"):
@@ -173,12 +187,16 @@ def _totals(validation: Validation, context: ReportContext, console: Console) ->
     if validation.skipped:
         codes = ", ".join(validation.skipped)
         below += console.wrap(f"skipped, since these rules need the whole dataset: {codes}", "", "  ")
+    n_folded = sum(finding.count for finding in validation.findings if finding.count > 1)
+    if n_folded:
+        below += console.wrap(f"{n_folded:,} findings that are usual here are folded; --one-by-one lists them")
     if not validation.findings:
         return [console.paint("nothing new" if validation.baseline else "nothing found", "good"), *below]
     counts = [(severity, validation.count(severity)) for severity in SEVERITIES]
     parts = [(count_noun(count, severity), severity) for severity, count in counts if count]
     commas = [(f"{text},", severity) for text, severity in parts[:-1]]
-    verdict = ("failed:", "error") if validation.fails(context.fail_on) else ("passed:", "good")
+    passed = "good" if counts[2][1] == len(validation.findings) else None  # over warnings, green misleads
+    verdict = ("failed:", "error") if validation.fails(context.fail_on) else ("passed,", passed)
     return [*console.pieces(verdict, *commas, parts[-1], (f"(--fail-on {context.fail_on})", None)), *below]
 
 
@@ -197,15 +215,15 @@ def _next(validation: Validation, context: ReportContext, console: Console) -> I
     groups = group_by_rule(validation.findings)
     if groups:
         steps.append((["explain", groups[0][0].code], "what it means, and how to fix it"))
-        first_image = next((finding.image for group in groups for finding in group if finding.image), None)
+        first_image = next(filter(None, map(partial(_first_image, validation), groups)), None)
         if first_image is not None:
-            steps.append(
-                (
-                    ["show", *context.typed, shell_word(first_image), "--findings"],
-                    "a picture of the first image with findings",
-                )
-            )
+            picture = ["show", *context.typed, shell_word(first_image), "--findings"]
+            steps.append((picture, "a picture of the first image with findings"))
             steps.append(([*again, "--overlays pictures"], "a picture of every image with findings"))
+        folded = next((group[0].code for group in groups if any(finding.count > 1 for finding in group)), None)
+        if folded is not None:
+            one_by_one = ["validate", *context.typed, f"--select {folded}", "--one-by-one"]
+            steps.append((one_by_one, f"the findings of {folded} one by one"))
         steps.append(([*again, "--format json"], "every finding, for a program"))
     else:
         steps.append((["info", *context.typed], "what is in the dataset"))
@@ -214,6 +232,15 @@ def _next(validation: Validation, context: ReportContext, console: Console) -> I
         else:
             steps.append((["convert", *context.typed, "OUT"], "to a canonical dataset, or another format"))
     yield from next_steps(steps, console)
+
+
+def _first_image(validation: Validation, group: Sequence[Finding]) -> str | None:
+    """The first image of some findings of which there is a file to show."""
+    for name in dict.fromkeys(name for finding in group for name in finding.all_images):
+        file = local_file(validation.image_files.get(name))
+        if file is not None and file.is_file():
+            return name
+    return None
 
 
 def next_steps(steps: Iterable[tuple[Sequence[str], str]], console: Console) -> Iterator[str]:
@@ -255,7 +282,8 @@ class FindingRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `image` is null for a finding about the dataset, `annotator` if there is only one, `segments` are the ids of the
     source, `bbox` is [x, y, width, height] in pixels, `place` a JSON pointer, an XPath or a pixel. `correction` is
     the proposal of a model, if there is one; its `counts` are COCO compressed RLE strings. `kind` is present if a rule
-    distinguishes several kinds: missed, extra, confused or offset of SEG406.
+    distinguishes several kinds: missed, extra, confused or offset of SEG406. `count` is present if the finding stands
+    for several that are usual in the dataset, and `images` or `categories` then lists what they are about.
     """
 
     code: str
@@ -275,6 +303,9 @@ class FindingRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fix: Literal["safe", "unsafe"] | None
     correction: Correction | None = None
     kind: str | None = None
+    count: Count = 1
+    images: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
 
     def finding(self) -> Finding:
         """The row as a finding."""
@@ -346,7 +377,7 @@ def findings_jsonl(validation: Validation, max_findings: int | None = None) -> s
 
 def baseline_json(validation: Validation) -> str:
     """The report to compare later runs with: all findings, including those of an earlier baseline."""
-    return findings_json(replace(validation, findings=validation.every, baseline=None))
+    return findings_json(replace(validation, findings=validation.single, baseline=None, members={}))
 
 
 def read_baseline(path: Path) -> tuple[Finding, ...]:

@@ -128,7 +128,7 @@ def rules_text(rules: Sequence[Rule], console: Console) -> str:
     lines = []
     for rule in rules:
         head = f"{rule.code:<8}  {console.paint(rule.severity, rule.severity)}{' ' * (9 - len(rule.severity))}"
-        summary = fold(rule.summary, console.width - indent, console.width - indent)
+        summary = fold(rule.summary + " (opt-in)" * rule.opt_in, console.width - indent, console.width - indent)
         lines.append(f"{head}{console.paint(rule.name.ljust(name_width), 'bold')}  {summary[0] if summary else ''}")
         lines += [" " * indent + line for line in summary[1:]]
     return "\n".join(
@@ -148,6 +148,8 @@ def rules_json(rules: Sequence[Rule]) -> str:
                 "fix": rule.fix,
                 "tasks": list(rule.tasks),
                 "options": rule.options,
+                "opt_in": rule.opt_in,
+                "habit": rule.habit,
             },
             ensure_ascii=False,
         )
@@ -164,6 +166,7 @@ def rule_text(rule: Rule, console: Console) -> str:
     lines = [
         console.paint(title, "bold"),
         *console.wrap(f"{rule.severity} by default{fix}{only}", style=rule.severity),
+        *console.wrap(_running(rule), style="dim"),
         "",
     ]
     lines += _text_body(rule.page.splitlines(), console)
@@ -232,6 +235,14 @@ def _settings(rule: Rule, console: Console) -> Iterator[str]:
     yield f"  ignore: [{rule.code}]"
 
 
+def _running(rule: Rule) -> str:
+    """Whether the rule runs by default, and whether its findings are folded."""
+    opt_in = f"Opt-in: it runs only if you select it (--select {rule.code}), or name it in segdata.yaml."
+    of = {"image": "many images", "category": "many categories", None: ""}[rule.habit]
+    folded = f"If {of} have such a finding, one finding stands for all; --one-by-one lists them."
+    return " ".join([opt_in] * rule.opt_in + [folded] * (rule.habit is not None))
+
+
 def _yaml(value: object) -> str:
     return json.dumps(value, default=str)
 
@@ -247,7 +258,7 @@ def markdown_pages() -> dict[str, str]:
 
 def markdown_index(listed: list[Rule]) -> str:
     """The table of all rules."""
-    rows = [f"| [{rule.code}]({rule.code}.md) | {rule.name} | {rule.severity} | {rule.summary} |" for rule in listed]
+    rows = [f"| [{rule.code}]({rule.code}.md) | {rule.name} | {_severity(rule)} | {rule.summary} |" for rule in listed]
     head = [
         "# The rules",
         "",
@@ -260,13 +271,21 @@ def markdown_index(listed: list[Rule]) -> str:
     return "\n".join([*head, *rows]) + "\n"
 
 
+def _severity(rule: Rule) -> str:
+    return f"{rule.severity}, opt-in" if rule.opt_in else rule.severity
+
+
 def markdown_page(rule: Rule) -> str:
     """A rule's page: its docstring, pictures as code, and its options with their defaults."""
     only = "" if rule.tasks == ALL_TASKS else f", for {' and '.join(rule.tasks)} data"
     lines = [
         f"# {rule.code} {rule.name}",
         "",
-        f"Severity: {rule.severity}{only}.",
+        " ".join(
+            filter(
+                None, [f"Severity: {rule.severity}{only}.", _running(rule).replace("--one-by-one", "`--one-by-one`")]
+            )
+        ),
         "",
         *_markdown_body(rule.page.splitlines()),
     ]

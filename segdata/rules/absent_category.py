@@ -15,6 +15,7 @@ from segdata.core.taxonomy import Category
     severity="error",
     needs=(),
     when=lambda profile: any(category.expected for category in profile.taxonomy.categories),
+    habit="image",
 )
 def absent_category(tables: Tables) -> Findings:
     """A category is absent where the taxonomy expects it (`expected`).

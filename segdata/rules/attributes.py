@@ -20,6 +20,7 @@ from segdata.rules.shared import join_first, segments_finding
     severity="error",
     needs=("attributes",),
     when=lambda profile: any(category.attributes for category in profile.taxonomy.categories),
+    habit="image",
 )
 def attributes(tables: Tables) -> Findings:
     """A segment lacks an attribute that its category requires, or has a value that is not allowed.

@@ -10,6 +10,7 @@ from segdata.core.rule import Findings, Tables, rule
     severity="info",
     needs=("dashes",),
     when=lambda profile: any(category.thin for category in profile.taxonomy.categories),
+    habit="image",
 )
 def broken_thin(tables: Tables, *, min_between: int = 1) -> Findings:
     """A category that is declared thin is drawn in pieces, one behind the other.

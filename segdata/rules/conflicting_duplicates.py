@@ -1,15 +1,23 @@
 """SEG305 conflicting-duplicates: one image is labelled in two ways."""
 
+import re
+from pathlib import PurePosixPath
+
 import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
+from segdata.core.paths import SPLIT_FOLDERS
 from segdata.core.rule import Findings, Tables, rule
+from segdata.core.runs import Flags, Ints
+from segdata.core.table import Table
 
 _NAMED = 3  # categories that a finding names
+_LEAST_FRAMES = 3  # of a sequence that only names tell
+_NUMBERED = re.compile(r"(.*?)([0-9]{1,18})([^0-9]*)", re.DOTALL)
 
 
-@rule("SEG305", "conflicting-duplicates", severity="error", needs=("copies", "twins"))
+@rule("SEG305", "conflicting-duplicates", severity="error", needs=("copies", "twins"), habit="image")
 def conflicting_duplicates(
     tables: Tables, *, min_iou: float = 0.8, min_pixels: int = 50, max_bits: int = 16
 ) -> Findings:
@@ -20,7 +28,9 @@ def conflicting_duplicates(
 
     You get one finding for each annotation whose image repeats an earlier one, by the same annotator, where the pixels
     of a category differ. If the files are not byte-identical but look the same as in SEG304, the finding is a warning;
-    frames of one sequence are then ignored, since things move there. The rule compares the pixels of categories, not
+    frames of one sequence are then ignored, since things move there. Images whose names differ only in their last
+    number are frames of a sequence, too, if they are neighbours, or if at least half of them look like another one. The
+    rule compares the pixels of categories, not
     the instances. It leaves out crowds, void, and images of different sizes.
 
     Why: if your model sees one image with two truths, it learns neither. The difference also shows the noise in your
@@ -33,13 +43,11 @@ def conflicting_duplicates(
     square moved by one pixel has an IoU of 0.95 at 40 px and of 0.82 at 10 px: 0.8 does not flag that.
     """
     images, alike, twins = tables.images, tables.alike, tables.twins
+    pair = twins["pair"]
     union = twins["area"] + twins["other_area"] - twins["shared"]
     iou, pixels = twins["shared"] / np.maximum(union, 1), union - twins["shared"]
-    sequence = images["sequence"]
-    pair = twins["pair"]
     is_same_file = alike["same"][pair] == 1
-    filmed = np.array([name is not None for name in sequence.tolist()], bool)[alike["image"][pair]]
-    filmed &= sequence[alike["image"][pair]] == sequence[alike["of"][pair]]
+    filmed = _is_filmed(images, alike)[pair]
     is_similar = (alike["bits"][pair] <= max_bits) & ~filmed
     differs = (iou < min_iou) & (pixels >= min_pixels) & (is_same_file | is_similar)
     conflicts = twins.beside(iou=iou, pixels=pixels, same=is_same_file).take(differs)
@@ -60,3 +68,40 @@ def conflicting_duplicates(
             pixels=int(conflicts["pixels"][rows].sum()),
             severity=None if is_same else "warning",
         )
+
+
+def _is_filmed(images: Table, alike: Table) -> Flags:
+    """(n_pairs,) which pairs of images that look alike are frames of one sequence, by the dataset or by their names."""
+    names = images["sequence"].tolist()
+    _, sequence = np.unique([name or "" for name in names], return_inverse=True)
+    recorded = (sequence[alike["image"]] == sequence[alike["of"]]) & ~images.missing("sequence")[alike["image"]]
+    series, place = _name_series(images["image_id"].tolist())
+    first, second = (series[alike[name]] for name in ("image", "of"))
+    together = (first == second) & (first >= 0)
+    members = np.bincount(series[series >= 0], minlength=1)
+    looking_alike = np.unique(np.concatenate([alike["image"][together], alike["of"][together]]))
+    n_alike = np.bincount(series[looking_alike], minlength=len(members))
+    is_film = (n_alike >= members / 2) & (members >= _LEAST_FRAMES)
+    neighbours = np.abs(place[alike["image"]] - place[alike["of"]]) <= 1
+    result: Flags = recorded | (together & (neighbours | is_film[np.maximum(first, 0)]))
+    return result
+
+
+def _name_series(names: list[str]) -> tuple[Ints, Ints]:
+    """(n,) the series of each name, whose names differ in their last number alone, and its place there; -1: none.
+
+    Folders that are called as splits are do not count.
+    """
+    series: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
+    for row, name in enumerate(names):
+        path = PurePosixPath(name)
+        numbered = _NUMBERED.fullmatch(path.stem)
+        if numbered is not None:
+            folder = "/".join(part for part in path.parts[:-1] if part.lower() not in SPLIT_FOLDERS)
+            before, number, after = numbered.groups()
+            series.setdefault((folder, before, after), []).append((int(number), row))
+    which, place = np.full(len(names), -1, np.int64), np.full(len(names), -1, np.int64)
+    for position, members in enumerate(series.values()):
+        rows = [row for _, row in sorted(members)]
+        which[rows], place[rows] = position, np.arange(len(rows))
+    return which, place

@@ -11,7 +11,7 @@ from segdata.rules.shared import SUM_COLUMNS, sum_by_owner
 _BY = ("segment", "category_id")
 
 
-@rule("SEG357", "flicker", severity="warning", needs=("frames",), when=has_videos)
+@rule("SEG357", "flicker", severity="warning", needs=("frames",), when=has_videos, habit="image", opt_in=True)
 def flicker(
     tables: Tables, *, min_pixels: int = 100, min_share: float = 0.01, min_fill: float = 0.4, min_change: float = 0.5
 ) -> Findings:
@@ -88,7 +88,7 @@ def flicker(
     Defaults: CamSeq01 (16 frames) has 2, both real: a piece of a tree is labelled building for one frame (1.9 % and 4.1
     % of all tree). A lane arrow that drives out of view fills a third of its patch and loses 1.2 % of the road; a
     passing car takes up to 23 % of a wall, but is no good part of the patch. The videos of DAVIS and the sample's clean
-    films have none.
+    films have none. Two findings prove no precision, so the rule is opt-in.
     """
     flickers = tables.flickers
     tracked = tracked_segments(tables)

@@ -6,7 +6,7 @@ from segdata.core.finding import RowFinding
 from segdata.core.rule import Findings, Tables, rule
 
 
-@rule("SEG117", "frame-filling-thing", severity="warning", needs=(), tasks=("instance", "panoptic"))
+@rule("SEG117", "frame-filling-thing", severity="warning", needs=(), tasks=("instance", "panoptic"), habit="image")
 def frame_filling_thing(tables: Tables, *, max_share: float = 0.95) -> Findings:
     """A thing covers almost the whole frame.
 

@@ -11,7 +11,7 @@ from segdata.core.runs import Ints
 from segdata.rules.shared import SUM_COLUMNS, leaves_background_unlabelled, requires_full_coverage, sum_by_owner
 
 
-@rule("SEG101", "gap", severity="error", needs=("coverage", "gaps"), fix="unsafe")
+@rule("SEG101", "gap", severity="error", needs=("coverage", "gaps"), fix="unsafe", habit="image")
 def gap(
     tables: Tables, *, min_pixels: int = 1, background_share: float = 0.25, background_annotations: int = 5
 ) -> Findings:
@@ -42,7 +42,8 @@ def gap(
     label the reader could not make out (SEG007, SEG009, SEG010, SEG014) are not reported again.
 
     If you have not declared the coverage and nearly all annotations leave much of their image unlabelled, like masks of
-    objects on a background, you get one info for the dataset: such pixels are background, not forgotten.
+    objects on a background, you get one info for the dataset: such pixels are background, not forgotten. That needs 5
+    annotations, or a taxonomy that names the value of `unlabelled`.
 
     Why: whether such a pixel is background, forgotten, or unclear decides what your model learns there, and every
     loader guesses anew.

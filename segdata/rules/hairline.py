@@ -15,7 +15,7 @@ from segdata.rules.shared import (
 )
 
 
-@rule("SEG111", "hairline", severity="warning", needs=("coverage", "gaps", "pairs"), fix="unsafe")
+@rule("SEG111", "hairline", severity="warning", needs=("coverage", "gaps", "pairs"), fix="unsafe", habit="image")
 def hairline(tables: Tables, *, max_width: float = 2.0, min_length: float = 10.0) -> Findings:
     """Along a border lies a sliver, one or two pixels wide, that no segment or two segments claim.
 

@@ -4,7 +4,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
-@rule("SEG010", "lossy-mask", severity="error", needs=())
+@rule("SEG010", "lossy-mask", severity="error", needs=(), habit="image")
 def lossy_mask(tables: Tables) -> Findings:
     """Storage changed the values of a mask: JPEG, interpolated colours, or 8-bit ids that wrapped.
 
@@ -13,7 +13,8 @@ def lossy_mask(tables: Tables) -> Findings:
         masks/b.png: 212 values between 0 and 255 in a binary mask (9,120 px; cut at 128)
 
     In a binary mask, greys between the two values are read as the nearer one. That is a warning as long as they are few
-    beside the foreground, as along outlines.
+    beside the foreground, as along outlines. In a layer they are few if they are less than a tenth of its border:
+    smoothing would grey all of it.
 
     Not flagged: smooth alpha channels beside a mask in colour, and masks read with a threshold that you set in the
     configuration.

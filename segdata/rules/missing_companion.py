@@ -13,7 +13,7 @@ _CHAPTERS: tuple[Chapter, ...] = ("occlusion_rule", "definition")
 _AT_ONCE = 2_000_000  # pairs of categories counted in one go, to bound memory
 
 
-@rule("SEG309", "missing-companion", severity="info", needs=(), whole=True)
+@rule("SEG309", "missing-companion", severity="info", needs=(), whole=True, habit="image")
 def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: float = 0.01) -> Findings:
     """A category is absent, although the other categories in the image show that it almost always occurs.
 

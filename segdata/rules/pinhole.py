@@ -7,7 +7,7 @@ from segdata.rules.shared import counts_small_shapes, small_region_findings
 _LONG = 50  # times as long as wide: a net of lines
 
 
-@rule("SEG107", "pinhole", severity="warning", needs=("holes", "volumes"), fix="unsafe")
+@rule("SEG107", "pinhole", severity="warning", needs=("holes", "volumes"), fix="unsafe", habit="image")
 def pinhole(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05, line_width: float = 3.0) -> Findings:
     """An unlabelled hole of a few pixels lies inside a segment.
 

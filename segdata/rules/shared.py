@@ -98,14 +98,16 @@ def leaves_background_unlabelled(tables: Tables, least_share: float = 0.25, leas
     """Whether unlabelled pixels of the masks are background, judged by their amount if no coverage is declared.
 
     They are if coverage is exhaustive only by the format's habit, and nine in ten of at least `least_annotations`
-    annotations leave more than `least_share` of their image unlabelled.
+    annotations leave more than `least_share` of their image unlabelled; any number of annotations is enough if a
+    taxonomy that somebody wrote says what marks unlabelled pixels.
     """
     if tables.profile.coverage.declared or not tables.profile.is_exhaustive:
         return False
     annotations = tables.annotations.take(tables.annotations.missing("coverage"))
     frame = (tables.images["width"] * tables.images["height"])[annotations["image"]]
     empty = annotations["unlabelled"] > least_share * frame
-    return len(empty) >= least_annotations and bool(empty.mean() >= 0.9)
+    is_named = tables.profile.taxonomy_declared and tables.profile.taxonomy.unlabelled is not None
+    return len(empty) >= (1 if is_named else least_annotations) and bool(empty.mean() >= 0.9)
 
 
 def forbidden_overlaps(tables: Tables) -> Table:

@@ -15,7 +15,7 @@ from segdata.core.table import Table
 _FEW = 2  # gaps of a category that are no habit; and slices
 
 
-@rule("SEG358", "slice-gap", severity="warning", needs=("shapes", "volumes"), when=has_volumes)
+@rule("SEG358", "slice-gap", severity="warning", needs=("shapes", "volumes"), when=has_volumes, habit="image")
 def slice_gap(tables: Tables, *, min_pixels: int = 8, min_share: float = 0.5, max_gaps: float = 0.05) -> Findings:
     """A structure, or a whole category, is missing on a slice between two that have it.
 

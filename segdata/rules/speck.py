@@ -11,7 +11,7 @@ from segdata.rules.shared import counts_small_shapes, small_region_findings
 _MANY = 20  # parts that are small but no specks
 
 
-@rule("SEG106", "speck", severity="warning", needs=("shapes", "parts", "volumes"), fix="unsafe")
+@rule("SEG106", "speck", severity="warning", needs=("shapes", "parts", "volumes"), fix="unsafe", habit="image")
 def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> Findings:
     """A stray part is far smaller than its segment.
 

@@ -10,7 +10,7 @@ from segdata.rules.shared import reader_findings
 _CROPPED = 2  # in the column `how` of the table `altered`; 1: mirrored
 
 
-@rule("SEG304", "split-leak", severity="error", needs=("copies", "altered"))
+@rule("SEG304", "split-leak", severity="error", needs=("copies", "altered"), habit="image")
 def split_leak(tables: Tables, *, max_bits: int = 16) -> Findings:
     """The same image, or nearly the same, is in two splits.
 

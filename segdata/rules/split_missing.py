@@ -11,7 +11,7 @@ from segdata.core.strata import example_segments, image_splits, independent_unit
 _NAMED = 8  # rare categories that a finding names
 
 
-@rule("SEG303", "split-missing", severity="error", needs=(), whole=True)
+@rule("SEG303", "split-missing", severity="error", needs=(), whole=True, habit="category")
 def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Findings:
     """A category occurs in the dataset, but not in one of its splits.
 

@@ -12,7 +12,7 @@ from segdata.core.table import Table
 _MOST = 5  # strata that a finding names
 
 
-@rule("SEG302", "too-few", severity="warning", needs=(), whole=True)
+@rule("SEG302", "too-few", severity="warning", needs=(), whole=True, habit="category")
 def too_few(
     tables: Tables, *, min_images: int = 3, min_segments: int = 3, min_pixels: int = 100, min_per_stratum: int = 1
 ) -> Findings:

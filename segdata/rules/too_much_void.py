@@ -15,6 +15,7 @@ from segdata.core.runs import Floats, Ints
     severity="warning",
     needs=("coverage",),
     when=lambda profile: bool(profile.taxonomy.void_ids),
+    habit="image",
 )
 def too_much_void(tables: Tables, *, usual_share: float = 0.25) -> Findings:
     """More of an image, or of all images, is void than the taxonomy allows (`max_void`).

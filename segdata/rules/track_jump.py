@@ -15,7 +15,7 @@ _AROUND = 3  # steps before and after
 _LEAST_SCALE = 0.02  # of a box's side: outlines tremble
 
 
-@rule("SEG354", "track-jump", severity="warning", needs=("frames",), when=has_videos)
+@rule("SEG354", "track-jump", severity="warning", needs=("frames",), when=has_videos, habit="image")
 def track_jump(
     tables: Tables,
     *,

@@ -6,7 +6,7 @@ from segdata.core.finding import RowFinding
 from segdata.core.rule import Findings, Tables, rule
 
 
-@rule("SEG204", "unused-category", severity="warning", needs=(), whole=True)
+@rule("SEG204", "unused-category", severity="warning", needs=(), whole=True, habit="category")
 def unused_category(tables: Tables) -> Findings:
     """No segment has a category of the taxonomy (a missing class).
 

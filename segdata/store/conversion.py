@@ -15,7 +15,7 @@ _EXACT_IN_COCO = frozenset({"coco", "mask-native"})  # raster rules of which COC
 
 # Defects that keep something of the source from being read; the others are read nevertheless, as is an image with an
 # unsafe path (SEG015) where it has another name now.
-_UNREAD = frozenset({"SEG001", "SEG004", "SEG005", "SEG006", "SEG007", "SEG009", "SEG014", "SEG015"})
+_UNREAD = frozenset({"SEG001", "SEG004", "SEG005", "SEG006", "SEG007", "SEG009", "SEG014", "SEG015", "SEG021"})
 
 
 def _is_unread(defect: Defect) -> bool:

@@ -251,8 +251,9 @@ class FindingCounts:
         images: dict[str, int] = {}
         segments: dict[SegmentKey, int] = {}
         for finding in findings:
-            if finding.image is not None:
-                images[finding.image] = images.get(finding.image, 0) + 1
+            for image in finding.images or (finding.image,):
+                if image is not None:
+                    images[image] = images.get(image, 0) + 1
             for id_ in finding.segments:
                 key = (finding.image, finding.annotator, id_)
                 segments[key] = segments.get(key, 0) + 1

@@ -70,12 +70,47 @@ def test_a_listed_finding_is_one_that_would_be_first(  # in the order of the rep
     assert "… and 1 not listed" in report
 
 
+CONTEXT = ReportContext(PROFILE, list(rules().values()), ["DATA"])
+
+
 def test_an_image_without_a_box_is_worth_a_picture_too() -> None:
     found = (finding("SEG312", image="empty.png"), finding("SEG312", image="other.png", bbox=(0, 0, 1, 1)))
-    report = findings_text(
-        Validation("DATA", 2, 0, found), ReportContext(PROFILE, list(rules().values()), ["DATA"]), Console()
-    )
+    files = dict.fromkeys(["empty.png", "other.png"], __file__)
+    report = findings_text(Validation("DATA", 2, 0, found, image_files=files), CONTEXT, Console())
     assert "segdata show DATA empty.png --findings" in report
+
+
+@pytest.mark.parametrize("file", [None, "/nowhere/gone.png", "s3://bucket/a.png"])
+def test_without_an_image_file_no_picture_is_offered(file: str | None) -> None:
+    files = {} if file is None else {"a.png": file}
+    found = (finding("SEG106", image="a.png"),)
+    report = findings_text(Validation("DATA", 1, 1, found, image_files=files), CONTEXT, Console())
+    assert "segdata show" not in report
+    assert "--overlays" not in report
+    assert "segdata explain SEG106" in report
+
+
+def test_passed_says_over_how_many_warnings() -> None:
+    warnings = tuple(finding("SEG106", image=f"{number}.png") for number in range(2500))
+    report = findings_text(Validation("DATA", 2500, 2500, warnings), CONTEXT, Console(colour=True))
+    line = next(line for line in report.splitlines() if "passed" in line)
+    assert re.sub(r"\x1b\[[0-9;]*m", "", line) == "passed, 2,500 warnings (--fail-on error)"
+    assert "\x1b[32" not in line.partition("passed")[0] + line.partition("passed")[2][:3]  # green misleads
+    infos = findings_text(Validation("DATA", 1, 1, (finding("SEG307", "info"),)), CONTEXT, Console())
+    assert "passed, 1 info (--fail-on error)" in infos
+
+
+def test_a_finding_that_stands_for_many_names_images_and_how_to_list_them() -> None:
+    names = tuple(f"{number}.png" for number in range(7))
+    summary = finding("SEG106", count=90, images=names)
+    report = findings_text(Validation("DATA", 9, 9, (summary,)), CONTEXT, Console())
+    assert "warning SEG106 speck: 1 finding for 90 in 7 images" in report
+    assert "0.png, 1.png, 2.png, 4 other images" in report
+    assert "90 findings that are usual here are folded; --one-by-one lists them" in report
+    assert "segdata validate DATA --select SEG106 --one-by-one" in report
+    row = json.loads(findings_json(Validation("DATA", 9, 9, (summary,))))["findings"][0]
+    assert (row["count"], tuple(row["images"])) == (90, names)
+    assert "count" not in json.loads(findings_json(Validation("DATA", 9, 9, (finding("SEG106"),))))["findings"][0]
 
 
 def test_what_is_canonical_already_is_not_made_so() -> None:
@@ -162,7 +197,7 @@ FULL = Finding(
     segments=(7, "seven"), category="car", bbox=(1, 2, 3, 4), pixels=12, score=0.5, file="f.json", line=3,
     place="/annotations/0", fix="unsafe",
     correction=Correction(action="split", category="car", size=(9, 8), counts=("03", "12"), joins=8, iou=0.5),
-    kind="offset",
+    kind="offset", count=2, images=("a.png", "b.png"), categories=("car", "van"),
 )  # fmt: skip
 BARE = Finding(code="SEG001", rule="unreadable-file", severity="error", message="m")
 
@@ -173,6 +208,8 @@ def test_every_field_arrives() -> None:
     lists = {
         "segments": [7, "seven"],
         "bbox": [1, 2, 3, 4],
+        "images": ["a.png", "b.png"],
+        "categories": ["car", "van"],
         "correction": msgspec.json.decode(msgspec.json.encode(FULL.correction)),
     }
     assert report["findings"][0] == dataclasses.asdict(FULL) | lists

@@ -39,7 +39,7 @@ def write(folder: Path, images: dict[str, tuple[int, list[list[float]]]], bright
 
 
 def conflicts(path: Path, jobs: int = 1) -> tuple[Finding, ...]:
-    return segdata.validate(path, select="SEG305", jobs=jobs).findings
+    return segdata.validate(path, select="SEG305", jobs=jobs, one_by_one=True).findings
 
 
 def test_other_masks_on_the_same_file_are_an_error(tmp_path: Path) -> None:
@@ -66,6 +66,35 @@ def test_a_picture_saved_again_is_a_warning_where_there_are_splits(tmp_path: Pat
     assert (found.image, found.severity) == ("train/b.jpg", "warning")
     unsplit = {name.partition("/")[2]: each for name, each in images.items()}
     assert conflicts(write(tmp_path / "unsplit", unsplit, brighter="b.jpg")) == ()
+
+
+def series(names: list[str], seeds: list[int]) -> dict[str, tuple[int, list[list[float]]]]:
+    """Images whose things move: every second one has other masks."""
+    pairs = zip(names, seeds, strict=True)
+    return {name: (seed, [SQUARE if place % 2 else SMALLER]) for place, (name, seed) in enumerate(pairs)}
+
+
+@pytest.mark.parametrize("pattern", ["0016E5_{:05}.png", "cam-1 frame {} left.png", "{:06}.png"])
+def test_frames_that_only_their_names_tell_are_no_conflicts(tmp_path: Path, pattern: str) -> None:
+    names = [("train/" if number % 3 else "val/") + pattern.format(30 * number) for number in range(9)]
+    brighter = names[4]  # the others are not the same file either, as far as the rule is concerned
+    images = series(names, [1] * 9)
+    path = write(tmp_path, images, brighter=brighter)
+    assert [found for found in conflicts(path) if found.severity == "warning"] == []
+
+
+def test_a_photo_saved_again_far_from_its_number_is_a_conflict(tmp_path: Path) -> None:
+    names = [f"train/IMG_{number:04}.png" for number in range(1, 12)] + ["val/IMG_0100.png", "train/IMG_0500.png"]
+    path = write(tmp_path, series(names, [*range(1, 12), 77, 2]), brighter="train/IMG_0500.png")
+    assert [(found.image, found.severity) for found in conflicts(path)] == [("train/IMG_0500.png", "warning")]
+    names[-1] = "train/IMG_0003.5.png"  # no longer of the series
+    assert len(conflicts(write(tmp_path / "x", series(names, [*range(1, 12), 77, 2]), brighter=names[-1]))) == 1
+
+
+def test_neighbours_in_a_series_are_shots_of_things_that_move(tmp_path: Path) -> None:
+    names = [f"train/IMG_{number:04}.png" for number in range(1, 12)] + ["val/IMG_0100.png"]
+    path = write(tmp_path, series(names, [1, 1, *range(3, 12), 77]), brighter="train/IMG_0002.png")
+    assert conflicts(path) == ()
 
 
 def test_what_is_found_does_not_depend_on_threads(tmp_path: Path) -> None:

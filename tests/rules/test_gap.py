@@ -1,10 +1,15 @@
 """SEG101: what pictures cannot say."""
 
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+import segdata
 from segdata.core.finding import Defect, Finding
+from segdata.core.taxonomy import Category, Taxonomy
 
 Judged = Callable[..., list[Finding]]
 HOLES = "aa.aa\na..a.\n\n"
@@ -54,6 +59,16 @@ def test_a_background_is_one_info_for_the_dataset(judged: Judged) -> None:
 def test_gaps_that_are_no_background(judged: Judged, drawing: str, severities: list[str]) -> None:
     """Somebody declared it, they are too few to tell, one image is full, or they are small."""
     assert [finding.severity for finding in judged("SEG101", drawing)] == severities
+
+
+def test_a_taxonomy_that_names_the_background_needs_few_images(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        mask = np.zeros((8, 8), np.uint8)
+        mask[:3, :3] = 1
+        Image.fromarray(mask).save(tmp_path / f"{name}.png")
+    taxonomy = Taxonomy(unlabelled=0, categories=(Category(id=1, name="cat"),))
+    (finding,) = segdata.validate(tmp_path, format="colour-masks", taxonomy=taxonomy, select="SEG101").findings
+    assert (finding.severity, finding.image, finding.pixels) == ("info", None, 2 * 55)
 
 
 @pytest.mark.parametrize(("n_images", "n_findings"), [(4, 4), (5, 0)])

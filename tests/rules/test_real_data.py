@@ -29,8 +29,8 @@ def found(real_data: Path) -> dict[str, tuple[Finding, ...]]:
         "panoptic": real_data / "coco_panoptic_sample" / "panoptic_examples.json",
         "camseq": real_data / "camseq32",
     }
-    findings = {name: validate(root, jobs=1).findings for name, root in roots.items()}
-    return findings | {"camvid": validate(real_data / "camvid11", taxonomy=CAMVID, jobs=1).findings}
+    findings = {name: validate(root, jobs=1).single for name, root in roots.items()}
+    return findings | {"camvid": validate(real_data / "camvid11", taxonomy=CAMVID, jobs=1).single}
 
 
 def of(findings: tuple[Finding, ...], code: str) -> list[Finding]:

@@ -12,7 +12,7 @@ import numpy as np
 from segdata.core import kernels
 from segdata.core.config import Layers
 from segdata.core.errors import SettingError, UnreadableError, count_noun
-from segdata.core.finding import Defect
+from segdata.core.finding import Defect, Severity
 from segdata.core.format import ReadRequest
 from segdata.core.profile import Task
 from segdata.core.runs import Ints, Runs
@@ -32,6 +32,7 @@ from segdata.formats.shared.taxonomies import resolve_names
 
 _PICTURE = 32  # more colours than this in the visible part of a layer are those of a picture
 _FIELDS = ("{stem}", "{category}", "{instance}")
+_GREY_BORDER = 0.1  # of the border: fewer grey pixels are slips, more come from smoothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,11 +274,12 @@ def _read_foreground(mask: MaskFile, threshold: int | None) -> tuple[Runs, Defec
     """The pixels of a layer as runs of one owner, and SEG010 if it has more than foreground and background.
 
     Without a threshold everything but 0 is foreground; of several values, those from half of the top one on (half of
-    255 where a file of 8 bits comes near that).
+    255 where a file of 8 bits comes near that). Smoothing greys the whole border of the foreground: a few grey pixels
+    beside a long border are slips, and a warning.
     """
     runs = _varying_channel(mask)
     levels = np.flatnonzero(runs.value > 0)
-    limit, defect = threshold or 1, None
+    limit, message, between, place = threshold or 1, None, 0, ""
     if threshold is None and len(levels) > 1:
         top = int(runs.value[-1])
         limit = 128 if 128 <= top <= 255 else top // 2 + 1
@@ -287,9 +289,14 @@ def _read_foreground(mask: MaskFile, threshold: int | None) -> tuple[Runs, Defec
             f"{count_noun(len(levels) - 1, 'value')} between 0 and {top} in a layer ({between:,} px; "
             f"cut at {limit}): it was smoothed, compressed or merged; set layers.threshold, or clean the file"
         )
-        defect = Defect("SEG010", message, place=f"x={x}, y={y}", pixels=between)
+        place = f"x={x}, y={y}"
     owner = np.where(runs.value >= limit, 0, -1).astype(np.int32)
-    return runs.assign_owners(owner, 1), defect
+    foreground = runs.assign_owners(owner, 1)
+    if message is None:
+        return foreground, None
+    n_ends = 2 * len(foreground)  # of vertical runs: less than the pixels of the border
+    severity: Severity | None = "warning" if between < _GREY_BORDER * n_ends else None
+    return foreground, Defect("SEG010", message, place=place, pixels=between, severity=severity)
 
 
 def _varying_channel(mask: MaskFile) -> ValueRuns:

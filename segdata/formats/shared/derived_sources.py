@@ -27,7 +27,7 @@ from segdata.core.profile import ImageSequence, Profile
 from segdata.core.runs import Ints
 from segdata.core.schema import runs_to_rle
 from segdata.formats.shared.file_names import match_names
-from segdata.formats.shared.images import ImageFolder, read_header, size_defects
+from segdata.formats.shared.images import ImageFolder, read_header, size_defects, undecodable_file
 from segdata.formats.shared.mask_files import ValueRuns, decode_mask
 from segdata.formats.shared.pairing import no_images_defect
 from segdata.formats.shared.per_image import relative_path
@@ -375,4 +375,4 @@ def _looked_at(name: str, path: Path, file: str, width: int, height: int) -> lis
     except FileNotFoundError:
         return [Defect("SEG002", "the image file does not exist", file, image=name)]
     except OSError as error:
-        return [Defect("SEG001", f"image cannot be read: {error.strerror or error}", file, image=name)]
+        return [undecodable_file("image", error, file, name)]

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import stat
 import struct
 import warnings
@@ -311,6 +312,7 @@ def _open(file: Path | IO[bytes], size: int) -> Image.Image:
     try:
         image = Image.open(file)
     except UnidentifiedImageError as error:
+        _refuse_kind(file)
         raise OSError("is not an image that Pillow knows, or its header is damaged") from error
     except Image.DecompressionBombError as error:
         raise OSError(f"claims more than {MAX_PIXELS:,} pixels (decompression bomb)") from error
@@ -320,6 +322,61 @@ def _open(file: Path | IO[bytes], size: int) -> Image.Image:
         image.close()
         raise OSError(f"claims {image.width:,} x {image.height:,} pixels, more than {size:,} bytes can hold")
     return image
+
+
+class UnsupportedFileError(OSError):
+    """A file that may be sound, of a kind that segdata does not decode."""
+
+
+_KINDS = (  # where the mark of a kind is, the mark, the kind
+    (4, b"ftyphei", "HEIC"),
+    (4, b"ftyphev", "HEIC"),
+    (4, b"ftypmif1", "HEIF"),
+    (4, b"ftypmsf1", "HEIF"),
+    (4, b"ftypavi", "AVIF"),
+    (4, b"ftyp", "a video (MP4)"),
+    (8, b"AVI ", "a video (AVI)"),
+    (0, b"\x1a\x45\xdf\xa3", "a video (Matroska)"),
+    (0, b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
+    (0, b"\xff\x0a", "JPEG XL"),
+    (0, b"\x76\x2f\x31\x01", "OpenEXR"),
+    (0, b"%PDF", "PDF"),
+    (0, b"<svg", "SVG"),
+    (128, b"DICM", "DICOM"),
+    (0, b"\x89HDF", "HDF5"),
+)
+_LOST = (  # the beginnings of files that stand in place of an image
+    (b"version https://git-lfs", "is a pointer of Git LFS, not the image; run `git lfs pull`"),
+    (b"<!doctype html", "is a web page, not an image; download it again"),
+    (b"<html", "is a web page, not an image; download it again"),
+)
+_SVG = re.compile(rb"(<\?xml.{0,200}?\?>|<!--.*?-->|<!DOCTYPE svg.*?>|\s)*<svg", re.DOTALL)
+
+
+def _refuse_kind(file: Path | IO[bytes]) -> None:
+    """Raise OSError for a file whose first bytes tell what it is instead of an image that Pillow knows."""
+    if isinstance(file, Path):
+        with file.open("rb") as opened:
+            start = opened.read(1024)
+    else:
+        file.seek(0)
+        start = file.read(1024)
+    for beginning, reason in _LOST:
+        if start.lstrip().lower().startswith(beginning):
+            raise OSError(reason)
+    kind = next((kind for offset, mark, kind in _KINDS if start[offset : offset + len(mark)] == mark), None)
+    if kind is not None or _SVG.match(start):
+        raise UnsupportedFileError(f"is {kind or 'SVG'}, which segdata does not decode; convert it to PNG or JPEG")
+
+
+def undecodable_file(what: str, error: OSError, file: str, image: str | None = None) -> Defect:
+    """The defect of an image or mask (`what`) that raised `error`: SEG021 if its kind is not supported, else SEG001.
+
+    Without its image, an annotation is still there: that is a warning. Without its mask it is lost.
+    """
+    if isinstance(error, UnsupportedFileError):
+        return Defect("SEG021", f"{what} {error}", file, image=image, severity=None if what == "image" else "error")
+    return Defect("SEG001", f"{what} cannot be read: {error.strerror or error}", file, image=image)
 
 
 def _is_truncated(file: IO[bytes], format_name: str) -> bool:
@@ -388,13 +445,15 @@ class ImageFolder:
         if is_unsafe_path(name):
             return None, None, [unsafe_path_defect(name, file, place, name)]
         path = self.paths.get(name)
+        if path is None and self.root is not None and not is_image_name(name) and (self.root / name).is_file():
+            path = self.root / name  # of a kind that no image folder is searched for
         if path is None:
             message = f"image file {name!r} does not exist{similar_name_hint(self.similar_name(name))}"
             return None, None, [Defect("SEG002", message, file, place, image=name)]
         try:
             return path, read_header(path), []
         except OSError as error:
-            return path, None, [Defect("SEG001", f"image cannot be read: {error.strerror or error}", name, image=name)]
+            return path, None, [undecodable_file("image", error, name, name)]
 
 
 def unsafe_path_defect(name: str, file: str | None, place: str | None, image: str | None = None) -> Defect:

@@ -23,7 +23,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.runs import Ints, Rows, Runs
 from segdata.core.taxonomy import Color, Taxonomy
-from segdata.formats.shared.images import PALETTE, decode_palette_png, open_bytes, open_image
+from segdata.formats.shared.images import PALETTE, decode_palette_png, open_bytes, open_image, undecodable_file
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 
 _HELD = {"L": "u1", "P": "u1", "I;16": "<u2"}  # Pillow's mode -> type of pixels
@@ -328,10 +328,10 @@ def decode_entry_mask(root: Path, entry: ImageEntry) -> MaskFile:
 
 
 def undecodable_mask(root: Path, path: Path, error: OSError) -> Defect:
-    """The defect of a mask that raised `error` when it was decoded: SEG002 if it is missing, else SEG001."""
+    """The defect of a mask that raised `error` when it was decoded: SEG002 if it is missing, else SEG001 or SEG021."""
     if isinstance(error, FileNotFoundError):
         return Defect("SEG002", "the mask file does not exist", relative_path(root, path))
-    return Defect("SEG001", f"mask cannot be read: {error.strerror or error}", relative_path(root, path))
+    return undecodable_file("mask", error, relative_path(root, path))
 
 
 UNLABELLED, UNKNOWN = -(2**63), -(2**63) + 1  # in place of a category id, which never is that low

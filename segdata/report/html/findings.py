@@ -5,7 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -19,11 +19,12 @@ from segdata.core.rule import rules
 from segdata.core.validation import Validation
 from segdata.report.findings import ReportContext, group_by_rule
 from segdata.report.html import asset, template
-from segdata.report.pictures.scene import choose_findings, draw_thumbnails
+from segdata.report.pictures.scene import choose_findings, draw_thumbnails, spread_over_rules
 from segdata.report.reference_pages import page_paragraph
 
 FIELDS = tuple(Finding.__dataclass_fields__)
 _MOST_AFFECTED = 6  # names listed of each sort
+MOST_LISTED = 5_000  # findings in the file, unless the user sets a number: more make browsers slow
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class RuleGroup:
             first.severity,
             _rule_texts(first.code),
             len(findings),
-            len({finding.image for finding in findings if finding.image is not None}),
+            len({name for finding in findings for name in finding.all_images}),
             sum(finding.pixels or 0 for finding in findings),
         )
 
@@ -72,10 +73,29 @@ def findings_html(
 
     See `render_findings`. Pillow's limit on image sizes is the caller's business.
     """
-    chosen = choose_findings(dataset, validation, pictures, context.max_findings)
-    with progress(len({finding.image for finding in chosen})) as advance:
-        thumbnails = draw_thumbnails(dataset, chosen, jobs, advance)
+    listed = tuple(listed_findings(validation.findings, context))
+    chosen = choose_findings(dataset, replace(validation, findings=listed), pictures, context.max_findings)
+    stand_in = {_middle(validation.members[finding]): finding for finding in listed if finding in validation.members}
+    drawn = list(dict.fromkeys([*stand_in, *chosen]))[:pictures]
+    with progress(len({finding.image for finding in drawn})) as advance:
+        painted = draw_thumbnails(dataset, [finding for finding in drawn if finding.image is not None], jobs, advance)
+    thumbnails = {stand_in.get(finding, finding): picture for finding, picture in painted.items()}
     return render_findings(validation, context, thumbnails, imprints, statements)
+
+
+def listed_findings(findings: Sequence[Finding], context: ReportContext) -> Sequence[Finding]:
+    """The findings that the file lists, in order: as many as the user wants, else a fair share of every rule's."""
+    if context.max_findings is not None:
+        return findings[: context.max_findings]
+    if len(findings) <= MOST_LISTED:
+        return findings
+    chosen = set(map(id, spread_over_rules(findings, MOST_LISTED)))
+    return [finding for finding in findings if id(finding) in chosen]
+
+
+def _middle(findings: Sequence[Finding]) -> Finding:
+    """The finding whose picture stands for all."""
+    return sorted(findings, key=lambda finding: (finding.image is not None, finding.pixels or 0))[len(findings) // 2]
 
 
 def render_findings(
@@ -96,7 +116,9 @@ def render_findings(
     statements = [*statements, *([] if provisional is None else [f"Provisional taxonomy (SEG219): {provisional}"])]
     pictures = thumbnails or {}
     known = () if validation.baseline is None else validation.baseline.known
-    drawable = [finding for finding in (*validation.findings, *known) if finding.image is not None]
+    drawable = [finding for finding in (*validation.findings, *known) if finding.all_images]
+    states = _states(validation, context)
+    n_unlisted = sum(len(findings) for _, findings, _ in states) - sum(len(listed) for _, _, listed in states)
     groups = [RuleGroup.from_findings(group) for group in group_by_rule(validation.findings)]
     return template("report.html").render(
         validation=validation,
@@ -105,11 +127,12 @@ def render_findings(
         groups=groups,
         verdict=_verdict(validation, context),
         severities=[(severity, validation.count(severity)) for severity in SEVERITIES],
-        n_images=len({finding.image for finding in validation.findings if finding.image is not None}),
+        n_images=len({name for finding in validation.findings for name in finding.all_images}),
         affected=list(_affected(validation.findings)),
         n_pictures=sum(finding in pictures for finding in drawable),
         n_drawable=len(drawable),
-        n_unlisted=len(validation.findings[context.max_findings :]) if context.max_findings is not None else 0,
+        n_unlisted=n_unlisted,
+        all_listed_by=" ".join(["segdata", context.command, *context.typed, *context.selection, "--format json"]),
         version=segdata.__version__,
         data=_data(validation, context, groups, pictures, imprints),
         style=asset("report.css"),
@@ -124,7 +147,9 @@ def _verdict(validation: Validation, context: ReportContext) -> tuple[str, str]:
     text = count_noun(validation.count(worst), f"{'new ' if validation.baseline else ''}{worst}")
     if context.fail_on == "never":  # no pass or fail
         return worst, f"Found: {text}"
-    return (worst, f"Failed: {text}") if validation.fails(context.fail_on) else ("good", "Passed")
+    if validation.fails(context.fail_on):
+        return worst, f"Failed: {text}"
+    return "good" if worst == "info" else worst, f"Passed, {text}"
 
 
 def _affected(findings: Sequence[Finding]) -> Iterator[tuple[str, str, list[tuple[str, int, float]], int]]:
@@ -139,6 +164,14 @@ def _affected(findings: Sequence[Finding]) -> Iterator[tuple[str, str, list[tupl
             yield field, heading, [(name, n, n / most[0][1]) for name, n in most], len(count) - len(most)
 
 
+def _states(validation: Validation, context: ReportContext) -> list[tuple[str, Sequence[Finding], Sequence[Finding]]]:
+    """The states of findings; for each all of its findings, and those that are listed."""
+    states: list[tuple[str, Sequence[Finding]]] = [("new", validation.findings)]
+    if validation.baseline is not None:
+        states += [("unchanged", validation.baseline.known), ("fixed", validation.baseline.fixed)]
+    return [(state, findings, listed_findings(findings, context)) for state, findings in states]
+
+
 def _data(
     validation: Validation,
     context: ReportContext,
@@ -146,10 +179,7 @@ def _data(
     pictures: Mapping[Finding, str],
     imprints: Mapping[Finding, str] | None,
 ) -> Markup:
-    states = [("new", validation.findings)]
-    if validation.baseline is not None:
-        states += [("unchanged", validation.baseline.known), ("fixed", validation.baseline.fixed)]
-    shown = [(state, findings[: context.max_findings]) for state, findings in states]
+    shown = [(state, listed) for state, _, listed in _states(validation, context)]
     show = " ".join(["segdata", "show", *context.typed])
     baseline = validation.baseline is not None
     return findings_data(validation.dataset, shown, groups, pictures, show=show, baseline=baseline, imprints=imprints)

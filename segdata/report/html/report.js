@@ -138,7 +138,7 @@
       if (made.children.length > 1) return;
       const terms = element("dl");
       const state = data.baseline ? cell(row, "state") : null;
-      const facts = [["state", state], ...["severity", "segments", "file", "line", "place", "score", "fix"]
+      const facts = [["state", state], ...["severity", "segments", "images", "categories", "file", "line", "place", "score", "fix"]
         .map((name) => [name, cell(row, name)])];
       for (const [name, value] of facts) {
         if (value === null || value.length === 0) continue;

@@ -88,6 +88,16 @@ def test_an_empty_category_layer_means_none_of_it(tmp_path: Path) -> None:
     assert batch.images["image_id"].to_pylist() == ["a"]
 
 
+@pytest.mark.parametrize(("n_grey", "severity"), [(1, "warning"), (40, None)])
+def test_one_grey_pixel_is_a_slip_and_a_grey_border_an_error(tmp_path: Path, n_grey: int, severity: str | None) -> None:
+    mask = np.zeros((60, 60), np.uint8)
+    mask[10:50, 10:50] = 255
+    mask[10, 10 : 10 + n_grey] = 90
+    save(tmp_path / "a_x.png", mask.tolist())
+    (defect,) = loaded(opened(tmp_path, "{stem}_{category}.png")).defects
+    assert (defect.code, defect.severity, defect.pixels) == ("SEG010", severity, n_grey)
+
+
 @pytest.mark.parametrize(
     ("values", "expected", "flagged"),
     [

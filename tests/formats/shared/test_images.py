@@ -286,3 +286,38 @@ def test_differences_are_read_by_pillow(tmp_path: Path) -> None:
     path = tmp_path / "m.png"
     path.write_bytes(UNUSUAL["rows that hold differences"])
     np.testing.assert_array_equal(decode_mask(path).values, np.cumsum(VALUES, axis=1, dtype=np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"\0\0\0\x18ftypheic", "HEIC"),
+        (b"\0\0\0\x20ftypisom", "a video (MP4)"),
+        (b'<?xml version="1.0"?>\n<!-- drawn -->\n<svg xmlns="">', "SVG"),
+        (b"%PDF-1.7", "PDF"),
+        (b"\0" * 128 + b"DICM", "DICOM"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.png", "a.heic"])
+def test_a_kind_that_is_not_supported_is_not_unreadable(tmp_path: Path, start: bytes, kind: str, name: str) -> None:
+    (tmp_path / name).write_bytes(start + b"\0" * 200)
+    _, header, (defect,) = ImageFolder.below(tmp_path).find(name, "coco.json", "/images/0")
+    assert header is None
+    assert (defect.code, defect.severity, defect.image) == ("SEG021", None, name)
+    assert defect.message == f"image is {kind}, which segdata does not decode; convert it to PNG or JPEG"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid", "git lfs pull"),
+        (b"\n<!DOCTYPE html><html>404", "web page"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "damaged"),
+        (b"neither", "damaged"),
+    ],
+)
+def test_what_is_damaged_or_in_place_of_an_image_is_unreadable(tmp_path: Path, content: bytes, reason: str) -> None:
+    (tmp_path / "a.png").write_bytes(content)
+    _, _, (defect,) = ImageFolder.below(tmp_path).find("a.png", "coco.json", "/images/0")
+    assert defect.code == "SEG001"
+    assert reason in defect.message

@@ -15,7 +15,7 @@ from segdata.core.finding import SEVERITIES, Finding
 from segdata.core.rule import rules
 from segdata.core.validation import Validation
 from segdata.report.findings import ReportContext
-from segdata.report.html.findings import render_findings
+from segdata.report.html.findings import MOST_LISTED, render_findings
 from segdata.report.reference_pages import page_paragraph
 from tests.report.html.page import Page
 
@@ -56,7 +56,7 @@ def listed(text: str) -> dict[str, Any]:
 def again(row: list[Any], columns: list[str]) -> tuple[str, Finding]:
     state, *values = row
     fields = dict(zip(columns[1:], values, strict=True))
-    for name in ("segments", "bbox"):
+    for name in ("segments", "bbox", "images", "categories"):
         fields[name] = fields[name] if fields[name] is None else tuple(fields[name])
     return state, Finding(**fields)
 
@@ -117,7 +117,9 @@ def test_the_head_says_how_it_went() -> None:
     first, second = (" ".join(each.split()) for each in failed.within["li"][:2])
     assert first.startswith("SEG101 gap 2 in 2 images, 14 px Pixels are unlabelled")
     assert second.startswith("SEG106 speck 1 in 1 image, 7 px A stray part")
-    assert Page(written(Validation("d", 5, 9, (warning,)))).within["h2"][0] == "Passed"
+    assert Page(written(Validation("d", 5, 9, (warning,)))).within["h2"][0] == "Passed, 1 warning"
+    assert '<section class="verdict warning">' in written(Validation("d", 5, 9, (warning,)))
+    assert '<section class="verdict good">' in written(Validation("d", 5, 9, (replace(warning, severity="info"),)))
     unasked = render_findings(Validation("d", 5, 9, (warning,)), replace(ASKED, fail_on="never"))
     assert Page(unasked).within["h2"][0] == "Found: 1 warning"
     assert Page(written(Validation("d", 5, 9, ()))).within["h2"][0] == "Nothing found"
@@ -155,4 +157,18 @@ def test_a_picture_is_of_its_finding_and_the_list_may_end_early() -> None:
     short = render_findings(found, replace(ASKED, max_findings=2))
     assert len(listed(short)["rows"]) == 2
     assert "2 more findings not listed" in " ".join(short.split())
+    assert "segdata validate street --format json" in short
     assert Page(short).within["h2"][0] == "Failed: 4 errors"
+
+
+def test_a_large_report_has_a_share_of_every_rule_and_names_the_json() -> None:
+    many = [Finding(code="SEG106", rule="speck", severity="warning", message=str(n), image=str(n)) for n in range(9000)]
+    few = [replace(many[0], code="SEG107", rule="pinhole", message=str(n)) for n in range(20)]
+    text = written(Validation("d", 9000, 1, (*many, *few)))
+    rows = listed(text)["rows"]
+    assert len(rows) == MOST_LISTED
+    assert sum(row[1] == "SEG107" for row in rows) == 20
+    assert f"{9020 - MOST_LISTED:,} more findings not listed here" in " ".join(text.split())
+    assert "segdata validate street --format json" in text
+    everything = render_findings(Validation("d", 9000, 1, (*many, *few)), replace(ASKED, max_findings=9020))
+    assert len(listed(everything)["rows"]) == 9020

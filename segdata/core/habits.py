@@ -1,0 +1,277 @@
+"""Habits: many findings of one rule that are a property of the dataset are reported as one finding.
+
+A rule declares with `habit=` of what its findings can be a habit: of images or of categories. Whether they are one, and
+which findings stand out nevertheless, follows from the dataset itself.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from segdata.core.errors import count_noun
+from segdata.core.finding import Finding
+from segdata.core.rule import Habit, Tables
+from segdata.core.runs import Flags, Floats
+from segdata.core.statistics import binomial_lower_bound, outlier_limit, robust_z
+
+LEAST_FINDINGS = 5  # fewer are read one by one
+DATASET_RATE = 0.1  # of images or categories, proven with 95 % confidence: so many are no slips
+PART_RATE = 0.5  # the same within one sequence, or for one annotator, of which there are many to choose from
+_FALSE_RATE = 0.05  # the chance that a usual group has anything that stands out
+_LEAST_SCALE = float(np.log(2) / 2)  # of the logarithm of pixels, which are whole numbers: factors below 3 are usual
+_MOST_NAMED = 3  # categories that a message names with their counts
+_MOST_LISTED = 12  # and without
+_Unit = tuple[str | None, str | None]  # image (or file) and annotator
+
+
+@dataclass(frozen=True, slots=True)
+class Annotated:
+    """What could have a finding: the annotations of a dataset, and how many categories its taxonomy has.
+
+    Attributes
+    ----------
+    segments : (image_id, annotator) -> number of segments; the annotator is None if there is only one
+    sequence : image_id -> its sequence, of those that are in one
+    n_categories : of the taxonomy
+    """
+
+    segments: dict[_Unit, int]
+    sequence: dict[str, str]
+    n_categories: int
+
+    @staticmethod
+    def from_tables(tables: Tables) -> "Annotated":
+        """That of a dataset, from its tables."""
+        annotations, images = tables.annotations, tables.images
+        annotators = annotations["annotator"].tolist()
+        several = len(set(annotators) - {None}) > 1
+        names = images["image_id"][annotations["image"]].tolist()
+        lines = zip(names, annotators, annotations["n_segments"].tolist(), strict=True)
+        segments: Counter[_Unit] = Counter()
+        for name, annotator, n_segments in lines:
+            segments[name, annotator if several else None] += n_segments
+        sequence = {name: value for name, value in images.lines("image_id", "sequence") if value is not None}
+        return Annotated(dict(segments), sequence, len(tables.profile.taxonomy.categories))
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedFindings:
+    """Findings after habits were folded: `findings` in order, and the single ones that each summary stands for."""
+
+    findings: tuple[Finding, ...]
+    members: dict[Finding, tuple[Finding, ...]] = field(default_factory=dict)
+
+
+def fold_habits(findings: Iterable[Finding], habits: Mapping[str, Habit], of: Annotated) -> FoldedFindings:
+    """Replace findings that are a habit of the dataset, of an annotator or of a sequence by one finding each.
+
+    `habits` are those of the rules, by code; findings of other rules stay as they are. A finding that stands out from
+    the others in pixels stays single, and an image with many more than its segments explain gets a finding of its own.
+    The result does not depend on the order of the findings.
+    """
+    groups: dict[tuple[str, str, str | None], list[Finding]] = {}
+    single: list[Finding] = []
+    for finding in findings:
+        own = (
+            groups.setdefault((finding.code, finding.severity, finding.kind), []) if finding.code in habits else single
+        )
+        own.append(finding)
+    members: dict[Finding, tuple[Finding, ...]] = {}
+    for (code, _, _), group in groups.items():
+        rest = sorted(group, key=Finding.order)
+        if len(rest) >= LEAST_FINDINGS:
+            fold = _fold_categories if habits[code] == "category" else _fold_images
+            for summary, folded in fold(rest, of):
+                members[summary] = tuple(folded)
+                gone = set(map(id, folded))
+                rest = [finding for finding in rest if id(finding) not in gone]
+        single += rest
+    return FoldedFindings(tuple(sorted([*single, *members], key=Finding.order)), members)
+
+
+def is_habit(having: int, of: int, least_rate: float = DATASET_RATE) -> bool:
+    """Whether `having` of `of` images or categories are too many to be slips.
+
+    >>> is_habit(3, 3), is_habit(2, 12), is_habit(30, 1000)
+    (True, False, False)
+    """
+    return binomial_lower_bound(min(having, of), of) >= least_rate
+
+
+def _fold_categories(group: Sequence[Finding], of: Annotated) -> Iterator[tuple[Finding, list[Finding]]]:
+    """One summary if the findings are about many of the categories."""
+    named = [finding for finding in group if finding.category is not None]
+    names = tuple(sorted({finding.category for finding in named if finding.category is not None}))
+    if len(names) < LEAST_FINDINGS or not is_habit(len(names), of.n_categories):
+        return
+    listed = ", ".join(names[:_MOST_LISTED]) + (", …" if len(names) > _MOST_LISTED else "")
+    message = (
+        f"{len(names)} of {count_noun(of.n_categories, 'category')}: {listed}; "
+        f"for example {named[0].category}: {named[0].message}"
+    )
+    yield _summary(named, message, categories=names), named
+
+
+def _fold_images(group: list[Finding], of: Annotated) -> Iterator[tuple[Finding, list[Finding]]]:
+    """A summary for the dataset if most findings are usual there; else for the annotators and sequences that have it.
+
+    Images with unusually many findings come before it, each on its own.
+    """
+    scopes: list[tuple[str, Callable[[_Unit], str | None]]] = [
+        ("by", lambda unit: unit[1]),
+        ("in sequence", lambda unit: None if unit[0] is None else of.sequence.get(unit[0])),
+    ]
+    whole = list(_fold_scope(group, of.segments, DATASET_RATE, ""))
+    yield from whole
+    rest = [] if whole else group
+    for words, scope_of in scopes:
+        several: dict[str, list[Finding]] = {}
+        for finding in rest:
+            scope = scope_of(_unit(finding))
+            if scope is not None:
+                several.setdefault(scope, []).append(finding)
+        folded: set[int] = set()
+        for scope, own in several.items():
+            if len(own) < LEAST_FINDINGS:
+                continue
+            segments = {unit: n for unit, n in of.segments.items() if scope_of(unit) == scope}
+            for summary, members in _fold_scope(own, segments, PART_RATE, f" {words} {scope}"):
+                yield summary, members
+                folded |= set(map(id, members))
+        rest = [finding for finding in rest if id(finding) not in folded]
+
+
+def _fold_scope(
+    group: list[Finding], segments: Mapping[_Unit, int], least_rate: float, where: str
+) -> Iterator[tuple[Finding, list[Finding]]]:
+    """The summaries of the findings of one scope, whose annotations have so many segments; none without a habit."""
+    by_unit: dict[_Unit, list[Finding]] = {}
+    for finding in group:
+        by_unit.setdefault(_unit(finding), []).append(finding)
+    by_unit.pop((None, None), None)
+    n_units = max(len(segments), len(by_unit))
+    if len(group) < LEAST_FINDINGS or not is_habit(len(by_unit), n_units, least_rate):
+        return
+    usual = f"an image here usually has {_usual_count(by_unit, n_units)}"
+    for unit in _crowded(by_unit, segments):
+        own = by_unit.pop(unit)
+        yield _summary(own, f"{_count(own)}, {usual}: {_spread(own)}{_example(own)}", image=unit[0]), own
+    findings = [finding for own in by_unit.values() for finding in own]
+    kept = [finding for finding, far in zip(findings, _stands_out(findings), strict=True) if not far]
+    if len(kept) < 2:
+        return
+    images = tuple(dict.fromkeys(name for name, _ in map(_unit, kept) if name is not None))
+    share = f"{len({_unit(finding) for finding in kept}):,} of {count_noun(n_units, 'image')}{where}"
+    message = f"usual in this dataset: {_count(kept)} in {share}: {_spread(kept)}{_example(kept, named=True)}"
+    yield _summary(kept, message, images=images), kept
+
+
+def _unit(finding: Finding) -> _Unit:
+    """What has the finding: an image, or a file that belongs to none, and the annotator."""
+    return finding.image or finding.file, finding.annotator
+
+
+def _crowded(by_unit: Mapping[_Unit, list[Finding]], segments: Mapping[_Unit, int]) -> list[_Unit]:
+    """The annotations with many more findings than others with as many segments.
+
+    A number of findings varies as a Poisson number does, or as these do if that is more: the Freeman and Tukey
+    residuals of all annotations are compared.
+    Source: Freeman and Tukey (1950), Annals of Mathematical Statistics 21(4), 607-611.
+    """
+    units = [*segments, *(unit for unit in by_unit if unit not in segments)]
+    count = np.array([len(by_unit.get(unit, ())) for unit in units], float)
+    size = np.array([max(segments.get(unit, 1), 1) for unit in units], float)
+    residual = np.sqrt(count) + np.sqrt(count + 1) - np.sqrt(4 * size * count.sum() / size.sum() + 1)
+    score, _ = robust_z(residual, np.zeros(len(units), np.int64), 1.0)
+    unusual = (score > _limit(len(units))) & (count >= LEAST_FINDINGS)
+    return [units[place] for place in np.flatnonzero(unusual).tolist()]
+
+
+def _stands_out(findings: Sequence[Finding]) -> Flags:
+    """(n,) which findings have many more pixels than the others."""
+    pixels = np.array([finding.pixels or 0 for finding in findings], float)
+    some = np.flatnonzero(pixels > 0)
+    result = np.zeros(len(findings), bool)
+    if len(some):
+        score, _ = robust_z(np.log(pixels[some]), np.zeros(len(some), np.int64), _LEAST_SCALE)
+        result[some] = score > _limit(len(some))
+    return result
+
+
+def _limit(n: int) -> float:
+    """The score beyond which one of n values stands out."""
+    limit: Floats = outlier_limit(np.array([n]), _FALSE_RATE)
+    return float(limit[0])
+
+
+def _summary(
+    members: Sequence[Finding],
+    message: str,
+    image: str | None = None,
+    images: tuple[str, ...] = (),
+    categories: tuple[str, ...] = (),
+) -> Finding:
+    """The finding that stands for several."""
+    first = members[0]
+    files, annotators = {finding.file for finding in members}, {finding.annotator for finding in members}
+    category = {finding.category for finding in members}
+    fixes = {finding.fix for finding in members} - {None}
+    pixels = [finding.pixels for finding in members if finding.pixels is not None]
+    return replace(
+        first,
+        message=message,
+        image=image,
+        annotator=first.annotator if len(annotators) == 1 else None,
+        segments=(),
+        category=first.category if len(category) == 1 else None,
+        bbox=None,
+        pixels=sum(pixels) if pixels else None,
+        score=None,
+        file=first.file if len(files) == 1 else None,
+        line=None,
+        place=None,
+        fix=next(iter(fixes), None),
+        correction=None,
+        count=len(members),
+        images=images,
+        categories=categories,
+    )
+
+
+def _count(findings: Sequence[Finding]) -> str:
+    return count_noun(len(findings), "finding")
+
+
+def _usual_count(by_unit: Mapping[_Unit, list[Finding]], n_units: int) -> str:
+    counts = [len(own) for own in by_unit.values()] + [0] * (n_units - len(by_unit))
+    return f"{float(np.median(counts)):g}"
+
+
+def _spread(findings: Sequence[Finding]) -> str:
+    """The distribution of pixels, and the categories with most findings."""
+    pixels = [finding.pixels for finding in findings if finding.pixels]
+    parts = []
+    if pixels:
+        least, most, median = min(pixels), max(pixels), float(np.median(pixels))
+        parts += [
+            f"{least:,} px each" if least == most else f"{least:,} to {most:,} px each, {median:,.10g} in the median"
+        ]
+    names = Counter(finding.category for finding in findings if finding.category is not None)
+    if len(names) > 1:
+        most_named = [f"{name} {count:,}" for name, count in names.most_common(_MOST_NAMED)]
+        others = len(names) - len(most_named)
+        parts += [", ".join(most_named) + (f" and {count_noun(others, 'other category')}" if others else "")]
+    return "; ".join(parts) + ("; " if parts else "")
+
+
+def _example(findings: Sequence[Finding], *, named: bool = False) -> str:
+    """What the findings say: the beginnings of their messages if these are few, else the one in the middle."""
+    beginnings = Counter(finding.message.partition(": ")[0] for finding in findings if ": " in finding.message)
+    if 0 < len(beginnings) <= _MOST_NAMED and beginnings.total() == len(findings):
+        several = len(beginnings) > 1
+        return "; ".join(f"{text} ({count:,} times)" if several else text for text, count in beginnings.most_common())
+    middle = sorted(findings, key=lambda finding: (finding.pixels or 0, *finding.order()))[len(findings) // 2]
+    name = middle.image or middle.file
+    return f"for example {name}: {middle.message}" if named and name else f"for example: {middle.message}"

@@ -1,0 +1,22 @@
+"""SEG021 unsupported-file: a file of a kind that segdata does not decode."""
+
+from segdata.core.rule import Findings, Tables, rule
+from segdata.rules.shared import reader_findings
+
+
+@rule("SEG021", "unsupported-file", severity="warning", needs=(), habit="image")
+def unsupported_file(tables: Tables) -> Findings:
+    """An image or mask is of a kind that segdata does not decode.
+
+    Example:
+        images/0007.heic is HEIC, which segdata does not decode; convert it to PNG or JPEG
+        images/clip.png  is a video (MP4), which segdata does not decode; convert it to PNG or JPEG
+
+    The kind is told by the first bytes of the file, not by its name. The file may be sound, so this is not SEG001. It
+    is an error for a mask, whose labels are missing. Rules that need the pixels of the image leave it out.
+
+    Why: segdata cannot check such a file, and few training loaders open it.
+
+    Remedy: convert it to PNG, JPEG or TIFF.
+    """
+    yield from reader_findings(tables, "SEG021")

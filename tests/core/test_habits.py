@@ -1,0 +1,212 @@
+"""Habits: what is usual in a dataset is one finding, what stands out stays single."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import segdata
+from segdata.core.finding import Finding, Severity
+from segdata.core.habits import Annotated, FoldedFindings, fold_habits, is_habit
+from segdata.core.rule import rules
+from segdata.core.validation import Validation
+
+HABITS = {code: rule.habit for code, rule in rules().items() if rule.habit is not None}
+NAMES = [f"{number:04}.png" for number in range(200)]
+
+
+def finding(code: str = "SEG106", image: str | None = "0000.png", pixels: int | None = 3, **more: object) -> Finding:
+    values: dict[str, object] = {
+        "severity": "warning",
+        "message": f"{pixels} px",
+        "bbox": (0, 0, 1, pixels or 1),
+        **more,
+    }
+    return Finding(code=code, rule=rules()[code].name, image=image, pixels=pixels, **values)  # type: ignore[arg-type]  # any field
+
+
+def annotated(images: Sequence[str] = NAMES, n_segments: int = 8, sequence: dict[str, str] | None = None) -> Annotated:
+    return Annotated({(name, None): n_segments for name in images}, sequence or {}, 40)
+
+
+def folded(findings: Sequence[Finding], of: Annotated | None = None) -> FoldedFindings:
+    return fold_habits(findings, HABITS, of or annotated())
+
+
+def test_an_enlarged_mask_is_told_once_with_its_images() -> None:
+    (summary,) = folded([finding("SEG118", name, 900) for name in NAMES]).findings
+    assert (summary.count, summary.images, summary.image, summary.pixels) == (200, tuple(NAMES), None, 200 * 900)
+    assert summary.message.startswith("usual in this dataset: 200 findings in 200 of 200 images")
+
+
+def test_few_findings_stay_as_they_are() -> None:
+    several = [finding(image=name) for name in NAMES[:4]]
+    assert folded(several, annotated(NAMES[:4])).findings == tuple(several)  # all images, and yet few
+    rare = [finding(image=name) for name in NAMES[:8]]
+    assert folded(rare).findings == tuple(rare)  # 8 of 200 images are slips
+
+
+def test_a_rule_without_habit_is_never_folded() -> None:
+    single = [finding("SEG004", name) for name in NAMES]
+    assert rules()["SEG004"].habit is None
+    assert folded(single).findings == tuple(single)
+
+
+def test_what_stands_out_in_pixels_stays_single() -> None:
+    usual = [finding(image=name, pixels=1 + number % 5) for number, name in enumerate(NAMES)]
+    giant = finding(image="0007.png", pixels=400)
+    result = folded([*usual, giant]).findings
+    assert giant in result
+    assert [each.count for each in result if each is not giant] == [200]
+
+
+def test_an_image_with_many_more_than_others_has_a_finding_of_its_own() -> None:
+    usual = [finding(image=name, bbox=(x, 0, 1, 1)) for name in NAMES for x in range(2)]
+    crowd = [finding(image="0003.png", bbox=(x, 9, 1, 1)) for x in range(60)]
+    own = next(each for each in folded([*usual, *crowd]).findings if each.image == "0003.png")
+    assert own.count == 62
+    assert own.message.startswith("62 findings, an image here usually has 2")
+
+
+def test_an_image_with_many_segments_does_not_stand_out_for_that() -> None:
+    of = Annotated({(name, None): 90 if name == "0003.png" else 3 for name in NAMES}, {}, 40)
+    several = [
+        finding("SEG013", name, None, bbox=(x, 0, 1, 1), message=f"declared box {x}")
+        for name in NAMES
+        for x in range(of.segments[name, None])
+    ]
+    (summary,) = folded(several, of).findings
+    assert summary.count == len(several)
+
+
+@pytest.mark.parametrize("who", ["annotator", "sequence"])
+def test_a_habit_of_one_annotator_or_sequence_is_one_finding(who: str) -> None:
+    own, images = NAMES[:10], [*NAMES, *(f"other {name}" for name in NAMES)]
+    if who == "annotator":
+        of = Annotated({(name, "anna" if name in own else "ben"): 5 for name in images}, {}, 40)
+        several = [finding(image=name, annotator="anna") for name in own]
+    else:
+        of = annotated(images, sequence={name: "anna" if name in own else "ben" for name in images})
+        several = [finding(image=name) for name in own]
+    elsewhere = finding(image="0150.png", annotator="ben" if who == "annotator" else None)
+    summary, single = sorted(folded([*several, elsewhere], of).findings, key=lambda each: -each.count)
+    assert (summary.count, summary.images, single) == (10, tuple(own), elsewhere)
+    assert "10 of 10 images" in summary.message
+    assert "anna" in summary.message
+
+
+def test_unused_categories_are_one_finding_with_their_names() -> None:
+    names = [f"thing {number}" for number in range(30)]
+    several = [finding("SEG204", None, None, category=name, bbox=None, message=f"none of {name}") for name in names]
+    (summary,) = folded(several).findings
+    assert summary.categories == tuple(sorted(names))
+    assert summary.message.startswith("30 of 40 categories: thing 0, ")
+    assert folded(several[:4]).findings == tuple(several[:4])
+
+
+def test_severities_are_not_mixed() -> None:
+    kinds: tuple[Severity, ...] = ("error", "warning")
+    result = folded([finding("SEG101", name, severity=severity) for name in NAMES for severity in kinds]).findings
+    assert [(each.severity, each.count) for each in result] == [("error", 200), ("warning", 200)]
+
+
+LISTS = st.lists(
+    st.builds(
+        finding,
+        code=st.sampled_from(["SEG004", "SEG106", "SEG204"]),
+        image=st.sampled_from([*NAMES[:12], None]),
+        pixels=st.one_of(st.none(), st.integers(0, 10**6)),
+        annotator=st.sampled_from([None, "anna"]),
+        category=st.sampled_from([None, *"abcdefghijkl"]),
+        severity=st.sampled_from(["error", "warning"]),
+    ),
+    max_size=60,
+    unique=True,
+)
+
+
+@given(LISTS, st.randoms(use_true_random=False))
+def test_nothing_is_lost_or_told_twice_in_any_order(several: list[Finding], random: object) -> None:
+    of = annotated(NAMES[:12])
+    result = folded(several, of)
+    unfolded = [one for each in result.findings for one in result.members.get(each, (each,))]
+    assert sorted(unfolded, key=Finding.order) == sorted(several, key=Finding.order)
+    assert sum(each.count for each in result.findings) == len(several)
+    for summary, members in result.members.items():
+        assert {(one.code, one.severity) for one in members} == {(summary.code, summary.severity)}
+        assert set(summary.images) <= {one.image for one in members}
+    random.shuffle(several)  # type: ignore[attr-defined]  # a random.Random
+    assert folded(several, of) == result
+
+
+@given(st.integers(1, 400), st.data())
+def test_more_images_never_make_less_of_a_habit(n: int, data: st.DataObject) -> None:
+    having = data.draw(st.integers(0, n - 1))
+    assert is_habit(having, n) <= is_habit(having + 1, n)
+    assert not is_habit(0, n)
+
+
+def result(findings: Sequence[Finding]) -> Validation:
+    fold = folded(findings)
+    return Validation("DATA", 200, 1600, fold.findings, members=fold.members)
+
+
+USUAL = [finding(image=name) for name in NAMES]
+
+
+def test_a_baseline_of_before_habits_knows_their_members() -> None:
+    now = result(USUAL).against(USUAL)
+    assert now.findings == ()
+    assert now.baseline is not None
+    assert now.baseline.fixed == ()
+
+
+def test_only_what_is_new_among_usual_findings_is_new() -> None:
+    now = result(USUAL).against(USUAL[:-1])
+    assert now.findings == (USUAL[-1],)
+
+
+def test_a_new_habit_is_one_new_finding() -> None:
+    (new,) = result(USUAL).against([]).findings
+    assert new.count == 200
+
+
+def test_a_habit_of_the_baseline_covers_what_is_left_of_it() -> None:
+    before = result(USUAL).findings
+    assert result(USUAL).against(before).findings == ()
+    left = result(USUAL[:3]).against(before)
+    assert left.findings == ()
+    assert left.baseline is not None
+    assert len(left.baseline.known) == 3
+    other = finding("SEG107")
+    assert result([*USUAL[:3], other]).against(before).findings == (other,)
+    gone = result([]).against(before)
+    assert gone.baseline is not None
+    assert gone.baseline.fixed == before
+
+
+def speckled(n_images: int) -> dict[str, np.ndarray]:
+    mask = np.zeros((40, 40), np.uint8)
+    mask[5:30, 5:30] = 1
+    mask[35, 35] = 1
+    return {f"{number}.png": mask for number in range(n_images)}
+
+
+def test_validate_folds_and_lists_one_by_one_when_asked() -> None:
+    data = segdata.from_arrays(speckled(30), ["background", "road"])
+    (summary,) = segdata.validate(data, select="SEG106").findings
+    assert summary.count == 30
+    single = segdata.validate(data, select="SEG106", one_by_one=True).findings
+    assert len(single) == 30
+    assert segdata.validate(data, select="SEG106").single == single
+
+
+def test_fixes_reach_folded_findings(tmp_path: Path) -> None:
+    segdata.convert(segdata.from_arrays(speckled(30), ["background", "road"]), tmp_path / "data")
+    result = segdata.validate(tmp_path / "data", select="SEG106")
+    assert [each.fix for each in result.findings] == ["unsafe"]
+    segdata.fix(tmp_path / "data", unsafe=True)
+    assert segdata.validate(tmp_path / "data", select="SEG106").findings == ()
