@@ -77,7 +77,7 @@ def brief_track(
     Options: `min_pixels`: smaller ones are ignored. `min_overlap`: the least IoU of the boxes. `min_usual`: the least
     median of the frames that tracks of this video have, `min_frames`: the least number of frames of the video, and
     `max_share`: the largest share of tracks of one frame (one may always be), for one that takes nobody's place.
-    Defaults: in two results on DAVIS 2017 (48 frames, 24 tracks of five frames and more) nothing is flagged, and 27 of
+    Defaults: in two results on DAVIS 2017 nothing is flagged, and 27 of
     28 ids that were exchanged for one frame are.
     """
     tracked, segments, index = tracked_segments(tables, "video"), tables.segments, SequenceIndex.of(tables)
