@@ -177,7 +177,8 @@ def _reader_rules(config: Config, ignore: str | Iterable[str]) -> "list[Rule]":
     """The rules that pass on what is broken in the files: labels that could not be read are no disagreement."""
     from segdata.core.rule_runner import select_rules
 
-    return [rule for rule in select_rules(config, "SEG0", ignore) if rule.severity == "error" and not rule.needs]
+    reading = [rule for rule in select_rules(config, "SEG0", ignore) if not rule.needs and not rule.whole]
+    return [rule for rule in reading if rule.severity == "error"]
 
 
 def _check_annotators(compared: ComparedPanel) -> None:

@@ -299,8 +299,8 @@ class Format:
     checked : the programs and specifications that its tests compare with
     image_of : where the format's own programs look for the image of a mask: both as paths below the target, the image
         without extension; None: in the folder ``images``, or nowhere
-    documents : the files in a folder each of which is a dataset of this format by itself: where their names differ in
-        the split alone, they are read as one dataset; None: the format's reader reads whatever is in a folder
+    list_documents : the files in a folder each of which is a dataset of this format by itself: where their names
+        differ in the split alone, they are read as one dataset; None: the format's reader reads whatever is in a folder
     arrange : instead of `image_of`: moves the copies of images from the target's folder ``images`` to where they are
         looked for, and tells in sentences which have no place there
     aliases : other names of it, such as ``("coco",)``; case and punctuation do not matter
@@ -322,7 +322,7 @@ class Format:
     arrange: Callable[[Path], tuple[str, ...]] | None = None
     aliases: tuple[str, ...] = ()
     family: str | None = None
-    documents: Callable[[Path], list[Path]] | None = None
+    list_documents: Callable[[Path], list[Path]] | None = None
 
     def is_file(self, target: Path) -> bool:
         """Whether this format writes `target` as one file."""
@@ -359,7 +359,7 @@ def _format(name: str, module: ModuleType) -> Format:
         getattr(module, "arrange", None),
         getattr(module, "ALIASES", ()),
         getattr(module, "FAMILY", None),
-        getattr(module, "documents", None),
+        getattr(module, "list_documents", None),
     )
 
 

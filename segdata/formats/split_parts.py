@@ -83,10 +83,10 @@ def detect_layout(root: Path) -> SplitLayout:
 
 def named_layout(root: Path, chosen: Format) -> SplitLayout:
     """The parts of a dataset whose format is known: its documents, or else its folders."""
-    documents = [] if chosen.documents is None or not root.is_dir() else chosen.documents(root)
+    documents = [] if chosen.list_documents is None or not root.is_dir() else chosen.list_documents(root)
     if len(documents) > 1:
         return _document_parts(chosen.name, documents)
-    if documents or chosen.documents is None:
+    if documents or chosen.list_documents is None:
         return SplitLayout(chosen.name)
     return _folder_parts(root, chosen.name) or SplitLayout(chosen.name)
 

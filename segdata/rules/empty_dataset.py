@@ -21,7 +21,7 @@ def empty_dataset(tables: Tables) -> Findings:
 
         aa..
 
-    Single images without a segment are SEG312.
+    Single images without a segment are SEG312. If files cannot be read, their own errors say so instead.
 
     Why: an export that failed, or a filter that matched nothing, has no defect that another rule could find, and your
     pipeline goes on with it.
@@ -29,13 +29,12 @@ def empty_dataset(tables: Tables) -> Findings:
     Remedy: export again. If the data are empty on purpose, suppress the finding with that as the reason.
     """
     n_images = len(tables.images)
-    if len(tables.segments):
+    is_unreadable = any(defect.severity not in ("info", "warning") for defect in tables.defects)
+    if len(tables.segments) or is_unreadable:  # errors of the files say why nothing was read
         return
-    n_defects = sum(defect.severity not in ("info", "warning") for defect in tables.defects)
-    unread = f"; {count_noun(n_defects, 'defect')} of the files kept others from being read" if n_defects else ""
     if n_images == 0:
-        yield RowFinding(f"no image and no segment: the dataset is empty{unread}")
+        yield RowFinding("no image and no segment: the dataset is empty")
         return
     n_annotated = len(np.unique(tables.annotations["image"]))
     what = f"{count_noun(n_images, 'image')}, {n_annotated:,} of them annotated, and not one segment"
-    yield RowFinding(f"{what}{unread}", pixels=0)
+    yield RowFinding(what, pixels=0)

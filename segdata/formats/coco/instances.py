@@ -51,7 +51,7 @@ def detect(files: FileProbe) -> FormatMatch | None:
     return document_clue(files.root, "instances")
 
 
-def documents(root: Path) -> list[Path]:
+def list_documents(root: Path) -> list[Path]:
     """The documents in a folder: ``instances_train2017.json`` and ``instances_val2017.json`` are one dataset."""
     return find_documents(root, "instances")
 
