@@ -20,7 +20,7 @@ from segdata.measure.registry import measure_dataset
 from segdata.measure.sequences import ColumnArrays, DatasetView
 from segdata.measure.tables.duplicates import MOST_BITS, decode_thumbnail, single_image_rows
 
-MOST_ALTERED = 1_000  # images; with more, the windows of all against all take minutes
+MOST_ALTERED = 500  # images; with more, the windows of all against all take longer than all else
 MIRRORED, CROPPED = 1, 2  # in the column `how`
 _HEIGHT, _WIDTH = 128, 136  # of thumbnails: 8 times the cells of a hash
 _ROWS, _COLUMNS = 16, 17
@@ -36,6 +36,7 @@ _SIDES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)  # of windows, as shares of the image's
 _MIRROR_BITS = 40  # bits in which a mirrored candidate may differ
 _WINDOW_BITS = 76  # bits in which the nearest window may differ from a crop: its edges are up to a cell off
 _MOST_CANDIDATES = 3  # images in which one is looked for as a crop
+_MOST_FITS = 100  # pairs of which the window is fitted, those with the nearest hashes; 20 ms each
 _STEPS = (0.04, 0.02, 0.01, 0.005)  # by which the edges of a window are moved
 Floats = NDArray[np.float32]
 Window = tuple[float, float, float, float]  # left, right, top, bottom, as shares of the image
@@ -148,6 +149,7 @@ def _cropped(thumbs: Floats, signs: Floats, apart: NDArray[np.bool_], jobs: int)
     pairs = [
         (int(a), int(b)) for a, others in zip(crops, nearest, strict=True) for b in others if bits[a, b] <= _WINDOW_BITS
     ]
+    pairs = sorted(pairs, key=lambda pair: int(bits[pair]))[:_MOST_FITS]
     detail = _details(small)
     with ThreadPoolExecutor(n_threads(jobs)) as pool:
         fits = list(pool.map(lambda pair: _fit(detail[pair[0]], thumbs[pair[1]], windows[window[pair]]), pairs))
