@@ -69,9 +69,11 @@ def test_a_broken_volume_is_one_finding_and_the_others_are_read(tmp_path: Path, 
 
 def test_a_file_that_claims_more_than_it_can_hold_is_not_unpacked(tmp_path: Path) -> None:
     """1 GiB of nothing packs into 1 MB; a header that claims more than deflate can pack is refused at once."""
-    data = gzip.compress(packed(42, "<3h", 20000, 20000, 100))
+    data = gzip.compress(packed(42, "<3h", 10000, 10000, 400))
     (tmp_path / "a.nii.gz").write_bytes(data)
     assert "cut off" in met(tmp_path)[0].message
+    (tmp_path / "a.nii.gz").write_bytes(gzip.compress(packed(42, "<3h", 20000, 20000, 100)))
+    assert "limit of 178,956,970 (--max-pixels)" in met(tmp_path)[0].message
 
 
 @settings(max_examples=60)

@@ -55,6 +55,7 @@ class DocumentKind:
     expected: str  # what it is made of, in words
     bare: str | None = None  # the document may be a list: that of this key
     remedy: str = ""  # for the message about a missing list
+    text_ids: bool = False  # its specification makes the ids of images texts
 
 
 COCO_DOCUMENT = DocumentKind("a COCO document", "an object with images, annotations and categories")

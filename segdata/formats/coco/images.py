@@ -308,6 +308,8 @@ def report_odd_ids(document: Document, key: str, ids: Sequence[Id]) -> None:
         return
     huge = [id_ for id_ in ids if isinstance(id_, int) and not -(2**63) <= id_ < 2**63]
     texts = [id_ for id_ in ids if isinstance(id_, str) and id_.isascii() and id_.isdecimal()]
+    if document.kind.text_ids:
+        texts = []
     cases: tuple[tuple[Sequence[Id], str, Severity | None], ...] = (
         (huge, "beyond 64 bits, in which most programs hold ids", None),
         (texts, "a number written as text; COCO's ids are numbers", "warning"),

@@ -304,7 +304,7 @@ def _collect_attributes(annotation: _DatumAnnotation, shared: bool) -> dict[str,
         return {"": annotation.attributes}
 
 
-DATUMARO = DocumentKind("a Datumaro document", "an object with categories and items")
+DATUMARO = DocumentKind("a Datumaro document", "an object with categories and items", text_ids=True)
 
 
 class _LabelItem(msgspec.Struct, gc=False):

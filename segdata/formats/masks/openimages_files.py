@@ -71,7 +71,7 @@ def open_openimages(request: ReadRequest) -> PerImageSource:
         defects.append(no_images_defect(len(entries), folder, images_folder(request)))
     ids = {label: names.to[described.get(label, label)] for label in labels}
     profile = names.profile("openimages", root, "instance", "sparse", "allow")
-    return PerImageSource(root, profile, entries, tuple(defects), partial(read_image, ids), request.annotator)
+    return PerImageSource(root, profile, entries, tuple(defects), partial(read_image, ids, root), request.annotator)
 
 
 def _read_table(
@@ -151,7 +151,7 @@ def _entries(
     return entries
 
 
-def read_image(ids: dict[str, int], entry: ImageEntry) -> list[ImageAnnotation]:
+def read_image(ids: dict[str, int], root: Path, entry: ImageEntry) -> list[ImageAnnotation]:
     """The segments of an image; raises BrokenLabelsError if none of its masks can be read."""
     group: list[MaskRow] = entry.record
     defects: list[Defect] = []
@@ -163,8 +163,8 @@ def read_image(ids: dict[str, int], entry: ImageEntry) -> list[ImageAnnotation]:
         try:
             decoded.append((row, decode_mask(row.mask).values != 0))
         except OSError as error:
-            message = f"the mask {row.name!r} cannot be read: {error.strerror or error}"
-            defects.append(Defect("SEG001", message, row.file, line=row.line))
+            message = f"the mask of line {row.line} of {row.file} cannot be read: {error.strerror or error}"
+            defects.append(Defect("SEG001", message, relative_path(root, row.mask)))
     size = _size(entry, decoded)
     if size is None:
         raise BrokenLabelsError(*defects)

@@ -292,12 +292,18 @@ def write_qupath(
 
 
 def _free_name(image_id: str, taken: set[str]) -> str:
-    """The name of an image's file: that of the image but for the extension, unless another image has that."""
+    """The name of an image's file: that of the image but for the extension, unless another image has that.
+
+    It is never a hidden file: nobody reads those as labels.
+    """
     if is_unsafe_path(image_id):
         raise SegdataError(f"image id {image_id!r} leaves the dataset's root, so its file has no place")
-    name = PurePosixPath(image_id).with_suffix(SUFFIX).as_posix()
-    if name.lower() in taken:
-        name = f"{image_id}{SUFFIX}"
+    image = PurePosixPath(*(part.lstrip(".") or "_" for part in PurePosixPath(image_id).parts))
+    name = image.with_suffix(SUFFIX).as_posix()
+    number = 0
+    while name.lower() in taken:
+        name = f"{image}.{number}{SUFFIX}" if number else f"{image}{SUFFIX}"
+        number += 1
     taken.add(name.lower())
     return name
 

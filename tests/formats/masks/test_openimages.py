@@ -65,7 +65,10 @@ def test_defects_are_named_and_the_others_are_read(tmp_path: Path) -> None:
     dataset = segdata.read(table(tmp_path, *rows))
     defects = [*dataset.source.defects, *(defect for batch in dataset for defect in batch.defects)]
     codes = {(each.code, each.line) for each in defects if each.severity != "info"}
-    assert codes == {("SEG008", 3), ("SEG015", 4), ("SEG002", 5), ("SEG001", 6), ("SEG003", 7), ("SEG004", 8)}
+    assert codes == {("SEG008", 3), ("SEG015", 4), ("SEG002", 5), ("SEG001", None), ("SEG003", 7), ("SEG004", 8)}
+    (unreadable,) = [each for each in defects if each.code == "SEG001"]
+    assert unreadable.file == "bad.png"
+    assert "line 6 of train-annotations-object-segmentation.csv" in unreadable.message
     assert dataset.segments["area"].tolist() == [12, 12]
 
 

@@ -244,10 +244,21 @@ def test_a_video_has_one_size(tmp_path: Path) -> None:
 
 
 def test_several_documents_are_asked_for(tmp_path: Path) -> None:
+    for name in ("one.json", "two.json"):
+        written(tmp_path, document(), name)
+    with pytest.raises(SegdataError, match=r"2 YouTube-VIS documents; name one of them: one\.json, two\.json"):
+        read(tmp_path)
+    assert len(read(tmp_path / "one.json")) == 5
+
+
+def test_documents_of_splits_are_one_dataset(tmp_path: Path) -> None:
+    """Videos of one name in both stay apart."""
     for name in ("train.json", "valid.json"):
         written(tmp_path, document(), name)
-    with pytest.raises(SegdataError, match=r"2 YouTube-VIS documents; name one of them: train\.json, valid\.json"):
-        read(tmp_path)
+    batch = whole(read(tmp_path))
+    assert batch.images["split"].to_pylist() == ["train"] * 5 + ["val"] * 5
+    sequences = ["train/a"] * 3 + ["train/b"] * 2 + ["val/a"] * 3 + ["val/b"] * 2
+    assert batch.images["sequence"].to_pylist() == sequences
     assert len(read(tmp_path / "train.json")) == 5
 
 
