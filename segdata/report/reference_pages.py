@@ -210,7 +210,7 @@ def _pictures(lines: Sequence[str], console: Console) -> Iterator[str]:
         return
     for line in lines:
         if _PICTURES.match(line):
-            yield console.paint(line, "bold")
+            yield from console.wrap(line, "", "    ", "bold")
         elif display_width(line) > console.width:
             yield from console.wrap(line, "    ", "      ", "where")
         else:

@@ -48,8 +48,8 @@ CONFIGS: list[tuple[str, int, str]] = [
     ("instance_ids: {table: ''}\n", 1, "of length >= 1 (instance_ids.table)"),
     ("overrides:\n  - image: a\n  - image: ''\n", 3, "of length >= 1 (overrides[1].image)"),
     ("suppress:\n  - {code: SEG1, reason: ''}\n", 2, "of length >= 1 (suppress[0].reason)"),
-    ("overlap: allow\nformat: coco\n", 2, "unknown format 'coco'"),
-    ("format: color-masks\n", 1, "did you mean 'colour-masks'?"),
+    ("overlap: allow\nformat: qqq\n", 2, "unknown format 'qqq'; known: "),
+    ("format: color-mask\n", 1, "did you mean 'color-masks'?"),
     ("\nimages: nowhere\n", 2, "nowhere: no such folder of images"),
     ("\ntaxonomy: nowhere.yaml\n", 2, "nowhere.yaml: no such file"),
     ("overlap: allow\noptions:\n  nope: 1\n", 3, "colour-masks has no read option 'nope'"),
@@ -95,6 +95,14 @@ def test_segdata_yaml(make: Make, tmp_path: Path, text: str, line: int, words: s
         assert (said.code, said.out) == (2, "")
         assert f"own.yaml:{line}: " in said.err
         assert words in said.err
+
+
+@pytest.mark.parametrize(("format", "alias"), [("colour-masks", "color-masks"), ("coco-instances", "coco")])
+def test_the_format_may_be_an_alias(make: Make, tmp_path: Path, format: str, alias: str) -> None:
+    root = make(format)
+    (tmp_path / "own.yaml").write_text(f"format: {alias}\n")
+    said = segdata("validate", root, "--config", tmp_path / "own.yaml")
+    assert (said.code, said.out.splitlines()[1].split(",")[0]) == (0, format)
 
 
 @pytest.mark.parametrize(("text", "line", "words"), TAXONOMIES)

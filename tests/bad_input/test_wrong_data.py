@@ -12,7 +12,7 @@ from tests.bad_input.sound_datasets import Make, picture, segdata, validated
 
 
 def _png(folder: Path) -> Path:
-    picture(folder / "x.png", np.zeros((9, 9, 3), np.uint8))
+    picture(folder / "x.png", np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8))
     return folder / "x.png"
 
 
@@ -65,10 +65,18 @@ def test_data_that_is_none(tmp_path: Path, kind: str) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["d"]
 
 
+def test_an_image_of_one_colour_is_an_empty_mask(tmp_path: Path) -> None:
+    """Masks need no taxonomy, so it can be read; that nothing is labelled is the error."""
+    picture(tmp_path / "x.png", np.zeros((9, 9, 3), np.uint8))
+    said = validated(tmp_path / "x.png")
+    assert (said.code, said.images) == (1, 1)
+    assert [each["code"] for each in said.findings if each["severity"] == "error"] == ["SEG020"]
+    assert "SEG219 provisional-taxonomy" in segdata("validate", tmp_path / "x.png").out
+
+
 NAMES = [
     "with space.png",
     "ünï ☃.png",
-    "new\nline.png",
     "quo'te\"s.png",
     "tab\t.png",
     "-dash.png",
@@ -99,6 +107,20 @@ def test_names_survive_every_format(make: Make, tmp_path: Path, name: str) -> No
         said = validated(target)
         assert (said.code, said.images) == (0, 3), to
         assert segdata("show", "--output", tmp_path / f"{to}.png", "--", target, name).code == 0
+
+
+@pytest.mark.parametrize("name", ["new\nline.png", "new\rline.png"])
+def test_names_with_a_line_break_fit_the_canonical_format_alone(make: Make, tmp_path: Path, name: str) -> None:
+    root = make("colour-masks")
+    _renamed(root, name)
+    assert segdata("convert", root, tmp_path / "canonical", "--copy-images").code == 0
+    for data in (root, tmp_path / "canonical"):
+        said = validated(data)
+        assert (said.code, said.images) == (0, 3)
+    for to in WRITABLE[1:]:
+        said = segdata("convert", root, tmp_path / "new", "--to", to, "--copy-images", "--on-loss", "allow")
+        assert (said.code, repr(name) in said.err, "rename it" in said.err) == (2, True, True)
+        assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize("format", ["coco-instances", "coco-panoptic", "instance-ids", "layers"])
