@@ -313,7 +313,7 @@ VolumeContent = Literal["labels", "intensities"]
 _MOST_VOXELS = 2_000  # that are not 0, after which slices are enough
 _ENOUGH_SLICES = 4
 _FEW_PAIRS = 200  # of neighbouring voxels; fewer say nothing
-_FEW_VALUES = 32  # distinct ones; labels may have more, but then their neighbours are equal
+FEW_VALUES = 32  # distinct ones; labels may have more, but then their neighbours are equal
 # The share of neighbours with equal values, among those that are not 0: 1.00 in 14 label volumes, 0.00 and 0.02 in an
 # MRI and a CT. Of 8-bit photos mostly 0.02 to 0.47, but drawings reach 0.85; of label PNGs mostly 0.95 and more, but
 # thin defects go down to 0.12.
@@ -357,7 +357,7 @@ def _content_of_slices(path: Path, head: NiftiHeader) -> tuple[VolumeContent | N
     if n_pairs < _FEW_PAIRS or (min(values) >= 0 and max(values) <= 1 and len(values) > 1):
         return None, len(values)
     equal = n_equal / n_pairs
-    if len(values) > _FEW_VALUES and equal < _EQUAL_IN_IMAGES:
+    if len(values) > FEW_VALUES and equal < _EQUAL_IN_IMAGES:
         return "intensities", len(values)
     return "labels" if equal > _EQUAL_IN_LABELS and min(values) >= 0 else None, len(values)
 

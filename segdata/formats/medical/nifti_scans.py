@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from segdata.core.errors import UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.paths import check_path_name
-from segdata.formats.medical.nifti_files import VolumeContent, is_nifti_name, nifti_stem, volume_content
+from segdata.formats.medical.nifti_files import FEW_VALUES, VolumeContent, is_nifti_name, nifti_stem, volume_content
 from segdata.formats.shared.per_image import relative_path
 
 _LABEL_FOLDERS = re.compile(
@@ -106,6 +106,7 @@ def _find_labels(root: Path, files: dict[str, Path], defects: list[Defect] | Non
     in_use = _by_folder({name: files[name] for name in holding})
     imaged = {_matching_image(_label_file(files[name], name, None)[1], in_use) for name in labels}
     labels |= {name for name in holding - imaged if not (labels and _has_folder(name, _IMAGE_FOLDERS))}
+    labels |= _alike({name: content[name] for name in files.keys() - named}, labels)
     labels = labels or {name for name in files if content[name][0] != "intensities"}
     if files and not labels:
         name = min(files)
@@ -120,6 +121,21 @@ def _find_labels(root: Path, files: dict[str, Path], defects: list[Defect] | Non
             for name in sorted(misplaced)
         ]
     return labels, misplaced
+
+
+def _alike(unnamed: dict[str, tuple[VolumeContent | None, int]], labels: set[str]) -> set[str]:
+    """The volumes with too little in them to tell what they hold, if all others of their folder are labels.
+
+    `unnamed`: what the volumes hold whose names do not say it; `labels`: those known to be labels.
+    """
+    unknown = {name for name, (held, n_values) in unnamed.items() if held is None and n_values <= FEW_VALUES}
+    in_use = _by_folder({name: Path(name) for name in unknown})
+    imaged = {_matching_image(_label_file(Path(name), name, None)[1], in_use) for name in labels}
+    folders: dict[PurePosixPath, set[str]] = {}
+    for name in unnamed.keys() - imaged:
+        if not _has_folder(name, _IMAGE_FOLDERS):
+            folders.setdefault(PurePosixPath(name).parent, set()).add(name)
+    return {name for own in folders.values() if own & labels and own <= labels | unknown for name in own}
 
 
 def _intensities(name: str, n_values: int) -> str:

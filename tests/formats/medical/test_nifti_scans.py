@@ -82,6 +82,21 @@ def test_names_decide_where_values_do_not(tmp_path: Path) -> None:
     assert roles(tmp_path) == {"a.nii.gz": [f"a_{end}.nii.gz" for end in ("label-disc", "mask", "seg")]}
 
 
+def test_small_masks_among_masks_are_labels(tmp_path: Path) -> None:
+    """Empty ones, too; but not beside an image, not what labels belong to, and not in a folder of images."""
+    for k in range(4):
+        save(tmp_path / f"all/{k}.nii.gz", mask(k) * (k > 0))
+        save(tmp_path / f"mixed/{k}.nii.gz", mri() if k == 3 else mask(k) * (k > 0))
+    assert roles(tmp_path / "all") == {f"{k}.nii.gz": [f"{k}.nii.gz"] for k in range(4)}
+    assert roles(tmp_path / "mixed") == {f"{k}.nii.gz": [f"{k}.nii.gz"] * (k in (1, 2)) for k in range(4)}
+    save(tmp_path / "all/0_seg.nii.gz", mask(9))
+    assert roles(tmp_path / "all")["0.nii.gz"] == ["0_seg.nii.gz"]
+    for k in range(4):
+        save(tmp_path / f"two/images/{k}.nii.gz", 0 * mask())
+        save(tmp_path / f"two/labels/{k}.nii.gz", mask(k))
+    assert roles(tmp_path / "two") == {f"{k}.nii.gz": [f"labels/{k}.nii.gz"] for k in range(4)}
+
+
 def test_a_binary_image_stays_the_image_of_its_labels(tmp_path: Path) -> None:
     """A phantom, or a brain mask that is segmented further: the labels' name begins with its own."""
     save(tmp_path / "case.nii.gz", mask(1))
