@@ -146,8 +146,10 @@ def test_convert_counts_losses_verifies_and_refuses(clean: Path, tmp_path: Path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c"]
     with pytest.raises(SegdataError, match="can only be read"):
         segdata.convert(tmp_path / "c", tmp_path / "l", to="layers")
-    with pytest.raises(SegdataError, match="unknown format"):
-        segdata.convert(tmp_path / "c", tmp_path / "l", to="coco")
+    with pytest.raises(SegdataError, match="unknown format 'coconut'"):
+        segdata.convert(tmp_path / "c", tmp_path / "l", to="coconut")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c"]
+    assert segdata.convert(tmp_path / "c", tmp_path / "l.json", to="coco").format == "coco-instances"
 
 
 def test_copied_images_travel_with_the_dataset(clean: Path, tmp_path: Path) -> None:

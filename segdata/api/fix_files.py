@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segdata.api.convert import Conversion, convert
+from segdata.api.validate import single_findings
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
@@ -56,7 +57,7 @@ def fix_files(
         raise SegdataError(
             f"{path}: a dataset of many files is not fixed in place; name the folder for the fixed one: --fix-to DIR"
         )
-    images = tuple(fixed_images(dataset, findings, unsafe=unsafe))
+    images = tuple(fixed_images(dataset, single_findings(dataset, findings, jobs), unsafe=unsafe))
     if not images:
         return None
     to = "canonical" if own.write is None else own.name

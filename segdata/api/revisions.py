@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from segdata.api.read import Data, ReadOptions, read
 from segdata.api.result import Result, records_table
-from segdata.api.validate import validate
+from segdata.api.validate import single_findings, validate
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
@@ -54,7 +54,7 @@ def fix(
 
     Parameters
     ----------
-    findings : those to fix; None: those of `validate`
+    findings : those to fix, each of all that one stands for, too; None: those of `validate`
     unsafe : also apply fixes that change what an annotator drew; default: safe fixes only
     dry_run : change nothing, and return what would be fixed
     jobs : threads for validating
@@ -64,7 +64,10 @@ def fix(
     another revision was made since it was opened.
     """
     dataset = read(data, **opening)
-    listed = validate(dataset, one_by_one=True, jobs=jobs).findings if findings is None else tuple(findings)
+    if findings is None:
+        listed = validate(dataset, one_by_one=True, jobs=jobs).findings
+    else:
+        listed = single_findings(dataset, findings, jobs)
     images: list[FixedImage] = []
     if dry_run:
         images += fixed_images(dataset, listed, unsafe=unsafe)

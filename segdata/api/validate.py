@@ -154,6 +154,25 @@ def validate(
     return promote(ValidationResult, result, dataset=dataset, rules=rules)
 
 
+def single_findings(data: OpenDataset, findings: Iterable[Finding], jobs: int = 0) -> tuple[Finding, ...]:
+    """The findings of a validation of `data`, with the single ones in place of each one that stands for many.
+
+    Raises SegdataError for one that stands for many and that `validate` does not find in the dataset.
+    """
+    listed = tuple(findings)
+    codes = sorted({finding.code for finding in listed if finding.count > 1})
+    members = validate(data, select=codes, jobs=jobs).members if codes else {}
+    single: list[Finding] = []
+    for finding in listed:
+        if finding.count > 1 and finding not in members:
+            raise SegdataError(
+                f"{data.profile.files}: which {finding.count:,} findings {finding.code} stands for is not known; "
+                "take `single` of a validation of the dataset as it is now"
+            )
+        single += members.get(finding, (finding,))
+    return tuple(single)
+
+
 def split_decided(
     dataset: OpenDataset, findings: tuple[Finding, ...], jobs: int = 0, of: Sequence[OpenDataset] = ()
 ) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:

@@ -251,11 +251,14 @@ def fixed_images(data: OpenDataset, findings: Iterable[Finding], *, unsafe: bool
     """The images in which a fix changes something, in ascending order; nothing is written.
 
     `findings` are those of a validation of `data`; of these the ones with a safe fix are mended, with `unsafe` all that
-    have one. Images of volumes are left out: what is found in three dimensions cannot be mended in one slice.
+    have one. Images of volumes are left out: what is found in three dimensions cannot be mended in one slice. Raises
+    SegdataError for a finding that stands for many: only single ones say what to mend.
     """
     wanted = {"safe", "unsafe"} if unsafe else {"safe"}
     concerned: dict[str, list[Finding]] = {}
     for finding in findings:
+        if finding.fix in wanted and finding.count > 1:
+            raise SegdataError(f"{finding.code} stands for {finding.count:,} findings; fix the single ones")
         if finding.fix in wanted and finding.image is not None and finding.code in FIXES:
             concerned.setdefault(finding.image, []).append(finding)
     volumes = volume_names(data.profile)

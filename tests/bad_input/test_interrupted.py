@@ -57,7 +57,7 @@ def codes(root: Path) -> set[str]:
 
 def fix(root: Path) -> str | None:
     data = segdata.read(root)
-    return fixes.write_fixes(data, segdata.validate(data, select="speck", jobs=1).findings, unsafe=True)
+    return fixes.write_fixes(data, segdata.validate(data, select="speck", jobs=1).single, unsafe=True)
 
 
 COMMANDS = {
@@ -165,7 +165,7 @@ def test_a_signal_that_a_library_swallows_is_heard_later(number: signal.Signals,
 
 def test_a_fix_of_what_has_changed_meanwhile_is_refused(work: Path) -> None:
     data = segdata.read(work)
-    findings = segdata.validate(data, select="speck", jobs=1).findings
+    findings = segdata.validate(data, select="speck", jobs=1).single
     assert fix(work) == "r0002"
     before = contents(work)
     with pytest.raises(SegdataError, match="revision r0002 has been made since r0001 was read; nothing is changed"):

@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import segdata
+from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding, Severity
 from segdata.core.habits import Annotated, FoldedFindings, fold_habits, is_habit
 from segdata.core.rule import rules
 from segdata.core.validation import Validation
+from segdata.store.fixes import write_fixes
 
 HABITS = {code: rule.habit for code, rule in rules().items() if rule.habit is not None}
 NAMES = [f"{number:04}.png" for number in range(200)]
@@ -210,3 +212,25 @@ def test_fixes_reach_folded_findings(tmp_path: Path) -> None:
     assert [each.fix for each in result.findings] == ["unsafe"]
     segdata.fix(tmp_path / "data", unsafe=True)
     assert segdata.validate(tmp_path / "data", select="SEG106").findings == ()
+
+
+def test_a_finding_that_stands_for_many_is_fixed_as_these(tmp_path: Path) -> None:
+    segdata.convert(segdata.from_arrays(speckled(30), ["background", "road"]), tmp_path / "data")
+    result = segdata.validate(tmp_path / "data", select="SEG106")
+    assert [each.count for each in result.findings] == [30]
+    dry = segdata.fix(tmp_path / "data", result.findings, unsafe=True, dry_run=True)
+    assert (dry.findings, dry.revision) == (result.single, None)
+    done = segdata.fix(tmp_path / "data", result.findings, unsafe=True)
+    assert (done.findings, done.n_images, done.revision) == (result.single, 30, "r0002")
+    assert segdata.validate(tmp_path / "data", select="SEG106").findings == ()
+    with pytest.raises(SegdataError, match="which 30 findings SEG106 stands for is not known"):
+        segdata.fix(tmp_path / "data", result.findings, unsafe=True)
+
+
+def test_only_single_findings_say_what_to_mend(tmp_path: Path) -> None:
+    segdata.convert(segdata.from_arrays(speckled(30), ["background", "road"]), tmp_path / "data")
+    data = segdata.read(tmp_path / "data")
+    findings = segdata.validate(data, select="SEG106").findings
+    with pytest.raises(SegdataError, match="SEG106 stands for 30 findings"):
+        write_fixes(data, findings, unsafe=True)
+    assert write_fixes(data, findings) is None
