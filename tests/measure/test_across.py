@@ -63,7 +63,7 @@ def test_turns_move_the_neighbours_halfway(labels: Labels) -> None:
         before, here, after = (labels[k] == track for k in (frame - 1, frame, frame + 1))
         centre = [np.array(ndimage.center_of_mass(each)) for each in (before, here, after)]
         middle = (centre[0] + centre[2]) / 2
-        step = [np.rint(middle - each).astype(int) for each in (centre[0], centre[2])]
+        step = [np.rint(np.round(middle - each, 9)).astype(int) for each in (centre[0], centre[2])]  # a half is a half
         ends = [moved(each, *by) for each, by in zip((before, after), step, strict=True)]
         drawn = moved(here, 0, 0)
         part, n_parts = ndimage.label(drawn, np.ones((3, 3)))
