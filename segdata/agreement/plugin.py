@@ -73,6 +73,8 @@ class AgreementMetric:
 
 _REGISTRY: dict[str, AgreementMetric] = {}
 _OWN_METRICS = "segdata.agreement.metrics."  # register here too, and have fields of their own in reports
+# Names of segdata's own figures, whether or not the modules that register them are loaded yet.
+_OWN_NAMES = frozenset({"iou", "dice", "nsd", "kappa", "iou_micro", "dice_micro", "pq", "sq", "rq", "f1", "prevalence"})
 
 
 def metric(
@@ -89,6 +91,8 @@ def metric(
         raise ValueError(f"metric {name!r}: the name must be an identifier, as it is a key of the JSON report")
 
     def register(function: Callable[..., Floats]) -> Callable[..., Floats]:
+        if name in _OWN_NAMES and not function.__module__.startswith(_OWN_METRICS):
+            raise ValueError(f"metric {name}: reports have a figure of segdata's own under this name; choose another")
         namesake = _REGISTRY.get(name)
         if namesake is not None and namesake.function.__module__ != function.__module__:
             raise ValueError(f"metric {name}: {namesake.function.__module__} registers this name already")

@@ -91,7 +91,7 @@ def test_misuse() -> None:
         metric("twice", takes=("volume",), higher_is_better=True, source="none")
     with pytest.raises(ValueError, match="the name must be an identifier"):
         metric("my metric", takes=("both",), higher_is_better=True, source="none")
-    with pytest.raises(ValueError, match=r"metric pq: segdata.agreement.metrics.panoptic_quality registers this name"):
+    with pytest.raises(ValueError, match="metric pq: reports have a figure of segdata's own under this name"):
         metric("pq", takes=("both",), higher_is_better=True, source="none")(lambda both: both)
     with pytest.raises(KeyError):
         find_metric("nowhere")
