@@ -6,7 +6,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 TORCH  := $(if $(strip $(UV_FIND_LINKS)),,--torch-backend=auto)
 SOURCES := pyproject.toml constraints.txt $(wildcard segdata/core/kernels/_compiled/*.pyx)
 
-.PHONY: demo test check bench install clean
+.PHONY: demo test test-lowest check bench install clean
 
 $(BIN)/uv:
 	$(PYTHON) -m venv .venv
@@ -24,6 +24,15 @@ demo: install
 test: install
 	$(BIN)/python -m pytest -q -n 2
 	SEGDATA_KERNELS=plain $(BIN)/python -m pytest -q -n 2 tests/core tests/measure
+
+# The oldest versions that pyproject.toml allows, in an environment of their own: do they still pass?
+build/lowest/.installed: $(SOURCES) | $(BIN)/uv
+	$(BIN)/uv venv -q --clear --python $(BIN)/python build/lowest
+	$(BIN)/uv pip install -q --python build/lowest/bin/python $(TORCH) --resolution lowest-direct -e '.[all]' --group test
+	@touch $@
+
+test-lowest: build/lowest/.installed
+	build/lowest/bin/python -m pytest -q -n 2
 
 check: install
 	$(BIN)/ruff format --check .

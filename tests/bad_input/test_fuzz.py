@@ -169,6 +169,16 @@ def test_values_that_json_takes_and_tables_do_not(name: str, value: str, tmp_pat
         validated(tmp_path / "data" / data)
 
 
+@pytest.mark.parametrize("shapes", ['["\\ud800", {"label": 5%s}]', '{"label": [5%s]}', '[{"points": [5%s]}, 7]'])
+def test_numbers_without_end_in_the_heads_of_labelme(shapes: str, tmp_path: Path) -> None:
+    """Its files are read twice: the labels first, before any image."""
+    write_dataset("labelme", tmp_path)
+    (file, *_) = sorted(tmp_path.rglob("*.json"))
+    file.write_text(f'{{"shapes": {shapes % ("9" * 5000)}, "imagePath": "\\ud800.png"}}')
+    said = validated(tmp_path)
+    assert {"SEG001", "SEG004", "SEG006"} & {finding["code"] for finding in said.findings}
+
+
 def test_a_line_that_is_no_text_is_told_in_one_finding(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     write_dataset("mots as text", tmp_path / "data")
     path = tmp_path / "data" / "instances_txt" / "b.txt"

@@ -444,13 +444,24 @@ def _read_head(path: Path) -> _Head | None:
 def _read_head_slowly(parts: dict[str, bytes]) -> _Head:
     if "shapes" not in parts:
         return _Head()
-    decoded = msgspec.json.decode(parts["shapes"])
+    try:
+        raw_shapes = _read_one_by_one(Raw(parts["shapes"]))
+    except (TypeError, RecursionError):
+        raw_shapes = []
     shapes = [
-        _ShapeHead(shape.get("label"), shape.get("shape_type"))
-        for shape in (decoded if isinstance(decoded, list) else [])
+        _ShapeHead(_decode_or_none(shape.get("label")), _decode_or_none(shape.get("shape_type")))
+        for shape in raw_shapes
         if isinstance(shape, dict)
     ]
-    return _Head(shapes, msgspec.json.decode(parts.get("imagePath", b"null")))
+    return _Head(shapes, _decode_or_none(parts.get("imagePath")))
+
+
+def _decode_or_none(raw: bytes | None) -> Any:  # Any: JSON
+    """The value of a JSON text; None for none and for what no reader holds, such as a number of 5,000 digits."""
+    try:
+        return None if raw is None else msgspec.json.decode(raw)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _census_defects(census: _FileCensus) -> list[Defect]:
