@@ -78,7 +78,7 @@ def statistic_outlier(
     to three images of eight datasets about half are found: those that the dataset does not vary by itself.
     """
     group, noun = _comparable(tables)
-    statistics = list(_statistics(tables))
+    statistics = list(_statistics(tables, group))
     which = np.repeat(np.arange(len(statistics)), [len(statistic.amount) for statistic in statistics])
     none = np.empty(0, np.int64)
     annotation = np.concatenate([none, *(statistic.annotation for statistic in statistics)]).astype(np.int64)
@@ -147,8 +147,8 @@ def _comparable(tables: Tables) -> tuple[Ints, list[str]]:
     return group, [kind.get(name, "image") if some else "image" for name, some in zip(names, in_sequence, strict=True)]
 
 
-def _statistics(tables: Tables) -> Iterator[_Statistic]:
-    """Everything that is compared."""
+def _statistics(tables: Tables, group: Ints) -> Iterator[_Statistic]:
+    """Everything that is compared; `group` (n_annotations,) is what comparable annotations share."""
     annotations, segments = tables.annotations, tables.segments
     every, name_of = np.arange(len(annotations)), tables.profile.name_of
     frame = np.maximum(tables.images["width"].astype(np.float64) * tables.images["height"], 1)[annotations["image"]]
@@ -160,15 +160,9 @@ def _statistics(tables: Tables) -> Iterator[_Statistic]:
         ("void", "pixels of void"),
     ):
         yield _Statistic(words, every, annotations[column].astype(np.float64), one, frame)
-    a, b = (segments["category_id"][tables.pairs[side]] for side in ("a", "b"))
-    owner = segments["annotation"][tables.pairs["a"]].astype(np.int64)
-    pair, first = joint_codes(np.minimum(a, b), np.maximum(a, b))
-    for number, row in enumerate(first.tolist()):
-        shared = np.bincount(owner, weights=tables.pairs["shared"] * (pair == number), minlength=len(every))
-        one_name, other_name = (name_of(int(side[row])) for side in (a, b))
-        yield _Statistic(
-            f"pixels of {one_name} that are also {other_name}", every, shared.astype(np.float64), one, frame
-        )
+    for (a, b), owner, pixels in _usual_overlaps(tables, group):
+        shared = np.bincount(owner, weights=pixels, minlength=len(every)).astype(np.float64)
+        yield _Statistic(f"pixels of {name_of(a)} that are also {name_of(b)}", every, shared, one, frame)
     rows = np.flatnonzero(is_example(tables, crowds=False))
     which, first = joint_codes(segments["category_id"][rows], segments["annotation"][rows])
     sums = {
@@ -185,3 +179,21 @@ def _statistics(tables: Tables) -> Iterator[_Statistic]:
         yield _Statistic(f"holes of {name}", own, sums["holes"][mine], one, no_part, id_, counted=True)
         outline = sums["perimeter"][mine]
         yield _Statistic(f"pixel edges of the outline of {name}", own, outline, np.sqrt(area), no_part, id_)
+
+
+def _usual_overlaps(tables: Tables, group: Ints) -> Iterator[tuple[tuple[int, int], Ints, Ints]]:
+    """Two categories, the annotations in which they share pixels, and how many (n,).
+
+    Only those that enough annotations of some group have to be compared: a dataset has thousands of pairs of categories
+    that share pixels here and there, and a number for each of them and each annotation would fill the memory.
+    """
+    category, pairs = tables.segments["category_id"], tables.pairs
+    a, b = (category[pairs[side]] for side in ("a", "b"))
+    owner = tables.segments["annotation"][pairs["a"]].astype(np.int64)
+    pair, first = joint_codes(np.minimum(a, b), np.maximum(a, b))
+    _, single = joint_codes(pair, owner)  # pairs of segments share at least a pixel
+    peers, of_peers = joint_codes(pair[single], group[owner[single]])
+    is_usual = np.bincount(peers) >= _HAVING * np.bincount(group)[group[owner[single[of_peers]]]]
+    for number in np.unique(pair[single[of_peers[is_usual]]]).tolist():
+        rows, row = np.flatnonzero(pair == number), first[number]
+        yield (int(a[row]), int(b[row])), owner[rows], pairs["shared"][rows]

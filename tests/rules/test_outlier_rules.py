@@ -1,5 +1,7 @@
 """SEG313, 354, 358, 359 and 360: what differs from what is usual in the dataset is found, and the usual is not."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,9 @@ from segdata.core.finding import Finding
 from segdata.core.rule import find_rule
 from segdata.core.rule_runner import run_rules
 from segdata.core.statistics import benjamini_hochberg, tail_chance
+from segdata.core.table import Table
 from segdata.measure.measure import measure_source
+from segdata.rules.statistic_outlier import _HAVING, _usual_overlaps
 from tests.generators.sequences import sequence_dataset
 
 
@@ -167,3 +171,33 @@ def test_the_chance_does_not_depend_on_unit_or_origin(values: list[float], origi
     assert np.allclose(chance, other, atol=1e-3)
     assert np.allclose(median * unit + origin, other_median)
     assert ((chance >= 0) & (chance <= 1)).all()
+
+
+@given(st.integers(0, 10_000), st.integers(1, 12), st.integers(1, 3), st.integers(0, 40))
+@settings(max_examples=60, deadline=None)
+def test_overlaps_of_categories_are_compared_where_most_of_a_group_has_them(
+    seed: int, annotations: int, groups: int, pairs: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    group = np.unique(rng.integers(0, groups, annotations), return_inverse=True)[1]
+    owner = np.repeat(np.arange(annotations), 4)
+    category = np.tile([3, 5, 5, 9], annotations)
+    which = rng.integers(0, annotations, pairs)
+    side = np.sort(np.argsort(rng.random((pairs, 4)))[:, :2], axis=1)
+    shared = rng.integers(1, 50, pairs)
+    tables = SimpleNamespace(
+        segments=Table({"annotation": owner, "category_id": category}),
+        pairs=Table({"a": 4 * which + side[:, 0], "b": 4 * which + side[:, 1], "shared": shared}),
+    )
+    totals: dict[tuple[int, int], np.ndarray] = {}  # of every two categories and annotation
+    for row, (a, b), pixels in zip(which.tolist(), category[side].tolist(), shared.tolist(), strict=True):
+        totals.setdefault((min(a, b), max(a, b)), np.zeros(annotations))[row] += pixels
+    usual = {
+        names: total.tolist()
+        for names, total in sorted(totals.items())
+        if any((total[group == number] > 0).mean() >= _HAVING for number in np.unique(group))
+    }
+    compared = _usual_overlaps(tables, group)  # type: ignore[arg-type]  # two of the tables suffice
+    sums = {names: np.bincount(row, pixels, annotations).tolist() for names, row, pixels in compared}
+    assert {(min(names), max(names)): sum_ for names, sum_ in sums.items()} == usual
+    assert list(sums) == sorted(sums, key=lambda names: (min(names), max(names)))
