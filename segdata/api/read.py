@@ -1,8 +1,8 @@
 """Open a dataset: which format, which configuration, which taxonomy, which images."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from os.path import lexists  # a link to nowhere is a broken file, not none
 from pathlib import Path
 from typing import TypedDict
@@ -128,7 +128,7 @@ def read(
     )
 
     def opened_now() -> Source:
-        with locate_config_errors(file), image_limits():
+        with locate_config_errors(file), image_limits(), _doubted_format(root, None if format else settings.format):
             return _open_source(chosen, request, layout, source, roi)
 
     more = {"source": source, "roi": roi, "max_pixels": max_pixels()}
@@ -205,6 +205,23 @@ def _choose_format(root: Path, named: str | None, settings: Config, config: obje
         with config_steps("options", name):
             chosen.check_options({name: value}, "read")
     return chosen, layout
+
+
+@contextmanager
+def _doubted_format(root: Path, named: str | None) -> Iterator[None]:
+    """A dataset that cannot be read as what the configuration calls it, and looks like another format, says so."""
+    try:
+        yield
+    except SettingError:
+        raise
+    except SegdataError as error:
+        looks_like = None
+        with suppress(SegdataError):
+            looks_like = detect_layout(root).format if named else None
+        if looks_like is None or looks_like == find_format(str(named)).name:
+            raise
+        message = f"format: {error}; the folder looks like {looks_like}: change or remove the line"
+        raise SettingError(message, "format") from error
 
 
 def _implied_format(settings: Config, given: object) -> str | None:

@@ -1,5 +1,6 @@
 """A setting that cannot work is refused with the file, and the line, that has it."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from PIL import Image
 
 import segdata
 from segdata.core.config import Config, Layers
-from segdata.core.errors import UnreadableError
+from segdata.core.errors import SegdataError, UnreadableError
 
 
 @pytest.mark.parametrize(
@@ -40,3 +41,13 @@ def test_a_setting_in_memory_has_no_file(tmp_path: Path) -> None:
     Image.fromarray(np.eye(4, dtype=np.uint16)).save(tmp_path / "a.png")
     with pytest.raises(UnreadableError, match=r"^layers\.pattern"):
         segdata.read(tmp_path, config=Config(layers=Layers("x.png")))
+
+
+def test_a_format_that_the_folder_is_not_names_the_line_and_what_it_looks_like(tmp_path: Path) -> None:
+    shutil.copytree(Path(__file__).parents[2] / "sample_data" / "semantic", tmp_path / "street")
+    (tmp_path / "street" / "segdata.yaml").write_text("coverage: exhaustive\nformat: coco-instances\n")
+    message = r"segdata\.yaml:2: format: .*no COCO instances JSON.*; the folder looks like colour-masks"
+    with pytest.raises(SegdataError, match=message):
+        segdata.read(tmp_path / "street")
+    with pytest.raises(SegdataError, match=r"^(?!.*looks like)"):  # the caller's own choice needs no such hint
+        segdata.read(tmp_path / "street", format="coco")

@@ -391,8 +391,13 @@ def pair_by_index(root: Path, images: Path | None) -> tuple[list[ImageEntry], li
 
 def no_images_defect(n_images: int, root: Path, images: Path | None) -> Defect:
     """The one defect of a dataset none of whose image files was found."""
-    message = f"none of the {n_images:,} image files was found in {images or root}; give --images"
-    return Defect("SEG002", message, severity="info")
+    searched = images or (root if root.is_dir() else root.parent)
+    return Defect("SEG002", _no_images_message(n_images, str(searched)), severity="info")
+
+
+def _no_images_message(n_images: int, searched: str) -> str:
+    what = "the image file" if n_images == 1 else f"none of the {n_images:,} image files"
+    return f"{what} was {'not ' * (n_images == 1)}found in {searched}; give --images"
 
 
 def _files(place: Path | None) -> dict[str, Path]:
@@ -531,8 +536,8 @@ def find_images(
         return ImageFolder(None), []
     tried = [images] if images is not None else folders or places
     searched = ", ".join(place.as_posix() for place in tried[:3]) + (", …" if len(tried) > 3 else "")
-    message = f"none of the {len(names):,} image files was found in {searched}; give --images"
-    return ImageFolder(None), [Defect("SEG002", message, file_name, severity="info")]
+    defect = Defect("SEG002", _no_images_message(len(names), searched), file_name, severity="info")
+    return ImageFolder(None), [defect]
 
 
 def _given_places(document: Path, images: Path) -> list[Path]:
