@@ -77,6 +77,7 @@ _ROWS_OF = {
     "groups": {"pair": "pairs", "segment": "segments", "piece": "segments"},
     "causes": {"pair": "pairs"},
     "surfaces": {"pair": "pairs", "match": "matches"},
+    "partitions": {"pair": "pairs"},
 }
 _OF_NAMES = {"pairs": ("a", "b"), "votes": ("annotator",), "members": ("annotator",)}
 
@@ -210,7 +211,7 @@ def _pair_columns(
             "void": opposite.void_pixels,
         }
     }
-    tables |= pixel_tables(opposite) | instance_tables(opposite)
+    tables |= pixel_tables(opposite, is_counted=not images.is_semantic) | instance_tables(opposite)
     tables["causes"] = cause_table(opposite, tables["matches"])
     tables |= surface_table(
         opposite, tables["matches"], spacing=spacing, tolerance=tolerance, outlines_of_batch=outlines

@@ -1,11 +1,15 @@
 """Contingency tables: how many pixels two annotators gave the same and different categories, from their runs."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segdata.agreement.annotator_pairs import AnnotatorPair, AnnotatorSegments
 from segdata.core import kernels
-from segdata.core.overlay import SweepRuns, find_overlaps
+from segdata.core.overlay import Overlaps, SweepRuns, find_overlaps
 from segdata.core.runs import Ints, NumberLine, Rows, expand_ranges, unique_inverse
+from segdata.core.table import Column
+
+Floats = NDArray[np.float64]
 
 
 def is_flat(side: SweepRuns) -> bool:
@@ -48,21 +52,35 @@ def _highest_owner(side: SweepRuns, height: Ints) -> SweepRuns:
 Columns = dict[str, Ints]
 
 
-def pixel_tables(opposite: AnnotatorPair) -> dict[str, Columns]:
-    """The columns of the tables `overlaps` and `cells`, see `segdata.core.annotator_pairs.AnnotatorPairs`."""
-    cells = count_cells(opposite)
-    return {"overlaps": count_overlaps(opposite, cells), "cells": cells}
+def pixel_tables(opposite: AnnotatorPair, *, is_counted: bool = True) -> dict[str, dict[str, Column]]:
+    """The columns of `overlaps`, `cells` and `partitions`, see `segdata.core.annotator_pairs.AnnotatorPairs`.
+
+    `is_counted`: things are counted one by one; else `partitions` has no rows.
+    """
+    flat = _flat_overlaps(opposite)
+    cells = count_cells(opposite, flat)
+    return {
+        "overlaps": count_overlaps(opposite, cells),
+        "cells": cells,
+        "partitions": measure_partitions(opposite, flat, is_counted=is_counted),
+    }
 
 
-def count_cells(opposite: AnnotatorPair) -> Columns:
+def _flat_overlaps(opposite: AnnotatorPair) -> Overlaps:
+    """Which segments of A and B share how many pixels, each pixel counted once, under the segment drawn last."""
+    flat_a, flat_b = flatten_segments(opposite.a), flatten_segments(opposite.b)
+    is_drawn_flat = flat_a is opposite.a.side and flat_b is opposite.b.side
+    return opposite.met if is_drawn_flat else find_overlaps(flat_a, flat_b)
+
+
+def count_cells(opposite: AnnotatorPair, flat: Overlaps | None = None) -> Columns:
     """How many pixels of each case got which two categories, -1 for none; each pixel is counted once.
 
     Where several segments of an annotator claim a pixel, the one drawn last has it. What either calls void is left
-    out.
+    out. `flat`: which segments share pixels, each pixel counted once, where that is known.
     """
     a, b = opposite.a, opposite.b
-    flat_a, flat_b = flatten_segments(a), flatten_segments(b)
-    overlaps = opposite.met if flat_a is a.side and flat_b is b.side else find_overlaps(flat_a, flat_b)
+    overlaps = flat or _flat_overlaps(opposite)
     # Row -1, "none", takes what is appended.
     case = np.maximum(np.append(a.case, -1)[overlaps.a], np.append(b.case, -1)[overlaps.b])
     kept = ~(np.append(a.is_void, False)[overlaps.a] | np.append(b.is_void, False)[overlaps.b])
@@ -81,6 +99,59 @@ def count_cells(opposite: AnnotatorPair) -> Columns:
         "category_b": code % wide - 1,
         "pixels": total,
     }
+
+
+def measure_partitions(
+    opposite: AnnotatorPair, flat: Overlaps | None = None, *, is_counted: bool = True
+) -> dict[str, Column]:
+    """How two annotators part the pixels of each case into the segments of a category of things.
+
+    Each pixel counts once, under the segment drawn last; what either calls void is left out. A category that neither
+    has in a case has no row. See `segdata.core.annotator_pairs.AnnotatorPairs` for the columns.
+    """
+    a, b, overlaps = opposite.a, opposite.b, flat or _flat_overlaps(opposite)
+    wide = max(len(opposite.categories), 1)
+    clear = ~(np.append(a.is_void, False)[overlaps.a] | np.append(b.is_void, False)[overlaps.b])
+    row_a, row_b, shared = overlaps.a[clear], overlaps.b[clear], overlaps.pixels[clear]
+    areas = [np.bincount(row[row >= 0], shared[row >= 0], len(segments)) for segments, row in ((a, row_a), (b, row_b))]
+    keys = [segments.case * wide + segments.category for segments in (a, b)]
+    counted = [segments.is_thing & (area > 0) & is_counted for segments, area in zip((a, b), areas, strict=True)]
+    code = np.unique(np.concatenate([key[some] for key, some in zip(keys, counted, strict=True)]))
+    both = (row_a >= 0) & (row_b >= 0)
+    row_a, row_b, shared = row_a[both], row_b[both], shared[both].astype(np.float64)
+    same = (keys[0][row_a] == keys[1][row_b]) & counted[0][row_a]
+    row_a, row_b, shared = row_a[same], row_b[same], shared[same]
+    where = np.searchsorted(code, keys[0][row_a])
+    pixels = (opposite.pixels - opposite.void_pixels)[code // wide].astype(np.float64)
+    fit = shared / (areas[0][row_a] + areas[1][row_b] - shared)
+
+    def total(place: Ints, amount: Floats) -> Floats:
+        return np.bincount(place, amount, len(code)).astype(np.float64, copy=False)
+
+    columns: dict[str, Column] = {"pair": code // wide, "category": code % wide, "pixels": pixels}
+    neither = pixels + total(where, shared)
+    squares, logs = total(where, shared**2), total(where, _times_log(shared))
+    for k, (name, row) in enumerate((("a", row_a), ("b", row_b))):
+        some, area = counted[k], areas[k]
+        place, size = np.searchsorted(code, keys[k][some]), area[some]
+        alone = (area - np.bincount(row, shared, len(area)))[some]
+        best = np.zeros(len(area))
+        np.maximum.at(best, row, fit)
+        drawn = total(place, size)
+        neither -= drawn
+        squares += total(place, alone**2)
+        logs += total(place, _times_log(alone))
+        columns[f"area_{name}"] = drawn
+        columns[f"covered_{name}"] = total(place, size * best[some])
+        columns[f"squares_{name}"] = total(place, size**2) + (pixels - drawn) ** 2
+        columns[f"logs_{name}"] = total(place, _times_log(size)) + _times_log(pixels - drawn)
+    columns["squares_both"], columns["logs_both"] = squares + neither**2, logs + _times_log(neither)
+    return columns
+
+
+def _times_log(n: Floats) -> Floats:
+    """(...) of n: n log2 n, 0 for 0."""
+    return n * np.log2(np.maximum(n, 1))
 
 
 def count_overlaps(opposite: AnnotatorPair, of_cells: Columns | None = None) -> Columns:

@@ -7,7 +7,7 @@ categories. Kappa and accuracy pool all pixels; for these unlabelled is a label.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -15,13 +15,16 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from segdata.agreement.metrics.accuracy import accuracy
+from segdata.agreement.metrics.adjusted_rand import adjusted_rand
 from segdata.agreement.metrics.boundary_iou import boundary_iou
 from segdata.agreement.metrics.cohen_kappa import category_kappa, cohen_kappa, marginals
 from segdata.agreement.metrics.detection import detection_scores
 from segdata.agreement.metrics.dice import dice
 from segdata.agreement.metrics.iou import iou
+from segdata.agreement.metrics.segmentation_covering import segmentation_covering
 from segdata.agreement.metrics.surface_dice import surface_dice
 from segdata.agreement.metrics.surface_distance import symmetric_surface_distance
+from segdata.agreement.metrics.variation_of_information import variation_of_information
 from segdata.agreement.plugin import find_metric
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.resampling import Floats
@@ -33,10 +36,18 @@ IMAGE_MEANS = {
     "dice": "Dice: twice the shared pixels over the pixels of both; mean by image, then category",
     "boundary_iou": "IoU of the bands inside the boundaries; mean by image, then category",
     "nsd": "normalised surface Dice: the share of the boundaries within the tolerance; mean by image, then category",
+    "segment_nsd": "the share of the boundaries within the tolerance: of matched segments where these are counted one "
+    "by one, else of all of the category; mean by image, then category",
     "hd95": "95th percentile of the distances between boundaries, in px or mm; mean by image, then category",
     "assd": "average symmetric surface distance, in px or mm; mean by image, then category",
     "offset_size": "by how many px one draws larger than the other, whoever; mean by image, then category",
     "count_gap": "by how many segments the counts of things differ; mean by image, then category",
+    "covering": "segmentation covering: the IoU of each thing with the one of the other that fits it best, by pixels, "
+    "both ways; mean by image, then category",
+    "adjusted_rand": "adjusted Rand index of which pixels are in one thing, unlabelled is one, too; mean by image, "
+    "then category",
+    "variation_of_information": "variation of information of which pixels are in one thing, in bits, unlabelled is "
+    "one, too; mean by image, then category",
 }
 SIGNED_MEANS = {  # these say who, and nothing where it is not said who is A
     "offset": "by how many px B draws larger than A; mean by image, then category",
@@ -65,6 +76,8 @@ CATEGORY_SCORES = {**IMAGE_MEANS, **POOLED_RATIOS, **PREVALENCE}
 PAIR_SCORES = {**IMAGE_MEANS, **POOLED_RATIOS, **PIXEL_SCORES, **SIGNED_MEANS}
 STRATUM_SCORES = {**IMAGE_MEANS, **POOLED_RATIOS, **PIXEL_SCORES}
 OVERALL_SCORES = {**IMAGE_MEANS, **POOLED_RATIOS, **PIXEL_SCORES, **RELIABILITY}
+
+Leading = Literal["iou", "pq"]
 
 _NULL: dict[str, Any] = {"nullable": True}  # Any: JSON; `result_schema` reads it
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -104,10 +117,14 @@ class PooledScores(msgspec.Struct, frozen=True, kw_only=True):
     dice: Annotated[Score, score_meaning("dice")]
     boundary_iou: Annotated[Score, score_meaning("boundary_iou")]
     nsd: Annotated[Score, score_meaning("nsd")]
+    segment_nsd: Annotated[Score, score_meaning("segment_nsd")]
     hd95: Annotated[Score, score_meaning("hd95")]
     assd: Annotated[Score, score_meaning("assd")]
     offset_size: Annotated[Score, score_meaning("offset_size")]
     count_gap: Annotated[Score, score_meaning("count_gap")]
+    covering: Annotated[Score, score_meaning("covering")]
+    adjusted_rand: Annotated[Score, score_meaning("adjusted_rand")]
+    variation_of_information: Annotated[Score, score_meaning("variation_of_information")]
     iou_micro: Annotated[Score, score_meaning("iou_micro")]
     dice_micro: Annotated[Score, score_meaning("dice_micro")]
     pq: Annotated[Score, score_meaning("pq")]
@@ -128,6 +145,10 @@ class PooledScoresWithAccuracy(PooledScores, frozen=True, kw_only=True):
     accuracy: Annotated[Score, score_meaning("accuracy")]
 
 
+_PARTITION_COLUMNS = (
+    *("pair", "category", "pixels", "squares_both", "squares_a", "squares_b"),
+    *("logs_both", "logs_a", "logs_b", "covered_a", "covered_b", "area_a", "area_b"),
+)
 Matrix = Any  # Any: csr_array, scipy has no types; or NDArray where that is faster
 Flags = NDArray[np.bool_]
 _MATCHED = 0.5  # IoU above which two segments of one category are one, as panopticapi has it
@@ -167,14 +188,15 @@ class AdditiveSums:
 def sum_pairs(comparison: AnnotatorPairs) -> AdditiveSums:
     """The amounts of each row of `comparison.pairs`.
 
-    Of what is a mean over images, ``iou`` has the values of single images, and ``n_iou`` 1 where there is one; so for
-    dice, boundary_iou, nsd, hd95, assd, offset, offset_size, count_difference and count_gap. Others are what ratios
-    are made of: both, area_a, area_b, cells (pixels), tp, fp, fn, iou_sum (segments), n_segments (1: some).
+    Of means over images (`IMAGE_MEANS`, `SIGNED_MEANS`), ``iou`` has the values of single images, and ``n_iou``
+    1 where there is one; so for the others. Others are what ratios are made of: both, area_a, area_b, cells (pixels),
+    tp, fp, fn, iou_sum (segments), n_segments (1: some).
     """
     shape = len(comparison.pairs), len(comparison.categories)
     lay = _SumLayout(*shape)
     amounts = {"images": csr_array(np.ones((shape[0], 1)))}
     amounts |= _pixel_sums(comparison.overlaps, lay) | _segment_sums(comparison, lay) | _surface_sums(comparison, lay)
+    amounts |= _partition_sums(comparison.partitions, lay)
     code = (
         (column_of(comparison.cells, "category_a") + 1) * (shape[1] + 1) + column_of(comparison.cells, "category_b") + 1
     )
@@ -185,6 +207,21 @@ def sum_pairs(comparison: AnnotatorPairs) -> AdditiveSums:
     )
     cells = np.stack([codes // (shape[1] + 1) - 1, codes % (shape[1] + 1) - 1]).astype(np.int64)
     return AdditiveSums(shape[0], amounts, cells)
+
+
+def leading_score(comparison: AnnotatorPairs) -> Leading:
+    """The score that tells most about the panel: ``pq`` where things are nearly all that is drawn, else ``iou``.
+
+    Where all drawn categories but one at most (a background) are counted one by one, the map of categories hides where
+    one thing ends and the next one begins: two partitions of an image have an IoU of 1 whatever their segments are.
+    """
+    drawn = np.zeros(len(comparison.categories) + 1, bool)
+    for side in ("category_a", "category_b"):
+        drawn[column_of(comparison.matches, side)] = True
+    is_void = np.array([category.kind == "void" for category in comparison.categories], bool)
+    some = drawn[:-1] & ~is_void
+    counted = some & comparison.countable
+    return "pq" if counted.any() and (some & ~counted).sum() <= 1 else "iou"
 
 
 def column_of(table: Table, name: str) -> Column:
@@ -271,9 +308,11 @@ def _surface_sums(comparison: AnnotatorPairs, lay: _SumLayout) -> dict[str, Matr
     columns = {name: column_of(surfaces, name).astype(np.float64) for name in numbers}
     is_category = match < 0
     single = is_category != np.append(comparison.countable, False)[category]
+    near = surface_dice(columns["near_a"], columns["near_b"], columns["edge_a"], columns["edge_b"])
     values = {
         "boundary_iou": (is_category, boundary_iou(columns["band_both"], columns["band_any"])),
-        "nsd": (is_category, surface_dice(columns["near_a"], columns["near_b"], columns["edge_a"], columns["edge_b"])),
+        "nsd": (is_category, near),
+        "segment_nsd": (single, near),
         "hd95": (single, columns["hd95"]),
         "assd": (
             single,
@@ -285,6 +324,21 @@ def _surface_sums(comparison: AnnotatorPairs, lay: _SumLayout) -> dict[str, Matr
     for name, (some, value) in values.items():
         sums |= lay.mean(name, row[some], category[some], value[some])
     return sums | {"offset_size": abs(sums["offset"]), "n_offset_size": sums["n_offset"]}
+
+
+def _partition_sums(partitions: Table, lay: _SumLayout) -> dict[str, Matrix]:
+    """How alike two annotators part the pixels into segments."""
+    of = {name: column_of(partitions, name) for name in _PARTITION_COLUMNS}
+    row, category, pixels = of["pair"], of["category"], of["pixels"]
+    values = {
+        "covering": segmentation_covering(of["covered_a"], of["area_a"], of["covered_b"], of["area_b"]),
+        "adjusted_rand": adjusted_rand(of["squares_both"], of["squares_a"], of["squares_b"], pixels),
+        "variation_of_information": variation_of_information(of["logs_both"], of["logs_a"], of["logs_b"], pixels).total,
+    }
+    sums: dict[str, Matrix] = {}
+    for name, value in values.items():
+        sums |= lay.mean(name, row, category, value)
+    return sums
 
 
 def _dense_if_full(matrix: Matrix) -> Matrix:

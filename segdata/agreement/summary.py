@@ -30,11 +30,13 @@ from segdata.agreement.planning import SampleSize
 from segdata.agreement.repeatability import ProposedTolerance, proposed_tolerance
 from segdata.agreement.scores import (
     Count,
+    Leading,
     PooledScores,
     PooledScoresWithAccuracy,
     Score,
     Share,
     UndefinedShare,
+    leading_score,
     score_meaning,
     table_of_lines,
 )
@@ -143,15 +145,18 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     """How much annotators agree, on what, who deviates, and how sure that is.
 
     `images`: how many two or more annotators annotated; each slice of a volume counts. `categories`: those that someone
-    drew, in the order of the taxonomy. `by`, `plan` and `contrasts` are there where asked for, `unchanged` where an
-    annotator is a model, `proposed_tolerance` where someone annotated images twice, `volumes` where there are any.
-    `tolerance`: how far apart boundaries may be and still count as one. `findings`: the most severe first.
+    drew, in the order of the taxonomy. `leading`: the score that reports show first: pq where things are nearly all
+    that is drawn, since the IoU of categories does not see where one thing ends and the next begins. `by`, `plan` and
+    `contrasts` are there where asked for, `unchanged` where an annotator is a model, `proposed_tolerance` where someone
+    annotated images twice, `volumes` where there are any. `tolerance`: how far apart boundaries may be and still count
+    as one. `findings`: the most severe first.
     """
 
     version: Literal[1] = 1
     annotators: tuple[str, ...]
     images: Count
     intervals: Intervals
+    leading: Leading = "iou"
     tolerance: Tolerance
     proposed_tolerance: tuple[ProposedTolerance, ...]
     overall: OverallAgreement
@@ -257,6 +262,7 @@ def summarise_agreement(
         unchanged=tuple(unchanged),
         proposed_tolerance=proposed_tolerance(comparison),
         tolerance=tolerance or Tolerance(),
+        leading=leading_score(comparison),
         findings=tuple(sorted(findings, key=Finding.order)),
     )
 

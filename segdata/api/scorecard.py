@@ -204,7 +204,12 @@ def scorecard_of_agreement(found: "AgreementRun", worst: int = 3) -> Scorecard:
     reference = None if judged is None else judged.gold
     worst = 0 if reference is None and len(agreement.pairs) == 1 else worst
     return build_scorecard(
-        found.tables, reference=reference, how=resampled, n_worst=worst, tolerance=agreement.tolerance
+        found.tables,
+        reference=reference,
+        metric=agreement.leading,
+        how=resampled,
+        n_worst=worst,
+        tolerance=agreement.tolerance,
     )
 
 

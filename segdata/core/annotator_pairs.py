@@ -1,6 +1,6 @@
 """Annotator pairs: what was measured of annotators' work on the same images, as tables."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,10 @@ class AnnotatorPairs:
         IoU), hd95, hd, sum_a, sum_b (of distances to the other's boundary), offset (by how much B draws larger; of
         all of a category without what is so far from the other's boundary that a part is missing), offset_sd; distances
         in mm where the spacing of the case is known, else in pixels
+    partitions : pair, category (counted one by one), pixels (that count), and of these, parted into the category's
+        segments and the rest: squares_a, squares_b, squares_both (sums of squares of what a segment of A, of B, and of
+        both have), logs_a, logs_b, logs_both (sums of n log2 n), area_a, area_b (pixels in segments), covered_a,
+        covered_b (sums of each segment's pixels times its largest IoU with one of the other's)
     """
 
     annotators: tuple[str, ...]
@@ -69,11 +73,16 @@ class AnnotatorPairs:
     groups: Table
     causes: Table
     surfaces: Table
+    partitions: Table = field(default_factory=lambda: Table({}))
 
     @property
     def countable(self) -> NDArray[np.bool_]:
         """(n_categories,) whose segments are counted one by one; the others are pixels."""
         return np.array([category.kind == "thing" and self.task != "semantic" for category in self.categories], bool)
+
+    def category_is_counted(self, name: str) -> bool:
+        """Whether the segments of the category with this name are counted one by one."""
+        return any(counted and each.name == name for each, counted in zip(self.categories, self.countable, strict=True))
 
     @property
     def is_first_pass(self) -> NDArray[np.bool_]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from segdata.agreement.automation_bias import UnchangedShare
 from segdata.agreement.scores import Score
-from segdata.agreement.summary import Agreement, CategoryAgreement
+from segdata.agreement.summary import Agreement
 from segdata.core.errors import count_noun
 from segdata.core.finding import Finding
 from segdata.core.guideline import Chapter
@@ -16,6 +16,7 @@ from segdata.core.taxonomy import Taxonomy
 from segdata.report.agreement.confusion import UNLABELLED, Confusion
 from segdata.report.agreement.wording import (
     SCORE_NAMES,
+    SHORT_NAMES,
     Conclusion,
     distance_unit,
     findings_of_code,
@@ -308,19 +309,17 @@ def unclear_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusio
 
 def least_agreed_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
     """The category with the least agreement, where several can be compared and none is told as unclear."""
-    known = [each for each in result.categories if each.iou.value == each.iou.value]
+    lead = result.leading
+    known = [each for each in result.categories if each.scores[lead].value == each.scores[lead].value]
     if len(known) < 2 or tables.annotator_pairs is None:
         return
-    ranked = sorted(known, key=_iou)
+    ranked = sorted(known, key=lambda each: each.scores[lead].value)
     worst, best = ranked[0], ranked[-1]
-    head = f"Least agreed: {worst.category}, IoU {score_with_interval('iou', worst.iou)}"
+    head = f"Least agreed: {worst.category}, {SHORT_NAMES[lead]} {score_with_interval(lead, worst.scores[lead])}"
     confusion = Confusion.from_pairs(tables.annotator_pairs)
-    said = f"{called_instead(confusion, worst.category)} Best: {best.category} with {format_score('iou', _iou(best))}."
+    said = f"{called_instead(confusion, worst.category)}"
+    said += f" Best: {best.category} with {format_score(lead, best.scores[lead].value)}."
     yield Conclusion("guideline", "info", head, said.strip(), category=worst.category)
-
-
-def _iou(category: CategoryAgreement) -> float:
-    return category.iou.value
 
 
 def called_instead(confusion: Confusion, name: str) -> str:

@@ -25,6 +25,7 @@ from segdata.report.agreement.annotators import (
 from segdata.report.agreement.tables import better_first, causes_in_words, pair_in_words
 from segdata.report.agreement.wording import (
     SCORE_NAMES,
+    SHORT_NAMES,
     Conclusion,
     findings_of_code,
     format_percent,
@@ -67,13 +68,13 @@ def skipped_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusio
         yield Conclusion("repair", "warning", f"{who} has nothing in {join_words(mine)}", said, act)
 
 
-_CONTRAST_SCORE = "iou"  # by which it is told; the table has the others
 _MAX_CONTRASTS = 4
 
 
 def contrast_conclusions(result: Agreement, gold: str | None) -> Iterator[Conclusion]:
     """What the contrasts that were asked for come to."""
-    some = [better_first(each) for each in result.contrasts if each.score == _CONTRAST_SCORE]
+    lead = result.leading  # by which it is told; the table has the others
+    some = [better_first(each) for each in result.contrasts if each.score == lead]
     if not some:
         return
     if not any(math.isfinite(each.p) for each in some):
@@ -84,9 +85,7 @@ def contrast_conclusions(result: Agreement, gold: str | None) -> Iterator[Conclu
         return
     standing = sorted((each for each in some if each.stands), key=lambda each: -each.difference.value)
     rest = [each for each in some if not each.stands]
-    open_ones = [
-        f"{_contrasted_names(each, gold)} ({score_with_interval(_CONTRAST_SCORE, each.difference)})" for each in rest
-    ]
+    open_ones = [f"{_contrasted_names(each, gold)} ({score_with_interval(lead, each.difference)})" for each in rest]
     open_said = f"Not distinguishable: {join_words(open_ones, _MAX_CONTRASTS)}." if open_ones else ""
     tested = f"{count_noun(len(some), 'contrast')} tested together."
     if not standing:
@@ -103,8 +102,8 @@ def contrast_conclusions(result: Agreement, gold: str | None) -> Iterator[Conclu
 
 
 def _contrast_in_words(each: PairContrast, gold: str | None) -> str:
-    better, worse = (format_score(_CONTRAST_SCORE, value) for value in each.values)
-    reach = f"IoU {better} against {worse}, p {each.p:.2g}"
+    better, worse = (format_score(each.score, value) for value in each.values)
+    reach = f"{SHORT_NAMES[each.score]} {better} against {worse}, p {each.p:.2g}"
     if gold is None:
         return f"{each.first[0]} and {each.first[1]} agree better than {each.second[0]} and {each.second[1]}: {reach}"
     return (
@@ -210,7 +209,8 @@ def _file_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusion]:
 
 
 def _overall_conclusion(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
-    iou = result.overall.iou
+    lead = result.leading
+    leads = result.overall.scores[lead]
     images = (
         count_noun(result.images, "image")
         if tables.annotator_pairs is None
@@ -218,21 +218,22 @@ def _overall_conclusion(result: Agreement, tables: Tables) -> Iterator[Conclusio
     )
     of = f"{count_noun(len(result.annotators), 'annotator')}, {images}"
     head = (
-        f"IoU {score_with_interval('iou', iou)} over {of}" if iou.value == iou.value else f"Nothing to compare in {of}"
+        f"{SHORT_NAMES[lead]} {score_with_interval(lead, leads)} over {of}"
+        if leads.value == leads.value
+        else f"Nothing to compare in {of}"
     )
     facts = []
     is_countable = tables.annotator_pairs is not None and bool(tables.annotator_pairs.countable.any())
     for name in ("f1", "pq"):
         value = result.overall.scores[name]
-        if value.value == value.value and is_countable:
+        if value.value == value.value and is_countable and name != result.leading:
             facts.append(f"{SCORE_NAMES[name]} {score_with_interval(name, value)}")
-    accuracy, kappa = result.overall.accuracy, result.overall.kappa
-    if accuracy.value == accuracy.value:
-        facts.append(f"{format_percent(accuracy.value)} of the pixels labelled alike")
-        facts[-1] += f", kappa {score_with_interval('kappa', kappa)}"
-    near = result.overall.nsd
+    near, whose = result.overall.nsd, "the boundaries"
+    if result.leading == "pq":
+        near, whose = result.overall.segment_nsd, "the boundaries of segments that both have"
     if near.value == near.value:
-        facts.append(f"{format_percent(near.value)} of the boundaries within {tolerance_in_words(result.tolerance)}")
+        facts.append(f"{format_percent(near.value)} of {whose} within {tolerance_in_words(result.tolerance)}")
+    facts += _pixel_facts(result)
     facts += filter(None, [causes_in_words(result, tables)])
     said = "; ".join(facts)
     said += "." if facts else ""
@@ -245,13 +246,27 @@ def _overall_conclusion(result: Agreement, tables: Tables) -> Iterator[Conclusio
     )
 
 
+def _pixel_facts(result: Agreement) -> Iterator[str]:
+    """How far the map of categories agrees, pixel by pixel."""
+    accuracy, kappa, iou = result.overall.accuracy, result.overall.kappa, result.overall.iou
+    if result.leading == "pq" and iou.value == iou.value:
+        hidden = ", which does not see where one ends and the next begins" if iou.value > 0.995 else ""
+        yield f"IoU of all that is labelled {score_with_interval('iou', iou)}{hidden}"
+    if accuracy.value == accuracy.value:
+        said = f"{format_percent(accuracy.value)} of the pixels labelled alike"
+        if kappa.value == kappa.value:
+            pooled = "mean of the pairs, each" if len(result.pairs) > 1 else "all images"
+            said += f", kappa {score_with_interval('kappa', kappa)} ({pooled} pooled)"
+        yield said
+
+
 def _without_mirrored(result: Agreement, tables: Tables) -> str:
     """That mirrored labels are in the figures, and what the others reach."""
     unfit = mirrored_annotators(result, tables)
-    fit = [_iou(each) for each in result.pairs if not {each.a, each.b} & set(unfit)]
-    reach = "" if not fit else f"; without them {format_score('iou', min(fit))}"
+    fit = [each.scores[result.leading].value for each in result.pairs if not {each.a, each.b} & set(unfit)]
+    reach = "" if not fit else f"; without them {format_score(result.leading, min(fit))}"
     if len(fit) > 1:
-        reach += f" to {format_score('iou', max(fit))}"
+        reach += f" to {format_score(result.leading, max(fit))}"
     return f"The mirrored labels are in these figures{reach}. " if unfit else ""
 
 
@@ -259,10 +274,12 @@ def _by_partner(result: Agreement, tables: Tables) -> str:
     """How much each agrees with the reference; without one, who agrees best and least."""
     name = reference_name(result, tables)
     if name is None:
-        return _best_and_least(result.pairs)
+        return _best_and_least(result)
+    lead = result.leading
     held = [(pair.b if pair.a == name else pair.a, pair) for pair in result.pairs if name in (pair.a, pair.b)]
-    ranked = sorted((each for each in held if _iou(each[1]) == _iou(each[1])), key=lambda each: -_iou(each[1]))
-    told = [f"{who} {score_with_interval('iou', pair.iou)}" for who, pair in ranked]
+    known = [(who, pair.scores[lead]) for who, pair in held if pair.scores[lead].value == pair.scores[lead].value]
+    ranked = sorted(known, key=lambda each: -each[1].value)
+    told = [f"{who} {score_with_interval(lead, value)}" for who, value in ranked]
     return f"Against {name}, the reference: {join_words(told, 12)}." if told else ""
 
 
@@ -272,19 +289,20 @@ def reference_name(result: Agreement, tables: Tables) -> str | None:
     return None if gold is None else result.annotators[gold]
 
 
-def _best_and_least(pairs: Sequence[PairAgreement]) -> str:
-    known = sorted((each for each in pairs if each.iou.value == each.iou.value), key=_iou)
+def _best_and_least(result: Agreement) -> str:
+    lead = result.leading
+
+    def value(pair: PairAgreement) -> float:
+        return pair.scores[lead].value
+
+    known = sorted((each for each in result.pairs if value(each) == value(each)), key=value)
     if len(known) < 2:
         return ""
     least, best = known[0], known[-1]
     return (
-        f"Best: {best.a} and {best.b} with {score_with_interval('iou', best.iou)}; "
-        f"least: {least.a} and {least.b} with {score_with_interval('iou', least.iou)}."
+        f"Best: {best.a} and {best.b} with {score_with_interval(lead, best.scores[lead])}; "
+        f"least: {least.a} and {least.b} with {score_with_interval(lead, least.scores[lead])}."
     )
-
-
-def _iou(pair: PairAgreement) -> float:
-    return pair.iou.value
 
 
 def _reliability_remark(result: Agreement) -> str:
@@ -292,7 +310,8 @@ def _reliability_remark(result: Agreement) -> str:
     if result.intervals.clusters == 1:
         return "Add images of other sequences, patients or scenes: all are of one, so that no interval can be given."
     if result.intervals.clusters < _FEW:
-        known = result.overall.iou.low == result.overall.iou.low
+        leads = result.overall.scores[result.leading]
+        known = leads.low == leads.low
         rough = "intervals are rough" if known else "no interval can be given"
         few = f"there are {result.intervals.clusters}, so that {rough}, and no annotator is tested"
         return f"Add sequences, patients or scenes: {few}."
@@ -333,8 +352,9 @@ def _strata_conclusions(result: Agreement) -> Iterator[Conclusion]:
         rest = f"; and {len(told) - _SHOWN:,} more" if len(told) > _SHOWN else ""
         yield Conclusion("portion", "warning", head, "; ".join(told[:_SHOWN]) + rest, act)
         return
-    reached = [f"{each.name} {score_with_interval('iou', each.iou)}" for each in by.strata]
-    said = f"IoU: {', '.join(reached)}."
+    lead = result.leading
+    reached = [f"{each.name} {score_with_interval(lead, each.scores[lead])}" for each in by.strata]
+    said = f"{SHORT_NAMES[lead]}: {', '.join(reached)}."
     if not by.differences:
         head = (
             f"The agreement by {by.column}" if len(by.strata) > 1 else f"All images are in one portion by {by.column}"

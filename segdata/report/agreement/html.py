@@ -23,6 +23,7 @@ from segdata.report.agreement.wording import (
     DASH,
     HEADINGS,
     SCORE_NAMES,
+    SHORT_NAMES,
     Conclusion,
     distance_unit,
     format_interval,
@@ -111,23 +112,24 @@ class ForestPlot:
 
 
 def pairs_heat(result: Agreement) -> HeatMap:
-    """Annotator by annotator: IoU, the darker the less agreement."""
-    pairs = {frozenset((each.a, each.b)): each for each in result.pairs}
-    values = [each.iou.value for each in result.pairs if math.isfinite(each.iou.value)]
+    """Annotator by annotator: the leading score, the darker the less agreement."""
+    pairs, lead = {frozenset((each.a, each.b)): each for each in result.pairs}, result.leading
+    values = [value for each in result.pairs if math.isfinite(value := each.scores[lead].value)]
     least = math.floor(10 * min(values, default=0.0)) / 10
     rows = []
     for one in result.annotators:
         cells: list[HeatCell | None] = []
         for other in result.annotators:
             pair = pairs.get(frozenset((one, other))) if one != other else None
-            cells.append(None if pair is None else _pair_cell(pair.iou, least, f"{one} and {other}"))
+            cells.append(None if pair is None else _pair_cell(lead, pair.scores[lead], least, f"{one} and {other}"))
         rows.append((one, cells))
     return HeatMap(result.annotators, rows)
 
 
-def _pair_cell(iou: Score, least: float, who: str) -> HeatCell:
-    far = (1 - iou.value) / (1 - least) if math.isfinite(iou.value) and least < 1 else 0.0
-    return HeatCell(format_score("iou", iou.value), round(100 * far), f"{who}: IoU {score_with_interval('iou', iou)}")
+def _pair_cell(score: str, value: Score, least: float, who: str) -> HeatCell:
+    far = (1 - value.value) / (1 - least) if math.isfinite(value.value) and least < 1 else 0.0
+    title = f"{who}: {SHORT_NAMES[score]} {score_with_interval(score, value)}"
+    return HeatCell(format_score(score, value.value), round(100 * far), title)
 
 
 def confusion_heat(confusion: Confusion) -> HeatMap:
@@ -144,7 +146,7 @@ def confusion_heat(confusion: Confusion) -> HeatMap:
 
 
 def image_histograms(images: ImageAgreement, annotators: Sequence[str]) -> list[Histogram]:
-    """The IoU of every image, of all and of each annotator with the others; none where there is one image."""
+    """The score of every image, of all and of each annotator with the others; none where there is one image."""
     _, every = images.of_cases
     if len(every) < 2:
         return []
@@ -210,7 +212,12 @@ def _clip_to_axis(place: float) -> float | None:
 
 
 WORST, THUMBNAILS = 6, 100
-_OF_CATEGORIES = ("dice", "pq", "kappa", "nsd", "offset_size")
+_OF_CATEGORIES = {
+    "iou": ("dice", "pq", "kappa", "nsd", "offset_size"),
+    "pq": ("f1", "covering", "iou", "segment_nsd", "offset_size"),
+}
+_OF_STRATA = {"iou": ("iou", "pq", "kappa"), "pq": ("pq", "f1", "iou")}
+_HEADS = {**SHORT_NAMES, "dice": "Dice", "covering": "covering", "offset_size": "offset"}
 _LARGE = 0.05  # shares that are listed though they may be chance
 _MATRIX, _CONFUSED, _OFFSETS, _HABITS, _CATEGORIES, _PLANNED = 24, 14, 28, 30, 60, 16
 
@@ -314,7 +321,10 @@ def render_agreement(
         forest=offsets,
         rows=_bias_rows(every, result),
         n_cells=len({(each.annotator, each.category) for each in every if each.kind != "offset"}),
-        categories=_category_lines(result.categories),
+        lead=SHORT_NAMES[result.leading],
+        of_categories=[_HEADS[name] for name in _OF_CATEGORIES[result.leading]],
+        of_strata=_OF_STRATA[result.leading],
+        categories=_category_lines(result),
         cards=[] if cards is None else annotator_sections(cards, annotators, drawn.examples),
         unit=distance_unit(opposed),
         near=tolerance_in_words(result.tolerance),
@@ -378,15 +388,18 @@ def _bias_cell(habit: ReportedBias, is_told: bool) -> BiasCell:
     return BiasCell(text, "; ".join(filter(None, [ends, others])), habit.stands, is_told)
 
 
-def _category_lines(categories: Sequence[CategoryAgreement]) -> list[tuple[CategoryAgreement, Whisker, list[str]]]:
-    """The categories, the least agreed first, with the interval of the IoU in % of the axis from 0 to 1, and scores."""
-    ranked = sorted(categories, key=lambda each: (math.isnan(each.iou.value), each.iou.value))
-    lines = []
-    for each in ranked[:_CATEGORIES]:
-        iou = each.iou
-        low, mid, high = (100 * end if math.isfinite(end) else None for end in (iou.low, iou.value, iou.high))
-        text = score_with_interval("iou", iou)
+def _category_lines(result: Agreement) -> list[tuple[CategoryAgreement, Whisker, list[str]]]:
+    """The categories, the least agreed first, with the leading interval in % of the axis from 0 to 1, and scores."""
+    lead, lines = result.leading, []
+    for each in sorted(result.categories, key=lambda each: _least_first(each.scores[lead]))[:_CATEGORIES]:
+        value = each.scores[lead]
+        low, mid, high = (100 * end if math.isfinite(end) else None for end in (value.low, value.value, value.high))
+        text = score_with_interval(lead, value)
         whisker = Whisker("", each.category, "", low, mid or 0.0, high, text, False, mid is None)
-        scores = [format_score(name, each.scores[name].value) for name in _OF_CATEGORIES]
+        scores = [format_score(name, each.scores[name].value) for name in _OF_CATEGORIES[lead]]
         lines.append((each, whisker, scores))
     return lines
+
+
+def _least_first(value: Score) -> tuple[bool, float]:
+    return math.isnan(value.value), value.value

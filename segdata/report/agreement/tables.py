@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.agreement.contrasts import PairContrast
-from segdata.agreement.estimates import PairAmounts, between_persons
+from segdata.agreement.estimates import PairAmounts, between_persons, image_values
 from segdata.agreement.plugin import find_metric
-from segdata.agreement.scores import Score
+from segdata.agreement.scores import Leading, Score, leading_score
 from segdata.agreement.summary import Agreement, DisagreementCauses
 from segdata.agreement.surface_distances import CategoryTolerance
 from segdata.agreement.volumes import VolumePair
@@ -20,13 +20,12 @@ from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.errors import count_noun
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
-from segdata.report.agreement.wording import DASH, format_percent, format_score, score_with_interval
+from segdata.report.agreement.wording import DASH, SHORT_NAMES, format_percent, format_score, score_with_interval
 from segdata.report.encoding import csv_number, csv_text, encode_result, format_json
 from segdata.report.findings import FindingRow
 
 _NAME, _PAIR = 14, 13  # columns of a terminal that a name takes, and where there are many columns
 _CAUSES, _CONTRASTS, _SIZES, _METRICS = 12, 20, 20, 20
-_SHORT = {"iou": "IoU", "nsd": "near", "pq": "PQ", "kappa": "kappa"}
 _ML = 1000  # mm3
 
 
@@ -210,7 +209,7 @@ def pair_in_words(pair: tuple[str, str], gold: str | None) -> str:
 def _contrast_cells(each: PairContrast, gold: str | None) -> Iterator[str]:
     told = better_first(each)
     yield from (pair_in_words(pair, gold) for pair in (told.first, told.second))
-    yield _SHORT[told.score]
+    yield SHORT_NAMES[told.score]
     yield from (format_score(told.score, value) for value in told.values)
     yield score_with_interval(told.score, told.difference)
     yield f"{told.p:.2g}" if math.isfinite(told.p) else DASH
@@ -249,11 +248,11 @@ class WorstImage:
     ----------
     case : its row
     name : its image_id, or the name of the volume
-    value : the mean IoU over its categories and pairs of annotators
+    value : the mean score (IoU or PQ) over its categories and pairs of annotators
     category : the one that lowers it most, by name
-    low : the mean IoU of that category
+    low : the mean score of that category
     a, b : the two who agree least on that category: positions of annotators
-    between : their IoU
+    between : their score
     n_categories : how many categories the image has
     """
 
@@ -270,34 +269,36 @@ class WorstImage:
 
 @dataclass(frozen=True)
 class ImageAgreement:
-    """The IoU of every pair of annotations by different persons, category by category.
+    """The score of every pair of annotations by different persons, category by category.
 
-    `opposed`: what it is of; `case`, `a`, `b`: (n,) rows of the cases, positions of the annotators; `iou`: (n,
-    n_categories) NaN where neither drew it.
+    `opposed`: what it is of; `score`: IoU, or PQ where things are nearly all that is drawn; `case`, `a`, `b`: (n,) rows
+    of the cases, positions of the annotators; `values`: (n, n_categories) NaN where neither drew it.
     """
 
     opposed: AnnotatorPairs
+    score: Leading
     case: Ints
     a: Ints
     b: Ints
-    iou: Floats
+    values: Floats
 
     @staticmethod
     def from_pairs(opposed: AnnotatorPairs) -> "ImageAgreement":
         """That of a panel."""
-        amounts = PairAmounts.of(opposed)
+        amounts, score = PairAmounts.of(opposed), leading_score(opposed)
         rows = between_persons(amounts)
-        total, n = (_plain(amounts.sums.amounts[name])[rows] for name in ("iou", "n_iou"))
-        iou = np.divide(total, n, out=np.full(n.shape, np.nan), where=n > 0)
-        return ImageAgreement(opposed, amounts.case[rows], amounts.a[rows], amounts.b[rows], iou)
+        is_void = np.array([category.kind == "void" for category in opposed.categories], bool)
+        values = image_values(amounts, rows, (score,))[0][:, 0]
+        values[:, is_void] = np.nan
+        return ImageAgreement(opposed, score, amounts.case[rows], amounts.a[rows], amounts.b[rows], values)
 
     @property
     def of_pairs(self) -> Floats:
         """(n,) the mean over categories; NaN where neither drew anything."""
-        return _mean(self.iou)
+        return _mean(self.values)
 
     def of_annotator(self, annotator: int) -> Floats:
-        """The mean IoU of an annotator with the others, one value for each case where it is defined."""
+        """The mean score of an annotator with the others, one value for each case where it is defined."""
         rows = (self.a == annotator) | (self.b == annotator)
         return _by_case(self.case[rows], self.of_pairs[rows])[1]
 
@@ -315,9 +316,9 @@ class ImageAgreement:
 
     def _told(self, case: int, value: float) -> WorstImage:
         rows = np.flatnonzero(self.case == case)
-        of_category = _mean(self.iou[rows].T)
+        of_category = _mean(self.values[rows].T)
         category = int(np.nanargmin(of_category))
-        pair = rows[int(np.nanargmin(self.iou[rows, category]))]
+        pair = rows[int(np.nanargmin(self.values[rows, category]))]
         return WorstImage(
             case,
             str(self.opposed.cases["name"][case]),
@@ -326,7 +327,7 @@ class ImageAgreement:
             float(of_category[category]),
             int(self.a[pair]),
             int(self.b[pair]),
-            float(self.iou[pair, category]),
+            float(self.values[pair, category]),
             int(np.isfinite(of_category).sum()),
         )
 
@@ -344,10 +345,6 @@ def _mean(values: Floats) -> Floats:
     n = known.sum(axis=1)
     total = np.where(known, values, 0).sum(axis=1)
     return np.asarray(np.divide(total, n, out=np.full(len(values), np.nan), where=n > 0))
-
-
-def _plain(matrix: object) -> Floats:
-    return np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix)
 
 
 HEAD = (

@@ -17,6 +17,7 @@ from segdata.report.agreement.wording import (
     DASH,
     HEADINGS,
     SCORE_NAMES,
+    SHORT_NAMES,
     Conclusion,
     distance_unit,
     format_interval,
@@ -69,31 +70,33 @@ def _conclusion(each: Conclusion, console: Console) -> Iterator[str]:
 
 def _matrix(result: Agreement, console: Console) -> Iterator[str]:
     pairs, names = {(each.a, each.b): each for each in result.pairs}, result.annotators
+    lead, below = result.leading, "f1" if result.leading == "pq" else "kappa"
     if len(names) > _MATRIX:
-        least = sorted(result.pairs, key=lambda pair: _least_first(pair.scores))
+        least = sorted(result.pairs, key=lambda pair: _least_first(pair.scores, lead))
         rows = [
             [
                 shorten(each.a, _NAME),
                 shorten(each.b, _NAME),
                 f"{each.images:,}",
-                *_scores(each.scores, ("iou", "kappa")),
+                *_scores(each.scores, (lead, below)),
             ]
             for each in least[:_PAIRS]
         ]
         heading = f"the {len(rows)} of {count_noun(len(least), 'pair')} that agree least"
-        yield from _titled(heading, ("annotators", "", "images", "IoU", "kappa"), rows, console, left=(0, 1))
+        heads = ("annotators", "", "images", SHORT_NAMES[lead], SHORT_NAMES[below])
+        yield from _titled(heading, heads, rows, console, left=(0, 1))
         return
     rows, room = [], min(_NAME, (console.width - _NAME - 2) // len(names) - 2)
     for row, one in enumerate(names):
         cells = [shorten(one, _NAME)]
         for column, other in enumerate(names):
             pair = pairs.get((one, other)) or pairs.get((other, one))
-            score = "iou" if row < column else "kappa"
+            score = lead if row < column else below
             cells.append(
                 " " if row == column else DASH if pair is None else format_score(score, pair.scores[score].value)
             )
         rows.append(cells)
-    heading = "annotator by annotator: IoU above the diagonal, kappa below"
+    heading = f"annotator by annotator: {SHORT_NAMES[lead]} above the diagonal, {SHORT_NAMES[below]} below"
     yield from _titled(heading, ("", *(shorten(name, room) for name in names)), rows, console)
 
 
@@ -101,25 +104,28 @@ def _scores(scores: Mapping[str, Score], names: Sequence[str]) -> list[str]:
     return [score_with_interval(name, scores[name]) for name in names]
 
 
-def _least_first(scores: Mapping[str, Score]) -> tuple[bool, float]:
-    value = scores["iou"].value
+def _least_first(scores: Mapping[str, Score], lead: str) -> tuple[bool, float]:
+    value = scores[lead].value
     return math.isnan(value), value
 
 
 def _categories(result: Agreement, measure: str, console: Console) -> Iterator[str]:
     if not result.categories:
         return
-    ranked = sorted(result.categories, key=lambda each: _least_first(each.scores))
+    lead = result.leading
+    shown = {"pq": ("f1", "iou", "segment_nsd", "offset_size"), "iou": ("pq", "kappa", "nsd", "offset_size")}[lead]
+    ranked = sorted(result.categories, key=lambda each: _least_first(each.scores, lead))
     rows = [
         [
             shorten(each.category, _NAME),
             f"{each.images:,}",
-            score_with_interval("iou", each.iou),
-            *(format_score(name, each.scores[name].value) for name in ("pq", "kappa", "nsd", "offset_size")),
+            score_with_interval(lead, each.scores[lead]),
+            *(format_score(name, each.scores[name].value) for name in shown),
         ]
         for each in ranked[:_CATEGORIES]
     ]
-    heads = ("category", "images", "IoU", "PQ", "kappa", "near", f"offset {measure}")
+    names = SHORT_NAMES | {"offset_size": f"offset {measure}"}
+    heads = ("category", "images", names[lead], *(names[name] for name in shown))
     yield from _titled("by category, the least agreed first", heads, rows, console)
     if len(ranked) > _CATEGORIES:
         yield from console.wrap(f"{len(ranked) - _CATEGORIES:,} more agree better: --format csv has all", style="dim")
@@ -151,11 +157,10 @@ def _habits(result: Agreement, tables: Tables, console: Console) -> Iterator[str
 def _strata(result: Agreement, console: Console) -> Iterator[str]:
     if result.by is None:
         return
-    rows = [
-        [shorten(each.name, _NAME), f"{each.images:,}", *_scores(each.scores, ("iou", "kappa", "pq"))]
-        for each in result.by.strata
-    ]
-    yield from _titled(f"by {result.by.column}", (result.by.column, "images", "IoU", "kappa", "PQ"), rows, console)
+    shown = ("pq", "f1", "iou") if result.leading == "pq" else ("iou", "kappa", "pq")
+    rows = [[shorten(each.name, _NAME), f"{each.images:,}", *_scores(each.scores, shown)] for each in result.by.strata]
+    heads = (result.by.column, "images", *(SHORT_NAMES[name] for name in shown))
+    yield from _titled(f"by {result.by.column}", heads, rows, console)
     if result.by.unknown:
         yield from console.wrap(f"in none of them: {count_noun(result.by.unknown, 'pair')} of annotations", style="dim")
 
@@ -192,14 +197,15 @@ def _worst(images: ImageAgreement, annotators: Sequence[str], console: Console) 
     rows = [
         [
             shorten(each.name, 26),
-            format_score("iou", each.value),
+            format_score(images.score, each.value),
             shorten(each.category, 14),
-            format_score("iou", each.low),
+            format_score(images.score, each.low),
             shorten(f"{annotators[each.a]}, {annotators[each.b]}", 20),
         ]
         for each in worst
     ]
-    heads = ("image", "IoU", "worst category", "IoU", "who differs most")
+    name = SHORT_NAMES[images.score]
+    heads = ("image", name, "worst category", name, "who differs most")
     yield from _titled("the images that agree least", heads, rows, console, left=(0, 2, 4))
 
 

@@ -24,6 +24,7 @@ SCORE_NAMES = {
     "dice": "Dice",
     "boundary_iou": "boundary IoU",
     "nsd": "boundaries within the tolerance",
+    "segment_nsd": "boundaries of matched segments within the tolerance",
     "hd95": "HD95",
     "assd": "mean distance of boundaries",
     "offset": "boundary offset",
@@ -31,6 +32,9 @@ SCORE_NAMES = {
     "boundary_offset": "boundary offset",
     "count_gap": "difference of counts",
     "count_difference": "difference of counts",
+    "covering": "segmentation covering",
+    "adjusted_rand": "adjusted Rand index",
+    "variation_of_information": "variation of information",
     "iou_micro": "IoU of all pixels",
     "dice_micro": "Dice of all pixels",
     "pq": "PQ",
@@ -43,6 +47,9 @@ SCORE_NAMES = {
     "alpha": "Krippendorff's alpha of pixels",
     "instance_alpha": "Krippendorff's alpha of things",
 }
+
+
+SHORT_NAMES = {"iou": "IoU", "nsd": "near", "segment_nsd": "near", "pq": "PQ", "kappa": "kappa", "f1": "F1"}
 
 
 def format_score(score: str, value: float, *, signed: bool = False) -> str:

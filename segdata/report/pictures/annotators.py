@@ -72,10 +72,28 @@ class AnnotatedImage:
             picture[edges[k] & (rank[k] == turn % np.maximum(count, 1))] = color
         return Image.fromarray(picture.clip(0, 255).astype(np.uint8))
 
-    def differing(self, view: View, one: str, other: str, categories: Collection[int] | None) -> Flags:
-        """(h, w) where only one of two annotators has such a category."""
-        first, second = (self.labels(view, name, categories) > 0 for name in (one, other))
-        return first ^ second
+    def differing(
+        self, view: View, one: str, other: str, categories: Collection[int] | None, *, by_segment: bool = False
+    ) -> Flags:
+        """(h, w) where only one of two annotators has such a category; `by_segment`: or they have other segments."""
+        first, second = (self.labels(view, name, categories) for name in (one, other))
+        return _other_segments(first, second) if by_segment else (first > 0) ^ (second > 0)
+
+
+def _other_segments(first: NDArray[np.int32], second: NDArray[np.int32]) -> Flags:
+    """(h, w) what either has labelled, but for what both have in segments that are the same by an IoU above 0.5.
+
+    >>> _other_segments(np.array([[1, 1, 1, 2]]), np.array([[3, 3, 4, 4]])).tolist()
+    [[False, False, True, True]]
+    """
+    wide = int(second.max(initial=0)) + 1
+    cells, which, shared = np.unique(first.astype(np.int64) * wide + second, return_inverse=True, return_counts=True)
+    a, b = np.divmod(cells, wide)
+    area_a, area_b = np.bincount(a, shared), np.bincount(b, shared)
+    same = (a > 0) & (b > 0) & (3 * shared > area_a[a] + area_b[b])
+    apart = ~same & ((a > 0) | (b > 0))
+    flags: Flags = apart[which.reshape(-1)].reshape(first.shape)
+    return flags
 
 
 def densest_square(flags: Flags, side: int) -> tuple[int, int]:
@@ -189,7 +207,8 @@ def example_pictures(
             return None
         every = shown_annotators(opposed.annotators, (who, each.other))
         both = [(name, color) for name, color in every if name in (who, each.other)]
-        return _beside(picture, _closely(picture, who, each.other, category, _SMALL), both, {category})
+        counted = opposed.category_is_counted(each.category)
+        return _beside(picture, _closely(picture, who, each.other, category, _SMALL, counted), both, {category})
 
     keys = [(card.annotator, each) for card in cards for each in card.worst][:EXAMPLES]
     result = zip(keys, run_ordered(drawn, keys, jobs), strict=True)
@@ -206,10 +225,11 @@ def _picture(
     return row, _opened(data.source.load(np.array([row])))
 
 
-def _closely(picture: AnnotatedImage, one: str, other: str, category: int, pane: int) -> View:
+def _closely(picture: AnnotatedImage, one: str, other: str, category: int, pane: int, by_segment: bool) -> View:
     height, width = picture.size
     side = max(_LEAST, max(height, width) // _CLOSER)
-    x, y = densest_square(picture.differing(View(0, 0, width, height, 1.0), one, other, {category}), side)
+    whole = View(0, 0, width, height, 1.0)
+    x, y = densest_square(picture.differing(whole, one, other, {category}, by_segment=by_segment), side)
     return _near(x, y, side, picture.size, pane)
 
 
@@ -222,7 +242,7 @@ def _worst(data: OpenDataset, opposed: AnnotatorPairs, told: WorstImage) -> Wors
     height, width = picture.size
     names = shown_annotators(opposed.annotators, (one, other))
     everything = View(0, 0, width, height, _WHOLE / max(width, height))
-    near = _closely(picture, one, other, category, PANE)
+    near = _closely(picture, one, other, category, PANE, opposed.category_is_counted(told.category))
     whole = picture.outlined(everything, names, {category})
     _framed(whole, everything, near)
     return WorstImagePictures(

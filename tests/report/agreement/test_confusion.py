@@ -111,4 +111,4 @@ def test_the_mean_over_images_is_that_of_the_result_with_one_category(habits: Ag
     assert habits.tables.annotator_pairs is not None
     images = ImageAgreement.from_pairs(habits.tables.annotator_pairs)
     cars = [each.scores["iou"].value for each in habits.agreement.categories if each.category == "car"]
-    np.testing.assert_allclose(np.nanmean(images.iou[:, 1]), cars)
+    np.testing.assert_allclose(np.nanmean(images.values[:, 1]), cars)
