@@ -113,7 +113,10 @@ def measure_partitions(
     wide = max(len(opposite.categories), 1)
     clear = ~(np.append(a.is_void, False)[overlaps.a] | np.append(b.is_void, False)[overlaps.b])
     row_a, row_b, shared = overlaps.a[clear], overlaps.b[clear], overlaps.pixels[clear]
-    areas = [np.bincount(row[row >= 0], shared[row >= 0], len(segments)) for segments, row in ((a, row_a), (b, row_b))]
+    areas: list[Floats] = [
+        np.bincount(row[row >= 0], shared[row >= 0], len(segments)).astype(np.float64)
+        for segments, row in ((a, row_a), (b, row_b))
+    ]
     keys = [segments.case * wide + segments.category for segments in (a, b)]
     counted = [segments.is_thing & (area > 0) & is_counted for segments, area in zip((a, b), areas, strict=True)]
     code = np.unique(np.concatenate([key[some] for key, some in zip(keys, counted, strict=True)]))

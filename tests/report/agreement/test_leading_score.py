@@ -1,6 +1,5 @@
 """Where the map of categories hides the segments, the report follows the segments: PQ leads, and pictures show them."""
 
-
 import numpy as np
 import pytest
 from PIL import Image
