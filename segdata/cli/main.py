@@ -9,7 +9,14 @@ from typing import Any, NoReturn
 import click
 
 from segdata.cli.options import RenamedOption, example
-from segdata.cli.process import NO_COLOR, QUIET, collect_garbage_rarely, exit_code, use_one_blas_thread
+from segdata.cli.process import (
+    NO_COLOR,
+    QUIET,
+    collect_garbage_rarely,
+    exit_code,
+    keep_freed_memory,
+    use_one_blas_thread,
+)
 
 SECTIONS = {
     "Begin": ("demo", "init", "taxonomy"),
@@ -103,6 +110,11 @@ class Commands(click.Group):
             rows = [(name, command.get_short_help_str(70)) for name, command in commands if command]
             with formatter.section(heading):
                 formatter.write_dl(rows, col_max=12)
+
+    def invoke(self, ctx: click.Context) -> Any:  # Any: click's own
+        """Run a command; `--version` and `--help` end before."""
+        keep_freed_memory()
+        return super().invoke(ctx)
 
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]  # Any: click's own
         """Run, and leave with 0, 1, 2 or 130."""

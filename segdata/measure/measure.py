@@ -16,8 +16,10 @@ from segdata.core.rule import Family, Tables
 from segdata.core.runs import Ints
 from segdata.core.table import Table
 from segdata.measure.registry import (
+    BatchMeasurement,
     BatchView,
     all_families,
+    batch_measurements,
     chosen_measurements,
     dataset_measurements,
     images_measurements,
@@ -39,12 +41,17 @@ def measure_batch(batch: Batch, profile: Profile, families: frozenset[Family]) -
     batch, limits = clip_to_roi(batch)
     view = BatchView(batch, profile, families, limits)
     for measurement in chosen_measurements(families):
-        result = measurement.function(view)
-        (own, *_) = measurement.tables or {"": {}}
-        for name, table in (result if isinstance(result, dict) else {own: result}).items():
-            before = None if name in measurement.tables else view.tables[name]
-            view.tables[name] = table if before is None else _append_columns(before, table)
+        _add_measured(view, measurement)
     return MeasuredTables(view.tables, list(batch.defects))
+
+
+def _add_measured(view: BatchView, measurement: BatchMeasurement) -> None:
+    """Measure, and put the tables, or the columns for tables that exist, among the view's."""
+    result = measurement.function(view)
+    (own, *_) = measurement.tables or {"": {}}
+    for name, table in (result if isinstance(result, dict) else {own: result}).items():
+        before = None if name in measurement.tables else view.tables[name]
+        view.tables[name] = table if before is None else _append_columns(before, table)
 
 
 def concatenate_measured(pieces: Iterable[MeasuredTables]) -> MeasuredTables:
@@ -113,9 +120,10 @@ def measure_chunks(
 def gather_measured(
     pieces: Iterable[MeasuredTables], opened: Sequence[Defect], families: frozenset[Family], profile: Profile
 ) -> MeasuredTables:
-    """All pieces as one, after the defects found while opening; tables without rows have their columns, too."""
-    empty = measure_batch(Batch.empty(), profile, families)
-    return concatenate_measured(itertools.chain([empty, MeasuredTables({}, list(opened))], pieces))
+    """All pieces as one, after the defects found while opening; without pieces, tables without rows."""
+    measured = iter(pieces)
+    first = next(measured, None) or measure_batch(Batch.empty(), profile, families)
+    return concatenate_measured(itertools.chain([MeasuredTables({}, list(opened)), first], measured))
 
 
 def complete_tables(
@@ -127,9 +135,8 @@ def complete_tables(
     jobs: int,
 ) -> Tables:
     """The tables that were gathered, and those that are measured over several images."""
-    unmeasured = measure_batch(Batch.empty(), profile, all_families()).tables
     gathered.tables["images"] = _complete_images(gathered.tables["images"], families)
-    tables = {name: Table.of(table) for name, table in (unmeasured | gathered.tables).items()}
+    tables = {name: Table.of(table) for name, table in with_unmeasured(gathered.tables, profile).items()}
     for measurement in dataset_measurements():
         view = DatasetView(source, profile, tables, chunks, jobs)
         result = measurement.function(view) if measurement.families & families else {}
@@ -139,12 +146,24 @@ def complete_tables(
     return Tables.of(profile, tables, gathered.defects)
 
 
-def provided_columns(families: frozenset[Family], profile: Profile) -> tuple[dict[str, list[str]], dict[str, pa.Table]]:
-    """The columns by table that are measured of single images for some families, and all tables without rows."""
+def with_unmeasured(tables: dict[str, pa.Table], profile: Profile) -> dict[str, pa.Table]:
+    """The tables of single images, those that were not measured without rows; only these are made."""
+    missing = row_links().keys() - tables.keys()
+    if not missing:
+        return {name: tables[name] for name in row_links()}
+    known = {name: table.slice(0, 0) for name, table in tables.items()}
+    view = BatchView(Batch.empty(), profile, all_families(), None, known)
+    for measurement in batch_measurements():
+        if missing & (measurement.tables.keys() | measurement.needs):
+            _add_measured(view, measurement)
+    return {name: tables.get(name, view.tables[name]) for name in row_links()}
+
+
+def provided_columns(families: frozenset[Family], profile: Profile) -> dict[str, list[str]]:
+    """The columns by table that are measured of single images for some families."""
     tables = measure_batch(Batch.empty(), profile, families).tables
     tables["images"] = _complete_images(tables["images"], families)
-    unmeasured = measure_batch(Batch.empty(), profile, all_families()).tables
-    return {name: table.column_names for name, table in tables.items()}, unmeasured
+    return {name: table.column_names for name, table in tables.items()}
 
 
 def retain_sequences(source: Source, families: frozenset[Family]) -> Source:

@@ -33,6 +33,7 @@ from segdata.measure.measure import (
     measure_chunks,
     provided_columns,
     retain_sequences,
+    with_unmeasured,
 )
 
 # What of a configuration says nothing about reading: a change of it needs no new measuring.
@@ -203,12 +204,11 @@ class CachedSource:
 
 def _entry_tables(entry: CacheEntry, families: frozenset[Family], profile: Profile) -> Tables:
     """The tables of an entry as they are when only some families are measured."""
-    columns_of, everything = provided_columns(families, profile)
-    tables = {}
-    for name, columns in everything.items():
-        stored = entry.tables.get(name)
-        wanted = columns_of.get(name)
-        tables[name] = Table.of(columns if wanted is None or stored is None else stored.select(wanted))
+    stored = {name: table for name, table in entry.tables.items() if not name.startswith("across/")}
+    if families != entry.families:
+        columns_of = provided_columns(families, profile)
+        stored = {name: table.select(columns_of[name]) for name, table in stored.items() if name in columns_of}
+    tables = {name: Table.of(table) for name, table in with_unmeasured(stored, profile).items()}
     across = {name: table for name, table in entry.tables.items() if name.startswith("across/")}
     tables |= {name.removeprefix("across/"): Table.of(table) for name, table in across.items()}
     return Tables.of(profile, tables, entry.defects)
@@ -216,7 +216,7 @@ def _entry_tables(entry: CacheEntry, families: frozenset[Family], profile: Profi
 
 def _image_tables(entry: CacheEntry, profile: Profile) -> dict[str, pa.Table]:
     """An entry's tables of single images, without the columns that are measured over several."""
-    columns_of, _ = provided_columns(entry.families - {"copies"}, profile)
+    columns_of = provided_columns(entry.families - {"copies"}, profile)
     return {name: entry.tables[name].select(columns) for name, columns in columns_of.items()}
 
 

@@ -16,7 +16,7 @@ from segdata.core.errors import UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.paths import absolute_channels, absolute_uri, is_unsafe_path
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints
+from segdata.core.runs import Ints, expand_ranges
 from segdata.core.schema import (
     ANNOTATIONS,
     BATCH_ANNOTATIONS,
@@ -31,7 +31,7 @@ from segdata.core.schema import (
 from segdata.store.revision_writer import part_name, sequences_from_rows
 
 if TYPE_CHECKING:
-    from pyarrow.parquet import ParquetFile
+    from pyarrow.parquet import FileMetaData, ParquetFile
 
 MAX_SIDE = 2**20  # pixels; more is a typing error, or an attempt to fill the memory
 
@@ -97,7 +97,12 @@ class CanonicalSource:
         own_annotations = self._known(ANNOTATIONS.empty_table() if annotations is None else annotations, files[1])
         self._annotations = self._unique(own_annotations, ["image_id", "annotator"], files[1])
         self._annotators = pc.unique(self._annotations["annotator"]).sort()
+        # Both tables are in ascending order of the image: the annotations of image row i are
+        # ``_first_annotation[i]:_first_annotation[i + 1]``.
+        image = _positions(self._annotations["image_id"], self._images["image_id"])
+        self._first_annotation = np.searchsorted(image, np.arange(self._images.num_rows + 1))
         self._groups = list(self._indexed(parts))
+        self._group_images, self._group_numbers = _images_of_groups(self._groups)
 
     @property
     def profile(self) -> Profile:
@@ -131,13 +136,12 @@ class CanonicalSource:
     def load(self, rows: Ints) -> Batch:
         """The images at these rows, with their annotations and segments."""
         images = self._resolved(self._images.take(pa.array(rows)))
-        image = _positions(self._annotations["image_id"], images["image_id"])
-        kept = np.flatnonzero(image >= 0)
-        key = self._key(image[kept], self._annotations["annotator"].take(pa.array(kept)))
-        kept, key = kept[np.argsort(key, kind="stable")], np.sort(key)
-        annotations = self._annotations.take(pa.array(kept))
+        count = np.diff(self._first_annotation)[rows]
+        image = np.repeat(np.arange(len(rows)), count)
+        annotations = self._annotations.take(pa.array(expand_ranges(self._first_annotation[rows], count)))
+        key = self._key(image, annotations["annotator"])
         columns = {name: annotations[name] for name in annotations.column_names if name != "image_id"}
-        annotations = make_table(BATCH_ANNOTATIONS, len(kept), image=image[kept].astype(np.int32), **columns)
+        annotations = make_table(BATCH_ANNOTATIONS, len(key), image=image.astype(np.int32), **columns)
 
         stored, defects = self._stored(images, rows)
         wanted = self._key(_positions(stored["image_id"], images["image_id"]), stored["annotator"])
@@ -153,13 +157,13 @@ class CanonicalSource:
     def _stored(self, images: pa.Table, rows: Ints) -> tuple[pa.Table, list[Defect]]:
         """The segment rows of some images, and what was damaged."""
         pieces, defects = [SEGMENTS.empty_table()], []
-        for group in self._groups:
-            if not np.isin(group.images, rows).any():
-                continue
+        first, last = (np.searchsorted(self._group_images, rows, side) for side in ("left", "right"))
+        for number in np.unique(self._group_numbers[expand_ranges(first, last - first)]).tolist():
+            part = self._groups[number].part
             try:
-                piece = group.part.read()
+                piece = part.read()
             except DAMAGE as error:
-                defects.append(unreadable_defect(group.part.what, error, group.part.file))
+                defects.append(unreadable_defect(part.what, error, part.file))
                 continue
             wanted = pc.is_in(piece["image_id"], value_set=images["image_id"].combine_chunks())
             pieces.append(piece.filter(wanted))
@@ -232,6 +236,14 @@ class CanonicalSource:
         uris = [absolute_uri(uri, self._root) for uri in images["uri"].to_pylist()]
         channels = [absolute_channels(image_channels, self._root) for image_channels in images["channels"].to_pylist()]
         return replace_column(replace_column(images, "uri", uris), "channels", channels)
+
+
+def _images_of_groups(groups: Sequence[_ImageGroup]) -> tuple[Ints, Ints]:
+    """The image rows of all groups in ascending order, and the number of the group that each belongs to."""
+    images = np.concatenate([np.empty(0, np.int64), *(group.images for group in groups)])
+    numbers = np.repeat(np.arange(len(groups)), [len(group.images) for group in groups])
+    order = np.argsort(images, kind="stable")
+    return images[order], numbers[order]
 
 
 def _decode(
@@ -329,10 +341,10 @@ def open_revision(folder: Path, root: Path, profile: Profile, n_parts: int = 0) 
     )
 
 
-def _open_parquet(path: Path) -> "ParquetFile":
+def _open_parquet(path: Path, metadata: "FileMetaData | None" = None) -> "ParquetFile":
     from pyarrow.parquet import ParquetFile  # slow to import, and only canonical data need it
 
-    return ParquetFile(path)
+    return ParquetFile(path, metadata=metadata)
 
 
 def _read_table(path: Path, root: Path, schema: pa.Schema, defects: list[Defect]) -> pa.Table | None:
@@ -352,13 +364,14 @@ def _list_parts(path: Path, root: Path, defects: list[Defect]) -> Iterator[Segme
         for number in range(file.num_row_groups):
             ids = pc.unique(file.read_row_group(number, columns=["image_id"])["image_id"].cast(pa.string()))
             ids.validate(full=True)
-            yield SegmentPart(name, f"row group {number}", ids, partial(_read_row_group, path, number))
+            yield SegmentPart(name, f"row group {number}", ids, partial(_read_row_group, path, number, file.metadata))
     except DAMAGE as error:
         defects.append(unreadable_defect("the part", error, name))
 
 
-def _read_row_group(path: Path, number: int) -> pa.Table:
-    return conform(_open_parquet(path).read_row_group(number), SEGMENTS)
+def _read_row_group(path: Path, number: int, metadata: "FileMetaData") -> pa.Table:
+    """The rows of a group; `metadata` is the file's, which is parsed once for all groups."""
+    return conform(_open_parquet(path, metadata).read_row_group(number), SEGMENTS)
 
 
 def free_id(folder: Path) -> int:

@@ -43,3 +43,18 @@ def test_pyarrow_and_pandas_work_together_afterwards() -> None:
         "print(back['b'].to_pylist(), frame['a'].isna().tolist())"
     )
     assert ran(code) == "['x', None] [False, True]"
+
+
+def test_freed_memory_is_kept_by_commands_alone() -> None:
+    code = (
+        "from segdata.cli import main, process\n"
+        "main.keep_freed_memory = lambda: (process.keep_freed_memory(), print('kept'))\n"
+        "for words in (['--version'], ['validate', '--help'], ['rules']):\n"
+        "    try: main.main(words)\n"
+        "    except SystemExit as end: assert end.code == 0, words\n"
+        "    print(words[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert "kept" not in lines[: lines.index("--version")]
+    assert "kept" in lines[: lines.index("rules")]

@@ -18,8 +18,14 @@ from segdata.core.profile import Policy, Profile
 from segdata.core.rule import Family
 from segdata.core.runs import Runs
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table, runs_to_rle
-from segdata.measure.measure import MeasuredTables, concatenate_measured, measure_batch
-from segdata.measure.registry import BatchView, all_families
+from segdata.measure.measure import (
+    MeasuredTables,
+    concatenate_measured,
+    gather_measured,
+    measure_batch,
+    with_unmeasured,
+)
+from segdata.measure.registry import BatchView, all_families, row_links
 from segdata.measure.tables.outlines import measure_outlines
 from segdata.testing.pictures import Mask, masks_of_runs, runs_of_masks
 from segdata.testing.strategies import datasets
@@ -245,3 +251,43 @@ def test_the_result_does_not_depend_on_threads(jobs: int, tmp_path: Path) -> Non
     data = {"images": images, "annotations": annotations, "categories": categories}
     (tmp_path / "d.json").write_text(json.dumps(data))
     assert validate(tmp_path / "d.json", jobs=jobs) == validate(tmp_path / "d.json", jobs=1)
+
+
+@settings(max_examples=25)
+@given(datasets(), st.frozensets(st.sampled_from(sorted(EVERYTHING))))
+def test_tables_that_are_not_measured_have_their_columns(
+    made: tuple[Profile, list[Batch]], families: frozenset[Family]
+) -> None:
+    profile, batches = made
+    measured = measure_batch(concatenate_batches(batches), profile, families).tables
+    complete = with_unmeasured(measured, profile)
+    empty = measure_batch(Batch.empty(), profile, EVERYTHING).tables
+    assert list(complete) == list(row_links())
+    assert all(complete[name] is table for name, table in measured.items())
+    for name in complete.keys() - measured.keys():
+        assert complete[name].num_rows == 0
+        assert complete[name].schema == empty[name].schema
+
+
+@settings(max_examples=8)
+@given(datasets())
+def test_a_batch_without_images_in_front_changes_nothing(made: tuple[Profile, list[Batch]]) -> None:
+    profile, batches = made
+    pieces = [measure_batch(batch, profile, EVERYTHING) for batch in batches]
+    empty = measure_batch(Batch.empty(), profile, EVERYTHING)
+    with_it = concatenate_measured([empty, *pieces]).tables
+    without = gather_measured(iter(pieces), [], EVERYTHING, profile).tables
+    assert {name: table.schema for name, table in with_it.items()} == {n: table.schema for n, table in without.items()}
+    for name, table in with_it.items():
+        assert repr(table.to_pylist()) == repr(without[name].to_pylist())  # NaN equals nothing
+
+
+@settings(max_examples=1)
+@given(datasets())
+def test_what_is_measured_needs_no_empty_batch(made: tuple[Profile, list[Batch]]) -> None:
+    profile, batches = made
+    pieces = [measure_batch(batch, profile, EVERYTHING) for batch in batches]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Batch, "empty", lambda: pytest.fail("a batch without images is measured"))
+        gathered = gather_measured(iter(pieces), [], EVERYTHING, profile)
+        with_unmeasured(gathered.tables, profile)

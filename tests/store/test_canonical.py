@@ -20,7 +20,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.format import FileProbe, LossCounter, ReadRequest, find_format
 from segdata.core.label_hash import content_hash
 from segdata.core.profile import Profile
-from segdata.store import canonical
+from segdata.store import canonical, revision_reader
 from segdata.store.manifest import load
 from segdata.store.revision_reader import CanonicalSource
 from segdata.testing.pictures import masks_of_runs
@@ -240,3 +240,19 @@ def test_the_origin_means_the_same_from_any_folder(
     profile, batches = _example()
     canonical.write(dataclasses.replace(profile, files=files), in_order(batches), tmp_path / "d", LossCounter())
     assert load(tmp_path / "d").origin.path == path.format(here=Path.cwd().as_posix())
+
+
+def test_portions_read_each_row_group_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[tuple[Path, int]] = []
+    read = revision_reader._read_row_group
+
+    def counted(path: Path, number: int, metadata: pq.FileMetaData) -> pa.Table:
+        reads.append((path, number))
+        return read(path, number, metadata)
+
+    monkeypatch.setattr(revision_reader, "_read_row_group", counted)
+    source = written(*_example(), tmp_path / "d")
+    for rows in source.chunks():
+        source.load(rows)
+    assert len(source._groups) > 1
+    assert len(reads) == len(set(reads)) == len(source._groups)

@@ -210,7 +210,7 @@ def read_polygons(text: Bytes, first: Ints, last: Ints) -> tuple[Polygons, Flags
         faults.append(
             ItemFault(i, "SEG006", _ring_complaint(xy[ring[j] : ring[j + 1]]), f"/segmentation/{j - int(segment[i])}")
         )
-    kept = polygons.take_rings(np.flatnonzero(~wrong))
+    kept = polygons.take_rings(np.flatnonzero(~wrong)) if wrong.any() else polygons
     for j in np.flatnonzero(~wrong)[flat_rings(kept)].tolist():
         i = int(owner[j])
         message = "ring of zero area: its points are on one line; kept with the pixels that COCO's rule gives it"
@@ -304,7 +304,7 @@ class _Rle(msgspec.Struct, gc=False):
 
 
 def read_rles(raws: Sequence[msgspec.Raw], height: Ints, width: Ints) -> tuple[Runs, Flags, list[ItemFault]]:
-    """The pixels of n RLEs, which of them are sound, and the faults; sizes (n,) of the images in pixels."""
+    """The pixels of n RLEs, in their order, which are sound, and the faults; sizes (n,) of the images in pixels."""
     values, broken = decode_column(raws, _Rle)
     faults = [
         ItemFault(row, "SEG005", f"RLE: {why.message}", f"/segmentation{why.place}") for row, why in broken.items()
@@ -328,8 +328,8 @@ def read_rles(raws: Sequence[msgspec.Raw], height: Ints, width: Ints) -> tuple[R
         start, length, owner, error = _decode_counts(rles, compressed, height[positions], width[positions])
         faults += [_rle_fault(rows[k], rles[k], int(error[k])) for k in np.flatnonzero(error).tolist()]
         sound[positions] = error == 0
-        pieces.append(Runs(start, length, positions[owner].astype(np.int32)))
-    return Runs.concatenate(pieces, [0, 0]), sound, faults
+        pieces.append(Runs(start, length, positions.astype(np.int32)[owner]))
+    return _insert_runs(*pieces), sound, faults
 
 
 def _decode_counts(
@@ -433,12 +433,18 @@ def read_segmentations(raws: Sequence[msgspec.Raw], height: Ints, width: Ints) -
         faults.append(ItemFault(row, "SEG004", f"segmentation {message}; left out", "/segmentation" if start else ""))
     if len(rle_rows) == 0 and len(polygon_rows) == n:
         return Segmentations(drawn_runs, polygons.as_lists(polygon_rows, n), sound, faults)  # sorted already
-    runs = [
-        Runs(kind_runs.start, kind_runs.length, rows[kind_runs.owner].astype(np.int32))
-        for rows, kind_runs in ((polygon_rows, drawn_runs), (rle_rows, coded_runs))
-    ]
-    both = Runs.concatenate(runs, [0, 0]).sorted_by_owner(n)
+    coded_runs = Runs(coded_runs.start, coded_runs.length, rle_rows.astype(np.int32)[coded_runs.owner])
+    drawn_runs = Runs(drawn_runs.start, drawn_runs.length, polygon_rows.astype(np.int32)[drawn_runs.owner])
+    both = _insert_runs(drawn_runs, coded_runs)
     return Segmentations(both, polygons.as_lists(polygon_rows, n), sound, faults)
+
+
+def _insert_runs(many: Runs, few: Runs) -> Runs:
+    """The runs of both, in the order of their owners, of which they share none; both are in that order."""
+    if not len(few):
+        return many
+    place = np.searchsorted(many.owner, few.owner)
+    return Runs(*(np.insert(getattr(many, name), place, getattr(few, name)) for name in ("start", "length", "owner")))
 
 
 Boxes = NDArray[np.float64]
@@ -464,7 +470,8 @@ def drop_row_major(
     if len(rows) == 0:
         return shapes
     boxes_of_rows = np.array([declared_boxes[k] for k in rows.tolist()], np.float64)
-    pixel_boxes = np.stack(bounding_boxes(shapes.runs, height, len(raws)), axis=1)[rows].astype(np.float64)
+    coded = shapes.runs.take(rows, len(raws))
+    pixel_boxes = np.stack(bounding_boxes(coded, height[rows], len(rows)), axis=1).astype(np.float64)
     doubtful = np.flatnonzero(~(_distance(boxes_of_rows, pixel_boxes) <= _OFF) & (pixel_boxes[:, 2] > 0))
     rows, boxes_of_rows = rows[doubtful], boxes_of_rows[doubtful]
     other = _boxes_by_rows([raws[k] for k in rows.tolist()], height[rows], width[rows])
@@ -493,5 +500,5 @@ def _boxes_by_rows(raws: Sequence[msgspec.Raw], height: Ints, width: Ints) -> Bo
     rles = msgspec.json.decode(b"[" + b",".join(raws) + b"]", type=list[_Rle])
     turned = [Raw(msgspec.json.encode(_Rle(rle.size[::-1], rle.counts))) for rle in rles]
     runs, _, _ = read_rles(turned, width, height)
-    y, x, high, wide = bounding_boxes(runs.sorted_by_owner(len(raws)), width, len(raws))
+    y, x, high, wide = bounding_boxes(runs, width, len(raws))
     return np.stack([x, y, wide, high], axis=1).astype(np.float64)

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
 from segdata.core.format import ReadRequest
+from segdata.core.runs import Runs
 from segdata.formats.coco import instances
+from segdata.formats.coco.segments import _insert_runs
 from segdata.testing.pictures import Mask
 from tests.generators.coco_documents import annotation, document, load_all, write_document
 from tests.generators.traps.coco_rle import counts_of
@@ -68,3 +70,21 @@ def test_a_box_that_fits_neither_is_only_a_wrong_box(tmp_path: Path, bbox: list[
 
 def test_an_empty_mask_has_no_order(tmp_path: Path) -> None:
     assert read(tmp_path, {"size": [HEIGHT, WIDTH], "counts": [HEIGHT * WIDTH]}, [0, 0, 0, 0]) == (1, [])
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.booleans()), max_size=30))
+def test_a_few_runs_go_between_many_as_if_all_were_sorted(drawn: list[tuple[int, bool]]) -> None:
+    owners = sorted(dict(drawn).items())
+    many, few = (
+        [(owner, start) for owner, is_few in owners if is_few == wanted for start in range(owner % 3 + 1)]
+        for wanted in (False, True)
+    )
+
+    def runs(pairs: list[tuple[int, int]]) -> Runs:
+        owner, start = (np.array([pair[k] for pair in pairs], np.int64) for k in (0, 1))
+        return Runs(start, start + 1, owner.astype(np.int32))
+
+    both = _insert_runs(runs(many), runs(few))
+    assert list(zip(both.owner.tolist(), both.start.tolist(), strict=True)) == sorted(many + few)
+    assert (both.length == both.start + 1).all()
+    assert both.owner.dtype == np.int32
