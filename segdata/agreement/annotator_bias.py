@@ -109,16 +109,18 @@ def _segment_cells(comparison: AnnotatorPairs, cells: _CellCodes) -> Iterator[Ce
     shape = len(first), len(comparison.annotators)
     present, there, own = np.zeros(shape, bool), np.zeros(shape, bool), np.full(shape, -1, np.int64)
     present[group, members["annotator"]] = True
-    present &= comparison.is_first_pass
+    voices = comparison.voices[members["case"]]
+    counted = voices[first]
+    present &= counted
     group, who, category = group[drew], members["annotator"][drew], members["category"][drew]
     there[group, who], own[group, who] = True, category
-    there &= comparison.is_first_pass
+    there &= counted
     cluster = comparison.cases["cluster"][members["case"][first]]
-    least, voices = _least_others(comparison), comparison.is_first_pass[who]
+    least, has_voice = _least_others(comparison), voices[drew, who]
     for i in range(there.shape[1]):
         others = present.sum(axis=1) - present[:, i]
         support = there.sum(axis=1) - there[:, i]
-        called, count = group_mode(group[voices & (who != i)], category[voices & (who != i)], len(first))
+        called, count = group_mode(group[has_voice & (who != i)], category[has_voice & (who != i)], len(first))
         seen = present[:, i] & (others >= least) & (2 * support > others)
         sure = seen & there[:, i] & (2 * count > support)
         compared = there[:, i] & (others >= least)
@@ -160,8 +162,7 @@ def _offset_cells(comparison: AnnotatorPairs, cells: _CellCodes) -> Iterator[Cel
     surfaces, pairs = comparison.surfaces, comparison.pairs
     if not len(surfaces):
         return
-    first = comparison.is_first_pass
-    once = (first[pairs["a"]] & first[pairs["b"]])[surfaces["pair"]]
+    once = comparison.is_independent[surfaces["pair"]]
     rows = np.flatnonzero(np.isfinite(surfaces["offset"]) & counts_once(comparison) & once)
     pair, offset = surfaces["pair"][rows], surfaces["offset"][rows]
     cluster = comparison.cases["cluster"][pairs["case"][pair]]
@@ -197,22 +198,25 @@ def thing_groups(comparison: AnnotatorPairs) -> tuple[Ints, Ints]:
 def vote_array(comparison: AnnotatorPairs) -> VoteArray:
     """(n_patterns, n_annotators) the category that each chose; -1: unlabelled, -2: did not annotate the case.
 
-    Further passes of one person have no vote.
+    Further passes of one person, and copies, have no vote.
     """
     votes = np.full((len(comparison.patterns), len(comparison.annotators)), ABSENT, np.int32)
     if len(comparison.votes):
         votes[comparison.votes["pattern"], comparison.votes["annotator"]] = comparison.votes["category"]
-        votes[:, ~comparison.is_first_pass] = ABSENT
+        votes[~comparison.voices[comparison.patterns["case"]]] = ABSENT
     return votes
 
 
 def annotators_present(comparison: AnnotatorPairs) -> Flags:
-    """(n_clusters, n_annotators) who annotated images of each cluster in common with another; first passes alone."""
+    """(n_clusters, n_annotators) who annotated images of each cluster in common with another, and has a voice there."""
     n_clusters = int(comparison.cases["cluster"].max(initial=-1)) + 1
     present = np.zeros((n_clusters, len(comparison.annotators)), bool)
+    case, voices = comparison.pairs["case"], comparison.voices
     for side in ("a", "b"):
-        present[comparison.cases["cluster"][comparison.pairs["case"]], comparison.pairs[side]] = True
-    return present & comparison.is_first_pass
+        who = comparison.pairs[side]
+        own = voices[case, who]
+        present[comparison.cases["cluster"][case[own]], who[own]] = True
+    return present
 
 
 def group_mode(group: Ints, value: Ints, n_groups: int) -> tuple[Ints, Ints]:

@@ -57,12 +57,12 @@ def unchanged_shares(
     shared = column_of(matches, "shared")
     same = counted.all(axis=0) & (column_of(matches, "area_a") == shared) & (column_of(matches, "area_b") == shared)
     cluster = column_of(comparison.cases, "cluster")[column_of(pairs, "case")[pair]]
-    own = _equals_model(segment, same, is_model[who])
+    own = equals_model(segment, same, is_model[who])
     person = np.array(comparison.persons, np.int64)[who]
     independent = counted & ~own & ~is_model[who].any(axis=0) & (person[0] != person[1])
     alike = same & independent.all(axis=0)
     hit, clusters = (np.concatenate([values[side] for side in independent]) for values in (alike, cluster))
-    persons = _share_with_interval(hit, clusters, how)
+    persons = share_over_clusters(hit, clusters, how)
     result = []
     for model in np.flatnonzero(is_model).tolist():
         for annotator in np.flatnonzero(~is_model).tolist():
@@ -73,13 +73,13 @@ def unchanged_shares(
                 images = _count_common_images(comparison, a, b)
                 result.append(
                     UnchangedShare(
-                        *names, images, int(its.sum()), _share_with_interval(same[its], cluster[its], how), persons
+                        *names, images, int(its.sum()), share_over_clusters(same[its], cluster[its], how), persons
                     )
                 )
     return tuple(result)
 
 
-def _equals_model(segment: Ints, same: Flags, is_model: Flags) -> Flags:
+def equals_model(segment: Ints, same: Flags, is_model: Flags) -> Flags:
     """(2, n) whether the segment of either side has the pixels of a model's."""
     taken = np.zeros(int(segment.max(initial=-1)) + 2, bool)  # the last is nobody's
     for side in (0, 1):
@@ -92,7 +92,7 @@ def _count_common_images(comparison: AnnotatorPairs, a: int, b: int) -> int:
     return int(column_of(comparison.cases, "frames")[column_of(comparison.pairs, "case")[both]].sum())
 
 
-def _share_with_interval(hit: Flags, cluster: Ints, how: Resampling) -> Score:
+def share_over_clusters(hit: Flags, cluster: Ints, how: Resampling) -> Score:
     """The share of hits among (n,) segments, with its interval over their clusters."""
     number = np.unique(cluster, return_inverse=True)[1].reshape(-1)
     n = int(number.max(initial=-1)) + 1

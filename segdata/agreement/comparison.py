@@ -268,6 +268,7 @@ def _join_chunks(portions: list[ChunkTables], profile: Profile, images: Table) -
         (*profile.taxonomy.categories, void_category(profile.taxonomy.categories, OUTSIDE_NAME)),
         profile.task,
         **tables,
+        copied=None,
     )
 
 

@@ -248,7 +248,7 @@ def contrast_annotators(
     names, first = comparison.annotators, comparison.is_first_pass.tolist()
     persons = [k for k in range(len(names)) if first[k]]
     if reference is None:
-        pairs = list(combinations(persons, 2))
+        pairs = [(a, b) for a, b in combinations(persons, 2) if not _is_copy(comparison, a, b)]
     else:
         gold = comparison.persons[reference]
         pairs = [(k, reference) for k in persons if comparison.persons[k] != gold]
@@ -271,6 +271,13 @@ def contrast_annotators(
         for (a, b), (c, d) in every
     ]
     return tuple(tested for score in CONTRAST_TEST_SCORES for tested in _test_together(contrasts, score))
+
+
+def _is_copy(comparison: AnnotatorPairs, a: int, b: int) -> bool:
+    """Whether one of two has no image of their own in common with the other: how well they agree says nothing."""
+    pairs = comparison.pairs
+    own = (pairs["a"] == a) & (pairs["b"] == b)
+    return bool(own.any()) and not bool(comparison.is_independent[own].any())
 
 
 def _test_together(contrasts: Sequence[Mapping[str, PairContrast]], score: str) -> Iterator[PairContrast]:

@@ -69,13 +69,9 @@ def boundary_disagreements(comparison: AnnotatorPairs, gold: int | None) -> Disa
     match, pair = surfaces["match"][rows], surfaces["pair"][rows]
     with np.errstate(invalid="ignore", divide="ignore"):
         near = (surfaces["near_a"] + surfaces["near_b"])[rows] / (surfaces["edge_a"] + surfaces["edge_b"])[rows]
-    sides, first = [], comparison.is_first_pass
+    sides, independent = [], comparison.is_independent[pair]
     for mine, other in (("a", "b"), ("b", "a")):
-        kept = (
-            (comparison.pairs[mine][pair] != gold)
-            & first[comparison.pairs["a"][pair]]
-            & first[comparison.pairs["b"][pair]]
-        )
+        kept = (comparison.pairs[mine][pair] != gold) & independent
         kept &= True if gold is None else comparison.pairs[other][pair] == gold
         sides.append(
             np.stack(
@@ -126,10 +122,10 @@ class SplitSegments:
 
     @staticmethod
     def of(comparison: AnnotatorPairs) -> "SplitSegments":
-        """All of them but those of further passes of one person."""
-        pairs, first, groups = comparison.pairs, comparison.is_first_pass, comparison.groups
+        """All of them but those of further passes of one person, and of copies."""
+        pairs, groups = comparison.pairs, comparison.groups
         if len(groups):
-            groups = groups.take((first[pairs["a"]] & first[pairs["b"]])[groups["pair"]])
+            groups = groups.take(comparison.is_independent[groups["pair"]])
         if not len(groups):
             none = np.empty(0, np.int64)
             return SplitSegments(none, none, none, none, none, none, none, none, {})
@@ -141,7 +137,7 @@ class SplitSegments:
             np.where(of_a == first_is, pairs["annotation_a"][pair], pairs["annotation_b"][pair])
             for first_is in (True, False)
         )
-        present = (annotation_rows(comparison)[:, first] >= 0).sum(axis=1)
+        present = ((annotation_rows(comparison) >= 0) & comparison.voices).sum(axis=1)
         place = _thing_numbers(comparison)[segment]
         pieces: dict[tuple[int, int], list[int]] = {}
         for row, piece in zip(which.reshape(-1).tolist(), groups["piece"].tolist(), strict=True):
@@ -236,13 +232,14 @@ class ThingClusters:
 
     @staticmethod
     def of(comparison: AnnotatorPairs) -> "ThingClusters":
-        """Of all things; further passes of one person have no say."""
+        """Of all things; further passes of one person, and copies, have no say."""
         members = comparison.members
         first, group = thing_groups(comparison)
         shape, cell = (len(first), len(comparison.annotators)), (group, members["annotator"])
         says, segment, category = np.zeros(shape, bool), np.full(shape, -1, np.int64), np.full(shape, -1, np.int64)
         says[cell], segment[cell], category[cell] = True, members["segment"], members["category"]
-        says[:, ~comparison.is_first_pass], segment[:, ~comparison.is_first_pass] = False, -1
+        silent = ~comparison.voices[members["case"][first]]
+        says[silent], segment[silent] = False, -1
         return ThingClusters(annotation_rows(comparison)[members["case"][first]], says, segment, category)
 
 

@@ -156,9 +156,14 @@ class PooledPairs:
 
 
 def between_persons(amounts: PairAmounts) -> Ints:
-    """The pairs of annotations by two persons; all where there is one person."""
+    """The pairs of annotations by two persons, without copies; those, or all, where there are no others."""
     person = np.array(amounts.comparison.persons, np.int64)
-    rows = np.flatnonzero(person[amounts.a] != person[amounts.b])
+    several = person[amounts.a] != person[amounts.b]
+    copied = amounts.comparison.copied
+    if copied is not None:
+        independent = several & ~copied[amounts.case, amounts.a] & ~copied[amounts.case, amounts.b]
+        several = independent if independent.any() else several
+    rows = np.flatnonzero(several)
     return rows if len(rows) else amounts.every
 
 
@@ -224,9 +229,11 @@ def reliability_scores(comparison: AnnotatorPairs, how: Resampling) -> dict[str,
     arXiv 2603.27197.
     """
     votes, members = comparison.votes, comparison.members
-    if not comparison.is_first_pass.all():  # a second pass is no other person
+    if not comparison.is_first_pass.all() or comparison.copied is not None:  # a second pass is no other person
+        cases = column_of(comparison.patterns, "case")[column_of(votes, "pattern")], column_of(members, "case")
         votes, members = (
-            table.take(comparison.is_first_pass[column_of(table, "annotator")]) for table in (votes, members)
+            table.take(comparison.voices[case, column_of(table, "annotator")])
+            for table, case in zip((votes, members), cases, strict=True)
         )
     patterns = comparison.patterns
     pattern, pixels, case = column_of(votes, "pattern"), column_of(patterns, "pixels"), column_of(patterns, "case")

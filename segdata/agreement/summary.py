@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from segdata.agreement.automation_bias import UnchangedShare
 from segdata.agreement.contrasts import PairContrast, StratifiedAgreement
+from segdata.agreement.copying import IdenticalWork
 from segdata.agreement.estimates import (
     DEFAULT_RESAMPLING,
     PairAmounts,
@@ -147,9 +148,10 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     `images`: how many two or more annotators annotated; each slice of a volume counts. `categories`: those that someone
     drew, in the order of the taxonomy. `leading`: the score that reports show first: pq where things are nearly all
     that is drawn, since the IoU of categories does not see where one thing ends and the next begins. `by`, `plan` and
-    `contrasts` are there where asked for, `unchanged` where an annotator is a model, `proposed_tolerance` where someone
-    annotated images twice, `volumes` where there are any. `tolerance`: how far apart boundaries may be and still count
-    as one. `findings`: the most severe first.
+    `contrasts` are there where asked for, `unchanged` where an annotator is a model, `identical` for every two
+    annotators with segments to compare, `proposed_tolerance` where someone annotated images twice, `volumes` where
+    there are any. `tolerance`: how far apart boundaries may be and still count as one. `findings`: the most severe
+    first.
     """
 
     version: Literal[1] = 1
@@ -169,6 +171,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     plan: tuple[SampleSize, ...]
     contrasts: tuple[PairContrast, ...]
     unchanged: tuple[UnchangedShare, ...]
+    identical: tuple[IdenticalWork, ...] = ()
     findings: tuple[Finding, ...]
 
     def fails(self, fail_on: FailOn) -> bool:
@@ -221,6 +224,7 @@ def summarise_agreement(
     plan: Sequence[SampleSize] = (),
     contrasts: Sequence[PairContrast] = (),
     unchanged: Sequence[UnchangedShare] = (),
+    identical: Sequence[IdenticalWork] = (),
     findings: Sequence[Finding] = (),
     tolerance: Tolerance | None = None,
 ) -> Agreement:
@@ -228,7 +232,8 @@ def summarise_agreement(
 
     Two passes of one person are compared, but do not count for how much annotators agree, unless there is nobody else.
     `bias` is what `segdata.agreement.annotator_bias.annotator_biases` found, `tolerance` that with which the panel was
-    compared (None: the default); `by`, `plan`, `contrasts`, `unchanged` and `findings` are taken as they are.
+    compared (None: the default); `by`, `plan`, `contrasts`, `unchanged`, `identical` and `findings` are taken as they
+    are.
     """
     amounts = PairAmounts.of(comparison)
     rows = between_persons(amounts)
@@ -260,6 +265,7 @@ def summarise_agreement(
         plan=tuple(plan),
         contrasts=tuple(contrasts),
         unchanged=tuple(unchanged),
+        identical=tuple(identical),
         proposed_tolerance=proposed_tolerance(comparison),
         tolerance=tolerance or Tolerance(),
         leading=leading_score(comparison),

@@ -130,6 +130,7 @@ def agree(
     from segdata.agreement.automation_bias import unchanged_shares
     from segdata.agreement.comparison import MIRRORED_CODE, find_mirrored
     from segdata.agreement.contrasts import contrast_annotators, stratify_by_column
+    from segdata.agreement.copying import copies_table, find_copies
     from segdata.agreement.planning import plan_sample_sizes as planned
     from segdata.agreement.summary import summarise_agreement
     from segdata.core.finding import Defect
@@ -149,12 +150,19 @@ def agree(
     model_rows = _model_annotators(compared, [models] if isinstance(models, str) else list(models))
     if anonymise:
         compared = _anonymised(compared, gold)
-    opposed, resampled, jobs = compared.opposed, resampling(options), options.get("jobs", 0)
+    resampled, jobs = resampling(options), options.get("jobs", 0)
+    reference = reference_index(gold, compared.opposed.annotators)
+    opposed, identical = find_copies(
+        compared.opposed, compared.tables.segments, resampled, models=model_rows, gold=reference
+    )
     with image_limits():
         turned = find_mirrored(compared.panel, opposed)
-    judged = replace(_judge_panel(opposed, gold, section, resampled), mirrored=turned)
+    judged = _judge_panel(opposed, reference, section, resampled)
+    judged = replace(judged, mirrored=turned, copies=copies_table(opposed, identical))
     over = [Defect(MIRRORED_CODE, item.message, annotator=opposed.annotators[item.annotator]) for item in turned]
-    tables = replace(compared.tables, defects=(*compared.tables.defects, *over), assessment=judged)
+    tables = replace(
+        compared.tables, defects=(*compared.tables.defects, *over), assessment=judged, annotator_pairs=opposed
+    )
     panel = Dataset(compared.panel, compared.panel.profile, config)
     every_finding = run_rules(tables, chosen, config, jobs=jobs).findings
     logs = [item.dataset for item in every]
@@ -167,6 +175,7 @@ def agree(
         plan=() if plan is None else planned(opposed, plan, resampled),
         contrasts=contrast_annotators(opposed, judged.gold, resampled) if contrasts else (),
         unchanged=unchanged_shares(opposed, model_rows, resampled),
+        identical=identical,
         findings=findings,
         tolerance=compared.near,
     )
@@ -213,7 +222,7 @@ def _model_annotators(compared: ComparedPanel, models: Sequence[str]) -> Collect
 
 
 def _judge_panel(
-    opposed: "AnnotatorPairs", gold: str | None, section: "Gold | None", how: "Resampling"
+    opposed: "AnnotatorPairs", reference: int | None, section: "Gold | None", how: "Resampling"
 ) -> "PanelAssessment":
     """What follows from the tables."""
     from segdata.agreement.annotator_bias import annotator_biases
@@ -223,8 +232,7 @@ def _judge_panel(
     from segdata.agreement.summary import unclear_categories
     from segdata.core.annotator_pairs import PanelAssessment
 
-    reference = reference_index(gold, opposed.annotators)
-    below = gold_scores(opposed, reference, section if gold else None, how)
+    below = gold_scores(opposed, reference, section if reference is not None else None, how)
     return PanelAssessment(
         disputes=find_disagreements(opposed, reference),
         biases=annotator_biases(opposed, how.seed, n_draws=how.n_draws),

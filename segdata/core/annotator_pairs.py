@@ -56,6 +56,7 @@ class AnnotatorPairs:
         segments and the rest: squares_a, squares_b, squares_both (sums of squares of what a segment of A, of B, and of
         both have), logs_a, logs_b, logs_both (sums of n log2 n), area_a, area_b (pixels in segments), covered_a,
         covered_b (sums of each segment's pixels times its largest IoU with one of the other's)
+    copied : (n_cases, n_annotators) whose work in a case is another's, who speaks for both; None: nobody's
     """
 
     annotators: tuple[str, ...]
@@ -74,6 +75,7 @@ class AnnotatorPairs:
     causes: Table
     surfaces: Table
     partitions: Table = field(default_factory=lambda: Table({}))
+    copied: NDArray[np.bool_] | None = None
 
     @property
     def countable(self) -> NDArray[np.bool_]:
@@ -88,6 +90,18 @@ class AnnotatorPairs:
     def is_first_pass(self) -> NDArray[np.bool_]:
         """(n_annotators,) not a further pass of a person over the same images."""
         return np.array([person not in self.persons[:k] for k, person in enumerate(self.persons)], bool)
+
+    @property
+    def voices(self) -> NDArray[np.bool_]:
+        """(n_cases, n_annotators) whose work in a case counts: no further pass of a person, and no copy."""
+        voices = np.tile(self.is_first_pass, (len(self.cases), 1))
+        return voices if self.copied is None else voices & ~self.copied
+
+    @property
+    def is_independent(self) -> NDArray[np.bool_]:
+        """(n_pairs,) both annotations of a pair have a voice."""
+        case, voices = self.pairs["case"], self.voices
+        return np.asarray(voices[case, self.pairs["a"]] & voices[case, self.pairs["b"]], bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +132,8 @@ class PanelAssessment:
     below : annotator, category (-1: all), metric, value, low, high, bar, clusters: who is under the bar against gold
     gold : the position of the reference among the annotators; None: there is none
     mirrored : whose labels are mirrored
+    copies : a, b (positions), identical, alike, low, high (the share of their segments), usual, segments, images,
+        one_voice, model, stands: what every two annotators have alike; see `segdata.agreement.copying`
     """
 
     disputes: Table
@@ -127,3 +143,4 @@ class PanelAssessment:
     below: Table
     gold: int | None = None
     mirrored: tuple[MirroredAnnotator, ...] = ()
+    copies: Table = field(default_factory=lambda: Table({}))

@@ -22,6 +22,7 @@ from segdata.report.agreement.annotators import (
     model_conclusions,
     unclear_conclusions,
 )
+from segdata.report.agreement.copying import copying_conclusions, names_of_copies, unranked_pairs
 from segdata.report.agreement.tables import better_first, causes_in_words, pair_in_words
 from segdata.report.agreement.wording import (
     SCORE_NAMES,
@@ -181,6 +182,7 @@ def conclusions(result: Agreement, tables: Tables) -> list[Conclusion]:
         *mirrored_conclusions(result, tables),
         *_file_conclusions(result.findings),
         *skipped_conclusions(result, tables),
+        *copying_conclusions(result),
         *_overall_conclusion(result, tables),
         *annotator_conclusions(result, tables),
         *unclear_conclusions(result, tables),
@@ -290,18 +292,20 @@ def reference_name(result: Agreement, tables: Tables) -> str | None:
 
 
 def _best_and_least(result: Agreement) -> str:
-    lead = result.leading
+    lead, copies = result.leading, unranked_pairs(result)
 
     def value(pair: PairAgreement) -> float:
         return pair.scores[lead].value
 
-    known = sorted((each for each in result.pairs if value(each) == value(each)), key=value)
+    ranked = [each for each in result.pairs if value(each) == value(each) and (each.a, each.b) not in copies]
+    known = sorted(ranked, key=value)
+    without = f" Not ranked, since their work is the same: {names_of_copies(result)}." if copies else ""
     if len(known) < 2:
-        return ""
+        return without.strip()
     least, best = known[0], known[-1]
     return (
         f"Best: {best.a} and {best.b} with {score_with_interval(lead, best.scores[lead])}; "
-        f"least: {least.a} and {least.b} with {score_with_interval(lead, least.scores[lead])}."
+        f"least: {least.a} and {least.b} with {score_with_interval(lead, least.scores[lead])}.{without}"
     )
 
 

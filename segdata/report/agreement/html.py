@@ -18,6 +18,7 @@ from segdata.core.validation import FailOn
 from segdata.report.agreement.annotators import BIAS_KINDS, ReportedBias, biases_of_findings, reported_biases
 from segdata.report.agreement.conclusions import conclusions, reference_name
 from segdata.report.agreement.confusion import Confusion
+from segdata.report.agreement.copying import unranked_pairs
 from segdata.report.agreement.tables import ImageAgreement, agreement_tables
 from segdata.report.agreement.wording import (
     DASH,
@@ -114,6 +115,7 @@ class ForestPlot:
 def pairs_heat(result: Agreement) -> HeatMap:
     """Annotator by annotator: the leading score, the darker the less agreement."""
     pairs, lead = {frozenset((each.a, each.b)): each for each in result.pairs}, result.leading
+    copies = {frozenset(pair) for pair in unranked_pairs(result)}
     values = [value for each in result.pairs if math.isfinite(value := each.scores[lead].value)]
     least = math.floor(10 * min(values, default=0.0)) / 10
     rows = []
@@ -121,7 +123,10 @@ def pairs_heat(result: Agreement) -> HeatMap:
         cells: list[HeatCell | None] = []
         for other in result.annotators:
             pair = pairs.get(frozenset((one, other))) if one != other else None
-            cells.append(None if pair is None else _pair_cell(lead, pair.scores[lead], least, f"{one} and {other}"))
+            cell = None if pair is None else _pair_cell(lead, pair.scores[lead], least, f"{one} and {other}")
+            if cell is not None and frozenset((one, other)) in copies:
+                cell = HeatCell("same", 0, f"{cell.title}; their segments are the same, pixel for pixel")
+            cells.append(cell)
         rows.append((one, cells))
     return HeatMap(result.annotators, rows)
 

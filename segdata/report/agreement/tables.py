@@ -20,6 +20,7 @@ from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.errors import count_noun
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
+from segdata.report.agreement.copying import identical_rows
 from segdata.report.agreement.wording import DASH, SHORT_NAMES, format_percent, format_score, score_with_interval
 from segdata.report.encoding import csv_number, csv_text, encode_result, format_json
 from segdata.report.findings import FindingRow
@@ -51,6 +52,7 @@ def agreement_tables(result: Agreement, gold: str | None) -> list[ReportTable]:
         causes_table(result),
         volumes_table(result),
         contrasts_table(result, gold),
+        identical_table(result),
         unchanged_table(result),
     )
     return [table for table in tables if table is not None]
@@ -237,6 +239,18 @@ def unchanged_table(result: Agreement) -> ReportTable | None:
     return ReportTable("what is a model's, unchanged", heads, tuple(rows), (0, 1), note)
 
 
+def identical_table(result: Agreement) -> ReportTable | None:
+    """What annotators have alike, pair by pair; nothing where hardly anything is."""
+    rows = tuple(identical_rows(result))
+    if not rows:
+        return None
+    heads = ("annotators", "", "images", "identical", "alike", "usual", "one voice")
+    note = "Identical: the same pixels; alike: these, and outlines 0.1 px apart on average; of segments of 64 px or "
+    note += "more that are no rectangles. Usual: what other pairs have alike. One voice: in so many images the two "
+    note += "count as one annotator."
+    return ReportTable("segments that two annotators have alike", heads, rows, (0, 1), note, _PAIR - 4)
+
+
 Floats = NDArray[np.float64]
 
 
@@ -378,8 +392,8 @@ def agreement_csv(result: Agreement) -> str:
     value is that of `portion`. plan: how many images an interval takes, low and high are empty. disagreement: what the
     pixels in dispute of two annotators and a category are due to. volume: their sizes. contrast: by how much the pair
     `annotator_b` agrees more than the pair `annotator_a`. unchanged: how much of `annotator_a`'s work is the model
-    `annotator_b`'s. tolerance: of boundaries, in px and mm. proposed tolerance: what annotators need against
-    themselves, from n boundaries that they drew twice.
+    `annotator_b`'s. identical: what two annotators have alike, pixel for pixel. tolerance: of boundaries, in px and mm.
+    proposed tolerance: what annotators need against themselves, from n boundaries that they drew twice.
     """
     return csv_text(HEAD, ([row.get(name, "") for name in HEAD] for row in _rows(result)))
 
@@ -441,6 +455,9 @@ def _compared(result: Agreement) -> Iterator[Row]:
         pairs: Row = {"annotator_a": ", ".join(each.first), "annotator_b": ", ".join(each.second)}
         tested: Row = {"p": csv_number(each.p), "stands": _flag(each.stands)}
         yield {"scope": "contrast"} | pairs | _score(each.score, each.difference) | tested
+    for work in result.identical:
+        whose = {"scope": "identical", "annotator_a": work.a, "annotator_b": work.b, "stands": _flag(work.stands)}
+        yield from _scores(whose, {"identical": work.identical, "alike": work.alike})
     for one in result.unchanged:
         whose = {"scope": "unchanged", "annotator_a": one.annotator, "annotator_b": one.model}
         yield from _scores(whose, {"share": one.share, "persons": one.persons})

@@ -12,6 +12,7 @@ from segdata.core.rule import Tables
 from segdata.core.validation import FailOn
 from segdata.report.agreement.annotators import reported_biases
 from segdata.report.agreement.conclusions import conclusions, reference_name
+from segdata.report.agreement.copying import unranked_pairs
 from segdata.report.agreement.tables import ImageAgreement, ReportTable, agreement_tables
 from segdata.report.agreement.wording import (
     DASH,
@@ -86,15 +87,16 @@ def _matrix(result: Agreement, console: Console) -> Iterator[str]:
         heads = ("annotators", "", "images", SHORT_NAMES[lead], SHORT_NAMES[below])
         yield from _titled(heading, heads, rows, console, left=(0, 1))
         return
+    copies = unranked_pairs(result)
     rows, room = [], min(_NAME, (console.width - _NAME - 2) // len(names) - 2)
     for row, one in enumerate(names):
         cells = [shorten(one, _NAME)]
         for column, other in enumerate(names):
             pair = pairs.get((one, other)) or pairs.get((other, one))
             score = lead if row < column else below
-            cells.append(
-                " " if row == column else DASH if pair is None else format_score(score, pair.scores[score].value)
-            )
+            is_copy = pair is not None and (pair.a, pair.b) in copies
+            value = DASH if pair is None else "same" if is_copy else format_score(score, pair.scores[score].value)
+            cells.append(" " if row == column else value)
         rows.append(cells)
     heading = f"annotator by annotator: {SHORT_NAMES[lead]} above the diagonal, {SHORT_NAMES[below]} below"
     yield from _titled(heading, ("", *(shorten(name, room) for name in names)), rows, console)

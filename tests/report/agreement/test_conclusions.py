@@ -182,7 +182,12 @@ def test_the_reference_is_not_judged(compare: Compare) -> None:
     """Who is one of four deviates; who is the reference does not, and nothing is found about it."""
     _, images = drawings()
     late = [np.where(each == 2, 1, each).astype(np.uint8) for each in images]
-    masks = {"anna": images, "ben": images, "carl": images, "truth": late}
+    rng = np.random.default_rng(0)
+    moved = {
+        who: [np.roll(each, tuple(rng.integers(-1, 2, 2).tolist()), (0, 1)) for each in images]
+        for who in ("anna", "ben", "carl")  # nobody draws the same twice
+    }
+    masks = moved | {"truth": late}
     judged = compare(masks, gold="truth")
     assert "truth" not in {each.annotator for each in of(judged, "person")}
     assert not [each for each in judged.agreement.findings if each.code == "SEG406" and each.annotator == "truth"]

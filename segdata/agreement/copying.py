@@ -1,0 +1,276 @@
+"""Copying: whose segments are the same to the pixel, more than two annotators of this campaign usually have alike.
+
+Two annotators who draw by themselves hardly ever draw the same pixels. More than that is one annotator's work under two
+names, or a draft that both kept. Nobody can tell from the labels who copied whom, but two copies are one vote: they
+decide no majority, and how well they agree says nothing.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.agreement.automation_bias import equals_model, share_over_clusters
+from segdata.agreement.estimates import Resampling
+from segdata.agreement.inference import exact_interval
+from segdata.agreement.scores import Count, Number, Score, column_of, table_of_lines
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.resampling import Floats, least_clusters
+from segdata.core.runs import Ints
+from segdata.core.table import Table
+
+Flags = NDArray[np.bool_]
+LEAST_AREA = 64  # pixels: what is smaller two annotators may draw alike by chance
+NEARLY = 0.1  # px: the mean distance between two outlines up to which one is the other, hardly touched
+USUAL_ALONE = 0.05  # the share that a single pair is held against, since no other pair says what is usual
+MARGIN = 0.05  # by how much the interval of a pair must be above what is usual
+LEAST_ALIKE = 5  # segments that a pair must have alike
+COMMON_DRAFT = 0.1  # a usual share from which all began with the same labels: more than that is no sign of copying
+_QUANTILE = 0.25  # of the other pairs' shares, which is usual: some of them may be copies, too
+_ONE_VOICE = 1 / 3  # the share of an image's segments from which it counts as copied, if the pair stands
+
+
+class IdenticalWork(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of two annotators' work is the same, on the images that both annotated.
+
+    `segments`: the segments compared, a matched pair counting once: of 64 px or more, no rectangles, and in pairs of
+    persons without what equals a model's. `identical`: the share with the same pixels. `alike`: the share that has the
+    same pixels, or nearly: the outlines are 0.1 px apart on average. `usual`: the share alike of other pairs of persons
+    (their lower quartile), 0.05 where there is no other pair. `stands`: the interval of `alike` is 5 points above that,
+    and that is below 0.1: where all pairs have more alike, all began with the same labels. `one_voice`: in how many
+    images the two then count as one annotator. `model`: one of the two is a model.
+    """
+
+    a: str
+    b: str
+    images: Count
+    segments: Count
+    identical: Score
+    alike: Score
+    usual: Number
+    stands: bool
+    one_voice: Count
+    model: bool
+
+
+def find_copies(
+    comparison: AnnotatorPairs,
+    segments: Table,
+    how: Resampling,
+    *,
+    models: Collection[int] = (),
+    gold: int | None = None,
+) -> tuple[AnnotatorPairs, tuple[IdenticalWork, ...]]:
+    """The same tables, with what is copied marked in `copied`, and what every two persons have alike.
+
+    Parameters
+    ----------
+    segments : the measured segments, with `area`, `width` and `height`
+    models : positions of annotators who are models
+    gold : the position of the reference
+
+    Of copies the reference keeps its voice, then persons before models, then the one that the panel lists first.
+    """
+    rows = _ComparedSegments.of(comparison, segments, models)
+    if rows is None:
+        return comparison, ()
+    couples = rows.couples()
+    shares = [rows.share(couple, rows.alike, how) for couple in couples]
+    results, copied = [], np.zeros((len(comparison.cases), len(comparison.annotators)), bool)
+    for k, couple in enumerate(couples):
+        others = [score for j, score in enumerate(shares) if j != k and not _is_with_model(couples[j], models)]
+        usual = _usual_share(others)
+        stands = usual < COMMON_DRAFT and shares[k].low > usual + MARGIN and rows.count(couple) >= LEAST_ALIKE
+        silent = np.zeros(0, np.int64)
+        if stands:
+            silent = rows.copied_cases(couple, usual)
+            copied[silent, _second_voice(couple, models, gold)] = True
+        a, b = (comparison.annotators[who] for who in couple)
+        frames = column_of(comparison.cases, "frames")
+        results.append(
+            IdenticalWork(
+                a=a,
+                b=b,
+                images=int(frames[rows.cases(couple)].sum()),
+                segments=shares[k].n,
+                identical=rows.share(couple, rows.identical, how),
+                alike=shares[k],
+                usual=usual,
+                stands=stands,
+                one_voice=int(frames[silent].sum()),
+                model=_is_with_model(couple, models),
+            )
+        )
+    return (replace(comparison, copied=copied) if copied.any() else comparison), tuple(results)
+
+
+_COLUMNS = {
+    "a": int,
+    "b": int,
+    "identical": float,
+    "alike": float,
+    "low": float,
+    "high": float,
+    "usual": float,
+    "segments": int,
+    "images": int,
+    "one_voice": int,
+    "model": bool,
+    "stands": bool,
+}
+
+
+def copies_table(comparison: AnnotatorPairs, found: Sequence[IdenticalWork]) -> Table:
+    """The same as the table `copies` of `segdata.core.annotator_pairs.PanelAssessment`."""
+    position = {name: k for k, name in enumerate(comparison.annotators)}
+    return table_of_lines(
+        _COLUMNS,
+        [
+            (
+                position[work.a],
+                position[work.b],
+                work.identical.value,
+                work.alike.value,
+                work.alike.low,
+                work.alike.high,
+                work.usual,
+                work.segments,
+                work.images,
+                work.one_voice,
+                work.model,
+                work.stands,
+            )
+            for work in found
+        ],
+    )
+
+
+def _is_with_model(couple: tuple[int, int], models: Collection[int]) -> bool:
+    return couple[0] in models or couple[1] in models
+
+
+def _second_voice(couple: tuple[int, int], models: Collection[int], gold: int | None) -> int:
+    """Which of the two loses its voice."""
+    return max(couple, key=lambda who: (who != gold, who in models, who))
+
+
+def _usual_share(others: list[Score]) -> float:
+    """What two annotators usually have alike: of the other pairs' shares the lower quartile."""
+    values = [score.value for score in others if np.isfinite(score.value)]
+    return float(np.quantile(values, _QUANTILE)) if values else USUAL_ALONE
+
+
+class _ComparedSegments(msgspec.Struct, frozen=True):
+    """The n rows of the table `matches` of two persons' work."""
+
+    comparison: AnnotatorPairs
+    pair: Ints  # (n,) row of the pairs
+    couple: Ints  # (n,) the two annotators, as one number
+    # counts, identical, alike: (n,) it says something about who drew; the pixels are the same; they nearly are
+    counts: Flags
+    identical: Flags
+    alike: Flags
+
+    @staticmethod
+    def of(comparison: AnnotatorPairs, segments: Table, models: Collection[int]) -> "_ComparedSegments | None":
+        matches, pairs = comparison.matches, comparison.pairs
+        if not len(matches):
+            return None
+        person = np.array(comparison.persons, np.int64)
+        pair = column_of(matches, "pair")
+        who = np.stack([column_of(pairs, side)[pair] for side in "ab"])
+        rows = np.flatnonzero((person[who[0]] != person[who[1]]) & ~column_of(matches, "ignored").astype(bool))
+        segment = np.stack([column_of(matches, side)[rows] for side in "ab"])
+        area = np.stack([column_of(matches, f"area_{side}")[rows] for side in "ab"])
+        shared, who, pair = column_of(matches, "shared")[rows], who[:, rows], pair[rows]
+        matched = (segment >= 0).all(axis=0)
+        identical = matched & (area == shared).all(axis=0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            apart = (area.sum(axis=0) - 2 * shared) / _outline_lengths(comparison)[rows]
+        alike = identical | (matched & (apart <= NEARLY))
+        is_model = np.isin(np.arange(len(person)), list(models))[who]
+        telling = np.append(_is_telling(segments), False)
+        large = (telling[segment] & (area >= LEAST_AREA)).any(axis=0)
+        from_model = equals_model(segment, alike, is_model).any(axis=0) & ~is_model.any(axis=0)
+        return _ComparedSegments(comparison, pair, who[0] * len(person) + who[1], large & ~from_model, identical, alike)
+
+    def couples(self) -> list[tuple[int, int]]:
+        """Every two annotators with segments that count."""
+        codes = np.unique(self.couple[self.counts]).tolist()
+        return [divmod(code, len(self.comparison.annotators)) for code in codes]
+
+    def _own(self, couple: tuple[int, int]) -> Ints:
+        code = couple[0] * len(self.comparison.annotators) + couple[1]
+        return np.flatnonzero((self.couple == code) & self.counts)
+
+    def _case(self, rows: Ints) -> Ints:
+        case: Ints = column_of(self.comparison.pairs, "case")[self.pair[rows]]
+        return case
+
+    def count(self, couple: tuple[int, int]) -> int:
+        """How many segments the two have alike."""
+        return int(self.alike[self._own(couple)].sum())
+
+    def cases(self, couple: tuple[int, int]) -> Ints:
+        """The cases that both annotated."""
+        pairs = self.comparison.pairs
+        both = (column_of(pairs, "a") == couple[0]) & (column_of(pairs, "b") == couple[1])
+        case: Ints = column_of(pairs, "case")[both]
+        return case
+
+    def share(self, couple: tuple[int, int], hit: Flags, how: Resampling) -> Score:
+        """The share of hits among the segments of two, with its interval over clusters."""
+        rows = self._own(couple)
+        cluster = column_of(self.comparison.cases, "cluster")[self._case(rows)]
+        return _share_of_few(hit[rows], cluster, how)
+
+    def copied_cases(self, couple: tuple[int, int], usual: float) -> Ints:
+        """The cases in which more is alike than chance brings."""
+        rows = self._own(couple)
+        case = self._case(rows)
+        n = len(self.comparison.cases)
+        total, alike = np.bincount(case, minlength=n), np.bincount(case, self.alike[rows], n)
+        return np.flatnonzero((total > 0) & (alike > max(usual, _ONE_VOICE) * total))
+
+
+def _share_of_few(hit: Flags, cluster: Ints, how: Resampling) -> Score:
+    """See `share_over_clusters`; of too few clusters for a bootstrap the interval is that of ten coins for each."""
+    share = share_over_clusters(hit, cluster, how)
+    n = len(np.unique(cluster))
+    if not n or n >= least_clusters(how.confidence):
+        return share
+    coins = min(len(hit), 10 * n)
+    low, high = exact_interval(round(share.value * coins), coins, how.confidence)
+    return msgspec.structs.replace(share, low=low, high=high)
+
+
+def _is_telling(segments: Table) -> Flags:
+    """(n_segments,) shapes that two annotators do not draw alike by chance: no rectangles, and not the whole image."""
+    area, box = segments["area"], segments["width"] * segments["height"]
+    return np.asarray((area >= LEAST_AREA) & (area < box), bool)
+
+
+def _outline_lengths(comparison: AnnotatorPairs) -> Floats:
+    """(n_matches,) the mean number of boundary pixels of the two; NaN where they were not measured."""
+    surfaces, matches = comparison.surfaces, comparison.matches
+    length = np.full(len(matches), np.nan)
+    if not len(surfaces):
+        return length
+    edge = (column_of(surfaces, "edge_a") + column_of(surfaces, "edge_b")) / 2
+    own = column_of(surfaces, "match")
+    of_match = own >= 0
+    wide = len(comparison.categories)
+    whole = np.flatnonzero(~of_match)
+    key = column_of(surfaces, "pair")[whole] * wide + column_of(surfaces, "category")[whole]
+    order = np.argsort(key)
+    wanted = column_of(matches, "pair") * wide + np.maximum(column_of(matches, "category_a"), 0)
+    if len(order):
+        place = np.minimum(np.searchsorted(key[order], wanted), len(order) - 1)
+        known = key[order][place] == wanted
+        # Of what is counted one by one the outlines of all are no measure of one.
+        known &= ~comparison.countable[np.maximum(column_of(matches, "category_a"), 0)]
+        length[known] = edge[whole][order][place][known]
+    length[own[of_match]] = edge[of_match]
+    return length

@@ -1,0 +1,158 @@
+"""Copying: planted copies are found, cost no honest pair its name, and are one vote."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+import segdata
+from segdata.agreement.annotator_bias import vote_array
+from segdata.agreement.copying import IdenticalWork
+from segdata.agreement.summary import Agreement
+from segdata.core.dataset import OpenDataset
+from segdata.core.finding import Finding
+from segdata.report.agreement.conclusions import conclusions
+from segdata.report.agreement.copying import copied_pairs
+
+Discs = list[tuple[NDArray[np.bool_], str]]
+N_IMAGES = 10
+
+
+def disc(place: int, wide: float = 9.0, right: int = 0) -> NDArray[np.bool_]:
+    """A disc in one of 6 places of an image that do not touch."""
+    y, x = np.mgrid[:60, :90]
+    return (x - 15 - 30 * (place % 3) - right) ** 2 + (y - 15 - 30 * (place // 3)) ** 2 <= wide**2
+
+
+def hand(seed: int, n_images: int = N_IMAGES, n: int = 6) -> list[Discs]:
+    """What somebody draws for themselves: no disc twice the same."""
+    rng = np.random.default_rng(seed)
+    return [
+        [(disc(k, rng.uniform(7.0, 11.0), int(rng.integers(-2, 3))), "cell") for k in range(n)] for _ in range(n_images)
+    ]
+
+
+def agreed(who: dict[str, list[Discs]], *models: str, **options: str) -> Agreement:
+    drawn: dict[str, OpenDataset] = {
+        name: segdata.from_arrays({f"{k}.png": each for k, each in enumerate(images)}, ["cell"])
+        for name, images in who.items()
+    }
+    return segdata.agree(drawn, models=models, resamples=100, jobs=1, **options)
+
+
+def pair(found: Agreement, a: str, b: str) -> IdenticalWork:
+    return next(work for work in found.identical if {work.a, work.b} == {a, b})
+
+
+def told(found: Agreement) -> list[Finding]:
+    return [each for each in found.findings if each.code == "SEG414"]
+
+
+@settings(max_examples=5)
+@given(st.integers(0, N_IMAGES), st.integers(0, 99))
+def test_the_share_of_copied_images_is_found(copied: int, seed: int) -> None:
+    """The share is what was planted, and from half of the images on it stands."""
+    ben = hand(seed + 1)
+    found = agreed({"anna": hand(seed), "ben": ben, "carl": ben[:copied] + hand(seed + 2)[copied:]})
+    work = pair(found, "ben", "carl")
+    assert work.identical.value == pytest.approx(copied / N_IMAGES, abs=0.05)
+    assert work.alike.value >= work.identical.value
+    assert work.stands or copied < N_IMAGES / 2
+    assert not work.stands or copied > 0
+    assert [each.stands for each in found.identical].count(True) <= 1
+    assert work.one_voice == (copied if work.stands else 0)
+
+
+def test_who_copied_is_no_second_vote() -> None:
+    """Two copies do not outvote two who drew, and are not the best pair."""
+    ben = [images[:3] for images in hand(1)]  # ben misses half of what is there, and carl has ben's work
+    found = agreed({"anna": hand(0), "ben": ben, "carl": ben, "dora": hand(3)})
+    assert {(work.a, work.b) for work in copied_pairs(found)} == {("ben", "carl")}
+    assert len(told(found)) == 1
+    tables = found.run.tables  # type: ignore[attr-defined]  # the result of `agree`
+    assert tables.annotator_pairs.voices.sum(axis=0).tolist() == [N_IMAGES, N_IMAGES, 0, N_IMAGES]
+    votes = vote_array(tables.annotator_pairs)
+    assert (votes[:, 2] == -2).all()
+    bias = {each.annotator: each for each in found.annotator_bias}
+    assert "missed" in bias["ben"].found  # against carl's votes anna and dora would add what ben lacks
+    assert not bias["anna"].found
+    said = " ".join(f"{each.head} {each.said}" for each in conclusions(found, tables))
+    assert "ben and carl: 100% [" in said
+    assert "Best: ben and carl" not in said
+    assert "Not ranked, since their work is the same: ben and carl" in said
+    independent = agreed({"anna": hand(0), "ben": ben, "dora": hand(3)})
+    assert found.overall.iou.value == pytest.approx(independent.overall.iou.value)
+    assert found.overall.alpha.value == pytest.approx(independent.overall.alpha.value)
+
+
+def test_copies_that_were_touched_up_are_found() -> None:
+    """A tenth of the discs was drawn again; the others have one pixel more."""
+    ben, rng = hand(1), np.random.default_rng(5)
+    carl: list[Discs] = []
+    for image in ben:
+        touched: Discs = []
+        for k, (mask, name) in enumerate(image):
+            other = mask.copy()
+            y, x = np.argwhere(mask)[0]
+            other[y - 1, x] = True
+            touched.append((disc(k, 8.0) if rng.random() < 0.1 else other, name))
+        carl.append(touched)
+    work = pair(agreed({"anna": hand(0), "ben": ben, "carl": carl}), "ben", "carl")
+    assert work.identical.value < 0.1
+    assert work.alike.value > 0.8
+    assert work.stands
+
+
+def test_what_two_left_as_a_model_had_it_is_no_copying() -> None:
+    """Both began with the model's segments and left two thirds of them as they were."""
+    model = hand(0)
+    anna = [[*image[:4], *own[4:]] for image, own in zip(model, hand(1), strict=True)]
+    ben = [[*image[:4], *own[4:]] for image, own in zip(model, hand(2), strict=True)]
+    found = agreed({"anna": anna, "ben": ben, "carl": hand(3), "model": model}, "model")
+    assert not copied_pairs(found)
+    assert pair(found, "anna", "model").stands
+    assert pair(found, "anna", "ben").identical.value == 0
+    assert found.run.tables.annotator_pairs.voices.sum(axis=0).tolist() == [N_IMAGES] * 3 + [0]  # type: ignore[attr-defined]
+
+
+def test_a_draft_that_all_kept_names_nobody() -> None:
+    """Without the model nobody stands out; the report says that all began with the same labels."""
+    draft = hand(0)
+    people = {
+        name: [[*image[:5], *own[5:]] for image, own in zip(draft, hand(k), strict=True)]
+        for k, name in enumerate(("anna", "ben", "carl"), 1)
+    }
+    found = agreed(people)
+    assert not told(found)
+    heads = [each.head for each in conclusions(found, found.run.tables)]  # type: ignore[attr-defined]
+    assert any(head.startswith("All annotators share their segments: 83%") for head in heads)
+
+
+def test_boxes_specks_and_empty_images_say_nothing() -> None:
+    """Rectangles and things of few pixels are drawn alike by chance, and nothing is nothing."""
+    box, speck = np.zeros((60, 90), bool), np.zeros((60, 90), bool)
+    box[10:30, 10:40] = True
+    speck[50:54, 60:63] = True
+    speck[51, 64] = True
+    alike: list[Discs] = [[(box, "cell"), (speck, "cell")]] * 9 + [[]] * 9
+    found = agreed({"anna": alike, "ben": alike, "carl": alike})
+    assert found.identical == ()
+    assert not told(found)
+
+
+def test_the_reference_keeps_its_voice() -> None:
+    gold = hand(0)
+    found = agreed({"anna": gold, "ben": hand(1), "gold": gold}, gold="gold")
+    assert pair(found, "anna", "gold").stands
+    assert found.run.tables.annotator_pairs.voices.sum(axis=0).tolist() == [0, N_IMAGES, N_IMAGES]  # type: ignore[attr-defined]
+
+
+def test_two_passes_of_one_person_are_no_copies() -> None:
+    own = hand(0)
+    one, two = (
+        segdata.from_arrays({f"{k}.png": each for k, each in enumerate(images)}, ["cell"]) for images in (own, hand(1))
+    )
+    found = segdata.agree([("anna", one), ("anna", one), ("ben", two)], resamples=100, jobs=1)
+    assert not told(found)
+    assert {(work.a, work.b) for work in found.identical} == {("anna", "ben"), ("anna (2)", "ben")}
