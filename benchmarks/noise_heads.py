@@ -21,12 +21,12 @@ from segdata.api.read import read
 from segdata.api.validate import measure_dataset
 from segdata.noise.networks.crops import CropLabels, SegmentCentres, choose_crops, paint_segments, scale_windows
 from segdata.noise.networks.images import ImageCache
+from segdata.noise.networks.losses import segmentation_loss
 from segdata.noise.networks.network import (
     ConvolutionEncoder,
     UNet,
     instances_of,
     logits,
-    segmentation_loss,
     training_targets,
 )
 from segdata.noise.networks.plan import DataFacts, Settings, TrainingPlan, plan_for

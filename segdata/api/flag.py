@@ -309,7 +309,7 @@ def flag(
 
     Parameters
     ----------
-    settings : of the training; `segdata.Settings`
+    settings : of the training; `segdata.Settings`; default: those of segdata.yaml
     predictions : a model's results to use instead of training networks: a folder that `flag` wrote, files of any
         format, or an object with the methods of a predictor. The model must not have seen these labels
     work_dir : a folder for networks and predictions, in which a stopped run goes on; default: a folder in the user's
@@ -326,12 +326,12 @@ def flag(
     """
     from segdata.noise.budget import Budget
     from segdata.noise.evaluation import detection_qualities
-    from segdata.noise.networks.plan import Settings
+    from segdata.noise.networks.plan import configured_settings
     from segdata.noise.pipeline import find_label_errors
 
-    chosen_settings = settings or Settings()
     spend = None if budget is None else Budget.parsed(budget)
     dataset = read(data, **opening)
+    chosen_settings = settings or configured_settings(dataset.config.training, {})
     chosen = select_rules(dataset.config, select, ignore, command="flag") + _image_rules(select, dataset, ignore)
     with image_limits():
         errors = None if truth is None else read_truth(truth)

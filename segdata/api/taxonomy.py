@@ -189,6 +189,7 @@ _KEYS: Mapping[str, list[tuple[str, str]]] = {
         ("by: camera", "the column that statistics tell apart"),
         ("gold: {{name: expert, metric: iou, bar: 0.8}}", "the reference of segdata agreement, and its bar"),
         ("cost: {{rate: 30, currency: EUR, minutes_per_image: 45}}", "what work costs, for segdata report"),
+        ("training: {{crop: 256, loss: ce+dice}}", "how segdata flag trains, as its options"),
         ("overrides:", "what is decided otherwise for images, categories or annotators"),
         ("  - {image: 'night/*', severity: {SEG101: warning}}", ""),
         ("suppress:", "findings that are known and accepted"),

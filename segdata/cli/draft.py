@@ -116,7 +116,7 @@ def _draft_by_model(
     """Draft with networks, and show the progress of training and drafting."""
     from segdata.api.draft import draft_by_model, unannotated
     from segdata.cli.process import stage_bars
-    from segdata.noise.networks.plan import Settings, StageProgress
+    from segdata.noise.networks.plan import StageProgress, configured_settings
 
     dataset = options.read(data)
     n_done, total = 0, len(unannotated(dataset))
@@ -127,7 +127,8 @@ def _draft_by_model(
             n_done += more
             trained(StageProgress("draft", n_done, total, math.nan))
 
-        settings = Settings(quick=quick, jobs=options.jobs)
+        given = {"quick": True} if quick else {}
+        settings = configured_settings(dataset.config.training, given | {"jobs": options.jobs})
         return draft_by_model(
             dataset,
             out,

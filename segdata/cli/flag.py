@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -20,9 +20,11 @@ from segdata.cli.options import (
     split_codes,
 )
 from segdata.cli.process import FOUND, say
+from segdata.core.config import Architecture, Loss
 from segdata.core.validation import FailOn
 
 if TYPE_CHECKING:
+    from segdata.core.config import Training
     from segdata.core.dataset import OpenDataset
     from segdata.noise.flag_result import FlagResult
     from segdata.noise.networks.plan import Settings
@@ -38,16 +40,22 @@ class TrainingOptions:
     given: dict[str, Any]  # Any: each has its own type
     words: tuple[str, ...]
 
-    def settings(self, jobs: int) -> "Settings":
-        """The settings of the training; raises SegdataError for invalid values."""
-        from segdata.noise.networks.plan import Settings, load_model_factory
+    def settings(self, jobs: int, configured: "Training | None" = None) -> "Settings":
+        """The settings of the training: `configured` in segdata.yaml, and the options instead.
+
+        Raises SegdataError for invalid values.
+        """
+        from segdata.noise.networks.plan import augmentations, configured_settings, load_model_factory
 
         given = dict(self.given)
         if "model" in given:
             given["model"] = load_model_factory(given["model"])
         if "max_memory" in given:
             given["max_memory"] = parse_bytes(given["max_memory"])
-        return Settings(**given, jobs=jobs)
+        if "augment" in given:
+            names = given["augment"].replace("none", "").split(",")
+            given["augment"] = augmentations([name.strip() for name in names if name.strip()])
+        return configured_settings(configured, given | {"jobs": jobs})
 
 
 _TRAINING = (
@@ -62,7 +70,30 @@ _TRAINING = (
         "--scale", metavar="S", type=float, help="Downscale images by this factor before training, such as 0.5."
     ),
     click.option("--members", metavar="N", type=click.IntRange(min=1), help="Networks per fold; default: 1."),
-    click.option("--loss", type=click.Choice(("cross-entropy", "focal")), help="Pixel loss; default: cross-entropy."),
+    click.option(
+        "--architecture",
+        type=click.Choice(get_args(Architecture)),
+        help="Network; default: unet.",
+    ),
+    click.option("--width", metavar="N", type=click.IntRange(min=1), help="Channels of the first level."),
+    click.option("--depth", metavar="N", type=click.IntRange(1, 6), help="Levels of the network."),
+    click.option(
+        "--crop", metavar="PX", type=click.IntRange(min=32), help="Side of training crops, such as 256 or 512."
+    ),
+    click.option("--batch", metavar="N", type=click.IntRange(min=1), help="Crops per step."),
+    click.option("--steps", metavar="N", type=click.IntRange(min=1), help="Steps of training."),
+    click.option("--learning-rate", metavar="R", type=float, help="Highest learning rate."),
+    click.option("--loss", type=click.Choice(get_args(Loss)), help="Loss; default: ce+dice."),
+    click.option(
+        "--class-weights/--no-class-weights",
+        default=None,
+        help="Whether rare categories weigh more; default: they do.",
+    ),
+    click.option(
+        "--augment",
+        metavar="LIST",
+        help="Augmentations: usual, none, or a list such as usual,elastic,blur,noise,hue,invert.",
+    ),
     click.option("--dropout", metavar="SHARE", type=float, help="Dropout rate, from 0 to below 1; default: 0."),
     click.option("--weight-decay", metavar="W", type=click.FloatRange(min=0), help="Weight decay; default: 0.01."),
     click.option(
@@ -86,13 +117,18 @@ def training_options(command: Callable[..., int]) -> Callable[..., int]:
     """Add the training options, and pass them on as one `training`."""
     import functools
 
-    networks = ("quick", "folds", "scale", "members", "loss", "dropout", "weight_decay", "group")
-    names = (*networks, "device", "seed", "model", "pretrained", "weights", "max_memory", "annotator")
+    networks = ("quick", "folds", "scale", "members", "architecture", "width", "depth", "crop", "batch", "steps")
+    learning = ("learning_rate", "loss", "class_weights", "augment", "dropout", "weight_decay", "group", "device")
+    names = (*networks, *learning, "seed", "model", "pretrained", "weights", "max_memory", "annotator")
 
     @functools.wraps(command)
     def gathered(**rest: Any) -> int:  # Any: click's own
         given = {name: rest.pop(name) for name in names}
-        present = {name: value for name, value in given.items() if not (value is None or value is False or value == ())}
+        present = {
+            name: value
+            for name, value in given.items()
+            if not (value is None or value == () or (value is False and name != "class_weights"))
+        }
         words = tuple(
             word for name, value in present.items() for word in _option_words("--" + name.replace("_", "-"), value)
         )
@@ -105,8 +141,8 @@ def training_options(command: Callable[..., int]) -> Callable[..., int]:
 
 def _option_words(option: str, value: object) -> list[str]:
     """An option as one would type it again."""
-    if value is True:
-        return [option]
+    if isinstance(value, bool):
+        return [option if value else option.replace("--", "--no-", 1)]
     return [option_text(option, one) for one in (value if isinstance(value, tuple) else (value,))]
 
 
@@ -175,7 +211,7 @@ def command(
     with stage_bars() as progress:
         result = flag(
             dataset,
-            settings=training.settings(options.jobs),
+            settings=training.settings(options.jobs, dataset.config.training),
             predictions=predictions,
             work_dir=work_dir,
             budget=budget,

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -214,28 +215,51 @@ def progress_bar(what: str, total: int | None) -> Iterator[Callable[[int], None]
 def stage_bars() -> Iterator[Callable[["StageProgress"], None]]:
     """Show a progress bar for each stage of a long run, with the time left; yields a function that takes the progress.
 
-    The bars appear only if stderr is a terminal, and not with `--quiet`.
+    If stderr is no terminal there is a line a minute instead, so that a log shows that the run goes on. With `--quiet`
+    there is neither.
     """
     if not _shows_progress():
-        yield lambda stage: raise_if_interrupted()
+        yield _StageLines() if not has_flag(QUIET) else lambda stage: raise_if_interrupted()
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
     with Progress(*columns, console=Console(stderr=True, no_color=has_flag(NO_COLOR) or None), transient=True) as bar:
-        task = bar.add_task("begin", total=None, left="")
-        current = ""
+        running: set[str] = set()
+        tasks = {"": bar.add_task("begin", total=None, left="")}
 
         def advance(stage: "StageProgress") -> None:
-            nonlocal current
             raise_if_interrupted()
-            if stage.what != current:
-                bar.reset(task, description=stage.what, total=stage.total)
-                current = stage.what
-            bar.update(task, completed=stage.done, total=stage.total, left=_time_left(stage.seconds_left))
+            if stage.what not in tasks:  # several networks may be trained at the same time
+                for what in [what for what in tasks if what not in running]:
+                    bar.remove_task(tasks.pop(what))
+                tasks[stage.what] = bar.add_task(stage.what, total=stage.total, left="")
+            (running.add if stage.done < stage.total else running.discard)(stage.what)
+            left = _time_left(stage.seconds_left)
+            bar.update(tasks[stage.what], completed=stage.done, total=stage.total, left=left)
 
         yield advance
+
+
+_LINE_SECONDS = 60.0  # between two lines of progress
+
+
+class _StageLines:
+    """Progress as lines on stderr, one a minute."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._last = clock, clock()
+
+    def __call__(self, stage: "StageProgress") -> None:
+        """Print how far the stage is, unless the last line is younger than a minute."""
+        raise_if_interrupted()
+        now = self._clock()
+        if now - self._last < _LINE_SECONDS:
+            return
+        self._last = now
+        left = _time_left(stage.seconds_left)
+        say(f"{stage.what}: {stage.done:,} of {stage.total:,}{left and f', {left}'}")
 
 
 def print_plan(plan: "TrainingPlan") -> None:

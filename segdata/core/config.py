@@ -163,6 +163,43 @@ class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     seconds_per_decision: PositiveFloat | None = None
 
 
+Loss = Literal["ce", "dice", "focal", "ce+dice", "focal+dice"]
+Architecture = Literal["unet", "unet-residual", "efficientnet-lite0"]
+Augmentation = Literal["mirror", "turn", "scale", "light", "elastic", "blur", "noise", "hue", "invert"]
+USUAL_AUGMENTATIONS: tuple[Augmentation, ...] = ("mirror", "turn", "scale", "light")
+
+
+class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """How `segdata flag` trains its networks; None: chosen from the data, or the default.
+
+    The options of the command line have the same names and override these. `augment`: `usual` stands for mirror, turn,
+    scale and light; an empty list for none.
+    """
+
+    quick: bool | None = None
+    folds: Annotated[int, msgspec.Meta(ge=2)] | None = None
+    members: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    seed: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    architecture: Architecture | None = None
+    width: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    depth: Annotated[int, msgspec.Meta(ge=1, le=6)] | None = None
+    pretrained: bool | None = None
+    scale: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
+    crop: Annotated[int, msgspec.Meta(ge=32, multiple_of=32)] | None = None
+    batch: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    steps: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    learning_rate: PositiveFloat | None = None
+    loss: Loss | None = None
+    dice: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    class_weights: bool | None = None
+    smoothing: Annotated[float, msgspec.Meta(ge=0, lt=1)] | None = None
+    dropout: Annotated[float, msgspec.Meta(ge=0, lt=1)] | None = None
+    weight_decay: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    augment: tuple[Literal["usual"] | Augmentation, ...] | None = None
+    rotate: bool | None = None
+    flips: Annotated[int, msgspec.Meta(ge=0, le=2)] | None = None
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The settings of segdata.yaml; options of the command line override them."""
 
@@ -177,6 +214,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     options: dict[str, Option] = {}  # of the format that is read
     gold: Gold | None = None
     cost: Cost | None = None
+    training: Training | None = None
     by: NonEmptyText | None = None  # the column by which statistics are grouped
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()

@@ -18,8 +18,9 @@ import pytest
 from click.testing import Result
 
 from segdata.cli.output import make_console
-from segdata.cli.process import exit_code, explain_error
+from segdata.cli.process import _StageLines, exit_code, explain_error
 from segdata.core.errors import SegdataError
+from segdata.noise.networks.plan import StageProgress
 from segdata.report.console import Console
 
 Run = Callable[..., Result]
@@ -158,3 +159,14 @@ def test_who_wants_no_colour_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     assert make_console() == Console(80, colour=False)
     assert make_console(Path("report.txt")) == Console()
+
+
+def test_a_log_gets_a_line_a_minute_and_short_runs_none(capsys: pytest.CaptureFixture[str]) -> None:
+    moment = iter([0.0, 5.0, 61.0, 62.0, 130.0])
+    lines = _StageLines(lambda: next(moment))
+    for done in (1, 2, 3, 4):
+        lines(StageProgress("train 1 of 2", done, 1200, 100.0 - done))
+    assert capsys.readouterr().err.splitlines() == [
+        "segdata: train 1 of 2: 2 of 1,200, 1 min 38 s left",
+        "segdata: train 1 of 2: 4 of 1,200, 1 min 36 s left",
+    ]

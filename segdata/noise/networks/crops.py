@@ -15,6 +15,7 @@ from segdata.core.runs import Ints, expand_ranges
 from segdata.noise.networks.images import ImageCache
 from segdata.noise.networks.network import TrainingTargets, training_targets
 from segdata.noise.networks.plan import TrainingPlan
+from segdata.noise.networks.variation import ImageVariation, bent_places, draw_variation, vary_pixels
 
 WINDOW = 1.6  # sides of a crop that are read for one, as scale and turn may need
 _SCALE = 1.33
@@ -59,6 +60,7 @@ class CropChoice:
     mirrored: NDArray[np.bool_]  # left to right
     contrast: NDArray[np.float32]  # a factor
     brightness: NDArray[np.float32]  # what is added
+    variation: ImageVariation | None = None  # more that is asked for; None: nothing
 
 
 def choose_crops(
@@ -86,18 +88,25 @@ def choose_crops(
     for middle, side in ((x, maps.width[image]), (y, maps.height[image])):  # within the image where a crop fits
         half = np.minimum(plan.crop, side) / 2
         middle[:] = np.clip(middle, half, side - half)
-    quarter = rng.integers(0, 4, n) * (np.pi / 2) if plan.rotate else np.zeros(n)
-    varied = (
-        np.exp(rng.uniform(-np.log(_SCALE), np.log(_SCALE), n)),
-        quarter + np.deg2rad(rng.uniform(-_MAX_TURN, _MAX_TURN, n)),
-        rng.random(n) < 0.5,
-        1 + rng.uniform(-_JITTER, _JITTER, n),
-        rng.uniform(-_JITTER, _JITTER, n) / 2,
+    chosen = frozenset(plan.augment if vary else ())
+    quarter = rng.integers(0, 4, n) * (np.pi / 2) if plan.rotate and vary else np.zeros(n)
+    # Drawn whether asked for or not, so that one kind changes nothing of the others.
+    larger = np.exp(rng.uniform(-np.log(_SCALE), np.log(_SCALE), n)) ** ("scale" in chosen)
+    turn = quarter + np.deg2rad(rng.uniform(-_MAX_TURN, _MAX_TURN, n)) * ("turn" in chosen)
+    mirrored = (rng.random(n) < 0.5) & ("mirror" in chosen)
+    contrast = 1 + rng.uniform(-_JITTER, _JITTER, n) * ("light" in chosen)
+    brightness = rng.uniform(-_JITTER, _JITTER, n) / 2 * ("light" in chosen)
+    return CropChoice(
+        image,
+        x.astype(np.int64),
+        y.astype(np.int64),
+        larger.astype(np.float32),
+        turn.astype(np.float32),
+        mirrored,
+        contrast.astype(np.float32),
+        brightness.astype(np.float32),
+        draw_variation(rng, n, chosen),
     )
-    plain = (np.ones(n), np.zeros(n), np.zeros(n, bool), np.ones(n), np.zeros(n))
-    scale, turn, mirrored, *light = varied if vary else plain
-    scale, turn, contrast, brightness = (values.astype(np.float32) for values in (scale, turn, *light))
-    return CropChoice(image, x.astype(np.int64), y.astype(np.int64), scale, turn, mirrored, contrast, brightness)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +183,13 @@ def make_crops(
     """Images (B, C, crop, crop) float32 and their targets, varied as chosen; on the device."""
     owners = paint_segments(windows, device)
     images = scale_windows(windows, device)
+    more = choice.variation
     if len(owners) and windows.size != plan.crop:
         grid = functional.affine_grid(
             _transforms(choice, plan.crop / windows.size, device), [len(images), 1, plan.crop, plan.crop], False
         )
+        if more is not None:
+            grid = grid + bent_places(more, plan.crop, windows.size, device)
         images = functional.grid_sample(images, grid, align_corners=False, padding_mode="border")
         as_float = owners[:, None].float()  # exact to 2^24
         owners = functional.grid_sample(as_float + 1, grid, mode="nearest", align_corners=False)[:, 0].long() - 1
@@ -185,6 +197,8 @@ def make_crops(
         torch.from_numpy(array).to(device)[:, None, None, None] for array in (choice.contrast, choice.brightness)
     )
     images = (images - 0.5) * contrast + 0.5 + brightness
+    if more is not None:
+        images = vary_pixels(images, more)
     tables = (torch.from_numpy(array).to(device, non_blocking=True) for array in (windows.classes, windows.things))
     ready = images.contiguous(memory_format=torch.channels_last)
     return ready, training_targets(owners, *tables, instances=plan.instances)

@@ -116,12 +116,11 @@ class Encoder(nn.Module):
 class ConvolutionEncoder(Encoder):
     """Two convolutions 3 x 3 at each of `depth` sizes, `width` channels at the first and twice as many at each next."""
 
-    def __init__(self, channels: int, width: int, depth: int) -> None:
+    def __init__(self, channels: int, width: int, depth: int, *, residual: bool = False) -> None:
         widths = [width << level for level in range(depth)]
         super().__init__(widths, widths[:-1])
-        self.blocks = nn.ModuleList(
-            _double_convolution(a, b) for a, b in zip([channels, *widths], widths, strict=False)
-        )
+        block = _ResidualBlock if residual else _double_convolution
+        self.blocks = nn.ModuleList(block(a, b) for a, b in zip([channels, *widths], widths, strict=False))
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """(B, C, H, W) to `depth` tensors."""
@@ -221,6 +220,22 @@ def _double_convolution(inside: int, outside: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+class _ResidualBlock(nn.Module):
+    """Two convolutions 3 x 3, to whose result what went in is added.
+
+    Source: He, Zhang, Ren and Sun (2016), CVPR, 770-778.
+    """
+
+    def __init__(self, inside: int, outside: int) -> None:
+        super().__init__()
+        self.body = _double_convolution(inside, outside)[:-1]  # without the last ReLU
+        self.skip = nn.Identity() if inside == outside else nn.Conv2d(inside, outside, 1, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        joined: Tensor = functional.relu(self.body(features) + self.skip(features))
+        return joined
+
+
 def published_weights() -> Path:
     """The file with the weights of EfficientNet-Lite0; raises SegdataError where its package is not installed."""
     try:
@@ -241,13 +256,14 @@ class UNet(nn.Module):
     Source: Ronneberger, Fischer and Brox (2015), MICCAI, 234-241; here with batch normalisation, and padded.
     """
 
-    def __init__(self, encoder: Encoder, categories: int, *, instances: bool, dropout: float = 0.0) -> None:
+    def __init__(
+        self, encoder: Encoder, categories: int, *, instances: bool, dropout: float = 0.0, residual: bool = False
+    ) -> None:
         super().__init__()
+        block = _ResidualBlock if residual else _double_convolution
         self.encoder = encoder
         wide, levels = [*encoder.back, encoder.widths[-1]], reversed(range(len(encoder.back)))
-        self.up = nn.ModuleList(
-            _double_convolution(wide[level + 1] + encoder.widths[level], wide[level]) for level in levels
-        )
+        self.up = nn.ModuleList(block(wide[level + 1] + encoder.widths[level], wide[level]) for level in levels)
         self.dropout = nn.Dropout2d(dropout)
         self.categories = nn.Conv2d(wide[0], categories, 1)
         self.contours = nn.Conv2d(wide[0], HEADS, 1) if instances else None
@@ -277,12 +293,14 @@ def build_network(plan: TrainingPlan, settings: Settings, device: torch.device, 
 
 def _unet(plan: TrainingPlan) -> UNet:
     encoder: Encoder
+    residual = plan.encoder == "residual"
     if plan.encoder == "efficientnet-lite0":
         encoder = EfficientNetLite0(plan.channels, plan.width)
-        encoder.begin_with(_load_tensors(published_weights()))
+        if plan.pretrained:
+            encoder.begin_with(_load_tensors(published_weights()))
     else:
-        encoder = ConvolutionEncoder(plan.channels, plan.width, plan.depth)
-    return UNet(encoder, plan.categories, instances=plan.instances, dropout=plan.dropout)
+        encoder = ConvolutionEncoder(plan.channels, plan.width, plan.depth, residual=residual)
+    return UNet(encoder, plan.categories, instances=plan.instances, dropout=plan.dropout, residual=residual)
 
 
 def load_weights(model: nn.Module, path: Path) -> int:
@@ -452,60 +470,3 @@ def _measure_instances(
     share = means.max(axis=0) / np.maximum(means.sum(axis=0), 1e-9)
     score = np.bincount(owner, probable.ravel()[pixels], n) / area * share
     return PredictedInstances(runs, channel_ids[thing_channels[best] - 1], score.astype(np.float32))
-
-
-def segmentation_loss(logits: Tensor, target: Tensor, weights: Tensor, plan: TrainingPlan) -> Tensor:
-    """Cross-entropy, or focal loss, plus `plan.dice` times the soft Dice loss.
-
-    Parameters
-    ----------
-    logits : (B, K, H, W)
-    target : (B, H, W) int64; -1: does not count
-    weights : (K,) of the categories
-
-    Source: Lin et al. (2017), ICCV, 2980-2988 (focal, gamma 2); Milletari et al. (2016), 3DV, 565-571 (Dice).
-    """
-    is_labelled = target >= 0
-    n_categories = logits.shape[1]
-    # One-hot products and no gather: their gradients are the same in every run on CUDA, too.
-    one_hot = functional.one_hot(target.clamp(min=0), n_categories).movedim(-1, 1).to(logits.dtype)  # (B, K, H, W)
-    one_hot = one_hot * is_labelled[:, None]
-    log_p = functional.log_softmax(logits, dim=1)
-    smoothed = one_hot * (1 - plan.smoothing) + is_labelled[:, None] * (plan.smoothing / n_categories)
-    if plan.loss == "focal":
-        log_p = log_p * (1 - log_p.exp()) ** 2
-    weight = (one_hot * weights[None, :, None, None]).sum(1)  # (B, H, W)
-    entropy = -(smoothed * log_p).sum(1) * weight
-    pixels = entropy.sum() / weight.sum().clamp(min=1)
-    return pixels + plan.dice * _dice(logits.softmax(1) * is_labelled[:, None], one_hot)
-
-
-def _dice(p: Tensor, one_hot: Tensor) -> Tensor:
-    """1 - soft Dice, mean over the categories that occur in the batch."""
-    shared, total, n = ((tensor).sum((0, 2, 3)) for tensor in (p * one_hot, p + one_hot, one_hot))
-    occurs = n > 0
-    lost = 1 - (2 * shared + 1) / (total + 1)
-    return torch.where(occurs, lost, 0).sum() / occurs.sum().clamp(min=1)
-
-
-def label_doubt(logits: Tensor, target: Tensor) -> Tensor:
-    """(B, K) mean of 1 - p(label) over the pixels of each category; NaN where there are none that count.
-
-    What training is judged by. Unlike cross-entropy it is bounded, so a wrong label that the network contradicts
-    firmly costs no more than one that it doubts; under symmetric noise the network that is best by it on noisy labels
-    is best by it on clean ones.
-    Source: Ghosh, Kumar and Sastry (2017), "Robust Loss Functions under Label Noise", AAAI, 1919-1925.
-    """
-    one_hot = functional.one_hot(target.clamp(min=0), logits.shape[1]).movedim(-1, 1) * (target >= 0)[:, None]
-    n = one_hot.sum((2, 3))  # (B, K)
-    lost = (one_hot * (1 - logits.softmax(1))).sum((2, 3)) / n.clamp(min=1)
-    return torch.where(n > 0, lost, torch.nan)
-
-
-def typical_doubt(doubts: Tensor) -> float:
-    """How bad a network is by `label_doubt` (B, K): the mean over categories of the median over images; NaN of none.
-
-    The median keeps single wrong masks out. It is taken of each category by itself, as most crops may show nothing of
-    those that are rare, and a network that has not begun to see these would be the best.
-    """
-    return doubts.nanmedian(0).values.nanmean().item()

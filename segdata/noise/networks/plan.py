@@ -1,16 +1,17 @@
 """Settings of training, and the plan: every choice that follows from the data, the device and the settings, and why."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from segdata.core.config import USUAL_AUGMENTATIONS, Architecture, Augmentation, Loss, Training
 from segdata.core.errors import SegdataError, check_choice
 from segdata.core.label_maps import LabelMaps
 from segdata.core.rule import Tables
@@ -21,8 +22,15 @@ if TYPE_CHECKING:
 
 
 Device = Literal["auto", "cuda", "mps", "cpu"]
-PixelLoss = Literal["cross-entropy", "focal"]
+LOSSES: tuple[Loss, ...] = get_args(Loss)
+ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
+AUGMENTATIONS: tuple[Augmentation, ...] = get_args(Augmentation)
+EncoderName = Literal["convolutions", "residual", "efficientnet-lite0"]
 NetworkFactory = Callable[[int, int], "nn.Module"]  # of the number of channels and of categories, unlabelled among them
+
+
+MULTIPLE = 32  # of which sides of tiles are, so that networks can halve them five times
+_MOST_LEVELS = 6  # levels of a network, that of the whole image among them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,15 +52,20 @@ class Settings:
     pretrained : the U-Net's encoder is an EfficientNet-Lite0 that has learnt from ImageNet; needs a package
     weights : a file with a state dict, or parts of one, to begin with
     scale : what images are reduced to before networks see them, above 0 to 1; 0.5: half of each side
+    architecture : of the network, one of `ARCHITECTURES`; None: ``unet``. ``unet-residual`` adds to each pair of
+        convolutions what goes into it; ``efficientnet-lite0`` without `pretrained` begins with random weights
     crop, width, depth, batch, steps, learning_rate : of the training; crop in pixels of the reduced image, width in
         channels
-    loss : of pixels, beside the soft Dice loss that has the share `dice`
-    smoothing : label smoothing, 0 to 1
+    loss : one of `LOSSES`; ``ce`` is cross-entropy
+    dice : the weight of the soft Dice loss beside that of pixels, in ``ce+dice`` and ``focal+dice``
+    class_weights : whether rare categories weigh more in the loss of pixels
+    smoothing : label smoothing of ``ce`` and ``focal``, 0 to 1
     dropout, weight_decay : regularisation
+    augment : how crops are varied, some of `AUGMENTATIONS`; None: `USUAL_AUGMENTATIONS`; labels move with their images
     rotate : whether quarter turns are among the augmentations; None: unless a category has its place in the image
     patience : checks without improvement after which training stops
     flips : mirrored copies of each image that are predicted as well, 0 to 2
-    jobs : threads; 0: one per core
+    jobs : threads, those of torch among them; 0: one per core
     """
 
     quick: bool = False
@@ -68,17 +81,20 @@ class Settings:
     pretrained: bool = False
     weights: Path | None = None
     scale: float | None = None
+    architecture: Architecture | None = None
     crop: int | None = None
     width: int | None = None
     depth: int | None = None
     batch: int | None = None
     steps: int | None = None
     learning_rate: float | None = None
-    loss: PixelLoss = "cross-entropy"
+    loss: Loss = "ce+dice"
     dice: float = 0.5
+    class_weights: bool = True
     smoothing: float = 0.05
     dropout: float = 0.0
     weight_decay: float = 1e-2
+    augment: tuple[Augmentation, ...] | None = None
     rotate: bool | None = None
     patience: int = 3
     flips: int | None = None
@@ -87,22 +103,63 @@ class Settings:
     def __post_init__(self) -> None:
         """Raise SegdataError for values that cannot work."""
         check_choice("device", self.device, ("auto", "cuda", "mps", "cpu"))
-        check_choice("loss", self.loss, ("cross-entropy", "focal"))
-        lowest = {"folds": 2, "members": 1, "max_memory": 2**26, "crop": 32, "width": 1, "depth": 1, "batch": 1}
-        lowest |= {"steps": 1, "patience": 1, "flips": 0}
+        check_choice("loss", self.loss, LOSSES)
+        if self.architecture is not None:
+            check_choice("architecture", self.architecture, ARCHITECTURES)
+        for kind in self.augment or ():
+            check_choice("augment", kind, AUGMENTATIONS)
+        lowest = {"folds": 2, "members": 1, "max_memory": 2**26, "crop": MULTIPLE, "width": 1, "depth": 1, "batch": 1}
+        lowest |= {"steps": 1, "patience": 1, "flips": 0, "learning_rate": 1e-9, "weight_decay": 0, "dice": 0}
         for name, low in lowest.items():
             value = getattr(self, name)
             if value is not None and value < low:
-                raise SegdataError(f"{name} is {value}; it must be {low} or more")
-        for name in ("smoothing", "dropout", "dice"):
+                raise SegdataError(f"{name} is {value:g}; it must be {low:g} or more")
+        for name in ("smoothing", "dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise SegdataError(f"{name} is {getattr(self, name):g}; it must be at least 0 and below 1")
         if self.scale is not None and not 0 < self.scale <= 1:
             raise SegdataError(f"scale is {self.scale:g}; it must be above 0 and at most 1")
+        if self.crop is not None and self.crop % MULTIPLE:
+            raise SegdataError(f"crop is {self.crop}; it must be a multiple of {MULTIPLE}, such as 256")
+        if self.depth is not None and self.depth > _MOST_LEVELS:
+            raise SegdataError(f"depth is {self.depth}; it must be {_MOST_LEVELS} or less")
         if self.pretrained and (self.model is not None or self.depth is not None):
             raise SegdataError("pretrained sets the encoder, so you cannot give model or depth")
+        if self.pretrained and self.architecture not in (None, "efficientnet-lite0"):
+            raise SegdataError(f"pretrained is efficientnet-lite0, so you cannot give architecture {self.architecture}")
+        if self.architecture is not None and self.model is not None:
+            raise SegdataError("model is your own network, so you cannot give architecture")
+        if self.architecture == "efficientnet-lite0" and self.depth is not None:
+            raise SegdataError("efficientnet-lite0 has a depth of its own, so you cannot give depth")
         if self.flips is not None and self.flips > 2:
             raise SegdataError(f"flips is {self.flips}; there are 2: left to right, and top to bottom")
+
+
+def augmentations(names: Iterable[str]) -> tuple[Augmentation, ...]:
+    """The augmentations that some names stand for; ``usual`` stands for several. Raises SegdataError for others.
+
+    >>> augmentations(["usual", "blur"])
+    ('mirror', 'turn', 'scale', 'light', 'blur')
+    """
+    every: dict[Augmentation, None] = {}
+    for name in names:
+        known = USUAL_AUGMENTATIONS if name == "usual" else [each for each in AUGMENTATIONS if each == name]
+        if not known:
+            raise SegdataError(f"augment {name!r}: choose none, usual, {', '.join(AUGMENTATIONS)}, or several of these")
+        every |= dict.fromkeys(known)
+    return tuple(every)
+
+
+def configured_settings(training: Training | None, given: Mapping[str, Any]) -> Settings:
+    """The settings that segdata.yaml has, and those that were given instead."""
+    values: dict[str, Any] = {}  # Any: each setting has its own type
+    for name in () if training is None else training.__struct_fields__:
+        value = getattr(training, name)
+        if value is not None:
+            values[name] = augmentations(value) if name == "augment" else value
+    if any(given.get(name) for name in ("model", "pretrained", "architecture")):  # another network than the file's
+        values = {name: value for name, value in values.items() if name not in ("architecture", "pretrained", "depth")}
+    return Settings(**{**values, **given})
 
 
 def load_model_factory(text: str) -> NetworkFactory:
@@ -200,9 +257,10 @@ def scale_for(width: float, *, instances: bool) -> float:
     return float(max(0.5**halvings, _MIN_SCALE))
 
 
-MULTIPLE = 32  # of which sides of tiles are, so that networks can halve them five times
 _MIN_OFFSET = 0.12  # of the image's height: how far from the middle a category's mean place is, where there is an up
 _USUAL_STEP_PIXELS = 8 * 128**2  # pixels of a usual step on a CPU
+_LONGEST_TILE, _LONGEST_TILE_OF_MANY = 768, 512  # px; many categories, or tiles at once, take more memory
+_FEW_CATEGORIES = 64
 _FEW_IMAGES = 60  # images, below which more folds leave each network more of them
 
 
@@ -243,7 +301,7 @@ class TrainingPlan:
     checks: int  # how often the network is looked at during training
     patience: int
     learning_rate: float
-    loss: PixelLoss
+    loss: Loss
     dice: float
     smoothing: float
     dropout: float
@@ -255,7 +313,10 @@ class TrainingPlan:
     device: str
     memory: int  # bytes for images and activations
     scale: float = 1.0
-    encoder: Literal["convolutions", "efficientnet-lite0"] = "convolutions"
+    encoder: EncoderName = "convolutions"
+    pretrained: bool = False
+    class_weights: bool = True
+    augment: tuple[Augmentation, ...] = USUAL_AUGMENTATIONS
     why: tuple[tuple[str, str], ...] = ()  # name of an attribute -> why it has its value
 
     def __str__(self) -> str:
@@ -265,20 +326,25 @@ class TrainingPlan:
         """Each choice, its value in words, and why."""
         for name, reason in self.why:
             value = getattr(self, name)
-            text = "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            text = (" " if name == "augment" else "x").join(map(str, value)) if isinstance(value, tuple) else str(value)
             yield name.replace("_", " "), f"{value:g}" if isinstance(value, float) else text, reason
+
+
+_ENCODERS: dict[Architecture, EncoderName] = {
+    "unet": "convolutions", "unet-residual": "residual", "efficientnet-lite0": "efficientnet-lite0"
+}  # fmt: skip
 
 
 def plan_for(facts: DataFacts, settings: Settings, memory: int) -> TrainingPlan:
     """The plan; what `settings` say goes before what the facts suggest. `memory` in bytes."""
     on_gpu = facts.device != "cpu"
-    small, large = (128, 256) if not on_gpu else (256, 512)
+    small, large = (128, 256) if not on_gpu else (256, 256)
     scale = settings.scale or scale_for(facts.breadth, instances=facts.instances)
     height, width = facts.height * scale, facts.width * scale
     side = int(min(height, width))
     size = 128 if settings.quick else large if side >= 384 else small
     crop = settings.crop or int(min(size, max(MULTIPLE * -(-side // MULTIPLE), MULTIPLE)))  # what covers an image
-    batch = settings.batch or (32 if on_gpu else 8 if crop <= 128 else 4)
+    batch = settings.batch or ((32 if crop <= 256 else 8) if on_gpu else 8 if crop <= 128 else 4)
     epochs, least_steps, most_steps = (
         (3, 120, 160) if settings.quick else (30, 1000, 10_000) if on_gpu else (12, 300, 1200)
     )
@@ -287,7 +353,8 @@ def plan_for(facts: DataFacts, settings: Settings, memory: int) -> TrainingPlan:
     cheap = np.clip(_USUAL_STEP_PIXELS / (batch * crop**2), 1, 4)  # small crops: more steps are as much work
     steps = settings.steps or int(np.clip(epochs * crops / batch, least_steps * cheap, most_steps * cheap))
     rotate = facts.placed is None if settings.rotate is None else settings.rotate
-    flips = settings.flips if settings.flips is not None else 0 if settings.quick else 2 if rotate else 1
+    most_flips = 1 if on_gpu or not rotate else 2  # a third of the GPU's time for a copy that adds little
+    flips = settings.flips if settings.flips is not None else 0 if settings.quick else most_flips
     chosen = {
         "device": f"{facts.free / 2**30:.1f} GiB are free",
         "folds": why_folds,
@@ -299,16 +366,21 @@ def plan_for(facts: DataFacts, settings: Settings, memory: int) -> TrainingPlan:
         "batch": "crops per step",
         "steps": f"each pixel is seen about {steps * batch / crops:.0f} times",
         "learning_rate": "the maximum; it rises, then falls to 0",
+        "loss": "of pixels and of overlaps" if "+" in settings.loss else "of each step",
+        "augment": "how crops are varied",
         "rotate": "quarter turns: no category has a fixed place"
         if facts.placed is None
         else f"quarter turns: {facts.placed} has a fixed place, so images have a top",
         "flips": "mirrored copies that are predicted as well",
-        "tile": "px, predicted at once",
+        "tile": "px at most, predicted at once",
     }
     if settings.model is not None:  # whose size is its own
         chosen = {name: reason for name, reason in chosen.items() if name not in ("width", "encoder", "depth")}
-    levels = 6 if settings.pretrained else 5 if on_gpu or (crop >= 256 and not settings.quick) else 4
-    tile = [max(min(MULTIPLE * -(-round(length * scale) // MULTIPLE), 512), MULTIPLE) for length in facts.largest]
+    architecture = "efficientnet-lite0" if settings.pretrained else settings.architecture or "unet"
+    lite = architecture == "efficientnet-lite0"
+    levels = 6 if lite or on_gpu else 5 if crop >= 256 and not settings.quick else 4
+    longest = _LONGEST_TILE if facts.categories <= _FEW_CATEGORIES and not on_gpu else _LONGEST_TILE_OF_MANY
+    tile = [max(min(MULTIPLE * -(-round(length * scale) // MULTIPLE), longest), MULTIPLE) for length in facts.largest]
     weighted = settings.weights is not None or settings.model is not None
     return TrainingPlan(
         folds=folds,
@@ -316,7 +388,7 @@ def plan_for(facts: DataFacts, settings: Settings, memory: int) -> TrainingPlan:
         channels=facts.channels,
         categories=facts.categories + 1,
         instances=facts.instances,
-        width=settings.width or (48 if on_gpu else 16),
+        width=settings.width or (24 if on_gpu else 16),
         depth=settings.depth or levels,
         crop=crop,
         tile=(tile[0], tile[1]),
@@ -337,7 +409,10 @@ def plan_for(facts: DataFacts, settings: Settings, memory: int) -> TrainingPlan:
         device=facts.device,
         memory=memory,
         scale=scale,
-        encoder="efficientnet-lite0" if settings.pretrained else "convolutions",
+        encoder=_ENCODERS[architecture],
+        pretrained=settings.pretrained,
+        class_weights=settings.class_weights,
+        augment=USUAL_AUGMENTATIONS if settings.augment is None else settings.augment,
         why=tuple({name: _set_by_user(settings, name) or reason for name, reason in chosen.items()}.items()),
     )
 
@@ -373,5 +448,6 @@ def _folds(facts: DataFacts, settings: Settings) -> tuple[int, str]:
 
 def _set_by_user(settings: Settings, name: str) -> str | None:
     """Why, where the settings say so."""
-    value = getattr(settings, name, None)
+    usual = {"encoder": settings.architecture, "loss": None if settings.loss == Settings().loss else settings.loss}
+    value = usual[name] if name in usual else getattr(settings, name, None)
     return "set by you" if value is not None and value != "auto" else None

@@ -35,16 +35,8 @@ from segdata.noise.networks.crops import (
     make_crops,
 )
 from segdata.noise.networks.images import ImageCache
-from segdata.noise.networks.network import (
-    build_network,
-    free_memory,
-    half_precision,
-    label_doubt,
-    logits,
-    precision,
-    segmentation_loss,
-    typical_doubt,
-)
+from segdata.noise.networks.losses import label_doubt, segmentation_loss, typical_doubt
+from segdata.noise.networks.network import build_network, free_memory, half_precision, logits, precision
 from segdata.noise.networks.plan import Settings, TrainingPlan
 from segdata.noise.networks.prediction import ChannelLegend, predict
 
@@ -342,11 +334,13 @@ class FoldRun:
         channel[self.classes] = np.arange(1, len(self.classes) + 1)
         labels = CropLabels(self._reduced, channel, self._is_thing())
         learned = np.setdiff1d(rows, held_rows)
-        weights = _category_weights(self._reduced, learned, channel, self.plan.categories).to(self.device)
+        weights = torch.ones(self.plan.categories)
+        if self.plan.class_weights:
+            weights = _category_weights(self._reduced, learned, channel, self.plan.categories)
         places = SegmentCentres.of(self.tables, self.plan.scale)
         jobs, device = self.settings.jobs, self.device
         return TrainingTask(
-            labels, self.pictures, places, learned, held_rows, weights, self.plan, seed, path, device, jobs
+            labels, self.pictures, places, learned, held_rows, weights.to(device), self.plan, seed, path, device, jobs
         )
 
     @cached_property

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch.nn import functional
 
-from segdata.noise.networks.network import instances_of, label_doubt, segmentation_loss, training_targets, typical_doubt
+from segdata.core.config import Loss
+from segdata.noise.networks.losses import label_doubt, segmentation_loss, typical_doubt
+from segdata.noise.networks.network import instances_of, training_targets
 from segdata.noise.networks.plan import TrainingPlan
 from segdata.noise.networks.predictions import EDGE
 
@@ -94,7 +96,7 @@ def target() -> torch.Tensor:
 def test_cross_entropy_is_that_of_torch(
     said: torch.Tensor, target: torch.Tensor, tiny: TrainingPlan, smoothing: float
 ) -> None:
-    plan = replace(tiny, smoothing=smoothing, dice=0.0)
+    plan = replace(tiny, smoothing=smoothing, loss="ce")
     found = segmentation_loss(said, target, torch.ones(3), plan)
     wanted = functional.cross_entropy(said, target, ignore_index=-1, label_smoothing=smoothing)
     torch.testing.assert_close(found, wanted)
@@ -102,8 +104,8 @@ def test_cross_entropy_is_that_of_torch(
     torch.testing.assert_close(weighted, functional.cross_entropy(said, target, WEIGHTS, ignore_index=-1))
 
 
-@pytest.mark.parametrize("loss", ["cross-entropy", "focal"])
-def test_void_pixels_teach_nothing(said: torch.Tensor, target: torch.Tensor, tiny: TrainingPlan, loss: str) -> None:
+@pytest.mark.parametrize("loss", ["ce", "dice", "focal", "ce+dice", "focal+dice"])
+def test_void_pixels_teach_nothing(said: torch.Tensor, target: torch.Tensor, tiny: TrainingPlan, loss: Loss) -> None:
     segmentation_loss(said, target, WEIGHTS, replace(tiny, loss=loss)).backward()
     assert said.grad is not None
     void = (target < 0)[:, None].expand_as(said.grad)
@@ -121,13 +123,30 @@ def test_focal_loss_and_dice_by_hand(said: torch.Tensor, target: torch.Tensor, t
     torch.testing.assert_close(
         segmentation_loss(said, target, torch.ones(3), plain), (-((1 - of_label) ** 2) * of_label.log()).mean()
     )
-    both = segmentation_loss(said, target, torch.ones(3), replace(plain, dice=0.5))
+    both = segmentation_loss(said, target, torch.ones(3), replace(plain, dice=0.5, loss="focal+dice"))
     dice = [
         1 - (2 * p[:, k][target == k].sum() + 1) / (p[:, k][known].sum() + (target == k).sum() + 1) for k in range(3)
     ]
     torch.testing.assert_close(
         both - segmentation_loss(said, target, torch.ones(3), plain), 0.5 * torch.stack(dice).mean()
     )
+
+
+@pytest.mark.parametrize("loss", ["dice", "focal", "ce+dice"])
+def test_losses_are_those_of_monai(said: torch.Tensor, tiny: TrainingPlan, loss: Loss) -> None:
+    """Of labels without void; monai takes the mean over all categories, so each occurs here."""
+    losses = pytest.importorskip("monai.losses")
+    target = torch.arange(60).reshape(2, 5, 6) % 3
+    dice = losses.DiceLoss(to_onehot_y=True, softmax=True, batch=True, smooth_nr=1, smooth_dr=1)
+    focal = losses.FocalLoss(to_onehot_y=True, use_softmax=True, gamma=2.0, include_background=True)
+    entropy = functional.cross_entropy(said, target)
+    wanted = {
+        "dice": dice(said, target[:, None]),
+        "focal": 3 * focal(said, target[:, None]),  # monai's is a mean over categories, too
+        "ce+dice": entropy + 0.7 * dice(said, target[:, None]),
+    }
+    plan = replace(tiny, smoothing=0.0, dice=0.7, loss=loss)
+    torch.testing.assert_close(segmentation_loss(said, target, torch.ones(3), plan), wanted[loss])
 
 
 def test_doubt_is_a_mean_over_the_pixels_of_each_category(said: torch.Tensor, target: torch.Tensor) -> None:

@@ -76,7 +76,7 @@ def test_no_more_folds_than_units_and_never_one() -> None:
 def test_tiles_and_crops_have_sides_that_can_be_halved(sides: tuple[int, int]) -> None:
     plan = plan_for(replace(FACTS, height=sides[0], width=sides[1], largest=sides), Settings(), 2**30)
     assert all(side % MULTIPLE == 0 and side >= MULTIPLE for side in (*plan.tile, plan.crop))
-    assert max(plan.tile) <= 512
+    assert max(plan.tile) <= 768
 
 
 def test_a_plan_survives_json_and_says_why() -> None:
@@ -155,6 +155,12 @@ def test_the_wider_what_is_labelled_the_smaller_the_image_within_bounds() -> Non
         ({"dropout": 1.0}, "dropout is 1"),
         ({"flips": 3}, "flips is 3"),
         ({"max_memory": 1000}, "max_memory is 1000"),
+        ({"crop": 100}, "crop is 100; it must be a multiple of 32"),
+        ({"depth": 7}, "depth is 7; it must be 6 or less"),
+        ({"augment": ("bend",)}, "augment is 'bend'"),
+        ({"architecture": "vgg"}, "architecture is 'vgg'"),
+        ({"architecture": "unet", "pretrained": True}, "pretrained is efficientnet-lite0"),
+        ({"learning_rate": 0.0}, "learning_rate is 0"),
         ({"pretrained": True, "depth": 4}, "pretrained sets the encoder, so you cannot give model or depth"),
     ],
 )
