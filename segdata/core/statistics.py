@@ -123,15 +123,20 @@ def binomial_lower_bound(hits: int, of: int, confidence: float = 0.95) -> float:
 
 
 def _tail_probability(hits: int, of: int, rate: float) -> float:
-    """The probability of at least `hits` in `of` trials: a sum over the misses, which are few here."""
-    return (
-        math.fsum(
-            math.exp(_log_choose(of, misses) + misses * math.log1p(-rate) + (of - misses) * math.log(rate))
-            for misses in range(of - hits + 1)
-        )
-        if rate > 0
-        else 0.0
-    )
+    """The probability of at least `hits` in `of` trials, where `rate` is no higher than ``hits / of``.
+
+    The chances of more and more hits fall ever faster there: the sum ends where they no longer count.
+    """
+    if rate <= 0:
+        return 0.0
+    misses = of - hits
+    chance = math.exp(_log_choose(of, misses) + misses * math.log1p(-rate) + hits * math.log(rate))
+    total = chance
+    while misses > 0 and chance > total * 1e-18:
+        chance *= misses * rate / ((of - misses + 1) * (1 - rate))
+        misses -= 1
+        total += chance
+    return total
 
 
 def absence_probability(total: int, having: int, drawn: int) -> float:
