@@ -21,6 +21,7 @@ from segdata.core.rule import Family
 from segdata.core.runs import NumberLine, Runs
 from segdata.core.table import Table
 from segdata.core.taxonomy import Taxonomy
+from segdata.measure.segment_walk import SegmentWalk, walk_segments
 from segdata.measure.sequences import ColumnArrays, DatasetView
 
 Links = Mapping[str, str]  # column -> the table of which it is a row
@@ -62,6 +63,11 @@ class BatchView:
     def sweep(self) -> SweepRuns:
         """The batch's runs in sweep order on `line`."""
         return SweepRuns.of(self.batch.runs, self.line, self.batch.segment_annotation)
+
+    @cached_property
+    def walk(self) -> SegmentWalk:
+        """What one pass over the batch's runs shows of every segment alone."""
+        return walk_segments(self.batch)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from segdata.core.runs import Ints
 from segdata.measure.measure import measure_source
 from segdata.measure.registry import BatchView
+from segdata.measure.segment_walk import SHORTEST_END, walk_segments
 from segdata.measure.tables.rows import segment_rows
 from segdata.measure.tables.straight_edges import (
     LARGEST_DEVIATION,
-    SHORTEST_END,
     SHORTEST_SEAM,
     measure_seams,
     siblings,
@@ -132,7 +132,8 @@ def text_of(labels: Labels, legend: str = "a, b, c: car") -> str:
 def measured(labels: Labels) -> pa.Table:
     present = [".abcd"[value] for value in np.unique(labels[labels > 0])]
     drawing = draw_picture(text_of(labels, f"{', '.join(present)}: car" if present else ""))
-    return measure_seams(BatchView(drawing.batch, drawing.profile, tables={"segments": segment_rows(drawing.batch)}))
+    segments = segment_rows(drawing.batch, walk_segments(drawing.batch))
+    return measure_seams(BatchView(drawing.batch, drawing.profile, tables={"segments": segments}))
 
 
 def contact(labels: Labels, a: int, b: int) -> NDArray[np.float64]:
@@ -208,7 +209,7 @@ def test_siblings_are_those_whose_boxes_touch(most: int, labels: Labels) -> None
     batch = draw_picture(text_of(labels, "")).batch if not (labels > 0).any() else draw_picture(_alike(labels)).batch
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("segdata.measure.tables.straight_edges._MANY_SIBLINGS", most)
-        found, begin, end = siblings(batch, segment_rows(batch))
+        found, begin, end = siblings(batch, segment_rows(batch, walk_segments(batch)))
     assert (begin <= end).all()
     expected = _touching(labels) if most else np.arange(batch.n_segments * (batch.n_segments > 1))
     np.testing.assert_array_equal(found, expected)

@@ -73,7 +73,7 @@ def measure_lobes(view: BatchView) -> pa.Table:
     deviation of the peers' solidities; standard deviations by the median absolute deviation.
     """
     batch = view.batch
-    group, area, typical, spread = _peer_areas(batch)
+    group, area, typical, spread = _peer_areas(batch, view.walk.area)
     least = typical * np.maximum(_LARGER, np.exp(_BEYOND * spread))
     larger = np.flatnonzero((spread <= _ALIKE) & (area >= least))
     lobe_rows = list(_lobe_rows(batch, larger, group, area)) if len(larger) else []
@@ -86,9 +86,8 @@ def measure_lobes(view: BatchView) -> pa.Table:
     return pa.table({"segment": segment, **{name: columns[name] for name in (*_LOBE_COLUMNS, *_PEER_COLUMNS)}})
 
 
-def _peer_areas(batch: Batch) -> tuple[Ints, Ints, Floats, Floats]:
+def _peer_areas(batch: Batch, area: Ints) -> tuple[Ints, Ints, Floats, Floats]:
     """Each segment's group, area, and its peers' typical area and spread; NaN if they are too few."""
-    area = batch.runs.areas(batch.n_segments)
     counts = (area > 0) & ~batch.segments["iscrowd"].fill_null(False).to_numpy()
     _, category = np.unique(batch.segments["category_id"].to_numpy(), return_inverse=True)
     group = batch.segment_annotation.astype(np.int64) * (int(category.max(initial=0)) + 1) + category

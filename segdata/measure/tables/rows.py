@@ -7,8 +7,9 @@ import pyarrow.compute as pc
 from segdata.core.batch import Batch, clip_runs
 from segdata.core.overlay import complement, union_by_frame
 from segdata.core.parts import segment_shapes
-from segdata.core.runs import Floats, bounding_boxes, run_columns
+from segdata.core.runs import Floats, run_columns
 from segdata.measure.registry import BatchView, measure
+from segdata.measure.segment_walk import SegmentWalk
 from segdata.measure.tables.shapes import component_table
 
 
@@ -22,7 +23,8 @@ from segdata.measure.tables.shapes import component_table
 def measure_rows(view: BatchView) -> dict[str, pa.Table]:
     """The tables that are always measured: images, annotations and segments."""
     batch = view.batch
-    return {"images": image_rows(batch), "annotations": annotation_rows(batch), "segments": segment_rows(batch)}
+    segments = segment_rows(batch, view.walk)
+    return {"images": image_rows(batch), "annotations": annotation_rows(batch), "segments": segments}
 
 
 def image_rows(batch: Batch) -> pa.Table:
@@ -39,16 +41,13 @@ def annotation_rows(batch: Batch) -> pa.Table:
     return batch.annotations.select(kept).append_column("n_segments", pa.array(count.astype(np.int64)))
 
 
-def segment_rows(batch: Batch) -> pa.Table:
+def segment_rows(batch: Batch, walk: SegmentWalk) -> pa.Table:
     """One row per segment: ids, category, area and box in pixels, and the area and box that its file declares."""
-    height, _ = batch.segment_size
-    x, y, width, high = bounding_boxes(batch.runs, height, batch.n_segments)
     kept = ["annotation", "segment_id", "source_id", "category_id", "iscrowd", "track_id", "score", "source"]
     columns = {name: batch.segments[name] for name in kept}
     columns["iscrowd"] = columns["iscrowd"].fill_null(False)
     columns["image"] = pa.array(batch.segment_image)
-    columns["area"] = pa.array(batch.runs.areas(batch.n_segments))
-    columns |= {"x": pa.array(x), "y": pa.array(y), "width": pa.array(width), "height": pa.array(high)}
+    columns |= {name: pa.array(getattr(walk, name)) for name in ("area", "x", "y", "width", "height")}
     columns["declared_area"] = batch.segments["declared_area"]
     columns |= _declared_box(batch)
     columns |= {"file": batch.segments["file"], "place": batch.segments["place"]}
@@ -75,7 +74,7 @@ def measure_centroids(view: BatchView) -> pa.Table:
     """
     runs, n = view.batch.runs, view.batch.n_segments
     x, top = run_columns(runs, view.batch.segment_size[0])
-    middle, pixels = top + (runs.length - 1) / 2, np.maximum(runs.areas(n), 1)
+    middle, pixels = top + (runs.length - 1) / 2, np.maximum(view.walk.area, 1)
 
     def mean(values: Floats) -> Floats:
         """The mean over each segment's pixels of a value (n_runs,) of its runs."""
@@ -132,8 +131,7 @@ def measure_coverage(view: BatchView) -> dict[str, pa.Table]:
     covered = union_by_frame(view.sweep, line)
     void = np.zeros(batch.annotations.num_rows, np.int64)
     is_void = np.isin(batch.segments["category_id"].to_numpy(), view.taxonomy.void_ids)
-    areas = batch.runs.areas(batch.n_segments)
-    np.add.at(void, batch.segment_annotation[is_void], areas[is_void])
+    np.add.at(void, batch.segment_annotation[is_void], view.walk.area[is_void])
     columns = {"labelled": covered.labelled, "void": void, "multiple": covered.multiple}
     if "gaps" not in view.families and limits is None:
         return {"annotations": pa.table({"unlabelled": line.height * line.width - covered.labelled, **columns})}
@@ -143,5 +141,5 @@ def measure_coverage(view: BatchView) -> dict[str, pa.Table]:
     shapes = segment_shapes(empty, line.height, len(line.base))
     return {
         "annotations": pa.table({"unlabelled": empty.areas(len(line.base)), **columns}),
-        "gaps": component_table(shapes.parts, "annotation", np.arange(len(shapes.parts.area))),
+        "gaps": component_table(shapes.parts, "annotation"),
     }

@@ -6,7 +6,7 @@ import pyarrow as pa
 from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.overlay import SweepRuns, complement, union_by_frame
-from segdata.core.parts import Components, find_holes, label_parts, segment_shapes
+from segdata.core.parts import Components, find_holes, label_parts
 from segdata.core.runs import Ints, NumberLine, run_columns
 from segdata.measure.registry import BatchView, measure
 from segdata.measure.tables.outlines import SourceRings, matches_ring
@@ -14,25 +14,18 @@ from segdata.measure.tables.outlines import SourceRings, matches_ring
 _SHAPE = ("area", "x", "y", "width", "height")
 
 
-def mark_strays(batch: Batch, parts: pa.Table) -> pa.Table:
+def mark_drawn(batch: Batch, parts: pa.Table, cluster: Ints) -> pa.Table:
     """The table `parts` (all parts of the segments that have several) with two more columns.
 
     cluster: the area in pixels of the 8-connected region that the part belongs to. drawn: the part is a whole ring of
     its segment's polygon, or of those that bridges join to one, or there is no polygon; where a ring is narrower than a
     pixel, its raster falls apart.
     """
-    height, width = batch.segment_size
-    segments = np.unique(parts["segment"].to_numpy())
-    runs = batch.runs.take(segments, batch.n_segments)
-    part, _ = label_parts(runs, height[segments])
-    cluster, _ = label_parts(runs, height[segments], corners=True)
-    area = np.bincount(cluster, weights=runs.length).astype(np.int64)
-    cluster_area = np.zeros(parts.num_rows, np.int64)
-    cluster_area[part] = area[cluster]  # parts are numbered by their first run, here as in the table
-    rings = SourceRings.among(batch.segments["rings"], segments)
-    is_ring = matches_ring(parts, rings.opened(), height, width)
-    is_ring |= ~np.isin(parts["segment"].to_numpy(), rings.segment)
-    return parts.append_column("cluster", pa.array(cluster_area)).append_column("drawn", pa.array(is_ring))
+    segment = parts["segment"].to_numpy()
+    rings = SourceRings.among(batch.segments["rings"], np.unique(segment))
+    is_ring = matches_ring(parts, rings.opened(), *batch.segment_size)
+    is_ring |= ~np.isin(segment, rings.segment)
+    return parts.append_column("cluster", pa.array(cluster)).append_column("drawn", pa.array(is_ring))
 
 
 def mark_empty_holes(batch: Batch, holes: pa.Table) -> pa.Table:
@@ -72,32 +65,27 @@ def _unclaimed_regions(batch: Batch, annotations: Ints) -> Ints:
 def measure_shapes(view: BatchView) -> dict[str, pa.Table]:
     """Columns for `segments` (parts, largest, holes, hole_pixels, perimeter), and the tables `parts` and `holes`.
 
-    `parts` lists the parts of segments that have several; see `mark_strays` and `mark_empty_holes` for their further
+    `parts` lists the parts of segments that have several; see `mark_drawn` and `mark_empty_holes` for their further
     columns. Areas and boxes in pixels, perimeters in pixel edges.
     """
     batch = view.batch
-    height, _ = batch.segment_size
-    n_segments = batch.n_segments
-    shapes = segment_shapes(batch.runs, height, n_segments)
-    largest = np.zeros(n_segments, np.int64)
-    np.maximum.at(largest, shapes.parts.owner, shapes.parts.area)
-    empty = find_holes(batch.runs, height, shapes.n_holes > 0)
-    several = np.flatnonzero(shapes.n_parts[shapes.parts.owner] > 1)
+    walk = view.walk
+    empty = find_holes(batch.runs, batch.segment_size[0], walk.holes > 0)
     columns = {
-        "parts": shapes.n_parts,
-        "largest": largest,
-        "holes": shapes.n_holes,
-        "hole_pixels": np.bincount(empty.owner, weights=empty.area, minlength=n_segments).astype(np.int64),
-        "perimeter": shapes.perimeter,
+        "parts": walk.parts,
+        "largest": walk.largest,
+        "holes": walk.holes,
+        "hole_pixels": np.bincount(empty.owner, weights=empty.area, minlength=batch.n_segments).astype(np.int64),
+        "perimeter": walk.perimeter,
     }
     return {
         "segments": pa.table(columns),
-        "parts": mark_strays(batch, component_table(shapes.parts, "segment", several)),
-        "holes": mark_empty_holes(batch, component_table(empty, "segment", np.arange(len(empty.area)))),
+        "parts": mark_drawn(batch, component_table(walk.several, "segment"), walk.cluster),
+        "holes": mark_empty_holes(batch, component_table(empty, "segment")),
     }
 
 
-def component_table(regions: Components, owner: str, rows: Ints) -> pa.Table:
-    """Some regions as a table: the owner's row, area and box in pixels, perimeter in pixel edges."""
-    columns = {name: getattr(regions, name)[rows] for name in (*_SHAPE, "perimeter")}
-    return pa.table({owner: regions.owner[rows].astype(np.int64), **columns})
+def component_table(regions: Components, owner: str) -> pa.Table:
+    """Regions as a table: the owner's row, area and box in pixels, perimeter in pixel edges."""
+    columns = {name: getattr(regions, name) for name in (*_SHAPE, "perimeter")}
+    return pa.table({owner: regions.owner.astype(np.int64), **columns})

@@ -14,9 +14,6 @@ from segdata.core.runs import Flags, Floats, Ints, NumberLine, Runs, expand_rang
 from segdata.measure.registry import BatchView, measure
 from segdata.measure.tables.lobes import Mask, SegmentCrops
 
-SHORTEST_END = 8  # pixels of a flat end
-LEAST_FLATNESS = 0.75  # of what the segment's width changes by within `_NEAR` pixels; the end of a disc has 0.5
-_NEAR = 3
 _FEW = 12  # runs of each segment that are looked at first: most segments change from one column to the next
 SHORTEST_SEAM = 6.0  # pixels of a contact that is looked at
 LARGEST_DEVIATION = 0.35  # pixels root mean square; a digital straight line of any slope is within 0.3
@@ -31,66 +28,17 @@ def measure_ends(view: BatchView) -> pa.Table:
     pixels by which the segment is wider on one side of the line), begins (it lies right of the line, or below). Ends of
     segments that bend, as of discs, are none: there the width goes on to change. Crowds are left out.
     """
-    batch = view.batch
-    height, width = batch.segment_size
-    x, y, wide, high = (view.tables["segments"][name].to_numpy() for name in ("x", "y", "width", "height"))
-    column, row = run_columns(batch.runs, height)
-    owner, length = batch.runs.owner, batch.runs.length
-    strips = _Strips.from_boxes(x, wide)
-    pixels = kernels.sums(strips.shift[owner] + column, length, strips.total)
-    across = _flat_ends(strips, np.diff(pixels, prepend=0), pixels, width)
-    strips = _Strips.from_boxes(y, high)
-    place = strips.shift[owner] + row
-    step = np.bincount(place, minlength=strips.total) - np.bincount(place + length, minlength=strips.total)
-    down = _flat_ends(strips, step, np.cumsum(step), height)
-    segment, place_of_end, step = (np.concatenate(column) for column in zip(across, down, strict=True))
-    upright = np.arange(len(segment)) < len(across[0])
-    order = np.lexsort((place_of_end, ~upright, segment))
-    crowd = batch.segments["iscrowd"].fill_null(False).to_numpy()
-    order = order[~crowd[segment[order]]]
+    ends = view.walk.ends
+    rows = np.flatnonzero(~view.batch.segments["iscrowd"].fill_null(False).to_numpy()[ends.segment])
     return pa.table(
         {
-            "segment": segment[order].astype(np.int64),
-            "upright": upright[order],
-            "at": place_of_end[order].astype(np.int64),
-            "length": np.abs(step[order]).astype(np.int64),
-            "begins": step[order] > 0,
+            "segment": ends.segment[rows],
+            "upright": ends.upright[rows],
+            "at": ends.at[rows],
+            "length": np.abs(ends.step[rows]),
+            "begins": ends.step[rows] > 0,
         }
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Strips:
-    """A strip of one number for each column (or row) of every segment's box, with room on either side.
-
-    Attributes
-    ----------
-    begin : (n_segments,) where each strip begins
-    shift : (n_segments,) what to add to a column to find its number
-    total : numbers of all strips
-    """
-
-    begin: Ints
-    shift: Ints
-    total: int
-
-    @staticmethod
-    def from_boxes(first: Ints, count: Ints) -> "_Strips":
-        """The strips of boxes that begin at `first` and have `count` columns (n_segments,)."""
-        room = count + 2 * _NEAR + 3
-        begin = np.cumsum(room) - room
-        return _Strips(begin, begin - first + _NEAR + 1, int(room.sum()))
-
-
-def _flat_ends(strips: _Strips, step: Ints, pixels: Ints, size: Ints) -> tuple[Ints, Ints, Ints]:
-    """Segment, place and step of the flat ends; `pixels` of every column, `size` (n_segments,) of the frame."""
-    some = np.flatnonzero(np.abs(step) >= SHORTEST_END)
-    around = pixels[some + _NEAR] - pixels[some - _NEAR - 1]
-    some = some[np.abs(step[some]) >= LEAST_FLATNESS * np.abs(around)]
-    segment = np.searchsorted(strips.begin, some, side="right") - 1
-    coordinate = some - strips.shift[segment]
-    inside = (coordinate > 0) & (coordinate < size[segment])
-    return segment[inside], coordinate[inside], step[some[inside]]
 
 
 @measure("steps", tables={"steps": {"segment": "segments"}})

@@ -24,6 +24,10 @@ try:
     from segdata.core.kernels._compiled.keys import repeated_keys
 except ImportError:  # built before it was added
     from segdata.core.kernels._plain.keys import repeated_keys
+try:
+    from segdata.core.kernels._compiled.walk import walk
+except ImportError:  # as above
+    from segdata.core.kernels._plain.walk import walk
 
 __all__ = [
     "borders",
@@ -67,4 +71,5 @@ __all__ = [
     "tally",
     "triangulate",
     "unpack_alpha",
+    "walk",
 ]

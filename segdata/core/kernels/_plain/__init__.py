@@ -26,6 +26,7 @@ from segdata.core.kernels._plain.labels import (
 from segdata.core.kernels._plain.outlines import borders, bridges, cycles, follow, parts, triangulate
 from segdata.core.kernels._plain.polygons import crossings, parse_rings, rasterise, recurring
 from segdata.core.kernels._plain.sweep import bounds, columns, cover, cut, lift, lower, strips, strips_within
+from segdata.core.kernels._plain.walk import walk
 
 __all__ = [
     "borders",
@@ -69,4 +70,5 @@ __all__ = [
     "tally",
     "triangulate",
     "unpack_alpha",
+    "walk",
 ]

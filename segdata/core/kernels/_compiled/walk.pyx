@@ -1,0 +1,337 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""One walk over the runs of every segment: all that can be measured of a segment alone.
+
+Area, box, parts, holes, perimeter, the parts of what falls apart, and flat ends used to be a dozen passes over all runs
+of a batch, each writing columns that the next one read: most of the time went into moving memory. The walk takes the
+runs of one segment after the other, a few kilobytes that stay in the processor's cache, and keeps numbers only.
+
+Runs of a segment are sorted, so those of the column to the left lie just before those of this column: two fingers move
+down both columns at once, and see every two runs that touch. Each run is a node of a forest (`joins.pxd`), which ends
+up with a tree for each part. Runs are simply connected and no three of them meet, so runs less contacts are parts less
+holes, the Euler number: holes are counted without being looked for (Gray, 1971, IEEE Transactions on Computers C-20(5),
+551-561). Segments in several parts are walked once more, for the size of each part.
+"""
+
+import numpy as np
+from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport free, llabs
+from libc.string cimport memset
+
+from segdata.core.kernels._compiled.joins cimport join, root_of
+from segdata.core.kernels._compiled.room cimport grow
+
+cdef enum:
+    AREA, LEFT, TOP, WIDTH, HEIGHT, PARTS, HOLES, LARGEST, PERIMETER, MEASURES
+
+cdef struct Part:
+    int64_t owner
+    int64_t area
+    int64_t left
+    int64_t top
+    int64_t right
+    int64_t bottom
+    int64_t edges
+    int64_t cluster
+
+cdef struct End:
+    int64_t owner
+    int64_t upright
+    int64_t at
+    int64_t step
+
+cdef struct Flatness:  # see the plain twin
+    int64_t shortest
+    double least
+    int64_t near
+
+cdef struct Column:  # the two fingers
+    int64_t high
+    int64_t x
+    int64_t begin  # its first pixel, counted in the image
+    Py_ssize_t first  # its first run
+    Py_ssize_t neighbour  # the first run to the left that may touch this one, or one below
+    Py_ssize_t stop  # the end of the runs to the left
+
+cdef enum State:
+    FINE, NO_MEMORY, UNSORTED
+
+cdef struct Walk:
+    int32_t *parent  # of each run of the segment, by edges of pixels
+    Py_ssize_t parent_room
+    int32_t *corner  # the same, by corners too
+    Py_ssize_t corner_room
+    int64_t *shared  # pixels of each run that have the segment to the left, too
+    Py_ssize_t shared_room
+    int64_t *pixels  # of each column, or row, of the segment's box, with room on either side
+    Py_ssize_t pixel_room
+    Part *part
+    Py_ssize_t parts
+    Py_ssize_t part_room
+    End *end
+    Py_ssize_t ends
+    Py_ssize_t end_room
+
+
+def walk(
+    const int64_t[::1] start,
+    const int64_t[::1] length,
+    const int32_t[::1] owner,
+    const int64_t[::1] height,
+    const int64_t[::1] width,
+    int64_t shortest,
+    double least,
+    int64_t near,
+):
+    """All that can be measured of each segment alone: see the plain twin."""
+    cdef Py_ssize_t n = start.shape[0], n_owners = height.shape[0], first = 0, stop
+    cdef Walk walk
+    cdef Flatness flatness = Flatness(shortest, least, near)
+    cdef State state = FINE
+    cdef bint strange = False
+    if length.shape[0] != n or owner.shape[0] != n or width.shape[0] != n_owners:
+        sizes = f"{length.shape[0]} lengths and {owner.shape[0]} owners"
+        raise ValueError(f"{n} starts come with {sizes}, {n_owners} heights with {width.shape[0]} widths")
+    memset(&walk, 0, sizeof(Walk))
+    measured = np.zeros((MEASURES, n_owners), np.int64)
+    cdef int64_t[:, ::1] result = measured
+    try:
+        with nogil:
+            while first < n:
+                if owner[first] < 0 or owner[first] >= n_owners:
+                    strange = True
+                    break
+                stop = first + 1
+                while stop < n and owner[stop] == owner[first]:
+                    stop += 1
+                state = walk_segment(
+                    &walk,
+                    &start[first],
+                    &length[first],
+                    stop - first,
+                    owner[first],
+                    max(height[owner[first]], 1),
+                    width[owner[first]],
+                    &flatness,
+                    &result[0, owner[first]],
+                    n_owners,
+                )
+                if state != FINE:
+                    break
+                first = stop
+        if strange:
+            raise ValueError(f"owner {owner[first]} of {n_owners} owners: 0 to {n_owners - 1} are possible")
+        if state == UNSORTED:
+            raise ValueError(f"the runs of owner {owner[first]} are not sorted")
+        if state == NO_MEMORY:
+            raise MemoryError("no memory to measure segments")
+        return measured, parts_of(&walk), ends_of(&walk)
+    finally:
+        free(walk.parent)
+        free(walk.corner)
+        free(walk.shared)
+        free(walk.pixels)
+        free(walk.part)
+        free(walk.end)
+
+
+cdef State walk_segment(
+    Walk *walk,
+    const int64_t *start,
+    const int64_t *length,
+    Py_ssize_t n,
+    int32_t owner,
+    int64_t high,
+    int64_t frame_width,
+    Flatness *flatness,
+    int64_t *result,
+    Py_ssize_t stride,
+) noexcept nogil:
+    """Measure one segment of n runs; `result` are its numbers, `stride` apart."""
+    cdef int64_t left = start[0] // high, wide = start[n - 1] // high + 1 - left, top, bottom
+    cdef int64_t area = 0, shared = 0, contacts = 0, upper = high, lower = 0, largest
+    cdef Py_ssize_t i, j, parts = n
+    cdef Column at = Column(high, left, left * high, 0, 0, 0)
+    if (
+        not grow(<void **>&walk.parent, &walk.parent_room, n, sizeof(int32_t))
+        or not grow(<void **>&walk.shared, &walk.shared_room, n, sizeof(int64_t))
+        or not clear_pixels(walk, wide)
+    ):
+        return NO_MEMORY
+    for i in range(n):
+        if i > 0 and start[i] < start[i - 1]:
+            return UNSORTED
+        walk.parent[i] = <int32_t>i
+        walk.shared[i] = 0
+        if not enter(&at, start, i) and i > 0 and start[i] == start[i - 1] + length[i - 1]:
+            parts -= join(walk.parent, <int32_t>i, <int32_t>(i - 1))
+            contacts += 1
+        top, bottom = start[i] - high, start[i] + length[i] - high  # of its left neighbours, if they are as this run
+        while at.neighbour < at.stop and start[at.neighbour] + length[at.neighbour] <= top:
+            at.neighbour += 1
+        for j in range(at.neighbour, at.stop):
+            if start[j] >= bottom:
+                break
+            parts -= join(walk.parent, <int32_t>i, <int32_t>j)
+            contacts += 1
+            walk.shared[i] += min(bottom, start[j] + length[j]) - max(top, start[j])
+        shared += walk.shared[i]
+        area += length[i]
+        walk.pixels[at.x - left + 1] += length[i]
+        upper = min(upper, start[i] - at.begin)
+        lower = max(lower, start[i] - at.begin + length[i])
+    if not note_ends(walk, owner, wide, left, frame_width, True, flatness):
+        return NO_MEMORY
+    if wide >= flatness.shortest:
+        if not count_rows(walk, start, length, n, high, upper, lower):
+            return NO_MEMORY
+        if not note_ends(walk, owner, lower - upper, upper, high, False, flatness):
+            return NO_MEMORY
+    largest = area if parts == 1 else note_parts(walk, start, length, n, owner, high)
+    if largest < 0:
+        return NO_MEMORY
+    result[AREA * stride] = area
+    result[LEFT * stride] = left
+    result[TOP * stride] = upper
+    result[WIDTH * stride] = wide
+    result[HEIGHT * stride] = lower - upper
+    result[PARTS * stride] = parts
+    result[HOLES * stride] = parts - (n - contacts)
+    result[LARGEST * stride] = largest
+    result[PERIMETER * stride] = 2 * (n + area - shared)  # two edges a run, two a pixel less those with a neighbour
+    return FINE
+
+
+cdef inline bint enter(Column *at, const int64_t *start, Py_ssize_t i) noexcept nogil:
+    """Go to the column that run i lies in; whether it is another one. Dividing takes long, and is seldom needed."""
+    if start[i] < at.begin + at.high:
+        return False
+    if start[i] < at.begin + 2 * at.high:
+        at.x += 1
+        at.neighbour = at.first
+    else:
+        at.x = start[i] // at.high
+        at.neighbour = i
+    at.begin = at.x * at.high
+    at.stop = at.first = i
+    return True
+
+
+cdef bint clear_pixels(Walk *walk, int64_t count) noexcept nogil:
+    """Zeros for so many columns or rows, and for one on either side."""
+    if not grow(<void **>&walk.pixels, &walk.pixel_room, count + 2, sizeof(int64_t)):
+        return False
+    memset(walk.pixels, 0, (count + 2) * sizeof(int64_t))
+    return True
+
+
+cdef bint count_rows(
+    Walk *walk, const int64_t *start, const int64_t *length, Py_ssize_t n, int64_t high, int64_t upper, int64_t lower
+) noexcept nogil:
+    """Count the pixels of each row of the box: a run adds one to all rows from its first to its last."""
+    cdef Column at = Column(high, start[0] // high, start[0] // high * high, 0, 0, 0)
+    cdef int64_t *pixels
+    cdef int64_t row
+    cdef Py_ssize_t i
+    if not clear_pixels(walk, lower - upper):
+        return False
+    pixels = walk.pixels + 1
+    for i in range(n):
+        enter(&at, start, i)
+        row = start[i] - at.begin - upper
+        pixels[row] += 1
+        pixels[row + length[i]] -= 1
+    for row in range(lower - upper):
+        pixels[row + 1] += pixels[row]
+    return True
+
+
+cdef bint note_ends(
+    Walk *walk, int32_t owner, int64_t count, int64_t first, int64_t size, bint upright, Flatness *flatness
+) noexcept nogil:
+    """Note the flat ends between the columns (or rows) of a box, of which there are `count` from `first` on."""
+    cdef int64_t *pixels = walk.pixels + 1
+    cdef int64_t c, step, around
+    for c in range(count + 1):
+        step = pixels[c] - pixels[c - 1]
+        if -flatness.shortest < step < flatness.shortest:
+            continue
+        around = pixels[min(c + flatness.near, count)] - pixels[max(c - flatness.near - 1, -1)]  # none beyond the box
+        if llabs(step) >= flatness.least * llabs(around) and 0 < first + c < size:
+            if not grow(<void **>&walk.end, &walk.end_room, walk.ends + 1, sizeof(End)):
+                return False
+            walk.end[walk.ends] = End(owner, upright, first + c, step)
+            walk.ends += 1
+    return True
+
+
+cdef int64_t note_parts(
+    Walk *walk, const int64_t *start, const int64_t *length, Py_ssize_t n, int32_t owner, int64_t high
+) noexcept nogil:
+    """Note the parts of a segment that has several, numbered by their first run, and the clusters that they form.
+
+    Parts of one cluster touch at corners of pixels. Returns the area of the largest part, -1 when there is no memory.
+    """
+    cdef Py_ssize_t i, j, before = walk.parts
+    cdef int64_t largest = 0
+    cdef Column at = Column(high, start[0] // high, start[0] // high * high, 0, 0, 0)
+    cdef Part *part
+    if not grow(<void **>&walk.corner, &walk.corner_room, n, sizeof(int32_t)):
+        return -1
+    for i in range(n):
+        walk.corner[i] = <int32_t>i
+        if not enter(&at, start, i) and i > 0 and start[i] == start[i - 1] + length[i - 1]:
+            join(walk.corner, <int32_t>i, <int32_t>(i - 1))
+        while at.neighbour < at.stop and start[at.neighbour] + length[at.neighbour] < start[i] - high:
+            at.neighbour += 1
+        for j in range(at.neighbour, at.stop):
+            if start[j] > start[i] + length[i] - high:
+                break
+            join(walk.corner, <int32_t>i, <int32_t>j)
+        # A root comes before all other runs of its part. From here on it holds the number of the part.
+        if walk.parent[i] == i:
+            if not grow(<void **>&walk.part, &walk.part_room, walk.parts + 1, sizeof(Part)):
+                return -1
+            walk.part[walk.parts] = Part(owner, 0, at.x, high, at.x, 0, 0, i)
+            walk.parent[i] = <int32_t>(walk.parts - before)
+            walk.parts += 1
+        else:
+            walk.parent[i] = walk.parent[walk.parent[i]]
+        part = &walk.part[before + walk.parent[i]]
+        part.area += length[i]
+        part.top = min(part.top, start[i] - at.begin)
+        part.right = at.x + 1
+        part.bottom = max(part.bottom, start[i] - at.begin + length[i])
+        part.edges += 2 * (1 + length[i] - walk.shared[i])
+    # The pixels of each cluster, at its first run; a part's cluster is that of the part's first run.
+    memset(walk.shared, 0, n * sizeof(int64_t))
+    for i in range(n):
+        walk.shared[root_of(walk.corner, <int32_t>i)] += length[i]
+    for i in range(before, walk.parts):
+        walk.part[i].cluster = walk.shared[root_of(walk.corner, <int32_t>walk.part[i].cluster)]
+        largest = max(largest, walk.part[i].area)
+    return largest
+
+
+cdef parts_of(Walk *walk):
+    """Owner, area, box, perimeter and cluster of the parts as columns."""
+    cdef Py_ssize_t i
+    rows = np.empty((8, walk.parts), np.int64)
+    cdef int64_t[:, ::1] row = rows
+    cdef Part *part
+    for i in range(walk.parts):
+        part = &walk.part[i]
+        row[0, i], row[1, i], row[2, i], row[3, i] = part.owner, part.area, part.left, part.top
+        row[4, i], row[5, i] = part.right - part.left, part.bottom - part.top
+        row[6, i], row[7, i] = part.edges, part.cluster
+    return rows
+
+
+cdef ends_of(Walk *walk):
+    """Owner, whether the line is upright, where it is, and the step of the flat ends as columns."""
+    cdef Py_ssize_t i
+    rows = np.empty((4, walk.ends), np.int64)
+    cdef int64_t[:, ::1] row = rows
+    for i in range(walk.ends):
+        row[0, i], row[1, i] = walk.end[i].owner, walk.end[i].upright
+        row[2, i], row[3, i] = walk.end[i].at, walk.end[i].step
+    return rows

@@ -1,0 +1,111 @@
+"""All that can be measured of each segment alone."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.kernels._plain.groups import extents, sums
+from segdata.core.kernels._plain.outlines import parts
+from segdata.core.kernels._plain.sweep import bounds, check, columns
+
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+Ends = tuple[Int64, Int64, Int64, Int64]
+
+
+def walk(
+    start: Int64,
+    length: Int64,
+    owner: Int32,
+    height: Int64,
+    width: Int64,
+    shortest: int,
+    least: float,
+    near: int,
+) -> tuple[Int64, Int64, Int64]:
+    """Size, parts, holes, perimeter and flat ends of every segment.
+
+    Takes runs, sorted by (owner, start) and disjoint for each owner; the sizes of each owner's image; and which ends
+    are flat: a line between two columns, or two rows, of pixels of the image at which the segment's width changes by
+    `shortest` pixels or more, and by at least `least` of what it changes by within `near` pixels.
+
+    Returns for all owners, as rows, (9, n_owners): area, x, y, width and height of the box, parts (4-connected), holes,
+    area of the largest part, perimeter in pixel edges; all 0 without runs. For each part of a segment that has several,
+    numbered by their first run, (8, n_parts): owner, area, x, y, width, height, perimeter, and the area of the
+    8-connected region that it belongs to. For each flat end (4, n_ends), upright ones of a segment first: owner, 1 if
+    the line is upright, its x or y, and by how many pixels the segment is wider behind it.
+
+    >>> one = np.array([1])
+    >>> measured, parts, ends = walk(one, 3 * one, np.zeros(1, np.int32), 5 * one, 4 * one, 3, 0.75, 3)
+    >>> measured.ravel().tolist(), parts.shape, ends.ravel().tolist()
+    ([3, 0, 1, 1, 3, 1, 0, 3, 8], (8, 0), [0, 1, 1, -3])
+    """
+    n, n_owners = len(start), len(height)
+    if not len(length) == len(owner) == n or len(width) != n_owners:
+        sizes = f"{len(length)} lengths and {len(owner)} owners"
+        raise ValueError(f"{n} starts come with {sizes}, {n_owners} heights with {len(width)} widths")
+    check(owner, n_owners)
+    unsorted = (owner[1:] == owner[:-1]) & (start[1:] < start[:-1])
+    if unsorted.any():
+        raise ValueError(f"the runs of owner {owner[int(unsorted.argmax())]} are not sorted")
+    x, top = columns(start, owner, height)
+    bottom = top + length
+    area, *box = extents(owner, x, top, bottom, n_owners)
+    part, left, links = parts(x, top, bottom, owner, False)
+    n_parts = int(part.max(initial=-1)) + 1
+    part_owner = np.zeros(n_parts, np.int64)
+    part_owner[part] = owner
+    part_area, *part_box = extents(part, x, top, bottom, n_parts)
+    perimeter = 2 * (np.bincount(part, minlength=n_parts) + part_area - sums(part, left, n_parts))
+    count = np.bincount(part_owner, minlength=n_owners)
+    largest = np.zeros(n_owners, np.int64)
+    np.maximum.at(largest, part_owner, part_area)
+    euler = np.diff(bounds(owner, n_owners)) - sums(owner, links, n_owners)
+    measured = [area, *box, count, count - euler, largest, sums(part_owner, perimeter, n_owners)]
+    cluster = parts(x, top, bottom, owner, True)[0]
+    cluster_area = sums(cluster, length, int(cluster.max(initial=-1)) + 1)
+    of_part = np.zeros(n_parts, np.int64)
+    of_part[part] = cluster_area[cluster]
+    several = count[part_owner] > 1
+    rows = np.stack([part_owner, part_area, *part_box, perimeter, of_part])[:, several]
+    flatness = (shortest, least, near)
+    pixels = _Strips(box[0], box[2], near)
+    across = np.bincount(pixels.place(owner, x), weights=length, minlength=pixels.total).astype(np.int64)
+    upright = _flat_ends(pixels, across, width, flatness)
+    pixels = _Strips(box[1], box[3], near)
+    begins = np.bincount(pixels.place(owner, top), minlength=pixels.total)
+    down = np.cumsum(begins - np.bincount(pixels.place(owner, bottom), minlength=pixels.total))
+    level = _flat_ends(pixels, down, height, flatness)
+    segment, at, step = (np.concatenate(column) for column in zip(upright, level, strict=True))
+    is_upright = np.arange(len(segment)) < len(upright[0])
+    order = np.lexsort((at, ~is_upright, segment))
+    return np.stack(measured), rows, np.stack([segment, is_upright, at, step]).astype(np.int64)[:, order]
+
+
+class _Strips:
+    """A strip of one number for each column (or row) of every segment's box, with room on either side."""
+
+    def __init__(self, first: Int64, count: Int64, near: int) -> None:
+        room = count + 2 * near + 3
+        self.begin = np.cumsum(room) - room
+        self.shift = self.begin - first + near + 1
+        self.total = int(room.sum())
+
+    def place(self, owner: Int32, column: Int64) -> Int64:
+        """The number of a column of an owner."""
+        places: Int64 = self.shift[owner] + column
+        return places
+
+
+def _flat_ends(
+    strips: _Strips, pixels: Int64, size: Int64, flatness: tuple[int, float, int]
+) -> tuple[Int64, Int64, Int64]:
+    """Segment, place and step of the flat ends; `pixels` of every column, `size` (n_segments,) of the frame."""
+    shortest, least, near = flatness
+    step = np.diff(pixels, prepend=0)
+    some = np.flatnonzero(np.abs(step) >= shortest)
+    around = pixels[some + near] - pixels[some - near - 1]
+    some = some[np.abs(step[some]) >= least * np.abs(around)]
+    segment = np.searchsorted(strips.begin, some, side="right") - 1
+    coordinate = some - strips.shift[segment]
+    inside = (coordinate > 0) & (coordinate < size[segment])
+    return segment[inside], coordinate[inside], step[some[inside]]
