@@ -22,6 +22,8 @@ from segdata.agreement.consensus import (
     undecided_regions,
     voters,
 )
+from segdata.agreement.copied_annotations import NO_COPIES, CopiedAnnotations
+from segdata.agreement.copying import IdenticalWork
 from segdata.agreement.estimates import DEFAULT_RESAMPLING, PairAmounts, Resampling, category_scores, pair_scores
 from segdata.agreement.panel import Panel
 from segdata.agreement.scores import Count, Score
@@ -81,6 +83,7 @@ def leave_one_out(
     method: ConsensusMethod,
     *,
     how: Resampling = DEFAULT_RESAMPLING,
+    copies: CopiedAnnotations | None = None,
     jobs: int = 0,
     progress: Callable[[int], None] = lambda n_images: None,
 ) -> tuple[AgainstOthers, ...]:
@@ -98,6 +101,7 @@ def leave_one_out(
             whom=name,
             method=method,
             least=min(2, len(names) - 1),
+            copies=copies or NO_COPIES,
         )
         tables = compare_panel(left, jobs=jobs, progress=progress)
         if tables.annotator_pairs is not None and len(tables.annotator_pairs.pairs):
@@ -112,6 +116,7 @@ class LeaveOneOutPanel(Panel):
     whom: str = ""  # the annotator
     method: ConsensusMethod = MAJORITY  # of the consensus
     least: int = 2  # on images with fewer others there is no consensus
+    copies: CopiedAnnotations = NO_COPIES  # whose work is another's
 
     @property
     def others(self) -> str:
@@ -146,7 +151,7 @@ class LeaveOneOutPanel(Panel):
         """(n_annotations,) those of the annotator, and of the others, on images where there are enough of these."""
         counts = voters(batch, 1)
         own = counts & np.array([name == self.whom for name in batch.annotations["annotator"].to_pylist()], bool)
-        others = counts & ~own
+        others = counts & ~own & ~self.copies.silent(batch, self.whom)
         image, n = batch.annotation_image, batch.images.num_rows
         there = (np.bincount(image[own], minlength=n) > 0) & (np.bincount(image[others], minlength=n) >= self.least)
         return own & there[image], others & there[image]
@@ -259,6 +264,7 @@ class ConsensusReport(msgspec.Struct, frozen=True, kw_only=True):
     without_consensus: UndecidedPixels
     alone: tuple[str, ...]
     defects: dict[str, Count]
+    identical: tuple[IdenticalWork, ...] = ()
     tolerance: Tolerance = Tolerance()
     against_others: tuple[AgainstOthers, ...]
 
@@ -344,11 +350,17 @@ class ConsensusChunk:
 
 
 def build_chunk(
-    panel: Panel, rows: Ints, method: ConsensusMethod, target: ConsensusTaxonomy, overlap: Overlap
+    panel: Panel,
+    rows: Ints,
+    method: ConsensusMethod,
+    target: ConsensusTaxonomy,
+    overlap: Overlap,
+    copies: CopiedAnnotations,
 ) -> ConsensusChunk:
-    """The consensus on the images at these rows, in this order."""
+    """The consensus on the images at these rows, in this order; copies have no vote."""
     loaded, asked = panel.loaded(rows)
     images = mark_outside(panel, loaded, asked)
+    images = images.select(~copies.silent(images.batch))
     images = images.select(voters(images.batch))
     if target.is_new and target.void is not None:
         images = images.with_category(target.void.name)

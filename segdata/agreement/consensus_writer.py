@@ -13,6 +13,7 @@ from segdata.agreement.consensus_dataset import (
     build_chunk,
     consensus_chunks,
 )
+from segdata.agreement.copied_annotations import NO_COPIES, CopiedAnnotations
 from segdata.agreement.panel import Panel, check_sizes
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
@@ -43,6 +44,7 @@ class ConsensusWriter:
     undecided: UndecidedAs
     jobs: int
     progress: Callable[[int], None]
+    copies: CopiedAnnotations = NO_COPIES
     names: set[str] = field(default_factory=set)
     alone: list[str] = field(default_factory=list)
     regions: list[UndecidedRegion] = field(default_factory=list)
@@ -67,7 +69,7 @@ class ConsensusWriter:
         )
         self.defects = list(self.panel.defects)
         for chunk in run_ordered(
-            lambda rows: build_chunk(self.panel, rows, self.method, self.made, overlap),
+            lambda rows: build_chunk(self.panel, rows, self.method, self.made, overlap, self.copies),
             consensus_chunks(self.panel),
             self.jobs,
         ):

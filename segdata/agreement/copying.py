@@ -6,7 +6,7 @@ decide no majority, and how well they agree says nothing.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
@@ -73,34 +73,17 @@ def find_copies(
 
     Of copies the reference keeps its voice, then persons before models, then the one that the panel lists first.
     """
-    rows = _ComparedSegments.of(comparison, segments, models)
-    if rows is None:
-        return comparison, ()
-    couples = rows.couples()
-    shares = [rows.share(couple, rows.alike, how) for couple in couples]
+    rows = _compare_segments(comparison, segments, models)
+    cluster, frames = (column_of(comparison.cases, name) for name in ("cluster", "frames"))
+    couples = judge_couples(rows, cluster, models, how)
+    is_testable = len(couples) > 1  # of two alone both keep their voice: nothing is a majority
     results, copied = [], np.zeros((len(comparison.cases), len(comparison.annotators)), bool)
-    for k, couple in enumerate(couples):
-        others = [score for j, score in enumerate(shares) if j != k and not _is_with_model(couples[j], models)]
-        usual = _usual_share(others)
-        stands = usual < COMMON_DRAFT and shares[k].low > usual + MARGIN and rows.count(couple) >= LEAST_ALIKE
-        silent = np.zeros(0, np.int64)
-        if stands:
-            silent = rows.copied_cases(couple, usual)
-            copied[silent, _second_voice(couple, models, gold)] = True
-        a, b = (comparison.annotators[who] for who in couple)
-        frames = column_of(comparison.cases, "frames")
+    for couple in couples:
+        silent = couple.silent if is_testable else couple.silent[:0]
+        copied[silent, second_voice(couple.who, models, gold)] = True
         results.append(
-            IdenticalWork(
-                a=a,
-                b=b,
-                images=int(frames[rows.cases(couple)].sum()),
-                segments=shares[k].n,
-                identical=rows.share(couple, rows.identical, how),
-                alike=shares[k],
-                usual=usual,
-                stands=stands,
-                one_voice=int(frames[silent].sum()),
-                model=_is_with_model(couple, models),
+            couple.result(
+                comparison.annotators, int(frames[_common_cases(comparison, couple.who)].sum()), frames[silent]
             )
         )
     return (replace(comparison, copied=copied) if copied.any() else comparison), tuple(results)
@@ -151,7 +134,7 @@ def _is_with_model(couple: tuple[int, int], models: Collection[int]) -> bool:
     return couple[0] in models or couple[1] in models
 
 
-def _second_voice(couple: tuple[int, int], models: Collection[int], gold: int | None) -> int:
+def second_voice(couple: tuple[int, int], models: Collection[int], gold: int | None) -> int:
     """Which of the two loses its voice."""
     return max(couple, key=lambda who: (who != gold, who in models, who))
 
@@ -162,77 +145,98 @@ def _usual_share(others: list[Score]) -> float:
     return float(np.quantile(values, _QUANTILE)) if values else USUAL_ALONE
 
 
-class _ComparedSegments(msgspec.Struct, frozen=True):
-    """The n rows of the table `matches` of two persons' work."""
+@dataclass(frozen=True, slots=True)
+class ComparedSegments:
+    """n segments of pairs of annotators that say something about who drew; a matched pair is one of them."""
 
-    comparison: AnnotatorPairs
-    pair: Ints  # (n,) row of the pairs
-    couple: Ints  # (n,) the two annotators, as one number
-    # counts, identical, alike: (n,) it says something about who drew; the pixels are the same; they nearly are
-    counts: Flags
+    couple: Ints  # (2, n) the two annotators
+    case: Ints  # (n,)
+    # identical, alike: (n,) the pixels are the same; they nearly are
     identical: Flags
     alike: Flags
 
-    @staticmethod
-    def of(comparison: AnnotatorPairs, segments: Table, models: Collection[int]) -> "_ComparedSegments | None":
-        matches, pairs = comparison.matches, comparison.pairs
-        if not len(matches):
-            return None
-        person = np.array(comparison.persons, np.int64)
-        pair = column_of(matches, "pair")
-        who = np.stack([column_of(pairs, side)[pair] for side in "ab"])
-        rows = np.flatnonzero((person[who[0]] != person[who[1]]) & ~column_of(matches, "ignored").astype(bool))
-        segment = np.stack([column_of(matches, side)[rows] for side in "ab"])
-        area = np.stack([column_of(matches, f"area_{side}")[rows] for side in "ab"])
-        shared, who, pair = column_of(matches, "shared")[rows], who[:, rows], pair[rows]
-        matched = (segment >= 0).all(axis=0)
-        identical = matched & (area == shared).all(axis=0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            apart = (area.sum(axis=0) - 2 * shared) / _outline_lengths(comparison)[rows]
-        alike = identical | (matched & (apart <= NEARLY))
-        is_model = np.isin(np.arange(len(person)), list(models))[who]
-        telling = np.append(_is_telling(segments), False)
-        large = (telling[segment] & (area >= LEAST_AREA)).any(axis=0)
-        from_model = equals_model(segment, alike, is_model).any(axis=0) & ~is_model.any(axis=0)
-        return _ComparedSegments(comparison, pair, who[0] * len(person) + who[1], large & ~from_model, identical, alike)
 
-    def couples(self) -> list[tuple[int, int]]:
-        """Every two annotators with segments that count."""
-        codes = np.unique(self.couple[self.counts]).tolist()
-        return [divmod(code, len(self.comparison.annotators)) for code in codes]
+def _compare_segments(comparison: AnnotatorPairs, segments: Table, models: Collection[int]) -> ComparedSegments:
+    """The rows of the table `matches` of two persons' work."""
+    matches, pairs = comparison.matches, comparison.pairs
+    if not len(matches):
+        return ComparedSegments(np.zeros((2, 0), np.int64), np.zeros(0, np.int64), np.zeros(0, bool), np.zeros(0, bool))
+    person = np.array(comparison.persons, np.int64)
+    pair = column_of(matches, "pair")
+    who = np.stack([column_of(pairs, side)[pair] for side in "ab"])
+    rows = np.flatnonzero((person[who[0]] != person[who[1]]) & ~column_of(matches, "ignored").astype(bool))
+    segment = np.stack([column_of(matches, side)[rows] for side in "ab"])
+    area = np.stack([column_of(matches, f"area_{side}")[rows] for side in "ab"])
+    shared, who, pair = column_of(matches, "shared")[rows], who[:, rows], pair[rows]
+    matched = (segment >= 0).all(axis=0)
+    identical = matched & (area == shared).all(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        apart = (area.sum(axis=0) - 2 * shared) / _outline_lengths(comparison)[rows]
+    alike = identical | (matched & (apart <= NEARLY))
+    is_model = np.isin(np.arange(len(person)), list(models))[who]
+    is_telling = segments["area"] < segments["width"] * segments["height"]
+    telling = (np.append(is_telling, False)[segment] & (area >= LEAST_AREA)).any(axis=0)
+    from_model = equals_model(segment, alike, is_model).any(axis=0) & ~is_model.any(axis=0)
+    kept = np.flatnonzero(telling & ~from_model)
+    return ComparedSegments(who[:, kept], column_of(pairs, "case")[pair[kept]], identical[kept], alike[kept])
 
-    def _own(self, couple: tuple[int, int]) -> Ints:
-        code = couple[0] * len(self.comparison.annotators) + couple[1]
-        return np.flatnonzero((self.couple == code) & self.counts)
 
-    def _case(self, rows: Ints) -> Ints:
-        case: Ints = column_of(self.comparison.pairs, "case")[self.pair[rows]]
-        return case
+def _common_cases(comparison: AnnotatorPairs, couple: tuple[int, int]) -> Ints:
+    """The cases that both annotated."""
+    pairs = comparison.pairs
+    both = (column_of(pairs, "a") == couple[0]) & (column_of(pairs, "b") == couple[1])
+    case: Ints = column_of(pairs, "case")[both]
+    return case
 
-    def count(self, couple: tuple[int, int]) -> int:
-        """How many segments the two have alike."""
-        return int(self.alike[self._own(couple)].sum())
 
-    def cases(self, couple: tuple[int, int]) -> Ints:
-        """The cases that both annotated."""
-        pairs = self.comparison.pairs
-        both = (column_of(pairs, "a") == couple[0]) & (column_of(pairs, "b") == couple[1])
-        case: Ints = column_of(pairs, "case")[both]
-        return case
+@dataclass(frozen=True, slots=True)
+class _Couple:
+    """Two annotators, what they have alike, and the cases in which that is one annotator's work."""
 
-    def share(self, couple: tuple[int, int], hit: Flags, how: Resampling) -> Score:
-        """The share of hits among the segments of two, with its interval over clusters."""
-        rows = self._own(couple)
-        cluster = column_of(self.comparison.cases, "cluster")[self._case(rows)]
-        return _share_of_few(hit[rows], cluster, how)
+    who: tuple[int, int]
+    identical: Score
+    alike: Score
+    usual: float
+    stands: bool
+    silent: Ints
+    model: bool
 
-    def copied_cases(self, couple: tuple[int, int], usual: float) -> Ints:
-        """The cases in which more is alike than chance brings."""
-        rows = self._own(couple)
-        case = self._case(rows)
-        n = len(self.comparison.cases)
-        total, alike = np.bincount(case, minlength=n), np.bincount(case, self.alike[rows], n)
-        return np.flatnonzero((total > 0) & (alike > max(usual, _ONE_VOICE) * total))
+    def result(self, names: Sequence[str], images: int, silent_frames: Ints) -> IdenticalWork:
+        """The same for reports."""
+        return IdenticalWork(
+            a=names[self.who[0]],
+            b=names[self.who[1]],
+            images=images,
+            segments=self.alike.n,
+            identical=self.identical,
+            alike=self.alike,
+            usual=self.usual,
+            stands=self.stands,
+            one_voice=int(silent_frames.sum()),
+            model=self.model,
+        )
+
+
+def judge_couples(rows: ComparedSegments, cluster: Ints, models: Collection[int], how: Resampling) -> list[_Couple]:
+    """Every two annotators with segments that count; `cluster` (n_cases,) is what is resampled as one."""
+    code = rows.couple[0] * (int(rows.couple.max(initial=0)) + 1) + rows.couple[1]
+    of_codes = [np.flatnonzero(code == number) for number in np.unique(code)]
+    own = {(int(rows.couple[0, some[0]]), int(rows.couple[1, some[0]])): some for some in of_codes}
+    couples = list(own)
+    alike = {couple: _share_of_few(rows.alike[some], cluster[rows.case[some]], how) for couple, some in own.items()}
+    result = []
+    for couple, some in own.items():
+        others = [other for other in couples if other != couple and not _is_with_model(other, models)]
+        usual = _usual_share([alike[other] for other in others])
+        stands = usual < COMMON_DRAFT and alike[couple].low > usual + MARGIN
+        stands = bool(stands and rows.alike[some].sum() >= LEAST_ALIKE)
+        total = np.bincount(rows.case[some], minlength=len(cluster))
+        n_alike = np.bincount(rows.case[some], rows.alike[some], len(cluster))
+        silent = np.flatnonzero((total > 0) & (n_alike > max(usual, _ONE_VOICE) * total) & stands)
+        identical = _share_of_few(rows.identical[some], cluster[rows.case[some]], how)
+        with_model = _is_with_model(couple, models)
+        result.append(_Couple(couple, identical, alike[couple], usual, stands, silent, with_model))
+    return result
 
 
 def _share_of_few(hit: Flags, cluster: Ints, how: Resampling) -> Score:
@@ -244,12 +248,6 @@ def _share_of_few(hit: Flags, cluster: Ints, how: Resampling) -> Score:
     coins = min(len(hit), 10 * n)
     low, high = exact_interval(round(share.value * coins), coins, how.confidence)
     return msgspec.structs.replace(share, low=low, high=high)
-
-
-def _is_telling(segments: Table) -> Flags:
-    """(n_segments,) shapes that two annotators do not draw alike by chance: no rectangles, and not the whole image."""
-    area, box = segments["area"], segments["width"] * segments["height"]
-    return np.asarray((area >= LEAST_AREA) & (area < box), bool)
 
 
 def _outline_lengths(comparison: AnnotatorPairs) -> Floats:

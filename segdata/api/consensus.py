@@ -74,6 +74,7 @@ def consensus(
     from segdata.agreement.consensus_dataset import consensus_taxonomy
     from segdata.agreement.consensus_dataset import leave_one_out as left_out
     from segdata.agreement.consensus_writer import ConsensusWriter, check_image_names
+    from segdata.agreement.copied_annotations import find_copied_annotations
     from segdata.report.consensus import undecided_csv, undecided_json
 
     check_choice("undecided", undecided, ("void", "list"))
@@ -83,7 +84,9 @@ def consensus(
     check_image_names(panel)
     consensus_method = ConsensusMethod.of(method, panel.profile.task, min_support)
     target_taxonomy = consensus_taxonomy(panel, paint=undecided == "void")
-    stream = ConsensusWriter(panel, consensus_method, target_taxonomy, undecided, jobs, progress)
+    with image_limits():
+        copies = find_copied_annotations(panel, resampling(options), jobs)
+    stream = ConsensusWriter(panel, consensus_method, target_taxonomy, undecided, jobs, progress, copies)
     config = panel.members[0].dataset.config
     with StagedOutput(Path(target)) as placing, image_limits():
         remarks = stream.write(placing.made, copy_images)
@@ -94,7 +97,9 @@ def consensus(
         placing.commit()
     with image_limits():
         passes = stream.names if leave_one_out else ()
-        against = left_out(panel, passes, consensus_method, how=resampling(options), jobs=jobs, progress=progress)
+        against = left_out(
+            panel, passes, consensus_method, how=resampling(options), copies=copies, jobs=jobs, progress=progress
+        )
     return ConsensusResult(
         target=Path(target),
         method=consensus_method.name,
@@ -115,6 +120,7 @@ def consensus(
         ),
         alone=tuple(stream.alone),
         defects=dict(sorted(Counter(each.code for each in stream.defects).items())),
+        identical=copies.identical,
         against_others=against,
         losses=tuple(stream.losses.listed()),
         defect_list=tuple(stream.defects),

@@ -31,6 +31,7 @@ def consensus_text(result: Consensus, console: Console) -> str:
         "undecided": _undecided(result),
         "left out": _left_out(result),
         "alone": _alone(result),
+        "one vote": _one_vote(result),
     }
     for name, told in facts.items():
         if told:
@@ -70,6 +71,17 @@ def _alone(result: Consensus) -> str:
         return ""
     said = f"{count_noun(len(result.alone), 'image')} that fewer than two annotated"
     return f"{said} {'is' if len(result.alone) == 1 else 'are'} not annotated: {join_words(result.alone, 3)}"
+
+
+def _one_vote(result: Consensus) -> str:
+    """Whose work is one annotator's."""
+    told = [
+        f"{work.a} and {work.b} in {count_noun(work.one_voice, 'image')}, with "
+        f"{score_with_interval('missed', work.identical)} of their segments identical"
+        for work in result.identical
+        if work.stands and work.one_voice
+    ]
+    return f"{join_words(told)}: copies, or one draft that both kept" if told else ""
 
 
 def _defects(result: Consensus, console: Console) -> Iterator[str]:

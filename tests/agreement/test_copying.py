@@ -1,5 +1,7 @@
 """Copying: planted copies are found, cost no honest pair its name, and are one vote."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -156,3 +158,23 @@ def test_two_passes_of_one_person_are_no_copies() -> None:
     found = segdata.agree([("anna", one), ("anna", one), ("ben", two)], resamples=100, jobs=1)
     assert not told(found)
     assert {(work.a, work.b) for work in found.identical} == {("anna", "ben"), ("anna (2)", "ben")}
+
+
+def test_in_a_consensus_two_copies_are_one_vote(tmp_path: Path) -> None:
+    """Two who left half out, one with the other's work, are outvoted by two who drew; and so where each is judged."""
+    ben = [[(np.roll(mask, 1, 0), name) for mask, name in images[:3]] for images in hand(0)]
+    dora = [[(np.roll(mask, 1, 1), name) for mask, name in images] for images in hand(0)]
+    people = {"anna": hand(0), "ben": ben, "carl": ben, "dora": dora}
+    drawn = {
+        name: segdata.from_arrays({f"{k}.png": each for k, each in enumerate(images)}, ["cell"])
+        for name, images in people.items()
+    }
+    made = segdata.consensus(drawn, tmp_path / "agreed", resamples=100, jobs=1)
+    assert [(work.a, work.b, work.one_voice) for work in made.identical if work.stands] == [("ben", "carl", N_IMAGES)]
+    assert made.segments == 6 * N_IMAGES  # anna and dora have all six, of three who count
+    assert (made.rejected, made.disputed) == (0, 0)
+    assert made.annotators == ("anna", "ben", "dora")
+    of_ben = next(each for each in made.against_others if each.annotator == "ben")
+    assert of_ben.missed_things.value == pytest.approx(0.5)  # against anna and dora alone: carl is ben
+    two = {name: drawn[name] for name in ("ben", "carl")}
+    assert segdata.consensus(two, tmp_path / "two", leave_one_out=False).segments == 3 * N_IMAGES
