@@ -2,20 +2,21 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from functools import partial
 from os.path import lexists  # a link to nowhere is a broken file, not none
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, TypeVar, Unpack
 
 import numpy as np
 
 from segdata.core.archives import is_archive, unpack_archive
 from segdata.core.config import Config, Option, did_you_mean, load_config
-from segdata.core.dataset import OpenDataset
+from segdata.core.dataset import OpenDataset, Recipe
 from segdata.core.errors import SegdataError, SettingError
 from segdata.core.format import Format, ReadRequest, Source, find_format
 from segdata.core.paths import check_path_name, check_plain_files
-from segdata.core.pixel_limit import max_pixels
+from segdata.core.pixel_limit import max_pixels, set_max_pixels
 from segdata.core.rule_settings import check_config_categories, check_config_file, config_steps, locate_config_errors
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy, load_taxonomy
@@ -99,7 +100,20 @@ def read(
         _refuse_options(**options_given, annotator=annotator, source=source, roi=roi, options=options, cache=cache)
         if isinstance(data, Dataset):
             return data
-        return Dataset(data.source, data.profile, data.config, data.rows)
+        return Dataset(data.source, data.profile, data.config, data.rows, data.recipe)
+    recipe = partial(
+        _read_again,
+        Path(data).absolute(),
+        max_pixels(),
+        format=format,
+        taxonomy=_absolute(taxonomy),
+        images=_absolute(images),
+        config=_absolute(config),
+        annotator=annotator,
+        source=source,
+        roi=_absolute(roi),
+        options=options,
+    )
     root, revision = split_revision(Path(data))
     options = options if revision is None else {"revision": revision, **(options or {})}
     check_path_name(root.absolute())
@@ -137,7 +151,27 @@ def read(
         check_config_categories(settings, opened.profile)
     names = [only] if isinstance(only, str) else only
     rows = None if names is None else _select_images(opened.image_ids, list(names))
-    return Dataset(opened, opened.profile.under(settings), settings, rows)
+    return Dataset(opened, opened.profile.under(settings), settings, rows, Recipe(opened, recipe))
+
+
+def _read_again(data: Path, most_pixels: int, **opening: Unpack[ReadOptions]) -> OpenDataset:
+    """The dataset opened in another process, for as long as that runs, with the same limit of pixels."""
+    set_max_pixels(most_pixels)
+    if not _ENDLESS_LIMITS:
+        _ENDLESS_LIMITS.append(ExitStack())
+        _ENDLESS_LIMITS[0].enter_context(image_limits())
+    return read(data, **opening)
+
+
+_ENDLESS_LIMITS: list[ExitStack] = []
+
+
+T = TypeVar("T")
+
+
+def _absolute(path: T) -> T | Path:
+    """A path as another process must name it; anything else as it is."""
+    return Path(path).absolute() if isinstance(path, (str, Path)) else path
 
 
 def _open_source(

@@ -1,7 +1,7 @@
 """Validate: check a dataset against the rules."""
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
@@ -23,6 +23,8 @@ from segdata.measure.source_cache import CachedSource
 from segdata.review.decision_log import log_path
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from segdata.report.findings import ReportContext
 
 
@@ -98,6 +100,7 @@ def validate(
     group_by: str | None = None,
     include_reviewed: bool = False,
     one_by_one: bool = False,
+    client: "Client | str | None" = None,
     jobs: int = 0,
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
@@ -112,6 +115,7 @@ def validate(
         labels stay the same
     one_by_one : list findings one by one, also where they are usual in this dataset; default: one finding stands for
         all of these, with its images, and `single` lists them
+    client : measure on a Dask cluster: a `distributed.Client`, or the address of its scheduler; the result is the same
     jobs, progress : see `Dataset`
 
     Rules that need the whole dataset are skipped for a part of it; `skipped` names them.
@@ -131,14 +135,15 @@ def validate(
     chosen = [rule for rule in rules_selected if not (rule.whole and dataset.is_part)]
     skipped = tuple(rule.code for rule in rules_selected if rule not in chosen and rule.applies(dataset.profile))
     _check_needs(chosen)
-    tables = measure_dataset(dataset, needed_families(chosen, dataset.profile), jobs, progress)
-    judged = run_rules(tables, chosen, dataset.config, jobs=jobs)
-    findings, settled = (judged.findings, ()) if include_reviewed else split_decided(dataset, judged.findings, jobs)
-    files = _image_files(tables, {finding.image for finding in findings})
-    folded = FoldedFindings(findings)
-    if not (one_by_one or dataset.is_part):
-        habits = {rule.code: rule.habit for rule in chosen if rule.habit is not None}
-        folded = fold_habits(findings, habits, Annotated.from_tables(tables))
+    families = needed_families(chosen, dataset.profile)
+    with _measured(dataset, families, chosen, client, jobs, progress) as (tables, known):
+        judged = run_rules(tables, chosen, dataset.config, jobs=jobs, known=known)
+        findings, settled = (judged.findings, ()) if include_reviewed else split_decided(dataset, judged.findings, jobs)
+        files = _image_files(tables, {finding.image for finding in findings})
+        folded = FoldedFindings(findings)
+        if not (one_by_one or dataset.is_part):
+            habits = {rule.code: rule.habit for rule in chosen if rule.habit is not None}
+            folded = fold_habits(findings, habits, Annotated.from_tables(tables))
     result = Validation(
         dataset.profile.files,
         len(tables.images),
@@ -152,6 +157,27 @@ def validate(
     )
     rules = [rule for rule in chosen if rule.applies(dataset.profile)]
     return promote(ValidationResult, result, dataset=dataset, rules=rules)
+
+
+@contextmanager
+def _measured(
+    data: OpenDataset,
+    families: frozenset[Family],
+    chosen: Sequence[Rule],
+    client: "Client | str | None",
+    jobs: int,
+    progress: Progress,
+) -> Iterator[tuple[Tables, dict[str, list[Finding]]]]:
+    """The measured tables, and by code what rules found where images were measured: on a cluster, nowhere else."""
+    if client is None:
+        yield measure_dataset(data, families, jobs, progress), {}
+        return
+    from segdata.core.cluster import connect  # the extra `dask` has it
+    from segdata.measure.partitions import measure_on_cluster
+
+    with connect(client) as cluster, image_limits():
+        measured = measure_on_cluster(cluster, data, families, chosen, jobs=jobs, progress=progress)
+        yield measured.tables, measured.findings
 
 
 def single_findings(data: OpenDataset, findings: Iterable[Finding], jobs: int = 0) -> tuple[Finding, ...]:

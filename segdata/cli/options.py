@@ -237,6 +237,11 @@ def data_options(command: F) -> F:
     return gathered  # type: ignore[return-value]  # click calls it by keyword
 
 
+SCHEDULER = click.option(
+    "--scheduler", metavar="ADDRESS", help="Run on the Dask cluster of this scheduler, such as tcp://10.0.0.5:8786."
+)
+
+
 def parse_pairs(options: tuple[str, ...]) -> dict[str, str]:
     """NAME=VALUE options by name.
 

@@ -12,6 +12,7 @@ from segdata.cli.options import (
     FOLDER,
     GROUP_BY,
     PATH,
+    SCHEDULER,
     DataOptions,
     data_options,
     example,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 class RuleSelection:
     """Which rules run, and how results are grouped: `select` and `ignore` as typed, each with commas.
 
-    `include_reviewed`: findings that reviewers have decided count as well.
+    `include_reviewed`: findings that reviewers have decided count as well. `scheduler`: the cluster that measures.
     """
 
     select: tuple[str, ...]
@@ -40,6 +41,7 @@ class RuleSelection:
     group_by: str | None
     include_reviewed: bool = False
     one_by_one: bool = False
+    scheduler: str | None = None
 
     def findings(self, dataset: "OpenDataset", jobs: int) -> Validation:
         """The result of the rules."""
@@ -54,6 +56,7 @@ class RuleSelection:
                 group_by=self.group_by,
                 include_reviewed=self.include_reviewed,
                 one_by_one=self.one_by_one,
+                client=self.scheduler,
                 jobs=jobs,
                 progress=advance,
             )
@@ -123,6 +126,7 @@ class RuleSelection:
     help="Show at most N pictures in the HTML report; default: 200.",
 )
 @report_options("text", "json", "jsonl", "sarif", "junit", "github", "gitlab", "html")
+@SCHEDULER
 @data_options
 def command(
     data: Path,
@@ -145,6 +149,7 @@ def command(
     thumbnails: int,
     report: str,
     output: Path | None,
+    scheduler: str | None,
     options: DataOptions,
 ) -> int:
     """Check labels for broken files, gaps, overlaps, specks and more.
@@ -161,10 +166,10 @@ def command(
         raise click.UsageError("--statistics works only with --format text; the other formats count by rule anyway")
     _protect_inputs(output, write_baseline, options.inputs(data))
     before = None if baseline is None else read_baseline(baseline)
-    place = None if no_cache else cache_folder()
+    place = None if no_cache or scheduler else cache_folder()
     dataset = options.read(data, cache=place)
     protect_folder(overlays, [data, *dataset.profile.places.values()])
-    choice = RuleSelection(select, ignore, group_by, include_reviewed, one_by_one)
+    choice = RuleSelection(select, ignore, group_by, include_reviewed, one_by_one, scheduler)
     result = choice.findings(dataset, options.jobs)
     if show_diff:
         return _show_fixes(dataset, result, unsafe_fixes, overlays, output)

@@ -1,7 +1,7 @@
 """Dataset: an opened dataset as users of the library hold it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,20 @@ if TYPE_CHECKING:
     from segdata.core.torch_dataset import TrainingData
 
 
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a source was opened, so that another process can open it again.
+
+    Attributes
+    ----------
+    source : what was opened; a dataset whose source is another one was altered since
+    open : opens it again; it can be pickled
+    """
+
+    source: Source
+    open: "Callable[[], OpenDataset]"
+
+
 @dataclass(frozen=True)
 class OpenDataset:
     """An opened dataset: some images of a source, and what is known and configured about it.
@@ -41,12 +55,14 @@ class OpenDataset:
     profile : what is known of the dataset, with what the configuration declares
     config : segdata.yaml
     rows : (n_images,) the rows of the source's images that belong to it; None: all
+    recipe : how another process opens the same source; None: it cannot
     """
 
     source: Source
     profile: Profile
     config: Config
     rows: Ints | None = None
+    recipe: "Recipe | None" = field(default=None, compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.source.image_ids) if self.rows is None else len(self.rows)

@@ -105,6 +105,8 @@ class Rule:
     habit : of what its findings can be a habit, so that one finding stands for many, see `segdata.core.habits`;
         None: each finding is a slip of its own
     opt_in : it runs only where it is selected, or where the configuration names it
+    per_image : what it finds on an image follows from that image alone, so it can run where the image is measured;
+        or a function of the profile that says so
     """
 
     code: str
@@ -119,6 +121,7 @@ class Rule:
     when: "Callable[[Profile], bool] | None" = None
     habit: Habit | None = None
     opt_in: bool = False
+    per_image: "bool | Callable[[Profile], bool]" = False
 
     @property
     def page(self) -> str:
@@ -138,6 +141,10 @@ class Rule:
     def applies(self, profile: Profile) -> bool:
         """Whether this rule applies to such a dataset."""
         return profile.task in self.tasks and (self.when is None or self.when(profile))
+
+    def runs_per_image(self, profile: Profile) -> bool:
+        """Whether what it finds on an image of such a dataset follows from that image alone."""
+        return self.per_image(profile) if callable(self.per_image) else self.per_image
 
     def check_options(self, given: dict[str, Any], where: str) -> None:
         """Raise SegdataError where `given` cannot be keyword arguments of `check`: unknown names, wrong types."""
@@ -175,6 +182,7 @@ def rule(
     when: Callable[[Profile], bool] | None = None,
     habit: Habit | None = None,
     opt_in: bool = False,
+    per_image: "bool | Callable[[Profile], bool]" = False,
 ) -> Callable[[RuleCheck], RuleCheck]:
     """Register a function as a rule: its docstring is the documentation, its keyword-only arguments the options."""
 
@@ -188,7 +196,7 @@ def rule(
             if parameter.kind is inspect.Parameter.KEYWORD_ONLY
         }
         _REGISTRY[code] = Rule(
-            code, name, severity, frozenset(needs), fix, tasks, check, options, whole, when, habit, opt_in
+            code, name, severity, frozenset(needs), fix, tasks, check, options, whole, when, habit, opt_in, per_image
         )
         return check
 

@@ -1,7 +1,7 @@
 """Rule runner: run the selected rules over the measured tables, and turn what they yield into findings."""
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, TypeVar
@@ -81,17 +81,32 @@ class RuleResults:
     suppressed: int = 0
 
 
+def find_by_rule(tables: Tables, chosen: Iterable[Rule], config: Config) -> dict[str, list[Finding]]:
+    """Code -> what each rule finds, as yet without severities, overrides and suppressions of the configuration."""
+    builder, options = _FindingBuilder(tables), configured_options(config)
+    return {rule.code: builder.findings(rule, rule.check(tables, **options.get(rule.code, {}))) for rule in chosen}
+
+
 def run_rules(
-    tables: Tables, chosen: list[Rule], config: Config, today: datetime.date | None = None, jobs: int = 1
+    tables: Tables,
+    chosen: list[Rule],
+    config: Config,
+    today: datetime.date | None = None,
+    jobs: int = 1,
+    known: Mapping[str, list[Finding]] | None = None,
 ) -> RuleResults:
     """Run the rules over the tables, then apply the configuration; `today` decides what has expired.
 
     Rules run in threads if there are many segments (`jobs`; 0: one per core); the result does not depend on it.
+    `known`: by code, what rules have found elsewhere (`find_by_rule`), which do not run again.
     """
+    known = known or {}
     stamp, options, control = _FindingBuilder(tables), configured_options(config), _FindingControl(config, today)
     speaking = [rule for rule in chosen if rule.applies(tables.profile)]
 
     def found_by(rule: Rule) -> list[Finding]:
+        if rule.code in known:
+            return known[rule.code]
         return stamp.findings(rule, rule.check(tables, **options.get(rule.code, {})))
 
     others = [rule for rule in speaking if rule.code != EXPIRED_SUPPRESSION]

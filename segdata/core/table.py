@@ -19,8 +19,25 @@ Column = NDArray[Any]  # Any: numbers, flags, or objects (texts, lists)
 Flags = NDArray[np.bool_]
 
 
+class LazyColumn:
+    """A column that is made when it is first used, here or elsewhere."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def made(self) -> Any:  # Any: numpy or Arrow
+        """All rows."""
+        raise NotImplementedError
+
+    def take(self, rows: Ints) -> Any:  # Any: numpy or Arrow
+        """Some rows."""
+        return _take(self.made(), rows)
+
+
 @dataclass(frozen=True, slots=True)
-class _LazyRows:
+class _LazyRows(LazyColumn):
     """Some rows of a column (numpy, Arrow or lazy itself), taken when first used."""
 
     column: Any  # numpy or Arrow
@@ -31,8 +48,18 @@ class _LazyRows:
 
     def made(self) -> Any:  # Any: as the column
         """The rows themselves."""
-        column = self.column.made() if isinstance(self.column, _LazyRows) else self.column
-        return column.take(pa.array(self.rows)) if isinstance(column, pa.ChunkedArray) else column[self.rows]
+        return _take(self.column, self.rows)
+
+    def take(self, rows: Ints) -> Any:  # Any: as the column
+        """Some of the rows."""
+        return _take(self.column, self.rows[rows])
+
+
+def _take(column: Any, rows: Ints) -> Any:  # Any: numpy or Arrow
+    """Some rows of a column."""
+    if isinstance(column, LazyColumn):
+        return column.take(rows)
+    return column.take(pa.array(rows)) if isinstance(column, pa.ChunkedArray) else column[rows]
 
 
 class Table:
@@ -45,7 +72,7 @@ class Table:
 
     __slots__ = ("_columns", "_missing", "_n")
 
-    def __init__(self, columns: "Mapping[str, Column | pa.ChunkedArray | _LazyRows]") -> None:
+    def __init__(self, columns: "Mapping[str, Column | pa.ChunkedArray | LazyColumn]") -> None:
         self._columns: dict[str, Any] = dict(columns)  # Any: numpy or Arrow, taken or not
         self._missing: dict[str, Flags] = {}  # of columns of objects that were Arrow's
         lengths = {len(column) for column in self._columns.values()}
@@ -78,7 +105,7 @@ class Table:
     def _given(self, name: str) -> Any:  # Any: numpy or Arrow
         """A column as it came."""
         column = self._columns[name]
-        if isinstance(column, _LazyRows):
+        if isinstance(column, LazyColumn):
             column = self._columns[name] = column.made()
         return column
 
@@ -117,17 +144,12 @@ class Table:
         return zip(*(self[name].tolist() for name in names), strict=True)
 
     def rows(self, rows: Collection[int], *names: str) -> dict[int, tuple[Any, ...]]:  # Any: as the columns
-        """Some columns of some rows by row number, as Python's own numbers and texts; does not convert the columns."""
+        """Some columns of some rows by row number, as Python's own numbers and texts; does not make whole columns."""
         if not rows:
             return {}
         chosen = np.fromiter(rows, np.int64, len(rows))
-        columns = (self._given(name) for name in names)
-        values = [
-            column.take(pa.array(chosen)).to_pylist()
-            if isinstance(column, pa.ChunkedArray)
-            else column[chosen].tolist()
-            for column in columns
-        ]
+        columns = (_take(self._columns[name], chosen) for name in names)
+        values = [column.to_pylist() if isinstance(column, pa.ChunkedArray) else column.tolist() for column in columns]
         return dict(zip(chosen.tolist(), zip(*values, strict=True), strict=True))
 
     def groups(self, *names: str) -> Iterator[Ints]:

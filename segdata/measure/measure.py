@@ -135,15 +135,27 @@ def complete_tables(
     jobs: int,
 ) -> Tables:
     """The tables that were gathered, and those that are measured over several images."""
-    gathered.tables["images"] = _complete_images(gathered.tables["images"], families)
+    gathered.tables["images"] = complete_images(gathered.tables["images"], families)
     tables = {name: Table.of(table) for name, table in with_unmeasured(gathered.tables, profile).items()}
+    add_dataset_tables(tables, source, families, profile, chunks, jobs)
+    return Tables.of(profile, tables, gathered.defects)
+
+
+def add_dataset_tables(
+    tables: dict[str, Table],
+    source: Source,
+    families: frozenset[Family],
+    profile: Profile,
+    chunks: list[Ints],
+    jobs: int,
+) -> None:
+    """Add the tables that are measured over several images to those of single images."""
     for measurement in dataset_measurements():
         view = DatasetView(source, profile, tables, chunks, jobs)
         result = measurement.function(view) if measurement.families & families else {}
         for name, names in measurement.tables.items():
             columns = result.get(name, [])
             tables[name] = columns if isinstance(columns, Table) else _join_columns(columns, names)
-    return Tables.of(profile, tables, gathered.defects)
 
 
 def with_unmeasured(tables: dict[str, pa.Table], profile: Profile) -> dict[str, pa.Table]:
@@ -162,7 +174,7 @@ def with_unmeasured(tables: dict[str, pa.Table], profile: Profile) -> dict[str, 
 def provided_columns(families: frozenset[Family], profile: Profile) -> dict[str, list[str]]:
     """The columns by table that are measured of single images for some families."""
     tables = measure_batch(Batch.empty(), profile, families).tables
-    tables["images"] = _complete_images(tables["images"], families)
+    tables["images"] = complete_images(tables["images"], families)
     return {name: table.column_names for name, table in tables.items()}
 
 
@@ -172,7 +184,7 @@ def retain_sequences(source: Source, families: frozenset[Family]) -> Source:
     return RetainedSource(source) if source.profile.sequences and reloads else source
 
 
-def _complete_images(images: pa.Table, families: frozenset[Family]) -> pa.Table:
+def complete_images(images: pa.Table, families: frozenset[Family]) -> pa.Table:
     """The table `images` with the columns that are measured once all images are known."""
     for measurement in images_measurements():
         if measurement.families & families:

@@ -8,7 +8,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import box_around
 
 
-@rule("SEG118", "blocky-boundary", severity="warning", needs=("steps",), habit="image")
+@rule("SEG118", "blocky-boundary", severity="warning", needs=("steps",), habit="image", per_image=True)
 def blocky_boundary(tables: Tables, *, min_step: int = 2, min_steps: int = 8) -> Findings:
     """The outline has the stair steps of a mask that was enlarged from a lower resolution.
 

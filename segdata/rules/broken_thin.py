@@ -11,6 +11,7 @@ from segdata.core.rule import Findings, Tables, rule
     needs=("dashes",),
     when=lambda profile: any(category.thin for category in profile.taxonomy.categories),
     habit="image",
+    per_image=True,
 )
 def broken_thin(tables: Tables, *, min_between: int = 1) -> Findings:
     """A category that is declared thin is drawn in pieces, one behind the other.

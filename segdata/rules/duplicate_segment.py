@@ -6,7 +6,7 @@ from segdata.core.finding import RowFinding
 from segdata.core.rule import Findings, Tables, rule
 
 
-@rule("SEG104", "duplicate-segment", severity="warning", needs=("pairs",), fix="safe", habit="image")
+@rule("SEG104", "duplicate-segment", severity="warning", needs=("pairs",), fix="safe", habit="image", per_image=True)
 def duplicate_segment(tables: Tables, *, min_iou: float = 0.9, min_iou_across: float = 0.8) -> Findings:
     """Two segments of one annotation cover the same pixels.
 

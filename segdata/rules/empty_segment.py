@@ -6,7 +6,7 @@ from segdata.core.finding import RowFinding
 from segdata.core.rule import Findings, Tables, rule
 
 
-@rule("SEG105", "empty-segment", severity="error", needs=(), fix="safe", habit="image")
+@rule("SEG105", "empty-segment", severity="error", needs=(), fix="safe", habit="image", per_image=True)
 def empty_segment(tables: Tables) -> Findings:
     """A segment has no pixels.
 

@@ -4,7 +4,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
-@rule("SEG012", "exif-rotated", severity="warning", needs=(), habit="image")
+@rule("SEG012", "exif-rotated", severity="warning", needs=(), habit="image", per_image=True)
 def exif_rotated(tables: Tables) -> Findings:
     """Viewers apply the EXIF orientation of an image but not of its mask, or the reverse.
 

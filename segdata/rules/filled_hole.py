@@ -6,7 +6,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
-@rule("SEG018", "filled-hole", severity="warning", needs=("outlines",), fix="unsafe", habit="image")
+@rule("SEG018", "filled-hole", severity="warning", needs=("outlines",), fix="unsafe", habit="image", per_image=True)
 def filled_hole(tables: Tables, *, min_pixels: int = 1) -> Findings:
     """A ring lies wholly inside another of the same segment, and their union fills the hole.
 

@@ -8,10 +8,24 @@ from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding, Severity
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
-from segdata.rules.shared import SUM_COLUMNS, leaves_background_unlabelled, requires_full_coverage, sum_by_owner
+from segdata.rules.shared import (
+    SUM_COLUMNS,
+    background_is_declared,
+    leaves_background_unlabelled,
+    requires_full_coverage,
+    sum_by_owner,
+)
 
 
-@rule("SEG101", "gap", severity="error", needs=("coverage", "gaps"), fix="unsafe", habit="image")
+@rule(
+    "SEG101",
+    "gap",
+    severity="error",
+    needs=("coverage", "gaps"),
+    fix="unsafe",
+    habit="image",
+    per_image=background_is_declared,
+)
 def gap(
     tables: Tables, *, min_pixels: int = 1, background_share: float = 0.25, background_annotations: int = 5
 ) -> Findings:

@@ -4,7 +4,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
-@rule("SEG017", "geometry-mismatch", severity="error", needs=())
+@rule("SEG017", "geometry-mismatch", severity="error", needs=(), per_image=True)
 def geometry_mismatch(tables: Tables) -> Findings:
     """Labels and image of a volume differ in spacing, origin or directions, or labels are not whole numbers.
 

@@ -8,6 +8,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.core.table import Table
 from segdata.rules.shared import (
     SUM_COLUMNS,
+    background_is_declared,
     forbidden_overlaps,
     leaves_background_unlabelled,
     requires_full_coverage,
@@ -15,7 +16,15 @@ from segdata.rules.shared import (
 )
 
 
-@rule("SEG111", "hairline", severity="warning", needs=("coverage", "gaps", "pairs"), fix="unsafe", habit="image")
+@rule(
+    "SEG111",
+    "hairline",
+    severity="warning",
+    needs=("coverage", "gaps", "pairs"),
+    fix="unsafe",
+    habit="image",
+    per_image=background_is_declared,
+)
 def hairline(tables: Tables, *, max_width: float = 2.0, min_length: float = 10.0) -> Findings:
     """Along a border lies a sliver, one or two pixels wide, that no segment or two segments claim.
 

@@ -20,6 +20,7 @@ _RELATIONS: tuple[Relation, ...] = ("part_of", "may_not_overlap", "may_not_touch
     needs=("pairs", "contacts"),
     when=lambda profile: declares_relation(profile.taxonomy, *_RELATIONS),
     habit="image",
+    per_image=True,
 )
 def hierarchy(tables: Tables, *, min_inside: float = 0.5) -> Findings:
     """A part lies outside its whole, or two segments overlap or touch although the taxonomy forbids it.

@@ -4,7 +4,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
-@rule("SEG010", "lossy-mask", severity="error", needs=(), habit="image")
+@rule("SEG010", "lossy-mask", severity="error", needs=(), habit="image", per_image=True)
 def lossy_mask(tables: Tables) -> Findings:
     """Storage changed the values of a mask: JPEG, interpolated colours, or 8-bit ids that wrapped.
 

@@ -4,7 +4,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
-@rule("SEG002", "missing-file", severity="error", needs=(), habit="image")
+@rule("SEG002", "missing-file", severity="error", needs=(), habit="image", per_image=True)
 def missing_file(tables: Tables) -> Findings:
     """The image or mask file of an annotation does not exist.
 

@@ -10,7 +10,13 @@ from segdata.rules.shared import is_thing
 
 
 @rule(
-    "SEG110", "nested-segment", severity="info", needs=("pairs", "holes"), tasks=("instance", "panoptic"), habit="image"
+    "SEG110",
+    "nested-segment",
+    severity="info",
+    needs=("pairs", "holes"),
+    tasks=("instance", "panoptic"),
+    habit="image",
+    per_image=True,
 )
 def nested_segment(tables: Tables, *, min_share: float = 0.95, max_iou: float = 0.8) -> Findings:
     """A segment lies wholly inside another of its category.

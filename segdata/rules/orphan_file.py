@@ -4,7 +4,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
-@rule("SEG011", "orphan-file", severity="warning", needs=(), habit="image")
+@rule("SEG011", "orphan-file", severity="warning", needs=(), habit="image", per_image=True)
 def orphan_file(tables: Tables) -> Findings:
     """An image has no annotation, or a mask has no image.
 

@@ -5,7 +5,7 @@ from segdata.core.finding import RowFinding
 from segdata.core.rule import Findings, Tables, rule
 
 
-@rule("SEG115", "out-of-frame", severity="warning", needs=("outlines",), fix="unsafe", habit="image")
+@rule("SEG115", "out-of-frame", severity="warning", needs=("outlines",), fix="unsafe", habit="image", per_image=True)
 def out_of_frame(tables: Tables, *, max_pixels: float = 0.5) -> Findings:
     """A polygon has vertices beyond the frame.
 

@@ -10,7 +10,13 @@ from segdata.core.table import Table
 from segdata.rules.shared import forbidden_overlaps
 
 
-@rule("SEG102", "overlap", severity="error", needs=("pairs",))
+@rule(
+    "SEG102",
+    "overlap",
+    severity="error",
+    needs=("pairs",),
+    per_image=lambda profile: profile.overlap.value != "allow" or profile.overlap.declared,
+)
 def overlap(tables: Tables, *, min_pixels: int = 1) -> Findings:
     """Two segments claim the same pixels where the policy forbids it.
 

@@ -4,7 +4,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
-@rule("SEG014", "panoptic-mismatch", severity="error", needs=())
+@rule("SEG014", "panoptic-mismatch", severity="error", needs=(), per_image=True)
 def panoptic_mismatch(tables: Tables) -> Findings:
     """The ids of segments_info and of the panoptic PNG disagree, in either direction.
 

@@ -1,13 +1,22 @@
 """SEG107 pinhole: a segment has small holes."""
 
 from segdata.core.frame_sequences import outside_volumes
+from segdata.core.profile import has_volumes
 from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import counts_small_shapes, small_region_findings
 
 _LONG = 50  # times as long as wide: a net of lines
 
 
-@rule("SEG107", "pinhole", severity="warning", needs=("holes", "volumes"), fix="unsafe", habit="image")
+@rule(
+    "SEG107",
+    "pinhole",
+    severity="warning",
+    needs=("holes", "volumes"),
+    fix="unsafe",
+    habit="image",
+    per_image=lambda profile: not has_volumes(profile),
+)
 def pinhole(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05, line_width: float = 3.0) -> Findings:
     """An unlabelled hole of a few pixels lies inside a segment.
 

@@ -12,7 +12,7 @@ from segdata.rules.shared import box_around
 _EXPLAINED = 0.8  # of the length of all ends on one side, by a single one on the other
 
 
-@rule("SEG116", "seam", severity="warning", needs=("ends", "steps"), habit="image")
+@rule("SEG116", "seam", severity="warning", needs=("ends", "steps"), habit="image", per_image=True)
 def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Findings:
     """Segments are cut along a straight line that is not the frame.
 

@@ -5,7 +5,7 @@ from segdata.core.finding import RowFinding
 from segdata.core.rule import Findings, Tables, rule
 
 
-@rule("SEG114", "self-intersection", severity="warning", needs=("outlines",), habit="image")
+@rule("SEG114", "self-intersection", severity="warning", needs=("outlines",), habit="image", per_image=True)
 def self_intersection(tables: Tables) -> Findings:
     """A polygon ring crosses itself.
 

@@ -8,6 +8,7 @@ import numpy as np
 from segdata.core.errors import count_noun
 from segdata.core.finding import Box, RowFinding, Severity
 from segdata.core.guideline import Relation, is_related_either_way
+from segdata.core.profile import Profile
 from segdata.core.rule import Findings, Tables
 from segdata.core.runs import Flags, Floats, Ints, unique_inverse
 from segdata.core.statistics import group_median
@@ -94,6 +95,11 @@ def requires_full_coverage(tables: Tables) -> Flags:
     return np.array([(own or habit) == "exhaustive" for own in tables.annotations["coverage"].tolist()], bool)
 
 
+def background_is_declared(profile: Profile) -> bool:
+    """Whether no other image says what unlabelled pixels mean; see `leaves_background_unlabelled`."""
+    return profile.coverage.declared or not profile.is_exhaustive
+
+
 def leaves_background_unlabelled(tables: Tables, least_share: float = 0.25, least_annotations: int = 5) -> bool:
     """Whether unlabelled pixels of the masks are background, judged by their amount if no coverage is declared.
 
@@ -101,7 +107,7 @@ def leaves_background_unlabelled(tables: Tables, least_share: float = 0.25, leas
     annotations leave more than `least_share` of their image unlabelled; any number of annotations is enough if a
     taxonomy that somebody wrote says what marks unlabelled pixels.
     """
-    if tables.profile.coverage.declared or not tables.profile.is_exhaustive:
+    if background_is_declared(tables.profile):
         return False
     annotations = tables.annotations.take(tables.annotations.missing("coverage"))
     frame = (tables.images["width"] * tables.images["height"])[annotations["image"]]

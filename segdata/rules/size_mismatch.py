@@ -4,7 +4,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
-@rule("SEG003", "size-mismatch", severity="error", needs=(), habit="image")
+@rule("SEG003", "size-mismatch", severity="error", needs=(), habit="image", per_image=True)
 def size_mismatch(tables: Tables) -> Findings:
     """An image, its mask and its declared width and height disagree.
 

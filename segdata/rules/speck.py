@@ -3,6 +3,7 @@
 import numpy as np
 
 from segdata.core.frame_sequences import outside_volumes
+from segdata.core.profile import has_volumes
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags
 from segdata.core.table import Table
@@ -11,7 +12,15 @@ from segdata.rules.shared import counts_small_shapes, small_region_findings
 _MANY = 20  # parts that are small but no specks
 
 
-@rule("SEG106", "speck", severity="warning", needs=("shapes", "parts", "volumes"), fix="unsafe", habit="image")
+@rule(
+    "SEG106",
+    "speck",
+    severity="warning",
+    needs=("shapes", "parts", "volumes"),
+    fix="unsafe",
+    habit="image",
+    per_image=lambda profile: not has_volumes(profile),
+)
 def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> Findings:
     """A stray part is far smaller than its segment.
 

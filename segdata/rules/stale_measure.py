@@ -10,7 +10,15 @@ from segdata.core.table import Column, Table
 _SIDES = ("x", "y", "width", "height")
 
 
-@rule("SEG013", "stale-measure", severity="warning", needs=("shapes", "outlines"), fix="safe", habit="image")
+@rule(
+    "SEG013",
+    "stale-measure",
+    severity="warning",
+    needs=("shapes", "outlines"),
+    fix="safe",
+    habit="image",
+    per_image=True,
+)
 def stale_measure(
     tables: Tables, *, max_area_share: float = 0.05, max_edge: float = 0.5, max_box_pixels: float = 2.0
 ) -> Findings:

@@ -8,7 +8,9 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import segments_finding
 
 
-@rule("SEG206", "thing-stuff", severity="error", needs=(), tasks=("instance", "panoptic"), habit="image")
+@rule(
+    "SEG206", "thing-stuff", severity="error", needs=(), tasks=("instance", "panoptic"), habit="image", per_image=True
+)
 def thing_stuff(tables: Tables) -> Findings:
     """Stuff has several instances in one image, or a thing has no instance id.
 

@@ -7,7 +7,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import has_defect, segments_finding
 
 
-@rule("SEG201", "unknown-category", severity="error", needs=())
+@rule("SEG201", "unknown-category", severity="error", needs=(), per_image=True)
 def unknown_category(tables: Tables) -> Findings:
     """A segment has a category that the taxonomy lacks.
 

@@ -4,7 +4,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
-@rule("SEG009", "unknown-value", severity="error", needs=(), habit="image")
+@rule("SEG009", "unknown-value", severity="error", needs=(), habit="image", per_image=True)
 def unknown_value(tables: Tables) -> Findings:
     """The taxonomy does not map a colour or id in a mask to a category.
 

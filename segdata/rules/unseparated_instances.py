@@ -7,7 +7,13 @@ from segdata.rules.shared import bridged_segments
 
 
 @rule(
-    "SEG120", "unseparated-instances", severity="info", needs=("lobes",), tasks=("instance", "panoptic"), habit="image"
+    "SEG120",
+    "unseparated-instances",
+    severity="info",
+    needs=("lobes",),
+    tasks=("instance", "panoptic"),
+    habit="image",
+    per_image=True,
 )
 def unseparated_instances(
     tables: Tables, *, min_neck: float = 0.7, min_area_z: float = 1.5, min_bent_z: float = 1.5, min_gain: float = 2.5

@@ -4,7 +4,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
-@rule("SEG021", "unsupported-file", severity="warning", needs=(), habit="image")
+@rule("SEG021", "unsupported-file", severity="warning", needs=(), habit="image", per_image=True)
 def unsupported_file(tables: Tables) -> Findings:
     """An image or mask is of a kind that segdata does not decode.
 

@@ -1,0 +1,318 @@
+"""Cluster: run functions over portions on a Dask cluster; the data alone decide what the portions are.
+
+A task is a function that can be pickled and a portion of a dataset. Results come in the order of the portions, so what
+they become does not depend on how many workers there are, nor on which of them is lost: Dask repeats what a lost worker
+has done.
+"""
+
+import asyncio
+import logging
+import pickle
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import segdata
+from segdata.core.atomic_files import unique_token
+from segdata.core.batch import Batch, replace_column
+from segdata.core.dataset import OpenDataset, Recipe
+from segdata.core.errors import SegdataError, count_noun, missing_extra
+from segdata.core.format import Source
+from segdata.core.paths import local_file
+from segdata.core.runs import Ints
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+T = TypeVar("T")
+R = TypeVar("R")
+ClientOrAddress = "Client | str"
+_SECONDS_TO_CONNECT = 15
+_SECONDS_FOR_WORKERS = 30
+_VERSION = "__import__('segdata').__version__"
+_LOOKED_AT = 64  # images, to see where image files are
+_MOST_OPEN = 2  # datasets that a worker keeps open
+_START_WORKER = "start some with `dask worker ADDRESS`"
+
+
+class ClusterError(SegdataError):
+    """The cluster, not the data, keeps a command from running."""
+
+
+@dataclass
+class Cluster:
+    """A connection to a cluster; see `connect`.
+
+    Attributes
+    ----------
+    client : Dask's own client
+    n_tasks : how many tasks were sent so far
+    """
+
+    client: "Client"
+    n_tasks: int = 0
+
+    def share(self, value: object) -> "Future":
+        """A value that many tasks take: it travels once to each worker, and survives the loss of any."""
+        return self.client.submit(pickle.loads, pickle.dumps(value), pure=False, key=_key("share"))
+
+    def submit_all(self, work: Callable[..., object], *portions: Iterable[object], **shared: object) -> "list[Future]":
+        """One future for each portion (or for the portions of several lists, side by side).
+
+        `shared`: arguments that all tasks take by name; futures stand for their results.
+        """
+        columns = [list(portion) for portion in portions]
+        self.n_tasks += len(columns[0])
+        futures: list[Future] = self.client.map(work, *columns, pure=False, key=_key(work.__name__), **shared)
+        return futures
+
+    def results(
+        self, futures: "Sequence[Future]", seen: Callable[[int], None] = lambda row: None
+    ) -> list[Any]:  # Any: what tasks return
+        """The results of some futures, in order; `seen` is called with the row of each one as it arrives.
+
+        Raises what a task raised, and ClusterError where workers were lost again and again, or the scheduler.
+        """
+        from distributed import as_completed
+
+        rows = {future.key: row for row, future in enumerate(futures)}
+        values: list[Any] = [None] * len(futures)
+        with _cluster_errors():
+            loop = self.client.loop  # else the default client's, which is not always this one
+            for future, value in as_completed(futures, loop=loop, with_results=True, raise_errors=True):
+                values[rows[future.key]] = value
+                seen(rows[future.key])
+        return values
+
+    def run_ordered(self, work: Callable[..., R], portions: Iterable[T], *shared: object) -> Iterator[R]:
+        """`work(portion, *shared)` for each portion, in order; a few for each thread of the cluster wait at once."""
+        waiting: deque[Future] = deque()
+        most = 2 * self.n_threads
+        for portion in portions:
+            waiting.append(self.client.submit(work, portion, *shared, pure=False, key=_key(work.__name__)))
+            self.n_tasks += 1
+            if len(waiting) >= most:
+                yield self._result(waiting.popleft())
+        while waiting:
+            yield self._result(waiting.popleft())
+
+    def _result(self, future: "Future") -> Any:  # Any: what the task returns
+        with _cluster_errors():
+            return future.result()
+
+    @property
+    def n_threads(self) -> int:
+        """How many tasks can run at once now; it decides how many wait, never what they are."""
+        return max(sum(map(int, self.client.nthreads().values())), 1)
+
+
+def _key(name: str) -> str:
+    """A key for Dask that no other task has; its beginning names the work on Dask's dashboard."""
+    return f"segdata-{name.strip('_')}-{unique_token()}"
+
+
+@contextmanager
+def connect(cluster: "Client | str | Cluster") -> Iterator[Cluster]:
+    """Connect to a Dask cluster: a `distributed.Client`, or the address of a scheduler, ``tcp://10.0.0.5:8786``.
+
+    A client that the caller opened stays open when the block ends. Tasks are given up when nobody holds their futures.
+    Raises ClusterError where
+    nothing answers there, there is no worker, or a worker has no segdata, or another version of it.
+    """
+    if isinstance(cluster, Cluster):
+        yield cluster
+        return
+    own = isinstance(cluster, str)
+    client = _open_client(cluster) if isinstance(cluster, str) else cluster
+    connected = Cluster(client)
+    try:
+        _check_workers(client)
+        yield connected
+    finally:
+        if own:
+            with suppress(Exception):  # as above
+                client.close(timeout=5)
+
+
+def _open_client(address: str) -> "Client":
+    try:
+        from distributed import Client
+    except ModuleNotFoundError as error:
+        raise missing_extra("Dask's distributed", "dask", error) from error
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # each error becomes one of ours
+    scheme, _, rest = address.rpartition("://")
+    if ":" not in rest or scheme not in ("", "tcp", "tls", "ucx", "ws", "wss"):
+        raise ClusterError(
+            f"--scheduler {address}: an address looks like tcp://10.0.0.5:8786; `dask scheduler` prints its own"
+        )
+    try:
+        return Client(address, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ClusterError(
+            f"{address}: no Dask scheduler answers; start one with `dask scheduler`, and check the address and port "
+            "and that this machine may reach it"
+        ) from error
+
+
+def _check_workers(client: "Client") -> None:
+    """Raise ClusterError where there is no worker, or one whose segdata is not this one."""
+    where = client.scheduler.address if client.scheduler is not None else "the cluster"
+    try:
+        client.wait_for_workers(1, timeout=_SECONDS_FOR_WORKERS)
+    except OSError as error:
+        raise ClusterError(f"{where}: the cluster has no workers; {_START_WORKER.replace('ADDRESS', where)}") from error
+    with _cluster_errors():
+        versions = client.run(eval, _VERSION, on_error="return")
+    for worker, version in sorted(versions.items()):
+        if isinstance(version, ModuleNotFoundError):
+            raise ClusterError(
+                f"worker {worker}: segdata is not installed there; install it in the environment of the workers: "
+                f"pip install 'segdata[dask]=={segdata.__version__}'"
+            )
+        if version != segdata.__version__:
+            raise _version_error(str(worker), str(version))
+
+
+def _version_error(worker: str, version: str) -> ClusterError:
+    return ClusterError(
+        f"worker {worker}: has segdata {version}, this program is {segdata.__version__}, and their results may differ; "
+        f"install the same version: pip install 'segdata[dask]=={segdata.__version__}'"
+    )
+
+
+@contextmanager
+def _cluster_errors() -> Iterator[None]:
+    """Turn what Dask raises into errors with a remedy."""
+    from distributed import KilledWorker
+    from distributed.comm import CommClosedError
+
+    try:
+        yield
+    except KilledWorker as error:
+        raise ClusterError(
+            f"{count_noun(error.allowed_failures + 1, 'worker')} died one after the other at the same portion "
+            f"({str(error.task)[:60]}), perhaps for lack of memory: give workers more (`dask worker --memory-limit`) "
+            "or fewer threads (`--nthreads 1`)"
+        ) from error
+    except (CommClosedError, asyncio.CancelledError, TimeoutError) as error:
+        raise ClusterError(
+            f"the connection to the scheduler was lost ({type(error).__name__}); run it again"
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteDataset:
+    """A dataset as workers open it.
+
+    Attributes
+    ----------
+    open : opens it again
+    fingerprint : of its image ids
+    witness : an image file that is there; a worker that lacks it would report missing files that are not
+    folder : the folder that paths of image files are relative to here; None: they are not relative
+    run : a name that no other run has: a worker opens the data anew for each, since files may have changed
+    version : of segdata
+    """
+
+    open: Callable[[], OpenDataset]
+    fingerprint: str
+    witness: str | None
+    folder: str | None
+    run: str = field(default_factory=unique_token)
+    version: str = field(default_factory=lambda: segdata.__version__)
+
+    @staticmethod
+    def of(data: OpenDataset) -> "RemoteDataset":
+        """That of an opened dataset.
+
+        Raises SegdataError for one that only this process has: in memory, or altered since it was opened.
+        """
+        recipe: Recipe | None = data.recipe
+        if recipe is None or recipe.source is not data.source:
+            raise SegdataError(
+                f"{data.profile.files or 'the dataset'}: it is in memory or was altered, and workers cannot open it; "
+                "write it with `convert` first"
+            )
+        uri = _first_uri(data)
+        path = local_file(uri)
+        witness = str(path.absolute()) if path is not None and path.is_file() else None
+        named = uri or data.profile.files
+        is_relative = "://" not in named and not Path(named).is_absolute()
+        return RemoteDataset(recipe.open, _fingerprint(data.source), witness, f"{Path.cwd()}/" if is_relative else None)
+
+    def load(self, rows: Ints) -> Batch:
+        """A batch of the source's images, in a worker, with the same paths of image files as here."""
+        batch = self.source().load(rows)
+        if self.folder is None:
+            return batch
+        uris = [uri and uri.removeprefix(self.folder) for uri in batch.images["uri"].to_pylist()]
+        channels = [
+            image_channels
+            and [
+                {**channel, "uri": (channel["uri"] or "").removeprefix(self.folder) or None}
+                for channel in image_channels
+            ]
+            for image_channels in batch.images["channels"].to_pylist()
+        ]
+        images = replace_column(replace_column(batch.images, "uri", uris), "channels", channels)
+        return replace(batch, images=images)
+
+    def source(self) -> Source:
+        """The opened source, in a worker; the same for all tasks of a process.
+
+        Raises SegdataError where it cannot be opened there, or is another one.
+        """
+        if self.version != segdata.__version__:
+            raise _version_error(_worker_name(), segdata.__version__)
+        with _LOCK:
+            opened = _OPENED.get(self.run)
+            if opened is None:
+                opened = _OPENED[self.run] = self._opened()
+                while len(_OPENED) > _MOST_OPEN:
+                    _OPENED.popitem(last=False)
+            return opened
+
+    def _opened(self) -> Source:
+        remedy = "workers need the data at the same path, on a disk that all share, or under a URL such as s3://"
+        try:
+            source = self.open().source
+        except (SegdataError, OSError) as error:
+            raise ClusterError(f"worker {_worker_name()}: {error}; {remedy}") from error
+        if _fingerprint(source) != self.fingerprint:
+            raise ClusterError(f"worker {_worker_name()}: other images are listed there than here; {remedy}")
+        if self.witness is not None and not Path(self.witness).is_file():
+            raise ClusterError(f"worker {_worker_name()}: {self.witness} is not there; {remedy}")
+        return source
+
+
+_OPENED: "OrderedDict[str, Source]" = OrderedDict()
+_LOCK = threading.Lock()
+
+
+def _worker_name() -> str:
+    from distributed import get_worker
+
+    try:
+        return str(get_worker().address)
+    except ValueError:  # not in a task
+        return "here"
+
+
+def _fingerprint(source: Source) -> str:
+    """A hash of the dataset's name and of the ids of its images, in order."""
+    digest = blake2b(source.profile.name.encode("utf-8", "replace"), digest_size=16)
+    for image_id in source.image_ids:
+        digest.update(f"{image_id}\0".encode("utf-8", "replace"))
+    return digest.hexdigest()
+
+
+def _first_uri(data: OpenDataset) -> str | None:
+    """Where the first image file is that is there, of the first images."""
+    chunks = data.chunks()
+    uris = data.source.load(chunks[0][:_LOOKED_AT]).images["uri"].to_pylist() if chunks else []
+    return next(filter(None, uris), None)

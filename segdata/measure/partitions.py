@@ -1,0 +1,292 @@
+"""Partitions: a dataset measured on a cluster; what is measured of a partition stays with the worker that did it.
+
+A partition is some successive portions of images as the source proposes them (row groups of a canonical dataset, ranges
+of images of a JSON): the data alone decide what they are. Only three things of a partition come back: how many rows its
+tables have, what the rules found that look at single images, and single columns, or single rows, that a rule of the
+whole dataset asks for.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from segdata.core.batch import Batch, replace_column
+from segdata.core.cluster import Cluster, RemoteDataset
+from segdata.core.config import Config
+from segdata.core.dataset import OpenDataset
+from segdata.core.finding import Defect, Finding
+from segdata.core.profile import Profile
+from segdata.core.rule import Family, Rule, Tables, rules
+from segdata.core.rule_runner import find_by_rule
+from segdata.core.runs import Ints
+from segdata.core.table import LazyColumn, Table
+from segdata.measure.measure import (
+    MeasuredTables,
+    add_dataset_tables,
+    complete_images,
+    concatenate_measured,
+    measure_batch,
+    with_unmeasured,
+)
+from segdata.measure.registry import dataset_measurements, images_measurements, row_links
+
+if TYPE_CHECKING:
+    from distributed import Future
+
+MOST_SINGLE = 64  # portions up to which each is a partition
+MOST_PORTIONS = 16  # portions of one partition
+_SMALL = 20_000  # rows of a table up to which its columns come together
+_FEW = 0.25  # share of a column's rows up to which they come alone
+
+
+def partition_chunks(chunks: Sequence[Ints]) -> list[list[Ints]]:
+    """Portions of images as partitions: single ones for a small dataset, else some that follow each other.
+
+    >>> [len(portions) for portions in partition_chunks([np.arange(3)] * 130)][:2]
+    [2, 2]
+    """
+    size = min(max(len(chunks) // MOST_SINGLE, 1), MOST_PORTIONS)
+    return [list(chunks[first : first + size]) for first in range(0, len(chunks), size)]
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuringJob:
+    """What all tasks of one measuring need.
+
+    Attributes
+    ----------
+    data : opens the dataset
+    profile, config : of the dataset
+    families : what to measure
+    codes : of the rules that run where an image is measured
+    opened : the defects found while opening
+    """
+
+    data: RemoteDataset
+    profile: Profile
+    config: Config
+    families: frozenset[Family]
+    codes: tuple[str, ...]
+    opened: tuple[Defect, ...]
+
+    @property
+    def rules(self) -> list[Rule]:
+        """The rules of `codes`."""
+        return [rules()[code] for code in self.codes]
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionSummary:
+    """What comes back of a partition: the rows of its tables, what its rules found by code, its readers' defects."""
+
+    n_rows: dict[str, int]
+    findings: dict[str, list[Finding]]
+    defects: list[Defect]
+
+
+def measure_partition(portions: list[Ints], job: MeasuringJob) -> MeasuredTables:
+    """The tables of one partition, in a worker."""
+    return concatenate_measured(measure_batch(job.data.load(rows), job.profile, job.families) for rows in portions)
+
+
+def summarise_partition(measured: MeasuredTables, job: MeasuringJob) -> PartitionSummary:
+    """What comes back of one partition; here the rules run that look at single images."""
+    names = set(measured.tables["images"]["image_id"].to_pylist())
+    opened = [defect for defect in job.opened if defect.image in names]
+    findings: dict[str, list[Finding]] = {}
+    for rule in job.rules:
+        # A rule that passes on the readers' defects does so once for those found while opening, elsewhere.
+        defects = measured.defects + [defect for defect in opened if defect.code != rule.code]
+        findings |= find_by_rule(_partition_tables(measured, job.profile, defects), [rule], job.config)
+    return PartitionSummary(
+        {name: table.num_rows for name, table in measured.tables.items()}, findings, measured.defects
+    )
+
+
+def _partition_tables(measured: MeasuredTables, profile: Profile, defects: list[Defect]) -> Tables:
+    """The tables of a partition as a rule gets them; those over several images are empty."""
+    tables = {name: Table.of(table) for name, table in with_unmeasured(measured.tables, profile).items()}
+    for measurement in dataset_measurements():
+        for name, columns in measurement.tables.items():
+            tables[name] = Table({column: np.empty(0, np.int64) for column in columns})
+    return Tables.of(profile, tables, defects)
+
+
+@dataclass
+class RemoteTables:
+    """Tables whose pieces are with workers.
+
+    Attributes
+    ----------
+    cluster, pieces : the partitions, in order
+    n_rows : table -> (n_pieces,) its rows in each
+    empty : the tables without rows, which have the columns and their types
+    fetched : how many bytes of columns have come here so far
+    """
+
+    cluster: Cluster
+    pieces: "list[Future]"
+    n_rows: dict[str, Ints]
+    empty: dict[str, pa.Table]
+    fetched: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _small: dict[str, pa.Table] = field(default_factory=dict, repr=False)
+
+    def table(self, name: str) -> Table:
+        """A table whose columns come when they are asked for."""
+        n = int(self.n_rows[name].sum())
+        return Table({column: RemoteColumn(self, name, column, n) for column in self.empty[name].column_names})
+
+    def first_rows(self, name: str) -> Ints:
+        """(n_pieces,) the row of a table at which each piece begins."""
+        return np.cumsum(self.n_rows[name]) - self.n_rows[name]
+
+    def whole(self, name: str) -> pa.Table:
+        """All columns of a table."""
+        return self._join(name, self._fetch(name, self.empty[name].column_names, np.flatnonzero(self.n_rows[name])))
+
+    def column(self, name: str, column: str) -> pa.ChunkedArray:
+        """All rows of a column; of a small table all columns come together, and are kept."""
+        if self.n_rows[name].sum() <= _SMALL:
+            with self._lock:
+                if name not in self._small:
+                    self._small[name] = self.whole(name)
+            return self._small[name][column]
+        return self._join(name, self._fetch(name, [column], np.flatnonzero(self.n_rows[name])))[column]
+
+    def rows(self, name: str, column: str, rows: Ints) -> pa.ChunkedArray:
+        """Some rows of a column, in the order asked for."""
+        if len(rows) == 0:
+            return self.empty[name][column]
+        first = self.first_rows(name)
+        order = np.argsort(rows, kind="stable")
+        piece = np.searchsorted(first, rows[order], side="right") - 1
+        # Of pieces without rows that begin at the same row, the last one is meant: it has rows.
+        which, begins = np.unique(piece, return_index=True)
+        own_rows = [own - first[k] for k, own in zip(which, np.split(rows[order], begins[1:]), strict=True)]
+        joined = self._join(name, self._fetch(name, [column], which, own_rows))[column]
+        back = np.empty(len(rows), np.int64)
+        back[order] = np.arange(len(rows))
+        return joined.take(pa.array(back))
+
+    def _fetch(self, name: str, columns: list[str], which: Ints, rows: list[Ints] | None = None) -> list[pa.Table]:
+        """Columns of some pieces, whose links are rows of the whole dataset."""
+        links = {column: target for column, target in row_links().get(name, {}).items() if column in columns}
+        first = {column: self.first_rows(target)[which].tolist() for column, target in links.items()}
+        offsets = [{column: starts[k] for column, starts in first.items()} for k in range(len(which))]
+        chosen: Sequence[Ints | None] = [None] * len(which) if rows is None else rows
+        pieces = [self.pieces[k] for k in which.tolist()]
+        fetched: list[pa.Table] = self.cluster.results(
+            self.cluster.submit_all(_columns, pieces, chosen, offsets, name=name, columns=columns)
+        )
+        self.fetched += sum(table.nbytes for table in fetched)
+        return fetched
+
+    def _join(self, name: str, pieces: list[pa.Table]) -> pa.Table:
+        """The pieces of a table, or of some of its columns, as one."""
+        columns = pieces[0].column_names if pieces else self.empty[name].column_names
+        return pa.concat_tables([self.empty[name].select(columns), *pieces], promote_options="permissive")
+
+
+def _columns(
+    measured: MeasuredTables, rows: Ints | None, offsets: dict[str, int], *, name: str, columns: list[str]
+) -> pa.Table:
+    """Columns of a partition, or some rows of them, in a worker; the offsets are added to links."""
+    table = measured.tables[name].select(columns)
+    if rows is not None:
+        table = table.take(pa.array(rows))
+    for column, offset in offsets.items():
+        table = replace_column(table, column, table[column].to_numpy().astype(np.int64) + offset)
+    return table.combine_chunks()
+
+
+class RemoteColumn(LazyColumn):
+    """A column of `RemoteTables`, which comes here when it is first used; few rows come alone."""
+
+    __slots__ = ("__dict__", "_column", "_lock", "_n", "_name", "_tables")
+
+    def __init__(self, tables: RemoteTables, name: str, column: str, n: int) -> None:
+        self._tables, self._name, self._column, self._n = tables, name, column, n
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return self._n
+
+    @cached_property
+    def _values(self) -> pa.ChunkedArray:
+        return self._tables.column(self._name, self._column)
+
+    def made(self) -> pa.ChunkedArray:
+        """All rows."""
+        with self._lock:
+            return self._values
+
+    def take(self, rows: Ints) -> pa.ChunkedArray:
+        """Some rows."""
+        if "_values" in self.__dict__ or len(rows) > _FEW * self._n:
+            return self.made().take(pa.array(rows))
+        return self._tables.rows(self._name, self._column, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterMeasurement:
+    """A dataset measured on a cluster: its tables, what the rules of single images found, by code, and the traffic."""
+
+    tables: Tables
+    findings: dict[str, list[Finding]]
+    remote: RemoteTables
+    n_partitions: int
+
+
+def measure_on_cluster(
+    cluster: Cluster,
+    data: OpenDataset,
+    families: frozenset[Family],
+    chosen: Sequence[Rule] = (),
+    *,
+    jobs: int = 0,
+    progress: Callable[[int], None] = lambda images: None,
+) -> ClusterMeasurement:
+    """Measure a dataset on a cluster; the tables say the same as those of `segdata.measure.measure.measure_source`.
+
+    Parameters
+    ----------
+    cluster : as `segdata.core.cluster.connect` yields it; tables are useless when that block ends
+    data : a dataset that workers can open
+    families : what to measure beyond the rows
+    chosen : rules; those that look at single images run where these are measured
+    jobs : threads of this process, for what is measured over several images
+    progress : is called with the number of images done since the last call
+    """
+    profile, source, chunks = data.profile, data.source, data.chunks()
+    own = [rule for rule in chosen if rule.applies(profile) and rule.runs_per_image(profile)]
+    opened = tuple(source.defects)
+    job = MeasuringJob(RemoteDataset.of(data), profile, data.config, families, tuple(rule.code for rule in own), opened)
+    empty = measure_batch(Batch.empty(), profile, families)
+    partitions = partition_chunks(chunks)
+    shared = cluster.share(job)
+    pieces = cluster.submit_all(measure_partition, partitions, job=shared)
+    futures = cluster.submit_all(summarise_partition, pieces, job=shared)
+    sizes = [sum(map(len, portions)) for portions in partitions]
+    summaries: list[PartitionSummary] = cluster.results(futures, lambda row: progress(sizes[row]))
+    counted = {
+        name: np.array([summary.n_rows.get(name, 0) for summary in summaries], np.int64) for name in empty.tables
+    }
+    remote = RemoteTables(cluster, pieces, counted, empty.tables)
+    tables = {name: Table.of(table) for name, table in with_unmeasured(empty.tables, profile).items()}
+    tables |= {name: remote.table(name) for name in empty.tables}
+    if any(measurement.families & families for measurement in images_measurements()):
+        tables["images"] = Table.of(complete_images(remote.whole("images"), families))
+    add_dataset_tables(tables, source, families, profile, chunks, jobs)
+    defects = [*opened, *(defect for summary in summaries for defect in summary.defects)]
+    rest = find_by_rule(_partition_tables(empty, profile, list(opened)), own, data.config)
+    findings = {
+        code: [*known, *(finding for summary in summaries for finding in summary.findings[code])]
+        for code, known in rest.items()
+    }
+    return ClusterMeasurement(Tables.of(profile, tables, defects), findings, remote, len(partitions))

@@ -1,0 +1,198 @@
+"""A dataset on a Dask cluster of processes: the same bytes as in one process, also where a worker dies meanwhile."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import segdata
+from segdata.cli.main import main
+from segdata.core.errors import SegdataError
+from segdata.core.rule import rules
+from segdata.core.runs import Ints
+
+distributed = pytest.importorskip("distributed", reason="the extra `dask` is not installed")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore:.*:DeprecationWarning"),
+]
+ROOT = Path(__file__).parents[2]
+N_IMAGES = 60
+
+
+def write_coco(path: Path) -> Path:
+    """A COCO file with overlaps, specks, copies, and most of what can be wrong with a file."""
+    rng = np.random.default_rng(5)
+    annotations = []
+    for image in range(1, N_IMAGES + 1):
+        for _ in range(int(rng.integers(0, 9))):
+            x, y, width, height = (int(v) for v in (*rng.integers(0, 60, 2), *rng.integers(6, 40, 2)))
+            rings = [[x, y, x + width, y, x + width, y + height, x, y + height]]
+            if rng.random() < 0.2:
+                rings.append([x + width + 2, y, x + width + 4, y, x + width + 4, y + 2, x + width + 2, y + 2])
+            own = {"image_id": image, "category_id": int(rng.integers(1, 4)), "segmentation": rings, "iscrowd": 0}
+            annotations.append(
+                {"id": len(annotations) + 1, "bbox": [x, y, width, height], "area": width * height, **own}
+            )
+    annotations.append({**annotations[0], "id": annotations[1]["id"]})  # an id twice, and a copy
+    annotations.append({**annotations[2], "id": 9001, "image_id": 777})  # of no image
+    annotations.append({**annotations[3], "id": 9002, "segmentation": {"counts": "PP", "size": [100, 100]}})
+    annotations.append({**annotations[4], "id": 9003, "category_id": 44})
+    images = [{"id": k, "file_name": f"{k:03d}.png", "width": 100, "height": 100} for k in range(1, N_IMAGES + 1)]
+    categories = [{"id": k, "name": name} for k, name in enumerate(("car", "road", "tree", "sky"), 1)]
+    path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Two worker processes on loopback."""
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": ":0"}
+    with (
+        distributed.LocalCluster(host="127.0.0.1", silence_logs=50, **options) as local,
+        distributed.Client(local, set_as_default=False) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def coco(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_coco(tmp_path_factory.mktemp("coco") / "coco.json")
+
+
+@pytest.fixture
+def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A COCO file comes in portions of ten images."""
+    from segdata.formats.coco.instances_reader import InstancesSource
+
+    def chunks(source: InstancesSource) -> list[Ints]:
+        return np.array_split(np.arange(len(source.image_ids)), 6)
+
+    monkeypatch.setattr(InstancesSource, "chunks", chunks)
+
+
+@pytest.mark.usefixtures("small_portions")
+def test_findings_of_a_coco_file_are_the_same(cluster: Any, coco: Path) -> None:
+    data = segdata.read(coco)
+    here, there = data.validate(), data.validate(client=cluster)
+    assert {finding.code for finding in here.single} >= {"SEG005", "SEG007", "SEG008", "SEG104", "SEG106", "SEG102"}
+    assert there.to_json() == here.to_json()
+    assert there.members == here.members
+
+
+@pytest.mark.usefixtures("small_portions")
+def test_findings_of_a_canonical_dataset_are_the_same(cluster: Any, coco: Path, tmp_path: Path) -> None:
+    segdata.convert(coco, tmp_path / "data", on_loss="allow")
+    data = segdata.read(tmp_path / "data")
+    assert len(data.chunks()) == 6  # a partition is a row group
+    assert data.validate(client=cluster).to_json() == data.validate().to_json()
+
+
+@pytest.mark.parametrize("name", ["panoptic", "semantic"])
+def test_findings_of_sample_data_are_the_same(cluster: Any, name: str) -> None:
+    data = ROOT / "sample_data" / name
+    rule_codes = [code for code, rule in rules().items() if rule.command == "validate"]
+    here = segdata.validate(data, select=rule_codes)
+    assert segdata.validate(data, select=rule_codes, client=cluster).to_json() == here.to_json()
+
+
+@pytest.mark.usefixtures("small_portions")
+def test_a_part_of_a_dataset_and_a_relative_path(cluster: Any, coco: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (coco.parent / "007.png").write_bytes(b"no image")
+    monkeypatch.chdir(coco.parent)
+    names = [f"{k:03d}.png" for k in range(3, 30)]
+    here, there = (segdata.validate("coco.json", only=names, client=client) for client in (None, cluster))
+    assert there.to_json() == here.to_json()
+    assert there.image_files == here.image_files
+    (coco.parent / "007.png").unlink()
+
+
+@pytest.mark.usefixtures("small_portions")
+def test_a_worker_that_dies_in_the_middle_changes_nothing(cluster: Any, coco: Path) -> None:
+    data = segdata.read(coco)
+    before, killed = cluster.run(os.getpid), []
+
+    def progress(n_images: int) -> None:
+        if not killed:  # one partition is done, others are not
+            killed.append(next(iter(before.values())))
+            os.kill(killed[0], signal.SIGKILL)
+
+    there = data.validate(client=cluster, progress=progress)
+    assert killed
+    assert there.to_json() == data.validate().to_json()
+    cluster.wait_for_workers(2, timeout=30)
+    assert killed[0] not in cluster.run(os.getpid).values()
+
+
+def test_the_command_line_prints_the_same(cluster: Any, coco: Path) -> None:
+    shared = ["validate", str(coco), "--format", "json", "--no-cache"]
+    here = CliRunner().invoke(main, shared)
+    there = CliRunner().invoke(main, [*shared, "--scheduler", cluster.scheduler.address])
+    assert (there.exit_code, there.stdout) == (here.exit_code, here.stdout)
+
+
+def test_rules_of_single_images_need_no_other(tmp_path: Path, coco: Path) -> None:
+    """What a rule that declares it finds in a dataset is what it finds in its images one by one."""
+    data = segdata.read(coco)
+    codes = [rule.code for rule in rules().values() if rule.applies(data.profile) and rule.runs_per_image(data.profile)]
+    whole = segdata.validate(coco, select=codes, one_by_one=True)
+    single = [
+        finding
+        for image in data.image_ids[:12]
+        for finding in segdata.validate(coco, select=codes, only=image).findings
+        if finding.image == image
+    ]
+    of_twelve = {finding for finding in whole.findings if finding.image in data.image_ids[:12]}
+    assert {*single} == of_twelve
+
+
+class TestErrors:
+    """Each says what to do, and none is a traceback."""
+
+    def test_no_scheduler_answers(self, coco: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("segdata.core.cluster._SECONDS_TO_CONNECT", 1)
+        with pytest.raises(SegdataError, match=r"tcp://127.0.0.1:9: no Dask scheduler answers; start one with"):
+            segdata.validate(coco, client="tcp://127.0.0.1:9")
+
+    @pytest.mark.parametrize("address", ["", "here", "http://127.0.0.1:80"])
+    def test_what_is_no_address(self, coco: Path, address: str) -> None:
+        with pytest.raises(SegdataError, match="an address looks like tcp://10"):
+            segdata.validate(coco, client=address)
+
+    def test_workers_of_another_version(self, cluster: Any, coco: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(segdata, "__version__", "9.9")
+        with pytest.raises(SegdataError, match=r"worker tcp://\S+: has segdata 0.1.0, this program is 9.9"):
+            segdata.validate(coco, client=cluster)
+
+    def test_data_that_workers_do_not_see(self, cluster: Any, coco: Path, tmp_path: Path) -> None:
+        (tmp_path / "some.json").write_bytes(coco.read_bytes())
+        data = segdata.read(tmp_path / "some.json")
+        (tmp_path / "some.json").unlink()
+        with pytest.raises(
+            SegdataError, match=r"worker tcp://\S+: .*some.json.*; workers need the data at the same path"
+        ):
+            data.validate(client=cluster)
+
+    def test_other_data_at_the_same_path(self, cluster: Any, coco: Path, tmp_path: Path) -> None:
+        (tmp_path / "some.json").write_bytes(coco.read_bytes())
+        data = segdata.read(tmp_path / "some.json")
+        (tmp_path / "some.json").write_bytes(coco.read_bytes().replace(b'"001.png"', b'"x01.png"'))
+        with pytest.raises(SegdataError, match=r"other images are listed there than here"):
+            data.validate(client=cluster)
+
+    def test_data_in_memory(self, cluster: Any) -> None:
+        data = segdata.from_arrays({"a.png": np.array([[1, 2]])}, ["grass", "road"])
+        with pytest.raises(SegdataError, match="write it with `convert` first"):
+            data.validate(client=cluster)
+
+    def test_the_extra_is_missing(self, coco: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(__import__("sys").modules, "distributed", None)
+        with pytest.raises(SegdataError, match=r"pip install 'segdata\[dask\]'"):
+            segdata.validate(coco, client="tcp://127.0.0.1:8786")
