@@ -14,7 +14,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.agreement.inference import FALSE_DISCOVERY_RATE, shuffle_within_blocks, wilson_interval
+from segdata.agreement.inference import FALSE_DISCOVERY_RATE, share_interval, shuffle_within_blocks
 from segdata.agreement.scores import table_of_lines
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.executor import run_ordered
@@ -357,14 +357,14 @@ class _BiasCell:
         has = own > 0
         columns = {name: getattr(self, name)[has] for name in ("cluster", "hits", "total", "present")}
         some = replace(self, **columns)
-        ends = bootstrap_interval(some.value, len(some.hits), seed, n_draws=n_draws)
-        value, low, high = (float(end) for end in (ends.value, ends.low, ends.high))
         kind, n = BIAS_KINDS[self.kind], int(own.sum())
-        if not self.is_signed and np.isfinite(low):
-            # Resamples of few hits are too much alike, and those of none are all 0.
-            n_independent = np.array(float(n if is_counted else has.sum()))
-            wide = wilson_interval(np.array(value * n_independent), n_independent)
-            low, high = min(low, float(wide[0])), max(high, float(wide[1]))
+        if self.is_signed:
+            ends = bootstrap_interval(some.value, len(some.hits), seed, n_draws=n_draws)
+            value, low, high = (float(end) for end in (ends.value, ends.low, ends.high))
+        else:
+            value = float(some.value(np.ones((1, len(some.hits))))[0])
+            hits, of = some.hits[:, self.annotator], some.total[:, self.annotator]
+            low, high = share_interval(hits, of, trials=n if is_counted else None)
         return self.annotator, self.category, kind, value, low, high, self.others(), len(some.hits), n, p, significant
 
 

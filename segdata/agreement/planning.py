@@ -8,8 +8,6 @@ import numpy as np
 
 from segdata.agreement.estimates import DEFAULT_RESAMPLING, PairAmounts, PooledPairs, Resampling, between_persons
 from segdata.agreement.scores import Number
-
-# gone
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.errors import SegdataError
 from segdata.core.resampling import Floats, Statistic, interval_ends, least_clusters, resampled_values

@@ -220,11 +220,22 @@ class WorstExample(msgspec.Struct, frozen=True):
 
 
 def worst_examples(
-    tables: Tables, comparison: AnnotatorPairs, scored: ImageScores, pair: Ints, mine: Flags, annotator: int, n: int
+    tables: Tables,
+    comparison: AnnotatorPairs,
+    scored: ImageScores,
+    pair: Ints,
+    mine: Flags,
+    annotator: int,
+    n: int,
+    reference: int | None = None,
 ) -> Iterator[WorstExample]:
-    """The `n` lowest scores of an annotator, of categories of some size, one an image.
+    """The `n` worst examples of an annotator's own work, of categories of some size, one an image.
 
-    `scored` are all scores, `pair` (n,) the pair of annotations of each, `mine` (n,) which of them are the annotator's.
+    An example is an annotator's own where more than half of the others agree better with the middle one of them than
+    the annotator does: where one of the others differs from everybody, that is no example of anybody else. It is shown
+    against that middle one. With a `reference` every difference from it is the
+    annotator's own. `scored` are all scores, `pair` (n,) the pair of annotations of each, `mine` (n,) which of them
+    are the annotator's.
     """
     wide = len(comparison.categories)
     overlaps = comparison.overlaps
@@ -235,8 +246,8 @@ def worst_examples(
     apart = (area - 2 * both)[overlap]
     rows = np.flatnonzero(mine & (apart > 0) & ((area - both)[overlap] >= LEAST_PIXELS))
     rows = rows[np.lexsort((-apart[rows], scored.value[rows]))]
-    _, first = np.unique(scored.case[rows], return_index=True)
-    for row in rows[np.sort(first)[:n]].tolist():
+    present = _others_present(comparison, annotator) if reference is None else None
+    for row in _own_examples(comparison, scored, rows, annotator, n, present):
         side = int(scored.annotators[1, row] == annotator)
         cause = _main_cause(comparison, int(pair[row]), int(scored.category[row]), side)
         category = comparison.categories[scored.category[row]].name
@@ -249,6 +260,79 @@ def worst_examples(
             cause,
             _guideline_text(tables.profile.taxonomy, category, cause),
         )
+
+
+def _own_examples(
+    comparison: AnnotatorPairs,
+    scored: ImageScores,
+    rows: Ints,
+    annotator: int,
+    n: int,
+    present: Mapping[int, tuple[int, ...]] | None,
+) -> list[int]:
+    """The rows of the `n` lowest scores against a majority, one a case; `rows` are the annotator's, lowest first.
+
+    `present`: the others who annotated each case; None: scores are against a reference alone.
+    """
+    wide = len(comparison.categories)
+    place = scored.case * wide + scored.category
+    order = np.argsort(place, kind="stable")
+    begins = np.searchsorted(place[order], place[rows]), np.searchsorted(place[order], place[rows], side="right")
+    seen: set[int] = set()
+    examples: list[tuple[float, int]] = []
+    found: tuple[float, int] | None
+    for row, begin, end in zip(rows.tolist(), *(limits.tolist() for limits in begins), strict=True):
+        if len(examples) >= n and scored.value[row] > examples[n - 1][0]:
+            break
+        case = int(scored.case[row])
+        if int(place[row]) in seen:
+            continue
+        seen.add(int(place[row]))
+        found = (float(scored.value[row]), row)
+        if present is not None:
+            found = _against_majority(scored, order[begin:end], annotator, present.get(case, ()))
+        if found is not None and not any(case == scored.case[other] for _, other in examples):
+            examples = sorted([*examples, found])
+    return [row for _, row in examples[:n]]
+
+
+def _others_present(comparison: AnnotatorPairs, annotator: int) -> dict[int, tuple[int, ...]]:
+    """The other persons who annotated each case that the annotator did, further passes left out."""
+    first, person = comparison.is_first_pass, np.array(comparison.persons, np.int64)
+    cases = column_of(comparison.pairs, "case")
+    present: dict[int, list[int]] = {}
+    for mine, other in (("a", "b"), ("b", "a")):
+        whose, others = column_of(comparison.pairs, mine), column_of(comparison.pairs, other)
+        kept = (whose == annotator) & first[others] & (person[others] != person[annotator])
+        for case, who in zip(cases[kept].tolist(), others[kept].tolist(), strict=True):
+            present.setdefault(case, []).append(who)
+    return {case: tuple(others) for case, others in present.items()}
+
+
+def _against_majority(
+    scored: ImageScores, rows: Ints, annotator: int, others: tuple[int, ...]
+) -> tuple[float, int] | None:
+    """The score against the middle one of the others, and its row; None where no majority agrees better with that one.
+
+    The middle one is the other with whom the rest of the others agree best. `rows` are all scores of the image and
+    category; who has nothing there agrees with who has nothing, too.
+    """
+    known: dict[frozenset[int], int] = {}
+    for row in rows.tolist():
+        known[frozenset(scored.annotators[:, row].tolist())] = row
+
+    def value(one: int, other: int) -> float:
+        row = known.get(frozenset((one, other)))
+        return 1.0 if row is None else float(scored.value[row])
+
+    if not others:
+        return None
+    agreeing = {one: sum(value(one, other) for other in others if other != one) for one in others}
+    middle = max(others, key=lambda one: (agreeing[one], value(annotator, one), -one))
+    reached = value(annotator, middle)
+    behind = sum(other == middle or value(middle, other) > reached for other in others)
+    pair = known.get(frozenset((annotator, middle)))
+    return None if pair is None or 2 * behind <= len(others) else (reached, pair)
 
 
 def _main_cause(comparison: AnnotatorPairs, pair: int, category: int, side: int) -> Cause:
@@ -359,7 +443,7 @@ def build_scorecard(
                 score=pair_scores(amounts, _compared_rows(amounts, k, reference), how, (metric,))[metric],
                 trend=score_trend(scored, k, month, how, reference),
                 stands=False,
-                worst=tuple(worst_examples(tables, comparison, scored, pair, mine, k, n_worst)),
+                worst=tuple(worst_examples(tables, comparison, scored, pair, mine, k, n_worst, reference)),
             )
         )
     tested = [k for k, card in enumerate(cards) if np.isfinite(card.trend.p)]

@@ -96,6 +96,31 @@ def test_worst_examples_come_with_their_cause_and_the_guideline() -> None:
     assert len(scorecard({"gold": drawn(TRUTH), "ben": drawn(WORK)}, worst=1).cards[0].worst) == 1
 
 
+def test_nobody_is_shown_somebody_elses_error() -> None:
+    """Carl alone is wrong about images 1 to 3: these are his examples, and no examples of anna and ben."""
+    found = scorecard({"anna": drawn(TRUTH), "ben": drawn(TRUTH), "carl": drawn(WORK)}, resamples=100)
+    assert [each.image for each in card_of(found, "carl").worst] == ["2.png", "3.png", "1.png"]
+    assert not card_of(found, "anna").worst
+    assert not card_of(found, "ben").worst
+
+
+def test_where_all_differ_nobody_is_shown() -> None:
+    works = [{"0.png": [(box(k * 9, 5), "car")]} for k in range(3)]
+    found = scorecard(dict(zip("abc", map(drawn, works), strict=True)), resamples=100)
+    assert not any(card.worst for card in found.cards)
+
+
+def test_of_four_more_than_half_of_the_others_are_a_majority() -> None:
+    """Dora differs from all, carl from anna and ben alone; against two of three others he is wrong, too."""
+    carl, dora = {"0.png": [(box(15, 5), "car")]}, {"0.png": [(box(40, 30), "car")]}
+    right = {"0.png": [(box(5, 5), "car")]}
+    found = scorecard(
+        {"anna": drawn(right), "ben": drawn(right), "carl": drawn(carl), "dora": drawn(dora)}, resamples=100
+    )
+    assert [bool(card_of(found, who).worst) for who in ("anna", "ben", "carl", "dora")] == [False, False, True, True]
+    assert {each.other for each in card_of(found, "carl").worst} <= {"anna", "ben"}
+
+
 def test_without_a_reference_everybody_is_held_against_the_others() -> None:
     data = {"anna": drawn(TRUTH), "ben": drawn(WORK), "carl": drawn(TRUTH)}
     found = scorecard(data, resamples=100)

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from segdata.agreement.annotator_bias import least_clusters
 from segdata.agreement.automation_bias import UnchangedShare
 from segdata.agreement.scores import Score
 from segdata.agreement.summary import Agreement
@@ -229,7 +230,10 @@ def _no_deviation(result: Agreement, tables: Tables) -> Conclusion:
     tested = [p for each in result.annotator_bias for p in each.p.values()]
     if not tested:
         said = f"{count_noun(result.intervals.clusters, 'image')} or sequences are too few to tell a habit from chance."
-        act = "Let the same annotators label more of the same images: --plan says how many."
+        least = least_clusters(max(len(result.annotator_bias), 1) * len(BIAS_KINDS), max(persons, 2))
+        act = (
+            f"Let the same annotators label images of {least} sequences, patients or scenes, or {least} single images."
+        )
         return Conclusion("person", "info", "Too few images to tell who deviates", said, act)
     said = f"{count_noun(len(tested), 'cell')} of annotator, category and kind tested at a false discovery rate of 5 %."
     return Conclusion("person", "info", "No annotator deviates from the others more than chance explains", said)
@@ -323,12 +327,15 @@ def least_agreed_conclusions(result: Agreement, tables: Tables) -> Iterator[Conc
 
 
 def called_instead(confusion: Confusion, name: str) -> str:
-    """What the pixels of a category are for the other of two annotators, where they are not that category."""
+    """What a category is for the other of two annotators, where it is not that category."""
     partners = [each for each in confusion.partners(name) if each.share >= 0.02][:2]
     shares = [
         f"{format_percent(each.share)} {'nothing' if each.other == UNLABELLED else each.other}" for each in partners
     ]
-    return f"The other annotator labels its pixels {' and '.join(shares)}." if shares else ""
+    if not shares:
+        return ""
+    what = "segments" if confusion.is_counted[confusion.names.index(name)] else "pixels"
+    return f"The other annotator labels its {what} {' and '.join(shares)}."
 
 
 def _guideline_advice(tables: Tables, confusion: Confusion, what: str) -> str:

@@ -374,20 +374,31 @@ def _plan_conclusions(result: Agreement) -> Iterator[Conclusion]:
     overall = [each for each in result.plan if each.category is None and each.now == each.now]
     if not overall:
         return
-    width = overall[0].half_width
-    first, *others = [_sample_size_in_words(each, result.images) for each in overall]
-    rare = [each for each in result.plan if each.category is not None and each.score == "iou"]
-    most = max(rare, key=lambda each: each.images or 0, default=None)
-    said = f"{', '.join(others)}." if others else ""
-    if most is not None and most.images is not None:
-        said += f" The IoU of {most.category} by itself takes most: {most.images:,} images."
-    head = f"For intervals of ±{width:g} {first}"
-    yield Conclusion("plan", "info", head, said.strip(), "Let two annotators label as many images, drawn at random.")
+    lead = next((each for each in overall if each.score == result.leading), overall[0])
+    name, width = SHORT_NAMES[lead.score], lead.half_width
+    now = f"now ±{format_score(lead.score, lead.now)} with {result.images:,}"
+    if lead.images is None:
+        yield Conclusion("plan", "info", f"No plan: {name} of ±{width:g} takes more images than can be said ({now})")
+        return
+    images = lead.images
+    head = f"Label {count_noun(images, 'image')} twice for {name} of ±{width:g} ({now})"
+    others = [each for each in overall if each is not lead and each.images is not None]
+    reached = [f"{SHORT_NAMES[each.score]} of ±{format_score(each.score, _reached(each, images))}" for each in others]
+    said = f"So many images also give {join_words(reached)}." if reached else ""
+    own = [each for each in result.plan if each.category is not None and each.score == lead.score and each.images]
+    wide = sorted((each for each in own if (each.images or 0) > images), key=lambda each: -(each.images or 0))
+    if wide:
+        names = [f"{each.category} ±{format_score(each.score, _reached(each, images))}" for each in wide[:_SHOWN]]
+        many = f" and {count_noun(len(wide) - _SHOWN, 'more category', 'more categories')}" if wide[_SHOWN:] else ""
+        said += f" Single categories stay wider: {', '.join(names)}{many}; the table says what each would take."
+    yield Conclusion(
+        "plan", "info", head, said.strip(), "Draw the images at random, and let two annotators label them."
+    )
 
 
-def _sample_size_in_words(each: SampleSize, images: int) -> str:
-    wanted = "more images than can be said" if each.images is None else count_noun(each.images, "image")
-    return f"{SCORE_NAMES[each.score]} takes {wanted} (now ±{format_score(each.score, each.now)} with {images:,})"
+def _reached(each: SampleSize, images: int) -> float:
+    """Half the interval of so many images: it shrinks with the root of their number."""
+    return each.half_width * math.sqrt((each.images or 0) / images)
 
 
 def _limit_conclusions(result: Agreement) -> Iterator[Conclusion]:

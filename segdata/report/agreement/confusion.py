@@ -1,4 +1,4 @@
-"""Confusion: what annotators call the same pixels, category by category."""
+"""Confusion: what annotators call the same segments and pixels, category by category."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.runs import Ints
+from segdata.core.table import Table
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -15,50 +15,49 @@ UNLABELLED = "(nothing)"
 
 @dataclass(frozen=True, slots=True)
 class ConfusedPair:
-    """Two categories that annotators take for each other; `share` of the pixels that either of two gives `one`."""
+    """Two categories that annotators take for each other; `share` of the segments or pixels that one calls `one`."""
 
     one: str
     other: str
     share: float
-    pixels: int
 
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """What the other annotator calls the pixels that one calls a category, over all pairs and both ways.
+    """What the other annotator calls what one calls a category, over all pairs and both ways.
 
-    `names`: (k,) the categories, and at the end nothing; `pixels`: (k, k) what one annotator calls, by what the other
-    does.
+    `names`: (k,) the categories, and at the end nothing; `amounts`: (k, k) what one annotator calls, by what the other
+    does: of a row whose category is counted one by one (`is_counted`, (k,)) segments, the other's being the one that
+    matches, of other rows pixels.
     """
 
     names: tuple[str, ...]
-    pixels: Floats
+    amounts: Floats
+    is_counted: Flags
 
     @staticmethod
     def from_pairs(opposed: AnnotatorPairs) -> "Confusion":
         """That of different persons, both ways; void is no category."""
-        pixels = _pixels(opposed, *_both_ways(opposed)[:3])
-        return Confusion._drawn(opposed, pixels)
+        return Confusion._drawn(opposed, _amounts(opposed, None))
 
     @staticmethod
     def of_annotator(opposed: AnnotatorPairs, annotator: int) -> "Confusion":
         """What one annotator (position) calls, in columns, what the others call a row's category."""
-        one, other, kept, who = _both_ways(opposed)
-        return Confusion._drawn(opposed, _pixels(opposed, one, other, kept & (who == annotator)))
+        return Confusion._drawn(opposed, _amounts(opposed, annotator))
 
     @staticmethod
-    def _drawn(opposed: AnnotatorPairs, pixels: Floats) -> "Confusion":
+    def _drawn(opposed: AnnotatorPairs, amounts: Floats) -> "Confusion":
         """Without the categories that nobody has."""
         names = (*(each.name for each in opposed.categories), UNLABELLED)
-        drawn = (pixels.sum(axis=1) > 0) | (pixels.sum(axis=0) > 0)
+        drawn = (amounts.sum(axis=1) > 0) | (amounts.sum(axis=0) > 0)
         kept = tuple(name for name, there in zip(names, drawn.tolist(), strict=True) if there)
-        return Confusion(kept, pixels[np.ix_(drawn, drawn)])
+        return Confusion(kept, amounts[np.ix_(drawn, drawn)], np.append(opposed.countable, False)[drawn])
 
     @property
     def shares(self) -> Floats:
-        """(k, k) of the pixels of each row's category the share that the other annotator calls the column's."""
-        total = self.pixels.sum(axis=1, keepdims=True)
-        return np.asarray(np.divide(self.pixels, total, out=np.zeros(self.pixels.shape), where=total > 0))
+        """(k, k) of what one calls each row's category the share that the other annotator calls the column's."""
+        total = self.amounts.sum(axis=1, keepdims=True)
+        return np.asarray(np.divide(self.amounts, total, out=np.zeros(self.amounts.shape), where=total > 0))
 
     def reduced(self, most: int) -> "Confusion":
         """The `most` names with most confusion, in their order; the diagonal stays what it is."""
@@ -67,16 +66,17 @@ class Confusion:
         off = self.shares.copy()
         np.fill_diagonal(off, 0)
         kept = np.sort(np.argsort(-np.maximum(off.max(axis=1), off.max(axis=0)), kind="stable")[:most])
-        return Confusion(tuple(self.names[k] for k in kept.tolist()), self.pixels[np.ix_(kept, kept)])
+        names = tuple(self.names[k] for k in kept.tolist())
+        return Confusion(names, self.amounts[np.ix_(kept, kept)], self.is_counted[kept])
 
     def partners(self, name: str) -> list[ConfusedPair]:
-        """What else the pixels of a category are called, most first; not those that nobody else labels."""
+        """What else the segments or pixels of a category are called, most first."""
         if name not in self.names:
             return []
         row = self.names.index(name)
         share = self.shares[row]
         return [
-            ConfusedPair(name, self.names[k], float(share[k]), int(self.pixels[row, k]))
+            ConfusedPair(name, self.names[k], float(share[k]))
             for k in np.argsort(-share, kind="stable").tolist()
             if k != row and share[k] > 0
         ]
@@ -91,29 +91,34 @@ class Confusion:
         return list(once.values())[:most]
 
 
-def _both_ways(opposed: AnnotatorPairs) -> tuple[Ints, Ints, Flags, Ints]:
-    """(2n,) of the cells each way: the category of one, that of the other, whether they are two persons, the other."""
-    cells, pairs, person = opposed.cells, opposed.pairs, np.array(opposed.persons, np.int64)
-    if not len(cells):
-        none = np.empty(0, np.int64)
-        return none, none, none.astype(bool), none
-    a, b = (pairs[side][cells["pair"]] for side in ("a", "b"))
+def _amounts(opposed: AnnotatorPairs, annotator: int | None) -> Floats:
+    """(n_categories + 1, n_categories + 1) segments of rows that are counted, else pixels; nothing is the last.
+
+    `annotator`: in columns what this one calls, None: what anybody does. Crowds, and what lies in them, count nowhere.
+    """
+    cells, matches = opposed.cells, opposed.matches
+    pixels = _both_ways(opposed, cells, np.ones(len(cells), bool), annotator, "pixels")
+    if not len(matches):
+        return pixels
+    segments = _both_ways(opposed, matches, ~matches["ignored"].astype(bool), annotator, None)
+    return np.where(np.append(opposed.countable, False)[:, None], segments, pixels)
+
+
+def _both_ways(opposed: AnnotatorPairs, table: Table, kept: Flags, annotator: int | None, amount: str | None) -> Floats:
+    """(n_categories + 1, n_categories + 1) the amounts of a table's rows, of one and then of the other of two persons.
+
+    `amount`: its column; None: each row is one.
+    """
+    n, person = len(opposed.categories) + 1, np.array(opposed.persons, np.int64)
+    total = np.zeros((n, n))
+    if not len(table):
+        return total
+    a, b = (opposed.pairs[side][table["pair"]] for side in ("a", "b"))
     apart = person[a] != person[b]
-    kept = apart if apart.any() else ~apart
-    of_a, of_b = cells["category_a"], cells["category_b"]
-    return (
-        np.concatenate([of_a, of_b]),
-        np.concatenate([of_b, of_a]),
-        np.concatenate([kept, kept]),
-        np.concatenate([b, a]),
-    )
-
-
-def _pixels(opposed: AnnotatorPairs, one: Ints, other: Ints, kept: Flags) -> Floats:
-    """(n_categories + 1, n_categories + 1) pixels; nothing is the last."""
-    n = len(opposed.categories) + 1
-    pixels = np.zeros((n, n))
-    if len(kept):
-        amount = np.concatenate([opposed.cells["pixels"]] * 2)
-        np.add.at(pixels, (one[kept], other[kept]), amount[kept])
-    return pixels
+    rows = kept & (apart if apart.any() else True)
+    much = np.ones(len(table)) if amount is None else table[amount]
+    of_a, of_b = table["category_a"], table["category_b"]
+    for one, other, who in ((of_a, of_b, b), (of_b, of_a, a)):
+        some = rows if annotator is None else rows & (who == annotator)
+        np.add.at(total, (one[some], other[some]), much[some])
+    return total

@@ -138,12 +138,13 @@ def _pair_cell(score: str, value: Score, least: float, who: str) -> HeatCell:
 
 
 def confusion_heat(confusion: Confusion) -> HeatMap:
-    """Category by category: of the pixels of a row's category what share the other calls the column's."""
+    """Category by category: of the segments or pixels of a row's category what share the other calls the column's."""
     rows = []
     for k, (name, shares) in enumerate(zip(confusion.names, confusion.shares.tolist(), strict=True)):
         cells: list[HeatCell | None] = []
         for j, share in enumerate(shares):
-            title = f"of the pixels that one calls {name} the other calls {format_percent(share)} {confusion.names[j]}"
+            what = "segments" if confusion.is_counted[k] else "pixels"
+            title = f"of the {what} that one calls {name} the other calls {format_percent(share)} {confusion.names[j]}"
             text = format_percent(share) if share >= 0.005 else "·" if share > 0 else ""
             cells.append(HeatCell(text, round(100 * share), title, agrees=j == k))
         rows.append((name, cells))

@@ -177,7 +177,9 @@ def _sheet(each: ReportTable, console: Console) -> Iterator[str]:
 def _plan(result: Agreement, console: Console) -> Iterator[str]:
     if not result.plan:
         return
-    ranked = sorted(result.plan, key=lambda each: (each.category is not None, -(each.images or 0)))
+    ranked = sorted(
+        result.plan, key=lambda each: (each.category is not None, each.score != result.leading, -(each.images or 0))
+    )
     rows = [
         [
             SCORE_NAMES[each.score],

@@ -72,7 +72,8 @@ def test_portions_and_plans(habits: AgreementRun) -> None:
     assert "\nby site\n" in text
     assert "what intervals of ±0.1 take" in text
     assert "--plan 0.02" not in text
-    assert "plan: For intervals of ±0.1 IoU takes " in text
+    assert "\nplan: Label " in text
+    assert text.count(" twice for ") == 1  # one plan, not several
 
 
 def test_the_verdict(habits: AgreementRun) -> None:
