@@ -48,6 +48,9 @@ DATASETS: list[tuple[str, str, str]] = [
     ("revision: r0001", "revision: ''", "they are called r0001"),
     ("revision: r0001", "revision: r0009", "no folder"),
     ("task: semantic", "task: nothing", ":3: invalid enum value"),
+    ("overlap: {value: forbid", "overlap: {value: sparse", "'forbid', 'allow' or 'same-category-forbid'"),
+    ("overlap: {value: forbid", "overlap: {value: {car: sparse}", "'forbid', 'allow' or 'same-category-forbid'"),
+    ("coverage: {value: exhaustive", "coverage: {value: allow", "'exhaustive' or 'sparse'"),
     ("segdata: 1", "segdata: 1\nsegdata: 1", ":2: key 'segdata' is repeated"),
 ]
 

@@ -26,6 +26,22 @@ def test_specks_of_a_segment_are_one_finding_at_the_largest(judged: Judged) -> N
     assert finding.message == "3 stray parts of 4 px, the largest 2 px, in a segment of 76 px"
 
 
+@pytest.mark.parametrize(("code", "picture", "whole"), [("SEG106", "aaaaaa.a", 7), ("SEG107", "aaaa\na.aa\naaaa", 11)])
+def test_parts_of_just_the_largest_share_are_none(judged: Judged, code: str, picture: str, whole: int) -> None:
+    """One pixel of `whole`: flagged if its share is below the limit."""
+    assert not judged(code, picture, max_share=1 / whole)
+    assert judged(code, picture, max_share=1 / whole + 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("code", "picture"),
+    [("SEG106", f"{BLOCK}\n............\naaa........."), ("SEG107", f"{BLOCK}\na...aaaaaaaa\n{BLOCK}")],
+)
+def test_parts_of_min_pixels_are_none(judged: Judged, code: str, picture: str) -> None:
+    assert not judged(code, picture, min_pixels=3)
+    assert judged(code, picture, min_pixels=4)
+
+
 def test_pinholes_of_a_segment_are_one_finding_at_the_largest(judged: Judged) -> None:
     (finding,) = judged("SEG107", PINHOLES)
     assert (finding.pixels, finding.bbox) == (3, (5, 6, 2, 1))
