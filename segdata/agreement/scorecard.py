@@ -282,7 +282,7 @@ def _own_examples(
     examples: list[tuple[float, int]] = []
     found: tuple[float, int] | None
     for row, begin, end in zip(rows.tolist(), *(limits.tolist() for limits in begins), strict=True):
-        if len(examples) >= n and scored.value[row] > examples[n - 1][0]:
+        if n == 0 or (len(examples) >= n and scored.value[row] > examples[n - 1][0]):
             break
         case = int(scored.case[row])
         if int(place[row]) in seen:
