@@ -23,7 +23,7 @@ from segdata.formats.npz.reader import probabilities_of
 from segdata.formats.shared.images import image_limits
 from segdata.measure.measure import measure_source
 from segdata.measure.source_cache import cache_folder
-from segdata.noise.corruptions import Corruptions
+from segdata.noise.corruption_draft import Corruptions
 from segdata.noise.evaluation import EvaluatedRanking
 from segdata.noise.flag_result import FlagResult
 from segdata.noise.known_errors import KnownError, compare_labels, errors_of_list, match_known_errors, read_known_errors
@@ -31,6 +31,7 @@ from segdata.noise.predictor import NetworkPredictor, Predictor, match_image_nam
 from segdata.noise.ranking import RankedCandidates
 from segdata.noise.segments import Flags, GivenLabels
 from segdata.noise.selection import LabelCheck, SegmentRows
+from segdata.noise.trust import unknown_image_notes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -425,11 +426,12 @@ class _FlagRun:
         ranks = [self._rank(finding) for finding in validation.findings]
         place = {int(thought.choice.rows[rank]): position for position, rank in enumerate(ranks) if rank >= 0}
         odds = thought.found.odds[[*place]]
+        unknown = [case.given.maps.image_ids[row] for row in case.images[~thought.found.known].tolist()]
         return FlaggedLabels(
             validation,
             self.seen.where,
             self.seen.plan,
-            (*self.seen.notes, *misalignment_notes(case, thought.found)),
+            (*self.seen.notes, *unknown_image_notes(unknown), *misalignment_notes(case, thought.found)),
             tuple(thought.trust),
             image_table(case, thought.found),
             candidate_table(case, thought.found),
@@ -442,6 +444,7 @@ class _FlagRun:
             thought.choice.n_labels if images is None else None,
             tuple(case.given.maps.image_ids[row] for row in thought.next_images.tolist()),
             tuple(quality),
+            tuple(unknown),
         )
 
 

@@ -215,6 +215,7 @@ def confusion_table(ranked: RankedCandidates, case: LabelCheck) -> Table:
     """
     annotated = ranked.row >= 0
     is_compared = (ranked.category > 0) & (ranked.believed > 0) & (case.predictor.things[ranked.category] | ~annotated)
+    is_compared &= ranked.known[ranked.image]
     unit = independent_units(case.tables)[case.images[ranked.image[is_compared]]]
     names = np.array(case.names, object)
     pairs = find_confusions(ranked.category[is_compared], ranked.believed[is_compared], unit)
@@ -229,11 +230,13 @@ def noisy_group_table(ranked: RankedCandidates, case: LabelCheck) -> Table:
     """Annotators and batches whose labels are wrong more often; see `segdata.core.candidates.Candidates.doubted`.
 
     Batches are the months in which annotations were made, and the values of the column `by` of the configuration.
-    Images of the same camera, size and split are compared; images of one group or sequence count as one.
+    Images of the same camera, size and split are compared; images of one group or sequence count as one. Images that
+    the model does not know are left out.
     """
     annotation = case.rows.annotation[case.images[ranked.image]]
     category = np.where(ranked.category > 0, ranked.category, ranked.believed)
     value = excess_error_probability(ranked.probability, category, annotation, len(case.tables.annotations))
+    value[case.rows.annotation[case.images[~ranked.known]]] = np.nan
     by = case.tables.profile.by
     columns = dict.fromkeys(["annotator", "month", *([] if by in (None, "split") else [by])])
     rows = [row for column in columns for row in _doubted(case, column, value)]

@@ -5,8 +5,7 @@ segment. Lengths are in radii of the segment, so that the same weights judge sma
 `agreement` and `alignment` judge an image as a whole.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,8 @@ from segdata.core.parts import segment_shapes as measured
 from segdata.core.runs import Ints, Rows, Runs, bounding_boxes
 from segdata.noise.candidates import ImageCandidates
 from segdata.noise.neighbours import FURTHER, NEAR, SegmentDepths, contacts, crowding
-from segdata.noise.predictor import ImagePrediction, PixelValues
-from segdata.noise.segments import UNLABELLED, VOID, Floats, SegmentPixels, SegmentSet, overlaps, runs_of_ordered_pixels
+from segdata.noise.predictor import ImagePrediction
+from segdata.noise.segments import VOID, Floats, SegmentPixels, SegmentSet, overlaps, runs_of_ordered_pixels
 
 TEMPERATURE = 0.1  # of softmin
 MIN_IOU = 0.5  # with the given labels, from which on the model knows a category
@@ -181,7 +180,7 @@ def inner_edges(segments: SegmentSet, deep: SegmentDepths, prediction: ImagePred
     }
 
 
-_MIN_PROBABILITY = 1e-4  # probability, below which differences say nothing
+MIN_PROBABILITY = 1e-4  # probability, below which differences say nothing
 _MIN_MEAN_PROBABILITY = 1e-3  # likewise, of means
 
 
@@ -284,8 +283,8 @@ def label_probability(segments: SegmentSet, deep: SegmentDepths, prediction: Ima
     sure = np.maximum(other_p - own_p, 0) ** 3
     weight = np.exp((1 - own_p) / TEMPERATURE)
     return {
-        "loss": every.means(-np.log(np.maximum(own_p, _MIN_PROBABILITY))),
-        "core_loss": np.where(has_core, core.means(-np.log(np.maximum(core_own, _MIN_PROBABILITY))), 0.0),
+        "loss": every.means(-np.log(np.maximum(own_p, MIN_PROBABILITY))),
+        "core_loss": np.where(has_core, core.means(-np.log(np.maximum(core_own, MIN_PROBABILITY))), 0.0),
         "worst": -_log_odds(every.sums(own_p * weight) / np.maximum(every.sums(weight), 1e-9)),
         "mass": np.log1p(every.sums(sure)),
         "doubt": doubt,
@@ -356,7 +355,7 @@ def predicted_over_given(regions: SegmentSet, deep: SegmentDepths, label: Ints, 
     area = np.maximum(regions.areas, 1)
     labelled_p = prediction.at(label[every.of], every.at).astype(float)
     predicted_p = prediction.at(regions.category[every.of], every.at).astype(float)
-    odds = np.log(np.maximum(predicted_p, _MIN_PROBABILITY)) - np.log(np.maximum(labelled_p, _MIN_PROBABILITY))
+    odds = np.log(np.maximum(predicted_p, MIN_PROBABILITY)) - np.log(np.maximum(labelled_p, MIN_PROBABILITY))
     weight = np.exp((1 - labelled_p) / TEMPERATURE)
     return {
         "preferred": every.means(odds),
@@ -382,91 +381,3 @@ def relative_size(regions: SegmentSet, given: SegmentSet) -> Columns:
         if len(segments):
             usual[regions.category == id_] = np.median(segments)
     return {"log_usual": log - usual}
-
-
-COARSE_SIDE = 512  # pixels of the longer side in the first comparison; of larger images every n-th pixel counts
-_MAX_SHIFT_SHARE = 16  # labels are moved by up to a 16th of the longer side
-_MIN_SHIFT = 3.0  # pixels: nearer than that honest outlines differ as well
-# The least gain by moving, above the lower quartile of the gains of all images times a factor.
-_MIN_GAIN, _GAIN_FACTOR = 0.06, 4
-
-
-@dataclass(frozen=True, slots=True)
-class Alignment:
-    """Where all labels of an image fit best."""
-
-    right: int = 0  # pixels by which they would have to move
-    down: int = 0
-    gain: float = 0.0  # the gain of it: 0 nothing, 1 as much as the labels gain by their position over a random one
-    by: tuple[float, ...] = ()  # (K,) the part of each category in the gain
-
-
-def align_labels(given: SegmentSet, prediction: ImagePrediction) -> Alignment:
-    """Where the labels of an image fit best, to the pixel.
-
-    All labels move as one. The score is the sum of log p less its mean over the categories, so that labels that leave
-    the image do not count. Each category counts by the root of its pixels, or a single misplaced road would move
-    everything else. Computed as a cross-correlation by Fourier transforms.
-    """
-    step = max(-(-max(given.height, given.width) // COARSE_SIDE), 1)
-    rough = _best_alignment(given, prediction, step)
-    return rough if step == 1 or rough.gain <= _MIN_GAIN else _best_alignment(given, prediction, 1)
-
-
-def _best_alignment(given: SegmentSet, prediction: ImagePrediction, step: int) -> Alignment:
-    shape = given.width, given.height
-    label = given.categories().reshape(shape)[::step, ::step]
-    belief = np.log(np.maximum(prediction.probability.reshape(-1, *shape)[:, ::step, ::step], _MIN_PROBABILITY))
-    belief -= belief.mean(axis=0)
-    fit = _cross_correlation(label, belief, max(max(shape) // _MAX_SHIFT_SHARE // step, 1))
-    reach = fit.shape[0] // 2
-    x, y = (int(place) - reach for place in np.unravel_index(fit.argmax(), fit.shape))
-    if not (x or y):  # they lie where they fit best, as nearly always
-        return Alignment(by=(0.0,) * len(belief))
-    won = _fit_by_category(label, belief, x, y) - _fit_by_category(label, belief, 0, 0)
-    won /= max(float(fit.max() - np.median(fit)), 1e-9)
-    return Alignment(x * step, y * step, float(won.sum()), tuple(won.tolist()))
-
-
-def _cross_correlation(label: Ints, belief: PixelValues, reach: int) -> Floats:
-    """(2 reach + 1, 2 reach + 1) the belief (K, width, height) in labels (width, height) moved by so much."""
-    from scipy import fft
-
-    room = [fft.next_fast_len(side + reach, real=True) for side in label.shape]
-    total = np.zeros((room[0], room[1] // 2 + 1), np.complex64)
-    for category in np.unique(label[label != VOID]).tolist():
-        mask = label == category
-        weight = mask.astype(np.float32) / np.sqrt(mask.sum(dtype=np.float32))
-        total += fft.rfft2(weight, room).conj() * fft.rfft2(belief[category], room)
-    in_reach = np.ix_(*[np.arange(-reach, reach + 1)] * 2)
-    return np.asarray(fft.irfft2(total, room)[in_reach], np.float64)
-
-
-def _fit_by_category(label: Ints, belief: PixelValues, x: int, y: int) -> Floats:
-    """(K,) the part of each category in the fit of labels (width, height) moved by (x, y)."""
-    (x0, x1), (y0, y1) = ((max(-by, 0), side - max(by, 0)) for by, side in zip((x, y), label.shape, strict=True))
-    labels, beliefs = label[x0:x1, y0:y1], belief[:, x0 + x : x1 + x, y0 + y : y1 + y]
-    labelled = np.nonzero(labels != VOID)
-    category = labels[labelled]
-    pixels = np.bincount(label[label != VOID], minlength=len(belief))
-    return np.bincount(category, beliefs[category, *labelled], len(belief)) / np.sqrt(np.maximum(pixels, 1))
-
-
-def label_shifts(alignments: Sequence[Alignment], iou: Floats) -> Ints:
-    """(i, 2) pixels to the right and down by which all labels of each image should move; 0 if they fit.
-
-    The labels fit the prediction better elsewhere, and those of most other images do not: a weak model fits anywhere,
-    and then for most images. A shift that all images share is the model's own. At least half of the gain, without
-    unlabelled pixels, comes from categories that the model knows, by their `iou` (K,) with all given labels; others fit
-    anywhere.
-    """
-    gain = np.array([alignment.gain for alignment in alignments])
-    best = np.array([(alignment.right, alignment.down) for alignment in alignments], np.int64).reshape(-1, 2)
-    if not len(best):
-        return best
-    beside = best - np.median(best, axis=0).round().astype(np.int64)
-    by = np.array([alignment.by for alignment in alignments])
-    by[:, UNLABELLED] = 0.0
-    trusted = by[:, iou >= VAGUE_IOU].sum(axis=1) >= np.maximum(by.sum(axis=1) / 2, 1e-9)
-    stands_out = gain > _MIN_GAIN + _GAIN_FACTOR * np.quantile(gain, 0.25)
-    return np.where(((np.hypot(*beside.T) >= _MIN_SHIFT) & stands_out & trusted)[:, None], beside, 0)

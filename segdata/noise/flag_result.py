@@ -60,7 +60,8 @@ class SampledReview(msgspec.Struct, frozen=True, kw_only=True):
 class FlagSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Where the predictions are, how they were made, and how reliable the findings are.
 
-    `annotate_next` are all images that nobody has annotated, in the order in which to annotate them.
+    `annotate_next` are all images that nobody has annotated, in the order in which to annotate them. In
+    `unknown_images` the model knows nothing, so it has no findings there.
     """
 
     predictions: str
@@ -72,6 +73,7 @@ class FlagSummary(msgspec.Struct, frozen=True, kw_only=True):
     trust: tuple[CategoryTrust, ...]
     images: tuple[RankedImage, ...]
     annotate_next: tuple[str, ...] = ()
+    unknown_images: tuple[str, ...] = ()
     sample: SampledReview | None
     evaluation: tuple[DetectionQuality, ...]
 
@@ -99,6 +101,7 @@ class FlagResult:
     sampled_labels : how many of the things that the sample stands for are annotated; None: they are images
     annotate_next : the images that nobody has annotated, in the order in which to annotate them
     quality : with known errors, how well they were found: of any type, and of each
+    unknown_images : the images that the model does not know; it has no findings there
     """
 
     validation: Validation
@@ -117,6 +120,7 @@ class FlagResult:
     sampled_labels: int | None = None
     annotate_next: tuple[str, ...] = ()
     quality: tuple[DetectionQuality, ...] = ()
+    unknown_images: tuple[str, ...] = ()
 
     @property
     def summary(self) -> FlagSummary:
@@ -143,6 +147,7 @@ class FlagResult:
                 RankedImage(image=name, score=round(score, 6)) for name, score in self.looks.lines("image", "score")
             ),
             annotate_next=self.annotate_next,
+            unknown_images=self.unknown_images,
             sample=sample,
             evaluation=self.quality,
         )

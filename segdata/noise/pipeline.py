@@ -16,6 +16,7 @@ from segdata.core.runs import Ints
 from segdata.core.split_assignment import group_images
 from segdata.core.table import Table
 from segdata.noise.annotator_noise import confusion_table, noisy_group_table
+from segdata.noise.appearance import read_picture
 from segdata.noise.budget import Budget
 from segdata.noise.calibration import Recalibration, recalibrate
 from segdata.noise.corruptions import LEARNED_KINDS, training_rates
@@ -167,7 +168,7 @@ def find_label_errors(
     threads = _n_images_at_once(case, jobs, memory)
     with single_threaded_blas():
         looks = list(_image_features(case, seed, threads, progress))
-        ranked = rank_candidates(looks, _image_groups(case, group))
+        ranked = rank_candidates(looks, _image_groups(case, group), units=group_images(case.tables, group)[case.images])
         threshold = flag_thresholds(ranked, len(case.names))
         trust = category_trust(ranked, case.names, threshold)
         settled, is_wrong = reviewed_candidates(case, ranked, decisions)
@@ -205,7 +206,8 @@ def _image_features(
 
     def looked(image: int) -> ImageFeatures:
         given, prediction = case.given.drawn(image), case.predictor.predict(image)
-        return image_features(given, prediction, case.predictor.things, np.random.default_rng([seed, image]), rates)
+        rng, picture = np.random.default_rng([seed, image]), read_picture(case.given.maps, image)
+        return image_features(given, prediction, case.predictor.things, rng, rates, picture)
 
     timed = _StageTimer("look", len(case.images), progress)
     for features in run_ordered(looked, case.images.tolist(), threads):

@@ -12,7 +12,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core.image_files import ChannelArray
 from segdata.core.runs import Ints
+from segdata.noise.alignment import Alignment, align_labels, label_shifts
+from segdata.noise.appearance import describe_appearance, grey_values
 from segdata.noise.calibration import (
     assign_folds,
     cross_fit,
@@ -31,17 +34,15 @@ from segdata.noise.evaluation import Count, EvaluatedRanking, Share, auroc, fini
 from segdata.noise.features import (
     MIN_IOU,
     VAGUE_IOU,
-    Alignment,
     agreement,
-    align_labels,
     annotated_features,
-    label_shifts,
     predicted_category,
     region_features,
     softmin,
 )
 from segdata.noise.predictor import ImagePrediction
 from segdata.noise.segments import Flags, Floats, SegmentSet
+from segdata.noise.trust import ImageFit, image_fit, informed_images, known_images, likeness
 
 _SEVERITY_RANGE = 0.25, 1.5  # of the mistakes of an image
 _MIN_CANDIDATES, _MAX_COPIES = 60, 6  # candidates wanted of an image to learn from, and how often it is spoiled at most
@@ -70,6 +71,8 @@ class ImageFeatures:
     names: tuple[tuple[str, ...], tuple[str, ...]]  # of the features, of annotated candidates and of regions
     believed: Ints  # the category that the model sees in each annotated candidate
     alignment: Alignment  # where all labels of the image would fit best
+    fit: ImageFit  # how well the model knows what is labelled
+    look: Floats | None = None  # what the image looks like, see `describe_appearance`; None: there is no image
 
 
 def image_features(
@@ -78,13 +81,17 @@ def image_features(
     things: Flags,
     rng: np.random.Generator,
     rates: CorruptionRates | None = None,
+    picture: ChannelArray | None = None,
 ) -> ImageFeatures:
     """The candidates of an image and their features, as labelled and with injected errors (`rates`).
+
+    `picture` : (C, height, width) the image itself, if there is one.
 
     The severity of errors varies between images. An image with few candidates is corrupted several times, so that there
     is enough to learn from.
     """
     candidates = find_candidates(given, prediction, things)
+    grey = None if picture is None else grey_values(picture)
     none = np.full(len(candidates.annotated), -1), np.full(len(candidates.regions), -1)
     names, tables = _feature_tables(candidates, given, prediction, none)
     usual = training_rates() if rates is None else rates
@@ -112,7 +119,9 @@ def image_features(
         softmin=softmin(given, prediction),
         names=names,
         believed=predicted_category(candidates.annotated, prediction),
-        alignment=align_labels(given, prediction),
+        alignment=align_labels(given, prediction, grey),
+        fit=image_fit(given, prediction),
+        look=None if picture is None else describe_appearance(picture),
     )
 
 
@@ -168,6 +177,12 @@ class RankedCandidates:
     believed: Ints  # (n,) the category that the model sees; 0: nothing
     # (i, 2) pixels to the right and down by which all labels of an image would have to be moved; 0: they fit
     move: Ints
+    informed: Floats  # (i,) how well the model knows each image, see `informed_images`
+
+    @property
+    def known(self) -> Flags:
+        """(i,) in which images the model knows what it sees; nothing is reported of others."""
+        return known_images(self.informed) | self.move.any(axis=1)
 
     def __len__(self) -> int:
         return len(self.image)
@@ -201,30 +216,38 @@ def _ranks(values: Floats) -> Floats:
 
 
 def rank_candidates(
-    looks: Iterable[ImageFeatures], groups: Sequence[str] | None = None, penalties: Sequence[float] = _PENALTIES
+    looks: Iterable[ImageFeatures],
+    groups: Sequence[str] | None = None,
+    penalties: Sequence[float] = _PENALTIES,
+    units: Ints | None = None,
 ) -> RankedCandidates:
     """The probability that each candidate of some images is wrong.
 
     `groups` (i,): images of one group (a patient, a scene) never teach how to judge each other; by default each image
     is its own group. A single group teaches itself. The chosen one of the `penalties` on large weights finds injected
-    errors in other images best (log loss): the fewer errors, the higher it is.
+    errors in other images best (log loss): the fewer errors, the higher it is. `units` (i,): images of one group or
+    sequence vouch for each other, see `segdata.noise.trust`. Nothing is learnt from images that are not known.
     """
     looks = list(looks)
+    alike = likeness([item.look for item in looks], np.arange(len(looks)) if units is None else units)
+    informed = informed_images([item.fit for item in looks], alike)
+    known = known_images(informed) if known_images(informed).any() else np.ones(len(looks), bool)
     fold = assign_folds(groups if groups is not None else [str(number) for number in range(len(looks))])
-    sorts = [_score_candidates(looks, sort, fold, penalties) for sort in (0, 1)]
+    sorts = [_score_candidates(looks, sort, fold, penalties, known) for sort in (0, 1)]
     scores = {name: np.concatenate([sort[name] for sort in sorts]) for name in sorts[0]}
     image, mistake = scores["image"], scores["held_mistake"]
+    taught = [looks[row] for row in np.flatnonzero(known).tolist()]
     less = excess_log_odds(scores["held_odds"], mistake >= 0)
     held_out = EvaluatedRanking(
         score=logistic(scores["held_odds"] - less),
         image=scores["held_image"],
         mistake=mistake,
-        mistake_type=[TYPE_OF[KINDS[number]] for item in looks for number in item.kinds.tolist()],
-        mistake_image=np.repeat(np.arange(len(looks)), [len(item.kinds) for item in looks]),
+        mistake_type=[TYPE_OF[KINDS[number]] for item in taught for number in item.kinds.tolist()],
+        mistake_image=np.repeat(np.flatnonzero(known), [len(item.kinds) for item in taught]),
         n_images=len(looks),
     )
     found = [item.found for item in looks]
-    shared, either = (sum((getattr(item, name) for item in looks), np.zeros(1)) for name in ("shared", "either"))
+    shared, either = (sum((getattr(item, name) for item in taught), np.zeros(1)) for name in ("shared", "either"))
     iou = shared / np.maximum(either, 1)
     regions = np.concatenate([np.empty(0, np.int64), *(item.regions.category for item in found)])
     n_annotated = len(image) - len(regions)
@@ -251,19 +274,25 @@ def rank_candidates(
         found=found,
         believed=np.concatenate([*(item.believed for item in looks), regions]),
         move=move,
+        informed=informed,
     )
 
 
 def _score_candidates(
-    looks: Sequence[ImageFeatures], sort: int, fold: Ints, penalties: Sequence[float]
+    looks: Sequence[ImageFeatures], sort: int, fold: Ints, penalties: Sequence[float], known: Flags
 ) -> dict[str, NDArray[Any]]:
-    """Of annotated candidates (0) or regions (1): as `RankedCandidates` has them, and of those with injected errors."""
-    first = np.cumsum([0, *(len(item.kinds) for item in looks)]).tolist()
+    """Of annotated candidates (0) or regions (1): as `RankedCandidates` has them, and of those with injected errors.
+
+    Injected errors are those of the images that the model knows (i,).
+    """
+    taught = [looks[row] for row in np.flatnonzero(known).tolist()]
+    first = np.cumsum([0, *(len(item.kinds) for item in taught)]).tolist()
     x, image = _stack_tables([item.given[sort].x for item in looks])
-    z, held_image = _stack_tables([item.corrupted[sort].x for item in looks])
-    numbered = zip(looks, first, strict=False)
+    z, held_image = _stack_tables([item.corrupted[sort].x for item in taught])
+    held_image = np.flatnonzero(known)[held_image]
+    numbered = zip(taught, first, strict=False)
     mistake = np.concatenate([_renumber_corruptions(item.corrupted[sort].mistake, begin) for item, begin in numbered])
-    kind = np.concatenate([*(item.kinds for item in looks), np.full(1, -1)])[mistake]  # of mistake -1 the last one
+    kind = np.concatenate([*(item.kinds for item in taught), np.full(1, -1)])[mistake]  # of mistake -1 the last one
     is_wrong = (mistake >= 0).astype(np.int64)
     tried = [cross_fit(x, fold[image], z, kind, fold[held_image], l2) for l2 in penalties]
     common = [kind_shares(held_ratio, kind) for _, held_ratio in tried]
@@ -286,7 +315,7 @@ def _score_candidates(
         "held_odds": np.logaddexp(calibration.odds(odds[best]), unknown_kind_odds(held_worst, usual)),
         "held_image": held_image,
         "held_mistake": mistake,
-        "held_category": np.concatenate([item.corrupted[sort].category for item in looks]),
+        "held_category": np.concatenate([item.corrupted[sort].category for item in taught]),
     }
 
 
@@ -394,14 +423,15 @@ def _best_f1(score: Floats, wrong: Flags) -> float:
 def candidates_above(
     ranked: RankedCandidates, trust: Sequence[CategoryTrust], threshold: Floats
 ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """(r,) the rows of candidates at or above their category's threshold, worst first; none in unreliable categories.
+    """(r,) the rows of candidates at or above their category's threshold, worst first; none that cannot be trusted.
 
-    The given category decides. If a region was labelled as another category than the model predicts, the predicted
-    category must not be vague either. `trust` has an item for each of the rows 1, 2, … of the categories.
+    Nothing is reported in unreliable categories or in images that the model does not know. The given category decides.
+    If a region was labelled as another category than the model predicts, the predicted category must not be vague
+    either. `trust` has an item for each of the rows 1, 2, … of the categories.
     """
     category = np.where(ranked.category > 0, ranked.category, np.maximum(ranked.seen, 0))
     bad = [row for row, item in enumerate(trust, 1) if item.reason]
     vague = [row for row, item in enumerate(trust, 1) if item.iou is None or item.iou < VAGUE_IOU]
-    trusted = ~np.isin(category, bad) & ~np.isin(ranked.seen, vague)
+    trusted = ~np.isin(category, bad) & ~np.isin(ranked.seen, vague) & ranked.known[ranked.image]
     rows = np.flatnonzero((ranked.probability >= threshold[category]) & trusted)
     return rows[np.argsort(-ranked.probability[rows], kind="stable")]

@@ -38,6 +38,7 @@ def suspicion(category: int, seen: int, is_region: bool, likeliest: ErrorType) -
         found=(),
         believed=row + seen,
         move=np.zeros((1, 2), np.int64),
+        informed=one,
     )
 
 

@@ -1,0 +1,117 @@
+"""Trust: in which images a model knows what it sees, judged by each image and by images that are like it.
+
+A model that knows most images of a dataset may know nothing of a few: of another modality, magnification or stain.
+There every label looks wrong. Whether the labels of one image are wrong or the model knows nothing of it cannot be told
+from this image alone, so images that are alike vouch for each other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from segdata.core.runs import Ints
+from segdata.noise.predictor import ImagePrediction
+from segdata.noise.segments import UNLABELLED, VOID, Flags, Floats, SegmentSet
+
+MIN_INFORMED = 0.4  # informedness of a model, from 0 (chance) to 1, below which it does not know an image
+_OWN_WEIGHT = 5.0  # segments of an image that count as much as all images that are like it
+_MAX_SEGMENTS = 50  # of an image that count
+_NEAR = 2.0  # the distance of appearances, in usual ones to the nearest image, over which likeness falls to 60 %
+_SAME_UNIT = 0.5  # the factor on the distance between images of one group or sequence
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFit:
+    """How well a model knows what is labelled in one image."""
+
+    informed: (
+        float  # 1: it sees each category where it is labelled and nowhere else; 0: as chance would; NaN: no labels
+    )
+    n_segments: int  # how many labelled segments say so
+
+
+def image_fit(given: SegmentSet, prediction: ImagePrediction) -> ImageFit:
+    """How much better than chance a model finds the labels of an image.
+
+    This is the informedness (Youden's J): the share of a category's pixels in which the model sees it, less the share
+    of all other pixels in which it does. The categories that are labelled count by the root of their pixels. Unlike the
+    IoU it is the same for a model that knows the image, whether or not most of the things in it are labelled.
+    Source: Powers (2011), Journal of Machine Learning Technologies 2(1), 37-63.
+    """
+    label, n = given.categories(), len(prediction.probability)
+    judged = label != VOID
+    confusion = np.bincount(label[judged] * n + prediction.best[judged], minlength=n * n).reshape(n, n).astype(float)
+    pixels = confusion.sum(axis=1)
+    rows = np.flatnonzero(pixels[1:] > 0) + 1
+    n_segments = int((given.category > UNLABELLED).sum())
+    if not len(rows):
+        return ImageFit(float("nan"), n_segments)
+    hit = np.diag(confusion)[rows]
+    elsewhere = (confusion[:, rows].sum(axis=0) - hit) / np.maximum(pixels.sum() - pixels[rows], 1)
+    weight = np.sqrt(pixels[rows])
+    return ImageFit(float(((hit / pixels[rows] - elsewhere) * weight).sum() / weight.sum()), n_segments)
+
+
+def likeness(looks: Sequence[Floats | None], unit: Ints) -> Floats:
+    """(i, i) how alike images are, from 0 to 1; images of one `unit` (i,), a group or sequence, are more alike.
+
+    `looks` : what each looks like, (F,), see `describe_appearance`; None: not known, then only its unit counts.
+    Distances are in standard deviations of each feature, relative to the usual distance of an image to its nearest.
+    """
+    n = len(looks)
+    seen = np.array([look is not None for look in looks], bool)
+    same = unit[:, None] == unit[None]
+    if seen.sum() < 2:
+        return np.where(same, 1.0, 0.0)
+    x = np.array([look for look in looks if look is not None])
+    x = (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-6)
+    distance = np.full((n, n), np.inf)
+    square = (x**2).sum(axis=1)
+    gap = np.sqrt(np.maximum(square[:, None] + square[None] - 2 * x @ x.T, 0))
+    distance[np.ix_(seen, seen)] = gap
+    nearest = np.where(np.eye(len(x), dtype=bool), np.inf, gap).min(axis=1)
+    usual = max(float(np.median(nearest)), 1e-6)
+    distance = np.where(same, np.where(np.isinf(distance), 0, distance) * _SAME_UNIT, distance)
+    alike = np.exp(-0.5 * (distance / (_NEAR * usual)) ** 2)
+    np.fill_diagonal(alike, 1.0)
+    return np.asarray(alike)
+
+
+def informed_images(fits: Sequence[ImageFit], alike: Floats) -> Floats:
+    """(i,) how well the model knows each image: by its own segments, and by images that are like it (i, i).
+
+    An image with few segments counts for less than those that are like it. NaN: neither it nor any like it has labels.
+    """
+    own = np.array([fit.informed for fit in fits])
+    weight = np.where(np.isnan(own), 0.0, [min(fit.n_segments, _MAX_SEGMENTS) for fit in fits])
+    own = np.nan_to_num(own)
+    others = alike * (1 - np.eye(len(fits)))
+    support = others @ weight
+    around = np.divide(others @ (weight * own), support, out=np.zeros(len(fits)), where=support > 0)
+    prior = _OWN_WEIGHT * np.minimum(support / _OWN_WEIGHT, 1)
+    total = weight + prior
+    return np.where(total > 0, (weight * own + prior * around) / np.maximum(total, 1e-9), np.nan)
+
+
+def known_images(informed: Floats) -> Flags:
+    """(i,) in which images the model knows what it sees; also where nothing tells, as in images without labels."""
+    return np.isnan(informed) | (informed >= MIN_INFORMED)
+
+
+_IMAGES_NAMED = 5  # images in a note
+
+
+def unknown_image_notes(names: Sequence[str]) -> tuple[str, ...]:
+    """A note on the images, by name, that the model does not know; none without such images.
+
+    >>> unknown_image_notes([]), unknown_image_notes(["a.png", "b.png"])[0][:57]
+    ((), 'the model does not know these images: 2 of them (a.png, b')
+    """
+    if not names:
+        return ()
+    more = f" and {len(names) - _IMAGES_NAMED} more" if len(names) > _IMAGES_NAMED else ""
+    return (
+        f"the model does not know these images: {len(names):,} of them ({', '.join(names[:_IMAGES_NAMED])}{more}). "
+        "It finds nothing in them: look at a few, annotate more of this kind, or give predictions (--predictions)",
+    )

@@ -1,0 +1,100 @@
+"""Trust: nothing is found in images that the model does not know, but in images whose labels are wrong."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given as any_of
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from segdata.core.image_files import ChannelArray
+from segdata.noise.predictor import ImagePrediction
+from segdata.noise.ranking import RankedCandidates, candidates_above, category_trust, image_features, rank_candidates
+from segdata.noise.segments import SegmentSet
+from segdata.noise.trust import ImageFit, image_fit, informed_images, known_images, likeness
+from tests.generators.oracle import blobs, oracle_evidence, patches
+from tests.noise.moved import moved_by
+
+THINGS = np.array([False, True])
+
+
+def page(seed: int, elsewhere: bool = False) -> tuple[SegmentSet, ImagePrediction]:
+    """Labels, and what a model sees that knows the image, or things in other places."""
+    rng = np.random.default_rng(seed)
+    clean = blobs(rng, height=130, n=32)
+    seen = blobs(np.random.default_rng(seed + 1000), height=130, n=32) if elsewhere else clean
+    return clean, oracle_evidence(seen, THINGS, rng)
+
+
+def picture(seed: int, bright: bool) -> ChannelArray:
+    return np.random.default_rng(seed).normal(180 if bright else 60, 9, (1, 130, 180)).clip(0, 255).astype(np.uint8)
+
+
+@settings(max_examples=10, deadline=None)
+@any_of(st.integers(0, 5), st.floats(0.02, 1.0))
+def test_what_is_left_out_does_not_count_against_the_model(seed: int, share: float) -> None:
+    drawn, prediction = page(seed)
+    kept = np.flatnonzero(np.random.default_rng(seed).random(len(drawn)) < share)
+    assert image_fit(drawn.take(np.append(kept, 0)), prediction).informed > 0.5
+
+
+def test_a_model_that_sees_everything_everywhere_is_as_good_as_chance() -> None:
+    drawn, _ = page(0)
+    everywhere = np.stack([np.full((130, 180), 0.1), np.full((130, 180), 0.9)])
+    assert image_fit(drawn, ImagePrediction.of(everywhere)).informed == 0
+    nothing = SegmentSet.of(drawn.runs, np.full(len(drawn), -1), drawn.height, drawn.width)
+    assert np.isnan(image_fit(nothing, ImagePrediction.of(everywhere)).informed)
+    stuff = patches(np.random.default_rng(0), height=130)
+    chance = np.random.default_rng(0).dirichlet(np.ones(4), (130, 180)).transpose(2, 0, 1)
+    assert abs(image_fit(stuff, ImagePrediction.of(chance)).informed) < 0.03
+
+
+def test_images_that_are_alike_vouch_for_each_other() -> None:
+    """One label of a thing that the model does not see, in an image like others that it knows: a wrong label."""
+    rng = np.random.default_rng(0)
+    looks = [rng.normal(5 * (row >= 8), 0.3, 6) for row in range(12)]
+    fits = [*[ImageFit(0.9, 30)] * 7, ImageFit(0.0, 1), *[ImageFit(0.02, 30)] * 4]
+    known = known_images(informed_images(fits, likeness(looks, np.arange(12))))
+    assert known.tolist() == [True] * 8 + [False] * 4
+    alone = known_images(informed_images(fits, likeness([None] * 12, np.arange(12))))
+    assert alone.tolist() == [True] * 7 + [False] * 5
+    sequence = np.array([0] * 8 + [1] * 4)
+    assert known_images(informed_images(fits, likeness([None] * 12, sequence))).tolist() == known.tolist()
+    assert known_images(np.array([np.nan])).all()
+
+
+@cache
+def ranked(n_unknown: int = 4) -> RankedCandidates:
+    """Twelve images, the last of which are bright and not known, and the first of which has all labels moved."""
+    looks = []
+    for row in range(12):
+        unknown = row >= 12 - n_unknown
+        drawn, prediction = page(row, unknown)
+        if row == 0:
+            drawn = moved_by(drawn, 6, -4)
+        rng = np.random.default_rng(row)
+        looks.append(image_features(drawn, prediction, THINGS, rng, picture=picture(row, unknown)))
+    return rank_candidates(looks)
+
+
+def test_nothing_is_found_in_images_that_the_model_does_not_know() -> None:
+    result = ranked()
+    assert result.known.tolist() == [True] * 8 + [False] * 4
+    trust = category_trust(result, ["nothing", "cell"], np.zeros(2))
+    assert trust[0].reason is None  # that it does not know them says nothing of the others
+    rows = candidates_above(result, trust, np.zeros(2))
+    assert set(result.image[rows].tolist()) == set(range(8))
+    assert (result.held_out.image < 8).all()
+
+
+def test_labels_that_are_moved_are_found_where_the_model_knows_the_image_alone() -> None:
+    assert np.flatnonzero(ranked().move.any(axis=1)).tolist() == [0]
+    np.testing.assert_allclose(ranked().move[0], [-6, 4], atol=1)
+
+
+@pytest.mark.parametrize("n", [12])
+def test_where_it_knows_nothing_it_finds_nothing(n: int) -> None:
+    result = ranked(n)
+    assert not result.known.any()
+    assert not len(candidates_above(result, category_trust(result, ["nothing", "cell"], np.zeros(2)), np.zeros(2)))
