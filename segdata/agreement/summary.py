@@ -26,6 +26,8 @@ from segdata.agreement.estimates import (
     plugin_scores,
     reliability_scores,
 )
+from segdata.agreement.gold_standard import rows_against
+from segdata.agreement.inference import share_interval
 from segdata.agreement.metrics.decomposition import decomposition
 from segdata.agreement.planning import SampleSize
 from segdata.agreement.repeatability import ProposedTolerance, proposed_tolerance
@@ -92,6 +94,27 @@ class CategoryAgreement(_CategoryScores, frozen=True):
     id: int
     kind: str
     images: Count
+
+
+class AgainstReference(msgspec.Struct, frozen=True, kw_only=True):
+    """An annotator against the reference: what of the reference's is missed, and what of the annotator's is extra.
+
+    Shares of segments where `leading` is pq, else of pixels, of all categories together; what has another category is
+    both missed and extra.
+    """
+
+    annotator: str
+    images: Count
+    missed: Score
+    extra: Score
+
+
+class ReferenceAgreement(PooledScoresWithAccuracy, frozen=True, kw_only=True):
+    """How much annotators agree with the reference `name`: the scores over its pairs with each of them."""
+
+    name: str
+    annotators: tuple[AgainstReference, ...]
+    categories: tuple[CategoryAgreement, ...]
 
 
 class AnnotatorBias(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,6 +185,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     tolerance: Tolerance
     proposed_tolerance: tuple[ProposedTolerance, ...]
     overall: OverallAgreement
+    reference: ReferenceAgreement | None = None
     pairs: tuple[PairAgreement, ...]
     categories: tuple[CategoryAgreement, ...]
     annotator_bias: tuple[AnnotatorBias, ...]
@@ -227,13 +251,14 @@ def summarise_agreement(
     identical: Sequence[IdenticalWork] = (),
     findings: Sequence[Finding] = (),
     tolerance: Tolerance | None = None,
+    gold: int | None = None,
 ) -> Agreement:
     """How much the annotators of a panel agree.
 
     Two passes of one person are compared, but do not count for how much annotators agree, unless there is nobody else.
     `bias` is what `segdata.agreement.annotator_bias.annotator_biases` found, `tolerance` that with which the panel was
-    compared (None: the default); `by`, `plan`, `contrasts`, `unchanged`, `identical` and `findings` are taken as they
-    are.
+    compared (None: the default), `gold` the position of the reference; `by`, `plan`, `contrasts`, `unchanged`,
+    `identical` and `findings` are taken as they are.
     """
     amounts = PairAmounts.of(comparison)
     rows = between_persons(amounts)
@@ -257,6 +282,7 @@ def summarise_agreement(
             for a, b, own in amounts.couples(amounts.every)
         ),
         overall=OverallAgreement(**overall_scores(amounts, rows, how), **reliability_scores(comparison, how)),
+        reference=None if gold is None else _reference_agreement(amounts, gold, how),
         categories=_category_agreements(amounts, rows, how),
         annotator_bias=() if bias is None else _bias_rows(comparison, bias),
         disagreement=disagreement_causes(comparison),
@@ -271,6 +297,48 @@ def summarise_agreement(
         leading=leading_score(comparison),
         findings=tuple(sorted(findings, key=Finding.order)),
     )
+
+
+def _reference_agreement(amounts: PairAmounts, gold: int, how: Resampling) -> ReferenceAgreement:
+    """The agreement of all annotators with the reference, and of each."""
+    comparison, against = amounts.comparison, rows_against(amounts, gold)
+    rows = np.sort(np.concatenate([np.empty(0, np.int64), *against.values()]))
+    frames = comparison.cases["frames"] if len(comparison.cases) else np.zeros(0, np.int64)
+    return ReferenceAgreement(
+        name=comparison.annotators[gold],
+        annotators=tuple(
+            AgainstReference(
+                annotator=comparison.annotators[who],
+                images=int(frames[amounts.case[own]].sum()),
+                **_missed_and_extra(amounts, own, gold, how),
+            )
+            for who, own in sorted(against.items())
+        ),
+        categories=_category_agreements(amounts, rows, how),
+        **overall_scores(amounts, rows, how),
+    )
+
+
+def _missed_and_extra(amounts: PairAmounts, rows: Ints, gold: int, how: Resampling) -> dict[str, Score]:
+    """What one annotator misses of the reference's, and has beyond it: segments, or pixels."""
+    unit, n = amounts.units(rows)
+    sums = amounts.sums.grouped(unit, n).weighed(np.eye(n))
+    is_first = bool(amounts.a[rows[0]] == gold)
+    if leading_score(amounts.comparison) == "pq":
+        both, only_a, only_b = (sums[name].sum(axis=1) for name in ("tp", "fn", "fp"))
+    else:
+        both, area_a, area_b = (sums[name].sum(axis=1) for name in ("both", "area_a", "area_b"))
+        only_a, only_b = area_a - both, area_b - both
+    missed, extra = (only_a, only_b) if is_first else (only_b, only_a)
+    trials = leading_score(amounts.comparison) == "pq"
+    result = {}
+    for name, hits in (("missed", missed), ("extra", extra)):
+        total = both + hits
+        some = total > 0
+        value = float(hits.sum() / total.sum()) if some.any() else np.nan
+        ends = share_interval(hits[some], total[some], how.confidence, trials=float(total.sum()) if trials else None)
+        result[name] = Score(value, *ends, int(some.sum()), int((~some).sum()))
+    return result
 
 
 def _category_agreements(amounts: PairAmounts, rows: Ints, how: Resampling) -> tuple[CategoryAgreement, ...]:

@@ -178,6 +178,7 @@ def agree(
         identical=identical,
         findings=findings,
         tolerance=compared.near,
+        gold=judged.gold,
     )
     return promote(AgreementResult, result, run=AgreementRun(result, panel, tables, len(settled)))
 

@@ -15,6 +15,7 @@ from segdata.core.guideline import Chapter
 from segdata.core.rule import Tables
 from segdata.core.taxonomy import Taxonomy
 from segdata.report.agreement.confusion import UNLABELLED, Confusion
+from segdata.report.agreement.tables import compared_categories
 from segdata.report.agreement.wording import (
     SCORE_NAMES,
     SHORT_NAMES,
@@ -314,7 +315,7 @@ def unclear_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusio
 def least_agreed_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
     """The category with the least agreement, where several can be compared and none is told as unclear."""
     lead = result.leading
-    known = [each for each in result.categories if each.scores[lead].value == each.scores[lead].value]
+    known = [each for each in compared_categories(result) if each.scores[lead].value == each.scores[lead].value]
     if len(known) < 2 or tables.annotator_pairs is None:
         return
     ranked = sorted(known, key=lambda each: each.scores[lead].value)

@@ -23,7 +23,7 @@ from segdata.report.agreement.annotators import (
     unclear_conclusions,
 )
 from segdata.report.agreement.copying import copying_conclusions, names_of_copies, unranked_pairs
-from segdata.report.agreement.tables import better_first, causes_in_words, pair_in_words
+from segdata.report.agreement.tables import better_first, causes_in_words, compared_scores, pair_in_words
 from segdata.report.agreement.wording import (
     SCORE_NAMES,
     SHORT_NAMES,
@@ -211,8 +211,8 @@ def _file_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusion]:
 
 
 def _overall_conclusion(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
-    lead = result.leading
-    leads = result.overall.scores[lead]
+    lead, scores = result.leading, compared_scores(result)
+    leads = scores.scores[lead]
     images = (
         count_noun(result.images, "image")
         if tables.annotator_pairs is None
@@ -224,15 +224,17 @@ def _overall_conclusion(result: Agreement, tables: Tables) -> Iterator[Conclusio
         if leads.value == leads.value
         else f"Nothing to compare in {of}"
     )
+    if result.reference is not None and leads.value == leads.value:
+        head = f"{SHORT_NAMES[lead]} against {result.reference.name}, the reference: {_by_annotator(result)}"
     facts = []
     is_countable = tables.annotator_pairs is not None and bool(tables.annotator_pairs.countable.any())
     for name in ("f1", "pq"):
-        value = result.overall.scores[name]
-        if value.value == value.value and is_countable and name != result.leading:
+        value = scores.scores[name]
+        if value.value == value.value and is_countable and name != lead:
             facts.append(f"{SCORE_NAMES[name]} {score_with_interval(name, value)}")
-    near, whose = result.overall.nsd, "the boundaries"
-    if result.leading == "pq":
-        near, whose = result.overall.segment_nsd, "the boundaries of segments that both have"
+    near, whose = scores.nsd, "the boundaries"
+    if lead == "pq":
+        near, whose = scores.segment_nsd, "the boundaries of segments that both have"
     if near.value == near.value:
         facts.append(f"{format_percent(near.value)} of {whose} within {tolerance_in_words(result.tolerance)}")
     facts += _pixel_facts(result)
@@ -243,21 +245,23 @@ def _overall_conclusion(result: Agreement, tables: Tables) -> Iterator[Conclusio
         "agreement",
         "info",
         head,
-        f"{said} {_without_mirrored(result, tables)}{_by_partner(result, tables)}".strip(),
+        f"{said} {_without_mirrored(result, tables)}{_by_partner(result)}".strip(),
         _reliability_remark(result),
     )
 
 
 def _pixel_facts(result: Agreement) -> Iterator[str]:
     """How far the map of categories agrees, pixel by pixel."""
-    accuracy, kappa, iou = result.overall.accuracy, result.overall.kappa, result.overall.iou
+    scores = compared_scores(result)
+    accuracy, kappa, iou = scores.accuracy, scores.kappa, scores.iou
     if result.leading == "pq" and iou.value == iou.value:
         hidden = ", which does not see where one ends and the next begins" if iou.value > 0.995 else ""
         yield f"IoU of all that is labelled {score_with_interval('iou', iou)}{hidden}"
     if accuracy.value == accuracy.value:
         said = f"{format_percent(accuracy.value)} of the pixels labelled alike"
         if kappa.value == kappa.value:
-            pooled = "mean of the pairs, each" if len(result.pairs) > 1 else "all images"
+            several = len(result.pairs if result.reference is None else result.reference.annotators) > 1
+            pooled = "mean of the pairs, each" if several else "all images"
             said += f", kappa {score_with_interval('kappa', kappa)} ({pooled} pooled)"
         yield said
 
@@ -272,17 +276,29 @@ def _without_mirrored(result: Agreement, tables: Tables) -> str:
     return f"The mirrored labels are in these figures{reach}. " if unfit else ""
 
 
-def _by_partner(result: Agreement, tables: Tables) -> str:
-    """How much each agrees with the reference; without one, who agrees best and least."""
-    name = reference_name(result, tables)
-    if name is None:
+def _by_partner(result: Agreement) -> str:
+    """What each lacks of the reference's and adds; without one, who agrees best and least."""
+    if result.reference is None:
         return _best_and_least(result)
-    lead = result.leading
-    held = [(pair.b if pair.a == name else pair.a, pair) for pair in result.pairs if name in (pair.a, pair.b)]
-    known = [(who, pair.scores[lead]) for who, pair in held if pair.scores[lead].value == pair.scores[lead].value]
-    ranked = sorted(known, key=lambda each: -each[1].value)
-    told = [f"{who} {score_with_interval(lead, value)}" for who, value in ranked]
-    return f"Against {name}, the reference: {join_words(told, 12)}." if told else ""
+    what = f"{result.reference.name}'s {'segments' if result.leading == 'pq' else 'pixels'}"
+    told = [
+        f"{each.annotator} misses {format_percent(each.missed.value)} of {what}, "
+        f"adds {format_percent(each.extra.value)}"
+        for each in result.reference.annotators
+        if each.missed.value == each.missed.value
+    ]
+    return f"{'; '.join(told[:12])}." if told else ""
+
+
+def _by_annotator(result: Agreement) -> str:
+    """What each reaches against the reference, the best first."""
+    assert result.reference is not None
+    name, lead = result.reference.name, result.leading
+    held = [
+        (pair.b if pair.a == name else pair.a, pair.scores[lead]) for pair in result.pairs if name in (pair.a, pair.b)
+    ]
+    ranked = sorted((each for each in held if each[1].value == each[1].value), key=lambda each: -each[1].value)
+    return join_words([f"{who} {score_with_interval(lead, value)}" for who, value in ranked], 12)
 
 
 def reference_name(result: Agreement, tables: Tables) -> str | None:

@@ -19,7 +19,7 @@ from segdata.report.agreement.annotators import BIAS_KINDS, ReportedBias, biases
 from segdata.report.agreement.conclusions import conclusions, reference_name
 from segdata.report.agreement.confusion import Confusion
 from segdata.report.agreement.copying import unranked_pairs
-from segdata.report.agreement.tables import ImageAgreement, agreement_tables
+from segdata.report.agreement.tables import ImageAgreement, agreement_tables, compared_categories
 from segdata.report.agreement.wording import (
     DASH,
     HEADINGS,
@@ -151,7 +151,7 @@ def confusion_heat(confusion: Confusion) -> HeatMap:
     return HeatMap(confusion.names, rows)
 
 
-def image_histograms(images: ImageAgreement, annotators: Sequence[str]) -> list[Histogram]:
+def image_histograms(images: ImageAgreement, annotators: Sequence[str], gold: int | None = None) -> list[Histogram]:
     """The score of every image, of all and of each annotator with the others; none where there is one image."""
     _, every = images.of_cases
     if len(every) < 2:
@@ -162,7 +162,7 @@ def image_histograms(images: ImageAgreement, annotators: Sequence[str]) -> list[
         rows += [
             _histogram(name, css_color(annotator_color(k)), values)
             for k, (name, values) in enumerate(zip(annotators, own, strict=True))
-            if len(values)
+            if len(values) and k != gold
         ]
     return rows
 
@@ -265,7 +265,7 @@ def draw_pictures(
     assert opposed is not None
     there = set(data.source.image_ids)
     chosen = spread_over_rules([each for each in findings if each.image in there], THUMBNAILS)
-    worst = ImageAgreement.from_pairs(opposed).worst(WORST)
+    worst = ImageAgreement.from_pairs(opposed, _gold(tables)).worst(WORST)
     return AgreementPictures(
         worst_pictures(data, opposed, worst, jobs),
         finding_pictures(data, tables, chosen, jobs),
@@ -322,7 +322,7 @@ def render_agreement(
         confused=confusion_heat(confusion.reduced(_CONFUSED)) if len(confusion.names) > 2 else None,
         n_confused=len(confusion.names) - min(len(confusion.names), _CONFUSED),
         worst_confused=confusion.worst(6),
-        spreads=image_histograms(ImageAgreement.from_pairs(opposed), annotators),
+        spreads=image_histograms(ImageAgreement.from_pairs(opposed, _gold(tables)), annotators, _gold(tables)),
         worst=drawn.worst,
         forest=offsets,
         rows=_bias_rows(every, result),
@@ -348,6 +348,10 @@ def render_agreement(
         style=asset("report.css") + asset("info.css") + asset("agreement.css"),
         script=asset("report.js"),
     )
+
+
+def _gold(tables: Tables) -> int | None:
+    return None if tables.assessment is None else tables.assessment.gold
 
 
 def _verdict(result: Agreement, fail_on: FailOn) -> tuple[str, str]:
@@ -397,7 +401,7 @@ def _bias_cell(habit: ReportedBias, is_told: bool) -> BiasCell:
 def _category_lines(result: Agreement) -> list[tuple[CategoryAgreement, Whisker, list[str]]]:
     """The categories, the least agreed first, with the leading interval in % of the axis from 0 to 1, and scores."""
     lead, lines = result.leading, []
-    for each in sorted(result.categories, key=lambda each: _least_first(each.scores[lead]))[:_CATEGORIES]:
+    for each in sorted(compared_categories(result), key=lambda each: _least_first(each.scores[lead]))[:_CATEGORIES]:
         value = each.scores[lead]
         low, mid, high = (100 * end if math.isfinite(end) else None for end in (value.low, value.value, value.high))
         text = score_with_interval(lead, value)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from segdata.agreement.contrasts import PairContrast
 from segdata.agreement.estimates import PairAmounts, between_persons, image_values
 from segdata.agreement.plugin import find_metric
-from segdata.agreement.scores import Leading, Score, leading_score
-from segdata.agreement.summary import Agreement, DisagreementCauses
+from segdata.agreement.scores import Leading, PooledScoresWithAccuracy, Score, leading_score
+from segdata.agreement.summary import Agreement, CategoryAgreement, DisagreementCauses
 from segdata.agreement.surface_distances import CategoryTolerance
 from segdata.agreement.volumes import VolumePair
 from segdata.core.annotator_pairs import AnnotatorPairs
@@ -48,6 +48,7 @@ class ReportTable:
 def agreement_tables(result: Agreement, gold: str | None) -> list[ReportTable]:
     """Those that have something to say; `gold`: the name of the reference."""
     tables = (
+        reference_table(result),
         metrics_table(result),
         causes_table(result),
         volumes_table(result),
@@ -56,6 +57,51 @@ def agreement_tables(result: Agreement, gold: str | None) -> list[ReportTable]:
         unchanged_table(result),
     )
     return [table for table in tables if table is not None]
+
+
+def compared_scores(result: Agreement) -> PooledScoresWithAccuracy:
+    """The scores over all pairs of annotators, or with a reference over its pairs alone."""
+    return result.overall if result.reference is None else result.reference
+
+
+def compared_categories(result: Agreement) -> tuple[CategoryAgreement, ...]:
+    """The same by category."""
+    return result.categories if result.reference is None else result.reference.categories
+
+
+def compared_causes(result: Agreement) -> list[DisagreementCauses]:
+    """The causes of disputed pixels of these pairs."""
+    name = None if result.reference is None else result.reference.name
+    return [each for each in result.disagreement if name is None or name in (each.a, each.b)]
+
+
+def reference_table(result: Agreement) -> ReportTable | None:
+    """What each annotator reaches against the reference, the one who agrees least first."""
+    if result.reference is None:
+        return None
+    name, lead = result.reference.name, result.leading
+    own = {pair.b if pair.a == name else pair.a: pair for pair in result.pairs if name in (pair.a, pair.b)}
+    rows = []
+    for each in sorted(result.reference.annotators, key=lambda each: own[each.annotator].scores[lead].value):
+        pair = own[each.annotator]
+        sign = 1 if pair.a == name else -1
+        rows.append(
+            (
+                each.annotator,
+                f"{each.images:,}",
+                score_with_interval(lead, pair.scores[lead]),
+                score_with_interval("missed", each.missed),
+                score_with_interval("missed", each.extra),
+                format_score("offset", sign * pair.offset.value, signed=True),
+            )
+        )
+    unit = "segments" if lead == "pq" else "pixels"
+    note = (
+        f"Misses: of {name}'s {unit}, those that the annotator has not under this category. Adds: of the annotator's, "
+    )
+    note += f"those that {name} has not. Larger: by how much the annotator draws further out."
+    heads = ("annotator", "images", SHORT_NAMES[lead], "misses", "adds", "larger")
+    return ReportTable(f"against {name}, the reference", heads, tuple(rows), (0,), note)
 
 
 def metrics_table(result: Agreement) -> ReportTable | None:
@@ -82,7 +128,7 @@ def causes_table(result: Agreement) -> ReportTable | None:
     """What the pixels in dispute are due to, category by category, over all pairs of annotators."""
     pixels: dict[str, int] = defaultdict(int)
     due: dict[str, list[float]] = defaultdict(lambda: [0.0] * 4)
-    for each in result.disagreement:
+    for each in compared_causes(result):
         pixels[each.category] += each.pixels
         for k, share in enumerate(_shares(each)):
             due[each.category][k] += share * each.pixels if math.isfinite(share) else 0.0
@@ -117,7 +163,7 @@ def causes_in_words(result: Agreement, tables: Tables) -> str:
     if opposed is None:
         return ""
     things = {each.name for each, is_thing in zip(opposed.categories, opposed.countable, strict=True) if is_thing}
-    known = [each for each in result.disagreement if each.category in things and math.isfinite(each.missed)]
+    known = [each for each in compared_causes(result) if each.category in things and math.isfinite(each.missed)]
     missed, extra, confused, boundary = (sum(_shares(each)[k] * each.pixels for each in known) for k in range(4))
     of = missed + extra + confused + boundary
     if not of:
@@ -128,7 +174,8 @@ def causes_in_words(result: Agreement, tables: Tables) -> str:
         for kind, n in sorted(kinds.items(), key=lambda each: -each[1])
         if n / of >= 0.005
     ]
-    return f"of the pixels of things in dispute {', '.join(told)}"
+    with_gold = "" if result.reference is None else f" with {result.reference.name}"
+    return f"of the pixels of things in dispute{with_gold} {', '.join(told)}"
 
 
 def volumes_table(result: Agreement) -> ReportTable | None:
@@ -297,10 +344,12 @@ class ImageAgreement:
     values: Floats
 
     @staticmethod
-    def from_pairs(opposed: AnnotatorPairs) -> "ImageAgreement":
-        """That of a panel."""
+    def from_pairs(opposed: AnnotatorPairs, gold: int | None = None) -> "ImageAgreement":
+        """That of a panel; with a reference (position) of its pairs alone."""
         amounts, score = PairAmounts.of(opposed), leading_score(opposed)
         rows = between_persons(amounts)
+        if gold is not None:
+            rows = rows[(amounts.a[rows] == gold) | (amounts.b[rows] == gold)]
         is_void = np.array([category.kind == "void" for category in opposed.categories], bool)
         values = image_values(amounts, rows, (score,))[0][:, 0]
         values[:, is_void] = np.nan
@@ -387,19 +436,25 @@ def agreement_json(result: Agreement) -> str:
 def agreement_csv(result: Agreement) -> str:
     """Rows of these scopes; a cell is empty where it says nothing, or the value is undefined.
 
-    overall, pair, category: the scores of the JSON report. annotator: what `annotator_a` does with a category, with p
-    and whether it stands. portion: scores of a portion of --by. difference: whether a score differs by portions; its
-    value is that of `portion`. plan: how many images an interval takes, low and high are empty. disagreement: what the
-    pixels in dispute of two annotators and a category are due to. volume: their sizes. contrast: by how much the pair
-    `annotator_b` agrees more than the pair `annotator_a`. unchanged: how much of `annotator_a`'s work is the model
-    `annotator_b`'s. identical: what two annotators have alike, pixel for pixel. tolerance: of boundaries, in px and mm.
-    proposed tolerance: what annotators need against themselves, from n boundaries that they drew twice.
+    overall, pair, category: the scores of the JSON report. reference: those against the reference `annotator_b`.
+    annotator: what `annotator_a` does with a category, with p and whether it stands. portion: scores of a portion of
+    --by. difference: whether a score differs by portions; its value is that of `portion`. plan: how many images an
+    interval takes, low and high are empty. disagreement: what the pixels in dispute of two annotators and a category
+    are due to. volume: their sizes. contrast: by how much the pair `annotator_b` agrees more than the pair
+    `annotator_a`. unchanged: how much of `annotator_a`'s work is the model `annotator_b`'s. identical: what two
+    annotators have alike, pixel for pixel. tolerance: of boundaries, in px and mm. proposed tolerance: what annotators
+    need against themselves, from n boundaries that they drew twice.
     """
     return csv_text(HEAD, ([row.get(name, "") for name in HEAD] for row in _rows(result)))
 
 
 def _rows(result: Agreement) -> Iterator[Row]:
     yield from _scores({"scope": "overall"}, result.overall.scores)
+    if result.reference is not None:
+        yield from _scores({"scope": "reference", "annotator_b": result.reference.name}, result.reference.scores)
+        for one in result.reference.annotators:
+            whom: Row = {"scope": "reference", "annotator_a": one.annotator, "annotator_b": result.reference.name}
+            yield from _scores(whom, {"missed": one.missed, "extra": one.extra})
     for pair in result.pairs:
         two: Row = {"scope": "pair", "annotator_a": pair.a, "annotator_b": pair.b}
         yield from _scores(two, pair.scores)

@@ -13,7 +13,7 @@ from segdata.core.validation import FailOn
 from segdata.report.agreement.annotators import reported_biases
 from segdata.report.agreement.conclusions import conclusions, reference_name
 from segdata.report.agreement.copying import unranked_pairs
-from segdata.report.agreement.tables import ImageAgreement, ReportTable, agreement_tables
+from segdata.report.agreement.tables import ImageAgreement, ReportTable, agreement_tables, compared_categories
 from segdata.report.agreement.wording import (
     DASH,
     HEADINGS,
@@ -52,13 +52,17 @@ def agreement_text(
         _strata(result, console),
         *(_sheet(each, console) for each in agreement_tables(result, reference_name(result, tables))),
         _plan(result, console),
-        _worst(ImageAgreement.from_pairs(opposed), opposed.annotators, console),
+        _worst(ImageAgreement.from_pairs(opposed, _gold(tables)), opposed.annotators, console),
         _codes(result.findings, console),
     ):
         told = list(block)
         lines += [*told, ""] if told else []
     lines += [*_verdict(result, fail_on, console), *_legend(result, console), "", *_next(result, typed, console)]
     return "\n".join(lines) + "\n"
+
+
+def _gold(tables: Tables) -> int | None:
+    return None if tables.assessment is None else tables.assessment.gold
 
 
 def _conclusion(each: Conclusion, console: Console) -> Iterator[str]:
@@ -112,11 +116,11 @@ def _least_first(scores: Mapping[str, Score], lead: str) -> tuple[bool, float]:
 
 
 def _categories(result: Agreement, measure: str, console: Console) -> Iterator[str]:
-    if not result.categories:
+    if not compared_categories(result):
         return
     lead = result.leading
     shown = {"pq": ("f1", "iou", "segment_nsd", "offset_size"), "iou": ("pq", "kappa", "nsd", "offset_size")}[lead]
-    ranked = sorted(result.categories, key=lambda each: _least_first(each.scores, lead))
+    ranked = sorted(compared_categories(result), key=lambda each: _least_first(each.scores, lead))
     rows = [
         [
             shorten(each.category, _NAME),
@@ -128,7 +132,8 @@ def _categories(result: Agreement, measure: str, console: Console) -> Iterator[s
     ]
     names = SHORT_NAMES | {"offset_size": f"offset {measure}"}
     heads = ("category", "images", names[lead], *(names[name] for name in shown))
-    yield from _titled("by category, the least agreed first", heads, rows, console)
+    whom = "" if result.reference is None else f"against {result.reference.name} "
+    yield from _titled(f"{whom}by category, the least agreed first", heads, rows, console)
     if len(ranked) > _CATEGORIES:
         yield from console.wrap(f"{len(ranked) - _CATEGORIES:,} more agree better: --format csv has all", style="dim")
 

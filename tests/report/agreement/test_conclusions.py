@@ -153,7 +153,20 @@ def test_with_a_reference_everybody_is_held_against_it(compare: Compare) -> None
     _, images = drawings(n=3)
     worse = [np.where(each == 2, 1, each).astype(np.uint8) for each in images]
     (whole,) = of(compare({"anna": images, "ben": worse, "carl": images}, gold="anna"), "agreement")
-    assert re.search(r"Against anna, the reference: carl 1\.00.* and ben 0\.", whole.said)
+    assert re.search(r"^IoU against anna, the reference: carl 1\.00.* and ben 0\.", whole.head)
+    assert re.search(r"ben misses [1-9]\d*% of anna's pixels, adds .*carl misses 0% of anna's pixels", whole.said)
+
+
+def test_with_a_reference_only_pairs_with_it_count(compare: Compare) -> None:
+    """Ben and carl make the same mistakes: they agree with each other, and that is not told of the reference."""
+    _, images = drawings(n=3)
+    worse = [np.where(each == 2, 1, each).astype(np.uint8) for each in images]
+    found = compare({"anna": images, "ben": worse, "carl": worse}, gold="anna").agreement
+    assert found.reference is not None
+    pairs = {frozenset((each.a, each.b)): each for each in found.pairs}
+    assert found.reference.iou.value == pytest.approx(pairs[frozenset(("anna", "ben"))].iou.value)
+    assert found.overall.iou.value > found.reference.iou.value
+    assert [each.annotator for each in found.reference.annotators] == ["ben", "carl"]
 
 
 def _parts(compared: AgreementRun) -> tuple[Any, Any]:  # Any: as conclusions takes them
