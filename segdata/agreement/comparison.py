@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +36,9 @@ from segdata.core.schema import BATCH_SEGMENTS, make_table
 from segdata.core.table import Table
 from segdata.core.taxonomy import Category
 from segdata.measure.measure import MeasuredTables, complete_tables, gather_measured, measure_batch
+
+if TYPE_CHECKING:
+    from segdata.core.cluster import Cluster, RemoteDataset
 
 OUTSIDE_NAME = "outside the region of interest"
 
@@ -95,6 +99,7 @@ def compare_panel(
     panel: Panel,
     *,
     tolerance: Tolerance | None = None,
+    on: "tuple[Cluster, RemoteDataset] | None" = None,
     jobs: int = 0,
     progress: Callable[[int], None] = lambda n_images: None,
 ) -> Tables:
@@ -103,13 +108,19 @@ def compare_panel(
     Parameters
     ----------
     tolerance : of boundaries; None: the default
+    on : a cluster whose workers compare, and how they open the panel; None: threads of this process do
     jobs : threads; 0: one per core
     progress : is called with the number of images done since the last call
 
-    The result does not depend on `jobs`.
+    The result does not depend on `jobs`, nor on where the work is done.
     """
     portions, near = [], tolerance or Tolerance()
-    for portion in run_ordered(lambda rows: _compare_chunk(panel, rows, near), panel.chunks(), jobs):
+    compared = (
+        run_ordered(lambda rows: _compare_chunk(panel, rows, near), panel.chunks(), jobs)
+        if on is None
+        else on[0].run_ordered(_compare_remote, panel.chunks(), on[0].share(on[1]), near)
+    )
+    for portion in compared:
         portions.append(portion)
         progress(portion.measured.tables["images"].num_rows)
     every = gather_measured((portion.measured for portion in portions), panel.defects, frozenset(), panel.profile)
@@ -137,6 +148,15 @@ def mark_outside(panel: Panel, batch: Batch, asked: Flags) -> PanelBatch:
     if limits is None:
         return images
     return replace(images, batch=add_outside_segments(clipped, limits, images.categories[-1]))
+
+
+def _compare_remote(rows: Ints, remote: "RemoteDataset", tolerance: Tolerance) -> ChunkTables:
+    """What `_compare_chunk` says, in a worker."""
+    panel = remote.source()
+    assert isinstance(panel, Panel)
+    portion = _compare_chunk(panel, rows, tolerance)
+    portion.measured.tables["images"] = remote.relative(portion.measured.tables["images"])
+    return portion
 
 
 def _compare_chunk(panel: Panel, rows: Ints, tolerance: Tolerance) -> ChunkTables:

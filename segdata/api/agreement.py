@@ -121,7 +121,7 @@ def agree(
     tolerance, tolerance_mm : how far apart two boundaries may be and still count as one: in pixels (2), and in mm
         where the spacing is known
     confidence, resamples, seed : of the bootstrap intervals
-    select, ignore, include_reviewed : as for `validate`
+    select, ignore, include_reviewed, client : as for `validate`
     jobs, progress : see `Dataset`
 
     Returns scores with intervals, and findings. The same input and seed give the same result. Raises SegdataError

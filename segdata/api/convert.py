@@ -1,6 +1,7 @@
 """Convert a dataset from one format to another, count what is lost, and verify the result."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack, get_args
@@ -26,7 +27,12 @@ from segdata.store.output import ImageCopies, StagedOutput, check_free, move_bes
 from segdata.store.remap import Remap, TaxonomyMap, with_taxonomy_map
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     import pandas as pd
+    from distributed import Client
+
+    from segdata.core.cluster import Cluster
 
 OnLoss = Literal["warn", "error", "allow"]
 
@@ -58,6 +64,7 @@ def convert(
     announce: Callable[[Sequence[Loss]], None] = lambda losses: None,
     write_options: Mapping[str, Option] | None = None,
     taxonomy_map: str | Path | TaxonomyMap | None = None,
+    client: "Client | str | None" = None,
     **opening: Unpack[ReadOptions],
 ) -> Conversion:
     """Write the dataset in another format, and count exactly what that format cannot hold.
@@ -71,6 +78,9 @@ def convert(
     verify : read the target again and compare everything; `proof.holds` says whether only counted losses differ
     taxonomy_map : a YAML file: old category -> new one
     write_options : of the format, as ``segdata formats NAME`` lists them
+    client : read, decode and encode on a Dask cluster: a `distributed.Client`, or the address of its scheduler. Its
+        workers write the segments of a canonical target, which must be on a disk that they share; this process writes
+        other formats. The target is the same, byte for byte
     announce : called with all losses when everything is written, but before it is moved into place
 
     Losses are counted in the same pass that writes the target, under a hidden name: which pixels are lost is known only
@@ -97,10 +107,10 @@ def convert(
     check_image_names(chosen, dataset.profile.files, in_table=to in _KEEPS_LOSSES)
     path = Path(target)
     stream = ConversionStream(dataset, LossCounter(), progress, remap)
-    batches = stream.batches(jobs)
     certificate: Path | None = None
     copies: ImageCopies | None = None
-    with StagedOutput(path) as placing:
+    with nullcontext() if client is None else _connect(client) as cluster, StagedOutput(path) as placing:
+        batches = stream.batches(jobs, None if cluster is None else _load_on_cluster(cluster, dataset))
         if copy_images:
             beside = format.is_file(path)
             folder = placing.beside(check_free(path.with_name("images")).name) if beside else placing.made / "images"
@@ -108,7 +118,10 @@ def convert(
             batches = (copies.batch(batch) for batch in batches)
         try:
             with image_limits():
-                format.write(dataset.profile, batches, placing.made, stream.losses, **options)
+                if cluster is not None and to == "canonical" and copies is None:
+                    _write_on_cluster(cluster, dataset, placing.made, stream, options)
+                else:
+                    format.write(dataset.profile, batches, placing.made, stream.losses, **options)
             remarks = () if copies is None else (*copies.remarks, *_arrange_images(format, placing.made))
             losses = stream.check(on_loss)
             announce(losses)
@@ -138,6 +151,35 @@ def convert(
         certificate,
         stream.apart,
         remarks,
+    )
+
+
+def _connect(client: "Client | str") -> "AbstractContextManager[Cluster]":
+    from segdata.core.cluster import connect  # the extra `dask` has what it needs
+
+    return connect(client)
+
+
+def _load_on_cluster(cluster: "Cluster", dataset: OpenDataset) -> Iterator[Batch]:
+    """The batches as workers load them; nothing is sent before the first is asked for."""
+    from segdata.store.cluster_writer import load_on_cluster
+
+    yield from load_on_cluster(cluster, dataset)
+
+
+def _write_on_cluster(
+    cluster: "Cluster", dataset: OpenDataset, made: Path, stream: ConversionStream, options: Mapping[str, Option]
+) -> None:
+    """Write a canonical dataset whose segments workers write."""
+    from segdata.store.cluster_writer import PortionSummary, write_canonical_on_cluster
+
+    def seen(summary: PortionSummary) -> None:
+        stream.count(summary.n_segments, summary.defects, summary.apart)
+        stream.advance(summary.images.num_rows)
+
+    how = options.get("made")
+    write_canonical_on_cluster(
+        cluster, dataset, made, stream.losses, None if how is None else str(how), seen, stream.finish
     )
 
 

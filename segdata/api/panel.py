@@ -1,17 +1,22 @@
 """Panels: several annotators' work opened as one, and compared; the options that every command of agreement shares."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
-from segdata.core.config import did_you_mean
-from segdata.core.dataset import OpenDataset
+from segdata.core.config import Config, did_you_mean
+from segdata.core.dataset import OpenDataset, Recipe, recipe_of
 from segdata.core.errors import SegdataError
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints
 from segdata.formats.shared.images import image_limits
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from segdata.agreement.estimates import Resampling
     from segdata.agreement.panel import Panel, PanelMember
     from segdata.agreement.surface_distances import Tolerance
@@ -37,10 +42,11 @@ class PairOptions(ReadOptions, total=False):
 
 
 class PanelOptions(PairOptions, total=False):
-    """The same, and the tolerance of boundaries."""
+    """The same, the tolerance of boundaries, and the cluster that compares."""
 
     tolerance: float | None
     tolerance_mm: float | None
+    client: "Client | str | None"
 
 
 PANEL_DEFAULTS: PanelOptions = {
@@ -53,6 +59,7 @@ PANEL_DEFAULTS: PanelOptions = {
     "progress": no_progress,
     "tolerance": None,
     "tolerance_mm": None,
+    "client": None,
 }
 
 
@@ -143,9 +150,41 @@ def compare_panel(every: "Sequence[PanelMember]", section: "Gold | None", option
             "jobs": options.get("jobs", 0),
             "progress": options.get("progress", no_progress),
         }  # Any: two
-        tables = compare_panel(panel, tolerance=near, **passing)
+        client = options.get("client")
+        if client is None:
+            tables = compare_panel(panel, tolerance=near, **passing)
+        else:
+            from segdata.core.cluster import RemoteDataset, connect  # the extra `dask` has what they need
+
+            with connect(client) as cluster:
+                remote = RemoteDataset.of(_with_recipe(panel, every, options))
+                tables = compare_panel(panel, tolerance=near, on=(cluster, remote), **passing)
     assert tables.annotator_pairs is not None
     return ComparedPanel(panel, tables, tables.annotator_pairs, near)
+
+
+def _with_recipe(panel: "Panel", every: "Sequence[PanelMember]", options: PanelOptions) -> OpenDataset:
+    """The panel as a dataset that workers can open."""
+    members = [(recipe_of(member.dataset), member.dataset.profile, member.dataset.rows, member) for member in every]
+    shapes = [(opens, profile, rows, member.name, member.depth) for opens, profile, rows, member in members]
+    renamed = options.get("taxonomy_map")
+    again = partial(_open_again, shapes, options.get("pair_by"), None if renamed is None else Path(renamed).absolute())
+    return OpenDataset(panel, panel.profile, Config(), recipe=Recipe(panel, again))
+
+
+def _open_again(members: "list[_Member]", pair_by: str | None, taxonomy_map: str | Path | None) -> OpenDataset:
+    """The panel opened in another process."""
+    from segdata.agreement.panel import PanelMember
+
+    every = [
+        PanelMember(replace(opens(), profile=profile, rows=rows), name, depth)
+        for opens, profile, rows, name, depth in members
+    ]
+    panel = open_panel(every, pair_by, taxonomy_map)
+    return OpenDataset(panel, panel.profile, Config())
+
+
+_Member = tuple[Callable[[], OpenDataset], Profile, Ints | None, str | None, int]
 
 
 def reference_index(gold: str | None, annotators: Sequence[str]) -> int | None:

@@ -11,6 +11,7 @@ from segdata.cli.options import (
     GROUP_BY,
     PAIR,
     RESAMPLES,
+    SCHEDULER,
     SEED,
     TAXONOMY_MAP,
     TOLERANCE,
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
 @click.option("--anonymise", is_flag=True, help="Replace annotator names with A, B, C in the report.")
 @rule_options
 @report_options("text", "json", "html", "csv")
+@SCHEDULER
 @data_options
 def command(
     data: tuple[str, ...],
@@ -77,6 +79,7 @@ def command(
     fail_on: FailOn,
     report: str,
     output: Path | None,
+    scheduler: str | None,
     options: DataOptions,
     **given: Any,  # Any: as `agree` takes them
 ) -> int:
@@ -98,7 +101,9 @@ def command(
     protect_inputs(output, [path for _, path in members] + options.inputs())
     datasets = [(name, options.read(path)) for name, path in members]
     with options.working("agreement", max(len(dataset) for _, dataset in datasets)) as work:
-        result = agree(datasets, select=split_codes(select), ignore=split_codes(ignore), **given, **work)
+        result = agree(
+            datasets, select=split_codes(select), ignore=split_codes(ignore), client=scheduler, **given, **work
+        )
     typed = ["agreement", *map(shell_word, data), *options.words]
     emit(_report(report, result, typed, make_console(output), fail_on, options.jobs), output)
     if result.run.decided:

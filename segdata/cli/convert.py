@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from segdata.cli.options import FORMAT, PATH, DataOptions, data_options, example, parse_pairs
+from segdata.cli.options import FORMAT, PATH, SCHEDULER, DataOptions, data_options, example, parse_pairs
 from segdata.cli.process import FOUND, say
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ _IMAGE_PLACES = {"yolo-seg": "images", "pascal-voc": "JPEGImages"}
     is_flag=True,
     help="Copy the image files too. By default DST refers to the originals; COCO only has their names.",
 )
+@SCHEDULER
 @data_options
 def command(
     src: Path,
@@ -80,6 +81,7 @@ def command(
     on_loss: "OnLoss",
     verify: bool,
     copy_images: bool,
+    scheduler: str | None,
     options: DataOptions,
 ) -> int:
     """Convert SRC to another format, DST, which must not exist.
@@ -125,6 +127,7 @@ def command(
                 progress=bar.enter_context(progress_bar("convert", len(dataset))),
                 announce=announce,
                 taxonomy_map=taxonomy_map,
+                client=scheduler,
             )
     except LossError as error:
         emit(refusal_text(str(dst), error.losses, make_console()))

@@ -17,10 +17,12 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import pyarrow as pa
+
 import segdata
 from segdata.core.atomic_files import unique_token
 from segdata.core.batch import Batch, replace_column
-from segdata.core.dataset import OpenDataset, Recipe
+from segdata.core.dataset import OpenDataset, recipe_of
 from segdata.core.errors import SegdataError, count_noun, missing_extra
 from segdata.core.format import Source
 from segdata.core.paths import local_file
@@ -94,12 +96,40 @@ class Cluster:
         waiting: deque[Future] = deque()
         most = 2 * self.n_threads
         for portion in portions:
-            waiting.append(self.client.submit(work, portion, *shared, pure=False, key=_key(work.__name__)))
-            self.n_tasks += 1
+            waiting.append(self.submit(work, portion, *shared))
             if len(waiting) >= most:
                 yield self._result(waiting.popleft())
         while waiting:
             yield self._result(waiting.popleft())
+
+    def pipeline(
+        self,
+        work: Callable[..., object],
+        summarise: Callable[..., object],
+        portions: Iterable[object],
+        *shared: object,
+        **options: object,
+    ) -> "Iterator[tuple[Any, Future]]":  # Any: what `summarise` returns
+        """``summarise(work(portion, *shared, **options))`` for each portion, in order, and the future of `work` itself.
+
+        The results of `work` stay with the workers as long as somebody holds their futures; a few wait at once.
+        """
+        waiting: deque[tuple[Future, Future]] = deque()
+        most = 2 * self.n_threads
+        for portion in portions:
+            done = self.submit(work, portion, *shared, **options)
+            waiting.append((done, self.submit(summarise, done)))
+            if len(waiting) >= most:
+                future, summary = waiting.popleft()
+                yield self._result(summary), future
+        while waiting:
+            future, summary = waiting.popleft()
+            yield self._result(summary), future
+
+    def submit(self, work: Callable[..., object], *arguments: object, **options: object) -> "Future":
+        """One task."""
+        self.n_tasks += 1
+        return self.client.submit(work, *arguments, pure=False, key=_key(work.__name__), **options)
 
     def _result(self, future: "Future") -> Any:  # Any: what the task returns
         with _cluster_errors():
@@ -232,35 +262,27 @@ class RemoteDataset:
 
         Raises SegdataError for one that only this process has: in memory, or altered since it was opened.
         """
-        recipe: Recipe | None = data.recipe
-        if recipe is None or recipe.source is not data.source:
-            raise SegdataError(
-                f"{data.profile.files or 'the dataset'}: it is in memory or was altered, and workers cannot open it; "
-                "write it with `convert` first"
-            )
+        opens = recipe_of(data)
         uri = _first_uri(data)
         path = local_file(uri)
         witness = str(path.absolute()) if path is not None and path.is_file() else None
         named = uri or data.profile.files
         is_relative = "://" not in named and not Path(named).is_absolute()
-        return RemoteDataset(recipe.open, _fingerprint(data.source), witness, f"{Path.cwd()}/" if is_relative else None)
+        return RemoteDataset(opens, _fingerprint(data.source), witness, f"{Path.cwd()}/" if is_relative else None)
 
     def load(self, rows: Ints) -> Batch:
         """A batch of the source's images, in a worker, with the same paths of image files as here."""
         batch = self.source().load(rows)
-        if self.folder is None:
-            return batch
-        uris = [uri and uri.removeprefix(self.folder) for uri in batch.images["uri"].to_pylist()]
-        channels = [
-            image_channels
-            and [
-                {**channel, "uri": (channel["uri"] or "").removeprefix(self.folder) or None}
-                for channel in image_channels
-            ]
-            for image_channels in batch.images["channels"].to_pylist()
-        ]
-        images = replace_column(replace_column(batch.images, "uri", uris), "channels", channels)
-        return replace(batch, images=images)
+        return batch if self.folder is None else replace(batch, images=self.relative(batch.images))
+
+    def relative(self, images: pa.Table) -> pa.Table:
+        """The rows of images with the same paths of image files as here."""
+        folder = self.folder
+        if folder is None:
+            return images
+        for name in set(images.column_names) & {"uri", "channels"}:
+            images = replace_column(images, name, [_without(folder, cell) for cell in images[name].to_pylist()])
+        return images
 
     def source(self) -> Source:
         """The opened source, in a worker; the same for all tasks of a process.
@@ -309,6 +331,13 @@ def _fingerprint(source: Source) -> str:
     for image_id in source.image_ids:
         digest.update(f"{image_id}\0".encode("utf-8", "replace"))
     return digest.hexdigest()
+
+
+def _without(folder: str, cell: Any) -> Any:  # Any: a path, channels with paths, or None
+    """A cell of `uri` or `channels` without the folder that paths begin with."""
+    if isinstance(cell, list):
+        return [{**channel, "uri": _without(folder, channel["uri"])} for channel in cell]
+    return cell.removeprefix(folder) if isinstance(cell, str) else cell
 
 
 def _first_uri(data: OpenDataset) -> str | None:

@@ -41,6 +41,19 @@ class Recipe:
     open: "Callable[[], OpenDataset]"
 
 
+def recipe_of(data: "OpenDataset") -> "Callable[[], OpenDataset]":
+    """What opens a dataset's source in another process.
+
+    Raises SegdataError for one that only this process has: in memory, or altered since it was opened.
+    """
+    if data.recipe is None or data.recipe.source is not data.source:
+        raise SegdataError(
+            f"{data.profile.files or 'the dataset'}: it is in memory or was altered, and workers cannot open it; "
+            "write it with `convert` first"
+        )
+    return data.recipe.open
+
+
 @dataclass(frozen=True)
 class OpenDataset:
     """An opened dataset: some images of a source, and what is known and configured about it.

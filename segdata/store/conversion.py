@@ -1,6 +1,6 @@
 """Conversion: the batches of a dataset on their way to a writer, with a count of what is lost on the way."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 from segdata.core.batch import Batch
@@ -46,16 +46,29 @@ class ConversionStream:
         )
         return [defect for defect in lost if defect.code != "SEG015" or defect.image not in present]
 
-    def batches(self, jobs: int) -> Iterator[Batch]:
-        """Every batch, images in ascending order of image_id."""
-        for batch in self._dataset.batches(jobs, in_order=True):
-            self.defects.extend(batch.defects)
-            self.n_images += batch.images.num_rows
-            self.n_segments += batch.n_segments
-            if self.apart is not None:
-                self.apart += raster_disagreement(batch)
+    def batches(self, jobs: int, loaded: Iterable[Batch] | None = None) -> Iterator[Batch]:
+        """Every batch, images in ascending order of image_id; `loaded`: from elsewhere, in this order."""
+        for batch in self._dataset.batches(jobs, in_order=True) if loaded is None else loaded:
+            apart = None if self.apart is None else raster_disagreement(batch)
+            self.count(batch.n_segments, batch.defects, apart)
             yield batch
-            self._progress(batch.images.num_rows)
+            self.advance(batch.images.num_rows)
+        self.finish()
+
+    def count(self, n_segments: int, defects: Iterable[Defect], apart: RasterDisagreement | None) -> None:
+        """Count a batch; `apart`: how its pixels differ from COCO's, where that is asked for."""
+        self.defects.extend(defects)
+        self.n_segments += n_segments
+        if self.apart is not None and apart is not None:
+            self.apart += apart
+
+    def advance(self, n_images: int) -> None:
+        """Count images that are written."""
+        self.n_images += n_images
+        self._progress(n_images)
+
+    def finish(self) -> None:
+        """Count what could not be read, when all is written but what names the losses."""
         if self._remap is not None:
             self._remap.count(self.losses)
         unread = self._unread()

@@ -33,10 +33,12 @@ class RevisionWriter:
     """Writes the tables of one revision into a folder; nothing refers to them until the manifest is committed.
 
     Batches must come in ascending order of image_id, every image once: so each row group holds whole images, and its
-    statistics on image_id lead a reader to the row groups of an image.
+    statistics on image_id lead a reader to the row groups of an image. With `writes_parts` false, somebody else writes
+    the files of segments.
     """
 
-    def __init__(self, folder: Path, root: Path) -> None:
+    def __init__(self, folder: Path, root: Path, *, writes_parts: bool = True) -> None:
+        self._writes_parts = writes_parts
         self._folder, self._root = folder, root
         self._stack = ExitStack()
         self._last_image = ""
@@ -67,23 +69,29 @@ class RevisionWriter:
         """Append the images of a batch, as one row group of each table."""
         if batch.images.num_rows == 0:
             return
-        names = batch.images["image_id"].to_pylist()
+        self.add_rows(batch.images, annotation_rows(batch), batch.n_segments)
+        if batch.n_segments:
+            assert self._part is not None
+            self._part.write_table(segment_rows(batch), row_group_size=batch.n_segments)
+
+    def add_rows(self, images: pa.Table, annotations: pa.Table, n_segments: int) -> None:
+        """Append images and canonical annotations, and count the segments, which a worker may write; see `n_parts`."""
+        names = images["image_id"].to_pylist()
         if any(a >= b for a, b in zip([self._last_image, *names], names, strict=False) if a):
             raise ValueError(f"images must come in ascending order of image_id, each once: {names[0]!r} …")
         self._last_image = names[-1]
-        self._images.write_table(self._with_relative_uris(batch.images))
-        self._annotations.write_table(annotation_rows(batch))
-        if batch.n_segments:
-            if self._part is None or self._part_rows >= PART_SEGMENTS:
+        self._images.write_table(self._with_relative_uris(images))
+        self._annotations.write_table(annotations)
+        if n_segments:
+            if self._n_parts == 0 or self._part_rows >= PART_SEGMENTS:
                 self._next_part()
-            assert self._part is not None
-            self._part.write_table(segment_rows(batch), row_group_size=batch.n_segments)
-            self._part_rows += batch.n_segments
+            self._part_rows += n_segments
 
     def _next_part(self) -> None:
         if self._part is not None:
             self._part.close()
-        self._part = open_writer(self._folder / "segments" / part_name(self._n_parts), SEGMENTS)
+        if self._writes_parts:
+            self._part = open_writer(self._folder / "segments" / part_name(self._n_parts), SEGMENTS)
         self._n_parts, self._part_rows = self._n_parts + 1, 0
 
     def _open(self, path: Path, schema: pa.Schema) -> "ParquetWriter":
@@ -186,6 +194,19 @@ def write_canonical(
     with RevisionWriter(target / name, target) as writer:
         for batch in batches:
             writer.add(batch)
+    commit_revision(profile, target, writer.n_parts, losses, made)
+
+
+def write_part(path: Path, portions: Iterable[pa.Table]) -> None:
+    """Write a file of segments, each portion of canonical rows as a row group."""
+    with open_writer(path, SEGMENTS) as writer:
+        for rows in portions:
+            writer.write_table(rows, row_group_size=rows.num_rows)
+
+
+def commit_revision(profile: Profile, target: Path, n_parts: int, losses: LossCounter, made: str | None) -> None:
+    """Complete the revision r0001, whose tables are written, and make it the current one of a new dataset."""
+    name = "r0001"
     write_sequences(target / name, profile.sequences)
     sync_tree(target)  # before the manifest names it
     write_whole(target / "taxonomy.yaml", dump_taxonomy(profile.taxonomy))
@@ -203,9 +224,7 @@ def write_canonical(
                 profile.format, _origin_path(profile.files), tuple(Lost.from_loss(loss) for loss in losses.listed())
             ),
             revision=name,
-            revisions=(
-                Revision(name, manifests.now(), made or f"converted from {profile.format}", parts=writer.n_parts),
-            ),
+            revisions=(Revision(name, manifests.now(), made or f"converted from {profile.format}", parts=n_parts),),
             # Categories are stored by id: with them old names are gone.
             metadata={key: text for key, text in profile.metadata.items() if key != "aliases_used"},
         ),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,9 +28,9 @@ ROOT = Path(__file__).parents[2]
 N_IMAGES = 60
 
 
-def write_coco(path: Path) -> Path:
+def write_coco(path: Path, seed: int = 5) -> Path:
     """A COCO file with overlaps, specks, copies, and most of what can be wrong with a file."""
-    rng = np.random.default_rng(5)
+    rng = np.random.default_rng(seed)
     annotations = []
     for image in range(1, N_IMAGES + 1):
         for _ in range(int(rng.integers(0, 9))):
@@ -129,6 +130,59 @@ def test_a_worker_that_dies_in_the_middle_changes_nothing(cluster: Any, coco: Pa
     assert there.to_json() == data.validate().to_json()
     cluster.wait_for_workers(2, timeout=30)
     assert killed[0] not in cluster.run(os.getpid).values()
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    """Every file, without the times that it was made at."""
+    texts = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        name: re.sub(rb"created: .*", b"", data) if name == "dataset.yaml" else data for name, data in texts.items()
+    }
+
+
+@pytest.mark.usefixtures("small_portions")
+def test_a_canonical_target_has_the_same_bytes(
+    cluster: Any, coco: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("segdata.store.revision_writer.PART_SEGMENTS", 80)
+    here, there = (
+        segdata.convert(coco, tmp_path / name, client=client) for name, client in (("here", None), ("there", cluster))
+    )
+    files = files_below(tmp_path / "here")
+    assert len([name for name in files if "part-" in name]) == 3
+    assert files_below(tmp_path / "there") == files
+    assert (there.n_segments, there.losses, there.defects) == (here.n_segments, here.losses, here.defects)
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.usefixtures("small_portions")
+def test_another_format_has_the_same_bytes(cluster: Any, coco: Path, tmp_path: Path) -> None:
+    for name, client in (("here", None), ("there", cluster)):
+        segdata.convert(coco, tmp_path / name / "data", to="labelme", client=client)
+    assert files_below(tmp_path / "there") == files_below(tmp_path / "here")
+
+
+@pytest.mark.usefixtures("small_portions")
+def test_a_conversion_that_fails_leaves_nothing(
+    cluster: Any, coco: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("segdata.store.cluster_writer.part_name", lambda number: "a" * 300)
+    with pytest.raises(SegdataError, match=r"File name too long.*a disk that all workers share"):
+        segdata.convert(coco, tmp_path / "there", client=cluster)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("small_portions")
+def test_agreement_is_the_same(cluster: Any, coco: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from segdata.agreement.panel import Panel
+
+    def chunks(panel: Panel) -> list[Ints]:
+        return np.array_split(np.arange(len(panel.image_ids)), 4)
+
+    monkeypatch.setattr(Panel, "chunks", chunks)
+    panel = {"anna": coco, "ben": write_coco(tmp_path / "other.json", seed=6)}
+    here, there = (segdata.agree(panel, client=client, resamples=50) for client in (None, cluster))
+    assert there.to_json() == here.to_json()
 
 
 def test_the_command_line_prints_the_same(cluster: Any, coco: Path) -> None:

@@ -1,0 +1,151 @@
+"""Cluster writer: a canonical dataset whose segments workers write; nothing refers to it until all is there.
+
+The portions of images, and so the row groups and files, are those that one process writes: the bytes are the same.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from segdata.core.atomic_files import sync, unique_token
+from segdata.core.cluster import Cluster, ClusterError, RemoteDataset
+from segdata.core.dataset import OpenDataset
+from segdata.core.finding import Defect
+from segdata.core.format import LossCounter
+from segdata.core.runs import Ints
+from segdata.formats.shapes.source_polygons import RasterDisagreement, raster_disagreement
+from segdata.store.revision_writer import (
+    RevisionWriter,
+    annotation_rows,
+    commit_revision,
+    part_name,
+    segment_rows,
+    write_part,
+)
+
+if TYPE_CHECKING:
+    from distributed import Future
+
+    from segdata.core.batch import Batch
+
+
+def load_on_cluster(cluster: Cluster, data: OpenDataset) -> "Iterator[Batch]":
+    """The batches of a dataset, images in ascending order of image_id, loaded by workers; few wait at once."""
+    remote = cluster.share(RemoteDataset.of(data))
+    return cluster.run_ordered(_load, data.sorted_chunks(), remote)
+
+
+def _load(rows: Ints, remote: RemoteDataset) -> "Batch":
+    return remote.load(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPortion:
+    """A portion of images as canonical rows, in a worker."""
+
+    images: pa.Table
+    annotations: pa.Table
+    segments: pa.Table
+    defects: tuple[Defect, ...]
+    apart: RasterDisagreement | None
+
+
+@dataclass(frozen=True, slots=True)
+class PortionSummary:
+    """What comes back of a portion: the rows of images and annotations, how many segments, and what was met."""
+
+    images: pa.Table
+    annotations: pa.Table
+    n_segments: int
+    defects: tuple[Defect, ...]
+    apart: RasterDisagreement | None
+
+
+def _encode(rows: Ints, remote: RemoteDataset, *, compare: bool) -> EncodedPortion:
+    batch = remote.load(rows)
+    apart = raster_disagreement(batch) if compare else None
+    return EncodedPortion(batch.images, annotation_rows(batch), segment_rows(batch), batch.defects, apart)
+
+
+def _summarise(portion: EncodedPortion) -> PortionSummary:
+    n = portion.segments.num_rows
+    return PortionSummary(portion.images, portion.annotations, n, portion.defects, portion.apart)
+
+
+def _write_part(portions: list[EncodedPortion], path: str) -> int:
+    """Write a part file, in a worker, completely or not at all; returns its size in bytes."""
+    target = Path(path)
+    partial = target.with_name(f".{target.name}.{unique_token()}.partial")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_part(partial, (portion.segments for portion in portions))
+        sync(partial)
+        partial.replace(target)
+    except OSError as error:
+        raise ClusterError(f"{path}: a worker cannot write it ({error.strerror}); {_SHARED}") from error
+    finally:
+        with suppress(OSError):
+            partial.unlink()
+    return target.stat().st_size
+
+
+_SHARED = "the target must be on a disk that all workers share, at the same path"
+
+
+def write_canonical_on_cluster(
+    cluster: Cluster,
+    data: OpenDataset,
+    target: Path,
+    losses: LossCounter,
+    made: str | None,
+    seen: Callable[[PortionSummary], None],
+    finish: Callable[[], None],
+) -> None:
+    """Write a dataset as the revision r0001, as `segdata.store.revision_writer.write_canonical` does.
+
+    Parameters
+    ----------
+    cluster : loads, encodes and writes the segments; images and annotations come here, in order
+    made : as for `write_canonical`
+    seen : is called with the summary of each portion, in order
+    finish : is called before the manifest is written, which lists the losses
+    """
+    remote = cluster.share(RemoteDataset.of(data))
+    compare = data.profile.raster_rule not in ("coco", "mask-native")
+    folder = target / "r0001"
+    parts: list[Future] = []
+    target.mkdir(parents=True, exist_ok=True)
+    with RevisionWriter(folder, target, writes_parts=False) as writer:
+        waiting: list[Future] = []
+        for summary, encoded in cluster.pipeline(_encode, _summarise, data.sorted_chunks(), remote, compare=compare):
+            number = writer.n_parts
+            writer.add_rows(summary.images, summary.annotations, summary.n_segments)
+            if writer.n_parts != number and waiting:
+                parts.append(_submit_part(cluster, waiting, folder, number - 1))
+                waiting = []
+            if summary.n_segments:
+                waiting.append(encoded)
+            seen(summary)
+        if waiting or writer.n_parts == 0:
+            parts.append(_submit_part(cluster, waiting, folder, max(writer.n_parts - 1, 0)))
+            waiting = []
+        _check_parts(folder, cluster.results(parts))
+    finish()
+    commit_revision(data.profile, target, writer.n_parts, losses, made)
+
+
+def _submit_part(cluster: Cluster, portions: "list[Future]", folder: Path, number: int) -> "Future":
+    path = str((folder / "segments" / part_name(number)).absolute())
+    return cluster.submit(_write_part, portions, path)
+
+
+def _check_parts(folder: Path, sizes: Iterable[int]) -> None:
+    """Raise ClusterError where a part that a worker has written is not here."""
+    for number, size in enumerate(sizes):
+        path = folder / "segments" / part_name(number)
+        if not path.is_file() or path.stat().st_size != size:
+            raise ClusterError(f"{path}: a worker has written it to a disk of its own; {_SHARED}")
