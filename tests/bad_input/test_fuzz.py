@@ -31,6 +31,7 @@ MEMORY = 4 << 30  # bytes
 NEEDLESS = (
     r"README|losses|images\.|imagesTr/|sequences\.|segdata\.|id2label|\.txt$|ct/"
     r"|Annotations/.*xml|Object/|labelIds|/semantic/|v1.2/labels/"
+    r"|cells/0/|\.zarr/labels/\.z"  # a chunk that is not there is one of zeros, by Zarr's specification
 )
 
 

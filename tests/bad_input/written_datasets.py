@@ -52,6 +52,17 @@ def _openimages(root: Path) -> None:
     (root / "train-annotations-object-segmentation.csv").write_text("\n".join(rows))
 
 
+def _ome_zarr(root: Path) -> None:
+    import zarr  # an extra
+
+    for name in NAMES:
+        labelled = zarr.open_group(str(root / f"{Path(name).stem}.zarr" / "labels"), mode="w", zarr_format=2)
+        labelled.attrs["labels"] = ["cells"]
+        group = labelled.create_group("cells")
+        group.create_array("0", data=labels())
+        group.attrs["multiscales"] = [{"version": "0.4", "datasets": [{"path": "0"}]}]
+
+
 def _sam(root: Path) -> None:
     root.mkdir()
     # The counts of a mask that is all background but its last pixel.
@@ -89,13 +100,20 @@ def _scene(root: Path) -> None:
 
 
 # The packages of the extras that a format needs.
-NEEDS = {"dicom-seg": ("pydicom",), "rt-struct": ("pydicom",), "nifti": ("nibabel",), "geotiff": ("rasterio",)}
+NEEDS = {
+    "dicom-seg": ("pydicom",),
+    "rt-struct": ("pydicom",),
+    "nifti": ("nibabel",),
+    "geotiff": ("rasterio",),
+    "ome-zarr": ("zarr",),
+}
 # What is not written by a writer from the scene.
 _MAKERS: dict[str, Callable[[Path], None]] = {
     "dicom-seg": _dicom_seg,
     "layers": lambda root: write_sound("layers", root),
     "nifti": _nifti,
     "npz": _npz,
+    "ome-zarr": _ome_zarr,
     "openimages": _openimages,
     "rt-struct": _rt_struct,
     "sam": _sam,

@@ -1,0 +1,43 @@
+"""OME-Zarr: label images of microscopy, in the folder ``labels`` of a Zarr hierarchy, versions 0.1 to 0.5.
+
+Specification: https://ngff.openmicroscopy.org (0.4: ``image-label`` and ``multiscales`` in .zattrs; 0.5: below ``ome``
+in zarr.json).
+
+Read: of each label image the array of full resolution; 0 is unlabelled, every other number is a segment, and its
+category is the name of the label image (``labels/nuclei``: nuclei). If ``image-label`` gives its values a property
+``class``, ``category``, ``label`` or ``name`` that several values share, that is the category. Segments of two label
+images may overlap. An array of more than two axes has an image for each plane, ``<image>/<0000>``: slices of the last
+axis before y and x are a sequence, and numbers are tracks through it. A chunk that is not there is unlabelled, as Zarr
+has it. The pixels of the image itself are not read, so
+that rules which look at pictures are skipped. DATA is a ``.zarr`` folder, a folder of them, or one label image.
+Not written: export instance ids or NIfTI.
+"""
+
+from typing import TYPE_CHECKING
+
+from segdata.core.format import FileProbe, FormatMatch, LossKind, ReadRequest
+
+if TYPE_CHECKING:
+    from segdata.formats.shared.per_image import PerImageSource
+
+
+LOSSES: frozenset[LossKind] = frozenset()  # nothing is written
+ALIASES = ("zarr", "ngff", "ome-ngff")
+CHECKED = ("ome-zarr 0.18 (its files of versions 0.4 and 0.5)", "zarr (each number's pixels)")
+
+
+def detect(files: FileProbe) -> FormatMatch | None:
+    """A folder with Zarr's own files that has label images, or folders of these."""
+    from segdata.formats.masks.ome_zarr_files import find_label_groups
+
+    if not files.root.is_dir():
+        return None
+    groups = find_label_groups(files.root)
+    return FormatMatch(1.0, f"OME-Zarr labels: {', '.join(group.name for group in groups[:3])}") if groups else None
+
+
+def read(request: ReadRequest) -> "PerImageSource":
+    """Open a Zarr folder, or a folder of them; raises UnreadableError if none has label images."""
+    from segdata.formats.masks.ome_zarr_files import open_ome_zarr
+
+    return open_ome_zarr(request)
