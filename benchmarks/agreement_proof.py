@@ -173,7 +173,7 @@ def planted(of: Population, campaigns: int) -> None:
 
 def doing(message: str) -> str:
     """The kind of a finding SEG406."""
-    words = {"misses": "missed", "adds": "extra", "calls": "confused", "draws": "offset"}
+    words = {"misses": "missed", "adds": "extra", "labels": "confused", "draws": "offset"}
     return words[message.split()[1]]
 
 

@@ -231,7 +231,8 @@ def _pair_columns(
             "void": opposite.void_pixels,
         }
     }
-    tables |= pixel_tables(opposite, is_counted=not images.is_semantic) | instance_tables(opposite)
+    tables |= pixel_tables(opposite, is_counted=not images.is_semantic)
+    tables |= instance_tables(opposite, is_counted=not images.is_semantic)
     tables["causes"] = cause_table(opposite, tables["matches"])
     tables |= surface_table(
         opposite, tables["matches"], spacing=spacing, tolerance=tolerance, outlines_of_batch=outlines

@@ -11,6 +11,7 @@ from segdata.agreement.instance_matching import (
     category_lines,
     covered_areas,
     match_optimal,
+    match_outlines,
     pixels_in_crowds,
     segment_areas,
     union_of_runs,
@@ -199,8 +200,9 @@ def cluster_segments(every: PanelSegments, countable: Flags, threshold: float = 
     thing = _canonical_order(every, np.flatnonzero(counted))
     place = np.full(len(segments), -1, np.int64)
     place[thing] = np.arange(len(thing))
-    i, j, iou = _comparable_pairs(every, place)
-    linked = link_segments(every.annotator[thing], place[i], place[j], iou, threshold)
+    i, j, iou, shared, areas = _comparable_pairs(every, place)
+    nearness = np.where(_outline_pairs(every, i, j, iou, shared, areas, threshold), threshold + _BARELY, iou)
+    linked = link_segments(every.annotator[thing], place[i], place[j], nearness, threshold)
     first = np.full(len(thing), np.iinfo(np.int64).max)
     np.minimum.at(first, linked, segments.segment[thing])
     order = np.lexsort((first[linked], segments.case[thing]))
@@ -220,8 +222,30 @@ def _canonical_order(every: PanelSegments, rows: Ints) -> Ints:
     return rows[np.lexsort([key[rows] for key in keys])]
 
 
-def _comparable_pairs(every: PanelSegments, place: Ints) -> tuple[Ints, Ints, Floats]:
-    """Pairs of segments of different annotators that can be compared, and their IoU; only those with a place."""
+_BARELY = 1e-3  # above the threshold: the nearness of segments that are one thing with another outline
+
+
+def _outline_pairs(
+    every: PanelSegments, i: Ints, j: Ints, iou: Floats, shared: Ints, areas: tuple[Ints, Ints], threshold: float
+) -> Flags:
+    """(p,) the pairs that are one thing with another outline: see `match_outlines`, for every two annotators."""
+    annotator, n = every.annotator, len(every.asked)
+    toward = i * n + annotator[j], j * n + annotator[i]
+    near = iou > threshold
+    taken = [np.isin(side, side[near]) for side in toward]
+    same = every.segments.category[i] == every.segments.category[j]
+    found = np.zeros(len(i), bool)
+    rows = np.flatnonzero(same)
+    open_ = ~(taken[0] | taken[1])[rows]
+    found[rows] = match_outlines(toward[0][rows], toward[1][rows], shared[rows], areas[0][rows], areas[1][rows], open_)
+    return found
+
+
+def _comparable_pairs(every: PanelSegments, place: Ints) -> tuple[Ints, Ints, Floats, Ints, tuple[Ints, Ints]]:
+    """Pairs of segments of different annotators that can be compared, with a place, and what they share.
+
+    Returns `i`, `j`, the IoU, the shared pixels, and the areas of both sides, without what the other calls void.
+    """
     kept = place[every.clear.owner] >= 0
     side = SweepRuns(every.clear.start[kept], every.clear.end[kept], every.clear.owner[kept])
     overlaps = find_overlaps_within(side)
@@ -232,7 +256,7 @@ def _comparable_pairs(every: PanelSegments, place: Ints) -> tuple[Ints, Ints, Fl
     i, j, shared = i[comparable], j[comparable], overlaps.pixels[comparable]
     area_i = every.area[i] - every.in_void[i, annotator[j]]
     area_j = every.area[j] - every.in_void[j, annotator[i]]
-    return i, j, shared / (area_i + area_j - shared)
+    return i, j, shared / (area_i + area_j - shared), shared, (area_i, area_j)
 
 
 def member_rows(every: PanelSegments, cluster: Ints) -> dict[str, Ints]:

@@ -103,6 +103,35 @@ def _match_sparse(row: Ints, column: Ints, gain: Floats) -> Flags:
     return kept
 
 
+OUTLINE_IOU = 0.25  # above which two segments may still be one thing that was drawn larger, or smaller
+SMALL_IOU = 0.1  # the same where the radii of discs of their areas differ by so few pixels
+OUTLINE_PIXELS = 3.0
+
+
+def match_outlines(a: Ints | Rows, b: Ints | Rows, shared: Ints, area_a: Ints, area_b: Ints, open_: Flags) -> Flags:
+    """(n,) the pairs of segments that are one thing with another outline, though their IoU is 0.5 or less.
+
+    Takes pairs that share pixels and are of one category: `a`, `b` rows, the pixels `shared`, both areas (n,), and
+    which are `open_`: neither segment has a match. More than half of the smaller segment lies in the larger one, and
+    neither mostly covers, or lies in, any other one of these, so that no pieces are meant. The IoU is above 0.25; or
+    above 0.1, if the radii of discs of their areas differ by 3 px at most: an outline 2 px further out leaves a thing
+    of 3 x 3 px an IoU of 0.18.
+
+    >>> one = np.array([0])
+    >>> match_outlines(one, one, np.array([36]), np.array([36]), np.array([100]), np.array([True])).tolist()
+    [True]
+    """
+    smaller, larger = np.minimum(area_a, area_b), np.maximum(area_a, area_b)
+    inside = 2 * shared > smaller
+    with np.errstate(divide="ignore", invalid="ignore"):
+        iou = shared / (area_a + area_b - shared)
+    near = np.sqrt(larger / np.pi) - np.sqrt(smaller / np.pi) <= OUTLINE_PIXELS
+    near = (iou > OUTLINE_IOU) | (near & (iou > SMALL_IOU))
+    row, column = (unique_inverse(np.asarray(side).astype(np.int64))[1] for side in (a, b))
+    alone = (np.bincount(row, inside)[row] == 1) & (np.bincount(column, inside)[column] == 1) if len(row) else inside
+    return np.asarray(open_ & inside & near & alone, bool)
+
+
 @dataclass(frozen=True, slots=True)
 class InstanceOverlaps:
     """The n pairs of a segment of A and one of B that share pixels, and what may become of the segments.
@@ -261,24 +290,31 @@ def covered_areas(side: SweepRuns, by: SweepRuns, n_owners: int) -> Ints:
 Columns = dict[str, Column]
 
 
-def instance_tables(opposite: AnnotatorPair, *, threshold: float = 0.5) -> dict[str, Columns]:
+def instance_tables(opposite: AnnotatorPair, *, threshold: float = 0.5, is_counted: bool = True) -> dict[str, Columns]:
     """The tables `matches` and `groups` of `AnnotatorPairs`, both annotators treated alike.
 
     A match has an IoU above `threshold`. Segments of one category are matched first, then what is left of different
-    ones: annotators who see the same thing and call it differently.
+    ones: annotators who see the same thing and call it differently. Last come things that only end elsewhere
+    (`match_outlines`), whose IoU is at most the threshold, unless things are not counted one by one (`is_counted`).
     """
     overlaps = instance_overlaps(opposite)
-    matched = match_table(opposite, overlaps, threshold=threshold)
+    matched = match_table(opposite, overlaps, threshold=threshold, outlines=is_counted)
     return {"matches": matched, "groups": split_table(opposite, overlaps, matched)}
 
 
 def match_table(
-    opposite: AnnotatorPair, overlaps: InstanceOverlaps, *, threshold: float = 0.5, any_category: bool = False
+    opposite: AnnotatorPair,
+    overlaps: InstanceOverlaps,
+    *,
+    threshold: float = 0.5,
+    any_category: bool = False,
+    outlines: bool = False,
 ) -> Columns:
     """Each segment that is not void in exactly one row: with the other's segment, or with -1 and NaN as `iou`.
 
-    With `any_category` the category never matters, else equal ones are matched first. Rows are sorted by case, A's
-    segments first.
+    With `any_category` the category never matters, else equal ones are matched first. With `outlines` things of one
+    category that only end elsewhere are matched, too; their `iou` is at most the threshold. Rows are sorted by case,
+    A's segments first.
     """
     a, b = opposite.a, opposite.b
     near = np.flatnonzero((overlaps.iou > threshold) & overlaps.open_a[overlaps.a] & overlaps.open_b[overlaps.b])
@@ -292,7 +328,21 @@ def match_table(
         other = other[left_a[overlaps.a[other]] & left_b[overlaps.b[other]]]
         other = other[match_optimal(overlaps.a[other], overlaps.b[other], overlaps.iou[other])]
         taken = np.concatenate([taken, other])
+    if outlines:
+        taken = np.concatenate([taken, _outline_matches(opposite, overlaps, taken)])
     return _match_columns(opposite, overlaps, taken)
+
+
+def _outline_matches(opposite: AnnotatorPair, overlaps: InstanceOverlaps, taken: Ints) -> Ints:
+    """The pairs that only end elsewhere, of things without a match in those `taken`."""
+    a, b = opposite.a, opposite.b
+    alike = (a.category[overlaps.a] == b.category[overlaps.b]) & a.is_thing[overlaps.a]
+    same = np.flatnonzero(alike & overlaps.open_a[overlaps.a] & overlaps.open_b[overlaps.b])
+    left_a, left_b = ~overlaps.spared_a, ~overlaps.spared_b
+    left_a[overlaps.a[taken]] = left_b[overlaps.b[taken]] = False
+    row_a, row_b = overlaps.a[same], overlaps.b[same]
+    areas = overlaps.area_a[row_a], overlaps.area_b[row_b]
+    return same[match_outlines(row_a, row_b, overlaps.shared[same], *areas, left_a[row_a] & left_b[row_b])]
 
 
 def _match_columns(opposite: AnnotatorPair, overlaps: InstanceOverlaps, taken: Ints) -> Columns:

@@ -126,13 +126,14 @@ def _sum_changes(comparison: AnnotatorPairs, pairs: Ints, swapped: Flags) -> Flo
         np.where(turned[pair], categories[0], categories[1]),
     )
     counted = (place[pair] >= 0) & ~column_of(matches, "ignored").astype(bool)
-    matched = counted & (old >= 0) & (new >= 0)
+    redrawn = counted & (old >= 0) & (new >= 0) & (column_of(matches, "iou") <= 0.5)  # deleted, and another one added
+    matched = counted & (old >= 0) & (new >= 0) & ~redrawn
     events = {
         "before": (counted & (old >= 0), old),
-        "deleted": (counted & (new < 0), old),
+        "deleted": ((counted & (new < 0)) | redrawn, old),
         "recategorised": (matched & (old != new), old),
         "moved": (matched & (old == new) & _is_moved(comparison), old),
-        "added": (counted & (old < 0), new),
+        "added": ((counted & (old < 0)) | redrawn, new),
     }
     for name, (rows, category) in events.items():
         np.add.at(sums[:, :, _AMOUNTS.index(name)], (place[pair[rows]], category[rows]), 1)

@@ -308,14 +308,16 @@ def _surface_sums(comparison: AnnotatorPairs, lay: _SumLayout) -> dict[str, Matr
     columns = {name: column_of(surfaces, name).astype(np.float64) for name in numbers}
     is_category = match < 0
     single = is_category != np.append(comparison.countable, False)[category]
+    fit = np.append(column_of(comparison.matches, "iou").astype(np.float64), 1.0)  # the last is that of a category
+    matched = single & (np.nan_to_num(fit)[match] > _MATCHED)  # as for PQ; offsets are also of what ends elsewhere
     near = surface_dice(columns["near_a"], columns["near_b"], columns["edge_a"], columns["edge_b"])
     values = {
         "boundary_iou": (is_category, boundary_iou(columns["band_both"], columns["band_any"])),
         "nsd": (is_category, near),
-        "segment_nsd": (single, near),
-        "hd95": (single, columns["hd95"]),
+        "segment_nsd": (matched, near),
+        "hd95": (matched, columns["hd95"]),
         "assd": (
-            single,
+            matched,
             symmetric_surface_distance(columns["sum_a"], columns["sum_b"], columns["edge_a"], columns["edge_b"]),
         ),
         "offset": (single, columns["offset"]),

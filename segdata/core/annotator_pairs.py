@@ -36,8 +36,8 @@ class AnnotatorPairs:
     votes : pattern, annotator, category: what each annotator of the case chose for a pattern's pixels (-1: unlabelled);
         the segment drawn last where several of one annotator claim them
     matches : pair, a, b (rows of the segments; -1: none), category_a, category_b (-1: none), area_a, area_b, shared,
-        iou, ignored: segments that belong together, those that only A or only B has, and (`ignored`) those that count
-        for nothing, since they lie in void or a crowd
+        iou, ignored: segments that belong together (with an IoU of 0.5 or less, things that only end elsewhere), those
+        that only A or only B has, and (`ignored`) those that count for nothing, since they lie in void or a crowd
     members : case, cluster (number within the case), annotator, segment (row), category: which segments of all
         annotators are one; every segment that counts is in one cluster, alone where nobody else has it. Segment and
         category are -1 for an annotator of the case who has nothing there; who calls the place void or a crowd has no

@@ -15,9 +15,10 @@ def extra_object(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.5
 
         ben has an a of 6 px where 0 of 2 others have one
 
-    Segments match if their IoU is above 0.5. Fewer than half of the others who annotated the image have the segment. A
-    reference (gold) decides alone. Two annotators alone cannot show which is right: see SEG401. For stuff, and in
-    semantic data, the finding is a region to which most of the others give no category.
+    Segments match if their IoU is above 0.5, or if they only end elsewhere (see SEG406). Fewer than half of the others
+    who annotated the image have the segment. A reference (gold) decides alone. Two annotators alone cannot show which
+    is right: see SEG401. For stuff, and in semantic data, the finding is a region to which most of the others give no
+    category.
 
     Not flagged: segments within void or a crowd of the others, and categories that the others were not asked for.
 

@@ -15,10 +15,10 @@ def missed_object(tables: Tables, *, min_pixels: int = 16, min_share: float = 0.
 
         ben has no a where 2 of 2 others have one
 
-    Segments match if their IoU is above 0.5. More than half of the others who annotated the image must have the
-    segment. A reference (gold) decides alone. Two annotators alone cannot show which is right: you find a segment that
-    only one of them has here, once. For stuff, and in semantic data, the finding is a region to which most of the
-    others give a category and this annotator none.
+    Segments match if their IoU is above 0.5, or if they only end elsewhere (see SEG406). More than half of the others
+    who annotated the image must have the segment. A reference (gold) decides alone. Two annotators alone cannot show
+    which is right: you find a segment that only one of them has here, once. For stuff, and in semantic data, the
+    finding is a region to which most of the others give a category and this annotator none.
 
     Not flagged: segments within void or a crowd of the annotator, and categories that the annotator was not asked for.
 
