@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class PulledDecisions(Result, PullResult):
+class PulledDecisions(Result, PullResult, frozen=True, dict=True):
     """How many decisions a source has, and how many of them were new to the log."""
 
     def to_json(self) -> str:

@@ -3,11 +3,11 @@
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import click
+import msgspec
 from click.shell_completion import CompletionItem
 
 from segdata.core.errors import SegdataError
@@ -133,8 +133,7 @@ class Work(TypedDict):
     progress: Callable[[int], None]
 
 
-@dataclass(frozen=True, slots=True)
-class DataOptions:
+class DataOptions(msgspec.Struct, frozen=True):
     """The common options that say how to open DATA.
 
     Attributes
@@ -144,7 +143,7 @@ class DataOptions:
     words : the options as the user typed them, those that are arguments of `segdata.read`
     """
 
-    given: dict[str, Any] = field(default_factory=dict)  # Any: each argument has its own type
+    given: dict[str, Any] = {}  # Any: each argument has its own type
     jobs: int = 0
     words: tuple[str, ...] = ()
 

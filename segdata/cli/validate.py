@@ -1,10 +1,10 @@
 """`segdata validate`: check a dataset against the rules."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from segdata.cli.options import (
     DATA,
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from segdata.core.rule import Rule
 
 
-@dataclass(frozen=True, slots=True)
-class RuleSelection:
+class RuleSelection(msgspec.Struct, frozen=True):
     """Which rules run, and how results are grouped: `select` and `ignore` as typed, each with commas.
 
     `include_reviewed`: findings that reviewers have decided count as well. `scheduler`: the cluster that measures.

@@ -1,9 +1,9 @@
 """Candidates: labels that models contradict which never saw the image, as rows that rules filter."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 import numpy as np
 
 from segdata.core.finding import Action, Box, Correction, RowFinding
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 LIKELY_ERROR = 0.5  # the probability from which on a label is called probably wrong; below, it may be
 
 
-@dataclass(frozen=True, slots=True)
-class Candidates:
+class Candidates(msgspec.Struct, frozen=True):
     """Everything in a dataset that may be wrong, with the probability that it is.
 
     Attributes

@@ -82,8 +82,7 @@ class Loss(msgspec.Struct):
         return f"{self.kind}: {self.count:,} {noun if self.count == 1 else self.of}{within}{pixels}{shown}"
 
 
-@dataclass(frozen=True, slots=True)
-class AffectedItems:
+class AffectedItems(msgspec.Struct, frozen=True):
     """What a loss befalls: the first few as texts, and the images that all of it is on."""
 
     few: Sequence[str]
@@ -266,8 +265,7 @@ class Source(Protocol):
         """The images at these rows of `image_ids`, decoded, in that order."""
 
 
-@dataclass(frozen=True, slots=True)
-class FormatMatch:
+class FormatMatch(msgspec.Struct, frozen=True):
     """Why a format claims a dataset.
 
     `score` in (0, 1]: 1 for a file that can be nothing else. `evidence`: in words, for the user. `whole`: so is the

@@ -1,8 +1,8 @@
 """Frame sequences: what one annotator drew on the frames of a video, or the slices of a volume, in order."""
 
-from dataclasses import dataclass
 from typing import get_args
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,8 +12,7 @@ from segdata.core.runs import Ints
 from segdata.core.table import Table
 
 
-@dataclass(frozen=True, slots=True)
-class FrameSequence:
+class FrameSequence(msgspec.Struct, frozen=True):
     """What one annotator drew on the frames of one sequence, in the order of the frames.
 
     Frames that the annotator did not work on are left out; of those with one number all but the first are.
@@ -99,8 +98,7 @@ def changes_category(tables: Tables, found: Table) -> NDArray[np.bool_]:
     return np.asarray(np.bincount(track, weights=other, minlength=1)[track] > 0)
 
 
-@dataclass(frozen=True, slots=True)
-class SequenceIndex:
+class SequenceIndex(msgspec.Struct, frozen=True):
     """Where each annotation is in its sequence; see `FrameSequence`.
 
     Attributes

@@ -1,9 +1,9 @@
 """Group features: what groups of annotations, such as annotators or batches, differ in where they are comparable."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,8 +26,7 @@ Floats = NDArray[np.float64]
 _MIX = ("camera", "size", "split")  # images that agree in these are of one sort
 
 
-@dataclass(frozen=True, slots=True)
-class GroupFeature:
+class GroupFeature(msgspec.Struct, frozen=True):
     """One thing that groups may differ in.
 
     Attributes
@@ -45,8 +44,7 @@ class GroupFeature:
     among: Flags
 
 
-@dataclass(frozen=True, slots=True)
-class GroupedAnnotations:
+class GroupedAnnotations(msgspec.Struct, frozen=True):
     """Annotations by group, averaged over what is one piece of evidence: an image, or a sequence or group of images.
 
     Where several groups annotated the same images, only these count, and the stratum is the piece: all saw the same.

@@ -6,8 +6,9 @@ which findings stand out nevertheless, follows from the dataset itself.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
+import msgspec
 import numpy as np
 
 from segdata.core.errors import count_noun
@@ -26,8 +27,7 @@ _MOST_LISTED = 12  # and without
 _Unit = tuple[str | None, str | None]  # image (or file) and annotator
 
 
-@dataclass(frozen=True, slots=True)
-class Annotated:
+class Annotated(msgspec.Struct, frozen=True):
     """What could have a finding: the annotations of a dataset, and how many categories its taxonomy has.
 
     Attributes
@@ -56,12 +56,11 @@ class Annotated:
         return Annotated(dict(segments), sequence, len(tables.profile.taxonomy.categories))
 
 
-@dataclass(frozen=True, slots=True)
-class FoldedFindings:
+class FoldedFindings(msgspec.Struct, frozen=True):
     """Findings after habits were folded: `findings` in order, and the single ones that each summary stands for."""
 
     findings: tuple[Finding, ...]
-    members: dict[Finding, tuple[Finding, ...]] = field(default_factory=dict)
+    members: dict[Finding, tuple[Finding, ...]] = {}
 
 
 def fold_habits(findings: Iterable[Finding], habits: Mapping[str, Habit], of: Annotated) -> FoldedFindings:

@@ -6,12 +6,12 @@ import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -67,13 +67,12 @@ _DICOM_DAMAGE = (
 _WARNINGS: ContextVar[list[str] | None] = ContextVar("heard", default=None)
 
 
-@dataclass
-class _Leniency:
+class _Leniency(msgspec.Struct):
     """Who is reading now: pydicom's settings are those of the whole process, and the last to leave puts them back."""
 
-    lock: Lock = field(default_factory=Lock)
+    lock: Lock = msgspec.field(default_factory=Lock)
     readers: int = 0
-    restored: ExitStack = field(default_factory=ExitStack)
+    restored: ExitStack = msgspec.field(default_factory=ExitStack)
 
 
 _LENIENCY = _Leniency()

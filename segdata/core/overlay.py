@@ -1,8 +1,8 @@
 """Overlay: which segments share pixels, touch, or are identical; set operations on runs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from segdata.core import kernels
@@ -10,8 +10,7 @@ from segdata.core.finding import Box
 from segdata.core.runs import Ints, NumberLine, Rows, Runs, run_columns, strips_between
 
 
-@dataclass(frozen=True, slots=True)
-class Overlaps:
+class Overlaps(msgspec.Struct, frozen=True):
     """The pairs of segments that share pixels, sorted by (a, b): segment a of one side, segment b of the other.
 
     ``(i, -1)`` counts the pixels of i that no b covers, ``(-1, j)`` the reverse. Rows with 0 pixels are not listed.
@@ -28,8 +27,7 @@ class Overlaps:
     pixels: Ints
 
 
-@dataclass(frozen=True, slots=True)
-class SweepRuns:
+class SweepRuns(msgspec.Struct, frozen=True):
     """Runs in sweep order: sorted by start on the line.
 
     Attributes
@@ -131,8 +129,7 @@ def _uncovered_pixels(side: SweepRuns, by: SweepRuns) -> Ints:
     return result
 
 
-@dataclass(frozen=True, slots=True)
-class FrameUnion:
+class FrameUnion(msgspec.Struct, frozen=True):
     """The union of all segments of each frame.
 
     Attributes

@@ -1,7 +1,6 @@
 """Parts: connected components, holes and perimeter of segments, computed on runs."""
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,8 +8,7 @@ from segdata.core import kernels
 from segdata.core.runs import Ints, Rows, Runs, run_columns, strips_between
 
 
-@dataclass(frozen=True, slots=True)
-class Components:
+class Components(msgspec.Struct, frozen=True):
     """Connected regions, each of one owner, numbered by their first run.
 
     Attributes
@@ -29,8 +27,7 @@ class Components:
     perimeter: Ints
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentShapes:
+class SegmentShapes(msgspec.Struct, frozen=True):
     """Parts, holes and perimeter of every segment, from one pass over neighbouring columns.
 
     Attributes
@@ -85,8 +82,7 @@ def label_parts(runs: Runs, height: Ints, corners: bool = False) -> tuple[Ints, 
     return part, owner
 
 
-@dataclass(frozen=True, slots=True)
-class HoleStrips:
+class HoleStrips(msgspec.Struct, frozen=True):
     """The pixels of holes, as strips in columns, sorted by (owner, x, top).
 
     Attributes
@@ -117,8 +113,7 @@ def hole_strips(runs: Runs, height: Ints, among: NDArray[np.bool_]) -> HoleStrip
     return HoleStrips(*strips, label.astype(np.int64), left[inside])
 
 
-@dataclass(frozen=True, slots=True)
-class _ComplementStrips:
+class _ComplementStrips(msgspec.Struct, frozen=True):
     """Strips of the complement of each owner, in the columns that it has runs in; `open` ones reach out of its box."""
 
     x: Ints

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -347,8 +348,7 @@ def _dead_ends(tail: Ints, head: Ints, fixed: Flags) -> Flags:
     return dead
 
 
-@dataclass(frozen=True, slots=True)
-class _Edges(Generic[Number]):
+class _Edges(msgspec.Struct, Generic[Number], frozen=True):
     """The edges of rings: points (n, 2) in the order of their rings, x and y, each once; edges as two of these."""
 
     points: NDArray[Number]

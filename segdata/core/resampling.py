@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,8 +23,7 @@ _FAR_Z = 40.0  # standard deviations: a level of 1 as a number, for two clusters
 _LEAST_DEFINED = 0.5  # the share of resamples that must have a value
 
 
-@dataclass(frozen=True, slots=True)
-class ConfidenceInterval:
+class ConfidenceInterval(msgspec.Struct, frozen=True):
     """Values (...) and the ends of their intervals; NaN where undefined, the ends also where clusters are too few."""
 
     value: Floats
@@ -95,8 +94,7 @@ def resampled_values(
     return _resampled_in_portions(statistic, n, width, _Resamples(n, rng, n_draws, size))
 
 
-@dataclass(frozen=True, slots=True)
-class _Resamples:
+class _Resamples(msgspec.Struct, frozen=True):
     """Resamples drawn on demand: `size` of n clusters, by default as many as there are."""
 
     n: int
@@ -189,8 +187,7 @@ _ROUNDING = 1e-12  # of a value: equal values less their mean may not be 0, and 
 _MOST_PERMUTED = 5_000  # values beyond which the normal limit is as good as permutations, and far faster
 
 
-@dataclass(frozen=True, slots=True)
-class GroupComparison:
+class GroupComparison(msgspec.Struct, frozen=True):
     """Groups compared by one value.
 
     Attributes
@@ -212,8 +209,7 @@ class GroupComparison:
         return float(np.nanmax(np.abs(self.z), initial=0.0))
 
 
-@dataclass(frozen=True, slots=True)
-class StratifiedGroups:
+class StratifiedGroups(msgspec.Struct, frozen=True):
     """n values' groups and strata, in ascending order of strata, each of which has values of two groups or more.
 
     Attributes
@@ -351,8 +347,7 @@ def cluster_p_value(
     return (1 + beyond) / (n_permutations + 1)
 
 
-@dataclass(frozen=True, slots=True)
-class MixComparison:
+class MixComparison(msgspec.Struct, frozen=True):
     """A portion compared with the rest.
 
     Attributes

@@ -2,9 +2,11 @@
 
 import datetime
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from typing import Any, TypeVar
+
+import msgspec
 
 from segdata.core.config import Config
 from segdata.core.errors import SegdataError
@@ -73,8 +75,7 @@ def needed_families(chosen: list[Rule], profile: Profile) -> frozenset[Family]:
     return families if profile.is_exhaustive else families - {"gaps"}
 
 
-@dataclass(frozen=True, slots=True)
-class RuleResults:
+class RuleResults(msgspec.Struct, frozen=True):
     """What the rules find, worst first; `suppressed` counts the further findings that the configuration accepts."""
 
     findings: tuple[Finding, ...]

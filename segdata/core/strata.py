@@ -1,8 +1,8 @@
 """Strata: the groups of images or annotations by a column, and how often categories occur in each."""
 
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -102,8 +102,7 @@ def _texts(values: list[Any]) -> StratumNames:  # Any: texts and None
     return texts
 
 
-@dataclass(frozen=True, slots=True)
-class CategoryTally:
+class CategoryTally(msgspec.Struct, frozen=True):
     """One row for each (owner, category) that occurs, in ascending order.
 
     Attributes

@@ -6,6 +6,8 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
+import msgspec
+
 from segdata.core.errors import check_choice
 from segdata.core.finding import SEVERITIES, Finding
 
@@ -15,8 +17,7 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
 
 
-@dataclass(frozen=True, slots=True)
-class BaselineComparison:
+class BaselineComparison(msgspec.Struct, frozen=True):
     """Findings compared with a baseline: `new`, `known` from before, and those of the baseline that are `fixed`."""
 
     new: tuple[Finding, ...]
@@ -227,16 +228,14 @@ def check_fail_on(value: object) -> None:
     check_choice("fail_on", value, get_args(FailOn))
 
 
-@dataclass(frozen=True, slots=True)
-class FixedFinding:
+class FixedFinding(msgspec.Struct, frozen=True):
     """One finding that a fix resolved, and how many pixels it changed."""
 
     finding: Finding
     pixels: int
 
 
-@dataclass(frozen=True, slots=True)
-class FixedImage:
+class FixedImage(msgspec.Struct, frozen=True):
     """An image before and after its fixes, and the findings that they resolved."""
 
     image_id: str

@@ -2,7 +2,6 @@
 
 import difflib
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -67,8 +66,7 @@ def read_utf8(path: Path) -> str:
         raise SegdataError(f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8") from error
 
 
-@dataclass(frozen=True, slots=True)
-class YamlLines:
+class YamlLines(msgspec.Struct, frozen=True):
     """Where in a YAML text its keys and items are; `node` is the root of its tree."""
 
     node: yaml.Node | None

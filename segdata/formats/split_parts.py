@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from segdata.core.errors import SegdataError
 from segdata.core.format import Format, detect, find_format
@@ -20,16 +21,14 @@ _SHORT = {"training": "train", "valid": "val", "validation": "val", "testing": "
 _HIDDEN = "."
 
 
-@dataclass(frozen=True, slots=True)
-class SplitPart:
+class SplitPart(msgspec.Struct, frozen=True):
     """A folder or file of a dataset that holds the labels of one split."""
 
     split: str
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
-class SplitLayout:
+class SplitLayout(msgspec.Struct, frozen=True):
     """The format of a dataset, and its parts.
 
     Attributes

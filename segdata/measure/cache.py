@@ -6,7 +6,6 @@ import time
 import zipfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import blake2b, file_digest
 from pathlib import Path
 
@@ -29,8 +28,7 @@ _SUFFIX = ".segdata"
 _OLD = 86_400  # seconds after which an unfinished file is deleted
 
 
-@dataclass(frozen=True, slots=True)
-class FileListing:
+class FileListing(msgspec.Struct, frozen=True):
     """Path -> size and times of every file; -1 for one that is not there."""
 
     files: dict[str, FileStat]
@@ -101,8 +99,7 @@ def _file_stat(path: str) -> FileStat:
     return (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
-@dataclass(frozen=True, slots=True)
-class CacheEntry:
+class CacheEntry(msgspec.Struct, frozen=True):
     """The measured tables of a dataset, from an earlier run.
 
     Attributes

@@ -2,8 +2,8 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -28,12 +28,11 @@ from segdata.measure.registry import (
 from segdata.measure.sequences import ColumnArrays, DatasetView, RetainedSource
 
 
-@dataclass
-class MeasuredTables:
+class MeasuredTables(msgspec.Struct):
     """The tables and defects of one chunk, or of several as one; rows count from 0 within it."""
 
-    tables: dict[str, pa.Table] = field(default_factory=dict)
-    defects: list[Defect] = field(default_factory=list)
+    tables: dict[str, pa.Table] = {}
+    defects: list[Defect] = []
 
 
 def measure_batch(batch: Batch, profile: Profile, families: frozenset[Family]) -> MeasuredTables:

@@ -12,6 +12,7 @@ from functools import cache, cached_property
 from importlib import import_module
 from typing import TypeVar
 
+import msgspec
 import pyarrow as pa
 
 from segdata.core.batch import Batch
@@ -70,8 +71,7 @@ class BatchView:
         return walk_segments(self.batch)
 
 
-@dataclass(frozen=True, slots=True)
-class BatchMeasurement:
+class BatchMeasurement(msgspec.Struct, frozen=True):
     """A measurement of one batch, as `measure` registers it."""
 
     families: frozenset[Family]
@@ -86,16 +86,14 @@ class BatchMeasurement:
         return {*self.needs, *targets} - self.tables.keys()
 
 
-@dataclass(frozen=True, slots=True)
-class ImagesMeasurement:
+class ImagesMeasurement(msgspec.Struct, frozen=True):
     """Columns of the table `images` that are measured once all images are known; see `measure_images`."""
 
     families: frozenset[Family]
     function: ImagesFunction
 
 
-@dataclass(frozen=True, slots=True)
-class DatasetMeasurement:
+class DatasetMeasurement(msgspec.Struct, frozen=True):
     """Tables over several images, as `measure_dataset` registers them."""
 
     families: frozenset[Family]

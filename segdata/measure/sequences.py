@@ -1,12 +1,12 @@
 """Sequences: successive frames or slices, decoded again in portions that overlap by a frame."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,8 +29,7 @@ ColumnArrays = dict[str, NDArray[Any]]  # Any: each column has its own type
 MOST_RETAINED_BYTES = 256 << 20  # of runs and rows
 
 
-@dataclass(frozen=True, slots=True)
-class FrameWindow:
+class FrameWindow(msgspec.Struct, frozen=True):
     """Successive annotations of one sequence.
 
     Attributes
@@ -107,8 +106,7 @@ class FrameWindow:
         return SweepRuns.of(Runs(runs.start[kept], runs.length[kept], runs.owner[kept]), line, frame)
 
 
-@dataclass(frozen=True, slots=True)
-class DatasetView:
+class DatasetView(msgspec.Struct, frozen=True):
     """The argument of a measurement over several images.
 
     Attributes

@@ -181,7 +181,7 @@ def find_label_errors(
         timed = _StageTimer("correct", len(np.unique(ranked.image[selection.rows])), progress)
         rows = suspected_rows(case, ranked, selection.rows, selection.by_lot, threads, timed)
         pairs, groups = _systematic_errors(ranked, case, trust)
-        rows = replace(rows, confusions=pairs, doubted=groups)
+        rows = msgspec.structs.replace(rows, confusions=pairs, doubted=groups)
         later = order_unannotated(case, threads)
     return FlagOutcome(ranked, recalibration, trust, selection, rows, later)
 

@@ -2,15 +2,15 @@
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from segdata.core.safe_text import escape_controls
 
 _STYLES = {"error": "1;31", "warning": "33", "info": "34", "good": "32", "bold": "1", "dim": "2", "where": "36"}
 
 
-@dataclass(frozen=True, slots=True)
-class Console:
+class Console(msgspec.Struct, frozen=True):
     """Layout of a text report: lines of at most `width` columns, with terminal colours if `colour`.
 
     A report without next steps is wanted if `quiet`.

@@ -8,7 +8,7 @@ import math
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -27,8 +27,7 @@ from segdata.report.console import Console, display_width, shorten, table
 FIRST = 3  # findings shown of each rule, unless the user sets a number
 
 
-@dataclass(frozen=True, slots=True)
-class ReportContext:
+class ReportContext(msgspec.Struct, frozen=True):
     """The command behind a report: the dataset, the rules, and the options of the user.
 
     Attributes

@@ -10,7 +10,6 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from typing import Literal
@@ -25,8 +24,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _DECODER = msgspec.json.Decoder(Decision)
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionLog:
+class DecisionLog(msgspec.Struct, frozen=True):
     """The decisions in the order in which they were written; `torn`: an unfinished last line was left out."""
 
     decisions: tuple[Decision, ...]
@@ -225,8 +223,7 @@ def export_schema() -> dict[str, object]:
     return msgspec.json.schema(DecisionExport)
 
 
-@dataclass(frozen=True, slots=True)
-class PullResult:
+class PullResult(msgspec.Struct, frozen=True):
     """A source of decisions: how many it has, how many are new to the log, and notes, one line each."""
 
     origin: str

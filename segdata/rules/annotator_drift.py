@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from itertools import groupby
 
+import msgspec
 import numpy as np
 
 from segdata.core.finding import RowFinding
@@ -20,8 +20,7 @@ _SEED = 310  # the same data give the same findings
 _NEARLY = 0.75  # of three groups of which one deviates, the others are at half of its score on the other side
 
 
-@dataclass(frozen=True, slots=True)
-class _Limits:
+class _Limits(msgspec.Struct, frozen=True):
     """The least effects that count, and the least number of observations of a group."""
 
     difference: float
@@ -36,8 +35,7 @@ class _Limits:
             return (np.abs(comparison.difference) >= least_difference) & (comparison.n >= self.images)
 
 
-@dataclass(frozen=True, slots=True)
-class _Drift:
+class _Drift(msgspec.Struct, frozen=True):
     """A group that differs in a feature from the others, or `against` one, and the p-value of the feature."""
 
     feature: GroupFeature
@@ -120,7 +118,7 @@ def _drifts(tables: Tables, observed: GroupedAnnotations, limits: _Limits, rate:
             p[place], critical[place] = blocks.chance(feature.values, rng, n_permutations)
     is_significant = benjamini_hochberg(p, rate)
     return [
-        replace(drift, p=float(p[place]))
+        msgspec.structs.replace(drift, p=float(p[place]))
         for place, (feature, blocks, _) in enumerate(tested)
         if is_significant[place]
         for drift in _deviating(feature, blocks, limits, float(critical[place]))

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from segdata.core.errors import count_noun
@@ -21,8 +21,7 @@ _SCALE_OF_FEW = 0.5  # the same for parts and holes where most images have none
 _LISTED = 3  # statistics in a message
 
 
-@dataclass(frozen=True, slots=True)
-class _Statistic:
+class _Statistic(msgspec.Struct, frozen=True):
     """A number for each of some annotations.
 
     Attributes

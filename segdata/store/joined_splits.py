@@ -8,6 +8,7 @@ from functools import cached_property
 from os.path import lexists
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -175,8 +176,7 @@ class _FileNames:
         return replace_column(table, "file", [name and self(name) for name in table["file"].to_pylist()])
 
 
-@dataclass(frozen=True, slots=True)
-class _PartSource:
+class _PartSource(msgspec.Struct, frozen=True):
     """One part of a dataset with the names, categories and the split that it has in the whole."""
 
     source: Source

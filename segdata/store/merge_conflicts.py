@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -23,15 +23,14 @@ _AT_ONCE = 64  # images that are loaded together
 _PIECE = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class ImageVersion:
+class ImageVersion(msgspec.Struct, frozen=True):
     """An image as one dataset has it: its size (0: not known), its file, its split, and a hash of each annotation."""
 
     size: tuple[int, int]
     sha256: str | None
     uri: str | None
     split: str | None = None
-    drawn: Mapping[str | None, str] = field(default_factory=dict)
+    drawn: Mapping[str | None, str] = {}
 
     def is_other(self, than: "ImageVersion") -> bool:
         """Whether it is another picture: of another size or split, or its file has other bytes."""
@@ -48,13 +47,12 @@ class ImageVersion:
         return len(existing) == 2 and not _same_bytes(*existing)
 
 
-@dataclass(frozen=True, slots=True)
-class NewNames:
+class NewNames(msgspec.Struct, frozen=True):
     """The names that the images and annotators of one dataset get in the whole, where they are others."""
 
     images: dict[str, str]
     annotators: dict[str | None, str]
-    other_splits: set[str] = field(default_factory=set)  # of the images those that another split has by the same name
+    other_splits: set[str] = set()  # of the images those that another split has by the same name
 
 
 def resolve_conflicts(
@@ -211,8 +209,7 @@ class CategoryIds(Mapping[int, int]):
         return len(self.known)
 
 
-@dataclass(frozen=True, slots=True)
-class MergedTaxonomy:
+class MergedTaxonomy(msgspec.Struct, frozen=True):
     """One taxonomy for several datasets.
 
     Attributes
@@ -244,17 +241,16 @@ def merge_taxonomies(profiles: Sequence[Profile], *, strict: bool = True) -> Mer
     return MergedTaxonomy(taxonomy, tuple(CategoryIds(ids, taken) for ids in new_ids), names, tuple(merged.remarks))
 
 
-@dataclass
-class _TaxonomyMerger:
+class _TaxonomyMerger(msgspec.Struct):
     """The categories so far, and where each is from."""
 
     first: Profile
     strict: bool = True
-    categories: dict[str, Category] = field(default_factory=dict)
-    origin: dict[str, str] = field(default_factory=dict)
-    groups: dict[str, str | None] = field(default_factory=dict)
-    unknown: dict[str, int] = field(default_factory=dict)
-    remarks: list[str] = field(default_factory=list)
+    categories: dict[str, Category] = {}
+    origin: dict[str, str] = {}
+    groups: dict[str, str | None] = {}
+    unknown: dict[str, int] = {}
+    remarks: list[str] = []
 
     def taxonomy(self) -> Taxonomy:
         """The categories of all, with what the first taxonomy says of the whole."""
@@ -337,8 +333,7 @@ class _TaxonomyMerger:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class MappingConflict:
+class MappingConflict(msgspec.Struct, frozen=True):
     """What a category means in one dataset, and does not in an earlier one."""
 
     message: str

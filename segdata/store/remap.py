@@ -1,7 +1,7 @@
 """Remap: segments under other categories, by a map that a person can read and complete."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -26,8 +26,7 @@ CATEGORY_METADATA = ("unknown_categories", "aliases_used", "category_keys")  # m
 _DROPPED = int(np.iinfo(np.int64).min)
 
 
-@dataclass
-class Remap:
+class Remap(msgspec.Struct):
     """Gives segments the categories that a map says, batch by batch.
 
     Attributes
@@ -42,7 +41,7 @@ class Remap:
     old: Taxonomy
     new: Taxonomy
     task: Task
-    lost: dict[str, list[tuple[str, int, int]]] = field(default_factory=dict)
+    lost: dict[str, list[tuple[str, int, int]]] = {}
 
     def __call__(self, batch: Batch) -> Batch:
         """The batch with its new categories. Raises SegdataError for a category that the map does not know."""

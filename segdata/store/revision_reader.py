@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -40,8 +41,7 @@ MAX_SIDE = 2**20  # pixels; more is a typing error, or an attempt to fill the me
 DAMAGE = (OSError, ValueError, KeyError, IndexError, TypeError, OverflowError, pa.ArrowException)
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentPart:
+class SegmentPart(msgspec.Struct, frozen=True):
     """Some segments, whole images of them.
 
     Attributes
@@ -57,8 +57,7 @@ class SegmentPart:
     read: Callable[[], pa.Table]
 
 
-@dataclass(frozen=True, slots=True)
-class _ImageGroup:
+class _ImageGroup(msgspec.Struct, frozen=True):
     """A part, and the image rows that it has segments of."""
 
     part: SegmentPart

@@ -334,7 +334,9 @@ def open_ade(request: ReadRequest) -> PerImageSource:
     check_choice("instances", instances, ("yes", "no"))
     entries, names, defects = _list_images(request.root, images_folder(request), request.taxonomy)
     categories, by_index = names.catalogue(request.taxonomy)
-    profile = replace(categories, declared=True).profile("ade20k", request.root, "instance", "sparse", "allow")
+    profile = msgspec.structs.replace(categories, declared=True).profile(
+        "ade20k", request.root, "instance", "sparse", "allow"
+    )
     reader = _AdeImageReader(request.root, categories, by_index, instances == "yes")
     return PerImageSource(request.root, profile, entries, tuple(defects), reader, request.annotator, per_chunk=4)
 

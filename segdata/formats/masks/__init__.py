@@ -1,9 +1,10 @@
 """Probe: what names and headers of a folder tell about its masks, for the formats that masks may be in."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from segdata.core.config import Config, load_config
 from segdata.formats.shared.file_names import has_images, is_image_name
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
 _PROBED = 8  # masks whose headers are read
 
 
-@dataclass(frozen=True, slots=True)
-class MaskProbe:
+class MaskProbe(msgspec.Struct, frozen=True):
     """The masks of a folder, judged by names and headers."""
 
     config: Config  # segdata.yaml

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from posixpath import commonpath
 
+import msgspec
 import numpy as np
 
 from segdata.core import kernels
@@ -164,7 +165,7 @@ def open_layers(request: ReadRequest) -> PerImageSource:
     kind: CategoryKind = "thing" if names.has_instances else "stuff"
     listed = sorted({layer.category for layer in by_file.values()})
     own = Taxonomy(categories=tuple(Category(id=k, name=name, kind=kind) for k, name in enumerate(listed, 1)))
-    categories = replace(resolve_names(listed, request.taxonomy, own), aliases={})
+    categories = msgspec.structs.replace(resolve_names(listed, request.taxonomy, own), aliases={})
     task: Task = "instance" if names.has_instances else "semantic"
     profile = categories.profile("layers", request.root, task, "sparse", "allow")
     look = partial(_read_image, request.root, config.threshold, by_file, categories.to)
@@ -324,7 +325,7 @@ def _brightness(colours: ValueRuns) -> ValueRuns:
     value, area, _, level = kernels.distinct(brightest, colours.area)
     first = np.full(len(value), len(colours.start), np.int64)
     np.minimum.at(first, level, colours.first)
-    return replace(colours, value=value, area=area, first=first, row=level[colours.row])
+    return msgspec.structs.replace(colours, value=value, area=area, first=first, row=level[colours.row])
 
 
 def _segment_ids(layers: list[LayerFile], categories: Ints) -> Ints:

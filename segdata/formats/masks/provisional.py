@@ -40,8 +40,7 @@ _LEAST_INSTANCES = 8  # categories seldom are numbered 1 to n, with another n in
 _DIVISORS = (1000, 256, 65536)
 
 
-@dataclass(frozen=True, slots=True)
-class MaskValues:
+class MaskValues(msgspec.Struct, frozen=True):
     """The values of one mask, or of all pages of one file."""
 
     path: Path
@@ -99,7 +98,7 @@ class ValueCounts:
 
     def as_grey(self) -> "ValueCounts":
         """The counts of colours whose channels are equal as those of greys."""
-        masks = tuple(replace(mask, value=mask.value & 255, coloured=False) for mask in self.masks)
+        masks = tuple(msgspec.structs.replace(mask, value=mask.value & 255, coloured=False) for mask in self.masks)
         return replace(self, masks=masks, value=self.value & 255)
 
     @cached_property
@@ -150,8 +149,7 @@ def _values_of(path: Path) -> MaskValues | None:
     return MaskValues(path, value, area, runs, size, mask.coloured, mask.palette)
 
 
-@dataclass(frozen=True, slots=True)
-class ProvisionalTaxonomy:
+class ProvisionalTaxonomy(msgspec.Struct, frozen=True):
     """What values of masks probably mean, until a person says so.
 
     Attributes

@@ -122,7 +122,11 @@ def open_colour_masks(request: ReadRequest) -> PerImageSource:
         other = None if provisional is None else _other_binary(mask, taxonomy)
         if other is not None:
             pixels, defect = other
-            return [replace(read_mask(replace(mask, pixels=pixels), taxonomy, colours, file), defects=[defect])]
+            return [
+                replace(
+                    read_mask(msgspec.structs.replace(mask, pixels=pixels), taxonomy, colours, file), defects=[defect]
+                )
+            ]
         annotation = read_mask(mask, taxonomy, colours, file)
         return [annotation if provisional is None else replace(annotation, defects=_softened(annotation.defects))]
 

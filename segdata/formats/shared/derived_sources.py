@@ -11,6 +11,7 @@ from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlparse
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -33,8 +34,7 @@ from segdata.formats.shared.pairing import no_images_defect
 from segdata.formats.shared.per_image import relative_path
 
 
-@dataclass(frozen=True, slots=True)
-class AlteredSource:
+class AlteredSource(msgspec.Struct, frozen=True):
     """A source whose batches are changed as they are loaded.
 
     Attributes
@@ -91,8 +91,7 @@ def _from(batch: Batch, origin: str) -> Batch:
     return replace(batch, annotations=annotations)
 
 
-@dataclass(frozen=True, slots=True)
-class ChainedSource:
+class ChainedSource(msgspec.Struct, frozen=True):
     """Sources one after the other.
 
     Attributes
@@ -151,8 +150,7 @@ class ChainedSource:
 _FIELDS = {"{sequence}": r"(?P<sequence>.+?)", "{frame}": r"(?P<frame>[0-9]{1,18})", "*": r".*"}
 
 
-@dataclass(frozen=True, slots=True)
-class SequencedSource(AlteredSource):
+class SequencedSource(AlteredSource, frozen=True):
     """A source whose profile names the sequences of its images."""
 
     known: Profile | None = None

@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
@@ -219,8 +220,7 @@ def image_limits() -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = before
 
 
-@dataclass(frozen=True, slots=True)
-class ImageHeader:
+class ImageHeader(msgspec.Struct, frozen=True):
     """The header of an image file: width and height in pixels as stored, and the EXIF orientation (1: none)."""
 
     width: int

@@ -4,11 +4,11 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,14 +25,13 @@ _MAX_ID = 2**62
 ID_TABLE_COLUMNS = ("image", "value", "category", "segment_id", "iscrowd")
 
 
-@dataclass(frozen=True, slots=True)
-class IdTable:
+class IdTable(msgspec.Struct, frozen=True):
     """The n rows of a side table."""
 
-    category: list[str] = field(default_factory=list)  # (n,) name, or id as text
-    segment_id: list[int | None] = field(default_factory=list)  # (n,) None if it is the value
-    iscrowd: list[bool] = field(default_factory=list)  # (n,)
-    rows: dict[tuple[str, int], int] = field(default_factory=dict)  # (image, value) -> row; image "" for all images
+    category: list[str] = []  # (n,) name, or id as text
+    segment_id: list[int | None] = []  # (n,) None if it is the value
+    iscrowd: list[bool] = []  # (n,)
+    rows: dict[tuple[str, int], int] = {}  # (image, value) -> row; image "" for all images
 
     def row_of(self, image: str, value: int) -> int:
         """The row for a value in an image (its id, file name, or name without extension), else in all images; or -1."""
@@ -92,8 +91,7 @@ _NO_NUMBER = 256  # KITTI's divisor, with which number 0 means "no instance"
 Flags = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
-class ValueMeanings:
+class ValueMeanings(msgspec.Struct, frozen=True):
     """The segments and categories of the k distinct values of one image."""
 
     kept: Flags  # (k,) the value is a segment; else it is background or unknown

@@ -8,11 +8,11 @@ Source: PNG specification (third edition), section 11.2.1; TIFF 6.0, sections 3,
 import zlib
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -59,8 +59,7 @@ _COLOURED = frozenset({"RGB", "RGBA"})
 _WITH_ALPHA = frozenset({"LA", "PA", "RGBA"})
 
 
-@dataclass(frozen=True, slots=True)
-class MaskFile:
+class MaskFile(msgspec.Struct, frozen=True):
     """What a mask file stores.
 
     Attributes
@@ -87,8 +86,7 @@ class MaskFile:
         return self.pixels if self.pixels.ndim == 2 else kernels.pack_rgb(self.pixels.view(np.uint8))
 
 
-@dataclass(frozen=True, slots=True)
-class MaskHeader:
+class MaskHeader(msgspec.Struct, frozen=True):
     """The header of a mask file."""
 
     mode: str  # Pillow's name for how pixels are stored
@@ -261,8 +259,7 @@ def _integral(pixels: NDArray[np.float32]) -> Values:
     return pixels.astype(np.int32)
 
 
-@dataclass(frozen=True, slots=True)
-class ValueRuns:
+class ValueRuns(msgspec.Struct, frozen=True):
     """Every pixel of a mask as maximal vertical runs of equal value, and the distinct values.
 
     Attributes
@@ -338,8 +335,7 @@ UNLABELLED, UNKNOWN = -(2**63), -(2**63) + 1  # in place of a category id, which
 _MANY = 32  # more unknown values than this in one image come from smoothing, not from a forgotten category
 
 
-@dataclass(frozen=True, slots=True)
-class Legend:
+class Legend(msgspec.Struct, frozen=True):
     """Values and their categories."""
 
     value: Ints  # (k,) int64 ascending, ids or packed colours
@@ -463,8 +459,7 @@ def rgb_picture(values: NDArray[np.uint32]) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(channels))
 
 
-@dataclass(frozen=True, slots=True)
-class MaskPalette:
+class MaskPalette(msgspec.Struct, frozen=True):
     """The values that categories are painted with."""
 
     value: dict[int, int]  # category id -> palette index, or packed colour

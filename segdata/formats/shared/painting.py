@@ -1,10 +1,10 @@
 """Painting and counted losses: the first annotation of each image as pixel values, and what a writer drops."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -18,8 +18,7 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs, expand_ranges
 
 
-@dataclass(frozen=True, slots=True)
-class ImageSegments:
+class ImageSegments(msgspec.Struct, frozen=True):
     """An image with the segments of its first annotation.
 
     Attributes
@@ -42,7 +41,9 @@ class ImageSegments:
 
     def only(self, positions: Ints) -> "ImageSegments":
         """The image with some of its segments, by position."""
-        return replace(self, segments=self.segments[positions], runs=self.runs.take(positions, len(self.segments)))
+        return msgspec.structs.replace(
+            self, segments=self.segments[positions], runs=self.runs.take(positions, len(self.segments))
+        )
 
 
 def segments_by_image(batch: Batch) -> Iterator[ImageSegments]:

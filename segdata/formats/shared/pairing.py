@@ -6,9 +6,11 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from os.path import lexists
 from pathlib import Path, PurePosixPath
+
+import msgspec
 
 from segdata.core.errors import UnreadableError
 from segdata.core.finding import Defect
@@ -50,8 +52,7 @@ class RivalFoldersError(UnreadableError):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class MaskLayout:
+class MaskLayout(msgspec.Struct, frozen=True):
     """A folder of masks with its folder of images."""
 
     masks: Path  # the folder, or a single mask file
@@ -230,14 +231,13 @@ def _index_entry(root: Path, folder: ImageFolder, record: dict[str, str]) -> Ima
 Bands = Mapping[str, Mapping[str, Path]]  # image -> band -> file
 
 
-@dataclass(frozen=True, slots=True)
-class Pairing:
+class Pairing(msgspec.Struct, frozen=True):
     """The images of a dataset with their masks, and the defects of the pairing."""
 
     entries: tuple[ImageEntry, ...]  # in the order of image ids
     defects: tuple[Defect, ...]  # files without a partner, and others
     has_no_images: bool = False  # no image file is known
-    places: dict[str, str] = field(default_factory=dict)  # the folders that were read, by content: masks, images
+    places: dict[str, str] = {}  # the folders that were read, by content: masks, images
 
 
 def pair_masks(root: Path, images: Path | None = None, *, paged: bool = True) -> Pairing:

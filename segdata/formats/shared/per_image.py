@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -193,8 +194,7 @@ def _read_header(root: Path, entry: ImageEntry, path: Path, defects: list[Defect
 SomeAnnotation = TypeVar("SomeAnnotation", bound=_ReadAnnotation)
 
 
-@dataclass(frozen=True, slots=True)
-class ReadImages(Generic[SomeAnnotation]):
+class ReadImages(msgspec.Struct, Generic[SomeAnnotation], frozen=True):
     """Images with their annotations."""
 
     images: pa.Table  # rows of `schema.BATCH_IMAGES`

@@ -11,7 +11,6 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -28,8 +27,7 @@ from segdata.core.taxonomy import Category, CategoryKind, Taxonomy, dump_taxonom
 VOID_NAMES = frozenset({"void", "ignore", "ignored", "unlabeled", "unlabelled", "__ignore__", "out of roi"})
 
 
-@dataclass(frozen=True, slots=True)
-class CategoryNames:
+class CategoryNames(msgspec.Struct, frozen=True):
     """Categories by the names that a source has for them.
 
     Attributes
@@ -44,8 +42,8 @@ class CategoryNames:
     taxonomy: Taxonomy
     declared: bool
     to: Mapping[str, int]
-    unknown: Mapping[int, str] = field(default_factory=dict)
-    aliases: Mapping[str, int] = field(default_factory=dict)
+    unknown: Mapping[int, str] = {}
+    aliases: Mapping[str, int] = {}
 
     @property
     def metadata(self) -> dict[str, str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -130,7 +131,7 @@ def pair_by_index(
             read = kind or kind_of(path)
             entry = replace(entry, files=(relabelled(read, path),), record=read)
         entries.append(entry)
-    return replace(pairing, entries=tuple(entries))
+    return msgspec.structs.replace(pairing, entries=tuple(entries))
 
 
 def _unreadable_defect(root: Path, of_key: Mapping[str, Path], kind: str | None, image_id: str) -> Defect:

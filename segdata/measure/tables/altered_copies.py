@@ -7,9 +7,9 @@ lenses do not make alike.
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cache
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -172,8 +172,7 @@ def _windows() -> tuple[Window, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Fit:
+class _Fit(msgspec.Struct, frozen=True):
     """The window of an image that another is most like."""
 
     correlation: float

@@ -1,7 +1,6 @@
 """Line fragments: thin lines that are drawn in pieces, one behind the other."""
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -62,8 +61,7 @@ def measure_dashes(view: BatchView) -> pa.Table:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Pieces:
+class _Pieces(msgspec.Struct, frozen=True):
     """The slender pieces of segments: the rectangle that has the piece's middle and moments.
 
     Attributes

@@ -1,7 +1,6 @@
 """Outlines: the source's polygon rings, and the defects that only rings can show."""
 
-from dataclasses import dataclass, replace
-
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,8 +16,7 @@ _MANY_RINGS = 100  # rings of a segment beyond which boxes are not compared
 _FAR_OUTSIDE = 4096  # pixels beyond the frame up to which they are counted one by one
 
 
-@dataclass(frozen=True, slots=True)
-class SourceRings:
+class SourceRings(msgspec.Struct, frozen=True):
     """The rings of the segments that have any.
 
     Attributes
@@ -52,7 +50,7 @@ class SourceRings:
     def among(column: pa.ChunkedArray, segments: Ints) -> "SourceRings":
         """The rings of some segments, given by row, in ascending order."""
         rings = SourceRings.from_column(column.take(pa.array(segments)))
-        return replace(rings, segment=segments[rings.segment])
+        return msgspec.structs.replace(rings, segment=segments[rings.segment])
 
     @property
     def ring_segment(self) -> Ints:

@@ -1,8 +1,8 @@
 """Straight edges: flat ends, outlines in stairs, and straight seams, as tiling and enlargement leave them."""
 
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -204,8 +204,7 @@ def _sibling_groups(batch: Batch) -> tuple[Ints, Ints]:
     return group.astype(np.int64), np.where(counts, size[group], 0)
 
 
-@dataclass(frozen=True, slots=True)
-class _SeamContacts:
+class _SeamContacts(msgspec.Struct, frozen=True):
     """The contacts of pairs a < b, and the straight line that is nearest to the pixel edges of each.
 
     Attributes

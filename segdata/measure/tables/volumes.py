@@ -1,9 +1,9 @@
 """Volumes: parts and holes of things in three dimensions, from how slices go on in their neighbours."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
+import msgspec
 import numpy as np
 
 from segdata.core import kernels
@@ -41,8 +41,7 @@ def measure_volumes(view: DatasetView) -> dict[str, Table | list[ColumnArrays]]:
     return {"solids": solids, "cavities": cavities, "skips": [link.skips for link in links]}
 
 
-@dataclass(frozen=True, slots=True)
-class PartNumbers:
+class PartNumbers(msgspec.Struct, frozen=True):
     """The first part and hole of each segment, numbered over the whole dataset; and its track, -1 for none."""
 
     part: Ints
@@ -57,8 +56,7 @@ class PartNumbers:
         return PartNumbers(parts, holes, segments["holes"], track_ids(segments))
 
 
-@dataclass(frozen=True, slots=True)
-class SliceLinks:
+class SliceLinks(msgspec.Struct, frozen=True):
     """How parts and holes of successive slices connect, numbered over the whole dataset.
 
     Attributes
@@ -92,8 +90,7 @@ def link_slices(window: FrameWindow, numbers: PartNumbers) -> SliceLinks:
     return SliceLinks(faces, _numbered_pairs(parts.number, touching), joined, opened, _skips(window, parts))
 
 
-@dataclass(frozen=True, slots=True)
-class _SliceParts:
+class _SliceParts(msgspec.Struct, frozen=True):
     """The parts of the segments of a window.
 
     Attributes
