@@ -32,7 +32,6 @@ from segdata.formats.shared.derived_sources import (
 from segdata.formats.shared.images import image_limits
 from segdata.formats.split_parts import SplitLayout, detect_layout, named_layout
 from segdata.measure.source_cache import cached_source
-from segdata.store.joined_splits import join_splits
 from segdata.store.revision_reader import CanonicalSource
 
 Data = str | Path | OpenDataset
@@ -178,7 +177,12 @@ def _open_source(
     chosen: Format, request: ReadRequest, layout: SplitLayout, source: str | None, roi: str | Path | None
 ) -> Source:
     """What the format's reader opens, all splits as one, with what the request adds to its images."""
-    opened = join_splits(chosen, request, layout) if layout.parts else chosen.read(request)
+    if layout.parts:
+        from segdata.store.joined_splits import join_splits  # seldom needed, and it brings all of merging
+
+        opened: Source = join_splits(chosen, request, layout)
+    else:
+        opened = chosen.read(request)
     settings = request.config
     if isinstance(opened, CanonicalSource):  # the store knows where image files are, but no image formats
         opened = with_image_files(opened, dataset_folder(request.root), opened.uris, request.images)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Literal
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from segdata.core.config import did_you_mean
 from segdata.core.errors import SegdataError
@@ -190,11 +191,7 @@ def rule(
         taken = _REGISTRY.get(code)
         if taken is not None and taken.check.__module__ != check.__module__:
             raise SegdataError(f"{code} is both {taken.check.__module__} and {check.__module__}")
-        options = {
-            parameter.name: parameter.default
-            for parameter in inspect.signature(check).parameters.values()
-            if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-        }
+        options = dict(check.__kwdefaults__ or {})
         _REGISTRY[code] = Rule(
             code, name, severity, frozenset(needs), fix, tasks, check, options, whole, when, habit, opt_in, per_image
         )
@@ -204,16 +201,27 @@ def rule(
 
 
 @cache
-def rules() -> dict[str, Rule]:
-    """Every installed rule by code: each module of the packages behind the entry points `segdata.rules`."""
+def rules(command: Command | None = None) -> dict[str, Rule]:
+    """Every installed rule by code, or those of one command: the modules behind the entry points `segdata.rules`.
+
+    A package of rules may keep the rules of a command in a package called like it: other commands do not import it.
+    """
     for point in entry_points(group="segdata.rules"):
         try:
-            package = point.load()
-            for module in pkgutil.iter_modules(getattr(package, "__path__", []), package.__name__ + "."):
-                import_module(module.name)
+            _import_rules(point.load(), command)
         except (ImportError, AttributeError, ValueError) as error:
             raise SegdataError(f"rules {point.name} ({point.value}) cannot be loaded: {error}") from error
-    return dict(sorted(_REGISTRY.items()))
+    return {code: rule for code, rule in sorted(_REGISTRY.items()) if command in (None, rule.command)}
+
+
+def _import_rules(package: ModuleType, command: Command | None) -> None:
+    """Import the modules of a package of rules, without the packages of other commands."""
+    for module in pkgutil.iter_modules(getattr(package, "__path__", []), package.__name__ + "."):
+        name = module.name.rpartition(".")[2]
+        if name not in get_args(Command):
+            import_module(module.name)
+        elif command in (None, name):
+            _import_rules(import_module(module.name), command)
 
 
 def find_rule(code: str) -> Rule:

@@ -45,24 +45,24 @@ def select_rules(
     """
     check_config(config)
     severity = configured_severities(config)
-    wanted = match_codes(select, "select") or configured_codes(config, "select") or _default_codes(config)
-    wanted_rules = [rules()[code] for code in wanted]
-    if wanted_rules and select and not any(rule.command == command for rule in wanted_rules):
-        others = sorted({f"segdata {rule.command}" for rule in wanted_rules})
-        raise SegdataError(f"{wanted_rules[0].code} is a rule of `{others[0]}`, not of `segdata {command}`")
+    installed = rules(command)
+    wanted = match_codes(select, "select") or configured_codes(config, "select") or _default_codes(config, installed)
+    if select and wanted and wanted.isdisjoint(installed):
+        other = rules()[min(wanted)]
+        raise SegdataError(f"{other.code} is a rule of `segdata {other.command}`, not of `segdata {command}`")
     left_out = match_codes(ignore, "ignore") | configured_codes(config, "ignore")
     return [
         rule
-        for code, rule in rules().items()
-        if rule.command == command and code in wanted and code not in left_out and severity.get(code) != "off"
+        for code, rule in installed.items()
+        if code in wanted and code not in left_out and severity.get(code) != "off"
     ]
 
 
-def _default_codes(config: Config) -> frozenset[str]:
-    """The codes of all rules but the opt-in ones that the configuration gives no severity and no options."""
+def _default_codes(config: Config, installed: Mapping[str, Rule]) -> frozenset[str]:
+    """The codes of all these rules but the opt-in ones that the configuration gives no severity and no options."""
     named = {word.lower() for word in (*config.severity, *config.rules)}
     return frozenset(
-        code for code, rule in rules().items() if not rule.opt_in or named & {code.lower(), rule.name.lower()}
+        code for code, rule in installed.items() if not rule.opt_in or named & {code.lower(), rule.name.lower()}
     )
 
 
@@ -115,9 +115,9 @@ def run_rules(
     ruled = list(filter(None, map(control.ruled, findings)))
     kept = control.unsuppressed(ruled)
     n_suppressed = len(ruled) - len(kept)
-    if EXPIRED_SUPPRESSION in {rule.code for rule in speaking}:
-        with_stale = replace(tables, defects=tables.defects + control.stale(_silent_codes(speaking, tables.profile)))
-        last = rules()[EXPIRED_SUPPRESSION]
+    for last in [rule for rule in speaking if rule.code == EXPIRED_SUPPRESSION]:
+        stale = control.stale(_silent_codes(speaking, tables.profile)) if config.suppress else ()
+        with_stale = replace(tables, defects=tables.defects + stale)
         kept += filter(None, map(control.ruled, stamp.findings(last, last.check(with_stale))))
     named = kept if stamp.several else [_without_annotator(finding) for finding in kept]
     return RuleResults(tuple(sorted(named, key=Finding.order)), n_suppressed)

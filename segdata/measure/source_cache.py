@@ -262,9 +262,11 @@ def _entry_key(request: ReadRequest, format: str, more: Mapping[str, object]) ->
 
 
 def _program_version() -> list[object]:
-    """What reads and measures: the version, and the times of the package's files, for those who change them."""
-    files = FileListing.from_folders(Path(segdata.__file__).parent, (), _MOST_FILES)
-    newest = (
-        max((stat[1] for path, stat in files.files.items() if not path.endswith(".pyc")), default=0) if files else 0
-    )
+    """What reads and measures: the version, and when it was installed; in a checkout, when its files were changed."""
+    package = Path(segdata.__file__).parent
+    newest = Path(segdata.__file__).stat().st_mtime_ns
+    if (package.parent / "pyproject.toml").exists():
+        files = FileListing.from_folders(package, (), _MOST_FILES)
+        changed = (stat[1] for path, stat in files.files.items() if not path.endswith(".pyc")) if files else ()
+        newest = max((newest, *changed))
     return [segdata.__version__, newest, sys.version_info[:2], pa.__version__, np.__version__]

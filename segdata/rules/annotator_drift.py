@@ -109,6 +109,8 @@ def _group_and_category(drift: _Drift) -> tuple[int, int, bool, int]:
 
 def _drifts(tables: Tables, observed: GroupedAnnotations, limits: _Limits, rate: float) -> list[_Drift]:
     tested = list(_tested(tables, observed, limits))
+    if not tested:
+        return []
     rng = np.random.default_rng(_SEED)
     n_permutations = min(max(1999, math.ceil(2 * len(tested) / rate)), 9999)
     p, critical = np.ones(len(tested)), np.full(len(tested), np.inf)

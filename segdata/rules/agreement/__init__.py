@@ -1,0 +1,1 @@
+"""Rules of `segdata agreement`: what annotators do differently."""

@@ -1,0 +1,1 @@
+"""Rules of `segdata flag`: labels that models contradict."""
