@@ -174,6 +174,27 @@ def test_start_up_imports_nothing_heavy(command: str) -> None:
     assert done.stdout.splitlines()[-1].strip() == "HEAVY"
 
 
+def test_validate_loads_only_what_it_uses() -> None:
+    """Rules of other commands and what joins splits are imported where they are needed: start-up is felt each time."""
+    code = (
+        "import sys\nfrom segdata.cli.main import main\n"
+        "try: main(['validate', sys.argv[1]])\nexcept SystemExit: pass\n"
+        "print(*sorted(name for name in sys.modules if name.startswith('segdata')))"
+    )
+    sample = ROOT.parent / "sample_data" / "semantic"
+    done = subprocess.run([sys.executable, "-c", code, sample], capture_output=True, text=True, check=True)
+    loaded = done.stdout.splitlines()[-1].split()
+    others = (
+        "segdata.rules.flag",
+        "segdata.rules.agreement",
+        "segdata.store.merge",
+        "segdata.noise",
+        "segdata.agreement",
+    )
+    assert [name for name in loaded if name.startswith(others)] == []
+    assert len([name for name in loaded if not name.startswith("segdata.rules.")]) < 170
+
+
 def test_telling_a_format_loads_no_readers() -> None:
     """What a format reads and writes with is imported when that format is chosen, not to ask which one it is."""
     code = (

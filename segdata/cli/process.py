@@ -125,11 +125,13 @@ def is_debugging() -> bool:
 
 
 def block_pandas_import() -> None:
-    """Keep pyarrow from importing pandas, which takes longer than most runs and which few commands need.
+    """Keep pyarrow from importing pandas, which few commands need.
 
-    With its first array pyarrow imports pandas, if installed, to recognise pandas objects; it tries only once. This
-    function triggers that attempt while pandas cannot be imported. Commands that use pandas can import it later, and
-    pyarrow then works with it as usual. Call this only in the process of a command, never in library code.
+    With its first array pyarrow imports pandas, if installed, and has no setting against it: `validate` of a tiny
+    dataset would take 0.54 s of processor time instead of 0.35 s. It tries only once. This function triggers that
+    attempt while Python refuses the import (None in `sys.modules` is the way that the language reference names).
+    Commands that use pandas import it later, and pyarrow then works with it as usual. Call this only in the process of
+    a command, never in library code.
     """
     if "pandas" in sys.modules:
         return
