@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -398,7 +399,7 @@ def _with_background_and_void(
         void = max([VOID, *categories.taxonomy.by_id(), *unknown]) + 1
         unknown[void] = "void"
     return ClassMap(
-        replace(categories, unknown=unknown),
+        msgspec.structs.replace(categories, unknown=unknown),
         void,
         Legend.of({BACKGROUND: UNLABELLED, VOID: void, **by_index}),
         Legend.of({pack_color(voc_color(BACKGROUND)): UNLABELLED, pack_color(voc_color(VOID)): void, **by_color}),
