@@ -74,17 +74,35 @@ def finding_keys(finding: Finding) -> tuple[Hashable, Hashable]:
     The second one has the numbers and the quoted names of the message, in order. So a finding is known again when the
     words of its rule have changed since version 0.1, or when a count has changed.
     """
-    who = (finding.code, finding.image, finding.annotator)
-    if finding.count > 1:  # a habit is the same one whatever images have it now
-        habit = (*who, finding.kind, "habit")
-        return habit, habit
-    if finding.bbox is not None:
-        key = (*who, finding.category, finding.bbox, finding.pixels)
+    key = _key_of_pixels(finding)
+    if key is not None:
         return key, key
-    where = (*who, finding.file, re.sub(r"\d+", "#", finding.place or ""))
     words = re.sub(_NUMBER, "#", f"{finding.category} {finding.message}")
     data = tuple(number or name for name, number in _DATA.findall(finding.message))
-    return (*where, words), (*where, finding.category, data or words)
+    return (*_place_of(finding), words), (*_place_of(finding), finding.category, data or words)
+
+
+def finding_identity(finding: Finding) -> Hashable:
+    """What makes findings the same to services that compare reports of several versions, such as code scanning.
+
+    As `finding_key`, but a finding without a box is identified by its rule, file, place, category, variant and the
+    names that its message quotes: neither other words nor another count makes it new. Several may have one identity.
+    """
+    names = tuple(name for name, _ in _DATA.findall(finding.message) if name)
+    return _key_of_pixels(finding) or (*_place_of(finding), finding.category, finding.kind, names)
+
+
+def _key_of_pixels(finding: Finding) -> tuple[Hashable, ...] | None:
+    """What identifies a habit, or a finding with a box; None for others."""
+    who = (finding.code, finding.image, finding.annotator)
+    if finding.count > 1:  # a habit is the same one whatever images have it now
+        return (*who, finding.kind, "habit")
+    return None if finding.bbox is None else (*who, finding.category, finding.bbox, finding.pixels)
+
+
+def _place_of(finding: Finding) -> tuple[Hashable, ...]:
+    place = re.sub(r"\d+", "#", finding.place or "")
+    return finding.code, finding.image, finding.annotator, finding.file, place
 
 
 _NUMBER = r"-?\d[\d.,]*"

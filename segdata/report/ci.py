@@ -23,7 +23,7 @@ import segdata
 from segdata.core.errors import count_noun
 from segdata.core.finding import SEVERITIES, Finding
 from segdata.core.rule import Rule
-from segdata.core.validation import FailOn, Validation, finding_key
+from segdata.core.validation import FailOn, Validation, finding_identity, finding_key
 from segdata.report.reference_pages import page_paragraph
 
 
@@ -106,9 +106,16 @@ def to_sarif(validation: Validation, rules: Sequence[Rule], site: DatasetFiles) 
     return json.dumps(log, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
-def fingerprint(finding: Finding) -> str:
-    """A fingerprint of a finding that survives renumbered ids, as 32 hexadecimal digits."""
-    return blake2b(repr(finding_key(finding)).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+def fingerprints(finding: Finding) -> dict[str, str]:
+    """The fingerprints of a finding by version, each of 32 hexadecimal digits; renumbered ids change none.
+
+    Of a finding without a box, the first version changes with the words of its message, the second does not.
+    """
+    keys = {"segdata/v1": finding_key(finding), "segdata/v2": finding_identity(finding)}
+    return {
+        version: blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        for version, key in keys.items()
+    }
 
 
 def _sarif_rule(rule: Rule) -> Json:
@@ -140,7 +147,7 @@ def _sarif_result(finding: Finding, state: str, codes: Sequence[str], site: Data
         area = {"left": left, "top": top, "right": left + width, "bottom": top + height}
         rectangle = {**area, "message": {"text": finding.message}}
         result["attachments"] = [{"artifactLocation": {"uri": uri_reference(image)}, "rectangles": [rectangle]}]
-    result["partialFingerprints"] = {"segdata/v1": fingerprint(finding)}
+    result["partialFingerprints"] = fingerprints(finding)
     result["baselineState"] = state
     if properties := dict(_properties(finding)):
         result["properties"] = properties
@@ -174,7 +181,7 @@ def to_gitlab(validation: Validation, site: DatasetFiles) -> str:
     alike: Counter[str] = Counter()
     lines = []
     for finding in validation.findings:
-        mark = fingerprint(finding)
+        mark = fingerprints(finding)["segdata/v2"]
         alike[mark] += 1
         unique = blake2b(f"{mark} {alike[mark]}".encode(), digest_size=16).hexdigest()
         entry = {

@@ -1,7 +1,7 @@
 """Flag: the labels to review, the worst first, how reliable that is, and how many labels are wrong in all."""
 
 import math
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -12,7 +12,7 @@ from segdata.core.errors import count_noun
 from segdata.core.finding import Count, Decision, Finding
 from segdata.core.runs import Ints
 from segdata.core.safe_text import shell_word
-from segdata.core.validation import finding_key
+from segdata.core.validation import finding_keys, match_keys
 from segdata.noise.budget import ErrorEstimate, ReviewSample, estimate_errors
 from segdata.noise.evaluation import DetectionQuality, Interval
 from segdata.noise.features import MIN_IOU
@@ -307,26 +307,31 @@ def label_errors(report: FlagReport, decisions: Sequence[Decision]) -> LabelErro
         return None
     if max(sample.findings, default=-1) >= len(report.findings):
         return None
-    told = [report.findings[at].finding() if at >= 0 else None for at in sample.findings]
-    wrong: dict[Hashable, bool] = {}
-    for each in review_states(decisions):
-        if each.decision is not None and each.decision.finding is not None:
-            wrong[finding_key(each.decision.finding)] = each.decision.verdict in RIGHT_VERDICTS
-    said = {
-        at: wrong[finding_key(each)] for at, each in enumerate(told) if each is not None and finding_key(each) in wrong
-    }
-    if not said:
+    sampled = [report.findings[row].finding() if row >= 0 else None for row in sample.findings]
+    places = [place for place, finding in enumerate(sampled) if finding is not None]
+    decided = [
+        (state.decision.finding, state.decision.verdict in RIGHT_VERDICTS)
+        for state in reversed(review_states(decisions))  # the last verdict on a finding counts
+        if state.decision is not None and state.decision.finding is not None
+    ]
+    partner = match_keys(
+        [finding_keys(finding) for finding in sampled if finding is not None],
+        [finding_keys(finding) for finding, _ in decided],
+    )
+    if not partner:
         return None
-    return _estimated(sample, told, np.array([*said]), np.array([*said.values()], bool))
+    pairs = sorted(partner.items())
+    place, wrong = np.array([places[row] for row, _ in pairs]), np.array([decided[match][1] for _, match in pairs])
+    return _estimated(sample, sampled, place, wrong)
 
 
-def _estimated(sample: SampledReview, told: Sequence[Finding | None], place: Ints, wrong: Flags) -> LabelErrors:
+def _estimated(sample: SampledReview, sampled: Sequence[Finding | None], place: Ints, wrong: Flags) -> LabelErrors:
     """The estimates from verdicts `wrong` (v,) on the things at `place` (v,) of the sample."""
-    chosen = ReviewSample(np.arange(len(told)), np.array(sample.stratum, np.int64), np.array(sample.size, np.int64))
+    chosen = ReviewSample(np.arange(len(sampled)), np.array(sample.stratum, np.int64), np.array(sample.size, np.int64))
     every = estimate_errors(chosen, place, wrong)
     parts = []
     for is_label, of in ((True, sample.labels), (False, None if sample.labels is None else every.of - sample.labels)):
-        mine = np.array([each is None or bool(each.segments) == is_label for each in told])
+        mine = np.array([each is None or bool(each.segments) == is_label for each in sampled])
         result = _among(chosen, mine, place, wrong)
         n = every.of if of is None else of
         parts.append(replace(result, low=min(result.low, n), high=min(result.high, n), of=n))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from segdata.core.finding import SEVERITIES, Finding
 from segdata.core.rule import rules
 from segdata.core.validation import Validation
-from segdata.report.ci import DatasetFiles, to_github, to_gitlab, to_junit, to_sarif
+from segdata.report.ci import DatasetFiles, fingerprints, to_github, to_gitlab, to_junit, to_sarif
 
 HERE = Path("/repo")
 SITE = DatasetFiles(Path("labels"), True, HERE, {"a b.png": "/repo/images/a b.png", "far.png": "/data/far.png"})
@@ -147,6 +147,42 @@ def test_gitlab_findings_have_fingerprints_of_their_own_that_ids_do_not_change()
     assert report[0]["location"] == {"path": "labels/masks/a b.png", "lines": {"begin": 3}}
     assert {each["severity"] for each in report} == {"minor", "major"}
     assert to_gitlab(Validation("d", 0, 0, ()), SITE) == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"message": "of 'car' there are 120.5 times the pixels"}, (False, True)),  # other words
+        ({"message": "'car' has 7 times the pixels"}, (True, True)),  # another count
+        ({"segments": (99,), "place": "/annotations/7"}, (True, True)),  # renumbered
+        ({"message": "'bus' has 120.5 times the pixels"}, (False, False)),
+        ({"category": "bus"}, (False, False)),
+        ({"file": "b.json"}, (False, False)),
+        ({"place": "/images/4"}, (False, False)),
+        ({"code": "SEG301"}, (False, False)),
+    ],
+)
+def test_the_second_fingerprint_goes_by_rule_place_and_names_and_not_by_words(
+    change: dict[str, object], same: tuple[bool, bool]
+) -> None:
+    finding = Finding(
+        code="SEG302",
+        rule="class-imbalance",
+        severity="info",
+        message="'car' has 120.5 times the pixels",
+        file="a.json",
+        place="/annotations/4",
+    )
+    before, after = fingerprints(finding), fingerprints(replace(finding, **change))  # type: ignore[arg-type]
+    assert tuple(before[version] == after[version] for version in ("segdata/v1", "segdata/v2")) == same
+
+
+def test_both_fingerprints_of_a_finding_with_a_box_are_one() -> None:
+    marks = fingerprints(SPECK)
+    assert marks["segdata/v1"] == marks["segdata/v2"]
+    assert fingerprints(replace(SPECK, message="other words")) == marks
+    (result, *_) = json.loads(to_sarif(Validation("d", 1, 1, (SPECK,)), [], SITE))["runs"][0]["results"]
+    assert result["partialFingerprints"] == marks
 
 
 def test_files_are_told_from_where_the_command_runs() -> None:
