@@ -1,6 +1,6 @@
 """`segdata convert`: write a dataset in another format, and report what was lost."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from segdata.core.format import Loss
 
 
-# Where the programs of a format look for images below the target; the files say nothing else of images.
-_IMAGE_PLACES = {"yolo-seg": "images", "pascal-voc": "JPEGImages"}
+# Where the programs of a format, or of a layout of masks, look for images below the target; the files say nothing else.
+_IMAGE_PLACES = {"yolo-seg": "images", "pascal-voc": "JPEGImages", "ultralytics": "images", "mmsegmentation": "img_dir"}
 
 
 @click.command(
@@ -146,10 +146,14 @@ def command(
                 ]
             )
         )
-    if not copy_images and (place := _IMAGE_PLACES.get(to)) is not None:
+    if not copy_images and (place := _image_place(to, parse_pairs(write_options))) is not None:
         emit(f"\nThe images are not copied, so their paths will not resolve: programs look for them in {dst / place}.")
         emit("Convert with --copy-images, or link the images there.")
     if result.proof is not None and not result.proof.holds:
         say(f"error: {dst} differs from {src} beyond the reported losses; this is a bug, please report it")
         return FOUND
     return FOUND if result.n_errors else 0
+
+
+def _image_place(to: str, options: Mapping[str, str]) -> str | None:
+    return _IMAGE_PLACES.get(to) or _IMAGE_PLACES.get(options.get("layout", ""))

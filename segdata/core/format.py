@@ -296,7 +296,7 @@ class Format:
     file_suffixes : the target may be a file with one of these, ``(".json",)``; else it is a folder
     checked : the programs and specifications that its tests compare with
     image_of : where the format's own programs look for the image of a mask: both as paths below the target, the image
-        without extension; None: in the folder ``images``, or nowhere
+        without extension, or None for one that stays; None: in the folder ``images``, or nowhere
     list_documents : the files in a folder each of which is a dataset of this format by itself: where their names
         differ in the split alone, they are read as one dataset; None: the format's reader reads whatever is in a folder
     arrange : instead of `image_of`: moves the copies of images from the target's folder ``images`` to where they are
@@ -316,7 +316,7 @@ class Format:
     write_options: Mapping[str, str] = field(default_factory=dict)
     file_suffixes: tuple[str, ...] = ()
     checked: tuple[str, ...] = ()
-    image_of: Callable[[str], str] | None = None
+    image_of: Callable[[str], str | None] | None = None
     arrange: Callable[[Path], tuple[str, ...]] | None = None
     aliases: tuple[str, ...] = ()
     family: str | None = None

@@ -198,19 +198,20 @@ def _copy_name(row: ImageRow, path: Path) -> PurePosixPath:
     return container.with_name(path.name) if row["channels"] else container
 
 
-def move_beside_masks(made: Path, image_of: Callable[[str], str]) -> None:
+def move_beside_masks(made: Path, image_of: Callable[[str], str | None]) -> None:
     """Move the copies of a conversion to where the programs of its format look for the images of masks.
 
     `made` has them in `images`, and tells in `images.csv` which mask is whose; `image_of` gives the place of an image,
-    without extension, by that of its mask.
+    without extension, by that of its mask; None: it stays.
     """
     path = made / INDEX_FILE
     records = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
     for record in records:
         source = made / "images" / record["image"]
-        if not record["mask"] or not source.is_file():
+        place = image_of(record["mask"]) if record["mask"] and source.is_file() else None
+        if place is None:
             continue
-        target = made / f"{image_of(record['mask'])}{source.suffix}"
+        target = made / f"{place}{source.suffix}"
         target.parent.mkdir(parents=True, exist_ok=True)
         source.replace(target)
         record["uri"] = relative_uri(str(target), made) or ""

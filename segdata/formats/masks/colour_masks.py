@@ -10,7 +10,10 @@ may lie beside their images: `a.png` and `a.jpg`, or `a_mask.png` and `a.png`. T
 files: with a mask `a.png`, images `a_B02.tif` and `a_B08.tif`, `a_rgb.png` and `a_nir.png`, `a_0000.png` and
 `a_0001.png`, or in a folder `a/red.tif` and `a/nir.tif`, are the channels of one image, `a.tif`.
 
-Written: 8-bit palette PNGs whose index is the category id if the ids allow, else RGB PNGs.
+Written: 8-bit palette PNGs whose index is the category id if the ids allow, else RGB PNGs. With the option `layout` you
+get what training programs read: grey masks in a folder for each split, whose values are 0 to n - 1 in the order of the
+taxonomy, and 255 for unlabelled and void; of Ultralytics also `data.yaml`. With `--copy-images` the images lie beside
+them, in `img_dir/` or `images/`.
 """
 
 from collections.abc import Iterable
@@ -34,6 +37,16 @@ CHECKED = ("Pillow", "SegNet's colours of CamVid", "Datumaro's fixture of CamVid
 READ_OPTIONS = {"preset": "the classes, if no taxonomy lies beside the masks: " + ", ".join(preset_names())}
 
 
+WRITE_OPTIONS = {"layout": "flat (default), mmsegmentation (img_dir, ann_dir) or ultralytics (data.yaml, semantic)"}
+
+
+def image_of(mask: str) -> str | None:
+    """The place of an image by that of its mask, in the layouts of training programs; else it stays in `images`."""
+    from segdata.formats.masks.training_layouts import image_beside
+
+    return image_beside(mask)
+
+
 def detect(files: FileProbe) -> FormatMatch | None:
     """Masks in a known layout with 8 bits, grey, palette or colour, unless segdata.yaml declares something else."""
     masks = probe_masks(files.root)
@@ -54,12 +67,19 @@ def read(request: ReadRequest) -> "PerImageSource":
     return open_colour_masks(request)
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
+def write(
+    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, layout: str = "flat"
+) -> None:
     """Write a dataset as masks; the segments of a category in an image become one.
 
-    Raises SegdataError if the category ids fit neither 8 bits nor colours.
+    Raises SegdataError if the category ids fit neither 8 bits nor colours, and for an unknown layout.
     """
     from segdata.formats.masks.single_masks import write_colour_masks
+    from segdata.formats.masks.training_layouts import write_training_masks
     from segdata.formats.shared.painting import count_losses_of_batches
 
-    write_colour_masks(profile, count_losses_of_batches(batches, losses, LOSSES), target, losses)
+    counted = count_losses_of_batches(batches, losses, LOSSES)
+    if layout == "flat":
+        write_colour_masks(profile, counted, target, losses)
+    else:
+        write_training_masks(profile, counted, target, losses, layout)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segdata import read
+from segdata import convert, read
 from segdata.core.batch import concatenate_batches
 from segdata.core.errors import SegdataError
 from segdata.testing.pictures import masks_of_runs
@@ -74,6 +74,46 @@ def test_masks_outside_are_not_read(tmp_path: Path) -> None:
     save(tmp_path / "other", "images", "masks", ("train", "val"))
     (tmp_path / "set/data.yaml").write_text("masks_dir: ../other/masks\nnames: [road, car, sky]\n")
     assert read(tmp_path / "set").profile.places["masks"] == str(tmp_path / "set/masks")
+
+
+@pytest.mark.parametrize(
+    ("layout", "images", "masks"), [("ultralytics", "images", "semantic"), ("mmsegmentation", "img_dir", "ann_dir")]
+)
+def test_what_is_written_has_the_pixels_splits_and_images(tmp_path: Path, layout: str, images: str, masks: str) -> None:
+    made = save(tmp_path / "a", "images", "masks", ("train", "val"))
+    ids = {30: "sky", 7: "road", 9: "car", 5: "edge"}  # in this order; edge is void
+    kinds = {30: "stuff", 7: "stuff", 9: "thing", 5: "void"}
+    categories = [f"{{id: {number}, name: {name}, kind: {kinds[number]}}}" for number, name in ids.items()]
+    (tmp_path / "a/taxonomy.yaml").write_text(f"categories: [{', '.join(categories)}]\n")
+    (tmp_path / "a/segdata.yaml").write_text("coverage: sparse\n")
+    index = {0: 30, 1: 7, 2: 9, 255: 0}  # 0 is unlabelled here
+    for path in (tmp_path / "a/masks").rglob("*.png"):
+        pixels = np.array(Image.open(path))
+        pixels[:2] = 5
+        Image.fromarray(np.vectorize(lambda value: index.get(value, value))(pixels).astype(np.uint8)).save(path)
+    convert(read(tmp_path / "a"), tmp_path / "b", to="masks", write_options={"layout": layout}, copy_images=True)
+    for name, pixels in made.items():
+        stem = name.removesuffix(".jpg")
+        expected = pixels.copy()  # values are the classes in the order of the taxonomy already
+        expected[:2] = 255
+        assert (np.array(Image.open(tmp_path / f"b/{masks}/{stem}.png")) == expected).all()
+        assert (tmp_path / f"b/{images}/{name}").read_bytes() == (tmp_path / f"a/images/{name}").read_bytes()
+    (tmp_path / "b/images.csv").unlink()  # as others' tools see it
+    (tmp_path / "b/taxonomy.yaml").rename(tmp_path / "c.yaml")
+    again = read(tmp_path / "b", taxonomy=None if layout == "ultralytics" else tmp_path / "c.yaml")
+    names = {category.id: category.name for category in again.taxonomy.categories}
+    assert {names[number] for number in (0, 1, 2)} == {"sky", "road", "car"}
+    assert list(again.images["split"]) == ["train", "train", "val", "val"]
+
+
+def test_more_classes_than_bytes_and_unknown_layouts_are_refused(tmp_path: Path) -> None:
+    save(tmp_path / "a", "images", "masks", ("train", "val"))
+    rows = ", ".join(f"{{id: {number}, name: c{number}}}" for number in range(256))
+    (tmp_path / "a/taxonomy.yaml").write_text(f"categories: [{rows}]\n")
+    for layout, problem in (("ultralytics", "256 classes do not fit"), ("yolo", "none of flat, mmsegmentation")):
+        with pytest.raises(SegdataError, match=problem):
+            convert(read(tmp_path / "a"), tmp_path / "b", to="masks", write_options={"layout": layout})
+        assert not (tmp_path / "b").exists()
 
 
 def test_mmsegmentation(tmp_path: Path) -> None:

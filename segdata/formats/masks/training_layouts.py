@@ -1,0 +1,134 @@
+"""Writes masks as training programs want them: MMSegmentation's folders, and Ultralytics' semantic datasets.
+
+Sources: docs/en/advanced_guides/datasets.md of open-mmlab/mmsegmentation (img_dir, ann_dir; labels 0 to n - 1, 255
+ignored); https://docs.ultralytics.com/datasets/semantic (data.yaml with masks_dir and names; 255 ignored).
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Literal, get_args
+
+import msgspec
+import numpy as np
+from PIL import Image
+
+from segdata.core import yaml_files
+from segdata.core.batch import Batch
+from segdata.core.errors import SegdataError
+from segdata.core.format import LossCounter
+from segdata.core.paths import is_unsafe_path
+from segdata.core.profile import Profile
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.shared.painting import (
+    MaskPaths,
+    count_category_mask_losses,
+    count_hidden_segments,
+    count_spatial_losses,
+    paint,
+    segments_by_image,
+)
+from segdata.formats.shared.pairing import write_index
+from segdata.formats.shared.taxonomies import write_sidecars
+
+TrainingLayout = Literal["mmsegmentation", "ultralytics"]
+LAYOUTS: tuple[str, ...] = get_args(TrainingLayout)
+_FOLDERS = {"mmsegmentation": ("img_dir", "ann_dir"), "ultralytics": ("images", "semantic")}  # images, masks
+_IGNORED = 255  # the value of unlabelled and void pixels
+_NO_SPLIT = "train"  # of images that have none
+
+
+def write_training_masks(
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, layout: str
+) -> None:
+    """Write grey masks whose values are 0 to n - 1 in the order of the taxonomy, in a folder for each split.
+
+    Pixels without label, and those of void, are 255. Raises SegdataError for another layout, and for over 255 classes.
+    """
+    if layout not in LAYOUTS:
+        raise SegdataError(f"layout {layout!r} is none of flat, {', '.join(LAYOUTS)}")
+    classes = [category for category in profile.taxonomy.categories if category.kind != "void"]
+    if len(classes) > _IGNORED:
+        raise SegdataError(f"{len(classes)} classes do not fit 8-bit masks in which {_IGNORED} is ignored; drop some")
+    values = {category.id: number for number, category in enumerate(classes)}
+    values |= {category.id: _IGNORED for category in profile.taxonomy.categories if category.kind == "void"}
+    renumbered = [category for category in profile.taxonomy.categories if values[category.id] != category.id]
+    losses.add("category-details", "categories", len(renumbered), 0, [category.name for category in renumbered[:3]])
+    count_spatial_losses(profile, losses)
+    target.mkdir(parents=True)
+    splits: dict[str, str] = {}
+    write_index(target, _write_masks(batches, target, layout, values, losses, splits))
+    if layout == "ultralytics":
+        _write_data_yaml(target, [category.name for category in classes], list(splits))
+    write_sidecars(target, profile, Taxonomy(categories=(*_renumbered(classes, values), _ignored(profile.taxonomy))))
+
+
+def _renumbered(classes: list[Category], values: dict[int, int]) -> list[Category]:
+    return [msgspec.structs.replace(category, id=values[category.id]) for category in classes]
+
+
+def _ignored(taxonomy: Taxonomy) -> Category:
+    """The category of pixels that are ignored: the only one of void, or one of that name."""
+    void = [category for category in taxonomy.categories if category.kind == "void"]
+    if len(void) == 1:
+        return msgspec.structs.replace(void[0], id=_IGNORED)
+    taken = {category.name for category in taxonomy.categories if category.kind != "void"}
+    name = next(name for name in ("ignore", "ignored", "void 255") if name not in taken)
+    return Category(id=_IGNORED, name=name, kind="void")
+
+
+def image_beside(mask: str) -> str | None:
+    """Where programs look for the image of a mask, without extension; None for the masks of other layouts.
+
+    >>> image_beside("ann_dir/train/a.png"), image_beside("semantic/val/b/c.png"), image_beside("masks/a.png")
+    ('img_dir/train/a', 'images/val/b/c', None)
+    """
+    folder, _, rest = mask.partition("/")
+    places = {masks: images for images, masks in _FOLDERS.values()}
+    return f"{places[folder]}/{rest.removesuffix('.png')}" if folder in places else None
+
+
+def _write_masks(
+    batches: Iterable[Batch],
+    target: Path,
+    layout: str,
+    values: dict[int, int],
+    losses: LossCounter,
+    splits: dict[str, str],
+) -> Iterator[tuple[str, str | None, int, int, str | None]]:
+    """Write the masks, and fill `splits`: folder of a split -> its name; yields the rows of the index."""
+    names = MaskPaths()
+    folder = _FOLDERS[layout][1]
+    for batch in batches:
+        painted = np.array([values.get(id_, -1) for id_ in batch.segments["category_id"].to_pylist()], np.int64)
+        count_category_mask_losses(batch, painted, losses, _IGNORED, ids=painted)
+        split_of = dict(zip(batch.images["image_id"].to_pylist(), batch.images["split"].to_pylist(), strict=True))
+        for image in segments_by_image(batch):
+            mask = None
+            if image.annotated:
+                split = split_of[image.image_id] or _NO_SPLIT
+                if is_unsafe_path(split) or "/" in split:
+                    raise SegdataError(f"image {image.image_id!r}: its split {split!r} is no name of a folder")
+                splits[split] = split
+                # An image that lies in a folder of its split already has that folder once.
+                inner = PurePosixPath(image.image_id)
+                parts = inner.parts[1:] if len(inner.parts) > 1 and inner.parts[0] == split else inner.parts
+                mask = names.name("/".join((split, *parts))).replace("masks", folder, 1)
+                row_values = painted[image.segments]
+                pixels = paint(image, row_values, _IGNORED, np.uint32)
+                count_hidden_segments(batch, image, row_values, pixels, losses)
+                (target / mask).parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels.astype(np.uint8)).save(target / mask)
+            yield image.image_id, mask, image.width, image.height, image.uri
+
+
+def _write_data_yaml(target: Path, names: list[str], splits: list[str]) -> None:
+    """Write data.yaml. Ultralytics needs train and val: if one is missing, another stands in for it."""
+    there = {split: f"images/{split}" for split in splits}
+    first = next(iter(there.values()), f"images/{_NO_SPLIT}")
+    entries = {"path": ".", "train": there.get("train", first), "val": there.get("val", there.get("train", first))}
+    entries |= {"test": there["test"]} if "test" in there else {}
+    entries["masks_dir"] = _FOLDERS["ultralytics"][1]
+    lines = [yaml_files.dump_yaml_line({key: value})[1:-1] + "\n" for key, value in entries.items()]
+    lines.append("names:\n" if names else "names: []\n")
+    lines += [f"  {yaml_files.dump_yaml_line({number: name})[1:-1]}\n" for number, name in enumerate(names)]
+    (target / "data.yaml").write_text("".join(lines), encoding="utf-8")
