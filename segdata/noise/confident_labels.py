@@ -141,7 +141,7 @@ class ConfidentLabels:
         canvas[canvas == VOID] = len(category)
         return _canvas_segments(canvas, np.append(category, VOID), np.append(score, np.nan), height, width)
 
-    def _of_pixels(self, probability: NDArray[np.float16]) -> Ints:
+    def _of_pixels(self, probability: NDArray[np.float32]) -> Ints:
         """(width * height,) the category that each pixel surely is of, column by column; else `VOID`."""
         best = probability.argmax(axis=0)
         sure = (probability.max(axis=0) >= self.bars[best]) & ~self.apart[best]
@@ -160,8 +160,8 @@ def _canvas_segments(canvas: Ints, category: Ints, score: Floats, height: int, w
 
 
 def _judge_pixels(
-    probability: NDArray[np.float16], labels: SegmentSet, apart: Flags
-) -> tuple[Ints, NDArray[np.float16], Flags]:
+    probability: NDArray[np.float32], labels: SegmentSet, apart: Flags
+) -> tuple[Ints, NDArray[np.float32], Flags]:
     """The predicted category of each pixel that is not void, its probability, and whether it was given.
 
     Pixels predicted as a category with separate instances are left out.

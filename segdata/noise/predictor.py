@@ -19,7 +19,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.label_maps import LabelMaps
 from segdata.core.runs import Ints, expand_ranges
 from segdata.noise.error_types import KINDS, TYPE_OF, CorruptionKind, ErrorType
-from segdata.noise.networks.predictions import EDGE, Predictions
+from segdata.noise.networks.predictions import Predictions
 from segdata.noise.segments import UNLABELLED, Flags, Floats, SegmentSet, distances_to, segments_of_map
 
 PixelValues = NDArray[np.float32]
@@ -132,15 +132,14 @@ class NetworkPredictor:
 
     def predict(self, row: int) -> ImagePrediction:
         """The prediction of the network that was trained without this image."""
-        probability = np.asarray(self._predictions.probabilities(row), np.float32)
-        predicted, contours = self._predictions.instances(row), self._predictions.contours(row)
+        probability, edge = self._predictions.probabilities(row), self._predictions.edges(row)
+        predicted = self._predictions.instances(row)
         if predicted is None:
             return ImagePrediction.of(probability)
         height, width = probability.shape[1:]
         channel = {id_: number for number, id_ in enumerate(self.categories, 1)}
         category = np.array([channel[category_id] for category_id in predicted.category.tolist()], np.int64)
         instances = SegmentSet(predicted.runs, category, predicted.score.astype(np.float64), height, width)
-        edge = None if contours is None or not contours.any() else np.asarray(contours[EDGE], np.float32)
         return ImagePrediction.of(probability, _add_stuff_parts(instances, probability, self.things), edge)
 
 

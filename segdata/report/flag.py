@@ -251,18 +251,22 @@ class LabelErrors:
     labels : wrong ones among what is annotated
     regions : regions that are to be labelled, among those in which the model sees something and nothing is annotated
     apart : whether it is known how many of the candidates are labels; else `of` of both is that of all
+    drawn, decided : how many things the random sample has, and how many of them are decided
+    more : how many more of them are to be decided, for an estimate that says something; 0: it does already
     """
 
     every: ErrorEstimate
     labels: ErrorEstimate
     regions: ErrorEstimate
     apart: bool
+    drawn: int = 0
+    decided: int = 0
+    more: int = 0
 
     @property
     def is_vague(self) -> bool:
         """Whether next to nothing is known."""
-        rate, low, high = self.every.rate
-        return bool(np.isnan(rate) or high - low > _VAGUE)
+        return _is_vague(self.every)
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -336,7 +340,28 @@ def _estimated(sample: SampledReview, sampled: Sequence[Finding | None], place: 
         n = every.of if of is None else of
         parts.append(replace(result, low=min(result.low, n), high=min(result.high, n), of=n))
     labels, regions = parts
-    return LabelErrors(every, labels, regions, sample.labels is not None)
+    drawn = np.flatnonzero(chosen.stratum >= 0)
+    open_ = np.setdiff1d(drawn, place)
+    n_decided = len(drawn) - len(open_)
+    more = _decisions_needed(chosen, place, wrong, open_) if _is_vague(every) else 0
+    return LabelErrors(every, labels, regions, sample.labels is not None, len(drawn), n_decided, more)
+
+
+def _decisions_needed(chosen: ReviewSample, place: Ints, wrong: Flags, open_: Ints) -> int:
+    """How many of the undecided things drawn by lot are to be decided until the estimate says something.
+
+    Half of them are taken to be wrong, which is the worst case for an interval. All of them where they are not enough.
+    """
+    for n in range(1, len(open_)):
+        supposed = np.append(wrong, np.arange(n) % 2 == 0)
+        if not _is_vague(estimate_errors(chosen, np.append(place, open_[:n]), supposed)):
+            return n
+    return len(open_)
+
+
+def _is_vague(estimate: ErrorEstimate) -> bool:
+    rate, low, high = estimate.rate
+    return bool(np.isnan(rate) or high - low > _VAGUE)
 
 
 def _among(chosen: ReviewSample, mine: Flags, place: Ints, wrong: Flags) -> ErrorEstimate:
@@ -349,10 +374,12 @@ def _among(chosen: ReviewSample, mine: Flags, place: Ints, wrong: Flags) -> Erro
 
 def errors_in_words(result: LabelErrors) -> str:
     """The estimate in words."""
-    rate, low, high = result.every.rate
-    if np.isnan(rate):
-        what = f"{result.every.of:,} labels and regions that nobody labelled"
-        return f"between {low:.1%} and {high:.1%} of {what} are wrong: of those drawn by lot none is decided"
+    if result.more:
+        return (
+            f"decide {result.more:,} more of the random sample ({result.decided:,} of {result.drawn:,} are decided) to "
+            f"learn how many of {result.every.of:,} labels and regions are wrong"
+        )
+    why = "; few were drawn by lot, so flag again with a larger --budget" if result.is_vague else ""
     told = [
         _share(result.labels, "label", "wrong"),
         _share(result.regions, "region", "missing", "that nobody labelled"),
@@ -361,9 +388,8 @@ def errors_in_words(result: LabelErrors) -> str:
         labels, regions = result.labels, result.regions
         return (
             f"about {labels.n:,.0f} labels are wrong ({labels.low:,.0f} to {labels.high:,.0f}), and about "
-            f"{regions.n:,.0f} are missing ({regions.low:,.0f} to {regions.high:,.0f}), with 95 % confidence"
+            f"{regions.n:,.0f} are missing ({regions.low:,.0f} to {regions.high:,.0f}), with 95 % confidence{why}"
         )
-    why = "; few were drawn by lot and decided" if result.is_vague else ""
     return f"{', and '.join(filter(None, told))}, with 95 % confidence{why}"
 
 

@@ -18,7 +18,7 @@ from segdata.core.runs import Runs
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.confident_labels import BINS, CERTAINTY, MIN_IMAGES, ConfidentLabels, PrecisionTally
 from segdata.noise.networks.plan import Settings, TrainingPlan
-from segdata.noise.networks.predictions import PredictedInstances, Predictions, prediction_path
+from segdata.noise.networks.predictions import PredictedInstances, Predictions
 from segdata.noise.segments import VOID, GivenLabels
 
 
@@ -92,16 +92,16 @@ def test_the_precision_is_missed_once_in_ten_times(n: int) -> None:
 def _found(
     plan: TrainingPlan, folder: Path, probability: NDArray[np.float32], instances: PredictedInstances | None = None
 ) -> Predictions:
-    """Predictions of one image, as a run writes them."""
+    """Predictions of one image, as runs wrote them before version 2."""
     plan = replace(plan, instances=instances is not None)
-    found = Predictions(folder, ("a.png",), (4, 6), np.zeros(1, np.int64), np.ones(1, bool), plan)
+    found = Predictions(folder, ("a.png",), (4, 6), np.zeros(1, np.int64), np.ones(1, bool), plan, version=1)
     for what in ("probabilities", "instances"):
-        prediction_path(folder, what, 0).parent.mkdir(parents=True, exist_ok=True)
-    np.save(prediction_path(folder, "probabilities", 0), probability.astype(np.float16))
+        (folder / what).mkdir(parents=True, exist_ok=True)
+    np.save(folder / "probabilities" / "000000.npy", probability.astype(np.float16))
     if instances is not None:
         runs = instances.runs
         np.savez(
-            prediction_path(folder, "instances", 0), start=runs.start, length=runs.length, owner=runs.owner,
+            folder / "instances" / "000000.npz", start=runs.start, length=runs.length, owner=runs.owner,
             category=instances.category, score=instances.score,
         )  # fmt: skip
     return found

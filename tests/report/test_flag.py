@@ -166,7 +166,9 @@ def test_who_is_unsure_says_nothing() -> None:
     assert label_errors(report, _said(report, {0: "unsure", 1: "unsure"})) is None
     found = label_errors(report, _said(report, {0: "accept", 1: "unsure"}))
     assert found is not None
-    assert "none is decided" in errors_in_words(found)
+    assert errors_in_words(found) == (
+        "decide 1 more of the random sample (0 of 1 are decided) to learn how many of 11 labels and regions are wrong"
+    )
 
 
 def test_without_a_whole_sample_nothing_follows() -> None:
@@ -177,10 +179,31 @@ def test_without_a_whole_sample_nothing_follows() -> None:
     assert label_errors(msgspec.structs.replace(report, findings=report.findings[:1]), said) is None
 
 
-def test_an_interval_of_nearly_everything_is_told_as_such() -> None:
+def test_an_interval_of_nearly_everything_is_told_as_what_to_decide() -> None:
+    """So many more that the interval has at most half of everything, even if every second of them is wrong."""
+    report = _report([-1, *[0] * 40], [400], labels=401)
+    said: dict[int, Verdict] = {0: "accept", 1: "accept", 2: "reject", 3: "reject"}
+    found = label_errors(report, _said(report, said))
+    assert found is not None
+    assert found.is_vague
+    text = errors_in_words(found)
+    assert text.startswith(f"decide {found.more} more of the random sample ")
+    assert 5 < found.more < 30
+    assert text.endswith("(3 of 40 are decided) to learn how many of 401 labels and regions are wrong")
+    some: dict[int, Verdict] = {at: "accept" if at % 2 else "reject" for at in range(4, 4 + found.more)}
+    after = label_errors(report, _said(report, said | some))
+    assert after is not None
+    assert not after.is_vague
+    assert "of 401 labels are wrong" in errors_in_words(after)
+    before = label_errors(report, _said(report, said | dict(list(some.items())[:-2])))
+    assert before is not None
+    assert before.is_vague
+
+
+def test_a_sample_too_small_asks_for_a_larger_one() -> None:
     report = _report([-1, 0, 0], [100], labels=101)
     found = label_errors(report, _said(report, {0: "accept", 1: "accept", 2: "reject"}))
     assert found is not None
-    assert found.is_vague
+    assert (found.is_vague, found.more, found.decided) == (True, 0, 2)
     assert errors_in_words(found).startswith("from ")
-    assert errors_in_words(found).endswith("; few were drawn by lot and decided")
+    assert errors_in_words(found).endswith("; few were drawn by lot, so flag again with a larger --budget")

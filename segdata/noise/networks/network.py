@@ -248,6 +248,22 @@ def published_weights() -> Path:
 HEADS = 3  # neither, inside, edge
 
 
+class SeededDropout(nn.Module):
+    """Dropout of whole channels by a generator of its own; None: that of torch."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+        self.generator: torch.Generator | None = None
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, C, H, W), with channels of 0 while training."""
+        if not (self.training and self.share):
+            return features
+        drawn = torch.rand(features.shape[:2], generator=self.generator, device=features.device)
+        return features * ((drawn >= self.share) / (1 - self.share))[:, :, None, None]
+
+
 class UNet(nn.Module):
     """A U-Net: an encoder that looks at an image in ever smaller sizes, and the way back up with its details.
 
@@ -264,7 +280,7 @@ class UNet(nn.Module):
         self.encoder = encoder
         wide, levels = [*encoder.back, encoder.widths[-1]], reversed(range(len(encoder.back)))
         self.up = nn.ModuleList(block(wide[level + 1] + encoder.widths[level], wide[level]) for level in levels)
-        self.dropout = nn.Dropout2d(dropout)
+        self.dropout = SeededDropout(dropout)
         self.categories = nn.Conv2d(wide[0], categories, 1)
         self.contours = nn.Conv2d(wide[0], HEADS, 1) if instances else None
 

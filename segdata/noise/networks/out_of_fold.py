@@ -191,8 +191,10 @@ def out_of_fold(
         fold = assign_folds(measured, units, taught, plan.folds, plan.seed)
         pictures = pictures.reduced(plan.scale)
         run = FoldRun(maps, pictures, measured, fold, taught, classes, plan, settings, folder, chosen)
+        tell = _timed_progress(progress)
+        run.train(tell)
         for number in range(plan.folds):
-            run.fold(number, np.flatnonzero((fold == number) & readable), _timed_progress(progress))
+            run.fold(number, np.flatnonzero((fold == number) & readable), tell)
         notes = tuple(note for note in (units.note,) if note)
         ids = tuple(maps.classes[item] for item in classes)
         unread = {item.image for item in pictures.defects}

@@ -108,7 +108,15 @@ class Settings:
             check_choice("architecture", self.architecture, ARCHITECTURES)
         for kind in self.augment or ():
             check_choice("augment", kind, AUGMENTATIONS)
-        lowest = {"folds": 2, "members": 1, "max_memory": 2**26, "crop": MULTIPLE, "width": 1, "depth": 1, "batch": 1}
+        lowest: dict[str, float] = {
+            "folds": 2,
+            "members": 1,
+            "max_memory": 2**26,
+            "crop": MULTIPLE,
+            "width": 1,
+            "depth": 1,
+            "batch": 1,
+        }
         lowest |= {"steps": 1, "patience": 1, "flips": 0, "learning_rate": 1e-9, "weight_decay": 0, "dice": 0}
         for name, low in lowest.items():
             value = getattr(self, name)

@@ -1,8 +1,17 @@
-"""Prediction: what networks say of whole images, tile by tile, written to files as it comes."""
+"""Prediction: what networks say of whole images, tile by tile, turned into bytes on their device and stored.
 
+On a CPU each thread predicts an image by itself with one thread of torch, so that busy machines do not wait for the
+slowest part of a layer, and the result does not depend on the number of threads. On a GPU some threads read and cut
+images, one has the GPU compute a batch of tiles while the next one is on its way there and the one before on its way
+back, and others find instances and write files.
+"""
+
+import copy
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -10,18 +19,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from segdata.core.atomic_files import write_whole
 from segdata.core.errors import SegdataError
 from segdata.core.executor import n_threads, run_ordered
+from segdata.core.image_files import ChannelArray
 from segdata.core.label_maps import LabelMaps
 from segdata.core.runs import Ints
-from segdata.noise.networks.images import DecodedImage, ImageCache
-from segdata.noise.networks.network import instances_of, logits, precision
-from segdata.noise.networks.plan import TrainingPlan
-from segdata.noise.networks.predictions import HalfFloats, is_predicted, prediction_path, unfinished_path
+from segdata.noise.networks.images import DecodedImage, Floats, ImageCache
+from segdata.noise.networks.network import UNet, instances_of, logits, precision
+from segdata.noise.networks.plan import MULTIPLE, TrainingPlan
+from segdata.noise.networks.predictions import is_predicted, prediction_path
+from segdata.noise.networks.stored import Codes, PlaneLayout, StoredInstances, encode_prediction, enlarge, shares_of
 
 _MARGIN = 64  # px on each side of a tile that only serve as surroundings, where there is more image
 _ON_GPU = 16  # tiles at once
+_UNDER_WAY = 2  # batches that the GPU is given before the first is waited for
+_LEVELS = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +54,20 @@ class PredictedTile:
     top: int  # of the part that networks see, in pixels
     left: int
     kept: tuple[int, int, int, int]  # (y from, y to, x from, x to) in the image; tiles share no pixel of these
+
+
+def tile_side(length: int, most: int) -> int:
+    """The side of the tiles, at most `most`, that cover an axis with the least surroundings; a multiple of 32.
+
+    >>> tile_side(256, 768), tile_side(520, 768), tile_side(1040, 768), tile_side(5000, 512)
+    (256, 544, 608, 512)
+    """
+    whole = MULTIPLE * -(-length // MULTIPLE)
+    if whole <= most:
+        return max(whole, MULTIPLE)
+    margin = min(_MARGIN, most // 4)
+    n = -(-(length - 2 * margin) // (most - 2 * margin))
+    return min(MULTIPLE * -(-(length + (n - 1) * 2 * margin) // (n * MULTIPLE)), most)
 
 
 def tiles(height: int, width: int, size: tuple[int, int]) -> Iterator[PredictedTile]:
@@ -76,132 +105,208 @@ def predict(
     `report` is called with the number of images done. Raises SegdataError where a file cannot be written.
     """
     device = next(models[0].parameters()).device
-    for model in models:
-        model.eval()
-    kinds = ("probabilities", *(("contours", "instances") if plan.instances else ()))
-    missing = [row for row in rows.tolist() if not is_predicted(folder, row, kinds)]
+    threads = n_threads(jobs)
+    missing = [row for row in rows.tolist() if not is_predicted(folder, row)]
     done = len(rows) - len(missing)
     report(done)
+    work = _ImagePredictor([_without_norms(model) for model in models], maps, pictures, plan, legend, folder, device)
     try:
-        for kind in kinds:
-            (folder / kind).mkdir(parents=True, exist_ok=True)
-        images = _decoded_images(missing, maps, pictures, jobs if device.type != "cpu" else 1)
-        finished = _ImageWriter(models, plan, legend, folder, device).write(images)
-        # Instances are found by other threads while the device goes on.
-        for _ in run_ordered(lambda finish: finish(), finished, n_threads(jobs)):
-            done += 1
-            report(done)
+        (folder / "images").mkdir(parents=True, exist_ok=True)
+        if device.type == "cpu":
+            before = torch.get_num_threads()
+            at_once = max(min(threads, len(missing)), 1)
+            torch.set_num_threads(max(threads // at_once, 1))
+            try:
+                for _ in run_ordered(work.predict, missing, at_once):
+                    done += 1
+                    report(done)
+            finally:
+                torch.set_num_threads(before)
+        else:
+            for _ in work.pipeline(missing, threads):
+                done += 1
+                report(done)
     except OSError as error:
         raise SegdataError(f"{folder}: predictions cannot be written: {error.strerror or error}") from error
 
 
-def _decoded_images(
-    rows: Sequence[int], maps: LabelMaps, pictures: ImageCache, jobs: int
-) -> Iterator[tuple[int, int, int, DecodedImage]]:
-    """Row, height, width and picture of the images that can be read, decoded ahead by `jobs` threads."""
-    for row, picture in zip(rows, run_ordered(pictures.get, rows, jobs), strict=True):
-        if picture is not None:
-            yield row, int(maps.height[row]), int(maps.width[row]), picture
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _OpenImage:
-    """An image some of whose tiles are still to come: its unfinished files, and its size as networks see it."""
+    """An image some of whose tiles are still to come: its size, and what is known of its pixels."""
 
     row: int
-    categories: HalfFloats
-    contours: HalfFloats | None
-    seen: tuple[int, int]
-
-
-_WaitingTile = tuple[_OpenImage, PredictedTile, NDArray[np.float32]]
+    size: tuple[int, int]  # (height, width)
+    planes: Codes  # (n, height, width) as networks see it
+    n_waiting: int  # tiles
 
 
 @dataclass(frozen=True, slots=True)
-class _ImageWriter:
-    """Writes what some networks say of images."""
+class _CutTile:
+    """A tile on its way to the networks, with the pixels as the file has them."""
+
+    image: _OpenImage
+    tile: PredictedTile
+    pixels: ChannelArray  # (C, height, width)
+    low: Floats  # (C,) what becomes 0
+    high: Floats  # (C,) what becomes 1
+
+
+@dataclass
+class _ImagePredictor:
+    """Predicts images and writes their files, in any thread."""
 
     models: Sequence[nn.Module]
+    maps: LabelMaps
+    pictures: ImageCache
     plan: TrainingPlan
     legend: ChannelLegend
     folder: Path
     device: torch.device
+    layout: PlaneLayout = field(init=False)
 
-    def write(self, images: Iterator[tuple[int, int, int, DecodedImage]]) -> Iterator[Callable[[], None]]:
-        """Write the images' probabilities, and yield what remains to be done for each, in order.
+    def __post_init__(self) -> None:
+        self.layout = PlaneLayout(self.plan.categories, self.plan.instances)
 
-        Tiles of one image after the other fill the batches, so that small images keep a GPU busy, too. `images` are
-        pictures, maybe reduced, with the row, height and width that they had before.
+    def predict(self, row: int) -> None:
+        """Predict and write one image, all by this thread."""
+        for cut in self._cut(row):
+            _keep_tile(cut, self._codes(self._inputs([cut]))[0].cpu().numpy())
+            if not cut.image.n_waiting:
+                self._finish(cut.image)
+
+    def pipeline(self, rows: Sequence[int], threads: int) -> Iterator[None]:
+        """Predict images: `threads` read, this one has the device compute, and as many write; yields once for each."""
+        cut = itertools.chain.from_iterable(run_ordered(lambda row: list(self._cut(row)), rows, threads))
+        finished = (partial(self._finish, image) for image in self._computed(cut))
+        n_read = 0
+        for _ in run_ordered(lambda finish: finish(), finished, threads):
+            n_read += 1
+            yield
+        yield from itertools.repeat(None, len(rows) - n_read)  # images that could not be read
+
+    def _computed(self, cut: Iterable[_CutTile]) -> Iterator[_OpenImage]:
+        """The images all of whose tiles are computed, as they become so.
+
+        Tiles of one image after the other fill the batches, so that small images keep a GPU busy, too. A few batches
+        are under way while the first one is waited for.
         """
-        waiting: list[_WaitingTile] = []
-        ending: list[_OpenImage] = []
-        at_once = _ON_GPU if self.device.type == "cuda" else 1
-        for row, height, width, picture in images:
-            size = picture.pixels.shape[1], picture.pixels.shape[2]
-            opened = self._open(row, (height, width), size)
-            for tile in tiles(*size, self.plan.tile):
-                waiting.append((opened, tile, _cut_tile(picture, tile, self.plan.tile)))
-                if len(waiting) >= at_once:
-                    self._predict_tiles(waiting)
-                    yield from (partial(self._finish, image) for image in ending)
-                    ending.clear()
-            if waiting:
-                ending.append(opened)
-            else:
-                yield partial(self._finish, opened)
-        if waiting:
-            self._predict_tiles(waiting)
-        yield from (partial(self._finish, image) for image in ending)
+        waiting: dict[tuple[int, ...], list[_CutTile]] = {}
+        under_way: deque[tuple[list[_CutTile], _OnDevice]] = deque()
+        for one in cut:
+            batch = waiting.setdefault((*one.pixels.shape, one.pixels.dtype.num), [])
+            batch.append(one)
+            if len(batch) == _ON_GPU:
+                under_way.append((batch, self._begin(waiting.pop((*one.pixels.shape, one.pixels.dtype.num)))))
+                if len(under_way) > _UNDER_WAY:
+                    yield from _keep_tiles(*under_way.popleft())
+        for batch in waiting.values():
+            under_way.append((batch, self._begin(batch)))
+            if len(under_way) > _UNDER_WAY:
+                yield from _keep_tiles(*under_way.popleft())
+        while under_way:
+            yield from _keep_tiles(*under_way.popleft())
 
-    def _open(self, row: int, size: tuple[int, int], predicted_size: tuple[int, int]) -> _OpenImage:
-        def file(kind: str, channels: int) -> HalfFloats:
-            path = unfinished_path(prediction_path(self.folder, kind, row))
-            return np.lib.format.open_memmap(path, "w+", np.float16, (channels, *size))
+    def _begin(self, batch: list[_CutTile]) -> "_OnDevice":
+        return _OnDevice(self._codes(self._inputs(batch)))
 
-        contours = file("contours", 3) if self.plan.instances else None
-        return _OpenImage(row, file("probabilities", self.plan.categories), contours, predicted_size)
-
-    def _predict_tiles(self, waiting: list[_WaitingTile]) -> None:
-        """Predict all tiles that wait, and write them into their images."""
-        stacked = torch.from_numpy(np.stack([pixels for _, _, pixels in waiting])).to(self.device)
-        images = stacked.contiguous(memory_format=torch.channels_last)
-        categories, contours = _predict_by_halves(self.models, images, self.plan.flips)
-        for number, (opened, tile, _) in enumerate(waiting):
-            for file, output in ((opened.categories, categories), (opened.contours, contours)):
-                if file is not None and output is not None:
-                    _write_tile(file, output[number], tile, opened.seen)
-        waiting.clear()
-
-    def _finish(self, opened: _OpenImage) -> None:
-        """Find and write the instances of an image, and give its files their names."""
-        for kind, array in (("probabilities", opened.categories), ("contours", opened.contours)):
-            if array is not None:
-                array.flush()  # type: ignore[attr-defined]  # a memory map
-                path = prediction_path(self.folder, kind, opened.row)
-                unfinished_path(path).replace(path)
-        if not self.plan.instances:
+    def _cut(self, row: int) -> Iterator[_CutTile]:
+        """The tiles of an image, in order; none where it cannot be read."""
+        picture = self.pictures.get(row)
+        if picture is None:
             return
-        contours = None if opened.contours is None else opened.contours.astype(np.float32)
-        if contours is not None and not contours.any():  # the network has no such head
+        height, width = picture.pixels.shape[1:]
+        size = tile_side(height, self.plan.tile[0]), tile_side(width, self.plan.tile[1])
+        own = list(tiles(height, width, size))
+        planes = np.empty((self.layout.n_planes + self.layout.edges, height, width), np.uint8)
+        image = _OpenImage(row, (int(self.maps.height[row]), int(self.maps.width[row])), planes, len(own))
+        for tile in own:
+            yield _CutTile(image, tile, _cut_pixels(picture, tile, size), picture.low, picture.high)
+
+    def _inputs(self, batch: Sequence[_CutTile]) -> Tensor:
+        """(B, C, H, W) float32, about 0 to 1, on the device: bytes go there, and are scaled there."""
+        pixels = torch.from_numpy(np.stack([_movable(one.pixels) for one in batch]))
+        bounds = torch.from_numpy(np.stack([[one.low, one.high] for one in batch]))
+        if self.device.type == "cuda":
+            pixels, bounds = pixels.pin_memory(), bounds.pin_memory()
+        pixels, bounds = (each.to(self.device, non_blocking=True) for each in (pixels, bounds))
+        low, high = bounds[:, 0, :, None, None], bounds[:, 1, :, None, None]
+        scaled = torch.nan_to_num((pixels.float() - low) / (high - low), 0.0, 2.0, -1.0).clamp(-0.5, 1.5)
+        return scaled.contiguous(memory_format=torch.channels_last)
+
+    def _codes(self, images: Tensor) -> Tensor:
+        """(B, n, H, W) uint8, see `encode_planes`; half of the images at a time where memory is short."""
+        try:
+            with torch.inference_mode():
+                return encode_planes(*_mean_probabilities(self.models, images, self.plan.flips), self.layout)
+        except torch.OutOfMemoryError as error:
+            if len(images) == 1:
+                raise SegdataError(
+                    "one tile does not fit into memory; choose a smaller width or another device"
+                ) from error
+        if images.device.type == "cuda":
+            torch.cuda.empty_cache()
+        return torch.cat([self._codes(part) for part in images.chunk(2)])
+
+    def _finish(self, image: _OpenImage) -> None:
+        """Find the instances of an image, and write its file."""
+        n, layout = self.layout.n_planes, self.layout
+        instances = None
+        if self.plan.instances:
+            planes, (height, width) = image.planes[:n], image.size
+            shares = enlarge(shares_of(planes, layout), (height, width))
             contours = None
-        ids, is_thing = self.legend.ids, self.legend.is_thing
-        instances = instances_of(opened.categories, contours, ids, is_thing, self.plan.least_area)
-        path = prediction_path(self.folder, "instances", opened.row)
-        runs, category, score = instances.runs, instances.category, instances.score
-        with unfinished_path(path).open("wb") as npz:
-            np.savez(npz, start=runs.start, length=runs.length, owner=runs.owner, category=category, score=score)
-        unfinished_path(path).replace(path)
+            if image.planes[-1].any() or image.planes[-2].any():  # else the network has no such head
+                ends = enlarge(image.planes[[n, n - 1]].astype(np.float32) / np.float32(_LEVELS), (height, width))
+                contours = np.concatenate([1 - ends.sum(0, keepdims=True), ends])
+            found = instances_of(shares, contours, self.legend.ids, self.legend.is_thing, self.plan.least_area)
+            instances = StoredInstances(found.runs, found.category, found.score)
+        content = encode_prediction(image.planes[:n], layout, image.size, instances)
+        write_whole(prediction_path(self.folder, image.row), content)
 
 
-def _cut_tile(picture: DecodedImage, tile: PredictedTile, size: tuple[int, int]) -> NDArray[np.float32]:
-    """(C, height, width) of a tile, about 0 to 1; beyond the image, its last pixels are mirrored."""
+class _OnDevice:
+    """A tensor on its way from the device, in memory that the device writes to by itself."""
+
+    def __init__(self, codes: Tensor) -> None:
+        self._event: torch.cuda.Event | None = None
+        self._codes = codes
+        if codes.device.type == "cuda":
+            self._codes = torch.empty(codes.shape, dtype=codes.dtype, pin_memory=True)
+            self._codes.copy_(codes, non_blocking=True)
+            self._event = torch.cuda.Event()  # type: ignore[no-untyped-call]  # torch has no types for it
+            self._event.record()
+
+    def codes(self) -> Codes:
+        """The values, when they have come."""
+        if self._event is not None:
+            self._event.synchronize()
+        values: Codes = self._codes.cpu().numpy()
+        return values
+
+
+def _keep_tiles(batch: Sequence[_CutTile], codes: _OnDevice) -> Iterator[_OpenImage]:
+    """Write tiles into their images; yields those that are whole."""
+    for one, values in zip(batch, codes.codes(), strict=True):
+        _keep_tile(one, values)
+        if not one.image.n_waiting:
+            yield one.image
+
+
+def _keep_tile(one: _CutTile, values: Codes) -> None:
+    y0, y1, x0, x1 = one.tile.kept
+    top, left = one.tile.top, one.tile.left
+    one.image.planes[:, y0:y1, x0:x1] = values[:, y0 - top : y1 - top, x0 - left : x1 - left]
+    one.image.n_waiting -= 1
+
+
+def _cut_pixels(picture: DecodedImage, tile: PredictedTile, size: tuple[int, int]) -> ChannelArray:
+    """(C, height, width) of a tile; beyond the image, its last pixels are mirrored."""
     _, height, width = picture.pixels.shape
-    lines = _mirror_positions(tile.top, size[0], height)
-    columns = _mirror_positions(tile.left, size[1], width)
-    pixels = picture.pixels[:, lines[:, None], columns].astype(np.float32)
-    scaled = (pixels - picture.low[:, None, None]) / (picture.high - picture.low)[:, None, None]
-    clipped: NDArray[np.float32] = np.nan_to_num(scaled).clip(-0.5, 1.5)
-    return clipped
+    top, left = tile.top, tile.left
+    if top + size[0] <= height and left + size[1] <= width:
+        return picture.pixels[:, top : top + size[0], left : left + size[1]]
+    lines, columns = _mirror_positions(top, size[0], height), _mirror_positions(left, size[1], width)
+    return picture.pixels[:, lines[:, None], columns]
 
 
 def _mirror_positions(first: int, n: int, length: int) -> Ints:
@@ -210,68 +315,65 @@ def _mirror_positions(first: int, n: int, length: int) -> Ints:
     return np.where(position < length, position, 2 * length - 1 - position)
 
 
-def _write_tile(file: HalfFloats, output: Tensor, tile: PredictedTile, predicted_size: tuple[int, int]) -> None:
-    """Write the output for a tile (channels, height, width) into the file of its image, enlarged to its size."""
-    y0, y1, x0, x1 = tile.kept
-    (top, bottom, lines), (left, right, columns) = (
-        _enlarged_positions(*along)
-        for along in (
-            (y0, y1, tile.top, predicted_size[0], file.shape[1]),
-            (x0, x1, tile.left, predicted_size[1], file.shape[2]),
-        )
-    )
-    for channel, values in zip(file, output, strict=True):  # one after the other, as they may be much larger now
-        channel[top:bottom, left:right] = _interpolate(_interpolate(values, lines).T, columns).T.half().cpu().numpy()
+def _movable(pixels: ChannelArray) -> ChannelArray:
+    """Bytes as they are, all else as float32: torch knows few other types."""
+    return pixels if pixels.dtype == np.uint8 else pixels.astype(np.float32)
 
 
-def _enlarged_positions(
-    first: int, last: int, origin: int, predicted_length: int, length: int
-) -> tuple[int, int, NDArray[np.float64]]:
-    """The range of pixels on an axis of `length` that `first` to `last` of `predicted_length` become; their middles.
+def encode_planes(categories: Tensor, contours: Tensor | None, layout: PlaneLayout) -> Tensor:
+    """(B, n, H, W) uint8 as `segdata.noise.networks.stored` has them, and one more plane for the insides of instances.
 
-    The middles are in pixels of a tile that begins at `origin`, none of them beyond the image.
+    Parameters
+    ----------
+    categories : (B, K, H, W) probabilities
+    contours : (B, 3, H, W) probabilities of neither, inside and edge; None: 0 in both planes
     """
-    start, end = first * length // predicted_length, last * length // predicted_length
-    middle = (np.arange(start, end) + 0.5) * predicted_length / length - 0.5
-    return start, end, middle.clip(0, predicted_length - 1) - origin
-
-
-def _interpolate(values: Tensor, places: NDArray[np.float64]) -> Tensor:
-    """The rows of `values` at places between its rows, by linear interpolation."""
-    low = np.floor(places).astype(np.int64)
-    high = np.minimum(low + 1, len(values) - 1)
-    below, above = (values[torch.from_numpy(positions).to(values.device)] for positions in (low, high))
-    return torch.lerp(below, above, torch.from_numpy((places - low).astype(np.float32)).to(values.device)[:, None])
-
-
-def _predict_by_halves(models: Sequence[nn.Module], images: Tensor, flips: int) -> tuple[Tensor, Tensor | None]:
-    """`_mean_probabilities`, with half of the images at a time where memory is short."""
-    try:
-        return _mean_probabilities(models, images, flips)
-    except torch.OutOfMemoryError as error:
-        if len(images) == 1:
-            raise SegdataError("one tile does not fit into memory; choose a smaller width or another device") from error
-    if images.device.type == "cuda":
-        torch.cuda.empty_cache()
-    parts = [_predict_by_halves(models, part, flips) for part in images.chunk(2)]
-    contours = [part for _, part in parts if part is not None]
-    return torch.cat([part for part, _ in parts]), torch.cat(contours) if contours else None
+    n = layout.n_categories
+    most, best = categories.max(1)
+    numbers, shares = [best], []
+    if n == 2:
+        shares = [2 * categories.amin(1)]
+    elif n > 2:
+        less, second = categories.scatter(1, best[:, None], -1.0).max(1)
+        numbers.append(second)
+        shares = [2 * less, 1 - most - less]
+    planes = [(number >> 8 * byte) & 255 for number in numbers for byte in range(layout.bytes_per_number)]
+    planes += [(_LEVELS * share.clamp(0, 1).sqrt()).round() for share in shares]
+    if layout.edges:
+        none = torch.zeros_like(most)
+        inside, edge = (none, none) if contours is None else (contours[:, 1], contours[:, 2])
+        planes += [(_LEVELS * share).round() for share in (edge, inside)]
+    return torch.stack([plane.to(torch.uint8) for plane in planes], 1)
 
 
 def _mean_probabilities(models: Sequence[nn.Module], images: Tensor, flips: int) -> tuple[Tensor, Tensor | None]:
     """Mean probabilities (B, K, H, W) and (B, 3, H, W), over networks and mirrored copies."""
     totals: list[Tensor | None] = [None, None]
     mirrored: list[list[int]] = [[], [3], [2]][: flips + 1]
-    with torch.inference_mode():
-        for model in models:
-            for axes in mirrored:
-                with precision(images.device):
-                    outputs = logits(model, images.flip(axes) if axes else images)
-                for number, head in enumerate(outputs):
-                    if head is not None:
-                        p = head.softmax(1) / (len(models) * len(mirrored))
-                        p = p.flip(axes) if axes else p
-                        so_far = totals[number]
-                        totals[number] = p if so_far is None else so_far + p
+    for model in models:
+        for axes in mirrored:
+            with precision(images.device) if images.device.type == "cuda" else nullcontext():
+                outputs = logits(model, images.flip(axes) if axes else images)
+            for number, head in enumerate(outputs):
+                if head is not None:
+                    p = head.softmax(1)
+                    p = p.flip(axes) if axes else p
+                    so_far = totals[number]
+                    totals[number] = p if so_far is None else so_far + p
     assert totals[0] is not None  # every network has this head
-    return totals[0], totals[1]
+    n = len(models) * len(mirrored)
+    return totals[0] / n, None if totals[1] is None else totals[1] / n
+
+
+def _without_norms(model: nn.Module) -> nn.Module:
+    """The network for prediction; in a U-Net the normalisations are part of the convolutions before them."""
+    model.eval()
+    if not isinstance(model, UNet):
+        return model
+    fused = copy.deepcopy(model)
+    for module in fused.modules():
+        if isinstance(module, nn.Sequential):
+            for number, (before, after) in enumerate(itertools.pairwise(list(module))):
+                if isinstance(before, nn.Conv2d) and isinstance(after, nn.BatchNorm2d):
+                    module[number], module[number + 1] = fuse_conv_bn_eval(before, after), nn.Identity()
+    return fused

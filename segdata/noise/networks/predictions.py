@@ -1,6 +1,5 @@
 """Predictions: what networks say about images that they have not seen, in the files of a folder."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,12 @@ from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.runs import Ints, Runs
 from segdata.noise.networks.plan import TrainingPlan
+from segdata.noise.networks.stored import VERSION, StoredPrediction
 
-VERSION = 1
 EDGE = 2  # of contours: neither, inside, edge
-HalfFloats = NDArray[np.float16]
+Probabilities = NDArray[np.float32]
+_FIRST_VERSION = 1  # an array of float16 for each kind and image
+_LOSSES = {"cross-entropy": "ce+dice", "focal": "focal+dice"}  # as plans of that version name them
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Predictions:
     plan: TrainingPlan  # how it was trained
     notes: tuple[str, ...] = ()  # what a reader of the results must know
     defects: tuple[Defect, ...] = ()  # images that could not be read
+    version: int = VERSION  # of the files
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -55,26 +57,52 @@ class Predictions:
         except ValueError:
             raise SegdataError(f"no image {image_id!r} in the predictions") from None
 
-    def probabilities(self, row: int) -> HalfFloats:
-        """(K, height, width) float16 of an image, read from its file as far as it is looked at; they sum to 1."""
-        return self._array("probabilities", row)
+    def probabilities(self, row: int) -> Probabilities:
+        """(K, height, width) float32 of an image; they sum to 1.
 
-    def contours(self, row: int) -> HalfFloats | None:
-        """(3, height, width) float16: neither, inside of an instance, its edge; None where there are no instances."""
-        return self._array("contours", row) if self.plan.instances else None
+        The two most probable categories of a pixel have their own, to about 0.002; all others share what is left.
+        """
+        if self.version == _FIRST_VERSION:
+            return self._array("probabilities", row).astype(np.float32)
+        return self._stored(row).probabilities().transpose(0, 2, 1)
+
+    def edges(self, row: int) -> Probabilities | None:
+        """(height, width) float32 how probable it is that an instance ends here; None where that is not known."""
+        if not self.plan.instances:
+            return None
+        if self.version == _FIRST_VERSION:
+            contours = self._array("contours", row)
+            edge = contours[EDGE].astype(np.float32) if contours.any() else None
+        else:
+            stored = self._stored(row).edges()
+            edge = None if stored is None else stored.T
+        return edge if edge is not None and edge.any() else None
 
     def instances(self, row: int) -> PredictedInstances | None:
         """The instances of an image; None where segments are not told apart."""
         if not self.plan.instances:
             return None
-        self._check(row)
-        with np.load(prediction_path(self.folder, "instances", row)) as file:
-            runs = Runs(file["start"], file["length"], file["owner"])
-            return PredictedInstances(runs, file["category"], file["score"])
+        if self.version == _FIRST_VERSION:
+            self._check(row)
+            with np.load(self.folder / "instances" / f"{row:06d}.npz") as file:
+                runs = Runs(file["start"], file["length"], file["owner"])
+                return PredictedInstances(runs, file["category"], file["score"])
+        found = self._stored(row).instances()
+        return None if found is None else PredictedInstances(found.runs, found.category, found.score)
 
-    def _array(self, kind: str, row: int) -> HalfFloats:
+    def _stored(self, row: int) -> StoredPrediction:
         self._check(row)
-        return np.load(prediction_path(self.folder, kind, row), mmap_mode="r")  # type: ignore[no-any-return]  # as written
+        path = prediction_path(self.folder, row)
+        try:
+            return StoredPrediction.decode(path.read_bytes())
+        except (OSError, msgspec.MsgspecError) as error:
+            raise SegdataError(
+                f"{path}: cannot be read: {error}; delete the folder, and segdata predicts again"
+            ) from error
+
+    def _array(self, kind: str, row: int) -> NDArray[np.float16]:
+        self._check(row)
+        return np.load(self.folder / kind / f"{row:06d}.npy", mmap_mode="r")  # type: ignore[no-any-return]  # as written
 
     def _check(self, row: int) -> None:
         if not self.usable[row]:
@@ -83,7 +111,7 @@ class Predictions:
     def save(self) -> None:
         """Write what `open_predictions` reads, last of all."""
         content = {
-            "version": VERSION,
+            "version": self.version,
             "image_ids": self.image_ids,
             "categories": self.categories,
             "fold": self.fold.tolist(),
@@ -102,30 +130,29 @@ def open_predictions(folder: str | Path) -> Predictions:
         content: dict[str, Any] = msgspec.json.decode(path.read_bytes())  # Any: JSON
     except (OSError, msgspec.DecodeError) as error:
         raise SegdataError(f"{path}: no finished predictions: {error}") from error
-    if content.get("version") != VERSION:
-        raise SegdataError(f"{path} has version {content.get('version')}; this segdata reads version {VERSION}")
+    version = content.get("version")
+    if version not in (_FIRST_VERSION, VERSION):
+        raise SegdataError(f"{path} has version {version}; this segdata reads versions {_FIRST_VERSION} and {VERSION}")
+    plan = content["plan"]
+    plan["loss"] = _LOSSES.get(plan["loss"], plan["loss"]) if version == _FIRST_VERSION else plan["loss"]
     return Predictions(
         Path(folder),
         tuple(content["image_ids"]),
         tuple(content["categories"]),
         np.array(content["fold"], np.int64),
         np.array(content["usable"], bool),
-        msgspec.convert(content["plan"], TrainingPlan),
+        msgspec.convert(plan, TrainingPlan),
         tuple(content["notes"]),
         msgspec.convert(content["defects"], tuple[Defect, ...]),
+        version,
     )
 
 
-def prediction_path(folder: Path, kind: str, row: int) -> Path:
-    """The file of an image: ``probabilities``, ``contours`` or ``instances``."""
-    return folder / kind / f"{row:06d}.{'npz' if kind == 'instances' else 'npy'}"
+def prediction_path(folder: Path, row: int) -> Path:
+    """The file of an image."""
+    return folder / "images" / f"{row:06d}.bin"
 
 
-def unfinished_path(path: Path) -> Path:
-    """Where a large file grows until it is whole; the folder is locked, so that no other program has the name."""
-    return path.with_name(f".{path.name}.part")
-
-
-def is_predicted(folder: Path, row: int, whats: Sequence[str]) -> bool:
-    """Whether all files of an image are there."""
-    return all(prediction_path(folder, kind, row).is_file() for kind in whats)
+def is_predicted(folder: Path, row: int) -> bool:
+    """Whether the file of an image is there."""
+    return prediction_path(folder, row).is_file()

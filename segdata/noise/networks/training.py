@@ -7,9 +7,12 @@ like one that was not.
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from threading import Event, Lock
 from typing import Any
 
 import numpy as np
@@ -36,7 +39,14 @@ from segdata.noise.networks.crops import (
 )
 from segdata.noise.networks.images import ImageCache
 from segdata.noise.networks.losses import label_doubt, segmentation_loss, typical_doubt
-from segdata.noise.networks.network import build_network, free_memory, half_precision, logits, precision
+from segdata.noise.networks.network import (
+    SeededDropout,
+    build_network,
+    free_memory,
+    half_precision,
+    logits,
+    precision,
+)
 from segdata.noise.networks.plan import Settings, TrainingPlan
 from segdata.noise.networks.prediction import ChannelLegend, predict
 
@@ -153,8 +163,7 @@ class _Training:
         while True:
             self.optimiser.zero_grad(set_to_none=True)
             try:
-                with torch.random.fork_rng(devices=[task.device] if task.device.type == "cuda" else []):
-                    torch.manual_seed(task.seed * 1_000_003 + state.step)  # of dropout
+                with self._seeded(task.seed * 1_000_003 + state.step):
                     self._add_gradients(choice, windows)
                 break
             except torch.OutOfMemoryError as error:
@@ -171,6 +180,26 @@ class _Training:
         nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
         self.scaler.step(self.optimiser)
         self.scaler.update()
+
+    @contextmanager
+    def _seeded(self, seed: int) -> Iterator[None]:
+        """What is random in the network, such as dropout, follows from the seed while the block runs.
+
+        Our own networks have a generator each, since several may be trained at once; others have that of torch.
+        """
+        own = [module for module in self.model.modules() if isinstance(module, SeededDropout)]
+        for module in own:
+            module.generator = torch.Generator(self.task.device).manual_seed(seed)
+        if own:
+            try:
+                yield
+            finally:
+                for module in own:
+                    module.generator = None
+            return
+        with torch.random.fork_rng(devices=[self.task.device] if self.task.device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            yield
 
     def _add_gradients(self, choice: CropChoice, windows: CropWindows) -> None:
         """Add up the gradients of a batch, some crops at a time."""
@@ -280,6 +309,13 @@ _MAX_WEIGHT_RATIO = 10.0  # between the weights of two categories
 Tell = Callable[[str, int, int], None]
 
 
+class _StoppedError(Exception):
+    """Another training has failed, or the user has interrupted all."""
+
+
+_BUILDING = Lock()  # the first weights come from the one generator of torch
+
+
 @dataclass
 class FoldRun:
     """Everything that the folds of a run share."""
@@ -295,17 +331,59 @@ class FoldRun:
     folder: Path
     device: torch.device
     pace: TrainingPace = field(default_factory=TrainingPace)  # how fast the training went
+    networks: dict[tuple[int, int], nn.Module] = field(default_factory=dict)  # (fold, member) -> trained network
+    _at_once: int = 1  # networks that are trained at the same time, and share the memory
 
-    def fold(self, number: int, rows: Ints, tell: Tell) -> None:
-        """Train the networks of a fold, and predict the images `rows`; what is done already is not done again."""
-        position = f"{number + 1} of {self.plan.folds}"
+    def train(self, tell: Tell) -> None:
+        """Train the networks of all folds; those that are trained already are loaded.
+
+        On a CPU several are trained at once, each by threads of its own: all of them together keep to `Settings.jobs`,
+        and none waits for the slowest part of each layer, as the threads of one network do on a busy machine.
+        """
         if self.device.type == "cuda":
             torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
-        models = [self._member(number, member, position, tell) for member in range(self.plan.members)]
+        every = [(number, member) for number in range(self.plan.folds) for member in range(self.plan.members)]
+        threads = n_threads(self.settings.jobs)
+        alone = self.device.type != "cpu" or self.settings.model is not None  # whose randomness may be torch's own
+        at_once = 1 if alone else min(threads, len(every))
+        self._at_once = at_once
+        before, lock, failed = torch.get_num_threads(), Lock(), Event()
+
+        def told(stage: str, done: int, total: int) -> None:
+            with lock:
+                if failed.is_set():
+                    raise _StoppedError
+                tell(stage, done, total)
+
+        torch.set_num_threads(max(threads // at_once, 1))
+        try:
+            if at_once == 1:
+                self.networks = {one: self._member(*one, tell) for one in every}
+                return
+            with ThreadPoolExecutor(at_once, thread_name_prefix="train") as pool:
+                begun = {one: pool.submit(self._member, *one, told) for one in every}
+                try:
+                    wait(begun.values(), return_when=FIRST_EXCEPTION)
+                finally:  # after a failure the others stop at their next step
+                    failed.set()
+                    pool.shutdown(cancel_futures=True)
+            failures = [future.exception() for future in begun.values() if not future.cancelled()]
+            for failure in filter(None, failures):
+                if not isinstance(failure, _StoppedError):
+                    raise failure
+            self.networks = {one: future.result() for one, future in begun.items()}
+        finally:
+            torch.set_num_threads(before)
+
+    def fold(self, number: int, rows: Ints, tell: Tell) -> None:
+        """Predict the images `rows` by the networks of a fold; what is done already is not done again."""
+        models = [self.networks[number, member] for member in range(self.plan.members)]
         legend = ChannelLegend(np.array(self.maps.classes, np.int64)[self.classes], self._is_thing()[self.classes])
+        if self.device.type == "cuda":  # tiles have few shapes, and last digits depend on the device anyway
+            torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = False, True
 
         def report(done: int) -> None:
-            tell(f"predict {position}", done, len(rows))
+            tell(f"predict {number + 1} of {self.plan.folds}", done, len(rows))
 
         predict(models, rows, self.maps, self.pictures, self.plan, legend, self.folder, report, self.settings.jobs)
 
@@ -314,10 +392,12 @@ class FoldRun:
         for path in (self.folder / "checkpoints").glob("*.pt"):
             path.unlink()
 
-    def _member(self, number: int, member: int, position: str, tell: Tell) -> torch.nn.Module:
+    def _member(self, number: int, member: int, tell: Tell) -> torch.nn.Module:
         """A trained network of a fold."""
+        position = f"{number + 1} of {self.plan.folds}"
         seed = (self.plan.seed * 1009 + number) * 1013 + member
-        model = build_network(self.plan, self.settings, self.device, seed)
+        with _BUILDING:
+            model = build_network(self.plan, self.settings, self.device, seed)
         name = f"{number}-{member}.pt"
         ready = network.load_checkpoint(self.folder / "networks" / name, self.device)
         if ready is None:
@@ -339,8 +419,9 @@ class FoldRun:
             weights = _category_weights(self._reduced, learned, channel, self.plan.categories)
         places = SegmentCentres.of(self.tables, self.plan.scale)
         jobs, device = self.settings.jobs, self.device
+        plan = replace(self.plan, memory=self.plan.memory // self._at_once)
         return TrainingTask(
-            labels, self.pictures, places, learned, held_rows, weights.to(device), self.plan, seed, path, device, jobs
+            labels, self.pictures, places, learned, held_rows, weights.to(device), plan, seed, path, device, jobs
         )
 
     @cached_property

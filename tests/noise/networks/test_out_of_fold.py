@@ -2,12 +2,15 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
+import torch
 
 from segdata.api.convert import convert
 from segdata.api.in_memory import from_arrays
@@ -55,13 +58,13 @@ def test_networks_find_what_they_have_not_seen(learned: tuple[OpenDataset, Predi
     maps, right = dataset.maps(), []
     for row in range(len(found)):
         probabilities = found.probabilities(row)
-        assert isinstance(probabilities, np.memmap)
+        assert (probabilities.shape, probabilities.dtype) == ((3, 64, 64), np.float32)
         best = probabilities.argmax(0) - 1
         truth = maps.semantic(row, -1)
         right.append((best == truth)[truth >= 0].mean())
-        contours, instances = found.contours(row), found.instances(row)
-        assert contours is not None
-        assert contours.shape == (3, 64, 64)
+        edges, instances = found.edges(row), found.instances(row)
+        assert edges is not None
+        assert edges.shape == (64, 64)
         assert instances is not None
         assert set(instances.category.tolist()) <= {3, 7}
         instances.runs.checked(np.full(len(instances), 64), np.full(len(instances), 64))
@@ -89,8 +92,8 @@ def test_progress_tells_how_far_it_is(shapes: Make, tmp_path: Path) -> None:
     out_of_fold(shapes(tmp_path / "images", 4), tmp_path / "found", FEW, progress=stages.append)
     assert list(dict.fromkeys(each.what for each in stages)) == [
         "train 1 of 2",
-        "predict 1 of 2",
         "train 2 of 2",
+        "predict 1 of 2",
         "predict 2 of 2",
     ]
     of_last = [each for each in stages if each.what == "predict 2 of 2"]
@@ -119,7 +122,7 @@ def test_a_run_that_was_killed_twice_ends_as_one_that_was_not(shapes: Make, tmp_
     convert(shapes(tmp_path / "images", 4), tmp_path / "data")
     names = ("folds", "crop", "width", "depth", "batch", "steps", "flips", "near", "learning_rate", "jobs", "device")
     chosen = {name: getattr(FEW, name) for name in names}
-    for stage, done in (("train 1 of 2", 3), ("predict 2 of 2", 1)):
+    for stage, done in (("train 2 of 2", 3), ("predict 2 of 2", 1)):
         words = [sys.executable, "-c", _KILLED, tmp_path / "data", tmp_path / "killed", stage, str(done), repr(chosen)]
         ended = subprocess.run(words, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False)
         assert ended.returncode == -signal.SIGKILL
@@ -133,6 +136,84 @@ def test_a_run_that_was_killed_twice_ends_as_one_that_was_not(shapes: Make, tmp_
         ("predict 2 of 2", 2),
     ]
     same(resumed, out_of_fold(dataset, tmp_path / "whole", FEW))
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+def test_networks_trained_at_once_are_those_trained_one_after_the_other(
+    shapes: Make, tmp_path: Path, dropout: float
+) -> None:
+    """Each has one thread, and randomness of its own; the number of threads of torch is what it was."""
+    torch.set_num_threads(1)
+    dataset, asked = shapes(tmp_path / "images", 4), replace(FEW, dropout=dropout)
+    same(out_of_fold(dataset, tmp_path / "one", asked), out_of_fold(dataset, tmp_path / "two", replace(asked, jobs=2)))
+    assert torch.get_num_threads() == 1
+
+
+def test_jobs_bound_the_threads_of_torch(shapes: Make, tmp_path: Path) -> None:
+    seen: set[int] = set()
+    torch.set_num_threads(3)
+    try:
+        asked = replace(FEW, model=lambda channels, categories: _Spy(seen, categories), learning_rate=None)
+        out_of_fold(shapes(tmp_path / "images", 4), tmp_path / "found", asked)
+        assert (seen, torch.get_num_threads()) == ({1}, 3)
+    finally:
+        torch.set_num_threads(1)
+
+
+class _Spy(torch.nn.Conv2d):
+    """A network that notes how many threads it is given."""
+
+    def __init__(self, seen: set[int], categories: int) -> None:
+        super().__init__(3, categories, 1)
+        self.seen = seen
+
+    def __deepcopy__(self, memo: object) -> "_Spy":
+        other = _Spy(self.seen, self.out_channels)
+        other.load_state_dict(self.state_dict())
+        return other
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.seen.add(torch.get_num_threads())
+        return super().forward(images)
+
+
+def test_a_failure_of_one_training_stops_the_others(shapes: Make, tmp_path: Path) -> None:
+    def stop(stage: StageProgress) -> None:
+        if stage.what == "train 2 of 2" and stage.done == 2:
+            raise StoppedError
+
+    long = replace(FEW, steps=2000, jobs=2)
+    began = time.monotonic()
+    with pytest.raises(StoppedError):
+        out_of_fold(shapes(tmp_path / "images", 4), tmp_path / "found", long, progress=stop)
+    assert time.monotonic() - began < 30
+
+
+def test_what_an_older_version_wrote_is_read(shapes: Make, tmp_path: Path) -> None:
+    found = out_of_fold(shapes(tmp_path / "images", 4), tmp_path / "found", FEW)
+    old = tmp_path / "old"
+    for kind in ("probabilities", "contours", "instances"):
+        (old / kind).mkdir(parents=True)
+    for row in range(4):
+        edges, instances = found.edges(row), found.instances(row)
+        assert edges is not None
+        assert instances is not None
+        np.save(old / "probabilities" / f"{row:06d}.npy", found.probabilities(row).astype(np.float16))
+        np.save(old / "contours" / f"{row:06d}.npy", np.stack([1 - edges, 0 * edges, edges]).astype(np.float16))
+        runs = {name: getattr(instances.runs, name) for name in ("start", "length", "owner")}
+        np.savez(old / "instances" / f"{row:06d}.npz", **runs, category=instances.category, score=instances.score)
+    content = msgspec.json.decode((tmp_path / "found" / "predictions.json").read_bytes())
+    content |= {"version": 1, "plan": content["plan"] | {"loss": "cross-entropy"}}
+    (old / "predictions.json").write_bytes(msgspec.json.encode(content))
+    read = open_predictions(old)
+    assert read.plan.loss == "ce+dice"
+    for row in range(4):
+        np.testing.assert_allclose(read.probabilities(row), found.probabilities(row), atol=1e-3)
+        np.testing.assert_allclose(read.edges(row), found.edges(row), atol=1e-3)
+        ours, theirs = read.instances(row), found.instances(row)
+        assert ours is not None
+        assert theirs is not None
+        np.testing.assert_array_equal(ours.runs.start, theirs.runs.start)
 
 
 class StoppedError(Exception):
@@ -155,17 +236,16 @@ def test_networks_that_see_less_detail_say_as_much_and_go_on_where_they_were(sha
     assert resumed.plan.tile == (32, 32)
     same(resumed, out_of_fold(dataset, tmp_path / "whole", coarse))
     for row in range(4):
-        found, contours = resumed.probabilities(row), resumed.contours(row)
-        assert contours is not None
-        assert (found.shape, contours.shape) == ((3, 64, 64), (3, 64, 64))
-        np.testing.assert_allclose(found.astype(float).sum(0), 1, atol=5e-3)
+        found, edges = resumed.probabilities(row), resumed.edges(row)
+        assert edges is not None
+        assert (found.shape, edges.shape) == ((3, 64, 64), (64, 64))
+        np.testing.assert_allclose(found.sum(0), 1, atol=1e-5)
 
 
 def test_classes_of_pixels_have_no_instances(areas: Make, tmp_path: Path) -> None:
     found = out_of_fold(areas(tmp_path / "images", 4), tmp_path / "found", FEW)
     assert not found.plan.instances
-    assert (found.instances(0), found.contours(0)) == (None, None)
-    assert not (tmp_path / "found" / "instances").exists()
+    assert (found.instances(0), found.edges(0)) == (None, None)
 
 
 def test_images_that_cannot_be_read_are_left_out_and_named(shapes: Make, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from segdata.noise.networks.images import ImageCache
 from segdata.noise.networks.plan import TrainingPlan
 from segdata.noise.networks.prediction import ChannelLegend, predict, tiles
 from segdata.noise.networks.predictions import prediction_path
+from segdata.noise.networks.stored import StoredPrediction
 
 LEGEND = ChannelLegend(np.array([3, 7]), np.array([True, True]))
 
@@ -53,6 +54,10 @@ def test_tiles_cover_every_pixel_once_from_within(height: int, width: int, size:
     assert (times == 1).all()
 
 
+def stored(folder: Path, row: int) -> StoredPrediction:
+    return StoredPrediction.decode(prediction_path(folder, row).read_bytes())
+
+
 @pytest.mark.parametrize("flips", [0, 2])
 def test_tiles_and_mirrors_change_nothing_where_pixels_stand_alone(
     shapes: Callable[[Path, int], OpenDataset], tiny: TrainingPlan, tmp_path: Path, flips: int
@@ -66,11 +71,11 @@ def test_tiles_and_mirrors_change_nothing_where_pixels_stand_alone(
         predict([Pixelwise()], rows, maps, pictures, plan, LEGEND, tmp_path / name, told.append, 1)
     assert told == [0, 1, 2, 3] * 2
     for row in range(3):
-        for what in ("probabilities", "contours"):
-            whole, tiled = (np.load(prediction_path(tmp_path / name, what, row)) for name in ("whole", "tiles"))
-            assert (whole.dtype, whole.shape) == (np.float16, (3, 64, 64))
-            np.testing.assert_allclose(whole, tiled, atol=2e-3)
-            np.testing.assert_allclose(whole.astype(float).sum(0), 1, atol=5e-3)
+        whole, tiled = (stored(tmp_path / name, row) for name in ("whole", "tiles"))
+        assert whole.probabilities().shape == (3, 64, 64)
+        np.testing.assert_allclose(whole.probabilities(), tiled.probabilities(), atol=0.01)
+        np.testing.assert_allclose(whole.probabilities().sum(0), 1, atol=1e-5)
+        np.testing.assert_allclose(whole.edges(), tiled.edges(), atol=0.005)
     assert not list(tmp_path.glob("**/.*"))
 
 
@@ -88,9 +93,13 @@ def test_what_is_said_of_a_reduced_image_is_enlarged_to_the_whole_one(
     assert picture.pixels.shape == (3, 45, 45)
     scaled = (picture.pixels - picture.low[:, None, None]) / (picture.high - picture.low)[:, None, None]
     said = Pixelwise()(torch.from_numpy(scaled.clip(-0.5, 1.5))[None])
-    for what, logits in zip(("probabilities", "contours"), said, strict=True):
-        wanted = functional.interpolate(logits.softmax(1), (64, 64), mode="bilinear")[0].detach()
-        np.testing.assert_allclose(np.load(prediction_path(tmp_path, what, 1)), wanted, atol=1e-3)
+    of_file = stored(tmp_path, 1)
+    edges = of_file.edges()
+    assert edges is not None
+    found = of_file.probabilities(), np.stack([edges])
+    for values, logits, channels in zip(found, said, (slice(None), slice(2, 3)), strict=True):
+        wanted = functional.interpolate(logits.softmax(1), (64, 64), mode="bilinear")[0].detach()[channels]
+        np.testing.assert_allclose(values.transpose(0, 2, 1), wanted, atol=0.01)
 
 
 def test_what_is_there_is_not_predicted_again(
@@ -101,12 +110,12 @@ def test_what_is_there_is_not_predicted_again(
     pictures.survey(1)
     plan = replace(tiny, instances=False)
     predict([Pixelwise()], np.arange(2), maps, pictures, plan, LEGEND, tmp_path, lambda done: None, 1)
-    before = [prediction_path(tmp_path, "probabilities", row).stat().st_mtime_ns for row in range(2)]
+    before = [prediction_path(tmp_path, row).stat().st_mtime_ns for row in range(2)]
     told: list[int] = []
     predict([Pixelwise()], np.arange(3), maps, pictures, plan, LEGEND, tmp_path, told.append, 1)
     assert told == [2, 3]
-    assert [prediction_path(tmp_path, "probabilities", row).stat().st_mtime_ns for row in range(2)] == before
-    assert not (tmp_path / "contours").exists()
+    assert [prediction_path(tmp_path, row).stat().st_mtime_ns for row in range(2)] == before
+    assert stored(tmp_path, 0).edges() is None
 
 
 def test_one_tile_that_does_not_fit_is_an_error(

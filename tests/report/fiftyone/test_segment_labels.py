@@ -12,7 +12,7 @@ from pycocotools import mask as coco
 
 from segdata.core.finding import Correction
 from segdata.noise.networks.plan import DataFacts, Settings, plan_for
-from segdata.noise.networks.predictions import Predictions, prediction_path
+from segdata.noise.networks.predictions import Predictions
 from segdata.report.fiftyone.fields import label_document
 from segdata.report.fiftyone.segment_labels import disagreement_share
 from tests.report.fiftyone.drawn import CAR, ROAD, gap, load, made, noise
@@ -47,11 +47,11 @@ def test_confidence_is_how_probable_the_given_label_is(fo: Any, tmp_path: Path) 
     car = noise(1, *SIZE, 0.5)
     said = np.random.default_rng(2).dirichlet((1, 1, 1), SIZE).transpose(2, 0, 1).astype(np.float16)
     for row, values in enumerate((said, said[:, :-1])):
-        prediction_path(tmp_path, "probabilities", row).parent.mkdir(exist_ok=True)
-        np.save(prediction_path(tmp_path, "probabilities", row), values)
+        (tmp_path / "probabilities").mkdir(exist_ok=True)
+        np.save(tmp_path / "probabilities" / f"{row:06d}.npy", values)
     ids = ("a.png", "b.png")
     plan = plan_for(FACTS, Settings(), 2**30)
-    Predictions(tmp_path, ids, (ROAD, CAR), np.zeros(2, np.int64), np.ones(2, bool), plan).save()
+    Predictions(tmp_path, ids, (ROAD, CAR), np.zeros(2, np.int64), np.ones(2, bool), plan, version=1).save()
     data = made({(name, None): [(CAR, car)] for name in ids})
     dataset = load(data, "confidence", predictions=tmp_path)
     a, b = (dataset.match({"image_id": name}).first() for name in ids)

@@ -1,0 +1,103 @@
+"""The pipeline of a GPU, run on a CPU: what it finds, who does what, and what the networks of a GPU cost.
+
+No GPU was at hand. That the thread which has the device compute waits for no other work is measured with steps that
+take a known time.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from segdata.core.dataset import OpenDataset
+from segdata.noise.networks import prediction
+from segdata.noise.networks.images import ImageCache
+from segdata.noise.networks.network import build_network
+from segdata.noise.networks.plan import Settings, TrainingPlan, plan_for
+from segdata.noise.networks.prediction import ChannelLegend, predict
+from segdata.noise.networks.predictions import prediction_path
+from segdata.noise.networks.stored import StoredPrediction
+from tests.noise.networks.test_plan import FACTS
+
+CPU = torch.device("cpu")
+LEGEND = ChannelLegend(np.array([3, 7]), np.array([True, True]))
+Shapes = Callable[[Path, int], OpenDataset]
+
+
+def predictor(shapes: Shapes, plan: TrainingPlan, folder: Path, n: int) -> Any:  # Any: it is private
+    maps = shapes(folder / "images", n).maps()
+    pictures = ImageCache(maps, 2**20)
+    pictures.survey(1)
+    model = build_network(plan, Settings(), CPU, 1).eval()
+    (folder / "found" / "images").mkdir(parents=True)
+    return prediction._ImagePredictor([model], maps, pictures, plan, LEGEND, folder / "found", CPU)
+
+
+def test_the_pipeline_finds_what_images_one_by_one_give(shapes: Shapes, tiny: TrainingPlan, tmp_path: Path) -> None:
+    plan = replace(tiny, tile=(32, 64))
+    work = predictor(shapes, plan, tmp_path, 5)
+    assert len(list(work.pipeline([0, 1, 2, 3, 4], 2))) == 5
+    predict(work.models, np.arange(5), work.maps, work.pictures, plan, LEGEND, tmp_path / "one", lambda done: None, 1)
+    for row in range(5):
+        ours, theirs = (
+            StoredPrediction.decode(prediction_path(tmp_path / name, row).read_bytes()) for name in ("found", "one")
+        )
+        np.testing.assert_allclose(ours.probabilities(), theirs.probabilities(), atol=0.01)  # a byte more or less
+        np.testing.assert_allclose(ours.edges(), theirs.edges(), atol=0.01)
+
+
+def test_no_step_but_computing_is_in_the_thread_that_has_the_device_compute(
+    shapes: Shapes, tiny: TrainingPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading, computing and writing take 20 ms an image each: together they take little more than one of them."""
+    work, seconds, n = predictor(shapes, tiny, tmp_path, 24), 0.02, 24
+    by: dict[str, set[str]] = {"read": set(), "compute": set(), "write": set()}
+    busy: list[float] = []
+
+    def slow(step: str, then: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*given: Any) -> Any:
+            by[step].add(threading.current_thread().name)
+            time.sleep(seconds * (len(given[0]) if step == "compute" else 1))
+            began = time.monotonic()
+            result = then(*given)
+            busy.append(time.monotonic() - began)
+            return result
+
+        return timed
+
+    monkeypatch.setattr(prediction, "_ON_GPU", 4)
+    monkeypatch.setattr(work.pictures, "get", slow("read", work.pictures.get))
+    monkeypatch.setattr(work, "_codes", slow("compute", work._codes))
+    monkeypatch.setattr(work, "_finish", slow("write", work._finish))
+    began = time.monotonic()
+    assert len(list(work.pipeline([*range(n)], 2))) == n
+    wall = time.monotonic() - began
+    assert by["compute"] == {threading.main_thread().name}
+    assert not (by["read"] | by["write"]) & by["compute"]
+    assert not by["read"] & by["write"] or len(by["read"] | by["write"]) >= 2
+    assert wall < 2 * n * seconds + sum(busy)  # one after the other: 3 times, and the work itself
+
+
+@pytest.mark.parametrize("side", [256, 512])
+def test_the_networks_of_a_gpu_fit_a_thousand_images_a_second(side: int) -> None:
+    """At 512 px: at most 100 GFLOP a look, and two looks; an H200 is said to do 790 TFLOP a second."""
+    facts = replace(FACTS, device="cuda", height=side, width=side, largest=(side, side), categories=1)
+    plan = plan_for(facts, Settings(), 2**33)
+    with torch.device("meta"):
+        model = build_network(plan, Settings(), torch.device("meta"), 0).eval()
+        counter = FlopCounterMode(display=False)
+        with counter, torch.inference_mode():
+            model(torch.empty(1, 3, side, side))
+    of_image = counter.get_total_flops() * (1 + plan.flips)
+    assert counter.get_total_flops() < 100e9 * (side / 512) ** 2
+    assert 1000 * of_image * (512 / side) ** 2 < 0.3 * 790e12
+    large = plan_for(replace(facts, n_images=5000, n_units=5000), Settings(), 2**33)
+    of_training = large.folds * large.steps * large.batch * 3 * counter.get_total_flops() * (large.crop / side) ** 2
+    assert of_training < 480 * 0.3 * 790e12  # eight of the ten minutes of a full run on 5,000 images
