@@ -7,16 +7,20 @@ from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
+from numpy.typing import NDArray
 
+from segdata.api.flag import countable_categories, open_predictor
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.validate import validate
 from segdata.core.executor import run_ordered
 from segdata.core.finding import Finding
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
+from segdata.dataset import Dataset
 from segdata.formats.shared.images import image_limits
 from segdata.measure.source_cache import cache_folder
 from segdata.noise.networks.predictions import open_predictions as opened_predictions
+from segdata.noise.predictor import FilePredictor
 from segdata.report.fiftyone.app import (
     PORT,
     App,
@@ -30,7 +34,7 @@ from segdata.report.fiftyone.decisions import pull_from_fiftyone
 from segdata.report.fiftyone.finding_labels import LoggedDecisions
 from segdata.report.fiftyone.media_files import MapValues, MediaFiles
 from segdata.report.fiftyone.samples import SampleBuilder, SampleLoader, open_dataset
-from segdata.report.fiftyone.segment_labels import HeatMaps, SegmentLabels
+from segdata.report.fiftyone.segment_labels import HeatMaps, PixelProbabilities, SegmentLabels
 from segdata.report.pictures.overlays import draw_image, find_image
 from segdata.review.decision_log import LOG_NAME, append_decisions, log_path
 from segdata.review.decision_log import read_decisions as read_log
@@ -95,7 +99,8 @@ def browse(
     Parameters
     ----------
     findings : None: those of `validate`, with those that reviewers have decided
-    predictions : a folder of `flag`; the probability of the given labels becomes a layer
+    predictions : a folder that `flag` wrote, or files of any format that it takes as predictions; the probability of
+        the given labels becomes a layer
     name : of the dataset in FiftyOne; default: ``segdata-`` and the name of the data
     jobs, progress : see `Dataset`
 
@@ -104,6 +109,7 @@ def browse(
     or its database is not available, or the name belongs to another dataset.
     """
     dataset = read(data, **opening)
+    layer = None if predictions is None else predicted_layer(dataset, predictions)
     with database_errors():
         package = import_fiftyone()
         name = name or f"segdata-{dataset.profile.name}"
@@ -121,9 +127,7 @@ def browse(
             by_image.setdefault(str(finding.image), []).append(finding)
         shelf = MediaFiles(cache_folder() / "fiftyone" / target.slug)
         targets = MapValues.from_profile(dataset.profile)
-        heat = HeatMaps.from_predictions(
-            package, shelf, None if predictions is None else opened_predictions(predictions)
-        )
+        heat = HeatMaps.from_predictions(package, shelf, layer)
         builder = SampleBuilder(
             SegmentLabels(package, dataset.profile, targets, shelf),
             heat,
@@ -151,6 +155,42 @@ def browse(
             ]
         )
         return BrowseResult(name, target, len(dataset), len(shown), about, elsewhere, n_settled, n_decided, log, notes)
+
+
+def predicted_layer(dataset: Dataset, predictions: str | Path) -> PixelProbabilities:
+    """What a model says of the pixels of a dataset: a folder that `flag` wrote, or files of any format.
+
+    Raises SegdataError where they cannot be read, or have nothing in common with the labels.
+    """
+    if (Path(predictions) / "predictions.json").is_file():
+        return opened_predictions(predictions)
+    maps = dataset.maps()
+    predictor, _ = open_predictor(dataset, maps, countable_categories(dataset), predictions)
+    things = sorted(countable_categories(dataset)) if predictor.agnostic else ()
+    return _FilePixels(tuple(maps.image_ids), predictor, things)
+
+
+@dataclass(frozen=True, slots=True)
+class _FilePixels:
+    """The pixels of predictions in files; without categories, every thing has that of its mask."""
+
+    image_ids: Sequence[str]
+    predictor: FilePredictor
+    things: Sequence[int]
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        return self.predictor.usable
+
+    @property
+    def channels(self) -> dict[int, int]:
+        if self.predictor.agnostic:
+            return dict.fromkeys(self.things, 1)
+        return {id_: number for number, id_ in enumerate(self.predictor.categories, start=1)}
+
+    def probabilities(self, row: int) -> NDArray[np.float32]:
+        found = self.predictor.predict(row)
+        return found.probability.reshape(-1, found.width, found.height).transpose(0, 2, 1)
 
 
 def _log_path(files: str, target: Any) -> Path:  # Any: FiftyOne has no types

@@ -27,7 +27,7 @@ from segdata.noise.corruption_draft import Corruptions
 from segdata.noise.evaluation import EvaluatedRanking
 from segdata.noise.flag_result import FlagResult
 from segdata.noise.known_errors import KnownError, compare_labels, errors_of_list, match_known_errors, read_known_errors
-from segdata.noise.predictor import NetworkPredictor, Predictor, match_image_names
+from segdata.noise.predictor import FilePredictor, NetworkPredictor, Predictor, file_predictor, match_image_names
 from segdata.noise.ranking import RankedCandidates
 from segdata.noise.segments import Flags, GivenLabels
 from segdata.noise.selection import LabelCheck, SegmentRows
@@ -54,6 +54,38 @@ class JudgedLabels:
     defects: tuple[Defect, ...] = ()
 
 
+def countable_categories(dataset: OpenDataset) -> frozenset[int]:
+    """The ids of categories whose segments are told apart."""
+    if dataset.profile.task == "semantic":
+        return frozenset()
+    return frozenset(category.id for category in dataset.taxonomy.categories if category.kind == "thing")
+
+
+def open_predictor(
+    dataset: OpenDataset, maps: LabelMaps, countable: frozenset[int], predictions: str | Path | OpenDataset
+) -> tuple[FilePredictor, Dataset]:
+    """What files of any format predict for the images of a dataset with these labels, and the files as a dataset.
+
+    COCO results name images and categories by the ids of the labels' file. Raises SegdataError where they do not fit.
+    """
+    if isinstance(predictions, OpenDataset):
+        opened = read(predictions)
+    else:
+        try:
+            opened = read(predictions, options=_truth_option(Path(dataset.profile.files), Path(predictions)))
+        except UnreadableError as error:
+            raise SegdataError(f"{error} (from --predictions)") from error
+    return file_predictor(opened, probabilities_of(opened.source), maps, countable), opened
+
+
+def _truth_option(labels: Path, predictions: Path) -> dict[str, str] | None:
+    from segdata.core.format import detect
+
+    if not (labels.is_file() and labels.suffix == ".json" and predictions.exists()):
+        return None
+    return {"truth": str(labels)} if detect(predictions) == "coco-results" else None
+
+
 @dataclass(frozen=True)
 class FlagInput:
     """The labels that are to be judged."""
@@ -66,9 +98,7 @@ class FlagInput:
     @property
     def countable(self) -> frozenset[int]:
         """The ids of categories whose segments are told apart."""
-        if self.dataset.profile.task == "semantic":
-            return frozenset()
-        return frozenset(category.id for category in self.dataset.taxonomy.categories if category.kind == "thing")
+        return countable_categories(self.dataset)
 
     def trained(
         self,
@@ -103,10 +133,7 @@ class FlagInput:
             return JudgedLabels(self.case(predictions, "no image has predictions"), "given")
         if not isinstance(predictions, OpenDataset) and (Path(predictions) / "predictions.json").is_file():
             return self._reopened(Path(predictions))
-        from segdata.noise.predictor import file_predictor
-
-        opened = self._opened(predictions)
-        predictor = file_predictor(opened, probabilities_of(opened.source), self.maps, self.countable)
+        predictor, opened = open_predictor(self.dataset, self.maps, self.countable, predictions)
         where = opened.profile.files
         ids = f"{self.maps.image_ids[0]!r} here, {opened.image_ids[0]!r} there" if len(opened) else "it has none"
         return JudgedLabels(
@@ -122,23 +149,6 @@ class FlagInput:
             raise SegdataError(f"{path}: holds predictions of other images; leave out --predictions to make new ones")
         case = self.case(NetworkPredictor(opened, self.countable), f"{path}: no image can be judged")
         return JudgedLabels(case, str(path), opened.plan, opened.notes, opened.defects)
-
-    def _opened(self, predictions: str | Path | OpenDataset) -> Dataset:
-        """Predictions as a dataset; COCO results name images and categories by the ids of the labels' file."""
-        if isinstance(predictions, OpenDataset):
-            return read(predictions)
-        try:
-            return read(predictions, options=self._truth(Path(predictions)))
-        except UnreadableError as error:
-            raise SegdataError(f"{error} (from --predictions)") from error
-
-    def _truth(self, predictions: Path) -> dict[str, str] | None:
-        from segdata.core.format import detect
-
-        files = Path(self.dataset.profile.files)
-        if not (files.is_file() and files.suffix == ".json" and predictions.exists()):
-            return None
-        return {"truth": str(files)} if detect(predictions) == "coco-results" else None
 
     def case(self, predictor: Predictor, none: str) -> LabelCheck:
         """The labels as this witness can judge them; raises SegdataError with `none` where it can judge nothing."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from segdata.cli.options import DATA, FILE, FOLDER, DataOptions, data_options, example
+from segdata.cli.options import DATA, FILE, PATH, DataOptions, data_options, example
 from segdata.cli.process import say
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--predictions",
-    metavar="DIR",
-    type=FOLDER,
-    help="Out-of-sample predictions of networks, shown as a confidence layer; default: those of the report.",
+    metavar="P",
+    type=PATH,
+    help="Predictions, as flag takes them, shown as a confidence layer; default: those of the report.",
 )
 @click.option("--reviewer", metavar="NAME", help="Name of the reviewer in the App; default: your user name.")
 @click.option("--name", metavar="NAME", help="Name of the dataset in FiftyOne; default: segdata- and the name of DATA.")
@@ -61,7 +61,8 @@ def command(
     `segdata review pull` reads the decisions. The App runs on this machine
     only, until you press Ctrl-C. FiftyOne comes with segdata[fiftyone].
     """
-    from segdata.api.browse import browse
+    from segdata.api.browse import browse, predicted_layer
+    from segdata.core.errors import SegdataError
     from segdata.report.findings import find_predictions, load_findings
 
     if reviewer:
@@ -69,6 +70,12 @@ def command(
     findings = [finding for path in reports for finding in load_findings(path)] if reports else None
     seen = predictions or next(filter(None, map(find_predictions, reports)), None)
     dataset = options.read(data)
+    if seen is not None and predictions is None:  # a report's own may have changed since; then there is no such layer
+        try:
+            predicted_layer(dataset, seen)
+        except SegdataError as error:
+            say(f"warning: no confidence layer: {error}")
+            seen = None
     with options.working("load", len(dataset)) as work:
         browsed = browse(dataset, findings=findings, predictions=seen, name=name, **work)
     _report_browsed(browsed)

@@ -29,6 +29,7 @@ from segdata.noise.segments import (
 
 ProposedAction = Literal["add", "delete", "rename", "redraw", "split", "join"]
 _MIN_PIECE_PIXELS = 8  # pixels of a piece
+_MIN_HELD_SHARE = 0.5  # the share of a thing within another that makes it a part of that
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,16 @@ def _most_probable_other(segment: SegmentSet, prediction: ImagePrediction) -> in
     return int(mean.argmax())
 
 
+MIN_PROPOSAL_IOU = 0.1  # below, a proposal is about something else than the segment
+
+
 def _propose_redraw(segment: SegmentSet, prediction: ImagePrediction, *, alike: bool) -> Proposal:
-    """Redraw as the best fitting predicted segment, of its category if `alike`; delete it if it overlaps none."""
+    """Redraw as the best fitting predicted segment, of its category if `alike`.
+
+    Where that hardly overlaps the segment, there are two cases: the segment holds several predicted ones, and is split
+    into these; or it is a speck on one, or on nothing, and is deleted. The bound is that of TIDE, below which a
+    detection is no localisation error of an object (Bolya, Foley, Hays and Hoffman 2020, ECCV, 558-573).
+    """
     predicted = prediction.predicted
     overlap = overlaps(segment, predicted)
     fits = predicted.category[overlap.b] == segment.category[0] if alike else np.ones(len(overlap.b), bool)
@@ -106,6 +115,14 @@ def _propose_redraw(segment: SegmentSet, prediction: ImagePrediction, *, alike: 
         return Proposal("delete")
     iou = fits * overlap.pixels / (segment.areas[0] + predicted.areas[overlap.b] - overlap.pixels)
     best = int(overlap.b[iou.argmax()])
+    if iou.max() < MIN_PROPOSAL_IOU:
+        held = overlap.b[fits & (overlap.pixels > _MIN_HELD_SHARE * predicted.areas[overlap.b])]
+        pieces = predicted.take(held)
+        union = pieces.areas.sum() - overlap.pixels[np.isin(overlap.b, held)].sum() + segment.areas[0]
+        share = float(overlap.pixels[np.isin(overlap.b, held)].sum() / union)
+        if len(held) < 2 or share < MIN_PROPOSAL_IOU or alike:
+            return Proposal("delete")
+        return Proposal("split", int(segment.category[0]), pieces.runs, len(held), iou=share)
     return Proposal("redraw", int(predicted.category[best]), predicted.row(best).runs, 1, iou=float(iou.max()))
 
 
@@ -165,9 +182,6 @@ def _iou(segment: SegmentSet, pieces: Runs) -> float:
     return float((count == 2).sum() / max(int((count > 0).sum()), 1))
 
 
-_MIN_HELD_SHARE = 0.5  # the share of a thing within another that makes it a part of that
-
-
 @dataclass(frozen=True, slots=True)
 class ProposedEdit(Proposal):
     """A proposal in terms of one whole segment of an image."""
@@ -223,9 +237,10 @@ def edit_thing(
     if proposal.action == "split" and proposal.n_pieces < 2:
         proposal = propose_for_annotated(candidates, number, "boundary", given, prediction)
     row = int(candidates.row[number])
-    if proposal.action == "redraw":
-        return _redraw_beside_others(proposal, row, given)
-    return _edit_whole_segment(proposal, row)
+    if proposal.action != "redraw":
+        return _edit_whole_segment(proposal, row)
+    amended = _redraw_beside_others(proposal, row, given)
+    return amended if amended.iou >= MIN_PROPOSAL_IOU else _edit_whole_segment(Proposal("delete"), row)
 
 
 def _redraw_beside_others(proposal: Proposal, row: int, given: SegmentSet) -> ProposedEdit:

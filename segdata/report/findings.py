@@ -449,14 +449,14 @@ class _AnyReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_predictions(path: Path) -> Path | None:
-    """The folder of predictions that a report of `flag` names; None if it names none, or the folder is gone.
+    """The predictions that a report of `flag` names, a folder or a file; None if it names none, or they are gone.
 
     A relative name is looked up from the working directory, then from the folder of the report.
     """
     report = _read_report(path)
     folder = None if isinstance(report, list) else report.flag.predictions
     places = () if folder is None else (Path(folder), path.parent / folder)
-    return next((place for place in places if place.is_dir()), None)
+    return next((place for place in places if place.exists()), None)
 
 
 def load_findings(path: Path) -> list[Finding]:

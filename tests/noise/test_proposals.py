@@ -5,12 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given as drawn_from
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from segdata.core.errors import SegdataError
 from segdata.noise.candidates import find_candidates
 from segdata.noise.error_types import ErrorType
 from segdata.noise.predictor import ImagePrediction
-from segdata.noise.proposals import edit_part, edit_region, edit_thing
+from segdata.noise.proposals import MIN_PROPOSAL_IOU, edit_part, edit_region, edit_thing
 from segdata.noise.segments import SegmentPixels, SegmentSet, runs_of_pixels, split_into_parts
 
 HEIGHT, WIDTH = 40, 60
@@ -170,3 +173,45 @@ def test_what_the_model_sees_elsewise_is_added_or_taken_out() -> None:
         assert amended.segment == (0 if label else -1)
         if category == 0:
             assert amended.pieces.areas(1)[0] == given.areas[0] - found.regions.areas[at]
+
+
+def test_a_speck_on_something_is_deleted_and_not_redrawn_as_that() -> None:
+    given = drawn((20, 15, 3, 3))
+    prediction = seen(drawn((5, 5, 30, 25)), 2)
+    for type_ in ("boundary", "shift", "merge"):
+        amended = edit_thing(find_candidates(given, prediction, ONE), 0, type_, given, prediction)
+        assert (amended.action, amended.gone, amended.whole) == ("delete", True, True)
+
+
+def test_a_label_over_many_things_is_split_into_them() -> None:
+    """Each of them is a small part of the label; together they are more than a fifth of it."""
+    boxes = [(x, y, 6, 6) for x in range(2, 50, 11) for y in range(2, 38, 12)]
+    given, prediction = drawn((0, 0, 60, 40)), seen(drawn(*boxes), 2)
+    amended = edit_thing(find_candidates(given, prediction, ONE), 0, "boundary", given, prediction)
+    assert (amended.action, amended.n_pieces) == ("split", len(boxes))
+    assert amended.iou == pytest.approx(36 * len(boxes) / 2400)
+
+
+BOXES = st.tuples(st.integers(0, 40), st.integers(0, 25), st.integers(1, 20), st.integers(1, 15))
+
+
+@settings(max_examples=80, deadline=None)
+@drawn_from(
+    BOXES, st.lists(BOXES, max_size=4), st.lists(BOXES, max_size=3), st.sampled_from(["boundary", "shift", "merge"])
+)
+def test_what_is_redrawn_overlaps_what_was_drawn(
+    box: tuple[int, int, int, int],
+    others: list[tuple[int, int, int, int]],
+    things: list[tuple[int, int, int, int]],
+    type_: ErrorType,
+) -> None:
+    """A proposal is about its segment, or it is a deletion."""
+    given, prediction = drawn(box, *others), seen(drawn(*(things or [(50, 35, 2, 2)])), 2)
+    amended = edit_thing(find_candidates(given, prediction, ONE), 0, type_, given, prediction)
+    if amended.action in ("redraw", "split"):
+        before = given.pixels_of(0)
+        after = np.unique(SegmentPixels.of_runs(amended.pieces, amended.n_pieces).at)
+        both = len(np.intersect1d(before, after))
+        assert both / len(np.union1d(before, after)) >= MIN_PROPOSAL_IOU
+    else:
+        assert amended.action in ("delete", "join")

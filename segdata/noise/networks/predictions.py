@@ -50,6 +50,11 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.image_ids)
 
+    @property
+    def channels(self) -> dict[int, int]:
+        """Category id -> the channel of its probability."""
+        return {id_: number for number, id_ in enumerate(self.categories, start=1)}
+
     def row(self, image_id: str) -> int:
         """The row of an image; raises SegdataError where there is none."""
         try:

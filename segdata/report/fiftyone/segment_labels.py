@@ -1,9 +1,9 @@
 """Segment labels: segments as FiftyOne's labels, with heat maps of confidence and disagreement."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +13,6 @@ from segdata.core.batch import Batch
 from segdata.core.label_hash import hash_each_segment
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
-from segdata.noise.networks.predictions import Predictions
 from segdata.report.fiftyone.fields import Kind, field_name, label_document, label_id, label_list
 from segdata.report.fiftyone.media_files import AnnotationMasks, Map, MapValues, Mask, MediaFiles, relative_boxes
 
@@ -140,6 +139,29 @@ def _own_id(row: dict[str, Any]) -> str:  # Any: rows of a table
     return str(row["segment_id"] if row["source_id"] is None else row["source_id"])
 
 
+class PixelProbabilities(Protocol):
+    """What a model says of pixels, image by image.
+
+    Attributes
+    ----------
+    image_ids : (n_images,) the images
+    usable : (n_images,) whether there is a prediction for an image
+    channels : category id -> the channel of its probability; channel 0: unlabelled
+    """
+
+    @property
+    def image_ids(self) -> Sequence[str]: ...  # noqa: D102  # see above
+
+    @property
+    def usable(self) -> NDArray[np.bool_]: ...  # noqa: D102
+
+    @property
+    def channels(self) -> Mapping[int, int]: ...  # noqa: D102
+
+    def probabilities(self, row: int) -> NDArray[np.float32]:
+        """(K, height, width) of the image at a row."""
+
+
 @dataclass(frozen=True, slots=True)
 class HeatMaps:
     """Heat maps of annotations.
@@ -148,18 +170,18 @@ class HeatMaps:
     ----------
     fo : the package
     shelf : files of maps
-    predictions : out-of-sample predictions of networks; None: there are none
+    predictions : out-of-sample predictions of a model; None: there are none
     row : image_id -> row of the predictions
     """
 
     fo: Any  # Any: FiftyOne has no types
     shelf: MediaFiles
-    predictions: Predictions | None
+    predictions: PixelProbabilities | None
     row: dict[str, int]
 
     @staticmethod
     def from_predictions(
-        fo: Any, shelf: MediaFiles, predictions: Predictions | None
+        fo: Any, shelf: MediaFiles, predictions: PixelProbabilities | None
     ) -> "HeatMaps":  # Any: FiftyOne has no types
         """With these predictions, or none."""
         usable = () if predictions is None else np.flatnonzero(predictions.usable).tolist()
@@ -181,7 +203,7 @@ class HeatMaps:
         n_channels = len(probability)
         if probability.shape[1:] != (masks.height, masks.width):
             return None
-        channel = {id_: number for number, id_ in enumerate(self.predictions.categories, start=1)}
+        channel = self.predictions.channels
         values = np.array([channel.get(id_, n_channels) for id_ in category.tolist()], np.int64)
         given = masks.map(values, np.arange(len(values)))[0].astype(np.int64)
         is_known = given < n_channels
