@@ -8,7 +8,7 @@ does in pq_compute_single_core, written from its definition.
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -131,8 +131,12 @@ def colours(of: Scene) -> list[NDArray[np.uint8]]:
     return [np.stack([each % 256, each // 256 % 256, each // 65536], axis=2).astype(np.uint8) for each in of.maps[:2]]
 
 
-def panoptic_dense(of: Scene, decoded: list[NDArray[np.uint8]]) -> dict[int, list[float]]:
-    """TP, FP, FN and the sum of IoU by category, as panopticapi computes them."""
+def panoptic_dense(
+    category_gt: Mapping[int, int] | NDArray[np.int64],
+    category_pred: Mapping[int, int] | NDArray[np.int64],
+    decoded: list[NDArray[np.uint8]],
+) -> dict[int, list[float]]:
+    """TP, FP, FN and the sum of IoU by category, as panopticapi computes them where there is no void and no crowd."""
     gt, pred = (each.astype(np.uint32) @ np.array([1, 256, 65536], np.uint32) for each in decoded)
     area_gt, area_pred = (dict(zip(*np.unique(each, return_counts=True), strict=True)) for each in (gt, pred))
     both, count = np.unique(gt.astype(np.uint64) * OFFSET + pred.astype(np.uint64), return_counts=True)
@@ -141,15 +145,16 @@ def panoptic_dense(of: Scene, decoded: list[NDArray[np.uint8]]) -> dict[int, lis
     for key, shared in zip(both.tolist(), count.tolist(), strict=True):
         g, p = key // OFFSET, key % OFFSET
         union = area_gt[g] + area_pred[p] - shared
-        if of.category[g] == of.category[p] and shared / union > 0.5:
-            entry = result.setdefault(int(of.category[g]), [0, 0, 0, 0])
+        if category_gt[g] == category_pred[p] and shared / union > 0.5:
+            entry = result.setdefault(int(category_gt[g]), [0, 0, 0, 0])
             entry[0] += 1
             entry[3] += shared / union
             matched[0].add(g)
             matched[1].add(p)
-    for column, (areas, done) in ((2, (area_gt, matched[0])), (1, (area_pred, matched[1]))):
+    sides = ((2, category_gt, area_gt, matched[0]), (1, category_pred, area_pred, matched[1]))
+    for column, category, areas, done in sides:
         for segment in areas.keys() - done:
-            result.setdefault(int(of.category[segment]), [0, 0, 0, 0])[column] += 1
+            result.setdefault(int(category[segment]), [0, 0, 0, 0])[column] += 1
     return result
 
 
@@ -184,7 +189,7 @@ def jobs(of: Scene) -> dict[str, tuple[Callable[[], object], Callable[[], object
         "the same, laid on a line first": (lambda: pixel_tables(pair(of)), lambda: dense_confusion(of)),
         "PQ, IoU and confusion of two, from colours": (
             lambda: panoptic_runs(of, decoded),
-            lambda: panoptic_dense(of, decoded),
+            lambda: panoptic_dense(of.category, of.category, decoded),
         ),
         "votes of five annotators": (
             lambda: collect_votes(PanelBatch(of.batch, NAMES, categories())),

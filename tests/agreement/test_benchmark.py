@@ -1,0 +1,28 @@
+"""The figure that `benchmarks/agreement.py` times is panopticapi's, and that of the command."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import segdata
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+def test_pq_of_annotators_who_confuse_categories_is_that_of_panopticapi(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not BENCHMARKS.is_dir():
+        pytest.skip("installed without benchmarks")
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    monkeypatch.setitem(sys.modules, "panopticapi", None)
+    import agreement  # type: ignore[import-not-found]  # of the folder above
+
+    files = agreement.write(tmp_path, 2, 1)
+    name, loop = agreement.theirs(files)
+    assert name == "its loop"
+    pq = loop()
+    assert agreement.ours(files) == pytest.approx(pq, abs=1e-12)
+    assert segdata.agree(*files).overall.pq.value == pytest.approx(pq, abs=1e-12)
+    assert pq < 0.9  # some are confused
