@@ -19,3 +19,6 @@ except ImportError:
     from segdata.core.kernels._plain import *  # noqa: F403 - as above
 
     NAME = "plain"
+
+# Whether `scan_items` is compiled; its twin takes longer than decoding item by item.
+SCANS = "._compiled." in scan_items.__module__  # noqa: F405 - as above

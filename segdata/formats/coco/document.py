@@ -7,8 +7,9 @@ import codecs
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
@@ -22,6 +23,19 @@ from segdata.core import kernels
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.runs import Ints
+from segdata.formats.coco.columns import (
+    IS_ODD,
+    FileBytes,
+    ItemBlock,
+    ListKeys,
+    RawColumn,
+    ScannedList,
+    ScannedStructs,
+    further_keys,
+    patch_odd,
+    scan_document,
+    scanned_block,
+)
 from segdata.formats.shared.safe_parsers import repeated_key_defects
 
 
@@ -71,6 +85,8 @@ class Document:
     defects: list[Defect] = field(default_factory=list)  # those found so far; readers add to them
     kind: DocumentKind = COCO_DOCUMENT  # what it should be
     is_list: bool = False  # it is a bare list, that of `kind.bare`
+    # the lists that were scanned, with the keys that were read of them; the others are decoded item by item
+    scanned: Mapping[str, tuple[ScannedList, ListKeys]] = field(default_factory=dict)
 
     def pointer(self, key: str) -> str:
         """The JSON pointer of a top-level key."""
@@ -98,13 +114,22 @@ class Document:
         return None if raw is None or len(raw) > limit else bytes(raw).decode()
 
 
-def read_document(path: Path, name: str, kind: DocumentKind = COCO_DOCUMENT) -> Document:
+def read_document(
+    path: Path, name: str, kind: DocumentKind = COCO_DOCUMENT, keys: Mapping[str, ListKeys] | None = None
+) -> Document:
     """The document in a file; if the file is no JSON, a document without parts and with a defect.
 
+    `keys`: the lists that are to be scanned into columns, and their keys; of a document that is not plain, none are.
     NaN and Infinity become the texts "NaN" and "Infinity", which no number field accepts: so the items that hold
     them are named, and the others are read. Raises SegdataError when there is no such file.
     """
     try:
+        if (
+            keys
+            and kernels.SCANS
+            and (document := _scanned_document(FileBytes.of(path), path, name, kind, keys)) is not None
+        ):
+            return document
         data = path.read_bytes()
     except OSError as error:
         raise SegdataError(f"{path}: cannot be read: {error.strerror}") from error
@@ -124,6 +149,24 @@ def read_document(path: Path, name: str, kind: DocumentKind = COCO_DOCUMENT) -> 
         message, line = _complaint(data, error, kind)
         defects.append(Defect("SEG001", message, name, line=line))
     return Document(path, name, None, defects, kind)
+
+
+def _scanned_document(
+    file: FileBytes, path: Path, name: str, kind: DocumentKind, keys: Mapping[str, ListKeys]
+) -> Document | None:
+    """The document whose lists are columns; None if it is not plain JSON in UTF-8."""
+    text = file.data[len(_BOM) :] if bytes(file.data[: len(_BOM)]) == _BOM else file.data
+    scanned = scan_document(file, text, keys)
+    if scanned is None:
+        return None
+    if scanned.is_wide:
+        try:
+            _check_texts(text)
+        except UnicodeDecodeError:
+            return None
+    defects = repeated_key_defects(text, name) if scanned.repeats else []
+    lists = {key: (items, keys[key]) for key, items in scanned.lists.items()}
+    return Document(path, name, scanned.parts, defects, kind, scanned=lists)
 
 
 def _parts(data: bytes | memoryview, kind: DocumentKind) -> dict[str, Raw]:
@@ -237,6 +280,17 @@ class Items(Generic[T_co]):
         rows = pa.array(positions if isinstance(self.rows, range) else np.array(self.rows, np.int64)[positions])
         return pc.binary_join_element_wise(f"{self.pointer}/", rows.cast(pa.string()), "")
 
+    def ids(self, name: str) -> "Ints | list[Id]":
+        """(n,) the values of a key that holds ids: numbers in an array, or objects."""
+        return list(map(attrgetter(name), self.items))
+
+    def block(self, positions: Ints) -> ItemBlock:
+        """The items at some positions, as a batch decodes them."""
+        return ItemBlock.of(list(map(self.items.__getitem__, positions.tolist())))
+
+    def release(self, positions: Ints) -> None:
+        """Say that the items at some positions are not needed for now."""
+
     def extras(self, positions: Iterable[int], known_keys: frozenset[str]) -> list[dict[str, str]]:
         """The keys beyond `known_keys` of the items at these positions, each value as JSON text."""
         if not self.raws:
@@ -252,11 +306,72 @@ class Items(Generic[T_co]):
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class ScannedItems(Items[T_co]):
+    """The items of a list that was scanned: ids in columns, the rest decoded when it is needed."""
+
+    scanned: ScannedList = field(kw_only=True)
+    keys: ListKeys = field(kw_only=True)
+
+    def ids(self, name: str) -> "Ints | list[Id]":
+        """(n,) int64: the values of a key."""
+        return np.ascontiguousarray(self.scanned.values[:, self.keys.numbers.index(name)])
+
+    def block(self, positions: Ints) -> ItemBlock:
+        """The places of the values of the items at some positions."""
+        columns = np.array([self.keys.numbers.index(name) for name in ("id", "category_id")])
+        return scanned_block(self.scanned, positions, columns, self.keys.others)
+
+    def release(self, positions: Ints) -> None:
+        """Let the bytes of the items at some positions leave the memory."""
+        if len(positions):
+            offset = len(self.scanned.file.data) - len(self.scanned.text)
+            first, last = self.scanned.first[positions].min(), self.scanned.last[positions].max()
+            self.scanned.file.release(int(first) + offset, int(last) + offset)
+
+    def extras(self, positions: Iterable[int], known_keys: frozenset[str]) -> list[dict[str, str]]:
+        """The keys beyond `known_keys` of the items at these positions, each value as JSON text."""
+        return further_keys(self.scanned, list(positions), known_keys)
+
+
+_FEW = 1_000  # odd items that are decoded one by one in any list
+
+
+def _scanned_items(document: Document, key: str, lenient: type[T]) -> ScannedItems[T] | None:
+    """The items of a list in columns; None if it was not scanned, or many items are not plain."""
+    scanned, keys = document.scanned.get(key, (None, None))
+    if scanned is None or keys is None:
+        return None
+    odd = np.flatnonzero(scanned.flags & IS_ODD)
+    if len(odd) > max(_FEW, len(scanned) // 10) or (len(odd) and keys.texts):
+        return None
+    items, broken = decode_each([scanned.raw(row) for row in odd.tolist()], lenient)
+    sound = [(row, item) for row, item in zip(odd.tolist(), items, strict=True) if item is not None]
+    if not patch_odd(scanned, [row for row, _ in sound], [item for _, item in sound], keys.numbers):
+        return None
+    pointer = document.pointer(key)
+    _report_broken(document, pointer, {int(odd[k]): problem for k, problem in broken.items()})
+    rows: Sequence[int] = range(len(scanned))
+    if broken:
+        kept = np.setdiff1d(np.arange(len(scanned)), odd[sorted(broken)])
+        scanned, rows = scanned.take(kept), kept.tolist()
+    return ScannedItems(ScannedStructs(scanned, lenient), rows, (), pointer, scanned=scanned, keys=keys)
+
+
+def _report_broken(document: Document, pointer: str, broken: "Mapping[int, DecodingProblem]") -> None:
+    """SEG004 for items, by row, that cannot be decoded."""
+    for row, problem in broken.items():
+        place = f"{pointer}/{row}{problem.place}"
+        document.defects.append(Defect("SEG004", f"{problem.message}; left out", document.name, place))
+
+
 def decode_items(document: Document, key: str, strict: type[T], lenient: type[T]) -> Items[T]:
     """The items of a top-level list; items that cannot be decoded are SEG004 and left out.
 
     `strict` refuses unknown keys and `lenient` does not: if every item is `strict`, there are no further keys to keep.
     """
+    if (scanned := _scanned_items(document, key, lenient)) is not None:
+        return scanned
     pointer = document.pointer(key)
     raw_list = (document.parts or {}).get(key, Raw(b"[]"))
     try:
@@ -267,9 +382,7 @@ def decode_items(document: Document, key: str, strict: type[T], lenient: type[T]
         pass
     raws = document.items(key)
     items, broken = decode_each(raws, lenient)
-    for row, problem in broken.items():
-        place = f"{pointer}/{row}{problem.place}"
-        document.defects.append(Defect("SEG004", f"{problem.message}; left out", document.name, place))
+    _report_broken(document, pointer, broken)
     rows = [row for row in range(len(raws)) if row not in broken]
     return Items([item for item in items if item is not None], rows, raws, pointer)
 
@@ -296,36 +409,38 @@ def decode_each(raws: Sequence[Raw], type_: type[T]) -> tuple[list[T | None], di
     return values, broken
 
 
-def decode_column(raws: Sequence[Raw], type_: type[T]) -> tuple[list[T | None], dict[int, DecodingProblem]]:
+def decode_column(raws: Sequence[Raw] | RawColumn, type_: type[T]) -> tuple[list[T | None], dict[int, DecodingProblem]]:
     """As `decode_each`, but `MISSING` and null are None without a problem; one step if all values are sound."""
-    joined = b"[" + b",".join([raw if len(raw) else b"null" for raw in raws]) + b"]"
+    column = RawColumn.of(raws)
     try:
         # Any: a type that is made at run time
         as_list: Any = list[type_ | None]  # type: ignore[valid-type]
-        return msgspec.json.decode(joined, type=as_list), {}
+        return msgspec.json.decode(column.joined(), type=as_list), {}
     except msgspec.ValidationError:
-        present = [Raw(b"null") if not len(raw) else raw for raw in raws]
+        present = [raw if len(raw) else Raw(b"null") for raw in map(column.__getitem__, range(len(column)))]
         as_value: Any = type_ | None
         return decode_each(present, as_value)
 
 
-def decode_numbers(raws: Sequence[Raw]) -> NDArray[np.float64] | None:
+def decode_numbers(raws: Sequence[Raw] | RawColumn) -> NDArray[np.float64] | None:
     """(n,) numbers; None if a value is missing or no number."""
-    lists = _number_lists(b"[[" + b",".join(raws) + b"]]")
+    lists = _number_lists(b"[" + RawColumn.of(raws).joined() + b"]")
     return None if lists is None or len(lists[1]) != 2 or len(lists[0]) != len(raws) else lists[0]
 
 
-def decode_boxes(raws: Sequence[Raw]) -> pa.Array | None:
+def decode_boxes(raws: Sequence[Raw] | RawColumn) -> pa.Array | None:
     """(n,) list<double> of boxes; None if a value is not a list of four numbers."""
-    lists = _number_lists(b"[" + b",".join(raws) + b"]")
+    lists = _number_lists(RawColumn.of(raws).joined())
     if lists is None or len(lists[1]) != len(raws) + 1 or (np.diff(lists[1]) != 4).any():
         return None
     return pa.ListArray.from_arrays(pa.array(lists[1].astype(np.int32)), pa.array(lists[0]))
 
 
-def _number_lists(text: bytes) -> tuple[NDArray[np.float64], Ints] | None:
+def _number_lists(text: bytes | bytearray) -> tuple[NDArray[np.float64], Ints] | None:
     """The numbers of a JSON list of lists, and the start of each list and the end of the last; None for other JSON."""
-    xy, ring, _, error = kernels.parse_rings(text, np.zeros(1, np.int64), np.array([len(text)]))
+    xy, ring, _, error = kernels.parse_rings(
+        np.frombuffer(text, np.uint8), np.zeros(1, np.int64), np.array([len(text)])
+    )
     return None if error[0] or not np.isfinite(xy).all() else (xy, ring)
 
 

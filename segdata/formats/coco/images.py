@@ -21,7 +21,8 @@ from segdata.core.schema import BATCH_IMAGES, make_table
 from segdata.core.taxonomy import Category, Taxonomy, as_rgb
 from segdata.core.taxonomy import Id as CategoryId
 from segdata.formats.coco import IMAGE_INFO_FILES
-from segdata.formats.coco.document import Document, Id, Items, Raw, decode_items, read_document
+from segdata.formats.coco.columns import ListKeys
+from segdata.formats.coco.document import Document, Id, Items, Raw, ScannedItems, decode_items, read_document
 from segdata.formats.shared.images import ImageFolder, read_header, size_defects
 from segdata.formats.shared.pairing import find_images, unlisted_images
 from segdata.formats.shared.per_image import relative_path
@@ -215,7 +216,8 @@ def count_category_losses(taxonomy: Taxonomy, losses: LossCounter) -> None:
 
 
 MAX_SIDE = 2**20  # pixels; more is a typing error or an attack on memory
-IMAGE_KEYS = frozenset({"id", "file_name", "width", "height"})
+IMAGE_COLUMNS = ListKeys(("id", "width", "height"), ("file_name",))
+IMAGE_KEYS = frozenset({*IMAGE_COLUMNS.numbers, *IMAGE_COLUMNS.texts})
 _PLAIN = re.compile(r"(?:[^\\/:.\0][^\\/:\0]*/)*[^\\/:.\0][^\\/:\0]*")  # names that need no normalising
 _DRIVE = re.compile(r"^.:|:$")
 SKIPPED_IMAGE = -2  # the row of an image entry that was left out, with a defect that says so
@@ -254,7 +256,7 @@ class ImageList:
     width: Ints  # (n,) int64, pixels; 0 if the document has none
     height: Ints  # likewise
     row_of: dict[Id, int]  # the document's image id -> row here, or `SKIPPED_IMAGE`
-    positions: list[int] = field(default_factory=list)  # (n,) the position of each in `items`
+    positions: Sequence[int] = ()  # (n,) the position of each in `items`
 
     def place(self, row: int, within: str = "") -> str:
         """The JSON pointer of an image's entry."""
@@ -286,13 +288,20 @@ class ImageList:
             BATCH_IMAGES,
             len(rows),
             image_id=[self.image_ids[row] for row in rows.tolist()],
-            source_id=[str(self.items.items[i].id) for i in positions],
+            source_id=self._source_ids(positions),
             uri=uris,
             width=width,
             height=height,
             metadata=metadata,
         )
         return images, defects
+
+    def _source_ids(self, positions: list[int]) -> list[str]:
+        """The document's ids of images, as texts."""
+        ids = self.items.ids("id") if isinstance(self.items, ScannedItems) else None
+        if isinstance(ids, np.ndarray):
+            return list(map(str, ids[positions].tolist()))
+        return [str(self.items.items[i].id) for i in positions]
 
 
 def read_image_list(document: Document) -> ImageList:
@@ -301,8 +310,10 @@ def read_image_list(document: Document) -> ImageList:
     return list_images(document, items)
 
 
-def report_odd_ids(document: Document, key: str, ids: Sequence[Id]) -> None:
+def report_odd_ids(document: Document, key: str, ids: Sequence[Id] | Ints) -> None:
     """SEG004, once for a list, for ids beyond 64 bits, and for ids that are numbers written as texts."""
+    if isinstance(ids, np.ndarray):
+        return
     kinds = set(map(type, ids))
     if kinds == {int} and max(ids) < 2**63 and min(ids) >= -(2**63):  # type: ignore[operator]  # as most are
         return
@@ -323,8 +334,11 @@ def report_odd_ids(document: Document, key: str, ids: Sequence[Id]) -> None:
 
 
 def list_images(document: Document, items: Items[AnyImageItem]) -> ImageList:
-    """The images of decoded entries."""
-    listing = ImageList(document, items, [], np.empty(0, np.int64), np.empty(0, np.int64), {})
+    """The images of entries."""
+    if isinstance(items, ScannedItems) and (plain := _list_plain_images(document, items)) is not None:
+        return plain
+    positions: list[int] = []
+    listing = ImageList(document, items, [], np.empty(0, np.int64), np.empty(0, np.int64), {}, positions)
     sizes: list[tuple[int, int]] = []
     row_of_name: dict[str, int] = {}
     for i, item in enumerate(items.items):
@@ -358,11 +372,32 @@ def list_images(document: Document, items: Items[AnyImageItem]) -> ImageList:
             size = (0, 0)
         listing.row_of[item.id] = row_of_name[name] = len(sizes)
         listing.image_ids.append(name)
-        listing.positions.append(i)
+        positions.append(i)
         sizes.append(size)
     report_odd_ids(document, "images", list(listing.row_of))
     width, height = np.array(sizes, np.int64).reshape(-1, 2).T
     return replace(listing, width=width, height=height)
+
+
+_ODD_NAMES = ("\\", ":", "\0", "\n.", "\n/", "/.", "//", "/\n", "\n\n")  # in names between line feeds
+
+
+def _list_plain_images(document: Document, items: ScannedItems[AnyImageItem]) -> ImageList | None:
+    """The images of entries without a defect, from their columns; None if one may have any."""
+    scanned = items.scanned
+    ids, width, height, first, last = scanned.values.T
+    text = scanned.text.data
+    names = [str(text[begin:end], "utf-8") for begin, end in zip(first.tolist(), last.tolist(), strict=True)]
+    together = "\n" + "\n".join(names) + "\n"
+    sizes = scanned.values[:, 1:3]
+    plain = ((sizes >= 1) & (sizes <= MAX_SIDE)).all() and not any(odd in together for odd in _ODD_NAMES)
+    if not plain or len(set(names)) < len(names):
+        return None
+    row_of: dict[Id, int] = dict(zip(ids.tolist(), range(len(ids)), strict=True))
+    if len(row_of) < len(ids):
+        return None
+    columns = width.copy(), height.copy()
+    return ImageList(document, items, names, *columns, row_of, range(len(names)))
 
 
 def _name(item: AnyImageItem, document: Document, place: str) -> str | None:

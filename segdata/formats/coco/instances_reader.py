@@ -1,7 +1,7 @@
 """Instances reader: annotations and results joined to images and categories, decoded when a batch asks for them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +15,10 @@ from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.runs import Ints, Runs, expand_ranges
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_SEGMENTS, make_table
+from segdata.formats.coco.columns import ItemBlock, ListKeys
 from segdata.formats.coco.document import Document, DocumentKind, Id, ItemFault, Items, decode_items, read_document
 from segdata.formats.coco.images import (
+    IMAGE_COLUMNS,
     SKIPPED_IMAGE,
     Categories,
     CocoSource,
@@ -42,6 +44,8 @@ from segdata.formats.shared.images import ImageFolder
 
 _CHUNK = 8_192  # images and annotations that are decoded at once
 _KNOWN = SEGMENT_KEYS | {"image_id", "segmentation", "segdata_keyhole"}
+_NUMBERS = ("id", "image_id", "category_id")
+_COLUMNS = ListKeys(_NUMBERS, (), tuple(sorted(_KNOWN - {*_NUMBERS})))
 _UNKNOWN = -1
 
 
@@ -68,8 +72,8 @@ class InstancesSource(CocoSource):
         count = np.where(height > 0, np.diff(self.offset)[rows], 0)
         positions = self.positions[expand_ranges(self.offset[rows], count)]
         image = np.repeat(np.arange(len(rows), dtype=np.int32), count)
-        items = list(map(self.items.items.__getitem__, positions.tolist()))
-        raws, size = [item.segmentation for item in items], (height[image], width[image])
+        items = self.items.block(positions)
+        raws, size = items.column("segmentation"), (height[image], width[image])
         columns, faults = segment_columns(items, self.items.extras(positions.tolist(), _KNOWN), self.categories.to)
         shapes = drop_row_major(read_segmentations(raws, *size), raws, columns["declared_bbox"], *size)
         faults += [*shapes.faults, *_crowd_polygons(columns["iscrowd"], shapes)]
@@ -78,7 +82,7 @@ class InstancesSource(CocoSource):
             BATCH_SEGMENTS,
             len(items),
             annotation=image,
-            category_id=[self.categories.to[item.category_id] for item in items],
+            category_id=list(map(self.categories.to.__getitem__, np.asarray(items.category_ids).tolist())),
             rings=shapes.rings,
             file=pa.repeat(self.document.name, len(items)),
             place=self.items.places(positions),
@@ -96,11 +100,10 @@ class InstancesSource(CocoSource):
             annotator=[self.annotator] * len(rows),
             file=pa.repeat(self.document.name, len(rows)),
         )
+        self.items.release(positions)
         return Batch(images, annotations, segments, runs, tuple(defects))
 
-    def _defects(
-        self, faults: list[ItemFault], items: list[AnnotationItem], positions: Ints, image: Ints
-    ) -> list[Defect]:
+    def _defects(self, faults: list[ItemFault], items: ItemBlock, positions: Ints, image: Ints) -> list[Defect]:
         """The faults of loaded items as defects, in the order of the document."""
         names = {id_: category.name for id_, category in self.categories.taxonomy.by_id().items()}
         names |= self.categories.unknown
@@ -111,8 +114,8 @@ class InstancesSource(CocoSource):
                 self.document.name,
                 self.items.place(int(positions[fault.row]), fault.place),
                 image=self.image_ids[image[fault.row]],
-                segments=(items[fault.row].id,),
-                category=names.get(self.categories.to[items[fault.row].category_id]),
+                segments=(items.id(fault.row),),
+                category=names.get(self.categories.to[int(items.category_ids[fault.row])]),
                 severity="info" if fault.code == "SEG121" else None,  # it hinders no reader; the rule raises it
                 lost=fault.lost,
             )
@@ -131,14 +134,14 @@ def _crowd_polygons(crowd: Sequence[bool], shapes: Segmentations) -> list[ItemFa
 
 def open_instances(request: ReadRequest, path: Path, name: str, format: str = "coco-instances") -> InstancesSource:
     """Open the document at `path`; no segmentation is decoded yet. `name` is how defects call it."""
-    document = read_document(path, name)
+    document = read_document(path, name, keys={"images": IMAGE_COLUMNS, "annotations": _COLUMNS})
     listing = read_image_list(document)
     categories = read_categories(document, request.taxonomy)
     items = decode_items(document, "annotations", StrictAnnotationItem, AnnotationItem)
     folder = find_document_images(request, document, listing)
     source = join_annotations(request, document, items, listing, categories, folder, format)
     _report_duplicates(document, items, listing)
-    report_odd_ids(document, "annotations", [item.id for item in items.items])
+    report_odd_ids(document, "annotations", items.ids("id"))
     return source
 
 
@@ -155,10 +158,11 @@ def join_annotations(
 
     The images may be listed in another document than `document`, in which the annotations are.
     """
-    image = np.array([listing.row_of.get(item.image_id, _UNKNOWN) for item in items.items], np.int64)
+    image = _image_rows(items.ids("image_id"), listing.row_of)
     _report_dangling_images(document, items, image, listing)
     has_category = _known_categories(document, items, image, categories)
-    order = np.argsort(image, kind="stable")
+    is_sorted = bool((image[1:] >= image[:-1]).all())
+    order = np.arange(len(image)) if is_sorted else np.argsort(image, kind="stable")
     order = order[(has_category & (image >= 0))[order]]
     return InstancesSource(
         document_profile(request, document, categories, format),
@@ -171,6 +175,18 @@ def join_annotations(
         order,
         np.searchsorted(image[order], np.arange(len(listing.image_ids) + 1)).astype(np.int64),
     )
+
+
+def _image_rows(image_ids: Ints | Sequence[Id], row_of: Mapping[Id, int]) -> Ints:
+    """(n,) the row of each annotation's image; `_UNKNOWN` where no image has the id."""
+    if not isinstance(image_ids, np.ndarray) or not all(isinstance(id_, int) and abs(id_) < 2**63 for id_ in row_of):
+        return np.array([row_of.get(id_, _UNKNOWN) for id_ in np.asarray(image_ids, object).tolist()], np.int64)
+    ids, rows = np.fromiter(row_of, np.int64, len(row_of)), np.fromiter(row_of.values(), np.int64, len(row_of))
+    if len(ids) == 0:
+        return np.full(len(image_ids), _UNKNOWN)
+    order = np.argsort(ids)
+    place = np.minimum(np.searchsorted(ids[order], image_ids), len(ids) - 1)
+    return np.where(ids[order][place] == image_ids, rows[order][place], _UNKNOWN)
 
 
 def _report_dangling_images(document: Document, items: Items[AnnotationItem], image: Ints, listing: ImageList) -> None:
@@ -198,7 +214,13 @@ def _known_categories(
     document: Document, items: Items[AnnotationItem], image: Ints, categories: Categories
 ) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """(n,) whether each annotation's category is listed; SEG007 for those that are not."""
-    has_category = np.array([item.category_id in categories.to for item in items.items], bool)
+    used = items.ids("category_id")
+    listed = np.array([id_ for id_ in categories.to if abs(id_) < 2**63], np.int64)
+    has_category = (
+        np.isin(used, listed)
+        if isinstance(used, np.ndarray)
+        else np.array([id_ in categories.to for id_ in used], bool)
+    )
     if not categories.listed:
         return has_category  # one defect says that the whole list is missing
     for i in np.flatnonzero(~has_category & (image != _UNKNOWN)).tolist():
@@ -211,7 +233,10 @@ def _known_categories(
 
 def _report_duplicates(document: Document, items: Items[AnnotationItem], listing: ImageList) -> None:
     """SEG008 for every annotation id that occurs more than once; all annotations are read."""
-    ids = [item.id for item in items.items]
+    every = items.ids("id")
+    if isinstance(every, np.ndarray) and ((every[1:] > every[:-1]).all() or len(np.unique(every)) == len(every)):
+        return
+    ids: list[Id] = every.tolist() if isinstance(every, np.ndarray) else every
     if len(set(ids)) == len(ids):
         return
     duplicates = {id_ for id_, count in Counter(ids).items() if count > 1}

@@ -96,8 +96,8 @@ def count_defects(source: InstancesSource) -> list[Defect]:
     those of at least half of the categories are right.
     """
     declared = source.categories.keys
-    to, items = source.categories.to, source.items.items
-    category = np.array([to[items[i].category_id] for i in source.positions.tolist()], np.int64)
+    used = np.asarray(source.items.ids("category_id"))[source.positions]
+    category = np.array(list(map(source.categories.to.__getitem__, used.tolist())), np.int64)
     image = np.repeat(np.arange(len(source.offset) - 1), np.diff(source.offset))
     n_instances = Counter(category.tolist())
     n_images = Counter(np.unique(np.stack([category, image]), axis=1)[0].tolist())

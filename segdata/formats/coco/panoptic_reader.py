@@ -16,6 +16,7 @@ from segdata.core.format import ReadRequest
 from segdata.core.paths import is_unsafe_path
 from segdata.core.runs import Ints, Runs
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_SEGMENTS, make_table
+from segdata.formats.coco.columns import ItemBlock
 from segdata.formats.coco.document import (
     Document,
     DocumentKind,
@@ -375,7 +376,9 @@ class PanopticSource(CocoSource):
         items = [item for mask in masks for item in mask.items]
         places = [place for mask in masks for place in mask.places]
         owner = np.repeat(np.arange(len(masks)), [len(mask.items) for mask in masks])
-        columns, faults = segment_columns(items, [extra for mask in masks for extra in mask.extras], self.categories.to)
+        columns, faults = segment_columns(
+            ItemBlock.of(items), [extra for mask in masks for extra in mask.extras], self.categories.to
+        )
         segments = make_table(
             BATCH_SEGMENTS,
             len(items),

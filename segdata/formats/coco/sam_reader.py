@@ -15,6 +15,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import is_unsafe_path
 from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.coco.columns import ItemBlock
 from segdata.formats.coco.document import (
     MISSING,
     Document,
@@ -126,7 +127,7 @@ def _read_image(root: Path, category: int, entry: ImageEntry) -> list[ImageAnnot
         [item.segmentation for item in masks.items], *(np.full(n_masks, side) for side in (height, width))
     )
     _number_masks(document, masks)
-    columns, faults = segment_columns(masks.items, masks.extras(range(n_masks), _KNOWN), {})
+    columns, faults = segment_columns(ItemBlock.of(masks.items), masks.extras(range(n_masks), _KNOWN), {})
     scores, unsound = decode_column([item.predicted_iou for item in masks.items], float)
     faults += [ItemFault(row, "SEG004", why.message, f"/predicted_iou{why.place}") for row, why in unsound.items()]
     for fault in sorted([*faults, *shapes.faults], key=lambda fault: fault.row):

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from operator import attrgetter
 from typing import Annotated, Any
 
 import msgspec
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.runs import Ints, Runs, bounding_boxes, expand_ranges
+from segdata.formats.coco.columns import ItemBlock, RawColumn
 from segdata.formats.coco.document import (
     JSON_CONSTANTS,
     MAX_ID,
@@ -74,7 +74,7 @@ _WIDELY_USED: dict[str, Any] = {
 
 
 def segment_columns(
-    items: Sequence[SegmentItem], extras: Sequence[dict[str, str]], to: Mapping[int, int]
+    items: ItemBlock, extras: Sequence[dict[str, str]], to: Mapping[int, int]
 ) -> tuple[dict[str, Column], list[ItemFault]]:
     """Columns of `schema.BATCH_SEGMENTS` for n items, and their malformed values, which become null.
 
@@ -85,7 +85,7 @@ def segment_columns(
     values: dict[str, Column] = {}
     further: dict[int, dict[str, str]] = {row: dict(extra) for row, extra in enumerate(extras) if extra}
     for name, type_ in (_COCO | _WIDELY_USED).items():
-        raws: list[Raw] = list(map(attrgetter(name), items))
+        raws = items.column(name)
         values[name], broken = _decode_key(name, raws, type_)
         for row, why in broken.items():
             if name in _COCO:
@@ -122,18 +122,20 @@ def segment_columns(
 
 
 def _decode_key(
-    name: str, raws: Sequence[Raw], type_: Any
+    name: str, raws: RawColumn, type_: Any
 ) -> tuple[Column, dict[int, DecodingProblem]]:  # Any: msgspec types
     """The values of a key, None if missing; sound numbers and boxes are decoded without Python objects."""
-    if not any(map(len, raws)):
+    if raws.is_missing:
         return [None] * len(raws), {}
     plain = decode_numbers(raws) if name == "area" else decode_boxes(raws) if name == "bbox" else None
     return decode_column(raws, type_) if plain is None else (plain, {})
 
 
-def _ids(items: Sequence[SegmentItem]) -> tuple[Column, Column]:
+def _ids(items: ItemBlock) -> tuple[Column, Column]:
     """The ids of segments, and the source's own ids that are not integers."""
-    ids = list(map(attrgetter("id"), items))
+    if isinstance(items.ids, np.ndarray):
+        return items.ids, [None] * len(items)
+    ids: list[Any] = list(items.ids)  # Any: int or str
     if set(map(type, ids)) == {int} and min(ids) >= -MAX_ID and max(ids) <= MAX_ID:
         return ids, [None] * len(ids)
     numbered = list(map(integer_id, ids))
@@ -303,7 +305,9 @@ class _Rle(msgspec.Struct, gc=False):
     counts: str | list[Count]
 
 
-def read_rles(raws: Sequence[msgspec.Raw], height: Ints, width: Ints) -> tuple[Runs, Flags, list[ItemFault]]:
+def read_rles(
+    raws: Sequence[msgspec.Raw] | RawColumn, height: Ints, width: Ints
+) -> tuple[Runs, Flags, list[ItemFault]]:
     """The pixels of n RLEs, in their order, which are sound, and the faults; sizes (n,) of the images in pixels."""
     values, broken = decode_column(raws, _Rle)
     faults = [
@@ -402,24 +406,19 @@ class Segmentations:
     faults: list[ItemFault]  # of the parts that could not
 
 
-def read_segmentations(raws: Sequence[msgspec.Raw], height: Ints, width: Ints) -> Segmentations:
+def read_segmentations(raws: Sequence[msgspec.Raw] | RawColumn, height: Ints, width: Ints) -> Segmentations:
     """The segmentations of n annotations as runs; sizes (n,) are those of their images, in pixels.
 
     An unsound ring or RLE becomes a fault and never reaches a decoder that would trust it.
     """
-    n = len(raws)
-    size = np.fromiter(map(len, raws), np.int64, n)
-    last = np.cumsum(size)
-    first = last - size
-    text = np.frombuffer(b"".join(raws), np.uint8)
+    n, column = len(raws), RawColumn.of(raws)
+    text, first, last = column.text, column.first, column.last
     head = np.zeros(n, np.uint8)
-    head[size > 0] = text[first[size > 0]]
+    head[first >= 0] = text[first[first >= 0]]
     polygon_rows, rle_rows = np.flatnonzero(head == ord("[")), np.flatnonzero(head == ord("{"))
     polygons, drawn_sound, drawn_faults = read_polygons(text, first[polygon_rows], last[polygon_rows])
     drawn_runs = polygons.rasterise(height[polygon_rows], width[polygon_rows])
-    coded_runs, coded_sound, coded_faults = read_rles(
-        [raws[row] for row in rle_rows.tolist()], height[rle_rows], width[rle_rows]
-    )
+    coded_runs, coded_sound, coded_faults = read_rles(column.take(rle_rows), height[rle_rows], width[rle_rows])
     sound = np.zeros(n, bool)
     sound[polygon_rows], sound[rle_rows] = drawn_sound, coded_sound
     faults = [
@@ -428,7 +427,7 @@ def read_segmentations(raws: Sequence[msgspec.Raw], height: Ints, width: Ints) -
         for fault in kind_faults
     ]
     for row in np.flatnonzero((head != ord("[")) & (head != ord("{"))).tolist():
-        start = bytes(memoryview(raws[row])[:20]).decode("utf-8", "replace")
+        start = bytes(memoryview(column[row])[:20]).decode("utf-8", "replace")
         message = f"is {start}, neither polygons nor RLE" if start else "is missing"
         faults.append(ItemFault(row, "SEG004", f"segmentation {message}; left out", "/segmentation" if start else ""))
     if len(rle_rows) == 0 and len(polygon_rows) == n:
@@ -441,10 +440,20 @@ def read_segmentations(raws: Sequence[msgspec.Raw], height: Ints, width: Ints) -
 
 def _insert_runs(many: Runs, few: Runs) -> Runs:
     """The runs of both, in the order of their owners, of which they share none; both are in that order."""
-    if not len(few):
-        return many
-    place = np.searchsorted(many.owner, few.owner)
-    return Runs(*(np.insert(getattr(many, name), place, getattr(few, name)) for name in ("start", "length", "owner")))
+    if len(many) == 0 or len(few) == 0:
+        return few if len(many) == 0 else many
+    begin = np.flatnonzero(np.diff(few.owner, prepend=few.owner[0] - 1))  # of each owner of `few`
+    places = [0, *np.searchsorted(many.owner, few.owner[begin]).tolist()]
+    begins = [*begin.tolist(), len(few)]
+
+    def joined(many: Column, few: Column) -> Column:
+        pieces = [many[: places[1]]]
+        for k, place in enumerate(places[1:]):
+            after = places[k + 2] if k + 2 < len(places) else len(many)
+            pieces += [few[begins[k] : begins[k + 1]], many[place:after]]
+        return np.concatenate(pieces)
+
+    return Runs(*(joined(getattr(many, name), getattr(few, name)) for name in ("start", "length", "owner")))
 
 
 Boxes = NDArray[np.float64]
@@ -452,7 +461,7 @@ _OFF, _FITS = 2, 1  # pixels between the edges of a declared box and those of th
 
 
 def drop_row_major(
-    shapes: Segmentations, raws: Sequence[msgspec.Raw], declared: Column, height: Ints, width: Ints
+    shapes: Segmentations, raws: Sequence[msgspec.Raw] | RawColumn, declared: Column, height: Ints, width: Ints
 ) -> Segmentations:
     """`shapes` without the RLEs that were written row by row; these become faults.
 
@@ -465,11 +474,12 @@ def drop_row_major(
     rle_rows = np.flatnonzero(shapes.sound & shapes.rings.is_null().to_numpy(zero_copy_only=False))
     if len(rle_rows) == 0:
         return shapes
-    declared_boxes = declared.tolist() if isinstance(declared, pa.Array) else declared
-    rows = np.array([k for k in rle_rows.tolist() if declared_boxes[k] is not None], np.int64)
+    is_arrow = isinstance(declared, pa.Array)
+    boxes = declared.take(pa.array(rle_rows)).to_pylist() if is_arrow else [declared[k] for k in rle_rows.tolist()]
+    rows = rle_rows[[box is not None for box in boxes]]
     if len(rows) == 0:
         return shapes
-    boxes_of_rows = np.array([declared_boxes[k] for k in rows.tolist()], np.float64)
+    boxes_of_rows = np.array([box for box in boxes if box is not None], np.float64)
     coded = shapes.runs.take(rows, len(raws))
     pixel_boxes = np.stack(bounding_boxes(coded, height[rows], len(rows)), axis=1).astype(np.float64)
     doubtful = np.flatnonzero(~(_distance(boxes_of_rows, pixel_boxes) <= _OFF) & (pixel_boxes[:, 2] > 0))

@@ -28,6 +28,10 @@ try:
     from segdata.core.kernels._compiled.walk import walk
 except ImportError:  # as above
     from segdata.core.kernels._plain.walk import walk
+try:
+    from segdata.core.kernels._compiled.scan import join_spans, scan_items, skip_json, value_spans
+except ImportError:  # built before it was added
+    from segdata.core.kernels._plain.scan import join_spans, scan_items, skip_json, value_spans
 
 __all__ = [
     "borders",
@@ -50,6 +54,7 @@ __all__ = [
     "extents",
     "follow",
     "join_counts",
+    "join_spans",
     "label_runs",
     "lift",
     "lower",
@@ -64,6 +69,8 @@ __all__ = [
     "rasterise",
     "recurring",
     "repeated_keys",
+    "scan_items",
+    "skip_json",
     "split_counts",
     "strips",
     "strips_within",
@@ -71,5 +78,6 @@ __all__ = [
     "tally",
     "triangulate",
     "unpack_alpha",
+    "value_spans",
     "walk",
 ]

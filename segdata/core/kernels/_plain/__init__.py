@@ -25,6 +25,7 @@ from segdata.core.kernels._plain.labels import (
 )
 from segdata.core.kernels._plain.outlines import borders, bridges, cycles, follow, parts, triangulate
 from segdata.core.kernels._plain.polygons import crossings, parse_rings, rasterise, recurring
+from segdata.core.kernels._plain.scan import join_spans, scan_items, skip_json, value_spans
 from segdata.core.kernels._plain.sweep import bounds, columns, cover, cut, lift, lower, strips, strips_within
 from segdata.core.kernels._plain.walk import walk
 
@@ -49,6 +50,7 @@ __all__ = [
     "extents",
     "follow",
     "join_counts",
+    "join_spans",
     "label_runs",
     "lift",
     "lower",
@@ -63,6 +65,8 @@ __all__ = [
     "rasterise",
     "recurring",
     "repeated_keys",
+    "scan_items",
+    "skip_json",
     "split_counts",
     "strips",
     "strips_within",
@@ -70,5 +74,6 @@ __all__ = [
     "tally",
     "triangulate",
     "unpack_alpha",
+    "value_spans",
     "walk",
 ]

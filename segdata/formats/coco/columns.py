@@ -1,0 +1,342 @@
+"""Columns of COCO lists: the items of a document as places in its bytes, without an object for each of them.
+
+A document is scanned once, when it is opened: its JSON is checked, and for each item of `images` and `annotations` its
+ids and its place are kept. Values are decoded from these places when a batch asks for them. What the scan does not
+understand (other ids than whole numbers, NaN, texts in other encodings, broken JSON) is read item by item, as
+`segdata.formats.coco.document` does for all other documents.
+"""
+
+import mmap
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, Generic, TypeVar, overload
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core import kernels
+from segdata.core.runs import Ints
+
+Raw = msgspec.Raw
+Id = int | str
+Bytes = NDArray[np.uint8]
+T = TypeVar("T")
+
+HAS_MORE, IS_ODD = 1, 2  # flags of items, see `kernels.scan_items`
+_MAPPED = 64 << 20  # bytes from which a file is mapped, not read
+_PORTION = 64 << 20  # bytes that are scanned at once
+_LIMIT = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class FileBytes:
+    """The bytes of a file, read or mapped; those of a mapped file leave the memory again by `release`.
+
+    Attributes
+    ----------
+    data : read-only
+    mapping : of a mapped file
+    """
+
+    data: memoryview
+    mapping: mmap.mmap | None = None
+
+    @staticmethod
+    def of(path: Path) -> "FileBytes":
+        """The content of a file; raises OSError."""
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size < _MAPPED:
+                return FileBytes(memoryview(file.read()))
+            mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return FileBytes(memoryview(mapping), mapping)
+
+    def release(self, first: int, last: int) -> None:
+        """Let the pages from position `first` to `last` leave the memory; they come back when they are read."""
+        if self.mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
+            begin = max(first, 0) // mmap.PAGESIZE * mmap.PAGESIZE
+            if last > begin:
+                self.mapping.madvise(mmap.MADV_DONTNEED, begin, last - begin)
+
+
+@dataclass(frozen=True, slots=True)
+class RawColumn:
+    """The undecoded values of n items under one key.
+
+    Attributes
+    ----------
+    text : the bytes that hold them
+    first, last : (n,) value i is ``text[first[i]:last[i]]``; -1 where an item lacks the key
+    """
+
+    text: Bytes
+    first: Ints
+    last: Ints
+
+    @staticmethod
+    def of(raws: "Sequence[Raw] | RawColumn") -> "RawColumn":
+        """The same values; an empty one is missing."""
+        if isinstance(raws, RawColumn):
+            return raws
+        size = np.fromiter(map(len, raws), np.int64, len(raws))
+        last = np.cumsum(size)
+        text = np.frombuffer(b"".join(raws), np.uint8)
+        return RawColumn(text, np.where(size > 0, last - size, -1), np.where(size > 0, last, -1))
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def __getitem__(self, row: int) -> Raw:
+        return Raw(self.text[self.first[row] : self.last[row]].tobytes() if self.first[row] >= 0 else b"")
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether no item has the key."""
+        return not (self.first >= 0).any()
+
+    def take(self, rows: Ints) -> "RawColumn":
+        """The values of some items."""
+        return RawColumn(self.text, self.first[rows], self.last[rows])
+
+    def joined(self) -> bytearray:
+        """All values as one JSON list; null where one is missing."""
+        return kernels.join_spans(self.text, self.first, self.last)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemBlock:
+    """Some items, as a batch decodes them.
+
+    Attributes
+    ----------
+    ids, category_ids : (n,) numbers, or objects
+    column : gives the undecoded values of a key
+    """
+
+    ids: Ints | Sequence[Id]
+    category_ids: Ints | Sequence[int]
+    column: Callable[[str], RawColumn]
+
+    @staticmethod
+    def of(items: Sequence[Any]) -> "ItemBlock":  # Any: structs with `id`, `category_id` and raw fields
+        """Decoded items."""
+        ids, category_ids = (list(map(attrgetter(name), items)) for name in ("id", "category_id"))
+        return ItemBlock(ids, category_ids, lambda name: RawColumn.of(list(map(attrgetter(name), items))))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def id(self, row: int) -> Id:
+        """The id of an item."""
+        id_ = self.ids[row]
+        return id_ if isinstance(id_, str) else int(id_)
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedList:
+    """The items of a top-level list.
+
+    Attributes
+    ----------
+    file : the document
+    text : its bytes, without a byte order mark
+    first, last : (n,) the places of the items
+    values : (n, k) those that were asked for, see `kernels.scan_items`
+    flags : (n,) uint8, likewise
+    """
+
+    file: FileBytes
+    text: Bytes
+    first: Ints
+    last: Ints
+    values: Ints
+    flags: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def take(self, rows: Ints) -> "ScannedList":
+        """Some items."""
+        return ScannedList(self.file, self.text, self.first[rows], self.last[rows], self.values[rows], self.flags[rows])
+
+    def raw(self, row: int) -> Raw:
+        """An undecoded item."""
+        return Raw(self.text[self.first[row] : self.last[row]].tobytes())
+
+
+@dataclass(frozen=True, slots=True)
+class ListKeys:
+    """What is read of a list when its document is opened.
+
+    Attributes
+    ----------
+    numbers : keys whose values are whole numbers; their columns come first
+    texts : keys whose values are texts; two columns each, the places between their quotes
+    others : further keys that are known
+    """
+
+    numbers: tuple[str, ...]
+    texts: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+    def encoded(self) -> tuple[list[bytes], list[bytes], list[bytes]]:
+        """The keys as they are written."""
+        numbers, texts, others = (
+            [name.encode() for name in names] for names in (self.numbers, self.texts, self.others)
+        )
+        return numbers, texts, others
+
+
+@dataclass(slots=True)
+class ScannedDocument:
+    """A sound JSON object in UTF-8.
+
+    Attributes
+    ----------
+    parts : the undecoded values of its keys
+    lists : those of the lists that were asked for and have items
+    is_wide : it has letters beyond ASCII, which are not checked yet
+    repeats : an object in it may have a key twice
+    """
+
+    parts: dict[str, Raw] = field(default_factory=dict)
+    lists: dict[str, ScannedList] = field(default_factory=dict)
+    is_wide: bool = False
+    repeats: bool = False
+
+
+def scan_document(file: FileBytes, text: memoryview, keys: Mapping[str, ListKeys]) -> ScannedDocument | None:
+    """The parts of a document, with the items of some lists; None for what the scan does not understand.
+
+    Its JSON is checked to the last byte, as strictly as msgspec checks it.
+    """
+    data = np.frombuffer(text, np.uint8)
+    document = ScannedDocument()
+    end = _stripped(data)
+    at = _blanks(data, 0)
+    if end == 0 or at >= end or data[at] != ord("{") or data[end - 1] != ord("}"):
+        return None
+    at = _blanks(data, at + 1)
+    while at < end and data[at] == ord('"'):
+        behind = _skip(data, at, document)
+        key = text[at + 1 : behind - 1].tobytes() if behind > 0 else b"\\"
+        at = _blanks(data, behind)
+        if b"\\" in key or not key.isascii() or key.decode() in document.parts or data[at : at + 1].tobytes() != b":":
+            return None
+        at = first = _blanks(data, at + 1)
+        if key.decode() in keys and data[at] == ord("["):
+            items, at = _scan_list(file, data, at, keys[key.decode()], document)
+            if items is not None and len(items):
+                document.lists[key.decode()] = items
+        else:
+            at = _skip(data, at, document)
+        if at < 0:
+            return None
+        document.parts[key.decode()] = Raw(text[first:at])
+        at = _blanks(data, at)
+        if at == end - 1:
+            return document if data[at] == ord("}") else None
+        if data[at] != ord(","):
+            return None
+        at = _blanks(data, at + 1)
+    return document if not document.parts and at == end - 1 else None
+
+
+def _skip(data: Bytes, at: int, document: ScannedDocument) -> int:
+    end, is_wide, repeats = kernels.skip_json(data, at)
+    document.is_wide |= is_wide
+    document.repeats |= repeats
+    return end
+
+
+def _scan_list(
+    file: FileBytes, data: Bytes, at: int, keys: ListKeys, document: ScannedDocument
+) -> tuple[ScannedList | None, int]:
+    """The items of the list that begins here, portion by portion, and where it ends; None and -1 if it is unsound."""
+    offset = len(file.data) - len(data)
+    portions: list[tuple[Ints, Ints, NDArray[np.uint8]]] = []
+    state, at = 0, at + 1
+    while state == 0:
+        first = at
+        state, at, places, values, flags, is_wide, repeats = kernels.scan_items(
+            data, at, min(at + _PORTION, len(data)), *keys.encoded()
+        )
+        document.is_wide |= is_wide
+        document.repeats |= repeats
+        portions.append((places, values, flags))
+        file.release(first + offset, min(at, len(data)) + offset)
+        if state < 0 or (state == 0 and at >= len(data)):
+            return None, -1
+    places, values, flags = (np.concatenate(columns) for columns in zip(*portions, strict=True))
+    first_places, last_places = np.ascontiguousarray(places[:, 0]), np.ascontiguousarray(places[:, 1])
+    return ScannedList(file, data, first_places, last_places, values, flags), at
+
+
+def _blanks(data: Bytes, at: int) -> int:
+    """The position of the next letter that is no blank."""
+    while 0 <= at < len(data) and data[at] in b" \t\n\r":
+        at += 1
+    return at
+
+
+def _stripped(data: Bytes) -> int:
+    """The position behind the last letter that is no blank."""
+    end = len(data)
+    while end and data[end - 1] in b" \t\n\r":
+        end -= 1
+    return end
+
+
+class ScannedStructs(Sequence[T], Generic[T]):
+    """Items that are decoded one by one when they are looked at, which few are."""
+
+    def __init__(self, items: ScannedList, type_: type[T]) -> None:
+        self._items, self._decode = items, msgspec.json.Decoder(type_).decode
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @overload
+    def __getitem__(self, row: int) -> T: ...
+    @overload
+    def __getitem__(self, row: slice) -> Sequence[T]: ...
+    def __getitem__(self, row: int | slice) -> T | Sequence[T]:
+        if isinstance(row, slice):
+            return [self[i] for i in range(*row.indices(len(self)))]
+        return self._decode(self._items.raw(range(len(self))[row]))
+
+    def __iter__(self) -> Iterator[T]:
+        return map(self.__getitem__, range(len(self)))
+
+
+def scanned_block(items: ScannedList, rows: Ints, columns: Ints, names: Sequence[str]) -> ItemBlock:
+    """Some items with the places of their values; `columns` are (id, category id) in the scanned values."""
+    first, last = items.first[rows], items.last[rows]
+    spans = kernels.value_spans(items.text, first, last, [name.encode() for name in names])
+    row_of = {name: row for row, name in enumerate(names)}
+    ids, category_ids = (items.values[rows, column] for column in columns.tolist())
+    return ItemBlock(ids, category_ids, lambda name: RawColumn(items.text, *spans[row_of[name]]))
+
+
+def further_keys(items: ScannedList, rows: Sequence[int] | Ints, known: frozenset[str]) -> list[dict[str, str]]:
+    """The keys beyond `known` of some items, each value as JSON text; items without any may share one result."""
+    further: list[dict[str, str]] = [{}] * len(rows)
+    decode = msgspec.json.Decoder(dict[str, Raw]).decode
+    for k in np.flatnonzero(items.flags[np.asarray(rows, np.int64)]).tolist():
+        pairs = decode(items.raw(int(rows[k]))).items()
+        further[k] = {key: str(memoryview(value), "utf-8") for key, value in pairs if key not in known}
+    return further
+
+
+def patch_odd(items: ScannedList, rows: Sequence[int], structs: Sequence[Any], names: Sequence[str]) -> bool:
+    """Put the numbers of items that were decoded one by one into their columns; False where one is no such number."""
+    for row, struct in zip(rows, structs, strict=True):
+        for column, name in enumerate(names):
+            value = getattr(struct, name)
+            if not isinstance(value, int) or not -_LIMIT <= value <= _LIMIT:
+                return False
+            items.values[row, column] = value
+    return True

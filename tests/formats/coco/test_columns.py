@@ -1,0 +1,140 @@
+"""Documents whose lists are scanned into columns say and hold what they do when they are read item by item."""
+
+import json
+import random
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from segdata.core import kernels
+from segdata.core.errors import SegdataError
+from segdata.core.format import ReadRequest
+from segdata.formats.coco import columns, instances
+from segdata.formats.coco import document as documents
+from segdata.formats.coco.document import ScannedItems
+from segdata.formats.coco.instances_reader import InstancesSource
+from tests.generators.coco_documents import SQUARE, annotation, document, write_document
+
+pytestmark = pytest.mark.skipif(not kernels.SCANS, reason="without compiled kernels items are decoded one by one")
+
+IMAGES = [{"id": id_, "file_name": f"{id_}.png", "width": 6, "height": 5} for id_ in (3, 1, 2)]
+ANNOTATIONS = [
+    annotation(id=id_, image_id=1 + id_ % 3, bbox=[1, 1, 2, 2], area=4.0, **more)
+    for id_, more in enumerate(
+        (
+            {},
+            {"iscrowd": 1, "segmentation": {"size": [5, 6], "counts": [6, 2, 22]}},
+            {"score": 0.5, "colour": "r\u00f6t", "attributes": {"a": [1]}},
+            {"segmentation": [SQUARE, [1, 1, 2]], "track_id": 7},
+            {"also": [1], "segmentation": {"size": [5, 6], "counts": "62d0"}},
+        ),
+        start=5,
+    )
+]
+SOUND = document(images=IMAGES, annotations=ANNOTATIONS, info={"year": 2026}, licenses=[{"id": 1, "name": "x"}])
+VALUES = [
+    *(b"NaN", b"-Infinity", b'"7"', b"7", b"null", b"1.0", b"-0", b"01", b"1e3", b"[]", b"{}", b"true", b'"a\\tb"'),
+    *(b'"\\ud83d\\ude00"', b'"\\ud800"', b'"\xff"', b"99999999999999999999", b"4611686018427387905", b'"../x.png"'),
+]
+KEYS = [b'"id"', b'"image_id"', b'"category_id"', b'"file_name"', b'"width"', b'"bbox"', b'"i\\u0064"', b'"more"']
+
+
+def damaged(text: bytes, rng: random.Random) -> bytes:
+    """One to three values, keys, items or letters changed, added or lost."""
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        how = rng.random()
+        if how < 0.4:
+            place = rng.choice([*re.finditer(rb'(?<=: )(-?[\d.]+|"[^"]*")', text), None])
+            text = text if place is None else text[: place.start()] + rng.choice(VALUES) + text[place.end() :]
+        elif how < 0.6:
+            place = rng.choice([*re.finditer(rb'"[a-z_]+"(?=: )', text), None])
+            text = text if place is None else text[: place.start()] + rng.choice(KEYS) + text[place.end() :]
+        elif how < 0.8:
+            at = rng.choice([match.end() for match in re.finditer(rb"\{", text)] or [0])
+            text = text[:at] + rng.choice(KEYS) + b": " + rng.choice(VALUES) + b", " + text[at:]
+        elif how < 0.9:
+            at = rng.randrange(len(text) + 1)
+            text = text[:at] + bytes([rng.choice(b'{}[],:"\\ 0e.\n\x01\xe4')]) + text[at + rng.randrange(2) :]
+        elif how < 0.95:
+            at = rng.choice([match.start() for match in re.finditer(rb"\{", text)] or [0])
+            text = text[:at] + rng.choice(VALUES) + b", " + text[at:]
+        else:
+            text = b"\xef\xbb\xbf" + text[: rng.randrange(len(text) // 2, len(text) * 2)]
+    return text
+
+
+def everything(path: Path) -> list[Any]:
+    """What is read of a document."""
+    try:
+        source = instances.read(ReadRequest(path))
+    except SegdataError as error:
+        return [str(error)]
+    read: list[Any] = [source.image_ids, source.profile, list(map(str, source.defects))]
+    for rows in source.chunks():
+        batch = source.load(rows)
+        read += [table.to_pylist() for table in (batch.images, batch.annotations, batch.segments)]
+        read += [batch.runs.start.tolist(), batch.runs.length.tolist(), batch.runs.owner.tolist()]
+        read += [list(map(str, batch.defects))]
+    return json.loads(json.dumps(read, default=str))  # NaN equals itself as text only
+
+
+@pytest.mark.parametrize("portion", [50, 10**9])
+def test_damaged_documents_are_read_as_item_by_item(portion: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "_PORTION", portion)
+    monkeypatch.setattr(columns, "_MAPPED", 1 if portion == 50 else 10**9)
+    scanned = documents._scanned_document
+    n_scanned = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(250):
+            rng = random.Random(seed)
+            text = json.dumps(SOUND, ensure_ascii=rng.random() < 0.5, indent=rng.choice((None, 1))).encode()
+            path = write_document(Path(folder), damaged(text, rng) if seed else text)
+            monkeypatch.setattr(documents, "_scanned_document", scanned)
+            in_columns = everything(path)
+            n_scanned += path.stat().st_size > 0 and scanned_document(path) is not None
+            monkeypatch.setattr(documents, "_scanned_document", lambda *_: None)
+            assert in_columns == everything(path), (seed, path.read_bytes())
+    assert n_scanned > 100
+
+
+def scanned_document(path: Path) -> object:
+    file = columns.FileBytes.of(path)
+    return columns.scan_document(file, file.data, {})
+
+
+def opened(folder: Path, **parts: Any) -> InstancesSource:
+    return instances.read(ReadRequest(write_document(folder, document(**parts))))
+
+
+def test_a_broken_annotation_does_not_make_the_others_objects(tmp_path: Path) -> None:
+    source = opened(
+        tmp_path, annotations=[annotation(id=1), {"id": 2}, annotation(id=3, category_id="x"), annotation(id=4)]
+    )
+    assert isinstance(source.items, ScannedItems)
+    assert [defect.place for defect in source.defects if defect.code == "SEG004"] == [
+        "/annotations/1",
+        "/annotations/2/category_id",
+    ]
+    batch = source.load(source.chunks()[0])
+    assert batch.segments["segment_id"].to_pylist() == [1, 4]
+    assert batch.segments["place"].to_pylist() == ["/annotations/0", "/annotations/3"]
+
+
+def test_ids_that_are_texts_are_read_item_by_item(tmp_path: Path) -> None:
+    source = opened(tmp_path, annotations=[annotation(id="a"), annotation(id=2)])
+    assert not isinstance(source.items, ScannedItems)
+    assert source.load(source.chunks()[0]).segments["source_id"].to_pylist() == ["a", None]
+
+
+def test_a_mapped_file_that_is_replaced_is_read_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "_MAPPED", 1)
+    source = opened(tmp_path, images=IMAGES, annotations=ANNOTATIONS)
+    assert isinstance(source.items, ScannedItems)
+    assert source.items.scanned.file.mapping is not None
+    before = source.load(source.chunks()[0]).segments.to_pylist()
+    other = write_document(tmp_path, b"{}", "other.json")
+    other.replace(tmp_path / "some.json")
+    assert source.load(source.chunks()[0]).segments.to_pylist() == before
