@@ -52,18 +52,24 @@ class AgreementResult(Result, Agreement, frozen=True, kw_only=True):
 
         return agreement_json(self)
 
-    def to_html(self, *, jobs: int = 0, typed: Sequence[str] = (), fail_on: FailOn = "error") -> str:
+    def to_html(
+        self, *, jobs: int = 0, typed: Sequence[str] = (), fail_on: FailOn = "error", beside: Sequence[str] = ()
+    ) -> str:
         """One HTML file with the scores, a section for each annotator, and pictures of the worst images.
 
-        `typed` and `fail_on`: the command as it was typed, for the commands that the report proposes.
+        The page takes decisions on findings, and exports them for `segdata review pull`. `typed` and `fail_on`: the
+        command as it was typed, for the commands that the report proposes; `beside`: names of files next to the page,
+        to link.
         """
+        from segdata.api.decisions import label_hashes
         from segdata.api.scorecard import scorecard_of_agreement
-        from segdata.report.agreement.html import agreement_html
+        from segdata.report.agreement.html import agreement_html, listed_findings
 
         run, cards = self.run, scorecard_of_agreement(self.run)
         typed = typed or ["agreement", shell_word(run.dataset.profile.files)]
+        imprints = label_hashes(run.dataset, listed_findings(self.findings), jobs)
         with image_limits():
-            return agreement_html(self, run.dataset, run.tables, typed, fail_on, cards, jobs)
+            return agreement_html(self, run.dataset, run.tables, typed, fail_on, cards, jobs, imprints, beside)
 
     def table(self) -> "pd.DataFrame":
         """The scores as a pandas table, one row each: the rows of ``--format csv``."""

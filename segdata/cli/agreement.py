@@ -98,30 +98,56 @@ def command(
     from segdata.core.errors import count_noun
 
     members = [parse_named_dataset(text) for text in data]
-    protect_inputs(output, [path for _, path in members] + options.inputs())
+    sheets = _sheet_paths(report, output)
+    for written in (output, *sheets):
+        protect_inputs(written, [path for _, path in members] + options.inputs())
     datasets = [(name, options.read(path)) for name, path in members]
     with options.working("agreement", max(len(dataset) for _, dataset in datasets)) as work:
         result = agree(
             datasets, select=split_codes(select), ignore=split_codes(ignore), client=scheduler, **given, **work
         )
     typed = ["agreement", *map(shell_word, data), *options.words]
-    emit(_report(report, result, typed, make_console(output), fail_on, options.jobs), output)
+    beside = [path.name for path in sheets]
+    emit(_report(report, result, typed, make_console(output), fail_on, options.jobs, beside), output)
+    if sheets:
+        from segdata.report.agreement.spreadsheets import annotators_csv, images_csv
+
+        tables = result.run.tables
+        assert tables.annotator_pairs is not None
+        emit(images_csv(result, tables.annotator_pairs), sheets[0])
+        emit(annotators_csv(result, tables), sheets[1])
     if result.run.decided:
         decided = count_noun(result.run.decided, "finding")
         say(f"{decided} decided by reviewers left out; --include-reviewed includes them")
     if output is not None:
-        say(f"agreement of {count_noun(len(result.annotators), 'annotator')}, see {output}")
+        tables_too = f", with {' and '.join(beside)} beside it" if beside else ""
+        say(f"agreement of {count_noun(len(result.annotators), 'annotator')}, see {output}{tables_too}")
     return FOUND if result.fails(fail_on) else 0
 
 
+def _sheet_paths(form: str, output: Path | None) -> tuple[Path, ...]:
+    """The spreadsheets that are written beside a page; none without a page, or where it goes to a device or a pipe."""
+    if form != "html" or output is None or (output.exists() and not output.is_file()):
+        return ()
+    from segdata.report.agreement.spreadsheets import spreadsheet_paths
+
+    return spreadsheet_paths(output)
+
+
 def _report(
-    form: str, result: "AgreementResult", typed: list[str], paper: "Console", fail_on: FailOn, jobs: int
+    form: str,
+    result: "AgreementResult",
+    typed: list[str],
+    paper: "Console",
+    fail_on: FailOn,
+    jobs: int,
+    beside: list[str],
 ) -> str:
     """The report in the format that `--format` names."""
     if form == "json":
         return result.to_json()
     if form == "html":
-        return result.to_html(jobs=jobs, typed=typed, fail_on=fail_on)
+        return result.to_html(jobs=jobs, typed=typed, fail_on=fail_on, beside=beside)
     if form == "csv":
         from segdata.report.agreement.tables import agreement_csv
 

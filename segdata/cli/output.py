@@ -29,6 +29,7 @@ _REPORT_BEGINNINGS = re.compile(
     | \{\s*"version":\s*1,\s*"(dataset|same|annotators)" | \{"code":\ "SEG | \[\s*\{"description": | \[\]\s*$
     | \{\s*"\$schema":\ "[^"]*sarif | <\?xml[^>]*>\s*<testsuites\ name="segdata" | <!doctype\ html>
     | findings\ +severity | nothing\ (found|to\ fix)\s*$ | id,name,kind,images, | scope,annotator_a,
+    | image,annotator_a,annotator_b,iou, | annotator,category,kind,value,
     | \x89PNG.{1,80}Software\0segdata""",
     re.DOTALL | re.VERBOSE,
 )

@@ -16,6 +16,7 @@ from segdata.core.finding import Finding
 from segdata.core.rule import Tables
 from segdata.core.validation import FailOn
 from segdata.report.agreement.annotators import BIAS_KINDS, ReportedBias, biases_of_findings, reported_biases
+from segdata.report.agreement.charts import ChartRow, ChartValue, confusion_chart, offsets_chart, shares_chart
 from segdata.report.agreement.conclusions import conclusions, reference_name
 from segdata.report.agreement.confusion import Confusion
 from segdata.report.agreement.copying import unranked_pairs
@@ -137,20 +138,6 @@ def _pair_cell(score: str, value: Score, least: float, who: str) -> HeatCell:
     return HeatCell(format_score(score, value.value), round(100 * far), title)
 
 
-def confusion_heat(confusion: Confusion) -> HeatMap:
-    """Category by category: of the segments or pixels of a row's category what share the other calls the column's."""
-    rows = []
-    for k, (name, shares) in enumerate(zip(confusion.names, confusion.shares.tolist(), strict=True)):
-        cells: list[HeatCell | None] = []
-        for j, share in enumerate(shares):
-            what = "segments" if confusion.is_counted[k] else "pixels"
-            title = f"of the {what} that one calls {name} the other calls {format_percent(share)} {confusion.names[j]}"
-            text = format_percent(share) if share >= 0.005 else "·" if share > 0 else ""
-            cells.append(HeatCell(text, round(100 * share), title, agrees=j == k))
-        rows.append((name, cells))
-    return HeatMap(confusion.names, rows)
-
-
 def image_histograms(images: ImageAgreement, annotators: Sequence[str], gold: int | None = None) -> list[Histogram]:
     """The score of every image, of all and of each annotator with the others; none where there is one image."""
     _, every = images.of_cases
@@ -218,6 +205,7 @@ def _clip_to_axis(place: float) -> float | None:
 
 
 WORST, THUMBNAILS = 6, 100
+MOST_LISTED = 2_000  # findings in the page: more make it large, and nobody reads them
 _OF_CATEGORIES = {
     "iou": ("dice", "pq", "kappa", "nsd", "offset_size"),
     "pq": ("f1", "covering", "iou", "segment_nsd", "offset_size"),
@@ -264,13 +252,22 @@ def draw_pictures(
     opposed = tables.annotator_pairs
     assert opposed is not None
     there = set(data.source.image_ids)
-    chosen = spread_over_rules([each for each in findings if each.image in there], THUMBNAILS)
+    listed = listed_findings(findings)
+    chosen = spread_over_rules([each for each in listed if each.image in there], THUMBNAILS)
     worst = ImageAgreement.from_pairs(opposed, _gold(tables)).worst(WORST)
     return AgreementPictures(
         worst_pictures(data, opposed, worst, jobs),
         finding_pictures(data, tables, chosen, jobs),
         example_pictures(data, opposed, cards, jobs),
     )
+
+
+def listed_findings(findings: Sequence[Finding]) -> Sequence[Finding]:
+    """Those that the page lists: all, or where there are many a fair share of every rule's, the worst first."""
+    if len(findings) <= MOST_LISTED:
+        return findings
+    chosen = set(map(id, spread_over_rules(findings, MOST_LISTED)))
+    return [finding for finding in findings if id(finding) in chosen]
 
 
 def agreement_html(
@@ -281,13 +278,15 @@ def agreement_html(
     fail_on: FailOn = "error",
     cards: Scorecard | None = None,
     jobs: int = 0,
+    imprints: Mapping[Finding, str] | None = None,
+    beside: Sequence[str] = (),
 ) -> str:
     """The report as one HTML file, with pictures of the worst images, of findings and of annotators' examples.
 
     See `render_agreement`. Pillow's limit on image sizes is the caller's business.
     """
     pictures = draw_pictures(data, tables, result.findings, jobs, () if cards is None else cards.cards)
-    return render_agreement(result, tables, pictures, typed, fail_on, cards)
+    return render_agreement(result, tables, pictures, typed, fail_on, cards, imprints, beside, data.profile.files)
 
 
 def render_agreement(
@@ -297,19 +296,26 @@ def render_agreement(
     typed: Sequence[str],
     fail_on: FailOn = "error",
     cards: Scorecard | None = None,
+    imprints: Mapping[Finding, str] | None = None,
+    beside: Sequence[str] = (),
+    files: str = "",
 ) -> str:
     """The report as one HTML file; the same input gives the same text.
 
-    `typed`: what comes after `segdata`, word by word; `cards`: what each annotator did, for a section of each. What
+    `typed`: what comes after `segdata`, word by word; `cards`: what each annotator did, for a section of each;
+    `imprints`: hashes of the labels of the listed findings, with which the page takes decisions; `beside`: names of
+    files that are written next to the page, to link; `files`: where the data are, to tell their decisions apart. What
     Unicode cannot encode stays in the text as it is: write it with `backslashreplace`.
     """
     opposed = tables.annotator_pairs
     assert opposed is not None
-    annotators = result.annotators
+    annotators, unit = result.annotators, distance_unit(opposed)
     every = reported_biases(result, tables)
     confusion = Confusion.from_pairs(opposed)
+    listed = listed_findings(result.findings)
     groups = [RuleGroup.from_findings(group) for group in group_by_rule(result.findings)]
     offsets = forest_plot(every, annotators, _OFFSETS)
+    rows = _bias_rows(every, result)
     return template("agreement.html").render(
         result=result,
         title=", ".join(annotators[:6]) + (f" and {len(annotators) - 6} more" if len(annotators) > 6 else ""),
@@ -319,24 +325,27 @@ def render_agreement(
         verdict=_verdict(result, fail_on),
         typed=" ".join(["segdata", *typed]),
         matrix=pairs_heat(result) if 2 < len(annotators) <= _MATRIX else None,
-        confused=confusion_heat(confusion.reduced(_CONFUSED)) if len(confusion.names) > 2 else None,
+        confused=confusion_chart(confusion.reduced(_CONFUSED)) if len(confusion.names) > 2 else None,
         n_confused=len(confusion.names) - min(len(confusion.names), _CONFUSED),
-        worst_confused=confusion.worst(6),
         spreads=image_histograms(ImageAgreement.from_pairs(opposed, _gold(tables)), annotators, _gold(tables)),
         worst=drawn.worst,
         forest=offsets,
-        rows=_bias_rows(every, result),
+        offsets=None if offsets is None else offsets_chart(_offset_rows(offsets, every), offsets.end, unit),
+        rows=rows,
+        shares=shares_chart(_share_rows(rows, every), ("misses", "adds", "calls otherwise")) if rows else None,
         n_cells=len({(each.annotator, each.category) for each in every if each.kind != "offset"}),
         lead=SHORT_NAMES[result.leading],
         of_categories=[_HEADS[name] for name in _OF_CATEGORIES[result.leading]],
         of_strata=_OF_STRATA[result.leading],
         categories=_category_lines(result),
         cards=[] if cards is None else annotator_sections(cards, annotators, drawn.examples),
-        unit=distance_unit(opposed),
+        unit=unit,
         near=tolerance_in_words(result.tolerance),
         gold=reference_name(result, tables),
         sheets=agreement_tables(result, reference_name(result, tables)),
-        data=findings_data("", [("new", result.findings)], groups, drawn.findings),
+        data=findings_data(files, [("new", listed)], groups, drawn.findings, imprints=imprints),
+        n_unlisted=len(result.findings) - len(listed),
+        beside=beside,
         n_pictures=len(drawn.findings),
         names=SCORE_NAMES,
         dash=DASH,
@@ -346,7 +355,7 @@ def render_agreement(
         most_planned=_PLANNED,
         version=segdata.__version__,
         style=asset("report.css") + asset("info.css") + asset("agreement.css"),
-        script=asset("report.js"),
+        script=asset("report.js") if imprints is None else asset("decide.js") + asset("report.js"),
     )
 
 
@@ -389,6 +398,37 @@ def _bias_rows(every: Sequence[ReportedBias], result: Agreement) -> list[BiasTab
         for (who, what), kinds in list(cells.items())[:_HABITS]
         if any(each.stands or each.weight >= _LARGE for each in kinds.values())
     ]
+
+
+def _offset_rows(offsets: ForestPlot, every: Sequence[ReportedBias]) -> list[ChartRow]:
+    """The rows of the chart of offsets, as the forest plot has them."""
+    of = {(each.annotator, each.category): each.value for each in every if each.kind == "offset"}
+    rows = []
+    for row in offsets.rows:
+        value = of[row.annotator, row.category]
+        mark = ChartValue(value.value, value.low, value.high, math.nan, row.stands, row.text)
+        rows.append(ChartRow(row.annotator, row.color, row.category, (mark,)))
+    return rows
+
+
+def _share_rows(rows: Sequence[BiasTableRow], every: Sequence[ReportedBias]) -> list[ChartRow]:
+    """The rows of the chart of misses, extras and confusions, those of one annotator together."""
+    of = {(each.annotator, each.category, each.kind): each for each in every}
+    order = {name: k for k, name in reversed(list(enumerate(row.annotator for row in rows)))}
+    result = []
+    for row in sorted(rows, key=lambda row: order[row.annotator]):
+        marks: list[ChartValue | None] = []
+        for kind in (kind for kind in BIAS_KINDS if kind != "offset"):
+            habit = of.get((row.annotator, row.category, kind))
+            if habit is None:
+                marks.append(None)
+                continue
+            value = habit.value
+            others = f"; others {format_percent(habit.others)}" if math.isfinite(habit.others) else ""
+            text = f"{score_with_interval(kind, value)}{others}"
+            marks.append(ChartValue(value.value, value.low, value.high, habit.others, habit.stands, text))
+        result.append(ChartRow(row.annotator, row.color, row.category, tuple(marks)))
+    return result
 
 
 def _bias_cell(habit: ReportedBias, is_told: bool) -> BiasCell:

@@ -118,11 +118,13 @@
   function card(row) {
     const box = cell(row, "bbox");
     const pixels = cell(row, "pixels");
+    // What the message says is not said again.
+    const unsaid = (text) => (text && !cell(row, "message").includes(text) ? text : null);
     const where = [
-      cell(row, "category"),
+      unsaid(cell(row, "category")),
       cell(row, "annotator") && `by ${cell(row, "annotator")}`,
       box && `at x ${box[0]}, y ${box[1]}, ${box[2]} × ${box[3]} px`,
-      pixels && `${number(pixels)} px`,
+      pixels && unsaid(`${number(pixels)} px`),
     ].filter(Boolean).join(" · ");
     const text = element("div", "text",
       element("p", "message", cell(row, "message")),

@@ -1,6 +1,6 @@
 """Pictures of several annotators' work: everybody's outlines on the worst images, on findings and on examples."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,8 @@ from segdata.core.rule import Tables
 from segdata.core.runs import Ints, bounding_boxes
 from segdata.core.taxonomy import Color
 from segdata.report.agreement.tables import WorstImage
-from segdata.report.pictures.canvas import BackgroundImage, View, outline, panes_side_by_side
+from segdata.report.console import shorten
+from segdata.report.pictures.canvas import BackgroundImage, View, draw_chip, outline, panes_side_by_side
 from segdata.report.pictures.colours import ANNOTATOR_COLORS, annotator_color
 from segdata.report.pictures.scene import data_uri, pictures_by_image
 
@@ -71,6 +72,43 @@ class AnnotatedImage:
         for k, (_, color) in enumerate(annotators):
             picture[edges[k] & (rank[k] == turn % np.maximum(count, 1))] = color
         return Image.fromarray(picture.clip(0, 255).astype(np.uint8))
+
+    def called(
+        self, finding: Finding, box: tuple[float, float, float, float], opposed: AnnotatorPairs
+    ) -> dict[str, str]:
+        """What each annotator calls the place of a finding: the category of most of its pixels, or nothing.
+
+        The place are the pixels of the segments that the finding names, or else its box.
+        """
+        x, y, wide, high = (round(side) for side in box)
+        view = View(x, y, max(1, wide), max(1, high), 1.0).inside(*self.size)
+        names = self.batch.annotations["annotator"].to_pylist()
+        own = zip(
+            self.batch.segments["source_id"].to_pylist(), self.batch.segments["segment_id"].to_pylist(), strict=True
+        )
+        wanted = set(map(str, finding.segments))
+        named = np.array([str(id_ if source is None else source) in wanted for source, id_ in own], bool)
+        place = self._covered(view, named)
+        if not place.any():
+            place[:] = True
+        category = self.batch.segments["category_id"].to_numpy()
+        name_of = {each.id: each.name for each in opposed.categories}
+        told = {}
+        for row, name in enumerate(names):
+            rows = np.flatnonzero(self.batch.segment_annotation == row)
+            part = self.batch.take_segments(rows)
+            labels = view.labels(part.runs, self.size[0], part.n_segments)[place]
+            codes = np.append(-1, category[rows])[labels]
+            values, counts = np.unique(codes, return_counts=True)
+            most = int(values[np.argmax(counts)])
+            told[name] = name_of.get(most, "nothing")
+        return told
+
+    def _covered(self, view: View, chosen: Flags) -> Flags:
+        """(h, w) the pixels of some segments (n_segments,)."""
+        part = self.batch.take_segments(np.flatnonzero(chosen))
+        flags: Flags = view.labels(part.runs, self.size[0], part.n_segments) > 0
+        return flags
 
     def differing(
         self, view: View, one: str, other: str, categories: Collection[int] | None, *, by_segment: bool = False
@@ -133,6 +171,8 @@ _SMALL = 208  # of one of a finding
 _WHOLE = 420  # canvas pixels of the longer side of a whole image
 _ROOM = 1.7  # how much wider than its box a finding is shown
 _LEAST = 32  # image pixels across
+_CHIP = 11  # height of letters on a picture
+_OF_ALL_CATEGORIES = ("SEG403",)  # findings of which the outlines of all categories are shown
 _CLOSER = 5  # a whole image is this many times as long as what is shown of it closely
 
 
@@ -312,15 +352,33 @@ def _of_finding(picture: AnnotatedImage, finding: Finding, opposed: AnnotatorPai
     side = int(max(_ROOM * max(wide, high), _LEAST))
     view = _near(int(x + wide / 2), int(y + high / 2), side, picture.size, _SMALL)
     names = shown_annotators(opposed.annotators, [finding.annotator] if finding.annotator else [])
-    return _beside(picture, view, names, _only(category))
+    shown = None if finding.code in _OF_ALL_CATEGORIES else _only(category)
+    return _beside(picture, view, names, shown, picture.called(finding, (x, y, wide, high), opposed))
 
 
 def _beside(
-    picture: AnnotatedImage, view: View, names: Sequence[tuple[str, Color]], categories: set[int] | None
+    picture: AnnotatedImage,
+    view: View,
+    names: Sequence[tuple[str, Color]],
+    categories: set[int] | None,
+    called: Mapping[str, str] | None = None,
 ) -> str:
+    """The image alone and with outlines; `called`: what each annotator calls the place, on the picture."""
     panes = [picture.seen(view)] if picture.ground.image is not None else []
     panes.append(picture.outlined(view, names, categories))
+    if called:
+        _draw_names(panes[-1], names, called)
     return data_uri(panes_side_by_side(panes, _SMALL))
+
+
+def _draw_names(pane: Image.Image, names: Sequence[tuple[str, Color]], called: Mapping[str, str]) -> None:
+    """A line for each annotator below each other, in their colours: what they call the place."""
+    draw, line = ImageDraw.Draw(pane), _CHIP + 7
+    told = [(name, color) for name, color in names if name in called][: max(1, pane.height // line - 3)]
+    for k, (name, color) in enumerate(told):
+        text = f"{shorten(name, 12)}: {shorten(called[name], 18)}"
+        dark = (color[0] * 2 // 3, color[1] * 2 // 3, color[2] * 2 // 3)  # white letters must stand out
+        draw_chip(draw, (1, pane.height - line * (len(told) - k)), text, dark, _CHIP)
 
 
 def _box(picture: AnnotatedImage, finding: Finding, category: int | None) -> Box:

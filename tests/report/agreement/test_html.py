@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from xml.etree import ElementTree
 
 import msgspec
 import numpy as np
@@ -21,11 +22,11 @@ from segdata.api.scorecard import scorecard_of_agreement
 from segdata.core.finding import Finding
 from segdata.core.taxonomy import Category
 from segdata.report.agreement.annotators import ReportedBias
+from segdata.report.agreement.charts import confusion_chart
 from segdata.report.agreement.conclusions import conclusions
 from segdata.report.agreement.confusion import Confusion
 from segdata.report.agreement.html import (
     AgreementPictures,
-    confusion_heat,
     draw_pictures,
     forest_plot,
     image_histograms,
@@ -255,8 +256,11 @@ def test_histograms_count_every_image() -> None:
 
 def test_confusion_says_the_shares_of_rows() -> None:
     one, two = np.array([[0, 0, 0, 1]]), np.array([[0, 0, 1, 1]])
-    heat = confusion_heat(Confusion.from_pairs(tables_of_maps([[one], [two]], CATEGORIES)))
-    assert heat.heads == ("road", "car")
-    cells = [[cell.text if cell else None for cell in cells] for _, cells in heat.rows]
-    assert cells == [["80%", "20%"], ["33%", "67%"]]
-    assert [cell.agrees for cell in heat.rows[0][1] if cell] == [True, False]
+    chart = confusion_chart(Confusion.from_pairs(tables_of_maps([[one], [two]], CATEGORIES)))
+    drawn = ElementTree.fromstring(chart)
+    texts = ["".join(each.itertext()) for each in drawn.iter("text")]
+    assert [each for each in texts if each.endswith("%")] == ["80%", "20%", "33%", "67%"]
+    assert {"one annotator says", "the other annotator says"} <= set(texts)
+    assert [each.get("class") for each in drawn.iter("rect")] == ["same", "other", "other", "same"]
+    titles = [each.text for each in drawn.iter("title")]
+    assert titles[1] == "of the pixels that one calls road the other calls 20% car"

@@ -1,0 +1,193 @@
+"""Charts of an agreement as SVG with axes: confusion of categories, boundary offsets, misses and extras."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from segdata.report.agreement.confusion import Confusion
+from segdata.report.agreement.wording import format_percent
+from segdata.report.console import shorten
+
+_LETTER = 7.2  # width of a letter of 12 px, generously
+_NAME = 22  # letters of a name
+_ROW, _CELL = 22, 46  # height of a row, width of a cell
+_PLOT = 460  # width of the axis of offsets
+_PANEL, _GAP = 190, 44  # width of one of three axes side by side, and between these
+_LEAST_SHARE = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class ChartValue:
+    """A value with its interval (NaN: none), what else to mark (the others'; NaN: nothing), and whether it stands."""
+
+    value: float
+    low: float
+    high: float
+    others: float
+    stands: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChartRow:
+    """One row of a chart: whose it is, in which colour, of which category, and its values; None: undefined."""
+
+    annotator: str
+    color: str
+    category: str
+    values: tuple[ChartValue | None, ...]
+
+
+def confusion_chart(confusion: Confusion) -> Markup:
+    """What the other annotator (columns) calls what one calls a category (rows), in % of the row."""
+    names = [shorten(name, _NAME) for name in confusion.names]
+    left, top = 30 + _text_width(names), 34 + 0.72 * _text_width(names)
+    width, height = left + _CELL * len(names) + 0.5 * _text_width(names), top + _ROW * len(names) + 8
+    parts = [
+        _text(left + _CELL * len(names) / 2, 14, "the other annotator says", "axis", "middle"),
+        Markup('<text class="axis" text-anchor="middle" transform="translate(14 {:.0f}) rotate(-90)">{}</text>').format(
+            top + _ROW * len(names) / 2, "one annotator says"
+        ),
+    ]
+    for k, name in enumerate(names):
+        x, y = left + _CELL * (k + 0.5), top + _ROW * k
+        parts.append(
+            Markup('<text transform="translate({:.0f} {:.0f}) rotate(-40)">{}</text>').format(x - 4, top - 8, name)
+        )
+        parts.append(_text(left - 8, y + 15, name, "", "end"))
+    for k, shares in enumerate(confusion.shares.tolist()):
+        what = "segments" if confusion.is_counted[k] else "pixels"
+        for j, share in enumerate(shares):
+            x, y = left + _CELL * j, top + _ROW * k
+            title = f"of the {what} that one calls {confusion.names[k]} the other calls {format_percent(share)} "
+            title += confusion.names[j]
+            parts.append(
+                Markup(
+                    '<g><title>{}</title><rect class="{}" x="{:.0f}" y="{:.0f}" width="{}" height="{}" '
+                    'style="fill-opacity:{:.2f}"/>{}</g>'
+                ).format(
+                    title,
+                    "same" if k == j else "other",
+                    x,
+                    y,
+                    _CELL - 2,
+                    _ROW - 2,
+                    0.55 * share if k == j else min(0.85, 1.6 * share),
+                    _text(x + _CELL / 2 - 1, y + 15, _cell_text(share), "", "middle"),
+                )
+            )
+    return _svg("confusion", width, height, parts, "confusion of categories")
+
+
+def _cell_text(share: float) -> str:
+    return format_percent(share) if share >= _LEAST_SHARE else "·" if share > 0 else ""
+
+
+def offsets_chart(rows: Sequence[ChartRow], end: float, unit: str) -> Markup:
+    """By how much annotators draw larger: a dot and an interval for each, on an axis from -end to end."""
+    left, top = 24 + _label_width(rows), 40
+    bottom = top + _ROW * len(rows)
+    parts = [
+        _text(left, 14, "◀ draws smaller", "axis", "start"),
+        _text(left + _PLOT / 2, 14, f"offset in {unit}", "axis", "middle"),
+        _text(left + _PLOT, 14, "draws larger ▶", "axis", "end"),
+    ]
+    for k in range(-2, 3):
+        x = left + _PLOT * (k + 2) / 4
+        parts.append(_line(x, top - 4, x, bottom, "zero" if k == 0 else "grid"))
+        parts.append(_text(x, top - 8, f"{k * end / 2:+g}".replace("-", "−") if k else "0", "tick", "middle"))
+    for k, row in enumerate(rows):
+        y = top + _ROW * (k + 0.5)
+        parts.append(_label(row, rows[k - 1] if k else None, y))
+        parts.append(_mark(row.values[0], left + _PLOT / 2, _PLOT / 2 / end, (left, left + _PLOT), y))
+        if row.values[0] is not None:
+            parts.append(
+                _text(left + _PLOT + 12, y + 4, row.values[0].text, "bold" if row.values[0].stands else "", "")
+            )
+    return _svg("offsets", left + _PLOT + 150, bottom + 8, parts, "boundary offsets by annotator and category")
+
+
+def shares_chart(rows: Sequence[ChartRow], titles: Sequence[str]) -> Markup:
+    """What annotators miss, add or call otherwise: an axis for each, a dot, its interval, and a tick for the others."""
+    left, top = 24 + _label_width(rows), 40
+    bottom = top + _ROW * len(rows)
+    parts: list[Markup] = []
+    for panel, title in enumerate(titles):
+        start = left + panel * (_PANEL + _GAP)
+        some = [row.values[panel] for row in rows]
+        end = _round_end([number for each in some if each is not None for number in (each.value, each.others)])
+        parts.append(_text(start, 14, title, "axis", "start"))
+        for k in range(3):
+            x = start + _PANEL * k / 2
+            parts.append(_line(x, top - 4, x, bottom, "grid" if k else "zero"))
+            parts.append(_text(x, top - 8, format_percent(end * k / 2), "tick", "middle"))
+        for k, value in enumerate(some):
+            y = top + _ROW * (k + 0.5)
+            parts.append(_mark(value, start, _PANEL / end, (start, start + _PANEL), y))
+            if value is not None and math.isfinite(value.others):
+                x = start + min(value.others / end, 1) * _PANEL
+                parts.append(_line(x, y - 6, x, y + 6, "others"))
+    parts += [_label(row, rows[k - 1] if k else None, top + _ROW * (k + 0.5)) for k, row in enumerate(rows)]
+    width = left + len(titles) * (_PANEL + _GAP)
+    return _svg("shares", width, bottom + 8, parts, "misses, extras and confusions by annotator and category")
+
+
+def _round_end(shares: Sequence[float]) -> float:
+    """The end of an axis of shares: a round one that holds them all."""
+    most = max((share for share in shares if math.isfinite(share)), default=0.0)
+    return next(end for end in (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0) if end >= min(most, 1.0))
+
+
+def _mark(value: ChartValue | None, zero: float, scale: float, ends: tuple[float, float], y: float) -> Markup:
+    """A dot with its interval; an arrow where it lies beyond the axis."""
+    if value is None or not math.isfinite(value.value):
+        return Markup("")
+    low, x, high = (zero + scale * number for number in (value.low, value.value, value.high))
+    parts = [Markup("<g><title>{}</title>").format(value.text)]
+    if math.isfinite(low) and math.isfinite(high):
+        first, last = (min(max(place, ends[0]), ends[1]) for place in (low, high))
+        parts.append(_line(first, y, last, y, ""))
+    if ends[0] <= x <= ends[1]:
+        parts.append(
+            Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="4"/>').format("full" if value.stands else "", x, y)
+        )
+    else:
+        parts.append(_text(ends[0] if x < ends[0] else ends[1], y + 4, "◀" if x < ends[0] else "▶", "", "middle"))
+    return Markup("").join([*parts, Markup("</g>")])
+
+
+def _label(row: ChartRow, before: ChartRow | None, y: float) -> Markup:
+    """Whose row it is, where that is another one than the row before, and the category."""
+    own = Markup("")
+    if before is None or before.annotator != row.annotator:
+        own = Markup('<rect class="key" x="0" y="{:.1f}" width="11" height="11" style="fill:{}"/>').format(
+            y - 6, row.color
+        ) + _text(18, y + 4, shorten(row.annotator, _NAME), "bold", "start")
+    return own + _text(_LETTER * _NAME * 0.62 + 18, y + 4, shorten(row.category, _NAME), "", "start")
+
+
+def _label_width(rows: Sequence[ChartRow]) -> float:
+    return _LETTER * _NAME * 0.62 + 18 + _text_width([shorten(row.category, _NAME) for row in rows])
+
+
+def _text_width(names: Sequence[str]) -> float:
+    return _LETTER * max((len(name) for name in names), default=0)
+
+
+def _text(x: float, y: float, text: str, style: str, anchor: str) -> Markup:
+    return Markup('<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>').format(
+        style, x, y, anchor or "start", text
+    )
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, style: str) -> Markup:
+    return Markup('<line class="{}" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>').format(style, x1, y1, x2, y2)
+
+
+def _svg(name: str, width: float, height: float, parts: Sequence[Markup], title: str) -> Markup:
+    return Markup(
+        '<svg class="chart {}" role="img" aria-label="{}" viewBox="0 0 {:.0f} {:.0f}" style="max-width:{:.0f}px">'
+        "{}</svg>"
+    ).format(name, title, width, height, width, Markup("").join(parts))
