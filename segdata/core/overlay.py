@@ -82,16 +82,9 @@ def find_contacts(side: SweepRuns, line: NumberLine) -> Overlaps:
     Counts pairs of 4-neighbouring pixels, one of a, the other of b. Where segments overlap, pixels inside the
     overlap neighbour each other too; see `find_overlaps_within` for those.
     """
-    frame = line.frame_of(side.start)
-    down = np.ones(len(side.start), np.int64)
-    right = line.height[frame] + 1
-    strips = [moved.strips_with(side) for moved in (side.moved(down), side.moved(right))]
-    a = np.concatenate([each[0] for each in strips])
-    b = np.concatenate([each[1] for each in strips])
-    length = np.concatenate([each[3] for each in strips])
-    other = a != b
-    a, b, length = a[other], b[other], length[other]
-    return Overlaps(*kernels.tally(np.minimum(a, b), np.maximum(a, b), length))
+    alike = np.zeros(int(side.owner.max(initial=-1)) + 1, np.int64)
+    a, b, rows = kernels.contacts(side.start, side.end, side.owner, line.base, line.height, alike)
+    return Overlaps(a, b, rows[4])
 
 
 def _pixels_alone(side: SweepRuns, by: SweepRuns, owner: Rows, shared: Ints) -> Ints:

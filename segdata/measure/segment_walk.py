@@ -1,7 +1,6 @@
 """Segment walk: what one pass over the runs measures of every segment alone, for the tables that share it."""
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 
 from segdata.core import kernels
@@ -14,8 +13,7 @@ LEAST_FLATNESS = 0.75  # of what the segment's width changes by within `_NEAR` p
 _NEAR = 3
 
 
-@dataclass(frozen=True, slots=True)
-class FlatEnds:
+class FlatEnds(msgspec.Struct, frozen=True):
     """The lines between two columns, or two rows, of an image at which a segment begins or ends, or nearly so.
 
     Attributes
@@ -32,8 +30,7 @@ class FlatEnds:
     step: Ints
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentWalk:
+class SegmentWalk(msgspec.Struct, frozen=True):
     """What a pass over its runs shows of every segment; all numbers are 0 for a segment without pixels.
 
     Attributes
@@ -69,4 +66,6 @@ def walk_segments(batch: Batch) -> SegmentWalk:
     )
     parts = Components(owner.astype(np.int32), *several)
     ends = FlatEnds(segment, upright.astype(bool), at, step)
-    return SegmentWalk(*measured, several=parts, cluster=cluster, ends=ends)
+    area, *box = measured[:5]
+    n_parts, n_holes, largest, perimeter = measured[5:]
+    return SegmentWalk(area, box[0], box[1], box[2], box[3], n_parts, n_holes, largest, perimeter, parts, cluster, ends)

@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from segdata.core import kernels
 from segdata.core.batch import Batch, clip_runs
 from segdata.core.overlay import complement, union_by_frame
 from segdata.core.parts import segment_shapes
@@ -128,14 +129,14 @@ def measure_coverage(view: BatchView) -> dict[str, pa.Table]:
     interest only. `gaps` are the 4-connected unlabelled regions: annotation (row), area, box, perimeter (pixel edges).
     """
     batch, line, limits = view.batch, view.line, view.limits
-    covered = union_by_frame(view.sweep, line)
+    labelled, multiple = kernels.cover_frames(view.sweep.start, view.sweep.end, line.base)
     void = np.zeros(batch.annotations.num_rows, np.int64)
     is_void = np.isin(batch.segments["category_id"].to_numpy(), view.taxonomy.void_ids)
     np.add.at(void, batch.segment_annotation[is_void], view.walk.area[is_void])
-    columns = {"labelled": covered.labelled, "void": void, "multiple": covered.multiple}
+    columns = {"labelled": labelled, "void": void, "multiple": multiple}
     if "gaps" not in view.families and limits is None:
-        return {"annotations": pa.table({"unlabelled": line.height * line.width - covered.labelled, **columns})}
-    empty = complement(covered.runs, line.height, line.width)
+        return {"annotations": pa.table({"unlabelled": line.height * line.width - labelled, **columns})}
+    empty = complement(union_by_frame(view.sweep, line).runs, line.height, line.width)
     if limits is not None:
         empty = clip_runs(empty, np.arange(len(line.base)), limits, line, len(line.base))
     shapes = segment_shapes(empty, line.height, len(line.base))

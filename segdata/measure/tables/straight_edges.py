@@ -1,7 +1,5 @@
 """Straight edges: flat ends, outlines in stairs, and straight seams, as tiling and enlargement leave them."""
 
-from typing import Any
-
 import msgspec
 import numpy as np
 import pyarrow as pa
@@ -230,18 +228,10 @@ class _SeamContacts(msgspec.Struct, frozen=True):
 
 def _seam_contacts(side: SweepRuns, line: NumberLine, category: Ints) -> _SeamContacts:
     """The contacts between segments of one category, sorted by pair."""
-    one, other, x, y, length, upright = _contact_strips(side, line, category)
-    a, b, which = kernels.paired(one, other)
-    left, top = (np.full(len(a), np.iinfo(np.int64).max) for _ in range(2))
-    np.minimum.at(left, which, x)
-    np.minimum.at(top, which, y)
-    right, bottom = left.copy(), top.copy()
-    np.maximum.at(right, which, x + ~upright)
-    np.maximum.at(bottom, which, np.where(upright, y + length, y + length - 1))
-    strips = _strip_moments(x - left[which], y - top[which], length, upright)
-    total = [np.bincount(which, weights=part, minlength=len(a)).astype(np.float64) for part in strips]
-    edges = total[0]
-    u, v, uu, vv, uv = (sums / edges for sums in total[1:])
+    a, b, rows = kernels.contacts(side.start, side.end, side.owner, line.base, line.height, category)
+    left, top, wide, high, n_edges = rows[:5]
+    edges = n_edges.astype(np.float64)
+    u, v, uu, vv, uv = (total / times / edges for total, times in zip(rows[5:], (2, 2, 3, 3, 4), strict=True))
     uu, vv, uv = uu - u * u, vv - v * v, uv - u * v
     mean, half = (uu + vv) / 2, np.hypot((uu - vv) / 2, uv)
     return _SeamContacts(
@@ -254,35 +244,8 @@ def _seam_contacts(side: SweepRuns, line: NumberLine, category: Ints) -> _SeamCo
         # Of a line with this variance along it; rounded, so that an upright one of 8 pixels is 8.
         np.sqrt(12 * np.maximum(mean + half, 0)).round(6),
         np.sqrt(np.maximum(mean - half, 0)).round(6),
-        (left, top, right - left, bottom - top),
+        (left, top, wide, high),
     )
-
-
-def _contact_strips(side: SweepRuns, line: NumberLine, category: Ints) -> list[NDArray[Any]]:  # Any: numbers and flags
-    """The pair, x, y, length and whether it is upright, of the strips in which segments of one category touch."""
-    frame = line.frame_of(side.start)
-    strips = []
-    for upright, by in ((False, np.ones(len(side.start), np.int64)), (True, line.height[frame] + 1)):
-        a, b, start, length = side.moved(by).strips_with(side)
-        alike = (a != b) & (category[a] == category[b])
-        _, x, y = line.lower(start[alike])
-        a, b = a[alike], b[alike]
-        strips.append((np.minimum(a, b), np.maximum(a, b), x, y, length[alike], np.full(len(a), upright)))
-    return [np.concatenate(column) for column in zip(*strips, strict=True)]
-
-
-def _strip_moments(x: Ints, y: Ints, length: Ints, upright: Flags) -> tuple[Floats, ...]:
-    """Integrals over each strip's edges of 1, x, y, x^2, y^2 and xy.
-
-    An upright strip is one line of `length` edges; another is `length` level edges, one below the other.
-    """
-    u, v, k = x.astype(np.float64), y.astype(np.float64), length.astype(np.float64)
-    middle = np.where(upright, u, u + 0.5)
-    along = np.where(upright, v * k + k * k / 2, v * k + k * (k - 1) / 2)
-    uu = np.where(upright, u * u, u * u + u + 1 / 3) * k
-    level = k * v * v + v * k * (k - 1) + (k - 1) * k * (2 * k - 1) / 6
-    vv = np.where(upright, ((v + k) ** 3 - v**3) / 3, level)
-    return k, middle * k, along, uu, vv, middle * along
 
 
 def _seam_ends(windows: SegmentCrops, contact: _SeamContacts, pair: int) -> tuple[float, float, float]:

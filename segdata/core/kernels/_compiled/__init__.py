@@ -25,6 +25,10 @@ try:
 except ImportError:  # built before it was added
     from segdata.core.kernels._plain.keys import repeated_keys
 try:
+    from segdata.core.kernels._compiled.overlay import bands, contacts, cover_frames, shared_pixels
+except ImportError:  # as above
+    from segdata.core.kernels._plain.overlay import bands, contacts, cover_frames, shared_pixels
+try:
     from segdata.core.kernels._compiled.walk import walk
 except ImportError:  # as above
     from segdata.core.kernels._plain.walk import walk
@@ -34,11 +38,14 @@ except ImportError:  # built before it was added
     from segdata.core.kernels._plain.scan import join_spans, scan_items, skip_json, value_spans
 
 __all__ = [
+    "bands",
     "borders",
     "bounds",
     "bridges",
     "columns",
+    "contacts",
     "cover",
+    "cover_frames",
     "crop_runs",
     "crossings",
     "cut",
@@ -70,6 +77,7 @@ __all__ = [
     "recurring",
     "repeated_keys",
     "scan_items",
+    "shared_pixels",
     "skip_json",
     "split_counts",
     "strips",

@@ -24,17 +24,21 @@ from segdata.core.kernels._plain.labels import (
     unpack_alpha,
 )
 from segdata.core.kernels._plain.outlines import borders, bridges, cycles, follow, parts, triangulate
+from segdata.core.kernels._plain.overlay import bands, contacts, cover_frames, shared_pixels
 from segdata.core.kernels._plain.polygons import crossings, parse_rings, rasterise, recurring
 from segdata.core.kernels._plain.scan import join_spans, scan_items, skip_json, value_spans
 from segdata.core.kernels._plain.sweep import bounds, columns, cover, cut, lift, lower, strips, strips_within
 from segdata.core.kernels._plain.walk import walk
 
 __all__ = [
+    "bands",
     "borders",
     "bounds",
     "bridges",
     "columns",
+    "contacts",
     "cover",
+    "cover_frames",
     "crop_runs",
     "crossings",
     "cut",
@@ -66,6 +70,7 @@ __all__ = [
     "recurring",
     "repeated_keys",
     "scan_items",
+    "shared_pixels",
     "skip_json",
     "split_counts",
     "strips",
