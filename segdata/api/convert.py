@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Unpack, get_args
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
 
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.result import records_table
@@ -16,6 +17,7 @@ from segdata.core.format import Format, Loss, LossCounter, find_format
 from segdata.core.paths import check_image_names
 from segdata.core.profile import Profile
 from segdata.core.rule_runner import reader_errors, select_rules
+from segdata.core.storage import as_url, check_free_url, delete_below, join_url, upload
 from segdata.dataset import Dataset
 from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.formats.shared.images import image_limits
@@ -71,7 +73,9 @@ def convert(
 
     Parameters
     ----------
-    target, copy_images, jobs, progress : see `Dataset`; instead of `copy_images`, a function
+    target : a folder or file that does not exist, or a URL where nothing is (``s3://bucket/data``), whose files are
+        written by the time that the one comes which makes them a dataset
+    copy_images, jobs, progress : see `Dataset`; instead of `copy_images`, a function
         that makes the copier of a folder
     to : the name of the format, as ``segdata formats`` lists them
     on_loss : ``error``: write nothing if anything would be lost (`LossError`); ``warn`` or ``allow``: count losses
@@ -105,53 +109,120 @@ def convert(
     names = dataset.source.image_ids
     chosen = names if dataset.rows is None else [names[row] for row in dataset.rows.tolist()]
     check_image_names(chosen, dataset.profile.files, in_table=to in _KEEPS_LOSSES)
-    path = Path(target)
-    stream = ConversionStream(dataset, LossCounter(), progress, remap)
-    certificate: Path | None = None
-    copies: ImageCopies | None = None
-    with nullcontext() if client is None else _connect(client) as cluster, StagedOutput(path) as placing:
-        batches = stream.batches(jobs, None if cluster is None else _load_on_cluster(cluster, dataset))
-        if copy_images:
-            beside = format.is_file(path)
-            folder = placing.beside(check_free(path.with_name("images")).name) if beside else placing.made / "images"
-            copies = ImageCopies(folder) if copy_images is True else copy_images(folder)
-            batches = (copies.batch(batch) for batch in batches)
-        try:
-            with image_limits():
-                if cluster is not None and to == "canonical" and copies is None:
-                    _write_on_cluster(cluster, dataset, placing.made, stream, options)
+    plan = _Plan(dataset, format, on_loss, copy_images, jobs, progress, announce, options, remap, client)
+    if (url := as_url(target)) is not None:
+        return plan.write_to_url(url, verify)
+    done = plan.write(Path(target))
+    return _verified(dataset, done, jobs) if verify else done
+
+
+def _verified(dataset: OpenDataset, done: Conversion, jobs: int) -> Conversion:
+    """The result with what reading the target again shows."""
+    proof = verify_conversion(dataset, read(done.target, format=done.format), done.losses, jobs)
+    return replace(done, verified=proof.difference.n_kept, proof=proof)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is converted, and how; see `convert`."""
+
+    dataset: OpenDataset
+    format: Format
+    on_loss: OnLoss
+    copy_images: bool | Callable[[Path], ImageCopies]
+    jobs: int
+    progress: Progress
+    announce: Callable[[Sequence[Loss]], None]
+    options: Mapping[str, Option]
+    remap: Remap | None
+    client: "Client | str | None"
+
+    def write_to_url(self, url: str, verify: bool) -> Conversion:
+        """Write the dataset here, and from here to a URL, the file that makes it a dataset last.
+
+        Workers of a cluster write the segments of a canonical dataset there themselves. Of what fails nothing stays.
+        """
+        check_free_url(url)
+        parent, _, name = url.rpartition("/")
+        with TemporaryDirectory(prefix="segdata-") as scratch:
+            here = Path(scratch).resolve() / name
+            try:
+                done = self.write(here, url)
+                if here.is_dir():
+                    upload(here, url, "dataset.yaml" if self.format.name in _KEEPS_LOSSES else CERTIFICATE_NAME)
                 else:
-                    format.write(dataset.profile, batches, placing.made, stream.losses, **options)
-            remarks = () if copies is None else (*copies.remarks, *_arrange_images(format, placing.made))
-            losses = stream.check(on_loss)
-            announce(losses)
-            if to not in _KEEPS_LOSSES:
-                is_folder = placing.made.is_dir()
-                certificate = path / CERTIFICATE_NAME if is_folder else path.with_suffix(f".{CERTIFICATE_NAME}")
-                file = placing.made / CERTIFICATE_NAME if is_folder else placing.beside(certificate.name, replace=True)
-                file.write_text(_certified(stream, dataset.profile, path, to), encoding="utf-8", newline="\n")
-            placing.commit()
-        except SegdataError as error:
-            error.args = (placing.told(str(error)),)
-            raise
-        except OSError as error:
-            reason = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error
-            raise SegdataError(placing.told(f"{path}: cannot be written: {reason}; nothing is left behind")) from error
-    shown = verify_conversion(dataset, read(path, format=to), losses, jobs) if verify else None
-    return Conversion(
-        path,
-        to,
-        stream.n_images,
-        stream.n_segments,
-        losses,
-        tuple(stream.defects),
-        None if shown is None else shown.difference.n_kept,
-        len(reader_errors(stream.defects, dataset.config)),
-        shown,
-        certificate,
-        stream.apart,
-        remarks,
-    )
+                    upload(here.parent, parent, here.name)
+            except BaseException as error:
+                delete_below(url)
+                if isinstance(error, SegdataError):
+                    error.args = (str(error).replace(str(here), url), *error.args[1:])
+                raise
+            folder = url if here.is_dir() else parent
+        certificate = None if done.certificate is None else join_url(folder, done.certificate.name)
+        there: Any = {"target": url, "certificate": certificate}  # Any: texts in place of paths, which are only shown
+        done = replace(done, **there)
+        return _verified(self.dataset, done, self.jobs) if verify else done
+
+    def write(self, path: Path, parts_url: str | None = None) -> Conversion:
+        """Write the dataset to a path of this machine; `parts_url`: where workers write files of segments instead."""
+        dataset, format, to, options = self.dataset, self.format, self.format.name, self.options
+        assert format.write is not None
+        stream = ConversionStream(dataset, LossCounter(), self.progress, self.remap)
+        certificate: Path | None = None
+        copies: ImageCopies | None = None
+        with nullcontext() if self.client is None else _connect(self.client) as cluster, StagedOutput(path) as placing:
+            batches = stream.batches(self.jobs, None if cluster is None else _load_on_cluster(cluster, dataset))
+            if self.copy_images:
+                beside = format.is_file(path)
+                folder = (
+                    placing.beside(check_free(path.with_name("images")).name) if beside else placing.made / "images"
+                )
+                copies = _copies(self.copy_images, folder)
+                batches = (copies.batch(batch) for batch in batches)
+            try:
+                with image_limits():
+                    if cluster is not None and to == "canonical" and copies is None:
+                        _write_on_cluster(cluster, dataset, placing.made, stream, options, parts_url)
+                    else:
+                        format.write(dataset.profile, batches, placing.made, stream.losses, **options)
+                remarks = () if copies is None else (*copies.remarks, *_arrange_images(format, placing.made))
+                losses = stream.check(self.on_loss)
+                self.announce(losses)
+                if to not in _KEEPS_LOSSES:
+                    is_folder = placing.made.is_dir()
+                    certificate = path / CERTIFICATE_NAME if is_folder else path.with_suffix(f".{CERTIFICATE_NAME}")
+                    file = (
+                        placing.made / CERTIFICATE_NAME if is_folder else placing.beside(certificate.name, replace=True)
+                    )
+                    file.write_text(_certified(stream, dataset.profile, path, to), encoding="utf-8", newline="\n")
+                placing.commit()
+            except SegdataError as error:
+                error.args = (placing.told(str(error)),)
+                raise
+            except OSError as error:
+                reason = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error
+                raise SegdataError(
+                    placing.told(f"{path}: cannot be written: {reason}; nothing is left behind")
+                ) from error
+        return Conversion(
+            path,
+            to,
+            stream.n_images,
+            stream.n_segments,
+            losses,
+            tuple(stream.defects),
+            None,
+            len(reader_errors(stream.defects, dataset.config)),
+            None,
+            certificate,
+            stream.apart,
+            remarks,
+        )
+
+
+def _copies(how: bool | Callable[[Path], ImageCopies], folder: Path) -> ImageCopies:
+    """What copies images into a folder."""
+    return how(folder) if callable(how) else ImageCopies(folder)
 
 
 def _connect(client: "Client | str") -> "AbstractContextManager[Cluster]":
@@ -168,7 +239,12 @@ def _load_on_cluster(cluster: "Cluster", dataset: OpenDataset) -> Iterator[Batch
 
 
 def _write_on_cluster(
-    cluster: "Cluster", dataset: OpenDataset, made: Path, stream: ConversionStream, options: Mapping[str, Option]
+    cluster: "Cluster",
+    dataset: OpenDataset,
+    made: Path,
+    stream: ConversionStream,
+    options: Mapping[str, Option],
+    parts_url: str | None,
 ) -> None:
     """Write a canonical dataset whose segments workers write."""
     from segdata.store.cluster_writer import PortionSummary, write_canonical_on_cluster
@@ -178,9 +254,8 @@ def _write_on_cluster(
         stream.advance(summary.images.num_rows)
 
     how = options.get("made")
-    write_canonical_on_cluster(
-        cluster, dataset, made, stream.losses, None if how is None else str(how), seen, stream.finish
-    )
+    how = None if how is None else str(how)
+    write_canonical_on_cluster(cluster, dataset, made, stream.losses, how, seen, stream.finish, parts_url)
 
 
 def _arrange_images(format: Format, made: Path) -> tuple[str, ...]:

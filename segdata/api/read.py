@@ -1,16 +1,18 @@
 """Open a dataset: which format, which configuration, which taxonomy, which images."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import replace
 from functools import partial
 from os.path import lexists  # a link to nowhere is a broken file, not none
 from pathlib import Path
-from typing import TypedDict, TypeVar, Unpack
+from typing import Any, TypedDict, TypeVar, Unpack
 
 import numpy as np
 
 from segdata.core.archives import is_archive, unpack_archive
+from segdata.core.batch import Batch, replace_column
 from segdata.core.config import Config, Option, did_you_mean, load_config
 from segdata.core.dataset import OpenDataset, Recipe
 from segdata.core.errors import SegdataError, SettingError
@@ -19,11 +21,13 @@ from segdata.core.paths import check_path_name, check_plain_files
 from segdata.core.pixel_limit import max_pixels, set_max_pixels
 from segdata.core.rule_settings import check_config_categories, check_config_file, config_steps, locate_config_errors
 from segdata.core.runs import Ints
+from segdata.core.storage import as_url, mirror, original_url
 from segdata.core.taxonomy import Taxonomy, load_taxonomy
 from segdata.dataset import Dataset
 from segdata.dataset import Progress as Progress
 from segdata.dataset import no_progress as no_progress
 from segdata.formats.shared.derived_sources import (
+    SequencedSource,
     with_image_files,
     with_origin,
     with_regions_of_interest,
@@ -34,6 +38,7 @@ from segdata.formats.split_parts import SplitLayout, detect_layout, named_layout
 from segdata.measure.source_cache import cached_source
 from segdata.store.revision_reader import CanonicalSource
 
+T = TypeVar("T")
 Data = str | Path | OpenDataset
 CONFIG = "segdata.yaml"
 TAXONOMY = "taxonomy.yaml"
@@ -72,8 +77,9 @@ def read(
 
     Parameters
     ----------
-    data : a file or folder, a zip archive of one (unpacked into a temporary folder), or ``FOLDER@r0001`` for a revision
-        of a canonical dataset; a `Dataset` stays as it is, and takes no options
+    data : a file or folder, a URL of one (``s3://bucket/data``), a zip archive of one (unpacked into a temporary
+        folder), or ``FOLDER@r0001`` for a revision of a canonical dataset; a `Dataset` stays as it is, and takes no
+        options
     format : the name of its format, or a short one, ``coco``, ``yolo``, ``voc``, ``masks``; default: detected
     taxonomy : a taxonomy, or its file; default: ``taxonomy.yaml`` in the folder or beside the file, or else that of
         the format
@@ -102,7 +108,7 @@ def read(
         return Dataset(data.source, data.profile, data.config, data.rows, data.recipe)
     recipe = partial(
         _read_again,
-        Path(data).absolute(),
+        as_url(data) or Path(data).absolute(),
         max_pixels(),
         format=format,
         taxonomy=_absolute(taxonomy),
@@ -113,6 +119,10 @@ def read(
         roi=_absolute(roi),
         options=options,
     )
+    if as_url(data) is not None:
+        given = {"format": format, "taxonomy": taxonomy, "config": config, "annotator": annotator, "source": source}
+        return _read_url(str(as_url(data)), recipe, images=images, only=only, roi=roi, options=options, **given)
+    taxonomy, images, config, roi = _mirrored(taxonomy), _mirrored(images), _mirrored(config), _mirrored(roi)
     root, revision = split_revision(Path(data))
     options = options if revision is None else {"revision": revision, **(options or {})}
     check_path_name(root.absolute())
@@ -153,7 +163,39 @@ def read(
     return Dataset(opened, opened.profile.under(settings), settings, rows, Recipe(opened, recipe))
 
 
-def _read_again(data: Path, most_pixels: int, **opening: Unpack[ReadOptions]) -> OpenDataset:
+def _mirrored(place: T) -> T | Path:
+    """A path whose files are here; of a URL that of their copies."""
+    url = as_url(place)
+    return place if url is None else mirror(url).root
+
+
+def _read_url(url: str, recipe: Callable[[], OpenDataset], **opening: Any) -> Dataset:  # Any: options of `read`
+    """Open the dataset under a URL, by what is copied of it; its images keep their URLs."""
+    named = re.fullmatch(r"(.*)@(r\d+)", url)
+    copied = mirror(named[1] if named else url)
+    here = copied.root.with_name(f"{copied.root.name}@{named[2]}") if named else copied.root
+    try:
+        local = read(here, **opening)
+    except SegdataError as error:
+        error.args = (str(error.args[0]).replace(str(copied.root), url), *error.args[1:])
+        raise
+    profile = replace(local.profile, files=url)
+    source = SequencedSource(local.source, _with_urls, (), replace(local.source.profile, files=url))
+    return Dataset(source, profile, local.config, local.rows, Recipe(source, recipe))
+
+
+def _with_urls(batch: Batch) -> Batch:
+    """The batch with the URLs of its images in place of the paths of copies."""
+    uris = [uri and original_url(uri) for uri in batch.images["uri"].to_pylist()]
+    channels = [
+        several and [{**channel, "uri": channel["uri"] and original_url(channel["uri"])} for channel in several]
+        for several in batch.images["channels"].to_pylist()
+    ]
+    images = replace_column(replace_column(batch.images, "uri", uris), "channels", channels)
+    return replace(batch, images=images)
+
+
+def _read_again(data: str | Path, most_pixels: int, **opening: Unpack[ReadOptions]) -> OpenDataset:
     """The dataset opened in another process, for as long as that runs, with the same limit of pixels."""
     set_max_pixels(most_pixels)
     if not _ENDLESS_LIMITS:
@@ -165,11 +207,10 @@ def _read_again(data: Path, most_pixels: int, **opening: Unpack[ReadOptions]) ->
 _ENDLESS_LIMITS: list[ExitStack] = []
 
 
-T = TypeVar("T")
-
-
 def _absolute(path: T) -> T | Path:
     """A path as another process must name it; anything else as it is."""
+    if as_url(path) is not None:
+        return path
     return Path(path).absolute() if isinstance(path, (str, Path)) else path
 
 
@@ -184,7 +225,9 @@ def _open_source(
     else:
         opened = chosen.read(request)
     settings = request.config
-    if isinstance(opened, CanonicalSource):  # the store knows where image files are, but no image formats
+    if isinstance(opened, CanonicalSource) and original_url(str(request.root)) == str(
+        request.root
+    ):  # the store knows where image files are, but no image formats
         opened = with_image_files(opened, dataset_folder(request.root), opened.uris, request.images)
     opened = opened if roi is None else with_regions_of_interest(opened, Path(roi))
     opened = opened if source is None else with_origin(opened, source)

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 from segdata.core.errors import SegdataError
 from segdata.core.medical_files import is_dicom, read_dicom_image, read_volume_slice
 from segdata.core.pixel_limit import check_pixels
+from segdata.core.storage import STORES, local_copy
 from segdata.core.tiff_files import BITS, CHANNELS, HEIGHT, SAMPLE_FORMAT, WIDTH, open_raster, tiff_tags
 
 ChannelArray = NDArray[np.generic]
@@ -27,8 +28,9 @@ _SHOWN_AS_RGB = ("P", "CMYK", "YCbCr")
 def read_channels(uri: str, size: tuple[int, int], most: int | None = None) -> ChannelArray:
     """(channels, height, width) of an image, uint8 or uint16 mostly, as its file has them.
 
-    `uri` is a path or a file URI; behind a # it may name a region, ``xywh=x,y,width,height`` in pixels, or a slice of
-    a NIfTI volume, ``k=3``. An image that has the height and width `size` only after its EXIF rotation is rotated.
+    `uri` is a path or a URI, of a file here or in a store (``s3://``), which is copied here once; behind a # it may
+    name a region, ``xywh=x,y,width,height`` in pixels, or a slice of a NIfTI volume, ``k=3``. An image that has the
+    height and width `size` only after its EXIF rotation is rotated.
     GeoTIFFs are read through rasterio where Pillow holds less than they have (regions, several channels of 16 bits,
     more than four of them), the first `most`; NIfTI and DICOM files as they are meant, with their scale.
 
@@ -58,13 +60,16 @@ def read_channels(uri: str, size: tuple[int, int], most: int | None = None) -> C
 def split_uri(uri: str) -> tuple[Path, tuple[int, ...] | int | None]:
     """The file that a path or URI names, and its region (x, y, width, height) or the number of its slice.
 
-    Raises SegdataError for a URI of another machine, and for one with something else behind the #.
+    Of a file in a store it is the copy on this machine. Raises SegdataError for a URI of another machine, and for one
+    with something else behind the #.
     """
     if "://" not in uri:
         return Path(uri), None
     parts = urlparse(uri)
+    if parts.scheme in STORES:
+        return _split_remote(uri)
     if parts.scheme != "file":
-        raise SegdataError(f"{uri}: segdata reads local files only; copy the file to this machine")
+        raise SegdataError(f"{uri}: segdata reads files of this machine and of stores such as s3://; copy it there")
     path, (region, slice_) = (
         Path(unquote(parts.path)),
         (pattern.fullmatch(parts.fragment) for pattern in (_REGION, _SLICE)),
@@ -75,6 +80,12 @@ def split_uri(uri: str) -> tuple[Path, tuple[int, ...] | int | None]:
         problem = "a region xywh=x,y,width,height or a slice k=number"
         raise SegdataError(f"{uri}: the part after # must be {problem}")
     return path, None if region is None else tuple(map(int, region.groups()))
+
+
+def _split_remote(uri: str) -> tuple[Path, tuple[int, ...] | int | None]:
+    """The same, of a file that is not on this machine."""
+    address, _, part = uri.partition("#")
+    return split_uri(f"{local_copy(address).as_uri()}#{part}" if part else str(local_copy(address)))
 
 
 def _is_raster(path: Path) -> bool:

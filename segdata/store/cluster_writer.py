@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from segdata.core.dataset import OpenDataset
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter
 from segdata.core.runs import Ints
+from segdata.core.storage import as_url, size_of, upload_file
 from segdata.formats.shapes.source_polygons import RasterDisagreement, raster_disagreement
 from segdata.store.revision_writer import (
     RevisionWriter,
@@ -78,6 +80,11 @@ def _summarise(portion: EncodedPortion) -> PortionSummary:
 
 def _write_part(portions: list[EncodedPortion], path: str) -> int:
     """Write a part file, in a worker, completely or not at all; returns its size in bytes."""
+    if as_url(path) is not None:
+        with TemporaryDirectory(prefix="segdata-") as scratch:
+            made = Path(scratch) / "part.parquet"
+            write_part(made, (portion.segments for portion in portions))
+            return upload_file(made, path)
     target = Path(path)
     partial = target.with_name(f".{target.name}.{unique_token()}.partial")
     try:
@@ -93,7 +100,7 @@ def _write_part(portions: list[EncodedPortion], path: str) -> int:
     return target.stat().st_size
 
 
-_SHARED = "the target must be on a disk that all workers share, at the same path"
+_SHARED = "the target must be on a disk that all workers share, at the same path, or a URL such as s3://"
 
 
 def write_canonical_on_cluster(
@@ -104,6 +111,7 @@ def write_canonical_on_cluster(
     made: str | None,
     seen: Callable[[PortionSummary], None],
     finish: Callable[[], None],
+    parts_url: str | None = None,
 ) -> None:
     """Write a dataset as the revision r0001, as `segdata.store.revision_writer.write_canonical` does.
 
@@ -113,10 +121,12 @@ def write_canonical_on_cluster(
     made : as for `write_canonical`
     seen : is called with the summary of each portion, in order
     finish : is called before the manifest is written, which lists the losses
+    parts_url : where workers write the files of segments, the URL of the dataset; None: to `target`, on a shared disk
     """
     remote = cluster.share(RemoteDataset.of(data))
     compare = data.profile.raster_rule not in ("coco", "mask-native")
     folder = target / "r0001"
+    place = str((folder / "segments").absolute()) if parts_url is None else f"{parts_url}/r0001/segments"
     parts: list[Future] = []
     target.mkdir(parents=True, exist_ok=True)
     with RevisionWriter(folder, target, writes_parts=False) as writer:
@@ -125,27 +135,30 @@ def write_canonical_on_cluster(
             number = writer.n_parts
             writer.add_rows(summary.images, summary.annotations, summary.n_segments)
             if writer.n_parts != number and waiting:
-                parts.append(_submit_part(cluster, waiting, folder, number - 1))
+                parts.append(_submit_part(cluster, waiting, place, number - 1))
                 waiting = []
             if summary.n_segments:
                 waiting.append(encoded)
             seen(summary)
         if waiting or writer.n_parts == 0:
-            parts.append(_submit_part(cluster, waiting, folder, max(writer.n_parts - 1, 0)))
+            parts.append(_submit_part(cluster, waiting, place, max(writer.n_parts - 1, 0)))
             waiting = []
-        _check_parts(folder, cluster.results(parts))
+        _check_parts(place, cluster.results(parts))
     finish()
     commit_revision(data.profile, target, writer.n_parts, losses, made)
 
 
-def _submit_part(cluster: Cluster, portions: "list[Future]", folder: Path, number: int) -> "Future":
-    path = str((folder / "segments" / part_name(number)).absolute())
-    return cluster.submit(_write_part, portions, path)
+def _submit_part(cluster: Cluster, portions: "list[Future]", place: str, number: int) -> "Future":
+    return cluster.submit(_write_part, portions, f"{place}/{part_name(number)}")
 
 
-def _check_parts(folder: Path, sizes: Iterable[int]) -> None:
-    """Raise ClusterError where a part that a worker has written is not here."""
+def _check_parts(place: str, sizes: Iterable[int]) -> None:
+    """Raise ClusterError where a part that a worker has written is not there."""
     for number, size in enumerate(sizes):
-        path = folder / "segments" / part_name(number)
-        if not path.is_file() or path.stat().st_size != size:
+        path = f"{place}/{part_name(number)}"
+        if (size_of(path) if as_url(path) else _file_size(Path(path))) != size:
             raise ClusterError(f"{path}: a worker has written it to a disk of its own; {_SHARED}")
+
+
+def _file_size(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None

@@ -29,6 +29,7 @@ from segdata.core.schema import (
     make_table,
     rle_to_runs,
 )
+from segdata.core.storage import names_in, open_mirrored
 from segdata.store.revision_writer import part_name, sequences_from_rows
 
 if TYPE_CHECKING:
@@ -328,7 +329,7 @@ def open_revision(folder: Path, root: Path, profile: Profile, n_parts: int = 0) 
     path = folder / "sequences.parquet"
     sequences = _read_table(path, root, SEQUENCES, defects) if path.exists() else None
     paths = {folder / "segments" / part_name(number) for number in range(n_parts)}
-    paths.update(folder.glob("segments/*.parquet"))
+    paths.update(_part_files(folder))
     return CanonicalSource(
         profile if sequences is None else replace(profile, sequences=sequences_from_rows(sequences)),
         images,
@@ -343,7 +344,13 @@ def open_revision(folder: Path, root: Path, profile: Profile, n_parts: int = 0) 
 def _open_parquet(path: Path, metadata: "FileMetaData | None" = None) -> "ParquetFile":
     from pyarrow.parquet import ParquetFile  # slow to import, and only canonical data need it
 
-    return ParquetFile(path, metadata=metadata)
+    return ParquetFile(open_mirrored(path), metadata=metadata)
+
+
+def _part_files(folder: Path) -> list[Path]:
+    """The files of segments of a revision."""
+    segments = folder / "segments"
+    return [segments / name for name in names_in(segments) if name.endswith(".parquet")]
 
 
 def _read_table(path: Path, root: Path, schema: pa.Schema, defects: list[Defect]) -> pa.Table | None:
@@ -376,7 +383,7 @@ def _read_row_group(path: Path, number: int, metadata: "FileMetaData") -> pa.Tab
 def free_id(folder: Path) -> int:
     """A segment id that no segment of the revision in `folder` has, nor any smaller than it; at least 1."""
     highest = 0
-    for path in folder.glob("segments/*.parquet"):
+    for path in _part_files(folder):
         largest = pc.max(_open_parquet(path).read(columns=["segment_id"])["segment_id"]).as_py()
         highest = max(highest, largest or 0)
     return highest + 1

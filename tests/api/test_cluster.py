@@ -185,6 +185,44 @@ def test_agreement_is_the_same(cluster: Any, coco: Path, tmp_path: Path, monkeyp
     assert there.to_json() == here.to_json()
 
 
+@pytest.mark.usefixtures("small_portions")
+def test_workers_read_and_write_an_object_store(
+    cluster: Any, coco: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3fs = pytest.importorskip("s3fs", reason="the extra `cloud` is not installed")
+    moto_server = pytest.importorskip("moto.server", reason="moto is not installed")
+    monkeypatch.setattr("segdata.store.revision_writer.PART_SEGMENTS", 80)
+    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    settings = {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_DEFAULT_REGION": "us-east-1"}
+    settings |= {"AWS_ACCESS_KEY_ID": "somebody", "AWS_SECRET_ACCESS_KEY": "secret"}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    cluster.run(exec, f"import os; os.environ.update({settings!r})")
+    s3fs.S3FileSystem.clear_instance_cache()
+    store = s3fs.S3FileSystem()
+    try:
+        store.mkdir("data")
+        segdata.convert(coco, tmp_path / "here")
+        store.put(str(coco), "data/coco.json")
+        address = cluster.scheduler.address
+        words = ["convert", "s3://data/coco.json", "s3://data/there", "--scheduler", address, "--on-loss", "allow"]
+        done = CliRunner().invoke(main, words)
+        assert done.exit_code == 1, done.output  # the file has errors
+        there = files_below(tmp_path / "here")
+        assert sorted(store.find("data/there")) == sorted(f"data/there/{name}" for name in there)
+        parts = [name for name in there if "part-" in name]
+        assert len(parts) == 3
+        assert all(store.cat(f"data/there/{name}") == there[name] for name in parts)
+        findings = segdata.validate("s3://data/there", client=cluster).to_json().replace("s3://data/there", "PLACE")
+        here = segdata.validate(tmp_path / "here").to_json().replace(str(tmp_path / "here"), "PLACE")
+        assert findings == here
+    finally:
+        server.stop()
+        s3fs.S3FileSystem.clear_instance_cache()
+
+
 def test_the_command_line_prints_the_same(cluster: Any, coco: Path) -> None:
     shared = ["validate", str(coco), "--format", "json", "--no-cache"]
     here = CliRunner().invoke(main, shared)

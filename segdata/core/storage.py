@@ -1,0 +1,291 @@
+"""Storage: data under URLs such as s3://bucket/data, read and written through fsspec.
+
+A dataset under a URL is mirrored: its files are copied into a temporary folder, which readers read and which goes when
+the program ends. Files of segments of a canonical dataset stay where they are; their row groups are read on demand.
+What is written goes the other way: everything but the file that makes it a dataset, and that one last.
+"""
+
+import atexit
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from threading import Lock
+from typing import IO, Any
+
+from segdata.core.errors import SegdataError, UnreadableError, count_noun, missing_extra
+from segdata.core.paths import is_unsafe_path
+
+_URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):/{1,2}([^/].*)", re.DOTALL)
+_MANIFEST = "dataset.yaml"
+_BESIDE = ("segdata.yaml", "taxonomy.yaml")  # what belongs to a dataset of one file, beside it
+_ON_DEMAND = re.compile(r"r\d+/segments/[^/]+\.parquet")  # of a canonical dataset
+_NOT_READ = re.compile(r"images/")  # of a canonical dataset: copies of the images
+# Stores of objects, whose files are read where the rows of a dataset name them; a file on the web is not.
+STORES = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "memory"})
+_LISTED = 3  # names in a message
+_SETUP = "see docs/cluster.md"
+
+
+def as_url(place: object) -> str | None:
+    """The URL that a text or path is; None for what is on this machine.
+
+    >>> as_url("s3://bucket/data"), as_url(Path("s3://bucket/data")), as_url("data/a.json"), as_url("file:///data")
+    ('s3://bucket/data', 's3://bucket/data', None, None)
+    """
+    if not isinstance(place, (str, Path)):
+        return None
+    match = _URL.fullmatch(str(place))  # a Path makes one slash of two
+    return None if match is None or match[1].lower() == "file" else f"{match[1].lower()}://{match[2].rstrip('/')}"
+
+
+def join_url(url: str, name: str) -> str:
+    """The URL of a file below a folder."""
+    return f"{url}/{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """The copy of a dataset's files on this machine.
+
+    Attributes
+    ----------
+    root : what is read: a folder, or the file
+    folder, url : `folder` holds what is below `url`
+    remote : names below `url` that are not copied, but read on demand
+    """
+
+    root: Path
+    folder: Path
+    url: str
+    remote: tuple[str, ...] = ()
+
+
+_MIRRORS: list[Mirror] = []
+_COPIES: dict[str, Path] = {}
+_LOCK = Lock()
+
+
+def mirror(url: str) -> Mirror:
+    """Copy what readers need of the dataset under a URL to this machine.
+
+    Of a folder with dataset.yaml that is all but images and segments; of another folder all files; of a file the file
+    itself, and segdata.yaml and taxonomy.yaml beside it. Raises SegdataError where nothing is there, it may not be
+    read, or a package is missing.
+    """
+    with storage_errors(url):
+        fs, place = _filesystem(url)
+        fs.invalidate_cache()
+        home = _temporary_folder()
+        if fs.isfile(place):
+            parent, _, name = place.rpartition("/")
+            folder = home / (PurePosixPath(parent).name or "data")
+            names = [name, *(other for other in _BESIDE if fs.isfile(f"{parent}/{other}"))]
+            _download(fs, parent, names, folder)
+            made = Mirror(folder / name, folder, url.rpartition("/")[0])
+        else:
+            names = _names_below(fs, place)
+            if not names:
+                raise UnreadableError(f"{url}: no file is there; check the bucket and the path")
+            canonical = _MANIFEST in names
+            remote = tuple(name for name in names if canonical and _ON_DEMAND.fullmatch(name))
+            folder = home / PurePosixPath(place).name
+            kept = [name for name in names if name not in remote and not (canonical and _NOT_READ.match(name))]
+            _download(fs, place, kept, folder)
+            made = Mirror(folder, folder, url, remote)
+    with _LOCK:
+        _MIRRORS.append(made)
+    return made
+
+
+def original_url(path: str) -> str:
+    """The URL that a path in a mirror stands for; any other path or URL as it is."""
+    for made in _MIRRORS:
+        if "://" not in path and Path(path).is_relative_to(made.folder):
+            return join_url(made.url, Path(path).relative_to(made.folder).as_posix())
+    return path
+
+
+def open_mirrored(path: Path) -> "IO[bytes] | Path":
+    """What to read a file of a mirror from: itself, or where it is left, a file that is fetched piece by piece."""
+    url = original_url(str(path))
+    if url == str(path) or path.exists():
+        return path
+    with storage_errors(url):
+        fs, place = _filesystem(url)
+        file: IO[bytes] = fs.open(place, "rb", cache_type="readahead", block_size=1 << 20)
+        return file
+
+
+def names_in(folder: Path) -> list[str]:
+    """The names of the files in a folder, and of those that a mirror leaves where they are."""
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    for made in _MIRRORS:
+        if folder.is_relative_to(made.folder):
+            below = folder.relative_to(made.folder).as_posix()
+            names += [PurePosixPath(name).name for name in made.remote if str(PurePosixPath(name).parent) == below]
+    return sorted(set(names))
+
+
+def local_copy(url: str) -> Path:
+    """A file under a URL on this machine, copied once while the program runs; raises OSError if it is not there."""
+    with _LOCK:
+        known = _COPIES.get(url)
+    if known is not None:
+        return known
+    with storage_errors(url):
+        fs, place = _filesystem(url)
+        target = _temporary_folder() / (PurePosixPath(place).name or "file")
+        try:
+            fs.get_file(place, str(target))
+        except FileNotFoundError as error:
+            raise FileNotFoundError(2, "No such file", url) from error
+    with _LOCK:
+        _COPIES[url] = target
+    return target
+
+
+def check_free_url(url: str) -> None:
+    """Raise SegdataError if something is under a URL that is to be written."""
+    with storage_errors(url):
+        fs, place = _filesystem(url)
+        fs.invalidate_cache()
+        names = [PurePosixPath(place).name] if fs.isfile(place) else _names_below(fs, place, missing_is_empty=True)
+    if not names:
+        return
+    found = ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
+    half = "" if _MANIFEST in names else "; if an interrupted conversion has left them, delete them first"
+    raise SegdataError(f"{url}: {count_noun(len(names), 'file')} there already ({found}); name another target{half}")
+
+
+def upload(folder: Path, url: str, last: str) -> None:
+    """Write the files below a folder under a URL, the one called `last` after all others.
+
+    A program that is killed meanwhile leaves files without `last`, which is no dataset.
+    """
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    names.sort(key=lambda name: name == last)
+    for name in names:
+        upload_file(folder / name, join_url(url, name))
+
+
+def upload_file(path: Path, url: str) -> int:
+    """Write one file under a URL; returns its size in bytes."""
+    with storage_errors(url):
+        fs, place = _filesystem(url)
+        fs.put_file(str(path), place)
+        size = int(fs.info(place)["size"])
+        if size != path.stat().st_size:
+            raise SegdataError(f"{url}: {size:,} of {path.stat().st_size:,} bytes were written; try again")
+    return size
+
+
+def size_of(url: str) -> int | None:
+    """The size of a file under a URL in bytes; None if there is none."""
+    with storage_errors(url):
+        fs, place = _filesystem(url)
+        fs.invalidate_cache()
+        try:
+            return int(fs.info(place)["size"])
+        except FileNotFoundError:
+            return None
+
+
+def delete_below(url: str) -> None:
+    """Delete a file under a URL, or all files of a folder, as far as they are there."""
+    with suppress(Exception):  # the error that led here says more
+        fs, place = _filesystem(url)
+        fs.invalidate_cache()
+        for name in fs.find(place):
+            fs.rm_file(name)
+
+
+@contextmanager
+def storage_errors(url: str) -> Iterator[None]:
+    """Turn the errors of object stores into those of segdata, with what to do."""
+    try:
+        yield
+    except (SegdataError, FileNotFoundError) as error:
+        if isinstance(error, FileNotFoundError) and "bucket" in str(error).lower():
+            raise UnreadableError(f"{url}: there is no bucket {_bucket(url)!r}; check its name and region") from error
+        raise
+    except Exception as error:  # each store has its own classes, which are not here where it is not installed
+        name, reason = type(error).__name__, " ".join(str(error).split())[:200]
+        if "Credential" in name or "credential" in reason:
+            raise UnreadableError(
+                f"{url}: no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, on this "
+                f"machine and on all workers; {_SETUP}"
+            ) from error
+        if isinstance(error, PermissionError):
+            raise UnreadableError(
+                f"{url}: access is refused ({reason}); check the credentials and their rights"
+            ) from error
+        if "Endpoint" in name or "Connect" in name or isinstance(error, TimeoutError):
+            raise UnreadableError(
+                f"{url}: the store does not answer ({reason}); check the network and AWS_ENDPOINT_URL"
+            ) from error
+        if isinstance(error, OSError):
+            raise UnreadableError(f"{url}: {reason or name}") from error
+        raise
+
+
+def _bucket(url: str) -> str:
+    return url.partition("://")[2].partition("/")[0]
+
+
+def _filesystem(url: str) -> tuple[Any, str]:  # Any: fsspec has no types
+    """The file system of a URL, and the path in it."""
+    try:
+        from fsspec.core import url_to_fs
+    except ModuleNotFoundError as error:
+        raise missing_extra("fsspec", "cloud", error) from error
+    scheme = url.partition("://")[0]
+    try:
+        fs, place = url_to_fs(url)
+    except ImportError as error:
+        package = "pip install 'segdata[cloud]'" if scheme == "s3" else "install the package that fsspec names"
+        raise SegdataError(f"{url}: {' '.join(str(error).split())[:160]}; {package}") from error
+    except ValueError as error:
+        raise SegdataError(
+            f"{url}: fsspec knows no {scheme!r}; use s3://, gs:// or another of its protocols"
+        ) from error
+    return fs, str(place).rstrip("/")
+
+
+def _names_below(fs: Any, place: str, *, missing_is_empty: bool = False) -> list[str]:  # Any: as above
+    """The files below a folder, as paths below it."""
+    try:
+        found = fs.find(place)
+    except FileNotFoundError:
+        if missing_is_empty and fs.exists(place.partition("/")[0]):
+            return []
+        raise
+    if not found and not fs.exists(place.partition("/")[0]):
+        raise FileNotFoundError(f"the bucket of {place} does not exist")
+    start = len(place) + 1
+    return sorted(name[start:] for name in map(str, found) if name[start:] and not name.endswith("/"))
+
+
+def _download(fs: Any, place: str, names: Sequence[str], folder: Path) -> None:  # Any: as above
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        if is_unsafe_path(name):
+            raise UnreadableError(f"{place}/{name}: the name leads out of the dataset; rename it")
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    fs.get([f"{place}/{name}" for name in names], [str(folder / name) for name in names])
+
+
+def _temporary_folder() -> Path:
+    home = Path(tempfile.mkdtemp(prefix="segdata-")).resolve()
+    atexit.register(_remove, home, os.getpid())
+    return home
+
+
+def _remove(home: Path, process: int) -> None:
+    """Remove the folder, in the process that made it."""
+    if os.getpid() == process:
+        shutil.rmtree(home, ignore_errors=True)
