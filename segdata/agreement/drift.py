@@ -1,0 +1,359 @@
+"""Drift: how misses, extras, confusions and offsets of an annotator change with time, and what of it is chance.
+
+What an annotator does in an image is held against what the others did in the same image, so that a month of hard
+images is no drift. The others change, too: a drift must be there with each of them left out. Times are handed out anew
+among the annotator's images, which breaks a trend and nothing else.
+Sources: Good (2005), Permutation, Parametric and Bootstrap Tests of Hypotheses, chapter 3; Berger (1982), Technometrics
+24(4), 295-300 (the largest p-value of several tests that must all stand).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.agreement.annotator_bias import BIAS_KINDS, LEAST_CLUSTERS, BiasKind, BiasTally, count_deviations
+from segdata.agreement.estimates import Resampling
+from segdata.agreement.inference import FALSE_DISCOVERY_RATE
+from segdata.agreement.scores import Count, Number, Score, UndefinedShare, table_of_lines
+from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.resampling import Floats
+from segdata.core.runs import Ints
+from segdata.core.statistics import benjamini_hochberg
+from segdata.core.table import Table
+
+Flags = NDArray[np.bool_]
+_DRAWS = 9999
+_AT_ONCE = 2_000_000  # numbers held in one go, to bound memory
+_FEW = 3  # periods, from which months are told rather than weeks, and weeks rather than days
+_ROUNDING = 1e-9
+
+
+class DriftPeriod(msgspec.Struct, frozen=True):
+    """A month of an annotator's work, ``2026-03``; of short campaigns a week, ``2026-W07``, or a day.
+
+    `images`: images, or sequences, in which there was something to do right or wrong. `value`: what the annotator did
+    in these, `others`: what the others did in the same ones; null: nothing.
+    """
+
+    period: str
+    images: Count
+    value: Number
+    others: Number
+
+
+class AnnotatorDrift(msgspec.Struct, frozen=True, kw_only=True):
+    """How one kind of error of an annotator changes with time, compared with the others on the same images.
+
+    `category` null: all categories together. `kind`: missed, extra, confused (shares) or offset (px, or mm where the
+    spacing is known). `first`, `last`: the days of the first and the last annotation. `start`, `end`: the values of a
+    straight line there, beyond what the others do. `change`: the difference, whose `n` counts clusters of images. `p`:
+    the probability of as large a change by chance; null: not tested. `stands`: it is significant when all tests are
+    taken together.
+    """
+
+    annotator: str
+    category: str | None
+    kind: BiasKind
+    first: str
+    last: str
+    start: Number
+    end: Number
+    change: Score
+    p: UndefinedShare
+    stands: bool
+    periods: tuple[DriftPeriod, ...]
+
+
+def annotator_drifts(
+    comparison: AnnotatorPairs,
+    annotations: Table,
+    how: Resampling,
+    *,
+    rate: float = FALSE_DISCOVERY_RATE,
+    n_draws: int = _DRAWS,
+) -> tuple[AnnotatorDrift, ...]:
+    """The drift of every annotator, kind and category, and of all categories together; nothing without dates.
+
+    `annotations` are the rows that the pairs name, with `created` (ISO 8601). Tested are annotators with work of 8
+    clusters of images or more, on two days or more, that two others annotated as well; of fewer than three annotators
+    nobody knows who changes. Over all tests Benjamini and Hochberg's false discovery rate is `rate`.
+    """
+    days = _cluster_days(comparison, annotations)
+    if int(comparison.is_first_pass.sum()) < 3 or not np.isfinite(days).any():
+        return ()
+    tally = count_deviations(comparison)
+    tests = list(_tests(comparison, tally, days))
+    p = np.array([test.chance(how.seed, n_draws) for test in tests])
+    tested = np.isfinite(p)
+    stands = np.zeros(len(tests), bool)
+    stands[tested] = benjamini_hochberg(p[tested], rate)
+    return tuple(
+        test.result(comparison, how, chance, hit)
+        for test, chance, hit in zip(tests, p.tolist(), stands.tolist(), strict=True)
+    )
+
+
+def _cluster_days(comparison: AnnotatorPairs, annotations: Table) -> Floats:
+    """(n_clusters, n_annotators) the mean day of each annotator's work in a cluster; NaN: unknown."""
+    n_clusters = int(comparison.cases["cluster"].max(initial=-1)) + 1 if len(comparison.cases) else 0
+    n = len(comparison.annotators)
+    total, count = np.zeros((2, n_clusters, n))
+    created = np.array([_day(text) for text in annotations["created"].tolist()], np.float64)
+    pairs = comparison.pairs
+    if not len(pairs):
+        return np.full((n_clusters, n), np.nan)
+    cluster = comparison.cases["cluster"][pairs["case"]]
+    for side in "ab":
+        _, first = np.unique(pairs[f"annotation_{side}"], return_index=True)
+        day = created[pairs[f"annotation_{side}"][first]]
+        known = first[np.isfinite(day)]
+        np.add.at(total, (cluster[known], pairs[side][known]), day[np.isfinite(day)])
+        np.add.at(count, (cluster[known], pairs[side][known]), 1)
+    return np.asarray(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0))
+
+
+def _day(text: str | None) -> float:
+    """The day of a date in ISO 8601, counted from 1970; NaN: none."""
+    try:
+        day = np.datetime64((text or "NaT")[:10], "D")
+    except ValueError:
+        return float("nan")
+    return float("nan") if np.isnat(day) else float(day.astype(np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class _DriftTest:
+    """What an annotator did, with K categories in C clusters of known days: n rows."""
+
+    annotator: int
+    category: int | None
+    kind: BiasKind
+    day: Floats  # (C,)
+    cluster: Ints  # (n,) which of them
+    group: Ints  # (n,) which of the categories
+    value: Floats  # (n,)
+    weight: Floats  # (n,)
+    controls: tuple[Floats, ...]  # (n,) what others did: all of them, and all but one each; NaN: none was there
+
+    def rows(self, control: Floats) -> "_Trend":
+        """The values less those of others."""
+        kept = np.isfinite(control)
+        return _Trend(self.day, self.cluster[kept], self.group[kept], (self.value - control)[kept], self.weight[kept])
+
+    def chance(self, seed: int, n_draws: int) -> float:
+        """The p-value, the largest with each of the others left out; NaN: not tested."""
+        first = self.rows(self.controls[0])
+        clusters = np.unique(first.cluster)
+        if len(clusters) < LEAST_CLUSTERS or len(np.unique(self.day[clusters])) < 2:
+            return float("nan")
+        values = []
+        for control in self.controls:
+            trend = self.rows(control)
+            if 2 * len(np.unique(trend.cluster)) >= len(clusters):  # of fewer it says nothing about the drift
+                values.append(trend.chance(seed, n_draws))
+        return max(values) if values else float("nan")
+
+    def result(self, comparison: AnnotatorPairs, how: Resampling, p: float, stands: bool) -> AnnotatorDrift:
+        """The same for reports."""
+        trend = self.rows(self.controls[0])
+        clusters = np.unique(trend.cluster)
+        days = self.day[clusters]
+        low, high = (float(days.min()), float(days.max())) if len(days) else (np.nan, np.nan)
+        start, end = trend.ends(low, high)
+        return AnnotatorDrift(
+            annotator=comparison.annotators[self.annotator],
+            category=None if self.category is None else comparison.categories[self.category].name,
+            kind=self.kind,
+            first=_date(low),
+            last=_date(high),
+            start=start,
+            end=end,
+            change=trend.change(high - low, how),
+            p=p,
+            stands=stands,
+            periods=tuple(self._periods()),
+        )
+
+    def _periods(self) -> Iterator[DriftPeriod]:
+        labels = _period_labels(self.day)
+        own, control = labels[self.cluster], self.controls[0]
+        for label in np.unique(own).tolist():
+            rows = (own == label) & np.isfinite(control)
+            if rows.any():
+                weight = self.weight[rows]
+                value, others = (float(np.average(column[rows], weights=weight)) for column in (self.value, control))
+                yield DriftPeriod(str(label), len(np.unique(self.cluster[rows])), value, others)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trend:
+    """Values (n,) of clusters and categories, with weights, and the day of each cluster (C,)."""
+
+    day: Floats
+    cluster: Ints
+    group: Ints
+    value: Floats
+    weight: Floats
+
+    def chance(self, seed: int, n_draws: int) -> float:
+        """The share of ways to hand out the days anew among the clusters in which the slope is as steep, either way."""
+        there = np.unique(self.cluster)
+        mean = _group_mean(self.value, self.weight, self.group)
+        # A category's values sum to nothing, so that its mean day plays no part.
+        pull = np.bincount(np.searchsorted(there, self.cluster), self.weight * (self.value - mean), len(there))
+        day = self.day[there] - self.day[there].mean()
+        least = abs(float(day @ pull)) * (1 - _ROUNDING) - _ROUNDING**2
+        rng, left, beyond = np.random.default_rng(seed), n_draws, 0
+        while left > 0:
+            some = min(left, max(1, _AT_ONCE // len(there)))
+            shuffled = rng.permuted(np.tile(day, (some, 1)), axis=1)
+            beyond += int((np.abs(shuffled @ pull) >= least).sum())
+            left -= some
+        return (1 + beyond) / (1 + n_draws)
+
+    def change(self, span: float, how: Resampling) -> Score:
+        """By how much the line rises over so many days, with the interval over clusters."""
+        there, number = np.unique(self.cluster, return_inverse=True)
+        n, k = len(there), int(self.group.max(initial=-1)) + 1
+        if not n or not span > 0:
+            return Score(np.nan, np.nan, np.nan, n, 0)
+        day = (self.day - self.day[there].mean())[self.cluster]
+        cell = number.reshape(-1) * k + self.group
+        sums = [
+            np.bincount(cell, self.weight * column, n * k).reshape(n, k)
+            for column in (np.ones(len(day)), day, self.value, day * self.value, day * day)
+        ]
+
+        def slope(weights: Floats) -> Floats:
+            w, t, y, ty, tt = (weights @ column for column in sums)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                above = np.nansum(np.where(w > 0, ty - t * y / w, 0.0), axis=1)
+                below = np.nansum(np.where(w > 0, tt - t * t / w, 0.0), axis=1)
+                return np.asarray(np.where(below > _ROUNDING, above / below, np.nan) * span)
+
+        ends = how.interval(slope, n)
+        return Score(float(ends.value), float(ends.low), float(ends.high), n, 0)
+
+    def ends(self, low: float, high: float) -> tuple[float, float]:
+        """The values of the line at two days."""
+        if not len(self.value) or not high > low:
+            return float("nan"), float("nan")
+        day = self.day[self.cluster]
+        centred = day - _group_mean(day, self.weight, self.group)
+        below = float((self.weight * centred**2).sum())
+        slope = float((self.weight * centred * self.value).sum()) / below if below > _ROUNDING else 0.0
+        mean_day, mean = (float(np.average(column, weights=self.weight)) for column in (day, self.value))
+        return mean + slope * (low - mean_day), mean + slope * (high - mean_day)
+
+
+def _group_mean(value: Floats, weight: Floats, group: Ints) -> Floats:
+    """(n,) the weighted mean of each value's group."""
+    total, sums = np.bincount(group, weight), np.bincount(group, weight * value)
+    return np.asarray(sums / np.where(total > 0, total, 1.0))[group]
+
+
+def _tests(comparison: AnnotatorPairs, tally: BiasTally, days: Floats) -> Iterator[_DriftTest]:
+    """Every annotator and kind: all categories, and each where there are several."""
+    n = len(comparison.annotators)
+    countable = comparison.countable
+    for number, kind in enumerate(BIAS_KINDS):
+        rows = np.flatnonzero((tally.kind == number) & (tally.total > 0))
+        cell = tally.cluster[rows] * len(comparison.categories) + tally.category[rows]
+        cells, place = np.unique(cell, return_inverse=True)
+        hits, total = np.zeros((2, len(cells), n))
+        hits[place.reshape(-1), tally.annotator[rows]] = tally.hits[rows]
+        total[place.reshape(-1), tally.annotator[rows]] = tally.total[rows]
+        cluster, category = np.divmod(cells, max(len(comparison.categories), 1))
+        for i in range(n):
+            mine = np.flatnonzero((total[:, i] > 0) & np.isfinite(days[cluster, i]))
+            if not len(mine):
+                continue
+            value = hits[mine, i] / total[mine, i]
+            # Pixels of a large image are no more evidence than those of a small one.
+            weight = np.where(countable[category[mine]], total[mine, i], 1.0)
+            others = [j for j in range(n) if j != i and total[mine, j].any()]
+            left_out = [[j for j in others if j != k] for k in others] if len(others) > 1 else []
+            controls = tuple(_control(hits[mine], total[mine], some) for some in (others, *left_out))
+            codes = np.unique(category[mine]).tolist()
+            for code in [None, *(codes if len(codes) > 1 else [])]:
+                some = np.ones(len(mine), bool) if code is None else category[mine] == code
+                group = np.unique(category[mine][some], return_inverse=True)[1].reshape(-1)
+                yield _DriftTest(
+                    i,
+                    code if len(codes) > 1 else codes[0],
+                    kind,
+                    days[:, i],
+                    cluster[mine][some],
+                    group,
+                    value[some],
+                    weight[some],
+                    tuple(control[some] for control in controls),
+                )
+
+
+def _control(hits: Floats, total: Floats, others: Sequence[int]) -> Floats:
+    """(n,) the mean of what some others did; NaN: none of them was there."""
+    counts = total[:, others]
+    share = np.divide(hits[:, others], counts, out=np.zeros(counts.shape), where=counts > 0)
+    n = (counts > 0).sum(axis=1)
+    return np.asarray(np.divide(share.sum(axis=1), n, out=np.full(len(hits), np.nan), where=n > 0))
+
+
+def _date(day: float) -> str:
+    return str(np.datetime64(round(day), "D")) if np.isfinite(day) else ""
+
+
+def _period_labels(day: Floats) -> "np.ndarray[tuple[int, ...], np.dtype[np.str_]]":
+    """(C,) the month of each cluster; its week or day where the campaign has fewer than three of these."""
+    dates = [None if not np.isfinite(value) else np.datetime64(round(value), "D").item() for value in day.tolist()]
+    labels = np.zeros(0, str)
+    for form in ("%Y-%m", "%G-W%V", "%Y-%m-%d"):
+        labels = np.array(["" if date is None else date.strftime(form) for date in dates])
+        if len(set(labels.tolist()) - {""}) >= _FEW:
+            break
+    return labels
+
+
+_COLUMNS = {
+    "annotator": int,
+    "category": int,
+    "kind": object,
+    "start": float,
+    "end": float,
+    "change": float,
+    "low": float,
+    "high": float,
+    "p": float,
+    "stands": bool,
+    "clusters": int,
+    "first": object,
+    "last": object,
+}
+
+
+def drift_table(comparison: AnnotatorPairs, drifts: Sequence[AnnotatorDrift]) -> Table:
+    """The same as the table `drifts` of `segdata.core.annotator_pairs.PanelAssessment`; category -1: all."""
+    who = {name: k for k, name in enumerate(comparison.annotators)}
+    code = {category.name: k for k, category in reversed(list(enumerate(comparison.categories)))}
+    lines = [
+        (
+            who[drift.annotator],
+            -1 if drift.category is None else code[drift.category],
+            drift.kind,
+            drift.start,
+            drift.end,
+            drift.change.value,
+            drift.change.low,
+            drift.change.high,
+            drift.p,
+            drift.stands,
+            drift.change.n,
+            drift.first,
+            drift.last,
+        )
+        for drift in drifts
+    ]
+    return table_of_lines(_COLUMNS, lines)
