@@ -29,6 +29,7 @@ _DRAWS = 9999
 _AT_ONCE = 2_000_000  # numbers held in one go, to bound memory
 _FEW = 3  # periods, from which months are told rather than weeks, and weeks rather than days
 _ROUNDING = 1e-9
+_PLAIN = Resampling(n_draws=1)  # for values whose intervals nobody reads
 
 
 class DriftPeriod(msgspec.Struct, frozen=True):
@@ -79,20 +80,24 @@ def annotator_drifts(
 
     `annotations` are the rows that the pairs name, with `created` (ISO 8601). Tested are annotators with work of 8
     clusters of images or more, on two days or more, that two others annotated as well; of fewer than three annotators
-    nobody knows who changes. Over all tests Benjamini and Hochberg's false discovery rate is `rate`.
+    nobody knows who changes. The p-values of an annotator and kind are adjusted for its categories by the largest
+    statistic of each permutation (Westfall and Young, 1993, Resampling-Based Multiple Testing); over annotators and
+    kinds Benjamini and Hochberg's false discovery rate is `rate`.
     """
     days = _cluster_days(comparison, annotations)
     if int(comparison.is_first_pass.sum()) < 3 or not np.isfinite(days).any():
         return ()
     tally = count_deviations(comparison)
-    tests = list(_tests(comparison, tally, days))
-    p = np.array([test.chance(how.seed, n_draws) for test in tests])
-    tested = np.isfinite(p)
-    stands = np.zeros(len(tests), bool)
-    stands[tested] = benjamini_hochberg(p[tested], rate)
+    families = list(_families(comparison, tally, days))
+    chances = [family.chances(how.seed, n_draws) for family in families]
+    least = np.array([min(p.values(), default=np.nan) for p in chances])
+    tested = np.flatnonzero(np.isfinite(least))
+    hit = benjamini_hochberg(least[tested], rate)
+    limit = rate * hit.sum() / max(len(tested), 1)
     return tuple(
-        test.result(comparison, how, chance, hit)
-        for test, chance, hit in zip(tests, p.tolist(), stands.tolist(), strict=True)
+        family.result(code, comparison, how, p.get(code, np.nan), p.get(code, np.nan) <= limit)
+        for family, p in zip(families, chances, strict=True)
+        for code in family.codes
     )
 
 
@@ -125,63 +130,82 @@ def _day(text: str | None) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class _DriftTest:
-    """What an annotator did, with K categories in C clusters of known days: n rows."""
+class _DriftFamily:
+    """What an annotator did, of one kind, in C clusters of known days: n rows, each of a cluster and a category."""
 
     annotator: int
-    category: int | None
     kind: BiasKind
     day: Floats  # (C,)
-    cluster: Ints  # (n,) which of them
-    group: Ints  # (n,) which of the categories
-    value: Floats  # (n,)
-    weight: Floats  # (n,)
+    # cluster, category, value, weight: (n,)
+    cluster: Ints
+    category: Ints
+    value: Floats
+    weight: Floats
     controls: tuple[Floats, ...]  # (n,) what others did: all of them, and all but one each; NaN: none was there
 
-    def rows(self, control: Floats) -> "_Trend":
-        """The values less those of others."""
+    @property
+    def codes(self) -> list[int | None]:
+        """What is tested: all categories (None), and each where there are several."""
+        own = np.unique(self.category).tolist()
+        return [None, *own] if len(own) > 1 else own
+
+    def trend(self, code: int | None, control: Floats) -> "_Trend":
+        """The values less those of others, of one category or all."""
         kept = np.isfinite(control)
-        return _Trend(self.day, self.cluster[kept], self.group[kept], (self.value - control)[kept], self.weight[kept])
+        if code is not None:
+            kept &= self.category == code
+        group = np.unique(self.category[kept], return_inverse=True)[1].reshape(-1)
+        return _Trend(self.day, self.cluster[kept], group, (self.value - control)[kept], self.weight[kept])
 
-    def chance(self, seed: int, n_draws: int) -> float:
-        """The p-value, the largest with each of the others left out; NaN: not tested."""
-        first = self.rows(self.controls[0])
-        clusters = np.unique(first.cluster)
-        if len(clusters) < LEAST_CLUSTERS or len(np.unique(self.day[clusters])) < 2:
-            return float("nan")
-        values = []
+    def chances(self, seed: int, n_draws: int) -> dict[int | None, float]:
+        """The p-values of those of `codes` that are tested, the largest with each of the others left out."""
+        clusters = {code: np.unique(self.trend(code, self.controls[0]).cluster) for code in self.codes}
+        tested = [
+            code
+            for code, there in clusters.items()
+            if len(there) >= LEAST_CLUSTERS and len(np.unique(self.day[there])) > 1
+        ]
+        if not tested:
+            return {}
+        p = np.zeros(len(tested))
         for control in self.controls:
-            trend = self.rows(control)
-            if 2 * len(np.unique(trend.cluster)) >= len(clusters):  # of fewer it says nothing about the drift
-                values.append(trend.chance(seed, n_draws))
-        return max(values) if values else float("nan")
+            trends = [self.trend(code, control) for code in tested]
+            several = [
+                2 * len(np.unique(trend.cluster)) >= len(clusters[code])
+                for code, trend in zip(tested, trends, strict=True)
+            ]
+            of_control = _adjusted_chances(self.day, trends, seed, n_draws)
+            p = np.maximum(p, np.where(several, of_control, 0.0))  # of fewer it says nothing about the drift
+        return dict(zip(tested, p.tolist(), strict=True))
 
-    def result(self, comparison: AnnotatorPairs, how: Resampling, p: float, stands: bool) -> AnnotatorDrift:
+    def result(
+        self, code: int | None, comparison: AnnotatorPairs, how: Resampling, p: float, stands: bool
+    ) -> AnnotatorDrift:
         """The same for reports."""
-        trend = self.rows(self.controls[0])
+        trend = self.trend(code, self.controls[0])
         clusters = np.unique(trend.cluster)
         days = self.day[clusters]
         low, high = (float(days.min()), float(days.max())) if len(days) else (np.nan, np.nan)
         start, end = trend.ends(low, high)
         return AnnotatorDrift(
             annotator=comparison.annotators[self.annotator],
-            category=None if self.category is None else comparison.categories[self.category].name,
+            category=None if code is None else comparison.categories[code].name,
             kind=self.kind,
             first=_date(low),
             last=_date(high),
             start=start,
             end=end,
-            change=trend.change(high - low, how),
+            change=trend.change(high - low, how) if code is None or stands else trend.change(high - low, _PLAIN),
             p=p,
-            stands=stands,
-            periods=tuple(self._periods()),
+            stands=bool(stands),
+            periods=tuple(self._periods(code)),
         )
 
-    def _periods(self) -> Iterator[DriftPeriod]:
+    def _periods(self, code: int | None) -> Iterator[DriftPeriod]:
         labels = _period_labels(self.day)
         own, control = labels[self.cluster], self.controls[0]
         for label in np.unique(own).tolist():
-            rows = (own == label) & np.isfinite(control)
+            rows = (own == label) & np.isfinite(control) & (True if code is None else self.category == code)
             if rows.any():
                 weight = self.weight[rows]
                 value, others = (float(np.average(column[rows], weights=weight)) for column in (self.value, control))
@@ -198,21 +222,14 @@ class _Trend:
     value: Floats
     weight: Floats
 
-    def chance(self, seed: int, n_draws: int) -> float:
-        """The share of ways to hand out the days anew among the clusters in which the slope is as steep, either way."""
-        there = np.unique(self.cluster)
-        mean = _group_mean(self.value, self.weight, self.group)
+    @property
+    def pull(self) -> Floats:
+        """(C,) by how much each cluster's day pulls at the slope; of standard length, and 0 on average."""
         # A category's values sum to nothing, so that its mean day plays no part.
-        pull = np.bincount(np.searchsorted(there, self.cluster), self.weight * (self.value - mean), len(there))
-        day = self.day[there] - self.day[there].mean()
-        least = abs(float(day @ pull)) * (1 - _ROUNDING) - _ROUNDING**2
-        rng, left, beyond = np.random.default_rng(seed), n_draws, 0
-        while left > 0:
-            some = min(left, max(1, _AT_ONCE // len(there)))
-            shuffled = rng.permuted(np.tile(day, (some, 1)), axis=1)
-            beyond += int((np.abs(shuffled @ pull) >= least).sum())
-            left -= some
-        return (1 + beyond) / (1 + n_draws)
+        mean = _group_mean(self.value, self.weight, self.group)
+        pull = np.bincount(self.cluster, self.weight * (self.value - mean), len(self.day))
+        size = float(np.sqrt((pull**2).sum()))
+        return np.asarray(pull / size if size > 0 else pull)
 
     def change(self, span: float, how: Resampling) -> Score:
         """By how much the line rises over so many days, with the interval over clusters."""
@@ -249,16 +266,30 @@ class _Trend:
         return mean + slope * (low - mean_day), mean + slope * (high - mean_day)
 
 
+def _adjusted_chances(day: Floats, trends: "Sequence[_Trend]", seed: int, n_draws: int) -> Floats:
+    """(k,) the share of ways to hand out the days anew in which any trend is as steep as each of k, either way."""
+    there = np.unique(np.concatenate([trend.cluster for trend in trends]))
+    pulls = np.stack([trend.pull[there] for trend in trends], axis=1)
+    days = day[there] - day[there].mean()
+    least = np.abs(days @ pulls) * (1 - _ROUNDING) - _ROUNDING**2
+    rng, left, beyond = np.random.default_rng(seed), n_draws, np.zeros(len(trends), np.int64)
+    while left > 0:
+        some = min(left, max(1, _AT_ONCE // len(there)))
+        steepest = np.abs(rng.permuted(np.tile(days, (some, 1)), axis=1) @ pulls).max(axis=1)
+        beyond += (steepest[:, None] >= least).sum(axis=0)
+        left -= some
+    return np.asarray((1 + beyond) / (1 + n_draws))
+
+
 def _group_mean(value: Floats, weight: Floats, group: Ints) -> Floats:
     """(n,) the weighted mean of each value's group."""
     total, sums = np.bincount(group, weight), np.bincount(group, weight * value)
     return np.asarray(sums / np.where(total > 0, total, 1.0))[group]
 
 
-def _tests(comparison: AnnotatorPairs, tally: BiasTally, days: Floats) -> Iterator[_DriftTest]:
-    """Every annotator and kind: all categories, and each where there are several."""
-    n = len(comparison.annotators)
-    countable = comparison.countable
+def _families(comparison: AnnotatorPairs, tally: BiasTally, days: Floats) -> Iterator[_DriftFamily]:
+    """Every annotator and kind."""
+    n, countable, outlines = len(comparison.annotators), comparison.countable, _outline_lengths(comparison)
     for number, kind in enumerate(BIAS_KINDS):
         rows = np.flatnonzero((tally.kind == number) & (tally.total > 0))
         cell = tally.cluster[rows] * len(comparison.categories) + tally.category[rows]
@@ -271,27 +302,28 @@ def _tests(comparison: AnnotatorPairs, tally: BiasTally, days: Floats) -> Iterat
             mine = np.flatnonzero((total[:, i] > 0) & np.isfinite(days[cluster, i]))
             if not len(mine):
                 continue
-            value = hits[mine, i] / total[mine, i]
-            # Pixels of a large image are no more evidence than those of a small one.
-            weight = np.where(countable[category[mine]], total[mine, i], 1.0)
+            # Pixels of a large image are no more evidence than those of a small one; a long outline is.
+            alone = outlines[cells[mine]] if kind == "offset" else 1.0
+            weight = np.where(countable[category[mine]], total[mine, i], alone)
             others = [j for j in range(n) if j != i and total[mine, j].any()]
             left_out = [[j for j in others if j != k] for k in others] if len(others) > 1 else []
             controls = tuple(_control(hits[mine], total[mine], some) for some in (others, *left_out))
-            codes = np.unique(category[mine]).tolist()
-            for code in [None, *(codes if len(codes) > 1 else [])]:
-                some = np.ones(len(mine), bool) if code is None else category[mine] == code
-                group = np.unique(category[mine][some], return_inverse=True)[1].reshape(-1)
-                yield _DriftTest(
-                    i,
-                    code if len(codes) > 1 else codes[0],
-                    kind,
-                    days[:, i],
-                    cluster[mine][some],
-                    group,
-                    value[some],
-                    weight[some],
-                    tuple(control[some] for control in controls),
-                )
+            value = hits[mine, i] / total[mine, i]
+            yield _DriftFamily(i, kind, days[:, i], cluster[mine], category[mine], value, weight, controls)
+
+
+def _outline_lengths(comparison: AnnotatorPairs) -> Floats:
+    """(n_clusters * n_categories,) the mean boundary pixels of two annotators' drawings of a category; at least 1."""
+    wide = len(comparison.categories)
+    size = (int(comparison.cases["cluster"].max(initial=-1)) + 1) * wide
+    surfaces = comparison.surfaces
+    if not len(surfaces):
+        return np.ones(size)
+    rows = np.flatnonzero(surfaces["match"] < 0)
+    cluster = comparison.cases["cluster"][comparison.pairs["case"][surfaces["pair"][rows]]]
+    cell = cluster * wide + surfaces["category"][rows]
+    length = np.bincount(cell, (surfaces["edge_a"] + surfaces["edge_b"])[rows] / 2, size)
+    return np.asarray(np.maximum(length / np.maximum(np.bincount(cell, minlength=size), 1), 1.0))
 
 
 def _control(hits: Floats, total: Floats, others: Sequence[int]) -> Floats:

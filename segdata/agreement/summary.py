@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from segdata.agreement.automation_bias import UnchangedShare
 from segdata.agreement.contrasts import PairContrast, StratifiedAgreement
 from segdata.agreement.copying import IdenticalWork
+from segdata.agreement.drift import AnnotatorDrift
 from segdata.agreement.estimates import (
     DEFAULT_RESAMPLING,
     PairAmounts,
@@ -172,9 +173,9 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     drew, in the order of the taxonomy. `leading`: the score that reports show first: pq where things are nearly all
     that is drawn, since the IoU of categories does not see where one thing ends and the next begins. `by`, `plan` and
     `contrasts` are there where asked for, `unchanged` where an annotator is a model, `identical` for every two
-    annotators with segments to compare, `proposed_tolerance` where someone annotated images twice, `volumes` where
-    there are any. `tolerance`: how far apart boundaries may be and still count as one. `findings`: the most severe
-    first.
+    annotators with segments to compare, `drift` where annotations have dates, `proposed_tolerance` where someone
+    annotated images twice, `volumes` where there are any. `tolerance`: how far apart boundaries may be and still count
+    as one. `findings`: the most severe first.
     """
 
     version: Literal[1] = 1
@@ -196,6 +197,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     contrasts: tuple[PairContrast, ...]
     unchanged: tuple[UnchangedShare, ...]
     identical: tuple[IdenticalWork, ...] = ()
+    drift: tuple[AnnotatorDrift, ...] = ()
     findings: tuple[Finding, ...]
 
     def fails(self, fail_on: FailOn) -> bool:
@@ -249,6 +251,7 @@ def summarise_agreement(
     contrasts: Sequence[PairContrast] = (),
     unchanged: Sequence[UnchangedShare] = (),
     identical: Sequence[IdenticalWork] = (),
+    drift: Sequence[AnnotatorDrift] = (),
     findings: Sequence[Finding] = (),
     tolerance: Tolerance | None = None,
     gold: int | None = None,
@@ -292,6 +295,7 @@ def summarise_agreement(
         contrasts=tuple(contrasts),
         unchanged=tuple(unchanged),
         identical=tuple(identical),
+        drift=tuple(drift),
         proposed_tolerance=proposed_tolerance(comparison),
         tolerance=tolerance or Tolerance(),
         leading=leading_score(comparison),

@@ -137,6 +137,7 @@ def agree(
     from segdata.agreement.comparison import MIRRORED_CODE, find_mirrored
     from segdata.agreement.contrasts import contrast_annotators, stratify_by_column
     from segdata.agreement.copying import copies_table, find_copies
+    from segdata.agreement.drift import annotator_drifts, drift_table
     from segdata.agreement.planning import plan_sample_sizes as planned
     from segdata.agreement.summary import summarise_agreement
     from segdata.core.finding import Defect
@@ -164,7 +165,10 @@ def agree(
     with image_limits():
         turned = find_mirrored(compared.panel, opposed)
     judged = _judge_panel(opposed, reference, section, resampled)
-    judged = replace(judged, mirrored=turned, copies=copies_table(opposed, identical))
+    drift = annotator_drifts(opposed, compared.tables.annotations, resampled)
+    judged = replace(
+        judged, mirrored=turned, copies=copies_table(opposed, identical), drifts=drift_table(opposed, drift)
+    )
     over = [Defect(MIRRORED_CODE, item.message, annotator=opposed.annotators[item.annotator]) for item in turned]
     tables = replace(
         compared.tables, defects=(*compared.tables.defects, *over), assessment=judged, annotator_pairs=opposed
@@ -182,6 +186,7 @@ def agree(
         contrasts=contrast_annotators(opposed, judged.gold, resampled) if contrasts else (),
         unchanged=unchanged_shares(opposed, model_rows, resampled),
         identical=identical,
+        drift=drift,
         findings=findings,
         tolerance=compared.near,
         gold=judged.gold,

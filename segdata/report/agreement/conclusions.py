@@ -23,6 +23,7 @@ from segdata.report.agreement.annotators import (
     unclear_conclusions,
 )
 from segdata.report.agreement.copying import copying_conclusions, names_of_copies, unranked_pairs
+from segdata.report.agreement.drift import drift_conclusions
 from segdata.report.agreement.tables import better_first, causes_in_words, compared_scores, pair_in_words
 from segdata.report.agreement.wording import (
     SCORE_NAMES,
@@ -185,6 +186,7 @@ def conclusions(result: Agreement, tables: Tables) -> list[Conclusion]:
         *copying_conclusions(result),
         *_overall_conclusion(result, tables),
         *annotator_conclusions(result, tables),
+        *drift_conclusions(result, tables),
         *unclear_conclusions(result, tables),
         *(least_agreed_conclusions(result, tables) if not findings_of_code(result.findings, "SEG408") else ()),
         *model_conclusions(result),

@@ -91,7 +91,11 @@ def drift_rows(result: Agreement) -> tuple[tuple[str, ...], list[tuple[str, ...]
     standing = {drift.annotator for drift in result.drift if drift.stands}
     rows = []
     for name in [who for who in result.annotators if wanted or who in standing]:
-        mine = {drift.kind: {period.period: period for period in drift.periods} for drift in every if drift.annotator == name}
+        mine = {
+            drift.kind: {period.period: period for period in drift.periods}
+            for drift in every
+            if drift.annotator == name
+        }
         for label in sorted({label for periods in mine.values() for label in periods}):
             images = max((periods[label].images for periods in mine.values() if label in periods), default=0)
             cells = [_cell(kind, mine.get(kind, {}).get(label)) for kind in kinds]

@@ -20,6 +20,7 @@ from segdata.report.agreement.charts import ChartRow, ChartValue, confusion_char
 from segdata.report.agreement.conclusions import conclusions, reference_name
 from segdata.report.agreement.confusion import Confusion
 from segdata.report.agreement.copying import unranked_pairs
+from segdata.report.agreement.drift import drift_charts
 from segdata.report.agreement.tables import ImageAgreement, agreement_tables, compared_categories
 from segdata.report.agreement.wording import (
     DASH,
@@ -333,6 +334,7 @@ def render_agreement(
         offsets=None if offsets is None else offsets_chart(_offset_rows(offsets, every), offsets.end, unit),
         rows=rows,
         shares=shares_chart(_share_rows(rows, every), ("misses", "adds", "calls otherwise")) if rows else None,
+        drift_charts=drift_charts(result, tables),
         n_cells=len({(each.annotator, each.category) for each in every if each.kind != "offset"}),
         lead=SHORT_NAMES[result.leading],
         of_categories=[_HEADS[name] for name in _OF_CATEGORIES[result.leading]],

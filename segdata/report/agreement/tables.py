@@ -21,6 +21,7 @@ from segdata.core.errors import count_noun
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
 from segdata.report.agreement.copying import identical_rows
+from segdata.report.agreement.drift import drift_rows
 from segdata.report.agreement.wording import DASH, SHORT_NAMES, format_percent, format_score, score_with_interval
 from segdata.report.encoding import csv_number, csv_text, encode_result, format_json
 from segdata.report.findings import FindingRow
@@ -53,6 +54,7 @@ def agreement_tables(result: Agreement, gold: str | None) -> list[ReportTable]:
         causes_table(result),
         volumes_table(result),
         contrasts_table(result, gold),
+        months_table(result),
         identical_table(result),
         unchanged_table(result),
     )
@@ -286,6 +288,16 @@ def unchanged_table(result: Agreement) -> ReportTable | None:
     return ReportTable("what is a model's, unchanged", heads, tuple(rows), (0, 1), note)
 
 
+def months_table(result: Agreement) -> ReportTable | None:
+    """What each annotator does, month by month."""
+    heads, rows = drift_rows(result)
+    if not rows:
+        return None
+    note = "Of all categories together, against what more than half of the others have in the same images; misses of "
+    note += "what these have, adds and confuses of what the annotator has. Offset: how much larger the annotator draws."
+    return ReportTable("each annotator by month", heads, tuple(rows), (0, 1), note)
+
+
 def identical_table(result: Agreement) -> ReportTable | None:
     """What annotators have alike, pair by pair; nothing where hardly anything is."""
     rows = tuple(identical_rows(result))
@@ -513,6 +525,12 @@ def _compared(result: Agreement) -> Iterator[Row]:
     for work in result.identical:
         whose = {"scope": "identical", "annotator_a": work.a, "annotator_b": work.b, "stands": _flag(work.stands)}
         yield from _scores(whose, {"identical": work.identical, "alike": work.alike})
+    for drift in result.drift:
+        whose = {"scope": "drift", "annotator_a": drift.annotator, "category": drift.category or ""}
+        yield whose | _score(drift.kind, drift.change) | {"p": csv_number(drift.p), "stands": _flag(drift.stands)}
+        for period in drift.periods:
+            of_period: Row = {"scope": "period", "n": period.images, "portion": period.period, "score": drift.kind}
+            yield whose | of_period | {"value": csv_number(period.value)}
     for one in result.unchanged:
         whose = {"scope": "unchanged", "annotator_a": one.annotator, "annotator_b": one.model}
         yield from _scores(whose, {"share": one.share, "persons": one.persons})

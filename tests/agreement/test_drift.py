@@ -1,0 +1,88 @@
+"""Drift: a habit that grows with time is found, with its size, and told of the one who changes."""
+
+import numpy as np
+import pytest
+
+import segdata
+from segdata.api.agreement import AgreementResult
+from segdata.core.batch import concatenate_batches, replace_column
+from segdata.core.config import Config
+from segdata.core.dataset import OpenDataset
+from segdata.report.agreement.conclusions import conclusions
+from segdata.report.agreement.drift import drift_charts, drift_rows
+from segdata.testing.pictures import PictureDataset
+
+N = 24
+NAMES = ("anna", "ben", "carl")
+
+
+def dated(data: OpenDataset, days: np.ndarray) -> OpenDataset:
+    """The same, drawn on these days of 2026."""
+    batch = concatenate_batches(list(data.batches(1)))
+    first = np.datetime64("2026-01-05")
+    created = [f"{first + int(days[row])}T10:00:00Z" for row in batch.annotation_image.tolist()]
+    batch = type(batch)(batch.images, replace_column(batch.annotations, "created", created), batch.segments, batch.runs)
+    return OpenDataset(PictureDataset(data.profile, batch), data.profile, Config())
+
+
+def campaign(larger: float = 0.0, misses: float = 0.0, seed: int = 0, dates: bool = True) -> AgreementResult:
+    """Carl, who ends by drawing so much larger, or missing so many, than at the start; orders of images differ."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:60, :90]
+    drawn = {}
+    for name in NAMES:
+        order = rng.permutation(N)
+        images = {}
+        for image in range(N):
+            progress = order[image] / (N - 1) if name == "carl" else 0.0
+            masks = []
+            for k in range(6):
+                radius = 8 + (k % 3) + rng.normal(0, 0.4) + larger * progress
+                if rng.random() >= 0.03 + misses * progress:
+                    masks.append(((x - 15 - 30 * (k % 3)) ** 2 + (y - 15 - 30 * (k // 3)) ** 2 <= radius**2, "cell"))
+            images[f"{image:02}.png"] = masks
+        data = segdata.from_arrays(images, ["cell"])
+        drawn[name] = dated(data, 180 * order // N) if dates else data
+    return segdata.agree(drawn, resamples=100, seed=seed, jobs=1, group_by="month" if dates else None)
+
+
+def test_who_draws_larger_and_larger_is_found_with_the_size() -> None:
+    found = campaign(larger=2.5)
+    (drift,) = [each for each in found.drift if each.stands]
+    assert (drift.annotator, drift.kind, drift.category) == ("carl", "offset", "cell")
+    assert (drift.first, drift.last) == ("2026-01-05", "2026-06-26")
+    assert drift.change.value == pytest.approx(2.5, abs=0.5)
+    assert drift.change.low <= drift.change.value <= drift.change.high
+    assert drift.start == pytest.approx(0, abs=0.4)
+    assert [period.period for period in drift.periods] == [f"2026-{k:02}" for k in range(1, 7)]
+    assert sum(period.images for period in drift.periods) == N
+    (finding,) = [each for each in found.findings if each.code == "SEG415"]
+    assert (finding.annotator, finding.kind, finding.category) == ("carl", "offset", "cell")
+    assert finding.message.startswith("carl draws cell 2.")
+    assert "larger" in finding.message
+    told = [each for each in conclusions(found, found.run.tables) if each.codes == ("SEG415",)]
+    assert "2026-01" in told[0].said
+    (chart,) = drift_charts(found, found.run.tables)
+    assert len(chart.points) == 6
+    assert all(0 <= y <= 100 for _, y, _ in chart.points)
+    heads, rows = drift_rows(found)
+    assert heads[:3] == ("annotator", "month", "images")
+    assert {row[0] for row in rows} == set(NAMES)  # by month each is listed
+    assert "<h2>Who changes with time</h2>" in found.to_html(jobs=1)
+
+
+def test_who_misses_more_and_more_is_found() -> None:
+    found = campaign(misses=0.6, seed=1)
+    assert {(each.annotator, each.kind) for each in found.drift if each.stands} == {("carl", "missed")}
+    (finding,) = [each for each in found.findings if each.code == "SEG415"]
+    assert "points more of cell" in finding.message
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nobody_drifts_beside_one_who_always_does_it(seed: int) -> None:
+    """A constant habit is no drift, and so is none at all."""
+    assert not [each for each in campaign(seed=10 + seed).drift if each.stands]
+
+
+def test_without_dates_nothing_is_said() -> None:
+    assert campaign(larger=2.5, dates=False).drift == ()
