@@ -15,7 +15,7 @@ from segdata.core.errors import count_noun
 from segdata.core.finding import Finding
 from segdata.core.rule import Habit, Tables
 from segdata.core.runs import Flags, Floats
-from segdata.core.statistics import binomial_lower_bound, outlier_limit, robust_z
+from segdata.core.statistics import outlier_limit, proves_rate, robust_z
 
 LEAST_FINDINGS = 5  # fewer are read one by one
 DATASET_RATE = 0.1  # of images or categories, proven with 95 % confidence: so many are no slips
@@ -96,7 +96,7 @@ def is_habit(having: int, of: int, least_rate: float = DATASET_RATE) -> bool:
     >>> is_habit(3, 3), is_habit(2, 12), is_habit(30, 1000)
     (True, False, False)
     """
-    return binomial_lower_bound(min(having, of), of) >= least_rate
+    return proves_rate(min(having, of), of, least_rate)
 
 
 def _fold_categories(group: Sequence[Finding], of: Annotated) -> Iterator[tuple[Finding, list[Finding]]]:

@@ -65,22 +65,38 @@ def tail_chance(values: Floats, group: Ints, least_scale: float | Floats = 0.0) 
     >>> float(medians[0].round(2)), bool(chances[-1] < 0.005), bool(chances[:-1].min() > 0.1)
     (0.05, True, True)
     """
-    chance, medians, least = np.ones(len(values)), np.zeros(len(values)), np.broadcast_to(least_scale, len(values))
-    order = np.argsort(group, kind="stable")
-    for rows in np.split(order, np.flatnonzero(np.diff(group[order])) + 1) if len(order) else ():
-        own = values[rows]
-        lower, middle, upper = np.quantile(own, [0.25, 0.5, 0.75])
-        low, high = np.quantile(own, 0.1, method="higher"), np.quantile(own, 0.9, method="lower")
-        scales = [
-            max((middle - lower) / math.log(2), (middle - low) / math.log(5), least[rows[0]]),
-            max((upper - middle) / math.log(2), (high - middle) / math.log(5), least[rows[0]]),
-        ]
-        away, m = own - middle, len(own) / 2
-        scale = np.where(away < 0, *scales)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            chance[rows] = np.where(away == 0, 1.0, (1 + np.abs(away) / (m * scale)) ** -m)
-        medians[rows] = middle
-    return chance, medians
+    if len(values) == 0:
+        return np.ones(0), np.zeros(0)
+    order = np.lexsort((values, group))
+    first = np.flatnonzero(np.diff(group[order], prepend=group[order[0]] - 1))
+    count = np.diff(np.append(first, len(order)))
+    ascending = values[order]
+    lower, middle, upper = (_quantiles(ascending, first, count, share) for share in (0.25, 0.5, 0.75))
+    low = ascending[first + np.ceil((count - 1) * 0.1).astype(np.int64)]
+    high = ascending[first + np.floor((count - 1) * 0.9).astype(np.int64)]
+    least = np.broadcast_to(least_scale, len(values))[np.minimum.reduceat(order, first)]
+    below = np.maximum(np.maximum((middle - lower) / math.log(2), (middle - low) / math.log(5)), least)
+    above = np.maximum(np.maximum((upper - middle) / math.log(2), (high - middle) / math.log(5)), least)
+    which = np.empty(len(order), np.int64)
+    which[order] = np.repeat(np.arange(len(first)), count)
+    away, m = values - middle[which], (count / 2)[which]
+    scale = np.where(away < 0, below[which], above[which])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        chance = np.where(away == 0, 1.0, (1 + np.abs(away) / (m * scale)) ** -m)
+    return chance, middle[which]
+
+
+def _quantiles(ascending: Floats, first: Ints, count: Ints, share: float) -> Floats:
+    """The value of each group that a share of its values lie below, interpolated and rounded as ``np.quantile`` does.
+
+    Takes the values of all groups, each in ascending order, where each group begins, and how many values it has.
+    """
+    place = (count - 1) * share
+    low = np.floor(place).astype(np.int64)
+    between = place - low
+    below, above = ascending[first + low], ascending[first + np.minimum(low + 1, count - 1)]
+    apart = above - below
+    return np.where(between >= 0.5, above - apart * (1 - between), below + apart * between)
 
 
 def group_median(values: Floats, group: Ints) -> Floats:
@@ -120,6 +136,17 @@ def binomial_lower_bound(hits: int, of: int, confidence: float = 0.95) -> float:
         middle = (low + high) / 2
         low, high = (low, middle) if _tail_probability(hits, of, middle) > 1 - confidence else (middle, high)
     return low
+
+
+def proves_rate(hits: int, of: int, rate: float, confidence: float = 0.95) -> bool:
+    """Whether `hits` of `of` trials prove this rate, or a higher one: `binomial_lower_bound` is at least as high.
+
+    >>> proves_rate(59, 59, 0.95), proves_rate(58, 58, 0.95), proves_rate(0, 5, 0.0)
+    (True, False, True)
+    """
+    if not 0 < rate < 1 or hits < rate * of:
+        return rate <= 0
+    return _tail_probability(hits, of, rate) <= 1 - confidence
 
 
 def _tail_probability(hits: int, of: int, rate: float) -> float:

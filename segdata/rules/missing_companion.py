@@ -6,7 +6,7 @@ from segdata.core.finding import RowFinding
 from segdata.core.guideline import Chapter, quote_guideline
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints, expand_ranges, unique_inverse
-from segdata.core.statistics import binomial_lower_bound
+from segdata.core.statistics import binomial_lower_bound, proves_rate
 from segdata.core.strata import CategoryTally, example_segments
 
 _CHAPTERS: tuple[Chapter, ...] = ("occlusion_rule", "definition")
@@ -65,9 +65,10 @@ def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: flo
     likely = (lacking > 0) & (lacking <= np.maximum(1, max_missing * alone)[:, None])
     best: dict[tuple[int, int], tuple[float, int]] = {}
     for sign_id, companion in zip(*(places.tolist() for places in np.nonzero(likely)), strict=True):
-        rate = binomial_lower_bound(int(together[sign_id, companion]), int(alone[sign_id]))
-        if rate < min_rate:
+        seen = int(together[sign_id, companion]), int(alone[sign_id])
+        if not proves_rate(*seen, min_rate):
             continue
+        rate = binomial_lower_bound(*seen)
         having = np.setdiff1d(tally.owner[category == sign_id], tally.owner[category == companion])
         for annotation in having.tolist():
             best[annotation, companion] = max(best.get((annotation, companion), (0.0, 0)), (rate, sign_id))

@@ -1,5 +1,7 @@
 """Robust scores against scipy, and what outliers may not do to them."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,7 +16,9 @@ from segdata.core.statistics import (
     effective_number,
     group_median,
     outlier_limit,
+    proves_rate,
     robust_z,
+    tail_chance,
 )
 
 NUMBERS = st.lists(st.tuples(st.integers(0, 3), st.floats(-100, 100)), min_size=1, max_size=40)
@@ -87,6 +91,32 @@ def test_the_proven_rate_is_clopper_and_pearsons(of: int, data: st.DataObject) -
     hits = data.draw(st.integers(0, of))
     expected = stats.binomtest(hits, of, alternative="greater").proportion_ci(0.95, method="exact").low
     assert binomial_lower_bound(hits, of) == pytest.approx(expected, abs=1e-9)
+
+
+@given(st.one_of(st.integers(1, 300), st.integers(1, 10**5)), st.floats(0, 1), st.data())
+def test_a_rate_is_proven_if_the_lower_bound_is_no_lower(of: int, rate: float, data: st.DataObject) -> None:
+    hits = data.draw(st.integers(0, of))
+    bound = binomial_lower_bound(hits, of)
+    if abs(bound - rate) > 1e-9:
+        assert proves_rate(hits, of, rate) == (bound >= rate)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.floats(-50, 50)), max_size=60), st.floats(0, 2))
+def test_tails_are_measured_from_the_quantiles_of_each_group(pairs: list[tuple[int, float]], least: float) -> None:
+    group, values = np.array(pairs, float).reshape(-1, 2).T
+    group = group.astype(np.int64)
+    chances, medians = tail_chance(values, group, least)
+    for one in np.unique(group):
+        own = values[group == one]
+        lower, middle, upper = np.quantile(own, [0.25, 0.5, 0.75])
+        low, high = np.quantile(own, 0.1, method="higher"), np.quantile(own, 0.9, method="lower")
+        below = max((middle - lower) / math.log(2), (middle - low) / math.log(5), least)
+        above = max((upper - middle) / math.log(2), (high - middle) / math.log(5), least)
+        assert (medians[group == one] == middle).all()
+        away, m = own - middle, len(own) / 2
+        with np.errstate(divide="ignore", invalid="ignore"):
+            expected = (1 + np.abs(away) / (m * np.where(away < 0, below, above))) ** -m
+        np.testing.assert_array_equal(chances[group == one], np.where(away == 0, 1.0, expected))
 
 
 @given(st.integers(1, 60), st.data())
