@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from segdata.api.flag import countable_categories, open_predictor
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.validate import validate
+from segdata.core.dataset import OpenDataset
 from segdata.core.executor import run_ordered
 from segdata.core.finding import Finding
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
-from segdata.dataset import Dataset
 from segdata.formats.shared.images import image_limits
 from segdata.measure.source_cache import cache_folder
 from segdata.noise.networks.predictions import open_predictions as opened_predictions
@@ -157,7 +157,7 @@ def browse(
         return BrowseResult(name, target, len(dataset), len(shown), about, elsewhere, n_settled, n_decided, log, notes)
 
 
-def predicted_layer(dataset: Dataset, predictions: str | Path) -> PixelProbabilities:
+def predicted_layer(dataset: OpenDataset, predictions: str | Path) -> PixelProbabilities:
     """What a model says of the pixels of a dataset: a folder that `flag` wrote, or files of any format.
 
     Raises SegdataError where they cannot be read, or have nothing in common with the labels.

@@ -430,7 +430,7 @@ class _FlagRun:
     def flagged(self, validation: Validation, quality: "Sequence[DetectionQuality]") -> FlagResult:
         """Everything together."""
         from segdata.noise.budget import expected_errors
-        from segdata.noise.flag_result import candidate_table, image_table, misalignment_notes
+        from segdata.noise.flag_result import candidate_table, common_causes, image_table, misalignment_notes
 
         thought, case, images = self.thought, self.seen.case, self.thought.choice.images
         ranks = [self._rank(finding) for finding in validation.findings]
@@ -455,6 +455,7 @@ class _FlagRun:
             tuple(case.given.maps.image_ids[row] for row in thought.next_images.tolist()),
             tuple(quality),
             tuple(unknown),
+            causes=common_causes(case, thought.found, thought.choice, validation.findings, place),
         )
 
 

@@ -1,5 +1,6 @@
 """The result of `flag`: probable label errors, and how reliable they are."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -7,14 +8,16 @@ import msgspec
 import numpy as np
 
 from segdata.core.candidates import describe_shift
-from segdata.core.table import Table
+from segdata.core.finding import Finding
+from segdata.core.schema import runs_to_rle
+from segdata.core.table import Column, Table
 from segdata.core.validation import Validation
 from segdata.noise.budget import ErrorEstimate, ReviewSample
 from segdata.noise.error_types import TYPES
 from segdata.noise.evaluation import Count, DetectionQuality, Interval, Share
 from segdata.noise.networks.plan import TrainingPlan
 from segdata.noise.ranking import CategoryTrust
-from segdata.noise.selection import LabelCheck, candidate_ids, likely_types
+from segdata.noise.selection import LabelCheck, Selection, candidate_boxes, candidate_ids, likely_types
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,6 +60,18 @@ class SampledReview(msgspec.Struct, frozen=True, kw_only=True):
     labels: Count | None = None
 
 
+class CommonCause(msgspec.Struct, frozen=True, kw_only=True):
+    """Findings of one image with one cause, such as all labels of an image that is misaligned: one thing to review.
+
+    `findings` are their places among the findings, from 0, the most probable first; `labels`: how many the image has.
+    """
+
+    image: str
+    rule: str
+    findings: tuple[Count, ...]
+    labels: Count
+
+
 class FlagSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Where the predictions are, how they were made, and how reliable the findings are.
 
@@ -74,6 +89,7 @@ class FlagSummary(msgspec.Struct, frozen=True, kw_only=True):
     images: tuple[RankedImage, ...]
     annotate_next: tuple[str, ...] = ()
     unknown_images: tuple[str, ...] = ()
+    causes: tuple[CommonCause, ...] = ()
     sample: SampledReview | None
     evaluation: tuple[DetectionQuality, ...]
 
@@ -91,7 +107,8 @@ class FlagResult:
     trust : how reliable the ranking of each category is, with its threshold
     looks : a row for each judged image, the worst first: image, score (0 to 1, a rank), softmin
     scores : a row for each candidate, the worst first: image, segment (the source's own id; None: nothing is annotated
-        so), category, seen ("" for nothing), type, probability, doubt (mean 1 - p(label)), pixels
+        so), category, seen ("" for nothing), type, probability, doubt (mean 1 - p(label)), pixels, x, y, width, height
+        (of its box), counts (of what is not annotated so, its pixels as a COCO compressed RLE; else None)
     n_judged : labels that were judged: things, and parts of stuff
     n_left_out : candidates above their threshold that are not reported, for lack of budget
     expected : how many of the findings are errors, before any review
@@ -100,6 +117,7 @@ class FlagResult:
     sampled_findings : (r,) the finding of each chosen label; -1: `select`, `ignore` or the configuration leave it out
     sampled_labels : how many of the things that the sample stands for are annotated; None: they are images
     annotate_next : the images that nobody has annotated, in the order in which to annotate them
+    causes : findings that have one cause, each of them two or more
     quality : with known errors, how well they were found: of any type, and of each
     unknown_images : the images that the model does not know; it has no findings there
     """
@@ -121,6 +139,7 @@ class FlagResult:
     annotate_next: tuple[str, ...] = ()
     quality: tuple[DetectionQuality, ...] = ()
     unknown_images: tuple[str, ...] = ()
+    causes: tuple[CommonCause, ...] = ()
 
     @property
     def summary(self) -> FlagSummary:
@@ -148,6 +167,7 @@ class FlagResult:
             ),
             annotate_next=self.annotate_next,
             unknown_images=self.unknown_images,
+            causes=self.causes,
             sample=sample,
             evaluation=self.quality,
         )
@@ -175,6 +195,7 @@ def candidate_table(case: LabelCheck, ranked: "RankedCandidates") -> Table:
     types = np.array(TYPES, object)[likely_types(ranked, case.predictor.things)]
     image = case.images[ranked.image]
     areas = [[candidates.annotated.areas, candidates.regions.areas] for candidates in ranked.found]
+    boxes = candidate_boxes(ranked)
     every = Table(
         {
             "image": np.array(case.given.maps.image_ids, object)[image],
@@ -185,9 +206,48 @@ def candidate_table(case: LabelCheck, ranked: "RankedCandidates") -> Table:
             "probability": ranked.probability,
             "doubt": ranked.doubt,
             "pixels": np.concatenate([np.empty(0, np.int64), *(pair[sort] for sort in (0, 1) for pair in areas)]),
+            **{name: boxes[:, column] for column, name in enumerate(("x", "y", "width", "height"))},
+            "counts": _region_counts(ranked),
         }
     )
     return every.take(np.argsort(-ranked.probability, kind="stable"))
+
+
+def _region_counts(ranked: "RankedCandidates") -> Column:
+    """(n,) the pixels of each region, as a COCO compressed RLE; None of annotated candidates."""
+    counts = np.full(len(ranked), None, object)
+    place = int((ranked.row >= 0).sum())
+    for candidates in ranked.found:
+        regions = candidates.regions
+        n = len(regions)
+        sides = (np.full(n, side, np.int64) for side in (regions.height, regions.width))
+        counts[place : place + n] = [one.decode("ascii") for one in runs_to_rle(regions.runs, *sides).to_pylist()]
+        place += n
+    return counts
+
+
+def common_causes(
+    case: LabelCheck, ranked: "RankedCandidates", choice: Selection, findings: Sequence[Finding], place: dict[int, int]
+) -> tuple[CommonCause, ...]:
+    """The causes that several findings have; `place`: a selected candidate's row -> its finding's place."""
+    n_labels = np.bincount(ranked.image[ranked.row >= 0], minlength=len(ranked.softmin))
+    of_cause: dict[int, list[int]] = {}
+    for row, cause in zip(choice.rows.tolist(), choice.cause.tolist(), strict=True):
+        if row in place:
+            of_cause.setdefault(cause, []).append(row)
+    causes = []
+    for rows in of_cause.values():
+        if len(rows) > 1:
+            image, places = int(ranked.image[rows[0]]), sorted(place[row] for row in rows)
+            causes.append(
+                CommonCause(
+                    image=case.given.maps.image_ids[case.images[image]],
+                    rule=findings[places[0]].rule,
+                    findings=tuple(places),
+                    labels=int(n_labels[image]),
+                )
+            )
+    return tuple(sorted(causes, key=lambda cause: cause.findings))
 
 
 def misalignment_notes(case: LabelCheck, ranked: "RankedCandidates") -> tuple[str, ...]:

@@ -116,7 +116,7 @@ def _propose_redraw(segment: SegmentSet, prediction: ImagePrediction, *, alike: 
     iou = fits * overlap.pixels / (segment.areas[0] + predicted.areas[overlap.b] - overlap.pixels)
     best = int(overlap.b[iou.argmax()])
     if iou.max() < MIN_PROPOSAL_IOU:
-        held = overlap.b[fits & (overlap.pixels > _MIN_HELD_SHARE * predicted.areas[overlap.b])]
+        held: Ints = overlap.b[fits & (overlap.pixels > _MIN_HELD_SHARE * predicted.areas[overlap.b])].astype(np.int64)
         pieces = predicted.take(held)
         union = pieces.areas.sum() - overlap.pixels[np.isin(overlap.b, held)].sum() + segment.areas[0]
         share = float(overlap.pixels[np.isin(overlap.b, held)].sum() / union)

@@ -230,7 +230,32 @@ class Selection:
     sample: ReviewSample | None = None  # with a budget, the same candidates, or images, in the order of review
     images: Ints | None = None  # (i,) the chosen images, if the budget is of images; else None
     left_out: int = 0  # candidates above their threshold that were not selected
+    cause: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # (c,) see `group_causes`
     n_labels: int = 0  # how many of those that the sample stands for are annotated; the others are predicted only
+
+
+_MIN_COMMON = 5  # candidates with one cause
+
+
+def group_causes(ranked: RankedCandidates, rows: Ints, types: Ints) -> Ints:
+    """(c,) the number of the cause of each candidate `rows`, in the order in which causes occur, from 0.
+
+    All labels of an image that is misaligned have one cause; so have five labels or more of one image with the same
+    `types` (n,) of error if they are half of its labels, and as many missing ones as the image has labels. Every other
+    candidate is a cause of its own.
+    """
+    n_labels = np.bincount(ranked.image[ranked.row >= 0], minlength=len(ranked.softmin))
+    image, is_label = ranked.image[rows], ranked.row[rows] >= 0
+    is_astray = is_label & (ranked.move != 0).any(axis=1)[image]
+    type_ = np.where(is_astray, TYPES.index("shift"), types[rows])
+    key = 2 * (image * len(TYPES) + type_) + is_label
+    _, group, count = np.unique(key, return_inverse=True, return_counts=True)
+    group = group.reshape(-1)
+    needed = np.maximum(np.where(is_label, n_labels[image] / 2, n_labels[image]), _MIN_COMMON)
+    needed[is_astray] = 2
+    number = np.where(count[group] >= needed, group, len(count) + np.arange(len(rows)))
+    _, first, cause = np.unique(number, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[cause.reshape(-1)].astype(np.int64)
 
 
 def select_candidates(
@@ -244,39 +269,47 @@ def select_candidates(
 ) -> Selection:
     """The candidates to review; none in categories whose ranking is not reliable.
 
-    Without a budget these are the candidates above their thresholds, at most `_MAX_REPORTED_SHARE` of those annotated.
+    Without a budget these are the candidates above their thresholds, at most `_MAX_REPORTED_SHARE` of those annotated,
+    where all that have one cause count as one, and all but the first of them come last.
     With a budget of labels they fill the budget, above their thresholds or not. With a budget of images they are the
     candidates above their thresholds in the images with the most probable errors. `settled` are rows that reviewers
     have decided: they are not selected again, and the random sample does not stand for them.
     """
     done = np.empty(0, np.int64) if settled is None else settled
     above = _without(candidates_above(ranked, trust, threshold), done)
+    types = likely_types(ranked, things)
     if budget is None:
         n_most = max(int(np.ceil(_MAX_REPORTED_SHARE * (ranked.row >= 0).sum())), 1)
-        return Selection(above[:n_most], np.zeros(min(n_most, len(above)), bool), left_out=max(len(above) - n_most, 0))
+        cause = group_causes(ranked, above, types)
+        is_first = np.zeros(len(above), bool)
+        is_first[np.unique(cause, return_index=True)[1]] = True
+        kept = np.flatnonzero(cause < n_most)
+        kept = kept[np.argsort(~is_first[kept], kind="stable")]
+        return Selection(above[kept], np.zeros(len(kept), bool), left_out=len(above) - len(kept), cause=cause[kept])
     open_ = _without(candidates_above(ranked, trust, np.zeros(len(trust) + 1)), done)
-    types = likely_types(ranked, things)
     cost = review_seconds([_ACTION[type_] for type_ in TYPES])[types]  # to judge the proposal of each
     if budget.of_images:
-        return _select_images(ranked, open_, above, cost, budget, seed)
+        return _select_images(ranked, open_, above, cost, budget, seed, types)
     chosen = choose_sample(ranked.probability[open_], cost[open_], budget, kind=types[open_], seed=seed)
     rows = open_[chosen.rows]
     order = np.argsort(-ranked.probability[rows], kind="stable")
     sample = ReviewSample(rows, chosen.stratum, chosen.size)
     n_left = len(np.setdiff1d(above, rows))
     n_labels = int((ranked.row[open_] >= 0).sum())
-    return Selection(rows[order], chosen.stratum[order] >= 0, sample, left_out=n_left, n_labels=n_labels)
+    cause = group_causes(ranked, rows[order], types)
+    return Selection(rows[order], chosen.stratum[order] >= 0, sample, None, n_left, cause, n_labels)
 
 
 def _select_images(
-    ranked: RankedCandidates, open_: Ints, above: Ints, cost: Floats, budget: Budget, seed: int
+    ranked: RankedCandidates, open_: Ints, above: Ints, cost: Floats, budget: Budget, seed: int, types: Ints
 ) -> Selection:
     n_images = len(ranked.softmin)
     probability, price = image_probabilities(ranked.probability[open_], cost[open_], ranked.image[open_], n_images)
     sample = choose_sample(probability, np.maximum(price, 1e-9), budget, seed=seed)
     inside = np.isin(ranked.image[above], sample.rows)
     rows = above[inside]
-    return Selection(rows, np.zeros(len(rows), bool), sample, sample.rows, int((~inside).sum()))
+    cause = group_causes(ranked, rows, types)
+    return Selection(rows, np.zeros(len(rows), bool), sample, sample.rows, int((~inside).sum()), cause)
 
 
 def _without(rows: Ints, settled: Ints) -> Ints:
@@ -354,7 +387,7 @@ def reviewed_candidates(
     names = np.array(case.given.maps.image_ids, object)[image].tolist()
     whose = case.tables.annotations["annotator"][case.rows.annotation[image]].tolist()
     return match_decisions(
-        decisions, names, candidate_ids(case, image, ranked.row).tolist(), _candidate_boxes(ranked), whose
+        decisions, names, candidate_ids(case, image, ranked.row).tolist(), candidate_boxes(ranked), whose
     )
 
 
@@ -368,7 +401,7 @@ def candidate_ids(case: LabelCheck, image: Ints, row: Ints) -> Column:
     return ids
 
 
-def _candidate_boxes(ranked: RankedCandidates) -> Ints:
+def candidate_boxes(ranked: RankedCandidates) -> Ints:
     """(n, 4) x, y, width and height of each candidate."""
     every = [
         part for sort in ("annotated", "regions") for part in (getattr(segments, sort) for segments in ranked.found)

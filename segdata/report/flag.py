@@ -59,7 +59,11 @@ def flag_text(flagged: FlagResult, asked: ReportContext, console: Console, repor
     """The report, in lines of at most `paper.width` columns; `report`: the path of the JSON report, if there is one."""
     room = asked.max_findings
     lines = [*_head(flagged, asked, console), ""]
-    groups = group_by_rule(flagged.validation.findings)
+    shared = _causes(flagged, console)
+    lines += [*shared, ""] if shared else []
+    of_cause = {place for cause in flagged.causes for place in cause.findings}
+    alone = [each for place, each in enumerate(flagged.validation.findings) if place not in of_cause]
+    groups = group_by_rule(alone)
     for group in sorted(groups, key=lambda group: (-_highest_score(group), group[0].code)):
         shown = group[: FIRST if room is None else room]
         room = None if room is None else room - len(shown)
@@ -141,6 +145,24 @@ def _amount(flagged: FlagResult, console: Console) -> Iterator[str]:
         rest = len(flagged.annotate_next) - len(first)
         more = f" and {rest:,} more, all in --format json" if rest else ""
         yield from console.wrap(f"annotate next: {', '.join(first)}{more}")
+
+
+def _causes(flagged: FlagResult, console: Console) -> list[str]:
+    """A line for each cause that several findings share."""
+    if not flagged.causes:
+        return []
+    rows = []
+    for cause in flagged.causes:
+        n, first = len(cause.findings), flagged.validation.findings[cause.findings[0]]
+        if first.segments:
+            what = f"all {n:,} labels" if n >= cause.labels else f"{n:,} of {cause.labels:,} labels"
+        else:
+            what = f"{n:,} regions without a label"
+        known = "" if first.score is None else f"P {first.score:.2f}"
+        rows.append([shorten(cause.image, 44), what, f"{first.code} {cause.rule}", known])
+    lines = table(("image", "findings", "rule", "at most"), rows)
+    title = console.paint("one cause each: look at the image first", "bold")
+    return [title, *(f"  {line}" for line in lines)]
 
 
 def _trust(flagged: FlagResult, console: Console) -> list[str]:

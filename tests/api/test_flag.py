@@ -18,6 +18,7 @@ from segdata.core.config import Config
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Decision, Finding, Verdict
+from segdata.core.runs import expand_ranges
 from segdata.core.schema import rle_to_runs
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.noise.corruptions import CorruptionRates
@@ -97,6 +98,22 @@ def check(finding: Finding, names: tuple[str, ...], size: tuple[int, int]) -> No
     runs, error = rle_to_runs(counts, *sides)
     assert not error.any()
     assert (runs.areas(len(counts)) > 0).all()
+
+
+def test_every_candidate_has_a_place_and_what_is_missing_has_pixels() -> None:
+    result, (data, _) = found(), made()
+    parts = result.parts
+    size = (int(data.maps().height[0]), int(data.maps().width[0]))
+    missing = parts["segment"].isna()
+    assert missing.any()
+    assert parts["counts"][~missing].isna().all()
+    for row in parts[missing].itertuples():
+        runs, error = rle_to_runs(pa.array([row.counts.encode()], pa.binary()), *(np.array([side]) for side in size))
+        assert not error.any()
+        assert runs.areas(1)[0] == row.pixels
+        x, y = np.divmod(expand_ranges(runs.start, runs.length), size[0])
+        assert (x.min(), y.min(), np.ptp(x) + 1, np.ptp(y) + 1) == (row.x, row.y, row.width, row.height)
+    assert ((parts["width"] > 0) & (parts["height"] > 0)).all()
 
 
 def test_the_same_input_gives_the_same_findings() -> None:

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from segdata.core.finding import Box, Decision, Finding, Verdict
 from segdata.noise.error_types import TYPES, ErrorType
 from segdata.noise.evaluation import EvaluatedRanking
 from segdata.noise.flag_result import misalignment_notes
-from segdata.noise.ranking import RankedCandidates
-from segdata.noise.selection import likely_types, match_decisions
+from segdata.noise.ranking import CategoryTrust, RankedCandidates
+from segdata.noise.selection import group_causes, likely_types, match_decisions, select_candidates
 
 
 def suspicion(category: int, seen: int, is_region: bool, likeliest: ErrorType) -> RankedCandidates:
@@ -138,3 +140,70 @@ def test_what_is_said_of_another_annotators_labels_says_nothing() -> None:
     assert of(replace(told, annotator="ben")) == {}
     assert told.finding is not None
     assert of(replace(told, finding=replace(told.finding, annotator="ben"))) == {}
+
+
+def many(
+    image: list[int], row: list[int], type_: list[ErrorType], p: list[float], astray: set[int]
+) -> RankedCandidates:
+    """Candidates of some images: the row of each is -1 for a region."""
+    n, n_images = len(image), max(image) + 1
+    one = suspicion(1, 1, is_region=False, likeliest="extra")
+    weight = np.full((n, len(TYPES)), 0.01)
+    weight[np.arange(n), [TYPES.index(each) for each in type_]] = 1
+    is_region = np.array(row) < 0
+    return replace(
+        one,
+        image=np.array(image),
+        row=np.array(row),
+        category=np.where(is_region, 0, 1),
+        seen=np.where(is_region, 1, -1),
+        believed=np.ones(n, np.int64),
+        type=weight,
+        probability=np.array(p),
+        odds=np.log(p) - np.log1p(-np.array(p)),
+        doubt=np.array(p),
+        worst=np.array(p),
+        softmin=np.ones(n_images),
+        informed=np.ones(n_images),
+        move=np.array([[3 * (each in astray), 0] for each in range(n_images)]),
+    )
+
+
+def test_all_labels_of_a_misaligned_image_are_one_cause_and_leave_room_for_others() -> None:
+    """Sixty labels of one image are most probably moved; the cap of 5 % of 200 labels is ten causes."""
+    image = [0] * 60 + [1 + at // 14 for at in range(140)]
+    p = [0.95] * 60 + [0.9 - 0.001 * at for at in range(140)]
+    kind: list[ErrorType] = ["extra", "split", "merge", "boundary", "shift"]
+    types = [kind[at % 5] for at in range(200)]
+    ranked = many(image, [*range(200)], types, p, {0})
+    trust = [CategoryTrust(category="a", iou=0.9, auroc=0.9, injected=99, threshold=0.5, reason=None)]
+    things = np.array([False, True])
+    found = select_candidates(ranked, trust, np.array([0.0, 0.5]), things, None, 0)
+    n_causes = len(np.unique(found.cause))
+    assert n_causes == 10
+    assert len(found.rows) == 60 + 9
+    assert found.rows[:10].tolist() == [0, *range(60, 69)]  # one of each cause first
+    assert (found.cause[np.isin(found.rows, np.arange(60))] == 0).all()
+    assert found.left_out == 200 - 69
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.booleans(), st.sampled_from(TYPES)), min_size=1, max_size=60))
+def test_one_cause_is_of_one_image_and_one_type_and_never_of_few(
+    cases: list[tuple[int, bool, ErrorType]],
+) -> None:
+    cases.sort(key=lambda case: case[1])  # regions come last
+    image, row = [case[0] for case in cases], [-1 if case[1] else at for at, case in enumerate(cases)]
+    ranked = many(image, row, [case[2] for case in cases], [0.5] * len(cases), set())
+    types = np.array([TYPES.index(case[2]) for case in cases])
+    cause = group_causes(ranked, np.arange(len(cases)), types)
+    assert sorted(set(cause.tolist())) == list(range(cause.max() + 1))
+    firsts = [int(np.flatnonzero(cause == number)[0]) for number in range(cause.max() + 1)]
+    assert firsts == sorted(firsts)
+    for number in range(cause.max() + 1):
+        mine = np.flatnonzero(cause == number)
+        if len(mine) > 1:
+            assert len({(image[at], cases[at][1], cases[at][2]) for at in mine}) == 1
+            n_labels = sum(each == image[mine[0]] and at >= 0 for each, at in zip(image, row, strict=True))
+            assert len(mine) >= 5
+            assert len(mine) >= (n_labels if cases[mine[0]][1] else n_labels / 2)

@@ -14,7 +14,7 @@ from segdata.api.in_memory import from_arrays
 from segdata.core.dataset import OpenDataset
 from segdata.core.finding import Decision, Finding, Verdict
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.noise.flag_result import FlagResult
+from segdata.noise.flag_result import CommonCause, FlagResult
 from segdata.noise.networks.plan import DataFacts, Settings, plan_for
 from segdata.report.console import Console
 from segdata.report.findings import ReportContext
@@ -54,6 +54,21 @@ def test_only_labels_count_as_labels_to_look_at() -> None:
     assert len(result.validation.findings) == 6
     assert "review 6 of" in told(result)
     assert "review 6 of" in told(more)
+
+
+def test_findings_of_one_cause_are_one_line() -> None:
+    result = found()[1]
+    places = (0, 2, 3)
+    listed = [result.validation.findings[at] for at in places]
+    cause = CommonCause(image="0.png", rule=listed[0].rule, findings=places, labels=3)
+    text = told(replace(result, causes=(cause,)))
+    (line,) = [line for line in text.splitlines() if "0.png" in line and listed[0].rule in line and " P " in line]
+    assert ("all 3 labels" if listed[0].segments else "3 regions without a label") in line
+    assert f"P {listed[0].score:.2f}" in line
+    assert "one cause each: look at the image first" in text
+    assert "one cause" not in told(result)
+    assert result.summary.causes == ()
+    assert all(len(each) <= 80 for each in text.splitlines())
 
 
 def test_other_forms_say_the_same_of_the_whole() -> None:

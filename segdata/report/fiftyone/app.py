@@ -25,6 +25,7 @@ from segdata.report.pictures.colours import SEVERITY_COLORS, category_colors, cs
 
 WORST = "worst first"
 UNDECIDED = "undecided"
+ONE_BY_ONE = "one by one"
 _PROPOSED = "#00e5ff"
 _SCALES = {  # doubtful pixels are bright, sure ones nearly invisible
     "confidence": [{"value": 0, "color": "rgb(255, 60, 0)"}, {"value": 0.5, "color": "rgb(255, 220, 0)"},
@@ -70,6 +71,10 @@ def _views(loader: SampleLoader, findings: Sequence[Finding]) -> dict[str, tuple
         if len(worst):
             views[WORST] = (worst, "images with undecided findings, most errors first", None)
         decided = field("tags").contains(list(VERDICTS))
+        alone = (
+            dataset.filter_labels(FINDINGS, ~decided).to_patches(FINDINGS).sort_by(f"{FINDINGS}.score", reverse=True)
+        )
+        views[ONE_BY_ONE] = (alone, "undecided findings, each enlarged and without other labels", None)
         for name, chosen in {UNDECIDED: ~decided, "decided": decided}.items():
             view = dataset.filter_labels(FINDINGS, chosen).sort_by(_WORST_FIRST)
             views[name] = (view, f"findings that are {name}", None)

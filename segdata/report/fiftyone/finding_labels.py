@@ -120,7 +120,7 @@ class FindingLabels:
             self.fo,
             "Detection",
             id_,
-            label=f"{finding.code} {finding.rule}",
+            label=_called(finding),
             tags=[finding.code, finding.severity],
             code=finding.code,
             rule=finding.rule,
@@ -135,6 +135,12 @@ class FindingLabels:
             proposal=None if finding.correction is None else proposal_text(finding.correction),
             **shown,
         )
+
+
+def _called(finding: Finding) -> str:
+    """The name of a finding as the App shows it: with its probability, in tenths, so that names can be filtered."""
+    name = f"{finding.code} {finding.rule}"
+    return name if finding.score is None else f"{name} P {int(10 * finding.score + 1e-9) / 10:.1f}"
 
 
 def severity_counts(findings: Sequence[Finding]) -> dict[str, object]:

@@ -101,6 +101,57 @@ def _button(icon: str) -> str:
         .find(e => !e.children.length && e.textContent == "{icon}")"""
 
 
+@pytest.mark.timeout(900)  # a busy machine takes minutes to start the App
+def test_findings_are_decided_one_by_one_each_enlarged(
+    fo: Any, coco: Path, tmp_path: Path, unused_port: int, interruptible: Callable[[Sequence[str]], list[str]]
+) -> None:
+    """The most probable first; the verdicts are those of the images that the pictures are cut from."""
+    report = tmp_path / "flag.json"
+    findings = [_flagged("a.png", 0.31), _flagged("b.png", 0.97)]
+    report.write_text(json.dumps({"version": 1, "findings": findings}))
+    words = [sys.executable, "-m", "segdata", "browse", str(coco), "--findings", str(report), "--name", "alone"]
+    words += ["--port", str(unused_port), "--reviewer", "anna"]
+    shown = subprocess.Popen(interruptible(words), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    program = chromium()
+    try:
+        assert shown.stderr is not None
+        while "App is at" not in (line := shown.stderr.readline()):
+            assert line
+        dataset = fo.load_dataset("alone")
+        patches = dataset.load_saved_view("one by one")
+        assert patches.values("findings.label") == ["SEG901 flagged P 0.9", "SEG901 flagged P 0.3"]
+        if program is not None:
+            with browser(program) as page:
+                page.open(line.split("App is at ")[1].split("?")[0] + "?view=one-by-one")
+                page.wait(f"{_TILES}.length == 2")
+                page.click_until(f"{_TILES}[0]", 'document.querySelector("[data-cy=modal]")')
+                page.wait(_button("skip_next"))
+                page.press("a", 65)
+                page.wait("document.body.innerText.includes('is 0.31')")  # the message of the next one
+                page.wait(_SELECTED)
+                page.press("r", 82)
+                page.wait("document.body.innerText.includes('nothing is undecided')")
+    finally:
+        shown.send_signal(signal.SIGINT)
+        shown.communicate(timeout=60)
+    if program is None:
+        pytest.skip("no Chromium here to look at the App with")
+    said = {
+        each.image: (each.verdict, each.reviewer)
+        for each in pull_from_fiftyone("alone", segdata.read(coco).profile).decisions
+    }
+    assert said == {"b.png": ("accept", "anna"), "a.png": ("reject", "anna")}
+
+
+def _flagged(image: str, score: float) -> dict[str, Any]:
+    return {
+        "code": "SEG901", "rule": "flagged", "severity": "info", "image": image, "annotator": None,
+        "segments": [1 + IMAGES.index(image)],
+        "category": "car", "message": f"P is {score}", "bbox": [4, 4, 8, 8], "pixels": None, "score": score,
+        "file": None, "line": None, "place": None, "fix": None,
+    }  # fmt: skip
+
+
 def test_an_app_that_ends_by_itself_is_told() -> None:
     """Whoever waits for somebody to interrupt it would wait for ever."""
     ended = pytest.raises(SegdataError, match="the App has stopped; all decisions are kept")
@@ -110,11 +161,7 @@ def test_an_app_that_ends_by_itself_is_told() -> None:
 
 def test_without_the_app_the_command_ends(fo: Any, coco: Path, tmp_path: Path) -> None:
     """Findings of a report are shown instead of those of `validate`."""
-    finding = {
-        "code": "SEG901", "rule": "flagged", "severity": "info", "image": "a.png", "annotator": None, "segments": [1],
-        "category": "car", "message": "m", "bbox": None, "pixels": None, "score": 0.5, "file": None, "line": None,
-        "place": None, "fix": None,
-    }  # fmt: skip
+    finding = _flagged("a.png", 0.5) | {"bbox": None}
     report = tmp_path / "flag.json"
     report.write_text(json.dumps({"version": 1, "findings": [finding]}))
     words = ["browse", str(coco), "--findings", str(report), "--no-launch", "--name", "ended"]

@@ -3,6 +3,8 @@
 The plugin runs in the server of the App and needs only FiftyOne. Buttons decide on the selected labels; without a
 selection, on the only undecided finding of the open image. `decide` in the grid decides on the undecided findings of
 the chosen images, or of the whole view.
+
+In a view of patches, such as "one by one", each picture is one finding; decisions go to the image that it is cut from.
 """
 
 import getpass
@@ -155,10 +157,39 @@ def _chosen(ctx: Any) -> list[Label]:
     kinds = _kinds(ctx)
     selected = [each for each in ctx.selected_labels or () if each["field"] in kinds]
     if selected:
-        labels = [(each["field"], each["sample_id"], each["label_id"]) for each in selected]
+        source = _sources(ctx)
+        labels = [
+            (each["field"], source.get(each["sample_id"], each["sample_id"]), each["label_id"]) for each in selected
+        ]
         return list(dict.fromkeys(_of_finding(ctx, each) if kinds[each[0]] == "proposals" else each for each in labels))
-    here = [each for each in _undecided(ctx) if each[1] == ctx.current_sample]
+    if _is_patches(ctx):
+        here = [each for each in _findings_of(ctx) if _patch_of(ctx, each) == ctx.current_sample]
+    else:
+        here = [each for each in _undecided(ctx) if each[1] == ctx.current_sample]
     return here if len(here) == 1 else []
+
+
+def _is_patches(ctx: Any) -> bool:
+    return bool(getattr(ctx.view, "_is_patches", False))
+
+
+def _sources(ctx: Any) -> dict[str, str]:
+    """Patch -> the image that it is cut from; nothing in other views."""
+    return dict(zip(*ctx.view.values(["id", "sample_id"]), strict=True)) if _is_patches(ctx) else {}
+
+
+def _patch_of(ctx: Any, label: Label) -> str:
+    """The picture that shows a finding: its image, or in a view of patches its patch."""
+    if not _is_patches(ctx):
+        return label[1]
+    patches = dict(zip(*ctx.view.values(["findings.id", "id"]), strict=True))
+    return str(patches.get(label[2], label[1]))
+
+
+def _findings_of(ctx: Any) -> list[Label]:
+    """The findings of a view of patches, in its order."""
+    rows = zip(*ctx.view.values(["sample_id", "findings.id"]), strict=True)
+    return [("findings", sample, id_) for sample, id_ in rows if id_ is not None]
 
 
 def _of_finding(ctx: Any, label: Label) -> Label:
@@ -178,6 +209,12 @@ def _value(ctx: Any, label: Label, attribute: str) -> Any:
 
 def _undecided(ctx: Any, samples: list[str] | None = None) -> list[Label]:
     """The undecided findings of the view, or of some of its images, in the order of the view."""
+    if _is_patches(ctx):  # whose tags are those of the time at which they were cut
+        findings = [each for each in _findings_of(ctx) if not samples or _patch_of(ctx, each) in samples]
+        images = ctx.dataset.select(list({sample for _, sample, _ in findings}))
+        of_images = zip(*images.values(["findings.detections.id", "findings.detections.tags"]), strict=True)
+        tags = {id_: mine for ids, all_ in of_images for id_, mine in zip(ids or (), all_ or (), strict=True)}
+        return [each for each in findings if not VERDICTS.keys() & set(tags.get(each[2]) or ())]
     view = ctx.view.select(samples, ordered=False) if samples else ctx.view
     rows = zip(*view.values(["id", "findings.detections.id", "findings.detections.tags"]), strict=True)
     return [
@@ -224,19 +261,24 @@ def _write(dataset: Any, path: str, labels: list[Label], verdict: str, told: dic
 def _go_on(ctx: Any, left: list[Label]) -> None:
     """Select the next undecided finding, first those of the open image, and open its image."""
     selected = [each["label_id"] for each in ctx.selected_labels or ()]
-    here = [each for each in left if each[1] == ctx.current_sample and each[2] not in selected]
-    order = ctx.view.values("id")
-    at = order.index(ctx.current_sample) if ctx.current_sample in order else -1
-    later = sorted(left, key=lambda each: (order.index(each[1]) - at - 1) % len(order))
+    shown = {each: _patch_of(ctx, each) for each in left} if _is_patches(ctx) else {each: each[1] for each in left}
+    here = [each for each in left if shown[each] == ctx.current_sample and each[2] not in selected]
+    place = {id_: number for number, id_ in enumerate(ctx.view.values("id"))}
+    at = place.get(ctx.current_sample, -1)
+    later = sorted(left, key=lambda each: (place[shown[each]] - at - 1) % len(place))
     following = next(iter(here or [each for each in later if each[2] not in selected]), None)
     if following is None:
         ctx.ops.clear_selected_labels()
         ctx.ops.notify("nothing is undecided in this view", variant="info")
         return
-    field, sample, id_ = following
+    field, _, id_ = following
+    sample = shown[following]
     if sample != ctx.current_sample:
         ctx.ops.open_sample(id=sample)
     ctx.ops.set_selected_labels([{"label_id": id_, "sample_id": sample, "field": field}])
+    message = _value(ctx, following, "message")
+    if message:
+        ctx.ops.notify(message, variant="info")
 
 
 def reviewer() -> str:
