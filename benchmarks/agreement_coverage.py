@@ -1,6 +1,6 @@
 """How often the intervals of `segdata agreement` hold the truth, in simulated campaigns of which the truth is known.
 
-    python benchmarks/agreement_coverage.py [CAMPAIGNS]
+    python benchmarks/agreement_coverage.py [CAMPAIGNS [shares]]
 
 Two annotators' images are drawn from a population whose images differ in what they show and in how well the two agree,
 as single images or as whole sequences of five images that are alike. The truth is what 100,000 more of them give. An
@@ -16,7 +16,7 @@ from itertools import product
 import numpy as np
 
 from segdata.agreement.estimates import PairAmounts, PooledPairs, Resampling, count_clusters, overall_scores
-from segdata.agreement.inference import strata_differences
+from segdata.agreement.inference import share_interval, strata_differences
 from segdata.agreement.metrics.coincidences import coincidences
 from segdata.agreement.metrics.krippendorff_alpha import krippendorff_alpha
 from segdata.agreement.planning import plan_sample_sizes
@@ -25,7 +25,7 @@ from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.resampling import Floats
 from tests.generators.agreement_tables import CATEGORIES, simulate_two_annotators, tables_of_maps
 
-SCORES = ("iou", "dice", "pq", "sq", "rq", "f1", "kappa", "accuracy")
+SCORES = ("iou", "dice", "iou_micro", "dice_micro", "pq", "sq", "rq", "f1", "kappa", "accuracy")
 RARE = ("iou", "pq")  # of a category that three images of ten have
 COLUMNS = (*SCORES, "alpha", "rare iou", "rare pq")
 DRAWS = 1000
@@ -70,6 +70,49 @@ def coverage(n_clusters: int, size: int, n_campaigns: int, truth: dict[str, floa
             if np.isfinite(low):
                 held[name].append(low <= truth[name] <= high)
     return [float(np.mean(held[name])) for name in COLUMNS]
+
+
+SHARES = (0.02, 0.05, 0.2, 0.5)
+# How the share of an image varies around the mean: as coins, by images a little or much, and all or nothing.
+KINDS = {
+    "segments, each by itself": (True, None),
+    "segments, images differ (ICC 0.1)": (True, 0.1),
+    "segments, images differ much (ICC 0.3)": (True, 0.3),
+    "pixels, images much alike (ICC 0.05)": (False, 0.05),
+    "pixels, images differ (ICC 0.2)": (False, 0.2),
+    "pixels, all of an image or none": (False, 1.0),
+}
+
+
+def draw_shares(
+    rng: np.random.Generator, n: int, share: float, is_counted: bool, likeness: float | None
+) -> tuple[Floats, Floats]:
+    """Hits and totals of n images whose share varies as `likeness`, the intraclass correlation, says."""
+    total = (1 + rng.poisson(9, n)).astype(float) if is_counted else rng.lognormal(8, 0.7, n)
+    if likeness is None:
+        own = np.full(n, share)
+    elif likeness == 1:
+        own = (rng.random(n) < share).astype(float)
+    else:
+        own = rng.beta(share * (1 / likeness - 1), (1 - share) * (1 / likeness - 1), n)
+    return rng.binomial(total.astype(int), own).astype(float) if is_counted else own * total, total
+
+
+def shares(n_campaigns: int) -> None:
+    """Print how often the interval of a share (misses, extras, confusions) holds it, and how wide it is."""
+    print("| what varies | images | " + " | ".join(f"{share:.0%}: held, width" for share in SHARES) + " |")
+    print("| --- | ---: |" + " ---: |" * len(SHARES))
+    for (name, (is_counted, likeness)), n in product(KINDS.items(), (8, 24, 60)):
+        cells = []
+        for share in SHARES:
+            rng, held, width = np.random.default_rng([13, n, round(1000 * share)]), 0, 0.0
+            for _ in range(n_campaigns):
+                hits, total = draw_shares(rng, n, share, is_counted, likeness)
+                low, high = share_interval(hits, total, trials=float(total.sum()) if is_counted else None)
+                held += low <= share <= high
+                width += high - low
+            cells.append(f"{held / n_campaigns:.3f}, {width / n_campaigns:.2f}")
+        print(f"| {name} | {n} | " + " | ".join(cells) + " |", flush=True)
 
 
 def false_alarms(n_clusters: int, size: int, n_campaigns: int) -> list[float]:
@@ -129,6 +172,9 @@ def planned(n_pilots: int) -> None:
 def main() -> None:
     """Print the tables."""
     n_campaigns = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    if sys.argv[2:] == ["shares"]:
+        shares(n_campaigns)
+        return
     print("| clusters | images each | " + " | ".join(COLUMNS) + " |")
     print("| ---: | ---: |" + " ---: |" * len(COLUMNS))
     for size, n_clusters in product((1, 5), (10, 20, 30, 50, 100)):

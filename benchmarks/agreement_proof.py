@@ -31,7 +31,10 @@ from tests.generators.annotators import ErrorRates, SimulatedAnnotator, simulate
 
 SAMPLE = Path(__file__).parents[1] / "sample_data" / "panoptic"
 RESAMPLES = 500
-SCORES = ("iou", "dice", "boundary_iou", "nsd", "pq", "f1", "kappa", "alpha")
+SCORES = (
+    *("iou", "dice", "boundary_iou", "nsd", "pq", "f1", "kappa", "alpha"),
+    *("segment_nsd", "covering", "adjusted_rand", "variation_of_information"),
+)
 LARGE = 480  # pieces drawn for what is taken as the truth; so often are few repeated, each time drawn anew
 LAST = 10**6  # the seed of the large campaign
 AGREED = {"thing": "f1", "stuff": "dice"}  # what SEG408 judges a category by; in semantic data all are stuff

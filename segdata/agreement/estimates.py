@@ -14,6 +14,7 @@ from segdata.agreement.scores import (
     CATEGORY_SCORES,
     IMAGE_MEANS,
     PAIR_SCORES,
+    POOLED_AMOUNTS,
     SIGNED_MEANS,
     AdditiveSums,
     Score,
@@ -111,7 +112,7 @@ class PooledPairs:
     amounts: PairAmounts
     n: int
     together: AdditiveSums
-    pairs: tuple[AdditiveSums, ...]
+    pairs: tuple[AdditiveSums, ...]  # what is pooled pair by pair: `POOLED_AMOUNTS`
 
     @staticmethod
     def of(amounts: PairAmounts, rows: Ints) -> "PooledPairs":
@@ -128,7 +129,7 @@ class PooledPairs:
         for _, _, own in amounts.couples(rows):
             of_couple = np.full(len(unit), -1, np.int64)
             of_couple[own] = unit[own]
-            pairs.append(amounts.sums.grouped(of_couple, n))
+            pairs.append(amounts.sums.only(POOLED_AMOUNTS).grouped(of_couple, n))
         return PooledPairs(amounts, n, amounts.sums.grouped(unit, n), tuple(pairs))
 
     def statistic(self, names: Sequence[str]) -> Statistic:
@@ -141,8 +142,8 @@ class PooledPairs:
 
     def width(self, names: Sequence[str]) -> int:
         """How many numbers a resample of some scores takes."""
-        single = len(self.pairs) if {"kappa", "accuracy"} & set(names) else 0
-        return self.together.width * (1 + single)
+        single = self.pairs if {"kappa", "accuracy"} & set(names) else ()
+        return self.together.width + sum(sums.width for sums in single)
 
     def _statistic(self, names: Sequence[str], score: _Score) -> Statistic:
         single = self.pairs if {"kappa", "accuracy"} & set(names) else ()

@@ -5,7 +5,7 @@ image nor a frequent category decides. Panoptic quality pools all images, as pan
 categories. Kappa and accuracy pool all pixels; for these unlabelled is a label.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -175,6 +175,10 @@ class AdditiveSums:
         return AdditiveSums(
             n, {name: _dense_if_full(gather @ amount) for name, amount in self.amounts.items()}, self.cells
         )
+
+    def only(self, names: Collection[str]) -> "AdditiveSums":
+        """The same with some amounts alone."""
+        return AdditiveSums(self.n, {name: self.amounts[name] for name in names}, self.cells)
 
     def weighed(self, weights: Floats) -> dict[str, Floats]:
         """(B, k) every amount summed over the units with weights (B, n)."""
@@ -347,6 +351,9 @@ def _dense_if_full(matrix: Matrix) -> Matrix:
     """As a plain array where few cells are empty."""
     cells = matrix.shape[0] * matrix.shape[1]
     return matrix.toarray() if cells and matrix.nnz >= _DENSE * cells else matrix
+
+
+POOLED_AMOUNTS = ("images", "cells")  # what kappa and accuracy of a pair are made of
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.agreement.annotator_pairs import AnnotatorPair, Flags
+from segdata.agreement.annotator_pairs import AnnotatorPair
 from segdata.agreement.boundaries import (
     BoundaryStrips,
     ComparedShapes,
@@ -29,36 +29,59 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class BoundaryDistances:
-    """Boundary pixels of n shapes, by shape."""
+    """How far the boundary pixels of n shapes are from the other annotator's, in the unit of the spacing."""
 
-    shape: Ints  # (p,) ascending
-    distance: Floats  # (p,) to the other boundary, in the unit of the spacing; infinite where there is none
-    is_inside: Flags  # (p,) the other annotator has the pixel too
-    # (p,) the pixel is as near to the end of the image, or of the volume, as to the other boundary: what was drawn may
-    # go on beyond
-    is_framed: Flags
-
-    @property
-    def signed(self) -> Floats:
-        """(p,) the distances, below 0 inside what the other annotator drew."""
-        return np.where(self.is_inside, -self.distance, self.distance)
+    distance: Floats  # (p,) by shape; infinite where there is no other boundary
+    offset: Ints  # (n + 1,) the pixels of shape i are `offset[i]:offset[i + 1]`
+    near: Ints  # (n,) pixels within the tolerance
+    total: Floats  # (n,) sum of the distances
+    # Of the pixels that tell who draws larger, which are nearer to the other boundary than to the end of the image:
+    # (n,) the mean of the signed distances, below 0 inside what the other annotator drew, and of their squares
+    mean: Floats
+    mean_square: Floats
 
 
 def boundary_distances(
-    edge: BoundaryStrips, other_edge: BoundaryStrips, other: SweepRuns, sheets: ShapeFrames, spacing: Floats
+    edge: BoundaryStrips,
+    other_edge: BoundaryStrips,
+    other: SweepRuns,
+    sheets: ShapeFrames,
+    spacing: Floats,
+    within: Floats,
+    far: Floats,
 ) -> BoundaryDistances:
     """The distances of the pixels of `edge` to the pixels of `other_edge`, which bound the area `other`.
 
-    `spacing` (n_shapes, 3) is how wide, high and deep a pixel of each shape is.
+    `spacing` (n_shapes, 3) is how wide, high and deep a pixel of each shape is, `within` (n_shapes,) the tolerance, and
+    `far` (n_shapes,) how far pixels may be apart to tell who draws larger.
     """
     row, start, end, inside = kernels.cut(edge.side.start, edge.side.end, other.start, other.end)
     pieces = edge.pieces(row, start, end)
-    length = end - start
     distance = (_in_space if sheets.is_deep.any() else _in_plane)(pieces, other_edge, sheets, spacing)
-    shape = np.repeat(sheets.shape[pieces.side.owner], length)
-    return BoundaryDistances(
-        shape, distance, np.repeat(inside, length), _near_image_border(pieces, distance, sheets, spacing)
+    wide, high, deep = (np.ascontiguousarray(spacing[sheets.shape, axis]) for axis in range(3))
+    beside = np.full(len(sheets.shape), np.inf)
+    if sheets.is_deep.any():
+        above = sheets.n_slices - 1 - sheets.number
+        beside = np.where(sheets.is_deep, np.minimum(sheets.number, above) * deep, np.inf)
+    counts, sums = kernels.outline_sums(
+        distance,
+        end - start,
+        pieces.top,
+        pieces.across,
+        inside.view(np.uint8),
+        pieces.side.owner,
+        sheets.shape,
+        sheets.line.height,
+        wide,
+        high,
+        beside,
+        within,
+        far,
     )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean, square = (np.where(counts[:, 2] > 0, sums[:, k] / counts[:, 2], np.nan) for k in (1, 2))
+    offset = np.concatenate([[0], np.cumsum(counts[:, 0])])
+    return BoundaryDistances(distance, offset, counts[:, 1], sums[:, 0], mean, square)
 
 
 def _in_plane(edge: BoundaryStrips, other: BoundaryStrips, sheets: ShapeFrames, spacing: Floats) -> Floats:
@@ -105,30 +128,6 @@ def _voxels(strips: BoundaryStrips, sheets: ShapeFrames) -> tuple[Ints, Ints]:
     return shape, np.column_stack(columns)
 
 
-def _near_image_border(pieces: BoundaryStrips, distance: Floats, sheets: ShapeFrames, spacing: Floats) -> Flags:
-    """(p,) whether pixels are as near to one at the end of the image, or of the volume, as `distance` (p,)."""
-    framed = np.zeros(len(distance), bool)
-    sheet, length = pieces.side.owner, pieces.side.end - pieces.side.start
-    if len(sheet) == 0:
-        return framed
-    wide, high, deep = (spacing[sheets.shape, axis] for axis in range(3))
-    room = pieces.across * wide[sheet]
-    if sheets.is_deep.any():
-        above = sheets.n_slices - 1 - sheets.number
-        room = np.minimum(room, np.where(sheets.is_deep, np.minimum(sheets.number, above) * deep, np.inf)[sheet])
-    # Most strips are farther from the end of the image than any of their pixels is from the other boundary.
-    first = np.cumsum(length) - length
-    least = np.minimum(room, pieces.along * high[sheet])
-    doubtful = np.flatnonzero(np.maximum.reduceat(distance, first) >= least)
-    count, top = length[doubtful], pieces.top[doubtful]
-    below = sheets.line.height[sheet[doubtful]] - top - count  # rows below the strip
-    row, strip = _pixel_rows(0 * count, count), np.repeat(np.arange(len(doubtful)), count)
-    near = np.minimum(top[strip] + row, below[strip] + count[strip] - 1 - row) * high[sheet[doubtful]][strip]
-    pixel = first[doubtful][strip] + row
-    framed[pixel] = distance[pixel] >= np.minimum(room[doubtful][strip], near)
-    return framed
-
-
 def _pixel_rows(top: Ints, length: Ints) -> Ints:
     """(p,) the row of each pixel of strips (n,)."""
     row: Ints = np.repeat(top - (np.cumsum(length) - length), length)
@@ -138,7 +137,6 @@ def _pixel_rows(top: Ints, length: Ints) -> Ints:
 
 Columns = dict[str, NDArray[np.int64] | NDArray[np.float64]]
 _ROUNDING = 1 + 1e-9  # three pixels of 0.1 mm are within 0.3 mm
-_FARTHEST = np.finfo(np.float64).max  # what is infinite is no distance
 _REACH = 5  # pixels, at least, up to which what ends elsewhere is a boundary; beyond that a part is missing
 
 
@@ -208,8 +206,8 @@ def _shape_columns(
 ) -> Columns:
     shapes, sheets, one, other = outlines.shapes, outlines.sheets, outlines.a, outlines.b
     size, within, far = _shape_units(opposite, shapes, tolerance, spacing)
-    a = boundary_distances(one.counted, other.edge, other.area, sheets, size)
-    b = boundary_distances(other.counted, one.edge, one.area, sheets, size)
+    a = boundary_distances(one.counted, other.edge, other.area, sheets, size, within, far)
+    b = boundary_distances(other.counted, one.edge, one.area, sheets, size, within, far)
     both = sheets.pixels(intersect_runs(one.band, other.band))
     columns: Columns = {
         "pair": shapes.case,
@@ -218,53 +216,21 @@ def _shape_columns(
         "band_both": both,
         "band_any": one.band_pixels + other.band_pixels - both,
     }
-    return columns | _distance_columns(a, b, within, far)
+    return columns | _distance_columns(a, b)
 
 
-def _distance_columns(a: BoundaryDistances, b: BoundaryDistances, within: Floats, far: Floats) -> Columns:
-    """The columns about distances; `within` (n_shapes,) is how far apart boundaries may be, `far` where they end."""
-    n = len(within)
+def _distance_columns(a: BoundaryDistances, b: BoundaryDistances) -> Columns:
+    """The columns about distances."""
     columns: Columns = {}
-    directed, means, squares = [], [], []
     for name, side in (("a", a), ("b", b)):
-        offset = np.searchsorted(side.shape, np.arange(n + 1)).astype(np.int64)
-        columns[f"edge_{name}"] = np.diff(offset)
-        columns[f"near_{name}"] = _count_by_shape(side.distance <= _by_pixel(within * _ROUNDING, side), offset)
-        directed.append([directed_hausdorff(side.distance, offset, percent) for percent in (95.0, 100.0)])
-        total = np.bincount(side.shape, weights=side.distance, minlength=n)
-        columns[f"sum_{name}"] = np.where(np.isfinite(total) & (columns[f"edge_{name}"] > 0), total, np.nan)
-        mean, square = _offset_moments(side, far, offset)
-        means.append(mean)
-        squares.append(square)
-    columns["hd95"], columns["hd"] = (hausdorff(*pair) for pair in zip(*directed, strict=True))
-    columns["offset"] = boundary_offset(*means)
-    columns["offset_sd"] = offset_spread(means[0], squares[0], means[1], squares[1])
+        count = np.diff(side.offset)
+        columns[f"edge_{name}"], columns[f"near_{name}"] = count, side.near
+        columns[f"sum_{name}"] = np.where(np.isfinite(side.total) & (count > 0), side.total, np.nan)
+    for name, percent in (("hd95", 95.0), ("hd", 100.0)):
+        columns[name] = hausdorff(*(directed_hausdorff(side.distance, side.offset, percent) for side in (a, b)))
+    columns["offset"] = boundary_offset(a.mean, b.mean)
+    columns["offset_sd"] = offset_spread(a.mean, a.mean_square, b.mean, b.mean_square)
     return columns
-
-
-def _offset_moments(side: BoundaryDistances, far: Floats, offset: Ints) -> tuple[Floats, Floats]:
-    """(n,) mean and mean square of the signed distances of the pixels that count for the offset, up to `far` (n,).
-
-    The pixels of shape i are `offset[i]:offset[i + 1]`.
-    """
-    counted = ~side.is_framed & (side.distance <= np.minimum(_by_pixel(far, side), _FARTHEST))
-    signed = np.where(counted, side.distance, 0.0)
-    square = np.bincount(side.shape, signed * signed, len(far))
-    np.negative(signed, out=signed, where=side.is_inside)
-    count = _count_by_shape(counted, offset).astype(float)
-    count[count == 0] = np.nan
-    return np.bincount(side.shape, signed, len(far)) / count, square / count
-
-
-def _by_pixel(values: Floats, side: BoundaryDistances) -> Floats:
-    """The values (n,) of each pixel's shape, (p,), or the one that all have."""
-    return values[:1] if len(values) and (values == values[0]).all() else values[side.shape]
-
-
-def _count_by_shape(chosen: Flags, offset: Ints) -> Ints:
-    """(n,) how many of the pixels (p,) of each shape are chosen."""
-    upto = np.concatenate([[0], np.cumsum(chosen)])
-    return np.asarray(np.diff(upto[offset]), np.int64)
 
 
 def _shape_units(
@@ -272,7 +238,7 @@ def _shape_units(
 ) -> tuple[Floats, Floats, Floats]:
     """What a pixel of each shape measures (n_shapes, 3), the tolerance, and the reach of the offset (n_shapes,).
 
-    All in mm where the spacing is known. Matches have an infinite reach.
+    All in mm where the spacing is known; the tolerance a hair more for rounding. Matches have an infinite reach.
     """
     size = np.ones((opposite.n_cases, 3))
     spacings = np.full((opposite.n_cases, 3), np.nan) if spacing is None else spacing
@@ -287,4 +253,5 @@ def _shape_units(
     deep = np.maximum(band_depth(opposite.line.height, opposite.line.width), _REACH)
     first = np.unique(opposite.case_of_frame, return_index=True)[1]
     far = np.where(shapes.match < 0, deep[first][shapes.case] * side * _ROUNDING, np.inf)
-    return size[shapes.case], np.where(has_spacing[shapes.case] & np.isfinite(mm), mm, pixels * side), far
+    within = np.where(has_spacing[shapes.case] & np.isfinite(mm), mm, pixels * side) * _ROUNDING
+    return size[shapes.case], within, far

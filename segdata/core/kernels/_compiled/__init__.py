@@ -29,6 +29,10 @@ try:
 except ImportError:  # as above
     from segdata.core.kernels._plain.overlay import bands, contacts, cover_frames, shared_pixels
 try:
+    from segdata.core.kernels._compiled.outline_sums import outline_sums
+except ImportError:  # as above
+    from segdata.core.kernels._plain.outline_sums import outline_sums
+try:
     from segdata.core.kernels._compiled.walk import walk
 except ImportError:  # as above
     from segdata.core.kernels._plain.walk import walk
@@ -68,6 +72,7 @@ __all__ = [
     "medians",
     "nearest",
     "order_by",
+    "outline_sums",
     "pack_rgb",
     "paired",
     "parse_rings",

@@ -23,6 +23,7 @@ from segdata.core.kernels._plain.labels import (
     pack_rgb,
     unpack_alpha,
 )
+from segdata.core.kernels._plain.outline_sums import outline_sums
 from segdata.core.kernels._plain.outlines import borders, bridges, cycles, follow, parts, triangulate
 from segdata.core.kernels._plain.overlay import bands, contacts, cover_frames, shared_pixels
 from segdata.core.kernels._plain.polygons import crossings, parse_rings, rasterise, recurring
@@ -61,6 +62,7 @@ __all__ = [
     "medians",
     "nearest",
     "order_by",
+    "outline_sums",
     "pack_rgb",
     "paired",
     "parse_rings",
