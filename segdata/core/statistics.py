@@ -113,8 +113,9 @@ def benjamini_hochberg(p: Floats, rate: float) -> NDArray[np.bool_]:
     >>> benjamini_hochberg(np.array([0.01, 0.6, 0.03, 0.04]), 0.05).tolist()
     [True, False, False, False]
     """
-    order = np.argsort(p, kind="stable")
-    below = p[order] <= rate * np.arange(1, len(p) + 1) / max(len(p), 1)
+    low = np.flatnonzero(p <= rate)  # no other can stand
+    order = low[np.argsort(p[low], kind="stable")]
+    below = p[order] <= rate * np.arange(1, len(low) + 1) / max(len(p), 1)
     stands = np.zeros(len(p), bool)
     if below.any():
         stands[order[: np.flatnonzero(below)[-1] + 1]] = True

@@ -93,13 +93,19 @@ def _name_series(names: list[str]) -> tuple[Ints, Ints]:
     Folders that are called as splits are do not count.
     """
     series: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
-    for row, name in enumerate(names):
-        path = PurePosixPath(name)
-        numbered = _NUMBERED.fullmatch(path.stem)
+    folders: dict[str, str] = {}  # as it is written -> without splits; there are few, and paths are slow
+    for row, image_id in enumerate(names):
+        name = str(PurePosixPath(image_id)) if image_id.endswith(("/", "/.")) else image_id
+        last = name[name.rfind("/") + 1 :]
+        dot = last.rfind(".")
+        numbered = _NUMBERED.fullmatch(last[:dot] if 0 < dot < len(last) - 1 else last)
         if numbered is not None:
-            folder = "/".join(part for part in path.parts[:-1] if part.lower() not in SPLIT_FOLDERS)
+            written = name[: len(name) - len(last)]
+            if written not in folders:
+                parts = PurePosixPath(written).parts
+                folders[written] = "/".join(part for part in parts if part.lower() not in SPLIT_FOLDERS)
             before, number, after = numbered.groups()
-            series.setdefault((folder, before, after), []).append((int(number), row))
+            series.setdefault((folders[written], before, after), []).append((int(number), row))
     which, place = np.full(len(names), -1, np.int64), np.full(len(names), -1, np.int64)
     for position, members in enumerate(series.values()):
         rows = [row for _, row in sorted(members)]

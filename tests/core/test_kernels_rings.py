@@ -111,3 +111,17 @@ def test_any_bytes_can_be_read(kernels: ModuleType) -> None:
     zero, five = np.array([0]), np.array([5])
     for text in (b"[[1]]", bytearray(b"[[1]]"), memoryview(b"[[1]]"), np.frombuffer(b"[[1]]", np.uint8)):
         assert kernels.parse_rings(text, zero, five)[0].tolist() == [1.0]
+
+
+@given(st.lists(st.lists(st.sampled_from([0.0, -0.0, 1.0, 2.5, 10.0, -11.0, float("nan"), float("inf")]), max_size=10)))
+def test_flawed_rings_are_those_without_an_inside(kernels: ModuleType, rings: list[list[float]]) -> None:
+    xy, ring = np.array([number for each in rings for number in each]), np.cumsum([0, *map(len, rings)])
+    expected = [
+        len(each) % 2 == 1
+        or len(each) < 6
+        or not all(abs(number) <= 10 for number in each)
+        or len(set(each[0::2])) == 1
+        or len(set(each[1::2])) == 1
+        for each in rings
+    ]
+    assert kernels.flawed_rings(xy, ring, 10.0).tolist() == expected

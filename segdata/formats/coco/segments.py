@@ -223,17 +223,7 @@ def read_polygons(text: Bytes, first: Ints, last: Ints) -> tuple[Polygons, Flags
 
 def malformed_rings(polygons: Polygons) -> Flags:
     """(n_rings,) whether pycocotools would misread a ring, never finish it, or give it no pixel wherever it lies."""
-    count = np.diff(polygons.ring)
-    wrong: Flags = (count % 2 == 1) | (count < 6)
-    far = ~(np.abs(polygons.xy) <= MAX_COORDINATE)
-    wrong[np.repeat(np.arange(len(count)), count)[far]] = True
-    sound = np.flatnonzero(~wrong)
-    if len(sound):
-        xy = polygons.xy[expand_ranges(polygons.ring[sound], count[sound])]
-        point = (np.cumsum(count[sound]) - count[sound]) // 2
-        for side in (xy[0::2], xy[1::2]):
-            wrong[sound] |= np.maximum.reduceat(side, point) == np.minimum.reduceat(side, point)
-    return wrong
+    return kernels.flawed_rings(polygons.xy, polygons.ring, MAX_COORDINATE)
 
 
 def flat_rings(polygons: Polygons) -> Flags:

@@ -40,6 +40,10 @@ try:
     from segdata.core.kernels._compiled.scan import join_spans, scan_items, skip_json, value_spans
 except ImportError:  # built before it was added
     from segdata.core.kernels._plain.scan import join_spans, scan_items, skip_json, value_spans
+try:
+    from segdata.core.kernels._compiled.rings import flawed_rings
+except ImportError:  # as above
+    from segdata.core.kernels._plain.polygons import flawed_rings
 
 __all__ = [
     "bands",
@@ -63,6 +67,7 @@ __all__ = [
     "draw_pillow",
     "encode_counts",
     "extents",
+    "flawed_rings",
     "follow",
     "join_counts",
     "join_spans",

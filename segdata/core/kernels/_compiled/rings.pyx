@@ -49,6 +49,30 @@ def parse_rings(const uint8_t[::1] text, const int64_t[::1] first, const int64_t
     return xy[:numbers], ring[: rings + 1], segment, error
 
 
+def flawed_rings(const double[::1] xy, const int64_t[::1] ring, double most):
+    """Rings that no decoder may see: see the plain twin."""
+    cdef Py_ssize_t n = max(ring.shape[0] - 1, 0), i, j, first, last
+    cdef double low_x, high_x, low_y, high_y
+    flawed = np.zeros(n, np.uint8)
+    cdef uint8_t[::1] wrong = flawed
+    cdef bint far
+    with nogil:
+        for i in range(n):
+            first, last = ring[i], ring[i + 1]
+            if not 0 <= first <= last <= xy.shape[0] or (last - first) % 2 or last - first < 6:
+                wrong[i] = 1
+                continue
+            far = False
+            low_x = high_x = xy[first]
+            low_y = high_y = xy[first + 1]
+            for j in range(first, last, 2):
+                far |= not (-most <= xy[j] <= most) or not (-most <= xy[j + 1] <= most)
+                low_x, high_x = min(low_x, xy[j]), max(high_x, xy[j])
+                low_y, high_y = min(low_y, xy[j + 1]), max(high_y, xy[j + 1])
+            wrong[i] = far or low_x == high_x or low_y == high_y
+    return flawed.view(np.bool_)
+
+
 cdef uint8_t read_rings(
     Reader *r, double *value, int64_t *ring_end, Py_ssize_t *numbers, Py_ssize_t *rings
 ) noexcept nogil:

@@ -4,7 +4,7 @@
 import numpy as np
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memchr, memcmp, memcpy
 
 from segdata.core.kernels._compiled.room cimport grow
 
@@ -480,10 +480,35 @@ cdef inline void jump_string(Reader *r) noexcept nogil:
     r.at = r.last
 
 
+cdef inline bint jump_list(Reader *r) noexcept nogil:
+    """Go behind a sound list without texts, from bracket to bracket; False, and nowhere, where it has texts."""
+    cdef Py_ssize_t begin = r.at, end
+    cdef int depth = 0
+    cdef const uint8_t *hit
+    while True:
+        hit = <const uint8_t *>memchr(r.text + r.at, 93, r.last - r.at)
+        end = r.last if hit == NULL else hit - r.text
+        if hit == NULL or memchr(r.text + r.at, 34, end - r.at) != NULL:
+            r.at = begin
+            return False
+        while True:
+            hit = <const uint8_t *>memchr(r.text + r.at, 91, end - r.at)
+            if hit == NULL:
+                break
+            depth += 1
+            r.at = hit - r.text + 1
+        depth -= 1
+        r.at = end + 1
+        if depth == 0:
+            return True
+
+
 cdef inline void jump_value(Reader *r) noexcept nogil:
     """Go behind a sound value."""
     cdef int depth = 0
     cdef uint8_t letter
+    if r.at < r.last and r.text[r.at] == 91 and jump_list(r):
+        return
     while r.at < r.last:
         letter = r.text[r.at]
         if letter == 34:

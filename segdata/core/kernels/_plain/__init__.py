@@ -26,7 +26,7 @@ from segdata.core.kernels._plain.labels import (
 from segdata.core.kernels._plain.outline_sums import outline_sums
 from segdata.core.kernels._plain.outlines import borders, bridges, cycles, follow, parts, triangulate
 from segdata.core.kernels._plain.overlay import bands, contacts, cover_frames, shared_pixels
-from segdata.core.kernels._plain.polygons import crossings, parse_rings, rasterise, recurring
+from segdata.core.kernels._plain.polygons import crossings, flawed_rings, parse_rings, rasterise, recurring
 from segdata.core.kernels._plain.scan import join_spans, scan_items, skip_json, value_spans
 from segdata.core.kernels._plain.sweep import bounds, columns, cover, cut, lift, lower, strips, strips_within
 from segdata.core.kernels._plain.walk import walk
@@ -53,6 +53,7 @@ __all__ = [
     "draw_pillow",
     "encode_counts",
     "extents",
+    "flawed_rings",
     "follow",
     "join_counts",
     "join_spans",

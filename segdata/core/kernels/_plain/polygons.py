@@ -187,6 +187,24 @@ def _crossed(a: NDArray[np.float64]) -> tuple[int, float, float]:
     return len(first), float(x), float(y)
 
 
+def flawed_rings(xy: NDArray[np.float64], ring: Int64, most: float) -> NDArray[np.bool_]:
+    """(n_rings,) rings of an odd number of numbers, of under 3 points, without width or height, or far away.
+
+    Ring j is ``xy[ring[j]:ring[j + 1]]``, x and y in turn; no coordinate may be beyond `most` or NaN.
+
+    >>> flawed_rings(np.array([0.0, 0, 1, 0, 1, 1, 0, 0, 5, 0, 9, 0]), np.array([0, 6, 12]), 7.0).tolist()
+    [False, True]
+    """
+    count = np.diff(ring)
+    wrong: NDArray[np.bool_] = (count % 2 == 1) | (count < 6)
+    far = ~(np.abs(xy) <= most)
+    wrong[np.repeat(np.arange(len(count)), count)[far]] = True
+    for j in np.flatnonzero(~wrong).tolist():
+        points = xy[ring[j] : ring[j + 1]].reshape(-1, 2)
+        wrong[j] = (points == points[0]).all(axis=0).any()
+    return wrong
+
+
 def parse_rings(
     text: bytes | bytearray | memoryview | NDArray[np.uint8], first: Int64, last: Int64
 ) -> tuple[NDArray[np.float64], Int64, Int64, NDArray[np.uint8]]:
