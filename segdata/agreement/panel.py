@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from segdata.core.batch import Batch, concatenate_batches, merge_images, replace_column
+from segdata.core.config import parse_coverage
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, check_choice, count_noun
 from segdata.core.finding import Defect
@@ -41,6 +42,11 @@ class JointTaxonomy:
             if id_ not in codes:
                 raise SegdataError(f"segments have the category id {id_}, which no category of the data has")
         return np.array([codes[id_] for id_ in own_ids.tolist()], np.int64)[which.reshape(-1)]
+
+    def judged(self, dataset: int, profile: Profile, names: set[str]) -> "NDArray[np.bool_]":
+        """(n_categories,) those that an annotation of a dataset shows, which was to show these of its categories."""
+        ids = {self.codes[dataset][id_] for id_, own in _profile_categories(profile).items() if own.name in names}
+        return np.array([each.id in ids or each.kind == "void" for each in self.taxonomy.categories], bool)
 
 
 def join_taxonomies(profiles: Sequence[Profile], renamed: Mapping[str, str | None]) -> JointTaxonomy:
@@ -286,9 +292,25 @@ class Panel:
         image_of, member_of = np.concatenate(image), np.concatenate(member)
         every, kept = _drop_other_sizes(concatenate_batches(batches), image_of)
         batch, order = merge_images(every, image_of[kept])
-        return _apply_aliases(_number_passes(batch), self.aliases), self.taxonomies.asked[
-            member_of[kept][every.annotation_image[order]]
-        ]
+        of_annotation = member_of[kept][every.annotation_image[order]]
+        return _apply_aliases(_number_passes(batch), self.aliases), self._asked(batch, of_annotation)
+
+    def _asked(self, batch: Batch, member: Ints) -> Flags:
+        """(n_annotations, n_categories) whether the annotations of members (n_annotations,) were to show a category.
+
+        An annotation's own coverage goes before that of its dataset: it names the categories that were looked at.
+        """
+        asked = self.taxonomies.asked[member]
+        rows: dict[tuple[int, str], list[int]] = {}
+        for row, (k, text) in enumerate(zip(member.tolist(), batch.annotations["coverage"].to_pylist(), strict=True)):
+            if text is not None:
+                rows.setdefault((k, text), []).append(row)
+        for (k, text), same in rows.items():
+            coverage = parse_coverage(text)
+            if isinstance(coverage, dict):
+                judged = {name for name, value in coverage.items() if value == "exhaustive"}
+                asked[same] = self.taxonomies.judged(k, self.members[k].dataset.profile, judged)
+        return asked
 
     def _of_member(self, k: int, batch: Batch) -> Batch:
         """A member's batch with the panel's names of annotators and ids of categories."""

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from segdata.core import kernels
-from segdata.core.config import Layers
+from segdata.core.config import Layers, encode_coverage
 from segdata.core.errors import SettingError, UnreadableError, count_noun
 from segdata.core.finding import Defect, Severity
 from segdata.core.format import ReadRequest
@@ -168,7 +168,7 @@ def open_layers(request: ReadRequest) -> PerImageSource:
     categories = msgspec.structs.replace(resolve_names(listed, request.taxonomy, own), aliases={})
     task: Task = "instance" if names.has_instances else "semantic"
     profile = categories.profile("layers", request.root, task, "sparse", "allow")
-    look = partial(_read_image, request.root, config.threshold, by_file, categories.to)
+    look = partial(_read_image, request.root, config.threshold, by_file, categories.to, categories.taxonomy.by_id())
     return PerImageSource(request.root, profile, tuple(entries), tuple(defects), look, request.annotator)
 
 
@@ -222,16 +222,27 @@ def _entries(
 
 
 def _read_image(
-    root: Path, threshold: int | None, by_file: dict[Path, LayerFile], ids: Mapping[str, int], entry: ImageEntry
+    root: Path,
+    threshold: int | None,
+    by_file: dict[Path, LayerFile],
+    ids: Mapping[str, int],
+    named: Mapping[int, Category],
+    entry: ImageEntry,
 ) -> list[ImageAnnotation]:
-    """The segments of one image: one for each layer with pixels, and one for each instance."""
+    """The segments of one image: one for each layer with pixels, and one for each instance.
+
+    Categories without a layer were not looked at, which is the annotation's coverage; an empty layer says that there is
+    nothing.
+    """
     layers: list[LayerFile] = []
     pieces: list[Runs] = []
     defects: list[Defect] = []
     encodings: set[str] = set()
+    judged: set[int] = set()
     size = (0, 0)
     for path, mask in _decoded(root, entry, defects):
         layer, size = by_file[path], mask.pixels.shape[:2]
+        judged.add(ids[layer.category])
         encodings.add(mask.encoding.partition(", palette")[0])  # the colours of a palette mean nothing here
         runs, doubtful = _read_foreground(mask, threshold)
         defects += [replace(doubtful, file=relative_path(root, path), category=layer.category)] if doubtful else []
@@ -248,9 +259,17 @@ def _read_image(
         category_id=categories,
         runs=Runs.concatenate(pieces, [1] * len(pieces)),
         columns={"file": [relative_path(root, layer.path) for layer in layers]},
+        annotation={"coverage": _coverage(judged, named)},
         defects=defects,
     )
     return [annotation]
+
+
+def _coverage(judged: set[int], named: Mapping[int, Category]) -> str | None:
+    """Which categories the layers of an image show; None: all that are not void."""
+    if all(id_ in judged or category.kind == "void" for id_, category in named.items()):
+        return None
+    return encode_coverage({named[id_].name: "exhaustive" for id_ in judged if id_ in named})
 
 
 def _decoded(root: Path, entry: ImageEntry, defects: list[Defect]) -> Iterator[tuple[Path, MaskFile]]:

@@ -537,17 +537,49 @@ def _add_file(dataset: _Dataset, path: Path, *, interpolate: bool) -> None:
         dataset.defects.append(Defect("SEG004", message, file))
         return
     dataset.labels.add(document)
+    jobs = CvatJobs.of(document)
     for row, image in enumerate(document.iterfind("image"), 1):
-        _add_image(dataset, path, image, f"/annotations/image[{row}]")
+        _add_image(dataset, path, image, f"/annotations/image[{row}]", jobs)
     problems: list[tuple[str, str]] = []
     for shape in (shape for track in document.iterfind("track") for shape in track):
         dataset.others.update([shape.tag] if shape.tag in NO_AREA else [])
     for video in read_videos(document, problems, interpolate=interpolate):
-        _add_video(dataset, path, video)
+        _add_video(dataset, path, video, jobs)
     dataset.defects += [Defect("SEG004", message, file, place) for message, place in problems]
 
 
-def _add_image(dataset: _Dataset, path: Path, image: Element, place: str) -> None:
+@dataclass(frozen=True, slots=True)
+class CvatJobs:
+    """The tasks of a file by id, each with its jobs: first frame, last frame, id."""
+
+    tasks: Mapping[str, Sequence[tuple[int, int, str]]]
+
+    @staticmethod
+    def of(document: Element) -> "CvatJobs":
+        """The tasks that the head of a file names; of an exported job, that job alone."""
+        tasks: dict[str, list[tuple[int, int, str]]] = {}
+        for task in [*document.iterfind("./meta/task"), *document.iterfind("./meta/project/tasks/task")]:
+            jobs = tasks.setdefault((task.findtext("id") or "").strip(), [])
+            for segment in task.iterfind("./segments/segment"):
+                first, last = _parse_digits(segment.findtext("start")), _parse_digits(segment.findtext("stop"))
+                number = re.search(r"(?:jobs/|id=)(\d+)/?$", (segment.findtext("url") or "").strip())
+                id_ = number[1] if number else (segment.findtext("id") or "").strip()
+                if first is not None and last is not None and id_:
+                    jobs.append((first, last, id_))
+        for job in document.iterfind("./meta/job"):
+            id_ = (job.findtext("id") or "").strip()
+            tasks.setdefault("", []).extend([(0, _MOST, id_)] if id_ else [])
+        return CvatJobs(tasks)
+
+    def metadata(self, task: str | None, frame: str | None) -> dict[str, str]:
+        """The task and the job of a frame, as far as the file names them, as JSON texts."""
+        id_ = task if task is not None or len(self.tasks) != 1 else next(iter(self.tasks))
+        number = -1 if (digits := _parse_digits(frame)) is None else digits
+        job = next((job for first, last, job in self.tasks.get(id_ or "", ()) if first <= number <= last), None)
+        return {key: json_text(value) for key, value in (("task", id_), ("job", job)) if value}
+
+
+def _add_image(dataset: _Dataset, path: Path, image: Element, place: str, jobs: CvatJobs) -> None:
     file = relative_path(dataset.root, path)
     name = image.get("name", "").replace("\\", "/")
     if not name:
@@ -571,8 +603,9 @@ def _add_image(dataset: _Dataset, path: Path, image: Element, place: str) -> Non
     size = _parse_side(image.get("height")), _parse_side(image.get("width"))
     image_file = first_image(dataset.folders, [image_id, name, *([f"{split}/{name}"] if split else [])])
     record = CvatImage(shapes, tuple(image.iterfind("tag")))
+    metadata = jobs.metadata(image.get("task_id"), image.get("id"))
     dataset.entries[image_id] = ImageEntry(
-        image_id, image_file, (path,), record, size=size, source_id=image.get("id"), split=split, metadata={}
+        image_id, image_file, (path,), record, size=size, source_id=image.get("id"), split=split, metadata=metadata
     )
 
 
@@ -596,7 +629,7 @@ def _parse_side(text: str | None) -> int:
     return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 10 else 0
 
 
-def _add_video(dataset: _Dataset, path: Path, video: CvatVideo) -> None:
+def _add_video(dataset: _Dataset, path: Path, video: CvatVideo, jobs: CvatJobs) -> None:
     """Add the frames of a video, `frame_000000.png` and so on as CVAT calls them."""
     file = relative_path(dataset.root, path)
     folder = posixpath.dirname(file) if path.is_relative_to(dataset.root) else ""
@@ -630,6 +663,7 @@ def _add_video(dataset: _Dataset, path: Path, video: CvatVideo) -> None:
             sequence=sequence,
             frame=frame,
             split=video.split,
+            metadata=jobs.metadata(None, str(frame)),
         )
     if video.unknown:
         n_frames = len(video.frames - annotated)
