@@ -11,13 +11,12 @@ from typing import Any, TypedDict, TypeVar, Unpack
 
 import numpy as np
 
-from segdata.core.archives import is_archive, unpack_archive
 from segdata.core.batch import Batch, replace_column
 from segdata.core.config import Config, Option, did_you_mean, load_config
 from segdata.core.dataset import OpenDataset, Recipe
 from segdata.core.errors import SegdataError, SettingError
 from segdata.core.format import Format, ReadRequest, Source, find_format
-from segdata.core.paths import check_path_name, check_plain_files
+from segdata.core.paths import check_path_name, check_plain_files, is_archive
 from segdata.core.pixel_limit import max_pixels, set_max_pixels
 from segdata.core.rule_settings import check_config_categories, check_config_file, config_steps, locate_config_errors
 from segdata.core.runs import Ints
@@ -129,6 +128,8 @@ def read(
     check_plain_files(root)
     archive = root if is_archive(root) else None
     if archive is not None:
+        from segdata.core.archives import unpack_archive  # seldom needed
+
         root, cache = unpack_archive(archive), None
     settings = config if isinstance(config, Config) else _find_config(root, config)
     file = None if isinstance(config, Config) else Path(config or dataset_folder(root) / CONFIG)

@@ -29,13 +29,6 @@ _NO_DATA = ("__MACOSX/", ".DS_Store", "Thumbs.db")
 _PARTS = SPLIT_FOLDERS | {
     "masks", "labels", "annotations", "images", "imgs", "jpegimages", "img_dir", "ann_dir", "mask", "label",
 }  # fmt: skip
-# Formats whose files are zip archives themselves have other suffixes: .npz, .qpdata.
-_SUFFIX = ".zip"
-
-
-def is_archive(path: Path) -> bool:
-    """Whether a path is a file that is called .zip."""
-    return path.suffix.lower() == _SUFFIX and path.is_file()
 
 
 def unpack_archive(path: Path) -> Path:

@@ -14,6 +14,11 @@ from segdata.core.errors import SegdataError, UnreadableError
 _PART = re.compile(r"(.+)#(|k=\d+|xywh=[\d,]+)")
 
 
+def is_archive(path: Path) -> bool:
+    """Whether a path is a file that is called .zip; formats whose files are such archives call them .npz, .qpdata."""
+    return path.suffix.lower() == ".zip" and path.is_file()
+
+
 def slice_uri(path: Path, k: int) -> str:
     """Where a slice of a volume is: the file, and behind a # the number of the slice."""
     return f"{path.absolute().as_uri()}#k={k}"

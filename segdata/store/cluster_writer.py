@@ -20,11 +20,11 @@ from segdata.core.format import LossCounter
 from segdata.core.runs import Ints
 from segdata.core.storage import as_url, size_of, upload_file
 from segdata.formats.shapes.source_polygons import RasterDisagreement, raster_disagreement
+from segdata.store.revision_reader import part_name
 from segdata.store.revision_writer import (
     RevisionWriter,
     annotation_rows,
     commit_revision,
-    part_name,
     segment_rows,
     write_part,
 )

@@ -16,7 +16,7 @@ from segdata.core.batch import Batch, replace_column
 from segdata.core.errors import UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.paths import absolute_channels, absolute_uri, is_unsafe_path
-from segdata.core.profile import Profile
+from segdata.core.profile import ImageSequence, Profile
 from segdata.core.runs import Ints, expand_ranges
 from segdata.core.schema import (
     ANNOTATIONS,
@@ -30,7 +30,6 @@ from segdata.core.schema import (
     rle_to_runs,
 )
 from segdata.core.storage import names_in, open_mirrored
-from segdata.store.revision_writer import part_name, sequences_from_rows
 
 if TYPE_CHECKING:
     from pyarrow.parquet import FileMetaData, ParquetFile
@@ -387,3 +386,24 @@ def free_id(folder: Path) -> int:
         largest = pc.max(_open_parquet(path).read(columns=["segment_id"])["segment_id"]).as_py()
         highest = max(highest, largest or 0)
     return highest + 1
+
+
+def part_name(number: int) -> str:
+    """What a part file of segments is called."""
+    return f"part-{number:05d}.parquet"
+
+
+def sequences_from_rows(rows: pa.Table) -> tuple[ImageSequence, ...]:
+    """The rows of sequences.parquet as a profile holds them."""
+    return tuple(
+        ImageSequence(
+            name=row["sequence"],
+            kind="volume" if row["kind"] == "volume" else "video",
+            affine=None if row["affine"] is None else tuple(row["affine"]),
+            axes=row["axes"],
+            spacing=None if row["spacing"] is None else tuple(row["spacing"]),
+            dtype=row["dtype"],
+            header=row["header"],
+        )
+        for row in rows.to_pylist()
+    )

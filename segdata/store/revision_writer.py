@@ -19,6 +19,7 @@ from segdata.core.schema import ANNOTATIONS, IMAGES, SEGMENTS, SEQUENCES, runs_t
 from segdata.core.taxonomy import dump_taxonomy
 from segdata.store import manifest as manifests
 from segdata.store.manifest import Decision, Lost, Manifest, Origin, Revision
+from segdata.store.revision_reader import part_name
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetWriter
@@ -104,11 +105,6 @@ class RevisionWriter:
         return replace_column(replace_column(images, "uri", uris), "channels", channels).cast(IMAGES)
 
 
-def part_name(number: int) -> str:
-    """What a part file of segments is called."""
-    return f"part-{number:05d}.parquet"
-
-
 def write_sequences(folder: Path, sequences: Iterable[ImageSequence]) -> None:
     """Write sequences.parquet."""
     rows = [
@@ -125,22 +121,6 @@ def write_sequences(folder: Path, sequences: Iterable[ImageSequence]) -> None:
     ]
     with open_writer(folder / "sequences.parquet", SEQUENCES) as writer:
         writer.write_table(pa.Table.from_pylist(rows, schema=SEQUENCES))
-
-
-def sequences_from_rows(rows: pa.Table) -> tuple[ImageSequence, ...]:
-    """The rows of sequences.parquet as a profile holds them."""
-    return tuple(
-        ImageSequence(
-            name=row["sequence"],
-            kind="volume" if row["kind"] == "volume" else "video",
-            affine=None if row["affine"] is None else tuple(row["affine"]),
-            axes=row["axes"],
-            spacing=None if row["spacing"] is None else tuple(row["spacing"]),
-            dtype=row["dtype"],
-            header=row["header"],
-        )
-        for row in rows.to_pylist()
-    )
 
 
 def annotation_rows(batch: Batch) -> pa.Table:

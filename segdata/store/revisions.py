@@ -22,8 +22,8 @@ from segdata.core.errors import SegdataError
 from segdata.core.schema import ANNOTATIONS, IMAGES, SEGMENTS
 from segdata.store import manifest as manifests
 from segdata.store.manifest import Manifest, Revision
-from segdata.store.revision_reader import conform
-from segdata.store.revision_writer import open_writer, part_name
+from segdata.store.revision_reader import conform, part_name
+from segdata.store.revision_writer import open_writer
 
 try:
     import fcntl
