@@ -15,6 +15,7 @@ from segdata.api.validate import validate
 from segdata.core.dataset import OpenDataset
 from segdata.core.executor import run_ordered
 from segdata.core.finding import Finding
+from segdata.core.paths import DECISION_LOG, decision_log_path
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.shared.images import image_limits
@@ -36,7 +37,7 @@ from segdata.report.fiftyone.media_files import MapValues, MediaFiles
 from segdata.report.fiftyone.samples import SampleBuilder, SampleLoader, open_dataset
 from segdata.report.fiftyone.segment_labels import HeatMaps, PixelProbabilities, SegmentLabels
 from segdata.report.pictures.overlays import draw_image, find_image
-from segdata.review.decision_log import LOG_NAME, append_decisions, log_path
+from segdata.review.decision_log import append_decisions
 from segdata.review.decision_log import read_decisions as read_log
 
 _BATCH_IMAGES = 256  # images: what waits for the database stays in memory
@@ -196,7 +197,11 @@ class _FilePixels:
 def _log_path(files: str, target: Any) -> Path:  # Any: FiftyOne has no types
     """Where decisions are kept: with the data, or where these are no files of this machine, in the cache folder."""
     beside = Path(files)
-    return log_path(beside) if files and beside.exists() else cache_folder() / "fiftyone" / f"{target.slug}.{LOG_NAME}"
+    return (
+        decision_log_path(beside)
+        if files and beside.exists()
+        else cache_folder() / "fiftyone" / f"{target.slug}.{DECISION_LOG}"
+    )
 
 
 def _pull_decisions(name: str, profile: Profile, log: Path) -> tuple[int, tuple[str, ...]]:

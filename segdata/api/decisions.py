@@ -12,6 +12,7 @@ from segdata.core.executor import run_ordered
 from segdata.core.finding import Decision, Finding, Verdict
 from segdata.core.finding_location import Annotation
 from segdata.core.label_hash import hash_finding_labels
+from segdata.core.paths import decision_log_path
 from segdata.core.runs import Ints
 from segdata.dataset import Dataset
 from segdata.formats.shared.images import image_limits
@@ -95,7 +96,7 @@ def log_path(dataset: Dataset) -> Path:
     """Where the log of a dataset is; raises SegdataError for one that is not on this machine."""
     if "://" in dataset.profile.files:
         raise SegdataError(f"{dataset.profile.files}: a review needs the dataset on this machine; convert it first")
-    return decision_log.log_path(dataset.profile.files)
+    return decision_log_path(dataset.profile.files)
 
 
 def decided_findings(

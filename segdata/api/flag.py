@@ -15,6 +15,7 @@ from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, UnreadableError, missing_extra
 from segdata.core.finding import Defect, Finding
 from segdata.core.label_maps import LabelMaps
+from segdata.core.paths import decision_log_path
 from segdata.core.rule_runner import run_rules, select_rules
 from segdata.core.safe_text import shell_word
 from segdata.core.validation import Validation
@@ -469,5 +470,5 @@ def _read_decisions(dataset: Dataset) -> "list[Decision]":
     from segdata.api.decisions import current_decisions
     from segdata.review import decision_log
 
-    path = decision_log.log_path(dataset.profile.files)
+    path = decision_log_path(dataset.profile.files)
     return current_decisions(dataset, decision_log.read_decisions(path)) if path.is_file() else []

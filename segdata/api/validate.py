@@ -12,6 +12,7 @@ from segdata.core.dataset import OpenDataset
 from segdata.core.errors import InvalidDatasetError, SegdataError
 from segdata.core.finding import Finding
 from segdata.core.habits import Annotated, FoldedFindings, fold_habits
+from segdata.core.paths import decision_log_path
 from segdata.core.rule import Family, Rule, Tables
 from segdata.core.rule_runner import needed_families, run_rules, select_rules
 from segdata.core.safe_text import shell_word
@@ -20,7 +21,6 @@ from segdata.formats.shared.images import image_limits
 from segdata.measure.measure import measure_source
 from segdata.measure.registry import all_families
 from segdata.measure.source_cache import CachedSource
-from segdata.review.decision_log import log_path
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -206,7 +206,7 @@ def split_decided(
 
     `of`: the datasets with the decisions, where `dataset` combines several.
     """
-    logs = [log for source in of or (dataset,) if (log := log_path(source.profile.files)).is_file()]
+    logs = [log for source in of or (dataset,) if (log := decision_log_path(source.profile.files)).is_file()]
     if not logs:
         return findings, ()
     from segdata.api.decisions import decided_findings  # seldom needed, and it makes revisions

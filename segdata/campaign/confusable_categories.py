@@ -9,6 +9,7 @@ from scipy.special import ndtr
 
 from segdata.agreement.scores import Count, Number
 from segdata.core.batch import Batch
+from segdata.core.cielab import rgb_to_cielab
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.executor import run_ordered
@@ -17,7 +18,6 @@ from segdata.core.image_files import ChannelArray, read_channels
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
 from segdata.core.strata import independent_units, is_example, joint_codes
-from segdata.core.taxonomy import rgb_to_cielab
 
 Floats = NDArray[np.float64]
 _MAX_IMAGES = 300  # images that are looked at, evenly spread over the dataset

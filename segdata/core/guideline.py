@@ -9,9 +9,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core.cielab import rgb_to_cielab
 from segdata.core.errors import count_noun
 from segdata.core.runs import Ints
-from segdata.core.taxonomy import Category, Taxonomy, rgb_to_cielab
+from segdata.core.taxonomy import Category, Taxonomy
 
 Relation = Literal["part_of", "may_overlap", "may_not_overlap", "may_not_touch", "also"]
 

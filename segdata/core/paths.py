@@ -11,12 +11,23 @@ from urllib.parse import unquote, urlparse
 
 from segdata.core.errors import SegdataError, UnreadableError
 
+DECISION_LOG = "review.jsonl"
 _PART = re.compile(r"(.+)#(|k=\d+|xywh=[\d,]+)")
 
 
 def is_archive(path: Path) -> bool:
     """Whether a path is a file that is called .zip; formats whose files are such archives call them .npz, .qpdata."""
     return path.suffix.lower() == ".zip" and path.is_file()
+
+
+def decision_log_path(data: str | Path) -> Path:
+    """The log of reviewers' decisions: ``review.jsonl`` in the folder of a canonical dataset, for all its revisions.
+
+    For other data it is ``<name>.review.jsonl`` beside the data.
+    """
+    path = Path(data).absolute()
+    path = path.resolve() if path.name == ".." else path  # `..` has no name to put a file beside
+    return path / DECISION_LOG if (path / "dataset.yaml").is_file() else path.with_name(f"{path.name}.{DECISION_LOG}")
 
 
 def slice_uri(path: Path, k: int) -> str:

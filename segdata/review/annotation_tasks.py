@@ -23,6 +23,7 @@ from segdata.core.finding import VERDICTS, Box, Finding, Verdict
 from segdata.core.finding_location import Annotation, locate_finding
 from segdata.core.label_hash import hash_finding_labels, hash_segments
 from segdata.core.overlay import difference
+from segdata.core.paths import DECISION_LOG
 from segdata.core.profile import Profile
 from segdata.core.runs import Runs
 from segdata.core.schema import BATCH_SEGMENTS, make_table
@@ -73,7 +74,7 @@ def short_key(*words: object) -> str:
 
 def sent_path(path: Path) -> Path:
     """The path of the record of sent tasks, beside the decision log."""
-    return path.with_name(path.name.removesuffix(decision_log.LOG_NAME) + SENT_NAME)
+    return path.with_name(path.name.removesuffix(DECISION_LOG) + SENT_NAME)
 
 
 def record_sent(path: Path, sent: Iterable[SentAnnotation]) -> None:

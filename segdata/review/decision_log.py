@@ -19,7 +19,6 @@ import msgspec
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Decision
 
-LOG_NAME = "review.jsonl"
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _DECODER = msgspec.json.Decoder(Decision)
 
@@ -29,16 +28,6 @@ class DecisionLog(msgspec.Struct, frozen=True):
 
     decisions: tuple[Decision, ...]
     torn: bool = False
-
-
-def log_path(data: str | Path) -> Path:
-    """The path of a dataset's log: ``review.jsonl`` in the folder of a canonical dataset, for all revisions.
-
-    For other data it is ``<name>.review.jsonl`` beside the data.
-    """
-    path = Path(data).absolute()
-    path = path.resolve() if path.name == ".." else path  # `..` has no name to put a file beside
-    return path / LOG_NAME if (path / "dataset.yaml").is_file() else path.with_name(f"{path.name}.{LOG_NAME}")
 
 
 def append_decisions(path: Path, decisions: Iterable[Decision]) -> int:

@@ -5,10 +5,11 @@ from typing import get_args
 
 import numpy as np
 
+from segdata.core.cielab import rgb_to_cielab
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import Relation, ids_by_name
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.taxonomy import Category, Color, SizeLimits, Taxonomy, rgb_to_cielab
+from segdata.core.taxonomy import Category, Color, SizeLimits, Taxonomy
 
 
 @rule("SEG208", "taxonomy-broken", severity="error", needs=())

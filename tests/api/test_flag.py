@@ -18,6 +18,7 @@ from segdata.core.config import Config
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Decision, Finding, Verdict
+from segdata.core.paths import decision_log_path
 from segdata.core.runs import expand_ranges
 from segdata.core.schema import rle_to_runs
 from segdata.core.taxonomy import Category, Taxonomy
@@ -208,7 +209,7 @@ def reviewed(folder: Path, *verdicts: Verdict) -> tuple[OpenDataset, FlagResult]
                  image=each.image, segment=next(iter(each.segments), None), finding=each, imprint=seen[each])
         for at, each in enumerate(told)
     ]  # fmt: skip
-    decision_log.append_decisions(decision_log.log_path(data.profile.files), said)
+    decision_log.append_decisions(decision_log_path(data.profile.files), said)
     return data, before
 
 

@@ -19,6 +19,7 @@ from segdata.core.dataset import OpenDataset
 from segdata.core.finding import Correction, Verdict
 from segdata.core.finding_location import Annotation
 from segdata.core.label_hash import hash_segments
+from segdata.core.paths import DECISION_LOG
 from segdata.core.schema import runs_to_rle
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.validation import Validation
@@ -292,6 +293,6 @@ def test_only_a_canonical_dataset_has_revisions(tmp_path: Path) -> None:
 
 
 def test_a_damaged_log_is_told_with_its_line(street: Path) -> None:
-    (street / decision_log.LOG_NAME).write_text("nonsense\n{}\n", "utf-8")
+    (street / DECISION_LOG).write_text("nonsense\n{}\n", "utf-8")
     with pytest.raises(SegdataError, match=r"review\.jsonl:1: is not a decision"):
         found(street)

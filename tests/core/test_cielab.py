@@ -3,7 +3,7 @@
 import numpy as np
 from skimage.color import rgb2lab
 
-from segdata.core.taxonomy import rgb_to_cielab
+from segdata.core.cielab import rgb_to_cielab
 
 
 def test_lab_is_that_of_skimage() -> None:

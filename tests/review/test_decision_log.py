@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from segdata.core.errors import SegdataError
 from segdata.core.finding import VERDICTS, Correction, Decision, Finding
+from segdata.core.paths import decision_log_path
 from segdata.review import decision_log
 
 TIME = "2026-01-31T12:30:59Z"
@@ -27,8 +28,8 @@ def one(**more: object) -> Decision:
 def test_the_folder_above_has_its_log_where_its_name_has_it(tmp_path: Path) -> None:
     (tmp_path / "data" / "x").mkdir(parents=True)
     assert (
-        decision_log.log_path(tmp_path / "data" / "x" / "..")
-        == decision_log.log_path(tmp_path / "data")
+        decision_log_path(tmp_path / "data" / "x" / "..")
+        == decision_log_path(tmp_path / "data")
         == tmp_path / "data.review.jsonl"
     )
 
@@ -109,7 +110,7 @@ def test_nothing_is_written_where_one_is_wrong(tmp_path: Path, wrong: dict[str, 
 
 def test_where_it_is(tmp_path: Path) -> None:
     (tmp_path / "street").mkdir()
-    assert decision_log.log_path(tmp_path / "street") == tmp_path / "street.review.jsonl"
+    assert decision_log_path(tmp_path / "street") == tmp_path / "street.review.jsonl"
     (tmp_path / "street" / "dataset.yaml").touch()
-    assert decision_log.log_path(tmp_path / "street") == tmp_path / "street" / "review.jsonl"
-    assert decision_log.log_path(tmp_path / "coco.json") == tmp_path / "coco.json.review.jsonl"
+    assert decision_log_path(tmp_path / "street") == tmp_path / "street" / "review.jsonl"
+    assert decision_log_path(tmp_path / "coco.json") == tmp_path / "coco.json.review.jsonl"

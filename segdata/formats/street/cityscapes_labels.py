@@ -16,7 +16,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from segdata.core.taxonomy import Category, CategoryKind, Color, Taxonomy, rgb_to_cielab
+from segdata.core.cielab import rgb_to_cielab
+from segdata.core.taxonomy import Category, CategoryKind, Color, Taxonomy
 from segdata.formats.shared.taxonomies import load_colour_table
 
 _JUST_NOTICEABLE = 2.3  # CIE76, as in rule SEG208
