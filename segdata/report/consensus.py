@@ -86,24 +86,24 @@ def _one_vote(result: Consensus) -> str:
 
 def _defects(result: Consensus, console: Console) -> Iterator[str]:
     counts = ", ".join(
-        f"{code} {count:,}" for code, count in sorted(Counter(each.code for each in result.defect_list).items())
+        f"{code} {count:,}" for code, count in sorted(Counter(defect.code for defect in result.defect_list).items())
     )
     errors = f", {count_noun(result.n_errors, 'error')}: what they concern may be missing" if result.n_errors else ""
     style = "error" if result.n_errors else "warning"
     yield from console.wrap(f"met while reading: {counts}{errors}", style=style)
-    for each in result.defect_list[:_FIRST]:
-        at = " ".join(filter(None, (each.code, each.file or each.image, each.annotator)))
-        yield from console.wrap(f"{at}: {each.message}", "  ", "    ")
+    for defect in result.defect_list[:_FIRST]:
+        at = " ".join(filter(None, (defect.code, defect.file or defect.image, defect.annotator)))
+        yield from console.wrap(f"{at}: {defect.message}", "  ", "    ")
     if len(result.defect_list) > _FIRST:
         yield f"  … and {len(result.defect_list) - _FIRST:,} more"
 
 
 def _against(result: Consensus, console: Console) -> Iterator[str]:
-    things = any(each.f1.n for each in result.against_others)
+    things = any(against.f1.n for against in result.against_others)
     heads = ["annotator", "images", "IoU", "missed", "extra", "larger by"]
     heads[3:3] = ["F1 of things"] if things else []
     yield console.paint("each annotator against the consensus of the others", "bold")
-    yield from table(heads, [_row(each, things) for each in result.against_others])
+    yield from table(heads, [_row(against, things) for against in result.against_others])
     said = (
         "IoU of the pixels of all images, mean by category, with its interval. missed: the share of the others' pixels "
         "that the annotator lacks and would gain; extra: the share of the annotator's that would be lost; larger by: "
@@ -112,23 +112,23 @@ def _against(result: Consensus, console: Console) -> Iterator[str]:
     if len(result.annotators) == 2:
         said += " With two annotators each is compared with the other."
     yield from console.wrap(said, style="dim")
-    for each in result.against_others:
-        known = sorted(each.categories, key=lambda of: of.value.value)[:_WORST]
-        if len(each.categories) > 1:
+    for against in result.against_others:
+        known = sorted(against.categories, key=lambda of: of.value.value)[:_WORST]
+        if len(against.categories) > 1:
             told = ", ".join(f"{of.category} {score_with_interval(of.score, of.value)}" for of in known)
-            yield from console.wrap(f"{each.annotator}, least with the others: {told}", "", "  ")
+            yield from console.wrap(f"{against.annotator}, least with the others: {told}", "", "  ")
 
 
-def _row(each: AgainstOthers, things: bool) -> list[str]:
+def _row(against: AgainstOthers, things: bool) -> list[str]:
     cells = [
-        shorten(each.annotator, 20),
-        f"{each.images:,}",
-        score_with_interval("iou_micro", each.iou_micro),
-        format_score("missed", each.missed.value),
-        format_score("extra", each.extra.value),
-        format_score("offset", each.boundary_offset.value, signed=True),
+        shorten(against.annotator, 20),
+        f"{against.images:,}",
+        score_with_interval("iou_micro", against.iou_micro),
+        format_score("missed", against.missed.value),
+        format_score("extra", against.extra.value),
+        format_score("offset", against.boundary_offset.value, signed=True),
     ]
-    cells[3:3] = [score_with_interval("f1", each.f1)] if things else []
+    cells[3:3] = [score_with_interval("f1", against.f1)] if things else []
     return cells
 
 
@@ -139,7 +139,9 @@ def consensus_json(result: Consensus) -> str:
 
 def undecided_csv(regions: Iterable[UndecidedRegion], annotators: Sequence[str]) -> str:
     """A line for each region, a column for each annotator: what he calls it, or how many pixels of it what."""
-    rows = [[each.image, *each.bbox, each.pixels, *(_told(each, name) for name in annotators)] for each in regions]
+    rows = [
+        [region.image, *region.bbox, region.pixels, *(_told(region, name) for name in annotators)] for region in regions
+    ]
     return csv_text(["image", "x", "y", "width", "height", "pixels", *annotators], rows)
 
 
@@ -147,15 +149,15 @@ def undecided_json(regions: Iterable[UndecidedRegion]) -> str:
     """`{"version": 1, "regions": [...]}`, a region a line."""
     rows = [
         {
-            "image": each.image,
-            "bbox": list(each.bbox),
-            "pixels": each.pixels,
+            "image": region.image,
+            "bbox": list(region.bbox),
+            "pixels": region.pixels,
             "said": {
                 name: [{"category": category, "pixels": pixels} for category, pixels in said]
-                for name, said in each.said.items()
+                for name, said in region.said.items()
             },
         }
-        for each in regions
+        for region in regions
     ]
     lines = ",\n".join(f"    {json.dumps(row, ensure_ascii=False)}" for row in rows)
     return f'{{\n  "version": 1,\n  "regions": [{f"{chr(10)}{lines}{chr(10)}  " if rows else ""}]\n}}\n'

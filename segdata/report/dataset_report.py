@@ -81,7 +81,9 @@ def quality_points(report: DatasetReport) -> list[QualityPoint]:
     parts: dict[Part, Iterator[Point]] = {
         "validation": _validation(report.validation),
         "balance": _balance(report.summary),
-        "agreement": ((each.severity, each.head, each.said, each.act) for each in report.agreed[:6]),
+        "agreement": (
+            (conclusion.severity, conclusion.head, conclusion.said, conclusion.act) for conclusion in report.agreed[:6]
+        ),
         "noise": iter(()) if report.flag is None else _noise(report.flag),
         "review": iter(()) if report.progress is None else _review(report.progress, report.errors),
         "cost": iter(()) if report.costs is None else _cost(report.costs),

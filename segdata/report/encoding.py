@@ -61,12 +61,12 @@ def result_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:  # Any: JSON
     schema = msgspec.json.schema(kind, schema_hook=lambda other: {"type": "string"})
     for name, definition in schema["$defs"].items():
         if name not in _SPARSE:
-            for each, field in definition.get("properties", {}).items():
+            for described, field in definition.get("properties", {}).items():
                 if "default" in field:
                     del field["default"]
-                    definition["required"].append(each)
+                    definition["required"].append(described)
             definition["required"] = [
-                each for each in definition.get("properties", {}) if each in definition["required"]
+                field for field in definition.get("properties", {}) if field in definition["required"]
             ]
     encoded: dict[str, Any] = _allow_null(schema)  # Any: JSON
     return encoded
@@ -74,10 +74,10 @@ def result_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:  # Any: JSON
 
 def _allow_null(schema: Any) -> Any:  # Any: JSON
     if isinstance(schema, list):
-        return [_allow_null(each) for each in schema]
+        return [_allow_null(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    plain = {name: _allow_null(each) for name, each in schema.items() if name != "nullable"}
+    plain = {name: _allow_null(part) for name, part in schema.items() if name != "nullable"}
     return {"anyOf": [plain, {"type": "null"}]} if "nullable" in schema else plain
 
 
@@ -89,9 +89,9 @@ def _encode_path(value: object) -> str:
 
 def _clean(value: Any, rounded: bool) -> Any:  # Any: JSON
     if isinstance(value, dict):
-        return {name: _clean(each, rounded) for name, each in value.items()}
+        return {name: _clean(part, rounded) for name, part in value.items()}
     if isinstance(value, (list, tuple)):  # tuples stay tuples: `format_json` breaks lists alone
-        return type(value)(_clean(each, rounded) for each in value)
+        return type(value)(_clean(part, rounded) for part in value)
     if not isinstance(value, float):
         return value
     return round_number(value) if rounded else value if math.isfinite(value) else None

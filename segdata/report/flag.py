@@ -317,8 +317,10 @@ class ErrorRow(msgspec.Struct, frozen=True, kw_only=True):
     def of_errors(result: LabelErrors) -> "ErrorRow":
         """The row of what is known."""
         every, parts = result.every, []
-        for each in (result.labels, result.regions):
-            parts.append(Part(value=each.n, low=each.low, high=each.high, of=each.of if result.apart else None))
+        for estimate in (result.labels, result.regions):
+            parts.append(
+                Part(value=estimate.n, low=estimate.low, high=estimate.high, of=estimate.of if result.apart else None)
+            )
         return ErrorRow(value=every.n, low=every.low, high=every.high, of=every.of, labels=parts[0], regions=parts[1])
 
 
@@ -357,7 +359,7 @@ def _estimated(sample: SampledReview, sampled: Sequence[Finding | None], place: 
     every = estimate_errors(chosen, place, wrong)
     parts = []
     for is_label, of in ((True, sample.labels), (False, None if sample.labels is None else every.of - sample.labels)):
-        mine = np.array([each is None or bool(each.segments) == is_label for each in sampled])
+        mine = np.array([finding is None or bool(finding.segments) == is_label for finding in sampled])
         result = _among(chosen, mine, place, wrong)
         n = every.of if of is None else of
         parts.append(replace(result, low=min(result.low, n), high=min(result.high, n), of=n))

@@ -96,14 +96,14 @@ def _range_text(result: ProjectedRange) -> str:
 def _categories(result: PilotResult, console: Console) -> Iterator[str]:
     plan = result.plan
     heads = ("category", "pilot", "of images", f"in {plan.n_images:,}", f"for {plan.min_instances:,}")
-    rows = [_row(each) for each in result.outlook.categories]
+    rows = [_row(category) for category in result.outlook.categories]
     others = display_width(table(heads[1:], [row[1:] for row in rows])[0])
     for row in rows:
         row[0] = shorten(row[0], max(console.width - others - 2, 12))
     head, *lines = table(heads, rows)
     yield console.paint(head, "bold")
-    for each, line in zip(result.outlook.categories, lines, strict=True):
-        yield console.paint(line, None if each.n_images else "dim")
+    for category, line in zip(result.outlook.categories, lines, strict=True):
+        yield console.paint(line, None if category.n_images else "dim")
     said = (
         f"pilot: images that have it; of images: how many of 100 have it; in {plan.n_images:,}: instances in so many "
         f"images; for {plan.min_instances:,}: images that surely have so many instances. Ranges are right in 19 of 20 "
@@ -116,15 +116,15 @@ def _agreement_lines(result: PilotAgreement, console: Console) -> Iterator[str]:
     among = f"{count_noun(result.images, 'image')} of {join_words(result.annotators, 3)}"
     yield from console.pieces(("agreement", "bold"), (f"on {among}", None))
     rows = []
-    for each in result.categories:
-        low, high = each.value.low, each.value.high
+    for category in result.categories:
+        low, high = category.value.low, category.value.high
         rows.append(
             [
-                shorten(each.category, 30),
-                "F1" if each.score == "f1" else "Dice",
-                format_score(each.score, each.value.value),
-                f"{format_score(each.score, low)} to {format_score(each.score, high)}" if low == low else "-",
-                f"{format_score(each.score, each.best)} ({each.without})" if each.without else "-",
+                shorten(category.category, 30),
+                "F1" if category.score == "f1" else "Dice",
+                format_score(category.score, category.value.value),
+                f"{format_score(category.score, low)} to {format_score(category.score, high)}" if low == low else "-",
+                f"{format_score(category.score, category.best)} ({category.without})" if category.without else "-",
             ]
         )
     head, *lines = table(("category", "score", "value", "19 of 20 times", "without"), rows, left=(0, 1))
@@ -134,13 +134,13 @@ def _agreement_lines(result: PilotAgreement, console: Console) -> Iterator[str]:
     yield from console.wrap(f"{said}.", style="dim")
 
 
-def _row(each: CategoryOutlook) -> list[str]:
-    share, needed = each.share, each.images_needed
+def _row(category: CategoryOutlook) -> list[str]:
+    share, needed = category.share, category.images_needed
     return [
-        each.name,
-        f"{each.n_images:,}",
+        category.name,
+        f"{category.n_images:,}",
         f"{percent_in_words(share.low)} to {percent_in_words(share.high)}",
-        f"{each.segments.low:,.0f} to {each.segments.high:,.0f}",
+        f"{category.segments.low:,.0f} to {category.segments.high:,.0f}",
         "-" if needed is None else round_up(needed),
     ]
 

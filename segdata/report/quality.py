@@ -23,15 +23,15 @@ _OF_CATEGORIES = ("iou", "dice", "pq", "sq", "rq", "ap")
 def evaluation_text(result: Sequence[Evaluation], console: Console) -> str:
     """Each model: its figures with intervals, COCO's twelve numbers, and the categories, the worst ones first."""
     lines = [console.paint("segdata evaluate", "bold")]
-    for each in result:
-        lines += ["", console.paint(f"  {each.model}: {count_noun(each.images, 'image')}", "bold")]
+    for model in result:
+        lines += ["", console.paint(f"  {model.model}: {count_noun(model.images, 'image')}", "bold")]
         lines += [
-            line for said in each.left_out[:_LEFT_OUT] for line in console.wrap(f"left out: {said}", "  ", "    ")
+            line for said in model.left_out[:_LEFT_OUT] for line in console.wrap(f"left out: {said}", "  ", "    ")
         ]
-        if len(each.left_out) > _LEFT_OUT:
-            lines.append(f"  left out: {len(each.left_out) - _LEFT_OUT:,} more; --format json has all")
-        lines += _scores(each, console)
-        ordered = sorted(each.categories, key=lambda category: (math.isnan(category.iou), category.iou))
+        if len(model.left_out) > _LEFT_OUT:
+            lines.append(f"  left out: {len(model.left_out) - _LEFT_OUT:,} more; --format json has all")
+        lines += _scores(model, console)
+        ordered = sorted(model.categories, key=lambda category: (math.isnan(category.iou), category.iou))
         cells = [
             [shorten(one.category, 24), *(_rounded(getattr(one, name)) for name in _OF_CATEGORIES)] for one in ordered
         ]
@@ -43,20 +43,20 @@ def evaluation_csv(result: Sequence[Evaluation]) -> str:
     """A line for each model and category."""
     names = CategoryEvaluation.__struct_fields__
     rows = [
-        [each.model, *(None if value != value else value for value in msgspec.structs.astuple(category))]
-        for each in result
-        for category in each.categories
+        [model.model, *(None if value != value else value for value in msgspec.structs.astuple(category))]
+        for model in result
+        for category in model.categories
     ]
     return csv_text(["model", *names], rows)
 
 
-def _scores(each: Evaluation, console: Console) -> Iterator[str]:
+def _scores(model: Evaluation, console: Console) -> Iterator[str]:
     for name, meaning in EVALUATION_SCORES.items():
-        value = getattr(each.scores, name)
+        value = getattr(model.scores, name)
         ends = "" if math.isnan(value.low) else f" ({value.low:.3f} to {value.high:.3f})"
         yield from console.wrap(f"{name:<5}{_rounded(value.value)}{ends}  {meaning}", "  ", "       ")
-    if not math.isnan(each.ap.AP):
-        words = [f"{name} {_rounded(value)}" for name, value in msgspec.structs.asdict(each.ap).items()]
+    if not math.isnan(model.ap.AP):
+        words = [f"{name} {_rounded(value)}" for name, value in msgspec.structs.asdict(model.ap).items()]
         yield from console.wrap(words, "  ", "       ")
 
 
@@ -73,7 +73,7 @@ class EvaluationReport(msgspec.Struct, frozen=True, kw_only=True):
 
 def evaluation_json(result: Sequence[Evaluation]) -> str:
     """The report as JSON, in full precision; the same input gives the same text."""
-    return format_json({"version": 1, "models": [encode_result(each, ModelEvaluation) for each in result]})
+    return format_json({"version": 1, "models": [encode_result(model, ModelEvaluation) for model in result]})
 
 
 _SHOWN = 10  # images of a text report
@@ -151,7 +151,7 @@ def _curve(plan: SamplingPlan) -> list[str]:
 
 
 def _images(result: Inspection, console: Console) -> list[str]:
-    rows = [_row(each) for each in result.inspected[:_SHOWN]]
+    rows = [_row(model) for model in result.inspected[:_SHOWN]]
     if not rows:
         return []
     lines = table(("image", "annotator", "what", "value", "bar", ""), rows, left=(0, 1, 2, 5))
@@ -159,11 +159,11 @@ def _images(result: Inspection, console: Console) -> list[str]:
     return [shorten(line, console.width) for line in lines] + ([f"… and {more:,} more"] if more else [])
 
 
-def _row(each: InspectedImage) -> list[str]:
-    what = f"{each.metric} of {each.category or 'all'}" if each.metric else "nothing to draw"
-    value, bar = (f"{number:.3f}" if number == number else "" for number in (each.value, each.bar))
-    verdict = "defective" if each.defective else ""
-    return [shorten(each.image, 30), shorten(each.annotator, 16), what, value, bar, verdict]
+def _row(image: InspectedImage) -> list[str]:
+    what = f"{image.metric} of {image.category or 'all'}" if image.metric else "nothing to draw"
+    value, bar = (f"{number:.3f}" if number == number else "" for number in (image.value, image.bar))
+    verdict = "defective" if image.defective else ""
+    return [shorten(image.image, 30), shorten(image.annotator, 16), what, value, bar, verdict]
 
 
 class OperatingCurve(msgspec.Struct, frozen=True, kw_only=True):
@@ -215,9 +215,9 @@ def rework_text(result: ReworkSummary, console: Console) -> str:
     if result.unreviewed:
         said += f"; {result.unreviewed:,} more have no counterpart"
     lines += console.wrap(said, "  ")
-    for annotator in dict.fromkeys(each.annotator for each in result.rows):
-        rows = [each for each in result.rows if each.annotator == annotator]
-        if annotator is not None and len({each.annotator for each in result.rows}) == 2:
+    for annotator in dict.fromkeys(model.annotator for model in result.rows):
+        rows = [model for model in result.rows if model.annotator == annotator]
+        if annotator is not None and len({model.annotator for model in result.rows}) == 2:
             continue  # everybody is one person
         lines += ["", console.paint(f"  {annotator or 'all annotators'}", "bold"), *_rows(rows, console)]
     lines += ["", *console.wrap(_EXPLAINED.format(tolerance_in_words(result.tolerance)), "  ", style="dim")]
@@ -227,25 +227,25 @@ def rework_text(result: ReworkSummary, console: Console) -> str:
 def rework_csv(result: ReworkSummary) -> str:
     """A line for each annotator and category; an empty name stands for all of them."""
     rows = []
-    for each in result.rows:
-        rates = [getattr(each, name) for name in _RATES]
+    for model in result.rows:
+        rates = [getattr(model, name) for name in _RATES]
         numbers = [csv_number(number) for rate in rates for number in (rate.value, rate.low, rate.high)]
-        counts = [getattr(each, name) for name in _COUNTS]
-        rows.append([each.annotator, each.category, *counts, *numbers, *tolerance_cells(result.tolerance)])
+        counts = [getattr(model, name) for name in _COUNTS]
+        rows.append([model.annotator, model.category, *counts, *numbers, *tolerance_cells(result.tolerance)])
     ends = [f"{name}{end}" for name in _RATES for end in ("", "_low", "_high")]
     return csv_text(["annotator", "category", *_COUNTS, *ends, "tolerance_px", "tolerance_mm"], rows)
 
 
 def _rows(rows: Sequence[ReworkCounts], console: Console) -> list[str]:
-    ordered = [rows[0], *sorted(rows[1:], key=lambda each: (-each.rework.value, each.category or ""))]
+    ordered = [rows[0], *sorted(rows[1:], key=lambda counts: (-counts.rework.value, counts.category or ""))]
     cells = [
         [
-            shorten(each.category or "all", 16),
-            *(f"{getattr(each, name):,}" for name in ("segments", "deleted", "added", "recategorised", "moved")),
-            _share(each.rework),
-            *("-" if math.isnan(rate.value) else f"{rate.value:.1%}" for rate in (each.pixels, each.passed)),
+            shorten(counts.category or "all", 16),
+            *(f"{getattr(counts, name):,}" for name in ("segments", "deleted", "added", "recategorised", "moved")),
+            _share(counts.rework),
+            *("-" if math.isnan(rate.value) else f"{rate.value:.1%}" for rate in (counts.pixels, counts.passed)),
         ]
-        for each in ordered
+        for counts in ordered
     ]
     heads = ("category", "segments", "deleted", "added", "recat", "moved", "reworked", "pixels", "passed")
     return [f"  {line}" for line in table(heads, cells)]

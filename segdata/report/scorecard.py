@@ -64,7 +64,7 @@ def scorecard_text(result: Scorecard, console: Console) -> str:
 
 def _line(card: AnnotatorCard, result: Scorecard) -> list[object]:
     trend = card.trend
-    worst = "; ".join(f"{each.image}: {each.category} {each.value:.2f}" for each in card.worst)
+    worst = "; ".join(f"{example.image}: {example.category} {example.value:.2f}" for example in card.worst)
     return [
         card.annotator,
         card.images,
@@ -96,7 +96,10 @@ def scorecard_cells(card: AnnotatorCard) -> list[str]:
         shorten(card.annotator, 20),
         f"{card.images:,}",
         f"{card.segments:,}",
-        *("-" if math.isnan(each) else f"{each:.0f}" for each in (card.seconds_per_image, card.seconds_per_segment)),
+        *(
+            "-" if math.isnan(seconds) else f"{seconds:.0f}"
+            for seconds in (card.seconds_per_image, card.seconds_per_segment)
+        ),
         "-" if math.isnan(card.passed.value) else f"{card.passed.value:.0%} of {card.passed.n:,}",
         "-" if math.isnan(score.value) else f"{score.value:.2f}",
         ends,
@@ -119,16 +122,17 @@ def trend_in_words(card: AnnotatorCard) -> str:
 
 
 def _examples(card: AnnotatorCard, console: Console) -> Iterator[str]:
-    for each in card.worst:
-        yield from console.wrap(example_in_words(each), "  ")
-        if each.guideline:
-            yield from console.wrap(f"guideline: {each.guideline}", "    ", style="dim")
+    for example in card.worst:
+        yield from console.wrap(example_in_words(example), "  ")
+        if example.guideline:
+            yield from console.wrap(f"guideline: {example.guideline}", "    ", style="dim")
 
 
-def example_in_words(each: WorstExample) -> str:
+def example_in_words(example: WorstExample) -> str:
     """An example in a line: where, what, how far off, and why."""
-    what = {"boundary": "the boundary", "confused": "taken for another category"}.get(each.cause, each.cause)
-    return f"{each.image}: {each.category} {each.value:.2f} against {each.other}, {each.pixels:,} px, mostly {what}"
+    what = {"boundary": "the boundary", "confused": "taken for another category"}.get(example.cause, example.cause)
+    where = f"{example.image}: {example.category} {example.value:.2f} against {example.other}"
+    return f"{where}, {example.pixels:,} px, mostly {what}"
 
 
 def scorecard_json(result: Scorecard) -> str:
@@ -178,15 +182,15 @@ def annotator_sections(
     """A section of each annotator; `drawn`: pictures of examples; colours are by the place among `annotators`."""
     order = {name: k for k, name in enumerate(annotators)}
     return [
-        _section(each, result, css_color(annotator_color(order.get(each.annotator, k))), drawn)
-        for k, each in enumerate(result.cards)
+        _section(card, result, css_color(annotator_color(order.get(card.annotator, k))), drawn)
+        for k, card in enumerate(result.cards)
     ]
 
 
 def _section(
     card: AnnotatorCard, result: Scorecard, color: str, drawn: Mapping[tuple[str, WorstExample], str]
 ) -> AnnotatorSection:
-    months = [each for each in card.trend.months if math.isfinite(each.score)]
+    months = [month for month in card.trend.months if math.isfinite(month.score)]
     return AnnotatorSection(
         name=card.annotator,
         color=color,
@@ -196,8 +200,8 @@ def _section(
         trend=trend_in_words(card).removeprefix("trend ") if math.isfinite(card.trend.slope) else "",
         stands=card.stands,
         worst=tuple(
-            ExamplePicture(drawn.get((card.annotator, each)), example_in_words(each), each.guideline)
-            for each in card.worst
+            ExamplePicture(drawn.get((card.annotator, example)), example_in_words(example), example.guideline)
+            for example in card.worst
         ),
         reworked=tuple(map(_rework_cells, _rework_rows(card, result))),
     )
@@ -207,10 +211,10 @@ def _facts(card: AnnotatorCard, result: Scorecard) -> list[tuple[str, str]]:
     facts = [("work", f"{count_noun(card.segments, 'segment')} in {count_noun(card.images, 'image')}")]
     if card.timed:
         per_segment = card.seconds_per_segment
-        each = f", {_time(per_segment)} a segment" if math.isfinite(per_segment) else ""
+        per_one = f", {_time(per_segment)} a segment" if math.isfinite(per_segment) else ""
         of = "" if card.timed == card.images else f" (of {card.timed:,})"
         facts.append(
-            ("time", f"{_time(card.seconds)} in all{of}; median {_time(card.seconds_per_image)} an image{each}")
+            ("time", f"{_time(card.seconds)} in all{of}; median {_time(card.seconds_per_image)} an image{per_one}")
         )
     if math.isfinite(card.passed.value):
         shares = score_with_interval("missed", card.passed)
@@ -242,30 +246,30 @@ def _dots(months: Sequence[MonthScore]) -> tuple[MonthDot, ...]:
     return tuple(
         MonthDot(
             k * step,
-            100 * (1 - each.score),
-            f"{each.month}: {format_score('iou', each.score)} in {count_noun(each.images, 'image')}",
+            100 * (1 - month.score),
+            f"{month.month}: {format_score('iou', month.score)} in {count_noun(month.images, 'image')}",
         )
-        for k, each in enumerate(months)
+        for k, month in enumerate(months)
     )
 
 
 def _rework_rows(card: AnnotatorCard, result: Scorecard) -> list[ReworkCounts]:
     if result.review is None:
         return []
-    who = {each.annotator for each in result.review.rows} - {None}
+    who = {row.annotator for row in result.review.rows} - {None}
     mine = card.annotator if card.annotator in who else None if len(result.cards) == 1 else ""
-    rows = [each for each in result.review.rows if each.annotator == mine]
-    return [*rows[:1], *sorted(rows[1:], key=lambda each: -each.rework.value)[:_REWORKED]]
+    rows = [row for row in result.review.rows if row.annotator == mine]
+    return [*rows[:1], *sorted(rows[1:], key=lambda row: -row.rework.value)[:_REWORKED]]
 
 
-def _rework_cells(each: ReworkCounts) -> tuple[str, ...]:
-    counts = (each.segments, each.deleted, each.added, each.recategorised, each.moved)
+def _rework_cells(row: ReworkCounts) -> tuple[str, ...]:
+    counts = (row.segments, row.deleted, row.added, row.recategorised, row.moved)
     return (
-        each.category or "all",
+        row.category or "all",
         *(f"{count:,}" for count in counts),
-        score_with_interval("missed", each.rework),
-        format_percent(each.pixels.value),
-        format_percent(each.passed.value),
+        score_with_interval("missed", row.rework),
+        format_percent(row.pixels.value),
+        format_percent(row.passed.value),
     )
 
 

@@ -73,15 +73,15 @@ def reported_biases(result: Agreement, tables: Tables) -> list[ReportedBias]:
     others = _values_of_others(tables)
     gold = None if tables.assessment is None else tables.assessment.gold
     every = []
-    for each in result.annotator_bias:
-        if gold is not None and each.annotator == result.annotators[gold]:
+    for bias in result.annotator_bias:
+        if gold is not None and bias.annotator == result.annotators[gold]:
             continue
         for kind in BIAS_KINDS:
-            value: Score = getattr(each, "boundary_offset" if kind == "offset" else kind)
+            value: Score = getattr(bias, "boundary_offset" if kind == "offset" else kind)
             if math.isfinite(value.value):
-                key = (each.annotator, each.category, kind)
-                p = each.p.get(kind, math.nan)
-                every.append(ReportedBias(*key, value, others.get(key, math.nan), p, kind in each.found))
+                key = (bias.annotator, bias.category, kind)
+                p = bias.p.get(kind, math.nan)
+                every.append(ReportedBias(*key, value, others.get(key, math.nan), p, kind in bias.found))
     return sorted(every, key=lambda habit: (not habit.stands, -habit.weight))
 
 
@@ -118,59 +118,63 @@ def mirrored_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusi
         head = f"{join_words(most)}: the labels of one of them are mirrored"
         act = "See whose labels lie on the image; mirror the others, or correct the header of the files, and compare "
         act += "again: until then no figure of these means anything."
-    said = "; ".join(each.message for each in findings) + "."
+    said = "; ".join(finding.message for finding in findings) + "."
     yield Conclusion("repair", findings[0].severity, head, said, act, (MIRRORED_CODE,))
 
 
 def mirrored_annotators(result: Agreement, tables: Tables) -> list[str]:
     """Whose labels are mirrored: who is in most of the pairs that fit only so; both where there is one pair."""
     told = {
-        each.message for each in findings_of_code(result.findings, MIRRORED_CODE)
+        finding.message for finding in findings_of_code(result.findings, MIRRORED_CODE)
     }  # not what is ignored, or decided
     pairs = () if tables.assessment is None else tables.assessment.mirrored
     times: Counter[str] = Counter()
-    for each in pairs:
-        if each.message in told:
-            times.update([result.annotators[each.other], result.annotators[each.annotator]])
+    for pair in pairs:
+        if pair.message in told:
+            times.update([result.annotators[pair.other], result.annotators[pair.annotator]])
     return [name for name, n in times.items() if n == max(times.values())]
 
 
 def annotator_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
     """Who is below the bar, who does not agree with their own work, who deviates; or why nobody is told."""
     for code, topic in (("SEG407", "below the bar of the gold standard"), ("SEG409", "no agreement with own work")):
-        for who in dict.fromkeys(each.annotator for each in findings_of_code(result.findings, code) if each.annotator):
-            mine = [each for each in findings_of_code(result.findings, code) if each.annotator == who]
-            said = "; ".join(each.message.removeprefix(f"{who}: ") for each in mine) + "."
+        for who in dict.fromkeys(
+            finding.annotator for finding in findings_of_code(result.findings, code) if finding.annotator
+        ):
+            mine = [finding for finding in findings_of_code(result.findings, code) if finding.annotator == who]
+            said = "; ".join(finding.message.removeprefix(f"{who}: ") for finding in mine) + "."
             yield Conclusion("person", mine[0].severity, f"{who}: {topic}", said, rule_remedy(code), (code,), who)
     deviating = findings_of_code(result.findings, BIAS_CODE)
     unfit = mirrored_annotators(result, tables)
-    for who in dict.fromkeys(each.annotator for each in deviating if each.annotator and each.annotator not in unfit):
-        yield _deviating_annotator(who, [each for each in deviating if each.annotator == who], result, tables)
+    for who in dict.fromkeys(
+        finding.annotator for finding in deviating if finding.annotator and finding.annotator not in unfit
+    ):
+        yield _deviating_annotator(who, [finding for finding in deviating if finding.annotator == who], result, tables)
     if not deviating and not unfit:
         yield _no_deviation(result, tables)
 
 
 def _deviating_annotator(who: str, findings: Sequence[Finding], result: Agreement, tables: Tables) -> Conclusion:
     told = biases_of_findings(findings)
-    mine = [each for each in reported_biases(result, tables) if (each.annotator, each.category, each.kind) in told]
-    mine = [each for each in mine if not _follows_from_others(each, mine, tables)]
-    said = [f"{who} {_bias_in_words(each, tables)}" for each in mine] or [each.message for each in findings]
-    quotes = dict.fromkeys(guideline_sentence(tables.profile.taxonomy, each.category, each.kind) for each in mine)
+    mine = [bias for bias in reported_biases(result, tables) if (bias.annotator, bias.category, bias.kind) in told]
+    mine = [bias for bias in mine if not _follows_from_others(bias, mine, tables)]
+    said = [f"{who} {_bias_in_words(bias, tables)}" for bias in mine] or [finding.message for finding in findings]
+    quotes = dict.fromkeys(guideline_sentence(tables.profile.taxonomy, bias.category, bias.kind) for bias in mine)
     act = f"Teach {who}: {' '.join(list(quotes)[:3])}" if quotes else rule_remedy(BIAS_CODE)
-    wanted = {(code, who, each.category) for each in mine for code in _PLACES[each.kind]}
-    places = [each for each in result.findings if (each.code, each.annotator, each.category) in wanted]
+    wanted = {(code, who, bias.category) for bias in mine for code in _PLACES[bias.kind]}
+    places = [finding for finding in result.findings if (finding.code, finding.annotator, finding.category) in wanted]
     if places:
         act += f" Show {join_words(most_disputed_images(places, 3))}."
-    also = f"Also {join_words([each.removeprefix(f'{who} ') for each in said[1:]], 6)}." if said[1:] else ""
+    also = f"Also {join_words([sentence.removeprefix(f'{who} ') for sentence in said[1:]], 6)}." if said[1:] else ""
     return Conclusion("person", findings[0].severity, said[0], also, act, (BIAS_CODE,), who)
 
 
 def biases_of_findings(findings: Iterable[Finding]) -> set[tuple[str | None, str | None, str]]:
     """Annotator, category and kind of what findings of SEG406 tell."""
     return {
-        (each.annotator, each.category, each.kind)
-        for each in findings_of_code(findings, BIAS_CODE)
-        if each.kind is not None
+        (finding.annotator, finding.category, finding.kind)
+        for finding in findings_of_code(findings, BIAS_CODE)
+        if finding.kind is not None
     }
 
 
@@ -179,9 +183,9 @@ def _follows_from_others(habit: ReportedBias, mine: Sequence[ReportedBias], tabl
     opposed = tables.annotator_pairs
     if habit.kind != "offset" or opposed is None:
         return False
-    is_counted = dict(zip([each.name for each in opposed.categories], opposed.countable.tolist(), strict=True))
-    same = [each for each in mine if each.category == habit.category and each.kind != "offset"]
-    return not is_counted[habit.category] and any(each.weight >= _MUCH for each in same)
+    is_counted = dict(zip([category.name for category in opposed.categories], opposed.countable.tolist(), strict=True))
+    same = [bias for bias in mine if bias.category == habit.category and bias.kind != "offset"]
+    return not is_counted[habit.category] and any(bias.weight >= _MUCH for bias in same)
 
 
 def _bias_in_words(habit: ReportedBias, tables: Tables) -> str:
@@ -209,14 +213,14 @@ def _other_category(habit: ReportedBias, tables: Tables) -> str:
     if opposed is None:
         return "another category"
     confusion = Confusion.of_annotator(opposed, opposed.annotators.index(habit.annotator))
-    others = [each.other for each in confusion.partners(habit.category) if each.other != UNLABELLED]
+    others = [partner.other for partner in confusion.partners(habit.category) if partner.other != UNLABELLED]
     return f"another category, mostly {others[0]}" if others else "another category"
 
 
 def guideline_sentence(taxonomy: Taxonomy, category: str, kind: str) -> str:
     """The sentence of the guideline to teach; or that there is none."""
     chapter: Chapter = "boundary_rule" if kind == "offset" else "definition"
-    text = next((getattr(each, chapter) for each in taxonomy.categories if each.name == category), None)
+    text = next((getattr(entry, chapter) for entry in taxonomy.categories if entry.name == category), None)
     if text:
         return f"{category}: “{' '.join(text.split())}”"
     what = "boundary rule" if kind == "offset" else "definition"
@@ -228,7 +232,7 @@ def _no_deviation(result: Agreement, tables: Tables) -> Conclusion:
     persons = len(set(tables.annotator_pairs.persons)) if tables.annotator_pairs is not None else len(result.annotators)
     if persons == 2 and len(result.pairs) == 1:
         return _two_annotators(result, tables)
-    tested = [p for each in result.annotator_bias for p in each.p.values()]
+    tested = [p for bias in result.annotator_bias for p in bias.p.values()]
     if not tested:
         said = f"{count_noun(result.intervals.clusters, 'image')} or sequences are too few to tell a habit from chance."
         least = least_clusters(max(len(result.annotator_bias), 1) * len(BIAS_KINDS), max(persons, 2))
@@ -256,13 +260,13 @@ def _two_annotators(result: Agreement, tables: Tables) -> Conclusion:
         for who, share, what in _larger_volumes(result)
     ]
     lacking = [
-        each for each in reported_biases(result, tables) if each.kind == "missed" and each.value.value >= _LACKING
+        bias for bias in reported_biases(result, tables) if bias.kind == "missed" and bias.value.value >= _LACKING
     ]
     other = {pair.a: pair.b, pair.b: pair.a}
     also = [
-        f"{each.annotator} lacks {score_with_interval('missed', each.value)} of the {each.category} that "
-        f"{other[each.annotator]} has"
-        for each in lacking[:4]
+        f"{bias.annotator} lacks {score_with_interval('missed', bias.value)} of the {bias.category} that "
+        f"{other[bias.annotator]} has"
+        for bias in lacking[:4]
     ]
     if told or also:
         head, *more_told = [*told, *also]
@@ -290,7 +294,7 @@ def unclear_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusio
     opposed, judged = tables.annotator_pairs, tables.assessment
     if opposed is None or judged is None:
         return
-    told = {each.category: each for each in findings_of_code(result.findings, UNCLEAR_CODE)}
+    told = {finding.category: finding for finding in findings_of_code(result.findings, UNCLEAR_CODE)}
     names = ("category", "value", "low", "high", "best", "without")
     confusion = Confusion.from_pairs(opposed)
     for code, value, low, high, best, without in sorted(judged.unclear.lines(*names), key=lambda line: float(line[1])):
@@ -315,10 +319,14 @@ def unclear_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusio
 def least_agreed_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
     """The category with the least agreement, where several can be compared and none is told as unclear."""
     lead = result.leading
-    known = [each for each in compared_categories(result) if each.scores[lead].value == each.scores[lead].value]
+    known = [
+        category
+        for category in compared_categories(result)
+        if category.scores[lead].value == category.scores[lead].value
+    ]
     if len(known) < 2 or tables.annotator_pairs is None:
         return
-    ranked = sorted(known, key=lambda each: each.scores[lead].value)
+    ranked = sorted(known, key=lambda category: category.scores[lead].value)
     worst, best = ranked[0], ranked[-1]
     head = f"Least agreed: {worst.category}, {SHORT_NAMES[lead]} {score_with_interval(lead, worst.scores[lead])}"
     confusion = Confusion.from_pairs(tables.annotator_pairs)
@@ -329,9 +337,10 @@ def least_agreed_conclusions(result: Agreement, tables: Tables) -> Iterator[Conc
 
 def called_instead(confusion: Confusion, name: str) -> str:
     """What a category is for the other of two annotators, where it is not that category."""
-    partners = [each for each in confusion.partners(name) if each.share >= 0.02][:2]
+    partners = [partner for partner in confusion.partners(name) if partner.share >= 0.02][:2]
     shares = [
-        f"{format_percent(each.share)} {'nothing' if each.other == UNLABELLED else each.other}" for each in partners
+        f"{format_percent(partner.share)} {'nothing' if partner.other == UNLABELLED else partner.other}"
+        for partner in partners
     ]
     if not shares:
         return ""
@@ -340,10 +349,10 @@ def called_instead(confusion: Confusion, name: str) -> str:
 
 
 def _guideline_advice(tables: Tables, confusion: Confusion, what: str) -> str:
-    other = next((each.other for each in confusion.partners(what) if each.other != UNLABELLED), None)
+    other = next((partner.other for partner in confusion.partners(what) if partner.other != UNLABELLED), None)
     apart = f" and what tells it from {other}" if other else ""
     taxonomy = tables.profile.taxonomy
-    has = any(each.name == what and each.definition for each in taxonomy.categories)
+    has = any(entry.name == what and entry.definition for entry in taxonomy.categories)
     clear = f"It says now: {guideline_sentence(taxonomy, what, 'missed')}" if has else "It has no definition yet."
     wanted = f"Clarify the guideline on {what}: its definition, its boundary{apart}, with pictures."
     return f"{wanted} {clear} Then annotate again."
@@ -354,19 +363,22 @@ _MORE = 0.05  # by how much beyond what two persons have alike it is worth a wor
 
 def model_conclusions(result: Agreement) -> Iterator[Conclusion]:
     """Who left more of a model's segments as they were than two persons ever draw alike; of each model one."""
-    for model in dict.fromkeys(each.model for each in result.unchanged):
-        mine = sorted((each for each in result.unchanged if each.model == model), key=lambda each: -each.share.value)
-        told = [each for each in mine if _is_much(each)]
+    for model in dict.fromkeys(unchanged.model for unchanged in result.unchanged):
+        mine = sorted(
+            (unchanged for unchanged in result.unchanged if unchanged.model == model),
+            key=lambda unchanged: -unchanged.share.value,
+        )
+        told = [unchanged for unchanged in mine if _is_much(unchanged)]
         expected = _expected_share(mine[0])
         if not told:
-            shares = [f"{each.annotator} {score_with_interval('missed', each.share)}" for each in mine]
+            shares = [f"{unchanged.annotator} {score_with_interval('missed', unchanged.share)}" for unchanged in mine]
             yield Conclusion(
                 "model", "info", f"Hardly anything is {model}'s, unchanged", f"{join_words(shares)}. {expected}"
             )
             continue
         first, *others = [
-            f"{score_with_interval('missed', each.share)} of {each.annotator}'s segments are {model}'s, unchanged"
-            for each in told
+            f"{score_with_interval('missed', work.share)} of {work.annotator}'s segments are {model}'s, unchanged"
+            for work in told
         ]
         also = (
             f"Also {join_words(others)}: where both left a segment unchanged they agree without having looked. "
@@ -380,14 +392,14 @@ def model_conclusions(result: Agreement) -> Iterator[Conclusion]:
         yield Conclusion("model", "warning", first, f"{also}{expected}", act)
 
 
-def _is_much(each: UnchangedShare) -> bool:
-    expected = each.persons.value if math.isfinite(each.persons.value) else 0.0
-    least = each.share.low if math.isfinite(each.share.low) else each.share.value
+def _is_much(unchanged: UnchangedShare) -> bool:
+    expected = unchanged.persons.value if math.isfinite(unchanged.persons.value) else 0.0
+    least = unchanged.share.low if math.isfinite(unchanged.share.low) else unchanged.share.value
     return least > expected + _MORE
 
 
-def _expected_share(each: UnchangedShare) -> str:
+def _expected_share(unchanged: UnchangedShare) -> str:
     """How often two persons have a segment alike."""
-    if not math.isfinite(each.persons.value):
+    if not math.isfinite(unchanged.persons.value):
         return "How often two persons draw the same pixels is unknown: no two of them drew independently here."
-    return f"Two persons have {format_percent(each.persons.value)} of their segments alike, pixel for pixel."
+    return f"Two persons have {format_percent(unchanged.persons.value)} of their segments alike, pixel for pixel."

@@ -64,7 +64,7 @@ def skipped_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusio
         said = "All that the others drew counts as missed."
         yield Conclusion("repair", "warning", f"{who} has drawn nothing at all", said, act)
     for who in (name for name in result.annotators if drawn[name] and name in names[rows].tolist()):
-        mine = [str(each) for each in tables.images["image_id"][image[rows[names[rows] == who]]].tolist()]
+        mine = [str(image_id) for image_id in tables.images["image_id"][image[rows[names[rows] == who]]].tolist()]
         said = f"All other annotators have {_LEAST_SEGMENTS} segments or more there, which all count as missed."
         act = f"Have it drawn, or take these annotations of {who} out if they were skipped, and compare again."
         yield Conclusion("repair", "warning", f"{who} has nothing in {join_words(mine)}", said, act)
@@ -76,18 +76,22 @@ _MAX_CONTRASTS = 4
 def contrast_conclusions(result: Agreement, gold: str | None) -> Iterator[Conclusion]:
     """What the contrasts that were asked for come to."""
     lead = result.leading  # by which it is told; the table has the others
-    some = [better_first(each) for each in result.contrasts if each.score == lead]
+    some = [better_first(contrast) for contrast in result.contrasts if contrast.score == lead]
     if not some:
         return
-    if not any(math.isfinite(each.p) for each in some):
+    if not any(math.isfinite(contrast.p) for contrast in some):
         said = "They have fewer than 8 sequences, patients or single images in common."
         yield Conclusion(
             "contrast", "info", "Too few images to test who agrees better", said, "Let them label more of the same."
         )
         return
-    standing = sorted((each for each in some if each.stands), key=lambda each: -each.difference.value)
-    rest = [each for each in some if not each.stands]
-    open_ones = [f"{_contrasted_names(each, gold)} ({score_with_interval(lead, each.difference)})" for each in rest]
+    standing = sorted(
+        (contrast for contrast in some if contrast.stands), key=lambda contrast: -contrast.difference.value
+    )
+    rest = [contrast for contrast in some if not contrast.stands]
+    open_ones = [
+        f"{_contrasted_names(contrast, gold)} ({score_with_interval(lead, contrast.difference)})" for contrast in rest
+    ]
     open_said = f"Not distinguishable: {join_words(open_ones, _MAX_CONTRASTS)}." if open_ones else ""
     tested = f"{count_noun(len(some), 'contrast')} tested together."
     if not standing:
@@ -98,25 +102,24 @@ def contrast_conclusions(result: Agreement, gold: str | None) -> Iterator[Conclu
         )
         yield Conclusion("contrast", "info", f"{head} by more than chance", f"{open_said} {tested}".strip())
         return
-    first, *others = [_contrast_in_words(each, gold) for each in standing]
+    first, *others = [_contrast_in_words(contrast, gold) for contrast in standing]
     said = f"Also {join_words(others, _MAX_CONTRASTS)}. " if others else ""
     yield Conclusion("contrast", "info", first, f"{said}{open_said} {tested}".strip())
 
 
-def _contrast_in_words(each: PairContrast, gold: str | None) -> str:
-    better, worse = (format_score(each.score, value) for value in each.values)
-    reach = f"{SHORT_NAMES[each.score]} {better} against {worse}, p {each.p:.2g}"
+def _contrast_in_words(contrast: PairContrast, gold: str | None) -> str:
+    better, worse = (format_score(contrast.score, value) for value in contrast.values)
+    reach = f"{SHORT_NAMES[contrast.score]} {better} against {worse}, p {contrast.p:.2g}"
+    first, second = contrast.first, contrast.second
     if gold is None:
-        return f"{each.first[0]} and {each.first[1]} agree better than {each.second[0]} and {each.second[1]}: {reach}"
-    return (
-        f"{pair_in_words(each.first, gold)} agrees better with {gold} than {pair_in_words(each.second, gold)}: {reach}"
-    )
+        return f"{first[0]} and {first[1]} agree better than {second[0]} and {second[1]}: {reach}"
+    return f"{pair_in_words(first, gold)} agrees better with {gold} than {pair_in_words(second, gold)}: {reach}"
 
 
-def _contrasted_names(each: PairContrast, gold: str | None) -> str:
+def _contrasted_names(contrast: PairContrast, gold: str | None) -> str:
     if gold is None:
-        return f"{' and '.join(each.first)} from {' and '.join(each.second)}"
-    return f"{pair_in_words(each.first, gold)} from {pair_in_words(each.second, gold)}"
+        return f"{' and '.join(contrast.first)} from {' and '.join(contrast.second)}"
+    return f"{pair_in_words(contrast.first, gold)} from {pair_in_words(contrast.second, gold)}"
 
 
 _ROUNDING = 1e-6  # hundredths by which a value may be above one for rounding alone
@@ -124,13 +127,17 @@ _ROUNDING = 1e-6  # hundredths by which a value may be above one for rounding al
 
 def repeatability_conclusions(result: Agreement) -> Iterator[Conclusion]:
     """The tolerance that repeated images propose, and how to set it; nothing where nobody annotated an image twice."""
-    for each in result.proposed_tolerance:
-        used, proposed = _current_tolerance(result.tolerance, each), _round_up(each.value)
-        head = f"Boundaries drawn twice lie {proposed:g} {each.unit} apart; the tolerance is {used}"
-        who = f"{join_words(each.annotators)} annotated {count_noun(each.images, 'image')} twice"
+    for proposal in result.proposed_tolerance:
+        used, proposed = _current_tolerance(result.tolerance, proposal), _round_up(proposal.value)
+        head = f"Boundaries drawn twice lie {proposed:g} {proposal.unit} apart; the tolerance is {used}"
+        who = f"{join_words(proposal.annotators)} annotated {count_noun(proposal.images, 'image')} twice"
         of = "the median of the 95th percentiles of the distances between both drawings"
-        said = f"{who}: {of} of {count_noun(each.boundaries, 'boundary', 'boundaries')}."
-        act = "" if f"{proposed:g} {each.unit}" == used or not proposed else _tolerance_advice(proposed, each.unit)
+        said = f"{who}: {of} of {count_noun(proposal.boundaries, 'boundary', 'boundaries')}."
+        act = (
+            ""
+            if f"{proposed:g} {proposal.unit}" == used or not proposed
+            else _tolerance_advice(proposed, proposal.unit)
+        )
         yield Conclusion("tolerance", "info", head, said, act)
 
 
@@ -143,9 +150,9 @@ def _tolerance_advice(proposed: float, unit: str) -> str:
     )
 
 
-def _current_tolerance(near: Tolerance, each: ProposedTolerance) -> str:
+def _current_tolerance(near: Tolerance, proposal: ProposedTolerance) -> str:
     """The tolerance of what has no own, in the unit of the proposed one."""
-    if each.unit == "px":
+    if proposal.unit == "px":
         return f"{near.pixels:g} px"
     return f"{near.mm:g} mm" if near.mm is not None else f"what {near.pixels:g} px are in mm"
 
@@ -190,7 +197,7 @@ def conclusions(result: Agreement, tables: Tables) -> list[Conclusion]:
         *unclear_conclusions(result, tables),
         *(least_agreed_conclusions(result, tables) if not findings_of_code(result.findings, "SEG408") else ()),
         *model_conclusions(result),
-        *_disagreement_conclusions([each for each in result.findings if each.annotator not in unfit]),
+        *_disagreement_conclusions([finding for finding in result.findings if finding.annotator not in unfit]),
         *repeatability_conclusions(result),
         *contrast_conclusions(result, reference_name(result, tables)),
         *_strata_conclusions(result),
@@ -200,8 +207,8 @@ def conclusions(result: Agreement, tables: Tables) -> list[Conclusion]:
 
 
 def _file_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusion]:
-    files = [each for each in findings if each.code.startswith("SEG0")]
-    groups = [findings_of_code(findings, code) for code in sorted({each.code for each in files}) + list(_BROKEN)]
+    files = [finding for finding in findings if finding.code.startswith("SEG0")]
+    groups = [findings_of_code(findings, code) for code in sorted({file.code for file in files}) + list(_BROKEN)]
     for group in filter(None, groups):
         first = group[0]
         where = f"{first.image}: " if first.image else ""
@@ -271,7 +278,7 @@ def _pixel_facts(result: Agreement) -> Iterator[str]:
 def _without_mirrored(result: Agreement, tables: Tables) -> str:
     """That mirrored labels are in the figures, and what the others reach."""
     unfit = mirrored_annotators(result, tables)
-    fit = [each.scores[result.leading].value for each in result.pairs if not {each.a, each.b} & set(unfit)]
+    fit = [pair.scores[result.leading].value for pair in result.pairs if not {pair.a, pair.b} & set(unfit)]
     reach = "" if not fit else f"; without them {format_score(result.leading, min(fit))}"
     if len(fit) > 1:
         reach += f" to {format_score(result.leading, max(fit))}"
@@ -284,10 +291,10 @@ def _by_partner(result: Agreement) -> str:
         return _best_and_least(result)
     what = f"{result.reference.name}'s {'segments' if result.leading == 'pq' else 'pixels'}"
     told = [
-        f"{each.annotator} misses {format_percent(each.missed.value)} of {what}, "
-        f"adds {format_percent(each.extra.value)}"
-        for each in result.reference.annotators
-        if each.missed.value == each.missed.value
+        f"{annotator.annotator} misses {format_percent(annotator.missed.value)} of {what}, "
+        f"adds {format_percent(annotator.extra.value)}"
+        for annotator in result.reference.annotators
+        if annotator.missed.value == annotator.missed.value
     ]
     return f"{'; '.join(told[:12])}." if told else ""
 
@@ -299,7 +306,10 @@ def _by_annotator(result: Agreement) -> str:
     held = [
         (pair.b if pair.a == name else pair.a, pair.scores[lead]) for pair in result.pairs if name in (pair.a, pair.b)
     ]
-    ranked = sorted((each for each in held if each[1].value == each[1].value), key=lambda each: -each[1].value)
+    ranked = sorted(
+        (annotator for annotator in held if annotator[1].value == annotator[1].value),
+        key=lambda annotator: -annotator[1].value,
+    )
     return join_words([f"{who} {score_with_interval(lead, value)}" for who, value in ranked], 12)
 
 
@@ -315,7 +325,7 @@ def _best_and_least(result: Agreement) -> str:
     def value(pair: PairAgreement) -> float:
         return pair.scores[lead].value
 
-    ranked = [each for each in result.pairs if value(each) == value(each) and (each.a, each.b) not in copies]
+    ranked = [pair for pair in result.pairs if value(pair) == value(pair) and (pair.a, pair.b) not in copies]
     known = sorted(ranked, key=value)
     without = f" Not ranked, since their work is the same: {names_of_copies(result)}." if copies else ""
     if len(known) < 2:
@@ -341,14 +351,14 @@ def _reliability_remark(result: Agreement) -> str:
 
 
 def _disagreement_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusion]:
-    some = [each for each in findings if each.code in _DISAGREEMENTS]
+    some = [finding for finding in findings if finding.code in _DISAGREEMENTS]
     if not some:
         return
-    count = Counter(each.code for each in some)
+    count = Counter(finding.code for finding in some)
     kinds = join_words((f"{count[code]:,} {what}" for code, what in _DISAGREEMENTS.items() if count[code]), 5)
     told = []
     for field, noun in (("annotator", "annotator"), ("category", "category")):
-        most = Counter(value for each in some if (value := getattr(each, field)) is not None).most_common()
+        most = Counter(value for finding in some if (value := getattr(finding, field)) is not None).most_common()
         if len(most) > 1:
             told.append(f"by {noun}: {', '.join(f'{name} {times:,}' for name, times in most[:_SHOWN])}")
     head = (
@@ -362,12 +372,12 @@ def _strata_conclusions(result: Agreement) -> Iterator[Conclusion]:
     if result.by is None:
         return
     by, told = result.by, []
-    for each in (each for each in result.by.differences if each.stands):
-        of = f" of {each.category}" if each.category else ""
+    for difference in (difference for difference in result.by.differences if difference.stands):
+        of = f" of {difference.category}" if difference.category else ""
         values = ", ".join(
-            f"{s.name} {format_score(each.score, v)}" for s, v in zip(by.strata, each.values, strict=True)
+            f"{s.name} {format_score(difference.score, v)}" for s, v in zip(by.strata, difference.values, strict=True)
         )
-        told.append(f"{SCORE_NAMES[each.score]}{of}: {values} (p {each.p:.2g})")
+        told.append(f"{SCORE_NAMES[difference.score]}{of}: {values} (p {difference.p:.2g})")
     if told:
         head = f"The agreement differs by {by.column}"
         act = f"Compare the images of these portions: the guideline, or the pictures, differ by {by.column}."
@@ -375,7 +385,7 @@ def _strata_conclusions(result: Agreement) -> Iterator[Conclusion]:
         yield Conclusion("portion", "warning", head, "; ".join(told[:_SHOWN]) + rest, act)
         return
     lead = result.leading
-    reached = [f"{each.name} {score_with_interval(lead, each.scores[lead])}" for each in by.strata]
+    reached = [f"{stratum.name} {score_with_interval(lead, stratum.scores[lead])}" for stratum in by.strata]
     said = f"{SHORT_NAMES[lead]}: {', '.join(reached)}."
     if not by.differences:
         head = (
@@ -389,10 +399,10 @@ def _strata_conclusions(result: Agreement) -> Iterator[Conclusion]:
 
 def _plan_conclusions(result: Agreement) -> Iterator[Conclusion]:
     """How many images the interval that was asked for takes."""
-    overall = [each for each in result.plan if each.category is None and each.now == each.now]
+    overall = [size for size in result.plan if size.category is None and size.now == size.now]
     if not overall:
         return
-    lead = next((each for each in overall if each.score == result.leading), overall[0])
+    lead = next((size for size in overall if size.score == result.leading), overall[0])
     name, width = SHORT_NAMES[lead.score], lead.half_width
     now = f"now ±{format_score(lead.score, lead.now)} with {result.images:,}"
     if lead.images is None:
@@ -400,13 +410,15 @@ def _plan_conclusions(result: Agreement) -> Iterator[Conclusion]:
         return
     images = lead.images
     head = f"Label {count_noun(images, 'image')} twice for {name} of ±{width:g} ({now})"
-    others = [each for each in overall if each is not lead and each.images is not None]
-    reached = [f"{SHORT_NAMES[each.score]} of ±{format_score(each.score, _reached(each, images))}" for each in others]
+    others = [size for size in overall if size is not lead and size.images is not None]
+    reached = [
+        f"{SHORT_NAMES[other.score]} of ±{format_score(other.score, _reached(other, images))}" for other in others
+    ]
     said = f"So many images also give {join_words(reached)}." if reached else ""
-    own = [each for each in result.plan if each.category is not None and each.score == lead.score and each.images]
-    wide = sorted((each for each in own if (each.images or 0) > images), key=lambda each: -(each.images or 0))
+    own = [size for size in result.plan if size.category is not None and size.score == lead.score and size.images]
+    wide = sorted((size for size in own if (size.images or 0) > images), key=lambda size: -(size.images or 0))
     if wide:
-        names = [f"{each.category} ±{format_score(each.score, _reached(each, images))}" for each in wide[:_SHOWN]]
+        names = [f"{size.category} ±{format_score(size.score, _reached(size, images))}" for size in wide[:_SHOWN]]
         many = f" and {count_noun(len(wide) - _SHOWN, 'more category', 'more categories')}" if wide[_SHOWN:] else ""
         said += f" Single categories stay wider: {', '.join(names)}{many}; the table says what each would take."
     yield Conclusion(
@@ -414,17 +426,17 @@ def _plan_conclusions(result: Agreement) -> Iterator[Conclusion]:
     )
 
 
-def _reached(each: SampleSize, images: int) -> float:
+def _reached(size: SampleSize, images: int) -> float:
     """Half the interval of so many images: it shrinks with the root of their number."""
-    return each.half_width * math.sqrt((each.images or 0) / images)
+    return size.half_width * math.sqrt((size.images or 0) / images)
 
 
 def _limit_conclusions(result: Agreement) -> Iterator[Conclusion]:
-    told = [each.message for each in findings_of_code(result.findings, "SEG410")]
+    told = [finding.message for finding in findings_of_code(result.findings, "SEG410")]
     if told:
         head = f"{count_noun(len(told), 'dataset')} with images that no other dataset has"
         yield Conclusion("limit", "info", head, "; ".join(told) + ".", rule_remedy("SEG410"), ("SEG410",))
-    undefined = [each.category for each in result.categories if not np.isfinite(each.iou.value)]
+    undefined = [category.category for category in result.categories if not np.isfinite(category.iou.value)]
     if undefined:
         said = f"{join_words(undefined)} cannot be compared: their figures are dashes and count in no mean."
         yield Conclusion("limit", "info", "Undefined figures", said)

@@ -48,7 +48,7 @@ class Confusion:
     @staticmethod
     def _drawn(opposed: AnnotatorPairs, amounts: Floats) -> "Confusion":
         """Without the categories that nobody has."""
-        names = (*(each.name for each in opposed.categories), UNLABELLED)
+        names = (*(category.name for category in opposed.categories), UNLABELLED)
         drawn = (amounts.sum(axis=1) > 0) | (amounts.sum(axis=0) > 0)
         kept = tuple(name for name, there in zip(names, drawn.tolist(), strict=True) if there)
         return Confusion(kept, amounts[np.ix_(drawn, drawn)], np.append(opposed.countable, False)[drawn])
@@ -83,11 +83,11 @@ class Confusion:
 
     def worst(self, most: int) -> list[ConfusedPair]:
         """The pairs of categories with the largest share of either; each pair once, nothing is no category."""
-        every = [each for name in self.names if name != UNLABELLED for each in self.partners(name)]
+        every = [partner for name in self.names if name != UNLABELLED for partner in self.partners(name)]
         once: dict[frozenset[str], ConfusedPair] = {}
-        for each in sorted(every, key=lambda confused: -confused.share):
-            if each.other != UNLABELLED:
-                once.setdefault(frozenset((each.one, each.other)), each)
+        for pair in sorted(every, key=lambda confused: -confused.share):
+            if pair.other != UNLABELLED:
+                once.setdefault(frozenset((pair.one, pair.other)), pair)
         return list(once.values())[:most]
 
 

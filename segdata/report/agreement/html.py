@@ -116,9 +116,9 @@ class ForestPlot:
 
 def pairs_heat(result: Agreement) -> HeatMap:
     """Annotator by annotator: the leading score, the darker the less agreement."""
-    pairs, lead = {frozenset((each.a, each.b)): each for each in result.pairs}, result.leading
+    pairs, lead = {frozenset((pair.a, pair.b)): pair for pair in result.pairs}, result.leading
     copies = {frozenset(pair) for pair in unranked_pairs(result)}
-    values = [value for each in result.pairs if math.isfinite(value := each.scores[lead].value)]
+    values = [value for pair in result.pairs if math.isfinite(value := pair.scores[lead].value)]
     least = math.floor(10 * min(values, default=0.0)) / 10
     rows = []
     for one in result.annotators:
@@ -171,22 +171,24 @@ def _histogram(name: str, color: str, values: "np.ndarray[tuple[int, ...], np.dt
 
 def forest_plot(habits: Iterable[ReportedBias], annotators: Sequence[str], most: int) -> ForestPlot | None:
     """The boundary offsets, the largest of those that stand first; None where there is none."""
-    offsets = [each for each in habits if each.kind == "offset"]
+    offsets = [habit for habit in habits if habit.kind == "offset"]
     if not offsets:
         return None
-    ends = [abs(end) for each in offsets for end in (each.value.low, each.value.high) if math.isfinite(end)]
-    wanted = float(np.quantile(ends or [abs(each.value.value) for each in offsets], _CLIPPED))
-    wanted = max([wanted, *(abs(each.value.value) for each in offsets if each.stands)])
-    end = next((each for each in _ROUND if each >= wanted), wanted)
-    shown_first = sorted(offsets, key=lambda each: (not each.stands, -abs(each.value.value)))[:most]
+    ends = [abs(end) for offset in offsets for end in (offset.value.low, offset.value.high) if math.isfinite(end)]
+    wanted = float(np.quantile(ends or [abs(offset.value.value) for offset in offsets], _CLIPPED))
+    wanted = max([wanted, *(abs(offset.value.value) for offset in offsets if offset.stands)])
+    end = next((limit for limit in _ROUND if limit >= wanted), wanted)
+    shown_first = sorted(offsets, key=lambda offset: (not offset.stands, -abs(offset.value.value)))[:most]
     order = {name: k for k, name in enumerate(annotators)}
-    ranked = sorted(shown_first, key=lambda each: (order[each.annotator], -each.value.value))
-    return ForestPlot(end, [_whisker(each, end, order[each.annotator]) for each in ranked], len(offsets) - len(ranked))
+    ranked = sorted(shown_first, key=lambda offset: (order[offset.annotator], -offset.value.value))
+    return ForestPlot(
+        end, [_whisker(offset, end, order[offset.annotator]) for offset in ranked], len(offsets) - len(ranked)
+    )
 
 
 def _whisker(habit: ReportedBias, end: float, number: int) -> Whisker:
     value = habit.value
-    low, mid, high = (50 + 50 * each / end for each in (value.low, value.value, value.high))
+    low, mid, high = (50 + 50 * bound / end for bound in (value.low, value.value, value.high))
     text = f"{format_score('offset', value.value, signed=True)} {format_interval('offset', value, signed=True)}".strip()
     return Whisker(
         habit.annotator,
@@ -322,7 +324,10 @@ def render_agreement(
         title=", ".join(annotators[:6]) + (f" and {len(annotators) - 6} more" if len(annotators) > 6 else ""),
         extent=images_in_words(opposed),
         people=[(name, css_color(annotator_color(k))) for k, name in enumerate(annotators)],
-        conclusions=[(HEADINGS[each.topic], each, _finding_filter(each)) for each in conclusions(result, tables)],
+        conclusions=[
+            (HEADINGS[conclusion.topic], conclusion, _finding_filter(conclusion))
+            for conclusion in conclusions(result, tables)
+        ],
         verdict=_verdict(result, fail_on),
         typed=" ".join(["segdata", *typed]),
         matrix=pairs_heat(result) if 2 < len(annotators) <= _MATRIX else None,
@@ -335,7 +340,7 @@ def render_agreement(
         rows=rows,
         shares=shares_chart(_share_rows(rows, every), ("misses", "adds", "calls otherwise")) if rows else None,
         drift_charts=drift_charts(result, tables),
-        n_cells=len({(each.annotator, each.category) for each in every if each.kind != "offset"}),
+        n_cells=len({(bias.annotator, bias.category) for bias in every if bias.kind != "offset"}),
         lead=SHORT_NAMES[result.leading],
         of_categories=[_HEADS[name] for name in _OF_CATEGORIES[result.leading]],
         of_strata=_OF_STRATA[result.leading],
@@ -375,20 +380,20 @@ def _verdict(result: Agreement, fail_on: FailOn) -> tuple[str, str]:
     return ("error", f"failed: {n}") if result.fails(fail_on) else ("good", f"passed: {n}")
 
 
-def _finding_filter(each: Conclusion) -> tuple[str, str] | None:
-    if each.annotator is not None:
-        return "annotator", each.annotator
-    if each.category is not None and each.codes:
-        return "category", each.category
-    return ("code", each.codes[0]) if len(each.codes) == 1 else None
+def _finding_filter(conclusion: Conclusion) -> tuple[str, str] | None:
+    if conclusion.annotator is not None:
+        return "annotator", conclusion.annotator
+    if conclusion.category is not None and conclusion.codes:
+        return "category", conclusion.category
+    return ("code", conclusion.codes[0]) if len(conclusion.codes) == 1 else None
 
 
 def _bias_rows(every: Sequence[ReportedBias], result: Agreement) -> list[BiasTableRow]:
     """What annotators miss, add and call otherwise: what stands first, then what is large."""
     cells: dict[tuple[str, str], dict[str, ReportedBias]] = {}
-    for each in every:
-        if each.kind != "offset":
-            cells.setdefault((each.annotator, each.category), {})[each.kind] = each
+    for bias in every:
+        if bias.kind != "offset":
+            cells.setdefault((bias.annotator, bias.category), {})[bias.kind] = bias
     told, shares = biases_of_findings(result.findings), [kind for kind in BIAS_KINDS if kind != "offset"]
     return [
         BiasTableRow(
@@ -398,13 +403,13 @@ def _bias_rows(every: Sequence[ReportedBias], result: Agreement) -> list[BiasTab
             tuple(_bias_cell(kinds[kind], (who, what, kind) in told) if kind in kinds else None for kind in shares),
         )
         for (who, what), kinds in list(cells.items())[:_HABITS]
-        if any(each.stands or each.weight >= _LARGE for each in kinds.values())
+        if any(kind.stands or kind.weight >= _LARGE for kind in kinds.values())
     ]
 
 
 def _offset_rows(offsets: ForestPlot, every: Sequence[ReportedBias]) -> list[ChartRow]:
     """The rows of the chart of offsets, as the forest plot has them."""
-    of = {(each.annotator, each.category): each.value for each in every if each.kind == "offset"}
+    of = {(bias.annotator, bias.category): bias.value for bias in every if bias.kind == "offset"}
     rows = []
     for row in offsets.rows:
         value = of[row.annotator, row.category]
@@ -415,7 +420,7 @@ def _offset_rows(offsets: ForestPlot, every: Sequence[ReportedBias]) -> list[Cha
 
 def _share_rows(rows: Sequence[BiasTableRow], every: Sequence[ReportedBias]) -> list[ChartRow]:
     """The rows of the chart of misses, extras and confusions, those of one annotator together."""
-    of = {(each.annotator, each.category, each.kind): each for each in every}
+    of = {(bias.annotator, bias.category, bias.kind): bias for bias in every}
     order = {name: k for k, name in reversed(list(enumerate(row.annotator for row in rows)))}
     result = []
     for row in sorted(rows, key=lambda row: order[row.annotator]):
@@ -443,13 +448,15 @@ def _bias_cell(habit: ReportedBias, is_told: bool) -> BiasCell:
 def _category_lines(result: Agreement) -> list[tuple[CategoryAgreement, Whisker, list[str]]]:
     """The categories, the least agreed first, with the leading interval in % of the axis from 0 to 1, and scores."""
     lead, lines = result.leading, []
-    for each in sorted(compared_categories(result), key=lambda each: _least_first(each.scores[lead]))[:_CATEGORIES]:
-        value = each.scores[lead]
+    for category in sorted(compared_categories(result), key=lambda category: _least_first(category.scores[lead]))[
+        :_CATEGORIES
+    ]:
+        value = category.scores[lead]
         low, mid, high = (100 * end if math.isfinite(end) else None for end in (value.low, value.value, value.high))
         text = score_with_interval(lead, value)
-        whisker = Whisker("", each.category, "", low, mid or 0.0, high, text, False, mid is None)
-        scores = [format_score(name, each.scores[name].value) for name in _OF_CATEGORIES[lead]]
-        lines.append((each, whisker, scores))
+        whisker = Whisker("", category.category, "", low, mid or 0.0, high, text, False, mid is None)
+        scores = [format_score(name, category.scores[name].value) for name in _OF_CATEGORIES[lead]]
+        lines.append((category, whisker, scores))
     return lines
 
 

@@ -80,12 +80,12 @@ def _annotator_rows(result: Agreement, tables: Tables) -> Iterator[list[object]]
                 other = pair.b if pair.a == name else pair.a
                 yield [name, "", result.leading, *_ends(score), other, pair.clusters, "", ""]
     biases = reported_biases(result, tables)
-    for each in sorted(biases, key=lambda each: (order[each.annotator], each.category, BIAS_KINDS.index(each.kind))):
-        others = csv_number(each.others) if each.kind != "offset" else ""
-        tested = math.isfinite(each.p)
+    for bias in sorted(biases, key=lambda bias: (order[bias.annotator], bias.category, BIAS_KINDS.index(bias.kind))):
+        others = csv_number(bias.others) if bias.kind != "offset" else ""
+        tested = math.isfinite(bias.p)
         yield [
-            *(each.annotator, each.category, each.kind, *_ends(each.value), others, each.value.n),
-            *(csv_number(each.p), ("yes" if each.stands else "no") if tested else ""),
+            *(bias.annotator, bias.category, bias.kind, *_ends(bias.value), others, bias.value.n),
+            *(csv_number(bias.p), ("yes" if bias.stands else "no") if tested else ""),
         ]
 
 

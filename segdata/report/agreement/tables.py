@@ -74,7 +74,7 @@ def compared_categories(result: Agreement) -> tuple[CategoryAgreement, ...]:
 def compared_causes(result: Agreement) -> list[DisagreementCauses]:
     """The causes of disputed pixels of these pairs."""
     name = None if result.reference is None else result.reference.name
-    return [each for each in result.disagreement if name is None or name in (each.a, each.b)]
+    return [causes for causes in result.disagreement if name is None or name in (causes.a, causes.b)]
 
 
 def reference_table(result: Agreement) -> ReportTable | None:
@@ -84,16 +84,18 @@ def reference_table(result: Agreement) -> ReportTable | None:
     name, lead = result.reference.name, result.leading
     own = {pair.b if pair.a == name else pair.a: pair for pair in result.pairs if name in (pair.a, pair.b)}
     rows = []
-    for each in sorted(result.reference.annotators, key=lambda each: own[each.annotator].scores[lead].value):
-        pair = own[each.annotator]
+    for annotator in sorted(
+        result.reference.annotators, key=lambda annotator: own[annotator.annotator].scores[lead].value
+    ):
+        pair = own[annotator.annotator]
         sign = 1 if pair.a == name else -1
         rows.append(
             (
-                each.annotator,
-                f"{each.images:,}",
+                annotator.annotator,
+                f"{annotator.images:,}",
                 score_with_interval(lead, pair.scores[lead]),
-                score_with_interval("missed", each.missed),
-                score_with_interval("missed", each.extra),
+                score_with_interval("missed", annotator.missed),
+                score_with_interval("missed", annotator.extra),
                 format_score("offset", sign * pair.offset.value, signed=True),
             )
         )
@@ -130,10 +132,10 @@ def causes_table(result: Agreement) -> ReportTable | None:
     """What the pixels in dispute are due to, category by category, over all pairs of annotators."""
     pixels: dict[str, int] = defaultdict(int)
     due: dict[str, list[float]] = defaultdict(lambda: [0.0] * 4)
-    for each in compared_causes(result):
-        pixels[each.category] += each.pixels
-        for k, share in enumerate(_shares(each)):
-            due[each.category][k] += share * each.pixels if math.isfinite(share) else 0.0
+    for causes in compared_causes(result):
+        pixels[causes.category] += causes.pixels
+        for k, share in enumerate(_shares(causes)):
+            due[causes.category][k] += share * causes.pixels if math.isfinite(share) else 0.0
     ranked = sorted((name for name in pixels if pixels[name]), key=lambda name: -pixels[name])
     if not ranked or (len(ranked) == 1 and not any(due[ranked[0]][:3])):
         return None  # of one category of pixels there is nothing to tell
@@ -144,7 +146,7 @@ def causes_table(result: Agreement) -> ReportTable | None:
         missed, extra, confused, boundary = due[name]
         told = [missed + extra] if pair is None else [missed, extra]
         of = sum(due[name])
-        shares = (format_percent(each / of) if of else DASH for each in (*told, confused, boundary))
+        shares = (format_percent(count / of) if of else DASH for count in (*told, confused, boundary))
         rows.append((name, f"{pixels[name]:,}", format_percent(pixels[name] / total), *shares))
     more = len(ranked) - len(rows)
     note = "Pixels of all images to which one of two annotators gives the category, and why: a segment that the other "
@@ -155,8 +157,8 @@ def causes_table(result: Agreement) -> ReportTable | None:
     return ReportTable("what the pixels in dispute are due to", heads, tuple(rows), (0,), note, _PAIR - 3)
 
 
-def _shares(each: DisagreementCauses) -> tuple[float, ...]:
-    return each.missed, each.extra, each.confused, each.boundary
+def _shares(causes: DisagreementCauses) -> tuple[float, ...]:
+    return causes.missed, causes.extra, causes.confused, causes.boundary
 
 
 def causes_in_words(result: Agreement, tables: Tables) -> str:
@@ -164,16 +166,18 @@ def causes_in_words(result: Agreement, tables: Tables) -> str:
     opposed = tables.annotator_pairs
     if opposed is None:
         return ""
-    things = {each.name for each, is_thing in zip(opposed.categories, opposed.countable, strict=True) if is_thing}
-    known = [each for each in compared_causes(result) if each.category in things and math.isfinite(each.missed)]
-    missed, extra, confused, boundary = (sum(_shares(each)[k] * each.pixels for each in known) for k in range(4))
+    things = {
+        category.name for category, is_thing in zip(opposed.categories, opposed.countable, strict=True) if is_thing
+    }
+    known = [causes for causes in compared_causes(result) if causes.category in things and math.isfinite(causes.missed)]
+    missed, extra, confused, boundary = (sum(_shares(causes)[k] * causes.pixels for causes in known) for k in range(4))
     of = missed + extra + confused + boundary
     if not of:
         return ""
     kinds = {"along boundaries": boundary, "drawn by one alone": missed + extra, "called otherwise": confused}
     told = [
         f"{format_percent(n / of)} {kind}"
-        for kind, n in sorted(kinds.items(), key=lambda each: -each[1])
+        for kind, n in sorted(kinds.items(), key=lambda item: -item[1])
         if n / of >= 0.005
     ]
     with_gold = "" if result.reference is None else f" with {result.reference.name}"
@@ -208,7 +212,7 @@ def _volume_cells(pair: VolumePair, of_one: int) -> tuple[str, ...]:
     way = -1 if pair.size_b < pair.size_a else 1
     more, less = (pair.b, pair.a) if way > 0 else (pair.a, pair.b)
     both = sorted((pair.size_a, pair.size_b), reverse=True)
-    ends = sorted(way * each.value / of_one for each in (pair.lower, pair.upper))
+    ends = sorted(way * bound.value / of_one for bound in (pair.lower, pair.upper))
     limits = f"{_format_size(ends[0])} and {_format_size(ends[1])}" if all(map(math.isfinite, ends)) else DASH
     return (
         more,
@@ -231,8 +235,8 @@ def contrasts_table(result: Agreement, gold: str | None) -> ReportTable | None:
     """Who agrees better with the reference, or which two with each other; who does comes first."""
     if not result.contrasts:
         return None
-    ranked = sorted(result.contrasts, key=lambda each: not each.stands)  # within these by score, as they come
-    rows = tuple(tuple(_contrast_cells(each, gold)) for each in ranked[:_CONTRASTS])
+    ranked = sorted(result.contrasts, key=lambda contrast: not contrast.stands)  # within these by score, as they come
+    rows = tuple(tuple(_contrast_cells(contrast, gold)) for contrast in ranked[:_CONTRASTS])
     heads = ("better", "than", "score", "its", "other's", "difference", "p", "")
     title = "which two agree better" if gold is None else f"who agrees better with {gold}"
     note = "On the images that all of them annotated. ●: stands when all contrasts of a score are taken together, at a "
@@ -242,14 +246,18 @@ def contrasts_table(result: Agreement, gold: str | None) -> ReportTable | None:
     return ReportTable(title, heads, rows, (0, 1, 2), note, _PAIR)
 
 
-def better_first(each: PairContrast) -> PairContrast:
+def better_first(contrast: PairContrast) -> PairContrast:
     """The same with the pair that agrees better first."""
-    if each.values[0] >= each.values[1]:
-        value = each.difference
+    if contrast.values[0] >= contrast.values[1]:
+        value = contrast.difference
         turned = Score(-value.value, -value.high, -value.low, value.n, value.n_undefined)
-        return PairContrast(each.first, each.second, each.score, each.values, turned, each.p, each.stands)
-    values = each.values[1], each.values[0]
-    return PairContrast(each.second, each.first, each.score, values, each.difference, each.p, each.stands)
+        return PairContrast(
+            contrast.first, contrast.second, contrast.score, contrast.values, turned, contrast.p, contrast.stands
+        )
+    values = contrast.values[1], contrast.values[0]
+    return PairContrast(
+        contrast.second, contrast.first, contrast.score, values, contrast.difference, contrast.p, contrast.stands
+    )
 
 
 def pair_in_words(pair: tuple[str, str], gold: str | None) -> str:
@@ -257,8 +265,8 @@ def pair_in_words(pair: tuple[str, str], gold: str | None) -> str:
     return next((name for name in pair if name != gold), pair[0]) if gold in pair else ", ".join(pair)
 
 
-def _contrast_cells(each: PairContrast, gold: str | None) -> Iterator[str]:
-    told = better_first(each)
+def _contrast_cells(contrast: PairContrast, gold: str | None) -> Iterator[str]:
+    told = better_first(contrast)
     yield from (pair_in_words(pair, gold) for pair in (told.first, told.second))
     yield SHORT_NAMES[told.score]
     yield from (format_score(told.score, value) for value in told.values)
@@ -273,14 +281,14 @@ def unchanged_table(result: Agreement) -> ReportTable | None:
         return None
     rows = [
         (
-            each.annotator,
-            each.model,
-            f"{each.images:,}",
-            f"{each.segments:,}",
-            score_with_interval("missed", each.share),
-            score_with_interval("missed", each.persons),
+            unchanged.annotator,
+            unchanged.model,
+            f"{unchanged.images:,}",
+            f"{unchanged.segments:,}",
+            score_with_interval("missed", unchanged.share),
+            score_with_interval("missed", unchanged.persons),
         )
-        for each in sorted(result.unchanged, key=lambda each: -each.share.value)
+        for unchanged in sorted(result.unchanged, key=lambda unchanged: -unchanged.share.value)
     ]
     heads = ("annotator", "model", "images", "segments", "unchanged", "two persons")
     note = "Unchanged: the annotator's segments that are the model's, pixel for pixel. Two persons: how often segments "
@@ -439,7 +447,8 @@ class AgreementReport(Agreement, frozen=True, kw_only=True):
 def agreement_json(result: Agreement) -> str:
     """The report as JSON, a line per pair, category, annotator and finding; the same input gives the same text."""
     rows = [
-        FindingRow(**{name: getattr(each, name) for name in FindingRow.__struct_fields__}) for each in result.findings
+        FindingRow(**{name: getattr(finding, name) for name in FindingRow.__struct_fields__})
+        for finding in result.findings
     ]
     plain = encode_result(msgspec.structs.replace(result, findings=()), rounded=True)
     return format_json({**plain, "findings": msgspec.to_builtins(rows)})
@@ -482,16 +491,16 @@ def _rows(result: Agreement) -> Iterator[Row]:
     if result.by is not None:
         for portion in result.by.strata:
             yield from _scores({"scope": "portion", "portion": portion.name}, portion.scores)
-        for each in result.by.differences:
-            for portion, value in zip(result.by.strata, each.values, strict=True):
+        for difference in result.by.differences:
+            for portion, value in zip(result.by.strata, difference.values, strict=True):
                 yield {
                     "scope": "difference",
-                    "category": each.category or "",
+                    "category": difference.category or "",
                     "portion": portion.name,
-                    "score": each.score,
+                    "score": difference.score,
                     "value": csv_number(value),
-                    "p": csv_number(each.p),
-                    "stands": _flag(each.stands),
+                    "p": csv_number(difference.p),
+                    "stands": _flag(difference.stands),
                 }
     for need in result.plan:
         score = f"images for {need.score} ± {need.half_width:g}"
@@ -518,10 +527,10 @@ def _compared(result: Agreement) -> Iterator[Row]:
             for name in ("size_a", "size_b", "difference"):
                 yield whose | {"score": name, "value": csv_number(getattr(two, name)), "n": two.volumes}
             yield from _scores(whose, {"bias": two.bias, "lower": two.lower, "upper": two.upper})
-    for each in result.contrasts:
-        pairs: Row = {"annotator_a": ", ".join(each.first), "annotator_b": ", ".join(each.second)}
-        tested: Row = {"p": csv_number(each.p), "stands": _flag(each.stands)}
-        yield {"scope": "contrast"} | pairs | _score(each.score, each.difference) | tested
+    for contrast in result.contrasts:
+        pairs: Row = {"annotator_a": ", ".join(contrast.first), "annotator_b": ", ".join(contrast.second)}
+        tested: Row = {"p": csv_number(contrast.p), "stands": _flag(contrast.stands)}
+        yield {"scope": "contrast"} | pairs | _score(contrast.score, contrast.difference) | tested
     for work in result.identical:
         whose = {"scope": "identical", "annotator_a": work.a, "annotator_b": work.b, "stands": _flag(work.stands)}
         yield from _scores(whose, {"identical": work.identical, "alike": work.alike})
@@ -537,8 +546,13 @@ def _compared(result: Agreement) -> Iterator[Row]:
 
 
 def _proposed(result: Agreement) -> Iterator[Row]:
-    for each in result.proposed_tolerance:
-        yield {"scope": "proposed tolerance", "score": each.unit, "value": csv_number(each.value), "n": each.boundaries}
+    for proposal in result.proposed_tolerance:
+        yield {
+            "scope": "proposed tolerance",
+            "score": proposal.unit,
+            "value": csv_number(proposal.value),
+            "n": proposal.boundaries,
+        }
 
 
 def _tolerance(near: CategoryTolerance, category: str = "") -> Iterator[Row]:

@@ -43,14 +43,14 @@ def agreement_text(
     opposed = tables.annotator_pairs
     assert opposed is not None
     lines = [console.paint("segdata agreement", "bold"), ""]
-    for each in conclusions(result, tables):
-        lines += [*_conclusion(each, console), ""]
+    for conclusion in conclusions(result, tables):
+        lines += [*_conclusion(conclusion, console), ""]
     for block in (
         _matrix(result, console),
         _categories(result, distance_unit(opposed), console),
         _habits(result, tables, console),
         _strata(result, console),
-        *(_sheet(each, console) for each in agreement_tables(result, reference_name(result, tables))),
+        *(_sheet(sheet, console) for sheet in agreement_tables(result, reference_name(result, tables))),
         _plan(result, console),
         _worst(ImageAgreement.from_pairs(opposed, _gold(tables)), opposed.annotators, console),
         _codes(result.findings, console),
@@ -65,27 +65,27 @@ def _gold(tables: Tables) -> int | None:
     return None if tables.assessment is None else tables.assessment.gold
 
 
-def _conclusion(each: Conclusion, console: Console) -> Iterator[str]:
-    style = "good" if each.topic == "agreement" else each.severity
-    yield from console.pieces((f"{HEADINGS[each.topic]}:", style), (each.head, "bold"))
-    yield from console.wrap(each.said, "  ")
-    if each.act:
-        yield from console.wrap(f"→ {each.act}", "  ", "    ")
+def _conclusion(conclusion: Conclusion, console: Console) -> Iterator[str]:
+    style = "good" if conclusion.topic == "agreement" else conclusion.severity
+    yield from console.pieces((f"{HEADINGS[conclusion.topic]}:", style), (conclusion.head, "bold"))
+    yield from console.wrap(conclusion.said, "  ")
+    if conclusion.act:
+        yield from console.wrap(f"→ {conclusion.act}", "  ", "    ")
 
 
 def _matrix(result: Agreement, console: Console) -> Iterator[str]:
-    pairs, names = {(each.a, each.b): each for each in result.pairs}, result.annotators
+    pairs, names = {(pair.a, pair.b): pair for pair in result.pairs}, result.annotators
     lead, below = result.leading, "f1" if result.leading == "pq" else "kappa"
     if len(names) > _MATRIX:
         least = sorted(result.pairs, key=lambda pair: _least_first(pair.scores, lead))
         rows = [
             [
-                shorten(each.a, _NAME),
-                shorten(each.b, _NAME),
-                f"{each.images:,}",
-                *_scores(each.scores, (lead, below)),
+                shorten(pair.a, _NAME),
+                shorten(pair.b, _NAME),
+                f"{pair.images:,}",
+                *_scores(pair.scores, (lead, below)),
             ]
-            for each in least[:_PAIRS]
+            for pair in least[:_PAIRS]
         ]
         heading = f"the {len(rows)} of {count_noun(len(least), 'pair')} that agree least"
         heads = ("annotators", "", "images", SHORT_NAMES[lead], SHORT_NAMES[below])
@@ -120,15 +120,15 @@ def _categories(result: Agreement, measure: str, console: Console) -> Iterator[s
         return
     lead = result.leading
     shown = {"pq": ("f1", "iou", "segment_nsd", "offset_size"), "iou": ("pq", "kappa", "nsd", "offset_size")}[lead]
-    ranked = sorted(compared_categories(result), key=lambda each: _least_first(each.scores, lead))
+    ranked = sorted(compared_categories(result), key=lambda category: _least_first(category.scores, lead))
     rows = [
         [
-            shorten(each.category, _NAME),
-            f"{each.images:,}",
-            score_with_interval(lead, each.scores[lead]),
-            *(format_score(name, each.scores[name].value) for name in shown),
+            shorten(category.category, _NAME),
+            f"{category.images:,}",
+            score_with_interval(lead, category.scores[lead]),
+            *(format_score(name, category.scores[name].value) for name in shown),
         ]
-        for each in ranked[:_CATEGORIES]
+        for category in ranked[:_CATEGORIES]
     ]
     names = SHORT_NAMES | {"offset_size": f"offset {measure}"}
     heads = ("category", "images", names[lead], *(names[name] for name in shown))
@@ -140,20 +140,20 @@ def _categories(result: Agreement, measure: str, console: Console) -> Iterator[s
 
 def _habits(result: Agreement, tables: Tables, console: Console) -> Iterator[str]:
     """What stands of what annotators do differently."""
-    standing = [each for each in reported_biases(result, tables) if each.stands]
+    standing = [bias for bias in reported_biases(result, tables) if bias.stands]
     if not standing:
         return
     rows = [
         [
-            shorten(each.annotator, _NAME),
-            shorten(each.category, _NAME),
-            each.kind,
-            f"{format_score(each.score, each.value.value, signed=each.kind == 'offset')} "
-            f"{format_interval(each.score, each.value, signed=each.kind == 'offset')}",
-            format_percent(each.others) if each.kind != "offset" else "",
-            f"{each.p:.2g}",
+            shorten(bias.annotator, _NAME),
+            shorten(bias.category, _NAME),
+            bias.kind,
+            f"{format_score(bias.score, bias.value.value, signed=bias.kind == 'offset')} "
+            f"{format_interval(bias.score, bias.value, signed=bias.kind == 'offset')}",
+            format_percent(bias.others) if bias.kind != "offset" else "",
+            f"{bias.p:.2g}",
         ]
-        for each in standing[:_HABITS]
+        for bias in standing[:_HABITS]
     ]
     heads = ("annotator", "category", "what", "how much", "others", "p")
     yield from _titled("what stands when all tests are taken together", heads, rows, console, left=(0, 1, 2))
@@ -165,35 +165,40 @@ def _strata(result: Agreement, console: Console) -> Iterator[str]:
     if result.by is None:
         return
     shown = ("pq", "f1", "iou") if result.leading == "pq" else ("iou", "kappa", "pq")
-    rows = [[shorten(each.name, _NAME), f"{each.images:,}", *_scores(each.scores, shown)] for each in result.by.strata]
+    rows = [
+        [shorten(stratum.name, _NAME), f"{stratum.images:,}", *_scores(stratum.scores, shown)]
+        for stratum in result.by.strata
+    ]
     heads = (result.by.column, "images", *(SHORT_NAMES[name] for name in shown))
     yield from _titled(f"by {result.by.column}", heads, rows, console)
     if result.by.unknown:
         yield from console.wrap(f"in none of them: {count_noun(result.by.unknown, 'pair')} of annotations", style="dim")
 
 
-def _sheet(each: ReportTable, console: Console) -> Iterator[str]:
-    rows = [[shorten(cell, each.room) if k in each.left else cell for k, cell in enumerate(row)] for row in each.rows]
-    heads = [shorten(head, _HEAD) for head in each.heads]
-    yield from _titled(each.title, heads, rows, console, left=each.left)
-    yield from console.wrap(each.note, style="dim")
+def _sheet(sheet: ReportTable, console: Console) -> Iterator[str]:
+    rows = [
+        [shorten(cell, sheet.room) if k in sheet.left else cell for k, cell in enumerate(row)] for row in sheet.rows
+    ]
+    heads = [shorten(head, _HEAD) for head in sheet.heads]
+    yield from _titled(sheet.title, heads, rows, console, left=sheet.left)
+    yield from console.wrap(sheet.note, style="dim")
 
 
 def _plan(result: Agreement, console: Console) -> Iterator[str]:
     if not result.plan:
         return
     ranked = sorted(
-        result.plan, key=lambda each: (each.category is not None, each.score != result.leading, -(each.images or 0))
+        result.plan, key=lambda size: (size.category is not None, size.score != result.leading, -(size.images or 0))
     )
     rows = [
         [
-            SCORE_NAMES[each.score],
-            shorten(each.category or "(all)", _NAME),
-            f"±{format_score(each.score, each.now)}" if each.now == each.now else DASH,
-            DASH if each.images is None else f"{each.images:,}",
-            DASH if each.instances is None else f"{each.instances:,}",
+            SCORE_NAMES[size.score],
+            shorten(size.category or "(all)", _NAME),
+            f"±{format_score(size.score, size.now)}" if size.now == size.now else DASH,
+            DASH if size.images is None else f"{size.images:,}",
+            DASH if size.instances is None else f"{size.instances:,}",
         ]
-        for each in ranked[:_PLANNED]
+        for size in ranked[:_PLANNED]
     ]
     heading = f"what intervals of ±{result.plan[0].half_width:g} take, of images like these"
     yield from _titled(heading, ("score", "category", "now", "images", "segments"), rows, console, left=(0, 1))
@@ -205,13 +210,13 @@ def _worst(images: ImageAgreement, annotators: Sequence[str], console: Console) 
         return
     rows = [
         [
-            shorten(each.name, 26),
-            format_score(images.score, each.value),
-            shorten(each.category, 14),
-            format_score(images.score, each.low),
-            shorten(f"{annotators[each.a]}, {annotators[each.b]}", 20),
+            shorten(image.name, 26),
+            format_score(images.score, image.value),
+            shorten(image.category, 14),
+            format_score(images.score, image.low),
+            shorten(f"{annotators[image.a]}, {annotators[image.b]}", 20),
         ]
-        for each in worst
+        for image in worst
     ]
     name = SHORT_NAMES[images.score]
     heads = ("image", name, "worst category", name, "who differs most")
@@ -221,7 +226,7 @@ def _worst(images: ImageAgreement, annotators: Sequence[str], console: Console) 
 def _codes(findings: Sequence[Finding], console: Console) -> Iterator[str]:
     if not findings:
         return
-    count = Counter((each.code, each.rule, each.severity) for each in findings)
+    count = Counter((finding.code, finding.rule, finding.severity) for finding in findings)
     rows = [[code, rule, severity, f"{n:,}"] for (code, rule, severity), n in sorted(count.items())]
     yield from _titled("findings", ("code", "rule", "severity", "findings"), rows, console, left=(0, 1, 2))
 

@@ -98,7 +98,7 @@ def format_interval(score: str, value: Score, *, signed: bool = False) -> str:
     """
     if not (math.isfinite(value.low) and math.isfinite(value.high)):
         return ""
-    low, high = (format_score(score, each, signed=signed) for each in (value.low, value.high))
+    low, high = (format_score(score, bound, signed=signed) for bound in (value.low, value.high))
     return f"[{low}, {high}]"
 
 
@@ -127,7 +127,7 @@ def tolerance_in_words(near: Tolerance) -> str:
     >>> tolerance_in_words(Tolerance(2.0)), tolerance_in_words(Tolerance(2.0, 0.5, {"car": CategoryTolerance(3.0)}))
     ('2 px', '2 px, 0.5 mm where the spacing is known; car 3 px')
     """
-    own = (f"{name} {_limits_in_words(each)}" for name, each in near.categories.items())
+    own = (f"{name} {_limits_in_words(limits)}" for name, limits in near.categories.items())
     return "; ".join([_limits_in_words(near), *own])
 
 
@@ -209,15 +209,15 @@ class Conclusion:
 
 def findings_of_code(findings: Iterable[Finding], code: str) -> list[Finding]:
     """The findings with a code, in their order."""
-    return [each for each in findings if each.code == code]
+    return [finding for finding in findings if finding.code == code]
 
 
 def most_disputed_images(findings: Iterable[Finding], most: int) -> list[str]:
     """The images with most pixels in dispute."""
     pixels: dict[str, int] = {}
-    for each in findings:
-        if each.image is not None:
-            pixels[each.image] = pixels.get(each.image, 0) + (each.pixels or 0)
+    for finding in findings:
+        if finding.image is not None:
+            pixels[finding.image] = pixels.get(finding.image, 0) + (finding.pixels or 0)
     return sorted(pixels, key=lambda image: (-pixels[image], image))[:most]
 
 

@@ -92,7 +92,7 @@ class AnnotatedImage:
         if not place.any():
             place[:] = True
         category = self.batch.segments["category_id"].to_numpy()
-        name_of = {each.id: each.name for each in opposed.categories}
+        name_of = {category.id: category.name for category in opposed.categories}
         told = {}
         for row, name in enumerate(names):
             rows = np.flatnonzero(self.batch.segment_annotation == row)
@@ -195,8 +195,8 @@ def worst_pictures(
     data: OpenDataset, opposed: AnnotatorPairs, worst: Sequence[WorstImage], jobs: int = 0
 ) -> list[WorstImagePictures]:
     """The pictures of some images; none of those whose size is unknown."""
-    pictures = run_ordered(lambda each: _worst(data, opposed, each), list(worst), jobs)
-    return [each for each in pictures if each is not None]
+    pictures = run_ordered(lambda image: _worst(data, opposed, image), list(worst), jobs)
+    return [picture for picture in pictures if picture is not None]
 
 
 def finding_pictures(
@@ -214,7 +214,7 @@ def finding_pictures(
         if frames.get(row, 1) > 1:
             return _of_volume(data, np.arange(row, row + frames[row]), own, opposed)
         picture = _opened(data.source.load(np.array([row])))
-        return [] if picture is None else [(each, _of_finding(picture, each, opposed)) for each in own]
+        return [] if picture is None else [(finding, _of_finding(picture, finding, opposed)) for finding in own]
 
     return pictures_by_image(data, findings, draw, jobs)
 
@@ -240,17 +240,17 @@ def example_pictures(
     case_of = {name: case for case, name in enumerate(opposed.cases["name"].tolist())}
 
     def drawn(key: tuple[str, WorstExample]) -> str | None:
-        who, each = key
-        category = _ids(opposed)[each.category]
-        picture = _picture(data, opposed, case_of[each.image], who, each.other, category)[1]
+        who, example = key
+        category = _ids(opposed)[example.category]
+        picture = _picture(data, opposed, case_of[example.image], who, example.other, category)[1]
         if picture is None:
             return None
-        every = shown_annotators(opposed.annotators, (who, each.other))
-        both = [(name, color) for name, color in every if name in (who, each.other)]
-        counted = opposed.category_is_counted(each.category)
-        return _beside(picture, _closely(picture, who, each.other, category, _SMALL, counted), both, {category})
+        every = shown_annotators(opposed.annotators, (who, example.other))
+        both = [(name, color) for name, color in every if name in (who, example.other)]
+        counted = opposed.category_is_counted(example.category)
+        return _beside(picture, _closely(picture, who, example.other, category, _SMALL, counted), both, {category})
 
-    keys = [(card.annotator, each) for card in cards for each in card.worst][:EXAMPLES]
+    keys = [(card.annotator, example) for card in cards for example in card.worst][:EXAMPLES]
     result = zip(keys, run_ordered(drawn, keys, jobs), strict=True)
     return {key: picture for key, picture in result if picture is not None}
 
@@ -300,14 +300,14 @@ def _of_volume(
 ) -> list[tuple[Finding, str]]:
     """The pictures of a volume's findings: of each the slice on which its annotator differs most from another."""
     batch, names, result = data.source.load(rows), opposed.annotators, []
-    for each in findings:
-        others = [name for name in names if name != each.annotator]
-        if each.annotator in names and others and each.category is not None:
-            code = _ids(opposed).get(each.category)
-            at = _slice(batch, each.annotator or "", others[0], code)
+    for finding in findings:
+        others = [name for name in names if name != finding.annotator]
+        if finding.annotator in names and others and finding.category is not None:
+            code = _ids(opposed).get(finding.category)
+            at = _slice(batch, finding.annotator or "", others[0], code)
             picture = _opened(batch.take_images(np.array([at])))
             if picture is not None:
-                result.append((each, _of_finding(picture, replace(each, bbox=None, segments=()), opposed)))
+                result.append((finding, _of_finding(picture, replace(finding, bbox=None, segments=()), opposed)))
     return result
 
 
@@ -330,7 +330,7 @@ def _only(category: int | None) -> set[int] | None:
 
 
 def _ids(opposed: AnnotatorPairs) -> dict[str, int]:
-    return {each.name: each.id for each in opposed.categories}
+    return {category.name: category.id for category in opposed.categories}
 
 
 def _near(x: int, y: int, side: int, size: tuple[int, int], pane: int) -> View:

@@ -243,9 +243,9 @@ def _of_planes(uri: str) -> Image.Image:
     """The first three channels as red, green and blue, or the first as grey."""
     channels = read_channels(uri, (0, 0), most=3)
     deep = channels.dtype != np.uint8
-    grey = [Image.fromarray(each.astype(np.float32) if deep else each) for each in channels]
+    grey = [Image.fromarray(channel.astype(np.float32) if deep else channel) for channel in channels]
     shown = grey if len(grey) == 3 else grey[:1] * 3
-    return Image.merge("RGB", [_rgb(each).convert("L") for each in shown])
+    return Image.merge("RGB", [_rgb(channel).convert("L") for channel in shown])
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -73,7 +73,7 @@ class Apply(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
 
     def execute(self, ctx: Any) -> None:
         """Accept the findings with a proposal."""
-        chosen = [each for each in _chosen(ctx) if _value(ctx, each, "proposal")]
+        chosen = [label for label in _chosen(ctx) if _value(ctx, label, "proposal")]
         if chosen:
             _decide(ctx, chosen, "accept")
         else:
@@ -155,17 +155,20 @@ def _kinds(ctx: Any) -> dict[str, str]:
 def _chosen(ctx: Any) -> list[Label]:
     """The labels to decide on."""
     kinds = _kinds(ctx)
-    selected = [each for each in ctx.selected_labels or () if each["field"] in kinds]
+    selected = [label for label in ctx.selected_labels or () if label["field"] in kinds]
     if selected:
         source = _sources(ctx)
         labels = [
-            (each["field"], source.get(each["sample_id"], each["sample_id"]), each["label_id"]) for each in selected
+            (label["field"], source.get(label["sample_id"], label["sample_id"]), label["label_id"])
+            for label in selected
         ]
-        return list(dict.fromkeys(_of_finding(ctx, each) if kinds[each[0]] == "proposals" else each for each in labels))
+        return list(
+            dict.fromkeys(_of_finding(ctx, label) if kinds[label[0]] == "proposals" else label for label in labels)
+        )
     if _is_patches(ctx):
-        here = [each for each in _findings_of(ctx) if _patch_of(ctx, each) == ctx.current_sample]
+        here = [label for label in _findings_of(ctx) if _patch_of(ctx, label) == ctx.current_sample]
     else:
-        here = [each for each in _undecided(ctx) if each[1] == ctx.current_sample]
+        here = [label for label in _undecided(ctx) if label[1] == ctx.current_sample]
     return here if len(here) == 1 else []
 
 
@@ -210,11 +213,11 @@ def _value(ctx: Any, label: Label, attribute: str) -> Any:
 def _undecided(ctx: Any, samples: list[str] | None = None) -> list[Label]:
     """The undecided findings of the view, or of some of its images, in the order of the view."""
     if _is_patches(ctx):  # whose tags are those of the time at which they were cut
-        findings = [each for each in _findings_of(ctx) if not samples or _patch_of(ctx, each) in samples]
+        findings = [label for label in _findings_of(ctx) if not samples or _patch_of(ctx, label) in samples]
         images = ctx.dataset.select(list({sample for _, sample, _ in findings}))
         of_images = zip(*images.values(["findings.detections.id", "findings.detections.tags"]), strict=True)
         tags = {id_: mine for ids, all_ in of_images for id_, mine in zip(ids or (), all_ or (), strict=True)}
-        return [each for each in findings if not VERDICTS.keys() & set(tags.get(each[2]) or ())]
+        return [label for label in findings if not VERDICTS.keys() & set(tags.get(label[2]) or ())]
     view = ctx.view.select(samples, ordered=False) if samples else ctx.view
     rows = zip(*view.values(["id", "findings.detections.id", "findings.detections.tags"]), strict=True)
     return [
@@ -230,7 +233,7 @@ def _decide(ctx: Any, labels: list[Label], verdict: str) -> None:
     if not labels:
         ctx.ops.notify("select a finding first: click on it, or on 'next undecided finding'", variant="warning")
         return
-    left = [each for each in _undecided(ctx) if each not in set(labels)] if ctx.current_sample else []
+    left = [label for label in _undecided(ctx) if label not in set(labels)] if ctx.current_sample else []
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     told: dict[str, Any] = {"verdict": verdict, "reviewer": reviewer(), "decided": now}
     told["comment"] = (ctx.params.get("comment") or "").strip() or None
@@ -260,13 +263,15 @@ def _write(dataset: Any, path: str, labels: list[Label], verdict: str, told: dic
 
 def _go_on(ctx: Any, left: list[Label]) -> None:
     """Select the next undecided finding, first those of the open image, and open its image."""
-    selected = [each["label_id"] for each in ctx.selected_labels or ()]
-    shown = {each: _patch_of(ctx, each) for each in left} if _is_patches(ctx) else {each: each[1] for each in left}
-    here = [each for each in left if shown[each] == ctx.current_sample and each[2] not in selected]
+    selected = [label["label_id"] for label in ctx.selected_labels or ()]
+    shown = (
+        {label: _patch_of(ctx, label) for label in left} if _is_patches(ctx) else {label: label[1] for label in left}
+    )
+    here = [label for label in left if shown[label] == ctx.current_sample and label[2] not in selected]
     place = {id_: number for number, id_ in enumerate(ctx.view.values("id"))}
     at = place.get(ctx.current_sample, -1)
-    later = sorted(left, key=lambda each: (place[shown[each]] - at - 1) % len(place))
-    following = next(iter(here or [each for each in later if each[2] not in selected]), None)
+    later = sorted(left, key=lambda label: (place[shown[label]] - at - 1) % len(place))
+    following = next(iter(here or [label for label in later if label[2] not in selected]), None)
     if following is None:
         ctx.ops.clear_selected_labels()
         ctx.ops.notify("nothing is undecided in this view", variant="info")
