@@ -190,8 +190,8 @@ class _FilePixels:
         return {id_: number for number, id_ in enumerate(self.predictor.categories, start=1)}
 
     def probabilities(self, row: int) -> NDArray[np.float32]:
-        found = self.predictor.predict(row)
-        return found.probability.reshape(-1, found.width, found.height).transpose(0, 2, 1)
+        prediction = self.predictor.predict(row)
+        return prediction.probability.reshape(-1, prediction.width, prediction.height).transpose(0, 2, 1)
 
 
 def _log_path(files: str, target: Any) -> Path:  # Any: FiftyOne has no types

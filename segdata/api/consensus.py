@@ -119,7 +119,7 @@ def consensus(
             is_new=target_taxonomy.is_new,
         ),
         alone=tuple(stream.alone),
-        defects=dict(sorted(Counter(each.code for each in stream.defects).items())),
+        defects=dict(sorted(Counter(defect.code for defect in stream.defects).items())),
         identical=copies.identical,
         against_others=against,
         losses=tuple(stream.losses.listed()),

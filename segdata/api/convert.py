@@ -197,12 +197,12 @@ class _Plan:
                     file.write_text(_certified(stream, dataset.profile, path, to), encoding="utf-8", newline="\n")
                 placing.commit()
             except SegdataError as error:
-                error.args = (placing.told(str(error)),)
+                error.args = (placing.with_known_names(str(error)),)
                 raise
             except OSError as error:
                 reason = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error
                 raise SegdataError(
-                    placing.told(f"{path}: cannot be written: {reason}; nothing is left behind")
+                    placing.with_known_names(f"{path}: cannot be written: {reason}; nothing is left behind")
                 ) from error
         return Conversion(
             path,

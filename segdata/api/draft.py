@@ -216,7 +216,7 @@ def _method_attributes(method: str, options: Mapping[str, Option]) -> list[tuple
 
 
 def _draft_image(
-    draw: SegmentImage, of: tuple[int, ...], said: Mapping[str, object], seen: list[DraftedImage], entry: ImageEntry
+    draw: SegmentImage, of: tuple[int, ...], details: Mapping[str, object], seen: list[DraftedImage], entry: ImageEntry
 ) -> list[ImageAnnotation]:
     """The draft of one image."""
     uri = _image_path(entry)
@@ -236,7 +236,7 @@ def _draft_image(
     names = {"source": ["model"] * len(kept)}
     size = (labels.shape[0], labels.shape[1])
     ids = category[:n] if len(of) > 1 else ids
-    return [ImageAnnotation(size, ids[kept], category[kept], runs.take(kept, n), columns=names, annotation=said)]
+    return [ImageAnnotation(size, ids[kept], category[kept], runs.take(kept, n), columns=names, annotation=details)]
 
 
 def _largest(labels: RegionMap) -> tuple[RegionMap, int]:
@@ -351,13 +351,13 @@ def draft_by_model(
         predictions = out_of_fold(dataset, work_dir or scratch, settings, **more)
         maps = dataset.maps()
         rows = np.flatnonzero(predictions.usable & taught).tolist()
-        things = frozenset(each.id for each in dataset.taxonomy.categories if each.kind == "thing")
+        things = frozenset(category.id for category in dataset.taxonomy.categories if category.kind == "thing")
         judged = ConfidentLabels.learnt(
             predictions, GivenLabels.of(maps, predictions.categories), rows, precision, things
         )
         draft_taxonomy, void = add_void_category(dataset.profile)
         sizes = list(zip(maps.height.tolist(), maps.width.tolist(), strict=True))
-        entries = [replace(each, size=sizes[each.record]) for each in others if predictions.usable[each.record]]
+        entries = [replace(entry, size=sizes[entry.record]) for entry in others if predictions.usable[entry.record]]
         seen: list[DraftedImage] = []
         provenance = {"source": "model", "stage": "drafted", "attributes": _model_attributes(precision)}
         profile = replace(dataset.profile, taxonomy=draft_taxonomy, name=Path(target).name)
@@ -369,7 +369,7 @@ def draft_by_model(
             replace(dataset, source=source, profile=profile, rows=None), target, origin, jobs=jobs, progress=progress
         )
     remarks = tuple(_model_remarks(judged, draft_taxonomy))
-    return DraftResult(written, "model", {"precision": precision}, sum(each.is_empty for each in seen), remarks)
+    return DraftResult(written, "model", {"precision": precision}, sum(image.is_empty for image in seen), remarks)
 
 
 def _annotated_images(dataset: Dataset) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
@@ -383,7 +383,7 @@ def _model_attributes(precision: float) -> list[tuple[str, str]]:
 
 
 def _predicted_image(
-    judged: "ConfidentLabels", void: int, said: Mapping[str, object], seen: list[DraftedImage], entry: ImageEntry
+    judged: "ConfidentLabels", void: int, details: Mapping[str, object], seen: list[DraftedImage], entry: ImageEntry
 ) -> list[ImageAnnotation]:
     """What the networks are sure of on one image."""
     segments = judged.drawn(entry.record)
@@ -395,7 +395,7 @@ def _predicted_image(
         "score": [None if np.isnan(score) else score for score in segments.score.tolist()],
     }
     size = (segments.height, segments.width)
-    return [ImageAnnotation(size, ids, category, segments.runs, columns=columns, annotation=said)]
+    return [ImageAnnotation(size, ids, category, segments.runs, columns=columns, annotation=details)]
 
 
 def _model_remarks(judged: "ConfidentLabels", taxonomy: Taxonomy) -> Iterator[str]:

@@ -152,8 +152,14 @@ def acceptance(
     reference, delivered = read(gold, **opening), read(delivery, **opening)
     section = gold_section((reference.config, delivered.config)) or Gold()
     overrides = {"metric": metric, "bar": bar}
-    section = msgspec.structs.replace(section, **{name: each for name, each in overrides.items() if each is not None})
-    if section.bar is None and section.each is None and all(each.bar is None for each in section.categories.values()):
+    section = msgspec.structs.replace(
+        section, **{name: value for name, value in overrides.items() if value is not None}
+    )
+    if (
+        section.bar is None
+        and section.each is None
+        and all(category.bar is None for category in section.categories.values())
+    ):
         raise SegdataError(f"no bar for the delivery: give --bar, or add a section gold to {CONFIG_FILE}")
     if pair_by is None:
         pair_by = "id" if set(reference.image_ids) & set(delivered.image_ids) else "content"
@@ -170,7 +176,7 @@ def acceptance(
         },
     )
     tables, opposed = panel.tables, panel.opposed
-    is_gold = np.array([each == GOLD for each in tables.annotations["annotator"].tolist()], bool)
+    is_gold = np.array([name == GOLD for name in tables.annotations["annotator"].tolist()], bool)
     if GOLD not in opposed.annotators:
         raise SegdataError(f"{reference.profile.files}: nobody annotated these images")
     n_back = len(np.unique(column_of(opposed.pairs, "case")))

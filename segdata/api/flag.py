@@ -128,7 +128,7 @@ class FlagInput:
         )
         return JudgedLabels(case, str(predictions.folder), predictions.plan, predictions.notes, predictions.defects)
 
-    def told(self, predictions: "str | Path | OpenDataset | Predictor") -> JudgedLabels:
+    def predicted(self, predictions: "str | Path | OpenDataset | Predictor") -> JudgedLabels:
         """By predictions that are there already."""
         if not isinstance(predictions, (str, Path, OpenDataset)):
             return JudgedLabels(self.case(predictions, "no image has predictions"), "given")
@@ -197,7 +197,7 @@ def _is_list(path: Path) -> bool:
 
 
 def rank_errors(
-    found: RankedCandidates, case: LabelCheck, truth: KnownTruth
+    candidates: RankedCandidates, case: LabelCheck, truth: KnownTruth
 ) -> tuple[EvaluatedRanking, tuple[str, ...]]:
     """The candidates with the errors that they are about, and what a reader must know of the comparison.
 
@@ -210,20 +210,20 @@ def rank_errors(
     else:
         errors, has_truth = _clean_label_errors(case, truth)
     ranked = match_known_errors(
-        errors, found, lambda row: case.given.drawn(int(case.images[row])), case.predictor.things
+        errors, candidates, lambda row: case.given.drawn(int(case.images[row])), case.predictor.things
     )
     return _restrict_images(ranked, has_truth), _left_out_note(has_truth)
 
 
-def _restrict_images(found: EvaluatedRanking, known: Flags) -> EvaluatedRanking:
+def _restrict_images(ranking: EvaluatedRanking, known: Flags) -> EvaluatedRanking:
     """The same for some images only; no mistake may be in any other."""
-    number, kept = np.cumsum(known) - 1, known[found.image]
+    number, kept = np.cumsum(known) - 1, known[ranking.image]
     return replace(
-        found,
-        score=found.score[kept],
-        image=number[found.image[kept]],
-        mistake=found.mistake[kept],
-        mistake_image=number[found.mistake_image],
+        ranking,
+        score=ranking.score[kept],
+        image=number[ranking.image[kept]],
+        mistake=ranking.mistake[kept],
+        mistake_image=number[ranking.mistake_image],
         n_images=int(known.sum()),
     )
 
@@ -352,7 +352,7 @@ def flag(
         )
         labels = FlagInput(dataset, tables, dataset.maps(chosen_settings.annotator), chosen_settings)
         decisions = [] if include_reviewed else _read_decisions(dataset)
-        seen = labels.trained(work_dir, planned, progress) if predictions is None else labels.told(predictions)
+        seen = labels.trained(work_dir, planned, progress) if predictions is None else labels.predicted(predictions)
         thought = find_label_errors(
             seen.case,
             spend,

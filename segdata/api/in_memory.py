@@ -112,7 +112,7 @@ def _instance_task(taxonomy: Taxonomy) -> Task:
     return "panoptic" if kinds >= {"thing", "stuff"} else "instance"
 
 
-def _read_entry(taxonomy: Taxonomy, said: Mapping[str, object], entry: ImageEntry) -> list[ImageAnnotation]:
+def _read_entry(taxonomy: Taxonomy, details: Mapping[str, object], entry: ImageEntry) -> list[ImageAnnotation]:
     labels: Labels = entry.record
     if isinstance(labels, tuple):
         segments = _segments_of_ids(entry.image_id, labels[0], labels[1], taxonomy)
@@ -121,7 +121,7 @@ def _read_entry(taxonomy: Taxonomy, said: Mapping[str, object], entry: ImageEntr
     else:
         segments = _segments_of_categories(_check_array(entry.image_id, labels), taxonomy)
     size, ids, categories, runs, defects = segments
-    return [ImageAnnotation(size, ids, categories, runs, annotation=said, defects=defects)]
+    return [ImageAnnotation(size, ids, categories, runs, annotation=details, defects=defects)]
 
 
 ImageSegments = tuple[tuple[int, int], Ints, Ints, Runs, list[Defect]]
@@ -401,8 +401,8 @@ def _mask_counts(
 ) -> pa.Array:  # Any: what users put in
     """The counts of masks, each of the size of its image."""
     pieces: list[Runs] = []
-    for row, each in enumerate(masks):
-        mask = np.ascontiguousarray(each, bool)
+    for row, drawn_mask in enumerate(masks):
+        mask = np.ascontiguousarray(drawn_mask, bool)
         if mask.ndim != 2 or (height[row] and mask.shape != (height[row], width[row])):
             problem = f"a mask has the shape {mask.shape}, the image ({height[row]}, {width[row]})"
             raise SegdataError(f"image {drawn['image_id'][row].as_py()!r}: {problem}")

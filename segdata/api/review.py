@@ -280,10 +280,10 @@ def _fixer(dataset: Dataset) -> FixAnnotation:
     return mend
 
 
-def _summary(found: ApplyResult) -> str:
-    applied = f"carried out {count_noun(len(found.done), 'decision')} in {count_noun(found.images, 'image')}"
-    reviewed = f"{count_noun(found.reviewed, 'annotation')} reviewed"
-    return f"review: {f'{applied}; {reviewed}' if found.done else reviewed}"
+def _summary(result: ApplyResult) -> str:
+    applied = f"carried out {count_noun(len(result.done), 'decision')} in {count_noun(result.images, 'image')}"
+    reviewed = f"{count_noun(result.reviewed, 'annotation')} reviewed"
+    return f"review: {f'{applied}; {reviewed}' if result.done else reviewed}"
 
 
 AnnotationTool = Literal["cvat", "label-studio"]
@@ -453,9 +453,9 @@ def import_task(
 def _import_annotation(
     pieces: list[Batch],
     note: SentAnnotation,
-    said: ReturnedAnnotation,
+    returned: ReturnedAnnotation,
     profiles: tuple[Profile, Profile],
-    found: ImportedTask,
+    imported: ImportedTask,
     whose: dict[AnnotationKey, bool],
     number: int,
 ) -> int:
@@ -466,14 +466,14 @@ def _import_annotation(
     position = next(
         (position for position, piece in enumerate(pieces) if Annotation(piece).annotator == note.annotator), None
     )
-    if position is None or Annotation(pieces[position]).size != said.annotation.size:
+    if position is None or Annotation(pieces[position]).size != returned.annotation.size:
         why = "the annotation is there no more" if position is None else "the image has another size now"
-        found.conflicts.append(f"{note.image}: {why}")
+        imported.conflicts.append(f"{note.image}: {why}")
         return number
-    taken = take_redrawn(Annotation(pieces[position]), note, said, profiles, number)
-    found.conflicts += [f"{note.image}: {why}" for why in taken.conflicts]
-    found.redrawn, found.deleted = found.redrawn + len(taken.redrawn), found.deleted + len(taken.deleted)
-    found.added, found.untouched = found.added + len(taken.added), found.untouched + taken.untouched
+    taken = take_redrawn(Annotation(pieces[position]), note, returned, profiles, number)
+    imported.conflicts += [f"{note.image}: {why}" for why in taken.conflicts]
+    imported.redrawn, imported.deleted = imported.redrawn + len(taken.redrawn), imported.deleted + len(taken.deleted)
+    imported.added, imported.untouched = imported.added + len(taken.added), imported.untouched + taken.untouched
     if taken.after is not None:
         whose[note.image, note.annotator] = is_below_stage(Annotation(pieces[position]), "reviewed")
         pieces[position] = taken.after
@@ -506,8 +506,8 @@ def _read_task(dataset: Dataset, file: Path) -> tuple[Via, list[tuple[SentAnnota
     return via, list(pairs.values())
 
 
-def _check_once(found: Container[tuple[str, str | None]], note: SentAnnotation, file: Path) -> None:
-    if (note.image, note.annotator) in found:
+def _check_once(known: Container[tuple[str, str | None]], note: SentAnnotation, file: Path) -> None:
+    if (note.image, note.annotator) in known:
         raise SegdataError(f"{file}: {note.image} is there twice; export each annotation once")
 
 

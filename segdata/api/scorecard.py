@@ -193,18 +193,18 @@ def scorecard(
     return promote(ScorecardResult, card, run=ScorecardRun(dataset, compared.opposed))
 
 
-def scorecard_of_agreement(found: "AgreementRun", worst: int = 3) -> Scorecard:
+def scorecard_of_agreement(run: "AgreementRun", worst: int = 3) -> Scorecard:
     """The scorecard of annotators who have been compared, without another pass over their work.
 
     Of two without a reference there are no worst examples: those of one are those of the other.
     """
-    agreement, judged = found.agreement, found.tables.assessment
+    agreement, judged = run.agreement, run.tables.assessment
     made = agreement.intervals
     resampled = Resampling(made.confidence, made.resamples, made.seed)
     reference = None if judged is None else judged.gold
     worst = 0 if reference is None and len(agreement.pairs) == 1 else worst
     return build_scorecard(
-        found.tables,
+        run.tables,
         reference=reference,
         metric=agreement.leading,
         how=resampled,

@@ -136,7 +136,7 @@ def _check_unsplit(tables: Tables, root: Path) -> None:
 def _current_parts(tables: Tables, names: tuple[str, ...]) -> Ints:
     """(n_images,) the part that an image is in; -1 for none of `names`."""
     number = {name: position for position, name in enumerate(names)}
-    return np.array([number.get(each, -1) for each in image_splits(tables).tolist()], np.int64)
+    return np.array([number.get(split, -1) for split in image_splits(tables).tolist()], np.int64)
 
 
 def _write_lists(dealt: SplitAssignment, folder: Path) -> tuple[Path, ...]:

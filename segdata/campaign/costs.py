@@ -94,7 +94,7 @@ def _assumption(cost: Cost) -> str:
     return "" if cost.minutes_per_segment is None else f"{cost.minutes_per_segment:g} minutes a segment"
 
 
-def review_seconds(decisions: Iterable[Decision], each: float | None = None) -> float:
+def review_seconds(decisions: Iterable[Decision], seconds: float | None = None) -> float:
     """How long reviewers took: `each` seconds a decision, else the time between one decision and the next.
 
     A pause of more than `LONGEST_PAUSE` does not count; the first decision after one took as long as the reviewer's
@@ -106,8 +106,8 @@ def review_seconds(decisions: Iterable[Decision], each: float | None = None) -> 
     times: dict[str, list[float]] = defaultdict(list)
     for decision in decisions:
         times[decision.reviewer].append(datetime.datetime.fromisoformat(decision.time).timestamp())
-    if each is not None:
-        return float(each * sum(map(len, times.values())))
+    if seconds is not None:
+        return float(seconds * sum(map(len, times.values())))
     total = 0.0
     for those in times.values():
         gaps = [after - before for before, after in pairwise(sorted(those))]

@@ -149,7 +149,7 @@ def _confused_categories(comparison: AnnotatorPairs, chosen: NDArray[np.bool_]) 
                 share=round(n_segments / rarer_segments if rarer_segments else n_pixels / max(rarer_pixels, 1), 6),
             )
         )
-    return tuple(sorted(result, key=lambda each: (-each.share, each.a, each.b)))
+    return tuple(sorted(result, key=lambda columns: (-columns.share, columns.a, columns.b)))
 
 
 def _confusion_counts(

@@ -98,7 +98,7 @@ def assess_readiness(
         *_void_reasons(profile, outlook),
         *_guideline_reasons(profile.taxonomy.categories),
     ]
-    kept = sorted((columns for columns in every if columns.kind not in ignore), key=lambda each: not each.blocks)
+    kept = sorted((columns for columns in every if columns.kind not in ignore), key=lambda reason: not reason.blocks)
     ignored = tuple(kind for kind in REASON_KINDS if kind in ignore)
     return PilotResult(profile.files, plan, outlook, pairs, tuple(kept), ignored, agreement)
 
@@ -123,41 +123,46 @@ def _category_reasons(
 ) -> Iterator[ReadinessReason]:
     """One for each category that cannot be trained on as things are."""
     parents = {category.name: category.parent for category in profile.taxonomy.categories}
-    for each in outlook.categories:
-        where = f"{each.n_images:,} of {count_noun(outlook.n_images, 'image')}"
-        if each.kind == "unknown":
-            message = f"{each.name!r} is in {where} and not in the taxonomy; add it, or say by an alias what it is"
-            yield ReadinessReason("unknown-category", True, (each.name,), message)
-        elif each.n_images == 0:
-            least = f"at most {percent_in_words(each.share.high)} % of the images have it"
-            message = f"{each.name!r} is in none of {count_noun(outlook.n_images, 'image')}: {least}; "
+    for expected in outlook.categories:
+        where = f"{expected.n_images:,} of {count_noun(outlook.n_images, 'image')}"
+        if expected.kind == "unknown":
+            message = f"{expected.name!r} is in {where} and not in the taxonomy; add it, or say by an alias what it is"
+            yield ReadinessReason("unknown-category", True, (expected.name,), message)
+        elif expected.n_images == 0:
+            least = f"at most {percent_in_words(expected.share.high)} % of the images have it"
+            message = f"{expected.name!r} is in none of {count_noun(outlook.n_images, 'image')}: {least}; "
             yield ReadinessReason(
-                "unused-category", True, (each.name,), message + _remedy(each, outlook.categories, pairs, parents)
+                "unused-category",
+                True,
+                (expected.name,),
+                message + _remedy(expected, outlook.categories, pairs, parents),
             )
-        elif plan.campaign is not None and each.segments.low < plan.min_instances:
-            blocks = each.segments.value < plan.min_instances
-            remedy = _remedy(each, outlook.categories, pairs, parents) if blocks else "a larger pilot would tell"
-            needed = f" ({round_up(each.images_needed)} images to be sure of them)" if each.images_needed else ""
+        elif plan.campaign is not None and expected.segments.low < plan.min_instances:
+            blocks = expected.segments.value < plan.min_instances
+            remedy = _remedy(expected, outlook.categories, pairs, parents) if blocks else "a larger pilot would tell"
+            needed = (
+                f" ({round_up(expected.images_needed)} images to be sure of them)" if expected.images_needed else ""
+            )
             message = (
-                f"{each.name!r} is in {where}: expect {range_in_words(each.segments)} in {plan.campaign:,} images, "
-                f"{plan.min_instances:,} are wanted{needed}; {remedy}"
+                f"{expected.name!r} is in {where}: expect {range_in_words(expected.segments)} in "
+                f"{plan.campaign:,} images, {plan.min_instances:,} are wanted{needed}; {remedy}"
             )
-            yield ReadinessReason("too-few", blocks, (each.name,), message)
+            yield ReadinessReason("too-few", blocks, (expected.name,), message)
 
 
 def _remedy(
-    each: CategoryOutlook,
+    category: CategoryOutlook,
     every: Sequence[CategoryOutlook],
     pairs: Sequence[ConfusablePair],
     parents: Mapping[str, str | None],
 ) -> str:
     """What to do about a category that is too rare: a sister or what it is mistaken for takes it in, or sampling."""
-    mates = {pair.b if pair.a == each.name else pair.a for pair in pairs if each.name in (pair.a, pair.b)}
-    used = [other for other in every if other is not each and other.n_images]
+    mates = {pair.b if pair.a == category.name else pair.a for pair in pairs if category.name in (pair.a, pair.b)}
+    used = [other for other in every if other is not category and other.n_images]
     best = max((other for other in used if other.name in mates), key=lambda other: other.n_segments, default=None)
     if best is not None:
         return f"merge it into {best.name!r}, or choose images that have it"
-    parent = parents.get(each.name)
+    parent = parents.get(category.name)
     sisters = sorted((other for other in used if parent and parents.get(other.name) == parent), key=_fewest_first)
     if not sisters:
         return "merge it with another, drop it, or choose images that have it"
@@ -166,8 +171,8 @@ def _remedy(
     return f"merge it {into}, or choose images that have it"
 
 
-def _fewest_first(each: CategoryOutlook) -> int:
-    return each.n_segments
+def _fewest_first(category: CategoryOutlook) -> int:
+    return category.n_segments
 
 
 def _confusable_reasons(pairs: Sequence[ConfusablePair], n_images: int) -> Iterator[ReadinessReason]:

@@ -84,7 +84,9 @@ class AnnotatorPairs:
 
     def category_is_counted(self, name: str) -> bool:
         """Whether the segments of the category with this name are counted one by one."""
-        return any(counted and each.name == name for each, counted in zip(self.categories, self.countable, strict=True))
+        return any(
+            counted and category.name == name for category, counted in zip(self.categories, self.countable, strict=True)
+        )
 
     @property
     def is_first_pass(self) -> NDArray[np.bool_]:

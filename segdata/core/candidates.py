@@ -83,13 +83,13 @@ class Candidate(NamedTuple):
         """The same for what it has."""
         return f"probably {'has' if self.whole else 'have'}" if self.probability >= LIKELY_ERROR else "may have"
 
-    def found(self, what: str, why: str) -> RowFinding:
+    def finding(self, what: str, why: str) -> RowFinding:
         """The finding of a rule: what is probably wrong, its probability, and the reason."""
         belongs = "belongs" if self.whole else "belong"
         lot = f"{belongs} to the random sample that estimates all errors: P {self.probability:.2f}; if it is wrong"
-        said = f"{what}: P {self.probability:.2f}, {why}"
+        message = f"{what}: P {self.probability:.2f}, {why}"
         return RowFinding(
-            f"{self.called} {lot}, {self.remedy}" if self.by_lot else f"{self.called} {said}; {self.remedy}",
+            f"{self.called} {lot}, {self.remedy}" if self.by_lot else f"{self.called} {message}; {self.remedy}",
             segments=(self.segment,) if self.segment >= 0 else (),
             annotation=self.annotation,
             category=self.category or self.seen,

@@ -27,12 +27,12 @@ class Scope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     category: NonEmptyText | None = None
     annotator: NonEmptyText | None = None
 
-    def holds(self, found: "Finding | Defect") -> bool:
+    def holds(self, finding: "Finding | Defect") -> bool:
         """Whether a finding, or a defect, lies within the scope."""
         return (
-            (self.image is None or fnmatch.fnmatchcase(found.image or "", self.image))
-            and (self.category is None or self.category == found.category)
-            and (self.annotator is None or self.annotator == found.annotator)
+            (self.image is None or fnmatch.fnmatchcase(finding.image or "", self.image))
+            and (self.category is None or self.category == finding.category)
+            and (self.annotator is None or self.annotator == finding.annotator)
         )
 
 

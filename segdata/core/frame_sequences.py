@@ -88,11 +88,11 @@ def tracked_segments(tables: Tables, kind: SequenceKind | None = None) -> Table:
     return Table({name: values[order] for name, values in columns.items()})
 
 
-def changes_category(tables: Tables, found: Table) -> NDArray[np.bool_]:
+def changes_category(tables: Tables, tracked: Table) -> NDArray[np.bool_]:
     """(n,) rows of `tracked_segments` whose track has several categories."""
-    category = tables.segments["category_id"][found["segment"]]
-    start = np.ones(len(found), bool)
-    start[1:] = (np.diff(found["sequence"]) != 0) | (np.diff(found["track"]) != 0)
+    category = tables.segments["category_id"][tracked["segment"]]
+    start = np.ones(len(tracked), bool)
+    start[1:] = (np.diff(tracked["sequence"]) != 0) | (np.diff(tracked["track"]) != 0)
     track = np.cumsum(start) - 1
     other = category != category[start][track]
     return np.asarray(np.bincount(track, weights=other, minlength=1)[track] > 0)

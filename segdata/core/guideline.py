@@ -20,18 +20,18 @@ Relation = Literal["part_of", "may_overlap", "may_not_overlap", "may_not_touch",
 def ids_by_name(taxonomy: Taxonomy) -> dict[str, frozenset[int]]:
     """The ids that a name stands for: of a category its own and those of all below it, of a group those below it."""
     parents = taxonomy.groups | {category.name: category.parent for category in reversed(taxonomy.categories)}
-    found: defaultdict[str, set[int]] = defaultdict(set)
+    by_name: defaultdict[str, set[int]] = defaultdict(set)
     for category in taxonomy.categories:
         name: str | None = category.name
         seen: set[str] = set()
         while name is not None and name not in seen:  # a broken taxonomy has parents that go in a circle
             seen.add(name)
-            found[name].add(category.id)
+            by_name[name].add(category.id)
             name = parents.get(name)
     for category in taxonomy.categories:
         for alias in category.aliases:
-            found.setdefault(alias, found[category.name])
-    return {name: frozenset(ids) for name, ids in found.items()}
+            by_name.setdefault(alias, by_name[category.name])
+    return {name: frozenset(ids) for name, ids in by_name.items()}
 
 
 def declares_relation(taxonomy: Taxonomy, *relations: Relation) -> bool:
@@ -72,7 +72,7 @@ def quote_guideline(taxonomy: Taxonomy, category: str | int | None, chapter: Cha
     ('; guideline: "Only what is seen."', '')
     """
     return quote_text(
-        next((getattr(each, chapter) for each in taxonomy.categories if category in (each.name, each.id)), None)
+        next((getattr(entry, chapter) for entry in taxonomy.categories if category in (entry.name, entry.id)), None)
     )
 
 

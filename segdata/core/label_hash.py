@@ -134,8 +134,8 @@ def hash_finding_labels(finding: Finding, annotations: Sequence[Annotation], pro
     """
     whose = [annotation for annotation in annotations if finding.annotator in (None, annotation.annotator)]
     if len(whose) > 1:
-        each = sorted(hash_finding_labels(finding, [one], profile) for one in whose)
-        return blake2b("\0".join(each).encode(), digest_size=12).hexdigest()
+        hashes = sorted(hash_finding_labels(finding, [one], profile) for one in whose)
+        return blake2b("\0".join(hashes).encode(), digest_size=12).hexdigest()
     if not whose:
         return ""
     is_local = profile.task == "semantic" and finding.bbox is not None

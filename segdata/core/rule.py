@@ -228,9 +228,9 @@ def find_rule(code: str) -> Rule:
     """The rule of this code or name; raises SegdataError with the nearest known ones."""
     installed = rules()
     by_name = {rule.name: rule for rule in installed.values()}
-    found = installed.get(code.upper()) or by_name.get(code.lower())
-    if found is None:
+    match = installed.get(code.upper()) or by_name.get(code.lower())
+    if match is None:
         raise SegdataError(
             f"no rule {code!r}{did_you_mean(code.upper(), list(installed)) or did_you_mean(code, list(by_name))}"
         )
-    return found
+    return match

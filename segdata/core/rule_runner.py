@@ -135,7 +135,7 @@ def reader_errors(defects: Iterable[Defect], config: Config) -> list[Defect]:
     return [
         defect
         for defect in control.unsuppressed(defects)
-        if defect.code in own and (control.said(defect) or defect.severity or own[defect.code]) == "error"
+        if defect.code in own and (control.severity_of(defect) or defect.severity or own[defect.code]) == "error"
     ]
 
 
@@ -153,24 +153,24 @@ class _FindingControl:
         self._suppressions = configured_suppressions(config)
         self._used: set[int] = set()
 
-    def said(self, found: Finding | Defect) -> RuleSeverity | None:
+    def severity_of(self, finding: Finding | Defect) -> RuleSeverity | None:
         """The severity that the configuration gives a finding; None without one."""
-        said = self._severities.get(found.code)
+        configured = self._severities.get(finding.code)
         for scope, severity in self._overrides:
-            if found.code in severity and scope.holds(found):
-                said = severity[found.code]
-        return said
+            if finding.code in severity and scope.holds(finding):
+                configured = severity[finding.code]
+        return configured
 
     def ruled(self, finding: Finding) -> Finding | None:
         """The finding with the severity that it has here; None where it is off."""
-        severity = self.said(finding)
+        severity = self.severity_of(finding)
         return None if severity == "off" else finding if severity is None else replace(finding, severity=severity)
 
-    def unsuppressed(self, found: Iterable[T]) -> list[T]:
+    def unsuppressed(self, findings: Iterable[T]) -> list[T]:
         """Those that no suppression accepts."""
         if not self._suppressions:
-            return list(found)
-        return [finding for finding in found if not self._is_suppressed(finding)]
+            return list(findings)
+        return [finding for finding in findings if not self._is_suppressed(finding)]
 
     def stale(self, silent: frozenset[str]) -> tuple[Defect, ...]:
         """The suppressions that have expired, and those that match nothing though none of their codes is `silent`."""
@@ -186,13 +186,13 @@ class _FindingControl:
             defects.append(Defect(EXPIRED_SUPPRESSION, message, file=CONFIG_FILE, place=f"/suppress/{position}"))
         return tuple(defects)
 
-    def _is_suppressed(self, found: Finding | Defect) -> bool:
+    def _is_suppressed(self, finding: Finding | Defect) -> bool:
         hits = [
             position
             for position, (codes, suppression) in enumerate(self._suppressions)
-            if found.code in codes
+            if finding.code in codes
             and (suppression.until is None or self._today <= suppression.until)
-            and suppression.holds(found)
+            and suppression.holds(finding)
         ]
         self._used.update(hits)
         return bool(hits)
@@ -222,9 +222,9 @@ class _FindingBuilder:
         self.several = len({name for name in tables.annotations["annotator"].tolist() if name is not None}) > 1
         self._tables = tables
 
-    def findings(self, rule: Rule, found: Iterable[RowFinding]) -> list[Finding]:
+    def findings(self, rule: Rule, row_findings: Iterable[RowFinding]) -> list[Finding]:
         """The findings of a rule from what it yields; the rows are looked up for all at once."""
-        every = list(found)
+        every = list(row_findings)
         segments = self._tables.segments.rows({row for finding in every for row in finding.segments}, *_SEGMENT_COLUMNS)
         owners = {finding.annotation for finding in every} | {row for row, *_ in segments.values()}
         annotation_rows = {row for row in owners if row is not None}
@@ -233,16 +233,16 @@ class _FindingBuilder:
         ids = self._tables.images.rows({row for row in images if row is not None}, "image_id")
         return [self._finding(rule, finding, segments, annotations, ids) for finding in every]
 
-    def _finding(self, rule: Rule, found: RowFinding, segments: Rows, annotations: Rows, ids: Rows) -> Finding:
+    def _finding(self, rule: Rule, reported: RowFinding, segments: Rows, annotations: Rows, ids: Rows) -> Finding:
         """The finding that one becomes, from the rows that it names."""
-        image_row, annotator, bbox, category = found.image, found.annotator, found.bbox, found.category
-        file, place, annotation = found.file, found.place, found.annotation
-        if found.segments:
-            own, category_id, own_file, own_place, x, y, width, height, _, _ = segments[found.segments[0]]
+        image_row, annotator, bbox, category = reported.image, reported.annotator, reported.bbox, reported.category
+        file, place, annotation = reported.file, reported.place, reported.annotation
+        if reported.segments:
+            own, category_id, own_file, own_place, x, y, width, height, _, _ = segments[reported.segments[0]]
             annotation = own if annotation is None else annotation
             category = category or self._categories.get(category_id)
             file, place = file or own_file, place or own_place
-            if bbox is None and len(found.segments) == 1 and width > 0:  # without pixels there is no box
+            if bbox is None and len(reported.segments) == 1 and width > 0:  # without pixels there is no box
                 bbox = (x, y, width, height)
         if annotation is not None:
             image_row, annotator, own_file = annotations[annotation]
@@ -250,21 +250,21 @@ class _FindingBuilder:
         return Finding(
             code=rule.code,
             rule=rule.name,
-            severity=found.severity or rule.severity,
-            message=found.message,
-            image=found.image_id if image_row is None else ids[image_row][0],
+            severity=reported.severity or rule.severity,
+            message=reported.message,
+            image=reported.image_id if image_row is None else ids[image_row][0],
             annotator=annotator,
-            segments=found.ids or tuple(_source_id(*segments[row][-2:]) for row in found.segments),
+            segments=reported.ids or tuple(_source_id(*segments[row][-2:]) for row in reported.segments),
             category=category,
             bbox=None if bbox is None else (int(bbox[0]), int(bbox[1]), int(bbox[2]), int(bbox[3])),
-            pixels=None if found.pixels is None else int(found.pixels),
-            score=found.score,
+            pixels=None if reported.pixels is None else int(reported.pixels),
+            score=reported.score,
             file=file,
-            line=found.line,
+            line=reported.line,
             place=place,
-            fix=rule.fix if found.is_fixable else None,
-            correction=found.correction,
-            kind=found.kind,
+            fix=rule.fix if reported.is_fixable else None,
+            correction=reported.correction,
+            kind=reported.kind,
         )
 
 

@@ -199,12 +199,12 @@ def _own_options(rule: Rule, given: dict[str, Any]) -> dict[str, Any]:  # Any: a
     return {name: value for name, value in given.items() if name in rule.options}
 
 
-def _by_rule(said: dict[str, T], key: str, *steps: str | int) -> Iterable[tuple[Rule, T]]:
+def _by_rule(configured: dict[str, T], key: str, *steps: str | int) -> Iterable[tuple[Rule, T]]:
     """The values of words as values of rules; those that win come last."""
     matches = []
-    for word, value in said.items():
+    for word, value in configured.items():
         with config_steps(*steps, word):
             matches.append((match_rules(word, f"{CONFIG_FILE}: {key}"), value))
-    for several, value in sorted(matches, key=lambda each: -len(each[0])):
+    for several, value in sorted(matches, key=lambda match: -len(match[0])):
         for rule in several:
             yield rule, value

@@ -128,11 +128,11 @@ def _rarest_first(amounts: UnitAmounts, part: Ints) -> list[int]:
     units: list[int] = []
     while left.any():
         rarest = int(np.where(left > 0, left, np.iinfo(np.int64).max).argmin())
-        for each in unit[order[begin[rarest] : begin[rarest + 1]]].tolist():
-            if free[each]:
-                free[each] = False
-                units.append(each)
-                left[amounts.entries(each)[0]] -= 1
+        for candidate in unit[order[begin[rarest] : begin[rarest + 1]]].tolist():
+            if free[candidate]:
+                free[candidate] = False
+                units.append(candidate)
+                left[amounts.entries(candidate)[0]] -= 1
     return [*units, *np.flatnonzero(free).tolist()]
 
 

@@ -193,4 +193,4 @@ def number_names(names: StratumNames) -> tuple[list[str], Ints]:
     place = np.empty(len(known_names) + 1, np.int64)
     order = sorted(range(len(known_names)), key=known_names.__getitem__)
     place[order], place[-1] = np.arange(len(known_names)), -1  # the last for what has none
-    return [known_names[each] for each in order], place[coded.indices.fill_null(len(known_names)).to_numpy()]
+    return [known_names[position] for position in order], place[coded.indices.fill_null(len(known_names)).to_numpy()]

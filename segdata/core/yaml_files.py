@@ -205,6 +205,6 @@ def _known_fields(type_: type, steps: list[Any]) -> tuple[list[str], list[str]]:
             break
         inner = [getattr(info, "item_type", None) or getattr(info, "value_type", None) for info in infos]
         inner += [field.type for info in infos for field in getattr(info, "fields", ()) if field.encode_name == step]
-        infos = [each for each in inner if each is not None]
+        infos = [info for info in inner if info is not None]
     fields = sorted({field.encode_name for info in infos for field in getattr(info, "fields", ())})
     return fields, [str(value) for info in infos for value in getattr(info, "values", ())]

@@ -49,8 +49,8 @@ def split_of_name(name: str) -> str | None:
     >>> [split_of_name(name) for name in ("instances_train2017", "valid", "test-dev2017", "trainers", "train_val")]
     ['train', 'val', 'test-dev', None, None]
     """
-    found = [match["split"].lower() for match in _SPLIT_WORD.finditer(name)]
-    return _SHORT.get(found[0], found[0]) if len(found) == 1 else None
+    words = [match["split"].lower() for match in _SPLIT_WORD.finditer(name)]
+    return _SHORT.get(words[0], words[0]) if len(words) == 1 else None
 
 
 def split_of_file(path: Path) -> str | None:

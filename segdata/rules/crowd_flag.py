@@ -92,7 +92,7 @@ def crowd_flag(tables: Tables, *, max_share: float = 0.5, min_crowds: int = 5, m
 
 def _polygons(tables: Tables, n_crowds: int) -> Findings:
     """The crowds that readers found as polygons, as one finding where there are many."""
-    findings = [msgspec.structs.replace(found, severity=None) for found in reader_findings(tables, "SEG121")]
+    findings = [msgspec.structs.replace(finding, severity=None) for finding in reader_findings(tables, "SEG121")]
     if len(findings) <= _FEW:
         yield from findings
         return

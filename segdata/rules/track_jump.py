@@ -109,13 +109,13 @@ def track_jump(
     the results of OSVOS and RVOS on DAVIS 2017, 1 of 88 and 0 of 532 segments, whose neighbours agree by 0.57 and 0.00
     in the median, are flagged: a mask that has a third of its size for a frame.
     """
-    told = set[int]()
+    reported = set[int]()
     for finding in _off_path(tables, min_agree, max_fit, min_pixels, swap_gain):
-        told |= set(finding.segments)
+        reported |= set(finding.segments)
         yield finding
     segments, swapped = tables.segments, _swapped(tables, swap_gain)
     for before, segment, sides, usual in _leaps(tables, min_move, rate, min_pixels):
-        if told & {before, segment} or swapped[before] or swapped[segment]:
+        if reported & {before, segment} or swapped[before] or swapped[segment]:
             continue
         message = (
             f"track {segments.cell('track_id', segment):.0f} moves by {sides:.1f} times the side of its box in one "

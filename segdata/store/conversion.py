@@ -72,7 +72,9 @@ class ConversionStream:
         if self._remap is not None:
             self._remap.count(self.losses)
         unread = self._unread()
-        examples = (" ".join(filter(None, (each.code, "in", each.file or each.image, each.place))) for each in unread)
+        examples = (
+            " ".join(filter(None, (defect.code, "in", defect.file or defect.image, defect.place))) for defect in unread
+        )
         pixels = sum(defect.pixels or 0 for defect in unread)
         self.losses.add("unreadable", "defects", len(unread), pixels, examples)
 

@@ -87,7 +87,7 @@ def resolve_conflicts(
     }
     names = [NewNames({}, {}) for _ in sources]
     clashes = _find_conflicts(sources, shared, labels, splits or [None] * len(sources), set(places), names)
-    for number, other, annotator in sorted(clashes, key=lambda each: (each[0], each[1], each[2] or "")):
+    for number, other, annotator in sorted(clashes, key=lambda clash: (clash[0], clash[1], clash[2] or "")):
         if annotator is None:
             names[number].annotators[None], names[other].annotators[None] = labels[number], labels[other]
         else:
@@ -354,14 +354,14 @@ def mapping_conflicts(profiles: Sequence[Profile]) -> list[MappingConflict]:
     conflicts: list[MappingConflict] = []
     for number, profile in enumerate(profiles):
         for earlier in profiles[:number]:
-            found = [
+            contradictions = [
                 *_id_conflicts(profile, earlier),
                 *_parent_conflicts(profile, earlier),
                 *_kind_conflicts(profile, earlier),
                 *_spelling_conflicts(profile, earlier),
             ]
-            conflicts += found
-            if found:
+            conflicts += contradictions
+            if contradictions:
                 break
     return conflicts
 

@@ -71,7 +71,7 @@ class StagedOutput:
                 ) from error
             raise
 
-    def told(self, message: str) -> str:
+    def with_known_names(self, message: str) -> str:
         """A message with the names that people know in place of the hidden ones."""
         for hidden, path in self._places.items():
             message = message.replace(str(hidden), str(path))

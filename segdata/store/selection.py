@@ -172,10 +172,10 @@ def _evaluate(node: ast.expr, columns: ColumnLookup) -> Value:
             return _numbers(_evaluate(text, columns))
         case ast.BoolOp(op=op, values=parts):
             join = pc.and_kleene if isinstance(op, ast.And) else pc.or_kleene
-            found = _evaluate(parts[0], columns)
+            result = _evaluate(parts[0], columns)
             for part in parts[1:]:
-                found = join(found, _evaluate(part, columns))
-            return found
+                result = join(result, _evaluate(part, columns))
+            return result
         case ast.UnaryOp(op=ast.Not(), operand=part):
             return pc.invert(_evaluate(part, columns))
         case ast.UnaryOp(operand=part):
@@ -185,9 +185,9 @@ def _evaluate(node: ast.expr, columns: ColumnLookup) -> Value:
             return _ARITHMETIC[type(op)](_evaluate(left, columns), _evaluate(right, columns))
         case ast.Compare(left=left, ops=ops, comparators=others):
             sides = [left, *others]
-            found = [_compare(a, op, b, columns) for a, op, b in zip(sides[:-1], ops, sides[1:], strict=True)]
-            result = found[0]
-            for comparison in found[1:]:
+            comparisons = [_compare(a, op, b, columns) for a, op, b in zip(sides[:-1], ops, sides[1:], strict=True)]
+            result = comparisons[0]
+            for comparison in comparisons[1:]:
                 result = pc.and_kleene(result, comparison)
             return result
     raise AssertionError(node)  # `_check` lets nothing else pass

@@ -75,7 +75,9 @@ def compare_taxonomies(old: Taxonomy, new: Taxonomy) -> TaxonomyDifference:
     migration = {name: heir.decided for name, heir in heirs.items()}
     changes = [*_category_changes(heirs, new), *_field_changes(heirs, old, new)]
     order = {name: place for place, name in enumerate((*_first_by_name(old), *_first_by_name(new)))}
-    changes.sort(key=lambda each: (TAXONOMY_CHANGE_KINDS.index(each.kind), order.get((*each.old, *each.new, "")[0], 0)))
+    changes.sort(
+        key=lambda change: (TAXONOMY_CHANGE_KINDS.index(change.kind), order.get((*change.old, *change.new, "")[0], 0))
+    )
     return TaxonomyDifference(tuple(changes), migration)
 
 
@@ -95,20 +97,20 @@ class _Successors:
 
 def _find_successors(category: Category, old: Taxonomy, new: Taxonomy) -> _Successors:
     name, names_before, names_after = category.name, _first_by_name(old), _first_by_name(new)
-    fresh = {each.name: each for each in new.categories if each.name not in names_before}
-    children = tuple(each.name for each in fresh.values() if each.parent == name)
+    fresh = {entry.name: entry for entry in new.categories if entry.name not in names_before}
+    children = tuple(entry.name for entry in fresh.values() if entry.parent == name)
     if name in names_after:
-        had = any(each.parent == name for each in old.categories)
+        had = any(entry.parent == name for entry in old.categories)
         return _Successors((name, *children), "parent") if children and not had else _Successors((name,), "name")
-    by_alias = tuple(each.name for each in new.categories if name in each.aliases)
+    by_alias = tuple(entry.name for entry in new.categories if name in entry.aliases)
     by_alias = by_alias or tuple(other for other in category.aliases if other in fresh)
     if by_alias or children:
         return _Successors(tuple(dict.fromkeys(by_alias or children)), "alias" if by_alias else "parent")
-    free = [each for each in fresh.values() if not set(each.aliases) & names_before.keys()]
-    by_id = next((each for each in free if each.id == category.id), None)
-    by_color = next((each for each in free if category.rgb is not None and each.rgb == category.rgb), None)
+    free = [entry for entry in fresh.values() if not set(entry.aliases) & names_before.keys()]
+    by_id = next((entry for entry in free if entry.id == category.id), None)
+    by_color = next((entry for entry in free if category.rgb is not None and entry.rgb == category.rgb), None)
     if by_id is not None and by_color is not by_id and category.rgb is not None and by_id.rgb is not None:
-        names = [each.name for each in (by_id, by_color) if each is not None]
+        names = [entry.name for entry in (by_id, by_color) if entry is not None]
         return _Successors(tuple(names), "id and color apart")
     heir = by_id or by_color
     return _Successors(() if heir is None else (heir.name,), "nothing" if heir is None else "id" if by_id else "color")

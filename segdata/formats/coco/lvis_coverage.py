@@ -103,12 +103,12 @@ def count_defects(source: InstancesSource) -> list[Defect]:
     n_images = Counter(np.unique(np.stack([category, image]), axis=1)[0].tolist())
     place = source.document.pointer("categories")
     defects = []
-    for key, found in (("instance_count", n_instances), ("image_count", n_images)):
+    for key, actual in (("instance_count", n_instances), ("image_count", n_images)):
         counts = {id_: number for id_, keys in declared.items() if (number := _whole_number(keys.get(key))) is not None}
-        wrong = [id_ for id_, number in counts.items() if number != found[id_]]
+        wrong = [id_ for id_, number in counts.items() if number != actual[id_]]
         if wrong and 2 * len(wrong) <= len(counts):
             shown = ", ".join(
-                f"{source.profile.name_of(id_)} has {found[id_]:,}, not {counts[id_]:,}" for id_ in wrong[:3]
+                f"{source.profile.name_of(id_)} has {actual[id_]:,}, not {counts[id_]:,}" for id_ in wrong[:3]
             )
             more = ", …" if len(wrong) > 3 else ""
             message = f"{key} of {len(wrong):,} of {len(counts):,} categories contradicts the file: {shown}{more}"

@@ -54,12 +54,12 @@ def open_openimages(request: ReadRequest) -> PerImageSource:
     if not root.exists():
         raise UnreadableError(f"{root}: does not exist")
     folder = root if root.is_dir() else root.parent
-    found = {PurePosixPath(name).name: path for name, path in ImageFolder.below(folder).paths.items()}
+    files = {PurePosixPath(name).name: path for name, path in ImageFolder.below(folder).paths.items()}
     rows: dict[str, list[MaskRow]] = {}
     splits: dict[str, str | None] = {}
     defects: list[Defect] = []
     tables = [path for path in find_label_files(root, ".csv").values() if not _DESCRIPTIONS.search(path.name)]
-    n_tables = sum(_read_table(path, relative_path(root, path), found, rows, splits, defects) for path in tables)
+    n_tables = sum(_read_table(path, relative_path(root, path), files, rows, splits, defects) for path in tables)
     if not n_tables:
         raise UnreadableError(f"{root}: no CSV file with the columns {', '.join(_COLUMNS)}")
     described = _descriptions(folder)
@@ -77,7 +77,7 @@ def open_openimages(request: ReadRequest) -> PerImageSource:
 def _read_table(
     path: Path,
     file: str,
-    found: dict[str, Path],
+    files: dict[str, Path],
     rows: dict[str, list[MaskRow]],
     splits: dict[str, str | None],
     defects: list[Defect],
@@ -101,7 +101,7 @@ def _read_table(
                     defects.append(Defect("SEG008", f"the mask {name!r} occurs twice", file, line=line, image=image))
                 else:
                     seen.add(name)
-                    mask = found.get(PurePosixPath(name).name)
+                    mask = files.get(PurePosixPath(name).name)
                     iou = _number(record.get("PredictedIoU"))
                     row = MaskRow(file, line, label, mask, PurePosixPath(name).name, record.get("BoxID") or None, iou)
                     rows.setdefault(image, []).append(row)

@@ -163,8 +163,8 @@ def _contents(files: dict[str, Path]) -> dict[str, tuple[VolumeContent | None, i
 def _has_folder(name: str, pattern: re.Pattern[str]) -> bool:
     """Whether the nearest folder that says what it holds is of this kind."""
     folders = reversed(PurePosixPath(name).parts[:-1])
-    said = next((part for part in folders if _IMAGE_FOLDERS.fullmatch(part) or _LABEL_FOLDERS.fullmatch(part)), None)
-    return said is not None and pattern.fullmatch(said) is not None
+    folder = next((part for part in folders if _IMAGE_FOLDERS.fullmatch(part) or _LABEL_FOLDERS.fullmatch(part)), None)
+    return folder is not None and pattern.fullmatch(folder) is not None
 
 
 def _is_labels(name: str) -> bool:

@@ -168,7 +168,7 @@ class Namesakes:
         >>> Namesakes(["train/images/a.jpg", "val/images/b.jpg"]).hint("val/labels/a.txt", "an image")
         '; an image of that name is in train/images'
         """
-        folders = [PurePosixPath(found).parent.as_posix() for found in self._by_stem.get(PurePosixPath(name).stem, [])]
+        folders = [PurePosixPath(path).parent.as_posix() for path in self._by_stem.get(PurePosixPath(name).stem, [])]
         there = list(dict.fromkeys("the dataset's folder" if folder == "." else folder for folder in folders))
         return f"; {what} of that name is in {' and '.join(there)}" if 0 < len(there) <= _MOST_NAMESAKES else ""
 

@@ -109,14 +109,14 @@ def repeated_key_defects(text: bytes | memoryview, file: str, place: str = "") -
     Parsers keep the last value and drop the others without a word (RFC 8259, section 4). If the values are the same
     everywhere, the defect is a warning. `place` is the JSON pointer of the text in its file.
     """
-    found = kernels.repeated_keys(text).tolist()
-    if not found:
+    repeats = kernels.repeated_keys(text).tolist()
+    if not repeats:
         return []
     whole = _JsonValue(place, text, 0)
     parts = _children(whole)
     begins = [part.begin for part in parts]
     groups: dict[tuple[str, int], list[int]] = {}
-    for position in found:
+    for position in repeats:
         part = int(np.searchsorted(begins, position, "right")) - 1
         inside = part >= 0 and position < parts[part].begin + len(parts[part].text)
         end = bytes(text[position + 1 : position + 200]).partition(b'"')[0]

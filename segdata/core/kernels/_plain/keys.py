@@ -17,7 +17,7 @@ def repeated_keys(text: bytes | memoryview) -> NDArray[np.int64]:
     >>> repeated_keys(b'{"id": 1, "box": {"id": 2}, "id": 3}').tolist()
     [28]
     """
-    found = []
+    repeats = []
     keys: list[set[bytes]] = []  # of the objects that are open
     for match in _MARKS.finditer(bytes(text)):
         letter = match[0]
@@ -28,6 +28,6 @@ def repeated_keys(text: bytes | memoryview) -> NDArray[np.int64]:
                 keys.pop()
         elif match[2] is not None and keys:
             if match[1] in keys[-1]:
-                found.append(match.start())
+                repeats.append(match.start())
             keys[-1].add(match[1])
-    return np.array(sorted(found), np.int64)
+    return np.array(sorted(repeats), np.int64)

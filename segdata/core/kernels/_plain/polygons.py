@@ -141,11 +141,11 @@ def crossings(
     """
     n_rings = len(ring) - 1
     count, cross_x, cross_y = np.zeros(n_rings, np.int64), np.full(n_rings, np.nan), np.full(n_rings, np.nan)
-    for each in range(n_rings):
-        n_points = (ring[each + 1] - ring[each]) // 2
+    for row in range(n_rings):
+        n_points = (ring[row + 1] - ring[row]) // 2
         if n_points > 3:
-            points = xy[ring[each] : ring[each] + 2 * n_points].reshape(-1, 2)
-            count[each], cross_x[each], cross_y[each] = _crossed(points)
+            points = xy[ring[row] : ring[row] + 2 * n_points].reshape(-1, 2)
+            count[row], cross_x[row], cross_y[row] = _crossed(points)
     return count, cross_x, cross_y
 
 
