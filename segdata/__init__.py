@@ -7,9 +7,10 @@
         print(finding.code, finding.image, finding.message)
 
 Each method is also a function here, which takes a path, with the options of `read`, or a dataset. Commands that are
-not about a dataset are functions only: `init`, `explain`, `list_rules` and `list_formats`. Where a package has the name
-of a command, the function has another: `agree` (agreement), `overview` (report) and `draw_sample` (sample). Heavy
-libraries are imported by the function that needs them, so ``import segdata`` is fast.
+not about a dataset are functions only: `init`, `draft_taxonomy`, `check_taxonomy`, `taxonomy_guideline`, `explain`,
+`list_rules` and `list_formats`. Where a package has the name of a command, the function has another: `agree`
+(agreement), `overview` (report) and `draw_sample` (sample). Heavy libraries are imported by the function that needs
+them, so ``import segdata`` is fast.
 """
 
 from importlib import import_module
@@ -88,9 +89,13 @@ if TYPE_CHECKING:
     from segdata.api.split import SplitResult as SplitResult
     from segdata.api.split import draw_sample as draw_sample
     from segdata.api.split import split as split
+    from segdata.api.taxonomy import TaxonomyCheck as TaxonomyCheck
     from segdata.api.taxonomy import TaxonomyDiffResult as TaxonomyDiffResult
+    from segdata.api.taxonomy import check_taxonomy as check_taxonomy
     from segdata.api.taxonomy import diff_taxonomies as diff_taxonomies
+    from segdata.api.taxonomy import draft_taxonomy as draft_taxonomy
     from segdata.api.taxonomy import init as init
+    from segdata.api.taxonomy import taxonomy_guideline as taxonomy_guideline
     from segdata.api.validate import ValidationResult as ValidationResult
     from segdata.api.validate import assert_valid as assert_valid
     from segdata.api.validate import validate as validate
@@ -146,7 +151,8 @@ _EXPORTS = {
     "segdata.api.revisions": "FixResult HistoryResult fix history prune restore",
     "segdata.api.scorecard": "ReworkResult ScorecardResult rework scorecard",
     "segdata.api.split": "SampleResult SplitResult draw_sample split",
-    "segdata.api.taxonomy": "TaxonomyDiffResult diff_taxonomies init",
+    "segdata.api.taxonomy": "TaxonomyCheck TaxonomyDiffResult check_taxonomy diff_taxonomies draft_taxonomy init "
+    "taxonomy_guideline",
     "segdata.api.validate": "ValidationResult assert_valid validate",
     "segdata.core.batch": "Batch",
     "segdata.core.config": "Config",

@@ -5,19 +5,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+import msgspec
+
 from segdata.api.read import CONFIG, TAXONOMY, ReadOptions, dataset_folder, read
 from segdata.api.result import Result, promote
+from segdata.api.validate import validate
 from segdata.core.atomic_files import write_whole
 from segdata.core.batch import Batch
 from segdata.core.config import Config, load_config
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.finding import Defect
+from segdata.core.finding import Defect, Finding
+from segdata.core.guideline import taxonomy_advice
 from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy, dump_taxonomy, load_taxonomy
 from segdata.core.yaml_files import dump_yaml_line
 from segdata.dataset import Dataset
 from segdata.formats.infer_taxonomy import infer_taxonomy
+from segdata.report.guideline import guideline_html, guideline_markdown
 from segdata.store.taxonomy_diff import TaxonomyDifference, compare_taxonomies
 
 if TYPE_CHECKING:
@@ -38,6 +43,56 @@ class TaxonomyDiffResult(Result, TaxonomyDifference):
         import pandas as pd
 
         return pd.DataFrame([asdict(change) for change in self.changes])
+
+
+class TaxonomyCheck(msgspec.Struct, frozen=True):
+    """What is wrong with a taxonomy, and what annotators may confuse in it.
+
+    Attributes
+    ----------
+    taxonomy : the one that was checked
+    findings : of rule SEG208, worst first
+    advice : likely sources of annotation errors, a sentence each
+    """
+
+    taxonomy: Taxonomy
+    findings: tuple[Finding, ...]
+    advice: tuple[str, ...]
+
+
+def draft_taxonomy(data: str | Path, **opening: Unpack[ReadOptions]) -> Taxonomy:
+    """Draft a taxonomy: the categories that a dataset names, else one for each colour or id in its masks.
+
+    `opening` as for `read`. Raises SegdataError where there is nothing to draft from.
+    """
+    return draft_taxonomy_of(Path(data), **opening)[0]
+
+
+def check_taxonomy(taxonomy: str | Path | Taxonomy) -> TaxonomyCheck:
+    """Check a taxonomy, its file, or the taxonomy.yaml of a folder; raises SegdataError if it cannot be read.
+
+    >>> import segdata
+    >>> segdata.check_taxonomy(segdata.Taxonomy(categories=())).findings
+    ()
+    """
+    checked = taxonomy if isinstance(taxonomy, Taxonomy) else load_taxonomy(taxonomy_file(Path(taxonomy)))
+    findings = validate(taxonomy_dataset(checked), select=["SEG208"]).findings
+    return TaxonomyCheck(checked, findings, tuple(taxonomy_advice(checked)))
+
+
+def taxonomy_guideline(taxonomy: str | Path | Taxonomy, *, html: bool = False, folder: str | Path = ".") -> str:
+    """A taxonomy as a guideline for annotators, as Markdown or as an HTML page that contains its example images.
+
+    `taxonomy`: a taxonomy, its file, or a folder that has one. `folder`: the images of a taxonomy without a file.
+    """
+    title, known = "how to annotate", taxonomy
+    if not isinstance(known, Taxonomy):
+        file = taxonomy_file(Path(known))
+        known, folder = load_taxonomy(file), file.parent
+        title = f"{known.name or file.absolute().parent.name}: {title}"
+    elif known.name:
+        title = f"{known.name}: {title}"
+    return guideline_html(known, title, Path(folder)) if html else guideline_markdown(known, title)
 
 
 def diff_taxonomies(old: str | Path | Taxonomy, new: str | Path | Taxonomy) -> TaxonomyDiffResult:

@@ -54,30 +54,26 @@ def check(file: Path, quiet: bool) -> int:
     that are easily confused. Exits with 1 if rule SEG208 has a finding, and
     with 2 if the file cannot be read.
     """
-    from segdata.api.taxonomy import taxonomy_dataset, taxonomy_file
-    from segdata.api.validate import validate
+    from segdata.api.taxonomy import check_taxonomy, taxonomy_file
     from segdata.cli.output import emit, make_console
     from segdata.core.errors import count_noun
-    from segdata.core.guideline import taxonomy_advice
-    from segdata.core.taxonomy import load_taxonomy
 
     path = taxonomy_file(file)
-    taxonomy = load_taxonomy(path)
-    findings = validate(taxonomy_dataset(taxonomy), select=["SEG208"]).findings
+    result = check_taxonomy(path)
     console = make_console()
     lines = []
-    for finding in findings:
+    for finding in result.findings:
         head = console.paint(f"{finding.severity} {finding.code}", finding.severity)
         about = f"{finding.category}: " if finding.category else ""
         first, *rest = console.wrap(about + finding.message, " " * 13, " " * 4) or [""]
         lines += [f"{head} {first.lstrip()}", *rest]
-    for text in () if quiet else taxonomy_advice(taxonomy):
+    for text in () if quiet else result.advice:
         first, *rest = console.wrap(text, " " * 7, " " * 4) or [""]
         lines += [f"{console.paint('advice', 'info')} {first.lstrip()}", *rest]
-    summary = count_noun(len(findings), "finding") if findings else "nothing result"
-    lines.append(f"{path}: {count_noun(len(taxonomy.categories), 'category')}, {summary}")
+    summary = count_noun(len(result.findings), "finding") if result.findings else "nothing found"
+    lines.append(f"{path}: {count_noun(len(result.taxonomy.categories), 'category')}, {summary}")
     emit("\n".join(lines))
-    return FOUND if any(finding.severity == "error" for finding in findings) else 0
+    return FOUND if any(finding.severity == "error" for finding in result.findings) else 0
 
 
 @command.command(
@@ -152,15 +148,10 @@ def doc(file: Path, report: str, output: Path | None, force: bool) -> None:
     and occlusion, attributes and examples. Example images are shown; an HTML
     page contains them.
     """
-    from segdata.api.taxonomy import taxonomy_file
+    from segdata.api.taxonomy import taxonomy_guideline
     from segdata.cli.output import emit, require_free
-    from segdata.core.taxonomy import load_taxonomy
-    from segdata.report.guideline import guideline_html, guideline_markdown
 
-    path = taxonomy_file(file)
-    taxonomy = load_taxonomy(path)
-    title = f"{taxonomy.name or path.absolute().parent.name}: how to annotate"
+    text = taxonomy_guideline(file, html=report == "html")
     if output is not None:
         require_free(output, force)
-    text = guideline_html(taxonomy, title, path.parent) if report == "html" else guideline_markdown(taxonomy, title)
     emit(text, output)

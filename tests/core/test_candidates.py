@@ -16,6 +16,6 @@ def test_only_what_is_as_likely_wrong_as_right_is_called_probably_wrong(
     suspect = Candidate(
         0, 3, probability, "car", "van", 20, True, 0.1, 0.8, 0, 0, 0, False, (0, 0, 5, 4), "car 7", correction
     )
-    found = suspect.found(f"{suspect.be} van", "the model says so")
+    found = suspect.finding(f"{suspect.be} van", "the model says so")
     assert found.message == f"car 7 {verbs[0]} van: P {probability:.2f}, the model says so; rename it to van"
     assert (suspect.be, suspect.have) == verbs
