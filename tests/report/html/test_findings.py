@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -120,7 +121,7 @@ def test_the_head_says_how_it_went() -> None:
     assert Page(written(Validation("d", 5, 9, (warning,)))).within["h2"][0] == "Passed, 1 warning"
     assert '<section class="verdict warning">' in written(Validation("d", 5, 9, (warning,)))
     assert '<section class="verdict good">' in written(Validation("d", 5, 9, (replace(warning, severity="info"),)))
-    unasked = render_findings(Validation("d", 5, 9, (warning,)), replace(ASKED, fail_on="never"))
+    unasked = render_findings(Validation("d", 5, 9, (warning,)), msgspec.structs.replace(ASKED, fail_on="never"))
     assert Page(unasked).within["h2"][0] == "Found: 1 warning"
     assert Page(written(Validation("d", 5, 9, ()))).within["h2"][0] == "Nothing found"
     compared = Validation("d", 5, 9, (error, warning)).against([warning, replace(warning, image="gone")])
@@ -154,7 +155,7 @@ def test_a_picture_is_of_its_finding_and_the_list_may_end_early() -> None:
     data = listed(written(found, thumbnails=pictures))
     shown = {int(row): data["pictures"][place] for row, place in data["picture_of"].items()}
     assert shown == {3: PICTURE + "3", 1: PICTURE + "1"}
-    short = render_findings(found, replace(ASKED, max_findings=2))
+    short = render_findings(found, msgspec.structs.replace(ASKED, max_findings=2))
     assert len(listed(short)["rows"]) == 2
     assert "2 more findings not listed" in " ".join(short.split())
     assert "segdata validate street --format json" in short
@@ -170,5 +171,7 @@ def test_a_large_report_has_a_share_of_every_rule_and_names_the_json() -> None:
     assert sum(row[1] == "SEG107" for row in rows) == 20
     assert f"{9020 - MOST_LISTED:,} more findings not listed here" in " ".join(text.split())
     assert "segdata validate street --format json" in text
-    everything = render_findings(Validation("d", 9000, 1, (*many, *few)), replace(ASKED, max_findings=9020))
+    everything = render_findings(
+        Validation("d", 9000, 1, (*many, *few)), msgspec.structs.replace(ASKED, max_findings=9020)
+    )
     assert len(listed(everything)["rows"]) == 9020
