@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from segdata.core.resampling import Floats, Statistic
+from segdata.core.resampling import Floats, Statistic, least_clusters
 from segdata.core.runs import Ints
 
 
@@ -57,13 +57,13 @@ def exact_interval(hits: int, trials: int, confidence: float = 0.95) -> tuple[fl
 def share_interval(
     hits: Floats, total: Floats, confidence: float = 0.95, *, trials: float | None = None
 ) -> tuple[float, float]:
-    """The ends of the interval of a share over n clusters of images, sum(hits) / sum(total); NaN for fewer than two.
+    """The ends of the interval of a share over n clusters of images, sum(hits) / sum(total).
 
     How much the share differs from cluster to cluster says how many independent trials it is worth; with that many, and
     Student's t for the few clusters that say so, the interval is the exact one of a rate. So a share that is much the
     same in eight images is not taken for eight coins, and one that a single image decides is. Where nothing, or
     everything, is a hit there is no variance to see: then it is worth `trials`, or n where that is None. Many are worth
-    `trials` at most.
+    `trials` at most. NaN for fewer clusters than any interval takes (`segdata.core.resampling.least_clusters`).
     Source: Korn and Graubard (1998), Survey Methodology 24(2), 193-201; the variance of a ratio: Cochran (1977),
     Sampling Techniques, section 6.4.
 
@@ -76,7 +76,7 @@ def share_interval(
     from scipy.special import betaincinv, stdtrit
 
     n, whole = len(total), float(total.sum())
-    if n < 2 or whole <= 0:
+    if n < least_clusters(confidence) or whole <= 0:
         return float("nan"), float("nan")
     share = min(max(float(hits.sum()) / whole, 0.0), 1.0)
     most = float(n if trials is None else trials)
