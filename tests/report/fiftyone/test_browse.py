@@ -73,7 +73,7 @@ def test_findings_say_what_they_are_and_show_their_pixels(fo: Any) -> None:
     dataset = load(made({("a.png", None): [(ROAD, road)]}, task="semantic"), "findings", finding)
     sample = dataset.first()
     (shown,) = sample.findings.detections
-    assert (shown.label, shown.code, shown.severity, shown.message) == ("SEG101 gap", "SEG101", "error", "a gap")
+    assert (shown.label, shown.code, shown.severity, shown.message) == ("SEG101 gap P 0.7", "SEG101", "error", "a gap")
     assert (shown.score, shown.tags) == (0.75, ["SEG101", "error"])
     assert (sample.worst, sample.codes, sample.errors) == ("error", ["SEG101"], 1)
     np.testing.assert_array_equal(shown.to_segmentation(frame_size=(53, 37), target=1).mask.astype(bool), ~road)
