@@ -50,6 +50,7 @@ bench: install build/peers/.installed
 	$(BIN)/python benchmarks/masks.py
 	$(BIN)/python benchmarks/at_scale.py
 	$(BIN)/python benchmarks/kernels.py
+	$(BIN)/python benchmarks/growth.py --quick
 
 clean:
 	rm -rf .venv build segdata.egg-info segdata/core/kernels/_compiled/*.c segdata/core/kernels/_compiled/*.so

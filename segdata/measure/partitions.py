@@ -8,7 +8,7 @@ whole dataset asks for.
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -98,11 +98,12 @@ def summarise_partition(measured: MeasuredTables, job: MeasuringJob) -> Partitio
     """What comes back of one partition; here the rules run that look at single images."""
     names = set(measured.tables["images"]["image_id"].to_pylist())
     opened = [defect for defect in job.opened if defect.image in names]
+    tables = _partition_tables(measured, job.profile, [])
     findings: dict[str, list[Finding]] = {}
     for rule in job.rules:
         # A rule that passes on the readers' defects does so once for those found while opening, elsewhere.
-        defects = measured.defects + [defect for defect in opened if defect.code != rule.code]
-        findings |= find_by_rule(_partition_tables(measured, job.profile, defects), [rule], job.config)
+        defects = (*measured.defects, *(defect for defect in opened if defect.code != rule.code))
+        findings |= find_by_rule(replace(tables, defects=defects), [rule], job.config)
     return PartitionSummary(
         {name: table.num_rows for name, table in measured.tables.items()}, findings, measured.defects
     )

@@ -1,0 +1,155 @@
+"""Growth as counts of work: rows, bytes and passes, never times; `benchmarks/growth.py` has times and memory."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import segdata
+from segdata.core.runs import Ints
+from segdata.measure.partitions import MOST_PORTIONS, MOST_SINGLE, partition_chunks
+
+N_ANNOTATORS = 4
+
+
+def write_coco(path: Path, n_images: int, an_image: int, jitter: int = 0) -> Path:
+    """Boxes that overlap those beside them; with `jitter` each is drawn a few pixels off."""
+    rng = np.random.default_rng(jitter)
+    annotations: list[dict[str, Any]] = []
+    for image in range(1, n_images + 1):
+        for k in range(an_image):
+            x, y = 5 + 12 * (k % 40) + int(rng.integers(0, jitter + 1)), 5 + 12 * (k // 40)
+            ring = [x, y, x + 15, y, x + 15, y + 10, x, y + 10]
+            own = {"image_id": image, "category_id": 1 + k % 3, "segmentation": [ring], "iscrowd": 0}
+            annotations.append({"id": len(annotations) + 1, "bbox": [x, y, 15, 10], "area": 150, **own})
+    images = [{"id": k, "file_name": f"{k:05d}.png", "width": 512, "height": 512} for k in range(1, n_images + 1)]
+    categories = [{"id": k, "name": name} for k, name in enumerate(("car", "road", "tree"), 1)]
+    path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+    return path
+
+
+class Work:
+    """Counts what a command does.
+
+    `images` counts how often each image is loaded, `groups` how often each row group is read, `rows` and `bytes` what
+    is measured, by table.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from segdata.formats.coco.instances_reader import InstancesSource
+        from segdata.measure import measure
+        from segdata.store import revision_reader
+
+        self.images: Counter[str] = Counter()
+        self.groups: Counter[tuple[str, int]] = Counter()
+        self.rows: Counter[str] = Counter()
+        self.bytes: Counter[str] = Counter()
+        for source in (InstancesSource, revision_reader.CanonicalSource):
+            monkeypatch.setattr(source, "load", self._loading(source.load))
+        read, measured = revision_reader._read_row_group, measure.measure_batch
+
+        def read_row_group(path: Path, number: int, *rest: Any) -> Any:
+            self.groups[path.name, number] += 1
+            return read(path, number, *rest)
+
+        def measure_batch(batch: Any, *rest: Any) -> Any:
+            done = measured(batch, *rest)
+            if batch.images.num_rows:
+                for name, table in done.tables.items():
+                    self.rows[name] += table.num_rows
+                    self.bytes[name] += table.nbytes
+            return done
+
+        monkeypatch.setattr(revision_reader, "_read_row_group", read_row_group)
+        monkeypatch.setattr(measure, "measure_batch", measure_batch)
+
+    def _loading(self, load: Any) -> Any:
+        def counted(source: Any, rows: Ints) -> Any:
+            self.images.update(source.image_ids[row] for row in rows.tolist())
+            return load(source, rows)
+
+        return counted
+
+    def clear(self) -> None:
+        for counts in (self.images, self.groups, self.rows, self.bytes):
+            counts.clear()
+
+
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch) -> Work:
+    return Work(monkeypatch)
+
+
+def test_images_are_loaded_once_and_measured_rows_grow_with_them(work: Work, tmp_path: Path) -> None:
+    seen = {}
+    for n in (20, 40, 80):
+        data = segdata.read(write_coco(tmp_path / f"{n}.json", n, 12))
+        work.clear()
+        data.validate()
+        assert set(work.images.values()) == {1}
+        assert len(work.images) == n
+        seen[n] = (work.rows.copy(), work.bytes.total())
+    for n in (40, 80):
+        assert seen[n][0] == Counter({name: n // 20 * count for name, count in seen[20][0].items()})
+        assert seen[n][1] <= 1.05 * n / 20 * seen[20][1]
+
+
+def test_row_groups_are_read_once(work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from segdata.formats.coco.instances_reader import InstancesSource
+
+    parts = {"a": 3, "b": 6, "c": 12}
+    for name, n_groups in parts.items():
+        source = write_coco(tmp_path / f"{name}.json", 12 * n_groups, 5)
+        monkeypatch.setattr(
+            InstancesSource, "chunks", lambda self, n=n_groups: np.array_split(np.arange(len(self.image_ids)), n)
+        )
+        segdata.convert(source, tmp_path / name, on_loss="allow")
+        work.clear()
+        segdata.validate(tmp_path / name)
+        assert set(work.groups.values()) == {1}
+        assert len(work.groups) == n_groups
+        assert set(work.images.values()) == {1}
+
+
+def test_neighbours_of_many_segments_in_an_image_grow_with_them(work: Work, tmp_path: Path) -> None:
+    """Boxes in a row overlap the next one: one pair each, however many there are."""
+    rows = {}
+    for n in (100, 200, 400):
+        work.clear()
+        segdata.validate(write_coco(tmp_path / f"{n}.json", 1, n))
+        rows[n] = work.rows.copy()
+        assert rows[n]["segments"] == n
+        assert rows[n].total() <= 1.15 * n / 100 * rows[100].total()
+
+
+def test_annotators_are_loaded_once_and_compared_in_pairs(
+    work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from segdata.agreement import comparison
+
+    compared: Counter[int] = Counter()
+    columns = comparison._pair_columns
+
+    def counted(opposite: Any, *rest: Any) -> Any:
+        compared[len(files)] += opposite.n_cases
+        return columns(opposite, *rest)
+
+    monkeypatch.setattr(comparison, "_pair_columns", counted)
+    for n in range(2, N_ANNOTATORS + 1):
+        files = {f"a{k}": write_coco(tmp_path / f"{k}.json", 10, 8, jitter=k + 1) for k in range(n)}
+        work.clear()
+        segdata.agree(files, resamples=20)
+        assert compared[n] == 10 * n * (n - 1) // 2
+        assert set(work.images.values()) == {n}  # the images of each annotator once
+
+
+def test_partitions_follow_from_the_data_alone() -> None:
+    for n in (1, MOST_SINGLE, 10 * MOST_SINGLE, 100 * MOST_SINGLE):
+        chunks = [np.arange(k, k + 1) for k in range(n)]
+        partitions = partition_chunks(chunks)
+        assert [rows.tolist() for portions in partitions for rows in portions] == [rows.tolist() for rows in chunks]
+        assert max(map(len, partitions)) <= MOST_PORTIONS
+        assert len(partitions) <= max(2 * MOST_SINGLE, n / MOST_PORTIONS + 1)
