@@ -31,10 +31,13 @@ def load(images: int) -> Calls:
     text, text_offset = _compiled.encode_counts(start, length, offset, *side)
     counts, counts_offset = _compiled.join_counts(start, length, offset, *side)
     json, first, last = written(xy)
-    line = start + (owner // SEGMENTS).astype(np.int64) * HEIGHT * WIDTH
+    frame = (owner // SEGMENTS).astype(np.int64)
+    base = np.arange(images) * (HEIGHT + 1) * (WIDTH + 1)
+    line = start + start // HEIGHT + base[frame]
     order = np.argsort(line, kind="stable")
     a = line[order], (line + length)[order], owner[order]
     b = a[0] + 3, a[1] + 3, a[2]
+    frames = base, np.full(images, HEIGHT)
     pairs = _compiled.strips(*a, *b)
     top = start % HEIGHT
     image = np.kron(rng.integers(0, 20, (64, 64)), np.ones((16, 32), int)).astype(np.uint16)
@@ -52,6 +55,11 @@ def load(images: int) -> Calls:
         "strips_within": a,
         "tally": (pairs[0], pairs[1], pairs[3]),
         "cover": a[:2],
+        "walk": (start, length, owner, *side, 8, 0.75, 3),
+        "shared_pixels": (*a, *frames),
+        "contacts": (*a, *frames, np.zeros(n, np.int64)),
+        "bands": (*a, *frames, np.ones(n, np.uint8), 5),
+        "cover_frames": (*a[:2], base),
         "crossings": (xy, ring),
         "parts": (start // HEIGHT, top, top + length, owner, False),
         "follow": (start // HEIGHT, top, top + length, owner),

@@ -96,7 +96,8 @@ def _quantiles(ascending: Floats, first: Ints, count: Ints, share: float) -> Flo
     between = place - low
     below, above = ascending[first + low], ascending[first + np.minimum(low + 1, count - 1)]
     apart = above - below
-    return np.where(between >= 0.5, above - apart * (1 - between), below + apart * between)
+    result: Floats = np.where(between >= 0.5, above - apart * (1 - between), below + apart * between)
+    return result
 
 
 def group_median(values: Floats, group: Ints) -> Floats:

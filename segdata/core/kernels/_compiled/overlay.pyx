@@ -13,8 +13,21 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from segdata.core.kernels._compiled.pairing cimport Pairing, number_of, release
+from segdata.core.kernels._compiled.pairing cimport Pairing, home_of, key_of, number_of, release
 from segdata.core.kernels._compiled.room cimport grow
+
+cdef extern from *:
+    """
+    #if defined(__GNUC__) || defined(__clang__)
+    #define FETCH_EARLY(place) __builtin_prefetch(place)
+    #else
+    #define FETCH_EARLY(place) ((void)0)
+    #endif
+    """
+    void FETCH_EARLY(const void *place) noexcept nogil
+
+cdef enum:
+    EARLY = 8  # strips before a pair is visited its place in the table is fetched; half of that before, its sums
 
 cdef struct Side:
     const int64_t *start
@@ -93,7 +106,7 @@ def shared_pixels(
     const int64_t[::1] height,
 ):
     """What each two segments share: see the plain twin."""
-    cdef Py_ssize_t n = check_side(start, end, owner, base, height), i
+    cdef Py_ssize_t n = check_side(start, end, owner, base, height), i, live_n = 0
     cdef SharedSums sums
     cdef Live *live = <Live *>malloc((n + 1) * sizeof(Live))
     cdef bint enough = live != NULL
@@ -103,9 +116,11 @@ def shared_pixels(
             sums.at = Frames(&base[0], &height[0], base.shape[0], 0, 0, -1, 1)
             sums.column = -1
             with nogil:
-                enough = enough and sweep_within(
-                    Side(&start[0], &end[0], &owner[0], n, 0), live, add_shared, &sums
-                )
+                for i in range(n):
+                    if not enough:
+                        break
+                    enough = meet_shared(live, &live_n, start[i], end[i], owner[i], &sums)
+                    join(live, &live_n, start[i], end[i], owner[i])
         if not enough:
             raise MemoryError("no memory for what segments share")
         rows = np.empty((6, sums.pairing.size), np.int64)
@@ -315,16 +330,6 @@ cdef check_frames(const int64_t[::1] start, const int64_t[::1] base):
         raise ValueError(f"place {start[0]} lies before all {base.shape[0]} frames")
 
 
-cdef bint sweep_within(Side side, Live *live, Visit visit, void *sums) noexcept nogil:
-    """Visit every strip that two runs of one side share."""
-    cdef Py_ssize_t i, live_n = 0
-    for i in range(side.size):
-        if not meet(live, &live_n, side.start[i], side.end[i], side.owner[i], visit, sums):
-            return False
-        join(live, &live_n, side.start[i], side.end[i], side.owner[i])
-    return True
-
-
 cdef bint sweep_between(Side one, Side other, Live *a, Live *b, Visit visit, void *sums) noexcept nogil:
     """Visit every strip that a run of one side shares with a run of the other."""
     cdef Py_ssize_t i = 0, j = 0, live_a = 0, live_b = 0
@@ -369,9 +374,43 @@ cdef inline void join(Live *live, Py_ssize_t *n, int64_t start, int64_t end, int
         n[0] += 1
 
 
-cdef bint add_shared(void *all_sums, int64_t start, int64_t length, int32_t a, int32_t b) noexcept nogil:
+cdef bint meet_shared(
+    Live *live, Py_ssize_t *n, int64_t start, int64_t end, int32_t owner, SharedSums *sums
+) noexcept nogil:
+    """As `meet`, for what segments share: where many lie upon each other, most of the time is waiting for memory."""
+    cdef Py_ssize_t i, kept = 0
+    cdef int64_t number
+    cdef int32_t a
+    for i in range(n[0]):
+        if live[i].end > start:
+            live[kept] = live[i]
+            kept += 1
+    n[0] = kept
+    if end <= start:
+        return True
+    if kept < EARLY:  # as nearly everywhere
+        for i in range(kept):
+            if not add_shared(sums, start, min(end, live[i].end) - start, live[i].owner, owner):
+                return False
+        return True
+    for i in range(kept + EARLY):
+        if i < kept:
+            a = live[i].owner
+            if sums.pairing.slots:
+                FETCH_EARLY(&sums.pairing.slot[home_of(&sums.pairing, key_of(min(a, owner), max(a, owner)))])
+        if EARLY // 2 <= i < kept + EARLY // 2 and sums.pairing.slots:
+            a = live[i - EARLY // 2].owner
+            number = sums.pairing.slot[home_of(&sums.pairing, key_of(min(a, owner), max(a, owner)))].number
+            if number:
+                FETCH_EARLY(&sums.of[number - 1])
+        if i >= EARLY:
+            if not add_shared(sums, start, min(end, live[i - EARLY].end) - start, live[i - EARLY].owner, owner):
+                return False
+    return True
+
+
+cdef bint add_shared(SharedSums *sums, int64_t start, int64_t length, int32_t a, int32_t b) noexcept nogil:
     """Add a strip to what two segments share."""
-    cdef SharedSums *sums = <SharedSums *>all_sums
     cdef Py_ssize_t known = sums.pairing.size, number
     cdef int64_t top, bottom, beside = 0
     cdef int32_t place, j

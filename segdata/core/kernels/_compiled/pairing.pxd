@@ -20,9 +20,14 @@ cdef inline uint64_t key_of(int32_t a, int32_t b) noexcept nogil:
     return <uint64_t>(<uint32_t>a ^ <uint32_t>0x80000000) << 32 | (<uint32_t>b ^ <uint32_t>0x80000000)
 
 
+cdef inline Py_ssize_t home_of(Pairing *pairing, uint64_t key) noexcept nogil:
+    """The place of the table where the search for a key begins."""
+    return ((key * <uint64_t>0x9E3779B97F4A7C15) >> 20) & (pairing.slots - 1)
+
+
 cdef inline Py_ssize_t place_of(Pairing *pairing, uint64_t key) noexcept nogil:
     """The place of a key in the table, or the free place where it belongs."""
-    cdef Py_ssize_t place = ((key * <uint64_t>0x9E3779B97F4A7C15) >> 20) & (pairing.slots - 1)
+    cdef Py_ssize_t place = home_of(pairing, key)
     while pairing.slot[place].number and pairing.slot[place].key != key:
         place = (place + 1) & (pairing.slots - 1)
     return place
