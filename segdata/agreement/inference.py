@@ -63,7 +63,10 @@ def share_interval(
     Student's t for the few clusters that say so, the interval is the exact one of a rate. So a share that is much the
     same in eight images is not taken for eight coins, and one that a single image decides is. Where nothing, or
     everything, is a hit there is no variance to see: then it is worth `trials`, or n where that is None. Many are worth
-    `trials` at most. NaN for fewer clusters than any interval takes (`segdata.core.resampling.least_clusters`).
+    `trials` at most. Without `trials` (pixels) a whole image may be a hit now and then, which no other image shows: so
+    where the hits, or what is no hit, are together less than one image, that end is the one of n trials, and from one
+    and a half images on the one above. NaN for fewer clusters than any interval takes
+    (`segdata.core.resampling.least_clusters`).
     Source: Korn and Graubard (1998), Survey Methodology 24(2), 193-201; the variance of a ratio: Cochran (1977),
     Sampling Techniques, section 6.4.
 
@@ -83,11 +86,20 @@ def share_interval(
     variance = n / (n - 1) * float(((hits - share * total) ** 2).sum()) / whole**2
     worth = share * (1 - share) / variance if variance > 0 and 0 < share < 1 else most
     worth = max(1.0, worth if trials is None else min(worth, most))
-    worth *= (_normal_quantile(confidence) / float(stdtrit(n - 1, (1 + confidence) / 2))) ** 2
-    tail, seen = (1 - confidence) / 2, share * worth
-    low = float(betaincinv(seen, worth - seen + 1, tail)) if share > 0 else 0.0
-    high = float(betaincinv(seen + 1, worth - seen, 1 - tail)) if share < 1 else 1.0
+    scale = (_normal_quantile(confidence) / float(stdtrit(n - 1, (1 + confidence) / 2))) ** 2
+    tail = (1 - confidence) / 2
+    below, above = (
+        scale * (worth if trials is not None or worth <= n else _shrink(worth, n, rest)) for rest in (1 - share, share)
+    )
+    low = float(betaincinv(share * below, below - share * below + 1, tail)) if share > 0 else 0.0
+    high = float(betaincinv(share * above + 1, above - share * above, 1 - tail)) if share < 1 else 1.0
     return low, high
+
+
+def _shrink(worth: float, n: int, rest: float) -> float:
+    """What a share is worth where the hits, or what is none, are `rest` of all: n below one image's worth."""
+    sure = min(max(2 * (rest * n - 1), 0.0), 1.0)
+    return float(n ** (1 - sure) * worth**sure)
 
 
 def highest_unseen_rate(trials: int, confidence: float = 0.95) -> float:

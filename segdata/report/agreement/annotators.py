@@ -234,7 +234,9 @@ def _no_deviation(result: Agreement, tables: Tables) -> Conclusion:
         return _two_annotators(result, tables)
     tested = [p for bias in result.annotator_bias for p in bias.p.values()]
     if not tested:
-        said = f"{count_noun(result.intervals.clusters, 'image')} or sequences are too few to tell a habit from chance."
+        n = result.intervals.clusters
+        many = count_noun(n, "sequence, patient or single image", "sequences, patients or single images")
+        said = f"{many} {'is' if n == 1 else 'are'} too few to tell a habit from chance."
         least = least_clusters(max(len(result.annotator_bias), 1) * len(BIAS_KINDS), max(persons, 2))
         act = (
             f"Let the same annotators label images of {least} sequences, patients or scenes, or {least} single images."
