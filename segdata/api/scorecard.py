@@ -164,7 +164,7 @@ def scorecard(
         annotations give it
     metric : of the scores; not a distance
     worst : how many examples of each annotator
-    pair_by, taxonomy_map, tolerance, tolerance_mm, confidence, resamples, seed : as for `agreement`
+    pair_by, taxonomy_map, tolerance, tolerance_mm, confidence, resamples, seed, client : as for `agreement`
     jobs, progress : see `Dataset`
     """
     if metric in DISTANCES:

@@ -219,6 +219,7 @@ def test_workers_read_and_write_an_object_store(
         here = segdata.validate(tmp_path / "here").to_json().replace(str(tmp_path / "here"), "PLACE")
         assert findings == here
     finally:
+        store.rm("data", recursive=True)  # all servers of a process share what they hold
         server.stop()
         s3fs.S3FileSystem.clear_instance_cache()
 
