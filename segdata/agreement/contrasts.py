@@ -96,7 +96,8 @@ def stratify_by_column(
 ) -> StratifiedAgreement:
     """The agreement by portions of the images, or of the annotations, see `segdata.core.strata.annotation_strata`.
 
-    Of two annotations with different values the portion is of both, as in ``expert + novice``. Raises SegdataError
+    Of two annotations with different values the portion is of both, as in ``expert + novice``, but for months: there it
+    is none, since what each annotator did in a month is a drift (`segdata.agreement.drift`). Raises SegdataError
     where no image has such a value, or more than 50 different ones occur.
     """
     names = annotation_strata(tables, column)
@@ -106,7 +107,8 @@ def stratify_by_column(
     of_a, of_b = names[pairs["annotation_a"]].tolist(), names[pairs["annotation_b"]].tolist()
     joined = np.empty(len(pairs), object)
     joined[:] = [
-        None if None in (a, b) else a if a == b else " + ".join(sorted((a, b))) for a, b in zip(of_a, of_b, strict=True)
+        a if a == b else None if None in (a, b) or column == "month" else " + ".join(sorted((a, b)))
+        for a, b in zip(of_a, of_b, strict=True)
     ]
     return stratify_by_names(comparison, column, joined, how, is_of_images=column not in ANNOTATION_COLUMNS)
 

@@ -25,10 +25,11 @@ Flags = NDArray[np.bool_]
 LEAST_AREA = 64  # pixels: what is smaller two annotators may draw alike by chance
 NEARLY = 0.1  # px: the mean distance between two outlines up to which one is the other, hardly touched
 USUAL_ALONE = 0.05  # the share that a single pair is held against, since no other pair says what is usual
-MARGIN = 0.05  # by how much the interval of a pair must be above what is usual
+MARGIN = 0.1  # by how much the interval of a pair must be above what is usual
 LEAST_ALIKE = 5  # segments that a pair must have alike
 COMMON_DRAFT = 0.1  # a usual share from which all began with the same labels: more than that is no sign of copying
 _QUANTILE = 0.25  # of the other pairs' shares, which is usual: some of them may be copies, too
+_LEAST_COPIED = 0.1  # the share of images that must be copied, since who copies does so image by image
 _ONE_VOICE = 1 / 3  # the share of an image's segments from which it counts as copied, if the pair stands
 
 
@@ -38,9 +39,10 @@ class IdenticalWork(msgspec.Struct, frozen=True, kw_only=True):
     `segments`: the segments compared, a matched pair counting once: of 64 px or more, no rectangles, and in pairs of
     persons without what equals a model's. `identical`: the share with the same pixels. `alike`: the share that has the
     same pixels, or nearly: the outlines are 0.1 px apart on average. `usual`: the share alike of other pairs of persons
-    (their lower quartile), 0.05 where there is no other pair. `stands`: the interval of `alike` is 5 points above that,
-    and that is below 0.1: where all pairs have more alike, all began with the same labels. `one_voice`: in how many
-    images the two then count as one annotator. `model`: one of the two is a model.
+    (their lower quartile), 0.05 where there is no other pair. `stands`: the interval of `alike` is 10 points above
+    that, a tenth of the images is copied, and `usual` is below 0.1: where all pairs have more alike, all began with the
+    same labels. `one_voice`: in how many images the two then count as one annotator. `model`: one of the two is a
+    model.
     """
 
     a: str
@@ -232,7 +234,9 @@ def judge_couples(rows: ComparedSegments, cluster: Ints, models: Collection[int]
         stands = bool(stands and rows.alike[some].sum() >= LEAST_ALIKE)
         total = np.bincount(rows.case[some], minlength=len(cluster))
         n_alike = np.bincount(rows.case[some], rows.alike[some], len(cluster))
-        silent = np.flatnonzero((total > 0) & (n_alike > max(usual, _ONE_VOICE) * total) & stands)
+        silent = np.flatnonzero((total > 0) & (n_alike > max(usual, _ONE_VOICE) * total))
+        stands = stands and len(silent) >= _LEAST_COPIED * (total > 0).sum()
+        silent = silent if stands else silent[:0]
         identical = _share_of_few(rows.identical[some], cluster[rows.case[some]], how)
         with_model = _is_with_model(couple, models)
         result.append(_Couple(couple, identical, alike[couple], usual, stands, silent, with_model))

@@ -369,7 +369,7 @@ def _disagreement_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusio
 
 
 def _strata_conclusions(result: Agreement) -> Iterator[Conclusion]:
-    if result.by is None:
+    if result.by is None or not result.by.strata:
         return
     by, told = result.by, []
     for difference in (difference for difference in result.by.differences if difference.stands):

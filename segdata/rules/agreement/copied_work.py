@@ -13,9 +13,9 @@ def copied_work(tables: Tables, *, min_share: float = 0.1) -> Findings:
 
     The rule compares the share of segments that two annotators have alike with what other pairs of the campaign reach
     (their lower quartile; 5 % if there is no other pair). Alike are segments with the same pixels, and those whose
-    outlines are 0.1 px apart on average. The interval of the share, over images, must be 5 points above that. In
-    images where the two have more than a third of their segments alike they count as one annotator: in majorities, in
-    the agreement of all, and against others.
+    outlines are 0.1 px apart on average. The interval of the share, over images, must be 10 points above that, and a
+    tenth of the images must have a third of their segments alike. In images where the two have more than a third of
+    their segments alike they count as one annotator: in majorities, in the agreement of all, and against others.
 
     Not flagged: segments below 64 px and rectangles, which two annotators draw alike by chance; segments of two persons
     that equal those of a model that is compared, too; two passes of one person; campaigns in which other pairs have 10
