@@ -1,5 +1,6 @@
 """The draft of corrupted labels: segments of an image with errors put in one by one, and the record of these."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,14 +53,32 @@ class Corruptions:
         return runs_of_pixels(pixel, owner, height)
 
 
+# Those from which `flag` learns: the others are there to try it on what it has not learnt from.
+LEARNED_KINDS: tuple[CorruptionKind, ...] = (
+    "missing", "extra", "category", "merge", "split", "dilate", "erode", "coarse", "wobble", "shift",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class CorruptionRates:
+    """How much is corrupted."""
+
+    share: float = 0.1  # of the segments of an image, for each kind of error in it
+    kinds: Sequence[CorruptionKind] = LEARNED_KINDS  # the kinds of error
+    per_image: int = 3  # the largest number of kinds in an image, chosen at random
+    severity: float = 1.0  # a factor on the usual sizes
+    spread: float = 1.0  # the factor by which the severity of each error differs at most from that
+
+
 class CorruptionDraft:
     """Segments that are being corrupted, each at most once.
 
     `whole` (n,): which of them are things, which stay separate from others of their category that they touch.
     """
 
-    def __init__(self, given: SegmentSet, rng: np.random.Generator, severity: float, whole: Flags) -> None:
-        self.given, self.rng, self.severity, self.whole = given, rng, severity, whole
+    def __init__(self, given: SegmentSet, rng: np.random.Generator, rates: CorruptionRates, whole: Flags) -> None:
+        self.given, self.rng, self.whole = given, rng, whole
+        self.severity, self._spread = rates.severity, rates.spread
         self.category = given.category.copy()
         self.there = np.ones(len(given), bool)
         self.before = np.full(len(given), -1, np.int64)
@@ -82,6 +101,27 @@ class CorruptionDraft:
         self.note(kind, rows[nonempty], np.broadcast_to(sizes, rows.shape)[nonempty])
         self.changed.append((new.take(nonempty, len(rows)), rows[nonempty]))
         return rows[nonempty]
+
+    def severities(self, rows: Ints) -> Floats:
+        """(k,) the severity of the error of each row."""
+        if self._spread == 1:
+            return np.full(len(rows), self.severity)
+        limit = np.log(self._spread)
+        return np.asarray(self.severity * np.exp(self.rng.uniform(-limit, limit, len(rows))))
+
+    def add(self, kind: CorruptionKind, pixels: Ints, category: int) -> None:
+        """A new segment of these pixels (p,), in order, as an error of its own."""
+        runs = runs_of_pixels(pixels, 0, self.given.height)
+        self.added.append((runs, np.array([category], np.int64), self.mistake(kind)))
+
+    def redraw_pixels(self, kind: CorruptionKind, pixels: dict[int, Ints], sizes: dict[int, float]) -> Ints:
+        """Give rows other pixels (p,), but for those without any; returns the rows that are redrawn."""
+        rows = np.array([row for row, at in pixels.items() if len(at)], np.int64)
+        if not len(rows):
+            return rows
+        runs = [runs_of_pixels(pixels[row], 0, self.given.height) for row in rows.tolist()]
+        every = Runs.concatenate(runs, [1] * len(runs))
+        return self.redraw(kind, rows, every, np.array([sizes[row] for row in rows.tolist()]))
 
     def size(self, rows: Ints) -> tuple[Ints, Ints]:
         """(k,) height and width of the image, for each row."""

@@ -5,7 +5,7 @@ the segment and a severity: a segment's radius is that of the disc of the same a
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -14,8 +14,23 @@ from numpy.typing import NDArray
 from segdata.core import kernels
 from segdata.core.runs import Ints, Runs, bounding_boxes, expand_ranges
 from segdata.noise.candidates import MIN_PART_PIXELS, ImageCandidates
-from segdata.noise.corruption_draft import CorruptionDraft, Corruptions
-from segdata.noise.error_types import KINDS, MULTI_PART_KINDS, CorruptionKind
+from segdata.noise.corruption_draft import LEARNED_KINDS as LEARNED_KINDS
+from segdata.noise.corruption_draft import CorruptionDraft
+from segdata.noise.corruption_draft import CorruptionRates as CorruptionRates
+from segdata.noise.corruption_draft import Corruptions as Corruptions
+from segdata.noise.corruption_kinds import (
+    add_copies,
+    add_slivers,
+    add_specks,
+    cut_holes,
+    cut_off,
+    draw_boxes,
+    draw_by_habit,
+    draw_core_and_ring,
+    draw_stale,
+    leave_bare,
+)
+from segdata.noise.error_types import IMAGE_KINDS, KINDS, MULTI_PART_KINDS, CorruptionKind
 from segdata.noise.features import centres
 from segdata.noise.neighbours import NEAR, neighbour_pairs
 from segdata.noise.segments import (
@@ -36,6 +51,7 @@ from segdata.noise.segments import (
 _PLACEMENT_TRIES = 12  # tries to find room for an extra segment
 _FULLY_LABELLED = 0.9  # the share of an image above which there is no room for anything
 _MIN_PIECE_SHARE = 0.1  # the share of a piece of what is split
+_MAX_CUT_OFFSET = 0.3  # radii from the centre to where something is cut
 _CUT_WIDTH = 1.0  # pixels to each side of it that a cut through what is no thing takes away
 _MAX_OVERLAP = 0.1  # the share of an extra segment that may lie on others
 Corrupt = Callable[[CorruptionDraft, Ints, Ints], None]
@@ -60,7 +76,7 @@ def change_category(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
 
 def _dilate_outline(draft: CorruptionDraft, rows: Ints, others: Ints, sign: int = 1) -> None:
     """Draw outlines further out, or, with the sign -1, further in."""
-    by = np.maximum(2, np.round(0.3 * draft.severity * draft.given.radius[rows])).astype(np.int64)
+    by = np.maximum(2, np.round(0.3 * draft.severities(rows) * draft.given.radius[rows])).astype(np.int64)
     new = grow(draft.runs(rows), *draft.size(rows), sign * by)
     draft.redraw("dilate" if sign > 0 else "erode", rows, new, by.astype(float))
 
@@ -70,9 +86,9 @@ def _coarsen_outline(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
     given = draft.given
     size = np.array([given.height]), np.array([given.width])
     pieces, changed_rows, sizes = [], [], []
-    for row in rows.tolist():  # what is spoiled, not all segments
+    for row, severity in zip(rows.tolist(), draft.severities(rows).tolist(), strict=True):  # not all segments
         mask = given.row(row).mask()
-        tolerance = max(3.0, 0.35 * draft.severity * float(given.radius[row]))
+        tolerance = max(3.0, 0.35 * severity * float(given.radius[row]))
         outlines = _outer_rings(np.ascontiguousarray(mask.T, np.uint8))
         rings = [_simplify_ring(ring, tolerance).astype(np.float64) for ring in outlines]
         ends = np.cumsum([0, *(ring.size for ring in rings)], dtype=np.int64)
@@ -159,13 +175,13 @@ def _drop_straight(ring: Ints, tolerance: float) -> Ints:
 
 def _wobble_outline(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
     """Draw outlines with a shaky hand."""
-    size = np.maximum(2.0, 0.2 * draft.severity * draft.given.radius[rows])
+    size = np.maximum(2.0, 0.2 * draft.severities(rows) * draft.given.radius[rows])
     draft.redraw("wobble", rows, perturb_outlines(draft.runs(rows), *draft.size(rows), size, draft.rng), size)
 
 
 def _shift_segments(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
     """Move each segment in a direction of its own."""
-    away = np.maximum(2.0, 0.8 * draft.severity * draft.given.radius[rows])
+    away = np.maximum(2.0, 0.8 * draft.severities(rows) * draft.given.radius[rows])
     turn = draft.rng.uniform(0, 2 * np.pi, len(rows))
     right, down = (np.round(away * f(turn)).astype(np.int64) for f in (np.cos, np.sin))
     draft.redraw("shift", rows, translate(draft.runs(rows), *draft.size(rows), right, down), away)
@@ -186,7 +202,7 @@ def _split_segments(draft: CorruptionDraft, rows: Ints, others: Ints) -> None:
     pixels = SegmentPixels.of_runs(runs, n)
     turn = draft.rng.uniform(0, np.pi, n)
     x, y = np.divmod(pixels.at, given.height)
-    offset = draft.rng.uniform(-0.3, 0.3, n) * given.radius[rows]
+    offset = draft.rng.uniform(-_MAX_CUT_OFFSET, _MAX_CUT_OFFSET, n) * given.radius[rows]
     centre = centres(runs, n, given.height)
     side = (x - centre[pixels.of, 0]) * np.cos(turn)[pixels.of] + (y - centre[pixels.of, 1]) * np.sin(turn)[pixels.of]
     distance = side - offset[pixels.of]
@@ -266,24 +282,23 @@ _CORRUPT: dict[CorruptionKind, Corrupt] = {
     "coarse": _coarsen_outline,
     "wobble": _wobble_outline,
     "shift": _shift_segments,
+    "speck": add_specks,
+    "sliver": add_slivers,
+    "copy": add_copies,
+    "core": draw_core_and_ring,
+    "hole": cut_holes,
+    "bite": cut_off,
+    "box": draw_boxes,
+    "stale": draw_stale,
     "misaligned": _shift_image,
+    "bare": leave_bare,
+    "habit": draw_by_habit,
 }
 
 
-LEARNED_KINDS: tuple[CorruptionKind, ...] = tuple(kind for kind in KINDS if kind != "misaligned")
 _HALF_SHARE = 0.5
 _MIN_PARTS = 3  # parts of a category in an image
 INJECTED_SHARE = 0.03  # of the segments of an image, for each kind that is learnt
-
-
-@dataclass(frozen=True, slots=True)
-class CorruptionRates:
-    """How much is corrupted."""
-
-    share: float = 0.1  # of the segments of an image, for each kind of error in it
-    kinds: Sequence[CorruptionKind] = LEARNED_KINDS  # the kinds of error
-    per_image: int = 3  # the largest number of kinds in an image, chosen at random
-    severity: float = 1.0  # a factor on the usual sizes
 
 
 def training_rates(kinds: Sequence[CorruptionKind] = LEARNED_KINDS) -> CorruptionRates:
@@ -300,11 +315,11 @@ def corrupt_labels(
     all pixels were labelled, they still are.
     """
     parts_given, rows = _split_stuff(given, things)
-    draft = CorruptionDraft(parts_given, rng, rates.severity, things[np.maximum(parts_given.category, 0)])
+    draft = CorruptionDraft(parts_given, rng, rates, things[np.maximum(parts_given.category, 0)])
     others = np.arange(1, len(things))
     possible = [kind for kind in rates.kinds if len(others) > 1 or kind != "category"]
     chosen = [possible[number] for number in rng.permutation(len(possible))[: rates.per_image]]
-    for kind in sorted(chosen, key=lambda kind: (kind != "misaligned", KINDS.index(kind))):
+    for kind in sorted(chosen, key=lambda kind: (kind not in IMAGE_KINDS, KINDS.index(kind))):
         victims = _choose_segments(draft, things, kind, rates.share)
         countable = things[np.maximum(parts_given.category[victims], 0)]
         for is_thing in (False, True):  # a thing is never taken for what is none
@@ -343,6 +358,8 @@ def _choose_segments(draft: CorruptionDraft, things: Flags, kind: CorruptionKind
     rows = np.flatnonzero(fit)
     if kind == "misaligned":
         return np.flatnonzero(given.category != VOID)
+    if kind in IMAGE_KINDS:
+        return rows
     n_wanted = int(share * len(rows) + rng.random())
     return np.sort(rng.permutation(rows)[:n_wanted])
 

@@ -41,8 +41,8 @@ from segdata.noise.features import (
     softmin,
 )
 from segdata.noise.predictor import ImagePrediction
-from segdata.noise.segments import Flags, Floats, SegmentSet
-from segdata.noise.trust import ImageFit, image_fit, informed_images, known_images, likeness
+from segdata.noise.segments import UNLABELLED, Flags, Floats, SegmentSet
+from segdata.noise.trust import ImageFit, image_fit, informed_images, known_images, left_out_share, likeness
 
 _SEVERITY_RANGE = 0.25, 1.5  # of the mistakes of an image
 _MIN_CANDIDATES, _MAX_COPIES = 60, 6  # candidates wanted of an image to learn from, and how often it is spoiled at most
@@ -150,6 +150,7 @@ def _feature_tables(
 
 _PENALTIES = (10.0, 100.0)
 _MISALIGNED_ODDS = 3.0  # log odds that a label is wrong in an image in which all are misaligned
+_MOST_LEFT_OUT = 0.98  # the probability that a thing was left out, of an image almost without labels
 _WORST_PER_IMAGE = 5  # candidates that say how bad an image is
 
 
@@ -255,6 +256,14 @@ def rank_candidates(
     move = label_shifts([item.alignment for item in looks], iou)
     astray = (np.arange(len(image)) < n_annotated) & (move != 0).any(axis=1)[image]
     odds = scores["odds"] - less
+    missing = (np.arange(len(image)) >= n_annotated) & np.append(
+        np.zeros(n_annotated, bool), np.concatenate([np.empty(0, bool), *(item.label == UNLABELLED for item in found)])
+    )
+    n_missing = np.bincount(image[missing], minlength=len(looks))
+    n_labelled = np.array([len(item.annotated) for item in found])
+    share = left_out_share(n_missing, n_labelled, informed).clip(0, _MOST_LEFT_OUT)
+    left_out = np.log(np.maximum(share, 1e-9)) - np.log1p(-share)  # of an image with many more than usual
+    odds = np.where(missing, np.logaddexp(odds, left_out[image]), odds)
     odds = np.where(astray, np.logaddexp(odds, _MISALIGNED_ODDS), odds)
     return RankedCandidates(
         image=image,

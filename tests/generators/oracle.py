@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from segdata.core.dataset import OpenDataset
-from segdata.noise.corruptions import CorruptionRates, corrupt_labels
+from segdata.noise.corruptions import LEARNED_KINDS, CorruptionRates, corrupt_labels
 from segdata.noise.error_types import KINDS
 from segdata.noise.predictor import ImagePrediction, PixelValues
 from segdata.noise.segments import (
@@ -18,7 +18,7 @@ from segdata.noise.segments import (
     segments_of_map,
 )
 
-ERRING = tuple(kind for kind in KINDS if kind not in ("misaligned", "shift"))
+ERRING = tuple(kind for kind in LEARNED_KINDS if kind != "shift")
 SURE = 3.0  # logits by which a category stands out
 
 
