@@ -18,7 +18,7 @@ from segdata.noise.networks.stored import VERSION, StoredPrediction
 EDGE = 2  # of contours: neither, inside, edge
 Probabilities = NDArray[np.float32]
 _FIRST_VERSION = 1  # an array of float16 for each kind and image
-_LOSSES = {"cross-entropy": "ce+dice", "focal": "focal+dice"}  # as plans of that version name them
+_OLDEST_LOSSES = {"cross-entropy": "ce+dice", "focal": "focal+dice"}  # of plans without augmentations
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,19 +138,35 @@ def open_predictions(folder: str | Path) -> Predictions:
     version = content.get("version")
     if version not in (_FIRST_VERSION, VERSION):
         raise SegdataError(f"{path} has version {version}; this segdata reads versions {_FIRST_VERSION} and {VERSION}")
-    plan = content["plan"]
-    plan["loss"] = _LOSSES.get(plan["loss"], plan["loss"]) if version == _FIRST_VERSION else plan["loss"]
-    return Predictions(
-        Path(folder),
-        tuple(content["image_ids"]),
-        tuple(content["categories"]),
-        np.array(content["fold"], np.int64),
-        np.array(content["usable"], bool),
-        msgspec.convert(plan, TrainingPlan),
-        tuple(content["notes"]),
-        msgspec.convert(content["defects"], tuple[Defect, ...]),
-        version,
-    )
+    try:
+        return Predictions(
+            Path(folder),
+            tuple(content["image_ids"]),
+            tuple(content["categories"]),
+            np.array(content["fold"], np.int64),
+            np.array(content["usable"], bool),
+            msgspec.convert(_current_plan(content["plan"]), TrainingPlan),
+            tuple(content["notes"]),
+            msgspec.convert(content["defects"], tuple[Defect, ...]),
+            version,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        why = f"no {error}" if isinstance(error, KeyError) else str(error)
+        remedy = "delete the folder, and segdata predicts again"
+        raise SegdataError(f"{path}: not as segdata writes it: {why}; {remedy}") from error
+
+
+def _current_plan(plan: dict[str, Any]) -> dict[str, Any]:  # Any: JSON
+    """A plan in the names of today.
+
+    Plans without augmentations are older than the choice of losses: both of theirs had Dice beside them, and an
+    EfficientNet was always pretrained. There, ``focal`` does not mean what it means today.
+    """
+    if "augment" in plan:
+        return plan
+    encoder = plan.get("encoder", "convolutions")
+    loss = _OLDEST_LOSSES.get(plan["loss"], plan["loss"])
+    return {"pretrained": encoder == "efficientnet-lite0"} | plan | {"loss": loss}
 
 
 def prediction_path(folder: Path, row: int) -> Path:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -203,7 +204,9 @@ def test_what_an_older_version_wrote_is_read(shapes: Make, tmp_path: Path) -> No
         runs = {name: getattr(instances.runs, name) for name in ("start", "length", "owner")}
         np.savez(old / "instances" / f"{row:06d}.npz", **runs, category=instances.category, score=instances.score)
     content = msgspec.json.decode((tmp_path / "found" / "predictions.json").read_bytes())
-    content |= {"version": 1, "plan": content["plan"] | {"loss": "cross-entropy"}}
+    newer = "augment", "class_weights", "pretrained"
+    plan = {name: value for name, value in content["plan"].items() if name not in newer} | {"loss": "cross-entropy"}
+    content |= {"version": 1, "plan": plan}
     (old / "predictions.json").write_bytes(msgspec.json.encode(content))
     read = open_predictions(old)
     assert read.plan.loss == "ce+dice"
@@ -214,6 +217,45 @@ def test_what_an_older_version_wrote_is_read(shapes: Make, tmp_path: Path) -> No
         assert ours is not None
         assert theirs is not None
         np.testing.assert_array_equal(ours.runs.start, theirs.runs.start)
+
+
+# What a folder had for its plan before each change of names; all that later versions added is missing.
+_OLDEST_PLAN: dict[str, Any] = {
+    "folds": 2, "members": 1, "channels": 3, "categories": 2, "instances": True, "width": 16, "depth": 4, "crop": 128,
+    "tile": [512, 512], "batch": 8, "steps": 120, "checks": 8, "patience": 3, "learning_rate": 0.003,
+    "loss": "cross-entropy", "dice": 0.5, "smoothing": 0.05, "dropout": 0.0, "weight_decay": 0.01, "rotate": True,
+    "flips": 0, "least_area": 27, "seed": 0, "device": "cpu", "memory": 5656741888, "scale": 1.0,
+    "encoder": "convolutions", "why": [["device", "set by you"]],
+}  # fmt: skip
+_WITH_CHOICES = _OLDEST_PLAN | {"pretrained": False, "class_weights": True, "augment": ["mirror", "turn"]}
+
+
+@pytest.mark.parametrize(
+    ("plan", "version", "loss", "pretrained"),
+    [
+        (_OLDEST_PLAN, 1, "ce+dice", False),
+        (_OLDEST_PLAN | {"loss": "focal"}, 1, "focal+dice", False),
+        (_OLDEST_PLAN | {"encoder": "efficientnet-lite0"}, 1, "ce+dice", True),
+        (_OLDEST_PLAN | {"loss": "ce"}, 1, "ce", False),
+        (_WITH_CHOICES | {"loss": "focal"}, 1, "focal", False),
+        (_WITH_CHOICES | {"loss": "ce"}, 2, "ce", False),
+        (_WITH_CHOICES | {"loss": "dice", "encoder": "efficientnet-lite0"}, 2, "dice", False),
+    ],
+)
+def test_plans_of_every_version_are_read(
+    plan: dict[str, Any], version: int, loss: str, pretrained: bool, tmp_path: Path
+) -> None:
+    content = {"version": version, "image_ids": ["a.png"], "categories": [1], "fold": [0], "usable": [True]}
+    content |= {"plan": plan, "notes": [], "defects": []}
+    (tmp_path / "predictions.json").write_bytes(msgspec.json.encode(content))
+    read = open_predictions(tmp_path)
+    assert (read.plan.loss, read.plan.pretrained) == (loss, pretrained)
+    read.save()
+    assert open_predictions(tmp_path).plan == read.plan
+    for broken in (content | {"plan": plan | {"loss": "guess"}}, {**content, "plan": 3}, {"version": version}):
+        (tmp_path / "predictions.json").write_bytes(msgspec.json.encode(broken))
+        with pytest.raises(SegdataError, match=r"predictions\.json: not as segdata writes it"):
+            open_predictions(tmp_path)
 
 
 class StoppedError(Exception):
