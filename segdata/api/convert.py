@@ -14,10 +14,10 @@ from segdata.core.config import Option
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, check_choice
 from segdata.core.format import Format, Loss, LossCounter, find_format
-from segdata.core.paths import check_image_names
+from segdata.core.paths import as_url, check_image_names
 from segdata.core.profile import Profile
 from segdata.core.rule_runner import reader_errors, select_rules
-from segdata.core.storage import as_url, check_free_url, delete_below, join_url, upload
+from segdata.core.storage import check_free_url, delete_below, join_url, upload
 from segdata.dataset import Dataset
 from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.formats.shared.images import image_limits

@@ -16,11 +16,10 @@ from segdata.core.config import Config, Option, did_you_mean, load_config
 from segdata.core.dataset import OpenDataset, Recipe
 from segdata.core.errors import SegdataError, SettingError
 from segdata.core.format import Format, ReadRequest, Source, find_format
-from segdata.core.paths import check_path_name, check_plain_files, is_archive
+from segdata.core.paths import as_url, check_path_name, check_plain_files, is_archive
 from segdata.core.pixel_limit import max_pixels, set_max_pixels
 from segdata.core.rule_settings import check_config_categories, check_config_file, config_steps, locate_config_errors
 from segdata.core.runs import Ints
-from segdata.core.storage import as_url, mirror, original_url
 from segdata.core.taxonomy import Taxonomy, load_taxonomy
 from segdata.dataset import Dataset
 from segdata.dataset import Progress as Progress
@@ -35,7 +34,6 @@ from segdata.formats.shared.derived_sources import (
 from segdata.formats.shared.images import image_limits
 from segdata.formats.split_parts import SplitLayout, detect_layout, named_layout
 from segdata.measure.source_cache import cached_source
-from segdata.store.revision_reader import CanonicalSource
 
 T = TypeVar("T")
 Data = str | Path | OpenDataset
@@ -167,11 +165,17 @@ def read(
 def _mirrored(place: T) -> T | Path:
     """A path whose files are here; of a URL that of their copies."""
     url = as_url(place)
-    return place if url is None else mirror(url).root
+    if url is None:
+        return place
+    from segdata.core.storage import mirror  # seldom needed
+
+    return mirror(url).root
 
 
 def _read_url(url: str, recipe: Callable[[], OpenDataset], **opening: Any) -> Dataset:  # Any: options of `read`
     """Open the dataset under a URL, by what is copied of it; its images keep their URLs."""
+    from segdata.core.storage import mirror  # seldom needed
+
     named = re.fullmatch(r"(.*)@(r\d+)", url)
     copied = mirror(named[1] if named else url)
     here = copied.root.with_name(f"{copied.root.name}@{named[2]}") if named else copied.root
@@ -187,6 +191,8 @@ def _read_url(url: str, recipe: Callable[[], OpenDataset], **opening: Any) -> Da
 
 def _with_urls(batch: Batch) -> Batch:
     """The batch with the URLs of its images in place of the paths of copies."""
+    from segdata.core.storage import original_url  # seldom needed
+
     uris = [uri and original_url(uri) for uri in batch.images["uri"].to_pylist()]
     channels = [
         several and [{**channel, "uri": channel["uri"] and original_url(channel["uri"])} for channel in several]
@@ -226,10 +232,8 @@ def _open_source(
     else:
         opened = chosen.read(request)
     settings = request.config
-    if isinstance(opened, CanonicalSource) and original_url(str(request.root)) == str(
-        request.root
-    ):  # the store knows where image files are, but no image formats
-        opened = with_image_files(opened, dataset_folder(request.root), opened.uris, request.images)
+    if chosen.name == "canonical" and not layout.parts:
+        opened = _with_stored_images(opened, request)
     opened = opened if roi is None else with_regions_of_interest(opened, Path(roi))
     opened = opened if source is None else with_origin(opened, source)
     if not settings.sequences:
@@ -237,6 +241,16 @@ def _open_source(
     with config_steps("sequences"):
         divisor = settings.instance_ids.divisor if settings.instance_ids else None
         return with_sequences(opened, settings.sequences, divisor)
+
+
+def _with_stored_images(opened: Source, request: ReadRequest) -> Source:
+    """A revision with its image files: the store knows where they are, but no image formats. A mirror has none."""
+    from segdata.core.storage import original_url  # neither is needed for other formats
+    from segdata.store.revision_reader import CanonicalSource
+
+    if not isinstance(opened, CanonicalSource) or original_url(str(request.root)) != str(request.root):
+        return opened
+    return with_image_files(opened, dataset_folder(request.root), opened.uris, request.images)
 
 
 def _refuse_options(**options: object) -> None:

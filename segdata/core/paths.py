@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlparse
 from segdata.core.errors import SegdataError, UnreadableError
 
 DECISION_LOG = "review.jsonl"
+_URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):/{1,2}([^/].*)", re.DOTALL)
 _PART = re.compile(r"(.+)#(|k=\d+|xywh=[\d,]+)")
 
 
@@ -33,6 +34,18 @@ def decision_log_path(data: str | Path) -> Path:
 def slice_uri(path: Path, k: int) -> str:
     """Where a slice of a volume is: the file, and behind a # the number of the slice."""
     return f"{path.absolute().as_uri()}#k={k}"
+
+
+def as_url(place: object) -> str | None:
+    """The URL that a text or path is; None for what is on this machine.
+
+    >>> as_url("s3://bucket/data"), as_url(Path("s3://bucket/data")), as_url("data/a.json"), as_url("file:///data")
+    ('s3://bucket/data', 's3://bucket/data', None, None)
+    """
+    if not isinstance(place, (str, Path)):
+        return None
+    match = _URL.fullmatch(str(place))  # a Path makes one slash of two
+    return None if match is None or match[1].lower() == "file" else f"{match[1].lower()}://{match[2].rstrip('/')}"
 
 
 def local_file(uri: str | None) -> Path | None:

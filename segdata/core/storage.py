@@ -20,7 +20,6 @@ from typing import IO, Any
 from segdata.core.errors import SegdataError, UnreadableError, count_noun, missing_extra
 from segdata.core.paths import is_unsafe_path
 
-_URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):/{1,2}([^/].*)", re.DOTALL)
 _MANIFEST = "dataset.yaml"
 _BESIDE = ("segdata.yaml", "taxonomy.yaml")  # what belongs to a dataset of one file, beside it
 _ON_DEMAND = re.compile(r"r\d+/segments/[^/]+\.parquet")  # of a canonical dataset
@@ -29,18 +28,6 @@ _NOT_READ = re.compile(r"images/")  # of a canonical dataset: copies of the imag
 STORES = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "memory"})
 _LISTED = 3  # names in a message
 _SETUP = "see docs/cluster.md"
-
-
-def as_url(place: object) -> str | None:
-    """The URL that a text or path is; None for what is on this machine.
-
-    >>> as_url("s3://bucket/data"), as_url(Path("s3://bucket/data")), as_url("data/a.json"), as_url("file:///data")
-    ('s3://bucket/data', 's3://bucket/data', None, None)
-    """
-    if not isinstance(place, (str, Path)):
-        return None
-    match = _URL.fullmatch(str(place))  # a Path makes one slash of two
-    return None if match is None or match[1].lower() == "file" else f"{match[1].lower()}://{match[2].rstrip('/')}"
 
 
 def join_url(url: str, name: str) -> str:

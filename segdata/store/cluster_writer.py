@@ -17,8 +17,9 @@ from segdata.core.cluster import Cluster, ClusterError, RemoteDataset
 from segdata.core.dataset import OpenDataset
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter
+from segdata.core.paths import as_url
 from segdata.core.runs import Ints
-from segdata.core.storage import as_url, size_of, upload_file
+from segdata.core.storage import size_of, upload_file
 from segdata.formats.shapes.source_polygons import RasterDisagreement, raster_disagreement
 from segdata.store.revision_reader import part_name
 from segdata.store.revision_writer import (

@@ -11,7 +11,8 @@ from PIL import Image
 
 import segdata
 from segdata.core.errors import SegdataError
-from segdata.core.storage import as_url, upload
+from segdata.core.paths import as_url
+from segdata.core.storage import upload
 
 pytest.importorskip("s3fs", reason="the extra `cloud` is not installed")
 moto_server = pytest.importorskip("moto.server", reason="moto is not installed")

@@ -13,9 +13,13 @@ that rules which look at pictures are skipped. DATA is a ``.zarr`` folder, a fol
 Not written: export instance ids or NIfTI.
 """
 
+from collections.abc import Iterator
+from os import scandir
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segdata.core.format import FileProbe, FormatMatch, LossKind, ReadRequest
+from segdata.formats.shared.file_names import is_zarr_folder
 
 if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
@@ -23,16 +27,15 @@ if TYPE_CHECKING:
 
 LOSSES: frozenset[LossKind] = frozenset()  # nothing is written
 ALIASES = ("zarr", "ngff", "ome-ngff")
+_DEEPEST = 3  # folders below DATA in which .zarr folders are looked for
 CHECKED = ("ome-zarr 0.18 (its files of versions 0.4 and 0.5)", "zarr (each number's pixels)")
 
 
 def detect(files: FileProbe) -> FormatMatch | None:
     """A folder with Zarr's own files that has label images, or folders of these."""
-    from segdata.formats.masks.ome_zarr_files import find_label_groups
-
     if not files.root.is_dir():
         return None
-    groups = find_label_groups(files.root)
+    groups = _label_groups(files.root)
     return FormatMatch(1.0, f"OME-Zarr labels: {', '.join(group.name for group in groups[:3])}") if groups else None
 
 
@@ -40,4 +43,23 @@ def read(request: ReadRequest) -> "PerImageSource":
     """Open a Zarr folder, or a folder of them; raises UnreadableError if none has label images."""
     from segdata.formats.masks.ome_zarr_files import open_ome_zarr
 
-    return open_ome_zarr(request)
+    return open_ome_zarr(request, _label_groups(request.root) if request.root.is_dir() else [])
+
+
+def _label_groups(root: Path) -> list[Path]:
+    """The Zarr folders with label images in or below a folder, sorted; one label image itself counts as one."""
+    if is_zarr_folder(root / "labels") or (root.parent.name == "labels" and is_zarr_folder(root)):
+        return [root]
+    return sorted(_groups_below(root, _DEEPEST))
+
+
+def _groups_below(folder: Path, deep: int) -> Iterator[Path]:
+    try:
+        below = [Path(entry.path) for entry in scandir(folder) if entry.is_dir() and not entry.name.startswith(".")]
+    except OSError:
+        return
+    for path in below:
+        if path.name.endswith(".zarr"):
+            yield from [path] if is_zarr_folder(path / "labels") else []
+        elif deep > 1:
+            yield from _groups_below(path, deep - 1)

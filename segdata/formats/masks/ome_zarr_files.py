@@ -2,12 +2,11 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from itertools import product
-from os import scandir
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.pixel_limit import TooManyPixelsError, check_numbers, check_pixels
 from segdata.core.runs import Runs
+from segdata.formats.shared.file_names import is_zarr_folder
 from segdata.formats.shared.mask_files import ValueRuns
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
@@ -28,9 +28,7 @@ from segdata.formats.shared.per_image import (
 )
 from segdata.formats.shared.taxonomies import resolve_names
 
-_ZARR_FILES = (".zgroup", ".zattrs", "zarr.json")
 _CLASS_KEYS = ("class", "category", "label", "name")
-_DEEPEST = 3  # folders below DATA in which .zarr folders are looked for
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, IndexError)  # what zarr raises
 
 
@@ -48,33 +46,9 @@ class _LabelImage:
         return self.classes.get(value, self.name)
 
 
-def find_label_groups(root: Path) -> list[Path]:
-    """The Zarr folders with label images in or below a folder, sorted; one label image itself counts as one."""
-    if _is_zarr(root / "labels") or (root.parent.name == "labels" and _is_zarr(root)):
-        return [root]
-    return sorted(_groups_below(root, _DEEPEST))
-
-
-def _groups_below(folder: Path, deep: int) -> Iterator[Path]:
-    try:
-        below = [Path(entry.path) for entry in scandir(folder) if entry.is_dir() and not entry.name.startswith(".")]
-    except OSError:
-        return
-    for path in below:
-        if path.name.endswith(".zarr"):
-            yield from [path] if _is_zarr(path / "labels") else []
-        elif deep > 1:
-            yield from _groups_below(path, deep - 1)
-
-
-def _is_zarr(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in _ZARR_FILES)
-
-
-def open_ome_zarr(request: ReadRequest) -> PerImageSource:
-    """Open the label images; raises UnreadableError if there is none."""
+def open_ome_zarr(request: ReadRequest, groups: Sequence[Path]) -> PerImageSource:
+    """Open the label images of Zarr folders; raises UnreadableError if there is none."""
     root = request.root
-    groups = find_label_groups(root) if root.is_dir() else []
     if not groups:
         raise UnreadableError(f"{root}: no Zarr folder with label images (labels/.zattrs or labels/zarr.json) in it")
     defects: list[Defect] = []
@@ -92,7 +66,7 @@ def open_ome_zarr(request: ReadRequest) -> PerImageSource:
 
 def _read_labels(root: Path, group: Path, defects: list[Defect]) -> list[_LabelImage]:
     """The label images of an image; those that cannot be read become defects."""
-    if group.parent.name == "labels" and _is_zarr(group):
+    if group.parent.name == "labels" and is_zarr_folder(group):
         folders = [group]
     else:
         folders = [group / "labels" / name for name in _label_names(root, group / "labels", defects)]
@@ -112,7 +86,7 @@ def _label_names(root: Path, folder: Path, defects: list[Defect]) -> list[str]:
         listed = _attributes(_zarr().open_group(str(folder), mode="r")).get("labels")
     except _DAMAGE:
         listed = None
-    there = sorted(path.name for path in folder.iterdir() if path.is_dir() and _is_zarr(path))
+    there = sorted(path.name for path in folder.iterdir() if path.is_dir() and is_zarr_folder(path))
     names = [name for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
     for name in sorted(set(names) - set(there)):
         defects.append(

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -22,14 +22,6 @@ from segdata.core.profile import Profile, Task
 from segdata.core.runs import Ints
 from segdata.core.safe_text import shell_word
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.masks.provisional import (
-    ValueCounts,
-    are_ids,
-    count_values,
-    propose_id_rule,
-    propose_taxonomy,
-)
-from segdata.formats.shared.instance_id_rules import ID_TABLE_COLUMNS, IdRule, id_rule
 from segdata.formats.shared.mask_files import (
     UNKNOWN,
     Legend,
@@ -77,6 +69,10 @@ from segdata.formats.shared.taxonomies import (
     write_sidecars,
 )
 
+if TYPE_CHECKING:
+    from segdata.formats.masks.provisional import ValueCounts
+    from segdata.formats.shared.instance_id_rules import IdRule
+
 _SAMPLE = 64  # masks whose headers are read before any is decoded
 _MOST_SMOOTHED = 0.1  # greys, as a share of the foreground: more of them, and where one cuts decides its shape
 _TRIED_GREYS = 4  # masks that are decoded to see whether grey values are ids
@@ -88,6 +84,8 @@ def open_colour_masks(request: ReadRequest) -> PerImageSource:
     masks = [entry.files[0] for entry in pairing.entries if entry.files]
     root, taxonomy = request.root, _given_taxonomy(request, masks)
     if taxonomy is None:
+        from segdata.formats.masks.provisional import are_ids, count_values, propose_taxonomy  # seldom needed
+
         counts = count_values(masks)
         if are_ids(counts):
             return _open_provisional_ids(request, pairing, counts)
@@ -384,12 +382,16 @@ def open_instance_ids(request: ReadRequest) -> PerImageSource:
     masks = [entry.files[0] for entry in pairing.entries if entry.files]
     config = request.config.instance_ids
     if config is None and request.taxonomy is None:
+        from segdata.formats.masks.provisional import count_values  # seldom needed
+
         return _open_provisional_ids(request, pairing, count_values(masks))
     return _open_ids(request, pairing, config or _detect_rule(request, masks))
 
 
-def _open_provisional_ids(request: ReadRequest, pairing: Pairing, counts: ValueCounts) -> PerImageSource:
+def _open_provisional_ids(request: ReadRequest, pairing: Pairing, counts: "ValueCounts") -> PerImageSource:
     """Open instance-ID images under the setting that their values suggest."""
+    from segdata.formats.masks.provisional import propose_id_rule  # seldom needed
+
     setting, taxonomy, reading = propose_id_rule(counts)
     source = _open_ids(replace(request, taxonomy=taxonomy), pairing, setting)
     drafted = {"instance_ids": msgspec.to_builtins(setting)}
@@ -401,6 +403,8 @@ def _open_provisional_ids(request: ReadRequest, pairing: Pairing, counts: ValueC
 
 def _open_ids(request: ReadRequest, pairing: Pairing, config: InstanceIds) -> PerImageSource:
     """Open instance-ID images under a setting."""
+    from segdata.formats.shared.instance_id_rules import id_rule  # masks of categories have no need of it
+
     taxonomy, rule = id_rule(request, config)
     kinds = {category.kind for category in taxonomy.categories}
     task: Task = "panoptic" if kinds >= {"thing", "stuff"} else "instance"
@@ -411,7 +415,7 @@ def _open_ids(request: ReadRequest, pairing: Pairing, config: InstanceIds) -> Pe
     return PerImageSource(request.root, profile, pairing.entries, pairing.defects, read, request.annotator)
 
 
-def _read_ids(root: Path, rule: IdRule, divisor: int | None, entry: ImageEntry) -> list[ImageAnnotation]:
+def _read_ids(root: Path, rule: "IdRule", divisor: int | None, entry: ImageEntry) -> list[ImageAnnotation]:
     """The segments of one image: one for each value that is a segment."""
     path = entry.files[0]
     mask = decode_entry_mask(root, entry)
@@ -476,6 +480,8 @@ TABLE = "instances.csv"
 
 def write_instance_ids(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write `masks/`, `instances.csv`, `images.csv`, `taxonomy.yaml` and `segdata.yaml` below `target`."""
+    from segdata.formats.shared.instance_id_rules import ID_TABLE_COLUMNS  # seldom needed
+
     count_spatial_losses(profile, losses)
     target.mkdir(parents=True)
     names = table_names(profile.taxonomy)

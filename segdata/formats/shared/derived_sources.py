@@ -22,7 +22,6 @@ from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, check_choice
 from segdata.core.finding import Defect
 from segdata.core.format import Source
-from segdata.core.medical_files import is_dicom
 from segdata.core.paths import slice_uri
 from segdata.core.profile import ImageSequence, Profile
 from segdata.core.runs import Ints
@@ -332,6 +331,8 @@ def _file_uri(path: Path, k: int | None) -> str:
     """A picture's path; of a slice of a volume, and of a DICOM file, the URI that its format gives it."""
     if path.name.lower().endswith((".nii", ".nii.gz")):
         return slice_uri(path, k or 0)
+    from segdata.core.medical_files import is_dicom  # seldom needed
+
     with suppress(OSError), path.open("rb") as file:
         if is_dicom(file.read(132)):
             return path.absolute().as_uri()

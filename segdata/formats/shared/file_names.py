@@ -10,6 +10,7 @@ MASK_FOLDERS =(
     "masks", "labels", "annotations", "mask", "label", "segmentationclass", "gt", "groundtruth", "ground_truth",
     "instances", "instance_ids", "targets", "ann_dir",
 )  # fmt: skip
+_ZARR_FILES = (".zgroup", ".zattrs", "zarr.json")
 IMAGE_FOLDERS = ("images", "imgs", "image", "img", "jpegimages", "raw", "rgb", "inputs", "img_dir")
 
 
@@ -17,6 +18,11 @@ def is_image_name(name: str) -> bool:
     """Whether a file of this name is an image, or a mask."""
     dot = name.rfind(".")
     return name.rfind("/") + 1 < dot and name[dot:].lower() in IMAGE_SUFFIXES
+
+
+def is_zarr_folder(folder: Path) -> bool:
+    """Whether a folder is a group or array of Zarr, version 2 or 3."""
+    return any((folder / name).is_file() for name in _ZARR_FILES)
 
 
 def has_images(root: Path) -> bool:
