@@ -310,7 +310,7 @@ def consensus_taxonomy(panel: Panel, *, paint: bool = True) -> ConsensusTaxonomy
         own.setdefault(category.id, max([0, *own.values()]) + 1)
     categories = [msgspec.structs.replace(category, id=own[category.id]) for category in reconciled.taxonomy.categories]
     ids = [*(category.id for category in categories), -1]
-    void_at = next((k for k, each in enumerate(categories) if each.kind == "void"), None) if paint else None
+    void_at = next((k for k, definition in enumerate(categories) if definition.kind == "void"), None) if paint else None
     void = None if void_at is None else categories[void_at]
     if paint and void is None:
         names = {category.name for category in categories}

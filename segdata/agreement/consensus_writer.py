@@ -86,20 +86,20 @@ class ConsensusWriter:
         self.losses.add("undecided", "regions", self.n["regions"], self.n["undecided"])
         self.losses.add("undecided", "images", len(self.alone), examples=self.alone)
 
-    def _count(self, found: ConsensusChunk) -> None:
-        self.names |= set(found.names)
-        self.alone += found.alone
-        self.defects += found.defects
-        self.regions += found.regions
+    def _count(self, chunk: ConsensusChunk) -> None:
+        self.names |= set(chunk.names)
+        self.alone += chunk.alone
+        self.defects += chunk.defects
+        self.regions += chunk.regions
         for name, more in (
-            ("images", found.batch.images.num_rows),
-            ("segments", found.batch.n_segments),
-            ("drawn", found.n_drawn),
-            ("rejected", found.n_rejected),
-            ("disputed", found.n_disputed),
-            ("regions", found.n_regions),
-            ("undecided", found.undecided),
-            ("labelled", found.labelled),
+            ("images", chunk.batch.images.num_rows),
+            ("segments", chunk.batch.n_segments),
+            ("drawn", chunk.n_drawn),
+            ("rejected", chunk.n_rejected),
+            ("disputed", chunk.n_disputed),
+            ("regions", chunk.n_regions),
+            ("undecided", chunk.undecided),
+            ("labelled", chunk.labelled),
         ):
             self.n[name] += more
 

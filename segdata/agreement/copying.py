@@ -107,7 +107,7 @@ _COLUMNS = {
 }
 
 
-def copies_table(comparison: AnnotatorPairs, found: Sequence[IdenticalWork]) -> Table:
+def copies_table(comparison: AnnotatorPairs, works: Sequence[IdenticalWork]) -> Table:
     """The same as the table `copies` of `segdata.core.annotator_pairs.PanelAssessment`."""
     position = {name: k for k, name in enumerate(comparison.annotators)}
     return table_of_lines(
@@ -127,7 +127,7 @@ def copies_table(comparison: AnnotatorPairs, found: Sequence[IdenticalWork]) -> 
                 work.model,
                 work.stands,
             )
-            for work in found
+            for work in works
         ],
     )
 

@@ -411,15 +411,15 @@ def _category_evaluations(
     ap = curves.of_categories()
     return tuple(
         CategoryEvaluation(
-            category=each.name,
-            id=each.id,
-            kind=each.kind,
+            category=category.name,
+            id=category.id,
+            kind=category.kind,
             **{name: float(values[name][k]) for name in ("iou", "dice", "pq", "sq", "rq")},
             tp=int(sums[k, 3]),
             fp=int(sums[k, 4]),
             fn=int(sums[k, 5]),
             ap=float(ap[k]),
         )
-        for k, each in enumerate(categories)
-        if each.kind != "void" and sums[k].any()
+        for k, category in enumerate(categories)
+        if category.kind != "void" and sums[k].any()
     )

@@ -234,11 +234,13 @@ def _outline_pairs(
     near = iou > threshold
     taken = [np.isin(side, side[near]) for side in toward]
     same = every.segments.category[i] == every.segments.category[j]
-    found = np.zeros(len(i), bool)
+    matched = np.zeros(len(i), bool)
     rows = np.flatnonzero(same)
     open_ = ~(taken[0] | taken[1])[rows]
-    found[rows] = match_outlines(toward[0][rows], toward[1][rows], shared[rows], areas[0][rows], areas[1][rows], open_)
-    return found
+    matched[rows] = match_outlines(
+        toward[0][rows], toward[1][rows], shared[rows], areas[0][rows], areas[1][rows], open_
+    )
+    return matched
 
 
 def _comparable_pairs(every: PanelSegments, place: Ints) -> tuple[Ints, Ints, Floats, Ints, tuple[Ints, Ints]]:

@@ -59,9 +59,9 @@ def _match_blocks(row: Ints, column: Ints, gain: Floats) -> Flags:
     is_star = (high == 1) | (wide == 1)
     kept[order[first[is_star]]] = True
     ends = np.append(first, len(order))
-    for each in np.flatnonzero(~is_star).tolist():
-        cells = order[ends[each] : ends[each + 1]]
-        solve = _match_dense if high[each] * wide[each] <= _DENSE else _match_sparse
+    for group in np.flatnonzero(~is_star).tolist():
+        cells = order[ends[group] : ends[group + 1]]
+        solve = _match_dense if high[group] * wide[group] <= _DENSE else _match_sparse
         kept[cells] = solve(unique_inverse(row[cells])[1], unique_inverse(column[cells])[1], gain[cells])
     return kept
 

@@ -46,7 +46,7 @@ class JointTaxonomy:
     def judged(self, dataset: int, profile: Profile, names: set[str]) -> "NDArray[np.bool_]":
         """(n_categories,) those that an annotation of a dataset shows, which was to show these of its categories."""
         ids = {self.codes[dataset][id_] for id_, own in _profile_categories(profile).items() if own.name in names}
-        return np.array([each.id in ids or each.kind == "void" for each in self.taxonomy.categories], bool)
+        return np.array([category.id in ids or category.kind == "void" for category in self.taxonomy.categories], bool)
 
 
 def join_taxonomies(profiles: Sequence[Profile], renamed: Mapping[str, str | None]) -> JointTaxonomy:
@@ -283,10 +283,10 @@ class Panel:
         wanted = np.full(len(self.image_ids), -1, np.int64)
         wanted[rows] = np.arange(len(rows))
         batches, image, member = [], [_NONE], [_NONE]
-        for k, each in enumerate(self.members):
+        for k, one in enumerate(self.members):
             chosen = np.flatnonzero((self.member == k) & (wanted[self.image] >= 0))
             if len(chosen):
-                batches.append(self._of_member(k, each.dataset.source.load(self.row[chosen])))
+                batches.append(self._of_member(k, one.dataset.source.load(self.row[chosen])))
                 image.append(wanted[self.image[chosen]])
                 member.append(np.full(len(chosen), k))
         image_of, member_of = np.concatenate(image), np.concatenate(member)

@@ -166,11 +166,11 @@ def plan_sample_sizes(
             for units in (clusters, alone)
         )
         width = clusters.width(names)
-        found = estimate_clusters(
+        needed = estimate_clusters(
             by_cluster, clusters.n, half_width, how.seed, confidence=how.confidence, population=of_all, width=width
         )
         effect = _design_effects(by_cluster, clusters.n, by_case, alone.n, how.seed, width)
-        return list(zip(found, effect.tolist(), strict=True))
+        return list(zip(needed, effect.tolist(), strict=True))
 
     overall = [
         _sample_size(name, None, half_width, needed, effect, images, None)
@@ -180,13 +180,20 @@ def plan_sample_sizes(
     segments = np.asarray((2 * sums["tp"] + sums["fp"] + sums["fn"]).sum(axis=0)).reshape(-1) / 2
     pairs = np.asarray(sums["images"].sum()) / len(np.unique(amounts.case[rows]))
     per_cluster = (segments / pairs / clusters.n).tolist()
-    found = planned(PLANNED_BY_CATEGORY, True)
+    clusters_needed = planned(PLANNED_BY_CATEGORY, True)
     n_categories = len(comparison.categories)
     single = [
-        _sample_size(name, each.name, half_width, *found[k * n_categories + category], images, per_cluster[category])
-        for category, each in enumerate(comparison.categories)
+        _sample_size(
+            name,
+            definition.name,
+            half_width,
+            *clusters_needed[k * n_categories + category],
+            images,
+            per_cluster[category],
+        )
+        for category, definition in enumerate(comparison.categories)
         for k, name in enumerate(PLANNED_BY_CATEGORY)
-        if each.kind != "void" and segments[category] > 0
+        if definition.kind != "void" and segments[category] > 0
     ]
     return tuple(overall + single)
 

@@ -280,7 +280,7 @@ def _own_examples(
     begins = np.searchsorted(place[order], place[rows]), np.searchsorted(place[order], place[rows], side="right")
     seen: set[int] = set()
     examples: list[tuple[float, int]] = []
-    found: tuple[float, int] | None
+    example: tuple[float, int] | None
     for row, begin, end in zip(rows.tolist(), *(limits.tolist() for limits in begins), strict=True):
         if n == 0 or (len(examples) >= n and scored.value[row] > examples[n - 1][0]):
             break
@@ -288,11 +288,11 @@ def _own_examples(
         if int(place[row]) in seen:
             continue
         seen.add(int(place[row]))
-        found = (float(scored.value[row]), row)
+        example = (float(scored.value[row]), row)
         if present is not None:
-            found = _against_majority(scored, order[begin:end], annotator, present.get(case, ()))
-        if found is not None and not any(case == scored.case[other] for _, other in examples):
-            examples = sorted([*examples, found])
+            example = _against_majority(scored, order[begin:end], annotator, present.get(case, ()))
+        if example is not None and not any(case == scored.case[other] for _, other in examples):
+            examples = sorted([*examples, example])
     return [row for _, row in examples[:n]]
 
 
@@ -518,7 +518,7 @@ def _annotation_months(tables: Tables) -> Ints:
 def _workload(comparison: AnnotatorPairs, tables: Tables, name: str) -> dict[str, Any]:  # Any: numbers of a card
     """How much an annotator did, and how fast; what is void is no segment."""
     annotations = tables.annotations
-    own = np.array([each == name for each in annotations["annotator"].tolist()], bool)
+    own = np.array([who == name for who in annotations["annotator"].tolist()], bool)
     void = [category.id for category in comparison.categories if category.kind == "void"]
     annotation = tables.segments["annotation"][~np.isin(tables.segments["category_id"], void)]
     segments = np.bincount(annotation, minlength=len(annotations))[own]

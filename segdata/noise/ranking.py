@@ -247,29 +247,32 @@ def rank_candidates(
         mistake_image=np.repeat(np.flatnonzero(known), [len(item.kinds) for item in taught]),
         n_images=len(looks),
     )
-    found = [item.found for item in looks]
+    candidates = [item.found for item in looks]
     shared, either = (sum((getattr(item, name) for item in taught), np.zeros(1)) for name in ("shared", "either"))
     iou = shared / np.maximum(either, 1)
-    regions = np.concatenate([np.empty(0, np.int64), *(item.regions.category for item in found)])
+    regions = np.concatenate([np.empty(0, np.int64), *(item.regions.category for item in candidates)])
     n_annotated = len(image) - len(regions)
-    sizes = [len(item.annotated) for item in found] + [len(item.regions) for item in found]
+    sizes = [len(item.annotated) for item in candidates] + [len(item.regions) for item in candidates]
     move = label_shifts([item.alignment for item in looks], iou)
     astray = (np.arange(len(image)) < n_annotated) & (move != 0).any(axis=1)[image]
     odds = scores["odds"] - less
     missing = (np.arange(len(image)) >= n_annotated) & np.append(
-        np.zeros(n_annotated, bool), np.concatenate([np.empty(0, bool), *(item.label == UNLABELLED for item in found)])
+        np.zeros(n_annotated, bool),
+        np.concatenate([np.empty(0, bool), *(item.label == UNLABELLED for item in candidates)]),
     )
     n_missing = np.bincount(image[missing], minlength=len(looks))
-    n_labelled = np.array([len(item.annotated) for item in found])
+    n_labelled = np.array([len(item.annotated) for item in candidates])
     share = left_out_share(n_missing, n_labelled, informed).clip(0, _MOST_LEFT_OUT)
     left_out = np.log(np.maximum(share, 1e-9)) - np.log1p(-share)  # of an image with many more than usual
     odds = np.where(missing, np.logaddexp(odds, left_out[image]), odds)
     odds = np.where(astray, np.logaddexp(odds, _MISALIGNED_ODDS), odds)
     return RankedCandidates(
         image=image,
-        row=np.concatenate([*(item.row for item in found), np.full(len(regions), -1)]).astype(np.int64),
+        row=np.concatenate([*(item.row for item in candidates), np.full(len(regions), -1)]).astype(np.int64),
         at=np.concatenate([np.arange(size) for size in sizes]),
-        category=np.concatenate([*(item.annotated.category for item in found), *(item.label for item in found)]),
+        category=np.concatenate(
+            [*(item.annotated.category for item in candidates), *(item.label for item in candidates)]
+        ),
         seen=np.append(np.full(n_annotated, -1), regions),
         odds=odds,
         probability=logistic(odds),
@@ -280,7 +283,7 @@ def rank_candidates(
         held_out=held_out,
         held_category=scores["held_category"],
         iou=iou,
-        found=found,
+        found=candidates,
         believed=np.concatenate([*(item.believed for item in looks), regions]),
         move=move,
         informed=informed,

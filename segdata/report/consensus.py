@@ -22,8 +22,8 @@ _WORST = 3  # categories of each annotator that are shown
 
 def consensus_text(result: Consensus, console: Console) -> str:
     """What was written, what is undecided, and a line for each annotator against the others."""
-    said = f"{result.target}: {count_noun(result.images, 'image')}, {count_noun(result.segments, 'segment')}"
-    lines = [f"{console.paint('written', 'good')} {said}"]
+    size = f"{result.target}: {count_noun(result.images, 'image')}, {count_noun(result.segments, 'segment')}"
+    lines = [f"{console.paint('written', 'good')} {size}"]
     share = "" if result.min_support == 0.5 else f", each with more than {format_percent(result.min_support)} behind it"
     facts = {
         "consensus": f"of {join_words(result.annotators, 6)}, by {_METHODS[result.method]}{share}",
@@ -33,9 +33,9 @@ def consensus_text(result: Consensus, console: Console) -> str:
         "alone": _alone(result),
         "one vote": _one_vote(result),
     }
-    for name, told in facts.items():
-        if told:
-            lines += console.wrap(told, f"{name:<11}", " " * 11)
+    for name, fact in facts.items():
+        if fact:
+            lines += console.wrap(fact, f"{name:<11}", " " * 11)
     lines += [line for remark in result.remarks for line in console.wrap(remark)]
     if result.against_others:
         lines += ["", *_against(result, console)]
@@ -69,19 +69,19 @@ def _left_out(result: Consensus) -> str:
 def _alone(result: Consensus) -> str:
     if not result.alone:
         return ""
-    said = f"{count_noun(len(result.alone), 'image')} that fewer than two annotated"
-    return f"{said} {'is' if len(result.alone) == 1 else 'are'} not annotated: {join_words(result.alone, 3)}"
+    images = f"{count_noun(len(result.alone), 'image')} that fewer than two annotated"
+    return f"{images} {'is' if len(result.alone) == 1 else 'are'} not annotated: {join_words(result.alone, 3)}"
 
 
 def _one_vote(result: Consensus) -> str:
     """Whose work is one annotator's."""
-    told = [
+    pairs = [
         f"{work.a} and {work.b} in {count_noun(work.one_voice, 'image')}, with "
         f"{score_with_interval('missed', work.identical)} of their segments identical"
         for work in result.identical
         if work.stands and work.one_voice
     ]
-    return f"{join_words(told)}: copies, or one draft that both kept" if told else ""
+    return f"{join_words(pairs)}: copies, or one draft that both kept" if pairs else ""
 
 
 def _defects(result: Consensus, console: Console) -> Iterator[str]:
@@ -104,19 +104,19 @@ def _against(result: Consensus, console: Console) -> Iterator[str]:
     heads[3:3] = ["F1 of things"] if things else []
     yield console.paint("each annotator against the consensus of the others", "bold")
     yield from table(heads, [_row(against, things) for against in result.against_others])
-    said = (
+    explanation = (
         "IoU of the pixels of all images, mean by category, with its interval. missed: the share of the others' pixels "
         "that the annotator lacks and would gain; extra: the share of the annotator's that would be lost; larger by: "
         "where boundaries are, in px, or mm where the spacing is known."
     )
     if len(result.annotators) == 2:
-        said += " With two annotators each is compared with the other."
-    yield from console.wrap(said, style="dim")
+        explanation += " With two annotators each is compared with the other."
+    yield from console.wrap(explanation, style="dim")
     for against in result.against_others:
         known = sorted(against.categories, key=lambda of: of.value.value)[:_WORST]
         if len(against.categories) > 1:
-            told = ", ".join(f"{of.category} {score_with_interval(of.score, of.value)}" for of in known)
-            yield from console.wrap(f"{against.annotator}, least with the others: {told}", "", "  ")
+            lowest = ", ".join(f"{of.category} {score_with_interval(of.score, of.value)}" for of in known)
+            yield from console.wrap(f"{against.annotator}, least with the others: {lowest}", "", "  ")
 
 
 def _row(against: AgainstOthers, things: bool) -> list[str]:
@@ -153,8 +153,8 @@ def undecided_json(regions: Iterable[UndecidedRegion]) -> str:
             "bbox": list(region.bbox),
             "pixels": region.pixels,
             "said": {
-                name: [{"category": category, "pixels": pixels} for category, pixels in said]
-                for name, said in region.said.items()
+                name: [{"category": category, "pixels": pixels} for category, pixels in votes]
+                for name, votes in region.said.items()
             },
         }
         for region in regions
@@ -165,5 +165,5 @@ def undecided_json(regions: Iterable[UndecidedRegion]) -> str:
 
 def _told(region: UndecidedRegion, name: str) -> str:
     """What one annotator says; empty where the image is not annotated."""
-    said = region.said.get(name, [])
-    return said[0][0] if len(said) == 1 else ", ".join(f"{category} {pixels} px" for category, pixels in said)
+    votes = region.said.get(name, [])
+    return votes[0][0] if len(votes) == 1 else ", ".join(f"{category} {pixels} px" for category, pixels in votes)

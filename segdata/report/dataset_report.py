@@ -91,8 +91,8 @@ def quality_points(report: DatasetReport) -> list[QualityPoint]:
     rows = []
     for part, points in parts.items():
         for severity, *words in points:
-            head, said, act = [*words, "", ""][:3]
-            rows.append(QualityPoint(part, severity, head, said, act))
+            head, details, act = [*words, "", ""][:3]
+            rows.append(QualityPoint(part, severity, head, details, act))
     return rows
 
 

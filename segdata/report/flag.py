@@ -62,7 +62,7 @@ def flag_text(flagged: FlagResult, asked: ReportContext, console: Console, repor
     shared = _causes(flagged, console)
     lines += [*shared, ""] if shared else []
     of_cause = {place for cause in flagged.causes for place in cause.findings}
-    alone = [each for place, each in enumerate(flagged.validation.findings) if place not in of_cause]
+    alone = [finding for place, finding in enumerate(flagged.validation.findings) if place not in of_cause]
     groups = group_by_rule(alone)
     for group in sorted(groups, key=lambda group: (-_highest_score(group), group[0].code)):
         shown = group[: FIRST if room is None else room]
@@ -404,7 +404,7 @@ def errors_in_words(result: LabelErrors) -> str:
             f"learn how many of {result.every.of:,} labels and regions are wrong"
         )
     why = "; few were drawn by lot, so flag again with a larger --budget" if result.is_vague else ""
-    told = [
+    estimates = [
         _share(result.labels, "label", "wrong"),
         _share(result.regions, "region", "missing", "that nobody labelled"),
     ]
@@ -414,7 +414,7 @@ def errors_in_words(result: LabelErrors) -> str:
             f"about {labels.n:,.0f} labels are wrong ({labels.low:,.0f} to {labels.high:,.0f}), and about "
             f"{regions.n:,.0f} are missing ({regions.low:,.0f} to {regions.high:,.0f}), with 95 % confidence{why}"
         )
-    return f"{', and '.join(filter(None, told))}, with 95 % confidence{why}"
+    return f"{', and '.join(filter(None, estimates))}, with 95 % confidence{why}"
 
 
 def _share(result: ErrorEstimate, thing: str, what: str, more: str = "") -> str:

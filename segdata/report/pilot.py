@@ -74,9 +74,9 @@ def _whole(result: PilotResult, console: Console) -> Iterator[str]:
         "work": _work(outlook),
         "cost": None if outlook.cost is None else _range_text(outlook.cost),
     }
-    for name, said in facts.items():
-        if said is not None:
-            yield from console.wrap(said, f"{name:<11}", " " * 11)
+    for name, fact in facts.items():
+        if fact is not None:
+            yield from console.wrap(fact, f"{name:<11}", " " * 11)
 
 
 def _work(outlook: Outlook) -> str:
@@ -104,12 +104,12 @@ def _categories(result: PilotResult, console: Console) -> Iterator[str]:
     yield console.paint(head, "bold")
     for category, line in zip(result.outlook.categories, lines, strict=True):
         yield console.paint(line, None if category.n_images else "dim")
-    said = (
+    explanation = (
         f"pilot: images that have it; of images: how many of 100 have it; in {plan.n_images:,}: instances in so many "
         f"images; for {plan.min_instances:,}: images that surely have so many instances. Ranges are right in 19 of 20 "
         "campaigns."
     )
-    yield from console.wrap(said, style="dim")
+    yield from console.wrap(explanation, style="dim")
 
 
 def _agreement_lines(result: PilotAgreement, console: Console) -> Iterator[str]:
@@ -130,8 +130,8 @@ def _agreement_lines(result: PilotAgreement, console: Console) -> Iterator[str]:
     head, *lines = table(("category", "score", "value", "19 of 20 times", "without"), rows, left=(0, 1))
     yield head
     yield from lines
-    said = "F1 of segments for things, Dice for all else; without: the one who lowers it most"
-    yield from console.wrap(f"{said}.", style="dim")
+    explanation = "F1 of segments for things, Dice for all else; without: the one who lowers it most"
+    yield from console.wrap(f"{explanation}.", style="dim")
 
 
 def _row(category: CategoryOutlook) -> list[str]:
@@ -169,8 +169,8 @@ def _verdict(result: PilotResult, console: Console) -> Iterator[str]:
     if result.ready:
         yield from console.pieces(("ready:", "good"), (f"nothing speaks against the campaign{ignored}", None))
     else:
-        told = f"{count_noun(len(blocking), 'reason')}: {', '.join(kinds)}{ignored}"
-        yield from console.pieces(("not ready:", "error"), (told, None))
+        reasons = f"{count_noun(len(blocking), 'reason')}: {', '.join(kinds)}{ignored}"
+        yield from console.pieces(("not ready:", "error"), (reasons, None))
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True, rename={"campaign": "images", "n_images": "totals_for"}):

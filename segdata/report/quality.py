@@ -26,7 +26,7 @@ def evaluation_text(result: Sequence[Evaluation], console: Console) -> str:
     for model in result:
         lines += ["", console.paint(f"  {model.model}: {count_noun(model.images, 'image')}", "bold")]
         lines += [
-            line for said in model.left_out[:_LEFT_OUT] for line in console.wrap(f"left out: {said}", "  ", "    ")
+            line for reason in model.left_out[:_LEFT_OUT] for line in console.wrap(f"left out: {reason}", "  ", "    ")
         ]
         if len(model.left_out) > _LEFT_OUT:
             lines.append(f"  left out: {len(model.left_out) - _LEFT_OUT:,} more; --format json has all")
@@ -84,8 +84,10 @@ def plan_text(plan: SamplingPlan, quality: DeliveryQuality, console: Console) ->
     """What to inspect, and what becomes of deliveries of any quality."""
     of = "a delivery" if plan.lot is None else f"{plan.lot:,} images"
     lines = [console.paint("segdata acceptance plan", "bold")]
-    said = f"inspect {plan.sample:,} of {of}, drawn at random; accept where at most {plan.accept:,} are defective"
-    lines += console.wrap(said, "  ")
+    instruction = (
+        f"inspect {plan.sample:,} of {of}, drawn at random; accept where at most {plan.accept:,} are defective"
+    )
+    lines += console.wrap(instruction, "  ")
     lines += console.wrap(_risks(plan, quality), "  ", style="dim")
     return "\n".join([*lines, "", *_curve(plan)]) + "\n"
 
@@ -94,8 +96,8 @@ def inspection_text(result: Inspection, quality: DeliveryQuality, console: Conso
     """Accepted or not, why, how sure that is, and the worst images."""
     style = {"accepted": "good", "rejected": "error", "undecided": "warning"}[result.decision]
     lines = [console.paint("segdata acceptance judge", "bold"), "  " + console.paint(result.decision, style)]
-    for said in _reasons(result, quality):
-        lines += console.wrap(said, "  ")
+    for reason in _reasons(result, quality):
+        lines += console.wrap(reason, "  ")
     lines += console.wrap(f"tolerance of boundaries: {tolerance_in_words(result.tolerance)}", "  ", style="dim")
     if result.missing:
         names = ", ".join(result.missing[:3]) + (" …" if len(result.missing) > 3 else "")
@@ -211,10 +213,10 @@ _COUNTS = ("images", "segments", "deleted", "added", "recategorised", "moved")
 def rework_text(result: ReworkSummary, console: Console) -> str:
     """Everybody's work first, then each annotator's; of each all categories, then the most corrected ones."""
     lines = [console.paint("segdata rework", "bold")]
-    said = f"{count_noun(result.images, 'annotation')} before and after a review"
+    extent = f"{count_noun(result.images, 'annotation')} before and after a review"
     if result.unreviewed:
-        said += f"; {result.unreviewed:,} more have no counterpart"
-    lines += console.wrap(said, "  ")
+        extent += f"; {result.unreviewed:,} more have no counterpart"
+    lines += console.wrap(extent, "  ")
     for annotator in dict.fromkeys(model.annotator for model in result.rows):
         rows = [model for model in result.rows if model.annotator == annotator]
         if annotator is not None and len({model.annotator for model in result.rows}) == 2:

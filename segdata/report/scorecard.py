@@ -111,14 +111,14 @@ def trend_in_words(card: AnnotatorCard) -> str:
     trend = card.trend
     if math.isnan(trend.slope):
         return "no trend: the work is not known to be from two months or more"
-    said = f"{trend.slope:+.3f} a month over {count_noun(len(trend.months), 'month')}"
+    slope = f"{trend.slope:+.3f} a month over {count_noun(len(trend.months), 'month')}"
     if not math.isnan(trend.low):
-        said += f" ({trend.low:+.3f} to {trend.high:+.3f})"
-    told = (
+        slope += f" ({trend.low:+.3f} to {trend.high:+.3f})"
+    adjusted = (
         "more than chance" if card.stands else "not tested: too few images" if math.isnan(trend.p) else "may be chance"
     )
     p = "" if math.isnan(trend.p) else f", p = {trend.p:.2g}"
-    return f"trend {said}, mix of images left out of account: {told}{p}"
+    return f"trend {slope}, mix of images left out of account: {adjusted}{p}"
 
 
 def _examples(card: AnnotatorCard, console: Console) -> Iterator[str]:
@@ -274,7 +274,7 @@ def _rework_cells(row: ReworkCounts) -> tuple[str, ...]:
 
 
 def scorecard_html(
-    result: Scorecard, data: OpenDataset, opposed: AnnotatorPairs, typed: Sequence[str], jobs: int = 0
+    result: Scorecard, data: OpenDataset, comparison: AnnotatorPairs, typed: Sequence[str], jobs: int = 0
 ) -> str:
     """The report as one HTML file, with pictures of the worst examples; the same input gives the same text.
 
@@ -283,7 +283,7 @@ def scorecard_html(
     """
     from segdata.report.pictures.annotators import example_pictures
 
-    pictures, annotators = example_pictures(data, opposed, result.cards, jobs), opposed.annotators
+    pictures, annotators = example_pictures(data, comparison, result.cards, jobs), comparison.annotators
     note = f"Brackets are {format_percent(result.confidence)} intervals. Boundaries no further apart than "
     note += f"{tolerance_in_words(result.tolerance)} are one. A trend leaves the mix of images out of account; it says "
     note += "where to look, not what to pay."

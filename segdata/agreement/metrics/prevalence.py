@@ -23,6 +23,6 @@ def prevalence(area_a: ArrayLike, area_b: ArrayLike, pixels: ArrayLike) -> Float
     >>> float(prevalence(2, 4, 12))
     0.25
     """
-    a, b, n = (np.asarray(each, float) for each in (area_a, area_b, pixels))
+    a, b, n = (np.asarray(counts, float) for counts in (area_a, area_b, pixels))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray((a + b) / (2 * n))

@@ -151,7 +151,11 @@ def augmentations(names: Iterable[str]) -> tuple[Augmentation, ...]:
     """
     every: dict[Augmentation, None] = {}
     for name in names:
-        known = USUAL_AUGMENTATIONS if name == "usual" else [each for each in AUGMENTATIONS if each == name]
+        known = (
+            USUAL_AUGMENTATIONS
+            if name == "usual"
+            else [augmentation for augmentation in AUGMENTATIONS if augmentation == name]
+        )
         if not known:
             raise SegdataError(f"augment {name!r}: choose none, usual, {', '.join(AUGMENTATIONS)}, or several of these")
         every |= dict.fromkeys(known)

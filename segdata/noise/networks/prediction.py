@@ -228,7 +228,7 @@ class _ImagePredictor:
         bounds = torch.from_numpy(np.stack([[one.low, one.high] for one in batch]))
         if self.device.type == "cuda":
             pixels, bounds = pixels.pin_memory(), bounds.pin_memory()
-        pixels, bounds = (each.to(self.device, non_blocking=True) for each in (pixels, bounds))
+        pixels, bounds = (tensor.to(self.device, non_blocking=True) for tensor in (pixels, bounds))
         low, high = bounds[:, 0, :, None, None], bounds[:, 1, :, None, None]
         scaled = torch.nan_to_num((pixels.float() - low) / (high - low), 0.0, 2.0, -1.0).clamp(-0.5, 1.5)
         return scaled.contiguous(memory_format=torch.channels_last)
@@ -258,8 +258,8 @@ class _ImagePredictor:
             if image.planes[-1].any() or image.planes[-2].any():  # else the network has no such head
                 ends = enlarge(image.planes[[n, n - 1]].astype(np.float32) / np.float32(_LEVELS), (height, width))
                 contours = np.concatenate([1 - ends.sum(0, keepdims=True), ends])
-            found = instances_of(shares, contours, self.legend.ids, self.legend.is_thing, self.plan.least_area)
-            instances = StoredInstances(found.runs, found.category, found.score)
+            detections = instances_of(shares, contours, self.legend.ids, self.legend.is_thing, self.plan.least_area)
+            instances = StoredInstances(detections.runs, detections.category, detections.score)
         content = encode_prediction(image.planes[:n], layout, image.size, instances)
         write_whole(prediction_path(self.folder, image.row), content)
 

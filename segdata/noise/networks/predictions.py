@@ -92,8 +92,8 @@ class Predictions:
             with np.load(self.folder / "instances" / f"{row:06d}.npz") as file:
                 runs = Runs(file["start"], file["length"], file["owner"])
                 return PredictedInstances(runs, file["category"], file["score"])
-        found = self._stored(row).instances()
-        return None if found is None else PredictedInstances(found.runs, found.category, found.score)
+        stored = self._stored(row).instances()
+        return None if stored is None else PredictedInstances(stored.runs, stored.category, stored.score)
 
     def _stored(self, row: int) -> StoredPrediction:
         self._check(row)

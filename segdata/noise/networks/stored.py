@@ -85,8 +85,8 @@ def encode_prediction(
     Of the shares as many digits stay as 2 bytes a pixel have room for.
     """
     columns = np.ascontiguousarray(planes.transpose(0, 2, 1))
-    said = b"" if instances is None else _packed(_instance_bytes(instances))
-    room = max(BYTES_PER_PIXEL * size[0] * size[1], _FEW_PIXELS) - len(said) - 128
+    packed_instances = b"" if instances is None else _packed(_instance_bytes(instances))
+    room = max(BYTES_PER_PIXEL * size[0] * size[1], _FEW_PIXELS) - len(packed_instances) - 128
     numbers, shares = columns[: layout.n_numbers], columns[layout.n_numbers :]
     packed, levels, has_second = b"", _FULL, True
     for levels in _LEVELS:
@@ -108,7 +108,7 @@ def encode_prediction(
             planes=packed,
             n_runs=-1 if instances is None else len(instances.runs),
             n_instances=0 if instances is None else len(instances.category),
-            instances=said,
+            instances=packed_instances,
         )
     )
 

@@ -349,7 +349,7 @@ class FoldRun:
         self._at_once = at_once
         before, lock, failed = torch.get_num_threads(), Lock(), Event()
 
-        def told(stage: str, done: int, total: int) -> None:
+        def report_stage(stage: str, done: int, total: int) -> None:
             with lock:
                 if failed.is_set():
                     raise _StoppedError
@@ -361,7 +361,7 @@ class FoldRun:
                 self.networks = {one: self._member(*one, tell) for one in every}
                 return
             with ThreadPoolExecutor(at_once, thread_name_prefix="train") as pool:
-                begun = {one: pool.submit(self._member, *one, told) for one in every}
+                begun = {one: pool.submit(self._member, *one, report_stage) for one in every}
                 try:
                     wait(begun.values(), return_when=FIRST_EXCEPTION)
                 finally:  # after a failure the others stop at their next step

@@ -87,11 +87,11 @@ def reported_biases(result: Agreement, tables: Tables) -> list[ReportedBias]:
 
 def _values_of_others(tables: Tables) -> dict[tuple[str, str, str], float]:
     """What the others do, of each annotator, category and kind."""
-    judged, opposed = tables.assessment, tables.annotator_pairs
-    if judged is None or opposed is None or not len(judged.biases):
+    judged, comparison = tables.assessment, tables.annotator_pairs
+    if judged is None or comparison is None or not len(judged.biases):
         return {}
     return {
-        (opposed.annotators[who], opposed.categories[code].name, kind): others
+        (comparison.annotators[who], comparison.categories[code].name, kind): others
         for who, code, kind, others in judged.biases.lines("annotator", "category", "kind", "others")
     }
 
@@ -118,19 +118,19 @@ def mirrored_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusi
         head = f"{join_words(most)}: the labels of one of them are mirrored"
         act = "See whose labels lie on the image; mirror the others, or correct the header of the files, and compare "
         act += "again: until then no figure of these means anything."
-    said = "; ".join(finding.message for finding in findings) + "."
-    yield Conclusion("repair", findings[0].severity, head, said, act, (MIRRORED_CODE,))
+    details = "; ".join(finding.message for finding in findings) + "."
+    yield Conclusion("repair", findings[0].severity, head, details, act, (MIRRORED_CODE,))
 
 
 def mirrored_annotators(result: Agreement, tables: Tables) -> list[str]:
     """Whose labels are mirrored: who is in most of the pairs that fit only so; both where there is one pair."""
-    told = {
+    messages = {
         finding.message for finding in findings_of_code(result.findings, MIRRORED_CODE)
     }  # not what is ignored, or decided
     pairs = () if tables.assessment is None else tables.assessment.mirrored
     times: Counter[str] = Counter()
     for pair in pairs:
-        if pair.message in told:
+        if pair.message in messages:
             times.update([result.annotators[pair.other], result.annotators[pair.annotator]])
     return [name for name, n in times.items() if n == max(times.values())]
 
@@ -142,8 +142,8 @@ def annotator_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclus
             finding.annotator for finding in findings_of_code(result.findings, code) if finding.annotator
         ):
             mine = [finding for finding in findings_of_code(result.findings, code) if finding.annotator == who]
-            said = "; ".join(finding.message.removeprefix(f"{who}: ") for finding in mine) + "."
-            yield Conclusion("person", mine[0].severity, f"{who}: {topic}", said, rule_remedy(code), (code,), who)
+            details = "; ".join(finding.message.removeprefix(f"{who}: ") for finding in mine) + "."
+            yield Conclusion("person", mine[0].severity, f"{who}: {topic}", details, rule_remedy(code), (code,), who)
     deviating = findings_of_code(result.findings, BIAS_CODE)
     unfit = mirrored_annotators(result, tables)
     for who in dict.fromkeys(
@@ -155,18 +155,22 @@ def annotator_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclus
 
 
 def _deviating_annotator(who: str, findings: Sequence[Finding], result: Agreement, tables: Tables) -> Conclusion:
-    told = biases_of_findings(findings)
-    mine = [bias for bias in reported_biases(result, tables) if (bias.annotator, bias.category, bias.kind) in told]
+    reported = biases_of_findings(findings)
+    mine = [bias for bias in reported_biases(result, tables) if (bias.annotator, bias.category, bias.kind) in reported]
     mine = [bias for bias in mine if not _follows_from_others(bias, mine, tables)]
-    said = [f"{who} {_bias_in_words(bias, tables)}" for bias in mine] or [finding.message for finding in findings]
+    sentences = [f"{who} {_bias_in_words(bias, tables)}" for bias in mine] or [finding.message for finding in findings]
     quotes = dict.fromkeys(guideline_sentence(tables.profile.taxonomy, bias.category, bias.kind) for bias in mine)
     act = f"Teach {who}: {' '.join(list(quotes)[:3])}" if quotes else rule_remedy(BIAS_CODE)
     wanted = {(code, who, bias.category) for bias in mine for code in _PLACES[bias.kind]}
     places = [finding for finding in result.findings if (finding.code, finding.annotator, finding.category) in wanted]
     if places:
         act += f" Show {join_words(most_disputed_images(places, 3))}."
-    also = f"Also {join_words([sentence.removeprefix(f'{who} ') for sentence in said[1:]], 6)}." if said[1:] else ""
-    return Conclusion("person", findings[0].severity, said[0], also, act, (BIAS_CODE,), who)
+    also = (
+        f"Also {join_words([sentence.removeprefix(f'{who} ') for sentence in sentences[1:]], 6)}."
+        if sentences[1:]
+        else ""
+    )
+    return Conclusion("person", findings[0].severity, sentences[0], also, act, (BIAS_CODE,), who)
 
 
 def biases_of_findings(findings: Iterable[Finding]) -> set[tuple[str | None, str | None, str]]:
@@ -180,10 +184,12 @@ def biases_of_findings(findings: Iterable[Finding]) -> set[tuple[str | None, str
 
 def _follows_from_others(habit: ReportedBias, mine: Sequence[ReportedBias], tables: Tables) -> bool:
     """Whether an offset is of segments that are not there, or called otherwise: of what is not counted one by one."""
-    opposed = tables.annotator_pairs
-    if habit.kind != "offset" or opposed is None:
+    comparison = tables.annotator_pairs
+    if habit.kind != "offset" or comparison is None:
         return False
-    is_counted = dict(zip([category.name for category in opposed.categories], opposed.countable.tolist(), strict=True))
+    is_counted = dict(
+        zip([category.name for category in comparison.categories], comparison.countable.tolist(), strict=True)
+    )
     same = [bias for bias in mine if bias.category == habit.category and bias.kind != "offset"]
     return not is_counted[habit.category] and any(bias.weight >= _MUCH for bias in same)
 
@@ -209,10 +215,10 @@ def _offset_in_words(value: Score, tables: Tables) -> str:
 
 
 def _other_category(habit: ReportedBias, tables: Tables) -> str:
-    opposed = tables.annotator_pairs
-    if opposed is None:
+    comparison = tables.annotator_pairs
+    if comparison is None:
         return "another category"
-    confusion = Confusion.of_annotator(opposed, opposed.annotators.index(habit.annotator))
+    confusion = Confusion.of_annotator(comparison, comparison.annotators.index(habit.annotator))
     others = [partner.other for partner in confusion.partners(habit.category) if partner.other != UNLABELLED]
     return f"another category, mostly {others[0]}" if others else "another category"
 
@@ -236,28 +242,30 @@ def _no_deviation(result: Agreement, tables: Tables) -> Conclusion:
     if not tested:
         n = result.intervals.clusters
         many = count_noun(n, "sequence, patient or single image", "sequences, patients or single images")
-        said = f"{many} {'is' if n == 1 else 'are'} too few to tell a habit from chance."
+        details = f"{many} {'is' if n == 1 else 'are'} too few to tell a habit from chance."
         least = least_clusters(max(len(result.annotator_bias), 1) * len(BIAS_KINDS), max(persons, 2))
         act = (
             f"Let the same annotators label images of {least} sequences, patients or scenes, or {least} single images."
         )
-        return Conclusion("person", "info", "Too few images to tell who deviates", said, act)
-    said = f"{count_noun(len(tested), 'cell')} of annotator, category and kind tested at a false discovery rate of 5 %."
-    return Conclusion("person", "info", "No annotator deviates from the others more than chance explains", said)
+        return Conclusion("person", "info", "Too few images to tell who deviates", details, act)
+    details = (
+        f"{count_noun(len(tested), 'cell')} of annotator, category and kind tested at a false discovery rate of 5 %."
+    )
+    return Conclusion("person", "info", "No annotator deviates from the others more than chance explains", details)
 
 
 def _two_annotators(result: Agreement, tables: Tables) -> Conclusion:
     """What two do differently; which of them is right nobody can say."""
     (pair,) = result.pairs
-    told = []
+    differences = []
     offset, count = pair.offset, pair.count_difference
     if (offset.low > 0 or offset.high < 0) and abs(offset.value) >= _NEAR:
         larger, smaller = (pair.b, pair.a) if offset.value > 0 else (pair.a, pair.b)
-        told.append(f"{larger} draws {_offset_in_words(offset, tables)} larger than {smaller}")
+        differences.append(f"{larger} draws {_offset_in_words(offset, tables)} larger than {smaller}")
     if count.low > 0 or count.high < 0:
         more, less = (pair.b, pair.a) if count.value > 0 else (pair.a, pair.b)
-        told.append(f"{more} has {format_score('count_gap', abs(count.value))} more things an image than {less}")
-    told += [
+        differences.append(f"{more} has {format_score('count_gap', abs(count.value))} more things an image than {less}")
+    differences += [
         f"{who} draws {format_percent(share)} more {what} by volume than the other"
         for who, share, what in _larger_volumes(result)
     ]
@@ -270,14 +278,14 @@ def _two_annotators(result: Agreement, tables: Tables) -> Conclusion:
         f"{other[bias.annotator]} has"
         for bias in lacking[:4]
     ]
-    if told or also:
-        head, *more_told = [*told, *also]
+    if differences or also:
+        head, *more_differences = [*differences, *also]
     else:
-        head, more_told = f"No difference between {pair.a} and {pair.b} stands out", []
-    said = f"{'; '.join(more_told)}. " if more_told else ""
-    said += "With two annotators it is unknown which of them deviates."
+        head, more_differences = f"No difference between {pair.a} and {pair.b} stands out", []
+    details = f"{'; '.join(more_differences)}. " if more_differences else ""
+    details += "With two annotators it is unknown which of them deviates."
     act = "Let a third label the same images, or name the reference with --gold."
-    return Conclusion("person", "info", head, said, act)
+    return Conclusion("person", "info", head, details, act)
 
 
 def _larger_volumes(result: Agreement) -> Iterator[tuple[str, float, str]]:
@@ -293,25 +301,25 @@ UNCLEAR_CODE = "SEG408"
 
 def unclear_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
     """The categories that SEG408 tells, worst first: the guideline, not a person."""
-    opposed, judged = tables.annotator_pairs, tables.assessment
-    if opposed is None or judged is None:
+    comparison, judged = tables.annotator_pairs, tables.assessment
+    if comparison is None or judged is None:
         return
-    told = {finding.category: finding for finding in findings_of_code(result.findings, UNCLEAR_CODE)}
+    unclear = {finding.category: finding for finding in findings_of_code(result.findings, UNCLEAR_CODE)}
     names = ("category", "value", "low", "high", "best", "without")
-    confusion = Confusion.from_pairs(opposed)
+    confusion = Confusion.from_pairs(comparison)
     for code, value, low, high, best, without in sorted(judged.unclear.lines(*names), key=lambda line: float(line[1])):
-        what = opposed.categories[code].name
-        if what not in told:
+        what = comparison.categories[code].name
+        if what not in unclear:
             continue
-        score = "f1" if opposed.countable[code] else "dice"
+        score = "f1" if comparison.countable[code] else "dice"
         reached = score_with_interval(score, Score(value, low, high, 0, 0))
         head = f"{what}: all annotators disagree, {SCORE_NAMES[score].split()[0]} {reached}"
-        said = f"Without {opposed.annotators[without]}, who lowers it most, it is {format_score(score, best)}."
+        details = f"Without {comparison.annotators[without]}, who lowers it most, it is {format_score(score, best)}."
         yield Conclusion(
             "guideline",
-            told[what].severity,
+            unclear[what].severity,
             head,
-            f"{said} {called_instead(confusion, what)}".strip(),
+            f"{details} {called_instead(confusion, what)}".strip(),
             _guideline_advice(tables, confusion, what),
             (UNCLEAR_CODE,),
             category=what,
@@ -332,9 +340,9 @@ def least_agreed_conclusions(result: Agreement, tables: Tables) -> Iterator[Conc
     worst, best = ranked[0], ranked[-1]
     head = f"Least agreed: {worst.category}, {SHORT_NAMES[lead]} {score_with_interval(lead, worst.scores[lead])}"
     confusion = Confusion.from_pairs(tables.annotator_pairs)
-    said = f"{called_instead(confusion, worst.category)}"
-    said += f" Best: {best.category} with {format_score(lead, best.scores[lead].value)}."
-    yield Conclusion("guideline", "info", head, said.strip(), category=worst.category)
+    details = f"{called_instead(confusion, worst.category)}"
+    details += f" Best: {best.category} with {format_score(lead, best.scores[lead].value)}."
+    yield Conclusion("guideline", "info", head, details.strip(), category=worst.category)
 
 
 def called_instead(confusion: Confusion, name: str) -> str:
@@ -370,9 +378,9 @@ def model_conclusions(result: Agreement) -> Iterator[Conclusion]:
             (unchanged for unchanged in result.unchanged if unchanged.model == model),
             key=lambda unchanged: -unchanged.share.value,
         )
-        told = [unchanged for unchanged in mine if _is_much(unchanged)]
+        largely_unchanged = [unchanged for unchanged in mine if _is_much(unchanged)]
         expected = _expected_share(mine[0])
-        if not told:
+        if not largely_unchanged:
             shares = [f"{unchanged.annotator} {score_with_interval('missed', unchanged.share)}" for unchanged in mine]
             yield Conclusion(
                 "model", "info", f"Hardly anything is {model}'s, unchanged", f"{join_words(shares)}. {expected}"
@@ -380,7 +388,7 @@ def model_conclusions(result: Agreement) -> Iterator[Conclusion]:
             continue
         first, *others = [
             f"{score_with_interval('missed', work.share)} of {work.annotator}'s segments are {model}'s, unchanged"
-            for work in told
+            for work in largely_unchanged
         ]
         also = (
             f"Also {join_words(others)}: where both left a segment unchanged they agree without having looked. "

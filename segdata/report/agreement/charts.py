@@ -117,7 +117,7 @@ def shares_chart(rows: Sequence[ChartRow], titles: Sequence[str]) -> Markup:
     for panel, title in enumerate(titles):
         start = left + panel * (_PANEL + _GAP)
         some = [row.values[panel] for row in rows]
-        end = _round_end([number for each in some if each is not None for number in (each.value, each.others)])
+        end = _round_end([number for entry in some if entry is not None for number in (entry.value, entry.others)])
         parts.append(_text(start, 14, title, "axis", "start"))
         for k in range(3):
             x = start + _PANEL * k / 2

@@ -45,10 +45,10 @@ _LEAST_SEGMENTS = 3  # segments that every other one has: of fewer it may be a m
 
 def skipped_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
     """Whose annotations are empty where those of all others are not; slices of volumes may well be."""
-    opposed, annotations = tables.annotator_pairs, tables.annotations
-    if opposed is None:
+    comparison, annotations = tables.annotator_pairs, tables.annotations
+    if comparison is None:
         return
-    single = opposed.cases["image"][opposed.cases["frames"] == 1]
+    single = comparison.cases["image"][comparison.cases["frames"] == 1]
     image, n = annotations["image"], annotations["n_segments"]
     many = np.bincount(image, n >= _LEAST_SEGMENTS, len(tables.images))
     several = np.bincount(image, minlength=len(tables.images))
@@ -61,13 +61,13 @@ def skipped_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusio
         yield Conclusion("repair", "warning", "No annotator drew anything", act=act)
         return
     for who in (name for name in result.annotators if not drawn[name]):
-        said = "All that the others drew counts as missed."
-        yield Conclusion("repair", "warning", f"{who} has drawn nothing at all", said, act)
+        details = "All that the others drew counts as missed."
+        yield Conclusion("repair", "warning", f"{who} has drawn nothing at all", details, act)
     for who in (name for name in result.annotators if drawn[name] and name in names[rows].tolist()):
         mine = [str(image_id) for image_id in tables.images["image_id"][image[rows[names[rows] == who]]].tolist()]
-        said = f"All other annotators have {_LEAST_SEGMENTS} segments or more there, which all count as missed."
+        details = f"All other annotators have {_LEAST_SEGMENTS} segments or more there, which all count as missed."
         act = f"Have it drawn, or take these annotations of {who} out if they were skipped, and compare again."
-        yield Conclusion("repair", "warning", f"{who} has nothing in {join_words(mine)}", said, act)
+        yield Conclusion("repair", "warning", f"{who} has nothing in {join_words(mine)}", details, act)
 
 
 _MAX_CONTRASTS = 4
@@ -80,9 +80,9 @@ def contrast_conclusions(result: Agreement, gold: str | None) -> Iterator[Conclu
     if not some:
         return
     if not any(math.isfinite(contrast.p) for contrast in some):
-        said = "They have fewer than 8 sequences, patients or single images in common."
+        details = "They have fewer than 8 sequences, patients or single images in common."
         yield Conclusion(
-            "contrast", "info", "Too few images to test who agrees better", said, "Let them label more of the same."
+            "contrast", "info", "Too few images to test who agrees better", details, "Let them label more of the same."
         )
         return
     standing = sorted(
@@ -103,8 +103,8 @@ def contrast_conclusions(result: Agreement, gold: str | None) -> Iterator[Conclu
         yield Conclusion("contrast", "info", f"{head} by more than chance", f"{open_said} {tested}".strip())
         return
     first, *others = [_contrast_in_words(contrast, gold) for contrast in standing]
-    said = f"Also {join_words(others, _MAX_CONTRASTS)}. " if others else ""
-    yield Conclusion("contrast", "info", first, f"{said}{open_said} {tested}".strip())
+    details = f"Also {join_words(others, _MAX_CONTRASTS)}. " if others else ""
+    yield Conclusion("contrast", "info", first, f"{details}{open_said} {tested}".strip())
 
 
 def _contrast_in_words(contrast: PairContrast, gold: str | None) -> str:
@@ -132,13 +132,13 @@ def repeatability_conclusions(result: Agreement) -> Iterator[Conclusion]:
         head = f"Boundaries drawn twice lie {proposed:g} {proposal.unit} apart; the tolerance is {used}"
         who = f"{join_words(proposal.annotators)} annotated {count_noun(proposal.images, 'image')} twice"
         of = "the median of the 95th percentiles of the distances between both drawings"
-        said = f"{who}: {of} of {count_noun(proposal.boundaries, 'boundary', 'boundaries')}."
+        details = f"{who}: {of} of {count_noun(proposal.boundaries, 'boundary', 'boundaries')}."
         act = (
             ""
             if f"{proposed:g} {proposal.unit}" == used or not proposed
             else _tolerance_advice(proposed, proposal.unit)
         )
-        yield Conclusion("tolerance", "info", head, said, act)
+        yield Conclusion("tolerance", "info", head, details, act)
 
 
 def _tolerance_advice(proposed: float, unit: str) -> str:
@@ -213,9 +213,9 @@ def _file_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusion]:
         first = group[0]
         where = f"{first.image}: " if first.image else ""
         more = f" (and {len(group) - 1:,} more)" if len(group) > 1 else ""
-        said = f"{where}{first.message}{more}"
+        details = f"{where}{first.message}{more}"
         yield Conclusion(
-            "repair", first.severity, first.rule.replace("-", " "), said, rule_remedy(first.code), (first.code,)
+            "repair", first.severity, first.rule.replace("-", " "), details, rule_remedy(first.code), (first.code,)
         )
 
 
@@ -248,13 +248,13 @@ def _overall_conclusion(result: Agreement, tables: Tables) -> Iterator[Conclusio
         facts.append(f"{format_percent(near.value)} of {whose} within {tolerance_in_words(result.tolerance)}")
     facts += _pixel_facts(result)
     facts += filter(None, [causes_in_words(result, tables)])
-    said = "; ".join(facts)
-    said += "." if facts else ""
+    details = "; ".join(facts)
+    details += "." if facts else ""
     yield Conclusion(
         "agreement",
         "info",
         head,
-        f"{said} {_without_mirrored(result, tables)}{_by_partner(result)}".strip(),
+        f"{details} {_without_mirrored(result, tables)}{_by_partner(result)}".strip(),
         _reliability_remark(result),
     )
 
@@ -267,12 +267,12 @@ def _pixel_facts(result: Agreement) -> Iterator[str]:
         hidden = ", which does not see where one ends and the next begins" if iou.value > 0.995 else ""
         yield f"IoU of all that is labelled {score_with_interval('iou', iou)}{hidden}"
     if accuracy.value == accuracy.value:
-        said = f"{format_percent(accuracy.value)} of the pixels labelled alike"
+        fact = f"{format_percent(accuracy.value)} of the pixels labelled alike"
         if kappa.value == kappa.value:
             several = len(result.pairs if result.reference is None else result.reference.annotators) > 1
             pooled = "mean of the pairs, each" if several else "all images"
-            said += f", kappa {score_with_interval('kappa', kappa)} ({pooled} pooled)"
-        yield said
+            fact += f", kappa {score_with_interval('kappa', kappa)} ({pooled} pooled)"
+        yield fact
 
 
 def _without_mirrored(result: Agreement, tables: Tables) -> str:
@@ -290,13 +290,13 @@ def _by_partner(result: Agreement) -> str:
     if result.reference is None:
         return _best_and_least(result)
     what = f"{result.reference.name}'s {'segments' if result.leading == 'pq' else 'pixels'}"
-    told = [
+    rates = [
         f"{annotator.annotator} misses {format_percent(annotator.missed.value)} of {what}, "
         f"adds {format_percent(annotator.extra.value)}"
         for annotator in result.reference.annotators
         if annotator.missed.value == annotator.missed.value
     ]
-    return f"{'; '.join(told[:12])}." if told else ""
+    return f"{'; '.join(rates[:12])}." if rates else ""
 
 
 def _by_annotator(result: Agreement) -> str:
@@ -356,45 +356,52 @@ def _disagreement_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusio
         return
     count = Counter(finding.code for finding in some)
     kinds = join_words((f"{count[code]:,} {what}" for code, what in _DISAGREEMENTS.items() if count[code]), 5)
-    told = []
+    distributions = []
     for field, noun in (("annotator", "annotator"), ("category", "category")):
         most = Counter(value for finding in some if (value := getattr(finding, field)) is not None).most_common()
         if len(most) > 1:
-            told.append(f"by {noun}: {', '.join(f'{name} {times:,}' for name, times in most[:_SHOWN])}")
+            distributions.append(f"by {noun}: {', '.join(f'{name} {times:,}' for name, times in most[:_SHOWN])}")
     head = (
         f"{count_noun(len(some), 'segment')} or regions in dispute: {kinds}" if len(some) > 1 else f"1 dispute: {kinds}"
     )
     act = f"Settle them one by one, the largest first; most are in {join_words(most_disputed_images(some, _SHOWN))}."
-    yield Conclusion("place", "warning", head, f"Most {'; '.join(told)}." if told else "", act, tuple(sorted(count)))
+    yield Conclusion(
+        "place",
+        "warning",
+        head,
+        f"Most {'; '.join(distributions)}." if distributions else "",
+        act,
+        tuple(sorted(count)),
+    )
 
 
 def _strata_conclusions(result: Agreement) -> Iterator[Conclusion]:
     if result.by is None or not result.by.strata:
         return
-    by, told = result.by, []
+    by, differences = result.by, []
     for difference in (difference for difference in result.by.differences if difference.stands):
         of = f" of {difference.category}" if difference.category else ""
         values = ", ".join(
             f"{s.name} {format_score(difference.score, v)}" for s, v in zip(by.strata, difference.values, strict=True)
         )
-        told.append(f"{SCORE_NAMES[difference.score]}{of}: {values} (p {difference.p:.2g})")
-    if told:
+        differences.append(f"{SCORE_NAMES[difference.score]}{of}: {values} (p {difference.p:.2g})")
+    if differences:
         head = f"The agreement differs by {by.column}"
         act = f"Compare the images of these portions: the guideline, or the pictures, differ by {by.column}."
-        rest = f"; and {len(told) - _SHOWN:,} more" if len(told) > _SHOWN else ""
-        yield Conclusion("portion", "warning", head, "; ".join(told[:_SHOWN]) + rest, act)
+        rest = f"; and {len(differences) - _SHOWN:,} more" if len(differences) > _SHOWN else ""
+        yield Conclusion("portion", "warning", head, "; ".join(differences[:_SHOWN]) + rest, act)
         return
     lead = result.leading
     reached = [f"{stratum.name} {score_with_interval(lead, stratum.scores[lead])}" for stratum in by.strata]
-    said = f"{SHORT_NAMES[lead]}: {', '.join(reached)}."
+    details = f"{SHORT_NAMES[lead]}: {', '.join(reached)}."
     if not by.differences:
         head = (
             f"The agreement by {by.column}" if len(by.strata) > 1 else f"All images are in one portion by {by.column}"
         )
-        yield Conclusion("portion", "info", head, said)
+        yield Conclusion("portion", "info", head, details)
         return
     tested = f"None of {count_noun(len(by.differences), 'difference')} tested is more than chance brings."
-    yield Conclusion("portion", "info", f"No difference by {by.column} that stands", f"{said} {tested}")
+    yield Conclusion("portion", "info", f"No difference by {by.column} that stands", f"{details} {tested}")
 
 
 def _plan_conclusions(result: Agreement) -> Iterator[Conclusion]:
@@ -414,15 +421,15 @@ def _plan_conclusions(result: Agreement) -> Iterator[Conclusion]:
     reached = [
         f"{SHORT_NAMES[other.score]} of ±{format_score(other.score, _reached(other, images))}" for other in others
     ]
-    said = f"So many images also give {join_words(reached)}." if reached else ""
+    details = f"So many images also give {join_words(reached)}." if reached else ""
     own = [size for size in result.plan if size.category is not None and size.score == lead.score and size.images]
     wide = sorted((size for size in own if (size.images or 0) > images), key=lambda size: -(size.images or 0))
     if wide:
         names = [f"{size.category} ±{format_score(size.score, _reached(size, images))}" for size in wide[:_SHOWN]]
         many = f" and {count_noun(len(wide) - _SHOWN, 'more category', 'more categories')}" if wide[_SHOWN:] else ""
-        said += f" Single categories stay wider: {', '.join(names)}{many}; the table says what each would take."
+        details += f" Single categories stay wider: {', '.join(names)}{many}; the table says what each would take."
     yield Conclusion(
-        "plan", "info", head, said.strip(), "Draw the images at random, and let two annotators label them."
+        "plan", "info", head, details.strip(), "Draw the images at random, and let two annotators label them."
     )
 
 
@@ -432,11 +439,11 @@ def _reached(size: SampleSize, images: int) -> float:
 
 
 def _limit_conclusions(result: Agreement) -> Iterator[Conclusion]:
-    told = [finding.message for finding in findings_of_code(result.findings, "SEG410")]
-    if told:
-        head = f"{count_noun(len(told), 'dataset')} with images that no other dataset has"
-        yield Conclusion("limit", "info", head, "; ".join(told) + ".", rule_remedy("SEG410"), ("SEG410",))
+    messages = [finding.message for finding in findings_of_code(result.findings, "SEG410")]
+    if messages:
+        head = f"{count_noun(len(messages), 'dataset')} with images that no other dataset has"
+        yield Conclusion("limit", "info", head, "; ".join(messages) + ".", rule_remedy("SEG410"), ("SEG410",))
     undefined = [category.category for category in result.categories if not np.isfinite(category.iou.value)]
     if undefined:
-        said = f"{join_words(undefined)} cannot be compared: their figures are dashes and count in no mean."
-        yield Conclusion("limit", "info", "Undefined figures", said)
+        details = f"{join_words(undefined)} cannot be compared: their figures are dashes and count in no mean."
+        yield Conclusion("limit", "info", "Undefined figures", details)

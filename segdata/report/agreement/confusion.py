@@ -36,22 +36,22 @@ class Confusion:
     is_counted: Flags
 
     @staticmethod
-    def from_pairs(opposed: AnnotatorPairs) -> "Confusion":
+    def from_pairs(comparison: AnnotatorPairs) -> "Confusion":
         """That of different persons, both ways; void is no category."""
-        return Confusion._drawn(opposed, _amounts(opposed, None))
+        return Confusion._drawn(comparison, _amounts(comparison, None))
 
     @staticmethod
-    def of_annotator(opposed: AnnotatorPairs, annotator: int) -> "Confusion":
+    def of_annotator(comparison: AnnotatorPairs, annotator: int) -> "Confusion":
         """What one annotator (position) calls, in columns, what the others call a row's category."""
-        return Confusion._drawn(opposed, _amounts(opposed, annotator))
+        return Confusion._drawn(comparison, _amounts(comparison, annotator))
 
     @staticmethod
-    def _drawn(opposed: AnnotatorPairs, amounts: Floats) -> "Confusion":
+    def _drawn(comparison: AnnotatorPairs, amounts: Floats) -> "Confusion":
         """Without the categories that nobody has."""
-        names = (*(category.name for category in opposed.categories), UNLABELLED)
+        names = (*(category.name for category in comparison.categories), UNLABELLED)
         drawn = (amounts.sum(axis=1) > 0) | (amounts.sum(axis=0) > 0)
         kept = tuple(name for name, there in zip(names, drawn.tolist(), strict=True) if there)
-        return Confusion(kept, amounts[np.ix_(drawn, drawn)], np.append(opposed.countable, False)[drawn])
+        return Confusion(kept, amounts[np.ix_(drawn, drawn)], np.append(comparison.countable, False)[drawn])
 
     @property
     def shares(self) -> Floats:
@@ -91,29 +91,31 @@ class Confusion:
         return list(once.values())[:most]
 
 
-def _amounts(opposed: AnnotatorPairs, annotator: int | None) -> Floats:
+def _amounts(comparison: AnnotatorPairs, annotator: int | None) -> Floats:
     """(n_categories + 1, n_categories + 1) segments of rows that are counted, else pixels; nothing is the last.
 
     `annotator`: in columns what this one calls, None: what anybody does. Crowds, and what lies in them, count nowhere.
     """
-    cells, matches = opposed.cells, opposed.matches
-    pixels = _both_ways(opposed, cells, np.ones(len(cells), bool), annotator, "pixels")
+    cells, matches = comparison.cells, comparison.matches
+    pixels = _both_ways(comparison, cells, np.ones(len(cells), bool), annotator, "pixels")
     if not len(matches):
         return pixels
-    segments = _both_ways(opposed, matches, ~matches["ignored"].astype(bool), annotator, None)
-    return np.where(np.append(opposed.countable, False)[:, None], segments, pixels)
+    segments = _both_ways(comparison, matches, ~matches["ignored"].astype(bool), annotator, None)
+    return np.where(np.append(comparison.countable, False)[:, None], segments, pixels)
 
 
-def _both_ways(opposed: AnnotatorPairs, table: Table, kept: Flags, annotator: int | None, amount: str | None) -> Floats:
+def _both_ways(
+    comparison: AnnotatorPairs, table: Table, kept: Flags, annotator: int | None, amount: str | None
+) -> Floats:
     """(n_categories + 1, n_categories + 1) the amounts of a table's rows, of one and then of the other of two persons.
 
     `amount`: its column; None: each row is one.
     """
-    n, person = len(opposed.categories) + 1, np.array(opposed.persons, np.int64)
+    n, person = len(comparison.categories) + 1, np.array(comparison.persons, np.int64)
     total = np.zeros((n, n))
     if not len(table):
         return total
-    a, b = (opposed.pairs[side][table["pair"]] for side in ("a", "b"))
+    a, b = (comparison.pairs[side][table["pair"]] for side in ("a", "b"))
     apart = person[a] != person[b]
     rows = kept & (apart if apart.any() else True)
     much = np.ones(len(table)) if amount is None else table[amount]

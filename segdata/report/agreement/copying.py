@@ -15,8 +15,8 @@ _SHOWN = 0.05  # the share from which a pair is listed
 
 def copied_pairs(result: Agreement) -> list[IdenticalWork]:
     """The pairs of persons whose work is one annotator's, the most alike first."""
-    told = [work for work in result.identical if work.stands and not work.model]
-    return sorted(told, key=lambda work: -work.alike.value)
+    copied = [work for work in result.identical if work.stands and not work.model]
+    return sorted(copied, key=lambda work: -work.alike.value)
 
 
 def unranked_pairs(result: Agreement) -> set[tuple[str, str]]:
@@ -33,10 +33,10 @@ def copying_conclusions(result: Agreement) -> Iterator[Conclusion]:
     if len(persons) > 1 and not copies and all(work.usual >= COMMON_DRAFT for work in persons):
         middle = float(np.median([work.alike.value for work in persons]))
         head = f"All annotators share their segments: {format_percent(middle)} are the same in a typical pair"
-        said = "Annotators who draw by themselves do not: they began with the same labels, or a tool snaps alike."
+        details = "Annotators who draw by themselves do not: they began with the same labels, or a tool snaps alike."
         act = "Compare these labels as one more annotator, with --model: the report then leaves out what is theirs. "
         act += "Until then high agreement says little."
-        yield Conclusion("model", "warning", head, said, act)
+        yield Conclusion("model", "warning", head, details, act)
 
 
 def _copy_conclusion(work: IdenticalWork, result: Agreement) -> Conclusion:
@@ -47,18 +47,20 @@ def _copy_conclusion(work: IdenticalWork, result: Agreement) -> Conclusion:
         nearly = f"{score_with_interval('missed', work.alike)} are alike but for single pixels. "
     alone = sum(not other.model for other in result.identical) == 1
     usual = "Two who draw by themselves seldom reach" if alone else "Other pairs of this campaign reach"
-    said = f"{nearly}{usual} {format_percent(work.usual)}. "
+    details = f"{nearly}{usual} {format_percent(work.usual)}. "
     if len(result.annotators) == 2:
-        said += "One is a copy or a correction of the other, or both kept one draft: their agreement says nothing of "
-        said += "what two annotators would reach who draw by themselves."
+        details += (
+            "One is a copy or a correction of the other, or both kept one draft: their agreement says nothing of "
+        )
+        details += "what two annotators would reach who draw by themselves."
     else:
-        said += f"In {count_noun(work.one_voice, 'image')} of {work.images:,} the two count as one annotator, in "
-        said += "majorities and in the agreement of all: it is not known who has the other's work."
+        details += f"In {count_noun(work.one_voice, 'image')} of {work.images:,} the two count as one annotator, in "
+        details += "majorities and in the agreement of all: it is not known who has the other's work."
     if len(result.annotators) == 3:
-        said += " One other annotator is left there, so that nobody can be tested."
+        details += " One other annotator is left there, so that nobody can be tested."
     act = f"Ask {work.a} and {work.b} how these images were made. If both kept a draft, compare it with --model; "
     act += "otherwise have some of the images drawn again."
-    return Conclusion("repair", "warning", head, said, act, (COPIED_CODE,))
+    return Conclusion("repair", "warning", head, details, act, (COPIED_CODE,))
 
 
 def identical_rows(result: Agreement) -> list[tuple[str, ...]]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from segdata.agreement.drift import AnnotatorDrift
+from segdata.agreement.drift import AnnotatorDrift, DriftPeriod
 from segdata.agreement.summary import Agreement
 from segdata.core.rule import Tables
 from segdata.report.agreement.wording import Conclusion, distance_unit, findings_of_code, format_score, rule_remedy
@@ -25,16 +25,16 @@ _TICKS = 4  # lines of an axis, at most
 def drift_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
     """Who changes, for each finding with the months behind it."""
     for finding in findings_of_code(result.findings, DRIFT_CODE):
-        said = ""
+        details = ""
         for drift in result.drift:
             same = (drift.annotator, drift.category, drift.kind) == (finding.annotator, finding.category, finding.kind)
             if same and drift.periods:
-                said = f"{_periods_in_words(drift, _unit(tables))}."
+                details = f"{_periods_in_words(drift, _unit(tables))}."
         yield Conclusion(
             "person",
             finding.severity,
             _head(finding.message),
-            said,
+            details,
             rule_remedy(DRIFT_CODE),
             (DRIFT_CODE,),
             finding.annotator,
@@ -54,12 +54,12 @@ def _periods_in_words(drift: AnnotatorDrift, unit: str) -> str:
     """A line of bars, and the first and the last month."""
     first, last = drift.periods[0], drift.periods[-1]
     beside = drift.kind != "offset"
-    told = [
+    ends = [
         f"{period.period} {_value(drift.kind, period.value, unit)}"
         + (f" (others {_value(drift.kind, period.others, unit)})" if beside else "")
         for period in (first, last)
     ]
-    return f"{sparkline([period.value for period in drift.periods])} {told[0]} to {told[1]}"
+    return f"{sparkline([period.value for period in drift.periods])} {ends[0]} to {ends[1]}"
 
 
 def _value(kind: str, value: float, unit: str) -> str:
@@ -91,7 +91,7 @@ def drift_rows(result: Agreement) -> tuple[tuple[str, ...], list[tuple[str, ...]
     standing = {drift.annotator for drift in result.drift if drift.stands}
     rows = []
     for name in [who for who in result.annotators if wanted or who in standing]:
-        mine = {
+        mine: dict[str, dict[str, DriftPeriod]] = {
             drift.kind: {period.period: period for period in drift.periods}
             for drift in every
             if drift.annotator == name
@@ -106,7 +106,7 @@ def drift_rows(result: Agreement) -> tuple[tuple[str, ...], list[tuple[str, ...]
 
 def _is_whole(drift: AnnotatorDrift, result: Agreement) -> bool:
     """Of all categories together, or of the only one."""
-    several = {each.annotator for each in result.drift if each.kind == drift.kind and each.category is None}
+    several = {other.annotator for other in result.drift if other.kind == drift.kind and other.category is None}
     return drift.category is None or drift.annotator not in several
 
 

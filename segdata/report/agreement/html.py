@@ -252,16 +252,16 @@ def draw_pictures(
     data: OpenDataset, tables: Tables, findings: Sequence[Finding], jobs: int = 0, cards: Sequence[AnnotatorCard] = ()
 ) -> AgreementPictures:
     """The pictures of a report, of annotators' examples those on their `cards`."""
-    opposed = tables.annotator_pairs
-    assert opposed is not None
+    comparison = tables.annotator_pairs
+    assert comparison is not None
     there = set(data.source.image_ids)
     listed = listed_findings(findings)
-    chosen = spread_over_rules([each for each in listed if each.image in there], THUMBNAILS)
-    worst = ImageAgreement.from_pairs(opposed, _gold(tables)).worst(WORST)
+    chosen = spread_over_rules([finding for finding in listed if finding.image in there], THUMBNAILS)
+    worst = ImageAgreement.from_pairs(comparison, _gold(tables)).worst(WORST)
     return AgreementPictures(
-        worst_pictures(data, opposed, worst, jobs),
+        worst_pictures(data, comparison, worst, jobs),
         finding_pictures(data, tables, chosen, jobs),
-        example_pictures(data, opposed, cards, jobs),
+        example_pictures(data, comparison, cards, jobs),
     )
 
 
@@ -310,11 +310,11 @@ def render_agreement(
     files that are written next to the page, to link; `files`: where the data are, to tell their decisions apart. What
     Unicode cannot encode stays in the text as it is: write it with `backslashreplace`.
     """
-    opposed = tables.annotator_pairs
-    assert opposed is not None
-    annotators, unit = result.annotators, distance_unit(opposed)
+    comparison = tables.annotator_pairs
+    assert comparison is not None
+    annotators, unit = result.annotators, distance_unit(comparison)
     every = reported_biases(result, tables)
-    confusion = Confusion.from_pairs(opposed)
+    confusion = Confusion.from_pairs(comparison)
     listed = listed_findings(result.findings)
     groups = [RuleGroup.from_findings(group) for group in group_by_rule(result.findings)]
     offsets = forest_plot(every, annotators, _OFFSETS)
@@ -322,7 +322,7 @@ def render_agreement(
     return template("agreement.html").render(
         result=result,
         title=", ".join(annotators[:6]) + (f" and {len(annotators) - 6} more" if len(annotators) > 6 else ""),
-        extent=images_in_words(opposed),
+        extent=images_in_words(comparison),
         people=[(name, css_color(annotator_color(k))) for k, name in enumerate(annotators)],
         conclusions=[
             (HEADINGS[conclusion.topic], conclusion, _finding_filter(conclusion))
@@ -333,7 +333,7 @@ def render_agreement(
         matrix=pairs_heat(result) if 2 < len(annotators) <= _MATRIX else None,
         confused=confusion_chart(confusion.reduced(_CONFUSED)) if len(confusion.names) > 2 else None,
         n_confused=len(confusion.names) - min(len(confusion.names), _CONFUSED),
-        spreads=image_histograms(ImageAgreement.from_pairs(opposed, _gold(tables)), annotators, _gold(tables)),
+        spreads=image_histograms(ImageAgreement.from_pairs(comparison, _gold(tables)), annotators, _gold(tables)),
         worst=drawn.worst,
         forest=offsets,
         offsets=None if offsets is None else offsets_chart(_offset_rows(offsets, every), offsets.end, unit),
@@ -394,13 +394,13 @@ def _bias_rows(every: Sequence[ReportedBias], result: Agreement) -> list[BiasTab
     for bias in every:
         if bias.kind != "offset":
             cells.setdefault((bias.annotator, bias.category), {})[bias.kind] = bias
-    told, shares = biases_of_findings(result.findings), [kind for kind in BIAS_KINDS if kind != "offset"]
+    reported, shares = biases_of_findings(result.findings), [kind for kind in BIAS_KINDS if kind != "offset"]
     return [
         BiasTableRow(
             who,
             css_color(annotator_color(result.annotators.index(who))),
             what,
-            tuple(_bias_cell(kinds[kind], (who, what, kind) in told) if kind in kinds else None for kind in shares),
+            tuple(_bias_cell(kinds[kind], (who, what, kind) in reported) if kind in kinds else None for kind in shares),
         )
         for (who, what), kinds in list(cells.items())[:_HABITS]
         if any(kind.stands or kind.weight >= _LARGE for kind in kinds.values())

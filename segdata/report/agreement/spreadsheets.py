@@ -34,30 +34,30 @@ def spreadsheet_paths(page: Path) -> tuple[Path, Path]:
     return page.with_name(f"{page.stem}_images.csv"), page.with_name(f"{page.stem}_annotators.csv")
 
 
-def images_csv(result: Agreement, opposed: AnnotatorPairs) -> str:
+def images_csv(result: Agreement, comparison: AnnotatorPairs) -> str:
     """A row for each image, or volume, and two annotators: scores over its categories, and its worst category.
 
     `offset` and `count_difference` are by how much `annotator_b` has more. A cell is empty where nothing is defined.
     """
-    return csv_text(IMAGE_COLUMNS, _image_rows(result, opposed))
+    return csv_text(IMAGE_COLUMNS, _image_rows(result, comparison))
 
 
-def _image_rows(result: Agreement, opposed: AnnotatorPairs) -> Iterator[list[object]]:
-    amounts = PairAmounts.of(opposed)
+def _image_rows(result: Agreement, comparison: AnnotatorPairs) -> Iterator[list[object]]:
+    amounts = PairAmounts.of(comparison)
     rows = amounts.every
     of_categories, of_all = image_values(amounts, rows, IMAGE_SCORES)
-    is_void = np.array([category.kind == "void" for category in opposed.categories], bool)
+    is_void = np.array([category.kind == "void" for category in comparison.categories], bool)
     lead = np.where(is_void, np.nan, of_categories[:, IMAGE_SCORES.index(result.leading)])
     order = np.lexsort((amounts.b, amounts.a, amounts.case))
-    names = opposed.cases["name"].tolist() if len(opposed.cases) else []
+    names = comparison.cases["name"].tolist() if len(comparison.cases) else []
     for row in order.tolist():
         worst = int(np.nanargmin(lead[row])) if np.isfinite(lead[row]).any() else None
         yield [
             names[int(amounts.case[row])],
-            opposed.annotators[int(amounts.a[row])],
-            opposed.annotators[int(amounts.b[row])],
+            comparison.annotators[int(amounts.a[row])],
+            comparison.annotators[int(amounts.b[row])],
             *map(csv_number, of_all[row].tolist()),
-            "" if worst is None else opposed.categories[worst].name,
+            "" if worst is None else comparison.categories[worst].name,
             "" if worst is None else csv_number(float(lead[row, worst])),
         ]
 

@@ -144,9 +144,9 @@ def causes_table(result: Agreement) -> ReportTable | None:
     rows = []
     for name in ranked[:_CAUSES]:
         missed, extra, confused, boundary = due[name]
-        told = [missed + extra] if pair is None else [missed, extra]
+        one_sided = [missed + extra] if pair is None else [missed, extra]
         of = sum(due[name])
-        shares = (format_percent(count / of) if of else DASH for count in (*told, confused, boundary))
+        shares = (format_percent(count / of) if of else DASH for count in (*one_sided, confused, boundary))
         rows.append((name, f"{pixels[name]:,}", format_percent(pixels[name] / total), *shares))
     more = len(ranked) - len(rows)
     note = "Pixels of all images to which one of two annotators gives the category, and why: a segment that the other "
@@ -163,11 +163,13 @@ def _shares(causes: DisagreementCauses) -> tuple[float, ...]:
 
 def causes_in_words(result: Agreement, tables: Tables) -> str:
     """The same of all things, in words; empty where nothing is in dispute, or nothing is counted one by one."""
-    opposed = tables.annotator_pairs
-    if opposed is None:
+    comparison = tables.annotator_pairs
+    if comparison is None:
         return ""
     things = {
-        category.name for category, is_thing in zip(opposed.categories, opposed.countable, strict=True) if is_thing
+        category.name
+        for category, is_thing in zip(comparison.categories, comparison.countable, strict=True)
+        if is_thing
     }
     known = [causes for causes in compared_causes(result) if causes.category in things and math.isfinite(causes.missed)]
     missed, extra, confused, boundary = (sum(_shares(causes)[k] * causes.pixels for causes in known) for k in range(4))
@@ -175,13 +177,13 @@ def causes_in_words(result: Agreement, tables: Tables) -> str:
     if not of:
         return ""
     kinds = {"along boundaries": boundary, "drawn by one alone": missed + extra, "called otherwise": confused}
-    told = [
+    shares = [
         f"{format_percent(n / of)} {kind}"
         for kind, n in sorted(kinds.items(), key=lambda item: -item[1])
         if n / of >= 0.005
     ]
     with_gold = "" if result.reference is None else f" with {result.reference.name}"
-    return f"of the pixels of things in dispute{with_gold} {', '.join(told)}"
+    return f"of the pixels of things in dispute{with_gold} {', '.join(shares)}"
 
 
 def volumes_table(result: Agreement) -> ReportTable | None:
@@ -194,14 +196,14 @@ def volumes_table(result: Agreement) -> ReportTable | None:
     in_mm = result.volumes[0].unit == "mm3"
     unit, of_one = ("ml", _ML) if in_mm and largest >= _ML else ("mm³" if in_mm else "voxels", 1)
     rows = [(of.category, *_volume_cells(pair, of_one)) for of in result.volumes for pair in of.pairs if pair.volumes]
-    told = [
+    correlations = [
         f"{of.category} {score_with_interval('iou', of.icc)}" for of in result.volumes if of.icc.value == of.icc.value
     ]
     note = f"What both draw in a volume, in {unit} on average; by how much the first draws more, and between which lie "
     note += "95 % of the volumes (Bland-Altman). "
     note += (
-        f"Sizes alike over all annotators, 1 at best (ICC): {', '.join(told)}."
-        if told
+        f"Sizes alike over all annotators, 1 at best (ICC): {', '.join(correlations)}."
+        if correlations
         else "There are too few volumes for limits, or to say how alike sizes are."
     )
     heads = ("category", "who", "more than", "volumes", f"its {unit}", "other's", "by", "95% between")
@@ -266,13 +268,13 @@ def pair_in_words(pair: tuple[str, str], gold: str | None) -> str:
 
 
 def _contrast_cells(contrast: PairContrast, gold: str | None) -> Iterator[str]:
-    told = better_first(contrast)
-    yield from (pair_in_words(pair, gold) for pair in (told.first, told.second))
-    yield SHORT_NAMES[told.score]
-    yield from (format_score(told.score, value) for value in told.values)
-    yield score_with_interval(told.score, told.difference)
-    yield f"{told.p:.2g}" if math.isfinite(told.p) else DASH
-    yield "●" if told.stands else ""
+    ordered = better_first(contrast)
+    yield from (pair_in_words(pair, gold) for pair in (ordered.first, ordered.second))
+    yield SHORT_NAMES[ordered.score]
+    yield from (format_score(ordered.score, value) for value in ordered.values)
+    yield score_with_interval(ordered.score, ordered.difference)
+    yield f"{ordered.p:.2g}" if math.isfinite(ordered.p) else DASH
+    yield "●" if ordered.stands else ""
 
 
 def unchanged_table(result: Agreement) -> ReportTable | None:
@@ -364,16 +366,16 @@ class ImageAgreement:
     values: Floats
 
     @staticmethod
-    def from_pairs(opposed: AnnotatorPairs, gold: int | None = None) -> "ImageAgreement":
+    def from_pairs(comparison: AnnotatorPairs, gold: int | None = None) -> "ImageAgreement":
         """That of a panel; with a reference (position) of its pairs alone."""
-        amounts, score = PairAmounts.of(opposed), leading_score(opposed)
+        amounts, score = PairAmounts.of(comparison), leading_score(comparison)
         rows = between_persons(amounts)
         if gold is not None:
             rows = rows[(amounts.a[rows] == gold) | (amounts.b[rows] == gold)]
-        is_void = np.array([category.kind == "void" for category in opposed.categories], bool)
+        is_void = np.array([category.kind == "void" for category in comparison.categories], bool)
         values = image_values(amounts, rows, (score,))[0][:, 0]
         values[:, is_void] = np.nan
-        return ImageAgreement(opposed, score, amounts.case[rows], amounts.a[rows], amounts.b[rows], values)
+        return ImageAgreement(comparison, score, amounts.case[rows], amounts.a[rows], amounts.b[rows], values)
 
     @property
     def of_pairs(self) -> Floats:

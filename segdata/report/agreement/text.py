@@ -40,23 +40,23 @@ def agreement_text(
     result: Agreement, tables: Tables, typed: Sequence[str], console: Console, fail_on: FailOn = "error"
 ) -> str:
     """The report, in lines of at most `paper.width` columns; `typed`: what comes after `segdata`, word by word."""
-    opposed = tables.annotator_pairs
-    assert opposed is not None
+    comparison = tables.annotator_pairs
+    assert comparison is not None
     lines = [console.paint("segdata agreement", "bold"), ""]
     for conclusion in conclusions(result, tables):
         lines += [*_conclusion(conclusion, console), ""]
     for block in (
         _matrix(result, console),
-        _categories(result, distance_unit(opposed), console),
+        _categories(result, distance_unit(comparison), console),
         _habits(result, tables, console),
         _strata(result, console),
         *(_sheet(sheet, console) for sheet in agreement_tables(result, reference_name(result, tables))),
         _plan(result, console),
-        _worst(ImageAgreement.from_pairs(opposed, _gold(tables)), opposed.annotators, console),
+        _worst(ImageAgreement.from_pairs(comparison, _gold(tables)), comparison.annotators, console),
         _codes(result.findings, console),
     ):
-        told = list(block)
-        lines += [*told, ""] if told else []
+        block_lines = list(block)
+        lines += [*block_lines, ""] if block_lines else []
     lines += [*_verdict(result, fail_on, console), *_legend(result, console), "", *_next(result, typed, console)]
     return "\n".join(lines) + "\n"
 
@@ -243,9 +243,9 @@ def _titled(
 def _verdict(result: Agreement, fail_on: FailOn, console: Console) -> list[str]:
     if not result.findings:
         return [console.paint("nothing found", "good")]
-    said, style = ("failed:", "error") if result.fails(fail_on) else ("passed:", "good")
+    verdict, style = ("failed:", "error") if result.fails(fail_on) else ("passed:", "good")
     return console.pieces(
-        (said, style), (count_noun(len(result.findings), "finding"), None), (f"(--fail-on {fail_on})", None)
+        (verdict, style), (count_noun(len(result.findings), "finding"), None), (f"(--fail-on {fail_on})", None)
     )
 
 
@@ -253,8 +253,8 @@ def _legend(result: Agreement, console: Console) -> Iterator[str]:
     of = count_noun(
         result.intervals.clusters, "sequence, patient or single image", "sequences, patients or single images"
     )
-    said = f"[ ]: {result.intervals.confidence:.0%} intervals from {result.intervals.resamples:,} resamples of {of}."
-    yield from console.wrap(said, style="dim")
+    legend = f"[ ]: {result.intervals.confidence:.0%} intervals from {result.intervals.resamples:,} resamples of {of}."
+    yield from console.wrap(legend, style="dim")
     undefined = f"{DASH}: undefined, as where neither of two drew the category, or nothing varies; it is in no mean."
     yield from console.wrap(undefined, style="dim")
     near = f"near: the share of both boundaries within the tolerance ({tolerance_in_words(result.tolerance)}); offset: "

@@ -115,9 +115,9 @@ def score_with_interval(score: str, value: Score, *, signed: bool = False) -> st
     )
 
 
-def distance_unit(opposed: AnnotatorPairs) -> str:
+def distance_unit(comparison: AnnotatorPairs) -> str:
     """What distances of boundaries are in: mm where the spacing of every case is known, px where of none."""
-    known = np.isfinite(opposed.cases["spacing_x"]) if len(opposed.cases) else np.zeros(1, bool)
+    known = np.isfinite(comparison.cases["spacing_x"]) if len(comparison.cases) else np.zeros(1, bool)
     return "mm" if known.all() else "px or mm" if known.any() else "px"
 
 
@@ -141,9 +141,9 @@ def _limits_in_words(near: CategoryTolerance) -> str:
     return f"{near.pixels:g} px{mm}"
 
 
-def images_in_words(opposed: AnnotatorPairs) -> str:
+def images_in_words(comparison: AnnotatorPairs) -> str:
     """How many images there are; of volumes how many, and how many slices these have."""
-    frames = opposed.cases["frames"] if len(opposed.cases) else np.zeros(0, np.int64)
+    frames = comparison.cases["frames"] if len(comparison.cases) else np.zeros(0, np.int64)
     deep = frames[frames > 1]
     images = len(frames) - len(deep)
     volumes = f"{count_noun(len(deep), 'volume')} of {count_noun(int(deep.sum()), 'slice')}"

@@ -74,7 +74,7 @@ class AnnotatedImage:
         return Image.fromarray(picture.clip(0, 255).astype(np.uint8))
 
     def called(
-        self, finding: Finding, box: tuple[float, float, float, float], opposed: AnnotatorPairs
+        self, finding: Finding, box: tuple[float, float, float, float], comparison: AnnotatorPairs
     ) -> dict[str, str]:
         """What each annotator calls the place of a finding: the category of most of its pixels, or nothing.
 
@@ -92,8 +92,8 @@ class AnnotatedImage:
         if not place.any():
             place[:] = True
         category = self.batch.segments["category_id"].to_numpy()
-        name_of = {category.id: category.name for category in opposed.categories}
-        told = {}
+        name_of = {category.id: category.name for category in comparison.categories}
+        category_of = {}
         for row, name in enumerate(names):
             rows = np.flatnonzero(self.batch.segment_annotation == row)
             part = self.batch.take_segments(rows)
@@ -101,8 +101,8 @@ class AnnotatedImage:
             codes = np.append(-1, category[rows])[labels]
             values, counts = np.unique(codes, return_counts=True)
             most = int(values[np.argmax(counts)])
-            told[name] = name_of.get(most, "nothing")
-        return told
+            category_of[name] = name_of.get(most, "nothing")
+        return category_of
 
     def _covered(self, view: View, chosen: Flags) -> Flags:
         """(h, w) the pixels of some segments (n_segments,)."""
@@ -192,10 +192,10 @@ class WorstImagePictures:
 
 
 def worst_pictures(
-    data: OpenDataset, opposed: AnnotatorPairs, worst: Sequence[WorstImage], jobs: int = 0
+    data: OpenDataset, comparison: AnnotatorPairs, worst: Sequence[WorstImage], jobs: int = 0
 ) -> list[WorstImagePictures]:
     """The pictures of some images; none of those whose size is unknown."""
-    pictures = run_ordered(lambda image: _worst(data, opposed, image), list(worst), jobs)
+    pictures = run_ordered(lambda image: _worst(data, comparison, image), list(worst), jobs)
     return [picture for picture in pictures if picture is not None]
 
 
@@ -206,15 +206,15 @@ def finding_pictures(
 
     Of the finding's category; of all where it has none. One image at a time is in memory for each of `jobs` threads.
     """
-    opposed = tables.annotator_pairs
-    assert opposed is not None
-    frames = dict(zip(opposed.cases["image"].tolist(), opposed.cases["frames"].tolist(), strict=True))
+    comparison = tables.annotator_pairs
+    assert comparison is not None
+    frames = dict(zip(comparison.cases["image"].tolist(), comparison.cases["frames"].tolist(), strict=True))
 
     def draw(row: int, own: list[Finding]) -> list[tuple[Finding, str]]:
         if frames.get(row, 1) > 1:
-            return _of_volume(data, np.arange(row, row + frames[row]), own, opposed)
+            return _of_volume(data, np.arange(row, row + frames[row]), own, comparison)
         picture = _opened(data.source.load(np.array([row])))
-        return [] if picture is None else [(finding, _of_finding(picture, finding, opposed)) for finding in own]
+        return [] if picture is None else [(finding, _of_finding(picture, finding, comparison)) for finding in own]
 
     return pictures_by_image(data, findings, draw, jobs)
 
@@ -234,20 +234,20 @@ def _opened(batch: Batch) -> AnnotatedImage | None:
 
 
 def example_pictures(
-    data: OpenDataset, opposed: AnnotatorPairs, cards: Sequence[AnnotatorCard], jobs: int = 0
+    data: OpenDataset, comparison: AnnotatorPairs, cards: Sequence[AnnotatorCard], jobs: int = 0
 ) -> dict[tuple[str, WorstExample], str]:
     """Pictures of annotators' worst examples as `data:` URIs: the image alone, and with the outlines of the two."""
-    case_of = {name: case for case, name in enumerate(opposed.cases["name"].tolist())}
+    case_of = {name: case for case, name in enumerate(comparison.cases["name"].tolist())}
 
     def drawn(key: tuple[str, WorstExample]) -> str | None:
         who, example = key
-        category = _ids(opposed)[example.category]
-        picture = _picture(data, opposed, case_of[example.image], who, example.other, category)[1]
+        category = _ids(comparison)[example.category]
+        picture = _picture(data, comparison, case_of[example.image], who, example.other, category)[1]
         if picture is None:
             return None
-        every = shown_annotators(opposed.annotators, (who, example.other))
+        every = shown_annotators(comparison.annotators, (who, example.other))
         both = [(name, color) for name, color in every if name in (who, example.other)]
-        counted = opposed.category_is_counted(example.category)
+        counted = comparison.category_is_counted(example.category)
         return _beside(picture, _closely(picture, who, example.other, category, _SMALL, counted), both, {category})
 
     keys = [(card.annotator, example) for card in cards for example in card.worst][:EXAMPLES]
@@ -256,10 +256,10 @@ def example_pictures(
 
 
 def _picture(
-    data: OpenDataset, opposed: AnnotatorPairs, case: int, one: str, other: str, category: int
+    data: OpenDataset, comparison: AnnotatorPairs, case: int, one: str, other: str, category: int
 ) -> tuple[int, AnnotatedImage | None]:
     """The row and the picture of a case's image, of a volume the slice on which two annotators differ most."""
-    row, frames = (int(opposed.cases[name][case]) for name in ("image", "frames"))
+    row, frames = (int(comparison.cases[name][case]) for name in ("image", "frames"))
     if frames > 1:
         row += _slice(data.source.load(np.arange(row, row + frames)), one, other, category)
     return row, _opened(data.source.load(np.array([row])))
@@ -273,20 +273,20 @@ def _closely(picture: AnnotatedImage, one: str, other: str, category: int, pane:
     return _near(x, y, side, picture.size, pane)
 
 
-def _worst(data: OpenDataset, opposed: AnnotatorPairs, told: WorstImage) -> WorstImagePictures | None:
-    one, other = opposed.annotators[told.a], opposed.annotators[told.b]
-    category = _ids(opposed)[told.category]
-    row, picture = _picture(data, opposed, told.case, one, other, category)
+def _worst(data: OpenDataset, comparison: AnnotatorPairs, worst_image: WorstImage) -> WorstImagePictures | None:
+    one, other = comparison.annotators[worst_image.a], comparison.annotators[worst_image.b]
+    category = _ids(comparison)[worst_image.category]
+    row, picture = _picture(data, comparison, worst_image.case, one, other, category)
     if picture is None:
         return None
     height, width = picture.size
-    names = shown_annotators(opposed.annotators, (one, other))
+    names = shown_annotators(comparison.annotators, (one, other))
     everything = View(0, 0, width, height, _WHOLE / max(width, height))
-    near = _closely(picture, one, other, category, PANE, opposed.category_is_counted(told.category))
+    near = _closely(picture, one, other, category, PANE, comparison.category_is_counted(worst_image.category))
     whole = picture.outlined(everything, names, {category})
     _framed(whole, everything, near)
     return WorstImagePictures(
-        told,
+        worst_image,
         str(data.source.image_ids[row]),
         whole=data_uri(whole),
         plain=data_uri(picture.seen(near)),
@@ -296,18 +296,18 @@ def _worst(data: OpenDataset, opposed: AnnotatorPairs, told: WorstImage) -> Wors
 
 
 def _of_volume(
-    data: OpenDataset, rows: Ints, findings: Sequence[Finding], opposed: AnnotatorPairs
+    data: OpenDataset, rows: Ints, findings: Sequence[Finding], comparison: AnnotatorPairs
 ) -> list[tuple[Finding, str]]:
     """The pictures of a volume's findings: of each the slice on which its annotator differs most from another."""
-    batch, names, result = data.source.load(rows), opposed.annotators, []
+    batch, names, result = data.source.load(rows), comparison.annotators, []
     for finding in findings:
         others = [name for name in names if name != finding.annotator]
         if finding.annotator in names and others and finding.category is not None:
-            code = _ids(opposed).get(finding.category)
+            code = _ids(comparison).get(finding.category)
             at = _slice(batch, finding.annotator or "", others[0], code)
             picture = _opened(batch.take_images(np.array([at])))
             if picture is not None:
-                result.append((finding, _of_finding(picture, replace(finding, bbox=None, segments=()), opposed)))
+                result.append((finding, _of_finding(picture, replace(finding, bbox=None, segments=()), comparison)))
     return result
 
 
@@ -329,8 +329,8 @@ def _only(category: int | None) -> set[int] | None:
     return None if category is None else {category}
 
 
-def _ids(opposed: AnnotatorPairs) -> dict[str, int]:
-    return {category.name: category.id for category in opposed.categories}
+def _ids(comparison: AnnotatorPairs) -> dict[str, int]:
+    return {category.name: category.id for category in comparison.categories}
 
 
 def _near(x: int, y: int, side: int, size: tuple[int, int], pane: int) -> View:
@@ -346,14 +346,14 @@ def _framed(picture: Image.Image, view: View, part: View) -> None:
     draw.rectangle(box, outline=(0, 0, 0), width=1)
 
 
-def _of_finding(picture: AnnotatedImage, finding: Finding, opposed: AnnotatorPairs) -> str:
-    category = _ids(opposed).get(finding.category or "")
+def _of_finding(picture: AnnotatedImage, finding: Finding, comparison: AnnotatorPairs) -> str:
+    category = _ids(comparison).get(finding.category or "")
     x, y, wide, high = finding.bbox or _box(picture, finding, category)
     side = int(max(_ROOM * max(wide, high), _LEAST))
     view = _near(int(x + wide / 2), int(y + high / 2), side, picture.size, _SMALL)
-    names = shown_annotators(opposed.annotators, [finding.annotator] if finding.annotator else [])
+    names = shown_annotators(comparison.annotators, [finding.annotator] if finding.annotator else [])
     shown = None if finding.code in _OF_ALL_CATEGORIES else _only(category)
-    return _beside(picture, view, names, shown, picture.called(finding, (x, y, wide, high), opposed))
+    return _beside(picture, view, names, shown, picture.called(finding, (x, y, wide, high), comparison))
 
 
 def _beside(
@@ -374,11 +374,11 @@ def _beside(
 def _draw_names(pane: Image.Image, names: Sequence[tuple[str, Color]], called: Mapping[str, str]) -> None:
     """A line for each annotator below each other, in their colours: what they call the place."""
     draw, line = ImageDraw.Draw(pane), _CHIP + 7
-    told = [(name, color) for name, color in names if name in called][: max(1, pane.height // line - 3)]
-    for k, (name, color) in enumerate(told):
+    listed = [(name, color) for name, color in names if name in called][: max(1, pane.height // line - 3)]
+    for k, (name, color) in enumerate(listed):
         text = f"{shorten(name, 12)}: {shorten(called[name], 18)}"
         dark = (color[0] * 2 // 3, color[1] * 2 // 3, color[2] * 2 // 3)  # white letters must stand out
-        draw_chip(draw, (1, pane.height - line * (len(told) - k)), text, dark, _CHIP)
+        draw_chip(draw, (1, pane.height - line * (len(listed) - k)), text, dark, _CHIP)
 
 
 def _box(picture: AnnotatedImage, finding: Finding, category: int | None) -> Box:

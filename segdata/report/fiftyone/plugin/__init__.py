@@ -148,8 +148,8 @@ def _form(chosen: list[Label], inputs: Any, name: str) -> Any:
 def _kinds(ctx: Any) -> dict[str, str]:
     """Field -> kind of its labels, for labels that can be decided on."""
     info = {} if ctx.dataset is None else ctx.dataset.info
-    told = (info.get("segdata") or {}).get("fields") or ()
-    return {row["name"]: row["kind"] for row in told if row["kind"] in LISTS}
+    fields = (info.get("segdata") or {}).get("fields") or ()
+    return {row["name"]: row["kind"] for row in fields if row["kind"] in LISTS}
 
 
 def _chosen(ctx: Any) -> list[Label]:
@@ -235,26 +235,26 @@ def _decide(ctx: Any, labels: list[Label], verdict: str) -> None:
         return
     left = [label for label in _undecided(ctx) if label not in set(labels)] if ctx.current_sample else []
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    told: dict[str, Any] = {"verdict": verdict, "reviewer": reviewer(), "decided": now}
-    told["comment"] = (ctx.params.get("comment") or "").strip() or None
+    decision: dict[str, Any] = {"verdict": verdict, "reviewer": reviewer(), "decided": now}
+    decision["comment"] = (ctx.params.get("comment") or "").strip() or None
     by_field: dict[str, list[Label]] = defaultdict(list)
     for label in labels:
         by_field[label[0]].append(label)
     for field, mine in by_field.items():
-        _write(ctx.dataset, f"{field}.{LISTS[_kinds(ctx)[field]]}", mine, verdict, told)
+        _write(ctx.dataset, f"{field}.{LISTS[_kinds(ctx)[field]]}", mine, verdict, decision)
     ctx.ops.notify(f"{verdict}: {len(labels)}", variant="success")
     if ctx.current_sample:
         _go_on(ctx, left)
     ctx.ops.reload_samples()
 
 
-def _write(dataset: Any, path: str, labels: list[Label], verdict: str, told: dict[str, Any]) -> None:
+def _write(dataset: Any, path: str, labels: list[Label], verdict: str, decision: dict[str, Any]) -> None:
     """Set the attributes of labels, and exchange the tag."""
     samples = list(dict.fromkeys(sample for _, sample, _ in labels))
     of_samples = zip(*dataset.select(samples).values([f"{path}.id", f"{path}.tags"]), strict=True)
     before = {id_: mine for ids, tags in of_samples for id_, mine in zip(ids or (), tags or (), strict=True)}
     tags = {id_: [tag for tag in before.get(id_) or () if tag.strip().lower() not in VERDICTS] for _, _, id_ in labels}
-    for name, value in told.items():
+    for name, value in decision.items():
         rows = [{"sample_id": sample, "label_id": id_, "value": value} for _, sample, id_ in labels]
         dataset.set_label_values(f"{path}.{name}", rows)
     rows = [{"sample_id": sample, "label_id": id_, "value": [*tags[id_], verdict]} for _, sample, id_ in labels]
