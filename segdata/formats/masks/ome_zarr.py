@@ -14,7 +14,7 @@ Not written: export instance ids or NIfTI.
 """
 
 from collections.abc import Iterator
-from os import scandir
+from os import DirEntry, scandir
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,10 +33,17 @@ CHECKED = ("ome-zarr 0.18 (its files of versions 0.4 and 0.5)", "zarr (each numb
 
 def detect(files: FileProbe) -> FormatMatch | None:
     """A folder with Zarr's own files that has label images, or folders of these."""
-    if not files.root.is_dir():
+    if not files.root.is_dir() or not _may_hold_zarr(files):
         return None
     groups = _label_groups(files.root)
     return FormatMatch(1.0, f"OME-Zarr labels: {', '.join(group.name for group in groups[:3])}") if groups else None
+
+
+def _may_hold_zarr(files: FileProbe) -> bool:
+    """Whether Zarr's own files, or folders of its name, are there: soon known, where most datasets have none."""
+    if is_zarr_folder(files.root) or is_zarr_folder(files.root / "labels"):
+        return True
+    return any(".zarr/" in name for name in files.names) or any(files.root.glob("*.zarr"))
 
 
 def read(request: ReadRequest) -> "PerImageSource":
@@ -55,7 +62,8 @@ def _label_groups(root: Path) -> list[Path]:
 
 def _groups_below(folder: Path, deep: int) -> Iterator[Path]:
     try:
-        below = [Path(entry.path) for entry in scandir(folder) if entry.is_dir() and not entry.name.startswith(".")]
+        with scandir(folder) as entries:
+            below = [Path(entry.path) for entry in entries if not entry.name.startswith(".") and _is_folder(entry)]
     except OSError:
         return
     for path in below:
@@ -63,3 +71,10 @@ def _groups_below(folder: Path, deep: int) -> Iterator[Path]:
             yield from [path] if is_zarr_folder(path / "labels") else []
         elif deep > 1:
             yield from _groups_below(path, deep - 1)
+
+
+def _is_folder(entry: DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a circle of links
+        return False
