@@ -98,7 +98,7 @@ def drift_rows(result: Agreement) -> tuple[tuple[str, ...], list[tuple[str, ...]
         }
         for label in sorted({label for periods in mine.values() for label in periods}):
             images = max((periods[label].images for periods in mine.values() if label in periods), default=0)
-            cells = [_cell(kind, mine.get(kind, {}).get(label)) for kind in kinds]
+            cells = [_cell(kind, mine[kind].get(label) if kind in mine else None) for kind in kinds]
             rows.append((name, label, f"{images:,}", *cells))
     heads = {"missed": "misses", "extra": "adds", "confused": "confuses", "offset": "offset"}
     return ("annotator", "month", "images", *(heads[kind] for kind in kinds)), rows
