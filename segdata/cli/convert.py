@@ -147,8 +147,11 @@ def command(
             )
         )
     if not copy_images and (place := _image_place(to, parse_pairs(write_options))) is not None:
-        emit(f"\nThe images are not copied, so their paths will not resolve: programs look for them in {dst / place}.")
-        emit("Convert with --copy-images, or link the images there.")
+        text = (
+            f"The images are not copied, so their paths will not resolve: programs look for them in {dst / place}. "
+            "Convert with --copy-images, or link the images there."
+        )
+        emit("\n".join(["", *make_console().wrap(text)]))
     if result.proof is not None and not result.proof.holds:
         say(f"error: {dst} differs from {src} beyond the reported losses; this is a bug, please report it")
         return FOUND

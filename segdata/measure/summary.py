@@ -193,8 +193,13 @@ def _balance_fact(tables: Tables, categories: pd.DataFrame) -> str:
         return "no categories in use"
     if len(used) == 1:
         return "one category in use"
-    worth = (f"{effective_number(used[what].to_numpy()):.1f} by {what}" for what in ("pixels", "segments", "images"))
-    return f"{len(used)} categories in use count as {', '.join(worth)} equal ones"
+    pixels, segments, images = (
+        f"{effective_number(used[what].to_numpy()):.1f}" for what in ("pixels", "segments", "images")
+    )
+    return (
+        f"{len(used)} categories in use count as {pixels} equal ones by pixels, {segments} by segments, "
+        f"{images} by images"
+    )
 
 
 def _category_table(tables: Tables) -> pd.DataFrame:

@@ -90,7 +90,7 @@ def _defects(result: Consensus, console: Console) -> Iterator[str]:
     )
     errors = f", {count_noun(result.n_errors, 'error')}: what they concern may be missing" if result.n_errors else ""
     style = "error" if result.n_errors else "warning"
-    yield from console.wrap(f"met while reading: {counts}{errors}", style=style)
+    yield from console.wrap(f"noticed while reading: {counts}{errors}", style=style)
     for defect in result.defect_list[:_FIRST]:
         at = " ".join(filter(None, (defect.code, defect.file or defect.image, defect.annotator)))
         yield from console.wrap(f"{at}: {defect.message}", "  ", "    ")

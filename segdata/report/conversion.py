@@ -175,7 +175,7 @@ def _defect_lines(defects: Sequence[Defect], typed: Sequence[str], console: Cons
         f"{code} {count:,}" for code, count in sorted(Counter(defect.code for defect in defects).items())
     )
     yield ""
-    yield from console.wrap(f"{count_noun(len(defects), 'defect')} while reading ({counts})", style="warning")
+    yield from console.wrap(f"noticed while reading: {counts}", style="warning")
     for defect in defects[:FIRST]:
         location = " ".join(filter(None, [defect.code, defect.file or defect.image, defect.place]))
         yield from console.wrap(f"{location}: {defect.message}", "  ", "    ")

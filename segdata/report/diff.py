@@ -69,7 +69,7 @@ def _side_text(half: DatasetSide) -> str:
     if not half.defects:
         return size
     codes = ", ".join(f"{code} {count:,}" for code, count in sorted(half.defects.items()))
-    return f"{size}; {count_noun(sum(half.defects.values()), 'defect')} while reading ({codes})"
+    return f"{size}; noticed while reading: {codes}"
 
 
 def _group(kind: DifferenceKind, count: KindCount, shown: Sequence[DatasetChange], console: Console) -> Iterator[str]:

@@ -129,7 +129,7 @@ def test_a_report_in_a_file(run: Run, masks: Path, canonical: Path, tmp_path: Pa
 def test_defects_are_told(run: Run, coco: Path) -> None:
     """Of what could not be read nothing can be said, but that."""
     text = run("diff", coco, coco).stdout
-    assert " ".join(text.split()).count("1 defect while reading (SEG007 1)") == 2
+    assert " ".join(text.split()).count("; noticed while reading: SEG007 1") == 2
 
 
 def test_what_does_not_exist(run: Run, masks: Path, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_what_differs_how_often_and_where_the_first_is() -> None:
     assert "different: 2 kinds of difference\n" in text
     assert "4,700 of 4,784 segments of A have the same pixels and category in B, 4,650" in " ".join(text.split())
     assert "counted, but not as differences without --strict: segment-id 9\n" in text
-    assert "2 defects while reading (SEG005 2)" in " ".join(text.split())
+    assert "; noticed while reading: SEG005 2" in " ".join(text.split())
 
 
 def test_how_images_were_paired_is_said_where_it_was_not_by_id() -> None:

@@ -255,16 +255,27 @@ def _no_deviation(result: Agreement, tables: Tables) -> Conclusion:
 
 
 def _two_annotators(result: Agreement, tables: Tables) -> Conclusion:
-    """What two do differently; which of them is right nobody can say."""
+    """What two do differently; which of them is right nobody can say, unless one is the reference."""
     (pair,) = result.pairs
+    gold = None if tables.assessment is None else tables.assessment.gold
+    reference = None if gold is None else result.annotators[gold]
     differences = []
     offset, count = pair.offset, pair.count_difference
     if (offset.low > 0 or offset.high < 0) and abs(offset.value) >= _NEAR:
         larger, smaller = (pair.b, pair.a) if offset.value > 0 else (pair.a, pair.b)
-        differences.append(f"{larger} draws {_offset_in_words(offset, tables)} larger than {smaller}")
+        size = _offset_in_words(offset, tables)
+        if larger == reference:
+            differences.append(f"{smaller} draws {size} smaller than {larger}, the reference")
+        else:
+            of_reference = ", the reference" if smaller == reference else ""
+            differences.append(f"{larger} draws {size} larger than {smaller}{of_reference}")
     if count.low > 0 or count.high < 0:
         more, less = (pair.b, pair.a) if count.value > 0 else (pair.a, pair.b)
-        differences.append(f"{more} has {format_score('count_gap', abs(count.value))} more things an image than {less}")
+        number = format_score("count_gap", abs(count.value))
+        if more == reference:
+            differences.append(f"{less} has {number} fewer things an image than {more}")
+        else:
+            differences.append(f"{more} has {number} more things an image than {less}")
     differences += [
         f"{who} draws {format_percent(share)} more {what} by volume than the other"
         for who, share, what in _larger_volumes(result)
@@ -283,6 +294,9 @@ def _two_annotators(result: Agreement, tables: Tables) -> Conclusion:
     else:
         head, more_differences = f"No difference between {pair.a} and {pair.b} stands out", []
     details = f"{'; '.join(more_differences)}. " if more_differences else ""
+    if reference is not None:
+        act = f"Show {other[reference]} the images that agree least, beside the labels of {reference}."
+        return Conclusion("person", "info", head, details.rstrip(), act if differences or also else "")
     details += "With two annotators it is unknown which of them deviates."
     act = "Let a third label the same images, or name the reference with --gold."
     return Conclusion("person", "info", head, details, act)

@@ -373,7 +373,7 @@ def _gold(tables: Tables) -> int | None:
 def _verdict(result: Agreement, fail_on: FailOn) -> tuple[str, str]:
     """How it went, in a word for the style, and in a line; nothing where nobody asked whether it passes."""
     if not result.findings:
-        return "good", "nothing found"
+        return "good", "no findings"
     n = count_noun(len(result.findings), "finding")
     if fail_on == "never":
         return "info", n

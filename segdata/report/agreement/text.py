@@ -8,6 +8,7 @@ from segdata.agreement.scores import Score
 from segdata.agreement.summary import Agreement
 from segdata.core.errors import count_noun
 from segdata.core.finding import Finding
+from segdata.core.resampling import least_clusters
 from segdata.core.rule import Tables
 from segdata.core.validation import FailOn
 from segdata.report.agreement.annotators import reported_biases
@@ -242,7 +243,7 @@ def _titled(
 
 def _verdict(result: Agreement, fail_on: FailOn, console: Console) -> list[str]:
     if not result.findings:
-        return [console.paint("nothing found", "good")]
+        return [console.paint("no findings", "good")]
     verdict, style = ("failed:", "error") if result.fails(fail_on) else ("passed:", "good")
     return console.pieces(
         (verdict, style), (count_noun(len(result.findings), "finding"), None), (f"(--fail-on {fail_on})", None)
@@ -250,13 +251,17 @@ def _verdict(result: Agreement, fail_on: FailOn, console: Console) -> list[str]:
 
 
 def _legend(result: Agreement, console: Console) -> Iterator[str]:
-    of = count_noun(
-        result.intervals.clusters, "sequence, patient or single image", "sequences, patients or single images"
-    )
-    legend = f"[ ]: {result.intervals.confidence:.0%} intervals from {result.intervals.resamples:,} resamples of {of}."
-    yield from console.wrap(legend, style="dim")
+    intervals = result.intervals
+    of = count_noun(intervals.clusters, "sequence, patient or single image", "sequences, patients or single images")
+    if intervals.clusters >= least_clusters(intervals.confidence):
+        source = f" from {intervals.resamples:,} resamples of {of}"
+    else:
+        source = f"; scores have none, since there {'is' if intervals.clusters == 1 else 'are'} {of}"
+    yield from console.wrap(f"[ ]: {intervals.confidence:.0%} intervals{source}.", style="dim")
     undefined = f"{DASH}: undefined, as where neither of two drew the category, or nothing varies; it is in no mean."
     yield from console.wrap(undefined, style="dim")
+    if len(result.pairs) > 1 and compared_categories(result):
+        yield from console.wrap("images: each counts once for every pair of annotators.", style="dim")
     near = f"near: the share of both boundaries within the tolerance ({tolerance_in_words(result.tolerance)}); offset: "
     near += "by how much one of the two draws larger."
     yield from console.wrap(near, style="dim")

@@ -120,6 +120,26 @@ def test_of_two_annotators_the_difference_is_told_and_nobody_blamed(compare: Com
     assert told.head.startswith("ben draws ")
     assert told.head.endswith(" larger than anna")
     assert "it is unknown which of them deviates" in told.said
+    assert "--gold" in told.act
+
+
+@pytest.mark.parametrize(
+    ("gold", "expected"), [("anna", "ben draws .* larger than anna"), ("ben", "anna draws .* smaller than ben")]
+)
+def test_with_a_reference_the_other_of_two_deviates(compare: Compare, gold: str, expected: str) -> None:
+    _, images = drawings()
+    only = [np.where(labels == 2, 2, 0).astype(np.uint8) for labels in images]
+    grown = []
+    for labels in only:
+        car = labels == 2
+        car |= np.roll(car, 2, 0) | np.roll(car, -2, 0)
+        car |= np.roll(car, 2, 1) | np.roll(car, -2, 1)
+        grown.append(np.where(car, 2, 0).astype(np.uint8))
+    (told,) = of(compare({"anna": only, "ben": grown}, gold=gold), "person")
+    assert re.match(f"{expected}, the reference$", told.head)
+    assert "unknown" not in told.said
+    assert "--gold" not in told.act
+    assert "Show " in told.act
 
 
 def test_few_images_are_said_to_be_few(compare: Compare) -> None:

@@ -81,9 +81,17 @@ def test_the_verdict(habits: AgreementRun) -> None:
     passed = agreement_text(found, habits.tables, TYPED, Console())
     assert f"passed: {len(found.findings)} findings (--fail-on error)" in passed
     assert "failed: " in agreement_text(found, habits.tables, TYPED, Console(), "warning")
-    assert "nothing found" in agreement_text(
-        msgspec.structs.replace(found, findings=()), habits.tables, TYPED, Console()
+    assert "no findings" in agreement_text(msgspec.structs.replace(found, findings=()), habits.tables, TYPED, Console())
+
+
+def test_scores_without_intervals_are_not_said_to_have_them(habits: AgreementRun) -> None:
+    found: Agreement = habits.agreement
+    few = msgspec.structs.replace(found, intervals=msgspec.structs.replace(found.intervals, clusters=5))
+    enough = msgspec.structs.replace(found, intervals=msgspec.structs.replace(found.intervals, clusters=6))
+    assert "[ ]: 95% intervals; scores have none, since there are 5 sequences" in agreement_text(
+        few, habits.tables, TYPED, Console()
     )
+    assert "resamples of 6 sequences" in agreement_text(enough, habits.tables, TYPED, Console())
 
 
 def test_names_cannot_move_the_cursor(compare: Compare) -> None:
