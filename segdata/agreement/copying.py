@@ -235,7 +235,7 @@ def judge_couples(rows: ComparedSegments, cluster: Ints, models: Collection[int]
         total = np.bincount(rows.case[some], minlength=len(cluster))
         n_alike = np.bincount(rows.case[some], rows.alike[some], len(cluster))
         silent = np.flatnonzero((total > 0) & (n_alike > max(usual, _ONE_VOICE) * total))
-        stands = stands and len(silent) >= _LEAST_COPIED * (total > 0).sum()
+        stands = stands and len(silent) >= _LEAST_COPIED * int((total > 0).sum())
         silent = silent if stands else silent[:0]
         identical = _share_of_few(rows.identical[some], cluster[rows.case[some]], how)
         with_model = _is_with_model(couple, models)

@@ -178,8 +178,8 @@ def test_encoders_say_what_they_return_and_the_way_back_has_the_size_of_the_imag
 def test_a_pretrained_network_begins_with_the_published_weights(
     tiny: TrainingPlan, published: dict[str, Tensor]
 ) -> None:
-    plan = replace(tiny, encoder="efficientnet-lite0")
-    a, b = (build_network(plan, Settings(pretrained=True), torch.device("cpu"), seed).state_dict() for seed in (1, 2))
+    plan = replace(tiny, encoder="efficientnet-lite0", pretrained=True)
+    a, b = (build_network(plan, Settings(), torch.device("cpu"), seed).state_dict() for seed in (1, 2))
     name = "blocks.4.depthwise_conv.weight"
     torch.testing.assert_close(a[f"encoder.{name}"], published["_blocks.4._depthwise_conv.weight"])
     torch.testing.assert_close(a[f"encoder.{name}"], b[f"encoder.{name}"])
