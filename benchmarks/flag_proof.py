@@ -1,6 +1,6 @@
 """How well `flag` ranks errors that it did not learn from, on sets that it was not made on, beside plain baselines.
 
-    python -m benchmarks.flag_proof DATA WORK SET... [--seeds 1]
+    python -m benchmarks.flag_proof DATA WORK SET... [--seeds 1] [--only-images]
 
 SET is one of `benchmarks.flag_sets`, which trains the networks that judge it (WORK/SET/networks). Errors of each seed
 are drawn anew by that module's own hand. For every kind of error the ranking is learnt again without what it injects of
@@ -230,6 +230,25 @@ def _counts(trial: Trial, known: Flags) -> list[str]:
     ]
 
 
+def images_table(name: str, trials: Sequence[tuple[Trial, Trial]]) -> list[str]:
+    """How well the images of a set are ranked over several seeds; of each as learnt, and without any kind drawn."""
+    some = [both for both in trials if 0 < both[0].wrong.sum() < len(both[0].wrong)]
+    figures: dict[str, list[tuple[float, float]]] = {}
+    for trial, held in some:
+        scores = trial.images() | {"segdata, no kind learnt": held.images()["segdata"]}
+        for image_name, score in scores.items():
+            pair = auroc(score, trial.wrong)[0], average_precision(score, trial.wrong)[0]
+            figures.setdefault(image_name, []).append((float(pair[0]), float(pair[1])))
+    chance = np.mean([trial.wrong.mean() for trial, _ in some])
+    unknown = np.mean([(~trial.ranked.known).sum() for trial, _ in some])
+    title = f"{name}: {len(some[0][0].pages)} images, {unknown:.0f} not known, {len(some)} seeds"
+    lines = [f"| {title} | AUROC (standard deviation) | AP (chance {chance:.3f}) |", "| --- | --- | --- |"]
+    for image_name, pairs in figures.items():
+        (mean, ap), deviation = np.mean(pairs, axis=0), np.std([pair[0] for pair in pairs])
+        lines.append(f"| {image_name} | {mean:.3f} ({deviation:.3f}) | {ap:.3f} |")
+    return lines
+
+
 def main() -> None:
     """Judge, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -237,7 +256,15 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("sets", nargs="+", choices=SOURCES)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--only-images", action="store_true")
     asked = parser.parse_args()
+    if asked.only_images:
+        every = sorted({kind for kinds in LEARNT.values() for kind in kinds})
+        for name in asked.sets:
+            pages = [pages_of(asked.data, asked.work, name, seed) for seed in asked.seeds]
+            trials = [(ranked_trial(each), ranked_trial(each, every)) for each in pages]
+            print("\n".join([*images_table(name, trials), ""]), flush=True)
+        return
     for name in asked.sets:
         for seed in asked.seeds:
             print("\n".join(tables(f"{name}, seed {seed}", pages_of(asked.data, asked.work, name, seed))), flush=True)

@@ -105,7 +105,8 @@ class FlagResult:
     plan : how the networks were trained; None: predictions were given
     notes : remarks for readers of the results
     trust : how reliable the ranking of each category is, with its threshold
-    looks : a row for each judged image, the worst first: image, score (0 to 1, a rank), softmin
+    looks : a row for each judged image, the worst first: image, score (0 to 1, a rank; `unknown_images` rank among
+        themselves and take their places between the others), softmin
     scores : a row for each candidate, the worst first: image, segment (the source's own id; None: nothing is annotated
         so), category, seen ("" for nothing), type, probability, doubt (mean 1 - p(label)), pixels, x, y, width, height
         (of its box), counts (of what is not annotated so, its pixels as a COCO compressed RLE; else None)

@@ -189,19 +189,27 @@ class RankedCandidates:
         return len(self.image)
 
     def images(self) -> Floats:
-        """(i,) a score for each image, 0 to 1: the mean of the error probability and of ranks by its pixels.
+        """(i,) a score for each image, between 0 and 1: its rank, near 1 for the worst.
 
-        These are the mean probability of its five worst candidates; the rank by the mean softmin of the five worst by
-        that; and the rank by the softmin of the image, which counts twice. The ranks know no kinds of mistake, so that
-        they also tell those that nothing was learnt from; then probabilities are low, and leave the order to them.
+        Images that the model knows rank by two things, each the mean of an image's five worst: the error probability of
+        its labels, and how improbable the given categories are in the pixels of any candidate, where labels are missing
+        too. Ranks of both are combined, half by the worse one and half by their mean: an error of a kind that was not
+        learnt shows in the pixels alone. Images that the model does not know rank among themselves by their labels
+        alone, as regions that it predicts there mean nothing; they take their places between the others by these ranks.
         """
-        learnt, believed = (self._of_worst(values) for values in (self.probability, self.worst))
-        pixels = -np.nan_to_num(self.softmin, nan=1.0)
-        return (learnt.clip(0, 1) + _ranks(believed) + 2 * _ranks(pixels)) / 4
+        of_labels = self._of_worst(self.probability, self.row >= 0)
+        of_pixels = self._of_worst(self.worst, np.ones(len(self), bool))
+        score = np.zeros(len(self.softmin))
+        known, unknown = np.flatnonzero(self.known), np.flatnonzero(~self.known)
+        ranks = np.array([_ranks(of_labels[known]), _ranks(of_pixels[known])])
+        score[known] = _ranks(ranks.max(axis=0) + ranks.mean(axis=0))
+        score[unknown] = _ranks(of_labels[unknown])
+        return score
 
-    def _of_worst(self, values: Floats) -> Floats:
-        """(i,) the mean of an image's greatest of values (n,), or of those there are; below all without any."""
+    def _of_worst(self, values: Floats, chosen: Flags) -> Floats:
+        """(i,) the mean of an image's greatest of the chosen values (n,), or of those there are; below all without."""
         order = np.lexsort((-values, self.image))
+        order = order[chosen[order]]
         image = self.image[order]
         place = np.arange(len(image)) - np.searchsorted(image, image)
         worst = order[place < _WORST_PER_IMAGE]
@@ -212,8 +220,9 @@ class RankedCandidates:
 
 
 def _ranks(values: Floats) -> Floats:
-    distinct, row = np.unique(values, return_inverse=True)
-    return np.asarray(row.reshape(-1) / max(len(distinct) - 1, 1))
+    """(n,) between 0 for the least and 1 for the greatest; equal values have equal ranks, and a single one 0.5."""
+    _, row, count = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray(((np.cumsum(count) - count / 2) / max(len(values), 1))[row.reshape(-1)])
 
 
 def rank_candidates(

@@ -208,8 +208,9 @@ def _worst_images(flagged: FlagResult, console: Console) -> list[str]:
     for finding in flagged.validation.findings:
         if finding.image is not None:
             count[finding.image] = count.get(finding.image, 0) + 1
+    unknown = frozenset(flagged.unknown_images)
     rows = [
-        [shorten(image, 44), f"{score:.2f}", str(count.get(image, 0))]
+        [shorten(image, 44), f"{score:.2f}", "not known" if image in unknown else str(count.get(image, 0))]
         for image, score in list(flagged.looks.lines("image", "score"))[:_IMAGES]
     ]
     if len(flagged.looks) < 2 or all(trust.reason is not None for trust in flagged.trust):

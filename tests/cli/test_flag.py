@@ -100,6 +100,14 @@ def test_the_text_says_what_to_look_at_and_what_to_do(
     assert "AUROC" in result.stdout
 
 
+def test_the_worst_images_say_where_the_model_knows_nothing(run: Run, cells: tuple[Path, Path], tmp_path: Path) -> None:
+    seen = saved(tmp_path / "seen", [*(ids(at) for at in range(5)), np.roll(ids(5), 15, axis=0)])
+    result = run("flag", cells[0], "--predictions", seen, "--jobs", "1")
+    worst = result.stdout[result.stdout.index("worst images") :].splitlines()
+    assert [line.split()[0] for line in worst if "not known" in line] == ["5.png"]
+    assert "does not know these images: 1 of them (5.png)" in result.stdout
+
+
 def test_images_that_nobody_annotated_come_in_an_order(run: Run, cells: tuple[Path, Path]) -> None:
     data, clean = cells
     saved(clean, [ids(at) for at in range(8)])

@@ -118,6 +118,34 @@ def test_images_with_mistakes_are_worse() -> None:
     assert replace(result, worst=result.worst + (result.image == row)).images()[row] > score[row]
 
 
+def test_an_image_is_as_bad_as_its_labels_or_its_pixels_say() -> None:
+    result, _, _, pages = case(0)
+    for row in range(len(pages)):
+        inside = result.image == row
+        wrong = replace(result, probability=np.where(inside & (result.row >= 0), 1.0, result.probability))
+        missing = replace(result, worst=np.where(inside & (result.row < 0), 50.0, result.worst))
+        assert inside[result.row < 0].any()
+        for altered in (wrong, missing):
+            assert altered.images()[row] >= np.quantile(altered.images(), 0.7)
+
+
+def test_images_that_the_model_does_not_know_rank_by_their_labels_among_the_others() -> None:
+    result, _, _, pages = case(0)
+    n = len(pages)
+    unknown = np.arange(n) % 3 == 0
+    half = replace(result, informed=np.where(unknown, 0.0, 1.0), move=np.zeros((n, 2), np.int64))
+    score = half.images()
+    assert abs(score[unknown].mean() - score[~unknown].mean()) < 0.01  # neither group comes first
+    for regions in (0.0, 1.0):  # what a model predicts where it knows nothing does not count
+        inside = unknown[half.image] & (half.row < 0)
+        other = replace(half, probability=np.where(inside, regions, half.probability))
+        np.testing.assert_array_equal(other.images()[unknown], score[unknown])
+    noisy = replace(half, worst=np.where(unknown[half.image], 50.0, half.worst))
+    np.testing.assert_array_equal(noisy.images(), score)
+    alone = replace(half, informed=np.where(np.arange(n) == 0, 0.0, 1.0))
+    assert alone.images()[0] == 0.5
+
+
 def test_softmin_is_that_of_the_paper() -> None:
     """Labels and probabilities for which cleanlab 2.9.0 gives 0.10702486."""
     label = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 1]])
