@@ -6,7 +6,7 @@
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, zip_longest
 from pathlib import Path
@@ -123,39 +123,35 @@ def rule_group_text(word: str, console: Console) -> str | None:
 
 def rules_text(rules: Sequence[Rule], console: Console) -> str:
     """A line or more per rule: code, severity, name and summary."""
-    name_width = max((display_width(rule.name) for rule in rules), default=0)
-    indent = 10 + 9 + name_width + 2
-    lines = []
+    width = max((display_width(rule.name) for rule in rules), default=0)
+    rows = []
     for rule in rules:
-        head = f"{rule.code:<8}  {console.paint(rule.severity, rule.severity)}{' ' * (9 - len(rule.severity))}"
-        summary = fold(rule.summary + " (opt-in)" * rule.opt_in, console.width - indent, console.width - indent)
-        lines.append(f"{head}{console.paint(rule.name.ljust(name_width), 'bold')}  {summary[0] if summary else ''}")
-        lines += [" " * indent + line for line in summary[1:]]
-    return "\n".join(
-        [*lines, "", f"{count_noun(len(rules), 'rule')}; to read about one of them: segdata explain CODE", ""]
-    )
+        severity = f"{console.paint(rule.severity, rule.severity)}{' ' * (9 - len(rule.severity))}"
+        head = f"{rule.code:<8}  {severity}{console.paint(rule.name.ljust(width), 'bold')}  "
+        rows.append((head, rule.summary + " (opt-in)" * rule.opt_in))
+    return _listing(rows, 10 + 9 + width + 2, count_noun(len(rules), "rule"), "explain CODE", console)
+
+
+def _listing(rows: Sequence[tuple[str, str]], indent: int, count: str, command: str, console: Console) -> str:
+    """A head of `indent` columns and a summary for each row, then how many there are and what prints one of them."""
+    lines = []
+    for head, summary in rows:
+        first, *others = fold(summary, console.width - indent, console.width - indent) or [""]
+        lines += [head + first, *(" " * indent + line for line in others)]
+    return "\n".join([*lines, "", f"{count}; to read about one of them: segdata {command}", ""])
+
+
+_RULE_FIELDS = ("code", "name", "severity", "summary", "fix", "tasks", "options", "opt_in", "habit")
 
 
 def rules_json(rules: Sequence[Rule]) -> str:
     """The rules as a JSON list, a line per rule."""
-    rows = [
-        json.dumps(
-            {
-                "code": rule.code,
-                "name": rule.name,
-                "severity": rule.severity,
-                "summary": rule.summary,
-                "fix": rule.fix,
-                "tasks": list(rule.tasks),
-                "options": rule.options,
-                "opt_in": rule.opt_in,
-                "habit": rule.habit,
-            },
-            ensure_ascii=False,
-        )
-        for rule in rules
-    ]
-    return "[\n  " + ",\n  ".join(rows) + "\n]\n"
+    return _json_list([{name: getattr(rule, name) for name in _RULE_FIELDS} for rule in rules])
+
+
+def _json_list(rows: Iterable[Mapping[str, object]]) -> str:
+    """A JSON list, a line per row."""
+    return "[\n  " + ",\n  ".join(json.dumps(row, ensure_ascii=False) for row in rows) + "\n]\n"
 
 
 def rule_text(rule: Rule, console: Console) -> str:
@@ -247,9 +243,6 @@ def _yaml(value: object) -> str:
     return json.dumps(value, default=str)
 
 
-_PICTURE_HEADING = re.compile(r"(Flagged|Fine|Example)\b.*:$")  # indented lines below these are pictures
-
-
 def markdown_pages() -> dict[str, str]:
     """File name -> text."""
     listed = list(rules().values())
@@ -307,7 +300,7 @@ def _markdown_body(lines: list[str]) -> Iterator[str]:
             yield "```"
             yield ""
             fenced = False
-        if _PICTURE_HEADING.match(line):
+        if _PICTURES.match(line):
             yield line
             yield ""
         elif is_picture and not fenced:
@@ -336,38 +329,36 @@ def write_markdown(folder: Path) -> None:
 def formats_text(listed: Sequence[Format], console: Console) -> str:
     """A line or more per format: name, whether it is written, and the summary."""
     width = max((display_width(format_.name) for format_ in listed), default=0)
-    indent = width + 2 + 12
-    lines = []
+    rows = []
     for format_ in listed:
         does = "read, write" if format_.write else "read"
-        summary = fold(format_.summary, console.width - indent, console.width - indent)
-        lines.append(f"{console.paint(format_.name.ljust(width), 'bold')}  {does:<12}{summary[0] if summary else ''}")
-        lines += [" " * indent + line for line in summary[1:]]
-    return "\n".join(
-        [*lines, "", f"{count_noun(len(listed), 'format')}; to read about one of them: segdata formats NAME", ""]
-    )
+        rows.append((f"{console.paint(format_.name.ljust(width), 'bold')}  {does:<12}", format_.summary))
+    return _listing(rows, width + 2 + 12, count_noun(len(listed), "format"), "formats NAME", console)
 
 
 def formats_json(listed: Sequence[Format]) -> str:
     """The formats as a JSON list, a line per format."""
-    rows = [
-        json.dumps(
-            {
-                "name": format_.name,
-                "summary": format_.summary,
-                "aliases": list(format_.aliases),
-                "writes": format_.write is not None,
-                "file_suffixes": list(format_.file_suffixes),
-                "losses": sorted(format_.losses),
-                "read_options": dict(format_.read_options),
-                "write_options": dict(format_.write_options),
-                "checked": list(format_.checked),
-            },
-            ensure_ascii=False,
-        )
+    return _json_list(
+        {
+            "name": format_.name,
+            "summary": format_.summary,
+            "aliases": format_.aliases,
+            "writes": format_.write is not None,
+            "file_suffixes": format_.file_suffixes,
+            "losses": sorted(format_.losses),
+            "read_options": dict(format_.read_options),
+            "write_options": dict(format_.write_options),
+            "checked": format_.checked,
+        }
         for format_ in listed
-    ]
-    return "[\n  " + ",\n  ".join(rows) + "\n]\n"
+    )
+
+
+def _format_options(format_: Format) -> Iterator[tuple[str, str]]:
+    """Each option of a format as it is typed, and what it does."""
+    for what, options in (("--read-option", format_.read_options), ("--write-option", format_.write_options)):
+        for name, description in options.items():
+            yield f"{what} {name}=…", description
 
 
 def format_text(format_: Format, console: Console) -> str:
@@ -381,9 +372,8 @@ def format_text(format_: Format, console: Console) -> str:
         lines += console.wrap(
             f"cannot hold: {', '.join(sorted(format_.losses)) or 'nothing, it holds everything'}", "", "  "
         )
-    for what, options in (("--read-option", format_.read_options), ("--write-option", format_.write_options)):
-        for name, description in options.items():
-            lines += ["", console.paint(f"{what} {name}=…", "bold"), *console.wrap(description, "  ")]
+    for option, description in _format_options(format_):
+        lines += ["", console.paint(option, "bold"), *console.wrap(description, "  ")]
     if format_.checked:
         lines += ["", *console.wrap(f"checked against: {'; '.join(format_.checked)}", "", "  ")]
     return "\n".join(lines) + "\n"
@@ -430,10 +420,9 @@ def _sections(listed: Sequence[Format]) -> Iterator[str]:
         yield from (f"## {format_.name}", "", format_.text, "")
         if format_.aliases:
             yield from (f"Also called {', '.join(f'`{name}`' for name in format_.aliases)}.", "")
-        for what, options in (("--read-option", format_.read_options), ("--write-option", format_.write_options)):
-            for name, description in options.items():
-                yield f"- `{what} {name}=…`: {description}"
-        if format_.read_options or format_.write_options:
+        options = [f"- `{option}`: {description}" for option, description in _format_options(format_)]
+        yield from options
+        if options:
             yield ""
 
 
