@@ -26,7 +26,7 @@ from segdata.measure.measure import measure_source
 from segdata.measure.source_cache import cache_folder
 from segdata.noise.corruption_draft import Corruptions
 from segdata.noise.evaluation import EvaluatedRanking
-from segdata.noise.flag_result import FlagResult
+from segdata.noise.flag_result import FlagResult, SampledReview
 from segdata.noise.known_errors import KnownError, compare_labels, errors_of_list, match_known_errors, read_known_errors
 from segdata.noise.predictor import FilePredictor, NetworkPredictor, Predictor, file_predictor, match_image_names
 from segdata.noise.ranking import RankedCandidates
@@ -422,18 +422,24 @@ class _FlagRun:
         """The place of a finding among the suspects; what could not be looked at comes before all."""
         return self._ranks.get(id(finding.correction), -1)
 
-    def _sampled(self, place: dict[int, int]) -> tuple[int, ...]:
-        """Of each label of the sample which of the findings it is, by their places; -1: none."""
-        choice = self.thought.choice
-        rows = () if choice.sample is None or choice.images is not None else choice.sample.rows.tolist()
-        return tuple(place.get(row, -1) for row in rows)
+    def _sampled(self, place: dict[int, int]) -> SampledReview | None:
+        """What was chosen for review; `place`: a selected candidate's row -> its finding's place."""
+        names, case, choice = self.seen.case.given.maps.image_ids, self.seen.case, self.thought.choice
+        if choice.sample is None:
+            return None
+        stratum, size = tuple(choice.sample.stratum.tolist()), tuple(choice.sample.size.tolist())
+        if choice.images is not None:
+            images = tuple(names[case.images[row]] for row in choice.images.tolist())
+            return SampledReview(images=images, stratum=stratum, size=size)
+        findings = tuple(place.get(row, -1) for row in choice.sample.rows.tolist())
+        return SampledReview(images=None, findings=findings, stratum=stratum, size=size, labels=choice.n_labels)
 
     def flagged(self, validation: Validation, quality: "Sequence[DetectionQuality]") -> FlagResult:
         """Everything together."""
         from segdata.noise.budget import expected_errors
         from segdata.noise.flag_result import candidate_table, common_causes, image_table, misalignment_notes
 
-        thought, case, images = self.thought, self.seen.case, self.thought.choice.images
+        thought, case = self.thought, self.seen.case
         ranks = [self._rank(finding) for finding in validation.findings]
         place = {int(thought.choice.rows[rank]): position for position, rank in enumerate(ranks) if rank >= 0}
         odds = thought.found.odds[[*place]]
@@ -449,10 +455,7 @@ class _FlagRun:
             int((thought.found.row >= 0).sum()),
             thought.choice.left_out,
             expected_errors(thought.calibration.draws(odds)),
-            thought.choice.sample,
-            None if images is None else tuple(case.given.maps.image_ids[case.images[row]] for row in images.tolist()),
             self._sampled(place),
-            thought.choice.n_labels if images is None else None,
             tuple(case.given.maps.image_ids[row] for row in thought.next_images.tolist()),
             tuple(quality),
             tuple(unknown),

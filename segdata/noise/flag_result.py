@@ -12,10 +12,10 @@ from segdata.core.finding import Finding
 from segdata.core.schema import runs_to_rle
 from segdata.core.table import Column, Table
 from segdata.core.validation import Validation
-from segdata.noise.budget import ErrorEstimate, ReviewSample
+from segdata.noise.budget import ErrorEstimate
 from segdata.noise.error_types import TYPES
 from segdata.noise.evaluation import Count, DetectionQuality, Interval, Share
-from segdata.noise.networks.plan import TrainingPlan
+from segdata.noise.networks.plan import PlanChoice, TrainingPlan
 from segdata.noise.ranking import CategoryTrust
 from segdata.noise.selection import LabelCheck, Selection, candidate_boxes, candidate_ids, likely_types
 
@@ -26,14 +26,6 @@ if TYPE_CHECKING:
 
 
 _IMAGES_NAMED = 5  # images in a note
-
-
-class PlanChoice(msgspec.Struct, frozen=True, kw_only=True):
-    """One choice of the training, its value in words, and why."""
-
-    choice: str
-    value: str
-    why: str
 
 
 class RankedImage(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,10 +105,7 @@ class FlagResult:
     n_judged : labels that were judged: things, and parts of stuff
     n_left_out : candidates above their threshold that are not reported, for lack of budget
     expected : how many of the findings are errors, before any review
-    sample : with a budget, the labels or images chosen for review, in the order to review them
-    sampled : the chosen images, if the budget is of images; else None
-    sampled_findings : (r,) the finding of each chosen label; -1: `select`, `ignore` or the configuration leave it out
-    sampled_labels : how many of the things that the sample stands for are annotated; None: they are images
+    sample : with a budget, the labels or images chosen for review
     annotate_next : the images that nobody has annotated, in the order in which to annotate them
     causes : findings that have one cause, each of them two or more
     quality : with known errors, how well they were found: of any type, and of each
@@ -133,10 +122,7 @@ class FlagResult:
     n_judged: int
     n_left_out: int
     expected: ErrorEstimate
-    sample: ReviewSample | None = None
-    sampled: tuple[str, ...] | None = None
-    sampled_findings: tuple[int, ...] = ()
-    sampled_labels: int | None = None
+    sample: SampledReview | None = None
     annotate_next: tuple[str, ...] = ()
     quality: tuple[DetectionQuality, ...] = ()
     unknown_images: tuple[str, ...] = ()
@@ -145,20 +131,10 @@ class FlagResult:
     @property
     def summary(self) -> FlagSummary:
         """Everything but the findings and the candidates, as the JSON report has it."""
-        choices = () if self.plan is None else self.plan.told()
-        sample = None
-        if self.sample is not None:
-            sample = SampledReview(
-                images=self.sampled,
-                findings=self.sampled_findings,
-                stratum=tuple(self.sample.stratum.tolist()),
-                size=tuple(self.sample.size.tolist()),
-                labels=self.sampled_labels,
-            )
         return FlagSummary(
             predictions=self.predictions,
             notes=self.notes,
-            plan=tuple(PlanChoice(choice=name, value=value, why=why) for name, value, why in choices),
+            plan=() if self.plan is None else self.plan.choices,
             judged=self.n_judged,
             not_told=self.n_left_out,
             expected_errors=Interval.of(self.expected.n, self.expected.low, self.expected.high),
@@ -169,7 +145,7 @@ class FlagResult:
             annotate_next=self.annotate_next,
             unknown_images=self.unknown_images,
             causes=self.causes,
-            sample=sample,
+            sample=self.sample,
             evaluation=self.quality,
         )
 

@@ -92,7 +92,7 @@ def _head(flagged: FlagResult, asked: ReportContext, console: Console) -> Iterat
     yield from console.wrap(f"{asked.profile.format}, {asked.profile.task}: {size}", "", "  ", "dim")
     yield from console.wrap(f"judged by {_judge(flagged)}", "", "  ", "dim")
     if flagged.plan is not None:
-        choices = ", ".join(f"{choice} {value}" for choice, value, _ in flagged.plan.told())
+        choices = ", ".join(f"{chosen.choice} {chosen.value}" for chosen in flagged.plan.choices)
         yield from console.wrap(f"chosen: {choices} (--format json has the reasons)", "", "  ", "dim")
     for note in flagged.notes:
         yield from console.wrap(note, "", "  ", "warning")

@@ -192,21 +192,12 @@ class AppliedReport(msgspec.Struct, frozen=True, kw_only=True):
     disputed: tuple[tuple[Decision, ...], ...]
 
 
-class PulledRow(msgspec.Struct, rename={"origin": "source", "n_decisions": "decisions", "n_new": "new"}):
-    """One source of decisions: how many it has, how many are new to the log, and notes."""
-
-    origin: str
-    n_decisions: int
-    n_new: int
-    notes: tuple[str, ...]
-
-
 class PulledReport(msgspec.Struct, frozen=True, kw_only=True):
     """What `segdata review pull` added to the log of a dataset."""
 
     version: Literal[1] = 1
     dataset: str
-    sources: tuple[PulledRow, ...]
+    sources: tuple[PullResult, ...]
 
 
 class ExportedReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -319,7 +310,7 @@ def progress_json(progress: ReviewProgress, dataset: str, errors: LabelErrors | 
 
 def pulled_json(results: Iterable[PullResult], dataset: str) -> str:
     """What was added to the log, as JSON."""
-    return _text(PulledReport(dataset=dataset, sources=tuple(_fill(PulledRow, result) for result in results)))
+    return _text(PulledReport(dataset=dataset, sources=tuple(results)))
 
 
 def exported_json(dataset: str, target: str, tool: str, images: int, segments: int, notes: tuple[str, ...]) -> str:

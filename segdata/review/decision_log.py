@@ -212,10 +212,10 @@ def export_schema() -> dict[str, object]:
     return msgspec.json.schema(DecisionExport)
 
 
-class PullResult(msgspec.Struct, frozen=True):
-    """A source of decisions: how many it has, how many are new to the log, and notes, one line each."""
+class PullResult(msgspec.Struct, frozen=True, rename={"origin": "source", "n_decisions": "decisions", "n_new": "new"}):
+    """One source of decisions: how many it has, how many are new to the log, and notes, one line each."""
 
     origin: str
     n_decisions: int
     n_new: int
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...]

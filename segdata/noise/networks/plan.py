@@ -1,7 +1,7 @@
 """Settings of training, and the plan: every choice that follows from the data, the device and the settings, and why."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import msgspec
 import numpy as np
 
 from segdata.core.config import USUAL_AUGMENTATIONS, Architecture, Augmentation, Loss, Training
@@ -295,6 +296,14 @@ class DataFacts:
     breadth: float = float("nan")  # of segments in pixels, as `segdata.noise.networks.plan` has it; NaN: not known
 
 
+class PlanChoice(msgspec.Struct, frozen=True, kw_only=True):
+    """One choice of the training, its value in words, and why."""
+
+    choice: str
+    value: str
+    why: str
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
     """What training and prediction do. `str` explains each choice in words; units as in `Settings`."""
@@ -332,14 +341,22 @@ class TrainingPlan:
     why: tuple[tuple[str, str], ...] = ()  # name of an attribute -> why it has its value
 
     def __str__(self) -> str:
-        return "\n".join(f"{name} {value}: {reason}" for name, value, reason in self.told())
+        return "\n".join(f"{chosen.choice} {chosen.value}: {chosen.why}" for chosen in self.choices)
 
-    def told(self) -> Iterator[tuple[str, str, str]]:
-        """Each choice, its value in words, and why."""
-        for name, reason in self.why:
-            value = getattr(self, name)
-            text = (" " if name == "augment" else "x").join(map(str, value)) if isinstance(value, tuple) else str(value)
-            yield name.replace("_", " "), f"{value:g}" if isinstance(value, float) else text, reason
+    @property
+    def choices(self) -> tuple[PlanChoice, ...]:
+        """Each choice with its value in words and the reason."""
+        return tuple(
+            PlanChoice(choice=name.replace("_", " "), value=self._in_words(name), why=reason)
+            for name, reason in self.why
+        )
+
+    def _in_words(self, name: str) -> str:
+        """The value of an attribute in words."""
+        value = getattr(self, name)
+        if isinstance(value, tuple):
+            return (" " if name == "augment" else "x").join(map(str, value))
+        return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 _ENCODERS: dict[Architecture, EncoderName] = {
