@@ -289,14 +289,13 @@ def _two_annotators(result: Agreement, tables: Tables) -> Conclusion:
         f"{other[bias.annotator]} has"
         for bias in lacking[:4]
     ]
-    if differences or also:
-        head, *more_differences = [*differences, *also]
-    else:
-        head, more_differences = f"No difference between {pair.a} and {pair.b} stands out", []
+    if not (differences or also):
+        return Conclusion("person", "info", f"No difference between {pair.a} and {pair.b} stands out", "")
+    head, *more_differences = [*differences, *also]
     details = f"{'; '.join(more_differences)}. " if more_differences else ""
     if reference is not None:
         act = f"Show {other[reference]} the images that agree least, beside the labels of {reference}."
-        return Conclusion("person", "info", head, details.rstrip(), act if differences or also else "")
+        return Conclusion("person", "info", head, details.rstrip(), act)
     details += "With two annotators it is unknown which of them deviates."
     act = "Let a third label the same images, or name the reference with --gold."
     return Conclusion("person", "info", head, details, act)

@@ -123,6 +123,13 @@ def test_of_two_annotators_the_difference_is_told_and_nobody_blamed(compare: Com
     assert "--gold" in told.act
 
 
+def test_two_who_are_alike_need_no_third(compare: Compare) -> None:
+    _, images = drawings()
+    (conclusion,) = of(compare(dict.fromkeys(("anna", "ben"), images)), "person")
+    assert conclusion.head == "No difference between anna and ben stands out"
+    assert conclusion.said == conclusion.act == ""
+
+
 @pytest.mark.parametrize(
     ("gold", "expected"), [("anna", "ben draws .* larger than anna"), ("ben", "anna draws .* smaller than ben")]
 )
