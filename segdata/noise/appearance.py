@@ -32,8 +32,8 @@ def read_picture(maps: LabelMaps, row: int) -> ChannelArray | None:
 def grey_values(pixels: ChannelArray) -> PixelValues:
     """(width, height) grey values of an image (C, height, width), mostly from 0 to 1: the mean of up to three channels.
 
-    >>> grey_values(np.array([[[0, 50], [100, 100]]], np.uint8)).round(2).tolist()
-    [[0.0, 1.0], [0.5, 1.0]]
+    >>> [[round(float(value), 1) for value in column] for column in grey_values(np.array([[[0, 50], [100, 100]]]))]
+    [[-0.0, 1.0], [0.5, 1.0]]
     """
     grey = np.nan_to_num(pixels[:3].astype(np.float32)).mean(axis=0)
     low, high = np.percentile(grey[:: max(grey.shape[0] // 300, 1), :: max(grey.shape[1] // 300, 1)], _PERCENTILES)
