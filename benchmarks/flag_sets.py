@@ -187,8 +187,10 @@ Draw = Callable[[Mask, list[Mask], np.random.Generator], list[Mask]]
 
 def _speck(mask: Mask, others: list[Mask], rng: np.random.Generator) -> list[Mask]:
     area = float(np.median([each.sum() for each in others])) * rng.uniform(0.02, 0.07)
-    near = rng.choice(np.flatnonzero(_grown(mask, 6) & ~mask))
-    y, x = divmod(int(near), mask.shape[1])
+    near = np.flatnonzero(_grown(mask, 6) & ~mask)
+    if not len(near):  # it fills the image
+        return [mask]
+    y, x = divmod(int(rng.choice(near)), mask.shape[1])
     a = max(np.sqrt(area / np.pi), 1.3)
     return [mask, _disc(mask.shape, y, x, a * rng.uniform(1, 1.6), a, rng.uniform(0, np.pi)) & ~mask]
 
@@ -204,7 +206,10 @@ def _core_and_ring(mask: Mask, others: list[Mask], rng: np.random.Generator) -> 
 
 
 def _hole(mask: Mask, others: list[Mask], rng: np.random.Generator) -> list[Mask]:
-    y, x = divmod(int(rng.choice(np.flatnonzero(_eroded(mask, 0.3 * _radius(mask))))), mask.shape[1])
+    inside = np.flatnonzero(_eroded(mask, 0.3 * _radius(mask)))
+    if not len(inside):  # too thin for one
+        return [mask]
+    y, x = divmod(int(rng.choice(inside)), mask.shape[1])
     a = _radius(mask) * rng.uniform(0.25, 0.45)
     return [mask & ~_disc(mask.shape, y, x, a, a * rng.uniform(0.6, 1), rng.uniform(0, np.pi))]
 

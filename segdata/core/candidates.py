@@ -22,7 +22,8 @@ class Candidates(msgspec.Struct, frozen=True):
     Attributes
     ----------
     suspects : annotation, segment (rows; segment is -1 where nothing is annotated so), type ("missing", "extra",
-        "category", "boundary", "merge", "split" or "shift"), probability (that the label is wrong), category, seen
+        "category", "boundary", "merge", "split" or "shift"), probability (that the label is wrong), low, high (its
+        95 % interval, as real errors may be rarer or harder to find than injected ones), category, seen
         (names: as given and as the model sees it; "" for nothing), x, y, width, height, pixels (of what is suspected),
         flagged (whether it is above the threshold of a category that is to be trusted, and within the budget),
         whole (not only a part of the segment), believed, believed_seen (the mean probability of `category` and of
@@ -48,6 +49,8 @@ class Candidate(NamedTuple):
     annotation: int
     segment: int
     probability: float
+    low: float
+    high: float
     category: str
     seen: str
     pixels: int
@@ -83,11 +86,17 @@ class Candidate(NamedTuple):
         """The same for what it has."""
         return f"probably {'has' if self.whole else 'have'}" if self.probability >= LIKELY_ERROR else "may have"
 
+    @property
+    def probability_range(self) -> str:
+        """The probability as far as it is known: a range, narrow after enough decisions of reviewers."""
+        low, high = f"{self.low:.2f}", f"{self.high:.2f}"
+        return f"P {low}" if low == high else f"P {low} to {high}"
+
     def finding(self, what: str, why: str) -> RowFinding:
-        """The finding of a rule: what is probably wrong, its probability, and the reason."""
+        """The finding of a rule: what is probably wrong, the range of its probability, and the reason."""
         belongs = "belongs" if self.whole else "belong"
-        lot = f"{belongs} to the random sample that estimates all errors: P {self.probability:.2f}; if it is wrong"
-        message = f"{what}: P {self.probability:.2f}, {why}"
+        lot = f"{belongs} to the random sample that estimates all errors: {self.probability_range}; if it is wrong"
+        message = f"{what}: {self.probability_range}, {why}"
         return RowFinding(
             f"{self.called} {lot}, {self.remedy}" if self.by_lot else f"{self.called} {message}; {self.remedy}",
             segments=(self.segment,) if self.segment >= 0 else (),
@@ -101,8 +110,8 @@ class Candidate(NamedTuple):
 
 
 _COLUMNS = (
-    "annotation", "segment", "probability", "category", "seen", "pixels", "whole", "believed", "believed_seen", "right",
-    "down", "seam", "by_lot",
+    "annotation", "segment", "probability", "low", "high", "category", "seen", "pixels", "whole", "believed",
+    "believed_seen", "right", "down", "seam", "by_lot",
 )  # fmt: skip
 
 

@@ -207,6 +207,15 @@ class Recalibration:
         parameters = np.array([self.slope, self.offset]) + normal @ np.linalg.cholesky(self.covariance).T
         return logistic(np.maximum(parameters[:, :1], MIN_SLOPE) * odds + parameters[:, 1:])
 
+    def probability_range(self, odds: Floats, confidence: float = 0.95) -> tuple[Floats, Floats]:
+        """The ends (n,) of the interval of each probability for log odds (n,); decisions make it narrower."""
+        from scipy.special import ndtri
+
+        x = np.column_stack([odds, np.ones(len(odds))])
+        mean = self.slope * odds + self.offset
+        away = float(ndtri((1 + confidence) / 2)) * np.sqrt(((x @ self.covariance) * x).sum(axis=1))
+        return logistic(mean - away), logistic(mean + away)
+
 
 def recalibrate(odds: Floats, wrong: Ints | NDArray[np.bool_], weight: Floats | None = None) -> Recalibration:
     """Recalibrate log odds by decisions (v,), 1 for wrong and 0 for right, on items with these log odds (v,).

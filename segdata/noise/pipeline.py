@@ -180,7 +180,8 @@ def find_label_errors(
         moved = recalibration.probability(np.log(p) - np.log1p(-p)).tolist()[1:]
         trust = [msgspec.structs.replace(item, threshold=bound) for item, bound in zip(trust, moved, strict=True)]
         timed = _StageTimer("correct", len(np.unique(ranked.image[selection.rows])), progress)
-        rows = suspected_rows(case, ranked, selection.rows, selection.by_lot, threads, timed)
+        ends = recalibration.probability_range(ranked.odds[selection.rows])
+        rows = suspected_rows(case, ranked, selection.rows, selection.by_lot, ends, threads, timed)
         pairs, groups = _systematic_errors(ranked, case, trust)
         rows = msgspec.structs.replace(rows, confusions=pairs, doubted=groups)
         later = order_unannotated(case, threads)

@@ -21,7 +21,7 @@ from segdata.noise.ranking import CategoryTrust, RankedCandidates, candidates_ab
 from segdata.noise.segments import UNLABELLED, Flags, Floats, GivenLabels, SegmentSet
 
 _NUMBERS = ("annotation", "segment", "x", "y", "width", "height", "pixels", "seam")
-_SHARES = ("probability", "believed", "believed_seen", "right", "down")
+_SHARES = ("probability", "low", "high", "believed", "believed_seen", "right", "down")
 _FLAGS = ("flagged", "by_lot", "whole")
 _TEXTS = ("type", "category", "seen")
 
@@ -102,12 +102,14 @@ def suspected_rows(
     ranked: RankedCandidates,
     chosen: Ints,
     by_lot: Flags,
+    ends: tuple[Floats, Floats],
     jobs: int = 1,
     progress: Callable[[int], None] = lambda n: None,
 ) -> Candidates:
     """The candidates `chosen` (rows of `ranked`), worst first, with a proposal for each.
 
-    `by_lot` (c,): which of these belong to the random sample. The prediction for an image is loaded once, by `jobs`
+    `by_lot` (c,): which of these belong to the random sample; `ends`: between which (c,) their probabilities lie, see
+    `Recalibration.probability_range`. The prediction for an image is loaded once, by `jobs`
     threads; `progress` is called with the number of images done since the last call.
     """
     types = likely_types(ranked, case.predictor.things)
@@ -123,7 +125,9 @@ def suspected_rows(
     corrections: dict[int, Correction] = {}
     for results in run_ordered(judged, groups, jobs):
         for place, row, correction in results:
-            rows[place], corrections[place] = row | {"flagged": True, "by_lot": bool(by_lot[place])}, correction
+            ranges = {"low": float(ends[0][place]), "high": float(ends[1][place])}
+            rows[place] = row | ranges | {"flagged": True, "by_lot": bool(by_lot[place])}
+            corrections[place] = correction
         progress(1)
     every = range(len(chosen))
     dtypes = ((_NUMBERS, np.int64), (_SHARES, np.float64), (_FLAGS, bool), (_TEXTS, object))

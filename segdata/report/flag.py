@@ -132,8 +132,9 @@ def _amount(flagged: FlagResult, console: Console) -> Iterator[str]:
         of = f"of {count_noun(flagged.n_judged, 'label')} ({share:.1f} %), the worst first"
         yield from console.pieces((f"review {len(labels):,}", "bold"), (of, None))
         expected = flagged.expected
-        numbers = f"about {expected.n:.0f} of them are wrong ({expected.low:.0f} to {expected.high:.0f})"
-        yield from console.wrap(f"{numbers}, if real errors look like the injected ones")
+        numbers = f"{expected.low:.0f} to {expected.high:.0f} of them are wrong"
+        likely = f"about {expected.n:.0f} if real errors look like the injected ones"
+        yield from console.wrap(f"{numbers}, {likely}; P is a rank for errors of other kinds")
     if flagged.n_left_out:
         more = f"{flagged.n_left_out:,} more are above their thresholds; --budget sets how many are listed"
         yield from console.wrap(more, style="dim")
@@ -158,9 +159,8 @@ def _causes(flagged: FlagResult, console: Console) -> list[str]:
             what = f"all {n:,} labels" if n >= cause.labels else f"{n:,} of {cause.labels:,} labels"
         else:
             what = f"{n:,} regions without a label"
-        known = "" if first.score is None else f"P {first.score:.2f}"
-        rows.append([shorten(cause.image, 44), what, f"{first.code} {cause.rule}", known])
-    lines = table(("image", "findings", "rule", "at most"), rows)
+        rows.append([shorten(cause.image, 44), what, f"{first.code} {cause.rule}", f"{cause.findings[0] + 1:,}"])
+    lines = table(("image", "findings", "rule", "from place"), rows)
     title = console.paint("one cause each: look at the image first", "bold")
     return [title, *(f"  {line}" for line in lines)]
 

@@ -105,6 +105,22 @@ def test_verdicts_move_probabilities_but_not_their_order() -> None:
     assert (np.diff(after[order]) >= -1e-12).all()
 
 
+def test_the_range_of_a_probability_holds_it_and_narrows_with_decisions() -> None:
+    rng = np.random.default_rng(0)
+    odds = rng.normal(-1, 2, 400)
+    wrong = rng.random(400) < 1 / (1 + np.exp(-odds))
+    width = np.full(400, np.inf)
+    for n in (0, 20, 400):
+        calibration = recalibrate(odds[:n], wrong[:n])
+        low, high = calibration.probability_range(odds)
+        drawn = np.quantile(calibration.draws(odds, 4000), [0.025, 0.975], axis=0)
+        np.testing.assert_allclose([low, high], drawn, atol=0.05)  # the same by simulation
+        assert ((low <= calibration.probability(odds)) & (calibration.probability(odds) <= high)).all()
+        assert (high - low).mean() < width.mean()
+        width = high - low
+    assert width.max() < 0.25
+
+
 def test_images_with_mistakes_are_worse() -> None:
     result, _, _, pages = case(0)
     score = result.images()

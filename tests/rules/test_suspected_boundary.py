@@ -14,7 +14,8 @@ from segdata.measure.measure import measure_source
 from segdata.testing.pictures import draw_picture
 
 ROW: dict[str, Any] = {
-    "annotation": 0, "segment": 0, "type": "boundary", "probability": 0.3, "category": "car", "seen": "car",
+    "annotation": 0, "segment": 0, "type": "boundary", "probability": 0.3, "low": 0.12, "high": 0.55,
+    "category": "car", "seen": "car",
     "x": 0, "y": 0, "width": 2, "height": 2, "pixels": 4, "flagged": True, "whole": True, "believed": 0.4,
     "believed_seen": 0.9, "right": 0.0, "down": 0.0, "seam": 0, "by_lot": False,
 }  # fmt: skip
@@ -40,4 +41,4 @@ def test_the_reason_is_what_the_model_sees(row: dict[str, Any], correction: dict
     tables = measure_source(draw_picture("aa\naa\n\na: car\n"), frozenset())
     told = replace(tables, candidates=suspected)
     (found,) = rules()["SEG504"].check(told)
-    assert found.message.endswith(f"may have the wrong outline: P 0.30, {why}")
+    assert found.message.endswith(f"may have the wrong outline: P 0.12 to 0.55, {why}")
