@@ -15,6 +15,7 @@ from segdata.core.guideline import Chapter
 from segdata.core.rule import Tables
 from segdata.core.taxonomy import Taxonomy
 from segdata.report.agreement.confusion import UNLABELLED, Confusion
+from segdata.report.agreement.copying import copied_pairs
 from segdata.report.agreement.tables import compared_categories
 from segdata.report.agreement.wording import (
     SCORE_NAMES,
@@ -170,6 +171,13 @@ def _deviating_annotator(who: str, findings: Sequence[Finding], result: Agreemen
         if sentences[1:]
         else ""
     )
+    shared = "".join(
+        f" {work.b if who == work.a else work.a} has the same work in {count_noun(work.one_voice, 'image')}, so this "
+        "may be the habit of either."
+        for work in copied_pairs(result)
+        if who in (work.a, work.b) and work.one_voice
+    )
+    also = (also + shared).strip()
     return Conclusion("person", findings[0].severity, sentences[0], also, act, (BIAS_CODE,), who)
 
 
