@@ -332,7 +332,7 @@ class UndecidedRegion:
     bbox: tuple[int, int, int, int]  # x, y, width, height in pixels
     pixels: int  # of the region
     # annotator -> what he calls how many of the pixels, most first; annotators of the image alone
-    said: dict[str, list[tuple[str, int]]]
+    votes: dict[str, list[tuple[str, int]]]
 
 
 def number_regions(consensus: ReachedConsensus) -> Ints:

@@ -388,8 +388,10 @@ def _predicted_image(
     """What the networks are sure of on one image."""
     segments = judged.drawn(entry.record)
     seen.append(DraftedImage(bool((segments.category == VOID).all())))
-    category = np.append(judged.found.categories, void)[np.where(segments.category == VOID, -1, segments.category - 1)]
-    ids = np.arange(1, len(segments) + 1, dtype=np.int64) if judged.found.plan.instances else category
+    category = np.append(judged.predictions.categories, void)[
+        np.where(segments.category == VOID, -1, segments.category - 1)
+    ]
+    ids = np.arange(1, len(segments) + 1, dtype=np.int64) if judged.predictions.plan.instances else category
     columns: dict[str, list[object]] = {
         "source": ["model"] * len(segments),
         "score": [None if np.isnan(score) else score for score in segments.score.tolist()],
@@ -400,11 +402,11 @@ def _predicted_image(
 
 def _model_remarks(judged: "ConfidentLabels", taxonomy: Taxonomy) -> Iterator[str]:
     """From which confidence on each category was drawn."""
-    for id_, bar in zip(judged.found.categories, judged.bars[1:].tolist(), strict=True):
+    for id_, bar in zip(judged.predictions.categories, judged.bars[1:].tolist(), strict=True):
         name = taxonomy.name_of(id_)
         yield (
             f"{name}: not drafted; these images do not show that the networks are so often right about it"
             if np.isinf(bar)
             else f"{name}: drawn from a confidence of {bar:.2f}"
         )
-    yield from judged.found.notes
+    yield from judged.predictions.notes

@@ -363,7 +363,7 @@ def flag(
             decisions=decisions,
             progress=progress,
         )
-        against, note = (None, ()) if errors is None else rank_errors(thought.found, seen.case, errors)
+        against, note = (None, ()) if errors is None else rank_errors(thought.ranked, seen.case, errors)
         quality = [] if against is None else detection_qualities(against, chosen_settings.seed)
     run = _FlagRun(dataset, tables, replace(seen, notes=(*seen.notes, *note)), thought, decisions)
     result = run.flagged(run.validation(chosen, chosen_settings.jobs, include_reviewed), quality)
@@ -442,24 +442,24 @@ class _FlagRun:
         thought, case = self.thought, self.seen.case
         ranks = [self._rank(finding) for finding in validation.findings]
         place = {int(thought.choice.rows[rank]): position for position, rank in enumerate(ranks) if rank >= 0}
-        odds = thought.found.odds[[*place]]
-        unknown = [case.given.maps.image_ids[row] for row in case.images[~thought.found.known].tolist()]
+        odds = thought.ranked.odds[[*place]]
+        unknown = [case.given.maps.image_ids[row] for row in case.images[~thought.ranked.known].tolist()]
         return FlaggedLabels(
             validation,
             self.seen.where,
             self.seen.plan,
-            (*self.seen.notes, *unknown_image_notes(unknown), *misalignment_notes(case, thought.found)),
+            (*self.seen.notes, *unknown_image_notes(unknown), *misalignment_notes(case, thought.ranked)),
             tuple(thought.trust),
-            image_table(case, thought.found),
-            candidate_table(case, thought.found),
-            int((thought.found.row >= 0).sum()),
+            image_table(case, thought.ranked),
+            candidate_table(case, thought.ranked),
+            int((thought.ranked.row >= 0).sum()),
             thought.choice.left_out,
             expected_errors(thought.calibration.draws(odds)),
             self._sampled(place),
             tuple(case.given.maps.image_ids[row] for row in thought.next_images.tolist()),
             tuple(quality),
             tuple(unknown),
-            causes=common_causes(case, thought.found, thought.choice, validation.findings, place),
+            causes=common_causes(case, thought.ranked, thought.choice, validation.findings, place),
         )
 
 

@@ -235,7 +235,7 @@ def apply_decisions(
     stages: dict[AnnotationKey, tuple[str, str]] = {}
     about = _by_image(dataset, standings)
     image_ids = {*dataset.source.image_ids}  # decisions about images that are left out now are no conflict
-    applying.elsewhere(item for item in standings if item.said[-1].image not in image_ids)
+    applying.elsewhere(item for item in standings if item.latest[-1].image not in image_ids)
     with image_limits():
         for batch in load_images(dataset, about.keys()):
             image_id = batch.images["image_id"][0].as_py()
@@ -244,7 +244,7 @@ def apply_decisions(
             if applied.changed:
                 changed[image_id] = segment_rows(join_annotations(batch, applied.pieces))
             progress(1)
-    outcome = applying.found
+    outcome = applying.result
     if not dry_run and (changed or stages):
         columns = {
             name: {key: values[column] for key, values in stages.items()}
@@ -262,7 +262,7 @@ def _by_image(dataset: Dataset, standings: Sequence[ReviewState]) -> dict[str, l
     image_ids = set(dataset.image_ids)
     about: dict[str, list[ReviewState]] = {}
     for state in standings:
-        image = state.said[-1].image
+        image = state.latest[-1].image
         if image in image_ids:
             about.setdefault(str(image), []).append(state)
     return about

@@ -84,7 +84,7 @@ class PrecisionTally:
 class ConfidentLabels:
     """A model's predictions where it is sure enough."""
 
-    found: Predictions  # the predictions
+    predictions: Predictions
     # (K,) of pixels, or of instances where these are told apart; infinite: never sure of this category
     bars: Floats = field(repr=False)
     apart: Flags = field(repr=False)  # (K,) whether a category has separate instances; row 0: nothing
@@ -126,12 +126,12 @@ class ConfidentLabels:
 
         The score of an instance is its confidence, of everything else NaN.
         """
-        instances, probability = self.found.instances(row), self.found.probabilities(row)
+        instances, probability = self.predictions.instances(row), self.predictions.probabilities(row)
         n, height, width = probability.shape
         category, score = np.arange(n), np.full(n, np.nan)
         canvas = np.full(width * height, UNLABELLED) if self.apart[1:].all() else self._of_pixels(probability)
         if instances is not None:
-            channel = _channels(instances, self.found.categories)
+            channel = _channels(instances, self.predictions.categories)
             sure = instances.score >= self.bars[channel]
             number = np.where(sure, n - 1 + np.cumsum(sure), VOID)
             canvas[expand_ranges(instances.runs.start, instances.runs.length)] = np.repeat(

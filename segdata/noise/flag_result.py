@@ -171,7 +171,7 @@ def candidate_table(case: LabelCheck, ranked: "RankedCandidates") -> Table:
     names = np.array([*case.names, ""], object)
     types = np.array(TYPES, object)[likely_types(ranked, case.predictor.things)]
     image = case.images[ranked.image]
-    areas = [[candidates.annotated.areas, candidates.regions.areas] for candidates in ranked.found]
+    areas = [[candidates.annotated.areas, candidates.regions.areas] for candidates in ranked.candidates]
     boxes = candidate_boxes(ranked)
     every = Table(
         {
@@ -194,7 +194,7 @@ def _region_counts(ranked: "RankedCandidates") -> Column:
     """(n,) the pixels of each region, as a COCO compressed RLE; None of annotated candidates."""
     counts = np.full(len(ranked), None, object)
     place = int((ranked.row >= 0).sum())
-    for candidates in ranked.found:
+    for candidates in ranked.candidates:
         regions = candidates.regions
         n = len(regions)
         sides = (np.full(n, side, np.int64) for side in (regions.height, regions.width))

@@ -182,7 +182,7 @@ def match_known_errors(
     first = np.cumsum([0, *map(len, errors)])
     numbers: tuple[list[Ints], list[Ints]] = [], []
     for image, (truth, begin) in enumerate(zip(errors, first.tolist(), strict=False)):
-        for sort, mistake in enumerate(match_corruptions(ranking.found[image], labels_of(image), truth, things)):
+        for sort, mistake in enumerate(match_corruptions(ranking.candidates[image], labels_of(image), truth, things)):
             numbers[sort].append(np.where(mistake >= 0, mistake + begin, -1))
     return EvaluatedRanking(
         ranking.probability,

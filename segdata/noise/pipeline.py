@@ -139,7 +139,7 @@ _BYTES_PER_PROBABILITY = 8  # bytes for each of an image's probabilities, in flo
 class FlagOutcome:
     """The result of the pipeline, before findings are made."""
 
-    found: RankedCandidates  # all candidates, with probabilities as reviewers' decisions have them
+    ranked: RankedCandidates  # all candidates, with probabilities as reviewers' decisions have them
     calibration: Recalibration  # how these follow from log odds
     trust: list[CategoryTrust]  # of each category, with the thresholds of these probabilities
     choice: Selection  # the selected candidates

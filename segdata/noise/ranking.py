@@ -61,7 +61,7 @@ class FeatureTable:
 class ImageFeatures:
     """One image's candidates and their features, without the pixels of the prediction."""
 
-    found: ImageCandidates  # the candidates
+    candidates: ImageCandidates
     given: tuple[FeatureTable, FeatureTable]  # of annotated candidates, and of regions
     corrupted: tuple[FeatureTable, FeatureTable]  # the same with injected errors
     kinds: Ints  # (e,) of the injected mistakes, rows of `KINDS`
@@ -107,7 +107,7 @@ def image_features(
         kinds += [KINDS.index(kind) for kind in truth.kinds]
     shared, either = agreement(given, prediction)
     return ImageFeatures(
-        found=candidates,
+        candidates=candidates,
         given=tables,
         corrupted=(
             _concatenate_tables([copy[0] for copy in copies]),
@@ -174,7 +174,7 @@ class RankedCandidates:
     held_out: EvaluatedRanking  # the injected mistakes, as they were found by what was learnt from other images
     held_category: Ints  # (h,) the category of each candidate in `held_out`
     iou: Floats  # (K,) of the model's categories with the given ones, over all images
-    found: Sequence[ImageCandidates] = field(repr=False)
+    candidates: Sequence[ImageCandidates] = field(repr=False)
     believed: Ints  # (n,) the category that the model sees; 0: nothing
     # (i, 2) pixels to the right and down by which all labels of an image would have to be moved; 0: they fit
     move: Ints
@@ -256,7 +256,7 @@ def rank_candidates(
         mistake_image=np.repeat(np.flatnonzero(known), [len(item.kinds) for item in taught]),
         n_images=len(looks),
     )
-    candidates = [item.found for item in looks]
+    candidates = [item.candidates for item in looks]
     shared, either = (sum((getattr(item, name) for item in taught), np.zeros(1)) for name in ("shared", "either"))
     iou = shared / np.maximum(either, 1)
     regions = np.concatenate([np.empty(0, np.int64), *(item.regions.category for item in candidates)])
@@ -292,7 +292,7 @@ def rank_candidates(
         held_out=held_out,
         held_category=scores["held_category"],
         iou=iou,
-        found=candidates,
+        candidates=candidates,
         believed=np.concatenate([*(item.believed for item in looks), regions]),
         move=move,
         informed=informed,

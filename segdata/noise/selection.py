@@ -144,7 +144,7 @@ class _ImageProposals:
 
     def told(self, ranked: RankedCandidates, row: int, type_: int) -> tuple[dict[str, Any], Correction]:
         """The row of a candidate, and its correction."""
-        candidates, row_in_image = ranked.found[ranked.image[row]], int(ranked.at[row])
+        candidates, row_in_image = ranked.candidates[ranked.image[row]], int(ranked.at[row])
         name = TYPES[type_]
         if ranked.row[row] < 0:
             segment = candidates.regions.row(row_in_image)
@@ -408,7 +408,9 @@ def candidate_ids(case: LabelCheck, image: Ints, row: Ints) -> Column:
 def candidate_boxes(ranked: RankedCandidates) -> Ints:
     """(n, 4) x, y, width and height of each candidate."""
     every = [
-        part for sort in ("annotated", "regions") for part in (getattr(segments, sort) for segments in ranked.found)
+        part
+        for sort in ("annotated", "regions")
+        for part in (getattr(segments, sort) for segments in ranked.candidates)
     ]
     boxes = [np.column_stack(bounding_boxes(segments.runs, segments.heights, len(segments))) for segments in every]
     return np.concatenate([np.empty((0, 4), np.int64), *boxes])

@@ -154,7 +154,7 @@ def undecided_json(regions: Iterable[UndecidedRegion]) -> str:
             "pixels": region.pixels,
             "said": {
                 name: [{"category": category, "pixels": pixels} for category, pixels in votes]
-                for name, votes in region.said.items()
+                for name, votes in region.votes.items()
             },
         }
         for region in regions
@@ -165,5 +165,5 @@ def undecided_json(regions: Iterable[UndecidedRegion]) -> str:
 
 def _told(region: UndecidedRegion, name: str) -> str:
     """What one annotator says; empty where the image is not annotated."""
-    votes = region.said.get(name, [])
+    votes = region.votes.get(name, [])
     return votes[0][0] if len(votes) == 1 else ", ".join(f"{category} {pixels} px" for category, pixels in votes)

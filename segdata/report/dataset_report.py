@@ -69,7 +69,7 @@ class QualityPoint(msgspec.Struct, frozen=True):
     part: Part
     severity: PointSeverity
     head: str
-    said: str
+    details: str = msgspec.field(name="said")
     act: str
 
 
@@ -82,7 +82,8 @@ def quality_points(report: DatasetReport) -> list[QualityPoint]:
         "validation": _validation(report.validation),
         "balance": _balance(report.summary),
         "agreement": (
-            (conclusion.severity, conclusion.head, conclusion.said, conclusion.act) for conclusion in report.agreed[:6]
+            (conclusion.severity, conclusion.head, conclusion.details, conclusion.act)
+            for conclusion in report.agreed[:6]
         ),
         "noise": iter(()) if report.flag is None else _noise(report.flag),
         "review": iter(()) if report.progress is None else _review(report.progress, report.errors),
@@ -272,8 +273,8 @@ def dataset_report_text(report: DatasetReport, typed: Sequence[str], console: Co
         lines += ["", console.paint(part, "bold")]
         for point in those:
             lines += console.wrap(point.head, "  ", "    ", None if point.severity == "info" else point.severity)
-            for text in filter(None, (point.said, point.act)):
-                lines += console.wrap(text, "    ", "    ", "dim" if text == point.said else None)
+            for text in filter(None, (point.details, point.act)):
+                lines += console.wrap(text, "    ", "    ", "dim" if text == point.details else None)
     for note in report.notes:
         lines += ["", *console.wrap(note, "", "  ", "dim")]
     command = " ".join(["segdata", *typed, "--format html --output report.html"])

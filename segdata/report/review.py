@@ -136,9 +136,9 @@ def _disputed(disputed: Sequence[ReviewState], console: Console) -> list[str]:
     """Disputes between reviewers, and how to settle them."""
     listed = []
     for state in disputed:
-        text = ", ".join(f"{decision.reviewer}: {decision.verdict}" for decision in state.said)
-        comments = "; ".join(decision.comment for decision in state.said if decision.comment)
-        listed.append((state.said[-1], f"{text}{f' ({comments})' if comments else ''}"))
+        text = ", ".join(f"{decision.reviewer}: {decision.verdict}" for decision in state.latest)
+        comments = "; ".join(decision.comment for decision in state.latest if decision.comment)
+        listed.append((state.latest[-1], f"{text}{f' ({comments})' if comments else ''}"))
     lines = _decision_lines("reviewers disagree", listed, console)
     if lines:
         lines += console.wrap(
@@ -350,7 +350,7 @@ def _reviewer_row(one: ReviewerProgress) -> ReviewerRow:
 
 
 def _disputed_decisions(disputed: Iterable[ReviewState]) -> tuple[tuple[Decision, ...], ...]:
-    return tuple(state.said for state in disputed)
+    return tuple(state.latest for state in disputed)
 
 
 def _text(report: msgspec.Struct) -> str:

@@ -157,7 +157,7 @@ class ExamplePicture:
     """An example: its picture as a `data:` URI (None: there is none), what it is, and the guideline's sentence."""
 
     picture: str | None
-    said: str
+    caption: str
     guideline: str | None
 
 

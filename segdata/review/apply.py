@@ -218,7 +218,7 @@ class DecisionApplier:
     """Applies decisions image by image, and counts the results."""
 
     def __init__(self, profile: Profile, past: AppliedHistory, mend: FixAnnotation, free_id: int) -> None:
-        self.found = ApplyResult()
+        self.result = ApplyResult()
         self._profile, self._past, self._mend, self._free_id = profile, past, mend, free_id
 
     def image(self, batch: Batch, standings: Iterable[ReviewState]) -> ImageResult:
@@ -238,7 +238,7 @@ class DecisionApplier:
                     result.pieces[row], result.changed = applied.after, True
             if not pile.is_open:
                 self._review(result, annotation, pile.before + pile.held)
-        self.found.images += result.changed
+        self.result.images += result.changed
         return result
 
     def elsewhere(self, standings: Iterable[ReviewState]) -> None:
@@ -248,46 +248,46 @@ class DecisionApplier:
             if decision is None:
                 self._count_open(state)
             elif decision.image is not None:
-                self.found.conflicts.append(DecisionConflict(decision, "the image is not in the dataset"))
+                self.result.conflicts.append(DecisionConflict(decision, "the image is not in the dataset"))
             elif decision.verdict == "reject":
-                self.found.kept += 1
+                self.result.kept += 1
             else:
-                self.found.by_hand.append(decision)
+                self.result.by_hand.append(decision)
 
     def _whose(self, standing: ReviewState, annotations: list[Annotation]) -> int | None:
         """The row of the annotation that a state is about; a conflict if that is ambiguous."""
-        last = standing.said[-1]
+        last = standing.latest[-1]
         name = last.annotator or (last.finding.annotator if last.finding else None)
         rows = [row for row, annotation in enumerate(annotations) if name in (None, annotation.annotator)]
         if len(rows) == 1:
             return rows[0]
         reason = "nobody annotated the image" if name is None else f"{name} did not annotate the image"
         why = f"it does not say whose of {len(rows)} annotations" if rows else reason
-        self.found.conflicts.append(DecisionConflict(last, why))
+        self.result.conflicts.append(DecisionConflict(last, why))
         return None
 
     def _sort(self, standing: ReviewState, annotation: Annotation, pile: _AnnotationDecisions) -> None:
         """Sort the valid decision: to be applied, applied before, in conflict, or open."""
-        decision, last = standing.decision, standing.said[-1]
+        decision, last = standing.decision, standing.latest[-1]
         is_current = last.imprint != "" and last.imprint == current_label_hash(last, annotation, self._profile)
         if decision is None and is_current:
             pile.is_open = True
             self._count_open(standing)
         elif decision is None:
-            self.found.past += 1
+            self.result.past += 1
         elif is_current and decision not in self._past.here:
             pile.held.append(decision)
         elif self._past.has(decision):
-            self.found.past += 1
+            self.result.past += 1
             pile.before.append(decision)
         elif changes_labels(decision):
             pile.is_open = True
-            self.found.conflicts.append(DecisionConflict(decision, "the labels have changed since"))
+            self.result.conflicts.append(DecisionConflict(decision, "the labels have changed since"))
         else:
-            self.found.past += 1
+            self.result.past += 1
 
     def _count(self, applied: AnnotationResult, pile: _AnnotationDecisions) -> None:
-        result = self.found
+        result = self.result
         result.done += applied.done
         result.conflicts += applied.conflicts
         result.by_hand += applied.by_hand
@@ -300,9 +300,9 @@ class DecisionApplier:
 
     def _count_open(self, standing: ReviewState) -> None:
         if standing.is_disputed:
-            self.found.disputed.append(standing)
+            self.result.disputed.append(standing)
         else:
-            self.found.unsure += 1
+            self.result.unsure += 1
 
     def _review(self, result: ImageResult, annotation: Annotation, decisions: list[Decision]) -> None:
         """Record the reviewer of an annotation, unless it already has that stage."""
@@ -313,7 +313,7 @@ class DecisionApplier:
         if is_below_stage(annotation, stage):
             name = annotation.batch.images["image_id"][0].as_py()
             result.stages[name, annotation.annotator] = (stage, last.reviewer)
-            self.found.reviewed += 1
+            self.result.reviewed += 1
 
 
 def is_below_stage(annotation: Annotation, stage: str) -> bool:
@@ -361,7 +361,9 @@ def states_of_findings(
     A finding is identified by its content, as in a baseline, and by the hash of its labels. `imprints` is called only
     for findings whose content matches a decision. Each state belongs to one finding.
     """
-    on_findings = [(s.said[-1].finding, s.said[-1].imprint, s) for s in reversed([*standings]) if s.said[-1].finding]
+    on_findings = [
+        (s.latest[-1].finding, s.latest[-1].imprint, s) for s in reversed([*standings]) if s.latest[-1].finding
+    ]
     keys = [finding_keys(finding) for finding, _, _ in on_findings]
     contents = {key for pair in keys for key in pair}
     candidates = [finding for finding in findings if not contents.isdisjoint(finding_keys(finding))] if contents else []

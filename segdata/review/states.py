@@ -13,7 +13,7 @@ from segdata.core.validation import finding_key
 class ReviewState:
     """The decisions on one finding or segment, with the labels that it had then."""
 
-    said: tuple[Decision, ...]  # the last decision of each reviewer, earliest first
+    latest: tuple[Decision, ...]  # the last decision of each reviewer, earliest first
     history: tuple[Decision, ...]  # all decisions in the order of the log
 
     @property
@@ -22,16 +22,16 @@ class ReviewState:
 
         Unsure reviewers leave the decision to others. An unsure adjudicator opens it again.
         """
-        final = [decision for decision in self.said if decision.adjudicates]
-        sure = final[-1:] or [decision for decision in self.said if decision.verdict != "unsure"]
+        final = [decision for decision in self.latest if decision.adjudicates]
+        sure = final[-1:] or [decision for decision in self.latest if decision.verdict != "unsure"]
         agreed = len({decision.verdict for decision in sure}) == 1 and sure[-1].verdict != "unsure"
         return sure[-1] if agreed else None
 
     @property
     def is_disputed(self) -> bool:
         """Whether reviewers disagree and no adjudicator has settled it."""
-        final = any(decision.adjudicates for decision in self.said)
-        return not final and len({decision.verdict for decision in self.said} - {"unsure"}) > 1
+        final = any(decision.adjudicates for decision in self.latest)
+        return not final and len({decision.verdict for decision in self.latest} - {"unsure"}) > 1
 
 
 def review_states(decisions: Iterable[Decision]) -> list[ReviewState]:
@@ -57,9 +57,9 @@ def newest_states(standings: Iterable[ReviewState]) -> list[ReviewState]:
     """For each subject whose labels changed in between, the state with the last decision."""
     last: dict[Hashable, ReviewState] = {}
     for state in standings:
-        *subject, _ = decision_subject(state.said[-1])
+        *subject, _ = decision_subject(state.latest[-1])
         key = tuple(subject)
-        if key not in last or last[key].said[-1].time <= state.said[-1].time:
+        if key not in last or last[key].latest[-1].time <= state.latest[-1].time:
             last[key] = state
     return list(last.values())
 
@@ -151,7 +151,7 @@ def measure_progress(
     rules: dict[str, RuleProgress] = {}
     segments: Counter[Verdict] = Counter()
     for state in standings:
-        finding = state.said[-1].finding
+        finding = state.latest[-1].finding
         if finding is not None:
             _count(rules.setdefault(finding.code, RuleProgress(finding.code, finding.rule)), state)
         elif state.decision is not None:

@@ -209,8 +209,8 @@ def test_two_annotators_have_no_majority_alone() -> None:
     assert (len(found), found.n_rejected, found.n_disputed) == (1, 0, 1)
     (region,) = undecided_regions(drawn.batch, found, drawn.annotators)
     assert (region.bbox, region.pixels) == ((4, 1, 2, 1), 2)
-    assert list(region.said) == ["a", "b"]
-    assert region.said["b"] == [("(nothing)", 2)]
+    assert list(region.votes) == ["a", "b"]
+    assert region.votes["b"] == [("(nothing)", 2)]
 
 
 def test_a_larger_share_can_be_asked_for() -> None:

@@ -81,7 +81,7 @@ def test_who_copied_is_no_second_vote() -> None:
     bias = {each.annotator: each for each in found.annotator_bias}
     assert "missed" in bias["ben"].found  # against carl's votes anna and dora would add what ben lacks
     assert not bias["anna"].found
-    said = " ".join(f"{each.head} {each.said}" for each in conclusions(found, tables))
+    said = " ".join(f"{each.head} {each.details}" for each in conclusions(found, tables))
     assert "ben and carl: 100% [" in said
     assert "Best: ben and carl" not in said
     assert "Not ranked, since their work is the same: ben and carl" in said

@@ -61,7 +61,7 @@ def test_who_draws_larger_and_larger_is_found_with_the_size() -> None:
     assert finding.message.startswith("carl draws cell 2.")
     assert "larger" in finding.message
     told = [each for each in conclusions(found, found.run.tables) if each.codes == ("SEG415",)]
-    assert "2026-01" in told[0].said
+    assert "2026-01" in told[0].details
     (chart,) = drift_charts(found, found.run.tables)
     assert len(chart.points) == 6
     assert all(0 <= y <= 100 for _, y, _ in chart.points)

@@ -44,7 +44,7 @@ def case(seed: int, stuff: bool = False, n_images: int = 5) -> Case:
         prediction = oracle_evidence(clean, things, rng, errors=0.02)
         given, truth = corrupt_labels(clean, things, CorruptionRates(0.1 if stuff else 0.05), rng)
         looks.append(image_features(given, prediction, things, rng))
-        found.append(match_corruptions(looks[-1].found, given, truth, things))
+        found.append(match_corruptions(looks[-1].candidates, given, truth, things))
         pages.append((clean, given, prediction))
         truths.append(truth)
     result = rank_candidates(looks)
@@ -237,7 +237,11 @@ def test_proposals_are_nearer_to_the_truth_than_what_was_given(seed: int) -> Non
     better = []
     for row in np.flatnonzero(ranked.mistake >= 0):
         _, given, prediction = pages[result.image[row]]
-        found, at, name = looks[result.image[row]].found, int(result.at[row]), ranked.mistake_type[ranked.mistake[row]]
+        found, at, name = (
+            looks[result.image[row]].candidates,
+            int(result.at[row]),
+            ranked.mistake_type[ranked.mistake[row]],
+        )
         if result.row[row] < 0:
             proposal = propose_for_region(found, at, prediction)
             assert proposal.action == "add"
@@ -270,7 +274,7 @@ def test_labels_of_an_image_that_all_lie_beside_come_first_and_are_moved_back(st
     assert {TYPES[at] for at in result.type[astray].argmax(axis=1)} == {"shift"}
     right, down = result.move[bad].tolist()
     given, prediction = pages[bad]
-    back = moved_by(looks[bad].found.annotated, right, down)
+    back = moved_by(looks[bad].candidates.annotated, right, down)
     for row in result.at[astray].tolist():
-        proposal = propose_for_annotated(looks[bad].found, row, "shift", given, prediction, (right, down))
+        proposal = propose_for_annotated(looks[bad].candidates, row, "shift", given, prediction, (right, down))
         np.testing.assert_array_equal(proposal.pieces.start, back.runs.take(np.array([row]), len(back)).start)

@@ -37,7 +37,7 @@ def suspicion(category: int, seen: int, is_region: bool, likeliest: ErrorType) -
         held_out=nothing,
         held_category=row[:0],
         iou=np.ones(3),
-        found=(),
+        candidates=(),
         believed=row + seen,
         move=np.zeros((1, 2), np.int64),
         informed=one,

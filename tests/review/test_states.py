@@ -40,7 +40,7 @@ def test_what_holds(said: list[str], holds: str | None, disputed: bool) -> None:
 def test_other_labels_are_another_matter() -> None:
     every = review_states([word("anna accept 1"), word("ben reject 2", imprint="2")])
     assert [each.is_disputed for each in every] == [False, False]
-    assert [each.said[-1].reviewer for each in newest_states(every)] == ["ben"]
+    assert [each.latest[-1].reviewer for each in newest_states(every)] == ["ben"]
 
 
 def test_reversals_and_precision() -> None:

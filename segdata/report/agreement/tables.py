@@ -354,11 +354,11 @@ class WorstImage:
 class ImageAgreement:
     """The score of every pair of annotations by different persons, category by category.
 
-    `opposed`: what it is of; `score`: IoU, or PQ where things are nearly all that is drawn; `case`, `a`, `b`: (n,) rows
-    of the cases, positions of the annotators; `values`: (n, n_categories) NaN where neither drew it.
+    `comparison`: what it is of; `score`: IoU, or PQ where things are nearly all that is drawn; `case`, `a`, `b`: (n,)
+    rows of the cases, positions of the annotators; `values`: (n, n_categories) NaN where neither drew it.
     """
 
-    opposed: AnnotatorPairs
+    comparison: AnnotatorPairs
     score: Leading
     case: Ints
     a: Ints
@@ -406,9 +406,9 @@ class ImageAgreement:
         pair = rows[int(np.nanargmin(self.values[rows, category]))]
         return WorstImage(
             case,
-            str(self.opposed.cases["name"][case]),
+            str(self.comparison.cases["name"][case]),
             value,
-            self.opposed.categories[category].name,
+            self.comparison.categories[category].name,
             float(of_category[category]),
             int(self.a[pair]),
             int(self.b[pair]),

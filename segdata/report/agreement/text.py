@@ -69,7 +69,7 @@ def _gold(tables: Tables) -> int | None:
 def _conclusion(conclusion: Conclusion, console: Console) -> Iterator[str]:
     style = "good" if conclusion.topic == "agreement" else conclusion.severity
     yield from console.pieces((f"{HEADINGS[conclusion.topic]}:", style), (conclusion.head, "bold"))
-    yield from console.wrap(conclusion.said, "  ")
+    yield from console.wrap(conclusion.details, "  ")
     if conclusion.act:
         yield from console.wrap(f"→ {conclusion.act}", "  ", "    ")
 

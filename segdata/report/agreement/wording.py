@@ -192,7 +192,7 @@ class Conclusion:
     topic : what it is about
     severity : of the findings behind it; info where it is only a figure
     head : the conclusion, in a few words
-    said : the numbers
+    details : the numbers
     act : what to do; empty where nothing is to be done
     codes, annotator, category : of the findings behind it; none, None: all
     """
@@ -200,7 +200,7 @@ class Conclusion:
     topic: Topic
     severity: Severity
     head: str
-    said: str = ""
+    details: str = ""
     act: str = ""
     codes: tuple[str, ...] = ()
     annotator: str | None = None

@@ -210,7 +210,7 @@ class LoggedDecisions:
         findings: dict[str | None, list[ReviewState]] = {}
         segments = {}
         for standing in review_states(decisions):
-            last = standing.said[-1]
+            last = standing.latest[-1]
             if last.finding is not None:
                 findings.setdefault(last.image, []).append(standing)
             else:
@@ -258,11 +258,11 @@ def _write(label: Label, standing: ReviewState) -> Decision | None:
         label["tags"].append(DISPUTED)
         parts = (
             f"{decision_.reviewer}: {decision_.verdict}" + f" ({decision_.comment})" * bool(decision_.comment)
-            for decision_ in standing.said
+            for decision_ in standing.latest
         )
         label[DISPUTED] = "; ".join(parts)
         return None
-    unsure = (decision_ for decision_ in reversed(standing.said) if decision_.verdict == "unsure")
+    unsure = (decision_ for decision_ in reversed(standing.latest) if decision_.verdict == "unsure")
     decision = standing.decision or next(unsure, None)
     if decision is not None:
         label["tags"].append(decision.verdict)

@@ -34,7 +34,7 @@ class RuleGroup:
     code: str
     name: str
     severity: Severity
-    said: Mapping[str, str]
+    texts: Mapping[str, str]
     findings: int
     images: int
     pixels: int

@@ -183,7 +183,7 @@ class WorstImagePictures:
     `image` is its image_id: of a volume that of the slice that differs most.
     """
 
-    told: WorstImage
+    worst_image: WorstImage
     image: str
     whole: str
     plain: str

@@ -46,10 +46,10 @@ def test_persons_are_told_with_their_numbers_and_what_to_teach(habits: Agreement
     assert "[" in carl.head
     assert "Teach carl: car: “Everything on four wheels.”" in carl.act
     assert "Show " in carl.act
-    assert re.search(r"draws car \d\.\d px \[\d\.\d, \d\.\d\] larger", dora.head + dora.said)
+    assert re.search(r"draws car \d\.\d px \[\d\.\d, \d\.\d\] larger", dora.head + dora.details)
     assert "car: “Mirrors belong to it.”" in dora.act
     assert carl.codes == dora.codes == ("SEG406",)
-    assert "smaller" not in carl.head + carl.said  # that his cars end earlier follows from there being fewer
+    assert "smaller" not in carl.head + carl.details  # that his cars end earlier follows from there being fewer
 
 
 def test_the_whole_comes_before_persons_and_persons_before_single_places(habits: AgreementRun) -> None:
@@ -62,8 +62,8 @@ def test_the_whole_has_the_numbers_of_the_result(habits: AgreementRun) -> None:
     (whole,) = of(habits, "agreement")
     iou = habits.agreement.overall.iou
     assert whole.head == f"IoU {iou.value:.2f} [{iou.low:.2f}, {iou.high:.2f}] over 4 annotators, 12 images"
-    assert "Best: " in whole.said
-    assert "least: " in whole.said
+    assert "Best: " in whole.details
+    assert "least: " in whole.details
 
 
 def test_mirrored_labels_come_first_and_nothing_else_is_held_against_them(compare: Compare) -> None:
@@ -75,7 +75,7 @@ def test_mirrored_labels_come_first_and_nothing_else_is_held_against_them(compar
     assert first.head == "ben: the labels are mirrored"
     assert first.act.startswith("Mirror the labels of ben")
     assert not any("ben" in (each.annotator or "") for each in rest)
-    assert "without them 1.00" in of(compared, "agreement")[0].said
+    assert "without them 1.00" in of(compared, "agreement")[0].details
     assert not of(compared, "place")
 
 
@@ -119,7 +119,7 @@ def test_of_two_annotators_the_difference_is_told_and_nobody_blamed(compare: Com
     assert told.annotator is None
     assert told.head.startswith("ben draws ")
     assert told.head.endswith(" larger than anna")
-    assert "it is unknown which of them deviates" in told.said
+    assert "it is unknown which of them deviates" in told.details
     assert "--gold" in told.act
 
 
@@ -144,7 +144,7 @@ def test_with_a_reference_the_other_of_two_deviates(compare: Compare, gold: str,
         grown.append(np.where(car, 2, 0).astype(np.uint8))
     (told,) = of(compare({"anna": only, "ben": grown}, gold=gold), "person")
     assert re.match(f"{expected}, the reference$", told.head)
-    assert "unknown" not in told.said
+    assert "unknown" not in told.details
     assert "--gold" not in told.act
     assert "Show " in told.act
 
@@ -167,7 +167,7 @@ def test_images_that_only_one_has_are_told_last(compare: Compare) -> None:
     _, images = drawings()
     last = conclusions(*_parts(compare({"anna": images, "ben": images[:9], "carl": images[:9]})))[-1]
     assert last.topic == "limit", last
-    assert last.said.startswith("3 images of 12 images in anna are in no other dataset: ")
+    assert last.details.startswith("3 images of 12 images in anna are in no other dataset: ")
 
 
 def test_one_portion_has_nothing_to_differ_from(compare: Compare) -> None:
@@ -181,7 +181,7 @@ def test_with_a_reference_everybody_is_held_against_it(compare: Compare) -> None
     worse = [np.where(each == 2, 1, each).astype(np.uint8) for each in images]
     (whole,) = of(compare({"anna": images, "ben": worse, "carl": images}, gold="anna"), "agreement")
     assert re.search(r"^IoU against anna, the reference: carl 1\.00.* and ben 0\.", whole.head)
-    assert re.search(r"ben misses [1-9]\d*% of anna's pixels, adds .*carl misses 0% of anna's pixels", whole.said)
+    assert re.search(r"ben misses [1-9]\d*% of anna's pixels, adds .*carl misses 0% of anna's pixels", whole.details)
 
 
 def test_with_a_reference_only_pairs_with_it_count(compare: Compare) -> None:
@@ -215,7 +215,7 @@ def test_one_who_drew_nothing_at_all(compare: Compare) -> None:
     found = compare({"anna": [labels] * 2, "ben": [np.zeros_like(labels)] * 2})
     (told,) = of(found, "repair")
     assert told.head == "ben has drawn nothing at all"
-    assert told.said == "All that the others drew counts as missed."
+    assert told.details == "All that the others drew counts as missed."
 
 
 def test_the_reference_is_not_judged(compare: Compare) -> None:
@@ -242,7 +242,7 @@ def test_of_three_readers_the_second_is_mirrored(real_data: Path) -> None:
     first, second, *_ = conclusions(found.agreement, found.tables)
     assert first.head == "reader 2: the labels are mirrored"
     assert second.head == "IoU 0.26 over 3 annotators, 1 volume of 256 slices"
-    assert "without them 0.69" in second.said
+    assert "without them 0.69" in second.details
     assert second.act.startswith("Add images of other sequences")
 
 
@@ -280,8 +280,8 @@ def test_what_repeats_need_and_how_to_set_it(
     (told,) = repeatability_conclusions(agreement(near, proposed))
     assert head in told.head
     assert typed in told.act
-    assert "anna and ben annotated 12 images twice" in told.said
-    assert "40 boundaries" in told.said
+    assert "anna and ben annotated 12 images twice" in told.details
+    assert "40 boundaries" in told.details
 
 
 @pytest.mark.parametrize("value", [2.0, 0.0])

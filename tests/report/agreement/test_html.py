@@ -58,7 +58,7 @@ def test_the_conclusions_are_on_top_in_their_words(habits: AgreementRun) -> None
     assert page.within["h3"][: len(told)] == [each.head for each in told]
     items = [" ".join(each.split()) for each in page.within["li"]]
     for item, each in zip(items, told, strict=True):
-        assert each.said in item
+        assert each.details in item
         assert each.act in item
 
 

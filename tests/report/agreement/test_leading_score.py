@@ -47,8 +47,8 @@ def test_the_score_of_segments_leads(partitions: AgreementRun) -> None:
     assert found.overall.iou.value == 1.0
     (headline,) = (each for each in conclusions(found, partitions.tables) if each.topic == "agreement")
     assert headline.head.startswith("PQ 0.")
-    assert "does not see where one ends" in headline.said
-    assert "with 1.00" not in headline.said
+    assert "does not see where one ends" in headline.details
+    assert "with 1.00" not in headline.details
 
 
 def test_the_worst_image_is_the_one_with_other_segments(partitions: AgreementRun) -> None:

@@ -102,7 +102,7 @@ def test_who_of_two_surely_draws_more_is_told(more: Agreement, compare: Compare)
     for bias, is_sure in ((sure(-1000, -1500, -500), True), (sure(-1000, -1500, 500), False)):
         told = replace(two.agreement, volumes=(replace(volume, pairs=(replace(sizes_of, bias=bias),)),))
         (person,) = [each for each in annotator_conclusions(told, two.tables) if each.topic == "person"]
-        assert ("anna draws 29% more car by volume than the other" in person.head + person.said) == is_sure
+        assert ("anna draws 29% more car by volume than the other" in person.head + person.details) == is_sure
 
 
 def test_sizes_without_a_spacing_are_voxels(more: Agreement) -> None:
@@ -126,7 +126,7 @@ def test_the_better_comes_first_and_what_stands_on_top(more: Agreement) -> None:
     assert (turned.first, turned.values, turned.difference.value) == (("ben", "gold"), (0.8, 0.7), pytest.approx(0.1))
     (told,) = contrast_conclusions(more, "gold")
     assert told.head.startswith("ben agrees better with gold than an annotator with")
-    assert "Not distinguishable: ben from carl (0.10 [0.00, 0.20])" in told.said
+    assert "Not distinguishable: ben from carl (0.10 [0.00, 0.20])" in told.details
 
 
 def test_nobody_is_better_or_nobody_was_tested(more: Agreement) -> None:
@@ -147,13 +147,13 @@ def test_what_is_a_models_is_told_beside_what_two_persons_have(more: Agreement) 
         told.head == "87% [80%, 93%] of an annotator with a very long name indeed's segments are the model's, unchanged"
     )
     assert told.severity == "warning"
-    assert "Two persons have 0.4% of their segments alike" in told.said
+    assert "Two persons have 0.4% of their segments alike" in told.details
     little = replace(more.unchanged[0], share=sure(0.03, 0.01, 0.05))
     (calm,) = model_conclusions(replace(more, unchanged=(little,)))
     assert (calm.severity, calm.head) == ("info", "Hardly anything is the model's, unchanged")
     unknown = replace(more.unchanged[0], persons=NONE)
     (alone,) = model_conclusions(replace(more, unchanged=(unknown,)))
-    assert "is unknown" in alone.said
+    assert "is unknown" in alone.details
 
 
 def test_all_of_them_fit_a_terminal(more: Agreement, habits: AgreementRun) -> None:
