@@ -77,7 +77,7 @@ def test_who_copied_is_no_second_vote() -> None:
     votes = vote_array(tables.annotator_pairs)
     assert (votes[:, 2] == -2).all()
     (person,) = (each for each in conclusions(found, tables) if each.topic == "person" and each.annotator == "ben")
-    assert f"carl has the same work in {N_IMAGES} images, so this may be the habit of either." in person.said
+    assert f"carl has the same work in {N_IMAGES} images, so this may be the habit of either." in person.details
     bias = {each.annotator: each for each in found.annotator_bias}
     assert "missed" in bias["ben"].found  # against carl's votes anna and dora would add what ben lacks
     assert not bias["anna"].found

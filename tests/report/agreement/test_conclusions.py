@@ -127,7 +127,7 @@ def test_two_who_are_alike_need_no_third(compare: Compare) -> None:
     _, images = drawings()
     (conclusion,) = of(compare(dict.fromkeys(("anna", "ben"), images)), "person")
     assert conclusion.head == "No difference between anna and ben stands out"
-    assert conclusion.said == conclusion.act == ""
+    assert conclusion.details == conclusion.act == ""
 
 
 @pytest.mark.parametrize(
