@@ -92,7 +92,7 @@ def conversion_text(outcome: ConversionOutcome, typed: Sequence[str], console: C
         lines += _verification_lines(outcome.proof, outcome, typed, console)
     lines += _defect_lines(outcome.defects, typed, console)
     if outcome.n_errors:
-        errors = "the affected labels are missing or changed"
+        errors = "the affected labels may be missing or changed"
         text = f"{count_noun(outcome.n_errors, 'error')}: {errors} in {outcome.target}; everything else is written"
         lines += ["", *console.wrap(text, style="error")]
         remedy = "fix the source and convert again, or accept a code: severity or suppress in segdata.yaml"
