@@ -84,8 +84,8 @@ def pages_of(folder: Path, work: Path, name: str, seed: int) -> list[Page]:
         rng = np.random.default_rng([seed, row])
         look = image_features(given, seen, predictor.things, rng, training_rates(), read_picture(maps, row))
         truth = truth_of(image, given)
-        about = match_corruptions(look.found, given, truth, predictor.things)
-        pages.append(Page(look, about, truth.kinds, _of_pixels(look.found, seen), _of_image(given, seen)["loss"]))
+        about = match_corruptions(look.candidates, given, truth, predictor.things)
+        pages.append(Page(look, about, truth.kinds, _of_pixels(look.candidates, seen), _of_image(given, seen)["loss"]))
     return pages
 
 
@@ -122,14 +122,14 @@ class Trial:
 
     def pixels(self, name: str) -> Floats:
         """(n,) a score of pixels, in the order of the candidates."""
-        cut = [np.split(page.pixels[name], [len(page.look.found.annotated)]) for page in self.pages]
+        cut = [np.split(page.pixels[name], [len(page.look.candidates.annotated)]) for page in self.pages]
         return np.concatenate([both[sort] for sort in (0, 1) for both in cut])
 
     def scores(self) -> dict[str, Floats]:
         """Name -> (n,) scores of candidates, greater is worse."""
         rarity = []
         for page in self.pages:
-            log = np.log(np.maximum(page.look.found.annotated.areas, 1))
+            log = np.log(np.maximum(page.look.candidates.annotated.areas, 1))
             rarity.append(np.abs(log - np.median(log)) if len(log) else log)
         regions = np.zeros(int((self.ranked.row < 0).sum()))
         by_lot = np.random.default_rng(0).random(len(self.mistake))

@@ -192,7 +192,7 @@ def real(data: str, predictions: str, truth: str, reviews: int) -> None:
     labels = FlagInput(dataset, measure_dataset(dataset, frozenset()), dataset.maps(None), Settings())
     seen = labels.told(predictions)
     thought = find_label_errors(seen.case, jobs=1)
-    found = thought.found
+    found = thought.ranked
     wrong = rank_errors(found, seen.case, read_truth(truth))[0].mistake >= 0
     p, kind = found.probability, likely_types(found, seen.case.predictor.things)
     told = found.odds if found.odds.std() > 0 else np.log(p / (1 - p))

@@ -84,7 +84,7 @@ def corrections(
     for row, (given, truth) in zip(rows.tolist(), spoilt, strict=True):
         rng = np.random.default_rng([DRAWN, seed, row, 1])
         looks.append(image_features(given, scene.predictor.predict(row), scene.things, rng))
-        abouts.append(match_corruptions(looks[-1].found, given, truth, scene.things))
+        abouts.append(match_corruptions(looks[-1].candidates, given, truth, scene.things))
     with single_threaded_blas():
         result = rank_candidates(looks)
     about = np.concatenate([each[sort] for sort in (0, 1) for each in abouts])

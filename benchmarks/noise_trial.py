@@ -113,8 +113,8 @@ def seeded(
         saw = image_features(
             given, seen, countable, np.random.default_rng([seed, row, 1]), training_rates(tuple(learnt))
         )
-        about = match_corruptions(saw.found, given, truth, countable)
-        pages.append(_Page(saw, about, truth.types, _of_pixels(saw.found, seen), _of_image(given, seen)))
+        about = match_corruptions(saw.candidates, given, truth, countable)
+        pages.append(_Page(saw, about, truth.types, _of_pixels(saw.candidates, seen), _of_image(given, seen)))
     return _bound(pages)
 
 
@@ -129,8 +129,8 @@ def corrected(data: OpenDataset, clean: OpenDataset, found: Predictions, untold:
         given, seen = before.drawn(row), networks.predict(row)
         better = after.drawn(after.maps.row(found.image_ids[row]))
         saw = image_features(given, seen, networks.things, np.random.default_rng([0, row]))
-        about, n = _changed(saw.found, given, better)
-        pages.append(_Page(saw, about, ["real"] * n, _of_pixels(saw.found, seen), _of_image(given, seen)))
+        about, n = _changed(saw.candidates, given, better)
+        pages.append(_Page(saw, about, ["real"] * n, _of_pixels(saw.candidates, seen), _of_image(given, seen)))
     return _bound(pages)
 
 
@@ -185,7 +185,7 @@ def _bound(pages: Sequence[_Page]) -> Trial:
     ]
     pixels = {}
     for name in pages[0].pixels:
-        cut = [np.split(page.pixels[name], [len(page.look.found.annotated)]) for page in pages]
+        cut = [np.split(page.pixels[name], [len(page.look.candidates.annotated)]) for page in pages]
         pixels[name] = np.concatenate([each[sort] for sort in (0, 1) for each in cut])
     images = {name: np.array([page.images[name] for page in pages]) for name in pages[0].images}
     images = {"segdata": result.images(), "softmin": 1 - result.softmin, **images}
