@@ -23,7 +23,7 @@ from segdata.core.dataset import OpenDataset
 from segdata.core.runs import Ints
 from segdata.noise import calibration
 from segdata.noise.candidates import find_candidates
-from segdata.noise.corruptions import LEARNED_KINDS
+from segdata.noise.corruptions import INJECTED_SHARE, LEARNED_KINDS
 from segdata.noise.error_types import KINDS
 from segdata.noise.evaluation import auroc, average_precision
 from segdata.noise.features import (
@@ -76,14 +76,14 @@ def without(look: ImageFeatures, left_out: frozenset[str]) -> ImageFeatures:
     """A look that did not see some features; what scores of pixels are read from stays."""
     kept = [[at for at, name in enumerate(names) if name not in left_out - TOLD] for names in look.names]
     names = [tuple(names[at] for at in mine) for names, mine in zip(look.names, kept, strict=True)]
-    given, spoilt = (
+    given, corrupted = (
         [
             FeatureTable(table.x[:, mine], table.mistake, table.category)
             for table, mine in zip(tables, kept, strict=True)
         ]
         for tables in (look.given, look.corrupted)
     )
-    return replace(look, given=(given[0], given[1]), spoilt=(spoilt[0], spoilt[1]), names=(names[0], names[1]))
+    return replace(look, given=(given[0], given[1]), corrupted=(corrupted[0], corrupted[1]), names=(names[0], names[1]))
 
 
 def figures(trials: Sequence[Trial], scores: Sequence[Floats]) -> str:
@@ -146,12 +146,12 @@ def main() -> None:
     print("\n| a kind's share at most, log odds of another | AUROC | AP | recall at 10 % |\n| --- | --- | --- | --- |")
     for common, rare in [
         *((each, calibration.UNKNOWN_KIND_ODDS) for each in COMMON),
-        *((calibration.LESSON, each) for each in RARE),
+        *((INJECTED_SHARE, each) for each in RARE),
     ]:
         with (
             single_threaded_blas(),
-            patch.object(calibration, "LESSON", common),
-            patch.object(calibration, "RARE", rare),
+            patch.object(calibration, "INJECTED_SHARE", common),
+            patch.object(calibration, "UNKNOWN_KIND_ODDS", rare),
         ):
             scores = [rank_candidates(each.looks).odds for each in trials]
         print(f"| {common:g}, {rare:g} | {figures(trials, scores)} |", flush=True)
