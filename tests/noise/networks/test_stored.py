@@ -38,16 +38,18 @@ def stored(p: np.ndarray, contours: np.ndarray | None = None) -> tuple[StoredPre
 @given(SHARES)
 def test_the_two_best_keep_their_probabilities(case: tuple[int, int, int, float, int]) -> None:
     p = said(*case)
-    found = stored(p)[0].probabilities().transpose(0, 2, 1)
+    prediction = stored(p)[0]
+    found = prediction.probabilities().transpose(0, 2, 1)
+    error = max(0.01, 1.1 / prediction._image.levels)  # of a square of half a level; noise leaves fewer levels
     np.testing.assert_allclose(found.sum(0), 1, atol=1e-5)
     assert found.min() >= 0
     top, order = np.sort(p, axis=0)[::-1], np.argsort(-p, axis=0)
     kept = np.take_along_axis(found, order[:2], 0)
-    np.testing.assert_allclose(kept, top[:2], atol=0.01)
-    clear = top[0] - (top[1] if len(top) > 1 else 0) > 0.01
+    np.testing.assert_allclose(kept, top[:2], atol=error)
+    clear = top[0] - (top[1] if len(top) > 1 else 0) > error
     np.testing.assert_array_equal(found.argmax(0)[clear], p.argmax(0)[clear])
     if len(p) > 2:  # the others share what is left
-        np.testing.assert_allclose(found.sum(0) - kept.sum(0), 1 - top[:2].sum(0), atol=0.01)
+        np.testing.assert_allclose(found.sum(0) - kept.sum(0), 1 - top[:2].sum(0), atol=2 * error)
 
 
 @settings(max_examples=25, deadline=None)
