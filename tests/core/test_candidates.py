@@ -14,8 +14,28 @@ def test_only_what_is_as_likely_wrong_as_right_is_called_probably_wrong(
 ) -> None:
     correction = Correction(action="rename", category="van", size=(9, 9))
     suspect = Candidate(
-        0, 3, probability, "car", "van", 20, True, 0.1, 0.8, 0, 0, 0, False, (0, 0, 5, 4), "car 7", correction
+        0,
+        3,
+        probability,
+        probability - 0.1,
+        probability + 0.02,
+        "car",
+        "van",
+        20,
+        True,
+        0.1,
+        0.8,
+        0,
+        0,
+        0,
+        False,
+        (0, 0, 5, 4),
+        "car 7",
+        correction,
     )
     found = suspect.finding(f"{suspect.be} van", "the model says so")
-    assert found.message == f"car 7 {verbs[0]} van: P {probability:.2f}, the model says so; rename it to van"
+    extent = f"P {probability - 0.1:.2f} to {probability + 0.02:.2f}"
+    assert found.message == f"car 7 {verbs[0]} van: {extent}, the model says so; rename it to van"
+    known = suspect._replace(low=probability, high=probability).finding(f"{suspect.be} van", "the model says so")
+    assert known.message == f"car 7 {verbs[0]} van: P {probability:.2f}, the model says so; rename it to van"
     assert (suspect.be, suspect.have) == verbs
