@@ -80,7 +80,7 @@ def _files(root: Path) -> list[Path]:
 
     if not root.exists():
         raise UnreadableError(f"{root}: does not exist")
-    files = [root] if root.is_file() else sorted(root.glob("*.json"))
+    files = [root] if root.is_file() else sorted(path for path in root.glob("*.json") if path.is_file())
     if root.is_dir():
         probe = FileProbe(root)
         files = [path for path in files if _is_tasks(probe.head(path.name))] or files

@@ -246,3 +246,9 @@ def test_tasks_in_folders_below_are_named(tmp_path: Path) -> None:
     tasks(tmp_path / "export", region("polygonlabels", {"points": [[0, 0], [50, 0], [50, 50]], "polygonlabels": ["a"]}))
     with pytest.raises(UnreadableError, match=r"but below it: export/\w+\.json; name one of them"):
         segdata.read(tmp_path)
+
+
+def test_a_folder_called_like_a_file_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "labels.json").mkdir()
+    with pytest.raises(UnreadableError, match="no JSON files in it"):
+        segdata.read(tmp_path, format="label-studio")
