@@ -207,11 +207,6 @@ def read_export(path: Path) -> list[Decision]:
     return list(export.decisions)
 
 
-def export_schema() -> dict[str, object]:
-    """The JSON Schema of an export."""
-    return msgspec.json.schema(DecisionExport)
-
-
 class PullResult(msgspec.Struct, frozen=True, rename={"origin": "source", "n_decisions": "decisions", "n_new": "new"}):
     """One source of decisions: how many it has, how many are new to the log, and notes, one line each."""
 
