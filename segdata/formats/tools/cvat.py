@@ -13,12 +13,16 @@ are metadata of the image, a subset is its split.
 
 In a video every frame is an image and every track a track; a shape that is outside is not there. Frames between two
 keyframes, which CVAT itself writes out, are unknown: with the option `interpolate=yes` you interpolate shapes with as
-many points. Deleted frames are not in the files, and the files do not say which they were.
+many points, and masks stay as they are until the next keyframe. Deleted frames are not in the files, and the files do
+not say which they were.
 
-Written: ``annotations.xml`` for images. A segment is a polygon, or several with a group_id that is free, if the
-source's rings draw exactly its pixels, else a mask. ``taxonomy.yaml`` beside it has the ids and kinds of the
+Written: ``annotations.xml``, by default for images. A segment is a polygon, or several with a group_id that is free,
+if the source's rings draw exactly its pixels, else a mask. ``taxonomy.yaml`` beside it has the ids and kinds of the
 categories. If an image has several annotators, you get the first one's work. XML holds texts: attributes of one name
-and label are written with the type that all of them have.
+and label are written with the type that all of them have. With the option `layout=video` you get a file for each
+video, in folders if there are several: a track for each object, with a polygon or a mask for each frame, and a shape
+that is outside where the track ends or pauses. Frames are numbered from 0; `images.csv` beside the file keeps their
+names, numbers and sizes, and reading uses it. A segment without a track gets one.
 """
 
 import zipfile
@@ -26,6 +30,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segdata.core.errors import check_choice
 from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared.declared_losses import CVAT_LOSSES
@@ -36,12 +41,15 @@ if TYPE_CHECKING:
 
 
 ALIASES = ("cvat-xml", "cvat-images")
-LOSSES: frozenset[LossKind] = CVAT_LOSSES
+LOSSES: frozenset[LossKind] = CVAT_LOSSES | {"track"}
 CHECKED = ("Datumaro's fixtures of CVAT files", "pycocotools", "OpenCV")
 _HEAD = rb"<annotations\s*>(?s:.*)<(meta|image|track)[\s>]"
 READ_OPTIONS = {
     "interpolate": "yes: between keyframes of a track, shapes with as many points are interpolated (default: no)"
 }
+
+
+WRITE_OPTIONS = {"layout": "images (default) or video (CVAT for video: tracks, a file for each sequence)"}
 
 
 def detect(probe: FileProbe) -> FormatMatch | None:
@@ -70,8 +78,12 @@ def read(request: ReadRequest) -> "ToolSource":
     return open_cvat(request, _HEAD)
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
-    """Write ``annotations.xml`` and ``taxonomy.yaml`` into the folder `target`."""
+def write(
+    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, layout: str = "images"
+) -> None:
+    """Write ``annotations.xml`` and ``taxonomy.yaml`` into a folder; raises SegdataError for an unknown layout."""
+    from segdata.formats.tools.cvat_video_writer import write_cvat_videos
     from segdata.formats.tools.cvat_writer import write_cvat
 
-    write_cvat(profile, batches, target, losses)
+    check_choice("layout", layout, ("images", "video"))
+    (write_cvat if layout == "images" else write_cvat_videos)(profile, batches, target, losses)

@@ -7,9 +7,8 @@ import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
 
@@ -24,10 +23,11 @@ from segdata.core.profile import ImageSequence
 from segdata.core.taxonomy import Attribute, Category, Taxonomy, as_rgb
 from segdata.formats.shapes.geometry import Bitmap, Ellipse, Ring, Shape, box, check_numbers, check_ring
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader, similar_name_hint
-from segdata.formats.shared.pairing import images_folder, no_images_defect
+from segdata.formats.shared.pairing import INDEX_FILE, has_index, images_folder, no_images_defect, read_index
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.shared.safe_parsers import XmlError, read_xml
 from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
+from segdata.formats.tools.cvat_tracks import AREAS, CvatElement, CvatVideo, parse_digits, read_videos
 from segdata.formats.tools.shapes import (
     BrokenShapeError,
     PolygonNotation,
@@ -45,26 +45,12 @@ from segdata.formats.tools.source import (
     unlisted_images,
 )
 
-AREAS = frozenset({"polygon", "box", "ellipse", "mask"})
 NO_AREA = frozenset({"polyline", "points", "cuboid", "skeleton"})
 SOURCES = {"manual": "human", "semi-auto": "human", "auto": "model", "consensus": "consensus"}
 SEMI_AUTO = "semi-auto"
 COLUMN_ATTRIBUTES = frozenset({"is_crowd", "score", "track_id"})  # attributes with a column of their own
 _MOST = 2**62  # of a number that names something
 Types = Mapping[tuple[str, str], str]
-_MOST_FRAMES = 1_000_000  # of a video; nine hours at 30 frames a second
-
-
-@dataclass(frozen=True, slots=True)
-class CvatElement:
-    """An element, with the data of its track if it has one."""
-
-    element: Element
-    place: str
-    label: str
-    group: str | None = None
-    source: str | None = None
-    track: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,158 +240,6 @@ def _read_mask(element: Element, size: tuple[int, int]) -> Bitmap:
     return Bitmap(sides["left"], sides["top"], values.reshape(height, width))
 
 
-@dataclass(slots=True)
-class CvatVideo:
-    """The frames of a task."""
-
-    name: str  # of the task; "" if it has none
-    size: tuple[int, int]  # height and width in pixels; (0, 0) if the file lacks them
-    split: str | None  # of the task
-    shapes: dict[int, list[CvatElement]] = field(default_factory=dict)  # frame -> its shapes
-    frames: set[int] = field(default_factory=set)  # those that the task has or a track names
-    certain: set[int] = field(default_factory=set)
-    uncertain: set[int] = field(default_factory=set)
-    unknown: int = 0  # how many shapes are missing between keyframes
-
-    @property
-    def annotated(self) -> set[int]:
-        """The frames with known content: they have shapes, or no shape is missing."""
-        return self.frames - (self.uncertain - self.certain)
-
-
-def read_videos(root: Element, problems: list[tuple[str, str]], *, interpolate: bool) -> list[CvatVideo]:
-    """The videos of a file; `problems` gets message and place of unreadable shapes."""
-    tasks = [*root.iterfind("./meta/task"), *root.iterfind("./meta/job"), *root.iterfind("./meta/project/tasks/task")]
-    by_id = {task.findtext("id"): task for task in tasks}
-    only = tasks[0] if len(tasks) == 1 else None
-    videos: dict[str | None, CvatVideo] = {}
-    for row, track in enumerate(root.iterfind("track"), 1):
-        id_ = track.get("task_id")
-        task = by_id.get(id_) if id_ is not None else only
-        if id_ not in videos:
-            videos[id_] = _video(task, track.get("subset"))
-        _add_track(videos[id_], track, f"/annotations/track[{row}]", row, problems, interpolate=interpolate)
-    if not videos and only is not None and not any(True for _ in root.iterfind("image")):
-        videos[None] = _video(only, None)
-    for id_, video in videos.items():
-        video.frames |= _task_frames(by_id.get(id_) if id_ is not None else only, video.frames)
-    return list(videos.values())
-
-
-def _video(task: Element | None, split: str | None) -> CvatVideo:
-    if task is None:
-        return CvatVideo("", (0, 0), split)
-    sides = [_parse_digits(task.findtext(f"./original_size/{side}")) or 0 for side in ("height", "width")]
-    return CvatVideo(task.findtext("name") or "", (sides[0], sides[1]), split or task.findtext("subset") or None)
-
-
-def _parse_digits(text: str | None) -> int | None:
-    digits = (text or "").strip()
-    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 10 else None
-
-
-def _task_frames(task: Element | None, named: set[int]) -> set[int]:
-    """The frames that a task declares, if they include those of its tracks."""
-    if task is None:
-        return set()
-    first, last = _parse_digits(task.findtext("start_frame")), _parse_digits(task.findtext("stop_frame"))
-    size = _parse_digits(task.findtext("size"))
-    step = re.search(r"step=(\d{1,6})", task.findtext("frame_filter") or "")
-    ranges = []
-    if first is not None and last is not None:
-        ranges.append(range(first, last + 1, max(int(step[1]), 1) if step else 1))
-    if size is not None:
-        ranges.append(range(size))
-    return next(
-        (set(frames) for frames in ranges if len(frames) <= _MOST_FRAMES and all(n in frames for n in named)), set()
-    )
-
-
-def _add_track(
-    video: CvatVideo, track: Element, place: str, row: int, problems: list[tuple[str, str]], *, interpolate: bool
-) -> None:
-    label, group, source = track.get("label", ""), track.get("group_id"), track.get("source")
-    number = _parse_digits(track.get("id"))
-    id_ = row if number is None else number
-    keys: dict[int, CvatElement] = {}
-    count: dict[str, int] = {}
-    for shape in track:
-        if shape.tag not in AREAS:
-            continue
-        count[shape.tag] = count.get(shape.tag, 0) + 1
-        shape_place = f"{place}/{shape.tag}[{count[shape.tag]}]"
-        frame = _parse_digits(shape.get("frame"))
-        if frame is None:
-            problems.append((f"frame is {shape.get('frame')!r:.40}, a whole number is expected; left out", shape_place))
-        elif frame in keys:
-            problems.append((f"the track has two shapes in frame {frame}; the first one is read", shape_place))
-        else:
-            keys[frame] = CvatElement(shape, shape_place, label, group, source, id_)
-    for frame, item in keys.items():
-        video.frames.add(frame)
-        video.certain.add(frame)
-        if item.element.get("outside") != "1":
-            video.shapes.setdefault(frame, []).append(item)
-    for before, after in _keyframe_gaps(keys, video):
-        between = dict(_interpolate(keys[before], keys[after], before, after)) if interpolate else {}
-        for frame in range(before + 1, after):
-            if frame in between:
-                video.shapes.setdefault(frame, []).append(between[frame])
-                video.certain.add(frame)
-                video.frames.add(frame)
-            else:
-                video.uncertain.add(frame)
-                video.unknown += 1
-
-
-def _keyframe_gaps(keys: Mapping[int, CvatElement], video: CvatVideo) -> Iterator[tuple[int, int]]:
-    """The keyframes that have frames between them in which the track may be."""
-    frames = sorted(keys)
-    step = min((b - a for a, b in pairwise(frames)), default=1)
-    written_out = any(item.element.get("keyframe") == "0" for item in keys.values())
-    for before, after in pairwise(frames):
-        inside = keys[before].element.get("outside") != "1"
-        if inside and after - before > (step if written_out else 1) and after - before <= _MOST_FRAMES:
-            yield before, after
-
-
-def _interpolate(a: CvatElement, b: CvatElement, first: int, last: int) -> Iterator[tuple[int, CvatElement]]:
-    """The shapes of the frames between two keyframes of one kind, straight from one to the other."""
-    keys = [
-        key
-        for key in ("points", "xtl", "ytl", "xbr", "ybr", "cx", "cy", "rx", "ry", "rotation")
-        if key in a.element.attrib
-    ]
-    if a.element.tag != b.element.tag or a.element.tag == "mask" or b.element.get("outside") == "1":
-        return
-    try:
-        start, end = (
-            [list(map(float, keyframe.element.get(key, "").replace(";", ",").split(","))) for key in keys]
-            for keyframe in (a, b)
-        )
-    except ValueError:
-        return
-    if [len(keyframe) for keyframe in start] != [len(keyframe) for keyframe in end]:
-        return
-    for frame in range(first + 1, last):
-        share = (frame - first) / (last - first)
-        moved = [
-            [p + share * (q - p) for p, q in zip(one, other, strict=True)]
-            for one, other in zip(start, end, strict=True)
-        ]
-        element = Element(a.element.tag, {**a.element.attrib, "frame": str(frame), "keyframe": "0"})
-        element.extend(list(a.element))
-        for key, numbers in zip(keys, moved, strict=True):
-            element.set(key, _format_points(numbers))
-        yield frame, CvatElement(element, a.place, a.label, a.group, a.source, a.track)
-
-
-def _format_points(numbers: Sequence[float]) -> str:
-    if len(numbers) == 1:
-        return repr(numbers[0])
-    return ";".join(f"{x!r},{y!r}" for x, y in zip(numbers[::2], numbers[1::2], strict=True))
-
-
 # Labels of other types have shapes without area, or none.
 _WITH_AREA = frozenset({"", "any", "polygon", "mask", "rectangle", "ellipse"})
 NOTATION = PolygonNotation(mend=parse_points_leniently)
@@ -467,6 +301,7 @@ class _Dataset:
     """The images of all files by image_id, and the defects."""
 
     root: Path
+    images: Path  # the folder that images are looked for in
     folders: Sequence[ImageFolder]
     labels: _CvatLabels = field(default_factory=_CvatLabels)
     names: set[str] = field(default_factory=set)
@@ -484,7 +319,7 @@ def open_cvat(request: ReadRequest, head: bytes) -> ToolSource:
     folder = root if root.is_dir() else root.parent
     images = images_folder(request)
     paths = _find_documents(root, head)
-    dataset = _Dataset(root, image_folders(folder, images))
+    dataset = _Dataset(root, images or folder / "images", image_folders(folder, images))
     for path in paths:
         _add_file(dataset, path, interpolate=answer in ("yes", "true"))
     if dataset.others:
@@ -543,8 +378,12 @@ def _add_file(dataset: _Dataset, path: Path, *, interpolate: bool) -> None:
     problems: list[tuple[str, str]] = []
     for shape in (shape for track in document.iterfind("track") for shape in track):
         dataset.others.update([shape.tag] if shape.tag in NO_AREA else [])
-    for video in read_videos(document, problems, interpolate=interpolate):
-        _add_video(dataset, path, video, jobs)
+    videos = read_videos(document, problems, interpolate=interpolate)
+    for video in videos:
+        if len(videos) == 1 and _names_frames(path.parent):
+            _add_named_video(dataset, path, video)
+        else:
+            _add_video(dataset, path, video, jobs)
     dataset.defects += [Defect("SEG004", message, file, place) for message, place in problems]
 
 
@@ -561,7 +400,7 @@ class CvatJobs:
         for task in [*document.iterfind("./meta/task"), *document.iterfind("./meta/project/tasks/task")]:
             jobs = tasks.setdefault((task.findtext("id") or "").strip(), [])
             for segment in task.iterfind("./segments/segment"):
-                first, last = _parse_digits(segment.findtext("start")), _parse_digits(segment.findtext("stop"))
+                first, last = parse_digits(segment.findtext("start")), parse_digits(segment.findtext("stop"))
                 number = re.search(r"(?:jobs/|id=)(\d+)/?$", (segment.findtext("url") or "").strip())
                 id_ = number[1] if number else (segment.findtext("id") or "").strip()
                 if first is not None and last is not None and id_:
@@ -574,7 +413,7 @@ class CvatJobs:
     def metadata(self, task: str | None, frame: str | None) -> dict[str, str]:
         """The task and the job of a frame, as far as the file names them, as JSON texts."""
         id_ = task if task is not None or len(self.tasks) != 1 else next(iter(self.tasks))
-        number = -1 if (digits := _parse_digits(frame)) is None else digits
+        number = -1 if (digits := parse_digits(frame)) is None else digits
         job = next((job for first, last, job in self.tasks.get(id_ or "", ()) if first <= number <= last), None)
         return {key: json_text(value) for key, value in (("task", id_), ("job", job)) if value}
 
@@ -673,6 +512,34 @@ def _add_video(dataset: _Dataset, path: Path, video: CvatVideo, jobs: CvatJobs) 
             "--read-option interpolate=yes interpolates the shapes"
         )
         dataset.defects.append(Defect("SEG004", message, file, "/annotations/track", severity="warning"))
+
+
+def _names_frames(folder: Path) -> bool:
+    """Whether our writer left an `images.csv` here."""
+    return has_index(folder) and read_head(folder / INDEX_FILE).startswith(b"image,mask,width,height,uri,sequence,")
+
+
+def _add_named_video(dataset: _Dataset, path: Path, video: CvatVideo) -> None:
+    """Add the frames that the lines of `images.csv` name, in the order of their numbers in the XML."""
+    entries, defects = read_index(path.parent, dataset.images)
+    file = relative_path(dataset.root, path)
+    dataset.defects += defects
+    beyond = sorted(frame for frame in video.frames if frame >= len(entries))
+    if beyond:
+        message = (
+            f"frame {beyond[0]} and later ones are not in {INDEX_FILE}, which has {count_noun(len(entries), 'image')}"
+        )
+        dataset.defects.append(Defect("SEG007", message, file, "/annotations/track"))
+    for number, entry in enumerate(entries):
+        shapes = tuple(video.shapes.get(number, ()))
+        dataset.names.update(shape.label for shape in shapes if shape.label)
+        if entry.sequence is not None and not any(known.name == entry.sequence for known in dataset.sequences):
+            dataset.sequences.append(ImageSequence(entry.sequence))
+        is_annotated = bool(entry.files or shapes)
+        image = entry.image or first_image(dataset.folders, [entry.image_id])
+        record = CvatImage(shapes) if is_annotated else None
+        files = (path,) if is_annotated else ()
+        dataset.entries[entry.image_id] = replace(entry, image=image, files=files, record=record, source_id=str(number))
 
 
 def _check_images(dataset: _Dataset, folder: Path, images: Path | None) -> None:

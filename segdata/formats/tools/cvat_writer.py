@@ -43,7 +43,7 @@ from segdata.formats.tools.source import (
     writable_rows,
 )
 
-_COUNTED = CVAT_LOSSES - {"attributes", "empty-segment", "rings"}  # from columns alone
+COUNTED = CVAT_LOSSES - {"attributes", "empty-segment", "rings"}  # from columns alone
 _HELD = frozenset({"segments.source", "images.split", "images.metadata"})
 _SOURCES = {"human": "manual", "model": "auto", "consensus": "consensus"}
 _TYPES = {bool: "checkbox", int: "number", float: "number", str: "text"}
@@ -54,13 +54,15 @@ Json = dict[str, Any]  # Any: JSON
 
 
 @dataclass(slots=True)
-class _AttributeTypes:
+class AttributeTypes:
     """Which attributes the segments of each category have, and how many of each type."""
 
+    is_mutable: bool = False  # whether the segments of a track may differ in them
     seen: dict[str, dict[str, Counter[str]]] = field(default_factory=dict)
     tags: set[str] = field(default_factory=set)
 
     def add(self, label: str, name: str, value: object) -> None:
+        """Note a value of an attribute that a segment with this label has."""
         kinds = self.seen.setdefault(label, {}).setdefault(name, Counter())
         kinds[_TYPES.get(type(value), "other")] += 1
 
@@ -87,10 +89,10 @@ def write_cvat(profile: Profile, batches: Iterable[Batch], target: Path, losses:
     target.mkdir(parents=True, exist_ok=True)
     write_sidecars(target, profile, profile.taxonomy)
     count_spatial_losses(profile, losses)
-    specs, number = _AttributeTypes(), 0
+    specs, number = AttributeTypes(), 0
     with tempfile.TemporaryFile() as body:
         for batch in batches:
-            count_losses(batch, losses, _COUNTED, _HELD)
+            count_losses(batch, losses, COUNTED, _HELD)
             count_unannotated_images(batch, losses)
             for image in _image_elements(batch, names, specs, losses, number):
                 body.write(image.encode())
@@ -99,26 +101,35 @@ def write_cvat(profile: Profile, batches: Iterable[Batch], target: Path, losses:
         body.seek(0)
         categories = [category for category in profile.taxonomy.categories if names.get(category.id) == category.name]
         with (target / "annotations.xml").open("wb") as file:
-            file.write(_xml_head(profile.name, number, categories, specs).encode())
+            file.write(xml_head(profile.name, number, categories, specs).encode())
             shutil.copyfileobj(body, file)
             file.write(b"</annotations>\n")
 
 
-def _xml_head(name: str, size: int, categories: Sequence[Category], specs: _AttributeTypes) -> str:
+def xml_head(
+    name: str,
+    size: int,
+    categories: Sequence[Category],
+    specs: AttributeTypes,
+    *,
+    mode: str = "annotation",
+    more: str = "",
+) -> str:
+    """The head of a file: its task of `size` images, `more` elements of it, and the labels with their attributes."""
     labels = [_label_xml(category.name, category.rgb, "any", specs) for category in categories]
     names = {category.name for category in categories}
     labels += [_label_xml(tag, None, "tag", specs) for tag in sorted(specs.tags - names)]
     shown = escape(name) if is_xml_text(name) else "dataset"
     return (
         '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n<meta>\n<task>\n'
-        f"<name>{shown}</name>\n<size>{size}</size>\n<mode>annotation</mode>\n<labels>\n{''.join(labels)}"
+        f"<name>{shown}</name>\n<size>{size}</size>\n<mode>{mode}</mode>\n{more}<labels>\n{''.join(labels)}"
         "</labels>\n</task>\n</meta>\n"
     )
 
 
-def _label_xml(name: str, color: tuple[int, int, int] | None, kind: str, specs: _AttributeTypes) -> str:
+def _label_xml(name: str, color: tuple[int, int, int] | None, kind: str, specs: AttributeTypes) -> str:
     attributes = "".join(
-        f"<attribute><name>{_text(attribute)}</name><mutable>False</mutable><input_type>{type_}</input_type>"
+        f"<attribute><name>{_text(attribute)}</name><mutable>{specs.is_mutable}</mutable><input_type>{type_}</input_type>"
         f"<default_value>{_DEFAULTS[type_]}</default_value><values>{_VALUES[type_]}</values></attribute>"
         for attribute, type_ in sorted(
             (attribute, specs.kind(name, attribute)) for attribute in specs.seen.get(name, ())
@@ -134,11 +145,11 @@ def _text(text: str) -> str:
 
 
 def _image_elements(
-    batch: Batch, names: dict[int, str], specs: _AttributeTypes, losses: LossCounter, number: int
+    batch: Batch, names: dict[int, str], specs: AttributeTypes, losses: LossCounter, number: int
 ) -> Iterator[str]:
     """The images of a batch as elements; `number` is that of the first."""
     rows = writable_rows(batch, names, losses, empty=False)
-    shapes = _segment_shapes(batch, rows, losses)
+    shapes = segment_shapes(batch, rows, losses)
     all_segments = batch.segments.take(pa.array(rows)).to_pylist()
     sources = batch.annotations["source"].to_pylist()
     for image_number, (image, in_image, _) in enumerate(image_rows(batch, rows), number):
@@ -150,7 +161,7 @@ def _image_elements(
         elements = []
         for k, (label, segment, parts) in enumerate(zip(labels, segments, shapes[in_image], strict=True)):
             source = segment["source"] or sources[segment["annotation"]]
-            fields, inner, is_whole = _element_texts(segment, label, source, kept[k], specs)
+            fields, inner, is_whole = element_texts(segment, label, source, specs, has_group=kept[k])
             group = "" if numbers[k] is None else f' group_id="{numbers[k]}"'
             if not is_whole:
                 losses.add("attributes", "segments", 1, examples=segment_examples(batch, image_segments[[k]]))
@@ -172,7 +183,7 @@ def _image_elements(
         yield start + "".join(elements) + tags + "</image>\n"
 
 
-def _tag_elements(image: Json, specs: _AttributeTypes, losses: LossCounter) -> str:
+def _tag_elements(image: Json, specs: AttributeTypes, losses: LossCounter) -> str:
     """The tags of an image, which are all of its metadata that CVAT has a place for."""
     metadata = dict(image["metadata"] or ())
     tags = json.loads(metadata.get(_TAGS, "null"))
@@ -185,9 +196,13 @@ def _tag_elements(image: Json, specs: _AttributeTypes, losses: LossCounter) -> s
     return "".join(f'<tag label={quoteattr(tag)} source="manual"></tag>\n' for tag in tags)
 
 
-def _segment_shapes(batch: Batch, rows: Ints, losses: LossCounter) -> list[list[tuple[str, str]]]:
-    """(n,) the shapes of each segment: the element, and the attributes that draw it."""
+def segment_shapes(
+    batch: Batch, rows: Ints, losses: LossCounter, most: int | None = None
+) -> list[list[tuple[str, str]]]:
+    """(n,) the shapes of each segment: the element, and the attributes that draw it; a mask for `most` polygons."""
     polygons = source_polygons(batch, rows, "coco")
+    if most is not None:
+        polygons = [parts if len(parts) <= most else [] for parts in polygons]
     masked = np.array([row for row, parts in enumerate(polygons) if not parts], np.int64)
     count_lost_rings(batch, rows[masked], losses)
     shapes = [
@@ -215,12 +230,15 @@ def _mask_text(bitmap: Bitmap) -> str:
     return f' rle="{", ".join(map(str, counts))}" left="{bitmap.x}" top="{bitmap.y}" width="{width}" height="{height}"'
 
 
-def _element_texts(
-    segment: Json, label: str, source: str | None, as_group: bool, specs: _AttributeTypes
+def element_texts(
+    segment: Json, label: str, source: str | None, specs: AttributeTypes, *, has_group: bool = False
 ) -> tuple[str, str, bool]:
-    """The attributes and the content of a segment's element, and whether they hold everything."""
+    """The attributes and the content of a segment's element, and whether they hold everything.
+
+    `has_group`: its attribute `group_id` is the element's own.
+    """
     attributes = {key: json.loads(value) for key, value in segment["attributes"] or ()}
-    if as_group:
+    if has_group:
         del attributes[GROUP]
     n_said = len(attributes)
     fields = f' source="{_SOURCES[source]}"' if source in _SOURCES else ""

@@ -264,3 +264,48 @@ def test_masks_of_a_track_lie_where_each_frame_has_them(tmp_path: Path) -> None:
     assert not third[1, 2]
     assert third[1, 3:5].all()
     assert third[2, 2:5].all()
+
+
+def test_a_video_is_written_with_its_tracks(tmp_path: Path) -> None:
+    """What CVAT does with the file: a shape holds until the next one, so that the end of a track is outside."""
+    shapes = track(box(0, 0), box(1, 2), box(2, 4, outside=1), box(3, 6), box(4, 8, outside=1))
+    save(tmp_path / "a", shapes + track(box(4, 20), box(5, 21), id_=7, label="bus"), VIDEO)
+    conversion = convert(tmp_path / "a", tmp_path / "b", to="cvat", write_options={"layout": "video"}, verify=True)
+    assert {loss.kind for loss in conversion.losses} <= {"image-details", "segment-id"}
+    root = ElementTree.parse(tmp_path / "b/annotations.xml").getroot()
+    assert root.findtext("./meta/task/mode") == "interpolation"
+    assert (root.findtext("./meta/task/size"), root.findtext("./meta/task/stop_frame")) == ("6", "5")
+    written = {
+        each.get("id"): [(shape.get("frame"), shape.get("outside")) for shape in each]
+        for each in root.iterfind("track")
+    }
+    assert written == {"0": [("0", "0"), ("1", "0"), ("2", "1"), ("3", "0"), ("4", "1")], "7": [("4", "0"), ("5", "0")]}
+    before, after = read(tmp_path / "a").segments, read(tmp_path / "b").segments
+    columns = ["image_id", "category", "track_id", "area"]
+    assert after[columns].equals(before[columns])
+    # Without the names, as CVAT exports it, the frames are called frame_000000 and so on: here they are already.
+    (tmp_path / "b/images.csv").unlink()
+    assert read(tmp_path / "b").segments[columns].equals(before[columns])
+
+
+def test_masks_stay_until_the_next_keyframe(tmp_path: Path) -> None:
+    """CVAT copies masks, and boxes turn the shorter way."""
+    masks_ = "".join(
+        f'<mask frame="{frame}" outside="{outside}" rle="0, 6" left="{frame}" top="1" width="3" height="2"/>'
+        for frame, outside in ((0, 0), (2, 0), (4, 1))
+    )
+    save(tmp_path, track(masks_), VIDEO)
+    batch = loaded(read(tmp_path, options={"interpolate": "yes"}))
+    assert batch.segment_image.tolist() == [0, 1, 2, 3]
+    assert [int(mask.nonzero()[1].min()) for mask in masks(batch)] == [0, 0, 2, 2]
+
+
+def test_frames_beyond_the_list_are_told(tmp_path: Path) -> None:
+    save(tmp_path / "a", track(box(0, 0), box(1, 2)), VIDEO)
+    convert(tmp_path / "a", tmp_path / "b", to="cvat", write_options={"layout": "video"})
+    index = tmp_path / "b/images.csv"
+    index.write_text("".join(index.read_text().splitlines(keepends=True)[:2]))
+    dataset = read(tmp_path / "b")
+    assert len(dataset.image_ids) == 1
+    (defect,) = [each for each in dataset.source.defects if each.code == "SEG007"]
+    assert "images.csv" in defect.message

