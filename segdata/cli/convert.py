@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from segdata.cli.options import FORMAT, PATH, SCHEDULER, DataOptions, data_options, example, parse_pairs
-from segdata.cli.process import FOUND, say
+from segdata.cli.output import emit, make_console
+from segdata.cli.process import FOUND, progress_bar, say
+from segdata.core.errors import LossError
 
 if TYPE_CHECKING:
     from segdata.api.convert import OnLoss
@@ -96,9 +98,6 @@ def command(
     `segdata validate` reports as errors; everything else is still written.
     """
     from segdata.api.convert import convert
-    from segdata.cli.output import emit, make_console
-    from segdata.cli.process import progress_bar
-    from segdata.core.errors import LossError
     from segdata.core.format import find_format
     from segdata.formats.shared.derived_sources import find_image_root
     from segdata.report.conversion import command_with_images, conversion_text, losses_text, refusal_text

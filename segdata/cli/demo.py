@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from segdata.cli.options import FOLDER, example
+from segdata.cli.output import emit, make_console
+from segdata.cli.process import MISUSE
 from segdata.core.atomic_files import lock_target
-from segdata.core.errors import SegdataError
+from segdata.core.errors import SegdataError, count_noun
 from segdata.core.safe_text import escape_line, shell_word
 from segdata.report.console import Console, table
 from segdata.sample import MAX_IMAGES, make
@@ -46,7 +48,6 @@ def command(folder: Path, scenes: int) -> None:
 
 
 def _run_demo(folder: Path, scenes: int) -> None:
-    from segdata.core.errors import count_noun
 
     prepare_folder(folder)
     _print_heading(f"1. Sample data: {count_noun(scenes, 'street scene')} with labels, and others with known defects")
@@ -119,8 +120,6 @@ def _review(folder: Path) -> None:
 
 def _print_wrapped(text: str, first: str = "", rest: str = "") -> None:
     """Print a text in lines of at most 80 columns."""
-    from segdata.cli.output import make_console
-
     for line in make_console().wrap(text, first, rest):
         click.echo(line)
 
@@ -152,7 +151,6 @@ def prepare_folder(folder: Path) -> None:
 def _run(*words: str | Path, quietly: bool = False) -> None:
     """Print a command and run it; raises SegdataError if it fails."""
     from segdata.cli.main import main
-    from segdata.cli.process import MISUSE
 
     arguments = [str(word) for word in words]
     if not quietly:
@@ -171,7 +169,6 @@ def _print_heading(heading: str) -> None:
 
 def _count_seeded(defects: Path, reports: Path) -> None:
     """Validate every dataset with a seeded defect that has a rule, and count the defects found."""
-    from segdata.cli.output import emit, make_console
     from segdata.core.rule import rules
 
     seeded = [SeededDefect.of(entry) for entry in json.loads((defects / "truth.json").read_text(encoding="utf-8"))]

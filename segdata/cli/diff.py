@@ -10,6 +10,7 @@ from segdata.cli.options import (
     FORMAT,
     PATH,
     DataOptions,
+    add_options,
     data_options,
     example,
     option_text,
@@ -17,7 +18,9 @@ from segdata.cli.options import (
     report_options,
     split_codes,
 )
+from segdata.cli.output import emit, make_console, protect_inputs
 from segdata.cli.process import FOUND, say
+from segdata.core.errors import count_noun
 from segdata.core.safe_text import shell_word
 
 if TYPE_CHECKING:
@@ -35,9 +38,7 @@ _OF_B = (
 
 def options_of_b(command: F) -> F:
     """Add the options for reading B."""
-    for option in reversed(_OF_B):
-        command = option(command)
-    return command
+    return add_options(_OF_B, command)
 
 
 @click.command(
@@ -80,7 +81,6 @@ def command(
     with 1 if they differ, and with 2 if they cannot be compared.
     """
     from segdata.api.diff import diff
-    from segdata.cli.output import emit, make_console, protect_inputs
     from segdata.report.diff import FIRST, diff_json, diff_text
 
     protect_inputs(output, options.inputs(a, b))
@@ -115,6 +115,5 @@ def _typed(
 
 
 def _verdict(result: "Difference") -> str:
-    from segdata.core.errors import count_noun
 
     return "the same" if result.same else count_noun(sum(count.n for count in result.telling.values()), "difference")

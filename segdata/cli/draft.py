@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from segdata.cli.options import PATH, WORK_DIR, DataOptions, data_options, example, parse_pairs
-from segdata.cli.process import FOUND, say
+from segdata.cli.output import emit
+from segdata.cli.process import FOUND, say, stage_bars
+from segdata.core.errors import count_noun
 
 if TYPE_CHECKING:
     from segdata.api.draft import DraftResult
@@ -115,7 +117,6 @@ def _draft_by_model(
 ) -> "DraftResult":
     """Draft with networks, and show the progress of training and drafting."""
     from segdata.api.draft import draft_by_model, unannotated
-    from segdata.cli.process import stage_bars
     from segdata.noise.networks.plan import StageProgress, configured_settings
 
     dataset = options.read(data)
@@ -143,8 +144,6 @@ def _draft_by_model(
 
 def _report_draft(result: "DraftResult", out: Path) -> int:
     """Print what was drafted; returns the exit code."""
-    from segdata.cli.output import emit
-    from segdata.core.errors import count_noun
     from segdata.core.safe_text import shell_word
 
     written = result.written

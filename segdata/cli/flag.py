@@ -12,6 +12,7 @@ from segdata.cli.options import (
     PATH,
     WORK_DIR,
     DataOptions,
+    add_options,
     data_options,
     example,
     option_text,
@@ -19,8 +20,18 @@ from segdata.cli.options import (
     rule_options,
     split_codes,
 )
-from segdata.cli.process import FOUND, say
+from segdata.cli.output import (
+    draw_overlays,
+    emit,
+    format_findings,
+    format_findings_html,
+    make_console,
+    protect_folder,
+    protect_inputs,
+)
+from segdata.cli.process import FOUND, print_plan, say, stage_bars
 from segdata.core.config import Architecture, Loss
+from segdata.core.errors import count_noun
 from segdata.core.validation import FailOn
 
 if TYPE_CHECKING:
@@ -134,9 +145,7 @@ def training_options(command: Callable[..., int]) -> Callable[..., int]:
         )
         return command(training=TrainingOptions(present, words), **rest)
 
-    for option in reversed(_TRAINING):
-        gathered = option(gathered)
-    return gathered
+    return add_options(_TRAINING, gathered)
 
 
 def _option_words(option: str, value: object) -> list[str]:
@@ -200,9 +209,6 @@ def command(
     Exits with 0 unless a finding is at or above --fail-on.
     """
     from segdata.api.flag import flag
-    from segdata.cli.output import draw_overlays, emit, protect_folder, protect_inputs
-    from segdata.cli.process import print_plan, stage_bars
-    from segdata.core.errors import count_noun
 
     more = [path for path in (predictions, truth) if path is not None]
     protect_inputs(output, [*options.inputs(data), *more])
@@ -253,7 +259,6 @@ def _report(
     jobs: int,
 ) -> str:
     """The report in the format that `--format` names."""
-    from segdata.cli.output import format_findings, format_findings_html, make_console
     from segdata.report.flag import flag_json, flag_statements, flag_text
 
     if form == "text":

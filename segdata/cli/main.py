@@ -1,4 +1,4 @@
-"""segdata: the command line. Each command is a module of this package, loaded when it is asked for."""
+"""segdata: the command line. A command is loaded from its module of this package when it is asked for."""
 
 import sys
 from collections.abc import Sequence
@@ -39,9 +39,10 @@ SECTIONS = {
     "Arrange": ("split", "sample", "filter", "merge", "remap", "tile", "crop", "history", "restore", "prune"),
 }
 _SHARED_MODULES = {  # command: the module that it shares with others
-    **dict.fromkeys(("rules", "explain", "formats"), "catalogue"),
-    **dict.fromkeys(("history", "restore", "prune"), "revisions"),
-    **dict.fromkeys(("tile", "crop"), "tiling"),
+    **dict.fromkeys(SECTIONS["Arrange"], "arrange"),
+    **dict.fromkeys(("agreement", "consensus", "evaluate", "acceptance", "rework", "scorecard"), "compare"),
+    **dict.fromkeys((*SECTIONS["Look"], "rules", "explain", "formats"), "look"),
+    **dict.fromkeys(("init", "taxonomy"), "taxonomy"),
 }
 NAMES = tuple(name for names in SECTIONS.values() for name in names)
 _MEANT = {  # what other programs call a command: what segdata calls it

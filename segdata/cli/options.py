@@ -121,6 +121,13 @@ COPY_IMAGES = click.option(
 FORCE = click.option("--force", is_flag=True, help="Overwrite existing files.")
 
 
+def add_options(options: Sequence[Callable[[F], F]], command: F) -> F:
+    """The command with further options, in this order on its help page."""
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def example(*commands: str) -> str:
     """The end of a help page: commands to copy."""
     return "\b\n" + "\n".join(["Example:", *(f"  {command}" for command in commands)])
@@ -231,9 +238,7 @@ def data_options(command: F) -> F:
         with pixel_limit(max_pixels):
             return command(options=DataOptions(given, jobs, words), **rest)
 
-    for option in reversed(_DATA_OPTIONS):
-        gathered = option(gathered)
-    return gathered  # type: ignore[return-value]  # click calls it by keyword
+    return add_options(_DATA_OPTIONS, gathered)  # type: ignore[return-value]  # click calls it by keyword
 
 
 SCHEDULER = click.option(
@@ -284,32 +289,30 @@ def report_options(*formats: str) -> Callable[[F], F]:
     return add
 
 
+_RULE_OPTIONS = (
+    click.option(
+        "--select",
+        metavar="CODES",
+        type=RULES,
+        multiple=True,
+        help="Run only these rules: codes, beginnings of codes, or names.",
+    ),
+    click.option("--ignore", metavar="CODES", type=RULES, multiple=True, help="Skip these rules."),
+    renamed_option(
+        "--include-reviewed", "--no-review", is_flag=True, help="Include findings that reviewers have already decided."
+    ),
+    click.option(
+        "--fail-on",
+        type=click.Choice(("error", "warning", "info", "never")),
+        default="error",
+        help="Exit with 1 for findings of this severity or worse; default: error.",
+    ),
+)
+
+
 def rule_options(command: F) -> F:
     """`--select`, `--ignore`, `--include-reviewed` and `--fail-on`: which findings count, and which of them fail."""
-    for option in (
-        click.option(
-            "--fail-on",
-            type=click.Choice(("error", "warning", "info", "never")),
-            default="error",
-            help="Exit with 1 for findings of this severity or worse; default: error.",
-        ),
-        renamed_option(
-            "--include-reviewed",
-            "--no-review",
-            is_flag=True,
-            help="Include findings that reviewers have already decided.",
-        ),
-        click.option("--ignore", metavar="CODES", type=RULES, multiple=True, help="Skip these rules."),
-        click.option(
-            "--select",
-            metavar="CODES",
-            type=RULES,
-            multiple=True,
-            help="Run only these rules: codes, beginnings of codes, or names.",
-        ),
-    ):
-        command = option(command)
-    return command
+    return add_options(_RULE_OPTIONS, command)
 
 
 def read_list(path: Path) -> list[str]:

@@ -5,7 +5,9 @@ from pathlib import Path
 import click
 
 from segdata.cli.options import DATA, FILE, PATH, DataOptions, data_options, example, report_options
+from segdata.cli.output import emit, make_console, protect_inputs
 from segdata.cli.process import FOUND, say
+from segdata.core.errors import count_noun
 
 _FINDINGS = click.option(
     "--findings",
@@ -68,7 +70,6 @@ def pull(
     NAME.review.jsonl beside the data.
     """
     from segdata.api.review import pull_decisions
-    from segdata.cli.output import emit, protect_inputs
     from segdata.report.review import pulled_json, pulled_text
     from segdata.review.decision_log import PullResult
 
@@ -105,7 +106,6 @@ def apply(data: Path, dry_run: bool, report: str, output: Path | None, options: 
     Exits with 1 if there are conflicts or disputes.
     """
     from segdata.api.review import apply_decisions
-    from segdata.cli.output import emit, make_console, protect_inputs
     from segdata.report.review import applied_json, applied_text
 
     protect_inputs(output, options.inputs(data))
@@ -138,7 +138,6 @@ def report_(data: Path, findings: tuple[Path, ...], report: str, output: Path | 
     """
     from segdata.api.report import label_errors_of
     from segdata.api.review import review_progress
-    from segdata.cli.output import emit, make_console, protect_inputs
     from segdata.measure.source_cache import cache_folder
     from segdata.report.findings import load_findings
     from segdata.report.review import progress_json, progress_text
@@ -192,8 +191,6 @@ def export(
     """
     from segdata.api.review import export_findings
     from segdata.api.validate import validate
-    from segdata.cli.output import emit, protect_inputs
-    from segdata.core.errors import count_noun
     from segdata.measure.source_cache import cache_folder
     from segdata.report.findings import load_findings
     from segdata.report.review import exported_json
@@ -232,7 +229,6 @@ def import_(
     if there are conflicts.
     """
     from segdata.api.review import import_task
-    from segdata.cli.output import emit, make_console, protect_inputs
     from segdata.report.review import imported_json, imported_text
 
     protect_inputs(output, [*options.inputs(data), file])

@@ -4,17 +4,30 @@ from pathlib import Path
 
 import click
 
-from segdata.cli.options import DATA, FILE, FORCE, PATH, DataOptions, data_options, example, report_options
+from segdata.cli.options import (
+    DATA,
+    FILE,
+    FOLDER,
+    FORCE,
+    PATH,
+    DataOptions,
+    data_options,
+    example,
+    option_text,
+    report_options,
+)
+from segdata.cli.output import emit, make_console, require_free
 from segdata.cli.process import FOUND, say
+from segdata.core.errors import count_noun
 from segdata.core.safe_text import shell_word
 
 
 @click.group(name="taxonomy", epilog=example("segdata taxonomy init masks/", "segdata taxonomy check taxonomy.yaml"))
-def command() -> None:
+def taxonomy_command() -> None:
     """Draft a taxonomy.yaml from data; check, compare and print it."""
 
 
-@command.command(
+@taxonomy_command.command(
     name="init",
     epilog=example("segdata taxonomy init masks/", "segdata taxonomy init masks/ --output masks/taxonomy.yaml"),
 )
@@ -31,7 +44,6 @@ def init(data: Path, output: Path | None, force: bool, options: DataOptions) -> 
     (--output).
     """
     from segdata.api.taxonomy import draft_taxonomy_of, draft_taxonomy_text
-    from segdata.cli.output import emit, require_free
 
     text = draft_taxonomy_text(draft_taxonomy_of(data, **options.given)[0])
     if output is not None:
@@ -43,7 +55,7 @@ def init(data: Path, output: Path | None, force: bool, options: DataOptions) -> 
         )
 
 
-@command.command(name="check", epilog=example("segdata taxonomy check street/taxonomy.yaml"))
+@taxonomy_command.command(name="check", epilog=example("segdata taxonomy check street/taxonomy.yaml"))
 @click.argument("file", type=PATH)
 @click.option("--quiet", is_flag=True, help="Show errors only, no advice.")
 def check(file: Path, quiet: bool) -> int:
@@ -55,8 +67,6 @@ def check(file: Path, quiet: bool) -> int:
     with 2 if the file cannot be read.
     """
     from segdata.api.taxonomy import check_taxonomy, taxonomy_file
-    from segdata.cli.output import emit, make_console
-    from segdata.core.errors import count_noun
 
     path = taxonomy_file(file)
     result = check_taxonomy(path)
@@ -76,7 +86,7 @@ def check(file: Path, quiet: bool) -> int:
     return FOUND if any(finding.severity == "error" for finding in result.findings) else 0
 
 
-@command.command(
+@taxonomy_command.command(
     name="diff",
     epilog=example(
         "segdata taxonomy diff v1/taxonomy.yaml v2/taxonomy.yaml",
@@ -114,7 +124,6 @@ def diff(old: Path, new: Path, report: str, output: Path | None, force: bool) ->
     from os.path import relpath
 
     from segdata.api.taxonomy import diff_taxonomies, taxonomy_file
-    from segdata.cli.output import emit, make_console, require_free
     from segdata.report.diff import taxonomy_diff_json, taxonomy_diff_text
     from segdata.store.remap import dump_map
 
@@ -131,7 +140,7 @@ def diff(old: Path, new: Path, report: str, output: Path | None, force: bool) ->
     return FOUND if result.changes else 0
 
 
-@command.command(
+@taxonomy_command.command(
     name="doc",
     epilog=example(
         "segdata taxonomy doc street/taxonomy.yaml", "segdata taxonomy doc street --format html --output guideline.html"
@@ -149,9 +158,38 @@ def doc(file: Path, report: str, output: Path | None, force: bool) -> None:
     page contains them.
     """
     from segdata.api.taxonomy import taxonomy_guideline
-    from segdata.cli.output import emit, require_free
 
     text = taxonomy_guideline(file, html=report == "html")
     if output is not None:
         require_free(output, force)
     emit(text, output)
+
+
+@click.command(name="init", epilog=example("segdata init masks/", "segdata init /read/only/masks --output my_project"))
+@DATA
+@click.option("--output", "-o", type=FOLDER, help="Folder for the two files; default: beside DATA.")
+@FORCE
+@data_options
+def init_command(data: Path, output: Path | None, force: bool, options: DataOptions) -> None:
+    """Write a commented segdata.yaml and a draft taxonomy.yaml.
+
+    Settings in segdata.yaml are commented out, but for those that DATA
+    needs, such as instance_ids. The taxonomy holds the categories of DATA,
+    or a draft made from its values. If DATA cannot be read, the command
+    explains why and writes nothing.
+    """
+    from segdata.api.taxonomy import init
+    from segdata.report.findings import command_lines
+
+    files = init(data, output, force=force, **options.given)
+    words = options.typed(data)
+    if output is not None:
+        replaced = ("--config ", "--taxonomy ")
+        words = [text for text in words if not text.startswith(replaced)]
+        words += [option_text("--config", files[0]), option_text("--taxonomy", files[1])]
+    lines = [
+        *(f"written {file}" for file in files),
+        "review both files, then:",
+        *command_lines(["segdata", "validate", *words], make_console()),
+    ]
+    emit("\n".join(lines))

@@ -21,7 +21,17 @@ from segdata.cli.options import (
     rule_options,
     split_codes,
 )
-from segdata.cli.process import FOUND, say
+from segdata.cli.output import (
+    draw_overlays,
+    emit,
+    format_findings,
+    format_findings_html,
+    make_console,
+    protect_folder,
+    protect_inputs,
+)
+from segdata.cli.process import FOUND, progress_bar, say
+from segdata.core.errors import count_noun
 from segdata.core.validation import FailOn, Validation
 
 if TYPE_CHECKING:
@@ -45,7 +55,6 @@ class RuleSelection(msgspec.Struct, frozen=True):
     def findings(self, dataset: "OpenDataset", jobs: int) -> Validation:
         """The result of the rules."""
         from segdata.api.validate import validate
-        from segdata.cli.process import progress_bar
 
         with progress_bar("validate", len(dataset)) as advance:
             return validate(
@@ -156,8 +165,6 @@ def command(
     Exits with 0 if no finding is at or above --fail-on, with 1 if one is, and
     with 2 if the data cannot be checked.
     """
-    from segdata.cli.output import draw_overlays, emit, format_findings, format_findings_html, protect_folder
-    from segdata.core.errors import count_noun
     from segdata.measure.source_cache import cache_folder
     from segdata.report.findings import ReportContext, baseline_json, read_baseline
 
@@ -198,8 +205,6 @@ def command(
 
 def _protect_inputs(output: Path | None, baseline: Path | None, inputs: list[object]) -> None:
     """Raise SegdataError if a report would overwrite its input, or the other report."""
-    from segdata.cli.output import protect_inputs
-
     for target in (output, baseline):
         protect_inputs(target, inputs)
     if output is not None and output == baseline:
@@ -229,7 +234,6 @@ def _fix_files(
 ) -> tuple[Path, dict[str, object]] | None:
     """Write the files of a dataset again."""
     from segdata.api.fix_files import fix_files
-    from segdata.cli.output import make_console
     from segdata.formats.shared.derived_sources import find_image_root
     from segdata.report.conversion import losses_text
 
@@ -248,13 +252,10 @@ def _fix_files(
 
 def _fixed_count(n_fixed: list[int]) -> str:
     """How many findings are fixed; `n_fixed` are those of each image."""
-    from segdata.core.errors import count_noun
-
     return f"fixed {count_noun(sum(n_fixed), 'finding')} in {count_noun(len(n_fixed), 'image')}"
 
 
 def _say_nothing_to_fix(result: Validation, unsafe: bool) -> None:
-    from segdata.core.errors import count_noun
 
     rest = 0 if unsafe else sum(finding.fix == "unsafe" for finding in result.single)
     more = f"; --unsafe-fixes fixes {count_noun(rest, 'finding')}, changing what annotators drew" if rest else ""
@@ -265,8 +266,6 @@ def _show_fixes(
     dataset: "OpenDataset", result: Validation, unsafe: bool, overlays: Path | None, output: Path | None
 ) -> int:
     """Print and draw what fixes would change."""
-    from segdata.cli.output import emit, make_console
-    from segdata.core.errors import count_noun
     from segdata.report.pictures.overlays import draw_fix, fix_lines
     from segdata.store.fixes import fixed_images
 
