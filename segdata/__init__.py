@@ -20,51 +20,57 @@ if TYPE_CHECKING:
     from segdata.agreement.acceptance import DeliveryQuality as DeliveryQuality
     from segdata.agreement.evaluation import Evaluation as Evaluation
     from segdata.api.agreement import AgreementResult as AgreementResult
+    from segdata.api.agreement import ConsensusResult as ConsensusResult
     from segdata.api.agreement import agree as agree
+    from segdata.api.agreement import consensus as consensus
     from segdata.api.browse import BrowseResult as BrowseResult
     from segdata.api.browse import browse as browse
     from segdata.api.browse import show as show
-    from segdata.api.catalogue import explain as explain
-    from segdata.api.catalogue import list_formats as list_formats
-    from segdata.api.catalogue import list_rules as list_rules
-    from segdata.api.consensus import ConsensusResult as ConsensusResult
-    from segdata.api.consensus import consensus as consensus
     from segdata.api.convert import Conversion as Conversion
     from segdata.api.convert import convert as convert
-    from segdata.api.diff import DiffResult as DiffResult
-    from segdata.api.diff import diff as diff
     from segdata.api.draft import DraftResult as DraftResult
     from segdata.api.draft import draft as draft
     from segdata.api.draft import draft_by_model as draft_by_model
     from segdata.api.draft import draft_from as draft_from
     from segdata.api.edits import FilterResult as FilterResult
     from segdata.api.edits import MergeResult as MergeResult
+    from segdata.api.edits import SampleResult as SampleResult
+    from segdata.api.edits import SplitResult as SplitResult
     from segdata.api.edits import crop as crop
+    from segdata.api.edits import draw_sample as draw_sample
     from segdata.api.edits import filter as filter
     from segdata.api.edits import merge as merge
     from segdata.api.edits import remap as remap
+    from segdata.api.edits import split as split
     from segdata.api.edits import tile as tile
     from segdata.api.edits import untile as untile
     from segdata.api.evaluate import AcceptanceResult as AcceptanceResult
     from segdata.api.evaluate import EvaluationResult as EvaluationResult
+    from segdata.api.evaluate import ReworkResult as ReworkResult
+    from segdata.api.evaluate import ScorecardResult as ScorecardResult
     from segdata.api.evaluate import accept as accept
     from segdata.api.evaluate import acceptance as acceptance
     from segdata.api.evaluate import evaluate as evaluate
+    from segdata.api.evaluate import rework as rework
+    from segdata.api.evaluate import scorecard as scorecard
     from segdata.api.flag import FlaggedLabels as FlaggedLabels
     from segdata.api.flag import flag as flag
     from segdata.api.in_memory import from_arrays as from_arrays
     from segdata.api.in_memory import from_frames as from_frames
     from segdata.api.info import InfoResult as InfoResult
     from segdata.api.info import areas_m2 as areas_m2
+    from segdata.api.info import explain as explain
     from segdata.api.info import hash_of as hash_of
     from segdata.api.info import info as info
+    from segdata.api.info import list_formats as list_formats
+    from segdata.api.info import list_rules as list_rules
     from segdata.api.info import objects as objects
     from segdata.api.info import write_objects as write_objects
-    from segdata.api.pilot import PilotOutcome as PilotOutcome
-    from segdata.api.pilot import pilot as pilot
     from segdata.api.read import read as read
+    from segdata.api.report import PilotOutcome as PilotOutcome
     from segdata.api.report import ReportResult as ReportResult
     from segdata.api.report import overview as overview
+    from segdata.api.report import pilot as pilot
     from segdata.api.review import AppliedDecisions as AppliedDecisions
     from segdata.api.review import ImportedTask as ImportedTask
     from segdata.api.review import ProgressResult as ProgressResult
@@ -75,20 +81,14 @@ if TYPE_CHECKING:
     from segdata.api.review import import_task as import_task
     from segdata.api.review import pull_decisions as pull_decisions
     from segdata.api.review import review_progress as review_progress
+    from segdata.api.revisions import DiffResult as DiffResult
     from segdata.api.revisions import FixResult as FixResult
     from segdata.api.revisions import HistoryResult as HistoryResult
+    from segdata.api.revisions import diff as diff
     from segdata.api.revisions import fix as fix
     from segdata.api.revisions import history as history
     from segdata.api.revisions import prune as prune
     from segdata.api.revisions import restore as restore
-    from segdata.api.scorecard import ReworkResult as ReworkResult
-    from segdata.api.scorecard import ScorecardResult as ScorecardResult
-    from segdata.api.scorecard import rework as rework
-    from segdata.api.scorecard import scorecard as scorecard
-    from segdata.api.split import SampleResult as SampleResult
-    from segdata.api.split import SplitResult as SplitResult
-    from segdata.api.split import draw_sample as draw_sample
-    from segdata.api.split import split as split
     from segdata.api.taxonomy import TaxonomyCheck as TaxonomyCheck
     from segdata.api.taxonomy import TaxonomyDiffResult as TaxonomyDiffResult
     from segdata.api.taxonomy import check_taxonomy as check_taxonomy
@@ -131,26 +131,22 @@ __version__ = "0.1.0"
 _EXPORTS = {
     "segdata.agreement.acceptance": "DeliveryQuality",
     "segdata.agreement.evaluation": "Evaluation",
-    "segdata.api.agreement": "AgreementResult agree",
+    "segdata.api.agreement": "AgreementResult ConsensusResult agree consensus",
     "segdata.api.browse": "BrowseResult browse show",
-    "segdata.api.catalogue": "explain list_formats list_rules",
-    "segdata.api.consensus": "ConsensusResult consensus",
     "segdata.api.convert": "Conversion convert",
-    "segdata.api.diff": "DiffResult diff",
     "segdata.api.draft": "DraftResult draft draft_by_model draft_from",
-    "segdata.api.edits": "FilterResult MergeResult crop filter merge remap tile untile",
-    "segdata.api.evaluate": "AcceptanceResult EvaluationResult accept acceptance evaluate",
+    "segdata.api.edits": "FilterResult MergeResult SampleResult SplitResult crop draw_sample filter merge remap split "
+    "tile untile",
+    "segdata.api.evaluate": "AcceptanceResult EvaluationResult ReworkResult ScorecardResult accept acceptance "
+    "evaluate rework scorecard",
     "segdata.api.flag": "FlaggedLabels flag",
     "segdata.api.in_memory": "from_arrays from_frames",
-    "segdata.api.info": "InfoResult areas_m2 hash_of info objects write_objects",
-    "segdata.api.pilot": "PilotOutcome pilot",
+    "segdata.api.info": "InfoResult areas_m2 explain hash_of info list_formats list_rules objects write_objects",
     "segdata.api.read": "read",
-    "segdata.api.report": "ReportResult overview",
+    "segdata.api.report": "PilotOutcome ReportResult overview pilot",
     "segdata.api.review": "AppliedDecisions ImportedTask ProgressResult PulledDecisions apply_decisions decide "
     "export_findings import_task pull_decisions review_progress",
-    "segdata.api.revisions": "FixResult HistoryResult fix history prune restore",
-    "segdata.api.scorecard": "ReworkResult ScorecardResult rework scorecard",
-    "segdata.api.split": "SampleResult SplitResult draw_sample split",
+    "segdata.api.revisions": "DiffResult FixResult HistoryResult diff fix history prune restore",
     "segdata.api.taxonomy": "TaxonomyCheck TaxonomyDiffResult check_taxonomy diff_taxonomies draft_taxonomy init "
     "taxonomy_guideline",
     "segdata.api.validate": "ValidationResult assert_valid validate",
@@ -180,12 +176,7 @@ def __getattr__(name: str) -> object:
     """Import a public name from its home on first use."""
     if name not in _HOME:
         raise AttributeError(f"module 'segdata' has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
-    if isinstance(value, type):
-        return value
-    from segdata.api.renamed import RENAMED_KEYWORDS, accept_earlier_keywords
-
-    return accept_earlier_keywords(name, value) if name in RENAMED_KEYWORDS else value
+    return getattr(import_module(_HOME[name]), name)
 
 
 def __dir__() -> list[str]:

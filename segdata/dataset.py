@@ -18,8 +18,8 @@ from segdata.core.dataset import OpenDataset
 
 if TYPE_CHECKING:
     from segdata.api.edits import MergeResult
+    from segdata.api.evaluate import ReworkResult
     from segdata.api.read import Data
-    from segdata.api.scorecard import ReworkResult
     from segdata.store.remap import TaxonomyMap
 
 P = ParamSpec("P")

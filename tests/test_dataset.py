@@ -12,7 +12,6 @@ from click.testing import CliRunner
 
 import segdata
 from segdata.api.read import ReadOptions
-from segdata.api.renamed import RENAMED_KEYWORDS
 from segdata.api.result import Result
 from segdata.cli.main import NAMES, main
 from tests.generators.sample.dataset import make
@@ -72,19 +71,6 @@ def test_methods_take_what_the_functions_take() -> None:
     assert {"others", "name", "gold", "confidence", "tolerance_mm", "jobs"} <= set(compared)
     assert compared["resamples"].default == 2000
     assert not set(compared) & set(ReadOptions.__annotations__)
-
-
-def test_earlier_keywords_are_accepted_with_a_warning(tmp_path: Path) -> None:
-    for name, keywords in RENAMED_KEYWORDS.items():
-        parameters = set(inspect.signature(getattr(segdata, name)).parameters)
-        assert {each.removeprefix("not ") for each in keywords.values()} <= parameters
-    data = segdata.from_arrays({"a.png": np.array([[1, 9]])}, ["grass"])
-    with pytest.warns(DeprecationWarning, match="validate: use `group_by` in place of `by`"):
-        data.validate(by="folder")  # type: ignore[call-arg]  # that is the point
-    with pytest.warns(DeprecationWarning, match="use `include_reviewed`, with the opposite value, in place of"):
-        assert segdata.validate(data, review=False).findings  # type: ignore[call-arg]  # as above
-    with pytest.warns(DeprecationWarning, match="`hash`"):
-        assert data.info(with_hash=True).content_hash == data.hash()  # type: ignore[call-arg]  # as above
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Info: what is in a dataset, in numbers, as a table of objects, and as a content hash."""
+"""Look at a dataset, in numbers, as a table of objects, as a content hash; and at the rules and formats."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,20 +15,21 @@ from segdata.api.result import Result, promote
 from segdata.api.validate import measure_dataset
 from segdata.core.atomic_files import replace_whole
 from segdata.core.batch import Batch, replace_column
+from segdata.core.format import Format, formats
 from segdata.core.label_hash import content_hash
 from segdata.core.profile import RasterRule
-from segdata.core.rule import Family
+from segdata.core.rule import Family, Rule, find_rule, rules
 from segdata.core.safe_text import csv_cell
 from segdata.dataset import Dataset
 from segdata.formats.geo.georeference import segment_areas_m2
 from segdata.formats.shared.images import image_limits
 from segdata.measure.region_properties import object_table as measured
 from segdata.measure.summary import Summary, summarise
+from segdata.report.console import Console
+from segdata.report.reference_pages import rule_group_text, rule_text
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from segdata.measure.summary import Summary
 
 
 _SIZES = ("length", "width", "feret", "perimeter")
@@ -204,3 +205,33 @@ def hash_of(data: Data, *, jobs: int = 0, **opening: Unpack[ReadOptions]) -> str
     dataset = read(data, **opening)
     with image_limits():
         return content_hash(dataset.batches(jobs, in_order=True), dataset.taxonomy)
+
+
+def list_rules() -> list[Rule]:
+    """All rules, by code: `code`, `name`, `severity`, `options` and others.
+
+    >>> [rule.code for rule in list_rules() if rule.name == "speck"]
+    ['SEG106']
+    """
+    return list(rules().values())
+
+
+def list_formats() -> list[Format]:
+    """All formats, by name: `name`, `summary`, `read_options`, `write_options` and others.
+
+    >>> "coco-panoptic" in [format.name for format in list_formats()]
+    True
+    """
+    return list(formats().values())
+
+
+def explain(code: str) -> str:
+    """What a rule flags, why, and how to fix it, as ``segdata explain`` prints it.
+
+    `code`: the code or the name of the rule; the beginning of codes, such as SEG1, lists a group. Raises SegdataError
+    with the closest rule for an unknown one.
+
+    >>> print(explain("speck").splitlines()[0])  # doctest: +ELLIPSIS
+    SEG106 speck...
+    """
+    return rule_group_text(code, Console()) or rule_text(find_rule(code), Console())

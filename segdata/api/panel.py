@@ -206,7 +206,7 @@ def check_reference_named(gold: str | None, every: "Sequence[PanelMember]") -> N
         reference_index(gold, [*dict.fromkeys(filter(None, names))])
 
 
-def gold_section(every: "Iterable[PanelMember]") -> "Gold | None":
+def panel_gold_section(every: "Iterable[PanelMember]") -> "Gold | None":
     """The section `gold` of the first dataset that has one."""
     from segdata.agreement.gold_standard import gold_section
 

@@ -1,20 +1,27 @@
-"""Revisions of a canonical dataset: fix findings in a new one, list them, make one current again, delete old ones."""
+"""Fix a dataset, as a new revision or in its files; go through its revisions; compare it with another one."""
 
+import json
+import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from segdata.api.read import Data, ReadOptions, read
-from segdata.api.result import Result, records_table
+from segdata.api.convert import Conversion, convert
+from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
+from segdata.api.result import Result, promote, records_table
 from segdata.api.validate import single_findings, validate
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
+from segdata.core.format import find_format
 from segdata.core.validation import FixedImage
+from segdata.formats.shared.images import image_limits
 from segdata.store import manifest as manifests
 from segdata.store import revisions as past
-from segdata.store.fixes import fixed_images, write_fixes
+from segdata.store.diff.compare import compare_datasets
+from segdata.store.diff.difference import DatasetChange, Difference
+from segdata.store.fixes import change_log, fixed_dataset, fixed_images, write_fixes
 from segdata.store.revisions import PruneResult, RevisionInfo
 
 if TYPE_CHECKING:
@@ -127,3 +134,129 @@ def _manifest_root(data: str | Path | OpenDataset) -> Path:
     if not (root / manifests.NAME).is_file():
         raise SegdataError(f"{data}: only a canonical dataset has revisions; make one with: segdata convert {data} OUT")
     return root
+
+
+@dataclass(frozen=True)
+class FixedFiles:
+    """What `fix_files` did.
+
+    Attributes
+    ----------
+    written : the file or folder that is fixed
+    format : its format: the source's, or canonical if that is only read
+    images : in which something was fixed
+    losses : what was written, and lost
+    changes : the file that lists all changes
+    backup : the original of a file that was fixed in place; None if it was written elsewhere
+    """
+
+    written: Path
+    format: str
+    images: tuple[FixedImage, ...]
+    losses: Conversion
+    changes: Path
+    backup: Path | None = None
+
+
+def fix_files(
+    dataset: OpenDataset,
+    findings: Iterable[Finding],
+    target: Path | None = None,
+    *,
+    unsafe: bool = False,
+    jobs: int = 0,
+) -> FixedFiles | None:
+    """Write a dataset with its findings fixed, in its own format; None if there is nothing to fix.
+
+    `target` is the new file or folder. Without it, a dataset of one file is fixed in place, and the original is kept
+    beside it with the ending .bak. Raises SegdataError for other datasets without a target.
+    """
+    own = find_format(dataset.profile.format)
+    path = Path(dataset.profile.files)
+    if target is None and not (path.is_file() and own.write is not None and own.is_file(path)):
+        raise SegdataError(
+            f"{path}: a dataset of many files is not fixed in place; name the folder for the fixed one: --fix-to DIR"
+        )
+    images = tuple(fixed_images(dataset, single_findings(dataset, findings, jobs), unsafe=unsafe))
+    if not images:
+        return None
+    to = "canonical" if own.write is None else own.name
+    place = path.with_name(f".{path.stem}.fixed{path.suffix}") if target is None else target
+    result = convert(fixed_dataset(dataset, images), place, to=to, jobs=jobs)
+    backup = None
+    if target is None:
+        backup = _free_backup(path)
+        shutil.copy2(path, backup)
+        place.replace(path)
+        if result.certificate is not None:
+            result.certificate.replace(path.with_suffix(f".{result.certificate.name.rpartition('.fixed.')[2]}"))
+    written = path if target is None else target
+    changes = written / "changes.jsonl" if written.is_dir() else written.with_suffix(".changes.jsonl")
+    lines = [json.dumps(entry, ensure_ascii=False) for entry in change_log(images)]
+    changes.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
+    return FixedFiles(written, to, images, result, changes, backup)
+
+
+def _free_backup(path: Path) -> Path:
+    """The first free name for a backup of a file."""
+    backup, number = path.with_name(f"{path.name}.bak"), 2
+    while backup.exists():
+        backup, number = path.with_name(f"{path.name}.bak{number}"), number + 1
+    return backup
+
+
+class DiffResult(Result, Difference):
+    """What two datasets do not have in common: counts by kind, and the first differences of each kind."""
+
+    def to_json(self) -> str:
+        """The result as JSON, as ``segdata diff --format json`` prints it."""
+        from segdata.report.diff import diff_json
+
+        return diff_json(self)
+
+    def table(self) -> "pd.DataFrame":
+        """One row for each listed difference as a pandas table."""
+        names = sorted(DatasetChange.__struct_fields__, key=lambda name: name not in ("kind", "message"))  # these first
+        return records_table(self.changes, names)
+
+
+def diff(
+    data: Data,
+    other: Data,
+    *,
+    ignore: str | Iterable[str] = (),
+    only: str | Iterable[str] | None = None,
+    strict: bool = False,
+    limit: int | None = 100,
+    jobs: int = 0,
+    progress: Progress = no_progress,
+) -> DiffResult:
+    """Compare a dataset (A) with another (B) of any format: images, annotations, pixels, categories.
+
+    Parameters
+    ----------
+    data, other : a file, a folder or a `Dataset`
+    ignore : kinds of difference that do not count, named as in `counts`
+    only : image ids; the others are left out
+    strict : segment ids and polygon vertices count as differences too
+    limit : how many differences of each kind to list; all are counted. None: list all
+    jobs, progress : see `Dataset`
+
+    Images are paired by their ids (if no id is in both: without extension, then without folders), annotations by
+    image and annotator, and segments by their pixels. File locations and storage are not compared.
+
+    Returns counts by kind and the first differences; ``.same`` says whether nothing differs.
+    """
+    first, second = read(data), read(other)
+    with image_limits():
+        difference = compare_datasets(
+            first,
+            second,
+            ignore=[ignore] if isinstance(ignore, str) else list(ignore),
+            only=[only] if isinstance(only, str) else only,
+            strict=strict,
+            limit=limit,
+            jobs=jobs,
+            progress=progress,
+        )
+    return promote(DiffResult, difference)

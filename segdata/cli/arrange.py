@@ -71,7 +71,7 @@ def split_command(
     near-duplicates, stay together. The same images and seed always give the
     same split, in any order.
     """
-    from segdata.api.split import split
+    from segdata.api.edits import split
     from segdata.report.edits import split_json, split_text
 
     protect_inputs(output, options.inputs(data))
@@ -148,7 +148,7 @@ def sample_command(
     to what is missing, one after another. The images of a pilot are drawn at
     random, so that `segdata pilot` can generalize from them.
     """
-    from segdata.api.split import draw_sample
+    from segdata.api.edits import draw_sample
     from segdata.report.edits import sample_json, sample_text
 
     protect_inputs(output, options.inputs(data))

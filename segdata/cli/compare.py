@@ -250,7 +250,7 @@ def consensus_command(
 
     Exits with 1 if something could not be read.
     """
-    from segdata.api.consensus import consensus
+    from segdata.api.agreement import consensus
     from segdata.report.consensus import consensus_json, consensus_text
 
     datasets = _open_named(data, options, output)
@@ -438,7 +438,7 @@ def rework_command(
     BEFORE and AFTER are two datasets, or two revisions of one (DATA@r0001).
     The options for reading apply to both.
     """
-    from segdata.api.scorecard import rework
+    from segdata.api.evaluate import rework
     from segdata.report.quality import rework_csv, rework_json, rework_text
 
     protect_inputs(output, options.inputs(before, after))
@@ -489,7 +489,7 @@ def scorecard_command(
     annotators, its monthly trend adjusted for the mix of images, and the
     worst examples with the guideline. DATA is as for `segdata agreement`.
     """
-    from segdata.api.scorecard import scorecard
+    from segdata.api.evaluate import scorecard
     from segdata.report.scorecard import scorecard_csv, scorecard_text
 
     if before is not None:

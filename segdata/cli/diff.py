@@ -80,7 +80,7 @@ def command(
     --list and --jobs apply to both. Exits with 0 if A and B are the same,
     with 1 if they differ, and with 2 if they cannot be compared.
     """
-    from segdata.api.diff import diff
+    from segdata.api.revisions import diff
     from segdata.report.diff import FIRST, diff_json, diff_text
 
     protect_inputs(output, options.inputs(a, b))

@@ -323,7 +323,7 @@ def pilot_command(
 
     Exits with 0 if the taxonomy is ready, else with 1.
     """
-    from segdata.api.pilot import pilot
+    from segdata.api.report import pilot
     from segdata.report.pilot import pilot_json, pilot_text
 
     protect_inputs(output, options.inputs(data))

@@ -233,7 +233,7 @@ def _fix_files(
     dataset: "OpenDataset", result: Validation, unsafe: bool, target: Path | None, options: DataOptions
 ) -> tuple[Path, dict[str, object]] | None:
     """Write the files of a dataset again."""
-    from segdata.api.fix_files import fix_files
+    from segdata.api.revisions import fix_files
     from segdata.formats.shared.derived_sources import find_image_root
     from segdata.report.conversion import losses_text
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 import segdata
 from segdata.agreement.rework import ReworkSummary
-from segdata.api.scorecard import rework
+from segdata.api.evaluate import rework
 from segdata.core.config import Config, Layers
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError

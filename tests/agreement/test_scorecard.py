@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import segdata
 from segdata.agreement.estimates import Resampling
 from segdata.agreement.scorecard import AnnotatorCard, ImageScores, Scorecard, ScoreTrend, score_trend
-from segdata.api.scorecard import scorecard
+from segdata.api.evaluate import scorecard
 from segdata.core.batch import Batch, replace_column
 from segdata.core.config import Config, Gold
 from segdata.core.dataset import OpenDataset

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import segdata
-from segdata.api.fix_files import fix_files
+from segdata.api.revisions import fix_files
 from segdata.core.errors import SegdataError
 from segdata.core.format import Loss
 from segdata.report.console import Console

@@ -18,7 +18,7 @@ from segdata.agreement.planning import plan_sample_sizes
 from segdata.agreement.scores import Score
 from segdata.agreement.summary import summarise_agreement
 from segdata.api.agreement import AgreementRun
-from segdata.api.scorecard import scorecard_of_agreement
+from segdata.api.evaluate import scorecard_of_agreement
 from segdata.core.finding import Finding
 from segdata.core.taxonomy import Category
 from segdata.report.agreement.annotators import ReportedBias
