@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from segdata.core.kernels import _compiled, _plain
+from segdata.core import kernels
+from segdata.core.kernels import _plain
 
 HEIGHT, WIDTH, SEGMENTS, VERTICES = 480, 640, 7, 40
 Calls = dict[str, tuple[Any, ...]]  # Any: each kernel takes columns of its own
@@ -26,10 +27,10 @@ def load(images: int) -> Calls:
     xy = outlines(rng, n)
     ring = np.arange(n + 1) * 2 * VERTICES
     side = np.full(n, HEIGHT), np.full(n, WIDTH)
-    start, length, owner = _compiled.rasterise(xy, ring, np.arange(n + 1), *side)
+    start, length, owner = kernels.rasterise(xy, ring, np.arange(n + 1), *side)
     offset = np.searchsorted(owner, np.arange(n + 1))
-    text, text_offset = _compiled.encode_counts(start, length, offset, *side)
-    counts, counts_offset = _compiled.join_counts(start, length, offset, *side)
+    text, text_offset = kernels.encode_counts(start, length, offset, *side)
+    counts, counts_offset = kernels.join_counts(start, length, offset, *side)
     json, first, last = written(xy)
     frame = (owner // SEGMENTS).astype(np.int64)
     base = np.arange(images) * (HEIGHT + 1) * (WIDTH + 1)
@@ -38,7 +39,7 @@ def load(images: int) -> Calls:
     a = line[order], (line + length)[order], owner[order]
     b = a[0] + 3, a[1] + 3, a[2]
     frames = base, np.full(images, HEIGHT)
-    pairs = _compiled.strips(*a, *b)
+    pairs = kernels.strips(*a, *b)
     top = start % HEIGHT
     image = np.kron(rng.integers(0, 20, (64, 64)), np.ones((16, 32), int)).astype(np.uint16)
     return {
@@ -53,6 +54,8 @@ def load(images: int) -> Calls:
         "order_by": (owner[order], n),
         "strips": (*a, *b),
         "strips_within": a,
+        "overlaps": (*a, *b),
+        "overlaps_within": a,
         "tally": (pairs[0], pairs[1], pairs[3]),
         "cover": a[:2],
         "walk": (start, length, owner, *side, 8, 0.75, 3),
@@ -63,7 +66,7 @@ def load(images: int) -> Calls:
         "crossings": (xy, ring),
         "parts": (start // HEIGHT, top, top + length, owner, False),
         "follow": (start // HEIGHT, top, top + length, owner),
-        "cycles": (_compiled.follow(start // HEIGHT, top, top + length, owner),),
+        "cycles": (kernels.follow(start // HEIGHT, top, top + length, owner),),
         "bridges": (xy, ring, np.arange(n) // SEGMENTS * SEGMENTS),
     }
 
@@ -102,8 +105,8 @@ def main(images: int = 4000, plain_images: int = 200) -> None:
 
     print(f"{'kernel':15}{f'{images} images':>16}{f'{plain_images} images':>16}{'plain':>12}{'plain / compiled':>20}")
     for name in large:
-        compiled, plain = took(_compiled, name, small), took(_plain, name, small)
-        row = f"{took(_compiled, name, large) * 1e3:13.1f} ms{compiled * 1e3:13.2f} ms{plain * 1e3:9.1f} ms"
+        compiled, plain = took(kernels, name, small), took(_plain, name, small)
+        row = f"{took(kernels, name, large) * 1e3:13.1f} ms{compiled * 1e3:13.2f} ms{plain * 1e3:9.1f} ms"
         print(f"{name:15}{row}{plain / compiled:20.1f}")
     runs = len(large["encode_counts"][0])
     print(f"{images * SEGMENTS} segments, {runs} runs, {len(large['parse_rings'][0]) / 1e6:.1f} MB of JSON")

@@ -161,8 +161,7 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
     from segdata import __version__
     from segdata.core import kernels
 
-    how = {"compiled": "compiled kernels", "plain": "plain numpy kernels (slower: no compiler was available)"}
-    click.echo(f"segdata {__version__}, {how[kernels.NAME]}, Python {sys.version.split()[0]}")
+    click.echo(f"segdata {__version__}, {kernels.describe()}, Python {sys.version.split()[0]}")
     ctx.exit()
 
 

@@ -56,11 +56,14 @@ class SweepRuns(msgspec.Struct, frozen=True):
         """The strips that runs of both sides share: the owner on either side, start and length, in order."""
         return kernels.strips(self.start, self.end, self.owner, other.start, other.end, other.owner)
 
+    def overlaps_with(self, other: "SweepRuns") -> tuple[Rows, Rows, Ints]:
+        """The pairs of owners of both sides that share pixels, in order, and how many."""
+        return kernels.overlaps(self.start, self.end, self.owner, other.start, other.end, other.owner)
+
 
 def find_overlaps(a: SweepRuns, b: SweepRuns) -> Overlaps:
     """Every pair of segments that shares pixels, and what each side has alone."""
-    first, second, _, length = a.strips_with(b)
-    first, second, pixels = kernels.tally(first, second, length)
+    first, second, pixels = a.overlaps_with(b)
     alone_a, alone_b = _pixels_alone(a, b, first, pixels), _pixels_alone(b, a, second, pixels)
     left, right = (np.flatnonzero(alone).astype(np.int32) for alone in (alone_a, alone_b))
     owner_a = np.concatenate([first, left, np.full(len(right), -1, np.int32)])
@@ -72,8 +75,7 @@ def find_overlaps(a: SweepRuns, b: SweepRuns) -> Overlaps:
 
 def find_overlaps_within(side: SweepRuns) -> Overlaps:
     """Every unordered pair of different segments of one side that shares pixels, with a < b; no -1 rows."""
-    first, second, _, length = kernels.strips_within(side.start, side.end, side.owner)
-    return Overlaps(*kernels.tally(first, second, length))
+    return Overlaps(*kernels.overlaps_within(side.start, side.end, side.owner))
 
 
 def find_contacts(side: SweepRuns, line: NumberLine) -> Overlaps:

@@ -15,8 +15,29 @@ from segdata.core.kernels import _plain
 FUNCTIONS = sorted(_plain.__all__)
 
 
-def test_every_function_has_both_twins(kernels: ModuleType) -> None:
-    assert sorted(kernels.__all__) == FUNCTIONS
+def test_every_function_has_both_twins() -> None:
+    assert sorted(chosen._MODULE) == FUNCTIONS
+
+
+def test_all_kernels_are_built() -> None:
+    """A kernel that is missing is its slow twin, and nobody notices."""
+    assert chosen.lacking() == [], "build the kernels again: pip install -e . --no-build-isolation"
+
+
+def test_a_kernel_that_was_not_built_is_its_twin_and_the_others_stay_compiled() -> None:
+    """As after an extension could not be compiled, or one from before a kernel was added."""
+    program = """if True:
+        import sys
+        sys.modules["segdata.core.kernels._compiled.walk"] = None
+        from segdata.core import kernels
+        print(kernels.walk.__module__, kernels.cover.__module__, kernels.is_compiled("walk"), kernels.describe())"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    kinds = " ".join(f"segdata.core.kernels._{kind}" for kind in ("plain.walk", "compiled.sweep"))
+    assert done.stdout.strip() == f"{kinds} False compiled kernels but for parts, walk (slower: build them again)"
+
+
+def test_an_unknown_kernel_is_no_attribute() -> None:
+    assert not hasattr(chosen, "no_such_kernel")
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -49,14 +70,18 @@ def test_plain_kernels_can_be_asked_for() -> None:
         ("strips", "qqiqqi"),
         ("strips_within", "qqi"),
         ("cover", "qq"),
+        ("overlaps", "qqiqqi"),
+        ("overlaps_within", "qqi"),
         ("tally", "iiq"),
-        ("paired", "ii"),
+        ("cut", "qqqq"),
         ("lift", "qiqq"),
     ],
 )
 def test_compiled_kernels_refuse_columns_that_do_not_fit(name: str, dtypes: str) -> None:
     """They would read beyond the end of a column."""
-    compiled = pytest.importorskip("segdata.core.kernels._compiled")
+    kernel = chosen.compiled(name)
+    if kernel is None:
+        pytest.skip("not built")
     *most, last = (np.zeros(3, dtype) for dtype in dtypes)
     with pytest.raises(ValueError, match="3"):
-        getattr(compiled, name)(*most, last[:2])
+        kernel(*most, last[:2])

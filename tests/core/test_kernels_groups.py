@@ -44,15 +44,6 @@ def test_many_pairs(kernels: ModuleType) -> None:
     np.testing.assert_array_equal(found, (a, b, 2 * np.arange(len(a))))
 
 
-@given(st.lists(st.tuples(owners, owners)))
-def test_pairs_are_numbered_in_order(kernels: ModuleType, rows: list[tuple[int, int]]) -> None:
-    a, b = np.array(rows, np.int32).reshape(-1, 2).T.copy()
-    first, second, which = kernels.paired(a, b)
-    found = list(zip(first.tolist(), second.tolist(), strict=True))
-    assert found == sorted(set(rows))
-    assert [found[each] for each in which.tolist()] == rows
-
-
 @pytest.mark.parametrize("dtype", [np.int32, np.int64])
 @given(rows=st.lists(st.tuples(st.integers(0, 3), st.integers(-(2**60), 2**60)), max_size=8))
 def test_sums_are_exact(kernels: ModuleType, dtype: type, rows: list[tuple[int, int]]) -> None:

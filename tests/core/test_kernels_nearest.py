@@ -88,7 +88,7 @@ def test_misuse_is_refused(kernels: ModuleType) -> None:
 
 def test_columns_that_do_not_fit_are_refused() -> None:
     """They would be read beyond their end."""
-    compiled = pytest.importorskip("segdata.core.kernels._compiled")
+    compiled = pytest.importorskip("segdata.core.kernels._compiled.nearest")
     fine = strips([np.ones((2, 2), bool)])
     for place in (0, 1, 2, 3):
         bad = [each[:-1] if k == place else each for k, each in enumerate(fine)]

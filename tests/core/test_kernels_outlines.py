@@ -88,14 +88,14 @@ def groups_of_rings(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 @given(rings=groups_of_rings())
 def test_bridges_of_both_kinds_are_the_same(rings: tuple[np.ndarray, ...]) -> None:
-    compiled = pytest.importorskip("segdata.core.kernels._compiled")
+    compiled = pytest.importorskip("segdata.core.kernels._compiled.outlines")
     for ours, plain in zip(compiled.bridges(*rings), _plain.bridges(*rings), strict=True):
         assert ours.dtype == plain.dtype == np.int64
         assert ours.tolist() == plain.tolist()
 
 
 def test_bridges_of_many_rings_are_the_same() -> None:
-    compiled = pytest.importorskip("segdata.core.kernels._compiled")
+    compiled = pytest.importorskip("segdata.core.kernels._compiled.outlines")
     rng = np.random.default_rng(0)
     sizes = rng.integers(1, 30, 400)
     points, ring = rng.uniform(0, 300, 2 * sizes.sum()), 2 * np.cumsum([0, *sizes])
@@ -106,7 +106,7 @@ def test_bridges_of_many_rings_are_the_same() -> None:
 
 @given(masks=st.lists(images, max_size=3))
 def test_ways_around_of_both_kinds_are_the_same(masks: list[np.ndarray]) -> None:
-    compiled = pytest.importorskip("segdata.core.kernels._compiled")
+    compiled = pytest.importorskip("segdata.core.kernels._compiled.outlines")
     after = compiled.follow(*strips(masks))
     assert after.tolist() == _plain.follow(*strips(masks)).tolist()
     for ours, plain in zip(compiled.cycles(after), _plain.cycles(after), strict=True):
@@ -139,7 +139,7 @@ def test_bridges_refuse_what_does_not_fit(kernels: ModuleType, ring: list[int], 
 
 
 def test_follow_refuses_columns_of_other_lengths() -> None:
-    compiled = pytest.importorskip("segdata.core.kernels._compiled")
+    compiled = pytest.importorskip("segdata.core.kernels._compiled.outlines")
     with pytest.raises(ValueError, match="3 x come with 3 top, 3 bottom and 2 owner"):
         compiled.follow(*np.zeros((3, 3), np.int64), np.zeros(2, np.int32))
 

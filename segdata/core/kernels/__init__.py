@@ -1,24 +1,80 @@
 """The inner loops over runs: compiled where that was possible, else in numpy.
 
-`NAME` says which: "compiled" or "plain". The environment variable SEGDATA_KERNELS=plain asks for numpy. Both give the
-same results; what each function does is documented in the plain twin.
+`NAME` says which are asked for: "compiled" or "plain". The environment variable SEGDATA_KERNELS=plain asks for numpy.
+Both give the same results; what each function does is documented in the plain twin. A kernel is loaded when it is
+first used. One that was not compiled is its twin's, which is slower; `lacking` lists these.
 
 Pixels are in column-major order: pixel (x, y) is at x * height + y. A run is a vertical strip inside one column.
 Arrays are one-dimensional and contiguous; positions and lengths are int64, owners int32.
 """
 
 import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-try:
-    if os.environ.get("SEGDATA_KERNELS") == "plain":
-        raise ImportError("the plain kernels are asked for")
-    from segdata.core.kernels._compiled import *  # noqa: F403 - its __all__ lists the functions
+if TYPE_CHECKING:  # compiled kernels have the signatures of their plain twins; a test compares the two
+    from segdata.core.kernels._plain import *  # noqa: F403 - its __all__ lists the functions
 
-    NAME = "compiled"
-except ImportError:
-    from segdata.core.kernels._plain import *  # noqa: F403 - as above
+NAME = "plain" if os.environ.get("SEGDATA_KERNELS") == "plain" else "compiled"
 
-    NAME = "plain"
+_FUNCTIONS = {  # of each compiled module
+    "bitmaps": ("crop_runs", "draw_bitmaps"),
+    "borders": ("borders",),
+    "counts": ("decode_counts", "encode_counts", "join_counts", "split_counts", "unpack_alpha"),
+    "crossings": ("crossings", "recurring"),
+    "groups": ("dense", "extents", "medians", "order_by", "quantiles", "sums"),
+    "keys": ("repeated_keys",),
+    "labels": ("deal", "distinct", "label_runs", "pack_rgb"),
+    "nearest": ("nearest",),
+    "opencv": ("draw_opencv",),
+    "outlines": ("bridges", "cycles", "follow", "outline_sums"),
+    "overlay": ("bands", "contacts", "cover_frames", "overlaps", "overlaps_within", "shared_pixels", "tally"),
+    "pillow": ("draw_pillow",),
+    "places": ("bounds", "columns", "lift", "lower"),
+    "polygons": ("rasterise",),
+    "rings": ("flawed_rings", "parse_rings"),
+    "scan": ("join_spans", "scan_items", "skip_json", "value_spans"),
+    "sweep": ("cover", "cut", "strips", "strips_within"),
+    "triangles": ("triangulate",),
+    "walk": ("parts", "walk"),
+}
+_MODULE = {function: module for module, functions in _FUNCTIONS.items() for function in functions}
 
-# Whether `scan_items` is compiled; its twin takes longer than decoding item by item.
-SCANS = "._compiled." in scan_items.__module__  # noqa: F405 - as above
+
+def __getattr__(name: str) -> Any:  # Any: the kernels have several signatures
+    """A kernel, kept under its name from the first time on."""
+    if name not in _MODULE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    kernel = None if NAME == "plain" else compiled(name)
+    if kernel is None:
+        kernel = getattr(import_module(f"{__name__}._plain"), name)
+    globals()[name] = kernel
+    return kernel
+
+
+def lacking() -> list[str]:
+    """The kernels that were not compiled, or before they became what they are."""
+    return [name for name in _MODULE if compiled(name) is None]
+
+
+def describe() -> str:
+    """Which kernels are used, as `--version` says it."""
+    missing = list(_MODULE) if NAME == "plain" else lacking()
+    if len(missing) == len(_MODULE):
+        return "plain numpy kernels (slower: no compiler was available)"
+    return (
+        f"compiled kernels but for {', '.join(missing)} (slower: build them again)" if missing else "compiled kernels"
+    )
+
+
+def is_compiled(name: str) -> bool:
+    """Whether a kernel that is used is compiled."""
+    return NAME == "compiled" and compiled(name) is not None
+
+
+def compiled(name: str) -> Any:  # Any: as above
+    """A compiled kernel, also where plain ones are asked for; None where it was not built."""
+    try:
+        return getattr(import_module(f"{__name__}._compiled.{_MODULE[name]}"), name, None)
+    except ImportError:
+        return None

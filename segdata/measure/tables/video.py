@@ -72,8 +72,7 @@ def measure_exchanges(window: FrameWindow, track: Ints) -> ColumnArrays:
     """
     line, layer, frames = window.line(), np.where(track >= 0, 0, -1), window.own & window.follows
     before, here = window.side(line, 1, frames, layer), window.side(line, 0, frames, layer)
-    first, second, _, length = before.strips_with(here)
-    first, second, shared = kernels.tally(first, second, length)
+    first, second, shared = before.overlaps_with(here)
     area, n = window.batch.runs.areas(len(track)), max(len(track), 1)
     code, iou = first.astype(np.int64) * n + second, _iou(shared, area[first], area[second])
 

@@ -140,8 +140,7 @@ def _widen(side: SweepRuns, line: NumberLine) -> list[SweepRuns]:
 
 def _overlapping_pairs(a: SweepRuns, b: SweepRuns) -> IndexPairs:
     """The pairs that share a pixel."""
-    first, second, _, length = a.strips_with(b)
-    first, second, _ = kernels.tally(first, second, length)
+    first, second, _ = a.overlaps_with(b)
     return first.astype(np.int64), second.astype(np.int64)
 
 

@@ -18,7 +18,9 @@ from segdata.formats.coco.document import ScannedItems
 from segdata.formats.coco.instances_reader import InstancesSource
 from tests.generators.coco_documents import SQUARE, annotation, document, write_document
 
-pytestmark = pytest.mark.skipif(not kernels.SCANS, reason="without compiled kernels items are decoded one by one")
+pytestmark = pytest.mark.skipif(
+    not kernels.is_compiled("scan_items"), reason="without compiled kernels items are decoded one by one"
+)
 
 IMAGES = [{"id": id_, "file_name": f"{id_}.png", "width": 6, "height": 5} for id_ in (3, 1, 2)]
 ANNOTATIONS = [

@@ -1,21 +1,15 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""Rows grouped by their owners."""
+"""Rows grouped by their owners: order, sums, extents, and values by rank."""
 
 import numpy as np
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, realloc
+from libc.math cimport NAN
+from libc.stdint cimport int32_t, int64_t, uint64_t
+
+from segdata.core.kernels.offsets import check_offsets
 
 ctypedef fused Number:
     int32_t
     int64_t
-
-cdef struct Sums:
-    int64_t *slot  # hash table: 1 + the pair's number, 0 where free; a power of two long, at most half full
-    Py_ssize_t slots
-    uint64_t *key
-    int64_t *sum
-    Py_ssize_t size
-
 
 def order_by(const int32_t[::1] owner, Py_ssize_t n_owners):
     """Stable order by owner: see the plain twin."""
@@ -115,52 +109,6 @@ cdef extents_of(
     return tuple(result)
 
 
-def tally(const int32_t[::1] a, const int32_t[::1] b, const int64_t[::1] weight):
-    """Sums of weights by pair: see the plain twin."""
-    cdef Py_ssize_t n = a.shape[0], i
-    if b.shape[0] != n or weight.shape[0] != n:
-        raise ValueError(f"{n} a come with {b.shape[0]} b and {weight.shape[0]} weights")
-    cdef Sums sums = Sums(NULL, 0, NULL, NULL, 0)
-    cdef bint enough = True
-    try:
-        with nogil:
-            for i in range(n):
-                enough = enough and add(&sums, key_of(a[i], b[i]), weight[i])
-        if not enough:
-            raise MemoryError("no memory for the sums of pairs")
-        return ordered(&sums)[:3]
-    finally:
-        free(sums.slot)
-        free(sums.key)
-        free(sums.sum)
-
-
-def paired(const int32_t[::1] a, const int32_t[::1] b):
-    """The pairs that occur: see the plain twin."""
-    cdef Py_ssize_t n = a.shape[0], i
-    if b.shape[0] != n:
-        raise ValueError(f"{n} a come with {b.shape[0]} b")
-    cdef Sums sums = Sums(NULL, 0, NULL, NULL, 0)
-    cdef bint enough = True
-    rows = np.empty(n, np.int64)
-    cdef int64_t[::1] row = rows
-    try:
-        with nogil:
-            for i in range(n):
-                row[i] = number_of(&sums, key_of(a[i], b[i]))
-                enough = enough and row[i] >= 0
-        if not enough:
-            raise MemoryError("no memory for pairs")
-        found, other, _, order = ordered(&sums)
-    finally:
-        free(sums.slot)
-        free(sums.key)
-        free(sums.sum)
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    return found, other, rank[rows]
-
-
 def dense(const int64_t[::1] numbers, int64_t low, int64_t high):
     """The different numbers, and the place of each: see the plain twin."""
     cdef Py_ssize_t n = numbers.shape[0], i, k, words = (high - low) // 64 + 1
@@ -232,23 +180,53 @@ def medians(const double[::1] values, const int64_t[::1] group, Py_ssize_t n_gro
             count = end[i] - first
             if count:
                 middle = count // 2
-                part(&value[first], count, middle)
-                median[i] = value[first + middle]
+                median[i] = select(&value[first], count, middle)
                 if count % 2 == 0:
-                    part(&value[first], middle, middle - 1)
-                    median[i] = (value[first + middle - 1] + median[i]) / 2
+                    median[i] = (select(&value[first], middle, middle - 1) + median[i]) / 2
                 else:
                     median[i] = (median[i] + median[i]) / 2
             first = end[i]
     return result
 
 
-cdef void part(double *value, Py_ssize_t n, Py_ssize_t place) noexcept nogil:
-    """Put the value where it would be if all were sorted, smaller ones before it (Hoare's selection)."""
+def quantiles(const double[::1] values, const int64_t[::1] offset, double share):
+    """Quantiles of groups: see the plain twin."""
+    check_offsets(np.asarray(offset), offset.shape[0] - 1, values.shape[0])
+    if not 0 <= share <= 1:
+        raise ValueError(f"a share of {share}: 0 to 1 is possible")
+    cdef Py_ssize_t n = offset.shape[0] - 1, i
+    found, copied = np.empty(n, np.float64), np.array(values, np.float64)
+    cdef double[::1] result = found, scratch = copied
+    with nogil:
+        for i in range(n):
+            if offset[i + 1] > offset[i]:
+                result[i] = quantile(&scratch[offset[i]], offset[i + 1] - offset[i], share)
+            else:
+                result[i] = NAN
+    return found
+
+
+cdef double quantile(double *value, Py_ssize_t n, double share) noexcept nogil:
+    """The quantile of values, which it puts into another order."""
+    cdef double place = (n - 1) * share
+    cdef Py_ssize_t low = <Py_ssize_t>place, i
+    cdef double below = select(value, n, low), above = below
+    if place > low:
+        above = value[low + 1]  # beyond it are only values that are not smaller
+        for i in range(low + 2, n):
+            above = min(above, value[i])
+    return below if above == below else below + (above - below) * (place - low)
+
+
+cdef double select(double *value, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
+    """The value of rank k, after which those before it are not larger, and those behind it not smaller.
+
+    Source: Hoare (1961), Algorithm 65: Find, Communications of the ACM 4(7), 321-322.
+    """
     cdef Py_ssize_t low = 0, high = n - 1, i, j
     cdef double pivot
     while low < high:
-        pivot = value[(low + high) // 2]
+        pivot = middle(value[low], value[(low + high) // 2], value[high])
         i, j = low, high
         while i <= j:
             while less(value[i], pivot):
@@ -259,87 +237,24 @@ cdef void part(double *value, Py_ssize_t n, Py_ssize_t place) noexcept nogil:
                 value[i], value[j] = value[j], value[i]
                 i += 1
                 j -= 1
-        if place <= j:
+        if k <= j:
             high = j
-        elif place >= i:
+        elif k >= i:
             low = i
         else:
-            return
+            break
+    return value[k]
+
+
+cdef inline double middle(double a, double b, double c) noexcept nogil:
+    """The second largest of three."""
+    if less(b, a):
+        a, b = b, a
+    if less(c, b):
+        b = a if less(c, a) else c
+    return b
 
 
 cdef inline bint less(double a, double b) noexcept nogil:
     """NaN is larger than all numbers."""
     return a < b or (b != b and a == a)
-
-
-cdef inline uint64_t key_of(int32_t a, int32_t b) noexcept nogil:
-    """One number that sorts as (a, b) does, -1 first."""
-    return <uint64_t>(<uint32_t>a ^ <uint32_t>0x80000000) << 32 | (<uint32_t>b ^ <uint32_t>0x80000000)
-
-
-cdef inline Py_ssize_t find(Sums *sums, uint64_t key) noexcept nogil:
-    """The place of a key in the table, or the free place where it belongs."""
-    cdef Py_ssize_t place = ((key * <uint64_t>0x9E3779B97F4A7C15) >> 20) & (sums.slots - 1)
-    while sums.slot[place] and sums.key[sums.slot[place] - 1] != key:
-        place = (place + 1) & (sums.slots - 1)
-    return place
-
-
-cdef inline bint add(Sums *sums, uint64_t key, int64_t weight) noexcept nogil:
-    cdef int64_t number = number_of(sums, key)
-    if number < 0:
-        return False
-    sums.sum[number] += weight
-    return True
-
-
-cdef inline int64_t number_of(Sums *sums, uint64_t key) noexcept nogil:
-    """The number of a key, of a new one the next; -1 where memory does not suffice."""
-    cdef Py_ssize_t place
-    if 2 * sums.size >= sums.slots and not grow(sums):
-        return -1
-    place = find(sums, key)
-    if sums.slot[place] == 0:
-        sums.key[sums.size] = key
-        sums.sum[sums.size] = 0
-        sums.size += 1
-        sums.slot[place] = sums.size
-    return sums.slot[place] - 1
-
-
-cdef bint grow(Sums *sums) noexcept nogil:
-    cdef Py_ssize_t slots = 2 * sums.slots if sums.slots else 1024, i
-    cdef int64_t *slot = <int64_t *>calloc(slots, sizeof(int64_t))
-    cdef uint64_t *key = <uint64_t *>realloc(sums.key, slots // 2 * sizeof(uint64_t))
-    if key != NULL:
-        sums.key = key
-    cdef int64_t *total = <int64_t *>realloc(sums.sum, slots // 2 * sizeof(int64_t))
-    if total != NULL:
-        sums.sum = total
-    if slot == NULL or key == NULL or total == NULL:
-        free(slot)
-        return False
-    free(sums.slot)
-    sums.slot = slot
-    sums.slots = slots
-    for i in range(sums.size):
-        slot[find(sums, key[i])] = i + 1
-    return True
-
-
-cdef ordered(Sums *sums):
-    """The pairs in order, their sums, and their numbers before."""
-    cdef Py_ssize_t n = sums.size, i
-    keys, totals = np.empty(n, np.uint64), np.empty(n, np.int64)
-    cdef uint64_t[::1] key = keys
-    cdef int64_t[::1] total = totals
-    with nogil:
-        for i in range(n):
-            key[i] = sums.key[i]
-            total[i] = sums.sum[i]
-    order = np.argsort(keys)
-    keys = keys[order]
-    sign = np.uint32(0x80000000)
-    a = ((keys >> np.uint64(32)).astype(np.uint32) ^ sign).view(np.int32)
-    b = (keys.astype(np.uint32) ^ sign).view(np.int32)
-    return a, b, totals[order], order

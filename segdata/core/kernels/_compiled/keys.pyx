@@ -3,8 +3,10 @@
 
 import numpy as np
 from libc.stdint cimport int64_t, uint8_t, uint64_t
-from libc.stdlib cimport free, qsort, realloc
+from libc.stdlib cimport free, qsort
 from libc.string cimport memchr, memcmp
+
+from segdata.core.kernels._compiled.room cimport grow
 
 cdef struct Key:
     uint64_t hash
@@ -106,12 +108,8 @@ cdef inline bint walk(Reader *r, Py_ssize_t begin, Py_ssize_t end) noexcept nogi
     while at < end:
         letter = r.text[at]
         if letter == 123:
-            if r.depth == r.room_depth:
-                r.room_depth = 2 * r.room_depth + 64
-                grown = <Py_ssize_t *>realloc(r.first, r.room_depth * sizeof(Py_ssize_t))
-                if grown == NULL:
-                    return False
-                r.first = grown
+            if not grow(<void **>&r.first, &r.room_depth, r.depth + 1, sizeof(Py_ssize_t)):
+                return False
             r.first[r.depth] = r.n_keys
             r.depth += 1
         elif letter == 125 and not close_object(r):
@@ -124,12 +122,8 @@ cdef inline bint add(Reader *r, Py_ssize_t begin, Py_ssize_t size) noexcept nogi
     """Add a key to the innermost object."""
     cdef uint64_t value = 14695981039346656037u
     cdef Py_ssize_t i
-    if r.n_keys == r.room_keys:
-        r.room_keys = 2 * r.room_keys + 256
-        grown = <Key *>realloc(r.keys, r.room_keys * sizeof(Key))
-        if grown == NULL:
-            return False
-        r.keys = grown
+    if not grow(<void **>&r.keys, &r.room_keys, r.n_keys + 1, sizeof(Key)):
+        return False
     for i in range(begin, begin + size):
         value = (value ^ r.text[i]) * 1099511628211u  # FNV-1a
     r.keys[r.n_keys] = Key(value, begin, size)
@@ -176,12 +170,8 @@ cdef int in_order(const void *a, const void *b) noexcept nogil:
 
 
 cdef bint report(Reader *r, Py_ssize_t place) noexcept nogil:
-    if r.n_found == r.room_found:
-        r.room_found = 2 * r.room_found + 64
-        grown = <int64_t *>realloc(r.found, r.room_found * sizeof(int64_t))
-        if grown == NULL:
-            return False
-        r.found = grown
+    if not grow(<void **>&r.found, &r.room_found, r.n_found + 1, sizeof(int64_t)):
+        return False
     r.found[r.n_found] = place
     r.n_found += 1
     return True

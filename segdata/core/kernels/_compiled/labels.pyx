@@ -3,7 +3,9 @@
 
 import numpy as np
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport free
+
+from segdata.core.kernels._compiled.room cimport grow
 
 cdef extern from *:
     """
@@ -236,14 +238,7 @@ cdef bint find_changes(
 
 cdef inline bint has_room(Changes *changes) noexcept nogil:
     """Make room for the changes of a block."""
-    cdef int64_t *at
-    if changes.size + BLOCK > changes.room:
-        changes.room = 2 * changes.room + 64 * BLOCK
-        at = <int64_t *>realloc(changes.at, changes.room * sizeof(int64_t))
-        if at == NULL:
-            return False
-        changes.at = at
-    return True
+    return grow(<void **>&changes.at, &changes.room, changes.size + BLOCK, sizeof(int64_t))
 
 
 cdef inline void note(

@@ -1,11 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """One sweep over the runs of many images: what two segments have in common, summed up while it is met.
 
-Runs lie on the number line, sorted by where they start. A sweep keeps those that it has not left yet, so that every run
-meets the runs that it overlaps: a strip for each two of them, a few pixels of one column. Where many segments lie upon
-each other, strips are far more than runs, so none is kept: each is added to the sums of its pair at once, which a hash
-table finds (`pairing.pxd`). Only the strips of two columns are at hand, because the perimeter of what two segments share
-needs the pixels that strips have in common with those of the column to the left.
+The sweep (`sweep.pxd`) visits every strip that two runs share. Where many segments lie upon each other, strips are far
+more than runs, so none is kept: each is added to the sums of its pair at once, which a hash table finds
+(`pairing.pxd`). Only the strips of two columns are at hand, because the perimeter of what two segments share needs the
+pixels that strips have in common with those of the column to the left.
 """
 
 import numpy as np
@@ -15,6 +14,7 @@ from libc.string cimport memset
 
 from segdata.core.kernels._compiled.pairing cimport Pairing, home_of, key_of, number_of, release
 from segdata.core.kernels._compiled.room cimport grow
+from segdata.core.kernels._compiled.sweep cimport Live, Side, forget, join, side_of, sweep_between, sweep_within
 
 cdef extern from *:
     """
@@ -29,17 +29,6 @@ cdef extern from *:
 cdef enum:
     EARLY = 8  # strips before a pair is visited its place in the table is fetched; half of that before, its sums
 
-cdef struct Side:
-    const int64_t *start
-    const int64_t *end
-    const int32_t *owner
-    Py_ssize_t size
-    int64_t shift  # where on the line it is moved to
-
-cdef struct Live:
-    int64_t end
-    int32_t owner
-
 cdef struct Frames:  # of the number line, and the column that was looked at last
     const int64_t *base
     const int64_t *height
@@ -49,13 +38,15 @@ cdef struct Frames:  # of the number line, and the column that was looked at las
     int64_t begin  # the column's first place on the line; -1: none yet
     int64_t high  # the places of a column
 
-# Is told of a strip: where it starts, its length, and the owners on either side. False when there is no memory.
-ctypedef bint (*Visit)(void *sums, int64_t start, int64_t length, int32_t a, int32_t b) noexcept nogil
-
 cdef struct Strip:
     int64_t start
     int64_t end
     int32_t after  # the next one of the same pair in the column; -1: none
+
+cdef struct PixelSums:
+    Pairing pairing
+    int64_t *of  # each pair
+    Py_ssize_t room
 
 cdef struct Shared:  # what two segments share; small, so that a pair is a single access to memory
     int64_t pixels
@@ -98,6 +89,96 @@ cdef struct ContactSums:
     bint upright
 
 
+def tally(const int32_t[::1] a, const int32_t[::1] b, const int64_t[::1] weight):
+    """Sums of weights by pair: see the plain twin."""
+    cdef Py_ssize_t n = a.shape[0], i
+    cdef PixelSums sums
+    cdef bint enough = True
+    if b.shape[0] != n or weight.shape[0] != n:
+        raise ValueError(f"{n} a come with {b.shape[0]} b and {weight.shape[0]} weights")
+    memset(&sums, 0, sizeof(PixelSums))
+    try:
+        with nogil:
+            for i in range(n):
+                enough = enough and add_pixels(&sums, 0, weight[i], a[i], b[i])
+        return summed_pairs(&sums, enough)
+    finally:
+        release(&sums.pairing)
+        free(sums.of)
+
+
+def overlaps(
+    const int64_t[::1] a_start,
+    const int64_t[::1] a_end,
+    const int32_t[::1] a_owner,
+    const int64_t[::1] b_start,
+    const int64_t[::1] b_end,
+    const int32_t[::1] b_owner,
+):
+    """How many pixels each two segments of two sides share: see the plain twin."""
+    cdef Side one = side_of(a_start, a_end, a_owner), other = side_of(b_start, b_end, b_owner)
+    cdef PixelSums sums
+    cdef Live *a = <Live *>malloc((one.size + 1) * sizeof(Live))
+    cdef Live *b = <Live *>malloc((other.size + 1) * sizeof(Live))
+    cdef bint enough = a != NULL and b != NULL
+    memset(&sums, 0, sizeof(PixelSums))
+    try:
+        with nogil:
+            enough = enough and sweep_between(one, other, a, b, add_pixels, &sums)
+        return summed_pairs(&sums, enough)
+    finally:
+        free(a)
+        free(b)
+        release(&sums.pairing)
+        free(sums.of)
+
+
+def overlaps_within(const int64_t[::1] start, const int64_t[::1] end, const int32_t[::1] owner):
+    """How many pixels each two segments of one side share: see the plain twin."""
+    cdef Side side = side_of(start, end, owner)
+    cdef PixelSums sums
+    cdef Live *live = <Live *>malloc((side.size + 1) * sizeof(Live))
+    cdef bint enough = live != NULL
+    memset(&sums, 0, sizeof(PixelSums))
+    try:
+        with nogil:
+            enough = enough and sweep_within(side, live, add_pixels_within, &sums)
+        return summed_pairs(&sums, enough)
+    finally:
+        free(live)
+        release(&sums.pairing)
+        free(sums.of)
+
+
+cdef summed_pairs(PixelSums *sums, bint enough):
+    if not enough:
+        raise MemoryError("no memory for the sums of pairs")
+    rows = np.empty((1, sums.pairing.size), np.int64)
+    cdef int64_t[:, ::1] row = rows
+    cdef Py_ssize_t i
+    for i in range(sums.pairing.size):
+        row[0, i] = sums.of[i]
+    a, b, rows = sorted_pairs(&sums.pairing, rows)
+    return a, b, rows[0]
+
+
+cdef bint add_pixels(void *pixel_sums, int64_t start, int64_t length, int32_t a, int32_t b) noexcept nogil:
+    """Add a strip to the pixels that two segments share."""
+    cdef PixelSums *sums = <PixelSums *>pixel_sums
+    cdef Py_ssize_t known = sums.pairing.size
+    cdef int64_t number = number_of(&sums.pairing, a, b)
+    if number < 0 or not grow(<void **>&sums.of, &sums.room, number + 1, sizeof(int64_t)):
+        return False
+    if number == known:
+        sums.of[number] = 0
+    sums.of[number] += length
+    return True
+
+
+cdef bint add_pixels_within(void *sums, int64_t start, int64_t length, int32_t a, int32_t b) noexcept nogil:
+    return a == b or add_pixels(sums, start, length, min(a, b), max(a, b))
+
+
 def shared_pixels(
     const int64_t[::1] start,
     const int64_t[::1] end,
@@ -106,7 +187,8 @@ def shared_pixels(
     const int64_t[::1] height,
 ):
     """What each two segments share: see the plain twin."""
-    cdef Py_ssize_t n = check_side(start, end, owner, base, height), i, live_n = 0
+    cdef Side side = side_in_frames(start, end, owner, base, height)
+    cdef Py_ssize_t n = side.size, i, live_n = 0
     cdef SharedSums sums
     cdef Live *live = <Live *>malloc((n + 1) * sizeof(Live))
     cdef bint enough = live != NULL
@@ -152,7 +234,8 @@ def contacts(
     const int64_t[::1] kind,
 ):
     """Where segments of one kind touch: see the plain twin."""
-    cdef Py_ssize_t n = check_side(start, end, owner, base, height), i, j, f = -1
+    cdef Side side = side_in_frames(start, end, owner, base, height)
+    cdef Py_ssize_t n = side.size, i, j, f = -1
     cdef ContactSums sums
     cdef Side whole, moved
     cdef Live *a = <Live *>malloc((n + 1) * sizeof(Live))
@@ -169,7 +252,7 @@ def contacts(
             sums.at = Frames(&base[0], &height[0], base.shape[0], 0, 0, -1, 1)
             sums.kind = &kind[0]
             with nogil:
-                whole = moved = Side(&start[0], &end[0], &owner[0], n, 0)
+                whole = moved = side
                 moved.shift = 1
                 enough = enough and sweep_between(moved, whole, a, b, add_contact, &sums)
                 # To the right each frame has its own step.
@@ -225,7 +308,7 @@ def bands(
     int64_t widest,
 ):
     """Which segments follow each other down columns: see the plain twin."""
-    cdef Py_ssize_t n = check_side(start, end, owner, base, height), i, last = -1
+    cdef Py_ssize_t n = side_in_frames(start, end, owner, base, height).size, i, last = -1
     cdef Pairing pairing
     cdef Frames at
     cdef int64_t between, row, known = 0
@@ -300,21 +383,18 @@ def cover_frames(
     return result
 
 
-cdef Py_ssize_t check_side(
+cdef Side side_in_frames(
     const int64_t[::1] start,
     const int64_t[::1] end,
     const int32_t[::1] owner,
     const int64_t[::1] base,
     const int64_t[::1] height,
-) except -1:
-    """How many runs there are; refuses columns that do not fit."""
-    cdef Py_ssize_t n = start.shape[0]
-    if end.shape[0] != n or owner.shape[0] != n:
-        raise ValueError(f"{n} starts come with {end.shape[0]} ends and {owner.shape[0]} owners")
+) except *:
+    """As `side_of`, for runs that are sorted and lie in frames."""
     if height.shape[0] != base.shape[0]:
         raise ValueError(f"{base.shape[0]} base come with {height.shape[0]} height")
     check_frames(start, base)
-    return n
+    return side_of(start, end, owner)
 
 
 cdef check_frames(const int64_t[::1] start, const int64_t[::1] base):
@@ -330,61 +410,13 @@ cdef check_frames(const int64_t[::1] start, const int64_t[::1] base):
         raise ValueError(f"place {start[0]} lies before all {base.shape[0]} frames")
 
 
-cdef bint sweep_between(Side one, Side other, Live *a, Live *b, Visit visit, void *sums) noexcept nogil:
-    """Visit every strip that a run of one side shares with a run of the other."""
-    cdef Py_ssize_t i = 0, j = 0, live_a = 0, live_b = 0
-    cdef int64_t start, end
-    while (i < one.size or j < other.size) and (i < one.size or live_a > 0) and (j < other.size or live_b > 0):
-        if j == other.size or (i < one.size and one.start[i] + one.shift <= other.start[j] + other.shift):
-            start, end = one.start[i] + one.shift, one.end[i] + one.shift
-            if not meet(b, &live_b, start, end, one.owner[i], visit, sums):
-                return False
-            join(a, &live_a, start, end, one.owner[i])
-            i += 1
-        else:
-            start, end = other.start[j] + other.shift, other.end[j] + other.shift
-            if not meet(a, &live_a, start, end, other.owner[j], visit, sums):
-                return False
-            join(b, &live_b, start, end, other.owner[j])
-            j += 1
-    return True
-
-
-cdef inline bint meet(
-    Live *live, Py_ssize_t *n, int64_t start, int64_t end, int32_t owner, Visit visit, void *sums
-) noexcept nogil:
-    """Visit what a run that starts here shares with the live runs, and forget those that have ended.
-
-    Every run that is looked at gives a strip or is forgotten, so that the whole sweep is linear in runs and strips.
-    """
-    cdef Py_ssize_t i, kept = 0
-    for i in range(n[0]):
-        if live[i].end > start:
-            live[kept] = live[i]
-            kept += 1
-            if end > start and not visit(sums, start, min(end, live[i].end) - start, live[i].owner, owner):
-                return False
-    n[0] = kept
-    return True
-
-
-cdef inline void join(Live *live, Py_ssize_t *n, int64_t start, int64_t end, int32_t owner) noexcept nogil:
-    if end > start:
-        live[n[0]] = Live(end, owner)
-        n[0] += 1
-
-
 cdef bint meet_shared(
     Live *live, Py_ssize_t *n, int64_t start, int64_t end, int32_t owner, SharedSums *sums
 ) noexcept nogil:
     """As `meet`, for what segments share: where many lie upon each other, most of the time is waiting for memory."""
-    cdef Py_ssize_t i, kept = 0
+    cdef Py_ssize_t i, kept = forget(live, n[0], start)
     cdef int64_t number
     cdef int32_t a
-    for i in range(n[0]):
-        if live[i].end > start:
-            live[kept] = live[i]
-            kept += 1
     n[0] = kept
     if end <= start:
         return True

@@ -1,13 +1,12 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""Overlaps of runs on a number line."""
+"""Intervals of a number line: their overlaps, their union, and what others cut of them."""
 
 import numpy as np
 from libc.stdint cimport int32_t, int64_t
-from libc.stdlib cimport free, malloc, qsort, realloc
+from libc.stdlib cimport free, malloc, qsort
 
-cdef struct Live:
-    int64_t end
-    int32_t owner
+from segdata.core.kernels._compiled.room cimport grow
+from segdata.core.kernels._compiled.sweep cimport Live, Side, side_of, sweep_between, sweep_within
 
 cdef struct Strip:
     int64_t start
@@ -20,6 +19,19 @@ cdef struct Strips:
     Py_ssize_t size
     Py_ssize_t room
 
+cdef struct Piece:
+    int64_t row
+    int64_t start
+    int64_t end
+    bint inside
+
+cdef struct Pieces:
+    Piece *at
+    Py_ssize_t size
+    Py_ssize_t room
+    bint inside  # which are wanted
+    bint outside
+
 
 def strips(
     const int64_t[::1] a_start,
@@ -30,28 +42,15 @@ def strips(
     const int32_t[::1] b_owner,
 ):
     """Overlaps of two sides: see the plain twin."""
-    cdef Py_ssize_t n = a_start.shape[0], m = b_start.shape[0], i = 0, j = 0, live_a = 0, live_b = 0, before
-    check_shapes(n, a_end.shape[0], a_owner.shape[0])
-    check_shapes(m, b_end.shape[0], b_owner.shape[0])
+    cdef Side one = side_of(a_start, a_end, a_owner), other = side_of(b_start, b_end, b_owner)
     cdef Strips found = Strips(NULL, 0, 0)
-    cdef Live *a = <Live *>malloc((n + 1) * sizeof(Live))
-    cdef Live *b = <Live *>malloc((m + 1) * sizeof(Live))
+    cdef Live *a = <Live *>malloc((one.size + 1) * sizeof(Live))
+    cdef Live *b = <Live *>malloc((other.size + 1) * sizeof(Live))
     cdef bint enough = a != NULL and b != NULL
     try:
         with nogil:
-            # What is left of one side when the other is at its end only meets what is still live.
-            while enough and (i < n or j < m) and (i < n or live_a > 0) and (j < m or live_b > 0):
-                if j == m or (i < n and a_start[i] <= b_start[j]):
-                    before = found.size
-                    enough = meet(b, &live_b, a_start[i], a_end[i], a_owner[i], &found)
-                    swap(&found, before)
-                    join(a, &live_a, a_start[i], a_end[i], a_owner[i])
-                    i += 1
-                else:
-                    enough = meet(a, &live_a, b_start[j], b_end[j], b_owner[j], &found)
-                    join(b, &live_b, b_start[j], b_end[j], b_owner[j])
-                    j += 1
-        return columns_of(&found, enough)
+            enough = enough and sweep_between(one, other, a, b, push_strip, &found)
+        return columns_of_strips(&found, enough)
     finally:
         free(a)
         free(b)
@@ -60,109 +59,34 @@ def strips(
 
 def strips_within(const int64_t[::1] start, const int64_t[::1] end, const int32_t[::1] owner):
     """Overlaps of one side with itself: see the plain twin."""
-    cdef Py_ssize_t n = start.shape[0], i, live_n = 0, before
-    check_shapes(n, end.shape[0], owner.shape[0])
+    cdef Side side = side_of(start, end, owner)
     cdef Strips found = Strips(NULL, 0, 0)
-    cdef Live *live = <Live *>malloc((n + 1) * sizeof(Live))
+    cdef Live *live = <Live *>malloc((side.size + 1) * sizeof(Live))
     cdef bint enough = live != NULL
     try:
         with nogil:
-            for i in range(n):
-                before = found.size
-                enough = enough and meet(live, &live_n, start[i], end[i], owner[i], &found)
-                put_smaller_first(&found, before)
-                join(live, &live_n, start[i], end[i], owner[i])
-        return columns_of(&found, enough)
+            enough = enough and sweep_within(side, live, push_strip_within, &found)
+        return columns_of_strips(&found, enough)
     finally:
         free(live)
         free(found.at)
 
 
-def cover(const int64_t[::1] start, const int64_t[::1] end):
-    """The union of intervals: see the plain twin."""
-    cdef Py_ssize_t n = start.shape[0], i, last = -1
-    cdef int64_t once = 0, twice = 0, shared  # up to where the last interval is covered, and covered twice
-    check_shapes(n, end.shape[0], n)
-    starts, ends, multiples = np.empty(n, np.int64), np.empty(n, np.int64), np.zeros(n, np.int64)
-    cdef int64_t[::1] first = starts, length = ends, multiple = multiples
-    with nogil:
-        for i in range(n):
-            if end[i] <= start[i]:
-                continue
-            if last < 0 or start[i] > once:
-                last += 1
-                first[last] = start[i]
-                once = twice = start[i]
-            shared = min(end[i], once)
-            multiple[last] += max(0, shared - max(start[i], twice))
-            twice = max(twice, shared)
-            once = max(once, end[i])
-            length[last] = once - first[last]
-    return starts[: last + 1].copy(), ends[: last + 1].copy(), multiples[: last + 1].copy()
-
-
-cdef check_shapes(Py_ssize_t starts, Py_ssize_t ends, Py_ssize_t owners):
-    if starts != ends or starts != owners:
-        raise ValueError(f"{starts} starts come with {ends} ends and {owners} owners")
-
-
-cdef bint meet(
-    Live *live, Py_ssize_t *n, int64_t start, int64_t end, int32_t owner, Strips *found
-) noexcept nogil:
-    """Note what a run that starts here shares with the live runs, and forget those that have ended.
-
-    Every run that is looked at gives a strip or is forgotten, so that the whole sweep is linear in runs and strips.
-    """
-    cdef Py_ssize_t i, kept = 0
-    for i in range(n[0]):
-        if live[i].end > start:
-            live[kept] = live[i]
-            kept += 1
-            if end > start and not push(found, start, min(end, live[i].end) - start, live[i].owner, owner):
-                return False
-    n[0] = kept
-    return True
-
-
-cdef inline void join(Live *live, Py_ssize_t *n, int64_t start, int64_t end, int32_t owner) noexcept nogil:
-    if end > start:
-        live[n[0]].end = end
-        live[n[0]].owner = owner
-        n[0] += 1
-
-
-cdef inline bint push(Strips *found, int64_t start, int64_t length, int32_t a, int32_t b) noexcept nogil:
-    cdef Strip *moved
-    if found.size == found.room:
-        moved = <Strip *>realloc(found.at, (2 * found.room + 256) * sizeof(Strip))
-        if moved == NULL:
-            return False
-        found.at = moved
-        found.room = 2 * found.room + 256
+cdef bint push_strip(void *strips, int64_t start, int64_t length, int32_t a, int32_t b) noexcept nogil:
+    cdef Strips *found = <Strips *>strips
+    if found.size == found.room and not grow(<void **>&found.at, &found.room, found.size + 1, sizeof(Strip)):
+        return False
     found.at[found.size] = Strip(start, length, a, b)
     found.size += 1
     return True
 
 
-cdef inline void swap(Strips *found, Py_ssize_t first) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(first, found.size):
-        found.at[i].a, found.at[i].b = found.at[i].b, found.at[i].a
+cdef bint push_strip_within(void *strips, int64_t start, int64_t length, int32_t a, int32_t b) noexcept nogil:
+    """Keep a strip of two owners, the smaller one first."""
+    return a == b or push_strip(strips, start, length, min(a, b), max(a, b))
 
 
-cdef inline void put_smaller_first(Strips *found, Py_ssize_t first) noexcept nogil:
-    """Order the owners of each new strip, and drop those of an owner with itself."""
-    cdef Py_ssize_t i, kept = first
-    for i in range(first, found.size):
-        if found.at[i].a != found.at[i].b:
-            found.at[kept] = found.at[i]
-            if found.at[kept].a > found.at[kept].b:
-                found.at[kept].a, found.at[kept].b = found.at[kept].b, found.at[kept].a
-            kept += 1
-    found.size = kept
-
-
-cdef columns_of(Strips *found, bint enough):
+cdef columns_of_strips(Strips *found, bint enough):
     if not enough:
         raise MemoryError("no memory for the overlaps of runs")
     cdef Py_ssize_t n = found.size, i
@@ -200,3 +124,119 @@ cdef int by_owners(const void *one, const void *other) noexcept nogil:
     if s.b != t.b:
         return 1 if s.b > t.b else -1
     return (s.length > t.length) - (s.length < t.length)
+
+
+def cover(const int64_t[::1] start, const int64_t[::1] end):
+    """The union of intervals: see the plain twin."""
+    cdef Py_ssize_t n = start.shape[0], i, last = -1
+    cdef int64_t once = 0, twice = 0, shared  # up to where the last interval is covered, and covered twice
+    if end.shape[0] != n:
+        raise ValueError(f"{n} starts come with {end.shape[0]} ends")
+    starts, ends, multiples = np.empty(n, np.int64), np.empty(n, np.int64), np.zeros(n, np.int64)
+    cdef int64_t[::1] first = starts, length = ends, multiple = multiples
+    with nogil:
+        for i in range(n):
+            if end[i] <= start[i]:
+                continue
+            if last < 0 or start[i] > once:
+                last += 1
+                first[last] = start[i]
+                once = twice = start[i]
+            shared = min(end[i], once)
+            multiple[last] += max(0, shared - max(start[i], twice))
+            twice = max(twice, shared)
+            once = max(once, end[i])
+            length[last] = once - first[last]
+    return starts[: last + 1].copy(), ends[: last + 1].copy(), multiples[: last + 1].copy()
+
+
+def cut(
+    const int64_t[::1] a_start,
+    const int64_t[::1] a_end,
+    const int64_t[::1] b_start,
+    const int64_t[::1] b_end,
+    bint inside=True,
+    bint outside=True,
+):
+    """Pieces of intervals inside and outside others: see the plain twin."""
+    cdef Py_ssize_t n = a_start.shape[0], m = b_start.shape[0], i, j = 0
+    if a_end.shape[0] != n or b_end.shape[0] != m:
+        raise ValueError(f"{n} and {m} starts come with {a_end.shape[0]} and {b_end.shape[0]} ends")
+    cdef Pieces found = Pieces(NULL, 0, 0, inside, outside)
+    cdef bint enough = True
+    try:
+        with nogil:
+            for i in range(n):
+                if i > 0 and a_start[i] < a_start[i - 1]:
+                    j = after(b_end, a_start[i])
+                while j < m and b_end[j] <= a_start[i]:
+                    j += 1
+                enough = enough and cut_one(i, a_start[i], a_end[i], b_start, b_end, j, &found)
+        return columns_of_pieces(&found, enough)
+    finally:
+        free(found.at)
+
+
+cdef Py_ssize_t after(const int64_t[::1] end, int64_t place) noexcept nogil:
+    """The first interval that ends after a place."""
+    cdef Py_ssize_t low = 0, high = end.shape[0], middle
+    while low < high:
+        middle = (low + high) // 2
+        if end[middle] <= place:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+cdef inline bint cut_one(
+    Py_ssize_t row,
+    int64_t start,
+    int64_t end,
+    const int64_t[::1] b_start,
+    const int64_t[::1] b_end,
+    Py_ssize_t j,
+    Pieces *found,
+) noexcept nogil:
+    """The pieces of one interval; j is the first of b that ends after its start."""
+    cdef Py_ssize_t m = b_start.shape[0]
+    cdef int64_t stop
+    while start < end:
+        if j == m or b_start[j] >= end:
+            return push_piece(found, row, start, end, False)
+        if b_start[j] > start:
+            if not push_piece(found, row, start, b_start[j], False):
+                return False
+            start = b_start[j]
+        stop = min(end, b_end[j])
+        if stop > start and not push_piece(found, row, start, stop, True):
+            return False
+        start = stop
+        j += 1
+    return True
+
+
+cdef inline bint push_piece(Pieces *found, int64_t row, int64_t start, int64_t end, bint inside) noexcept nogil:
+    if not (found.inside if inside else found.outside):
+        return True
+    if found.size == found.room and not grow(<void **>&found.at, &found.room, found.size + 1, sizeof(Piece)):
+        return False
+    found.at[found.size] = Piece(row, start, end, inside)
+    found.size += 1
+    return True
+
+
+cdef columns_of_pieces(Pieces *found, bint enough):
+    if not enough:
+        raise MemoryError("no memory for the pieces of intervals")
+    cdef Py_ssize_t n = found.size, i
+    rows, starts, ends = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
+    flags = np.empty(n, np.uint8)
+    cdef int64_t[::1] row = rows, start = starts, end = ends
+    cdef unsigned char[::1] inside = flags
+    with nogil:
+        for i in range(n):
+            row[i], start[i], end[i], inside[i] = (
+                found.at[i].row, found.at[i].start, found.at[i].end, found.at[i].inside
+            )
+    return rows, starts, ends, flags.view(np.bool_)

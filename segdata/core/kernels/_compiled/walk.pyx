@@ -6,8 +6,8 @@ of a batch, each writing columns that the next one read: most of the time went i
 runs of one segment after the other, a few kilobytes that stay in the processor's cache, and keeps numbers only.
 
 Runs of a segment are sorted, so those of the column to the left lie just before those of this column: two fingers move
-down both columns at once, and see every two runs that touch. Each run is a node of a forest (`joins.pxd`), which ends
-up with a tree for each part. Runs are simply connected and no three of them meet, so runs less contacts are parts less
+down both columns at once, and see every two runs that touch. Each run is a node of a forest, in which every run points
+to one before it or to itself; it ends up with a tree for each part. Runs are simply connected and no three of them meet, so runs less contacts are parts less
 holes, the Euler number: holes are counted without being looked for (Gray, 1971, IEEE Transactions on Computers C-20(5),
 551-561). Segments in several parts are walked once more, for the size of each part.
 """
@@ -17,7 +17,6 @@ from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, llabs
 from libc.string cimport memset
 
-from segdata.core.kernels._compiled.joins cimport join, root_of
 from segdata.core.kernels._compiled.room cimport grow
 
 cdef enum:
@@ -335,3 +334,84 @@ cdef ends_of(Walk *walk):
         row[0, i], row[1, i] = walk.end[i].owner, walk.end[i].upright
         row[2, i], row[3, i] = walk.end[i].at, walk.end[i].step
     return rows
+
+
+def parts(
+    const int64_t[::1] x, const int64_t[::1] top, const int64_t[::1] bottom, const int32_t[::1] owner, bint diagonal
+):
+    """Connected parts of runs: see the plain twin."""
+    cdef Py_ssize_t n = x.shape[0], i, group = 0, neighbour = 0, stop = 0
+    if top.shape[0] != n or bottom.shape[0] != n or owner.shape[0] != n:
+        raise ValueError(f"{n} x come with {top.shape[0]} top, {bottom.shape[0]} bottom and {owner.shape[0]} owner")
+    part = np.arange(n, dtype=np.int32)
+    left = np.zeros(n, np.int64)
+    links = np.zeros(n, np.int64)
+    cdef int32_t[::1] parent = part
+    cdef int64_t[::1] shared = left, linked = links
+    with nogil:
+        for i in range(n):
+            if i == 0 or x[i] != x[i - 1] or owner[i] != owner[i - 1]:
+                # A new column: its left neighbours are the runs before it, if of this owner and one column away.
+                stop = i
+                neighbour = group if i > 0 and owner[i] == owner[i - 1] and x[i] == x[i - 1] + 1 else i
+                group = i
+            elif top[i] == bottom[i - 1]:
+                join(&parent[0], <int32_t>i, <int32_t>(i - 1))
+                linked[i] = 1
+            while neighbour < stop and bottom[neighbour] + diagonal <= top[i]:
+                neighbour += 1
+            shared[i] = join_left(&parent[0], &top[0], &bottom[0], i, neighbour, stop, diagonal, &linked[i])
+        number(&parent[0], n)
+    return part.astype(np.int64), left, links
+
+
+cdef inline int64_t join_left(
+    int32_t *parent,
+    const int64_t *top,
+    const int64_t *bottom,
+    Py_ssize_t i,
+    Py_ssize_t first,
+    Py_ssize_t stop,
+    bint diagonal,
+    int64_t *links,
+) noexcept nogil:
+    """Join run i with the runs that it touches in the column to its left; counts these, and the pixels they share."""
+    cdef int64_t shared = 0
+    cdef Py_ssize_t j
+    for j in range(first, stop):
+        if top[j] >= bottom[i] + diagonal:
+            break
+        join(parent, <int32_t>i, <int32_t>j)
+        links[0] += 1
+        shared += max(0, min(bottom[i], bottom[j]) - max(top[i], top[j]))
+    return shared
+
+
+cdef void number(int32_t *parent, Py_ssize_t n) noexcept nogil:
+    """Replace parents by the numbers of parts: a root comes before all other runs of its part."""
+    cdef Py_ssize_t i
+    cdef int32_t parts = 0
+    for i in range(n):
+        if parent[i] == i:
+            parent[i] = parts
+            parts += 1
+        else:
+            parent[i] = parent[parent[i]]
+
+
+cdef inline int32_t root_of(int32_t *parent, int32_t i) noexcept nogil:
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
+
+
+cdef inline bint join(int32_t *parent, int32_t i, int32_t j) noexcept nogil:
+    """Join the trees of two runs; the first run stays the root. Whether they were apart before."""
+    i = root_of(parent, i)
+    j = root_of(parent, j)
+    if i < j:
+        parent[j] = i
+    elif j < i:
+        parent[i] = j
+    return i != j

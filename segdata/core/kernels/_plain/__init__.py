@@ -1,6 +1,6 @@
 """The kernels in numpy: what each one computes, and the fallback where nothing is compiled."""
 
-from segdata.core.kernels._plain.counts import decode_counts, encode_counts, join_counts, split_counts
+from segdata.core.kernels._plain.counts import decode_counts, encode_counts, join_counts, split_counts, unpack_alpha
 from segdata.core.kernels._plain.drawing import draw_opencv, draw_pillow
 from segdata.core.kernels._plain.groups import (
     dense,
@@ -8,12 +8,9 @@ from segdata.core.kernels._plain.groups import (
     medians,
     nearest,
     order_by,
-    paired,
     quantiles,
     sums,
-    tally,
 )
-from segdata.core.kernels._plain.keys import repeated_keys
 from segdata.core.kernels._plain.labels import (
     crop_runs,
     deal,
@@ -21,13 +18,19 @@ from segdata.core.kernels._plain.labels import (
     draw_bitmaps,
     label_runs,
     pack_rgb,
-    unpack_alpha,
 )
-from segdata.core.kernels._plain.outline_sums import outline_sums
-from segdata.core.kernels._plain.outlines import borders, bridges, cycles, follow, parts, triangulate
-from segdata.core.kernels._plain.overlay import bands, contacts, cover_frames, shared_pixels
+from segdata.core.kernels._plain.outlines import borders, bridges, cycles, follow, outline_sums, parts, triangulate
+from segdata.core.kernels._plain.overlay import (
+    bands,
+    contacts,
+    cover_frames,
+    overlaps,
+    overlaps_within,
+    shared_pixels,
+    tally,
+)
 from segdata.core.kernels._plain.polygons import crossings, flawed_rings, parse_rings, rasterise, recurring
-from segdata.core.kernels._plain.scan import join_spans, scan_items, skip_json, value_spans
+from segdata.core.kernels._plain.scan import join_spans, repeated_keys, scan_items, skip_json, value_spans
 from segdata.core.kernels._plain.sweep import bounds, columns, cover, cut, lift, lower, strips, strips_within
 from segdata.core.kernels._plain.walk import walk
 
@@ -64,8 +67,9 @@ __all__ = [
     "nearest",
     "order_by",
     "outline_sums",
+    "overlaps",
+    "overlaps_within",
     "pack_rgb",
-    "paired",
     "parse_rings",
     "parts",
     "quantiles",

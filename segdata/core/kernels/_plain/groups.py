@@ -64,38 +64,6 @@ def extents(
     return result[0], result[1], result[2], result[3], result[4]
 
 
-def tally(a: Int32, b: Int32, weight: Int64) -> tuple[Int32, Int32, Int64]:
-    """The sum of weights for every pair (a, b) that occurs, sorted by (a, b).
-
-    Takes rows (n,), where -1 may stand for "none". Returns the pairs `a`, `b` and their sums (p,).
-
-    >>> [column.tolist() for column in tally(np.int32([0, -1, 0]), np.int32([1, 2, 1]), np.int64([5, 6, 7]))]
-    [[-1, 0], [2, 1], [6, 12]]
-    """
-    order = np.lexsort((b, a))
-    a, b = a[order], b[order]
-    first = np.ones(len(a), bool)
-    first[1:] = (a[1:] != a[:-1]) | (b[1:] != b[:-1])
-    total = np.add.reduceat(weight[order], np.flatnonzero(first)) if len(a) else weight[:0]
-    return a[first], b[first], total
-
-
-def paired(a: Int32, b: Int32) -> tuple[Int32, Int32, Int64]:
-    """The pairs (a, b) that occur, sorted, and which of them each row is.
-
-    Takes rows (n,). Returns the pairs `a` and `b` (p,), and (n,) the number of each row's pair.
-
-    >>> [column.tolist() for column in paired(np.int32([3, 0, 3]), np.int32([1, 2, 1]))]
-    [[0, 3], [2, 1], [1, 0, 1]]
-    """
-    order = np.lexsort((b, a))
-    first = np.ones(len(a), bool)
-    first[1:] = (a[order[1:]] != a[order[:-1]]) | (b[order[1:]] != b[order[:-1]])
-    which = np.empty(len(a), np.int64)
-    which[order] = np.cumsum(first) - 1
-    return a[order[first]], b[order[first]], which
-
-
 def dense(numbers: Int64, low: int, high: int) -> tuple[Int64, Int64]:
     """The different numbers (k,) in ascending order, and (n,) the place of each number among these.
 

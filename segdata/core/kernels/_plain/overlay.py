@@ -1,15 +1,56 @@
-"""What two segments of one frame of the number line have in common, in sums by pair."""
+"""What two segments have in common, in sums by pair."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.kernels._plain.groups import extents, paired, sums
+from segdata.core.kernels._plain.groups import extents, sums
 from segdata.core.kernels._plain.outlines import parts
 from segdata.core.kernels._plain.sweep import check, cover, lower, strips, strips_within
 
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 Pairs = tuple[Int32, Int32, Int64]
+
+
+def tally(a: Int32, b: Int32, weight: Int64) -> tuple[Int32, Int32, Int64]:
+    """The sum of weights for every pair (a, b) that occurs, sorted by (a, b).
+
+    Takes rows (n,), where -1 may stand for "none". Returns the pairs `a`, `b` and their sums (p,).
+
+    >>> [column.tolist() for column in tally(np.int32([0, -1, 0]), np.int32([1, 2, 1]), np.int64([5, 6, 7]))]
+    [[-1, 0], [2, 1], [6, 12]]
+    """
+    order = np.lexsort((b, a))
+    a, b = a[order], b[order]
+    first = np.ones(len(a), bool)
+    first[1:] = (a[1:] != a[:-1]) | (b[1:] != b[:-1])
+    total = np.add.reduceat(weight[order], np.flatnonzero(first)) if len(a) else weight[:0]
+    return a[first], b[first], total
+
+
+def overlaps(a_start: Int64, a_end: Int64, a_owner: Int32, b_start: Int64, b_end: Int64, b_owner: Int32) -> Pairs:
+    """How many pixels owners of two sides share.
+
+    Takes two sides as `strips` does. Returns the pairs `a`, `b` that share pixels, sorted, and their pixels (p,). Where
+    several runs of one owner cover a pixel, it counts for each of them.
+
+    >>> zero, one = np.zeros(1, np.int32), np.array([1])
+    >>> [column.tolist() for column in overlaps(one, one + 5, zero, one + 3, one + 9, zero)]
+    [[0], [0], [2]]
+    """
+    a, b, _, length = strips(a_start, a_end, a_owner, b_start, b_end, b_owner)
+    return tally(a, b, length)
+
+
+def overlaps_within(start: Int64, end: Int64, owner: Int32) -> Pairs:
+    """How many pixels two different owners of one side share, the smaller owner first; see `overlaps`.
+
+    >>> start = np.array([1, 4])
+    >>> [column.tolist() for column in overlaps_within(start, start + 5, np.array([7, 3], np.int32))]
+    [[3], [7], [2]]
+    """
+    a, b, _, length = strips_within(start, end, owner)
+    return tally(a, b, length)
 
 
 def shared_pixels(start: Int64, end: Int64, owner: Int32, base: Int64, height: Int64) -> Pairs:
@@ -26,7 +67,7 @@ def shared_pixels(start: Int64, end: Int64, owner: Int32, base: Int64, height: I
     """
     _check_side(start, end, owner, base, height)
     one, other, place, length = strips_within(start, end, owner)
-    a, b, which = paired(one, other)
+    a, b, which = _paired(one, other)
     _, x, top = lower(place, base, height)
     order = np.lexsort((top, x, which))
     which, x, top, length = which[order], x[order], top[order], length[order]
@@ -59,7 +100,7 @@ def contacts(start: Int64, end: Int64, owner: Int32, base: Int64, height: Int64,
         _, x, y = lower(place[kept], base, height)
         columns.append((one[kept], other[kept], x, y, length[kept], np.full(len(x), upright)))
     one, other, x, y, k, is_upright = (np.concatenate(column) for column in zip(*columns, strict=True))
-    a, b, which = paired(np.minimum(one, other), np.maximum(one, other))
+    a, b, which = _paired(np.minimum(one, other), np.maximum(one, other))
     left, top = (np.full(len(a), np.iinfo(np.int64).max) for _ in range(2))
     np.minimum.at(left, which, x)
     np.minimum.at(top, which, y)
@@ -102,7 +143,7 @@ def bands(
     frame, _, y = lower(start[above], base, height)
     above = above[y + start[above + 1] - start[above] < height[frame]]
     one, other = owner[above], owner[above + 1]
-    a, b, which = paired(np.minimum(one, other), np.maximum(one, other))
+    a, b, which = _paired(np.minimum(one, other), np.maximum(one, other))
     apart = np.bincount(which[between[above] > 0], minlength=len(a))
     return a, b, np.stack([np.bincount(which, minlength=len(a)) - apart, apart]).astype(np.int64)
 
@@ -121,6 +162,16 @@ def cover_frames(start: Int64, end: Int64, base: Int64) -> Int64:
     place, length, multiple = cover(start, end)
     frame = np.searchsorted(base, place, side="right") - 1
     return np.stack([sums(frame, length, len(base)), sums(frame, multiple, len(base))])
+
+
+def _paired(a: Int32, b: Int32) -> tuple[Int32, Int32, Int64]:
+    """The pairs (a, b) that occur, sorted, and (n,) the number of each row's pair."""
+    order = np.lexsort((b, a))
+    first = np.ones(len(a), bool)
+    first[1:] = (a[order[1:]] != a[order[:-1]]) | (b[order[1:]] != b[order[:-1]])
+    which = np.empty(len(a), np.int64)
+    which[order] = np.cumsum(first) - 1
+    return a[order[first]], b[order[first]], which
 
 
 def _check_side(start: Int64, end: Int64, owner: Int32, base: Int64, height: Int64) -> None:

@@ -1,4 +1,4 @@
-"""The items of JSON lists as columns, and places of values in them, straight from the bytes of the JSON."""
+"""From the bytes of JSON: the items of lists as columns, places of values in them, and keys that repeat."""
 
 import re
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ _BLANKS = re.compile(r"[ \t\n\r]*")
 _TEXT = re.compile(r'"((?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4}))*)"')
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?=[,} \t\n\r])")
 _SCALAR = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false|null")
+_MARKS = re.compile(rb'[{}]|"((?:[^"\\]|\\.)*+)"(\s*:)?', re.DOTALL)
 _CLOSING = {"[": "]", "{": "}"}
 
 
@@ -250,3 +251,28 @@ def _scan_item(reader: _Reader, names: Sequence[str], n_numbers: int, n_texts: i
             raise ValueError
     odd |= not set(names[: n_numbers + n_texts]) <= known
     return HAS_MORE * more + IS_ODD * odd
+
+
+def repeated_keys(text: bytes | memoryview) -> Ints:
+    r"""Where a key begins that its object has already, in valid JSON: (n,) positions of the opening quotes, ascending.
+
+    Keys are compared as they are written: ``"a"`` and ``"\u0061"`` are two. A key that is there three times is found
+    twice.
+
+    >>> repeated_keys(b'{"id": 1, "box": {"id": 2}, "id": 3}').tolist()
+    [28]
+    """
+    repeats = []
+    keys: list[set[bytes]] = []  # of the objects that are open
+    for match in _MARKS.finditer(bytes(text)):
+        letter = match[0]
+        if letter == b"{":
+            keys.append(set())
+        elif letter == b"}":
+            if keys:
+                keys.pop()
+        elif match[2] is not None and keys:
+            if match[1] in keys[-1]:
+                repeats.append(match.start())
+            keys[-1].add(match[1])
+    return np.array(sorted(repeats), np.int64)
