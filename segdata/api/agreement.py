@@ -28,6 +28,7 @@ from segdata.api.result import Result, csv_table, json_table, promote
 from segdata.api.validate import split_decided
 from segdata.core.config import Config, did_you_mean
 from segdata.core.errors import SegdataError, check_choice
+from segdata.core.finding import MISSING_IMAGE, Finding
 from segdata.core.rule_runner import reader_errors
 from segdata.core.safe_text import shell_word
 from segdata.core.validation import FailOn
@@ -182,7 +183,7 @@ def agree(
         compared.tables, defects=(*compared.tables.defects, *over), assessment=judged, annotator_pairs=opposed
     )
     panel = Dataset(compared.panel, compared.panel.profile, config)
-    every_finding = run_rules(tables, chosen, config, jobs=jobs).findings
+    every_finding = _images_once(run_rules(tables, chosen, config, jobs=jobs).findings)
     logs = [item.dataset for item in every]
     findings, settled = (every_finding, ()) if include_reviewed else split_decided(panel, every_finding, jobs, logs)
     result = summarise_agreement(
@@ -208,6 +209,20 @@ def _reader_rules(config: Config, ignore: str | Iterable[str]) -> "list[Rule]":
 
     reading = [rule for rule in select_rules(config, "SEG0", ignore) if not rule.needs and not rule.whole]
     return [rule for rule in reading if rule.severity == "error"]
+
+
+def _images_once(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings, an image file that is missing once, not for each annotator of the image."""
+    result: list[Finding] = []
+    missing: set[str | None] = set()
+    for finding in findings:
+        if finding.message == MISSING_IMAGE:
+            if finding.image in missing:
+                continue
+            missing.add(finding.image)
+            finding = replace(finding, annotator=None)
+        result.append(finding)
+    return tuple(result)
 
 
 def _check_annotators(compared: ComparedPanel) -> None:

@@ -36,6 +36,7 @@ Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")  # worst first
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Box = tuple[int, int, int, int]
+MISSING_IMAGE = "the image file does not exist"  # SEG002 of an image, not of its labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

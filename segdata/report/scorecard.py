@@ -43,7 +43,8 @@ def scorecard_text(result: Scorecard, console: Console) -> str:
     whom = "all others" if result.gold is None else result.gold
     lines += console.wrap(
         f"{result.metric} against {whom}; intervals at {result.confidence:.0%}; "
-        f"tolerance of boundaries {tolerance_in_words(result.tolerance)}",
+        f"tolerance of boundaries {tolerance_in_words(result.tolerance)}; "
+        "trends leave the mix of images out of account",
         "  ",
         style="dim",
     )
@@ -111,14 +112,18 @@ def trend_in_words(card: AnnotatorCard) -> str:
     trend = card.trend
     if math.isnan(trend.slope):
         return "no trend: the work is not known to be from two months or more"
-    slope = f"{trend.slope:+.3f} a month over {count_noun(len(trend.months), 'month')}"
+    slope = f"{_signed(trend.slope)} a month over {count_noun(len(trend.months), 'month')}"
     if not math.isnan(trend.low):
-        slope += f" ({trend.low:+.3f} to {trend.high:+.3f})"
+        slope += f" ({_signed(trend.low)} to {_signed(trend.high)})"
     adjusted = (
         "more than chance" if card.stands else "not tested: too few images" if math.isnan(trend.p) else "may be chance"
     )
     p = "" if math.isnan(trend.p) else f", p = {trend.p:.2g}"
-    return f"trend {slope}, mix of images left out of account: {adjusted}{p}"
+    return f"trend {slope}: {adjusted}{p}"
+
+
+def _signed(change: float) -> str:
+    return f"{change:+.3f}".replace("-", "−")
 
 
 def _examples(card: AnnotatorCard, console: Console) -> Iterator[str]:

@@ -369,14 +369,13 @@ def least_agreed_conclusions(result: Agreement, tables: Tables) -> Iterator[Conc
 def called_instead(confusion: Confusion, name: str) -> str:
     """What a category is for the other of two annotators, where it is not that category."""
     partners = [partner for partner in confusion.partners(name) if partner.share >= 0.02][:2]
-    shares = [
-        f"{format_percent(partner.share)} {'nothing' if partner.other == UNLABELLED else partner.other}"
-        for partner in partners
-    ]
-    if not shares:
+    if not partners:
         return ""
     what = "segments" if confusion.is_counted[confusion.names.index(name)] else "pixels"
-    return f"The other annotator labels its {what} {' and '.join(shares)}."
+    called = ["not at all" if partner.other == UNLABELLED else f"as {partner.other}" for partner in partners]
+    first, *rest = [f"{format_percent(partner.share)}" for partner in partners]
+    also = f", and {rest[0]} {called[1]}" if rest else ""
+    return f"The other annotator labels {first} of its {what} {called[0]}{also}."
 
 
 def _guideline_advice(tables: Tables, confusion: Confusion, what: str) -> str:

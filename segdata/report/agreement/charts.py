@@ -16,6 +16,8 @@ _ROW, _CELL = 22, 46  # height of a row, width of a cell
 _PLOT = 460  # width of the axis of offsets
 _PANEL, _GAP = 190, 44  # width of one of three axes side by side, and between these
 _LEAST_SHARE = 0.005
+_ROWS_TITLE = "one annotator says"
+_HELD = 0.75  # the share of the intervals that the axis of a share holds; arrows say that others go on
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,12 @@ def confusion_chart(confusion: Confusion) -> Markup:
     """What the other annotator (columns) calls what one calls a category (rows), in % of the row."""
     names = [shorten(name, _NAME) for name in confusion.names]
     left, top = 30 + _text_width(names), 34 + 0.72 * _text_width(names)
-    width, height = left + _CELL * len(names) + 0.5 * _text_width(names), top + _ROW * len(names) + 8
+    width = left + _CELL * len(names) + 0.5 * _text_width(names)
+    height = max(top + _ROW * len(names) + 8, _LETTER * len(_ROWS_TITLE) + 8)
     parts = [
         _text(left + _CELL * len(names) / 2, 14, "the other annotator says", "axis", "middle"),
         Markup('<text class="axis" text-anchor="middle" transform="translate(14 {:.0f}) rotate(-90)">{}</text>').format(
-            top + _ROW * len(names) / 2, "one annotator says"
+            min(top + _ROW * len(names) / 2, height - _LETTER * len(_ROWS_TITLE) / 2 - 4), _ROWS_TITLE
         ),
     ]
     for k, name in enumerate(names):
@@ -82,6 +85,8 @@ def confusion_chart(confusion: Confusion) -> Markup:
 
 
 def _cell_text(share: float) -> str:
+    if share >= 0.995:
+        return f"{share:.1%}" if share < 0.9995 else "100%"
     return format_percent(share) if share >= _LEAST_SHARE else "·" if share > 0 else ""
 
 
@@ -106,7 +111,8 @@ def offsets_chart(rows: Sequence[ChartRow], end: float, unit: str) -> Markup:
             parts.append(
                 _text(left + _PLOT + 12, y + 4, row.values[0].text, "bold" if row.values[0].stands else "", "")
             )
-    return _svg("offsets", left + _PLOT + 150, bottom + 8, parts, "boundary offsets by annotator and category")
+    beside = _text_width([row.values[0].text for row in rows if row.values[0] is not None])
+    return _svg("offsets", left + _PLOT + 20 + beside, bottom + 8, parts, "boundary offsets by annotator and category")
 
 
 def shares_chart(rows: Sequence[ChartRow], titles: Sequence[str]) -> Markup:
@@ -117,7 +123,7 @@ def shares_chart(rows: Sequence[ChartRow], titles: Sequence[str]) -> Markup:
     for panel, title in enumerate(titles):
         start = left + panel * (_PANEL + _GAP)
         some = [row.values[panel] for row in rows]
-        end = _round_end([number for entry in some if entry is not None for number in (entry.value, entry.others)])
+        end = _round_end([entry for entry in some if entry is not None])
         parts.append(_text(start, 14, title, "axis", "start"))
         for k in range(3):
             x = start + _PANEL * k / 2
@@ -134,9 +140,15 @@ def shares_chart(rows: Sequence[ChartRow], titles: Sequence[str]) -> Markup:
     return _svg("shares", width, bottom + 8, parts, "misses, extras and confusions by annotator and category")
 
 
-def _round_end(shares: Sequence[float]) -> float:
-    """The end of an axis of shares: a round one that holds them all."""
-    most = max((share for share in shares if math.isfinite(share)), default=0.0)
+def _round_end(values: Sequence[ChartValue]) -> float:
+    """The end of an axis of shares: a round one that holds all values, what stands, and most of the intervals."""
+    highs = sorted(value.high for value in values if math.isfinite(value.high))
+    most = max(
+        [share for value in values for share in (value.value, value.others) if math.isfinite(share)]
+        + [value.high for value in values if value.stands and math.isfinite(value.high)]
+        + highs[: math.ceil(_HELD * len(highs))],
+        default=0.0,
+    )
     return next(end for end in (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0) if end >= min(most, 1.0))
 
 
@@ -149,6 +161,10 @@ def _mark(value: ChartValue | None, zero: float, scale: float, ends: tuple[float
     if math.isfinite(low) and math.isfinite(high):
         first, last = (min(max(place, ends[0]), ends[1]) for place in (low, high))
         parts.append(_line(first, y, last, y, ""))
+        if low < ends[0] - 0.5:
+            parts.append(_text(ends[0] - 2, y + 4, "‹", "", "end"))
+        if high > ends[1] + 0.5:
+            parts.append(_text(ends[1] + 2, y + 4, "›", "", "start"))
     if ends[0] <= x <= ends[1]:
         parts.append(
             Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="4"/>').format("full" if value.stands else "", x, y)
@@ -188,6 +204,5 @@ def _line(x1: float, y1: float, x2: float, y2: float, style: str) -> Markup:
 
 def _svg(name: str, width: float, height: float, parts: Sequence[Markup], title: str) -> Markup:
     return Markup(
-        '<svg class="chart {}" role="img" aria-label="{}" viewBox="0 0 {:.0f} {:.0f}" style="max-width:{:.0f}px">'
-        "{}</svg>"
+        '<svg class="chart {}" role="img" aria-label="{}" viewBox="0 0 {:.0f} {:.0f}" style="width:{:.0f}px">{}</svg>'
     ).format(name, title, width, height, width, Markup("").join(parts))

@@ -12,7 +12,7 @@ from segdata.agreement.repeatability import ProposedTolerance
 from segdata.agreement.summary import Agreement, PairAgreement
 from segdata.agreement.surface_distances import Tolerance
 from segdata.core.errors import count_noun
-from segdata.core.finding import Finding
+from segdata.core.finding import MISSING_IMAGE, Finding
 from segdata.core.rule import Tables
 from segdata.report.agreement.annotators import (
     annotator_conclusions,
@@ -173,6 +173,8 @@ _DISAGREEMENTS = {
     "SEG404": "with another boundary",
     "SEG405": "split or merged",
 }
+_HABITS_OF = ("SEG406", "SEG407", "SEG415")  # findings that name an annotator
+_MANY = 100  # disputes that nobody settles one by one while their cause goes on
 _BROKEN = ("SEG411", "SEG412")
 _SHOWN = 3
 _FEW = 8  # clusters, below which annotators are not tested
@@ -211,9 +213,12 @@ def _file_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusion]:
     groups = [findings_of_code(findings, code) for code in sorted({file.code for file in files}) + list(_BROKEN)]
     for group in filter(None, groups):
         first = group[0]
-        where = f"{first.image}: " if first.image else ""
+        whose = f"{first.annotator}, " if first.annotator else ""
+        where = f"{whose}{first.image}: " if first.image else ""
         more = f" (and {len(group) - 1:,} more)" if len(group) > 1 else ""
         details = f"{where}{first.message}{more}"
+        if all(finding.message == MISSING_IMAGE for finding in group):
+            details += ". The figures do not need it; the pictures do."
         yield Conclusion(
             "repair", first.severity, first.rule.replace("-", " "), details, rule_remedy(first.code), (first.code,)
         )
@@ -364,7 +369,15 @@ def _disagreement_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusio
     head = (
         f"{count_noun(len(some), 'segment')} or regions in dispute: {kinds}" if len(some) > 1 else f"1 dispute: {kinds}"
     )
+    habits = [finding for finding in findings if finding.code in _HABITS_OF]
+    taught = dict.fromkeys(finding.annotator for finding in habits if finding.annotator)
+    theirs = [finding for finding in some if finding.annotator in taught]
+    others = [finding for finding in some if finding.annotator not in taught]
     act = f"Settle them one by one, the largest first; most are in {join_words(most_disputed_images(some, _SHOWN))}."
+    if len(some) > _MANY and 2 * len(theirs) > len(some):
+        named = join_words([str(name) for name in taught], _SHOWN)
+        act = f"{len(theirs):,} are of {named}: teach and have these redrawn first. Then settle the others"
+        act += f" ({len(others):,} now), the largest first." if others else "."
     yield Conclusion(
         "place",
         "warning",

@@ -33,6 +33,7 @@ from segdata.report.agreement.wording import (
     format_percent,
     format_score,
     images_in_words,
+    intervals_in_words,
     score_with_interval,
     tolerance_in_words,
 )
@@ -347,6 +348,7 @@ def render_agreement(
         categories=_category_lines(result),
         cards=[] if cards is None else annotator_sections(cards, annotators, drawn.examples),
         unit=unit,
+        intervals=intervals_in_words(result.intervals),
         near=tolerance_in_words(result.tolerance),
         gold=reference_name(result, tables),
         sheets=agreement_tables(result, reference_name(result, tables)),

@@ -8,7 +8,6 @@ from segdata.agreement.scores import Score
 from segdata.agreement.summary import Agreement
 from segdata.core.errors import count_noun
 from segdata.core.finding import Finding
-from segdata.core.resampling import least_clusters
 from segdata.core.rule import Tables
 from segdata.core.validation import FailOn
 from segdata.report.agreement.annotators import reported_biases
@@ -25,6 +24,7 @@ from segdata.report.agreement.wording import (
     format_interval,
     format_percent,
     format_score,
+    intervals_in_words,
     score_with_interval,
     tolerance_in_words,
 )
@@ -132,7 +132,7 @@ def _categories(result: Agreement, measure: str, console: Console) -> Iterator[s
         for category in ranked[:_CATEGORIES]
     ]
     names = SHORT_NAMES | {"offset_size": f"offset {measure}"}
-    heads = ("category", "images", names[lead], *(names[name] for name in shown))
+    heads = ("category", "compared", names[lead], *(names[name] for name in shown))
     whom = "" if result.reference is None else f"against {result.reference.name} "
     yield from _titled(f"{whom}by category, the least agreed first", heads, rows, console)
     if len(ranked) > _CATEGORIES:
@@ -251,17 +251,12 @@ def _verdict(result: Agreement, fail_on: FailOn, console: Console) -> list[str]:
 
 
 def _legend(result: Agreement, console: Console) -> Iterator[str]:
-    intervals = result.intervals
-    of = count_noun(intervals.clusters, "sequence, patient or single image", "sequences, patients or single images")
-    if intervals.clusters >= least_clusters(intervals.confidence):
-        source = f" from {intervals.resamples:,} resamples of {of}"
-    else:
-        source = f"; scores have none, since there {'is' if intervals.clusters == 1 else 'are'} {of}"
-    yield from console.wrap(f"[ ]: {intervals.confidence:.0%} intervals{source}.", style="dim")
+    yield from console.wrap(intervals_in_words(result.intervals), style="dim")
     undefined = f"{DASH}: undefined, as where neither of two drew the category, or nothing varies; it is in no mean."
     yield from console.wrap(undefined, style="dim")
     if len(result.pairs) > 1 and compared_categories(result):
-        yield from console.wrap("images: each counts once for every pair of annotators.", style="dim")
+        compared = "compared: images, each once for every two annotators, in which one of the two drew the category."
+        yield from console.wrap(compared, style="dim")
     near = f"near: the share of both boundaries within the tolerance ({tolerance_in_words(result.tolerance)}); offset: "
     near += "by how much one of the two draws larger."
     yield from console.wrap(near, style="dim")

@@ -8,10 +8,12 @@ from typing import Literal
 import numpy as np
 
 from segdata.agreement.scores import Score
+from segdata.agreement.summary import Intervals
 from segdata.agreement.surface_distances import CategoryTolerance, Tolerance
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.errors import count_noun
 from segdata.core.finding import Finding, Severity
+from segdata.core.resampling import least_clusters
 from segdata.core.rule import rules
 from segdata.report.reference_pages import page_paragraph
 
@@ -113,6 +115,20 @@ def score_with_interval(score: str, value: Score, *, signed: bool = False) -> st
     return " ".join(
         filter(None, [format_score(score, value.value, signed=signed), format_interval(score, value, signed=signed)])
     )
+
+
+def intervals_in_words(intervals: Intervals) -> str:
+    """What brackets are, or why scores have none.
+
+    >>> intervals_in_words(Intervals(confidence=0.95, resamples=2000, seed=0, clusters=3))
+    '[ ]: 95% intervals; scores have none, since there are 3 sequences, patients or single images.'
+    """
+    of = count_noun(intervals.clusters, "sequence, patient or single image", "sequences, patients or single images")
+    if intervals.clusters >= least_clusters(intervals.confidence):
+        source = f" from {intervals.resamples:,} resamples of {of}"
+    else:
+        source = f"; scores have none, since there {'is' if intervals.clusters == 1 else 'are'} {of}"
+    return f"[ ]: {intervals.confidence:.0%} intervals{source}."
 
 
 def distance_unit(comparison: AnnotatorPairs) -> str:

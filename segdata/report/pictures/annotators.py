@@ -78,8 +78,12 @@ class AnnotatedImage:
     ) -> dict[str, str]:
         """What each annotator calls the place of a finding: the category of most of its pixels, or nothing.
 
-        The place are the pixels of the segments that the finding names, or else its box.
+        The place are the pixels of the segments that the finding names, or else where its annotator differs from most
+        others about its category, or else its box. A finding of no category is about no place.
         """
+        category_id = _ids(comparison).get(finding.category or "")
+        if category_id is None and not finding.segments:
+            return {}
         x, y, wide, high = (round(side) for side in box)
         view = View(x, y, max(1, wide), max(1, high), 1.0).inside(*self.size)
         names = self.batch.annotations["annotator"].to_pylist()
@@ -89,6 +93,8 @@ class AnnotatedImage:
         wanted = set(map(str, finding.segments))
         named = np.array([str(id_ if source is None else source) in wanted for source, id_ in own], bool)
         place = self._covered(view, named)
+        if not place.any() and finding.bbox is None and finding.annotator in names:
+            place = self._against_most(view, finding, _only(category_id))
         if not place.any():
             place[:] = True
         category = self.batch.segments["category_id"].to_numpy()
@@ -103,6 +109,15 @@ class AnnotatedImage:
             most = int(values[np.argmax(counts)])
             category_of[name] = name_of.get(most, "nothing")
         return category_of
+
+    def _against_most(self, view: View, finding: Finding, categories: Collection[int] | None) -> Flags:
+        """(h, w) where most others have such a category and the finding's annotator has not, or the other way round."""
+        names = dict.fromkeys(self.batch.annotations["annotator"].to_pylist())
+        others = [name for name in names if name != finding.annotator]
+        most = 2 * np.sum([self.labels(view, name, categories) > 0 for name in others], axis=0) > len(others)
+        own = self.labels(view, str(finding.annotator), categories) > 0
+        flags: Flags = {"SEG401": most & ~own, "SEG402": own & ~most}.get(finding.code, own ^ most)
+        return flags
 
     def _covered(self, view: View, chosen: Flags) -> Flags:
         """(h, w) the pixels of some segments (n_segments,)."""
@@ -173,6 +188,7 @@ _ROOM = 1.7  # how much wider than its box a finding is shown
 _LEAST = 32  # image pixels across
 _CHIP = 11  # height of letters on a picture
 _OF_ALL_CATEGORIES = ("SEG403",)  # findings of which the outlines of all categories are shown
+_FILLED = 0.5  # the share of a close picture that may be in dispute
 _CLOSER = 5  # a whole image is this many times as long as what is shown of it closely
 
 
@@ -269,8 +285,14 @@ def _closely(picture: AnnotatedImage, one: str, other: str, category: int, pane:
     height, width = picture.size
     side = max(_LEAST, max(height, width) // _CLOSER)
     whole = View(0, 0, width, height, 1.0)
-    x, y = densest_square(picture.differing(whole, one, other, {category}, by_segment=by_segment), side)
-    return _near(x, y, side, picture.size, pane)
+    flags = picture.differing(whole, one, other, {category}, by_segment=by_segment)
+    while True:  # in the midst of a large dispute there is no outline to be seen
+        x, y = densest_square(flags, side)
+        view = _near(x, y, side, picture.size, pane)
+        inside = flags[view.y : view.y + view.height, view.x : view.x + view.width]
+        if inside.mean() <= _FILLED or side >= max(height, width):
+            return view
+        side = min(2 * side, max(height, width))
 
 
 def _worst(data: OpenDataset, comparison: AnnotatorPairs, worst_image: WorstImage) -> WorstImagePictures | None:
@@ -366,19 +388,20 @@ def _beside(
     """The image alone and with outlines; `called`: what each annotator calls the place, on the picture."""
     panes = [picture.seen(view)] if picture.ground.image is not None else []
     panes.append(picture.outlined(view, names, categories))
+    result = panes_side_by_side(panes, _SMALL)
     if called:
-        _draw_names(panes[-1], names, called)
-    return data_uri(panes_side_by_side(panes, _SMALL))
+        _draw_names(result, result.width - _SMALL, names, called)
+    return data_uri(result)
 
 
-def _draw_names(pane: Image.Image, names: Sequence[tuple[str, Color]], called: Mapping[str, str]) -> None:
-    """A line for each annotator below each other, in their colours: what they call the place."""
+def _draw_names(pane: Image.Image, left: int, names: Sequence[tuple[str, Color]], called: Mapping[str, str]) -> None:
+    """A line for each annotator below each other, in their colours, from `left` on: what they call the place."""
     draw, line = ImageDraw.Draw(pane), _CHIP + 7
     listed = [(name, color) for name, color in names if name in called][: max(1, pane.height // line - 3)]
     for k, (name, color) in enumerate(listed):
         text = f"{shorten(name, 12)}: {shorten(called[name], 18)}"
         dark = (color[0] * 2 // 3, color[1] * 2 // 3, color[2] * 2 // 3)  # white letters must stand out
-        draw_chip(draw, (1, pane.height - line * (len(listed) - k)), text, dark, _CHIP)
+        draw_chip(draw, (left + 1, pane.height - line * (len(listed) - k)), text, dark, _CHIP)
 
 
 def _box(picture: AnnotatedImage, finding: Finding, category: int | None) -> Box:

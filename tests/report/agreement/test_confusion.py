@@ -1,12 +1,14 @@
 """Confusion: counted pixel by pixel."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+import segdata
 from segdata.api.agreement import AgreementRun
-from segdata.core.taxonomy import Category
+from segdata.core.taxonomy import Category, Taxonomy
 from segdata.report.agreement.confusion import UNLABELLED, Confusion
 from segdata.report.agreement.tables import ImageAgreement
 from tests.generators.agreement_tables import tables_of_maps
@@ -112,3 +114,21 @@ def test_the_mean_over_images_is_that_of_the_result_with_one_category(habits: Ag
     images = ImageAgreement.from_pairs(habits.tables.annotator_pairs)
     cars = [each.scores["iou"].value for each in habits.agreement.categories if each.category == "car"]
     np.testing.assert_allclose(np.nanmean(images.values[:, 1]), cars)
+
+
+def test_what_lies_under_another_layer_is_no_confusion() -> None:
+    """A lesion on a cord: both have it there, whatever is on top of it."""
+    cord, lesion, larger = (np.zeros((20, 30), bool) for _ in range(3))
+    cord[5:15, 5:25] = True
+    lesion[8:11, 8:11] = True
+    larger[8:12, 8:12] = True
+    masks = [[(own, "lesion"), (cord, "cord")] for own in (lesion, larger)]
+    names = enumerate(("lesion", "cord"), 1)
+    stuff = Taxonomy(categories=[Category(id=k, name=name, kind="stuff") for k, name in names])
+    one, two = (segdata.from_arrays({f"{k}.png": drawn for k in range(2)}, stuff) for drawn in masks)
+    found = segdata.agree({"a": one, "b": two}, resamples=100, jobs=1)
+    assert found.run.tables.annotator_pairs is not None
+    confusion = Confusion.from_pairs(found.run.tables.annotator_pairs)
+    (partner,) = confusion.partners("lesion")
+    assert partner.other == UNLABELLED
+    assert partner.share == pytest.approx(7 / 25)

@@ -22,7 +22,7 @@ from segdata.api.evaluate import scorecard_of_agreement
 from segdata.core.finding import Finding
 from segdata.core.taxonomy import Category
 from segdata.report.agreement.annotators import ReportedBias
-from segdata.report.agreement.charts import confusion_chart
+from segdata.report.agreement.charts import ChartRow, ChartValue, confusion_chart, offsets_chart, shares_chart
 from segdata.report.agreement.conclusions import conclusions
 from segdata.report.agreement.confusion import Confusion
 from segdata.report.agreement.html import (
@@ -38,6 +38,7 @@ from tests.report.html.page import Page
 
 Compare = Callable[..., AgreementRun]
 TYPED = ["agreement", "anna=a", "ben=b"]
+HIGHS = ((0, 0.4), (1, 0.3), (2, 0.35), (3, 0.9))
 NOTHING = AgreementPictures((), {})
 HOSTILE = "</script><script>alert(1)</script>\"'<b>&amp;"
 
@@ -264,3 +265,21 @@ def test_confusion_says_the_shares_of_rows() -> None:
     assert [each.get("class") for each in drawn.iter("rect")] == ["same", "other", "other", "same"]
     titles = [each.text for each in drawn.iter("title")]
     assert titles[1] == "of the pixels that one calls road the other calls 20% car"
+
+
+def test_charts_hold_what_they_show() -> None:
+    """Names, cells and the intervals of most rows lie inside; arrows say that an interval goes on."""
+    few = confusion_chart(Confusion(("a", "b"), np.array([[999.2, 0.8], [1, 1]]), np.zeros(2, bool)))
+    box = [float(side) for side in re.findall(r'viewBox="0 0 (\d+) (\d+)"', few)[0]]
+    assert box[1] >= 7 * len("one annotator says")
+    assert "99.9%" in few
+    rows = [ChartRow("a", "#000", str(k), (ChartValue(0.1, 0.05, high, 0.1, False, "10%"),)) for k, high in HIGHS]
+    shares = shares_chart(rows, ("misses",))
+    assert shares.count("›") == 1
+    assert ">40%<" in shares
+    text = "−0.96 [−0.98, −0.94]"
+    mark = ChartValue(-0.96, -0.98, -0.94, math.nan, True, text)
+    offsets = offsets_chart([ChartRow("a", "#000", "car", (mark,))], 1, "px")
+    (width,) = re.findall(r'viewBox="0 0 (\d+) ', offsets)
+    (left,) = re.findall(rf'class="bold" x="([\d.]+)"[^>]*>{re.escape(text)}<', offsets)
+    assert float(left) + 6.8 * len(text) <= float(width)

@@ -67,7 +67,7 @@ def test_tables_show_segments(partitions: AgreementRun) -> None:
     assert "PQ above the diagonal, F1 below" in text
     lines = text.splitlines()
     assert lines[next(k for k, line in enumerate(lines) if "by category" in line) + 1].split()[:5] == [
-        *("category", "images", "PQ", "F1", "IoU"),
+        *("category", "compared", "PQ", "F1", "IoU"),
     ]
 
 

@@ -1,14 +1,18 @@
 """Outlines: the boundary pixels of each annotator in their colour, and where two differ most."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from segdata.core.batch import Batch
-from segdata.report.pictures.annotators import AnnotatedImage, densest_square
+from segdata.core.finding import Finding
+from segdata.report.pictures.annotators import AnnotatedImage, _closely, densest_square
 from segdata.report.pictures.canvas import BackgroundImage, View
 from segdata.report.pictures.colours import ANNOTATOR_COLORS, annotator_color
+from tests.generators.agreement_tables import tables_of_maps
 from tests.generators.panels import panel_of_masks
 
 VIEW = View(0, 0, 12, 10, 1.0)
@@ -83,3 +87,31 @@ def test_the_densest_square_holds_most(flags: np.ndarray, side: int) -> None:
 def test_colours_are_enough_for_seven_and_then_come_again() -> None:
     assert len({annotator_color(k) for k in range(7)}) == 7
     assert annotator_color(7) == annotator_color(0)
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(1, 60))
+def test_the_close_picture_is_not_in_the_midst_of_a_dispute(left: int, top: int, side: int) -> None:
+    """At most half of what is shown closely is in dispute, unless the whole image is shown; some of it is."""
+    mask = np.zeros((100, 100), bool)
+    mask[top : top + side, left : left + side] = True
+    batch = panel_of_masks([(100, 100)], [[[(0, mask)]], [[]]], ["stuff"]).batch
+    picture = AnnotatedImage(batch, BackgroundImage(None, 100, 100))
+    view = _closely(picture, "a", "b", 1, 200, False)
+    shown = mask[view.y : view.y + view.height, view.x : view.x + view.width]
+    assert shown.any()
+    assert shown.mean() <= 0.5 or shown.shape == (100, 100)
+
+
+def test_who_calls_a_place_without_a_box_what() -> None:
+    """Where the finding's annotator lacks what most others have, or has what most lack; a file is no place."""
+    one, two = square(0, 0, 5), square(6, 4, 6)
+    panel = panel_of_masks([(10, 12)], [[[(0, one)]], [[(0, one)]], [[(0, two)]]], ["stuff"])
+    picture = AnnotatedImage(panel.batch, BackgroundImage(None, 12, 10))
+    comparison = tables_of_maps([[np.zeros((10, 12), int)]] * 3, panel.categories)
+    what = panel.categories[0].name
+    finding = Finding(code="SEG401", rule="missed-object", severity="warning", message="", annotator="c", category=what)
+    place = (0, 0, 12, 10)
+    assert picture.called(finding, place, comparison) == {"a": what, "b": what, "c": "nothing"}
+    extra = replace(finding, code="SEG402")
+    assert picture.called(extra, place, comparison) == {"a": "nothing", "b": "nothing", "c": what}
+    assert picture.called(replace(finding, category=None), place, comparison) == {}
