@@ -284,7 +284,7 @@ def with_errors(masks: list[Mask], rng: np.random.Generator) -> Drawn:
                 break
             _spoil(kind, int(rng.choice(free)), drawn, error, errors, rng)
     kept = [row for row, mask in enumerate(drawn) if mask.any()]
-    if not kept:  # nothing would say how large the image is
+    if not kept:  # an image without any label says nothing of how it is labelled
         return Drawn(list(masks), [-1] * len(masks), [])
     return Drawn([drawn[row] for row in kept], [error[row] for row in kept], errors)
 

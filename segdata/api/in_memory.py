@@ -24,7 +24,7 @@ from segdata.core.taxonomy import Category, Taxonomy
 from segdata.dataset import Dataset
 from segdata.formats.coco.segments import read_segmentations
 from segdata.formats.shared.derived_sources import with_image_files
-from segdata.formats.shared.images import image_limits
+from segdata.formats.shared.images import image_limits, read_header
 from segdata.formats.shared.mask_files import ValueRuns, Values
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource
 from segdata.store.revision_reader import MAX_SIDE, CanonicalSource, SegmentPart
@@ -55,7 +55,8 @@ def from_arrays(
 
         - an array (height, width) of category ids: one segment for each category
         - ``(ids, categories)``: an array (height, width) of segment ids, and the category of each; 0 is nothing
-        - a list of ``(mask, category)``: a segment for each mask (height, width); masks may overlap
+        - a list of ``(mask, category)``: a segment for each mask (height, width); masks may overlap. An empty list is
+          an image without segments, of the size of its file
     taxonomy : the categories, or their names: these get the ids 1, 2, …
     images : the folder of the image files, named as in `labels`
     annotator : the annotator's name
@@ -121,7 +122,18 @@ def _read_entry(taxonomy: Taxonomy, details: Mapping[str, object], entry: ImageE
     else:
         segments = _segments_of_categories(_check_array(entry.image_id, labels), taxonomy)
     size, ids, categories, runs, defects = segments
+    if 0 in size:  # a list without masks does not say how large the image is
+        size = _file_size(entry.image)
     return [ImageAnnotation(size, ids, categories, runs, annotation=details, defects=defects)]
+
+
+def _file_size(image: Path | None) -> tuple[int, int]:
+    """Height and width in pixels of an image file; 0 where there is none that can be read."""
+    try:
+        header = None if image is None else read_header(image)
+    except OSError:
+        header = None
+    return (0, 0) if header is None else (header.height, header.width)
 
 
 ImageSegments = tuple[tuple[int, int], Ints, Ints, Runs, list[Defect]]

@@ -70,7 +70,7 @@ class TrainingOptions:
 
 
 _TRAINING = (
-    click.option("--quick", is_flag=True, help="Get an answer in minutes: two small networks, few steps."),
+    click.option("--quick/--no-quick", default=None, help="Get an answer in minutes: two small networks, few steps."),
     click.option(
         "--folds",
         metavar="K",
@@ -95,6 +95,8 @@ _TRAINING = (
     click.option("--steps", metavar="N", type=click.IntRange(min=1), help="Steps of training."),
     click.option("--learning-rate", metavar="R", type=float, help="Highest learning rate."),
     click.option("--loss", type=click.Choice(get_args(Loss)), help="Loss; default: ce+dice."),
+    click.option("--dice", metavar="W", type=click.FloatRange(min=0), help="Weight of Dice in ce+dice; default: 0.5."),
+    click.option("--smoothing", metavar="SHARE", type=float, help="Label smoothing of ce and focal; default: 0.05."),
     click.option(
         "--class-weights/--no-class-weights",
         default=None,
@@ -105,6 +107,12 @@ _TRAINING = (
         metavar="LIST",
         help="Augmentations: usual, none, or a list such as usual,elastic,blur,noise,hue,invert.",
     ),
+    click.option(
+        "--rotate/--no-rotate",
+        default=None,
+        help="Whether crops are turned by quarters; default: unless images have a top.",
+    ),
+    click.option("--flips", metavar="N", type=click.IntRange(0, 2), help="Mirrored copies that are predicted as well."),
     click.option("--dropout", metavar="SHARE", type=float, help="Dropout rate, from 0 to below 1; default: 0."),
     click.option("--weight-decay", metavar="W", type=click.FloatRange(min=0), help="Weight decay; default: 0.01."),
     click.option(
@@ -115,7 +123,7 @@ _TRAINING = (
     ),
     click.option("--seed", metavar="N", type=click.IntRange(min=0), help="Random seed; default: 0."),
     click.option("--model", metavar="M", help="Your own network, as FILE.py:FUNCTION or MODULE:FUNCTION."),
-    click.option("--pretrained", is_flag=True, help="Start from an encoder pretrained on ImageNet."),
+    click.option("--pretrained/--no-pretrained", default=None, help="Start from an encoder pretrained on ImageNet."),
     click.option("--weights", metavar="FILE", type=PATH, help="Start from the state dict in FILE."),
     click.option("--max-memory", metavar="SIZE", help="Memory for images and features, such as 4GiB."),
     click.option(
@@ -128,18 +136,12 @@ def training_options(command: Callable[..., int]) -> Callable[..., int]:
     """Add the training options, and pass them on as one `training`."""
     import functools
 
-    networks = ("quick", "folds", "scale", "members", "architecture", "width", "depth", "crop", "batch", "steps")
-    learning = ("learning_rate", "loss", "class_weights", "augment", "dropout", "weight_decay", "group", "device")
-    names = (*networks, *learning, "seed", "model", "pretrained", "weights", "max_memory", "annotator")
+    names = [option(lambda: None).__click_params__[0].name for option in _TRAINING]  # type: ignore[attr-defined]  # click's
 
     @functools.wraps(command)
     def gathered(**rest: Any) -> int:  # Any: click's own
         given = {name: rest.pop(name) for name in names}
-        present = {
-            name: value
-            for name, value in given.items()
-            if not (value is None or value == () or (value is False and name != "class_weights"))
-        }
+        present = {name: value for name, value in given.items() if not (value is None or value == ())}
         words = tuple(
             word for name, value in present.items() for word in _option_words("--" + name.replace("_", "-"), value)
         )

@@ -330,3 +330,15 @@ def test_tables_of_another_kind_are_refused(images: pd.DataFrame, segments: pd.D
 def test_a_category_of_two_names_is_refused() -> None:
     with pytest.raises(SegdataError, match="category 7 has several names"):
         segdata.from_frames(IMAGES, scene().assign(category_id=7))
+
+
+def test_an_image_without_segments_has_the_size_of_its_file(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((7, 9), np.uint8)).save(tmp_path / "a.png")
+    mask = np.zeros((7, 9), bool)
+    mask[2:4, 3:6] = True
+    Image.fromarray(np.zeros((7, 9), np.uint8)).save(tmp_path / "b.png")
+    data = segdata.from_arrays({"a.png": [], "b.png": [(mask, "a")], "c.png": []}, ["a"], images=tmp_path)
+    maps = data.maps()
+    sizes = dict(zip(maps.image_ids, zip(maps.height.tolist(), maps.width.tolist(), strict=True), strict=True))
+    assert sizes == {"a.png": (7, 9), "b.png": (7, 9), "c.png": (0, 0)}
+    assert not [finding for finding in segdata.validate(data).findings if finding.code == "SEG003"]
