@@ -105,6 +105,7 @@ class Candidate(NamedTuple):
             bbox=self.box,
             pixels=self.pixels,
             score=self.probability,
+            score_range=(round(self.low, 6), round(self.high, 6)),
             correction=self.correction,
         )
 

@@ -55,6 +55,7 @@ class Finding:
     bbox : x, y, width, height in pixels
     pixels : how many pixels are affected
     score : how sure, in [0, 1], where the rule knows
+    score_range : the ends of the interval in which the score is known to be; None: it is as it is
     file, line, place : where in the files; `place` is a JSON pointer, an XPath or a pixel
     fix : whether `--fix` (safe) or `--unsafe-fixes` can fix it
     correction : what a model proposes instead, for a reviewer to accept
@@ -74,6 +75,7 @@ class Finding:
     bbox: Box | None = None
     pixels: int | None = None
     score: float | None = None
+    score_range: tuple[float, float] | None = None
     file: str | None = None
     line: int | None = None
     place: str | None = None
@@ -121,7 +123,7 @@ class RowFinding(msgspec.Struct, frozen=True):
     annotation : row of `annotations`, where no segment is named
     image : row of `images`, where no annotation is named
     ids, image_id, annotator : the source's own words, for a defect that has no rows
-    bbox, pixels, score : as in `Finding`; bbox defaults to the one segment's box
+    bbox, pixels, score, score_range : as in `Finding`; bbox defaults to the one segment's box
     category : a name, where no segment is named
     severity : instead of the rule's own
     is_fixable : whether the rule's fix, if it has one, applies to this finding
@@ -147,6 +149,7 @@ class RowFinding(msgspec.Struct, frozen=True):
     place: str | None = None
     correction: Correction | None = None
     kind: str | None = None
+    score_range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

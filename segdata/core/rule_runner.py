@@ -259,6 +259,7 @@ class _FindingBuilder:
             bbox=None if bbox is None else (int(bbox[0]), int(bbox[1]), int(bbox[2]), int(bbox[3])),
             pixels=None if reported.pixels is None else int(reported.pixels),
             score=reported.score,
+            score_range=reported.score_range,
             file=file,
             line=reported.line,
             place=place,

@@ -26,6 +26,7 @@ from segdata.noise.calibration import (
     logistic,
     mean_log_ratio,
     unknown_kind_odds,
+    unlearnt_log_ratio,
 )
 from segdata.noise.candidates import ImageCandidates, find_candidates
 from segdata.noise.corruptions import CorruptionRates, corrupt_labels, match_corruptions, training_rates
@@ -42,7 +43,15 @@ from segdata.noise.features import (
 )
 from segdata.noise.predictor import ImagePrediction
 from segdata.noise.segments import UNLABELLED, Flags, Floats, SegmentSet
-from segdata.noise.trust import ImageFit, image_fit, informed_images, known_images, left_out_share, likeness
+from segdata.noise.trust import (
+    ImageFit,
+    ImageLikeness,
+    compare_alike,
+    image_fit,
+    informed_images,
+    known_images,
+    left_out_share,
+)
 
 _SEVERITY_RANGE = 0.25, 1.5  # of the mistakes of an image
 _MIN_CANDIDATES, _MAX_COPIES = 60, 6  # candidates wanted of an image to learn from, and how often it is spoiled at most
@@ -150,7 +159,9 @@ def _feature_tables(
 
 _PENALTIES = (10.0, 100.0)
 _MISALIGNED_ODDS = 3.0  # log odds that a label is wrong in an image in which all are misaligned
-_MOST_LEFT_OUT = 0.98  # the probability that a thing was left out, of an image almost without labels
+_MOST_LEFT_OUT = (
+    0.75  # the probability that a thing was left out, of an image almost without labels (docs/results/flag.md)
+)
 _WORST_PER_IMAGE = 5  # candidates that say how bad an image is
 
 
@@ -179,6 +190,7 @@ class RankedCandidates:
     # (i, 2) pixels to the right and down by which all labels of an image would have to be moved; 0: they fit
     move: Ints
     informed: Floats  # (i,) how well the model knows each image, see `informed_images`
+    alike: ImageLikeness = field(repr=False)
 
     @property
     def known(self) -> Flags:
@@ -191,14 +203,17 @@ class RankedCandidates:
     def images(self) -> Floats:
         """(i,) a score for each image, between 0 and 1: its rank, near 1 for the worst.
 
-        Images that the model knows rank by two things, each the mean of an image's five worst: the error probability of
-        its labels, and how improbable the given categories are in the pixels of any candidate, where labels are missing
-        too. Ranks of both are combined, half by the worse one and half by their mean: an error of a kind that was not
-        learnt shows in the pixels alone. Images that the model does not know rank among themselves by their labels
-        alone, as regions that it predicts there mean nothing; they take their places between the others by these ranks.
+        Images that the model knows rank by two things, each the mean of an image's five worst: how probable an error of
+        its labels is (log odds), and how improbable the given categories are in the pixels of any candidate, where
+        labels are missing too. Both are compared with images that are alike, since some kinds of image are more
+        difficult than others. Ranks of both are combined, half by the worse one and half by their mean: an error of a
+        kind that was not learnt shows in the pixels alone. Images that the model does not know rank among themselves by
+        their labels alone, as regions that it predicts there mean nothing; they take their places between the others by
+        these ranks.
         """
-        of_labels = self._of_worst(self.probability, self.row >= 0)
-        of_pixels = self._of_worst(self.worst, np.ones(len(self), bool))
+        every = np.ones(len(self.softmin), bool)
+        of_labels = compare_alike(self._of_worst(self.odds, self.row >= 0), self.alike, every)
+        of_pixels = compare_alike(self._of_worst(self.worst, every[self.image]), self.alike, self.known)
         score = np.zeros(len(self.softmin))
         known, unknown = np.flatnonzero(self.known), np.flatnonzero(~self.known)
         ranks = np.array([_ranks(of_labels[known]), _ranks(of_pixels[known])])
@@ -207,7 +222,7 @@ class RankedCandidates:
         return score
 
     def _of_worst(self, values: Floats, chosen: Flags) -> Floats:
-        """(i,) the mean of an image's greatest of the chosen values (n,), or of those there are; below all without."""
+        """(i,) the mean of an image's greatest of the chosen values (n,); of those there are; the least without any."""
         order = np.lexsort((-values, self.image))
         order = order[chosen[order]]
         image = self.image[order]
@@ -215,7 +230,7 @@ class RankedCandidates:
         worst = order[place < _WORST_PER_IMAGE]
         n = np.bincount(self.image[worst], minlength=len(self.softmin))
         mean = np.bincount(self.image[worst], values[worst], len(self.softmin)) / np.maximum(n, 1)
-        mean[n == 0] = values.min(initial=0.0) - 1
+        mean[n == 0] = mean[n > 0].min(initial=0.0)
         return mean
 
 
@@ -239,7 +254,7 @@ def rank_candidates(
     sequence vouch for each other, see `segdata.noise.trust`. Nothing is learnt from images that are not known.
     """
     looks = list(looks)
-    alike = likeness([item.look for item in looks], np.arange(len(looks)) if units is None else units)
+    alike = ImageLikeness.of([item.look for item in looks], np.arange(len(looks)) if units is None else units)
     informed = informed_images([item.fit for item in looks], alike)
     known = known_images(informed) if known_images(informed).any() else np.ones(len(looks), bool)
     fold = assign_folds(groups if groups is not None else [str(number) for number in range(len(looks))])
@@ -265,10 +280,9 @@ def rank_candidates(
     move = label_shifts([item.alignment for item in looks], iou)
     astray = (np.arange(len(image)) < n_annotated) & (move != 0).any(axis=1)[image]
     odds = scores["odds"] - less
-    missing = (np.arange(len(image)) >= n_annotated) & np.append(
-        np.zeros(n_annotated, bool),
-        np.concatenate([np.empty(0, bool), *(item.label == UNLABELLED for item in candidates)]),
-    )
+    # Things without a label count where the model tells how many there are: in categories that it predicts well.
+    unlabelled = np.concatenate([np.empty(0, bool), *(item.label == UNLABELLED for item in candidates)])
+    missing = np.append(np.zeros(n_annotated, bool), unlabelled & (iou[regions] >= MIN_IOU))
     n_missing = np.bincount(image[missing], minlength=len(looks))
     n_labelled = np.array([len(item.annotated) for item in candidates])
     share = left_out_share(n_missing, n_labelled, informed).clip(0, _MOST_LEFT_OUT)
@@ -296,6 +310,7 @@ def rank_candidates(
         believed=np.concatenate([*(item.believed for item in looks), regions]),
         move=move,
         informed=informed,
+        alike=alike,
     )
 
 
@@ -319,8 +334,10 @@ def _score_candidates(
     common = [kind_shares(held_ratio, kind) for _, held_ratio in tried]
     odds = [mean_log_ratio(held_ratio, share) for (_, held_ratio), share in zip(tried, common, strict=True)]
     best = int(np.argmin([log_loss(item, is_wrong) for item in odds]))
-    calibration = fit_calibration(odds[best], is_wrong)
     ratio, share = tried[best][0], common[best]
+    # Real errors may be of kinds that were not learnt, so P is calibrated as if none of theirs had been.
+    unlearnt = unlearnt_log_ratio(tried[best][1], kind, share)
+    calibration = fit_calibration(unlearnt, is_wrong)
     names = list(looks[0].names[sort])
     doubt = 1 - x[:, names.index("given")] if sort else x[:, names.index("doubt")]
     worst, held_worst = (

@@ -19,6 +19,8 @@ _OWN_WEIGHT = 5.0  # segments of an image that count as much as all images that 
 _MAX_SEGMENTS = 50  # of an image that count
 _NEAR = 2.0  # the distance of appearances, in usual ones to the nearest image, over which likeness falls to 60 %
 _SAME_UNIT = 0.5  # the factor on the distance between images of one group or sequence
+_ALIKE_WEIGHT = 3.0  # images that are like one, from which on they count more than all images
+_SAMPLED, _BLOCK = 1000, 500  # images whose nearest one is looked for, and images that are compared at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,45 +55,88 @@ def image_fit(given: SegmentSet, prediction: ImagePrediction) -> ImageFit:
     return ImageFit(float(((hit / pixels[rows] - elsewhere) * weight).sum() / weight.sum()), n_segments)
 
 
-def likeness(looks: Sequence[Floats | None], unit: Ints) -> Floats:
-    """(i, i) how alike images are, from 0 to 1; images of one `unit` (i,), a group or sequence, are more alike.
+@dataclass(frozen=True)
+class ImageLikeness:
+    """How alike images are, by what they look like, and by the group or sequence that they belong to."""
 
-    `looks` : what each looks like, (F,), see `describe_appearance`; None: not known, then only its unit counts.
-    Distances are in standard deviations of each feature, relative to the usual distance of an image to its nearest.
+    features: Floats  # (n, F) in standard deviations; NaN: nothing is known of how an image looks
+    unit: Ints  # (n,) images of one group or sequence have the same number, and are more alike
+    usual: float  # the usual distance of an image to its nearest
+
+    @staticmethod
+    def of(looks: Sequence[Floats | None], unit: Ints) -> "ImageLikeness":
+        """Of what each image looks like, (F,), see `describe_appearance`; None: not known, only its unit counts."""
+        seen = np.array([row for row, look in enumerate(looks) if look is not None], np.int64)
+        if not len(seen):
+            return ImageLikeness(np.full((len(looks), 1), np.nan), unit, 1.0)
+        x = np.array([look for look in looks if look is not None])
+        features = np.full((len(looks), x.shape[1]), np.nan)
+        features[seen] = (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-6)
+        alone = ImageLikeness(features, np.arange(len(looks)), 1.0)
+        sampled = seen[:: -(-len(seen) // _SAMPLED)]
+        nearest = [alone._distances(rows)[:, seen].min(axis=1, initial=np.inf) for rows in _blocks(sampled)]
+        usual = float(np.median(np.concatenate(nearest)))
+        return ImageLikeness(features, unit, max(usual, 1e-6) if np.isfinite(usual) else 1.0)
+
+    def __len__(self) -> int:
+        return len(self.unit)
+
+    def _distances(self, rows: Ints) -> Floats:
+        """(r, n) distances from images to all images; infinite to itself, and where nothing is known."""
+        x, chosen = self.features, self.features[rows]
+        squares = (chosen**2).sum(axis=1)[:, None] + (x**2).sum(axis=1)[None] - 2 * chosen @ x.T
+        gap = np.where(np.isnan(squares), np.inf, np.sqrt(np.maximum(squares, 0)))
+        same = self.unit[rows][:, None] == self.unit[None]
+        gap = np.where(same, np.where(np.isinf(gap), 0, gap) * _SAME_UNIT, gap)
+        gap[np.arange(len(rows)), rows] = np.inf
+        return gap
+
+    def means(self, values: Floats, weight: Floats) -> tuple[Floats, Floats]:
+        """What the images are like that each image is like: (n,) the sum of their weights, and (n, k) mean values.
+
+        `values` (n, k) and `weight` (n,) are those of each image. An image says nothing of itself.
+        """
+        support, mean = np.zeros(len(self)), np.zeros(values.shape)
+        for rows in _blocks(np.arange(len(self))):
+            alike = np.exp(-0.5 * (self._distances(rows) / (_NEAR * self.usual)) ** 2)
+            support[rows] = alike @ weight
+            mean[rows] = alike @ (weight[:, None] * values)
+        return support, mean / np.maximum(support, 1e-300)[:, None]
+
+
+def _blocks(rows: Ints) -> list[Ints]:
+    """Rows in blocks, so that distances of many images to all fit into memory."""
+    return np.array_split(rows, max(-(-len(rows) // _BLOCK), 1))
+
+
+def compare_alike(values: Floats, alike: ImageLikeness, counted: Flags) -> Floats:
+    """(n,) by how many standard deviations each image's value (n,) is above those of `counted` images that are like it.
+
+    The fewer images are like it, the more all counted images count instead: images of another kind are difficult in
+    another way, which is no error. Equal values stay equal.
     """
-    n = len(looks)
-    seen = np.array([look is not None for look in looks], bool)
-    same = unit[:, None] == unit[None]
-    if seen.sum() < 2:
-        return np.where(same, 1.0, 0.0)
-    x = np.array([look for look in looks if look is not None])
-    x = (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-6)
-    distance = np.full((n, n), np.inf)
-    square = (x**2).sum(axis=1)
-    gap = np.sqrt(np.maximum(square[:, None] + square[None] - 2 * x @ x.T, 0))
-    distance[np.ix_(seen, seen)] = gap
-    nearest = np.where(np.eye(len(x), dtype=bool), np.inf, gap).min(axis=1)
-    usual = max(float(np.median(nearest)), 1e-6)
-    distance = np.where(same, np.where(np.isinf(distance), 0, distance) * _SAME_UNIT, distance)
-    alike = np.exp(-0.5 * (distance / (_NEAR * usual)) ** 2)
-    np.fill_diagonal(alike, 1.0)
-    return np.asarray(alike)
+    if not counted.any():
+        return np.zeros(len(values))
+    weight = counted.astype(np.float64)
+    support, moments = alike.means(np.column_stack([values, values**2]), weight)
+    share = support / (support + _ALIKE_WEIGHT)
+    mean = share * moments[:, 0] + (1 - share) * values[counted].mean()
+    variance = share * (moments[:, 1] - moments[:, 0] ** 2) + (1 - share) * values[counted].var()
+    return np.asarray(np.round((values - mean) / np.sqrt(np.maximum(variance, 1e-9)), 6))
 
 
-def informed_images(fits: Sequence[ImageFit], alike: Floats) -> Floats:
-    """(i,) how well the model knows each image: by its own segments, and by images that are like it (i, i).
+def informed_images(fits: Sequence[ImageFit], alike: ImageLikeness) -> Floats:
+    """(i,) how well the model knows each image: by its own segments, and by images that are like it.
 
     An image with few segments counts for less than those that are like it. NaN: neither it nor any like it has labels.
     """
     own = np.array([fit.informed for fit in fits])
     weight = np.where(np.isnan(own), 0.0, [min(fit.n_segments, _MAX_SEGMENTS) for fit in fits])
     own = np.nan_to_num(own)
-    others = alike * (1 - np.eye(len(fits)))
-    support = others @ weight
-    around = np.divide(others @ (weight * own), support, out=np.zeros(len(fits)), where=support > 0)
-    prior = _OWN_WEIGHT * np.minimum(support / _OWN_WEIGHT, 1)
+    support, around = alike.means(own[:, None], weight)
+    prior = np.minimum(support, _OWN_WEIGHT)
     total = weight + prior
-    return np.where(total > 0, (weight * own + prior * around) / np.maximum(total, 1e-9), np.nan)
+    return np.where(total > 0, (weight * own + prior * around[:, 0]) / np.maximum(total, 1e-9), np.nan)
 
 
 def known_images(informed: Floats) -> Flags:

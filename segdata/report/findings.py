@@ -283,6 +283,8 @@ class FindingRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     the proposal of a model, if there is one; its `counts` are COCO compressed RLE strings. `kind` is present if a rule
     distinguishes several kinds: missed, extra, confused or offset of SEG406. `count` is present if the finding stands
     for several that are usual in the dataset, and `images` or `categories` then lists what they are about.
+    `score_range` is present if a `score` is only known to be in an interval, such as the probability of an error before
+    anybody has reviewed: then read `score` as a rank.
     """
 
     code: str
@@ -302,6 +304,7 @@ class FindingRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fix: Literal["safe", "unsafe"] | None
     correction: Correction | None = None
     kind: str | None = None
+    score_range: tuple[float, float] | None = None
     count: Count = 1
     images: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()

@@ -26,6 +26,7 @@ from segdata.noise.corruptions import CorruptionRates
 from segdata.noise.flag_result import FlagResult
 from segdata.noise.networks.plan import Settings
 from segdata.noise.segments import SegmentSet
+from segdata.report.fiftyone.finding_labels import _called
 from segdata.review import decision_log
 from segdata.testing.noise import InjectedError, noisy
 from tests.generators.oracle import OracleModel, blobs, patches
@@ -289,3 +290,18 @@ def test_images_without_clean_labels_are_no_part_of_the_evaluation() -> None:
     assert sum(each.errors for each in parts) == every.errors
     # Were the others free of errors, either half would have a share of all candidates, and both that of the whole.
     assert sum(each.prevalence for each in parts) > 1.5 * every.prevalence
+
+
+def test_message_json_and_app_give_the_same_range_of_a_probability() -> None:
+    findings = [finding for finding in found().validation.findings if finding.correction is not None]
+    rows = json.loads(found().to_json())["findings"]  # type: ignore[attr-defined]  # of the result of `flag`
+    assert findings
+    for finding in findings:
+        assert finding.score_range is not None
+        assert finding.score is not None
+        low, high = finding.score_range
+        assert 0 <= low <= finding.score <= high <= 1
+        assert f"P {low:.2f} to {high:.2f}" in finding.message or f"P {low:.2f}," in finding.message
+        assert [low, high] in [row.get("score_range") for row in rows]
+        shown = _called(finding).split(" P ")[1].split(" to ")
+        assert float(shown[0]) <= low + 1e-9 <= high <= float(shown[1]) + 1e-9

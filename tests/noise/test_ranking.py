@@ -128,9 +128,9 @@ def test_images_with_mistakes_are_worse() -> None:
     assert ((score >= 0) & (score <= 1)).all()
     row = int(score.argmin())
     worst = np.flatnonzero(result.image == row)[:3]
-    altered = result.probability.copy()
-    altered[worst] = 1.0
-    assert replace(result, probability=altered).images()[row] > score[row]
+    altered = result.odds.copy()
+    altered[worst] = 9.0
+    assert replace(result, odds=altered).images()[row] > score[row]
     assert replace(result, worst=result.worst + (result.image == row)).images()[row] > score[row]
 
 
@@ -138,7 +138,7 @@ def test_an_image_is_as_bad_as_its_labels_or_its_pixels_say() -> None:
     result, _, _, pages = case(0)
     for row in range(len(pages)):
         inside = result.image == row
-        wrong = replace(result, probability=np.where(inside & (result.row >= 0), 1.0, result.probability))
+        wrong = replace(result, odds=np.where(inside & (result.row >= 0), 30.0, result.odds))
         missing = replace(result, worst=np.where(inside & (result.row < 0), 50.0, result.worst))
         assert inside[result.row < 0].any()
         for altered in (wrong, missing):
@@ -152,9 +152,9 @@ def test_images_that_the_model_does_not_know_rank_by_their_labels_among_the_othe
     half = replace(result, informed=np.where(unknown, 0.0, 1.0), move=np.zeros((n, 2), np.int64))
     score = half.images()
     assert abs(score[unknown].mean() - score[~unknown].mean()) < 0.01  # neither group comes first
-    for regions in (0.0, 1.0):  # what a model predicts where it knows nothing does not count
+    for regions in (-9.0, 9.0):  # what a model predicts where it knows nothing does not count
         inside = unknown[half.image] & (half.row < 0)
-        other = replace(half, probability=np.where(inside, regions, half.probability))
+        other = replace(half, odds=np.where(inside, regions, half.odds))
         np.testing.assert_array_equal(other.images()[unknown], score[unknown])
     noisy = replace(half, worst=np.where(unknown[half.image], 50.0, half.worst))
     np.testing.assert_array_equal(noisy.images(), score)

@@ -12,7 +12,15 @@ from segdata.core.image_files import ChannelArray
 from segdata.noise.predictor import ImagePrediction
 from segdata.noise.ranking import RankedCandidates, candidates_above, category_trust, image_features, rank_candidates
 from segdata.noise.segments import SegmentSet
-from segdata.noise.trust import ImageFit, image_fit, informed_images, known_images, left_out_share, likeness
+from segdata.noise.trust import (
+    ImageFit,
+    ImageLikeness,
+    compare_alike,
+    image_fit,
+    informed_images,
+    known_images,
+    left_out_share,
+)
 from tests.generators.oracle import blobs, oracle_evidence, patches
 from tests.noise.moved import moved_by
 
@@ -55,12 +63,12 @@ def test_images_that_are_alike_vouch_for_each_other() -> None:
     rng = np.random.default_rng(0)
     looks = [rng.normal(5 * (row >= 8), 0.3, 6) for row in range(12)]
     fits = [*[ImageFit(0.9, 30)] * 7, ImageFit(0.0, 1), *[ImageFit(0.02, 30)] * 4]
-    known = known_images(informed_images(fits, likeness(looks, np.arange(12))))
+    known = known_images(informed_images(fits, ImageLikeness.of(looks, np.arange(12))))
     assert known.tolist() == [True] * 8 + [False] * 4
-    alone = known_images(informed_images(fits, likeness([None] * 12, np.arange(12))))
+    alone = known_images(informed_images(fits, ImageLikeness.of([None] * 12, np.arange(12))))
     assert alone.tolist() == [True] * 7 + [False] * 5
     sequence = np.array([0] * 8 + [1] * 4)
-    assert known_images(informed_images(fits, likeness([None] * 12, sequence))).tolist() == known.tolist()
+    assert known_images(informed_images(fits, ImageLikeness.of([None] * 12, sequence))).tolist() == known.tolist()
     assert known_images(np.array([np.nan])).all()
 
 
@@ -114,3 +122,41 @@ def test_only_an_image_almost_without_labels_says_that_they_were_left_out(seed: 
     informed[0] = 0.5
     assert not left_out_share(unlabelled, labelled, informed).any()
     assert not left_out_share(unlabelled[:4], labelled[:4], np.full(4, 0.9)).any()
+
+
+LOOKS = st.lists(st.none() | st.lists(st.floats(-3, 3), min_size=2, max_size=2).map(np.array), min_size=1, max_size=9)
+
+
+@settings(max_examples=60, deadline=None)
+@any_of(LOOKS, st.data())
+def test_means_over_images_that_are_alike_by_hand(looks: list[np.ndarray | None], data: st.DataObject) -> None:
+    n = len(looks)
+    unit = np.array(data.draw(st.lists(st.integers(0, 3), min_size=n, max_size=n)))
+    values, weight = np.arange(2.0 * n).reshape(n, 2), np.arange(n) + 1.0
+    alike = ImageLikeness.of(looks, unit)
+    support, mean = alike.means(values, weight)
+    seen = [look for look in looks if look is not None]
+    spread = np.maximum(np.std(seen, axis=0), 1e-6) if seen else 1
+    for row, look in enumerate(looks):
+        share = np.zeros(n)
+        for other, beside in enumerate(looks):
+            away = np.inf if look is None or beside is None else np.linalg.norm((look - beside) / spread)
+            if unit[row] == unit[other]:
+                away = 0.5 * (0 if np.isinf(away) else away)
+            share[other] = np.exp(-0.5 * (away / (2 * alike.usual)) ** 2) * (other != row)
+        assert support[row] == pytest.approx(share @ weight, rel=1e-4, abs=1e-9)
+        if support[row] > 1e-6:
+            np.testing.assert_allclose(mean[row], (share * weight) @ values / (share @ weight), rtol=1e-3, atol=1e-6)
+
+
+def test_an_image_is_compared_with_those_that_are_like_it() -> None:
+    """Twenty images of a difficult kind, and twenty of an easy one, of which one is worse than the others."""
+    rng = np.random.default_rng(0)
+    looks = [rng.normal(20 * (row >= 20), 0.3, 6) for row in range(40)]
+    values = np.where(np.arange(40) < 20, 5.0, 0.0) + rng.normal(0, 0.3, 40)
+    values[33] += 2.5
+    assert values.argmax() < 20
+    compared = compare_alike(values, ImageLikeness.of(looks, np.arange(40)), np.ones(40, bool))
+    assert compared.argmax() == 33
+    equal = compare_alike(np.full(5, 0.3), ImageLikeness.of([None] * 5, np.arange(5)), np.ones(5, bool))
+    assert not equal.any()

@@ -274,6 +274,7 @@ _MIN_OFFSET = 0.12  # of the image's height: how far from the middle a category'
 _USUAL_STEP_PIXELS = 8 * 128**2  # pixels of a usual step on a CPU
 _LONGEST_TILE, _LONGEST_TILE_OF_MANY = 768, 512  # px; many categories, or tiles at once, take more memory
 _FEW_CATEGORIES = 64
+_WIDTH = 16  # channels of the first level, on every device
 _FEW_IMAGES = 60  # images, below which more folds leave each network more of them
 
 
@@ -387,7 +388,7 @@ def plan_for(facts: DataFacts, settings: Settings, memory: int) -> TrainingPlan:
     chosen = {
         "device": f"{facts.free / 2**30:.1f} GiB are free",
         "folds": why_folds,
-        "width": "channels of the first level, for " + ("a GPU" if on_gpu else "a CPU"),
+        "width": "channels of the first level",
         "encoder": "pretrained on ImageNet" if settings.pretrained else "trained from scratch",
         "depth": "levels, each with half the side of the one before",
         "scale": f"of each side; segments are {facts.breadth:.0f} px wide on average",
@@ -407,7 +408,7 @@ def plan_for(facts: DataFacts, settings: Settings, memory: int) -> TrainingPlan:
         chosen = {name: reason for name, reason in chosen.items() if name not in ("width", "encoder", "depth")}
     architecture = "efficientnet-lite0" if settings.pretrained else settings.architecture or "unet"
     lite = architecture == "efficientnet-lite0"
-    levels = 6 if lite or on_gpu else 5 if crop >= 256 and not settings.quick else 4
+    levels = 6 if lite else 5 if crop >= 256 and not settings.quick else 4
     longest = _LONGEST_TILE if facts.categories <= _FEW_CATEGORIES and not on_gpu else _LONGEST_TILE_OF_MANY
     tile = [max(min(MULTIPLE * -(-round(length * scale) // MULTIPLE), longest), MULTIPLE) for length in facts.largest]
     weighted = settings.weights is not None or settings.model is not None
@@ -417,7 +418,7 @@ def plan_for(facts: DataFacts, settings: Settings, memory: int) -> TrainingPlan:
         channels=facts.channels,
         categories=facts.categories + 1,
         instances=facts.instances,
-        width=settings.width or (24 if on_gpu else 16),
+        width=settings.width or _WIDTH,
         depth=settings.depth or levels,
         crop=crop,
         tile=(tile[0], tile[1]),

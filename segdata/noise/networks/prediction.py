@@ -2,18 +2,17 @@
 
 On a CPU each thread predicts an image by itself with one thread of torch, so that busy machines do not wait for the
 slowest part of a layer, and the result does not depend on the number of threads. On a GPU some threads read and cut
-images, one has the GPU compute a batch of tiles while the next one is on its way there and the one before on its way
-back, and others find instances and write files.
+images and put tiles together, one does nothing but have the GPU compute, and others take what comes back, find
+instances and write files. Batches go there and come back on streams of their own while another one is computed.
 """
 
 import copy
 import itertools
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import torch
@@ -35,7 +34,6 @@ from segdata.noise.networks.stored import Codes, PlaneLayout, StoredInstances, e
 
 _MARGIN = 64  # px on each side of a tile that only serve as surroundings, where there is more image
 _ON_GPU = 16  # tiles at once
-_UNDER_WAY = 2  # batches that the GPU is given before the first is waited for
 _LEVELS = 255
 
 
@@ -163,51 +161,55 @@ class _ImagePredictor:
     folder: Path
     device: torch.device
     layout: PlaneLayout = field(init=False)
+    _streams: "tuple[torch.cuda.Stream | None, torch.cuda.Stream | None]" = (None, None)  # there and back
+    _lock: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
         self.layout = PlaneLayout(self.plan.categories, self.plan.instances)
+        if self.device.type == "cuda":
+            there, back = (torch.cuda.Stream(self.device) for _ in range(2))  # type: ignore[no-untyped-call]  # no types
+            self._streams = there, back
 
     def predict(self, row: int) -> None:
         """Predict and write one image, all by this thread."""
         for cut in self._cut(row):
-            _keep_tile(cut, self._codes(self._inputs([cut]))[0].cpu().numpy())
-            if not cut.image.n_waiting:
-                self._finish(cut.image)
+            self._keep(_OnDevice([cut], self._codes(self._inputs(self._pack([cut]))), None))
 
     def pipeline(self, rows: Sequence[int], threads: int) -> Iterator[None]:
-        """Predict images: `threads` read, this one has the device compute, and as many write; yields once for each."""
-        cut = itertools.chain.from_iterable(run_ordered(lambda row: list(self._cut(row)), rows, threads))
-        finished = (partial(self._finish, image) for image in self._computed(cut))
-        n_read = 0
-        for _ in run_ordered(lambda finish: finish(), finished, threads):
-            n_read += 1
-            yield
-        yield from itertools.repeat(None, len(rows) - n_read)  # images that could not be read
+        """Predict images: this thread has the device compute, others do all else; yields once for each image.
 
-    def _computed(self, cut: Iterable[_CutTile]) -> Iterator[_OpenImage]:
-        """The images all of whose tiles are computed, as they become so.
-
-        Tiles of one image after the other fill the batches, so that small images keep a GPU busy, too. A few batches
-        are under way while the first one is waited for.
+        Each kind of work has `threads`, and at least two, so that the device never waits for a single one.
         """
-        waiting: dict[tuple[int, ...], list[_CutTile]] = {}
-        under_way: deque[tuple[list[_CutTile], _OnDevice]] = deque()
-        for one in cut:
-            batch = waiting.setdefault((*one.pixels.shape, one.pixels.dtype.num), [])
-            batch.append(one)
-            if len(batch) == _ON_GPU:
-                under_way.append((batch, self._begin(waiting.pop((*one.pixels.shape, one.pixels.dtype.num)))))
-                if len(under_way) > _UNDER_WAY:
-                    yield from _keep_tiles(*under_way.popleft())
-        for batch in waiting.values():
-            under_way.append((batch, self._begin(batch)))
-            if len(under_way) > _UNDER_WAY:
-                yield from _keep_tiles(*under_way.popleft())
-        while under_way:
-            yield from _keep_tiles(*under_way.popleft())
+        threads = max(threads, 2)
+        cut = itertools.chain.from_iterable(run_ordered(lambda row: list(self._cut(row)), rows, threads))
+        packed = run_ordered(self._pack, _batches(cut), threads)
+        n_done = 0
+        for n_whole in run_ordered(self._keep, map(self._begin, packed), threads):
+            n_done += n_whole
+            yield from itertools.repeat(None, n_whole)
+        yield from itertools.repeat(None, len(rows) - n_done)  # images that could not be read
 
-    def _begin(self, batch: list[_CutTile]) -> "_OnDevice":
-        return _OnDevice(self._codes(self._inputs(batch)))
+    def _begin(self, packed: "_PackedTiles") -> "_OnDevice":
+        """Have the device compute some tiles, without waiting for it."""
+        return _OnDevice(packed.tiles, self._codes(self._inputs(packed)), self._streams[1])
+
+    def _keep(self, computed: "_OnDevice") -> int:
+        """Write tiles into their images when they have come, and the files of images that are whole: how many."""
+        n_whole = 0
+        for cut, codes in zip(computed.tiles, computed.codes(), strict=True):
+            if self._keep_tile(cut, codes):
+                self._finish(cut.image)
+                n_whole += 1
+        return n_whole
+
+    def _keep_tile(self, cut: _CutTile, codes: Codes) -> bool:
+        """Write a tile into its image; whether this was the last one."""
+        y0, y1, x0, x1 = cut.tile.kept
+        top, left = cut.tile.top, cut.tile.left
+        cut.image.planes[:, y0:y1, x0:x1] = codes[:, y0 - top : y1 - top, x0 - left : x1 - left]
+        with self._lock:
+            cut.image.n_waiting -= 1
+            return not cut.image.n_waiting
 
     def _cut(self, row: int) -> Iterator[_CutTile]:
         """The tiles of an image, in order; none where it cannot be read."""
@@ -222,13 +224,25 @@ class _ImagePredictor:
         for tile in own:
             yield _CutTile(image, tile, _cut_pixels(picture, tile, size), picture.low, picture.high)
 
-    def _inputs(self, batch: Sequence[_CutTile]) -> Tensor:
-        """(B, C, H, W) float32, about 0 to 1, on the device: bytes go there, and are scaled there."""
+    def _pack(self, batch: Sequence[_CutTile]) -> "_PackedTiles":
+        """Tiles of one size in memory from which the device can copy by itself."""
         pixels = torch.from_numpy(np.stack([_movable(one.pixels) for one in batch]))
         bounds = torch.from_numpy(np.stack([[one.low, one.high] for one in batch]))
         if self.device.type == "cuda":
             pixels, bounds = pixels.pin_memory(), bounds.pin_memory()
-        pixels, bounds = (tensor.to(self.device, non_blocking=True) for tensor in (pixels, bounds))
+        return _PackedTiles(batch, pixels, bounds)
+
+    def _inputs(self, packed: "_PackedTiles") -> Tensor:
+        """(B, C, H, W) float32, about 0 to 1, on the device: bytes go there, and are scaled there."""
+        coming = self._streams[0]
+        with nullcontext() if coming is None else torch.cuda.stream(coming):
+            moved = [tensor.to(self.device, non_blocking=True) for tensor in (packed.pixels, packed.bounds)]
+        if coming is not None:  # what is computed next waits for the copies, and they live until it is done
+            computing = torch.cuda.current_stream(self.device)
+            computing.wait_stream(coming)
+            for tensor in moved:
+                tensor.record_stream(computing)
+        pixels, bounds = moved
         low, high = bounds[:, 0, :, None, None], bounds[:, 1, :, None, None]
         scaled = torch.nan_to_num((pixels.float() - low) / (high - low), 0.0, 2.0, -1.0).clamp(-0.5, 1.5)
         return scaled.contiguous(memory_format=torch.channels_last)
@@ -264,39 +278,51 @@ class _ImagePredictor:
         write_whole(prediction_path(self.folder, image.row), content)
 
 
-class _OnDevice:
-    """A tensor on its way from the device, in memory that the device writes to by itself."""
+def _batches(cut: Iterable[_CutTile]) -> Iterator[list[_CutTile]]:
+    """Tiles of one size and type, `_ON_GPU` at a time and fewer at the end.
 
-    def __init__(self, codes: Tensor) -> None:
+    Tiles of one image after the other fill them, so that small images keep a GPU busy, too.
+    """
+    waiting: dict[tuple[int, ...], list[_CutTile]] = {}
+    for one in cut:
+        key = (*one.pixels.shape, one.pixels.dtype.num)
+        batch = waiting.setdefault(key, [])
+        batch.append(one)
+        if len(batch) == _ON_GPU:
+            yield waiting.pop(key)
+    yield from waiting.values()
+
+
+@dataclass(frozen=True, slots=True)
+class _PackedTiles:
+    """Tiles of one size, ready for the device."""
+
+    tiles: Sequence[_CutTile]
+    pixels: Tensor  # (B, C, height, width) uint8 or float32
+    bounds: Tensor  # (B, 2, C) what becomes 0 and 1
+
+
+class _OnDevice:
+    """Tiles that a device computes, and what it found on its way back, in memory that it writes to by itself."""
+
+    def __init__(self, tiles: Sequence[_CutTile], codes: Tensor, going: "torch.cuda.Stream | None") -> None:
+        self.tiles, self._codes = tiles, codes
         self._event: torch.cuda.Event | None = None
-        self._codes = codes
-        if codes.device.type == "cuda":
+        if going is not None:
             self._codes = torch.empty(codes.shape, dtype=codes.dtype, pin_memory=True)
-            self._codes.copy_(codes, non_blocking=True)
-            self._event = torch.cuda.Event()  # type: ignore[no-untyped-call]  # torch has no types for it
-            self._event.record()
+            going.wait_stream(torch.cuda.current_stream(codes.device))
+            with torch.cuda.stream(going):
+                self._codes.copy_(codes, non_blocking=True)
+                self._event = torch.cuda.Event()  # type: ignore[no-untyped-call]  # torch has no types for it
+                self._event.record(going)
+            codes.record_stream(going)
 
     def codes(self) -> Codes:
-        """The values, when they have come."""
+        """(B, n, H, W) uint8, when they have come."""
         if self._event is not None:
             self._event.synchronize()
         values: Codes = self._codes.cpu().numpy()
         return values
-
-
-def _keep_tiles(batch: Sequence[_CutTile], codes: _OnDevice) -> Iterator[_OpenImage]:
-    """Write tiles into their images; yields those that are whole."""
-    for one, values in zip(batch, codes.codes(), strict=True):
-        _keep_tile(one, values)
-        if not one.image.n_waiting:
-            yield one.image
-
-
-def _keep_tile(one: _CutTile, values: Codes) -> None:
-    y0, y1, x0, x1 = one.tile.kept
-    top, left = one.tile.top, one.tile.left
-    one.image.planes[:, y0:y1, x0:x1] = values[:, y0 - top : y1 - top, x0 - left : x1 - left]
-    one.image.n_waiting -= 1
 
 
 def _cut_pixels(picture: DecodedImage, tile: PredictedTile, size: tuple[int, int]) -> ChannelArray:

@@ -47,6 +47,8 @@ ATTRIBUTES: Mapping[str, Mapping[str, str]] = {
         "rule": "StringField",
         "severity": "StringField",
         "score": "FloatField",
+        "score_low": "FloatField",
+        "score_high": "FloatField",
         "message": "StringField",
         "annotator": "StringField",
         "category": "StringField",

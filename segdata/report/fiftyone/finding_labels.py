@@ -3,6 +3,7 @@
 A label shows a person what matters; a decision about it refers to the complete finding.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -126,6 +127,8 @@ class FindingLabels:
             rule=finding.rule,
             severity=finding.severity,
             score=finding.score,
+            score_low=None if finding.score_range is None else finding.score_range[0],
+            score_high=None if finding.score_range is None else finding.score_range[1],
             message=finding.message,
             annotator=finding.annotator,
             category=finding.category,
@@ -138,9 +141,16 @@ class FindingLabels:
 
 
 def _called(finding: Finding) -> str:
-    """The name of a finding as the App shows it: with its probability, in tenths, so that names can be filtered."""
+    """The name of a finding as the App shows it: with its probability, in tenths, so that names can be filtered.
+
+    Of a probability that is only known to be in a range, the name has the tenths around this range.
+    """
     name = f"{finding.code} {finding.rule}"
-    return name if finding.score is None else f"{name} P {int(10 * finding.score + 1e-9) / 10:.1f}"
+    if finding.score is None:
+        return name
+    low, high = (finding.score, finding.score) if finding.score_range is None else finding.score_range
+    first, last = math.floor(10 * low + 1e-9) / 10, math.ceil(10 * high - 1e-9) / 10
+    return f"{name} P {first:.1f}" if finding.score_range is None else f"{name} P {first:.1f} to {last:.1f}"
 
 
 def severity_counts(findings: Sequence[Finding]) -> dict[str, object]:

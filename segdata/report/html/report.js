@@ -142,6 +142,8 @@
       const state = data.baseline ? cell(row, "state") : null;
       const facts = [["state", state], ...["severity", "segments", "images", "categories", "file", "line", "place", "score", "fix"]
         .map((name) => [name, cell(row, name)])];
+      const range = cell(row, "score_range");  // where the score is no better known
+      if (range) facts.find(([name]) => name === "score")[1] = `${range[0].toFixed(2)} to ${range[1].toFixed(2)}`;
       for (const [name, value] of facts) {
         if (value === null || value.length === 0) continue;
         terms.append(element("dt", "", name), element("dd", "", Array.isArray(value) ? value.join(", ") : String(value)));

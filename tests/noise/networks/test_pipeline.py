@@ -40,10 +40,15 @@ def predictor(shapes: Shapes, plan: TrainingPlan, folder: Path, n: int) -> Any: 
     return prediction._ImagePredictor([model], maps, pictures, plan, LEGEND, folder / "found", CPU)
 
 
-def test_the_pipeline_finds_what_images_one_by_one_give(shapes: Shapes, tiny: TrainingPlan, tmp_path: Path) -> None:
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("at_once", [1, 3, 16])
+def test_the_pipeline_finds_what_images_one_by_one_give(
+    shapes: Shapes, tiny: TrainingPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int, at_once: int
+) -> None:
+    monkeypatch.setattr(prediction, "_ON_GPU", at_once)
     plan = replace(tiny, tile=(32, 64))
     work = predictor(shapes, plan, tmp_path, 5)
-    assert len(list(work.pipeline([0, 1, 2, 3, 4], 2))) == 5
+    assert len(list(work.pipeline([0, 1, 2, 3, 4], threads))) == 5
     predict(work.models, np.arange(5), work.maps, work.pictures, plan, LEGEND, tmp_path / "one", lambda done: None, 1)
     for row in range(5):
         ours, theirs = (
@@ -58,13 +63,13 @@ def test_no_step_but_computing_is_in_the_thread_that_has_the_device_compute(
 ) -> None:
     """Reading, computing and writing take 20 ms an image each: together they take little more than one of them."""
     work, seconds, n = predictor(shapes, tiny, tmp_path, 24), 0.02, 24
-    by: dict[str, set[str]] = {"read": set(), "compute": set(), "write": set()}
+    by: dict[str, set[str]] = {"read": set(), "pack": set(), "compute": set(), "keep": set(), "write": set()}
     busy: list[float] = []
 
     def slow(step: str, then: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*given: Any) -> Any:
             by[step].add(threading.current_thread().name)
-            time.sleep(seconds * (len(given[0]) if step == "compute" else 1))
+            time.sleep(seconds * (len(given[0]) if step == "compute" else step in ("read", "write")))
             began = time.monotonic()
             result = then(*given)
             busy.append(time.monotonic() - began)
@@ -74,14 +79,16 @@ def test_no_step_but_computing_is_in_the_thread_that_has_the_device_compute(
 
     monkeypatch.setattr(prediction, "_ON_GPU", 4)
     monkeypatch.setattr(work.pictures, "get", slow("read", work.pictures.get))
+    monkeypatch.setattr(work, "_pack", slow("pack", work._pack))
     monkeypatch.setattr(work, "_codes", slow("compute", work._codes))
+    monkeypatch.setattr(work, "_keep_tile", slow("keep", work._keep_tile))
     monkeypatch.setattr(work, "_finish", slow("write", work._finish))
     began = time.monotonic()
     assert len(list(work.pipeline([*range(n)], 2))) == n
     wall = time.monotonic() - began
     assert by["compute"] == {threading.main_thread().name}
-    assert not (by["read"] | by["write"]) & by["compute"]
-    assert not by["read"] & by["write"] or len(by["read"] | by["write"]) >= 2
+    assert not (by["read"] | by["pack"] | by["keep"] | by["write"]) & by["compute"]
+    assert all(by.values())
     assert wall < 2 * n * seconds + sum(busy)  # one after the other: 3 times, and the work itself
 
 
@@ -101,3 +108,10 @@ def test_the_networks_of_a_gpu_fit_a_thousand_images_a_second(side: int) -> None
     large = plan_for(replace(facts, n_images=5000, n_units=5000), Settings(), 2**33)
     of_training = large.folds * large.steps * large.batch * 3 * counter.get_total_flops() * (large.crop / side) ** 2
     assert of_training < 480 * 0.3 * 790e12  # eight of the ten minutes of a full run on 5,000 images
+
+
+def test_a_network_is_the_same_on_every_device() -> None:
+    for side in (128, 512):
+        facts = replace(FACTS, height=side, width=side, largest=(side, side))
+        cpu, gpu = (plan_for(replace(facts, device=device), Settings(crop=256), 2**30) for device in ("cpu", "cuda"))
+        assert (cpu.width, cpu.depth, cpu.encoder, cpu.loss) == (gpu.width, gpu.depth, gpu.encoder, gpu.loss)
