@@ -168,9 +168,16 @@ def _measured(
     jobs: int,
     progress: Progress,
 ) -> Iterator[tuple[Tables, dict[str, list[Finding]]]]:
-    """The measured tables, and by code what rules found where images were measured: on a cluster, nowhere else."""
+    """The measured tables, and by code what rules found in them already.
+
+    On a cluster these are the rules that ran where images were measured; from the cache, all of them.
+    """
     if client is None:
-        yield measure_dataset(data, families, jobs, progress), {}
+        tables, source = measure_dataset(data, families, jobs, progress), data.source
+        if isinstance(source, CachedSource) and data.rows is None:
+            yield tables, source.find_by_rule(tables, chosen, data.config, jobs)
+        else:
+            yield tables, {}
         return
     from segdata.core.cluster import connect  # the extra `dask` has it
     from segdata.measure.partitions import measure_on_cluster

@@ -82,10 +82,28 @@ class RuleResults(msgspec.Struct, frozen=True):
     suppressed: int = 0
 
 
-def find_by_rule(tables: Tables, chosen: Iterable[Rule], config: Config) -> dict[str, list[Finding]]:
-    """Code -> what each rule finds, as yet without severities, overrides and suppressions of the configuration."""
-    builder, options = _FindingBuilder(tables), configured_options(config)
-    return {rule.code: builder.findings(rule, rule.check(tables, **options.get(rule.code, {}))) for rule in chosen}
+def find_by_rule(
+    tables: Tables,
+    chosen: Iterable[Rule],
+    config: Config,
+    jobs: int = 1,
+    known: Mapping[str, list[Finding]] | None = None,
+) -> dict[str, list[Finding]]:
+    """Code -> what each rule finds that applies, as yet without severities, overrides and suppressions.
+
+    Rules run in threads if there are many segments (`jobs`; 0: one per core); the result does not depend on it. What
+    is `known` is not looked for again. The rule about suppressions is left out: it needs the findings of the others.
+    """
+    known, builder, options = known or {}, _FindingBuilder(tables), configured_options(config)
+    speaking = [rule for rule in chosen if rule.applies(tables.profile) and rule.code != EXPIRED_SUPPRESSION]
+
+    def found_by(rule: Rule) -> list[Finding]:
+        if rule.code in known:
+            return known[rule.code]
+        return builder.findings(rule, rule.check(tables, **options.get(rule.code, {})))
+
+    findings = run_ordered(found_by, speaking, jobs if len(tables.segments) >= _MANY else 1)
+    return {rule.code: found for rule, found in zip(speaking, findings, strict=True)}
 
 
 def run_rules(
@@ -98,20 +116,11 @@ def run_rules(
 ) -> RuleResults:
     """Run the rules over the tables, then apply the configuration; `today` decides what has expired.
 
-    Rules run in threads if there are many segments (`jobs`; 0: one per core); the result does not depend on it.
-    `known`: by code, what rules have found elsewhere (`find_by_rule`), which do not run again.
+    `jobs`, `known`: see `find_by_rule`.
     """
-    known = known or {}
-    stamp, options, control = _FindingBuilder(tables), configured_options(config), _FindingControl(config, today)
+    stamp, control = _FindingBuilder(tables), _FindingControl(config, today)
     speaking = [rule for rule in chosen if rule.applies(tables.profile)]
-
-    def found_by(rule: Rule) -> list[Finding]:
-        if rule.code in known:
-            return known[rule.code]
-        return stamp.findings(rule, rule.check(tables, **options.get(rule.code, {})))
-
-    others = [rule for rule in speaking if rule.code != EXPIRED_SUPPRESSION]
-    findings = chain.from_iterable(run_ordered(found_by, others, jobs if len(tables.segments) >= _MANY else 1))
+    findings = chain.from_iterable(find_by_rule(tables, speaking, config, jobs, known).values())
     ruled = list(filter(None, map(control.ruled, findings)))
     kept = control.unsuppressed(ruled)
     n_suppressed = len(ruled) - len(kept)

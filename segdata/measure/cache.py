@@ -4,7 +4,7 @@ import io
 import os
 import time
 import zipfile
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from hashlib import blake2b, file_digest
 from pathlib import Path
@@ -15,16 +15,19 @@ import pyarrow as pa
 
 from segdata.core.atomic_files import unique_token
 from segdata.core.batch import replace_column
-from segdata.core.finding import Defect
+from segdata.core.finding import Defect, Finding
 from segdata.core.profile import Profile
 from segdata.core.rule import Family
 from segdata.core.runs import Ints
+from segdata.core.table import LazyColumn, Table
 from segdata.measure.measure import MeasuredTables
 from segdata.measure.registry import row_links
 
 FileStat = tuple[int, int, int]  # bytes, and nanoseconds of the last change of content and of anything
 MOST_BYTES = 4 << 30  # what the folder may hold before the oldest entries go
 _SUFFIX = ".segdata"
+_FINDINGS = "-findings"  # of an entry, behind its key
+_DIGEST_BYTES = 16
 _OLD = 86_400  # seconds after which an unfinished file is deleted
 
 
@@ -99,6 +102,59 @@ def _file_stat(path: str) -> FileStat:
     return (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
+class EntryTables(Mapping[str, pa.Table]):
+    """The tables of an entry; those that were saved are decoded when they are first used, whole or column by column.
+
+    Takes tables, or of each the bytes of its Arrow file and the number of its rows.
+    """
+
+    def __init__(self, tables: dict[str, pa.Table], saved: Mapping[str, tuple[bytes, int]] | None = None) -> None:
+        self._decoded, self._saved = dict(tables), saved or {}
+
+    def __getitem__(self, name: str) -> pa.Table:
+        if name not in self._decoded:
+            self._decoded[name] = pa.ipc.open_file(self._saved[name][0]).read_all()
+        return self._decoded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._saved or self._decoded)
+
+    def __len__(self) -> int:
+        return len(self._saved or self._decoded)
+
+    def schema(self, name: str) -> pa.Schema:
+        """The columns of a table."""
+        decoded = self._decoded.get(name)
+        return pa.ipc.open_file(self._saved[name][0]).schema if decoded is None else decoded.schema
+
+    def lazy(self, name: str) -> Table:
+        """A table whose columns are decoded when they are first used."""
+        if name in self._decoded:
+            return Table.of(self._decoded[name])
+        encoded, rows = self._saved[name]
+        return Table({column: _StoredColumn(encoded, column, rows) for column in self.schema(name).names})
+
+
+class _StoredColumn(LazyColumn):
+    """A column of a saved entry."""
+
+    __slots__ = ("_column", "_encoded", "_name", "_rows")
+
+    def __init__(self, encoded: bytes, name: str, rows: int) -> None:
+        self._encoded, self._name, self._rows = encoded, name, rows
+        self._column: pa.ChunkedArray | None = None
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def made(self) -> pa.ChunkedArray:
+        if self._column is None:
+            place = pa.ipc.open_file(self._encoded).schema.get_field_index(self._name)
+            options = pa.ipc.IpcReadOptions(included_fields=[place])
+            self._column = pa.ipc.open_file(self._encoded, options=options).read_all()[self._name]
+        return self._column
+
+
 class CacheEntry(msgspec.Struct, frozen=True):
     """The measured tables of a dataset, from an earlier run.
 
@@ -107,21 +163,23 @@ class CacheEntry(msgspec.Struct, frozen=True):
     profile : as it was read, without what a configuration declares
     image_ids : in the order of the source
     families : what was measured
-    tables : name -> table; `images` has a column `row`, the image's row in the source
+    tables : name -> table, decoded when it is first used; `images` has a column `row`, the image's row in the source
     defects : all defects of the dataset
     opened : how many of them, from the first, were found while opening
     listing : the files as they were
     hashes : file -> hash of its content, of those that hold labels
+    token : names this entry and no other; empty where it was not saved
     """
 
     profile: Profile
     image_ids: tuple[str, ...]
     families: frozenset[Family]
-    tables: dict[str, pa.Table]
+    tables: EntryTables
     defects: tuple[Defect, ...]
     opened: int
     listing: FileListing
     hashes: dict[str, str]
+    token: str = ""
 
 
 class _EntryHead(msgspec.Struct, frozen=True):
@@ -131,6 +189,8 @@ class _EntryHead(msgspec.Struct, frozen=True):
     profile: Profile
     defects: tuple[Defect, ...]
     opened: int
+    token: str = ""
+    rows: dict[str, int] = {}  # of each table
 
 
 def load_entry(folder: Path, key: str) -> CacheEntry | None:
@@ -140,19 +200,20 @@ def load_entry(folder: Path, key: str) -> CacheEntry | None:
         with zipfile.ZipFile(path) as archive:
             head = msgspec.json.decode(archive.read("head.json"), type=_EntryHead)
             names = [name for name in archive.namelist() if name.endswith(".arrow")]
-            tables = {name.removesuffix(".arrow"): pa.ipc.open_file(archive.read(name)).read_all() for name in names}
-        files = tables.pop("files").to_pydict()
-        ids = tables.pop("ids")["image_id"].to_pylist()
+            encoded = {name.removesuffix(".arrow"): archive.read(name) for name in names}
+        files = pa.ipc.open_file(encoded.pop("files")).read_all().to_pydict()
+        ids = pa.ipc.open_file(encoded.pop("ids")).read_all()["image_id"].to_pylist()
         stats = zip(files["size"], files["modified"], files["changed"], strict=True)
         entry = CacheEntry(
             head.profile,
             tuple(ids),
             frozenset(head.families),
-            tables,
+            EntryTables({}, {name: (data, head.rows[name]) for name, data in encoded.items()}),
             head.defects,
             head.opened,
             FileListing(dict(zip(files["path"], stats, strict=True))),
             {path: mark for path, mark in zip(files["path"], files["hash"], strict=True) if mark},
+            head.token,
         )
         os.utime(path)  # the oldest are those that were unused for longest
     except Exception:  # any damage means that there is no entry: there are too many kinds to list
@@ -162,7 +223,8 @@ def load_entry(folder: Path, key: str) -> CacheEntry | None:
 
 def save_entry(folder: Path, key: str, entry: CacheEntry) -> None:
     """Save an entry, replacing an older one; if that fails, nothing is saved and no error is raised."""
-    head = _EntryHead(sorted(entry.families), entry.profile, entry.defects, entry.opened)
+    rows = {name: table.num_rows for name, table in entry.tables.items()}
+    head = _EntryHead(sorted(entry.families), entry.profile, entry.defects, entry.opened, entry.token, rows)
     paths = list(entry.listing.files)
     stats = [entry.listing.files[path] for path in paths]
     files = {
@@ -173,13 +235,22 @@ def save_entry(folder: Path, key: str, entry: CacheEntry) -> None:
         "hash": pa.array([entry.hashes.get(path) for path in paths], pa.string()),
     }
     tables = {**entry.tables, "files": pa.table(files), "ids": pa.table({"image_id": pa.array(entry.image_ids)})}
-    partial = folder / f"{key}.{unique_token()}.partial"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
+
+    def write(path: Path) -> None:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
             archive.writestr("head.json", msgspec.json.encode(head))
             for name, table in tables.items():
                 archive.writestr(f"{name}.arrow", _bytes(table))
+
+    _save_file(folder, key, write)
+
+
+def _save_file(folder: Path, key: str, write: Callable[[Path], object]) -> None:
+    """Write a file, which then replaces that of the key; if that fails, nothing is saved and no error is raised."""
+    partial = folder / f"{key}.{unique_token()}.partial"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write(partial)
         partial.replace(folder / f"{key}{_SUFFIX}")
         _delete_old(folder)
     except (OSError, ValueError, pa.ArrowException):  # a disk that is full, a name that is no text
@@ -187,6 +258,49 @@ def save_entry(folder: Path, key: str, entry: CacheEntry) -> None:
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+class _StoredFindings(msgspec.Struct):
+    """What rules found in the tables of an entry: by code, what decided it beside the tables, and the findings."""
+
+    token: str
+    rules: dict[str, tuple[str, msgspec.Raw]]
+
+
+def load_findings(folder: Path, key: str, token: str, decided_by: Mapping[str, str]) -> dict[str, list[Finding]]:
+    """Code -> what a rule found in the tables of the entry `token`, of rules that were `decided_by` the same."""
+    stored = _stored_findings(folder, key, token).rules
+    same = {code: found for code, (mark, found) in stored.items() if decided_by.get(code) == mark}
+    return {code: msgspec.msgpack.decode(found, type=list[Finding]) for code, found in same.items()}
+
+
+def save_findings(
+    folder: Path, key: str, token: str, decided_by: Mapping[str, str], findings: Mapping[str, list[Finding]]
+) -> None:
+    """Save what rules found in the tables of an entry; what others found in them stays. See `load_findings`."""
+    encode = msgspec.msgpack.encode
+    stored = _stored_findings(folder, key, token)
+    for code in decided_by.keys() & findings.keys():
+        stored.rules[code] = decided_by[code], msgspec.Raw(encode(findings[code]))
+    text = encode(stored)
+    _save_file(folder, key + _FINDINGS, lambda path: path.write_bytes(_digest(text) + text))
+
+
+def _stored_findings(folder: Path, key: str, token: str) -> _StoredFindings:
+    """What was saved of the entry `token`; nothing where it was of another one, or is damaged."""
+    path = folder / f"{key}{_FINDINGS}{_SUFFIX}"
+    with suppress(OSError):
+        data = path.read_bytes()
+        if data[:_DIGEST_BYTES] == _digest(text := data[_DIGEST_BYTES:]):
+            stored = msgspec.msgpack.decode(text, type=_StoredFindings)
+            os.utime(path)
+            if stored.token == token:
+                return stored
+    return _StoredFindings(token, {})
+
+
+def _digest(text: bytes) -> bytes:
+    return blake2b(text, digest_size=_DIGEST_BYTES).digest()
 
 
 def _delete_old(folder: Path) -> None:

@@ -15,17 +15,20 @@ import numpy as np
 import pyarrow as pa
 
 import segdata
+from segdata.core.atomic_files import unique_token
 from segdata.core.batch import Batch
 from segdata.core.config import Config, Option
 from segdata.core.executor import n_threads
-from segdata.core.finding import Defect
+from segdata.core.finding import Defect, Finding
 from segdata.core.format import ReadRequest, Source
 from segdata.core.profile import Profile
-from segdata.core.rule import Family, Tables
+from segdata.core.rule import Family, Rule, Tables
+from segdata.core.rule_runner import find_by_rule
+from segdata.core.rule_settings import configured_options
 from segdata.core.runs import Ints
 from segdata.core.table import Table
 from segdata.measure import cache
-from segdata.measure.cache import CacheEntry, FileListing, hash_file, interleave_measured
+from segdata.measure.cache import CacheEntry, EntryTables, FileListing, hash_file, interleave_measured
 from segdata.measure.measure import (
     MeasuredTables,
     complete_tables,
@@ -78,6 +81,7 @@ class CachedSource:
 
     def __init__(self, place: Path, key: str, listing: FileListing, open_source: Callable[[], Source]) -> None:
         self._place, self._key, self._open = place, key, open_source
+        self._token = ""  # of the entry that the tables given last are of
         self._entry = cache.load_entry(place, key)
         outside = self._entry.listing.files if self._entry else ()
         self._listing = listing.with_files(outside)
@@ -122,6 +126,7 @@ class CachedSource:
         """The tables, as `segdata.measure.measure.measure_source` makes them; what is new is kept for the next time."""
         if self.known is not None and families <= self.known.families:
             progress(len(self.known.image_ids))
+            self._token = self.known.token
             return _entry_tables(self.known, families, profile)
         every = families | (self._entry.families if self._entry else frozenset())
         begun = time.monotonic()
@@ -133,7 +138,29 @@ class CachedSource:
         entry = self._made(source, every, profile, measured, tables, names, chunks)
         if time.monotonic() - begun >= MIN_SECONDS or self._entry is not None:
             cache.save_entry(self._place, self._key, entry)
+            self._token = entry.token
         return _entry_tables(entry, families, profile)
+
+    def find_by_rule(
+        self, tables: Tables, chosen: Sequence[Rule], config: Config, jobs: int
+    ) -> dict[str, list[Finding]]:
+        """As `segdata.core.rule_runner.find_by_rule`; only rules whose options have changed run again.
+
+        `tables`: what `measured` gave last. What rules of other packages find is not kept: these may change.
+        """
+        if not self._token:
+            return find_by_rule(tables, chosen, config, jobs)
+        options, profile = configured_options(config), _mark(msgspec.to_builtins(tables.profile, str_keys=True))
+        decided_by = {
+            rule.code: _mark([profile, sorted(rule.needs), options.get(rule.code, {})])
+            for rule in chosen
+            if rule.check.__module__.startswith("segdata.")
+        }
+        known = cache.load_findings(self._place, self._key, self._token, decided_by)
+        found = find_by_rule(tables, chosen, config, jobs, known)
+        if not (found.keys() & decided_by.keys()) <= known.keys():
+            cache.save_findings(self._place, self._key, self._token, decided_by, found)
+        return found
 
     def _pieces(
         self,
@@ -194,23 +221,25 @@ class CachedSource:
             source.profile,
             tuple(source.image_ids),
             families,
-            kept,
+            EntryTables(kept),
             tuple(found.defects),
             len(source.defects),
             listing,
             _label_hashes(labels, listing, self._entry, self._changed),
+            unique_token(),
         )
 
 
 def _entry_tables(entry: CacheEntry, families: frozenset[Family], profile: Profile) -> Tables:
     """The tables of an entry as they are when only some families are measured."""
-    stored = {name: table for name, table in entry.tables.items() if not name.startswith("across/")}
+    every = {name: entry.tables.lazy(name) for name in entry.tables}
+    stored = {name: table for name, table in every.items() if not name.startswith("across/")}
     if families != entry.families:
         columns_of = provided_columns(families, profile)
         stored = {name: table.select(columns_of[name]) for name, table in stored.items() if name in columns_of}
-    tables = {name: Table.of(table) for name, table in with_unmeasured(stored, profile).items()}
-    across = {name: table for name, table in entry.tables.items() if name.startswith("across/")}
-    tables |= {name.removeprefix("across/"): Table.of(table) for name, table in across.items()}
+    blank = {name: entry.tables.schema(name).empty_table() for name in stored}
+    tables = {name: Table.of(table) for name, table in with_unmeasured(blank, profile).items()} | stored
+    tables |= {name.removeprefix("across/"): table for name, table in every.items() if name.startswith("across/")}
     return Tables.of(profile, tables, entry.defects)
 
 
@@ -257,7 +286,12 @@ def _entry_key(request: ReadRequest, format: str, more: Mapping[str, object]) ->
         "more": {name: str(value) for name, value in more.items()},
         "program": _program_version(),
     }
-    text = json.dumps(read_by, sort_keys=True, default=str)
+    return _mark(read_by)
+
+
+def _mark(value: object) -> str:
+    """A name for a value, the same for equal ones."""
+    text = json.dumps(value, sort_keys=True, default=str)
     return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
 

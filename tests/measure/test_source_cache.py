@@ -13,7 +13,7 @@ from PIL import Image
 from segdata.api.read import read
 from segdata.api.validate import measure_dataset, validate
 from segdata.core.batch import Batch
-from segdata.core.rule import Family, Tables
+from segdata.core.rule import Family, Rule, Tables, find_rule
 from segdata.core.runs import Ints
 from segdata.core.table import Table
 from segdata.formats.shared.per_image import PerImageSource
@@ -202,7 +202,9 @@ def of_other_families(path: Path) -> None:
     cache.save_entry(
         path.parent,
         path.stem,
-        cache.CacheEntry(entry.profile, entry.image_ids, frozenset(), tables, (), 0, entry.listing, {}),
+        cache.CacheEntry(
+            entry.profile, entry.image_ids, frozenset(), cache.EntryTables(tables), (), 0, entry.listing, {}
+        ),
     )
 
 
@@ -251,3 +253,81 @@ def test_the_oldest_entries_go_when_there_is_too_much(
     tables(masks, tmp_path / "kept")
     (left,) = (tmp_path / "kept").glob("*.segdata")
     assert left != old
+
+
+CHECK = Rule.__dict__["check"].__get__  # the functions themselves, also while a test spies on them
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The codes of the rules that run."""
+    codes: list[str] = []
+
+    def check(rule: Rule) -> Callable[..., object]:
+        def spied(*tables: object, **options: object) -> object:
+            codes.append(rule.code)
+            return CHECK(rule, Rule)(*tables, **options)
+
+        spied.__module__ = CHECK(rule, Rule).__module__
+        return spied
+
+    monkeypatch.setattr(Rule, "check", property(check))
+    return codes
+
+
+def configured(masks: Path, text: str) -> Path:
+    (masks / "segdata.yaml").write_text(text)
+    return masks
+
+
+def test_only_rules_whose_options_changed_run_again(masks: Path, tmp_path: Path, run: list[str]) -> None:
+    """Whatever the configuration says, the findings are those of a run that keeps nothing."""
+    place = tmp_path / "kept"
+    validate(masks, cache=place)
+    assert "SEG106" in run
+    for text, wanted in (
+        ("", set[str]()),
+        ("severity:\n  SEG106: error\n", set()),
+        ("rules:\n  SEG106:\n    min_pixels: 3\n", {"SEG106"}),
+        ("suppress:\n  - {code: SEG106, reason: known}\n", {"SEG106"}),  # its options are the default again
+        ("select: [SEG106]\nrules:\n  SEG106:\n    min_pixels: 3\n", {"SEG106"}),
+        ("ignore: [SEG106]\n", set()),  # what the others found is still known
+    ):
+        configured(masks, text)
+        run.clear()
+        found = validate(masks, cache=place).findings
+        assert set(run) - {"SEG019"} == wanted, text  # that about suppressions needs the findings of all
+        assert found == validate(masks).findings
+
+
+def test_findings_of_changed_labels_are_not_taken_from_before(masks: Path, tmp_path: Path, run: list[str]) -> None:
+    before = validate(masks, cache=tmp_path / "kept").findings
+    draw(masks, "a", np.random.default_rng(9))
+    run.clear()
+    after = validate(masks, cache=tmp_path / "kept").findings
+    assert "SEG106" in run
+    assert before != after == validate(masks).findings
+
+
+def test_damaged_findings_are_found_again(masks: Path, tmp_path: Path, run: list[str]) -> None:
+    before = validate(masks, cache=tmp_path / "kept").findings
+    (path,) = (tmp_path / "kept").glob("*-findings.segdata")
+    whole = path.read_bytes()
+    flipped = bytes([*whole[:-9], whole[-9] ^ 1, *whole[-8:]])
+    for damaged in (b"", whole[: len(whole) // 2], whole[:-40] + b"\xc1" * 40, flipped):
+        path.write_bytes(damaged)
+        run.clear()
+        assert validate(masks, cache=tmp_path / "kept").findings == before
+        assert run
+
+
+def test_rules_of_other_packages_always_run(
+    masks: Path, tmp_path: Path, run: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may have changed since."""
+    monkeypatch.setattr(CHECK(find_rule("SEG106"), Rule), "__module__", "elsewhere.rules")
+    for _ in range(2):
+        run.clear()
+        validate(masks, cache=tmp_path / "kept")
+        assert "SEG106" in run
+    assert "SEG101" not in run
