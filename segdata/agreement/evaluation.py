@@ -300,7 +300,8 @@ def evaluate_models(
         progress(n_images)
     if not portions:
         sizes = (f"; {defect.image}: {defect.message}" for defect in defects if defect.code == SIZES_CODE)
-        raise SegdataError(f"{panel.profile.files}: nobody else annotated an image of {gold}{next(sizes, '')}")
+        why = next(sizes, "; if its images have other names there, pair them with --pair")
+        raise SegdataError(f"{panel.profile.files}: no model has an image of the reference {gold}{why}")
     categories = panel.profile.taxonomy.categories
     return tuple(
         _evaluation(gold, name, of_model, categories, how, _omissions(defects, {None, name, gold}))

@@ -15,16 +15,21 @@ from segdata.core.batch import Batch, replace_column
 from segdata.core.config import Config, Option, did_you_mean, load_config
 from segdata.core.dataset import OpenDataset, Recipe
 from segdata.core.errors import SegdataError, SettingError
+from segdata.core.finding import Defect
 from segdata.core.format import Format, ReadRequest, Source, find_format
 from segdata.core.paths import as_url, check_path_name, check_plain_files, is_archive
 from segdata.core.pixel_limit import max_pixels, set_max_pixels
+from segdata.core.profile import Profile
 from segdata.core.rule_settings import check_config_categories, check_config_file, config_steps, locate_config_errors
 from segdata.core.runs import Ints
+from segdata.core.safe_text import shell_word
 from segdata.core.taxonomy import Taxonomy, load_taxonomy
 from segdata.dataset import Dataset
 from segdata.dataset import Progress as Progress
 from segdata.dataset import no_progress as no_progress
 from segdata.formats.shared.derived_sources import (
+    AlteredSource,
+    ArchivedSource,
     SequencedSource,
     with_image_files,
     with_origin,
@@ -33,6 +38,7 @@ from segdata.formats.shared.derived_sources import (
 )
 from segdata.formats.shared.images import image_limits
 from segdata.formats.split_parts import SplitLayout, detect_layout, named_layout
+from segdata.formats.unknown_format import PLAIN_FORMATS, list_datasets_inside, list_unread_datasets
 from segdata.measure.source_cache import cached_source
 
 T = TypeVar("T")
@@ -124,17 +130,24 @@ def read(
     options = options if revision is None else {"revision": revision, **(options or {})}
     check_path_name(root.absolute())
     check_plain_files(root)
-    archive = root if is_archive(root) else None
-    if archive is not None:
-        from segdata.core.archives import unpack_archive  # seldom needed
-
-        root, cache = unpack_archive(archive), None
+    if is_archive(root):
+        return _read_archive(
+            root,
+            recipe,
+            format=format,
+            taxonomy=taxonomy,
+            images=images,
+            config=config,
+            only=only,
+            annotator=annotator,
+            source=source,
+            roi=roi,
+            options=options,
+        )
     settings = config if isinstance(config, Config) else _find_config(root, config)
     file = None if isinstance(config, Config) else Path(config or dataset_folder(root) / CONFIG)
     with locate_config_errors(file):
         chosen, layout = _choose_format(root, format, settings, config)
-    if archive is not None and chosen.name == "canonical":
-        raise SegdataError(f"{archive}: holds a canonical dataset, whose revisions need a folder; unzip it")
     chosen.check_options(options or {}, "read")
     with locate_config_errors(file):
         categories = taxonomy if isinstance(taxonomy, Taxonomy) else _find_taxonomy(root, taxonomy, settings.taxonomy)
@@ -150,16 +163,37 @@ def read(
     )
 
     def opened_now() -> Source:
-        with locate_config_errors(file), image_limits(), _doubted_format(root, None if format else settings.format):
+        with locate_config_errors(file), image_limits(), _doubted_format(root, format, settings.format):
             return _open_source(chosen, request, layout, source, roi)
 
     more = {"source": source, "roi": roi, "max_pixels": max_pixels()}
     opened = opened_now() if cache is None else cached_source(request, chosen.name, more, opened_now, Path(cache))
+    if format is None and settings.format is None and not layout.parts and root.is_dir():
+        opened = _with_unread_datasets(opened, root)
     with locate_config_errors(file):
         check_config_categories(settings, opened.profile)
     names = [only] if isinstance(only, str) else only
     rows = None if names is None else _select_images(opened.image_ids, list(names))
     return Dataset(opened, opened.profile.under(settings), settings, rows, Recipe(opened, recipe))
+
+
+def _with_unread_datasets(opened: Source, root: Path) -> Source:
+    """The dataset with a defect for each folder of `root` that is another dataset, which nobody asked to leave out."""
+    profile, ids = opened.profile, opened.image_ids
+    if profile.format == "canonical" or profile.format in PLAIN_FORMATS or not ids:
+        return opened
+    place = ids[0]
+    with suppress(ValueError):
+        place = Path(profile.files).relative_to(root).as_posix() if Path(profile.files) != root else place
+    own = place.partition("/")[0] + "/"
+    if place == ids[0] and not all(name.startswith(own) for name in ids):
+        return opened
+    unread = list_unread_datasets(root, place, profile.format)
+    defects = tuple(
+        Defect("SEG011", f"the folder is a dataset of its own ({name}), and is not read; give it as DATA", folder)
+        for folder, name in unread
+    )
+    return AlteredSource(opened, lambda batch: batch, defects) if defects else opened
 
 
 def _mirrored(place: T) -> T | Path:
@@ -187,6 +221,46 @@ def _read_url(url: str, recipe: Callable[[], OpenDataset], **opening: Any) -> Da
     profile = replace(local.profile, files=url)
     source = SequencedSource(local.source, _with_urls, (), replace(local.source.profile, files=url))
     return Dataset(source, profile, local.config, local.rows, Recipe(source, recipe))
+
+
+def _read_archive(archive: Path, recipe: Callable[[], OpenDataset], **opening: Any) -> Dataset:  # Any: as above
+    """Open the dataset in a zip archive, which reports call by the archive's name.
+
+    segdata.yaml and taxonomy.yaml may lie in the archive, or beside it, where `init` writes them.
+    """
+    from segdata.core.archives import unpack_archive  # seldom needed
+
+    root = unpack_archive(archive)
+    rename = partial(_named_after, str(root), archive)
+    for option, name in (("config", CONFIG), ("taxonomy", TAXONOMY)):
+        if opening[option] is None and not lexists(dataset_folder(root) / name) and lexists(archive.parent / name):
+            opening[option] = archive.parent / name
+    try:
+        local = read(root, **opening)
+    except SegdataError as error:
+        error.args = (rename(str(error.args[0])), *error.args[1:])
+        raise
+    if local.profile.format == "canonical":
+        raise SegdataError(f"{archive}: holds a canonical dataset, whose revisions need a folder; unzip it")
+    profile = _renamed_profile(local.profile, rename)
+    renamed = ArchivedSource(local.source, rename, _renamed_profile(local.source.profile, rename))
+    return Dataset(renamed, profile, local.config, local.rows, Recipe(renamed, recipe))
+
+
+def _named_after(root: str, archive: Path, text: str) -> str:
+    """A text that names the archive instead of the temporary folder with its files."""
+    command = "segdata init "
+    text = text.replace(command + shell_word(root), command + shell_word(str(archive)))
+    return text.replace(root, str(archive))
+
+
+def _renamed_profile(profile: Profile, rename: Callable[[str], str]) -> Profile:
+    return replace(
+        profile,
+        files=rename(profile.files),
+        places={role: rename(place) for role, place in profile.places.items()},
+        provisional=profile.provisional and rename(profile.provisional),
+    )
 
 
 def _with_urls(batch: Batch) -> Batch:
@@ -304,17 +378,29 @@ def _choose_format(root: Path, named: str | None, settings: Config, config: obje
 
 
 @contextmanager
-def _doubted_format(root: Path, named: str | None) -> Iterator[None]:
-    """A dataset that cannot be read as what the configuration calls it, and looks like another format, says so."""
+def _doubted_format(root: Path, asked: str | None, configured: str | None) -> Iterator[None]:
+    """Let the error of a dataset that cannot be read name what the dataset looks like.
+
+    `asked` is the format that the caller named, `configured` that of segdata.yaml; without either, folders in `root`
+    that can be read are named.
+    """
     try:
         yield
     except SettingError:
         raise
     except SegdataError as error:
-        looks_like = None
+        named, looks_like = asked or configured, None
+        inside = [] if named else list_datasets_inside(root)
+        if len(inside) > 1:
+            error.args = (f"{error}; you can read these folders in it: {', '.join(inside)}", *error.args[1:])
         with suppress(SegdataError):
             looks_like = detect_layout(root).format if named else None
         if looks_like is None or looks_like == find_format(str(named)).name:
+            raise
+        if asked is not None and {looks_like, find_format(asked).name} <= {*PLAIN_FORMATS, "layers"}:
+            raise
+        if asked is not None:
+            error.args = (f"{error}; it looks like {looks_like}: read it as that, or without --from", *error.args[1:])
             raise
         message = f"format: {error}; the folder looks like {looks_like}: change or remove the line"
         raise SettingError(message, "format") from error

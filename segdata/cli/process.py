@@ -5,6 +5,7 @@
 """
 
 import atexit
+import difflib
 import gc
 import os
 import signal
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 
 
 QUIET, NO_COLOR = "quiet", "no_color"  # flags of the whole run, in the context of click
+_PLAIN_WORDS = {  # click's, and ours
+    "is not a valid integer range": "is not a whole number",
+    "is not a valid integer": "is not a whole number",
+    "is not a valid float range": "is not a number",
+    "is not a valid float": "is not a number",
+}
 FOUND, MISUSE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
 
@@ -101,8 +108,14 @@ def explain_error(error: Exception) -> str:
 def explain_usage_error(error: click.ClickException) -> str:
     """A usage error as one line, with the command that shows help."""
     what = " ".join(error.format_message().split()).removesuffix(".")
+    for theirs, ours in _PLAIN_WORDS.items():
+        what = what.replace(theirs, ours)
+    if isinstance(error, click.NoSuchOption) and error.possibilities:
+        near = difflib.get_close_matches(error.option_name, error.possibilities, n=1, cutoff=0) or error.possibilities
+        what = f"no such option {error.option_name!r}; did you mean {near[0]!r}?"
     ctx = getattr(error, "ctx", None)
-    more = f"; see {ctx.command_path} --help" if ctx is not None else ""
+    mark = "" if what.endswith("?") else ";"
+    more = f"{mark} see {ctx.command_path} --help" if ctx is not None else ""
     return what[:1].lower() + what[1:] + more
 
 

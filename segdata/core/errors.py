@@ -29,6 +29,14 @@ class UnknownFormatError(UnreadableError):
     """No format recognises a dataset."""
 
 
+class AmbiguousFormatError(SegdataError):
+    """Several formats recognise a dataset equally well; `formats` are their names, the best one first."""
+
+    def __init__(self, message: str, formats: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.formats = formats
+
+
 class InvalidDatasetError(SegdataError):
     """`assert_valid` found something at or above the given severity."""
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 import msgspec
 
 from segdata.core.config import Config, Option, did_you_mean
-from segdata.core.errors import SegdataError, UnknownFormatError, count_noun
+from segdata.core.errors import AmbiguousFormatError, SegdataError, UnknownFormatError, count_noun
 from segdata.core.finding import Count
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy
@@ -382,7 +382,7 @@ def find_format(name: str, root: Path | None = None) -> Format:
     """The format of this name or alias, in any case: ``coco``, ``YOLOv8``, ``pascal_voc``.
 
     `root` is a dataset to read: a name that a family of formats shares then means the one that fits best. Raises
-    SegdataError with the nearest known name, or all of them.
+    SegdataError with the nearest known name.
     """
     installed = formats()
     if name in installed:
@@ -396,7 +396,7 @@ def find_format(name: str, root: Path | None = None) -> Format:
         return named[0] if root is None else _fitting_format(named[0], asked, root)
     known = {_plain_name(word): word for format_ in installed.values() for word in (format_.name, *format_.aliases)}
     near = difflib.get_close_matches(asked, list(known), n=1) if asked else []
-    hint = f"; did you mean {known[near[0]]!r}?" if near else f"; known: {', '.join(installed)}"
+    hint = f"; did you mean {known[near[0]]!r}?" if near else "; `segdata formats` lists all formats"
     raise SegdataError(f"unknown format {name!r}{hint}")
 
 
@@ -419,11 +419,20 @@ def _plain_name(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
+def list_names(names: Sequence[str]) -> str:
+    """The first names of files that speak for a format, and how many more there are.
+
+    >>> list_names(["a.json", "b.json"]), list_names(["a", "b", "c", "d", "e"])
+    ('a.json, b.json', 'a, b, c and 2 more')
+    """
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
 def detect(root: Path) -> str:
     """The name of the format that a dataset is in.
 
-    Raises UnknownFormatError when there is no candidate, and SegdataError when the best two are within 10 %: then all
-    are listed with their evidence and the user is asked for `--from`.
+    Raises UnknownFormatError when there is no candidate, and AmbiguousFormatError when the best two are within 10 %:
+    then all are listed with their evidence and the user is asked for `--from`.
     """
     if not root.exists():
         raise SegdataError(f"{root}: does not exist")
@@ -438,6 +447,7 @@ def detect(root: Path) -> str:
     if len(whole) == 1:
         return whole[0]
     if len(clues) > 1 and clues[1][1].score > 0.9 * clues[0][1].score:
-        listed = "; ".join(f"{name}: {clue.evidence}" for name, clue in clues)
-        raise SegdataError(f"{root}: more than one format fits, choose one with --from ({listed})")
+        listed = ", ".join(f"--from {name} ({clue.evidence})" for name, clue in clues)
+        names = tuple(name for name, _ in clues)
+        raise AmbiguousFormatError(f"{root}: more than one format fits, choose one: {listed}", names)
     return clues[0][0]

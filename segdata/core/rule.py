@@ -3,7 +3,7 @@
 import inspect
 import pkgutil
 import reprlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
@@ -224,13 +224,17 @@ def _import_rules(package: ModuleType, command: Command | None) -> None:
             _import_rules(import_module(module.name), command)
 
 
+def rule_hint(word: str, installed: Sequence[Rule]) -> str:
+    """What to do about a word that is no rule: the nearest name, or the command that lists all."""
+    near = "" if word.upper().startswith("SEG") else did_you_mean(word, [rule.name for rule in installed])
+    return near or "; `segdata rules` lists all rules"
+
+
 def find_rule(code: str) -> Rule:
     """The rule of this code or name; raises SegdataError with the nearest known ones."""
     installed = rules()
     by_name = {rule.name: rule for rule in installed.values()}
     match = installed.get(code.upper()) or by_name.get(code.lower())
     if match is None:
-        raise SegdataError(
-            f"no rule {code!r}{did_you_mean(code.upper(), list(installed)) or did_you_mean(code, list(by_name))}"
-        )
+        raise SegdataError(f"no rule {code!r}{rule_hint(code, list(installed.values()))}")
     return match

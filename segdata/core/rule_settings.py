@@ -14,7 +14,7 @@ from segdata.core.config import DISTANCES, Config, Metric, Override, Suppression
 from segdata.core.errors import SegdataError, SettingError, UnreadableError
 from segdata.core.finding import Severity
 from segdata.core.profile import Profile
-from segdata.core.rule import Rule, rules
+from segdata.core.rule import Rule, rule_hint, rules
 
 T = TypeVar("T")
 RuleSeverity = Severity | Literal["off"]
@@ -111,10 +111,7 @@ def match_rules(word: str, where: str) -> list[Rule]:
     installed = rules().values()
     matches = [rule for rule in installed if word and (rule.code.startswith(word.upper()) or rule.name == word.lower())]
     if not matches:
-        hint = did_you_mean(word.upper(), [rule.code for rule in installed]) or did_you_mean(
-            word, [rule.name for rule in installed]
-        )
-        raise SegdataError(f"{where}: no rule has the code or name {word!r}{hint}")
+        raise SegdataError(f"{where}: no rule has the code or name {word!r}{rule_hint(word, list(installed))}")
     return matches
 
 

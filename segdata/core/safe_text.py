@@ -38,6 +38,15 @@ def escape_line(text: str) -> str:
     return escape_controls(text).replace("\n", "\\u000a").replace("\t", "\\u0009")
 
 
+def quote_path(name: str) -> str:
+    r"""A path as a message quotes it: control characters are written out, backslashes of Windows are not doubled.
+
+    >>> print(quote_path(r"C:\data\a.png"), quote_path("a\nb"))
+    'C:\data\a.png' 'a\u000ab'
+    """
+    return f"'{escape_line(name)}'"
+
+
 def shell_word(value: object) -> str:
     r"""A path or value as one word to copy into a shell, without control characters.
 

@@ -8,8 +8,8 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
-from segdata.core.errors import SegdataError, UnknownFormatError, UnreadableError
-from segdata.core.format import detect, formats
+from segdata.core.errors import AmbiguousFormatError, SegdataError, UnknownFormatError, UnreadableError
+from segdata.core.format import detect
 from segdata.formats.coco import document_sort, is_broken_json
 from segdata.formats.masks import probe_masks
 from segdata.formats.shared.file_names import has_images
@@ -17,8 +17,10 @@ from segdata.formats.shared.file_names import has_images
 _MOST_FILES = 5_000  # that are listed
 _MOST_HEADS = 8  # files of one suffix that are opened
 _MOST_FOLDERS = 24  # in which a dataset is looked for
+_MOST_NAMED = 8  # folders in a message
 _HEAD = 1 << 16  # bytes
 _OF_IMAGES = re.compile(r"(jpeg)?im(age|g)s?|left|right|raw|rgb", re.IGNORECASE)  # folders, by how they begin
+_IMAGE_FILE = re.compile(r"\.(jpe?g|png|tiff?|bmp|webp)$", re.IGNORECASE)
 PLAIN_FORMATS = ("colour-masks", "instance-ids")  # formats that any folder of images may be
 _UNREAD = "which segdata cannot read yet"
 _BOXES = "boxes only, and segdata reads segments"
@@ -45,17 +47,30 @@ def detect_format(root: Path) -> str:
                 f"give one as DATA; or --from {name} reads all of its images as masks"
             )
         return name
+    except AmbiguousFormatError as error:
+        inside = list_datasets_inside(root, structured=True)
+        if len(inside) < 2:
+            raise
+        raise AmbiguousFormatError(
+            f"{root}: holds several datasets; give one of its folders as DATA: {_join(inside)}; or choose a format for "
+            f"all of it: {', '.join(f'--from {name}' for name in error.formats)}"
+        ) from error
     except UnknownFormatError as error:
         names = list(islice(_names(root), _MOST_FILES))
         foreign = _foreign(root, names)
-        inside = [] if root.is_file() else list(_inside(root))
+        if not names:
+            raise UnreadableError(f"{root}: holds no files") from error
+        inside = list_datasets_inside(root)
         contents = f"it looks like {foreign}" if foreign else f"it holds {_held(root, names)}"
-        remedy = (
-            f"you can read these folders in it: {', '.join(inside)}; give one as DATA"
-            if inside
-            else "give a COCO JSON file, a folder with images/ and masks/, a folder of masks, or a canonical "
-            f"dataset; or name a format with --from ({', '.join(formats())})"
-        )
+        if inside:
+            remedy = f"you can read these folders in it: {_join(inside)}; give one as DATA"
+        elif not foreign and all(_IMAGE_FILE.search(name) for name in names):
+            remedy = "no labels are beside these images: name the file or folder that has them"
+        else:
+            remedy = (
+                "give a COCO JSON file, a folder with images/ and masks/, a folder of masks, or a canonical dataset; "
+                "or name a format with --from (`segdata formats` lists them)"
+            )
         # The caller can still draft a taxonomy from the masks of an unknown format, hence UnreadableError.
         raise (SegdataError if foreign else UnreadableError)(f"{error}: {contents}; {remedy}") from error
 
@@ -119,13 +134,49 @@ def _apart(root: Path) -> Iterator[str]:
     yield from datasets
 
 
-def _inside(root: Path) -> Iterator[str]:
-    """The folders at most two below `root` that are datasets, each with its format."""
+def list_unread_datasets(root: Path, place: str, format: str) -> list[tuple[str, str]]:
+    """The folders in `root` that are datasets of other formats, if a folder in it is all of a dataset that was read.
+
+    `place` is a path below `root` of something that was read; `format` is the dataset's. Each folder comes with its
+    format.
+    """
+    own, *below = Path(place).parts or ("",)
+    with suppress(SegdataError, OSError):
+        if not below or detect(root / own) != format:
+            return []
+        others = sorted(path for path in root.iterdir() if path.is_dir() and path.name != own)
+        formats = [(path.name, _structured_format(path)) for path in others[:_MOST_FOLDERS]]
+        return [(folder, name) for folder, name in formats if name is not None and name != format]
+    return []
+
+
+def _structured_format(folder: Path) -> str | None:
+    """The format of a folder that is a dataset by more than being full of images."""
+    with suppress(SegdataError):
+        name = detect(folder)
+        return None if name in PLAIN_FORMATS else name
+    return None
+
+
+def list_datasets_inside(root: Path, *, structured: bool = False) -> list[str]:
+    """The folders at most two below `root` that are datasets, each with its format: "lemons (supervisely)".
+
+    `structured`: leave out those that are no more than folders of images.
+    """
     folders = sorted(path for pattern in ("*", "*/*") for path in root.glob(pattern) if path.is_dir())
-    datasets: list[Path] = []
-    for folder in folders[:_MOST_FOLDERS]:
+    datasets: dict[Path, str] = {}
+    for folder in [] if root.is_file() else folders[:_MOST_FOLDERS]:
         if not _OF_IMAGES.match(folder.name) and not any(folder.is_relative_to(other) for other in datasets):
             with suppress(SegdataError):
-                name = detect(folder)
-                datasets.append(folder)
-                yield f"{folder.relative_to(root).as_posix()} ({name})"
+                datasets[folder] = detect(folder)
+    return [
+        f"{folder.relative_to(root).as_posix()} ({name})"
+        for folder, name in datasets.items()
+        if not (structured and name in PLAIN_FORMATS)
+    ]
+
+
+def _join(folders: list[str]) -> str:
+    """The first folders, and how many more there are."""
+    more = f" and {len(folders) - _MOST_NAMED} more" if len(folders) > _MOST_NAMED else ""
+    return ", ".join(folders[:_MOST_NAMED]) + more

@@ -180,9 +180,11 @@ def _model_facts(annotations: pd.DataFrame) -> dict[str, Any]:  # Any: as above
 
 
 def _count_range(counts: Ints) -> str:
-    """Counts from the least to the most, with their median."""
+    """Counts from the least to the most, with their median; one number if all are equal."""
     if len(counts) == 0:
         return "none"
+    if counts.min() == counts.max():
+        return f"{counts.min():,}"
     return f"{counts.min():,} to {counts.max():,}, median {np.median(counts):,.0f}"
 
 

@@ -131,7 +131,7 @@ def _head(validation: Validation, context: ReportContext, console: Console) -> l
     places = ", ".join(f"{role}: {place}" for role, place in context.profile.places.items())
     head = [console.paint(f"segdata validate {name}", "bold"), *console.wrap(f"{what}: {size}", "", "  ", "dim")]
     if context.profile.provisional is not None:
-        head += console.wrap("provisional taxonomy (SEG219): nobody says yet what the values mean", "", "  ", "dim")
+        head += console.wrap("provisional taxonomy (SEG219): segdata guesses what the values mean", "", "  ", "dim")
     return head + (console.wrap(places, "", "  ", "dim") if places else [])
 
 
@@ -142,7 +142,7 @@ def rule_section(
     first = group[0]
     n_images, n_single = _n_images(group), sum(finding.count for finding in group)
     pixels = sum(finding.pixels or 0 for finding in group)
-    stands_for = f" for {n_single:,}" if n_single > len(group) else ""
+    stands_for = f" (folded from {n_single:,})" if n_single > len(group) else ""
     facts = [
         count_noun(len(group), "finding") + stands_for + (f" in {count_noun(n_images, 'image')}" if n_images else "")
     ]

@@ -9,7 +9,7 @@ def geometry_mismatch(tables: Tables) -> Findings:
     """Labels and image of a volume differ in spacing, origin or directions, or labels are not whole numbers.
 
     Example:
-        labels and the image lie up to 12.5 mm apart: spacing 1x1x1 mm, of the image 1x1x5 mm
+        the labels lie up to 12.5 mm from the image: spacing 1x1x1 mm, there 1x1x5 mm
         qform and sform place the volume 3 mm apart; the sform is used
         1,204 voxels are not labels: the first is 0.5 at voxel (12, 40, 7)
 

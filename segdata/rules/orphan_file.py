@@ -12,6 +12,8 @@ def orphan_file(tables: Tables) -> Findings:
         images/0042.jpg has no mask in masks/
         masks/0043.png has no image in images/
 
+    You also get a finding for a folder that is a dataset of another format, beside the one that is read.
+
     Not flagged: image folders that you did not give. Masks alone are a dataset as well.
 
     Why: orphans are the trace of a rename, a failed upload or unfinished work, and silently shrink your dataset.

@@ -116,10 +116,10 @@ def _each_annotation(tables: Tables, pairs: Table) -> Findings:
         worst = rows[[shared[rows].argmax()]]
         ((a, b, largest, *box),) = pairs.take(worst).lines("a", "b", "shared", "x", "y", "width", "height")
         pixels = int(shared[rows].sum())
-        summed = " (summed over pairs)" if len(rows) > 1 else ""
-        message = (
-            f"{count_noun(len(rows), 'pair')} of segments share {pixels:,} px{summed}, this one most: {largest:,} px"
-        )
+        message = f"1 pair of segments shares {pixels:,} px"
+        if len(rows) > 1:
+            pairs_share = f"{len(rows):,} pairs of segments share {pixels:,} px, summed over pairs"
+            message = f"{pairs_share}; this one most: {largest:,} px"
         yield RowFinding(message, segments=(a, b), bbox=tuple(box), pixels=pixels, severity="warning")
 
 
@@ -128,8 +128,10 @@ def _once(tables: Tables, pairs: Table) -> Findings:
         return
     n_annotations = len(np.unique(tables.segments["annotation"][pairs["a"]]))
     pixels = int(pairs["shared"].sum())
+    where = f"in {count_noun(n_annotations, 'annotation')}"
+    shares = f"share {pixels:,} px (summed over pairs)" if len(pairs) > 1 else f"shares {pixels:,} px"
     message = (
-        f"{count_noun(len(pairs), 'pair')} of segments in {count_noun(n_annotations, 'annotation')} share "
-        f"{pixels:,} px (summed over pairs); this format allows it: declare `overlap: allow` or `overlap: forbid`"
+        f"{count_noun(len(pairs), 'pair')} of segments {where} {shares}; this format allows it: declare "
+        "`overlap: allow` or `overlap: forbid`"
     )
     yield RowFinding(message, pixels=pixels, severity="info")

@@ -1,6 +1,5 @@
 """SEG114 self-intersection: a polygon ring crosses itself."""
 
-from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.rule import Findings, Tables, rule
 
@@ -32,5 +31,7 @@ def self_intersection(tables: Tables) -> Findings:
     """
     crossed = tables.outlines.take(tables.outlines["crossings"] > 0)
     for segment, crossings, x, y in crossed.lines("segment", "crossings", "cross_x", "cross_y"):
-        message = f"the outline crosses itself {count_noun(crossings, 'time')}, first at x={x:.1f}, y={y:.1f}"
+        where = f"at x={x:.1f}, y={y:.1f}"
+        times = f"once, {where}" if crossings == 1 else f"{crossings:,} times, first {where}"
+        message = f"the outline crosses itself {times}"
         yield RowFinding(message, segments=(segment,))

@@ -83,9 +83,9 @@ def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Findings:
                 rare.setdefault(missing, []).append(name)
                 continue
             message = (
-                f"no {name!r} in {split_names[missing]!r} ({int(size[missing]):,} of {total:,} annotated images or "
-                f"groups of them); {has:,} elsewhere have it: a random division would leave it out in {chance:.1%} "
-                "of cases"
+                f"no {name!r} in {split_names[missing]!r} (of {total:,} annotated images, or groups of them, it has "
+                f"{int(size[missing]):,}); {has:,} of the others have it: a random division would leave it out in "
+                f"{'less than 0.1%' if chance < 0.001 else f'{chance:.1%}'} of cases"
             )
             yield RowFinding(message, category=name, pixels=0)
     for missing, names in rare.items():

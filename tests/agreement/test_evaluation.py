@@ -155,7 +155,7 @@ def test_the_reference_itself_is_perfect(street: Path) -> None:
 def test_several_models_and_none(street: Path) -> None:
     found = evaluate({name: street / name for name in ("careful", "hurried")}, street / "gold", resamples=100)
     assert [(each.model, each.images) for each in found] == [("careful", 6), ("hurried", 5)]
-    with pytest.raises(SegdataError, match="nobody else annotated an image of gold"):
+    with pytest.raises(SegdataError, match="no model has an image of the reference gold"):
         evaluate(street / "hurried", street / "gold", only="street004.jpg")  # which hurried skipped
 
 

@@ -48,7 +48,7 @@ CONFIGS: list[tuple[str, int, str]] = [
     ("instance_ids: {table: ''}\n", 1, "of length >= 1 (instance_ids.table)"),
     ("overrides:\n  - image: a\n  - image: ''\n", 3, "of length >= 1 (overrides[1].image)"),
     ("suppress:\n  - {code: SEG1, reason: ''}\n", 2, "of length >= 1 (suppress[0].reason)"),
-    ("overlap: allow\nformat: qqq\n", 2, "unknown format 'qqq'; known: "),
+    ("overlap: allow\nformat: qqq\n", 2, "unknown format 'qqq'; `segdata formats` lists"),
     ("format: color-mask\n", 1, "did you mean 'color-masks'?"),
     ("\nimages: nowhere\n", 2, "nowhere: no such folder of images"),
     ("\ntaxonomy: nowhere.yaml\n", 2, "nowhere.yaml: no such file"),

@@ -62,7 +62,7 @@ def test_pictures_never_replace_images(make: Make) -> None:
         assert (said.code, "is a folder of the data" in said.err) == (2, True)
     assert contents(root) == before
     (root.parent / "pictures").mkdir()
-    (root.parent / "pictures" / "a.png.png").write_bytes(b"mine")
+    (root.parent / "pictures" / "a.png").write_bytes(b"mine")
     said = segdata("validate", root, "--overlays", root.parent / "pictures")
     assert (said.code, "no picture of segdata" in said.err) == (2, True)
     for _ in range(2):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from segdata.cli.main import NAMES, SECTIONS
+from segdata.cli.main import NAMES, SECTIONS, main
 
 Run = Callable[..., Result]
 
@@ -57,3 +57,22 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("heavy: []\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("validate . --selct x", "no such option '--selct'; did you mean '--select'? see segdata validate --help"),
+        ("validte .", "there is no command 'validte'; did you mean 'validate'? see segdata --help"),
+        ("validate . --jobs x", "invalid value for '--jobs': 'x' is not a whole number; see segdata validate --help"),
+        ("explain SEG999", "no rule 'SEG999'; `segdata rules` lists all rules"),
+        ("explain specks", "no rule 'specks'; did you mean 'speck'?"),
+    ],
+)
+def test_misuse_reads_as_a_sentence(
+    words: str, message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main.main(words.split())
+    assert (ended.value.code, capsys.readouterr().err) == (2, f"segdata: error: {message}\n")

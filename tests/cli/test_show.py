@@ -20,7 +20,7 @@ def test_one_image_as_one_file(run: Run, masks: Path, tmp_path: Path) -> None:
 
 def test_many_images_in_a_folder(run: Run, masks: Path, tmp_path: Path) -> None:
     result = run("show", masks, "a.png", "b.png", "--output", tmp_path / "seen")
-    assert result.stdout.splitlines() == [str(tmp_path / "seen" / f"{name}.png.png") for name in "ab"]
+    assert result.stdout.splitlines() == [str(tmp_path / "seen" / f"{name}.png") for name in "ab"]
     assert run("show", masks, "a.png", "b.png", "--output", tmp_path / "one.png").exit_code == 2
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import segdata
+from segdata.cli.main import main
 from segdata.core import archives
 from segdata.core.archives import unpack_archive
 from segdata.core.errors import SegdataError, UnreadableError
@@ -59,6 +60,30 @@ def test_what_is_written_does_not_refer_to_the_temporary_folder(tmp_path: Path) 
     for uri in segdata.read(tmp_path / "whole").images["uri"]:
         assert Path(uri).is_relative_to(tmp_path / "whole")
         assert Path(uri).is_file()
+
+
+def test_reports_name_the_archive(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No report, and no command in one, names the temporary folder; `init` writes beside the archive."""
+    folder = tmp_path / "my set" / "masks"
+    folder.mkdir(parents=True)
+    for name in "ab":
+        Image.fromarray(np.tri(9, dtype=np.uint8) * 255).save(folder / f"{name}.png")
+    archive = zipped(folder.parent, tmp_path / "my set.zip", "my set/")
+    commands = (["validate", "--no-cache"], ["info"], ["init"], ["validate"], ["convert"])
+    said = {}
+    for words in commands:
+        more = [str(tmp_path / "out")] if words == ["convert"] else []
+        with pytest.raises(SystemExit) as ended:
+            main.main([words[0], str(archive), *more, *words[1:]])
+        assert not ended.value.code
+        said[" ".join(words)] = "".join(capsys.readouterr())
+    assert "segdata-" not in "".join(said.values()).replace("segdata-pictures", "")
+    assert "provisional taxonomy" in said["validate --no-cache"]
+    assert f"segdata init '{archive}'" in " ".join(said["validate --no-cache"].split())
+    assert "provisional" not in said["validate"]  # what init wrote beside the archive is read
+    with pytest.raises(SegdataError) as caught:
+        segdata.read(archive, format="coco")
+    assert str(caught.value).startswith(f"{archive}: no COCO")
 
 
 def test_the_temporary_folder_goes_with_the_program(tmp_path: Path) -> None:

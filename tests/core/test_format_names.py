@@ -54,7 +54,7 @@ def test_names_are_known_without_loading_formats() -> None:
 def test_an_unknown_name_suggests_short_names_too() -> None:
     with pytest.raises(SegdataError, match=r"unknown format 'yolo_v'; did you mean 'yolo"):
         find_format("yolo_v")
-    with pytest.raises(SegdataError, match=r"unknown format '---'; known: ade20k"):
+    with pytest.raises(SegdataError, match=r"unknown format '---'; `segdata formats` lists all formats"):
         find_format("---")
 
 

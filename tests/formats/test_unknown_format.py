@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import segdata
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.formats.unknown_format import detect_format
 
@@ -87,3 +88,70 @@ def test_a_folder_of_datasets_is_no_folder_of_masks(tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
     Image.fromarray(np.tri(20, dtype=np.uint8)).save(tmp_path / "more" / "a.png")
     assert detect_format(tmp_path) == "colour-masks"
+
+
+def _via(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    ring = {"name": "polygon", "all_points_x": [1, 5, 5], "all_points_y": [1, 1, 5]}
+    region = {"shape_attributes": ring, "region_attributes": {"kind": "leaf"}}
+    document = {"a.png9": {"filename": "a.png", "size": 9, "regions": [region], "file_attributes": {}}}
+    (folder / "via.json").write_text(json.dumps(document))
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(folder / "a.png")
+
+
+def _supervisely(folder: Path) -> None:
+    (folder / "ds" / "ann").mkdir(parents=True)
+    (folder / "meta.json").write_text(json.dumps({"classes": [{"title": "leaf", "shape": "polygon"}], "tags": []}))
+    shape = {"classTitle": "leaf", "geometryType": "polygon", "points": {"exterior": [[1, 1], [5, 1], [5, 5]]}}
+    document = {"size": {"width": 8, "height": 8}, "objects": [shape]}
+    (folder / "ds" / "ann" / "b.png.json").write_text(json.dumps(document))
+
+
+def test_two_datasets_under_one_parent_are_not_read_as_one_silently(tmp_path: Path) -> None:
+    _via(tmp_path / "kudzu")
+    _supervisely(tmp_path / "lemons")
+    findings = segdata.validate(tmp_path).findings
+    (finding,) = (finding for finding in findings if finding.code == "SEG011" and finding.file == "lemons")
+    assert "a dataset of its own (supervisely), and is not read" in finding.message
+    assert not [finding for finding in segdata.validate(tmp_path / "kudzu").findings if finding.code == "SEG011"]
+    found = segdata.validate(tmp_path, format="via").findings
+    assert not [finding for finding in found if finding.code == "SEG011"]  # it was asked for
+
+
+def test_folders_of_several_formats_are_listed(tmp_path: Path) -> None:
+    coco = {"images": [], "annotations": [], "categories": []}
+    for name, text in (("a.json", coco), ("b.json", {"version": "5", "shapes": [], "imagePath": "b.png"})):
+        (tmp_path / name).write_text(json.dumps(text))
+    message = said(tmp_path)
+    assert "choose one: --from coco-instances (images, annotations and categories in a.json), --from labelme" in message
+    (tmp_path / "a.json").unlink()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b.json").rename(tmp_path / "b" / "b.json")
+    _via(tmp_path / "kudzu")
+    assert "give one of its folders as DATA: b (labelme), kudzu (via); or choose a format" in said(tmp_path)
+
+
+def test_a_format_that_does_not_fit_names_the_one_that_does(tmp_path: Path) -> None:
+    Image.fromarray(np.tri(9, dtype=np.uint8)).save(tmp_path / "a.png")
+    with pytest.raises(SegdataError, match="it looks like colour-masks: read it as that, or without --from"):
+        segdata.read(tmp_path, format="coco")
+    with pytest.raises(SegdataError) as caught:
+        segdata.read(tmp_path, format="layers")
+    assert "without --from" not in str(caught.value)  # which says what to declare
+
+
+def test_images_alone_and_no_files(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    assert said(tmp_path).endswith("holds no files")
+    Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(tmp_path / "a.jpg")
+    assert "it holds 1 .jpg; no labels are beside these images" in said(tmp_path)
+
+
+def test_masks_named_as_layers_are_told_what_to_declare(tmp_path: Path) -> None:
+    for name in ("images/1.jpg", "masks/1_car.png", "masks/1_road_side.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(np.full((9, 9, 4 if "masks" in name else 3), 255, np.uint8)).save(tmp_path / name)
+    (finding,) = segdata.validate(tmp_path, select="SEG011").findings
+    assert "declare `layers: {pattern: '{stem}_{category}.png'}` in segdata.yaml" in finding.message
+    (tmp_path / "segdata.yaml").write_text("layers: {pattern: '{stem}_{category}.png'}\n")
+    assert len(segdata.read(tmp_path).segments) == 2

@@ -104,7 +104,7 @@ def test_a_finding_that_stands_for_many_names_images_and_how_to_list_them() -> N
     names = tuple(f"{number}.png" for number in range(7))
     summary = finding("SEG106", count=90, images=names)
     report = findings_text(Validation("DATA", 9, 9, (summary,)), CONTEXT, Console())
-    assert "warning SEG106 speck: 1 finding for 90 in 7 images" in report
+    assert "warning SEG106 speck: 1 finding (folded from 90) in 7 images" in report
     assert "0.png, 1.png, 2.png, 4 other images" in report
     assert "90 findings that are usual here are folded; --one-by-one lists them" in report
     assert "segdata validate DATA --select SEG106 --one-by-one" in report

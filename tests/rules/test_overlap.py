@@ -29,6 +29,14 @@ def test_allowed_by_habit_the_dataset_is_an_info(judged: Judged) -> None:
     assert finding.message.startswith("3 pairs of segments in 2 annotations share 5 px (summed over pairs)")
 
 
+def test_one_pair_shares(judged: Judged) -> None:
+    """One pair in the singular, and no sum over pairs."""
+    (finding,) = judged("SEG102", "axb\n\nx = a + b\na: car\nb: bus")
+    assert finding.message.startswith("1 pair of segments in 1 annotation shares 1 px; this format allows it")
+    (finding,) = judged("SEG102", "axb\n\nx = a + b\na: car\nb: bus\noverlap: forbid (habit)")
+    assert finding.message == "1 pair of segments shares 1 px"
+
+
 def test_crowds_may_overlap(judged: Judged) -> None:
     assert not judged("SEG102", "axb\n\nx = a + b\na: people (crowd)\noverlap: forbid")
 

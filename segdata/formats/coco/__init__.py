@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from segdata.core.errors import UnreadableError
-from segdata.core.format import FormatMatch
+from segdata.core.format import FormatMatch, list_names
 
 CocoSort = Literal["instances", "panoptic", "lvis"]
 COCO_SORTS: tuple[CocoSort, ...] = get_args(CocoSort)
@@ -96,9 +96,8 @@ def document_clue(root: Path, sort: CocoSort) -> FormatMatch | None:
     if not paths:
         broken = _find_broken_document(root) if sort == "instances" else []
         return FormatMatch(0.1, f"{broken[0].name} should be JSON and is not") if broken else None
-    names = ", ".join(path.relative_to(root).as_posix() if path != root else path.name for path in paths[:3])
-    more = f" (and {len(paths) - 3} more)" if len(paths) > 3 else ""
-    return FormatMatch(1.0, f"{_sort_title(sort)}: {names} holds {_KEYS[sort]}{more}")
+    names = [path.relative_to(root).as_posix() if path != root else path.name for path in paths]
+    return FormatMatch(1.0, f"{_KEYS[sort]} in {list_names(names)}")
 
 
 def _sort_title(sort: CocoSort) -> str:

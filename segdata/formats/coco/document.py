@@ -252,7 +252,8 @@ def _complaint(data: bytes, error: Exception, kind: DocumentKind) -> tuple[str, 
     line = data.count(b"\n", 0, offset) + 1
     column = len(data[data.rfind(b"\n", 0, offset) + 1 : offset].decode("utf-8", "replace")) + 1
     what = "the file is cut off" if cut else f"unexpected {chr(data[offset])!r}"
-    return f"is not JSON: {what} at line {line}, column {column}", line
+    remedy = "; copy or export it again" if cut else ""
+    return f"is not JSON: {what} at line {line}, column {column}{remedy}", line
 
 
 T = TypeVar("T")

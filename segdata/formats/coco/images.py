@@ -17,6 +17,7 @@ from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Ints
+from segdata.core.safe_text import quote_path
 from segdata.core.schema import BATCH_IMAGES, make_table
 from segdata.core.taxonomy import Category, Taxonomy, as_rgb
 from segdata.core.taxonomy import Id as CategoryId
@@ -429,7 +430,7 @@ def _image_id(name: str, document: Document, place: str) -> str | None:
         document.defects.append(Defect("SEG004", message, document.name, place))
         return None
     if is_unsafe:
-        message = f"path {name!r} leaves the dataset's root; it is read as {path.as_posix()!r}"
+        message = f"path {quote_path(name)} leaves the dataset's root; it is read as {path.as_posix()!r}"
         document.defects.append(Defect("SEG015", message, document.name, place, image=path.as_posix()))
     return path.as_posix()
 

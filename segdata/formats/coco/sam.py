@@ -14,7 +14,7 @@ Not read: the folders of PNGs that ``amg.py`` writes without that option. Not wr
 
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossKind, ReadRequest
+from segdata.core.format import FileProbe, FormatMatch, LossKind, ReadRequest, list_names
 from segdata.formats.coco import document_sort
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def detect(files: FileProbe) -> FormatMatch | None:
         for name in files.heads(r"\.json$", b"(?s)" + _OF_SAM)
         if b'"category_id"' not in files.head(name) and document_sort(files.path(name)) is None
     ]
-    return FormatMatch(1.0, f"SAM: {', '.join(names[:3])} holds masks with predicted_iou") if names else None
+    return FormatMatch(1.0, f"masks with predicted_iou in {list_names(names)}") if names else None
 
 
 def read(request: ReadRequest) -> "PerImageSource":

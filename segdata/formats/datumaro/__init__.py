@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segdata.core.errors import UnreadableError
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, list_names
 from segdata.core.profile import Profile
 from segdata.formats.shared.declared_losses import DATUMARO_LOSSES
 
@@ -42,9 +42,9 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     pattern = r"\.json$" if probe.root.is_file() else r"^(annotations/)?[^/]+\.json$"
     names = probe.heads(pattern, _VERSION)
     if names:
-        return FormatMatch(1.0, f"Datumaro: {', '.join(names[:3])} has dm_format_version")
+        return FormatMatch(1.0, f"dm_format_version in {list_names(names)}")
     names = probe.heads(pattern, _LEGACY)
-    return FormatMatch(0.95, f"Datumaro: {', '.join(names[:3])} has labels as Datumaro writes them") if names else None
+    return FormatMatch(0.95, f"labels as Datumaro writes them in {list_names(names)}") if names else None
 
 
 def read(request: ReadRequest) -> "ChainedSource":

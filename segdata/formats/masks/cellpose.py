@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, list_names
 from segdata.core.profile import Profile
 from segdata.formats.shared.declared_losses import MASK_LOSSES
 
@@ -35,7 +35,7 @@ READ_OPTIONS = {"category": "name of the category of all segments; default: the 
 def detect(files: FileProbe) -> FormatMatch | None:
     """NumPy files of one pickled object whose names end in _seg.npy."""
     names = files.heads(r"_seg\.npy$", rb"\A\x93NUMPY[^\n]*'descr': '\|O'")
-    return FormatMatch(1.0, f"Cellpose: {', '.join(names[:3])}") if names else None
+    return FormatMatch(1.0, list_names(names)) if names else None
 
 
 def read(request: ReadRequest) -> "PerImageSource":

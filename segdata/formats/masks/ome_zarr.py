@@ -18,7 +18,7 @@ from os import DirEntry, scandir
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossKind, ReadRequest
+from segdata.core.format import FileProbe, FormatMatch, LossKind, ReadRequest, list_names
 from segdata.formats.shared.file_names import is_zarr_folder
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def detect(files: FileProbe) -> FormatMatch | None:
     if not files.root.is_dir() or not _may_hold_zarr(files):
         return None
     groups = _label_groups(files.root)
-    return FormatMatch(1.0, f"OME-Zarr labels: {', '.join(group.name for group in groups[:3])}") if groups else None
+    return FormatMatch(1.0, f"labels in {list_names([group.name for group in groups])}") if groups else None
 
 
 def _may_hold_zarr(files: FileProbe) -> bool:

@@ -11,7 +11,7 @@ attribute; boxes and clicks are not read. The split is the first word of the fil
 
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossKind, ReadRequest
+from segdata.core.format import FileProbe, FormatMatch, LossKind, ReadRequest, list_names
 
 if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
@@ -24,7 +24,7 @@ CHECKED = ("Pillow and NumPy (each mask's pixels)", "the published files' column
 def detect(files: FileProbe) -> FormatMatch | None:
     """A CSV file whose header has MaskPath, ImageID and LabelName."""
     names = files.heads(r"\.csv$", rb"\A(?=[^\n]*\bMaskPath\b)(?=[^\n]*\bImageID\b)[^\n]*\bLabelName\b")
-    return FormatMatch(1.0, f"Open Images: {', '.join(names[:3])} has MaskPath and LabelName") if names else None
+    return FormatMatch(1.0, f"MaskPath and LabelName in {list_names(names)}") if names else None
 
 
 def read(request: ReadRequest) -> "PerImageSource":

@@ -212,20 +212,20 @@ def describe_differences(label: NiftiHeader, image: NiftiHeader, what: str = "im
     apart = _corner_distance(label.affine, image.affine, label.shape)
     if apart <= TOLERANCE_MM:
         return None
-    details = "; ".join(_differing_parts(label.affine, image.affine, what))
-    return f"labels and the {what} lie up to {apart:.4g} mm apart: {details}"
+    details = "; ".join(_differing_parts(label.affine, image.affine))
+    return f"the labels lie up to {apart:.4g} mm from the {what}: {details}"
 
 
-def _differing_parts(a: Floats, b: Floats, what: str) -> Iterator[str]:
+def _differing_parts(a: Floats, b: Floats) -> Iterator[str]:
     spacing_a, spacing_b = np.array(voxel_spacing(a)), np.array(voxel_spacing(b))
     if np.abs(spacing_a - spacing_b).max() > TOLERANCE_MM:
-        yield f"spacing {_numbers(spacing_a)} mm, of the {what} {_numbers(spacing_b)} mm"
+        yield f"spacing {_numbers(spacing_a)} mm, there {_numbers(spacing_b)} mm"
     axes_of_a, axes_of_b = a[:3, :3] / spacing_a, b[:3, :3] / spacing_b
     if np.abs(axes_of_a - axes_of_b).max() > TOLERANCE_MM:
         degrees = np.degrees(np.arccos(np.clip((axes_of_a * axes_of_b).sum(axis=0), -1, 1))).max()
-        yield f"directions {axis_codes(a)}, of the {what} {axis_codes(b)} (up to {degrees:.3g}° apart)"
+        yield f"directions {axis_codes(a)}, there {axis_codes(b)} (up to {degrees:.3g}° apart)"
     if np.abs(a[:3, 3] - b[:3, 3]).max() > TOLERANCE_MM:
-        yield f"origin ({_numbers(a[:3, 3], ', ')}) mm, of the {what} ({_numbers(b[:3, 3], ', ')}) mm"
+        yield f"origin ({_numbers(a[:3, 3], ', ')}) mm, there ({_numbers(b[:3, 3], ', ')}) mm"
 
 
 def _numbers(values: Floats, mark: str = "x") -> str:

@@ -160,6 +160,48 @@ class SequencedSource(AlteredSource, frozen=True):
         return self.known or self.source.profile
 
 
+class ArchivedSource(msgspec.Struct, frozen=True):
+    """The source in an unpacked archive; its texts name the archive.
+
+    Attributes
+    ----------
+    source : the dataset
+    rename : of a text, the one to show
+    profile : the source's, with the archive's name
+    """
+
+    source: Source
+    rename: Callable[[str], str]
+    profile: Profile
+
+    @property
+    def image_ids(self) -> Sequence[str]:
+        """As the source's."""
+        return self.source.image_ids
+
+    @property
+    def files(self) -> Callable[[int], Sequence[Path]] | None:
+        """As the source's; None where it has no such method."""
+        return getattr(self.source, "files", None)
+
+    @property
+    def defects(self) -> Sequence[Defect]:
+        """The source's, in other words."""
+        return tuple(map(self._renamed, self.source.defects))
+
+    def chunks(self) -> list[Ints]:
+        """As the source's."""
+        return self.source.chunks()
+
+    def load(self, rows: Ints) -> Batch:
+        """The source's batch, its defects in other words."""
+        batch = self.source.load(rows)
+        return replace(batch, defects=tuple(map(self._renamed, batch.defects)))
+
+    def _renamed(self, defect: Defect) -> Defect:
+        return replace(defect, message=self.rename(defect.message), file=defect.file and self.rename(defect.file))
+
+
 def with_sequences(source: Source, settings: Sequences, divisor: int | None) -> SequencedSource:
     """`source` with the sequences and frame numbers that a pattern of segdata.yaml finds in the names of its images.
 

@@ -23,6 +23,7 @@ from PIL import Image, UnidentifiedImageError
 from segdata.core.finding import Defect
 from segdata.core.paths import check_path_name, is_unsafe_path
 from segdata.core.pixel_limit import check_pixels, max_pixels
+from segdata.core.safe_text import quote_path
 from segdata.core.tiff_files import HEIGHT, ORIENTATION, WIDTH, is_tiff, tiff_tags
 from segdata.formats.shared.file_names import is_image_name
 
@@ -458,7 +459,9 @@ class ImageFolder:
 
 def unsafe_path_defect(name: str, file: str | None, place: str | None, image: str | None = None) -> Defect:
     """SEG015 for a path in `file` that leaves the dataset."""
-    return Defect("SEG015", f"path {name!r} leaves the dataset's root; name files below it", file, place, image=image)
+    return Defect(
+        "SEG015", f"path {quote_path(name)} leaves the dataset's root; name files below it", file, place, image=image
+    )
 
 
 def similar_name_hint(near: str | None) -> str:

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from os.path import lexists
 from pathlib import Path, PurePosixPath
 
@@ -16,6 +17,7 @@ from segdata.core.errors import UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import absolute_uri, check_path_name, is_file, is_unsafe_path, relative_uri, split_from_path
+from segdata.core.safe_text import quote_path
 from segdata.core.yaml_files import read_utf8
 from segdata.formats.shared.file_names import (
     IMAGE_FOLDERS,
@@ -144,6 +146,7 @@ def _paired_folders(folders: dict[str, Path], images: Path | None) -> list[MaskL
 
 
 INDEX_FILE = "images.csv"
+_MOST_STEMS = 20  # names that are looked at for layers
 _COLUMNS = ("image", "mask", "width", "height", "uri")
 _OF_VIDEOS = ("sequence", "frame", "split")
 Cell = str | int | None
@@ -204,7 +207,7 @@ def _index_entry(root: Path, folder: ImageFolder, record: dict[str, str]) -> Ima
         return "SEG004", "no image is named in the column 'image'"
     unsafe = next((name for name in (image_id, mask) if name and is_unsafe_path(name)), None)
     if unsafe:
-        return "SEG015", f"path {unsafe!r} leaves the dataset's root; name files below it"
+        return "SEG015", f"path {quote_path(unsafe)} leaves the dataset's root; name files below it"
     try:
         size = (int(record.get("height") or 0), int(record.get("width") or 0))
     except ValueError:
@@ -302,6 +305,10 @@ def _pair_folders(root: Path, layout: MaskLayout) -> Pairing:
     if not partner:
         examples = f"{next(iter(masks))!r} and {next(iter(pictures))!r}"
         message = f"none of {len(masks)} masks has the name of one of {len(pictures)} images, as {examples}"
+        stems = tuple(f"{Path(name).stem}_" for name in islice(pictures, _MOST_STEMS))
+        if any(name.startswith(stems) for name in islice(masks, _MOST_STEMS)):
+            pattern = f"{{stem}}_{{category}}{Path(next(iter(masks))).suffix}"
+            message += f"; for a mask of each category, declare `layers: {{pattern: '{pattern}'}}` in segdata.yaml"
         defects = [Defect("SEG011", message, relative_path(root, layout.masks))]
         return Pairing(
             tuple(_paired_entry(layout.prefix, name, None, path) for name, path in masks.items()), tuple(defects)

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segdata.core.errors import check_choice
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, list_names
 from segdata.core.profile import Profile
 from segdata.formats.shared.declared_losses import CVAT_LOSSES
 
@@ -56,9 +56,9 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     """XML that begins with annotations, their meta data or images; or a zip archive with such a file."""
     names = probe.heads(r"\.xml$", _HEAD)
     if names:
-        return FormatMatch(1.0, f"CVAT: {', '.join(names[:3])} has annotations with meta data")
+        return FormatMatch(1.0, f"annotations with meta data in {list_names(names)}")
     if probe.root.is_file() and "annotations.xml" in _zipped(probe.root):
-        return FormatMatch(1.0, "CVAT: a zip archive with annotations.xml")
+        return FormatMatch(1.0, "a zip archive with annotations.xml")
     return None
 
 

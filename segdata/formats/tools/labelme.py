@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, list_names
 from segdata.core.profile import Profile
 from segdata.formats.shared.declared_losses import LABELME_LOSSES
 
@@ -42,7 +42,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     names = sorted(shapes & documents)
     if not names:
         return None
-    return FormatMatch(0.95, f"LabelMe: {', '.join(names[:3])} has shapes of an image")
+    return FormatMatch(0.95, f"shapes of an image in {list_names(names)}")
 
 
 def read(request: ReadRequest) -> "ToolSource":

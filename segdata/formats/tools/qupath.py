@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, list_names
 from segdata.core.profile import Profile
 from segdata.formats.shared.declared_losses import TOOL_LOSSES
 
@@ -46,7 +46,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
         r"\.(geo)?json$", rb'"objectType"\s*:\s*"|\A\s*\{\s*"type"\s*:\s*"FeatureCollection"\s*,\s*"segdata"'
     )
     names = [name for name in names if b'"Feature' in probe.head(name)]
-    return FormatMatch(1.0, f"QuPath: {', '.join(names[:3])} has features with objectType") if names else None
+    return FormatMatch(1.0, f"features with objectType in {list_names(names)}") if names else None
 
 
 def read(request: ReadRequest) -> "ToolSource":

@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, list_names
 from segdata.core.profile import Profile
 from segdata.formats.shared.declared_losses import VIA_LOSSES
 
@@ -41,7 +41,7 @@ READ_OPTIONS = {"attribute": "the region attribute that names the category"}
 def detect(probe: FileProbe) -> FormatMatch | None:
     """JSON with regions or shape_attributes of images, or CSV with VIA's header."""
     names = probe.heads(r"\.json$", _JSON_HEAD) + probe.heads(r"\.csv$", _CSV_HEAD)
-    return FormatMatch(1.0, f"VIA: {', '.join(names[:3])} has regions with shape_attributes") if names else None
+    return FormatMatch(1.0, f"regions with shape_attributes in {list_names(names)}") if names else None
 
 
 def read(request: ReadRequest) -> "ToolSource":

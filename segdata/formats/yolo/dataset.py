@@ -21,6 +21,7 @@ from segdata.core.format import LossCounter, LossKind, ReadRequest
 from segdata.core.paths import check_path_name, is_unsafe_path
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs
+from segdata.core.safe_text import quote_path
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shapes.geometry import Floats, Polygon, scale_points
 from segdata.formats.shapes.raster import count_differing_pixels, rasterise
@@ -184,8 +185,8 @@ def _read_splits(document: dict[str, Any], file: str, defects: list[Defect]) -> 
     start = ""
     if isinstance(path, str) and path not in ("", "."):
         if is_unsafe_path(path):
-            message = f"path {path!r} leaves the dataset; images and labels are looked for beside this file"
-            defects.append(Defect("SEG015", message, file, "/path", severity="warning"))
+            message = f"path {quote_path(path)} leaves the dataset; images and labels are looked for beside this file"
+            defects.append(Defect("SEG015", message, file, "/path", severity="warning", lost=False))
         else:
             start = path
     splits: dict[str, list[str]] = {}

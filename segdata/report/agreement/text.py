@@ -220,7 +220,9 @@ def _worst(images: ImageAgreement, annotators: Sequence[str], console: Console) 
         for image in worst
     ]
     name = SHORT_NAMES[images.score]
-    heads = ("image", name, "worst category", name, "who differs most")
+    heads: tuple[str, ...] = ("image", name, "worst category", name, "least alike")
+    if len(annotators) == 2:  # then it is always both
+        rows, heads = [row[:-1] for row in rows], heads[:-1]
     yield from _titled("the images that agree least", heads, rows, console, left=(0, 2, 4))
 
 

@@ -187,7 +187,7 @@ Topic = Literal[
 HEADINGS: dict[Topic, str] = {
     "repair": "first repair",
     "agreement": "agreement",
-    "person": "person",
+    "person": "annotator",
     "guideline": "guideline",
     "place": "to settle",
     "model": "accepted",

@@ -204,14 +204,17 @@ def draw_findings(
 def draw_image(data: OpenDataset, image_id: str, findings: Iterable[Finding], folder: Path) -> list[Path]:
     """Draw every annotation of one image with its findings; returns the files, none where the size is unknown.
 
-    The files are called as the image, with its folders, and where there are several annotators as these too.
+    The files are called as the image, with its folders and .png, and after several annotators too.
     """
     own = [finding for finding in findings if finding.image == image_id]
+    image_ids = list(data.source.image_ids)
     written = []
-    for name, batch in load_annotations(data, list(data.source.image_ids).index(image_id)):
+    for name, batch in load_annotations(data, image_ids.index(image_id)):
         shown = [finding for finding in own if finding.annotator is None or finding.annotator == name]
         suffix = f".{quote(name, safe=' ')}" if name else ""
-        path = folder / f"{path_inside_folder(image_id)}{suffix}.png"
+        # "a.png" is called as it is, unless an image "a" has that name for its picture.
+        is_png = not suffix and image_id.endswith(".png") and image_id.removesuffix(".png") not in image_ids
+        path = folder / f"{path_inside_folder(image_id)}{suffix}{'' if is_png else '.png'}"
         save_png(draw_overlay(batch, data.profile, shown), path)
         written.append(path)
     return written

@@ -30,7 +30,7 @@ def test_conclusions_come_first_and_tables_after(habits: AgreementRun) -> None:
     text = agreement_text(habits.agreement, habits.tables, TYPED, Console())
     order = [
         "agreement: IoU",
-        "person: carl",
+        "annotator: carl",
         "→ Teach carl",
         "annotator by annotator: IoU above the diagonal",
         "by category, the least agreed first",

@@ -145,12 +145,14 @@ def pictured_finding(image: str | None) -> Finding:
 def test_each_image_with_findings_is_drawn_once(tmp_path: Path) -> None:
     found = [pictured_finding("2.png"), pictured_finding("2.png"), pictured_finding(None), pictured_finding("gone.png")]
     assert overlays.draw_findings(dataset(3), found, tmp_path) == f"1 picture in {tmp_path}"
-    assert [path.name for path in tmp_path.iterdir()] == ["2.png.png"]
+    assert [path.name for path in tmp_path.iterdir()] == ["2.png"]
 
 
 def test_every_image_has_a_file_of_its_own(tmp_path: Path) -> None:
-    drawing = draw_picture("aa\naa\n\nbb\nbb\n\ncc\ncc")
-    names = {"1.png": "a/b.png", "2.png": "a__b.png", "3.png": "../c.png"}
+    """`a.png` keeps its name, unless the picture of an image `a` has it."""
+    drawing = draw_picture("aa\naa\n\nbb\nbb\n\ncc\ncc\n\ncc\ncc\n\ncc\ncc")
+    images = ("a/b.png", "a__b.png", "../c.png", "a/b.jpg", "a/b.jpg.png")
+    names = {f"{number}.png": name for number, name in enumerate(images, 1)}
 
     class Renamed:
         profile = drawing.profile
@@ -165,9 +167,9 @@ def test_every_image_has_a_file_of_its_own(tmp_path: Path) -> None:
     data = OpenDataset(Renamed(), drawing.profile, Config())
     files = [path for name in names.values() for path in overlays.draw_image(data, name, (), tmp_path / "seen")]
     assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png")} == {
-        "seen/a/b.png.png", "seen/a__b.png.png", "seen/..%2Fc.png.png",
+        "seen/a/b.png", "seen/a/b.jpg.png", "seen/a/b.jpg.png.png", "seen/a__b.png", "seen/..%2Fc.png",
     }  # fmt: skip
-    assert len(files) == 3
+    assert len(files) == 5
 
 
 def test_no_more_than_fifty_are_drawn_and_it_is_said(tmp_path: Path) -> None:
