@@ -324,7 +324,7 @@ class ConsensusResult(Result, Consensus, frozen=True, kw_only=True):
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata consensus --format json`` prints it."""
-        from segdata.report.consensus import consensus_json
+        from segdata.report.quality import consensus_json
 
         return consensus_json(self)
 
@@ -369,7 +369,7 @@ def consensus(
     from segdata.agreement.consensus_dataset import leave_one_out as left_out
     from segdata.agreement.consensus_writer import ConsensusWriter, check_image_names
     from segdata.agreement.copied_annotations import find_copied_annotations
-    from segdata.report.consensus import undecided_csv, undecided_json
+    from segdata.report.quality import undecided_csv, undecided_json
 
     check_choice("undecided", undecided, ("void", "list"))
     every = open_members(join_panels(data, others, name), read_options(options, PairOptions))

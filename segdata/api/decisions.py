@@ -18,7 +18,7 @@ from segdata.dataset import Dataset
 from segdata.formats.shared.images import image_limits
 from segdata.review import decision_log
 from segdata.review.apply import current_label_hash, verdicts_on_findings
-from segdata.review.states import review_states
+from segdata.review.decision_log import review_states
 
 
 def label_hashes(data: OpenDataset, findings: Sequence[Finding], jobs: int = 0) -> dict[Finding, str]:

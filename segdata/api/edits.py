@@ -30,13 +30,14 @@ from segdata.store.remap import TaxonomyMap
 from segdata.store.revisions import revise
 from segdata.store.sample import ImageSample, Purpose, draw_images
 from segdata.store.selection import COLUMNS, Expression, FindingCounts, Selection, category_condition
-from segdata.store.stitching import Match, stitch_dataset
 from segdata.store.windows import (
+    Match,
     Tile,
     WindowChooser,
     cut_dataset,
     fixed_window,
     read_tile,
+    stitch_dataset,
     tile_windows,
     windows_around_segments,
 )

@@ -271,7 +271,7 @@ def _clean_label_errors(case: LabelCheck, truth: LabelMaps) -> tuple[list[Corrup
     return errors, has_truth
 
 
-class FlaggedLabels(Result, FlagResult):
+class FlaggedLabels(Result, FlagResult, frozen=True, kw_only=True, eq=False):
     """Labels that are probably wrong, the most probable first, and how far to trust that."""
 
     @property
@@ -437,28 +437,39 @@ class _FlagRun:
     def flagged(self, validation: Validation, quality: "Sequence[DetectionQuality]") -> FlagResult:
         """Everything together."""
         from segdata.noise.budget import expected_errors
-        from segdata.noise.flag_result import candidate_table, common_causes, image_table, misalignment_notes
+        from segdata.noise.evaluation import Interval
+        from segdata.noise.flag_result import (
+            candidate_table,
+            common_causes,
+            image_table,
+            misalignment_notes,
+            ranked_images,
+        )
 
         thought, case = self.thought, self.seen.case
         ranks = [self._rank(finding) for finding in validation.findings]
         place = {int(thought.choice.rows[rank]): position for position, rank in enumerate(ranks) if rank >= 0}
         odds = thought.ranked.odds[[*place]]
         unknown = [case.given.maps.image_ids[row] for row in case.images[~thought.ranked.known].tolist()]
-        return FlaggedLabels(
-            validation,
-            self.seen.where,
-            self.seen.plan,
-            (*self.seen.notes, *unknown_image_notes(unknown), *misalignment_notes(case, thought.ranked)),
-            tuple(thought.trust),
-            image_table(case, thought.ranked),
-            candidate_table(case, thought.ranked),
-            int((thought.ranked.row >= 0).sum()),
-            thought.choice.left_out,
-            expected_errors(thought.calibration.draws(odds)),
-            self._sampled(place),
-            tuple(case.given.maps.image_ids[row] for row in thought.next_images.tolist()),
-            tuple(quality),
-            tuple(unknown),
+        looks, expected = image_table(case, thought.ranked), expected_errors(thought.calibration.draws(odds))
+        return FlagResult(
+            validation=validation,
+            predictions=self.seen.where,
+            plan=self.seen.plan,
+            choices=() if self.seen.plan is None else self.seen.plan.choices,
+            notes=(*self.seen.notes, *unknown_image_notes(unknown), *misalignment_notes(case, thought.ranked)),
+            trust=tuple(thought.trust),
+            looks=looks,
+            ranked_images=ranked_images(looks),
+            scores=candidate_table(case, thought.ranked),
+            n_judged=int((thought.ranked.row >= 0).sum()),
+            n_left_out=thought.choice.left_out,
+            expected=expected,
+            expected_errors=Interval.of(expected.n, expected.low, expected.high),
+            sample=self._sampled(place),
+            annotate_next=tuple(case.given.maps.image_ids[row] for row in thought.next_images.tolist()),
+            quality=tuple(quality),
+            unknown_images=tuple(unknown),
             causes=common_causes(case, thought.ranked, thought.choice, validation.findings, place),
         )
 

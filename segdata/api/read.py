@@ -300,7 +300,7 @@ def _open_source(
 ) -> Source:
     """What the format's reader opens, all splits as one, with what the request adds to its images."""
     if layout.parts:
-        from segdata.store.joined_splits import join_splits  # seldom needed, and it brings all of merging
+        from segdata.store.merge import join_splits  # seldom needed, and it brings all of merging
 
         opened: Source = join_splits(chosen, request, layout)
     else:

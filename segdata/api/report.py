@@ -12,7 +12,7 @@ from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.result import Result, json_table, promote
 from segdata.api.review import review_progress
 from segdata.api.validate import measure_dataset, validate
-from segdata.campaign.costs import annotation_costs
+from segdata.campaign.projection import annotation_costs
 from segdata.campaign.readiness import PilotResult, assess_readiness
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from segdata.agreement.summary import Agreement
-    from segdata.campaign.pilot_agreement import PilotAgreement
+    from segdata.campaign.readiness import PilotAgreement
     from segdata.core.config import Config
     from segdata.core.rule import Tables
     from segdata.report.agreement.wording import Conclusion
@@ -197,7 +197,7 @@ def _pilot_agreement(dataset: "Dataset", tables: "Tables", jobs: int) -> "PilotA
     """How well annotators agree, where an image has several."""
     from segdata.agreement.comparison import compare_panel
     from segdata.agreement.panel import PanelMember, build_panel
-    from segdata.campaign.pilot_agreement import measure_pilot_agreement
+    from segdata.campaign.readiness import measure_pilot_agreement
 
     image = tables.annotations["image"]
     if len(set(image.tolist())) == len(image):

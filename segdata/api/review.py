@@ -48,9 +48,17 @@ from segdata.review.apply import (
     completed_verdicts,
     is_below_stage,
 )
-from segdata.review.decision_log import PullResult, is_export, read_export
-from segdata.review.states import ReviewProgress as ReviewProgress
-from segdata.review.states import ReviewState, decision_subject, measure_progress, newest_states, review_states
+from segdata.review.decision_log import (
+    PullResult,
+    ReviewState,
+    decision_subject,
+    is_export,
+    measure_progress,
+    newest_states,
+    read_export,
+    review_states,
+)
+from segdata.review.decision_log import ReviewProgress as ReviewProgress
 from segdata.store.fixes import canonical_root, fix_annotation, join_annotations, volume_names
 from segdata.store.revision_reader import free_id
 from segdata.store.revision_writer import segment_rows

@@ -23,7 +23,7 @@ from segdata.core.yaml_files import dump_yaml_line
 from segdata.dataset import Dataset
 from segdata.formats.infer_taxonomy import infer_taxonomy
 from segdata.report.guideline import guideline_html, guideline_markdown
-from segdata.store.taxonomy_diff import TaxonomyDifference, compare_taxonomies
+from segdata.store.remap import TaxonomyDifference, compare_taxonomies
 
 if TYPE_CHECKING:
     import pandas as pd

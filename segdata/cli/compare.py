@@ -251,7 +251,7 @@ def consensus_command(
     Exits with 1 if something could not be read.
     """
     from segdata.api.agreement import consensus
-    from segdata.report.consensus import consensus_json, consensus_text
+    from segdata.report.quality import consensus_json, consensus_text
 
     datasets = _open_named(data, options, output)
     with options.working("consensus", _most_images(datasets)) as work:

@@ -100,7 +100,7 @@ def command(
     from segdata.api.convert import convert
     from segdata.core.format import find_format
     from segdata.formats.shared.derived_sources import find_image_root
-    from segdata.report.conversion import command_with_images, conversion_text, losses_text, refusal_text
+    from segdata.report.edits import command_with_images, conversion_text, losses_text, refusal_text
 
     to = find_format(to).name
     more = {"annotator": annotator, "source": source, "roi": roi}

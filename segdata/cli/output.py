@@ -175,7 +175,7 @@ def draw_overlays(dataset: "OpenDataset", result: Validation, folder: Path) -> N
 
 def report_written(result: "Conversion", data: Path, options: DataOptions) -> int:
     """Print what was written, and what could not be read; returns the exit code."""
-    from segdata.report.conversion import conversion_text
+    from segdata.report.edits import conversion_text
 
     emit(conversion_text(result, options.typed(data), make_console()))
     for remark in result.not_copied:

@@ -235,7 +235,7 @@ def _fix_files(
     """Write the files of a dataset again."""
     from segdata.api.revisions import fix_files
     from segdata.formats.shared.derived_sources import find_image_root
-    from segdata.report.conversion import losses_text
+    from segdata.report.edits import losses_text
 
     fixed = fix_files(dataset, result.single, target, unsafe=unsafe, jobs=options.jobs)
     if fixed is None:

@@ -1,7 +1,6 @@
 """The result of `flag`: probable label errors, and how reliable they are."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -73,21 +72,20 @@ class FlagSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     predictions: str
     notes: tuple[str, ...]
-    plan: tuple[PlanChoice, ...]
-    judged: Count
-    not_told: Count
+    choices: tuple[PlanChoice, ...] = msgspec.field(name="plan")
+    n_judged: Count = msgspec.field(name="judged")
+    n_left_out: Count = msgspec.field(name="not_told")
     expected_errors: Interval
     trust: tuple[CategoryTrust, ...]
-    images: tuple[RankedImage, ...]
+    ranked_images: tuple[RankedImage, ...] = msgspec.field(name="images")
     annotate_next: tuple[str, ...] = ()
     unknown_images: tuple[str, ...] = ()
     causes: tuple[CommonCause, ...] = ()
     sample: SampledReview | None
-    evaluation: tuple[DetectionQuality, ...]
+    quality: tuple[DetectionQuality, ...] = msgspec.field(name="evaluation")
 
 
-@dataclass(frozen=True)
-class FlagResult:
+class FlagResult(FlagSummary, frozen=True, kw_only=True, eq=False):
     """Probable label errors of a dataset, and how reliable they are.
 
     Attributes
@@ -95,16 +93,18 @@ class FlagResult:
     validation : the findings, the most probable errors first
     predictions : the folder of the out-of-fold predictions, or the given files
     plan : how the networks were trained; None: predictions were given
+    choices : the settings that the plan chose, with reasons
     notes : remarks for readers of the results
     trust : how reliable the ranking of each category is, with its threshold
     looks : a row for each judged image, the worst first: image, score (0 to 1, a rank; `unknown_images` rank among
         themselves and take their places between the others), softmin
+    ranked_images : the same images and scores
     scores : a row for each candidate, the worst first: image, segment (the source's own id; None: nothing is annotated
         so), category, seen ("" for nothing), type, probability, doubt (mean 1 - p(label)), pixels, x, y, width, height
         (of its box), counts (of what is not annotated so, its pixels as a COCO compressed RLE; else None)
     n_judged : labels that were judged: things, and parts of stuff
     n_left_out : candidates above their threshold that are not reported, for lack of budget
-    expected : how many of the findings are errors, before any review
+    expected, expected_errors : how many of the findings are errors, before any review
     sample : with a budget, the labels or images chosen for review
     annotate_next : the images that nobody has annotated, in the order in which to annotate them
     causes : findings that have one cause, each of them two or more
@@ -113,41 +113,18 @@ class FlagResult:
     """
 
     validation: Validation
-    predictions: str
-    plan: TrainingPlan | None
-    notes: tuple[str, ...]
-    trust: tuple[CategoryTrust, ...]
-    looks: Table = field(repr=False)
-    scores: Table = field(repr=False)
-    n_judged: int
-    n_left_out: int
+    plan: TrainingPlan | None = msgspec.field(name="training_plan")
+    looks: Table
+    scores: Table
     expected: ErrorEstimate
-    sample: SampledReview | None = None
-    annotate_next: tuple[str, ...] = ()
-    quality: tuple[DetectionQuality, ...] = ()
-    unknown_images: tuple[str, ...] = ()
-    causes: tuple[CommonCause, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.n_judged:,} labels judged, {self.expected!r}, {self.validation!r})"
 
     @property
     def summary(self) -> FlagSummary:
         """Everything but the findings and the candidates, as the JSON report has it."""
-        return FlagSummary(
-            predictions=self.predictions,
-            notes=self.notes,
-            plan=() if self.plan is None else self.plan.choices,
-            judged=self.n_judged,
-            not_told=self.n_left_out,
-            expected_errors=Interval.of(self.expected.n, self.expected.low, self.expected.high),
-            trust=self.trust,
-            images=tuple(
-                RankedImage(image=name, score=round(score, 6)) for name, score in self.looks.lines("image", "score")
-            ),
-            annotate_next=self.annotate_next,
-            unknown_images=self.unknown_images,
-            causes=self.causes,
-            sample=self.sample,
-            evaluation=self.quality,
-        )
+        return FlagSummary(**{name: getattr(self, name) for name in FlagSummary.__struct_fields__})
 
     @property
     def images(self) -> "pd.DataFrame":
@@ -249,3 +226,8 @@ def image_table(case: LabelCheck, ranked: "RankedCandidates") -> Table:
     order = np.argsort(-score, kind="stable")
     names = np.array(case.given.maps.image_ids, object)[case.images]
     return Table({"image": names, "score": score, "softmin": ranked.softmin}).take(order)
+
+
+def ranked_images(looks: Table) -> tuple[RankedImage, ...]:
+    """The images of `FlagResult.looks` with their scores."""
+    return tuple(RankedImage(image=name, score=round(score, 6)) for name, score in looks.lines("image", "score"))

@@ -14,7 +14,7 @@ import msgspec
 
 import segdata
 from segdata.agreement.summary import Agreement
-from segdata.campaign.costs import USUAL_SHARE, Costs
+from segdata.campaign.projection import USUAL_SHARE, Costs
 from segdata.core.errors import count_noun
 from segdata.core.finding import Severity
 from segdata.core.validation import Validation
@@ -27,7 +27,7 @@ from segdata.report.html import asset, template
 from segdata.report.html.findings import RuleGroup
 from segdata.report.info import category_lines, dataset_facts
 from segdata.report.review import rule_precision
-from segdata.review.states import FLAG_CODES, ReviewProgress, RuleProgress
+from segdata.review.decision_log import FLAG_CODES, ReviewProgress, RuleProgress
 
 Part = Literal["validation", "balance", "agreement", "noise", "review", "cost"]
 PointSeverity = Severity | Literal["good"]
@@ -139,7 +139,7 @@ def _noise(report: FlagReport) -> Iterator[Point]:
     expected = report.flag.expected_errors
     weak = [trust.category for trust in report.flag.trust if trust.reason]
     if n_labels:
-        head = f"{count_noun(n_labels, 'label')} of {report.flag.judged:,} to review"
+        head = f"{count_noun(n_labels, 'label')} of {report.flag.n_judged:,} to review"
         text = ""
         if expected.value is not None and expected.low is not None and expected.high is not None:
             text = f"{expected.low:.0f} to {expected.high:.0f} of them are wrong, "

@@ -24,7 +24,7 @@ from segdata.store.diff.difference import (
     KindCount,
     kind_unit,
 )
-from segdata.store.taxonomy_diff import TAXONOMY_CHANGE_KINDS, TaxonomyDifference
+from segdata.store.remap import TAXONOMY_CHANGE_KINDS, TaxonomyDifference
 
 FIRST = 3  # differences shown of each kind
 MOST_MOVES = 8  # pairs of categories shown

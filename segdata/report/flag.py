@@ -31,7 +31,7 @@ from segdata.report.findings import (
     next_steps,
     rule_section,
 )
-from segdata.review.states import RIGHT_VERDICTS, review_states
+from segdata.review.decision_log import RIGHT_VERDICTS, review_states
 
 
 class FlagReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,6 @@ import msgspec
 
 from segdata.agreement.scores import Count
 from segdata.campaign.confusable_categories import ConfusablePair
-from segdata.campaign.pilot_agreement import PilotAgreement
 from segdata.campaign.projection import (
     CategoryOutlook,
     Outlook,
@@ -21,7 +20,7 @@ from segdata.campaign.projection import (
     round_up,
     share_range_in_words,
 )
-from segdata.campaign.readiness import PilotResult, ReadinessReason, ReasonKind
+from segdata.campaign.readiness import PilotAgreement, PilotResult, ReadinessReason, ReasonKind
 from segdata.core.errors import count_noun
 from segdata.report.agreement.wording import format_score, join_words
 from segdata.report.console import Console, display_width, shorten, table

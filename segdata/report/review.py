@@ -14,8 +14,7 @@ from segdata.report.findings import command_lines
 from segdata.report.flag import ErrorRow, LabelErrors, errors_in_words
 from segdata.review.annotation_tasks import ImportResult
 from segdata.review.apply import AppliedDecision, ApplyResult, DecisionConflict
-from segdata.review.decision_log import PullResult
-from segdata.review.states import ReviewerProgress, ReviewProgress, ReviewState, RuleProgress
+from segdata.review.decision_log import PullResult, ReviewerProgress, ReviewProgress, ReviewState, RuleProgress
 
 _MOST = 10  # conflicts, disputes and other tasks listed
 

@@ -16,9 +16,9 @@ from segdata.agreement.scorecard import Scorecard
 from segdata.core.config import Config
 from segdata.core.taxonomy import Taxonomy
 from segdata.report.agreement.tables import AgreementReport
-from segdata.report.conversion import LossCertificate
 from segdata.report.dataset_report import DatasetReportJson
 from segdata.report.diff import DiffReport
+from segdata.report.edits import LossCertificate
 from segdata.report.encoding import result_schema
 from segdata.report.findings import FindingsReport
 from segdata.report.flag import FlagReport

@@ -15,6 +15,7 @@ from segdata.core.finding_location import Annotation, locate_finding
 from segdata.core.label_hash import hash_finding_labels, hash_segments
 from segdata.core.profile import Profile
 from segdata.core.validation import finding_keys, match_keys
+from segdata.review.decision_log import ReviewState
 from segdata.review.label_edits import (
     AnnotationEditor,
     ChangeRefused,
@@ -23,7 +24,6 @@ from segdata.review.label_edits import (
     rows_of_decision,
     rows_with_id,
 )
-from segdata.review.states import ReviewState
 from segdata.store import manifest as manifests
 from segdata.store.revisions import CHANGES_FILE, ancestors
 

@@ -15,7 +15,7 @@ import segdata
 from segdata.core.config import Config, Layers
 from segdata.core.errors import SegdataError
 from segdata.core.format import Format, Loss, detect, formats
-from segdata.report.conversion import CERTIFICATE_NAME
+from segdata.report.edits import CERTIFICATE_NAME
 from segdata.report.schemas import json_schemas
 from tests.generators.sample.dataset import make
 

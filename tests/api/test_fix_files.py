@@ -12,7 +12,7 @@ from segdata.api.revisions import fix_files
 from segdata.core.errors import SegdataError
 from segdata.core.format import Loss
 from segdata.report.console import Console
-from segdata.report.conversion import losses_text
+from segdata.report.edits import losses_text
 
 
 def coco(folder: Path) -> Path:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.campaign.costs import Costs, annotation_costs, review_seconds
+from segdata.campaign.projection import Costs, annotation_costs, review_seconds
 from segdata.core.config import Cost
 from segdata.core.finding import Decision
 from segdata.core.table import Table

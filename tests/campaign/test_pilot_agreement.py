@@ -8,7 +8,7 @@ import pytest
 import segdata
 from segdata.agreement.comparison import compare_panel
 from segdata.agreement.panel import PanelMember, build_panel
-from segdata.campaign.pilot_agreement import PilotAgreement, measure_pilot_agreement
+from segdata.campaign.readiness import PilotAgreement, measure_pilot_agreement
 from segdata.core.dataset import OpenDataset
 from segdata.core.taxonomy import Category, Taxonomy
 from tests.generators.annotators import ErrorRates, SimulatedAnnotator, simulate_annotator

@@ -50,7 +50,7 @@ def told(result: FlagResult) -> str:
 def test_only_labels_count_as_labels_to_look_at() -> None:
     result = found()[1]
     whole = Finding(code="SEG508", rule="systematic-confusion", severity="warning", message="m", score=0.9)
-    more = replace(result, validation=replace(result.validation, findings=(*result.validation.findings, whole)))
+    more = structs.replace(result, validation=replace(result.validation, findings=(*result.validation.findings, whole)))
     assert len(result.validation.findings) == 6
     assert "review 6 of" in told(result)
     assert "review 6 of" in told(more)
@@ -61,7 +61,7 @@ def test_findings_of_one_cause_are_one_line() -> None:
     places = (0, 2, 3)
     listed = [result.validation.findings[at] for at in places]
     cause = CommonCause(image="0.png", rule=listed[0].rule, findings=places, labels=3)
-    text = told(replace(result, causes=(cause,)))
+    text = told(structs.replace(result, causes=(cause,)))
     (line,) = [line for line in text.splitlines() if "0.png" in line and listed[0].rule in line and "P " not in line]
     assert ("all 3 labels" if listed[0].segments else "3 regions without a label") in line
     assert line.split()[-1] == "1"  # the place of the first one
@@ -72,7 +72,7 @@ def test_findings_of_one_cause_are_one_line() -> None:
 
 
 def test_other_forms_say_the_same_of_the_whole() -> None:
-    result = replace(found()[1], notes=("a note",))
+    result = structs.replace(found()[1], notes=("a note",))
     said = flag_statements(result)
     text = " ".join(told(result).split())
     assert said[0] == "a note"
@@ -86,25 +86,25 @@ def test_a_category_that_occurs_nowhere_is_not_called_weak() -> None:
     good, rare = result.trust
     assert "too weak for rare" in " ".join(told(result).split())
     nowhere = structs.replace(rare, iou=None, reason="rare occurs nowhere")
-    assert "too weak for" not in told(replace(result, trust=(good, nowhere)))
+    assert "too weak for" not in told(structs.replace(result, trust=(good, nowhere)))
 
 
 def test_of_a_weak_model_only_that_is_advised_which_was_not_done() -> None:
     result = found()[1]
     weak = tuple(structs.replace(each, reason="too weak") for each in result.trust)
-    nothing = replace(result, trust=weak, validation=replace(result.validation, findings=()))
+    nothing = structs.replace(result, trust=weak, validation=replace(result.validation, findings=()))
     better = "give --predictions of a better model"
     for plan, advised in (
         (None, better),
         (PLAN, f"add images, train longer (without --quick), start with --pretrained, or {better}"),
         (replace(PLAN, encoder="efficientnet-lite0"), f"add images, train longer (without --quick), or {better}"),
     ):
-        text = " ".join(told(replace(nothing, plan=plan)).split())
+        text = " ".join(told(structs.replace(nothing, plan=plan)).split())
         assert f"too weak for every category: {advised} how reliable" in text
 
 
 def test_the_head_says_what_was_chosen_for_the_training() -> None:
-    text = told(replace(found()[1], plan=PLAN))
+    text = told(structs.replace(found()[1], plan=PLAN))
     assert "chosen: " in text
     assert f"folds {PLAN.folds}" in " ".join(text.split())
     assert all(len(line) <= 80 for line in text.splitlines())

@@ -3,7 +3,7 @@
 import pytest
 
 from segdata.core.finding import Decision, Finding
-from segdata.review.states import measure_progress, newest_states, review_states
+from segdata.review.decision_log import measure_progress, newest_states, review_states
 
 FOUND = Finding(code="SEG106", rule="speck", severity="warning", message="", image="a.png", bbox=(0, 0, 1, 1), pixels=1)
 

@@ -18,9 +18,9 @@ from segdata.core.atomic_files import write_whole
 from segdata.core.errors import SegdataError, count_noun, missing_extra
 from segdata.core.finding import SEVERITIES, VERDICTS, Action, Finding
 from segdata.core.profile import Profile
-from segdata.report.fiftyone.fields import FINDINGS, HEAT, PROPOSALS
 from segdata.report.fiftyone.media_files import MapValues
 from segdata.report.fiftyone.samples import SampleLoader
+from segdata.report.fiftyone.segment_labels import FINDINGS, HEAT, PROPOSALS
 from segdata.report.pictures.colours import SEVERITY_COLORS, category_colors, css_color
 
 WORST = "worst first"

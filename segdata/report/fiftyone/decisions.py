@@ -13,7 +13,9 @@ from segdata.core.finding import Decision, Finding, Verdict
 from segdata.core.profile import Profile
 from segdata.report.fiftyone import finding_labels
 from segdata.report.fiftyone.app import database_errors, import_fiftyone
-from segdata.report.fiftyone.fields import (
+from segdata.report.fiftyone.finding_labels import decode_findings
+from segdata.report.fiftyone.samples import stored_info
+from segdata.report.fiftyone.segment_labels import (
     DECIDABLE,
     FINDINGS,
     LISTS,
@@ -23,8 +25,6 @@ from segdata.report.fiftyone.fields import (
     declare_images,
     verdicts_in_tags,
 )
-from segdata.report.fiftyone.finding_labels import decode_findings
-from segdata.report.fiftyone.samples import stored_info
 
 _COLUMNS = ("id", "tags", "imprint", "verdict", "reviewer", "decided", "comment")
 _SEGMENT_COLUMNS = ("segment_id", "label", "category_id")

@@ -20,11 +20,10 @@ from segdata.core.label_hash import hash_finding_labels
 from segdata.core.overlay import crop_to_box
 from segdata.core.profile import Profile
 from segdata.core.schema import rle_to_runs
-from segdata.report.fiftyone.fields import label_document, label_id, label_list
 from segdata.report.fiftyone.media_files import AnnotationMasks, Mask, MediaFiles, relative_boxes
-from segdata.report.fiftyone.segment_labels import fits_inline
+from segdata.report.fiftyone.segment_labels import fits_inline, label_document, label_id, label_list
 from segdata.review.apply import states_of_findings
-from segdata.review.states import ReviewState, review_states
+from segdata.review.decision_log import ReviewState, review_states
 
 
 def proposal_labels(fo: Any, shelf: MediaFiles, findings: Sequence[Finding], marks: Sequence[Any]) -> Any:

@@ -12,21 +12,6 @@ from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.finding import SEVERITIES, Finding
 from segdata.core.runs import Ints
-from segdata.report.fiftyone.fields import (
-    ATTRIBUTES,
-    DECISION_ATTRIBUTES,
-    FINDINGS,
-    LISTS,
-    PROPOSALS,
-    SEGMENTS,
-    Kind,
-    comment_in_tag,
-    declare_images,
-    declare_labels,
-    field_name,
-    label_list,
-    verdicts_in_tags,
-)
 from segdata.report.fiftyone.finding_labels import (
     DISPUTED,
     FindingLabels,
@@ -37,7 +22,24 @@ from segdata.report.fiftyone.finding_labels import (
     severity_counts,
 )
 from segdata.report.fiftyone.media_files import AnnotationMasks
-from segdata.report.fiftyone.segment_labels import HeatMaps, SegmentLabels, split_annotations
+from segdata.report.fiftyone.segment_labels import (
+    ATTRIBUTES,
+    DECISION_ATTRIBUTES,
+    FINDINGS,
+    LISTS,
+    PROPOSALS,
+    SEGMENTS,
+    HeatMaps,
+    Kind,
+    SegmentLabels,
+    comment_in_tag,
+    declare_images,
+    declare_labels,
+    field_name,
+    label_list,
+    split_annotations,
+    verdicts_in_tags,
+)
 
 LabelsByField = dict[tuple[Kind, str | None], Any]  # (kind, annotator) -> labels. Any: FiftyOne has no types
 _COLUMNS = ["split", "group", "camera", "timestamp", "sequence", "frame"]

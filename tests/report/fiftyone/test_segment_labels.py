@@ -13,8 +13,7 @@ from pycocotools import mask as coco
 from segdata.core.finding import Correction
 from segdata.noise.networks.plan import DataFacts, Settings, plan_for
 from segdata.noise.networks.predictions import Predictions
-from segdata.report.fiftyone.fields import label_document
-from segdata.report.fiftyone.segment_labels import disagreement_share
+from segdata.report.fiftyone.segment_labels import disagreement_share, label_document
 from tests.report.fiftyone.drawn import CAR, ROAD, gap, load, made, noise
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of FiftyOne and what it needs
