@@ -146,7 +146,7 @@ def sample_command(
     A gold set aims at 30 segments of each category (--instances), as far as
     they exist and fit into N images: it adds the image that contributes most
     to what is missing, one after another. The images of a pilot are drawn at
-    random, so that `segdata pilot` can generalize from them.
+    random, so that `segdata pilot` can generalise from them.
     """
     from segdata.api.edits import draw_sample
     from segdata.report.edits import sample_json, sample_text

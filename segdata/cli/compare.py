@@ -306,10 +306,30 @@ _SHARE = click.FloatRange(0, 1)
 _RISK = click.FloatRange(0, 1, min_open=True, max_open=True)
 _QUALITY = (
     click.option("--lot", metavar="N", type=click.IntRange(min=1), help="Number of images in the delivery."),
-    click.option("--aql", type=_SHARE, default=0.01, help="Acceptable share of defective images; default: 0.01."),
-    click.option("--limit", type=_SHARE, default=0.05, help="Unacceptable share of defective images; default: 0.05."),
-    click.option("--producer-risk", type=_RISK, default=0.05, help="Risk of rejecting a good delivery; default: 0.05."),
-    click.option("--consumer-risk", type=_RISK, default=0.1, help="Risk of accepting a bad delivery; default: 0.1."),
+    click.option(
+        "--aql", metavar="SHARE", type=_SHARE, default=0.01, help="Acceptable share of defective images; default: 0.01."
+    ),
+    click.option(
+        "--limit",
+        metavar="SHARE",
+        type=_SHARE,
+        default=0.05,
+        help="Unacceptable share of defective images; default: 0.05.",
+    ),
+    click.option(
+        "--producer-risk",
+        metavar="RISK",
+        type=_RISK,
+        default=0.05,
+        help="Risk of rejecting a good delivery; default: 0.05.",
+    ),
+    click.option(
+        "--consumer-risk",
+        metavar="RISK",
+        type=_RISK,
+        default=0.1,
+        help="Risk of accepting a bad delivery; default: 0.1.",
+    ),
 )
 
 
@@ -371,7 +391,7 @@ def plan(
     "--pair",
     "pair_by",
     type=click.Choice(("id", "stem", "name", "varying", "content")),
-    help="How gold images are result; default: by id, or else by equal image files.",
+    help="How gold images are found in the delivery; default: by id, or else by equal image files.",
 )
 @TAXONOMY_MAP
 @report_options("text", "json")

@@ -250,7 +250,7 @@ def _report_browsed(browsed: "BrowseResult") -> None:
 def report_command(
     data: Path, flagged: Path | None, no_agreement: bool, report: str, output: Path | None, options: DataOptions
 ) -> None:
-    """Summarize the quality of a dataset, and what it cost.
+    """Summarise the quality of a dataset, and what it cost.
 
     The report covers the findings of the rules, the balance of categories,
     the agreement of annotators if there are several, suspected labels, the

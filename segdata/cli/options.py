@@ -109,12 +109,22 @@ TOLERANCE_MM = click.option(
     "--tolerance-mm", metavar="MM", type=POSITIVE, help="The tolerance in mm, if the pixel spacing is known."
 )
 CONFIDENCE = click.option(
-    "--confidence", type=click.FloatRange(0.5, 0.999), default=0.95, help="Confidence of the intervals; default: 0.95."
+    "--confidence",
+    metavar="SHARE",
+    type=click.FloatRange(0.5, 0.999),
+    default=0.95,
+    help="Confidence of the intervals; default: 0.95.",
 )
 RESAMPLES = click.option(
-    "--resamples", type=click.IntRange(min=100), default=2000, help="Bootstrap resamples for intervals; default: 2000."
+    "--resamples",
+    metavar="N",
+    type=click.IntRange(min=100),
+    default=2000,
+    help="Bootstrap resamples for intervals; default: 2000.",
 )
-SEED = click.option("--seed", type=click.IntRange(min=0), default=0, help="Random seed of the resamples; default: 0.")
+SEED = click.option(
+    "--seed", metavar="N", type=click.IntRange(min=0), default=0, help="Random seed of the resamples; default: 0."
+)
 COPY_IMAGES = click.option(
     "--copy-images", is_flag=True, help="Copy the image files too. By default OUT refers to the originals."
 )

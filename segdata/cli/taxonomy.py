@@ -115,7 +115,7 @@ def diff(old: Path, new: Path, report: str, output: Path | None, force: bool) ->
     """Compare two taxonomies, and map old categories to new ones.
 
     OLD and NEW are taxonomy files, or folders that have one. The command
-    recognizes a renamed category by its alias, id or colour. If a category
+    recognises a renamed category by its alias, id or colour. If a category
     was split or is ambiguous, you decide: MAP lists the candidates, and
     `segdata convert` refuses it until one name is left.
 

@@ -89,7 +89,7 @@ def conversion_text(outcome: ConversionOutcome, typed: Sequence[str], console: C
         lines.append(f"losses are listed in {outcome.certificate}")
     if outcome.apart is not None and outcome.apart.drawn:
         text = (
-            f"polygons are rasterized by the rule of their format; by the rule of COCO, {outcome.apart.differing:,} of "
+            f"polygons are rasterised by the rule of their format; by the rule of COCO, {outcome.apart.differing:,} of "
         )
         text += f"{count_noun(outcome.apart.drawn, 'segment')} would have other pixels ({outcome.apart.pixels:,} px)"
         lines += console.wrap(text, "", "  ")

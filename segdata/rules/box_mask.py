@@ -40,7 +40,7 @@ def box_mask(tables: Tables, *, max_share: float = 0.2, min_segments: int = 5, m
 
     Options: `max_share`: the largest share of rectangles among a category's segments. `min_segments`: categories with
     fewer segments are ignored. `min_side`: the shortest side in pixels that counts.
-    Defaults: one of 10 230 segments in COCO (50 images), TACO and GBM40 is such a rectangle, 1 of 16 cups (6 %). In a
+    Defaults: one of 10,230 segments in COCO (50 images), TACO and GBM40 is such a rectangle, 1 of 16 cups (6 %). In a
     set that passed boxes off as masks (sahi's terrain), 22 of 22 are.
     """
     segments, images = tables.segments, tables.images

@@ -20,6 +20,7 @@ def test_every_help_page_has_an_example_and_fits(run: Run) -> None:
         text = run(*words, "--help").stdout
         assert "Example:\n    segdata" in text, words
         assert max(map(len, text.splitlines())) <= 80, words
+        assert not re.search(r"(INTEGER|FLOAT|TEXT)( RANGE)?  ", text), words  # values are named by what they mean
 
 
 def test_help_lists_every_command_in_its_section(run: Run) -> None:
