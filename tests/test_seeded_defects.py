@@ -24,6 +24,7 @@ UNSEEDED = {
     "SEG130": "tests/rules/test_systematic_rules.py",
     "SEG313": "tests/rules/test_outlier_rules.py and benchmarks/outliers_proof.py",
     "SEG360": "tests/rules/test_outlier_rules.py and benchmarks/outliers_proof.py",
+    "SEG314": "tests/rules/test_displaced_labels.py and benchmarks/planted_defects.py",
     "SEG359": "tests/rules/test_outlier_rules.py and benchmarks/outliers_proof.py",
     "SEG021": "the sample data are images that every decoder knows: tests/formats/shared/test_images.py",
     "SEG103": "only canonical tables can hold it, the same id twice in a file is SEG008: the pictures of its page",

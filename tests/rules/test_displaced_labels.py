@@ -1,0 +1,113 @@
+"""Labels beside the edges of their pictures: each change is named, and labels that lie well are left alone."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+import segdata
+from segdata.core.finding import Finding
+
+Points = Any
+N, SIDE = 6, 120
+
+
+def make(root: Path, change: Callable[[Points, int], Points] = lambda xy, image: xy, seed: int = 0) -> Path:
+    """COCO with pictures of dark quadrilaterals; `change` moves the outlines (n, 2) of the labels of each image."""
+    rng = np.random.default_rng(seed)
+    (root / "images").mkdir(parents=True)
+    images, annotations = [], []
+    for number in range(N):
+        picture = Image.fromarray(rng.integers(120, 160, (SIDE, SIDE, 3)).astype(np.uint8))
+        for _ in range(6):
+            centre = rng.uniform(20, SIDE - 20, 2)
+            angles = np.sort(rng.uniform(0, 2 * np.pi, 7))
+            ring = centre + rng.uniform(6, 18, (7, 1)) * np.stack([np.cos(angles), np.sin(angles)], 1)
+            ImageDraw.Draw(picture).polygon([*map(tuple, ring.tolist())], fill=tuple(rng.integers(0, 90, 3).tolist()))
+            drawn = np.clip(change(ring, number), 0, SIDE)
+            annotations.append({"image_id": number, "segmentation": [drawn.reshape(-1).tolist()]})
+        picture.save(root / f"images/{number}.png")
+        images.append({"id": number, "file_name": f"{number}.png", "width": SIDE, "height": SIDE})
+    for id_, annotation in enumerate(annotations, 1):
+        corners = np.array(annotation["segmentation"][0]).reshape(-1, 2)
+        low, high = corners.min(0), corners.max(0)
+        annotation |= {"id": id_, "category_id": 1, "iscrowd": 0, "bbox": [*low.tolist(), *(high - low).tolist()]}
+    content = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "stone"}]}
+    (root / "instances.json").write_text(json.dumps(content))
+    return root
+
+
+def found(root: Path) -> list[Finding]:
+    return list(segdata.validate(root, select="SEG314").findings)
+
+
+def test_labels_that_lie_well_are_left_alone(tmp_path: Path) -> None:
+    """Also loose ones: each outline is off by pixels of its own."""
+    assert found(make(tmp_path / "exact")) == []
+    rng = np.random.default_rng(1)
+    assert found(make(tmp_path / "loose", lambda xy, image: xy + rng.normal(0, 1.5, xy.shape))) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda xy: [SIDE, 0] + xy * [-1, 1], "mirrored left to right"),
+        (lambda xy: [0, SIDE] + xy * [1, -1], "mirrored top to bottom"),
+        (lambda xy: SIDE - xy, "turned by 180 degrees"),
+        (lambda xy: xy[:, ::-1], "with x and y exchanged"),
+        (lambda xy: np.stack([xy[:, 1], SIDE - xy[:, 0]], 1), "turned by 270 degrees"),
+        (lambda xy: np.stack([SIDE - xy[:, 1], xy[:, 0]], 1), "turned by 90 degrees"),
+        (lambda xy: xy + np.array([6, -4]), "shifted by -6 px across and +4 px down"),
+        (lambda xy: xy * 0.8, "scaled by 1.25 across and 1.25 down"),
+        (lambda xy: xy * [1, 0.9], "scaled by 1 across and 1.11 down"),
+    ],
+)
+def test_one_change_of_all_is_one_finding(tmp_path: Path, change: Callable[[Points], Points], words: str) -> None:
+    (finding,) = found(make(tmp_path / "a", lambda xy, image: change(xy)))
+    assert finding.image is None
+    assert words in finding.message
+    assert finding.message.startswith(f"the labels of {N} of {N} images")
+
+
+def test_single_images_are_named(tmp_path: Path) -> None:
+    (finding,) = found(make(tmp_path / "a", lambda xy, image: [SIDE, 0] + xy * [-1, 1] if image == 3 else xy))
+    assert finding.image == "3.png"
+    assert "mirrored left to right" in finding.message
+
+
+def test_exchanged_labels_name_each_other(tmp_path: Path) -> None:
+    root = make(tmp_path / "a")
+    content = json.loads((root / "instances.json").read_text())
+    for one in content["annotations"]:
+        one["image_id"] = {2: 5, 5: 2}.get(one["image_id"], one["image_id"])
+    (root / "instances.json").write_text(json.dumps(content))
+    assert {(one.image, one.message.partition(":")[0].rpartition(" ")[2]) for one in found(root)} == {
+        ("2.png", "5.png"),
+        ("5.png", "2.png"),
+    }
+
+
+def test_names_that_are_off_by_one(tmp_path: Path) -> None:
+    root = make(tmp_path / "a")
+    content = json.loads((root / "instances.json").read_text())
+    for one in content["annotations"]:
+        one["image_id"] = (one["image_id"] + 1) % N
+    (root / "instances.json").write_text(json.dumps(content))
+    findings = found(root)
+    assert sum(one.count for one in findings) == N
+    assert all("another picture" in one.message for one in findings)
+
+
+def test_without_pictures_nothing_is_said(tmp_path: Path) -> None:
+    root = make(tmp_path / "a", lambda xy, image: SIDE - xy)
+    for path in (root / "images").iterdir():
+        path.unlink()
+    assert found(root) == []
+    make(tmp_path / "b", lambda xy, image: SIDE - xy)
+    (tmp_path / "b/images/0.png").write_bytes(b"no picture")
+    (finding,) = found(tmp_path / "b")
+    assert f"{N - 1} of {N - 1} images" in finding.message
