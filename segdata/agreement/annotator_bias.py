@@ -265,8 +265,10 @@ def annotator_biases(
     Two annotators cannot be told apart: nothing is tested. Nor are cells with fewer clusters than could ever be found:
     8, or as many as make the smallest possible p, 1 / annotators ^ clusters, a fourth of what the test of all cells
     asks for. p: the share of 9,999 ways (more, where more cells ask for a smaller p) to hand each cluster's names out
-    anew in which the annotator stands out as far; for misses, extras and confusions upwards only. `n_draws`: resamples
-    of each interval.
+    anew in which the annotator stands out as far; for misses, extras and confusions upwards only. Nothing is
+    found that one of the others alone makes up: with each of them left out half of the difference must remain, and be
+    more than chance (by a normal approximation, at `rate`), so that one who misses nothing makes no bad annotators of
+    the rest. `n_draws`: resamples of each interval.
     Sources: Good (2005), chapter 3 (permutation within blocks); Benjamini and Hochberg (1995), Journal of the Royal
     Statistical Society B 57(1), 289-300.
     """
@@ -282,6 +284,7 @@ def annotator_biases(
         p[tested] = _p_values([row for row, test in zip(rows, tested, strict=True) if test], present, seed, rate)
     significant = np.zeros(len(rows), bool)
     significant[np.isfinite(p)] = benjamini_hochberg(p[np.isfinite(p)], rate)
+    significant &= np.array([not row.is_of_one_other(rate) for row in rows], bool)
     lines = zip(rows, p.tolist(), significant.tolist(), strict=True)
     counted = comparison.countable
     table = table_of_lines(
@@ -392,10 +395,34 @@ class _BiasCell:
         # The middle one is the measure: one who draws large makes no small ones of the rest.
         return np.asarray(pooled[:, self.annotator] - (_median(pooled) if self.is_signed else 0.0))
 
-    def others(self) -> float:
+    def others(self, without: int | None = None) -> float:
         """The share of all others together, 0 where there is nothing that they could have done; of offsets 0."""
-        hits, total = (np.delete(counts, self.annotator, axis=1).sum() for counts in (self.hits, self.total))
+        left_out = [self.annotator] if without is None else [self.annotator, without]
+        hits, total = (np.delete(counts, left_out, axis=1).sum() for counts in (self.hits, self.total))
         return float(hits / total) if total > 0 and not self.is_signed else 0.0
+
+    def is_of_one_other(self, rate: float) -> bool:
+        """Without one of the others less than half of the difference is left, or it may be chance (`z`, at `rate`).
+
+        Of shares alone: offsets are held against the median annotator, whom no single one moves far. An other in less
+        than half of the clusters counts only by the difference.
+        """
+        others = [k for k in np.flatnonzero(self.total.any(axis=0)).tolist() if k != self.annotator]
+        if self.is_signed or len(others) < 2:
+            return False
+        value = float(self.value(np.ones((1, len(self.hits))))[0])
+        difference = value - self.others()
+        return any(value - self.others(without=k) < difference / 2 or self._chance_without(k) > rate for k in others)
+
+    def _chance_without(self, k: int) -> float:
+        """The p-value of `z` without another; 0 where that leaves others in less than half of the clusters."""
+        present = self.present.copy()
+        present[:, k] = False
+        there = present.sum(axis=1) > 1
+        if 2 * there.sum() < len(there):
+            return 0.0
+        left = replace(self, hits=self.hits[there], total=self.total[there], present=present[there])
+        return math.erfc(left.z() / math.sqrt(2)) / 2
 
     def line(self, p: float, significant: bool, seed: int, n_draws: int, is_counted: bool) -> tuple[object, ...]:
         """The cell as a row of the table; `is_counted`: its totals are segments, else pixels."""

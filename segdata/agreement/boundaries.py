@@ -343,19 +343,22 @@ class ShapeOutlines:
     area: SweepRuns  # their pixels
     edge: BoundaryStrips  # their boundary pixels
     counted: BoundaryStrips  # those without void beside them
-    band: SweepRuns  # the pixels along their boundaries that are compared for Boundary IoU
-    band_pixels: Ints  # (n_shapes,) how many these are
+    band: SweepRuns | None  # the pixels along their boundaries that are compared for Boundary IoU
+    band_pixels: Ints  # (n_shapes,) how many these are; 0 without bands
 
     @staticmethod
-    def of(opposite: AnnotatorPair, side: SweepRuns, shape: Ints, sheets: ShapeFrames) -> "ShapeOutlines":
-        """Of the runs of segments, each of a shape (n_segments,); -1: none."""
+    def of(
+        opposite: AnnotatorPair, side: SweepRuns, shape: Ints, sheets: ShapeFrames, *, bands: bool
+    ) -> "ShapeOutlines":
+        """Of the runs of segments, each of a shape (n_segments,); -1: none. `bands`: with bands."""
         area = sheets.lay(opposite, side, shape)
         edge = boundary_pixels(area, sheets)
         clear = drop_beside_void(edge, opposite, sheets)
-        along = boundary_band(area, sheets, band_depth(sheets.line.height, sheets.line.width))
+        along = boundary_band(area, sheets, band_depth(sheets.line.height, sheets.line.width)) if bands else None
         strips = BoundaryStrips.of(edge, sheets)
         counted = strips if clear is edge else BoundaryStrips.of(clear, sheets)
-        return ShapeOutlines(area, strips, counted, along, sheets.pixels(along))
+        n_along = np.zeros(sheets.n_shapes, np.int64) if along is None else sheets.pixels(along)
+        return ShapeOutlines(area, strips, counted, along, n_along)
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,11 +371,11 @@ class PairOutlines:
     b: ShapeOutlines
 
 
-def outline_pair(opposite: AnnotatorPair, shapes: ComparedShapes) -> PairOutlines:
-    """The outlines of both annotators of a pair."""
+def outline_pair(opposite: AnnotatorPair, shapes: ComparedShapes, *, bands: bool = True) -> PairOutlines:
+    """The outlines of both annotators of a pair; `bands`: with the bands of Boundary IoU."""
     sheets = _frames_of_shapes(opposite, shapes)
     a, b = (
-        ShapeOutlines.of(opposite, side, shape, sheets)
+        ShapeOutlines.of(opposite, side, shape, sheets, bands=bands)
         for side, shape in zip(opposite.clear, (shapes.of_a, shapes.of_b), strict=True)
     )
     return PairOutlines(shapes, sheets, a, b)
@@ -420,7 +423,8 @@ class OutlineCache:
         assert self._sheets is not None
         if id(segments) not in self._kept:
             # With what it is of, so that the number is nobody else's meanwhile.
-            self._kept[id(segments)] = segments, ShapeOutlines.of(opposite, segments.side, shape, self._sheets)
+            outlines = ShapeOutlines.of(opposite, segments.side, shape, self._sheets, bands=True)
+            self._kept[id(segments)] = segments, outlines
         return self._kept[id(segments)][1]
 
 

@@ -7,8 +7,9 @@ Sources: Good (2005), Permutation, Parametric and Bootstrap Tests of Hypotheses,
 24(4), 295-300 (the largest p-value of several tests that must all stand).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -272,13 +273,29 @@ def _adjusted_chances(day: Floats, trends: "Sequence[_Trend]", seed: int, n_draw
     pulls = np.stack([trend.pull[there] for trend in trends], axis=1)
     days = day[there] - day[there].mean()
     least = np.abs(days @ pulls) * (1 - _ROUNDING) - _ROUNDING**2
-    rng, left, beyond = np.random.default_rng(seed), n_draws, np.zeros(len(trends), np.int64)
-    while left > 0:
-        some = min(left, max(1, _AT_ONCE // len(there)))
-        steepest = np.abs(rng.permuted(np.tile(days, (some, 1)), axis=1) @ pulls).max(axis=1)
+    beyond = np.zeros(len(trends), np.int64)
+    for order in _orders(len(there), seed, n_draws):
+        steepest = np.abs(days[order] @ pulls).max(axis=1)
         beyond += (steepest[:, None] >= least).sum(axis=0)
-        left -= some
     return np.asarray((1 + beyond) / (1 + n_draws))
+
+
+def _orders(n: int, seed: int, n_draws: int) -> Iterable[Ints]:
+    """Ways to hand out n things anew, `n_draws` of them: portions (B, n). The same for all cells of a campaign."""
+    return _few_orders(n, seed, n_draws) if n * n_draws <= _AT_ONCE else _draw_orders(n, seed, n_draws)
+
+
+@lru_cache(maxsize=8)
+def _few_orders(n: int, seed: int, n_draws: int) -> tuple[Ints, ...]:
+    return tuple(_draw_orders(n, seed, n_draws))
+
+
+def _draw_orders(n: int, seed: int, n_draws: int) -> Iterator[Ints]:
+    rng, left = np.random.default_rng(seed), n_draws
+    while left > 0:
+        some = min(left, max(1, _AT_ONCE // n))
+        yield rng.permuted(np.tile(np.arange(n), (some, 1)), axis=1)
+        left -= some
 
 
 def _group_mean(value: Floats, weight: Floats, group: Ints) -> Floats:

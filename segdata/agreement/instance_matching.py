@@ -4,6 +4,7 @@ Matching takes cells: the n pairs of segments that may be matched, `a` and `b` (
 (n,) > 0 of each. No table of all A x all B is built.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -422,21 +423,34 @@ def cause_table(opposite: AnnotatorPair, matches: Columns) -> Columns:
     Pixels that either calls void are left out. Of several segments of one annotator and category that share a pixel
     the one with the best match says why: `boundary` before `confused`, `unmatched` and `ignored`.
     """
-    room = 1 + int(max(side.end.max(initial=0) for side in opposite.clear))
-    a, b = (
-        category_lines(side, segments.category, room)
-        for side, segments in zip(opposite.clear, (opposite.a, opposite.b), strict=True)
-    )
     sides = []
-    for number, (segments, mine, others, name) in enumerate(((opposite.a, a, b, "a"), (opposite.b, b, a, "b"))):
-        alone = uncovered_runs(mine, union_of_runs(others))
-        pixels_of = _pixels_by_cause(opposite, segments, alone, _cause_of_segments(segments, matches, name), room)
+    for number, pixels_of in enumerate(_disputed_pixels(opposite, matches)):
         some = np.flatnonzero(pixels_of.sum(axis=0))
         case, category = np.divmod(some, max(len(opposite.categories), 1))
         pixels = dict(zip(CAUSES, pixels_of[:, some], strict=True))
         sides.append({"pair": case, "category": category, "side": np.full(len(some), number), **pixels})
     order = np.lexsort([np.concatenate([side[name] for side in sides]) for name in ("side", "category", "pair")])
     return {name: np.concatenate([side[name] for side in sides])[order] for name in sides[0]}
+
+
+def _disputed_pixels(opposite: AnnotatorPair, matches: Columns) -> Iterator[Ints]:
+    """(4, n_cases * n_categories) of A, then of B: pixels that only one has under a category, by cause."""
+    both = opposite.a, opposite.b
+    causes = [_cause_of_segments(segments, matches, name) for segments, name in zip(both, "ab", strict=True)]
+    if not any(np.any(side.start[1:] < side.end[:-1]) for side in opposite.clear):
+        # No pixel is in two segments: what a segment does not share with one of its category is the annotator's alone.
+        met = _overlapping_pairs(opposite.met_clear)
+        same = opposite.a.category[met.a] == opposite.b.category[met.b]
+        sides = zip(both, opposite.clear, causes, (met.a, met.b), strict=True)
+        for segments, side, cause, owner in sides:
+            shared = np.bincount(owner[same], met.pixels[same], len(segments))
+            alone = segment_areas(side, len(segments)) - shared
+            yield _sum_by_cause(opposite, segments, np.arange(len(segments)), alone, cause)
+        return
+    room = 1 + int(max(side.end.max(initial=0) for side in opposite.clear))
+    lines = [category_lines(side, segments.category, room) for side, segments in zip(opposite.clear, both, strict=True)]
+    for segments, mine, others, cause in zip(both, lines, lines[::-1], causes, strict=True):
+        yield _pixels_by_cause(opposite, segments, uncovered_runs(mine, union_of_runs(others)), cause, room)
 
 
 def _cause_of_segments(segments: AnnotatorSegments, matches: Columns, name: str) -> Ints:
@@ -457,9 +471,7 @@ def _pixels_by_cause(
     cause_of = cause[alone.owner]
     n = opposite.n_cases * len(opposite.categories)
     if not kernels.cover(alone.start, alone.end)[2].any():  # no two segments of a category share any of them
-        cell = segments.case[alone.owner] * len(opposite.categories) + segments.category[alone.owner]
-        pixels = np.bincount(cause_of * n + cell, weights=alone.end - alone.start, minlength=len(CAUSES) * n)
-        return pixels.astype(np.int64).reshape(len(CAUSES), n)
+        return _sum_by_cause(opposite, segments, alone.owner, alone.end - alone.start, cause)
     upto = np.zeros((len(CAUSES) + 1, n), np.int64)
     for k in range(len(CAUSES)):
         kept = cause_of <= k
@@ -468,3 +480,13 @@ def _pixels_by_cause(
         cell = opposite.case_of_frame[opposite.line.frame_of(place)] * len(opposite.categories) + category
         upto[k + 1] = np.bincount(cell, weights=length, minlength=n)
     return np.diff(upto, axis=0)
+
+
+def _sum_by_cause(
+    opposite: AnnotatorPair, segments: AnnotatorSegments, segment: Rows | Ints, pixels: Ints | Floats, cause: Ints
+) -> Ints:
+    """(4, n_cases * n_categories) pixels (m,), each of a segment, by its cause."""
+    n = opposite.n_cases * len(opposite.categories)
+    cell = segments.case[segment] * len(opposite.categories) + segments.category[segment]
+    total = np.bincount(cause[segment] * n + cell, weights=pixels, minlength=len(CAUSES) * n)
+    return total.astype(np.int64).reshape(len(CAUSES), n)

@@ -193,7 +193,8 @@ def surface_table(
         if outlines_of_batch
         else outline_pair(opposite, ComparedShapes.of_categories(opposite))
     )
-    of_matches = outline_pair(opposite, ComparedShapes.of_matches(opposite, matches))
+    # Boundary IoU is one of categories.
+    of_matches = outline_pair(opposite, ComparedShapes.of_matches(opposite, matches), bands=False)
     near = tolerance or Tolerance()
     parts = [_shape_columns(opposite, outlines, near, spacing) for outlines in (of_categories, of_matches)]
     # What neither of the two has is a category of others.
@@ -208,7 +209,9 @@ def _shape_columns(
     size, within, far = _shape_units(opposite, shapes, tolerance, spacing)
     a = boundary_distances(one.counted, other.edge, other.area, sheets, size, within, far)
     b = boundary_distances(other.counted, one.edge, one.area, sheets, size, within, far)
-    both = sheets.pixels(intersect_runs(one.band, other.band))
+    both = np.zeros(len(shapes), np.int64)
+    if one.band is not None and other.band is not None:
+        both = sheets.pixels(intersect_runs(one.band, other.band))
     columns: Columns = {
         "pair": shapes.case,
         "category": shapes.category,

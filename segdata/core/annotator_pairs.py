@@ -49,9 +49,9 @@ class AnnotatorPairs:
         nothing. All of a category's rows together are the pixels on which the two disagree about it
     surfaces : pair, category, match (row; -1: all of the category), edge_a, edge_b (boundary pixels), near_a, near_b
         (how many of these are within the tolerance of the other's boundary), band_both, band_any (pixels, for Boundary
-        IoU), hd95, hd, sum_a, sum_b (of distances to the other's boundary), offset (by how much B draws larger; of
-        all of a category without what is so far from the other's boundary that a part is missing), offset_sd; distances
-        in mm where the spacing of the case is known, else in pixels
+        IoU; 0 for matches), hd95, hd, sum_a, sum_b (of distances to the other's boundary), offset (by how much B draws
+        larger; of all of a category without what is so far from the other's boundary that a part is missing),
+        offset_sd; distances in mm where the spacing of the case is known, else in pixels
     partitions : pair, category (counted one by one), pixels (that count), and of these, parted into the category's
         segments and the rest: squares_a, squares_b, squares_both (sums of squares of what a segment of A, of B, and of
         both have), logs_a, logs_b, logs_both (sums of n log2 n), area_a, area_b (pixels in segments), covered_a,

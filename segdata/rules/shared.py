@@ -275,10 +275,13 @@ class Dispute(NamedTuple):
         return f"{self.support} of {self.others} others"
 
 
-def disputes_of_kind(tables: Tables, kind: str, min_pixels: int, min_share: float = 0.0) -> Iterator[Dispute]:
+def disputes_of_kind(
+    tables: Tables, kind: str, min_pixels: int, min_share: float = 0.0, *, apart: tuple[float, float] | None = None
+) -> Iterator[Dispute]:
     """The disputes of a kind about segments of at least `min_pixels`.
 
-    Regions that are not counted must be in dispute for at least `min_share` of their pixels.
+    Regions that are not counted must be in dispute for at least `min_share` of their pixels. `apart`: below which share
+    of boundaries that are near, and from which distance on, a dispute is one; None: all.
     """
     if tables.assessment is None or tables.annotator_pairs is None:
         return
@@ -286,12 +289,15 @@ def disputes_of_kind(tables: Tables, kind: str, min_pixels: int, min_share: floa
     # Any: texts; -1 is the last
     names: list[Any] = [*(category.name for category in tables.annotator_pairs.categories), ""]
     segments, annotations = tables.segments, tables.annotations
-    for row in np.flatnonzero(disputes["kind"] == kind).tolist():
+    of_kind = np.flatnonzero(disputes["kind"] == kind)
+    segment, pixels, share = (disputes[name][of_kind] for name in ("segment", "pixels", "share"))
+    area = np.where(pixels >= 0, pixels, np.append(segments["area"], 0)[segment])
+    chosen = (area >= min_pixels) & ~(share < min_share)
+    if apart is not None:
+        chosen &= (disputes["near"][of_kind] < apart[0]) & (disputes["distance"][of_kind] >= apart[1])
+    for row, pixels_of in zip(of_kind[chosen].tolist(), area[chosen].tolist(), strict=True):
         cell = {name: disputes.cell(name, row) for name in Dispute._fields[:-2]}
-        segment, pixels = cell["segment"], disputes.cell("pixels", row)
-        area = pixels if pixels >= 0 else int(segments["area"][segment]) if segment >= 0 else 0
-        if area < min_pixels or cell["share"] < min_share:
-            continue
-        whose = annotations["annotator"][segments["annotation"][segment]] if segment >= 0 else None
+        own = cell["segment"]
+        whose = annotations["annotator"][segments["annotation"][own]] if own >= 0 else None
         called = {"category": names[cell["category"]], "called": names[cell["called"]]}
-        yield Dispute(**(cell | called), area=area, whose=whose)
+        yield Dispute(**(cell | called), area=pixels_of, whose=whose)

@@ -167,3 +167,20 @@ def test_intervals_hold_the_rate() -> None:
         rows = table["kind"] == "missed"
         held += ((table["low"] <= 0.05) & (table["high"] >= 0.05))[rows].tolist()
     assert np.mean(held) >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / len(held))
+
+
+@pytest.mark.parametrize("n_annotators", [3, 4, 5])
+def test_one_who_errs_less_makes_no_bad_annotators_of_the_rest(n_annotators: int) -> None:
+    """All but the last miss 30 %: nobody stands out but by that one; without the law half of the cells are found."""
+    missing = dict.fromkeys(range(n_annotators - 1), 0.25)
+    found = []
+    for seed in range(4):
+        table = annotator_biases(campaign(np.random.default_rng(seed), n_annotators=n_annotators, missing=missing))
+        found += table["found"][table["kind"] == "missed"].tolist()
+    assert np.mean(found) <= 0.1
+
+
+def test_two_who_have_one_habit_are_both_found() -> None:
+    table = annotator_biases(campaign(np.random.default_rng(1), n_annotators=5, missing={0: 0.25, 1: 0.25}))
+    rows = table["found"] & (table["kind"] == "missed")
+    assert set(table["annotator"][rows].tolist()) == {0, 1}

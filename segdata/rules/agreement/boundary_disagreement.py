@@ -30,9 +30,7 @@ def boundary_disagreement(
     Defaults: half of the boundary, as half of the area makes two segments one; 5 px is more than twice the tolerance of
     2 px; below 100 px a segment is hardly wider than the tolerance on both sides.
     """
-    for dispute in disputes_of_kind(tables, "boundary", min_pixels):
-        if not (dispute.near < max_near and dispute.distance >= min_distance):
-            continue
+    for dispute in disputes_of_kind(tables, "boundary", min_pixels, apart=(max_near, min_distance)):
         against = f"{dispute.others} others'" if dispute.others > 1 else "the other's"
         message = f"{dispute.near:.0%} of the boundaries lie near {against}, HD95 {dispute.distance:.1f} px"
         quote = quote_guideline(tables.profile.taxonomy, dispute.category, "boundary_rule")
