@@ -221,7 +221,8 @@ def planted_campaigns(of: Population, habit: str, seeds: range) -> None:
         else:
             found += ("c", kind) in told
             false += any(who != "c" for who, _ in told)
-        beside += bool({item for item in told if item[0] == "c"} - {("c", kind)})
+        own = {item for item in told if item[0] == "c"}
+        beside += bool(own - {("c", kind), ("c", kind.removeprefix("drift of "))})
         n += 1
     print(f"| {of.name} | {habit} | {rate(found, n)} | {beside} | {rate(false, n)} |", flush=True)
 
