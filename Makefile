@@ -27,7 +27,7 @@ test: install
 
 # The oldest versions that pyproject.toml allows, in an environment of their own: do they still pass?
 build/lowest/.installed: $(SOURCES) | $(BIN)/uv
-	$(BIN)/uv venv -q --clear --python $(BIN)/python build/lowest
+	$(BIN)/uv venv -q --clear --seed --python $(BIN)/python build/lowest
 	$(BIN)/uv pip install -q --python build/lowest/bin/python $(TORCH) --resolution lowest-direct -e '.[all]' --group test
 	@touch $@
 

@@ -96,7 +96,8 @@ def _match_sparse(row: Ints, column: Ints, gain: Floats) -> Flags:
     weight = np.ones(len(rows))  # a weight of 0 would be no cell; the same for all changes nothing
     weight[: len(row)] += gain
     size = n_rows + n_columns
-    graph = coo_array((weight, (rows, columns)), shape=(size, size)).tocsr()
+    at = (rows.astype(np.int32), columns.astype(np.int32))  # scipy before 1.15 takes no others
+    graph = coo_array((weight, at), shape=(size, size)).tocsr()
     partner = np.empty(size, np.int64)
     taken_by, taken = min_weight_full_bipartite_matching(graph, maximize=True)
     partner[taken_by] = taken

@@ -31,6 +31,7 @@ from segdata.core.taxonomy import Taxonomy
 Floats = NDArray[np.float64]
 CONFIDENCE = 0.95
 _ROUNDS = 30
+_MOST_IMAGES = 1e10  # a sample is worth at most; older betaincinv of scipy gives NaN for more, and the range is nothing
 
 
 class ProjectedRange(msgspec.Struct, frozen=True):
@@ -95,6 +96,7 @@ def project_shares(
         independent = np.where((alone > 0) & (spread > 0), n * alone / spread, m)
     t_ratio = (stdtrit(max(n - 1, 1), 0.975) / stdtrit(max(m - 1, 1), 0.975)) ** 2
     worth = np.clip(independent * t_ratio, 1, n) / max(1 - n / campaign, 1e-12)
+    worth = np.minimum(worth, _MOST_IMAGES)
     with_it, alpha = share * worth, 1 - confidence
     low = np.where(with_it > 0, betaincinv(np.maximum(with_it, 1e-300), worth - with_it + 1, alpha / 2), 0)
     high = np.where(share < 1, betaincinv(with_it + 1, np.maximum(worth - with_it, 1e-300), 1 - alpha / 2), 1)

@@ -68,7 +68,8 @@ def _shortest_bridges(points: Points, ring: Ints, n_rings: int) -> tuple[Ints, I
     best = np.lexsort((gap, pair))
     best = best[np.diff(pair[best], prepend=-1) > 0]
     a, b, pair, gap = a[best], b[best], pair[best], gap[best]
-    tree = minimum_spanning_tree(coo_array((gap, (ring[a], ring[b])), (n_rings, n_rings)).tocsr())
+    ends = (ring[a].astype(np.int32), ring[b].astype(np.int32))  # scipy before 1.15 takes no others
+    tree = minimum_spanning_tree(coo_array((gap, ends), (n_rings, n_rings)).tocsr())
     order, parent = breadth_first_order(tree, 0, directed=False)
     parent[0] = 0
     row = np.arange(n_rings)
