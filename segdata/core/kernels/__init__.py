@@ -22,6 +22,7 @@ _FUNCTIONS = {  # of each compiled module
     "borders": ("borders",),
     "counts": ("decode_counts", "encode_counts", "join_counts", "split_counts", "unpack_alpha"),
     "crossings": ("crossings", "recurring"),
+    "faults": ("guard_pages", "release_pages"),
     "groups": ("dense", "extents", "medians", "order_by", "quantiles", "sums"),
     "keys": ("repeated_keys",),
     "labels": ("deal", "distinct", "label_runs", "pack_rgb"),

@@ -8,7 +8,9 @@ understand (other ids than whole numbers, NaN, texts in other encodings, broken 
 
 import mmap
 import os
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
@@ -19,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core import kernels
+from segdata.core.errors import SegdataError
 from segdata.core.runs import Ints
 
 Raw = msgspec.Raw
@@ -36,23 +39,48 @@ _LIMIT = 2**62
 class FileBytes:
     """The bytes of a file, read or mapped; those of a mapped file leave the memory again by `release`.
 
+    When another program cuts a mapped file, the bytes that are gone become zeros. So what was made of them counts only
+    after `check`.
+
     Attributes
     ----------
+    path : the file
     data : read-only
     mapping : of a mapped file
+    opened : its status at first
     """
 
+    path: Path
     data: memoryview
+    opened: os.stat_result
     mapping: mmap.mmap | None = None
 
     @staticmethod
     def of(path: Path) -> "FileBytes":
         """The content of a file; raises OSError."""
         with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size < _MAPPED:
-                return FileBytes(memoryview(file.read()))
-            mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        return FileBytes(memoryview(mapping), mapping)
+            opened = os.fstat(file.fileno())
+            if opened.st_size >= _MAPPED:
+                mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                begin = np.frombuffer(mapping, np.uint8).ctypes.data
+                if kernels.guard_pages(begin, len(mapping)):
+                    weakref.finalize(mapping, kernels.release_pages, begin)
+                    return FileBytes(path, memoryview(mapping), opened, mapping)
+            return FileBytes(path, memoryview(file.read()), opened)
+
+    def check(self) -> None:
+        """Raise SegdataError where a mapped file is no longer what it was; one that took its place does not matter."""
+        if self.mapping is None:
+            return
+        size, is_written = self.mapping.size(), False
+        with suppress(OSError):
+            now = self.path.stat()
+            is_written = os.path.samestat(now, self.opened) and now.st_mtime_ns != self.opened.st_mtime_ns
+        if size != len(self.data) or is_written:
+            raise SegdataError(
+                f"{self.path}: another program changed the file while it was read "
+                f"({len(self.data):,} bytes at first, {size:,} now); run this again when the file is complete"
+            )
 
     def release(self, first: int, last: int) -> None:
         """Let the pages from position `first` to `last` leave the memory; they come back when they are read."""

@@ -7,7 +7,8 @@ import codecs
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
@@ -157,6 +158,7 @@ def _scanned_document(
     """The document whose lists are columns; None if it is not plain JSON in UTF-8."""
     text = file.data[len(_BOM) :] if bytes(file.data[: len(_BOM)]) == _BOM else file.data
     scanned = scan_document(file, text, keys)
+    file.check()
     if scanned is None:
         return None
     if scanned.is_wide:
@@ -292,6 +294,11 @@ class Items(Generic[T_co]):
     def release(self, positions: Ints) -> None:
         """Say that the items at some positions are not needed for now."""
 
+    @contextmanager
+    def checked(self) -> Iterator[None]:
+        """Decode within this: raises SegdataError where another program has changed the file, whatever came of it."""
+        yield
+
     def extras(self, positions: Iterable[int], known_keys: frozenset[str]) -> list[dict[str, str]]:
         """The keys beyond `known_keys` of the items at these positions, each value as JSON text."""
         if not self.raws:
@@ -329,6 +336,14 @@ class ScannedItems(Items[T_co]):
             offset = len(self.scanned.file.data) - len(self.scanned.text)
             first, last = self.scanned.first[positions].min(), self.scanned.last[positions].max()
             self.scanned.file.release(int(first) + offset, int(last) + offset)
+
+    @contextmanager
+    def checked(self) -> Iterator[None]:
+        """As of all items."""
+        try:
+            yield
+        finally:
+            self.scanned.file.check()
 
     def extras(self, positions: Iterable[int], known_keys: frozenset[str]) -> list[dict[str, str]]:
         """The keys beyond `known_keys` of the items at these positions, each value as JSON text."""

@@ -66,6 +66,10 @@ class InstancesSource(CocoSource):
 
     def load(self, rows: Ints) -> Batch:
         """The images at these rows, their annotations decoded."""
+        with self.items.checked():
+            return self._decode(rows)
+
+    def _decode(self, rows: Ints) -> Batch:
         images, defects = self.listing.table(rows, self.folder)
         height, width = integer_column(images["height"]), integer_column(images["width"])
         # Without the image's size nothing can be drawn; the image has its defect already.

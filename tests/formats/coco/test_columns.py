@@ -1,8 +1,12 @@
 """Documents whose lists are scanned into columns say and hold what they do when they are read item by item."""
 
 import json
+import os
 import random
 import re
+import signal
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,7 +16,7 @@ import pytest
 from segdata.core import kernels
 from segdata.core.errors import SegdataError
 from segdata.core.format import ReadRequest
-from segdata.formats.coco import columns, instances
+from segdata.formats.coco import columns, instances, instances_reader
 from segdata.formats.coco import document as documents
 from segdata.formats.coco.document import ScannedItems
 from segdata.formats.coco.instances_reader import InstancesSource
@@ -140,3 +144,74 @@ def test_a_mapped_file_that_is_replaced_is_read_as_it_was(tmp_path: Path, monkey
     other = write_document(tmp_path, b"{}", "other.json")
     other.replace(tmp_path / "some.json")
     assert source.load(source.chunks()[0]).segments.to_pylist() == before
+
+
+def long_document() -> dict[str, Any]:
+    """Some 400 KB, in several batches."""
+    images = [{"id": id_, "file_name": f"{id_}.png", "width": 64, "height": 50} for id_ in range(900)]
+    rings = [[[1, 1, 60, 2, 55 + id_ % 4, 45, 30, 40, 3, 47]] for id_ in range(2700)]
+    annotations = [annotation(id=id_, image_id=id_ // 3, segmentation=ring) for id_, ring in enumerate(rings)]
+    return {"images": images, "annotations": annotations}
+
+
+@pytest.mark.parametrize("left", [0, 1, 4096, 100_000, 250_000, 390_000])
+def test_a_mapped_file_that_is_cut_is_refused(left: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its last pages are gone: to read them would end the process."""
+    monkeypatch.setattr(columns, "_MAPPED", 1)
+    monkeypatch.setattr(instances_reader, "_CHUNK", 500)
+    source = opened(tmp_path, **long_document())
+    first, *_, last = source.chunks()
+    assert len(source.load(first).segments) > 0
+    os.truncate(source.items.scanned.file.path, left)
+    for rows in (last, first):
+        with pytest.raises(SegdataError, match=rf"another program changed the file.*{left:,} now"):
+            source.load(rows)
+
+
+def test_a_mapped_file_that_is_cut_while_it_is_opened_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(columns, "_MAPPED", 1)
+    monkeypatch.setattr(columns, "_PORTION", 20_000)
+    path = write_document(tmp_path, document(**long_document()))
+    scan, calls = kernels.scan_items, []
+
+    def scan_and_cut(*given: Any) -> Any:
+        calls.append(given)
+        if len(calls) == 4:
+            os.truncate(path, 50_000)
+        return scan(*given)
+
+    monkeypatch.setattr(kernels, "scan_items", scan_and_cut)
+    with pytest.raises(SegdataError, match="another program changed the file while it was read"):
+        instances.read(ReadRequest(path))
+
+
+def test_a_mapped_file_that_is_written_again_in_place_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(columns, "_MAPPED", 1)
+    source = opened(tmp_path, images=IMAGES, annotations=ANNOTATIONS)
+    path = source.items.scanned.file.path
+    path.write_bytes(path.read_bytes().replace(b"1", b"2"))
+    with pytest.raises(SegdataError, match="another program changed the file"):
+        source.load(source.chunks()[0])
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGBUS"), reason="the system has no such signal")
+@pytest.mark.parametrize("fault", ["os.kill(os.getpid(), signal.SIGBUS)", "print(other[5000])"])
+def test_other_bus_errors_end_the_process_as_before(fault: str, tmp_path: Path) -> None:
+    program = f"""if True:
+        import mmap, os, pathlib, signal, sys
+        from segdata.formats.coco import columns
+        columns._MAPPED = 1
+        path = pathlib.Path({str(tmp_path)!r}, "a")
+        path.write_bytes(bytes(9000))
+        ours = columns.FileBytes.of(path)
+        with path.open("rb") as file:
+            other = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        os.truncate(path, 0)
+        assert ours.data[8999] == 0
+        {fault}"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGBUS, "", "")

@@ -30,7 +30,15 @@ from segdata.core.kernels._plain.overlay import (
     tally,
 )
 from segdata.core.kernels._plain.polygons import crossings, flawed_rings, parse_rings, rasterise, recurring
-from segdata.core.kernels._plain.scan import join_spans, repeated_keys, scan_items, skip_json, value_spans
+from segdata.core.kernels._plain.scan import (
+    guard_pages,
+    join_spans,
+    release_pages,
+    repeated_keys,
+    scan_items,
+    skip_json,
+    value_spans,
+)
 from segdata.core.kernels._plain.sweep import bounds, columns, cover, cut, lift, lower, strips, strips_within
 from segdata.core.kernels._plain.walk import walk
 
@@ -58,6 +66,7 @@ __all__ = [
     "extents",
     "flawed_rings",
     "follow",
+    "guard_pages",
     "join_counts",
     "join_spans",
     "label_runs",
@@ -75,6 +84,7 @@ __all__ = [
     "quantiles",
     "rasterise",
     "recurring",
+    "release_pages",
     "repeated_keys",
     "scan_items",
     "shared_pixels",

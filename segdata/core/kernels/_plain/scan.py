@@ -276,3 +276,16 @@ def repeated_keys(text: bytes | memoryview) -> Ints:
                 repeats.append(match.start())
             keys[-1].add(match[1])
     return np.array(sorted(repeats), np.int64)
+
+
+def guard_pages(begin: int, size: int) -> bool:
+    """Let the pages of a mapped file read as zeros once another program has cut the file.
+
+    Takes where the mapping begins in memory, and its bytes. Returns whether they do; else, as always without compiled
+    kernels, a read behind the new end ends the process.
+    """
+    return False
+
+
+def release_pages(begin: int) -> None:
+    """End what `guard_pages` did, before the memory is used for something else."""
