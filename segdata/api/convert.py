@@ -20,7 +20,7 @@ from segdata.core.profile import Profile
 from segdata.core.rule_runner import reader_errors, select_rules
 from segdata.core.storage import check_free_url, delete_below, join_url, upload
 from segdata.dataset import Dataset
-from segdata.formats.shapes.source_polygons import RasterDisagreement, raster_disagreement
+from segdata.formats.shapes.polygons import RasterDisagreement, raster_disagreement
 from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.formats.shared.images import image_limits
 from segdata.formats.shared.pairing import INDEX_FILE

@@ -187,7 +187,7 @@ def _accepted_facts(dataset: Dataset, jobs: int) -> dict[str, str]:
 
 def _raster_rule_differences(dataset: Dataset, jobs: int) -> dict[str, tuple[int, int, int]]:
     """For each raster rule how many segments have polygons, how many of them differ by it, and by how many pixels."""
-    from segdata.formats.shapes.source_polygons import RasterDisagreement, raster_disagreement
+    from segdata.formats.shapes.polygons import RasterDisagreement, raster_disagreement
 
     total = {rule: RasterDisagreement() for rule in get_args(RasterRule) if rule != "mask-native"}
     with image_limits():

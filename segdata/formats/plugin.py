@@ -43,13 +43,13 @@ if TYPE_CHECKING:
     from segdata.formats.shapes.geometry import Polygon as Polygon
     from segdata.formats.shapes.geometry import PolygonArrays as PolygonArrays
     from segdata.formats.shapes.geometry import check_ring as check_ring
+    from segdata.formats.shapes.polygons import TracedPolygons as TracedPolygons
+    from segdata.formats.shapes.polygons import trace_polygons as trace_polygons
     from segdata.formats.shapes.raster import rasterise_polygons as rasterise_polygons
     from segdata.formats.shapes.raster import unite_owners as unite_owners
-    from segdata.formats.shapes.tracing import TracedPolygons as TracedPolygons
-    from segdata.formats.shapes.tracing import trace_polygons as trace_polygons
-    from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES as CATEGORY_MASK_LOSSES
-    from segdata.formats.shared.declared_losses import MASK_LOSSES as MASK_LOSSES
-    from segdata.formats.shared.declared_losses import TOOL_LOSSES as TOOL_LOSSES
+    from segdata.formats.shared import CATEGORY_MASK_LOSSES as CATEGORY_MASK_LOSSES
+    from segdata.formats.shared import MASK_LOSSES as MASK_LOSSES
+    from segdata.formats.shared import TOOL_LOSSES as TOOL_LOSSES
     from segdata.formats.shared.derived_sources import AlteredSource as AlteredSource
     from segdata.formats.shared.derived_sources import ChainedSource as ChainedSource
     from segdata.formats.shared.images import ImageFolder as ImageFolder
@@ -107,7 +107,7 @@ _EXPORTS = {
     "segdata.core.taxonomy": ("Category", "Taxonomy"),
     "segdata.formats.shapes.geometry": ("Polygon", "PolygonArrays", "check_ring"),
     "segdata.formats.shapes.raster": ("rasterise_polygons", "unite_owners"),
-    "segdata.formats.shapes.tracing": ("TracedPolygons", "trace_polygons"),
+    "segdata.formats.shapes.polygons": ("TracedPolygons", "trace_polygons"),
     "segdata.formats.shared.painting": (
         "ImageSegments",
         "MaskPaths",
@@ -122,7 +122,7 @@ _EXPORTS = {
         "segment_examples",
         "segments_by_image",
     ),
-    "segdata.formats.shared.declared_losses": ("CATEGORY_MASK_LOSSES", "MASK_LOSSES", "TOOL_LOSSES"),
+    "segdata.formats.shared": ("CATEGORY_MASK_LOSSES", "MASK_LOSSES", "TOOL_LOSSES"),
     "segdata.formats.shared.derived_sources": ("AlteredSource", "ChainedSource"),
     "segdata.formats.shared.images": ("ImageFolder", "open_image", "read_header"),
     "segdata.formats.shared.pairing": ("find_images", "find_label_files", "pair_label_files"),

@@ -27,7 +27,7 @@ FIRST = 5  # defects or differences shown
 
 
 class RasterRuleDifference(Protocol):
-    """How much two raster rules for polygons differ; see `segdata.formats.shapes.source_polygons`."""
+    """How much two raster rules for polygons differ; see `segdata.formats.shapes.polygons`."""
 
     @property
     def drawn(self) -> int:

@@ -20,7 +20,7 @@ from segdata.core.format import LossCounter
 from segdata.core.paths import as_url
 from segdata.core.runs import Ints
 from segdata.core.storage import size_of, upload_file
-from segdata.formats.shapes.source_polygons import RasterDisagreement, raster_disagreement
+from segdata.formats.shapes.polygons import RasterDisagreement, raster_disagreement
 from segdata.store.revision_reader import part_name
 from segdata.store.revision_writer import (
     RevisionWriter,

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segdata.api.taxonomy import infer_taxonomy
 from segdata.core.errors import UnreadableError
 from segdata.core.taxonomy import dump_taxonomy, parse_taxonomy
-from segdata.formats.infer_taxonomy import infer_taxonomy
 from segdata.formats.shared.mask_files import voc_color
 
 

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.coco import POLYGONS_OPTION, choose_document, document_clue, find_documents
-from segdata.formats.shared.declared_losses import COCO_LOSSES
+from segdata.formats.shared import COCO_LOSSES
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch

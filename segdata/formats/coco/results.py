@@ -21,7 +21,7 @@ from segdata.core.errors import UnreadableError
 from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.coco import COCO_SORTS, IMAGE_INFO_FILES, TRUTH_OPTION, find_documents
-from segdata.formats.shared.declared_losses import COCO_RESULTS_LOSSES
+from segdata.formats.shared import COCO_RESULTS_LOSSES
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch

@@ -23,7 +23,7 @@ from segdata.formats.coco.document import Raw, raw_json
 from segdata.formats.coco.segments import write_rles
 from segdata.formats.coco.writer import encode_segments, rings_are_exact
 from segdata.formats.datumaro.reader import DEFAULT
-from segdata.formats.shared.declared_losses import DATUMARO_LOSSES
+from segdata.formats.shared import DATUMARO_LOSSES
 from segdata.formats.shared.painting import (
     count_losses,
     count_spatial_losses,

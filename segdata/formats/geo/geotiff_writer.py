@@ -30,7 +30,7 @@ from segdata.formats.geo.raster_files import (
     read_raster_header,
     write_raster_index,
 )
-from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES, MASK_LOSSES
+from segdata.formats.shared import CATEGORY_MASK_LOSSES, MASK_LOSSES
 from segdata.formats.shared.instance_id_rules import ID_TABLE_COLUMNS
 from segdata.formats.shared.painting import (
     ImageSegments,

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.masks import describe_encoding, most_of, probe_masks
-from segdata.formats.shared.declared_losses import CATEGORY_MASK_LOSSES
+from segdata.formats.shared import CATEGORY_MASK_LOSSES
 from segdata.formats.shared.taxonomies import preset_names
 
 if TYPE_CHECKING:

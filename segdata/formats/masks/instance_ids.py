@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.masks import most_of, probe_masks
-from segdata.formats.shared.declared_losses import MASK_LOSSES
+from segdata.formats.shared import MASK_LOSSES
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch

@@ -21,7 +21,7 @@ from segdata.core.finding import Defect
 from segdata.core.medical_files import collect_dicom_warnings, is_dicom
 from segdata.core.paths import absolute_uri, check_path_name, is_unsafe_path, local_file, relative_uri
 from segdata.core.profile import ImageSequence
-from segdata.formats.medical.probe import DICOM_INDEX, SEGMENTATIONS, STRUCTURE_SET, sop_class
+from segdata.formats.medical import DICOM_INDEX, SEGMENTATIONS, STRUCTURE_SET, sop_class
 from segdata.formats.medical.volume_files import axis_codes, import_package
 from segdata.formats.shared.images import MAX_PIXELS, unsafe_path_defect
 from segdata.formats.shared.per_image import relative_path

@@ -21,6 +21,7 @@ from segdata.core.paths import local_file
 from segdata.core.profile import ImageSequence, Profile, RasterRule
 from segdata.core.runs import Runs
 from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.medical import DICOM_INDEX, DICOM_LOSSES
 from segdata.formats.medical.dicom_images import (
     DicomImage,
     DicomIndexFile,
@@ -34,7 +35,6 @@ from segdata.formats.medical.dicom_images import (
     scan_folder,
     write_dicom_index,
 )
-from segdata.formats.medical.probe import DICOM_INDEX, LOSSES
 from segdata.formats.shared.painting import count_losses
 from segdata.formats.shared.pairing import images_folder
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
@@ -495,7 +495,7 @@ def write_objects(
     (target / kind.folder).mkdir(parents=True)
     groups = _SeriesGrouper(kind.format)
     files: list[DicomIndexFile] = []
-    for group in groups.group(_count_column_losses(batch, LOSSES - kind.own, losses) for batch in batches):
+    for group in groups.group(_count_column_losses(batch, DICOM_LOSSES - kind.own, losses) for batch in batches):
         for who in group.layers:
             name = f"{kind.folder}/{len(files) + 1:04d}.dcm"
             content = _object_content(group, who, profile.taxonomy, kind, losses)

@@ -16,16 +16,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, ReadRequest
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
-from segdata.formats.medical.probe import LOSSES, SEGMENTATIONS, dicom_clue
+from segdata.formats.medical import DICOM_LOSSES, SEGMENTATIONS, dicom_clue
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.shared.per_image import PerImageSource
 
 
-__all__ = ["LOSSES", "detect", "read", "write"]
+LOSSES: frozenset[LossKind] = DICOM_LOSSES
 ALIASES = ("dicom", "dcm")
 CHECKED = ("highdicom", "dcmqi's segmentation of a liver with its NRRD file")
 READ_OPTIONS = {"threshold": "lowest value, 0 to 1, of pixels inside a fractional segmentation; default: 0.5"}

@@ -17,6 +17,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.runs import Runs
 from segdata.core.taxonomy import Category, Color, Taxonomy
+from segdata.formats.medical import SEGMENTATIONS
 from segdata.formats.medical.dicom_images import (
     DicomImage,
     Plane,
@@ -36,7 +37,6 @@ from segdata.formats.medical.dicom_objects import (
     ObjectReader,
     SegmentMeanings,
 )
-from segdata.formats.medical.probe import SEGMENTATIONS
 from segdata.formats.medical.volume_files import DecodedFiles, import_package
 from segdata.formats.shared.images import MAX_PIXELS
 from segdata.formats.shared.mask_files import ValueRuns

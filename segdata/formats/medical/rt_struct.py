@@ -16,16 +16,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, ReadRequest
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
-from segdata.formats.medical.probe import LOSSES, STRUCTURE_SET, dicom_clue
+from segdata.formats.medical import DICOM_LOSSES, STRUCTURE_SET, dicom_clue
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
     from segdata.formats.shared.per_image import PerImageSource
 
 
-__all__ = ["LOSSES", "detect", "read", "write"]
+LOSSES: frozenset[LossKind] = DICOM_LOSSES
 ALIASES = ("rtss", "rt-structure-set")
 CHECKED = ("pydicom", "scikit-image's polygon2mask", "matplotlib's Path")
 READ_OPTIONS = {"holes": "xor (default): a contour inside another is a hole; union: it is filled"}

@@ -20,6 +20,7 @@ from segdata.core.format import ReadRequest
 from segdata.core.overlay import SweepRuns, union_by_frame
 from segdata.core.runs import NumberLine, Runs
 from segdata.core.taxonomy import Category, Color, Taxonomy
+from segdata.formats.medical import STRUCTURE_SET
 from segdata.formats.medical.dicom_images import (
     DicomImage,
     Plane,
@@ -37,7 +38,6 @@ from segdata.formats.medical.dicom_objects import (
     ObjectReader,
     SegmentMeanings,
 )
-from segdata.formats.medical.probe import STRUCTURE_SET
 from segdata.formats.shapes.geometry import PolygonArrays, check_ring
 from segdata.formats.shapes.raster import fill_centres
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource

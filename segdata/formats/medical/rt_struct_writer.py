@@ -19,6 +19,7 @@ from segdata.core.format import LossCounter
 from segdata.core.overlay import SweepRuns, union_by_frame
 from segdata.core.polygons import Rings, keyhole, trace_outlines
 from segdata.core.runs import NumberLine, Runs
+from segdata.formats.medical import STRUCTURE_SET
 from segdata.formats.medical.dicom_images import DicomImage, DicomIndexSegment, read_dataset
 from segdata.formats.medical.dicom_objects import (
     ALGORITHM_TYPES,
@@ -32,7 +33,6 @@ from segdata.formats.medical.dicom_objects import (
     to_long_string,
     to_person_name,
 )
-from segdata.formats.medical.probe import STRUCTURE_SET
 from segdata.formats.medical.rt_struct_reader import to_millimetres
 from segdata.formats.medical.volume_files import import_package
 from segdata.formats.shapes.geometry import PolygonArrays, check_ring, group_offsets

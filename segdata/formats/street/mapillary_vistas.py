@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
-from segdata.formats.shared.declared_losses import STREET_MASK_LOSSES
+from segdata.formats.shared import STREET_MASK_LOSSES
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch

@@ -22,7 +22,7 @@ from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile, RasterRule, Task
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.shared.declared_losses import STREET_MASK_LOSSES
+from segdata.formats.shared import STREET_MASK_LOSSES
 from segdata.formats.shared.file_names import Namesakes
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import UNKNOWN, UNLABELLED, Legend, MaskFile, ValueRuns, decode_entry_mask

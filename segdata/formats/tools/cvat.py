@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING
 from segdata.core.errors import check_choice
 from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, list_names
 from segdata.core.profile import Profile
-from segdata.formats.shared.declared_losses import CVAT_LOSSES
+from segdata.formats.shared import CVAT_LOSSES
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch

@@ -21,7 +21,7 @@ from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category
 from segdata.formats.shapes.geometry import Bitmap
 from segdata.formats.shapes.raster import crop_bitmaps
-from segdata.formats.shared.declared_losses import CVAT_LOSSES
+from segdata.formats.shared import CVAT_LOSSES
 from segdata.formats.shared.painting import (
     count_losses,
     count_segments,

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 from segdata.core.errors import UnreadableError
 from segdata.core.format import HEAD_BYTES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
-from segdata.formats.shared.declared_losses import TOOL_LOSSES
+from segdata.formats.shared import TOOL_LOSSES
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch

@@ -16,7 +16,6 @@ from segdata.core import kernels
 from segdata.core.errors import count_noun
 from segdata.core.finding import Defect
 from segdata.core.runs import Ints, expand_ranges
-from segdata.formats.shapes.ellipses import draw_ellipse
 from segdata.formats.shapes.geometry import (
     Bitmap,
     Ellipse,
@@ -30,6 +29,7 @@ from segdata.formats.shapes.geometry import (
     check_ring,
     scale_points,
 )
+from segdata.formats.shapes.raster import draw_ellipse
 from segdata.formats.shared.images import MAX_PIXELS
 from segdata.formats.shared.safe_parsers import encode_json
 from segdata.formats.tools.shapes import BrokenShapeError, PolygonNotation, PolygonText, ToolShape, parse_leniently

@@ -18,8 +18,8 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.shapes.geometry import Bitmap, Polygon, scale_points
+from segdata.formats.shapes.polygons import SourcePolygons
 from segdata.formats.shapes.raster import count_differing_pixels, crop_bitmaps, rasterise
-from segdata.formats.shapes.source_polygons import SourcePolygons
 from segdata.formats.shared.painting import count_losses, count_spatial_losses, segment_examples
 from segdata.formats.shared.safe_parsers import encode_json, is_xml_text, parse_json
 from segdata.formats.shared.taxonomies import names_by_id, write_sidecars

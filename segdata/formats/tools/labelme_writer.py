@@ -20,9 +20,9 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.coco.document import Raw, raw_json
 from segdata.formats.shapes.geometry import Bitmap, Polygon, PolygonArrays
+from segdata.formats.shapes.polygons import trace_polygons
 from segdata.formats.shapes.raster import crop_bitmaps
-from segdata.formats.shapes.tracing import trace_polygons
-from segdata.formats.shared.declared_losses import LABELME_LOSSES
+from segdata.formats.shared import LABELME_LOSSES
 from segdata.formats.shared.painting import (
     count_losses,
     count_segments,

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, list_names
 from segdata.core.profile import Profile
-from segdata.formats.shared.declared_losses import TOOL_LOSSES
+from segdata.formats.shared import TOOL_LOSSES
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch

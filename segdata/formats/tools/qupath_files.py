@@ -22,7 +22,7 @@ from segdata.core.profile import Profile, RasterRule
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Color, Taxonomy
 from segdata.formats.shapes.geometry import Polygon
-from segdata.formats.shapes.tracing import trace_polygons
+from segdata.formats.shapes.polygons import trace_polygons
 from segdata.formats.shared.images import MAX_PIXELS, ImageHeader
 from segdata.formats.shared.painting import (
     count_losses,

@@ -22,8 +22,8 @@ from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco.segments import Polygons
 from segdata.formats.coco.segments import flat_rings as on_lines
 from segdata.formats.shapes.geometry import Bitmap, Ellipse, Polygon, PolygonArrays, Shape, group_offsets
+from segdata.formats.shapes.polygons import SourcePolygons
 from segdata.formats.shapes.raster import rasterise, rasterise_polygons, unite_owners
-from segdata.formats.shapes.source_polygons import SourcePolygons
 from segdata.formats.shared.images import ImageFolder, ImageHeader
 from segdata.formats.shared.painting import count_segments, in_first_annotation
 from segdata.formats.shared.per_image import ImageEntry, ReadImages, annotation_table, chunk_rows, read_images

@@ -14,7 +14,7 @@ from segdata.core.polygons import keyhole, trace_outlines
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.coco.document import raw_json
-from segdata.formats.shared.declared_losses import VIA_LOSSES
+from segdata.formats.shared import VIA_LOSSES
 from segdata.formats.shared.painting import (
     count_losses,
     count_segments,

@@ -1,1 +1,55 @@
-"""Videos: frames in folders of sequences or in one document, segments that keep their track from frame to frame."""
+"""Videos, whose segments keep their track; how datasets name folders and frames, and which files are frames."""
+
+import re
+from collections.abc import Sequence
+
+from segdata.core.format import FileProbe
+from segdata.core.paths import SPLIT_FOLDERS
+from segdata.formats.shared.file_names import IMAGE_FOLDERS, MASK_FOLDERS
+
+GREY, COLOUR, PALETTE = 0, 2, 3  # colour types of PNG
+# Folders that are not called as a video, but as a split or by what is in them; nor are ours.
+NO_SEQUENCES = frozenset({*SPLIT_FOLDERS, *MASK_FOLDERS, *IMAGE_FOLDERS})
+
+
+def frame_names(probe: FileProbe, pattern: str) -> list[str]:
+    """The names that match `pattern`, of which the group `sequence` is the name of a video, not of a split or a role.
+
+    So `masks/000001.png` and `instances/train/000001.png` are not frames of videos.
+    """
+    expression = re.compile(pattern)
+    names = []
+    for name in probe.names:
+        match = expression.search(name)
+        if match is not None and match["sequence"].lower() not in NO_SEQUENCES:
+            names.append(name)
+    return names
+
+
+def png_kinds(probe: FileProbe, names: Sequence[str], most: int = 4) -> set[tuple[int, int]]:
+    """Bits a channel and colour type of the first few PNG files.
+
+    Source: PNG specification (third edition), section 11.2.1.
+    """
+    heads = [probe.head(name)[:26] for name in names[:most]]
+    return {(head[24], head[25]) for head in heads if head.startswith(b"\x89PNG") and len(head) == 26}
+
+
+DAVIS_MASKS = ("Annotations", "Annotations_unsupervised")
+DAVIS_IMAGES, DAVIS_SETS, DAVIS_META = "JPEGImages", "ImageSets", "meta.json"
+DAVIS_SIZES = ("480p", "1080p", "Full-Resolution")
+
+
+MOTS_TEXT_FOLDER = "instances_txt"
+MOTS_TEXT_NAME = rf"^([^/]+|{MOTS_TEXT_FOLDER}/[^/]+|[^/]+/gt/gt)\.txt$"
+MOTS_LINE = rb"\A\d+ \d+ (?:10|[1-9]) \d{2,6} \d{2,6} [0-o]+\r?(?:\n|\Z)"
+# In a folder of that name also of images so small that the numbers might be anything, and videos of nothing.
+MOTS_NAME_IN_FOLDER, MOTS_ANY_LINE = (
+    rf"(^|/){MOTS_TEXT_FOLDER}/[^/]+\.txt$",
+    rb"\A(?:\d+ \d+ \d+ \d+ \d+ [0-o]+\r?(?:\n|\Z)|\Z)",
+)
+
+
+STEP_MAPS = "panoptic_maps"
+STEP_SPLITS = ("train", "val", "test")
+STEP_LAST_TRACK = 65_535

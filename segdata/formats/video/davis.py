@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 
 from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
-from segdata.formats.shared.declared_losses import TRACK_MASK_LOSSES
-from segdata.formats.video.layouts import DAVIS_META, DAVIS_SIZES, PALETTE, frame_names, png_kinds
+from segdata.formats.shared import TRACK_MASK_LOSSES
+from segdata.formats.video import DAVIS_META, DAVIS_SIZES, PALETTE, frame_names, png_kinds
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch

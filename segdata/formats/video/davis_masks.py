@@ -27,6 +27,7 @@ from segdata.formats.shared.per_image import (
     relative_path,
 )
 from segdata.formats.shared.taxonomies import CategoryNames, resolve_names, write_sidecars
+from segdata.formats.video import DAVIS_IMAGES, DAVIS_MASKS, DAVIS_META, DAVIS_SETS, DAVIS_SIZES
 from segdata.formats.video.frame_masks import (
     Flags,
     FrameFolder,
@@ -45,7 +46,6 @@ from segdata.formats.video.frame_masks import (
     safe_file_name,
     unknown_values,
 )
-from segdata.formats.video.layouts import DAVIS_IMAGES, DAVIS_MASKS, DAVIS_META, DAVIS_SETS, DAVIS_SIZES
 
 _NUMBER = re.compile("[1-9][0-9]{0,2}")
 

@@ -34,7 +34,7 @@ from segdata.formats.shared.painting import (
 )
 from segdata.formats.shared.pairing import Cell, Pairing, has_index, no_images_defect, pair_masks, write_index
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, relative_path
-from segdata.formats.video.layouts import NO_SEQUENCES
+from segdata.formats.video import NO_SEQUENCES
 
 
 @dataclass(frozen=True, slots=True)

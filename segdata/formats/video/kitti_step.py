@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 
 from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
-from segdata.formats.shared.declared_losses import TRACK_MASK_LOSSES
-from segdata.formats.video.layouts import COLOUR, png_kinds
+from segdata.formats.shared import TRACK_MASK_LOSSES
+from segdata.formats.video import COLOUR, png_kinds
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch

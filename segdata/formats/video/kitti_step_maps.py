@@ -29,6 +29,7 @@ from segdata.formats.shared.per_image import (
 )
 from segdata.formats.shared.taxonomies import CategoryNames, resolve_names, write_sidecars
 from segdata.formats.street.cityscapes_labels import LABELS, TRAINED
+from segdata.formats.video import STEP_LAST_TRACK, STEP_MAPS, STEP_SPLITS
 from segdata.formats.video.frame_masks import (
     FrameFolder,
     FramePath,
@@ -45,7 +46,6 @@ from segdata.formats.video.frame_masks import (
     pair_frames,
     unknown_values,
 )
-from segdata.formats.video.layouts import STEP_LAST_TRACK, STEP_MAPS, STEP_SPLITS
 
 VOID = 255
 TAXONOMY = "taxonomy"  # the numbers are the ids of the taxonomy

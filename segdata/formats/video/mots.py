@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 
 from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, Source
 from segdata.core.profile import Profile
-from segdata.formats.shared.declared_losses import TRACK_MASK_LOSSES
-from segdata.formats.video import layouts
-from segdata.formats.video.layouts import GREY, frame_names, png_kinds
+from segdata.formats import video
+from segdata.formats.shared import TRACK_MASK_LOSSES
+from segdata.formats.video import GREY, frame_names, png_kinds
 
 if TYPE_CHECKING:
     from segdata.core.batch import Batch
@@ -41,10 +41,8 @@ _LABELLED = r"^([^/]+/)?instances/.+\.png$"
 
 def detect(probe: FileProbe) -> FormatMatch | None:
     """Frames of 16-bit grey PNG in the folders of sequences, or lines of the TXT layout."""
-    inside = (
-        layouts.MOTS_TEXT_NAME if probe.root.parent.name == layouts.MOTS_TEXT_FOLDER else layouts.MOTS_NAME_IN_FOLDER
-    )
-    lines = probe.heads(layouts.MOTS_TEXT_NAME, layouts.MOTS_LINE) or probe.heads(inside, layouts.MOTS_ANY_LINE)
+    inside = video.MOTS_TEXT_NAME if probe.root.parent.name == video.MOTS_TEXT_FOLDER else video.MOTS_NAME_IN_FOLDER
+    lines = probe.heads(video.MOTS_TEXT_NAME, video.MOTS_LINE) or probe.heads(inside, video.MOTS_ANY_LINE)
     if lines:
         return FormatMatch(1.0, f"{lines[0]} has lines of frame, id, class, height, width and RLE")
     labelled = probe.matching(_LABELLED) if probe.matching(r"^([^/]+/)?instances/labels\.txt$") else []

@@ -24,6 +24,7 @@ from segdata.core.paths import check_path_name
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs, expand_ranges
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_SEGMENTS, flat_bytes, make_table
+from segdata.formats import video
 from segdata.formats.coco.segments import read_rles
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, size_defects
 from segdata.formats.shared.mask_files import MaskFile, ValueRuns
@@ -37,7 +38,7 @@ from segdata.formats.shared.per_image import (
     relative_path,
 )
 from segdata.formats.shared.taxonomies import write_sidecars
-from segdata.formats.video import layouts
+from segdata.formats.video import MOTS_TEXT_FOLDER
 from segdata.formats.video.frame_masks import (
     Flags,
     FrameFolder,
@@ -57,7 +58,6 @@ from segdata.formats.video.frame_masks import (
     pair_frames,
     unknown_values,
 )
-from segdata.formats.video.layouts import MOTS_TEXT_FOLDER
 from segdata.formats.video.mots_classes import (
     DIVISOR,
     IGNORED,
@@ -526,7 +526,7 @@ def _find_layout(root: Path) -> str:
     if root.is_file():
         return "txt"
     masks = any((folder / _MASKS).is_dir() for folder in (root, *_folders(root)))
-    lines = (root / layouts.MOTS_TEXT_FOLDER).is_dir() or text_files(root)
+    lines = (root / video.MOTS_TEXT_FOLDER).is_dir() or text_files(root)
     return "txt" if lines and not masks else "png"
 
 
@@ -619,7 +619,7 @@ def write_mots(
         voids=profile.taxonomy.void_ids,
         numbers=TrackNumbers(0, DIVISOR - 1, f"MOTS holds {DIVISOR:,} of a category"),
     )
-    folder = target / (_MASKS if layout == "png" else layouts.MOTS_TEXT_FOLDER)
+    folder = target / (_MASKS if layout == "png" else video.MOTS_TEXT_FOLDER)
     folder.mkdir(parents=True)
     if names is not None:
         (folder / LABELS).write_text("".join(f"{name}\n" for name in names), encoding="utf-8", newline="\n")

@@ -24,8 +24,8 @@ from segdata.core.runs import Ints, Runs
 from segdata.core.safe_text import quote_path
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shapes.geometry import Floats, Polygon, scale_points
+from segdata.formats.shapes.polygons import SourcePolygons
 from segdata.formats.shapes.raster import count_differing_pixels, rasterise
-from segdata.formats.shapes.source_polygons import SourcePolygons
 from segdata.formats.shared.file_names import Namesakes
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader
 from segdata.formats.shared.painting import (

@@ -14,8 +14,8 @@ from segdata.core.finding import Defect
 from segdata.core.polygons import Rings
 from segdata.core.runs import Ints, Runs
 from segdata.formats.shapes.geometry import Bitmap, Floats, Polygon, PolygonArrays, Ring, Shape, scale_points
+from segdata.formats.shapes.polygons import bridge_rings
 from segdata.formats.shapes.raster import crop_bitmaps, fill_rings
-from segdata.formats.shapes.tracing import bridge_rings
 from segdata.formats.tools.shapes import PolygonNotation, PolygonText, ToolShape, split_bridged
 
 _STEPS = 32  # within a pixel, where rings may pass without meeting

@@ -21,7 +21,7 @@ from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.format import LossCounter, detect, find_format
 from segdata.core.profile import Profile
-from segdata.formats.shared.pickled_arrays import PickledArray, read_pickled_dictionary
+from segdata.formats.masks.cellpose_files import PickledArray, read_pickled_dictionary
 from segdata.testing.pictures import masks_of_runs
 from segdata.testing.round_trip import assert_round_trip
 from segdata.testing.strategies import Details, datasets

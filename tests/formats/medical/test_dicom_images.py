@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segdata.formats.medical import SEGMENTATIONS, sop_class
 from segdata.formats.medical.dicom_images import (
     Plane,
     group_series,
@@ -16,7 +17,6 @@ from segdata.formats.medical.dicom_images import (
     parse_plane,
     scan_folder,
 )
-from segdata.formats.medical.probe import SEGMENTATIONS, sop_class
 from segdata.formats.medical.rt_struct_reader import to_millimetres, to_pixels
 from tests.generators.dicom_files import CT, write_ct
 

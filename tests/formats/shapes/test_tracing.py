@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from segdata.core.profile import RasterRule
 from segdata.formats.shapes.geometry import Polygon
-from segdata.formats.shapes.tracing import Points, bridge_rings, trace_polygons
+from segdata.formats.shapes.polygons import Points, bridge_rings, trace_polygons
 from segdata.testing.pictures import Mask, runs_of_masks
 from segdata.testing.strategies import masks
 from tests.formats.shapes.drawings import RULES, draw_masks, full_canvas
