@@ -150,7 +150,7 @@ def browse(
             shelf.sweep()
         about = tuple(finding for finding in listed if finding.image is None)
         elsewhere = tuple(finding for finding in listed if finding.image is not None and finding.image not in ids)
-        loader.tell(
+        loader.store(
             about_dataset=[
                 f"{finding.code} {finding.rule} ({finding.severity}): {finding.message}" for finding in about
             ]

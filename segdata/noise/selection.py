@@ -118,8 +118,10 @@ def suspected_rows(
     groups = np.split(order, np.flatnonzero(np.diff(of_image)) + 1) if len(order) else []
 
     def judged(places: Ints) -> list[tuple[int, dict[str, Any], Correction]]:  # Any: the cells of a row
-        page = _ImageProposals(case, int(case.images[ranked.image[chosen[places[0]]]]))
-        return [(place, *page.told(ranked, int(chosen[place]), int(types[chosen[place]]))) for place in places.tolist()]
+        image = _ImageProposals(case, int(case.images[ranked.image[chosen[places[0]]]]))
+        return [
+            (place, *image.proposal(ranked, int(chosen[place]), int(types[chosen[place]]))) for place in places.tolist()
+        ]
 
     rows: dict[int, dict[str, Any]] = {}
     corrections: dict[int, Correction] = {}
@@ -142,7 +144,7 @@ class _ImageProposals:
         self._case, self._image = case, image
         self._given, self._prediction = case.given.drawn(image), case.predictor.predict(image)
 
-    def told(self, ranked: RankedCandidates, row: int, type_: int) -> tuple[dict[str, Any], Correction]:
+    def proposal(self, ranked: RankedCandidates, row: int, type_: int) -> tuple[dict[str, Any], Correction]:
         """The row of a candidate, and its correction."""
         candidates, row_in_image = ranked.candidates[ranked.image[row]], int(ranked.at[row])
         name = TYPES[type_]

@@ -54,12 +54,12 @@ def set_appearance(loader: SampleLoader, profile: Profile, targets: MapValues, f
 
 def _save_views(loader: SampleLoader, findings: Sequence[Finding]) -> None:
     views = _views(loader, findings)
-    for name in loader.told("views") or ():
+    for name in loader.stored("views") or ():
         if name not in views and loader.dataset.has_saved_view(name):
             loader.dataset.delete_saved_view(name)
     for name, (view, description, colour) in views.items():
         loader.dataset.save_view(name, view, description=description, color=colour, overwrite=True)
-    loader.tell(views=list(views))
+    loader.store(views=list(views))
 
 
 def _views(loader: SampleLoader, findings: Sequence[Finding]) -> dict[str, tuple[Any, str, str | None]]:

@@ -205,7 +205,7 @@ class SampleLoader:
 
     def finish(self, *, is_part: bool = False) -> None:
         """Remove images and fields that the data no longer has; nothing if only a part was loaded."""
-        before = [row for row in self.told("fields") or () if row["name"] not in self.fields]
+        before = [row for row in self.stored("fields") or () if row["name"] not in self.fields]
         if is_part:
             self.fields |= {row["name"]: (row["kind"], row["annotator"]) for row in before}
         else:
@@ -213,15 +213,15 @@ class SampleLoader:
             gone = [row["name"] for row in before if self.dataset.has_sample_field(row["name"])]
             self.dataset.delete_sample_fields(gone)
         fields = self.fields.items()
-        self.tell(fields=[{"name": name, "kind": kind, "annotator": who} for name, (kind, who) in fields])
+        self.store(fields=[{"name": name, "kind": kind, "annotator": who} for name, (kind, who) in fields])
 
-    def tell(self, **more: object) -> None:
+    def store(self, **more: object) -> None:
         """Store more about the origin of the dataset in its `info`."""
         self.dataset.info[_INFO_KEY].update(more)
         self.dataset.save()
 
-    def told(self, name: str) -> Any:  # Any: whatever `tell` was given
-        """What `tell` stored the last time; None: nothing."""
+    def stored(self, name: str) -> Any:  # Any: whatever `store` was given
+        """What `store` stored the last time; None: nothing."""
         return stored_info(self.dataset, name)
 
     def _field(self, kind: Kind, annotator: str | None) -> str:

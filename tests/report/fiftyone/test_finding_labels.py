@@ -98,7 +98,7 @@ def test_who_disagrees_is_told(data: Path) -> None:
     label_id, sample = label.id, found.dataset.match({"image_id": "a.png"}).first()
     next(each for each in sample.findings.detections if each.id == label_id).tags.append("reject")
     sample.save()
-    told = segdata.pull_decisions(data, "fiftyone", name=NAME, reviewer="eve", adjudicates=True)
+    told = segdata.pull_decisions(data, "fiftyone", name=NAME, reviewer="eve", adjudicate=True)
     assert told.n_new == 1
     assert [each.reviewer for each in read_decisions(data / "review.jsonl") if each.adjudicates] == ["eve"]
     again = shown(browse(data), "a.png")
