@@ -233,9 +233,9 @@ def _settings(rule: Rule, console: Console) -> Iterator[str]:
 
 def _running(rule: Rule) -> str:
     """Whether the rule runs by default, and whether its findings are folded."""
-    opt_in = f"Opt-in: it runs only if you select it (--select {rule.code}), or name it in segdata.yaml."
+    opt_in = f"Opt-in: the rule runs only if you select it (--select {rule.code}), or name it in segdata.yaml."
     of = {"image": "many images", "category": "many categories", None: ""}[rule.habit]
-    folded = f"If {of} have such a finding, one finding stands for all; --one-by-one lists them."
+    folded = f"If {of} have such a finding, you get one for all of them; --one-by-one lists each."
     return " ".join([opt_in] * rule.opt_in + [folded] * (rule.habit is not None))
 
 
@@ -288,6 +288,11 @@ def markdown_page(rule: Rule) -> str:
         name, default = next(iter(rule.options.items()))
         setting = f"rules: {{{rule.code}: {{{name}: {_yaml(default)}}}}}"
         lines += ["", f"You can set options in `segdata.yaml`, for example `{setting}`."]
+    others = " or ".join(f"`{severity}`" for severity in (*SEVERITIES, "off") if severity != rule.severity)
+    setting = f"severity: {{{rule.code}: {rule.severity}}}"
+    lines += ["", f"You change the severity there, too: in `{setting}` write {others} instead."]
+    if not rule.options:
+        lines[-1] = f"You can change the severity in `segdata.yaml`: in `{setting}` write {others} instead."
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip() + "\n"
 
 
@@ -393,10 +398,12 @@ _HEAD = (
     "# The formats",
     "",
     "This page is generated from the formats (`python -m segdata.report.reference_pages`); `segdata formats` prints",
-    "the same text. segdata detects a format from file names and first bytes. Every conversion counts what the target",
-    "format cannot hold, with the images, segments and pixels concerned. Everything that the row of a format does not",
-    "list survives; a property-based test checks this on random datasets for every format that segdata writes.",
-    "Case and punctuation of a format's name do not matter, and short names will do: `coco`, `yolo`, `voc`, `masks`.",
+    "the same text. You seldom have to name the format that you read: segdata detects it from file names and first",
+    "bytes. If you do, case and punctuation do not matter, and short names will do: `coco`, `yolo`, `voc`, `masks`.",
+    "",
+    "When you convert, you see what the target format cannot hold, with the images, segments and pixels concerned.",
+    "Everything that the row of a format does not list survives; a property-based test checks this on random datasets",
+    "for every format that segdata writes.",
     "",
     "| format | reads | writes | cannot hold | checked against |",
     "| --- | --- | --- | --- | --- |",
@@ -419,7 +426,7 @@ def _sections(listed: Sequence[Format]) -> Iterator[str]:
     for format_ in listed:
         yield from (f"## {format_.name}", "", format_.text, "")
         if format_.aliases:
-            yield from (f"Also called {', '.join(f'`{name}`' for name in format_.aliases)}.", "")
+            yield from (f"You can also call it {', '.join(f'`{name}`' for name in format_.aliases)}.", "")
         options = [f"- `{option}`: {description}" for option, description in _format_options(format_)]
         yield from options
         if options:

@@ -66,8 +66,8 @@ def brief_track(
 
     You get a finding for a track of one frame if another one of its category is missing in this frame and was, or will
     be, in its place: with both neighbours the box between theirs counts, else the one that there is. You also get one
-    for a track of one frame that takes nobody's place, if such tracks are rare in this video and its tracks usually go
-    on for long. Tracks at the image's edge, which may just pass, are not judged for that, nor are the first and the
+    for a track of one frame that replaces no other track, if such tracks are rare in this video and its tracks usually
+    go on for long. Tracks at the image's edge, which may just pass, are not judged for that, nor are the first and the
     last frame. The rule ignores crowds and void.
 
     Why: each such id is an identity switch twice, and an object that nothing can be learned of.

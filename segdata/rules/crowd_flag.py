@@ -46,7 +46,7 @@ def crowd_flag(tables: Tables, *, max_share: float = 0.5, min_crowds: int = 5, m
         a, b: car (thing, crowd)
         c, d: car
 
-    A crowd is one region of several objects that nobody drew singly. COCO stores it as RLE, never as a polygon, and
+    A crowd is one region of several objects that were not drawn singly. COCO stores it as RLE, never as a polygon, and
     its evaluation neither rewards nor punishes what is found there. You get one finding for each kind and category, and
     for up to three polygons each its own.
 

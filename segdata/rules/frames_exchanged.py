@@ -30,10 +30,10 @@ def frames_exchanged(
     The rule compares centroids, spreads and areas of the tracks (without tracks: of the categories) of two frames. In a
     video that goes on steadily, two frames that are two steps apart differ more than neighbours do. If neighbours are
     exchanged, it is the other way round. If two frames further apart are exchanged, each fits better into the other's
-    place than into its own. What counts is the share of the way from frame to frame that the other order saves. For
-    neighbours it must also be unusual in this video, whose objects may tremble: beyond the upper quartile of the shares
-    by three times the distance of that from the median. A video in which labels only tremble has no order, and none is
-    reported for frames far apart. You get one finding for each pair, at the earlier frame.
+    place than into its own. The other order must save this share of the way from frame to frame. For neighbours it must
+    also be unusual in this video, whose objects may tremble: beyond the upper quartile of the shares by three times the
+    distance of that from the median. A video in which labels only tremble has no order, and none is reported for frames
+    far apart. You get one finding for each pair, at the earlier frame.
 
     Why: an object that goes back and forth teaches your tracker motion that was never there, and the labels lie beside
     the things in both images.

@@ -6,7 +6,7 @@ from segdata.rules.shared import reader_findings
 
 @rule("SEG219", "provisional-taxonomy", severity="info", needs=())
 def provisional_taxonomy(tables: Tables) -> Findings:
-    """Nothing says what the values of the masks mean, so segdata reads them as they most probably are meant.
+    """Nothing says what the values of the masks mean, so segdata guesses it from the values.
 
     Example:
         no taxonomy: the 12 values are read as the categories background, category_1 … category_11

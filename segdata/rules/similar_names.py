@@ -46,7 +46,7 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     exchanged, counts if all letters before and after them are the same, the word has at least `min_letters`, and the
     common name has `min_ratio` times as many segments as the rare one: `abductor` and `adductor` are both right.
 
-    Why: somebody typed a name instead of choosing it. One category becomes two, each of which lacks some of its
+    Why: an annotator typed a name instead of choosing it. One category becomes two, each of which lacks some of its
     segments, and your model learns to tell apart what is the same.
 
     Remedy: make one of them an alias of the other in taxonomy.yaml, or join them with `segdata remap`.

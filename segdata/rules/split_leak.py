@@ -23,12 +23,12 @@ def split_leak(tables: Tables, *, max_bits: int = 16) -> Findings:
     You get one finding for each image that another split has as well. If the files are not byte-identical, it is a
     warning. Difference hashes tell which images look the same (dHash, N. Krawetz 2013, with 256 bits instead of 64):
     the gradients of the image reduced to 17 x 16 pixels, which survive another brightness, size or compression. For up
-    to 500 images, the same hashes of the mirrored images and of windows of 25% or more in each image find mirrored
-    and cropped copies; the finer details of both must correlate by 0.75. Of possible crops, the nearest 100 pairs are
-    compared. Frames of one video that show much the same
-    are found in the same way. The rule ignores copies within a split, images without contrast, and images that are not
-    on this machine. Of files with several frames or slices, the first stands for all, and only equal files count. If
-    your data have no splits, or more than 20,000 images, no image is decoded, and you get only byte-identical files.
+    to 500 images, the same hashes of the mirrored images and of windows of 25% or more in each image find mirrored and
+    cropped copies; the finer details of both must correlate by 0.75. The nearest 100 pairs of possible crops are
+    compared. Frames of one video that show much the same are found in the same way. The rule ignores copies within a
+    split, images without contrast, and images that are not on this machine. The first frame or slice of a file stands
+    for all of them, and then only equal files count. If your data have no splits, or more than 20,000 images, no image
+    is decoded, and you get only byte-identical files.
 
     Why: images that are in both your training and test data make the test worthless, and where the labels of the two
     differ, one of them is wrong. Neighbouring frames of a video are nearly the same image.

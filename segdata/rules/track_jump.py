@@ -92,8 +92,8 @@ def track_jump(
 
     A track also jumps for good if all sides of its box go one way, further than its own steps before and after let
     expect, and it then goes on from there as it did before. Steps count as shares of the box's side; if a frame has
-    three tracks or more, what all of them do is the camera's motion. What is too far depends on the video: the tails of
-    the distribution of all of its steps give the chance, and the rate of false findings is controlled.
+    three tracks or more, what all of them do is the camera's motion. The limit depends on the video: the tails of the
+    distribution of all of its steps give the chance, and the rate of false findings is controlled.
 
     You get one finding for each track and frame. The rule ignores tracks of a few pixels, and two that exchange places
     (SEG355).

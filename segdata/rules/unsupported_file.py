@@ -12,8 +12,8 @@ def unsupported_file(tables: Tables) -> Findings:
         images/0007.heic is HEIC, which segdata does not decode; convert it to PNG or JPEG
         images/clip.png  is a video (MP4), which segdata does not decode; convert it to PNG or JPEG
 
-    The kind is told by the first bytes of the file, not by its name. The file may be sound, so this is not SEG001. It
-    is an error for a mask, whose labels are missing. Rules that need the pixels of the image leave it out.
+    The first bytes of the file show its kind, not its name. The file may be sound, so this is not SEG001. It is an
+    error for a mask, whose labels are missing. Rules that need the pixels of the image leave it out.
 
     Why: segdata cannot check such a file, and few training loaders open it.
 

@@ -10,7 +10,8 @@ even without annotations.
 Read, in a folder: the document in it or in its folder ``annotations``. Documents that differ in the name of the split
 alone (``instances_train2017.json``, ``instances_val2017.json``), and folders that are called as splits with a document
 each (Roboflow's ``train|valid|test/_annotations.coco.json``), are one dataset. Its images have a split; those of one
-name in two splits stay two images. What ids and names of categories contradict is SEG202; names decide.
+name in two splits stay two images. If ids and names of categories contradict each other, names decide, and you get
+SEG202.
 
 Written: the source's rings, number for number, if they rasterise to exactly the segment's pixels, else compressed RLE,
 so that holes stay holes. With `polygons` exact, other segments become outlines along the edges of the pixels: one ring

@@ -10,6 +10,7 @@ y to a x + b y + c, d x + e y + f), the image's `bands` and the labels' `tags`. 
 read in windows of 2048 x 2048, each an image `<raster>/<row>_<column>` whose metadata item `window` says which part it
 is; you set another side with `tile`. Labels that lie elsewhere than their image are SEG017, as are values that are not
 whole numbers.
+
 Written: `masks/*.tif` (deflate, tiled, 8, 16 or 32 bits) with coordinate system, transform, tags, colour table and, for
 the first void category, nodata; windows are put together again. rasters.json says which window of which raster each
 image is, and keeps what TIFF has no tag for. You need the extra `geo`. Source: OGC GeoTIFF 1.1 (19-008r4); GDAL,

@@ -8,8 +8,8 @@ category is the name of the label image (``labels/nuclei``: nuclei). If ``image-
 ``class``, ``category``, ``label`` or ``name`` that several values share, that is the category. Segments of two label
 images may overlap. An array of more than two axes has an image for each plane, ``<image>/<0000>``: slices of the last
 axis before y and x are a sequence, and numbers are tracks through it. A chunk that is not there is unlabelled, as Zarr
-has it. The pixels of the image itself are not read, so
-that rules which look at pictures are skipped. DATA is a ``.zarr`` folder, a folder of them, or one label image.
+has it. The pixels of the image itself are not read, so that rules which look at pictures are skipped. DATA is a
+``.zarr`` folder, a folder of them, or one label image.
 Not written: export instance ids or NIfTI.
 """
 

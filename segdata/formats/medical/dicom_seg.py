@@ -7,8 +7,10 @@ annotated and empty. Images are found by UID below the same folder and in the fo
 image has the name of its file, and a series is a volume. A segmentation without images, or with a grid of its own, has
 slices `<file>/<0000>`. Segments may overlap. The label of a segment is its category and its number the segment id; a
 segment on several slices is a track. AUTOMATIC means a model, whose name is the annotator.
+
 Written: one object for each series and annotator, through highdicom, with the headers of the images, whose files you
 need. dicom.json beside the objects keeps the names of the images.
+
 Source: DICOM PS3.3 A.51 and C.8.20; ImagingDataCommons/highdicom docs/seg.rst.
 """
 

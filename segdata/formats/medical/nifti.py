@@ -1,16 +1,19 @@
 """NIfTI: volumes of labels (.nii, .nii.gz) whose slices are images, with affine and header kept byte by byte.
 
 Read: slice k of a volume is the image `<volume>/<0000>` and frame k of the sequence `<volume>`; voxel (i, j, k) is its
-pixel in column i and row j, and nothing is ever reoriented. What a volume holds decides whether it is labels or an
-image (labels are constant over regions, or have the intent code NIFTI_INTENT_LABEL), and its name only where that
-cannot be told; an image in a folder of labels is SEG004. Values are category ids, 0 is unlabelled. Category names come
-from taxonomy.yaml, a BIDS `dseg.tsv`, a label description of ITK-SNAP or a dataset.json; if you have none of them,
+pixel in column i and row j, and nothing is ever reoriented. segdata looks at the voxels to see whether a volume is
+labels or an image (labels are constant over regions, or have the intent code NIFTI_INTENT_LABEL), and at the name only
+if the voxels do not show it. A volume that is empty, or has too few voxels to show it, is labels if all others of its
+folder are; for an image in a folder of labels you get SEG004. Values are category ids, 0 is unlabelled. Category names
+come from taxonomy.yaml, a BIDS `dseg.tsv`, a label description of ITK-SNAP or a dataset.json; if you have none of them,
 every volume is read once for its values. Several label files on one image (`_seg-manual`, `_lesion-manual`) are layers:
 their segments may overlap, and each layer has a category of its own. With `instances=yes`, or `instance_ids` in
 segdata.yaml, values are instances, and tracks through the slices. A place that contradicts that of the image, or is
 unknown, is SEG017, as are voxels that are not whole numbers.
+
 Written: `labels/<volume>.nii.gz` with taxonomy.yaml and volumes.json, which says what image each slice is. Labels that
 you read from NIfTI and did not edit come back byte by byte, except for the compression.
+
 Source: https://nifti.nimh.nih.gov/nifti-1; affines as in nipy/nibabel doc/source/nifti_images.rst; names as in
 bids-standard/bids-specification src/derivatives/imaging.md and pyushkevich/itksnap Logic/Common/ColorLabelTable.cxx.
 """

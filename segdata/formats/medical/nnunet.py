@@ -5,10 +5,12 @@ Segmentation Decathlon too; images in `imagesTs/` are not annotated. An image is
 volume `<case><ending>/<0000>`. Categories are the labels of dataset.json; where these are regions (lists of values), a
 pixel belongs to every region that contains its value. `ignore` is void, and 0, the background, is unlabelled. You get a
 finding for a dataset that nnU-Net would refuse, for example for a gap between values or a wrong numTraining.
+
 Written: labels with values 1, 2, 3 … (those that were read, if the categories have not changed), and dataset.json,
 which lists the image files where they are, and keeps the category ids; taxonomy.yaml and volumes.json keep the rest.
 With `--copy-images` you get them as `imagesTr/<case>_0000<ending>`, pictures as PNG files, whose channels are R, G and
 B if any image has colours. nnU-Net expects that you name the folder like `Dataset001_Name`.
+
 Source: MIC-DKFZ/nnUNet documentation/dataset_format.md, region_based_training.md, ignore_label.md.
 """
 

@@ -6,9 +6,11 @@ contour inside another is a hole, as in most programs (`holes=union` fills it, a
 where it matters). Contours are put on the slice at their depth; you need the DICOM files of the images, below the same
 folder or in `--images`. Contours with fewer than three points, or outside any plane, are SEG006; points and open lines
 have no pixels and are counted. The name of a region is its category, its number the segment and track id.
+
 Written: one structure set for each series and annotator. Contours that were read are kept if they give exactly the
 pixels; others follow the edges of pixels, with keyholes for holes, so that exactly these pixels come back. dicom.json
 beside the structure sets keeps the names of the images.
+
 Source: DICOM PS3.3 A.19, C.8.8.5, C.8.8.6 and C.8.8.6.3 (inner and outer contours).
 """
 

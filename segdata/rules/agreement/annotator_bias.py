@@ -27,7 +27,7 @@ def annotator_bias(tables: Tables, *, min_share: float = 0.05, min_offset: float
     sequence, patient or scene count as one. A gold standard has one voice among the others here; SEG407 reports errors
     that annotators make against it alone.
 
-    Things that only end elsewhere are matched, however small they are. Of categories that are not counted one by one,
+    Things that only end elsewhere are matched, however small they are. In categories that are not counted one by one,
     the share that the annotator's offset explains (its pixels times the length of the outline) is no miss, extra or
     confusion.
 

@@ -9,7 +9,7 @@ _ERRORS = {"missed": "misses", "extra": "adds", "confused": "labels as another c
 
 @rule("SEG415", "drifting-annotator", severity="warning", needs=("agreement",))
 def drifting_annotator(tables: Tables, *, min_change: float = 0.05, min_offset: float = 1.0) -> Findings:
-    """What an annotator does differently from the others changes with time, beyond chance.
+    """An annotator's differences from the others change with time, beyond chance.
 
     Example:
         carl draws everything 2.3 px larger (1.8 to 2.8) on 2026-06-28 than on 2026-01-05, compared with the others
