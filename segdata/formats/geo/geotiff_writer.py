@@ -1,6 +1,5 @@
 """GeoTIFF writer: rasters of categories or of segment numbers; windows of one raster are put together again."""
 
-import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -18,7 +17,6 @@ from segdata.core.errors import SegdataError, check_choice
 from segdata.core.format import LossCounter, LossKind
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
 from segdata.core.tiff_files import create_raster, import_rasterio
 from segdata.formats.geo.georeference import Georeference, parse_crs
@@ -31,16 +29,14 @@ from segdata.formats.geo.raster_files import (
     write_raster_index,
 )
 from segdata.formats.shared import CATEGORY_MASK_LOSSES, MASK_LOSSES
-from segdata.formats.shared.instance_id_rules import ID_TABLE_COLUMNS
+from segdata.formats.shared.instance_id_rules import IdTableWriter
 from segdata.formats.shared.painting import (
-    ImageSegments,
     MaskPaths,
     count_category_mask_losses,
     count_losses,
-    count_segment_mask_losses,
     count_spatial_losses,
+    number_segments,
     paint_and_count,
-    pixel_values,
     segments_by_image,
     smallest_unsigned,
 )
@@ -98,7 +94,8 @@ class _CategoryPainter:
         category = batch.segments["category_id"].to_pylist()
         values = np.array([id_ if id_ in categories else -1 for id_ in category], np.int64)
         count_category_mask_losses(batch, values, self.losses, self.blank)
-        for row, sheet in _sheets(batch):
+        rows = batch.images.select(list(_IMAGE_COLUMNS)).to_pylist()
+        for row, sheet in zip(rows, segments_by_image(batch), strict=True):
             pixels = None
             if sheet.annotated:
                 # In as few bits as hold all values: large rasters wait for memory.
@@ -108,47 +105,22 @@ class _CategoryPainter:
             yield _PaintedRaster(row, sheet.height, sheet.width, pixels)
 
 
+@dataclass(frozen=True, slots=True)
 class _SegmentPainter:
     """Paints a number for each segment, its id if possible, and writes a table of these numbers."""
 
-    def __init__(self, taxonomy: Taxonomy, losses: LossCounter, table: Path) -> None:
-        self._names, self._losses = table_names(taxonomy), losses
-        self._file = table.open("w", encoding="utf-8", newline="")
-        self._table = csv.writer(self._file, lineterminator="\n")
-        self._table.writerow(ID_TABLE_COLUMNS)
-
-    def close(self) -> None:
-        self._file.close()
+    names: Mapping[int, str]  # of the categories, by id
+    losses: LossCounter  # that are counted
+    table: IdTableWriter
 
     def pictures(self, batch: Batch) -> Iterator[_PaintedRaster]:
-        category = batch.segments["category_id"].to_pylist()
-        is_known = np.array([id_ in self._names for id_ in category], bool)
-        count_segment_mask_losses(batch, is_known, self._losses)
-        for row, sheet in _sheets(batch):
-            pixels = self._painted(batch, sheet, is_known[sheet.segments]) if sheet.annotated else None
-            yield _PaintedRaster(row, sheet.height, sheet.width, pixels)
-
-    def _painted(self, batch: Batch, sheet: ImageSegments, is_known: NDArray[np.bool_]) -> Pixels:
-        is_painted = is_known & (sheet.runs.areas(len(sheet.segments)) > 0)
-        rows = (
-            batch.segments.select(["segment_id", "category_id", "iscrowd"]).take(sheet.segments[is_painted]).to_pylist()
-        )
-        ids = np.array([row["segment_id"] or 0 for row in rows], np.int64)
-        values: Ints = np.full(len(is_painted), -1, np.int64)
-        values[is_painted] = pixel_values(ids, _MAX_VALUE)
-        pixels = paint_and_count(batch, sheet, values, 0, np.uint32, self._losses)
-        visible = np.isin(values[is_painted], np.unique(pixels))
-        for value, segment, is_seen in zip(values[is_painted].tolist(), rows, visible.tolist(), strict=True):
-            if is_seen:
-                identity = "" if value == segment["segment_id"] else segment["segment_id"]
-                name = self._names[segment["category_id"]]
-                self._table.writerow((sheet.image_id, value, name, identity, int(bool(segment["iscrowd"]))))
-        return pixels
-
-
-def _sheets(batch: Batch) -> Iterator[tuple[dict[str, Any], ImageSegments]]:  # Any: cells of all types
-    rows: Iterable[dict[str, Any]] = batch.images.select(list(_IMAGE_COLUMNS)).to_pylist()
-    yield from zip(rows, segments_by_image(batch), strict=True)
+        rows = batch.images.select(list(_IMAGE_COLUMNS)).to_pylist()
+        numbered_images = number_segments(batch, self.names, self.losses, _MAX_VALUE)
+        for row, (image, numbered) in zip(rows, numbered_images, strict=True):
+            if numbered is not None:
+                self.table.add_segments(batch, image.image_id, numbered)
+            pixels = None if numbered is None else numbered.pixels.astype(np.uint32)
+            yield _PaintedRaster(row, image.height, image.width, pixels)
 
 
 def _blank(taxonomy: Taxonomy) -> int:
@@ -342,12 +314,11 @@ def write_geotiff(
         taxonomy = _with_blank(profile.taxonomy, painter.blank) if painter.used else profile.taxonomy
         write_sidecars(target, profile, taxonomy)
     else:
-        numbers = _SegmentPainter(profile.taxonomy, losses, target / TABLE)
-        try:
-            folder = _RasterWriter(target, None, None, None)
+        names = table_names(profile.taxonomy)
+        folder = _RasterWriter(target, None, None, None)
+        with (target / TABLE).open("w", encoding="utf-8", newline="") as file:
+            numbers = _SegmentPainter(names, losses, IdTableWriter(file, names))
             _save_images(folder, numbers, batches, losses, MASK_LOSSES)
-        finally:
-            numbers.close()
         write_sidecars(target, profile, profile.taxonomy, InstanceIds(table=TABLE))
     write_raster_index(target, folder.rows)
 

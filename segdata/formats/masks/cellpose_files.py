@@ -11,7 +11,7 @@ import io
 import pickle
 import re
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -19,6 +19,7 @@ from tokenize import TokenError
 from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
@@ -33,14 +34,8 @@ from segdata.formats.shared.mask_files import ValueRuns
 from segdata.formats.shared.painting import (
     ImageSegments,
     MaskPaths,
-    are_visible,
-    count_segment_mask_losses,
     count_spatial_losses,
-    paint,
-    pixel_values,
-    segment_examples,
-    segments_by_image,
-    smallest_unsigned,
+    number_segments,
 )
 from segdata.formats.shared.pairing import has_index, images_folder, pair_by_index, pair_label_files, write_index
 from segdata.formats.shared.per_image import (
@@ -384,35 +379,26 @@ def write_cellpose(profile: Profile, batches: Iterable[Batch], target: Path, los
     """Write `<image>_seg.npy` files, `images.csv` and `taxonomy.yaml` below `target`."""
     count_spatial_losses(profile, losses)
     target.mkdir(parents=True)
-    write_index(target, _write_files(batches, target, set(profile.taxonomy.by_id()), losses))
+    write_index(target, _write_files(batches, target, profile.taxonomy.by_id().keys(), losses))
     write_sidecars(target, profile, profile.taxonomy)
 
 
 def _write_files(
-    batches: Iterable[Batch], target: Path, known: set[int], losses: LossCounter
+    batches: Iterable[Batch], target: Path, categories: Collection[int], losses: LossCounter
 ) -> Iterator[tuple[str, str | None, int, int, str | None]]:
     """Write the files; yields the rows of the index."""
     paths = MaskPaths()
     for batch in batches:
-        categories = batch.segments["category_id"].to_numpy()
-        is_known = np.isin(categories, np.array(sorted(known), np.int64))
-        count_segment_mask_losses(batch, is_known, losses)
-        ids = batch.segments["segment_id"].fill_null(0).to_numpy()
-        crowds = batch.segments["iscrowd"].fill_null(False).to_numpy(zero_copy_only=False)
-        for image in segments_by_image(batch):
-            if not image.annotated:
-                yield image.image_id, None, image.width, image.height, image.uri
-                continue
-            areas = image.runs.areas(len(image.segments))
-            image = image.only(np.flatnonzero(is_known[image.segments] & (areas > 0)))
-            rows = image.segments
-            values = pixel_values(ids[rows])
-            pixels = paint(image, values, 0, smallest_unsigned(max(int(values.max(initial=0)), 2**16 - 1)))
-            visible = are_visible(values, pixels)
-            losses.add("empty-segment", "segments", int((~visible).sum()), 0, segment_examples(batch, rows[~visible]))
-            details = np.stack([values, ids[rows], categories[rows], crowds[rows]], axis=1).astype(np.int64)[visible]
-            name = paths.name(image.image_id, SUFFIX).removeprefix("masks/")
-            _save(target / name, image, pixels, details)
+        columns = [
+            batch.segments[name].cast(pa.int64()).fill_null(0).to_numpy()
+            for name in ("segment_id", "category_id", "iscrowd")
+        ]
+        for image, numbered in number_segments(batch, categories, losses):
+            name = None
+            if numbered is not None:
+                details = np.stack([numbered.values, *(column[numbered.rows] for column in columns)], axis=1)
+                name = paths.name(image.image_id, SUFFIX).removeprefix("masks/")
+                _save(target / name, image, numbered.pixels, details)
             yield image.image_id, name, image.width, image.height, image.uri
 
 

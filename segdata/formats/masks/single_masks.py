@@ -1,12 +1,11 @@
 """Single masks: one file an image, whose values name categories or are ids of segments, read and written."""
 
-import csv
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -40,14 +39,11 @@ from segdata.formats.shared.mask_files import (
 from segdata.formats.shared.painting import (
     ImageSegments,
     MaskPaths,
-    are_visible,
     count_category_mask_losses,
     count_hidden_segments,
-    count_segment_mask_losses,
     count_spatial_losses,
+    number_segments,
     paint,
-    pixel_values,
-    segment_examples,
     segments_by_image,
 )
 from segdata.formats.shared.pairing import Pairing, open_pairing, write_index
@@ -71,7 +67,7 @@ from segdata.formats.shared.taxonomies import (
 
 if TYPE_CHECKING:
     from segdata.formats.masks.provisional import ValueCounts
-    from segdata.formats.shared.instance_id_rules import IdRule
+    from segdata.formats.shared.instance_id_rules import IdRule, IdTableWriter
 
 _SAMPLE = 64  # masks whose headers are read before any is decoded
 _MOST_SMOOTHED = 0.1  # greys, as a share of the foreground: more of them, and where one cuts decides its shape
@@ -480,64 +476,32 @@ TABLE = "instances.csv"
 
 def write_instance_ids(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write `masks/`, `instances.csv`, `images.csv`, `taxonomy.yaml` and `segdata.yaml` below `target`."""
-    from segdata.formats.shared.instance_id_rules import ID_TABLE_COLUMNS  # seldom needed
+    from segdata.formats.shared.instance_id_rules import IdTableWriter  # seldom needed
 
     count_spatial_losses(profile, losses)
     target.mkdir(parents=True)
     names = table_names(profile.taxonomy)
     with (target / TABLE).open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(ID_TABLE_COLUMNS)
-        write_index(target, _write_id_files(batches, target, names, table, losses))
+        write_index(target, _write_id_files(batches, target, names, IdTableWriter(file, names), losses))
     write_sidecars(target, profile, profile.taxonomy, InstanceIds(table=TABLE))
 
 
 def _write_id_files(
-    batches: Iterable[Batch],
-    target: Path,
-    names: dict[int, str],
-    table: Any,  # csv has no name for its writer's type
-    losses: LossCounter,
+    batches: Iterable[Batch], target: Path, names: dict[int, str], table: "IdTableWriter", losses: LossCounter
 ) -> Iterator[tuple[str, str | None, int, int, str | None]]:
     """Write the masks and the table; yields the rows of the index."""
     files = MaskPaths()
     for batch in batches:
-        categories = batch.segments["category_id"].to_numpy()
-        is_known = np.array([column in names for column in categories.tolist()], bool)
-        count_segment_mask_losses(batch, is_known, losses)
-        ids = batch.segments["segment_id"].fill_null(0).to_numpy()
-        crowds = batch.segments["iscrowd"].fill_null(False).to_numpy(zero_copy_only=False)
-        for image in segments_by_image(batch):
-            if not image.annotated:
-                yield image.image_id, None, image.width, image.height, image.uri
-                continue
-            areas = image.runs.areas(len(image.segments))
-            kept = np.flatnonzero(is_known[image.segments] & (areas > 0))
-            image = image.only(kept)
-            rows = image.segments
-            values = pixel_values(ids[rows])
-            name, visible = _save(image, values, target, files)
-            losses.add("empty-segment", "segments", int((~visible).sum()), 0, segment_examples(batch, rows[~visible]))
-            table.writerows(
-                (image.image_id, value, names[category], "" if value == identity else identity, int(crowd))
-                for value, category, identity, crowd in zip(
-                    *(column[visible].tolist() for column in (values, categories[rows], ids[rows], crowds[rows])),
-                    strict=True,
-                )
-            )
-            yield image.image_id, name, image.width, image.height, image.uri
-
-
-def _save(image: ImageSegments, values: Ints, target: Path, files: MaskPaths) -> tuple[str, NDArray[np.bool_]]:
-    """Write one mask; returns its path below the target, and which segments are visible in it."""
-    wide = int(values.max(initial=0)) > 2**16 - 1
-    name = files.name(image.image_id, ".tif" if wide else ".png")
-    path = target / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if wide:
-        ids = paint(image, values, 0, np.int32)
-        Image.fromarray(ids).save(path, compression="tiff_adobe_deflate")
-        return name, are_visible(values, ids)
-    pixels = paint(image, values, 0, np.uint16)
-    Image.fromarray(pixels).save(path)
-    return name, are_visible(values, pixels)
+        for image, numbered in number_segments(batch, names, losses):
+            mask = None
+            if numbered is not None:
+                wide = numbered.pixels.dtype == np.uint32
+                mask = files.name(image.image_id, ".tif" if wide else ".png")
+                (target / mask).parent.mkdir(parents=True, exist_ok=True)
+                if wide:
+                    ids = numbered.pixels.astype(np.int32)  # what Pillow saves in 32 bits
+                    Image.fromarray(ids).save(target / mask, compression="tiff_adobe_deflate")
+                else:
+                    Image.fromarray(numbered.pixels).save(target / mask)
+                table.add_segments(batch, image.image_id, numbered)
+            yield image.image_id, mask, image.width, image.height, image.uri

@@ -1,6 +1,5 @@
 """NIfTI writer: segments painted as categories or instances, stacked into volumes below `labels/`, and their index."""
 
-import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ from segdata.formats.medical.nifti_files import (
 )
 from segdata.formats.medical.nifti_labels import VolumeIndexEntry, VolumeIndexLabel, VolumeSlice, write_volume_index
 from segdata.formats.medical.nifti_reader import LAYERS_KEY
-from segdata.formats.shared.instance_id_rules import ID_TABLE_COLUMNS
+from segdata.formats.shared.instance_id_rules import IdTableWriter
 from segdata.formats.shared.painting import (
     ImageSegments,
     count_category_mask_losses,
@@ -296,12 +295,10 @@ class InstancePainter:
     def write_table(self, path: Path) -> None:
         """Write what each value is, volume by volume."""
         with path.open("w", encoding="utf-8", newline="") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(ID_TABLE_COLUMNS)
+            table = IdTableWriter(file, self._names)
             for name, volume in self._volumes.items():
                 for value, (category, segment, crowd) in sorted(volume.meaning.items()):
-                    identity = "" if value == segment else segment
-                    table.writerow((name, value, self._names[category], identity, int(crowd)))
+                    table.add(name, value, category, segment, crowd)
 
     def _values(self, batch: Batch, sheet: ImageSegments, is_known: Flags, sequence: str | None, image_id: str) -> Ints:
         """(n,) the value of each segment of an image, -1: it is not painted; counts what the values cannot hold."""

@@ -3,15 +3,16 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core.batch import Batch
 from segdata.core.config import InstanceIds
 from segdata.core.errors import SettingError, UnreadableError
 from segdata.core.finding import Defect
@@ -20,6 +21,7 @@ from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.yaml_files import read_utf8
 from segdata.formats.shared.mask_files import ValueRuns
+from segdata.formats.shared.painting import NumberedSegments
 
 _MAX_ID = 2**62
 ID_TABLE_COLUMNS = ("image", "value", "category", "segment_id", "iscrowd")
@@ -38,6 +40,26 @@ class IdTable(msgspec.Struct, frozen=True):
         path = PurePosixPath(image)
         names = (image, path.name, path.stem, "")
         return next((self.rows[name, value] for name in names if (name, value) in self.rows), -1)
+
+
+class IdTableWriter:
+    """Writes a side table as CSV: what each value of each image, or of each volume, stands for."""
+
+    def __init__(self, file: TextIO, category_names: Mapping[int, str]) -> None:
+        self._names = category_names
+        self._table = csv.writer(file, lineterminator="\n")
+        self._table.writerow(ID_TABLE_COLUMNS)
+
+    def add(self, image: str, value: int, category: int, segment_id: int | None, crowd: bool) -> None:
+        """Write one row; the cell of the segment id stays empty where that is the value, or unknown."""
+        identity = "" if segment_id in (None, value) else segment_id
+        self._table.writerow((image, value, self._names[category], identity, int(crowd)))
+
+    def add_segments(self, batch: Batch, image_id: str, numbered: NumberedSegments) -> None:
+        """Write a row for each visible segment of an image."""
+        rows = batch.segments.select(["segment_id", "category_id", "iscrowd"]).take(numbered.rows).to_pylist()
+        for value, row in zip(numbered.values.tolist(), rows, strict=True):
+            self.add(image_id, value, row["category_id"], row["segment_id"], bool(row["iscrowd"]))
 
 
 def _load_id_table(path: Path) -> IdTable:

@@ -1,6 +1,6 @@
 """Painting and counted losses: the first annotation of each image as pixel values, and what a writer drops."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
@@ -316,6 +316,44 @@ def paint_and_count(
     pixels = paint(image, values, blank, dtype)
     count_hidden_segments(batch, image, values, pixels, losses)
     return pixels
+
+
+class NumberedSegments(msgspec.Struct, frozen=True):
+    """The segments of one image, each with a number of its own, later ones over earlier ones.
+
+    Attributes
+    ----------
+    pixels : (height, width) the number of the segment at each pixel, uint16 or uint32; 0: no segment
+    values : (n,) the numbers of the n segments of which a pixel is visible
+    rows : (n,) the rows of these segments among the batch's
+    """
+
+    pixels: NDArray[Any]  # Any: of either type
+    values: Ints
+    rows: Ints
+
+
+def number_segments(
+    batch: Batch, categories: Collection[int], losses: LossCounter, most: int = 2**16 - 1
+) -> Iterator[tuple[ImageSegments, NumberedSegments | None]]:
+    """The images of a batch with the segments of these categories numbered by `pixel_values`; None: not annotated.
+
+    Counts what one number a pixel cannot hold, segments that later ones cover completely among it.
+    """
+    is_known = np.isin(batch.segments["category_id"].to_numpy(), np.array(sorted(categories), np.int64))
+    count_segment_mask_losses(batch, is_known, losses)
+    ids = batch.segments["segment_id"].fill_null(0).to_numpy()
+    for image in segments_by_image(batch):
+        if not image.annotated:
+            yield image, None
+            continue
+        has_pixels = image.runs.areas(len(image.segments)) > 0
+        shown = image.only(np.flatnonzero(is_known[image.segments] & has_pixels))
+        values = pixel_values(ids[shown.segments], most)
+        pixels = paint(shown, values, 0, smallest_unsigned(max(int(values.max(initial=0)), 2**16 - 1)))
+        visible = are_visible(values, pixels)
+        count_segments(batch, shown.segments[~visible], "empty-segment", losses)
+        yield image, NumberedSegments(pixels, values[visible], shown.segments[visible])
 
 
 def smallest_unsigned(most: int) -> Any:  # Any: which of three types is known when it runs

@@ -1,10 +1,13 @@
 """Painting: the first annotation of each image, and its pixel values."""
 
+import csv
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
 from segdata import convert
 from segdata.core.batch import Batch, replace_column
@@ -12,12 +15,21 @@ from segdata.core.config import load_config
 from segdata.core.errors import SegdataError
 from segdata.core.format import Format, LossCounter, formats
 from segdata.core.profile import Policy, Profile
-from segdata.core.runs import Runs
+from segdata.core.runs import Runs, expand_ranges
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.masks import colour_masks, instance_ids
-from segdata.formats.shared.painting import MaskPaths, are_visible, paint, segment_examples, segments_by_image
+from segdata.formats.shared.instance_id_rules import ID_TABLE_COLUMNS, IdTableWriter
+from segdata.formats.shared.painting import (
+    MaskPaths,
+    are_visible,
+    number_segments,
+    paint,
+    segment_examples,
+    segments_by_image,
+)
 from segdata.testing.pictures import runs_of_masks
+from segdata.testing.strategies import datasets
 from tests.generators.nifti_files import write_nifti
 
 PROFILE = Profile(
@@ -143,3 +155,36 @@ def test_the_place_of_a_volume_is_kept_or_counted(each: Format, tmp_path: Path) 
     assert result.proof is not None
     assert result.proof.unexplained == ()
     assert {loss.kind for loss in result.losses} <= each.losses
+
+
+@given(drawn=datasets())
+@settings(max_examples=40)
+def test_numbered_segments_are_what_pixels_and_table_say(drawn: tuple[Profile, list[Batch]]) -> None:
+    for batch in drawn[1]:
+        if (batch.image_size[0] > 0).all() and (batch.image_size[1] > 0).all():
+            _check_numbers(batch)
+
+
+def _check_numbers(batch: Batch) -> None:
+    losses, text = LossCounter(), io.StringIO()
+    names = {id_: f"c{id_}" for id_ in set(batch.segments["category_id"].to_pylist())}
+    table = IdTableWriter(text, names)
+    expected = []
+    for image, numbered in number_segments(batch, names, losses):
+        assert (numbered is None) == (not image.annotated)
+        if numbered is None:
+            continue
+        table.add_segments(batch, image.image_id, numbered)
+        assert numbered.pixels.shape == (image.height, image.width)
+        assert set(numbered.values.tolist()) == set(np.unique(numbered.pixels).tolist()) - {0}
+        for value, row in zip(numbered.values.tolist(), numbered.rows.tolist(), strict=True):
+            drawn = batch.runs.take(np.array([row]), batch.n_segments)
+            own = np.zeros(image.width * image.height, bool)
+            own[expand_ranges(drawn.start, drawn.length)] = True
+            assert own.reshape(image.width, image.height).T[numbered.pixels == value].all()
+            segment = batch.segments["segment_id"][row].as_py()
+            identity = "" if segment in (None, value) else str(segment)
+            expected.append([image.image_id, str(value), names[batch.segments["category_id"][row].as_py()], identity])
+    rows = list(csv.reader(io.StringIO(text.getvalue())))
+    assert rows[0] == list(ID_TABLE_COLUMNS)
+    assert [row[:4] for row in rows[1:]] == expected
