@@ -74,10 +74,9 @@ def displaced_boxes(
         off = np.flatnonzero(as_is > 2 * max_error)
         if len(off) < min_segments:
             continue
-        changes = list(_changes(own[off], box[rows[off]], frame[rows[off]]))
         fitting = [
             (int((_error(corners, box[rows[off]]) <= max_error * slack).sum()), words)
-            for corners, slack, words in changes
+            for corners, slack, words in _changes(own[off], box[rows[off]], frame[rows[off]])
         ]
         hits, words = max(fitting, key=lambda pair: pair[0])
         if hits >= min_share * len(off):

@@ -196,23 +196,33 @@ def _edges(uri: str, full: tuple[int, int], size: tuple[int, int]) -> Plane | No
 
 
 def _sharpen(plane: Plane) -> Plane:
-    """A plane without what varies slowly."""
-    from scipy.ndimage import uniform_filter  # here and below: expensive, and needed only where there are pictures
-
-    return np.asarray(plane - uniform_filter(plane, _COARSE), np.float32)
+    """A plane without what varies slowly: each pixel less the mean of the square around it, mirrored at the border."""
+    mean = plane.astype(np.float64)
+    for axis in (0, 1):
+        before = [(0, 0), (0, 0)]
+        before[axis] = (_COARSE // 2 + 1, _COARSE // 2)
+        sums = np.cumsum(np.pad(mean, before, mode="symmetric"), axis=axis)
+        side = plane.shape[axis]
+        upper, lower = (np.take(sums, np.arange(first, first + side), axis) for first in (_COARSE, 0))
+        mean = (upper - lower) / _COARSE
+    return np.asarray(plane - mean, np.float32)
 
 
 def _surface(outline: Plane, edges: Plane) -> Plane:
     """(h, w) the score of outlines moved by (row, column) pixels, negative ones from the end."""
-    from scipy import fft
-
-    shape = tuple(fft.next_fast_len(2 * side, real=True) for side in edges.shape)
-    product = fft.rfft2(edges, shape) * np.conj(fft.rfft2(outline, shape))
-    surface = fft.irfft2(product, shape)
     high, wide = edges.shape
+    shape = (_fast_length(2 * high), _fast_length(2 * wide))
+    product = np.fft.rfft2(edges, shape) * np.conj(np.fft.rfft2(outline, shape))
+    surface = np.fft.irfft2(product, shape)
     rows, columns = (np.concatenate([np.arange(side // 2), np.arange(-side // 2, 0)]) for side in (high, wide))
     surface = surface[rows[:, None], columns]
     return np.asarray(surface / max(float(surface.std()), 1e-12), np.float32)
+
+
+def _fast_length(least: int) -> int:
+    """The next length with no prime factors but 2, 3 and 5, which transforms fast (scipy.fft takes long to import)."""
+    powers = [2**i * 3**j * 5**k for i in range(11) for j in range(7) for k in range(5)]
+    return min(length for length in powers if length >= least)
 
 
 def _middle(near: Plane) -> Plane:
