@@ -90,14 +90,16 @@ class Campaign:
 
     population: Population
     seed: int
+    everywhere: bool = False  # all pieces have the category of the habit
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng([5, self.seed])
-        self.truth = self.population.take(self.rng.choice(len(self.population), PIECES, replace=False))
-        self.order = {name: self.rng.permutation(PIECES) for name in NAMES}
-        self.work = {name: self.draw(SimulatedAnnotator(self.population.honest)) for name in NAMES}
         common = self.population.common
         self.category = common[self.seed % len(common)]
+        pieces = self.population.with_category(self.category) if self.everywhere else np.arange(len(self.population))
+        self.truth = self.population.take(self.rng.choice(pieces, PIECES, replace=len(pieces) < PIECES))
+        self.order = {name: self.rng.permutation(PIECES) for name in NAMES}
+        self.work = {name: self.draw(SimulatedAnnotator(self.population.honest)) for name in NAMES}
 
     def draw(self, hand: SimulatedAnnotator) -> OpenDataset:
         """What one draws."""
@@ -196,9 +198,11 @@ HABITS: dict[str, tuple[Plant, str]] = {
     "confused, 30 points": (_confused, "confused"),
     "copy of half the images": (_copied, "copies"),
     "touched-up copy of half the images": (_touched_up, "copies"),
+    "drift of the offset, 0 to 2.5 px, in all images": (_drift("offset", 2.5), "drift of offset"),
     "drift of the offset, 0 to 2.5 px": (_drift("offset", 2.5), "drift of offset"),
-    "drift of misses, 0 to 30 points": (_drift("missed", 0.3), "drift of missed"),
+    "drift of misses, 0 to 30 points, in all images": (_drift("missed", 0.3), "drift of missed"),
 }
+EVERYWHERE = "in all images"  # the category is in all of them, else where it happens to be
 
 
 def planted_campaigns(of: Population, habit: str, seeds: range) -> None:
@@ -206,7 +210,7 @@ def planted_campaigns(of: Population, habit: str, seeds: range) -> None:
     plant, kind = HABITS[habit]
     found = beside = false = n = 0
     for seed in seeds:
-        campaign = Campaign(of, seed)
+        campaign = Campaign(of, seed, everywhere=habit.endswith(EVERYWHERE))
         work = plant(campaign)
         if work is None:
             return

@@ -61,6 +61,11 @@ class Population:
         often = [int(which[k]) for k in np.argsort(-n, kind="stable") if 3 * n[k] >= len(self)]
         return [self.data.profile.name_of(each) for each in often if each not in void]
 
+    def with_category(self, name: str) -> np.ndarray:
+        """The rows of pieces that have a category."""
+        ids = [each.id for each in self.data.taxonomy.categories if each.name == name]
+        return np.unique(self.batch.segment_image[np.isin(self.batch.segments["category_id"].to_numpy(), ids)])
+
     def __len__(self) -> int:
         return int(self.batch.images.num_rows)
 

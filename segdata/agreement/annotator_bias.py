@@ -290,12 +290,13 @@ def annotator_biases(
     table = table_of_lines(
         _COLUMNS, [row.line(chance, hit, seed, n_draws, bool(counted[row.category])) for row, chance, hit in lines]
     )
-    return table.beside(outline=_outline_shares(comparison, table))
+    return table.beside(outline=outline_shares(comparison, table))
 
 
-def _outline_shares(comparison: AnnotatorPairs, cells: Table) -> Floats:
+def outline_shares(comparison: AnnotatorPairs, cells: Table) -> Floats:
     """(n,) the share of a miss, extra or confusion that the annotator's offset in the same category explains.
 
+    Takes annotator, category, kind, value (a share or an offset, or by how much one changes) and found of the cells.
     Who draws a category 2 px further in misses two pixels along all of its outline; that is an outline habit, and no
     miss. Of things it is 0, since these are matched whatever their outline, and so where the offset may be chance.
     """
@@ -311,7 +312,7 @@ def _outline_shares(comparison: AnnotatorPairs, cells: Table) -> Floats:
     offset[own[is_offset]] = cells["value"][is_offset] / _pixel_size(comparison)
     for kind, side, sign in (("missed", 1, -1), ("confused", 1, -1), ("extra", 0, 1)):
         rows = np.flatnonzero((cells["kind"] == kind) & ~comparison.countable[cells["category"]])
-        further = np.maximum(sign * offset[own[rows]], 0)
+        further = np.maximum(sign * offset[own[rows]] * np.where(cells["value"][rows] < 0, -1, 1), 0)
         share[rows] = further * length[side][own[rows]] / np.maximum(area[side][own[rows]], 1)
     return np.minimum(share, 1.0)
 

@@ -15,7 +15,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.agreement.annotator_bias import BIAS_KINDS, LEAST_CLUSTERS, BiasKind, BiasTally, count_deviations
+from segdata.agreement.annotator_bias import (
+    BIAS_KINDS,
+    LEAST_CLUSTERS,
+    BiasKind,
+    BiasTally,
+    count_deviations,
+    outline_shares,
+)
 from segdata.agreement.estimates import Resampling
 from segdata.agreement.inference import FALSE_DISCOVERY_RATE
 from segdata.agreement.scores import Count, Number, Score, UndefinedShare, table_of_lines
@@ -319,8 +326,9 @@ def _families(comparison: AnnotatorPairs, tally: BiasTally, days: Floats) -> Ite
             mine = np.flatnonzero((total[:, i] > 0) & np.isfinite(days[cluster, i]))
             if not len(mine):
                 continue
-            # Pixels of a large image are no more evidence than those of a small one; a long outline is.
-            alone = outlines[cells[mine]] if kind == "offset" else 1.0
+            # Pixels of a large image are no more evidence than those of a small one; a long outline is, but hands also
+            # differ from image to image, however long it is.
+            alone = np.sqrt(outlines[cells[mine]]) if kind == "offset" else 1.0
             weight = np.where(countable[category[mine]], total[mine, i], alone)
             others = [j for j in range(n) if j != i and total[mine, j].any()]
             left_out = [[j for j in others if j != k] for k in others] if len(others) > 1 else []
@@ -384,7 +392,10 @@ _COLUMNS = {
 
 
 def drift_table(comparison: AnnotatorPairs, drifts: Sequence[AnnotatorDrift]) -> Table:
-    """The same as the table `drifts` of `segdata.core.annotator_pairs.PanelAssessment`; category -1: all."""
+    """The same as the table `drifts` of `segdata.core.annotator_pairs.PanelAssessment`; category -1: all.
+
+    `outline`: how much of a change the change of the annotator's offset in the same category explains.
+    """
     who = {name: k for k, name in enumerate(comparison.annotators)}
     code = {category.name: k for k, category in reversed(list(enumerate(comparison.categories)))}
     lines = [
@@ -405,4 +416,8 @@ def drift_table(comparison: AnnotatorPairs, drifts: Sequence[AnnotatorDrift]) ->
         )
         for drift in drifts
     ]
-    return table_of_lines(_COLUMNS, lines)
+    table = table_of_lines(_COLUMNS, lines)
+    outline, rows = np.zeros(len(table)), np.flatnonzero(table["category"] >= 0)
+    names = {"annotator": "annotator", "category": "category", "kind": "kind", "value": "change", "found": "stands"}
+    outline[rows] = outline_shares(comparison, Table({name: table[column][rows] for name, column in names.items()}))
+    return table.beside(outline=outline)

@@ -136,8 +136,8 @@ class PanelAssessment:
     mirrored : whose labels are mirrored
     copies : a, b (positions), identical, alike, low, high (the share of their segments), usual, segments, images,
         one_voice, model, stands: what every two annotators have alike; see `segdata.agreement.copying`
-    drifts : annotator, category (-1: all), kind, start, end, change, low, high, p, stands, clusters, first, last:
-        see `segdata.agreement.drift`
+    drifts : annotator, category (-1: all), kind, start, end, change, low, high, p, stands, clusters, first, last,
+        outline: see `segdata.agreement.drift`
     """
 
     disputes: Table

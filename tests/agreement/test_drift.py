@@ -86,3 +86,18 @@ def test_nobody_drifts_beside_one_who_always_does_it(seed: int) -> None:
 
 def test_without_dates_nothing_is_said() -> None:
     assert campaign(larger=2.5, dates=False).drift == ()
+
+def test_in_class_masks_a_drift_of_the_outline_is_one_finding() -> None:
+    """Larger and larger is not also more and more that nobody else has."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:60, :90]
+    drawn = {}
+    for name in NAMES:
+        order, images = rng.permutation(N), {}
+        for image in range(N):
+            radius = 12 + rng.normal(0, 0.4) + (2.5 * order[image] / (N - 1) if name == "carl" else 0.0)
+            images[f"{image:02}.png"] = ((x - 45) ** 2 + (y - 30) ** 2 <= radius**2).astype(np.uint8)
+        drawn[name] = dated(segdata.from_arrays(images, ["cell"]), 180 * order // N)
+    found = segdata.agree(drawn, resamples=100, jobs=1, select=["SEG415"])
+    assert {(drift.annotator, drift.kind) for drift in found.drift if drift.stands} >= {("carl", "extra")}
+    assert [(finding.annotator, finding.kind) for finding in found.findings] == [("carl", "offset")]
