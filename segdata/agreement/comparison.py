@@ -14,11 +14,13 @@ from segdata.agreement.annotator_pairs import (
     Flags,
     PanelBatch,
     annotator_names,
+    category_positions,
     pair_annotators,
     void_category,
 )
 from segdata.agreement.boundaries import OutlineCache
 from segdata.agreement.contingency import pixel_tables
+from segdata.agreement.copying import telling_parts
 from segdata.agreement.instance_clusters import member_table
 from segdata.agreement.instance_matching import cause_table, instance_tables
 from segdata.agreement.panel import Panel
@@ -26,7 +28,7 @@ from segdata.agreement.surface_distances import Tolerance, surface_table
 from segdata.agreement.votes import collect_votes
 from segdata.core import kernels
 from segdata.core.annotator_pairs import AnnotatorPairs, MirroredAnnotator
-from segdata.core.batch import Batch, clip_to_roi, replace_column
+from segdata.core.batch import Batch, clip_to_roi, integer_column, replace_column
 from segdata.core.executor import run_ordered
 from segdata.core.overlay import SweepRuns, complement
 from segdata.core.profile import Profile
@@ -82,8 +84,9 @@ _ROWS_OF = {
     "causes": {"pair": "pairs"},
     "surfaces": {"pair": "pairs", "match": "matches"},
     "partitions": {"pair": "pairs"},
+    "parts": {"case": "cases", "segment": "segments"},
 }
-_OF_NAMES = {"pairs": ("a", "b"), "votes": ("annotator",), "members": ("annotator",)}
+_OF_NAMES = {"pairs": ("a", "b"), "votes": ("annotator",), "members": ("annotator",), "parts": ("annotator",)}
 
 
 @dataclass
@@ -179,7 +182,25 @@ def _compare_chunk(panel: Panel, rows: Ints, tolerance: Tolerance) -> ChunkTable
     images = replace(images, cases=case)
     portion.tables |= collect_votes(images).tables()
     portion.tables["members"] = member_table(images)
+    if images.is_semantic and not images.volumes:
+        portion.tables["parts"] = _part_columns(images)
     return portion
+
+
+def _part_columns(images: PanelBatch) -> Columns:
+    """The parts of class masks that say something about who drew, of the cases of images."""
+    batch = images.batch
+    segment, digest = telling_parts(batch, connected=True)
+    code = category_positions(integer_column(batch.segments["category_id"]), images.categories)
+    drawn = np.array([category.kind != "void" for category in images.categories])[code[segment]]
+    segment, digest = segment[drawn], digest[drawn]
+    annotator = images.annotator[batch.segment_annotation[segment]]
+    return {
+        "case": images.case[batch.segment_image[segment]],
+        "annotator": annotator,
+        "segment": segment,
+        "digest": digest,
+    }
 
 
 def _case_columns(images: PanelBatch, profile: Profile) -> tuple[Ints, Columns]:

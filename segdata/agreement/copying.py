@@ -5,8 +5,9 @@ names, or a draft that both kept. Nobody can tell from the labels who copied who
 decide no majority, and how well they agree says nothing.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import msgspec
 import numpy as np
@@ -17,11 +18,15 @@ from segdata.agreement.estimates import Resampling
 from segdata.agreement.inference import exact_interval
 from segdata.agreement.scores import Count, Number, Score, column_of, table_of_lines
 from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.batch import Batch
+from segdata.core.label_hash import mix, run_digests
+from segdata.core.parts import label_parts
 from segdata.core.resampling import Floats, least_clusters
-from segdata.core.runs import Ints
+from segdata.core.runs import Ints, Runs, bounding_boxes
 from segdata.core.table import Table
 
 Flags = NDArray[np.bool_]
+_NO_ROWS = (((2, 0), np.int64), (0, np.int64), (0, bool), (0, bool))  # of `ComparedSegments`
 LEAST_AREA = 64  # pixels: what is smaller two annotators may draw alike by chance
 NEARLY = 0.1  # px: the mean distance between two outlines up to which one is the other, hardly touched
 USUAL_ALONE = 0.05  # the share that a single pair is held against, since no other pair says what is usual
@@ -36,7 +41,8 @@ _ONE_VOICE = 1 / 3  # the share of an image's segments from which it counts as c
 class IdenticalWork(msgspec.Struct, frozen=True, kw_only=True):
     """How much of two annotators' work is the same, on the images that both annotated.
 
-    `segments`: the segments compared, a matched pair counting once: of 64 px or more, no rectangles, and in pairs of
+    `segments`: the segments compared, a matched pair counting once: of 64 px or more, no rectangles, of class masks the
+    parts that hang together, and in pairs of
     persons without what equals a model's. `identical`: the share with the same pixels. `alike`: the share that has the
     same pixels, or nearly: the outlines are 0.1 px apart on average. `usual`: the share alike of other pairs of persons
     (their lower quartile), 0.05 where there is no other pair. `stands`: the interval of `alike` is 10 points above
@@ -159,7 +165,7 @@ class ComparedSegments:
 
 
 def _compare_segments(comparison: AnnotatorPairs, segments: Table, models: Collection[int]) -> ComparedSegments:
-    """The rows of the table `matches` of two persons' work."""
+    """The rows of the table `matches` of two persons' work; of class masks those of their `parts`."""
     matches, pairs = comparison.matches, comparison.pairs
     if not len(matches):
         return ComparedSegments(np.zeros((2, 0), np.int64), np.zeros(0, np.int64), np.zeros(0, bool), np.zeros(0, bool))
@@ -179,8 +185,78 @@ def _compare_segments(comparison: AnnotatorPairs, segments: Table, models: Colle
     is_telling = segments["area"] < segments["width"] * segments["height"]
     telling = (np.append(is_telling, False)[segment] & (area >= LEAST_AREA)).any(axis=0)
     from_model = equals_model(segment, alike, is_model).any(axis=0) & ~is_model.any(axis=0)
+    if len(comparison.parts):
+        near: dict[tuple[int, int], Ints] = {}
+        parts = comparison.parts.take(~np.isin(column_of(comparison.parts, "segment"), segment[:, from_model]))
+        segment_of = column_of(parts, "segment")
+        for a, b in zip(*np.unique(who[:, alike], axis=1).tolist(), strict=True):
+            own = segment[:, alike & (who[0] == a) & (who[1] == b)]
+            near[a, b] = np.flatnonzero(np.isin(segment_of, own))
+        present = np.zeros((len(comparison.cases), len(person)), bool)
+        for side in "ab":
+            present[column_of(pairs, "case"), column_of(pairs, side)] = True
+        case, annotator, digest = (column_of(parts, name) for name in ("case", "annotator", "digest"))
+        return compare_digests(case, annotator, digest, present, models, person, near)
     kept = np.flatnonzero(telling & ~from_model)
     return ComparedSegments(who[:, kept], column_of(pairs, "case")[pair[kept]], identical[kept], alike[kept])
+
+
+def telling_parts(batch: Batch, *, connected: bool) -> tuple[Ints, NDArray[np.uint64]]:
+    """What says something about who drew: the segment (n,), and a hash of the pixels (n,), of each of n parts.
+
+    Parts are segments, or where these have no instances (`connected`) what hangs together: who copies single objects
+    into a class mask has no identical mask.
+    """
+    height = batch.segment_size[0]
+    part, owner = batch.runs.owner.astype(np.int64), np.arange(batch.n_segments)
+    if connected:
+        part, owner = label_parts(batch.runs, height)
+    n = len(owner)
+    runs = Runs(batch.runs.start, batch.runs.length, part.astype(np.int32)).sorted_by_owner(n)
+    area = runs.areas(n)
+    _, _, wide, high = bounding_boxes(runs, height[owner], n)
+    kept = np.flatnonzero((area >= LEAST_AREA) & (area < wide * high))
+    return owner[kept], run_digests(runs, n)[kept]
+
+
+def compare_digests(
+    case: Ints,
+    annotator: Ints,
+    digest: NDArray[np.uint64],
+    present: Flags,
+    models: Collection[int],
+    person: Ints,
+    near: Mapping[tuple[int, int], Ints] | None = None,
+) -> ComparedSegments:
+    """The parts of every two persons on the cases that both annotated; the same in both is one.
+
+    Of parts that only one has each is taken for one of the other's, as far as there are some. `near`: rows of parts of
+    two annotators that are nearly the same.
+    """
+    key = mix(digest ^ mix(case.astype(np.uint64)))
+    own = [np.flatnonzero(annotator == k) for k in range(present.shape[1])]
+    own = [rows[np.unique(key[rows], return_index=True)[1]] for rows in own]
+    from_models = np.unique(np.concatenate([np.zeros(0, np.uint64), *(key[own[k]] for k in models)]))
+    couples, cases, identical, alike = ([np.zeros(shape, type_)] for shape, type_ in _NO_ROWS)
+    for a, b in combinations(range(present.shape[1]), 2):
+        if person[a] == person[b]:
+            continue
+        both = present[:, a] & present[:, b]
+        rows_a, rows_b = (own[k][both[case[own[k]]]] for k in (a, b))
+        if a not in models and b not in models:
+            rows_a, rows_b = (rows[~np.isin(key[rows], from_models)] for rows in (rows_a, rows_b))
+        touched = np.zeros(0, np.int64) if near is None else near.get((a, b), np.zeros(0, np.int64))
+        same, other_same = np.isin(key[rows_a], key[rows_b]), np.isin(key[rows_b], key[rows_a])
+        hit, other_hit = same | np.isin(rows_a, touched), other_same | np.isin(rows_b, touched)
+        left = [np.bincount(case[rows], minlength=len(present)) for rows in (rows_a[~hit], rows_b[~other_hit])]
+        others = np.repeat(np.arange(len(present)), np.maximum(*left))
+        cases.append(np.append(case[rows_a[hit]], others))
+        identical.append(np.append(same[hit], np.zeros(len(others), bool)))
+        alike.append(np.append(np.ones(int(hit.sum()), bool), np.zeros(len(others), bool)))
+        couples.append(np.tile(np.array([[a], [b]]), len(cases[-1])))
+    return ComparedSegments(
+        np.concatenate(couples, axis=1), np.concatenate(cases), np.concatenate(identical), np.concatenate(alike)
+    )
 
 
 def _common_cases(comparison: AnnotatorPairs, couple: tuple[int, int]) -> Ints:

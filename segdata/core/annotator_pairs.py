@@ -56,6 +56,8 @@ class AnnotatorPairs:
         segments and the rest: squares_a, squares_b, squares_both (sums of squares of what a segment of A, of B, and of
         both have), logs_a, logs_b, logs_both (sums of n log2 n), area_a, area_b (pixels in segments), covered_a,
         covered_b (sums of each segment's pixels times its largest IoU with one of the other's)
+    parts : case, annotator, segment (row), digest: of class masks, what hangs together and says something about who
+        drew, and a hash of its pixels (`segdata.agreement.copying`); of other data no rows
     copied : (n_cases, n_annotators) whose work in a case is another's, who speaks for both; None: nobody's
     """
 
@@ -75,6 +77,7 @@ class AnnotatorPairs:
     causes: Table
     surfaces: Table
     partitions: Table = field(default_factory=lambda: Table({}))
+    parts: Table = field(default_factory=lambda: Table({}))
     copied: NDArray[np.bool_] | None = None
 
     @property

@@ -66,6 +66,22 @@ def _annotation_order(batch: Batch) -> NDArray[np.int64]:
     return np.lexsort((np.array([code[name] for name in names], np.int64), batch.annotation_image))
 
 
+def run_digests(runs: Runs, n_owners: int) -> NDArray[np.uint64]:
+    """(n_owners,) a hash of the pixels of each owner in its image; 0 without pixels."""
+    mixed = mix(runs.start.astype(np.uint64)) ^ mix(runs.length.astype(np.uint64) + np.uint64(2**40))
+    digest = np.zeros(n_owners, np.uint64)
+    np.add.at(digest, runs.owner, mix(mixed))
+    return digest
+
+
+def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """(n,) scattered over all 64 bits, as in SplitMix64 (Steele, Lea and Flood, 2014)."""
+    mixed = values + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(mixed ^ (mixed >> np.uint64(31)), np.uint64)
+
+
 class _ColumnHash:
     """A running hash of one column, the same however the column is cut: lengths, values and nulls each in a row."""
 

@@ -180,3 +180,43 @@ def test_in_a_consensus_two_copies_are_one_vote(tmp_path: Path) -> None:
     assert of_ben.missed_things.value == pytest.approx(0.5)  # against anna and dora alone: carl is ben
     two = {name: drawn[name] for name in ("ben", "carl")}
     assert segdata.consensus(two, tmp_path / "two", leave_one_out=False).segments == 3 * N_IMAGES
+
+
+def class_masks(images: list[Discs]) -> OpenDataset:
+    """All discs of an image as one class mask."""
+    masks = {f"{k}.png": np.any([mask for mask, _ in discs], axis=0).astype(np.uint8) for k, discs in enumerate(images)}
+    return segdata.from_arrays(masks, ["cell"])
+
+
+@pytest.mark.parametrize("copied", [0, 3, 6])
+def test_single_objects_that_were_copied_into_a_class_mask_are_found(copied: int) -> None:
+    """Half of the discs of every image are another's: no mask is the same, and the parts are."""
+    ben = hand(1)
+    carl = [theirs[:copied] + own[copied:] for theirs, own in zip(ben, hand(2), strict=True)]
+    found = segdata.agree(
+        {name: class_masks(work) for name, work in {"anna": hand(0), "ben": ben, "carl": carl}.items()},
+        resamples=100,
+        jobs=1,
+    )
+    work = pair(found, "ben", "carl")
+    assert work.segments == 6 * N_IMAGES
+    assert work.identical.value == pytest.approx(copied / 6, abs=0.02)
+    assert [(each.a, each.b) for each in found.identical if each.stands] == ([("ben", "carl")] if copied else [])
+
+
+def test_copies_in_class_masks_are_one_vote_of_a_consensus() -> None:
+    """Where nobody compares outlines, too."""
+    from segdata.agreement.copied_annotations import find_copied_annotations
+    from segdata.agreement.estimates import Resampling
+    from segdata.agreement.panel import PanelMember, build_panel
+
+    ben = hand(1)
+    carl = [theirs[:3] + own[3:] for theirs, own in zip(ben, hand(2), strict=True)]
+    drawn = {"anna": hand(0), "ben": ben, "carl": carl}
+    panel = build_panel([PanelMember(class_masks(work), name) for name, work in drawn.items()])
+    works = find_copied_annotations(panel, Resampling(n_draws=100)).identical
+    assert {(work.a, work.b): round(work.identical.value, 2) for work in works} == {
+        ("anna", "ben"): 0.0,
+        ("anna", "carl"): 0.0,
+        ("ben", "carl"): 0.5,
+    }

@@ -87,6 +87,7 @@ def test_nobody_drifts_beside_one_who_always_does_it(seed: int) -> None:
 def test_without_dates_nothing_is_said() -> None:
     assert campaign(larger=2.5, dates=False).drift == ()
 
+
 def test_in_class_masks_a_drift_of_the_outline_is_one_finding() -> None:
     """Larger and larger is not also more and more that nobody else has."""
     rng = np.random.default_rng(0)
