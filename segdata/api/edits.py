@@ -19,6 +19,7 @@ from segdata.core.finding import Finding
 from segdata.core.profile import Profile
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
+from segdata.core.safe_text import shell_word
 from segdata.core.split_assignment import SplitAssignment, assign_splits, check_shares, group_images
 from segdata.core.strata import image_splits
 from segdata.dataset import Dataset
@@ -136,7 +137,7 @@ def _canonical_root(dataset: Dataset) -> Path:
     if dataset.profile.format != "canonical" or not root.is_dir():
         raise SegdataError(
             f"{dataset.profile.files}: only a canonical dataset can store a split, this is {dataset.profile.format}; "
-            "write lists of images instead (--lists DIR), or convert it first: segdata convert DATA OUT"
+            f"write lists of images instead (--lists DIR), or convert it first: segdata convert {shell_word(root)} OUT"
         )
     return root
 

@@ -272,7 +272,7 @@ def merge_command(
     with options.working("merge", sum(map(len, datasets))) as work:
         result = merge(datasets, out, taxonomy_maps=chosen, apart=apart, copy_images=copy_images, **work)
     for remark in result.remarks:
-        emit(remark)
+        emit("\n".join(make_console().wrap(remark, "", "  ")))
     if result.n_shared:
         emit(f"{count_noun(result.n_shared, 'image')} merged with those of another dataset")
     return report_written(result.written, data[0], options)

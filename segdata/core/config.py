@@ -249,8 +249,11 @@ def did_you_mean(name: str, known: list[str]) -> str:
 
     >>> did_you_mean("min_pixel", ["min_pixels"])
     "; did you mean 'min_pixels'?"
+    >>> did_you_mean("aera", ["camera", "area"])
+    "; did you mean 'area'?"
     """
-    near = difflib.get_close_matches(name, known, n=1)
+    near = difflib.get_close_matches(name, known, n=5)
+    near.sort(key=lambda word: sorted(word) != sorted(name))  # letters that changed places come before others
     return f"; did you mean {near[0]!r}?" if near else ""
 
 

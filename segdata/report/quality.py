@@ -96,7 +96,8 @@ def plan_text(plan: SamplingPlan, quality: DeliveryQuality, console: Console) ->
     of = "a delivery" if plan.lot is None else f"{plan.lot:,} images"
     lines = [console.paint("segdata acceptance plan", "bold")]
     instruction = (
-        f"inspect {plan.sample:,} of {of}, drawn at random; accept where at most {plan.accept:,} are defective"
+        f"inspect {plan.sample:,} of {of}, drawn at random; accept if at most {plan.accept:,} "
+        f"{'is' if plan.accept == 1 else 'are'} defective"
     )
     lines += console.wrap(instruction, "  ")
     lines += console.wrap(_risks(plan, quality), "  ", style="dim")

@@ -107,7 +107,8 @@ def _rules(progress: ReviewProgress, console: Console) -> Iterator[str]:
     yield from console.table(heads, rows)
     yield from console.wrap(
         "right: share of decided findings with the verdict accept, fix or void, with Wilson's interval. Reviewers see "
-        "the worst findings first, so this is not the share of a random sample.",
+        "the worst findings first, so this is not the share of a random sample. Findings are counted one by one, not "
+        "folded.",
         style="dim",
     )
 

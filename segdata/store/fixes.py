@@ -26,6 +26,7 @@ from segdata.core.finding_location import Annotation, FindingLocation, locate_fi
 from segdata.core.overlay import first_identical
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs, expand_ranges
+from segdata.core.safe_text import shell_word
 from segdata.core.validation import FixedFinding, FixedImage
 from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.formats.shared.images import image_limits
@@ -331,7 +332,7 @@ def canonical_root(data: OpenDataset) -> Path:
     if data.profile.format != "canonical" or not root.is_dir():
         raise SegdataError(
             f"{data.profile.files}: fixes make a new revision of a canonical dataset, this is {data.profile.format}; "
-            "convert it first: segdata convert DATA OUT"
+            f"convert it first: segdata convert {shell_word(root)} OUT"
         )
     return root
 

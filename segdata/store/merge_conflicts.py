@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from segdata.core.batch import Batch
-from segdata.core.errors import SegdataError
+from segdata.core.errors import SegdataError, count_noun
 from segdata.core.format import Source
 from segdata.core.paths import local_file
 from segdata.core.profile import Profile
@@ -238,7 +238,9 @@ def merge_taxonomies(profiles: Sequence[Profile], *, strict: bool = True) -> Mer
     taxonomy = merged.taxonomy()
     taken = frozenset({*taxonomy.by_id(), *merged.unknown.values()})
     names = {id_: name for name, id_ in merged.unknown.items()}
-    return MergedTaxonomy(taxonomy, tuple(CategoryIds(ids, taken) for ids in new_ids), names, tuple(merged.remarks))
+    return MergedTaxonomy(
+        taxonomy, tuple(CategoryIds(ids, taken) for ids in new_ids), names, tuple(merged.all_remarks())
+    )
 
 
 class _TaxonomyMerger(msgspec.Struct):
@@ -251,11 +253,20 @@ class _TaxonomyMerger(msgspec.Struct):
     groups: dict[str, str | None] = {}
     unknown: dict[str, int] = {}
     remarks: list[str] = []
+    new_ids: dict[str, list[str]] = {}
 
     def taxonomy(self) -> Taxonomy:
         """The categories of all, with what the first taxonomy says of the whole."""
         first = msgspec.structs.replace(self.first.taxonomy, groups=self.groups)
         return msgspec.structs.replace(first, categories=tuple(self.categories.values()))
+
+    def all_remarks(self) -> list[str]:
+        """The remarks, and one for each dataset of which categories have new ids."""
+        moved = []
+        for name, ids in self.new_ids.items():
+            have = "has a new id, since its own is" if len(ids) == 1 else "have new ids, since theirs are"
+            moved.append(f"{count_noun(len(ids), 'category')} of {name} {have} in use: {', '.join(ids)}")
+        return [*self.remarks, *moved]
 
     def add(self, profile: Profile) -> dict[int, int]:
         """Add the categories of a dataset; returns what its ids become."""
@@ -305,11 +316,11 @@ class _TaxonomyMerger(msgspec.Struct):
             used.add(unlabelled)
         id_ = category.id if category.id not in used else next(n for n in range(1, len(used) + 2) if n not in used)
         if id_ != category.id:
-            self.remarks.append(f"{category.name!r} of {profile.name} has id {id_}, its own {category.id} is taken")
+            self.new_ids.setdefault(profile.name, []).append(f"{category.name!r} {id_} (was {category.id})")
         colours = {other.rgb for other in self.categories.values()} - {None}
         taken = category.rgb in colours and profile is not self.first
         if taken:
-            self.remarks.append(f"{category.name!r} of {profile.name} has no colour, its own is taken")
+            self.remarks.append(f"{category.name!r} of {profile.name} has no colour, since its own is taken")
         colour = None if taken else category.color
         self.categories[category.name] = msgspec.structs.replace(category, id=id_, color=colour)
         self.origin[category.name] = profile.files

@@ -191,14 +191,14 @@ def resolve_map(category_map: TaxonomyMap, names_in_data: list[str], complete: b
     strangers = [name for name in category_map.categories if name not in names_in_data]
     if strangers:
         hint = did_you_mean(strangers[0], names_in_data) if len(strangers) == 1 else ""
-        raise SegdataError(f"the map names categories that the data do not have: {_abbreviate(strangers)}{hint}")
+        raise SegdataError(f"the data do not have these categories: {_abbreviate(strangers)}{hint}")
     open_ = [f"{old} ({' or '.join(new)})" for old, new in category_map.categories.items() if isinstance(new, tuple)]
     if open_:
-        raise SegdataError(f"the map leaves undecided: {', '.join(open_)}; write one name for each")
+        raise SegdataError(f"these categories are undecided: {', '.join(open_)}; write one name for each")
     missing = [name for name in names_in_data if name not in category_map.categories]
     if complete and missing:
         raise SegdataError(
-            f"the map does not say what becomes of: {_abbreviate(missing)}; write a name, or null to drop its segments"
+            f"these categories have no new name: {_abbreviate(missing)}; write a name, or null to drop its segments"
         )
     return {name: _single_target(category_map.categories.get(name, name)) for name in names_in_data}
 
@@ -262,7 +262,8 @@ def with_taxonomy_map(dataset: OpenDataset, given: str | Path | TaxonomyMap) -> 
     try:
         to = resolve_map(wanted, list(dict.fromkeys(names.values())), target is not None)
     except SegdataError as error:
-        raise SegdataError(f"{given if isinstance(given, (str, Path)) else 'the map'}: {error}") from error
+        file = f"{given}: " if isinstance(given, (str, Path)) else ""
+        raise SegdataError(f"{file}{error}") from error
     new = target if target is not None else rename_categories(old, to)
     ids = {category.name: category.id for category in reversed(new.categories)}
     remap = Remap({id_: _id_of(to[name], ids) for id_, name in names.items()}, old, new, profile.task)

@@ -28,7 +28,7 @@ def worse(masks: Path, tmp_path: Path) -> Path:
 def test_a_plan_with_its_curve(run: Run) -> None:
     found = run("acceptance", "plan", "--lot", "5000", "--aql", "0.01", "--limit", "0.05")
     assert found.exit_code == 0
-    assert "inspect 131 of 5,000 images, drawn at random; accept where at most 3 are" in found.output
+    assert "inspect 131 of 5,000 images, drawn at random; accept if at most 3 are" in found.output
     plan = json.loads(run("acceptance", "plan", "--lot", "5000", "--format", "json").output)
     assert (plan["sample"], plan["accept"], plan["lot"]) == (131, 3, 5000)
     jsonschema.validate(plan, json_schemas()["acceptance_plan"])

@@ -193,7 +193,7 @@ def test_a_full_disk_leaves_the_dataset_as_it_was(gappy: Path) -> None:
 def test_fixes_of_another_format_say_what_to_do(gappy: Path, tmp_path: Path) -> None:
     segdata.convert(gappy, tmp_path / "masks", to="instance-ids")
     data = segdata.read(tmp_path / "masks")
-    with pytest.raises(SegdataError, match="convert it first: segdata convert DATA OUT"):
+    with pytest.raises(SegdataError, match=r"convert it first: segdata convert \S+ OUT"):
         write_fixes(data, segdata.validate(data).findings, unsafe=True)
 
 

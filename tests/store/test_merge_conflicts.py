@@ -55,7 +55,10 @@ def test_ids_and_colours_that_are_taken_become_others() -> None:
         (4, "van", None),
     ]
     assert dict(found.ids[1]) == {1: 3, 2: 4, 5: 1}
-    assert len(found.remarks) == 3
+    assert found.remarks == (
+        "'bus' of b has no colour, since its own is taken",
+        "2 categories of b have new ids, since theirs are in use: 'bus' 3 (was 1), 'van' 4 (was 2)",
+    )
 
 
 def test_an_alias_is_the_category() -> None:

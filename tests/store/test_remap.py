@@ -170,11 +170,11 @@ def test_broken_maps(tmp_path: Path, text: str, problem: str) -> None:
 
 def test_what_is_open_is_refused_with_names() -> None:
     given_ = TaxonomyMap(categories={"a": ("x", "y"), "b": "x"})
-    with pytest.raises(SegdataError, match=r"leaves undecided: a \(x or y\)"):
+    with pytest.raises(SegdataError, match=r"categories are undecided: a \(x or y\)"):
         resolve_map(given_, ["a", "b"], complete=False)
-    with pytest.raises(SegdataError, match="does not say what becomes of: c, d;"):
+    with pytest.raises(SegdataError, match="have no new name: c, d;"):
         resolve_map(TaxonomyMap(categories={"b": "x"}), ["b", "c", "d"], complete=True)
-    with pytest.raises(SegdataError, match=r"do not have: bb; did you mean 'b'"):
+    with pytest.raises(SegdataError, match=r"do not have these categories: bb; did you mean 'b'"):
         resolve_map(TaxonomyMap(categories={"bb": "x"}), ["b"], complete=False)
     assert resolve_map(TaxonomyMap(categories={"b": "x", "c": None}), ["b", "c", "d"], complete=False) == {
         "b": "x", "c": None, "d": "d",
