@@ -85,14 +85,14 @@ class PulledDecisions(Result, PullResult, frozen=True, dict=True):
         return json_table(self.to_json(), "sources")
 
 
-class AppliedDecisions(Result, ApplyResult):
+class AppliedDecisions(Result, ApplyResult, kw_only=True):
     """What became of the decisions: carried out, in conflict, disputed, or left for a person to draw."""
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata review apply --format json`` prints it."""
         from segdata.report.review import applied_json
 
-        return applied_json(self, self._context["dataset"])
+        return applied_json(self)
 
     def table(self) -> "pd.DataFrame":
         """One row for each decision that was carried out as a pandas table."""
@@ -113,14 +113,14 @@ class ProgressResult(Result, ReviewProgress):
         return json_table(self.to_json(), "rules")
 
 
-class ImportedTask(Result, ImportResult):
+class ImportedTask(Result, ImportResult, kw_only=True):
     """What was taken back from an annotation tool: segments redrawn, added and deleted, and conflicts."""
 
     def to_json(self) -> str:
         """The result as JSON, as ``segdata review import --format json`` prints it."""
         from segdata.report.review import imported_json
 
-        return imported_json(self, self._context["dataset"])
+        return imported_json(self)
 
     def table(self) -> "pd.DataFrame":
         """One row with the counts as a pandas table."""
@@ -262,7 +262,7 @@ def apply_decisions(
         outcome.revision = revise(
             root, changed, _summary(outcome), lines, revision, annotations=columns if stages else None
         )
-    return promote(AppliedDecisions, outcome, dataset=dataset.profile.files)
+    return promote(AppliedDecisions, outcome)
 
 
 def _by_image(dataset: Dataset, standings: Sequence[ReviewState]) -> dict[str, list[ReviewState]]:
@@ -427,7 +427,8 @@ def import_task(
     and nothing is overwritten. Raises SegdataError if nothing in the file was sent from this dataset.
     """
     dataset = read(data, **opening)
-    root, outcome = canonical_root(dataset), ImportedTask()
+    root = canonical_root(dataset)
+    outcome = ImportResult(dataset=dataset.profile.files)
     _, back = _read_task(dataset, Path(file))
     about: dict[str, list[tuple[SentAnnotation, ReturnedAnnotation, Profile]]] = {}
     for pair in back:
@@ -455,7 +456,7 @@ def import_task(
         outcome.revision = revise(
             root, changed, what, lines, dataset.profile.revision, annotations=stages if reviewer and below else None
         )
-    return promote(ImportedTask, outcome, dataset=dataset.profile.files)
+    return promote(ImportedTask, outcome)
 
 
 def _import_annotation(
@@ -463,7 +464,7 @@ def _import_annotation(
     note: SentAnnotation,
     returned: ReturnedAnnotation,
     profiles: tuple[Profile, Profile],
-    imported: ImportedTask,
+    imported: ImportResult,
     whose: dict[AnnotationKey, bool],
     number: int,
 ) -> int:

@@ -112,7 +112,7 @@ def apply(data: Path, dry_run: bool, report: str, output: Path | None, options: 
     dataset = options.read(data)
     result = apply_decisions(dataset, dry_run=dry_run)
     if report == "json":
-        emit(applied_json(result, dataset.profile.files), output)
+        emit(applied_json(result), output)
     else:
         emit(applied_text(result, options.typed(data), dry_run, make_console(output)), output)
     return FOUND if result.conflicts or result.disputed else 0
@@ -234,6 +234,6 @@ def import_(
     protect_inputs(output, [*options.inputs(data), file])
     dataset = options.read(data)
     result = import_task(dataset, file, reviewer=reviewer, dry_run=dry_run)
-    made = imported_json(result, dataset.profile.files) if report == "json" else None
+    made = imported_json(result) if report == "json" else None
     emit(made or imported_text(result, dry_run, make_console(output)), output)
     return FOUND if result.conflicts else 0

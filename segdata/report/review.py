@@ -13,8 +13,8 @@ from segdata.report.console import Console, display_width, shorten
 from segdata.report.findings import command_lines
 from segdata.report.flag import ErrorRow, LabelErrors, errors_in_words
 from segdata.review.annotation_tasks import ImportResult
-from segdata.review.apply import AppliedDecision, ApplyResult, DecisionConflict
-from segdata.review.decision_log import PullResult, ReviewerProgress, ReviewProgress, ReviewState, RuleProgress
+from segdata.review.apply import ApplyResult
+from segdata.review.decision_log import PullResult, ReviewerProgress, ReviewProgress, RuleProgress
 
 _MOST = 10  # conflicts, disputes and other tasks listed
 
@@ -132,13 +132,13 @@ def _reviewers(progress: ReviewProgress, console: Console) -> Iterator[str]:
     yield from console.table(("reviewer", "decisions", "images", "changed by self", "by others", "rate", "last"), rows)
 
 
-def _disputed(disputed: Sequence[ReviewState], console: Console) -> list[str]:
+def _disputed(disputed: Sequence[tuple[Decision, ...]], console: Console) -> list[str]:
     """Disputes between reviewers, and how to settle them."""
     listed = []
-    for state in disputed:
-        text = ", ".join(f"{decision.reviewer}: {decision.verdict}" for decision in state.latest)
-        comments = "; ".join(decision.comment for decision in state.latest if decision.comment)
-        listed.append((state.latest[-1], f"{text}{f' ({comments})' if comments else ''}"))
+    for latest in disputed:
+        text = ", ".join(f"{decision.reviewer}: {decision.verdict}" for decision in latest)
+        comments = "; ".join(decision.comment for decision in latest if decision.comment)
+        listed.append((latest[-1], f"{text}{f' ({comments})' if comments else ''}"))
     lines = _decision_lines("reviewers disagree", listed, console)
     if lines:
         lines += console.wrap(
@@ -169,29 +169,6 @@ def _decision_text(decision: Decision, console: Console) -> str:
     return f"{shorten(decision.image or 'the dataset', max(console.width - display_width(text) - 4, 24))}: {text}"
 
 
-class AppliedReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What `segdata review apply` did; `revision` is null if it changed nothing, or for a dry run.
-
-    `by_hand` are decisions that need drawing by hand, `disputed` the last decisions of reviewers who disagree, for each
-    subject; `kept` decisions leave the labels unchanged, `already` ones were in place, `past` ones were applied
-    earlier, or their labels no longer exist; `reviewed` counts annotations.
-    """
-
-    version: Literal[1] = 1
-    dataset: str
-    revision: str | None
-    images: int
-    reviewed: int
-    kept: int
-    already: int
-    unsure: int
-    past: int
-    done: list[AppliedDecision]
-    conflicts: list[DecisionConflict]
-    by_hand: list[Decision]
-    disputed: tuple[tuple[Decision, ...], ...]
-
-
 class PulledReport(msgspec.Struct, frozen=True, kw_only=True):
     """What `segdata review pull` added to the log of a dataset."""
 
@@ -213,23 +190,6 @@ class ExportedReport(msgspec.Struct, frozen=True, kw_only=True):
     images: int
     segments: int
     notes: tuple[str, ...]
-
-
-class ImportedReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What `segdata review import` changed; `revision` is null if it changed nothing, or for a dry run.
-
-    `redrawn`, `deleted`, `added` and `untouched` count segments; `conflicts` say what was not imported, and why.
-    """
-
-    version: Literal[1] = 1
-    dataset: str
-    revision: str | None
-    images: int
-    redrawn: int
-    deleted: int
-    added: int
-    untouched: int
-    conflicts: list[str]
 
 
 class Precision(msgspec.Struct, frozen=True):
@@ -289,9 +249,9 @@ class ProgressReport(msgspec.Struct, frozen=True, kw_only=True):
     label_errors: ErrorRow | None
 
 
-def applied_json(result: ApplyResult, dataset: str) -> str:
+def applied_json(result: ApplyResult) -> str:
     """What became of the decisions, as JSON."""
-    return _text(_fill(AppliedReport, result, dataset=dataset, disputed=_disputed_decisions(result.disputed)))
+    return _text(result)
 
 
 def progress_json(progress: ReviewProgress, dataset: str, errors: LabelErrors | None = None) -> str:
@@ -302,7 +262,7 @@ def progress_json(progress: ReviewProgress, dataset: str, errors: LabelErrors | 
         flag=_rule_row(progress.flag),
         reviewers=tuple(map(_reviewer_row, progress.reviewers)),
         segments=dict(progress.segments),
-        disputed=_disputed_decisions(progress.disputed),
+        disputed=progress.disputed,
         label_errors=None if errors is None else ErrorRow.of_errors(errors),
     )
     return _text(report)
@@ -320,9 +280,9 @@ def exported_json(dataset: str, target: str, tool: str, images: int, segments: i
     )
 
 
-def imported_json(result: ImportResult, dataset: str) -> str:
+def imported_json(result: ImportResult) -> str:
     """What was imported from a task, as JSON."""
-    return _text(_fill(ImportedReport, result, dataset=dataset))
+    return _text(result)
 
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -347,10 +307,6 @@ def _reviewer_row(one: ReviewerProgress) -> ReviewerRow:
         reversed_by_others=one.by_others,
         reversal_rate=(one.by_self + one.by_others) / one.sure if one.sure else None,
     )
-
-
-def _disputed_decisions(disputed: Iterable[ReviewState]) -> tuple[tuple[Decision, ...], ...]:
-    return tuple(state.latest for state in disputed)
 
 
 def _text(report: msgspec.Struct) -> str:

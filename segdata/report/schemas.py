@@ -24,7 +24,9 @@ from segdata.report.findings import FindingsReport
 from segdata.report.flag import FlagReport
 from segdata.report.pilot import PilotReport
 from segdata.report.quality import EvaluationReport, PlanReport, ReworkReport
-from segdata.report.review import AppliedReport, ExportedReport, ImportedReport, ProgressReport, PulledReport
+from segdata.report.review import ExportedReport, ProgressReport, PulledReport
+from segdata.review.annotation_tasks import ImportResult
+from segdata.review.apply import ApplyResult
 from segdata.review.decision_log import DecisionExport
 from segdata.store.manifest import schema as manifest_schema
 
@@ -45,9 +47,9 @@ _PLAIN: dict[str, tuple[str, type[msgspec.Struct]]] = {
     "findings": ("segdata validate --format json", FindingsReport),
     "report": ("segdata report --format json", DatasetReportJson),
     "decisions": ("decisions: the export of the HTML report", DecisionExport),
-    "review_applied": ("segdata review apply --format json", AppliedReport),
+    "review_applied": ("segdata review apply --format json", ApplyResult),
     "review_exported": ("segdata review export --format json", ExportedReport),
-    "review_imported": ("segdata review import --format json", ImportedReport),
+    "review_imported": ("segdata review import --format json", ImportResult),
     "review_progress": ("segdata review report --format json", ProgressReport),
     "review_pulled": ("segdata review pull --format json", PulledReport),
     "segdata": ("segdata.yaml: the settings of a project", Config),
@@ -59,6 +61,9 @@ def json_schemas() -> dict[str, dict[str, Any]]:  # Any: JSON
     """Name -> JSON Schema."""
     schemas = {name: {"title": title, **result_schema(kind)} for name, (title, kind) in _RESULTS.items()}
     schemas |= {name: {"title": title, **msgspec.json.schema(kind)} for name, (title, kind) in _PLAIN.items()}
+    for name, kind in (("review_applied", ApplyResult), ("review_imported", ImportResult)):  # all fields are there
+        definition = schemas[name]["$defs"][kind.__name__]
+        definition["required"] = [*definition["properties"]]
     schemas["dataset"] = {"title": "dataset.yaml: a canonical dataset", **manifest_schema()}
     return {
         name: {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema} for name, schema in schemas.items()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from xml.etree.ElementTree import Element
 
 import msgspec
@@ -289,18 +289,22 @@ class RedrawnAnnotation:
     free_id: int = 0  # the next unused id
 
 
-@dataclass(slots=True)
-class ImportResult:
-    """The result of importing a task."""
+class ImportResult(msgspec.Struct, kw_only=True):
+    """The result of importing a task from a tool; `revision` is null if nothing changed, or for a dry run.
 
-    revision: str | None = None  # the new revision; None: nothing changed
-    images: int = 0  # number of changed images
-    # redrawn, deleted, added, untouched: numbers of segments
+    `images` counts changed images; `redrawn`, `deleted`, `added` and `untouched` count segments; `conflicts` say what
+    was not imported, and why.
+    """
+
+    version: Literal[1] = 1
+    dataset: str
+    revision: str | None = None
+    images: int = 0
     redrawn: int = 0
     deleted: int = 0
     added: int = 0
     untouched: int = 0
-    conflicts: list[str] = field(default_factory=list)  # what was not imported, and why, one line each
+    conflicts: list[str] = []
 
 
 def take_redrawn(

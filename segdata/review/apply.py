@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -176,21 +176,28 @@ STAGES = ("drafted", "annotated", "reviewed", "adjudicated", "accepted")
 AnnotationKey = tuple[str, str | None]  # image_id and annotator
 
 
-@dataclass(slots=True)
-class ApplyResult:
-    """The result of applying the decisions of a log."""
+class ApplyResult(msgspec.Struct, kw_only=True):
+    """The result of applying the decisions of a log; `revision` is null if nothing changed, or for a dry run.
 
-    revision: str | None = None  # the new revision; None: nothing changed, or a dry run
-    done: list[AppliedDecision] = field(default_factory=list)  # applied decisions, with the number of changed pixels
-    conflicts: list[DecisionConflict] = field(default_factory=list)  # decisions that were not applied, and why
-    disputed: list[ReviewState] = field(default_factory=list)  # disputes between reviewers, to be settled
-    by_hand: list[Decision] = field(default_factory=list)  # decisions that need drawing by hand
-    unsure: int = 0  # number of items that all reviewers are unsure about
-    kept: int = 0  # number of decisions that leave the labels unchanged
-    already: int = 0  # number of decisions that were already in place
-    past: int = 0  # number of decisions applied earlier, or void since the labels have changed
-    images: int = 0  # number of changed images
-    reviewed: int = 0  # number of annotations that became reviewed
+    `by_hand` are decisions that need drawing by hand, `disputed` the last decisions of reviewers who disagree, for each
+    subject; `unsure` counts what all reviewers are unsure about; `kept` decisions leave the labels unchanged, `already`
+    ones were in place, `past` ones were applied earlier, or their labels no longer exist; `images` counts changed
+    images, and `reviewed` annotations that became reviewed.
+    """
+
+    version: Literal[1] = 1
+    dataset: str
+    revision: str | None = None
+    images: int = 0
+    reviewed: int = 0
+    kept: int = 0
+    already: int = 0
+    unsure: int = 0
+    past: int = 0
+    done: list[AppliedDecision] = []
+    conflicts: list[DecisionConflict] = []
+    by_hand: list[Decision] = []
+    disputed: list[tuple[Decision, ...]] = []
 
 
 @dataclass(slots=True)
@@ -218,7 +225,7 @@ class DecisionApplier:
     """Applies decisions image by image, and counts the results."""
 
     def __init__(self, profile: Profile, past: AppliedHistory, mend: FixAnnotation, free_id: int) -> None:
-        self.result = ApplyResult()
+        self.result = ApplyResult(dataset=profile.files)
         self._profile, self._past, self._mend, self._free_id = profile, past, mend, free_id
 
     def image(self, batch: Batch, standings: Iterable[ReviewState]) -> ImageResult:
@@ -300,7 +307,7 @@ class DecisionApplier:
 
     def _count_open(self, standing: ReviewState) -> None:
         if standing.is_disputed:
-            self.result.disputed.append(standing)
+            self.result.disputed.append(standing.latest)
         else:
             self.result.unsure += 1
 

@@ -348,7 +348,7 @@ class ReviewProgress:
     flag: RuleProgress  # all rules of `segdata flag` together
     reviewers: tuple[ReviewerProgress, ...]  # reviewers by name
     segments: Counter[Verdict]  # verdicts on segments without a finding
-    disputed: tuple[ReviewState, ...]  # disputes to settle
+    disputed: tuple[tuple[Decision, ...], ...]  # the last decisions of reviewers who disagree, to be settled
     n_findings: int | None = None  # number of current findings; None: unknown
 
 
@@ -380,7 +380,7 @@ def measure_progress(
         flag,
         tuple(_reviewers(decisions, standings)),
         segments,
-        tuple(state for state in standings if state.is_disputed),
+        tuple(state.latest for state in standings if state.is_disputed),
         None if findings is None else len(findings),
     )
 

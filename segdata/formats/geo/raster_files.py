@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from segdata.core import kernels
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
-from segdata.core.paths import absolute_channels, absolute_uri, is_unsafe_path, relative_channels, relative_uri
+from segdata.core.paths import absolute_channels, absolute_uri, relative_channels, relative_uri
 from segdata.core.taxonomy import Category, Color
 from segdata.core.tiff_files import open_raster
 from segdata.formats.geo.georeference import Georeference
-from segdata.formats.shared.images import MAX_PIXELS, unsafe_path_defect
+from segdata.formats.shared.images import MAX_PIXELS, index_entry_defect
 from segdata.formats.shared.mask_files import Palette, Values
 from segdata.formats.shared.safe_parsers import XmlError, read_sidecar, read_xml
 from segdata.formats.shared.taxonomies import kind_from_name
@@ -185,13 +185,12 @@ def read_raster_index(root: Path, defects: list[Defect]) -> list[RasterIndexRow]
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             defects.append(Defect("SEG004", str(error), RASTER_INDEX, place))
             continue
-        unsafe = next((name for name in (row.image, row.mask) if name is not None and is_unsafe_path(name)), None)
-        if unsafe is not None:
-            defects.append(unsafe_path_defect(unsafe, RASTER_INDEX, place))
-        elif not row.image or min(row.x, row.y, row.width, row.height) < 0 or (row.part and not row.width * row.height):
-            defects.append(Defect("SEG004", "an image without a name, or an invalid window", RASTER_INDEX, place))
-        elif row.image in rows:
-            defects.append(Defect("SEG008", "the same image twice", RASTER_INDEX, place, image=row.image))
+        is_empty = row.part and not row.width * row.height
+        invalid = "an invalid window" if min(row.x, row.y, row.width, row.height) < 0 or is_empty else None
+        paths = (row.image,) if row.mask is None else (row.image, row.mask)
+        defect = index_entry_defect(RASTER_INDEX, place, row.image, rows, paths, invalid)
+        if defect is not None:
+            defects.append(defect)
         else:
             rows[row.image] = _with_uris(row, absolute_uri, absolute_channels, root)
     return [rows[name] for name in sorted(rows)]

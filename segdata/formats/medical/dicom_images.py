@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.medical_files import collect_dicom_warnings, is_dicom
-from segdata.core.paths import absolute_uri, check_path_name, is_unsafe_path, local_file, relative_uri
+from segdata.core.paths import absolute_uri, check_path_name, local_file, relative_uri
 from segdata.core.profile import ImageSequence
 from segdata.formats.medical import DICOM_INDEX, SEGMENTATIONS, STRUCTURE_SET, sop_class
 from segdata.formats.medical.volume_files import axis_codes, import_package
-from segdata.formats.shared.images import MAX_PIXELS, unsafe_path_defect
+from segdata.formats.shared.images import MAX_PIXELS, index_entry_defect
 from segdata.formats.shared.per_image import relative_path
 from segdata.formats.shared.safe_parsers import read_sidecar
 from segdata.formats.shared.taxonomies import CategoryNames
@@ -421,12 +421,10 @@ def read_dicom_index(root: Path, defects: list[Defect]) -> tuple[list[Series], d
     names: set[str] = set()
     for row, image in enumerate(index.images):
         place = f"/images/{row}"
-        if not image.image or is_unsafe_path(image.image):
-            defects.append(unsafe_path_defect(image.image, DICOM_INDEX, place))
-        elif image.image in names:
-            defects.append(Defect("SEG008", "the same image twice", DICOM_INDEX, place, image=image.image))
-        elif min(image.width, image.height) < 1:
-            defects.append(Defect("SEG004", "the size is not positive", DICOM_INDEX, place, image=image.image))
+        invalid = "the size is not positive" if min(image.width, image.height) < 1 else None
+        defect = index_entry_defect(DICOM_INDEX, place, image.image, names, (image.image,), invalid)
+        if defect is not None:
+            defects.append(defect)
         else:
             names.add(image.image)
             key = (image.sequence is not None, image.sequence or image.image)

@@ -37,7 +37,7 @@ from segdata.formats.medical.nifti_files import (
 )
 from segdata.formats.medical.nifti_scans import LabelFile
 from segdata.formats.medical.volume_files import DecodedFiles
-from segdata.formats.shared.images import unsafe_path_defect
+from segdata.formats.shared.images import index_entry_defect, unsafe_path_defect
 from segdata.formats.shared.instance_id_rules import IdRule, id_rule
 from segdata.formats.shared.mask_files import UNKNOWN, UNLABELLED, Legend, ValueRuns
 from segdata.formats.shared.per_image import relative_path
@@ -151,17 +151,19 @@ def read_volume_index(root: Path, defects: list[Defect]) -> tuple[list[LabelledV
     labelled = []
     for row, volume in enumerate(index.volumes):
         place = f"/volumes/{row}"
-        names = [*(image.image for image in volume.images), *(label.file for label in volume.labels)]
-        unsafe = next((name for name in names if not name or is_unsafe_path(name)), None)
+        unsafe = next((label.file for label in volume.labels if not label.file or is_unsafe_path(label.file)), None)
         if unsafe is not None:
             defects.append(unsafe_path_defect(unsafe, VOLUME_INDEX, place))
             continue
-        negative = [image.image for image in volume.images if image.slice < 0 or min(image.width, image.height) < 0]
-        repeated = [image.image for image in volume.images if image.image in names_seen]
-        defects += [Defect("SEG004", "a negative slice or size", VOLUME_INDEX, place, image=name) for name in negative]
-        defects += [Defect("SEG008", "the same image twice", VOLUME_INDEX, place, image=name) for name in repeated]
-        images = [image for image in volume.images if image.image not in {*negative, *repeated}]
-        names_seen.update(image.image for image in images)
+        images = []
+        for image in volume.images:
+            invalid = "a negative slice or size" if min(image.slice, image.width, image.height) < 0 else None
+            defect = index_entry_defect(VOLUME_INDEX, place, image.image, names_seen, (image.image,), invalid)
+            if defect is not None:
+                defects.append(defect)
+            else:
+                images.append(image)
+                names_seen.add(image.image)
         if images:
             labelled.append(_indexed_volume(root, volume, images))
     return labelled, index.layers

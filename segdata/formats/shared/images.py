@@ -8,7 +8,7 @@ import struct
 import warnings
 import zlib
 from binascii import crc32
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -462,6 +462,22 @@ def unsafe_path_defect(name: str, file: str | None, place: str | None, image: st
     return Defect(
         "SEG015", f"path {quote_path(name)} leaves the dataset's root; name files below it", file, place, image=image
     )
+
+
+def index_entry_defect(
+    index: str, place: str, image: str, taken: Container[str], paths: Iterable[str], invalid: str | None
+) -> Defect | None:
+    """Why an entry of an index that writers leave beside labels does not count; None: it counts.
+
+    `index` is the name of the file and `place` that of the entry. `paths` must be below the root; `taken` are the image
+    ids of earlier entries; `invalid` says what is wrong with the entry's numbers.
+    """
+    unsafe = next((path for path in paths if not path or is_unsafe_path(path)), None)
+    if unsafe is not None:
+        return unsafe_path_defect(unsafe, index, place)
+    if image in taken:
+        return Defect("SEG008", "the same image twice", index, place, image=image)
+    return None if invalid is None else Defect("SEG004", invalid, index, place, image=image)
 
 
 def similar_name_hint(near: str | None) -> str:

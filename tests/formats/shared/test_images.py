@@ -20,6 +20,7 @@ from segdata.formats.shared.images import (
     ImageHeader,
     decode_palette_png,
     image_limits,
+    index_entry_defect,
     jpeg_header,
     png_header,
     read_header,
@@ -321,3 +322,19 @@ def test_what_is_damaged_or_in_place_of_an_image_is_unreadable(tmp_path: Path, c
     _, _, (defect,) = ImageFolder.below(tmp_path).find("a.png", "coco.json", "/images/0")
     assert defect.code == "SEG001"
     assert reason in defect.message
+
+
+@pytest.mark.parametrize(
+    ("image", "path", "invalid", "code"),
+    [
+        ("b.png", "b.png", None, None),
+        ("a.png", "a.png", None, "SEG008"),
+        ("b.png", "../b.png", None, "SEG015"),
+        ("b.png", "", None, "SEG015"),
+        ("b.png", "b.png", "a negative size", "SEG004"),
+    ],
+)
+def test_entries_of_an_index_that_do_not_count(image: str, path: str, invalid: str | None, code: str | None) -> None:
+    defect = index_entry_defect("volumes.json", "/volumes/3", image, {"a.png"}, (path,), invalid)
+    assert (defect and defect.code) == code
+    assert defect is None or (defect.file, defect.place) == ("volumes.json", "/volumes/3")
