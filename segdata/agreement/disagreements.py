@@ -32,6 +32,7 @@ COLUMNS = (
     "near",
     "distance",
 )
+_SAME = 0.5  # the IoU above which two segments match
 _SHARES = ("share", "near", "distance")
 
 
@@ -321,7 +322,7 @@ def region_disagreements(comparison: AnnotatorPairs, gold: int | None) -> list[D
     annotations, wide, n_annotators = annotation_rows(comparison), len(comparison.categories), votes.shape[1]
     code, who, segment = _uncounted_segments(comparison)
     anybodys, own = _FirstSegments.of(code, segment), _FirstSegments.of(code * n_annotators + who, segment)
-    result, present = [], votes > ABSENT
+    result, present, elsewhere = [], votes > ABSENT, _regions_elsewhere(comparison, gold)
     for i in range(votes.shape[1]):
         if i == gold:
             continue
@@ -350,6 +351,8 @@ def region_disagreements(comparison: AnnotatorPairs, gold: int | None) -> list[D
             others_in = np.zeros(len(cell), np.int64)
             np.maximum.at(others_in, which, n[rows])
             some = np.flatnonzero(pixels)
+            if kind != "category":  # a region that only ends elsewhere is neither missed nor made up
+                some = some[~np.isin(cell[some] * n_annotators + i, elsewhere)]
             case_of, category = np.divmod(cell[some], wide)
             result.append(
                 _disagreement_rows(
@@ -363,6 +366,28 @@ def region_disagreements(comparison: AnnotatorPairs, gold: int | None) -> list[D
                 )
             )
     return result
+
+
+def _regions_elsewhere(comparison: AnnotatorPairs, gold: int | None) -> Ints:
+    """(case * n_categories + category) * n_annotators + annotator of regions that another has, elsewhere.
+
+    They match at an IoU of 0.5 or less: see `segdata.agreement.instance_matching.match_centres`.
+    """
+    matches, pairs, wide, n = (
+        comparison.matches,
+        comparison.pairs,
+        len(comparison.categories),
+        len(comparison.annotators),
+    )
+    rows = np.flatnonzero((matches["a"] >= 0) & (matches["b"] >= 0) & (matches["category_a"] == matches["category_b"]))
+    rows = rows[~comparison.countable[matches["category_a"][rows]] & (matches["iou"][rows] <= _SAME)]
+    pair = matches["pair"][rows]
+    code = pairs["case"][pair] * wide + matches["category_a"][rows]
+    sides = []
+    for mine, other in (("a", "b"), ("b", "a")):
+        kept = np.ones(len(rows), bool) if gold is None else pairs[other][pair] == gold
+        sides.append((code * n + pairs[mine][pair])[kept])
+    return np.unique(np.concatenate(sides))
 
 
 def _uncounted_segments(comparison: AnnotatorPairs) -> tuple[Ints, Ints, Ints]:

@@ -10,10 +10,12 @@ from segdata.agreement.annotator_pairs import AnnotatorSegments, Flags, PanelBat
 from segdata.agreement.instance_matching import (
     category_lines,
     covered_areas,
+    match_centres,
     match_optimal,
     match_outlines,
     pixels_in_crowds,
     segment_areas,
+    segment_places,
     union_of_runs,
 )
 from segdata.agreement.votes import ABSENT, UNDECIDED, plurality
@@ -174,7 +176,7 @@ def member_table(images: PanelBatch, threshold: float = 0.5) -> dict[str, Ints]:
     """
     every = collect_panel_segments(images)
     countable = np.array([category.kind == "thing" and not images.is_semantic for category in images.categories], bool)
-    return member_rows(every, cluster_segments(every, countable, threshold).number)
+    return member_rows(every, cluster_segments(every, countable, threshold, centres=True).number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +195,13 @@ class SegmentClusters:
         return int(self.number.max(initial=-1)) + 1
 
 
-def cluster_segments(every: PanelSegments, countable: Flags, threshold: float = 0.5) -> SegmentClusters:
-    """The clusters of everyone's segments, of `countable` (n_categories,) categories."""
+def cluster_segments(
+    every: PanelSegments, countable: Flags, threshold: float = 0.5, *, centres: bool = False
+) -> SegmentClusters:
+    """The clusters of everyone's segments, of `countable` (n_categories,) categories.
+
+    `centres`: also of tiny segments at the same place (`match_centres`), which may have no pixel in common.
+    """
     segments = every.segments
     counted = countable[segments.category] & ~segments.is_crowd & ~segments.is_void & (every.area > 0)
     thing = _canonical_order(every, np.flatnonzero(counted))
@@ -202,6 +209,8 @@ def cluster_segments(every: PanelSegments, countable: Flags, threshold: float = 
     place[thing] = np.arange(len(thing))
     i, j, iou, shared, areas = _comparable_pairs(every, place)
     nearness = np.where(_outline_pairs(every, i, j, iou, shared, areas, threshold), threshold + _BARELY, iou)
+    if centres:
+        i, j, iou, nearness = _with_centres(every, thing, i, j, iou, nearness, threshold)
     linked = link_segments(every.annotator[thing], place[i], place[j], nearness, threshold)
     first = np.full(len(thing), np.iinfo(np.int64).max)
     np.minimum.at(first, linked, segments.segment[thing])
@@ -241,6 +250,38 @@ def _outline_pairs(
         toward[0][rows], toward[1][rows], shared[rows], areas[0][rows], areas[1][rows], open_
     )
     return matched
+
+
+def _with_centres(
+    every: PanelSegments, thing: Ints, i: Ints, j: Ints, iou: Floats, nearness: Floats, threshold: float
+) -> tuple[Ints, Ints, Floats, Floats]:
+    """The pairs with those at the same place (`match_centres`) of segments that lack a match with somebody."""
+    segments, annotator, n = every.segments, every.annotator, len(every.asked)
+    toward = np.concatenate([i * n + annotator[j], j * n + annotator[i]])
+    matched = np.unique(toward[np.tile(nearness > threshold, 2)])
+    n_matched = np.bincount(matched // n, minlength=len(segments))
+    is_open = np.zeros(len(segments), bool)
+    is_open[thing] = n_matched[thing] < every.asked[:, segments.case[thing], segments.category[thing]].sum(axis=0) - 1
+    is_open &= (every.area == segments.area) & ~every.in_void.any(axis=1)  # else the centre is unknown
+    if not is_open.any():
+        return i, j, iou, nearness
+    centre, section = segment_places(every.clear, every.line, len(segments))
+    one, two = match_centres(annotator, segments.case, segments.category, section, centre, is_open)
+    free = ~(np.isin(one * n + annotator[two], matched) | np.isin(two * n + annotator[one], matched))
+    free &= every.asked[annotator[two], segments.case[one], segments.category[one]]
+    free &= every.asked[annotator[one], segments.case[one], segments.category[one]]
+    one, two = one[free], two[free]
+    size = len(segments)
+    key, wanted = np.minimum(i, j) * size + np.maximum(i, j), np.minimum(one, two) * size + np.maximum(one, two)
+    nearness = np.where(np.isin(key, wanted), threshold + _BARELY, nearness)
+    apart = ~np.isin(wanted, key)
+    more = np.zeros(int(apart.sum()))
+    return (
+        np.append(i, one[apart]),
+        np.append(j, two[apart]),
+        np.append(iou, more),
+        np.append(nearness, more + threshold + _BARELY),
+    )
 
 
 def _comparable_pairs(every: PanelSegments, place: Ints) -> tuple[Ints, Ints, Floats, Ints, tuple[Ints, Ints]]:

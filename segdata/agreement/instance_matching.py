@@ -5,7 +5,7 @@ Matching takes cells: the n pairs of segments that may be matched, `a` and `b` (
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from segdata.agreement.annotator_pairs import AnnotatorPair, AnnotatorSegments, uncovered_runs
 from segdata.core import kernels
 from segdata.core.overlay import Overlaps, SweepRuns, find_overlaps
-from segdata.core.runs import Ints, Rows, unique_inverse
+from segdata.core.runs import Ints, NumberLine, Rows, unique_inverse
 from segdata.core.table import Column
 
 Floats = NDArray[np.float64]
@@ -132,6 +132,55 @@ def match_outlines(a: Ints | Rows, b: Ints | Rows, shared: Ints, area_a: Ints, a
     row, column = (unique_inverse(np.asarray(side).astype(np.int64))[1] for side in (a, b))
     alone = (np.bincount(row, inside)[row] == 1) & (np.bincount(column, inside)[column] == 1) if len(row) else inside
     return np.asarray(open_ & inside & near & alone, bool)
+
+
+def segment_places(side: SweepRuns, line: NumberLine, n: int) -> tuple[Floats, Floats]:
+    """(n, 3) the mean frame, x and y of each segment's pixels, NaN without any; (n,) its pixels in a mean slice."""
+    frame, x, y = line.lower(side.start)
+    length = side.end - side.start
+    columns = [
+        np.bincount(side.owner, weights=length * place, minlength=n) for place in (frame, x, y + (length - 1) / 2)
+    ]
+    total = np.bincount(side.owner, weights=length, minlength=n)
+    with np.errstate(invalid="ignore"):
+        centre = np.stack(columns, axis=1) / total[:, None]
+    slices = np.unique(side.owner.astype(np.int64) * max(len(line.base), 1) + frame) // max(len(line.base), 1)
+    return centre, np.asarray(total / np.maximum(np.bincount(slices, minlength=n), 1))
+
+
+def match_centres(
+    party: Ints, case: Ints, category: Ints, area: Floats, centre: Floats, is_open: Flags
+) -> tuple[Ints, Ints]:
+    """Rows `i`, `j` of segments that are one, by where they are: tiny things whose outlines hardly meet, or do not.
+
+    Takes of n segments who drew each (`party`), case, category, area in px (of a mean slice) and centre (n, 3: frame,
+    x, y), and which may be matched (`is_open`). Centres are at most 3 px apart, where a slice of a volume counts 3;
+    the radii of discs of their areas differ by 3 px at most, and of each party only one is so near.
+
+    >>> centre = np.array([[0, 5.0, 5.0], [0, 7.0, 6.0], [0, 30.0, 5.0]])
+    >>> zero, open_ = np.zeros(3, int), np.ones(3, bool)
+    >>> [rows.tolist() for rows in match_centres(np.array([0, 1, 1]), zero, zero, zero + 4, centre, open_)]
+    [[0], [1]]
+    """
+    from scipy.spatial import KDTree
+
+    rows = np.flatnonzero(is_open & np.isfinite(centre).all(axis=1))
+    if len(np.unique(party[rows])) < 2:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    place = centre[rows] * (OUTLINE_PIXELS, 1, 1)
+    apart = case[rows] * (OUTLINE_PIXELS + 1)
+    pairs = KDTree(np.column_stack([place, apart])).query_pairs(OUTLINE_PIXELS, output_type="ndarray")
+    i, j = rows[pairs[:, 0]], rows[pairs[:, 1]]
+    radius = np.sqrt(area / np.pi)
+    kept = (party[i] != party[j]) & (category[i] == category[j]) & (abs(radius[i] - radius[j]) <= OUTLINE_PIXELS)
+    i, j = i[kept], j[kept]
+    n = int(party.max()) + 1
+    toward = np.concatenate([i * n + party[j], j * n + party[i]])
+    _, which, times = np.unique(toward, return_inverse=True, return_counts=True)
+    alone = (times[which.reshape(-1)] == 1).reshape(2, -1).all(axis=0)
+    i, j = i[alone], j[alone]
+    first = party[i] < party[j]
+    return np.where(first, i, j), np.where(first, j, i)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,10 +346,11 @@ def instance_tables(opposite: AnnotatorPair, *, threshold: float = 0.5, is_count
 
     A match has an IoU above `threshold`. Segments of one category are matched first, then what is left of different
     ones: annotators who see the same thing and call it differently. Last come things that only end elsewhere
-    (`match_outlines`), whose IoU is at most the threshold, unless things are not counted one by one (`is_counted`).
+    (`match_outlines`), whose IoU is at most the threshold, unless things are not counted one by one (`is_counted`), and
+    segments of any category at the same place (`match_centres`).
     """
     overlaps = instance_overlaps(opposite)
-    matched = match_table(opposite, overlaps, threshold=threshold, outlines=is_counted)
+    matched = match_table(opposite, overlaps, threshold=threshold, outlines=is_counted, centres=True)
     return {"matches": matched, "groups": split_table(opposite, overlaps, matched)}
 
 
@@ -311,12 +361,13 @@ def match_table(
     threshold: float = 0.5,
     any_category: bool = False,
     outlines: bool = False,
+    centres: bool = False,
 ) -> Columns:
     """Each segment that is not void in exactly one row: with the other's segment, or with -1 and NaN as `iou`.
 
     With `any_category` the category never matters, else equal ones are matched first. With `outlines` things of one
-    category that only end elsewhere are matched, too; their `iou` is at most the threshold. Rows are sorted by case,
-    A's segments first.
+    category that only end elsewhere are matched, too, with `centres` segments of one category at the same place; their
+    `iou` is at most the threshold. Rows are sorted by case, A's segments first.
     """
     a, b = opposite.a, opposite.b
     near = np.flatnonzero((overlaps.iou > threshold) & overlaps.open_a[overlaps.a] & overlaps.open_b[overlaps.b])
@@ -332,7 +383,44 @@ def match_table(
         taken = np.concatenate([taken, other])
     if outlines:
         taken = np.concatenate([taken, _outline_matches(opposite, overlaps, taken)])
+    if centres:
+        overlaps, taken = _centre_matches(opposite, overlaps, taken)
     return _match_columns(opposite, overlaps, taken)
+
+
+def _centre_matches(opposite: AnnotatorPair, overlaps: InstanceOverlaps, taken: Ints) -> tuple[InstanceOverlaps, Ints]:
+    """With the pairs at the same place, of segments without a match in those `taken`; added where they do not meet."""
+    sides, n_a = (opposite.a, opposite.b), len(opposite.a)
+    open_ = [overlaps.open_a & ~overlaps.spared_a, overlaps.open_b & ~overlaps.spared_b]
+    open_[0][overlaps.a[taken]] = open_[1][overlaps.b[taken]] = False
+    open_[0] &= overlaps.area_a == opposite.a.area  # of what lies in part in void the centre is unknown
+    open_[1] &= overlaps.area_b == opposite.b.area
+    if not (open_[0].any() and open_[1].any()):
+        return overlaps, taken
+    area = np.concatenate([overlaps.area_a, overlaps.area_b])
+    places = [
+        segment_places(clear, opposite.line, len(side)) for clear, side in zip(opposite.clear, sides, strict=True)
+    ]
+    i, j = match_centres(
+        np.repeat([0, 1], [len(side) for side in sides]),
+        np.concatenate([side.case for side in sides]),
+        np.concatenate([side.category for side in sides]),
+        np.concatenate([section for _, section in places]),
+        np.concatenate([centre for centre, _ in places]),
+        np.concatenate(open_),
+    )
+    pair = overlaps.a.astype(np.int64) * len(opposite.b) + overlaps.b
+    meets = np.isin(i * len(opposite.b) + j - n_a, pair)
+    met = np.flatnonzero(np.isin(pair, i * len(opposite.b) + j - n_a))
+    i, j = i[~meets], j[~meets]
+    extended = replace(
+        overlaps,
+        a=np.append(overlaps.a, i.astype(overlaps.a.dtype)),
+        b=np.append(overlaps.b, (j - n_a).astype(overlaps.b.dtype)),
+        shared=np.append(overlaps.shared, np.zeros(len(i), np.int64)),
+        union=np.append(overlaps.union, area[i] + area[j]),
+    )
+    return extended, np.concatenate([taken, met, len(overlaps.a) + np.arange(len(i))])
 
 
 def _outline_matches(opposite: AnnotatorPair, overlaps: InstanceOverlaps, taken: Ints) -> Ints:

@@ -103,11 +103,19 @@ def _panel_name(target: str, category: Category, names: Mapping[str, Category], 
 
 
 def _is_task_category(profile: Profile, name: str, mine: set[str]) -> bool:
-    """Whether a dataset's annotators were to draw a category. A taxonomy made up from the data says nothing."""
+    """Whether a dataset's annotators were to draw a category.
+
+    A taxonomy that is made up from the data says nothing about others, unless files name its categories.
+    """
     if name not in mine:
-        return not profile.taxonomy_declared
+        return not _names_all(profile)
     coverage = profile.coverage.value
     return not isinstance(coverage, dict) or coverage.get(name) == "exhaustive"
+
+
+def _names_all(profile: Profile) -> bool:
+    """Whether a dataset's taxonomy names all that its annotators were to draw."""
+    return profile.taxonomy_declared or profile.named_by_files
 
 
 def _differences(
@@ -118,12 +126,14 @@ def _differences(
     for profile, mine in zip(profiles, codes, strict=True):
         missing = [name for name, category in names.items() if name not in mine.values() and category.kind != "void"]
         if missing:
+            them = "it" if len(missing) == 1 else "them"
             becomes = (
-                "its annotators were not asked for them, and what others drew there is left out"
-                if profile.taxonomy_declared
+                f"its annotators were not asked for {them}, and what others drew there is left out"
+                if _names_all(profile)
                 else "it is taken that its annotators saw none"
             )
-            message = f"no category {_first_names(missing, 5)}: {becomes}"
+            what = "files of" if profile.named_by_files and not profile.taxonomy_declared else "category"
+            message = f"no {what} {_first_names(missing, 5)}: {becomes}"
             defects.append(Defect(TAXONOMY_CODE, message, file=profile.files))
         for id_, category in _profile_categories(profile).items():
             name = mine[id_]

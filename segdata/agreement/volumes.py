@@ -82,7 +82,10 @@ def volume_agreement(comparison: AnnotatorPairs, confidence: float = 0.95) -> tu
 
 
 def _annotated_sizes(comparison: AnnotatorPairs) -> Floats:
-    """(n_cases, n_annotators, n_categories) voxels; NaN where an annotator did not annotate. Void of a pair is out."""
+    """(n_cases, n_annotators, n_categories) voxels; NaN where an annotator did not annotate, or judge the category.
+
+    Void of a pair is out. Whoever has nothing, and is not compared with one who has something, did not judge it.
+    """
     pairs, overlaps = comparison.pairs, comparison.overlaps
     sizes = np.full((len(comparison.cases), len(comparison.annotators), len(comparison.categories)), np.nan)
     for side in ("a", "b"):
@@ -91,6 +94,12 @@ def _annotated_sizes(comparison: AnnotatorPairs) -> Floats:
         cell = pairs["case"][overlaps["pair"]], pairs[side][overlaps["pair"]], overlaps["category"]
         # What another annotator calls void is left out of a pair: the pair that leaves least out has the whole.
         np.maximum.at(sizes, cell, overlaps[f"area_{side}"].astype(float))
+    compared = np.zeros((len(pairs), sizes.shape[2]), bool)
+    compared[overlaps["pair"], overlaps["category"]] = True
+    of_a, of_b = (sizes[pairs["case"], pairs[side]] for side in ("a", "b"))
+    for side, own, other in (("a", of_a, of_b), ("b", of_b, of_a)):
+        row, category = np.nonzero((own == 0) & (other > 0) & ~compared)
+        sizes[pairs["case"][row], pairs[side][row], category] = np.nan
     return sizes[:, comparison.is_first_pass]
 
 
@@ -98,6 +107,8 @@ def _volume_pairs(comparison: AnnotatorPairs, sizes: Floats, confidence: float) 
     names = [name for name, first in zip(comparison.annotators, comparison.is_first_pass, strict=True) if first]
     for (i, a), (j, b) in combinations(enumerate(names), 2):
         both = np.isfinite(sizes[:, i]) & np.isfinite(sizes[:, j])
+        if not np.nansum(sizes[both][:, [i, j]]) > 0:
+            continue
         one, other = sizes[both, i], sizes[both, j]
         difference = volume_difference(one, other)
         size_a, size_b, mean = (_mean(values) for values in (one, other, difference[np.isfinite(difference)]))

@@ -78,6 +78,7 @@ class Profile:
     task : decides which rules apply
     taxonomy : the categories
     taxonomy_declared : a person gave the taxonomy; else the reader made it up from the data
+    named_by_files : files name the categories that were looked at (layers), so others were not asked for
     coverage : whether unlabelled pixels are a finding; per category it never is
     overlap : whether segments of one annotation may share pixels
     raster_rule : how polygons became pixels
@@ -100,6 +101,7 @@ class Profile:
     coverage: Policy[Coverage | dict[str, Coverage]]
     overlap: Policy[Overlap]
     raster_rule: RasterRule = "mask-native"
+    named_by_files: bool = False
     files: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
     by: str | None = None

@@ -76,6 +76,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     revision: str
     revisions: tuple[Revision, ...]
     metadata: dict[str, str] = {}
+    named_by_files: bool = False
 
     @property
     def current(self) -> Revision:
@@ -101,6 +102,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
             coverage=Policy(self.coverage.value, self.coverage.declared),  # type: ignore[arg-type]  # checked on load
             overlap=Policy(self.overlap.value, self.overlap.declared),  # type: ignore[arg-type]  # checked on load
             raster_rule=self.raster_rule,
+            named_by_files=self.named_by_files,
             files=str(root),
             revision=self.revision,
             metadata=dict(self.metadata),

@@ -238,6 +238,7 @@ def _merged_profile(profiles: Sequence[Profile], one: MergedTaxonomy, sequences:
         revision=None,
         taxonomy=one.taxonomy,
         taxonomy_declared=all(profile.taxonomy_declared for profile in profiles),
+        named_by_files=all(profile.named_by_files for profile in profiles),
         coverage=_common_policy([profile.coverage for profile in profiles], "sparse"),
         overlap=_common_policy([profile.overlap for profile in profiles], "allow"),
         raster_rule=first.raster_rule if len(rules) == 1 else "mask-native",

@@ -200,6 +200,7 @@ def commit_revision(profile: Profile, target: Path, n_parts: int, losses: LossCo
             overlap=Decision(profile.overlap.value, profile.overlap.declared),
             raster_rule=profile.raster_rule,
             taxonomy_declared=profile.taxonomy_declared,
+            named_by_files=profile.named_by_files,
             origin=Origin(
                 profile.format, _origin_path(profile.files), tuple(Lost.from_loss(loss) for loss in losses.listed())
             ),

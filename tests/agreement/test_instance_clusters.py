@@ -127,7 +127,7 @@ def test_two_annotators_get_the_matches_of_both(given_: Panel) -> None:
         spared_a=np.zeros(len(opposite.a), bool),
         spared_b=np.zeros(len(opposite.b), bool),
     )
-    expected = match_table(opposite, things, any_category=True, outlines=True)
+    expected = match_table(opposite, things, any_category=True, outlines=True, centres=True)
     both = (expected["a"] >= 0) & (expected["b"] >= 0)
     matched = zip(
         opposite.a.segment[expected["a"][both].astype(int)].tolist(),

@@ -69,3 +69,64 @@ def test_what_was_judged_survives_a_conversion(tmp_path: Path) -> None:
     found = segdata.agree({"anna": both, "ben": tmp_path / "canonical"}, resamples=100, jobs=1)
     assert np.isnan(missed(found, "myelin"))
     assert found.overall.iou.value == 1
+
+
+def volumes(folder: Path, drawn: dict[str, dict[str, bool | None]], n: int = 3) -> Path:
+    """A NIfTI file for each category of each volume, as `layers`."""
+    nibabel = pytest.importorskip("nibabel")
+    for volume in range(n):
+        for category, filled in drawn.items():
+            value = filled.get(str(volume), filled.get("*"))
+            if value is None:
+                continue
+            mask = np.zeros((20, 24, 4), np.uint8)
+            if value:
+                left = 4 if category.startswith("lesion") else 14
+                mask[4 : 9 + volume, left : left + 8, 1:3] = 1
+            path = folder / f"sub-{volume}" / "anat" / f"sub-{volume}_T1w_{category}.nii.gz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            nibabel.save(nibabel.Nifti1Image(mask, np.eye(4)), path)
+    return folder
+
+
+@pytest.mark.parametrize("n_categories", [1, 2])
+def test_a_rater_without_files_of_a_category_did_not_deny_it(tmp_path: Path, n_categories: int) -> None:
+    """Derivatives of three raters: one was asked for lesions alone, and one saw none in a volume."""
+    both = {"seg-manual": {"*": True}, "lesion-manual": {"*": True}}
+    own = dict(list(both.items())[::-1][:n_categories])
+    raters = {
+        "anna": volumes(tmp_path / "anna", both),
+        "ben": volumes(tmp_path / "ben", own | {"lesion-manual": {"*": True, "1": False, "2": None}}),
+        "carl": volumes(tmp_path / "carl", both),
+    }
+    found = segdata.agree(raters, resamples=100, jobs=1)
+    expected = 6 * 8 * 2 / ((5 + 6) * 8 * 2)  # of two volumes the lesion of the second
+    assert missed(found, "lesion-manual") == pytest.approx(expected)
+    cord = missed(found, "seg-manual")
+    assert np.isnan(cord) if n_categories == 1 else cord == 0
+    asked = [each.message for each in found.findings if each.code == "SEG412"]
+    assert bool(asked) == (n_categories == 1)
+
+
+def test_layers_that_a_folder_lacks_throughout_were_not_judged(tmp_path: Path) -> None:
+    """Without a taxonomy, too, since the files name the categories; an empty file is a judgement."""
+    for who, drawn in (("anna", {"axon": True, "myelin": True}), ("ben", {"axon": True}), ("carl", {"axon": False})):
+        folder = layers(tmp_path / who, {name: {"*": value} for name, value in drawn.items()})
+        (folder / "taxonomy.yaml").unlink()
+        (folder / "segdata.yaml").write_text('layers: {pattern: "{stem}_{category}.png"}\n')
+    found = segdata.agree({who: tmp_path / who for who in ("anna", "ben", "carl")}, resamples=100, jobs=1)
+    denied = {each.annotator: each.missed.value for each in found.annotator_bias if each.category == "axon"}
+    assert denied["carl"] == 1
+    assert not [each for each in found.findings if each.code == "SEG401" and each.category == "myelin"]
+
+
+def test_what_volumes_show_survives_writing_them(tmp_path: Path) -> None:
+    both = {"seg-manual": {"*": True}, "lesion-manual": {"*": True, "1": False, "2": None}}
+    source = volumes(tmp_path / "ben", both)
+    segdata.convert(source, tmp_path / "again", to="nifti", on_loss="error")
+    coverage = [
+        [batch.annotations["coverage"].to_pylist() for batch in segdata.read(folder).batches()]
+        for folder in (source, tmp_path / "again")
+    ]
+    assert coverage[0] == coverage[1]
+    assert sum(text is not None for batch in coverage[0] for text in batch) == 4

@@ -167,7 +167,7 @@ def open_layers(request: ReadRequest) -> PerImageSource:
     own = Taxonomy(categories=tuple(Category(id=k, name=name, kind=kind) for k, name in enumerate(listed, 1)))
     categories = msgspec.structs.replace(resolve_names(listed, request.taxonomy, own), aliases={})
     task: Task = "instance" if names.has_instances else "semantic"
-    profile = categories.profile("layers", request.root, task, "sparse", "allow")
+    profile = replace(categories.profile("layers", request.root, task, "sparse", "allow"), named_by_files=True)
     look = partial(_read_image, request.root, config.threshold, by_file, categories.to, categories.taxonomy.by_id())
     return PerImageSource(request.root, profile, tuple(entries), tuple(defects), look, request.annotator)
 

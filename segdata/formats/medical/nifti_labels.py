@@ -21,7 +21,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.config import InstanceIds, Option
+from segdata.core.config import InstanceIds, Option, encode_coverage
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
@@ -58,6 +58,7 @@ class VolumeSlice(msgspec.Struct, frozen=True, omit_defaults=True):
     height: int = 0
     # the image's files as rows of `schema.IMAGES`, if it has several
     channels: tuple[dict[str, str | None], ...] | None = None
+    coverage: str | None = None  # of the annotation: which categories were judged; None: all, or as the layers say
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,12 +359,21 @@ class LabelMeanings:
     # layer -> value -> category id, where values are not the ids
     layers: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)  # for the profile
+    named_by_files: bool = False  # as in the profile
 
     def profile(self, request: ReadRequest) -> Profile:
         """The profile of a dataset whose segments do not overlap."""
         naming, name = CategoryNames(self.taxonomy, self.declared, {}), request.root.name.partition(".")[0]
         profile = naming.profile("nifti", request.root, self.task, "sparse", "forbid", name=name)
-        return replace(profile, metadata=dict(self.metadata))
+        return replace(profile, metadata=dict(self.metadata), named_by_files=self.named_by_files)
+
+    def coverage(self, layers: Iterable[str]) -> str | None:
+        """Which categories these layers of a volume show, as the coverage of an annotation; None: all."""
+        judged = {id_ for layer in layers for id_ in self.layers.get(layer, {}).values()}
+        solid = [category for category in self.taxonomy.categories if category.kind != "void"]
+        if not (self.layers and self.named_by_files) or all(category.id in judged for category in solid):
+            return None
+        return encode_coverage({category.name: "exhaustive" for category in solid if category.id in judged})
 
 
 def find_meanings(
@@ -384,7 +394,14 @@ def find_meanings(
         return _find_layer_meanings(request, labels, decoded, names)
     taxonomy = request.taxonomy or _taxonomy_of_tables(labels, names) or _taxonomy_of_values(request, labels, decoded)
     draw = partial(segments_by_category, _id_legend(taxonomy))
-    return LabelMeanings(taxonomy, request.taxonomy is not None, "semantic", {label.name: draw for label in labels})
+    layer = labels[0].layer if labels else ""
+    return LabelMeanings(
+        taxonomy,
+        request.taxonomy is not None,
+        "semantic",
+        {label.name: draw for label in labels},
+        named_by_files=[category.name for category in taxonomy.categories] == [layer],
+    )
 
 
 def _id_legend(taxonomy: Taxonomy) -> Legend:
@@ -430,7 +447,8 @@ def _taxonomy_of_values(
     """A category for each value that occurs; one that is always 1 has the name of the layer, if that has any."""
     values = sorted({value for label in labels for value in _values(label, decoded)})
     _check_few(request, values)
-    layer = labels[0].layer if labels and values == [1] else ""
+    layer = labels[0].layer if labels and values in ([], [1]) else ""
+    values = [1] if layer else values  # an empty layer says that nothing is there
     return _taxonomy({value: _ValueName(layer or f"category_{value}") for value in values})
 
 
@@ -447,15 +465,16 @@ def _find_layer_meanings(
     called: dict[str, dict[int, _ValueName]] = {}
     for layer, layer_values in values.items():
         _check_few(request, sorted(layer_values))
-        is_mask = layer_values == {1} and layer != ""
+        is_mask = layer_values <= {1} and layer != ""
         called[layer] = {
             value: tables[layer].get(value, _ValueName(layer if is_mask else f"{layer or 'labels'} {value}"))
-            for value in sorted(layer_values)
+            for value in ([1] if is_mask else sorted(layer_values))  # an empty layer says that nothing is there
         }
     names_found = {name.name: name for layer in sorted(called) for name in called[layer].values()}
     named = resolve_names(names_found, request.taxonomy, _taxonomy(dict(enumerate(names_found.values(), 1))))
     layers = {layer: {value: named.to[name.name] for value, name in values.items()} for layer, values in called.items()}
-    return layer_meanings(named.taxonomy, named.declared, labels, layers, named.metadata)
+    meaning = layer_meanings(named.taxonomy, named.declared, labels, layers, named.metadata)
+    return replace(meaning, named_by_files=True)
 
 
 def layer_meanings(

@@ -337,7 +337,7 @@ class _SliceReader:
     ) -> ImageAnnotation | None:
         """One annotator's segments on a slice; None if no file can be decoded, which is reported at the first slice."""
         is_first = frame is labelled.frames[0]
-        content = _SliceContent()
+        content, layers = _SliceContent(), []
         for label in labels:
             file = relative_path(self.opened.root, label.path)
             try:
@@ -352,11 +352,15 @@ class _SliceReader:
                 continue
             segments = self.meaning.decoders[label.name](volume.slices[frame.slice], labelled.name)
             content.add(file, volume, frame.slice, segments)
+            layers.append(label.layer)
             content.defects += [
                 replace(defect, file=file) for defect in (*segments.defects, *_voxel_defects(volume, frame.slice))
             ]
         tracked = labelled.sequence is not None and self.meaning.task != "semantic"
-        return content.annotation(content.size, annotator, tracked) if content.size else None
+        if not content.size:
+            return None
+        coverage = frame.coverage or self.meaning.coverage(layers)
+        return replace(content.annotation(content.size, annotator, tracked), annotation={"coverage": coverage})
 
 
 @dataclass

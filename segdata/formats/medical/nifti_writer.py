@@ -60,6 +60,7 @@ class PaintedImage:
     width: int
     annotated: bool  # whether it is annotated
     layers: Sequence[Values] = ()  # the values of each layer; empty if it is not annotated
+    coverage: str | None = None  # of the annotation
 
 
 @dataclass
@@ -135,10 +136,13 @@ def stack_images(pictures: Iterable[PaintedImage]) -> Iterator[ImageStack]:
 
 
 def image_rows(batch: Batch) -> list[dict[str, Any]]:  # Any: cells of all types
-    """The columns of a batch's images for `PaintedImage`."""
+    """The columns of a batch's images for `PaintedImage`, and the coverage of their first annotation."""
     rows: list[dict[str, Any]] = batch.images.select(list(_NAMES)).to_pylist()
-    for row in rows:
+    coverage = zip(batch.annotation_image.tolist(), batch.annotations["coverage"].to_pylist(), strict=True)
+    judged = dict(reversed(list(coverage)))
+    for number, row in enumerate(rows):
         row["channels"] = None if row["channels"] is None else tuple(row["channels"])
+        row["coverage"] = judged.get(number)
     return rows
 
 
@@ -412,10 +416,12 @@ def index_image(place: int, picture: PaintedImage, target: Path) -> VolumeSlice:
         width,
         height,
         channels,
+        picture.coverage,
     )
 
 
-_HELD_COLUMNS = frozenset({"images.channels", "images.frame", "images.sequence"})  # by the index
+# by the index
+_HELD_COLUMNS = frozenset({"images.channels", "images.frame", "images.sequence", "annotations.coverage"})
 
 
 def write_nifti(

@@ -175,6 +175,7 @@ _DISAGREEMENTS = {
 }
 _HABITS_OF = ("SEG406", "SEG407", "SEG415")  # findings that name an annotator
 _MANY = 100  # disputes that nobody settles one by one while their cause goes on
+_UNASKED = "were not asked for"  # SEG412 of who judged other categories: nothing to repair
 _BROKEN = ("SEG411", "SEG412")
 _SHOWN = 3
 _FEW = 8  # clusters, below which annotators are not tested
@@ -211,6 +212,7 @@ def conclusions(result: Agreement, tables: Tables) -> list[Conclusion]:
 def _file_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusion]:
     files = [finding for finding in findings if finding.code.startswith("SEG0")]
     groups = [findings_of_code(findings, code) for code in sorted({file.code for file in files}) + list(_BROKEN)]
+    groups = [[finding for finding in group if _UNASKED not in finding.message] for group in groups]
     for group in filter(None, groups):
         first = group[0]
         whose = f"{first.annotator}, " if first.annotator else ""
@@ -456,6 +458,12 @@ def _limit_conclusions(result: Agreement) -> Iterator[Conclusion]:
     if messages:
         head = f"{count_noun(len(messages), 'dataset')} with images that no other dataset has"
         yield Conclusion("limit", "info", head, "; ".join(messages) + ".", rule_remedy("SEG410"), ("SEG410",))
+    unasked = [
+        finding.message for finding in findings_of_code(result.findings, "SEG412") if _UNASKED in finding.message
+    ]
+    if unasked:
+        details = "; ".join(dict.fromkeys(unasked)) + "."
+        yield Conclusion("limit", "info", "Categories that not everybody was asked for", details, codes=("SEG412",))
     undefined = [category.category for category in result.categories if not np.isfinite(category.iou.value)]
     if undefined:
         details = f"{join_words(undefined)} cannot be compared: their figures are dashes and count in no mean."

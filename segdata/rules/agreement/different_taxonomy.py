@@ -9,7 +9,7 @@ def different_taxonomy(tables: Tables) -> Findings:
     """Not all datasets have these categories, or they name them differently.
 
     Example:
-        no category van: its annotators were not asked for them, and what others drew there is left out
+        no category van: its annotators were not asked for it, and what others drew there is left out
 
     Why: a category that an annotator was not asked for is no miss, and another name is no confusion.
 
