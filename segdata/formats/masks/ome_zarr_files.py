@@ -29,7 +29,8 @@ from segdata.formats.shared.per_image import (
 from segdata.formats.shared.taxonomies import resolve_names
 
 _CLASS_KEYS = ("class", "category", "label", "name")
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, IndexError)  # what zarr raises
+# What zarr raises; the last is that of a codec whose header says a size below 0.
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, IndexError, SystemError)
 
 
 @dataclass(frozen=True)

@@ -127,6 +127,15 @@ def test_a_damaged_chunk_and_damaged_metadata_are_findings(tmp_path: Path) -> No
     assert {finding.file for finding in report.findings} == {"a.zarr/labels/a", "a.zarr/labels/b"}
 
 
+def test_a_chunk_whose_header_says_a_size_below_zero_is_a_finding(tmp_path: Path) -> None:
+    chunk = save(tmp_path / "a.zarr", "a", np.ones((80, 80), np.uint8)) / "labels/a/0/0.0"
+    content = bytearray(chunk.read_bytes())
+    content[4:8] = b"\xff\xff\xff\xff"  # of Blosc: the number of bytes that it decodes to
+    chunk.write_bytes(content)
+    report = segdata.validate(tmp_path, select=["SEG001"])
+    assert {finding.file for finding in report.findings} == {"a.zarr/labels/a"}
+
+
 def test_a_zarr_without_labels_is_refused(tmp_path: Path) -> None:
     zarr.open_group(str(tmp_path / "a.zarr"), mode="w", zarr_format=2)
     with pytest.raises(SegdataError, match="no Zarr folder with label images"):
