@@ -1,13 +1,17 @@
 """How well `flag` ranks errors that it did not learn from, on sets that it was not made on, beside plain baselines.
 
-    python -m benchmarks.flag_proof DATA WORK SET... [--seeds 1] [--only-images]
+    python -m benchmarks.flag_proof DATA WORK SET... [--seeds 1] [--only-images | --clean | --limits]
 
 SET is one of `benchmarks.flag_sets`, which trains the networks that judge it (WORK/SET/networks). Errors of each seed
 are drawn anew by that module's own hand. For every kind of error the ranking is learnt again without what it injects of
 that kind: the headline is of kinds that were never learnt. Prints tables for docs/results/flag.md.
+
+`--only-images` ranks images over all seeds together; `--clean` counts what is reported of the labels as they are, and
+`--limits` what is reported for several limits of trust.
 """
 
 import argparse
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +21,7 @@ import numpy as np
 from benchmarks.flag_sets import SOURCES, Drawn, built
 from benchmarks.noise_trial import _of_image, _of_pixels
 from segdata.core.runs import Ints, Runs
+from segdata.noise import trust
 from segdata.noise.appearance import read_picture
 from segdata.noise.budget import expected_errors
 from segdata.noise.calibration import recalibrate
@@ -46,7 +51,9 @@ LEARNT: dict[str, tuple[CorruptionKind, ...]] = {
     "stale": ("shift", "stale"), "copy": ("copy",), "merge": ("merge",), "missing": ("missing",),
     "bare image": ("missing", "bare"),
 }  # fmt: skip
+EVERY = tuple(sorted({kind for kinds in LEARNT.values() for kind in kinds}))
 TOP, TENTH, REPORTED = 40, 0.1, 0.05
+LIMITS = 0.2, 0.3, 0.4, 0.5, 0.6
 
 
 @dataclass
@@ -73,15 +80,15 @@ def truth_of(drawn: Drawn, given: SegmentSet) -> Corruptions:
     return Corruptions(kinds, np.ones(n), nothing, np.array(drawn.error, np.int64), nothing, old, new)
 
 
-def pages_of(folder: Path, work: Path, name: str, seed: int) -> list[Page]:
-    """All images of a set with errors of a seed."""
+def pages_of(folder: Path, work: Path, name: str, seed: int | None) -> list[Page]:
+    """All images of a set with errors of a seed; None: as they are."""
     data, drawn = built(folder, work, name, seed)
     maps, predictions = data.maps(), open_predictions(work / name / "networks")
     predictor = NetworkPredictor(predictions, frozenset(maps.classes))
     labels, pages = GivenLabels.of(maps, predictions.categories), []
     for row in range(len(maps)):
         given, seen, image = labels.drawn(row), predictor.predict(row), drawn[maps.image_ids[row]]
-        rng = np.random.default_rng([seed, row])
+        rng = np.random.default_rng([0 if seed is None else seed, row])
         look = image_features(given, seen, predictor.things, rng, training_rates(), read_picture(maps, row))
         truth = truth_of(image, given)
         about = match_corruptions(look.candidates, given, truth, predictor.things)
@@ -202,7 +209,8 @@ def tables(name: str, pages: list[Page]) -> list[str]:
     for image_name, score in trial.images().items():
         figures = auroc(score, trial.wrong)[0], average_precision(score, trial.wrong)[0]
         lines.append(f"| {image_name} | {figures[0]:.3f} | {figures[1]:.3f} ({trial.wrong.mean():.3f}) |")
-    return [*lines, "", *_counts(trial, known)]
+    none = ranked_trial(pages, EVERY)
+    return [*lines, "", *COUNTED, counts("as learnt", trial), counts("no kind learnt", none)]
 
 
 def _row(name: str, both: Sequence[tuple[float, ...]], top: str) -> str:
@@ -212,22 +220,46 @@ def _row(name: str, both: Sequence[tuple[float, ...]], top: str) -> str:
     return f"| {name} | {' | '.join(cells)} | {top} |"
 
 
-def _counts(trial: Trial, known: Flags) -> list[str]:
+COUNTED = (
+    "| | known images | misaligned | reported | about errors | sum of P | expected (95 %) | P above 0.8: n, P, errors "
+    "| all in known images: sum of P, errors |",
+    "| --- " * 9 + "|",
+)
+
+
+def counts(name: str, trial: Trial) -> str:
+    """A row: what is reported, how many errors it is about, and how many P and the interval say."""
     ranked = trial.ranked
     threshold = flag_thresholds(ranked, 2)
-    trust = category_trust(ranked, ["", "thing"], threshold)
-    rows = candidates_above(ranked, trust, threshold)
+    of_category = category_trust(ranked, ["", "thing"], threshold)
+    rows = candidates_above(ranked, of_category, threshold)
     rows = rows[: int(np.ceil(REPORTED * (ranked.row >= 0).sum()))]
-    wrong = trial.mistake >= 0
-    draws = recalibrate(np.empty(0), np.empty(0, bool)).draws(ranked.odds[rows])
-    expected = expected_errors(draws)
-    why = f" ({trust[0].reason})" if trust[0].reason else ""
-    told, of_all = ranked.probability[rows].sum(), ranked.probability[known].sum()
-    return [
-        f"reported {len(rows)}{why}: {int(wrong[rows].sum())} about errors; sum of P {told:.1f}, expected "
-        f"{expected.n:.0f} ({expected.low:.0f} to {expected.high:.0f}); in all known images sum of P {of_all:.1f}, "
-        f"about errors {int(wrong[known].sum())}"
+    wrong, known = trial.mistake >= 0, ranked.known[ranked.image]
+    expected = expected_errors(recalibrate(np.empty(0), np.empty(0, bool)).draws(ranked.odds[rows]))
+    sure = known & (ranked.probability > 0.8)
+    cells = [
+        f"{int(ranked.known.sum())} of {len(trial.pages)}",
+        str(int(ranked.move.any(axis=1).sum())),
+        f"{len(rows)}" + (f" ({of_category[0].reason})" if of_category[0].reason else ""),
+        str(int(wrong[rows].sum())),
+        f"{ranked.probability[rows].sum():.0f}",
+        f"{expected.n:.0f} ({math.floor(expected.low)} to {math.ceil(expected.high)})",
+        f"{int(sure.sum())}, {ranked.probability[sure].mean():.2f}, {wrong[sure].mean():.2f}" if sure.any() else "0",
+        f"{ranked.probability[known].sum():.0f}, {int(wrong[known].sum())}",
     ]
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def limits_table(pages: list[Page]) -> list[str]:
+    """What is reported where other limits decide whether the model knows an image."""
+    lines, usual = list(COUNTED), trust.MIN_INFORMED
+    for limit in LIMITS:
+        trust.MIN_INFORMED = limit
+        try:
+            lines.append(counts(f"limit {limit:g}", ranked_trial(pages)))
+        finally:
+            trust.MIN_INFORMED = usual
+    return lines
 
 
 def images_table(name: str, trials: Sequence[tuple[Trial, Trial]]) -> list[str]:
@@ -256,18 +288,29 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("sets", nargs="+", choices=SOURCES)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
-    parser.add_argument("--only-images", action="store_true")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--only-images", action="store_true")
+    which.add_argument("--clean", action="store_true")
+    which.add_argument("--limits", action="store_true")
     asked = parser.parse_args()
-    if asked.only_images:
-        every = sorted({kind for kinds in LEARNT.values() for kind in kinds})
-        for name in asked.sets:
-            pages = [pages_of(asked.data, asked.work, name, seed) for seed in asked.seeds]
-            trials = [(ranked_trial(each), ranked_trial(each, every)) for each in pages]
-            print("\n".join([*images_table(name, trials), ""]), flush=True)
-        return
     for name in asked.sets:
-        for seed in asked.seeds:
-            print("\n".join(tables(f"{name}, seed {seed}", pages_of(asked.data, asked.work, name, seed))), flush=True)
+        if asked.clean:
+            pages = pages_of(asked.data, asked.work, name, None)
+            rows = (
+                counts(f"{name}, no errors put in", ranked_trial(pages)),
+                counts("no kind learnt", ranked_trial(pages, EVERY)),
+            )
+            print("\n".join([*COUNTED, *rows, ""]), flush=True)
+            continue
+        every = ((seed, pages_of(asked.data, asked.work, name, seed)) for seed in asked.seeds)
+        if asked.only_images:
+            trials = [(ranked_trial(pages), ranked_trial(pages, EVERY)) for _, pages in every]
+            print("\n".join([*images_table(name, trials), ""]), flush=True)
+            continue
+        for seed, pages in every:
+            title = f"{name}, seed {seed}"
+            lines = [f"### {title}", "", *limits_table(pages)] if asked.limits else tables(title, pages)
+            print("\n".join([*lines, ""]), flush=True)
 
 
 if __name__ == "__main__":

@@ -321,8 +321,11 @@ def _spoil(
             error.extend([number] * len(new[1:]))
 
 
-def built(folder: Path, work: Path, name: str, seed: int = 0) -> tuple[OpenDataset, dict[str, Drawn]]:
-    """A set with errors, and what is wrong in each image; image files are written to WORK/NAME/images."""
+def built(folder: Path, work: Path, name: str, seed: int | None = 0) -> tuple[OpenDataset, dict[str, Drawn]]:
+    """A set with errors, and what is wrong in each image; image files are written to WORK/NAME/images.
+
+    Without a `seed` the labels are as they are.
+    """
     images = work / name / "images"
     images.mkdir(parents=True, exist_ok=True)
     drawn: dict[str, Drawn] = {}
@@ -330,7 +333,11 @@ def built(folder: Path, work: Path, name: str, seed: int = 0) -> tuple[OpenDatas
         for at, (image, picture, masks) in enumerate(real_images(folder, source)):
             file = f"{number}_{Path(image).stem}.png"
             Image.fromarray(picture).save(images / file)
-            drawn[file] = with_errors(masks, np.random.default_rng([seed, number, at]))
+            drawn[file] = (
+                Drawn(masks, [-1] * len(masks), [])
+                if seed is None
+                else with_errors(masks, np.random.default_rng([seed, number, at]))
+            )
     labels = {file: [(mask, "thing") for mask in each.masks] for file, each in drawn.items()}
     return from_arrays(labels, ["thing"], images=images, name=name), drawn
 

@@ -28,7 +28,7 @@ class Alignment:
     right: int = 0  # pixels by which they would have to move
     down: int = 0
     gain: float = 0.0  # the gain of it: 0 nothing, 1 as much as the labels gain by their position over a random one
-    by: tuple[float, ...] = ()  # (K,) the part of each category in the gain
+    by: tuple[float, ...] = ()  # (K,) the part of each category in the gain; this and all below only of a large gain
     iou: float = 1.0  # of the labels with the prediction after the move, over all categories that are labelled
     iou_before: float = 0.0  # and where they are
     peak: float = 0.0  # the share of all shifts that fit at least half as well
@@ -68,18 +68,21 @@ def _best_alignment(
     if not (x or y):  # they lie where they fit best, as nearly always
         return Alignment(by=(0.0,) * len(belief))
     height = max(float(fit.max() - np.median(fit)), 1e-9)
+    gain = float(fit.max() - fit[reach, reach]) / height
+    if gain <= _MIN_GAIN:  # no image with so little is reported, whatever else is measured
+        return Alignment(right=x * step, down=y * step, gain=gain, by=(0.0,) * len(belief))
     won = (_fit_by_category(label, belief, x, y) - _fit_by_category(label, belief, 0, 0)) / height
     best = prediction.best.reshape(shape)[::step, ::step]
     return Alignment(
         right=x * step,
         down=y * step,
-        gain=float(won.sum()),
+        gain=gain,
         by=tuple(won.tolist()),
         iou=_iou_moved(label, best, x, y),
         iou_before=_iou_moved(label, best, 0, 0),
         peak=float((fit > fit.max() - (1 - _PEAK_HEIGHT) * height).mean()),
         at_limit=max(abs(x), abs(y)) == reach,
-        edges=None if picture is None or won.sum() <= _MIN_GAIN else _edge_gain(label, picture[::step, ::step], x, y),
+        edges=None if picture is None else _edge_gain(label, picture[::step, ::step], x, y),
     )
 
 

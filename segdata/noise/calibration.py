@@ -174,21 +174,6 @@ def mean_log_ratio(ratio: Floats, share: Floats | None = None) -> Floats:
     return np.asarray(np.logaddexp.reduce(ratio + weight, axis=1) - np.logaddexp.reduce(weight))
 
 
-def unlearnt_log_ratio(ratio: Floats, kind: Ints, share: Floats) -> Floats:
-    """(h,) what `mean_log_ratio` of ratios (h, K) would be if the kind of each error had not been learnt.
-
-    `kind` (h,) is the kind of error of each; -1: none; `share` (K,) of the kinds. The ratio of a kind is learnt from
-    errors of that kind and correct ones alone, so that without its column nothing is left of it. With a single kind
-    nothing is left at all, so that it stays.
-    """
-    kinds = np.unique(kind[kind >= 0])
-    unlearnt = mean_log_ratio(ratio, share)
-    for column, name in enumerate(kinds.tolist() if len(kinds) > 1 else ()):
-        rows, others = kind == name, np.arange(len(kinds)) != column
-        unlearnt[rows] = mean_log_ratio(ratio[np.ix_(rows, others)], share[others])
-    return unlearnt
-
-
 def log_loss(odds: Floats, wrong: Ints) -> float:
     """The log loss of log odds (n,) after calibration; `wrong` (n,) is 1 for a wrong item, else 0."""
     p = np.clip(fit_calibration(odds, wrong).probability(odds), 1e-9, 1 - 1e-9)

@@ -26,7 +26,6 @@ from segdata.noise.calibration import (
     logistic,
     mean_log_ratio,
     unknown_kind_odds,
-    unlearnt_log_ratio,
 )
 from segdata.noise.candidates import ImageCandidates, find_candidates
 from segdata.noise.corruptions import CorruptionRates, corrupt_labels, match_corruptions, training_rates
@@ -46,7 +45,6 @@ from segdata.noise.segments import UNLABELLED, Flags, Floats, SegmentSet
 from segdata.noise.trust import (
     ImageFit,
     ImageLikeness,
-    compare_alike,
     image_fit,
     informed_images,
     known_images,
@@ -190,7 +188,6 @@ class RankedCandidates:
     # (i, 2) pixels to the right and down by which all labels of an image would have to be moved; 0: they fit
     move: Ints
     informed: Floats  # (i,) how well the model knows each image, see `informed_images`
-    alike: ImageLikeness = field(repr=False)
 
     @property
     def known(self) -> Flags:
@@ -203,17 +200,15 @@ class RankedCandidates:
     def images(self) -> Floats:
         """(i,) a score for each image, between 0 and 1: its rank, near 1 for the worst.
 
-        Images that the model knows rank by two things, each the mean of an image's five worst: how probable an error of
-        its labels is (log odds), and how improbable the given categories are in the pixels of any candidate, where
-        labels are missing too. Both are compared with images that are alike, since some kinds of image are more
-        difficult than others. Ranks of both are combined, half by the worse one and half by their mean: an error of a
-        kind that was not learnt shows in the pixels alone. Images that the model does not know rank among themselves by
-        their labels alone, as regions that it predicts there mean nothing; they take their places between the others by
-        these ranks.
+        Images that the model knows rank by two things, each the mean of an image's five worst: the log odds that its
+        labels are wrong, and how improbable the given categories are in the pixels of any candidate, where labels are
+        missing too. Ranks of both are combined, half by the worse one and half by their mean: an error of a kind that
+        was not learnt shows in the pixels alone. Images that the model does not know rank among themselves by their
+        labels alone, as regions that it predicts there mean nothing; they take their places between the others by these
+        ranks.
         """
-        every = np.ones(len(self.softmin), bool)
-        of_labels = compare_alike(self._of_worst(self.odds, self.row >= 0), self.alike, every)
-        of_pixels = compare_alike(self._of_worst(self.worst, every[self.image]), self.alike, self.known)
+        of_labels = self._of_worst(self.odds, self.row >= 0)
+        of_pixels = self._of_worst(self.worst, np.ones(len(self), bool))
         score = np.zeros(len(self.softmin))
         known, unknown = np.flatnonzero(self.known), np.flatnonzero(~self.known)
         ranks = np.array([_ranks(of_labels[known]), _ranks(of_pixels[known])])
@@ -310,7 +305,6 @@ def rank_candidates(
         believed=np.concatenate([*(item.believed for item in looks), regions]),
         move=move,
         informed=informed,
-        alike=alike,
     )
 
 
@@ -334,10 +328,8 @@ def _score_candidates(
     common = [kind_shares(held_ratio, kind) for _, held_ratio in tried]
     odds = [mean_log_ratio(held_ratio, share) for (_, held_ratio), share in zip(tried, common, strict=True)]
     best = int(np.argmin([log_loss(item, is_wrong) for item in odds]))
+    calibration = fit_calibration(odds[best], is_wrong)
     ratio, share = tried[best][0], common[best]
-    # Real errors may be of kinds that were not learnt, so P is calibrated as if none of theirs had been.
-    unlearnt = unlearnt_log_ratio(tried[best][1], kind, share)
-    calibration = fit_calibration(unlearnt, is_wrong)
     names = list(looks[0].names[sort])
     doubt = 1 - x[:, names.index("given")] if sort else x[:, names.index("doubt")]
     worst, held_worst = (

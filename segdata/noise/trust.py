@@ -19,7 +19,6 @@ _OWN_WEIGHT = 5.0  # segments of an image that count as much as all images that 
 _MAX_SEGMENTS = 50  # of an image that count
 _NEAR = 2.0  # the distance of appearances, in usual ones to the nearest image, over which likeness falls to 60 %
 _SAME_UNIT = 0.5  # the factor on the distance between images of one group or sequence
-_ALIKE_WEIGHT = 3.0  # images that are like one, from which on they count more than all images
 _SAMPLED, _BLOCK = 1000, 500  # images whose nearest one is looked for, and images that are compared at once
 
 
@@ -107,22 +106,6 @@ class ImageLikeness:
 def _blocks(rows: Ints) -> list[Ints]:
     """Rows in blocks, so that distances of many images to all fit into memory."""
     return np.array_split(rows, max(-(-len(rows) // _BLOCK), 1))
-
-
-def compare_alike(values: Floats, alike: ImageLikeness, counted: Flags) -> Floats:
-    """(n,) by how many standard deviations each image's value (n,) is above those of `counted` images that are like it.
-
-    The fewer images are like it, the more all counted images count instead: images of another kind are difficult in
-    another way, which is no error. Equal values stay equal.
-    """
-    if not counted.any():
-        return np.zeros(len(values))
-    weight = counted.astype(np.float64)
-    support, moments = alike.means(np.column_stack([values, values**2]), weight)
-    share = support / (support + _ALIKE_WEIGHT)
-    mean = share * moments[:, 0] + (1 - share) * values[counted].mean()
-    variance = share * (moments[:, 1] - moments[:, 0] ** 2) + (1 - share) * values[counted].var()
-    return np.asarray(np.round((values - mean) / np.sqrt(np.maximum(variance, 1e-9)), 6))
 
 
 def informed_images(fits: Sequence[ImageFit], alike: ImageLikeness) -> Floats:

@@ -142,7 +142,7 @@ def _noise(report: FlagReport) -> Iterator[Point]:
         head = f"{count_noun(n_labels, 'label')} of {report.flag.n_judged:,} to review"
         text = ""
         if expected.value is not None and expected.low is not None and expected.high is not None:
-            text = f"{expected.low:.0f} to {expected.high:.0f} of them are wrong, "
+            text = f"{math.floor(expected.low)} to {math.ceil(expected.high)} of them are wrong, "
             text += f"about {expected.value:.0f} if real errors look like the injected ones."
         yield "warning", head, text, "Review them, worst first."
     else:

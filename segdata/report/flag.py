@@ -132,7 +132,7 @@ def _amount(flagged: FlagResult, console: Console) -> Iterator[str]:
         of = f"of {count_noun(flagged.n_judged, 'label')} ({share:.1f} %), the worst first"
         yield from console.pieces((f"review {len(labels):,}", "bold"), (of, None))
         expected = flagged.expected
-        numbers = f"{expected.low:.0f} to {expected.high:.0f} of them are wrong"
+        numbers = f"{math.floor(expected.low)} to {math.ceil(expected.high)} of them are wrong"
         likely = f"about {expected.n:.0f} if real errors look like the injected ones"
         yield from console.wrap(f"{numbers}, {likely}; P is a rank for errors of other kinds")
     if flagged.n_left_out:

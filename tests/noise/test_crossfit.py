@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from segdata.noise.calibration import cross_fit, fit_calibration, mean_log_ratio, unlearnt_log_ratio
+from segdata.noise.calibration import cross_fit, mean_log_ratio
 from segdata.noise.evaluation import auroc
 
 
@@ -50,30 +50,3 @@ def test_kinds_count_by_their_shares() -> None:
     ratio = np.log([[4.0, 1.0], [1.0, 4.0]])
     np.testing.assert_allclose(np.exp(mean_log_ratio(ratio)), [2.5, 2.5])
     np.testing.assert_allclose(np.exp(mean_log_ratio(ratio, np.array([0.03, 0.01]))), [3.25, 1.75])
-
-
-def test_what_is_not_learnt_is_as_if_its_kind_had_not_been_there() -> None:
-    x, kind, fold = sample(4)
-    _, held = cross_fit(x, fold, x, kind, fold, 10.0)
-    found = unlearnt_log_ratio(held, kind, np.array([0.03, 0.01]))
-    for name in (2, 5):
-        of_kind = kind == name
-        without = ~of_kind
-        ratio, _ = cross_fit(x[of_kind], fold[of_kind], x[without], kind[without], fold[without], 10.0)
-        np.testing.assert_allclose(found[of_kind], mean_log_ratio(ratio), atol=1e-9)
-    right = kind < 0
-    np.testing.assert_allclose(found[right], mean_log_ratio(held, np.array([0.03, 0.01]))[right])
-    one = unlearnt_log_ratio(held[:, :1], np.where(kind == 5, -1, kind), np.ones(1))
-    np.testing.assert_allclose(one, held[:, 0])  # a single kind stays
-    assert unlearnt_log_ratio(np.zeros((3, 0)), np.full(3, -1), np.empty(0)).tolist() == [0.0] * 3
-
-
-def test_calibration_on_kinds_not_learnt_is_less_sure() -> None:
-    """Opposites: what is learnt of one kind says that the other is none."""
-    x, kind, fold = sample(5)
-    _, held = cross_fit(x, fold, x, kind, fold, 10.0)
-    share, wrong = np.array([0.05, 0.05]), (kind >= 0).astype(np.int64)
-    learnt, unlearnt = mean_log_ratio(held, share), unlearnt_log_ratio(held, kind, share)
-    sure, careful = fit_calibration(learnt, wrong), fit_calibration(unlearnt, wrong)
-    assert careful.slope < sure.slope
-    assert careful.probability(learnt).max() < sure.probability(learnt).max()

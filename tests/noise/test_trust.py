@@ -15,7 +15,6 @@ from segdata.noise.segments import SegmentSet
 from segdata.noise.trust import (
     ImageFit,
     ImageLikeness,
-    compare_alike,
     image_fit,
     informed_images,
     known_images,
@@ -147,16 +146,3 @@ def test_means_over_images_that_are_alike_by_hand(looks: list[np.ndarray | None]
         assert support[row] == pytest.approx(share @ weight, rel=1e-4, abs=1e-9)
         if support[row] > 1e-6:
             np.testing.assert_allclose(mean[row], (share * weight) @ values / (share @ weight), rtol=1e-3, atol=1e-6)
-
-
-def test_an_image_is_compared_with_those_that_are_like_it() -> None:
-    """Twenty images of a difficult kind, and twenty of an easy one, of which one is worse than the others."""
-    rng = np.random.default_rng(0)
-    looks = [rng.normal(20 * (row >= 20), 0.3, 6) for row in range(40)]
-    values = np.where(np.arange(40) < 20, 5.0, 0.0) + rng.normal(0, 0.3, 40)
-    values[33] += 2.5
-    assert values.argmax() < 20
-    compared = compare_alike(values, ImageLikeness.of(looks, np.arange(40)), np.ones(40, bool))
-    assert compared.argmax() == 33
-    equal = compare_alike(np.full(5, 0.3), ImageLikeness.of([None] * 5, np.arange(5)), np.ones(5, bool))
-    assert not equal.any()

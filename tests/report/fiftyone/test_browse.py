@@ -75,6 +75,11 @@ def test_findings_say_what_they_are_and_show_their_pixels(fo: Any) -> None:
     (shown,) = sample.findings.detections
     assert (shown.label, shown.code, shown.severity, shown.message) == ("SEG101 gap P 0.7", "SEG101", "error", "a gap")
     assert (shown.score, shown.tags) == (0.75, ["SEG101", "error"])
+    unsure = gap("a.png", bbox=(0, 0, 53, 37), score=0.75, score_range=(0.361, 0.972))
+    (ranged,) = (
+        load(made({("a.png", None): [(ROAD, road)]}, task="semantic"), "range", unsure).first().findings.detections
+    )
+    assert (ranged.label, ranged.score_low, ranged.score_high) == ("SEG101 gap P 0.3 to 1.0", 0.361, 0.972)
     assert (sample.worst, sample.codes, sample.errors) == ("error", ["SEG101"], 1)
     np.testing.assert_array_equal(shown.to_segmentation(frame_size=(53, 37), target=1).mask.astype(bool), ~road)
 
