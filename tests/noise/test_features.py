@@ -142,3 +142,13 @@ def test_an_image_without_anything_has_no_candidates() -> None:
     found = find_candidates(nothing, prediction, THINGS)
     assert annotated_features(found, nothing, prediction)[1].shape[0] == 0
     assert region_features(found, nothing, prediction)[1].shape[0] == 0
+
+
+@pytest.mark.parametrize("n_categories", [1, 2, 3, 12])
+def test_the_two_most_probable_are_those_of_a_sort(n_categories: int) -> None:
+    rng = np.random.default_rng(n_categories)
+    p = rng.integers(0, 4, (n_categories, 9, 11)).astype(np.float32)  # with many that are equal
+    first, second = ImagePrediction.of(p).two
+    ordered = np.sort(p.transpose(0, 2, 1).reshape(n_categories, -1), axis=0)
+    np.testing.assert_array_equal(first, ordered[-1])
+    np.testing.assert_array_equal(second, ordered[-2] if n_categories > 1 else 0 * ordered[-1])
