@@ -134,6 +134,17 @@ def test_assert_valid_is_silent_or_names_the_first_findings(clean: Path, tmp_pat
     (tmp_path / "broken.json").write_text(json.dumps(document))
     with pytest.raises(InvalidDatasetError, match=r"SEG007 x1.*4711"):
         segdata.assert_valid(tmp_path / "broken.json", select=["SEG007"])
+    document["annotations"].append(document["annotations"][1])
+    (tmp_path / "broken.json").write_text(json.dumps(document))
+    with pytest.raises(InvalidDatasetError) as caught:
+        segdata.assert_valid(tmp_path / "broken.json")
+    for words in (" errors: ", "SEG007 x1", "`segdata validate ", "lists all findings"):
+        assert words in str(caught.value)
+    findings = segdata.validate(tmp_path / "broken.json").findings
+    milder = {finding.code for finding in findings} - {
+        finding.code for finding in findings if finding.severity == "error"
+    }
+    assert not [code for code in milder if code in str(caught.value)]  # it fails for errors
 
 
 def test_convert_counts_losses_verifies_and_refuses(clean: Path, tmp_path: Path) -> None:

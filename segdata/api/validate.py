@@ -1,5 +1,6 @@
 """Validate: check a dataset against the rules."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
@@ -9,8 +10,8 @@ from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.result import Result, promote
 from segdata.core.config import did_you_mean
 from segdata.core.dataset import OpenDataset
-from segdata.core.errors import InvalidDatasetError, SegdataError
-from segdata.core.finding import Finding
+from segdata.core.errors import InvalidDatasetError, SegdataError, count_noun
+from segdata.core.finding import SEVERITIES, Finding
 from segdata.core.habits import Annotated, FoldedFindings, fold_habits
 from segdata.core.paths import decision_log_path
 from segdata.core.rule import Family, Rule, Tables
@@ -255,9 +256,13 @@ def assert_valid(
     check_fail_on(fail_on)
     result = validate(data, select=select, ignore=ignore, jobs=jobs, progress=progress, **opening)
     if result.fails(fail_on):
-        counts = ", ".join(f"{code} x{count}" for code, count in result.by_code.items())
+        failing = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
+        findings = [finding for finding in result.findings if finding.severity in failing]
+        numbers = ", ".join(count_noun(n, severity) for severity in failing if (n := result.count(severity)))
+        counts = ", ".join(f"{code} x{n}" for code, n in sorted(Counter(finding.code for finding in findings).items()))
         first = "; ".join(
-            f"{finding.code} {finding.image or finding.file or ''}: {finding.message}"
-            for finding in result.findings[:3]
+            f"{finding.code} {finding.image or finding.file or 'the dataset'}: {finding.message}"
+            for finding in findings[:3]
         )
-        raise InvalidDatasetError(f"{result.dataset}: {counts}. {first}")
+        remedy = f"`segdata validate {shell_word(result.dataset)}` lists all findings"
+        raise InvalidDatasetError(f"{result.dataset}: {numbers}: {counts}. {first}. {remedy}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import msgspec
 
-from segdata.core.errors import check_choice
+from segdata.core.errors import check_choice, count_noun
 from segdata.core.finding import SEVERITIES, Finding
 
 if TYPE_CHECKING:
@@ -141,8 +141,9 @@ class Validation:
     members: Mapping[Finding, tuple[Finding, ...]] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
-        counts = ", ".join(f"{self.count(severity)} {severity}" for severity in SEVERITIES)
-        return f"Validation({self.dataset!r}: {self.n_images} images, {self.n_segments} segments; {counts})"
+        counts = ", ".join(count_noun(self.count(severity), severity) for severity in SEVERITIES)
+        size = f"{count_noun(self.n_images, 'image')}, {count_noun(self.n_segments, 'segment')}"
+        return f"Validation({self.dataset!r}: {size}; {counts})"
 
     @property
     def by_code(self) -> dict[str, int]:
