@@ -32,6 +32,7 @@ MOST_IMAGES = 20_000  # all are decoded and compared with all, for minutes where
 _SIDE = 16
 _PLAIN = 0.03  # of the brightest: an image whose thumbnail varies less has no gradients to compare
 _BLOCK = 2048
+_MOST_REPEATED = 100  # pairs of images with the same labels that are decoded
 Bytes = NDArray[np.uint8]
 Signs = NDArray[np.float32]
 Floats = NDArray[np.float32]
@@ -155,6 +156,33 @@ def _nearest_hashes(hashes: Bytes, part: Ints) -> list[tuple[int, int, int]]:
 def _signs(hashes: Bytes) -> Signs:
     """The bits of hashes as -1 and 1: the product of two counts those that agree, less those that differ."""
     return np.unpackbits(hashes, axis=1).astype(np.float32) * 2 - 1
+
+
+@measure_dataset("imprints", tables={"repeated_labels": ("annotation", "of", "bits")})
+def measure_repeated_labels(view: DatasetView) -> dict[str, list[ColumnArrays]]:
+    """The table `repeated_labels`: annotations (rows) of other images than that of the first with the same imprint.
+
+    bits: in how many of 256 bits the difference hashes of the two images differ; -1 where either has none, or there are
+    more than `_MOST_REPEATED` pairs. Annotations without segments are left out.
+    """
+    annotations, images = view.tables["annotations"], view.tables["images"]
+    rows = np.flatnonzero(annotations["n_segments"] > 0)
+    imprints = [annotations.cell("imprint", row) for row in rows.tolist()]
+    first: dict[str, int] = {}
+    pairs = [(row, first.setdefault(imprint, row)) for row, imprint in zip(rows.tolist(), imprints, strict=True)]
+    image = annotations["image"]
+    pairs = [(row, of) for row, of in pairs if image[row] != image[of]]
+    columns = np.array(pairs, np.int64).reshape(-1, 2)
+    bits = np.full(len(pairs), -1, np.int64)
+    if len(pairs) <= _MOST_REPEATED:
+        known = set(single_image_rows(images))
+        uris = images["uri"].tolist()
+        for k, (row, of) in enumerate(pairs):
+            both = [uris[image[one]] if image[one] in known else None for one in (row, of)]
+            hashes = [None if uri is None else difference_hash(uri) for uri in both]
+            if hashes[0] is not None and hashes[1] is not None:
+                bits[k] = int(np.unpackbits(hashes[0] ^ hashes[1]).sum())
+    return {"repeated_labels": [{"annotation": columns[:, 0], "of": columns[:, 1], "bits": bits}]}
 
 
 @measure_images("copies")

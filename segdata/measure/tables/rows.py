@@ -1,5 +1,8 @@
 """Rows of images, annotations and segments: sizes, boxes, centroids, attributes, and the coverage of annotations."""
 
+import itertools
+from hashlib import blake2b
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -90,6 +93,21 @@ def measure_centroids(view: BatchView) -> pa.Table:
         "spread_y": np.sqrt(mean((middle - center_y[runs.owner]) ** 2 + within)),
     }
     return pa.table({"segment": np.arange(n), **columns})
+
+
+@measure("imprints", tables={})
+def measure_imprints(view: BatchView) -> dict[str, pa.Table]:
+    """The column `imprint` of `annotations`: a hash of the categories and pixels, in whatever order."""
+    batch, runs = view.batch, view.batch.runs
+    category = batch.segments["category_id"].to_numpy()[runs.owner]
+    annotation, (x, top) = batch.segment_annotation[runs.owner], run_columns(runs, batch.segment_size[0])
+    order = np.lexsort((top, x, category, annotation))
+    rows = np.stack([category, x, top, runs.length], axis=1).astype(np.int64)[order]
+    bounds = np.searchsorted(annotation[order], np.arange(batch.annotations.num_rows + 1)).tolist()
+    digests = [
+        blake2b(rows[first:last].tobytes(), digest_size=16).hexdigest() for first, last in itertools.pairwise(bounds)
+    ]
+    return {"annotations": pa.table({"imprint": pa.array(digests, pa.string())})}
 
 
 @measure("attributes", tables={"attributes": {"segment": "segments"}})

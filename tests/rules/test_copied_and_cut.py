@@ -1,0 +1,174 @@
+"""Labels that are copied, renamed, cut off, hollow or flooded: what files alone tell."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import segdata
+from segdata.core.config import Config
+from segdata.core.finding import Finding
+from segdata.core.rule import find_rule
+from segdata.core.rule_runner import run_rules
+from segdata.measure.measure import measure_source
+from tests.generators.sequences import SequenceDataset, sequence_dataset
+
+SIDE = 120
+
+
+def coco(root: Path, images: Sequence[Sequence[list[list[float]]]], sizes: Sequence[tuple[int, int]] = ()) -> Path:
+    """COCO with the rings of the objects of each image; pictures are noise."""
+    (root / "images").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    records, annotations = [], []
+    for number, objects in enumerate(images):
+        width, height = sizes[number] if sizes else (SIDE, SIDE)
+        Image.fromarray(rng.integers(0, 255, (height, width, 3)).astype(np.uint8)).save(root / f"images/{number}.png")
+        records.append({"id": number, "file_name": f"{number}.png", "width": width, "height": height})
+        for rings in objects:
+            annotations.append({"id": len(annotations) + 1, "image_id": number, "segmentation": rings,
+                                "category_id": 1, "iscrowd": 0})  # fmt: skip
+    content = {"images": records, "annotations": annotations, "categories": [{"id": 1, "name": "stone"}]}
+    (root / "instances.json").write_text(json.dumps(content))
+    return root
+
+
+def stones(rng: np.random.Generator, n: int) -> list[list[list[float]]]:
+    """Outlines of n objects."""
+    result = []
+    for _ in range(n):
+        angles = np.sort(rng.uniform(0, 2 * np.pi, 9))
+        ring = rng.uniform(25, SIDE - 25, 2) + rng.uniform(8, 20, (9, 1)) * np.stack(
+            [np.cos(angles), np.sin(angles)], 1
+        )
+        result.append([ring.reshape(-1).tolist()])
+    return result
+
+
+def found(root: Path, code: str, **more: Any) -> list[Finding]:
+    return list(segdata.validate(root, select=code, **more).findings)
+
+
+def test_the_labels_of_another_image(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    images = [stones(rng, 5) for _ in range(12)]
+    assert found(coco(tmp_path / "a", images), "SEG315") == []
+    images[9] = images[3]
+    (finding,) = found(coco(tmp_path / "b", images), "SEG315")
+    assert (finding.image, finding.message.split(",")[0]) == ("9.png", "the labels are those of 3.png")
+    # Also on an image of another size, if they fit there.
+    sizes = [(SIDE, SIDE)] * 9 + [(SIDE, SIDE + 30)] + [(SIDE, SIDE)] * 2
+    assert len(found(coco(tmp_path / "c", images, sizes), "SEG315")) == 1
+
+
+def test_copies_of_images_and_stencils_may_share_labels(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    images = [stones(rng, 5) for _ in range(12)]
+    images[9] = images[3]
+    root = coco(tmp_path / "a", images)
+    (root / "images/9.png").write_bytes((root / "images/3.png").read_bytes())
+    assert found(root, "SEG315") == []
+    root = coco(tmp_path / "again", images)
+    picture = Image.open(root / "images/3.png").resize((40, 40)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    for number, quality in ((3, 95), (9, 60)):
+        picture.save(tmp_path / "a.jpg", quality=quality)
+        Image.open(tmp_path / "a.jpg").save(root / f"images/{number}.png")
+    assert found(root, "SEG315") == [], "saved again"
+    assert found(coco(tmp_path / "b", [images[0]] * 12), "SEG315") == []
+    box = [[[10, 10, 110, 10, 110, 110, 10, 110]]]
+    assert found(coco(tmp_path / "c", [stones(rng, 5) for _ in range(10)] + [box, box]), "SEG315") == []
+
+
+def video(labels: np.ndarray[Any, Any]) -> SequenceDataset:
+    return sequence_dataset(labels, tracked=True, task="instance", tracks=[1, 2, 3, 4, 5, 6])
+
+
+def run(dataset: SequenceDataset, code: str) -> list[Finding]:
+    rule = find_rule(code)
+    return list(run_rules(measure_source(dataset, rule.needs, jobs=1), [rule], Config()).findings)
+
+
+def walk(n: int = 10) -> np.ndarray[Any, Any]:
+    """Two squares that move a pixel a frame."""
+    labels = np.zeros((n, 60, 60), np.int64)
+    for frame in range(n):
+        labels[frame, 5:20, 5 + frame : 20 + frame] = 1
+        labels[frame, 35:50, 30 - frame : 45 - frame] = 2
+    return labels
+
+
+def recategorised(labels: np.ndarray[Any, Any]) -> SequenceDataset:
+    """All of one category: labels are tracks alone."""
+    dataset = video(labels)
+    index = dataset.batch.segments.column_names.index("category_id")
+    ones = np.ones(dataset.batch.segments.num_rows, np.int64)
+    from dataclasses import replace
+
+    import pyarrow as pa
+
+    segments = dataset.batch.segments.set_column(index, "category_id", pa.array(ones))
+    return replace(dataset, batch=replace(dataset.batch, segments=segments))
+
+
+def test_tracks_that_get_new_ids(tmp_path: Path) -> None:
+    labels = walk()
+    assert run(recategorised(labels), "SEG361") == []
+    one = labels.copy()
+    one[5:][one[5:] == 2] = 4
+    (finding,) = run(recategorised(one), "SEG361")
+    assert finding.message == "1 of 2 tracks has a new id from this frame on: 2 is 4"
+    both = labels.copy()
+    both[5:][both[5:] > 0] += 2
+    (finding,) = run(recategorised(both), "SEG361")
+    assert finding.message == "2 of 2 tracks have new ids from this frame on: 1 is 3, 2 is 4"
+    left = labels.copy()
+    left[5:][left[5:] == 2] = 0  # it leaves
+    left[7:, 35:50, 5:20] = 4  # another comes later
+    assert run(recategorised(left), "SEG361") == []
+
+
+def test_counts_that_are_cut_off(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    counts = np.maximum(rng.poisson(9, 40), 1).tolist()
+    assert found(coco(tmp_path / "a", [stones(rng, n) for n in counts]), "SEG316") == []
+    (finding,) = found(coco(tmp_path / "b", [stones(rng, min(n, 7)) for n in counts]), "SEG316")
+    assert "have 7 objects, and none has more" in finding.message
+    assert found(coco(tmp_path / "c", [stones(rng, 6) for _ in range(40)]), "SEG316") == []
+
+
+@pytest.mark.parametrize("rims", [1, 6])
+def test_a_rim_that_is_not_filled(tmp_path: Path, rims: int) -> None:
+    """One among forty is a slip; of a category of rings, none is."""
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    rng = np.random.default_rng(4)
+    for number in range(5):
+        mask = np.zeros((200, 200), np.uint16)
+        for k in range(8):
+            y, x = 10 + 50 * (k // 4), 5 + 48 * (k % 4)
+            mask[y : y + 40, x : x + 40] = k + 1
+            if number == 2 and k < rims:
+                mask[y + 3 : y + 37, x + 3 : x + 37] = 0
+        Image.fromarray(mask).save(tmp_path / f"masks/{number}.png")
+        Image.fromarray(rng.integers(0, 255, (200, 200)).astype(np.uint8)).save(tmp_path / f"images/{number}.png")
+    findings = found(tmp_path, "SEG131")
+    assert [finding.image for finding in findings] == (["2.png"] if rims == 1 else [])
+
+
+def test_one_mask_that_one_category_fills(tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    rng = np.random.default_rng(5)
+    for number in range(12):
+        mask = np.kron(rng.integers(1, 6, (4, 4)), np.ones((10, 10), np.int64)).astype(np.uint8)
+        Image.fromarray(np.full_like(mask, 2) if number == 7 else mask).save(tmp_path / f"masks/{number}.png")
+    (finding,) = found(tmp_path, "SEG129")
+    assert finding.image == "7.png"
+    for number in range(12):  # tiles of few categories
+        mask = np.full((40, 40), 1 + number % 2, np.uint8)
+        mask[: 20 * (number % 3 == 0)] = 3
+        Image.fromarray(mask).save(tmp_path / f"masks/{number}.png")
+    assert found(tmp_path, "SEG129") == []
