@@ -196,7 +196,7 @@ def _place_defects(head: RasterHeader, image: RasterHeader, file: str, image_id:
     if apart <= _MAX_OFFSET:
         return []
     message = (
-        f"the labels lie up to {apart:.4g} pixels from the image (transforms {label_place.transform}, "
+        f"the labels lie up to {apart:.4g} px from the image (transforms {label_place.transform}, "
         f"{image_place.transform})"
     )
     return [Defect("SEG017", message, file, image=image_id)]

@@ -260,7 +260,7 @@ def test_an_image_of_many_bands_is_found_and_its_bands_are_kept(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("at", "crs", "words"),
     [
-        (rasterio.Affine(0.5, 0.0, 399960.75, 0.0, -0.5, 5800020.75), "EPSG:32633", "up to 1 pixels apart"),
+        (rasterio.Affine(0.5, 0.0, 399960.75, 0.0, -0.5, 5800020.75), "EPSG:32633", "up to 1 px from the image"),
         (UTM, "EPSG:32632", "in EPSG:32633, the image in EPSG:32632"),
     ],
 )
