@@ -195,7 +195,7 @@ def test_suppressed_findings_leave_a_line() -> None:
 FULL = Finding(
     code="SEG106", rule="speck", severity="warning", message='"quoted" 汽车', image="a.png", annotator="anna",
     segments=(7, "seven"), category="car", bbox=(1, 2, 3, 4), pixels=12, score=0.5, file="f.json", line=3,
-    place="/annotations/0", fix="unsafe",
+    place="/annotations/0", fix="unsafe", score_range=(0.25, 0.75),
     correction=Correction(action="split", category="car", size=(9, 8), counts=("03", "12"), joins=8, iou=0.5),
     kind="offset", count=2, images=("a.png", "b.png"), categories=("car", "van"),
 )  # fmt: skip
@@ -208,6 +208,7 @@ def test_every_field_arrives() -> None:
     lists = {
         "segments": [7, "seven"],
         "bbox": [1, 2, 3, 4],
+        "score_range": [0.25, 0.75],
         "images": ["a.png", "b.png"],
         "categories": ["car", "van"],
         "correction": msgspec.json.decode(msgspec.json.encode(FULL.correction)),
