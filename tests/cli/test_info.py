@@ -29,7 +29,10 @@ def test_where_categories_come_from_and_who_drew(run: Run, masks: Path, coco: Pa
     def facts(data: Path) -> dict[str, str]:
         return {line[:20].strip(): line[22:] for line in run("info", data).stdout.splitlines()}
 
-    assert (facts(masks)["taxonomy"], facts(masks)["annotators"]) == ("given", "not named")
+    assert (facts(masks)["taxonomy"], facts(masks)["annotators"]) == (
+        "given (by the files, the format or taxonomy.yaml)",
+        "not named",
+    )
     assert facts(coco)["taxonomy"] == "from the data"
     run("convert", masks, tmp_path / "out", "--annotator", "anna")
     assert facts(tmp_path / "out")["annotators"] == "1"
