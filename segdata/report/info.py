@@ -236,7 +236,7 @@ def _category_lines(categories: pd.DataFrame, console: Console) -> Iterator[str]
 
 def _origin(profile: Profile) -> str:
     if profile.taxonomy_declared:
-        return "given (by the files, the format or taxonomy.yaml)"
+        return "given (by taxonomy.yaml or the format)"
     drafted = any((category.definition or "").startswith("drafted:") for category in profile.taxonomy.categories)
     return "drafted from the values in the masks (segdata init writes it)" if drafted else "from the data"
 

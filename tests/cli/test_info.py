@@ -30,7 +30,7 @@ def test_where_categories_come_from_and_who_drew(run: Run, masks: Path, coco: Pa
         return {line[:20].strip(): line[22:] for line in run("info", data).stdout.splitlines()}
 
     assert (facts(masks)["taxonomy"], facts(masks)["annotators"]) == (
-        "given (by the files, the format or taxonomy.yaml)",
+        "given (by taxonomy.yaml or the format)",
         "not named",
     )
     assert facts(coco)["taxonomy"] == "from the data"
