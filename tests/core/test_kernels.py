@@ -33,7 +33,10 @@ def test_a_kernel_that_was_not_built_is_its_twin_and_the_others_stay_compiled() 
         print(kernels.walk.__module__, kernels.cover.__module__, kernels.is_compiled("walk"), kernels.describe())"""
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     kinds = " ".join(f"segdata.core.kernels._{kind}" for kind in ("plain.walk", "compiled.sweep"))
-    assert done.stdout.strip() == f"{kinds} False compiled kernels but for parts, walk (slower: build them again)"
+    assert (
+        done.stdout.strip()
+        == f"{kinds} False compiled kernels but for even_steps, parts, walk (slower: build them again)"
+    )
 
 
 def test_an_unknown_kernel_is_no_attribute() -> None:
@@ -74,6 +77,7 @@ def test_plain_kernels_can_be_asked_for() -> None:
         ("overlaps_within", "qqi"),
         ("tally", "iiq"),
         ("cut", "qqqq"),
+        ("even_steps", "qqiqq"),
         ("lift", "qiqq"),
     ],
 )

@@ -98,6 +98,29 @@ def test_kernels_agree(kernels: ModuleType, pictures: list[np.ndarray], cut: int
         np.testing.assert_array_equal(ours, plain)
 
 
+@settings(deadline=None)
+@given(pictures=images, cut=st.sampled_from([0, 1, 3]), times=st.integers(1, 4))
+def test_steps_of_enlarged_pictures_are_even(
+    kernels: ModuleType, pictures: list[np.ndarray], cut: int, times: int
+) -> None:
+    """As counted in the masks themselves."""
+    pictures = [np.kron(picture, np.ones((times, times), picture.dtype)) for picture in pictures]
+    columns = columns_of(pictures, cut)
+    steps = kernels.even_steps(*columns)
+    assert steps.dtype == np.int64
+    np.testing.assert_array_equal(steps, _plain.even_steps(*columns))
+    if cut:
+        return
+    expected = []
+    for mask in (picture == value for picture in pictures for value in (1, 2, 3)):
+        found = []
+        for one in (mask, mask.T):
+            places = np.flatnonzero((one[:, 1:] != one[:, :-1]).any(axis=0)) + 1
+            found += [int(np.diff(places).min(initial=10**6)) if len(places) > 1 else 0, len(places)]
+        expected.append(found if found[0] > 1 and found[2] > 1 else [0] * 4)
+    assert steps.T.tolist() == expected
+
+
 def test_an_image_far_larger_than_its_segments_takes_no_memory(kernels: ModuleType) -> None:
     """A billion rows, of which one segment has pixels in ten."""
     high = 10**9
@@ -106,6 +129,7 @@ def test_an_image_far_larger_than_its_segments_takes_no_memory(kernels: ModuleTy
     measured, several, _ = kernels.walk(start, np.array([4, 9, 2, 2]), owner, size, size, 8, 0.75, 3)
     assert measured[:, 0].tolist() == [13, 5, 7, 2, 10, 1, 0, 13, 2 * (2 + 13 - 3)]
     assert several[:2].tolist() == [[1, 1], [2, 2]]
+    assert not kernels.even_steps(start, np.array([4, 9, 2, 2]), owner, size, size).any()
 
 
 def test_what_does_not_fit_is_refused(kernels: ModuleType) -> None:
@@ -118,3 +142,5 @@ def test_what_does_not_fit_is_refused(kernels: ModuleType) -> None:
     ):
         with pytest.raises(ValueError, match=message):
             kernels.walk(start, lengths, owners, 5 * one[:1], 5 * one[:1], 8, 0.75, 3)
+        with pytest.raises(ValueError, match=message.replace("owner 0 are", "runs are")):
+            kernels.even_steps(start, lengths, owners, 5 * one[:1], 5 * one[:1])

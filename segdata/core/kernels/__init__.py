@@ -37,7 +37,7 @@ _FUNCTIONS = {  # of each compiled module
     "scan": ("join_spans", "scan_items", "skip_json", "value_spans"),
     "sweep": ("cover", "cut", "strips", "strips_within"),
     "triangles": ("triangulate",),
-    "walk": ("parts", "walk"),
+    "walk": ("even_steps", "parts", "walk"),
 }
 _MODULE = {function: module for module, functions in _FUNCTIONS.items() for function in functions}
 

@@ -7,7 +7,7 @@ from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.overlay import SweepRuns, complement, union_by_frame
 from segdata.core.parts import Components, find_holes, label_parts
-from segdata.core.runs import Ints, NumberLine, run_columns
+from segdata.core.runs import Ints, run_columns
 from segdata.measure.registry import BatchView, measure
 from segdata.measure.tables.outlines import SourceRings, matches_ring
 
@@ -28,17 +28,17 @@ def mark_drawn(batch: Batch, parts: pa.Table, cluster: Ints) -> pa.Table:
     return parts.append_column("cluster", pa.array(cluster)).append_column("drawn", pa.array(is_ring))
 
 
-def mark_empty_holes(batch: Batch, holes: pa.Table) -> pa.Table:
+def mark_empty_holes(view: BatchView, holes: pa.Table) -> pa.Table:
     """The table `holes` with the column `empty`: no segment of its annotation claims a pixel of the hole.
 
     A polygon has no holes but those that bridges join to its outline; where its raster encloses other pixels, as where
     it touches itself, `empty` is False.
     """
-    owner = holes["segment"].to_numpy()
+    batch, owner = view.batch, holes["segment"].to_numpy()
     rings = SourceRings.among(batch.segments["rings"], np.unique(owner))
     candidate = ~np.isin(owner, rings.segment) | matches_ring(holes, rings.holes(), *batch.segment_size)
     of_hole = batch.segment_annotation[owner]
-    unclaimed = _unclaimed_regions(batch, np.unique(of_hole[candidate]))
+    unclaimed = _unclaimed_regions(view, np.unique(of_hole[candidate]))
     own = np.column_stack([of_hole, *(holes[name].to_numpy() for name in _SHAPE)])
     # An empty hole is an unclaimed region with the same box and area: both are 8-connected.
     _, number = np.unique(np.concatenate([own, unclaimed]), axis=0, return_inverse=True)
@@ -46,19 +46,20 @@ def mark_empty_holes(batch: Batch, holes: pa.Table) -> pa.Table:
     return holes.append_column("empty", pa.array(empty))
 
 
-def _unclaimed_regions(batch: Batch, annotations: Ints) -> Ints:
+def _unclaimed_regions(view: BatchView, annotations: Ints) -> Ints:
     """(n, 6) annotation, area, x, y, width, height of the 8-connected regions that no segment of theirs claims."""
-    segments = np.flatnonzero(np.isin(batch.segment_annotation, annotations))
-    frame = np.searchsorted(annotations, batch.segment_annotation[segments])
-    height, width = (size[batch.annotation_image[annotations]] for size in batch.image_size)
-    line = NumberLine.of(height, width)
-    claimed = union_by_frame(SweepRuns.of(batch.runs.take(segments, batch.n_segments), line, frame), line)
-    open_ = np.flatnonzero(claimed.labelled < height * width)
-    runs = complement(claimed.runs.take(open_, len(annotations)), height[open_], width[open_])
-    x, top = run_columns(runs, height[open_])
-    region, frame = label_parts(runs, height[open_], corners=True)
+    side, line = view.sweep, view.line
+    wanted = np.zeros(len(line.base), bool)
+    wanted[annotations] = True
+    of_these = wanted[view.batch.segment_annotation][side.owner]
+    claimed = union_by_frame(SweepRuns(side.start[of_these], side.end[of_these], side.owner[of_these]), line)
+    open_ = np.flatnonzero(wanted & (claimed.labelled < line.height * line.width))
+    height, width = line.height[open_], line.width[open_]
+    runs = complement(claimed.runs.take(open_, len(wanted)), height, width)
+    x, top = run_columns(runs, height)
+    region, frame = label_parts(runs, height, corners=True)
     extents = kernels.extents(region, x, top, top + runs.length, len(frame))
-    return np.column_stack([annotations[open_][frame], *extents])
+    return np.column_stack([open_[frame], *extents])
 
 
 @measure("shapes", "parts", "holes", tables={"parts": {"segment": "segments"}, "holes": {"segment": "segments"}})
@@ -81,7 +82,7 @@ def measure_shapes(view: BatchView) -> dict[str, pa.Table]:
     return {
         "segments": pa.table(columns),
         "parts": mark_drawn(batch, component_table(walk.several, "segment"), walk.cluster),
-        "holes": mark_empty_holes(batch, component_table(empty, "segment")),
+        "holes": mark_empty_holes(view, component_table(empty, "segment")),
     }
 
 

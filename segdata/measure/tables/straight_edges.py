@@ -3,16 +3,14 @@
 import msgspec
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.overlay import SweepRuns
-from segdata.core.runs import Flags, Floats, Ints, NumberLine, Runs, expand_ranges, run_columns
+from segdata.core.runs import Floats, Ints, NumberLine, Runs, expand_ranges, run_columns
 from segdata.measure.registry import BatchView, measure
 from segdata.measure.tables.lobes import Mask, SegmentCrops
 
-_FEW = 12  # runs of each segment that are looked at first: most segments change from one column to the next
 SHORTEST_SEAM = 6.0  # pixels of a contact that is looked at
 LARGEST_DEVIATION = 0.35  # pixels root mean square; a digital straight line of any slope is within 0.3
 _MANY_SIBLINGS = 300  # siblings beyond which boxes are not compared one by one
@@ -46,83 +44,18 @@ def measure_steps(view: BatchView) -> pa.Table:
     segment (row), across and down: the narrowest distance in pixels between two columns (rows) at which the outline
     changes; n_across and n_down: at how many it does. Edges along the frame do not count.
     """
-    batch = view.batch
-    height, width = batch.segment_size
-    doubtful = _doubtful_segments(batch.runs, height, batch.n_segments)
-    runs = batch.runs.take(doubtful, batch.n_segments)
-    across, n_across = _column_steps(runs, height[doubtful], width[doubtful])
-    wide = across > 1
-    runs, rows = runs.take(np.flatnonzero(wide), len(doubtful)), doubtful[wide]
-    _, top = run_columns(runs, height[rows])
-    places = np.concatenate([top, top + runs.length])
-    down, n_down = _narrowest_distances(np.tile(runs.owner, 2), places, height[rows])
-    even = down > 1
+    runs, (height, width) = view.batch.runs, view.batch.segment_size
+    across, n_across, down, n_down = kernels.even_steps(runs.start, runs.length, runs.owner, height, width)
+    even = np.flatnonzero(across)
     return pa.table(
         {
-            "segment": rows[even].astype(np.int64),
-            "across": across[wide][even],
+            "segment": even,
+            "across": across[even],
             "down": down[even],
-            "n_across": n_across[wide][even],
+            "n_across": n_across[even],
             "n_down": n_down[even],
         }
     )
-
-
-def _doubtful_segments(runs: Runs, height: Ints, n_segments: int) -> Ints:
-    """The segments that show no two changes side by side among their first runs, nor among those in the middle."""
-    offset = runs.offsets(n_segments)
-    count = np.diff(offset)
-    rows = np.flatnonzero(count > 0)
-    rows = rows[~_changes_twice(runs, height, rows, offset[rows], np.minimum(count[rows], _FEW))]
-    few = np.minimum(count[rows], _FEW)
-    return rows[~_changes_twice(runs, height, rows, offset[rows] + (count[rows] - few) // 2, few)]
-
-
-def _changes_twice(runs: Runs, height: Ints, segments: Ints, first: Ints, count: Ints) -> Flags:
-    """(n,) whether the outline of each segment changes twice, side by side, among some of its runs."""
-    rows = expand_ranges(first, count)
-    segment_of = np.repeat(np.arange(len(segments)), count)
-    high = np.maximum(height[segments], 1)[segment_of]
-    x = runs.start[rows] // high
-    change = (np.diff(runs.start[rows]) != high[1:]) | (np.diff(runs.length[rows]) != 0)
-    change &= (np.diff(x) == 1) & (segment_of[1:] == segment_of[:-1])
-    changes_twice = np.zeros(len(segments), bool)
-    changes_twice[segment_of[1:-1][change[1:] & change[:-1]]] = True
-    return changes_twice
-
-
-def _column_steps(runs: Runs, height: Ints, width: Ints) -> tuple[Ints, Ints]:
-    """The narrowest distance between columns where an owner's runs change, and their number; 0 where there is none."""
-    x, top = run_columns(runs, height)
-    key = runs.owner.astype(np.int64) * (int(width.max(initial=0)) + 2) + x
-    first = np.flatnonzero(np.diff(key, prepend=-2) != 0)
-    count = np.diff(np.append(first, len(key)))
-    same = np.zeros(len(first), bool)
-    # A column is as the one before where all of its runs are: as many, at the same rows.
-    alike = (np.diff(key[first], prepend=-2) == 1) & (count == np.concatenate([[0], count[:-1]]))
-    rows = expand_ranges(first[alike], count[alike])
-    before = rows - np.repeat(count[alike], count[alike])
-    equal = (top[rows] == top[before]) & (runs.length[rows] == runs.length[before])
-    if len(rows):
-        same[alike] = np.logical_and.reduceat(equal, np.cumsum(count[alike]) - count[alike])
-    owner, column = runs.owner[first], x[first]
-    # Behind a column that nothing follows it changes once more.
-    ends = np.append(np.diff(key[first]) != 1, True)[: len(first)]
-    places = np.concatenate([column[~same], column[ends] + 1])
-    whose = np.concatenate([owner[~same], owner[ends]])
-    return _narrowest_distances(whose, places, width)
-
-
-def _narrowest_distances(owner: NDArray[np.int32], places: Ints, size: Ints) -> tuple[Ints, Ints]:
-    """The narrowest distance between the places of each owner that are not at 0 or `size`, and how many there are."""
-    inside = (places > 0) & (places < size[owner])
-    place = np.unique(owner[inside].astype(np.int64) * (int(size.max(initial=0)) + 1) + places[inside])
-    whose, place = np.divmod(place, int(size.max(initial=0)) + 1)
-    narrowest = np.full(len(size), np.iinfo(np.int64).max)
-    together = whose[1:] == whose[:-1]
-    np.minimum.at(narrowest, whose[1:][together], np.diff(place)[together])
-    narrowest[narrowest == np.iinfo(np.int64).max] = 0
-    return narrowest, np.bincount(whose, minlength=len(size))
 
 
 @measure("seams", tables={"seams": {"a": "segments", "b": "segments"}})

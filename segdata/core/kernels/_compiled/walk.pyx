@@ -14,7 +14,7 @@ holes, the Euler number: holes are counted without being looked for (Gray, 1971,
 
 import numpy as np
 from libc.stdint cimport int32_t, int64_t
-from libc.stdlib cimport free, llabs
+from libc.stdlib cimport free, llabs, qsort
 from libc.string cimport memset
 
 from segdata.core.kernels._compiled.room cimport grow
@@ -334,6 +334,130 @@ cdef ends_of(Walk *walk):
         row[0, i], row[1, i] = walk.end[i].owner, walk.end[i].upright
         row[2, i], row[3, i] = walk.end[i].at, walk.end[i].step
     return rows
+
+
+def even_steps(
+    const int64_t[::1] start,
+    const int64_t[::1] length,
+    const int32_t[::1] owner,
+    const int64_t[::1] height,
+    const int64_t[::1] width,
+):
+    """Segments whose outline never changes in two neighbouring columns or rows: see the plain twin."""
+    cdef Py_ssize_t n = start.shape[0], n_owners = height.shape[0], first = 0, stop
+    cdef int64_t *row = NULL
+    cdef Py_ssize_t room = 0
+    cdef State state = FINE
+    if length.shape[0] != n or owner.shape[0] != n or width.shape[0] != n_owners:
+        sizes = f"{length.shape[0]} lengths and {owner.shape[0]} owners"
+        raise ValueError(f"{n} starts come with {sizes}, {n_owners} heights with {width.shape[0]} widths")
+    steps = np.zeros((4, n_owners), np.int64)
+    cdef int64_t[:, ::1] result = steps
+    try:
+        with nogil:
+            while first < n and state == FINE:
+                if owner[first] < 0 or owner[first] >= n_owners:
+                    break
+                stop = first + 1
+                while stop < n and owner[stop] == owner[first]:
+                    stop += 1
+                if stop < n and owner[stop] < owner[first]:
+                    state = UNSORTED
+                else:
+                    state = note_steps(
+                        &start[first],
+                        &length[first],
+                        stop - first,
+                        max(height[owner[first]], 1),
+                        width[owner[first]],
+                        &row,
+                        &room,
+                        &result[0, owner[first]],
+                        n_owners,
+                    )
+                first = stop
+        if state == UNSORTED:
+            raise ValueError("runs are not sorted")
+        if state == NO_MEMORY:
+            raise MemoryError("no memory for the rows of an image")
+        if first < n:
+            raise ValueError(f"owner {owner[first]} of {n_owners} owners: 0 to {n_owners - 1} are possible")
+        return steps
+    finally:
+        free(row)
+
+
+cdef State note_steps(
+    const int64_t *start,
+    const int64_t *length,
+    Py_ssize_t n,
+    int64_t high,
+    int64_t wide,
+    int64_t **row,
+    Py_ssize_t *room,
+    int64_t *result,
+    Py_ssize_t stride,
+) noexcept nogil:
+    """Note one segment of n runs, if its steps are even; most are not, as few of their columns show."""
+    cdef Py_ssize_t i = 0, next, before = 0, size = 0, j
+    cdef int64_t x = -2, last = -2, place = -1, narrowest = 0, count = 0
+    cdef bint same
+    for i in range(1, n):
+        if start[i] < start[i - 1]:
+            return UNSORTED
+    i = 0
+    while i < n:
+        x = start[i] // high
+        next = i + 1
+        while next < n and start[next] < (x + 1) * high:
+            next += 1
+        if i > 0 and x != last + 1:
+            note_place(last + 1, wide, &place, &narrowest, &count)
+        same = x == last + 1 and next - i == size
+        j = 0
+        while same and j < size:
+            same = start[i + j] - high == start[before + j] and length[i + j] == length[before + j]
+            j += 1
+        if not same:
+            note_place(x, wide, &place, &narrowest, &count)
+        if narrowest == 1:
+            return FINE
+        before, size, last, i = i, next - i, x, next
+    note_place(last + 1, wide, &place, &narrowest, &count)
+    if narrowest < 2:
+        return FINE
+    if not grow(<void **>row, room, 2 * n, sizeof(int64_t)):
+        return NO_MEMORY
+    for i in range(n):
+        row[0][2 * i] = start[i] % high
+        row[0][2 * i + 1] = start[i] % high + length[i]
+    qsort(row[0], 2 * n, sizeof(int64_t), by_size)
+    result[0], result[stride] = narrowest, count
+    place, narrowest, count = -1, 0, 0
+    for i in range(2 * n):
+        note_place(row[0][i], high, &place, &narrowest, &count)
+    if narrowest < 2:
+        result[0] = result[stride] = 0
+    else:
+        result[2 * stride], result[3 * stride] = narrowest, count
+    return FINE
+
+
+cdef int by_size(const void *one, const void *other) noexcept nogil:
+    cdef int64_t a = (<const int64_t *>one)[0], b = (<const int64_t *>other)[0]
+    return (a > b) - (a < b)
+
+
+cdef inline void note_place(
+    int64_t at, int64_t size, int64_t *place, int64_t *narrowest, int64_t *count
+) noexcept nogil:
+    """Note a line between two columns, or rows, that is not at the end of the image; lines come in order."""
+    if at <= 0 or at >= size or at == place[0]:
+        return
+    if count[0] > 0 and (narrowest[0] == 0 or at - place[0] < narrowest[0]):
+        narrowest[0] = at - place[0]
+    place[0] = at
+    count[0] += 1
 
 
 def parts(

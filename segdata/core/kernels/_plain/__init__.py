@@ -40,7 +40,7 @@ from segdata.core.kernels._plain.scan import (
     value_spans,
 )
 from segdata.core.kernels._plain.sweep import bounds, columns, cover, cut, lift, lower, strips, strips_within
-from segdata.core.kernels._plain.walk import walk
+from segdata.core.kernels._plain.walk import even_steps, walk
 
 __all__ = [
     "bands",
@@ -63,6 +63,7 @@ __all__ = [
     "draw_opencv",
     "draw_pillow",
     "encode_counts",
+    "even_steps",
     "extents",
     "flawed_rings",
     "follow",

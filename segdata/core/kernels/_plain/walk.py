@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from segdata.core.kernels._plain.groups import extents, sums
 from segdata.core.kernels._plain.outlines import parts
-from segdata.core.kernels._plain.sweep import bounds, check, columns
+from segdata.core.kernels._plain.sweep import bounds, check, columns, expand
 
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
@@ -109,3 +109,57 @@ def _flat_ends(
     coordinate = some - strips.shift[segment]
     inside = (coordinate > 0) & (coordinate < size[segment])
     return segment[inside], coordinate[inside], step[some[inside]]
+
+
+def even_steps(start: Int64, length: Int64, owner: Int32, height: Int64, width: Int64) -> Int64:
+    """Segments whose outline never changes in two neighbouring columns, nor in two rows.
+
+    Takes runs and sizes as `walk` does. Returns (4, n_owners): the narrowest distance between two columns at which the
+    runs of an owner change, and at how many they do; and the same of the rows at which runs begin or end. Changes at
+    the ends of the image do not count. All 0 unless both distances are 2 or more.
+
+    >>> start, one = np.array([10, 20, 36, 46]), np.array([10])
+    >>> even_steps(start, np.full(4, 4), np.zeros(4, np.int32), one, one).ravel().tolist()
+    [2, 3, 2, 2]
+    """
+    if not len(start) == len(length) == len(owner) or len(height) != len(width):
+        sizes = f"{len(length)} lengths and {len(owner)} owners"
+        raise ValueError(f"{len(start)} starts come with {sizes}, {len(height)} heights with {len(width)} widths")
+    if ((owner[1:] < owner[:-1]) | ((owner[1:] == owner[:-1]) & (start[1:] < start[:-1]))).any():
+        raise ValueError("runs are not sorted")
+    x, top = columns(start, owner, height)
+    across = _narrowest_distances(*_column_changes(x, top, length, owner), width)
+    down = _narrowest_distances(np.tile(owner, 2), np.concatenate([top, top + length]), height)
+    steps = np.stack([*across, *down])
+    return np.where((steps[0] > 1) & (steps[2] > 1), steps, 0)
+
+
+def _column_changes(x: Int64, top: Int64, length: Int64, owner: Int32) -> tuple[Int32, Int64]:
+    """The owner and the place of every line between two columns at which the runs of an owner change."""
+    key = owner.astype(np.int64) * (int(x.max(initial=0)) + 3) + x
+    first = np.flatnonzero(np.diff(key, prepend=-2) != 0)
+    count = np.diff(np.append(first, len(key)))
+    same = np.zeros(len(first), bool)
+    # A column is as the one before where all of its runs are: as many, at the same rows.
+    alike = (np.diff(key[first], prepend=-2) == 1) & (count == np.concatenate([[0], count[:-1]]))
+    rows, _ = expand(first[alike], first[alike] + count[alike])
+    before = rows - np.repeat(count[alike], count[alike])
+    equal = (top[rows] == top[before]) & (length[rows] == length[before])
+    if len(rows):
+        same[alike] = np.logical_and.reduceat(equal, np.cumsum(count[alike]) - count[alike])
+    # Behind a column that nothing follows it changes once more.
+    ends = np.append(np.diff(key[first]) != 1, True)[: len(first)]
+    places = np.concatenate([x[first][~same], x[first][ends] + 1])
+    return np.concatenate([owner[first][~same], owner[first][ends]]), places
+
+
+def _narrowest_distances(owner: Int32, places: Int64, size: Int64) -> tuple[Int64, Int64]:
+    """The narrowest distance between the places of each owner that are not at 0 or `size`, and how many there are."""
+    inside = (places > 0) & (places < size[owner])
+    place = np.unique(owner[inside].astype(np.int64) * (int(size.max(initial=0)) + 1) + places[inside])
+    whose, place = np.divmod(place, int(size.max(initial=0)) + 1)
+    narrowest = np.full(len(size), np.iinfo(np.int64).max)
+    together = whose[1:] == whose[:-1]
+    np.minimum.at(narrowest, whose[1:][together], np.diff(place)[together])
+    narrowest[narrowest == np.iinfo(np.int64).max] = 0
+    return narrowest, np.bincount(whose, minlength=len(size))
