@@ -2,8 +2,10 @@
 
 import numpy as np
 
-from segdata.core.finding import RowFinding
+from segdata.core.finding import RowFinding, Severity
 from segdata.core.rule import Findings, Tables, rule
+
+_SMALL = 64 * 64  # pixels of an image that may well be a crop of one thing
 
 
 @rule("SEG117", "frame-filling-thing", severity="warning", needs=(), tasks=("instance", "panoptic"), habit="image")
@@ -42,7 +44,7 @@ def frame_filling_thing(tables: Tables, *, max_share: float = 0.95) -> Findings:
     Options: `max_share`: the largest share of the image's pixels.
     Defaults: the largest thing covers 85 % of its image in COCO (50 images, a dining table), 91 % in TACO (1500 images,
     a carton), 55 % in LabelMe's examples. Two slices of a test file of 16 x 16 px (highdicom) are flagged, of which a
-    thing covers 256 and 255 px.
+    thing covers 256 and 255 px. In images this small, below 64 x 64 px, a finding is an info.
     """
     segments, images = tables.segments, tables.images
     taxonomy = tables.profile.taxonomy
@@ -62,4 +64,5 @@ def frame_filling_thing(tables: Tables, *, max_share: float = 0.95) -> Findings:
         for segment in row[members].tolist():
             area, frame_area = int(segments["area"][segment]), int(frame[segment])
             message = f"a thing of {area:,} px, {area / frame_area:.1%} of the image; the limit is {max_share:.0%}"
-            yield RowFinding(message, segments=(segment,), pixels=area)
+            severity: Severity | None = "info" if frame_area < _SMALL else None
+            yield RowFinding(message, segments=(segment,), pixels=area, severity=severity)
