@@ -1,6 +1,9 @@
 """How often the intervals of `segdata agreement` hold the truth, in simulated campaigns of which the truth is known.
 
-    python benchmarks/agreement_coverage.py [CAMPAIGNS [shares]]
+    python benchmarks/agreement_coverage.py [CAMPAIGNS [shares | bootstrap | distances]]
+
+`shares` are those of misses, `bootstrap` the same by resamples, as of copies and rework; `distances` are means of
+skewed values (hd95, assd), limits of agreement and ICC of volumes, and the trend of a scorecard.
 
 Two annotators' images are drawn from a population whose images differ in what they show and in how well the two agree,
 as single images or as whole sequences of five images that are alike. The truth is what 100,000 more of them give. An
@@ -10,17 +13,21 @@ wide the interval of a campaign is that has as many images as a pilot of 40 plan
 """
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 
 import numpy as np
 
 from segdata.agreement.estimates import PairAmounts, PooledPairs, Resampling, count_clusters, overall_scores
-from segdata.agreement.inference import share_interval, strata_differences
+from segdata.agreement.inference import Estimate, share_interval, strata_differences, widen_certain
+from segdata.agreement.metrics.bland_altman import bland_altman
 from segdata.agreement.metrics.coincidences import coincidences
+from segdata.agreement.metrics.intraclass_correlation import absolute_agreement, consistency
 from segdata.agreement.metrics.krippendorff_alpha import krippendorff_alpha
 from segdata.agreement.planning import plan_sample_sizes
 from segdata.agreement.repeatability import repeat_agreement
+from segdata.agreement.scorecard import ImageScores, score_trend
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.resampling import Floats
 from tests.generators.agreement_tables import CATEGORIES, simulate_two_annotators, tables_of_maps
@@ -98,7 +105,97 @@ def draw_shares(
     return rng.binomial(total.astype(int), own).astype(float) if is_counted else own * total, total
 
 
-def shares(n_campaigns: int) -> None:
+def distances(n_campaigns: int) -> None:
+    """Print how often intervals of means of skewed values, of sizes of volumes, and of trends hold the truth."""
+    print("| what | of what | truth | 8 units | 24 | 60 |")
+    print("| --- | --- | ---: | ---: | ---: | ---: |")
+    for name, (kind, truth, draw) in INTERVALS.items():
+        cells = []
+        for n in (8, 24, 60):
+            rng = np.random.default_rng([17, n])
+            ends = [draw(rng, n, campaign) for campaign in range(n_campaigns)]
+            held = [low <= truth <= high for low, high in ends if np.isfinite(low)]
+            cells.append(f"{np.mean(held):.3f}" if held else "")
+        print(f"| {name} | {kind} | {truth:.3f} | " + " | ".join(cells) + " |", flush=True)
+
+
+def _mean_interval(rng: np.random.Generator, n: int, seed: int, spread: float) -> tuple[float, float]:
+    """A mean of n values that are lognormal with a median of 1."""
+    values = rng.lognormal(0, spread, n)
+    ends = Resampling(n_draws=DRAWS, seed=seed).interval(lambda weights: weights @ values / weights.sum(axis=1), n)
+    return float(ends.low), float(ends.high)
+
+
+def _sizes(rng: np.random.Generator, n: int, is_skewed: bool) -> Floats:
+    """(n, 3) sizes by three annotators: volumes have a standard deviation of 3, annotators of 1, and errors of 1."""
+    volume = 3 * ((rng.lognormal(0, 1, n) - np.exp(0.5)) / LOGNORMAL_SD if is_skewed else rng.normal(size=n))
+    return np.asarray(20 + volume[:, None] + rng.normal(size=3) + rng.normal(size=(n, 3)))
+
+
+def _icc(
+    rng: np.random.Generator, n: int, metric: Callable[[Floats], Estimate], is_skewed: bool = False
+) -> tuple[float, float]:
+    ends = metric(_sizes(rng, n, is_skewed))
+    return float(ends.low), float(ends.high)
+
+
+def _limit(rng: np.random.Generator, n: int, name: str, freedom: float | None = None) -> tuple[float, float]:
+    """Of differences with a mean of 1 and a standard deviation of 2; with few degrees of freedom they have outliers."""
+    size = rng.lognormal(3, 0.5, n)
+    difference = (
+        rng.normal(size=n) if freedom is None else rng.standard_t(freedom, n) / np.sqrt(freedom / (freedom - 2))
+    )
+    ends = getattr(bland_altman(size, size + 1 + 2 * difference), name)
+    return float(ends.low), float(ends.high)
+
+
+def _slope(rng: np.random.Generator, n: int, seed: int) -> tuple[float, float]:
+    """Of an annotator whose IoU falls by 0.02 a month in six months, as two others' on the same images does not."""
+    month = rng.integers(0, 6, n)
+    easy = rng.beta(8, 2, n)
+    value = np.concatenate([easy + 0.05 * rng.normal(size=n) - slope * month for slope in (-SLOPE, -SLOPE, 0.0)])
+    couple = np.repeat(np.array([[0, 0, 1], [1, 2, 2]]), n, axis=1)
+    image = np.tile(np.arange(n), 3)
+    none = np.zeros(3 * n, np.int64)
+    scored = ImageScores(value, couple, image, none, image, none)
+    trend = score_trend(scored, 0, np.tile(month, 3), Resampling(n_draws=DRAWS, seed=seed))
+    return trend.low, trend.high
+
+
+LOGNORMAL_SD = float(np.sqrt((np.e - 1) * np.e))
+SLOPE = -0.02
+ICC, CONSISTENCY = 9 / 11, 9 / 10
+Draw = Callable[[np.random.Generator, int, int], tuple[float, float]]
+INTERVALS: dict[str, tuple[str, float, Draw]] = {
+    "hd95, assd": ("lognormal, sigma 0.5", np.exp(0.125), lambda rng, n, k: _mean_interval(rng, n, k, 0.5)),
+    "hd95, assd, skewed": ("lognormal, sigma 1", np.exp(0.5), lambda rng, n, k: _mean_interval(rng, n, k, 1.0)),
+    "Bland-Altman, bias": ("normal", 1.0, lambda rng, n, _: _limit(rng, n, "bias")),
+    "Bland-Altman, upper limit": ("normal", 1 + 2 * 1.959964, lambda rng, n, _: _limit(rng, n, "upper")),
+    "Bland-Altman, bias, outliers": ("t, 5 degrees", 1.0, lambda rng, n, _: _limit(rng, n, "bias", 5)),
+    "Bland-Altman, upper limit, outliers": (
+        "t, 5 degrees",
+        1 + 2 * 2.570582 * np.sqrt(3 / 5),
+        lambda rng, n, _: _limit(rng, n, "upper", 5),
+    ),
+    "ICC(2,1)": ("normal", ICC, lambda rng, n, _: _icc(rng, n, absolute_agreement)),
+    "ICC(3,1)": ("normal", CONSISTENCY, lambda rng, n, _: _icc(rng, n, consistency)),
+    "ICC(2,1), skewed": ("lognormal sizes", ICC, lambda rng, n, _: _icc(rng, n, absolute_agreement, True)),
+    "ICC(3,1), skewed": ("lognormal sizes", CONSISTENCY, lambda rng, n, _: _icc(rng, n, consistency, True)),
+    "scorecard, trend a month": ("IoU of three annotators", SLOPE, _slope),
+}
+
+
+def _share_ends(hits: Floats, total: Floats, is_counted: bool, seed: int, is_bootstrap: bool) -> tuple[float, float]:
+    """The interval of a share: over clusters of segments by the bootstrap (copies, rework), or as of misses."""
+    if not is_bootstrap:
+        return share_interval(hits, total, trials=float(total.sum()) if is_counted else None)
+    how = Resampling(n_draws=DRAWS, seed=seed)
+    ends = how.interval(lambda weights: weights @ hits / (weights @ total), len(hits))
+    value = float(ends.value)
+    return widen_certain(float(ends.low), float(ends.high), value, len(hits), how.confidence)
+
+
+def shares(n_campaigns: int, is_bootstrap: bool = False) -> None:
     """Print how often the interval of a share (misses, extras, confusions) holds it, and how wide it is."""
     print("| what varies | images | " + " | ".join(f"{share:.0%}: held, width" for share in SHARES) + " |")
     print("| --- | ---: |" + " ---: |" * len(SHARES))
@@ -106,9 +203,9 @@ def shares(n_campaigns: int) -> None:
         cells = []
         for share in SHARES:
             rng, held, width = np.random.default_rng([13, n, round(1000 * share)]), 0, 0.0
-            for _ in range(n_campaigns):
+            for campaign in range(n_campaigns):
                 hits, total = draw_shares(rng, n, share, is_counted, likeness)
-                low, high = share_interval(hits, total, trials=float(total.sum()) if is_counted else None)
+                low, high = _share_ends(hits, total, is_counted, campaign, is_bootstrap)
                 held += low <= share <= high
                 width += high - low
             cells.append(f"{held / n_campaigns:.3f}, {width / n_campaigns:.2f}")
@@ -172,8 +269,9 @@ def planned(n_pilots: int) -> None:
 def main() -> None:
     """Print the tables."""
     n_campaigns = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-    if sys.argv[2:] == ["shares"]:
-        shares(n_campaigns)
+    parts = {"shares": shares, "bootstrap": lambda n: shares(n, True), "distances": distances}
+    if sys.argv[2:]:
+        parts[sys.argv[2]](n_campaigns)
         return
     print("| clusters | images each | " + " | ".join(COLUMNS) + " |")
     print("| ---: | ---: |" + " ---: |" * len(COLUMNS))

@@ -27,13 +27,25 @@ from segdata.agreement.scores import (
     values_by_category,
 )
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.resampling import DRAWS, ConfidenceInterval, Floats, Statistic, bootstrap_interval
+from segdata.core.resampling import (
+    DRAWS,
+    ConfidenceInterval,
+    Floats,
+    Statistic,
+    bootstrap_interval,
+    least_clusters,
+)
 from segdata.core.runs import Ints
 
 POOLED_SCORES = tuple(name for name in PAIR_SCORES if name not in SIGNED_MEANS)
 _Score = Callable[[str, WeightedSums, Sequence[WeightedSums]], Floats]
 _Reliability = Callable[[Floats, Floats], Floats]
 _AT_ONCE = 2000  # values of one resample
+_CATEGORY_MEANS = frozenset({*IMAGE_MEANS, *SIGNED_MEANS, "iou_micro", "dice_micro", "pq", "sq", "rq"})
+_UP_TO_ONE = _CATEGORY_MEANS - {
+    *("hd95", "assd", "offset_size", "count_gap", "variation_of_information"),
+    *SIGNED_MEANS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +191,17 @@ def pair_scores(
         weighed = amounts.weighed(sums, weights)
         return np.stack([pair_value(name, weighed) for name in names], axis=1)
 
-    return _scores_with_ends(
+    def of_categories(means: Sequence[str]) -> Statistic:
+        def values(weights: Floats) -> Floats:
+            weighed = amounts.weighed(sums, weights)
+            return np.stack([values_by_category(name, weighed) for name in means], axis=1)
+
+        return values
+
+    scores = _scores_with_ends(
         names, how.interval(statistic, n, sums.width), _defined_counts(amounts, sums, len(rows), names)
     )
+    return _widen_for_rare(scores, sums, of_categories, sums.width, how)
 
 
 def plugin_scores(amounts: PairAmounts, rows: Ints, how: Resampling) -> dict[str, Score] | msgspec.UnsetType:
@@ -196,9 +216,11 @@ def overall_scores(amounts: PairAmounts, rows: Ints, how: Resampling) -> dict[st
         return {name: Score(np.nan, np.nan, np.nan, 0, 0) for name in POOLED_SCORES}
     every = PooledPairs.of(amounts, rows)
     interval = how.interval(every.statistic(POOLED_SCORES), every.n, every.width(POOLED_SCORES))
-    return _scores_with_ends(
+    scores = _scores_with_ends(
         POOLED_SCORES, interval, _defined_counts(amounts, every.together, len(rows), POOLED_SCORES)
     )
+    width = every.width(POOLED_SCORES)
+    return _widen_for_rare(scores, every.together, every.category_statistic, width, how)
 
 
 def category_scores(
@@ -274,7 +296,7 @@ def count_clusters(name: str, sums: AdditiveSums) -> Ints:
 
 def _count_name(name: str) -> str:
     """The amount that counts the images that a category's score is made of."""
-    if name in IMAGE_MEANS:
+    if name in IMAGE_MEANS or name in SIGNED_MEANS:
         return f"n_{name}"
     return "n_iou" if name in ("kappa", "iou_micro", "dice_micro", "prevalence") else "n_segments"
 
@@ -291,6 +313,48 @@ def _coefficient(comparison: AnnotatorPairs, of_cases: Coincidences, metric: _Re
     return Score(
         float(interval.value), float(interval.low), float(interval.high), images, len(comparison.cases) - images
     )
+
+
+def _widen_for_rare(
+    scores: dict[str, Score],
+    sums: AdditiveSums,
+    of_categories: Callable[[Sequence[str]], Statistic],
+    width: int,
+    how: Resampling,
+) -> dict[str, Score]:
+    """The same with what resamples do not see of categories in few clusters (of `sums`).
+
+    A category in one image has one value in all resamples that have it. So a category of fewer clusters than an
+    interval takes (`least_clusters`) is taken to vary from cluster to cluster as the other categories do on average,
+    and the variance of its mean is added to that of the mean over categories. Where all categories are rare, there is
+    no interval.
+    """
+    from scipy.special import stdtrit
+
+    means = [name for name in scores if name in _CATEGORY_MEANS and np.isfinite(scores[name].low)]
+    if not means:
+        return scores
+    least = least_clusters(how.confidence)
+    support = np.stack([count_clusters(name, sums) for name in means])
+    if not ((support > 0) & (support < least)).any():
+        return scores
+    ends = how.interval(of_categories(means), sums.n, width, support)
+    freedom = np.stack([support, np.full(support.shape, sums.n)]) - 1.0
+    t_own, t_all = stdtrit(np.maximum(freedom, 1), (1 + how.confidence) / 2)
+    variance = ((ends.high - ends.low) / (2 * t_own)) ** 2 * support  # of a cluster's value
+    result = dict(scores)
+    for k, name in enumerate(means):
+        defined, common = np.isfinite(ends.value[k]), np.isfinite(variance[k]) & (support[k] >= least)
+        rare = defined & (support[k] < least)
+        if not rare.any():
+            continue
+        value, low, high = scores[name].value, scores[name].low, scores[name].high
+        usual = float(variance[k, common].mean()) if common.any() else np.nan
+        further = float(t_all[k, 0] * np.sqrt((usual / np.maximum(support[k, rare], 1)).sum()) / defined.sum())
+        low, high = value - np.hypot(value - low, further), value + np.hypot(high - value, further)
+        bottom, top = (-np.inf if name in SIGNED_MEANS else 0.0), (1.0 if name in _UP_TO_ONE else np.inf)
+        result[name] = msgspec.structs.replace(scores[name], low=float(max(low, bottom)), high=float(min(high, top)))
+    return result
 
 
 def _scores_with_ends(

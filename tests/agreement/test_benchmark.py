@@ -19,10 +19,15 @@ def test_pq_of_annotators_who_confuse_categories_is_that_of_panopticapi(
     monkeypatch.setitem(sys.modules, "panopticapi", None)
     import agreement  # type: ignore[import-not-found]  # of the folder above
 
-    files = agreement.write(tmp_path, 2, 1)
+    files = agreement.write(tmp_path, 2, 2)
     name, loop = agreement.theirs(files)
     assert name == "its loop"
     pq = loop()
     assert agreement.ours(files) == pytest.approx(pq, abs=1e-12)
     assert segdata.agree(*files).overall.pq.value == pytest.approx(pq, abs=1e-12)
     assert pq < 0.9  # some are confused
+    stored = [path.with_suffix(".canonical") for path in files]
+    for path, target in zip(files, stored, strict=True):
+        segdata.convert(path, target, to="canonical")
+    assert agreement.ours(stored) == pytest.approx(pq, abs=1e-12)
+    assert segdata.agree(*stored).overall.pq.value == pytest.approx(pq, abs=1e-12)

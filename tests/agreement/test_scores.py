@@ -325,3 +325,26 @@ def test_many_categories_stay_sparse() -> None:
     every = PooledPairs.of(PairAmounts.of(replace(opposed, categories=tuple(kinds))), np.arange(30))
     assert every.category_statistic(["iou", "pq"])(np.ones((2, every.n))).shape == (2, 2, 1200)
     assert not isinstance(every.together.amounts["tp"], np.ndarray)
+
+
+def test_a_category_in_few_images_makes_the_interval_of_the_mean_wider() -> None:
+    """Resamples see nothing of how much its only value varies: the other categories' variance stands for it."""
+    from segdata.agreement.estimates import PairAmounts, Resampling, overall_scores
+    from tests.generators.agreement_tables import CATEGORIES, tables_of_maps
+
+    rng, n = np.random.default_rng(0), 24
+    first = [rng.integers(0, 2, (6, 6)) for _ in range(n)]
+    second = [np.where(rng.random(each.shape) < rng.beta(2, 6), 1 - each, each) for each in first]
+    rare = [each.copy() for each in first], [each.copy() for each in second]
+    for maps in rare:
+        maps[0][:3, :2] = 2
+    how, width = Resampling(n_draws=500), {}
+    for name, pair in (("none", (first, second)), ("rare", rare)):
+        opposed = tables_of_maps(list(pair), CATEGORIES, task="semantic")
+        amounts = PairAmounts.of(opposed)
+        for score in ("iou", "kappa"):
+            of_score = overall_scores(amounts, amounts.every, how)[score]
+            assert of_score.low <= of_score.value <= of_score.high <= 1
+            width[name, score] = of_score.high - of_score.low
+    assert width["rare", "iou"] > 1.5 * width["none", "iou"]
+    assert width["rare", "kappa"] < 1.5 * width["none", "kappa"]  # no mean over categories
