@@ -12,6 +12,7 @@ from segdata.core.runs import Flags
 from segdata.core.strata import joint_codes
 from segdata.core.table import Table
 
+_LEAST_GAP = 8  # pixels
 _FEW = 2  # gaps of a category that are no habit; and slices
 
 
@@ -90,9 +91,13 @@ def slice_gap(tables: Tables, *, min_pixels: int = 32, min_share: float = 0.5, m
     one brain scan, a spleen, spines and nuclei in three dimensions have none.
     """
     segments, skips = tables.segments, tables.skips
-    skips = skips.take((skips["shared"] >= min_pixels) & (skips["shared"] >= min_share * skips["smaller"]))
+    # Small gaps, too, show that a category comes and goes.
+    skips = skips.take(
+        (skips["shared"] >= min(min_pixels, _LEAST_GAP)) & (skips["shared"] >= min_share * skips["smaller"])
+    )
     skips = skips.beside(category=segments["category_id"][skips["before"]])
     skips = skips.take(~_come_and_go(tables, skips, max_gaps))
+    skips = skips.take(skips["shared"] >= min_pixels)
     blank = _is_blank(tables, skips)
     columns = ("before", "annotation", "shared", "smaller", "x", "y", "width", "height")
     for before, annotation, shared, smaller, *box in skips.take(~blank).lines(*columns):

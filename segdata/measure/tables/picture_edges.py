@@ -222,7 +222,7 @@ def _surface(outline: Plane, edges: Plane) -> Plane:
 def _fast_length(least: int) -> int:
     """The next length with no prime factors but 2, 3 and 5, which transforms fast (scipy.fft takes long to import)."""
     powers: list[int] = [2**i * 3**j * 5**k for i in range(11) for j in range(7) for k in range(5)]
-    return min(length for length in powers if length >= least)
+    return int(min(length for length in powers if length >= least))
 
 
 def _middle(near: Plane) -> Plane:
