@@ -155,7 +155,18 @@ def browse(
                 f"{finding.code} {finding.rule} ({finding.severity}): {finding.message}" for finding in about
             ]
         )
-        return BrowseResult(name, target, len(dataset), len(shown), about, elsewhere, n_settled, n_decided, log, notes)
+        return BrowseResult(
+            name=name,
+            dataset=target,
+            n_images=len(dataset),
+            n_findings=len(shown),
+            about_dataset=about,
+            elsewhere=elsewhere,
+            n_settled=n_settled,
+            n_decided=n_decided,
+            log=log,
+            notes=notes,
+        )
 
 
 def predicted_layer(dataset: OpenDataset, predictions: str | Path) -> PixelProbabilities:

@@ -189,7 +189,18 @@ def convert(
     names = dataset.source.image_ids
     chosen = names if dataset.rows is None else [names[row] for row in dataset.rows.tolist()]
     check_image_names(chosen, dataset.profile.files, in_table=to in _KEEPS_LOSSES)
-    plan = _Plan(dataset, format, on_loss, copy_images, jobs, progress, announce, options, remap, client)
+    plan = _Plan(
+        dataset=dataset,
+        format=format,
+        on_loss=on_loss,
+        copy_images=copy_images,
+        jobs=jobs,
+        progress=progress,
+        announce=announce,
+        options=options,
+        remap=remap,
+        client=client,
+    )
     if (url := as_url(target)) is not None:
         return plan.write_to_url(url, verify)
     done = plan.write(Path(target))
@@ -285,18 +296,18 @@ class _Plan:
                     placing.with_known_names(f"{path}: cannot be written: {reason}; nothing is left behind")
                 ) from error
         return Conversion(
-            path,
-            to,
-            stream.n_images,
-            stream.n_segments,
-            losses,
-            tuple(stream.defects),
-            None,
-            len(reader_errors(stream.defects, dataset.config)),
-            None,
-            certificate,
-            stream.apart,
-            remarks,
+            target=path,
+            format=to,
+            n_images=stream.n_images,
+            n_segments=stream.n_segments,
+            losses=losses,
+            defects=tuple(stream.defects),
+            verified=None,
+            n_errors=len(reader_errors(stream.defects, dataset.config)),
+            proof=None,
+            certificate=certificate,
+            apart=stream.apart,
+            not_copied=remarks,
         )
 
 

@@ -393,13 +393,13 @@ class _FlagRun:
             name: uri for name, uri in tables.images.lines("image_id", "uri") if name in files and uri is not None
         }
         return Validation(
-            self.dataset.profile.files,
-            len(tables.images),
-            len(tables.segments),
-            findings,
-            judged.suppressed,
-            (),
-            images,
+            dataset=self.dataset.profile.files,
+            n_images=len(tables.images),
+            n_segments=len(tables.segments),
+            findings=findings,
+            suppressed=judged.suppressed,
+            skipped=(),
+            image_files=images,
             settled=(*self._settled({finding.code for finding in chosen}), *settled),
         )
 

@@ -91,7 +91,17 @@ def overview(
         errors = None if noise is None else label_errors(noise, decisions)
     right = 0 if reviewed is None else sum(rule.right for rule in reviewed.rules)
     spent = annotation_costs(measure_dataset(dataset, frozenset(), jobs), decisions, dataset.config.cost, right)
-    return ReportResult(validation, summary, agreed, conclusions, noise, reviewed, errors, spent, notes)
+    return ReportResult(
+        validation=validation,
+        summary=summary,
+        agreement=agreed,
+        agreed=conclusions,
+        flag=noise,
+        progress=reviewed,
+        errors=errors,
+        costs=spent,
+        notes=notes,
+    )
 
 
 def _agreement(dataset: Dataset, jobs: int, notes: list[str]) -> "tuple[Agreement | None, tuple[Conclusion, ...]]":

@@ -146,13 +146,13 @@ def validate(
             habits = {rule.code: rule.habit for rule in chosen if rule.habit is not None}
             folded = fold_habits(findings, habits, Annotated.from_tables(tables))
     result = Validation(
-        dataset.profile.files,
-        len(tables.images),
-        len(tables.segments),
-        folded.findings,
-        judged.suppressed,
-        skipped,
-        files,
+        dataset=dataset.profile.files,
+        n_images=len(tables.images),
+        n_segments=len(tables.segments),
+        findings=folded.findings,
+        suppressed=judged.suppressed,
+        skipped=skipped,
+        image_files=files,
         settled=settled,
         members=folded.members,
     )

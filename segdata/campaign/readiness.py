@@ -266,7 +266,15 @@ def assess_readiness(
     ]
     kept = sorted((columns for columns in every if columns.kind not in ignore), key=lambda reason: not reason.blocks)
     ignored = tuple(kind for kind in REASON_KINDS if kind in ignore)
-    return PilotResult(profile.files, plan, outlook, pairs, tuple(kept), ignored, agreement)
+    return PilotResult(
+        dataset=profile.files,
+        plan=plan,
+        outlook=outlook,
+        confusable=pairs,
+        reasons=tuple(kept),
+        ignored=ignored,
+        agreement=agreement,
+    )
 
 
 def _size_reasons(outlook: Outlook) -> Iterator[ReadinessReason]:

@@ -369,7 +369,15 @@ def _estimated(sample: SampledReview, sampled: Sequence[Finding | None], place: 
     open_ = np.setdiff1d(drawn, place)
     n_decided = len(drawn) - len(open_)
     more = _decisions_needed(chosen, place, wrong, open_) if _is_vague(every) else 0
-    return LabelErrors(every, labels, regions, sample.labels is not None, len(drawn), n_decided, more)
+    return LabelErrors(
+        every=every,
+        labels=labels,
+        regions=regions,
+        apart=sample.labels is not None,
+        drawn=len(drawn),
+        decided=n_decided,
+        more=more,
+    )
 
 
 def _decisions_needed(chosen: ReviewSample, place: Ints, wrong: Flags, open_: Ints) -> int:

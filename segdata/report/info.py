@@ -283,7 +283,7 @@ class AreaRange:
         """Those of a row of a summary's categories, on an axis of logarithms from `begin` over `span`."""
         low, q25, median, q75, high = (100 * (_log_area(row[f"area_{name}"]) - begin) / span for name in QUANTILES)
         least, middle, most = (short_number(row[f"area_{name}"]) for name in ("min", "median", "max"))
-        return AreaRange(least, middle, most, low, q25, median, q75, high)
+        return AreaRange(least=least, middle=middle, most=most, low=low, q25=q25, median=median, q75=q75, high=high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,15 +351,15 @@ def category_lines(summary: Summary) -> list[CategoryLine]:
     least, span = min(ends, default=0), (max(ends, default=0) - min(ends, default=0)) or 1
     return [
         CategoryLine(
-            row["name"],
-            row["id"],
-            row["kind"],
-            css_color(colors.get(row["id"], (128, 128, 128))),
-            row["images"],
-            row["segments"],
-            f"{row['share']:.2%}",
-            100 * row["share"] / largest,
-            AreaRange.from_row(row, least, span) if row["segments"] else None,
+            name=row["name"],
+            id=row["id"],
+            kind=row["kind"],
+            color=css_color(colors.get(row["id"], (128, 128, 128))),
+            images=row["images"],
+            segments=row["segments"],
+            share=f"{row['share']:.2%}",
+            bar=100 * row["share"] / largest,
+            areas=AreaRange.from_row(row, least, span) if row["segments"] else None,
         )
         for row in rows
     ]

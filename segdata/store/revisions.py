@@ -251,16 +251,16 @@ def history(root: Path) -> list[RevisionInfo]:
         files = _files(root / entry.name)
         records.append(
             RevisionInfo(
-                entry.name,
-                entry.created,
-                entry.what,
-                entry.parent,
-                entry.name == manifest.revision,
-                _count_rows([root / entry.name / "images.parquet"]),
-                _count_rows([path for path in files if path.parent.name == "segments"]) if files else None,
-                sum(path.stat().st_size for path in files),
-                sum(path.stat().st_size for path in files if len(owners[_file_identity(path)]) == 1),
-                (root / entry.name).is_dir(),
+                name=entry.name,
+                created=entry.created,
+                what=entry.what,
+                parent=entry.parent,
+                current=entry.name == manifest.revision,
+                images=_count_rows([root / entry.name / "images.parquet"]),
+                segments=_count_rows([path for path in files if path.parent.name == "segments"]) if files else None,
+                size=sum(path.stat().st_size for path in files),
+                own=sum(path.stat().st_size for path in files if len(owners[_file_identity(path)]) == 1),
+                present=(root / entry.name).is_dir(),
             )
         )
     return records

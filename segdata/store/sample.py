@@ -74,13 +74,13 @@ def draw_images(
     in_sample = np.isin(tally.owner, chosen)
     stratum_names = [] if stratify is None else _named_strata(tables, stratify)[0]
     return ImageSample(
-        tuple(sorted(names[row] for row in order[chosen].tolist())),
-        len(names),
-        target,
-        tuple(tables.profile.name_of(int(id_)) for id_ in ids),
-        np.bincount(category, tally.segments, len(ids)).astype(np.int64),
-        np.bincount(category[in_sample], tally.segments[in_sample], len(ids)).astype(np.int64),
-        tuple(
+        images=tuple(sorted(names[row] for row in order[chosen].tolist())),
+        of=len(names),
+        wanted=target,
+        categories=tuple(tables.profile.name_of(int(id_)) for id_ in ids),
+        segments=np.bincount(category, tally.segments, len(ids)).astype(np.int64),
+        drawn=np.bincount(category[in_sample], tally.segments[in_sample], len(ids)).astype(np.int64),
+        strata=tuple(
             (name, int((strata == number).sum()), int((strata[chosen] == number).sum()))
             for number, name in enumerate(stratum_names)
         ),

@@ -253,16 +253,16 @@ def _window_images(batch: Batch, windows: Windows, prefix: Mapping[str, str]) ->
         x, y, width, height = (int(side[number]) for side in (windows.x, windows.y, windows.width, windows.height))
         size = (width, height) if windows.sized else None
         tile = Tile(
-            row["image_id"],
-            x,
-            y,
-            row["width"],
-            row["height"],
-            row["uri"],
-            row["sha256"],
-            row["sequence"],
-            row["frame"],
-            row["group"],
+            of=row["image_id"],
+            x=x,
+            y=y,
+            width=row["width"],
+            height=row["height"],
+            uri=row["uri"],
+            sha256=row["sha256"],
+            sequence=row["sequence"],
+            frame=row["frame"],
+            group=row["group"],
         )
         group = row["group"] or row["sequence"] or row["image_id"]  # what is cut from one image stays together
         metadata = [*(row["metadata"] or ()), tile.entry()]

@@ -109,9 +109,9 @@ class _Page:
         was, left = ([rle.decode() for rle in runs_to_rle(runs, *sizes).to_pylist()] for runs in (truth.old, truth.new))
         return [
             InjectedError(
-                CODES[kind_type], kind_type, kind, float(truth.severity[row]), self.image,
-                tuple(self.ids[after[row]].tolist()), tuple(ids[before[row]].tolist()),
-                tuple(box[row].tolist()), int(pixels[row]), left[row], was[row],
+                code=CODES[kind_type], type=kind_type, kind=kind, severity=float(truth.severity[row]), image=self.image,
+                segments=tuple(self.ids[after[row]].tolist()), clean_segments=tuple(ids[before[row]].tolist()),
+                bbox=tuple(box[row].tolist()), pixels=int(pixels[row]), counts=left[row], clean_counts=was[row],
             )
             for row, (kind, kind_type) in enumerate(zip(truth.kinds, truth.types, strict=True))
             if pixels[row]

@@ -101,14 +101,14 @@ def read_regions(root: Path, path: Path, level: int, expected: Container[int], c
     owners = np.full(len(runs.value), -1, np.int32)
     owners[shown] = owner
     return LevelRegions(
-        level,
-        keys & 0xFFFF,
-        keys >> 16,
-        runs.assign_owners(owners, len(keys)),
-        (runs.height, runs.width),
-        mask.encoding,
-        file,
-        tuple(_defects(runs, odd, (category == 0) & ~odd & (blue > 0), file)),
+        level=level,
+        category=keys & 0xFFFF,
+        key=keys >> 16,
+        runs=runs.assign_owners(owners, len(keys)),
+        size=(runs.height, runs.width),
+        encoding=mask.encoding,
+        file=file,
+        defects=tuple(_defects(runs, odd, (category == 0) & ~odd & (blue > 0), file)),
     )
 
 
@@ -321,16 +321,16 @@ class AdeSegments:
             parent = match_wholes(levels[k], levels[k - 1])
             whole.append(np.where(parent < 0, -1, parent + before[k - 1]))
         return AdeSegments(
-            np.concatenate([regions.category for regions in levels]),
-            np.concatenate([regions.key for regions in levels]),
-            np.repeat([regions.level for regions in levels], counts),
-            np.concatenate(row),
-            np.concatenate(whole),
-            [regions.file for regions in levels for _ in range(len(regions))],
-            Runs.concatenate([regions.runs for regions in levels], counts),
-            levels[0].size,
-            notes,
-            masks,
+            index=np.concatenate([regions.category for regions in levels]),
+            key=np.concatenate([regions.key for regions in levels]),
+            level=np.repeat([regions.level for regions in levels], counts),
+            row=np.concatenate(row),
+            whole=np.concatenate(whole),
+            file=[regions.file for regions in levels for _ in range(len(regions))],
+            runs=Runs.concatenate([regions.runs for regions in levels], counts),
+            size=levels[0].size,
+            notes=notes,
+            masks=masks,
         )
 
     def __len__(self) -> int:

@@ -339,7 +339,15 @@ def list_images(document: Document, items: Items[AnyImageItem]) -> ImageList:
     if isinstance(items, ScannedItems) and (plain := _list_plain_images(document, items)) is not None:
         return plain
     positions: list[int] = []
-    listing = ImageList(document, items, [], np.empty(0, np.int64), np.empty(0, np.int64), {}, positions)
+    listing = ImageList(
+        document=document,
+        items=items,
+        image_ids=[],
+        width=np.empty(0, np.int64),
+        height=np.empty(0, np.int64),
+        row_of={},
+        positions=positions,
+    )
     sizes: list[tuple[int, int]] = []
     row_of_name: dict[str, int] = {}
     for i, item in enumerate(items.items):

@@ -169,15 +169,15 @@ def join_annotations(
     order = np.arange(len(image)) if is_sorted else np.argsort(image, kind="stable")
     order = order[(has_category & (image >= 0))[order]]
     return InstancesSource(
-        document_profile(request, document, categories, format),
-        document,
-        listing,
-        categories,
-        folder,
-        request.annotator,
-        items,
-        order,
-        np.searchsorted(image[order], np.arange(len(listing.image_ids) + 1)).astype(np.int64),
+        profile=document_profile(request, document, categories, format),
+        document=document,
+        listing=listing,
+        categories=categories,
+        folder=folder,
+        annotator=request.annotator,
+        items=items,
+        positions=order,
+        offset=np.searchsorted(image[order], np.arange(len(listing.image_ids) + 1)).astype(np.int64),
     )
 
 

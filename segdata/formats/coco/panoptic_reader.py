@@ -418,7 +418,17 @@ def open_panoptic(request: ReadRequest, path: Path, name: str) -> PanopticSource
         document.defects.extend(truth.defects)
     document.defects.extend(orphan_masks(document, masks, [item.file_name for item in entries.items]))
     profile = document_profile(request, document, categories, "coco-panoptic")
-    return PanopticSource(profile, document, listing, categories, folder, request.annotator, entries, entry, masks)
+    return PanopticSource(
+        profile=profile,
+        document=document,
+        listing=listing,
+        categories=categories,
+        folder=folder,
+        annotator=request.annotator,
+        entries=entries,
+        entry=entry,
+        masks=masks,
+    )
 
 
 def _join_entries(document: Document, listing: ImageList, entries: Items[_EntryItem]) -> dict[int, int]:

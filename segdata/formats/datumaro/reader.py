@@ -515,15 +515,15 @@ def _source(
     order = np.argsort(image, kind="stable")
     order = order[image[order] >= 0]
     source = InstancesSource(
-        profile,
-        subset.document,
-        subset.listing,
-        categories,
-        ImageFolder(folder.root, subset.files),
-        request.annotator,
-        subset.shapes,
-        order,
-        np.searchsorted(image[order], np.arange(len(subset.listing.image_ids) + 1)).astype(np.int64),
+        profile=profile,
+        document=subset.document,
+        listing=subset.listing,
+        categories=categories,
+        folder=ImageFolder(folder.root, subset.files),
+        annotator=request.annotator,
+        items=subset.shapes,
+        positions=order,
+        offset=np.searchsorted(image[order], np.arange(len(subset.listing.image_ids) + 1)).astype(np.int64),
     )
     return AlteredSource(source, partial(_with_split_and_annotator, None if subset.name == DEFAULT else subset.name))
 

@@ -269,18 +269,18 @@ def read_raster_header(path: Path) -> RasterHeader:
         if tags.get("AREA_OR_POINT") == "Area":
             del tags["AREA_OR_POINT"]
         return RasterHeader(
-            path,
-            raster.width,
-            raster.height,
-            raster.count,
-            raster.dtypes[0],
-            Georeference.of_raster(raster),
-            raster.nodata,
-            "per_dataset" in flags or "alpha" in flags,
-            _palette(raster),
-            _lossy(raster.tags(ns="IMAGE_STRUCTURE")),
-            tuple(raster.descriptions),
-            tuple(sorted(tags.items())),
+            path=path,
+            width=raster.width,
+            height=raster.height,
+            n_bands=raster.count,
+            dtype=raster.dtypes[0],
+            place=Georeference.of_raster(raster),
+            nodata=raster.nodata,
+            masked="per_dataset" in flags or "alpha" in flags,
+            palette=_palette(raster),
+            lossy=_lossy(raster.tags(ns="IMAGE_STRUCTURE")),
+            bands=tuple(raster.descriptions),
+            tags=tuple(sorted(tags.items())),
         )
 
 

@@ -313,7 +313,14 @@ def open_table(request: ReadRequest, path: Path) -> PerImageSource:
     profile = resolved.profile("kaggle-rle", path, task, "sparse", "allow", name=request.root.stem)
     read = partial(read_image, path.name, ids, order)
     return PerImageSource(
-        path.parent, profile, entries, (*rows.defects, *defects), read, request.annotator, 64, "declared size"
+        root=path.parent,
+        profile=profile,
+        entries=entries,
+        defects=(*rows.defects, *defects),
+        read_image=read,
+        annotator=request.annotator,
+        per_chunk=64,
+        labels_name="declared size",
     )
 
 

@@ -103,7 +103,15 @@ def _read_table(
                     seen.add(name)
                     mask = files.get(PurePosixPath(name).name)
                     iou = _number(record.get("PredictedIoU"))
-                    row = MaskRow(file, line, label, mask, PurePosixPath(name).name, record.get("BoxID") or None, iou)
+                    row = MaskRow(
+                        file=file,
+                        line=line,
+                        label=label,
+                        mask=mask,
+                        name=PurePosixPath(name).name,
+                        box=record.get("BoxID") or None,
+                        predicted_iou=iou,
+                    )
                     rows.setdefault(image, []).append(row)
                     splits[image] = split_from_path(f"{word}/a")
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -146,7 +146,9 @@ def _values_of(path: Path) -> MaskValues | None:
     n_runs = np.concatenate([np.bincount(page.row, minlength=len(page.value)) for page in pages])
     runs = np.bincount(row, n_runs, len(value)).astype(np.int64)
     size = sum(page.height * page.width for page in pages)
-    return MaskValues(path, value, area, runs, size, mask.coloured, mask.palette)
+    return MaskValues(
+        path=path, value=value, area=area, n_runs=runs, size=size, coloured=mask.coloured, palette=mask.palette
+    )
 
 
 class ProvisionalTaxonomy(msgspec.Struct, frozen=True):

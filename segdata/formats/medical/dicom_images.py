@@ -226,19 +226,19 @@ def _parse_image(
     if size[0] * size[1] > MAX_PIXELS:
         raise OSError(f"claims {size[1]}x{size[0]} pixels")
     return DicomImage(
-        path,
-        name,
-        str(dataset.SOPInstanceUID),
-        str(dataset.get("SeriesInstanceUID", "")),
-        str(dataset.get("StudyInstanceUID", "")),
-        str(dataset.get("FrameOfReferenceUID", "")),
-        size,
-        parse_plane(
+        path=path,
+        name=name,
+        uid=str(dataset.SOPInstanceUID),
+        series=str(dataset.get("SeriesInstanceUID", "")),
+        study=str(dataset.get("StudyInstanceUID", "")),
+        reference=str(dataset.get("FrameOfReferenceUID", "")),
+        size=size,
+        plane=parse_plane(
             dataset.get("ImagePositionPatient"), dataset.get("ImageOrientationPatient"), dataset.get("PixelSpacing")
         ),
-        str(dataset.get("PatientID") or "") or None,
-        int(dataset.get("InstanceNumber") or 0),
-        str(dataset.get("SOPClassUID", "")),
+        patient=str(dataset.get("PatientID") or "") or None,
+        number=int(dataset.get("InstanceNumber") or 0),
+        kind=str(dataset.get("SOPClassUID", "")),
     )
 
 
@@ -451,7 +451,17 @@ def indexed_segments(
 def _image(entry: DicomIndexImage, root: Path, defects: list[Defect], place: str) -> DicomImage:
     """The image, with the place that its file gives, if the file exists."""
     path = local_file(absolute_uri(entry.uri, root)) or Path(entry.uri)
-    declared = DicomImage(path, entry.image, entry.uid, "", "", "", (entry.height, entry.width), None, entry.group)
+    declared = DicomImage(
+        path=path,
+        name=entry.image,
+        uid=entry.uid,
+        series="",
+        study="",
+        reference="",
+        size=(entry.height, entry.width),
+        plane=None,
+        patient=entry.group,
+    )
     if not entry.uid:  # nobody worked on it, and it need not be DICOM
         return declared
     try:

@@ -206,7 +206,14 @@ class ObjectReader(Generic[O, P]):
         )
         defects = (*(defect for object_ in self.objects for defect in object_.defects), *self.slices.defects)
         return PerImageSource(
-            request.root, profile, self.slices.entries, defects, look, request.annotator, 64, self.what
+            root=request.root,
+            profile=profile,
+            entries=self.slices.entries,
+            defects=defects,
+            read_image=look,
+            annotator=request.annotator,
+            per_chunk=64,
+            labels_name=self.what,
         )
 
 
@@ -281,14 +288,14 @@ class _SeriesGrouper:
                 image = self._image(row, needed=bool(annotator_layers))
                 self.index.append(
                     DicomIndexImage(
-                        row["image_id"],
-                        image.uid if image else "",
-                        row["uri"] or "",
-                        row["width"] or 0,
-                        row["height"] or 0,
-                        row["sequence"],
-                        row["frame"],
-                        row["group"],
+                        image=row["image_id"],
+                        uid=image.uid if image else "",
+                        uri=row["uri"] or "",
+                        width=row["width"] or 0,
+                        height=row["height"] or 0,
+                        sequence=row["sequence"],
+                        frame=row["frame"],
+                        group=row["group"],
                     )
                 )
                 if image is not None:
@@ -516,11 +523,11 @@ def _object_content(
     held = partial(kind.held, who[1])
     members = _group_segments(layers, who[1], held, losses)
     return ObjectContent(
-        who,
-        {name: image for name, image in group.images if name in layers},
-        layers,
-        members,
-        {key: number for number, key in enumerate(members, 1)},
-        {key: _held_attributes(rows[0], held) for key, rows in members.items()},
-        taxonomy.by_id(),
+        author=who,
+        images={name: image for name, image in group.images if name in layers},
+        layers=layers,
+        members=members,
+        numbers={key: number for number, key in enumerate(members, 1)},
+        attributes={key: _held_attributes(rows[0], held) for key, rows in members.items()},
+        categories=taxonomy.by_id(),
     )

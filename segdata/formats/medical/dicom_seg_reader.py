@@ -127,18 +127,18 @@ def _parse_seg(dataset: Any, path: Path, name: str) -> SegObject:  # Any: pydico
     ]
     images += [frame.image for frame in frames if frame.image]
     return SegObject(
-        path,
-        name,
-        tuple(dict.fromkeys(images)),
-        tuple(defects),
-        kind,
-        int(dataset.get("MaximumFractionalValue") or 255),
-        size,
-        segments,
-        frames,
-        str(series[0].get("SeriesInstanceUID", "")) if series else "",
-        str(dataset.get("FrameOfReferenceUID", "")),
-        str(dataset.get("ContentCreatorName") or "").replace("^", " ").strip() or None,
+        path=path,
+        name=name,
+        images=tuple(dict.fromkeys(images)),
+        defects=tuple(defects),
+        kind=kind,
+        max_value=int(dataset.get("MaximumFractionalValue") or 255),
+        size=size,
+        segments=segments,
+        frames=frames,
+        series=str(series[0].get("SeriesInstanceUID", "")) if series else "",
+        reference=str(dataset.get("FrameOfReferenceUID", "")),
+        creator=str(dataset.get("ContentCreatorName") or "").replace("^", " ").strip() or None,
     )
 
 
@@ -531,23 +531,23 @@ class _SliceReader:
         sources = {SOURCES.get(segment.algorithm[0]) for segment in seg.segments.values()}
         common = next(iter(sources)) if len(sources) == 1 else None
         return ImageAnnotation(
-            seg.size,
-            np.array([self.meanings.segment_id(seg.name, segment.number) for segment in segments], np.int64),
-            np.array(
+            size=seg.size,
+            segment_id=np.array([self.meanings.segment_id(seg.name, segment.number) for segment in segments], np.int64),
+            category_id=np.array(
                 [self.meanings.category(seg.name, segment.number, segment.label) for segment in segments], np.int64
             ),
-            Runs.concatenate([runs[segment.number] for segment in segments], [1] * len(segments)),
-            {
+            runs=Runs.concatenate([runs[segment.number] for segment in segments], [1] * len(segments)),
+            columns={
                 "track_id": [self._track(seg, segment) for segment in segments],
                 "source": [None if common else SOURCES.get(segment.algorithm[0]) for segment in segments],
                 "attributes": [_segment_attributes(segment) for segment in segments],
                 "file": [seg.name] * len(segments),
                 "place": [f"frame {frame_of[segment.number] + 1}" for segment in segments],
             },
-            f"DICOM {seg.kind}",
-            self.annotator[seg.name],
-            {"source": common},
-            defects,
+            encoding=f"DICOM {seg.kind}",
+            annotator=self.annotator[seg.name],
+            annotation={"source": common},
+            defects=defects,
         )
 
     def _track(self, seg: SegObject, segment: _SegSegment) -> int | None:

@@ -121,15 +121,15 @@ def parse_header(raw: bytes, is_image: bool = False) -> NiftiHeader:
     if not size <= start <= _MAX_HEAD or start != int(start):
         raise OSError(f"damaged header: the voxels should begin at byte {start:g}")
     return NiftiHeader(
-        shape,
-        dtype,
-        1.0 if slope is None else float(slope),
-        0.0 if inter is None else float(inter),
-        int(start),
-        np.asarray(affine, np.float64),
-        (int(header["qform_code"]), int(header["sform_code"])),
-        apart,
-        raw[:size],
+        shape=shape,
+        dtype=dtype,
+        slope=1.0 if slope is None else float(slope),
+        inter=0.0 if inter is None else float(inter),
+        offset=int(start),
+        affine=np.asarray(affine, np.float64),
+        codes=(int(header["qform_code"]), int(header["sform_code"])),
+        apart=apart,
+        raw=raw[:size],
     )
 
 
@@ -197,13 +197,13 @@ class VolumePlace(msgspec.Struct, frozen=True, omit_defaults=True):
 def volume_sequence(name: str, head: NiftiHeader) -> ImageSequence:
     """The volume of a header; a place that the header does not set is unknown."""
     return ImageSequence(
-        name,
-        "volume",
-        tuple(head.affine.reshape(-1).tolist()) if head.is_placed else None,
-        axis_codes(head.affine) if head.is_placed else None,
-        voxel_spacing(head.affine),
-        head.dtype.str,
-        head.raw,
+        name=name,
+        kind="volume",
+        affine=tuple(head.affine.reshape(-1).tolist()) if head.is_placed else None,
+        axes=axis_codes(head.affine) if head.is_placed else None,
+        spacing=voxel_spacing(head.affine),
+        dtype=head.dtype.str,
+        header=head.raw,
     )
 
 

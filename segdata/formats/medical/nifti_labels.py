@@ -86,14 +86,14 @@ def slices_of_volume(
     height, width = size
     return [
         VolumeSlice(
-            f"{name}/{k:04d}" if n_slices > 1 else name,
-            k,
-            k,
-            None if image is None else slice_uri(image, k),
-            annotated,
-            width,
-            height,
-            channels(k),
+            image=f"{name}/{k:04d}" if n_slices > 1 else name,
+            slice=k,
+            frame=k,
+            uri=None if image is None else slice_uri(image, k),
+            annotated=annotated,
+            width=width,
+            height=height,
+            channels=channels(k),
         )
         for k in range(n_slices)
     ]
@@ -179,7 +179,13 @@ def _indexed_volume(root: Path, volume: VolumeIndexEntry, images: list[VolumeSli
     ]
     labels = tuple(LabelFile(root / label.file, label.name or label.file, label.layer) for label in volume.labels)
     return LabelledVolume(
-        volume.sequence or images[0].image, frames, labels, volume.sequence, volume.kind, volume.split, volume.place
+        name=volume.sequence or images[0].image,
+        frames=frames,
+        labels=labels,
+        sequence=volume.sequence,
+        kind=volume.kind,
+        split=volume.split,
+        place=volume.place,
     )
 
 

@@ -391,13 +391,13 @@ class _SliceContent:
             "track_id": segments.tolist() if tracked else [],
         }
         return ImageAnnotation(
-            size,
-            segments,
-            np.concatenate([part.category_id for part in self.segments]),
-            Runs.concatenate([part.runs for part in self.segments], [len(part.places) for part in self.segments]),
-            columns,
-            "; ".join(sorted(set(self.encodings))),
-            annotator,
+            size=size,
+            segment_id=segments,
+            category_id=np.concatenate([part.category_id for part in self.segments]),
+            runs=Runs.concatenate([part.runs for part in self.segments], [len(part.places) for part in self.segments]),
+            columns=columns,
+            encoding="; ".join(sorted(set(self.encodings))),
+            annotator=annotator,
             defects=self.defects,
         )
 

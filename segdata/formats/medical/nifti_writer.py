@@ -408,15 +408,15 @@ def index_image(place: int, picture: PaintedImage, target: Path) -> VolumeSlice:
     height, width = (0, 0) if picture.annotated else (picture.height, picture.width)
     channels = relative_channels(picture.channels, target)
     return VolumeSlice(
-        picture.image_id,
-        place,
-        picture.frame,
-        relative_uri(picture.uri, target),
-        picture.annotated,
-        width,
-        height,
-        channels,
-        picture.coverage,
+        image=picture.image_id,
+        slice=place,
+        frame=picture.frame,
+        uri=relative_uri(picture.uri, target),
+        annotated=picture.annotated,
+        width=width,
+        height=height,
+        channels=channels,
+        coverage=picture.coverage,
     )
 
 

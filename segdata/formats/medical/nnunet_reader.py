@@ -115,15 +115,15 @@ def parse_dataset_json(text: str, path: str) -> DatasetJson:
         ending = ".nii.gz"
     n_training = data.get("numTraining")
     return DatasetJson(
-        labels,
-        tuple(order),
-        tuple(map(str, channels.values())) if isinstance(channels, dict) else (),
-        ending,
-        _cases(data.get("dataset", {}), defects),
-        n_training if isinstance(n_training, int) else None,
-        {name: id_ for name, id_ in _mapping(data.get(CATEGORY_IDS)).items() if _is_value(id_)},
-        text,
-        tuple(defects),
+        labels=labels,
+        class_order=tuple(order),
+        channels=tuple(map(str, channels.values())) if isinstance(channels, dict) else (),
+        ending=ending,
+        cases=_cases(data.get("dataset", {}), defects),
+        n_training=n_training if isinstance(n_training, int) else None,
+        ids={name: id_ for name, id_ in _mapping(data.get(CATEGORY_IDS)).items() if _is_value(id_)},
+        text=text,
+        defects=tuple(defects),
     )
 
 

@@ -133,13 +133,13 @@ def _parse_structures(
     people = {str(item.get("ROIInterpreter") or "").replace("^", " ").strip() for item in observed.values()}
     interpreter = next(iter(people)) if len(people) == 1 else ""
     return StructureSet(
-        path,
-        name,
-        tuple(dict.fromkeys(images)),
-        tuple(defects),
-        tuple(regions.values()),
-        frozenset(series),
-        interpreter or None,
+        path=path,
+        name=name,
+        images=tuple(dict.fromkeys(images)),
+        defects=tuple(defects),
+        regions=tuple(regions.values()),
+        series=frozenset(series),
+        interpreter=interpreter or None,
     )
 
 
@@ -166,13 +166,13 @@ def _parse_region(
         "description": str(roi.get("ROIDescription") or ""),
     }
     return Region(
-        number,
-        str(roi.get("ROIName") or "").strip() or f"region {number}",
-        str(roi.get("ROIGenerationAlgorithm") or ""),
-        _parse_color(color),
-        {key: value for key, value in attributes.items() if value},
-        str(roi.get("ReferencedFrameOfReferenceUID", "")),
-        [] if contour_item is None else list(_parse_contours(contour_item, number, place, defects, name)),
+        number=number,
+        name=str(roi.get("ROIName") or "").strip() or f"region {number}",
+        algorithm=str(roi.get("ROIGenerationAlgorithm") or ""),
+        color=_parse_color(color),
+        attributes={key: value for key, value in attributes.items() if value},
+        reference=str(roi.get("ReferencedFrameOfReferenceUID", "")),
+        contours=[] if contour_item is None else list(_parse_contours(contour_item, number, place, defects, name)),
     )
 
 

@@ -318,7 +318,15 @@ def open_archives(request: ReadRequest) -> PerImageSource:
     volumes = _ArrayImages(axis)
     look = partial(_read_image, root, volumes, resolved.category, threshold)
     return ProbabilitySource(
-        root, profile, slices, tuple(defects), look, request.annotator, 4, volumes=volumes, category=resolved.category
+        root=root,
+        profile=profile,
+        entries=slices,
+        defects=tuple(defects),
+        read_image=look,
+        annotator=request.annotator,
+        per_chunk=4,
+        volumes=volumes,
+        category=resolved.category,
     )
 
 

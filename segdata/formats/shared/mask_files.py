@@ -287,7 +287,9 @@ class ValueRuns(msgspec.Struct, frozen=True):
         height, width = pixels.shape[:2]
         start, length, value = kernels.label_runs(pixels)
         values, area, first, row = kernels.distinct(value.astype(np.int64), length)
-        return ValueRuns(values, area, first, height, width, start, length, row)
+        return ValueRuns(
+            value=values, area=area, first=first, height=height, width=width, start=start, length=length, row=row
+        )
 
     def first_pixel(self, row: int) -> tuple[int, int]:
         """(x, y) of the first pixel, in column-major order, of a value."""

@@ -65,7 +65,15 @@ def segments_by_image(batch: Batch) -> Iterator[ImageSegments]:
         segments = np.arange(begin, end, dtype=np.int64)
         in_image = slice(offset[begin], offset[end])
         runs = Runs(all_runs.start[in_image], all_runs.length[in_image], all_runs.owner[in_image] - np.int32(begin))
-        yield ImageSegments(ids[image], uris[image], int(height[image]), int(width[image]), annotated, segments, runs)
+        yield ImageSegments(
+            image_id=ids[image],
+            uri=uris[image],
+            height=int(height[image]),
+            width=int(width[image]),
+            annotated=annotated,
+            segments=segments,
+            runs=runs,
+        )
 
 
 def in_first_annotation(batch: Batch) -> NDArray[np.bool_]:

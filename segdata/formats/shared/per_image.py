@@ -249,7 +249,15 @@ def read_images(
         )
     ids = [entry.image_id for entry in entries]
     images = image_table(described, sizes)
-    return ReadImages(images, annotations, np.array(image, np.int32), files, defects, ids, annotator)
+    return ReadImages(
+        images=images,
+        annotations=annotations,
+        image=np.array(image, np.int32),
+        file=files,
+        defects=defects,
+        image_ids=ids,
+        annotator=annotator,
+    )
 
 
 def _read_image(

@@ -419,7 +419,15 @@ def write_cityscapes(
     """Write a dataset; `trained`: masks of train ids too."""
     labels = official_labels(profile.taxonomy)
     kinds = {"labelIds": LABEL_IDS} | ({"labelTrainIds": _TRAIN_ID_OF} if trained else {})
-    style = MaskStyle(CITYSCAPES, labels, table.UNLABELLED, _stem, _mask_path, "instanceIds", kinds)
+    style = MaskStyle(
+        numbering=CITYSCAPES,
+        label_of=labels,
+        blank=table.UNLABELLED,
+        stem=_stem,
+        path=_mask_path,
+        instances="instanceIds",
+        labels=kinds,
+    )
     write_scenes(profile, batches, target, losses, style)
 
 
@@ -497,6 +505,12 @@ def write_kitti(
     stem = partial(stem_of, _IMAGES)
     labels = official_labels(profile.taxonomy)
     style = MaskStyle(
-        KITTI, labels, table.UNLABELLED, stem, partial(mask_path, ""), "instance", {"semantic": LABEL_IDS}
+        numbering=KITTI,
+        label_of=labels,
+        blank=table.UNLABELLED,
+        stem=stem,
+        path=partial(mask_path, ""),
+        instances="instance",
+        labels={"semantic": LABEL_IDS},
     )
     write_scenes(profile, writable, target, losses, style)

@@ -204,6 +204,16 @@ def write_vistas(profile: Profile, batches: Iterable[Batch], target: Path, losse
     palette = bytes(value for color in label_colors(labels) for value in color)
     stem, path = partial(stem_of, _IMAGES), partial(mask_path, f"{_OUR_VERSION}/")
     label_of, kinds = label_ids(own, profile.taxonomy), {"labels": LABEL_IDS}
-    style = MaskStyle(VISTAS, label_of, len(labels) - 1, stem, path, "instances", kinds, palette, crowds=False)
+    style = MaskStyle(
+        numbering=VISTAS,
+        label_of=label_of,
+        blank=len(labels) - 1,
+        stem=stem,
+        path=path,
+        instances="instances",
+        labels=kinds,
+        palette=palette,
+        crowds=False,
+    )
     write_scenes(profile, batches, target, losses, style)
     (target / f"config_{_OUR_VERSION}.json").write_text(_dump_vistas_config(labels, _OUR_VERSION), encoding="utf-8")

@@ -334,7 +334,16 @@ def open_cvat(request: ReadRequest, head: bytes) -> ToolSource:
     )
     entries = sorted(dataset.entries.values(), key=lambda entry: entry.image_id)
     read = partial(read_image, dataset.labels.types)
-    return ToolSource(root, profile, entries, tuple(dataset.defects), categories.to, read, request.annotator, NOTATION)
+    return ToolSource(
+        root=root,
+        profile=profile,
+        entries=entries,
+        defects=tuple(dataset.defects),
+        to=categories.to,
+        read_image=read,
+        annotator=request.annotator,
+        notation=NOTATION,
+    )
 
 
 def _find_documents(root: Path, head: bytes) -> list[Path]:

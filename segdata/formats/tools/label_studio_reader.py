@@ -495,13 +495,13 @@ def open_tasks(request: ReadRequest, files: list[Path]) -> ToolSource:
     )
     profile = categories.profile("label-studio", request.root, "instance", "sparse", "allow", raster_rule="coco")
     return ToolSource(
-        request.root,
-        profile,
-        tasks.entries,
-        (*config.defects, *tasks.defects),
-        categories.to,
-        partial(read_image, categories.to),
-        request.annotator,
-        NOTATION,
+        root=request.root,
+        profile=profile,
+        entries=tasks.entries,
+        defects=(*config.defects, *tasks.defects),
+        to=categories.to,
+        read_image=partial(read_image, categories.to),
+        annotator=request.annotator,
+        notation=NOTATION,
         what="size of the regions",
     )

@@ -387,7 +387,16 @@ def open_labelme(request: ReadRequest) -> ToolSource:
     profile = categories.profile("labelme", root, "instance", "sparse", "allow", name=name, raster_rule="pil")
     defects += _census_defects(census)
     read = partial(read_image, root, LABELME)
-    return ToolSource(root, profile, entries, tuple(defects), categories.to, read, request.annotator, NOTATION)
+    return ToolSource(
+        root=root,
+        profile=profile,
+        entries=entries,
+        defects=tuple(defects),
+        to=categories.to,
+        read_image=read,
+        annotator=request.annotator,
+        notation=NOTATION,
+    )
 
 
 def _find_files(root: Path) -> dict[str, Path]:

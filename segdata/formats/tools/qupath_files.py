@@ -101,7 +101,15 @@ def open_qupath(request: ReadRequest) -> ToolSource:
         "qupath", root, "instance", "sparse", "allow", name=root.name if root.is_dir() else root.stem, raster_rule=RULE
     )
     read = partial(read_image, root, _GEOMETRIES[option])
-    return ToolSource(root, profile, entries, tuple(defects), names.to, read, request.annotator)
+    return ToolSource(
+        root=root,
+        profile=profile,
+        entries=entries,
+        defects=tuple(defects),
+        to=names.to,
+        read_image=read,
+        annotator=request.annotator,
+    )
 
 
 def _size_option(request: ReadRequest) -> tuple[int, int]:

@@ -589,7 +589,17 @@ def open_supervisely(request: ReadRequest) -> ToolSource:
     reader = partial(read_image, root, ids)
     all_defects = (*defects, *image_defects)
     what = "size in the annotation"
-    return ToolSource(root, profile, entries, all_defects, ids, reader, request.annotator, NOTATION, what=what)
+    return ToolSource(
+        root=root,
+        profile=profile,
+        entries=entries,
+        defects=all_defects,
+        to=ids,
+        read_image=reader,
+        annotator=request.annotator,
+        notation=NOTATION,
+        what=what,
+    )
 
 
 def _images(root: Path, images: Path | None) -> tuple[list[ImageEntry], list[Defect]]:

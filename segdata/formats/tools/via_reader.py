@@ -549,7 +549,16 @@ def open_via(request: ReadRequest, heads: Mapping[str, bytes]) -> ToolSource:
     unlisted = unlisted_images(dataset.folders, dataset.entries.values(), "VIA") if root.is_dir() else []
     all_defects = (*dataset.defects, *defects, *unlisted)
     read = partial(read_image, reading)
-    return ToolSource(root, profile, entries, all_defects, named.to, read, request.annotator, NOTATION)
+    return ToolSource(
+        root=root,
+        profile=profile,
+        entries=entries,
+        defects=all_defects,
+        to=named.to,
+        read_image=read,
+        annotator=request.annotator,
+        notation=NOTATION,
+    )
 
 
 def _find_documents(root: Path, heads: Mapping[str, bytes]) -> list[Path]:

@@ -369,13 +369,13 @@ def open_text(
     order = order[row[order] >= 0]
     offset = np.searchsorted(row[order], np.arange(len(entries) + 1)).astype(np.int64)
     return ListedSource(
-        root,
-        profile(entries),
-        entries,
-        tuple(defects),
-        order,
-        offset,
-        partial(_decode_segments, all_lines, classes),
+        root=root,
+        profile=profile(entries),
+        entries=entries,
+        defects=tuple(defects),
+        at=order,
+        offset=offset,
+        draw=partial(_decode_segments, all_lines, classes),
         annotator=request.annotator,
     )
 

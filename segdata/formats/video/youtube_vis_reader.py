@@ -297,7 +297,16 @@ def _read_tracks(document: Document, videos: Videos, categories: Categories) -> 
             segments += _segments(i, tracks, positions, document, videos)
             positions_of += [(i, k) for k in positions]
             _add_attributes(i, tracks, positions, document, more, in_frame)
-    return _SegmentItems(segments, range(len(segments)), (), tracks.pointer, positions_of, tracks, more, in_frame)
+    return _SegmentItems(
+        items=segments,
+        rows=range(len(segments)),
+        raws=(),
+        pointer=tracks.pointer,
+        of=positions_of,
+        tracks=tracks,
+        more=more,
+        in_frame=in_frame,
+    )
 
 
 def _report_duplicates(document: Document, tracks: Items[_TrackItem]) -> None:

@@ -106,7 +106,18 @@ def _frames(
     columns = ("track_id", "category_id", "iscrowd", "segment_id", "source_id", "score", "attributes")
     columns_of_segments = batch.segments.select(columns).take(pa.array(rows))
     pieces = [
-        _TrackFrame(track, category, bool(crowd), id_, text is not None, score, attributes, area, bbox, shape)
+        _TrackFrame(
+            track=track,
+            category=category,
+            crowd=bool(crowd),
+            id=id_,
+            text=text is not None,
+            score=score,
+            attributes=attributes,
+            area=area,
+            bbox=bbox,
+            shape=shape,
+        )
         for (track, category, crowd, id_, text, score, attributes), area, bbox, shape in zip(
             zip(*(columns_of_segments[name].to_pylist() for name in columns), strict=True),
             areas.tolist(),

@@ -312,7 +312,16 @@ def open_yolo(request: ReadRequest) -> ToolSource:
     names = {b"%d" % number: name for number, name in classes.names.items()}
     reader = partial(_read_image, root, names, classes.keypoints)
     defects = [*classes.defects, *splits.defects, *defects]
-    return ToolSource(root, profile, tuple(entries), tuple(defects), categories.to, reader, request.annotator, NOTATION)
+    return ToolSource(
+        root=root,
+        profile=profile,
+        entries=tuple(entries),
+        defects=tuple(defects),
+        to=categories.to,
+        read_image=reader,
+        annotator=request.annotator,
+        notation=NOTATION,
+    )
 
 
 def _named_by_number(classes: _DatasetClasses, entries: list[ImageEntry]) -> _DatasetClasses:

@@ -101,7 +101,17 @@ class SampleBuilder:
             path, note = self.labels.shelf.picture(row["uri"] or first, width, height)
             values = {"image_id": image_id, "picture": note, **{name: row[name] for name in _COLUMNS}, **findings}
             shown = {key: label for key, label in labels[number].items() if label is not None}
-            entries.append(SampleEntry(image_id, path, width, height, values, shown, n_settled))
+            entries.append(
+                SampleEntry(
+                    image_id=image_id,
+                    filepath=path,
+                    width=width,
+                    height=height,
+                    values=values,
+                    labels=shown,
+                    n_settled=n_settled,
+                )
+            )
         return entries
 
     def _add_findings(

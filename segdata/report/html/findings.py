@@ -44,13 +44,13 @@ class RuleGroup:
         """What there is to say of these."""
         first = findings[0]
         return RuleGroup(
-            first.code,
-            first.rule,
-            first.severity,
-            _rule_texts(first.code),
-            len(findings),
-            len({name for finding in findings for name in finding.all_images}),
-            sum(finding.pixels or 0 for finding in findings),
+            code=first.code,
+            name=first.rule,
+            severity=first.severity,
+            texts=_rule_texts(first.code),
+            findings=len(findings),
+            images=len({name for finding in findings for name in finding.all_images}),
+            pixels=sum(finding.pixels or 0 for finding in findings),
         )
 
 

@@ -249,13 +249,13 @@ def _pair_annotations(portion: DiffPortion) -> AnnotationPairs:
     rows_a, rows_b = rows_a[order], rows_b[order]
     pair = a.annotation_pair[rows_a]
     return AnnotationPairs(
-        rows_a,
-        rows_b,
-        pair,
-        np.delete(rest_a, more_a),
-        np.delete(rest_b, more_b),
-        _frames(a, rows_a, portion.alike[pair]),
-        _frames(b, rows_b, portion.alike[pair]),
+        a=rows_a,
+        b=rows_b,
+        pair=pair,
+        alone_a=np.delete(rest_a, more_a),
+        alone_b=np.delete(rest_b, more_b),
+        frame_a=_frames(a, rows_a, portion.alike[pair]),
+        frame_b=_frames(b, rows_b, portion.alike[pair]),
     )
 
 
