@@ -24,8 +24,7 @@ from segdata.dataset import Dataset
 from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.formats.shared.images import image_limits
 from segdata.formats.shared.safe_parsers import read_xml
-from segdata.review import annotation_tasks as notes
-from segdata.review import decision_log
+from segdata.review import annotation_tasks, decision_log
 from segdata.review.annotation_tasks import (
     ImportResult,
     ReturnedAnnotation,
@@ -64,11 +63,12 @@ from segdata.store.revision_reader import free_id
 from segdata.store.revision_writer import segment_rows
 from segdata.store.revisions import revise
 
-DecisionOrigin = Literal["fiftyone"] | str | Path
-
-
 if TYPE_CHECKING:
     import pandas as pd
+
+DecisionOrigin = Literal["fiftyone"] | str | Path
+AnnotationTool = Literal["cvat", "label-studio"]
+_VIA: dict[str, Via] = {"cvat": "cvat", "label-studio": "label-studio"}
 
 
 class PulledDecisions(Result, PullResult, frozen=True, dict=True):
@@ -266,7 +266,7 @@ def apply_decisions(
 
 
 def _by_image(dataset: Dataset, standings: Sequence[ReviewState]) -> dict[str, list[ReviewState]]:
-    """The standings about each image of the dataset."""
+    """The states of the review that are about each image of the dataset."""
     image_ids = set(dataset.image_ids)
     about: dict[str, list[ReviewState]] = {}
     for state in standings:
@@ -279,23 +279,19 @@ def _by_image(dataset: Dataset, standings: Sequence[ReviewState]) -> dict[str, l
 def _fixer(dataset: Dataset) -> FixAnnotation:
     volumes = volume_names(dataset.profile)
 
-    def mend(annotation: Annotation, findings: Sequence[Finding]) -> tuple[Batch, Mapping[Finding, int]]:
+    def fix(annotation: Annotation, findings: Sequence[Finding]) -> tuple[Batch, Mapping[Finding, int]]:
         if annotation.batch.images["sequence"][0].as_py() in volumes:
             return annotation.batch, {}
         after, done = fix_annotation(annotation, findings, dataset.profile)
         return after, {fixed.finding: fixed.pixels for fixed in done}
 
-    return mend
+    return fix
 
 
 def _summary(result: ApplyResult) -> str:
     applied = f"carried out {count_noun(len(result.done), 'decision')} in {count_noun(result.images, 'image')}"
     reviewed = f"{count_noun(result.reviewed, 'annotation')} reviewed"
     return f"review: {f'{applied}; {reviewed}' if result.done else reviewed}"
-
-
-AnnotationTool = Literal["cvat", "label-studio"]
-_VIA: dict[str, Via] = {"cvat": "cvat", "label-studio": "label-studio"}
 
 
 def export_findings(
@@ -335,7 +331,7 @@ def export_findings(
     rows = rows if dataset.rows is None else sorted({*rows} & {*dataset.rows.tolist()})
     if not rows:
         raise SegdataError(f"{dataset.profile.files}: no finding is about an image of it")
-    path = notes.sent_path(log_path(dataset))
+    path = annotation_tasks.sent_path(log_path(dataset))
     taxonomy = add_finding_category(dataset.profile)
     noted: list[SentAnnotation] = []
 
@@ -361,7 +357,7 @@ def export_findings(
     options = {"prefix": prefix} if prefix and to == "label-studio" else None
     done = convert(task, target, to=to, copy_images=copy_images, jobs=jobs, progress=progress, write_options=options)
     _write_instructions(done.target, to)
-    notes.record_sent(path, sorted(noted, key=lambda item: (item.image, item.annotator or "")))
+    annotation_tasks.record_sent(path, sorted(noted, key=lambda item: (item.image, item.annotator or "")))
     return done
 
 
@@ -392,23 +388,24 @@ def decisions_in(dataset: Dataset, file: Path, reviewer: str | None) -> list[Dec
     for note, returned, _ in back:
         questions = {item.key: item for item in note.questions}
         for key, (verdict, comment) in returned.answers.items():
-            if key in questions:
-                if reviewer is None:
-                    raise SegdataError(f"{file}: does not say who decided; give --reviewer NAME")
-                said_now = Decision(
-                    verdict=verdict,
-                    reviewer=reviewer,
-                    time=_modified_time(file),
-                    via=via,
-                    image=note.image,
-                    annotator=note.annotator,
-                    finding=questions[key].finding,
-                    imprint=questions[key].imprint,
-                    comment=comment,
-                )
-                before = last.get((reviewer, decision_subject(said_now)))
-                is_same = before is not None and (before.verdict, before.comment) == (verdict, comment)
-                decisions.append(before if before is not None and is_same else said_now)
+            if key not in questions:
+                continue
+            if reviewer is None:
+                raise SegdataError(f"{file}: does not say who decided; give --reviewer NAME")
+            answer = Decision(
+                verdict=verdict,
+                reviewer=reviewer,
+                time=_modified_time(file),
+                via=via,
+                image=note.image,
+                annotator=note.annotator,
+                finding=questions[key].finding,
+                imprint=questions[key].imprint,
+                comment=comment,
+            )
+            before = last.get((reviewer, decision_subject(answer)))
+            is_same = before is not None and (before.verdict, before.comment) == (verdict, comment)
+            decisions.append(before if before is not None and is_same else answer)
     return decisions
 
 
@@ -496,7 +493,7 @@ def _read_task(dataset: Dataset, file: Path) -> tuple[Via, list[tuple[SentAnnota
     if via is None:
         raise SegdataError(f"{file}: is {back.profile.format}; decisions come from the HTML report, CVAT, Label Studio")
     sent_by_key: dict[str, list[SentAnnotation]] = {}
-    for note in notes.read_sent(notes.sent_path(log_path(dataset))):
+    for note in annotation_tasks.read_sent(annotation_tasks.sent_path(log_path(dataset))):
         for key in note.keys:
             sent_by_key.setdefault(key, []).append(note)
     pairs: dict[tuple[str, str | None], tuple[SentAnnotation, ReturnedAnnotation, Profile]] = {}

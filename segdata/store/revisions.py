@@ -32,8 +32,8 @@ except ImportError:  # Windows
 
 CHANGES_FILE = "changes.jsonl"
 IMAGES_FILE = "images.parquet"
-ColumnChanges = Mapping[str, Mapping[str, Mapping[Any, Any]]]  # Any: ids, and values of each column's type
 ANNOTATIONS_FILE = "annotations.parquet"
+ColumnChanges = Mapping[str, Mapping[str, Mapping[Any, Any]]]  # Any: ids, and values of each column's type
 
 
 def revise(
@@ -181,11 +181,11 @@ def _write_columns(before: Path, target: Path, changed: Mapping[str, Mapping[Any
             writer.write_table(rows)
 
 
-def _write_segments(before: Path, made: Path, changed: Mapping[str, pa.Table]) -> int:
+def _write_segments(before: Path, folder: Path, changed: Mapping[str, pa.Table]) -> int:
     """Link the parts without changed images, and write the others again; returns how many there are."""
     pending, paths = dict(changed), sorted(before.glob("segments/*.parquet"))
     for number, path in enumerate(paths):
-        file, target = pq.ParquetFile(path), made / "segments" / part_name(number)
+        file, target = pq.ParquetFile(path), folder / "segments" / part_name(number)
         last = number == len(paths) - 1
         ids = set(pc.unique(file.read(columns=["image_id"])["image_id"]).to_pylist())
         if not ids & pending.keys() and not (last and pending):
@@ -249,6 +249,8 @@ def history(root: Path) -> list[RevisionInfo]:
     records = []
     for entry in manifest.revisions:
         files = _files(root / entry.name)
+        sizes = {path: path.stat().st_size for path in files}
+        own = [path for path in files if len(owners[_file_identity(path)]) == 1]
         records.append(
             RevisionInfo(
                 name=entry.name,
@@ -256,10 +258,10 @@ def history(root: Path) -> list[RevisionInfo]:
                 what=entry.what,
                 parent=entry.parent,
                 current=entry.name == manifest.revision,
-                images=_count_rows([root / entry.name / "images.parquet"]),
+                images=_count_rows([root / entry.name / IMAGES_FILE]),
                 segments=_count_rows([path for path in files if path.parent.name == "segments"]) if files else None,
-                size=sum(path.stat().st_size for path in files),
-                own=sum(path.stat().st_size for path in files if len(owners[_file_identity(path)]) == 1),
+                size=sum(sizes.values()),
+                own=sum(sizes[path] for path in own),
                 present=(root / entry.name).is_dir(),
             )
         )
@@ -274,7 +276,7 @@ def restore(root: Path, revision: str) -> str:
     with lock_dataset(root):
         manifest = manifests.load(root)
         wanted = manifest.at(revision, root)
-        if not (root / revision / "images.parquet").is_file():
+        if not (root / revision / IMAGES_FILE).is_file():
             raise SegdataError(f"{root}: revision {revision} has no files any more; nothing is changed")
         manifests.commit(root, wanted)
         return manifest.revision

@@ -39,6 +39,13 @@ from segdata.formats.coco.columns import (
 )
 from segdata.formats.shared.safe_parsers import repeated_key_defects
 
+Raw = msgspec.Raw
+_BOM = b"\xef\xbb\xbf"
+_BLANKS = 4096  # bytes in which a document begins
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+# What Python's json writes although JSON has no such numbers; documents are read with them as texts.
+JSON_CONSTANTS = ("-Infinity", "Infinity", "NaN")
+
 
 @dataclass(frozen=True, slots=True)
 class ItemFault:
@@ -52,14 +59,6 @@ class ItemFault:
     message: str
     place: str = ""
     lost: bool | None = None
-
-
-Raw = msgspec.Raw
-_BOM = b"\xef\xbb\xbf"
-_BLANKS = 4096  # bytes in which a document begins
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-# What Python's json writes although JSON has no such numbers; documents are read with them as texts.
-JSON_CONSTANTS = ("-Infinity", "Infinity", "NaN")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,17 +136,17 @@ def read_document(
     defects: list[Defect] = []
     text = memoryview(data)[len(_BOM) :] if data.startswith(_BOM) else data
     try:
-        parts = _parts(text, kind)
+        parts = _decode_parts(text, kind)
         return Document(path, name, parts, repeated_key_defects(text, name), kind, _is_list(data, kind))
     except (ValueError, RecursionError):  # msgspec's errors are ValueErrors too
         pass
     data = _repair(data, name, defects, kind)
     try:
-        parts = _parts(data, kind)
+        parts = _decode_parts(data, kind)
         defects += repeated_key_defects(data, name)
         return Document(path, name, parts, defects, kind, _is_list(data, kind))
     except (ValueError, RecursionError) as error:
-        message, line = _complaint(data, error, kind)
+        message, line = _explain_error(data, error, kind)
         defects.append(Defect("SEG001", message, name, line=line))
     return Document(path, name, None, defects, kind)
 
@@ -171,7 +170,7 @@ def _scanned_document(
     return Document(path, name, scanned.parts, defects, kind, scanned=lists)
 
 
-def _parts(data: bytes | memoryview, kind: DocumentKind) -> dict[str, Raw]:
+def _decode_parts(data: bytes | memoryview, kind: DocumentKind) -> dict[str, Raw]:
     """The top-level values; raises ValueError if the bytes are no JSON object, or list, in UTF-8."""
     if kind.bare is not None and _is_list(data, kind):
         msgspec.json.decode(data, type=list[Raw])
@@ -204,7 +203,7 @@ def _repair(data: bytes, name: str, defects: list[Defect], kind: DocumentKind) -
         if constant in quoted:
             quoted = re.sub(constant + rb"(?=\s*[,\]}])", b'"' + constant + b'"', quoted)
     try:
-        _parts(quoted, kind)
+        _decode_parts(quoted, kind)
         return quoted
     except (ValueError, RecursionError) as error:
         encoding = json.detect_encoding(data)
@@ -240,7 +239,7 @@ def _error_offset(error: Exception) -> int | None:
     return int(match[1]) if match else None
 
 
-def _complaint(data: bytes, error: Exception, kind: DocumentKind) -> tuple[str, int | None]:
+def _explain_error(data: bytes, error: Exception, kind: DocumentKind) -> tuple[str, int | None]:
     """The message about an unreadable file, and the line, from 1."""
     if not data.strip():
         return f"the file is empty ({len(data)} bytes)", None

@@ -23,7 +23,10 @@ from segdata.core.yaml_files import read_utf8
 from segdata.formats.shared.mask_files import ValueRuns
 from segdata.formats.shared.painting import NumberedSegments
 
+Flags = NDArray[np.bool_]
 _MAX_ID = 2**62
+_MAX_DIVISOR = 2**32  # values have 32 bits at most
+_KITTI_DIVISOR = 256  # with which number 0 means "no instance"
 ID_TABLE_COLUMNS = ("image", "value", "category", "segment_id", "iscrowd")
 
 
@@ -87,7 +90,7 @@ def _load_id_table(path: Path) -> IdTable:
 
 def _records(path: Path, text: str) -> Iterable[tuple[int, dict[str, Any]]]:  # Any: cells of a foreign file
     if path.suffix.lower() != ".json":
-        return _lines(path, text)
+        return _csv_records(path, text)
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
@@ -99,7 +102,7 @@ def _records(path: Path, text: str) -> Iterable[tuple[int, dict[str, Any]]]:  # 
     return enumerate(data, 1)
 
 
-def _lines(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:  # Any: cells of a foreign file
+def _csv_records(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:  # Any: cells of a foreign file
     """The records of a CSV file, each with the line that it ends on; a name may hold a line break."""
     records = csv.DictReader(io.StringIO(text, newline=""))
     try:
@@ -107,10 +110,6 @@ def _lines(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:  # An
             yield records.line_num, record
     except csv.Error as error:
         raise UnreadableError(f"{path}:{records.line_num}: is not CSV: {error}") from error
-
-
-_NO_NUMBER = 256  # KITTI's divisor, with which number 0 means "no instance"
-Flags = NDArray[np.bool_]
 
 
 class ValueMeanings(msgspec.Struct, frozen=True):
@@ -128,7 +127,7 @@ def _meanings_by_category(
 ) -> ValueMeanings:
     """Every value but background and void is an instance of one category."""
     categories = np.full(len(runs.value), category.id, np.int64)
-    return _under(
+    return _apply_background_and_void(
         config, void, runs, runs.value, categories, np.zeros(len(runs.value), bool), np.ones(len(runs.value), bool)
     )
 
@@ -141,9 +140,11 @@ def _meanings_by_divisor(
     is_category = runs.value < divisor
     categories = np.where(is_category, runs.value, runs.value // divisor)
     things = np.array([category.id for category in taxonomy.categories if category.kind == "thing"], np.int64)
-    unnumbered = is_category | ((runs.value % divisor == 0) & (divisor == _NO_NUMBER))
+    unnumbered = is_category | ((runs.value % divisor == 0) & (divisor == _KITTI_DIVISOR))
     is_known = np.isin(categories, np.array(list(taxonomy.by_id()), np.int64))
-    return _under(config, void, runs, runs.value, categories, unnumbered & np.isin(categories, things), is_known)
+    return _apply_background_and_void(
+        config, void, runs, runs.value, categories, unnumbered & np.isin(categories, things), is_known
+    )
 
 
 def _meanings_by_table(
@@ -153,7 +154,7 @@ def _meanings_by_table(
     row = np.array([table.row_of(image, value) for value in runs.value.tolist()], np.int64)
     is_known = row >= 0
     named, by_id = taxonomy.by_name(), taxonomy.by_id()
-    ids = {name: _id_of(name, named, by_id) for name in set(table.category)}
+    ids = {name: _category_id(name, named, by_id) for name in set(table.category)}
     columns = [
         (ids[table.category[table_row]], table.segment_id[table_row], table.iscrowd[table_row])
         for table_row in row[is_known].tolist()
@@ -165,17 +166,17 @@ def _meanings_by_table(
             continue
         categories[place], crowds[place] = category, crowd
         segments[place] = segments[place] if segment is None else segment
-    return _under(config, void, runs, segments, categories, crowds, is_known)
+    return _apply_background_and_void(config, void, runs, segments, categories, crowds, is_known)
 
 
-def _id_of(name: str, named: dict[str, Category], by_id: dict[int, Category]) -> int | None:
+def _category_id(name: str, named: dict[str, Category], by_id: dict[int, Category]) -> int | None:
     """The category id of a name, or of an id written as text."""
     if name in named:
         return named[name].id
     return int(name) if name.isdigit() and int(name) in by_id else None
 
 
-def _under(
+def _apply_background_and_void(
     config: InstanceIds,
     void: int | None,
     runs: ValueRuns,
@@ -191,11 +192,15 @@ def _under(
     categories = np.where(ignored, void if void is not None else -1, categories)
     unknown = ~is_known & ~background & ~ignored
     return ValueMeanings(
-        ~background & ~unknown, segments, categories, crowds & ~ignored, tuple(_unknown(runs, unknown, categories))
+        ~background & ~unknown,
+        segments,
+        categories,
+        crowds & ~ignored,
+        tuple(_unknown_value_defects(runs, unknown, categories)),
     )
 
 
-def _unknown(runs: ValueRuns, unknown: Flags, categories: Ints) -> list[Defect]:
+def _unknown_value_defects(runs: ValueRuns, unknown: Flags, categories: Ints) -> list[Defect]:
     """One SEG009 for each category id that the taxonomy lacks, with the values that have it."""
     defects = []
     for category in np.unique(categories[unknown]).tolist():
@@ -210,7 +215,6 @@ def _unknown(runs: ValueRuns, unknown: Flags, categories: Ints) -> list[Defect]:
 
 
 IdRule = Callable[[ValueRuns, str], ValueMeanings]  # of the values of an image with this id
-_MAX_DIVISOR = 2**32  # values have 32 bits at most
 
 
 def id_rule(request: ReadRequest, config: InstanceIds) -> tuple[Taxonomy, IdRule]:
@@ -227,47 +231,50 @@ def id_rule(request: ReadRequest, config: InstanceIds) -> tuple[Taxonomy, IdRule
         if not 1 <= config.divisor <= _MAX_DIVISOR:
             message = f"instance_ids: divisor is {config.divisor}; it is 1000, 256 …"
             raise SettingError(message, "instance_ids", "divisor")
-        return user_taxonomy, partial(_meanings_by_divisor, user_taxonomy, config, _void(user_taxonomy, config))
+        return user_taxonomy, partial(
+            _meanings_by_divisor, user_taxonomy, config, _void_category_id(user_taxonomy, config)
+        )
     if config.category is not None:
-        taxonomy = user_taxonomy or _single(config)
+        taxonomy = user_taxonomy or _taxonomy_of_setting(config)
         return taxonomy, partial(
-            _meanings_by_category, _category(taxonomy, config.category), config, _void(taxonomy, config)
+            _meanings_by_category,
+            _find_category(taxonomy, config.category),
+            config,
+            _void_category_id(taxonomy, config),
         )
     folder = request.root if request.root.is_dir() else request.root.parent
     table = _load_id_table(folder / str(config.table))
-    taxonomy = user_taxonomy or _named_in(table, config)
-    return taxonomy, partial(_meanings_by_table, table, taxonomy, config, _void(taxonomy, config))
+    taxonomy = user_taxonomy or _taxonomy_of_table(table, config)
+    return taxonomy, partial(_meanings_by_table, table, taxonomy, config, _void_category_id(taxonomy, config))
 
 
-def _void(taxonomy: Taxonomy, config: InstanceIds) -> int | None:
+def _void_category_id(taxonomy: Taxonomy, config: InstanceIds) -> int | None:
     """The category of `instance_ids.void`: that id, else the first of kind void; raises SettingError without one."""
     if config.void is None:
         return None
-    if config.void in taxonomy.void_ids or not taxonomy.void_ids:
-        if not taxonomy.void_ids:
-            message = f"instance_ids: void is {config.void}, but the taxonomy has no category of kind void"
-            raise SettingError(message, "instance_ids", "void")
-        return config.void
-    return taxonomy.void_ids[0]
+    if not taxonomy.void_ids:
+        message = f"instance_ids: void is {config.void}, but the taxonomy has no category of kind void"
+        raise SettingError(message, "instance_ids", "void")
+    return config.void if config.void in taxonomy.void_ids else taxonomy.void_ids[0]
 
 
-def _single(config: InstanceIds) -> Taxonomy:
+def _taxonomy_of_setting(config: InstanceIds) -> Taxonomy:
     """A taxonomy of the one category that segdata.yaml names, and void."""
     if isinstance(config.category, int):
         message = f"instance_ids: category {config.category} is an id; without a taxonomy give a name"
         raise SettingError(message, "instance_ids", "category")
     category = (Category(id=1, name=str(config.category)),)
-    return Taxonomy(categories=category + _made_up_void(config, {1}))
+    return Taxonomy(categories=category + _void_beside(config, {1}))
 
 
-def _made_up_void(config: InstanceIds, taken: set[int]) -> tuple[Category, ...]:
+def _void_beside(config: InstanceIds, taken: set[int]) -> tuple[Category, ...]:
     if config.void is None:
         return ()
     number = config.void if config.void not in taken else max(taken) + 1
     return (Category(id=number, name="void", kind="void"),)
 
 
-def _category(taxonomy: Taxonomy, named: str | int) -> Category:
+def _find_category(taxonomy: Taxonomy, named: str | int) -> Category:
     match = taxonomy.by_id().get(named) if isinstance(named, int) else taxonomy.by_name().get(named)
     if match is None:
         near = taxonomy.nearest(str(named)) or [category.name for category in taxonomy.categories[:5]]
@@ -276,8 +283,8 @@ def _category(taxonomy: Taxonomy, named: str | int) -> Category:
     return match
 
 
-def _named_in(table: IdTable, config: InstanceIds) -> Taxonomy:
+def _taxonomy_of_table(table: IdTable, config: InstanceIds) -> Taxonomy:
     """A taxonomy of the names in a side table, in order of their appearance."""
     names = dict.fromkeys(table.category)
     categories = tuple(Category(id=number, name=name) for number, name in enumerate(names, 1))
-    return Taxonomy(categories=categories + _made_up_void(config, {category.id for category in categories}))
+    return Taxonomy(categories=categories + _void_beside(config, {category.id for category in categories}))

@@ -264,7 +264,7 @@ def _add_shape(reading: _ImageReading, shape: object, place: str) -> None:
 
 
 def _integer_at(shape: Json, key: str) -> int | None:
-    """A whole number, or nothing; raises _Wrong for another value."""
+    """A whole number, or nothing; raises BrokenShapeError for another value."""
     value = shape.get(key)
     if value is None:
         return None

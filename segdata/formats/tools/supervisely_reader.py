@@ -586,19 +586,16 @@ def open_supervisely(request: ReadRequest) -> ToolSource:
         "supervisely", request.root, "instance", "sparse", "allow", name=root.name, raster_rule="cv2"
     )
     ids = {title: categories.to[title] for title in titles}
-    reader = partial(read_image, root, ids)
-    all_defects = (*defects, *image_defects)
-    what = "size in the annotation"
     return ToolSource(
         root=root,
         profile=profile,
         entries=entries,
-        defects=all_defects,
+        defects=(*defects, *image_defects),
         to=ids,
-        read_image=reader,
+        read_image=partial(read_image, root, ids),
         annotator=request.annotator,
         notation=NOTATION,
-        what=what,
+        what="size in the annotation",
     )
 
 

@@ -24,7 +24,6 @@ from segdata.core.paths import check_path_name
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs, expand_ranges
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_SEGMENTS, flat_bytes, make_table
-from segdata.formats import video
 from segdata.formats.coco.segments import read_rles
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, size_defects
 from segdata.formats.shared.mask_files import MaskFile, ValueRuns
@@ -440,9 +439,8 @@ def _image_rows(
     numbers, inverse = np.unique(lines.frame, return_inverse=True)
     row = np.array([row_of_frame.get(number, -1) for number in numbers.tolist()], np.int64)[inverse.reshape(-1)]
     for number in np.unique(lines.frame[row < 0]).tolist():
-        position2 = int(np.flatnonzero(lines.frame == number)[0])
         message = f"frame {number} is not among the images of the sequence; left out"
-        line = int(lines.line[position2])
+        line = int(lines.line[np.flatnonzero(lines.frame == number)[0]])
         defects.append(Defect("SEG007", message, relative_path(root, path), f"line {line}", line=line))
     _, first = np.unique(row, return_index=True)
     size_of = {int(row[position]): tuple(lines.size[position].tolist()) for position in first if row[position] >= 0}
@@ -526,7 +524,7 @@ def _find_layout(root: Path) -> str:
     if root.is_file():
         return "txt"
     masks = any((folder / _MASKS).is_dir() for folder in (root, *_folders(root)))
-    lines = (root / video.MOTS_TEXT_FOLDER).is_dir() or text_files(root)
+    lines = (root / MOTS_TEXT_FOLDER).is_dir() or text_files(root)
     return "txt" if lines and not masks else "png"
 
 
@@ -619,7 +617,7 @@ def write_mots(
         voids=profile.taxonomy.void_ids,
         numbers=TrackNumbers(0, DIVISOR - 1, f"MOTS holds {DIVISOR:,} of a category"),
     )
-    folder = target / (_MASKS if layout == "png" else video.MOTS_TEXT_FOLDER)
+    folder = target / (_MASKS if layout == "png" else MOTS_TEXT_FOLDER)
     folder.mkdir(parents=True)
     if names is not None:
         (folder / LABELS).write_text("".join(f"{name}\n" for name in names), encoding="utf-8", newline="\n")
