@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+import msgspec
+
 from segdata.agreement.consensus_dataset import Consensus, UndecidedAs, UndecidedPixels
 from segdata.agreement.summary import Agreement
 from segdata.api.panel import (
@@ -59,7 +61,31 @@ class AgreementResult(Result, Agreement, frozen=True, kw_only=True):
         """The result as JSON, as ``segdata agreement --format json`` prints it."""
         from segdata.report.agreement.tables import agreement_json
 
-        return agreement_json(self)
+        return agreement_json(self.with_proposals())
+
+    def with_proposals(self, jobs: int = 0) -> "AgreementResult":
+        """The same with what accepting a finding changes, for `segdata review apply`: of those that a page lists."""
+        from segdata.agreement.adjudication import PROPOSING_CODES, propose_corrections
+        from segdata.api.decisions import load_images
+        from segdata.report.agreement.html import listed_findings
+
+        run = self.run
+        comparison = run.tables.annotator_pairs
+        assert comparison is not None
+        single = set(comparison.cases["name"][comparison.cases["frames"] == 1].tolist())
+        about: dict[str, list[Finding]] = {}
+        for finding in listed_findings(self.findings):
+            if finding.code in PROPOSING_CODES and finding.image is not None and finding.image in single:
+                about.setdefault(finding.image, []).append(finding)
+        pairs = zip(comparison.categories, comparison.countable.tolist(), strict=True)
+        countable = frozenset(category.name for category, is_counted in pairs if is_counted)
+        proposed: dict[Finding, Finding] = {}
+        with image_limits():
+            for batch in load_images(run.dataset, about.keys()):
+                findings = about[batch.images["image_id"][0].as_py()]
+                proposed |= propose_corrections(findings, batch, run.dataset.taxonomy, countable)
+        findings_now = tuple(proposed.get(finding, finding) for finding in self.findings)
+        return promote(AgreementResult, msgspec.structs.replace(self, findings=findings_now), run=run)
 
     def to_html(
         self, *, jobs: int = 0, typed: Sequence[str] = (), fail_on: FailOn = "error", beside: Sequence[str] = ()
@@ -76,9 +102,10 @@ class AgreementResult(Result, Agreement, frozen=True, kw_only=True):
 
         run, cards = self.run, scorecard_of_agreement(self.run)
         typed = typed or ["agreement", shell_word(run.dataset.profile.files)]
-        imprints = label_hashes(run.dataset, listed_findings(self.findings), jobs)
+        result = self.with_proposals(jobs)
+        imprints = label_hashes(run.dataset, listed_findings(result.findings), jobs)
         with image_limits():
-            return agreement_html(self, run.dataset, run.tables, typed, fail_on, cards, jobs, imprints, beside)
+            return agreement_html(result, run.dataset, run.tables, typed, fail_on, cards, jobs, imprints, beside)
 
     def table(self) -> "pd.DataFrame":
         """The scores as a pandas table, one row each: the rows of ``--format csv``."""

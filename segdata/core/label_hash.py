@@ -146,9 +146,11 @@ def hash_finding_labels(finding: Finding, annotations: Sequence[Annotation], pro
 
     In a semantic dataset, where a segment is all that an image has of a category, what is in its box before that:
     what changes at the other end of the image is another matter. `annotations` are those of its image. Where it does
-    not say whose of several they are, it is of all of these; empty where there is none.
+    not say whose of several they are, it is of all of these; empty where there is none. An annotation without a name
+    may be anybody's: the name may come from the command.
     """
-    whose = [annotation for annotation in annotations if finding.annotator in (None, annotation.annotator)]
+    named = [annotation for annotation in annotations if finding.annotator in (None, annotation.annotator)]
+    whose = named or [annotation for annotation in annotations if annotation.annotator is None]
     if len(whose) > 1:
         hashes = sorted(hash_finding_labels(finding, [one], profile) for one in whose)
         return blake2b("\0".join(hashes).encode(), digest_size=12).hexdigest()

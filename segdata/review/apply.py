@@ -266,6 +266,9 @@ class DecisionApplier:
         last = standing.latest[-1]
         name = last.annotator or (last.finding.annotator if last.finding else None)
         rows = [row for row, annotation in enumerate(annotations) if name in (None, annotation.annotator)]
+        if not rows:  # a name that the command gave: the same labels, or somebody else's
+            unnamed = [row for row, annotation in enumerate(annotations) if annotation.annotator is None]
+            rows = [row for row in unnamed if last.imprint == current_label_hash(last, annotations[row], self._profile)]
         if len(rows) == 1:
             return rows[0]
         reason = "nobody annotated the image" if name is None else f"{name} did not annotate the image"

@@ -364,10 +364,13 @@ def _make_void(decision: Decision, sheet: AnnotationEditor) -> LabelChange:
             "the taxonomy has no category of kind void; add to the categories in taxonomy.yaml: "
             f"- {{id: {free}, name: void, kind: void}}"
         )
-    rows, finding = rows_of_decision(decision, sheet), decision.finding
+    finding = decision.finding
     if finding is not None and finding.code.startswith(_AGREEMENT):
-        raise ChangeRefused("the finding is about several annotators; decide on the segment itself, or redraw it")
-    pixels = Runs.empty()
+        if finding.correction is None:
+            raise ChangeRefused("the finding is about several annotators; decide on the segment itself, or redraw it")
+        finding = replace(finding, segments=finding.segments[:1] if finding.correction.action != "add" else ())
+        decision = replace(decision, finding=finding)
+    rows, pixels = rows_of_decision(decision, sheet), Runs.empty()
     if finding is not None:
         if finding.correction is not None and finding.correction.action == "add":
             pixels = _union_of_pieces(_correction_pieces(finding.correction), sheet)
