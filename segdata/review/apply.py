@@ -266,7 +266,7 @@ class DecisionApplier:
         last = standing.latest[-1]
         name = last.annotator or (last.finding.annotator if last.finding else None)
         rows = [row for row, annotation in enumerate(annotations) if name in (None, annotation.annotator)]
-        if not rows:  # a name that the command gave: the same labels, or somebody else's
+        if not rows and last.finding and last.finding.annotator == name:  # a name that the command gave
             unnamed = [row for row, annotation in enumerate(annotations) if annotation.annotator is None]
             rows = [row for row in unnamed if last.imprint == current_label_hash(last, annotations[row], self._profile)]
         if len(rows) == 1:
