@@ -1,0 +1,228 @@
+"""Copies of real datasets to plant defects in, and what `segdata validate` reports of them."""
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+import segdata
+from benchmarks.real_sets import STREET, TISSUE
+from segdata.core.config import Config, Sequences
+from segdata.core.finding import Finding
+
+Array = NDArray[Any]
+Json = dict[str, Any]  # Any: JSON
+
+
+@dataclass
+class Copy:
+    """A copy of a dataset that a defect is planted in."""
+
+    root: Path
+    document: str | None = None  # the JSON file of polygons, below the root
+    pattern: str | None = None  # of the masks
+
+    @property
+    def masks(self) -> list[Path]:
+        """The files of masks, in their order."""
+        return sorted(self.root.glob(self.pattern or ""))
+
+    def array(self, path: Path) -> Array:
+        """The values of a mask; of a colour mask its colours."""
+        with Image.open(path) as image:
+            return np.array(image)
+
+    def put(self, path: Path, values: Array, mode: str | None = None) -> None:
+        """Write values as the file was written before: its mode and palette."""
+        with Image.open(path) as image:
+            mode, palette = mode or image.mode, image.getpalette() if image.mode == "P" else None
+        new = (
+            Image.fromarray(values)
+            if values.dtype == np.uint16 or values.ndim == 3
+            else Image.fromarray(values.astype(np.uint8), mode="L")
+        )
+        if mode == "P" and palette is not None:
+            new.putpalette(palette)
+        path.unlink()
+        new.save(path)
+
+    def load(self) -> Json:
+        """The JSON document."""
+        content: Json = json.loads((self.root / str(self.document)).read_text())
+        return content
+
+    def save(self, content: Json) -> None:
+        """Write the JSON document."""
+        path = self.root / str(self.document)
+        path.unlink()
+        path.write_text(json.dumps(content))
+
+
+Plant = Callable[[Copy, np.random.Generator], Any]
+
+
+@dataclass(frozen=True)
+class Base:
+    """A real dataset to plant in: what is copied, and how it is opened."""
+
+    name: str
+    path: str
+    opening: Json = field(default_factory=dict)
+    document: str | None = None
+    pattern: str | None = None
+    linked: tuple[str, ...] = ()  # folders that no defect changes
+
+
+STREET_FILM = {"config": Config(sequences=Sequences("0016E5_{frame}.png"))}
+TISSUE_STACK = {
+    "format": "colour-masks",
+    "taxonomy": TISSUE,
+    "config": Config(sequences=Sequences("labels{frame}.png", kind="volume")),
+}
+BASES = {
+    base.name: base
+    for base in (
+        Base("coco", "coco_tiny", document="annotations/instances_train2017.json", linked=("train2017",)),
+        Base("gbm", "gbm40_nuclei", document="instances.json", linked=("images",)),
+        Base("taco", "taco/annotations.json", document="annotations.json"),
+        Base("camvid", "camvid11", {"taxonomy": STREET}, pattern="*annot/*.png"),
+        Base("camseq", "camseq32", STREET_FILM, pattern="labels/*.png", linked=("images",)),
+        Base("tissue", "vnc_sstem/labels", TISSUE_STACK, pattern="*.png"),
+        Base("ids", "gbm ids", pattern="masks/*.png", linked=("images",)),
+        Base("osvos", "davis2017_results/osvos", pattern="*/*.png"),
+        Base("rvos", "davis2017_results/rvos", pattern="*/*.png"),
+        Base("yolo", "yolo_seg_crop"),
+        Base("spleen", "ivadomed_testing/ct_scan"),
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Defect:
+    """A kind of defect: who makes it, whether files or pictures tell it, and how it is planted in which dataset."""
+
+    name: str
+    by: str
+    known_from: str  # files, pictures, nothing
+    plants: dict[str, Plant]
+
+
+DEFECTS: list[Defect] = []
+
+
+def defect(name: str, by: str, known_from: str, *bases: str) -> Callable[[Plant], Plant]:
+    """Register the decorated function as what plants a defect in some datasets; several functions may share a name."""
+
+    def register(plant: Plant) -> Plant:
+        known = next((one for one in DEFECTS if one.name == name), None)
+        if known is None:
+            known = Defect(name, by, known_from, {})
+            DEFECTS.append(known)
+        known.plants.update(dict.fromkeys(bases, plant))
+        return plant
+
+    return register
+
+
+def some(values: Any, rng: np.random.Generator, n: int) -> list[Any]:  # Any: rows of any kind
+    """`n` of the values, at random."""
+    return [values[k] for k in rng.permutation(len(values))[:n].tolist()]
+
+
+def points(annotation: Json) -> Iterator[list[float]]:
+    """The rings of an annotation; none of a crowd."""
+    if isinstance(annotation.get("segmentation"), list):
+        yield from annotation["segmentation"]
+
+
+def map_points(content: Json, change: Callable[[Array, Json], Array], only: Callable[[Json], bool] = bool) -> None:
+    """Change the points of annotations, boxes untouched; `change` takes (n, 2) points and the image's record."""
+    images = {image["id"]: image for image in content["images"]}
+    for annotation in content["annotations"]:
+        if only(annotation) and isinstance(annotation["segmentation"], list):
+            annotation["segmentation"] = [
+                change(np.array(ring, float).reshape(-1, 2), images[annotation["image_id"]]).reshape(-1).tolist()
+                for ring in annotation["segmentation"]
+            ]
+
+
+def fit_boxes(content: Json) -> None:
+    """Boxes and areas as exporters derive them from polygons."""
+    for annotation in content["annotations"]:
+        rings = [np.array(ring).reshape(-1, 2) for ring in points(annotation)]
+        if rings:
+            corners = np.concatenate(rings)
+            low, high = corners.min(0), corners.max(0)
+            annotation["bbox"] = [*low.tolist(), *(high - low).tolist()]
+            annotation["area"] = float(sum(
+                abs(np.dot(r[:, 0], np.roll(r[:, 1], 1)) - np.dot(r[:, 1], np.roll(r[:, 0], 1))) / 2 for r in rings
+            ))  # fmt: skip
+
+
+def of_images(content: Json, ids: set[int]) -> Callable[[Json], bool]:
+    """Whether an annotation is on one of these images."""
+    return lambda annotation: annotation["image_id"] in ids
+
+
+def half(content: Json) -> set[int]:
+    """The ids of the second half of the images."""
+    ids = [image["id"] for image in content["images"]]
+    return set(ids[len(ids) // 2 :])
+
+
+POLYGONS = ("coco", "gbm")
+
+
+@cache
+def instance_masks(folder: Path, scratch: Path) -> Path:
+    """GBM40 as 16-bit instance ids; an overlap goes to the later nucleus."""
+    target = scratch / "gbm ids"
+    (target / "masks").mkdir(parents=True)
+    (target / "images").symlink_to(folder / "gbm40_nuclei/images")
+    content = json.loads((folder / "gbm40_nuclei/instances.json").read_text())
+    for image in content["images"]:
+        canvas = Image.new("I", (image["width"], image["height"]))
+        number = 0
+        for one in content["annotations"]:
+            if one["image_id"] == image["id"]:
+                number += 1
+                for ring in points(one):
+                    ImageDraw.Draw(canvas).polygon(ring, fill=number)
+        name = Path(image["file_name"]).with_suffix(".png").name
+        Image.fromarray(np.array(canvas).astype(np.uint16)).save(target / "masks" / name)
+    return target
+
+
+def make_copy(base: Base, folder: Path, scratch: Path) -> Copy:
+    """A copy to plant in: folders that stay are links."""
+    source = instance_masks(folder, scratch / "sources") if base.name == "ids" else folder / base.path
+    target = scratch / base.name
+    if target.exists():
+        shutil.rmtree(target)
+    target.mkdir()
+    for path in [source] if source.is_file() else sorted(source.iterdir()):
+        if path.name in base.linked:
+            (target / path.name).symlink_to(path.resolve())
+        elif path.is_dir():
+            shutil.copytree(path, target / path.name)
+        else:
+            shutil.copy(path, target / path.name)
+    return Copy(target, base.document, base.pattern)
+
+
+def findings(base: Base, root: Path) -> Counter[tuple[str, str | None, str]]:
+    """What `validate` reports at its defaults; a dataset that it refuses is one finding."""
+    path = root / str(base.document) if base.name == "taco" else root
+    try:
+        found: tuple[Finding, ...] = segdata.validate(path, jobs=1, **base.opening).findings
+    except segdata.SegdataError as error:
+        return Counter({("refused", None, str(error)): 1})
+    return Counter((one.code, one.image, f"{one.severity}: {one.message}") for one in found)
