@@ -13,14 +13,15 @@ from segdata.core.strata import joint_codes
 from segdata.core.table import Table
 
 _LEAST_GAP = 8  # pixels
+_LEAST_SHARE = 0.5  # of the smaller part
 _FEW = 2  # gaps of a category that are no habit; and slices
 
 
 @rule("SEG358", "slice-gap", severity="warning", needs=("shapes", "volumes"), when=has_volumes, habit="image")
-def slice_gap(tables: Tables, *, min_pixels: int = 32, min_share: float = 0.5, max_gaps: float = 0.05) -> Findings:
+def slice_gap(tables: Tables, *, min_pixels: int = 8, min_share: float = 0.6, max_gaps: float = 0.05) -> Findings:
     """A structure, or a whole category, is missing on a slice between two that have it.
 
-    Flagged (min_pixels=8):
+    Flagged:
         .....
         .aaaa
         .aaaa
@@ -86,18 +87,17 @@ def slice_gap(tables: Tables, *, min_pixels: int = 32, min_share: float = 0.5, m
     its parts of three slices and more. Slices that have nothing of it are counted apart, as a share of the slices.
     Defaults: fly tissue (7 sections, three layers) has 1: a synapse, dark in the image, that is not drawn. Its merged
     labels have that. One more there, a membrane that moved by its width between two sections (23 px), was the reason
-    for the least number of pixels. Membranes, which are labelled by direction there, come and go (15 to
+    for the least share: 0.59 of the smaller part. Membranes, which are labelled by direction there, come and go (15 to
     26 times in each of five categories, 211 to 286 parts of three sections and more) and are ignored. Three readers of
     one brain scan, a spleen, spines and nuclei in three dimensions have none.
     """
     segments, skips = tables.segments, tables.skips
     # Small gaps, too, show that a category comes and goes.
-    skips = skips.take(
-        (skips["shared"] >= min(min_pixels, _LEAST_GAP)) & (skips["shared"] >= min_share * skips["smaller"])
-    )
+    least = min(min_pixels, _LEAST_GAP), min(min_share, _LEAST_SHARE)
+    skips = skips.take((skips["shared"] >= least[0]) & (skips["shared"] >= least[1] * skips["smaller"]))
     skips = skips.beside(category=segments["category_id"][skips["before"]])
     skips = skips.take(~_come_and_go(tables, skips, max_gaps))
-    skips = skips.take(skips["shared"] >= min_pixels)
+    skips = skips.take((skips["shared"] >= min_pixels) & (skips["shared"] >= min_share * skips["smaller"]))
     blank = _is_blank(tables, skips)
     columns = ("before", "annotation", "shared", "smaller", "x", "y", "width", "height")
     for before, annotation, shared, smaller, *box in skips.take(~blank).lines(*columns):
