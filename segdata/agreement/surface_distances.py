@@ -178,8 +178,9 @@ def surface_table(
     them. For the offset those do not count that are as near to the end of the image as to the other's boundary, and of
     whole categories those that are farther from it than the band of Boundary IoU is deep, or than 5 pixels where that
     is more: there a part is missing, which says nothing of how large the rest is drawn. All segments of a category,
-    crowds too, are one shape. Bands, for Boundary IoU, are taken slice by slice. Distances are in mm where the spacing
-    is known, else in pixels; what has no meaning since one annotator has no boundary is NaN.
+    crowds too, are one shape. Bands, for Boundary IoU, are taken slice by slice, of categories alone: those of matches
+    are empty. Distances are in mm where the spacing is known, else in pixels; what has no meaning since one annotator
+    has no boundary is NaN.
 
     Parameters
     ----------

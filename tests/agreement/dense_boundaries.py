@@ -80,8 +80,10 @@ def dense(a: Mask, b: Mask, void: Mask, within: float, spacing: Sequence[float],
     far = max(5, round(0.02 * float(np.hypot(*a.shape[-2:])))) * float(np.sqrt(spacing[-1] * spacing[-2]))
     far = np.inf if is_match else far + 1e-6
     beside = ndimage.binary_dilation(void)
-    bands = [band_of(each & ~void) for each in (a, b)]
-    row: Row = {"band_both": int((bands[0] & bands[1]).sum()), "band_any": int((bands[0] | bands[1]).sum())}
+    row: Row = {}
+    if not is_match:
+        bands = [band_of(each & ~void) for each in (a, b)]
+        row = {"band_both": int((bands[0] & bands[1]).sum()), "band_any": int((bands[0] | bands[1]).sum())}
     inner = np.zeros(a.shape, bool)
     inner[tuple(slice(1, -1) for _ in a.shape)] = True
     room = ndimage.distance_transform_edt(inner, sampling=spacing)

@@ -472,7 +472,10 @@ def index_entry_defect(
     `index` is the name of the file and `place` that of the entry. `paths` must be below the root; `taken` are the image
     ids of earlier entries; `invalid` says what is wrong with the entry's numbers.
     """
-    unsafe = next((path for path in paths if not path or is_unsafe_path(path)), None)
+    named = list(paths)
+    if not all(named):
+        return Defect("SEG004", "it names no file", index, place, image=image or None)
+    unsafe = next(filter(is_unsafe_path, named), None)
     if unsafe is not None:
         return unsafe_path_defect(unsafe, index, place)
     if image in taken:
