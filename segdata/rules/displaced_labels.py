@@ -8,7 +8,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.measure.tables.picture_edges import CHANGES, ELSEWHERE, SHIFTED
 
 
-@rule("SEG314", "displaced-labels", severity="warning", needs=("picture edges",), whole=True, habit="image")
+@rule("SEG314", "displaced-labels", severity="warning", needs=("placements",), whole=True, habit="image")
 def displaced_labels(
     tables: Tables,
     *,

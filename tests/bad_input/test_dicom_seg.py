@@ -160,7 +160,7 @@ def test_broken_indices(tmp_path: Path) -> None:
     cases: list[tuple[dict[str, Any], str]] = [
         (_image("../x.dcm", series, 1), "SEG015"),
         (_image("/etc/x.dcm", series, 1), "SEG015"),
-        (_image("", series, 1), "SEG015"),
+        (_image("", series, 1), "SEG004"),
         (_image("a", series, 0), "SEG008"),
         (_image("b", series, 1, height=0), "SEG004"),
         (_image("b", series, 1, width=-5), "SEG004"),

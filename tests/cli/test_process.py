@@ -42,7 +42,7 @@ def test_errors_are_one_line_and_exit_2(run: Run, tmp_path: Path) -> None:
         (("valdate",), "did you mean 'validate'"),
         (("taxonomy", "chek"), "see segdata taxonomy --help"),
         (("validate",), "missing argument 'DATA'; see segdata validate --help"),
-        (("validate", ".", "--taxonmy", "x"), "Did you mean '--taxonomy'"),
+        (("validate", ".", "--taxonmy", "x"), "did you mean '--taxonomy'"),
         (("validate", ".", "--jobs", "-1"), "invalid value for '--jobs'"),
         (("validate", ".", "--fail-on", "all"), "'never'"),
     ],

@@ -96,7 +96,7 @@ def test_a_split_is_refused_until_a_person_has_decided(run: Run, tmp_path: Path,
     assert "first decide on these in" in result.stdout
     refused = run("convert", masks, tmp_path / "out", "--taxonomy-map", path)
     assert refused.exit_code == 2
-    assert "leaves undecided: car (van or saloon)" in refused.stderr
+    assert "undecided: car (van or saloon)" in refused.stderr
     assert not (tmp_path / "out").exists()
     path.write_text(path.read_text().replace("[van, saloon]", "van"))
     assert run("convert", masks, tmp_path / "out", "--taxonomy-map", path).exit_code == 0

@@ -80,7 +80,7 @@ class _Placement(msgspec.Struct):
     other: int = -1  # row of the annotation whose picture they fit
 
 
-@measure_dataset("picture edges", tables={"placements": _COLUMNS, "group_placements": (*_COLUMNS, "n", "fitting")})
+@measure_dataset("placements", tables={"placements": _COLUMNS, "group_placements": (*_COLUMNS, "n", "fitting")})
 def measure_placements(view: DatasetView) -> dict[str, list[ColumnArrays]]:
     """The tables `placements` and `group_placements`.
 
