@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from segdata.agreement.estimates import PairAmounts
-from segdata.agreement.gold_standard import check_categories, image_scores, rows_against
+from segdata.agreement.gold_standard import check_bars, image_scores, rows_against
 from segdata.agreement.inference import exact_interval
 from segdata.agreement.scores import Count, Number, Share, UndefinedShare
 from segdata.agreement.surface_distances import Tolerance
@@ -223,7 +223,7 @@ def inspect_delivery(
 
     The images must be as good as drawn by lot from the tasks: neither easier nor harder, and not known to annotators.
     """
-    check_categories(gold, comparison.categories)
+    check_bars(gold, comparison)
     amounts = PairAmounts.of(comparison)
     inspected = [
         inspected_image

@@ -9,7 +9,7 @@ import numpy as np
 from segdata.agreement.metrics.coincidences import Coincidences, coincidences, votes_a_pixel
 from segdata.agreement.metrics.fleiss_kappa import fleiss_kappa
 from segdata.agreement.metrics.krippendorff_alpha import krippendorff_alpha
-from segdata.agreement.plugin import installed_metrics
+from segdata.agreement.plugin import find_metric, installed_metrics
 from segdata.agreement.scores import (
     CATEGORY_SCORES,
     IMAGE_MEANS,
@@ -298,7 +298,9 @@ def _count_name(name: str) -> str:
     """The amount that counts the images that a category's score is made of."""
     if name in IMAGE_MEANS or name in SIGNED_MEANS:
         return f"n_{name}"
-    return "n_iou" if name in ("kappa", "iou_micro", "dice_micro", "prevalence") else "n_segments"
+    if name in ("kappa", "iou_micro", "dice_micro", "prevalence"):
+        return "n_iou"
+    return "n_iou" if name != "f1" and {"both", "area_a", "area_b"} & set(find_metric(name).takes) else "n_segments"
 
 
 def _coefficient(comparison: AnnotatorPairs, of_cases: Coincidences, metric: _Reliability, how: Resampling) -> Score:

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from segdata.agreement.estimates import PairAmounts, Resampling, category_scores, image_values, pair_scores
+from segdata.agreement.plugin import check_metric, is_less_better
 from segdata.agreement.scores import Score, table_of_lines
 from segdata.agreement.surface_distances import CategoryTolerance, Tolerance
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.config import DISTANCES, Config, Gold, Metric, did_you_mean
-from segdata.core.errors import SettingError
+from segdata.core.config import Config, Gold, did_you_mean
+from segdata.core.errors import SegdataError, SettingError
 from segdata.core.resampling import Floats
 from segdata.core.rule_settings import CONFIG_FILE
 from segdata.core.runs import Ints
@@ -24,6 +25,8 @@ from segdata.core.taxonomy import Category
 
 ALL_CATEGORIES = -1  # in place of a category
 DEFAULT_TOLERANCE_PX = Tolerance().pixels
+_OF_BOUNDARIES = frozenset({"hd95", "assd", "offset_size"})
+_OF_THINGS = frozenset({"f1", "covering", "adjusted_rand", "variation_of_information", "count_gap"})
 _NEARLY = float(np.nextafter(1, 0))  # of a bar that is missed by rounding alone
 _COLUMNS = {
     "annotator": int,
@@ -56,18 +59,35 @@ def gold_section(configs: Iterable[Config]) -> Gold | None:
     return next((config.gold for config in configs if config.gold is not None), None)
 
 
-def check_categories(gold: Gold, categories: Sequence[Category]) -> None:
-    """Raise SettingError where a bar is for a category that nobody was asked for."""
+def check_bars(gold: Gold, comparison: AnnotatorPairs) -> None:
+    """Raise SettingError for bars of no category, of no metric, or of a metric that the work has no value of."""
+    categories, countable = comparison.categories, comparison.countable.tolist()
     names = [category.name for category in categories if category.kind != "void"]
     for name in gold.categories:
         if name not in names:
             message = f"{CONFIG_FILE}: gold: no annotator's work has the category {name!r}{did_you_mean(name, names)}"
             raise SettingError(message, "gold", "categories", name)
+    counted = {category.name for category, is_counted in zip(categories, countable, strict=True) if is_counted}
+    named: list[tuple[str, set[str], tuple[str, ...]]] = [
+        (own.metric, {name} & counted, ("gold", "categories", name, "metric"))
+        for name in gold.categories
+        if (own := gold.of(name)).metric is not None and own.bar is not None
+    ]
+    if gold.bar is not None or gold.each is not None:
+        named.append((gold.metric, counted, ("gold", "metric")))
+    for metric, of_things, steps in named:
+        try:
+            check_metric(metric)
+        except SegdataError as error:
+            raise SettingError(f"{CONFIG_FILE}: {'.'.join(steps)}: {error}", *steps) from error
+        if metric in _OF_THINGS and names and not of_things:
+            what = f"{metric} is of things that are counted one by one, and there are none; choose another metric"
+            raise SettingError(f"{CONFIG_FILE}: {'.'.join(steps)}: {what}", *steps)
 
 
-def category_bars(gold: Gold, categories: Sequence[Category]) -> dict[int, tuple[Metric, float]]:
+def category_bars(gold: Gold, categories: Sequence[Category]) -> dict[int, tuple[str, float]]:
     """Position of a category, or `ALL_CATEGORIES` -> the metric and the bar; nothing where there is no bar."""
-    bars: dict[int, tuple[Metric, float]] = {}
+    bars: dict[int, tuple[str, float]] = {}
     if gold.bar is not None:
         bars[ALL_CATEGORIES] = gold.metric, gold.bar
     for k, category in enumerate(categories):
@@ -80,8 +100,8 @@ def category_bars(gold: Gold, categories: Sequence[Category]) -> dict[int, tuple
 def misses_bar(
     metric: str, value: Floats | float, bar: Floats | float
 ) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
-    """(...) whether values do not reach the bar: of distances the large ones; NaN is not."""
-    return np.asarray(np.greater(value, bar) if metric in DISTANCES else np.less(value, bar))
+    """(...) whether values do not reach the bar: the large ones where less is better; NaN is not."""
+    return np.asarray(np.greater(value, bar) if is_less_better(metric) else np.less(value, bar))
 
 
 def rows_against(amounts: PairAmounts, reference: int) -> dict[int, Ints]:
@@ -100,11 +120,11 @@ def gold_scores(comparison: AnnotatorPairs, reference: int | None, gold: Gold | 
 
     Columns: as `segdata.core.annotator_pairs.PanelAssessment.below`. A distance of a category of which one has no
     boundary in any image that the other has it in, is infinite; what neither drew has no row. Nothing without a
-    reference or bars. Raises SettingError for a bar of a category that nobody was asked for.
+    reference or bars. Raises SettingError as `check_bars` does.
     """
     if reference is None or gold is None:
         return table_of_lines(_COLUMNS, [])
-    check_categories(gold, comparison.categories)
+    check_bars(gold, comparison)
     wanted = category_bars(gold, comparison.categories)
     amounts = PairAmounts.of(comparison)
     lines = [
@@ -135,7 +155,7 @@ def image_scores(amounts: PairAmounts, rows: Ints, gold: Gold) -> Table:
         overlap, value = (of_all if category == ALL_CATEGORIES else of_categories[:, :, category]).T
         values[k] = _infinite_where_missing(metric, value, overlap)
         with np.errstate(divide="ignore", invalid="ignore"):
-            share = bar / values[k] if metric in DISTANCES else values[k] / bar
+            share = bar / values[k] if is_less_better(metric) else values[k] / bar
         shares[k] = np.where(misses_bar(metric, values[k], bar), np.minimum(share, _NEARLY), np.fmax(share, 1))
         shares[k, np.isnan(values[k])] = np.nan
     worst = np.argmin(np.where(np.isnan(shares), np.inf, shares), axis=0)
@@ -153,12 +173,12 @@ def image_scores(amounts: PairAmounts, rows: Ints, gold: Gold) -> Table:
 
 
 def _infinite_where_missing(metric: str, value: Floats, overlap: Floats) -> Floats:
-    """Distances that are undefined though something was drawn (an IoU is defined) are infinite."""
-    return np.where(np.isnan(value) & np.isfinite(overlap), np.inf, value) if metric in DISTANCES else value
+    """Distances of boundaries that are undefined though something was drawn (an IoU is defined) are infinite."""
+    return np.where(np.isnan(value) & np.isfinite(overlap), np.inf, value) if metric in _OF_BOUNDARIES else value
 
 
 def _annotator_scores(
-    amounts: PairAmounts, annotator: int, rows: Ints, wanted: Mapping[int, tuple[Metric, float]], how: Resampling
+    amounts: PairAmounts, annotator: int, rows: Ints, wanted: Mapping[int, tuple[str, float]], how: Resampling
 ) -> Iterator[tuple[object, ...]]:
     clusters = amounts.units(rows)[1]
     names = list(dict.fromkeys(["iou", *(metric for metric, _ in wanted.values())]))

@@ -8,10 +8,12 @@ shows it in its reports under the metric's name.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core.config import DISTANCES, Metric, did_you_mean
 from segdata.core.errors import SegdataError
 
 __all__ = ["AMOUNTS", "API_VERSION", "AgreementMetric", "Floats", "find_metric", "installed_metrics", "metric"]
@@ -117,3 +119,15 @@ def installed_metrics() -> dict[str, AgreementMetric]:
 def find_metric(name: str) -> AgreementMetric:
     """The metric of this name, our own or installed; raises KeyError where there is none."""
     return _REGISTRY[name] if name in _REGISTRY else installed_metrics()[name]
+
+
+def check_metric(name: str) -> None:
+    """Raise SegdataError where neither segdata nor a plugin has a metric of this name for a bar."""
+    names = [*get_args(Metric), *installed_metrics()] if name not in get_args(Metric) else [name]
+    if name not in names:
+        raise SegdataError(f"there is no metric {name!r}{did_you_mean(name, names)}; one of: {', '.join(names)}")
+
+
+def is_less_better(name: str) -> bool:
+    """Whether annotators who agree more have a lower value of a metric that `check_metric` knows."""
+    return name in DISTANCES if name in get_args(Metric) else not find_metric(name).higher_is_better

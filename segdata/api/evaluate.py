@@ -138,7 +138,7 @@ def acceptance(
     *,
     quality: DeliveryQuality | None = None,
     lot: int | None = None,
-    metric: Metric | None = None,
+    metric: str | None = None,
     bar: float | None = None,
     tolerance: float | None = None,
     tolerance_mm: float | None = None,
@@ -156,7 +156,8 @@ def acceptance(
     quality : shares of defective images and risks, `segdata.DeliveryQuality`; None: 1 % is acceptable,
         5 % is not, with risks of 5 % and 10 %
     lot : how many images, or volumes, were delivered; None: as many as it has
-    metric, bar : of all categories together; they override segdata.yaml, which may also set bars for categories
+    metric, bar : of all categories together; they override segdata.yaml, which may also set bars for categories. A
+        metric of a plugin has its own name
     tolerance, tolerance_mm, taxonomy_map : as for `agreement`
     pair_by : as for `agreement`; default: by id if any id is in both, otherwise by the content of image files,
         which also finds gold images that were hidden under other names

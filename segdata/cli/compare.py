@@ -383,7 +383,9 @@ def plan(
 @click.argument("delivery", type=PATH)
 @click.option("--gold", metavar="GOLD", type=PATH, required=True, help="Gold standard: a dataset with trusted labels.")
 @quality_options
-@click.option("--metric", type=click.Choice(get_args(Metric)), help="Default: the one in segdata.yaml, else iou.")
+@click.option(
+    "--metric", metavar="NAME", help="Such as dice, or a plugin's; default: the one in segdata.yaml, else iou."
+)
 @click.option("--bar", metavar="VALUE", type=click.FloatRange(min=0), help="Score that each image must reach.")
 @TOLERANCE
 @TOLERANCE_MM

@@ -39,8 +39,14 @@ class Scope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 Overlap = Literal["forbid", "allow", "same-category-forbid"]
 Coverage = Literal["exhaustive", "sparse"]
 Option = str | int | float | bool
-Metric = Literal["iou", "dice", "boundary_iou", "nsd", "hd95", "assd", "pq", "sq", "rq", "f1", "kappa"]
-DISTANCES: frozenset[Metric] = frozenset({"hd95", "assd"})  # the less the better
+Metric = Literal[
+    "iou", "dice", "boundary_iou", "nsd", "hd95", "assd", "pq", "sq", "rq", "f1", "kappa",
+    "segment_nsd", "covering", "adjusted_rand", "iou_micro", "dice_micro",
+    "offset_size", "count_gap", "variation_of_information",
+]  # fmt: skip
+DISTANCES: frozenset[str] = frozenset(
+    {"hd95", "assd", "offset_size", "count_gap", "variation_of_information"}
+)  # the less the better, without an end
 Distance = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
 Bound = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 Threshold = Annotated[int, msgspec.Meta(ge=1, le=65_535)]  # of masks of 8 or 16 bits; from 0 on all is foreground
@@ -91,12 +97,12 @@ class Sequences(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 class CategoryGold(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """What work on one category must reach against the gold standard; None: as for all categories.
 
-    `bar`: the least value of the metric; of `hd95` and `assd`, which are distances, the largest. `tolerance_px`,
+    `bar`: the least value of the metric; of those of which less is better, such as `hd95`, the largest. `tolerance_px`,
     `tolerance_mm`: how far apart boundaries of this category may be and still be one, the latter where the spacing of
     pixels is known.
     """
 
-    metric: Metric | None = None
+    metric: NonEmptyText | None = None
     bar: Bound | None = None
     tolerance_px: Distance | None = None
     tolerance_mm: Distance | None = None
@@ -105,14 +111,15 @@ class CategoryGold(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
 class Gold(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """The gold standard: the annotator who is the reference, and the scores that the others must reach.
 
-    `name`: the reference; `--gold` overrides it. `metric`: for categories without one of their own.
+    `name`: the reference; `--gold` overrides it. `metric`: for categories without one of their own, a `Metric` or the
+    name of a plugin's.
     `bar`: of all categories together. `each`: of every category that has none of its own. `tolerance_px`,
     `tolerance_mm`: of boundaries; `--tolerance` and `--tolerance-mm` override them. `categories`: single ones,
     by name.
     """
 
     name: NonEmptyText | None = None
-    metric: Metric = "iou"
+    metric: NonEmptyText = "iou"
     bar: Bound | None = None
     each: Bound | None = None
     tolerance_px: Distance | None = None

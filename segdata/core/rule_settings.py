@@ -6,8 +6,9 @@ fewest rules wins: ``severity: {SEG1: info, speck: error}`` makes specks errors.
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from segdata.core import yaml_files
 from segdata.core.config import DISTANCES, Config, Metric, Override, Suppression, did_you_mean
@@ -40,11 +41,21 @@ def check_config_file(config: Config, path: Path) -> None:
 
 
 def check_gold(config: Config) -> None:
-    """Raise SettingError for a bar of the gold standard that no work can reach: scores end at 1, distances do not."""
+    """Raise SettingError for unknown metrics and for bars that no work can reach: scores end at 1, distances do not.
+
+    Where metrics of plugins are installed, a name may be theirs; that is seen where they are computed.
+    """
     if config.gold is None:
         return
-    gold = config.gold
-    bars: list[tuple[Metric | None, float | None, tuple[str, ...]]] = [
+    gold, own_metrics = config.gold, list(get_args(Metric))
+    named: list[tuple[str | None, tuple[str, ...]]] = [(gold.metric, ("gold", "metric"))]
+    named += [(own.metric, ("gold", "categories", name, "metric")) for name, own in gold.categories.items()]
+    for metric, steps in named:
+        if metric is not None and metric not in own_metrics and not entry_points(group="segdata.metrics"):
+            hint = did_you_mean(metric, own_metrics)
+            problem = f"there is no metric {metric!r}{hint}; one of: {', '.join(own_metrics)}"
+            raise SettingError(f"{CONFIG_FILE}: {'.'.join(steps)}: {problem}", *steps)
+    bars: list[tuple[str | None, float | None, tuple[str, ...]]] = [
         (gold.metric, gold.bar, ("gold", "bar")),
         (gold.metric, gold.each, ("gold", "each")),
     ]
@@ -52,7 +63,7 @@ def check_gold(config: Config) -> None:
         (gold.of(name).metric, own.bar, ("gold", "categories", name, "bar")) for name, own in gold.categories.items()
     ]
     for metric, bar, steps in bars:
-        if metric not in DISTANCES and bar is not None and bar > 1:
+        if metric in own_metrics and metric not in DISTANCES and bar is not None and bar > 1:
             problem = f"{metric} is at most 1, a bar of {bar:g} cannot be reached"
             raise SettingError(f"{CONFIG_FILE}: {'.'.join(steps)}: {problem}", *steps)
 

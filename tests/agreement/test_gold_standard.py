@@ -115,6 +115,32 @@ def test_distances_are_under_the_bar_where_they_are_larger_and_endless_where_not
     )
 
 
+@pytest.mark.parametrize("metric", ["covering", "adjusted_rand", "segment_nsd", "iou_micro"])
+def test_bars_of_partitions_and_segments(metric: str) -> None:
+    gold = Gold(name="gold", categories={"car": CategoryGold(metric=metric, bar=0.99)})
+    found = told(("ben", SHIFTED), ("copy", REFERENCE), gold=gold, reference=REFERENCE)
+    assert [(each.annotator, each.category) for each in found] == [("ben", "car")]
+
+
+@pytest.mark.parametrize(
+    ("metric", "bar"), [("variation_of_information", 0.1), ("offset_size", 0.5), ("count_gap", 0.4)]
+)
+def test_where_less_is_better_larger_values_are_under_the_bar(metric: str, bar: float) -> None:
+    gold = Gold(name="gold", categories={"car": CategoryGold(metric=metric, bar=bar)})
+    larger = drawn([(box(2, 28), "car")], [(box(5, 15), "car"), (box(16, 25), "car"), (~box(5, 25), "road")])
+    found = told(("ben", larger), ("copy", REFERENCE), gold=gold, reference=REFERENCE)
+    assert [(each.annotator, each.category) for each in found] == [("ben", "car")]
+
+
+def test_a_bar_of_things_where_nothing_is_counted_is_refused() -> None:
+    for gold in (
+        Gold(name="gold", categories={"road": CategoryGold(metric="covering", bar=0.9)}),
+        Gold(name="gold", metric="nonsense", bar=0.5),
+    ):
+        with pytest.raises(SegdataError, match=r"counted one by one|no metric 'nonsense'"):
+            told(("ben", SHIFTED), gold=gold, reference=REFERENCE)
+
+
 def test_who_draws_nothing_is_under_every_bar_and_who_rightly_does_under_none() -> None:
     found = told(("idle", NOTHING), gold=Gold(name="gold", bar=0.1, each=0.1), reference=REFERENCE)
     assert [each.category for each in found] == [None, "car", "road"]

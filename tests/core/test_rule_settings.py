@@ -2,13 +2,14 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from segdata.core.config import CategoryGold, Config, Gold, Override, Suppression
-from segdata.core.errors import SettingError
+from segdata.core.config import CategoryGold, Config, Gold, Override, Suppression, load_config
+from segdata.core.errors import SegdataError, SettingError
 from segdata.core.profile import Policy, Profile
-from segdata.core.rule_settings import check_config_categories, check_gold
+from segdata.core.rule_settings import check_config_categories, check_config_file, check_gold
 from segdata.core.taxonomy import Category, Taxonomy
 
 TAXONOMY = Taxonomy(categories=(Category(id=1, name="road"), Category(id=2, name="car", aliases=("auto",))))
@@ -66,3 +67,19 @@ def test_a_bar_that_no_work_can_reach_is_refused(gold: Gold, steps: tuple[str, .
     assert error.value.steps == steps
     check_gold(Config(gold=Gold(metric="assd", bar=80, each=3)))
     check_gold(Config(gold=Gold(bar=1.0)))
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        ("gold:\n  metric: jaccard\n", 2, r"no metric 'jaccard'.*one of: iou"),
+        ("gold:\n  metric: covring\n", 2, "did you mean 'covering'"),
+        ("gold:\n  categories:\n    car:\n      metric: nds\n", 4, "did you mean 'nsd'"),
+    ],
+)
+def test_an_unknown_metric_is_told_with_its_line(tmp_path: Path, text: str, line: int, problem: str) -> None:
+    path = tmp_path / "segdata.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SegdataError, match=problem) as error:
+        check_config_file(load_config(path), path)
+    assert str(error.value).startswith(f"{path}:{line}:")

@@ -64,6 +64,26 @@ def test_the_metric_is_in_every_report(plugin: dict[str, str]) -> None:
     assert "pair,anna,ben,,,volumetric_similarity,1," in report(plugin, "csv")
 
 
+def test_the_metric_is_a_bar(plugin: dict[str, str], tmp_path: Path) -> None:
+    """On the command line and in segdata.yaml; a name that nobody registers is refused with the place."""
+    config = tmp_path / "segdata.yaml"
+    words = [sys.executable, "-m", "segdata", "acceptance", "judge", SAMPLE, "--gold", SAMPLE, "--format", "json"]
+    for metric_name, code in (("volumetric_similarity", 0), ("volumetric_similarly", 2)):
+        config.write_text(f"gold: {{metric: {metric_name}, bar: 0.9, each: 0.9}}\n", encoding="utf-8")
+        for more in (["--config", config], ["--metric", metric_name, "--bar", "0.9"]):
+            quality = ["--limit", "0.99", "--aql", "0.1"]
+            done = subprocess.run(
+                list(map(str, [*words, *quality, *more])), env=plugin, capture_output=True, text=True, encoding="utf-8"
+            )
+            assert done.returncode == code, done.stdout + done.stderr
+            if code == 0:
+                inspected = json.loads(done.stdout)["inspected"]
+                assert {(each["metric"], each["value"]) for each in inspected} == {("volumetric_similarity", 1.0)}
+            else:
+                told = " ".join(done.stderr.split())
+                assert "no metric 'volumetric_similarly'; did you mean 'volumetric_similarity'" in told
+
+
 def test_the_test_on_the_page_passes(plugin: dict[str, str]) -> None:
     _, test = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     done = subprocess.run([sys.executable, "-c", test + "\n\ntest_half_the_size()"], env=plugin, capture_output=True)

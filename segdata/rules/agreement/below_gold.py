@@ -1,5 +1,6 @@
 """SEG407 below-gold: an annotator is below the bar against the reference."""
 
+from segdata.agreement.plugin import is_less_better
 from segdata.core.config import DISTANCES
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
@@ -21,8 +22,9 @@ def below_gold(tables: Tables, *, sure: bool = False) -> Findings:
 
     Without a bar the rule reports nothing. The value decides, because a bar must mean the same for every annotator,
     however many images you have; the interval tells how certain the result is. An annotator is clearly below if the
-    better end of the interval is below as well. A distance (hd95, assd) is below the bar if it is larger, and infinite
-    if one of the two has nothing.
+    better end of the interval is below as well. Where less is better (hd95, assd, offset_size, count_gap,
+    variation_of_information) a larger value is below the bar; a distance of boundaries is infinite if one of the two
+    has nothing. You can also name a plugin's metric.
 
     Why: you made a reference to hold annotators to it.
 
@@ -37,7 +39,7 @@ def below_gold(tables: Tables, *, sure: bool = False) -> Findings:
         return
     names = ("annotator", "category", "metric", "value", "low", "high", "bar", "clusters")
     for annotator, category, metric, value, low, high, bar, clusters in assessment.below.lines(*names):
-        is_sure = low > bar if metric in DISTANCES else high < bar
+        is_sure = low > bar if is_less_better(metric) else high < bar
         if sure and not is_sure:
             continue
         name = panel.annotators[annotator]
