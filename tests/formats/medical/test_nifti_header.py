@@ -156,8 +156,8 @@ def test_headers_that_contradict_each_other(tmp_path: Path) -> None:
         "labels/f.nii.gz": "SEG017",
     }
     assert "up to 2 mm from the image: origin" in found["labels/b.nii.gz"].message
-    assert "spacing 1.5x1x3 mm, of the image 1.5x1x6 mm" in found["labels/c.nii.gz"].message
-    assert "directions LAS, of the image RAS (up to 180° apart)" in found["labels/d.nii.gz"].message
+    assert "spacing 1.5x1x3 mm, there 1.5x1x6 mm" in found["labels/c.nii.gz"].message
+    assert "directions LAS, there RAS (up to 180° apart)" in found["labels/d.nii.gz"].message
     assert "qform and sform" in found["labels/f.nii.gz"].message
     assert ("SEG003", "labels/f.nii.gz") in codes(read(tmp_path))
 
