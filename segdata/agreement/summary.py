@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from segdata.agreement.automation_bias import UnchangedShare
 from segdata.agreement.contrasts import PairContrast, StratifiedAgreement
 from segdata.agreement.copying import IdenticalWork
+from segdata.agreement.cvat_quality import CvatJobQuality
 from segdata.agreement.drift import AnnotatorDrift
 from segdata.agreement.estimates import (
     DEFAULT_RESAMPLING,
@@ -175,7 +176,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     `contrasts` are there where asked for, `unchanged` where an annotator is a model, `identical` for every two
     annotators with segments to compare, `drift` where annotations have dates, `proposed_tolerance` where someone
     annotated images twice, `volumes` where there are any. `tolerance`: how far apart boundaries may be and still count
-    as one. `findings`: the most severe first.
+    as one. `cvat`: reports of CVAT that were given, and the same frames here. `findings`: the most severe first.
     """
 
     version: Literal[1] = 1
@@ -198,6 +199,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     unchanged: tuple[UnchangedShare, ...]
     identical: tuple[IdenticalWork, ...] = ()
     drift: tuple[AnnotatorDrift, ...] = ()
+    cvat: tuple[CvatJobQuality, ...] = ()
     findings: tuple[Finding, ...]
 
     def fails(self, fail_on: FailOn) -> bool:
@@ -252,6 +254,7 @@ def summarise_agreement(
     unchanged: Sequence[UnchangedShare] = (),
     identical: Sequence[IdenticalWork] = (),
     drift: Sequence[AnnotatorDrift] = (),
+    cvat: tuple[CvatJobQuality, ...] = (),
     findings: Sequence[Finding] = (),
     tolerance: Tolerance | None = None,
     gold: int | None = None,
@@ -261,7 +264,7 @@ def summarise_agreement(
     Two passes of one person are compared, but do not count for how much annotators agree, unless there is nobody else.
     `bias` is what `segdata.agreement.annotator_bias.annotator_biases` found, `tolerance` that with which the panel was
     compared (None: the default), `gold` the position of the reference; `by`, `plan`, `contrasts`, `unchanged`,
-    `identical` and `findings` are taken as they are.
+    `identical`, `cvat` and `findings` are taken as they are.
     """
     amounts = PairAmounts.of(comparison)
     rows = between_persons(amounts)
@@ -296,6 +299,7 @@ def summarise_agreement(
         unchanged=tuple(unchanged),
         identical=tuple(identical),
         drift=tuple(drift),
+        cvat=cvat,
         proposed_tolerance=proposed_tolerance(comparison),
         tolerance=tolerance or Tolerance(),
         leading=leading_score(comparison),

@@ -137,6 +137,7 @@ def agree(
     plan: float | None = None,
     contrasts: bool = False,
     models: str | Iterable[str] = (),
+    cvat_reports: Iterable[str | Path | tuple[str | None, str | Path]] = (),
     anonymise: bool = False,
     select: str | Iterable[str] = (),
     ignore: str | Iterable[str] = (),
@@ -156,6 +157,8 @@ def agree(
     plan : also say how many images must be labelled twice for intervals of plus and minus this
     contrasts : also test whether annotators agree with the reference equally well; without one, whether pairs do
     models : annotators that are models: also say how much of everybody's work is theirs, unchanged
+    cvat_reports : quality reports of CVAT (JSON), or pairs (id of the job, file), to be shown beside figures of the
+        same frames against the reference
     anonymise : call the annotators A, B, C, except the reference
     pair_by : how to pair images: ``id``, ``stem``, ``name``, ``varying`` or ``content``; default: the first that
         pairs any
@@ -173,6 +176,7 @@ def agree(
     from segdata.agreement.comparison import MIRRORED_CODE, find_mirrored
     from segdata.agreement.contrasts import contrast_annotators, stratify_by_column
     from segdata.agreement.copying import copies_table, find_copies
+    from segdata.agreement.cvat_quality import compare_cvat_reports, read_cvat_reports
     from segdata.agreement.drift import annotator_drifts, drift_table
     from segdata.agreement.planning import plan_sample_sizes as planned
     from segdata.agreement.summary import summarise_agreement
@@ -185,6 +189,10 @@ def agree(
     config, section = every[0].dataset.config, panel_gold_section(every)
     gold = gold or (section.name if section else None)
     check_reference_named(gold, every)
+    named = [report if isinstance(report, tuple) else (None, report) for report in cvat_reports]
+    if named and gold is None:
+        raise SegdataError("CVAT's quality reports compare with a ground truth; say who it is here, with --gold NAME")
+    reports = [report for job, path in named for report in read_cvat_reports(Path(path), job)]
     chosen = select_rules(config, select, ignore, command="agreement") + (
         [] if select else _reader_rules(config, ignore)
     )
@@ -223,6 +231,7 @@ def agree(
         unchanged=unchanged_shares(opposed, model_rows, resampled),
         identical=identical,
         drift=drift,
+        cvat=compare_cvat_reports(compared.panel, tables, reference, reports) if reference is not None else (),
         findings=findings,
         tolerance=compared.near,
         gold=judged.gold,

@@ -107,6 +107,13 @@ def _most_images(datasets: list[tuple[str | None, "OpenDataset"]]) -> int:
 @CONFIDENCE
 @RESAMPLES
 @SEED
+@click.option(
+    "--cvat-report",
+    "cvat_reports",
+    metavar="[JOB=]FILE",
+    multiple=True,
+    help="Quality report of CVAT (JSON), to compare with figures of the same frames; needs --gold.",
+)
 @click.option("--anonymise", is_flag=True, help="Replace annotator names with A, B, C in the report.")
 @rule_options
 @report_options("text", "json", "html", "csv")
@@ -121,6 +128,7 @@ def agreement_command(
     output: Path | None,
     scheduler: str | None,
     options: DataOptions,
+    cvat_reports: tuple[str, ...],
     **given: Any,  # Any: as `agree` takes them
 ) -> int:
     """Measure how much annotators agree, where, and who differs.
@@ -136,10 +144,19 @@ def agreement_command(
     from segdata.api.agreement import agree
 
     sheets = _sheet_paths(report, output)
+    reports = [parse_named_dataset(text) for text in cvat_reports]
+    for written in (output, *sheets):
+        protect_inputs(written, [path for _, path in reports])
     datasets = _open_named(data, options, output, *sheets)
     with options.working("agreement", _most_images(datasets)) as work:
         result = agree(
-            datasets, select=split_codes(select), ignore=split_codes(ignore), client=scheduler, **given, **work
+            datasets,
+            select=split_codes(select),
+            ignore=split_codes(ignore),
+            cvat_reports=reports,
+            client=scheduler,
+            **given,
+            **work,
         )
     typed = ["agreement", *map(shell_word, data), *options.words]
     beside = [path.name for path in sheets]

@@ -57,6 +57,7 @@ def agreement_tables(result: Agreement, gold: str | None) -> list[ReportTable]:
         months_table(result),
         identical_table(result),
         unchanged_table(result),
+        cvat_table(result),
     )
     return [table for table in tables if table is not None]
 
@@ -106,6 +107,28 @@ def reference_table(result: Agreement) -> ReportTable | None:
     note += f"those that {name} has not. Larger: by how much the annotator draws further out."
     heads = ("annotator", "images", SHORT_NAMES[lead], "misses", "adds", "larger")
     return ReportTable(f"against {name}, the reference", heads, tuple(rows), (0,), note)
+
+
+def cvat_table(result: Agreement) -> ReportTable | None:
+    """CVAT's quality reports, job by job, with our figures of the same frames below each."""
+    if not result.cvat:
+        return None
+    rows = []
+    for one in result.cvat:
+        job, frames = one.job or one.file, DASH if one.frames is None else f"{one.frames:,}"
+        for whose, n, figures in ((f"CVAT {job}", frames, one.cvat), ("  here", f"{one.images:,}", one.ours)):
+            values = (figures.accuracy, figures.precision, figures.recall, figures.mean_iou)
+            rows.append((whose, n, *(DASH if math.isnan(value) else f"{value:.2f}" for value in values)))
+    thresholds = sorted({one.iou_threshold for one in result.cvat if math.isfinite(one.iou_threshold)})
+    above = " or ".join(f"{value:g}" for value in thresholds) or "a threshold of its own"
+    note = (
+        f"CVAT matches shapes with an IoU of {above}, whatever their label, other types of annotation too; a wrong "
+        "label is not valid. Here segments of one category with an IoU above 0.5 are matched, of all annotators "
+        "against the reference. Accuracy: matched, of all that either has. Mean IoU: CVAT's, of all shapes of a frame, "
+        "those unmatched with their closest; here, of what is matched."
+    )
+    heads = ("job", "frames", "accuracy", "precision", "recall", "mean IoU")
+    return ReportTable("CVAT's quality reports, and the same frames here", heads, tuple(rows), (0,), note)
 
 
 def metrics_table(result: Agreement) -> ReportTable | None:
@@ -465,7 +488,8 @@ def agreement_csv(result: Agreement) -> str:
     interval takes, low and high are empty. disagreement: what the pixels in dispute of two annotators and a category
     are due to. volume: their sizes. contrast: by how much the pair `annotator_b` agrees more than the pair
     `annotator_a`. unchanged: how much of `annotator_a`'s work is the model `annotator_b`'s. identical: what two
-    annotators have alike, pixel for pixel. tolerance: of boundaries, in px and mm. proposed tolerance: what annotators
+    annotators have alike, pixel for pixel. cvat, cvat here: figures of a report of CVAT, whose job is `portion`, and
+    ours of the same frames. tolerance: of boundaries, in px and mm. proposed tolerance: what annotators
     need against themselves, from n boundaries that they drew twice.
     """
     return csv_text(HEAD, ([row.get(name, "") for name in HEAD] for row in _rows(result)))
@@ -542,6 +566,11 @@ def _compared(result: Agreement) -> Iterator[Row]:
         for period in drift.periods:
             of_period: Row = {"scope": "period", "n": period.images, "portion": period.period, "score": drift.kind}
             yield whose | of_period | {"value": csv_number(period.value)}
+    for report in result.cvat:
+        for scope, figures, n in (("cvat", report.cvat, report.frames), ("cvat here", report.ours, report.images)):
+            for name in figures.__struct_fields__:
+                of_job: Row = {"scope": scope, "portion": report.job or report.file, "n": "" if n is None else n}
+                yield of_job | {"score": name, "value": csv_number(getattr(figures, name))}
     for one in result.unchanged:
         whose = {"scope": "unchanged", "annotator_a": one.annotator, "annotator_b": one.model}
         yield from _scores(whose, {"share": one.share, "persons": one.persons})
