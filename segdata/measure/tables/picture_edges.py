@@ -122,6 +122,8 @@ def _choose(view: DatasetView) -> Ints:
     usable[single_image_rows(images)] = True
     usable &= (images["width"] > 0) & (images["height"] > 0)
     rows = np.flatnonzero(usable[annotations["image"]] & (annotations["n_segments"] > 0))
+    if len(rows) <= MOST_PICTURES:
+        return rows
     return np.sort(np.random.default_rng(0).permutation(rows)[:MOST_PICTURES])
 
 
