@@ -13,6 +13,7 @@ from segdata.api.flag import countable_categories, open_predictor
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.validate import validate
 from segdata.core.dataset import OpenDataset
+from segdata.core.errors import count_noun
 from segdata.core.executor import run_ordered
 from segdata.core.finding import Finding
 from segdata.core.paths import DECISION_LOG, decision_log_path
@@ -58,7 +59,8 @@ class BrowseResult:
     n_settled : how many of these findings reviewers have decided
     n_decided : decisions of an earlier time that nobody had pulled, and that are in the log now
     log : where that is
-    notes : what people did in FiftyOne that is no decision, and that is gone now, a line each
+    notes : what people did in FiftyOne that is no decision, and that is gone now, and findings about annotators who
+        are not in the data, a line each
     """
 
     name: str
@@ -91,6 +93,7 @@ def browse(
     findings: Iterable[Finding] | None = None,
     predictions: str | Path | None = None,
     name: str | None = None,
+    labels_of: str | None = None,
     jobs: int = 0,
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
@@ -103,6 +106,7 @@ def browse(
     predictions : a folder that `flag` wrote, or files of any format that it takes as predictions; the probability of
         the given labels becomes a layer
     name : of the dataset in FiftyOne; default: ``segdata-`` and the name of the data
+    labels_of : whose labels these are, where annotations do not say; findings of `agree` about others are left out
     jobs, progress : see `Dataset`
 
     Tags and other values that people gave in FiftyOne stay. Decisions that nobody has pulled are written to the
@@ -134,8 +138,10 @@ def browse(
             heat,
             by_image,
             LoggedDecisions.from_log(read_log(log)),
+            labels_of,
         )
         loader, n_settled = SampleLoader(package, target), 0
+        others: set[Finding] = set()
 
         with image_limits():
             for portion in run_ordered(
@@ -143,8 +149,15 @@ def browse(
             ):
                 loader.load(portion)
                 n_settled += sum(entry.n_settled for entry in portion)
+                others.update(finding for entry in portion for finding in entry.others)
                 progress(len(portion))
         loader.finish(is_part=dataset.is_part)
+        if others:
+            who = ", ".join(sorted({str(finding.annotator) for finding in others}))
+            hint = "" if labels_of else "; if annotations here have no name and are of one of them, give --labels-of"
+            n = count_noun(len(others), "finding")
+            notes += (f"{n} left out, about others, who are not in the data: {who}{hint}",)
+            shown = [finding for finding in shown if finding not in others]
         set_appearance(loader, dataset.profile, targets, shown)
         if not dataset.is_part:  # the other images still show what is theirs
             shelf.sweep()

@@ -161,6 +161,9 @@ def show_command(data: Path, names: tuple[str, ...], findings: bool, output: Pat
 @click.option("--reviewer", metavar="NAME", help="Name of the reviewer in the App; default: your user name.")
 @click.option("--name", metavar="NAME", help="Name of the dataset in FiftyOne; default: segdata- and the name of DATA.")
 @click.option(
+    "--labels-of", metavar="NAME", help="Whose labels DATA has, if it does not say; findings about others are left out."
+)
+@click.option(
     "--port", metavar="N", type=click.IntRange(1, 65535), default=5151, help="Port of the App; default: 5151."
 )
 @click.option("--no-launch", is_flag=True, help="Load the dataset without starting the App.")
@@ -171,6 +174,7 @@ def browse_command(
     predictions: Path | None,
     reviewer: str | None,
     name: str | None,
+    labels_of: str | None,
     port: int,
     no_launch: bool,
     options: DataOptions,
@@ -197,7 +201,7 @@ def browse_command(
             say(f"warning: no confidence layer: {error}")
             seen = None
     with options.working("load", len(dataset)) as work:
-        browsed = browse(dataset, findings=findings, predictions=seen, name=name, **work)
+        browsed = browse(dataset, findings=findings, predictions=seen, name=name, labels_of=labels_of, **work)
     _report_browsed(browsed)
     if no_launch:
         return

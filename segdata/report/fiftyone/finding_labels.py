@@ -6,7 +6,7 @@ A label shows a person what matters; a decision about it refers to the complete 
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -75,6 +75,7 @@ def _pieces(fo: Any, shelf: MediaFiles, correction: Correction, mark: str) -> li
     ]
 
 
+_OF_TWO = ("SEG403", "SEG404")  # the annotator's segment first, then that of another annotator, whose ids are others
 WHOLE_IMAGE = [0.0, 0.0, 1.0, 1.0]  # the box of a finding about the whole image
 
 
@@ -163,10 +164,16 @@ def severity_counts(findings: Sequence[Finding]) -> dict[str, object]:
 
 
 def _evidence_mask(annotations: list[Annotation], finding: Finding) -> tuple[Box | None, Mask | None]:
-    """The box of a finding, None for the whole image, and the mask of its pixels within the box."""
+    """The box of a finding, None for the whole image, and the mask of its pixels within the box.
+
+    An annotation without a name may be that of an annotator whom the command named.
+    """
     own = [annotation for annotation in annotations if finding.annotator in (None, annotation.annotator)]
+    own = own or [annotation for annotation in annotations if annotation.annotator is None]
     if len(own) != 1:
         return finding.bbox, None
+    if finding.code in _OF_TWO:
+        finding = replace(finding, segments=finding.segments[:1])
     shown = locate_finding(own[0], finding)
     # A finding about a part of the sky must not cover all of it.
     runs = shown.runs if finding.bbox is None else crop_to_box(shown.runs, finding.bbox, own[0].size)

@@ -57,6 +57,7 @@ class SampleEntry:
     values : values of the image's fields, by name
     labels : (kind, annotator) -> labels; findings, proposals and disagreement have no annotator
     n_settled : number of decided findings
+    others : findings about annotators who are not in the data, which are not shown
     """
 
     image_id: str
@@ -66,6 +67,7 @@ class SampleEntry:
     values: dict[str, Any]  # Any: FiftyOne has no types
     labels: LabelsByField
     n_settled: int = 0
+    others: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class SampleBuilder:
     heat: HeatMaps
     findings: Mapping[str, Sequence[Finding]]
     log: LoggedDecisions
+    annotator: str | None = None  # whose the annotations without a name are
 
     def entries(self, batch: Batch) -> list[SampleEntry]:
         """An entry for each image of a batch, with the labels of all annotators and its findings."""
@@ -92,8 +95,10 @@ class SampleBuilder:
         rows = batch.images.select(["uri", "channels", "width", "height", *_COLUMNS]).to_pylist()
         entries = []
         for number, (image_id, row) in enumerate(zip(ids, rows, strict=True)):
-            own_findings = self.findings.get(image_id, ())
-            part = batch.take_images(np.array([number])) if own_findings else Batch.empty()
+            about = self.findings.get(image_id, ())
+            part = batch.take_images(np.array([number])) if about else Batch.empty()
+            whose = {None, *(who or self.annotator for who in part.annotations["annotator"].to_pylist())}
+            own_findings = [finding for finding in about if finding.annotator in whose]
             labels[number]["disagreement", None] = self.heat.disagreement(pixels[number])
             findings, n_settled = self._add_findings(image_id, part, own_findings, labels[number])
             width, height = row["width"] or 0, row["height"] or 0
@@ -110,6 +115,7 @@ class SampleBuilder:
                     values=values,
                     labels=shown,
                     n_settled=n_settled,
+                    others=tuple(finding for finding in about if finding.annotator not in whose),
                 )
             )
         return entries
