@@ -274,8 +274,9 @@ def conform(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     if twice:
         raise pa.ArrowInvalid(f"column {', '.join(twice)} is there twice")
     columns = {name: rows[name] for name in schema.names if name in rows.column_names}
-    if "segment_id" in columns and columns["segment_id"].null_count:
-        raise pa.ArrowInvalid("column segment_id has empty cells")
+    for name in ("segment_id", "category_id", "counts"):
+        if name in columns and columns[name].null_count:
+            raise pa.ArrowInvalid(f"column {name} has empty cells")
     conformed = make_table(schema, rows.num_rows, **columns)
     conformed.validate(full=True)  # texts that are not UTF-8 pass until they are looked at
     return conformed

@@ -62,6 +62,19 @@ def test_a_damaged_footer(make: Make, tmp_path: Path, file: str) -> None:
             continue
 
 
+@pytest.mark.parametrize("column", ["segment_id", "category_id", "counts"])
+def test_a_segment_without_a_value(make: Make, tmp_path: Path, column: str) -> None:
+    api.convert(make("coco-instances"), tmp_path / "new", jobs=1)
+    path = tmp_path / "new/r0001/segments/part-00000.parquet"
+    table = pq.read_table(path)
+    emptied = table[column].to_pylist()
+    emptied[0] = None
+    field = table.schema.field(column).with_nullable(True)
+    pq.write_table(table.set_column(table.column_names.index(column), field, [pa.array(emptied, field.type)]), path)
+    result = segdata("validate", tmp_path / "new", "--jobs", "1")
+    assert f"column {column} has empty cells" in result.out + result.err
+
+
 def test_columns_whose_names_are_no_text(tmp_path: Path) -> None:
     write_dataset("hugging-face", tmp_path / "new")
     for path in (tmp_path / "new").rglob("*.parquet"):
