@@ -505,9 +505,10 @@ def rework_command(
 )
 @click.option(
     "--metric",
+    metavar="NAME",
     type=click.Choice([name for name in get_args(Metric) if name not in DISTANCES]),
     default="iou",
-    help="Metric of the scores; default: iou.",
+    help="Metric of the scores, such as dice, pq or nsd; default: iou.",
 )
 @click.option(
     "--worst", metavar="N", type=click.IntRange(min=0), default=3, help="Worst examples per annotator; default: 3."

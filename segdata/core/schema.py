@@ -50,9 +50,10 @@ SEQUENCES = pa.schema(
     [
         ("sequence", pa.string()),
         ("kind", pa.string()),  # video | volume
-        ("affine", pa.list_(pa.float64(), 16)),
+        # 16 numbers, row by row, and 3 in mm. The lists have no fixed size: pyarrow before 26 reads none that is null.
+        ("affine", pa.list_(pa.float64())),
         ("axes", pa.string()),
-        ("spacing", pa.list_(pa.float64(), 3)),  # mm
+        ("spacing", pa.list_(pa.float64())),
         ("dtype", pa.string()),
         ("header", pa.binary()),
     ]

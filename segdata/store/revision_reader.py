@@ -356,10 +356,21 @@ def _part_files(folder: Path) -> list[Path]:
 def _read_table(path: Path, root: Path, schema: pa.Schema, defects: list[Defect]) -> pa.Table | None:
     """A table that is small enough to hold; None, with a defect, where it is damaged."""
     try:
-        return conform(_open_parquet(path).read(), schema).combine_chunks()
+        rows = conform(_open_parquet(path).read(), schema).combine_chunks()
+        if schema is SEQUENCES:
+            _check_lengths(rows, affine=16, spacing=3)
+        return rows
     except DAMAGE as error:
         defects.append(unreadable_defect("the table", error, path.relative_to(root).as_posix()))
         return None
+
+
+def _check_lengths(rows: pa.Table, **lengths: int) -> None:
+    """Raise ArrowInvalid where a list of a column is not as long as it has to be, or has no value in it."""
+    for name, length in lengths.items():
+        for values in rows[name].to_pylist():
+            if values is not None and (len(values) != length or None in values):
+                raise pa.ArrowInvalid(f"column {name} has {values!r:.60}, which is not {length} numbers")
 
 
 def _list_parts(path: Path, root: Path, defects: list[Defect]) -> Iterator[SegmentPart]:

@@ -1,6 +1,5 @@
 """SEG407 below-gold: an annotator is below the bar against the reference."""
 
-from segdata.agreement.plugin import is_less_better
 from segdata.core.config import DISTANCES
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
@@ -39,7 +38,7 @@ def below_gold(tables: Tables, *, sure: bool = False) -> Findings:
         return
     names = ("annotator", "category", "metric", "value", "low", "high", "bar", "clusters")
     for annotator, category, metric, value, low, high, bar, clusters in assessment.below.lines(*names):
-        is_sure = low > bar if is_less_better(metric) else high < bar
+        is_sure = low > bar if value > bar else high < bar  # a larger value is below the bar where less is better
         if sure and not is_sure:
             continue
         name = panel.annotators[annotator]

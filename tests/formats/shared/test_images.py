@@ -330,7 +330,7 @@ def test_what_is_damaged_or_in_place_of_an_image_is_unreadable(tmp_path: Path, c
         ("b.png", "b.png", None, None),
         ("a.png", "a.png", None, "SEG008"),
         ("b.png", "../b.png", None, "SEG015"),
-        ("b.png", "", None, "SEG015"),
+        ("b.png", "", None, "SEG004"),
         ("b.png", "b.png", "a negative size", "SEG004"),
     ],
 )
