@@ -202,6 +202,8 @@ def _header(image: Image.Image, first: bytes) -> MaskHeader:
     """How an image stores its pixels; `first` are the first bytes of its file."""
     bits = {"1": 1, "I;16": 16, "I;16B": 16, "I;16L": 16, "I;16N": 16, "I": 32, "F": 32}.get(image.mode, 8)
     if image.format == "PNG":
+        if len(first) < 25:  # another program has cut it since it was opened
+            raise OSError("damaged: it ends within its header")
         bits = first[24]  # IHDR's bit depth, which Pillow's mode does not tell
     palette = None
     if image.mode == "P" and image.palette is not None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
+from segdata.formats.shared import mask_files
 from segdata.formats.shared.mask_files import ValueRuns, decode_mask, decoded_pixels, mask_header, n_pages
 from segdata.testing.pictures import masks_of_runs
 
@@ -226,3 +227,10 @@ def test_each_owner_gets_the_pixels_of_its_values(image: np.ndarray, data: st.Da
     assert (owned.start[1:][again] % image.shape[0] == 0).all()
     for each, mask in enumerate(masks_of_runs(owned, height, width)):
         np.testing.assert_array_equal(mask, np.isin(image, runs.value[owner == each]))
+
+
+def test_a_file_that_is_cut_after_it_was_opened_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(np.ones((3, 4), np.uint8)).save(tmp_path / "m.png")
+    monkeypatch.setattr(mask_files, "_first", lambda path: path.read_bytes()[:20])
+    with pytest.raises(OSError, match="damaged: it ends within its header"):
+        mask_files.mask_header(tmp_path / "m.png")
