@@ -50,7 +50,7 @@ SEQUENCES = pa.schema(
     [
         ("sequence", pa.string()),
         ("kind", pa.string()),  # video | volume
-        # 16 numbers, row by row, and 3 in mm. The lists have no fixed size: pyarrow before 26 reads none that is null.
+        # Lists have no fixed size (`SEQUENCE_LENGTHS`): pyarrow before 26 reads none of these that is null.
         ("affine", pa.list_(pa.float64())),
         ("axes", pa.string()),
         ("spacing", pa.list_(pa.float64())),
@@ -58,6 +58,7 @@ SEQUENCES = pa.schema(
         ("header", pa.binary()),
     ]
 )
+SEQUENCE_LENGTHS = {"affine": 16, "spacing": 3}  # row by row; mm
 
 SEGMENTS = pa.schema(
     [

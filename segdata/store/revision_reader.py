@@ -1,7 +1,7 @@
 """Revision reader: an opened revision; image and annotation rows are in memory, segments are read part by part."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
@@ -25,6 +25,7 @@ from segdata.core.schema import (
     IMAGES,
     RLE_ERRORS,
     SEGMENTS,
+    SEQUENCE_LENGTHS,
     SEQUENCES,
     make_table,
     rle_to_runs,
@@ -327,7 +328,7 @@ def open_revision(folder: Path, root: Path, profile: Profile, n_parts: int = 0) 
         for name, schema in (("images", IMAGES), ("annotations", ANNOTATIONS))
     )
     path = folder / "sequences.parquet"
-    sequences = _read_table(path, root, SEQUENCES, defects) if path.exists() else None
+    sequences = _read_table(path, root, SEQUENCES, defects, SEQUENCE_LENGTHS) if path.exists() else None
     paths = {folder / "segments" / part_name(number) for number in range(n_parts)}
     paths.update(_part_files(folder))
     return CanonicalSource(
@@ -353,19 +354,23 @@ def _part_files(folder: Path) -> list[Path]:
     return [segments / name for name in names_in(segments) if name.endswith(".parquet")]
 
 
-def _read_table(path: Path, root: Path, schema: pa.Schema, defects: list[Defect]) -> pa.Table | None:
-    """A table that is small enough to hold; None, with a defect, where it is damaged."""
+def _read_table(
+    path: Path, root: Path, schema: pa.Schema, defects: list[Defect], lengths: Mapping[str, int] | None = None
+) -> pa.Table | None:
+    """A table that is small enough to hold; None, with a defect, where it is damaged.
+
+    `lengths`: how long the lists of some columns are.
+    """
     try:
         rows = conform(_open_parquet(path).read(), schema).combine_chunks()
-        if schema is SEQUENCES:
-            _check_lengths(rows, affine=16, spacing=3)
+        _check_lengths(rows, lengths or {})
         return rows
     except DAMAGE as error:
         defects.append(unreadable_defect("the table", error, path.relative_to(root).as_posix()))
         return None
 
 
-def _check_lengths(rows: pa.Table, **lengths: int) -> None:
+def _check_lengths(rows: pa.Table, lengths: Mapping[str, int]) -> None:
     """Raise ArrowInvalid where a list of a column is not as long as it has to be, or has no value in it."""
     for name, length in lengths.items():
         for values in rows[name].to_pylist():
