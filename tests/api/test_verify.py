@@ -58,6 +58,20 @@ def test_what_is_left_of_one_may_be_taken_for_another_that_is_hidden(tmp_path: P
     assert done.proof.holds, done.proof.unexplained
 
 
+def test_what_is_left_of_one_is_not_taken_for_another_that_is_hidden_where_ids_are_kept(tmp_path: Path) -> None:
+    """Three overlap; what is left of the second has exactly the pixels of the third, of which nothing is left."""
+    masks = np.array([[[0, 1]], [[1, 1]], [[1, 0]]], bool)
+    made = from_arrays({"a.png": [(mask, 1) for mask in masks]}, Taxonomy(categories=(Category(id=1, name="car"),)))
+    batch = made.source.load(np.arange(1))
+    ids = replace_column(batch.segments, "segment_id", [0, 1, 2**24])
+    done = segdata.convert(
+        dataset(made.profile, [replace(batch, segments=ids)]), tmp_path / "made", to="ade20k", verify=True
+    )
+    assert "segment-id" not in {each.kind for each in done.losses}
+    assert done.proof is not None
+    assert done.proof.holds, done.proof.unexplained
+
+
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("verify")

@@ -319,14 +319,15 @@ def match_segments(portion: DiffPortion, least: float, by_id: bool) -> SegmentMa
     order. What is left is matched by IoU, the largest first: segments of one category with at least `least`, then any
     with at least `MIN_IOU`. With `by_id` those of one id come before the larger IoU.
 
-    A `least` below `MIN_IOU` is for a dataset and what a conversion made of it: equal pixels in another category come
-    last, for overlaps may have cut a segment to the pixels of another; and ids count only `by_id`, for twins.
+    A `least` below `MIN_IOU` is for a dataset and what a conversion made of it. Overlaps may have cut a segment to the
+    pixels of another that is hidden: so equal pixels in another category come last and, where ids were kept (`by_id`),
+    those of another id come after segments of one id. Where ids were lost they do not count.
     """
     frames = portion.annotations
     rest_a, rest_b = np.flatnonzero(frames.frame_a >= 0), np.flatnonzero(frames.frame_b >= 0)
     keys_a, keys_b = _match_keys(portion)
     found_a, found_b, shared = [], [], []
-    for n_keys in (4, 3, 2, 0) if least >= MIN_IOU else (4, 3, 0, 2) if by_id else (3, 0, 2):
+    for n_keys in (4, 3, 2, 0) if least >= MIN_IOU else (4, 0, 3, 2) if by_id else (3, 0, 2):
         if n_keys:
             at_a, at_b = join_rows([key[rest_a] for key in keys_a[:n_keys]], [key[rest_b] for key in keys_b[:n_keys]])
             a, b = rest_a[at_a], rest_b[at_b]
