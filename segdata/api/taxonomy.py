@@ -29,7 +29,7 @@ from segdata.formats.masks import layers, probe_masks
 from segdata.formats.masks.provisional import infer_mask_taxonomy
 from segdata.formats.shared.mask_files import mask_headers
 from segdata.formats.shared.pairing import Pairing, images_folder, pair_masks
-from segdata.formats.shared.taxonomies import VOID_NAMES, find_colour_table, load_colour_table
+from segdata.formats.shared.taxonomies import VOID_NAMES, find_taxonomy
 from segdata.report.guideline import guideline_html, guideline_markdown
 from segdata.store.remap import TaxonomyDifference, compare_taxonomies
 
@@ -60,8 +60,7 @@ def infer_taxonomy(
     if not masks:
         raise UnreadableError(f"{root}: no masks and no COCO file to draft a taxonomy from")
     _must_be_categories(root, masks, pairing)
-    table = find_colour_table(root, masks[0].parent)
-    named = load_colour_table(table) if table else None
+    named = find_taxonomy(root, masks)
     return infer_mask_taxonomy(masks, named)
 
 

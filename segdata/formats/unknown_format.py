@@ -23,11 +23,17 @@ _OF_IMAGES = re.compile(r"(jpeg)?im(age|g)s?|left|right|raw|rgb", re.IGNORECASE)
 _IMAGE_FILE = re.compile(r"\.(jpe?g|png|tiff?|bmp|webp)$", re.IGNORECASE)
 PLAIN_FORMATS = ("colour-masks", "instance-ids")  # formats that any folder of images may be
 _UNREAD = "which segdata cannot read yet"
+_EXPORT = "segdata cannot read it: export COCO from that tool"
 _BOXES = "boxes only, and segdata reads segments"
 # Formats that segdata knows and cannot read: patterns of their paths, and of the first bytes of such a file; and why.
 _FOREIGN = (
     ("DICOM images without a segmentation or structure set", r"\.dcm$", None, _UNREAD),
     ("VoTT JSON", r"\.json$", rb'"assets"\s*:\s*\{', _UNREAD),
+    ("V7 Darwin JSON", r"\.json$", rb'darwin_json|"slot_names"\s*:', _EXPORT),
+    ("Scalabel JSON, as of BDD100K", r"\.json$", rb'"(poly2d|box2d)"\s*:', _EXPORT),
+    ("an export of Labelbox", r"\.(json|ndjson|jsonl)$", rb'"data_row"\s*:\s*\{', _EXPORT),
+    ("SuperAnnotate JSON", r"\.json$", rb'"instances"\s*:\s*\[.*"className"\s*:', _EXPORT),
+    ("an export of Encord", r"\.json$", rb'"(label_hash|objectHash)"\s*:', _EXPORT),
     ("LabelMe XML", r"\.xml$", rb"<polygon>.{0,400}<pt>", _UNREAD),
     ("Pascal VOC XML", r"\.xml$", rb"<annotation>.*<polygon>", "polygons without SegmentationClass, " + _UNREAD),
     ("Pascal VOC XML", r"\.xml$", rb"<annotation>.*<bndbox>", _BOXES),
@@ -64,6 +70,8 @@ def detect_format(root: Path) -> str:
         contents = f"it looks like {foreign}" if foreign else f"it holds {_held(root, names)}"
         if inside:
             remedy = f"you can read these folders in it: {_join(inside)}; give one as DATA"
+        elif foreign and _EXPORT in foreign:
+            remedy = "`segdata formats` lists the formats that it reads"
         elif not foreign and all(_IMAGE_FILE.search(name) for name in names):
             remedy = "no labels are beside these images: name the file or folder that has them"
         else:

@@ -12,6 +12,7 @@ from segdata.core.errors import SegdataError, UnreadableError
 from segdata.formats.unknown_format import detect_format
 
 VOTT = {"assets": {}}
+DARWIN = {"version": "2.0", "item": {"name": "a.jpg"}, "annotations": [{"name": "cat", "slot_names": ["0"]}]}
 
 
 def said(root: Path) -> str:
@@ -24,6 +25,11 @@ def said(root: Path) -> str:
     ("name", "text", "title"),
     [
         ("a.json", json.dumps(VOTT), "VoTT JSON"),
+        ("a.json", json.dumps(DARWIN), "V7 Darwin JSON (segdata cannot read it: export COCO"),
+        ("a.json", '[{"name": "a.jpg", "labels": [{"poly2d": []}]}]', "Scalabel JSON"),
+        ("export.ndjson", '{"data_row": {"id": "c"}, "projects": {}}\n', "an export of Labelbox"),
+        ("a.json", '{"metadata": {}, "instances": [{"type": "polygon", "className": "car"}]}', "SuperAnnotate JSON"),
+        ("a.json", '[{"label_hash": "x", "data_units": {}}]', "an export of Encord"),
         ("labels/a.txt", "0 0.1 0.2 0.3 0.4\n", "YOLO boxes"),
         ("Annotations/a.xml", "<annotation><folder/></annotation>", "Pascal VOC XML"),
         (

@@ -56,8 +56,7 @@ from segdata.formats.shared.per_image import (
 )
 from segdata.formats.shared.taxonomies import (
     CategoryNames,
-    find_colour_table,
-    load_colour_table,
+    find_taxonomy,
     load_preset,
     outside_preset,
     preset_from_names,
@@ -226,8 +225,7 @@ def _places(mask: MaskFile, values: Ints, owner: Ints, n_segments: int) -> list[
 def _given_taxonomy(request: ReadRequest, masks: list[Path]) -> Taxonomy | None:
     """The user's taxonomy, else the colour table's, else the preset that names imply; None if there is none."""
     root = request.root
-    table = find_colour_table(root, masks[0].parent if masks else None)
-    named = load_colour_table(table) if table else None
+    named = find_taxonomy(root, masks)
     taxonomy = _with_colors(request.taxonomy, named) if request.taxonomy and named else request.taxonomy or named
     heads = mask_headers(_spread_sample(masks, _SAMPLE))
     taxonomy = _preset(request, masks, heads, taxonomy)

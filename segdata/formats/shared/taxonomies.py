@@ -1,10 +1,11 @@
 """Taxonomies of datasets: from the names in a source, from colour tables and presets, and written beside the labels.
 
 Colour tables are small text files: `label_colors.txt` (CamVid: ``128 64 128<TAB>Road``), `labelmap.txt` (CVAT and VOC:
-``road:128,64,128:parts:actions``), `classes.csv` and `class_dict.csv` (a header, then name, r, g, b), and
-`dataset_meta.json` (Datumaro and CVAT: `labels`, or `label_map` with `segmentation_colors`), and `data.yaml` with
-`masks_dir` and `names` (Ultralytics: values are classes, 255 is ignored). A preset is the taxonomy
-of a well-known dataset whose masks come without one, a file in `presets/`.
+``road:128,64,128:parts:actions``), `classes.csv` and `class_dict.csv` (a header, then name, r, g, b), `_classes.csv` of
+each split (Roboflow: pixel value, class), `label_classes.json` (Hasty: `png_index`, `class_name`), `dataset_meta.json`
+(Datumaro and CVAT: `labels`, or `label_map` with `segmentation_colors`), and `data.yaml` with `masks_dir` and `names`
+(Ultralytics: values are classes, 255 is ignored). A preset is the taxonomy of a well-known dataset whose masks come
+without one, a file in `presets/`.
 """
 
 import csv
@@ -155,13 +156,13 @@ def table_names(taxonomy: Taxonomy) -> dict[int, str]:
 
 _COLOUR_TABLE_NAMES =(
     "label_colors.txt", "labelmap.txt", "classes.csv", "class_dict.csv", "class_dict_seg.csv", "classes.txt",
-    "dataset_meta.json",
+    "_classes.csv", "dataset_meta.json", "label_classes.json",
 )  # fmt: skip
 DATA_YAML = "data.yaml"
 _IGNORED = 255  # of masks of Ultralytics
 _MOST_OF_YAML = 1 << 20  # bytes
 _MASKS_LINE = re.compile(r"""^masks_dir\s*:\s*["']?([^"'#\n]+)""", re.MULTILINE)
-_ColourRow = tuple[int, str, tuple[int, int, int]]  # id, name, colour
+_ColourRow = tuple[int, str, tuple[int, int, int] | None]  # id, name, colour
 _COLOR_FIRST = re.compile(r"\s*(\d+)[\s,]+(\d+)[\s,]+(\d+)[\s,]+(\S.*?)\s*")
 _LABELMAP = re.compile(r"\s*([^:#]+):\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*:.*")
 
@@ -172,6 +173,22 @@ def find_colour_table(root: Path, masks: Path | None = None) -> Path | None:
     places = (folder / name for folder in folders if folder.is_dir() for name in _COLOUR_TABLE_NAMES)
     table = next((path for path in places if path.is_file()), None)
     return table or next((path for folder in folders if _masks_dir(path := folder / DATA_YAML)), None)
+
+
+def find_taxonomy(root: Path, masks: Iterable[Path]) -> Taxonomy | None:
+    """The taxonomy in the colour table of a dataset with these masks; None if it has no table.
+
+    Raises SegdataError where the folders of two splits have tables that differ.
+    """
+    folders = sorted({mask.parent for mask in masks})
+    table = find_colour_table(root, folders[0] if folders else None)
+    if table is None:
+        return None
+    taxonomy = load_colour_table(table)
+    for other in (folder / table.name for folder in folders if table.parent in folders):
+        if other.is_file() and load_colour_table(other) != taxonomy:
+            raise SegdataError(f"{table} and {other} differ; make them the same, or read one folder at a time")
+    return taxonomy
 
 
 def _masks_dir(path: Path) -> str | None:
@@ -200,7 +217,7 @@ def load_colour_table(path: Path) -> Taxonomy:
     except UnicodeDecodeError as error:
         raise SegdataError(f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8") from error
     if path.suffix == ".json":
-        return _dataset_meta(text, path)
+        return (_label_classes if path.name == "label_classes.json" else _dataset_meta)(text, path)
     if path.name == DATA_YAML:
         return _ultralytics_names(text, path)
     read = _csv_rows if path.suffix == ".csv" else _text_rows
@@ -235,13 +252,38 @@ def _csv_rows(text: str, path: Path) -> list[_ColourRow]:
         cell = {(key or "").strip().lower(): str(value or "").strip() for key, value in record.items()}
         name = cell.get("name") or cell.get("class") or cell.get("label") or cell.get("category")
         color = next((keys for keys in (("r", "g", "b"), ("red", "green", "blue")) if keys[0] in cell), None)
-        if not name or color is None:
-            raise SegdataError(f"{path}:{number}: columns are name, r, g, b (and id); found {', '.join(cell)}")
-        identity = cell.get("id") or str(len(rows))
+        value = cell.get("id") or cell.get("pixel value")
+        if not name or (color is None and value is None):
+            wanted = "name, r, g, b (and id), or pixel value and class"
+            raise SegdataError(f"{path}:{number}: columns are {wanted}; found {', '.join(cell)}")
+        identity = value or str(len(rows))
         if not identity.lstrip("-").isdigit():
             raise SegdataError(f"{path}:{number}: id {identity!r} is not a whole number")
-        rows.append((int(identity), name, _color(tuple(cell.get(key, "") for key in color), path, number)))
+        mixed = _color(tuple(cell.get(key, "") for key in color), path, number) if color else None
+        rows.append((int(identity), name, mixed))
     return rows
+
+
+class _LabelClass(msgspec.Struct):
+    """An item of `label_classes.json`, https://hasty.ai/docs/userdocs/export-formats/semantic-segmentation-png-images.
+
+    Its colour is that of the tool; the masks hold `png_index`.
+    """
+
+    png_index: int
+    class_name: str
+
+
+def _label_classes(text: str, path: Path) -> Taxonomy:
+    """The classes of a `label_classes.json`, whose `png_index` are the values of masks; 0 is not labelled."""
+    try:
+        items = msgspec.json.decode(text, type=list[_LabelClass])
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise SegdataError(f"{path}: is no list of classes: {error}") from error
+    if not items:
+        raise SegdataError(f"{path}: no categories; each item has png_index and class_name")
+    categories = tuple(Category(id=each.png_index, name=each.class_name, kind="stuff") for each in items)
+    return Taxonomy(categories=categories, unlabelled=None if any(each.id == 0 for each in categories) else 0)
 
 
 class _UltralyticsData(msgspec.Struct):

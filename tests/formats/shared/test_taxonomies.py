@@ -55,6 +55,9 @@ def test_csv(tmp_path: Path, header: str) -> None:
         ("label_colors.txt", "1 2 300 a\n", "label_colors.txt:1"),
         ("classes.csv", "name,r,g,b\na,1,2,999\n", "classes.csv:2"),
         ("classes.csv", "foo\na\n", "classes.csv:2"),
+        ("_classes.csv", "Pixel Value, Class\nx, cat\n", "_classes.csv:2"),
+        ("label_classes.json", "[]", "label_classes.json: no categories"),
+        ("label_classes.json", '[{"png_index": 1}]', "label_classes.json: is no list of classes"),
         ("labelmap.txt", "", "labelmap.txt:1"),
     ],
 )
@@ -211,6 +214,34 @@ def test_dataset_meta_names_the_values_of_masks(tmp_path: Path, coloured: bool) 
     (tmp_path / "dataset_meta.json").write_text(json.dumps(meta))
     segments = read(tmp_path).segments
     assert dict(zip(segments["category"], segments["area"], strict=True)) == {"background": 1, "road": 2, "ignore": 1}
+
+
+def _mask(path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(np.array([[0, 1], [1, 2]], np.uint8)).save(path)
+
+
+def test_tables_of_splits_name_the_values_of_masks(tmp_path: Path) -> None:
+    """As Roboflow exports semantic masks: a table in each split."""
+    for split in ("train", "valid"):
+        _mask(tmp_path / split / f"{split}_mask.png")
+        Image.new("RGB", (2, 2)).save(tmp_path / split / f"{split}.jpg")
+        (tmp_path / split / "_classes.csv").write_text("Pixel Value, Class\n0, background\n1, cat\n2, dog\n")
+    data = read(tmp_path)
+    assert set(data.segments["category"]) == {"background", "cat", "dog"}
+    assert sorted(data.images["split"]) == ["train", "valid"]
+    (tmp_path / "valid/_classes.csv").write_text("Pixel Value, Class\n0, background\n1, dog\n2, cat\n")
+    with pytest.raises(SegdataError, match=r"train/_classes.csv and .*valid/_classes.csv differ"):
+        read(tmp_path)
+
+
+def test_label_classes_of_hasty_name_the_values_of_masks(tmp_path: Path) -> None:
+    """https://hasty.ai/docs/userdocs/export-formats/semantic-segmentation-png-images."""
+    _mask(tmp_path / "masks/a.png")
+    items = [{"png_index": 2, "class_name": "bed", "color": "#4df3ceff"}, {"png_index": 1, "class_name": "wall"}]
+    (tmp_path / "label_classes.json").write_text(json.dumps(items))
+    segments = read(tmp_path).segments
+    assert dict(zip(segments["category"], segments["area"], strict=True)) == {"wall": 2, "bed": 1}
 
 
 @pytest.mark.parametrize(
