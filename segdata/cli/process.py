@@ -1,15 +1,17 @@
 """Process: how a command starts, shows progress, and ends with an exit code.
 
 0: nothing found at or above `--fail-on`. 1: something found. 2: misuse, or cannot run. 130: Ctrl-C.
-143: asked to end (SIGTERM). Every way to end prints at most one line on stderr.
+143: asked to end (SIGTERM). Every way to end prints at most one message on stderr: a line, on a terminal one a clause.
 """
 
 import atexit
 import difflib
 import gc
 import os
+import shutil
 import signal
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -126,10 +128,37 @@ def has_flag(flag: str) -> bool:
 
 
 def say(line: str) -> None:
-    """Print one line on stderr; with `--quiet` only errors."""
+    """Print one line on stderr, folded on a terminal; with `--quiet` only errors."""
     if has_flag(QUIET) and not line.startswith(("error:", "warning:")):
         return
-    click.echo(f"segdata: {escape_line(line)}", err=True)
+    text = f"segdata: {escape_line(line)}"
+    if sys.stderr.isatty():
+        text = _fold_clauses(text, shutil.get_terminal_size().columns)
+    click.echo(text, err=True)
+
+
+def _fold_clauses(text: str, width: int) -> str:
+    """A text wider than a terminal as a line for each clause, longer clauses folded; paths and commands stay whole.
+
+    >>> print(_fold_clauses("error: a/b: holds two datasets; give one of them as DATA", 32))
+    error: a/b: holds two datasets;
+      give one of them as DATA
+    """
+    if len(text) <= width:
+        return text
+    clauses = text.replace("; ", ";\n").splitlines()
+    wrapped = [
+        textwrap.fill(
+            clause,
+            width,
+            initial_indent="  " if row else "",
+            subsequent_indent="    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for row, clause in enumerate(clauses)
+    ]
+    return "\n".join(wrapped)
 
 
 def is_debugging() -> bool:

@@ -126,7 +126,7 @@ def on_a_terminal(columns: int, *words: str, **environment: str) -> str:
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
     process = subprocess.Popen(
-        [*PROGRAM, *words], stdout=slave, stderr=subprocess.DEVNULL, env={**kept, "TERM": "xterm", **environment}
+        [*PROGRAM, *words], stdout=slave, stderr=slave, env={**kept, "TERM": "xterm", **environment}
     )
     os.close(slave)
     written = b""
@@ -148,6 +148,17 @@ def test_a_terminal_gets_colour_and_its_own_width() -> None:
     assert "\x1b[1;31merror\x1b[0m" in coloured
     plain = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
     assert 40 < max(map(len, plain.splitlines())) <= 60
+
+
+def test_an_error_is_folded_on_a_terminal_and_one_line_in_a_pipe(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"a": 1}')
+    words = ["validate", str(tmp_path)]
+    piped = subprocess.run([*PROGRAM, *words], capture_output=True, text=True).stderr
+    folded = on_a_terminal(70, *words)
+    assert len(piped.splitlines()) == 1
+    assert len(folded.splitlines()) > 2
+    assert folded.split() == piped.split(), "no word is lost, no path is cut"
+    assert all(len(line) <= 70 or " " not in line.strip() for line in folded.splitlines())
 
 
 def test_who_wants_no_colour_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
