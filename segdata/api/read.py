@@ -14,7 +14,7 @@ import numpy as np
 from segdata.core.batch import Batch, replace_column
 from segdata.core.config import Config, Option, did_you_mean, load_config
 from segdata.core.dataset import OpenDataset, Recipe
-from segdata.core.errors import SegdataError, SettingError
+from segdata.core.errors import SegdataError, SettingError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import Format, ReadRequest, Source, find_format
 from segdata.core.paths import as_url, check_path_name, check_plain_files, is_archive
@@ -299,6 +299,8 @@ def _open_source(
     chosen: Format, request: ReadRequest, layout: SplitLayout, source: str | None, roi: str | Path | None
 ) -> Source:
     """What the format's reader opens, all splits as one, with what the request adds to its images."""
+    if not request.root.exists():
+        raise UnreadableError(f"{request.root}: does not exist")
     if layout.parts:
         from segdata.store.merge import join_splits  # seldom needed, and it brings all of merging
 

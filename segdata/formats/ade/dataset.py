@@ -51,12 +51,12 @@ from segdata.formats.shared.painting import (
     count_hidden_segments,
     count_losses,
     count_segment_mask_losses,
-    count_spatial_losses,
     paint,
     segment_examples,
     segments_by_image,
+    start_folder,
 )
-from segdata.formats.shared.pairing import Cell, has_index, images_folder, no_images_defect, read_index, write_index
+from segdata.formats.shared.pairing import Cell, has_index, images_folder, missing_images, read_index, write_index
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
     ImageAnnotation,
@@ -64,7 +64,7 @@ from segdata.formats.shared.per_image import (
     PerImageSource,
     relative_path,
 )
-from segdata.formats.shared.taxonomies import CategoryNames, resolve_names, write_sidecars
+from segdata.formats.shared.taxonomies import CategoryNames, resolve_names
 
 SEG = "_seg.png"
 _PARTS = re.compile(r"(.+)_parts_([0-9]{1,2})\.png")
@@ -207,13 +207,7 @@ def _list_images(
             defects.append(Defect("SEG011", message, relative_path(root, files.image), image=entries[-1].image_id))
     entries += [row for row in rows if not row.files]
     entries.sort(key=lambda entry: entry.image_id)
-    missing = [entry for entry in entries if entry.image is None]
-    if entries and len(missing) == len(entries):
-        defects.append(no_images_defect(len(entries), root, images))
-    else:
-        message = "the image file does not exist"
-        defects += [Defect("SEG002", message, entry.image_id, image=entry.image_id) for entry in missing]
-    return entries, names, [*defects, *names.defects]
+    return entries, names, [*defects, *missing_images(entries, root, images), *names.defects]
 
 
 def _entry(
@@ -455,11 +449,9 @@ def write_ade(
                 f"category {category.name!r} has id {category.id}, ADE20K's masks hold classes 1 to {MOST_CLASSES}; "
                 "renumber it"
             )
-    target.mkdir(parents=True)
-    count_spatial_losses(profile, losses)
+    start_folder(target, profile, losses)
     writer = _Writer(profile.taxonomy, target, losses, lost)
     write_index(target, writer.rows(batches), videos=True)
-    write_sidecars(target, profile, profile.taxonomy)
 
 
 @dataclass

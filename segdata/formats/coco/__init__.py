@@ -109,8 +109,6 @@ def choose_document(root: Path, sort: CocoSort) -> tuple[Path, str]:
 
     A file that is named is taken as it is. Raises UnreadableError where a folder has none, or several.
     """
-    if not root.exists():
-        raise UnreadableError(f"{root}: does not exist")
     if root.is_file():
         return root, root.name
     # A document without annotations may be of any sort.

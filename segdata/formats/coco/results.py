@@ -54,8 +54,6 @@ def read(request: ReadRequest) -> "AlteredSource":
     from segdata.formats.shared.derived_sources import with_origin
 
     root = request.root
-    if not root.exists():
-        raise UnreadableError(f"{root}: does not exist")
     names = [root.name] if root.is_file() else _lists(FileProbe(root))
     if len(names) != 1:
         problem = f"{len(names)} lists of COCO results, name one of them: {', '.join(names)}"

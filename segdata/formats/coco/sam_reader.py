@@ -79,8 +79,6 @@ _KNOWN = SEGMENT_KEYS | {"segmentation", "predicted_iou"}
 
 def open_sam(request: ReadRequest) -> PerImageSource:
     """Open a folder of files, or one file; raises UnreadableError if there is none."""
-    if not request.root.exists():
-        raise UnreadableError(f"{request.root}: does not exist")
     entries, defects = pair_label_files(request.root, ".json", request.images, _image_of)
     if not any(entry.files for entry in entries):
         raise UnreadableError(f"{request.root}: no JSON files in it")

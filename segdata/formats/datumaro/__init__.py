@@ -52,8 +52,6 @@ def read(request: ReadRequest) -> "ChainedSource":
     from segdata.formats.datumaro.reader import open_documents
 
     root = request.root
-    if not root.exists():
-        raise UnreadableError(f"{root}: does not exist")
     paths = [root] if root.is_file() else sorted((root / "annotations").glob("*.json")) or _beside_others(root)
     if not paths:
         raise UnreadableError(f"{root}: no Datumaro JSON in it or in its folder annotations")

@@ -429,8 +429,7 @@ def open_documents(request: ReadRequest, paths: Sequence[Path]) -> ChainedSource
     ]
     _rename_duplicates(subsets)
     root = request.root
-    name = root.name if root.is_dir() else root.stem
-    profile = named.profile("datumaro", root, "instance", "sparse", "allow", name=name, raster_rule="coco")
+    profile = named.profile("datumaro", root, "instance", "sparse", "allow", raster_rule="coco")
     image_folder = images if any(subset.files for subset in subsets) else ImageFolder(None)
     sources = [
         _source(request, profile, subset, document_categories, image_folder)

@@ -34,8 +34,8 @@ from segdata.formats.shared.mask_files import ValueRuns
 from segdata.formats.shared.painting import (
     ImageSegments,
     MaskPaths,
-    count_spatial_losses,
     number_segments,
+    start_folder,
 )
 from segdata.formats.shared.pairing import has_index, images_folder, pair_by_index, pair_label_files, write_index
 from segdata.formats.shared.per_image import (
@@ -45,7 +45,7 @@ from segdata.formats.shared.per_image import (
     PerImageSource,
     relative_path,
 )
-from segdata.formats.shared.taxonomies import CategoryNames, resolve_names, write_sidecars
+from segdata.formats.shared.taxonomies import CategoryNames, resolve_names
 
 MOST_BYTES = 1 << 32  # of one array; more is an attack on memory
 _LARGE = 1 << 16  # bytes that stay in the file; pickle writes no frames around so many
@@ -234,8 +234,6 @@ class _SegFile:
 def open_cellpose(request: ReadRequest) -> PerImageSource:
     """Open the files; raises UnreadableError if there is none, or if several categories may be meant."""
     root = request.root
-    if not root.exists():
-        raise UnreadableError(f"{root}: does not exist")
     if root.is_dir() and has_index(root):
         entries, defects = pair_by_index(root, images_folder(request))
     else:
@@ -377,10 +375,8 @@ def _meanings(
 
 def write_cellpose(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write `<image>_seg.npy` files, `images.csv` and `taxonomy.yaml` below `target`."""
-    count_spatial_losses(profile, losses)
-    target.mkdir(parents=True)
+    start_folder(target, profile, losses)
     write_index(target, _write_files(batches, target, profile.taxonomy.by_id().keys(), losses))
-    write_sidecars(target, profile, profile.taxonomy)
 
 
 def _write_files(

@@ -51,8 +51,6 @@ class MaskRow:
 def open_openimages(request: ReadRequest) -> PerImageSource:
     """Open the CSV files at or below a path; raises UnreadableError if none has the columns."""
     root = request.root
-    if not root.exists():
-        raise UnreadableError(f"{root}: does not exist")
     folder = root if root.is_dir() else root.parent
     files = {PurePosixPath(name).name: path for name, path in ImageFolder.below(folder).paths.items()}
     rows: dict[str, list[MaskRow]] = {}

@@ -19,8 +19,8 @@ from segdata.core.format import AffectedItems, LossCounter, LossKind, ReadReques
 from segdata.core.medical_files import collect_dicom_warnings
 from segdata.core.paths import local_file
 from segdata.core.profile import ImageSequence, Profile, RasterRule
-from segdata.core.runs import Runs
-from segdata.core.taxonomy import Category, Taxonomy
+from segdata.core.runs import Ints, Runs
+from segdata.core.taxonomy import Category, Color, Taxonomy
 from segdata.formats.medical import DICOM_INDEX, DICOM_LOSSES
 from segdata.formats.medical.dicom_images import (
     DicomImage,
@@ -38,7 +38,7 @@ from segdata.formats.medical.dicom_images import (
 from segdata.formats.shared.painting import count_losses
 from segdata.formats.shared.pairing import images_folder
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
-from segdata.formats.shared.taxonomies import CategoryNames, write_sidecars
+from segdata.formats.shared.taxonomies import CategoryNames, kind_from_name, resolve_names, write_sidecars
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +147,6 @@ class ObjectReader(Generic[O, P]):
 
     def open(self, request: ReadRequest, kinds: Sequence[str], parse: Callable[[Path, str], O]) -> None:
         """Find all of these kinds, and place them; raises UnreadableError if there is neither one nor an index."""
-        if not request.root.exists():
-            raise UnreadableError(f"{request.root}: does not exist")
         folder = scan_folder(request.root, kinds, images_folder(request))
         index = lexists(folder.root / DICOM_INDEX)
         if not folder.objects and not index:
@@ -224,15 +222,16 @@ class SegmentMeanings:
     naming: CategoryNames
     kept: Mapping[tuple[str, int], DicomIndexSegment]
 
-    def segment_id(self, name: str, number: int) -> int:
-        """The id of a segment."""
-        kept = self.kept.get((name, number))
-        return number if kept is None or kept.segment is None else kept.segment
+    def segment_ids(self, name: str, numbers: Iterable[int]) -> Ints:
+        """(n,) the ids of segments of an object."""
+        kept_of = ((number, self.kept.get((name, number))) for number in numbers)
+        return np.array([kept.segment if kept and kept.segment is not None else n for n, kept in kept_of], np.int64)
 
-    def category(self, name: str, number: int, label: str) -> int:
-        """The category of a segment with this label."""
-        kept = self.kept.get((name, number))
-        return self.naming.to[label] if kept is None or not self.naming.declared else kept.category
+    def categories(self, name: str, labels: Iterable[tuple[int, str]]) -> Ints:
+        """(n,) the categories of segments of an object, given their numbers and labels."""
+        kept_of = ((label, self.kept.get((name, number))) for number, label in labels)
+        to, declared = self.naming.to, self.naming.declared
+        return np.array([kept.category if kept and declared else to[label] for label, kept in kept_of], np.int64)
 
     def track(self, name: str, number: int, otherwise: int | None) -> int | None:
         """The track of a segment."""
@@ -350,6 +349,16 @@ def _count_column_losses(batch: Batch, lost: frozenset[LossKind], losses: LossCo
     sources = batch.annotations["source"].to_pylist()
     losses.add("source", "annotations", sum(source == "consensus" for source in sources))
     return batch
+
+
+def name_categories(taxonomy: Taxonomy | None, items: Iterable[tuple[str, Color | None, str | None]]) -> CategoryNames:
+    """Categories by the names of segments: items are names, colours and definitions; of a name the first counts."""
+    categories: dict[str, Category] = {}
+    for name, color, definition in items:
+        id_ = len(categories) + 1
+        category = Category(id=id_, name=name, kind=kind_from_name(name), color=color, definition=definition)
+        categories.setdefault(name, category)
+    return resolve_names(categories, taxonomy, Taxonomy(categories=tuple(categories.values())))
 
 
 ALGORITHM_TYPES = {

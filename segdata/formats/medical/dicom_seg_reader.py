@@ -16,7 +16,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.runs import Runs
-from segdata.core.taxonomy import Category, Color, Taxonomy
+from segdata.core.taxonomy import Color
 from segdata.formats.medical import SEGMENTATIONS
 from segdata.formats.medical.dicom_images import (
     DicomImage,
@@ -36,12 +36,12 @@ from segdata.formats.medical.dicom_objects import (
     DicomSlices,
     ObjectReader,
     SegmentMeanings,
+    name_categories,
 )
 from segdata.formats.medical.volume_files import DecodedFiles, import_package
 from segdata.formats.shared.images import MAX_PIXELS
 from segdata.formats.shared.mask_files import ValueRuns
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, PerImageSource
-from segdata.formats.shared.taxonomies import CategoryNames, kind_from_name, resolve_names
 
 _KINDS = ("BINARY", "FRACTIONAL", "LABELMAP")
 _MOST_FRAMES = 1 << 20
@@ -419,7 +419,9 @@ def open_segmentations(request: ReadRequest) -> PerImageSource:
     threshold = _threshold(request)
     dicom = ObjectReader("dicom-seg", "segmentation", _SegSlices())
     dicom.open(request, SEGMENTATIONS, _read_seg)
-    categories = _seg_naming(request.taxonomy, [segment for seg in dicom.objects for segment in seg.segments.values()])
+    segments = [segment for seg in dicom.objects for segment in seg.segments.values()]
+    named = ((segment.label, segment.color, _definition(segment)) for segment in segments)
+    categories = name_categories(request.taxonomy, named)
     by_path = {seg.path: seg for seg in dicom.objects}
     decoded = DecodedFiles(lambda path: _decode_seg(by_path[path], threshold))
     first_slice, multi_frame = dicom.slices.first_slice, _multi_frame_segments(dicom.objects)
@@ -441,21 +443,10 @@ def _threshold(request: ReadRequest) -> float:
     return value
 
 
-def _seg_naming(taxonomy: Taxonomy | None, segments: Sequence[_SegSegment]) -> CategoryNames:
-    """Categories by the labels of segments; the meaning of a code is the definition."""
-    categories: dict[str, Category] = {}
-    for segment in segments:
-        if segment.label not in categories:
-            code = segment.codes.get("property_type", {})
-            meaning = code.get("meaning") if code.get("scheme") != SCHEME else None
-            categories[segment.label] = Category(
-                id=len(categories) + 1,
-                name=segment.label,
-                kind=kind_from_name(segment.label),
-                color=segment.color,
-                definition=meaning or None,
-            )
-    return resolve_names(categories, taxonomy, Taxonomy(categories=tuple(categories.values())))
+def _definition(segment: _SegSegment) -> str | None:
+    """The meaning of the code of a segment; None for a code that segdata made up."""
+    code = segment.codes.get("property_type", {})
+    return (code.get("meaning") if code.get("scheme") != SCHEME else None) or None
 
 
 def _annotator_of(seg: SegObject) -> str | None:
@@ -532,10 +523,8 @@ class _SliceReader:
         common = next(iter(sources)) if len(sources) == 1 else None
         return ImageAnnotation(
             size=seg.size,
-            segment_id=np.array([self.meanings.segment_id(seg.name, segment.number) for segment in segments], np.int64),
-            category_id=np.array(
-                [self.meanings.category(seg.name, segment.number, segment.label) for segment in segments], np.int64
-            ),
+            segment_id=self.meanings.segment_ids(seg.name, (segment.number for segment in segments)),
+            category_id=self.meanings.categories(seg.name, ((segment.number, segment.label) for segment in segments)),
             runs=Runs.concatenate([runs[segment.number] for segment in segments], [1] * len(segments)),
             columns={
                 "track_id": [self._track(seg, segment) for segment in segments],

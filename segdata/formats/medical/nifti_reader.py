@@ -126,8 +126,6 @@ class OpenVolumes:
 
 def _open_volumes(request: ReadRequest) -> OpenVolumes:
     """Open the volumes of a request; raises UnreadableError if there is none."""
-    if not request.root.exists():
-        raise UnreadableError(f"{request.root}: does not exist")
     opened = OpenVolumes(request.root)
     if request.root.is_dir() and (request.root / VOLUME_INDEX).is_file():
         volumes, opened.layers = read_volume_index(request.root, opened.defects)

@@ -19,7 +19,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.overlay import SweepRuns, union_by_frame
 from segdata.core.runs import NumberLine, Runs
-from segdata.core.taxonomy import Category, Color, Taxonomy
+from segdata.core.taxonomy import Color
 from segdata.formats.medical import STRUCTURE_SET
 from segdata.formats.medical.dicom_images import (
     DicomImage,
@@ -37,11 +37,11 @@ from segdata.formats.medical.dicom_objects import (
     DicomSlices,
     ObjectReader,
     SegmentMeanings,
+    name_categories,
 )
 from segdata.formats.shapes.geometry import PolygonArrays, check_ring
 from segdata.formats.shapes.raster import fill_centres
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource
-from segdata.formats.shared.taxonomies import CategoryNames, kind_from_name, resolve_names
 
 Floats = NDArray[np.float64]
 _CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
@@ -376,23 +376,12 @@ def open_contours(request: ReadRequest) -> PerImageSource:
     check_choice("holes", holes, get_args(Holes))
     dicom = ObjectReader("rt-struct", "structure set", _ContourSlices())
     dicom.open(request, (STRUCTURE_SET,), _read_structures)
-    categories = _region_names(
-        request.taxonomy, [region for structures in dicom.objects for region in structures.regions]
-    )
+    regions = [region for structures in dicom.objects for region in structures.regions]
+    categories = name_categories(request.taxonomy, ((region.name, region.color, None) for region in regions))
     empty = {name: SOURCES.get(file.algorithm or "") for name, file in dicom.indexed.items()}
     annotators = dicom.annotators(lambda structures: structures.interpreter)
     reader = _SliceReader(annotators, empty, dicom.meanings(categories), "xor" if holes == "xor" else "union")
     return dicom.source(request, categories, "centre-evenodd", reader.read)
-
-
-def _region_names(taxonomy: Taxonomy | None, regions: Sequence[Region]) -> CategoryNames:
-    categories: dict[str, Category] = {}
-    for region in regions:
-        if region.name not in categories:
-            categories[region.name] = Category(
-                id=len(categories) + 1, name=region.name, kind=kind_from_name(region.name), color=region.color
-            )
-    return resolve_names(categories, taxonomy, Taxonomy(categories=tuple(categories.values())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,10 +410,8 @@ class _SliceReader:
         common = next(iter(sources)) if len(sources) == 1 else self.source.get(structures.name)
         return ImageAnnotation(
             size,
-            np.array([self.meanings.segment_id(structures.name, region.number) for region in regions], np.int64),
-            np.array(
-                [self.meanings.category(structures.name, region.number, region.name) for region in regions], np.int64
-            ),
+            self.meanings.segment_ids(structures.name, (region.number for region in regions)),
+            self.meanings.categories(structures.name, ((region.number, region.name) for region in regions)),
             runs,
             {
                 "track_id": [self.meanings.track(structures.name, region.number, region.number) for region in regions],

@@ -300,8 +300,6 @@ _AXES = {"first": 0, "last": -1}
 def open_archives(request: ReadRequest) -> PerImageSource:
     """Open the archives; raises UnreadableError if the array or the axis of classes is ambiguous."""
     root = request.root
-    if not root.exists():
-        raise UnreadableError(f"{root}: does not exist")
     entries, defects = pair_label_files(root, ".npz", request.images)
     layouts = {entry.files[0]: _array_header(request, entry.files[0]) for entry in entries if entry.files}
     sound = {path: head for path, head in layouts.items() if isinstance(head, ArrayHeader)}

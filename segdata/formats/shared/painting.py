@@ -1,7 +1,7 @@
 """Painting and counted losses: the first annotation of each image as pixel values, and what a writer drops."""
 
 from collections.abc import Collection, Iterable, Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,6 +16,7 @@ from segdata.core.overlay import SweepRuns, find_overlaps_within
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs, expand_ranges
+from segdata.formats.shared.taxonomies import write_sidecars
 
 
 class ImageSegments(msgspec.Struct, frozen=True):
@@ -272,6 +273,16 @@ def count_spatial_losses(profile: Profile, losses: LossCounter) -> None:
     """Count the volumes whose position in the world (affine, spacing, header) a format does not hold."""
     placed = [sequence.name for sequence in profile.sequences if sequence.is_placed]
     losses.add("spatial", "sequences", len(placed), examples=placed[:3])
+
+
+def start_folder(target: Path, profile: Profile, losses: LossCounter) -> None:
+    """Make the folder that a writer fills, with the files that say what its labels mean (`write_sidecars`).
+
+    For formats that hold the dataset's taxonomy as it is, and no places of volumes in the world, which are counted.
+    """
+    count_spatial_losses(profile, losses)
+    target.mkdir(parents=True, exist_ok=True)
+    write_sidecars(target, profile, profile.taxonomy)
 
 
 def count_category_mask_losses(

@@ -389,11 +389,28 @@ def _paired_entry(
 def pair_by_index(root: Path, images: Path | None) -> tuple[list[ImageEntry], list[Defect]]:
     """The images of `images.csv`, and the defects of its lines and of missing image files."""
     entries, defects = read_index(root, images)
-    missing_ids = [entry.image_id for entry in entries if entry.image is None]
-    if missing_ids and len(missing_ids) == len(entries):
-        return entries, [*defects, no_images_defect(len(missing_ids), root, images)]
-    missing = [Defect("SEG002", f"image file {name!r} does not exist", INDEX_FILE, image=name) for name in missing_ids]
-    return entries, [*defects, *missing]
+
+    def describe(entry: ImageEntry) -> Defect:
+        return Defect("SEG002", f"image file {entry.image_id!r} does not exist", INDEX_FILE, image=entry.image_id)
+
+    return entries, [*defects, *missing_images(entries, root, images, describe)]
+
+
+def _missing_image(entry: ImageEntry) -> Defect:
+    return Defect("SEG002", "the image file does not exist", entry.image_id, image=entry.image_id)
+
+
+def missing_images(
+    entries: Sequence[ImageEntry],
+    root: Path,
+    images: Path | None,
+    describe: Callable[[ImageEntry], Defect] = _missing_image,
+) -> list[Defect]:
+    """The defects of images without a file: one of all images if no file is known, else one of each (`describe`)."""
+    missing = [entry for entry in entries if entry.image is None]
+    if missing and len(missing) == len(entries):
+        return [no_images_defect(len(missing), root, images)]
+    return [describe(entry) for entry in missing]
 
 
 def no_images_defect(n_images: int, root: Path, images: Path | None) -> Defect:

@@ -66,10 +66,11 @@ class CategoryNames(msgspec.Struct, frozen=True):
     ) -> Profile:
         """The profile of the dataset at `root`; `coverage` and `overlap` are defaults of its format, not declared.
 
-        `name` is that of the dataset, for want of which `root` tells; the others are as in `Profile`.
+        `name` is that of the dataset, by default that of `root` without the extension of a file; the others are as in
+        `Profile`.
         """
         return Profile(
-            name=root.stem if name is None else name,
+            name=name or (root.name if root.is_dir() else root.stem),
             format=format,
             task=task,
             taxonomy=self.taxonomy,

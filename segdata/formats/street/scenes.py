@@ -31,10 +31,10 @@ from segdata.formats.shared.painting import (
     count_category_mask_losses,
     count_losses,
     count_segments,
-    count_spatial_losses,
     in_first_annotation,
     paint_and_count,
     segments_by_image,
+    start_folder,
 )
 from segdata.formats.shared.pairing import Cell, Pairing, no_images_defect, pair_masks, write_index
 from segdata.formats.shared.per_image import (
@@ -44,7 +44,7 @@ from segdata.formats.shared.per_image import (
     PerImageSource,
     relative_path,
 )
-from segdata.formats.shared.taxonomies import CategoryNames, resolve_names, write_sidecars
+from segdata.formats.shared.taxonomies import CategoryNames, resolve_names
 
 NO_SPLIT = "default"  # stands for a missing split folder; the name is Datumaro's and CVAT's
 _TRAINING = "training"  # the default split
@@ -507,10 +507,8 @@ def write_scenes(
     A semantic dataset gets only masks of label ids, since it does not say which pixels of a thing are one instance.
     Raises SegdataError if an image has more instances of a label than there are numbers.
     """
-    target.mkdir(parents=True)
-    count_spatial_losses(profile, losses)
+    start_folder(target, profile, losses)
     write_index(target, _rows(profile, batches, target, losses, style), videos=True)
-    write_sidecars(target, profile, profile.taxonomy)
 
 
 def _rows(

@@ -23,7 +23,7 @@ from segdata.core.profile import ImageSequence
 from segdata.core.taxonomy import Attribute, Category, Taxonomy, as_rgb
 from segdata.formats.shapes.geometry import Bitmap, Ellipse, Ring, Shape, box, check_numbers, check_ring
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader, similar_name_hint
-from segdata.formats.shared.pairing import INDEX_FILE, has_index, images_folder, no_images_defect, read_index
+from segdata.formats.shared.pairing import INDEX_FILE, has_index, images_folder, missing_images, read_index
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.shared.safe_parsers import XmlError, read_xml
 from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
@@ -328,27 +328,22 @@ def open_cvat(request: ReadRequest, head: bytes) -> ToolSource:
     _check_images(dataset, folder, images)
     own_taxonomy = dataset.labels.taxonomy()
     categories = resolve_names(dataset.names | dataset.labels.categories.keys(), request.taxonomy, own_taxonomy)
-    name = root.name if root.is_dir() else root.stem
-    profile = categories.profile(
-        "cvat", root, "instance", "sparse", "allow", name=name, raster_rule="coco", sequences=tuple(dataset.sequences)
-    )
     entries = sorted(dataset.entries.values(), key=lambda entry: entry.image_id)
     read = partial(read_image, dataset.labels.types)
-    return ToolSource(
-        root=root,
-        profile=profile,
-        entries=entries,
-        defects=tuple(dataset.defects),
-        to=categories.to,
-        read_image=read,
-        annotator=request.annotator,
+    return ToolSource.of(
+        request,
+        "cvat",
+        "coco",
+        categories,
+        entries,
+        dataset.defects,
+        read,
+        sequences=dataset.sequences,
         notation=NOTATION,
     )
 
 
 def _find_documents(root: Path, head: bytes) -> list[Path]:
-    if not root.exists():
-        raise UnreadableError(f"{root}: does not exist")
     if root.is_file():
         if zipfile.is_zipfile(root):
             raise UnreadableError(f"{root}: is a zip archive; unzip it and give the folder")
@@ -552,14 +547,12 @@ def _add_named_video(dataset: _Dataset, path: Path, video: CvatVideo) -> None:
 
 
 def _check_images(dataset: _Dataset, folder: Path, images: Path | None) -> None:
-    missing = [entry for entry in dataset.entries.values() if entry.image is None]
-    if missing and len(missing) == len(dataset.entries):
-        dataset.defects.append(no_images_defect(len(missing), folder, images))
-        return
-    for entry in missing:
+    def describe(entry: ImageEntry) -> Defect:
         hint = similar_name_hint(nearest_name(dataset.folders, entry.image_id))
         message = f"image file {entry.image_id!r} does not exist{hint}"
         file = relative_path(dataset.root, entry.files[0]) if entry.files else None
-        dataset.defects.append(Defect("SEG002", message, file, image=entry.image_id))
-    if dataset.root.is_dir():
+        return Defect("SEG002", message, file, image=entry.image_id)
+
+    dataset.defects += missing_images(list(dataset.entries.values()), folder, images, describe)
+    if dataset.root.is_dir() and any(entry.image for entry in dataset.entries.values()):
         dataset.defects += unlisted_images(dataset.folders, dataset.entries.values(), "CVAT")

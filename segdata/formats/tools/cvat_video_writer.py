@@ -15,10 +15,14 @@ from segdata.core.batch import Batch
 from segdata.core.format import LossCounter
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category
-from segdata.formats.shared.painting import count_losses, count_segments, count_spatial_losses, segment_examples
+from segdata.formats.shared.painting import (
+    count_losses,
+    count_segments,
+    segment_examples,
+    start_folder,
+)
 from segdata.formats.shared.pairing import Cell, write_index
 from segdata.formats.shared.safe_parsers import is_xml_text
-from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.tools.cvat_writer import COUNTED, AttributeTypes, element_texts, segment_shapes, xml_head
 from segdata.formats.tools.source import category_names, image_rows, writable_rows
 from segdata.formats.video.frame_masks import FramePath, FramePaths
@@ -107,15 +111,13 @@ def write_cvat_videos(profile: Profile, batches: Iterable[Batch], target: Path, 
     SegdataError if frames have no number or the same one.
     """
     names = {id_: name for id_, name in category_names(profile.taxonomy).items() if is_xml_text(name)}
-    target.mkdir(parents=True, exist_ok=True)
-    count_spatial_losses(profile, losses)
+    start_folder(target, profile, losses)
     specs, paths = AttributeTypes(is_mutable=True), FramePaths(_LAST)
     videos: dict[str, _Video] = {}  # by folder
     for batch in batches:
         count_losses(batch, losses, COUNTED, _HELD)
         _add_batch(videos, paths.assign(batch), batch, names, specs, losses)
     specs.count_lost(losses)
-    write_sidecars(target, profile, profile.taxonomy)
     categories = [category for category in profile.taxonomy.categories if names.get(category.id) == category.name]
     videos = videos or {"": _Video(profile.name, None)}
     for folder, video in videos.items():

@@ -25,12 +25,11 @@ from segdata.formats.shared import CVAT_LOSSES
 from segdata.formats.shared.painting import (
     count_losses,
     count_segments,
-    count_spatial_losses,
     count_unannotated_images,
     segment_examples,
+    start_folder,
 )
 from segdata.formats.shared.safe_parsers import is_xml_text
-from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.tools.cvat_reader import COLUMN_ATTRIBUTES, SEMI_AUTO
 from segdata.formats.tools.shapes import GROUP, json_text
 from segdata.formats.tools.source import (
@@ -86,9 +85,7 @@ def write_cvat(profile: Profile, batches: Iterable[Batch], target: Path, losses:
     The head of the file lists the attributes of all segments: so these go to a temporary file first.
     """
     names = {id_: name for id_, name in category_names(profile.taxonomy).items() if is_xml_text(name)}
-    target.mkdir(parents=True, exist_ok=True)
-    write_sidecars(target, profile, profile.taxonomy)
-    count_spatial_losses(profile, losses)
+    start_folder(target, profile, losses)
     specs, number = AttributeTypes(), 0
     with tempfile.TemporaryFile() as body:
         for batch in batches:

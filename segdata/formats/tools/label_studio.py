@@ -78,8 +78,6 @@ def _files(root: Path) -> list[Path]:
     """The files of tasks; raises UnreadableError if there is none."""
     from segdata.formats.tools.label_studio_reader import refuse_min
 
-    if not root.exists():
-        raise UnreadableError(f"{root}: does not exist")
     files = [root] if root.is_file() else sorted(path for path in root.glob("*.json") if path.is_file())
     if root.is_dir():
         probe = FileProbe(root)

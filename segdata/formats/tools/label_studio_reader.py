@@ -493,15 +493,15 @@ def open_tasks(request: ReadRequest, files: list[Path]) -> ToolSource:
     categories = resolve_names(
         {*tasks.labels, *(category.name for category in config.taxonomy.categories)}, request.taxonomy, config.taxonomy
     )
-    profile = categories.profile("label-studio", request.root, "instance", "sparse", "allow", raster_rule="coco")
-    return ToolSource(
-        root=request.root,
-        profile=profile,
-        entries=tasks.entries,
-        defects=(*config.defects, *tasks.defects),
-        to=categories.to,
-        read_image=partial(read_image, categories.to),
-        annotator=request.annotator,
+    defects = [*config.defects, *tasks.defects]
+    return ToolSource.of(
+        request,
+        "label-studio",
+        "coco",
+        categories,
+        tasks.entries,
+        defects,
+        partial(read_image, categories.to),
         notation=NOTATION,
         what="size of the regions",
     )

@@ -383,25 +383,12 @@ def open_labelme(request: ReadRequest) -> ToolSource:
         root, {name: files[name] for name in census.image}, census.image, images_folder(request)
     )
     categories = resolve_names(census.labels, request.taxonomy)
-    name = root.name if root.is_dir() else root.stem
-    profile = categories.profile("labelme", root, "instance", "sparse", "allow", name=name, raster_rule="pil")
     defects += _census_defects(census)
     read = partial(read_image, root, LABELME)
-    return ToolSource(
-        root=root,
-        profile=profile,
-        entries=entries,
-        defects=tuple(defects),
-        to=categories.to,
-        read_image=read,
-        annotator=request.annotator,
-        notation=NOTATION,
-    )
+    return ToolSource.of(request, "labelme", "pil", categories, entries, defects, read, notation=NOTATION)
 
 
 def _find_files(root: Path) -> dict[str, Path]:
-    if not root.exists():
-        raise UnreadableError(f"{root}: does not exist")
     return {name: path for name, path in find_label_files(root, ".json").items() if root.is_file() or name not in _OURS}
 
 

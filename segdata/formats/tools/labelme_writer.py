@@ -13,9 +13,7 @@ import pyarrow as pa
 from PIL import Image
 
 from segdata.core.batch import Batch
-from segdata.core.errors import SegdataError
 from segdata.core.format import LossCounter
-from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.coco.document import Raw, raw_json
@@ -26,16 +24,16 @@ from segdata.formats.shared import LABELME_LOSSES
 from segdata.formats.shared.painting import (
     count_losses,
     count_segments,
-    count_spatial_losses,
     count_unannotated_images,
+    start_folder,
 )
-from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.tools.labelme_reader import BACKGROUND, FILE_COLUMNS, FILE_KEYS, SHAPE_COLUMNS, SHAPE_KEYS
 from segdata.formats.tools.shapes import GROUP, retraces
 from segdata.formats.tools.source import (
     assign_groups,
     category_names,
     count_lost_rings,
+    free_name,
     image_rows,
     source_polygons,
     writable_rows,
@@ -51,35 +49,16 @@ Json = dict[str, Any]  # Any: JSON
 def write_labelme(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write a JSON file for each image, and ``taxonomy.yaml``, into `target`."""
     names = {id_: name for id_, name in category_names(profile.taxonomy).items() if name != BACKGROUND}
-    target.mkdir(parents=True, exist_ok=True)
-    count_spatial_losses(profile, losses)
-    write_sidecars(target, profile, profile.taxonomy)
+    start_folder(target, profile, losses)
     taken = {"losses.json"}
     for batch in batches:
         count_losses(batch, losses, _COUNTED, _HELD)
         count_unannotated_images(batch, losses)
         for image_id, uri, document in _documents(batch, names, losses):
-            if is_unsafe_path(image_id):
-                raise SegdataError(f"image {image_id!r}: no file below the target can have this name; rename it")
-            path = target / _free_name(image_id, taken)
+            path = target / free_name(image_id, ".json", taken)
             path.parent.mkdir(parents=True, exist_ok=True)
             document["imagePath"] = _image_path(path, image_id, uri, target)
             path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
-
-
-def _free_name(image_id: str, taken: set[str]) -> str:
-    """The name of an image's file: that of the image but for the extension, unless another image has that.
-
-    It is never a hidden file: nobody reads those as labels.
-    """
-    image = PurePosixPath(*(part.lstrip(".") or "_" for part in PurePosixPath(image_id).parts))
-    name = image.with_suffix(".json").as_posix()
-    number = 0
-    while name.lower() in taken:
-        name = f"{image}.{number}.json" if number else f"{image}.json"
-        number += 1
-    taken.add(name.lower())
-    return name
 
 
 def _image_path(path: Path, image_id: str, uri: str | None, target: Path) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -27,18 +27,19 @@ from segdata.formats.shared.images import MAX_PIXELS, ImageHeader
 from segdata.formats.shared.painting import (
     count_losses,
     count_segments,
-    count_spatial_losses,
     count_unannotated_images,
+    start_folder,
 )
 from segdata.formats.shared.pairing import find_label_files, images_folder, pair_label_files
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.shared.safe_parsers import read_json
-from segdata.formats.shared.taxonomies import kind_from_name, resolve_names, write_sidecars
+from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
 from segdata.formats.tools.shapes import PolygonText, ShapeAnnotation, ToolShape, json_text
 from segdata.formats.tools.source import (
     ToolSource,
     category_names,
     count_lost_rings,
+    free_name,
     image_rows,
     source_polygons,
     writable_rows,
@@ -68,8 +69,6 @@ class _Census:
 def open_qupath(request: ReadRequest) -> ToolSource:
     """Open the files at or below a path; raises UnreadableError if none is QuPath's."""
     root = request.root
-    if not root.exists():
-        raise UnreadableError(f"{root}: does not exist")
     option = str(request.options.get("geometry", "cell"))
     check_choice("geometry", option, tuple(_GEOMETRIES))
     size = _size_option(request)
@@ -97,19 +96,8 @@ def open_qupath(request: ReadRequest) -> ToolSource:
         defects.append(
             Defect("SEG004", f"objects without area or on other planes are left out: {counts}", severity="info")
         )
-    profile = names.profile(
-        "qupath", root, "instance", "sparse", "allow", name=root.name if root.is_dir() else root.stem, raster_rule=RULE
-    )
     read = partial(read_image, root, _GEOMETRIES[option])
-    return ToolSource(
-        root=root,
-        profile=profile,
-        entries=entries,
-        defects=tuple(defects),
-        to=names.to,
-        read_image=read,
-        annotator=request.annotator,
-    )
+    return ToolSource.of(request, "qupath", RULE, names, entries, defects, read)
 
 
 def _size_option(request: ReadRequest) -> tuple[int, int]:
@@ -280,9 +268,7 @@ def write_qupath(
     for id_, described in classes.items():
         if (rgb := by_id[id_].rgb) is not None:
             described["color"] = list(rgb)
-    target.mkdir(parents=True, exist_ok=True)
-    count_spatial_losses(profile, losses)
-    write_sidecars(target, profile, profile.taxonomy)
+    start_folder(target, profile, losses)
     taken: set[str] = set()
     for batch in batches:
         count_losses(batch, losses, from_columns)
@@ -291,29 +277,12 @@ def write_qupath(
         geometries = _geometries(batch, rows, losses)
         segments = batch.segments.take(pa.array(rows)).to_pylist()
         for image, in_image, _ in image_rows(batch, rows):
-            name = _free_name(image["image_id"], taken)
+            name = free_name(image["image_id"], SUFFIX, taken)
             features = _features(batch, rows[in_image], segments[in_image], geometries[in_image], classes, losses)
             stated = {"image": image["image_id"], "height": image["height"], "width": image["width"]}
             document = {"type": "FeatureCollection", OURS: stated, "features": features}
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             (target / name).write_bytes(msgspec.json.encode(document) + b"\n")
-
-
-def _free_name(image_id: str, taken: set[str]) -> str:
-    """The name of an image's file: that of the image but for the extension, unless another image has that.
-
-    It is never a hidden file: nobody reads those as labels.
-    """
-    if is_unsafe_path(image_id):
-        raise SegdataError(f"image id {image_id!r} leaves the dataset's root, so its file has no place")
-    image = PurePosixPath(*(part.lstrip(".") or "_" for part in PurePosixPath(image_id).parts))
-    name = image.with_suffix(SUFFIX).as_posix()
-    number = 0
-    while name.lower() in taken:
-        name = f"{image}.{number}{SUFFIX}" if number else f"{image}{SUFFIX}"
-        number += 1
-    taken.add(name.lower())
-    return name
 
 
 def _geometries(batch: Batch, rows: Ints, losses: LossCounter) -> list[Json]:

@@ -6,16 +6,18 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from segdata.core.batch import Batch, integer_column
+from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
-from segdata.core.format import HEAD_BYTES, LossCounter
-from segdata.core.profile import Profile, RasterRule
+from segdata.core.format import HEAD_BYTES, LossCounter, ReadRequest
+from segdata.core.paths import is_unsafe_path
+from segdata.core.profile import ImageSequence, Profile, RasterRule
 from segdata.core.runs import Ints, Runs
 from segdata.core.schema import BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Taxonomy
@@ -27,6 +29,7 @@ from segdata.formats.shapes.raster import rasterise, rasterise_polygons, unite_o
 from segdata.formats.shared.images import ImageFolder, ImageHeader
 from segdata.formats.shared.painting import count_segments, in_first_annotation
 from segdata.formats.shared.per_image import ImageEntry, ReadImages, annotation_table, chunk_rows, read_images
+from segdata.formats.shared.taxonomies import CategoryNames
 from segdata.formats.tools.shapes import (
     GROUP,
     GroupedShapes,
@@ -40,6 +43,7 @@ from segdata.formats.tools.shapes import (
 )
 
 _PICTURES = (Ellipse, Bitmap)
+DEFAULT_NOTATION = PolygonNotation()
 
 
 def rasterise_shapes(
@@ -119,9 +123,48 @@ class ToolSource:
     # is not annotated. Called from any thread; raises BrokenLabelsError
     read_image: Callable[[ImageEntry, ImageHeader | None], Sequence[ShapeAnnotation]] = field(repr=False)
     annotator: str | None = None  # the annotator if the files name none
-    notation: PolygonNotation = field(default=PolygonNotation(), repr=False)  # how the tool writes polygons
+    notation: PolygonNotation = field(default=DEFAULT_NOTATION, repr=False)  # how the tool writes polygons
     per_chunk: int = 64  # how many images are good to load at once
     what: str = "declared size"  # how messages call the size in the files
+
+    @classmethod
+    def of(
+        cls,
+        request: ReadRequest,
+        format: str,
+        raster_rule: RasterRule,
+        categories: CategoryNames,
+        entries: Sequence[ImageEntry],
+        defects: Iterable[Defect],
+        read_image: Callable[[ImageEntry, ImageHeader | None], Sequence[ShapeAnnotation]],
+        *,
+        root: Path | None = None,
+        sequences: Iterable[ImageSequence] = (),
+        notation: PolygonNotation = DEFAULT_NOTATION,
+        what: str = "declared size",
+    ) -> "ToolSource":
+        """The dataset that a request opens; `root` is its folder if the request may name a file in it."""
+        profile = categories.profile(
+            format,
+            request.root,
+            "instance",
+            "sparse",
+            "allow",
+            name=None if root is None else root.name,
+            raster_rule=raster_rule,
+            sequences=tuple(sequences),
+        )
+        return cls(
+            root=root or request.root,
+            profile=profile,
+            entries=entries,
+            defects=tuple(defects),
+            to=categories.to,
+            read_image=read_image,
+            annotator=request.annotator,
+            notation=notation,
+            what=what,
+        )
 
     @property
     def image_ids(self) -> Sequence[str]:
@@ -291,6 +334,23 @@ def image_rows(batch: Batch, rows: Ints) -> Iterator[tuple[Json, slice, Json]]:
     for row, image in enumerate(batch.images.to_pylist()):
         owner = owners[annotation[row]] if row in annotated else {}
         yield image, slice(bounds[row], bounds[row + 1]), owner
+
+
+def free_name(image_id: str, suffix: str, taken: set[str]) -> str:
+    """The name of an image's file: that of the image but for the extension, unless another image has that.
+
+    It is never a hidden file: nobody reads those as labels. `taken` are the names so far, in lower case.
+    """
+    if is_unsafe_path(image_id):
+        raise SegdataError(f"image id {image_id!r} leaves the dataset's root, so its file has no place")
+    image = PurePosixPath(*(part.lstrip(".") or "_" for part in PurePosixPath(image_id).parts))
+    name = image.with_suffix(suffix).as_posix()
+    number = 0
+    while name.lower() in taken:
+        name = f"{image}.{number}{suffix}" if number else f"{image}{suffix}"
+        number += 1
+    taken.add(name.lower())
+    return name
 
 
 def count_lost_rings(batch: Batch, rows: Ints, losses: LossCounter) -> None:

@@ -573,8 +573,6 @@ def _columns_and_attributes(item: _ProjectObject, place: str, defects: list[Defe
 def open_supervisely(request: ReadRequest) -> ToolSource:
     """Open the project in a folder, or one dataset of it; raises UnreadableError if there is none of images."""
     root = request.root if request.root.is_dir() else request.root.parent
-    if not request.root.exists():
-        raise UnreadableError(f"{request.root}: does not exist")
     meta = next((folder / META for folder in (root, root.parent) if (folder / META).is_file()), None)
     if meta is None:
         raise UnreadableError(f"{root}: {META} is missing; it lies in the project's folder and names the classes")
@@ -582,18 +580,16 @@ def open_supervisely(request: ReadRequest) -> ToolSource:
     entries, image_defects = _images(root, images_folder(request))
     titles = [category.name for category in taxonomy.categories]
     categories = resolve_names(titles, request.taxonomy, taxonomy)
-    profile = categories.profile(
-        "supervisely", request.root, "instance", "sparse", "allow", name=root.name, raster_rule="cv2"
-    )
     ids = {title: categories.to[title] for title in titles}
-    return ToolSource(
+    return ToolSource.of(
+        request,
+        "supervisely",
+        "cv2",
+        categories,
+        entries,
+        [*defects, *image_defects],
+        partial(read_image, root, ids),
         root=root,
-        profile=profile,
-        entries=entries,
-        defects=(*defects, *image_defects),
-        to=ids,
-        read_image=partial(read_image, root, ids),
-        annotator=request.annotator,
         notation=NOTATION,
         what="size in the annotation",
     )

@@ -18,13 +18,13 @@ from segdata.formats.shared.painting import (
     ImageSegments,
     count_losses,
     count_segments,
-    count_spatial_losses,
     segment_examples,
     segments_by_image,
+    start_folder,
 )
 from segdata.formats.shared.pairing import Cell, write_index
 from segdata.formats.shared.safe_parsers import encode_json, parse_json
-from segdata.formats.shared.taxonomies import names_by_id, write_sidecars
+from segdata.formats.shared.taxonomies import names_by_id
 from segdata.formats.tools.supervisely_reader import CROWD_TAG, META, RESERVED_TAGS, SCORE_TAG, TRACK_TAG, encode_mask
 
 _HELD = frozenset({
@@ -94,9 +94,7 @@ def write_supervisely(
     profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, kinds: frozenset[LossKind]
 ) -> None:
     """Write a project; `kinds` are the losses that the format declares."""
-    count_spatial_losses(profile, losses)
-    target.mkdir(parents=True)
-    write_sidecars(target, profile, profile.taxonomy)
+    start_folder(target, profile, losses)
     project = _ProjectIndex(names_by_id(profile.taxonomy))
     for batch in batches:
         count_losses(batch, losses, kinds, _HELD)

@@ -542,29 +542,16 @@ def open_via(request: ReadRequest, heads: Mapping[str, bytes]) -> ToolSource:
     _check_images(dataset, base, images)
     attribute, census, defects = _choose_categories(dataset, request.options.get("attribute"))
     named = resolve_names(census, request.taxonomy)
-    name = root.name if root.is_dir() else root.stem
-    profile = named.profile("via", root, "instance", "sparse", "allow", name=name, raster_rule="coco")
     entries = sorted(dataset.entries.values(), key=lambda entry: entry.image_id)
     reading = _CategoryAttribute(attribute, named.to)
     unlisted = unlisted_images(dataset.folders, dataset.entries.values(), "VIA") if root.is_dir() else []
     all_defects = (*dataset.defects, *defects, *unlisted)
     read = partial(read_image, reading)
-    return ToolSource(
-        root=root,
-        profile=profile,
-        entries=entries,
-        defects=all_defects,
-        to=named.to,
-        read_image=read,
-        annotator=request.annotator,
-        notation=NOTATION,
-    )
+    return ToolSource.of(request, "via", "coco", named, entries, all_defects, read, notation=NOTATION)
 
 
 def _find_documents(root: Path, heads: Mapping[str, bytes]) -> list[Path]:
     """VIA's files at or below a path; of a CSV and a JSON in one folder the JSON."""
-    if not root.exists():
-        raise UnreadableError(f"{root}: does not exist")
     if root.is_file():
         return [root]
     documents: list[Path] = []

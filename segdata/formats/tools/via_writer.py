@@ -18,10 +18,9 @@ from segdata.formats.shared import VIA_LOSSES
 from segdata.formats.shared.painting import (
     count_losses,
     count_segments,
-    count_spatial_losses,
     count_unannotated_images,
+    start_folder,
 )
-from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.tools.source import category_names, count_lost_rings, image_rows, source_polygons, writable_rows
 from segdata.formats.tools.via_reader import COLUMN_KEYS, FILE_COLUMNS
 
@@ -92,9 +91,7 @@ class _Project:
 def write_via(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write ``via_project.json`` and ``taxonomy.yaml`` into `target`."""
     names = {id_: name for id_, name in category_names(profile.taxonomy).items() if name.strip()}
-    target.mkdir(parents=True, exist_ok=True)
-    count_spatial_losses(profile, losses)
-    write_sidecars(target, profile, profile.taxonomy)
+    start_folder(target, profile, losses)
     with (target / _PROJECT_FILE).open("wb") as file:
         project = _Project(file)
         for batch in batches:

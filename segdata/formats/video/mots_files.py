@@ -497,8 +497,6 @@ _NAME_LENGTH = len("000000")
 def open_mots(request: ReadRequest) -> Source:
     """The dataset; raises UnreadableError if there are no sequences."""
     root = request.root
-    if not root.exists():
-        raise UnreadableError(f"{root}: does not exist")
     layout = str(request.options.get("layout") or _find_layout(root))
     check_choice("layout", layout, _LAYOUTS)
     images = images_folder(request)

@@ -56,8 +56,6 @@ def read(request: ReadRequest) -> "AlteredSource":
     from segdata.formats.video.youtube_vis_reader import open_document
 
     root = request.root
-    if not root.exists():
-        raise UnreadableError(f"{root}: does not exist")
     if root.is_file():
         return open_document(request, root, root.name)
     names = _documents(FileProbe(root))

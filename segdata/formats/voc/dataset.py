@@ -42,7 +42,7 @@ from segdata.formats.shared.painting import (
     segment_examples,
     segments_by_image,
 )
-from segdata.formats.shared.pairing import Cell, has_index, images_folder, no_images_defect, read_index, write_index
+from segdata.formats.shared.pairing import Cell, has_index, images_folder, missing_images, read_index, write_index
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
 from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.voc.boxes import (
@@ -193,12 +193,9 @@ def _list_images(
     image_of = {_stem(Path(entry.image_id)): entry.image_id for entry in entries}
     defects = [replace(defect, image=image_of.get(str(defect.image), defect.image)) for defect in defects]
     defects += [*index_defects, *_unpaired_files(root, masks, objects, splits, entries, bool(rows))]
-    missing = [entry for entry in entries if entry.image is None]
-    if len(missing) == len(entries):
-        defects.append(no_images_defect(len(entries), folder, images))
-    else:
-        message = "the image file does not exist"
-        defects += [Defect("SEG002", message, entry.image_id, image=entry.image_id) for entry in missing if entry.files]
+    annotated = {entry.image_id for entry in entries if entry.files}
+    missing = missing_images(entries, folder, images)
+    defects += [defect for defect in missing if defect.image is None or defect.image in annotated]
     places = {"masks": (folder / classes).as_posix()} | ({"images": place.as_posix()} if place else {})
     entries.sort(key=lambda entry: entry.image_id)
     return entries, defects, bool(objects), places

@@ -31,13 +31,13 @@ from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader
 from segdata.formats.shared.painting import (
     ImageSegments,
     count_losses,
-    count_spatial_losses,
     segment_examples,
     segments_by_image,
+    start_folder,
 )
 from segdata.formats.shared.pairing import Cell, has_index, images_folder, pair_by_index, write_index
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
-from segdata.formats.shared.taxonomies import kind_from_name, names_by_id, resolve_names, write_sidecars
+from segdata.formats.shared.taxonomies import kind_from_name, names_by_id, resolve_names
 from segdata.formats.tools.shapes import ShapeAnnotation
 from segdata.formats.tools.source import ToolSource, writable_rows
 from segdata.formats.yolo.lines import (
@@ -294,8 +294,6 @@ def open_yolo(request: ReadRequest) -> ToolSource:
     missing = str(request.options.get("missing", "unannotated"))
     if missing not in ("unannotated", "background"):
         raise SegdataError(f"yolo-seg: missing is {missing!r}, must be unannotated or background")
-    if not request.root.exists():
-        raise UnreadableError(f"{request.root}: does not exist")
     classes = _read_classes(root)
     absent: _Missing = "background" if missing == "background" else "unannotated"
     splits = _SplitFinder.from_splits(root, classes.splits)
@@ -306,22 +304,10 @@ def open_yolo(request: ReadRequest) -> ToolSource:
     unique = sorted((number, name) for name, number in first.items())
     own = Taxonomy(categories=tuple(Category(id=k, name=name, kind=kind_from_name(name)) for k, name in unique))
     categories = resolve_names(classes.names.values(), request.taxonomy, own)
-    profile = categories.profile(
-        "yolo-seg", request.root, "instance", "sparse", "allow", name=root.name, raster_rule="cv2"
-    )
     names = {b"%d" % number: name for number, name in classes.names.items()}
     reader = partial(_read_image, root, names, classes.keypoints)
     defects = [*classes.defects, *splits.defects, *defects]
-    return ToolSource(
-        root=root,
-        profile=profile,
-        entries=tuple(entries),
-        defects=tuple(defects),
-        to=categories.to,
-        read_image=reader,
-        annotator=request.annotator,
-        notation=NOTATION,
-    )
+    return ToolSource.of(request, "yolo-seg", "cv2", categories, entries, defects, reader, root=root, notation=NOTATION)
 
 
 def _named_by_number(classes: _DatasetClasses, entries: list[ImageEntry]) -> _DatasetClasses:
@@ -386,9 +372,7 @@ def write_yolo(
     profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, kinds: frozenset[LossKind]
 ) -> None:
     """Write a dataset; `kinds` are the losses that the format declares."""
-    count_spatial_losses(profile, losses)
-    target.mkdir(parents=True)
-    write_sidecars(target, profile, profile.taxonomy)
+    start_folder(target, profile, losses)
     names = names_by_id(profile.taxonomy)
     written = _DatasetIndex({id_: number for number, id_ in enumerate(names)})
     for batch in batches:
