@@ -39,9 +39,9 @@ SECTIONS = {
     "Arrange": ("split", "sample", "filter", "merge", "remap", "tile", "crop", "history", "restore", "prune"),
 }
 _SHARED_MODULES = {  # command: the module that it shares with others
-    **dict.fromkeys(SECTIONS["Arrange"], "arrange"),
-    **dict.fromkeys(("agreement", "consensus", "evaluate", "acceptance", "rework", "scorecard"), "compare"),
-    **dict.fromkeys((*SECTIONS["Look"], "rules", "explain", "formats"), "look"),
+    **dict.fromkeys(SECTIONS["Arrange"], "edits"),
+    **dict.fromkeys(("agreement", "consensus", "evaluate", "acceptance", "rework", "scorecard"), "agreement"),
+    **dict.fromkeys((*SECTIONS["Look"], "rules", "explain", "formats"), "overview"),
     **dict.fromkeys(("init", "taxonomy"), "taxonomy"),
 }
 NAMES = tuple(name for names in SECTIONS.values() for name in names)

@@ -31,12 +31,7 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.shared.images import MAX_PIXELS
 from segdata.formats.shared.mask_files import ValueRuns
-from segdata.formats.shared.painting import (
-    ImageSegments,
-    MaskPaths,
-    number_segments,
-    start_folder,
-)
+from segdata.formats.shared.painting import ImageSegments, MaskPaths, number_segments, start_folder
 from segdata.formats.shared.pairing import has_index, images_folder, pair_by_index, pair_label_files, write_index
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,

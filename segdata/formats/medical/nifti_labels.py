@@ -30,11 +30,7 @@ from segdata.core.profile import Profile, Task
 from segdata.core.runs import Ints, Runs
 from segdata.core.taxonomy import Category, Color, Taxonomy, as_rgb
 from segdata.core.yaml_files import read_utf8
-from segdata.formats.medical.nifti_files import (
-    LabelVolume,
-    VolumePlace,
-    nifti_stem,
-)
+from segdata.formats.medical.nifti_files import LabelVolume, VolumePlace, nifti_stem
 from segdata.formats.medical.nifti_scans import LabelFile
 from segdata.formats.medical.volume_files import DecodedFiles
 from segdata.formats.shared.images import index_entry_defect, unsafe_path_defect

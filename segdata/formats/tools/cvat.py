@@ -82,8 +82,7 @@ def write(
     profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, layout: str = "images"
 ) -> None:
     """Write ``annotations.xml`` and ``taxonomy.yaml`` into a folder; raises SegdataError for an unknown layout."""
-    from segdata.formats.tools.cvat_video_writer import write_cvat_videos
-    from segdata.formats.tools.cvat_writer import write_cvat
+    from segdata.formats.tools.cvat_writer import write_cvat, write_cvat_videos
 
     check_choice("layout", layout, ("images", "video"))
     (write_cvat if layout == "images" else write_cvat_videos)(profile, batches, target, losses)

@@ -1,13 +1,18 @@
-"""Writes CVAT XML 1.1 for images: polygons where they are exact, else masks."""
+"""Writes CVAT XML 1.1: polygons where they are exact, else masks.
+
+For images, one file; for videos, a file for each, with a track for each object and a shape for each frame.
+"""
 
 import json
+import re
 import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
@@ -29,6 +34,7 @@ from segdata.formats.shared.painting import (
     segment_examples,
     start_folder,
 )
+from segdata.formats.shared.pairing import Cell, write_index
 from segdata.formats.shared.safe_parsers import is_xml_text
 from segdata.formats.tools.cvat_reader import COLUMN_ATTRIBUTES, SEMI_AUTO
 from segdata.formats.tools.shapes import GROUP, json_text
@@ -41,8 +47,10 @@ from segdata.formats.tools.source import (
     whole_number,
     writable_rows,
 )
+from segdata.formats.video.frame_masks import FramePath, FramePaths
 
-COUNTED = CVAT_LOSSES - {"attributes", "empty-segment", "rings"}  # from columns alone
+_DOCUMENT = "annotations.xml"
+_COUNTED = CVAT_LOSSES - {"attributes", "empty-segment", "rings"}  # from columns alone
 _HELD = frozenset({"segments.source", "images.split", "images.metadata"})
 _SOURCES = {"human": "manual", "model": "auto", "consensus": "consensus"}
 _TYPES = {bool: "checkbox", int: "number", float: "number", str: "text"}
@@ -53,7 +61,7 @@ Json = dict[str, Any]  # Any: JSON
 
 
 @dataclass(slots=True)
-class AttributeTypes:
+class _AttributeTypes:
     """Which attributes the segments of each category have, and how many of each type."""
 
     is_mutable: bool = False  # whether the segments of a track may differ in them
@@ -86,10 +94,10 @@ def write_cvat(profile: Profile, batches: Iterable[Batch], target: Path, losses:
     """
     names = {id_: name for id_, name in category_names(profile.taxonomy).items() if is_xml_text(name)}
     start_folder(target, profile, losses)
-    specs, number = AttributeTypes(), 0
+    specs, number = _AttributeTypes(), 0
     with tempfile.TemporaryFile() as body:
         for batch in batches:
-            count_losses(batch, losses, COUNTED, _HELD)
+            count_losses(batch, losses, _COUNTED, _HELD)
             count_unannotated_images(batch, losses)
             for image in _image_elements(batch, names, specs, losses, number):
                 body.write(image.encode())
@@ -97,17 +105,17 @@ def write_cvat(profile: Profile, batches: Iterable[Batch], target: Path, losses:
         specs.count_lost(losses)
         body.seek(0)
         categories = [category for category in profile.taxonomy.categories if names.get(category.id) == category.name]
-        with (target / "annotations.xml").open("wb") as file:
-            file.write(xml_head(profile.name, number, categories, specs).encode())
+        with (target / _DOCUMENT).open("wb") as file:
+            file.write(_xml_head(profile.name, number, categories, specs).encode())
             shutil.copyfileobj(body, file)
             file.write(b"</annotations>\n")
 
 
-def xml_head(
+def _xml_head(
     name: str,
     size: int,
     categories: Sequence[Category],
-    specs: AttributeTypes,
+    specs: _AttributeTypes,
     *,
     mode: str = "annotation",
     more: str = "",
@@ -124,7 +132,7 @@ def xml_head(
     )
 
 
-def _label_xml(name: str, color: tuple[int, int, int] | None, kind: str, specs: AttributeTypes) -> str:
+def _label_xml(name: str, color: tuple[int, int, int] | None, kind: str, specs: _AttributeTypes) -> str:
     attributes = "".join(
         f"<attribute><name>{_text(attribute)}</name><mutable>{specs.is_mutable}</mutable><input_type>{type_}</input_type>"
         f"<default_value>{_DEFAULTS[type_]}</default_value><values>{_VALUES[type_]}</values></attribute>"
@@ -142,11 +150,11 @@ def _text(text: str) -> str:
 
 
 def _image_elements(
-    batch: Batch, names: dict[int, str], specs: AttributeTypes, losses: LossCounter, number: int
+    batch: Batch, names: dict[int, str], specs: _AttributeTypes, losses: LossCounter, number: int
 ) -> Iterator[str]:
     """The images of a batch as elements; `number` is that of the first."""
     rows = writable_rows(batch, names, losses, empty=False)
-    shapes = segment_shapes(batch, rows, losses)
+    shapes = _segment_shapes(batch, rows, losses)
     all_segments = batch.segments.take(pa.array(rows)).to_pylist()
     sources = batch.annotations["source"].to_pylist()
     for image_number, (image, in_image, _) in enumerate(image_rows(batch, rows), number):
@@ -158,7 +166,7 @@ def _image_elements(
         elements = []
         for k, (label, segment, parts) in enumerate(zip(labels, segments, shapes[in_image], strict=True)):
             source = segment["source"] or sources[segment["annotation"]]
-            fields, inner, is_whole = element_texts(segment, label, source, specs, has_group=kept[k])
+            fields, inner, is_whole = _element_texts(segment, label, source, specs, has_group=kept[k])
             group = "" if numbers[k] is None else f' group_id="{numbers[k]}"'
             if not is_whole:
                 losses.add("attributes", "segments", 1, examples=segment_examples(batch, image_segments[[k]]))
@@ -180,7 +188,7 @@ def _image_elements(
         yield start + "".join(elements) + tags + "</image>\n"
 
 
-def _tag_elements(image: Json, specs: AttributeTypes, losses: LossCounter) -> str:
+def _tag_elements(image: Json, specs: _AttributeTypes, losses: LossCounter) -> str:
     """The tags of an image, which are all of its metadata that CVAT has a place for."""
     metadata = dict(image["metadata"] or ())
     tags = json.loads(metadata.get(_TAGS, "null"))
@@ -193,7 +201,7 @@ def _tag_elements(image: Json, specs: AttributeTypes, losses: LossCounter) -> st
     return "".join(f'<tag label={quoteattr(tag)} source="manual"></tag>\n' for tag in tags)
 
 
-def segment_shapes(
+def _segment_shapes(
     batch: Batch, rows: Ints, losses: LossCounter, most: int | None = None
 ) -> list[list[tuple[str, str]]]:
     """(n,) the shapes of each segment: the element, and the attributes that draw it; a mask for `most` polygons."""
@@ -227,8 +235,8 @@ def _mask_text(bitmap: Bitmap) -> str:
     return f' rle="{", ".join(map(str, counts))}" left="{bitmap.x}" top="{bitmap.y}" width="{width}" height="{height}"'
 
 
-def element_texts(
-    segment: Json, label: str, source: str | None, specs: AttributeTypes, *, has_group: bool = False
+def _element_texts(
+    segment: Json, label: str, source: str | None, specs: _AttributeTypes, *, has_group: bool = False
 ) -> tuple[str, str, bool]:
     """The attributes and the content of a segment's element, and whether they hold everything.
 
@@ -263,3 +271,143 @@ def element_texts(
         for key, value in kept.items()
     )
     return fields, inner, is_whole
+
+
+_HELD_BY_VIDEOS = frozenset({"segments.source", "images.split", "images.sequence", "images.frame"})
+_LAST = 10**9 - 1  # of frames and tracks
+_TrackKey = tuple[str, int, int]  # label, track, and how many segments of both come before it in the frame
+
+
+@dataclass(frozen=True, slots=True)
+class _TrackShape:
+    """A shape of a track in a frame: its element's name, its geometry, source, other fields and content."""
+
+    frame: int
+    tag: str
+    geometry: str
+    source: str
+    fields: str
+    inner: str
+    image: str
+    segment_id: int
+
+    def element(self, frame: int, outside: Literal[0, 1], source: str) -> str:
+        keys = f'frame="{frame}" keyframe="1" outside="{outside}"'
+        return f"<{self.tag} {keys}{source}{self.fields}{self.geometry}>{self.inner}</{self.tag}>\n"
+
+
+@dataclass(slots=True)
+class _Video:
+    """What is known of a video while it is read."""
+
+    name: str
+    split: str | None
+    rows: dict[int, tuple[Cell, ...]] = field(default_factory=dict)  # frame -> its line in images.csv
+    tracks: dict[_TrackKey, list[_TrackShape]] = field(default_factory=dict)
+    n_loose: int = 0  # segments without a track; their numbers in the keys are below 0
+
+    def document(self, categories: list[Category], specs: _AttributeTypes) -> str:
+        """The file: frames are numbered from 0 in their order."""
+        order = {frame: number for number, frame in enumerate(sorted(self.rows))}
+        width, height = next(((row[2], row[3]) for row in self.rows.values()), (0, 0))
+        more = f"<start_frame>0</start_frame>\n<stop_frame>{len(order) - 1}</stop_frame>\n" if order else ""
+        if self.split is not None and is_xml_text(self.split):
+            more += f"<subset>{escape(self.split)}</subset>\n"
+        more += f"<original_size><width>{width or 0}</width><height>{height or 0}</height></original_size>\n"
+        head = _xml_head(self.name, len(order), categories, specs, mode="interpolation", more=more)
+        return head + "".join(self._track_elements(order)) + "</annotations>\n"
+
+    def _track_elements(self, order: dict[int, int]) -> Iterator[str]:
+        used = {track for _, track, _ in self.tracks if 0 <= track <= _LAST}
+        free = (number for number in count(max(used, default=-1) + 1) if number not in used)
+        new = {track: next(free) for track in dict.fromkeys(track for _, track, _ in self.tracks) if track not in used}
+        for (label, track, _), shapes in self.tracks.items():
+            sources = {shape.source for shape in shapes}
+            of_track = sources.pop() if len(sources) == 1 else ""
+            elements = []
+            shapes.sort(key=lambda shape: shape.frame)
+            following = [*(order[shape.frame] for shape in shapes[1:]), len(order)]
+            for shape, after in zip(shapes, following, strict=True):
+                number = order[shape.frame]
+                source = "" if of_track else shape.source
+                elements.append(shape.element(number, 0, source))
+                if number + 1 < after:  # else CVAT would leave the shape where it is
+                    elements.append(shape.element(number + 1, 1, source))
+            keys = f'id="{new.get(track, track)}" label={quoteattr(label)}{of_track}'
+            yield f"<track {keys}>\n{''.join(elements)}</track>\n"
+
+    def renamed(self) -> list[str]:
+        """The segments that have another id when they are read: there they are numbered in the order of tracks."""
+        numbers = Counter[int]()
+        names = []
+        for shapes in self.tracks.values():
+            for shape in shapes:
+                numbers[shape.frame] += 1
+                if numbers[shape.frame] != shape.segment_id:
+                    names.append(f"{shape.image}: segment {shape.segment_id}")
+        return names
+
+
+def write_cvat_videos(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
+    """Write a folder for each video into `target`, or the files of the only one.
+
+    ``annotations.xml`` has the frames by number, ``images.csv`` beside it their names in that order. Raises
+    SegdataError if frames have no number or the same one.
+    """
+    names = {id_: name for id_, name in category_names(profile.taxonomy).items() if is_xml_text(name)}
+    start_folder(target, profile, losses)
+    specs, paths = _AttributeTypes(is_mutable=True), FramePaths(_LAST)
+    videos: dict[str, _Video] = {}  # by folder
+    for batch in batches:
+        count_losses(batch, losses, _COUNTED, _HELD_BY_VIDEOS)
+        _add_batch(videos, paths.assign(batch), batch, names, specs, losses)
+    specs.count_lost(losses)
+    categories = [category for category in profile.taxonomy.categories if names.get(category.id) == category.name]
+    videos = videos or {"": _Video(profile.name, None)}
+    for folder, video in videos.items():
+        place = target if len(videos) == 1 else target / folder
+        place.mkdir(exist_ok=True)
+        (place / _DOCUMENT).write_text(video.document(categories, specs), encoding="utf-8", newline="\n")
+        write_index(place, [row for _, row in sorted(video.rows.items())], videos=True)
+        renamed = video.renamed()
+        losses.add("segment-id", "segments", len(renamed), examples=renamed[:3])
+
+
+def _add_batch(
+    videos: dict[str, _Video],
+    paths: list[FramePath],
+    batch: Batch,
+    names: dict[int, str],
+    specs: _AttributeTypes,
+    losses: LossCounter,
+) -> None:
+    """Add the images of a batch to their videos."""
+    rows = writable_rows(batch, names, losses, empty=False)
+    shapes = _segment_shapes(batch, rows, losses, most=1)
+    segments = batch.segments.take(pa.array(rows)).to_pylist()
+    sources = batch.annotations["source"].to_pylist()
+    annotated = set(batch.annotation_image.tolist())
+    count_segments(batch, rows[[segment["source_id"] is not None for segment in segments]], "segment-id", losses)
+    for row, (path, (image, in_image, _)) in enumerate(zip(paths, image_rows(batch, rows), strict=True)):
+        video = videos.setdefault(path.folder, _Video(image["sequence"] or path.folder, path.split))
+        cells = (image[name] for name in ("width", "height", "uri", "sequence", "frame", "split"))
+        video.rows[path.number] = (image["image_id"], _DOCUMENT if row in annotated else None, *cells)
+        nth = Counter[tuple[str, int]]()
+        for k in range(in_image.start, in_image.stop):
+            segment, label = segments[k], names[segments[k]["category_id"]]
+            source = segment["source"] or sources[segment["annotation"]]
+            fields, inner, is_whole = _element_texts(segment | {"track_id": None}, label, source, specs)
+            if not is_whole:
+                losses.add("attributes", "segments", 1, examples=segment_examples(batch, rows[[k]]))
+            track = segment["track_id"]
+            if track is None or not 0 <= track <= _LAST:
+                losses.add("track", "segments", 1, examples=segment_examples(batch, rows[[k]]))
+                video.n_loose += track is None
+                track = -video.n_loose if track is None else track
+            of_shape = re.match(r' source="[^"]*"', fields)
+            source = of_shape[0] if of_shape else ""
+            geometry = shapes[k][0]
+            shape = _TrackShape(path.number, *geometry, source, fields.removeprefix(source), inner, image["image_id"],
+                                segment["segment_id"])  # fmt: skip
+            video.tracks.setdefault((label, track, nth[label, track]), []).append(shape)
+            nth[label, track] += 1

@@ -24,12 +24,7 @@ from segdata.core.taxonomy import Category, Color, Taxonomy
 from segdata.formats.shapes.geometry import Polygon
 from segdata.formats.shapes.polygons import trace_polygons
 from segdata.formats.shared.images import MAX_PIXELS, ImageHeader
-from segdata.formats.shared.painting import (
-    count_losses,
-    count_segments,
-    count_unannotated_images,
-    start_folder,
-)
+from segdata.formats.shared.painting import count_losses, count_segments, count_unannotated_images, start_folder
 from segdata.formats.shared.pairing import find_label_files, images_folder, pair_label_files
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.shared.safe_parsers import read_json

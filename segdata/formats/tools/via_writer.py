@@ -15,12 +15,7 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.coco.document import raw_json
 from segdata.formats.shared import VIA_LOSSES
-from segdata.formats.shared.painting import (
-    count_losses,
-    count_segments,
-    count_unannotated_images,
-    start_folder,
-)
+from segdata.formats.shared.painting import count_losses, count_segments, count_unannotated_images, start_folder
 from segdata.formats.tools.source import category_names, count_lost_rings, image_rows, source_polygons, writable_rows
 from segdata.formats.tools.via_reader import COLUMN_KEYS, FILE_COLUMNS
 

@@ -20,12 +20,7 @@ from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.mask_files import decode_mask, voc_color
 from segdata.formats.shared.pairing import has_index, images_folder
-from segdata.formats.shared.per_image import (
-    ImageAnnotation,
-    ImageEntry,
-    PerImageSource,
-    relative_path,
-)
+from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
 from segdata.formats.shared.taxonomies import CategoryNames, resolve_names, write_sidecars
 from segdata.formats.video import DAVIS_IMAGES, DAVIS_MASKS, DAVIS_META, DAVIS_SETS, DAVIS_SIZES
 from segdata.formats.video.frame_masks import (

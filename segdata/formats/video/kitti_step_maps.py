@@ -22,11 +22,7 @@ from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.mask_files import decode_mask
 from segdata.formats.shared.pairing import has_index, images_folder
-from segdata.formats.shared.per_image import (
-    ImageAnnotation,
-    ImageEntry,
-    PerImageSource,
-)
+from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource
 from segdata.formats.shared.taxonomies import CategoryNames, resolve_names, write_sidecars
 from segdata.formats.street.cityscapes_labels import LABELS, TRAINED
 from segdata.formats.video import STEP_LAST_TRACK, STEP_MAPS, STEP_SPLITS

@@ -3,6 +3,7 @@
 They are `agreement`, `consensus`, `evaluate`, `acceptance`, `rework` and `scorecard`.
 """
 
+import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +41,7 @@ from segdata.core.validation import FailOn
 
 if TYPE_CHECKING:
     from segdata.api.agreement import AgreementResult
+    from segdata.api.evaluate import DeliveryQuality
     from segdata.core.dataset import OpenDataset
     from segdata.report.console import Console
 
@@ -351,8 +353,17 @@ _QUALITY = (
 
 
 def quality_options(command: F) -> F:
-    """Add the options that define an acceptable delivery."""
-    return add_options(_QUALITY, command)
+    """Add the options that define an acceptable delivery, and pass them on as `lot` and one `quality`."""
+
+    @functools.wraps(command)
+    def gathered(
+        aql: float, limit: float, producer_risk: float, consumer_risk: float, **rest: Any
+    ) -> object:  # Any: click's own
+        from segdata.api.evaluate import DeliveryQuality
+
+        return command(quality=DeliveryQuality(aql, limit, producer_risk, consumer_risk), **rest)
+
+    return add_options(_QUALITY, gathered)  # type: ignore[return-value]  # click calls it by keyword
 
 
 @click.group(
@@ -366,25 +377,15 @@ def acceptance_command() -> None:
 @acceptance_command.command(name="plan", epilog=example("segdata acceptance plan --lot 5000 --aql 0.01 --limit 0.05"))
 @quality_options
 @report_options("text", "json")
-def plan(
-    lot: int | None,
-    aql: float,
-    limit: float,
-    producer_risk: float,
-    consumer_risk: float,
-    report: str,
-    output: Path | None,
-) -> int:
+def plan(lot: int | None, quality: "DeliveryQuality", report: str, output: Path | None) -> int:
     """Plan how many images to inspect, and how many may be defective.
 
     The plan is the smallest sample that keeps both risks. Its operating curve
     shows how often a delivery is accepted for each share of defective images,
     and how many defects remain if rejected deliveries are corrected.
     """
-    from segdata.api.evaluate import DeliveryQuality
     from segdata.report.quality import plan_json, plan_text
 
-    quality = DeliveryQuality(aql, limit, producer_risk, consumer_risk)
     result = quality.plan(lot)
     emit(plan_json(result, quality) if report == "json" else plan_text(result, quality, make_console(output)), output)
     return 0
@@ -418,11 +419,7 @@ def plan(
 def judge(
     delivery: Path,
     gold: Path,
-    lot: int | None,
-    aql: float,
-    limit: float,
-    producer_risk: float,
-    consumer_risk: float,
+    quality: "DeliveryQuality",
     report: str,
     output: Path | None,
     options: DataOptions,
@@ -437,14 +434,13 @@ def judge(
 
     Exits with 1 if the delivery is rejected.
     """
-    from segdata.api.evaluate import DeliveryQuality, acceptance
+    from segdata.api.evaluate import acceptance
     from segdata.report.quality import inspection_json, inspection_text
 
     protect_inputs(output, options.inputs(delivery, gold))
-    quality = DeliveryQuality(aql, limit, producer_risk, consumer_risk)
     datasets = options.read(delivery), options.read(gold)
     with options.working("acceptance", len(datasets[1])) as work:
-        result = acceptance(*datasets, quality=quality, lot=lot, **given, **work)
+        result = acceptance(*datasets, quality=quality, **given, **work)
     emit(
         inspection_json(result) if report == "json" else inspection_text(result, quality, make_console(output)), output
     )
