@@ -146,10 +146,8 @@ def compare_panel(every: "Sequence[PanelMember]", section: "Gold | None", option
     panel = open_panel(every, options.get("pair_by"), options.get("taxonomy_map"))
     near = boundary_tolerance(section, options.get("tolerance"), options.get("tolerance_mm"))
     with image_limits():
-        passing: dict[str, Any] = {
-            "jobs": options.get("jobs", 0),
-            "progress": options.get("progress", no_progress),
-        }  # Any: two
+        # Any: both types.
+        passing: dict[str, Any] = {"jobs": options.get("jobs", 0), "progress": options.get("progress", no_progress)}
         client = options.get("client")
         if client is None:
             tables = compare_panel(panel, tolerance=near, **passing)

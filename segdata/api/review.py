@@ -181,10 +181,8 @@ def pull_decisions(
 
 def _append_new(path: Path, decisions: Iterable[Decision]) -> int:
     logged = decision_log.read_decisions(path)
-    decided = {
-        *logged,
-        *(replace(decision, adjudicates=False) for decision in logged),
-    }  # who settled it has said it, too
+    # Who settled it has said it, too.
+    decided = {*logged, *(replace(decision, adjudicates=False) for decision in logged)}
     return decision_log.append_decisions(
         path, [decision for decision in dict.fromkeys(decisions) if decision not in decided]
     )

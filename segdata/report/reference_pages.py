@@ -18,14 +18,8 @@ from segdata.core.rule import ALL_TASKS, Rule, rules
 from segdata.report.console import Console, display_width, fold
 
 _SHARED_LINE = re.compile(r"\s*(\w) = \w( \+ \w)+")
-_LETTER_COLOURS = (
-    44,
-    43,
-    42,
-    45,
-    46,
-    100,
-)  # background colours of letters: the 16 of the terminal, which fit its theme
+# Background colours of letters: the 16 of the terminal, which fit its theme.
+_LETTER_COLOURS = (44, 43, 42, 45, 46, 100)
 _SHARED_COLOUR, _UNLABELLED_COLOUR = 41, 47  # pixels of several segments; unlabelled pixels
 _GAP = 4
 

@@ -368,7 +368,7 @@ def _palette(raster: Any) -> Palette | None:  # Any: rasterio has no types
 
 # GFU_MinMax, GFU_Name, GFU_Red, GFU_Green, GFU_Blue
 _USAGES = {"5": "value", "2": "name", "6": "red", "7": "green", "8": "blue"}
-_COLUMN_NAMES ={
+_COLUMN_NAMES = {
     "value": "value", "id": "value", "class_name": "name", "classname": "name", "class_names": "name",
     "category": "name", "class": "name", "label": "name", "name": "name", "red": "red", "green": "green",
     "blue": "blue",

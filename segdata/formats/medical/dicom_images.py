@@ -36,7 +36,7 @@ _META = 128 + 4 + 12  # bytes: the preamble, DICM, and how long the rest of the 
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _UNDEFINED = 0xFFFFFFFF  # a length: a delimiter tells the end
 _MOST_FILES = 100_000  # that are looked at in search of images
-_TAGS =(
+_TAGS = (
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "PatientID",
     "Modality", "InstanceNumber", "NumberOfFrames", "Rows", "Columns", "PixelSpacing", "ImagePositionPatient",
     "ImageOrientationPatient", "SliceThickness",

@@ -361,16 +361,13 @@ def name_categories(taxonomy: Taxonomy | None, items: Iterable[tuple[str, Color 
     return resolve_names(categories, taxonomy, Taxonomy(categories=tuple(categories.values())))
 
 
-ALGORITHM_TYPES = {
-    "model": "AUTOMATIC",
-    "human": "MANUAL",
-}  # how objects say what drew; nothing is known: SEMIAUTOMATIC
+# How objects say what drew; if nothing is known: SEMIAUTOMATIC.
+ALGORITHM_TYPES = {"model": "AUTOMATIC", "human": "MANUAL"}
 SegmentKey = tuple[int, bool, int]  # category, whether there is a track, track or segment id
 SegmentRow = Mapping[str, Any]  # Any: cells of all types
 SegmentAttributes = Mapping[str, Any]  # attributes by name; Any: JSON
-HeldAttributes = Callable[
-    [SegmentRow, SegmentAttributes], set[str]
-]  # which of a segment's attributes come back from an object
+# Which of a segment's attributes come back from an object.
+HeldAttributes = Callable[[SegmentRow, SegmentAttributes], set[str]]
 _MAX_LONG_STRING = 64  # characters of DICOM's long strings
 
 

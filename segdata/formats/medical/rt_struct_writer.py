@@ -40,7 +40,7 @@ from segdata.formats.shapes.raster import fill_centres
 
 _CODE = re.compile(r"(?=.{1,16}\Z)[A-Z0-9_]+( [A-Z0-9_]+)*")
 _DATA = 0x30060050  # Contour Data
-_STUDY =(
+_STUDY = (
     "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName", "StudyDescription", "PatientName",
     "PatientID", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyID", "FrameOfReferenceUID",
     "PositionReferenceIndicator",

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp"})
-MASK_FOLDERS =(
+MASK_FOLDERS = (
     "masks", "labels", "annotations", "mask", "label", "segmentationclass", "gt", "groundtruth", "ground_truth",
     "instances", "instance_ids", "targets", "ann_dir",
 )  # fmt: skip

@@ -30,11 +30,10 @@ from segdata.formats.shared.file_names import is_image_name
 _MOST_PIXELS = 2**26  # less than Pillow warns of
 _PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
 _IHDR_END = 33
-_PNG_SORTS = frozenset(
-    {(1, 0), (1, 3), (2, 3), (4, 3), (8, 0), (8, 2), (8, 3), (8, 4), (8, 6), (16, 0)}
-)  # bits, colour
+# Bits and colour types.
+_PNG_SORTS = frozenset({(1, 0), (1, 3), (2, 3), (4, 3), (8, 0), (8, 2), (8, 3), (8, 4), (8, 6), (16, 0)})
 # Chunks ahead of the pixels that can neither fail in Pillow nor hold EXIF, and their size where that matters.
-_KNOWN_CHUNKS ={
+_KNOWN_CHUNKS = {
     b"sRGB": 1, b"gAMA": 4, b"pHYs": 9, b"cHRM": 32, b"bKGD": None, b"sBIT": None, b"tIME": None, b"PLTE": None,
 }  # fmt: skip
 _JPEG = b"\xff\xd8\xff"

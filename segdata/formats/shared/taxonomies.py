@@ -155,7 +155,7 @@ def table_names(taxonomy: Taxonomy) -> dict[int, str]:
     return names
 
 
-_COLOUR_TABLE_NAMES =(
+_COLOUR_TABLE_NAMES = (
     "label_colors.txt", "labelmap.txt", "classes.csv", "class_dict.csv", "class_dict_seg.csv", "classes.txt",
     "_classes.csv", "dataset_meta.json", "label_classes.json",
 )  # fmt: skip

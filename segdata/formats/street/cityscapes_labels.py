@@ -26,9 +26,8 @@ UNLABELLED_NAME = "unlabeled"
 LICENSE_PLATE = "license plate"  # drawn as a polygon, and in no mask
 IGNORED = 255  # the train id of all that is not trained
 IGNORED_NAME = "ignore"
-_ROWS: tuple[
-    tuple[int, str, int, str, CategoryKind, Color], ...
-] = (  # id, name, train id, official category, kind, colour
+# Id, name, train id, official category, kind, colour.
+_ROWS: tuple[tuple[int, str, int, str, CategoryKind, Color], ...] = (
     (1, "ego vehicle", 255, "void", "void", (0, 0, 0)),
     (2, "rectification border", 255, "void", "void", (0, 0, 0)),
     (3, "out of roi", 255, "void", "void", (0, 0, 0)),
@@ -63,9 +62,8 @@ _ROWS: tuple[
     (32, "motorcycle", 17, "vehicle", "thing", (0, 0, 230)),
     (33, "bicycle", 18, "vehicle", "thing", (119, 11, 32)),
 )
-TRAIN_ID = {
-    id_: train for id_, _, train, *_ in _ROWS
-}  # label id -> train id, `IGNORED` for labels that are not trained
+# Label id -> train id, `IGNORED` for labels that are not trained.
+TRAIN_ID = {id_: train for id_, _, train, *_ in _ROWS}
 TRAINED = {train: id_ for id_, train in TRAIN_ID.items() if train != IGNORED}  # train id -> label id
 _NAME = "label_colors.txt"
 _UNLABELLED_NAMES = frozenset({"background", UNLABELLED_NAME})

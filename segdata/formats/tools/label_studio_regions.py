@@ -43,7 +43,7 @@ _MESSAGES = {1: "the strokes end early", 2: "the strokes have more values than t
 Raw = msgspec.Raw
 LABEL_KEYS = ("polygonlabels", "brushlabels", "rectanglelabels", "ellipselabels", "labels")
 # What results about a region, or the whole image, say: type -> key in their value.
-_ATTRIBUTE_KEYS ={
+_ATTRIBUTE_KEYS = {
     "choices": "choices", "textarea": "text", "number": "number", "rating": "rating", "taxonomy": "taxonomy",
     "datetime": "datetime",
 }  # fmt: skip

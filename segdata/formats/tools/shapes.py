@@ -404,9 +404,8 @@ def _revisiting_rows(flat: PolygonArrays) -> Ints:
     candidates = take_polygons(flat, rows)
     following = np.arange(1, len(candidates.points) + 1)
     following[candidates.ring[1:] - 1] = candidates.ring[:-1]
-    kept = (candidates.points != candidates.points[following]).any(
-        axis=1
-    )  # a point that is repeated at once is no way back
+    # A point that is repeated at once is no way back.
+    kept = (candidates.points != candidates.points[following]).any(axis=1)
     count = np.bincount(polygon_of_point(candidates)[kept], minlength=len(rows))
     return rows[_recurring_rows(PolygonArrays(candidates.points[kept], group_offsets(count), candidates.polygon))]
 

@@ -57,7 +57,7 @@ Json = dict[str, Any]  # Any: JSON
 NO_CATEGORY = "region"  # the category of regions that say none
 # Region attributes that segdata writes for columns.
 COLUMN_KEYS = frozenset({"segment_id", "track_id", "score", "source", "iscrowd"})
-USUAL_ATTRIBUTES =(
+USUAL_ATTRIBUTES = (
     "category", "class", "label", "name", "type", "object", "classes", "labels", "class_name", "category_name",
 )  # fmt: skip
 

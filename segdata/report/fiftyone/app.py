@@ -200,9 +200,8 @@ def run_app(fo: Any, dataset: Any, port: int = PORT) -> Iterator[App]:  # Any: F
     logging.getLogger("fiftyone").setLevel(logging.ERROR)
     service = fo.core.service.ServerService
     wait = service._wait_for_child_port
-    service._wait_for_child_port = partialmethod(
-        wait, timeout=_PATIENCE
-    )  # its own limit is a minute, and leaves the server running
+    # Its own limit is a minute, and leaves the server running.
+    service._wait_for_child_port = partialmethod(wait, timeout=_PATIENCE)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # see import_fiftyone
