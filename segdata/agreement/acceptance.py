@@ -15,7 +15,7 @@ import numpy as np
 
 from segdata.agreement.estimates import PairAmounts
 from segdata.agreement.gold_standard import check_bars, image_scores, rows_against
-from segdata.agreement.inference import exact_interval
+from segdata.agreement.inference import finite_interval
 from segdata.agreement.scores import Count, Number, Share, UndefinedShare
 from segdata.agreement.surface_distances import Tolerance
 from segdata.core.annotator_pairs import AnnotatorPairs
@@ -178,7 +178,8 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     """What the gold images say about a delivery of `lot` images.
 
     `decision`: undecided where the gold images are too few for the risks. `inspected`: worst first; `wrong` of them are
-    defective, a share of `rate`, with the exact interval of the delivery's rate. `missing`: gold images that did not
+    defective, a share of `rate`, with the exact interval of the delivery's rate (hypergeometric: of a delivery that was
+    inspected as a whole the rate is known). `missing`: gold images that did not
     come back, or not in their size. `plan`: how many of those inspected may be defective; null: too few were inspected.
     `needed`: the plan that keeps both risks. `producer_risk`: of rejecting a delivery of acceptable quality with
     `plan`.
@@ -233,7 +234,7 @@ def inspect_delivery(
     n, wrong = len(inspected), sum(inspected_image.defective for inspected_image in inspected)
     needed = quality.plan(lot)
     plan = strictest_plan(n, quality.limit, lot=max(lot, n), consumer_risk=quality.consumer_risk)
-    low, high = exact_interval(wrong, n) if n else (0.0, 1.0)
+    low, high = finite_interval(wrong, n, max(lot, n)) if n else (0.0, 1.0)
     back = {inspected_image.image for inspected_image in inspected}
     return Inspection(
         decision=_decide(wrong, plan, needed),

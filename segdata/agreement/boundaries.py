@@ -173,24 +173,20 @@ class BoundaryStrips:
     # x, top: (n,) the column, and the first row, in pixels
     x: Ints
     top: Ints
-    # across, along: (n,) how many columns, and rows, all of a strip's pixels are at least from those at the ends
-    across: Ints
-    along: Ints
+    across: Ints  # (n,) how many columns a strip is from the nearer end of the image
 
     @staticmethod
     def of(side: SweepRuns, sheets: ShapeFrames) -> "BoundaryStrips":
         """Runs on sheets."""
         x, top = sheets.places(side)
-        width, height = sheets.line.width[side.owner], sheets.line.height[side.owner]
-        below = height - top - (side.end - side.start)
-        return BoundaryStrips(side, x, top, np.minimum(x, width - 1 - x), np.minimum(top, below))
+        return BoundaryStrips(side, x, top, np.minimum(x, sheets.line.width[side.owner] - 1 - x))
 
     def pieces(self, row: Ints, start: Ints, end: Ints) -> "BoundaryStrips":
         """Parts of the strips `row` (m,), from the place `start` (m,) to `end` (m,)."""
         side = SweepRuns(start, end, self.side.owner[row])
         top = self.top[row]
         top += start - self.side.start[row]
-        return BoundaryStrips(side, self.x[row], top, self.across[row], self.along[row])
+        return BoundaryStrips(side, self.x[row], top, self.across[row])
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,20 @@ def copies_table(comparison: AnnotatorPairs, works: Sequence[IdenticalWork]) -> 
     )
 
 
+def shares_alike_with(
+    reference: int | None, comparison: AnnotatorPairs, works: Sequence[IdenticalWork]
+) -> dict[int, float]:
+    """Whose work stands out as the same as a reference's -> the share of segments that they have alike."""
+    if reference is None:
+        return {}
+    name, position = comparison.annotators[reference], {who: k for k, who in enumerate(comparison.annotators)}
+    return {
+        position[work.b if work.a == name else work.a]: work.alike.value
+        for work in works
+        if work.stands and name in (work.a, work.b)
+    }
+
+
 def _is_with_model(couple: tuple[int, int], models: Collection[int]) -> bool:
     return couple[0] in models or couple[1] in models
 

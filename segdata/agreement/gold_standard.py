@@ -135,10 +135,17 @@ def gold_scores(comparison: AnnotatorPairs, reference: int | None, gold: Gold | 
     return table_of_lines(_COLUMNS, lines)
 
 
-def scores_below_bar(scores: Table) -> Table:
-    """The rows of `gold_scores` whose value does not reach the bar."""
+def scores_below_bar(scores: Table, copied: Mapping[int, float] | None = None) -> Table:
+    """The rows of `gold_scores` whose value does not reach the bar, and those that a copy of the reference reaches.
+
+    `copied`: annotator -> the share of the segments that are the reference's own, of those who copied. The column
+    `copied` has it in rows whose bar is reached by that; else 0.
+    """
     columns = scores["metric"].tolist(), scores["value"].tolist(), scores["bar"].tolist()
-    return scores.take(np.array([bool(misses_bar(*column)) for column in zip(*columns, strict=True)], bool))
+    is_below = np.array([bool(misses_bar(*column)) for column in zip(*columns, strict=True)], bool)
+    share = np.array([(copied or {}).get(who, 0.0) for who in scores["annotator"].tolist()], float)
+    share[is_below] = 0
+    return scores.beside(copied=share).take(is_below | (share > 0))
 
 
 def image_scores(amounts: PairAmounts, rows: Ints, gold: Gold) -> Table:

@@ -54,6 +54,24 @@ def exact_interval(hits: int, trials: int, confidence: float = 0.95) -> tuple[fl
     return low, high
 
 
+def finite_interval(hits: int, trials: int, lot: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The ends of the interval of the rate of a lot, `trials` of whose items were drawn without putting back.
+
+    All rates of whole items that do not make so few, or so many, hits rarer than half of 1 - `confidence`. Once the
+    whole lot was looked at its rate is known.
+    Source: Buonaccorsi (1987), The American Statistician 41(3), 215-218; the hypergeometric twin of `exact_interval`.
+
+    >>> finite_interval(2, 40, 40), [round(end, 3) for end in finite_interval(2, 40, 80)]
+    ((0.05, 0.05), [0.025, 0.125])
+    """
+    from scipy.stats import hypergeom
+
+    tail, rates = (1 - confidence) / 2, np.arange(hits, lot - (trials - hits) + 1)
+    possible = (hypergeom.cdf(hits, lot, rates, trials) > tail) & (hypergeom.sf(hits - 1, lot, rates, trials) > tail)
+    kept = rates[possible]
+    return float(kept[0] / lot), float(kept[-1] / lot)
+
+
 def share_interval(
     hits: Floats, total: Floats, confidence: float = 0.95, *, trials: float | None = None
 ) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """Agreement of annotators and how sure it is, and the consensus of their annotations as a dataset."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
@@ -175,7 +175,7 @@ def agree(
     from segdata.agreement.automation_bias import unchanged_shares
     from segdata.agreement.comparison import MIRRORED_CODE, find_mirrored
     from segdata.agreement.contrasts import contrast_annotators, stratify_by_column
-    from segdata.agreement.copying import copies_table, find_copies
+    from segdata.agreement.copying import copies_table, find_copies, shares_alike_with
     from segdata.agreement.cvat_quality import compare_cvat_reports, read_cvat_reports
     from segdata.agreement.drift import annotator_drifts, drift_table
     from segdata.agreement.planning import plan_sample_sizes as planned
@@ -208,7 +208,8 @@ def agree(
     )
     with image_limits():
         turned = find_mirrored(compared.panel, opposed)
-    judged = _judge_panel(opposed, reference, section, resampled)
+    copied = shares_alike_with(reference, opposed, identical)
+    judged = _judge_panel(opposed, reference, section, resampled, copied)
     drift = annotator_drifts(opposed, compared.tables.annotations, resampled)
     judged = replace(
         judged, mirrored=turned, copies=copies_table(opposed, identical), drifts=drift_table(opposed, drift)
@@ -293,9 +294,13 @@ def _model_annotators(compared: ComparedPanel, models: Sequence[str]) -> Collect
 
 
 def _judge_panel(
-    opposed: "AnnotatorPairs", reference: int | None, section: "Gold | None", how: "Resampling"
+    opposed: "AnnotatorPairs",
+    reference: int | None,
+    section: "Gold | None",
+    how: "Resampling",
+    copied: Mapping[int, float],
 ) -> "PanelAssessment":
-    """What follows from the tables."""
+    """What follows from the tables; `copied`: who has how much of the reference's work."""
     from segdata.agreement.annotator_bias import annotator_biases
     from segdata.agreement.disagreements import find_disagreements
     from segdata.agreement.gold_standard import gold_scores, scores_below_bar
@@ -309,7 +314,7 @@ def _judge_panel(
         biases=annotator_biases(opposed, how.seed, n_draws=how.n_draws),
         unclear=unclear_categories(opposed, how),
         repeats=repeat_agreement(opposed, how),
-        below=scores_below_bar(below),
+        below=scores_below_bar(below, copied),
         gold=reference,
     )
 

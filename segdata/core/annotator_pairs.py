@@ -134,7 +134,8 @@ class PanelAssessment:
     repeats : annotator, value, low, high (agreement with their own earlier work), others (agreement of different
         annotators on these images), behind, behind_low (by how much it is better; at least, in all likelihood),
         clusters
-    below : annotator, category (-1: all), metric, value, low, high, bar, clusters: who is under the bar against gold
+    below : annotator, category (-1: all), metric, value, low, high, bar, clusters, copied: who is under the bar against
+        gold, or (share `copied`) reaches it with segments that are gold's own
     gold : the position of the reference among the annotators; None: there is none
     mirrored : whose labels are mirrored
     copies : a, b (positions), identical, alike, low, high (the share of their segments), usual, segments, images,

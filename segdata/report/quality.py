@@ -95,11 +95,12 @@ def plan_text(plan: SamplingPlan, quality: DeliveryQuality, console: Console) ->
     """What to inspect, and what becomes of deliveries of any quality."""
     of = "a delivery" if plan.lot is None else f"{plan.lot:,} images"
     lines = [console.paint("segdata acceptance plan", "bold")]
-    instruction = (
-        f"inspect {plan.sample:,} of {of}, drawn at random; accept if at most {plan.accept:,} "
-        f"{'is' if plan.accept == 1 else 'are'} defective"
-    )
+    what = f"all {of}" if _is_whole(plan) else f"{plan.sample:,} of {of}, drawn at random"
+    instruction = f"inspect {what}; accept if at most {plan.accept:,} {'is' if plan.accept == 1 else 'are'} defective"
     lines += console.wrap(instruction, "  ")
+    if _is_whole(plan):
+        lines += console.wrap("so few are inspected one and all: nothing is left to chance", "  ", style="dim")
+        return "\n".join(lines) + "\n"
     lines += console.wrap(_risks(plan, quality), "  ", style="dim")
     return "\n".join([*lines, "", *_curve(plan)]) + "\n"
 
@@ -117,7 +118,7 @@ def inspection_text(result: Inspection, quality: DeliveryQuality, console: Conso
             f"{count_noun(len(result.missing), 'gold image')} did not come back: {names}", "  ", style="warning"
         )
     lines += ["", *_images(result, console)]
-    if result.plan is not None:
+    if result.plan is not None and not _is_whole(result.plan):
         lines += ["", *_curve(result.plan)]
     return "\n".join(lines) + "\n"
 
@@ -127,10 +128,14 @@ def _reasons(result: Inspection, quality: DeliveryQuality) -> Iterator[str]:
     if not n:
         yield f"no gold image of the {result.lot:,} images delivered came back in its size: nothing was inspected"
         return
-    yield (
-        f"defective: {result.wrong:,} of {count_noun(n, 'gold image')}, {result.rate:.1%} "
-        f"({result.low:.1%} to {result.high:.1%} of the {result.lot:,} delivered, 95 %)"
-    )
+    defective = f"defective: {result.wrong:,} of {count_noun(n, 'gold image')}, {result.rate:.1%}"
+    if result.plan is not None and _is_whole(result.plan):
+        yield (
+            f"{defective}; all that was delivered was inspected, so nothing is left to chance: fewer than "
+            f"{quality.limit:.1%} may be, which is {result.plan.accept:,} at most"
+        )
+        return
+    yield f"{defective} ({result.low:.1%} to {result.high:.1%} of the {result.lot:,} delivered, 95 %)"
     if result.plan is None:
         yield (
             f"too few were inspected: even without a defect a delivery with {quality.limit:.1%} defects "
@@ -152,6 +157,11 @@ def _risks(plan: SamplingPlan, quality: DeliveryQuality) -> str:
         f"a delivery with {quality.acceptable:.2%} defects is rejected in {1 - good:.1%} of cases, one with "
         f"{quality.limit:.2%} is accepted in {bad:.1%}"
     )
+
+
+def _is_whole(plan: SamplingPlan) -> bool:
+    """Whether all of a delivery is inspected: then its quality is known, and no curve of chances says more."""
+    return plan.lot is not None and plan.sample >= plan.lot
 
 
 def _curve(plan: SamplingPlan) -> list[str]:

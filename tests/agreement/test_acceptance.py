@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
@@ -20,10 +20,13 @@ from segdata.agreement.acceptance import (
     plan_sampling,
     strictest_plan,
 )
+from segdata.agreement.inference import finite_interval
 from segdata.api.evaluate import accept
 from segdata.core.config import CategoryGold, Config, Gold, InstanceIds, Sequences
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
+from segdata.report.console import Console
+from segdata.report.quality import inspection_text
 
 LENIENT = DeliveryQuality(acceptable=0.1, limit=0.4, consumer_risk=0.2)
 
@@ -167,6 +170,19 @@ def test_risks_hold_without_end(quality: float, times: float, producer: float, c
     assert (plan.chance(worse) <= consumer + 1e-9).all()
 
 
+def test_a_delivery_that_is_inspected_as_a_whole_is_known() -> None:
+    """The rate has no interval, and no curve of chances follows, which would be one value in all rows."""
+    delivery = work({f"{k}.png": 15 if k < 3 else 5 for k in range(12)})
+    found = accept(delivery, GOLD, bar=0.8, quality=LENIENT)
+    assert (found.rate, found.low, found.high, found.decision) == (0.25, 0.25, 0.25, "accepted")
+    text = inspection_text(found, LENIENT, Console())
+    assert "nothing is left to chance" in text
+    assert "left after mending" not in text
+    assert "left after mending" in inspection_text(
+        accept(delivery, GOLD, bar=0.8, quality=LENIENT, lot=500), LENIENT, Console()
+    )
+
+
 def test_a_large_lot_is_nearly_without_end() -> None:
     assert plan_sampling(0.02, 0.08, lot=2_000_000) == SamplingPlan(98, 4, 2_000_000)
     assert plan_sampling(0.02, 0.08) == SamplingPlan(98, 4)
@@ -175,6 +191,19 @@ def test_a_large_lot_is_nearly_without_end() -> None:
 def test_a_small_lot_is_inspected_whole() -> None:
     """Of 10 items none may be wrong, and one is too many: only all of them tell."""
     assert plan_sampling(0, 0.1, lot=10, consumer_risk=0.05) == SamplingPlan(10, 0, 10)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 60), st.data())
+def test_the_interval_of_a_lot_holds_its_rate(lot: int, data: st.DataObject) -> None:
+    """The interval misses at most 5 % of all samples, whatever the lot has; once all is seen it is the rate itself."""
+    trials = data.draw(st.integers(1, lot))
+    bad = data.draw(st.integers(0, lot))
+    hits = np.arange(max(0, trials - (lot - bad)), min(bad, trials) + 1)
+    ends = np.array([finite_interval(int(hit), trials, lot) for hit in hits])
+    held = (ends[:, 0] <= bad / lot + 1e-12) & (bad / lot <= ends[:, 1] + 1e-12)
+    assert stats.hypergeom.pmf(hits[held], lot, bad, trials).sum() >= 0.95 - 1e-9
+    assert finite_interval(bad, lot, lot) == (bad / lot, bad / lot)
 
 
 def test_simulated_deliveries() -> None:

@@ -1,5 +1,6 @@
 """Copying: planted copies are found, cost no honest pair its name, and are one vote."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import segdata
 from segdata.agreement.annotator_bias import vote_array
 from segdata.agreement.copying import IdenticalWork
 from segdata.agreement.summary import Agreement
+from segdata.core.config import Config, Gold
 from segdata.core.dataset import OpenDataset
 from segdata.core.finding import Finding
 from segdata.report.agreement.conclusions import conclusions
@@ -35,12 +37,14 @@ def hand(seed: int, n_images: int = N_IMAGES, n: int = 6) -> list[Discs]:
     ]
 
 
+def cells(images: list[Discs]) -> OpenDataset:
+    return segdata.from_arrays({f"{k}.png": each for k, each in enumerate(images)}, ["cell"])
+
+
 def agreed(who: dict[str, list[Discs]], *models: str, **options: str) -> Agreement:
-    drawn: dict[str, OpenDataset] = {
-        name: segdata.from_arrays({f"{k}.png": each for k, each in enumerate(images)}, ["cell"])
-        for name, images in who.items()
-    }
-    return segdata.agree(drawn, models=models, resamples=100, jobs=1, **options)
+    return segdata.agree(
+        {name: cells(images) for name, images in who.items()}, models=models, resamples=100, jobs=1, **options
+    )
 
 
 def pair(found: Agreement, a: str, b: str) -> IdenticalWork:
@@ -64,6 +68,18 @@ def test_the_share_of_copied_images_is_found(copied: int, seed: int) -> None:
     assert not work.stands or copied > 0
     assert [each.stands for each in found.identical].count(True) <= 1
     assert work.one_voice == (copied if work.stands else 0)
+
+
+@pytest.mark.parametrize("others", [(), ("carl",)])
+def test_a_copy_of_the_reference_does_not_pass(others: tuple[str, ...]) -> None:
+    """A bar that is reached with gold's own segments says nothing; who drew is held against it as ever."""
+    who = {"gold": hand(0), "ben": hand(0)} | {name: hand(3 + k) for k, name in enumerate(others)}
+    drawn = {name: cells(images) for name, images in who.items()}
+    for bar, below in ((0.5, ["ben"]), (0.99, ["ben", *others])):
+        drawn["gold"] = replace(drawn["gold"], config=Config(gold=Gold(name="gold", bar=bar)))
+        found = segdata.agree(drawn, resamples=100, jobs=1, select="SEG407").findings
+        assert [each.annotator for each in found] == below
+        assert found[0].message.startswith(f"ben: 100% of the segments are gold's own, so the bar of {bar:.2f} says no")
 
 
 def test_who_copied_is_no_second_vote() -> None:

@@ -9,7 +9,7 @@ from segdata.core.rule import Findings, Tables, rule
 
 @rule("SEG407", "below-gold", severity="error", needs=("agreement",))
 def below_gold(tables: Tables, *, sure: bool = False) -> Findings:
-    """The agreement of an annotator with the gold standard is below the bar.
+    """The agreement of an annotator with the gold standard is below the bar, or reaches it with gold's own segments.
 
     Example:
         ben: iou of car 0.71 (0.66 to 0.75) against gold, the bar is 0.80: clearly below
@@ -25,10 +25,14 @@ def below_gold(tables: Tables, *, sure: bool = False) -> Findings:
     variation_of_information) a larger value is below the bar; a distance of boundaries is infinite if one of the two
     has nothing. You can also name a plugin's metric.
 
+    An annotator whose segments are gold's, pixel for pixel (SEG414), reaches every bar without having drawn. Such a
+    score says nothing about the annotator, so it does not pass.
+
     Why: you made a reference to hold annotators to it.
 
     Remedy: look at the annotator's worst images in the report, then redo the work or train the annotator. If the result
-    is uncertain, add images to the reference.
+    is uncertain, add images to the reference. If segments are gold's own, compare on images that gold and the annotator
+    drew by themselves: a reference that was made by correcting the annotator's labels is no test of these.
 
     Options: `sure`: report only what is clearly below.
     Defaults: false, so that no annotator passes because you have few images.
@@ -36,8 +40,16 @@ def below_gold(tables: Tables, *, sure: bool = False) -> Findings:
     assessment, panel = tables.assessment, tables.annotator_pairs
     if assessment is None or panel is None:
         return
-    names = ("annotator", "category", "metric", "value", "low", "high", "bar", "clusters")
-    for annotator, category, metric, value, low, high, bar, clusters in assessment.below.lines(*names):
+    names = ("annotator", "category", "metric", "value", "low", "high", "bar", "clusters", "copied")
+    copyists: set[int] = set()
+    for annotator, category, metric, value, low, high, bar, clusters, copied in assessment.below.lines(*names):
+        if copied > 0:
+            if annotator not in copyists:
+                copyists.add(annotator)
+                name = panel.annotators[annotator]
+                message = f"{name}: {copied:.0%} of the segments are gold's own, so the bar of {bar:.2f} says nothing"
+                yield RowFinding(f"{message} about {name}", annotator=name)
+            continue
         is_sure = low > bar if value > bar else high < bar  # a larger value is below the bar where less is better
         if sure and not is_sure:
             continue

@@ -9,11 +9,18 @@ from libc.stdlib cimport free, malloc
 from segdata.core.kernels.scales import check_scales
 
 # The strips of side b in one column; `cursor` is the one that the last look ended at, since looks are close together.
+# The first column of every `BLOCK` knows in which rows all of these are.
 cdef struct Column:
     int64_t x
     Py_ssize_t first
     Py_ssize_t stop
     Py_ssize_t cursor
+    int64_t low
+    int64_t high
+
+
+cdef enum:
+    BLOCK = 16
 
 
 def nearest(
@@ -53,7 +60,7 @@ def nearest(
                     stop = first
                     while stop < m and b_group[stop] == group[i]:
                         stop += 1
-                    n_columns = gather(b_x, first, stop, column)
+                    n_columns = gather(b_x, b_top, b_bottom, first, stop, column)
                     first, at = stop, 0
                 elif x[i] < x[i - 1]:
                     at = 0
@@ -69,14 +76,24 @@ def nearest(
         free(column)
 
 
-cdef Py_ssize_t gather(const int64_t[::1] x, Py_ssize_t first, Py_ssize_t stop, Column *column) noexcept nogil:
+cdef Py_ssize_t gather(
+    const int64_t[::1] x,
+    const int64_t[::1] top,
+    const int64_t[::1] bottom,
+    Py_ssize_t first,
+    Py_ssize_t stop,
+    Column *column,
+) noexcept nogil:
     """The columns that strips are in; how many there are."""
     cdef Py_ssize_t j, n = 0
+    cdef Column *block
     for j in range(first, stop):
         if j == first or x[j] != x[j - 1]:
-            column[n] = Column(x[j], j, j, j)
+            column[n] = Column(x[j], j, j, j, top[j], bottom[j])
             n += 1
         column[n - 1].stop = j + 1
+        block = &column[(n - 1) // BLOCK * BLOCK]
+        block.low, block.high = min(block.low, top[j]), max(block.high, bottom[j])
     return n
 
 
@@ -93,26 +110,39 @@ cdef inline double search(
 ) noexcept nogil:
     """The squared distance to the nearest strip: columns are looked at from x outwards, until all others are too far.
 
-    `at` is the first column that is not to the left of x.
+    `at` is the first column that is not to the left of x. Blocks of columns all of whose rows are too far are skipped.
     """
     cdef Py_ssize_t right = at, left = at - 1
     cdef double best = INFINITY, across
     cdef bint going = True
+    cdef Column *block
     while going:
         going = False
         if right < n:
             across = (column[right].x - x) * scale_x
             if across * across < best:
-                best = min(best, across * across + square(away(&column[right], y, top, bottom) * scale_y))
-                right += 1
                 going = True
+                if right % BLOCK == 0 and across * across + beyond(&column[right], y, scale_y) >= best:
+                    right += BLOCK
+                else:
+                    best = min(best, across * across + square(away(&column[right], y, top, bottom) * scale_y))
+                    right += 1
         if left >= 0:
             across = (column[left].x - x) * scale_x
             if across * across < best:
-                best = min(best, across * across + square(away(&column[left], y, top, bottom) * scale_y))
-                left -= 1
                 going = True
+                block = &column[left - BLOCK + 1]
+                if left % BLOCK == BLOCK - 1 and across * across + beyond(block, y, scale_y) >= best:
+                    left -= BLOCK
+                else:
+                    best = min(best, across * across + square(away(&column[left], y, top, bottom) * scale_y))
+                    left -= 1
     return best
+
+
+cdef inline double beyond(Column *block, int64_t y, double scale_y) noexcept nogil:
+    """The square of how far a row is from the rows of a block, at least."""
+    return square(max(0, block.low - y, y - block.high + 1) * scale_y)
 
 
 cdef inline int64_t away(
