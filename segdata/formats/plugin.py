@@ -11,7 +11,7 @@ What is where:
 - datasets: `Profile`, `Policy`, `ImageSequence`, `Taxonomy`, `Category`, `Batch`, `Runs`, `Defect`
 - reading: `PerImageSource`, `ImageEntry`, `ImageAnnotation`, `BrokenLabelsError`; label and image files; `ValueRuns`
 - polygons: `Polygon`, `PolygonArrays`, `check_ring`; `rasterise_polygons`, `unite_owners`, `trace_polygons`
-- writing: `segments_by_image`, `paint`, `MaskPaths`, `write_sidecars`
+- writing: `start_folder`, `segments_by_image`, `paint`, `MaskPaths`, `write_sidecars`
 - losses: sets to declare (`MASK_LOSSES` …) and functions that count (`count_losses` …)
 """
 
@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from segdata.formats.shared.painting import paint as paint
     from segdata.formats.shared.painting import segment_examples as segment_examples
     from segdata.formats.shared.painting import segments_by_image as segments_by_image
+    from segdata.formats.shared.painting import start_folder as start_folder
     from segdata.formats.shared.pairing import find_images as find_images
     from segdata.formats.shared.pairing import find_label_files as find_label_files
     from segdata.formats.shared.pairing import pair_label_files as pair_label_files
@@ -121,6 +122,7 @@ _EXPORTS = {
         "paint",
         "segment_examples",
         "segments_by_image",
+        "start_folder",
     ),
     "segdata.formats.shared": ("CATEGORY_MASK_LOSSES", "MASK_LOSSES", "TOOL_LOSSES"),
     "segdata.formats.shared.derived_sources": ("AlteredSource", "ChainedSource"),
