@@ -82,7 +82,7 @@ def main() -> None:
         (Path(name) / "images").mkdir()
         legend = ChannelLegend(np.array([1]), np.array([True]))
         work = prediction._ImagePredictor(
-            [OneLayer().eval()], maps, pictures, plan, legend, Path(name), torch.device("cpu")
+            [OneLayer().eval()], maps, pictures, plan, legend, Path(name), torch.device("cpu"), np.arange(n)
         )
         timed(work, "_codes", "compute")
         timed(work, "_inputs", "scale")

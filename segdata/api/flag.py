@@ -1,6 +1,7 @@
 """Flag: rank the labels of a dataset by how probably they are wrong, with a proposed correction for each."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -36,10 +37,13 @@ from segdata.noise.trust import unknown_image_notes
 
 if TYPE_CHECKING:
     import pandas as pd
+    from distributed import Client
 
+    from segdata.core.cluster import Cluster
     from segdata.core.finding import Decision
     from segdata.core.rule import Rule, Tables
     from segdata.noise.evaluation import DetectionQuality
+    from segdata.noise.image_cluster import ImageCluster
     from segdata.noise.networks.plan import Settings, StageProgress, TrainingPlan
     from segdata.noise.pipeline import FlagOutcome
 
@@ -76,7 +80,7 @@ def open_predictor(
             opened = read(predictions, options=_truth_option(Path(dataset.profile.files), Path(predictions)))
         except UnreadableError as error:
             raise SegdataError(f"{error} (from --predictions)") from error
-    return file_predictor(opened, probabilities_of(opened.source), maps, countable), opened
+    return file_predictor(opened, probabilities_of, maps, countable), opened
 
 
 def _truth_option(labels: Path, predictions: Path) -> dict[str, str] | None:
@@ -95,6 +99,7 @@ class FlagInput:
     tables: "Tables"
     maps: "LabelMaps"
     settings: "Settings"
+    on: "ImageCluster | None" = None  # whose workers predict
 
     @property
     def countable(self) -> frozenset[int]:
@@ -120,6 +125,7 @@ class FlagInput:
             self.settings,
             tables=self.tables,
             maps=self.maps,
+            on=self.on,
             planned=planned,
             progress=progress,
         )
@@ -313,6 +319,7 @@ def flag(
     select: str | Iterable[str] = (),
     ignore: str | Iterable[str] = (),
     include_reviewed: bool = False,
+    client: "Client | str | None" = None,
     planned: "Callable[[TrainingPlan], None]" = lambda plan: None,
     progress: "Callable[[StageProgress], None]" = lambda stage: None,
     **opening: Unpack[ReadOptions],
@@ -330,6 +337,8 @@ def flag(
         above the thresholds, 5 % of the segments at most
     truth : known errors to evaluate against: clean labels of the same images, or a list of errors (JSON)
     select, ignore, include_reviewed : as for `validate`
+    client : measure, predict and score on a Dask cluster: a `distributed.Client`, or the address of its scheduler.
+        Networks are trained here; workers read them, and write predictions, in `work_dir`. The result is the same
     planned : called with the plan before training begins
     progress : called with the state of each stage
 
@@ -345,12 +354,10 @@ def flag(
     dataset = read(data, **opening)
     chosen_settings = settings or configured_settings(dataset.config.training, {})
     chosen = select_rules(dataset.config, select, ignore, command="flag") + _image_rules(select, dataset, ignore)
-    with image_limits():
+    with image_limits(), nullcontext() if client is None else _connect(client) as cluster:
         errors = None if truth is None else read_truth(truth)
-        tables = measure_source(
-            dataset.source, frozenset(), chunks=dataset.chunks(), profile=dataset.profile, jobs=chosen_settings.jobs
-        )
-        labels = FlagInput(dataset, tables, dataset.maps(chosen_settings.annotator), chosen_settings)
+        labels = _flag_input(dataset, chosen_settings, cluster)
+        tables = labels.tables
         decisions = [] if include_reviewed else _read_decisions(dataset)
         seen = labels.trained(work_dir, planned, progress) if predictions is None else labels.predicted(predictions)
         thought = find_label_errors(
@@ -361,13 +368,36 @@ def flag(
             jobs=chosen_settings.jobs,
             memory=chosen_settings.max_memory,
             decisions=decisions,
+            on=labels.on,
             progress=progress,
         )
         against, note = (None, ()) if errors is None else rank_errors(thought.ranked, seen.case, errors)
         quality = [] if against is None else detection_qualities(against, chosen_settings.seed)
-    run = _FlagRun(dataset, tables, replace(seen, notes=(*seen.notes, *note)), thought, decisions)
-    result = run.flagged(run.validation(chosen, chosen_settings.jobs, include_reviewed), quality)
+        run = _FlagRun(dataset, tables, replace(seen, notes=(*seen.notes, *note)), thought, decisions)
+        result = run.flagged(run.validation(chosen, chosen_settings.jobs, include_reviewed), quality)
     return promote(FlaggedLabels, result, dataset=dataset)
+
+
+def _connect(client: "Client | str") -> "AbstractContextManager[Cluster]":
+    from segdata.core.cluster import connect  # the extra `dask` has what it needs
+
+    return connect(client)
+
+
+def _flag_input(dataset: Dataset, settings: "Settings", cluster: "Cluster | None") -> FlagInput:
+    """The labels of a dataset, measured and loaded here or by the workers of a cluster."""
+    if cluster is None:
+        tables = measure_source(
+            dataset.source, frozenset(), chunks=dataset.chunks(), profile=dataset.profile, jobs=settings.jobs
+        )
+        return FlagInput(dataset, tables, dataset.maps(settings.annotator), settings)
+    from segdata.measure.partitions import measure_on_cluster  # as above
+    from segdata.noise.image_cluster import ImageCluster
+    from segdata.store.cluster_writer import load_on_cluster
+
+    tables = measure_on_cluster(cluster, dataset, frozenset(), jobs=settings.jobs).tables
+    maps = LabelMaps.of(load_on_cluster(cluster, dataset, in_order=False), dataset.taxonomy, settings.annotator)
+    return FlagInput(dataset, tables, maps, settings, ImageCluster(cluster, dataset, settings.annotator))
 
 
 @dataclass(frozen=True)

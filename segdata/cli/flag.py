@@ -10,6 +10,7 @@ import click
 from segdata.cli.options import (
     DATA,
     PATH,
+    SCHEDULER,
     WORK_DIR,
     DataOptions,
     add_options,
@@ -182,6 +183,7 @@ def _option_words(option: str, value: object) -> list[str]:
 @click.option("--max-findings", type=click.IntRange(min=0), metavar="N", help="List at most N findings, worst first.")
 @click.option("--overlays", type=PATH, metavar="DIR", help="Draw the images with findings as PNG files in this folder.")
 @report_options("text", "json", "jsonl", "sarif", "junit", "github", "gitlab", "html")
+@SCHEDULER
 @data_options
 def command(
     data: Path,
@@ -198,6 +200,7 @@ def command(
     overlays: Path | None,
     report: str,
     output: Path | None,
+    scheduler: str | None,
     options: DataOptions,
 ) -> int:
     """Rank labels by the probability that they are wrong.
@@ -227,6 +230,7 @@ def command(
             select=split_codes(select),
             ignore=split_codes(ignore),
             include_reviewed=include_reviewed,
+            client=scheduler,
             planned=print_plan,
             progress=progress,
         )

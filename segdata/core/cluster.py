@@ -60,8 +60,13 @@ class Cluster:
     n_tasks: int = 0
 
     def share(self, value: object) -> "Future":
-        """A value that many tasks take: it travels once to each worker, and survives the loss of any."""
-        return self.client.submit(pickle.loads, pickle.dumps(value), pure=False, key=_key("share"))
+        """A value that many tasks take: it travels once to each worker, and survives the loss of any.
+
+        Functions and classes of a script travel as they are.
+        """
+        import cloudpickle  # Dask brings it
+
+        return self.client.submit(pickle.loads, cloudpickle.dumps(value), pure=False, key=_key("share"))
 
     def submit_all(self, work: Callable[..., object], *portions: Iterable[object], **shared: object) -> "list[Future]":
         """One future for each portion (or for the portions of several lists, side by side).

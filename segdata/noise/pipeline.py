@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from segdata.core.candidates import Candidates
 from segdata.core.executor import n_threads, run_ordered
 from segdata.core.finding import Decision
+from segdata.core.label_maps import LabelMaps
 from segdata.core.runs import Ints
 from segdata.core.split_assignment import group_images
 from segdata.core.table import Table
@@ -21,7 +22,9 @@ from segdata.noise.budget import Budget
 from segdata.noise.calibration import Recalibration, recalibrate
 from segdata.noise.corruption_draft import LEARNED_KINDS
 from segdata.noise.corruptions import training_rates
+from segdata.noise.image_cluster import ImageCluster
 from segdata.noise.networks.plan import StageProgress
+from segdata.noise.predictor import Predictor
 from segdata.noise.ranking import (
     CategoryTrust,
     ImageFeatures,
@@ -31,7 +34,7 @@ from segdata.noise.ranking import (
     image_features,
     rank_candidates,
 )
-from segdata.noise.segments import Floats
+from segdata.noise.segments import Floats, GivenLabels
 from segdata.noise.selection import LabelCheck, Selection, reviewed_candidates, select_candidates, suspected_rows
 
 _GRID_CELLS = 4  # on each side of an image, in which what is seen is averaged
@@ -97,27 +100,38 @@ def _layout_distance(features: Floats, image_features: Floats) -> Floats:
     return np.asarray(np.round(np.sqrt(((features - image_features) ** 2).sum(axis=1)), 9))
 
 
-def order_unannotated(case: LabelCheck, threads: int = 1) -> Ints:
+@dataclass(frozen=True, slots=True)
+class _Layouts:
+    """`predicted_layout` and `mean_entropy` of images; see `segdata.noise.image_cluster.ImageWork`."""
+
+    predictor: Predictor
+
+    def of(self, image: int) -> tuple[Floats, float]:
+        """Of the image at a row of the dataset."""
+        prediction = self.predictor.predict(image)
+        p = prediction.probability.reshape(-1, prediction.width, prediction.height).transpose(0, 2, 1)
+        return predicted_layout(p), mean_entropy(p)
+
+    def __call__(self, maps: LabelMaps, images: Ints) -> list[tuple[Floats, float]]:
+        return [self.of(image) for image in images.tolist()]
+
+
+def order_unannotated(case: LabelCheck, threads: int = 1, on: ImageCluster | None = None) -> Ints:
     """(u,) the rows of unannotated images that have a prediction, the first to annotate first.
 
-    The judged images are loaded again, since the first images are unlike them. Returns no rows if all images are
-    annotated. See `segdata.noise.pipeline.annotation_order`.
+    The judged images are loaded again, since the first images are unlike them; `on` a cluster, or by threads. Returns
+    no rows if all images are annotated. See `segdata.noise.pipeline.annotation_order`.
     """
     open_ = np.array(case.predictor.usable, bool)
     open_[case.tables.annotations["image"]] = False
     rows = np.flatnonzero(open_)
     if not len(rows):
         return rows
-
-    def seen(row: int) -> tuple[Floats, float]:
-        prediction = case.predictor.predict(row)
-        p = prediction.probability.reshape(-1, prediction.width, prediction.height).transpose(0, 2, 1)
-        return predicted_layout(p), mean_entropy(p)
-
-    looked = [*run_ordered(seen, [*rows.tolist(), *case.images.tolist()], threads)]
-    features = np.array([item for item, _ in looked])
-    unsure = np.array([item for _, item in looked[: len(rows)]])
-    return rows[annotation_order(features[: len(rows)], unsure, known=features[len(rows) :])]
+    work, every = _Layouts(case.predictor), np.union1d(rows, case.images)
+    looked = list(run_ordered(work.of, every.tolist(), threads) if on is None else on.run(work, every))
+    features, unsure = np.array([layout for layout, _ in looked]), np.array([entropy for _, entropy in looked])
+    is_open = np.isin(every, rows)
+    return rows[annotation_order(features[is_open], unsure[is_open], known=features[np.isin(every, case.images)])]
 
 
 @contextmanager
@@ -156,6 +170,7 @@ def find_label_errors(
     jobs: int = 0,
     memory: int | None = None,
     decisions: Sequence[Decision] = (),
+    on: ImageCluster | None = None,
     progress: Callable[[StageProgress], None] = lambda stage: None,
 ) -> FlagOutcome:
     """Find the labels that are probably wrong.
@@ -164,11 +179,12 @@ def find_label_errors(
     memory. `memory` in bytes bounds how many images are processed at once, by `jobs` threads (0: one per core). An
     image is judged by what was learnt from others, and from none of its `group`, a column as in
     `networks.plan.Settings`. Valid `decisions`, in order of time, move the probabilities and thresholds, not their
-    order; decided candidates are not selected again.
+    order; decided candidates are not selected again. `on` a cluster, workers compute the features; threads of this
+    process else.
     """
     threads = _n_images_at_once(case, jobs, memory)
     with single_threaded_blas():
-        looks = list(_image_features(case, seed, threads, progress))
+        looks = list(_image_features(case, seed, threads, on, progress))
         ranked = rank_candidates(looks, _image_groups(case, group), units=group_images(case.tables, group)[case.images])
         threshold = flag_thresholds(ranked, len(case.names))
         trust = category_trust(ranked, case.names, threshold)
@@ -184,7 +200,7 @@ def find_label_errors(
         rows = suspected_rows(case, ranked, selection.rows, selection.by_lot, ends, threads, timed)
         pairs, groups = _systematic_errors(ranked, case, trust)
         rows = msgspec.structs.replace(rows, confusions=pairs, doubted=groups)
-        later = order_unannotated(case, threads)
+        later = order_unannotated(case, threads, on)
     return FlagOutcome(ranked, recalibration, trust, selection, rows, later)
 
 
@@ -200,19 +216,37 @@ def _systematic_errors(
     return pairs.take(sound), noisy_group_table(ranked, case)
 
 
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """The features of images; see `segdata.noise.image_cluster.ImageWork`."""
+
+    predictor: Predictor
+    channel: Ints  # of `GivenLabels`
+    seed: int
+
+    def of(self, maps: LabelMaps, at: int, image: int) -> ImageFeatures:
+        """Of the image at a row of the dataset, whose labels are `at` a row of `maps`."""
+        given, prediction = GivenLabels(maps, self.channel).drawn(at), self.predictor.predict(image)
+        rates = training_rates(tuple(kind for kind in LEARNED_KINDS if kind in self.predictor.kinds))
+        rng, picture = np.random.default_rng([self.seed, image]), read_picture(maps, at)
+        return image_features(given, prediction, self.predictor.things, rng, rates, picture)
+
+    def __call__(self, maps: LabelMaps, images: Ints) -> list[ImageFeatures]:
+        with single_threaded_blas():
+            return [self.of(maps, at, image) for at, image in enumerate(images.tolist())]
+
+
 def _image_features(
-    case: LabelCheck, seed: int, threads: int, progress: Callable[[StageProgress], None]
+    case: LabelCheck, seed: int, threads: int, on: ImageCluster | None, progress: Callable[[StageProgress], None]
 ) -> Iterator[ImageFeatures]:
-    kinds = set(case.predictor.kinds)
-    rates = training_rates(tuple(kind for kind in LEARNED_KINDS if kind in kinds))
-
-    def looked(image: int) -> ImageFeatures:
-        given, prediction = case.given.drawn(image), case.predictor.predict(image)
-        rng, picture = np.random.default_rng([seed, image]), read_picture(case.given.maps, image)
-        return image_features(given, prediction, case.predictor.things, rng, rates, picture)
-
+    work = _Evidence(case.predictor, case.given.channel, seed)
+    looks = (
+        run_ordered(lambda image: work.of(case.given.maps, image, image), case.images.tolist(), threads)
+        if on is None
+        else on.run(work, case.images)
+    )
     timed = _StageTimer("look", len(case.images), progress)
-    for features in run_ordered(looked, case.images.tolist(), threads):
+    for features in looks:
         timed(1)
         yield features
 

@@ -5,20 +5,23 @@ own outlines. Class maps and probabilities (.npz) give values per pixel, and con
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import PurePosixPath
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.batch import Batch, integer_column
+from segdata.core.cluster import RemoteDataset
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
+from segdata.core.format import Source
 from segdata.core.label_maps import LabelMaps
 from segdata.core.runs import Ints, expand_ranges
 from segdata.noise.error_types import KINDS, TYPE_OF, CorruptionKind, ErrorType
+from segdata.noise.image_cluster import check_shared
 from segdata.noise.networks.predictions import Predictions
 from segdata.noise.segments import UNLABELLED, Flags, Floats, SegmentSet, distances_to, segments_of_map
 
@@ -131,6 +134,15 @@ class NetworkPredictor:
         told_apart = predictions.plan.instances
         self.things = np.array([False, *(told_apart and id_ in countable for id_ in predictions.categories)])
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For workers, whose folder may be another one."""
+        predictions = replace(self._predictions, folder=self._predictions.folder.absolute())
+        return {**vars(self), "_predictions": predictions}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        check_shared(self._predictions.folder / "predictions.json")
+
     def predict(self, row: int) -> ImagePrediction:
         """The prediction of the network that was trained without this image."""
         probability, edge = self._predictions.probabilities(row), self._predictions.edges(row)
@@ -201,6 +213,7 @@ def _scored_segments(batch: Batch, channel: Mapping[int, int], height: int, widt
 
 
 LoadProbabilities = Callable[[int], tuple[NDArray[np.floating], tuple[int, ...]]]
+ProbabilitiesOf = Callable[[Source], LoadProbabilities | None]
 _SHAPE_TYPES: frozenset[ErrorType] = frozenset({"missing", "extra", "boundary", "merge", "split"})
 _KEYS: tuple[Callable[[str], str], ...] = (
     lambda name: name,
@@ -218,12 +231,15 @@ class FilePredictor:
     def __init__(
         self,
         dataset: OpenDataset,
-        soft: LoadProbabilities | None,
+        soft_of: ProbabilitiesOf,
         maps: LabelMaps,
         countable: frozenset[int],
         names: dict[int, int],
     ) -> None:
-        self._dataset, self._soft, self._maps = dataset, soft, maps
+        self._dataset: OpenDataset | None = dataset
+        self._open: Callable[[], Source] = lambda: dataset.source
+        self._soft_of, self._files, self._outlined = soft_of, dataset.profile.files, dataset.profile.task != "semantic"
+        self._image_ids, self._size = maps.image_ids, np.column_stack([maps.height, maps.width])
         self._row = match_image_names(maps.image_ids, dataset.image_ids)
         self._source = np.arange(len(dataset)) if dataset.rows is None else dataset.rows
         self.agnostic = not names
@@ -239,21 +255,27 @@ class FilePredictor:
         self.kinds: tuple[CorruptionKind, ...] = (
             tuple(kind for kind in KINDS if TYPE_OF[kind] in _SHAPE_TYPES) if self.agnostic else KINDS
         )
-        self.notes = tuple(self._notes(names))
+        self.notes = tuple(_match_notes(dataset, maps, names, self._row))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For workers, which open the files themselves; raises SegdataError where they cannot."""
+        assert self._dataset is not None  # a worker sends it to no other
+        return {**vars(self), "_open": RemoteDataset.of(self._dataset).source, "_dataset": None}
 
     def predict(self, row: int) -> ImagePrediction:
         """The prediction for an image; raises SegdataError if it has another size."""
-        source_row, size = int(self._source[self._row[row]]), (int(self._maps.height[row]), int(self._maps.width[row]))
-        if self._soft is not None:
-            p, category = self._soft(source_row)
+        source_row, size = int(self._source[self._row[row]]), (int(self._size[row, 0]), int(self._size[row, 1]))
+        source = self._open()
+        soft = self._soft_of(source)
+        if soft is not None:
+            p, category = soft(source_row)
             self._check(row, (p.shape[1], p.shape[2]), size)
             return ImagePrediction.of(self._rows(p, category))
-        batch = self._dataset.source.load(np.array([source_row]))
+        batch = source.load(np.array([source_row]))
         if batch.images.num_rows:
             height, width = (int(side[0]) for side in batch.image_size)
             self._check(row, (height, width), size)
-        semantic = self._dataset.profile.task == "semantic"
-        return _prediction_of_segments(batch, self._channel, self.things, size, outlined=not semantic)
+        return _prediction_of_segments(batch, self._channel, self.things, size, outlined=self._outlined)
 
     def _rows(self, p: NDArray[np.floating], category: Sequence[int]) -> NDArray[np.float32]:
         """(K, height, width) from classes; what has no counterpart is unlabelled, and all add up to 1."""
@@ -267,34 +289,33 @@ class FilePredictor:
     def _check(self, row: int, predicted_size: tuple[int, int], size: tuple[int, int]) -> None:
         if predicted_size != size:
             sizes = f"are {predicted_size[1]}x{predicted_size[0]} px, its labels {size[1]}x{size[0]} px"
-            raise SegdataError(f"{self._dataset.profile.files}: the predictions of {self._maps.image_ids[row]} {sizes}")
+            raise SegdataError(f"{self._files}: the predictions of {self._image_ids[row]} {sizes}")
 
-    def _notes(self, names: dict[int, int]) -> Iterable[str]:
-        missing = int((self._row < 0).sum())
-        if missing:
-            yield f"there are no predictions for {missing:,} of {len(self._row):,} images: they are not judged"
-        if self.agnostic:
-            yield "the predictions have no categories: no wrong categories or shifts are judged"
-            return
-        profile = self._dataset.profile
-        unknown = [profile.name_of(id_) for id_ in _category_ids(self._dataset) if id_ not in names]
-        if unknown:
-            yield f"predicted categories that the labels do not have: {', '.join(unknown[:5])}"
-        unpredicted = [
-            name for id_, name in zip(self._maps.classes, self._maps.names, strict=True) if id_ not in names.values()
-        ]
-        if unpredicted:
-            yield f"not judged, because the predictions lack them: {', '.join(unpredicted[:5])}"
+
+def _match_notes(dataset: OpenDataset, maps: LabelMaps, names: dict[int, int], row: Ints) -> Iterable[str]:
+    """What has no counterpart; `row` (n_images,): that of each image in the predictions, -1: none."""
+    missing = int((row < 0).sum())
+    if missing:
+        yield f"there are no predictions for {missing:,} of {len(row):,} images: they are not judged"
+    if not names:
+        yield "the predictions have no categories: no wrong categories or shifts are judged"
+        return
+    unknown = [dataset.profile.name_of(id_) for id_ in _category_ids(dataset) if id_ not in names]
+    if unknown:
+        yield f"predicted categories that the labels do not have: {', '.join(unknown[:5])}"
+    unpredicted = [name for id_, name in zip(maps.classes, maps.names, strict=True) if id_ not in names.values()]
+    if unpredicted:
+        yield f"not judged, because the predictions lack them: {', '.join(unpredicted[:5])}"
 
 
 def file_predictor(
-    dataset: OpenDataset, soft: LoadProbabilities | None, maps: LabelMaps, countable: frozenset[int]
+    dataset: OpenDataset, soft_of: ProbabilitiesOf, maps: LabelMaps, countable: frozenset[int]
 ) -> FilePredictor:
     """Predictions for the images of some labels.
 
-    `soft` loads the probabilities of an image, if the predictions have any. Categories match by name, else by id. Masks
-    of a single category that the labels lack, such as those of a Segment Anything model, only tell shapes. Raises
-    SegdataError if no category matches, and for such masks if no category is countable.
+    `soft_of` gives what loads the probabilities of an image, if the predictions have any. Categories match by name,
+    else by id. Masks of a single category that the labels lack, such as those of a Segment Anything model, only tell
+    shapes. Raises SegdataError if no category matches, and for such masks if no category is countable.
     """
     names = _match_categories(dataset, maps)
     if not names and (len(_category_ids(dataset)) != 1 or dataset.profile.task == "semantic"):
@@ -308,7 +329,7 @@ def file_predictor(
         raise SegdataError(
             f"{dataset.profile.files}: masks without categories judge things one by one, and these labels have none"
         )
-    return FilePredictor(dataset, soft, maps, countable, names)
+    return FilePredictor(dataset, soft_of, maps, countable, names)
 
 
 def _category_ids(dataset: OpenDataset) -> list[int]:

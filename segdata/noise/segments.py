@@ -279,7 +279,9 @@ def distances_to(mask: Flags) -> NDArray[np.floating]:
         from scipy.ndimage import distance_transform_edt
 
         return np.asarray(distance_transform_edt(~mask), np.float32)
-    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)
+    away = np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)
+    # OpenCV's last digit depends on where an array lies in memory. Squares of distances are whole numbers.
+    return np.asarray(np.sqrt(np.rint(away * away)))
 
 
 def split_into_parts(runs: Runs, height: int, n_owners: int) -> tuple[Runs, Ints]:

@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
 
 
-def load_on_cluster(cluster: Cluster, data: OpenDataset) -> "Iterator[Batch]":
-    """The batches of a dataset, images in ascending order of image_id, loaded by workers; few wait at once."""
+def load_on_cluster(cluster: Cluster, data: OpenDataset, *, in_order: bool = True) -> "Iterator[Batch]":
+    """The batches of a dataset, loaded by workers; few wait at once. See `OpenDataset.batches`."""
     remote = cluster.share(RemoteDataset.of(data))
-    return cluster.run_ordered(_load, data.sorted_chunks(), remote)
+    return cluster.run_ordered(_load, data.sorted_chunks() if in_order else data.chunks(), remote)
 
 
 def _load(rows: Ints, remote: RemoteDataset) -> "Batch":

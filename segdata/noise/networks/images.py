@@ -112,7 +112,7 @@ class ImageCache:
             pixels = self._decoded(row)
             fitting = pixels if self.channels is None else _adapt_channels(pixels, self.channels)
         except _UnusableError as error:
-            self._report(row, error)
+            self.report(row, *error.args)
             return None
         return self._smaller(DecodedImage(fitting, *_limits(fitting)))
 
@@ -146,8 +146,8 @@ class ImageCache:
                 raise _UnusableError("SEG003", f"the image has {sizes}; it is left out")
         return layers[0] if len(layers) == 1 else np.concatenate(layers)
 
-    def _report(self, row: int, error: "_UnusableError") -> None:
-        code, message = error.args
+    def report(self, row: int, code: str, message: str) -> None:
+        """An image cannot be used."""
         with self._lock:
             self._wrong[row] = Defect(code, message, file=self._maps.uris[row], image=self._maps.image_ids[row])
 

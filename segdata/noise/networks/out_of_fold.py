@@ -22,6 +22,7 @@ from segdata.core.runs import Ints
 from segdata.core.split_assignment import assign_splits, group_images
 from segdata.measure.measure import measure_source
 from segdata.measure.tables.duplicates import find_lookalikes
+from segdata.noise.image_cluster import ImageCluster
 from segdata.noise.networks.images import ImageCache, Loader
 from segdata.noise.networks.plan import (
     DataFacts,
@@ -135,6 +136,7 @@ def out_of_fold(
     load: Loader = read_channels,
     tables: Tables | None = None,
     maps: LabelMaps | None = None,
+    on: ImageCluster | None = None,
     planned: Callable[[TrainingPlan], None] = lambda plan: None,
     progress: Callable[[StageProgress], None] = ignore_progress,
 ) -> Predictions:
@@ -147,6 +149,7 @@ def out_of_fold(
         Or a function that names it, of a text that stands for the data and settings
     load : decodes an image file: (channels, height, width) of a URI
     tables, maps : what was measured of the dataset, in the order of its images, and its labels; default: it is measured
+    on : a cluster whose workers predict, and see `folder`; networks are trained here. None: all is done here
     planned : is called with the plan, before anything is trained
     progress : is called now and then
 
@@ -193,7 +196,9 @@ def out_of_fold(
         run = FoldRun(maps, pictures, measured, fold, taught, classes, plan, settings, folder, chosen)
         tell = _timed_progress(progress)
         run.train(tell)
-        for number in range(plan.folds):
+        if on is not None:
+            run.fold_elsewhere(on, np.flatnonzero(readable), tell)
+        for number in range(0 if on is not None else plan.folds):
             run.fold(number, np.flatnonzero((fold == number) & readable), tell)
         notes = tuple(note for note in (units.note,) if note)
         ids = tuple(maps.classes[item] for item in classes)

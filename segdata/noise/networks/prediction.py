@@ -97,35 +97,33 @@ def predict(
     folder: Path,
     report: Callable[[int], None],
     jobs: int = 0,
+    numbers: Ints | None = None,
 ) -> None:
     """Write what the networks say, on average, of the images `rows`; those that have their files are left as they are.
 
-    `report` is called with the number of images done. Raises SegdataError where a file cannot be written.
+    `report` is called with the number of images done. `numbers` (n_images,): the rows of the images in the dataset, by
+    which files are named, where `maps` are a part of it. Raises SegdataError where a file cannot be written.
     """
     device = next(models[0].parameters()).device
-    threads = n_threads(jobs)
-    missing = [row for row in rows.tolist() if not is_predicted(folder, row)]
+    threads, names = n_threads(jobs), np.arange(len(maps)) if numbers is None else numbers
+    missing = [row for row in rows.tolist() if not is_predicted(folder, int(names[row]))]
     done = len(rows) - len(missing)
     report(done)
-    work = _ImagePredictor([_without_norms(model) for model in models], maps, pictures, plan, legend, folder, device)
+    networks = [_without_norms(model) for model in models]
+    work = _ImagePredictor(networks, maps, pictures, plan, legend, folder, device, names)
+    before = torch.get_num_threads()
     try:
         (folder / "images").mkdir(parents=True, exist_ok=True)
         if device.type == "cpu":
-            before = torch.get_num_threads()
-            at_once = max(min(threads, len(missing)), 1)
-            torch.set_num_threads(max(threads // at_once, 1))
-            try:
-                for _ in run_ordered(work.predict, missing, at_once):
-                    done += 1
-                    report(done)
-            finally:
-                torch.set_num_threads(before)
-        else:
-            for _ in work.pipeline(missing, threads):
-                done += 1
-                report(done)
+            torch.set_num_threads(1)
+        steps = run_ordered(work.predict, missing, threads) if device.type == "cpu" else work.pipeline(missing, threads)
+        for _ in steps:
+            done += 1
+            report(done)
     except OSError as error:
         raise SegdataError(f"{folder}: predictions cannot be written: {error.strerror or error}") from error
+    finally:
+        torch.set_num_threads(before)
 
 
 @dataclass(slots=True)
@@ -160,6 +158,7 @@ class _ImagePredictor:
     legend: ChannelLegend
     folder: Path
     device: torch.device
+    numbers: Ints  # (n_images,) by which files are named
     layout: PlaneLayout = field(init=False)
     _streams: "tuple[torch.cuda.Stream | None, torch.cuda.Stream | None]" = (None, None)  # there and back
     _lock: Lock = field(default_factory=Lock)
@@ -275,7 +274,7 @@ class _ImagePredictor:
             detections = instances_of(shares, contours, self.legend.ids, self.legend.is_thing, self.plan.least_area)
             instances = StoredInstances(detections.runs, detections.category, detections.score)
         content = encode_prediction(image.planes[:n], layout, image.size, instances)
-        write_whole(prediction_path(self.folder, image.row), content)
+        write_whole(prediction_path(self.folder, int(self.numbers[image.row])), content)
 
 
 def _batches(cut: Iterable[_CutTile]) -> Iterator[list[_CutTile]]:

@@ -23,10 +23,12 @@ from torch.optim.swa_utils import AveragedModel
 
 from segdata.core.errors import SegdataError
 from segdata.core.executor import n_threads, run_ordered
+from segdata.core.finding import Defect
 from segdata.core.label_maps import LabelMaps
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
 from segdata.core.split_assignment import shuffle_rows
+from segdata.noise.image_cluster import ImageCluster, check_shared
 from segdata.noise.networks import network
 from segdata.noise.networks.crops import (
     WINDOW,
@@ -378,14 +380,25 @@ class FoldRun:
     def fold(self, number: int, rows: Ints, tell: Tell) -> None:
         """Predict the images `rows` by the networks of a fold; what is done already is not done again."""
         models = [self.networks[number, member] for member in range(self.plan.members)]
-        legend = ChannelLegend(np.array(self.maps.classes, np.int64)[self.classes], self._is_thing()[self.classes])
         if self.device.type == "cuda":  # tiles have few shapes, and last digits depend on the device anyway
             torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = False, True
 
         def report(done: int) -> None:
             tell(f"predict {number + 1} of {self.plan.folds}", done, len(rows))
 
-        predict(models, rows, self.maps, self.pictures, self.plan, legend, self.folder, report, self.settings.jobs)
+        predict(
+            models, rows, self.maps, self.pictures, self.plan, self._legend(), self.folder, report, self.settings.jobs
+        )
+
+    def fold_elsewhere(self, on: ImageCluster, rows: Ints, tell: Tell) -> None:
+        """Predict the images `rows` of all folds by the workers of a cluster; unreadable ones become defects."""
+        work = _RemotePrediction(
+            self.folder.absolute(), self.plan, self.settings, self._legend(), self.pictures.channels, self.fold_of
+        )
+        for done, (row, wrong) in enumerate(zip(rows.tolist(), on.run(work, rows), strict=True), 1):
+            if wrong is not None:
+                self.pictures.report(row, wrong.code, wrong.message)
+            tell("predict", done, len(rows))
 
     def tidy(self) -> None:
         """Delete what only an unfinished run needs; the trained networks stay."""
@@ -424,6 +437,9 @@ class FoldRun:
             labels, self.pictures, places, learned, held_rows, weights.to(device), plan, seed, path, device, jobs
         )
 
+    def _legend(self) -> ChannelLegend:
+        return ChannelLegend(np.array(self.maps.classes, np.int64)[self.classes], self._is_thing()[self.classes])
+
     @cached_property
     def _reduced(self) -> LabelMaps:
         """The labels as networks see them."""
@@ -434,6 +450,46 @@ class FoldRun:
         thing_ids = {id_.id for id_ in self.tables.profile.taxonomy.categories if id_.kind == "thing"}
         told_apart = self.plan.instances
         return np.array([told_apart and id_ in thing_ids for id_ in self.maps.classes], bool)
+
+
+_REMOTE_IMAGES = 2**28  # bytes of decoded images that a worker keeps
+
+
+@dataclass(frozen=True)
+class _RemotePrediction:
+    """Predicts images in a worker, by networks in the shared folder; see `segdata.noise.image_cluster.ImageWork`."""
+
+    folder: Path
+    plan: TrainingPlan
+    settings: Settings
+    legend: ChannelLegend
+    channels: int | None  # of the images
+    fold_of: Ints  # (n_images,) of the dataset
+
+    def __call__(self, maps: LabelMaps, images: Ints) -> list[Defect | None]:
+        check_shared(self.folder / "key")
+        pictures = ImageCache(maps, _REMOTE_IMAGES, scale=self.plan.scale)
+        pictures.channels = self.channels
+        fold = self.fold_of[images]
+        for number in np.unique(fold).tolist():
+            models, rows = self._networks(number), np.flatnonzero(fold == number)
+            predict(
+                models, rows, maps, pictures, self.plan, self.legend, self.folder, lambda done: None, 1, numbers=images
+            )
+        wrong = {defect.image: defect for defect in pictures.defects}
+        return [wrong.get(name) for name in maps.image_ids]
+
+    def _networks(self, number: int) -> list[nn.Module]:
+        plan, settings = replace(self.plan, pretrained=False), replace(self.settings, weights=None)
+        device = network.choose_device(settings.device)
+        models = []
+        for member in range(plan.members):
+            path = self.folder / "networks" / f"{number}-{member}.pt"
+            check_shared(path)
+            model = build_network(plan, settings, device, 0)
+            model.load_state_dict(network.load_checkpoint(path, device) or {})
+            models.append(model)
+        return models
 
 
 def _held_out_rows(maps: LabelMaps, rows: Ints, seed: int) -> Ints:

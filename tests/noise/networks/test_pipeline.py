@@ -37,7 +37,7 @@ def predictor(shapes: Shapes, plan: TrainingPlan, folder: Path, n: int) -> Any: 
     pictures.survey(1)
     model = build_network(plan, Settings(), CPU, 1).eval()
     (folder / "found" / "images").mkdir(parents=True)
-    return prediction._ImagePredictor([model], maps, pictures, plan, LEGEND, folder / "found", CPU)
+    return prediction._ImagePredictor([model], maps, pictures, plan, LEGEND, folder / "found", CPU, np.arange(n))
 
 
 @pytest.mark.parametrize("threads", [1, 3])
