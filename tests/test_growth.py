@@ -35,7 +35,7 @@ class Work:
     """Counts what a command does.
 
     `images` counts how often each image is loaded, `groups` how often each row group is read, `rows` and `bytes` what
-    is measured, by table.
+    is measured, by table; `looked_up` the ids that canonical data are searched for and in, while they are opened.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,9 +47,15 @@ class Work:
         self.groups: Counter[tuple[str, int]] = Counter()
         self.rows: Counter[str] = Counter()
         self.bytes: Counter[str] = Counter()
+        self.looked_up: Counter[str] = Counter()
         for source in (InstancesSource, revision_reader.CanonicalSource):
             monkeypatch.setattr(source, "load", self._loading(source.load))
         read, measured = revision_reader._read_row_group, measure.measure_batch
+        positions = revision_reader._positions
+
+        def look_up(values: Any, among: Any) -> Ints:
+            self.looked_up["ids"] += len(values) + len(among)
+            return positions(values, among)
 
         def read_row_group(path: Path, number: int, *rest: Any) -> Any:
             self.groups[path.name, number] += 1
@@ -64,6 +70,7 @@ class Work:
             return done
 
         monkeypatch.setattr(revision_reader, "_read_row_group", read_row_group)
+        monkeypatch.setattr(revision_reader, "_positions", look_up)
         monkeypatch.setattr(measure, "measure_batch", measure_batch)
 
     def _loading(self, load: Any) -> Any:
@@ -74,7 +81,7 @@ class Work:
         return counted
 
     def clear(self) -> None:
-        for counts in (self.images, self.groups, self.rows, self.bytes):
+        for counts in (self.images, self.groups, self.rows, self.bytes, self.looked_up):
             counts.clear()
 
 
@@ -107,6 +114,9 @@ def test_row_groups_are_read_once(work: Work, tmp_path: Path, monkeypatch: pytes
             InstancesSource, "chunks", lambda self, n=n_groups: np.array_split(np.arange(len(self.image_ids)), n)
         )
         segdata.convert(source, tmp_path / name, on_loss="allow")
+        work.clear()
+        segdata.read(tmp_path / name)
+        assert work.looked_up["ids"] <= 6 * 12 * n_groups  # not all images for each row group
         work.clear()
         segdata.validate(tmp_path / name)
         assert set(work.groups.values()) == {1}

@@ -128,6 +128,8 @@ def is_unsafe_path(name: str) -> bool:
     >>> is_unsafe_path("../secret.png"), is_unsafe_path("a/b.png")
     (True, False)
     """
+    if not _SUSPECT.search(name):
+        return False
     path = PurePosixPath(name.replace("\\", "/"))
     return path.is_absolute() or ".." in path.parts or name[1:2] == ":" or "\0" in name
 

@@ -175,9 +175,11 @@ class CanonicalSource:
         return np.where(code < 0, -1, image * max(len(self._annotators), 1) + code)
 
     def _indexed(self, parts: Iterable[SegmentPart]) -> Iterator[_ImageGroup]:
-        """Which images each part has segments of."""
-        for part in parts:
-            rows = _positions(part.image_ids, self._images["image_id"])
+        """Which images each part has segments of; those of all parts are looked up at once."""
+        known = list(parts)
+        every = pa.chunked_array([part.image_ids for part in known], pa.string())
+        ends = np.cumsum([len(part.image_ids) for part in known])
+        for part, rows in zip(known, np.split(_positions(every, self._images["image_id"]), ends), strict=False):
             for lost in self._unknown(part.image_ids, rows):
                 message = f"segments of image {lost!r}, which {self._called[0]} lacks"
                 self._defects.append(Defect("SEG007", message, part.file, image=lost))
@@ -221,14 +223,19 @@ class CanonicalSource:
 
     def _unique(self, rows: pa.Table, columns: list[str], name: str) -> pa.Table:
         """The first row of each key, in ascending order of the key; a defect for every other."""
+        ids = rows[columns[0]].combine_chunks()
+        if pc.all(pc.less(ids[:-1], ids[1:]), skip_nulls=False).as_py():
+            return rows.combine_chunks()
         keys = rows.select(columns).append_column("row", pa.array(np.arange(rows.num_rows)))
         first = keys.group_by(columns).aggregate([("row", "min")])["row_min"].to_numpy()
-        for row in np.setdiff1d(np.arange(rows.num_rows), first):
-            key = ", ".join(str(rows[column][int(row)].as_py()) for column in columns)
+        repeated = np.ones(rows.num_rows, bool)
+        repeated[first] = False
+        for row in np.flatnonzero(repeated).tolist():
+            key = ", ".join(str(rows[column][row].as_py()) for column in columns)
             message = f"row {row} repeats {' and '.join(columns)} ({key})"
-            image = rows["image_id"][int(row)].as_py()
+            image = rows["image_id"][row].as_py()
             self._defects.append(Defect("SEG008", message, name, image=image))
-        kept = rows.take(pa.array(np.sort(first)))
+        kept = rows.filter(pa.array(~repeated))
         return kept.sort_by([(column, "ascending") for column in columns]).combine_chunks()
 
     def _resolved(self, images: pa.Table) -> pa.Table:
