@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from os.path import lexists  # a link to nowhere is a broken file, not none
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from segdata.formats.shared.derived_sources import (
     AlteredSource,
     ArchivedSource,
     SequencedSource,
+    unaltered,
     with_image_files,
     with_origin,
     with_regions_of_interest,
@@ -40,6 +41,9 @@ from segdata.formats.shared.images import image_limits
 from segdata.formats.split_parts import SplitLayout, detect_layout, named_layout
 from segdata.formats.unknown_format import PLAIN_FORMATS, list_datasets_inside, list_unread_datasets
 from segdata.measure.source_cache import cached_source
+
+if TYPE_CHECKING:
+    from segdata.core.storage import Mirror
 
 T = TypeVar("T")
 Data = str | Path | OpenDataset
@@ -193,7 +197,7 @@ def _with_unread_datasets(opened: Source, root: Path) -> Source:
         Defect("SEG011", f"the folder is a dataset of its own ({name}), and is not read; give it as DATA", folder)
         for folder, name in unread
     )
-    return AlteredSource(opened, lambda batch: batch, defects) if defects else opened
+    return AlteredSource(opened, unaltered, defects) if defects else opened
 
 
 def _mirrored(place: T) -> T | Path:
@@ -208,7 +212,7 @@ def _mirrored(place: T) -> T | Path:
 
 def _read_url(url: str, recipe: Callable[[], OpenDataset], **opening: Any) -> Dataset:  # Any: options of `read`
     """Open the dataset under a URL, by what is copied of it; its images keep their URLs."""
-    from segdata.core.storage import mirror  # seldom needed
+    from segdata.core.storage import mirror, mirrors  # seldom needed
 
     named = re.fullmatch(r"(.*)@(r\d+)", url)
     copied = mirror(named[1] if named else url)
@@ -219,7 +223,8 @@ def _read_url(url: str, recipe: Callable[[], OpenDataset], **opening: Any) -> Da
         error.args = (str(error.args[0]).replace(str(copied.root), url), *error.args[1:])
         raise
     profile = replace(local.profile, files=url)
-    source = SequencedSource(local.source, _with_urls, (), replace(local.source.profile, files=url))
+    alter = partial(_with_urls, mirrors=mirrors())
+    source = SequencedSource(local.source, alter, (), replace(local.source.profile, files=url))
     return Dataset(source, profile, local.config, local.rows, Recipe(source, recipe))
 
 
@@ -263,13 +268,14 @@ def _renamed_profile(profile: Profile, rename: Callable[[str], str]) -> Profile:
     )
 
 
-def _with_urls(batch: Batch) -> Batch:
+def _with_urls(batch: Batch, mirrors: "tuple[Mirror, ...]") -> Batch:
     """The batch with the URLs of its images in place of the paths of copies."""
     from segdata.core.storage import original_url  # seldom needed
 
-    uris = [uri and original_url(uri) for uri in batch.images["uri"].to_pylist()]
+    uris = [uri and original_url(uri, mirrors) for uri in batch.images["uri"].to_pylist()]
     channels = [
-        several and [{**channel, "uri": channel["uri"] and original_url(channel["uri"])} for channel in several]
+        several
+        and [{**channel, "uri": channel["uri"] and original_url(channel["uri"], mirrors)} for channel in several]
         for several in batch.images["channels"].to_pylist()
     ]
     images = replace_column(replace_column(batch.images, "uri", uris), "channels", channels)

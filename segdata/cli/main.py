@@ -14,9 +14,9 @@ from segdata.cli.process import (
     QUIET,
     collect_garbage_rarely,
     exit_code,
-    keep_freed_memory,
     use_one_blas_thread,
 )
+from segdata.core.executor import keep_freed_memory
 
 SECTIONS = {
     "Begin": ("demo", "init", "taxonomy"),

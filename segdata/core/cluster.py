@@ -13,6 +13,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,7 +25,8 @@ from segdata.core.atomic_files import unique_token
 from segdata.core.batch import Batch, replace_column
 from segdata.core.dataset import OpenDataset, recipe_of
 from segdata.core.errors import SegdataError, count_noun, missing_extra
-from segdata.core.format import Source
+from segdata.core.executor import keep_freed_memory
+from segdata.core.format import PortionReader, Source, detach
 from segdata.core.paths import local_file
 from segdata.core.runs import Ints
 
@@ -250,6 +252,7 @@ class RemoteDataset:
     fingerprint : of its image ids
     witness : an image file that is there; a worker that lacks it would report missing files that are not
     folder : the folder that paths of image files are relative to here; None: they are not relative
+    reader : loads portions that were cut; None: the dataset is opened again
     run : a name that no other run has: a worker opens the data anew for each, since files may have changed
     version : of segdata
     """
@@ -258,12 +261,13 @@ class RemoteDataset:
     fingerprint: str
     witness: str | None
     folder: str | None
+    reader: PortionReader | None = None
     run: str = field(default_factory=unique_token)
     version: str = field(default_factory=lambda: segdata.__version__)
 
     @staticmethod
     def of(data: OpenDataset) -> "RemoteDataset":
-        """That of an opened dataset.
+        """That of an opened dataset, which every worker opens as a whole.
 
         Raises SegdataError for one that only this process has: in memory, or altered since it was opened.
         """
@@ -275,9 +279,32 @@ class RemoteDataset:
         is_relative = "://" not in named and not Path(named).is_absolute()
         return RemoteDataset(opens, _fingerprint(data.source), witness, f"{Path.cwd()}/" if is_relative else None)
 
-    def load(self, rows: Ints) -> Batch:
+    @staticmethod
+    def cut(data: OpenDataset) -> "tuple[RemoteDataset, Callable[[Ints], Portion]]":
+        """That of an opened dataset, and what makes portions of it, rows of images, for its workers.
+
+        Where the format allows it, a worker reads only the parts of files that a portion is in. Raises as `of`.
+        """
+        remote = RemoteDataset.of(data)
+        # Paths that are relative here name something else in a worker: those of its own opening are absolute.
+        detached = detach(data.source if remote.folder is None else remote.open().source)
+        if detached is None:
+            return remote, Portion
+        cut = detached.cut
+        return replace(remote, reader=detached.reader), lambda rows: Portion(rows, cut(rows))
+
+    def load(self, portion: "Portion") -> Batch:
         """A batch of the source's images, in a worker, with the same paths of image files as here."""
-        batch = self.source().load(rows)
+        if self.reader is None:
+            batch = self.source().load(portion.rows)
+        else:
+            _keep_freed_memory()
+            self._check_version()
+            self._check_witness()
+            try:
+                batch = self.reader.load(portion.cut)
+            except (SegdataError, OSError) as error:
+                raise _data_error(error) from error
         return batch if self.folder is None else replace(batch, images=self.relative(batch.images))
 
     def relative(self, images: pa.Table) -> pa.Table:
@@ -294,8 +321,8 @@ class RemoteDataset:
 
         Raises SegdataError where it cannot be opened there, or is another one.
         """
-        if self.version != segdata.__version__:
-            raise _version_error(_worker_name(), segdata.__version__)
+        _keep_freed_memory()
+        self._check_version()
         with _LOCK:
             opened = _OPENED.get(self.run)
             if opened is None:
@@ -305,16 +332,44 @@ class RemoteDataset:
             return opened
 
     def _opened(self) -> Source:
-        remedy = "workers need the data at the same path, on a disk that all share, or under a URL such as s3://"
         try:
             source = self.open().source
         except (SegdataError, OSError) as error:
-            raise ClusterError(f"worker {_worker_name()}: {error}; {remedy}") from error
+            raise _data_error(error) from error
         if _fingerprint(source) != self.fingerprint:
-            raise ClusterError(f"worker {_worker_name()}: other images are listed there than here; {remedy}")
-        if self.witness is not None and not Path(self.witness).is_file():
-            raise ClusterError(f"worker {_worker_name()}: {self.witness} is not there; {remedy}")
+            raise _data_error("other images are listed there than here")
+        self._check_witness()
         return source
+
+    def _check_version(self) -> None:
+        if self.version != segdata.__version__:
+            raise _version_error(_worker_name(), segdata.__version__)
+
+    def _check_witness(self) -> None:
+        if self.witness is not None and not Path(self.witness).is_file():
+            raise _data_error(f"{self.witness} is not there")
+
+
+@cache
+def _keep_freed_memory() -> None:
+    """Once for each worker: see `keep_freed_memory`."""
+    keep_freed_memory()
+
+
+def _data_error(problem: object) -> ClusterError:
+    """The error that a worker does not have the data that this machine has."""
+    return ClusterError(
+        f"worker {_worker_name()}: {problem}; workers need the data at the same path, on a disk that all share, or "
+        "under a URL such as s3://"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Rows of a source's images, and what a worker that has not opened the source needs of them, if it can do so."""
+
+    rows: Ints
+    cut: Any = None  # Any: what `Detached.cut` gives
 
 
 _OPENED: "OrderedDict[str, Source]" = OrderedDict()

@@ -243,7 +243,8 @@ class Source(Protocol):
     """An opened dataset: its images are listed, and any of them can be loaded, in any order, from any thread.
 
     A source may also have a method `files(row)`: the files that `load` reads for one image and for no other. Then only
-    the images whose files have changed are loaded again by a validation that remembers the last one.
+    the images whose files have changed are loaded again by a validation that remembers the last one. And it may have a
+    method `detached()`, which returns a `Detached`, or None: then other processes need not open the whole dataset.
     """
 
     @property
@@ -263,6 +264,36 @@ class Source(Protocol):
 
     def load(self, rows: "Ints") -> "Batch":
         """The images at these rows of `image_ids`, decoded, in that order."""
+
+
+class PortionReader(Protocol):
+    """Decodes portions of a source in another process, which has not opened the source."""
+
+    def load(self, portion: Any) -> "Batch":  # Any: what `Detached.cut` gives
+        """The images of the portion, as the source would load them.
+
+        Raises SegdataError or OSError where files that hold them are not those that the source was opened from.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Detached:
+    """A source in two pieces, of which one travels to other processes once, the other with each portion.
+
+    Attributes
+    ----------
+    reader : can be pickled; made for all portions
+    cut : rows of images -> what else `reader` needs to load them: their own rows, and places in files; can be pickled
+    """
+
+    reader: PortionReader
+    cut: "Callable[[Ints], Any]"  # Any: each reader has its own
+
+
+def detach(source: Source) -> Detached | None:
+    """The pieces of a source; None where other processes must open it."""
+    method: Callable[[], Detached | None] | None = getattr(source, "detached", None)
+    return None if method is None else method()
 
 
 class FormatMatch(msgspec.Struct, frozen=True):

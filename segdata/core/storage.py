@@ -18,7 +18,7 @@ from threading import Lock
 from typing import IO, Any
 
 from segdata.core.errors import SegdataError, UnreadableError, count_noun, missing_extra
-from segdata.core.paths import is_unsafe_path
+from segdata.core.paths import as_url, is_unsafe_path
 
 _MANIFEST = "dataset.yaml"
 _BESIDE = ("segdata.yaml", "taxonomy.yaml")  # what belongs to a dataset of one file, beside it
@@ -89,9 +89,18 @@ def mirror(url: str) -> Mirror:
     return made
 
 
-def original_url(path: str) -> str:
-    """The URL that a path in a mirror stands for; any other path or URL as it is."""
-    for made in _MIRRORS:
+def mirrors() -> tuple[Mirror, ...]:
+    """The mirrors of this process so far."""
+    with _LOCK:
+        return tuple(_MIRRORS)
+
+
+def original_url(path: str, among: Sequence[Mirror] | None = None) -> str:
+    """The URL that a path in a mirror stands for; any other path or URL as it is.
+
+    `among`: the mirrors of another process; default: those of this one.
+    """
+    for made in _MIRRORS if among is None else among:
         if "://" not in path and Path(path).is_relative_to(made.folder):
             return join_url(made.url, Path(path).relative_to(made.folder).as_posix())
     return path
@@ -100,12 +109,46 @@ def original_url(path: str) -> str:
 def open_mirrored(path: Path) -> "IO[bytes] | Path":
     """What to read a file of a mirror from: itself, or where it is left, a file that is fetched piece by piece."""
     url = original_url(str(path))
-    if url == str(path) or path.exists():
-        return path
+    return path if url == str(path) or path.exists() else open_piecewise(url)
+
+
+def open_piecewise(url: str) -> IO[bytes]:
+    """A file under a URL that is fetched piece by piece."""
     with storage_errors(url):
         fs, place = _filesystem(url)
         file: IO[bytes] = fs.open(place, "rb", cache_type="readahead", block_size=1 << 20)
         return file
+
+
+_MOST_REQUESTS = 64  # ranges of a file under a URL that are asked for one by one
+
+
+def read_ranges(place: str, ranges: Sequence[tuple[int, int]], size: int) -> bytes:
+    """The bytes of a file, a path or URL, from the first to the second number of each range, one after the other.
+
+    Of many ranges of a file under a URL the whole file is copied, once while the program runs. Raises OSError where the
+    file cannot be read, SegdataError where it does not have `size` bytes.
+    """
+    if as_url(place) is not None:
+        if len(ranges) > _MOST_REQUESTS:
+            return read_ranges(str(local_copy(place)), ranges, size)
+        with storage_errors(place):
+            fs, key = _filesystem(place)
+            _check_size(place, int(fs.info(key)["size"]), size)
+            starts, ends = ([one[k] for one in ranges] for k in (0, 1))
+            return b"".join(fs.cat_ranges([key] * len(ranges), starts, ends))
+    with Path(place).open("rb") as file:
+        _check_size(place, os.fstat(file.fileno()).st_size, size)
+        pieces = []
+        for first, last in ranges:
+            file.seek(first)
+            pieces.append(file.read(last - first))
+        return b"".join(pieces)
+
+
+def _check_size(place: str, found: int, size: int) -> None:
+    if found != size:
+        raise SegdataError(f"{place}: has {found:,} bytes, and {size:,} where the dataset was opened")
 
 
 def names_in(folder: Path) -> list[str]:

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core.batch import Batch, replace_column
-from segdata.core.cluster import Cluster, RemoteDataset
+from segdata.core.cluster import Cluster, Portion, RemoteDataset
 from segdata.core.config import Config
 from segdata.core.dataset import OpenDataset
 from segdata.core.finding import Defect, Finding
@@ -89,9 +89,11 @@ class PartitionSummary:
     defects: list[Defect]
 
 
-def measure_partition(portions: list[Ints], job: MeasuringJob) -> MeasuredTables:
+def measure_partition(portions: list[Portion], job: MeasuringJob) -> MeasuredTables:
     """The tables of one partition, in a worker."""
-    return concatenate_measured(measure_batch(job.data.load(rows), job.profile, job.families) for rows in portions)
+    return concatenate_measured(
+        measure_batch(job.data.load(portion), job.profile, job.families) for portion in portions
+    )
 
 
 def summarise_partition(measured: MeasuredTables, job: MeasuringJob) -> PartitionSummary:
@@ -267,11 +269,12 @@ def measure_on_cluster(
     profile, source, chunks = data.profile, data.source, data.chunks()
     own = [rule for rule in chosen if rule.applies(profile) and rule.runs_per_image(profile)]
     opened = tuple(source.defects)
-    job = MeasuringJob(RemoteDataset.of(data), profile, data.config, families, tuple(rule.code for rule in own), opened)
+    remote_data, cut = RemoteDataset.cut(data)
+    job = MeasuringJob(remote_data, profile, data.config, families, tuple(rule.code for rule in own), opened)
     empty = measure_batch(Batch.empty(), profile, families)
     partitions = partition_chunks(chunks)
     shared = cluster.share(job)
-    pieces = cluster.submit_all(measure_partition, partitions, job=shared)
+    pieces = cluster.submit_all(measure_partition, ([cut(rows) for rows in part] for part in partitions), job=shared)
     futures = cluster.submit_all(summarise_partition, pieces, job=shared)
     sizes = [sum(map(len, portions)) for portions in partitions]
     summaries: list[PartitionSummary] = cluster.results(futures, lambda row: progress(sizes[row]))

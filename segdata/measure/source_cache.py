@@ -20,7 +20,7 @@ from segdata.core.batch import Batch
 from segdata.core.config import Config, Option
 from segdata.core.executor import n_threads
 from segdata.core.finding import Defect, Finding
-from segdata.core.format import ReadRequest, Source
+from segdata.core.format import Detached, ReadRequest, Source, detach
 from segdata.core.profile import Profile
 from segdata.core.rule import Family, Rule, Tables
 from segdata.core.rule_runner import find_by_rule
@@ -119,6 +119,10 @@ class CachedSource:
     def load(self, rows: Ints) -> Batch:
         """As the source does."""
         return self.opened.load(rows)
+
+    def detached(self) -> Detached | None:
+        """As the source's."""
+        return detach(self.opened)
 
     def measured(
         self, families: frozenset[Family], profile: Profile, jobs: int, progress: Callable[[int], None]

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from segdata.core.atomic_files import sync, unique_token
-from segdata.core.cluster import Cluster, ClusterError, RemoteDataset
+from segdata.core.cluster import Cluster, ClusterError, Portion, RemoteDataset
 from segdata.core.dataset import OpenDataset
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter
 from segdata.core.paths import as_url
-from segdata.core.runs import Ints
 from segdata.core.storage import size_of, upload_file
 from segdata.formats.shapes.polygons import RasterDisagreement, raster_disagreement
 from segdata.store.revision_reader import part_name
@@ -38,12 +37,13 @@ if TYPE_CHECKING:
 
 def load_on_cluster(cluster: Cluster, data: OpenDataset, *, in_order: bool = True) -> "Iterator[Batch]":
     """The batches of a dataset, loaded by workers; few wait at once. See `OpenDataset.batches`."""
-    remote = cluster.share(RemoteDataset.of(data))
-    return cluster.run_ordered(_load, data.sorted_chunks() if in_order else data.chunks(), remote)
+    remote, cut = RemoteDataset.cut(data)
+    portions = data.sorted_chunks() if in_order else data.chunks()
+    return cluster.run_ordered(_load, map(cut, portions), cluster.share(remote))
 
 
-def _load(rows: Ints, remote: RemoteDataset) -> "Batch":
-    return remote.load(rows)
+def _load(portion: Portion, remote: RemoteDataset) -> "Batch":
+    return remote.load(portion)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,8 @@ class PortionSummary:
     apart: RasterDisagreement | None
 
 
-def _encode(rows: Ints, remote: RemoteDataset, *, compare: bool) -> EncodedPortion:
-    batch = remote.load(rows)
+def _encode(portion: Portion, remote: RemoteDataset, *, compare: bool) -> EncodedPortion:
+    batch = remote.load(portion)
     apart = raster_disagreement(batch) if compare else None
     return EncodedPortion(batch.images, annotation_rows(batch), segment_rows(batch), batch.defects, apart)
 
@@ -124,7 +124,8 @@ def write_canonical_on_cluster(
     finish : is called before the manifest is written, which lists the losses
     parts_url : where workers write the files of segments, the URL of the dataset; None: to `target`, on a shared disk
     """
-    remote = cluster.share(RemoteDataset.of(data))
+    remote_data, cut = RemoteDataset.cut(data)
+    remote, portions = cluster.share(remote_data), map(cut, data.sorted_chunks())
     compare = data.profile.raster_rule not in ("coco", "mask-native")
     folder = target / "r0001"
     place = str((folder / "segments").absolute()) if parts_url is None else f"{parts_url}/r0001/segments"
@@ -132,7 +133,7 @@ def write_canonical_on_cluster(
     target.mkdir(parents=True, exist_ok=True)
     with RevisionWriter(folder, target, writes_parts=False) as writer:
         waiting: list[Future] = []
-        for summary, encoded in cluster.pipeline(_encode, _summarise, data.sorted_chunks(), remote, compare=compare):
+        for summary, encoded in cluster.pipeline(_encode, _summarise, portions, remote, compare=compare):
             number = writer.n_parts
             writer.add_rows(summary.images, summary.annotations, summary.n_segments)
             if writer.n_parts != number and waiting:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segdata.core.batch import Batch, replace_column
-from segdata.core.errors import UnreadableError
+from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
-from segdata.core.paths import absolute_channels, absolute_uri, is_unsafe_path
+from segdata.core.format import Detached
+from segdata.core.paths import absolute_channels, absolute_uri, as_url, is_unsafe_path
 from segdata.core.profile import ImageSequence, Profile
 from segdata.core.runs import Ints, expand_ranges
 from segdata.core.schema import (
@@ -30,7 +31,7 @@ from segdata.core.schema import (
     make_table,
     rle_to_runs,
 )
-from segdata.core.storage import names_in, open_mirrored
+from segdata.core.storage import names_in, open_mirrored, open_piecewise, original_url
 
 if TYPE_CHECKING:
     from pyarrow.parquet import FileMetaData, ParquetFile
@@ -40,6 +41,33 @@ MAX_SIDE = 2**20  # pixels; more is a typing error, or an attempt to fill the me
 
 # What pyarrow raises about damaged files: names that are not UTF-8 are ValueErrors, lost columns KeyErrors.
 DAMAGE = (OSError, ValueError, KeyError, IndexError, TypeError, OverflowError, pa.ArrowException)
+
+
+class RowGroup(msgspec.Struct, frozen=True):
+    """A row group of a file of segments; called, it reads the rows.
+
+    Attributes
+    ----------
+    place : the file, a path or URL
+    number : of the row group
+    size : bytes of a file on a disk
+    metadata : of the file, parsed once for all groups; None in another process, which parses it itself
+    """
+
+    place: str
+    number: int
+    size: int | None = None
+    metadata: "FileMetaData | None" = None
+
+    def __call__(self) -> pa.Table:
+        """The rows of `schema.SEGMENTS`; raises what `DAMAGE` lists."""
+        url = as_url(self.place)
+        return _read_row_group(Path(self.place) if url is None else url, self.number, self.metadata)
+
+    def check(self) -> None:
+        """Raise SegdataError where the file is no longer what it was."""
+        if self.size is not None and Path(self.place).stat().st_size != self.size:
+            raise SegdataError(f"{self.place}: is another file than where the dataset was opened")
 
 
 class SegmentPart(msgspec.Struct, frozen=True):
@@ -154,11 +182,36 @@ class CanonicalSource:
         rows_kept = rows_kept[np.argsort(annotation[rows_kept], kind="stable")]
         return _decode(images, annotations, stored.take(pa.array(rows_kept)), annotation[rows_kept], defects)
 
+    def detached(self) -> Detached | None:
+        """Rows of images and annotations, and the row groups that hold their segments; None of tables in memory."""
+        if not all(isinstance(group.part.read, RowGroup) for group in self._groups):
+            return None
+        reader = _RevisionReader(self._profile, self._lacks_annotations, tuple(self._called), self._root.absolute())
+        return Detached(reader, self._cut)
+
+    def _cut(self, rows: Ints) -> "_RevisionPortion":
+        own = np.sort(rows)
+        images, count = self._images.take(pa.array(own)), np.diff(self._first_annotation)[own]
+        return _RevisionPortion(
+            order=np.searchsorted(own, rows),
+            images=images,
+            annotations=self._annotations.take(pa.array(expand_ranges(self._first_annotation[own], count))),
+            parts=[
+                _detached_part(self._groups[number].part, images["image_id"].combine_chunks())
+                for number in self._groups_of(own)
+            ],
+        )
+
+    def _groups_of(self, rows: Ints) -> Sequence[int]:
+        """The groups that hold segments of the images at these rows."""
+        first, last = (np.searchsorted(self._group_images, rows, side) for side in ("left", "right"))
+        numbers: Sequence[int] = np.unique(self._group_numbers[expand_ranges(first, last - first)]).tolist()
+        return numbers
+
     def _stored(self, images: pa.Table, rows: Ints) -> tuple[pa.Table, list[Defect]]:
         """The segment rows of some images, and what was damaged."""
         pieces, defects = [SEGMENTS.empty_table()], []
-        first, last = (np.searchsorted(self._group_images, rows, side) for side in ("left", "right"))
-        for number in np.unique(self._group_numbers[expand_ranges(first, last - first)]).tolist():
+        for number in self._groups_of(rows):
             part = self._groups[number].part
             try:
                 piece = part.read()
@@ -243,6 +296,50 @@ class CanonicalSource:
         uris = [absolute_uri(uri, self._root) for uri in images["uri"].to_pylist()]
         channels = [absolute_channels(image_channels, self._root) for image_channels in images["channels"].to_pylist()]
         return replace_column(replace_column(images, "uri", uris), "channels", channels)
+
+
+class _RevisionPortion(msgspec.Struct, frozen=True):
+    """Some images: their rows in ascending order, those of their annotations, and the parts that hold their segments.
+
+    `order`: the row of each image here, in the order in which they are wanted.
+    """
+
+    order: Ints
+    images: pa.Table
+    annotations: pa.Table
+    parts: list[SegmentPart]
+
+
+class _RevisionReader(msgspec.Struct, frozen=True):
+    """Loads portions of a revision, of which it knows all but the rows."""
+
+    profile: Profile
+    lacks_annotations: bool
+    files: tuple[str, ...]
+    root: Path
+
+    def load(self, portion: _RevisionPortion) -> Batch:
+        """The images of a portion."""
+        for part in portion.parts:
+            assert isinstance(part.read, RowGroup)
+            part.read.check()
+        images, annotations = self.files
+        source = CanonicalSource(
+            self.profile,
+            portion.images,
+            None if self.lacks_annotations else portion.annotations,
+            portion.parts,
+            files=(images, annotations),
+            root=self.root,
+        )
+        return source.load(portion.order)
+
+
+def _detached_part(part: SegmentPart, image_ids: pa.Array) -> SegmentPart:
+    """A row group as another process reads it, for some images."""
+    assert isinstance(part.read, RowGroup)
+    own = part.image_ids.filter(pc.is_in(part.image_ids, value_set=image_ids))
+    return SegmentPart(part.file, part.what, own, msgspec.structs.replace(part.read, metadata=None))
 
 
 def _images_of_groups(groups: Sequence[_ImageGroup]) -> tuple[Ints, Ints]:
@@ -349,10 +446,11 @@ def open_revision(folder: Path, root: Path, profile: Profile, n_parts: int = 0) 
     )
 
 
-def _open_parquet(path: Path, metadata: "FileMetaData | None" = None) -> "ParquetFile":
+def _open_parquet(place: Path | str, metadata: "FileMetaData | None" = None) -> "ParquetFile":
+    """A file on a disk, one that a mirror left where it is, or that of a URL."""
     from pyarrow.parquet import ParquetFile  # slow to import, and only canonical data need it
 
-    return ParquetFile(open_mirrored(path), metadata=metadata)
+    return ParquetFile(open_piecewise(place) if isinstance(place, str) else open_mirrored(place), metadata=metadata)
 
 
 def _part_files(folder: Path) -> list[Path]:
@@ -389,18 +487,19 @@ def _list_parts(path: Path, root: Path, defects: list[Defect]) -> Iterator[Segme
     """The row groups of a file of segments."""
     name = path.relative_to(root).as_posix()
     try:
-        file = _open_parquet(path)
+        file, place = _open_parquet(path), original_url(str(path.absolute()))
+        size = None if as_url(place) else path.stat().st_size
         for number in range(file.num_row_groups):
             ids = pc.unique(file.read_row_group(number, columns=["image_id"])["image_id"].cast(pa.string()))
             ids.validate(full=True)
-            yield SegmentPart(name, f"row group {number}", ids, partial(_read_row_group, path, number, file.metadata))
+            yield SegmentPart(name, f"row group {number}", ids, RowGroup(place, number, size, file.metadata))
     except DAMAGE as error:
         defects.append(unreadable_defect("the part", error, name))
 
 
-def _read_row_group(path: Path, number: int, metadata: "FileMetaData") -> pa.Table:
-    """The rows of a group; `metadata` is the file's, which is parsed once for all groups."""
-    return conform(_open_parquet(path, metadata).read_row_group(number), SEGMENTS)
+def _read_row_group(place: Path | str, number: int, metadata: "FileMetaData | None") -> pa.Table:
+    """The rows of a group; `metadata` is the file's, if it was parsed before."""
+    return conform(_open_parquet(place, metadata).read_row_group(number), SEGMENTS)
 
 
 def free_id(folder: Path) -> int:

@@ -47,8 +47,9 @@ def test_pyarrow_and_pandas_work_together_afterwards() -> None:
 
 def test_freed_memory_is_kept_by_commands_alone() -> None:
     code = (
-        "from segdata.cli import main, process\n"
-        "main.keep_freed_memory = lambda: (process.keep_freed_memory(), print('kept'))\n"
+        "from segdata.cli import main\n"
+        "keep = main.keep_freed_memory\n"
+        "main.keep_freed_memory = lambda: (keep(), print('kept'))\n"
         "for words in (['--version'], ['validate', '--help'], ['rules']):\n"
         "    try: main.main(words)\n"
         "    except SystemExit as end: assert end.code == 0, words\n"

@@ -9,6 +9,7 @@ understand (other ids than whole numbers, NaN, texts in other encodings, broken 
 import mmap
 import os
 import weakref
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from segdata.core import kernels
 from segdata.core.errors import SegdataError
 from segdata.core.runs import Ints
+from segdata.core.storage import original_url, read_ranges
 
 Raw = msgspec.Raw
 Id = int | str
@@ -47,12 +49,12 @@ class FileBytes:
     path : the file
     data : read-only
     mapping : of a mapped file
-    opened : its status at first
+    opened : its status at first; None of an excerpt
     """
 
     path: Path
     data: memoryview
-    opened: os.stat_result
+    opened: os.stat_result | None
     mapping: mmap.mmap | None = None
 
     @staticmethod
@@ -70,7 +72,7 @@ class FileBytes:
 
     def check(self) -> None:
         """Raise SegdataError where a mapped file is no longer what it was; one that took its place does not matter."""
-        if self.mapping is None:
+        if self.mapping is None or self.opened is None:
             return
         size, is_written = self.mapping.size(), False
         with suppress(OSError):
@@ -193,6 +195,68 @@ class ScannedList:
     def raw(self, row: int) -> Raw:
         """An undecoded item."""
         return Raw(self.text[self.first[row] : self.last[row]].tobytes())
+
+    def excerpt(self, rows: Ints) -> "ListExcerpt":
+        """Some items for another process."""
+        first, last = self.first[rows], self.last[rows]
+        order = np.argsort(first, kind="stable")
+        begins, ends = first[order], last[order]
+        is_new = np.r_[True, begins[1:] - ends[:-1] > _GAP][: len(order)]
+        heads = np.flatnonzero(is_new)
+        range_first, range_last = begins[heads], ends[np.r_[heads[1:] - 1, len(ends) - 1][: len(heads)]]
+        moved = np.empty(len(order), np.int64)  # from a place in the document to one in the excerpt
+        sizes = range_last - range_first
+        moved[order] = (np.cumsum(sizes) - sizes - range_first)[np.cumsum(is_new) - 1]
+        checksum = 0
+        for begin, end in zip(range_first.tolist(), range_last.tolist(), strict=True):
+            checksum = zlib.crc32(self.text[begin:end].data, checksum)
+        offset = len(self.file.data) - len(self.text)
+        if len(rows):
+            self.file.release(int(begins[0]) + offset, int(ends.max()) + offset)
+        return ListExcerpt(
+            place=original_url(str(self.file.path.absolute())),
+            size=len(self.file.data),
+            ranges=np.stack([range_first, range_last], 1) + offset,
+            checksum=checksum,
+            first=first + moved,
+            last=last + moved,
+            values=self.values[rows],
+            flags=self.flags[rows],
+        )
+
+
+_GAP = 1 << 14  # bytes between two items up to which they are read at once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListExcerpt:
+    """Some items of a list as ranges of its file, which another process reads.
+
+    Attributes
+    ----------
+    place, size : the file, a path or URL, and its bytes
+    ranges : (k, 2) the bytes that hold the items
+    checksum : CRC-32 of these bytes
+    first, last, values, flags : as of a `ScannedList`, places in these bytes
+    """
+
+    place: str
+    size: int
+    ranges: Ints
+    checksum: int
+    first: Ints
+    last: Ints
+    values: Ints
+    flags: NDArray[np.uint8]
+
+    def read(self) -> ScannedList:
+        """The items; raises OSError where they cannot be read, SegdataError where the file holds something else."""
+        data = read_ranges(self.place, [(first, last) for first, last in self.ranges.tolist()], self.size)
+        if zlib.crc32(data) != self.checksum:
+            raise SegdataError(f"{self.place}: holds something else than where the dataset was opened")
+        file = FileBytes(Path(self.place), memoryview(data), None)
+        text = np.frombuffer(data, np.uint8)
+        return ScannedList(file, text, self.first, self.last, self.values, self.flags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +386,7 @@ class ScannedStructs(Sequence[T], Generic[T]):
     """Items that are decoded one by one when they are looked at, which few are."""
 
     def __init__(self, items: ScannedList, type_: type[T]) -> None:
-        self._items, self._decode = items, msgspec.json.Decoder(type_).decode
+        self._items, self._decode, self.type = items, msgspec.json.Decoder(type_).decode, type_
 
     def __len__(self) -> int:
         return len(self._items)

@@ -28,6 +28,7 @@ from segdata.formats.coco.columns import (
     IS_ODD,
     FileBytes,
     ItemBlock,
+    ListExcerpt,
     ListKeys,
     RawColumn,
     ScannedList,
@@ -270,7 +271,7 @@ class Items(Generic[T_co]):
 
     items: Sequence[T_co] = ()  # (n,) structs
     rows: Sequence[int] = ()  # (n,) the position of each in the list
-    raws: Sequence[Raw] = ()  # the undecoded list if an item has keys that its struct lacks; else empty
+    raws: Sequence[Raw] | Mapping[int, Raw] = ()  # by row, where an item has keys that its struct lacks; else empty
     pointer: str = ""  # of the list in its document (a JSON pointer)
 
     def place(self, position: int, within: str = "") -> str:
@@ -297,6 +298,16 @@ class Items(Generic[T_co]):
     def checked(self) -> Iterator[None]:
         """Decode within this: raises SegdataError where another program has changed the file, whatever came of it."""
         yield
+
+    def excerpt(self, positions: Ints) -> "Items[T_co] | ItemsExcerpt[T_co]":
+        """The items at some positions for another process, which gets them with `read`."""
+        rows = [self.rows[i] for i in positions.tolist()]
+        raws = {row: self.raws[row] for row in rows} if self.raws else ()
+        return Items([self.items[i] for i in positions.tolist()], rows, raws, self.pointer)
+
+    def read(self) -> "Items[T_co]":
+        """The items of an excerpt."""
+        return self
 
     def extras(self, positions: Iterable[int], known_keys: frozenset[str]) -> list[dict[str, str]]:
         """The keys beyond `known_keys` of the items at these positions, each value as JSON text."""
@@ -347,6 +358,29 @@ class ScannedItems(Items[T_co]):
     def extras(self, positions: Iterable[int], known_keys: frozenset[str]) -> list[dict[str, str]]:
         """The keys beyond `known_keys` of the items at these positions, each value as JSON text."""
         return further_keys(self.scanned, list(positions), known_keys)
+
+    def excerpt(self, positions: Ints) -> "ItemsExcerpt[T_co]":
+        """The places of the items at some positions."""
+        rows = positions if isinstance(self.rows, range) else np.array(self.rows, np.int64)[positions]
+        assert isinstance(self.items, ScannedStructs)
+        return ItemsExcerpt(self.scanned.excerpt(positions), rows, self.items.type, self.pointer, self.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemsExcerpt(Generic[T_co]):
+    """Some scanned items, as another process reads them; the rows are those in the document's list."""
+
+    scanned: ListExcerpt
+    rows: Ints
+    type: type[T_co]
+    pointer: str
+    keys: ListKeys
+
+    def read(self) -> ScannedItems[T_co]:
+        """The items; raises OSError and SegdataError as `ListExcerpt.read`."""
+        scanned = self.scanned.read()
+        structs = ScannedStructs(scanned, self.type)
+        return ScannedItems(structs, self.rows.tolist(), (), self.pointer, scanned=scanned, keys=self.keys)
 
 
 _FEW = 1_000  # odd items that are decoded one by one in any list

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -12,14 +12,25 @@ import pyarrow as pa
 from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import UnreadableError, count_noun
 from segdata.core.finding import Defect
-from segdata.core.format import ReadRequest
+from segdata.core.format import Detached, ReadRequest
 from segdata.core.runs import Ints, Runs, expand_ranges
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_SEGMENTS, make_table
+from segdata.core.storage import original_url
 from segdata.formats.coco.columns import ItemBlock, ListKeys
-from segdata.formats.coco.document import Document, DocumentKind, Id, ItemFault, Items, decode_items, read_document
+from segdata.formats.coco.document import (
+    Document,
+    DocumentKind,
+    Id,
+    ItemFault,
+    Items,
+    ItemsExcerpt,
+    decode_items,
+    read_document,
+)
 from segdata.formats.coco.images import (
     IMAGE_COLUMNS,
     SKIPPED_IMAGE,
+    AnyImageItem,
     Categories,
     CocoSource,
     ImageList,
@@ -68,6 +79,32 @@ class InstancesSource(CocoSource):
         """The images at these rows, their annotations decoded."""
         with self.items.checked():
             return self._decode(rows)
+
+    def detached(self) -> Detached | None:
+        """Images and annotations as ranges of the file, or themselves where they were read item by item.
+
+        None where the image files are copies, which only this machine has.
+        """
+        root = self.folder.root
+        if root is not None and original_url(str(root)) != str(root):
+            return None
+        document = Document(self.document.path, self.document.name, None)
+        listing = ImageList(
+            document=document, items=Items(), image_ids=[], width=_NO_ROWS, height=_NO_ROWS, row_of={}, positions=()
+        )
+        bare = replace(self, document=document, listing=listing, items=Items(), positions=_NO_ROWS, offset=_NO_ROWS)
+        return Detached(_InstancesReader(bare), self._cut)
+
+    def _cut(self, rows: Ints) -> "_InstancesPortion":
+        listing, count = self.listing, np.diff(self.offset)[rows]
+        return _InstancesPortion(
+            images=listing.items.excerpt(np.array([listing.positions[row] for row in rows.tolist()], np.int64)),
+            image_ids=[listing.image_ids[row] for row in rows.tolist()],
+            width=listing.width[rows],
+            height=listing.height[rows],
+            items=self.items.excerpt(self.positions[expand_ranges(self.offset[rows], count)]),
+            count=count,
+        )
 
     def _decode(self, rows: Ints) -> Batch:
         images, defects = self.listing.table(rows, self.folder)
@@ -123,8 +160,45 @@ class InstancesSource(CocoSource):
                 severity="info" if fault.code == "SEG121" else None,  # it hinders no reader; the rule raises it
                 lost=fault.lost,
             )
-            for fault in sorted(faults, key=lambda fault: (positions[fault.row], fault.place))
+            for fault in sorted(faults, key=lambda fault: (self.items.rows[positions[fault.row]], fault.place))
         ]
+
+
+_NO_ROWS = np.empty(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _InstancesPortion:
+    """Some images, how many annotations each has, and where both are in their documents."""
+
+    images: Items[AnyImageItem] | ItemsExcerpt[AnyImageItem]
+    image_ids: list[str]
+    width: Ints
+    height: Ints
+    items: Items[AnnotationItem] | ItemsExcerpt[AnnotationItem]
+    count: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class _InstancesReader:
+    """Decodes portions of an `InstancesSource`, of which it knows all but images and annotations."""
+
+    source: InstancesSource
+
+    def load(self, portion: _InstancesPortion) -> Batch:
+        """The images of a portion."""
+        rows, items = np.arange(len(portion.count)), portion.items.read()
+        listing = replace(
+            self.source.listing,
+            items=portion.images.read(),
+            image_ids=portion.image_ids,
+            width=portion.width,
+            height=portion.height,
+            positions=range(len(rows)),
+        )
+        offset, positions = np.r_[0, np.cumsum(portion.count)], np.arange(portion.count.sum())
+        source = replace(self.source, listing=listing, items=items, positions=positions, offset=offset)
+        return source.load(rows)
 
 
 def _crowd_polygons(crowd: Sequence[bool], shapes: Segmentations) -> list[ItemFault]:

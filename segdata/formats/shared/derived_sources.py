@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import unquote, urlparse
 
 import msgspec
@@ -21,7 +22,7 @@ from segdata.core.config import Sequences
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, check_choice
 from segdata.core.finding import Defect
-from segdata.core.format import Source
+from segdata.core.format import Detached, PortionReader, Source, detach
 from segdata.core.paths import slice_uri
 from segdata.core.profile import ImageSequence, Profile
 from segdata.core.runs import Ints
@@ -39,7 +40,7 @@ class AlteredSource(msgspec.Struct, frozen=True):
     Attributes
     ----------
     source : the dataset
-    alter : returns the changed batch; called from any thread
+    alter : returns the changed batch; called from any thread, and in other processes where it can be pickled
     extra_defects : defects of the whole dataset, beside the source's
     """
 
@@ -75,6 +76,28 @@ class AlteredSource(msgspec.Struct, frozen=True):
         """The source's batch, altered."""
         return self.alter(self.source.load(rows))
 
+    def detached(self) -> Detached | None:
+        """As the source's."""
+        detached = detach(self.source)
+        return None if detached is None else Detached(_AlteredReader(detached.reader, self.alter), detached.cut)
+
+
+@dataclass(frozen=True, slots=True)
+class _AlteredReader:
+    """Loads portions of a source, and alters them."""
+
+    reader: PortionReader
+    alter: Callable[[Batch], Batch]
+
+    def load(self, portion: Any) -> Batch:  # Any: what the reader takes
+        """The images of a portion, altered."""
+        return self.alter(self.reader.load(portion))
+
+
+def unaltered(batch: Batch) -> Batch:
+    """The batch as it is: of an `AlteredSource` that only has more defects."""
+    return batch
+
 
 ORIGINS = ("human", "model", "consensus")
 
@@ -82,7 +105,7 @@ ORIGINS = ("human", "model", "consensus")
 def with_origin(source: Source, origin: str) -> AlteredSource:
     """`source` with `origin` (one of `ORIGINS`) as the origin of all annotations that name none."""
     check_choice("source", origin, ORIGINS)
-    return AlteredSource(source, lambda batch: _from(batch, origin))
+    return AlteredSource(source, partial(_from, origin=origin))
 
 
 def _from(batch: Batch, origin: str) -> Batch:

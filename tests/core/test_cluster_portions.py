@@ -1,0 +1,157 @@
+"""Portions of a dataset as workers load them: the same batches, from a few bytes of its files, in another process."""
+
+import json
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyarrow.parquet import ParquetFile
+
+import segdata
+from segdata.core import storage
+from segdata.core.batch import Batch
+from segdata.core.cluster import ClusterError, RemoteDataset
+from segdata.core.dataset import OpenDataset
+from segdata.core.runs import Ints
+from tests.test_growth import write_coco
+
+N_IMAGES = 30
+
+
+def write_odd_coco(path: Path, odd_images: bool = True) -> Path:
+    """Annotations in any order, letters beyond ASCII, further keys, and most of what can be wrong with items."""
+    document = json.loads(write_coco(path, N_IMAGES, 5).read_text())
+    annotations = document["annotations"]
+    np.random.default_rng(3).shuffle(annotations)
+    annotations[1]["segmentation"] = {"counts": "PP", "size": [100, 100]}
+    annotations[2] |= {"quality": "gut – ja", "score": 0.5}
+    annotations[3]["bbox"] = [1, 2, "x", 4]
+    annotations[4]["id"] = annotations[5]["id"]
+    annotations[6]["category_id"] = 77
+    annotations[7]["image_id"] = 7777
+    annotations[8]["segmentation"] = [[1, 2, 3]]
+    annotations[9]["iscrowd"] = 1
+    document["images"][4] |= {"weather": "Föhn", "file_name": "Zürich.png"}
+    if odd_images:  # then images are read item by item
+        document["images"][6]["height"] = None
+    path.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8-sig")
+    return path
+
+
+def load_there(data: OpenDataset, rows: Ints) -> Batch:
+    """A portion that went to another process."""
+    remote, cut = RemoteDataset.cut(data)
+    there: RemoteDataset = pickle.loads(pickle.dumps(remote))
+    assert there.reader is not None
+    return there.load(pickle.loads(pickle.dumps(cut(rows))))
+
+
+def assert_same(there: Batch, here: Batch) -> None:
+    for name in ("images", "annotations", "segments"):
+        own, other = getattr(there, name), getattr(here, name)
+        assert own.to_pylist() == other.to_pylist()
+        assert own.schema == other.schema
+    for name in ("start", "length", "owner"):
+        assert (getattr(there.runs, name) == getattr(here.runs, name)).all()
+    assert there.defects == here.defects
+
+
+@pytest.fixture(scope="module")
+def datasets(tmp_path_factory: pytest.TempPathFactory) -> Sequence[OpenDataset]:
+    folder = tmp_path_factory.mktemp("portions")
+    coco = write_odd_coco(folder / "coco.json")
+    segdata.convert(coco, folder / "canonical", on_loss="allow")
+    big = write_coco(folder / "big.json", N_IMAGES, 150)  # ranges far from each other
+    plain = write_odd_coco(folder / "plain.json", odd_images=False)
+    sources = [segdata.read(path) for path in (coco, folder / "canonical", big)] + [segdata.read(plain, source="human")]
+    assert [len(data.image_ids) for data in sources] == [N_IMAGES] * 4
+    return Datasets(sources)
+
+
+class Datasets(list[OpenDataset]):
+    def __repr__(self) -> str:  # hypothesis prints it
+        return "datasets"
+
+
+@settings(max_examples=40, deadline=None)
+@given(which=st.integers(0, 3), rows=st.lists(st.integers(0, N_IMAGES - 1), unique=True, max_size=12))
+def test_a_portion_is_the_same_in_another_process(datasets: Sequence[OpenDataset], which: int, rows: list[int]) -> None:
+    data, some = datasets[which], np.array(rows, np.int64)
+    assert_same(load_there(data, some), data.source.load(some))
+
+
+def test_all_portions_of_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_odd_coco(tmp_path / "coco.json")
+    monkeypatch.chdir(tmp_path)
+    data = segdata.read("coco.json")
+    for rows in data.chunks():
+        here, cut = RemoteDataset.cut(data)
+        portion = cut(rows)
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        there = here.load(portion)
+        monkeypatch.chdir(tmp_path)
+        assert_same(there, data.source.load(rows))
+
+
+def test_only_its_own_bytes_are_read(datasets: Sequence[OpenDataset], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A portion of the twentieth part of a file reads about as much of it, and opens nothing."""
+    data = datasets[2]
+    size = Path(data.profile.files).stat().st_size
+    n_bytes = 0
+    read_ranges = storage.read_ranges
+
+    def counted(place: str, ranges: Sequence[tuple[int, int]], all_bytes: int) -> bytes:
+        nonlocal n_bytes
+        n_bytes += sum(last - first for first, last in ranges)
+        return read_ranges(place, ranges, all_bytes)
+
+    monkeypatch.setattr("segdata.formats.coco.columns.read_ranges", counted)
+    assert load_there(data, np.arange(10, 13)).n_segments == 450
+    assert 0.05 * size < n_bytes < 0.15 * size
+
+
+@pytest.mark.parametrize("change", [lambda old: old + b" ", lambda old: old.replace(b"15", b"16")])
+def test_a_file_that_is_another_there(tmp_path: Path, change: object) -> None:
+    path = write_coco(tmp_path / "coco.json", 4, 3)
+    remote, cut = RemoteDataset.cut(segdata.read(path))
+    portion = cut(np.arange(4))
+    assert callable(change)
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(ClusterError, match=r"coco.json: (has .* bytes, and|holds something else).*at the same path"):
+        remote.load(portion)
+    path.unlink()
+    with pytest.raises(ClusterError, match=r"No such file.*coco.json.*at the same path"):
+        remote.load(portion)
+
+
+def test_row_groups_that_are_not_there(tmp_path: Path) -> None:
+    segdata.convert(write_coco(tmp_path / "coco.json", 4, 3), tmp_path / "data")
+    remote, cut = RemoteDataset.cut(segdata.read(tmp_path / "data"))
+    portion = cut(np.arange(4))
+    part = tmp_path / "data/r0001/segments/part-00000.parquet"
+    part.write_bytes(part.read_bytes() + b"x")
+    with pytest.raises(ClusterError, match=r"part-00000.parquet: is another file than where"):
+        remote.load(portion)
+    part.unlink()
+    with pytest.raises(ClusterError, match=r"No such file.*part-00000.parquet"):
+        remote.load(portion)
+
+
+def test_damage_in_a_row_group_is_the_same_finding(tmp_path: Path) -> None:
+    segdata.convert(write_coco(tmp_path / "coco.json", 40, 30), tmp_path / "data")
+    part = tmp_path / "data/r0001/segments/part-00000.parquet"
+    content = bytearray(part.read_bytes())
+    group = ParquetFile(part).metadata.row_group(0)
+    columns = [group.column(k) for k in range(group.num_columns)]
+    first = next(column for column in columns if column.path_in_schema == "counts").data_page_offset
+    content[first : first + 60] = b"\xff" * 60
+    part.write_bytes(content)
+    data = segdata.read(tmp_path / "data")
+    here = data.source.load(np.arange(40))
+    assert here.defects
+    assert_same(load_there(data, np.arange(40)), here)
