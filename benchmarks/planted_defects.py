@@ -1,8 +1,9 @@
 """Plant defects of many kinds into copies of real datasets, and list what `segdata validate` reports at its defaults.
 
 Run as ``python -m benchmarks.planted_defects FOLDER [NAME ...]``, where FOLDER holds the datasets of
-`benchmarks/real_sets.py`; NAME picks defects whose names contain it. The kinds were listed before anybody looked at
-which rules there are: what annotators, exporters, merge scripts, resizing, trackers, label maps and volumes do wrong.
+`benchmarks/real_sets.py`; NAME picks defects whose names contain it, or `planted_anew` the second list. The kinds were
+listed before anybody looked at which rules there are: what annotators, exporters, merge scripts, resizing, trackers,
+label maps and volumes do wrong.
 """
 
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import planted_labels, planted_scripts, planted_sequences  # noqa: F401 - they register what they plant
+from benchmarks import planted_anew, planted_labels, planted_scripts, planted_sequences  # noqa: F401 - they register what they plant
 from benchmarks.planting import BASES, DEFECTS, findings, make_copy
 
 
@@ -24,7 +25,8 @@ def main(folder: Path, names: list[str]) -> None:
         (scratch / "sources").mkdir()
         clean = {}
         for one in DEFECTS:
-            if names and not any(name in one.name for name in names):
+            origin = next(iter(one.plants.values())).__module__
+            if names and not any(name in one.name or name in origin for name in names):
                 continue
             print(f"\n## {one.name} [{one.by}, {one.known_from}]", flush=True)
             for name, plant in one.plants.items():
