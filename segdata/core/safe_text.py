@@ -12,7 +12,19 @@ _CONTROLS = re.compile(
 )
 _COLOURS = re.compile(r"(\x1b\[(?:\d{1,3}(?:;\d{1,3})*)?m)")
 _FORMULA = re.compile(r"[=+\-@\t\r＝＋－＠]")
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?%?")
+
+
+def whole_number(text: str | None) -> int | None:
+    """A text of up to 18 digits, perhaps with a minus sign, as a number; None for any other.
+
+    `int` fails with texts of thousands of digits, and `isdigit` also takes raised digits and those of other scripts.
+
+    >>> whole_number("-12"), whole_number("7" * 19), whole_number("²"), whole_number("")
+    (-12, None, None, None)
+    """
+    return int(text) if text is not None and _WHOLE.fullmatch(text) else None
 
 
 def escape_controls(text: str, *, colours: bool = False) -> str:

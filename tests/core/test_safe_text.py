@@ -7,7 +7,7 @@ import subprocess
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.core.safe_text import csv_cell, escape_controls, escape_line, shell_word
+from segdata.core.safe_text import csv_cell, escape_controls, escape_line, shell_word, whole_number
 from segdata.report.console import Console
 from segdata.report.encoding import csv_text
 
@@ -60,3 +60,15 @@ def test_numbers_stay_numbers() -> None:
         assert csv_cell(cell) == cell
     for cell in ("-1+2", "=1", "@SUM(A1)", "+cmd|'/C calc'!A0", "\t=1", "--"):
         assert csv_cell(cell) == f"'{cell}"
+
+
+@given(st.text(st.sampled_from("0129-+_ .²٣"), max_size=24) | st.integers(-(10**30), 10**30).map(str))
+def test_whole_numbers_are_those_of_python_that_a_table_can_hold(text: str) -> None:
+    """Digits of other scripts, raised digits, and numbers that a table cannot hold are no numbers of a label file."""
+    number = whole_number(text)
+    if number is not None:
+        assert number == int(text)
+        assert abs(number) < 10**18
+    elif text.isascii() and text.removeprefix("-").isdecimal():
+        assert len(text.removeprefix("-")) > 18
+    assert whole_number("1" * 5000) is None

@@ -21,6 +21,7 @@ from segdata.core.config import Coverage, encode_coverage, parse_coverage
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, LossKind
 from segdata.core.profile import Profile
+from segdata.core.safe_text import whole_number
 from segdata.formats.coco.images import CATEGORY_KEYS, Categories, ImageList, category_keys
 from segdata.formats.coco.instances_reader import InstancesSource
 from segdata.formats.coco.writer import write_instances
@@ -104,7 +105,7 @@ def count_defects(source: InstancesSource) -> list[Defect]:
     place = source.document.pointer("categories")
     defects = []
     for key, actual in (("instance_count", n_instances), ("image_count", n_images)):
-        counts = {id_: number for id_, keys in declared.items() if (number := _whole_number(keys.get(key))) is not None}
+        counts = {id_: number for id_, keys in declared.items() if (number := whole_number(keys.get(key))) is not None}
         wrong = [id_ for id_, number in counts.items() if number != actual[id_]]
         if wrong and 2 * len(wrong) <= len(counts):
             shown = ", ".join(
@@ -117,7 +118,7 @@ def count_defects(source: InstancesSource) -> list[Defect]:
         f"{source.profile.name_of(id_)} is {keys['frequency']} with {count:,}"
         for id_, keys in declared.items()
         if "frequency" in keys
-        and (count := _whole_number(keys.get("image_count"))) is not None
+        and (count := whole_number(keys.get("image_count"))) is not None
         and keys["frequency"] != f'"{_frequency(count)}"'
     ]
     if wrong_letters:
@@ -125,10 +126,6 @@ def count_defects(source: InstancesSource) -> list[Defect]:
         message = f"frequency of {len(wrong_letters):,} categories contradicts their own image_count: {shown}"
         defects.append(Defect("SEG004", message, source.document.name, place, severity="warning", lost=False))
     return defects
-
-
-def _whole_number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isdecimal() else None
 
 
 def _frequency(n_images: int) -> str:

@@ -16,6 +16,7 @@ from segdata.core.parts import segment_shapes
 from segdata.core.polygons import Rings, has_bridges, keyhole, trace_outlines
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs, bounding_boxes, expand_ranges
+from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco import POLYGON_CHOICES
 from segdata.formats.coco.document import Raw, raw_json
@@ -99,8 +100,8 @@ class ImageIds:
         return [self._one(source_id) for source_id in batch.images["source_id"].to_pylist()]
 
     def _one(self, source_id: str | None) -> int:
-        own = int(source_id) if source_id is not None and source_id.isascii() and source_id.isdecimal() else None
-        if own is None or own in self._taken or own >= 2**62:
+        own = whole_number(source_id)
+        if own is None or own < 0 or own in self._taken:
             while self._next in self._taken:
                 self._next += 1
             own = self._next

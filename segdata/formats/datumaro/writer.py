@@ -18,6 +18,7 @@ from segdata.core.batch import Batch, integer_column
 from segdata.core.format import LossCounter
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
+from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco.document import Raw, raw_json
 from segdata.formats.coco.segments import write_rles
@@ -76,7 +77,8 @@ def _groups(
     The group of several segments is a field, not an attribute. Polygons of one group and label would become one
     segment.
     """
-    number = [int(bytes(values["group"])) if bytes(values.get("group", b"")).isdigit() else 0 for values in attributes]
+    texts = [bytes(values.get("group", b"")).decode("ascii", "replace") for values in attributes]
+    number = [max(whole_number(text) or 0, 0) for text in texts]
     size = Counter(zip(image, number, strict=True))
     group = [
         group_id if group_id and size[where, group_id] > 1 else 0 for where, group_id in zip(image, number, strict=True)

@@ -15,7 +15,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.profile import Task
 from segdata.core.runs import Ints
-from segdata.core.safe_text import shell_word
+from segdata.core.safe_text import shell_word, whole_number
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.geo.georeference import Georeference
 from segdata.formats.geo.raster_files import (
@@ -271,9 +271,10 @@ def _parse_band(request: ReadRequest) -> int | None:
     text = request.options.get("band")
     if text is None:
         return None
-    if not str(text).isdigit() or int(str(text)) < 1:
+    number = whole_number(str(text))
+    if number is None or number < 1:
         raise SegdataError(f"band is {text!r}; give the number of the band that holds the labels, from 1")
-    return int(str(text))
+    return number
 
 
 def _find_taxonomy(request: ReadRequest, opened: OpenRasters, band: int | None) -> tuple[Taxonomy, bool]:

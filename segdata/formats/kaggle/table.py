@@ -21,6 +21,7 @@ from segdata.core.format import LossCounter, LossKind, ReadRequest
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile, Task
 from segdata.core.runs import Ints, Runs, expand_ranges
+from segdata.core.safe_text import whole_number
 from segdata.core.yaml_files import read_utf8
 from segdata.formats.shared.images import read_header
 from segdata.formats.shared.painting import (
@@ -125,7 +126,7 @@ def _row_size(cells: list[str | None]) -> tuple[int, int] | None:
     """Height and width; (0, 0) if the table has none, None if they are invalid."""
     if None in cells or not any(cells):
         return 0, 0
-    sides = [int(cell) if cell and cell.strip().isdigit() else 0 for cell in cells]
+    sides = [whole_number((cell or "").strip()) or 0 for cell in cells]
     return (sides[0], sides[1]) if all(0 < side <= _MAX_SIDE for side in sides) else None
 
 
@@ -339,9 +340,10 @@ def _size_option(request: ReadRequest) -> tuple[int, int]:
     parts = text.lower().split("x")
     if not text:
         return 0, 0
-    if len(parts) != 2 or not all(part.isdigit() and 0 < int(part) <= 2**20 for part in parts):
+    sides = [number for part in parts if (number := whole_number(part)) is not None and 0 < number <= 2**20]
+    if len(parts) != 2 or len(sides) != 2:
         raise SegdataError(f"kaggle-rle: size is {text!r}, it is HEIGHTxWIDTH in pixels, as 768x768")
-    return int(parts[0]), int(parts[1])
+    return sides[0], sides[1]
 
 
 def _entries(

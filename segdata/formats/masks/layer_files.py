@@ -17,6 +17,7 @@ from segdata.core.finding import Defect, Severity
 from segdata.core.format import ReadRequest
 from segdata.core.profile import Task
 from segdata.core.runs import Ints, Runs
+from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Category, CategoryKind, Taxonomy
 from segdata.formats.shared.file_names import IMAGE_FOLDERS, images_by_name
 from segdata.formats.shared.images import ImageFolder
@@ -349,9 +350,6 @@ def _brightness(colours: ValueRuns) -> ValueRuns:
 
 def _segment_ids(layers: list[LayerFile], categories: Ints) -> Ints:
     """(n,) the instance numbers or the category ids if they are unique in the image, else 1, 2, …."""
-    numbers = [layer.instance or "" for layer in layers]
-    if all(number.isdigit() for number in numbers):
-        ids = np.array([int(number) for number in numbers], np.int64)
-    else:
-        ids = categories
+    numbers = [number for layer in layers if (number := whole_number(layer.instance)) is not None and number >= 0]
+    ids = np.array(numbers, np.int64) if len(numbers) == len(layers) else categories
     return ids if len(np.unique(ids)) == len(ids) else np.arange(1, len(layers) + 1, dtype=np.int64)

@@ -20,6 +20,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import check_path_name, is_unsafe_path, local_file, slice_uri
 from segdata.core.profile import Policy
+from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.yaml_files import read_utf8
 from segdata.formats.medical.nifti_files import decode_volume, is_nifti_name, nifti_stem
@@ -132,7 +133,8 @@ def _labels(labels: Mapping[str, Any], defects: list[Defect]) -> dict[str, tuple
     values_of: dict[str, tuple[int, ...]] = {}
     for key, value in labels.items():
         name, values = (value, key) if isinstance(value, str) and key.isdigit() else (key, value)
-        numbers: list[Any] = values if isinstance(values, list) else [int(values) if str(values).isdigit() else values]
+        number = whole_number(str(values))
+        numbers: list[Any] = values if isinstance(values, list) else [values if number is None else number]
         if not _are_values(numbers) or not numbers or not name:
             message = f"label {name!r} is {json.dumps(values)[:40]}, not a value or a list of values; it is left out"
             defects.append(Defect("SEG004", message, DATASET_JSON, f"/labels/{key}"))

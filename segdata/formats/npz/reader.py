@@ -23,6 +23,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest, Source
 from segdata.core.pixel_limit import TooManyPixelsError, check_numbers
 from segdata.core.runs import Ints, Runs
+from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.medical.nnunet_reader import BACKGROUND, DATASET_JSON, IGNORE, DatasetJson, read_dataset_json
 from segdata.formats.shared.derived_sources import ArchivedSource
@@ -193,9 +194,9 @@ def _classes_named(
     """The classes with these names; `unlabelled` is the position of the unlabelled one."""
     option = request.options.get("unlabelled")
     if option is not None:
-        if not str(option).isdecimal() or int(option) >= len(names):
+        unlabelled = whole_number(str(option))
+        if unlabelled is None or not 0 <= unlabelled < len(names):
             raise UnreadableError(f"unlabelled is {option!r}; the classes are 0 to {len(names) - 1}")
-        unlabelled = int(option)
     named = [name for position, name in enumerate(names) if position != unlabelled]
     own = [Category(id=k, name=name, kind=kind_from_name(name)) for k, name in enumerate(names) if k != unlabelled]
     meaning = resolve_names(named, request.taxonomy, Taxonomy(categories=tuple(own)))

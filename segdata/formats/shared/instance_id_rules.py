@@ -18,6 +18,7 @@ from segdata.core.errors import SettingError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.runs import Ints
+from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.yaml_files import read_utf8
 from segdata.formats.shared.mask_files import ValueRuns
@@ -173,7 +174,8 @@ def _category_id(name: str, named: dict[str, Category], by_id: dict[int, Categor
     """The category id of a name, or of an id written as text."""
     if name in named:
         return named[name].id
-    return int(name) if name.isdigit() and int(name) in by_id else None
+    number = whole_number(name)
+    return number if number in by_id else None
 
 
 def _apply_background_and_void(

@@ -22,6 +22,7 @@ from segdata.core.config import Config, Coverage, InstanceIds, Option, Overlap, 
 from segdata.core.errors import SegdataError
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import ImageSequence, Policy, Profile, RasterRule, Task
+from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Category, CategoryKind, Taxonomy, dump_taxonomy, load_taxonomy
 
 # What annotation tools and datasets call regions that are to be ignored.
@@ -258,10 +259,11 @@ def _csv_rows(text: str, path: Path) -> list[_ColourRow]:
             wanted = "name, r, g, b (and id), or pixel value and class"
             raise SegdataError(f"{path}:{number}: columns are {wanted}; found {', '.join(cell)}")
         identity = value or str(len(rows))
-        if not identity.lstrip("-").isdigit():
+        identity_number = whole_number(identity)
+        if identity_number is None:
             raise SegdataError(f"{path}:{number}: id {identity!r} is not a whole number")
         mixed = _color(tuple(cell.get(key, "") for key in color), path, number) if color else None
-        rows.append((int(identity), name, mixed))
+        rows.append((identity_number, name, mixed))
     return rows
 
 
@@ -348,7 +350,7 @@ def _dataset_meta(text: str, path: Path) -> Taxonomy:
 
 
 def _color(texts: tuple[str, ...], path: Path, line: int) -> tuple[int, int, int]:
-    values = [int(text) if text.isdigit() else -1 for text in texts]
+    values = [-1 if (number := whole_number(text)) is None else number for text in texts]
     if len(values) != 3 or any(not 0 <= value <= 255 for value in values):
         raise SegdataError(f"{path}:{line}: colour {', '.join(texts)} is not three values from 0 to 255")
     return (values[0], values[1], values[2])

@@ -23,6 +23,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.format import LossCounter
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
+from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Category
 from segdata.formats.shapes.geometry import Bitmap
 from segdata.formats.shapes.raster import crop_bitmaps
@@ -44,7 +45,6 @@ from segdata.formats.tools.source import (
     count_lost_rings,
     image_rows,
     source_polygons,
-    whole_number,
     writable_rows,
 )
 from segdata.formats.video.frame_masks import FramePath, FramePaths

@@ -16,6 +16,7 @@ from segdata.core import kernels
 from segdata.core.errors import count_noun
 from segdata.core.finding import Defect
 from segdata.core.runs import Ints, expand_ranges
+from segdata.core.safe_text import whole_number
 from segdata.formats.shapes.geometry import (
     Bitmap,
     Ellipse,
@@ -330,7 +331,8 @@ def _read_region(
 
 def integer_id(id_: str) -> int | None:
     """The number that the id of a region is; None for another text."""
-    return int(id_) if id_.isdecimal() and id_.isascii() and str(int(id_[:18])) == id_ else None
+    number = whole_number(id_)
+    return number if str(number) == id_ else None
 
 
 def _read_shape(kind: str, value: _RegionValue, place: str, height: int, width: int) -> Shape | PolygonText:

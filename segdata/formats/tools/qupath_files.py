@@ -20,6 +20,7 @@ from segdata.core.format import LossCounter, LossKind, ReadRequest
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile, RasterRule
 from segdata.core.runs import Ints
+from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Category, Color, Taxonomy
 from segdata.formats.shapes.geometry import Polygon
 from segdata.formats.shapes.polygons import trace_polygons
@@ -99,9 +100,10 @@ def _size_option(request: ReadRequest) -> tuple[int, int]:
     """Height and width of images without files, from the option `size`; (0, 0) without it."""
     text = str(request.options.get("size", "0x0"))
     parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isdecimal() and int(part) <= 2**20 for part in parts):
+    sides = [number for part in parts if (number := whole_number(part)) is not None and 0 <= number <= 2**20]
+    if len(parts) != 2 or len(sides) != 2:
         raise SegdataError(f"qupath: size is {text!r}, it is HEIGHTxWIDTH in pixels, as 2048x4096")
-    return int(parts[0]), int(parts[1])
+    return sides[0], sides[1]
 
 
 def _take_census(root: Path, files: Iterable[Path]) -> _Census:

@@ -19,6 +19,7 @@ from segdata.core.format import HEAD_BYTES, LossCounter, ReadRequest
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import ImageSequence, Profile, RasterRule
 from segdata.core.runs import Ints, Runs
+from segdata.core.safe_text import whole_number
 from segdata.core.schema import BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco.segments import Polygons
@@ -398,10 +399,3 @@ def assign_groups(
             groups.append(next_free)
             next_free += 1
     return groups, kept
-
-
-def whole_number(text: str | None) -> int | None:
-    """A JSON text as a whole number; None for another text."""
-    digits = (text or "").removeprefix("-")
-    is_whole = digits.isascii() and digits.isdecimal() and len(digits) < 18
-    return int(text or 0) if is_whole else None

@@ -22,6 +22,7 @@ from segdata.core import kernels
 from segdata.core.errors import SegdataError, count_noun
 from segdata.core.finding import Defect, Severity
 from segdata.core.runs import Ints, Runs
+from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Category, CategoryKind, Color, Taxonomy
 from segdata.core.yaml_files import read_utf8
 from segdata.formats.shared.mask_files import (
@@ -84,7 +85,7 @@ def _read_labelmap(path: Path) -> tuple[ListedClass, ...]:
 def _color(text: str, path: Path, line: int) -> Color | None:
     if not text.strip():
         return None
-    values = [int(part) if part.strip().isdecimal() else -1 for part in text.split(",")]
+    values = [-1 if (number := whole_number(part.strip())) is None else number for part in text.split(",")]
     if len(values) != 3 or any(not 0 <= value <= 255 for value in values):
         raise SegdataError(f"{path}:{line}: colour {text.strip()!r} is not three values from 0 to 255")
     return values[0], values[1], values[2]

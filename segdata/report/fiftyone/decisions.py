@@ -11,6 +11,7 @@ from typing import Any
 from segdata.core.errors import SegdataError, count_noun
 from segdata.core.finding import Decision, Finding, Verdict
 from segdata.core.profile import Profile
+from segdata.core.safe_text import whole_number
 from segdata.report.fiftyone import finding_labels
 from segdata.report.fiftyone.app import database_errors, import_fiftyone
 from segdata.report.fiftyone.finding_labels import decode_findings
@@ -213,4 +214,5 @@ def _is_same(before: Decision, now: Decision) -> bool:
 
 
 def _number(id_: str) -> int | str:
-    return int(id_) if id_.isascii() and id_.isdigit() and str(int(id_)) == id_ else id_
+    number = whole_number(id_)
+    return number if number is not None and str(number) == id_ else id_

@@ -145,6 +145,7 @@ def test_broken_rows_are_named_and_the_rest_is_read(tmp_path: Path, row: str, co
         ("", {}, "ImageId, EncodedPixels"),
         ("ImageId,EncodedPixels\na.png,1 2\n", {}, "size=HEIGHTxWIDTH"),
         ("ImageId,EncodedPixels\na.png,1 2\n", {"size": "3"}, "HEIGHTxWIDTH"),
+        ("ImageId,EncodedPixels\na.png,1 2\n", {"size": "3x" + "4" * 5000}, "HEIGHTxWIDTH"),
         ("ImageId,EncodedPixels\na.png,1 2\n", {"size": "3x4", "order": "x"}, "column or row"),
         ("ImageId,EncodedPixels\na.png,1 2\n", {"sise": "3x4"}, "did you mean 'size'"),
     ],
@@ -154,6 +155,11 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path, text: str, options: dict
     with pytest.raises(SegdataError) as raised:
         segdata.read(tmp_path, format="kaggle-rle", options=options)
     assert words in str(raised.value)
+
+
+def test_a_size_of_thousands_of_digits_is_no_size(tmp_path: Path) -> None:
+    table(tmp_path, f"ImageId,EncodedPixels,height,width\na.png,1 2,{'4' * 5000},3\nb.png,1 2,3,4\n")
+    assert "SEG004" in {one.code for one in segdata.validate(tmp_path, format="kaggle-rle").findings}
 
 
 def test_detection(tmp_path: Path) -> None:
