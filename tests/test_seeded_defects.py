@@ -28,6 +28,8 @@ UNSEEDED = {
     "SEG131": "tests/rules/test_copied_and_cut.py",
     "SEG315": "tests/rules/test_copied_and_cut.py",
     "SEG316": "tests/rules/test_copied_and_cut.py",
+    "SEG362": "tests/rules/test_successions.py and benchmarks/planted_defects.py",
+    "SEG363": "tests/rules/test_successions.py and benchmarks/planted_defects.py",
     "SEG361": "tests/rules/test_copied_and_cut.py",
     "SEG359": "tests/rules/test_outlier_rules.py and benchmarks/outliers_proof.py",
     "SEG021": "the sample data are images that every decoder knows: tests/formats/shared/test_images.py",

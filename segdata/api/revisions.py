@@ -171,12 +171,8 @@ def fix_files(
     `target` is the new file or folder. Without it, a dataset of one file is fixed in place, and the original is kept
     beside it with the ending .bak. Raises SegdataError for other datasets without a target.
     """
-    own = find_format(dataset.profile.format)
-    path = Path(dataset.profile.files)
-    if target is None and not (path.is_file() and own.write is not None and own.is_file(path)):
-        raise SegdataError(
-            f"{path}: a dataset of many files is not fixed in place; name the folder for the fixed one: --fix-to DIR"
-        )
+    check_fix_target(dataset, target)
+    own, path = find_format(dataset.profile.format), Path(dataset.profile.files)
     images = tuple(fixed_images(dataset, single_findings(dataset, findings, jobs), unsafe=unsafe))
     if not images:
         return None
@@ -195,6 +191,15 @@ def fix_files(
     lines = [json.dumps(entry, ensure_ascii=False) for entry in change_log(images)]
     changes.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
     return FixedFiles(written, to, images, result, changes, backup)
+
+
+def check_fix_target(dataset: OpenDataset, target: Path | None = None) -> None:
+    """Raise SegdataError where `fix_files` needs a target and has none."""
+    own, path = find_format(dataset.profile.format), Path(dataset.profile.files)
+    if target is None and not (path.is_file() and own.write is not None and own.is_file(path)):
+        raise SegdataError(
+            f"{path}: a dataset of many files is not fixed in place; name the folder for the fixed one: --fix-to DIR"
+        )
 
 
 def _free_backup(path: Path) -> Path:

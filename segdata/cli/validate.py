@@ -175,6 +175,8 @@ def command(
     place = None if no_cache or scheduler else cache_folder()
     dataset = options.read(data, cache=place)
     protect_folder(overlays, [data, *dataset.profile.places.values()])
+    if (fix_safe or unsafe_fixes or fix_to is not None) and not show_diff:
+        _refuse_fixes(dataset, fix_to)
     choice = RuleSelection(select, ignore, group_by, include_reviewed, one_by_one, scheduler)
     result = choice.findings(dataset, options.jobs)
     if show_diff:
@@ -209,6 +211,14 @@ def _protect_inputs(output: Path | None, baseline: Path | None, inputs: list[obj
         protect_inputs(target, inputs)
     if output is not None and output == baseline:
         raise click.UsageError("--output and --write-baseline name the same file")
+
+
+def _refuse_fixes(dataset: "OpenDataset", target: Path | None) -> None:
+    """Raise SegdataError, before anything is computed, where fixes cannot be written."""
+    from segdata.api.revisions import check_fix_target
+
+    if dataset.profile.format != "canonical" or target is not None:
+        check_fix_target(dataset, target)
 
 
 def _apply_fixes(

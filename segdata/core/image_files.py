@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlparse
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 from segdata.core.errors import SegdataError
 from segdata.core.medical_files import is_dicom, read_dicom_image, read_volume_slice
@@ -23,6 +23,23 @@ _REGION = re.compile(r"xywh=(\d{1,9}),(\d{1,9}),(\d{1,9}),(\d{1,9})")
 _SLICE = re.compile(r"k=(\d{1,9})")
 _MOST_CHANNELS = 4  # that Pillow knows
 _SHOWN_AS_RGB = ("P", "CMYK", "YCbCr")
+
+
+def open_picture(path: Path | str) -> ImageFile.ImageFile:
+    """An image file opened by Pillow, not decoded yet; its pixels are within the limit.
+
+    Raises OSError where it is a pipe (whoever opens one waits for its writer) or no image, and SegdataError where it
+    has too many pixels.
+    """
+    path = Path(path)
+    _refuse_pipe(path)
+    image = Image.open(path)
+    try:
+        check_pixels(image.width, image.height)
+    except BaseException:
+        image.close()
+        raise
+    return image
 
 
 def read_channels(uri: str, size: tuple[int, int], most: int | None = None) -> ChannelArray:
@@ -41,20 +58,26 @@ def read_channels(uri: str, size: tuple[int, int], most: int | None = None) -> C
         return read_volume_slice(path, part)
     if part is not None or _is_raster(path):
         return _read_raster(path, part, most)
+    _refuse_pipe(path)
     with path.open("rb") as file:
         head = file.read(132)
     if is_dicom(head):
         return read_dicom_image(path)
     if _is_deep_png(head):
         return _read_deep_png(path)
-    with Image.open(path) as opened:
-        check_pixels(opened.width, opened.height)
+    with open_picture(path) as opened:
         turned = opened.getexif().get(_EXIF_ORIENTATION, 1) in _TURNED and (opened.height, opened.width) != size
         image = ImageOps.exif_transpose(opened) if turned else opened
         pixels = np.array(image.convert("RGB") if image.mode in _SHOWN_AS_RGB else image)
     pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
     layers = pixels[:, :, None] if pixels.ndim == 2 else pixels
     return np.ascontiguousarray(layers.transpose(2, 0, 1))
+
+
+def _refuse_pipe(path: Path) -> None:
+    """Raise OSError for what no bytes may ever come from."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(f"{path} is a pipe, a socket or a device, not a file")
 
 
 def split_uri(uri: str) -> tuple[Path, tuple[int, ...] | int | None]:
@@ -97,7 +120,7 @@ def _is_raster(path: Path) -> bool:
         channels = tags.get(CHANNELS, 1)
         if channels > _MOST_CHANNELS or (channels > 1 and tags.get(BITS, 1) > 8):
             return True  # of many channels Pillow complains aloud
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             return len(image.getbands()) < channels
     except OSError:
         return path.is_file()
@@ -112,8 +135,7 @@ def _read_deep_png(path: Path) -> ChannelArray:
     """The channels of such a PNG: Pillow decodes it twice, with the high bytes of its values, then the low ones."""
     halves = []
     for order in "BL":  # as if its bytes were big-endian, or little-endian
-        with Image.open(path) as image:
-            check_pixels(image.width, image.height)
+        with open_picture(path) as image:
             (tile,) = image.tile
             image.tile = [tile._replace(args=f"{image.mode};16{order}")]
             halves.append(np.asarray(image).astype(np.uint16))

@@ -7,6 +7,7 @@ import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import Box, RowFinding, Severity
+from segdata.core.frame_sequences import FrameSequence, SequenceIndex
 from segdata.core.guideline import Relation, is_related_either_way
 from segdata.core.profile import Profile
 from segdata.core.rule import Findings, Tables
@@ -18,6 +19,7 @@ _MAD_TO_SD = 1.4826  # times the median absolute deviation it is the standard de
 _LEAST_SPREAD = 0.2  # of the logarithm of area
 _LEAST_SOLIDITY = 0.02  # of the spread of solidity, or
 _COARSE = 0.15  # of a pixel's share of a segment's side: small outlines are coarse
+_FENCE = 4.0  # quartiles: what stands out of a sequence
 _PART = 2.0  # how unusual the area of a lobe may be
 _SOLIDITY = 3.0  # and its solidity
 SUM_COLUMNS = ("n", "pixels", "area", "x", "y", "width", "height")
@@ -238,6 +240,77 @@ def small_region_findings(regions: Table, group: str, noun: str, unit: str) -> F
         largest_note = f", the largest {largest} {unit}" if n > 1 else ""
         message = f"{count_noun(n, noun)} of {pixels:,} {unit}{largest_note}, in a segment of {whole:,} {unit}"
         yield RowFinding(message, segments=(segment,), bbox=tuple(box), pixels=pixels)
+
+
+class Succession(NamedTuple):
+    """How the labels of a sequence's n frames or slices go on, pixel by pixel; see the table `succession`.
+
+    near (n,): the share of the labelled pixels in which a frame differs from the one before; far (n,): in which the one
+    before differs from the one after; NaN where they cannot be compared. either, either_far (n,): those pixels.
+    """
+
+    number: int
+    sequence: FrameSequence
+    near: Floats
+    far: Floats
+    either: Floats
+    either_far: Floats
+
+    def exchanges(self, min_gain: float, min_pixels: int) -> tuple[Ints, Floats]:
+        """Places of frames that are exchanged with the next one, and which share of the way the other order saves.
+
+        Both must fit better into the other's place than the sequence would go on without them.
+        """
+        k = np.arange(1, max(len(self.near) - 2, 1))
+        given, turned = self.near[k] + self.near[k + 2], self.far[k] + self.far[k + 1]
+        apart, apart_far = self.near * self.either, self.far * self.either_far
+        pixels = apart[k] + apart[k + 2] - apart_far[k] - apart_far[k + 1]
+        gain = (given - turned) / np.maximum(given, 1e-12)
+        alone = np.concatenate([self.saved_without()[1], [np.nan]])
+        chosen = np.flatnonzero(stands_out(gain, min_gain) & (pixels >= min_pixels))
+        chosen = chosen[gain[chosen] >= np.fmax(alone[k[chosen] - 1], alone[k[chosen]])]
+        return k[chosen], gain[chosen]
+
+    def saved_without(self) -> tuple[Ints, Floats, Floats]:
+        """Places of frames, how much nearer their neighbours are to each other than to them, and by how many pixels."""
+        k = np.arange(1, max(len(self.near) - 1, 1))
+        nearest = np.minimum(self.near[k], self.near[k + 1])
+        apart = self.near * self.either
+        pixels = np.minimum(apart[k], apart[k + 1]) - (self.far * self.either_far)[k]
+        return k, (nearest - self.far[k]) / np.maximum(nearest, 1e-12), pixels
+
+
+def successions(tables: Tables, min_frames: int) -> Iterator[Succession]:
+    """Those of videos and volumes of at least `min_frames` annotated frames; needs the family `succession`."""
+    index, table = SequenceIndex.of(tables), tables.succession
+    share = 1 - table["shared"] / np.maximum(table["either"], 1)
+    number, place = index.sequence[table["annotation"]], index.place[table["annotation"]]
+    for k, sequence in enumerate(index.sequences):
+        n = len(sequence.frame)
+        if n < min_frames:
+            continue
+        columns = np.full((4, n), np.nan)
+        for lag, row in ((1, 0), (2, 1)):
+            mine = np.flatnonzero((number == k) & (table["lag"] == lag))
+            columns[row, place[mine]] = share[mine]
+            columns[row + 2, place[mine]] = table["either"][mine]
+        columns[:2] = np.where(columns[2:] > 0, columns[:2], np.where(columns[2:] == 0, 0.0, np.nan))
+        yield Succession(k, sequence, *columns)
+
+
+def stands_out(values: Floats, least: float) -> Flags:
+    """(n,) values of `least` that are further above the median than four times the nearer quartile is from it.
+
+    What is unknown (NaN) does not stand out. Nothing does if the median is positive.
+    """
+    known = values[~np.isnan(values)]
+    if len(known) == 0:
+        return np.zeros(len(values), bool)
+    lower, middle, upper = np.quantile(known, [0.25, 0.5, 0.75])
+    if middle > 0:
+        return np.zeros(len(values), bool)
+    fence = middle + _FENCE * min(upper - middle, middle - lower)
+    return np.asarray(np.nan_to_num(values, nan=-1.0) >= max(least, fence), bool)
 
 
 class Dispute(NamedTuple):

@@ -50,6 +50,26 @@ def test_a_document_is_fixed_in_place_with_a_backup(tmp_path: Path) -> None:
     assert fix_files(again, again.validate(select="SEG013").findings) is None
 
 
+def test_fixes_without_a_place_are_refused_before_anything_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from click.testing import CliRunner
+
+    from segdata.cli.main import main
+
+    (tmp_path / "masks").mkdir()
+    for number in range(2):
+        Image.fromarray(np.eye(20, dtype=np.uint8)).save(tmp_path / "masks" / f"{number}.png")
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("measured")
+
+    monkeypatch.setattr("segdata.api.validate.measure_dataset", never)
+    result = CliRunner().invoke(main, ["validate", str(tmp_path / "masks"), "--fix", "--no-cache"])
+    assert isinstance(result.exception, SegdataError | SystemExit)
+    assert "--fix-to" in f"{result.output} {result.exception}"
+
+
 def test_masks_are_fixed_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "masks").mkdir()
     pixels = np.zeros((64, 64), np.uint8)

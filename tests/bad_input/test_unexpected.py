@@ -18,6 +18,8 @@ from PIL import Image
 import segdata as api
 from segdata.core.errors import SegdataError
 from segdata.core.format import formats
+from segdata.core.image_files import open_picture, read_channels
+from segdata.measure.tables.duplicates import decode_thumbnail
 from tests.bad_input.sound_datasets import Make, segdata, validated
 from tests.bad_input.written_datasets import write_dataset
 
@@ -125,6 +127,23 @@ def test_a_pipe_beside_a_document_is_not_waited_for(make: Make) -> None:
     os.mkfifo(root / "images/a.png")
     said = validated(root / "coco.json")
     assert said.has("SEG001", "images/a.png", "a.png", None, "pipe") or "pipe" in said.out + said.err
+
+
+def test_no_picture_is_read_from_a_pipe(tmp_path: Path) -> None:
+    """Whoever opens one waits until somebody writes; hashes, edges and reports of images all open them here."""
+    os.mkfifo(tmp_path / "a.png")
+    for read in (open_picture, lambda path: read_channels(str(path), (1, 1))):
+        with pytest.raises(OSError, match="pipe"):
+            read(tmp_path / "a.png")
+    assert decode_thumbnail(str(tmp_path / "a.png"), (8, 8)) is None
+
+
+def test_an_image_without_extension_whose_name_no_file_can_have(make: Make) -> None:
+    root = make("coco-instances")
+    document = json.loads((root / "coco.json").read_text())
+    document["images"][0]["file_name"] = "a" * 300
+    (root / "coco.json").write_text(json.dumps(document))
+    assert segdata("validate", root / "coco.json").code in (0, 1)
 
 
 @pytest.mark.parametrize("name", ["colour-masks", "npz", "canonical"])

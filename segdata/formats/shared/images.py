@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from segdata.core.finding import Defect
-from segdata.core.paths import check_path_name, is_unsafe_path
+from segdata.core.paths import check_path_name, is_file, is_unsafe_path
 from segdata.core.pixel_limit import check_pixels, max_pixels
 from segdata.core.safe_text import quote_path
 from segdata.core.tiff_files import HEIGHT, ORIENTATION, WIDTH, is_tiff, tiff_tags
@@ -445,7 +445,7 @@ class ImageFolder:
         if is_unsafe_path(name):
             return None, None, [unsafe_path_defect(name, file, place, name)]
         path = self.paths.get(name)
-        if path is None and self.root is not None and not is_image_name(name) and (self.root / name).is_file():
+        if path is None and self.root is not None and not is_image_name(name) and is_file(self.root / name):
             path = self.root / name  # of a kind that no image folder is searched for
         if path is None:
             message = f"image file {name!r} does not exist{similar_name_hint(self.similar_name(name))}"

@@ -16,7 +16,7 @@ from PIL import ImageColor
 from segdata.core.errors import UnreadableError, count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
-from segdata.core.paths import is_unsafe_path
+from segdata.core.paths import is_file, is_unsafe_path
 from segdata.core.taxonomy import Category, Color, Taxonomy
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES
 from segdata.formats.shared.images import ImageFolder, ImageHeader
@@ -313,7 +313,7 @@ def load_config(root: Path, tasks: Path) -> _LabelConfig:
     """The configuration in the folder of the tasks; `<tasks>.xml` goes before others."""
     folder = tasks if tasks.is_dir() else tasks.parent
     names = ([] if tasks.is_dir() else [f"{tasks.stem}.xml"]) + list(_NAMES)
-    path = next((folder / name for name in names if (folder / name).is_file()), None)
+    path = next((folder / name for name in names if is_file(folder / name)), None)
     if path is None:
         return _LabelConfig()
     try:

@@ -156,8 +156,9 @@ def _voc_folder(root: Path, classes: str) -> Path:
     Raises UnreadableError if there is none, or several.
     """
     levels = ([root], sorted(root.glob("*")), sorted(root.glob("*/*")))
-    with_masks = ([path for path in level if (path / classes).is_dir()] for level in levels)
-    folders = next(filter(None, with_masks), [])
+    names = (classes, *_FOLDERS)  # another dataset may have another of the usual names
+    with_masks = ([path for path in level if any((path / name).is_dir() for name in names)] for level in levels)
+    folders = next((level for level in with_masks if any((path / classes).is_dir() for path in level)), [])
     if not folders:
         raise UnreadableError(f"{root}: no folder {classes}/; VOC keeps its masks in {CLASSES}/ and {OBJECTS}/")
     if len(folders) > 1:

@@ -19,7 +19,6 @@ from segdata.core.errors import SegdataError
 from segdata.core.executor import n_threads, run_ordered
 from segdata.core.overlay import SweepRuns
 from segdata.core.paths import local_file, split_from_path
-from segdata.core.pixel_limit import check_pixels
 from segdata.core.runs import Flags, Ints, NumberLine, expand_ranges
 from segdata.core.table import Column, Table
 from segdata.measure.cache import hash_file
@@ -86,12 +85,13 @@ def decode_thumbnail(uri: str, size: tuple[int, int], min_side: int = 1) -> Floa
     """
     from PIL import Image
 
+    from segdata.core.image_files import open_picture
+
     try:
-        with Image.open(uri) as file:
+        with open_picture(uri) as file:
             if min(file.size) < min_side:
                 return None
             file.draft("L", (max(8 * _SIDE, size[0]), max(8 * _SIDE, size[1])))  # a JPEG is decoded at a fraction
-            check_pixels(file.width, file.height)
             grey = file.convert("F") if file.mode[0] in "IF" else file.convert("L").convert("F")
             small = np.asarray(grey.resize(size, Image.Resampling.BOX))
     except Exception:  # an image that cannot be decoded is reported by another rule

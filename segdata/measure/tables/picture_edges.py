@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
 from segdata.core.executor import run_ordered
-from segdata.core.pixel_limit import check_pixels
 from segdata.core.runs import Ints, expand_ranges
 from segdata.core.strata import joint_codes, number_names
 from segdata.measure.registry import measure_dataset
@@ -177,9 +176,10 @@ def _edges(uri: str, full: tuple[int, int], size: tuple[int, int]) -> Plane | No
     """The edges of a picture, reduced: the rank of each pixel's gradient; None where there is none to compare."""
     from PIL import Image
 
+    from segdata.core.image_files import open_picture
+
     try:
-        with Image.open(uri) as file:
-            check_pixels(file.width, file.height)
+        with open_picture(uri) as file:
             if abs(file.width * full[0] / (file.height * full[1]) - 1) > 0.02:
                 return None  # another size is another rule's
             file.draft("RGB", size)

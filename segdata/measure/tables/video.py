@@ -252,9 +252,9 @@ def measure_flickers(window: FrameWindow, taxonomy: Taxonomy) -> ColumnArrays:
     layered = window.line(n_layers)
     laid = partial(window.side, layered, frames=frames, layer=layer, n_layers=n_layers)
     before, here, after = laid(1), laid(0), laid(-1)
-    claimed = [_claimed_pixels(side, layered) for side in (before, here, after)]
+    claimed = [claimed_pixels(side, layered) for side in (before, here, after)]
     around, most = np.minimum(claimed[0], claimed[2]), np.maximum(claimed[0], claimed[2])
-    start, end = _erode_intervals(*_subtract_intervals(_claimed_by_both(before, after), here), layered)
+    start, end = _erode_intervals(*_subtract_intervals(claimed_by_both(before, after), here), layered)
     frame, x, y = layered.lower(start)
     plain = window.line()
     at_frame = plain.base[frame // n_layers] + x * (plain.height[frame // n_layers] + 1) + y
@@ -282,14 +282,14 @@ def measure_flickers(window: FrameWindow, taxonomy: Taxonomy) -> ColumnArrays:
     }
 
 
-def _claimed_pixels(side: SweepRuns, line: NumberLine) -> Ints:
+def claimed_pixels(side: SweepRuns, line: NumberLine) -> Ints:
     """(n_frames,) pixels of each frame that a side claims at least once."""
     start, length, _ = kernels.cover(side.start, side.end)
     frame = line.frame_of(start)
     return np.bincount(frame, weights=length, minlength=len(line.base)).astype(np.int64)
 
 
-def _claimed_by_both(a: SweepRuns, b: SweepRuns) -> tuple[Ints, Ints]:
+def claimed_by_both(a: SweepRuns, b: SweepRuns) -> tuple[Ints, Ints]:
     """The pixels that both sides claim, as disjoint intervals."""
     _, _, start, length = a.strips_with(b)
     start, length, _ = kernels.cover(start, start + length)

@@ -214,6 +214,9 @@ def test_the_folder_of_the_development_kit_is_found_below(tmp_path: Path) -> Non
     write_scene(tmp_path / "VOCdevkit/VOC2007", [[1]], stem="000001")
     with pytest.raises(UnreadableError, match="several datasets"):
         read(tmp_path)
+    (tmp_path / "VOCdevkit/VOC2007/SegmentationClass").rename(tmp_path / "VOCdevkit/VOC2007/SegmentationClassPNG")
+    with pytest.raises(UnreadableError, match="several datasets"):
+        read(tmp_path, format="pascal-voc")
 
 
 def test_another_folder_of_class_masks_is_an_option(tmp_path: Path) -> None:

@@ -1,0 +1,108 @@
+"""SEG363 frozen-labels: the same labels, pixel by pixel, on successive frames or slices of a sequence that goes on."""
+
+from itertools import groupby
+
+import numpy as np
+
+from segdata.core.finding import RowFinding
+from segdata.core.profile import has_sequences
+from segdata.core.rule import Findings, Tables, rule
+from segdata.core.runs import Flags, Floats
+from segdata.rules.shared import Succession, successions
+
+_BOX = 0.95  # of its box a segment fills if it is one
+
+
+@rule(
+    "SEG363",
+    "frozen-labels",
+    severity="warning",
+    needs=("succession", "frames", "shapes"),
+    whole=True,
+    when=has_sequences,
+)
+def frozen_labels(
+    tables: Tables,
+    *,
+    min_frames: int = 6,
+    min_edge: int = 200,
+    max_share: float = 0.4,
+    max_runs: int = 1,
+    min_periods: int = 3,
+) -> Findings:
+    """Successive frames or slices have the same labels, pixel by pixel, in a sequence whose labels otherwise go on.
+
+    Example:
+        the labels of frame 8 are held until frame 13, pixel by pixel; all other frames have their own
+
+    The rule reports a run of frames with one and the same labels if the other steps of the sequence change pixels. You
+    also get one finding for a sequence in which each second (third …) frame has labels of its own and the others repeat
+    them: labels, or slices, at a part of the rate of the images. It leaves out boxes and labels with short outlines,
+    frames whose image files are the same (SEG356), and sequences in which labels often stand still.
+
+    Why: what a person draws, or a tracker follows, changes by a pixel from frame to frame. A tool that held its last
+    result teaches that things stand still while they move.
+
+    Remedy: look at the frames of the run; if things move in them, draw them or let the tracker run again.
+
+    Options: `min_frames`: shorter sequences are not judged. `min_edge`: the least number of pixel edges of the outlines
+    of segments that are no boxes. `max_share`: the largest share of steps that may repeat labels, and `max_runs`: the
+    number of runs, where more are a habit. `min_periods`: the least number of repeats at a part of the rate.
+    Defaults: in 13 openings of public videos and volumes, and in 14 volumes of kidneys, nothing is flagged.
+    """
+    segments = tables.segments
+    is_shape = segments["area"] < _BOX * segments["width"] * segments["height"]
+    edge = np.bincount(
+        segments["annotation"], weights=np.where(is_shape, segments["perimeter"], 0), minlength=len(tables.annotations)
+    )
+    same_image = set(tables.repeats["image"].tolist())
+    has_picture = ~tables.images.missing("uri")
+    for succession in successions(tables, min_frames):
+        sequence = succession.sequence
+        repeats = (succession.near == 0) & (succession.either > 0) & (edge[sequence.annotation] >= min_edge)
+        repeats &= ~np.isin(sequence.image, list(same_image))
+        goes_on = succession.near > 0
+        runs = _runs(repeats)
+        period = _period(succession, repeats, min_periods)
+        first = sequence.annotation[runs[0][0]] if runs else None
+        if first is not None and period is not None:
+            message = (
+                f"{int(repeats.sum()):,} of {len(repeats):,} repeat the labels of the one before, pixel by pixel: "
+                f"every {period} have one and the same"
+            )
+            yield RowFinding(message, annotation=int(first))
+            continue
+        if len(runs) > max_runs or repeats.sum() > max_share * (repeats | goes_on).sum():
+            continue
+        for start, end in runs:
+            if end == start and not has_picture[sequence.image[start]]:
+                continue  # one frame without a picture is SEG356's
+            message = (
+                f"the labels of {sequence.frame[start - 1]} are held until {sequence.frame[end]}, pixel by pixel; all "
+                "others of the sequence change"
+            )
+            yield RowFinding(message, annotation=int(sequence.annotation[start]))
+
+
+def _runs(flags: Flags) -> list[tuple[int, int]]:
+    """First and last place of each run of true ones."""
+    runs = []
+    for is_on, places in groupby(range(len(flags)), key=lambda place: bool(flags[place])):
+        if is_on:
+            several = list(places)
+            runs.append((several[0], several[-1]))
+    return runs
+
+
+def _period(succession: Succession, repeats: Flags, min_periods: int) -> int | None:
+    """The number of frames that share their labels throughout a sequence; None: no such number."""
+    near: Floats = succession.near
+    some = np.flatnonzero((near > 0) | repeats)
+    changes = some[near[some] > 0]
+    if repeats.sum() < min_periods or len(changes) < min_periods:
+        return None
+    inner = changes[1:-1] if len(changes) > 3 else changes  # the first and last may be cut off
+    steps = np.diff(inner)
+    if len(steps) == 0 or steps.min() < 2 or steps.min() != steps.max():
+        return None
+    return int(steps[0])

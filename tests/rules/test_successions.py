@@ -1,0 +1,136 @@
+"""SEG360, 362, 363: frames and slices that are exchanged, in reverse, misfits or frozen, and steady ones."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from segdata.core.config import Config
+from segdata.core.finding import Finding
+from segdata.core.rule import find_rule
+from segdata.core.rule_runner import run_rules
+from segdata.measure.measure import measure_source
+from tests.generators.sequences import sequence_dataset
+
+Labels = NDArray[np.int64]  # (frames, height, width)
+
+
+def found(labels: Labels, *codes: str, **how: object) -> list[Finding]:
+    rules = [find_rule(code) for code in codes or ("SEG360", "SEG362", "SEG363")]
+    needs = frozenset().union(*(rule.needs for rule in rules))
+    tables = measure_source(sequence_dataset(labels, **how), needs, jobs=1)  # type: ignore[arg-type]  # tests pass what fits
+    return list(run_rules(tables, rules, Config()).findings)
+
+
+def organ(n: int = 14, seed: int = 0) -> Labels:
+    """Slices through two bodies of which no slice is like another, drawn by hand."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:70, :110]
+    labels = np.zeros((n, 70, 110), np.int64)
+    for k in range(n):
+        wide = 10 + 16 * np.sin(np.pi * (k + 1) / (n + 1)) + rng.uniform(-0.7, 0.7)
+        angle = np.arctan2(y - 33 - k / 3, x - 40 - k)
+        bumps = 1 + 0.15 * np.sin(3 * angle + k / 5) + 0.1 * np.cos(2 * angle)
+        labels[k][np.hypot(y - 33 - k / 3, x - 40 - k) < wide * bumps] = 1
+        labels[k][np.hypot(y - 20, (x - 88 + k / 2) / 1.4) < 6 + k / 3] = 2
+    return labels
+
+
+def of_pixels(one: Labels, other: Labels) -> tuple[int, int]:
+    """Pixels that both label alike, and those that either labels, once for each category."""
+    pairs = [((one == category), (other == category)) for category in (1, 2, 3)]
+    return sum(int((a & b).sum()) for a, b in pairs), sum(int((a | b).sum()) for a, b in pairs)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**32), st.integers(3, 12), st.sampled_from(["video", "volume"]))
+def test_pixels_are_counted_as_one_by_one(seed: int, n: int, kind: str) -> None:
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 4, (n, 5, 7)) * (rng.random((n, 5, 7)) < rng.random())
+    tables = measure_source(sequence_dataset(labels, kind=kind), frozenset({"succession"}), jobs=1)  # type: ignore[arg-type]  # a kind
+    rows = list(tables.succession.lines("annotation", "lag", "shared", "either"))
+    assert sorted(rows) == sorted(
+        [(k, 1, *of_pixels(labels[k - 1], labels[k])) for k in range(1, n)]
+        + [(k, 2, *of_pixels(labels[k - 1], labels[k + 1])) for k in range(1, n - 1)]
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("kind", ["video", "volume"])
+def test_a_steady_sequence_is_left_alone(seed: int, kind: str) -> None:
+    assert not found(organ(seed=seed), kind=kind)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_labels_that_tremble_are_left_alone(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels = np.stack([np.roll(organ()[5], rng.integers(-2, 3, 2), axis=(0, 1)) for _ in range(20)])
+    assert not found(labels, "SEG360", "SEG362", kind="volume")
+
+
+@pytest.mark.parametrize("first", [2, 6, 10])
+@pytest.mark.parametrize("kind", ["video", "volume"])
+def test_exchanged_neighbours_are_named_once(first: int, kind: str) -> None:
+    labels = organ()
+    labels[[first, first + 1]] = labels[[first + 1, first]]
+    (finding,) = found(labels, kind=kind)
+    assert f"frames {first} and {first + 1} are exchanged" in finding.message
+
+
+@pytest.mark.parametrize("at", [3, 7, 10])
+@pytest.mark.parametrize("how", ["mirrored", "upside down", "shifted", "of another place"])
+def test_a_slice_that_is_no_part_of_its_neighbours_is_named(at: int, how: str) -> None:
+    labels = organ()
+    slice_ = labels[at]
+    changed = {
+        "mirrored": slice_[:, ::-1],
+        "upside down": slice_[::-1],
+        "shifted": np.roll(slice_, 20, axis=1),
+        "of another place": labels[13 if at < 7 else 0],
+    }[how]
+    labels[at] = changed.copy()
+    (finding,) = found(labels, "SEG360", "SEG362", kind="volume")
+    assert (finding.code, finding.image) == ("SEG362", f"{at:04d}.png")
+    assert "fit neither neighbour" in finding.message
+
+
+@pytest.mark.parametrize(("at", "n"), [(6, 1), (4, 5), (8, 3)])
+def test_labels_that_are_held_are_named_once(at: int, n: int) -> None:
+    labels = organ(20)
+    labels[at : at + n] = labels[at - 1]
+    findings = found(labels, "SEG363", kind="volume")
+    if n > 1:
+        (finding,) = findings
+        assert f"the labels of {at - 1} are held until {at + n - 1}" in finding.message
+
+
+@pytest.mark.parametrize("period", [2, 3])
+def test_labels_at_a_part_of_the_rate_are_one_finding(period: int) -> None:
+    labels = organ(18)[np.arange(18) // period * period]
+    (finding,) = found(labels, "SEG363", kind="volume")
+    assert f"every {period} have one and the same" in finding.message
+
+
+def test_things_that_often_stand_still_are_left_alone() -> None:
+    still = np.array([0, 0, 1, 2, 2, 3, 4, 5, 5, 5, 6, 7, 8, 8, 9, 10])
+    assert not found(organ(16)[still], "SEG363", kind="volume")
+
+
+@pytest.mark.parametrize("first", [6, 9])
+def test_the_last_frames_in_reverse_are_named(first: int) -> None:
+    labels = np.zeros((18, 60, 160), np.int64)
+    for k in range(18):
+        labels[k, 20:40, 5 + 7 * k : 25 + 7 * k] = 1
+    assert not found(labels, "SEG360", tracked=True)
+    labels[first:] = labels[first:][::-1]
+    (finding,) = found(labels, "SEG360", tracked=True)
+    assert f"frames {first} to 17 are in reverse" in finding.message
+
+
+def test_a_cut_to_another_scene_is_no_turn() -> None:
+    labels = np.zeros((18, 60, 160), np.int64)
+    for k in range(18):
+        left = 5 + 3 * k if k < 9 else 140 - 3 * (k - 9)
+        labels[k, 20:40, left : left + 20] = 1
+    assert not [one for one in found(labels, "SEG360") if "in reverse" in one.message]
