@@ -8,11 +8,11 @@ from urllib.parse import unquote, urlparse
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, ImageOps
+from PIL import ImageOps
 
 from segdata.core.errors import SegdataError
 from segdata.core.medical_files import is_dicom, read_dicom_image, read_volume_slice
-from segdata.core.pixel_limit import check_pixels
+from segdata.core.pixel_limit import check_pixels, open_picture, refuse_pipe
 from segdata.core.storage import STORES, local_copy
 from segdata.core.tiff_files import BITS, CHANNELS, HEIGHT, SAMPLE_FORMAT, WIDTH, open_raster, tiff_tags
 
@@ -23,23 +23,6 @@ _REGION = re.compile(r"xywh=(\d{1,9}),(\d{1,9}),(\d{1,9}),(\d{1,9})")
 _SLICE = re.compile(r"k=(\d{1,9})")
 _MOST_CHANNELS = 4  # that Pillow knows
 _SHOWN_AS_RGB = ("P", "CMYK", "YCbCr")
-
-
-def open_picture(path: Path | str) -> ImageFile.ImageFile:
-    """An image file opened by Pillow, not decoded yet; its pixels are within the limit.
-
-    Raises OSError where it is a pipe (whoever opens one waits for its writer) or no image, and SegdataError where it
-    has too many pixels.
-    """
-    path = Path(path)
-    _refuse_pipe(path)
-    image = Image.open(path)
-    try:
-        check_pixels(image.width, image.height)
-    except BaseException:
-        image.close()
-        raise
-    return image
 
 
 def read_channels(uri: str, size: tuple[int, int], most: int | None = None) -> ChannelArray:
@@ -58,7 +41,7 @@ def read_channels(uri: str, size: tuple[int, int], most: int | None = None) -> C
         return read_volume_slice(path, part)
     if part is not None or _is_raster(path):
         return _read_raster(path, part, most)
-    _refuse_pipe(path)
+    refuse_pipe(path)
     with path.open("rb") as file:
         head = file.read(132)
     if is_dicom(head):
@@ -72,12 +55,6 @@ def read_channels(uri: str, size: tuple[int, int], most: int | None = None) -> C
     pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
     layers = pixels[:, :, None] if pixels.ndim == 2 else pixels
     return np.ascontiguousarray(layers.transpose(2, 0, 1))
-
-
-def _refuse_pipe(path: Path) -> None:
-    """Raise OSError for what no bytes may ever come from."""
-    if path.exists() and not path.is_file() and not path.is_dir():
-        raise OSError(f"{path} is a pipe, a socket or a device, not a file")
 
 
 def split_uri(uri: str) -> tuple[Path, tuple[int, ...] | int | None]:

@@ -2,6 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL import ImageFile
 
 DEFAULT_MAX_PIXELS = 178_956_970  # what Pillow refuses above: an image of 512 MiB in RGB
 _DENSE = 100  # numbers of an array for each byte of its file; probabilities of a model have 1 to 30
@@ -58,3 +63,27 @@ def check_numbers(count: int, n_bytes: int) -> None:
             f"has {count:,} numbers in {n_bytes:,} bytes, more than the limit of {_limit[0]:,}; if that is right, "
             f"raise it with --max-pixels {count}"
         )
+
+
+def open_picture(path: Path | str) -> "ImageFile.ImageFile":
+    """An image file opened by Pillow, not decoded yet; its pixels are within the limit.
+
+    Raises OSError where it is a pipe (whoever opens one waits for its writer) or no image, and TooManyPixelsError.
+    """
+    from PIL import Image  # seldom needed at start-up
+
+    path = Path(path)
+    refuse_pipe(path)
+    image = Image.open(path)
+    try:
+        check_pixels(image.width, image.height)
+    except BaseException:
+        image.close()
+        raise
+    return image
+
+
+def refuse_pipe(path: Path) -> None:
+    """Raise OSError for what no bytes may ever come from."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(f"{path} is a pipe, a socket or a device, not a file")

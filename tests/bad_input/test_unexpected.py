@@ -18,7 +18,8 @@ from PIL import Image
 import segdata as api
 from segdata.core.errors import SegdataError
 from segdata.core.format import formats
-from segdata.core.image_files import open_picture, read_channels
+from segdata.core.image_files import read_channels
+from segdata.core.pixel_limit import open_picture
 from segdata.measure.tables.duplicates import decode_thumbnail
 from tests.bad_input.sound_datasets import Make, segdata, validated
 from tests.bad_input.written_datasets import write_dataset

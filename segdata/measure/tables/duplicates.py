@@ -19,6 +19,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.executor import n_threads, run_ordered
 from segdata.core.overlay import SweepRuns
 from segdata.core.paths import local_file, split_from_path
+from segdata.core.pixel_limit import open_picture
 from segdata.core.runs import Flags, Ints, NumberLine, expand_ranges
 from segdata.core.table import Column, Table
 from segdata.measure.cache import hash_file
@@ -84,8 +85,6 @@ def decode_thumbnail(uri: str, size: tuple[int, int], min_side: int = 1) -> Floa
     None where it cannot be decoded, has no gradients, or a side of fewer than `min_side` pixels.
     """
     from PIL import Image
-
-    from segdata.core.image_files import open_picture
 
     try:
         with open_picture(uri) as file:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
 from segdata.core.executor import run_ordered
+from segdata.core.pixel_limit import open_picture
 from segdata.core.runs import Ints, expand_ranges
 from segdata.core.strata import joint_codes, number_names
 from segdata.measure.registry import measure_dataset
@@ -175,8 +176,6 @@ def _outline(batch: Batch, annotation: int, full: tuple[int, int], size: tuple[i
 def _edges(uri: str, full: tuple[int, int], size: tuple[int, int]) -> Plane | None:
     """The edges of a picture, reduced: the rank of each pixel's gradient; None where there is none to compare."""
     from PIL import Image
-
-    from segdata.core.image_files import open_picture
 
     try:
         with open_picture(uri) as file:
