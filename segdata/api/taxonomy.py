@@ -15,7 +15,7 @@ from segdata.core.batch import Batch
 from segdata.core.config import Config, load_config
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect, Finding
-from segdata.core.format import ReadRequest
+from segdata.core.format import FileProbe, ReadRequest
 from segdata.core.guideline import taxonomy_advice
 from segdata.core.profile import Policy, Profile
 from segdata.core.runs import Ints
@@ -53,7 +53,7 @@ def infer_taxonomy(
     described = _from_coco(root)
     if described is not None:
         return described
-    if config.layers is not None:
+    if layers.detect(FileProbe(root)) is not None:
         return layers.read(ReadRequest(root, images=images, config=config)).profile.taxonomy
     pairing = pair_masks(root, images_folder(ReadRequest(root, images=images, config=config)))
     masks = [mask for entry in pairing.entries if only is None or entry.image_id in only for mask in entry.files]

@@ -196,6 +196,33 @@ TEMPORARY_FOLDERS: set[Path] = set()
 SPLIT_FOLDERS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
 
 
+# A split in the name of a file or folder: train, instances_train2017, test-dev2017, valid.coco
+SPLIT_WORD = re.compile(
+    r"(?<![^\W_])(?P<split>train(?:ing)?|val(?:id(?:ation)?)?|test(?:ing)?(?:-dev)?)(?:(?:19|20)\d\d)?(?![^\W_])",
+    re.IGNORECASE,
+)
+_SHORT_SPLITS = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
+
+
+def split_words(name: str) -> list[str]:
+    """The words for splits in the name of a file or folder, lower case.
+
+    >>> split_words("train_val"), split_words("instances_train2017"), split_words("trainers")
+    (['train', 'val'], ['train'], [])
+    """
+    return [match["split"].lower() for match in SPLIT_WORD.finditer(name)]
+
+
+def split_of_name(name: str) -> str | None:
+    """The split that a file or folder is called by: train, val, test …; None if its name has no such word, or several.
+
+    >>> [split_of_name(name) for name in ("instances_train2017", "valid", "test-dev2017", "trainers", "train_val")]
+    ['train', 'val', 'test-dev', None, None]
+    """
+    words = split_words(name)
+    return _SHORT_SPLITS.get(words[0], words[0]) if len(words) == 1 else None
+
+
 def split_from_path(path: str) -> str | None:
     """The innermost folder of a path (POSIX) that is called what splits are called; None where none is.
 

@@ -1,6 +1,5 @@
 """Split parts: the folders or files of one dataset, each of which holds the labels of one split."""
 
-import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -9,15 +8,10 @@ import msgspec
 
 from segdata.core.errors import SegdataError
 from segdata.core.format import Format, detect, find_format
+from segdata.core.paths import SPLIT_WORD, split_of_name
 from segdata.formats.masks import probe_masks
 from segdata.formats.unknown_format import PLAIN_FORMATS, detect_format
 
-# A split in the name of a file or folder: train, instances_train2017, test-dev2017, valid.coco
-_SPLIT_WORD = re.compile(
-    r"(?<![^\W_])(?P<split>train(?:ing)?|val(?:id(?:ation)?)?|test(?:ing)?(?:-dev)?)(?:(?:19|20)\d\d)?(?![^\W_])",
-    re.IGNORECASE,
-)
-_SHORT = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
 _HIDDEN = "."
 
 
@@ -43,16 +37,6 @@ class SplitLayout(msgspec.Struct, frozen=True):
     unread: tuple[Path, ...] = ()
 
 
-def split_of_name(name: str) -> str | None:
-    """The split that a file or folder is called by: train, val, test …; None if its name has no such word, or several.
-
-    >>> [split_of_name(name) for name in ("instances_train2017", "valid", "test-dev2017", "trainers", "train_val")]
-    ['train', 'val', 'test-dev', None, None]
-    """
-    words = [match["split"].lower() for match in _SPLIT_WORD.finditer(name)]
-    return _SHORT.get(words[0], words[0]) if len(words) == 1 else None
-
-
 def split_of_file(path: Path) -> str | None:
     """The split that a dataset's file or folder is called by, or else the folder that it lies in, if that is all of it.
 
@@ -60,7 +44,7 @@ def split_of_file(path: Path) -> str | None:
     ['val', 'train', None, None]
     """
     folder = path.parent.name
-    return split_of_name(path.stem) or (split_of_name(folder) if _SPLIT_WORD.fullmatch(folder) else None)
+    return split_of_name(path.stem) or (split_of_name(folder) if SPLIT_WORD.fullmatch(folder) else None)
 
 
 def detect_layout(root: Path) -> SplitLayout:
@@ -100,7 +84,7 @@ def _document_parts(format: str, documents: Sequence[Path]) -> SplitLayout:
     splits = {path: split_of_file(path) for path in documents}
     for path, split in splits.items():
         folder = path.parent if split_of_name(path.stem) else path.parent.parent
-        key = f"{folder}/{_SPLIT_WORD.sub('*', path.stem).lower()}"
+        key = f"{folder}/{SPLIT_WORD.sub('*', path.stem).lower()}"
         if split is not None and groups.setdefault(key, {}).setdefault(split, path) != path:
             return SplitLayout(format)
     several = {key: group for key, group in groups.items() if len(group) > 1}

@@ -13,7 +13,7 @@ import segdata
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
-from segdata.formats.split_parts import split_of_name
+from segdata.core.paths import split_of_name
 
 Square = tuple[int, int, int]  # left, top, side
 

@@ -54,7 +54,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     sample_of_folder = {name.rpartition("/")[0]: name for name in probe.matching(r"\.tiff?$")}
     if not any(_is_placed(probe.path(name)) for name in sample_of_folder.values()):
         return None
-    from segdata.formats.shared.pairing import RivalFoldersError, find_layouts
+    from segdata.formats.shared.mask_layouts import RivalFoldersError, find_layouts
 
     try:
         layouts_found = find_layouts(probe.root)

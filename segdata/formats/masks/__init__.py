@@ -53,13 +53,8 @@ def _probe_image_files(root: Path) -> MaskProbe | None:
     """The masks below `root`, by their layout and the headers of some files."""
     from segdata.formats.shared.images import ImageFolder
     from segdata.formats.shared.mask_files import looks_like_photograph, mask_headers
-    from segdata.formats.shared.pairing import (
-        INDEX_FILE,
-        RivalFoldersError,
-        find_layouts,
-        has_index,
-        split_masks_from_images,
-    )
+    from segdata.formats.shared.mask_layouts import RivalFoldersError, find_layouts
+    from segdata.formats.shared.pairing import INDEX_FILE, has_index, split_masks_from_images
     from segdata.formats.shared.taxonomies import find_colour_table
 
     settings = root / "segdata.yaml"

@@ -8,10 +8,11 @@ other well-known classes with the option `preset`. Else segdata guesses what the
 is a category, 255 beside small ids is void, and 0 and 255 alone, or 0 and 1, are background and foreground. If you have
 ten masks or more, a value that only one of them has, in a few pixels (at most 64), is no category: you get SEG009 for
 it. The `data.yaml` of a semantic dataset of Ultralytics names the folder of masks (`masks_dir`) and the classes
-(`names`), and 255 is ignored; MMSegmentation's `img_dir/` and `ann_dir/` are images and masks. You may keep masks
-beside their images: `a.png` and `a.jpg`, or `a_mask.png` and `a.png`. If the bands of your images are separate files,
-they are the channels of one image, `a.tif`: with a mask `a.png`, `a_B02.tif` and `a_B08.tif`, `a_rgb.png` and
-`a_nir.png`, `a_0000.png` and `a_0001.png`, or `a/red.tif` and `a/nir.tif` in a folder.
+(`names`), and 255 is ignored; MMSegmentation's `img_dir/` and `ann_dir/` are images and masks. Folders of images and
+masks may have any names, and lie in folders of splits: files of the same names belong together, and photographs are the
+images. You may keep masks beside their images: `a.png` and `a.jpg`, or `a_mask.png` and `a.png`. If the bands of your
+images are separate files, they are the channels of one image, `a.tif`: with a mask `a.png`, `a_B02.tif` and
+`a_B08.tif`, `a_rgb.png` and `a_nir.png`, `a_0000.png` and `a_0001.png`, or `a/red.tif` and `a/nir.tif` in a folder.
 
 Written: 8-bit palette PNGs whose index is the category id if the ids allow, else RGB PNGs. With the option `layout` you
 get what training programs read: grey masks in a folder for each split, whose values are 0 to n - 1 in the order of the

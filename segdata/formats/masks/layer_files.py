@@ -149,9 +149,8 @@ def _nearest_image(images_of_name: Mapping[str, list[str]], stem: str, layer: st
     return shared[0][1] if shared[0][0] > shared[1][0] else None
 
 
-def open_layers(request: ReadRequest) -> PerImageSource:
+def open_layers(request: ReadRequest, config: Layers | None) -> PerImageSource:
     """Open the dataset; raises UnreadableError without a pattern, or if no file fits it."""
-    config = request.config.layers
     if config is None:
         raise UnreadableError(
             f"{request.root}: give the names of layer files in segdata.yaml: "

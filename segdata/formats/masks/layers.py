@@ -3,12 +3,20 @@
 You set the pattern of the file names with `layers.pattern` in segdata.yaml: ``{stem}_{category}_{instance}.png``,
 ``{category}/{stem}.png``, ``1st_manual/{stem}_manual1.gif`` with `category: vessel`. If you leave out `{instance}`, a
 layer is a category of its image, and an empty layer means that the image does not have the category.
+
+Two layouts need no pattern. Brush labels that Label Studio exports as PNG are called
+``task-1-annotation-2-by-3-tag-Car-0.png``. In the Data Science Bowl 2018 each image has a folder, with ``images/`` that
+holds the image of the folder's name, and ``masks/`` that holds a mask of each object.
 """
 
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from segdata.core import format
-from segdata.core.config import load_config
+from segdata.core.config import Layers, load_config
 from segdata.core.format import FileProbe, FormatMatch, ReadRequest
 
 if TYPE_CHECKING:
@@ -21,16 +29,52 @@ LOSSES: frozenset[format.LossKind] = frozenset()  # it is only read
 CHECKED = ("Pillow and numpy (each layer's pixels)",)
 
 
+_LABEL_STUDIO = re.compile(r"(?:.*/)?task-(\d+)-annotation-(\d+)-by-[^/]*-tag-[^/]+-\d+\.png")
+_IMAGE_FILE = re.compile(r"\.(?:png|jpe?g|tiff?|bmp|gif)$", re.IGNORECASE)
+
+
 def detect(files: FileProbe) -> FormatMatch | None:
-    """Only if segdata.yaml has `layers`: file names alone do not distinguish layers from masks."""
+    """If segdata.yaml has `layers`, or the names are those of a layout that needs no pattern."""
     settings = files.root / "segdata.yaml"
-    if settings.is_file() and load_config(settings).layers is not None:
+    config = load_config(settings) if settings.is_file() else None
+    if config is not None and config.layers is not None:
         return FormatMatch(0.95, "segdata.yaml has layers")
+    if config is not None and config.instance_ids is not None:
+        return None
+    implied = implied_layers(files.names)
+    return None if implied is None else FormatMatch(0.9, f"files are called {implied.pattern}")
+
+
+def implied_layers(names: Iterable[str]) -> Layers | None:
+    """How layers are named, if the names of the image files (POSIX paths) can mean nothing else.
+
+    >>> implied_layers(["task-1-annotation-2-by-3-tag-Car-0.png", "task-2-annotation-5-by-3-tag-Tree-0.png"]).pattern
+    'task-{stem}-annotation-*-by-*-tag-{category}-{instance}.png'
+    >>> implied_layers(["a/images/a.png", "a/masks/1.png", "a/masks/2.png", "b/images/b.png", "b/masks/7.png"]).pattern
+    '{stem}/masks/{instance}.png'
+    """
+    files = [PurePosixPath(name) for name in names if _IMAGE_FILE.search(name)]
+    exports = [match for path in files if (match := _LABEL_STUDIO.fullmatch(path.as_posix()))]
+    if exports and len(exports) == len(files):
+        annotations = dict.fromkeys(match.groups() for match in exports)
+        several = Counter(task for task, _ in annotations).most_common(1)[0][1] > 1  # people label the same images
+        folder = "" if all(len(path.parts) == 1 for path in files) else "*/"
+        pattern = f"{folder}task-{{stem}}-annotation-*-by-*-tag-{{category}}-{{instance}}.png"
+        return None if several else Layers(pattern=pattern)
+    masks = {path for path in files if path.parent.name == "masks"}
+    images = [path for path in files if path not in masks]
+    suffixes = {path.suffix for path in masks}
+    own = all(path.parent.name == "images" and path.stem == path.parent.parent.name for path in images)
+    homes = {path.parent.parent for path in images}
+    numbered = all(path.parent.parent in homes and path.stem != path.parent.parent.name for path in masks)
+    if own and numbered and len(suffixes) == 1:
+        return Layers(pattern=f"{{stem}}/masks/{{instance}}{suffixes.pop()}", category="object")
     return None
 
 
 def read(request: ReadRequest) -> "PerImageSource":
     """Open a dataset of layers; raises UnreadableError without `layers.pattern`, or if no file fits it."""
     from segdata.formats.masks.layer_files import open_layers
+    from segdata.formats.shared.images import ImageFolder
 
-    return open_layers(request)
+    return open_layers(request, request.config.layers or implied_layers(ImageFolder.below(request.root).paths))

@@ -15,9 +15,9 @@ IMAGE_FOLDERS = ("images", "imgs", "image", "img", "jpegimages", "raw", "rgb", "
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a file of this name is an image, or a mask."""
-    dot = name.rfind(".")
-    return name.rfind("/") + 1 < dot and name[dot:].lower() in IMAGE_SUFFIXES
+    """Whether a file of this name is an image, or a mask; what macOS keeps beside it, ``._a.png``, is not."""
+    dot, start = name.rfind("."), name.rfind("/") + 1
+    return start < dot and name[dot:].lower() in IMAGE_SUFFIXES and not name.startswith("._", start)
 
 
 def is_zarr_folder(folder: Path) -> bool:

@@ -126,13 +126,22 @@ def mask_headers(paths: Iterable[Path]) -> list[MaskHeader]:
 
 def looks_like_photograph(paths: Iterable[Path]) -> bool:
     """Whether in most files neighbouring pixels rarely are equal: masks consist of areas, photographs of shades."""
-    shades = []
+    photographs = [share > 0.5 for share in shades(paths)]
+    return 2 * sum(photographs) > len(photographs)
+
+
+def shades(paths: Iterable[Path]) -> list[float]:
+    """Of each file that can be read the vertical runs of equal values, as a share of its pixels; tiny ones have none.
+
+    1: no pixel is like the one below it.
+    """
+    shares = []
     for path in paths:
         with suppress(OSError):
             runs = ValueRuns.of(decode_mask(path).pixels)
             n_pixels = runs.height * runs.width
-            shades.append(n_pixels > 1000 and 2 * len(runs.start) > n_pixels)
-    return 2 * sum(shades) > len(shades)
+            shares.append(len(runs.start) / n_pixels if n_pixels > 1000 else 0.0)
+    return shares
 
 
 def n_pages(path: Path) -> int:

@@ -16,134 +16,29 @@ import msgspec
 from segdata.core.errors import UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
-from segdata.core.paths import absolute_uri, check_path_name, is_file, is_unsafe_path, relative_uri, split_from_path
+from segdata.core.paths import (
+    absolute_uri,
+    check_path_name,
+    is_file,
+    is_unsafe_path,
+    relative_uri,
+    split_from_path,
+    split_of_name,
+)
 from segdata.core.safe_text import quote_path
 from segdata.core.yaml_files import read_utf8
 from segdata.formats.shared.file_names import (
-    IMAGE_FOLDERS,
     IMAGE_SUFFIXES,
-    MASK_FOLDERS,
     Namesakes,
     group_bands,
-    has_images,
-    is_image_name,
     match_names,
     split_by_suffix,
     split_masks_and_images,
 )
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder
 from segdata.formats.shared.mask_files import looks_like_photograph, mask_headers, n_pages
+from segdata.formats.shared.mask_layouts import MaskLayout, find_layouts
 from segdata.formats.shared.per_image import ImageEntry, relative_path
-from segdata.formats.shared.taxonomies import ultralytics_masks
-
-# They have the names of the masks, and are none of categories: VOC's numbers of objects, regions of interest.
-_NO_RIVALS = frozenset({*IMAGE_FOLDERS, "segmentationobject", "roi", "rois", "fov"})
-_PAIRED_FOLDER_SUFFIXES = ("annot", "_labels", "_masks", "_annotations")
-
-
-class RivalFoldersError(UnreadableError):
-    """Several folders may be the masks: `folders`."""
-
-    def __init__(self, root: Path, folders: list[Path], images: Path | None) -> None:
-        self.folders = folders
-        listed = ", ".join(f"{folder.name}/" for folder in folders)
-        beside = f" --images {images}" if images else ""
-        super().__init__(
-            f"{root}: each of {listed} may be the masks; give one of them as DATA: {folders[0]}{beside} "
-            "(or describe them as layers in segdata.yaml)"
-        )
-
-
-class MaskLayout(msgspec.Struct, frozen=True):
-    """A folder of masks with its folder of images."""
-
-    masks: Path  # the folder, or a single mask file
-    images: Path | None  # the folder or the image file; None if there is none
-    prefix: str  # what image ids have before the names in `images`: ``train/``
-    evidence: str  # in words, for the user
-
-    def mask_files(self) -> list[Path]:
-        """The mask file, or every image file below the folder of masks, sorted."""
-        return [self.masks] if self.masks.is_file() else list(ImageFolder.below(self.masks).paths.values())
-
-
-def find_layouts(root: Path, images: Path | None = None) -> list[MaskLayout]:
-    """The folders of masks of a dataset; `images` is the folder of images that the user gives.
-
-    Known are: a single mask file; `images/` and `masks/` (`labels/`, `annotations/` …, any case); pairs of folders
-    `train/` and `trainannot/` (or `train_labels/`, `train_masks/`), all of them one dataset with image ids that
-    begin with `train/`; and a folder of masks alone. Empty where there is no image file at all. Raises
-    RivalFoldersError where more than one folder may be that of the masks.
-    """
-    if root.is_file():
-        return [MaskLayout(root, images, "", "one mask file")] if is_image_name(root.name) else []
-    folders = {path.name.lower(): path for path in sorted(root.iterdir()) if path.is_dir()}
-    declared = ultralytics_masks(root)
-    named = [declared] if declared and has_images(declared) else _folders_named_as_masks(folders)
-    if named:
-        beside = images or next((folders[name] for name in IMAGE_FOLDERS if name in folders), None)
-        rivals = (
-            named
-            if declared
-            else named + _similar_folders(named[0], [path for path in folders.values() if path not in named], beside)
-        )
-        if len(rivals) > 1:
-            raise RivalFoldersError(root, sorted(rivals), beside)
-        where = f" and {beside.name}/" if beside else ""
-        return [MaskLayout(named[0], beside, "", f"folders {named[0].name}/{where}")]
-    twins = list(_paired_folders(folders, images))
-    if twins:
-        return twins
-    if has_images(root):
-        return [MaskLayout(root, images, "", "a folder of image files")]
-    return []
-
-
-def _folders_named_as_masks(folders: dict[str, Path]) -> list[Path]:
-    """The folders with names of mask folders, `labels/` or `labels_v2/`, that hold image files."""
-    begins = tuple(f"{name}{mark}" for name in MASK_FOLDERS for mark in "_-")
-    return [
-        path for name, path in folders.items() if name in MASK_FOLDERS or name.startswith(begins) if has_images(path)
-    ]
-
-
-def _similar_folders(named: Path, candidates: list[Path], images: Path | None) -> list[Path]:
-    """The folders whose files are stored as those in `named`, and also have the names of the images.
-
-    A folder called mask may hold anything: DRIVE keeps the field of view there, and its labels in `1st_manual/`.
-    """
-    pictures = ImageFolder.below(images).paths
-    if images is None or not pictures:
-        return []
-    folders = []
-    for folder in candidates:
-        if folder.name.lower() in _NO_RIVALS or images.is_relative_to(folder):
-            continue
-        files = ImageFolder.below(folder).paths
-        fits = 2 * len(match_names(files, pictures)[0]) >= min(len(files), len(pictures)) > 0
-        if fits and _stored_as(folder) == _stored_as(named):
-            folders.append(folder)
-    return folders
-
-
-def _stored_as(folder: Path) -> tuple[bool, bool, bool] | None:
-    """Whether the first file of a folder is coloured, has more than 8 bits, and is lossy."""
-    heads = mask_headers(list(ImageFolder.below(folder).paths.values())[:1])
-    return (heads[0].coloured, heads[0].bits > 8, heads[0].lossy is not None) if heads else None
-
-
-def _paired_folders(folders: dict[str, Path], images: Path | None) -> list[MaskLayout]:
-    layouts = []
-    for path in folders.values():
-        suffix = next((end for end in _PAIRED_FOLDER_SUFFIXES if path.name.endswith(end) and path.name != end), None)
-        if suffix is None or not has_images(path):
-            continue
-        name = path.name.removesuffix(suffix)
-        inside = [folder for folder in (images and images / name, images, folders.get(name.lower())) if folder]
-        beside = next((folder for folder in inside if folder.is_dir()), None)
-        layouts.append(MaskLayout(path, beside, f"{name}/", f"folders {name}/ and {path.name}/"))
-    return layouts
-
 
 INDEX_FILE = "images.csv"
 _MOST_STEMS = 20  # names that are looked at for layers
@@ -383,7 +278,8 @@ def _paired_entry(
     image_id = prefix + name
     channels = tuple({"uri": path.as_posix(), "name": band} for band, path in (bands or {}).items())
     masks = () if mask is None else (mask,)
-    return ImageEntry(image_id, image, masks, split=split_from_path(image_id), channels=channels or None)
+    split = split_from_path(image_id) or split_of_name(PurePosixPath(prefix).name)
+    return ImageEntry(image_id, image, masks, split=split, channels=channels or None)
 
 
 def pair_by_index(root: Path, images: Path | None) -> tuple[list[ImageEntry], list[Defect]]:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+import segdata
 from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.config import Config, Layers
 from segdata.core.errors import UnreadableError
@@ -333,3 +334,35 @@ def test_pycococreator(real_data: Path) -> None:
     assert batch.segments["segment_id"].to_pylist() == [0, 0, 3, 1, 2]
     assert [each.name for each in source.profile.taxonomy.categories] == ["circle", "square"]
     assert (source.defects, batch.defects) == ((), ())
+
+
+def test_brush_labels_of_label_studio_need_no_pattern(tmp_path: Path) -> None:
+    """Names as label_studio_sdk/converter/brush.py gives them."""
+    layer = np.zeros((20, 30), np.uint8)
+    layer[5:15, 5:20] = 255
+    for task, tag in ((1, "Car"), (1, "Tree"), (2, "Car")):
+        Image.fromarray(layer).save(tmp_path / f"task-{task}-annotation-{task + 4}-by-1-tag-{tag}-0.png")
+    data = segdata.read(tmp_path)
+    assert sorted(zip(data.segments["image_id"], data.segments["category"], strict=True)) == [
+        ("1", "Car"),
+        ("1", "Tree"),
+        ("2", "Car"),
+    ]
+
+
+def test_a_folder_for_each_image_needs_no_pattern(tmp_path: Path) -> None:
+    """Data Science Bowl 2018: stage1_train/<id>/images/<id>.png and masks/<id of the object>.png."""
+    photograph = np.random.default_rng(0).integers(0, 255, (20, 30, 3)).astype(np.uint8)
+    for image, n_objects in (("a1", 2), ("b2", 1)):
+        for folder in ("images", "masks"):
+            (tmp_path / "stage1_train" / image / folder).mkdir(parents=True)
+        Image.fromarray(photograph).save(tmp_path / "stage1_train" / image / "images" / f"{image}.png")
+        for number in range(n_objects):
+            layer = np.zeros((20, 30), np.uint8)
+            layer[5:15, 10 * number : 10 * number + 8] = 255
+            Image.fromarray(layer).save(tmp_path / "stage1_train" / image / "masks" / f"{number}f.png")
+    data = segdata.read(tmp_path)
+    assert sorted(data.segments["area"]) == [80, 80, 80]
+    assert set(data.segments["category"]) == {"object"}
+    assert len(data.images) == 2
+    assert not [each for each in data.validate().findings if each.code in ("SEG002", "SEG011")]

@@ -10,7 +10,8 @@ import segdata
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.file_names import match_names
-from segdata.formats.shared.pairing import find_layouts, pair_label_files, pair_masks
+from segdata.formats.shared.mask_layouts import find_layouts
+from segdata.formats.shared.pairing import pair_label_files, pair_masks
 
 
 def touch(root: Path, *names: str) -> None:

@@ -1,0 +1,232 @@
+"""Mask layouts: which folders of a dataset hold the masks, and which the images: by their names, else by contents."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from segdata.core.errors import UnreadableError
+from segdata.core.paths import SPLIT_WORD, split_of_name, split_words
+from segdata.formats.shared.file_names import IMAGE_FOLDERS, MASK_FOLDERS, has_images, is_image_name, match_names
+from segdata.formats.shared.images import ImageFolder
+from segdata.formats.shared.mask_files import mask_headers, shades
+from segdata.formats.shared.taxonomies import ultralytics_masks
+
+# They have the names of the masks, and are none of categories: VOC's numbers of objects, regions of interest.
+_NO_RIVALS = frozenset({*IMAGE_FOLDERS, "segmentationobject", "roi", "rois", "fov"})
+_PAIRED_FOLDER_SUFFIXES = ("annot", "_labels", "_masks", "_annotations")
+_DEEPEST = 3  # how far below a folder others are looked into
+_MOST_FOLDERS = 40  # side by side, that are looked into
+_LISTED = 100  # files of a folder
+_LOOKED_AT = 6  # of these
+_MOST_OF_MASK = 0.1  # runs a pixel: masks have fewer, photographs more
+
+
+class RivalFoldersError(UnreadableError):
+    """Several folders may be the masks: `folders`."""
+
+    def __init__(self, root: Path, folders: list[Path], images: Path | None) -> None:
+        self.folders = folders
+        listed = ", ".join(f"{folder.name}/" for folder in folders)
+        beside = f" --images {images}" if images else ""
+        super().__init__(
+            f"{root}: each of {listed} may be the masks; give one of them as DATA: {folders[0]}{beside} "
+            "(or describe them as layers in segdata.yaml)"
+        )
+
+
+class MaskLayout(msgspec.Struct, frozen=True):
+    """A folder of masks with its folder of images."""
+
+    masks: Path  # the folder, or a single mask file
+    images: Path | None  # the folder or the image file; None if there is none
+    prefix: str  # what image ids have before the names in `images`: ``train/``
+    evidence: str  # in words, for the user
+
+    def mask_files(self) -> list[Path]:
+        """The mask file, or every image file below the folder of masks, sorted."""
+        return [self.masks] if self.masks.is_file() else list(ImageFolder.below(self.masks).paths.values())
+
+
+def find_layouts(root: Path, images: Path | None = None) -> list[MaskLayout]:
+    """The folders of masks of a dataset; `images` is the folder of images that the user gives.
+
+    Known are: a single mask file; `images/` and `masks/` (`labels/`, `annotations/` …, any case); pairs of folders
+    `train/` and `trainannot/` (or `train_labels/`, `train_masks/`), all of them one dataset with image ids that
+    begin with `train/`; two folders of the same names of which one holds photographs and one masks, whatever they are
+    called; any of these in the folders of splits; and a folder of masks alone. Empty where there is no image file at
+    all. Raises RivalFoldersError where more than one folder may be that of the masks.
+    """
+    if root.is_file():
+        return [MaskLayout(root, images, "", "one mask file")] if is_image_name(root.name) else []
+    found = _told_apart(root, images)
+    return found or ([MaskLayout(root, images, "", "a folder of image files")] if has_images(root) else [])
+
+
+def _told_apart(root: Path, images: Path | None, depth: int = 0) -> list[MaskLayout]:
+    """The folders of masks that names or contents tell from those of images; `depth`: how far below the dataset."""
+    folders = _subfolders(root)
+    declared = ultralytics_masks(root)
+    named = [declared] if declared and has_images(declared) else _folders_named_as_masks(folders)
+    if named:
+        beside = images or _folder_named_as_images(folders)
+        rivals = (
+            named
+            if declared
+            else named + _similar_folders(named[0], [path for path in folders.values() if path not in named], beside)
+        )
+        if len(rivals) > 1:
+            raise RivalFoldersError(root, sorted(rivals), beside)
+        where = f" and {beside.name}/" if beside else ""
+        masks, pictures = (named[0], beside) if beside is None else _of_one_depth(named[0], beside)
+        return [MaskLayout(masks, pictures, "", f"folders {named[0].name}/{where}")]
+    twins = _paired_folders(folders, images)
+    if twins or images is not None or len(folders) > _MOST_FOLDERS:
+        return twins
+    return _folders_by_contents(root, folders) or ([] if depth == _DEEPEST else _layouts_inside(root, folders, depth))
+
+
+def _subfolders(root: Path) -> dict[str, Path]:
+    """The folders in a folder by their names in lower case; without hidden ones."""
+    with os.scandir(root) as entries:
+        names = sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
+    return {name.lower(): root / name for name in names}
+
+
+def _folders_named_as_masks(folders: Mapping[str, Path]) -> list[Path]:
+    """The folders with names of mask folders, `labels/` or `labels_v2/`, that hold image files."""
+    begins = tuple(f"{name}{mark}" for name in MASK_FOLDERS for mark in "_-")
+    return [
+        path for name, path in folders.items() if name in MASK_FOLDERS or name.startswith(begins) if has_images(path)
+    ]
+
+
+def _folder_named_as_images(folders: Mapping[str, Path]) -> Path | None:
+    """The folder called `images/`, or `images_png/`; the first by the names in the order of IMAGE_FOLDERS."""
+    begins = tuple(f"{name}{mark}" for name in IMAGE_FOLDERS for mark in "_-")
+    marked = (path for name, path in folders.items() if name.startswith(begins) and has_images(path))
+    return next((folders[name] for name in IMAGE_FOLDERS if name in folders), None) or next(marked, None)
+
+
+def _of_one_depth(masks: Path, images: Path) -> tuple[Path, Path]:
+    """The two folders; or for one of them, if no names match, the one folder in it whose names do."""
+    files = {folder: ImageFolder.below(folder).paths for folder in (masks, images)}
+    if match_names(files[masks], files[images])[0]:
+        return masks, images
+    for inner in _only_folders(masks):
+        if match_names(ImageFolder.below(inner).paths, files[images])[0]:
+            return inner, images
+    for inner in _only_folders(images):
+        if match_names(files[masks], ImageFolder.below(inner).paths)[0]:
+            return masks, inner
+    return masks, images
+
+
+def _only_folders(folder: Path) -> Iterator[Path]:
+    """The folder with image files in this one, the one in that, and so on, as long as there is just one."""
+    inside = [path for path in _subfolders(folder).values() if has_images(path)]
+    if len(inside) == 1:
+        yield inside[0]
+        yield from _only_folders(inside[0])
+
+
+def _folders_by_contents(root: Path, folders: Mapping[str, Path]) -> list[MaskLayout]:
+    """The pairs of folders of which one holds photographs and the other, under the same names, masks."""
+    flat = {folder: holds for folder in folders.values() if (holds := _holds_masks(folder)) is not None}
+    if len(set(flat.values())) < 2:
+        return []
+    files = {folder: ImageFolder.below(folder).paths for folder in flat}
+    layouts: list[MaskLayout] = []
+    for images in [folder for folder, is_flat in flat.items() if is_flat is False]:
+        n_paired = {
+            folder: len(match_names(files[folder], files[images])[0]) for folder, is_flat in flat.items() if is_flat
+        }
+        fitting = [folder for folder, n in n_paired.items() if 2 * n >= min(len(files[folder]), len(files[images])) > 0]
+        if len(fitting) > 1:
+            raise RivalFoldersError(root, fitting, images)
+        if fitting and fitting[0] not in [layout.masks for layout in layouts]:
+            where = f"masks in {fitting[0].name}/, photographs of the same names in {images.name}/"
+            layouts.append(MaskLayout(fitting[0], images, f"{images.name}/", where))
+    return layouts if len(layouts) > 1 else [msgspec.structs.replace(layout, prefix="") for layout in layouts]
+
+
+def _holds_masks(folder: Path) -> bool | None:
+    """Whether the image files of a folder are masks; None if some are, or if there is none that can be read."""
+    below = (Path(place, name) for place, _, names in os.walk(folder) for name in sorted(names) if is_image_name(name))
+    paths = list(islice(below, _LISTED))
+    if all(path.suffix.lower() in (".jpg", ".jpeg") for path in paths):
+        return False if paths else None
+    are_masks = {share < _MOST_OF_MASK for share in shades(paths[:: max(1, len(paths) // _LOOKED_AT)][:_LOOKED_AT])}
+    return are_masks.pop() if len(are_masks) == 1 else None
+
+
+def _layouts_inside(root: Path, folders: Mapping[str, Path], depth: int) -> list[MaskLayout]:
+    """The layouts in the folders of splits (or in the only folder), if they are called alike in each.
+
+    Other folders side by side may be datasets of their own, unless they lie in the folder of a split: parts of it.
+    """
+    inside: dict[Path, list[MaskLayout]] = {}
+    for folder in folders.values():
+        with suppress(RivalFoldersError):
+            if layouts := _told_apart(folder, None, depth + 1):
+                inside[folder] = layouts
+    others = [folder for folder in folders.values() if folder not in inside and has_images(folder)]
+    in_split = SPLIT_WORD.fullmatch(root.name) is not None
+    beside = [*(inside if len(inside) > 1 else ()), *others]
+    if not in_split and not all(split_words(folder.name) for folder in beside):
+        return []
+    if depth == 0 and sum(split_of_name(folder.name) is not None for folder in inside) > 1:
+        return []  # they are read as parts, each by itself
+    called = {
+        (layout.masks.name.lower(), layout.images and layout.images.name.lower())
+        for layouts in inside.values()
+        for layout in layouts
+    }
+    if len(called) > 1:
+        return []
+    return [
+        msgspec.structs.replace(layout, prefix=f"{folder.name}/{layout.prefix}")
+        for folder, layouts in inside.items()
+        for layout in layouts
+    ]
+
+
+def _similar_folders(named: Path, candidates: list[Path], images: Path | None) -> list[Path]:
+    """The folders whose files are stored as those in `named`, and also have the names of the images.
+
+    A folder called mask may hold anything: DRIVE keeps the field of view there, and its labels in `1st_manual/`.
+    """
+    pictures = ImageFolder.below(images).paths
+    if images is None or not pictures:
+        return []
+    folders = []
+    for folder in candidates:
+        if folder.name.lower() in _NO_RIVALS or images.is_relative_to(folder):
+            continue
+        files = ImageFolder.below(folder).paths
+        fits = 2 * len(match_names(files, pictures)[0]) >= min(len(files), len(pictures)) > 0
+        if fits and _stored_as(folder) == _stored_as(named):
+            folders.append(folder)
+    return folders
+
+
+def _stored_as(folder: Path) -> tuple[bool, bool, bool] | None:
+    """Whether the first file of a folder is coloured, has more than 8 bits, and is lossy."""
+    heads = mask_headers(list(ImageFolder.below(folder).paths.values())[:1])
+    return (heads[0].coloured, heads[0].bits > 8, heads[0].lossy is not None) if heads else None
+
+
+def _paired_folders(folders: Mapping[str, Path], images: Path | None) -> list[MaskLayout]:
+    layouts = []
+    for path in folders.values():
+        suffix = next((end for end in _PAIRED_FOLDER_SUFFIXES if path.name.endswith(end) and path.name != end), None)
+        if suffix is None or not has_images(path):
+            continue
+        name = path.name.removesuffix(suffix)
+        inside = [folder for folder in (images and images / name, images, folders.get(name.lower())) if folder]
+        beside = next((folder for folder in inside if folder.is_dir()), None)
+        layouts.append(MaskLayout(path, beside, f"{name}/", f"folders {name}/ and {path.name}/"))
+    return layouts

@@ -1,0 +1,103 @@
+"""Which folders hold masks and which images, laid out as public datasets are."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import segdata
+from segdata.core.errors import SegdataError, UnreadableError
+from segdata.formats.shared.mask_layouts import RivalFoldersError, find_layouts
+
+MASK = np.zeros((40, 50), np.uint8)
+MASK[10:30, 5:25] = 1
+MASK[20:35, 30:45] = 2
+PHOTOGRAPH = np.random.default_rng(0).integers(0, 255, (40, 50, 3)).astype(np.uint8)
+
+
+def lay_out(root: Path, *, masks: tuple[str, ...] = (), photographs: tuple[str, ...] = ()) -> None:
+    """Image files at these paths."""
+    for names, pixels in ((masks, MASK), (photographs, PHOTOGRAPH)):
+        for name in names:
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path)
+
+
+def twins(masks: str, images: str) -> tuple[list[str], list[str]]:
+    """Three files of each pattern, in which ``?`` is a number."""
+    return [masks.replace("?", f"{k}") for k in range(3)], [images.replace("?", f"{k}") for k in range(3)]
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        twins("ISIC2018_Task1_GroundTruth/ISIC_?_segmentation.png", "ISIC2018_Task1-2_Input/ISIC_?.jpg"),
+        twins("5_Labels_all/top_2_?_label.tif", "2_Ortho_RGB/top_2_?_RGB.tif"),
+        twins("annotated/?.png", "photos/?.png"),
+        twins("y_test/?.png", "x_test/?.png"),
+        twins("masks_png/?.png", "images_png/?.png"),
+        twins("annotations/trimaps/Cat_?.png", "images/Cat_?.jpg"),
+        twins("masks/?.png", "images/jpg/?.jpg"),
+        twins("AerialDataset/train/gt/city?.tif", "AerialDataset/train/images/city?.tif"),
+        twins("train_val/masks/d_?.bmp", "train_val/images/d_?.jpg"),
+    ],
+)
+def test_images_are_found_to_their_masks(tmp_path: Path, pair: tuple[list[str], list[str]]) -> None:
+    lay_out(tmp_path, masks=tuple(pair[0]), photographs=tuple(pair[1]))
+    data = segdata.read(tmp_path)
+    assert len(data.images) == 3
+    assert sorted(data.images["uri"].map(lambda uri: Path(uri).name)) == sorted(Path(name).name for name in pair[1])
+    assert set(data.segments["area"]) == {1375, 400, 225}
+    assert not [each.code for each in data.validate().findings if each.code in ("SEG002", "SEG009", "SEG011")]
+
+
+def test_parts_of_splits_are_one_dataset(tmp_path: Path) -> None:
+    """LoveDA."""
+    for split in ("Train", "Val"):
+        for part, number in (("Urban", 1), ("Rural", 2)):
+            lay_out(
+                tmp_path / split / part, masks=(f"masks_png/{number}.png",), photographs=(f"images_png/{number}.png",)
+            )
+    images = segdata.read(tmp_path).images
+    assert sorted(zip(images["split"], images["image_id"], strict=True)) == [
+        ("train", "Train/Rural/2.png"),
+        ("train", "Train/Urban/1.png"),
+        ("val", "Val/Rural/2.png"),
+        ("val", "Val/Urban/1.png"),
+    ]
+
+
+def test_datasets_side_by_side_are_not_one(tmp_path: Path) -> None:
+    for name in ("cells", "roads"):
+        lay_out(tmp_path / name, masks=("masks/a.png",), photographs=("images/a.jpg",))
+    with pytest.raises(SegdataError, match=r"cells \(colour-masks\), roads \(colour-masks\)"):
+        segdata.read(tmp_path)
+
+
+def test_photographs_in_a_folder_for_each_class_have_no_masks(tmp_path: Path) -> None:
+    lay_out(tmp_path, photographs=("cat/1.png", "dog/1.png"))
+    assert [layout.images for layout in find_layouts(tmp_path)] == [None]
+    with pytest.raises(UnreadableError):
+        segdata.read(tmp_path)
+
+
+def test_two_folders_of_masks_are_rivals(tmp_path: Path) -> None:
+    names = ("1.png", "2.png")
+    lay_out(
+        tmp_path,
+        masks=tuple(f"{folder}/{name}" for folder in ("anna", "ben") for name in names),
+        photographs=tuple(f"pictures/{name}" for name in names),
+    )
+    with pytest.raises(RivalFoldersError, match="each of anna/, ben/ may be the masks"):
+        find_layouts(tmp_path)
+
+
+def test_what_macos_keeps_beside_files_is_no_image(tmp_path: Path) -> None:
+    lay_out(tmp_path, masks=("masks/a.png",), photographs=("images/a.jpg",))
+    for name in ("masks/._a.png", "images/._a.jpg"):
+        (tmp_path / name).write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X        ")
+    data = segdata.read(tmp_path)
+    assert list(data.images["image_id"]) == ["a.jpg"]
+    assert not [each for each in data.validate().findings if each.severity == "error"]
