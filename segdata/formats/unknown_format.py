@@ -24,6 +24,7 @@ _IMAGE_FILE = re.compile(r"\.(jpe?g|png|tiff?|bmp|webp)$", re.IGNORECASE)
 PLAIN_FORMATS = ("colour-masks", "instance-ids")  # formats that any folder of images may be
 _UNREAD = "which segdata cannot read yet"
 _EXPORT = "segdata cannot read it: export COCO from that tool"
+_ARRAYS = "segdata reads no arrays: save the labels as PNG or TIFF files"
 _BOXES = "boxes only, and segdata reads segments"
 # Formats that segdata knows and cannot read: patterns of their paths, and of the first bytes of such a file; and why.
 _FOREIGN = (
@@ -34,6 +35,10 @@ _FOREIGN = (
     ("an export of Labelbox", r"\.(json|ndjson|jsonl)$", rb'"data_row"\s*:\s*\{', _EXPORT),
     ("SuperAnnotate JSON", r"\.json$", rb'"instances"\s*:\s*\[.*"className"\s*:', _EXPORT),
     ("an export of Encord", r"\.json$", rb'"(label_hash|objectHash)"\s*:', _EXPORT),
+    ("MATLAB files, as of SBD", r"\.mat$", None, _ARRAYS),
+    ("NumPy arrays", r"\.npy$", None, _ARRAYS),
+    ("HDF5", r"\.(h5|hdf5)$", None, _ARRAYS),
+    ("TFRecord files", r"\.tfrecords?(-\d+-of-\d+)?$", None, _UNREAD),
     ("LabelMe XML", r"\.xml$", rb"<polygon>.{0,400}<pt>", _UNREAD),
     ("Pascal VOC XML", r"\.xml$", rb"<annotation>.*<polygon>", "polygons without SegmentationClass, " + _UNREAD),
     ("Pascal VOC XML", r"\.xml$", rb"<annotation>.*<bndbox>", _BOXES),
@@ -70,7 +75,7 @@ def detect_format(root: Path) -> str:
         contents = f"it looks like {foreign}" if foreign else f"it holds {_held(root, names)}"
         if inside:
             remedy = f"you can read these folders in it: {_join(inside)}; give one as DATA"
-        elif foreign and _EXPORT in foreign:
+        elif foreign and (_EXPORT in foreign or _ARRAYS in foreign):
             remedy = "`segdata formats` lists the formats that it reads"
         elif not foreign and all(_IMAGE_FILE.search(name) for name in names):
             remedy = "no labels are beside these images: name the file or folder that has them"
@@ -98,7 +103,7 @@ def _foreign(root: Path, names: list[str]) -> str | None:
     for title, path, text, why in _FOREIGN:
         matching = [name for name in names if re.search(path, name, re.IGNORECASE)]
         if text is None and matching:
-            return f"{title}, {why}"
+            return f"{title}, {why}" if why == _UNREAD else f"{title} ({why})"
         for name in matching[:_MOST_HEADS] if text else []:
             if name not in heads:
                 heads[name] = b""

@@ -92,7 +92,12 @@ def _told_apart(root: Path, images: Path | None, depth: int = 0) -> list[MaskLay
 def _subfolders(root: Path) -> dict[str, Path]:
     """The folders in a folder by their names in lower case; without hidden ones."""
     with os.scandir(root) as entries:
-        names = sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
+        names = sorted(
+            entry.name
+            for entry in entries
+            if not entry.name.startswith(".")
+            if (Path(entry.path).is_dir() if entry.is_symlink() else entry.is_dir())
+        )
     return {name.lower(): root / name for name in names}
 
 
