@@ -29,8 +29,7 @@ from segdata.dataset import Progress as Progress
 from segdata.dataset import no_progress as no_progress
 from segdata.formats.shared.derived_sources import (
     AlteredSource,
-    ArchivedSource,
-    SequencedSource,
+    RenamedSource,
     unaltered,
     with_image_files,
     with_origin,
@@ -222,10 +221,19 @@ def _read_url(url: str, recipe: Callable[[], OpenDataset], **opening: Any) -> Da
     except SegdataError as error:
         error.args = (str(error.args[0]).replace(str(copied.root), url), *error.args[1:])
         raise
-    profile = replace(local.profile, files=url)
-    alter = partial(_with_urls, mirrors=mirrors())
-    source = SequencedSource(local.source, alter, (), replace(local.source.profile, files=url))
+    known = mirrors()
+    rename = partial(_named_by_url, known)
+    altered = AlteredSource(local.source, partial(_with_urls, mirrors=known))
+    source = RenamedSource(altered, rename, replace(_renamed_profile(local.source.profile, rename), files=url), True)
+    profile = replace(_renamed_profile(local.profile, rename), files=url)
     return Dataset(source, profile, local.config, local.rows, Recipe(source, recipe))
+
+
+def _named_by_url(mirrors: "tuple[Mirror, ...]", text: str) -> str:
+    """A text that names URLs instead of the temporary folders with their files."""
+    for made in mirrors:
+        text = text.replace(str(made.folder), made.url)
+    return text
 
 
 def _read_archive(archive: Path, recipe: Callable[[], OpenDataset], **opening: Any) -> Dataset:  # Any: as above
@@ -248,7 +256,7 @@ def _read_archive(archive: Path, recipe: Callable[[], OpenDataset], **opening: A
     if local.profile.format == "canonical":
         raise SegdataError(f"{archive}: holds a canonical dataset, whose revisions need a folder; unzip it")
     profile = _renamed_profile(local.profile, rename)
-    renamed = ArchivedSource(local.source, rename, _renamed_profile(local.source.profile, rename))
+    renamed = RenamedSource(local.source, rename, _renamed_profile(local.source.profile, rename))
     return Dataset(renamed, profile, local.config, local.rows, Recipe(renamed, recipe))
 
 

@@ -32,7 +32,7 @@ from segdata.cli.options import (
     rule_options,
     split_codes,
 )
-from segdata.cli.output import emit, make_console, protect_inputs
+from segdata.cli.output import emit, make_console, place_name, protect_inputs
 from segdata.cli.process import FOUND, say
 from segdata.core.config import DISTANCES, Metric
 from segdata.core.errors import SegdataError, count_noun
@@ -175,7 +175,7 @@ def agreement_command(
         say(f"{decided} decided by reviewers left out; --include-reviewed includes them")
     if output is not None:
         tables_too = f", with {' and '.join(beside)} beside it" if beside else ""
-        say(f"agreement of {count_noun(len(result.annotators), 'annotator')}, see {output}{tables_too}")
+        say(f"agreement of {count_noun(len(result.annotators), 'annotator')}, see {place_name(output)}{tables_too}")
     return FOUND if result.fails(fail_on) else 0
 
 
@@ -277,7 +277,7 @@ def consensus_command(
         result = consensus(datasets, out, **given, **work)
     emit(consensus_json(result) if report == "json" else consensus_text(result, make_console(output)), output)
     if output is not None:
-        say(f"consensus of {count_noun(len(result.annotators), 'annotator')} in {out}, see {output}")
+        say(f"consensus of {count_noun(len(result.annotators), 'annotator')} in {out}, see {place_name(output)}")
     return FOUND if result.n_errors else 0
 
 

@@ -18,7 +18,7 @@ from segdata.cli.options import (
     report_options,
     split_codes,
 )
-from segdata.cli.output import emit, make_console, protect_inputs
+from segdata.cli.output import emit, make_console, place_name, protect_inputs
 from segdata.cli.process import FOUND, say
 from segdata.core.errors import count_noun
 from segdata.core.safe_text import shell_word
@@ -100,7 +100,7 @@ def command(
     else:
         emit(diff_text(result, _typed(options, a, b, of_b, ignore, strict), make_console(output)), output)
     if output is not None:
-        say(f"{_verdict(result)}, see {output}")
+        say(f"{_verdict(result)}, see {place_name(output)}")
     return 0 if result.same else FOUND
 
 

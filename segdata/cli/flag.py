@@ -27,6 +27,7 @@ from segdata.cli.output import (
     format_findings,
     format_findings_html,
     make_console,
+    place_name,
     protect_folder,
     protect_inputs,
 )
@@ -239,7 +240,7 @@ def command(
     context = _report_context(dataset, result, [*options.typed(data)], again, fail_on, max_findings)
     emit(_report(report, result, context, data, dataset, output, options.jobs), output)
     if output is not None:
-        say(f"{count_noun(len(result.validation.findings), 'finding')}, see {output}")
+        say(f"{count_noun(len(result.validation.findings), 'finding')}, see {place_name(output)}")
     if overlays is not None:
         draw_overlays(dataset, result.validation, overlays)
     return FOUND if result.validation.fails(fail_on) else 0

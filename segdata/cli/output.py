@@ -7,12 +7,14 @@ import sys
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from segdata.cli.options import DataOptions
 from segdata.cli.process import FOUND, NO_COLOR, QUIET, has_flag, say
 from segdata.core.atomic_files import write_whole
 from segdata.core.errors import SegdataError
+from segdata.core.paths import as_url
 from segdata.core.safe_text import escape_controls
 from segdata.core.validation import Validation
 from segdata.report.console import Console
@@ -97,7 +99,9 @@ def protect_inputs(path: Path | None, inputs: Iterable[object]) -> None:
 
 
 def protect_folder(folder: Path | None, inputs: Iterable[object]) -> None:
-    """Raise SegdataError if pictures would be written among images or masks, where they would be read as data."""
+    """Raise SegdataError if pictures would be written among images or masks, to be read as data, or under a URL."""
+    if folder is not None and as_url(folder) is not None:
+        raise SegdataError(f"{as_url(folder)}: pictures need a folder on a disk")
     if folder is not None and any(Path(str(given)).resolve() == folder.resolve() for given in inputs):
         raise SegdataError(f"{folder}: is a folder of the data; choose another folder for the pictures")
 
@@ -109,10 +113,27 @@ def _is_our_report(path: Path) -> bool:
 
 def _write_file(path: Path, data: bytes) -> None:
     """Write a complete file or none; links stay links, and devices and pipes stay what they are."""
-    if path.exists() and not path.is_file():
+    url = as_url(path)
+    if url is not None:
+        _upload(url, data)
+    elif path.exists() and not path.is_file():
         _write_through(path, data)
     else:
         write_whole(path, data)
+
+
+def _upload(url: str, data: bytes) -> None:
+    from segdata.core.storage import upload_file  # seldom needed
+
+    with TemporaryDirectory(prefix="segdata-") as scratch:
+        report = Path(scratch) / "report"
+        report.write_bytes(data)
+        upload_file(report, url)
+
+
+def place_name(path: Path) -> str:
+    """A path as one types it; a `Path` makes one slash of the two of a URL."""
+    return as_url(path) or str(path)
 
 
 def _write_through(path: Path, data: bytes) -> None:

@@ -20,7 +20,7 @@ from segdata.cli.options import (
     report_options,
     split_codes,
 )
-from segdata.cli.output import emit, make_console, protect_inputs
+from segdata.cli.output import emit, make_console, place_name, protect_inputs
 from segdata.cli.process import FOUND, say
 from segdata.core.errors import SegdataError, count_noun
 from segdata.core.safe_text import shell_word
@@ -336,7 +336,7 @@ def pilot_command(
         result = pilot(dataset, ignore=split_codes(ignore), **given, **work)
     emit(pilot_json(result) if report == "json" else pilot_text(result, make_console(output)), output)
     if output is not None:
-        say(f"{'ready' if result.ready else 'not ready'}, see {output}")
+        say(f"{'ready' if result.ready else 'not ready'}, see {place_name(output)}")
     return 0 if result.ready else FOUND
 
 

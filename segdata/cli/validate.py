@@ -27,6 +27,7 @@ from segdata.cli.output import (
     format_findings,
     format_findings_html,
     make_console,
+    place_name,
     protect_folder,
     protect_inputs,
 )
@@ -199,7 +200,7 @@ def command(
     else:
         emit(format_findings("statistics" if statistics else report, result, context, data, output), output)
     if output is not None:
-        say(f"{count_noun(len(result.findings), 'finding')}, see {output}")
+        say(f"{count_noun(len(result.findings), 'finding')}, see {place_name(output)}")
     if overlays is not None:
         draw_overlays(dataset, result, overlays)
     return FOUND if result.fails(fail_on) else 0

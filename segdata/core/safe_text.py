@@ -6,6 +6,8 @@ Everything that segdata prints or writes as a report passes through these functi
 import re
 import shlex
 
+from segdata.core.paths import as_url
+
 # Control characters but tab and line feed, those that turn the direction of text, and halves of surrogate pairs.
 _CONTROLS = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -65,7 +67,7 @@ def shell_word(value: object) -> str:
     >>> shell_word("my file"), shell_word("a\x1b[31m'b")
     ("'my file'", "$'a\\x1b[31m\\'b'")
     """
-    text = str(value)
+    text = as_url(value) or str(value)
     if _CONTROLS.search(text) is None and "\n" not in text and "\t" not in text:
         return shlex.quote(text)
     return "$'" + "".join(map(_in_shell, text)) + "'"

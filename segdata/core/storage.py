@@ -164,7 +164,7 @@ def names_in(folder: Path) -> list[str]:
 def local_copy(url: str) -> Path:
     """A file under a URL on this machine, copied once while the program runs; raises OSError if it is not there."""
     with _LOCK:
-        known = _COPIES.get(url)
+        known = _COPIES.get(url) or next(filter(None, (_in_mirror(made, url) for made in _MIRRORS)), None)
     if known is not None:
         return known
     with storage_errors(url):
@@ -177,6 +177,12 @@ def local_copy(url: str) -> Path:
     with _LOCK:
         _COPIES[url] = target
     return target
+
+
+def _in_mirror(made: Mirror, url: str) -> Path | None:
+    """The copy of a file that a mirror has."""
+    path = made.folder / url.removeprefix(f"{made.url}/")
+    return path if url.startswith(f"{made.url}/") and path.is_file() else None
 
 
 def check_free_url(url: str) -> None:

@@ -19,6 +19,7 @@ from segdata.core.batch import Batch, replace_column
 from segdata.core.errors import SegdataError, count_noun
 from segdata.core.image_files import ChannelArray, encode_image, read_channels
 from segdata.core.paths import local_file, relative_uri, replace_file
+from segdata.core.storage import STORES, local_copy
 from segdata.formats.shared.pairing import INDEX_FILE
 from segdata.store.windows import Tile, read_tile
 
@@ -167,9 +168,11 @@ class ImageCopies:
 
     def _copy(self, row: ImageRow, uri: str | None) -> str | None:
         """Where the copy of a file is; the file itself where there is none."""
-        path = local_file(uri)
+        path, is_here = local_file(uri), True
+        if uri is not None and path is None:
+            path, is_here = _stored_file(uri)
         if uri is None or path is None or not path.is_file():
-            reason = "the file does not exist" if path is not None else "on another machine"
+            reason = "the file does not exist" if is_here else "on another machine"
             self.left.setdefault(reason if uri else "no file is known", []).append(row["image_id"])
             return uri
         path = path.absolute()
@@ -179,7 +182,8 @@ class ImageCopies:
             shutil.copyfile(path, target)
             self._copied[path] = target.absolute()
             self.n_files += 1
-        return replace_file(uri, self._copied[path])
+        plain = str(path) if "#" not in uri and local_file(uri) is None else uri  # a store's file without a region
+        return replace_file(plain, self._copied[path])
 
     def _free(self, target: Path, path: Path) -> Path:
         """`target`, below a folder of its own where another file has its name."""
@@ -189,6 +193,16 @@ class ImageCopies:
             target = self.folder / str(number) / path.name
         self._taken.add(target)
         return target
+
+
+def _stored_file(uri: str) -> tuple[Path | None, bool]:
+    """A copy of a file in a store, and whether it is a store whose files are read."""
+    if uri.partition("://")[0] not in STORES:
+        return None, False
+    try:
+        return local_copy(uri.partition("#")[0]), True
+    except FileNotFoundError:
+        return None, True
 
 
 def _copy_name(row: ImageRow, path: Path) -> PurePosixPath:

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 import segdata
+from segdata.cli.main import main
 from segdata.core.errors import SegdataError
 from segdata.core.paths import as_url
 from segdata.core.storage import upload
@@ -91,6 +93,38 @@ def test_a_coco_file_and_its_images(bucket: Any, tmp_path: Path) -> None:
     data = segdata.read("s3://data/coco.json", images="s3://data/images")
     assert data.images["uri"].str.startswith("s3://data/images/").all()
     assert data.validate().by_code == segdata.validate(tmp_path / "coco.json").by_code
+
+
+def test_image_files_are_copied_from_store_to_store(bucket: Any, tmp_path: Path) -> None:
+    bucket.put(str(SAMPLE), "data/semantic", recursive=True)
+    segdata.convert(SAMPLE, tmp_path / "street", copy_images=True)
+    done = segdata.convert("s3://data/semantic", "s3://data/street", copy_images=True)
+    assert done.not_copied == ()
+    segdata.convert("s3://data/street", "s3://data/labelme", to="labelme", copy_images=True, on_loss="allow")
+    for name in ("street001.jpg", "street002.jpg", "street003.jpg"):
+        own = (SAMPLE / "images" / name).read_bytes()
+        assert all(bucket.cat(f"data/{folder}/images/{name}") == own for folder in ("street", "labelme"))
+    bucket.rm("data/semantic", recursive=True)
+    here, there = (segdata.read(place).images["uri"].tolist() for place in (tmp_path / "street", "s3://data/street"))
+    assert there == [uri.replace(str(tmp_path), "s3://data") for uri in here]
+
+
+def test_texts_name_the_url_and_reports_go_there(bucket: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    bucket.put(str(SAMPLE), "data/semantic", recursive=True)
+    bucket.rm("data/semantic/images", recursive=True)
+    done = CliRunner().invoke(main, ["validate", "s3://data/semantic"])
+    assert "masks: s3://data/semantic/masks" in done.output
+    assert "segdata validate s3://data/semantic --format json" in " ".join(done.output.split())
+    assert "/tmp" not in done.output
+    words = ["validate", "s3://data/semantic", "--format", "json"]
+    printed = CliRunner().invoke(main, words).stdout
+    written = CliRunner().invoke(main, [*words, "--output", "s3://data/report.json"])
+    assert "see s3://data/report.json" in written.output
+    assert bucket.cat("data/report.json").decode() == printed
+    refused = CliRunner().invoke(main, ["validate", "s3://data/semantic", "--overlays", "s3://data/pictures"])
+    assert "s3://data/pictures: pictures need a folder on a disk" in refused.output
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_image_in_a_store_is_decoded(bucket: Any) -> None:

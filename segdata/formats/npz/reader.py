@@ -26,7 +26,7 @@ from segdata.core.runs import Ints, Runs
 from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.medical.nnunet_reader import BACKGROUND, DATASET_JSON, IGNORE, DatasetJson, read_dataset_json
-from segdata.formats.shared.derived_sources import ArchivedSource
+from segdata.formats.shared.derived_sources import RenamedSource
 from segdata.formats.shared.mask_files import ValueRuns
 from segdata.formats.shared.pairing import pair_label_files
 from segdata.formats.shared.per_image import (
@@ -456,5 +456,5 @@ def probabilities_of(source: Source) -> ReadProbabilities | None:
 
     -1 stands for the class that is unlabelled. None: the source is of another format.
     """
-    opened = source.source if isinstance(source, ArchivedSource) else source
+    opened = source.source if isinstance(source, RenamedSource) else source
     return opened.probabilities if isinstance(opened, ProbabilitySource) else None

@@ -183,19 +183,21 @@ class SequencedSource(AlteredSource, frozen=True):
         return self.known or self.source.profile
 
 
-class ArchivedSource(msgspec.Struct, frozen=True):
-    """The source in an unpacked archive; its texts name the archive.
+class RenamedSource(msgspec.Struct, frozen=True):
+    """The source in a temporary folder; its texts name what was copied or unpacked there.
 
     Attributes
     ----------
     source : the dataset
     rename : of a text, the one to show
-    profile : the source's, with the archive's name
+    profile : the source's, with the name to show
+    has_urls : other processes can read what is in the folder where it came from
     """
 
     source: Source
     rename: Callable[[str], str]
     profile: Profile
+    has_urls: bool = False
 
     @property
     def image_ids(self) -> Sequence[str]:
@@ -210,7 +212,7 @@ class ArchivedSource(msgspec.Struct, frozen=True):
     @property
     def defects(self) -> Sequence[Defect]:
         """The source's, in other words."""
-        return tuple(map(self._renamed, self.source.defects))
+        return tuple(_renamed(defect, self.rename) for defect in self.source.defects)
 
     def chunks(self) -> list[Ints]:
         """As the source's."""
@@ -218,11 +220,21 @@ class ArchivedSource(msgspec.Struct, frozen=True):
 
     def load(self, rows: Ints) -> Batch:
         """The source's batch, its defects in other words."""
-        batch = self.source.load(rows)
-        return replace(batch, defects=tuple(map(self._renamed, batch.defects)))
+        return _with_renamed_defects(self.source.load(rows), self.rename)
 
-    def _renamed(self, defect: Defect) -> Defect:
-        return replace(defect, message=self.rename(defect.message), file=defect.file and self.rename(defect.file))
+    def detached(self) -> Detached | None:
+        """As the source's, where other processes can read it."""
+        detached = detach(self.source) if self.has_urls else None
+        alter = partial(_with_renamed_defects, rename=self.rename)
+        return None if detached is None else Detached(_AlteredReader(detached.reader, alter), detached.cut)
+
+
+def _with_renamed_defects(batch: Batch, rename: Callable[[str], str]) -> Batch:
+    return replace(batch, defects=tuple(_renamed(defect, rename) for defect in batch.defects))
+
+
+def _renamed(defect: Defect, rename: Callable[[str], str]) -> Defect:
+    return replace(defect, message=rename(defect.message), file=defect.file and rename(defect.file))
 
 
 def with_sequences(source: Source, settings: Sequences, divisor: int | None) -> SequencedSource:
