@@ -265,7 +265,8 @@ def annotator_biases(
     Two annotators cannot be told apart: nothing is tested. Nor are cells with fewer clusters than could ever be found:
     8, or as many as make the smallest possible p, 1 / annotators ^ clusters, a fourth of what the test of all cells
     asks for. p: the share of 9,999 ways (more, where more cells ask for a smaller p) to hand each cluster's names out
-    anew in which the annotator stands out as far; for misses, extras and confusions upwards only. Nothing is
+    anew in which the annotator stands out as far; for misses, extras and confusions upwards only, those of pixels as
+    the share of each image. Nothing is
     found that one of the others alone makes up: with each of them left out half of the difference must remain, and be
     more than chance (by a normal approximation, at `rate`), so that one who misses nothing makes no bad annotators of
     the rest. `n_draws`: resamples of each interval.
@@ -276,7 +277,7 @@ def annotator_biases(
     key = np.stack([tally.kind, tally.category, tally.annotator])
     cells = np.unique(key, axis=1)
     present = annotators_present(comparison)
-    rows = [_BiasCell.among(tally, present, *cell) for cell in cells.T.tolist()]
+    rows = [_BiasCell.among(tally, present, comparison.countable, *cell) for cell in cells.T.tolist()]
     p = np.full(len(rows), np.nan)
     if len(comparison.annotators) > 2 and len(rows):
         least = least_clusters(len(rows), len(comparison.annotators), rate)
@@ -286,10 +287,7 @@ def annotator_biases(
     significant[np.isfinite(p)] = benjamini_hochberg(p[np.isfinite(p)], rate)
     significant &= np.array([not row.is_of_one_other(rate) for row in rows], bool)
     lines = zip(rows, p.tolist(), significant.tolist(), strict=True)
-    counted = comparison.countable
-    table = table_of_lines(
-        _COLUMNS, [row.line(chance, hit, seed, n_draws, bool(counted[row.category])) for row, chance, hit in lines]
-    )
+    table = table_of_lines(_COLUMNS, [row.line(chance, hit, seed, n_draws) for row, chance, hit in lines])
     return table.beside(outline=outline_shares(comparison, table))
 
 
@@ -361,16 +359,20 @@ class _BiasCell:
     hits: Floats
     total: Floats
     present: Flags  # (K, A) who annotated the cluster
+    is_counted: bool  # the totals are segments, else pixels
 
     @staticmethod
-    def among(tally: BiasTally, present: Flags, kind: int, category: int, annotator: int) -> "_BiasCell":
+    def among(
+        tally: BiasTally, present: Flags, countable: Flags, kind: int, category: int, annotator: int
+    ) -> "_BiasCell":
         rows = np.flatnonzero((tally.kind == kind) & (tally.category == category))
         cluster, place = np.unique(tally.cluster[rows], return_inverse=True)
         hits, total = np.zeros((2, len(cluster), present.shape[1]))
         hits[place, tally.annotator[rows]], total[place, tally.annotator[rows]] = tally.hits[rows], tally.total[rows]
         there = present[cluster]
         mine = there[:, annotator]
-        return _BiasCell(kind, category, annotator, cluster[mine], hits[mine], total[mine], there[mine])
+        is_counted = bool(countable[category])
+        return _BiasCell(kind, category, annotator, cluster[mine], hits[mine], total[mine], there[mine], is_counted)
 
     @property
     def is_signed(self) -> bool:
@@ -379,9 +381,17 @@ class _BiasCell:
 
     @property
     def centred(self) -> Floats:
-        """(K, A) hits less the mean of those present in the cluster; 0 for others."""
-        mean = self.hits.sum(axis=1) / self.present.sum(axis=1)
-        return np.asarray(np.where(self.present, self.hits - mean[:, None], 0.0))
+        """(K, A) hits less the mean of those present in the cluster; 0 for others.
+
+        Of pixels, hits are shares of what an annotator has there on average: a large image is no more evidence of a
+        habit than a small one.
+        """
+        hits, some = self.hits, (self.total > 0).sum(axis=1)
+        if not (self.is_counted or self.is_signed):
+            usual = self.total.sum(axis=1) / np.maximum(some, 1)
+            hits = hits / np.where(some > 0, usual, 1.0)[:, None]
+        mean = hits.sum(axis=1) / self.present.sum(axis=1)
+        return np.asarray(np.where(self.present, hits - mean[:, None], 0.0))
 
     def z(self) -> float:
         """How many standard deviations of chance the annotator is from the others."""
@@ -425,8 +435,8 @@ class _BiasCell:
         left = replace(self, hits=self.hits[there], total=self.total[there], present=present[there])
         return math.erfc(left.z() / math.sqrt(2)) / 2
 
-    def line(self, p: float, significant: bool, seed: int, n_draws: int, is_counted: bool) -> tuple[object, ...]:
-        """The cell as a row of the table; `is_counted`: its totals are segments, else pixels."""
+    def line(self, p: float, significant: bool, seed: int, n_draws: int) -> tuple[object, ...]:
+        """The cell as a row of the table."""
         own = self.total[:, self.annotator]
         has = own > 0
         columns = {name: getattr(self, name)[has] for name in ("cluster", "hits", "total", "present")}
@@ -438,7 +448,7 @@ class _BiasCell:
         else:
             value = float(some.value(np.ones((1, len(some.hits))))[0])
             hits, of = some.hits[:, self.annotator], some.total[:, self.annotator]
-            low, high = share_interval(hits, of, trials=n if is_counted else None)
+            low, high = share_interval(hits, of, trials=n if self.is_counted else None)
         return self.annotator, self.category, kind, value, low, high, self.others(), len(some.hits), n, p, significant
 
 

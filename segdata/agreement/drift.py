@@ -1,14 +1,14 @@
 """Drift: how misses, extras, confusions and offsets of an annotator change with time, and what of it is chance.
 
 What an annotator does in an image is held against what the others did in the same image, so that a month of hard
-images is no drift. The others change, too: a drift must be there with each of them left out. Times are handed out anew
-among the annotator's images, which breaks a trend and nothing else.
-Sources: Good (2005), Permutation, Parametric and Bootstrap Tests of Hypotheses, chapter 3; Berger (1982), Technometrics
-24(4), 295-300 (the largest p-value of several tests that must all stand).
+images is no drift. The others change, too: half of a drift must be left without any one of them, and be more than
+chance. Times are handed out anew among the annotator's images, which breaks a trend and nothing else.
+Source: Good (2005), Permutation, Parametric and Bootstrap Tests of Hypotheses, chapter 3.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import msgspec
@@ -35,6 +35,8 @@ from segdata.core.table import Table
 Flags = NDArray[np.bool_]
 _DRAWS = 9999
 _AT_ONCE = 2_000_000  # numbers held in one go, to bound memory
+_REMAINDER = 0.5  # the share of a change that must be left without any one of the others
+_LEAST_DRAWS = 50  # permutations that chance must bring, for a rate to be told from another
 _FEW = 3  # periods, from which months are told rather than weeks, and weeks rather than days
 _ROUNDING = 1e-9
 _PLAIN = Resampling(n_draws=1)  # for values whose intervals nobody reads
@@ -90,22 +92,24 @@ def annotator_drifts(
     clusters of images or more, on two days or more, that two others annotated as well; of fewer than three annotators
     nobody knows who changes. The p-values of an annotator and kind are adjusted for its categories by the largest
     statistic of each permutation (Westfall and Young, 1993, Resampling-Based Multiple Testing); over annotators and
-    kinds Benjamini and Hochberg's false discovery rate is `rate`.
+    kinds Benjamini and Hochberg's false discovery rate is `rate`. A drift that one of the others alone makes up does
+    not stand: see `_DriftFamily.remains`.
     """
     days = _cluster_days(comparison, annotations)
     if int(comparison.is_first_pass.sum()) < 3 or not np.isfinite(days).any():
         return ()
     tally = count_deviations(comparison)
-    families = list(_families(comparison, tally, days))
+    families = _weigh_outlines(list(_families(comparison, tally, days)), comparison.countable)
     chances = [family.chances(how.seed, n_draws) for family in families]
     least = np.array([min(p.values(), default=np.nan) for p in chances])
     tested = np.flatnonzero(np.isfinite(least))
     hit = benjamini_hochberg(least[tested], rate)
     limit = rate * hit.sum() / max(len(tested), 1)
     return tuple(
-        family.result(code, comparison, how, p.get(code, np.nan), p.get(code, np.nan) <= limit)
-        for family, p in zip(families, chances, strict=True)
+        family.result(code, comparison, how, p, p <= limit and family.remains(code, how.seed, rate))
+        for family, found in zip(families, chances, strict=True)
         for code in family.codes
+        for p in (found.get(code, np.nan),)
     )
 
 
@@ -166,33 +170,42 @@ class _DriftFamily:
         return _Trend(self.day, self.cluster[kept], group, (self.value - control)[kept], self.weight[kept])
 
     def chances(self, seed: int, n_draws: int) -> dict[int | None, float]:
-        """The p-values of those of `codes` that are tested, the largest with each of the others left out."""
-        clusters = {code: np.unique(self.trend(code, self.controls[0]).cluster) for code in self.codes}
-        tested = [
-            code
-            for code, there in clusters.items()
-            if len(there) >= LEAST_CLUSTERS and len(np.unique(self.day[there])) > 1
-        ]
+        """The p-values of those of `codes` that are tested, against all others."""
+        trends = {code: self.trend(code, self.controls[0]) for code in self.codes}
+        tested = {
+            code: trend
+            for code, trend in trends.items()
+            if len(trend.clusters) >= LEAST_CLUSTERS and len(np.unique(self.day[trend.clusters])) > 1
+        }
         if not tested:
             return {}
-        p = np.zeros(len(tested))
-        for control in self.controls:
-            trends = [self.trend(code, control) for code in tested]
-            several = [
-                2 * len(np.unique(trend.cluster)) >= len(clusters[code])
-                for code, trend in zip(tested, trends, strict=True)
-            ]
-            of_control = _adjusted_chances(self.day, trends, seed, n_draws)
-            p = np.maximum(p, np.where(several, of_control, 0.0))  # of fewer it says nothing about the drift
+        p = _adjusted_chances(self.day, list(tested.values()), seed, n_draws)
         return dict(zip(tested, p.tolist(), strict=True))
+
+    def remains(self, code: int | None, seed: int, rate: float) -> bool:
+        """Without any one of the others at least half of the change is left, and it is more than chance, at `rate`.
+
+        As all others seem to drift beside one who does. Where fewer than half of the clusters are left that says
+        nothing about the drift.
+        """
+        trend = self.trend(code, self.controls[0])
+        change, n_draws = trend.change(1.0, _PLAIN).value, math.ceil(_LEAST_DRAWS / rate)
+        for control in self.controls[1:]:
+            left = self.trend(code, control)
+            if 2 * len(left.clusters) < len(trend.clusters):
+                continue
+            if left.change(1.0, _PLAIN).value / change < _REMAINDER:
+                return False
+            if _adjusted_chances(self.day, [left], seed, n_draws)[0] > rate:
+                return False
+        return True
 
     def result(
         self, code: int | None, comparison: AnnotatorPairs, how: Resampling, p: float, stands: bool
     ) -> AnnotatorDrift:
         """The same for reports."""
         trend = self.trend(code, self.controls[0])
-        clusters = np.unique(trend.cluster)
-        days = self.day[clusters]
+        days = self.day[trend.clusters]
         low, high = (float(days.min()), float(days.max())) if len(days) else (np.nan, np.nan)
         start, end = trend.ends(low, high)
         return AnnotatorDrift(
@@ -229,6 +242,11 @@ class _Trend:
     group: Ints
     value: Floats
     weight: Floats
+
+    @property
+    def clusters(self) -> Ints:
+        """The clusters that have a value."""
+        return np.unique(self.cluster)
 
     @property
     def pull(self) -> Floats:
@@ -326,15 +344,46 @@ def _families(comparison: AnnotatorPairs, tally: BiasTally, days: Floats) -> Ite
             mine = np.flatnonzero((total[:, i] > 0) & np.isfinite(days[cluster, i]))
             if not len(mine):
                 continue
-            # Pixels of a large image are no more evidence than those of a small one; a long outline is, but hands also
-            # differ from image to image, however long it is.
-            alone = np.sqrt(outlines[cells[mine]]) if kind == "offset" else 1.0
+            # Pixels of a large image are no more evidence than those of a small one; a long outline may be.
+            alone = outlines[cells[mine]] if kind == "offset" else 1.0
             weight = np.where(countable[category[mine]], total[mine, i], alone)
             others = [j for j in range(n) if j != i and total[mine, j].any()]
             left_out = [[j for j in others if j != k] for k in others] if len(others) > 1 else []
             controls = tuple(_control(hits[mine], total[mine], some) for some in (others, *left_out))
             value = hits[mine, i] / total[mine, i]
             yield _DriftFamily(i, kind, days[:, i], cluster[mine], category[mine], value, weight, controls)
+
+
+def _weigh_outlines(families: "Sequence[_DriftFamily]", countable: Flags) -> list[_DriftFamily]:
+    """The same with weights of offsets of what is not counted one by one, which have the lengths of outlines.
+
+    An offset varies from image to image, since hands do, and the more the shorter the outline is: by a + b / length.
+    Both are fitted to the offsets of all annotators by least squares; weights are the inverse.
+    """
+    alone = [np.zeros(len(family.weight), bool) for family in families]
+    square, inverse = [np.zeros(0)], [np.zeros(0)]
+    for family, own in zip(families, alone, strict=True):
+        if family.kind == "offset":
+            own[:] = ~countable[family.category]
+            rows = np.flatnonzero(own & np.isfinite(family.controls[0]))
+            away, group = (family.value - family.controls[0])[rows], family.category[rows]
+            square.append((away - _group_mean(away, np.ones(len(rows)), group)) ** 2)
+            inverse.append(1 / family.weight[rows])
+    base, slope = _variance_line(np.concatenate(inverse), np.concatenate(square))
+    return [
+        replace(family, weight=np.where(own, 1 / (base + slope / family.weight), family.weight))
+        for family, own in zip(families, alone, strict=True)
+    ]
+
+
+def _variance_line(inverse: Floats, square: Floats) -> tuple[float, float]:
+    """A and b of variances a + b x, neither below 0 and not both 0; a constant where nothing tells."""
+    spread = float(inverse.var()) if len(inverse) else 0.0
+    slope = float(np.mean((inverse - inverse.mean()) * (square - square.mean()))) / spread if spread > 0 else 0.0
+    if slope <= 0:
+        return 1.0, 0.0
+    base = float(square.mean()) - slope * float(inverse.mean())
+    return (base, slope) if base > 0 else (0.0, 1.0)
 
 
 def _outline_lengths(comparison: AnnotatorPairs) -> Floats:

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from segdata.agreement.estimates import DEFAULT_RESAMPLING, Resampling
-from segdata.agreement.inference import widen_certain
+from segdata.agreement.inference import share_interval, widen_certain
 from segdata.agreement.scores import Count, Flags, Score, Share, column_of
 from segdata.agreement.surface_distances import Tolerance
 from segdata.core.annotator_pairs import AnnotatorPairs
@@ -15,7 +15,6 @@ from segdata.core.runs import Ints, unique_inverse
 
 CORRECTED = " (corrected)"  # behind the name of who drew what was corrected
 _AMOUNTS = ("before", "deleted", "recategorised", "moved", "added", "changed", "any", "touched", "annotated")
-_RATES = ("rework", "pixels", "passed")
 
 
 class ReworkCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,25 +183,13 @@ def _rework_rows(
     n = int(unit.max(initial=-1)) + 1
     summed = np.zeros((n, *amounts.shape[1:]))
     np.add.at(summed, unit.reshape(-1), amounts)
-    flat = summed.reshape(n, -1)
-
-    def statistic(weights: Floats) -> Floats:
-        return _rework_rates((weights @ flat).reshape(-1, *summed.shape[1:]))
-
-    support = np.asarray((summed[:, :, 8] > 0).sum(axis=0), np.int64)
-    ends = how.interval(statistic, n, flat.shape[1], np.repeat(support[:, None], len(_RATES), axis=1))
     every = amounts.sum(axis=0).astype(np.int64)
     images = (amounts[:, :, 8] > 0).sum(axis=0)
     names = [*(category.name for category in comparison.categories), None]
     for k in [len(names) - 1, *range(len(names) - 1)]:
         if n == 0 or not images[k]:
             continue
-        rework, pixels, passed = (
-            Score(value, *widen_certain(low, high, value, int(support[k]), how.confidence), int(support[k]), 0)
-            for value, low, high in zip(
-                ends.value[k].tolist(), ends.low[k].tolist(), ends.high[k].tolist(), strict=True
-            )
-        )
+        rework, pixels, passed = _rework_shares(summed[summed[:, k, 8] > 0, k], how.confidence)
         before, deleted, other, moved, added = every[k, :5].tolist()
         yield ReworkCounts(
             annotator=annotator,
@@ -219,9 +206,21 @@ def _rework_rows(
         )
 
 
-def _rework_rates(sums: Floats) -> Floats:
-    """(B, n_categories + 1, 3) of `_RATES`, from sums (B, n_categories + 1, 9)."""
-    before, deleted, other, moved, added, changed, labelled, touched, annotated = np.moveaxis(sums, -1, 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rework = (deleted + other + moved + added) / (before + added)
-        return np.stack([rework, changed / labelled, 1 - touched / annotated], axis=-1)
+def _rework_shares(sums: Floats, confidence: float) -> tuple[Score, Score, Score]:
+    """The shares of segments, of pixels, and of annotations that passed, from the sums (n, 9) of n clusters."""
+    before, deleted, other, moved, added, changed, labelled, touched, annotated = sums.T
+    corrected = deleted + other + moved + added
+    counts = (corrected, before + added, True), (changed, labelled, False), (annotated - touched, annotated, True)
+    rework, pixels, passed = (_share_score(*count, confidence) for count in counts)
+    return rework, pixels, passed
+
+
+def _share_score(hits: Floats, total: Floats, is_counted: bool, confidence: float) -> Score:
+    """The share of hits (n,) with its interval over clusters; `is_counted`: of things that are counted, not pixels."""
+    n, every = len(total), float(total.sum())
+    if every <= 0:
+        return Score(np.nan, np.nan, np.nan, n, 0)
+    share = float(hits.sum()) / every
+    some = total > 0
+    low, high = share_interval(hits[some], total[some], confidence, trials=every if is_counted else None)
+    return Score(share, *widen_certain(low, high, share, n, confidence), n, 0)

@@ -1,6 +1,6 @@
 """Volumes: how large annotators draw categories in volumes, where overlap alone misleads."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import combinations
 from typing import Literal
 
@@ -9,7 +9,11 @@ import numpy as np
 
 from segdata.agreement.inference import Estimate
 from segdata.agreement.metrics.bland_altman import bland_altman
-from segdata.agreement.metrics.intraclass_correlation import absolute_agreement, consistency
+from segdata.agreement.metrics.intraclass_correlation import (
+    absolute_agreement,
+    consistency,
+    generalised_interval,
+)
 from segdata.agreement.metrics.volume_difference import volume_difference
 from segdata.agreement.scores import Count, Number, Score
 from segdata.core.annotator_pairs import AnnotatorPairs
@@ -73,8 +77,8 @@ def volume_agreement(comparison: AnnotatorPairs, confidence: float = 0.95) -> tu
                 category=category.name,
                 unit="mm3" if is_known else "voxels",
                 volumes=len(of_category),
-                icc=_score(absolute_agreement(complete, level=confidence), len(complete)),
-                icc_consistency=_score(consistency(complete, level=confidence), len(complete)),
+                icc=_icc(complete, absolute_agreement, confidence),
+                icc_consistency=_icc(complete, consistency, confidence),
                 pairs=tuple(_volume_pairs(comparison, of_category, confidence)),
             )
         )
@@ -119,6 +123,13 @@ def _volume_pairs(comparison: AnnotatorPairs, sizes: Floats, confidence: float) 
 
 def _mean(values: Floats) -> float:
     return float(values.mean()) if len(values) else float("nan")
+
+
+def _icc(sizes: Floats, metric: Callable[[Floats], Estimate], confidence: float) -> Score:
+    """With the interval that does not rely on sizes that are normal."""
+    value, n = float(metric(sizes).value), len(sizes)
+    low, high = generalised_interval(sizes, is_absolute=metric is absolute_agreement, level=confidence)
+    return Score(value, low, high, n, 0)
 
 
 def _score(estimate: Estimate, n: int) -> Score:
