@@ -216,7 +216,11 @@ def _method_attributes(method: str, options: Mapping[str, Option]) -> list[tuple
 
 
 def _draft_image(
-    draw: SegmentImage, of: tuple[int, ...], details: Mapping[str, object], seen: list[DraftedImage], entry: ImageEntry
+    draw: SegmentImage,
+    categories: tuple[int, ...],
+    details: Mapping[str, object],
+    seen: list[DraftedImage],
+    entry: ImageEntry,
 ) -> list[ImageAnnotation]:
     """The draft of one image."""
     uri = _image_path(entry)
@@ -230,12 +234,12 @@ def _draft_image(
     inside = value > 0
     runs = Runs(start[inside], length[inside], (value[inside] - 1).astype(np.int32)).sorted_by_owner(n)
     ids = np.arange(1, n + 1, dtype=np.int64)
-    category = np.array(of, np.int64) if len(of) > 1 else np.full(n, of[0], np.int64)
+    category = np.array(categories, np.int64) if len(categories) > 1 else np.full(n, categories[0], np.int64)
     kept = np.flatnonzero(runs.areas(n))
     seen.append(DraftedImage(len(kept) == 0, left))
     names = {"source": ["model"] * len(kept)}
     size = (labels.shape[0], labels.shape[1])
-    ids = category[:n] if len(of) > 1 else ids
+    ids = category[:n] if len(categories) > 1 else ids
     return [ImageAnnotation(size, ids[kept], category[kept], runs.take(kept, n), columns=names, annotation=details)]
 
 

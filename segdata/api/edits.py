@@ -71,7 +71,7 @@ class SplitResult(Result):
         """The result as JSON, as ``segdata split --format json`` prints it."""
         from segdata.report.edits import split_json
 
-        return split_json(self.deal, self.n_alike, revision=self.revision, lists=[str(path) for path in self.lists])
+        return split_json(self.deal, self.n_alike, self.revision, self.lists)
 
     def table(self) -> "pd.DataFrame":
         """One row for each category as a pandas table: images, segments and pixels of each part."""
@@ -186,7 +186,7 @@ class SampleResult(Result):
         """The result as JSON, as ``segdata sample --format json`` prints it."""
         from segdata.report.edits import sample_json
 
-        return sample_json(self.draw, **({} if self.written is None else {"target": str(self.written.target)}))
+        return sample_json(self.draw, None if self.written is None else self.written.target)
 
     def table(self) -> "pd.DataFrame":
         """One row for each category as a pandas table: its segments in all images, and in the sample."""

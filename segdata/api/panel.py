@@ -80,11 +80,10 @@ class ComparedPanel:
             check_sizes(self.panel, self.tables.defects)
 
 
-def read_options(options: PairOptions, of: type = PanelOptions) -> ReadOptions:
-    """Those of the options that are for `read`; raises TypeError for one that `of` does not have."""
-    accepted = of.__annotations__.keys()
+def read_options(options: PairOptions, accepted: type = PanelOptions) -> ReadOptions:
+    """Those of the options that are for `read`; raises TypeError for one that `accepted` does not have."""
     for name in options:
-        if name not in accepted:
+        if name not in accepted.__annotations__:
             raise TypeError(f"got an unexpected keyword argument {name!r}")
     own = PanelOptions.__annotations__.keys() - ReadOptions.__annotations__.keys()
     return cast(ReadOptions, {name: value for name, value in options.items() if name not in own})

@@ -208,13 +208,13 @@ def single_findings(data: OpenDataset, findings: Iterable[Finding], jobs: int = 
 
 
 def split_decided(
-    dataset: OpenDataset, findings: tuple[Finding, ...], jobs: int = 0, of: Sequence[OpenDataset] = ()
+    dataset: OpenDataset, findings: tuple[Finding, ...], jobs: int = 0, logged: Sequence[OpenDataset] = ()
 ) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
     """The findings that no reviewer has decided for the current labels, and those that a reviewer has.
 
-    `of`: the datasets with the decisions, where `dataset` combines several.
+    `logged`: the datasets with the decisions, where `dataset` combines several.
     """
-    logs = [log for source in of or (dataset,) if (log := decision_log_path(source.profile.files)).is_file()]
+    logs = [log for source in logged or (dataset,) if (log := decision_log_path(source.profile.files)).is_file()]
     if not logs:
         return findings, ()
     from segdata.api.decisions import decided_findings  # seldom needed, and it makes revisions

@@ -98,9 +98,9 @@ def command(
             from segdata.api.draft import draft
 
             taxonomy = options.given.get("taxonomy")
-            of = options.read(data) if options.given.keys() - {"taxonomy"} else data
+            images = options.read(data) if options.given.keys() - {"taxonomy"} else data
             result = draft(
-                of, out, method or "watershed", parse_pairs(tuned), category=category, taxonomy=taxonomy, **work
+                images, out, method or "watershed", parse_pairs(tuned), category=category, taxonomy=taxonomy, **work
             )
     return _report_draft(result, out)
 

@@ -72,17 +72,14 @@ def split_command(
     same split, in any order.
     """
     from segdata.api.edits import split
-    from segdata.report.edits import split_json, split_text
+    from segdata.report.edits import split_text
 
     protect_inputs(output, options.inputs(data))
     dataset = options.read(data)
     with options.working("split", len(dataset)) as work:
         result = split(dataset, parse_shares(parts), near=not no_near, **given, **work)
-    if report == "json":
-        written = {"revision": result.revision, "lists": [str(path) for path in result.lists]}
-        emit(split_json(result.deal, result.n_alike, **written), output)
-    else:
-        emit(split_text(result.deal, result.n_alike, make_console(output)), output)
+    text = result.to_json() if report == "json" else split_text(result.deal, result.n_alike, make_console(output))
+    emit(text, output)
     if result.revision is not None:
         say(f"{data} now has revision {result.revision}, with the parts in its column split")
     if result.lists:
@@ -149,7 +146,7 @@ def sample_command(
     random, so that `segdata pilot` can generalise from them.
     """
     from segdata.api.edits import draw_sample
-    from segdata.report.edits import sample_json, sample_text
+    from segdata.report.edits import sample_text
 
     protect_inputs(output, options.inputs(data))
     dataset = options.read(data)
@@ -157,7 +154,7 @@ def sample_command(
         result = draw_sample(dataset, out, n, **given, **work)
     assert result.written is not None
     if report == "json":
-        emit(sample_json(result.draw, target=str(result.written.target)), output)
+        emit(result.to_json(), output)
         return 0
     emit(sample_text(result.draw, make_console(output)), output)
     return report_written(result.written, data, options)
@@ -505,11 +502,11 @@ def history_command(data: Path, report: str, output: Path | None) -> None:
     its revisions.
     """
     from segdata.api.revisions import history
-    from segdata.report.edits import history_json, history_text
+    from segdata.report.edits import history_text
 
     protect_inputs(output, [data])
     result = history(data)
-    emit(history_json(result) if report == "json" else history_text(result, make_console(output)), output)
+    emit(result.to_json() if report == "json" else history_text(result, make_console(output)), output)
 
 
 @click.command(name="restore", epilog=example("segdata history street", "segdata restore street r0001"))

@@ -24,7 +24,7 @@ from segdata.store.diff.difference import (
     KindCount,
     kind_unit,
 )
-from segdata.store.remap import TAXONOMY_CHANGE_KINDS, TaxonomyDifference
+from segdata.store.remap import TAXONOMY_CHANGE_KINDS, TaxonomyChange, TaxonomyDifference
 
 FIRST = 3  # differences shown of each kind
 MOST_MOVES = 8  # pairs of categories shown
@@ -242,15 +242,23 @@ def taxonomy_diff_text(
     return "\n".join(lines) + "\n"
 
 
+class TaxonomyDiffReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a taxonomy, and where the labels of each old category belong.
+
+    `migration`: old name -> new name; null: it is gone; several names: a person must choose.
+    """
+
+    version: Literal[1] = 1
+    old: str
+    new: str
+    changes: tuple[TaxonomyChange, ...]
+    migration: Mapping[str, str | tuple[str, ...] | None]
+
+
 def taxonomy_diff_json(difference: TaxonomyDifference, old: str, new: str) -> str:
-    """One object: version, old, new, changes (kind, old, new, message), migration (old name: new, null or several)."""
-    changes = [
-        {"kind": change.kind, "old": list(change.old), "new": list(change.new), "message": change.message}
-        for change in difference.changes
-    ]
-    migration = {name: list(to) if isinstance(to, tuple) else to for name, to in difference.migration.items()}
-    document = {"version": 1, "old": old, "new": new, "changes": changes, "migration": migration}
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    """The report as one JSON object; `old` and `new` name the taxonomies."""
+    report = TaxonomyDiffReport(old=old, new=new, changes=difference.changes, migration=difference.migration)
+    return json.dumps(encode_result(report), indent=2, ensure_ascii=False)
 
 
 def _taxonomy_summary(difference: TaxonomyDifference) -> str:

@@ -18,12 +18,12 @@ from segdata.core.split_assignment import MEASURES, SplitAssignment
 from segdata.report.console import Console, shorten, table
 from segdata.report.diff import difference_lines as differences
 from segdata.report.encoding import encode_result, format_json
-from segdata.report.findings import command_lines
+from segdata.report.findings import command_lines, reading_defects
 from segdata.store.diff.compare import ConversionProof
 from segdata.store.revisions import RevisionInfo
 from segdata.store.sample import ImageSample
 
-FIRST = 5  # defects or differences shown
+FIRST = 5  # differences shown
 
 
 class RasterRuleDifference(Protocol):
@@ -176,16 +176,8 @@ def _loss_lines(losses: Sequence[Loss], head: str, console: Console) -> Iterator
 def _defect_lines(defects: Sequence[Defect], typed: Sequence[str], console: Console) -> Iterator[str]:
     if not defects:
         return
-    counts = ", ".join(
-        f"{code} {count:,}" for code, count in sorted(Counter(defect.code for defect in defects).items())
-    )
     yield ""
-    yield from console.wrap(f"noticed while reading: {counts}", style="warning")
-    for defect in defects[:FIRST]:
-        location = " ".join(filter(None, [defect.code, defect.file or defect.image, defect.place]))
-        yield from console.wrap(f"{location}: {defect.message}", "  ", "    ")
-    if len(defects) > FIRST:
-        yield f"  … and {len(defects) - FIRST:,} more"
+    yield from reading_defects(defects, console, lambda defect: defect.place)
     yield "to list all of them:"
     yield from command_lines(["segdata", "validate", *typed], console)
 
@@ -280,31 +272,66 @@ def _balance(deal: SplitAssignment, console: Console) -> Iterator[str]:
     yield from console.wrap(f"{more}Mean largest deviation over the categories: {mean}", style="dim")
 
 
-def split_json(deal: SplitAssignment, n_alike: int, **more: Any) -> str:  # Any: JSON
-    """The split as one JSON object with all categories; `more`: further fields of the command."""
-    report = {
-        "version": 1,
-        "parts": [
-            {"name": name, "images": int(n), "wanted": float(share)}
-            for name, n, share in zip(deal.parts, deal.n_images, deal.wanted, strict=True)
-        ],
-        "groups": deal.n_units,
-        "largest_group": deal.largest,
-        "pairs_alike": n_alike,
-        "categories": [
-            {
-                "name": name,
-                **{
-                    measure: dict(zip(deal.parts, counts.tolist(), strict=True))
-                    for measure, counts in zip(MEASURES, deal.counts[row], strict=True)
-                },
-                "deviation": dict(zip(MEASURES, deal.deviation[row].tolist(), strict=True)),
-            }
-            for row, name in enumerate(deal.categories)
-        ],
-        "missing": {part: list(names) for part, names in deal.missing.items()},
-        **more,
-    }
+class SplitPart(msgspec.Struct, frozen=True):
+    """A part of a division; `wanted` is the share of the images that it was to get."""
+
+    name: str
+    images: Count
+    wanted: float
+
+
+class SplitCategory(msgspec.Struct, frozen=True):
+    """A category in each part, by the part's name.
+
+    `deviation` says for images, segments and pixels how far the share of any part is from the wanted one, at most.
+    """
+
+    name: str
+    images: dict[str, Count]
+    segments: dict[str, Count]
+    pixels: dict[str, Count]
+    deviation: dict[str, float]
+
+
+class SplitReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A division of a dataset, with all categories.
+
+    `groups` counts what was not to be separated, `pairs_alike` pairs of near-duplicates. `missing` has the categories
+    that a part lacks; `revision` and `lists` are what was written.
+    """
+
+    version: Literal[1] = 1
+    parts: tuple[SplitPart, ...]
+    groups: Count
+    largest_group: Count
+    pairs_alike: Count
+    categories: tuple[SplitCategory, ...]
+    missing: dict[str, tuple[str, ...]]
+    revision: str | None
+    lists: tuple[str, ...]
+
+
+def split_json(deal: SplitAssignment, n_alike: int, revision: str | None, lists: Iterable[Path]) -> str:
+    """The split as one JSON object."""
+    sizes = zip(deal.parts, deal.n_images.tolist(), deal.wanted.tolist(), strict=True)
+    categories = []
+    for name, counts, far in zip(deal.categories, deal.counts.tolist(), deal.deviation.tolist(), strict=True):
+        images, segments, pixels = (dict(zip(deal.parts, measured, strict=True)) for measured in counts)
+        categories.append(SplitCategory(name, images, segments, pixels, dict(zip(MEASURES, far, strict=True))))
+    report = SplitReport(
+        parts=tuple(SplitPart(*size) for size in sizes),
+        groups=deal.n_units,
+        largest_group=deal.largest,
+        pairs_alike=n_alike,
+        categories=tuple(categories),
+        missing={part: tuple(names) for part, names in deal.missing.items()},
+        revision=revision,
+        lists=tuple(map(str, lists)),
+    )
+    return _indented(encode_result(report))
+
+
+def _indented(report: dict[str, Any]) -> str:  # Any: JSON
     return json.dumps(report, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
 
 
@@ -337,21 +364,49 @@ def sample_text(draw: ImageSample, console: Console) -> str:
     return "\n".join(lines) + "\n"
 
 
-def sample_json(draw: ImageSample, **more: Any) -> str:  # Any: JSON
-    """The sample as one JSON object, with the images; `more`: further fields of the command."""
-    report = {
-        "version": 1,
-        "images": list(draw.images),
-        "of": draw.of,
-        "wanted": draw.wanted,
-        "categories": [
-            {"name": name, "segments": int(n_all), "drawn": int(n_drawn)}
-            for name, n_all, n_drawn in zip(draw.categories, draw.segments, draw.drawn, strict=True)
-        ],
-        "strata": [{"name": name, "images": n_all, "drawn": n_drawn} for name, n_all, n_drawn in draw.strata],
-        **more,
-    }
-    return json.dumps(report, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+class SampledCategory(msgspec.Struct, frozen=True):
+    """The segments of a category in all images, and in those drawn."""
+
+    name: str
+    segments: Count
+    drawn: Count
+
+
+class SampledStratum(msgspec.Struct, frozen=True):
+    """The images of a stratum, and how many of them were drawn."""
+
+    name: str
+    images: Count
+    drawn: Count
+
+
+class SampleReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The images that were drawn `of` so many; `wanted` segments of each category, 0 for a pilot.
+
+    `target` is the dataset that was written; it is left out if none was.
+    """
+
+    version: Literal[1] = 1
+    images: tuple[str, ...]
+    of: Count
+    wanted: Count
+    categories: tuple[SampledCategory, ...]
+    strata: tuple[SampledStratum, ...]
+    target: str | msgspec.UnsetType = msgspec.UNSET
+
+
+def sample_json(draw: ImageSample, target: Path | None = None) -> str:
+    """The sample as one JSON object, with the images."""
+    counts = zip(draw.categories, draw.segments.tolist(), draw.drawn.tolist(), strict=True)
+    report = SampleReport(
+        images=draw.images,
+        of=draw.of,
+        wanted=draw.wanted,
+        categories=tuple(SampledCategory(*row) for row in counts),
+        strata=tuple(SampledStratum(*row) for row in draw.strata),
+        target=msgspec.UNSET if target is None else str(target),
+    )
+    return _indented(encode_result(report))
 
 
 def history_text(revisions: Sequence[RevisionInfo], console: Console) -> str:
@@ -378,8 +433,15 @@ def history_text(revisions: Sequence[RevisionInfo], console: Console) -> str:
     return "\n".join(text) + "\n"
 
 
+class HistoryReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The revisions of a canonical dataset, the first one first."""
+
+    version: Literal[1] = 1
+    revisions: tuple[RevisionInfo, ...]
+
+
 def history_json(revisions: Sequence[RevisionInfo]) -> str:
-    """The revisions as one JSON object."""
+    """The revisions as one JSON object, `HistoryReport`."""
     rows = [{**asdict(revision), "created": revision.created.isoformat()} for revision in revisions]
     return json.dumps({"version": 1, "revisions": rows}, ensure_ascii=False, indent=2) + "\n"
 

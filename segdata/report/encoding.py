@@ -51,9 +51,12 @@ def encode_result(
     `kind`: a base class of the result, whose fields alone are encoded. With `rounded`, numbers have six significant
     digits, as `round_number` gives them.
     """
-    names = (kind or type(result)).__struct_fields__
-    values = {name: msgspec.to_builtins(getattr(result, name), enc_hook=_encode_path) for name in names}
-    return {name: _clean(value, rounded) for name, value in values.items() if value is not msgspec.UNSET}
+    values = {name: getattr(result, name) for name in (kind or type(result)).__struct_fields__}
+    return {
+        name: _clean(msgspec.to_builtins(value, enc_hook=_encode_path), rounded)
+        for name, value in values.items()
+        if value is not msgspec.UNSET
+    }
 
 
 def result_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:  # Any: JSON

@@ -7,7 +7,7 @@ import json
 import math
 from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from segdata.core.errors import SegdataError, count_noun
-from segdata.core.finding import SEVERITIES, Correction, Count, Finding, Severity
+from segdata.core.finding import SEVERITIES, Correction, Count, Defect, Finding, Severity
 from segdata.core.paths import local_file
 from segdata.core.profile import Profile
 from segdata.core.rule import Rule
@@ -265,6 +265,28 @@ def command_lines(words: Sequence[str], console: Console) -> Iterator[str]:
             line = "     "
         line += f" {word}"
     yield line
+
+
+_DEFECTS_SHOWN = 5
+
+
+def reading_defects(
+    defects: Sequence[Defect],
+    console: Console,
+    place: Callable[[Defect], str | None],
+    style: str = "warning",
+    more: str = "",
+) -> Iterator[str]:
+    """What readers met: the number of defects by code, and the first few; `place` is the last part of where one is."""
+    counts = ", ".join(
+        f"{code} {count:,}" for code, count in sorted(Counter(defect.code for defect in defects).items())
+    )
+    yield from console.wrap(f"noticed while reading: {counts}{more}", style=style)
+    for defect in defects[:_DEFECTS_SHOWN]:
+        location = " ".join(filter(None, [defect.code, defect.file or defect.image, place(defect)]))
+        yield from console.wrap(f"{location}: {defect.message}", "  ", "    ")
+    if len(defects) > _DEFECTS_SHOWN:
+        yield f"  … and {len(defects) - _DEFECTS_SHOWN:,} more"
 
 
 def _ids(finding: Finding) -> str:

@@ -129,8 +129,8 @@ def _amount(flagged: FlagResult, console: Console) -> Iterator[str]:
         yield from console.pieces(("nothing to review", "good"))
     else:
         share = 100 * len(labels) / max(flagged.n_judged, 1)
-        of = f"of {count_noun(flagged.n_judged, 'label')} ({share:.1f} %), the worst first"
-        yield from console.pieces((f"review {len(labels):,}", "bold"), (of, None))
+        judged = f"of {count_noun(flagged.n_judged, 'label')} ({share:.1f} %), the worst first"
+        yield from console.pieces((f"review {len(labels):,}", "bold"), (judged, None))
         expected = flagged.expected
         numbers = f"{math.floor(expected.low)} to {math.ceil(expected.high)} of them are wrong"
         likely = f"about {expected.n:.0f} if real errors look like the injected ones"
@@ -359,10 +359,13 @@ def _estimated(sample: SampledReview, sampled: Sequence[Finding | None], place: 
     chosen = ReviewSample(np.arange(len(sampled)), np.array(sample.stratum, np.int64), np.array(sample.size, np.int64))
     every = estimate_errors(chosen, place, wrong)
     parts = []
-    for is_label, of in ((True, sample.labels), (False, None if sample.labels is None else every.of - sample.labels)):
+    for is_label, n_things in (
+        (True, sample.labels),
+        (False, None if sample.labels is None else every.of - sample.labels),
+    ):
         mine = np.array([finding is None or bool(finding.segments) == is_label for finding in sampled])
         result = _among(chosen, mine, place, wrong)
-        n = every.of if of is None else of
+        n = every.of if n_things is None else n_things
         parts.append(replace(result, low=min(result.low, n), high=min(result.high, n), of=n))
     labels, regions = parts
     drawn = np.flatnonzero(chosen.stratum >= 0)
@@ -431,7 +434,7 @@ def _share(result: ErrorEstimate, thing: str, what: str, more: str = "") -> str:
     if not result.of:
         return ""
     rate, low, high = result.rate
-    of = f"{count_noun(result.of, thing)}{more and f' {more}'}"
+    things = f"{count_noun(result.of, thing)}{more and f' {more}'}"
     if high - low > _VAGUE:
-        return f"from {low:.1%} to {high:.1%} of {of} are {what}"
-    return f"about {rate:.1%} of {of} are {what} ({low:.1%} to {high:.1%})"
+        return f"from {low:.1%} to {high:.1%} of {things} are {what}"
+    return f"about {rate:.1%} of {things} are {what} ({low:.1%} to {high:.1%})"

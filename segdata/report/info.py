@@ -3,18 +3,21 @@
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
+import msgspec
 import pandas as pd
 
 import segdata
 from segdata.core.errors import count_noun
+from segdata.core.finding import Count
 from segdata.core.profile import Policy, Profile
 from segdata.core.safe_text import csv_cell
 from segdata.measure.summary import QUANTILES, Summary
 from segdata.measure.training_statistics import EFFECTIVE_BETA, ChannelStatistics
 from segdata.report.console import Console, shorten, table
+from segdata.report.encoding import encode_result
 from segdata.report.html import asset, template
 from segdata.report.pictures.colours import category_colors, css_color
 
@@ -129,40 +132,121 @@ def _raster_rule_lines(summary: Summary, console: Console) -> Iterator[str]:
     yield from console.wrap(text, style="dim")
 
 
+class PolicyInfo(msgspec.Struct, frozen=True):
+    """A policy, for all categories or by name; `declared`: a person wrote it down, else it is the format's default."""
+
+    value: str | Mapping[str, str]
+    declared: bool
+
+
+class CategoryInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A category: what it has, weights for a loss, and quantiles of its segments' areas in pixels."""
+
+    id: int
+    name: str
+    kind: str
+    images: Count
+    segments: Count
+    pixels: Count
+    share: float
+    weight: float | None
+    weight_inverse: float | None
+    weight_median: float | None
+    weight_effective: float | None
+    area_min: float | None
+    area_q25: float | None
+    area_median: float | None
+    area_q75: float | None
+    area_max: float | None
+
+
+class StratumCategory(msgspec.Struct, frozen=True, kw_only=True):
+    """A category in one stratum; `share` is that of the stratum's pixels."""
+
+    id: int
+    name: str
+    images: Count
+    segments: Count
+    pixels: Count
+    share: float | None
+
+
+class StratumInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A stratum; `effective` is the effective number of its categories."""
+
+    stratum: str
+    images: Count
+    annotations: Count
+    segments: Count
+    effective: float | None
+    categories: tuple[StratumCategory, ...]
+
+
+class RasterRuleInfo(msgspec.Struct, frozen=True):
+    """Segments with polygons, how many of them have other pixels by this rule, and pixels that they gain or lose."""
+
+    segments: Count
+    differing: Count
+    pixels: Count
+
+
+class InfoReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a dataset holds; undefined numbers are null.
+
+    `facts` are for people: other facts may come. `by` and `strata`, `channels` and `unread_images`, `shapes` (a row for
+    each category: its name, the number of objects, quartiles of sizes) and `raster_rules` are there if they are asked
+    for.
+    """
+
+    version: Literal[1] = 1
+    dataset: str
+    format: str
+    task: str
+    coverage: PolicyInfo
+    overlap: PolicyInfo
+    taxonomy_declared: bool
+    content_hash: str | None
+    facts: dict[str, int | str]
+    categories: tuple[CategoryInfo, ...]
+    by: str | msgspec.UnsetType = msgspec.UNSET
+    strata: tuple[StratumInfo, ...] | msgspec.UnsetType = msgspec.UNSET
+    channels: tuple[ChannelStatistics, ...] | msgspec.UnsetType = msgspec.UNSET
+    unread_images: Count | msgspec.UnsetType = msgspec.UNSET
+    shapes: tuple[dict[str, str | float | None], ...] | msgspec.UnsetType = msgspec.UNSET
+    advice: tuple[str, ...]
+    raster_rules: dict[str, RasterRuleInfo] | msgspec.UnsetType = msgspec.UNSET
+
+
 def info_json(summary: Summary) -> str:
-    """The information as one JSON object; undefined numbers are null."""
-    profile = summary.profile
-    rows = [_plain(row) for row in summary.categories.to_dict("records")]
-    report: dict[str, Any] = {  # Any: JSON
-        "version": 1,
-        "dataset": summary.dataset,
-        "format": profile.format,
-        "task": profile.task,
-        "coverage": {"value": profile.coverage.value, "declared": profile.coverage.declared},
-        "overlap": {"value": profile.overlap.value, "declared": profile.overlap.declared},
-        "taxonomy_declared": profile.taxonomy_declared,
-        "content_hash": summary.content_hash,
-        "facts": summary.facts,
-        "categories": rows,
-    }
-    if summary.by is not None:
-        report["by"], report["strata"] = summary.by, []
-        for portion in summary.portions.to_dict("records"):
-            own = summary.strata[summary.strata["stratum"] == str(portion["stratum"])].drop(columns="stratum")
-            rows = [_plain(row) for row in own.to_dict("records")]
-            report["strata"].append({**_plain(portion), "categories": rows})
-    if summary.channels is not None:
-        report["channels"] = [asdict(group) for group in summary.channels]
-        report["unread_images"] = summary.unread
-    if summary.shapes is not None:
-        report["shapes"] = [_plain(row) for row in summary.shapes.to_dict("records")]
-    report["advice"] = list(summary.advice)
-    if summary.raster_rules:
-        report["raster_rules"] = {
-            rule: dict(zip(("segments", "differing", "pixels"), counts, strict=True))
-            for rule, counts in summary.raster_rules.items()
-        }
-    return json.dumps(report, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+    """The information as one JSON object."""
+    profile, unset = summary.profile, msgspec.UNSET
+    rules = {rule: RasterRuleInfo(*counts) for rule, counts in summary.raster_rules.items()}
+    report = InfoReport(
+        dataset=summary.dataset,
+        format=profile.format,
+        task=profile.task,
+        coverage=PolicyInfo(profile.coverage.value, profile.coverage.declared),
+        overlap=PolicyInfo(profile.overlap.value, profile.overlap.declared),
+        taxonomy_declared=profile.taxonomy_declared,
+        content_hash=summary.content_hash,
+        facts=summary.facts,
+        categories=tuple(CategoryInfo(**_plain(row)) for row in summary.categories.to_dict("records")),
+        by=unset if summary.by is None else summary.by,
+        strata=unset if summary.by is None else tuple(_strata(summary)),
+        channels=unset if summary.channels is None else summary.channels,
+        unread_images=unset if summary.channels is None else summary.unread,
+        shapes=unset if summary.shapes is None else tuple(map(_plain, summary.shapes.to_dict("records"))),
+        advice=summary.advice,
+        raster_rules=rules or unset,
+    )
+    return json.dumps(encode_result(report), ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+
+
+def _strata(summary: Summary) -> Iterator[StratumInfo]:
+    for portion in map(_plain, summary.portions.to_dict("records")):
+        own = summary.strata[summary.strata["stratum"] == str(portion["stratum"])].drop(columns="stratum")
+        categories = tuple(StratumCategory(**_plain(row)) for row in own.to_dict("records"))
+        yield StratumInfo(**portion, categories=categories)
 
 
 def info_csv(summary: Summary) -> str:

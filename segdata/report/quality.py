@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
@@ -26,6 +25,7 @@ from segdata.report.agreement.wording import (
 )
 from segdata.report.console import Console, shorten, table
 from segdata.report.encoding import csv_number, csv_text, encode_result, format_json
+from segdata.report.findings import reading_defects
 
 _LEFT_OUT = 5  # remarks of a text report
 _OF_CATEGORIES = ("iou", "dice", "pq", "sq", "rq", "ap")
@@ -93,9 +93,9 @@ _STEPS = 11  # of the operating curve
 
 def plan_text(plan: SamplingPlan, quality: DeliveryQuality, console: Console) -> str:
     """What to inspect, and what becomes of deliveries of any quality."""
-    of = "a delivery" if plan.lot is None else f"{plan.lot:,} images"
+    images = "a delivery" if plan.lot is None else f"{plan.lot:,} images"
     lines = [console.paint("segdata acceptance plan", "bold")]
-    what = f"all {of}" if _is_whole(plan) else f"{plan.sample:,} of {of}, drawn at random"
+    what = f"all {images}" if _is_whole(plan) else f"{plan.sample:,} of {images}, drawn at random"
     instruction = f"inspect {what}; accept if at most {plan.accept:,} {'is' if plan.accept == 1 else 'are'} defective"
     lines += console.wrap(instruction, "  ")
     if _is_whole(plan):
@@ -298,7 +298,6 @@ _METHODS = {
     "staple": "STAPLE",
     "instances": "instances, and majority of all other pixels",
 }
-_FIRST = 5  # defects that are shown
 _WORST = 3  # categories of each annotator that are shown
 
 
@@ -367,17 +366,9 @@ def _one_vote(result: Consensus) -> str:
 
 
 def _defects(result: Consensus, console: Console) -> Iterator[str]:
-    counts = ", ".join(
-        f"{code} {count:,}" for code, count in sorted(Counter(defect.code for defect in result.defect_list).items())
-    )
     errors = f", {count_noun(result.n_errors, 'error')}: what they concern may be missing" if result.n_errors else ""
     style = "error" if result.n_errors else "warning"
-    yield from console.wrap(f"noticed while reading: {counts}{errors}", style=style)
-    for defect in result.defect_list[:_FIRST]:
-        at = " ".join(filter(None, (defect.code, defect.file or defect.image, defect.annotator)))
-        yield from console.wrap(f"{at}: {defect.message}", "  ", "    ")
-    if len(result.defect_list) > _FIRST:
-        yield f"  … and {len(result.defect_list) - _FIRST:,} more"
+    return reading_defects(result.defect_list, console, lambda defect: defect.annotator, style, errors)
 
 
 def _against(result: Consensus, console: Console) -> Iterator[str]:
@@ -395,10 +386,10 @@ def _against(result: Consensus, console: Console) -> Iterator[str]:
         explanation += " With two annotators each is compared with the other."
     yield from console.wrap(explanation, style="dim")
     for against in result.against_others:
-        known = sorted(against.categories, key=lambda of: of.value.value)[:_WORST]
+        lowest = sorted(against.categories, key=lambda category: category.value.value)[:_WORST]
         if len(against.categories) > 1:
-            lowest = ", ".join(f"{of.category} {score_with_interval(of.score, of.value)}" for of in known)
-            yield from console.wrap(f"{against.annotator}, least with the others: {lowest}", "", "  ")
+            scores = (f"{one.category} {score_with_interval(one.score, one.value)}" for one in lowest)
+            yield from console.wrap(f"{against.annotator}, least with the others: {', '.join(scores)}", "", "  ")
 
 
 def _consensus_row(against: AgainstOthers, things: bool) -> list[str]:

@@ -17,11 +17,12 @@ from segdata.core.config import Config
 from segdata.core.taxonomy import Taxonomy
 from segdata.report.agreement.tables import AgreementReport
 from segdata.report.dataset_report import DatasetReportJson
-from segdata.report.diff import DiffReport
-from segdata.report.edits import LossCertificate
+from segdata.report.diff import DiffReport, TaxonomyDiffReport
+from segdata.report.edits import HistoryReport, LossCertificate, SampleReport, SplitReport
 from segdata.report.encoding import result_schema
 from segdata.report.findings import FindingsReport
 from segdata.report.flag import FlagReport
+from segdata.report.info import InfoReport
 from segdata.report.pilot import PilotReport
 from segdata.report.quality import EvaluationReport, PlanReport, ReworkReport
 from segdata.report.review import ExportedReport, ProgressReport, PulledReport
@@ -37,10 +38,15 @@ _RESULTS: dict[str, tuple[str, type[msgspec.Struct]]] = {  # undefined numbers a
     "consensus": ("segdata consensus --format json", ConsensusReport),
     "difference": ("segdata diff --format json", DiffReport),
     "evaluation": ("segdata evaluate --format json", EvaluationReport),
+    "history": ("segdata history --format json", HistoryReport),
+    "info": ("segdata info --format json", InfoReport),
     "losses": ("losses.json: the losses of a conversion", LossCertificate),
     "pilot": ("segdata pilot --format json", PilotReport),
     "rework": ("segdata rework --format json", ReworkReport),
+    "sample": ("segdata sample --format json", SampleReport),
     "scorecard": ("segdata scorecard --format json", Scorecard),
+    "split": ("segdata split --format json", SplitReport),
+    "taxonomy_difference": ("segdata taxonomy diff --format json", TaxonomyDiffReport),
 }
 _PLAIN: dict[str, tuple[str, type[msgspec.Struct]]] = {
     "flag": ("segdata flag --format json", FlagReport),

@@ -217,9 +217,9 @@ def _facts(card: AnnotatorCard, result: Scorecard) -> list[tuple[str, str]]:
     if card.timed:
         per_segment = card.seconds_per_segment
         per_one = f", {_time(per_segment)} a segment" if math.isfinite(per_segment) else ""
-        of = "" if card.timed == card.images else f" (of {card.timed:,})"
+        timed = "" if card.timed == card.images else f" (of {card.timed:,})"
         facts.append(
-            ("time", f"{_time(card.seconds)} in all{of}; median {_time(card.seconds_per_image)} an image{per_one}")
+            ("time", f"{_time(card.seconds)} in all{timed}; median {_time(card.seconds_per_image)} an image{per_one}")
         )
     if math.isfinite(card.passed.value):
         shares = score_with_interval("missed", card.passed)

@@ -308,70 +308,75 @@ def scan_document(file: FileBytes, text: memoryview, keys: Mapping[str, ListKeys
     data = np.frombuffer(text, np.uint8)
     document = ScannedDocument()
     end = _stripped(data)
-    at = _blanks(data, 0)
-    if end == 0 or at >= end or data[at] != ord("{") or data[end - 1] != ord("}"):
+    position = _blanks(data, 0)
+    if end == 0 or position >= end or data[position] != ord("{") or data[end - 1] != ord("}"):
         return None
-    at = _blanks(data, at + 1)
-    while at < end and data[at] == ord('"'):
-        behind = _skip(data, at, document)
-        key = text[at + 1 : behind - 1].tobytes() if behind > 0 else b"\\"
-        at = _blanks(data, behind)
-        if b"\\" in key or not key.isascii() or key.decode() in document.parts or data[at : at + 1].tobytes() != b":":
+    position = _blanks(data, position + 1)
+    while position < end and data[position] == ord('"'):
+        behind = _skip(data, position, document)
+        key = text[position + 1 : behind - 1].tobytes() if behind > 0 else b"\\"
+        position = _blanks(data, behind)
+        if (
+            b"\\" in key
+            or not key.isascii()
+            or key.decode() in document.parts
+            or data[position : position + 1].tobytes() != b":"
+        ):
             return None
-        at = first = _blanks(data, at + 1)
-        if key.decode() in keys and data[at] == ord("["):
-            items, at = _scan_list(file, data, at, keys[key.decode()], document)
+        position = first = _blanks(data, position + 1)
+        if key.decode() in keys and data[position] == ord("["):
+            items, position = _scan_list(file, data, position, keys[key.decode()], document)
             if items is not None and len(items):
                 document.lists[key.decode()] = items
         else:
-            at = _skip(data, at, document)
-        if at < 0:
+            position = _skip(data, position, document)
+        if position < 0:
             return None
-        document.parts[key.decode()] = Raw(text[first:at])
-        at = _blanks(data, at)
-        if at == end - 1:
-            return document if data[at] == ord("}") else None
-        if data[at] != ord(","):
+        document.parts[key.decode()] = Raw(text[first:position])
+        position = _blanks(data, position)
+        if position == end - 1:
+            return document if data[position] == ord("}") else None
+        if data[position] != ord(","):
             return None
-        at = _blanks(data, at + 1)
-    return document if not document.parts and at == end - 1 else None
+        position = _blanks(data, position + 1)
+    return document if not document.parts and position == end - 1 else None
 
 
-def _skip(data: Bytes, at: int, document: ScannedDocument) -> int:
-    end, is_wide, repeats = kernels.skip_json(data, at)
+def _skip(data: Bytes, position: int, document: ScannedDocument) -> int:
+    end, is_wide, repeats = kernels.skip_json(data, position)
     document.is_wide |= is_wide
     document.repeats |= repeats
     return end
 
 
 def _scan_list(
-    file: FileBytes, data: Bytes, at: int, keys: ListKeys, document: ScannedDocument
+    file: FileBytes, data: Bytes, position: int, keys: ListKeys, document: ScannedDocument
 ) -> tuple[ScannedList | None, int]:
     """The items of the list that begins here, portion by portion, and where it ends; None and -1 if it is unsound."""
     offset = len(file.data) - len(data)
     portions: list[tuple[Ints, Ints, NDArray[np.uint8]]] = []
-    state, at = 0, at + 1
+    state, position = 0, position + 1
     while state == 0:
-        first = at
-        state, at, places, values, flags, is_wide, repeats = kernels.scan_items(
-            data, at, min(at + _PORTION, len(data)), *keys.encoded()
+        first = position
+        state, position, places, values, flags, is_wide, repeats = kernels.scan_items(
+            data, position, min(position + _PORTION, len(data)), *keys.encoded()
         )
         document.is_wide |= is_wide
         document.repeats |= repeats
         portions.append((places, values, flags))
-        file.release(first + offset, min(at, len(data)) + offset)
-        if state < 0 or (state == 0 and at >= len(data)):
+        file.release(first + offset, min(position, len(data)) + offset)
+        if state < 0 or (state == 0 and position >= len(data)):
             return None, -1
     places, values, flags = (np.concatenate(columns) for columns in zip(*portions, strict=True))
     first_places, last_places = np.ascontiguousarray(places[:, 0]), np.ascontiguousarray(places[:, 1])
-    return ScannedList(file, data, first_places, last_places, values, flags), at
+    return ScannedList(file, data, first_places, last_places, values, flags), position
 
 
-def _blanks(data: Bytes, at: int) -> int:
+def _blanks(data: Bytes, position: int) -> int:
     """The position of the next letter that is no blank."""
-    while 0 <= at < len(data) and data[at] in b" \t\n\r":
-        at += 1
-    return at
+    while 0 <= position < len(data) and data[position] in b" \t\n\r":
+        position += 1
+    return position
 
 
 def _stripped(data: Bytes) -> int:

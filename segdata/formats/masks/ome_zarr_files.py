@@ -121,10 +121,10 @@ def _classes(image_label: object) -> dict[int, str]:
     properties = image_label.get("properties") if isinstance(image_label, dict) else None
     rows = [row for row in properties if isinstance(row, dict)] if isinstance(properties, list) else []
     for key in _CLASS_KEYS:
-        found = {row["label-value"]: row[key] for row in rows if isinstance(row.get(key), str) and row[key].strip()}
-        found = {value: name for value, name in found.items() if isinstance(value, int)}
-        if found and (len(found) == 1 or max(Counter(found.values()).values()) > 1):
-            return found
+        classes = {row["label-value"]: row[key] for row in rows if isinstance(row.get(key), str) and row[key].strip()}
+        classes = {value: name for value, name in classes.items() if isinstance(value, int)}
+        if classes and (len(classes) == 1 or max(Counter(classes.values()).values()) > 1):
+            return classes
     return {}
 
 

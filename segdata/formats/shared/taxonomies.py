@@ -285,8 +285,8 @@ def _label_classes(text: str, path: Path) -> Taxonomy:
         raise SegdataError(f"{path}: is no list of classes: {error}") from error
     if not items:
         raise SegdataError(f"{path}: no categories; each item has png_index and class_name")
-    categories = tuple(Category(id=each.png_index, name=each.class_name, kind="stuff") for each in items)
-    return Taxonomy(categories=categories, unlabelled=None if any(each.id == 0 for each in categories) else 0)
+    categories = tuple(Category(id=item.png_index, name=item.class_name, kind="stuff") for item in items)
+    return Taxonomy(categories=categories, unlabelled=None if any(category.id == 0 for category in categories) else 0)
 
 
 class _UltralyticsData(msgspec.Struct):

@@ -91,15 +91,15 @@ class _FramePosition:
 class _FrameItems(Items[AnyImageItem]):
     """The frames of all videos, in a row."""
 
-    of: Sequence[tuple[int, int]] = ()  # (n,) the position in `videos`, and in its `file_names`
+    origin: Sequence[tuple[int, int]] = ()  # (n,) the position in `videos`, and in its `file_names`
     videos: Items[_VideoItem] = field(default_factory=Items)  # their entries
 
-    def place(self, at: int, within: str = "") -> str:
-        video, position = self.of[at]
+    def place(self, row: int, within: str = "") -> str:
+        video, position = self.origin[row]
         return self.videos.place(video, f"/file_names/{position}" if within in ("", "/file_name") else "")
 
-    def extras(self, at: Iterable[int], known: frozenset[str]) -> list[dict[str, str]]:
-        return self.videos.extras([self.of[i][0] for i in at], VIDEO_KEYS)
+    def extras(self, rows: Iterable[int], known: frozenset[str]) -> list[dict[str, str]]:
+        return self.videos.extras([self.origin[row][0] for row in rows], VIDEO_KEYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def read_videos(document: Document) -> Videos:
                 StrictImageItem(_frame_id(video, k), video.file_names[k], video.width, video.height) for k in positions
             ]
             positions_of += [(i, k) for k in positions]
-    listing = list_images(document, _FrameItems(frames, range(len(frames)), of=positions_of, videos=items))
+    listing = list_images(document, _FrameItems(frames, range(len(frames)), origin=positions_of, videos=items))
     position_of_image, unannotated = _frame_positions(document, items, row_of, listing)
     return Videos(items, row_of, listing, position_of_image, unannotated)
 
@@ -251,15 +251,15 @@ _PER_FRAME = {"segmentation": "segmentations", "area": "areas", "bbox": "bboxes"
 class _SegmentItems(Items[StrictAnnotationItem]):
     """The segments of all tracks, in a row."""
 
-    of: Sequence[tuple[int, int]] = ()  # (n,) the position of the track in `tracks`, and of the frame in its lists
+    origin: Sequence[tuple[int, int]] = ()  # (n,) the position of the track in `tracks`, and of the frame in its lists
     tracks: Items[_TrackItem] = field(default_factory=Items)  # their entries
     more: dict[int, dict[str, str]] = field(default_factory=dict)  # position of a track -> its further keys
     # positions of a track and of a frame -> its attributes there
     in_frame: dict[tuple[int, int], dict[str, str]] = field(default_factory=dict)
 
-    def place(self, at: int, within: str = "") -> str:
+    def place(self, row: int, within: str = "") -> str:
         """The place of a segment, or of a pointer within it."""
-        track, position = self.of[at]
+        track, position = self.origin[row]
         _, _, rest = within.partition("/")
         key, slash, deeper = rest.partition("/")
         if not within:
@@ -268,12 +268,12 @@ class _SegmentItems(Items[StrictAnnotationItem]):
             track, f"/{_PER_FRAME[key]}/{position}{slash}{deeper}" if key in _PER_FRAME else within
         )
 
-    def places(self, at: Ints) -> pa.Array:
-        return pa.array([self.place(position) for position in at.tolist()], pa.string())
+    def places(self, rows: Ints) -> pa.Array:
+        return pa.array([self.place(row) for row in rows.tolist()], pa.string())
 
-    def extras(self, at: Iterable[int], known: frozenset[str]) -> list[dict[str, str]]:
+    def extras(self, rows: Iterable[int], known: frozenset[str]) -> list[dict[str, str]]:
         """The further keys of tracks, and the attributes of single frames."""
-        return [self.more[self.of[i][0]] | self.in_frame.get(self.of[i], {}) for i in at]
+        return [self.more[self.origin[row][0]] | self.in_frame.get(self.origin[row], {}) for row in rows]
 
 
 def _read_tracks(document: Document, videos: Videos, categories: Categories) -> _SegmentItems:
@@ -302,7 +302,7 @@ def _read_tracks(document: Document, videos: Videos, categories: Categories) -> 
         rows=range(len(segments)),
         raws=(),
         pointer=tracks.pointer,
-        of=positions_of,
+        origin=positions_of,
         tracks=tracks,
         more=more,
         in_frame=in_frame,

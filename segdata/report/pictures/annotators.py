@@ -326,8 +326,8 @@ def _of_volume(
         others = [name for name in names if name != finding.annotator]
         if finding.annotator in names and others and finding.category is not None:
             code = _ids(comparison).get(finding.category)
-            at = _slice(batch, finding.annotator or "", others[0], code)
-            picture = _opened(batch.take_images(np.array([at])))
+            row = _slice(batch, finding.annotator or "", others[0], code)
+            picture = _opened(batch.take_images(np.array([row])))
             if picture is not None:
                 result.append((finding, _of_finding(picture, replace(finding, bbox=None, segments=()), comparison)))
     return result

@@ -269,8 +269,8 @@ def _go_on(ctx: Any, left: list[Label]) -> None:
     )
     here = [label for label in left if shown[label] == ctx.current_sample and label[2] not in selected]
     place = {id_: number for number, id_ in enumerate(ctx.view.values("id"))}
-    at = place.get(ctx.current_sample, -1)
-    later = sorted(left, key=lambda label: (place[shown[label]] - at - 1) % len(place))
+    current = place.get(ctx.current_sample, -1)
+    later = sorted(left, key=lambda label: (place[shown[label]] - current - 1) % len(place))
     following = next(iter(here or [label for label in later if label[2] not in selected]), None)
     if following is None:
         ctx.ops.clear_selected_labels()
