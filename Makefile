@@ -46,11 +46,11 @@ build/peers/.installed: benchmarks/peers.txt | $(BIN)/uv
 	@touch $@
 
 bench: install build/peers/.installed
-	$(BIN)/python benchmarks/against_peers.py 500 20000
-	$(BIN)/python benchmarks/masks.py
-	$(BIN)/python benchmarks/at_scale.py
-	$(BIN)/python benchmarks/kernels.py
-	$(BIN)/python benchmarks/growth.py --quick
+	$(BIN)/python -m benchmarks.against_peers 500 20000
+	$(BIN)/python -m benchmarks.masks
+	$(BIN)/python -m benchmarks.at_scale
+	$(BIN)/python -m benchmarks.kernels
+	$(BIN)/python -m benchmarks.growth --quick
 
 clean:
 	rm -rf .venv build segdata.egg-info segdata/core/kernels/_compiled/*.c segdata/core/kernels/_compiled/*.so

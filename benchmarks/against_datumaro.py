@@ -1,6 +1,6 @@
 """What Datumaro's import and segmentation validator find of the same defects, as tables of docs/results/rules.md.
 
-Run as `python benchmarks/against_datumaro.py FOLDER`; FOLDER holds the real datasets (docs/real_data.md). Datumaro runs
+Run as `python -m benchmarks.against_datumaro FOLDER`; FOLDER holds the real datasets (docs/real_data.md). Datumaro runs
 in an environment of its own (benchmarks/peers.txt). A defect counts as found by it where a report or an error of its
 import of a kind that could mean it names the same image, category or segment, and where its import stops at it.
 """
@@ -15,9 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from rules_proof import IMAGES, written
-
 import segdata
+from benchmarks.rules_proof import IMAGES, written
 from tests.generators.sample.dataset import make
 from tests.generators.sample.writers import Json
 from tests.generators.seeded_defects import compare_defects, read_seeded_defects

@@ -1,6 +1,6 @@
 """Race segdata against its peers on the same generated COCO file, process against process, and print ratios.
 
-    python benchmarks/against_peers.py 500 20000
+    python -m benchmarks.against_peers 500 20000
 
 Peers run in an environment of their own (benchmarks/peers.txt), because Datumaro pins versions that segdata does not.
 """
@@ -10,8 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from generate import generate
-from process import Run, run
+from benchmarks.generate import generate
+from benchmarks.process import Run, run
 
 HERE = Path(__file__).parent
 PEER_PYTHON = HERE.parent / "build/peers/bin/python"

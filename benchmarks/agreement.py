@@ -1,6 +1,6 @@
 """Agreement of annotators, fast: against panopticapi on the same files, and five annotators of many large images.
 
-    python benchmarks/agreement.py [PART...]
+    python -m benchmarks.agreement [PART...]
 
 Parts: files, five [IMAGES], and those of their own scripts: pixels, boundaries, instances (see `agreement_pixels.py`,
 `agreement_boundaries.py`, `agreement_instances.py`); all but `five` by default. The scenes are those of
@@ -20,15 +20,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import agreement_boundaries
-import agreement_instances
-import agreement_pixels
 import numpy as np
-from agreement_pixels import CATEGORIES, HEIGHT, NAMES, WIDTH, Scene, categories, panoptic_dense, scene
 from PIL import Image
-from process import run
 
 import segdata
+from benchmarks import agreement_pixels
+from benchmarks.agreement_pixels import CATEGORIES, HEIGHT, NAMES, WIDTH, Scene, categories, panoptic_dense, scene
+from benchmarks.process import run
 from segdata.agreement.annotator_pairs import pair_annotators
 from segdata.agreement.comparison import load_images
 from segdata.agreement.contingency import pixel_tables
@@ -114,7 +112,7 @@ def theirs(files: list[Path]) -> tuple[str, Callable[[], float]]:
     folders = [path.with_suffix("") for path in files]
     known = {each["id"]: each for each in documents[0]["categories"]}
     try:
-        from panopticapi.evaluation import pq_compute_single_core  # type: ignore[import-not-found]  # may be absent
+        from panopticapi.evaluation import pq_compute_single_core
     except ImportError:
         return "its loop", lambda: _loop(pairs, folders)
 
@@ -130,8 +128,8 @@ def _loop(pairs: list[tuple[Any, ...]], folders: list[Path]) -> float:
     total: dict[int, list[float]] = {}
     for pair in pairs:
         decoded = [np.array(Image.open(folder / each["file_name"])) for folder, each in zip(folders, pair, strict=True)]
-        categories = [{each["id"]: each["category_id"] for each in side["segments_info"]} for side in pair]
-        for code, entry in panoptic_dense(*categories, decoded).items():
+        first, second = ({each["id"]: each["category_id"] for each in side["segments_info"]} for side in pair)
+        for code, entry in panoptic_dense(first, second, decoded).items():
             total[code] = [a + b for a, b in zip(total.get(code, [0, 0, 0, 0]), entry, strict=True)]
     return float(np.mean([entry[3] / (entry[0] + (entry[1] + entry[2]) / 2) for entry in total.values()]))
 
@@ -181,11 +179,11 @@ def of_five(images: int) -> None:
 
 def main(parts: list[str]) -> None:
     """Print the tables of some parts."""
-    named = {
+    named: dict[str, Callable[[], object]] = {
         "files": against_panopticapi,
         "pixels": agreement_pixels.main,
-        "boundaries": lambda: subprocess.run([sys.executable, agreement_boundaries.__file__], check=True),
-        "instances": lambda: subprocess.run([sys.executable, agreement_instances.__file__], check=True),
+        "boundaries": lambda: subprocess.run([sys.executable, "-m", "benchmarks.agreement_boundaries"], check=True),
+        "instances": lambda: subprocess.run([sys.executable, "-m", "benchmarks.agreement_instances"], check=True),
     }
     if parts[:1] == ["five"]:
         of_five(int(parts[1]) if len(parts) > 1 else 100)

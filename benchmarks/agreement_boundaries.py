@@ -1,6 +1,6 @@
 """Boundary agreement from runs against the package surface-distance in the same process: times and their ratio.
 
-Run as `python benchmarks/agreement_boundaries.py [PAIRS] [IMAGES]`. The scenes are those of `agreement_pixels.py`:
+Run as `python -m benchmarks.agreement_boundaries [PAIRS] [IMAGES]`. The scenes are those of `agreement_pixels.py`:
 1024 x 2048 pixels, drawn by five annotators. First the PAIRS largest categories of the first two annotators on one
 image, one by one: surface Dice, HD95, HD and average distances by both, from masks and from runs in memory; ours gives
 Boundary IoU and the offset as well. Then all categories and matched instances of all ten pairs of annotators on IMAGES
@@ -13,10 +13,10 @@ import time
 from typing import Any
 
 import numpy as np
-from agreement_pixels import HEIGHT, NAMES, WIDTH, Scene, as_batch, categories, milliseconds, scene
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from benchmarks.agreement_pixels import HEIGHT, NAMES, WIDTH, Scene, as_batch, categories, milliseconds, scene
 from segdata.agreement.annotator_pairs import PanelBatch, pair_annotators
 from segdata.agreement.instance_matching import instance_tables
 from segdata.agreement.surface_distances import surface_table

@@ -1,6 +1,6 @@
 """Habits that are planted, and accusations of annotators who have none, in simulated campaigns.
 
-    python benchmarks/agreement_campaigns.py DATA [CAMPAIGNS [PART [SET [FIRST]]]]
+    python -m benchmarks.agreement_campaigns DATA [CAMPAIGNS [PART [SET [FIRST]]]]
 
 DATA is the folder with camvid11, gbm40_nuclei and vnc_sstem. As in `benchmarks/agreement_proof.py`, annotators of known
 habits draw real segments in pieces of images, and the whole chain judges them, from pixels to findings. Parts: honest,

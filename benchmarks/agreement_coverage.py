@@ -1,6 +1,6 @@
 """How often the intervals of `segdata agreement` hold the truth, in simulated campaigns of which the truth is known.
 
-    python benchmarks/agreement_coverage.py [CAMPAIGNS [shares | bootstrap | distances]]
+    python -m benchmarks.agreement_coverage [CAMPAIGNS [shares | bootstrap | distances]]
 
 `shares` are those of misses, `bootstrap` the same by resamples, as of copies and rework; `distances` are means of
 skewed values (hd95, assd), limits of agreement and ICC of volumes, and the trend of a scorecard.
@@ -258,8 +258,8 @@ def planned(n_pilots: int) -> None:
                 found = overall_scores(amounts, amounts.every, Resampling(seed=pilot))[each.score]
                 widths[each.score].append((found.high - found.low) / 2)
                 images[each.score].append(each.images)
-    for name, found in widths.items():
-        ends = ", ".join(f"{end:.4f}" for end in np.quantile(found, (0.1, 0.5, 0.9)))
+    for name, reached in widths.items():
+        ends = ", ".join(f"{end:.4f}" for end in np.quantile(reached, (0.1, 0.5, 0.9)))
         print(
             f"{name}: planned for {HALF_WIDTH}, images (median) {np.median(images[name]):.0f}, reached {ends}",
             flush=True,

@@ -1,6 +1,6 @@
 """Many instances, and scores: what it costs to match and to judge them.
 
-    python benchmarks/agreement_instances.py
+    python -m benchmarks.agreement_instances
 
 60,025 instances in one image, matched and clustered: CPU time and the peak of memory, beside that of a table of all
 pairs. Then mask AP against pycocotools' COCOeval on the same masks in one process, and how often both say the same.
@@ -11,6 +11,7 @@ import io
 import time
 import tracemalloc
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from pycocotools.coco import COCO
@@ -106,7 +107,9 @@ def many() -> None:
 
 def by_coco(found: list[AnnotatorPair], score: list[np.ndarray]) -> COCOeval:
     """COCOeval on the same masks and scores, ready to run."""
-    truth, annotations, results = COCO(), [], []
+    truth = COCO()
+    annotations: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     for image, (opposite, of_image) in enumerate(zip(found, score, strict=True)):
         size = [int(each[0]) for each in opposite.batch.image_size]
         counts = runs_to_rle(opposite.batch.runs, *opposite.batch.segment_size).to_pylist()

@@ -1,6 +1,6 @@
 """Agreement of annotators from runs, against dense label maps in the same process: times and their ratios.
 
-Run as `python benchmarks/agreement_pixels.py [IMAGES]`. Street scenes of 1024 x 2048 pixels, 19 categories, some 90
+Run as `python -m benchmarks.agreement_pixels [IMAGES]`. Street scenes of 1024 x 2048 pixels, 19 categories, some 90
 segments, as five annotators draw them whose outlines are a few pixels apart; every pixel is labelled. Dense maps and
 runs are in memory, no files are read. PQ starts from decoded colours on both sides; its dense side is what panopticapi
 does in pq_compute_single_core, written from its definition.

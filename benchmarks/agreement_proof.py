@@ -1,6 +1,6 @@
 """What `segdata agreement` finds in simulated campaigns, held against what was put in.
 
-    python benchmarks/agreement_proof.py DATA [CAMPAIGNS [PART [SET]]]
+    python -m benchmarks.agreement_proof DATA [CAMPAIGNS [PART [SET]]]
 
 DATA is the folder with camvid11 and gbm40_nuclei; without them only sample_data is drawn from. Real segments, in small
 pieces of the images, are taken for what is there; annotators of known habits draw them

@@ -1,6 +1,6 @@
 """Tiny things that two annotators drew a little apart: how many are called missed, with and without their centres.
 
-    python benchmarks/agreement_tiny.py DATA [IMAGES]
+    python -m benchmarks.agreement_tiny DATA [IMAGES]
 
 DATA is the folder with gbm40_nuclei. The middles of real nuclei are the places of discs of 1 or 2 px. Two annotators
 place each independently (standard deviation `SHAKE` in x and y), miss 10 % and add 5 % anywhere. A disc that both drew
@@ -49,7 +49,7 @@ def campaign(places: np.ndarray, radius: float, shake: float, rng: np.random.Gen
         kept = np.flatnonzero(rng.random(len(places)) >= MISSES)
         added = rng.uniform(4, SIZE - 4, (round(ADDS * len(places)), 2))
         own = np.concatenate([places[kept] + rng.normal(0, shake, (len(kept), 2)), added]).clip(3, SIZE - 4)
-        layers.append([[(0, disc(*place, radius)) for place in own]])
+        layers.append([[(0, disc(place[0], place[1], radius)) for place in own]])
         owners.append(np.concatenate([kept, np.full(len(added), -1)]))
     (opposite,) = pair_annotators(panel_of_masks([(SIZE, SIZE)], layers, ["thing"]))
     overlaps, lines = instance_overlaps(opposite), []
@@ -67,7 +67,7 @@ if __name__ == "__main__":
     for radius in (1.0, 2.0):
         for shake in SHAKE:
             rng = np.random.default_rng(7)
-            total = sum(campaign(places, radius, shake, rng) for places in images)
+            total = np.sum([campaign(places, radius, shake, rng) for places in images], axis=0)
             for name, (n, lost, alone, hidden) in zip(("by outline", "by centre"), total, strict=True):
                 cells = (
                     f"{radius:g} px",

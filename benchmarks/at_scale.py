@@ -1,14 +1,14 @@
 """Convert and validate a COCO file of 118,000 images and 862,235 segments (655 MB), each as one process.
 
-python benchmarks/at_scale.py
+python -m benchmarks.at_scale
 """
 
 import sys
 import tempfile
 from pathlib import Path
 
-from generate import generate
-from process import run
+from benchmarks.generate import generate
+from benchmarks.process import run
 
 DATA = Path(__file__).parents[1] / "build/bench/coco-118000.json"
 

@@ -1,6 +1,6 @@
 """What validating again costs: nothing changed, another configuration, one mask of a thousand changed.
 
-python benchmarks/cache.py
+python -m benchmarks.cache
 """
 
 import statistics
@@ -9,9 +9,10 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from generate import generate
 from PIL import Image
-from process import Run, run
+
+from benchmarks.generate import generate
+from benchmarks.process import Run, run
 
 DATA = Path(__file__).parents[1] / "build/bench/coco-118000.json"
 SEGDATA = str(Path(sys.executable).parent / "segdata")

@@ -1,8 +1,8 @@
 """What validating on a cluster costs, fitted at five sizes and extrapolated to a billion segments.
 
-    python benchmarks/cluster.py                                     sizes up to 118,000 images
-    python benchmarks/cluster.py 1000 2000 4000 8000 16000           these numbers of images
-    python benchmarks/cluster.py ... --core-hour PRICE --gib-month PRICE --million-requests PRICE
+    python -m benchmarks.cluster                                     sizes up to 118,000 images
+    python -m benchmarks.cluster 1000 2000 4000 8000 16000           these numbers of images
+    python -m benchmarks.cluster ... --core-hour PRICE --gib-month PRICE --million-requests PRICE
 
 Two worker processes on this machine; processor time is measured, not wall time, so other programs disturb little.
 Prices are yours: without them the table shows what is to be multiplied.
@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 from distributed import Client, LocalCluster
-from growth import BUILD
 
 import segdata
+from benchmarks.growth import BUILD
 from segdata.measure import partitions
 
 SIZES = (5_000, 10_000, 20_000, 60_000, 118_000)
@@ -56,8 +56,9 @@ def _usage() -> tuple[float, int]:
 def made(n_images: int, scratch: Path) -> Path:
     """A canonical dataset of so many images, made by another process, whose memory does not count."""
     data = scratch / f"images-{n_images}"
-    code = f"from pathlib import Path; from growth import canonical_copies as c; c({n_images}, Path({str(data)!r}))"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent)
+    names = "from pathlib import Path; from benchmarks.growth import canonical_copies"
+    code = f"{names}; canonical_copies({n_images}, Path({str(data)!r}))"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
     return data
 
 

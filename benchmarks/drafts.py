@@ -1,6 +1,6 @@
 """How near drafts come to given labels: panoptic quality of objects, Dice of what is one category.
 
-python benchmarks/drafts.py DATA [SET ...], where DATA is the folder with the real datasets
+python -m benchmarks.drafts DATA [SET ...], where DATA is the folder with the real datasets
 """
 
 import sys

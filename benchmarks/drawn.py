@@ -39,7 +39,7 @@ def _write(path: Path, value: object) -> None:
 
 
 def _labelme(rings: Rings, size: tuple[int, int], target: Path) -> None:
-    empty = {"group_id": None, "description": "", "shape_type": "polygon", "flags": {}, "mask": None}
+    empty: dict[str, Any] = {"group_id": None, "description": "", "shape_type": "polygon", "flags": {}, "mask": None}
     for image, drawn in rings.items():
         shapes = [{"label": name, "points": points, **empty} for name, points in drawn]
         sides = {"imageHeight": size[1], "imageWidth": size[0]}
@@ -50,7 +50,7 @@ def _labelme(rings: Rings, size: tuple[int, int], target: Path) -> None:
 
 
 def _label_studio(rings: Rings, size: tuple[int, int], target: Path) -> None:
-    tasks = []
+    tasks: list[Any] = []
     about = {"original_width": size[0], "original_height": size[1], "image_rotation": 0, "type": "polygonlabels"}
     for image, drawn in rings.items():
         result = [

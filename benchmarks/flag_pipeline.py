@@ -34,6 +34,7 @@ class OneLayer(nn.Module):
         self.layer = nn.Conv2d(3, 5, 1)
         weight = torch.tensor([[0, 0, 0], [20, 0, 0], [0, 0, 0], [20, -40, 0], [0, 20, 0]], dtype=torch.float32)
         self.layer.weight.data = weight[:, :, None, None]
+        assert self.layer.bias is not None
         self.layer.bias.data = torch.tensor([0.0, -10, 0, -10, -10])
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -98,7 +98,7 @@ def pages_of(folder: Path, work: Path, name: str, seed: int | None) -> list[Page
 
 def without(look: ImageFeatures, kinds: Sequence[str]) -> ImageFeatures:
     """An image from which nothing is learnt of some kinds of error."""
-    number = [KINDS.index(kind) for kind in kinds]  # type: ignore[arg-type]  # names of kinds
+    number = [KINDS.index(kind) for kind in kinds]
     gone = np.append(np.isin(look.kinds, number), False)
     tables = []
     for table in look.corrupted:

@@ -283,10 +283,10 @@ def with_errors(masks: list[Mask], rng: np.random.Generator) -> Drawn:
             if not free:
                 break
             _spoil(kind, int(rng.choice(free)), drawn, error, errors, rng)
-    kept = [row for row, mask in enumerate(drawn) if mask.any()]
-    if not kept:  # an image without any label says nothing of how it is labelled
+    rows = [row for row, mask in enumerate(drawn) if mask.any()]
+    if not rows:  # an image without any label says nothing of how it is labelled
         return Drawn(list(masks), [-1] * len(masks), [])
-    return Drawn([drawn[row] for row in kept], [error[row] for row in kept], errors)
+    return Drawn([drawn[row] for row in rows], [error[row] for row in rows], errors)
 
 
 def _spoil(

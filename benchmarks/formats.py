@@ -1,6 +1,6 @@
 """Reading every format: masks against decoding their files alone, documents by the polygon, in one process.
 
-python benchmarks/formats.py [FORMAT …]
+python -m benchmarks.formats [FORMAT …]
 """
 
 import csv
@@ -19,12 +19,12 @@ import cv2
 import msgspec
 import numpy as np
 import pyarrow.parquet as pq
-from drawn import rings_of, write_drawn
-from generate import HEIGHT, WIDTH, generate
 from numpy.typing import NDArray
 from PIL import Image
 
 import segdata
+from benchmarks.drawn import rings_of, write_drawn
+from benchmarks.generate import HEIGHT, WIDTH, generate
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy

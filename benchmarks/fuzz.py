@@ -1,6 +1,6 @@
 """Damage small sound datasets of every format at random, and count the exceptions that are no message of segdata.
 
-    python benchmarks/fuzz.py 200000 --jobs 2 --seed 1
+    python -m benchmarks.fuzz 200000 --jobs 2 --seed 1
 
 Each input is a dataset with one to three damaged files: a changed, cut, renamed, doubled or missing file, another
 value, word, encoding, element, image, PNG chunk, table, volume or DICOM element. Every other input is validated, the
@@ -8,7 +8,7 @@ others are converted: half to the canonical format, half to any. A defect must b
 cannot be read a `SegdataError`; anything else, and more than a minute of computing, is unexpected. Its number is
 printed, and
 
-    python benchmarks/fuzz.py --only 4711 --seed 1
+    python -m benchmarks.fuzz --only 4711 --seed 1
 
 runs that input alone, with its traceback.
 """

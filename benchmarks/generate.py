@@ -3,7 +3,7 @@
 640 x 480 pixels, about 7.3 annotations an image, 20 to 60 vertices a ring, 80 long-tailed categories, 7 % of the
 segments in two parts, 6 % rings with a hole (two C-shaped polygons), 1 % crowds as uncompressed RLE.
 
-    python benchmarks/generate.py 500 build/bench/coco-500.json
+    python -m benchmarks.generate 500 build/bench/coco-500.json
 """
 
 import json
@@ -28,7 +28,8 @@ def ring(rng: np.random.Generator, cx: float, cy: float, rx: float, ry: float) -
     radius = np.clip(radius, 0.25, 1.8)
     x = np.clip(cx + rx * radius * np.cos(angle), 0, WIDTH)
     y = np.clip(cy + ry * radius * np.sin(angle), 0, HEIGHT)
-    return np.round(np.stack([x, y], 1), 2), angle
+    points: Ring = np.stack([x, y], 1)
+    return np.round(points, 2), angle
 
 
 def rings(rng: np.random.Generator) -> list[Ring]:

@@ -1,8 +1,8 @@
 """How processor time and memory grow: with images, segments an image, the size of images, and annotators.
 
-    python benchmarks/growth.py                 every axis, up to 1,000,000 images (hours, 30 GB of disk)
-    python benchmarks/growth.py --quick         sizes that take minutes
-    python benchmarks/growth.py --axis images --quick
+    python -m benchmarks.growth                 every axis, up to 1,000,000 images (hours, 30 GB of disk)
+    python -m benchmarks.growth --quick         sizes that take minutes
+    python -m benchmarks.growth --axis images --quick
 
 Each row is one process. The slope is that of the logarithm of processor time, less the start of the program, against
 the logarithm of the size, from the row before: 1 is linear. Other programs on the machine disturb times; compare
@@ -23,11 +23,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from generate import HEIGHT, WIDTH, generate
 from PIL import Image
-from process import Run, run
 from pyarrow.parquet import ParquetFile
 
+from benchmarks.generate import HEIGHT, WIDTH, generate
+from benchmarks.process import Run, run
 from segdata.core import yaml_files
 from segdata.core.schema import ANNOTATIONS, IMAGES, SEGMENTS
 from segdata.store.revision_writer import open_writer

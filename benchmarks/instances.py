@@ -1,6 +1,6 @@
 """How many merged and cut instances the rules find: two segments made one, or one made two, in real datasets.
 
-Run as `python benchmarks/instances.py FOLDER [N]`. FOLDER holds the real datasets (docs/real_data.md); N (1000) is how
+Run as `python -m benchmarks.instances FOLDER [N]`. FOLDER holds the real datasets (docs/real_data.md); N (1000) is how
 many merges and how many cuts are made, shared among them. Each image has one change at a time; all else is as it was
 published. The tables are those of docs/instances.md.
 
@@ -90,7 +90,7 @@ def merge(scene: Scene, members: list[int], rng: np.random.Generator, touching: 
     gap = float(cv2.distanceTransform(1 - one, cv2.DIST_L2, 5)[other > 0].min())
     both = one | other
     if touching:
-        both |= cv2.morphologyEx(both, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8), iterations=2)
+        both |= cv2.morphologyEx(both, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8), iterations=2).astype(np.uint8)
     in_one = cv2.connectedComponents(both, connectivity=4)[0] == 2
     fits = gap <= 3 if touching else gap > 3
     return ((a, b), [both], (left, top)) if fits and in_one == touching else None

@@ -1,6 +1,6 @@
 """Every kernel, compiled against plain, on generated images: the times of one run and their ratio.
 
-Run as `python benchmarks/kernels.py [IMAGES] [PLAIN_IMAGES]`. The compiled kernels get IMAGES images (4000), 480 x 640
+Run as `python -m benchmarks.kernels [IMAGES] [PLAIN_IMAGES]`. The compiled kernels get IMAGES images (4000), 480 x 640
 pixels with seven polygons each; the plain ones, and the compiled ones for the ratio, get PLAIN_IMAGES (200). label_runs
 and pack_rgb get one image of 1024 x 2048 pixels.
 """
@@ -76,7 +76,8 @@ def outlines(rng: np.random.Generator, n: int) -> np.ndarray:
     angle = np.sort(rng.uniform(0, 2 * np.pi, (n, VERTICES)))
     radius = rng.uniform(10, 50, (n, 1)) * rng.uniform(0.85, 1.15, (n, VERTICES))
     centre = rng.uniform(0, (WIDTH, HEIGHT), (n, 1, 2))
-    return np.round(centre + radius[..., None] * np.stack([np.cos(angle), np.sin(angle)], -1), 2).ravel()
+    places: np.ndarray = centre + radius[..., None] * np.stack([np.cos(angle), np.sin(angle)], -1)
+    return np.round(places, 2).ravel()
 
 
 def written(xy: np.ndarray) -> tuple[bytes, np.ndarray, np.ndarray]:

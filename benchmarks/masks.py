@@ -1,6 +1,6 @@
 """Reading masks of 1024 x 2048 pixels, against decoding their PNG files alone, in one process.
 
-python benchmarks/masks.py
+python -m benchmarks.masks
 """
 
 import statistics

@@ -1,6 +1,6 @@
 """Change the code in one place at a time, and count the changes that no test notices.
 
-    python benchmarks/mutants.py segdata/rules --tests tests/rules tests/measure --share 0.1 --seed 1 --minutes 30
+    python -m benchmarks.mutants segdata/rules --tests tests/rules tests/measure --share 0.1 --seed 1 --minutes 30
 
 The changes are those of cosmic-ray (`pip install cosmic-ray`): another operator, another comparison, a number more or
 less, `not`, `and` for `or`, no turn of a loop. For each one a forked process imports the changed module and runs the

@@ -14,6 +14,7 @@ the review does, which is told before it. `recalibration`: what verdicts do to t
 import argparse
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,7 +108,7 @@ def recalibration(reviews: int, items: int) -> None:
             what = review(odds, n, seed)
             z, y, before = odds[what.rows], wrong[what.rows], loss(odds, wrong)
             weight = 1 / what.inclusion
-            fits = [
+            fits: list[Any] = [  # of two classes that both have a slope and an offset
                 recalibrate(z, y),
                 recalibrate(z, y, weight * n / weight.sum()),
                 fit_calibration(z, y.astype(np.int64)),

@@ -10,6 +10,7 @@ import argparse
 import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=10)
     asked = parser.parse_args()
     rate, seed = asked.network.split(":")
-    ours, arrays = [], {}
+    ours: list[Any] = []
+    arrays: dict[str, Any] = {}
     with opened(asked.data, asked.set) as data:
         found = predicted(data, asked.set, float(rate), int(seed), asked.work / f"{asked.set}_{rate}_{seed}")
         given, networks = GivenLabels.of(data.maps(), found.categories), predictor(data, found)

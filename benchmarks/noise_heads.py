@@ -45,7 +45,7 @@ def centre_targets(owners: Tensor) -> tuple[Tensor, Tensor]:
     y, x = torch.meshgrid(torch.arange(high), torch.arange(wide), indexing="ij")
     hills, offsets = torch.zeros(n, high, wide), torch.zeros(n, 2, high, wide)
     for at in range(n):
-        for owner in owners[at].unique().tolist():
+        for owner in torch.unique(owners[at]).tolist():
             if owner > 0:
                 mine = owners[at] == owner
                 middle = y[mine].float().mean(), x[mine].float().mean()
@@ -131,9 +131,10 @@ def trained(
         else:
             loss = loss + centre_loss(said, owners)
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # of torch
         optimiser.step()
-    return model.eval()
+    trained: UNet = model.eval()
+    return trained
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ are put in. Prints tables for docs/results/flag.md. Intervals are 95 %, of image
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,10 @@ def _ap(trial: Trial, name: str, weight: Floats) -> Floats:
     return average_precision(score, wrong, weight[:, image])
 
 
+def _gain_of(trials: Sequence[Trial], name: str, at: int, weight: Floats) -> Floats:
+    return _gain(trials[at], name, weight)
+
+
 def _interval(trials: Sequence[Trial], figure: Callable[[int, Floats], Floats], n_draws: int = 500) -> str:
     """The mean over the trials, and its interval."""
     n = len(trials[0].wrong)
@@ -147,9 +152,8 @@ def of_images(trials: Sequence[Trial]) -> list[str]:
             for f in (auroc, average_precision)
         ]
         cells.append(f"{np.mean([precision_at(each.images[name], each.wrong, 10) for each in trials]):.2f}")
-        cells.append(
-            "" if name == "softmin" else _interval(trials, lambda at, w, name=name: _gain(trials[at], name, w))
-        )  # type: ignore[misc]  # as above
+        gain = partial(_gain_of, trials, name)
+        cells.append("" if name == "softmin" else _interval(trials, gain))
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
 

@@ -1,6 +1,6 @@
 """Seed defects of sequences and of whole files into real datasets, and count which are found and what else is said.
 
-Run as ``python benchmarks/outliers_proof.py FOLDER``, where FOLDER holds the datasets of `benchmarks/real_sets.py`. It
+Run as ``python -m benchmarks.outliers_proof FOLDER``, where FOLDER holds the datasets of `benchmarks/real_sets.py`. It
 prints the tables of docs/results/outliers.md.
 """
 

@@ -1,6 +1,6 @@
 """How often the ranges of `segdata pilot` hold the truth, in simulated campaigns of which every image is known.
 
-    python benchmarks/pilot_coverage.py [CAMPAIGNS]
+    python -m benchmarks.pilot_coverage [CAMPAIGNS]
 
 Each campaign has 2,000 images and six categories that 95 % to 1 % of the images have. Its pilot is 20, 50 or 100 of
 them, drawn at random as single images or as whole groups of images that resemble each other. A range of 95 % should

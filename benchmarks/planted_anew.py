@@ -143,7 +143,8 @@ def turned(copy: Copy, rng: np.random.Generator) -> None:
 
     def turn(xy: Array, image: Json) -> Array:
         middle = np.array([image["width"], image["height"]]) / 2
-        return np.clip((xy - middle) @ np.array([[c, s], [-s, c]]) + middle, 0, 2 * middle)
+        turned_xy: Array = np.clip((xy - middle) @ np.array([[c, s], [-s, c]]) + middle, 0, 2 * middle)
+        return turned_xy
 
     map_points(content, turn)
     fit_boxes(content)

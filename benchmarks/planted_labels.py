@@ -101,7 +101,8 @@ def wide(copy: Copy, rng: np.random.Generator) -> None:
     def grow(xy: Array, image: Json) -> Array:
         centre = xy.mean(0)
         away = xy - centre
-        return xy + 3 * away / np.maximum(np.hypot(*away.T)[:, None], 1e-9)
+        moved: Array = xy + 3 * away / np.maximum(np.hypot(*away.T)[:, None], 1e-9)
+        return moved
 
     map_points(content, grow, of_images(content, half(content)))
     fit_boxes(content)

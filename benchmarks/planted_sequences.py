@@ -3,6 +3,7 @@
 # ruff: noqa: D103 - the decorator says what each function plants
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -221,10 +222,10 @@ def change_volume(copy: Copy, change: Callable[[Array], Array], affine: Array | 
     import nibabel
 
     (path,) = sorted((copy.root / "derivatives").rglob("*.nii.gz"))
-    image = nibabel.load(path)
+    image: Any = nibabel.load(path)  # its types lack what NIfTI files have
     values = change(np.asanyarray(image.dataobj))
     dtype = values.dtype if values.dtype.kind == "f" or (values < 0).any() else image.get_data_dtype()
-    new = nibabel.Nifti1Image(values.astype(dtype), image.affine if affine is None else affine, image.header)
-    new.set_data_dtype(dtype)
+    written: Any = type(image)(values.astype(dtype), image.affine if affine is None else affine, image.header)
+    written.set_data_dtype(dtype)
     path.unlink()
-    nibabel.save(new, path)
+    nibabel.save(written, path)

@@ -1,6 +1,6 @@
 """What it takes to open a COCO file and to decode all of its portions, on one thread: CPU seconds and peak memory.
 
-    python benchmarks/reading.py FILE.json...
+    python -m benchmarks.reading FILE.json...
 
 Nothing is measured or judged. Files come from `benchmarks/generate.py`.
 """

@@ -1,7 +1,7 @@
 """The proof of the rules: seeded defects, clean scenes and real datasets, as the tables of docs/results/rules.md.
 
-Run as `python benchmarks/rules_proof.py FOLDER`; FOLDER holds the real datasets (docs/real_data.md). What people said
-of the findings after looking at them is in rules_proof.yaml, and is kept: `python benchmarks/rules_proof.py FOLDER
+Run as `python -m benchmarks.rules_proof FOLDER`; FOLDER holds the real datasets (docs/real_data.md). What people said
+of the findings after looking at them is in rules_proof.yaml, and is kept: `python -m benchmarks.rules_proof FOLDER
 DRAWN` draws up to ten findings, at random but always the same, of each rule and dataset that it does not judge yet.
 """
 
@@ -16,9 +16,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
-from real_sets import RealSet, real_sets
 
 import segdata
+from benchmarks.real_sets import RealSet, real_sets
 from segdata.core.finding import Finding
 from segdata.core.rule import Rule, rules
 from segdata.formats.shared.images import image_limits

@@ -1,6 +1,6 @@
 """How large the canonical dataset is on disk, against the files it came from and against zipped COCO-RLE JSON.
 
-    SEGDATA_REAL_DATA=… python benchmarks/size.py
+    SEGDATA_REAL_DATA=… python -m benchmarks.size
 
 The JSON holds what COCO needs to train on (ids, category, compressed RLE, area, bbox, iscrowd), zipped at level 9.
 """
@@ -11,6 +11,7 @@ import tempfile
 import zlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow.compute as pc
 from pycocotools import mask as coco
@@ -39,7 +40,8 @@ DATASETS: dict[str, tuple[str, dict[str, object], str]] = {
 
 def coco_rle_zipped(dataset: OpenDataset) -> int:
     """Bytes of the dataset as COCO-RLE JSON, zipped."""
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for batch in dataset.batches():
         height, width = batch.segment_size
         first = len(images)

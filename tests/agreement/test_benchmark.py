@@ -15,9 +15,8 @@ def test_pq_of_annotators_who_confuse_categories_is_that_of_panopticapi(
 ) -> None:
     if not BENCHMARKS.is_dir():
         pytest.skip("installed without benchmarks")
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
     monkeypatch.setitem(sys.modules, "panopticapi", None)
-    import agreement  # type: ignore[import-not-found]  # of the folder above
+    from benchmarks import agreement
 
     files = agreement.write(tmp_path, 2, 2)
     name, loop = agreement.theirs(files)
