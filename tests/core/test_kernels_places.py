@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segdata.core.kernels import _plain
+
 RUNS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 40)))
 HEIGHTS = np.array([4, 0, 7])
 
@@ -74,3 +76,28 @@ def test_frames_without_a_height_are_refused(kernels: ModuleType, name: str) -> 
     runs = (start, owner) if name == "lift" else (start,)
     with pytest.raises(ValueError, match="2 base come with 3 height"):
         getattr(kernels, name)(*runs, HEIGHTS[:2], HEIGHTS)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 40), st.integers(1, 4))), st.permutations(range(3)))
+def test_strip_hashes_depend_on_pixels_and_kind_alone(
+    kernels: ModuleType, runs: list[tuple[int, int, int]], kinds: list[int]
+) -> None:
+    """In whatever order; the numbers themselves are those of the plain twin."""
+    kind, one_height = np.array(kinds), np.array([5, 5, 5])
+
+    def hashes(rows: list[tuple[int, int, int]], height: np.ndarray) -> np.ndarray:
+        owner, start, length = np.array(rows, np.int64).reshape(-1, 3).T.copy()
+        found: np.ndarray = kernels.strip_hashes(start, length, owner.astype(np.int32), height, kind)
+        assert (found == _plain.strip_hashes(start, length, owner.astype(np.int32), height, kind)).all()
+        return found
+
+    found = hashes(runs, HEIGHTS)
+    assert found.shape == (2, 3)
+    assert (found == hashes(runs[::-1], HEIGHTS)).all()
+    pixels = [sorted((*divmod(start, 5), length) for owner, start, length in runs if owner == one) for one in range(3)]
+    taller = np.array([5, 9, 7])
+    moved = [(owner, start // 5 * int(taller[owner]) + start % 5, length) for owner, start, length in runs]
+    assert (hashes(runs, one_height) == hashes(moved, taller)).all()
+    same = [[pixels[a] == pixels[b] and (a == b or not pixels[a]) for a in range(3)] for b in range(3)]
+    first = hashes(runs, one_height)
+    assert [[bool((first[:, a] == first[:, b]).all()) for a in range(3)] for b in range(3)] == same

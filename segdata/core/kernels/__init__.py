@@ -31,7 +31,7 @@ _FUNCTIONS = {  # of each compiled module
     "outlines": ("bridges", "cycles", "follow", "outline_sums"),
     "overlay": ("bands", "contacts", "cover_frames", "overlaps", "overlaps_within", "shared_pixels", "tally"),
     "pillow": ("draw_pillow",),
-    "places": ("bounds", "columns", "lift", "lower"),
+    "places": ("bounds", "columns", "lift", "lower", "strip_hashes"),
     "polygons": ("rasterise",),
     "rings": ("flawed_rings", "parse_rings"),
     "scan": ("join_spans", "scan_items", "skip_json", "value_spans"),

@@ -3,7 +3,6 @@
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.batch import Batch, clip_runs
@@ -97,23 +96,14 @@ def measure_centroids(view: BatchView) -> pa.Table:
 def measure_imprints(view: BatchView) -> dict[str, pa.Table]:
     """The column `imprint` of `annotations`: a hash of the categories and pixels, in whatever order."""
     batch, runs = view.batch, view.batch.runs
-    category = batch.segments["category_id"].to_numpy().astype(np.uint64)[runs.owner]
-    x, top = (column.astype(np.uint64) for column in run_columns(runs, batch.segment_size[0]))
-    strip = _mixed((x << np.uint64(32)) + top) + runs.length.astype(np.uint64)
+    category = np.ascontiguousarray(batch.segments["category_id"].to_numpy(), np.int64)
+    hashes = kernels.strip_hashes(runs.start, runs.length, runs.owner, batch.segment_size[0], category)
     # Sums of hashes do not depend on the order, so nothing is sorted; two of 64 bits are no accident.
-    hashes = [_mixed(_mixed(strip ^ np.uint64(seed)) + category) for seed in (0, 0x5851F42D4C957F2D)]
-    annotation, n = batch.segment_annotation[runs.owner], batch.annotations.num_rows
-    sums = [kernels.sums(annotation, values.view(np.int64), n).view(np.uint64).tolist() for values in hashes]
-    digests = [f"{one:016x}{other:016x}" for one, other in zip(*sums, strict=True)]
+    total = np.zeros((2, batch.annotations.num_rows), np.uint64)
+    for row, of_segments in zip(total, hashes, strict=True):
+        np.add.at(row, batch.segment_annotation, of_segments)
+    digests = [f"{one:016x}{other:016x}" for one, other in zip(*total.tolist(), strict=True)]
     return {"annotations": pa.table({"imprint": pa.array(digests, pa.string())})}
-
-
-def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """A hash of each number (splitmix64: Steele et al., 2014, OOPSLA)."""
-    values = values + np.uint64(0x9E3779B97F4A7C15)
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
 
 
 @measure("attributes", tables={"attributes": {"segment": "segments"}})

@@ -14,7 +14,7 @@ from libc.string cimport memset
 
 from segdata.core.kernels._compiled.pairing cimport Pairing, home_of, key_of, number_of, release
 from segdata.core.kernels._compiled.room cimport grow
-from segdata.core.kernels._compiled.sweep cimport Live, Side, forget, join, side_of, sweep_between, sweep_within
+from segdata.core.kernels._compiled.sweep cimport Live, Side, forget, join, side_of, visit_between, visit_within
 
 cdef extern from *:
     """
@@ -118,17 +118,13 @@ def overlaps(
     """How many pixels each two segments of two sides share: see the plain twin."""
     cdef Side one = side_of(a_start, a_end, a_owner), other = side_of(b_start, b_end, b_owner)
     cdef PixelSums sums
-    cdef Live *a = <Live *>malloc((one.size + 1) * sizeof(Live))
-    cdef Live *b = <Live *>malloc((other.size + 1) * sizeof(Live))
-    cdef bint enough = a != NULL and b != NULL
+    cdef bint enough
     memset(&sums, 0, sizeof(PixelSums))
     try:
         with nogil:
-            enough = enough and sweep_between(one, other, a, b, add_pixels, &sums)
+            enough = visit_between(one, other, add_pixels, &sums)
         return summed_pairs(&sums, enough)
     finally:
-        free(a)
-        free(b)
         release(&sums.pairing)
         free(sums.of)
 
@@ -137,15 +133,13 @@ def overlaps_within(const int64_t[::1] start, const int64_t[::1] end, const int3
     """How many pixels each two segments of one side share: see the plain twin."""
     cdef Side side = side_of(start, end, owner)
     cdef PixelSums sums
-    cdef Live *live = <Live *>malloc((side.size + 1) * sizeof(Live))
-    cdef bint enough = live != NULL
+    cdef bint enough
     memset(&sums, 0, sizeof(PixelSums))
     try:
         with nogil:
-            enough = enough and sweep_within(side, live, add_pixels_within, &sums)
+            enough = visit_within(side, add_pixels_within, &sums)
         return summed_pairs(&sums, enough)
     finally:
-        free(live)
         release(&sums.pairing)
         free(sums.of)
 
@@ -238,13 +232,9 @@ def contacts(
     cdef Py_ssize_t n = side.size, i, j, f = -1
     cdef ContactSums sums
     cdef Side whole, moved
-    cdef Live *a = <Live *>malloc((n + 1) * sizeof(Live))
-    cdef Live *b = <Live *>malloc((n + 1) * sizeof(Live))
-    cdef bint enough = a != NULL and b != NULL
+    cdef bint enough = True
     for i in range(n):
         if owner[i] < 0 or owner[i] >= kind.shape[0]:
-            free(a)
-            free(b)
             raise ValueError(f"owner {owner[i]} of {kind.shape[0]} owners: 0 to {kind.shape[0] - 1} are possible")
     memset(&sums, 0, sizeof(ContactSums))
     try:
@@ -254,7 +244,7 @@ def contacts(
             with nogil:
                 whole = moved = side
                 moved.shift = 1
-                enough = enough and sweep_between(moved, whole, a, b, add_contact, &sums)
+                enough = visit_between(moved, whole, add_contact, &sums)
                 # To the right each frame has its own step.
                 sums.upright = True
                 i = 0
@@ -265,7 +255,7 @@ def contacts(
                         j += 1
                     whole = moved = Side(&start[i], &end[i], &owner[i], j - i, 0)
                     moved.shift = height[f] + 1
-                    enough = sweep_between(moved, whole, a, b, add_contact, &sums)
+                    enough = visit_between(moved, whole, add_contact, &sums)
                     i = j
         if not enough:
             raise MemoryError("no memory for where segments touch")
@@ -273,8 +263,6 @@ def contacts(
         fill_contacts(rows, &sums)
         return sorted_pairs(&sums.pairing, rows)
     finally:
-        free(a)
-        free(b)
         release(&sums.pairing)
         free(sums.of)
 

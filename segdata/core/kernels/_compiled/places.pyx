@@ -2,7 +2,7 @@
 """Where runs lie: in columns of images, and on the number line."""
 
 import numpy as np
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 
 cdef struct Column:
     int64_t x
@@ -54,6 +54,52 @@ def columns(const int64_t[::1] start, const int32_t[::1] owner, const int64_t[::
     if strange:
         refuse(owner[i], n_owners)
     return xs, tops
+
+
+def strip_hashes(
+    const int64_t[::1] start,
+    const int64_t[::1] length,
+    const int32_t[::1] owner,
+    const int64_t[::1] height,
+    const int64_t[::1] kind,
+):
+    """Two hashes of each owner's pixels and kind: see the plain twin."""
+    cdef Py_ssize_t n = start.shape[0], n_owners = height.shape[0], i
+    cdef Column at = Column(0, 0, 1)
+    cdef uint64_t one, factor
+    check_shapes(n, owner.shape[0])
+    check_shapes(n, length.shape[0])
+    check_shapes(n_owners, kind.shape[0])
+    result = np.zeros((2, n_owners), np.uint64)
+    cdef uint64_t[:, ::1] hashes = result
+    cdef bint strange = False
+    with nogil:
+        for i in range(n):
+            if i == 0 or owner[i] != owner[i - 1]:
+                if owner[i] < 0 or owner[i] >= n_owners:
+                    strange = True
+                    break
+                at = Column(0, 0, max(height[owner[i]], 1))
+            enter(&at, start[i])
+            one = mixed(mixed((<uint64_t>at.x << 32) + <uint64_t>(start[i] - at.begin)) + <uint64_t>length[i])
+            hashes[0, owner[i]] += one
+            hashes[1, owner[i]] += mixed(one)
+    if strange:
+        refuse(owner[i], n_owners)
+    with nogil:
+        for i in range(n_owners):
+            factor = mixed(<uint64_t>kind[i]) | 1
+            hashes[0, i] *= factor
+            hashes[1, i] *= factor
+    return result
+
+
+cdef inline uint64_t mixed(uint64_t value) noexcept nogil:
+    """A hash of a number (splitmix64: Steele et al., 2014, OOPSLA)."""
+    value += 0x9E3779B97F4A7C15ULL
+    value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9ULL
+    value = (value ^ (value >> 27)) * 0x94D049BB133111EBULL
+    return value ^ (value >> 31)
 
 
 def lift(const int64_t[::1] start, const int32_t[::1] owner, const int64_t[::1] base, const int64_t[::1] height):

@@ -7,6 +7,7 @@ runs and strips. What becomes of a strip is the visitor's business.
 """
 
 from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport free, malloc
 
 cdef struct Live:  # a run that was not left yet
     int64_t end
@@ -90,3 +91,21 @@ cdef inline bint sweep_within(Side side, Live *live, Visit visit, void *sums) no
             return False
         join(live, &live_n, side.start[i], side.end[i], side.owner[i])
     return True
+
+
+cdef inline bint visit_between(Side one, Side other, Visit visit, void *sums) noexcept nogil:
+    """As `sweep_between`, with room of its own; False also where there is none."""
+    cdef Live *a = <Live *>malloc((one.size + 1) * sizeof(Live))
+    cdef Live *b = <Live *>malloc((other.size + 1) * sizeof(Live))
+    cdef bint enough = a != NULL and b != NULL and sweep_between(one, other, a, b, visit, sums)
+    free(a)
+    free(b)
+    return enough
+
+
+cdef inline bint visit_within(Side side, Visit visit, void *sums) noexcept nogil:
+    """As `sweep_within`, with room of its own; False also where there is none."""
+    cdef Live *live = <Live *>malloc((side.size + 1) * sizeof(Live))
+    cdef bint enough = live != NULL and sweep_within(side, live, visit, sums)
+    free(live)
+    return enough

@@ -3,10 +3,10 @@
 
 import numpy as np
 from libc.stdint cimport int32_t, int64_t
-from libc.stdlib cimport free, malloc, qsort
+from libc.stdlib cimport free, qsort
 
 from segdata.core.kernels._compiled.room cimport grow
-from segdata.core.kernels._compiled.sweep cimport Live, Side, side_of, sweep_between, sweep_within
+from segdata.core.kernels._compiled.sweep cimport Side, side_of, visit_between, visit_within
 
 cdef struct Strip:
     int64_t start
@@ -44,16 +44,12 @@ def strips(
     """Overlaps of two sides: see the plain twin."""
     cdef Side one = side_of(a_start, a_end, a_owner), other = side_of(b_start, b_end, b_owner)
     cdef Strips found = Strips(NULL, 0, 0)
-    cdef Live *a = <Live *>malloc((one.size + 1) * sizeof(Live))
-    cdef Live *b = <Live *>malloc((other.size + 1) * sizeof(Live))
-    cdef bint enough = a != NULL and b != NULL
+    cdef bint enough
     try:
         with nogil:
-            enough = enough and sweep_between(one, other, a, b, push_strip, &found)
+            enough = visit_between(one, other, push_strip, &found)
         return columns_of_strips(&found, enough)
     finally:
-        free(a)
-        free(b)
         free(found.at)
 
 
@@ -61,14 +57,12 @@ def strips_within(const int64_t[::1] start, const int64_t[::1] end, const int32_
     """Overlaps of one side with itself: see the plain twin."""
     cdef Side side = side_of(start, end, owner)
     cdef Strips found = Strips(NULL, 0, 0)
-    cdef Live *live = <Live *>malloc((side.size + 1) * sizeof(Live))
-    cdef bint enough = live != NULL
+    cdef bint enough
     try:
         with nogil:
-            enough = enough and sweep_within(side, live, push_strip_within, &found)
+            enough = visit_within(side, push_strip_within, &found)
         return columns_of_strips(&found, enough)
     finally:
-        free(live)
         free(found.at)
 
 

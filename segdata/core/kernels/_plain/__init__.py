@@ -39,7 +39,17 @@ from segdata.core.kernels._plain.scan import (
     skip_json,
     value_spans,
 )
-from segdata.core.kernels._plain.sweep import bounds, columns, cover, cut, lift, lower, strips, strips_within
+from segdata.core.kernels._plain.sweep import (
+    bounds,
+    columns,
+    cover,
+    cut,
+    lift,
+    lower,
+    strip_hashes,
+    strips,
+    strips_within,
+)
 from segdata.core.kernels._plain.walk import even_steps, walk
 
 __all__ = [
@@ -91,6 +101,7 @@ __all__ = [
     "shared_pixels",
     "skip_json",
     "split_counts",
+    "strip_hashes",
     "strips",
     "strips_within",
     "sums",

@@ -112,6 +112,37 @@ def columns(start: Int64, owner: Int32, height: Int64) -> tuple[Int64, Int64]:
     return x, start - x * high
 
 
+def strip_hashes(start: Int64, length: Int64, owner: Int32, height: Int64, kind: Int64) -> NDArray[np.uint64]:
+    """Two hashes (2, n_owners) of each owner's pixels and kind, which are sums over its runs in whatever order.
+
+    Takes runs as `columns` does, the length of each, and a number for each owner. Owners of equal pixels and kind have
+    equal hashes, also in images of different heights; those without runs have 0.
+
+    >>> owner, height, kind = np.zeros(2, np.int32), np.array([4]), np.array([7])
+    >>> one = strip_hashes(np.array([3, 9]), np.array([1, 2]), owner, height, kind)
+    >>> bool((one == strip_hashes(np.array([9, 3]), np.array([2, 1]), owner, height, kind)).all())
+    True
+    """
+    if len(length) != len(start) or len(kind) != len(height):
+        raise ValueError(
+            f"{len(start)} starts come with {len(length)} lengths, {len(height)} heights with {len(kind)} kinds"
+        )
+    x, top = (column.astype(np.uint64) for column in columns(start, owner, height))
+    one = _mixed(_mixed((x << np.uint64(32)) + top) + length.astype(np.uint64))
+    hashes = np.zeros((2, len(height)), np.uint64)
+    np.add.at(hashes[0], owner, one)
+    np.add.at(hashes[1], owner, _mixed(one))
+    return hashes * (_mixed(kind.astype(np.uint64)) | np.uint64(1))
+
+
+def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """A hash of each number (splitmix64: Steele et al., 2014, OOPSLA)."""
+    values = values + np.uint64(0x9E3779B97F4A7C15)
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
 def lift(start: Int64, owner: Int32, base: Int64, height: Int64) -> Int64:
     """Where on the number line (n,) each run starts.
 
