@@ -229,7 +229,10 @@ def split_from_path(path: str) -> str | None:
     >>> split_from_path("street/train/a.png"), split_from_path("train.png")
     ('train', None)
     """
-    return next((part for part in reversed(PurePosixPath(path).parts[:-1]) if part.lower() in SPLIT_FOLDERS), None)
+    if "/" not in path:
+        return None
+    parts = [part for part in path.split("/") if part not in ("", ".")]  # a Path for each image would take long
+    return next((part for part in reversed(parts[:-1]) if part.lower() in SPLIT_FOLDERS), None)
 
 
 PairByName = Literal["id", "stem", "name"]

@@ -25,6 +25,7 @@ from segdata.core.rule_settings import (
     configured_suppressions,
     match_codes,
 )
+from segdata.core.strata import number_names
 
 T = TypeVar("T", Finding, Defect)
 EXPIRED_SUPPRESSION = "SEG019"  # reports on the suppressions, so it runs last
@@ -228,7 +229,7 @@ class _FindingBuilder:
     def __init__(self, tables: Tables) -> None:
         self._categories = {category.id: category.name for category in reversed(tables.profile.taxonomy.categories)}
         self._categories |= tables.profile.unknown_names
-        self.several = len({name for name in tables.annotations["annotator"].tolist() if name is not None}) > 1
+        self.several = len(number_names(tables.annotations.texts("annotator"))[0]) > 1
         self._tables = tables
 
     def findings(self, rule: Rule, row_findings: Iterable[RowFinding]) -> list[Finding]:

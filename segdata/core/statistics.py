@@ -106,8 +106,10 @@ def group_median(values: Floats, group: Ints) -> Floats:
     return kernels.medians(values, which, len(groups))[which]
 
 
-def benjamini_hochberg(p: Floats, rate: float) -> NDArray[np.bool_]:
+def benjamini_hochberg(p: Floats, rate: float, n_tests: int | None = None) -> NDArray[np.bool_]:
     """(n,) which of n tests with these p-values stand, so that on average at most `rate` of those are false.
+
+    `n_tests`: how many tests there were, where some with p-values above `rate`, which cannot stand, are left out.
 
     Source: Benjamini and Hochberg (1995), Journal of the Royal Statistical Society B 57(1), 289-300.
 
@@ -116,7 +118,7 @@ def benjamini_hochberg(p: Floats, rate: float) -> NDArray[np.bool_]:
     """
     low = np.flatnonzero(p <= rate)  # no other can stand
     order = low[np.argsort(p[low], kind="stable")]
-    below = p[order] <= rate * np.arange(1, len(low) + 1) / max(len(p), 1)
+    below = p[order] <= rate * np.arange(1, len(low) + 1) / max(len(p) if n_tests is None else n_tests, 1)
     stands = np.zeros(len(p), bool)
     if below.any():
         stands[order[: np.flatnonzero(below)[-1] + 1]] = True

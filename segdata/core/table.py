@@ -20,9 +20,13 @@ Flags = NDArray[np.bool_]
 
 
 class LazyColumn:
-    """A column that is made when it is first used, here or elsewhere."""
+    """A column that is made when it is first used, here or elsewhere.
+
+    A table keeps it then; where it does not stay, it is made again, or kept by whoever makes it.
+    """
 
     __slots__ = ()
+    stays = True
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -30,6 +34,11 @@ class LazyColumn:
     def made(self) -> Any:  # Any: numpy or Arrow
         """All rows."""
         raise NotImplementedError
+
+    def values(self) -> Column:
+        """All rows as numpy."""
+        column = self.made()
+        return column_to_numpy(column) if isinstance(column, pa.ChunkedArray) else column
 
     def take(self, rows: Ints) -> Any:  # Any: numpy or Arrow
         """Some rows."""
@@ -94,9 +103,12 @@ class Table:
         return list(self._columns)
 
     def __getitem__(self, name: str) -> Column:
+        column = self._columns[name]
+        if isinstance(column, LazyColumn) and not column.stays:
+            return column.values()
         column = self._given(name)
         if isinstance(column, pa.ChunkedArray):
-            arrow, column = column, _to_numpy(column)
+            arrow, column = column, column_to_numpy(column)
             self._columns[name] = column
             if column.dtype == object:  # where to look for what is missing would take long
                 self._missing[name] = arrow.is_null().to_numpy()
@@ -106,8 +118,19 @@ class Table:
         """A column as it came."""
         column = self._columns[name]
         if isinstance(column, LazyColumn):
-            column = self._columns[name] = column.made()
+            made = column.made()
+            if column.stays:
+                self._columns[name] = made
+            return made
         return column
+
+    def texts(self, name: str) -> pa.Array:
+        """A column of texts as Arrow's, without an object for each."""
+        column = self._given(name)
+        if not isinstance(column, pa.ChunkedArray):
+            return pa.array(column, pa.string())
+        joined = column.combine_chunks()
+        return joined if pa.types.is_string(joined.type) else joined.cast(pa.string())
 
     def cell(self, name: str, row: int) -> Any:  # Any: as the column
         """One value of a column, as Python's own number or text; does not convert the column."""
@@ -190,7 +213,7 @@ class Table:
         return pd.DataFrame({name: self[name] for name in self._columns})
 
 
-def _to_numpy(column: pa.ChunkedArray) -> Column:
+def column_to_numpy(column: pa.ChunkedArray) -> Column:
     """A column as numpy, without copying where there is nothing to convert."""
     if pa.types.is_integer(column.type) and column.null_count:
         return np.array(column.to_pylist(), dtype=object)

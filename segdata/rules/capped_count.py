@@ -33,7 +33,7 @@ def capped_count(
     """
     rows = np.flatnonzero(is_example(tables, crowds=False) & is_thing(tables))
     counts = np.bincount(tables.segments["annotation"][rows], minlength=len(tables.annotations))
-    names, annotator = number_names(tables.annotations["annotator"])
+    names, annotator = number_names(tables.annotations.texts("annotator"))
     for number in np.unique(annotator).tolist():
         mine = counts[annotator == number]
         most, n = int(mine.max(initial=0)), len(mine)

@@ -43,6 +43,8 @@ def conflicting_duplicates(
     square moved by one pixel has an IoU of 0.95 at 40 px and of 0.82 at 10 px: 0.8 does not flag that.
     """
     images, alike, twins = tables.images, tables.alike, tables.twins
+    if len(twins) == 0:
+        return
     pair = twins["pair"]
     union = twins["area"] + twins["other_area"] - twins["shared"]
     iou, pixels = twins["shared"] / np.maximum(union, 1), union - twins["shared"]

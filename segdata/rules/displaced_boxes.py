@@ -9,6 +9,7 @@ from segdata.core.finding import RowFinding
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Floats
 from segdata.core.strata import joint_codes, number_names
+from segdata.core.table import Table
 
 _SIDES = ("x", "y", "width", "height")
 _LEAST_SCALE = 0.02  # scales nearer to 1 are no other scale
@@ -42,45 +43,52 @@ def displaced_boxes(
     2,147 of 2,152 boxes have the origin at the bottom, which their authors corrected later.
     """
     segments, outlines = tables.segments, tables.outlines
-    n = len(segments)
-    low = np.stack([segments["x"], segments["y"]], axis=1).astype(np.float64)
-    box = np.concatenate([low, low + np.stack([segments["width"], segments["height"]], axis=1)], axis=1)
-    rings = np.full((n, 4), np.nan)
-    rings[outlines["segment"]] = np.stack([outlines[name] for name in ("left", "top", "right", "bottom")], axis=1)
-    box = np.where(np.isnan(rings), box, rings)
-    declared = np.stack([segments[f"declared_{name}"].astype(np.float64) for name in _SIDES], axis=1)
-    frame = np.stack([tables.images[name][segments["image"]] for name in ("width", "height")], axis=1).astype(
-        np.float64
-    )
-    usable = np.flatnonzero(
-        ~np.isnan(declared).any(axis=1) & (segments["area"] > 0) & (frame > 0).all(axis=1) & ~segments["iscrowd"]
-    )
-    if len(usable) == 0:
+    declared = np.stack([segments[f"declared_{name}"] for name in _SIDES], dtype=np.float64, casting="unsafe")
+    frame = [tables.images[name][segments["image"]] for name in ("width", "height")]
+    usable = (segments["area"] > 0) & ~segments["iscrowd"] & (frame[0] > 0) & (frame[1] > 0)
+    for side in declared:
+        usable &= ~np.isnan(side)
+    rows = np.flatnonzero(usable)
+    if len(rows) == 0:
         return
-    files = number_names(segments["file"])[1]
-    annotators = number_names(tables.annotations["annotator"])[1][segments["annotation"]]
-    group, _ = joint_codes(files[usable], annotators[usable])
-    for number in np.unique(group).tolist():
-        rows = usable[group == number]
-        own = declared[rows]
-        as_is = _error(_corners(own), box[rows])
-        shift = _shift(_corners(own), box[rows])
-        if len(rows) >= min_segments and np.abs(shift).max() >= min_shift:
-            moved = _error(_corners(own) - np.tile(shift, 2), box[rows])
+    declared, box = declared[:, rows], _actual_boxes(segments, outlines)[:, rows]
+    files = number_names(segments.texts("file"))[1]
+    annotators = number_names(tables.annotations.texts("annotator"))[1][segments["annotation"]]
+    group, first = joint_codes(files[rows], annotators[rows])
+    for number in range(len(first)):
+        mine = slice(None) if len(first) == 1 else np.flatnonzero(group == number)
+        own_rows, own, own_box = rows[mine], declared[:, mine], box[:, mine]
+        corners = _corners(own)
+        as_is, shift = _error(corners, own_box), _shift(corners, own_box)
+        if len(own_rows) >= min_segments and np.abs(shift).max() >= min_shift:
+            moved = _error(corners - np.tile(shift, 2)[:, None], own_box)
             fits = moved <= min(max_error, np.abs(shift).max() / 2)
             if fits.mean() >= min_share:
-                yield _finding(tables, int(rows[0]), int(fits.sum()), len(rows), _shift_words(shift))
+                yield _finding(tables, int(own_rows[0]), int(fits.sum()), len(own_rows), _shift_words(shift))
                 continue
         off = np.flatnonzero(as_is > 2 * max_error)
         if len(off) < min_segments:
             continue
+        frames = np.stack([side[own_rows[off]] for side in frame], dtype=np.float64)
         fitting = [
-            (int((_error(corners, box[rows[off]]) <= max_error * slack).sum()), words)
-            for corners, slack, words in _changes(own[off], box[rows[off]], frame[rows[off]])
+            (int((_error(changed, own_box[:, off]) <= max_error * slack).sum()), words)
+            for changed, slack, words in _changes(own[:, off], own_box[:, off], frames)
         ]
         hits, words = max(fitting, key=lambda pair: pair[0])
         if hits >= min_share * len(off):
-            yield _finding(tables, int(rows[off[0]]), hits, len(rows), words)
+            yield _finding(tables, int(own_rows[off[0]]), hits, len(own_rows), words)
+
+
+def _actual_boxes(segments: Table, outlines: Table) -> Floats:
+    """(4, n_segments) left, top, right, bottom of the polygons, or of the pixels where there are none."""
+    x, y = segments["x"], segments["y"]
+    box: Floats = np.stack([x, y, x + segments["width"], y + segments["height"]], dtype=np.float64)
+    owner = outlines["segment"]
+    for side, name in zip(box, ("left", "top", "right", "bottom"), strict=True):
+        of_ring = outlines[name]
+        has_ring = ~np.isnan(of_ring)
+        side[owner[has_ring]] = of_ring[has_ring]
+    return box
 
 
 def _finding(tables: Tables, row: int, hits: int, n: int, words: str) -> RowFinding:
@@ -91,20 +99,20 @@ def _finding(tables: Tables, row: int, hits: int, n: int, words: str) -> RowFind
 
 
 def _corners(declared: Floats) -> Floats:
-    """(n, 4) left, top, right, bottom of boxes x, y, width, height."""
-    return np.concatenate([declared[:, :2], declared[:, :2] + declared[:, 2:]], axis=1)
+    """(4, n) left, top, right, bottom of boxes (4, n) x, y, width, height."""
+    return np.concatenate([declared[:2], declared[:2] + declared[2:]])
 
 
 def _error(corners: Floats, box: Floats) -> Floats:
     """(n,) by how many pixels the worst side is off."""
-    worst: Floats = np.abs(corners - box).max(axis=1)
+    worst: Floats = np.abs(corners - box).max(axis=0)
     return worst
 
 
 def _shift(corners: Floats, box: Floats) -> Floats:
     """(2,) the median shift across and down; each side counts."""
     away = corners - box
-    return np.array([np.median(away[:, axis::2]) for axis in (0, 1)])
+    return np.array([np.median(away[axis::2]) for axis in (0, 1)])
 
 
 def _shift_words(shift: Floats) -> str:
@@ -113,37 +121,33 @@ def _shift_words(shift: Floats) -> str:
 
 
 def _changes(declared: Floats, box: Floats, frame: Floats) -> Iterator[tuple[Floats, float, str]]:
-    """Changed boxes as corners, by what the allowed error is multiplied, and the change in words."""
-    x, y, width, height = declared.T
-    wide, high = frame.T
-    left = np.stack([wide - x - width, y, wide - x, y + height], axis=1)
-    top = np.stack([x, high - y - height, x + width, high - y], axis=1)
-    both = np.stack([left[:, 0], top[:, 1], left[:, 2], top[:, 3]], axis=1)
+    """Changed boxes as corners (4, n), by what the allowed error is multiplied, and the change in words."""
+    x, y, width, height = declared
+    wide, high = frame
+    left = np.stack([wide - x - width, y, wide - x, y + height])
+    top = np.stack([x, high - y - height, x + width, high - y])
+    both = np.stack([left[0], top[1], left[2], top[3]])
     yield left, 1.0, "mirrored left to right"
     yield top, 1.0, "mirrored top to bottom"
     yield both, 1.0, "turned by 180 degrees"
-    yield np.stack([y, x, y + height, x + width], axis=1), 1.0, "read as y, x, height, width"
-    yield np.stack([x, y, x + height, y + width], axis=1), 1.0, "read as x, y, height, width"
-    yield np.stack([x, y, width, height], axis=1), 1.0, "read as two corners"
-    yield (
-        np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2], axis=1),
-        1.0,
-        "read as centre and size",
-    )
-    yield _corners(declared) * np.tile(frame, 2), 1.0, "multiplied by the image's size"
+    yield np.stack([y, x, y + height, x + width]), 1.0, "read as y, x, height, width"
+    yield np.stack([x, y, x + height, y + width]), 1.0, "read as x, y, height, width"
+    yield np.stack([x, y, width, height]), 1.0, "read as two corners"
+    yield np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2]), 1.0, "read as centre and size"
+    yield _corners(declared) * np.tile(frame, (2, 1)), 1.0, "multiplied by the image's size"
     corners = _corners(declared)
     shift = _shift(corners, box)
-    yield corners - np.tile(shift, 2), 1.0, _shift_words(shift)
-    sizes = box[:, 2:] - box[:, :2]
-    some = (declared[:, 2:] > 0) & (sizes > 0)
+    yield corners - np.tile(shift, 2)[:, None], 1.0, _shift_words(shift)
+    sizes = box[2:] - box[:2]
+    some = (declared[2:] > 0) & (sizes > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = np.where(some, sizes / declared[:, 2:], np.nan)
-    if some.any(axis=0).all():
-        scale = np.nanmedian(ratios, axis=0)
+        ratios = np.where(some, sizes / declared[2:], np.nan)
+    if some.any(axis=1).all():
+        scale = np.nanmedian(ratios, axis=1)
         if np.abs(scale - 1).max() > _LEAST_SCALE:
             # Boxes that were rounded at another scale are as much less exact.
             yield (
-                corners * np.tile(scale, 2),
+                corners * np.tile(scale, 2)[:, None],
                 max(1.0, float(scale.max())),
                 f"scaled by {scale[0]:.4g} and {scale[1]:.4g}",
             )

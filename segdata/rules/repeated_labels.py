@@ -57,7 +57,7 @@ def repeated_labels(tables: Tables, *, min_edge: int = 200, max_alike: float = 0
 def _are_different(tables: Tables, pairs: Ints) -> Flags:
     """(n,) whether two annotations (n, 2) are of different images that are no neighbours in a sequence."""
     index, image = SequenceIndex.of(tables), tables.annotations["image"]
-    content = number_names(tables.images["content"].tolist())[1]
+    content = number_names(tables.images.texts("content"))[1]
     one, other = image[pairs[:, 0]], image[pairs[:, 1]]
     is_copy = (content[one] == content[other]) & (content[one] >= 0)
     neighbours = (index.sequence[pairs[:, 0]] == index.sequence[pairs[:, 1]]) & (index.sequence[pairs[:, 0]] >= 0)

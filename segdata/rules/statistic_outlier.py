@@ -1,7 +1,7 @@
 """SEG313 statistic-outlier: an image differs from all others in something that was measured."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 import numpy as np
@@ -19,6 +19,7 @@ _HAVING = 0.75  # of the images must have pixels of what is compared, lest the u
 _LEAST_SCALE = 0.1  # of logarithms: nothing that people draw is the same to a tenth
 _SCALE_OF_FEW = 0.5  # the same for parts and holes where most images have none
 _LISTED = 3  # statistics in a message
+_BLOCK = 100_000  # numbers that are judged at a time, at least
 
 
 class _Statistic(msgspec.Struct, frozen=True):
@@ -77,52 +78,81 @@ def statistic_outlier(
     to three images of eight datasets about half are found: those that the dataset does not vary by itself.
     """
     group, noun = _comparable(tables)
-    statistics = list(_statistics(tables, group))
-    which = np.repeat(np.arange(len(statistics)), [len(statistic.amount) for statistic in statistics])
-    none = np.empty(0, np.int64)
-    annotation = np.concatenate([none, *(statistic.annotation for statistic in statistics)]).astype(np.int64)
-    amount = np.concatenate([none, *(statistic.amount for statistic in statistics)]).astype(np.float64)
-    size, whole = (
-        np.concatenate([none, *(getattr(statistic, name) for statistic in statistics)]).astype(np.float64)
-        for name in ("size", "whole")
-    )
-    peers, _ = joint_codes(which, group[annotation])
-    n_peers = np.bincount(peers)[peers]
-    is_rare = np.bincount(peers, weights=amount > 0)[peers] < _HAVING * n_peers
-    counted = np.array([statistic.counted for statistic in statistics], bool)[which]
-    tested = (n_peers >= min_images) & (counted | ~is_rare)
-    columns = {
-        "which": which,
-        "annotation": annotation,
-        "amount": amount,
-        "size": size,
-        "whole": whole,
-        "peers": peers,
-        "n": n_peers,
-        "rare": is_rare,
-    }
-    values = Table(columns).take(tested)
-    amount, whole, is_part = values["amount"], values["whole"], ~np.isinf(values["whole"])
-    scaled = np.log(np.maximum(amount, 1) / np.where(is_part, np.maximum(whole - amount, 1), values["size"]))
-    chance, middle = tail_chance(scaled, values["peers"], np.where(values["rare"], _SCALE_OF_FEW, _LEAST_SCALE))
-    median = np.where(is_part, whole / (1 + np.exp(-middle)), np.exp(middle) * values["size"])
-    stands = benjamini_hochberg(chance, rate) & (np.abs(scaled - middle) >= math.log(min_ratio))
-    stands &= np.abs(np.log(np.maximum(amount, 1) / np.maximum(median, 1))) >= math.log(min_ratio)
-    stands &= np.abs(amount - median) >= min_amount
-    outliers = values.beside(median=median, chance=chance).take(stands)
+    statistics: list[tuple[str, int | None]] = []
+    judged, n_tests = [], 0
+    for block in _blocks(_statistics(tables, group)):
+        low, n = _judge(block, group, len(statistics), rate, min_ratio, min_amount, min_images)
+        judged.append(low)
+        n_tests += n
+        statistics += [(statistic.name, statistic.category) for statistic in block]
+    low = Table({name: np.concatenate([table[name] for table in judged]) for name in judged[0].names})
+    outliers = low.take(benjamini_hochberg(low["chance"], rate, n_tests) & low["far"])
     for rows in outliers.groups("annotation"):
         worst = outliers.take(rows[np.argsort(outliers["chance"][rows], kind="stable")])
         lines = list(worst.lines("which", "annotation", "amount", "median", "chance", "n"))
-        texts = [_describe(statistics[k].name, amount, median) for k, _, amount, median, _, _ in lines[:_LISTED]]
+        texts = [_describe(statistics[k][0], amount, median) for k, _, amount, median, _, _ in lines[:_LISTED]]
         others = len(lines) - _LISTED
         more = f", and {count_noun(others, 'other statistic')}" if others > 0 else ""
         first, row, _, _, p, n = lines[0]
-        category = statistics[first].category
+        category = statistics[first][1]
         yield RowFinding(
             f"{'; '.join(texts)}{more}; {count_noun(n, noun[row])} compared, p = {max(p, 1e-99):.1g}",
             annotation=row,
             category=None if category is None else tables.profile.name_of(category),
         )
+
+
+def _blocks(statistics: Iterable[_Statistic]) -> Iterator[list[_Statistic]]:
+    """Some statistics after others, as many numbers at a time as stay in the processor's memory."""
+    block, n = list[_Statistic](), 0
+    for statistic in statistics:
+        block.append(statistic)
+        n += len(statistic.amount)
+        if n >= _BLOCK:
+            yield block
+            block, n = [], 0
+    if block:
+        yield block
+
+
+def _judge(
+    block: Sequence[_Statistic],
+    group: Ints,
+    first: int,
+    rate: float,
+    min_ratio: float,
+    min_amount: int,
+    min_images: int,
+) -> tuple[Table, int]:
+    """The annotations whose numbers have a chance of `rate` at most, and how many there are that are compared.
+
+    Columns: which (statistic, the block's are numbered from `first`), annotation, amount, median, chance, n (how many
+    are compared with it), far (whether it is also far enough from the median).
+    """
+    which = np.repeat(np.arange(len(block)), [len(statistic.amount) for statistic in block])
+    annotation = np.concatenate([statistic.annotation for statistic in block])
+    amount = np.concatenate([statistic.amount for statistic in block])
+    size = np.concatenate([statistic.size for statistic in block])
+    whole = np.concatenate([statistic.whole for statistic in block])
+    peers, _ = joint_codes(which, group[annotation])
+    n_peers = np.bincount(peers)[peers]
+    is_rare = np.bincount(peers, weights=amount > 0)[peers] < _HAVING * n_peers
+    counted = np.array([statistic.counted for statistic in block], bool)[which]
+    tested = np.flatnonzero((n_peers >= min_images) & (counted | ~is_rare))
+    amount, size, whole = amount[tested], size[tested], whole[tested]
+    is_part = ~np.isinf(whole)
+    scaled = np.log(np.maximum(amount, 1) / np.where(is_part, np.maximum(whole - amount, 1), size))
+    least = np.where(is_rare[tested], _SCALE_OF_FEW, _LEAST_SCALE)
+    chance, middle = tail_chance(scaled, peers[tested], least)
+    low = np.flatnonzero(chance <= rate)
+    amount, size, whole, scaled, middle = amount[low], size[low], whole[low], scaled[low], middle[low]
+    median = np.where(is_part[low], whole / (1 + np.exp(-middle)), np.exp(middle) * size)
+    far = np.abs(scaled - middle) >= math.log(min_ratio)
+    far &= np.abs(np.log(np.maximum(amount, 1) / np.maximum(median, 1))) >= math.log(min_ratio)
+    far &= np.abs(amount - median) >= min_amount
+    row = tested[low]
+    columns = {"which": which[row] + first, "annotation": annotation[row], "amount": amount, "median": median}
+    return Table({**columns, "chance": chance[low], "n": n_peers[row], "far": far}), len(tested)
 
 
 def _describe(name: str, amount: float, median: float) -> str:
@@ -139,7 +169,7 @@ def _comparable(tables: Tables) -> tuple[Ints, list[str]]:
     index, annotations = SequenceIndex.of(tables), tables.annotations
     in_sequence = index.sequence >= 0
     of_size = size_class(tables)[annotations["image"]]
-    annotator = number_names(annotations["annotator"])[1]
+    annotator = number_names(annotations.texts("annotator"))[1]
     group, _ = joint_codes(annotator, index.sequence, np.where(in_sequence, 0, of_size))
     kind = {sequence.name: "slice" if sequence.kind == "volume" else "frame" for sequence in tables.profile.sequences}
     names = tables.images["sequence"][annotations["image"]].tolist()
@@ -169,8 +199,9 @@ def _statistics(tables: Tables, group: Ints) -> Iterator[_Statistic]:
         for name in ("area", "parts", "holes", "perimeter")
     }
     owner, category = (segments[name][rows[first]].astype(np.int64) for name in ("annotation", "category_id"))
-    for id_ in np.unique(category).tolist():
-        mine = np.flatnonzero(category == id_)
+    ids, begin = np.unique(category, return_index=True)  # they are in ascending order
+    for id_, start, end in zip(ids.tolist(), begin.tolist(), [*begin[1:].tolist(), len(category)], strict=True):
+        mine = slice(start, end)
         name, own = name_of(id_), owner[mine]
         area, one, no_part = sums["area"][mine], np.ones(len(own)), np.full(len(own), np.inf)
         yield _Statistic(f"pixels of {name}", own, area, one, frame[own], id_)

@@ -1,12 +1,13 @@
 """URIs below a folder are written so that it can be moved; whatever is read back is the same file and part."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from segdata.core.paths import (
+    SPLIT_FOLDERS,
     PairBy,
     absolute_channels,
     absolute_uri,
@@ -15,6 +16,7 @@ from segdata.core.paths import (
     relative_channels,
     relative_uri,
     slice_uri,
+    split_from_path,
     varying_names,
 )
 
@@ -84,3 +86,9 @@ def test_what_several_have_in_common_pairs_nothing(by: PairBy) -> None:
 
 def test_an_id_that_is_there_twice_is_counted() -> None:
     assert pairing_keys(["x", "x", "y"], "id") == [("x", 0), ("x", 1), ("y", 0)]
+
+
+@given(st.lists(st.sampled_from(["train", "Val", "a", ".", "..", "", "test.png"]), max_size=5).map("/".join))
+def test_the_split_of_a_path_is_its_innermost_split_folder(path: str) -> None:
+    parents = PurePosixPath(path).parts[:-1]
+    assert split_from_path(path) == next((part for part in reversed(parents) if part.lower() in SPLIT_FOLDERS), None)

@@ -21,6 +21,7 @@ from segdata.core.overlay import SweepRuns
 from segdata.core.paths import local_file, split_from_path
 from segdata.core.pixel_limit import open_picture
 from segdata.core.runs import Flags, Ints, NumberLine, expand_ranges
+from segdata.core.strata import number_names
 from segdata.core.table import Column, Table
 from segdata.measure.cache import hash_file
 from segdata.measure.registry import measure_dataset, measure_images
@@ -55,11 +56,9 @@ def similar_images(images: Table, jobs: int) -> ColumnArrays:
     `MOST_BITS`. Hashes are only compared where images are in several splits, and there are at most `MOST_IMAGES`,
     since for that every image must be decoded.
     """
-    _, content = np.unique(images["content"].astype(str), return_inverse=True)
-    _, part = np.unique(images["part"].astype(str), return_inverse=True)
+    content, (splits, part) = number_names(images.texts("content"))[1], number_names(images.texts("part"))
     has_content = np.flatnonzero(~images.missing("content"))
     pairs_found = dict.fromkeys(_repeated_files(content, part, has_content), (1, 0))
-    splits = set(images["part"].tolist()) - {None}
     if len(splits) > 1 and len(images) <= MOST_IMAGES:
         rows, hashes = _difference_hashes(images, jobs)
         for a, b, bits in _nearest_hashes(hashes, part[rows]):
@@ -166,12 +165,11 @@ def measure_repeated_labels(view: DatasetView) -> dict[str, list[ColumnArrays]]:
     """
     annotations, images = view.tables["annotations"], view.tables["images"]
     rows = np.flatnonzero(annotations["n_segments"] > 0)
-    imprints = [annotations.cell("imprint", row) for row in rows.tolist()]
-    first: dict[str, int] = {}
-    pairs = [(row, first.setdefault(imprint, row)) for row, imprint in zip(rows.tolist(), imprints, strict=True)]
-    image = annotations["image"]
-    pairs = [(row, of) for row, of in pairs if image[row] != image[of]]
-    columns = np.array(pairs, np.int64).reshape(-1, 2)
+    imprint = number_names(annotations.take(rows).texts("imprint"))[1]
+    _, first, which = np.unique(imprint, return_index=True, return_inverse=True)
+    of, image = rows[first[which]], annotations["image"]
+    columns = np.stack([rows, of], axis=1)[image[rows] != image[of]]
+    pairs = columns.tolist()
     bits = np.full(len(pairs), -1, np.int64)
     if len(pairs) <= _MOST_REPEATED:
         known = set(single_image_rows(images))

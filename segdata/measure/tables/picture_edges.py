@@ -130,8 +130,8 @@ def _choose(view: DatasetView) -> Ints:
 def _groups(view: DatasetView) -> Ints:
     """(n_annotations,) a number that the annotations of one annotator, split and document share."""
     annotations, images = view.tables["annotations"], view.tables["images"]
-    codes = [number_names(annotations[name])[1] for name in ("annotator", "encoding")]
-    return joint_codes(*codes, number_names(images["split"])[1][annotations["image"]])[0]
+    codes = [number_names(annotations.texts(name))[1] for name in ("annotator", "encoding")]
+    return joint_codes(*codes, number_names(images.texts("split"))[1][annotations["image"]])[0]
 
 
 def _load_planes(view: DatasetView, rows: Ints) -> list[_Planes]:
