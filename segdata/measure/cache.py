@@ -1,6 +1,5 @@
 """Cache: measured tables kept on disk, so that a dataset that has not changed is not decoded again."""
 
-import io
 import os
 import time
 import zipfile
@@ -19,13 +18,14 @@ from segdata.core.finding import Defect, Finding
 from segdata.core.profile import Profile
 from segdata.core.rule import Family
 from segdata.core.runs import Ints
-from segdata.core.table import LazyColumn, Table
 from segdata.measure.measure import MeasuredTables
 from segdata.measure.registry import row_links
+from segdata.measure.stored_tables import Encoded, StoredTables
 
 FileStat = tuple[int, int, int]  # bytes, and nanoseconds of the last change of content and of anything
 MOST_BYTES = 4 << 30  # what the folder may hold before the oldest entries go
 _SUFFIX = ".segdata"
+_FILES, _IDS = "files", "ids"  # tables of an entry, beside the measured ones
 _FINDINGS = "-findings"  # of an entry, behind its key
 _DIGEST_BYTES = 16
 _OLD = 86_400  # seconds after which an unfinished file is deleted
@@ -102,59 +102,6 @@ def _file_stat(path: str) -> FileStat:
     return (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
-class EntryTables(Mapping[str, pa.Table]):
-    """The tables of an entry; those that were saved are decoded when they are first used, whole or column by column.
-
-    Takes tables, or of each the bytes of its Arrow file and the number of its rows.
-    """
-
-    def __init__(self, tables: dict[str, pa.Table], saved: Mapping[str, tuple[bytes, int]] | None = None) -> None:
-        self._decoded, self._saved = dict(tables), saved or {}
-
-    def __getitem__(self, name: str) -> pa.Table:
-        if name not in self._decoded:
-            self._decoded[name] = pa.ipc.open_file(self._saved[name][0]).read_all()
-        return self._decoded[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._saved or self._decoded)
-
-    def __len__(self) -> int:
-        return len(self._saved or self._decoded)
-
-    def schema(self, name: str) -> pa.Schema:
-        """The columns of a table."""
-        decoded = self._decoded.get(name)
-        return pa.ipc.open_file(self._saved[name][0]).schema if decoded is None else decoded.schema
-
-    def lazy(self, name: str) -> Table:
-        """A table whose columns are decoded when they are first used."""
-        if name in self._decoded:
-            return Table.of(self._decoded[name])
-        encoded, rows = self._saved[name]
-        return Table({column: _StoredColumn(encoded, column, rows) for column in self.schema(name).names})
-
-
-class _StoredColumn(LazyColumn):
-    """A column of a saved entry."""
-
-    __slots__ = ("_column", "_encoded", "_name", "_rows")
-
-    def __init__(self, encoded: bytes, name: str, rows: int) -> None:
-        self._encoded, self._name, self._rows = encoded, name, rows
-        self._column: pa.ChunkedArray | None = None
-
-    def __len__(self) -> int:
-        return self._rows
-
-    def made(self) -> pa.ChunkedArray:
-        if self._column is None:
-            place = pa.ipc.open_file(self._encoded).schema.get_field_index(self._name)
-            options = pa.ipc.IpcReadOptions(included_fields=[place])
-            self._column = pa.ipc.open_file(self._encoded, options=options).read_all()[self._name]
-        return self._column
-
-
 class CacheEntry(msgspec.Struct, frozen=True):
     """The measured tables of a dataset, from an earlier run.
 
@@ -174,7 +121,7 @@ class CacheEntry(msgspec.Struct, frozen=True):
     profile: Profile
     image_ids: tuple[str, ...]
     families: frozenset[Family]
-    tables: EntryTables
+    tables: StoredTables
     defects: tuple[Defect, ...]
     opened: int
     listing: FileListing
@@ -190,7 +137,7 @@ class _EntryHead(msgspec.Struct, frozen=True):
     defects: tuple[Defect, ...]
     opened: int
     token: str = ""
-    rows: dict[str, int] = {}  # of each table
+    rows: dict[str, list[int]] = {}  # of each piece of each table
 
 
 def load_entry(folder: Path, key: str) -> CacheEntry | None:
@@ -199,16 +146,17 @@ def load_entry(folder: Path, key: str) -> CacheEntry | None:
     try:
         with zipfile.ZipFile(path) as archive:
             head = msgspec.json.decode(archive.read("head.json"), type=_EntryHead)
-            names = [name for name in archive.namelist() if name.endswith(".arrow")]
-            encoded = {name.removesuffix(".arrow"): archive.read(name) for name in names}
-        files = pa.ipc.open_file(encoded.pop("files")).read_all().to_pydict()
-        ids = pa.ipc.open_file(encoded.pop("ids")).read_all()["image_id"].to_pylist()
+            encoded: dict[str, list[Encoded]] = {}
+            for name, sizes in head.rows.items():
+                encoded[name] = [(archive.read(f"{name}.{k}.arrow"), rows) for k, rows in enumerate(sizes)]
+        files, ids = (StoredTables({}, {name: encoded.pop(name)})[name] for name in (_FILES, _IDS))
+        files = files.to_pydict()
         stats = zip(files["size"], files["modified"], files["changed"], strict=True)
         entry = CacheEntry(
             head.profile,
-            tuple(ids),
+            tuple(ids["image_id"].to_pylist()),
             frozenset(head.families),
-            EntryTables({}, {name: (data, head.rows[name]) for name, data in encoded.items()}),
+            StoredTables({}, encoded),
             head.defects,
             head.opened,
             FileListing(dict(zip(files["path"], stats, strict=True))),
@@ -223,8 +171,6 @@ def load_entry(folder: Path, key: str) -> CacheEntry | None:
 
 def save_entry(folder: Path, key: str, entry: CacheEntry) -> None:
     """Save an entry, replacing an older one; if that fails, nothing is saved and no error is raised."""
-    rows = {name: table.num_rows for name, table in entry.tables.items()}
-    head = _EntryHead(sorted(entry.families), entry.profile, entry.defects, entry.opened, entry.token, rows)
     paths = list(entry.listing.files)
     stats = [entry.listing.files[path] for path in paths]
     files = {
@@ -234,13 +180,17 @@ def save_entry(folder: Path, key: str, entry: CacheEntry) -> None:
         "changed": [stat[2] for stat in stats],
         "hash": pa.array([entry.hashes.get(path) for path in paths], pa.string()),
     }
-    tables = {**entry.tables, "files": pa.table(files), "ids": pa.table({"image_id": pa.array(entry.image_ids)})}
+    own = StoredTables({_FILES: pa.table(files), _IDS: pa.table({"image_id": pa.array(entry.image_ids)})})
+    encoded = {name: tables.encoded(name) for tables in (entry.tables, own) for name in tables}
+    rows = {name: [n for _, n in pieces] for name, pieces in encoded.items()}
+    head = _EntryHead(sorted(entry.families), entry.profile, entry.defects, entry.opened, entry.token, rows)
 
     def write(path: Path) -> None:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
             archive.writestr("head.json", msgspec.json.encode(head))
-            for name, table in tables.items():
-                archive.writestr(f"{name}.arrow", _bytes(table))
+            for name, pieces in encoded.items():
+                for k, (data, _) in enumerate(pieces):
+                    archive.writestr(f"{name}.{k}.arrow", memoryview(data))
 
     _save_file(folder, key, write)
 
@@ -320,14 +270,6 @@ def _delete_old(folder: Path) -> None:
         total -= size
         with suppress(OSError):
             path.unlink()
-
-
-def _bytes(table: pa.Table) -> bytes:
-    table = table.combine_chunks()  # many small pieces take longer to read
-    sink = io.BytesIO()
-    with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
-        writer.write_table(table)
-    return sink.getvalue()
 
 
 def cut_images(measured: MeasuredTables, first: int, last: int) -> MeasuredTables:

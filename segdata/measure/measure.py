@@ -26,6 +26,7 @@ from segdata.measure.registry import (
     row_links,
 )
 from segdata.measure.sequences import ColumnArrays, DatasetView, RetainedSource
+from segdata.measure.stored_tables import StoredTables
 
 
 class MeasuredTables(msgspec.Struct):
@@ -33,6 +34,13 @@ class MeasuredTables(msgspec.Struct):
 
     tables: dict[str, pa.Table] = {}
     defects: list[Defect] = []
+
+
+class GatheredTables(msgspec.Struct):
+    """The tables of single images of a whole dataset, and its defects."""
+
+    tables: StoredTables
+    defects: list[Defect]
 
 
 def measure_batch(batch: Batch, profile: Profile, families: frozenset[Family]) -> MeasuredTables:
@@ -55,20 +63,28 @@ def _add_measured(view: BatchView, measurement: BatchMeasurement) -> None:
 
 def concatenate_measured(pieces: Iterable[MeasuredTables]) -> MeasuredTables:
     """Chunks in order as one: the rows of later chunks follow those of earlier ones."""
-    before: dict[str, int] = dict.fromkeys(row_links(), 0)
     collected: dict[str, list[pa.Table]] = {}
     defects: list[Defect] = []
-    for piece in pieces:
-        defects += piece.defects
-        for name, table in piece.tables.items():
-            moved = table
-            for column, target in row_links().get(name, {}).items():
-                moved = replace_column(moved, column, moved[column].to_numpy().astype(np.int64) + before[target])
-            collected.setdefault(name, []).append(moved)
-        for name, table in piece.tables.items():
-            before[name] += table.num_rows
+    for tables in _successive_tables(pieces, defects):
+        for name, table in tables.items():
+            collected.setdefault(name, []).append(table)
     joined = {name: pa.concat_tables(tables, promote_options="permissive") for name, tables in collected.items()}
     return MeasuredTables(joined, defects)
+
+
+def _successive_tables(pieces: Iterable[MeasuredTables], defects: list[Defect]) -> Iterator[dict[str, pa.Table]]:
+    """The tables of each piece, whose links are rows of all pieces together; their defects are added to `defects`."""
+    before: dict[str, int] = dict.fromkeys(row_links(), 0)
+    for piece in pieces:
+        defects += piece.defects
+        moved = dict(piece.tables)
+        for name in moved:
+            for column, target in row_links().get(name, {}).items():
+                rows = moved[name][column].to_numpy().astype(np.int64) + before[target]
+                moved[name] = replace_column(moved[name], column, rows)
+        yield moved
+        for name, table in moved.items():
+            before[name] += table.num_rows
 
 
 def measure_source(
@@ -118,15 +134,19 @@ def measure_chunks(
 
 def gather_measured(
     pieces: Iterable[MeasuredTables], opened: Sequence[Defect], families: frozenset[Family], profile: Profile
-) -> MeasuredTables:
+) -> GatheredTables:
     """All pieces as one, after the defects found while opening; without pieces, tables without rows."""
     measured = iter(pieces)
     first = next(measured, None) or measure_batch(Batch.empty(), profile, families)
-    return concatenate_measured(itertools.chain([MeasuredTables({}, list(opened)), first], measured))
+    gathered = GatheredTables(StoredTables(), list(opened))
+    for tables in _successive_tables(itertools.chain([first], measured), gathered.defects):
+        gathered.tables.append(tables)
+    gathered.tables.close()
+    return gathered
 
 
 def complete_tables(
-    gathered: MeasuredTables,
+    gathered: GatheredTables,
     source: Source,
     families: frozenset[Family],
     profile: Profile,
@@ -134,8 +154,9 @@ def complete_tables(
     jobs: int,
 ) -> Tables:
     """The tables that were gathered, and those that are measured over several images."""
-    gathered.tables["images"] = complete_images(gathered.tables["images"], families)
-    tables = {name: Table.of(table) for name, table in with_unmeasured(gathered.tables, profile).items()}
+    if any(measurement.families & families for measurement in images_measurements()):
+        gathered.tables.replace("images", complete_images(gathered.tables["images"], families))
+    tables = with_unmeasured(gathered.tables, profile)
     add_dataset_tables(tables, source, families, profile, chunks, jobs)
     return Tables.of(profile, tables, gathered.defects)
 
@@ -157,17 +178,17 @@ def add_dataset_tables(
             tables[name] = columns if isinstance(columns, Table) else _join_columns(columns, names)
 
 
-def with_unmeasured(tables: dict[str, pa.Table], profile: Profile) -> dict[str, pa.Table]:
+def with_unmeasured(measured: StoredTables, profile: Profile) -> dict[str, Table]:
     """The tables of single images, those that were not measured without rows; only these are made."""
-    missing = row_links().keys() - tables.keys()
+    missing = row_links().keys() - measured.keys()
     if not missing:
-        return {name: tables[name] for name in row_links()}
-    known = {name: table.slice(0, 0) for name, table in tables.items()}
+        return {name: measured.lazy(name) for name in row_links()}
+    known = {name: measured.schema(name).empty_table() for name in measured}
     view = BatchView(Batch.empty(), profile, all_families(), None, known)
     for measurement in batch_measurements():
         if missing & (measurement.tables.keys() | measurement.needs):
             _add_measured(view, measurement)
-    return {name: tables.get(name, view.tables[name]) for name in row_links()}
+    return {name: Table.of(view.tables[name]) if name in missing else measured.lazy(name) for name in row_links()}
 
 
 def provided_columns(families: frozenset[Family], profile: Profile) -> dict[str, list[str]]:

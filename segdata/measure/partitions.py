@@ -34,6 +34,7 @@ from segdata.measure.measure import (
     with_unmeasured,
 )
 from segdata.measure.registry import dataset_measurements, images_measurements, row_links
+from segdata.measure.stored_tables import StoredTables
 
 if TYPE_CHECKING:
     from distributed import Future
@@ -113,7 +114,7 @@ def summarise_partition(measured: MeasuredTables, job: MeasuringJob) -> Partitio
 
 def _partition_tables(measured: MeasuredTables, profile: Profile, defects: list[Defect]) -> Tables:
     """The tables of a partition as a rule gets them; those over several images are empty."""
-    tables = {name: Table.of(table) for name, table in with_unmeasured(measured.tables, profile).items()}
+    tables = with_unmeasured(StoredTables(measured.tables), profile)
     for measurement in dataset_measurements():
         for name, columns in measurement.tables.items():
             tables[name] = Table({column: np.empty(0, np.int64) for column in columns})
@@ -282,7 +283,7 @@ def measure_on_cluster(
         name: np.array([summary.n_rows.get(name, 0) for summary in summaries], np.int64) for name in empty.tables
     }
     remote = RemoteTables(cluster, pieces, counted, empty.tables)
-    tables = {name: Table.of(table) for name, table in with_unmeasured(empty.tables, profile).items()}
+    tables = with_unmeasured(StoredTables(empty.tables), profile)
     tables |= {name: remote.table(name) for name in empty.tables}
     if any(measurement.families & families for measurement in images_measurements()):
         tables["images"] = Table.of(complete_images(remote.whole("images"), families))

@@ -26,10 +26,10 @@ from segdata.core.rule import Family, Rule, Tables
 from segdata.core.rule_runner import find_by_rule
 from segdata.core.rule_settings import configured_options
 from segdata.core.runs import Ints
-from segdata.core.table import Table
 from segdata.measure import cache
-from segdata.measure.cache import CacheEntry, EntryTables, FileListing, hash_file, interleave_measured
+from segdata.measure.cache import CacheEntry, FileListing, hash_file, interleave_measured
 from segdata.measure.measure import (
+    GatheredTables,
     MeasuredTables,
     complete_tables,
     gather_measured,
@@ -38,6 +38,7 @@ from segdata.measure.measure import (
     retain_sequences,
     with_unmeasured,
 )
+from segdata.measure.stored_tables import StoredTables
 
 # What of a configuration says nothing about reading: a change of it needs no new measuring.
 _JUDGING = ("coverage", "overlap", "select", "ignore", "severity", "rules", "overrides", "suppress", "by")
@@ -206,16 +207,15 @@ class CachedSource:
         source: Source,
         families: frozenset[Family],
         profile: Profile,
-        found: MeasuredTables,
+        found: GatheredTables,
         tables: Tables,
         names: set[str],
         chunks: list[Ints],
     ) -> CacheEntry:
         """What to keep; `names` are the tables of single images, the others are measured over several."""
-        kept = dict(found.tables)
         for name, table in tables.measured.items():
             if name not in names:
-                kept[f"across/{name}"] = pa.table({column: table[column] for column in table.names})
+                found.tables.replace(f"across/{name}", pa.table({column: table[column] for column in table.names}))
         uris = [uri for uri in found.tables["images"]["uri"].to_pylist() if uri is not None and "://" not in uri]
         files = getattr(source, "files", None)
         listing = self._listing.with_files(uris)
@@ -225,7 +225,7 @@ class CachedSource:
             source.profile,
             tuple(source.image_ids),
             families,
-            EntryTables(kept),
+            found.tables,
             tuple(found.defects),
             len(source.defects),
             listing,
@@ -242,7 +242,7 @@ def _entry_tables(entry: CacheEntry, families: frozenset[Family], profile: Profi
         columns_of = provided_columns(families, profile)
         stored = {name: table.select(columns_of[name]) for name, table in stored.items() if name in columns_of}
     blank = {name: entry.tables.schema(name).empty_table() for name in stored}
-    tables = {name: Table.of(table) for name, table in with_unmeasured(blank, profile).items()} | stored
+    tables = with_unmeasured(StoredTables(blank), profile) | stored
     tables |= {name.removeprefix("across/"): table for name, table in every.items() if name.startswith("across/")}
     return Tables.of(profile, tables, entry.defects)
 

@@ -18,6 +18,7 @@ from segdata.core.runs import Ints
 from segdata.core.table import Table
 from segdata.formats.shared.per_image import PerImageSource
 from segdata.measure import cache, source_cache
+from segdata.measure.stored_tables import StoredTables
 
 FAMILIES: frozenset[Family] = frozenset(
     {"coverage", "gaps", "shapes", "parts", "holes", "outlines", "pairs", "contacts"}
@@ -202,9 +203,7 @@ def of_other_families(path: Path) -> None:
     cache.save_entry(
         path.parent,
         path.stem,
-        cache.CacheEntry(
-            entry.profile, entry.image_ids, frozenset(), cache.EntryTables(tables), (), 0, entry.listing, {}
-        ),
+        cache.CacheEntry(entry.profile, entry.image_ids, frozenset(), StoredTables(tables), (), 0, entry.listing, {}),
     )
 
 

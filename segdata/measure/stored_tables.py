@@ -1,0 +1,186 @@
+"""Stored tables: measured tables as compressed Arrow files in memory, of which columns are decoded when they are used.
+
+Measured tables of a large dataset are the largest thing that a validation holds, and most rules read a few columns of
+them. So pieces of tables are compressed as they come, a column is decoded when a rule asks for it, and of decoded
+columns those stay that were used last.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from segdata.core.runs import Ints
+from segdata.core.table import Column, LazyColumn, Table, column_to_numpy
+
+_Key = tuple[str, str, bool]  # table, column, whether as objects
+Encoded = tuple[bytes | pa.Buffer, int]  # an Arrow file, and the number of its rows
+PIECE_BYTES = 24 << 20  # of rows that wait until they are compressed; smaller datasets are kept as they are
+MOST_DECODED_BYTES = 128 << 20  # of columns that stay decoded
+_OBJECT_BYTES = 64  # of a text as Python's object, about
+
+
+class StoredTables(Mapping[str, pa.Table]):
+    """Tables by name. ``stored["segments"]`` decodes a whole table; `lazy` decodes its columns when they are used.
+
+    Takes tables as they are, or of each its encoded pieces in order. Columns that a piece lacks, or has in a narrower
+    type, are promoted as `pyarrow.concat_tables` does.
+    """
+
+    def __init__(
+        self, tables: Mapping[str, pa.Table] | None = None, encoded: Mapping[str, list[Encoded]] | None = None
+    ) -> None:
+        self._waiting = {name: [table] for name, table in (tables or {}).items()}
+        self._encoded = {name: list(pieces) for name, pieces in (encoded or {}).items()}
+        self._waiting_bytes = 0
+        self._decoded = _DecodedColumns(MOST_DECODED_BYTES)
+
+    def append(self, tables: Mapping[str, pa.Table]) -> None:
+        """Add rows; they are compressed as soon as enough have come."""
+        for name, table in tables.items():
+            self._waiting.setdefault(name, []).append(table)
+            self._waiting_bytes += table.nbytes
+        if self._waiting_bytes >= PIECE_BYTES:
+            self._encode_waiting()
+
+    def close(self) -> None:
+        """Compress what still waits; tables that are small altogether stay as they are."""
+        if self._encoded:
+            self._encode_waiting()
+
+    def replace(self, name: str, table: pa.Table) -> None:
+        """Put a table in the place of that of the same name."""
+        self._encoded.pop(name, None)
+        self._waiting[name] = [table]
+
+    def __getitem__(self, name: str) -> pa.Table:
+        if name not in self._encoded:
+            self._waiting[name] = [_join(self._waiting[name])]
+            return self._waiting[name][0]
+        return _join([pa.ipc.open_file(data).read_all() for data, _ in self._encoded[name]])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._encoded, **self._waiting})
+
+    def __len__(self) -> int:
+        return len(self._encoded.keys() | self._waiting.keys())
+
+    def encoded(self, name: str) -> list[Encoded]:
+        """A table as Arrow files that follow each other."""
+        return self._encoded.get(name) or [_encode(self[name])]
+
+    def schema(self, name: str) -> pa.Schema:
+        """The columns of a table."""
+        if name not in self._encoded:
+            return self[name].schema
+        pieces = [pa.ipc.open_file(data).schema for data, _ in self._encoded[name]]
+        return pa.unify_schemas(pieces, promote_options="permissive")
+
+    def lazy(self, name: str) -> Table:
+        """A table whose columns are decoded when they are used."""
+        if name not in self._encoded:
+            return Table.of(self[name])
+        pieces, schema = self._encoded[name], self.schema(name)
+        n = sum(rows for _, rows in pieces)
+        return Table({field.name: _StoredColumn(pieces, name, field, n, self._decoded) for field in schema})
+
+    def _encode_waiting(self) -> None:
+        for name, tables in self._waiting.items():
+            self._encoded.setdefault(name, []).append(_encode(_join(tables)))
+        self._waiting, self._waiting_bytes = {}, 0
+
+
+def _join(tables: list[pa.Table]) -> pa.Table:
+    return tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
+
+
+def _encode(table: pa.Table) -> Encoded:
+    """A table as a compressed Arrow file."""
+    table = table.combine_chunks()  # many small pieces take longer to read
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+        writer.write_table(table)
+    return sink.getvalue(), table.num_rows
+
+
+class _DecodedColumns:
+    """The columns that were used last, up to a number of bytes; several threads may ask for them."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes, self._bytes = most_bytes, 0
+        self._columns: OrderedDict[_Key, tuple[Any, int]] = OrderedDict()  # Any: numpy or Arrow
+        self._lock = threading.Lock()
+
+    def get(self, key: _Key) -> Any:  # Any: as it was put
+        """The column, or None."""
+        with self._lock:
+            if key not in self._columns:
+                return None
+            self._columns.move_to_end(key)
+            return self._columns[key][0]
+
+    def put(self, key: _Key, column: Any, n_bytes: int) -> None:  # Any: numpy or Arrow
+        """Keep a column in place of those that were unused for longest."""
+        with self._lock:
+            self._bytes += n_bytes - self._columns.pop(key, (None, 0))[1]
+            self._columns[key] = column, n_bytes
+            while self._bytes > self._most_bytes and len(self._columns) > 1:
+                self._bytes -= self._columns.popitem(last=False)[1][1]
+
+
+class _StoredColumn(LazyColumn):
+    """A column of encoded tables: numbers without a missing one as numpy, everything else as Arrow."""
+
+    __slots__ = ("_decoded", "_field", "_lock", "_n", "_pieces", "_table")
+    stays = False
+
+    def __init__(self, pieces: list[Encoded], table: str, field: pa.Field, n: int, decoded: _DecodedColumns) -> None:
+        self._pieces, self._table, self._field, self._n, self._decoded = pieces, table, field, n, decoded
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return self._n
+
+    def made(self) -> Any:  # Any: numpy or Arrow
+        with self._lock:
+            key = (self._table, self._field.name, False)
+            column = self._decoded.get(key)
+            if column is None:
+                column = self._decode()
+                self._decoded.put(key, column, column.nbytes)
+            return column
+
+    def values(self) -> Column:
+        """All rows as numpy."""
+        column = self.made()
+        if not isinstance(column, pa.ChunkedArray):
+            return column  # type: ignore[no-any-return]  # numpy now
+        with self._lock:
+            key = (self._table, self._field.name, True)
+            objects = self._decoded.get(key)
+            if objects is None:
+                objects = column_to_numpy(column)
+                self._decoded.put(key, objects, len(objects) * _OBJECT_BYTES)
+            return objects  # type: ignore[no-any-return]  # numpy
+
+    def take(self, rows: Ints) -> Any:  # Any: numpy or Arrow
+        """Some rows."""
+        column = self.made()
+        return column.take(pa.array(rows)) if isinstance(column, pa.ChunkedArray) else column[rows]
+
+    def _decode(self) -> Any:  # Any: numpy or Arrow
+        name, tables = self._field.name, []
+        for data, rows in self._pieces:
+            place = pa.ipc.open_file(data).schema.get_field_index(name)
+            options = pa.ipc.IpcReadOptions(included_fields=[place])
+            if place >= 0:
+                tables.append(pa.ipc.open_file(data, options=options).read_all())
+            else:  # this piece lacks the column
+                tables.append(pa.table({name: pa.nulls(rows, self._field.type)}))
+        column = pa.concat_tables([pa.schema([self._field]).empty_table(), *tables], promote_options="permissive")[name]
+        is_number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+        if column.null_count == 0 and (is_number or pa.types.is_boolean(column.type)):
+            return column.to_numpy()
+        return pa.chunked_array([column.combine_chunks()], column.type)
