@@ -6,10 +6,12 @@ labels or an image (labels are constant over regions, or have the intent code NI
 if the voxels do not show it. A volume that is empty, or has too few voxels to show it, is labels if all others of its
 folder are; for an image in a folder of labels you get SEG004. Values are category ids, 0 is unlabelled. Category names
 come from taxonomy.yaml, a BIDS `dseg.tsv`, a label description of ITK-SNAP or a dataset.json; if you have none of them,
-every volume is read once for its values. Several label files on one image (`_seg-manual`, `_lesion-manual`) are layers:
-their segments may overlap, and each layer has a category of its own. With `instances=yes`, or `instance_ids` in
-segdata.yaml, values are instances, and tracks through the slices. A place that contradicts that of the image, or is
-unknown, is SEG017, as are voxels that are not whole numbers.
+every volume is read once for its values. Images and labels are paired by their names in the layouts of BIDS, nnU-Net,
+BraTS (whose modalities are channels), LiTS, KiTS, ACDC, BTCV and TotalSegmentator. Several label files on one image
+(`_seg-manual`, `_lesion-manual`, `segmentations/liver`) are layers: their segments may overlap, and each layer has a
+category of its own. With `instances=yes`, or `instance_ids` in segdata.yaml, values are instances, and tracks through
+the slices. A place that contradicts that of the image, or is unknown, is SEG017, as are voxels that are not whole
+numbers.
 
 Written: `labels/<volume>.nii.gz` with taxonomy.yaml and volumes.json, which says what image each slice is. Labels that
 you read from NIfTI and did not edit come back byte by byte, except for the compression.

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from segdata.core.errors import SegdataError, UnreadableError, count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
+from segdata.core.paths import slice_uri
 from segdata.core.profile import ImageSequence, Policy
 from segdata.core.runs import Runs
 from segdata.formats.medical.nifti_files import (
@@ -157,7 +159,8 @@ def _masks_beside(root: Path) -> list[Defect]:
 
 
 def _add_scan(opened: OpenVolumes, scan: Scan) -> None:
-    image = None if scan.image is None else opened.head(scan.image, is_image=True)
+    files = list(scan.channels.values()) or ([] if scan.image is None else [scan.image])
+    image = opened.image(files)
     heads = [_header_or_none(label.path) for label in scan.labels]
     shape = next((head.shape for head in (*heads, image) if head is not None), None)
     if shape is None:
@@ -165,8 +168,16 @@ def _add_scan(opened: OpenVolumes, scan: Scan) -> None:
             opened.head(label.path)
         return
     columns, rows, n_slices = shape
-    frames = slices_of_volume(scan.name, scan.image, n_slices, (rows, columns), bool(scan.labels))
+    frames = slices_of_volume(
+        scan.name, scan.image, n_slices, (rows, columns), bool(scan.labels), partial(_channels, scan.channels)
+    )
     opened.add(LabelledVolume(scan.name, frames, tuple(scan.labels), scan.name), image)
+
+
+def _channels(files: Mapping[str, Path], k: int) -> tuple[dict[str, str | None], ...] | None:
+    """The files of slice `k` as rows of `schema.IMAGES`; None for an image in one file."""
+    rows: list[dict[str, str | None]] = [{"uri": slice_uri(path, k), "name": name} for name, path in files.items()]
+    return tuple(rows) if len(rows) > 1 else None
 
 
 def _header_or_none(path: Path) -> NiftiHeader | None:

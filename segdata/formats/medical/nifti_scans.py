@@ -3,14 +3,16 @@
 What a volume holds decides: values that are constant over regions are labels, values that differ from voxel to voxel
 are intensities. Where that cannot be told, as in an empty volume, names decide. Known layouts are `images/` beside
 `labels/` (`imagesTr/` and `labelsTr/`, `masks/` …), BIDS with its `derivatives/`, names that say what they are
-(`_dseg`, `_label-…_mask`, `_seg-manual`, `_gt` …) and a folder of labels alone.
+(`_dseg`, `_label-…_mask`, `_seg-manual`, `_gt` …), `volume-0` and `segmentation-0` (LiTS), `imaging` and `segmentation`
+in the folder of a case (KiTS), `a_t1`, `a_t2` … of `a_seg` (BraTS), `ct` with `segmentations/<category>`
+(TotalSegmentator), and a folder of labels alone.
 Source: bids-standard/bids-specification src/derivatives/imaging.md; MIC-DKFZ/nnUNet documentation/dataset_format.md.
 """
 
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from segdata.core.errors import UnreadableError
@@ -47,7 +49,8 @@ class Scan:
     """A volume that is labelled, or waits for it."""
 
     name: str  # of the image below the folder of images, POSIX; the name it would have if there is none
-    image: Path | None = None  # its file
+    image: Path | None = None  # its file, or that of its first channel
+    channels: dict[str, Path] = field(default_factory=dict)  # by name; empty if there is one file
     labels: list[LabelFile] = field(default_factory=list)  # its label files
 
 
@@ -68,15 +71,24 @@ def find_scans(
     if images is None:
         images_by_name = _short_names({name: path for name, path in files.items() if name not in labels | misplaced})
     scans_of: dict[str, Scan] = {name: Scan(name, path) for name, path in images_by_name.items()}
+    label_files = {name: _label_file(files[name], name, reader) for name in sorted(labels)}
     by_folder = _by_folder(images_by_name)
-    for name in sorted(labels):
-        label, bare = _label_file(files[name], name, reader)
-        image = _matching_image(bare, by_folder)
-        layer = nifti_stem(PurePosixPath(bare).name)
-        if image is None:
-            image, layer = _without_image(bare)
-        else:
+    image_of = {name: _matching_image(bare, by_folder) for name, (_, bare) in label_files.items()}
+    left = {name: bare for name, (_, bare) in label_files.items() if image_of[name] is None}
+    channels = _channels_of_cases(left, by_folder)
+    others = _images_of_cases({name: bare for name, bare in left.items() if name not in channels}, images_by_name)
+    for name, (label, bare) in label_files.items():
+        image, layer = image_of[name], nifti_stem(PurePosixPath(bare).name)
+        if image is not None:
             layer = layer.removeprefix(_case_name(nifti_stem(PurePosixPath(image).name))).strip("._-")
+        elif name in channels:
+            image, layer = _without_image(bare)
+            scan = scans_of.setdefault(image, Scan(image))
+            parts = {channel: scans_of.pop(file, scan).image for channel, file in channels[name].items()}
+            scan.channels.update({channel: path for channel, path in parts.items() if path is not None})
+            scans_of[image] = replace(scan, image=next(iter(scan.channels.values())))
+        else:
+            image, layer = others.get(name) or _without_image(bare)
         scan = scans_of.setdefault(image, Scan(image))
         scan.labels.append(LabelFile(label.path, label.name, layer, label.annotator))
     return [scans_of[name] for name in sorted(scans_of)]
@@ -219,6 +231,81 @@ def _matching_image(label: str, by_folder: dict[str, list[str]]) -> str | None:
 def _case_name(name: str) -> str:
     """The name of a case: nnU-Net's images end in the number of their channel, labels do not."""
     return re.sub(r"_\d{4}$", "", name)
+
+
+def _channels_of_cases(labels: Mapping[str, str], by_folder: Mapping[str, list[str]]) -> dict[str, dict[str, str]]:
+    """Of each label file whose case has several images, as `a_t1`, `a_t2` of `a_seg`: the images by what they add.
+
+    `labels` are names without folders of labels, by their names.
+    """
+    cases: dict[tuple[str, str], str] = {}  # folder and case -> label
+    for name, bare in labels.items():
+        path = PurePosixPath(bare)
+        end = _LABEL_END.search(called := nifti_stem(path.name))
+        if end is not None and end.start() > 0:
+            cases.setdefault((path.parent.as_posix(), called[: end.start()]), name)
+    channels: dict[str, dict[str, str]] = {}
+    for folder, images in by_folder.items():
+        names = sorted((case for place, case in cases if place == folder), key=len, reverse=True)
+        for image in sorted(images):
+            called = nifti_stem(PurePosixPath(image).name)
+            case = next((case for case in names if called.startswith(case) and called[len(case) :][:1] in "._-"), None)
+            if case is not None and called != case:
+                channels.setdefault(cases[folder, case], {})[called[len(case) :].strip("._-")] = image
+    return channels
+
+
+# Words that only say whether a volume is an image or labels.
+_ROLE_WORDS = frozenset({
+    "label", "labels", "mask", "masks", "seg", "segs", "segmentation", "segmentations", "gt", "annotation",
+    "annotations", "image", "images", "img", "imgs", "imaging", "volume", "volumes", "vol", "scan", "scans", "raw",
+})  # fmt: skip
+
+
+def _images_of_cases(labels: Mapping[str, str], images: Mapping[str, Path]) -> dict[str, tuple[str, str]]:
+    """The image and the layer of label files called otherwise than their images.
+
+    `segmentation-0` is of `volume-0`, `labels/label1` of `images/img1`, `case/segmentation` of `case/imaging`; and
+    `case/segmentations/liver` is a layer of the only image in `case/`, or of `case` if other cases have a liver, too.
+    """
+    by_key: dict[tuple[tuple[str, ...], ...], list[str]] = {}
+    beside: dict[str, list[str]] = {}
+    for image in images:
+        by_key.setdefault(_case_key(image), []).append(image)
+        beside.setdefault(PurePosixPath(image).parent.as_posix(), []).append(image)
+    layered = {
+        name: PurePosixPath(bare)
+        for name, bare in labels.items()
+        if _LABEL_FOLDERS.fullmatch(PurePosixPath(name).parent.name) and _LABEL_END.search(f"_{bare}") is None
+    }
+    cases_of: dict[str, set[str]] = {}
+    for path in layered.values():
+        cases_of.setdefault(path.name, set()).add(path.parent.as_posix())
+    repeated = {file for file, cases in cases_of.items() if len(cases) > 1}
+    found: dict[str, tuple[str, str]] = {}
+    for name, bare in labels.items():
+        same_case = by_key.get(_case_key(bare), [])
+        layer = layered.get(name)
+        if len(same_case) == 1:
+            found[name] = same_case[0], ""
+        elif layer is not None and len(only := beside.get(layer.parent.as_posix(), [])) == 1:
+            found[name] = only[0], nifti_stem(layer.name)
+        elif layer is not None and len(repeated) > 1 and layer.name in repeated and layer.parent.name:
+            ending = layer.name.removeprefix(nifti_stem(layer.name))
+            found[name] = f"{layer.parent.as_posix()}{ending}", nifti_stem(layer.name)
+    return found
+
+
+def _case_key(name: str) -> tuple[tuple[str, ...], ...]:
+    """The words and numbers in a name, without those that say whether it is an image or labels.
+
+    >>> _case_key("training-labels/label0001.nii.gz") == _case_key("training-images/img0001.nii.gz")
+    True
+    """
+    path = PurePosixPath(name)
+    parts = [*path.parent.parts, nifti_stem(path.name)]
+    words = (re.findall(r"[^\W\d_]+|\d+", part.lower()) for part in parts)
+    return tuple(kept for part in words if (kept := tuple(word for word in part if word not in _ROLE_WORDS)))
 
 
 def _without_image(label: str) -> tuple[str, str]:

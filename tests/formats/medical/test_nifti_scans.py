@@ -136,3 +136,51 @@ def test_regions_are_labels_and_noise_is_not(
     if side >= 4 and values > 1:
         assert volume_content(folder / "regions.nii.gz")[0] == "labels"
     assert volume_content(folder / "regions.nii.gz")[0] != "intensities" or side < 3
+
+
+@pytest.mark.parametrize(
+    ("image", "labels"),
+    [
+        ("volume-?.nii", "segmentation-?.nii"),  # LiTS
+        ("case_0000?/imaging.nii.gz", "case_0000?/segmentation.nii.gz"),  # KiTS
+        ("averaged-training-images/img000?.nii.gz", "averaged-training-labels/label000?.nii.gz"),  # BTCV
+        ("patient00?/patient00?_frame01.nii.gz", "patient00?/patient00?_frame01_gt.nii.gz"),  # ACDC
+    ],
+)
+def test_images_are_found_in_layouts_of_public_datasets(tmp_path: Path, image: str, labels: str) -> None:
+    for number in "123":
+        save(tmp_path / image.replace("?", number), mri(int(number)))
+        save(tmp_path / labels.replace("?", number), mask(int(number)))
+    scans = find_scans(tmp_path, None)
+    assert [scan.image is not None and len(scan.labels) for scan in scans] == [1, 1, 1]
+    dataset = read(tmp_path)
+    assert set(dataset.images["uri"].str.contains(image.split("?")[-1].lstrip("_"), regex=False)) == {True}
+    assert codes(dataset) == []
+
+
+def test_modalities_of_a_case_are_channels_of_one_image(tmp_path: Path) -> None:
+    """BraTS."""
+    for case in ("BraTS_1", "BraTS_12"):
+        for number, end in enumerate(("flair", "t1", "t1ce", "t2")):
+            save(tmp_path / case / f"{case}_{end}.nii.gz", mri(number))
+        save(tmp_path / case / f"{case}_seg.nii.gz", mask(values=2))
+    scans = find_scans(tmp_path, None)
+    assert [list(scan.channels) for scan in scans] == [["flair", "t1", "t1ce", "t2"]] * 2
+    assert [len(scan.labels) for scan in scans] == [1, 1]
+    dataset = read(tmp_path)
+    assert len(dataset.images) == 2 * SHAPE[2]
+    assert codes(dataset) == []
+
+
+@pytest.mark.parametrize("scanned", [True, False])
+def test_a_file_for_each_category_of_a_case_is_a_layer(tmp_path: Path, scanned: bool) -> None:
+    """TotalSegmentator."""
+    for case in ("s0001", "s0002"):
+        if scanned:
+            save(tmp_path / case / "ct.nii.gz", mri())
+        for seed, organ in enumerate(("liver", "spleen")):
+            save(tmp_path / case / "segmentations" / f"{organ}.nii.gz", mask(seed))
+    dataset = read(tmp_path)
+    assert {category.name for category in dataset.taxonomy.categories} == {"liver", "spleen"}
+    assert len(dataset.images) == 2 * SHAPE[2]
+    assert set(dataset.segments["category"]) == {"liver", "spleen"}
