@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.runs import Ints
-from segdata.noise.corruptions import INJECTED_SHARE
+from segdata.noise.corruption_draft import INJECTED_SHARE
 from segdata.noise.segments import Flags, Floats
 
 _MAX_DEVIATIONS = 4.0  # standard deviations beyond which a feature says no more
@@ -122,7 +122,7 @@ def fit_calibration(z: Floats, wrong: Ints) -> PlattCalibration:
 
 
 _N_FOLDS = 5
-_MAX_RIGHT_CANDIDATES = 40_000  # right candidates to learn from; of more every n-th
+_MAX_RIGHT_CANDIDATES = 12_000  # right candidates to learn from; of more every n-th
 
 
 def assign_folds(groups: Sequence[str]) -> Ints:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from segdata.core.runs import Ints, Runs
-from segdata.noise.error_types import TYPE_OF, CorruptionKind, ErrorType
+from segdata.noise.error_types import IMAGE_KINDS, KINDS, TYPE_OF, CorruptionKind, ErrorType
 from segdata.noise.segments import (
     UNLABELLED,
     VOID,
@@ -53,10 +53,8 @@ class Corruptions:
         return runs_of_pixels(pixel, owner, height)
 
 
-# Those from which `flag` learns: the others are there to try it on what it has not learnt from.
-LEARNED_KINDS: tuple[CorruptionKind, ...] = (
-    "missing", "extra", "category", "merge", "split", "dilate", "erode", "coarse", "wobble", "shift",
-)  # fmt: skip
+LEARNED_KINDS: tuple[CorruptionKind, ...] = tuple(kind for kind in KINDS if kind not in IMAGE_KINDS)
+INJECTED_SHARE = 0.015  # of the segments of an image, for each kind that is learnt
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from segdata.core import kernels
 from segdata.core.runs import Ints, Runs, bounding_boxes, expand_ranges
 from segdata.noise.candidates import MIN_PART_PIXELS, ImageCandidates
+from segdata.noise.corruption_draft import INJECTED_SHARE, CorruptionDraft
 from segdata.noise.corruption_draft import LEARNED_KINDS as LEARNED_KINDS
-from segdata.noise.corruption_draft import CorruptionDraft
 from segdata.noise.corruption_draft import CorruptionRates as CorruptionRates
 from segdata.noise.corruption_draft import Corruptions as Corruptions
 from segdata.noise.corruption_kinds import (
@@ -50,8 +50,8 @@ from segdata.noise.segments import (
 
 _PLACEMENT_TRIES = 12  # tries to find room for an extra segment
 _FULLY_LABELLED = 0.9  # the share of an image above which there is no room for anything
-_MIN_PIECE_SHARE = 0.1  # the share of a piece of what is split
-_MAX_CUT_OFFSET = 0.3  # radii from the centre to where something is cut
+_MIN_PIECE_SHARE = 0.03  # the share of a piece of what is split
+_MAX_CUT_OFFSET = 0.85  # radii from the centre to where something is cut
 _CUT_WIDTH = 1.0  # pixels to each side of it that a cut through what is no thing takes away
 _MAX_OVERLAP = 0.1  # the share of an extra segment that may lie on others
 Corrupt = Callable[[CorruptionDraft, Ints, Ints], None]
@@ -298,12 +298,12 @@ _CORRUPT: dict[CorruptionKind, Corrupt] = {
 
 _HALF_SHARE = 0.5
 _MIN_PARTS = 3  # parts of a category in an image
-INJECTED_SHARE = 0.03  # of the segments of an image, for each kind that is learnt
+_LEARNED_SPREAD = 2.0  # the factor by which the severities of errors differ at most from that of their image
 
 
 def training_rates(kinds: Sequence[CorruptionKind] = LEARNED_KINDS) -> CorruptionRates:
     """The rates to learn from: some errors of each kind in each image, so that the image does not reveal the kind."""
-    return CorruptionRates(INJECTED_SHARE, kinds, len(kinds))
+    return CorruptionRates(INJECTED_SHARE, kinds, len(kinds), spread=_LEARNED_SPREAD)
 
 
 def corrupt_labels(

@@ -15,7 +15,8 @@ from segdata.core.parts import segment_shapes as measured
 from segdata.core.runs import Ints, Rows, Runs, bounding_boxes
 from segdata.noise.candidates import ImageCandidates
 from segdata.noise.neighbours import FURTHER, NEAR, SegmentDepths, contacts, crowding
-from segdata.noise.predictor import ImagePrediction
+from segdata.noise.novelty import novelty
+from segdata.noise.predictor import ImagePrediction, PixelValues
 from segdata.noise.segments import VOID, Floats, SegmentPixels, SegmentSet, overlaps, runs_of_ordered_pixels
 
 TEMPERATURE = 0.1  # of softmin
@@ -185,16 +186,16 @@ _MIN_MEAN_PROBABILITY = 1e-3  # likewise, of means
 
 
 def annotated_features(
-    candidates: ImageCandidates, given: SegmentSet, prediction: ImagePrediction
+    candidates: ImageCandidates, given: SegmentSet, prediction: ImagePrediction, grey: PixelValues | None = None
 ) -> tuple[tuple[str, ...], Floats]:
-    """The names (F,) and values (n, F) of the features of annotated candidates."""
+    """The names (F,) and values (n, F) of the features of annotated candidates; `grey`: (width, height) the image."""
     segments = candidates.annotated
     deep = SegmentDepths.of(segments)
     families = (
         size_and_shape(segments, deep), label_probability(segments, deep, prediction),
         edge_profile(segments, deep, given, prediction), prediction_fit(segments, prediction),
         edge_distances(segments, deep, prediction), inner_edges(segments, deep, prediction),
-        contacts(segments, deep, prediction),
+        contacts(segments, deep, prediction), novelty(segments, candidates.row, deep, given, grey),
     )  # fmt: skip
     return _join_families(families, len(segments))
 

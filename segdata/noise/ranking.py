@@ -40,7 +40,9 @@ from segdata.noise.features import (
     region_features,
     softmin,
 )
-from segdata.noise.predictor import ImagePrediction
+from segdata.noise.novelty import MODEL_FREE, SURPRISES, surprise, surprise_weights, unlearnt_odds
+from segdata.noise.predictor import ImagePrediction, PixelValues
+from segdata.noise.proposals import MIN_PROPOSAL_IOU
 from segdata.noise.segments import UNLABELLED, Flags, Floats, SegmentSet
 from segdata.noise.trust import (
     ImageFit,
@@ -100,7 +102,7 @@ def image_features(
     candidates = find_candidates(given, prediction, things)
     grey = None if picture is None else grey_values(picture)
     none = np.full(len(candidates.annotated), -1), np.full(len(candidates.regions), -1)
-    names, tables = _feature_tables(candidates, given, prediction, none)
+    names, tables = _feature_tables(candidates, given, prediction, none, grey)
     usual = training_rates() if rates is None else rates
     kinds: list[int] = []
     copies: list[tuple[FeatureTable, FeatureTable]] = []
@@ -110,7 +112,7 @@ def image_features(
         corrupted = find_candidates(new, prediction, things)
         annotated, regions = match_corruptions(corrupted, new, truth, things)
         numbers = _renumber_corruptions(annotated, len(kinds)), _renumber_corruptions(regions, len(kinds))
-        copies.append(_feature_tables(corrupted, new, prediction, numbers)[1])
+        copies.append(_feature_tables(corrupted, new, prediction, numbers, grey)[1])
         kinds += [KINDS.index(kind) for kind in truth.kinds]
     shared, either = agreement(given, prediction)
     return ImageFeatures(
@@ -144,9 +146,13 @@ def _concatenate_tables(tables: Sequence[FeatureTable]) -> FeatureTable:
 
 
 def _feature_tables(
-    candidates: ImageCandidates, given: SegmentSet, prediction: ImagePrediction, mistake: tuple[Ints, Ints]
+    candidates: ImageCandidates,
+    given: SegmentSet,
+    prediction: ImagePrediction,
+    mistake: tuple[Ints, Ints],
+    grey: PixelValues | None,
 ) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], tuple[FeatureTable, FeatureTable]]:
-    annotated_names, x = annotated_features(candidates, given, prediction)
+    annotated_names, x = annotated_features(candidates, given, prediction, grey)
     regions, r = region_features(candidates, given, prediction)
     category = np.where(candidates.regions.category > 0, candidates.regions.category, candidates.label)
     return (annotated_names, regions), (
@@ -188,6 +194,19 @@ class RankedCandidates:
     # (i, 2) pixels to the right and down by which all labels of an image would have to be moved; 0: they fit
     move: Ints
     informed: Floats  # (i,) how well the model knows each image, see `informed_images`
+    prior: float = 0.0  # the odds that a label is wrong, before anything is known of it
+
+    @property
+    def strong(self) -> Flags:
+        """(n,) where the evidence of an error is strong, or an error is likely.
+
+        Strong evidence makes the odds `STRONG_EVIDENCE` times the `prior`. Among few labels none is so strong, as an
+        error is itself one of those that it is compared with; nor is that needed, as few correct ones can look wrong:
+        there the factor is lower. Where errors are frequent, what is one in three times an error is worth a look.
+        """
+        n_labels = int(((self.row >= 0) & self.known[self.image]).sum())
+        factor = min(STRONG_EVIDENCE, EVIDENCE_PER_LABEL * n_labels)
+        return np.asarray(np.exp(self.odds) >= min(factor * self.prior, LIKELY_ODDS))
 
     @property
     def known(self) -> Flags:
@@ -258,6 +277,7 @@ def rank_candidates(
     image, mistake = scores["image"], scores["held_mistake"]
     taught = [looks[row] for row in np.flatnonzero(known).tolist()]
     less = excess_log_odds(scores["held_odds"], mistake >= 0)
+    is_wrong = sorts[0]["held_mistake"] >= 0
     held_out = EvaluatedRanking(
         score=logistic(scores["held_odds"] - less),
         image=scores["held_image"],
@@ -305,6 +325,7 @@ def rank_candidates(
         believed=np.concatenate([*(item.believed for item in looks), regions]),
         move=move,
         informed=informed,
+        prior=float(is_wrong.sum() / max((~is_wrong).sum(), 1) * np.exp(-less)),
     )
 
 
@@ -328,9 +349,22 @@ def _score_candidates(
     common = [kind_shares(held_ratio, kind) for _, held_ratio in tried]
     odds = [mean_log_ratio(held_ratio, share) for (_, held_ratio), share in zip(tried, common, strict=True)]
     best = int(np.argmin([log_loss(item, is_wrong) for item in odds]))
-    calibration = fit_calibration(odds[best], is_wrong)
     ratio, share = tried[best][0], common[best]
     names = list(looks[0].names[sort])
+    odds_of_kinds, held_odds = mean_log_ratio(ratio, share), odds[best]
+    if not sort:  # a region can hardly be wrong in a way that was not learnt
+        columns = [names.index(name) for name in SURPRISES]
+        rare, held_rare = (surprise(item[:, columns], z[is_wrong == 0][:, columns]) for item in (x, z))
+        weight = surprise_weights(unlearnt_odds(tried[best][1], kind, share), held_rare, is_wrong)
+        odds_of_kinds, held_odds = odds_of_kinds + rare @ weight, held_odds + held_rare @ weight
+    calibration = fit_calibration(held_odds, is_wrong)
+    odds_of_kinds, held_odds = calibration.odds(odds_of_kinds), calibration.odds(held_odds)
+    if not sort:
+        judged, learnt = (x, fold[image]), (z, kind, fold[held_image])
+        without, held_without = _odds_of_extra(judged, learnt, names, penalties[0])
+        nothing, held_nothing = (item[:, names.index("misfit")] > 1 - MIN_PROPOSAL_IOU for item in (x, z))
+        odds_of_kinds = np.where(nothing, np.minimum(odds_of_kinds, (odds_of_kinds + without) / 2), odds_of_kinds)
+        held_odds = np.where(held_nothing, np.minimum(held_odds, (held_odds + held_without) / 2), held_odds)
     doubt = 1 - x[:, names.index("given")] if sort else x[:, names.index("doubt")]
     worst, held_worst = (
         -item[:, names.index("given_worst")] if sort else item[:, names.index("worst")] for item in (x, z)
@@ -338,15 +372,42 @@ def _score_candidates(
     usual = held_worst[is_wrong == 0]
     return {
         "image": image,
-        "odds": np.logaddexp(calibration.odds(mean_log_ratio(ratio, share)), unknown_kind_odds(worst, usual)),
+        "odds": np.logaddexp(odds_of_kinds, unknown_kind_odds(worst, usual)),
         "type": _type_probabilities(ratio + np.log(share), np.unique(kind[kind >= 0])),
         "doubt": doubt,
         "worst": worst,
-        "held_odds": np.logaddexp(calibration.odds(odds[best]), unknown_kind_odds(held_worst, usual)),
+        "held_odds": np.logaddexp(held_odds, unknown_kind_odds(held_worst, usual)),
         "held_image": held_image,
         "held_mistake": mistake,
         "held_category": np.concatenate([item.corrupted[sort].category for item in taught]),
     }
+
+
+def _odds_of_extra(
+    judged: tuple[Floats, Ints], learnt: tuple[Floats, Ints, Ints], names: Sequence[str], l2: float
+) -> tuple[Floats, Floats]:
+    """(n,) and (h,) log odds that segments should not be there, without any model.
+
+    Takes features and folds of what is judged, and features, kinds and folds of what is learnt from. Where the model
+    sees nothing, a segment may be right all the same: a pale thing, or one out of focus. It is extra only if it is also
+    unlike others in size, shape or place, or if the image has no edge along its outline.
+    """
+    columns = np.flatnonzero(np.isin(names, MODEL_FREE))
+    (x, fold), (z, kind, held_fold) = judged, learnt
+    is_extra = np.isin(kind, [row for row, name in enumerate(KINDS) if TYPE_OF[name] == "extra"])
+    rows = is_extra | (kind < 0)
+    ratio, held_ratio = cross_fit(
+        np.concatenate([x, z])[:, columns],
+        np.append(fold, held_fold),
+        z[rows][:, columns],
+        np.where(is_extra, 0, -1)[rows],
+        held_fold[rows],
+        l2,
+    )
+    if not ratio.shape[1]:
+        return np.full(len(x), np.inf), np.full(len(z), np.inf)
+    odds = fit_calibration(held_ratio[:, 0], is_extra[rows].astype(np.int64)).odds(ratio[:, 0])
+    return odds[: len(x)], odds[len(x) :]
 
 
 def _stack_tables(tables: Sequence[Floats]) -> tuple[Floats, Ints]:
@@ -363,6 +424,11 @@ def _type_probabilities(ratio: Floats, kinds: Ints) -> Floats:
 
 
 MIN_AUROC = 0.7
+# A Bayes factor: Kass and Raftery (1995), Journal of the American Statistical Association 90, 773.
+STRONG_EVIDENCE = 20.0
+# The factor for each label in sets of fewer than 400, and the odds of what needs no evidence. Chosen on small parts of
+# the "-dev" sets and on drawings (docs/results/flag.md).
+EVIDENCE_PER_LABEL, LIKELY_ODDS = 0.05, 0.5
 _MIN_INJECTED = 10  # injected mistakes of a category below which they say nothing of it alone
 _POOLED_WEIGHT = 20.0  # mistakes that the threshold of all categories together counts for, beside those of one
 
@@ -372,7 +438,8 @@ class CategoryTrust(msgspec.Struct, frozen=True, kw_only=True):
 
     `iou` is that of the model with the given labels, out of sample; null if the category occurs nowhere. `auroc` is how
     well it finds the `injected` errors in images that were not learnt from, over all categories if these are too few.
-    `threshold` is the probability from which on a label is reported. `reason` says why the category has no findings.
+    `threshold` is the probability from which on a label is reported, if the evidence is strong. `reason` says why the
+    category has no findings.
     """
 
     category: str
@@ -391,7 +458,9 @@ def category_trust(ranked: RankedCandidates, names: Sequence[str], threshold: Fl
     for row in range(1, len(names)):
         of_category = category == row
         n = int(is_wrong[of_category].sum())
-        own_auroc = float(auroc(score[of_category], is_wrong[of_category])[0]) if n >= _MIN_INJECTED else overall
+        pooled = n < _MIN_INJECTED
+        own_auroc = overall if pooled else float(auroc(score[of_category], is_wrong[of_category])[0])
+        error = _auroc_error(own_auroc, is_wrong if pooled else is_wrong[of_category])
         iou = float(ranked.iou[row])
         trust = CategoryTrust(
             category=names[row],
@@ -399,7 +468,7 @@ def category_trust(ranked: RankedCandidates, names: Sequence[str], threshold: Fl
             auroc=finite_or_none(own_auroc),
             injected=n,
             threshold=float(threshold[row]),
-            reason=_distrust_reason(names[row], iou, own_auroc),
+            reason=_distrust_reason(names[row], iou, own_auroc, error),
         )
         result.append(trust)
     return result
@@ -410,12 +479,19 @@ def _held_out_scores(ranked: RankedCandidates) -> tuple[Floats, Flags, np.ndarra
     return held_out.score, held_out.mistake >= 0, ranked.held_category
 
 
-def _distrust_reason(name: str, iou: float, auroc: float) -> str | None:
+def _auroc_error(auroc: float, wrong: Flags) -> float:
+    """The standard error of an AUROC. Source: Hanley and McNeil (1982), Radiology 143(1), 29-36."""
+    n, m = int(wrong.sum()), int((~wrong).sum())
+    of_wrong, of_right = auroc / (2 - auroc) - auroc**2, 2 * auroc**2 / (1 + auroc) - auroc**2
+    return float(np.sqrt((auroc * (1 - auroc) + (n - 1) * of_wrong + (m - 1) * of_right) / max(n * m, 1)))
+
+
+def _distrust_reason(name: str, iou: float, auroc: float, error: float) -> str | None:
     if np.isnan(iou):
         return f"{name} occurs nowhere in these images, so nobody knows how well the model predicts it"
     if iou < MIN_IOU:
         return f"the model is too weak for {name}: IoU {iou:.2f} with the given labels; at least {MIN_IOU} is needed"
-    if not auroc >= MIN_AUROC:
+    if not auroc + error >= MIN_AUROC:  # few errors, or many wrong labels among the right ones, measure it badly
         measured = f"it finds injected errors with AUROC {auroc:.2f}"
         return f"the model is too weak for {name}: {measured}; at least {MIN_AUROC} is needed"
     return None
@@ -451,17 +527,19 @@ def _best_f1(score: Floats, wrong: Flags) -> float:
 
 
 def candidates_above(
-    ranked: RankedCandidates, trust: Sequence[CategoryTrust], threshold: Floats
+    ranked: RankedCandidates, trust: Sequence[CategoryTrust], threshold: Floats | None = None
 ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """(r,) the rows of candidates at or above their category's threshold, worst first; none that cannot be trusted.
+    """(r,) the rows of candidates to report, worst first; without `threshold` (K,) all that can be trusted.
 
-    Nothing is reported in unreliable categories or in images that the model does not know. The given category decides.
-    If a region was labelled as another category than the model predicts, the predicted category must not be vague
-    either. `trust` has an item for each of the rows 1, 2, … of the categories.
+    Reported are those at or above the threshold of their category with strong evidence, so a weak ranking reports
+    little. Nothing in unreliable categories or in images that the model does not know can be trusted. The given
+    category decides. If a region was labelled as another category than the model predicts, the predicted category must
+    not be vague either. `trust` has an item for each of the rows 1, 2, … of the categories.
     """
     category = np.where(ranked.category > 0, ranked.category, np.maximum(ranked.seen, 0))
     bad = [row for row, item in enumerate(trust, 1) if item.reason]
     vague = [row for row, item in enumerate(trust, 1) if item.iou is None or item.iou < VAGUE_IOU]
     trusted = ~np.isin(category, bad) & ~np.isin(ranked.seen, vague) & ranked.known[ranked.image]
-    rows = np.flatnonzero((ranked.probability >= threshold[category]) & trusted)
+    reported = trusted if threshold is None else trusted & (ranked.probability >= threshold[category]) & ranked.strong
+    rows = np.flatnonzero(reported)
     return rows[np.argsort(-ranked.probability[rows], kind="stable")]

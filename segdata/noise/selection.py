@@ -292,7 +292,7 @@ def select_candidates(
         kept = np.flatnonzero(cause < n_most)
         kept = kept[np.argsort(~is_first[kept], kind="stable")]
         return Selection(above[kept], np.zeros(len(kept), bool), left_out=len(above) - len(kept), cause=cause[kept])
-    open_ = _without(candidates_above(ranked, trust, np.zeros(len(trust) + 1)), done)
+    open_ = _without(candidates_above(ranked, trust), done)
     cost = review_seconds([_ACTION[type_] for type_ in TYPES])[types]  # to judge the proposal of each
     if budget.of_images:
         return _select_images(ranked, open_, above, cost, budget, seed, types)

@@ -45,10 +45,10 @@ def ids(n: int, *, without: tuple[int, ...] = (), more: tuple[tuple[int, int], .
     return found
 
 
-def saved(folder: Path, maps: list[np.ndarray]) -> Path:  # type: ignore[type-arg]  # ids
-    """Masks of instance ids, with their images."""
-    for at, each in enumerate(maps):
-        for name, pixels in (("masks", each), ("images", np.where(each > 0, 200, 60).astype(np.uint8))):
+def saved(folder: Path, maps: list[np.ndarray], true: list[np.ndarray] | None = None) -> Path:  # type: ignore[type-arg]  # ids
+    """Masks of instance ids, with images that show the `true` ones; by default the same."""
+    for at, (each, shown) in enumerate(zip(maps, true or maps, strict=True)):
+        for name, pixels in (("masks", each), ("images", np.where(shown > 0, 200, 60).astype(np.uint8))):
             path = folder / name / f"{at}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(path)
@@ -62,7 +62,7 @@ def cells(tmp_path: Path) -> tuple[Path, Path]:
     """Labels in which a cell is missing and one too many, and clean ones."""
     clean = [ids(at) for at in range(6)]
     noisy = [ids(0, without=(5,)), ids(1, more=((30, 60),)), *clean[2:]]
-    return saved(tmp_path / "noisy", noisy), saved(tmp_path / "clean", clean)
+    return saved(tmp_path / "noisy", noisy, clean), saved(tmp_path / "clean", clean)
 
 
 def test_the_contract(run: Run, cells: tuple[Path, Path]) -> None:

@@ -14,6 +14,9 @@ from segdata.noise.features import softmin
 from segdata.noise.predictor import ImagePrediction
 from segdata.noise.proposals import propose_for_annotated, propose_for_region
 from segdata.noise.ranking import (
+    EVIDENCE_PER_LABEL,
+    LIKELY_ODDS,
+    STRONG_EVIDENCE,
     CategoryTrust,
     ImageFeatures,
     RankedCandidates,
@@ -135,7 +138,7 @@ def test_images_with_mistakes_are_worse() -> None:
 
 
 def test_an_image_is_as_bad_as_its_labels_or_its_pixels_say() -> None:
-    result, _, _, pages = case(0)
+    result, _, _, pages = case(0, stuff=True)
     for row in range(len(pages)):
         inside = result.image == row
         wrong = replace(result, odds=np.where(inside & (result.row >= 0), 30.0, result.odds))
@@ -203,7 +206,7 @@ def test_a_category_that_occurs_nowhere_is_not_trusted() -> None:
     (trust,) = category_trust(result, ["nothing", "cell"], np.zeros(2))
     assert trust.reason is not None
     assert "cell occurs nowhere" in trust.reason
-    assert len(candidates_above(result, [trust], np.zeros(2))) == 0
+    assert len(candidates_above(result, [trust])) == 0
 
 
 def test_what_is_seen_where_something_else_was_given_has_to_mean_something() -> None:
@@ -218,8 +221,8 @@ def test_what_is_seen_where_something_else_was_given_has_to_mean_something() -> 
         CategoryTrust(category=name, iou=iou, auroc=0.9, injected=99, threshold=0.0, reason=reason)
         for name, iou, reason in (("a", 0.9, None), ("b", 0.1, "weak"), ("c", 0.4, "weak"))
     ]
-    assert candidates_above(regions, known, np.zeros(4)).tolist() == [1]
-    assert candidates_above(replace(regions, seen=two * 0), known, np.zeros(4)).tolist() == [0, 1]
+    assert candidates_above(regions, known).tolist() == [1]
+    assert candidates_above(replace(regions, seen=two * 0), known).tolist() == [0, 1]
 
 
 def test_what_is_flagged_is_above_its_threshold() -> None:
@@ -229,6 +232,28 @@ def test_what_is_flagged_is_above_its_threshold() -> None:
     rows = candidates_above(result, trust, flag_thresholds(result, 2))
     assert (np.diff(result.probability[rows]) <= 0).all()
     assert (ranked.mistake[rows] >= 0).mean() > 0.5
+
+
+@pytest.mark.parametrize("rarer", [0.0, 2.0])
+def test_only_strong_evidence_or_what_is_likely_is_flagged(rarer: float) -> None:
+    """Any threshold of P is as low as it gets; a few of the labels are wrong, or hardly any."""
+    result = case(0)[0]
+    prior = result.prior * float(np.exp(-rarer))
+    result = replace(result, odds=result.odds - rarer, prior=prior)
+    trust = category_trust(result, ["nothing", "cell"], np.zeros(2))
+    odds, n_labels = np.exp(result.odds), int((result.row >= 0).sum())
+    assert EVIDENCE_PER_LABEL * n_labels < STRONG_EVIDENCE
+    flagged = np.zeros(len(result), bool)
+    flagged[candidates_above(result, trust, np.zeros(2))] = True
+    np.testing.assert_array_equal(flagged, (odds >= EVIDENCE_PER_LABEL * n_labels * prior) | (odds >= LIKELY_ODDS))
+    assert 0 < flagged.sum() < len(result) / 4
+    many = replace(result, **{  # a large set, in which the same labels count many times
+        name: np.tile(getattr(result, name), 5)
+        for name in ("image", "row", "at", "category", "seen", "odds", "probability", "doubt", "worst", "believed")
+    })  # fmt: skip
+    strong = candidates_above(many, trust, np.zeros(2)) % len(result)
+    assert set(strong.tolist()) == set(np.flatnonzero(odds >= min(STRONG_EVIDENCE * prior, LIKELY_ODDS)).tolist())
+    assert 0 < len(set(strong.tolist())) <= flagged.sum()
 
 
 @pytest.mark.parametrize("seed", range(2))

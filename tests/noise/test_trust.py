@@ -90,7 +90,7 @@ def test_nothing_is_found_in_images_that_the_model_does_not_know() -> None:
     assert result.known.tolist() == [True] * 8 + [False] * 4
     trust = category_trust(result, ["nothing", "cell"], np.zeros(2))
     assert trust[0].reason is None  # that it does not know them says nothing of the others
-    rows = candidates_above(result, trust, np.zeros(2))
+    rows = candidates_above(result, trust)
     assert set(result.image[rows].tolist()) == set(range(8))
     assert (result.held_out.image < 8).all()
 
@@ -104,7 +104,7 @@ def test_labels_that_are_moved_are_found_where_the_model_knows_the_image_alone()
 def test_where_it_knows_nothing_it_finds_nothing(n: int) -> None:
     result = ranked(n)
     assert not result.known.any()
-    assert not len(candidates_above(result, category_trust(result, ["nothing", "cell"], np.zeros(2)), np.zeros(2)))
+    assert not len(candidates_above(result, category_trust(result, ["nothing", "cell"], np.zeros(2))))
 
 
 @settings(max_examples=30, deadline=None)

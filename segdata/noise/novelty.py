@@ -1,0 +1,256 @@
+"""Novelty: how unlike the other segments of its image and category a segment is, without any model.
+
+Real errors are rarely like those that anybody thought of: specks, slivers, cores in rings, joined things. Most differ
+from what is usual in size, shape, place, overlap, brightness, or in how strong the image's edges are along the outline.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from segdata.core.parts import find_holes
+from segdata.core.parts import segment_shapes as measured
+from segdata.core.runs import Ints, bounding_boxes
+from segdata.noise.appearance import edge_strength
+from segdata.noise.calibration import fit_logistic, mean_log_ratio
+from segdata.noise.neighbours import FURTHER, SegmentDepths
+from segdata.noise.predictor import PixelValues
+from segdata.noise.segments import UNLABELLED, Floats, SegmentPixels, SegmentSet, overlaps
+
+# The features that need no model: those below, and some of `segdata.noise.features.size_and_shape`.
+MODEL_FREE = (
+    "log_ratio", "compactness", "extent", "slender", "parts", "holes", "frame", "knots", "knot", "smaller", "larger",
+    "ratio", "speck", "odd_compact", "odd_extent", "odd_length", "odd_thick", "thin", "boxy", "holed", "second_part",
+    "lies_in", "holds", "doubled", "enclosed", "surrounded", "odd_enclosed", "odd_grey", "odd_spread", "odd_contrast",
+    "low_contrast", "odd_edge", "low_edge", "edge_on_outline", "traced", "less_traced", "distinct", "less_distinct",
+)  # fmt: skip
+# Features that are rarely large in a correct label, whatever the kind of error. Chosen on errors in the sets of
+# `benchmarks.flag_sets` whose names end in "-dev" (docs/results/flag.md).
+SURPRISES = ("ratio", "odd_compact", "lies_in", "holed", "knot")
+_MIN_SPREAD = {"log": 0.25, "share": 0.05, "grey": 0.03}  # below which no difference is unusual
+_MIN_LIKE = 4  # segments of a category in the image, below which nothing is usual
+_MAX_DEVIATIONS = 10.0
+
+
+def novelty(
+    segments: SegmentSet, row: Ints, deep: SegmentDepths, given: SegmentSet, grey: PixelValues | None
+) -> Mapping[str, Floats]:
+    """Columns (n,) for each segment, by which it differs from others of its category in the image.
+
+    `row` : (n,) the given segment that each is, or is a part of; `given` : all labels of the image; `grey` : (width,
+    height) the image, if there is one
+    """
+    n = len(segments)
+    area = np.maximum(segments.areas, 1).astype(float)
+    log = np.log(area)
+    shapes = measured(segments.runs, segments.heights, n)
+    _, _, wide, high = bounding_boxes(segments.runs, segments.heights, n)
+    compact = np.log(64 / np.pi * area / np.maximum(shapes.perimeter, 4) ** 2)
+    extent = area / np.maximum(wide * high, 1)
+    length = np.log(np.maximum(np.maximum(wide, high), 1) / np.maximum(np.minimum(wide, high), 1))
+    thick = np.log(np.maximum(_largest(deep), 0.5) / segments.radius)
+    size = _deviation(log, segments.category, "log")
+    columns = {
+        "smaller": np.maximum(-size, 0),
+        "larger": np.maximum(size, 0),
+        "ratio": np.abs(log - _usual(log, segments.category)),
+        "speck": np.maximum(_usual(log, segments.category) - log - np.log(8), 0),
+        "odd_compact": np.abs(_deviation(compact, segments.category, "log")),
+        "odd_extent": np.abs(_deviation(extent, segments.category, "share")),
+        "odd_length": np.abs(_deviation(length, segments.category, "log")),
+        "odd_thick": np.abs(_deviation(thick, segments.category, "log")),
+        "thin": np.maximum(-thick, 0),
+        "boxy": np.maximum(extent - 0.9, 0) * 10,
+        "holed": _hole_share(segments, shapes.n_holes),
+        "second_part": _second_part(shapes.parts.owner.astype(np.int64), shapes.parts.area, area),
+        **_overlap_columns(segments, row, given, area),
+        **_surroundings(segments, deep, given),
+    }
+    of_image = dict.fromkeys(_GREY_COLUMNS, np.zeros(n)) if grey is None else _brightness(segments, deep, grey)
+    return {**columns, **of_image}
+
+
+def _usual(values: Floats, category: Ints) -> Floats:
+    """(n,) the median of each segment's category, or of all segments where it has few."""
+    usual = np.full(len(values), np.median(values) if len(values) else 0.0)
+    for id_ in np.unique(category):
+        of_category = category == id_
+        if of_category.sum() >= _MIN_LIKE or len(values) < _MIN_LIKE:
+            usual[of_category] = np.median(values[of_category])
+    return usual
+
+
+def _deviation(values: Floats, category: Ints, scale: str) -> Floats:
+    """(n,) by how many spreads each value is above the usual one of its category: robust, and 0 where few are alike."""
+    away = values - _usual(values, category)
+    spread = np.maximum(1.4826 * _usual(np.abs(away), category), _MIN_SPREAD[scale])
+    return np.asarray(np.clip(away / spread, -_MAX_DEVIATIONS, _MAX_DEVIATIONS))
+
+
+def _largest(deep: SegmentDepths) -> Floats:
+    """(n,) the depth of the deepest pixel."""
+    depth = np.zeros(deep.pixels.n)
+    np.maximum.at(depth, deep.pixels.of, deep.depth)
+    return depth
+
+
+def _hole_share(segments: SegmentSet, n_holes: Ints) -> Floats:
+    """(n,) the area of the holes over that of the segment."""
+    has = n_holes > 0
+    if not has.any():
+        return np.zeros(len(segments))
+    holes = find_holes(segments.runs, segments.heights, has)
+    return np.bincount(holes.owner, holes.area, len(segments)) / np.maximum(segments.areas, 1)
+
+
+def _second_part(owner: Ints, part: Ints, area: Floats) -> Floats:
+    """(n,) the share of what does not belong to the largest part."""
+    largest = np.zeros(len(area))
+    np.maximum.at(largest, owner, part.astype(float))
+    return 1 - largest / area
+
+
+def _overlap_columns(segments: SegmentSet, row: Ints, given: SegmentSet, area: Floats) -> Mapping[str, Floats]:
+    """How much of each lies in one other segment, how much of one it holds, and the greatest IoU with one."""
+    n = len(segments)
+    names = "lies_in", "holds", "doubled"
+    met = overlaps(segments, given)
+    other = given.areas.astype(float)[met.b]
+    pixels = met.pixels.astype(float)
+    other_one = (met.b != row[met.a]) & (segments.category[met.a] == given.category[met.b])
+    values = pixels / area[met.a], pixels / other, pixels / (area[met.a] + other - pixels)
+    columns = {}
+    for name, share in zip(names, values, strict=True):
+        columns[name] = np.zeros(n)
+        np.maximum.at(columns[name], met.a[other_one], share[other_one])
+    return columns
+
+
+def _surroundings(segments: SegmentSet, deep: SegmentDepths, given: SegmentSet) -> Mapping[str, Floats]:
+    """How much of the 2 px around each is labelled, and of the same category: cores lie in rings."""
+    n, label = len(segments), given.categories()
+    around = SegmentPixels.of_runs(deep.near, n)
+    inside = deep.pixels
+    same, labelled = (
+        [label[pixels.at] == segments.category[pixels.of] for pixels in (around, inside)],
+        [label[pixels.at] > UNLABELLED for pixels in (around, inside)],
+    )
+    room = np.maximum(np.bincount(around.of, minlength=n) - np.bincount(inside.of, minlength=n), 1)
+    columns = {
+        name: np.clip((around.sums(there) - inside.sums(here)) / room, 0, 1)
+        for name, (there, here) in (("enclosed", same), ("surrounded", labelled))
+    }
+    columns["odd_enclosed"] = np.abs(_deviation(columns["enclosed"], segments.category, "share"))
+    return columns
+
+
+_GREY_COLUMNS = (
+    "odd_grey", "odd_spread", "odd_contrast", "low_contrast", "odd_edge", "low_edge", "edge_on_outline", "traced",
+    "less_traced", "distinct", "less_distinct",
+)  # fmt: skip
+_MIN_STRENGTH = 1e-6
+
+
+def _brightness(segments: SegmentSet, deep: SegmentDepths, grey: PixelValues) -> Mapping[str, Floats]:
+    """How unusual the grey values inside are, their difference to the 2 px around, and the edges along the outline.
+
+    `traced`: the log of the edges on the outline over those near it, above 0 where somebody followed an edge of the
+    image; `distinct`: the difference between the inside and the 4 px around, in spreads of their grey values, with the
+    sign that it usually has. Pale things that were drawn with care are as traced as others, and things that are not
+    there are not.
+    """
+    n, flat = len(segments), grey.ravel()
+    inside, around = deep.pixels, SegmentPixels.of_runs(deep.near, n)
+    value = flat[inside.at].astype(float)
+    mean = inside.means(value)
+    spread = np.sqrt(np.maximum(inside.means(value**2) - mean**2, 0))
+    n_inside, n_around = (np.bincount(pixels.of, minlength=n) for pixels in (inside, around))
+    outside = (around.sums(flat[around.at].astype(float)) - inside.sums(value)) / np.maximum(n_around - n_inside, 1)
+    rim = inside.where(deep.rim)
+    contrast = rim.means(flat[rim.at].astype(float)) - outside
+    strength = edge_strength(grey).ravel()
+    usual = max(float(strength.mean()), _MIN_STRENGTH)
+    on_rim = rim.means(strength[rim.at].astype(float))
+    edge = np.log(np.maximum(on_rim, _MIN_STRENGTH) / usual)
+    contrasts, edges = _deviation(contrast, segments.category, "grey"), _deviation(edge, segments.category, "log")
+    sign = np.sign(_usual(contrast, segments.category))
+    wide = SegmentPixels.of_runs(deep.further, n)
+    band = inside.where(deep.depth <= FURTHER)  # with what is around, a band of 4 px on both sides of the outline
+    n_wide, n_band = (np.bincount(pixels.of, minlength=n) for pixels in (wide, band))
+    beside = strength[wide.at].astype(float)
+    near = (
+        wide.sums(beside) - inside.sums(strength[inside.at].astype(float)) + band.sums(strength[band.at].astype(float))
+    )
+    near /= np.maximum(n_wide - n_inside + n_band, 1)
+    traced = np.log(np.maximum(on_rim, _MIN_STRENGTH) / np.maximum(near, _MIN_STRENGTH))
+    ring = flat[wide.at].astype(float)
+    n_ring = np.maximum(n_wide - n_inside, 1)
+    ring_mean = (wide.sums(ring) - inside.sums(value)) / n_ring
+    ring_square = (wide.sums(ring**2) - inside.sums(value**2)) / n_ring
+    ring_spread = np.sqrt(np.maximum(ring_square - ring_mean**2, 0))
+    distinct = (mean - ring_mean) / np.maximum(np.hypot(spread, ring_spread), _MIN_SPREAD["grey"])
+    distinct *= np.where(_usual(distinct, segments.category) < 0, -1, 1)
+    values = (
+        np.abs(_deviation(mean, segments.category, "grey")), np.abs(_deviation(spread, segments.category, "grey")),
+        np.abs(contrasts), np.maximum(-contrasts * sign, 0), np.abs(edges), np.maximum(-edges, 0), edge,
+        traced, np.maximum(-_deviation(traced, segments.category, "share"), 0),
+        distinct, np.maximum(-_deviation(distinct, segments.category, "log"), 0),
+    )  # fmt: skip
+    return dict(zip(_GREY_COLUMNS, values, strict=True))
+
+
+_SURPRISE_PENALTY = 10.0
+_MIN_ODDS_SLOPE = 0.2  # of the odds, beside surprises: a weaker classifier does not make these count for more
+
+
+def surprise(values: Floats, usual: Floats) -> Floats:
+    """(n, S) how rare values at least as large as each are among the `usual` ones (m, S): -log of their share.
+
+    >>> surprise(np.array([[0.0], [9.0]]), np.arange(10.0)[:, None]).round(2).tolist()
+    [[0.0], [1.7]]
+    """
+    order = np.sort(usual, axis=0)
+    columns = [
+        np.log((len(order) + 1) / (len(order) - np.searchsorted(column, value) + 1))
+        for column, value in zip(order.T, values.T, strict=True)
+    ]
+    return np.column_stack(columns) if columns else np.zeros((len(values), 0))
+
+
+def unlearnt_odds(held_ratio: Floats, kind: Ints, share: Floats) -> Floats:
+    """(h,) the log odds of each as if its own kind of error had not been learnt.
+
+    `held_ratio` (h, K) are the logs of the density ratios, `kind` (h,) is the kind of each, -1: none, which occur in
+    the order of the columns; `share` (K,) weights kinds, as in `mean_log_ratio`. Real errors are mostly of kinds that
+    nobody injected.
+
+    >>> ratio = np.array([[4.0, 0.0], [4.0, 0.0], [4.0, 0.0]])
+    >>> unlearnt_odds(ratio, np.array([-1, 0, 1]), np.ones(2)).round(2).tolist()
+    [3.32, 0.0, 4.0]
+    """
+    kinds = np.unique(kind[kind >= 0])
+    odds = mean_log_ratio(held_ratio, share)
+    if len(kinds) < 2:
+        return odds
+    for column, name in enumerate(kinds):
+        others, rows = np.arange(len(kinds)) != column, kind == name
+        odds[rows] = mean_log_ratio(held_ratio[rows][:, others], share[others])
+    return odds
+
+
+def surprise_weights(odds: Floats, rare: Floats, wrong: Ints) -> Floats:
+    """(S,) how much each surprise (n, S) adds to the log odds (n,) of an item, at least 0; `wrong` (n,) is 0 or 1.
+
+    `odds` are those of `unlearnt_odds`, so that the weights are those of surprises in kinds of error that were not
+    learnt. A column whose weight would be negative is left out, one after the other.
+    """
+    weight, kept = np.zeros(rare.shape[1]), list(range(rare.shape[1]))
+    while kept and 0 < wrong.sum() < len(wrong):
+        model = fit_logistic(np.column_stack([odds, rare[:, kept]]), wrong, _SURPRISE_PENALTY)
+        slope = model.weight / model.scale
+        lowest = int(slope[1:].argmin())
+        if slope[1 + lowest] >= 0:
+            weight[kept] = slope[1:] / max(float(slope[0]), _MIN_ODDS_SLOPE)
+            break
+        del kept[lowest]
+    return weight
