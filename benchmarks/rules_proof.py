@@ -15,10 +15,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import yaml
 
 import segdata
 from benchmarks.real_sets import RealSet, real_sets
+from segdata.agreement.inference import wilson_interval
 from segdata.core.finding import Finding
 from segdata.core.rule import Rule, rules
 from segdata.formats.shared.images import image_limits
@@ -181,16 +183,17 @@ def alarm_table(found: Iterable[Found]) -> list[str]:
 
 
 def precision_table(real: list[Row]) -> list[str]:
-    """One line for each rule of which findings were looked at: the share that is right, and that is not wrong."""
+    """One line for each rule with findings that were looked at: the share that is right (Wilson), and not wrong."""
     lines = [
-        "| rule | severity | findings | looked at | right | right or debatable |",
-        "| --- | --- | ---: | ---: | ---: | ---: |",
+        "| rule | severity | findings | looked at | right | 95 % interval | right or debatable |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for code, rule in rules().items():
         mine = [row for row in real if row.code == code]
         looked, right, wrong = (sum(getattr(row, key) for row in mine) for key in ("looked", "right", "wrong"))
         if looked:
-            shares = f"{right / looked:.2f} | {1 - wrong / looked:.2f}"
+            low, high = wilson_interval(np.array(float(right)), np.array(float(looked)))
+            shares = f"{right / looked:.2f} | {low:.2f} to {high:.2f} | {1 - wrong / looked:.2f}"
             severity = rule.severity + ", opt-in" * rule.opt_in
             count = sum(row.found for row in mine)
             lines.append(f"| {code} {rule.name} | {severity} | {count:,} | {looked:,} | {shares} |")

@@ -14,7 +14,7 @@ _NEAR_FRAME = 2  # pixels
 _RATHER_SMALL = 4  # companions may be this many times smaller than what is judged: small ones need fewer points
 
 
-@rule("SEG113", "coarse-outline", severity="info", needs=("outlines",), habit="image")
+@rule("SEG113", "coarse-outline", severity="info", needs=("outlines",), habit="image", opt_in=True)
 def coarse_outline(
     tables: Tables, *, max_vertices: int = 6, min_pixels: int = 1000, min_ratio: float = 2.0
 ) -> Findings:

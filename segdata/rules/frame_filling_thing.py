@@ -8,7 +8,15 @@ from segdata.core.rule import Findings, Tables, rule
 _SMALL = 64 * 64  # pixels of an image that may well be a crop of one thing
 
 
-@rule("SEG117", "frame-filling-thing", severity="warning", needs=(), tasks=("instance", "panoptic"), habit="image")
+@rule(
+    "SEG117",
+    "frame-filling-thing",
+    severity="warning",
+    needs=(),
+    tasks=("instance", "panoptic"),
+    habit="image",
+    opt_in=True,
+)
 def frame_filling_thing(tables: Tables, *, max_share: float = 0.95) -> Findings:
     """A thing covers almost the whole frame.
 

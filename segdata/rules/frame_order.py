@@ -12,8 +12,10 @@ from segdata.core.frame_sequences import SequenceIndex, frame_numbers, image_suc
 from segdata.core.profile import has_videos
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
+from segdata.core.table import Table
 
 _NAMED = 8  # numbers in a message
+_USUAL_SIZE = 0.75  # of the frames have one size, if another is a mistake
 
 
 @rule("SEG356", "frame-order", severity="error", needs=("frames",), whole=True, when=has_videos)
@@ -68,9 +70,9 @@ def frame_order(tables: Tables, *, min_regular: float = 0.9, min_frames: int = 6
     You get one finding for each place where frames are missing, at the frame after them, with their numbers. For that,
     nearly all numbers of a sequence must go up in equal steps, and one step must be a multiple of that. You also get
     one finding for each frame that has no number while others have one, has the number of another image, has a
-    timestamp before that of the previous frame, or has an image file that repeats the previous frame byte by byte.
-    Without image files you get a warning for a frame whose masks repeat those of the previous frame pixel by pixel, if
-    that is rare in its sequence.
+    timestamp before that of the previous frame, or has an image file that repeats the previous frame byte by byte. You
+    get a warning for a frame of another size than at least three in four of its sequence. Without image files you get
+    one for a frame whose masks repeat those of the previous frame pixel by pixel, if that is rare in its sequence.
 
     Why: motion doubles where a frame is missing and stops where one is repeated. Tracks across it are measured wrong,
     and masks that you number by position belong to other images from there on.
@@ -88,6 +90,7 @@ def frame_order(tables: Tables, *, min_regular: float = 0.9, min_frames: int = 6
         yield from _missing(number, rows, min_regular, min_frames)
         yield from _same_number(images["image_id"], number, rows)
         yield from _back_in_time(images["timestamp"], number, rows)
+        yield from _other_size(images, rows, min_frames)
     numbered = set(images["sequence"][has_number].tolist())
     for row in np.flatnonzero(is_frame_of(tables.profile, images, "video") & ~has_number).tolist():
         if images["sequence"][row] in numbered:
@@ -131,6 +134,18 @@ def _back_in_time(timestamp: Iterable[object], number: Ints, rows: Ints) -> Find
         if type(early) is type(late) and early is not None and late is not None and late < early:  # type: ignore[operator]  # of one type
             message = f"frame {number[row]} was taken at {times[row]}, before frame {number[before]} at {times[before]}"
             yield RowFinding(message, image=row)
+
+
+def _other_size(images: Table, rows: Ints, min_frames: int) -> Findings:
+    """Frames whose size is not that of at least three in four."""
+    sizes = list(zip(images["width"][rows].tolist(), images["height"][rows].tolist(), strict=True))
+    usual, count = Counter(sizes).most_common(1)[0]
+    if len(sizes) < min_frames or count < _USUAL_SIZE * len(sizes) or 0 in usual:
+        return
+    for row, size in zip(rows.tolist(), sizes, strict=True):
+        if size != usual and 0 not in size:
+            message = f"the frame is {size[0]} x {size[1]}, {count:,} of {len(sizes):,} are {usual[0]} x {usual[1]}"
+            yield RowFinding(message, image=row, severity="warning")
 
 
 def _moment(timestamp: object) -> float | str | None:

@@ -17,6 +17,7 @@ from segdata.rules.shared import is_thing
     tasks=("instance", "panoptic"),
     habit="image",
     per_image=True,
+    opt_in=True,
 )
 def nested_segment(tables: Tables, *, min_share: float = 0.95, max_iou: float = 0.8) -> Findings:
     """A segment lies wholly inside another of its category.

@@ -1,5 +1,7 @@
 """SEG315 repeated-labels: two different images have the same labels, pixel by pixel."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from segdata.core.finding import RowFinding
@@ -10,13 +12,17 @@ from segdata.core.strata import number_names
 from segdata.measure.tables.duplicates import MOST_BITS
 
 _BOX = 0.95  # of its box a segment fills if it is one
+_LEAST_OUTLINE = 30  # pixel edges: small shapes are alike by chance
+_MOST_IMAGES = 3  # that have a segment; one that more have is a stencil
 
 
 @rule(
     "SEG315", "repeated-labels", severity="warning", needs=("imprints", "shapes", "copies"), whole=True, habit="image"
 )
-def repeated_labels(tables: Tables, *, min_edge: int = 200, max_alike: float = 0.1) -> Findings:
-    """Two different images have the same labels, pixel by pixel.
+def repeated_labels(
+    tables: Tables, *, min_edge: int = 200, max_alike: float = 0.1, min_segments: int = 4, min_share: float = 0.2
+) -> Findings:
+    """Two different images have the same labels, or several of them, pixel by pixel.
 
     Example:
         the labels are those of 0016E5_08109.png, pixel by pixel, and the image is another
@@ -24,8 +30,9 @@ def repeated_labels(tables: Tables, *, min_edge: int = 200, max_alike: float = 0
     The rule compares categories and pixels of whole annotations of different images. It leaves out what can be the same
     by chance or on purpose: boxes, filled images and labels with a short outline; copies of one image, saved again or
     not (split-leak and conflicting-duplicates judge these); and neighbouring frames or slices of one sequence, in which
-    things may stand still (frame-order judges these). If many images share their labels, as with a fixed stencil, none
-    is reported.
+    things may stand still (frame-order and frozen-labels judge these). If many images share their labels, as with a
+    fixed stencil, none is reported. It also compares single segments, by category, box, area and length of the outline:
+    several that are on two or three images, and on no more, are no accident either.
 
     Why: an export loop that writes the last mask again, a tool that keeps the last image's labels, or a file copied
     under a wrong name. Nobody draws the same pixels twice.
@@ -33,7 +40,8 @@ def repeated_labels(tables: Tables, *, min_edge: int = 200, max_alike: float = 0
     Remedy: look at which of the images the labels fit, and draw or restore those of the other.
 
     Options: `min_edge`: the least number of pixel edges of the outlines of segments that are no boxes. `max_alike`: the
-    largest share of images that have another one's labels; where there are more, it is no mistake.
+    largest share of images that have another one's labels; where there are more, it is no mistake. `min_segments`,
+    `min_share`: the least number of segments that two images share, and the least share of those of either.
     Defaults: in 41 openings of public datasets nothing is flagged.
     """
     annotations, segments = tables.annotations, tables.segments
@@ -52,6 +60,48 @@ def repeated_labels(tables: Tables, *, min_edge: int = 200, max_alike: float = 0
     for row, other in pairs.tolist():
         name = tables.images["image_id"][annotations["image"][other]]
         yield RowFinding(f"the labels are those of {name}, pixel by pixel, and the image is another", annotation=row)
+    known = set(zip(*(repeated[name].tolist() for name in ("annotation", "of")), strict=True))
+    for row, other, n_shared in _shared_segments(tables, np.flatnonzero(is_shape), min_segments, min_share):
+        if (row, other) not in known:
+            name, n = tables.images["image_id"][annotations["image"][other]], annotations["n_segments"][row]
+            message = f"{n_shared} of {n} segments are also on {name}, at the same pixels, and the image is another"
+            yield RowFinding(message, annotation=row)
+
+
+def _shared_segments(
+    tables: Tables, shapes: Ints, min_segments: int, min_share: float
+) -> Iterator[tuple[int, int, int]]:
+    """Annotations, an earlier one, and how many segments (of some rows) they share that at most three images have."""
+    segments, annotations = tables.segments, tables.annotations
+    rows = shapes[segments["perimeter"][shapes] >= _LEAST_OUTLINE]
+    if len(rows) == 0:
+        return
+    columns = ("category_id", "x", "y", "width", "height", "area", "perimeter")
+    _, key = np.unique(
+        np.stack([segments[name][rows].astype(np.int64) for name in columns]), axis=1, return_inverse=True
+    )
+    # One annotation counts once for each shape: copies within it are SEG104.
+    shape, owner = np.unique(np.stack([key.reshape(-1), segments["annotation"][rows]]), axis=1)
+    _, annotator = number_names(annotations.texts("annotator"))
+    several = np.bincount(shape)[shape]
+    kept = (several > 1) & (several <= _MOST_IMAGES)
+    shape, owner = shape[kept], owner[kept]
+    after = np.flatnonzero(shape[1:] == shape[:-1]) + 1
+    pairs, count = np.unique(np.stack([owner[after], owner[after - 1]], axis=1), axis=0, return_counts=True)
+    n = annotations["n_segments"]
+    few = np.minimum(n[pairs[:, 0]], n[pairs[:, 1]])
+    chosen = (count >= min_segments) & (count >= min_share * few) & (annotator[pairs[:, 0]] == annotator[pairs[:, 1]])
+    chosen &= annotations["image"][pairs[:, 0]] != annotations["image"][pairs[:, 1]]
+    pairs, count = pairs[chosen], count[chosen]
+    copies = {frozenset(pair) for pair in zip(*(tables.alike[name].tolist() for name in ("image", "of")), strict=True)}
+    image = annotations["image"]
+    alike = np.array([frozenset((image[a], image[b])) in copies for a, b in pairs.tolist()], bool)
+    index = SequenceIndex.of(tables)
+    near = (index.sequence[pairs[:, 0]] == index.sequence[pairs[:, 1]]) & (index.sequence[pairs[:, 0]] >= 0)
+    content = number_names(tables.images.texts("content"))[1]
+    same = (content[image[pairs[:, 0]]] == content[image[pairs[:, 1]]]) & (content[image[pairs[:, 0]]] >= 0)
+    for k in np.flatnonzero(~alike & ~near & ~same).tolist():
+        yield int(pairs[k, 0]), int(pairs[k, 1]), int(count[k])
 
 
 def _are_different(tables: Tables, pairs: Ints) -> Flags:

@@ -14,6 +14,7 @@ from segdata.rules.shared import bridged_segments
     tasks=("instance", "panoptic"),
     habit="image",
     per_image=True,
+    opt_in=True,
 )
 def unseparated_instances(
     tables: Tables, *, min_neck: float = 0.7, min_area_z: float = 1.5, min_bent_z: float = 1.5, min_gain: float = 2.5

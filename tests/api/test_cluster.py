@@ -128,7 +128,7 @@ def test_a_worker_that_dies_in_the_middle_changes_nothing(cluster: Any, coco: Pa
     there = data.validate(client=cluster, progress=progress)
     assert killed
     assert there.to_json() == data.validate().to_json()
-    cluster.wait_for_workers(2, timeout=30)
+    cluster.wait_for_workers(2, timeout=120)
     assert killed[0] not in cluster.run(os.getpid).values()
 
 

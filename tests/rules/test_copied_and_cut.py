@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 from PIL import Image
 
 import segdata
-from segdata.core.config import Config
+from segdata.core.batch import Batch
+from segdata.core.config import Config, InstanceIds
 from segdata.core.finding import Finding
 from segdata.core.rule import find_rule
 from segdata.core.rule_runner import run_rules
@@ -63,6 +65,54 @@ def test_the_labels_of_another_image(tmp_path: Path) -> None:
     # Also on an image of another size, if they fit there.
     sizes = [(SIDE, SIDE)] * 9 + [(SIDE, SIDE + 30)] + [(SIDE, SIDE)] * 2
     assert len(found(coco(tmp_path / "c", images, sizes), "SEG315")) == 1
+
+
+def test_objects_of_another_image_among_its_own(tmp_path: Path) -> None:
+    """A tool that kept the last image's objects, or a script that appended them."""
+    rng = np.random.default_rng(7)
+    own = [stones(rng, 6) for _ in range(12)]
+    piled = [own[0], *(before + here for before, here in pairwise(own))]
+    for labels in (piled, [*own[:9], own[9] + own[4][:5], *own[10:]]):
+        findings = segdata.validate(coco(tmp_path / str(len(labels[9])), labels), select="SEG315").single
+        assert {one.image for one in findings} >= {"9.png"}
+        assert len(findings) == (11 if labels is piled else 1)
+        assert any("segments are also on" in one.message for one in findings)
+    stencil = stones(rng, 5)
+    assert found(coco(tmp_path / "stencil", [stencil + objects for objects in own]), "SEG315") == []
+
+
+@pytest.mark.parametrize("bits", [5, 6, 8])
+@pytest.mark.parametrize("how", ["modulo", "clipped"])
+def test_ids_that_were_cut_to_a_few_bits(tmp_path: Path, bits: int, how: str) -> None:
+    rng, most = np.random.default_rng(bits), 2**bits - 1
+    for whole in (True, False):
+        root = tmp_path / str(whole)
+        (root / "masks").mkdir(parents=True)
+        for number in range(10):
+            n = most + int(rng.integers(3, 3 * most))
+            side = int(np.ceil(np.sqrt(n)))
+            ids = np.arange(1, side * side + 1).reshape(side, side)
+            ids[ids > n] = 0
+            ids = ids if whole else ids % (most + 1) if how == "modulo" else np.minimum(ids, most)
+            Image.fromarray(np.kron(ids, np.pad(np.ones((2, 2)), 1)).astype(np.uint16)).save(
+                root / f"masks/{number}.png"
+            )
+        config = Config(instance_ids=InstanceIds(category="cell"))
+        findings = [one for one in found(root, "SEG316", config=config) if "bits" in one.message]
+        assert len(findings) == (0 if whole else 1)
+        assert whole or f"ids up to {most:,}, and none a higher one" in findings[0].message
+
+
+def test_a_frame_of_another_size() -> None:
+    dataset = sequence_dataset(np.ones((8, 10, 10), np.int64))
+    assert run(dataset, "SEG356") == []
+    column = dataset.batch.images.column_names.index("width")
+    sizes = dataset.batch.images.set_column(column, "width", [[10] * 5 + [5] + [10] * 2])
+    images = sizes.cast(dataset.batch.images.schema)
+    batch = Batch(images, dataset.batch.annotations, dataset.batch.segments, dataset.batch.runs)
+    (finding,) = run(SequenceDataset(dataset.profile, batch), "SEG356")
+    assert (finding.image, finding.severity) == ("0005.png", "warning")
+    assert finding.message == "the frame is 5 x 10, 7 of 8 are 10 x 10"
 
 
 def test_copies_of_images_and_stencils_may_share_labels(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -38,7 +39,9 @@ def found_in(picture: NDArray[np.int64], order: list[int]) -> set[tuple[str, fro
     rules = [find_rule(code) for code in CODES]
     tables = measure_source(drawing, frozenset().union(*(rule.needs for rule in rules)), jobs=1)
     return {
-        (rule.code, frozenset(values[row] for row in each.segments)) for rule in rules for each in rule.check(tables)
+        (rule.code, frozenset(values[row] for row in each.segments))
+        for rule in rules
+        for each in rule.check(tables, **({"max_neck": 0.7} if rule.code == "SEG108" else {}))
     }
 
 
@@ -74,5 +77,6 @@ def test_a_part_that_is_a_hole_s_filling_is_nested() -> None:
     ],
 )
 def test_real_data(real_data: Path, path: str, config: Config | None, expected: dict[str, int]) -> None:
-    result = validate(real_data / path, config=config, select=CODES, jobs=1)
+    necks = msgspec.structs.replace(config or Config(), rules={"merged-instances": {"max_neck": 0.7}})
+    result = validate(real_data / path, config=necks, select=CODES, jobs=1)
     assert {code: n for code, n in result.by_code.items() if n} == expected

@@ -660,7 +660,7 @@ def _read_classes(path: Path, file: str) -> tuple[Taxonomy, list[Defect]]:
         return Taxonomy(), list(error.defects)
     if not isinstance(meta, dict) or not isinstance(meta.get("classes"), list):
         return Taxonomy(), [Defect("SEG004", "no list of classes", file, "/classes")]
-    if meta.get("projectType") in _OTHERS:
+    if isinstance(meta.get("projectType"), str) and meta["projectType"] in _OTHERS:
         kind = f"a project of {meta['projectType']}"
         raise UnreadableError(f"{path}: {kind}; only projects of images are read, export its frames as such")
     classes: dict[str, dict[str, Any]] = {}

@@ -219,6 +219,14 @@ def test_other_projects_are_refused(tmp_path: Path, kind: str) -> None:
         segdata.read(folder)
 
 
+@pytest.mark.parametrize("kind", [["videos"], {"a": 1}, 7, None])
+def test_a_kind_of_project_that_is_no_text_is_that_of_images(tmp_path: Path, kind: object) -> None:
+    folder = project(tmp_path)
+    meta = json.loads((folder / "meta.json").read_text())
+    (folder / "meta.json").write_text(json.dumps(meta | {"projectType": kind}))
+    assert len(segdata.read(folder, format="supervisely")) == 1
+
+
 def test_lemons(real_data: Path) -> None:
     """Its README: objects per image 3, 3, 7, 4, 5, 4, and 196 pixels of IMG_3861 in two masks."""
     folder = real_data / "supervisely_lemons"
