@@ -7,6 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from scipy import ndimage
+
+from segdata.core.kernels import _plain
 
 DTYPES = [np.uint8, np.uint16, np.uint32, np.int32, np.int64]
 images = st.sampled_from(DTYPES).flatmap(
@@ -178,3 +181,40 @@ def test_nobody_gets_nothing(kernels: ModuleType) -> None:
     none = np.empty(0, np.int64)
     for column in kernels.deal(none, none, none.astype(np.int32), none.astype(np.int32), 0, 0):
         assert column.tolist() == []
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 14), st.integers(1, 14), st.sampled_from([2, 256]))
+def test_a_flood_is_that_of_pixels_one_by_one(kernels: ModuleType, seed: int, high: int, wide: int, most: int) -> None:
+    """Against the plain twin; each seed's pixels hang together, and the mask that a seed reaches is full."""
+    rng = np.random.default_rng(seed)
+    height = rng.integers(0, most, (high, wide)).astype(np.uint8)
+    mask = (rng.random((high, wide)) < 0.8).astype(np.uint8)
+    seeds = (rng.integers(1, 5, (high, wide)) * (rng.random((high, wide)) < 0.15)).astype(np.int32)
+    label = kernels.flood(height, seeds, mask)
+    assert label.dtype == np.int32
+    np.testing.assert_array_equal(label, _plain.flood(height, seeds, mask))
+    np.testing.assert_array_equal(label[(seeds > 0) & (mask > 0)], seeds[(seeds > 0) & (mask > 0)])
+    regions, _ = ndimage.label(mask)
+    reached = np.isin(regions, regions[(seeds > 0) & (mask > 0)]) & (mask > 0)
+    np.testing.assert_array_equal(label > 0, reached)
+
+
+def test_a_flood_is_a_watershed_as_others_have_it(kernels: ModuleType) -> None:
+    segmentation = pytest.importorskip("skimage.segmentation")
+    rng = np.random.default_rng(3)
+    smooth = ndimage.gaussian_filter(rng.random((96, 80)), 4)
+    height = (255 * (smooth - smooth.min()) / np.ptp(smooth)).astype(np.uint8)
+    mask = ndimage.gaussian_filter(rng.random((96, 80)), 6) > 0.49
+    seeds, n = ndimage.label(mask & (height < 80))
+    assert n > 5
+    theirs = segmentation.watershed(height, seeds, mask=mask)
+    ours = kernels.flood(height, seeds.astype(np.int32), mask.astype(np.uint8))
+    assert (ours != theirs).mean() < 0.01  # where heights are equal the order of seeds decides
+    np.testing.assert_array_equal(ours > 0, theirs > 0)
+
+
+def test_a_flood_of_arrays_that_do_not_fit_is_refused(kernels: ModuleType) -> None:
+    one, two = np.zeros((2, 3), np.uint8), np.zeros((3, 2), np.int32)
+    with pytest.raises(ValueError, match="not of one image"):
+        kernels.flood(one, two, one)
+    assert kernels.flood(one[:0], np.zeros((0, 3), np.int32), one[:0]).shape == (0, 3)

@@ -25,7 +25,7 @@ _FUNCTIONS = {  # of each compiled module
     "faults": ("guard_pages", "release_pages"),
     "groups": ("dense", "extents", "medians", "order_by", "quantiles", "sums"),
     "keys": ("repeated_keys",),
-    "labels": ("deal", "distinct", "label_runs", "pack_rgb"),
+    "labels": ("deal", "distinct", "flood", "label_runs", "pack_rgb"),
     "nearest": ("nearest",),
     "opencv": ("draw_opencv",),
     "outlines": ("bridges", "cycles", "follow", "outline_sums"),

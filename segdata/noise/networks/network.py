@@ -17,6 +17,7 @@ import io
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -212,12 +213,15 @@ def _norm(channels: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
 
 
+def _convolution(inside: int, outside: int) -> nn.Sequential:
+    """A convolution 3 x 3, normalised over the batch."""
+    layer = nn.Conv2d(inside, outside, 3, padding=1, bias=False)
+    return nn.Sequential(layer, nn.BatchNorm2d(outside), nn.ReLU(inplace=True))
+
+
 def _double_convolution(inside: int, outside: int) -> nn.Sequential:
     """Two convolutions 3 x 3, each normalised over the batch."""
-    layers: list[nn.Module] = []
-    for before in (inside, outside):
-        layers += [nn.Conv2d(before, outside, 3, padding=1, bias=False), nn.BatchNorm2d(outside), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers)
+    return nn.Sequential(*_convolution(inside, outside), *_convolution(outside, outside))
 
 
 class _ResidualBlock(nn.Module):
@@ -264,11 +268,45 @@ class SeededDropout(nn.Module):
         return features * ((drawn >= self.share) / (1 - self.share))[:, :, None, None]
 
 
+class _LightStep(nn.Module):
+    """A step back up: what comes from below is narrowed before it is enlarged, then the details are added to it.
+
+    Source: Chaurasia and Culurciello (2017), "LinkNet", VCIP; here with one convolution at each size.
+    """
+
+    def __init__(self, below: int, details: int, width: int) -> None:
+        super().__init__()
+        self.narrow = nn.Conv2d(below, width, 1, bias=False)
+        self.body = _convolution(width, width)
+
+    def forward(self, features: Tensor, details: Tensor) -> Tensor:
+        refined: Tensor = self.body(_doubled(self.narrow(features)) + details)
+        return refined
+
+
+class _FullStep(nn.Module):
+    """A step back up: what comes from below and the details lie beside each other, for two convolutions."""
+
+    def __init__(self, below: int, details: int, width: int, *, residual: bool = False) -> None:
+        super().__init__()
+        self.body = (_ResidualBlock if residual else _double_convolution)(below + details, width)
+
+    def forward(self, features: Tensor, details: Tensor) -> Tensor:
+        refined: Tensor = self.body(torch.cat([_doubled(features), details], 1))
+        return refined
+
+
+def _doubled(features: Tensor) -> Tensor:
+    """Twice the sides. The gradient of nearest is the same in every run; that of bilinear is not, on CUDA."""
+    return functional.interpolate(features, scale_factor=2, mode="nearest")
+
+
 class UNet(nn.Module):
     """A U-Net: an encoder that looks at an image in ever smaller sizes, and the way back up with its details.
 
     Returns (B, categories, H, W) logits, and (B, 3, H, W) where `instances`. With convolutions of width 16 and depth 4,
-    488 thousand parameters.
+    353 thousand parameters. Above plain convolutions the way back up is light, which takes half the time and costs
+    nothing in what is measured (docs/results/flag.md); above other encoders it has two convolutions at each size.
     Source: Ronneberger, Fischer and Brox (2015), MICCAI, 234-241; here with batch normalisation, and padded.
     """
 
@@ -276,10 +314,11 @@ class UNet(nn.Module):
         self, encoder: Encoder, categories: int, *, instances: bool, dropout: float = 0.0, residual: bool = False
     ) -> None:
         super().__init__()
-        block = _ResidualBlock if residual else _double_convolution
         self.encoder = encoder
+        is_light = not residual and encoder.widths[:-1] == encoder.back  # details have the width that they are added to
+        step = _LightStep if is_light else partial(_FullStep, residual=residual)
         wide, levels = [*encoder.back, encoder.widths[-1]], reversed(range(len(encoder.back)))
-        self.up = nn.ModuleList(block(wide[level + 1] + encoder.widths[level], wide[level]) for level in levels)
+        self.up = nn.ModuleList(step(wide[level + 1], encoder.widths[level], wide[level]) for level in levels)
         self.dropout = SeededDropout(dropout)
         self.categories = nn.Conv2d(wide[0], categories, 1)
         self.contours = nn.Conv2d(wide[0], HEADS, 1) if instances else None
@@ -288,11 +327,8 @@ class UNet(nn.Module):
         """The logits."""
         details = self.encoder(images)
         features = self.dropout(details.pop())
-        for block in self.up:
-            # The gradient of nearest is the same in every run; that of bilinear is not, on CUDA.
-            features = block(
-                torch.cat([functional.interpolate(features, scale_factor=2, mode="nearest"), details.pop()], 1)
-            )
+        for step in self.up:
+            features = step(features, details.pop())
         categories: Tensor = self.categories(features)
         return categories if self.contours is None else (categories, self.contours(features))
 
@@ -449,18 +485,14 @@ def _by_category(categories: Probabilities, thing_channels: NDArray[np.int64]) -
 
 def _watershed(contours: NDArray[np.float32], probable: NDArray[np.float32]) -> NDArray[np.int32]:
     """Instances numbered from 1, 0 elsewhere."""
-    from skimage.segmentation import watershed
-
     mask = probable > _MIN_INSTANCE
     seeds, n = ndimage.label(mask & (contours[1] > contours[EDGE]))
     regions, _ = ndimage.label(mask)
     seeded = np.bincount(regions.ravel(), seeds.ravel() > 0) > 0
     alone = mask & ~seeded[regions]  # too small to have an inside
     seeds = np.where(alone, regions + n, seeds)
-    # A byte for the height: equal ones are flooded from all sides at once, and the sorting is much faster.
     height = (255 * (1 - contours[1])).astype(np.uint8)
-    labels: NDArray[np.int32] = watershed(height, seeds, mask=mask).astype(np.int32)  # type: ignore[no-untyped-call]  # no types
-    return labels
+    return kernels.flood(height, seeds.astype(np.int32), mask.view(np.uint8))
 
 
 def _measure_instances(

@@ -93,6 +93,9 @@ def assign_folds(tables: Tables, units: FoldUnits, usable: Flags, n_folds: int, 
     return fold
 
 
+_NETWORKS = 2  # version of how networks are built and trained: a run that was stopped goes on by the same
+
+
 def fingerprint(maps: LabelMaps, settings: Settings, device: str) -> str:
     """32 hexadecimal digits of images, labels, settings, and the kind of device.
 
@@ -101,7 +104,7 @@ def fingerprint(maps: LabelMaps, settings: Settings, device: str) -> str:
     digest = hashlib.blake2b(digest_size=16)
     relevant, model = replace(settings, model=None, device="auto", jobs=0, max_memory=None), settings.model
     name = None if model is None else f"{getattr(model, '__module__', '')}:{getattr(model, '__qualname__', model)}"
-    digest.update(repr((maps.image_ids, maps.classes, relevant, name, device)).encode())
+    digest.update(repr((_NETWORKS, maps.image_ids, maps.classes, relevant, name, device)).encode())
     for stamp in _file_stamps(maps, settings):
         digest.update(repr(stamp).encode())
     digest.update(np.stack([maps.height, maps.width]).tobytes())

@@ -174,15 +174,15 @@ def shares_of(planes: Codes, layout: PlaneLayout, levels: int = _FULL, *, second
     if not second or n == 1:
         shares[best, pixel] = 1
         return shares.reshape(n, *sides)
+    if n == 2:  # looked up, by the number of the best category and the byte of the other one's share
+        less = np.minimum((np.arange(_FULL + 1, dtype=np.float32) / np.float32(levels)) ** 2 / 2, (1 - _LEAST_LEAD) / 2)
+        table = np.concatenate([1 - less, less, 1 - less]).astype(np.float32)
+        at = flat[1] + (_FULL + 1) * flat[0].astype(np.uint16)
+        for channel in range(n):
+            table[channel * len(less) :].take(at, out=shares[channel], mode="clip")
+        return shares.reshape(n, *sides)
     scaled = flat[layout.n_numbers :].astype(np.float32) / np.float32(levels)
     of_second = scaled[0] ** 2 / 2
-    if n == 2:
-        np.minimum(of_second, (1 - _LEAST_LEAD) / 2, out=of_second)
-        np.subtract(1, of_second, out=shares[0])
-        np.copyto(shares[1], of_second)
-        swapped = best == 1
-        shares[:, swapped] = shares[::-1, swapped]
-        return shares.reshape(n, *sides)
     rest = np.minimum(scaled[1] ** 2, (n - 2) * of_second)
     shrink = np.maximum((2 * of_second + rest) / (1 - _LEAST_LEAD), 1)
     of_second, rest = of_second / shrink, rest / shrink

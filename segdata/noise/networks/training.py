@@ -6,11 +6,12 @@ like one that was not.
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any
@@ -99,12 +100,47 @@ class _TrainingState:
     history: list[float] = field(default_factory=list)
 
 
-def train(task: TrainingTask, model: nn.Module, report: Callable[[int], None], pace: TrainingPace) -> dict[str, Tensor]:
-    """Train a network, and return the state dict of the average of its last weights when it was best.
+Steps = Generator[None, None, dict[str, Tensor]]
+
+
+def train(task: TrainingTask, model: nn.Module, report: Callable[[int], None], pace: TrainingPace) -> Steps:
+    """Train a network step by step; returns the state dict of the average of its last weights when it was best.
 
     `report` is called with the number of steps done. Raises SegdataError where not even one crop fits into memory.
     """
-    return _Training(task, model).run(report, pace)
+    return (yield from _Training(task, model).run(report, pace))
+
+
+def take_turns(works: Iterable[Iterator[None]], threads: int) -> None:
+    """Work off several works by some threads, each work a step at a time in turn, so that all end at about one time.
+
+    So three networks keep two threads busy to the end. One thread works them off one after the other. Where one raises,
+    the others end with their step, and it is raised here.
+    """
+    waiting, stopped = deque(works), Event()
+
+    def advance() -> None:
+        try:
+            while waiting and not stopped.is_set():
+                work = waiting.popleft()
+                if next(work, waiting) is not waiting:
+                    waiting.append(work)
+        except IndexError:  # another thread was quicker
+            return
+        except BaseException:
+            stopped.set()
+            raise
+
+    if threads == 1:
+        for work in waiting:
+            deque(work, 0)
+        return
+    with ThreadPoolExecutor(threads, thread_name_prefix="train") as pool:
+        try:
+            for future in [pool.submit(advance) for _ in range(threads)]:
+                future.result()
+        finally:
+            stopped.set()
 
 
 class _Training:
@@ -133,7 +169,7 @@ class _Training:
         if not self.state.at_once:
             self.state.at_once = _crops_at_once(task, model)
 
-    def run(self, report: Callable[[int], None], pace: TrainingPace) -> dict[str, Tensor]:
+    def run(self, report: Callable[[int], None], pace: TrainingPace) -> Steps:
         """All steps that are left; see `train`."""
         task, plan, state = self.task, self.task.plan, self.state
         places, saved, began = task.places.among(task.rows), time.monotonic(), time.monotonic()
@@ -153,6 +189,7 @@ class _Training:
             report(plan.steps if stop else state.step)
             if stop:
                 break
+            yield
         pace.seconds += time.monotonic() - began
         return state.weights if state.weights is not None else _copy_weights(self.averaged.module)
 
@@ -311,10 +348,6 @@ _MAX_WEIGHT_RATIO = 10.0  # between the weights of two categories
 Tell = Callable[[str, int, int], None]
 
 
-class _StoppedError(Exception):
-    """Another training has failed, or the user has interrupted all."""
-
-
 _BUILDING = Lock()  # the first weights come from the one generator of torch
 
 
@@ -339,8 +372,8 @@ class FoldRun:
     def train(self, tell: Tell) -> None:
         """Train the networks of all folds; those that are trained already are loaded.
 
-        On a CPU several are trained at once, each by threads of its own: all of them together keep to `Settings.jobs`,
-        and none waits for the slowest part of each layer, as the threads of one network do on a busy machine.
+        On a CPU all are trained side by side, each step by one thread: together they keep to `Settings.jobs`, and none
+        waits for the slowest part of each layer, as the threads of one network do on a busy machine.
         """
         if self.device.type == "cuda":
             torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
@@ -348,32 +381,16 @@ class FoldRun:
         threads = n_threads(self.settings.jobs)
         alone = self.device.type != "cpu" or self.settings.model is not None  # whose randomness may be torch's own
         at_once = 1 if alone else min(threads, len(every))
-        self._at_once = at_once
-        before, lock, failed = torch.get_num_threads(), Lock(), Event()
+        self._at_once = 1 if at_once == 1 else len(every)
+        before, lock = torch.get_num_threads(), Lock()
 
         def report_stage(stage: str, done: int, total: int) -> None:
             with lock:
-                if failed.is_set():
-                    raise _StoppedError
                 tell(stage, done, total)
 
         torch.set_num_threads(max(threads // at_once, 1))
         try:
-            if at_once == 1:
-                self.networks = {one: self._member(*one, tell) for one in every}
-                return
-            with ThreadPoolExecutor(at_once, thread_name_prefix="train") as pool:
-                begun = {one: pool.submit(self._member, *one, report_stage) for one in every}
-                try:
-                    wait(begun.values(), return_when=FIRST_EXCEPTION)
-                finally:  # after a failure the others stop at their next step
-                    failed.set()
-                    pool.shutdown(cancel_futures=True)
-            failures = [future.exception() for future in begun.values() if not future.cancelled()]
-            for failure in filter(None, failures):
-                if not isinstance(failure, _StoppedError):
-                    raise failure
-            self.networks = {one: future.result() for one, future in begun.items()}
+            take_turns([self._member(*one, report_stage) for one in every], at_once)
         finally:
             torch.set_num_threads(before)
 
@@ -405,8 +422,8 @@ class FoldRun:
         for path in (self.folder / "checkpoints").glob("*.pt"):
             path.unlink()
 
-    def _member(self, number: int, member: int, tell: Tell) -> torch.nn.Module:
-        """A trained network of a fold."""
+    def _member(self, number: int, member: int, tell: Tell) -> Iterator[None]:
+        """Train a network of a fold, step by step, unless that was done."""
         position = f"{number + 1} of {self.plan.folds}"
         seed = (self.plan.seed * 1009 + number) * 1013 + member
         with _BUILDING:
@@ -415,10 +432,11 @@ class FoldRun:
         ready = network.load_checkpoint(self.folder / "networks" / name, self.device)
         if ready is None:
             task = self._task(number, seed, self.folder / "checkpoints" / name)
-            ready = train(task, model, lambda done: tell(f"train {position}", done, self.plan.steps), self.pace)
+            report = partial(tell, f"train {position}")
+            ready = yield from train(task, model, lambda done: report(done, self.plan.steps), self.pace)
             network.save_checkpoint(self.folder / "networks" / name, ready)
         model.load_state_dict(ready)
-        return model
+        self.networks[number, member] = model
 
     def _task(self, number: int, seed: int, path: Path) -> TrainingTask:
         rows = np.flatnonzero(self.taught & (self.fold_of != number))

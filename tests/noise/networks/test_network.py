@@ -42,7 +42,7 @@ class Coarse(nn.Module):
 
 def test_the_default_has_the_size_it_says() -> None:
     model = UNet(ConvolutionEncoder(3, 16, 4), 2, instances=True)
-    assert sum(each.numel() for each in model.parameters()) == 488_069
+    assert sum(each.numel() for each in model.parameters()) == 353_445
     categories, contours = logits(model, torch.zeros(2, 3, 32, 64))
     assert categories.shape == (2, 2, 32, 64)
     assert contours is not None

@@ -1,4 +1,6 @@
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +16,8 @@ from segdata.noise.networks.crops import CropLabels, SegmentCentres
 from segdata.noise.networks.images import ImageCache
 from segdata.noise.networks.network import ConvolutionEncoder, UNet, build_network
 from segdata.noise.networks.plan import Settings, TrainingPlan
-from segdata.noise.networks.training import TrainingPace, TrainingTask, learning_rate, train
+from segdata.noise.networks.training import TrainingPace, TrainingTask, learning_rate, take_turns
+from segdata.noise.networks.training import train as steps_of
 
 CPU = torch.device("cpu")
 
@@ -45,6 +48,17 @@ def task(shapes: Callable[[Path, int], OpenDataset], tiny: TrainingPlan, tmp_pat
     rows, held = np.arange(5), np.arange(5, 6)
     plan = replace(tiny, steps=8, checks=4, crop=32, width=4)
     return TrainingTask(labels, pictures, places, rows, held, torch.ones(3), plan, 1, tmp_path / "0.pt", CPU, 1, 0.0)
+
+
+def train(task: TrainingTask, model: nn.Module, report: Callable[[int], None], pace: TrainingPace) -> dict[str, Tensor]:
+    """All steps."""
+    steps = steps_of(task, model, report, pace)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: dict[str, Tensor] = end.value
+            return result
 
 
 def trained(task: TrainingTask, model: nn.Module | None = None) -> dict[str, Tensor]:
@@ -143,3 +157,42 @@ def test_void_and_unreadable_images_alone_do_not_break_training(task: TrainingTa
     nothing = CropLabels(task.labels.maps, np.array([-1, -1]), np.array([True, True]))
     found = trained(replace(task, labels=nothing))
     assert all(value.isfinite().all() for value in found.values() if value.is_floating_point())
+
+
+class TestTurns:
+    """Several works, a step at a time in turn."""
+
+    @staticmethod
+    def work(n: int, name: int, done: list[int], together: threading.Barrier | None = None) -> Iterator[None]:
+        for _ in range(n):
+            if together is not None:
+                with suppress(threading.BrokenBarrierError):  # the last one is alone
+                    together.wait(5)
+            done.append(name)
+            yield
+
+    def test_three_works_keep_two_threads_busy_to_the_end(self) -> None:
+        done: list[int] = []
+        together = threading.Barrier(2)  # a step ends when two are at work
+        take_turns([self.work(8, name, done, together) for name in range(3)], 2)
+        assert sorted(done) == sorted([0, 1, 2] * 8)
+        assert not together.broken
+        for n in range(3, len(done)):
+            assert np.ptp(np.bincount(done[:n], minlength=3)) <= 2
+
+    def test_one_thread_does_one_after_the_other(self) -> None:
+        done: list[int] = []
+        take_turns([self.work(3, name, done) for name in range(2)], 1)
+        assert done == [0, 0, 0, 1, 1, 1]
+
+    @pytest.mark.parametrize("threads", [1, 2])
+    def test_what_one_raises_is_raised_and_ends_the_others(self, threads: int) -> None:
+        done: list[int] = []
+
+        def broken() -> Iterator[None]:
+            yield
+            raise SegdataError("no memory")
+
+        with pytest.raises(SegdataError, match="no memory"):
+            take_turns([broken(), self.work(10_000, 1, done)], threads)
+        assert len(done) < 100

@@ -287,6 +287,86 @@ cdef void put_runs(
     length[last] = height * width - start[last]
 
 
+def flood(height, seeds, mask):
+    if not height.shape == seeds.shape == mask.shape or height.ndim != 2:
+        raise ValueError(f"heights {height.shape}, seeds {seeds.shape} and mask {mask.shape} are not of one image")
+    cdef const uint8_t[:, ::1] level = np.ascontiguousarray(height, np.uint8)
+    cdef const uint8_t[:, ::1] inside = np.ascontiguousarray(mask, np.uint8)
+    labels = np.where(mask, seeds, 0).astype(np.int32)
+    cdef int32_t[:, ::1] label = labels
+    cdef Py_ssize_t high = level.shape[0], wide = level.shape[1]
+    cdef int64_t[::1] following = np.empty(high * wide, np.int64)  # of each pixel, in the queue of its height
+    if high and wide:
+        with nogil:
+            spread(&level[0, 0], &inside[0, 0], &label[0, 0], &following[0], high, wide)
+    return labels
+
+
+cdef void spread(
+    const uint8_t *level, const uint8_t *inside, int32_t *label, int64_t *following, Py_ssize_t high, Py_ssize_t wide
+) noexcept nogil:
+    """A queue for each of 256 heights; seeds whose neighbours are all taken would do nothing, and do not wait."""
+    cdef int64_t first[256]
+    cdef int64_t last[256]
+    cdef int64_t at, n = high * wide
+    cdef Py_ssize_t x, y
+    cdef int lowest = 0
+    for lowest in range(256):
+        first[lowest] = last[lowest] = -1
+    at = 0
+    for y in range(high):
+        for x in range(wide):
+            if label[at] and (
+                (y > 0 and inside[at - wide] and not label[at - wide])
+                or (x > 0 and inside[at - 1] and not label[at - 1])
+                or (x + 1 < wide and inside[at + 1] and not label[at + 1])
+                or (y + 1 < high and inside[at + wide] and not label[at + wide])
+            ):
+                wait(at, level, following, first, last)
+            at += 1
+    lowest = 0
+    while lowest < 256:
+        at = first[lowest]
+        if at < 0:
+            lowest += 1
+            continue
+        first[lowest] = following[at]
+        x = at % wide
+        if at >= wide:
+            lowest = take(at - wide, at, level, inside, label, following, first, last, lowest)
+        if x > 0:
+            lowest = take(at - 1, at, level, inside, label, following, first, last, lowest)
+        if x + 1 < wide:
+            lowest = take(at + 1, at, level, inside, label, following, first, last, lowest)
+        if at + wide < n:
+            lowest = take(at + wide, at, level, inside, label, following, first, last, lowest)
+
+
+cdef inline int take(
+    int64_t near, int64_t at, const uint8_t *level, const uint8_t *inside, int32_t *label, int64_t *following,
+    int64_t *first, int64_t *last, int lowest,
+) noexcept nogil:
+    """Give a free neighbour the seed of a pixel; returns the lowest height that waits."""
+    if not inside[near] or label[near]:
+        return lowest
+    label[near] = label[at]
+    wait(near, level, following, first, last)
+    return min(lowest, <int>level[near])
+
+
+cdef inline void wait(
+    int64_t at, const uint8_t *level, int64_t *following, int64_t *first, int64_t *last
+) noexcept nogil:
+    """Put a pixel at the end of the queue of its height."""
+    cdef uint8_t own = level[at]
+    following[at] = -1
+    if first[own] < 0:
+        first[own] = at
+    else:
+        following[last[own]] = at
+    last[own] = at
+
+
 cdef inline void put_value(const pixel *a, void *values, Py_ssize_t row) noexcept nogil:
     """Write a pixel's value, of a colour as one number."""
     if pixel is rgb or pixel is rgbx:

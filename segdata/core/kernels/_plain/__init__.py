@@ -16,6 +16,7 @@ from segdata.core.kernels._plain.labels import (
     deal,
     distinct,
     draw_bitmaps,
+    flood,
     label_runs,
     pack_rgb,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "even_steps",
     "extents",
     "flawed_rings",
+    "flood",
     "follow",
     "guard_pages",
     "join_counts",
