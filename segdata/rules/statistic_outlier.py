@@ -200,7 +200,8 @@ def _statistics(tables: Tables, group: Ints) -> Iterator[_Statistic]:
     }
     owner, category = (segments[name][rows[first]].astype(np.int64) for name in ("annotation", "category_id"))
     ids, begin = np.unique(category, return_index=True)  # they are in ascending order
-    for id_, start, end in zip(ids.tolist(), begin.tolist(), [*begin[1:].tolist(), len(category)], strict=True):
+    ends = [*begin[1:].tolist(), len(category)][: len(begin)]  # none without a category
+    for id_, start, end in zip(ids.tolist(), begin.tolist(), ends, strict=True):
         mine = slice(start, end)
         name, own = name_of(id_), owner[mine]
         area, one, no_part = sums["area"][mine], np.ones(len(own)), np.full(len(own), np.inf)

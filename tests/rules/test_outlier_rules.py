@@ -201,3 +201,7 @@ def test_overlaps_of_categories_are_compared_where_most_of_a_group_has_them(
     sums = {names: np.bincount(row, pixels, annotations).tolist() for names, row, pixels in compared}
     assert {(min(names), max(names)): sum_ for names, sum_ in sums.items()} == usual
     assert list(sums) == sorted(sums, key=lambda names: (min(names), max(names)))
+
+
+def test_a_dataset_without_a_segment_has_nothing_to_compare() -> None:
+    assert not found("SEG313", np.zeros((8, 20, 20), np.int64), kind="volume")
