@@ -255,7 +255,7 @@ def estimate_errors(chosen: ReviewSample, place: Ints, wrong: Flags, confidence:
     Statistical Science 16(2), 101-133), so that it is never above the exact one at twice the whole error, as the upper
     end is then never missed. Sources: Cochran (1977), Sampling Techniques, 5.10 (the estimate); Miettinen and Nurminen
     (1985), Statistics in Medicine 4(2), 213-226 (tests at the restricted maximum); Korn and Graubard (1998), Survey
-    Methodology 24(2), 193-201 (exact ends for strata). Which of them holds is measured in docs/results/flag.md.
+    Methodology 24(2), 193-201 (exact ends for strata). Which of them holds is measured in docs/results/flag_budget.md.
     """
     stratum = chosen.stratum[place]
     is_sure, n_sure = stratum < 0, int((chosen.stratum < 0).sum())

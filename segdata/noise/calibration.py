@@ -182,7 +182,7 @@ def log_loss(odds: Floats, wrong: Ints) -> float:
 
 # Standard deviations of what is believed before any verdict: by a factor of e^3 real errors may be more or less common
 # than injected ones, and their log odds too large or too small by 80 %. Chosen on errors put into real datasets, such
-# that the number to expect holds (docs/results/flag.md).
+# that the number to expect holds (docs/results/flag_budget.md).
 OFFSET_DEVIATION, SLOPE_DEVIATION = 1.5, 0.4
 MIN_SLOPE = 0.05  # of the slope: an order is never turned round
 _MAX_REVIEW_STEPS = 100
@@ -224,7 +224,7 @@ def recalibrate(odds: Floats, wrong: Ints | NDArray[np.bool_], weight: Floats | 
     decision changes nothing, few change little, and many decide. `weight` (v,) is how much each counts; all alike by
     default, even if items were reviewed because of their probability. Items chosen by log odds alone do not differ from
     others with the same log odds, so nothing needs compensation; weighting by the inverse inclusion probability makes
-    probabilities worse, since a few decisions then outweigh all others (measured in docs/results/flag.md). Sources:
+    probabilities worse, since a few decisions then outweigh all others (docs/results/flag_budget.md). Sources:
     Platt (1999), Advances in Large Margin Classifiers, 61-74; maximum a posteriori with Laplace's approximation: Bishop
     (2006), Pattern Recognition and Machine Learning, 4.5.1.
     """
