@@ -20,10 +20,10 @@ from itertools import product
 import numpy as np
 
 from segdata.agreement.estimates import PairAmounts, PooledPairs, Resampling, count_clusters, overall_scores
-from segdata.agreement.inference import Estimate, share_interval, strata_differences, widen_certain
+from segdata.agreement.inference import share_interval, strata_differences, widen_certain
 from segdata.agreement.metrics.bland_altman import bland_altman
 from segdata.agreement.metrics.coincidences import coincidences
-from segdata.agreement.metrics.intraclass_correlation import absolute_agreement, consistency
+from segdata.agreement.metrics.intraclass_correlation import generalised_interval
 from segdata.agreement.metrics.krippendorff_alpha import krippendorff_alpha
 from segdata.agreement.planning import plan_sample_sizes
 from segdata.agreement.repeatability import repeat_agreement
@@ -132,11 +132,8 @@ def _sizes(rng: np.random.Generator, n: int, is_skewed: bool) -> Floats:
     return np.asarray(20 + volume[:, None] + rng.normal(size=3) + rng.normal(size=(n, 3)))
 
 
-def _icc(
-    rng: np.random.Generator, n: int, metric: Callable[[Floats], Estimate], is_skewed: bool = False
-) -> tuple[float, float]:
-    ends = metric(_sizes(rng, n, is_skewed))
-    return float(ends.low), float(ends.high)
+def _icc(rng: np.random.Generator, n: int, is_absolute: bool, is_skewed: bool = False) -> tuple[float, float]:
+    return generalised_interval(_sizes(rng, n, is_skewed), is_absolute=is_absolute)
 
 
 def _limit(rng: np.random.Generator, n: int, name: str, freedom: float | None = None) -> tuple[float, float]:
@@ -177,10 +174,10 @@ INTERVALS: dict[str, tuple[str, float, Draw]] = {
         1 + 2 * 2.570582 * np.sqrt(3 / 5),
         lambda rng, n, _: _limit(rng, n, "upper", 5),
     ),
-    "ICC(2,1)": ("normal", ICC, lambda rng, n, _: _icc(rng, n, absolute_agreement)),
-    "ICC(3,1)": ("normal", CONSISTENCY, lambda rng, n, _: _icc(rng, n, consistency)),
-    "ICC(2,1), skewed": ("lognormal sizes", ICC, lambda rng, n, _: _icc(rng, n, absolute_agreement, True)),
-    "ICC(3,1), skewed": ("lognormal sizes", CONSISTENCY, lambda rng, n, _: _icc(rng, n, consistency, True)),
+    "ICC(2,1)": ("normal", ICC, lambda rng, n, _: _icc(rng, n, True)),
+    "ICC(3,1)": ("normal", CONSISTENCY, lambda rng, n, _: _icc(rng, n, False)),
+    "ICC(2,1), skewed": ("lognormal sizes", ICC, lambda rng, n, _: _icc(rng, n, True, True)),
+    "ICC(3,1), skewed": ("lognormal sizes", CONSISTENCY, lambda rng, n, _: _icc(rng, n, False, True)),
     "scorecard, trend a month": ("IoU of three annotators", SLOPE, _slope),
 }
 

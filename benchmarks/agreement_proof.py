@@ -1,16 +1,16 @@
-"""What `segdata agreement` finds in simulated campaigns, held against what was put in.
+"""How often the intervals of `segdata agreement` hold what was put into simulated campaigns.
 
     python -m benchmarks.agreement_proof DATA [CAMPAIGNS [PART [SET]]]
 
 DATA is the folder with camvid11 and gbm40_nuclei; without them only sample_data is drawn from. Real segments, in small
 pieces of the images, are taken for what is there; annotators of known habits draw them
 (`tests.generators.annotators`), and the whole chain judges them: from pixels to findings. A campaign takes pieces by
-lot, and everybody draws each anew. Parts: honest, planted, coverage, least. Sets: sample_data, gbm40_nuclei, camvid11.
+lot, and everybody draws each anew. Parts: coverage, least. Sets: sample_data, gbm40_nuclei, camvid11. Planted habits
+and honest campaigns are those of `agreement_campaigns.py`.
 """
 
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,8 +37,6 @@ SCORES = (
 )
 LARGE = 480  # pieces drawn for what is taken as the truth; so often are few repeated, each time drawn anew
 LAST = 10**6  # the seed of the large campaign
-AGREED = {"thing": "f1", "stuff": "dice"}  # what SEG408 judges a category by; in semantic data all are stuff
-UNCLEAR = 0.6  # SEG408
 
 
 @dataclass(frozen=True)
@@ -119,70 +117,12 @@ def populations(folder: Path | None) -> Iterator[Population]:
     yield population("streets (camvid11)", streets, (120, 120), hand, "missed", "offset")
 
 
-def campaign(
-    of: Population,
-    seed: int,
-    n: int,
-    hands: Mapping[str, SimulatedAnnotator],
-    *,
-    again: str | None = None,
-    select: str = "",
-) -> Agreement:
-    """Pieces by lot, drawn by everybody; by one of them `again`."""
+def campaign(of: Population, seed: int, n: int, hands: Mapping[str, SimulatedAnnotator]) -> Agreement:
+    """Pieces by lot, drawn by everybody."""
     rng = np.random.default_rng([1, seed])
     truth = of.take(rng.choice(len(of), min(n, len(of)), replace=False))
-    names = [*hands, *([again] if again else [])]
-    drawn = [(name, simulate_annotator(truth, hands[name], int(rng.integers(2**40)))) for name in names]
-    return agree(drawn, resamples=RESAMPLES, seed=seed, jobs=1, select=select.split(",") if select else ())
-
-
-def honest(of: Population, campaigns: int) -> None:
-    """In how many campaigns of people who are all alike somebody is told of, or a category that is clear in truth."""
-    hands = dict.fromkeys("abc", SimulatedAnnotator(of.honest))
-    large = campaign(of, LAST, LARGE, hands)
-    kinds = {each.category: "stuff" if of.data.profile.task == "semantic" else each.kind for each in large.categories}
-    score = {each.category: each.scores[AGREED[kinds[each.category]]].value for each in large.categories}
-    codes, any_cell, cells = Counter[str](), 0, 0
-    for seed in range(campaigns):
-        found = campaign(of, seed, 24, hands, again="a", select="SEG406,SEG408,SEG409")
-        told = [each for each in found.findings if each.category is None or score[each.category] >= UNCLEAR]
-        codes.update({each.code for each in told if each.code == "SEG408"})
-        codes.update({each.code for each in found.findings if each.code != "SEG408"})
-        any_cell += any(each.found for each in found.annotator_bias)
-        cells += sum(len(each.p) for each in found.annotator_bias)
-    said = " | ".join(str(codes[code]) for code in ("SEG406", "SEG408", "SEG409"))
-    print(f"| {of.name} | {campaigns} | {cells / campaigns:.0f} | {any_cell} | {said} |", flush=True)
-
-
-def planted(of: Population, campaigns: int) -> None:
-    """What is found where one of four does one thing in one category that the others do not.
-
-    What is told of the others is false; of the one, what follows from it: who draws a thing larger cuts its neighbours.
-    """
-    found_it, beside, wrong, tried = (Counter[str]() for _ in range(4))
-    kinds, shares = list(of.planted), []
-    for seed in range(campaigns):
-        kind, category = kinds[seed % len(kinds)], of.common[seed // len(kinds) % len(of.common)]
-        other = SimulatedAnnotator(of.honest, {category: of.planted[kind](of.honest)})
-        found = campaign(
-            of, seed, 36, dict.fromkeys("abcd", SimulatedAnnotator(of.honest)) | {"c": other}, select="SEG406"
-        )
-        told = [(each.annotator, each.category, doing(each.message)) for each in found.findings]
-        false = [each for each in told if each[0] != "c"]
-        tried[kind] += 1
-        found_it[kind] += ("c", category, kind) in told
-        beside[kind] += len(told) - len(false) - told.count(("c", category, kind))
-        wrong[kind] += len(false)
-        shares.append(len(false) / max(len(told), 1))
-    for kind in kinds:
-        print(f"| {of.name} | {kind} | {tried[kind]} | {found_it[kind]} | {beside[kind]} | {wrong[kind]} |", flush=True)
-    print(f"{of.name}: the mean share of false among all that is found is {np.mean(shares):.3f}", flush=True)
-
-
-def doing(message: str) -> str:
-    """The kind of a finding SEG406."""
-    words = {"misses": "missed", "adds": "extra", "labels": "confused", "draws": "offset"}
-    return words[message.split()[1]]
+    drawn = [(name, simulate_annotator(truth, hand, int(rng.integers(2**40)))) for name, hand in hands.items()]
+    return agree(drawn, resamples=RESAMPLES, seed=seed, jobs=1)
 
 
 def values_of(found: Agreement, category: str) -> dict[str, Score]:
@@ -228,8 +168,7 @@ if __name__ == "__main__":
     for each in populations(folder):
         if asked not in each.name:
             continue
-        for name, run in (("honest", honest), ("planted", planted), ("coverage", coverage)):
-            if part in ("", name):
-                run(each, count)
+        if part in ("", "coverage"):
+            coverage(each, count)
     if part in ("", "least"):
         least()

@@ -85,9 +85,14 @@ def current_decisions(dataset: OpenDataset, decisions: Iterable[Decision]) -> li
 
 
 def _is_current(decision: Decision, annotations: list[Annotation], dataset: OpenDataset) -> bool:
-    """Whether the label is the one that the reviewer saw."""
+    """Whether the label is the one that the reviewer saw.
+
+    A decision about an annotator whom only a command names (`carl=masks/`) is about the annotation without a name.
+    """
     name = decision.annotator or (decision.finding.annotator if decision.finding else None)
     matching = [annotation for annotation in annotations if name in (None, annotation.annotator)]
+    if not matching:
+        matching = [annotation for annotation in annotations if annotation.annotator is None]
     seen = decision.imprint
     return len(matching) == 1 and seen != "" and seen == current_label_hash(decision, matching[0], dataset.profile)
 

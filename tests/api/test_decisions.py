@@ -39,8 +39,15 @@ def test_what_is_disputed_holds_when_it_is_adjudicated() -> None:
     assert current_decisions(labels(), [*disputed, settled, said("reject", "ben", 4)]) == [settled]
 
 
+def test_what_is_about_an_annotator_whom_the_command_names_is_about_labels_without_a_name() -> None:
+    about_ben = replace(said("accept", "anna", 1), annotator="ben")
+    assert current_decisions(labels(), [about_ben]) == [about_ben]
+    assert current_decisions(labels(3), [about_ben]) == []
+
+
 def test_nothing_holds_of_labels_that_have_changed() -> None:
     assert current_decisions(labels(3), [said("accept", "anna", 1)]) == []
     assert current_decisions(labels(), [replace(said("accept", "anna", 1), imprint="")]) == []
-    assert current_decisions(labels(), [replace(said("accept", "anna", 1), annotator="ben")]) == []
+    theirs = from_arrays({"a.png": [(np.eye(9) > 0, "cell")]}, ["cell"], annotator="carl")
+    assert current_decisions(theirs, [replace(said("accept", "anna", 1), annotator="ben")]) == []
     assert current_decisions(labels(), [replace(said("accept", "anna", 1), image="b.png")]) == []
