@@ -15,6 +15,7 @@ import random
 import re
 import resource
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -53,8 +54,10 @@ def main() -> None:
     )
     print(f"{len(chosen):,} of {len(every):,} mutants of {len(modules):,} modules, seed {arguments.seed}", flush=True)
     began, survivors, tried = time.monotonic(), 0, 0
-    if not _passes(None, tests):
-        sys.exit("the tests do not pass on the code as it is")
+    with tempfile.NamedTemporaryFile("r", suffix=".log") as log:
+        if not _passes(None, tests, log.name):
+            shown = "".join(log.readlines()[-40:])
+            sys.exit(f"{shown}\nthe tests do not pass on the code as it is: mend them, or give others with --tests")
     for mutant in chosen:
         if time.monotonic() - began > arguments.minutes * 60:
             break
@@ -106,24 +109,24 @@ def _near_tests(path: Path, tests: list[Path]) -> list[Path]:
     return [test for test in tests if pattern.search(test.read_text())]
 
 
-def _passes(mutant: Mutant | None, tests: list[Path]) -> bool:
+def _passes(mutant: Mutant | None, tests: list[Path], log: str = os.devnull) -> bool:
     """Whether all the tests pass, in a process of its own, with the changed module, or with none."""
     if not tests:
         return True
     child = os.fork()
     if child == 0:
-        os._exit(_run_tests(mutant, tests))
+        os._exit(_run_tests(mutant, tests, log))
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def _run_tests(mutant: Mutant | None, tests: list[Path]) -> int:
-    """The exit code of pytest."""
+def _run_tests(mutant: Mutant | None, tests: list[Path], log: str) -> int:
+    """The exit code of pytest, whose output goes to `log`."""
     if mutant is not None:
         resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
         _change_module(mutant)
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
-    os.dup2(null, 2)
+    output = os.open(log, os.O_WRONLY)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
     return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *map(str, tests)]))
 
 
