@@ -45,8 +45,7 @@ def run_ordered(work: Callable[[T], R], portions: Iterable[T], jobs: int = 0) ->
         pool.shutdown(wait=may_wait, cancel_futures=True)
 
 
-_MALLOPT_TRIM_THRESHOLD, _MALLOPT_MMAP_THRESHOLD, _MALLOPT_ARENAS = -1, -3, -8  # of glibc's malloc.h
-_THREADS_OF_AN_ARENA = 4
+_MALLOPT_TRIM_THRESHOLD, _MALLOPT_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 _KEPT_BYTES = 64 << 20
 
 
@@ -54,8 +53,7 @@ def keep_freed_memory() -> None:
     """Let glibc keep up to 64 MiB that are free, and take arrays of up to 32 MiB from what it kept.
 
     By default each array of a portion comes as fresh pages from the system and goes back at once: a million page faults
-    for 118,000 images. Threads share the memory that they freed, four of them each: what one keeps, another would take
-    from the system. Other C libraries have no such setting. Call this only in the process of a command, or of a
+    for 118,000 images. Other C libraries have no such setting. Call this only in the process of a command, or of a
     worker of a cluster, in which Dask has set the opposite.
     """
     import ctypes
@@ -66,4 +64,3 @@ def keep_freed_memory() -> None:
         return
     mallopt(_MALLOPT_MMAP_THRESHOLD, _KEPT_BYTES // 2)  # the largest that glibc allows
     mallopt(_MALLOPT_TRIM_THRESHOLD, _KEPT_BYTES)
-    mallopt(_MALLOPT_ARENAS, max(n_threads(0) // _THREADS_OF_AN_ARENA, 1))
