@@ -144,6 +144,7 @@ class ImageCopies:
     left: dict[str, list[str]] = field(default_factory=dict)
     _copied: dict[Path, Path] = field(default_factory=dict, repr=False)  # source -> copy
     _taken: set[Path] = field(default_factory=set, repr=False)
+    _refused: dict[str, str] = field(default_factory=dict, repr=False)  # store -> why
 
     def batch(self, batch: Batch) -> Batch:
         """The batch, with its images where their copies are."""
@@ -168,12 +169,11 @@ class ImageCopies:
 
     def _copy(self, row: ImageRow, uri: str | None) -> str | None:
         """Where the copy of a file is; the file itself where there is none."""
-        path, is_here = local_file(uri), True
+        path, reason = local_file(uri), "the file does not exist" if uri else "no file is known"
         if uri is not None and path is None:
-            path, is_here = _stored_file(uri)
+            path, reason = self._stored_file(uri)
         if uri is None or path is None or not path.is_file():
-            reason = "the file does not exist" if is_here else "on another machine"
-            self.left.setdefault(reason if uri else "no file is known", []).append(row["image_id"])
+            self.left.setdefault(reason, []).append(row["image_id"])
             return uri
         path = path.absolute()
         if path not in self._copied:
@@ -185,6 +185,22 @@ class ImageCopies:
         plain = str(path) if "#" not in uri and local_file(uri) is None else uri  # a store's file without a region
         return replace_file(plain, self._copied[path])
 
+    def _stored_file(self, uri: str) -> tuple[Path | None, str]:
+        """A copy of a file in a store, or why there is none; a store that refuses one file is not asked again."""
+        url = uri.partition("#")[0]
+        store = "/".join(url.split("/", 3)[:3])
+        if uri.partition("://")[0] not in STORES:
+            return None, "on another machine"
+        if store in self._refused:
+            return None, self._refused[store]
+        try:
+            return local_copy(url), ""
+        except FileNotFoundError:
+            return None, "the file does not exist"
+        except SegdataError as error:
+            self._refused[store] = str(error).removeprefix(f"{url}: ")
+            return None, self._refused[store]
+
     def _free(self, target: Path, path: Path) -> Path:
         """`target`, below a folder of its own where another file has its name."""
         number = 0
@@ -193,16 +209,6 @@ class ImageCopies:
             target = self.folder / str(number) / path.name
         self._taken.add(target)
         return target
-
-
-def _stored_file(uri: str) -> tuple[Path | None, bool]:
-    """A copy of a file in a store, and whether it is a store whose files are read."""
-    if uri.partition("://")[0] not in STORES:
-        return None, False
-    try:
-        return local_copy(uri.partition("#")[0]), True
-    except FileNotFoundError:
-        return None, True
 
 
 def _copy_name(row: ImageRow, path: Path) -> PurePosixPath:

@@ -117,12 +117,29 @@ def test_windows_and_bands_of_rasters(tmp_path: Path, to: str) -> None:
     assert pixels(segdata.read(moved(tmp_path / "out", tmp_path / "in"))) == before
 
 
+def test_a_store_that_refuses_is_asked_once_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pandas as pd
+
+    pytest.importorskip("s3fs")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    uris = {f"{name}.png": f"s3://bucket/{name}.png" for name in "ab"}
+    images = pd.DataFrame({"image_id": list(uris), "height": 2, "width": 2, "uri": list(uris.values())})
+    drawn = pd.DataFrame({"image_id": list(uris), "category": "car", "mask": [np.ones((2, 2))] * 2})
+    done = segdata.convert(segdata.from_frames(images, drawn), tmp_path / "out", copy_images=True)
+    assert len(done.not_copied) == 1
+    assert done.not_copied[0].startswith("2 images not copied, no credentials: set AWS_ACCESS_KEY_ID")
+    assert list(segdata.read(tmp_path / "out").images["uri"]) == list(uris.values())
+
+
 def test_what_is_not_copied_is_said(tmp_path: Path) -> None:
     import pandas as pd
 
     uris = {
         "a.png": str(tmp_path / "a.png"),
-        "b.png": "s3://bucket/b.png",
+        "b.png": "ftp://server/b.png",
         "c.png": None,
         "d.png": "/gone/d.png",
         "e.png": None,
@@ -138,7 +155,7 @@ def test_what_is_not_copied_is_said(tmp_path: Path) -> None:
     )
     back = segdata.read(tmp_path / "out").images.set_index("image_id")["uri"]
     assert back["a.png"] == str(tmp_path / "out/images/a.png")
-    assert back["b.png"] == "s3://bucket/b.png"
+    assert back["b.png"] == "ftp://server/b.png"
 
 
 def test_two_files_of_one_name_both_go_along(tmp_path: Path) -> None:

@@ -409,7 +409,8 @@ def training_targets(owners: Tensor, classes: Tensor, things: Tensor, *, instanc
 
     The first head learns the category, 0 for unlabelled; the second, for data with instances, whether a pixel is
     outside (0), inside (1) or on the edge (2) of an instance. The edge is the outermost pixel of every instance, so the
-    insides of instances that touch are two pixels apart. docs/results/flag_networks.md compares this with centres and offsets.
+    insides of instances that touch are two pixels apart. docs/results/flag_networks.md compares this with centres and
+    offsets.
 
     Parameters
     ----------
