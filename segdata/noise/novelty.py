@@ -225,8 +225,8 @@ def unlearnt_odds(held_ratio: Floats, kind: Ints, share: Floats) -> Floats:
     nobody injected.
 
     >>> ratio = np.array([[4.0, 0.0], [4.0, 0.0], [4.0, 0.0]])
-    >>> unlearnt_odds(ratio, np.array([-1, 0, 1]), np.ones(2)).round(2).tolist()
-    [3.32, 0.0, 4.0]
+    >>> unlearnt_odds(ratio, np.array([-1, 0, 1]), np.ones(2)).round(1).tolist()
+    [3.3, 0.0, 4.0]
     """
     kinds = np.unique(kind[kind >= 0])
     odds = mean_log_ratio(held_ratio, share)

@@ -17,13 +17,18 @@ PICTURES = [
     for rule in OURS
     for number, picture in enumerate(read_pictures(rule.page))
 ]
-# No picture shows files, or many images, or several annotators, or what a model sees: rules about copies, about whole
-# datasets, about disputes and about noise have tests of their own.
+# No picture shows files, or many images or frames, or several annotators, or what a model sees: rules about copies,
+# about whole datasets, about disputes and about noise have tests of their own.
 DISPUTES = {f"SEG4{number:02}" for number in (*range(1, 10), 14, 15)}
 WITHOUT_PICTURES = [
     rule
     for rule in OURS
-    if not (read_pictures(rule.page) or rule.needs & {"copies", "noise"} or rule.whole or rule.code in DISPUTES)
+    if not (
+        read_pictures(rule.page)
+        or rule.needs & {"copies", "noise", "succession"}
+        or rule.whole
+        or rule.code in DISPUTES
+    )
 ]
 
 
