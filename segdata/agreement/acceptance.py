@@ -178,11 +178,10 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     """What the gold images say about a delivery of `lot` images.
 
     `decision`: undecided where the gold images are too few for the risks. `inspected`: worst first; `wrong` of them are
-    defective, a share of `rate`, with the exact interval of the delivery's rate (hypergeometric: of a delivery that was
-    inspected as a whole the rate is known). `missing`: gold images that did not
-    come back, or not in their size. `plan`: how many of those inspected may be defective; null: too few were inspected.
-    `needed`: the plan that keeps both risks. `producer_risk`: of rejecting a delivery of acceptable quality with
-    `plan`.
+    defective, a share of `rate`, with the exact interval of the delivery's rate (hypergeometric; the rate itself if the
+    whole delivery was inspected). `missing`: gold images that did not come back, or not in their size. `plan`: how many
+    of those inspected may be defective; null: too few were inspected. `needed`: the plan that keeps both risks.
+    `producer_risk`: of rejecting a delivery of acceptable quality with `plan`.
     """
 
     version: Literal[1] = 1

@@ -265,11 +265,10 @@ def annotator_biases(
     Two annotators cannot be told apart: nothing is tested. Nor are cells with fewer clusters than could ever be found:
     8, or as many as make the smallest possible p, 1 / annotators ^ clusters, a fourth of what the test of all cells
     asks for. p: the share of 9,999 ways (more, where more cells ask for a smaller p) to hand each cluster's names out
-    anew in which the annotator stands out as far; for misses, extras and confusions upwards only, those of pixels as
-    the share of each image. Nothing is
-    found that one of the others alone makes up: with each of them left out half of the difference must remain, and be
-    more than chance (by a normal approximation, at `rate`), so that one who misses nothing makes no bad annotators of
-    the rest. `n_draws`: resamples of each interval.
+    anew in which the annotator stands out as far; for misses, extras and confusions upwards only, and as shares of each
+    image where pixels are counted. Nothing is found that one of the others alone makes up: with each of them left out
+    half of the difference must remain, and be more than chance (by a normal approximation, at `rate`), so that one who
+    misses nothing makes no bad annotators of the rest. `n_draws`: resamples of each interval.
     Sources: Good (2005), chapter 3 (permutation within blocks); Benjamini and Hochberg (1995), Journal of the Royal
     Statistical Society B 57(1), 289-300.
     """

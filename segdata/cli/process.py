@@ -1,7 +1,8 @@
 """Process: how a command starts, shows progress, and ends with an exit code.
 
 0: nothing found at or above `--fail-on`. 1: something found. 2: misuse, or cannot run. 130: Ctrl-C.
-143: asked to end (SIGTERM). Every way to end prints at most one message on stderr: a line, on a terminal one a clause.
+143: asked to end (SIGTERM). Every way to end prints at most one message on stderr: one line, or on a terminal a line
+for each clause.
 """
 
 import atexit

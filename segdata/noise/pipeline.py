@@ -106,14 +106,14 @@ class _Layouts:
 
     predictor: Predictor
 
-    def of(self, image: int) -> tuple[Floats, float]:
-        """Of the image at a row of the dataset."""
+    def measure(self, image: int) -> tuple[Floats, float]:
+        """Both, of the image at a row of the dataset."""
         prediction = self.predictor.predict(image)
         p = prediction.probability.reshape(-1, prediction.width, prediction.height).transpose(0, 2, 1)
         return predicted_layout(p), mean_entropy(p)
 
     def __call__(self, maps: LabelMaps, images: Ints) -> list[tuple[Floats, float]]:
-        return [self.of(image) for image in images.tolist()]
+        return [self.measure(image) for image in images.tolist()]
 
 
 def order_unannotated(case: LabelCheck, threads: int = 1, on: ImageCluster | None = None) -> Ints:
@@ -128,7 +128,7 @@ def order_unannotated(case: LabelCheck, threads: int = 1, on: ImageCluster | Non
     if not len(rows):
         return rows
     work, every = _Layouts(case.predictor), np.union1d(rows, case.images)
-    looked = list(run_ordered(work.of, every.tolist(), threads) if on is None else on.run(work, every))
+    looked = list(run_ordered(work.measure, every.tolist(), threads) if on is None else on.run(work, every))
     features, unsure = np.array([layout for layout, _ in looked]), np.array([entropy for _, entropy in looked])
     is_open = np.isin(every, rows)
     return rows[annotation_order(features[is_open], unsure[is_open], known=features[np.isin(every, case.images)])]
@@ -224,16 +224,16 @@ class _Evidence:
     channel: Ints  # of `GivenLabels`
     seed: int
 
-    def of(self, maps: LabelMaps, at: int, image: int) -> ImageFeatures:
-        """Of the image at a row of the dataset, whose labels are `at` a row of `maps`."""
-        given, prediction = GivenLabels(maps, self.channel).drawn(at), self.predictor.predict(image)
+    def measure(self, maps: LabelMaps, row: int, image: int) -> ImageFeatures:
+        """The features of the image at a row of the dataset; its labels are at `row` of `maps`."""
+        given, prediction = GivenLabels(maps, self.channel).drawn(row), self.predictor.predict(image)
         rates = training_rates(tuple(kind for kind in LEARNED_KINDS if kind in self.predictor.kinds))
-        rng, picture = np.random.default_rng([self.seed, image]), read_picture(maps, at)
+        rng, picture = np.random.default_rng([self.seed, image]), read_picture(maps, row)
         return image_features(given, prediction, self.predictor.things, rng, rates, picture)
 
     def __call__(self, maps: LabelMaps, images: Ints) -> list[ImageFeatures]:
         with single_threaded_blas():
-            return [self.of(maps, at, image) for at, image in enumerate(images.tolist())]
+            return [self.measure(maps, row, image) for row, image in enumerate(images.tolist())]
 
 
 def _image_features(
@@ -241,7 +241,7 @@ def _image_features(
 ) -> Iterator[ImageFeatures]:
     work = _Evidence(case.predictor, case.given.channel, seed)
     looks = (
-        run_ordered(lambda image: work.of(case.given.maps, image, image), case.images.tolist(), threads)
+        run_ordered(lambda image: work.measure(case.given.maps, image, image), case.images.tolist(), threads)
         if on is None
         else on.run(work, case.images)
     )

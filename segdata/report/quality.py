@@ -99,7 +99,7 @@ def plan_text(plan: SamplingPlan, quality: DeliveryQuality, console: Console) ->
     instruction = f"inspect {what}; accept if at most {plan.accept:,} {'is' if plan.accept == 1 else 'are'} defective"
     lines += console.wrap(instruction, "  ")
     if _is_whole(plan):
-        lines += console.wrap("so few are inspected one and all: nothing is left to chance", "  ", style="dim")
+        lines += console.wrap("all images are inspected, so nothing is left to chance", "  ", style="dim")
         return "\n".join(lines) + "\n"
     lines += console.wrap(_risks(plan, quality), "  ", style="dim")
     return "\n".join([*lines, "", *_curve(plan)]) + "\n"
@@ -131,8 +131,8 @@ def _reasons(result: Inspection, quality: DeliveryQuality) -> Iterator[str]:
     defective = f"defective: {result.wrong:,} of {count_noun(n, 'gold image')}, {result.rate:.1%}"
     if result.plan is not None and _is_whole(result.plan):
         yield (
-            f"{defective}; all that was delivered was inspected, so nothing is left to chance: fewer than "
-            f"{quality.limit:.1%} may be, which is {result.plan.accept:,} at most"
+            f"{defective}; all images of the delivery were inspected, so nothing is left to chance; fewer than "
+            f"{quality.limit:.1%} may be defective, {result.plan.accept:,} at most"
         )
         return
     yield f"{defective} ({result.low:.1%} to {result.high:.1%} of the {result.lot:,} delivered, 95 %)"

@@ -39,7 +39,7 @@ def frames_exchanged(
     """The labels of two frames or slices are in each other's place, or those of many are in reverse.
 
     Example:
-        the labels of frames 12 and 13 are exchanged: in the other order they move 48 % less from frame to frame
+        the labels of frames 12 and 13 are exchanged: in the other order they move 48% less from frame to frame
 
     Neighbours are compared pixel by pixel, by tracks (without tracks: by categories). In a video or volume that goes on
     steadily, two frames that are two steps apart differ more than neighbours do. If neighbours are exchanged, it is the

@@ -7,10 +7,8 @@ import numpy as np
 from segdata.core.finding import RowFinding
 from segdata.core.profile import has_sequences
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Flags, Floats
-from segdata.rules.shared import Succession, successions
-
-_BOX = 0.95  # of its box a segment fills if it is one
+from segdata.core.runs import Flags
+from segdata.rules.shared import Succession, free_outlines, successions
 
 
 @rule(
@@ -33,7 +31,7 @@ def frozen_labels(
     """Successive frames or slices have the same labels, pixel by pixel, in a sequence whose labels otherwise go on.
 
     Example:
-        the labels of frame 8 are held until frame 13, pixel by pixel; all other frames have their own
+        the labels of 8 are held until 13, pixel by pixel; others of the sequence change
 
     The rule reports a run of frames with one and the same labels if the other steps of the sequence change pixels. You
     also get one finding for a sequence in which each second (third …) frame has labels of its own and the others repeat
@@ -50,11 +48,7 @@ def frozen_labels(
     number of runs, where more are a habit. `min_periods`: the least number of repeats at a part of the rate.
     Defaults: in 13 openings of public videos and volumes, and in 14 volumes of kidneys, nothing is flagged.
     """
-    segments = tables.segments
-    is_shape = segments["area"] < _BOX * segments["width"] * segments["height"]
-    edge = np.bincount(
-        segments["annotation"], weights=np.where(is_shape, segments["perimeter"], 0), minlength=len(tables.annotations)
-    )
+    _, edge = free_outlines(tables)
     same_image = set(tables.repeats["image"].tolist())
     has_picture = ~tables.images.missing("uri")
     for succession in successions(tables, min_frames):
@@ -78,7 +72,7 @@ def frozen_labels(
             if end == start and not has_picture[sequence.image[start]]:
                 continue  # one frame without a picture is SEG356's
             message = (
-                f"the labels of {sequence.frame[start - 1]} are held until {sequence.frame[end]}, pixel by pixel; all "
+                f"the labels of {sequence.frame[start - 1]} are held until {sequence.frame[end]}, pixel by pixel; "
                 "others of the sequence change"
             )
             yield RowFinding(message, annotation=int(sequence.annotation[start]))
@@ -96,9 +90,8 @@ def _runs(flags: Flags) -> list[tuple[int, int]]:
 
 def _period(succession: Succession, repeats: Flags, min_periods: int) -> int | None:
     """The number of frames that share their labels throughout a sequence; None: no such number."""
-    near: Floats = succession.near
-    some = np.flatnonzero((near > 0) | repeats)
-    changes = some[near[some] > 0]
+    some = np.flatnonzero((succession.near > 0) | repeats)
+    changes = some[succession.near[some] > 0]
     if repeats.sum() < min_periods or len(changes) < min_periods:
         return None
     inner = changes[1:-1] if len(changes) > 3 else changes  # the first and last may be cut off

@@ -10,8 +10,8 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Ints
 from segdata.core.strata import number_names
 from segdata.measure.tables.duplicates import MOST_BITS
+from segdata.rules.shared import free_outlines
 
-_BOX = 0.95  # of its box a segment fills if it is one
 _LEAST_OUTLINE = 30  # pixel edges: small shapes are alike by chance
 _MOST_IMAGES = 3  # that have a segment; one that more have is a stencil
 
@@ -44,11 +44,8 @@ def repeated_labels(
     `min_share`: the least number of segments that two images share, and the least share of those of either.
     Defaults: in 41 openings of public datasets nothing is flagged.
     """
-    annotations, segments = tables.annotations, tables.segments
-    is_shape = segments["area"] < _BOX * segments["width"] * segments["height"]
-    edges = np.bincount(
-        segments["annotation"], weights=np.where(is_shape, segments["perimeter"], 0), minlength=len(annotations)
-    )
+    annotations = tables.annotations
+    is_shape, edges = free_outlines(tables)
     rows = np.flatnonzero(edges >= min_edge)
     repeated = tables.measured["repeated_labels"]
     kept = np.isin(repeated["annotation"], rows)
@@ -64,7 +61,7 @@ def repeated_labels(
     for row, other, n_shared in _shared_segments(tables, np.flatnonzero(is_shape), min_segments, min_share):
         if (row, other) not in known:
             name, n = tables.images["image_id"][annotations["image"][other]], annotations["n_segments"][row]
-            message = f"{n_shared} of {n} segments are also on {name}, at the same pixels, and the image is another"
+            message = f"{n_shared} of {n} segments are also on {name}, in the same place, and the image is another"
             yield RowFinding(message, annotation=row)
 
 
@@ -94,26 +91,30 @@ def _shared_segments(
     chosen &= annotations["image"][pairs[:, 0]] != annotations["image"][pairs[:, 1]]
     pairs, count = pairs[chosen], count[chosen]
     copies = {frozenset(pair) for pair in zip(*(tables.alike[name].tolist() for name in ("image", "of")), strict=True)}
-    image = annotations["image"]
-    alike = np.array([frozenset((image[a], image[b])) in copies for a, b in pairs.tolist()], bool)
-    index = SequenceIndex.of(tables)
-    near = (index.sequence[pairs[:, 0]] == index.sequence[pairs[:, 1]]) & (index.sequence[pairs[:, 0]] >= 0)
-    content = number_names(tables.images.texts("content"))[1]
-    same = (content[image[pairs[:, 0]]] == content[image[pairs[:, 1]]]) & (content[image[pairs[:, 0]]] >= 0)
-    for k in np.flatnonzero(~alike & ~near & ~same).tolist():
-        yield int(pairs[k, 0]), int(pairs[k, 1]), int(count[k])
+    images = annotations["image"][pairs]
+    alike = np.array([frozenset(pair) in copies for pair in images.tolist()], bool)
+    left_out = alike | _are_equal(SequenceIndex.of(tables).sequence[pairs]) | _are_copies(tables, images)
+    for (row, other), n_shared in zip(pairs[~left_out].tolist(), count[~left_out].tolist(), strict=True):
+        yield row, other, n_shared
 
 
 def _are_different(tables: Tables, pairs: Ints) -> Flags:
     """(n,) whether two annotations (n, 2) are of different images that are no neighbours in a sequence."""
-    index, image = SequenceIndex.of(tables), tables.annotations["image"]
-    content = number_names(tables.images.texts("content"))[1]
-    one, other = image[pairs[:, 0]], image[pairs[:, 1]]
-    is_copy = (content[one] == content[other]) & (content[one] >= 0)
-    neighbours = (index.sequence[pairs[:, 0]] == index.sequence[pairs[:, 1]]) & (index.sequence[pairs[:, 0]] >= 0)
+    index = SequenceIndex.of(tables)
+    neighbours = _are_equal(index.sequence[pairs])
     for k in np.flatnonzero(neighbours).tolist():
         place, before = index.place[pairs[k]].tolist()
         between = index.sequences[index.sequence[pairs[k, 0]]].annotation[before : place + 1]
         codes = {tables.annotations.cell("imprint", row) for row in between.tolist()}
         neighbours[k] = len(codes) == 1
-    return np.asarray(~is_copy & ~neighbours, bool)
+    return np.asarray(~_are_copies(tables, tables.annotations["image"][pairs]) & ~neighbours, bool)
+
+
+def _are_copies(tables: Tables, images: Ints) -> Flags:
+    """(n,) whether the files of two images (n, 2) have the same bytes."""
+    return _are_equal(number_names(tables.images.texts("content"))[1][images])
+
+
+def _are_equal(pairs: Ints) -> Flags:
+    """(n,) whether two numbers (n, 2) are the same; those below 0 are unknown."""
+    return np.asarray((pairs[:, 0] == pairs[:, 1]) & (pairs[:, 0] >= 0), bool)

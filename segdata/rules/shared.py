@@ -20,6 +20,7 @@ _LEAST_SPREAD = 0.2  # of the logarithm of area
 _LEAST_SOLIDITY = 0.02  # of the spread of solidity, or
 _COARSE = 0.15  # of a pixel's share of a segment's side: small outlines are coarse
 _FENCE = 4.0  # quartiles: what stands out of a sequence
+_BOX = 0.95  # of its box a segment fills if it is one
 _PART = 2.0  # how unusual the area of a lobe may be
 _SOLIDITY = 3.0  # and its solidity
 SUM_COLUMNS = ("n", "pixels", "area", "x", "y", "width", "height")
@@ -240,6 +241,14 @@ def small_region_findings(regions: Table, group: str, noun: str, unit: str) -> F
         largest_note = f", the largest {largest} {unit}" if n > 1 else ""
         message = f"{count_noun(n, noun)} of {pixels:,} {unit}{largest_note}, in a segment of {whole:,} {unit}"
         yield RowFinding(message, segments=(segment,), bbox=tuple(box), pixels=pixels)
+
+
+def free_outlines(tables: Tables) -> tuple[Flags, Floats]:
+    """(n_segments,) which segments are no boxes, and (n_annotations,) the pixel edges of their outlines together."""
+    segments = tables.segments
+    is_shape = np.asarray(segments["area"] < _BOX * segments["width"] * segments["height"], bool)
+    edges = np.where(is_shape, segments["perimeter"], 0)
+    return is_shape, np.bincount(segments["annotation"], weights=edges, minlength=len(tables.annotations))
 
 
 class Succession(NamedTuple):

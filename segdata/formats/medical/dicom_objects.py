@@ -361,12 +361,12 @@ def name_categories(taxonomy: Taxonomy | None, items: Iterable[tuple[str, Color 
     return resolve_names(categories, taxonomy, Taxonomy(categories=tuple(categories.values())))
 
 
-# How objects say what drew; if nothing is known: SEMIAUTOMATIC.
+# The source of a segment in DICOM's words; SEMIAUTOMATIC if it is unknown.
 ALGORITHM_TYPES = {"model": "AUTOMATIC", "human": "MANUAL"}
 SegmentKey = tuple[int, bool, int]  # category, whether there is a track, track or segment id
 SegmentRow = Mapping[str, Any]  # Any: cells of all types
 SegmentAttributes = Mapping[str, Any]  # attributes by name; Any: JSON
-# Which of a segment's attributes come back from an object.
+# A segment and its attributes -> the attributes that an object can hold.
 HeldAttributes = Callable[[SegmentRow, SegmentAttributes], set[str]]
 _MAX_LONG_STRING = 64  # characters of DICOM's long strings
 

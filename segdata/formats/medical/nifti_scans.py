@@ -234,7 +234,7 @@ def _case_name(name: str) -> str:
 
 
 def _channels_of_cases(labels: Mapping[str, str], by_folder: Mapping[str, list[str]]) -> dict[str, dict[str, str]]:
-    """Of each label file whose case has several images, as `a_t1`, `a_t2` of `a_seg`: the images by what they add.
+    """The images of each label file whose case has several (`a_t1`, `a_t2` of `a_seg`), by what their names add.
 
     `labels` are names without folders of labels, by their names.
     """
@@ -282,18 +282,18 @@ def _images_of_cases(labels: Mapping[str, str], images: Mapping[str, Path]) -> d
     for path in layered.values():
         cases_of.setdefault(path.name, set()).add(path.parent.as_posix())
     repeated = {file for file, cases in cases_of.items() if len(cases) > 1}
-    found: dict[str, tuple[str, str]] = {}
+    matches: dict[str, tuple[str, str]] = {}
     for name, bare in labels.items():
         same_case = by_key.get(_case_key(bare), [])
         layer = layered.get(name)
         if len(same_case) == 1:
-            found[name] = same_case[0], ""
+            matches[name] = same_case[0], ""
         elif layer is not None and len(only := beside.get(layer.parent.as_posix(), [])) == 1:
-            found[name] = only[0], nifti_stem(layer.name)
+            matches[name] = only[0], nifti_stem(layer.name)
         elif layer is not None and len(repeated) > 1 and layer.name in repeated and layer.parent.name:
             ending = layer.name.removeprefix(nifti_stem(layer.name))
-            found[name] = f"{layer.parent.as_posix()}{ending}", nifti_stem(layer.name)
-    return found
+            matches[name] = f"{layer.parent.as_posix()}{ending}", nifti_stem(layer.name)
+    return matches
 
 
 def _case_key(name: str) -> tuple[tuple[str, ...], ...]:

@@ -126,12 +126,12 @@ def mask_headers(paths: Iterable[Path]) -> list[MaskHeader]:
 
 def looks_like_photograph(paths: Iterable[Path]) -> bool:
     """Whether in most files neighbouring pixels rarely are equal: masks consist of areas, photographs of shades."""
-    photographs = [share > 0.5 for share in shades(paths)]
+    photographs = [share > 0.5 for share in run_shares(paths)]
     return 2 * sum(photographs) > len(photographs)
 
 
-def shades(paths: Iterable[Path]) -> list[float]:
-    """Of each file that can be read the vertical runs of equal values, as a share of its pixels; tiny ones have none.
+def run_shares(paths: Iterable[Path]) -> list[float]:
+    """Vertical runs of equal values over pixels, for each file that can be read; 0 for tiny files.
 
     1: no pixel is like the one below it.
     """

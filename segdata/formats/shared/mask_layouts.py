@@ -12,7 +12,7 @@ from segdata.core.errors import UnreadableError
 from segdata.core.paths import SPLIT_WORD, split_of_name, split_words
 from segdata.formats.shared.file_names import IMAGE_FOLDERS, MASK_FOLDERS, has_images, is_image_name, match_names
 from segdata.formats.shared.images import ImageFolder
-from segdata.formats.shared.mask_files import mask_headers, shades
+from segdata.formats.shared.mask_files import mask_headers, run_shares
 from segdata.formats.shared.taxonomies import ultralytics_masks
 
 # They have the names of the masks, and are none of categories: VOC's numbers of objects, regions of interest.
@@ -62,12 +62,12 @@ def find_layouts(root: Path, images: Path | None = None) -> list[MaskLayout]:
     """
     if root.is_file():
         return [MaskLayout(root, images, "", "one mask file")] if is_image_name(root.name) else []
-    found = _told_apart(root, images)
-    return found or ([MaskLayout(root, images, "", "a folder of image files")] if has_images(root) else [])
+    layouts = _layouts_in_folders(root, images)
+    return layouts or ([MaskLayout(root, images, "", "a folder of image files")] if has_images(root) else [])
 
 
-def _told_apart(root: Path, images: Path | None, depth: int = 0) -> list[MaskLayout]:
-    """The folders of masks that names or contents tell from those of images; `depth`: how far below the dataset."""
+def _layouts_in_folders(root: Path, images: Path | None, depth: int = 0) -> list[MaskLayout]:
+    """The layouts that names or contents of folders show; `depth`: how far `root` is below the dataset."""
     folders = _subfolders(root)
     declared = ultralytics_masks(root)
     named = [declared] if declared and has_images(declared) else _folders_named_as_masks(folders)
@@ -140,14 +140,14 @@ def _only_folders(folder: Path) -> Iterator[Path]:
 
 def _folders_by_contents(root: Path, folders: Mapping[str, Path]) -> list[MaskLayout]:
     """The pairs of folders of which one holds photographs and the other, under the same names, masks."""
-    flat = {folder: holds for folder in folders.values() if (holds := _holds_masks(folder)) is not None}
-    if len(set(flat.values())) < 2:
+    has_masks = {folder: holds for folder in folders.values() if (holds := _holds_masks(folder)) is not None}
+    if len(set(has_masks.values())) < 2:
         return []
-    files = {folder: ImageFolder.below(folder).paths for folder in flat}
+    files = {folder: ImageFolder.below(folder).paths for folder in has_masks}
     layouts: list[MaskLayout] = []
-    for images in [folder for folder, is_flat in flat.items() if is_flat is False]:
+    for images in [folder for folder, holds in has_masks.items() if not holds]:
         n_paired = {
-            folder: len(match_names(files[folder], files[images])[0]) for folder, is_flat in flat.items() if is_flat
+            folder: len(match_names(files[folder], files[images])[0]) for folder, holds in has_masks.items() if holds
         }
         fitting = [folder for folder, n in n_paired.items() if 2 * n >= min(len(files[folder]), len(files[images])) > 0]
         if len(fitting) > 1:
@@ -164,7 +164,7 @@ def _holds_masks(folder: Path) -> bool | None:
     paths = list(islice(below, _LISTED))
     if all(path.suffix.lower() in (".jpg", ".jpeg") for path in paths):
         return False if paths else None
-    are_masks = {share < _MOST_OF_MASK for share in shades(paths[:: max(1, len(paths) // _LOOKED_AT)][:_LOOKED_AT])}
+    are_masks = {share < _MOST_OF_MASK for share in run_shares(paths[:: max(1, len(paths) // _LOOKED_AT)][:_LOOKED_AT])}
     return are_masks.pop() if len(are_masks) == 1 else None
 
 
@@ -176,7 +176,7 @@ def _layouts_inside(root: Path, folders: Mapping[str, Path], depth: int) -> list
     inside: dict[Path, list[MaskLayout]] = {}
     for folder in folders.values():
         with suppress(RivalFoldersError):
-            if layouts := _told_apart(folder, None, depth + 1):
+            if layouts := _layouts_in_folders(folder, None, depth + 1):
                 inside[folder] = layouts
     others = [folder for folder in folders.values() if folder not in inside and has_images(folder)]
     in_split = SPLIT_WORD.fullmatch(root.name) is not None

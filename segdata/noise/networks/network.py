@@ -305,8 +305,9 @@ class UNet(nn.Module):
     """A U-Net: an encoder that looks at an image in ever smaller sizes, and the way back up with its details.
 
     Returns (B, categories, H, W) logits, and (B, 3, H, W) where `instances`. With convolutions of width 16 and depth 4,
-    353 thousand parameters. Above plain convolutions the way back up is light, which takes half the time and costs
-    nothing in what is measured (docs/results/flag.md); above other encoders it has two convolutions at each size.
+    353 thousand parameters. Above plain convolutions the way back up is light: a step takes about 0.6 of the time, and
+    labels are ranked as well (docs/results/flag_networks.md). Above other encoders, it has two convolutions at each
+    size.
     Source: Ronneberger, Fischer and Brox (2015), MICCAI, 234-241; here with batch normalisation, and padded.
     """
 
