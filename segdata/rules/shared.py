@@ -247,8 +247,9 @@ def free_outlines(tables: Tables) -> tuple[Flags, Floats]:
     """(n_segments,) which segments are no boxes, and (n_annotations,) the pixel edges of their outlines together."""
     segments = tables.segments
     is_shape = np.asarray(segments["area"] < _BOX * segments["width"] * segments["height"], bool)
-    edges = np.where(is_shape, segments["perimeter"], 0)
-    return is_shape, np.bincount(segments["annotation"], weights=edges, minlength=len(tables.annotations))
+    own = np.where(is_shape, segments["perimeter"], 0)
+    edges: Floats = np.bincount(segments["annotation"], own, len(tables.annotations)).astype(np.float64)
+    return is_shape, edges
 
 
 class Succession(NamedTuple):
