@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pyarrow.parquet import ParquetFile
 
 import segdata
-from segdata.core import storage
+from segdata.core import kernels, storage
 from segdata.core.batch import Batch
 from segdata.core.cluster import ClusterError, RemoteDataset
 from segdata.core.dataset import OpenDataset
@@ -20,6 +20,10 @@ from segdata.core.runs import Ints
 from tests.test_growth import write_coco
 
 N_IMAGES = 30
+# Without it items are decoded one by one, and a worker opens the whole file.
+needs_ranges = pytest.mark.skipif(
+    not kernels.is_compiled("scan_items"), reason="ranges of bytes need a compiled kernel"
+)
 
 
 def write_odd_coco(path: Path, odd_images: bool = True) -> Path:
@@ -98,6 +102,7 @@ def test_all_portions_of_a_relative_path(tmp_path: Path, monkeypatch: pytest.Mon
         assert_same(there, data.source.load(rows))
 
 
+@needs_ranges
 def test_only_its_own_bytes_are_read(datasets: Sequence[OpenDataset], monkeypatch: pytest.MonkeyPatch) -> None:
     """A portion of the twentieth part of a file reads about as much of it, and opens nothing."""
     data = datasets[2]
@@ -115,6 +120,7 @@ def test_only_its_own_bytes_are_read(datasets: Sequence[OpenDataset], monkeypatc
     assert 0.05 * size < n_bytes < 0.15 * size
 
 
+@needs_ranges
 @pytest.mark.parametrize("change", [lambda old: old + b" ", lambda old: old.replace(b"15", b"16")])
 def test_a_file_that_is_another_there(tmp_path: Path, change: object) -> None:
     path = write_coco(tmp_path / "coco.json", 4, 3)
