@@ -43,7 +43,7 @@ _FOREIGN = (
     ("Pascal VOC XML", r"\.xml$", rb"<annotation>.*<polygon>", "polygons without SegmentationClass, " + _UNREAD),
     ("Pascal VOC XML", r"\.xml$", rb"<annotation>.*<bndbox>", _BOXES),
     ("Pascal VOC XML", r"\.xml$", rb"<annotation>", _UNREAD),
-    ("YOLO boxes", r"\.txt$", rb"\A\d+( -?[\d.]+){4,5}\s", _BOXES),
+    ("YOLO boxes", r"\.txt$", rb"\A\d+( -?[\d.]+){4,5}[ \t]*(\r?\n|\Z)", _BOXES),
 )
 
 

@@ -31,6 +31,7 @@ def said(root: Path) -> str:
         ("masks/a.npy", "", "NumPy arrays (segdata reads no arrays"),
         ("train.h5", "", "HDF5 (segdata reads no arrays"),
         ("train.tfrecord-00001-of-00010", "", "TFRecord files, which segdata cannot read yet"),
+        ("a.txt", "0 0.1 0.1 0.5 0.1 0.5 0.6 0.1 0.6\n0 0.1 0.1 0.5 0.1 0.5 0.6\n", None),
         ("export.ndjson", '{"data_row": {"id": "c"}, "projects": {}}\n', "an export of Labelbox"),
         ("a.json", '{"metadata": {}, "instances": [{"type": "polygon", "className": "car"}]}', "SuperAnnotate JSON"),
         ("a.json", '[{"label_hash": "x", "data_units": {}}]', "an export of Encord"),

@@ -67,7 +67,8 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     if names:
         has_names = probe.matching(r"^[^/]*\.ya?ml$")
         return FormatMatch(1.0 if has_names else 0.95, f"{names[0]} has lines of a class and a polygon")
-    beside = probe.heads(r"\.txt$", rb"\A" + _POLYGON.removeprefix(b"(?m)"), most=64) if probe.matching(_IMAGE) else []
+    first_line = _POLYGON.replace(b"^", rb"\A", 1)
+    beside = probe.heads(r"\.txt$", first_line, most=64) if probe.matching(_IMAGE) else []
     return FormatMatch(0.9, f"{beside[0]} has lines of a class and a polygon") if beside else None
 
 

@@ -246,3 +246,15 @@ def test_what_had_no_polygon_loses_none(tmp_path: Path) -> None:
     assert "rings" not in {loss.kind for loss in result.losses}
     assert result.proof is not None
     assert result.proof.holds
+
+
+def test_labels_beside_their_images_are_recognised_whatever_their_number_of_lines(tmp_path: Path) -> None:
+    lines = ["0 0.1 0.1 0.5 0.1 0.5 0.6 0.1 0.6", "1 0.6 0.6 0.9 0.6 0.9 0.9", "0 0.1 0.7 0.3 0.7 0.3 0.9"]
+    for n_lines in (1, 3):
+        Image.new("RGB", (40, 30)).save(tmp_path / f"{n_lines}.jpg")
+        (tmp_path / f"{n_lines}.txt").write_text("\n".join(lines[:n_lines]) + "\n")
+    data = segdata.read(tmp_path)
+    assert data.profile.format == "yolo-seg"
+    assert len(data.segments) == 4
+    (tmp_path / "1.txt").unlink()
+    assert segdata.read(tmp_path).profile.format == "yolo-seg", "no label file has a single line"
