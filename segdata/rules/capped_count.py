@@ -4,11 +4,12 @@ import numpy as np
 
 from segdata.core.finding import RowFinding
 from segdata.core.rule import Findings, Tables, rule
+from segdata.core.runs import Ints
 from segdata.core.strata import is_example, number_names
 from segdata.rules.shared import is_thing
 
 _LEAST_ID = 31  # 2 ** 5 - 1: below, a number of bits is also a usual number of things
-_FULL = 4  # images that use the highest id
+_LEAST_IMAGES = 4  # that reach the limit
 
 
 @rule("SEG316", "capped-count", severity="warning", needs=(), tasks=("instance", "panoptic"), whole=True)
@@ -24,13 +25,13 @@ def capped_count(
     many images have the very largest count, and few the counts just below it, a limit has cut the rest off. Datasets in
     which nearly all images have one and the same number of objects are not judged.
 
-    It also looks at the highest id of each image: 31, 63, 127, 255 … in several images, and none above, is what is left
-    of ids that were cut to a few bits.
+    The rule also looks at the highest id of each image. If it is 31, 63, 127, 255 … in several images, and higher in
+    none, ids were cut to a few bits, and objects share them.
 
     Why: an interface that returns a page of 100 annotations, or a model that keeps its 100 best, loses the rest
     silently, and always in the most crowded images.
 
-    Remedy: export again without the limit, or page by page.
+    Remedy: export again without the limit, or page by page; with more bits if ids were cut.
 
     Options: `min_images`: the least number of images. `min_count`: the least limit. `min_share`: the least share of
     images that reach it, and of those that have fewer. `min_ratio`: how many times as many images reach it as have each
@@ -43,22 +44,32 @@ def capped_count(
     highest = np.zeros(len(tables.annotations), np.int64)
     np.maximum.at(highest, tables.segments["annotation"][rows], tables.segments["segment_id"][rows].astype(np.int64))
     for number in np.unique(annotator).tolist():
-        mine = counts[annotator == number]
-        most, n = int(mine.max(initial=0)), len(mine)
-        reach, near = int((mine == most).sum()), int(((mine < most) & (mine >= most - 3)).sum())
-        top = highest[annotator == number]
-        limit, n_full = int(top.max(initial=0)), int((top == top.max(initial=0)).sum())
-        if limit >= _LEAST_ID and limit & (limit + 1) == 0 and n_full >= max(_FULL, min_share * n):
-            message = (
-                f"{n_full:,} of {n:,} images use ids up to {limit:,}, and none a higher one: ids that were cut to "
-                f"{limit.bit_length()} bits, so that several objects share one?"
-            )
-            yield RowFinding(message, annotator=names[number] if number >= 0 else None)
-        fewer = mine[(mine < most) & (mine > 0)]
-        if n < min_images or most < min_count or len(np.unique(fewer)) < 3:
-            continue
-        if reach >= max(4, min_share * n, min_ratio * (near / 3 + 1)) and len(fewer) >= max(4, min_share * n):
-            message = (
-                f"{reach:,} of {n:,} images have {most:,} objects, and none has more: a limit of an export or a page?"
-            )
-            yield RowFinding(message, annotator=names[number] if number >= 0 else None)
+        mine, name = annotator == number, names[number] if number >= 0 else None
+        cut_ids = _cut_ids(highest[mine], min_share)
+        capped = _capped(counts[mine], min_images, min_count, min_share, min_ratio)
+        yield from (RowFinding(message, annotator=name) for message in (cut_ids, capped) if message is not None)
+
+
+def _cut_ids(highest: Ints, min_share: float) -> str | None:
+    """The message that ids were cut to some bits, by the highest id of each image (n,); None: they were not."""
+    limit, n = int(highest.max(initial=0)), len(highest)
+    reach = int((highest == limit).sum())
+    if limit < _LEAST_ID or limit & (limit + 1) or reach < max(_LEAST_IMAGES, min_share * n):
+        return None
+    return (
+        f"{reach:,} of {n:,} images use ids up to {limit:,}, and none a higher one: ids that were cut to "
+        f"{limit.bit_length()} bits, so that several objects share one?"
+    )
+
+
+def _capped(counts: Ints, min_images: int, min_count: int, min_share: float, min_ratio: float) -> str | None:
+    """The message that a limit has cut objects off, by the number of objects of each image (n,); None: none has."""
+    most, n = int(counts.max(initial=0)), len(counts)
+    reach, near = int((counts == most).sum()), int(((counts < most) & (counts >= most - 3)).sum())
+    fewer = counts[(counts < most) & (counts > 0)]
+    if n < min_images or most < min_count or len(np.unique(fewer)) < 3:
+        return None
+    least = max(_LEAST_IMAGES, min_share * n)
+    if reach < max(least, min_ratio * (near / 3 + 1)) or len(fewer) < least:
+        return None
+    return f"{reach:,} of {n:,} images have {most:,} objects, and none has more: a limit of an export or a page?"

@@ -43,8 +43,8 @@ def frames_exchanged(
 
     Neighbours are compared pixel by pixel, by tracks (without tracks: by categories). In a video or volume that goes on
     steadily, two frames that are two steps apart differ more than neighbours do. If neighbours are exchanged, it is the
-    other way round. The other order must save this share of the way from frame to frame, and it must be unusual in this
-    sequence, whose objects may tremble: above the median of the shares by four times the distance of the nearer
+    other way round. The other order must save a share of the way from frame to frame (`min_gain`) that is unusual in
+    this sequence, whose objects may tremble: above the median of the shares by four times the distance of the nearer
     quartile.
 
     Frames of videos further apart are compared by centroids, spreads and areas of the tracks or categories. If two of

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.rule import rules
 from segdata.core.runs import Ints
 
-distributed = pytest.importorskip("distributed", reason="the extra `dask` is not installed")
+pytest.importorskip("distributed", reason="the extra `dask` is not installed")
 pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -50,17 +49,6 @@ def write_coco(path: Path, seed: int = 5) -> Path:
     categories = [{"id": k, "name": name} for k, name in enumerate(("car", "road", "tree", "sky"), 1)]
     path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
     return path
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """Two worker processes on loopback."""
-    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": ":0"}
-    with (
-        distributed.LocalCluster(host="127.0.0.1", silence_logs=50, **options) as local,
-        distributed.Client(local, set_as_default=False) as client,
-    ):
-        yield client
 
 
 @pytest.fixture(scope="module")

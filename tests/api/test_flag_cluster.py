@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from segdata.noise.networks.plan import Settings, StageProgress
 from tests.api.test_flag_predictions import archives, labels, results  # noqa: F401  # a fixture
 from tests.noise.conftest import TAXONOMY, scene
 
-distributed = pytest.importorskip("distributed", reason="the extra `dask` is not installed")
+pytest.importorskip("distributed", reason="the extra `dask` is not installed")
 torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
 pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -30,17 +29,6 @@ pytestmark = [
 ]
 SMALL = {"crop": 64, "width": 8, "depth": 3, "batch": 4, "jobs": 1, "max_memory": 2**30}
 FEW = Settings(quick=True, steps=24, device="cpu", near=False, **SMALL)  # type: ignore[arg-type]
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """Two worker processes on loopback."""
-    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": ":0"}
-    with (
-        distributed.LocalCluster(host="127.0.0.1", silence_logs=50, **options) as local,
-        distributed.Client(local, set_as_default=False) as client,
-    ):
-        yield client
 
 
 @pytest.fixture(scope="module")
