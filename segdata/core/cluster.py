@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R")
-ClientOrAddress = "Client | str"
 _SECONDS_TO_CONNECT = 15
 _SECONDS_FOR_WORKERS = 30
 _VERSION = "__import__('segdata').__version__"
