@@ -1,11 +1,12 @@
 """The first findings of `flag` on a real set as it is, drawn so that a person can judge each.
 
-    python -m benchmarks.flag_by_eye DATA SET PREDICTIONS OUT [--first 40] [--seed 0]
+    python -m benchmarks.flag_by_eye DATA PREDICTIONS OUT --set SET [--first 40] [--seed 0]
 
 SET is a name of `benchmarks.real_sets`. PREDICTIONS is the work folder of `flag`; without networks of these images in
 it, they are trained (`--quick`). Writes OUT/sheet_0.png … with three crops of each finding: the image, the labels
-(green; yellow: the box of the finding) and the proposal (red), and OUT/findings.csv with an empty column `verdict`.
-Prints how many findings there are and how many of them are expected to be errors.
+(green; yellow: the box of the finding) and the proposal (red), and OUT/findings.csv with two empty columns: `verdict`
+(right, debatable or false) and `reason`. Prints how many findings there are, how many of them are expected to be
+errors, and the notes.
 """
 
 import argparse
@@ -27,7 +28,8 @@ from segdata.noise.networks.plan import Settings
 Pixels = NDArray[np.uint8]
 SIDE, COLUMNS, ROWS = 190, 3, 5  # pixels of a crop, findings beside and above each other
 LEAST, AROUND = 24, 2.2  # pixels shown at least, and how much larger than the finding's box a crop is
-COLUMNS_OF_TABLE = ("place", "code", "image", "category", "x", "y", "width", "height", "score", "action", "verdict")
+GIVEN = ("place", "code", "image", "category", "x", "y", "width", "height", "score", "action")
+ASKED = ("verdict", "reason")  # of the person who looks
 
 
 def mask_of(counts: str, size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -120,11 +122,11 @@ def main() -> None:
         first = findings[: asked.first]
         with (asked.out / "findings.csv").open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
-            table.writerow(COLUMNS_OF_TABLE)
+            table.writerow(GIVEN + ASKED)
             for place, item in enumerate(first, 1):
                 action = item.correction.action if item.correction else ""
-                score = f"{item.score:.3f}"
-                table.writerow([place, item.code, item.image, item.category, *(item.bbox or ()), score, action, ""])
+                given = [place, item.code, item.image, item.category, *(item.bbox or ()), f"{item.score:.3f}", action]
+                table.writerow([*given, *[""] * len(ASKED)])
         panels = [panel(maps, place, item) for place, item in enumerate(first, 1)]
         for sheet in range(0, len(panels), COLUMNS * ROWS):
             page = Image.new("RGB", (COLUMNS * (3 * SIDE + 8), ROWS * (SIDE + 16)), "white")
