@@ -163,9 +163,8 @@ def _feature_tables(
 
 _PENALTIES = (10.0, 100.0)
 _MISALIGNED_ODDS = 3.0  # log odds that a label is wrong in an image in which all are misaligned
-_MOST_LEFT_OUT = (
-    0.75  # the probability that a thing was left out, of an image almost without labels (docs/results/flag.md)
-)
+# The probability that a thing was left out, of an image almost without labels (docs/results/flag.md).
+_MOST_LEFT_OUT = 0.75
 _WORST_PER_IMAGE = 5  # candidates that say how bad an image is
 
 
@@ -194,6 +193,7 @@ class RankedCandidates:
     # (i, 2) pixels to the right and down by which all labels of an image would have to be moved; 0: they fit
     move: Ints
     informed: Floats  # (i,) how well the model knows each image, see `informed_images`
+    left_out: Flags  # (n,) unlabelled things that are suspected because their image is almost without labels
     prior: float = 0.0  # the odds that a label is wrong, before anything is known of it
 
     @property
@@ -301,8 +301,9 @@ def rank_candidates(
     n_missing = np.bincount(image[missing], minlength=len(looks))
     n_labelled = np.array([len(item.annotated) for item in candidates])
     share = left_out_share(n_missing, n_labelled, informed).clip(0, _MOST_LEFT_OUT)
-    left_out = np.log(np.maximum(share, 1e-9)) - np.log1p(-share)  # of an image with many more than usual
-    odds = np.where(missing, np.logaddexp(odds, left_out[image]), odds)
+    by_count = (np.log(np.maximum(share, 1e-9)) - np.log1p(-share))[image]  # of an image with many more than usual
+    left_out = missing & (by_count > odds) & (share > 0)[image]
+    odds = np.where(missing, np.logaddexp(odds, by_count), odds)
     odds = np.where(astray, np.logaddexp(odds, _MISALIGNED_ODDS), odds)
     return RankedCandidates(
         image=image,
@@ -325,6 +326,7 @@ def rank_candidates(
         believed=np.concatenate([*(item.believed for item in looks), regions]),
         move=move,
         informed=informed,
+        left_out=left_out,
         prior=float(is_wrong.sum() / max((~is_wrong).sum(), 1) * np.exp(-less)),
     )
 

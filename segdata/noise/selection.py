@@ -246,19 +246,20 @@ _MIN_COMMON = 5  # candidates with one cause
 def group_causes(ranked: RankedCandidates, rows: Ints, types: Ints) -> Ints:
     """(c,) the number of the cause of each candidate `rows`, in the order in which causes occur, from 0.
 
-    All labels of an image that is misaligned have one cause; so have five labels or more of one image with the same
-    `types` (n,) of error if they are half of its labels, and as many missing ones as the image has labels. Every other
-    candidate is a cause of its own.
+    All labels of an image that is misaligned have one cause. So have, with the same `types` (n,) of error, those that
+    an image almost without labels lacks, five labels or more of one image if they are half of its labels, and as many
+    missing ones as the image has labels. Every other candidate is a cause of its own.
     """
     n_labels = np.bincount(ranked.image[ranked.row >= 0], minlength=len(ranked.softmin))
     image, is_label = ranked.image[rows], ranked.row[rows] >= 0
     is_astray = is_label & (ranked.move != 0).any(axis=1)[image]
     type_ = np.where(is_astray, TYPES.index("shift"), types[rows])
-    key = 2 * (image * len(TYPES) + type_) + is_label
+    is_left_out = ranked.left_out[rows]
+    key = 3 * (image * len(TYPES) + type_) + np.where(is_left_out, 2, is_label)
     _, group, count = np.unique(key, return_inverse=True, return_counts=True)
     group = group.reshape(-1)
     needed = np.maximum(np.where(is_label, n_labels[image] / 2, n_labels[image]), _MIN_COMMON)
-    needed[is_astray] = 2
+    needed[is_astray | is_left_out] = 2
     number = np.where(count[group] >= needed, group, len(count) + np.arange(len(rows)))
     _, first, cause = np.unique(number, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[cause.reshape(-1)].astype(np.int64)

@@ -41,6 +41,7 @@ def suspicion(category: int, seen: int, is_region: bool, likeliest: ErrorType) -
         believed=row + seen,
         move=np.zeros((1, 2), np.int64),
         informed=one,
+        left_out=np.zeros(1, bool),
     )
 
 
@@ -166,6 +167,7 @@ def many(
         softmin=np.ones(n_images),
         informed=np.ones(n_images),
         move=np.array([[3 * (each in astray), 0] for each in range(n_images)]),
+        left_out=np.zeros(n, bool),
     )
 
 
@@ -185,6 +187,16 @@ def test_all_labels_of_a_misaligned_image_are_one_cause_and_leave_room_for_other
     assert found.rows[:10].tolist() == [0, *range(60, 69)]  # one of each cause first
     assert (found.cause[np.isin(found.rows, np.arange(60))] == 0).all()
     assert found.left_out == 200 - 69
+
+
+def test_what_an_image_almost_without_labels_lacks_is_one_cause() -> None:
+    """However many labels it has: three suspected by their number, one by itself; an image of its own has another."""
+    image, row = [0] * 40 + [0, 0, 0, 0, 1], [*range(40), -1, -1, -1, -1, -1]
+    types: list[ErrorType] = ["extra"] * 40 + ["missing"] * 5
+    ranked = replace(many(image, row, types, [0.5] * 45, set()), left_out=np.arange(45) >= 40)
+    ranked.left_out[43] = False
+    numbers = np.array([TYPES.index(each) for each in types])
+    assert group_causes(ranked, np.arange(40, 45), numbers).tolist() == [0, 0, 0, 1, 2]
 
 
 @settings(max_examples=50, deadline=None)
