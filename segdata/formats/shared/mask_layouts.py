@@ -72,7 +72,7 @@ def _layouts_in_folders(root: Path, images: Path | None, depth: int = 0) -> list
     declared = ultralytics_masks(root)
     named = [declared] if declared and has_images(declared) else _folders_named_as_masks(folders)
     if named:
-        beside = images or _folder_named_as_images(folders)
+        beside = images or _folder_named_as_images(folders) or _folder_of_photographs(named[0], folders)
         rivals = (
             named
             if declared
@@ -116,6 +116,21 @@ def _folder_named_as_images(folders: Mapping[str, Path]) -> Path | None:
     return next((folders[name] for name in IMAGE_FOLDERS if name in folders), None) or next(marked, None)
 
 
+def _folder_of_photographs(masks: Path, folders: Mapping[str, Path]) -> Path | None:
+    """The one folder, whatever it is called, that holds photographs with the names of the masks, if there is one."""
+    others = [folder for folder in folders.values() if folder != masks and _holds_masks(folder) is False]
+    if not others or len(folders) > _MOST_FOLDERS:
+        return None
+    names = ImageFolder.below(masks).paths
+    fitting = [folder for folder in others if _fits(names, ImageFolder.below(folder).paths)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _fits(masks: Mapping[str, Path], images: Mapping[str, Path]) -> bool:
+    """Whether half of the files of the smaller folder have a partner."""
+    return 2 * len(match_names(masks, images)[0]) >= min(len(masks), len(images)) > 0
+
+
 def _of_one_depth(masks: Path, images: Path) -> tuple[Path, Path]:
     """The two folders; or for one of them, if no names match, the one folder in it whose names do."""
     files = {folder: ImageFolder.below(folder).paths for folder in (masks, images)}
@@ -146,10 +161,7 @@ def _folders_by_contents(root: Path, folders: Mapping[str, Path]) -> list[MaskLa
     files = {folder: ImageFolder.below(folder).paths for folder in has_masks}
     layouts: list[MaskLayout] = []
     for images in [folder for folder, holds in has_masks.items() if not holds]:
-        n_paired = {
-            folder: len(match_names(files[folder], files[images])[0]) for folder, holds in has_masks.items() if holds
-        }
-        fitting = [folder for folder, n in n_paired.items() if 2 * n >= min(len(files[folder]), len(files[images])) > 0]
+        fitting = [folder for folder, holds in has_masks.items() if holds and _fits(files[folder], files[images])]
         if len(fitting) > 1:
             raise RivalFoldersError(root, fitting, images)
         if fitting and fitting[0] not in [layout.masks for layout in layouts]:
@@ -212,8 +224,7 @@ def _similar_folders(named: Path, candidates: list[Path], images: Path | None) -
         if folder.name.lower() in _NO_RIVALS or images.is_relative_to(folder):
             continue
         files = ImageFolder.below(folder).paths
-        fits = 2 * len(match_names(files, pictures)[0]) >= min(len(files), len(pictures)) > 0
-        if fits and _stored_as(folder) == _stored_as(named):
+        if _fits(files, pictures) and _stored_as(folder) == _stored_as(named):
             folders.append(folder)
     return folders
 

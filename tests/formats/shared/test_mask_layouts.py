@@ -38,6 +38,8 @@ def twins(masks: str, images: str) -> tuple[list[str], list[str]]:
         twins("annotated/?.png", "photos/?.png"),
         twins("y_test/?.png", "x_test/?.png"),
         twins("masks_png/?.png", "images_png/?.png"),
+        twins("masks/?.png", "frames/?.jpg"),
+        twins("gt/?_gt.png", "original/?.png"),
         twins("annotations/trimaps/Cat_?.png", "images/Cat_?.jpg"),
         twins("masks/?.png", "images/jpg/?.jpg"),
         twins("AerialDataset/train/gt/city?.tif", "AerialDataset/train/images/city?.tif"),
