@@ -63,7 +63,7 @@ class AgreementResult(Result, Agreement, frozen=True, kw_only=True):
 
         return agreement_json(self.with_proposals())
 
-    def with_proposals(self, jobs: int = 0) -> "AgreementResult":
+    def with_proposals(self) -> "AgreementResult":
         """The same with what accepting a finding changes, for `segdata review apply`: of those that a page lists."""
         from segdata.agreement.adjudication import PROPOSING_CODES, propose_corrections
         from segdata.api.decisions import load_images
@@ -102,7 +102,7 @@ class AgreementResult(Result, Agreement, frozen=True, kw_only=True):
 
         run, cards = self.run, scorecard_of_agreement(self.run)
         typed = typed or ["agreement", shell_word(run.dataset.profile.files)]
-        result = self.with_proposals(jobs)
+        result = self.with_proposals()
         imprints = label_hashes(run.dataset, listed_findings(result.findings), jobs)
         with image_limits():
             return agreement_html(result, run.dataset, run.tables, typed, fail_on, cards, jobs, imprints, beside)

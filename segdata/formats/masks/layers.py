@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from segdata.core import format
 from segdata.core.config import Layers, load_config
 from segdata.core.format import FileProbe, FormatMatch, ReadRequest
+from segdata.formats.shared.file_names import is_image_name
 
 if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
@@ -30,7 +31,6 @@ CHECKED = ("Pillow and numpy (each layer's pixels)",)
 
 
 _LABEL_STUDIO = re.compile(r"(?:.*/)?task-(\d+)-annotation-(\d+)-by-[^/]*-tag-[^/]+-\d+\.png")
-_IMAGE_FILE = re.compile(r"\.(?:png|jpe?g|tiff?|bmp|gif)$", re.IGNORECASE)
 
 
 def detect(files: FileProbe) -> FormatMatch | None:
@@ -53,7 +53,7 @@ def implied_layers(names: Iterable[str]) -> Layers | None:
     >>> implied_layers(["a/images/a.png", "a/masks/1.png", "a/masks/2.png", "b/images/b.png", "b/masks/7.png"]).pattern
     '{stem}/masks/{instance}.png'
     """
-    files = [PurePosixPath(name) for name in names if _IMAGE_FILE.search(name)]
+    files = [PurePosixPath(name) for name in names if is_image_name(name)]
     exports = [match for path in files if (match := _LABEL_STUDIO.fullmatch(path.as_posix()))]
     if exports and len(exports) == len(files):
         annotations = dict.fromkeys(match.groups() for match in exports)

@@ -187,7 +187,8 @@ def find_taxonomy(root: Path, masks: Iterable[Path]) -> Taxonomy | None:
     if table is None:
         return None
     taxonomy = load_colour_table(table)
-    for other in (folder / table.name for folder in folders if table.parent in folders):
+    others = [folder for folder in folders if folder != table.parent] if table.parent in folders else []
+    for other in (folder / table.name for folder in others):
         if other.is_file() and load_colour_table(other) != taxonomy:
             raise SegdataError(f"{table} and {other} differ; make them the same, or read one folder at a time")
     return taxonomy
