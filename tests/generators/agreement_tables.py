@@ -53,7 +53,7 @@ def tables_of_maps(
             _add_pair(rows, case, (a, b), drawn[a], drawn[b], len(categories))
         _add_votes(rows, case, drawn, [code for code, map_ in enumerate(categories) if map_.kind == "thing"])
     tables = {name: _table(_COLUMNS[name].split(), lines) for name, lines in rows.items()}
-    return AnnotatorPairs(names, tuple(range(len(names))), tuple(categories), task, **tables)
+    return AnnotatorPairs(names, tuple(range(len(names))), tuple(categories), task, copied=None, **tables)
 
 
 def empty_tables() -> dict[str, Table]:
@@ -144,7 +144,7 @@ def simulate_two_annotators(
     tables["pairs"] = Table({**pairs, "pixels": zeros + 40_000, "void": zeros})
     tables |= _pixel_tables(rng, here, skill)
     tables["matches"] = _matches(rng, here, skill)
-    return AnnotatorPairs(("a", "b"), (0, 1), CATEGORIES, "panoptic", **tables)
+    return AnnotatorPairs(("a", "b"), (0, 1), CATEGORIES, "panoptic", copied=None, **tables)
 
 
 def _cases(cluster: Ints) -> Table:
