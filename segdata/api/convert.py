@@ -14,7 +14,7 @@ from segdata.core.config import Option
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import LossError, SegdataError, check_choice
 from segdata.core.finding import Defect
-from segdata.core.format import Format, Loss, LossCounter, find_format
+from segdata.core.format import LOSSES_FILE, Format, Loss, LossCounter, find_format
 from segdata.core.paths import as_url, check_image_names
 from segdata.core.profile import Profile
 from segdata.core.rule_runner import reader_errors, select_rules
@@ -24,7 +24,7 @@ from segdata.formats.shapes.polygons import RasterDisagreement, raster_disagreem
 from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.formats.shared.images import image_limits
 from segdata.formats.shared.pairing import INDEX_FILE
-from segdata.report.edits import CERTIFICATE_NAME, ConversionOutcome, DataLocation, certificate_json
+from segdata.report.edits import ConversionOutcome, DataLocation, certificate_json
 from segdata.store.diff.compare import verify_conversion
 from segdata.store.output import ImageCopies, StagedOutput, check_free, move_beside_masks
 from segdata.store.remap import Remap, TaxonomyMap, with_taxonomy_map
@@ -240,7 +240,7 @@ class _Plan:
             try:
                 done = self.write(here, url)
                 if here.is_dir():
-                    upload(here, url, "dataset.yaml" if self.format.name in _KEEPS_LOSSES else CERTIFICATE_NAME)
+                    upload(here, url, "dataset.yaml" if self.format.name in _KEEPS_LOSSES else LOSSES_FILE)
                 else:
                     upload(here.parent, parent, here.name)
             except BaseException as error:
@@ -281,10 +281,8 @@ class _Plan:
                 self.announce(losses)
                 if to not in _KEEPS_LOSSES:
                     is_folder = placing.made.is_dir()
-                    certificate = path / CERTIFICATE_NAME if is_folder else path.with_suffix(f".{CERTIFICATE_NAME}")
-                    file = (
-                        placing.made / CERTIFICATE_NAME if is_folder else placing.beside(certificate.name, replace=True)
-                    )
+                    certificate = path / LOSSES_FILE if is_folder else path.with_suffix(f".{LOSSES_FILE}")
+                    file = placing.made / LOSSES_FILE if is_folder else placing.beside(certificate.name, replace=True)
                     file.write_text(_certified(stream, dataset.profile, path, to), encoding="utf-8", newline="\n")
                 placing.commit()
             except SegdataError as error:

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -105,7 +106,17 @@ def explain_error(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     what = " ".join(f"{type(error).__name__}: {error}".split())
+    if place := ", ".join([*getattr(error, "__notes__", ()), *_code_line(error)]):
+        what = f"{what} ({place})"
     return f"unexpected {what}; please report it with the traceback that SEGDATA_DEBUG=1 shows"
+
+
+def _code_line(error: Exception) -> list[str]:
+    """The module and line that raised an exception: they tell an error of a plugin from one of segdata."""
+    entry = error.__traceback__
+    while entry is not None and entry.tb_next is not None:
+        entry = entry.tb_next
+    return [f"{Path(entry.tb_frame.f_code.co_filename).name}, line {entry.tb_lineno}"] if entry else []
 
 
 def explain_usage_error(error: click.ClickException) -> str:

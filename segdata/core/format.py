@@ -134,6 +134,7 @@ class LossCounter:
         return [self._by_kind[key] for key in sorted(self._by_kind)]
 
 
+LOSSES_FILE = "losses.json"  # the certificate of a conversion, beside what it wrote
 HEAD_BYTES = 1 << 16  # bytes of a file that are looked at
 _MOST_OF_SUFFIX = 64  # names of one folder and one suffix
 _MOST_FOLDERS = 400

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from segdata.formats.shared.painting import count_hidden_segments as count_hidden_segments
     from segdata.formats.shared.painting import count_losses as count_losses
     from segdata.formats.shared.painting import count_segment_mask_losses as count_segment_mask_losses
+    from segdata.formats.shared.painting import count_segments as count_segments
     from segdata.formats.shared.painting import count_spatial_losses as count_spatial_losses
     from segdata.formats.shared.painting import count_unannotated_images as count_unannotated_images
     from segdata.formats.shared.painting import paint as paint
@@ -117,6 +118,7 @@ _EXPORTS = {
         "count_hidden_segments",
         "count_losses",
         "count_segment_mask_losses",
+        "count_segments",
         "count_spatial_losses",
         "count_unannotated_images",
         "paint",

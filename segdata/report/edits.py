@@ -182,9 +182,6 @@ def _defect_lines(defects: Sequence[Defect], typed: Sequence[str], console: Cons
     yield from command_lines(["segdata", "validate", *typed], console)
 
 
-CERTIFICATE_NAME = "losses.json"
-
-
 class DataLocation(msgspec.Struct, frozen=True, kw_only=True):
     """Path and format of a dataset."""
 

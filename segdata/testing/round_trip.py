@@ -1,7 +1,7 @@
 """The law of every format: what `write` then `read` gives back is the dataset without the losses that were counted."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -70,12 +70,33 @@ def assert_round_trip(format_: Format, profile: Profile, batches: Sequence[Batch
     }
     defects = [defect for defect in (*source.defects, *back.defects) if defect.severity != "info"]
     defects = [defect for defect in defects if not (defect.code == "SEG011" and defect.image in bare)]
-    assert not defects, defects
+    assert not defects, "reading found defects in what was written:\n" + "\n".join(map(repr, defects))
     original = concatenate_batches(list(batches))
     back = _without_gained_rings(back, original, "annotator" not in lost)
-    assert content(back, source.profile, lost) == content(original, profile, lost)
-    assert categories(source.profile.taxonomy, lost) == categories(profile.taxonomy, lost)
+    written, read = (
+        {"images": content(batch, its_profile, lost), "categories": categories(its_profile.taxonomy, lost)}
+        for batch, its_profile in ((original, profile), (back, source.profile))
+    )
+    differences = list(_differences(written, read))
+    assert not differences, "what was read differs from what was written:\n" + "\n".join(differences[:20])
     return losses
+
+
+def _differences(written: object, read: object, path: str = "") -> Iterator[str]:
+    """A line for each value that differs: where it is, what was written and what was read."""
+    if isinstance(written, dict) and isinstance(read, dict):
+        for key in sorted(written.keys() | read.keys(), key=str):
+            yield from _differences(written.get(key, "nothing"), read.get(key, "nothing"), f"{path}/{key}")
+    elif isinstance(written, list) and isinstance(read, list):
+        yield from _differences(dict(enumerate(written)), dict(enumerate(read)), path)
+    elif written != read:
+        yield f"  {path}: written {_brief(written)}, read {_brief(read)}"
+
+
+def _brief(value: object) -> str:
+    """The value, shortened to fit a line."""
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= 200 else f"{text[:200]} …"
 
 
 def _request(target: Path) -> ReadRequest:

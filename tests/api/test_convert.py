@@ -14,8 +14,7 @@ from PIL import Image
 import segdata
 from segdata.core.config import Config, Layers
 from segdata.core.errors import SegdataError
-from segdata.core.format import Format, Loss, detect, formats
-from segdata.report.edits import CERTIFICATE_NAME
+from segdata.core.format import LOSSES_FILE, Format, Loss, detect, formats
 from segdata.report.schemas import json_schemas
 from tests.generators.sample.dataset import make
 
@@ -49,14 +48,14 @@ def test_it_lies_beside_a_file_and_says_what_was_lost(clean: Path, tmp_path: Pat
 def test_it_lies_in_a_folder_also_where_nothing_was_lost(clean: Path, tmp_path: Path) -> None:
     segdata.convert(clean / "instances", tmp_path / "once", to="coco-instances")
     done = segdata.convert(tmp_path / "once", tmp_path / "coco", to="coco-instances")
-    assert (done.losses, done.certificate) == ((), tmp_path / "coco" / CERTIFICATE_NAME)
-    assert json.loads((tmp_path / "coco" / CERTIFICATE_NAME).read_text(encoding="utf-8"))["losses"] == []
+    assert (done.losses, done.certificate) == ((), tmp_path / "coco" / LOSSES_FILE)
+    assert json.loads((tmp_path / "coco" / LOSSES_FILE).read_text(encoding="utf-8"))["losses"] == []
 
 
 def test_a_canonical_dataset_says_it_in_dataset_yaml(clean: Path, tmp_path: Path) -> None:
     done = segdata.convert(clean / "instances", tmp_path / "canonical")
     assert done.certificate is None
-    assert not (tmp_path / "canonical" / CERTIFICATE_NAME).exists()
+    assert not (tmp_path / "canonical" / LOSSES_FILE).exists()
 
 
 def test_defects_are_counted_by_code(clean: Path, tmp_path: Path) -> None:
@@ -65,7 +64,7 @@ def test_defects_are_counted_by_code(clean: Path, tmp_path: Path) -> None:
         document["annotations"][row]["category_id"] = 4711
     (tmp_path / "broken.json").write_text(json.dumps(document))
     segdata.convert(tmp_path / "broken.json", tmp_path / "out", to="coco-instances")
-    told = json.loads((tmp_path / "out" / CERTIFICATE_NAME).read_text(encoding="utf-8"))
+    told = json.loads((tmp_path / "out" / LOSSES_FILE).read_text(encoding="utf-8"))
     assert told["defects"]["SEG007"] == 2
     assert [loss["kind"] for loss in told["losses"]] == ["unreadable"]
 
@@ -140,12 +139,10 @@ def test_no_reader_takes_it_for_labels(clean: Path, tmp_path: Path, each: Format
         assert not (tmp_path / "made").exists()
         return
     done = segdata.convert(clean / "instances", tmp_path / "made", to=each.name, copy_images=True)
-    assert done.certificate == tmp_path / "made" / CERTIFICATE_NAME
+    assert done.certificate == tmp_path / "made" / LOSSES_FILE
     assert detect(tmp_path / "made") == each.name
     before = segdata.validate(tmp_path / "made").findings
-    assert not [
-        finding for finding in before if CERTIFICATE_NAME in f"{finding.file} {finding.message} {finding.place}"
-    ]
+    assert not [finding for finding in before if LOSSES_FILE in f"{finding.file} {finding.message} {finding.place}"]
     done.certificate.unlink()
     assert segdata.validate(tmp_path / "made").findings == before
 

@@ -70,8 +70,12 @@ def test_an_unexpected_exception_asks_to_be_reported(monkeypatch: pytest.MonkeyP
         == "unexpected KeyError: 'x'; please report it with the traceback that SEGDATA_DEBUG=1 shows"
     )
     monkeypatch.setenv("SEGDATA_DEBUG", "1")
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError) as raised:
         exit_code(broken)
+    raised.value.add_note("while reading a.json")
+    assert re.match(
+        r"unexpected KeyError: 'x' \(while reading a.json, test_process.py, line \d+\); ", explain_error(raised.value)
+    )
 
 
 def test_explanations_are_one_line() -> None:

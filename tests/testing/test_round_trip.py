@@ -73,6 +73,19 @@ def test_silent_change_breaks_the_law(tmp_path: Path, change: Change) -> None:
         assert_round_trip(replace(honest, write=write), PROFILE, [small()], tmp_path)
 
 
+def test_the_difference_is_shown(tmp_path: Path) -> None:
+    """Value by value, as it was written and as it was read."""
+    honest = find_format("coco-instances")
+
+    def write(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
+        assert honest.write is not None
+        honest.write(profile, map(with_column("score", 0.25), batches), target, losses)
+
+    difference = r"from what was written:\n  /images/a.png/annotations/0/segments/0/score: written 0.5, read 0.25$"
+    with pytest.raises(AssertionError, match=difference):
+        assert_round_trip(replace(honest, write=write), PROFILE, [small()], tmp_path)
+
+
 def test_honest_format_keeps_the_law(tmp_path: Path) -> None:
     assert assert_round_trip(find_format("coco-instances"), PROFILE, [small()], tmp_path).listed() == []
 

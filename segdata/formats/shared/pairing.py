@@ -15,7 +15,7 @@ import msgspec
 
 from segdata.core.errors import UnreadableError
 from segdata.core.finding import Defect
-from segdata.core.format import ReadRequest
+from segdata.core.format import LOSSES_FILE, ReadRequest
 from segdata.core.paths import (
     absolute_uri,
     check_path_name,
@@ -357,10 +357,17 @@ def open_pairing(request: ReadRequest) -> Pairing:
 def pair_label_files(
     root: Path, suffix: str, images: Path | None, stated: Callable[[Path], str | None] = lambda path: None
 ) -> tuple[list[ImageEntry], list[Defect]]:
-    """The images of the label files at or below `root`, and the defects of label and image files.
+    """Pair the label files at or below `root` with their images.
 
-    Images are below `images`, else beside the label files, or in a folder ``images`` there or next to `root`.
-    `stated` tells the name that a label file gives to its image; else the two have the same name but for the extension.
+    Parameters
+    ----------
+    root : the file or folder that the user named
+    suffix : how label files end, in lower case: ``".json"``
+    images : where the images are; None: beside the label files, or in a folder ``images`` there or next to `root`
+    stated : returns the name of the image that a label file states, or None; a label file that states none has the name
+        of its image, with another extension
+
+    Returns an entry for each image, and the defects: two label files for one image, files without a partner.
     """
     labels = find_label_files(root, suffix)
     named = {name: _in_folder_of(name, stated(path)) for name, path in labels.items()}
@@ -387,7 +394,10 @@ def pair_label_files(
 
 
 def find_label_files(root: Path, suffix: str) -> dict[str, Path]:
-    """The label files by their paths below the dataset's root; `root` may be one itself."""
+    """The label files by their paths below the dataset's root; `root` may be one itself.
+
+    Hidden files and folders, and the list of losses that `segdata convert` leaves with what it wrote, are no labels.
+    """
     if root.is_file():
         return {root.name: root}
     paths = {}
@@ -395,7 +405,7 @@ def find_label_files(root: Path, suffix: str) -> dict[str, Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         start = "" if folder == str(root) else f"{Path(folder).relative_to(root).as_posix()}/"
         for name in sorted(names):
-            if name.lower().endswith(suffix) and not name.startswith("."):
+            if name.lower().endswith(suffix) and not name.startswith(".") and start + name != LOSSES_FILE:
                 paths[start + name] = path = Path(folder, name)
                 check_path_name(path)
     return paths

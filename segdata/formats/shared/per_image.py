@@ -281,6 +281,9 @@ def _read_image(
         broken_file = Defect("SEG001", f"cannot be read: {reason}; restore the file from its source", file)
         defects += _located(file, entry.image_id, annotator, [broken_file])
         return ()
+    except Exception as error:
+        error.add_note(f"while reading {file or entry.image_id}")
+        raise
 
 
 def _size_defects(

@@ -57,7 +57,6 @@ _NOTHING: dict[str, str] = {}
 _PLAIN: dict[str, object] = {"iscrowd": False}
 LABELME = DocumentKind("a LabelMe file", "an object with shapes, imagePath, imageHeight and imageWidth")
 NOTATION = PolygonNotation(unbridge=remove_bridges)
-_OURS = frozenset({"losses.json"})  # segdata writes it too
 _OTHER_SHAPES = frozenset({"point", "points", "line", "linestrip"})
 
 
@@ -375,7 +374,7 @@ class _FileCensus:
 def open_labelme(request: ReadRequest) -> ToolSource:
     """Open the files at or below a path; raises UnreadableError if none is LabelMe's."""
     root = request.root
-    files = _find_files(root)
+    files = find_label_files(root, ".json")
     census = _scan_files(files)
     if not census.image:
         raise UnreadableError(f"{root}: no LabelMe JSON file, which has shapes and imagePath")
@@ -386,10 +385,6 @@ def open_labelme(request: ReadRequest) -> ToolSource:
     defects += _census_defects(census)
     read = partial(read_image, root, LABELME)
     return ToolSource.of(request, "labelme", "pil", categories, entries, defects, read, notation=NOTATION)
-
-
-def _find_files(root: Path) -> dict[str, Path]:
-    return {name: path for name, path in find_label_files(root, ".json").items() if root.is_file() or name not in _OURS}
 
 
 def _scan_files(files: dict[str, Path]) -> _FileCensus:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from PIL import Image
 
 from segdata.core.batch import Batch
-from segdata.core.format import LossCounter
+from segdata.core.format import LOSSES_FILE, LossCounter
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.coco.document import Raw, raw_json
@@ -45,7 +45,7 @@ def write_labelme(profile: Profile, batches: Iterable[Batch], target: Path, loss
     """Write a JSON file for each image, and ``taxonomy.yaml``, into `target`."""
     names = {id_: name for id_, name in category_names(profile.taxonomy).items() if name != BACKGROUND}
     start_folder(target, profile, losses)
-    taken = {"losses.json"}
+    taken = {LOSSES_FILE}
     for batch in batches:
         count_losses(batch, losses, _COUNTED, _HELD)
         count_unannotated_images(batch, losses)

@@ -69,16 +69,13 @@ def open_qupath(request: ReadRequest) -> ToolSource:
     check_choice("geometry", option, tuple(_GEOMETRIES))
     size = _size_option(request)
     suffix = SUFFIX if root.is_file() or find_label_files(root, SUFFIX) else ".json"
-    census = _take_census(
-        root, [path for path in find_label_files(root, suffix).values() if path.name != "losses.json"]
-    )
+    census = _take_census(root, list(find_label_files(root, suffix).values()))
     if not census.has_objects:
         raise UnreadableError(f"{root}: no GeoJSON file with features of QuPath")
     entries, defects = pair_label_files(root, suffix, images_folder(request), census.image.get)
     entries = [
         ImageEntry(_image_id(entry, census), entry.image, entry.files, size=_size_of(entry, census, size))
         for entry in entries
-        if not entry.files or entry.files[0].name != "losses.json"
     ]
     own = Taxonomy(
         categories=tuple(

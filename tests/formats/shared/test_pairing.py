@@ -11,7 +11,7 @@ from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.file_names import match_names
 from segdata.formats.shared.mask_layouts import find_layouts
-from segdata.formats.shared.pairing import pair_label_files, pair_masks
+from segdata.formats.shared.pairing import find_label_files, pair_label_files, pair_masks
 
 
 def touch(root: Path, *names: str) -> None:
@@ -127,6 +127,15 @@ def test_pages_become_images(tmp_path: Path) -> None:
         ("v.tif/0001", 1),
         ("v.tif/0002", 2),
     ]
+
+
+def test_the_losses_of_a_conversion_are_no_labels(tmp_path: Path) -> None:
+    """They lie beside what was written; deeper, or named by the user, a file of this name is one like others."""
+    for name in ("a.json", "losses.json", "part/losses.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert list(find_label_files(tmp_path, ".json")) == ["a.json", "part/losses.json"]
+    assert list(find_label_files(tmp_path / "losses.json", ".json")) == ["losses.json"]
 
 
 def test_index_file_decides(tmp_path: Path) -> None:
