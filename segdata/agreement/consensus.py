@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -324,15 +325,35 @@ def consensus_annotations(
 NO_CATEGORY_NAME = "(nothing)"
 
 
-@dataclass(frozen=True, slots=True)
-class UndecidedRegion:
-    """A connected region (also by corners) without a consensus."""
+class RegionVote(msgspec.Struct, frozen=True):
+    """How many pixels of a region an annotator gives a category."""
 
-    image: str  # its id
-    bbox: tuple[int, int, int, int]  # x, y, width, height in pixels
-    pixels: int  # of the region
-    # annotator -> what he calls how many of the pixels, most first; annotators of the image alone
-    votes: dict[str, list[tuple[str, int]]]
+    category: str
+    pixels: int
+
+
+class UndecidedRegion(msgspec.Struct, frozen=True):
+    """A connected region (also by corners) without a consensus.
+
+    Attributes
+    ----------
+    image : id of the image
+    bbox : x, y, width, height in pixels
+    pixels : of the region
+    votes : ``said`` in JSON: annotator of the image -> the categories that they give its pixels, most pixels first
+    """
+
+    image: str
+    bbox: tuple[int, int, int, int]
+    pixels: int
+    votes: dict[str, list[RegionVote]] = msgspec.field(name="said")
+
+
+class UndecidedReport(msgspec.Struct, frozen=True):
+    """The regions without a consensus, those of an image by their size."""
+
+    version: Literal[1]
+    regions: tuple[UndecidedRegion, ...]
 
 
 def number_regions(consensus: ReachedConsensus) -> Ints:
@@ -361,7 +382,7 @@ def undecided_regions(batch: Batch, consensus: ReachedConsensus, annotators: Seq
 
 def _votes_by_region(
     consensus: ReachedConsensus, region: Ints, length: Ints, annotators: Sequence[str]
-) -> list[dict[str, list[tuple[str, int]]]]:
+) -> list[dict[str, list[RegionVote]]]:
     """(n_regions,) what each annotator says of it."""
     votes = consensus.votes
     cells, which = np.unique(
@@ -369,14 +390,15 @@ def _votes_by_region(
     )
     pixels = np.bincount(which.reshape(-1), length).astype(np.int64)
     names = [*(category.name for category in votes.categories), NO_CATEGORY_NAME]  # -1, unlabelled, is the last
-    answers: list[dict[str, list[tuple[str, int]]]] = [{} for _ in range(int(region.max(initial=-1)) + 1)]
+    answers: list[dict[str, list[RegionVote]]] = [{} for _ in range(int(region.max(initial=-1)) + 1)]
     for k, name in enumerate(annotators):
         vote = votes.vote[cells[1], k]
         there = vote != ABSENT
         key, which_key = np.unique(np.stack([cells[0][there], vote[there]]), axis=1, return_inverse=True)
         amount = np.bincount(which_key.reshape(-1), pixels[there], key.shape[1]).astype(np.int64)
         for k_ in np.lexsort((key[1], -amount, key[0])).tolist():
-            answers[int(key[0, k_])].setdefault(name, []).append((names[int(key[1, k_])], int(amount[k_])))
+            vote_of_region = RegionVote(names[int(key[1, k_])], int(amount[k_]))
+            answers[int(key[0, k_])].setdefault(name, []).append(vote_of_region)
     return answers
 
 

@@ -1,6 +1,5 @@
 """Work compared with a reference: models, deliveries, what a review changed, and annotators beside their consensus."""
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
@@ -9,7 +8,7 @@ import msgspec
 import numpy as np
 
 from segdata.agreement.acceptance import DeliveryQuality, InspectedImage, Inspection, SamplingPlan, operating_curve
-from segdata.agreement.consensus import UndecidedRegion
+from segdata.agreement.consensus import UndecidedRegion, UndecidedReport
 from segdata.agreement.consensus_dataset import AgainstOthers, Consensus, ConsensusReport
 from segdata.agreement.evaluation import EVALUATION_SCORES, CategoryEvaluation, Evaluation, ModelEvaluation
 from segdata.agreement.rework import ReworkCounts, ReworkSummary
@@ -419,24 +418,11 @@ def undecided_csv(regions: Iterable[UndecidedRegion], annotators: Sequence[str])
 
 
 def undecided_json(regions: Iterable[UndecidedRegion]) -> str:
-    """`{"version": 1, "regions": [...]}`, a region a line."""
-    rows = [
-        {
-            "image": region.image,
-            "bbox": list(region.bbox),
-            "pixels": region.pixels,
-            "said": {
-                name: [{"category": category, "pixels": pixels} for category, pixels in votes]
-                for name, votes in region.votes.items()
-            },
-        }
-        for region in regions
-    ]
-    lines = ",\n".join(f"    {json.dumps(row, ensure_ascii=False)}" for row in rows)
-    return f'{{\n  "version": 1,\n  "regions": [{f"{chr(10)}{lines}{chr(10)}  " if rows else ""}]\n}}\n'
+    """An `UndecidedReport`, a region a line."""
+    return format_json(encode_result(UndecidedReport(version=1, regions=tuple(regions))))
 
 
 def _told(region: UndecidedRegion, name: str) -> str:
     """What one annotator says; empty where the image is not annotated."""
     votes = region.votes.get(name, [])
-    return votes[0][0] if len(votes) == 1 else ", ".join(f"{category} {pixels} px" for category, pixels in votes)
+    return votes[0].category if len(votes) == 1 else ", ".join(f"{vote.category} {vote.pixels} px" for vote in votes)

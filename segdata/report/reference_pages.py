@@ -6,15 +6,19 @@
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, zip_longest
 from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
 
 from segdata.core.errors import count_noun
-from segdata.core.finding import SEVERITIES
-from segdata.core.format import Format, formats
-from segdata.core.rule import ALL_TASKS, Rule, rules
+from segdata.core.finding import SEVERITIES, Severity
+from segdata.core.format import Format, LossKind, formats
+from segdata.core.profile import Task
+from segdata.core.rule import ALL_TASKS, Habit, Rule, rules
 from segdata.report.console import Console, display_width, fold
 
 _SHARED_LINE = re.compile(r"\s*(\w) = \w( \+ \w)+")
@@ -135,17 +139,41 @@ def _listing(rows: Sequence[tuple[str, str]], indent: int, count: str, command: 
     return "\n".join([*lines, "", f"{count}; to read about one of them: segdata {command}", ""])
 
 
-_RULE_FIELDS = ("code", "name", "severity", "summary", "fix", "tasks", "options", "opt_in", "habit")
+class RuleRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule.
+
+    Attributes
+    ----------
+    code, name : ``SEG106``, ``speck``
+    severity : the default
+    summary : what it flags, in a sentence
+    fix : whether it has a fix, and whether that is safe; null: none
+    tasks : the rule runs for data of these tasks
+    options : name -> default
+    opt_in : it runs only where it is selected, or where segdata.yaml names it
+    habit : one finding stands for many if most images, or categories, have one; null: each stands for itself
+    """
+
+    code: str
+    name: str
+    severity: Severity
+    summary: str
+    fix: Literal["safe", "unsafe"] | None
+    tasks: tuple[Task, ...]
+    options: dict[str, Any]  # Any: an option has the type of its default
+    opt_in: bool
+    habit: Habit | None
 
 
 def rules_json(rules: Sequence[Rule]) -> str:
-    """The rules as a JSON list, a line per rule."""
-    return _json_list([{name: getattr(rule, name) for name in _RULE_FIELDS} for rule in rules])
+    """The rules as a JSON list of `RuleRow`, a line per rule."""
+    fields = RuleRow.__struct_fields__
+    return _json_list(RuleRow(**{name: getattr(rule, name) for name in fields}) for rule in rules)
 
 
-def _json_list(rows: Iterable[Mapping[str, object]]) -> str:
+def _json_list(rows: Iterable[msgspec.Struct]) -> str:
     """A JSON list, a line per row."""
-    return "[\n  " + ",\n  ".join(json.dumps(row, ensure_ascii=False) for row in rows) + "\n]\n"
+    return "[\n  " + ",\n  ".join(json.dumps(msgspec.to_builtins(row), ensure_ascii=False) for row in rows) + "\n]\n"
 
 
 def rule_text(rule: Rule, console: Console) -> str:
@@ -335,20 +363,45 @@ def formats_text(listed: Sequence[Format], console: Console) -> str:
     return _listing(rows, width + 2 + 12, count_noun(len(listed), "format"), "formats NAME", console)
 
 
+class FormatRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A format.
+
+    Attributes
+    ----------
+    name, aliases : as on the command line
+    summary : what it is, in a sentence
+    writes : segdata writes it; if not, it only reads it
+    file_suffixes : the target of `convert` may be a file that ends in one of these; none: it is a folder
+    losses : the kinds of loss that it may have
+    read_options, write_options : name -> what the option does
+    checked : the programs and specifications that the tests of the format compare with
+    """
+
+    name: str
+    summary: str
+    aliases: tuple[str, ...]
+    writes: bool
+    file_suffixes: tuple[str, ...]
+    losses: tuple[LossKind, ...]
+    read_options: dict[str, str]
+    write_options: dict[str, str]
+    checked: tuple[str, ...]
+
+
 def formats_json(listed: Sequence[Format]) -> str:
-    """The formats as a JSON list, a line per format."""
+    """The formats as a JSON list of `FormatRow`, a line per format."""
     return _json_list(
-        {
-            "name": format_.name,
-            "summary": format_.summary,
-            "aliases": format_.aliases,
-            "writes": format_.write is not None,
-            "file_suffixes": format_.file_suffixes,
-            "losses": sorted(format_.losses),
-            "read_options": dict(format_.read_options),
-            "write_options": dict(format_.write_options),
-            "checked": format_.checked,
-        }
+        FormatRow(
+            name=format_.name,
+            summary=format_.summary,
+            aliases=format_.aliases,
+            writes=format_.write is not None,
+            file_suffixes=format_.file_suffixes,
+            losses=tuple(sorted(format_.losses)),
+            read_options=dict(format_.read_options),
+            write_options=dict(format_.write_options),
+            checked=format_.checked,
+        )
         for format_ in listed
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from segdata.agreement.acceptance import Inspection
+from segdata.agreement.consensus import UndecidedReport
 from segdata.agreement.consensus_dataset import ConsensusReport
 from segdata.agreement.scorecard import Scorecard
 from segdata.core.config import Config
@@ -25,6 +26,7 @@ from segdata.report.flag import FlagReport
 from segdata.report.info import InfoReport
 from segdata.report.pilot import PilotReport
 from segdata.report.quality import EvaluationReport, PlanReport, ReworkReport
+from segdata.report.reference_pages import FormatRow, RuleRow
 from segdata.report.review import ExportedReport, ProgressReport, PulledReport
 from segdata.review.annotation_tasks import ImportResult
 from segdata.review.apply import ApplyResult
@@ -46,9 +48,12 @@ _RESULTS: dict[str, tuple[str, type[msgspec.Struct]]] = {  # undefined numbers a
     "sample": ("segdata sample --format json", SampleReport),
     "scorecard": ("segdata scorecard --format json", Scorecard),
     "split": ("segdata split --format json", SplitReport),
+    "undecided": ("undecided.json: the regions without a consensus", UndecidedReport),
     "taxonomy_difference": ("segdata taxonomy diff --format json", TaxonomyDiffReport),
 }
-_PLAIN: dict[str, tuple[str, type[msgspec.Struct]]] = {
+_PLAIN: dict[str, tuple[str, Any]] = {  # Any: a type, or a list of one
+    "formats": ("segdata formats --format json", list[FormatRow]),
+    "rules": ("segdata rules --format json", list[RuleRow]),
     "flag": ("segdata flag --format json", FlagReport),
     "findings": ("segdata validate --format json", FindingsReport),
     "report": ("segdata report --format json", DatasetReportJson),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from segdata.agreement.consensus import (
     ConsensusMethod,
     ReachedConsensus,
+    RegionVote,
     reach_consensus,
     undecided_regions,
     voters,
@@ -210,7 +211,7 @@ def test_two_annotators_have_no_majority_alone() -> None:
     (region,) = undecided_regions(drawn.batch, found, drawn.annotators)
     assert (region.bbox, region.pixels) == ((4, 1, 2, 1), 2)
     assert list(region.votes) == ["a", "b"]
-    assert region.votes["b"] == [("(nothing)", 2)]
+    assert region.votes["b"] == [RegionVote("(nothing)", 2)]
 
 
 def test_a_larger_share_can_be_asked_for() -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 
@@ -12,6 +13,7 @@ from segdata.core.config import Config
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy
+from segdata.report.schemas import json_schemas
 from segdata.testing.pictures import PictureDataset, masks_of_runs
 from tests.generators.annotators import ErrorRates, SimulatedAnnotator, simulate_annotator
 from tests.generators.sequences import sequence_dataset
@@ -113,7 +115,9 @@ def test_what_is_undecided_is_listed(tmp_path: Path) -> None:
     assert (done.without_consensus.category, len(made.taxonomy.categories)) == (None, 2)
     lines = (tmp_path / "out" / "undecided.csv").read_text("utf-8").splitlines()
     assert lines == ["image,x,y,width,height,pixels,anna,ben", "a.png,6,1,3,3,9,car,road"]
-    (region,) = json.loads((tmp_path / "out" / "undecided.json").read_text("utf-8"))["regions"]
+    report = json.loads((tmp_path / "out" / "undecided.json").read_text("utf-8"))
+    jsonschema.validate(report, json_schemas()["undecided"])
+    (region,) = report["regions"]
     assert region["said"] == {
         "anna": [{"category": "car", "pixels": 9}],
         "ben": [{"category": "road", "pixels": 9}],

@@ -10,6 +10,7 @@ import yaml
 
 import segdata
 from segdata.core.taxonomy import Category, Taxonomy, dump_taxonomy
+from segdata.report.reference_pages import formats_json, rules_json
 from segdata.report.schemas import schemas, write
 from segdata.sample import make
 
@@ -37,6 +38,14 @@ def test_a_taxonomy_fits_its_schema() -> None:
     jsonschema.validate(yaml.safe_load(dump_taxonomy(taxonomy)), schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"categories": [{"name": "car"}]}, schema)
+
+
+def test_lists_of_rules_and_formats_fit_their_schemas() -> None:
+    listed = {"rules": rules_json(segdata.list_rules()), "formats": formats_json(segdata.list_formats())}
+    for name, text in listed.items():
+        rows = json.loads(text)
+        assert len(rows) > 30
+        jsonschema.validate(rows, json.loads(schemas()[f"{name}.schema.json"]))
 
 
 def test_json_of_edits_fits_its_schema(tmp_path: Path) -> None:
