@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from segdata.core.config import did_you_mean
@@ -68,8 +69,10 @@ def image_splits(tables: "Tables") -> StratumNames:
 
 def _folders(tables: "Tables") -> list[str]:
     """(n_images,) the folder of each image."""
-    names = tables.images["image_id"].tolist()
-    return [name.rpartition("/")[0] for name in names] if any("/" in name for name in names) else [""] * len(names)
+    names = tables.images.texts("image_id")
+    if not pc.any(pc.match_substring(names, "/")).as_py():
+        return [""] * len(names)
+    return [name.rpartition("/")[0] for name in names.to_pylist()]
 
 
 def _annotation_values(annotations: "Table", column: str) -> StratumNames:

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from segdata.core import kernels
 from segdata.core.runs import Ints
 from segdata.measure.region_properties import lower_hull
 
@@ -14,7 +14,6 @@ _LEVELS = np.arange(2, 20) / 20  # of the largest inscribed circle's radius
 _HALF = 8  # the level of one half
 _SPLIT = 0.55  # the radius of a lobe, of that of the largest one
 _WIDEST = 0.9  # the widest neck, of the width of the smaller lobe
-_EIGHT = np.ones((3, 3))  # neighbours
 
 Mask = NDArray[np.uint8]
 
@@ -57,7 +56,7 @@ def cut_at_necks(mask: Mask) -> NeckCut | None:
     (height, width) of 0 and 1.
     """
     room = np.pad(mask, 1)
-    depth = ndimage.distance_transform_edt(room)
+    depth = inner_distances(room)
     radius = float(depth.max())
     least = max(_SPLIT * radius, 1.5)
     levels = _LEVELS * radius
@@ -93,12 +92,42 @@ def _integrate_lower_hull(rows: Ints, side: Ints) -> float:
 
 def _deep_regions(depth: NDArray[np.float64], level: float, least: float) -> tuple[NDArray[np.bool_], float] | None:
     """Where the regions deeper than a level are that reach down to `least`, and the second's depth; None: only one."""
-    label, number = ndimage.label(depth > level, _EIGHT)
+    label, number = label_regions(depth > level)
     if number < 2:
         return None
-    deepest = np.append(0, ndimage.maximum(depth, label, np.arange(1, number + 1)))
+    deepest = np.zeros(number + 1)
+    inside = label > 0
+    np.maximum.at(deepest, label[inside], depth[inside])
     lobes = deepest >= least
     return (lobes[label], float(np.sort(deepest)[-2])) if lobes.sum() > 1 else None
+
+
+def inner_distances(room: Mask) -> NDArray[np.float64]:
+    """(height, width) the distance of each pixel of a mask to the nearest that is none, in pixels; 0 outside."""
+    (x, top, bottom), other = _row_strips(room > 0), _row_strips(room == 0)
+    group, other_group = (np.zeros(len(strips[0]), np.int32) for strips in ((x, top), other))
+    depth = np.zeros(room.shape)
+    depth[room > 0] = kernels.nearest(x, top, bottom, group, *other, other_group, np.ones(1), np.ones(1))
+    return depth
+
+
+def label_regions(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
+    """The region (height, width) of each pixel of a mask, from 1 row by row, 0 outside; and how many there are.
+
+    Pixels have eight neighbours.
+    """
+    y, left, right = _row_strips(mask)
+    part = kernels.parts(y, left, right, np.zeros(len(y), np.int32), True)[0]
+    label = np.zeros(mask.shape, np.int32)
+    label[mask] = np.repeat(part + 1, right - left)
+    return label, int(part.max(initial=-1)) + 1
+
+
+def _row_strips(mask: NDArray[np.bool_]) -> tuple[Ints, Ints, Ints]:
+    """Y, the first column and that after the last (n,) of the horizontal strips of a mask, row by row."""
+    start, length, value = kernels.label_runs(mask.T.view(np.uint8))
+    y, left = np.divmod(start[value > 0], mask.shape[1])
+    return y, left, left + length[value > 0]
 
 
 _FAR = 1 << 40
@@ -122,7 +151,7 @@ def _nearest_seed_masks(seeds: NDArray[np.bool_], mask: Mask) -> list[Mask]:
     Source: G. Borgefors (1986), Distance transformations in digital images, Computer Vision, Graphics, and Image
     Processing 34(3), 344-371; the weights are those of OpenCV's `distanceTransformWithLabels`.
     """
-    label, number = ndimage.label(np.pad(seeds, 2), _EIGHT)
+    label, number = label_regions(np.pad(seeds, 2))
     away = np.where(label > 0, 0, _FAR)
     _sweep_down(away, label)
     _sweep_down(away[::-1, ::-1], label[::-1, ::-1])

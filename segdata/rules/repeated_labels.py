@@ -8,7 +8,7 @@ from segdata.core.finding import RowFinding
 from segdata.core.frame_sequences import SequenceIndex
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Ints
-from segdata.core.strata import number_names
+from segdata.core.strata import joint_codes, number_names
 from segdata.measure.tables.duplicates import MOST_BITS
 from segdata.rules.shared import free_outlines
 
@@ -74,11 +74,12 @@ def _shared_segments(
     if len(rows) == 0:
         return
     columns = ("category_id", "x", "y", "width", "height", "area", "perimeter")
-    _, key = np.unique(
-        np.stack([segments[name][rows].astype(np.int64) for name in columns]), axis=1, return_inverse=True
-    )
+    key, _ = joint_codes(*(segments[name][rows].astype(np.int64) for name in columns))
+    repeated = np.bincount(key)[key] > 1
     # One annotation counts once for each shape: copies within it are SEG104.
-    shape, owner = np.unique(np.stack([key.reshape(-1), segments["annotation"][rows]]), axis=1)
+    shape, owner = key[repeated], segments["annotation"][rows[repeated]].astype(np.int64)
+    _, first = joint_codes(shape, owner)
+    shape, owner = shape[first], owner[first]
     _, annotator = number_names(annotations.texts("annotator"))
     several = np.bincount(shape)[shape]
     kept = (several > 1) & (several <= _MOST_IMAGES)

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import distance_transform_edt, label
 from scipy.spatial import ConvexHull
 
 from segdata.measure import necks
@@ -39,6 +39,16 @@ def test_windows_show_the_pixels(mask: Mask) -> None:
     x, y, width, height = (int(side[0]) for side in windows.box)
     np.testing.assert_array_equal(windows.mask(0), mask[y : y + height, x : x + width])
     assert mask.sum() == windows.mask(0).sum()
+
+
+@given(MASKS)
+def test_distances_and_regions_within_a_mask_are_those_of_scipy(mask: Mask) -> None:
+    room = np.pad(mask, 1)
+    np.testing.assert_array_equal(necks.inner_distances(room), distance_transform_edt(room))
+    regions, number = necks.label_regions(room > 0)
+    expected, expected_number = label(room, np.ones((3, 3)))
+    assert number == expected_number
+    np.testing.assert_array_equal(regions, expected)
 
 
 @given(MASKS)

@@ -104,7 +104,7 @@ def _peer_areas(batch: Batch, area: Ints) -> tuple[Ints, Ints, Floats, Floats]:
 
 def _lobe_rows(batch: Batch, larger: Ints, group: Ints, area: Ints) -> Iterator[tuple[float, ...]]:
     """Row, `_LOBE_COLUMNS` and the two solidities of the peers, for the segments that have several lobes."""
-    from segdata.measure import necks  # scipy.ndimage: slow to import, and most runs have nothing to look at
+    from segdata.measure import necks  # two modules, and most runs have nothing to look at
 
     windows = SegmentCrops(batch.runs, batch.segment_size[0])
 
