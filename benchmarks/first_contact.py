@@ -1,4 +1,4 @@
-"""First contact: layouts of public datasets, with drawn pixels, and whether `segdata` reads them without being told how.
+"""First contact: layouts of public datasets, with drawn pixels, and whether `segdata` reads them at first sight.
 
 Run as ``python -m benchmarks.first_contact FOLDER [NAME ...]``: it lays the datasets out in FOLDER, reads each, and
 compares every image's segments with what was drawn: *read*, *refused* with its message, or *WRONG*. The layouts are
@@ -9,7 +9,7 @@ was tried next, and `HELD_OUT` after the laws behind both had been mended.
 
 import sys
 import traceback
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -251,10 +251,11 @@ def a2d2(made: Archive) -> None:
     """Audi's driving dataset: what a file holds stands in the middle of its name."""
     for drive in ("20180807_145028", "20180810_142822"):
         for k in range(3):
-            start = f"camera_lidar_semantic/{drive}/{{}}/cam_front_center/{drive.replace('_', '')}_{{}}_frontcenter_{k:09d}.png"
-            image = start.format("camera", "camera")
+            folder, number = f"camera_lidar_semantic/{drive}", drive.replace("_", "")
+            image = f"{folder}/camera/cam_front_center/{number}_camera_frontcenter_{k:09d}.png"
             made.photo(image)
-            made.mask(start.format("label", "label"), image, PALETTE[made.classes()])
+            label = f"{folder}/label/cam_front_center/{number}_label_frontcenter_{k:09d}.png"
+            made.mask(label, image, PALETTE[made.classes()])
     made.text("camera_lidar_semantic/class_list.json", '{"#000000": "Sky", "#804080": "Road", "#6b8e23": "Nature"}')
 
 
@@ -454,11 +455,10 @@ def judge(made: Archive) -> str:
     extra = [image_id for image_id in files if areas[image_id] and files[image_id] not in map(str, paths.values())]
     mistakes += [f"{image_id} has segments" for image_id in extra]
     if mistakes:
-        return f"WRONG as {data.dataset.profile.format}: {'; '.join(mistakes[:4])}"
-    codes = segdata.validate(data).counts if hasattr(segdata.validate(data), "counts") else {}
-    return (
-        f"read as {data.dataset.profile.format}: {len(images)} images, {len(segments)} segments {codes or ''}".rstrip()
-    )
+        return f"WRONG as {data.profile.format}: {'; '.join(mistakes[:4])}"
+    codes = Counter(one.code for one in segdata.validate(data).findings)
+    told = ", ".join(f"{code} {count}" for code, count in sorted(codes.items()))
+    return f"read as {data.profile.format}: {len(images)} images, {len(segments)} segments; {told or 'no finding'}"
 
 
 def main(folder: Path, names: list[str]) -> None:

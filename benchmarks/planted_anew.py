@@ -2,14 +2,13 @@
 
 # ruff: noqa: D103 - the decorator says what each function plants
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
 from PIL import Image
 
 from benchmarks.planted_sequences import change_volume, frames
-from benchmarks.planting import POLYGONS, Array, Copy, Json, defect, fit_boxes, map_points, points
+from benchmarks.planting import POLYGONS, Array, Copy, Json, change_lines, defect, fit_boxes, map_points, points
 
 # Polygons and their JSON.
 
@@ -179,7 +178,7 @@ def chained(copy: Copy, rng: np.random.Generator) -> None:
 
 @defect("a decimal comma in the YOLO files", "exporter", "files", "yolo")
 def decimal_comma(copy: Copy, rng: np.random.Generator) -> None:
-    _change_lines(copy, lambda line: line.replace(".", ","))
+    change_lines(copy, lambda line: line.replace(".", ","))
 
 
 @defect("YOLO coordinates as y, x", "exporter", "pictures", "yolo")
@@ -188,12 +187,12 @@ def yolo_swapped(copy: Copy, rng: np.random.Generator) -> None:
         first, *rest = line.split()
         return " ".join([first, *(value for pair in zip(rest[1::2], rest[::2], strict=False) for value in pair)])
 
-    _change_lines(copy, swap)
+    change_lines(copy, swap)
 
 
 @defect("a value lost from some YOLO lines", "exporter", "files", "yolo")
 def yolo_odd(copy: Copy, rng: np.random.Generator) -> None:
-    _change_lines(copy, lambda line: line.rpartition(" ")[0] if rng.random() < 0.1 else line)
+    change_lines(copy, lambda line: line.rpartition(" ")[0] if rng.random() < 0.1 else line)
 
 
 @defect("YOLO labels beside images of another upper case", "exporter", "files", "yolo")
@@ -428,9 +427,3 @@ def half_exchanged(copy: Copy, rng: np.random.Generator) -> None:
         return v
 
     change_volume(copy, change)
-
-
-def _change_lines(copy: Copy, change: Callable[[str], str]) -> None:
-    """Change each line of YOLO's label files."""
-    for path in sorted(copy.root.rglob("labels/*.txt")):
-        path.write_text("\n".join(change(line) if line.strip() else line for line in path.read_text().splitlines()))

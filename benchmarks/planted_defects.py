@@ -1,7 +1,7 @@
 """Plant defects of many kinds into copies of real datasets, and list what `segdata validate` reports at its defaults.
 
 Run as ``python -m benchmarks.planted_defects FOLDER [NAME ...]``, where FOLDER holds the datasets of
-`benchmarks/real_sets.py`; NAME picks defects whose names contain it, or `planted_anew` the second list. The kinds were
+`benchmarks/real_sets.py`; NAME picks defects whose names contain it, `planted_anew` the second list, and `planted_third` the third. The kinds were
 listed before anybody looked at which rules there are: what annotators, exporters, merge scripts, resizing, trackers,
 label maps and volumes do wrong.
 """
@@ -14,7 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import planted_anew, planted_labels, planted_scripts, planted_sequences  # noqa: F401 - they register what they plant
+from benchmarks import (  # they register what they plant
+    planted_anew,  # noqa: F401
+    planted_labels,  # noqa: F401
+    planted_scripts,  # noqa: F401
+    planted_sequences,  # noqa: F401
+    planted_third,  # noqa: F401
+)
 from benchmarks.planting import BASES, DEFECTS, findings, make_copy
 
 

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 
 import segdata
 from benchmarks.real_sets import STREET, TISSUE
-from segdata.core.config import Config, Sequences
+from segdata.core.config import Config, Layers, Sequences
 from segdata.core.finding import Finding
 
 Array = NDArray[Any]
@@ -87,6 +87,7 @@ TISSUE_STACK = {
     "taxonomy": TISSUE,
     "config": Config(sequences=Sequences("labels{frame}.png", kind="volume")),
 }
+VESSELS = {"config": Config(layers=Layers(pattern="1st_manual/{stem}_manual1.gif", category="vessel"))}
 BASES = {
     base.name: base
     for base in (
@@ -101,6 +102,7 @@ BASES = {
         Base("rvos", "davis2017_results/rvos", pattern="*/*.png"),
         Base("yolo", "yolo_seg_crop"),
         Base("spleen", "ivadomed_testing/ct_scan"),
+        Base("vessels", "drive", VESSELS, pattern="1st_manual/*.gif"),
     )
 }  # fmt: skip
 
@@ -176,6 +178,12 @@ def half(content: Json) -> set[int]:
     """The ids of the second half of the images."""
     ids = [image["id"] for image in content["images"]]
     return set(ids[len(ids) // 2 :])
+
+
+def change_lines(copy: Copy, change: Callable[[str], str]) -> None:
+    """Change each line of YOLO's label files."""
+    for path in sorted(copy.root.rglob("labels/*.txt")):
+        path.write_text("\n".join(change(line) if line.strip() else line for line in path.read_text().splitlines()))
 
 
 POLYGONS = ("coco", "gbm")
