@@ -60,6 +60,12 @@ class Archive:
         covered: NDArray[np.bool_] = clouds > np.quantile(clouds, 1 - share)
         return covered
 
+    def second_observer(self, first: NDArray[np.bool_]) -> NDArray[np.uint8]:
+        """The blobs of another person: a little larger, and one piece is missing."""
+        drawn: NDArray[np.uint8] = ndimage.binary_dilation(first).astype(np.uint8) * 255
+        drawn[:20, :20] = 0
+        return drawn
+
     def classes(self, n: int = 3, first: int = 0) -> NDArray[np.uint8]:
         """Values from `first` to `first + n` of random regions."""
         regions: NDArray[np.uint8] = np.sum([self.blobs(0.5) for _ in range(n)], axis=0).astype(np.uint8) + first
@@ -67,15 +73,16 @@ class Archive:
 
     def numbered(self) -> NDArray[np.uint8]:
         """Blobs with a number each."""
-        labels: NDArray[np.uint8] = ndimage.label(self.blobs())[0].astype(np.uint8)
-        return labels
+        labels: NDArray[np.int32] = ndimage.label(self.blobs())[0]
+        return labels.astype(np.uint8)
 
     def mask(self, name: str, of: str, pixels: Pixels | None = None, counts: bool = True) -> None:
         """Write a mask of an image, by default black and white blobs; `counts`: its labels are part of the truth."""
         values = self.blobs().astype(np.uint8) * 255 if pixels is None else pixels
         self.save(name, values)
         if counts:
-            flat = values if values.ndim == 2 else values.astype(np.int64) @ [1, 256, 65536]
+            wide = values.astype(np.int64)
+            flat: NDArray[np.int64] = wide if values.ndim == 2 else wide @ np.array([1, 256, 65536])
             value, area = np.unique(flat, return_counts=True)
             self.areas[of].update(area[value > 0].tolist())
             self.grounds[of].update(area[value == 0].tolist())
@@ -94,8 +101,9 @@ def chase_db1(made: Archive) -> None:
         for eye in "LR":
             image = f"Image_{k:02d}{eye}.jpg"
             made.photo(image)
-            made.mask(f"Image_{k:02d}{eye}_1stHO.png", image)
-            made.mask(f"Image_{k:02d}{eye}_2ndHO.png", image, counts=False)
+            vessels = made.blobs()
+            made.mask(f"Image_{k:02d}{eye}_1stHO.png", image, vessels.astype(np.uint8) * 255)
+            made.mask(f"Image_{k:02d}{eye}_2ndHO.png", image, made.second_observer(vessels), counts=False)
 
 
 def cell_tracking(made: Archive) -> None:
@@ -331,8 +339,9 @@ def stare(made: Archive) -> None:
     for k in (1, 2, 3, 4, 5):
         image = f"stare-images/im{k:04d}.ppm"
         made.photo(image)
-        made.mask(f"labels-ah/im{k:04d}.ah.ppm", image, np.dstack([made.blobs().astype(np.uint8) * 255] * 3))
-        other = np.dstack([made.blobs().astype(np.uint8) * 255] * 3)
+        vessels = made.blobs()
+        made.mask(f"labels-ah/im{k:04d}.ah.ppm", image, np.dstack([vessels.astype(np.uint8) * 255] * 3))
+        other = np.dstack([made.second_observer(vessels)] * 3)
         made.mask(f"labels-vk/im{k:04d}.vk.ppm", image, other, counts=False)
 
 
@@ -443,6 +452,8 @@ def judge(made: Archive) -> str:
     for image_id, area in zip(segments["image_id"], segments["area"], strict=True):
         areas[image_id].add(int(area))
     mistakes = []
+    if not any(files.values()) and len(segments):
+        return f"read as {data.profile.format} without images: {len(images)} masks"
     paths = {name: (made.root / name).resolve() for name in made.areas}
     by_path = {Path(uri).resolve(): image_id for image_id, uri in files.items() if uri}
     for name, path in paths.items():
@@ -456,9 +467,13 @@ def judge(made: Archive) -> str:
     mistakes += [f"{image_id} has segments" for image_id in extra]
     if mistakes:
         return f"WRONG as {data.profile.format}: {'; '.join(mistakes[:4])}"
-    codes = Counter(one.code for one in segdata.validate(data).findings)
-    told = ", ".join(f"{code} {count}" for code, count in sorted(codes.items()))
-    return f"read as {data.profile.format}: {len(images)} images, {len(segments)} segments; {told or 'no finding'}"
+    return f"read as {data.profile.format}: {len(images)} images, {len(segments)} segments"
+
+
+def findings(made: Archive) -> str:
+    """The codes of findings and how often they are reported."""
+    codes = Counter(one.code for one in segdata.validate(made.root).findings)
+    return ", ".join(f"{code} {count}" for code, count in sorted(codes.items())) or "no finding"
 
 
 def main(folder: Path, names: list[str]) -> None:
@@ -472,6 +487,7 @@ def main(folder: Path, names: list[str]) -> None:
             layout(made)
             try:
                 said = judge(made)
+                said += f"; {findings(made)}" if said.startswith("read") else ""
             except Exception:  # a bug of ours: shown, and the others go on
                 said = "FAILED " + traceback.format_exc()
             print(f"- {layout.__name__}: {said}", flush=True)

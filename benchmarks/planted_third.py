@@ -1,11 +1,11 @@
-"""A third list of defects, written down and committed before any was tried, after rules had been made for two others."""
+"""A third list of defects, committed before any was tried, after rules had been made for two others."""
 
 # ruff: noqa: D103 - the decorator says what each function plants
 import shutil
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 from scipy import ndimage
 
 from benchmarks.planted_sequences import change_volume, frames, relabel
@@ -119,7 +119,7 @@ def exif_turn(copy: Copy, rng: np.random.Generator) -> None:
 @defect("objects of one category 30 px too low", "exporter", "pictures", "coco")
 def one_category_low(copy: Copy, rng: np.random.Generator) -> None:
     content = copy.load()
-    map_points(content, lambda xy, image: xy + [0, 30], lambda one: one["category_id"] == 1)
+    map_points(content, lambda xy, image: xy + np.array([0, 30]), lambda one: one["category_id"] == 1)
     fit_boxes(content)
     copy.save(content)
 

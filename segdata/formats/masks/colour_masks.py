@@ -38,7 +38,10 @@ if TYPE_CHECKING:
 ALIASES = ("masks", "mask", "png", "semantic", "semantic-masks", "color-masks", "camvid")
 LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES | {"spatial"}
 CHECKED = ("Pillow", "SegNet's colours of CamVid", "Datumaro's fixture of CamVid")
-READ_OPTIONS = {"preset": "the classes, if no taxonomy lies beside the masks: " + ", ".join(preset_names())}
+READ_OPTIONS = {
+    "preset": "the classes, if no taxonomy lies beside the masks: " + ", ".join(preset_names()),
+    "masks": "a word in the paths of the masks to read, if each image has several: label_id",
+}
 
 
 WRITE_OPTIONS = {"layout": "flat (default), mmsegmentation (img_dir, ann_dir) or ultralytics (data.yaml, semantic)"}

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ALIASES = ("instances", "instance-masks", "id-masks", "label-images")
 FAMILY = "masks"  # `--from masks` reads this format, too
+READ_OPTIONS = {"masks": "a word in the paths of the masks to read, if each image has several: instance"}
 LOSSES: frozenset[LossKind] = MASK_LOSSES | {"spatial"}
 CHECKED = ("Pillow and numpy (each value's pixels)",)
 

@@ -33,7 +33,7 @@ from segdata.formats.shared.per_image import (
 from segdata.formats.shared.taxonomies import resolve_names
 
 _PICTURE = 32  # more colours than this in the visible part of a layer are those of a picture
-_FIELDS = ("{stem}", "{category}", "{instance}")
+_FIELDS = ("{stem}", "{category}", "{instance}", "{annotator}")
 _GREY_BORDER = 0.1  # of the border: fewer grey pixels are slips, more come from smoothing
 
 
@@ -46,13 +46,14 @@ class LayerFile:
     category: str  # a name
     instance: str | None  # from the file name; None if the pattern has no `{instance}`
     image: str | None = None  # the known image with this stem; None if there is none
+    annotator: str | None = None  # from the file name; None if the pattern has no `{annotator}`
 
 
 @dataclass(frozen=True, slots=True)
 class LayerNames:
     """`layers.pattern`: literal text and fields by turns, a field for each of its places."""
 
-    tokens: tuple[str, ...]  # literals, ``{stem}``, ``{category}``, ``{instance}``, and ``*`` for any text
+    tokens: tuple[str, ...]  # literals, ``{stem}``, ``{category}`` …, and ``*`` for any text
     expression: re.Pattern[str]
     category: str | None
     has_instances: bool
@@ -99,7 +100,7 @@ class LayerNames:
                 is_number = instance is not None and instance.isdigit()
                 rank = (image is not None, category in names, len(stem), is_number, len(category))
                 if best is None or rank > best[0]:
-                    best = rank, LayerFile(path, stem, category, instance, image)
+                    best = rank, LayerFile(path, stem, category, instance, image, fields.get("{annotator}"))
             if best is not None:
                 layers.append(best[1])
         return layers
@@ -139,9 +140,10 @@ def _splits(tokens: tuple[str, ...], name: str) -> Iterator[dict[str, str]]:
 def _nearest_image(images_of_name: Mapping[str, list[str]], stem: str, layer: str) -> str | None:
     """The image that a stem names whose folder has most in common with the layer's; None if two have equally much.
 
-    If no image has the stem's folders (`masks/a`), its last part names the images.
+    If no image has the stem's folders (`masks/a`), its last part names the images; else that without zeros in front.
     """
-    images = images_of_name.get(stem) or images_of_name.get(PurePosixPath(stem).name, [])
+    bare = PurePosixPath(stem).name
+    images = images_of_name.get(stem) or images_of_name.get(bare) or images_of_name.get(bare.lstrip("0") or "0", [])
     if len(images) < 2:
         return images[0] if images else None
     n_common = [len(PurePosixPath(commonpath([layer, image])).parts) for image in images]
@@ -229,40 +231,56 @@ def _read_image(
     named: Mapping[int, Category],
     entry: ImageEntry,
 ) -> list[ImageAnnotation]:
-    """The segments of one image: one for each layer with pixels, and one for each instance.
+    """The segments of one image: one for each layer with pixels, and one for each instance; of each annotator.
 
     Categories without a layer were not looked at, which is the annotation's coverage; an empty layer says that there is
     nothing.
     """
+    defects: list[Defect] = []
+    decoded: dict[str | None, list[tuple[LayerFile, MaskFile]]] = {}
+    for path, mask in _decoded(root, entry, defects):
+        decoded.setdefault(by_file[path].annotator, []).append((by_file[path], mask))
+    if not decoded:
+        raise BrokenLabelsError(*defects)
+    annotations = [_annotation(root, threshold, ids, named, annotator, files) for annotator, files in decoded.items()]
+    return [replace(annotations[0], defects=[*defects, *annotations[0].defects]), *annotations[1:]]
+
+
+def _annotation(
+    root: Path,
+    threshold: int | None,
+    ids: Mapping[str, int],
+    named: Mapping[int, Category],
+    annotator: str | None,
+    decoded: list[tuple[LayerFile, MaskFile]],
+) -> ImageAnnotation:
+    """The segments of the layers of one annotator."""
     layers: list[LayerFile] = []
     pieces: list[Runs] = []
     defects: list[Defect] = []
-    encodings: set[str] = set()
-    judged: set[int] = set()
-    size = (0, 0)
-    for path, mask in _decoded(root, entry, defects):
-        layer, size = by_file[path], mask.pixels.shape[:2]
-        judged.add(ids[layer.category])
-        encodings.add(mask.encoding.partition(", palette")[0])  # the colours of a palette mean nothing here
+    for layer, mask in decoded:
         runs, doubtful = _read_foreground(mask, threshold)
-        defects += [replace(doubtful, file=relative_path(root, path), category=layer.category)] if doubtful else []
+        defects += (
+            [replace(doubtful, file=relative_path(root, layer.path), category=layer.category)] if doubtful else []
+        )
         if len(runs) or layer.instance is not None:
             layers.append(layer)
             pieces.append(runs)
-    if not encodings:
-        raise BrokenLabelsError(*defects)
     categories = np.array([ids[layer.category] for layer in layers], np.int64)
-    annotation = ImageAnnotation(
-        size=size,
+    # The colours of a palette mean nothing here.
+    encodings = {mask.encoding.partition(", palette")[0] for _, mask in decoded}
+    return ImageAnnotation(
+        size=decoded[0][1].pixels.shape[:2],
         encoding="; ".join(sorted(encodings)),
         segment_id=_segment_ids(layers, categories),
         category_id=categories,
         runs=Runs.concatenate(pieces, [1] * len(pieces)),
         columns={"file": [relative_path(root, layer.path) for layer in layers]},
-        annotation={"coverage": _coverage(judged, named)},
+        annotation={"coverage": _coverage({ids[layer.category] for layer, _ in decoded}, named)},
         defects=defects,
+        annotator=annotator,
+        file=relative_path(root, decoded[0][0].path),
     )
-    return [annotation]
 
 
 def _coverage(judged: set[int], named: Mapping[int, Category]) -> str | None:

@@ -4,7 +4,12 @@ You set the pattern of the file names with `layers.pattern` in segdata.yaml: ``{
 ``{category}/{stem}.png``, ``1st_manual/{stem}_manual1.gif`` with `category: vessel`. If you leave out `{instance}`, a
 layer is a category of its image, and an empty layer means that the image does not have the category.
 
-Two layouts need no pattern. Brush labels that Label Studio exports as PNG are called
+With `{annotator}` in the pattern, each annotator's layers of an image are an annotation: two observers in
+``{stem}_{annotator}.png`` with `category: vessel` are compared by `segdata agreement DATA`.
+
+Where each image has several binary masks that hardly overlap, and their folders or the ends of their names differ, you
+need no pattern: each kind is a category (`leftMask/` and `rightMask/`, `00000_hair.png` and `00000_skin.png`). Two
+other layouts need none. Brush labels that Label Studio exports as PNG are called
 ``task-1-annotation-2-by-3-tag-Car-0.png``. In the Data Science Bowl 2018 each image has a folder, with ``images/`` that
 holds the image of the folder's name, and ``masks/`` that holds a mask of each object.
 """
@@ -12,13 +17,14 @@ holds the image of the folder's name, and ``masks/`` that holds a mask of each o
 import re
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from segdata.core import format
 from segdata.core.config import Layers, load_config
+from segdata.core.errors import SegdataError
 from segdata.core.format import FileProbe, FormatMatch, ReadRequest
-from segdata.formats.shared.file_names import is_image_name
+from segdata.formats.shared.file_names import has_images, is_image_name
 
 if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
@@ -41,7 +47,7 @@ def detect(files: FileProbe) -> FormatMatch | None:
         return FormatMatch(0.95, "segdata.yaml has layers")
     if config is not None and config.instance_ids is not None:
         return None
-    implied = implied_layers(files.names)
+    implied = implied_layers(files.names) or layers_of_contents(files.root)
     return None if implied is None else FormatMatch(0.9, f"files are called {implied.pattern}")
 
 
@@ -72,9 +78,25 @@ def implied_layers(names: Iterable[str]) -> Layers | None:
     return None
 
 
+def layers_of_contents(root: Path) -> Layers | None:
+    """How layers are named, if each image has several binary masks whose paths differ in the category."""
+    if not root.is_dir() or not has_images(root):
+        return None
+    from segdata.formats.shared.mask_layouts import RivalMasksError, find_layouts
+
+    try:
+        find_layouts(root)
+    except RivalMasksError as error:
+        return None if error.layers is None else Layers(pattern=error.layers)
+    except SegdataError:
+        return None
+    return None
+
+
 def read(request: ReadRequest) -> "PerImageSource":
     """Open a dataset of layers; raises UnreadableError without `layers.pattern`, or if no file fits it."""
     from segdata.formats.masks.layer_files import open_layers
     from segdata.formats.shared.images import ImageFolder
 
-    return open_layers(request, request.config.layers or implied_layers(ImageFolder.below(request.root).paths))
+    implied = request.config.layers or implied_layers(ImageFolder.below(request.root).paths)
+    return open_layers(request, implied or layers_of_contents(request.root))

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp"})
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".ppm", ".pgm"})
 MASK_FOLDERS = (
     "masks", "labels", "annotations", "mask", "label", "segmentationclass", "gt", "groundtruth", "ground_truth",
     "instances", "instance_ids", "targets", "ann_dir",
@@ -36,9 +36,9 @@ _MASK_BEGIN = re.compile(rf"^{_MASK_WORDS}[._-]?", re.IGNORECASE)
 _IMAGE_END = re.compile(r"[._-](?:images?|img|rgb|sat|test|training|leftimg8bit)$", re.IGNORECASE)
 _IMAGE_BEGIN = re.compile(r"^(?:images?|img|frame)[._-]?", re.IGNORECASE)
 # Bands by the numbers of Sentinel-2 and Landsat (B02, B8A) and of nnU-Net (0000), or by words, in this order.
-_BAND_WORDS = ("rgb", "red", "green", "blue", "rededge", "nir", "swir", "pan", "thermal", "ir", "hh", "hv", "vv", "vh",
+BAND_WORDS = ("rgb", "red", "green", "blue", "rededge", "nir", "swir", "pan", "thermal", "ir", "hh", "hv", "vv", "vh",
           "dem", "dsm", "ndsm")  # fmt: skip
-_BAND = re.compile(rf"(?:(.+)[._-])?(b\d{{1,2}}a?|\d{{4}}|(?:{'|'.join(_BAND_WORDS)})\d?)", re.IGNORECASE)
+_BAND = re.compile(rf"(?:(.+)[._-])?(b\d{{1,2}}a?|\d{{4}}|(?:{'|'.join(BAND_WORDS)})\d?)", re.IGNORECASE)
 
 
 def match_names(masks: Iterable[str], images: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -110,9 +110,9 @@ def group_bands(masks: Iterable[str], images: Iterable[str]) -> dict[str, dict[s
 
 
 def _band_order(band: str) -> tuple[int, int, str]:
-    """Sort key of a band: numbers first, B8A behind B8, then words in the order of `_BAND_WORDS`."""
+    """Sort key of a band: numbers first, B8A behind B8, then words in the order of `BAND_WORDS`."""
     word, digits = band.lower().rstrip("0123456789"), re.search(r"\d+", band)
-    place = _BAND_WORDS.index(word) if word in _BAND_WORDS else -1
+    place = BAND_WORDS.index(word) if word in BAND_WORDS else -1
     return place, int(digits[0]) if digits else 0, band.lower()
 
 

@@ -1,6 +1,7 @@
 """Mask layouts: which folders of a dataset hold the masks, and which the images: by their names, else by contents."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
@@ -10,8 +11,17 @@ import msgspec
 
 from segdata.core.errors import UnreadableError
 from segdata.core.paths import SPLIT_WORD, split_of_name, split_words
-from segdata.formats.shared.file_names import IMAGE_FOLDERS, MASK_FOLDERS, has_images, is_image_name, match_names
+from segdata.core.safe_text import shell_word
+from segdata.formats.shared.file_names import (
+    IMAGE_FOLDERS,
+    MASK_FOLDERS,
+    group_bands,
+    has_images,
+    is_image_name,
+    match_names,
+)
 from segdata.formats.shared.images import ImageFolder
+from segdata.formats.shared.mask_families import MaskFamily, find_family
 from segdata.formats.shared.mask_files import mask_headers, run_shares
 from segdata.formats.shared.taxonomies import ultralytics_masks
 
@@ -32,9 +42,36 @@ class RivalFoldersError(UnreadableError):
         self.folders = folders
         listed = ", ".join(f"{folder.name}/" for folder in folders)
         beside = f" --images {images}" if images else ""
+        places = " ".join(f"{folder.name}={shell_word(str(folder))}" for folder in folders)
+        compared = f"; or, if they are of several annotators, `segdata agreement {places}{beside}`"
         super().__init__(
-            f"{root}: each of {listed} may be the masks; give one of them as DATA: {folders[0]}{beside} "
-            "(or describe them as layers in segdata.yaml)"
+            f"{root}: each of {listed} may be the masks; give one of them as DATA: {folders[0]}{beside}{compared}; or, "
+            "if they are of different categories, describe them as layers in segdata.yaml"
+        )
+
+
+class RivalMasksError(UnreadableError):
+    """Each image has several masks, which names do not tell apart.
+
+    `masks` are files of one kind; `layers` is the pattern under which each kind is a category of its own, if it is.
+    """
+
+    def __init__(self, root: Path, family: MaskFamily) -> None:
+        self.masks = [root / name for name in next(iter(family.rivals.values()))]
+        self.layers = family.layer_pattern
+        shown = list(family.rivals)
+        listed = ", ".join(shown[:4]) + (f" and {len(shown) - 4} more" if len(shown) > 4 else "")
+        message = f"{root}: each image has several masks, as {listed}"
+        if family.by_annotators:
+            message += "; if several annotators drew them, name them in segdata.yaml: " + (
+                f"`layers: {{pattern: '{family.pattern}', category: NAME}}`"
+                if family.pattern
+                else "`layers: {pattern: '{stem}_{annotator}.png', category: NAME}`"
+            )
+        elif family.layer_pattern:
+            message += f"; if each is a category, set in segdata.yaml `layers: {{pattern: '{family.layer_pattern}'}}`"
+        super().__init__(
+            f"{message}; or choose one kind by a word of its path: --read-option masks={family.choice or 'WORD'}"
         )
 
 
@@ -45,24 +82,39 @@ class MaskLayout(msgspec.Struct, frozen=True):
     images: Path | None  # the folder or the image file; None if there is none
     prefix: str  # what image ids have before the names in `images`: ``train/``
     evidence: str  # in words, for the user
+    family: MaskFamily | None = None  # which files belong together, if folders do not show it
 
     def mask_files(self) -> list[Path]:
         """The mask file, or every image file below the folder of masks, sorted."""
+        if self.family is not None:
+            return [self.masks / name for name in self.family.masks.values()]
         return [self.masks] if self.masks.is_file() else list(ImageFolder.below(self.masks).paths.values())
 
 
-def find_layouts(root: Path, images: Path | None = None) -> list[MaskLayout]:
-    """The folders of masks of a dataset; `images` is the folder of images that the user gives.
+def find_layouts(root: Path, images: Path | None = None, chosen: str | None = None) -> list[MaskLayout]:
+    """The folders of masks of a dataset.
+
+    `images` is the folder of images that the user gives, `chosen` a word in the paths of the masks to take, where each
+    image has several.
 
     Known are: a single mask file; `images/` and `masks/` (`labels/`, `annotations/` …, any case); pairs of folders
     `train/` and `trainannot/` (or `train_labels/`, `train_masks/`), all of them one dataset with image ids that
     begin with `train/`; two folders of the same names of which one holds photographs and one masks, whatever they are
-    called; any of these in the folders of splits; and a folder of masks alone. Empty where there is no image file at
-    all. Raises RivalFoldersError where more than one folder may be that of the masks.
+    called; any of these in the folders of splits; masks and photographs whose paths share words (`find_family`); and a
+    folder of masks alone. Empty where there is no image file at all. Raises RivalFoldersError where more than one
+    folder may be that of the masks, and RivalMasksError where each image has several masks.
     """
     if root.is_file():
         return [MaskLayout(root, images, "", "one mask file")] if is_image_name(root.name) else []
-    layouts = _layouts_in_folders(root, images)
+    layouts = [] if chosen is not None else _layouts_in_folders(root, images)
+    if chosen is not None or (images is None and not _are_paired(layouts) and (layouts or not _are_apart(root))):
+        family = find_family(root, chosen)
+        if family is not None and family.rivals:
+            raise RivalMasksError(root, family)
+        if family is not None:
+            return [MaskLayout(root, root, "", "masks and images that share words of their paths", family)]
+        if chosen is not None:
+            raise UnreadableError(f"{root}: no masks with {chosen!r} in their paths belong to images (option `masks`)")
     return layouts or ([MaskLayout(root, images, "", "a folder of image files")] if has_images(root) else [])
 
 
@@ -87,6 +139,42 @@ def _layouts_in_folders(root: Path, images: Path | None, depth: int = 0) -> list
     if twins or images is not None or len(folders) > _MOST_FOLDERS:
         return twins
     return _folders_by_contents(root, folders) or ([] if depth == _DEEPEST else _layouts_inside(root, folders, depth))
+
+
+def _are_apart(root: Path) -> bool:
+    """Whether folders side by side are datasets by themselves: of splits, which are read as parts, or of other things.
+
+    Folders whose names have numbers are cases, scenes or videos of one dataset.
+    """
+    inside = [folder for folder in _subfolders(root).values() if has_images(folder)]
+    if len(inside) == 1:
+        return _are_apart(inside[0])
+    if len(inside) > _MOST_FOLDERS:
+        return False
+    named = [folder for folder in inside if split_of_name(folder.name) or not re.search(r"\d", folder.name)]
+    return sum(_is_dataset(folder) for folder in named) > 1
+
+
+def _is_dataset(folder: Path) -> bool:
+    with suppress(RivalFoldersError):
+        return _are_paired(_layouts_in_folders(folder, None, 1))
+    return False
+
+
+def _are_paired(layouts: list[MaskLayout]) -> bool:
+    """Whether there are layouts, and some mask of each has the name of an image."""
+    return bool(layouts) and all(
+        layout.images is not None
+        and bool(
+            match_names(_names(layout.masks), _names(layout.images))[0]
+            or group_bands(_names(layout.masks), _names(layout.images))
+        )
+        for layout in layouts
+    )
+
+
+def _names(place: Path) -> list[str]:
+    return [place.name] if place.is_file() else list(ImageFolder.below(place).paths)
 
 
 def _subfolders(root: Path) -> dict[str, Path]:
@@ -191,6 +279,8 @@ def _layouts_inside(root: Path, folders: Mapping[str, Path], depth: int) -> list
             if layouts := _layouts_in_folders(folder, None, depth + 1):
                 inside[folder] = layouts
     others = [folder for folder in folders.values() if folder not in inside and has_images(folder)]
+    if inside and any(_holds_masks(folder) is not False for folder in others):
+        return []  # there are masks beside these, which would be lost
     in_split = SPLIT_WORD.fullmatch(root.name) is not None
     beside = [*(inside if len(inside) > 1 else ()), *others]
     if not in_split and not all(split_words(folder.name) for folder in beside):

@@ -36,6 +36,7 @@ from segdata.formats.shared.file_names import (
     split_masks_and_images,
 )
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder
+from segdata.formats.shared.mask_families import MaskFamily
 from segdata.formats.shared.mask_files import looks_like_photograph, mask_headers, n_pages
 from segdata.formats.shared.mask_layouts import MaskLayout, find_layouts
 from segdata.formats.shared.per_image import ImageEntry, relative_path
@@ -138,19 +139,22 @@ class Pairing(msgspec.Struct, frozen=True):
     places: dict[str, str] = {}  # the folders that were read, by content: masks, images
 
 
-def pair_masks(root: Path, images: Path | None = None, *, paged: bool = True) -> Pairing:
+def pair_masks(root: Path, images: Path | None = None, *, paged: bool = True, chosen: str | None = None) -> Pairing:
     """The images and masks of a dataset: by `images.csv` if there is one, else by layout and name.
 
     The bands of an image may be files of their own (`partner.banded`). What stays alone on either side is SEG011; when
     not one image is known that is a single finding. `paged`: each page of a TIFF is an image of its own; else they are
-    the overviews of one.
+    the overviews of one. `chosen`: a word in the paths of the masks to take, if images have several.
     """
     if has_index(root):
         entries, defects = pair_by_index(root, images)
         bare = bool(entries) and all(entry.image is None for entry in entries)
         return Pairing(tuple(entries), tuple(defects), bare)
-    laid_out = find_layouts(root, images)
-    pairings = [_pair_folders(root, layout) for layout in laid_out]
+    laid_out = find_layouts(root, images, chosen)
+    pairings = [
+        _pair_folders(root, layout) if layout.family is None else _pair_family(root, layout.family)
+        for layout in laid_out
+    ]
     entries = [entry for pairing in pairings for entry in pairing.entries]
     defects = [defect for pairing in pairings for defect in pairing.defects]
     defects = _with_namesakes(root, pairings, defects) if len(pairings) > 1 else defects
@@ -228,6 +232,32 @@ def _pair_folders(root: Path, layout: MaskLayout) -> Pairing:
         defects.append(
             Defect("SEG011", "an image without mask", relative_path(root, pictures[name]), image=entries[-1].image_id)
         )
+    return Pairing(tuple(entries), tuple(defects))
+
+
+def _pair_family(root: Path, family: MaskFamily) -> Pairing:
+    """The images of a family by their paths below the root."""
+    entries = [
+        _paired_entry("", image, root / image, root / mask, {name: root / file for name, file in bands.items()})
+        for image, mask in family.masks.items()
+        for bands in [family.bands.get(image, {})]
+    ]
+    entries += [_paired_entry("", image, root / image, None) for image in family.alone]
+    defects = [Defect("SEG011", "an image without mask", image, image=image) for image in family.alone]
+    defects += [
+        Defect("SEG008", f"a second mask of image {image!r}; the first one is read", mask, image=image)
+        for mask, image in family.extra.items()
+    ]
+    defects += [
+        Defect(
+            "SEG011",
+            f"files of this kind belong to the images, too, and are not read as labels: {shown}; if they are the "
+            "labels, choose them by a word of their path: --read-option masks=WORD",
+            shown,
+            severity="info",
+        )
+        for shown in family.left_out
+    ]
     return Pairing(tuple(entries), tuple(defects))
 
 
@@ -348,7 +378,8 @@ def images_folder(request: ReadRequest) -> Path | None:
 
 def open_pairing(request: ReadRequest) -> Pairing:
     """The paired entries of a request; raises UnreadableError if there is neither a mask nor an index."""
-    pairing = pair_masks(request.root, images_folder(request))
+    chosen = request.options.get("masks")
+    pairing = pair_masks(request.root, images_folder(request), chosen=None if chosen is None else str(chosen))
     if not pairing.entries and not has_index(request.root):
         raise UnreadableError(f"{request.root}: no mask files; a dataset has images/ and masks/, or is a mask folder")
     return pairing

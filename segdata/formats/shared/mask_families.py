@@ -1,0 +1,414 @@
+"""Mask families: which image files are photographs, which masks, and which belong together, whatever they are called.
+
+Public datasets name files and folders in their own ways: `train-org-img/7.jpg` and `train-label-img/7_lab.png`,
+`IMD002/IMD002_lesion/IMD002_lesion.bmp` in a folder for each case, `plant001_rgb.png` beside `plant001_label.png`. What
+all of them have in common: words that only masks or only photographs have say what a file is, and the words that are
+left say which image it belongs to.
+"""
+
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from itertools import combinations
+from pathlib import Path, PurePosixPath
+
+import msgspec
+import numpy as np
+
+from segdata.formats.shared.file_names import BAND_WORDS, is_image_name
+from segdata.formats.shared.images import read_header
+from segdata.formats.shared.mask_files import ValueRuns, decode_mask, mask_headers, run_shares
+
+_MOST_FILES = 200_000
+_MOST_GROUPS = 60  # of files that are called alike: some files of each are decoded
+_LOOKED_AT = 4  # files of each group
+# Vertical runs a pixel. Masks of 14 real datasets have 0.005 to 0.09, photographs of 11 have 0.57 and more.
+_MOST_OF_MASK, _LEAST_OF_PHOTOGRAPH = 0.25, 0.35
+_LEAST_MATCHED = 0.9  # of the masks, that belong to an image
+_COMPARED = 6  # images whose sizes, and whose several masks, are compared
+_MOST_SHARED = 0.3  # intersection over union: masks of different categories share less, those of two annotators more
+_MASK_WORDS = frozenset({
+    "mask", "masks", "label", "labels", "seg", "segmentation", "segmentations", "gt", "truth", "groundtruth",
+    "groundtruths", "annotation", "annotations", "annot", "anno", "manual", "parsing", "targets", "target",
+})  # fmt: skip
+# What lies beside labels, and is made from them or from something else.
+_NO_LABELS = frozenset({
+    "edge", "edges", "boundary", "boundaries", "contour", "contours", "border", "borders", "center", "centers",
+    "centre", "centres", "roi", "rois", "fov", "valid", "depth", "skeleton", "weight", "weights", "overlay",
+    "overlays", "preview",
+})  # fmt: skip
+_RENDERINGS = frozenset({"color", "colors", "colour", "colours", "rgb", "vis", "visual"})
+_ANNOTATORS = re.compile(
+    r"\d*(1st|2nd|3rd|\dth).*|(annotator|rater|reader|observer|expert|grader|user|person|ho)s?\d*|\d+"
+)
+_FIRST_NUMBER = re.compile(r"[^/]*?\d[^\W_]*")
+_SPLIT = re.compile(r"[^A-Za-z0-9]+")
+_FINE = re.compile(r"\d+|[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+Token = tuple[str, str]  # "folder" or "name", and a word in lower case; numbers without zeros in front
+Kind = tuple[Token, ...]  # the words of a mask that no photograph has
+
+
+class MaskFamily(msgspec.Struct, frozen=True):
+    """Photographs with their masks.
+
+    Attributes
+    ----------
+    masks : of each image its mask; several kinds of masks are `rivals`, and none of them is here
+    bands : of images whose bands are files of their own, the files by band
+    alone : photographs without mask
+    rivals : of each kind of mask that fits every image, a name for people and its files
+    pattern : of `layers` in segdata.yaml, with `{category}` or `{annotator}` where the rivals differ
+    layer_pattern : the same, if each rival surely is a category of its own
+    choice : a word that only one of the rivals has in its path
+    left_out : kinds of masks that are no labels, or renderings of them, in words
+    """
+
+    masks: dict[str, str] = {}  # paths below the root, POSIX
+    extra: dict[str, str] = {}  # further masks, each with its image
+    bands: dict[str, dict[str, str]] = {}
+    alone: tuple[str, ...] = ()
+    rivals: dict[str, tuple[str, ...]] = {}
+    by_annotators: bool = False
+    pattern: str | None = None
+    layer_pattern: str | None = None
+    choice: str | None = None
+    left_out: tuple[str, ...] = ()
+
+
+def find_family(root: Path, chosen: str | None = None) -> MaskFamily | None:
+    """The photographs and masks below a folder; None if names and contents do not tell them apart.
+
+    `chosen`: a word in the paths of the masks to take, if images have several.
+    """
+    files = []
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        start = "" if folder == str(root) else f"{Path(folder).relative_to(root).as_posix()}/"
+        files += [start + name for name in sorted(names) if is_image_name(name) and not name.startswith(".")]
+        if len(files) > _MOST_FILES:
+            return None
+    stamps = [(name, (root / name).stat()) for name in files]
+    return _family(root, tuple((name, stamp.st_size, stamp.st_mtime_ns) for name, stamp in stamps), chosen)
+
+
+@lru_cache(maxsize=4)
+def _family(root: Path, files: tuple[tuple[str, int, int], ...], chosen: str | None) -> MaskFamily | None:
+    """The family; every format asks for it while a dataset's format is detected."""
+    sides = _masks_and_photographs(root, [name for name, _, _ in files])
+    if sides is None:
+        return None
+    masks, photographs = sides
+    if chosen is not None:
+        masks = [name for name in masks if chosen.lower() in name.lower()]
+    for split in (_coarse, _split, _finest):
+        family = _matched(root, masks, photographs, split) if masks else None
+        if family is not None:
+            return family
+    return None
+
+
+def _masks_and_photographs(root: Path, names: list[str]) -> tuple[list[str], list[str]] | None:
+    """The masks and the photographs by what files of each group hold; None if a group holds both, or all the same."""
+    groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for name in names:
+        groups[_group(name)].append(name)
+    if len(groups) > _MOST_GROUPS:
+        merged: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for key, members in groups.items():
+            folders = key[0].split("/")
+            merged[(folders[0], folders[-1], *key[1:])] += members
+        groups = merged
+    if len(groups) > _MOST_GROUPS:
+        return None
+    masks: list[str] = []
+    photographs: list[str] = []
+    for members in groups.values():
+        sample = [root / name for name in members[:: max(1, len(members) // _LOOKED_AT)][:_LOOKED_AT]]
+        shares = run_shares(sample)
+        are_masks = {share < _MOST_OF_MASK for share in shares if not _MOST_OF_MASK <= share < _LEAST_OF_PHOTOGRAPH}
+        if len(are_masks) != 1:
+            return None
+        (masks if are_masks.pop() else photographs).extend(members)
+    return (masks, photographs) if masks and photographs else None
+
+
+def _group(name: str) -> tuple[str, ...]:
+    """The folder of a file but for numbers, the words behind the first number of its name, and its extension."""
+    path = PurePosixPath(name)
+    number = _FIRST_NUMBER.match(path.stem)
+    rest = path.stem[number.end() :] if number else (re.search(r"[_-][^\W\d_]+$", path.stem) or [""])[0]
+    words = " ".join(word.lower() for word in _SPLIT.split(rest) if word and not word.isdigit())
+    return re.sub(r"\d+", "#", path.parent.as_posix()), words, path.suffix.lower()
+
+
+def _coarse(name: str) -> list[Token]:
+    """Folders as they are, and the words of the name."""
+    path = PurePosixPath(name)
+    return [("folder", part.lower()) for part in path.parent.parts] + _words("name", _SPLIT.split(path.stem))
+
+
+def _split(name: str) -> list[Token]:
+    """The words of folders and of the name."""
+    path = PurePosixPath(name)
+    return _words("folder", _SPLIT.split(path.parent.as_posix())) + _words("name", _SPLIT.split(path.stem))
+
+
+def _finest(name: str) -> list[Token]:
+    """The words with letters and digits apart: `seg000` is `seg`, `0`."""
+    path = PurePosixPath(name)
+    return _words("folder", _FINE.findall(path.parent.as_posix())) + _words("name", _FINE.findall(path.stem))
+
+
+def _words(place: str, words: Iterable[str]) -> list[Token]:
+    return [(place, str(int(word)) if word.isdecimal() else word.lower()) for word in words if word]
+
+
+def _matched(
+    root: Path, masks: list[str], photographs: list[str], split: Callable[[str], list[Token]]
+) -> MaskFamily | None:
+    """The family, if nine in ten masks have the words of one image, and the sizes of the images."""
+    tokens = {name: split(name) for name in (*masks, *photographs)}
+    sides = [{token for name in names for token in tokens[name]} for names in (masks, photographs)]
+    common = sides[0] & sides[1]
+    identity = {name: tuple(token for token in words if token in common) for name, words in tokens.items()}
+    images: dict[tuple[Token, ...], list[str]] = defaultdict(list)
+    for name in photographs:
+        images[identity[name]].append(name)
+    kinds: dict[Kind, dict[tuple[Token, ...], list[str]]] = {}
+    unmatched = []
+    for name in masks:
+        key = identity[name]
+        if key not in images or not any(place == "name" for place, _ in key):
+            unmatched.append(name)
+            continue
+        kind = tuple(token for token in tokens[name] if token not in common and not token[1].isdecimal())
+        kinds.setdefault(kind, defaultdict(list))[key].append(name)
+    if len(unmatched) > (1 - _LEAST_MATCHED) * len(masks):
+        return None
+    if any(len(names) > 1 for by_key in kinds.values() for names in by_key.values()):
+        return None  # the words do not tell masks of one image apart
+    chosen_images = _choose_images(root, images, tokens, common)
+    if chosen_images is None:
+        return None
+    pictures, bands = chosen_images
+    kinds, left_out = _choose_kinds(root, kinds)
+    if not _have_same_sizes(root, [(by_key[key][0], pictures[key]) for by_key in kinds.values() for key in by_key]):
+        return None
+    several = Counter(key for by_key in kinds.values() for key in by_key)
+    if max(several.values()) > 1:
+        return _rivals(root, kinds, pictures, left_out)
+    paired = {pictures[key]: names[0] for by_key in kinds.values() for key, names in by_key.items()}
+    words = {name: [token for token in tokens[name] if token in common] for name in unmatched}
+    extra = {name: paired_image for name in unmatched if (paired_image := _image_of_part(words[name], pictures))}
+    return MaskFamily(
+        masks=paired,
+        extra=extra,
+        bands=bands,
+        alone=tuple(picture for picture in pictures.values() if picture not in paired),
+        left_out=left_out,
+    )
+
+
+def _image_of_part(words: list[Token], pictures: Mapping[tuple[Token, ...], str]) -> str | None:
+    """The image whose words a mask begins with: `benign (3)_mask_1` is a further mask of `benign (3)`."""
+    starts = (tuple(words[:end]) for end in range(len(words) - 1, 0, -1))
+    return next((pictures[start] for start in starts if start in pictures), None)
+
+
+def _choose_images(
+    root: Path,
+    images: Mapping[tuple[Token, ...], list[str]],
+    tokens: Mapping[str, list[Token]],
+    common: set[Token],
+) -> tuple[dict[tuple[Token, ...], str], dict[str, dict[str, str]]] | None:
+    """The photograph of each mask, and the files of its bands; of several photographs the one in colour.
+
+    None if neither colours nor the names of bands tell which to take.
+    """
+    if all(len(names) == 1 for names in images.values()):
+        return {key: names[0] for key, names in images.items()}, {}
+    kinds: dict[Kind, dict[tuple[Token, ...], str]] = defaultdict(dict)
+    for key, names in images.items():
+        for name in names:
+            kind = tuple(token for token in tokens[name] if token not in common and not token[1].isdecimal())
+            if key in kinds[kind]:
+                return None
+            kinds[kind][key] = name
+    coloured = [
+        kind
+        for kind, files in kinds.items()
+        if all(head.coloured for head in mask_headers(_some(root, files.values())))
+    ]
+    if len(coloured) == 1:
+        return kinds[coloured[0]], {}
+    band_of = {kind: _band(kind) for kind in kinds}
+    if None in band_of.values() or len(set(band_of.values())) < len(kinds) or coloured:
+        return None
+    order = sorted(kinds, key=lambda kind: BAND_WORDS.index(str(band_of[kind])))
+    bands = {
+        next(kinds[kind][key] for kind in order if key in kinds[kind]): {
+            str(band_of[kind]): kinds[kind][key] for kind in order if key in kinds[kind]
+        }
+        for key in images
+    }
+    return {key: next(kinds[kind][key] for kind in order if key in kinds[kind]) for key in images}, bands
+
+
+def _band(kind: Kind) -> str | None:
+    """The one band that the words of photographs name."""
+    named = {word for _, token in kind for word in _SPLIT.split(token)} & set(BAND_WORDS)
+    return named.pop() if len(named) == 1 else None
+
+
+def _some(root: Path, names: Iterable[str]) -> list[Path]:
+    files = list(names)
+    return [root / name for name in files[:: max(1, len(files) // _COMPARED)][:_COMPARED]]
+
+
+def _choose_kinds(
+    root: Path, kinds: dict[Kind, dict[tuple[Token, ...], list[str]]]
+) -> tuple[dict[Kind, dict[tuple[Token, ...], list[str]]], tuple[str, ...]]:
+    """The kinds that are labels, where an image has several, and the others in words.
+
+    Boundaries, regions of interest and the like are none; colours beside one kind of ids are renderings of it; else
+    those with more words for masks go before others: `label` before `fg`.
+    """
+    if len(kinds) < 2 or max(Counter(key for by_key in kinds.values() for key in by_key).values()) < 2:
+        return kinds, ()
+    words = {kind: {word for _, token in kind for word in (token, *_fine(token))} for kind in kinds}
+    shared = set.intersection(*words.values())
+    own = {kind: words[kind] - shared for kind in kinds}
+    kept = [kind for kind in kinds if not own[kind] & _NO_LABELS] or list(kinds)
+    coloured = {kind for kind in kept if _is_coloured(root, kinds[kind])}
+    plain = [kind for kind in kept if kind not in coloured]
+    if len(plain) == 1 and all(own[kind] & _RENDERINGS for kind in coloured):
+        kept = plain
+    most = max(len(words[kind] & _MASK_WORDS) for kind in kept)
+    named = [kind for kind in kept if len(words[kind] & _MASK_WORDS) == most]
+    kept = named if len(named) == 1 else kept
+    left = tuple(_shown(kinds[kind]) for kind in kinds if kind not in kept)
+    return {kind: kinds[kind] for kind in kept}, left
+
+
+def _fine(token: str) -> list[str]:
+    return [part for word in _SPLIT.split(token) for part in re.findall(r"\d+|[a-z]+", word)]
+
+
+def _is_coloured(root: Path, files: Mapping[tuple[Token, ...], list[str]]) -> bool:
+    return any(head.coloured for head in mask_headers(_some(root, (names[0] for names in files.values()))[:1]))
+
+
+def _shown(files: Mapping[tuple[Token, ...], list[str]]) -> str:
+    """A kind of mask for people: one of its files."""
+    return next(iter(files.values()))[0]
+
+
+def _have_same_sizes(root: Path, pairs: list[tuple[str, str]]) -> bool:
+    """Whether most masks have the size of their image, as far as both can be read."""
+    same = []
+    for mask, image in pairs[:: max(1, len(pairs) // _COMPARED)][:_COMPARED]:
+        try:
+            heads = [read_header(root / name) for name in (mask, image)]
+        except OSError:
+            continue
+        same.append((heads[0].width, heads[0].height) == (heads[1].width, heads[1].height))
+    return 2 * sum(same) >= len(same)
+
+
+def _rivals(
+    root: Path,
+    kinds: dict[Kind, dict[tuple[Token, ...], list[str]]],
+    pictures: Mapping[tuple[Token, ...], str],
+    left_out: tuple[str, ...],
+) -> MaskFamily:
+    """Several kinds of masks of the same images: of several categories, by several annotators, or of different use."""
+    shown = {_shown(files): tuple(names[0] for names in files.values()) for files in kinds.values()}
+    shared = set.intersection(*(set(kind) for kind in kinds))
+    own = [[word for place, word in kind if (place, word) not in shared] for kind in kinds]
+    by_number = all(words and all(_ANNOTATORS.fullmatch(word) for word in words) for words in own)
+    overlap, binary = _overlap(root, list(kinds.values()))
+    by_annotators = by_number or (binary and overlap >= _MOST_SHARED)
+    pattern = _layer_pattern(kinds)
+    first = min(kinds, key=lambda kind: -len(kinds[kind]))
+    own_words = [word for place, word in first if (place, word) not in shared]
+    texts = [
+        name.lower() for kind, files in kinds.items() if kind != first for names in files.values() for name in names
+    ]
+    return MaskFamily(
+        rivals=shown,
+        by_annotators=by_annotators,
+        pattern=pattern and (pattern.replace("{category}", "{annotator}") if by_annotators else pattern),
+        layer_pattern=pattern if binary and not by_annotators else None,
+        choice=next((word for word in own_words if not any(word in text for text in texts)), None),
+        left_out=left_out,
+    )
+
+
+def _overlap(root: Path, kinds: list[Mapping[tuple[Token, ...], list[str]]]) -> tuple[float, bool]:
+    """The mean intersection over union of the two kinds with the most, and whether all masks are binary."""
+    by_pair: dict[tuple[int, int], list[float]] = defaultdict(list)
+    keys = list(dict.fromkeys(key for files in kinds for key in files))
+    for key in keys[:: max(1, len(keys) // _COMPARED)][:_COMPARED]:
+        drawn = {}
+        for row, files in enumerate(kinds):
+            if key not in files:
+                continue
+            try:
+                mask = decode_mask(root / files[key][0])
+            except OSError:
+                continue
+            values = ValueRuns.of(mask.pixels).value
+            if len(values) > 2 or (len(values) == 2 and values[0] != 0):
+                return 0.0, False
+            drawn[row] = mask.values > 0 if len(values) == 2 else np.full(mask.values.shape, values[0] > 0)
+        for a, b in combinations(sorted(drawn), 2):
+            if drawn[a].shape == drawn[b].shape and (drawn[a] | drawn[b]).any():
+                by_pair[a, b].append(float((drawn[a] & drawn[b]).sum() / (drawn[a] | drawn[b]).sum()))
+    return max((float(np.mean(shares)) for shares in by_pair.values()), default=0.0), True
+
+
+def _layer_pattern(kinds: dict[Kind, dict[tuple[Token, ...], list[str]]]) -> str | None:
+    """The pattern of `layers` that names the category of each kind; None if there is none."""
+    files = [(kind, PurePosixPath(names[0])) for kind, by_key in kinds.items() for names in by_key.values()]
+    if len({len(path.parts) for _, path in files}) > 1 or len({path.suffix for _, path in files}) > 1:
+        return None
+    parts: list[str] = []
+    has_category = False
+    for depth in range(len(files[0][1].parts) - 1):
+        of_kind: dict[Kind, set[str]] = defaultdict(set)
+        for kind, path in files:
+            of_kind[kind].add(path.parts[depth])
+        every = set.union(*of_kind.values())
+        if len(every) == 1:
+            parts.append(every.pop())
+        elif not has_category and all(len(names) == 1 for names in of_kind.values()) and len(every) == len(kinds):
+            parts.append("{category}")
+            has_category = True
+        else:
+            parts.append("*")
+    name = _name_pattern(files, has_category)
+    return None if name is None else "/".join((*parts, name + files[0][1].suffix))
+
+
+def _name_pattern(files: list[tuple[Kind, PurePosixPath]], has_category: bool) -> str | None:
+    """How the words of kinds stand in names: behind the image's, before them, or not at all."""
+    marks = {kind: {word for place, word in kind if place == "name"} for kind, _ in files}
+    if not any(marks.values()):
+        return "{stem}" if has_category else None
+    field = "*" if has_category else "{category}"
+    patterns = set()
+    for kind, path in files:
+        words = re.split(r"([^A-Za-z0-9]+)", path.stem)
+        is_mark = [word.lower() in marks[kind] for word in words[::2]]
+        n_marks = sum(is_mark)
+        if n_marks == len(is_mark):
+            return None
+        if all(is_mark[-n_marks:]):
+            patterns.add(f"{{stem}}{words[-2 * n_marks]}{field}")
+        elif all(is_mark[:n_marks]):
+            patterns.add(f"{field}{words[2 * n_marks - 1]}{{stem}}")
+        else:
+            return None
+    return patterns.pop() if len(patterns) == 1 else None
