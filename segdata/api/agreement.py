@@ -103,9 +103,9 @@ class AgreementResult(Result, Agreement, frozen=True, kw_only=True):
         run, cards = self.run, scorecard_of_agreement(self.run)
         typed = typed or ["agreement", shell_word(run.dataset.profile.files)]
         result = self.with_proposals()
-        imprints = label_hashes(run.dataset, listed_findings(result.findings), jobs)
+        hashes = label_hashes(run.dataset, listed_findings(result.findings), jobs)
         with image_limits():
-            return agreement_html(result, run.dataset, run.tables, typed, fail_on, cards, jobs, imprints, beside)
+            return agreement_html(result, run.dataset, run.tables, typed, fail_on, cards, jobs, hashes, beside)
 
     def table(self) -> "pd.DataFrame":
         """The scores as a pandas table, one row each: the rows of ``--format csv``."""
@@ -202,34 +202,39 @@ def agree(
     if anonymise:
         compared = _anonymised(compared, gold)
     resampled, jobs = resampling(options), options.get("jobs", 0)
-    reference = reference_index(gold, compared.opposed.annotators)
-    opposed, identical = find_copies(
-        compared.opposed, compared.tables.segments, resampled, models=model_rows, gold=reference
+    reference = reference_index(gold, compared.annotator_pairs.annotators)
+    annotator_pairs, identical = find_copies(
+        compared.annotator_pairs, compared.tables.segments, resampled, models=model_rows, gold=reference
     )
     with image_limits():
-        turned = find_mirrored(compared.panel, opposed)
-    copied = shares_alike_with(reference, opposed, identical)
-    judged = _judge_panel(opposed, reference, section, resampled, copied)
-    drift = annotator_drifts(opposed, compared.tables.annotations, resampled)
+        turned = find_mirrored(compared.panel, annotator_pairs)
+    copied = shares_alike_with(reference, annotator_pairs, identical)
+    judged = _judge_panel(annotator_pairs, reference, section, resampled, copied)
+    drift = annotator_drifts(annotator_pairs, compared.tables.annotations, resampled)
     judged = replace(
-        judged, mirrored=turned, copies=copies_table(opposed, identical), drifts=drift_table(opposed, drift)
+        judged,
+        mirrored=turned,
+        copies=copies_table(annotator_pairs, identical),
+        drifts=drift_table(annotator_pairs, drift),
     )
-    over = [Defect(MIRRORED_CODE, item.message, annotator=opposed.annotators[item.annotator]) for item in turned]
+    over = [
+        Defect(MIRRORED_CODE, item.message, annotator=annotator_pairs.annotators[item.annotator]) for item in turned
+    ]
     tables = replace(
-        compared.tables, defects=(*compared.tables.defects, *over), assessment=judged, annotator_pairs=opposed
+        compared.tables, defects=(*compared.tables.defects, *over), assessment=judged, annotator_pairs=annotator_pairs
     )
     panel = Dataset(compared.panel, compared.panel.profile, config)
     every_finding = _images_once(run_rules(tables, chosen, config, jobs=jobs).findings)
     logs = [item.dataset for item in every]
     findings, settled = (every_finding, ()) if include_reviewed else split_decided(panel, every_finding, jobs, logs)
     result = summarise_agreement(
-        opposed,
+        annotator_pairs,
         resampled,
         bias=judged.biases,
-        by=None if group_by is None else stratify_by_column(tables, opposed, group_by, resampled),
-        plan=() if plan is None else planned(opposed, plan, resampled),
-        contrasts=contrast_annotators(opposed, judged.gold, resampled) if contrasts else (),
-        unchanged=unchanged_shares(opposed, model_rows, resampled),
+        by=None if group_by is None else stratify_by_column(tables, annotator_pairs, group_by, resampled),
+        plan=() if plan is None else planned(annotator_pairs, plan, resampled),
+        contrasts=contrast_annotators(annotator_pairs, judged.gold, resampled) if contrasts else (),
+        unchanged=unchanged_shares(annotator_pairs, model_rows, resampled),
         identical=identical,
         drift=drift,
         cvat=compare_cvat_reports(compared.panel, tables, reference, reports) if reference is not None else (),
@@ -265,7 +270,7 @@ def _images_once(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 def _check_annotators(compared: ComparedPanel) -> None:
     """Raise SegdataError where there is nobody to agree with."""
     compared.check_sizes()
-    annotators, n_pairs = compared.opposed.annotators, len(compared.opposed.pairs)
+    annotators, n_pairs = compared.annotator_pairs.annotators, len(compared.annotator_pairs.pairs)
     files = compared.panel.profile.files
     if len(annotators) < 2:
         who = f"only {annotators[0]} annotated" if annotators else "nobody annotated"
@@ -279,7 +284,7 @@ def _check_annotators(compared: ComparedPanel) -> None:
 
 def _model_annotators(compared: ComparedPanel, models: Sequence[str]) -> Collection[int]:
     """The annotators who are models: those named, and those all of whose annotations say so."""
-    annotators = compared.opposed.annotators
+    annotators = compared.annotator_pairs.annotators
     for name in models:
         if name not in annotators:
             names = ", ".join(annotators)
@@ -294,7 +299,7 @@ def _model_annotators(compared: ComparedPanel, models: Sequence[str]) -> Collect
 
 
 def _judge_panel(
-    opposed: "AnnotatorPairs",
+    annotator_pairs: "AnnotatorPairs",
     reference: int | None,
     section: "Gold | None",
     how: "Resampling",
@@ -308,12 +313,12 @@ def _judge_panel(
     from segdata.agreement.summary import unclear_categories
     from segdata.core.annotator_pairs import PanelAssessment
 
-    below = gold_scores(opposed, reference, section if reference is not None else None, how)
+    below = gold_scores(annotator_pairs, reference, section if reference is not None else None, how)
     return PanelAssessment(
-        disputes=find_disagreements(opposed, reference),
-        biases=annotator_biases(opposed, how.seed, n_draws=how.n_draws),
-        unclear=unclear_categories(opposed, how),
-        repeats=repeat_agreement(opposed, how),
+        disputes=find_disagreements(annotator_pairs, reference),
+        biases=annotator_biases(annotator_pairs, how.seed, n_draws=how.n_draws),
+        unclear=unclear_categories(annotator_pairs, how),
+        repeats=repeat_agreement(annotator_pairs, how),
         below=scores_below_bar(below, copied),
         gold=reference,
     )
@@ -345,19 +350,20 @@ def _anonymised(compared: ComparedPanel, gold: str | None) -> ComparedPanel:
     """The same with letters for names, but for the reference's."""
     import numpy as np
 
-    aliases = _letters(compared.opposed.annotators, gold)
+    aliases = _letters(compared.annotator_pairs.annotators, gold)
     tables = compared.tables
     names = np.array([aliases.get(name, name) for name in tables.annotations["annotator"].tolist()], object)
     defects = tuple(
         replace(defect, annotator=aliases.get(defect.annotator or "", defect.annotator)) for defect in tables.defects
     )
-    opposed = replace(
-        compared.opposed, annotators=tuple(aliases.get(name, name) for name in compared.opposed.annotators)
+    annotator_pairs = replace(
+        compared.annotator_pairs,
+        annotators=tuple(aliases.get(name, name) for name in compared.annotator_pairs.annotators),
     )
     annotations = tables.annotations.beside(annotator=names)
-    tables = replace(tables, annotations=annotations, defects=defects, annotator_pairs=opposed)
+    tables = replace(tables, annotations=annotations, defects=defects, annotator_pairs=annotator_pairs)
     panel: Panel = replace(compared.panel, aliases=aliases)
-    return ComparedPanel(panel, tables, opposed, compared.near)
+    return ComparedPanel(panel, tables, annotator_pairs, compared.near)
 
 
 class ConsensusResult(Result, Consensus, frozen=True, kw_only=True):

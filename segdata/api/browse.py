@@ -130,12 +130,12 @@ def browse(
         shown, by_image = [finding for finding in listed if finding.image in ids], dict[str, list[Finding]]()
         for finding in shown:
             by_image.setdefault(str(finding.image), []).append(finding)
-        shelf = MediaFiles(cache_folder() / "fiftyone" / target.slug)
+        media = MediaFiles(cache_folder() / "fiftyone" / target.slug)
         targets = MapValues.from_profile(dataset.profile)
-        heat = HeatMaps.from_predictions(package, shelf, layer)
+        heat_maps = HeatMaps.from_predictions(package, media, layer)
         builder = SampleBuilder(
-            SegmentLabels(package, dataset.profile, targets, shelf),
-            heat,
+            SegmentLabels(package, dataset.profile, targets, media),
+            heat_maps,
             by_image,
             LoggedDecisions.from_log(read_log(log)),
             labels_of,
@@ -160,7 +160,7 @@ def browse(
             shown = [finding for finding in shown if finding not in others]
         set_appearance(loader, dataset.profile, targets, shown)
         if not dataset.is_part:  # the other images still show what is theirs
-            shelf.sweep()
+            media.sweep()
         about = tuple(finding for finding in listed if finding.image is None)
         elsewhere = tuple(finding for finding in listed if finding.image is not None and finding.image not in ids)
         loader.store(

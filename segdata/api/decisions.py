@@ -71,8 +71,8 @@ def current_decisions(dataset: OpenDataset, decisions: Iterable[Decision]) -> li
     the images that somebody has decided on are loaded.
     """
     about: dict[str, list[Decision]] = {}
-    for standing in review_states(decisions):
-        decision = standing.decision
+    for state in review_states(decisions):
+        decision = state.decision
         if decision is not None and decision.image is not None:
             about.setdefault(decision.image, []).append(decision)
     current: list[Decision] = []

@@ -349,12 +349,12 @@ def draft_by_model(
     from segdata.noise.segments import GivenLabels
 
     dataset = read(data, **opening)
-    taught, others = _annotated_images(dataset), unannotated(dataset)
+    has_labels, others = _annotated_images(dataset), unannotated(dataset)
     with TemporaryDirectory() as scratch, image_limits():
         more: dict[str, Any] = {} if trained is None else {"progress": trained}  # Any: a function
         predictions = out_of_fold(dataset, work_dir or scratch, settings, **more)
         maps = dataset.maps()
-        rows = np.flatnonzero(predictions.usable & taught).tolist()
+        rows = np.flatnonzero(predictions.usable & has_labels).tolist()
         things = frozenset(category.id for category in dataset.taxonomy.categories if category.kind == "thing")
         judged = ConfidentLabels.learnt(
             predictions, GivenLabels.of(maps, predictions.categories), rows, precision, things
@@ -368,7 +368,7 @@ def draft_by_model(
         look = partial(_predicted_image, judged, void, provenance, seen)
         entries.sort(key=lambda entry: entry.image_id)
         source = PerImageSource(Path(dataset.profile.files), profile, entries, predictions.defects, look, "draft-model")
-        origin = f"drafted by networks trained on {int(taught.sum())} images, with a precision of {precision:g}"
+        origin = f"drafted by networks trained on {int(has_labels.sum())} images, with a precision of {precision:g}"
         written = write_derived(
             replace(dataset, source=source, profile=profile, rows=None), target, origin, jobs=jobs, progress=progress
         )

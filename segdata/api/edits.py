@@ -56,13 +56,13 @@ class SplitResult(Result):
 
     Attributes
     ----------
-    deal : the part of each image, and how balanced the parts are
+    assignment : the part of each image, and how balanced the parts are
     n_alike : pairs of images that are the same picture, or nearly, and so are in one part
     revision : of the canonical dataset that has the parts in its column `split`; None: none was made
     lists : the files that name the images of each part; empty: none were written
     """
 
-    deal: SplitAssignment
+    assignment: SplitAssignment
     n_alike: int
     revision: str | None = None
     lists: tuple[Path, ...] = ()
@@ -71,7 +71,7 @@ class SplitResult(Result):
         """The result as JSON, as ``segdata split --format json`` prints it."""
         from segdata.report.edits import split_json
 
-        return split_json(self.deal, self.n_alike, self.revision, self.lists)
+        return split_json(self.assignment, self.n_alike, self.revision, self.lists)
 
     def table(self) -> "pd.DataFrame":
         """One row for each category as a pandas table: images, segments and pixels of each part."""
@@ -120,15 +120,15 @@ def split(
         _check_unsplit(tables, root)
     pairs = find_lookalikes(tables.images, jobs) if near else np.empty((0, 2), np.int64)
     unit = group_images(tables, [group] if isinstance(group, str) else list(group), pairs)
-    dealt = assign_splits(tables, wanted, unit, seed, _current_parts(tables, names) if keep else None)
+    assignment = assign_splits(tables, wanted, unit, seed, _current_parts(tables, names) if keep else None)
     if dry_run:
-        return SplitResult(dealt, len(pairs))
+        return SplitResult(assignment, len(pairs))
     if root is None:
-        return SplitResult(dealt, len(pairs), lists=_write_lists(dealt, Path(str(lists))))
+        return SplitResult(assignment, len(pairs), lists=_write_lists(assignment, Path(str(lists))))
     what = "split into " + ", ".join(f"{name}={share:g}" for name, share in wanted.items()) + f", seed {seed}"
-    log = [{"split": name, "images": int(n)} for name, n in zip(names, dealt.n_images, strict=True)]
-    revision = revise(root, {}, what, log, dataset.profile.revision, images={"split": dealt.part_of})
-    return SplitResult(dealt, len(pairs), revision)
+    log = [{"split": name, "images": int(n)} for name, n in zip(names, assignment.n_images, strict=True)]
+    revision = revise(root, {}, what, log, dataset.profile.revision, images={"split": assignment.part_of})
+    return SplitResult(assignment, len(pairs), revision)
 
 
 def _canonical_root(dataset: Dataset) -> Path:
@@ -159,16 +159,16 @@ def _current_parts(tables: Tables, names: tuple[str, ...]) -> Ints:
     return np.array([number.get(split, -1) for split in image_splits(tables).tolist()], np.int64)
 
 
-def _write_lists(dealt: SplitAssignment, folder: Path) -> tuple[Path, ...]:
+def _write_lists(assignment: SplitAssignment, folder: Path) -> tuple[Path, ...]:
     """Write a list of image ids for each part; nothing that is there already is replaced."""
-    paths = tuple(folder / f"{name}.txt" for name in dealt.parts)
+    paths = tuple(folder / f"{name}.txt" for name in assignment.parts)
     for path in paths:
         if path.exists():
             raise SegdataError(f"{path}: exists already; name another folder for the lists, or delete it first")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, path in zip(dealt.parts, paths, strict=True):
-            images = sorted(image for image, part in dealt.part_of.items() if part == name)
+        for name, path in zip(assignment.parts, paths, strict=True):
+            images = sorted(image for image, part in assignment.part_of.items() if part == name)
             write_whole(path, "".join(f"{image}\n" for image in images))
     except OSError as error:
         raise SegdataError(f"{folder}: cannot be written: {error.strerror}") from error

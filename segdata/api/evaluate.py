@@ -192,22 +192,24 @@ def acceptance(
             "progress": progress,
         },
     )
-    tables, opposed = panel.tables, panel.opposed
+    tables, annotator_pairs = panel.tables, panel.annotator_pairs
     is_gold = np.array([name == GOLD for name in tables.annotations["annotator"].tolist()], bool)
-    if GOLD not in opposed.annotators:
+    if GOLD not in annotator_pairs.annotators:
         raise SegdataError(f"{reference.profile.files}: nobody annotated these images")
-    n_back = len(np.unique(column_of(opposed.pairs, "case")))
+    n_back = len(np.unique(column_of(annotator_pairs.pairs, "case")))
     if lot is not None and lot < n_back:
         raise SegdataError(
             f"lot: {count_noun(lot, 'image')} delivered, but {count_noun(n_back, 'gold image')} are among them"
         )
     quality = quality or DeliveryQuality()
     inspection = inspect_delivery(
-        opposed,
-        opposed.annotators.index(GOLD),
+        annotator_pairs,
+        annotator_pairs.annotators.index(GOLD),
         section,
         quality,
-        _count_delivered(opposed, tables.annotations["image"][~is_gold], len(delivered)) if lot is None else lot,
+        _count_delivered(annotator_pairs, tables.annotations["image"][~is_gold], len(delivered))
+        if lot is None
+        else lot,
         tables.annotations["image"][is_gold],
         panel.near,
     )
@@ -217,11 +219,11 @@ def acceptance(
 accept = acceptance  # its earlier name
 
 
-def _count_delivered(opposed: AnnotatorPairs, annotated: Ints, n_images: int) -> int:
+def _count_delivered(annotator_pairs: AnnotatorPairs, annotated: Ints, n_images: int) -> int:
     """How many images were delivered; of volumes, whose slices are inspected as one, how many were annotated."""
-    if (opposed.cases["frames"] == 1).all():
+    if (annotator_pairs.cases["frames"] == 1).all():
         return n_images
-    return len(np.unique(np.searchsorted(opposed.cases["image"], annotated, side="right")))
+    return len(np.unique(np.searchsorted(annotator_pairs.cases["image"], annotated, side="right")))
 
 
 class ScorecardResult(Result, Scorecard, frozen=True, kw_only=True):
@@ -249,7 +251,7 @@ class ScorecardResult(Result, Scorecard, frozen=True, kw_only=True):
         run = self.run
         typed = typed or ["scorecard", shell_word(run.dataset.profile.files)]
         with image_limits():
-            return scorecard_html(self, run.dataset, run.opposed, typed, jobs)
+            return scorecard_html(self, run.dataset, run.annotator_pairs, typed, jobs)
 
     def table(self) -> "pd.DataFrame":
         """One row for each annotator as a pandas table: the rows of ``--format csv``."""
@@ -279,7 +281,7 @@ class ReworkPanel:
     """Work before and after a review: the measured tables, and what they have in common, with which tolerance."""
 
     tables: "Tables"
-    opposed: "AnnotatorPairs"
+    annotator_pairs: "AnnotatorPairs"
     near: "Tolerance"
 
     @property
@@ -295,7 +297,7 @@ def rework(before: Data, after: Data, **options: Unpack[PanelOptions]) -> Rework
     """
     compared = compare_review(before, after, options)
     result = promote(
-        ReworkResult, measure_rework(compared.opposed, compared.n_before, resampling(options), compared.near)
+        ReworkResult, measure_rework(compared.annotator_pairs, compared.n_before, resampling(options), compared.near)
     )
     if not result.images:
         raise SegdataError(f"{after}: has no annotation of {before}")
@@ -316,7 +318,7 @@ def compare_review(before: Data, after: Data, options: PanelOptions) -> ReworkPa
     every = [PanelMember(first), PanelMember(second)]
     compared: ComparedPanel = compare_panel(every, panel_gold_section(every), options)
     compared.check_sizes()
-    return ReworkPanel(compared.tables, compared.opposed, compared.near)
+    return ReworkPanel(compared.tables, compared.annotator_pairs, compared.near)
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +326,7 @@ class ScorecardRun:
     """What a scorecard was made of: all annotators' work as one dataset, and what they have in common."""
 
     dataset: Dataset
-    opposed: "AnnotatorPairs"
+    annotator_pairs: "AnnotatorPairs"
 
 
 def scorecard(
@@ -361,7 +363,7 @@ def scorecard(
     check_reference_named(gold, every)
     compared = compare_panel(every, section, options)
     compared.check_sizes()
-    reference = reference_index(gold, compared.opposed.annotators)
+    reference = reference_index(gold, compared.annotator_pairs.annotators)
     passed = None if before is None else rework(before, every[0].dataset, **_without_progress(options))
     resampled = resampling(options)
     card = build_scorecard(
@@ -374,7 +376,7 @@ def scorecard(
         tolerance=compared.near,
     )
     dataset = Dataset(compared.panel, compared.panel.profile, every[0].dataset.config)
-    return promote(ScorecardResult, card, run=ScorecardRun(dataset, compared.opposed))
+    return promote(ScorecardResult, card, run=ScorecardRun(dataset, compared.annotator_pairs))
 
 
 def scorecard_of_agreement(run: "AgreementRun", worst: int = 3) -> Scorecard:

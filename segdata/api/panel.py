@@ -69,14 +69,14 @@ class ComparedPanel:
 
     panel: "Panel"
     tables: "Tables"
-    opposed: "AnnotatorPairs"
+    annotator_pairs: "AnnotatorPairs"
     near: "Tolerance"
 
     def check_sizes(self) -> None:
         """Raise SegdataError where nobody can be compared, since images have other sizes."""
         from segdata.agreement.panel import check_sizes
 
-        if len(self.opposed.pairs) == 0:
+        if len(self.annotator_pairs.pairs) == 0:
             check_sizes(self.panel, self.tables.defects)
 
 

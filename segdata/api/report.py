@@ -213,8 +213,8 @@ def _pilot_agreement(dataset: "Dataset", tables: "Tables", jobs: int) -> "PilotA
     if len(set(image.tolist())) == len(image):
         return None
     with image_limits():
-        opposed = compare_panel(build_panel([PanelMember(dataset)]), jobs=jobs).annotator_pairs
-    return None if opposed is None else measure_pilot_agreement(opposed)
+        annotator_pairs = compare_panel(build_panel([PanelMember(dataset)]), jobs=jobs).annotator_pairs
+    return None if annotator_pairs is None else measure_pilot_agreement(annotator_pairs)
 
 
 def _wanted_instances(config: "Config") -> int:

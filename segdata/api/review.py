@@ -234,14 +234,14 @@ def apply_decisions(
     """
     dataset = read(data, **opening)
     root = canonical_root(dataset)
-    standings = newest_states(review_states(decision_log.read_decisions(log_path(dataset))))
+    states = newest_states(review_states(decision_log.read_decisions(log_path(dataset))))
     revision = dataset.profile.revision
     applying = DecisionApplier(dataset.profile, AppliedHistory(root), _fixer(dataset), free_id(root / str(revision)))
     changed: dict[str, pa.Table] = {}
     stages: dict[AnnotationKey, tuple[str, str]] = {}
-    about = _by_image(dataset, standings)
+    about = _by_image(dataset, states)
     image_ids = {*dataset.source.image_ids}  # decisions about images that are left out now are no conflict
-    applying.elsewhere(item for item in standings if item.latest[-1].image not in image_ids)
+    applying.elsewhere(item for item in states if item.latest[-1].image not in image_ids)
     with image_limits():
         for batch in load_images(dataset, about.keys()):
             image_id = batch.images["image_id"][0].as_py()
@@ -263,11 +263,11 @@ def apply_decisions(
     return promote(AppliedDecisions, outcome)
 
 
-def _by_image(dataset: Dataset, standings: Sequence[ReviewState]) -> dict[str, list[ReviewState]]:
+def _by_image(dataset: Dataset, states: Sequence[ReviewState]) -> dict[str, list[ReviewState]]:
     """The states of the review that are about each image of the dataset."""
     image_ids = set(dataset.image_ids)
     about: dict[str, list[ReviewState]] = {}
-    for state in standings:
+    for state in states:
         image = state.latest[-1].image
         if image in image_ids:
             about.setdefault(str(image), []).append(state)

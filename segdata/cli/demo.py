@@ -100,8 +100,8 @@ def _review(folder: Path) -> None:
         "predictions of a model; --predictions takes those of any model."
     )
     _run("convert", noise, noisy)
-    opinion = ("--predictions", folder / "data/annotators/careful")
-    _run("flag", noisy, *opinion, "--budget", "12", "--format", "json", "--output", flagged, "--fail-on", "never")
+    predictions = ("--predictions", folder / "data/annotators/careful")
+    _run("flag", noisy, *predictions, "--budget", "12", "--format", "json", "--output", flagged, "--fail-on", "never")
     click.echo()
     _print_wrapped(
         "Reviewers decide in a browser (segdata browse, or validate --format html). Here a script decides by the truth:"

@@ -78,7 +78,7 @@ def split_command(
     dataset = options.read(data)
     with options.working("split", len(dataset)) as work:
         result = split(dataset, parse_shares(parts), near=not no_near, **given, **work)
-    text = result.to_json() if report == "json" else split_text(result.deal, result.n_alike, make_console(output))
+    text = result.to_json() if report == "json" else split_text(result.assignment, result.n_alike, make_console(output))
     emit(text, output)
     if result.revision is not None:
         say(f"{data} now has revision {result.revision}, with the parts in its column split")

@@ -120,8 +120,8 @@ def hash_segments(annotation: Annotation, profile: Profile, rows: Ints, box: Box
     names = [profile.name_of(id_) for id_ in batch.segments["category_id"].to_numpy()[chosen].tolist()]
     pieces = []
     for row in np.unique(owner).tolist():
-        mine = owner == row
-        pixels = np.stack([start[mine], length[mine]]).astype("<i8").tobytes()
+        of_row = owner == row
+        pixels = np.stack([start[of_row], length[of_row]]).astype("<i8").tobytes()
         pieces.append(names[row].encode() + b"\0" + pixels)
     if len(rows):  # an empty segment is one, too
         pieces += [names[row].encode() + b"\0" for row in np.setdiff1d(np.arange(len(rows)), owner).tolist()]

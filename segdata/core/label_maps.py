@@ -144,8 +144,8 @@ class LabelMaps:
 
     def segments(self, row: int) -> ImageSegments:
         """The segments of an image as they are stored, without any array of its pixels."""
-        mine = slice(int(self._offset[row]), int(self._offset[row + 1]))
-        return ImageSegments(self._class[mine], self._id[mine], self._crowd[mine], self._runs(row))
+        segments = slice(int(self._offset[row]), int(self._offset[row + 1]))
+        return ImageSegments(self._class[segments], self._id[segments], self._crowd[segments], self._runs(row))
 
     def reduced(self, scale: float) -> "LabelMaps":
         """The same labels with sides `scale` times as long, at most 1: each pixel as the one is that holds its middle.

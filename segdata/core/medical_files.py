@@ -64,7 +64,7 @@ _DICOM_DAMAGE = (
     ValueError,
     zlib.error,
 )
-_WARNINGS: ContextVar[list[str] | None] = ContextVar("heard", default=None)
+_WARNINGS: ContextVar[list[str] | None] = ContextVar("messages", default=None)
 
 
 class _Leniency(msgspec.Struct):
@@ -82,10 +82,10 @@ class _LogFilter(logging.Filter):
     """Collects log records while a block collects them, and keeps these from the terminal."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        heard = _WARNINGS.get()
-        if heard is not None:
-            heard.append(record.getMessage())
-        return heard is None
+        messages = _WARNINGS.get()
+        if messages is not None:
+            messages.append(record.getMessage())
+        return messages is None
 
 
 def is_dicom(head: bytes) -> bool:
@@ -104,27 +104,27 @@ def collect_dicom_warnings() -> Iterator[list[str]]:
     if outer is not None:
         yield outer
         return
-    heard: list[str] = []
-    token = _WARNINGS.set(heard)
+    messages: list[str] = []
+    token = _WARNINGS.set(messages)
     _enter_leniency()
     try:
-        yield heard
+        yield messages
     finally:
         _leave_leniency()
         _WARNINGS.reset(token)
-        heard[:] = dict.fromkeys(heard)
+        messages[:] = dict.fromkeys(messages)
 
 
 def _enter_leniency() -> None:
     with _LENIENCY.lock:
         if _LENIENCY.readers == 0:
-            config, logger, ear = _dicom_package("pydicom").config, logging.getLogger("pydicom"), _LogFilter()
+            config, logger, log_filter = _dicom_package("pydicom").config, logging.getLogger("pydicom"), _LogFilter()
             mode = config.settings.reading_validation_mode
             _LENIENCY.restored.callback(setattr, config.settings, "reading_validation_mode", mode)
             _LENIENCY.restored.enter_context(warnings.catch_warnings())
             config.settings.reading_validation_mode = config.IGNORE
-            logger.addFilter(ear)
-            _LENIENCY.restored.callback(logger.removeFilter, ear)
+            logger.addFilter(log_filter)
+            _LENIENCY.restored.callback(logger.removeFilter, log_filter)
             show = warnings.showwarning
             warnings.simplefilter("always")
             warnings.showwarning = lambda message, *more, **named: _collect_warning(show, message, *more, **named)
@@ -141,11 +141,11 @@ def _leave_leniency() -> None:
 def _collect_warning(
     show: Any, message: Warning | str, *more: Any, **named: Any
 ) -> None:  # Any: as the warnings module has it
-    heard = _WARNINGS.get()
-    if heard is None:
+    messages = _WARNINGS.get()
+    if messages is None:
         show(message, *more, **named)
     else:
-        heard.append(str(message))
+        messages.append(str(message))
 
 
 def read_dicom_image(path: Path) -> NDArray[np.generic]:

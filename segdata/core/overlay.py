@@ -185,8 +185,8 @@ def first_identical(runs: Runs, frame: Rows | Ints, n_owners: int) -> Ints:
     candidate[order[1:][same]] = candidate[order[:-1][same]] = True
     seen: dict[tuple[int, bytes, bytes], int] = {}
     for owner in some[candidate].tolist():
-        mine = slice(offset[owner], offset[owner + 1])
-        key = (int(frame[owner]), runs.start[mine].tobytes(), runs.length[mine].tobytes())
+        own_runs = slice(offset[owner], offset[owner + 1])
+        key = (int(frame[owner]), runs.start[own_runs].tobytes(), runs.length[own_runs].tobytes())
         first[owner] = seen.setdefault(key, owner)
     return first
 

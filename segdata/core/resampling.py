@@ -242,13 +242,13 @@ class StratifiedGroups(msgspec.Struct, frozen=True):
 
     def compare(self, values: Floats) -> GroupComparison:
         """The groups' statistics of the caller's values."""
-        mine = values[self.rows]
-        centred, weight, spread = self._centred(mine)
+        own_values = values[self.rows]
+        centred, weight, spread = self._centred(own_values)
         n = np.bincount(self.group, minlength=self.n_groups)
         with np.errstate(divide="ignore", invalid="ignore"):
             total = np.bincount(self.group, weights=centred, minlength=self.n_groups)
             z = np.where(spread > 0, total / spread, np.where(weight > 0, 0.0, np.nan))
-            mean = np.bincount(self.group, weights=mine, minlength=self.n_groups) / n
+            mean = np.bincount(self.group, weights=own_values, minlength=self.n_groups) / n
             return GroupComparison(z, total / weight, mean, n)
 
     def chance(self, values: Floats, rng: "np.random.Generator", n_permutations: int) -> tuple[float, float]:
@@ -265,15 +265,18 @@ class StratifiedGroups(msgspec.Struct, frozen=True):
         p = (1 + int((largest >= observed - 1e-9).sum())) / (n_permutations + 1)  # Phipson and Smyth (2010)
         return p, float(np.quantile(largest, 0.95))
 
-    def _centred(self, mine: Floats) -> tuple[Floats, Floats, Floats]:
+    def _centred(self, own_values: Floats) -> tuple[Floats, Floats, Floats]:
         """Values less their strata's means; for each group the weight of a difference, and the statistic's deviation.
 
         Drawing k of m values without putting back has the variance k (1 - k / m) s^2.
         """
         n_strata = int(self.stratum.max(initial=-1)) + 1
         m = np.bincount(self.stratum, minlength=n_strata)
-        centred = mine - (np.bincount(self.stratum, weights=mine, minlength=n_strata) / np.maximum(m, 1))[self.stratum]
-        centred[np.abs(centred) < _ROUNDING * np.abs(mine)] = 0.0
+        centred = (
+            own_values
+            - (np.bincount(self.stratum, weights=own_values, minlength=n_strata) / np.maximum(m, 1))[self.stratum]
+        )
+        centred[np.abs(centred) < _ROUNDING * np.abs(own_values)] = 0.0
         s2 = np.bincount(self.stratum, weights=centred**2, minlength=n_strata) / np.maximum(m - 1, 1)
         pair, k = np.unique(self.stratum * self.n_groups + self.group, return_counts=True)
         stratum, group = np.divmod(pair, self.n_groups)
@@ -388,6 +391,6 @@ def _mix_distance(part: Floats, total: Floats) -> Floats:
     """(n,) between the mixes of portions (n, n_categories) and of what they leave of the total (n_categories,)."""
     rest = total - part
     with np.errstate(divide="ignore", invalid="ignore"):
-        mine, others = part / part.sum(axis=1, keepdims=True), rest / rest.sum(axis=1, keepdims=True)
-    result: Floats = np.abs(mine - others).sum(axis=1) / 2
+        own_values, others = part / part.sum(axis=1, keepdims=True), rest / rest.sum(axis=1, keepdims=True)
+    result: Floats = np.abs(own_values - others).sum(axis=1) / 2
     return result

@@ -96,15 +96,15 @@ def find_by_rule(
     is `known` is not looked for again. The rule about suppressions is left out: it needs the findings of the others.
     """
     known, builder, options = known or {}, _FindingBuilder(tables), configured_options(config)
-    speaking = [rule for rule in chosen if rule.applies(tables.profile) and rule.code != EXPIRED_SUPPRESSION]
+    applicable = [rule for rule in chosen if rule.applies(tables.profile) and rule.code != EXPIRED_SUPPRESSION]
 
     def found_by(rule: Rule) -> list[Finding]:
         if rule.code in known:
             return known[rule.code]
         return builder.findings(rule, rule.check(tables, **options.get(rule.code, {})))
 
-    findings = run_ordered(found_by, speaking, jobs if len(tables.segments) >= _MANY else 1)
-    return {rule.code: found for rule, found in zip(speaking, findings, strict=True)}
+    findings = run_ordered(found_by, applicable, jobs if len(tables.segments) >= _MANY else 1)
+    return {rule.code: found for rule, found in zip(applicable, findings, strict=True)}
 
 
 def run_rules(
@@ -120,13 +120,13 @@ def run_rules(
     `jobs`, `known`: see `find_by_rule`.
     """
     stamp, control = _FindingBuilder(tables), _FindingControl(config, today)
-    speaking = [rule for rule in chosen if rule.applies(tables.profile)]
-    findings = chain.from_iterable(find_by_rule(tables, speaking, config, jobs, known).values())
+    applicable = [rule for rule in chosen if rule.applies(tables.profile)]
+    findings = chain.from_iterable(find_by_rule(tables, applicable, config, jobs, known).values())
     ruled = list(filter(None, map(control.ruled, findings)))
     kept = control.unsuppressed(ruled)
     n_suppressed = len(ruled) - len(kept)
-    for last in [rule for rule in speaking if rule.code == EXPIRED_SUPPRESSION]:
-        stale = control.stale(_silent_codes(speaking, tables.profile)) if config.suppress else ()
+    for last in [rule for rule in applicable if rule.code == EXPIRED_SUPPRESSION]:
+        stale = control.stale(_codes_not_run(applicable, tables.profile)) if config.suppress else ()
         with_stale = replace(tables, defects=tables.defects + stale)
         kept += filter(None, map(control.ruled, stamp.findings(last, last.check(with_stale))))
     named = kept if stamp.several else [_without_annotator(finding) for finding in kept]
@@ -149,9 +149,9 @@ def reader_errors(defects: Iterable[Defect], config: Config) -> list[Defect]:
     ]
 
 
-def _silent_codes(speaking: list[Rule], profile: Profile) -> frozenset[str]:
+def _codes_not_run(applicable: list[Rule], profile: Profile) -> frozenset[str]:
     """The codes that could be found in such a dataset, of rules that do not run."""
-    return frozenset(code for code, rule in rules().items() if rule.applies(profile) and rule not in speaking)
+    return frozenset(code for code, rule in rules().items() if rule.applies(profile) and rule not in applicable)
 
 
 class _FindingControl:
@@ -182,13 +182,13 @@ class _FindingControl:
             return list(findings)
         return [finding for finding in findings if not self._is_suppressed(finding)]
 
-    def stale(self, silent: frozenset[str]) -> tuple[Defect, ...]:
-        """The suppressions that have expired, and those that match nothing though none of their codes is `silent`."""
+    def stale(self, not_run: frozenset[str]) -> tuple[Defect, ...]:
+        """The suppressions that have expired, and those that match nothing though none of their codes is `not_run`."""
         defects = []
         for position, (codes, suppression) in enumerate(self._suppressions):
             if suppression.until is not None and suppression.until < self._today:
                 wrong = f"ended on {suppression.until}"
-            elif not codes & silent and position not in self._used:
+            elif not codes & not_run and position not in self._used:
                 wrong = "matches no finding"
             else:
                 continue

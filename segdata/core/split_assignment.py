@@ -78,18 +78,18 @@ def stratify(categories: UnitAmounts, sizes: Floats, shares: Floats, kept: Ints 
     """
     part = np.full(len(sizes), -1, np.int64) if kept is None else kept.copy()
     free = np.flatnonzero(part < 0)
-    dealt = _Assignment(_with_sizes(categories, sizes), shares)
+    assignment = _Assignment(_with_sizes(categories, sizes), shares)
     for unit in np.flatnonzero(part >= 0).tolist():
-        dealt.put(unit, int(part[unit]))
+        assignment.put(unit, int(part[unit]))
     for unit in _rarest_first(categories, part):
-        part[unit] = dealt.wanting(unit)
-        dealt.put(unit, int(part[unit]))
+        part[unit] = assignment.wanting(unit)
+        assignment.put(unit, int(part[unit]))
     for number in range(_PASSES):
         improved = 0
         if number == 0 or (number + 1) * len(free) <= _MOST_MOVES:
-            improved += sum(dealt.move(unit, part) for unit in free.tolist())
+            improved += sum(assignment.move(unit, part) for unit in free.tolist())
         if (number + 1) * len(free) ** 2 <= _MOST_SWAPS:
-            improved += sum(dealt.swap(unit, part, free) for unit in free.tolist())
+            improved += sum(assignment.swap(unit, part, free) for unit in free.tolist())
         if not improved:
             break
     _fill_empty(part, free, sizes, len(shares))

@@ -228,42 +228,46 @@ def certificate_json(
 _SPLIT_LISTED = 12  # categories, those that are farthest from their shares
 
 
-def split_text(deal: SplitAssignment, n_alike: int, console: Console) -> str:
+def split_text(assignment: SplitAssignment, n_alike: int, console: Console) -> str:
     """The parts, then the categories whose shares differ most from the wanted ones."""
-    total = max(int(deal.n_images.sum()), 1)
+    total = max(int(assignment.n_images.sum()), 1)
     rows = [
         [name, f"{n:,}", f"{n / total:.2%}", f"{share:.2%}"]
-        for name, n, share in zip(deal.parts, deal.n_images.tolist(), deal.wanted.tolist(), strict=True)
+        for name, n, share in zip(
+            assignment.parts, assignment.n_images.tolist(), assignment.wanted.tolist(), strict=True
+        )
     ]
     lines = console.table(("part", "images", "share", "wanted"), rows)
-    if deal.n_units < int(deal.n_images.sum()):
-        largest = count_noun(deal.largest, "image")
-        text = f"{count_noun(deal.n_units, 'group')} of images that stay together; the largest has {largest}"
+    if assignment.n_units < int(assignment.n_images.sum()):
+        largest = count_noun(assignment.largest, "image")
+        text = f"{count_noun(assignment.n_units, 'group')} of images that stay together; the largest has {largest}"
         lines += console.wrap(f"{text}; {count_noun(n_alike, 'pair')} of near-duplicates", style="dim")
-    for name in [name for name, n in zip(deal.parts, deal.n_images.tolist(), strict=True) if not n]:
+    for name in [name for name, n in zip(assignment.parts, assignment.n_images.tolist(), strict=True) if not n]:
         text = f"{name} has no images: there are too few images, or the groups are too large"
         lines += console.wrap(text, style="error")
-    if len(deal.categories):
-        lines += ["", *_balance(deal, console)]
-    for part, names in deal.missing.items():
+    if len(assignment.categories):
+        lines += ["", *_balance(assignment, console)]
+    for part, names in assignment.missing.items():
         shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
         lines += console.wrap(f"{part} has no segments of: {shown}")
     return "\n".join(lines) + "\n"
 
 
-def _balance(deal: SplitAssignment, console: Console) -> Iterator[str]:
+def _balance(assignment: SplitAssignment, console: Console) -> Iterator[str]:
     """The shares of each category by part, of images, segments and pixels; rare categories are last."""
-    worst = deal.deviation.max(axis=1)
-    too_few = deal.counts[:, 0].sum(axis=1) * deal.wanted.min() < 1  # too few images for each part to get its share
+    worst = assignment.deviation.max(axis=1)
+    too_few = (
+        assignment.counts[:, 0].sum(axis=1) * assignment.wanted.min() < 1
+    )  # too few images for each part to get its share
     order = np.lexsort((-worst, too_few))
     shown = order[:_SPLIT_LISTED].tolist()
     rows = []
     for row in shown:
-        cells = ["/".join(f"{share:.0%}"[:-1] for share in deal.shares[row, measure]) for measure in range(3)]
-        rows.append([shorten(deal.categories[row], 20), *cells, f"{worst[row]:.1%}"])
+        cells = ["/".join(f"{share:.0%}"[:-1] for share in assignment.shares[row, measure]) for measure in range(3)]
+        rows.append([shorten(assignment.categories[row], 20), *cells, f"{worst[row]:.1%}"])
     yield from console.table(("% by part of the", *MEASURES, "deviation"), rows)
     mean = ", ".join(
-        f"{value:.2%} of {name}" for name, value in zip(MEASURES, deal.deviation.mean(axis=0), strict=True)
+        f"{value:.2%} of {name}" for name, value in zip(MEASURES, assignment.deviation.mean(axis=0), strict=True)
     )
     more = f"{len(order) - len(shown)} more deviate less. " if len(order) > len(shown) else ""
     yield from console.wrap(f"{more}Mean largest deviation over the categories: {mean}", style="dim")
@@ -308,20 +312,22 @@ class SplitReport(msgspec.Struct, frozen=True, kw_only=True):
     lists: tuple[str, ...]
 
 
-def split_json(deal: SplitAssignment, n_alike: int, revision: str | None, lists: Iterable[Path]) -> str:
+def split_json(assignment: SplitAssignment, n_alike: int, revision: str | None, lists: Iterable[Path]) -> str:
     """The split as one JSON object."""
-    sizes = zip(deal.parts, deal.n_images.tolist(), deal.wanted.tolist(), strict=True)
+    sizes = zip(assignment.parts, assignment.n_images.tolist(), assignment.wanted.tolist(), strict=True)
     categories = []
-    for name, counts, far in zip(deal.categories, deal.counts.tolist(), deal.deviation.tolist(), strict=True):
-        images, segments, pixels = (dict(zip(deal.parts, measured, strict=True)) for measured in counts)
+    for name, counts, far in zip(
+        assignment.categories, assignment.counts.tolist(), assignment.deviation.tolist(), strict=True
+    ):
+        images, segments, pixels = (dict(zip(assignment.parts, measured, strict=True)) for measured in counts)
         categories.append(SplitCategory(name, images, segments, pixels, dict(zip(MEASURES, far, strict=True))))
     report = SplitReport(
         parts=tuple(SplitPart(*size) for size in sizes),
-        groups=deal.n_units,
-        largest_group=deal.largest,
+        groups=assignment.n_units,
+        largest_group=assignment.largest,
         pairs_alike=n_alike,
         categories=tuple(categories),
-        missing={part: tuple(names) for part, names in deal.missing.items()},
+        missing={part: tuple(names) for part, names in assignment.missing.items()},
         revision=revision,
         lists=tuple(map(str, lists)),
     )

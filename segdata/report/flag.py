@@ -363,8 +363,8 @@ def _estimated(sample: SampledReview, sampled: Sequence[Finding | None], place: 
         (True, sample.labels),
         (False, None if sample.labels is None else every.of - sample.labels),
     ):
-        mine = np.array([finding is None or bool(finding.segments) == is_label for finding in sampled])
-        result = _among(chosen, mine, place, wrong)
+        in_part = np.array([finding is None or bool(finding.segments) == is_label for finding in sampled])
+        result = _among(chosen, in_part, place, wrong)
         n = every.of if n_things is None else n_things
         parts.append(replace(result, low=min(result.low, n), high=min(result.high, n), of=n))
     labels, regions = parts
@@ -400,12 +400,12 @@ def _is_vague(estimate: ErrorEstimate) -> bool:
     return bool(np.isnan(rate) or high - low > _VAGUE)
 
 
-def _among(chosen: ReviewSample, mine: Flags, place: Ints, wrong: Flags) -> ErrorEstimate:
+def _among(chosen: ReviewSample, in_part: Flags, place: Ints, wrong: Flags) -> ErrorEstimate:
     """How many of some things only are wrong: the others count as right, and not at all where they were no lot."""
-    kept = mine | (chosen.stratum >= 0)
+    kept = in_part | (chosen.stratum >= 0)
     number, judged = np.cumsum(kept) - 1, kept[place]
     some = ReviewSample(np.arange(int(kept.sum())), chosen.stratum[kept], chosen.size)
-    return estimate_errors(some, number[place[judged]], (wrong & mine[place])[judged])
+    return estimate_errors(some, number[place[judged]], (wrong & in_part[place])[judged])
 
 
 def errors_in_words(result: LabelErrors) -> str:

@@ -262,8 +262,8 @@ def _rework_rows(card: AnnotatorCard, result: Scorecard) -> list[ReworkCounts]:
     if result.review is None:
         return []
     who = {row.annotator for row in result.review.rows} - {None}
-    mine = card.annotator if card.annotator in who else None if len(result.cards) == 1 else ""
-    rows = [row for row in result.review.rows if row.annotator == mine]
+    own_name = card.annotator if card.annotator in who else None if len(result.cards) == 1 else ""
+    rows = [row for row in result.review.rows if row.annotator == own_name]
     return [*rows[:1], *sorted(rows[1:], key=lambda row: -row.rework.value)[:_REWORKED]]
 
 

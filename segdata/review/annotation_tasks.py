@@ -315,32 +315,32 @@ def take_redrawn(
     `profiles` are those of the dataset and of what came back. A segment that was changed on both sides is a conflict.
     """
     ours, theirs = profiles
-    sheet, change, result = AnnotationEditor(now, ours, free_id), LabelChange(), RedrawnAnnotation()
+    editor, change, result = AnnotationEditor(now, ours, free_id), LabelChange(), RedrawnAnnotation()
     for segment in sent.segments:
-        _take_segment(segment, sheet, back, theirs, change, result)
+        _take_segment(segment, editor, back, theirs, change, result)
     current_hashes = {_segment_hash(now, ours, row) for row in range(now.batch.n_segments)}
     for row in back.new:
         if _segment_hash(back.annotation, theirs, row) not in current_hashes:  # otherwise it was imported before
-            _add_segment(row, sheet, back, theirs, change, result)
+            _add_segment(row, editor, back, theirs, change, result)
     if change != LabelChange():
-        sheet.write(change)
-        result.after = sheet.after
-        result.added = list(range(free_id, sheet.free_id))
-    result.free_id = sheet.free_id
+        editor.write(change)
+        result.after = editor.after
+        result.added = list(range(free_id, editor.free_id))
+    result.free_id = editor.free_id
     return result
 
 
 def _take_segment(
     segment: SentSegment,
-    sheet: AnnotationEditor,
+    editor: AnnotationEditor,
     back: ReturnedAnnotation,
     theirs: Profile,
     change: LabelChange,
     result: RedrawnAnnotation,
 ) -> None:
-    rows = rows_with_id(segment.id, sheet.before.batch)
+    rows = rows_with_id(segment.id, editor.before.batch)
     row = int(rows[0]) if len(rows) == 1 else None
-    current_hash = None if row is None else _segment_hash(sheet.before, sheet.profile, row)
+    current_hash = None if row is None else _segment_hash(editor.before, editor.profile, row)
     place = back.keys.get(segment.key)
     returned_hash = None if place is None else _segment_hash(back.annotation, theirs, place)
     if returned_hash == segment.imprint:
@@ -353,35 +353,35 @@ def _take_segment(
         change.deleted.add(row)
         result.deleted.append(segment.id)
     else:
-        category = _own_category(place, back, theirs, sheet, result)
+        category = _own_category(place, back, theirs, editor, result)
         if category is None:
             return
-        if category != sheet.category(row):
+        if category != editor.category(row):
             change.recalled[row] = category
-        old, new = sheet.pixels(row), _segment_pixels(back.annotation, place)
-        change.taken[row], change.given[row] = difference(old, new, sheet.size), difference(new, old, sheet.size)
+        old, new = editor.pixels(row), _segment_pixels(back.annotation, place)
+        change.taken[row], change.given[row] = difference(old, new, editor.size), difference(new, old, editor.size)
         result.redrawn.append(segment.id)
 
 
 def _add_segment(
     row: int,
-    sheet: AnnotationEditor,
+    editor: AnnotationEditor,
     back: ReturnedAnnotation,
     theirs: Profile,
     change: LabelChange,
     result: RedrawnAnnotation,
 ) -> None:
-    category = _own_category(row, back, theirs, sheet, result)
+    category = _own_category(row, back, theirs, editor, result)
     if category is not None:
         change.added.append((category, _segment_pixels(back.annotation, row), "human"))
 
 
 def _own_category(
-    row: int, back: ReturnedAnnotation, theirs: Profile, sheet: AnnotationEditor, result: RedrawnAnnotation
+    row: int, back: ReturnedAnnotation, theirs: Profile, editor: AnnotationEditor, result: RedrawnAnnotation
 ) -> int | None:
     """The dataset's id of the category of a segment that came back; None, with a conflict, if it has none."""
     name = theirs.name_of(back.annotation.batch.segments["category_id"][row].as_py())
-    own_category = sheet.profile.taxonomy.by_name().get(name)
+    own_category = editor.profile.taxonomy.by_name().get(name)
     if own_category is None:
         result.conflicts.append(f"the taxonomy has no category {name!r}")
     return None if own_category is None else own_category.id

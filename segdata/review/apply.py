@@ -49,71 +49,82 @@ class DecisionConflict:
 
 @dataclass(slots=True)
 class AnnotationResult:
-    """The result of applying decisions to one annotation."""
+    """The result of applying decisions to one annotation.
 
-    after: Batch | None  # the new annotation; None: unchanged
-    # done, conflicts: applied decisions, and those in conflict
+    Attributes
+    ----------
+    after : the new annotation; None: unchanged
+    done, conflicts : the decisions that were applied, and those that were not, with the reason
+    by_hand : decisions that need drawing by hand
+    already : how many decisions were already in place
+    free_id : the next unused id
+    """
+
+    after: Batch | None
     done: list[AppliedDecision] = field(default_factory=list)
     conflicts: list[DecisionConflict] = field(default_factory=list)
-    by_hand: list[Decision] = field(default_factory=list)  # decisions that need drawing by hand
-    already: int = 0  # number of decisions that were already in place
-    free_id: int = 0  # the next unused id
+    by_hand: list[Decision] = field(default_factory=list)
+    already: int = 0
+    free_id: int = 0
 
 
 def apply_to_annotation(
-    annotation: Annotation, decisions: Sequence[Decision], profile: Profile, mend: FixAnnotation, free_id: int
+    annotation: Annotation, decisions: Sequence[Decision], profile: Profile, fix_annotation: FixAnnotation, free_id: int
 ) -> AnnotationResult:
     """Apply decisions that were made on these labels, the earliest first.
 
     If two decisions touch the same segment of a thing, or the same pixels, the earlier one is applied. Redrawn segments
     may take each other's place, so that all labels of an image can be moved at once. Findings with a fix and without a
-    correction are fixed by `mend` at the end.
+    correction are fixed by `fix_annotation` at the end.
     """
-    sheet, result = AnnotationEditor(annotation, profile, free_id), AnnotationResult(None)
-    sheet.leaving = {row for decision in decisions if (row := redrawn_row(decision, sheet)) is not None}
-    mendable: list[tuple[Decision, Finding]] = []
+    editor, result = AnnotationEditor(annotation, profile, free_id), AnnotationResult(None)
+    editor.leaving = {row for decision in decisions if (row := redrawn_row(decision, editor)) is not None}
+    fixable: list[tuple[Decision, Finding]] = []
     for decision in sorted(decisions, key=lambda decision: decision.time):
         try:
-            change = requested_change(decision, sheet)
+            change = requested_change(decision, editor)
             if change is not None:
-                result.done.append(AppliedDecision(decision, sheet.write(change)))
-            elif _is_mendable(decision):
-                mendable.append((decision, _untouched(decision, sheet)))
+                result.done.append(AppliedDecision(decision, editor.write(change)))
+            elif _has_fix(decision):
+                fixable.append((decision, _finding_to_fix(decision, editor)))
             elif decision.verdict == "fix" or (decision.verdict == "accept" and decision.finding is not None):
                 result.by_hand.append(decision)
         except ChangeRefused as why:
             result.conflicts.append(DecisionConflict(decision, str(why)))
-    gone = {redrawn_row(decision.decision, sheet) for decision in result.done}
-    sheet.stay(sheet.leaving - gone)
-    after = sheet.after
-    if mendable:
-        after, pixels = mend(Annotation(after), [finding for _, finding in mendable])
+    redrawn = {redrawn_row(decision.decision, editor) for decision in result.done}
+    editor.stay(editor.leaving - redrawn)
+    after = editor.after
+    if fixable:
+        after, pixels = fix_annotation(Annotation(after), [finding for _, finding in fixable])
         result.done += [
-            AppliedDecision(decision, pixels[finding]) for decision, finding in mendable if finding in pixels
+            AppliedDecision(decision, pixels[finding]) for decision, finding in fixable if finding in pixels
         ]
-        result.by_hand += [decision for decision, finding in mendable if finding not in pixels]
-    result.free_id = sheet.free_id
-    if not _same(annotation.batch, after):
+        result.by_hand += [decision for decision, finding in fixable if finding not in pixels]
+    result.free_id = editor.free_id
+    if not _is_same(annotation.batch, after):
         result.after = after
     else:
         result.already, result.done = len(result.done), []
     return result
 
 
-def _same(one: Batch, other: Batch) -> bool:
+def _is_same(one: Batch, other: Batch) -> bool:
+    """Whether two annotations have the same segments with the same pixels."""
     runs = ((getattr(one.runs, name), getattr(other.runs, name)) for name in ("start", "length", "owner"))
     return bool(one.segments.equals(other.segments)) and all(np.array_equal(*pair) for pair in runs)
 
 
-def _is_mendable(decision: Decision) -> bool:
+def _has_fix(decision: Decision) -> bool:
     finding = decision.finding
     return decision.verdict == "accept" and finding is not None and not finding.correction and finding.fix is not None
 
 
-def _untouched(decision: Decision, sheet: AnnotationEditor) -> Finding:
+def _finding_to_fix(decision: Decision, editor: AnnotationEditor) -> Finding:
     """The finding to fix; raises ChangeRefused if an earlier decision changed its labels."""
     assert decision.finding is not None
-    if sheet.touches(locate_finding(sheet.before, decision.finding).runs, rows_of_decision(decision, sheet).tolist()):
+    if editor.touches(
+        locate_finding(editor.before, decision.finding).runs, rows_of_decision(decision, editor).tolist()
+    ):
         raise ChangeRefused("an earlier decision changes the same labels; look again when that is done")
     return decision.finding
 
@@ -216,41 +227,43 @@ class ImageResult:
 class _AnnotationDecisions:
     """The decisions about one annotation, to be applied or applied before; `is_open`: not all are settled."""
 
-    held: list[Decision] = field(default_factory=list)
-    before: list[Decision] = field(default_factory=list)
+    to_apply: list[Decision] = field(default_factory=list)
+    applied_before: list[Decision] = field(default_factory=list)
     is_open: bool = False
 
 
 class DecisionApplier:
     """Applies decisions image by image, and counts the results."""
 
-    def __init__(self, profile: Profile, past: AppliedHistory, mend: FixAnnotation, free_id: int) -> None:
+    def __init__(self, profile: Profile, past: AppliedHistory, fix_annotation: FixAnnotation, free_id: int) -> None:
         self.result = ApplyResult(dataset=profile.files)
-        self._profile, self._past, self._mend, self._free_id = profile, past, mend, free_id
+        self._profile, self._past, self._fix_annotation, self._free_id = profile, past, fix_annotation, free_id
 
-    def image(self, batch: Batch, standings: Iterable[ReviewState]) -> ImageResult:
+    def image(self, batch: Batch, review_states: Iterable[ReviewState]) -> ImageResult:
         """Apply the decisions about one image."""
         annotations = Annotation.each(batch)
         result = ImageResult([item.batch for item in annotations])
-        piles = [_AnnotationDecisions() for _ in annotations]
-        for item in standings:
-            row = self._whose(item, annotations)
+        decisions_by_annotation = [_AnnotationDecisions() for _ in annotations]
+        for state in review_states:
+            row = self._annotation_row(state, annotations)
             if row is not None:
-                self._sort(item, annotations[row], piles[row])
-        for row, (annotation, pile) in enumerate(zip(annotations, piles, strict=True)):
-            if pile.held:
-                applied = apply_to_annotation(annotation, pile.held, self._profile, self._mend, self._free_id)
-                self._count(applied, pile)
+                self._sort_decision(state, annotations[row], decisions_by_annotation[row])
+        for row, (annotation, own_decisions) in enumerate(zip(annotations, decisions_by_annotation, strict=True)):
+            if own_decisions.to_apply:
+                applied = apply_to_annotation(
+                    annotation, own_decisions.to_apply, self._profile, self._fix_annotation, self._free_id
+                )
+                self._count(applied, own_decisions)
                 if applied.after is not None:
                     result.pieces[row], result.changed = applied.after, True
-            if not pile.is_open:
-                self._review(result, annotation, pile.before + pile.held)
+            if not own_decisions.is_open:
+                self._review(result, annotation, own_decisions.applied_before + own_decisions.to_apply)
         self.result.images += result.changed
         return result
 
-    def elsewhere(self, standings: Iterable[ReviewState]) -> None:
+    def elsewhere(self, review_states: Iterable[ReviewState]) -> None:
         """Count decisions about the whole dataset, and about images that do not exist."""
-        for state in standings:
+        for state in review_states:
             decision = state.decision
             if decision is None:
                 self._count_open(state)
@@ -261,9 +274,9 @@ class DecisionApplier:
             else:
                 self.result.by_hand.append(decision)
 
-    def _whose(self, standing: ReviewState, annotations: list[Annotation]) -> int | None:
+    def _annotation_row(self, state: ReviewState, annotations: list[Annotation]) -> int | None:
         """The row of the annotation that a state is about; a conflict if that is ambiguous."""
-        last = standing.latest[-1]
+        last = state.latest[-1]
         name = last.annotator or (last.finding.annotator if last.finding else None)
         rows = [row for row, annotation in enumerate(annotations) if name in (None, annotation.annotator)]
         if not rows and last.finding and last.finding.annotator == name:  # a name that the command gave
@@ -276,41 +289,45 @@ class DecisionApplier:
         self.result.conflicts.append(DecisionConflict(last, why))
         return None
 
-    def _sort(self, standing: ReviewState, annotation: Annotation, pile: _AnnotationDecisions) -> None:
+    def _sort_decision(self, state: ReviewState, annotation: Annotation, own_decisions: _AnnotationDecisions) -> None:
         """Sort the valid decision: to be applied, applied before, in conflict, or open."""
-        decision, last = standing.decision, standing.latest[-1]
+        decision, last = state.decision, state.latest[-1]
         is_current = last.imprint != "" and last.imprint == current_label_hash(last, annotation, self._profile)
         if decision is None and is_current:
-            pile.is_open = True
-            self._count_open(standing)
+            own_decisions.is_open = True
+            self._count_open(state)
         elif decision is None:
             self.result.past += 1
         elif is_current and decision not in self._past.here:
-            pile.held.append(decision)
+            own_decisions.to_apply.append(decision)
         elif self._past.has(decision):
             self.result.past += 1
-            pile.before.append(decision)
+            own_decisions.applied_before.append(decision)
         elif changes_labels(decision):
-            pile.is_open = True
+            own_decisions.is_open = True
             self.result.conflicts.append(DecisionConflict(decision, "the labels have changed since"))
         else:
             self.result.past += 1
 
-    def _count(self, applied: AnnotationResult, pile: _AnnotationDecisions) -> None:
+    def _count(self, applied: AnnotationResult, own_decisions: _AnnotationDecisions) -> None:
         result = self.result
         result.done += applied.done
         result.conflicts += applied.conflicts
         result.by_hand += applied.by_hand
         result.already += applied.already
         result.kept += (
-            len(pile.held) - len(applied.done) - len(applied.conflicts) - len(applied.by_hand) - applied.already
+            len(own_decisions.to_apply)
+            - len(applied.done)
+            - len(applied.conflicts)
+            - len(applied.by_hand)
+            - applied.already
         )
-        pile.is_open |= bool(applied.by_hand or applied.conflicts)
+        own_decisions.is_open |= bool(applied.by_hand or applied.conflicts)
         self._free_id = applied.free_id
 
-    def _count_open(self, standing: ReviewState) -> None:
-        if standing.is_disputed:
-            self.result.disputed.append(standing.latest)
+    def _count_open(self, state: ReviewState) -> None:
+        if state.is_disputed:
+            self.result.disputed.append(state.latest)
         else:
             self.result.unsure += 1
 
@@ -328,8 +345,8 @@ class DecisionApplier:
 
 def is_below_stage(annotation: Annotation, stage: str) -> bool:
     """Whether an annotation is below a stage; stages are never lowered."""
-    now = annotation.batch.annotations["stage"][0].as_py()
-    return now not in STAGES or STAGES.index(now) < STAGES.index(stage)
+    current = annotation.batch.annotations["stage"][0].as_py()
+    return current not in STAGES or STAGES.index(current) < STAGES.index(stage)
 
 
 def current_label_hash(decision: Decision, annotation: Annotation, profile: Profile) -> str:
@@ -355,38 +372,40 @@ HashFindings = Callable[[Sequence[Finding]], Mapping[Finding, str]]
 
 
 def verdicts_on_findings(
-    findings: Sequence[Finding], standings: Iterable[ReviewState], imprints: HashFindings
+    findings: Sequence[Finding], review_states: Iterable[ReviewState], hash_findings: HashFindings
 ) -> dict[Finding, Verdict]:
     """The verdict on each decided finding, for the current labels; findings are matched as in `states_of_findings`."""
-    sure = [state for state in standings if state.decision is not None]
-    states = states_of_findings(findings, sure, imprints).items()
+    decided = [state for state in review_states if state.decision is not None]
+    states = states_of_findings(findings, decided, hash_findings).items()
     return {finding: state.decision.verdict for finding, state in states if state.decision is not None}
 
 
 def states_of_findings(
-    findings: Sequence[Finding], standings: Iterable[ReviewState], imprints: HashFindings
+    findings: Sequence[Finding], review_states: Iterable[ReviewState], hash_findings: HashFindings
 ) -> dict[Finding, ReviewState]:
     """The review state of each finding with decisions, for the current labels.
 
-    A finding is identified by its content, as in a baseline, and by the hash of its labels. `imprints` is called only
-    for findings whose content matches a decision. Each state belongs to one finding.
+    A finding is identified by its content, as in a baseline, and by the hash of its labels. `hash_findings` is called
+    only for findings whose content matches a decision. Each state belongs to one finding.
     """
     on_findings = [
-        (s.latest[-1].finding, s.latest[-1].imprint, s) for s in reversed([*standings]) if s.latest[-1].finding
+        (state.latest[-1].finding, state.latest[-1].imprint, state)
+        for state in reversed([*review_states])
+        if state.latest[-1].finding
     ]
     keys = [finding_keys(finding) for finding, _, _ in on_findings]
     contents = {key for pair in keys for key in pair}
     candidates = [finding for finding in findings if not contents.isdisjoint(finding_keys(finding))] if contents else []
-    now = imprints(candidates) if candidates else {}
+    current_hash = hash_findings(candidates) if candidates else {}
     partner = match_keys(
-        [tuple((key, now[finding]) for key in finding_keys(finding)) for finding in candidates],
-        [tuple((key, imprint) for key in pair) for pair, (_, imprint, _) in zip(keys, on_findings, strict=True)],
+        [tuple((key, current_hash[finding]) for key in finding_keys(finding)) for finding in candidates],
+        [tuple((key, label_hash) for key in pair) for pair, (_, label_hash, _) in zip(keys, on_findings, strict=True)],
     )
     return {candidates[row]: on_findings[match][2] for row, match in partner.items()}
 
 
 def completed_verdicts(
-    findings: Sequence[Finding], standings: Iterable[ReviewState], is_done: Callable[[Decision], bool]
+    findings: Sequence[Finding], review_states: Iterable[ReviewState], is_done: Callable[[Decision], bool]
 ) -> dict[Finding, Verdict]:
     """The verdict on each completed finding of an earlier report, even if its labels have changed since.
 
@@ -395,7 +414,7 @@ def completed_verdicts(
     """
     complete = [
         (finding_keys(decision.finding), decision.verdict)
-        for decision in reversed([standing.decision for standing in standings])
+        for decision in reversed([state.decision for state in review_states])
         if decision is not None and decision.finding is not None and (not changes_labels(decision) or is_done(decision))
     ]
     partner = match_keys([*map(finding_keys, findings)], [keys for keys, _ in complete])

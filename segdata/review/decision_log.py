@@ -255,20 +255,20 @@ def review_states(decisions: Iterable[Decision]) -> list[ReviewState]:
     by_subject: dict[Hashable, list[Decision]] = {}
     for item in decisions:
         by_subject.setdefault(decision_subject(item), []).append(item)
-    standings = []
+    states = []
     for decisions_on_it in by_subject.values():
         last: dict[str, Decision] = {}
         for decision in sorted(decisions_on_it, key=lambda item: item.time):
             last.pop(decision.reviewer, None)  # a later decision goes behind those of others
             last[decision.reviewer] = decision
-        standings.append(ReviewState(tuple(last.values()), tuple(decisions_on_it)))
-    return standings
+        states.append(ReviewState(tuple(last.values()), tuple(decisions_on_it)))
+    return states
 
 
-def newest_states(standings: Iterable[ReviewState]) -> list[ReviewState]:
+def newest_states(states: Iterable[ReviewState]) -> list[ReviewState]:
     """For each subject whose labels changed in between, the state with the last decision."""
     last: dict[Hashable, ReviewState] = {}
-    for state in standings:
+    for state in states:
         *subject, _ = decision_subject(state.latest[-1])
         key = tuple(subject)
         if key not in last or last[key].latest[-1].time <= state.latest[-1].time:
@@ -359,10 +359,10 @@ def measure_progress(
 
     A finding counts once, with its valid verdict. After its labels change, it counts as another finding.
     """
-    standings = review_states(decisions)
+    states = review_states(decisions)
     rules: dict[str, RuleProgress] = {}
     segments: Counter[Verdict] = Counter()
-    for state in standings:
+    for state in states:
         finding = state.latest[-1].finding
         if finding is not None:
             _count(rules.setdefault(finding.code, RuleProgress(finding.code, finding.rule)), state)
@@ -378,23 +378,23 @@ def measure_progress(
     return ReviewProgress(
         tuple(rules[code] for code in sorted(rules)),
         flag,
-        tuple(_reviewers(decisions, standings)),
+        tuple(_reviewers(decisions, states)),
         segments,
-        tuple(state.latest for state in standings if state.is_disputed),
+        tuple(state.latest for state in states if state.is_disputed),
         None if findings is None else len(findings),
     )
 
 
-def _count(rule: RuleProgress, standing: ReviewState) -> None:
-    if standing.is_disputed:
+def _count(rule: RuleProgress, state: ReviewState) -> None:
+    if state.is_disputed:
         rule.disputed += 1
-    elif standing.decision is None:
+    elif state.decision is None:
         rule.unsure += 1
     else:
-        rule.verdicts[standing.decision.verdict] += 1
+        rule.verdicts[state.decision.verdict] += 1
 
 
-def _reviewers(decisions: Sequence[Decision], standings: Iterable[ReviewState]) -> list[ReviewerProgress]:
+def _reviewers(decisions: Sequence[Decision], states: Iterable[ReviewState]) -> list[ReviewerProgress]:
     """The reviewers, with their decisions and those that were changed later."""
     by_name: dict[str, ReviewerProgress] = {}
     images: dict[str, set[str | None]] = {}
@@ -403,8 +403,8 @@ def _reviewers(decisions: Sequence[Decision], standings: Iterable[ReviewState]) 
         reviewer.verdicts[item.verdict] += 1
         reviewer.first, reviewer.last = min(reviewer.first, item.time), max(reviewer.last, item.time)
         images.setdefault(item.reviewer, set()).add(item.image)
-    for standing in standings:
-        sure = sorted((item for item in standing.history if item.verdict != "unsure"), key=lambda item: item.time)
+    for state in states:
+        sure = sorted((item for item in state.history if item.verdict != "unsure"), key=lambda item: item.time)
         for before, after in pairwise(sure):
             if before.verdict != after.verdict:
                 reviewer = by_name[before.reviewer]

@@ -199,38 +199,38 @@ class AnnotationEditor:
 _AGREEMENT = "SEG4"  # codes of `segdata agreement`: the segments that these name may be another annotator's
 
 
-def requested_change(decision: Decision, sheet: AnnotationEditor) -> LabelChange | None:
+def requested_change(decision: Decision, editor: AnnotationEditor) -> LabelChange | None:
     """The change that a decision asks for; None if it leaves the labels unchanged, or needs drawing by hand.
 
     Raises ChangeRefused with the reason if the change is impossible.
     """
     finding = decision.finding
     if decision.verdict == "void":
-        return _make_void(decision, sheet)
+        return _make_void(decision, editor)
     if finding is None:
-        return _delete_rows(sheet, rows_of_decision(decision, sheet)) if decision.verdict == "reject" else None
+        return _delete_rows(editor, rows_of_decision(decision, editor)) if decision.verdict == "reject" else None
     if decision.verdict == "accept" and finding.correction is not None:
-        return _apply_correction(finding, finding.correction, sheet)
+        return _apply_correction(finding, finding.correction, editor)
     return None
 
 
-def rows_of_decision(decision: Decision, sheet: AnnotationEditor) -> Ints:
+def rows_of_decision(decision: Decision, editor: AnnotationEditor) -> Ints:
     """The segments that a decision names; raises ChangeRefused if one is missing or ambiguous."""
     if decision.finding is not None:
         ids = decision.finding.segments
     else:
         ids = () if decision.segment is None else (decision.segment,)
-    return np.array([_row_with_id(id_, sheet) for id_ in ids], np.int64)
+    return np.array([_row_with_id(id_, editor) for id_ in ids], np.int64)
 
 
-def redrawn_row(decision: Decision, sheet: AnnotationEditor) -> int | None:
+def redrawn_row(decision: Decision, editor: AnnotationEditor) -> int | None:
     """The segment that a decision wants to redraw as a whole; None for other decisions."""
     finding = decision.finding
     if decision.verdict != "accept" or finding is None or finding.correction is None or not finding.segments:
         return None
-    if finding.correction.action != "redraw" or sheet.profile.task == "semantic":
+    if finding.correction.action != "redraw" or editor.profile.task == "semantic":
         return None
-    rows = rows_with_id(finding.segments[0], sheet.before.batch)
+    rows = rows_with_id(finding.segments[0], editor.before.batch)
     return int(rows[0]) if len(rows) == 1 else None
 
 
@@ -239,126 +239,126 @@ def rows_with_id(id_: int | str, batch: Batch) -> Ints:
     return named_segments(batch, Finding(code="", rule="", severity="info", message="", segments=(id_,)))
 
 
-def _row_with_id(id_: int | str, sheet: AnnotationEditor) -> int:
-    rows = rows_with_id(id_, sheet.before.batch)
+def _row_with_id(id_: int | str, editor: AnnotationEditor) -> int:
+    rows = rows_with_id(id_, editor.before.batch)
     if len(rows) != 1:
         raise ChangeRefused(f"segment {id_} {'exists more than once' if len(rows) else 'does not exist'}")
     return int(rows[0])
 
 
-def _apply_correction(finding: Finding, correction: Correction, sheet: AnnotationEditor) -> LabelChange:
-    if correction.size != sheet.size:
-        height, width = sheet.size
+def _apply_correction(finding: Finding, correction: Correction, editor: AnnotationEditor) -> LabelChange:
+    if correction.size != editor.size:
+        height, width = editor.size
         raise ChangeRefused(
             f"the correction is of {correction.size[1]} x {correction.size[0]} px, the image of {width} x {height}"
         )
     pieces = _correction_pieces(correction)
     if correction.action == "add":
-        return _add_pixels(_union_of_pieces(pieces, sheet), _category_id(correction, sheet), sheet)
+        return _add_pixels(_union_of_pieces(pieces, editor), _category_id(correction, editor), editor)
     if not finding.segments:
         raise ChangeRefused(f"{correction.action}: the finding names no segment")
-    row = _row_with_id(finding.segments[0], sheet)
-    if sheet.profile.task == "semantic":
-        return _correct_map(row, finding, correction, pieces, sheet)
+    row = _row_with_id(finding.segments[0], editor)
+    if editor.profile.task == "semantic":
+        return _correct_map(row, finding, correction, pieces, editor)
     if correction.action == "delete":
-        return _delete_rows(sheet, np.array([row]))
+        return _delete_rows(editor, np.array([row]))
     if correction.action == "rename":
-        return LabelChange(recalled={row: _category_id(correction, sheet)})
+        return LabelChange(recalled={row: _category_id(correction, editor)})
     if correction.action == "redraw":
-        pixels, category = _union_of_pieces(pieces, sheet), _category_id(correction, sheet)
-        change = _redraw_row(row, pixels, category, sheet, tuple(sheet.leaving))
+        pixels, category = _union_of_pieces(pieces, editor), _category_id(correction, editor)
+        change = _redraw_row(row, pixels, category, editor, tuple(editor.leaving))
         change.anew = category, pixels
         return change
     if correction.action == "split":
-        return _split_row(row, pieces, sheet)
-    return _join_rows(row, correction, pieces, sheet)
+        return _split_row(row, pieces, editor)
+    return _join_rows(row, correction, pieces, editor)
 
 
 def _correct_map(
-    row: int, finding: Finding, correction: Correction, pieces: list[Runs], sheet: AnnotationEditor
+    row: int, finding: Finding, correction: Correction, pieces: list[Runs], editor: AnnotationEditor
 ) -> LabelChange:
     """The change of a correction in semantic data: only the part in the box of the finding changes."""
     if correction.action in ("split", "join"):
         raise ChangeRefused(f"{correction.action}: a map of categories has no instances")
-    old = _shown_part(row, finding, sheet)
+    old = _shown_part(row, finding, editor)
     if correction.action == "delete":
         return LabelChange(taken={row: old})
-    new, category = (_union_of_pieces(pieces, sheet) if pieces else old), _category_id(correction, sheet)
-    change = _add_pixels(new, category, sheet)
-    lost = difference(old, new, sheet.size)
-    change.taken[row] = union([change.taken.get(row, Runs.empty()), lost], sheet.size)
+    new, category = (_union_of_pieces(pieces, editor) if pieces else old), _category_id(correction, editor)
+    change = _add_pixels(new, category, editor)
+    lost = difference(old, new, editor.size)
+    change.taken[row] = union([change.taken.get(row, Runs.empty()), lost], editor.size)
     return change
 
 
-def _shown_part(row: int, finding: Finding, sheet: AnnotationEditor) -> Runs:
+def _shown_part(row: int, finding: Finding, editor: AnnotationEditor) -> Runs:
     """The parts of a segment within the finding's box; if none lies within it, its pixels in the box."""
     if finding.bbox is None:
-        return sheet.pixels(row)
+        return editor.pixels(row)
     x, y, wide, high = finding.bbox
-    parts = ImageRegions.of(sheet.pixels(row), sheet.size[0])
-    run_x, top = np.divmod(parts.runs.start, sheet.size[0])
+    parts = ImageRegions.of(editor.pixels(row), editor.size[0])
+    run_x, top = np.divmod(parts.runs.start, editor.size[0])
     out = (run_x < x) | (run_x >= x + wide) | (top < y) | (top + parts.runs.length > y + high)
     inside = np.setdiff1d(np.arange(len(parts.area)), parts.label[out])
-    return parts.only(inside) if len(inside) else crop_to_box(sheet.pixels(row), finding.bbox, sheet.size)
+    return parts.only(inside) if len(inside) else crop_to_box(editor.pixels(row), finding.bbox, editor.size)
 
 
-def _add_pixels(pixels: Runs, category: int, sheet: AnnotationEditor, source: str = "model") -> LabelChange:
+def _add_pixels(pixels: Runs, category: int, editor: AnnotationEditor, source: str = "model") -> LabelChange:
     change = LabelChange(added=[(category, pixels, source)])
-    keep = sheet.of_category(category) if sheet.profile.task == "semantic" else None
-    sheet.make_room(change, pixels, category, () if keep is None else (keep,))
+    keep = editor.of_category(category) if editor.profile.task == "semantic" else None
+    editor.make_room(change, pixels, category, () if keep is None else (keep,))
     return change
 
 
-def _delete_rows(sheet: AnnotationEditor, rows: Ints) -> LabelChange:
+def _delete_rows(editor: AnnotationEditor, rows: Ints) -> LabelChange:
     if not len(rows):
         raise ChangeRefused("it names no segment")
     return LabelChange(deleted=set(rows.tolist()))
 
 
 def _redraw_row(
-    row: int, pixels: Runs, category: int, sheet: AnnotationEditor, keep: tuple[int, ...] = ()
+    row: int, pixels: Runs, category: int, editor: AnnotationEditor, keep: tuple[int, ...] = ()
 ) -> LabelChange:
-    old = sheet.pixels(row)
+    old = editor.pixels(row)
     change = LabelChange(
-        taken={row: difference(old, pixels, sheet.size)}, given={row: difference(pixels, old, sheet.size)}
+        taken={row: difference(old, pixels, editor.size)}, given={row: difference(pixels, old, editor.size)}
     )
-    if category != sheet.category(row):
+    if category != editor.category(row):
         change.recalled[row] = category
-    sheet.make_room(change, pixels, category, (row, *keep))
+    editor.make_room(change, pixels, category, (row, *keep))
     return change
 
 
-def _split_row(row: int, pieces: list[Runs], sheet: AnnotationEditor) -> LabelChange:
+def _split_row(row: int, pieces: list[Runs], editor: AnnotationEditor) -> LabelChange:
     if len(pieces) < 2:
         raise ChangeRefused("split: the correction has fewer than two pieces")
     order = np.argsort([-count_pixels(piece) for piece in pieces], kind="stable")  # the largest keeps the id
-    category = sheet.category(row)
-    change = _redraw_row(row, pieces[order[0]], category, sheet)
+    category = editor.category(row)
+    change = _redraw_row(row, pieces[order[0]], category, editor)
     for number in order[1:].tolist():
         change.added.append((category, pieces[number], "model"))
-        sheet.make_room(change, pieces[number], category, (row,))
+        editor.make_room(change, pieces[number], category, (row,))
     return change
 
 
-def _join_rows(row: int, correction: Correction, pieces: list[Runs], sheet: AnnotationEditor) -> LabelChange:
+def _join_rows(row: int, correction: Correction, pieces: list[Runs], editor: AnnotationEditor) -> LabelChange:
     if correction.joins is None:
         raise ChangeRefused("join: the correction names no other segment")
-    other = _row_with_id(correction.joins, sheet)
-    old = sheet.pixels(row)
-    pixels = _union_of_pieces(pieces, sheet) if pieces else union([old, sheet.pixels(other)], sheet.size)
+    other = _row_with_id(correction.joins, editor)
+    old = editor.pixels(row)
+    pixels = _union_of_pieces(pieces, editor) if pieces else union([old, editor.pixels(other)], editor.size)
     change = LabelChange(
-        taken={row: difference(old, pixels, sheet.size)}, given={row: difference(pixels, old, sheet.size)}
+        taken={row: difference(old, pixels, editor.size)}, given={row: difference(pixels, old, editor.size)}
     )
     change.deleted.add(other)
-    sheet.make_room(change, pixels, sheet.category(row), (row, other))
+    editor.make_room(change, pixels, editor.category(row), (row, other))
     return change
 
 
-def _make_void(decision: Decision, sheet: AnnotationEditor) -> LabelChange:
+def _make_void(decision: Decision, editor: AnnotationEditor) -> LabelChange:
     """Make void of the pixels of the finding, or else of its segments, or of the segment."""
-    void = sheet.profile.taxonomy.void_ids
+    void = editor.profile.taxonomy.void_ids
     if not void:
-        ids = {category.id for category in sheet.profile.taxonomy.categories}
+        ids = {category.id for category in editor.profile.taxonomy.categories}
         free = 255 if 255 not in ids else max(ids) + 1
         raise ChangeRefused(
             "the taxonomy has no category of kind void; add to the categories in taxonomy.yaml: "
@@ -370,23 +370,23 @@ def _make_void(decision: Decision, sheet: AnnotationEditor) -> LabelChange:
             raise ChangeRefused("the finding is about several annotators; decide on the segment itself, or redraw it")
         finding = replace(finding, segments=finding.segments[:1] if finding.correction.action != "add" else ())
         decision = replace(decision, finding=finding)
-    rows, pixels = rows_of_decision(decision, sheet), Runs.empty()
+    rows, pixels = rows_of_decision(decision, editor), Runs.empty()
     if finding is not None:
         if finding.correction is not None and finding.correction.action == "add":
-            pixels = _union_of_pieces(_correction_pieces(finding.correction), sheet)
+            pixels = _union_of_pieces(_correction_pieces(finding.correction), editor)
         else:
-            pixels = locate_finding(sheet.before, finding).runs
-    if not len(pixels) and sheet.profile.task == "semantic" and finding is not None and len(rows):
-        pixels = _shown_part(int(rows[0]), finding, sheet)
+            pixels = locate_finding(editor.before, finding).runs
+    if not len(pixels) and editor.profile.task == "semantic" and finding is not None and len(rows):
+        pixels = _shown_part(int(rows[0]), finding, editor)
     if not len(pixels):
-        pixels = sheet.before.of(rows)
+        pixels = editor.before.of(rows)
     if not len(pixels):
         raise ChangeRefused("it has no pixels that could become void")
-    return _add_pixels(pixels, void[0], sheet, "human")
+    return _add_pixels(pixels, void[0], editor, "human")
 
 
-def _category_id(correction: Correction, sheet: AnnotationEditor) -> int:
-    name, profile = correction.category, sheet.profile
+def _category_id(correction: Correction, editor: AnnotationEditor) -> int:
+    name, profile = correction.category, editor.profile
     category = profile.taxonomy.by_name().get(name or "")
     id_ = (
         category.id if category else next((i for i, unknown in profile.unknown_names.items() if unknown == name), None)
@@ -406,7 +406,7 @@ def _correction_pieces(correction: Correction) -> list[Runs]:
     return [runs.take(np.array([k]), n) for k in range(n)]
 
 
-def _union_of_pieces(pieces: list[Runs], sheet: AnnotationEditor) -> Runs:
+def _union_of_pieces(pieces: list[Runs], editor: AnnotationEditor) -> Runs:
     if not any(map(len, pieces)):
         raise ChangeRefused("the correction has no pixels")
-    return union(pieces, sheet.size)
+    return union(pieces, editor.size)

@@ -36,8 +36,8 @@ def test_a_canonical_dataset_gets_a_revision(pictures: Path, tmp_path: Path) -> 
     found = segdata.split(tmp_path / "d", {"train": 0.5, "val": 0.25, "test": 0.25})
     assert found.revision == "r0002"
     images = segdata.read(tmp_path / "d").images
-    assert dict(zip(images["image_id"], images["split"], strict=True)) == dict(found.deal.part_of)
-    assert len({found.deal.part_of[f"{number:02d}.png"] for number in range(4)}) == 1
+    assert dict(zip(images["image_id"], images["split"], strict=True)) == dict(found.assignment.part_of)
+    assert len({found.assignment.part_of[f"{number:02d}.png"] for number in range(4)}) == 1
     assert segdata.hash_of(tmp_path / "d") == before
     assert list(segdata.validate(tmp_path / "d", select=["SEG304"]).findings) == []
 
@@ -52,15 +52,15 @@ def test_lists_name_every_image_once(pictures: Path, tmp_path: Path) -> None:
     found = segdata.split(pictures, lists=tmp_path / "lists", near=False)
     named = [line for path in found.lists for line in path.read_text().splitlines()]
     assert sorted(named) == sorted(segdata.read(pictures).image_ids)
-    assert found.deal.largest == 1
+    assert found.assignment.largest == 1
     with pytest.raises(SegdataError, match="exists already"):
         segdata.split(pictures, lists=tmp_path / "lists", near=False)
 
 
 def test_what_is_in_a_part_stays_there(pictures: Path, tmp_path: Path) -> None:
     segdata.convert(pictures, tmp_path / "d")
-    first = segdata.split(tmp_path / "d", {"train": 0.5, "val": 0.5}).deal.part_of
-    again = segdata.split(tmp_path / "d", {"train": 0.8, "val": 0.2}, keep=True, seed=7).deal.part_of
+    first = segdata.split(tmp_path / "d", {"train": 0.5, "val": 0.5}).assignment.part_of
+    again = segdata.split(tmp_path / "d", {"train": 0.8, "val": 0.2}, keep=True, seed=7).assignment.part_of
     assert dict(again) == dict(first)
 
 

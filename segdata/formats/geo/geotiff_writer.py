@@ -95,14 +95,14 @@ class _CategoryPainter:
         values = np.array([id_ if id_ in categories else -1 for id_ in category], np.int64)
         count_category_mask_losses(batch, values, self.losses, self.blank)
         rows = batch.images.select(list(_IMAGE_COLUMNS)).to_pylist()
-        for row, sheet in zip(rows, segments_by_image(batch), strict=True):
+        for row, image in zip(rows, segments_by_image(batch), strict=True):
             pixels = None
-            if sheet.annotated:
+            if image.annotated:
                 # In as few bits as hold all values: large rasters wait for memory.
                 dtype = smallest_unsigned(self.max_value)
-                pixels = paint_and_count(batch, sheet, values[sheet.segments], self.blank, dtype, self.losses)
+                pixels = paint_and_count(batch, image, values[image.segments], self.blank, dtype, self.losses)
                 self.used = self.used or bool((pixels == self.blank).any())
-            yield _PaintedRaster(row, sheet.height, sheet.width, pixels)
+            yield _PaintedRaster(row, image.height, image.width, pixels)
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,8 +127,8 @@ def raise_os_errors(what: str = "damaged") -> Iterator[list[str]]:
     Any error over a damaged file, now or when a value is first used, becomes OSError.
     """
     try:
-        with collect_dicom_warnings() as heard:
-            yield heard
+        with collect_dicom_warnings() as messages:
+            yield messages
     except (OSError, SegdataError):
         raise
     except Exception as error:
@@ -193,9 +193,9 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _add_image(folder: _DicomFolder, path: Path, start: Path) -> None:
     try:
-        with raise_os_errors() as heard:
+        with raise_os_errors() as messages:
             image = read_image_header(path, start)
-        for remark in heard:
+        for remark in messages:
             folder.remarks.setdefault(remark, []).append(relative_path(folder.root, path))
     except OSError as error:
         message = f"image cannot be read: {error.strerror or error}"

@@ -219,13 +219,13 @@ def paint_categories(batches: Iterable[Batch], layering: Layering, losses: LossC
             _paint_layer(batch, np.flatnonzero(layer == row), value, layering.blank, losses)
             for row in range(len(layering.layers))
         ]
-        for row, sheet in zip(rows, segments_by_image(batch), strict=True):
+        for row, image in zip(rows, segments_by_image(batch), strict=True):
             values = [next(stream) for stream in layers]
             yield PaintedImage(
                 **row,
-                height=sheet.height,
-                width=sheet.width,
-                annotated=sheet.annotated,
+                height=image.height,
+                width=image.width,
+                annotated=image.annotated,
                 layers=[pixels for pixels in values if pixels is not None],
             )
 
@@ -236,11 +236,11 @@ def _paint_layer(batch: Batch, rows: Ints, value: Ints, blank: int, losses: Loss
     values = value[rows]
     count_category_mask_losses(layer, values, losses, blank)
     narrow = smallest_unsigned(max(int(values.max(initial=0)), blank))
-    for sheet in segments_by_image(layer):
-        if not sheet.annotated:
+    for image in segments_by_image(layer):
+        if not image.annotated:
             yield None
             continue
-        yield paint_and_count(layer, sheet, values[sheet.segments], blank, np.uint32, losses).astype(narrow)
+        yield paint_and_count(layer, image, values[image.segments], blank, np.uint32, losses).astype(narrow)
 
 
 TABLE = "instances.csv"
@@ -287,13 +287,17 @@ class InstancePainter:
         for batch in batches:
             is_known = np.isin(batch.segments["category_id"].to_numpy(), np.array(list(self._names), np.int64))
             count_segment_mask_losses(batch, is_known, self._losses)
-            for row, sheet in zip(image_rows(batch), segments_by_image(batch), strict=True):
+            for row, image in zip(image_rows(batch), segments_by_image(batch), strict=True):
                 layers = []
-                if sheet.annotated:
-                    values = self._values(batch, sheet, is_known, row["sequence"], row["image_id"])
-                    layers.append(paint_and_count(batch, sheet, values, 0, np.uint32, self._losses))
+                if image.annotated:
+                    values = self._values(batch, image, is_known, row["sequence"], row["image_id"])
+                    layers.append(paint_and_count(batch, image, values, 0, np.uint32, self._losses))
                 yield PaintedImage(
-                    **row, height=sheet.height, width=sheet.width, annotated=sheet.annotated, layers=layers
+                    **row,
+                    height=image.height,
+                    width=image.width,
+                    annotated=image.annotated,
+                    layers=layers,
                 )
 
     def write_table(self, path: Path) -> None:
@@ -304,12 +308,12 @@ class InstancePainter:
                 for value, (category, segment, crowd) in sorted(volume.meaning.items()):
                     table.add(name, value, category, segment, crowd)
 
-    def _values(self, batch: Batch, sheet: ImageSegments, is_known: Flags, sequence: str | None, image_id: str) -> Ints:
+    def _values(self, batch: Batch, image: ImageSegments, is_known: Flags, sequence: str | None, image_id: str) -> Ints:
         """(n,) the value of each segment of an image, -1: it is not painted; counts what the values cannot hold."""
         volume = self._volumes.setdefault(sequence or image_id, _VolumeValues())
-        values = np.full(len(sheet.segments), -1, np.int64)
-        painted_positions = np.flatnonzero(is_known[sheet.segments] & (sheet.runs.areas(len(values)) > 0))
-        rows = sheet.segments[painted_positions]
+        values = np.full(len(image.segments), -1, np.int64)
+        painted_positions = np.flatnonzero(is_known[image.segments] & (image.runs.areas(len(values)) > 0))
+        rows = image.segments[painted_positions]
         lost_rows: dict[LossKind, list[int]] = {"segment-id": [], "track": [], "crowd": [], "instance": []}
         values_seen: set[int] = set()
         segment_rows = batch.segments.select(list(_INSTANCE_COLUMNS)).take(rows).to_pylist()

@@ -191,10 +191,16 @@ def _paint_regions(batches: Iterable[Batch], plan: NnunetPlan, losses: LossCount
                 region_batch, np.full(region_batch.n_segments, plan.values[id_], np.int64), losses, 0
             )
             streams.append(segments_by_image(region_batch))
-        for row, sheet in zip(image_rows(batch), segments_by_image(batch), strict=True):
+        for row, image in zip(image_rows(batch), segments_by_image(batch), strict=True):
             region_images = [next(stream) for stream in streams]
-            layers = [_paint_image(sheet.image_id, region_images, plan, losses)] if sheet.annotated else []
-            yield PaintedImage(**row, height=sheet.height, width=sheet.width, annotated=sheet.annotated, layers=layers)
+            layers = [_paint_image(image.image_id, region_images, plan, losses)] if image.annotated else []
+            yield PaintedImage(
+                **row,
+                height=image.height,
+                width=image.width,
+                annotated=image.annotated,
+                layers=layers,
+            )
 
 
 def _paint_image(image: str, region_images: list[ImageSegments], plan: NnunetPlan, losses: LossCounter) -> Values:
@@ -202,7 +208,10 @@ def _paint_image(image: str, region_images: list[ImageSegments], plan: NnunetPla
 
     It is lost if that value means other regions than those of the pixel.
     """
-    masks = [paint(sheet, np.ones(len(sheet.segments), np.int64), 0, np.uint8).astype(bool) for sheet in region_images]
+    masks = [
+        paint(image_segments, np.ones(len(image_segments.segments), np.int64), 0, np.uint8).astype(bool)
+        for image_segments in region_images
+    ]
     pixels: Values = np.zeros(masks[0].shape, np.uint16)
     for id_, mask in zip(plan.regions, masks, strict=True):
         pixels[mask] = plan.values[id_]

@@ -44,7 +44,7 @@ from segdata.formats.shared.per_image import ImageEntry, relative_path
 INDEX_FILE = "images.csv"
 _MOST_STEMS = 20  # names that are looked at for layers
 _COLUMNS = ("image", "mask", "width", "height", "uri")
-_OF_VIDEOS = ("sequence", "frame", "split")
+_SEQUENCE_COLUMNS = ("sequence", "frame", "split")
 Cell = str | int | None
 
 
@@ -56,9 +56,16 @@ def write_index(target: Path, rows: Iterable[tuple[Cell, ...]], videos: bool = F
     """
     with (target / INDEX_FILE).open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(_COLUMNS + (_OF_VIDEOS if videos else ()))
-        for image, mask, width, height, uri, *film in rows:
-            cells = (image, mask, width, height, relative_uri(None if uri is None else str(uri), target), *film)
+        lines.writerow(_COLUMNS + (_SEQUENCE_COLUMNS if videos else ()))
+        for image, mask, width, height, uri, *sequence_cells in rows:
+            cells = (
+                image,
+                mask,
+                width,
+                height,
+                relative_uri(None if uri is None else str(uri), target),
+                *sequence_cells,
+            )
             lines.writerow("" if value is None else value for value in cells)
 
 

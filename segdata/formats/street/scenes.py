@@ -522,19 +522,26 @@ def _rows(
     ]
     stems = _FileStems(style)
     for batch in batches:
-        ink = _SegmentValues.of(batch, style, np.array(things, np.int64))
+        segment_values = _SegmentValues.of(batch, style, np.array(things, np.int64))
         count_losses(batch, losses, STREET_MASK_LOSSES - {"crowd"}, frozenset(f"images.{name}" for name in _INDEXED))
         indexed = batch.images.select(_INDEXED).to_pylist()
-        for sheet, index_row in zip(segments_by_image(batch), indexed, strict=True):
+        for image, index_row in zip(segments_by_image(batch), indexed, strict=True):
             path = None
-            if sheet.annotated:
-                sheet = _visible_segments(sheet, ink)
-                values = ink.fill(sheet, numbering)
-                pixels = paint_and_count(batch, sheet, values, blank, np.uint16, losses)
-                stem = stems.stem(sheet.image_id, index_row["split"])
+            if image.annotated:
+                image = _visible_segments(image, segment_values)
+                values = segment_values.fill(image, numbering)
+                pixels = paint_and_count(batch, image, values, blank, np.uint16, losses)
+                stem = stems.stem(image.image_id, index_row["split"])
                 path = _save_masks(target, stem, pixels, style, numbered=numbering is not None)
-            yield sheet.image_id, path, sheet.width, sheet.height, sheet.uri, *index_row.values()
-        _count(batch, ink, profile, style, numbering is not None, losses)
+            yield (
+                image.image_id,
+                path,
+                image.width,
+                image.height,
+                image.uri,
+                *index_row.values(),
+            )
+        _count(batch, segment_values, profile, style, numbering is not None, losses)
 
 
 def _save_masks(target: Path, stem: str, pixels: Pixels, style: MaskStyle, *, numbered: bool) -> str:
@@ -585,44 +592,49 @@ class _SegmentValues:
         ids = batch.segments["segment_id"].fill_null(-1).to_numpy()
         return _SegmentValues(label, numbered, crowd & ~is_crowd_kept, ids, np.full(len(label), _NOT_WRITTEN, np.int64))
 
-    def fill(self, sheet: ImageSegments, numbering: InstanceEncoding | None) -> Ints:
+    def fill(self, image: ImageSegments, numbering: InstanceEncoding | None) -> Ints:
         """Choose the values (n,) of one image's segments; raises SegdataError if there are too many."""
-        rows = sheet.segments
+        rows = image.segments
         label = self.label[rows]
         try:
             self.value[rows] = (
                 label if numbering is None else numbering.values(label, self.numbered[rows], self.ids[rows])
             )
         except SegdataError as error:
-            raise SegdataError(f"image {sheet.image_id!r}: {error}") from error
+            raise SegdataError(f"image {image.image_id!r}: {error}") from error
         return self.value[rows]
 
 
-def _visible_segments(sheet: ImageSegments, ink: _SegmentValues) -> ImageSegments:
-    kept = np.flatnonzero((ink.label[sheet.segments] >= 0) & (sheet.runs.areas(len(sheet.segments)) > 0))
-    return sheet.only(kept)
+def _visible_segments(image: ImageSegments, segment_values: _SegmentValues) -> ImageSegments:
+    kept = np.flatnonzero((segment_values.label[image.segments] >= 0) & (image.runs.areas(len(image.segments)) > 0))
+    return image.only(kept)
 
 
 def _count(
-    batch: Batch, ink: _SegmentValues, profile: Profile, style: MaskStyle, numbered: bool, losses: LossCounter
+    batch: Batch,
+    segment_values: _SegmentValues,
+    profile: Profile,
+    style: MaskStyle,
+    numbered: bool,
+    losses: LossCounter,
 ) -> None:
     """Count the losses of masks; `numbered`: values are segment ids, else label ids."""
     is_written, areas = in_first_annotation(batch), batch.runs.areas(batch.n_segments)
     categories = batch.segments["category_id"].to_numpy()
-    void = (ink.label == _NOT_WRITTEN) & np.isin(categories, profile.taxonomy.void_ids)
+    void = (segment_values.label == _NOT_WRITTEN) & np.isin(categories, profile.taxonomy.void_ids)
     blank_categories = [category for category, label in style.label_of.items() if label == style.blank]
     blank = ~void & np.isin(categories, blank_categories)
     kinds: tuple[tuple[LossKind, NDArray[np.bool_]], ...] = (
         ("void", void),
         ("unlabelled", blank),
-        ("crowd", ink.crowd),
+        ("crowd", segment_values.crowd),
     )
     for kind, flags in kinds:
         rows = np.flatnonzero(is_written & flags)
         count_segments(batch, rows, kind, losses, areas)
     others = np.flatnonzero(~void & ~blank)
     # What has no pixels got no value, and is known all the same.
-    values = np.where((ink.label >= 0) & (ink.value < 0), 0, ink.value)[others]
+    values = np.where((segment_values.label >= 0) & (segment_values.value < 0), 0, segment_values.value)[others]
     count_category_mask_losses(batch.take_segments(others), values, losses, ids=values if numbered else None)
 
 

@@ -101,57 +101,60 @@ def write_supervisely(
         image_rows = batch.images.select(["sequence", "frame", "split"]).to_pylist()
         first = np.searchsorted(batch.annotation_image, np.arange(batch.images.num_rows))
         annotations = batch.annotations.select(["annotator", "created", "attributes"]).to_pylist()
-        for row, (sheet, image_row) in enumerate(zip(segments_by_image(batch), image_rows, strict=True)):
-            path = _annotation_path(sheet, project.taken)
-            if sheet.annotated:
-                written = _annotation(batch, sheet, annotations[first[row]], project, losses)
+        for row, (image, image_row) in enumerate(zip(segments_by_image(batch), image_rows, strict=True)):
+            path = _annotation_path(image, project.taken)
+            if image.annotated:
+                written = _annotation(batch, image, annotations[first[row]], project, losses)
                 (target / path).parent.mkdir(parents=True, exist_ok=True)
                 (target / path).write_text(encode_json(written), encoding="utf-8")
-            size = (sheet.width or None, sheet.height or None)
-            mask = path if sheet.annotated else None
-            project.rows.append((sheet.image_id, mask, *size, sheet.uri, *image_row.values()))
+            size = (image.width or None, image.height or None)
+            mask = path if image.annotated else None
+            project.rows.append((image.image_id, mask, *size, image.uri, *image_row.values()))
     write_index(target, project.rows, videos=True)
     (target / META).write_text(encode_json(_meta(profile.taxonomy, project)), encoding="utf-8")
 
 
-def _annotation_path(sheet: ImageSegments, taken: dict[str, str]) -> str:
+def _annotation_path(image: ImageSegments, taken: dict[str, str]) -> str:
     """The annotation file of an image below the target; raises SegdataError for names that no file can have."""
-    if is_unsafe_path(sheet.image_id):
-        raise SegdataError(f"image {sheet.image_id!r}: its annotation would lie outside the project; rename it")
-    *above, name = PurePosixPath(sheet.image_id).parts
+    if is_unsafe_path(image.image_id):
+        raise SegdataError(f"image {image.image_id!r}: its annotation would lie outside the project; rename it")
+    *above, name = PurePosixPath(image.image_id).parts
     folders = [
         part for place, folder in enumerate(above or [_DATASET]) for part in (["datasets"] if place else []) + [folder]
     ]
     path = PurePosixPath(*folders, "ann", f"{name}.json").as_posix()
     if path in taken:
-        both = f"{taken[path]!r} and {sheet.image_id!r}"
+        both = f"{taken[path]!r} and {image.image_id!r}"
         raise SegdataError(f"images {both} would share the file {path}; rename one of them")
-    taken[path] = sheet.image_id
+    taken[path] = image.image_id
     return path
 
 
 def _annotation(
-    batch: Batch, sheet: ImageSegments, annotation: _Json, project: _ProjectIndex, losses: LossCounter
+    batch: Batch, image: ImageSegments, annotation: _Json, project: _ProjectIndex, losses: LossCounter
 ) -> _Json:
     tags, lost = project.metas.held(annotation["attributes"])
-    affected = AffectedItems([sheet.image_id], [sheet.image_id])
+    affected = AffectedItems([image.image_id], [image.image_id])
     losses.add("annotation-attributes", "annotations", int(lost > 0), examples=affected)
-    objects = _objects(batch, sheet, annotation, project, losses)
+    objects = _objects(batch, image, annotation, project, losses)
     if not objects:  # there is nothing that names who drew it, and when
         losses.add("annotator", "annotations", int(bool(annotation["annotator"])), examples=affected)
         losses.add("annotation-attributes", "annotations", int(bool(annotation["created"])), examples=affected)
-    size = {"height": sheet.height, "width": sheet.width}
+    size = {"height": image.height, "width": image.width}
     return {"description": "", "tags": tags, "size": size, "objects": objects}
 
 
 def _objects(
-    batch: Batch, sheet: ImageSegments, annotation: _Json, project: _ProjectIndex, losses: LossCounter
+    batch: Batch, image: ImageSegments, annotation: _Json, project: _ProjectIndex, losses: LossCounter
 ) -> list[_Json]:
     """The objects of one image; segments that a project cannot hold are counted."""
-    areas = sheet.runs.areas(len(sheet.segments))
-    category = batch.segments["category_id"].to_numpy()[sheet.segments]
+    areas = image.runs.areas(len(image.segments))
+    category = batch.segments["category_id"].to_numpy()[image.segments]
     has_category = np.isin(category, np.array(list(project.titles), np.int64))
-    without_category, empty = sheet.segments[~has_category], sheet.segments[has_category & (areas == 0)]
+    without_category, empty = (
+        image.segments[~has_category],
+        image.segments[has_category & (areas == 0)],
+    )
     losses.add(
         "category",
         "segments",
@@ -161,7 +164,7 @@ def _objects(
     )
     count_segments(batch, empty, "empty-segment", losses)
     kept = np.flatnonzero(has_category & (areas > 0))
-    rows = sheet.segments[kept]
+    rows = image.segments[kept]
     with_text_id = rows[batch.segments["source_id"].is_valid().to_numpy()[rows]]
     count_segments(batch, with_text_id, "segment-id", losses)
     creation = {
@@ -170,8 +173,8 @@ def _objects(
         "updatedAt": annotation["created"],
     }
     segments = batch.segments.select(_COLUMNS).take(rows).to_pylist()
-    height = np.full(len(kept), sheet.height, np.int64)
-    bitmaps = crop_bitmaps(sheet.runs.take(kept, len(areas)), height, len(kept))
+    height = np.full(len(kept), image.height, np.int64)
+    bitmaps = crop_bitmaps(image.runs.take(kept, len(areas)), height, len(kept))
     objects = []
     for row, segment, bitmap in zip(rows, segments, bitmaps, strict=True):
         tags, lost = _tags(segment, project.metas)

@@ -472,27 +472,34 @@ class FrameWriter:
             sequence_columns = zip(
                 *(batch.images[name].to_pylist() for name in ("sequence", "frame", "split")), strict=True
             )
-            for sheet, frame_path, sequence_row in zip(
+            for image, frame_path, sequence_row in zip(
                 segments_by_image(batch), self.paths.assign(batch), sequence_columns, strict=True
             ):
                 name = None
-                if sheet.annotated:
-                    pixels, shown, rows = self._painted(batch, sheet, values[sheet.segments], losses)
+                if image.annotated:
+                    pixels, shown, rows = self._painted(batch, image, values[image.segments], losses)
                     name = self.save(frame_path, pixels, shown, category[rows])
-                yield sheet.image_id, name, sheet.width, sheet.height, sheet.uri, *sequence_row
+                yield (
+                    image.image_id,
+                    name,
+                    image.width,
+                    image.height,
+                    image.uri,
+                    *sequence_row,
+                )
 
     def _painted(
-        self, batch: Batch, sheet: ImageSegments, values: Ints, losses: LossCounter
+        self, batch: Batch, image: ImageSegments, values: Ints, losses: LossCounter
     ) -> tuple[Values, Ints, Ints]:
         """The values of one frame, those that occur (k,), and a segment of each."""
         kept = np.flatnonzero(values >= 0)
         distinct, first, code = np.unique(values[kept], return_index=True, return_inverse=True)
-        kept_image = sheet.only(kept)
+        kept_image = image.only(kept)
         # Painted in small numbers: what occurs is soon looked up then.
         codes = paint_and_count(batch, kept_image, code + 1, 0, np.uint32, losses)
         area = np.bincount(codes.reshape(-1), minlength=len(distinct) + 1)
         if self.blank == self.scheme.void and self.scheme.voids and area[0]:
-            losses.add("unlabelled", "images", 1, int(area[0]), [sheet.image_id])
+            losses.add("unlabelled", "images", 1, int(area[0]), [image.image_id])
         meaning = np.concatenate([[self.blank], distinct]).astype(np.uint32)
         visible = area[1:] > 0
         return meaning[codes], distinct[visible], kept_image.segments[first[visible]]

@@ -366,7 +366,7 @@ class _VocImageReader:
         boxed, xml_defects = read_boxes(path, file, (runs.height, runs.width))
         height = np.full(len(joined.category_id), runs.height, np.int64)
         object_boxes = [side[: joined.n_objects] for side in bounding_boxes(joined.runs, height, len(height))]
-        rows, lonely = match_boxes(object_boxes, joined.category_id[: joined.n_objects], boxed, self.named)
+        rows, unmatched = match_boxes(object_boxes, joined.category_id[: joined.n_objects], boxed, self.named)
         bordered = bool((joined.category_id[joined.n_objects :] == self.classes.void).any())
         n = len(height)
         columns |= {name: [None] * n for name in ("declared_bbox", "attributes", "score", "source", "track_id")}
@@ -374,10 +374,10 @@ class _VocImageReader:
         for row in np.flatnonzero(rows >= 0).tolist():
             _fill_columns(columns, row, boxed[rows[row]], measured[row], bordered)
         defects += xml_defects
-        if lonely:
-            boxes = count_noun(len(lonely), "box", "boxes")
-            message = f"{boxes} without an object of that class ({lonely[0].name!r} …)"
-            defects.append(Defect("SEG014", message, file, lonely[0].place, severity="info"))
+        if unmatched:
+            boxes = count_noun(len(unmatched), "box", "boxes")
+            message = f"{boxes} without an object of that class ({unmatched[0].name!r} …)"
+            defects.append(Defect("SEG014", message, file, unmatched[0].place, severity="info"))
 
 
 def _fill_columns(columns: Columns, row: int, boxed: BoxedObject, measured_box: list[float], bordered: bool) -> None:

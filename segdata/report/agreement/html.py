@@ -282,7 +282,7 @@ def agreement_html(
     fail_on: FailOn = "error",
     cards: Scorecard | None = None,
     jobs: int = 0,
-    imprints: Mapping[Finding, str] | None = None,
+    hashes: Mapping[Finding, str] | None = None,
     beside: Sequence[str] = (),
 ) -> str:
     """The report as one HTML file, with pictures of the worst images, of findings and of annotators' examples.
@@ -290,7 +290,7 @@ def agreement_html(
     See `render_agreement`. Pillow's limit on image sizes is the caller's business.
     """
     pictures = draw_pictures(data, tables, result.findings, jobs, () if cards is None else cards.cards)
-    return render_agreement(result, tables, pictures, typed, fail_on, cards, imprints, beside, data.profile.files)
+    return render_agreement(result, tables, pictures, typed, fail_on, cards, hashes, beside, data.profile.files)
 
 
 def render_agreement(
@@ -300,14 +300,14 @@ def render_agreement(
     typed: Sequence[str],
     fail_on: FailOn = "error",
     cards: Scorecard | None = None,
-    imprints: Mapping[Finding, str] | None = None,
+    hashes: Mapping[Finding, str] | None = None,
     beside: Sequence[str] = (),
     files: str = "",
 ) -> str:
     """The report as one HTML file; the same input gives the same text.
 
     `typed`: what comes after `segdata`, word by word; `cards`: what each annotator did, for a section of each;
-    `imprints`: hashes of the labels of the listed findings, with which the page takes decisions; `beside`: names of
+    `hashes`: hashes of the labels of the listed findings, with which the page takes decisions; `beside`: names of
     files that are written next to the page, to link; `files`: where the data are, to tell their decisions apart. What
     Unicode cannot encode stays in the text as it is: write it with `backslashreplace`.
     """
@@ -352,7 +352,7 @@ def render_agreement(
         near=tolerance_in_words(result.tolerance),
         gold=reference_name(result, tables),
         sheets=agreement_tables(result, reference_name(result, tables)),
-        data=findings_data(files, [("new", listed)], groups, drawn.findings, imprints=imprints),
+        data=findings_data(files, [("new", listed)], groups, drawn.findings, hashes=hashes),
         n_unlisted=len(result.findings) - len(listed),
         beside=beside,
         n_pictures=len(drawn.findings),
@@ -364,7 +364,7 @@ def render_agreement(
         most_planned=_PLANNED,
         version=segdata.__version__,
         style=asset("report.css") + asset("info.css") + asset("agreement.css"),
-        script=asset("report.js") if imprints is None else asset("decide.js") + asset("report.js"),
+        script=asset("report.js") if hashes is None else asset("decide.js") + asset("report.js"),
     )
 
 

@@ -26,7 +26,7 @@ from segdata.review.apply import states_of_findings
 from segdata.review.decision_log import ReviewState, review_states
 
 
-def proposal_labels(fo: Any, shelf: MediaFiles, findings: Sequence[Finding], marks: Sequence[Any]) -> Any:
+def proposal_labels(fo: Any, media: MediaFiles, findings: Sequence[Finding], marks: Sequence[Any]) -> Any:
     """The proposals of an image's findings, one detection per piece; None if they propose no pixels.
 
     `marks` are the labels of the findings: each proposal has the id of its finding. Any: FiftyOne has no types.
@@ -34,7 +34,7 @@ def proposal_labels(fo: Any, shelf: MediaFiles, findings: Sequence[Finding], mar
     pieces = []
     for finding, mark in zip(findings, marks, strict=True):
         if finding.correction is not None and finding.correction.counts:
-            pieces += _pieces(fo, shelf, finding.correction, str(mark["_id"]))
+            pieces += _pieces(fo, media, finding.correction, str(mark["_id"]))
     return label_list("Detections", pieces) if pieces else None
 
 
@@ -48,7 +48,7 @@ def proposal_text(correction: Correction) -> str:
     return f"{what} (with segment {correction.joins})" if correction.joins is not None else what
 
 
-def _pieces(fo: Any, shelf: MediaFiles, correction: Correction, mark: str) -> list[Any]:  # Any: FiftyOne has no types
+def _pieces(fo: Any, media: MediaFiles, correction: Correction, mark: str) -> list[Any]:  # Any: FiftyOne has no types
     height, width = correction.size
     n = len(correction.counts)
     counts = pa.array([text.encode() for text in correction.counts], pa.binary())
@@ -68,7 +68,7 @@ def _pieces(fo: Any, shelf: MediaFiles, correction: Correction, mark: str) -> li
             action=correction.action,
             category=correction.category,
             confidence=correction.iou,
-            **({"mask": mask} if keep else {"mask_path": shelf.mask(mask)}),
+            **({"mask": mask} if keep else {"mask_path": media.mask(mask)}),
         )
         for number, (mask, place) in enumerate(zip(masks, places, strict=True))
         if mask.size
@@ -84,7 +84,7 @@ class FindingLabels:
     """Converts findings to FiftyOne's labels."""
 
     fo: Any  # Any: FiftyOne has no types
-    shelf: MediaFiles
+    media: MediaFiles
     profile: Profile
 
     def of(self, image_id: str, batch: Batch, findings: Sequence[Finding]) -> list[Any]:  # Any: FiftyOne has no types
@@ -106,7 +106,7 @@ class FindingLabels:
                 finding.place,
             )
             n_seen[base_id] += 1
-            pixels = {} if mask is None else {"mask": mask} if keep else {"mask_path": self.shelf.mask(mask)}
+            pixels = {} if mask is None else {"mask": mask} if keep else {"mask_path": self.media.mask(mask)}
             place = WHOLE_IMAGE if box is None or not (width and height) else _relative(box, width, height)
             label_hash = hash_finding_labels(finding, annotations, self.profile)
             labels.append(
@@ -225,12 +225,12 @@ class LoggedDecisions:
         """The states of the decisions of a log."""
         findings: dict[str | None, list[ReviewState]] = {}
         segments = {}
-        for standing in review_states(decisions):
-            last = standing.latest[-1]
+        for state in review_states(decisions):
+            last = state.latest[-1]
             if last.finding is not None:
-                findings.setdefault(last.image, []).append(standing)
+                findings.setdefault(last.image, []).append(state)
             else:
-                segments[last.image, last.annotator, str(last.segment), last.imprint] = standing
+                segments[last.image, last.annotator, str(last.segment), last.imprint] = state
         return LoggedDecisions(findings, segments)
 
     def of_findings(
@@ -244,7 +244,7 @@ class LoggedDecisions:
         states = states_of_findings(
             findings, self.findings.get(image_id, ()), lambda asked: {e: mark[e]["imprint"] for e in asked}
         )
-        result = {finding: _write(mark[finding], standing) for finding, standing in states.items()}
+        result = {finding: _write(mark[finding], state) for finding, state in states.items()}
         return {finding: decision for finding, decision in result.items() if decision is not None}
 
     def of_segments(
@@ -252,8 +252,8 @@ class LoggedDecisions:
     ) -> Iterator[tuple[str, Decision]]:
         """Write the states of an annotator's segments onto their labels; yields ids and valid decisions."""
         for label in labels:
-            standing = self.segments.get((image_id, annotator, label["segment_id"], label["imprint"]))
-            decision = None if standing is None else _write(label, standing)
+            state = self.segments.get((image_id, annotator, label["segment_id"], label["imprint"]))
+            decision = None if state is None else _write(label, state)
             if decision is not None:
                 yield str(label["_id"]), decision
 
@@ -268,18 +268,18 @@ def decode_decisions(text: str | None) -> dict[str, Decision]:
     return _DECISIONS_DECODER.decode(text) if text else {}
 
 
-def _write(label: Label, standing: ReviewState) -> Decision | None:
+def _write(label: Label, state: ReviewState) -> Decision | None:
     """Write the valid decision onto a label, or the dispute; returns the decision."""
-    if standing.is_disputed:
+    if state.is_disputed:
         label["tags"].append(DISPUTED)
         parts = (
             f"{decision_.reviewer}: {decision_.verdict}" + f" ({decision_.comment})" * bool(decision_.comment)
-            for decision_ in standing.latest
+            for decision_ in state.latest
         )
         label[DISPUTED] = "; ".join(parts)
         return None
-    unsure = (decision_ for decision_ in reversed(standing.latest) if decision_.verdict == "unsure")
-    decision = standing.decision or next(unsure, None)
+    unsure = (decision_ for decision_ in reversed(state.latest) if decision_.verdict == "unsure")
+    decision = state.decision or next(unsure, None)
     if decision is not None:
         label["tags"].append(decision.verdict)
         attributes = {

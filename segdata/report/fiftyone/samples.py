@@ -103,7 +103,7 @@ class SampleBuilder:
             findings, n_settled = self._add_findings(image_id, part, own_findings, labels[number])
             width, height = row["width"] or 0, row["height"] or 0
             first = row["channels"][0]["uri"] if row["channels"] else None
-            path, note = self.labels.shelf.picture(row["uri"] or first, width, height)
+            path, note = self.labels.media.picture(row["uri"] or first, width, height)
             values = {"image_id": image_id, "picture": note, **{name: row[name] for name in _COLUMNS}, **findings}
             shown = {key: label for key, label in labels[number].items() if label is not None}
             entries.append(
@@ -128,10 +128,10 @@ class SampleBuilder:
         Returns values of the image, and the number of decided findings.
         """
         # Without findings the list is empty, to distinguish "none" from "not examined".
-        fo, shelf = self.labels.fo, self.labels.shelf
-        marks = FindingLabels(fo, shelf, self.labels.profile).of(image_id, part, findings) if findings else []
+        fo, media = self.labels.fo, self.labels.media
+        marks = FindingLabels(fo, media, self.labels.profile).of(image_id, part, findings) if findings else []
         labels[FINDINGS, None] = label_list("Detections", marks)
-        labels[PROPOSALS, None] = proposal_labels(fo, shelf, findings, marks)
+        labels[PROPOSALS, None] = proposal_labels(fo, media, findings, marks)
         id_of = {finding: str(mark["_id"]) for mark, finding in zip(marks, findings, strict=True)}
         logged = self.log.of_findings(image_id, findings, marks)
         settled = {finding for finding, decision in logged.items() if decision.verdict != "unsure"}

@@ -188,13 +188,13 @@ class SegmentLabels:
     fo : the package
     profile : profile of the dataset
     targets : values of categories on maps
-    shelf : mask files
+    media : mask files
     """
 
     fo: Any  # Any: FiftyOne has no types
     profile: Profile
     targets: MapValues
-    shelf: MediaFiles
+    media: MediaFiles
 
     def of(self, image_id: str, annotator: str | None, segments: pa.Table, masks: AnnotationMasks) -> dict[Kind, Any]:
         """The labels of an annotation by the kind of their field; an annotation without segments has empty ones.
@@ -213,7 +213,7 @@ class SegmentLabels:
         if self.profile.task != "instance":
             painted, hidden = masks.map(self.targets.values(category), on_map)
             map_id = label_id(image_id, field_name("map", annotator))
-            labels["map"] = self.fo.Segmentation(id=map_id, mask_path=self.shelf.mask(painted))
+            labels["map"] = self.fo.Segmentation(id=map_id, mask_path=self.media.mask(painted))
             single = np.sort(np.concatenate([single, hidden]))
         if self.profile.task != "semantic" or len(single):
             labels["segments"] = label_list("Detections", self._detections(rows, ids, masks, single))
@@ -243,7 +243,7 @@ class SegmentLabels:
         detections = []
         for number, mask, place in zip(chosen.tolist(), masks, places, strict=True):
             row = rows[number]
-            mask_field = {"mask": mask} if keep else {"mask_path": self.shelf.mask(mask)}
+            mask_field = {"mask": mask} if keep else {"mask_path": self.media.mask(mask)}
             detections.append(
                 label_document(
                     self.fo,
@@ -322,24 +322,24 @@ class HeatMaps:
     Attributes
     ----------
     fo : the package
-    shelf : files of maps
+    media : files of maps
     predictions : out-of-sample predictions of a model; None: there are none
     row : image_id -> row of the predictions
     """
 
     fo: Any  # Any: FiftyOne has no types
-    shelf: MediaFiles
+    media: MediaFiles
     predictions: PixelProbabilities | None
     row: dict[str, int]
 
     @staticmethod
     def from_predictions(
-        fo: Any, shelf: MediaFiles, predictions: PixelProbabilities | None
+        fo: Any, media: MediaFiles, predictions: PixelProbabilities | None
     ) -> "HeatMaps":  # Any: FiftyOne has no types
         """With these predictions, or none."""
         usable = () if predictions is None else np.flatnonzero(predictions.usable).tolist()
         return HeatMaps(
-            fo, shelf, predictions, {predictions.image_ids[row]: row for row in usable} if predictions else {}
+            fo, media, predictions, {predictions.image_ids[row]: row for row in usable} if predictions else {}
         )
 
     def confidence(
@@ -380,7 +380,7 @@ class HeatMaps:
         return self._layer(disagreement_share(maps, len(names)))
 
     def _layer(self, share: NDArray[np.floating]) -> Any:  # Any: FiftyOne has no types
-        path = self.shelf.mask(np.rint(255 * share).astype(np.uint8))
+        path = self.media.mask(np.rint(255 * share).astype(np.uint8))
         return self.fo.Heatmap(map_path=path, range=[0, 255])
 
 

@@ -62,7 +62,7 @@ def findings_html(
     dataset: OpenDataset,
     validation: Validation,
     context: ReportContext,
-    imprints: Mapping[Finding, str],
+    hashes: Mapping[Finding, str],
     *,
     pictures: int = 200,
     statements: Sequence[str] = (),
@@ -80,7 +80,7 @@ def findings_html(
     with progress(len({finding.image for finding in drawn})) as advance:
         painted = draw_thumbnails(dataset, [finding for finding in drawn if finding.image is not None], jobs, advance)
     thumbnails = {stand_in.get(finding, finding): picture for finding, picture in painted.items()}
-    return render_findings(validation, context, thumbnails, imprints, statements)
+    return render_findings(validation, context, thumbnails, hashes, statements)
 
 
 def listed_findings(findings: Sequence[Finding], context: ReportContext) -> Sequence[Finding]:
@@ -102,13 +102,13 @@ def render_findings(
     validation: Validation,
     context: ReportContext,
     thumbnails: Mapping[Finding, str] | None = None,
-    imprints: Mapping[Finding, str] | None = None,
+    hashes: Mapping[Finding, str] | None = None,
     statements: Sequence[str] = (),
 ) -> str:
     """The report as one HTML file; the same input gives the same text.
 
     `thumbnails`: pictures of findings as `data:` URIs, those of each rule in the order to show them in.
-    `imprints`: hashes of the labels of findings, see `segdata.core.label_hash`; with them the page takes decisions.
+    `hashes`: hashes of the labels of findings, see `segdata.core.label_hash`; with them the page takes decisions.
     `statements`: paragraphs about the whole dataset. `context.max_findings` limits the list, not the counts. The text
     may contain characters that Unicode cannot encode: write it with `backslashreplace`.
     """
@@ -134,7 +134,7 @@ def render_findings(
         n_unlisted=n_unlisted,
         all_listed_by=" ".join(["segdata", context.command, *context.typed, *context.selection, "--format json"]),
         version=segdata.__version__,
-        data=_data(validation, context, groups, pictures, imprints),
+        data=_data(validation, context, groups, pictures, hashes),
         style=asset("report.css"),
         script=asset("decide.js") + asset("report.js"),
     )
@@ -177,12 +177,12 @@ def _data(
     context: ReportContext,
     groups: Sequence[RuleGroup],
     pictures: Mapping[Finding, str],
-    imprints: Mapping[Finding, str] | None,
+    hashes: Mapping[Finding, str] | None,
 ) -> Markup:
     shown = [(state, listed) for state, _, listed in _states(validation, context)]
     show = " ".join(["segdata", "show", *context.typed])
     baseline = validation.baseline is not None
-    return findings_data(validation.dataset, shown, groups, pictures, show=show, baseline=baseline, imprints=imprints)
+    return findings_data(validation.dataset, shown, groups, pictures, show=show, baseline=baseline, hashes=hashes)
 
 
 def findings_data(
@@ -193,12 +193,12 @@ def findings_data(
     *,
     show: str | None = None,
     baseline: bool = False,
-    imprints: Mapping[Finding, str] | None = None,
+    hashes: Mapping[Finding, str] | None = None,
 ) -> Markup:
     """The findings as JSON that no text in it can end: a row each, of `state` and the fields of a finding.
 
     `groups` are in the order of the list; `show` is the beginning of the command that shows an image, None: there is
-    none; `baseline`: whether states tell findings apart; with `imprints` each row has one.
+    none; `baseline`: whether states tell findings apart; with `hashes` each row has one.
     """
     place = {finding: number for number, finding in enumerate(pictures)}
     rows: list[list[Any]] = []  # Any: JSON
@@ -207,8 +207,8 @@ def findings_data(
         for finding in findings:
             if state != "fixed" and finding in pictures:
                 of_rows[len(rows)] = place[finding]
-            imprint = [] if imprints is None else [imprints.get(finding, "")]
-            rows.append([state, *(_json_value(getattr(finding, name)) for name in FIELDS), *imprint])
+            label_hash = [] if hashes is None else [hashes.get(finding, "")]
+            rows.append([state, *(_json_value(getattr(finding, name)) for name in FIELDS), *label_hash])
     codes = {row[1] for row in rows}
     data: dict[str, Any] = {  # Any: JSON
         "version": 1,
@@ -217,7 +217,7 @@ def findings_data(
         "baseline": baseline,
         "order": [[group.severity, group.code] for group in groups],
         "rules": {code: _rule_texts(code) for code in sorted(codes)},
-        "columns": ["state", *FIELDS, *([] if imprints is None else ["imprint"])],
+        "columns": ["state", *FIELDS, *([] if hashes is None else ["imprint"])],
         "rows": rows,
         "pictures": list(pictures.values()),
         "picture_of": of_rows,

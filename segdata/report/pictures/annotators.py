@@ -414,8 +414,8 @@ def _box(picture: AnnotatedImage, finding: Finding, category: int | None) -> Box
     if category is not None:
         named &= segments["category_id"].to_numpy() == category
     who = np.array(picture.batch.annotations["annotator"].to_pylist(), object)[picture.batch.segment_annotation]
-    mine = named & (who == finding.annotator)
-    rows = np.flatnonzero(mine if mine.any() else named)
+    is_named = named & (who == finding.annotator)
+    rows = np.flatnonzero(is_named if is_named.any() else named)
     if not len(rows):
         return 0, 0, width, height
     part = picture.batch.take_segments(rows)
