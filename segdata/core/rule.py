@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from segdata.core.annotator_pairs import AnnotatorPairs, PanelAssessment
     from segdata.core.candidates import Candidates
     from segdata.core.finding import Defect
+    from segdata.core.reductions import Turn
     from segdata.core.table import Table
 
 Family = str  # the name under which measurements are registered and asked for
@@ -51,6 +52,7 @@ class Tables:
     defects : what readers found wrong in the files
     annotator_pairs, assessment : family `agreement`: what annotators have in common, and what follows; None elsewhere
     candidates : family `noise`: the labels that models contradict; None elsewhere
+    turn : where these are one part of a dataset: asks the other parts, see `segdata.core.reductions`
     """
 
     profile: Profile
@@ -62,6 +64,7 @@ class Tables:
     annotator_pairs: "AnnotatorPairs | None" = None
     assessment: "PanelAssessment | None" = None
     candidates: "Candidates | None" = None
+    turn: "Turn | None" = None
 
     def __getattr__(self, name: str) -> "Table":
         if name.startswith("__") or name not in self.measured:
@@ -80,7 +83,11 @@ class Tables:
         rows = {"images": self.images, "annotations": self.annotations, "segments": self.segments}
         changed = Tables.of(self.profile, {**rows, **self.measured, **tables}, self.defects)
         return replace(
-            changed, annotator_pairs=self.annotator_pairs, assessment=self.assessment, candidates=self.candidates
+            changed,
+            annotator_pairs=self.annotator_pairs,
+            assessment=self.assessment,
+            candidates=self.candidates,
+            turn=self.turn,
         )
 
 
@@ -108,6 +115,8 @@ class Rule:
     opt_in : it runs only where it is selected, or where the configuration names it
     per_image : what it finds on an image follows from that image alone, so it can run where the image is measured;
         or a function of the profile that says so
+    by_part : it can run on parts of a dataset, and asks for what it needs of the others, see
+        `segdata.core.reductions`; or a function of the profile that says so
     """
 
     code: str
@@ -123,6 +132,7 @@ class Rule:
     habit: Habit | None = None
     opt_in: bool = False
     per_image: "bool | Callable[[Profile], bool]" = False
+    by_part: "bool | Callable[[Profile], bool]" = False
 
     @property
     def page(self) -> str:
@@ -146,6 +156,11 @@ class Rule:
     def runs_per_image(self, profile: Profile) -> bool:
         """Whether what it finds on an image of such a dataset follows from that image alone."""
         return self.per_image(profile) if callable(self.per_image) else self.per_image
+
+    def runs_by_part(self, profile: Profile) -> bool:
+        """Whether it can run on parts of such a dataset; what looks at single images alone can."""
+        by_part = self.by_part(profile) if callable(self.by_part) else self.by_part
+        return by_part or self.runs_per_image(profile)
 
     def check_options(self, given: dict[str, Any], where: str) -> None:
         """Raise SegdataError where `given` cannot be keyword arguments of `check`: unknown names, wrong types."""
@@ -184,6 +199,7 @@ def rule(
     habit: Habit | None = None,
     opt_in: bool = False,
     per_image: "bool | Callable[[Profile], bool]" = False,
+    by_part: "bool | Callable[[Profile], bool]" = False,
 ) -> Callable[[RuleCheck], RuleCheck]:
     """Register a function as a rule: its docstring is the documentation, its keyword-only arguments the options."""
 
@@ -193,7 +209,20 @@ def rule(
             raise SegdataError(f"{code} is both {taken.check.__module__} and {check.__module__}")
         options = dict(check.__kwdefaults__ or {})
         _REGISTRY[code] = Rule(
-            code, name, severity, frozenset(needs), fix, tasks, check, options, whole, when, habit, opt_in, per_image
+            code,
+            name,
+            severity,
+            frozenset(needs),
+            fix,
+            tasks,
+            check,
+            options,
+            whole,
+            when,
+            habit,
+            opt_in,
+            per_image,
+            by_part,
         )
         return check
 

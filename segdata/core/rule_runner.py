@@ -1,8 +1,9 @@
 """Rule runner: run the selected rules over the measured tables, and turn what they yield into findings."""
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.executor import run_ordered
 from segdata.core.finding import Defect, Finding, RowFinding
 from segdata.core.profile import Profile
+from segdata.core.reductions import Part, Request, combine_requests, run_part
 from segdata.core.rule import Command, Family, Rule, Tables, rules
 from segdata.core.rule_settings import (
     CONFIG_FILE,
@@ -26,6 +28,7 @@ from segdata.core.rule_settings import (
     match_codes,
 )
 from segdata.core.strata import number_names
+from segdata.core.table import Table
 
 T = TypeVar("T", Finding, Defect)
 EXPIRED_SUPPRESSION = "SEG019"  # reports on the suppressions, so it runs last
@@ -105,6 +108,70 @@ def find_by_rule(
 
     findings = run_ordered(found_by, applicable, jobs if len(tables.segments) >= _MANY else 1)
     return {rule.code: found for rule, found in zip(applicable, findings, strict=True)}
+
+
+class PartFindings(msgspec.Struct, frozen=True):
+    """What a rule found in a part of a dataset, and what it asks the other parts for; see `Outcome`."""
+
+    findings: list[Finding]
+    request: Request | None = None
+
+
+FoundInPart = dict[str, PartFindings]  # by the rules' codes
+Answers = Mapping[str, Sequence[Table]]  # by the rules' codes
+
+
+def find_in_part(
+    tables: Tables,
+    chosen: Iterable[Rule],
+    config: Config,
+    answers: Answers,
+    whole: Tables | None = None,
+) -> FoundInPart:
+    """Code -> what each rule finds in one part of a dataset, as far as the answers by code go.
+
+    `whole`: the tables of the whole dataset, in the leading part; see `segdata.core.reductions`.
+    """
+    builder, options = _FindingBuilder(whole or tables), configured_options(config)
+    found = {}
+    for rule in chosen:
+        check = partial(rule.check, **options.get(rule.code, {}))
+        outcome = run_part(check, tables, Part(whole, answers.get(rule.code, ())))
+        waits = outcome.request is not None and outcome.request.keys is not None
+        found[rule.code] = PartFindings([] if waits else builder.findings(rule, outcome.findings), outcome.request)
+    return found
+
+
+def combine_parts(
+    found: Sequence[FoundInPart],
+    begins: Sequence[Mapping[str, int]],
+    run: Callable[[Answers, Sequence[str], Sequence[str]], Sequence[FoundInPart]],
+) -> dict[str, list[Finding]]:
+    """Code -> what the rules find in a dataset in parts.
+
+    Parameters
+    ----------
+    found : what they find in the leading part and in each of the others, without any answer
+    begins : of each part the first row of each table in the whole dataset
+    run : takes the answers so far, the codes of the rules that go on in all parts, and of those that do in the leading
+        one, and returns what they find now: in the leading part, and, if there are codes of the first kind, in each
+    """
+    parts, answers = [dict(part) for part in found], dict[str, list[Table]]()
+    while True:
+        waiting, led = list[str](), list[str]()
+        for code in parts[0]:
+            requests = [part[code].request for part in parts]
+            asked = next((request for request in requests if request is not None), None)
+            if asked is not None:
+                answers.setdefault(code, []).append(combine_requests(requests, begins))
+                led.append(code)
+                waiting += [code] * (asked.keys is not None)
+        if not led:
+            return {code: [finding for part in parts for finding in part[code].findings] for code in parts[0]}
+        for part in parts[1:]:
+            part |= {code: PartFindings(part[code].findings) for code in led}
+        for part, more in zip(parts, run(answers, waiting, led), strict=False):
+            part |= more
 
 
 def run_rules(

@@ -1,6 +1,7 @@
 """Statistics: robust outlier scores, bounds of rates, false discoveries, effective numbers and weights."""
 
 import math
+from collections.abc import Callable
 from statistics import NormalDist
 
 import numpy as np
@@ -13,25 +14,31 @@ Floats = NDArray[np.float64]
 _MAD_TO_SD = 1.4826  # times the median absolute deviation it is the standard deviation of a normal distribution
 
 
-def robust_z(values: Floats, group: Ints, least_scale: float | Floats = 0.0) -> tuple[Floats, Floats]:
+def robust_z(
+    values: Floats,
+    group: Ints,
+    least_scale: float | Floats = 0.0,
+    median: Callable[[Floats, Ints], Floats] | None = None,
+) -> tuple[Floats, Floats]:
     """The scores (n,) of values (n,) within their groups (n,), and the medians (n,) that they are counted from.
 
     Below and above the median the scale is that side's own median absolute deviation, so that a skewed group has no
     outliers for its skewness alone; it is never less than `least_scale` (of all, or of each value). Where it is 0, the
-    score of the median is 0, of others infinite.
+    score of the median is 0, of others infinite. `median`: `group_median`, or what takes its place.
     Source: Iglewicz and Hoaglin (1993), How to Detect and Handle Outliers, ASQC; two sides: Rosenmai (2013).
 
     >>> scores, medians = robust_z(np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 60.0]), np.zeros(7, int))
     >>> float(medians[0]), [round(float(score), 2) for score in scores]
     (4.0, [-1.35, -0.9, -0.45, 0.0, 0.45, 0.9, 25.18])
     """
-    medians = group_median(values, group)
+    median = median or group_median
+    medians = median(values, group)
     away = values - medians
     on_median = away == 0
     side = 2 * group + (away > 0)
     # Values on the median belong to both sides.
     both = np.concatenate([side, side[on_median] + 1])
-    scale = group_median(np.concatenate([np.abs(away), np.zeros(int(on_median.sum()))]), both)[: len(values)]
+    scale = median(np.concatenate([np.abs(away), np.zeros(int(on_median.sum()))]), both)[: len(values)]
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(on_median, 0.0, away / np.maximum(scale * _MAD_TO_SD, least_scale)), medians
 

@@ -7,7 +7,7 @@ whole dataset asks for.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from segdata.core.dataset import OpenDataset
 from segdata.core.finding import Defect, Finding
 from segdata.core.profile import Profile
 from segdata.core.rule import Family, Rule, Tables, rules
-from segdata.core.rule_runner import find_by_rule
+from segdata.core.rule_runner import Answers, FoundInPart, combine_parts, find_in_part
 from segdata.core.runs import Ints
 from segdata.core.table import LazyColumn, Table
 from segdata.measure.measure import (
@@ -61,24 +61,19 @@ class MeasuringJob:
 
     Attributes
     ----------
-    data : opens the dataset
+    data : opens the dataset, in a worker
     profile, config : of the dataset
     families : what to measure
     codes : of the rules that run where an image is measured
     opened : the defects found while opening
     """
 
-    data: RemoteDataset
+    data: RemoteDataset | None
     profile: Profile
     config: Config
     families: frozenset[Family]
     codes: tuple[str, ...]
     opened: tuple[Defect, ...]
-
-    @property
-    def rules(self) -> list[Rule]:
-        """The rules of `codes`."""
-        return [rules()[code] for code in self.codes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +81,7 @@ class PartitionSummary:
     """What comes back of a partition: the rows of its tables, what its rules found by code, its readers' defects."""
 
     n_rows: dict[str, int]
-    findings: dict[str, list[Finding]]
+    findings: FoundInPart
     defects: list[Defect]
 
 
@@ -98,18 +93,59 @@ def measure_partition(portions: list[Portion], job: MeasuringJob) -> MeasuredTab
 
 
 def summarise_partition(measured: MeasuredTables, job: MeasuringJob) -> PartitionSummary:
-    """What comes back of one partition; here the rules run that look at single images."""
+    """What comes back of one partition; here the rules run as far as they need no other."""
+    return PartitionSummary(
+        {name: table.num_rows for name, table in measured.tables.items()},
+        find_in_partition(measured, answers={}, job=job, codes=job.codes),
+        measured.defects,
+    )
+
+
+def find_in_partition(
+    measured: MeasuredTables, *, answers: Answers, job: MeasuringJob, codes: Sequence[str]
+) -> FoundInPart:
+    """Code -> what a rule finds in one partition, in a worker."""
     names = set(measured.tables["images"]["image_id"].to_pylist())
     opened = [defect for defect in job.opened if defect.image in names]
     tables = _partition_tables(measured, job.profile, [])
-    findings: dict[str, list[Finding]] = {}
-    for rule in job.rules:
+    found: FoundInPart = {}
+    for code in codes:
         # A rule that passes on the readers' defects does so once for those found while opening, elsewhere.
-        defects = (*measured.defects, *(defect for defect in opened if defect.code != rule.code))
-        findings |= find_by_rule(replace(tables, defects=defects), [rule], job.config)
-    return PartitionSummary(
-        {name: table.num_rows for name, table in measured.tables.items()}, findings, measured.defects
-    )
+        defects = (*measured.defects, *(defect for defect in opened if defect.code != code))
+        found |= find_in_part(replace(tables, defects=defects), [rules()[code]], job.config, answers)
+    return found
+
+
+def find_by_part(
+    job: MeasuringJob,
+    empty: MeasuredTables,
+    whole: Tables,
+    found: Sequence[FoundInPart],
+    n_rows: Mapping[str, Ints],
+    run: Callable[[Answers, Sequence[str]], Sequence[FoundInPart]],
+) -> dict[str, list[Finding]]:
+    """Code -> what the rules of a job find in all partitions.
+
+    Parameters
+    ----------
+    empty : tables without rows, for the part that leads
+    whole : the tables of the whole dataset
+    found : what `find_in_partition` found in each partition without any answer
+    n_rows : table -> (n_partitions,) its rows
+    run : `find_in_partition` in each, with answers, for some codes
+    """
+    leading = _partition_tables(empty, job.profile, list(job.opened))
+
+    def lead(answers: Answers, codes: Sequence[str]) -> FoundInPart:
+        return find_in_part(leading, [rules()[code] for code in codes], job.config, answers, whole)
+
+    def go_on(answers: Answers, waiting: Sequence[str], led: Sequence[str]) -> list[FoundInPart]:
+        parts = run({code: answers[code] for code in waiting}, waiting) if waiting else []
+        return [lead(answers, led), *parts]
+
+    first = {name: np.cumsum(rows) - rows for name, rows in n_rows.items()}
+    begins = [dict.fromkeys(first, 0), *({name: int(first[name][k]) for name in first} for k in range(len(found)))]
+    return combine_parts([lead({}, job.codes), *found], begins, go_on)
 
 
 def _partition_tables(measured: MeasuredTables, profile: Profile, defects: list[Defect]) -> Tables:
@@ -177,6 +213,11 @@ class RemoteTables:
         back = np.empty(len(rows), np.int64)
         back[order] = np.arange(len(rows))
         return joined.take(pa.array(back))
+
+    def count_requests(self, parts: "list[FoundInPart]") -> "list[FoundInPart]":
+        """The same; the bytes of what rules ask for in it count as fetched."""
+        self.fetched += sum(found.request.nbytes for part in parts for found in part.values() if found.request)
+        return parts
 
     def _fetch(self, name: str, columns: list[str], which: Ints, rows: list[Ints] | None = None) -> list[pa.Table]:
         """Columns of some pieces, whose links are rows of the whole dataset."""
@@ -268,7 +309,7 @@ def measure_on_cluster(
     progress : is called with the number of images done since the last call
     """
     profile, source, chunks = data.profile, data.source, data.chunks()
-    own = [rule for rule in chosen if rule.applies(profile) and rule.runs_per_image(profile)]
+    own = [rule for rule in chosen if rule.applies(profile) and rule.runs_by_part(profile)]
     opened = tuple(source.defects)
     remote_data, cut = RemoteDataset.cut(data)
     job = MeasuringJob(remote_data, profile, data.config, families, tuple(rule.code for rule in own), opened)
@@ -289,9 +330,13 @@ def measure_on_cluster(
         tables["images"] = Table.of(complete_images(remote.whole("images"), families))
     add_dataset_tables(tables, source, families, profile, chunks, jobs)
     defects = [*opened, *(defect for summary in summaries for defect in summary.defects)]
-    rest = find_by_rule(_partition_tables(empty, profile, list(opened)), own, data.config)
-    findings = {
-        code: [*known, *(finding for summary in summaries for finding in summary.findings[code])]
-        for code, known in rest.items()
-    }
-    return ClusterMeasurement(Tables.of(profile, tables, defects), findings, remote, len(partitions))
+    whole = Tables.of(profile, tables, defects)
+
+    def run(answers: Answers, waiting: Sequence[str]) -> list[FoundInPart]:
+        given = cluster.share(answers)
+        tasks = cluster.submit_all(find_in_partition, pieces, answers=given, job=shared, codes=waiting)
+        return remote.count_requests(cluster.results(tasks))
+
+    found = remote.count_requests([summary.findings for summary in summaries])
+    findings = find_by_part(job, empty, whole, found, remote.n_rows, run)
+    return ClusterMeasurement(whole, findings, remote, len(partitions))

@@ -3,10 +3,11 @@
 import numpy as np
 
 from segdata.core.finding import RowFinding
+from segdata.core.reductions import leading, sum_by
 from segdata.core.rule import Findings, Tables, rule
 
 
-@rule("SEG112", "box-mask", severity="warning", needs=())
+@rule("SEG112", "box-mask", severity="warning", needs=(), by_part=True)
 def box_mask(tables: Tables, *, max_share: float = 0.2, min_segments: int = 5, min_side: int = 5) -> Findings:
     """Many masks of a category are exact upright rectangles.
 
@@ -49,12 +50,16 @@ def box_mask(tables: Tables, *, max_share: float = 0.2, min_segments: int = 5, m
     counts &= (segments["width"] >= min_side) & (segments["height"] >= min_side)
     counts &= (segments["width"] < frame_width) & (segments["height"] < frame_height)
     judged = segments.take(counts)
-    area, category = judged["area"], judged["category_id"]
+    area = judged["area"]
     filled = area == judged["width"] * judged["height"]
-    for rows in judged.groups("category_id"):
-        n, total = int(filled[rows].sum()), len(rows)
+    one = np.ones(len(area), np.int64)
+    sums = sum_by(
+        tables, {"category": judged["category_id"]}, {"n": one, "filled": filled, "pixels": np.where(filled, area, 0)}
+    )
+    for category, total, n, pixels in (
+        sums.lines("category", "n", "filled", "pixels") if leading(tables) is not None else ()
+    ):
         if n > max_share * total and total >= min_segments:
             share = f"{n:,} of {total:,} segments ({n / total:.0%})"
             message = f"{share} are exact rectangles; the limit is {max_share:.0%}"
-            name = tables.profile.taxonomy.name_of(int(category[rows[0]]))
-            yield RowFinding(message, category=name, pixels=int(area[rows][filled[rows]].sum()))
+            yield RowFinding(message, category=tables.profile.taxonomy.name_of(category), pixels=pixels)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from segdata.core.finding import RowFinding
+from segdata.core.reductions import gather
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
 from segdata.core.strata import is_example, number_names
@@ -12,7 +13,7 @@ _LEAST_ID = 31  # 2 ** 5 - 1: below, a number of bits is also a usual number of 
 _LEAST_IMAGES = 4  # that reach the limit
 
 
-@rule("SEG316", "capped-count", severity="warning", needs=(), tasks=("instance", "panoptic"), whole=True)
+@rule("SEG316", "capped-count", severity="warning", needs=(), tasks=("instance", "panoptic"), whole=True, by_part=True)
 def capped_count(
     tables: Tables, *, min_images: int = 20, min_count: int = 5, min_share: float = 0.1, min_ratio: float = 4.0
 ) -> Findings:
@@ -40,13 +41,14 @@ def capped_count(
     """
     rows = np.flatnonzero(is_example(tables, crowds=False) & is_thing(tables))
     counts = np.bincount(tables.segments["annotation"][rows], minlength=len(tables.annotations))
-    names, annotator = number_names(tables.annotations.texts("annotator"))
     highest = np.zeros(len(tables.annotations), np.int64)
     np.maximum.at(highest, tables.segments["annotation"][rows], tables.segments["segment_id"][rows].astype(np.int64))
+    tables, images = gather(tables, {"counts": counts, "highest": highest})
+    names, annotator = number_names(tables.annotations.texts("annotator"))
     for number in np.unique(annotator).tolist():
         mine, name = annotator == number, names[number] if number >= 0 else None
-        cut_ids = _cut_ids(highest[mine], min_share)
-        capped = _capped(counts[mine], min_images, min_count, min_share, min_ratio)
+        cut_ids = _cut_ids(images["highest"][mine], min_share)
+        capped = _capped(images["counts"][mine], min_images, min_count, min_share, min_ratio)
         yield from (RowFinding(message, annotator=name) for message in (cut_ids, capped) if message is not None)
 
 

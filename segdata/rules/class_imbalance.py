@@ -1,16 +1,18 @@
 """SEG301 class-imbalance: a few categories make up nearly all of the data."""
 
 import numpy as np
+import pyarrow as pa
 
 from segdata.core.finding import RowFinding
+from segdata.core.reductions import leading, name_keys, sum_by
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Flags, Ints, unique_inverse
+from segdata.core.runs import Ints
 from segdata.core.statistics import class_weights, effective_number
-from segdata.core.strata import CategoryTally, annotation_strata, is_example, number_names
+from segdata.core.strata import annotation_strata, annotation_strata_if_any, is_example, joint_codes, number_names
 from segdata.core.table import Table
 
 
-@rule("SEG301", "class-imbalance", severity="warning", needs=(), whole=True)
+@rule("SEG301", "class-imbalance", severity="warning", needs=(), whole=True, by_part=True)
 def class_imbalance(
     tables: Tables, *, max_ratio: float = 100.0, max_pixel_ratio: float = 10_000.0, min_effective: float = 0.2
 ) -> Findings:
@@ -52,27 +54,40 @@ def class_imbalance(
     000. The least effective share among those that people annotated is 0.25.
     """
     limits = {"pixels": max_pixel_ratio, "segments": max_ratio, "images": max_ratio}
-    segments, by = is_example(tables), tables.profile.by
-    yield from _findings(tables, segments, limits, min_effective, "")
+    by = tables.profile.by
+    chosen = np.flatnonzero(is_example(tables))
+    segments = Table({name: tables.segments[name][chosen] for name in ("image", "category_id", "area", "iscrowd")})
+    stratum = np.zeros(len(chosen), np.int64)
+    every = _counts(tables, segments, stratum)
     if by is not None:
-        stratum_names, stratum = number_names(annotation_strata(tables, by)[tables.segments["annotation"]])
-        for number, name in enumerate(stratum_names):
-            yield from _findings(tables, segments & (stratum == number), limits, min_effective, f" in {by} {name!r},")
+        names = annotation_strata_if_any(tables, by)
+        stratum = name_keys(pa.array(names, pa.string()))[tables.segments["annotation"][chosen]]
+        of_stratum = _counts(tables, segments, stratum)
+    whole = leading(tables)
+    if whole is None:
+        return
+    yield from _findings(tables, every, limits, min_effective, "")
+    if by is not None:
+        strata = number_names(annotation_strata(whole, by))[0]
+        for name, key in zip(strata, name_keys(pa.array(strata, pa.string())).tolist(), strict=True):
+            own = of_stratum.take(of_stratum["stratum"] == key)
+            yield from _findings(tables, own, limits, min_effective, f" in {by} {name!r},")
 
 
-def _findings(tables: Tables, chosen: Flags, limits: dict[str, float], min_effective: float, place: str) -> Findings:
-    """One finding for each measure of the chosen segments beyond its limit; `place` names those segments."""
-    category, counts = _counts(tables, chosen)
-    for measure, count in counts.items():
+def _findings(tables: Tables, counts: Table, limits: dict[str, float], min_effective: float, place: str) -> Findings:
+    """One finding for each measure of some segments beyond its limit; `place` names those segments."""
+    category = counts["category"]
+    for measure, limit in limits.items():
+        count = counts[measure]
         order = np.argsort(count, kind="stable")
         order = order[count[order] > 0]
         if len(order) < 2:
             continue
         smallest, largest = int(count[order[0]]), int(count[order[-1]])
         effective, ratio = effective_number(count), largest / smallest
-        if ratio > limits[measure] or effective < min_effective * len(order):
+        if ratio > limit or effective < min_effective * len(order):
             rarest, most_frequent = (tables.profile.name_of(int(category[order[end]])) for end in (0, -1))
-            advice = _advice(tables, category, count, order[count[order] < largest / limits[measure]])
+            advice = _advice(tables, category, count, order[count[order] < largest / limit])
             message = (
                 f"by {measure},{place} {len(order)} categories count as {effective:.1f} equal ones; "
                 f"{most_frequent!r} has {largest:,}, {rarest!r} {smallest:,} ({ratio:,.0f} to 1){advice}"
@@ -80,17 +95,13 @@ def _findings(tables: Tables, chosen: Flags, limits: dict[str, float], min_effec
             yield RowFinding(message, category=rarest)
 
 
-def _counts(tables: Tables, chosen: Flags) -> tuple[Ints, dict[str, Ints]]:
-    """The categories of some segments (k,), and for each measure their counts (k,)."""
-    segments = Table({name: tables.segments[name][chosen] for name in ("image", "category_id", "area", "iscrowd")})
-    tally = CategoryTally.of(segments, segments["image"])
-    category, tally_category = unique_inverse(tally.category)
-    segment_categories, owner = unique_inverse(segments["category_id"])
-    return category, {
-        "pixels": np.bincount(tally_category, weights=tally.pixels, minlength=len(category)).astype(np.int64),
-        "segments": np.bincount(owner[~segments["iscrowd"]], minlength=len(segment_categories)),
-        "images": np.bincount(tally_category, minlength=len(category)),
-    }
+def _counts(tables: Tables, segments: Table, stratum: Ints) -> Table:
+    """The columns stratum, category, pixels, segments (without crowds) and images, by the first two."""
+    _, first = joint_codes(stratum, segments["category_id"], segments["image"])
+    is_first = np.zeros(len(stratum), bool)
+    is_first[first] = True
+    sums = {"pixels": segments["area"], "segments": ~segments["iscrowd"], "images": is_first}
+    return sum_by(tables, {"stratum": stratum, "category": segments["category_id"]}, sums)
 
 
 def _advice(tables: Tables, category: Ints, count: Ints, rare: Ints) -> str:

@@ -3,12 +3,13 @@
 import numpy as np
 
 from segdata.core.finding import RowFinding
+from segdata.core.reductions import gather
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.statistics import group_median, outlier_limit, robust_z
 from segdata.core.strata import CategoryTally, example_segments, joint_codes, size_class
 
 
-@rule("SEG308", "count-outlier", severity="info", needs=(), tasks=("instance", "panoptic"), whole=True)
+@rule("SEG308", "count-outlier", severity="info", needs=(), tasks=("instance", "panoptic"), whole=True, by_part=True)
 def count_outlier(
     tables: Tables, *, rate: float = 0.05, min_ratio: float = 4.0, min_more: int = 10, min_images: int = 10
 ) -> Findings:
@@ -73,23 +74,26 @@ def count_outlier(
     """
     segments = example_segments(tables)
     segments = segments.take(np.isin(segments["category_id"], tables.profile.taxonomy.thing_ids))
-    every = CategoryTally.of(segments, segments["annotation"])
     crowds = CategoryTally.of(segments.beside(area=segments["iscrowd"].astype(np.int64)), segments["annotation"])
-    rows = np.flatnonzero(crowds.pixels == 0)
+    single = crowds.pixels == 0
+    columns = {"owner": crowds.owner[single], "category": crowds.category[single], "n": crowds.segments[single]}
+    tables, counts = gather(tables, columns, {"owner": "annotations"})
     size = size_class(tables)[tables.annotations["image"]]
-    category, _ = joint_codes(every.category[rows], size[every.owner[rows]])
+    category, _ = joint_codes(counts["category"], size[counts["owner"]])
     count = np.bincount(category)
-    rows, category = rows[enough := count[category] >= min_images], category[enough]
+    enough = count[category] >= min_images
+    counts, category = counts.take(enough), category[enough]
+    n = counts["n"]
     limit = outlier_limit(count, rate)[category]
-    logs = np.log(every.segments[rows].astype(np.float64))
+    logs = np.log(n.astype(np.float64))
     usual = np.exp(group_median(logs, category))
     score, median = robust_z(logs, category, least_scale=1 / np.sqrt(usual))
     is_outlier = (np.abs(score) > limit) & (np.abs(logs - median) > np.log(min_ratio))
-    is_outlier &= np.abs(every.segments[rows] - usual) > min_more
+    is_outlier &= np.abs(n - usual) > min_more
     for place in np.flatnonzero(is_outlier).tolist():
-        name = tables.profile.name_of(int(every.category[rows[place]]))
+        name = tables.profile.name_of(int(counts["category"][place]))
         message = (
-            f"{int(every.segments[rows[place]]):,} segments of {name!r}, where images that have it have "
+            f"{int(n[place]):,} segments of {name!r}, where images that have it have "
             f"{usual[place]:,.0f} (median); robust z {score[place]:+.1f}, the limit is {limit[place]:.1f}"
         )
-        yield RowFinding(message, annotation=int(every.owner[rows[place]]), category=name)
+        yield RowFinding(message, annotation=int(counts["owner"][place]), category=name)

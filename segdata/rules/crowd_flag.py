@@ -4,14 +4,14 @@ import msgspec
 import numpy as np
 
 from segdata.core.finding import RowFinding
+from segdata.core.reductions import gather, medians, sum_by, total
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Flags
 from segdata.rules.shared import reader_findings, segments_finding
 
 _FEW = 3  # polygons that get a finding each
 
 
-@rule("SEG121", "crowd-flag", severity="warning", needs=("shapes",), whole=True)
+@rule("SEG121", "crowd-flag", severity="warning", needs=("shapes",), whole=True, by_part=True)
 def crowd_flag(tables: Tables, *, max_share: float = 0.5, min_crowds: int = 5, min_objects: int = 20) -> Findings:
     """The flag `iscrowd` is on stuff, on single objects, on polygons, or on nearly everything.
 
@@ -62,40 +62,44 @@ def crowd_flag(tables: Tables, *, max_share: float = 0.5, min_crowds: int = 5, m
     than the median object.
     """
     segments, taxonomy = tables.segments, tables.profile.taxonomy
-    crowd = segments["iscrowd"]
-    yield from _polygons(tables, int(crowd.sum()))
-    if not crowd.any():
-        return
-    category, area = segments["category_id"], segments["area"]
+    crowd, category = segments["iscrowd"], segments["category_id"]
     stuff_ids = [entry.id for entry in taxonomy.categories if entry.kind == "stuff"]
-    stuff = np.isin(category, stuff_ids)
-    if (crowd & stuff).any():
-        rows = np.flatnonzero(crowd & stuff)
-        message = f"iscrowd is set on {len(rows):,} of {int(stuff.sum()):,} segments of stuff, of which no crowd can be"
-        yield segments_finding(tables, message, rows)
-    for id_ in np.unique(category[crowd & ~stuff]).tolist():
-        own: Flags = category == id_
-        crowds, objects = np.flatnonzero(own & crowd), np.flatnonzero(own & ~crowd)
-        if len(crowds) < min_crowds:
+    sums = sum_by(tables, {"category": category}, {"crowds": crowd, "objects": ~crowd})
+    polygons = [*reader_findings(tables, "SEG121")]
+    n_polygons = total(tables, n=len(polygons))["n"]
+    if n_polygons <= _FEW:
+        yield from (msgspec.structs.replace(finding, severity=None) for finding in polygons)
+    is_compared = (sums["crowds"] >= min_crowds) & (sums["objects"] >= min_objects)
+    objects = np.flatnonzero(~crowd & np.isin(category, sums["category"][is_compared]))
+    typical = medians(tables, segments["area"][objects].astype(np.float64), category[objects])
+    rows = np.flatnonzero(crowd)
+    columns = {"segment": rows, "category": category[rows], "area": segments["area"][rows]}
+    whole, crowds = gather(tables, columns | {"parts": segments["parts"][rows]}, {"segment": "segments"})
+    if n_polygons > _FEW:
+        yield _polygons(whole, n_polygons, len(crowds))
+    is_stuff = np.isin(crowds["category"], stuff_ids)
+    if is_stuff.any():
+        n_stuff = int((sums["crowds"] + sums["objects"])[np.isin(sums["category"], stuff_ids)].sum())
+        stuff = crowds["segment"][is_stuff]
+        message = f"iscrowd is set on {len(stuff):,} of {n_stuff:,} segments of stuff, of which no crowd can be"
+        yield segments_finding(whole, message, stuff)
+    middle = dict(typical.lines("group", "median"))
+    for id_, n_crowds, n_objects in sums.lines("category", "crowds", "objects"):
+        if n_crowds < max(min_crowds, 1) or id_ in stuff_ids:
             continue
-        name = tables.profile.name_of(id_)
-        if len(crowds) > max_share * (len(crowds) + len(objects)):
-            message = f"iscrowd is set on {len(crowds):,} of {len(crowds) + len(objects):,} segments"
-            yield segments_finding(tables, f"{message}; the limit is {max_share:.0%}", crowds, name)
-        elif len(objects) >= min_objects:
-            typical = float(np.median(area[objects]))
-            single = crowds[(area[crowds] <= typical) & (segments["parts"][crowds] == 1)]
-            if len(single) > max_share * len(crowds):
-                message = f"{len(single):,} of {len(crowds):,} crowds are one part, no larger than a typical object"
-                yield segments_finding(tables, f"{message} ({typical:,.0f} px)", single, name)
+        name, own = tables.profile.name_of(id_), crowds.take(crowds["category"] == id_)
+        if n_crowds > max_share * (n_crowds + n_objects):
+            message = f"iscrowd is set on {n_crowds:,} of {n_crowds + n_objects:,} segments"
+            yield segments_finding(whole, f"{message}; the limit is {max_share:.0%}", own["segment"], name)
+        elif n_objects >= min_objects:
+            single = own["segment"][(own["area"] <= middle[id_]) & (own["parts"] == 1)]
+            if len(single) > max_share * n_crowds:
+                message = f"{len(single):,} of {n_crowds:,} crowds are one part, no larger than a typical object"
+                yield segments_finding(whole, f"{message} ({middle[id_]:,.0f} px)", single, name)
 
 
-def _polygons(tables: Tables, n_crowds: int) -> Findings:
-    """The crowds that readers found as polygons, as one finding where there are many."""
-    findings = [msgspec.structs.replace(finding, severity=None) for finding in reader_findings(tables, "SEG121")]
-    if len(findings) <= _FEW:
-        yield from findings
-        return
-    first = findings[0]
-    message = f"{len(findings):,} of {n_crowds:,} segments with iscrowd are polygons; COCO's crowds are RLE"
-    yield RowFinding(message, file=first.file, place=first.place)
+def _polygons(tables: Tables, n: int, n_crowds: int) -> RowFinding:
+    """Many crowds that readers found as polygons, as one finding."""
+    first = next(reader_findings(tables, "SEG121"))
+    message = f"{n:,} of {n_crowds:,} segments with iscrowd are polygons; COCO's crowds are RLE"
+    return RowFinding(message, file=first.file, place=first.place)

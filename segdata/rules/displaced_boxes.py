@@ -6,16 +6,16 @@ import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
+from segdata.core.reductions import gather, name_keys, sum_by
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Floats
-from segdata.core.strata import joint_codes, number_names
-from segdata.core.table import Table
+from segdata.core.table import Column, Table
 
 _SIDES = ("x", "y", "width", "height")
 _LEAST_SCALE = 0.02  # scales nearer to 1 are no other scale
 
 
-@rule("SEG030", "displaced-boxes", severity="warning", needs=("outlines",), whole=True)
+@rule("SEG030", "displaced-boxes", severity="warning", needs=("outlines",), whole=True, by_part=True)
 def displaced_boxes(
     tables: Tables, *, min_segments: int = 10, min_share: float = 0.8, max_error: float = 1.0, min_shift: float = 0.75
 ) -> Findings:
@@ -42,41 +42,77 @@ def displaced_boxes(
     Defaults: COCO, TACO of December 2019, GBM40 and LabelMe's export have none; in both releases of TACO of June 2019
     2,147 of 2,152 boxes have the origin at the bottom, which their authors corrected later.
     """
-    segments, outlines = tables.segments, tables.outlines
+    judged = _judged(tables)
+    away = _corners(judged["declared"]) - judged["box"]
+    far = (np.abs(away).max(axis=0) > 2 * max_error).astype(np.int64)
+    counts = {"n": np.ones(len(far), np.int64), "far": far}
+    for name, beyond in (("above", away >= min_shift), ("below", away <= -min_shift)):
+        counts |= {f"{name}_{axis}": beyond[axis::2].sum(axis=0) for axis in (0, 1)}
+    keys = {"file": judged["file"], "annotator": judged["annotator"]}
+    sums = sum_by(tables, keys, counts)
+    # A median of 2 n numbers can only be as large as min_shift if n of them are.
+    may_move = np.max([sums[f"{name}_{axis}"] for name in ("above", "below") for axis in (0, 1)], axis=0) >= sums["n"]
+    odd = sums.take((sums["n"] >= min_segments) & may_move | (sums["far"] >= min_segments))
+    rows = np.flatnonzero(np.isin(keys["file"], odd["file"]) & np.isin(keys["annotator"], odd["annotator"]))
+    columns = {name: column[..., rows] for name, column in judged.items()}
+    whole, table = gather(tables, _as_columns(columns), {"annotation": "annotations"})
+    for members in table.groups("file", "annotator"):
+        yield from _judge(whole, table.take(members), min_segments, min_share, max_error, min_shift)
+
+
+def _judged(tables: Tables) -> dict[str, Column]:
+    """Segments with both boxes: declared, box (4, n), frame (2, n), keys of file and annotator, annotation (n,)."""
+    segments = tables.segments
     declared = np.stack([segments[f"declared_{name}"] for name in _SIDES], dtype=np.float64, casting="unsafe")
-    frame = [tables.images[name][segments["image"]] for name in ("width", "height")]
-    usable = (segments["area"] > 0) & ~segments["iscrowd"] & (frame[0] > 0) & (frame[1] > 0)
+    frame = np.stack([tables.images[name][segments["image"]] for name in ("width", "height")])
+    usable = (segments["area"] > 0) & ~segments["iscrowd"] & (frame > 0).all(axis=0)
     for side in declared:
         usable &= ~np.isnan(side)
     rows = np.flatnonzero(usable)
-    if len(rows) == 0:
+    annotation = segments["annotation"][rows]
+    return {
+        "declared": declared[:, rows],
+        "box": _actual_boxes(segments, tables.outlines)[:, rows],
+        "frame": frame[:, rows],
+        "file": name_keys(segments.texts("file"))[rows],
+        "annotator": name_keys(tables.annotations.texts("annotator"))[annotation],
+        "annotation": annotation,
+    }
+
+
+def _as_columns(judged: dict[str, Column]) -> dict[str, Column]:
+    """The same with a column for each row of what has two dimensions."""
+    return {
+        name if column.ndim == 1 else f"{name}_{k}": side
+        for name, column in judged.items()
+        for k, side in enumerate(np.atleast_2d(column))
+    }
+
+
+def _judge(
+    tables: Tables, judged: Table, min_segments: int, min_share: float, max_error: float, min_shift: float
+) -> Findings:
+    """The finding about the boxes of one file and annotator, if there is one."""
+    own, own_box = (np.stack([judged[f"{name}_{k}"] for k in range(4)]) for name in ("declared", "box"))
+    corners, n, annotation = _corners(own), len(judged), int(judged["annotation"][0])
+    as_is, shift = _error(corners, own_box), _shift(corners, own_box)
+    if n >= min_segments and np.abs(shift).max() >= min_shift:
+        moved = _error(corners - np.tile(shift, 2)[:, None], own_box)
+        fits = moved <= min(max_error, np.abs(shift).max() / 2)
+        if fits.mean() >= min_share:
+            yield _finding(tables, annotation, int(fits.sum()), n, _shift_words(shift))
+            return
+    off = np.flatnonzero(as_is > 2 * max_error)
+    if len(off) < min_segments:
         return
-    declared, box = declared[:, rows], _actual_boxes(segments, outlines)[:, rows]
-    files = number_names(segments.texts("file"))[1]
-    annotators = number_names(tables.annotations.texts("annotator"))[1][segments["annotation"]]
-    group, first = joint_codes(files[rows], annotators[rows])
-    for number in range(len(first)):
-        mine = slice(None) if len(first) == 1 else np.flatnonzero(group == number)
-        own_rows, own, own_box = rows[mine], declared[:, mine], box[:, mine]
-        corners = _corners(own)
-        as_is, shift = _error(corners, own_box), _shift(corners, own_box)
-        if len(own_rows) >= min_segments and np.abs(shift).max() >= min_shift:
-            moved = _error(corners - np.tile(shift, 2)[:, None], own_box)
-            fits = moved <= min(max_error, np.abs(shift).max() / 2)
-            if fits.mean() >= min_share:
-                yield _finding(tables, int(own_rows[0]), int(fits.sum()), len(own_rows), _shift_words(shift))
-                continue
-        off = np.flatnonzero(as_is > 2 * max_error)
-        if len(off) < min_segments:
-            continue
-        frames = np.stack([side[own_rows[off]] for side in frame], dtype=np.float64)
-        fitting = [
-            (int((_error(changed, own_box[:, off]) <= max_error * slack).sum()), words)
-            for changed, slack, words in _changes(own[:, off], own_box[:, off], frames)
-        ]
-        hits, words = max(fitting, key=lambda pair: pair[0])
-        if hits >= min_share * len(off):
-            yield _finding(tables, int(own_rows[off[0]]), hits, len(own_rows), words)
+    frames = np.stack([judged[f"frame_{k}"][off] for k in range(2)], dtype=np.float64)
+    fitting = [
+        (int((_error(changed, own_box[:, off]) <= max_error * slack).sum()), words)
+        for changed, slack, words in _changes(own[:, off], own_box[:, off], frames)
+    ]
+    hits, words = max(fitting, key=lambda pair: pair[0])
+    if hits >= min_share * len(off):
+        yield _finding(tables, annotation, hits, n, words)
 
 
 def _actual_boxes(segments: Table, outlines: Table) -> Floats:
@@ -91,11 +127,11 @@ def _actual_boxes(segments: Table, outlines: Table) -> Floats:
     return box
 
 
-def _finding(tables: Tables, row: int, hits: int, n: int, words: str) -> RowFinding:
+def _finding(tables: Tables, annotation: int, hits: int, n: int, words: str) -> RowFinding:
     message = (
         f"{hits:,} of {count_noun(n, 'declared box', 'declared boxes')} fit their segments only when they are {words}"
     )
-    return RowFinding(message, annotator=tables.annotations["annotator"][tables.segments["annotation"][row]])
+    return RowFinding(message, annotator=tables.annotations.cell("annotator", annotation))
 
 
 def _corners(declared: Floats) -> Floats:

@@ -3,11 +3,20 @@
 import numpy as np
 
 from segdata.core.finding import RowFinding
+from segdata.core.reductions import sum_by
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.strata import is_example
 
 
-@rule("SEG131", "hollow-segment", severity="warning", needs=("shapes",), tasks=("instance", "panoptic"), whole=True)
+@rule(
+    "SEG131",
+    "hollow-segment",
+    severity="warning",
+    needs=("shapes",),
+    tasks=("instance", "panoptic"),
+    whole=True,
+    by_part=True,
+)
 def hollow_segment(
     tables: Tables, *, min_hole: float = 0.5, max_rim: float = 6.0, max_share: float = 0.02, min_segments: int = 20
 ) -> Findings:
@@ -34,15 +43,15 @@ def hollow_segment(
     holes, area = segments["hole_pixels"].astype(np.float64), segments["area"].astype(np.float64)
     rim = 2 * area / np.maximum(segments["perimeter"], 1)  # the outline goes around twice, outside and inside
     hollow = (holes >= min_hole * (area + holes)) & (rim <= max_rim) & (segments["holes"] > 0)
-    for category in np.unique(segments["category_id"][hollow]).tolist():
-        peers = segments["category_id"] == category
-        n, name = int((hollow & peers).sum()), tables.profile.name_of(category)
-        if peers.sum() < min_segments or n > max(1, max_share * peers.sum()):
-            continue
-        for k in np.flatnonzero(hollow & peers).tolist():
-            have = "is" if n == 1 else "are"
+    category = segments["category_id"]
+    one = np.ones(len(rows), np.int64)
+    peers = sum_by(tables, {"category": category}, {"n": one, "hollow": hollow})
+    few = (peers["n"] >= min_segments) & (peers["hollow"] <= np.maximum(1, max_share * peers["n"]))
+    for id_, n, n_hollow in peers.take(few).lines("category", "n", "hollow"):
+        name, have = tables.profile.name_of(id_), "is" if n_hollow == 1 else "are"
+        for k in np.flatnonzero(hollow & (category == id_)).tolist():
             message = (
                 f"a rim of {rim[k]:.0f} px around {'a hole' if segments['holes'][k] == 1 else 'holes'} of "
-                f"{holes[k]:,.0f} px; {n:,} of {peers.sum():,} segments of {name} {have} hollow"
+                f"{holes[k]:,.0f} px; {n_hollow:,} of {n:,} segments of {name} {have} hollow"
             )
             yield RowFinding(message, segments=(int(rows[k]),), pixels=int(holes[k]), category=name)

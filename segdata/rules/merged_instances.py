@@ -20,6 +20,7 @@ _BENT = 1.5  # the least score of the lack of solidity of a segment with a neck
     needs=("shapes", "apart", "lobes"),
     tasks=("instance", "panoptic"),
     habit="image",
+    by_part=True,
 )
 def merged_instances(
     tables: Tables,
@@ -123,8 +124,8 @@ def _in_parts(tables: Tables, min_reach_z: float, max_part_z: float, max_hidden:
     log_area = np.log(np.maximum(area, 1))
     log_reach = np.log(np.maximum(np.hypot(segments["width"], segments["height"]), 1))
     row = part_pairs["segment"]
-    middle, spread = typical_values(tables, log_area, single, of=row)
-    typical_reach, reach_spread = typical_values(tables, log_reach, single, of=row)
+    middles, spreads = typical_values(tables, np.stack([log_area, log_reach]), single, of=row)
+    (middle, typical_reach), (spread, reach_spread) = middles, spreads
     spread, scale = np.maximum(spread, _LEAST_SPREAD), np.maximum(reach_spread, _LEAST_REACH)
     largest, smallest = ((np.log(part_pairs[name]) - middle) / spread for name in ("first", "second"))
     parts_reach = np.log(np.maximum(part_pairs["first_reach"], part_pairs["second_reach"]))

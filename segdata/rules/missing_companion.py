@@ -4,6 +4,7 @@ import numpy as np
 
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import Chapter, quote_guideline
+from segdata.core.reductions import gather
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints, expand_ranges, unique_inverse
 from segdata.core.statistics import binomial_lower_bound, proves_rate
@@ -13,7 +14,7 @@ _CHAPTERS: tuple[Chapter, ...] = ("occlusion_rule", "definition")
 _AT_ONCE = 2_000_000  # pairs of categories counted in one go, to bound memory
 
 
-@rule("SEG309", "missing-companion", severity="info", needs=(), whole=True, habit="image")
+@rule("SEG309", "missing-companion", severity="info", needs=(), whole=True, by_part=True, habit="image")
 def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: float = 0.01) -> Findings:
     """A category is absent, although the other categories in the image show that it almost always occurs.
 
@@ -58,8 +59,10 @@ def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: flo
     """
     segments = example_segments(tables)
     tally = CategoryTally.of(segments, segments["annotation"])
-    ids, category = unique_inverse(tally.category)
-    together = _together(tally.owner, category, len(ids))
+    columns = {"owner": tally.owner, "category": tally.category}
+    tables, uses = gather(tables, columns, {"owner": "annotations"})
+    owner, (ids, category) = uses["owner"], unique_inverse(uses["category"])
+    together = _together(owner, category, len(ids))
     alone = np.diag(together)
     lacking = alone[:, None] - together
     likely = (lacking > 0) & (lacking <= np.maximum(1, max_missing * alone)[:, None])
@@ -69,7 +72,7 @@ def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: flo
         if not proves_rate(*seen, min_rate):
             continue
         rate = binomial_lower_bound(*seen)
-        having = np.setdiff1d(tally.owner[category == sign_id], tally.owner[category == companion])
+        having = np.setdiff1d(owner[category == sign_id], owner[category == companion])
         for annotation in having.tolist():
             best[annotation, companion] = max(best.get((annotation, companion), (0.0, 0)), (rate, sign_id))
     for (annotation, companion), (rate, sign_id) in best.items():

@@ -5,11 +5,12 @@ import numpy as np
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding, Severity
 from segdata.core.guideline import declares_relation, is_related, quote_guideline
+from segdata.core.reductions import gather
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.table import Table
 
 
-@rule("SEG211", "multi-category", severity="warning", needs=("also",))
+@rule("SEG211", "multi-category", severity="warning", needs=("also",), by_part=True)
 def multi_category(tables: Tables) -> Findings:
     """A segment has a secondary category that the taxonomy does not allow beside its own (`also`).
 
@@ -55,6 +56,8 @@ def multi_category(tables: Tables) -> Findings:
     odd = tables.also.take(rows).beside(own=own_category[rows])
     odd = odd.beside(annotation=segments["annotation"][odd["segment"]])
     ruled = declares_relation(profile.taxonomy, "also")
+    columns = {name: odd[name] for name in ("segment", "annotation", "own", "category_id")}
+    tables, odd = gather(tables, columns, {"segment": "segments", "annotation": "annotations"})
     for group in odd.groups(*(("annotation",) if ruled else ()), "own", "category_id"):
         yield _finding(tables, odd.take(group), ruled)
 
@@ -69,7 +72,7 @@ def _finding(tables: Tables, odd: Table, ruled: bool) -> RowFinding:
     verb = "has" if len(rows) == 1 else "have"
     message = f"{count_noun(len(rows), 'segment')} of {name!r} also {verb} {second_name!r}, {why}"
     message += quote_guideline(profile.taxonomy, own_category, "definition")
-    pixels = int(tables.segments["area"][list(rows)].sum())
+    pixels = int(tables.segments.take(np.array(rows))["area"].sum())
     severity: Severity | None = None if ruled or profile.taxonomy_declared else "info"
     if len(np.unique(odd["annotation"])) == 1:
         return RowFinding(message, segments=rows, pixels=pixels, severity=severity)

@@ -3,10 +3,12 @@
 from collections import defaultdict
 
 import numpy as np
-from msgspec.structs import replace
 
 from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
 from segdata.core.guideline import quote_guideline
+from segdata.core.profile import Profile
+from segdata.core.reductions import leading, sum_by
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.taxonomy import Taxonomy
 from segdata.rules.shared import join_first, segments_finding
@@ -14,7 +16,7 @@ from segdata.rules.shared import join_first, segments_finding
 _SHOWN = 4  # children that a message names
 
 
-@rule("SEG205", "not-a-leaf", severity="warning", needs=())
+@rule("SEG205", "not-a-leaf", severity="warning", needs=(), by_part=True)
 def not_a_leaf(tables: Tables) -> Findings:
     """A segment has a category that the taxonomy divides further.
 
@@ -56,16 +58,22 @@ def not_a_leaf(tables: Tables) -> Findings:
     segments, profile = tables.segments, tables.profile
     children = _children(profile.taxonomy)
     flagged = np.flatnonzero(np.isin(segments["category_id"], list(children)) & ~segments["iscrowd"])
-    by = ("annotation", "category_id") if profile.taxonomy_declared else ("category_id",)
-    for group in segments.take(flagged).groups(*by):
-        rows = flagged[group]
-        id_ = int(segments["category_id"][rows[0]])
-        below = join_first(children[id_], _SHOWN)
-        message = f"{count_noun(len(rows), 'segment')} of {profile.name_of(id_)!r}, which is divided into {below}"
-        finding = segments_finding(tables, message + quote_guideline(profile.taxonomy, id_, "definition"), rows)
-        if not profile.taxonomy_declared:
-            finding = replace(finding, segments=(), category=profile.name_of(id_), severity="info")
-        yield finding
+    category, area = segments["category_id"][flagged], segments["area"][flagged]
+    if not profile.taxonomy_declared:
+        sums = sum_by(tables, {"category": category}, {"n": np.ones(len(flagged), np.int64), "pixels": area})
+        for id_, n, pixels in sums.lines("category", "n", "pixels") if leading(tables) is not None else ():
+            message = _message(profile, id_, n, children[id_])
+            yield RowFinding(message, category=profile.name_of(id_), pixels=pixels, severity="info")
+        return
+    for group in segments.take(flagged).groups("annotation", "category_id"):
+        id_ = int(category[group[0]])
+        yield segments_finding(tables, _message(profile, id_, len(group), children[id_]), flagged[group])
+
+
+def _message(profile: Profile, id_: int, n: int, children: list[str]) -> str:
+    below = join_first(children, _SHOWN)
+    message = f"{count_noun(n, 'segment')} of {profile.name_of(id_)!r}, which is divided into {below}"
+    return message + quote_guideline(profile.taxonomy, id_, "definition")
 
 
 def _children(taxonomy: Taxonomy) -> dict[int, list[str]]:

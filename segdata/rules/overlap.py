@@ -5,6 +5,7 @@ import numpy as np
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import quote_guideline
+from segdata.core.reductions import leading, total
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.table import Table
 from segdata.rules.shared import forbidden_overlaps
@@ -16,6 +17,7 @@ from segdata.rules.shared import forbidden_overlaps
     severity="error",
     needs=("pairs",),
     per_image=lambda profile: profile.overlap.value != "allow" or profile.overlap.declared,
+    by_part=True,
 )
 def overlap(tables: Tables, *, min_pixels: int = 1) -> Findings:
     """Two segments claim the same pixels where the policy forbids it.
@@ -124,14 +126,15 @@ def _each_annotation(tables: Tables, pairs: Table) -> Findings:
 
 
 def _once(tables: Tables, pairs: Table) -> Findings:
-    if len(pairs) == 0:
+    owners = np.unique(tables.segments["annotation"][pairs["a"]])
+    sums = total(tables, pairs=len(pairs), annotations=len(owners), pixels=int(pairs["shared"].sum()))
+    n_pairs, n_annotations, pixels = sums["pairs"], sums["annotations"], sums["pixels"]
+    if n_pairs == 0 or leading(tables) is None:
         return
-    n_annotations = len(np.unique(tables.segments["annotation"][pairs["a"]]))
-    pixels = int(pairs["shared"].sum())
     where = f"in {count_noun(n_annotations, 'annotation')}"
-    shares = f"share {pixels:,} px (summed over pairs)" if len(pairs) > 1 else f"shares {pixels:,} px"
+    shares = f"share {pixels:,} px (summed over pairs)" if n_pairs > 1 else f"shares {pixels:,} px"
     message = (
-        f"{count_noun(len(pairs), 'pair')} of segments {where} {shares}; this format allows it: declare "
+        f"{count_noun(n_pairs, 'pair')} of segments {where} {shares}; this format allows it: declare "
         "`overlap: allow` or `overlap: forbid`"
     )
     yield RowFinding(message, pixels=pixels, severity="info")

@@ -10,6 +10,7 @@ from segdata.core.finding import Box, RowFinding, Severity
 from segdata.core.frame_sequences import FrameSequence, SequenceIndex
 from segdata.core.guideline import Relation, is_related_either_way
 from segdata.core.profile import Profile
+from segdata.core.reductions import medians
 from segdata.core.rule import Findings, Tables
 from segdata.core.runs import Flags, Floats, Ints, unique_inverse
 from segdata.core.statistics import group_median
@@ -41,7 +42,7 @@ def segments_finding(
     tables: Tables, message: str, rows: Ints, category: str | None = None, severity: Severity | None = None
 ) -> RowFinding:
     """A finding about several segments, with all of their pixels."""
-    pixels = int(tables.segments["area"][rows].sum())
+    pixels = int(tables.segments.take(rows)["area"].sum())
     return RowFinding(message, segments=tuple(rows.tolist()), pixels=pixels, category=category, severity=severity)
 
 
@@ -156,15 +157,44 @@ def typical_values(
     `values` and `among`, which segments count as peers, are (n_segments,). Peers are those of the same
     annotation and category where there are `least_near`, else those of the same category in the dataset where there
     are `least_far`; NaN where there are fewer. The standard deviation is that of the median absolute deviation.
+    Several sorts of values, (k, n_segments), give (k, n).
     """
     segments = tables.segments
     rows = np.arange(len(segments)) if of is None else of
     category = unique_inverse(segments["category_id"])[1]
     annotation_category = segments["annotation"].astype(np.int64) * (int(category.max(initial=0)) + 1) + category
-    middle, spread = _group_statistics(values, annotation_category, among, least_near, rows)
-    is_missing = np.isnan(middle)
-    middle[is_missing], spread[is_missing] = _group_statistics(values, category, among, least_far, rows[is_missing])
-    return middle, spread
+    sorts = np.atleast_2d(values)
+    near = [_group_statistics(own, annotation_category, among, least_near, rows) for own in sorts]
+    middle, spread = (np.stack(columns) for columns in zip(*near, strict=True))
+    is_missing = np.isnan(middle[0])
+    asked, peers = segments["category_id"][rows[is_missing]], np.flatnonzero(among)
+    if tables.turn is None:
+        peers = peers[np.isin(segments["category_id"][peers], asked)]
+    for k, (middles, spreads) in enumerate(_far_statistics(tables, sorts[:, peers], peers, asked, least_far)):
+        middle[k, is_missing], spread[k, is_missing] = middles, spreads
+    return (middle, spread) if values.ndim == 2 else (middle[0], spread[0])
+
+
+def _far_statistics(
+    tables: Tables, values: Floats, peers: Ints, asked: Ints, least_members: int
+) -> Iterator[tuple[Floats, Floats]]:
+    """For each sort of values (k, n) of some segments (n,): medians and deviations of the categories asked for (m,)."""
+    k = len(values)
+    # Categories have the same numbers in all parts of a dataset.
+    category = tables.segments["category_id"][peers].astype(np.int64)
+    group, own = (category * k + np.arange(k)[:, None]).ravel(), values.ravel()
+    middles = medians(tables, own, group)
+    away = np.abs(own - middles["median"][np.searchsorted(middles["group"], group)])
+    spreads = medians(tables, away, group)["median"] * _MAD_TO_SD
+    for sort in range(k):
+        wanted = asked.astype(np.int64) * k + sort
+        place = np.searchsorted(middles["group"], wanted)
+        known = np.flatnonzero(place < len(middles))
+        known = known[middles["group"][place[known]] == wanted[known]]
+        known = known[middles["n"][place[known]] >= least_members]
+        result = np.full((2, len(asked)), np.nan)
+        result[:, known] = middles["median"][place[known]], spreads[place[known]]
+        yield result[0], result[1]
 
 
 def _group_statistics(

@@ -8,6 +8,7 @@ import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
+from segdata.core.reductions import leading, sum_by
 from segdata.core.rule import Findings, Tables, rule
 
 _IRREGULAR = {"people": "person", "men": "man", "women": "woman", "children": "child", "mice": "mouse", "feet": "foot",
@@ -16,7 +17,7 @@ _IRREGULAR = {"people": "person", "men": "man", "women": "woman", "children": "c
 _SEPARATORS = re.compile(r"[\s_.\-]+")
 
 
-@rule("SEG215", "similar-names", severity="warning", needs=(), whole=True)
+@rule("SEG215", "similar-names", severity="warning", needs=(), whole=True, by_part=True)
 def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20.0) -> Findings:
     """Two categories have names that look like one: `car`, `Car` and `car ` with a blank; `cars`; `bycicle`.
 
@@ -58,8 +59,12 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     """
     profile = tables.profile
     names = {category.id: category.name for category in reversed(profile.taxonomy.categories)} | profile.unknown_names
-    ids, counts = np.unique(tables.segments["category_id"], return_counts=True)
-    n_segments = dict(zip(ids.tolist(), counts.tolist(), strict=True))
+    category = tables.segments["category_id"]
+    n_segments = dict(
+        sum_by(tables, {"category": category}, {"n": np.ones(len(category), np.int64)}).lines("category", "n")
+    )
+    if leading(tables) is None:
+        return
     entries = sorted(((n_segments.get(id_, 0), name) for id_, name in names.items()), key=lambda entry: -entry[0])
     reported: set[str] = set()
     for kind, pairs in (

@@ -1,18 +1,22 @@
 """SEG307 size-outlier: a segment is far larger or smaller than others of its category."""
 
+from functools import partial
+
 import numpy as np
 
 from segdata.core.finding import RowFinding
 from segdata.core.frame_sequences import is_frame_of
+from segdata.core.reductions import group_medians, sum_by
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.statistics import group_median, outlier_limit, robust_z
 from segdata.core.strata import is_example, joint_codes, size_class
 
 _EDGE = 3  # pixels; outlines of what the frame cuts often end a little before it
+_SIZES = 64  # more than classes of sizes
 _SEVERAL = 4  # segments of an image that tell how near the camera was
 
 
-@rule("SEG307", "size-outlier", severity="info", needs=(), tasks=("instance", "panoptic"))
+@rule("SEG307", "size-outlier", severity="info", needs=(), tasks=("instance", "panoptic"), by_part=True)
 def size_outlier(tables: Tables, *, rate: float = 0.05, min_ratio: float = 10.0, min_segments: int = 30) -> Findings:
     """The area of a segment is far outside the range of its category.
 
@@ -67,13 +71,15 @@ def size_outlier(tables: Tables, *, rate: float = 0.05, min_ratio: float = 10.0,
     is_measured = is_example(tables, crowds=False) & np.isin(segments["category_id"], tables.profile.taxonomy.thing_ids)
     is_measured &= (images.missing("sequence") | is_frame_of(tables.profile, images, "video"))[segments["image"]]
     rows = np.flatnonzero(is_measured & ((width * height == 0) | ~cut))
-    category, _ = joint_codes(segments["category_id"][rows], size_class(tables)[segments["image"][rows]])
-    count = np.bincount(category)
-    rows, category = rows[enough := count[category] >= min_segments], category[enough]
-    limit = outlier_limit(count, rate)[category]
+    # The numbers of categories and sizes are the same in all parts of a dataset.
+    category = segments["category_id"][rows].astype(np.int64) * _SIZES + size_class(tables)[segments["image"][rows]]
+    count = sum_by(tables, {"category": category}, {"n": np.ones(len(rows), np.int64)}, least=min_segments)
+    enough = np.isin(category, count["category"])
+    rows, category = rows[enough], category[enough]
+    limit = outlier_limit(count["n"], rate)[np.searchsorted(count["category"], category)]
     frame = np.maximum(width * height, 1)[rows]
     share = np.log(segments["area"][rows] / frame)
-    score, median = robust_z(share, category, least_scale=0.1)
+    score, median = robust_z(share, category, least_scale=0.1, median=partial(group_medians, tables))
     is_outlier = (np.abs(score) > limit) & (np.abs(share - median) > np.log(min_ratio))
     place, _ = joint_codes(segments["image"][rows], category)  # what one image has of one category
     is_similar = np.abs(share - group_median(share, place)) <= np.log(min_ratio)

@@ -1,8 +1,10 @@
 """SEG306 split-drift: the category mix of a split differs from that of the others."""
 
 import numpy as np
+import pyarrow as pa
 
 from segdata.core.finding import RowFinding
+from segdata.core.reductions import gather, name_keys, sum_by
 from segdata.core.resampling import MixComparison, compare_mixes
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Floats, unique_inverse
@@ -10,7 +12,7 @@ from segdata.core.statistics import benjamini_hochberg
 from segdata.core.strata import example_segments, image_splits, independent_units, joint_codes, number_names
 
 
-@rule("SEG306", "split-drift", severity="warning", needs=(), whole=True)
+@rule("SEG306", "split-drift", severity="warning", needs=(), whole=True, by_part=True)
 def split_drift(tables: Tables, *, min_distance: float = 0.1, rate: float = 0.05) -> Findings:
     """The category mix of a split is far from that of the others.
 
@@ -76,14 +78,23 @@ def split_drift(tables: Tables, *, min_distance: float = 0.1, rate: float = 0.05
     without cars (4 of 12 images) is 36 % apart, 12 % by chance.
     """
     segments = example_segments(tables, crowds=False)
+    if len(sum_by(tables, {"split": name_keys(pa.array(image_splits(tables), pa.string()))}, {})) < 2:
+        return
+    which, first = joint_codes(segments["image"], segments["category_id"])
+    weights = segments["area"] if tables.profile.task == "semantic" else np.ones(len(which), np.int64)
+    uses = {
+        "image": segments["image"][first],
+        "category": segments["category_id"][first],
+        "amount": np.bincount(which, weights, len(first)).astype(np.int64),
+    }
+    tables, used = gather(tables, uses, {"image": "images"})
     split_names, split = number_names(image_splits(tables))
-    ids, category = unique_inverse(segments["category_id"])
+    ids, category = unique_inverse(used["category"])
     unit_number, first = joint_codes(split, independent_units(tables))
-    row_split, row = split[first], unit_number[segments["image"]]
+    row_split, row = split[first], unit_number[used["image"]]
     if len(np.unique(row_split[row_split >= 0])) < 2:
         return
-    weights = segments["area"] if tables.profile.task == "semantic" else None
-    amounts = np.bincount(row * len(ids) + category, weights, len(row_split) * len(ids)).astype(np.float64)
+    amounts = np.bincount(row * len(ids) + category, used["amount"], len(row_split) * len(ids)).astype(np.float64)
     amounts = amounts.reshape(len(row_split), len(ids))
     is_usable = (row_split >= 0) & (amounts.sum(axis=1) > 0)
     amounts, row_split = amounts[is_usable], row_split[is_usable]

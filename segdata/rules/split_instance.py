@@ -13,7 +13,15 @@ _LEAST_SPREAD = 0.2  # of the logarithm of area
 _EXACT = 0.05  # the deviation of a line that is upright or level, in pixels
 
 
-@rule("SEG109", "split-instance", severity="warning", needs=("seams",), tasks=("instance", "panoptic"), habit="image")
+@rule(
+    "SEG109",
+    "split-instance",
+    severity="warning",
+    needs=("seams",),
+    tasks=("instance", "panoptic"),
+    habit="image",
+    by_part=True,
+)
 def split_instance(
     tables: Tables,
     *,

@@ -1,9 +1,11 @@
 """SEG303 split-missing: a split lacks a category."""
 
 import numpy as np
+import pyarrow as pa
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
+from segdata.core.reductions import gather, name_keys, sum_by
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.statistics import absence_probability
 from segdata.core.strata import example_segments, image_splits, independent_units, joint_codes, number_names
@@ -11,7 +13,7 @@ from segdata.core.strata import example_segments, image_splits, independent_unit
 _NAMED = 8  # rare categories that a finding names
 
 
-@rule("SEG303", "split-missing", severity="error", needs=(), whole=True, habit="category")
+@rule("SEG303", "split-missing", severity="error", needs=(), whole=True, by_part=True, habit="category")
 def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Findings:
     """A category occurs in the dataset, but not in one of its splits.
 
@@ -62,13 +64,16 @@ def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Findings:
     11 and 12) have no finding; kudzu (24 and 16) has two that are right: no polygon of its val has a class.
     """
     segments = example_segments(tables)
+    if len(sum_by(tables, {"split": name_keys(pa.array(image_splits(tables), pa.string()))}, {})) < 2:
+        return
+    _, first = joint_codes(segments["image"], segments["category_id"])
+    uses = {"image": segments["image"][first], "category": segments["category_id"][first]}
+    tables, used = gather(tables, uses, {"image": "images"})
     split_names, split = number_names(image_splits(tables))
-    unit = independent_units(tables)
-    image = segments["image"]
-    used = split[image] >= 0
-    # A unit that lies in two splits (SEG304 says so) is one of each.
-    every = (split[image][used], unit[image][used], segments["category_id"][used])
-    place = np.stack(every)[:, joint_codes(*every)[1]]
+    unit, image = independent_units(tables), used["image"]
+    known = split[image] >= 0
+    every = (split[image][known], unit[image][known], used["category"][known])
+    place = np.stack(every)[:, joint_codes(*every)[1]]  # each category once for each unit
     size = np.bincount(place[0][joint_codes(place[0], place[1])[1]], minlength=len(split_names))
     if (size > 0).sum() < 2:
         return

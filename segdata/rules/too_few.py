@@ -1,18 +1,20 @@
 """SEG302 too-few: a category has too little to learn from."""
 
 import numpy as np
+import pyarrow as pa
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
+from segdata.core.reductions import leading, name_keys, sum_by
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import unique_inverse
-from segdata.core.strata import annotation_strata, image_splits, joint_codes, number_names
+from segdata.core.runs import Flags, Ints
+from segdata.core.strata import annotation_strata, annotation_strata_if_any, image_splits, joint_codes, number_names
 from segdata.core.table import Table
 
 _MOST = 5  # strata that a finding names
 
 
-@rule("SEG302", "too-few", severity="warning", needs=(), whole=True, habit="category")
+@rule("SEG302", "too-few", severity="warning", needs=(), whole=True, by_part=True, habit="category")
 def too_few(
     tables: Tables, *, min_images: int = 3, min_segments: int = 3, min_pixels: int = 100, min_per_stratum: int = 1
 ) -> Findings:
@@ -70,28 +72,44 @@ def too_few(
     taxonomy = tables.profile.taxonomy
     real = np.flatnonzero(~np.isin(tables.segments["category_id"], taxonomy.void_ids))
     segments = Table({name: tables.segments[name][real] for name in ("annotation", "image", "category_id", "area")})
-    n_images = len(tables.images)
+    by = tables.profile.by  # the column that each category must be in throughout
+    strata = image_splits(tables)[tables.annotations["image"]] if by is None else annotation_strata_if_any(tables, by)
+    stratum = name_keys(pa.array(strata, pa.string()))[segments["annotation"]]
+    category, image = segments["category_id"], segments["image"]
+    sums = {"images": _is_first(category, image), "segments": np.ones(len(real), np.int64), "px": segments["area"]}
+    amounts = sum_by(tables, {"category": category}, sums)
+    occupied = {"images": _is_first(category, stratum, image)}
+    by_stratum = sum_by(tables, {"category": category, "stratum": stratum}, occupied)
+    whole = leading(tables)
+    if whole is None:
+        return
+    n_images = len(whole.images)
     required_segments = min(min_segments, n_images) if tables.profile.task == "semantic" else min_segments
     required = {"images": min(min_images, n_images), "segments": required_segments, "px": min_pixels}
-    by = tables.profile.by  # the column that each category must be in throughout
-    splits = image_splits(tables)[tables.annotations["image"]]
-    stratum_names, stratum = number_names(splits if by is None else annotation_strata(tables, by))
-    for rows in segments.groups("category_id"):
-        n_occupied = len(unique_inverse(segments["image"][rows])[0])
-        counts = {"images": n_occupied, "segments": len(rows), "px": int(segments["area"][rows].sum())}
+    names = number_names(image_splits(whole) if by is None else annotation_strata(whole, by))[0]
+    place = {key: number for number, key in enumerate(name_keys(pa.array(names, pa.string())).tolist())}
+    for id_, *counts in amounts.lines("category", *sums):
         short = [
-            f"{count_noun(counts[unit], unit.removesuffix('s'), unit)}, {lower:,} are required"
-            for unit, lower in required.items()
-            if counts[unit] < lower
+            f"{count_noun(count, unit.removesuffix('s'), unit)}, {lower:,} are required"
+            for (unit, lower), count in zip(required.items(), counts, strict=True)
+            if count < lower
         ]
-        row_stratum = stratum[segments["annotation"][rows]]
-        image_stratum = row_stratum[joint_codes(row_stratum, segments["image"][rows])[1]]
-        images = np.bincount(image_stratum[image_stratum >= 0], minlength=len(stratum_names))
+        images = np.zeros(len(names), np.int64)
+        for key, n in by_stratum.take(by_stratum["category"] == id_).lines("stratum", "images"):
+            if key in place:
+                images[place[key]] = n
         # Splits without any are SEG303's.
         lacking = np.flatnonzero((images < min_per_stratum) & ((images > 0) | (by not in (None, "split"))))
         if len(lacking):
-            listed = ", ".join(f"{stratum_names[number]!r} {images[number]:,}" for number in lacking[:_MOST].tolist())
+            listed = ", ".join(f"{names[number]!r} {images[number]:,}" for number in lacking[:_MOST].tolist())
             more = f" and {len(lacking) - _MOST} more" if len(lacking) > _MOST else ""
             short.append(f"images by {by or 'split'}: {listed}{more}, {min_per_stratum:,} are required")
         if short:
-            yield RowFinding("; ".join(short), category=taxonomy.name_of(int(segments["category_id"][rows[0]])))
+            yield RowFinding("; ".join(short), category=taxonomy.name_of(id_))
+
+
+def _is_first(*columns: Ints) -> Flags:
+    """(n,) whether no row before has the same combination of columns (n,)."""
+    result = np.zeros(len(columns[0]), bool)
+    result[joint_codes(*columns)[1]] = True
+    return result

@@ -1,12 +1,11 @@
 """SEG204 unused-category: a category never occurs."""
 
-import numpy as np
-
 from segdata.core.finding import RowFinding
+from segdata.core.reductions import leading, sum_by
 from segdata.core.rule import Findings, Tables, rule
 
 
-@rule("SEG204", "unused-category", severity="warning", needs=(), whole=True, habit="category")
+@rule("SEG204", "unused-category", severity="warning", needs=(), whole=True, by_part=True, habit="category")
 def unused_category(tables: Tables) -> Findings:
     """No segment has a category of the taxonomy (a missing class).
 
@@ -34,9 +33,9 @@ def unused_category(tables: Tables) -> Findings:
     Remedy: annotate it, or take it out of the taxonomy.
     """
     categories = tables.profile.taxonomy.categories
-    used = set(np.unique(tables.segments["category_id"]).tolist())
+    used = set(sum_by(tables, {"category": tables.segments["category_id"]}, {})["category"].tolist())
     parents = {entry.parent for entry in categories if entry.parent != entry.name}
-    for category in categories if used else ():
+    for category in categories if used and leading(tables) is not None else ():
         if category.id not in used and category.kind != "void" and category.name not in parents:
             message = f"no segment is of category {category.name!r} (id {category.id})"
             yield RowFinding(message, category=category.name, pixels=0)

@@ -1,0 +1,247 @@
+"""Reductions: what a rule needs of the whole dataset, where it sees only a part of it.
+
+A rule that is registered with `by_part` runs on each part of a dataset, where the rows of that part are. What it needs
+of the others goes through the functions of this module: sums by key, exact medians, and a few rows that are judged
+together. Without parts they return what the tables themselves hold, so that a rule is written once.
+
+A part that waits for the others ends with a `Request`. When the requests of all parts are combined, the rule runs there
+again, with the answer. So it must ask the same each time, and in all parts.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from hashlib import blake2b
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from segdata.core import kernels
+from segdata.core.finding import RowFinding
+from segdata.core.rule import Tables
+from segdata.core.runs import Flags, Floats, Ints, unique_inverse
+from segdata.core.strata import joint_codes
+from segdata.core.table import Column, Table
+
+_BUCKET_BITS = 46  # of the 64 of a number: its sign, its exponent and 6 bits more remain
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What one part adds to a reduction.
+
+    Attributes
+    ----------
+    columns : (n,) numbers or flags each
+    keys : how many of the columns are keys: rows with the same ones become one, and the other columns are summed.
+        None: all rows are kept, in order, for the leading part alone
+    links : column -> the table of which it is a row
+    least : of the first sum; keys with a smaller one are left out of the answer
+    """
+
+    columns: dict[str, Column]
+    keys: int | None = None
+    links: Mapping[str, str] = {}
+    least: int = 0
+
+    @property
+    def nbytes(self) -> int:
+        """What travels."""
+        return sum(column.nbytes for column in self.columns.values())
+
+
+class Part(msgspec.Struct, frozen=True):
+    """That some tables are one part of a dataset.
+
+    Attributes
+    ----------
+    whole : in the leading part, which has no rows of its own: the tables of the whole dataset
+    answers : to what the rule has asked for so far
+    """
+
+    whole: Tables | None = None
+    answers: Sequence[Table] = ()
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a rule found in a part, and what it waits for; the findings are not final while it waits for an answer."""
+
+    findings: list[RowFinding]
+    request: Request | None = None
+
+
+class Turn:
+    """One run of a rule on a part."""
+
+    def __init__(self, part: Part) -> None:
+        self.whole, self._answers = part.whole, iter(part.answers)
+
+    def ask(self, request: Request) -> Table:
+        """The answer, if it is there."""
+        for answer in self._answers:
+            return answer
+        raise _WaitError(request)
+
+
+class _WaitError(Exception):
+    """A rule cannot go on in a part before its request is answered."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__("a rule that waits for other parts runs where nothing combines them")
+        self.request = request
+
+
+def run_part(check: Callable[[Tables], Iterable[RowFinding]], tables: Tables, part: Part) -> Outcome:
+    """Run a rule on one part, as far as the answers go."""
+    findings: list[RowFinding] = []
+    try:
+        for finding in check(replace(tables, turn=Turn(part))):
+            findings.append(finding)
+    except _WaitError as waits:
+        return Outcome(findings, pack_request(waits.request))
+    return Outcome(findings)
+
+
+def pack_request(request: Request) -> Request:
+    """The same with whole numbers in as few bytes as they need."""
+    return msgspec.structs.replace(request, columns={name: _narrow(col) for name, col in request.columns.items()})
+
+
+def _narrow(column: Column) -> Column:
+    if column.dtype.kind not in "iu" or len(column) == 0:
+        return column
+    low, high = int(column.min()), int(column.max())
+    return column.astype(np.result_type(np.min_scalar_type(min(low, 0)), np.min_scalar_type(high)))
+
+
+def combine_requests(requests: Sequence[Request | None], first_rows: Sequence[Mapping[str, int]]) -> Table:
+    """The answer to the requests of all parts, in order; `first_rows`: of each table, where each part begins."""
+    asked = [(request, rows) for request, rows in zip(requests, first_rows, strict=True) if request is not None]
+    pieces: dict[str, list[Column]] = {name: [] for name in asked[0][0].columns}
+    for request, rows in asked:
+        if request.columns.keys() != pieces.keys() or request.keys != asked[0][0].keys:
+            raise ValueError(f"a rule asks for {list(pieces)} in one part and {list(request.columns)} in another")
+        for name, column in request.columns.items():
+            whole = column.astype(np.int64) if column.dtype.kind in "iu" else column
+            pieces[name].append(whole + rows[request.links[name]] if name in request.links else whole)
+    columns = {name: np.concatenate(several) for name, several in pieces.items()}
+    keys = asked[0][0].keys
+    return Table(columns) if keys is None else _at_least(_sum_columns(columns, keys), keys, asked[0][0].least)
+
+
+def _sum_columns(columns: Mapping[str, Column], n_keys: int) -> Table:
+    """One row for each combination of the first columns, ascending, with the sums of the others, as whole numbers."""
+    names = list(columns)
+    which, first = joint_codes(*(columns[name] for name in names[:n_keys]))
+    summed = {name: columns[name][first] for name in names[:n_keys]}
+    for name in names[n_keys:]:
+        # As floats whole numbers up to 2 ** 53 are exact, in any order.
+        summed[name] = np.bincount(which, columns[name], len(first)).astype(np.int64)
+    return Table(summed)
+
+
+def sum_by(tables: Tables, keys: Mapping[str, Ints], sums: Mapping[str, Column], least: int = 0) -> Table:
+    """The sums of some columns (n,) of whole numbers or flags for each combination of keys (n,), in the whole dataset.
+
+    One row for each combination that occurs, in ascending order. `least`: without those whose first sum is less.
+    """
+    summed = _sum_columns({**keys, **sums}, len(keys))
+    if tables.turn is None:
+        return _at_least(summed, len(keys), least)
+    return tables.turn.ask(Request({name: summed[name] for name in summed.names}, len(keys), least=least))
+
+
+def _at_least(summed: Table, n_keys: int, least: int) -> Table:
+    return summed.take(np.flatnonzero(summed[summed.names[n_keys]] >= least)) if least else summed
+
+
+def total(tables: Tables, **values: int) -> dict[str, int]:
+    """The sums of some whole numbers over the whole dataset."""
+    sums = {name: np.array([value], np.int64) for name, value in values.items()}
+    summed = sum_by(tables, {"": np.zeros(1, np.int64)}, sums)
+    return {name: int(summed[name].sum()) for name in values}
+
+
+def gather(tables: Tables, columns: Mapping[str, Column], links: Mapping[str, str] = {}) -> tuple[Tables, Table]:
+    """The tables of the whole dataset, and some rows of all parts. What follows in a rule runs once, not in each part.
+
+    `links`: columns that are rows of a table, ``{"owner": "annotations"}``.
+    """
+    turn = tables.turn
+    if turn is None:
+        return tables, Table(dict(columns))
+    rows = turn.ask(Request(dict(columns), links=dict(links)))
+    assert turn.whole is not None  # only the leading part gets this answer
+    return turn.whole, rows
+
+
+def leading(tables: Tables) -> Tables | None:
+    """The tables of the whole dataset, for findings about it, which only the leading part yields; None in the others.
+
+    Without parts these are the tables themselves.
+    """
+    return tables if tables.turn is None else tables.turn.whole
+
+
+def name_keys(names: pa.Array) -> Ints:
+    """(n,) a number for each text that is the same in all parts: 63 bits of its hash; -1 where there is none."""
+    coded = names.dictionary_encode()
+    digests = [
+        blake2b(name.encode("utf-8", "replace"), digest_size=8).digest() for name in coded.dictionary.to_pylist()
+    ]
+    keys = np.array([*(int.from_bytes(digest, "little") >> 1 for digest in digests), -1], np.int64)
+    return keys[coded.indices.fill_null(len(digests)).to_numpy()]
+
+
+def group_medians(tables: Tables, values: Floats, group: Ints) -> Floats:
+    """(n,) the median of each value's group in the whole dataset; groups (n,) have the same numbers in all parts."""
+    found = medians(tables, values, group)
+    return found["median"][np.searchsorted(found["group"], group)]
+
+
+def medians(tables: Tables, values: Floats, group: Ints) -> Table:
+    """The columns group, n and median of the values (n,) of each group (n,) in the whole dataset, ascending by group.
+
+    The medians are exact: values are counted in buckets, and only those in which a median lies are looked at closely.
+    """
+    if tables.turn is None:
+        groups, which = unique_inverse(group)
+        n = np.bincount(which, minlength=len(groups))
+        return Table({"group": groups, "n": n, "median": kernels.medians(values, which, len(groups))})
+    one, key = np.ones(len(group), np.int64), _ordered_bits(values)
+    bucket = key >> _BUCKET_BITS
+    counts = sum_by(tables, {"group": group, "bucket": bucket}, {"n": one})
+    groups, begin = np.unique(counts["group"], return_index=True)
+    end = np.append(begin, len(counts))[1:]
+    upto = np.concatenate([[0], np.cumsum(counts["n"])])
+    n = upto[end] - upto[begin]
+    low, high = (np.searchsorted(upto, upto[begin] + rank, "right") - 1 for rank in ((n - 1) // 2, n // 2))
+    chosen = np.zeros(len(counts), bool)
+    chosen[low] = chosen[high] = True
+    middle = _contains(counts, chosen, group, bucket)
+    fine = sum_by(tables, {"group": group[middle], "key": key[middle]}, {"n": one[middle]})
+    fine_upto = np.concatenate([[0], np.cumsum(fine["n"])])
+    first = fine_upto[np.searchsorted(fine["group"], groups)] - (upto[low] - upto[begin])  # between them are no others
+    keys = [fine["key"][np.searchsorted(fine_upto, first + rank, "right") - 1] for rank in ((n - 1) // 2, n // 2)]
+    pair = np.stack([_from_bits(key) for key in keys], axis=1).ravel()
+    return Table({"group": groups, "n": n, "median": kernels.medians(pair, np.repeat(np.arange(len(n)), 2), len(n))})
+
+
+def _contains(counts: Table, chosen: Flags, group: Ints, bucket: Ints) -> Flags:
+    """(n,) whether the row of `counts` of a group and bucket is chosen."""
+    low, size = int(counts["bucket"].min(initial=0)), int(np.ptp(counts["bucket"])) + 1 if len(counts) else 1
+    groups = np.unique(counts["group"])
+    codes = np.searchsorted(groups, counts["group"]) * size + counts["bucket"] - low
+    place = np.searchsorted(codes, np.searchsorted(groups, group) * size + bucket - low)
+    return chosen[place]
+
+
+def _ordered_bits(values: Floats) -> Ints:
+    """Numbers as whole numbers in the same order."""
+    bits = (values + 0.0).view(np.int64)  # -0.0 becomes 0.0
+    return np.where(bits < 0, bits ^ np.int64(2**63 - 1), bits)
+
+
+def _from_bits(key: Ints) -> Floats:
+    """The numbers that became these."""
+    numbers: Floats = np.where(key < 0, key ^ np.int64(2**63 - 1), key).view(np.float64)
+    return numbers

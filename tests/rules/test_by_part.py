@@ -1,0 +1,71 @@
+"""Rules that run on parts of a dataset find the same there as in the whole, however it is cut."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import segdata
+from segdata.core.finding import Finding
+from segdata.core.rule import rules
+from segdata.core.rule_runner import find_by_rule
+from segdata.measure.measure import measure_source
+from segdata.testing.parts import find_in_parts
+
+ROOT = Path(__file__).parents[2]
+
+
+def write_street(path: Path, n_images: int = 24, shift: float = 0.0, crowds: bool = True) -> Path:
+    """A COCO file with most of what rules of the whole dataset look at: outliers, crowds, splits, rings, boxes."""
+    rng = np.random.default_rng(3)
+    annotations = []
+    for image in range(1, n_images + 1):
+        for _ in range(int(rng.integers(2, 12))):
+            x, y, width, height = (int(v) for v in (*rng.integers(0, 120, 2), *rng.integers(6, 40, 2)))
+            category = int(rng.integers(1, 4)) if image % 5 else 1
+            if rng.random() < 0.02:
+                width = height = 70
+            ring = [x, y, x + width, y, x + width, y + height, x, y + height]
+            if category == 2:  # no boxes
+                ring = [x, y, x + width, y, x + width // 2, y + height]
+            own = {"image_id": image, "category_id": category, "segmentation": [ring], "iscrowd": 0}
+            if crowds and rng.random() < 0.1:
+                runs = [200 * x + y, height, 200 * 199 + 200 - 200 * x - y - height]
+                own |= {"iscrowd": 1, "segmentation": {"size": [200, 200], "counts": runs}}
+                width, height = 1, runs[1]
+            box = [x + shift, y, width, height]
+            annotations.append({"id": len(annotations) + 1, "bbox": box, "area": width * height, **own})
+    split = ["train", "val"]
+    images = [
+        {"id": k, "file_name": f"{split[k % 3 == 0]}/{k:03d}.png", "width": 200, "height": 200}
+        for k in range(1, n_images + 1)
+    ]
+    names = ("car", "Car", "tree", "sky", "person")
+    categories = [{"id": k, "name": name} for k, name in enumerate(names, 1)]
+    path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+    return path
+
+
+def check_all(data: segdata.Dataset, sizes: tuple[int, ...]) -> set[str]:
+    """Compare every rule that says it can, and return the codes of those that found anything."""
+    chosen = [rule for rule in rules("validate").values() if rule.applies(data.profile) and rule.by_part]
+    families = frozenset().union(*(rule.needs for rule in chosen))
+    tables = measure_source(data.source, families, profile=data.profile, jobs=1)
+    whole = find_by_rule(tables, chosen, data.config)
+    for images in sizes:
+        parts = find_in_parts(tables, data.source, chosen, data.config, images)
+        for code, found in whole.items():
+            assert sorted(parts[code], key=Finding.order) == sorted(found, key=Finding.order), (code, images)
+    return {code for code, found in whole.items() if found}
+
+
+@pytest.mark.parametrize("shift", [0.0, 3.0])
+def test_a_generated_street(tmp_path: Path, shift: float) -> None:
+    data = segdata.read(write_street(tmp_path / "coco.json", shift=shift))
+    assert check_all(data, (1, 7)) >= {"SEG102", "SEG112", "SEG204", "SEG215"} | ({"SEG030"} if shift else set())
+
+
+@pytest.mark.parametrize("name", ["semantic", "panoptic"])
+def test_sample_data(name: str) -> None:
+    check_all(segdata.read(ROOT / "sample_data" / name), (1, 3))
