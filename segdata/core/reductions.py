@@ -23,6 +23,7 @@ from segdata.core.runs import Flags, Floats, Ints, unique_inverse
 from segdata.core.strata import joint_codes
 from segdata.core.table import Column, Table
 
+_WHOLE = (np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.int64)  # what travels
 _BUCKET_BITS = 46  # of the 64 of a number: its sign, its exponent and 6 bits more remain
 
 
@@ -110,7 +111,8 @@ def _narrow(column: Column) -> Column:
     if column.dtype.kind not in "iu" or len(column) == 0:
         return column
     low, high = int(column.min()), int(column.max())
-    return column.astype(np.result_type(np.min_scalar_type(min(low, 0)), np.min_scalar_type(high)))
+    fits = (kind for kind in _WHOLE if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max)
+    return column.astype(next(fits, column.dtype))
 
 
 def combine_requests(requests: Sequence[Request | None], first_rows: Sequence[Mapping[str, int]]) -> Table:
@@ -189,13 +191,14 @@ def name_keys(names: pa.Array) -> Ints:
         blake2b(name.encode("utf-8", "replace"), digest_size=8).digest() for name in coded.dictionary.to_pylist()
     ]
     keys = np.array([*(int.from_bytes(digest, "little") >> 1 for digest in digests), -1], np.int64)
-    return keys[coded.indices.fill_null(len(digests)).to_numpy()]
+    return np.asarray(keys[coded.indices.fill_null(len(digests)).to_numpy()])
 
 
 def group_medians(tables: Tables, values: Floats, group: Ints) -> Floats:
     """(n,) the median of each value's group in the whole dataset; groups (n,) have the same numbers in all parts."""
     found = medians(tables, values, group)
-    return found["median"][np.searchsorted(found["group"], group)]
+    middle: Floats = found["median"][np.searchsorted(found["group"], group)]
+    return middle
 
 
 def medians(tables: Tables, values: Floats, group: Ints) -> Table:

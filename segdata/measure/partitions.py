@@ -61,7 +61,7 @@ class MeasuringJob:
 
     Attributes
     ----------
-    data : opens the dataset, in a worker
+    data : opens the dataset in a worker; None: nothing is measured
     profile, config : of the dataset
     families : what to measure
     codes : of the rules that run where an image is measured
@@ -87,6 +87,7 @@ class PartitionSummary:
 
 def measure_partition(portions: list[Portion], job: MeasuringJob) -> MeasuredTables:
     """The tables of one partition, in a worker."""
+    assert job.data is not None
     return concatenate_measured(
         measure_batch(job.data.load(portion), job.profile, job.families) for portion in portions
     )

@@ -4,16 +4,16 @@ import numpy as np
 
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import quote_guideline
+from segdata.core.reductions import gather, sum_by
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
 from segdata.core.strata import annotation_strata_if_any, joint_codes
-from segdata.core.table import Table
 from segdata.rules.shared import image_names, join_first
 
 _COLUMNS = ("annotator", "folder", "sequence", "camera", "month")
 
 
-@rule("SEG311", "boundary-treatment", severity="warning", needs=("borders",), whole=True)
+@rule("SEG311", "boundary-treatment", severity="warning", needs=("borders",), whole=True, by_part=True)
 def boundary_treatment(
     tables: Tables, *, min_places: int = 20, min_files: int = 3, max_share: float = 0.2, max_between: float = 0.5
 ) -> Findings:
@@ -62,8 +62,6 @@ def boundary_treatment(
     car in half of the files gives 4 of 8 at 0 and 4 at 100 %.
     """
     borders, segments = tables.borders, tables.segments
-    if len(borders) == 0:
-        return
     category = np.sort(np.stack([segments["category_id"][borders[side]] for side in ("a", "b")]), axis=0)
     annotation = segments["annotation"][borders["a"]]
     pair_number, pair_first = joint_codes(*category, annotation)
@@ -71,8 +69,15 @@ def boundary_treatment(
     places = n_touching + n_apart
     enough = places >= min_places
     chosen = pair_first[enough]
-    pairs = Table({"a": category[0][chosen], "b": category[1][chosen], "annotation": annotation[chosen]})
     share = (n_apart / np.maximum(places, 1))[enough]
+    keys, owner = {"a": category[0][chosen], "b": category[1][chosen]}, annotation[chosen]
+    ways = {"n": np.ones(len(chosen), np.int64), "touch": share <= max_share, "band": share >= 1 - max_share}
+    sums = sum_by(tables, keys, ways)
+    divided = sums.take(np.minimum(sums["touch"], sums["band"]) >= min_files)
+    rows = np.flatnonzero(np.isin(keys["a"], divided["a"]) & np.isin(keys["b"], divided["b"]))
+    columns = {"annotation": owner, "share": share, **keys}
+    tables, pairs = gather(tables, {name: col[rows] for name, col in columns.items()}, {"annotation": "annotations"})
+    share = pairs["share"]
     for rows in pairs.groups("a", "b"):
         touch_rows, band_rows = rows[share[rows] <= max_share], rows[share[rows] >= 1 - max_share]
         n_between = len(rows) - len(touch_rows) - len(band_rows)

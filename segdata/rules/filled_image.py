@@ -4,6 +4,7 @@ import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
+from segdata.core.reductions import gather, medians, sum_by, total
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
 from segdata.core.strata import joint_codes
@@ -12,7 +13,7 @@ from segdata.rules.shared import image_names
 _MOST_OTHERS = 0.9  # of the images have several categories
 
 
-@rule("SEG129", "filled-image", severity="warning", needs=(), whole=True)
+@rule("SEG129", "filled-image", severity="warning", needs=(), whole=True, by_part=True)
 def filled_image(
     tables: Tables,
     *,
@@ -64,38 +65,52 @@ def filled_image(
     judged = ~np.isin(segments["category_id"], void) & (frame > 0)
     full = judged & (segments["area"] == frame)
     rows = np.flatnonzero(judged)
-    if len(rows) >= min_segments and len(np.unique(segments["image"][rows])) > 1 and full[rows].all():
-        yield _filled(tables, rows, None)
+    category, is_full, area = segments["category_id"][rows], full[rows], segments["area"][rows]
+    amounts = {"n": np.ones(len(rows), np.int64), "full": is_full, "pixels": area}
+    sums = sum_by(tables, {"category": category}, amounts)
+    n, n_full = int(sums["n"].sum()), int(sums["full"].sum())
+    n_images = total(tables, images=len(np.unique(segments["image"][rows])))["images"]
+    all_full = n >= min_segments and n_images > 1 and n_full == n
+    if tables.profile.overlap.value == "forbid" and not all_full:
+        yield from _single(tables, rows[is_full], min_images, min_categories, max_share)
         return
-    if tables.profile.overlap.value == "forbid":
-        yield from _single(tables, np.flatnonzero(full), min_images, min_categories, max_share)
+    layers = sums.take(all_full | (sums["n"] >= min_layers) & (sums["full"] == sums["n"]))
+    members = np.flatnonzero(np.isin(category, layers["category"]))
+    own, annotation = category[members], segments["annotation"][rows[members]]
+    _, first = joint_codes(own, annotation)
+    whole, places = gather(
+        tables, {"category": own[first], "annotation": annotation[first]}, {"annotation": "annotations"}
+    )
+    if all_full:
+        yield _filled(whole, n, int(sums["pixels"].sum()), places["annotation"], None)
         return
-    for members in segments.take(judged).groups("category_id"):
-        of_category = rows[members]
-        if len(of_category) >= min_layers and full[of_category].all():
-            name = tables.profile.name_of(int(segments["category_id"][of_category[0]]))
-            yield _filled(tables, of_category, name)
+    for id_, n, pixels in layers.lines("category", "n", "pixels"):
+        drawn_on = places["annotation"][places["category"] == id_]
+        yield _filled(whole, n, pixels, drawn_on, tables.profile.name_of(id_))
 
 
 def _single(tables: Tables, full: Ints, min_images: int, min_categories: int, max_share: float) -> Findings:
     """Single images that one category fills, among others that have several."""
-    segments, n = tables.segments, len(tables.annotations)
-    if n < min_images or not 0 < len(full) <= max(1, max_share * n):
+    segments = tables.segments
+    sums = total(tables, images=len(tables.annotations), full=len(full))
+    if sums["images"] < min_images or not 0 < sums["full"] <= max(1, max_share * sums["images"]):
         return
     some = segments["area"] > 0
     _, first = joint_codes(segments["annotation"][some], segments["category_id"][some])
-    counts = np.bincount(segments["annotation"][some][first], minlength=n)
+    counts = np.bincount(segments["annotation"][some][first], minlength=len(tables.annotations))
     others = np.delete(counts, np.unique(segments["annotation"][full]))
-    if np.mean(others >= min_categories) < _MOST_OTHERS:
+    by_count = sum_by(tables, {"count": others}, {"n": np.ones(len(others), np.int64)})
+    several = by_count["n"][by_count["count"] >= min_categories].sum()
+    if several / max(by_count["n"].sum(), 1) < _MOST_OTHERS:
         return
+    usual = medians(tables, others.astype(np.float64), np.zeros(len(others), np.int64))["median"][0]
     for row in full.tolist():
         name = tables.profile.name_of(int(segments["category_id"][row]))
-        message = f"{name} fills the image; the others have {np.median(others):.0f} categories (median)"
+        message = f"{name} fills the image; the others have {usual:.0f} categories (median)"
         yield RowFinding(message, segments=(row,), pixels=int(segments["area"][row]), category=name)
 
 
-def _filled(tables: Tables, rows: Ints, category: str | None) -> RowFinding:
-    annotations = tables.segments["annotation"][rows]
-    what = f"all {count_noun(len(rows), 'segment')}" + ("" if category is None else f" of {category!r}")
+def _filled(tables: Tables, n: int, pixels: int, annotations: Ints, category: str | None) -> RowFinding:
+    what = f"all {count_noun(n, 'segment')}" + ("" if category is None else f" of {category!r}")
     message = f"{what} fill their images ({image_names(tables, annotations)}): is the mask in another channel?"
-    return RowFinding(message, pixels=int(tables.segments["area"][rows].sum()), category=category)
+    return RowFinding(message, pixels=pixels, category=category)

@@ -6,16 +6,19 @@ import numpy as np
 
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import Relation, is_related_either_way, quote_guideline
+from segdata.core.reductions import gather, leading, name_keys, sum_by
 from segdata.core.resampling import StratifiedGroups, cluster_p_value, intraclass_correlation
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Floats, Ints, unique_inverse
+from segdata.core.runs import Flags, Floats, Ints, unique_inverse
 from segdata.core.statistics import benjamini_hochberg
+from segdata.core.strata import joint_codes
 from segdata.core.table import Table
 from segdata.rules.shared import image_names
 
 _Boxes = Floats  # (n, 4): x, y, width, height
 _SMALLEST_PART, _LEAST_SHARE = 50, 0.1  # px, and share of its segment: a smaller part is a scrap
 _SAME = 0.5  # IoU of boxes of one thing, drawn twice
+_ORDER = ("over", "annotation", "other", "category")  # the last sorts first
 _SEED = 212  # the same data give the same findings
 _SMALLEST = 50  # px of the smaller segment: of fewer a border is too large a share
 _WITHIN = 0.9  # of the smaller segment: more, and it lies upon the other one
@@ -115,6 +118,7 @@ def _match(pair: _Boxes, candidates: _Boxes) -> bool:
     needs=("pairs", "borders", "parts"),
     tasks=("instance",),
     whole=True,
+    by_part=True,
     when=lambda profile: profile.overlap.value != "forbid",
 )
 def occlusion_treatment(
@@ -151,14 +155,16 @@ def occlusion_treatment(
     in every other of 8 files, cars drawn as their convex outline give 0.76 and p = 0.0005. Annotators of the same
     images, which no public set at hand has, are only tested by simulation.
     """
-    borders = _borders(tables, min_shared)
-    if len({name for name in tables.annotations["annotator"].tolist() if name is not None}) > 1:
-        yield from _by_annotator(tables, _comparable(tables, borders), _DRAWN, min_effect, rate)
-        objects = kept_parts(tables)
-        parts = objects.beside(stratum=objects["object"], flag=objects["kept"])
-        yield from _by_annotator(tables, parts, _KEPT, min_effect, rate)
+    annotator = name_keys(tables.annotations.texts("annotator"))
+    if (sum_by(tables, {"annotator": annotator}, {})["annotator"] >= 0).sum() > 1:
+        whole = leading(tables)
+        if whole is not None:
+            yield from _by_annotator(whole, _comparable(whole, _borders(whole, min_shared)), _DRAWN, min_effect, rate)
+            objects = kept_parts(whole)
+            parts = objects.beside(stratum=objects["object"], flag=objects["kept"])
+            yield from _by_annotator(whole, parts, _KEPT, min_effect, rate)
     else:
-        yield from _by_file(tables, borders, min_effect, min_files, rate)
+        yield from _by_file(tables, _borders(tables, min_shared), min_effect, min_files, rate)
 
 
 def _borders(tables: Tables, min_shared: float) -> Table:
@@ -184,15 +190,29 @@ def _borders(tables: Tables, min_shared: float) -> Table:
     columns = {"annotation": segments["annotation"][own], "category": category[own], "other": category[other]}
     borders = Table(columns | {"over": np.concatenate([shares_pixels, shares_pixels[twice]])})
     borders = borders.take(np.isin(borders["category"], tables.profile.taxonomy.thing_ids))
-    return borders.take(np.lexsort([borders[name] for name in ("over", "annotation", "other", "category")]))
+    return borders.take(np.lexsort([borders[name] for name in _ORDER]))
 
 
 def _by_file(tables: Tables, borders: Table, min_effect: float, min_files: int, rate: float) -> Findings:
+    rows, first = joint_codes(borders["category"], borders["annotation"])
+    n, over = np.bincount(rows), np.bincount(rows, borders["over"]).astype(np.int64)
+    category = borders["category"][first]
+    ways = {name: (n > 1) & way for name, way in zip(("whole", "visible"), _ways(n, over), strict=True)}
+    sums = sum_by(tables, {"category": category}, ways)
+    divided = sums["category"][np.minimum(sums["whole"], sums["visible"]) >= min_files]
+    own = borders.take(np.isin(borders["category"], divided))
+    whole, own = gather(tables, {name: own[name] for name in own.names}, {"annotation": "annotations"})
+    own = own.take(np.lexsort([own[name] for name in _ORDER]))
     rng = np.random.default_rng(_SEED)
-    tested = [_division(tables, borders.take(rows), min_effect, min_files, rng) for rows in borders.groups("category")]
-    is_significant = benjamini_hochberg(np.array([p for p, _ in tested]), rate)
+    tested = [_division(whole, own.take(rows), min_effect, min_files, rng) for rows in own.groups("category")]
+    is_significant = benjamini_hochberg(np.array([p for p, _ in tested]), rate, len(sums))
     findings = (finding for (_, finding), good in zip(tested, is_significant, strict=True) if good)
     yield from filter(None, findings)
+
+
+def _ways(n: Ints, over: Ints) -> tuple[Flags, Flags]:
+    """(k,) which annotations draw whole what n (k,) borders are about, and which only as far as it is visible."""
+    return over >= 0.5 * n, over <= 0.1 * n
 
 
 def _division(
@@ -202,8 +222,7 @@ def _division(
     rows, group = unique_inverse(borders["annotation"])
     is_over = borders["over"].astype(np.float64)
     n, hits = np.bincount(group), np.bincount(group, weights=is_over)
-    whole_rows = np.flatnonzero((n > 1) & (hits >= 0.5 * n))
-    visible_rows = np.flatnonzero((n > 1) & (hits <= 0.1 * n))
+    whole_rows, visible_rows = (np.flatnonzero((n > 1) & way) for way in _ways(n, hits))
     effect = intraclass_correlation(is_over, group)
     if min(len(whole_rows), len(visible_rows)) < min_files or not effect >= min_effect:
         return 1.0, None

@@ -6,18 +6,28 @@ import numpy as np
 
 from segdata.core.finding import RowFinding
 from segdata.core.frame_sequences import SequenceIndex
+from segdata.core.reductions import gather, sum_by
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Ints
 from segdata.core.strata import joint_codes, number_names
+from segdata.core.table import Table
 from segdata.measure.tables.duplicates import MOST_BITS
 from segdata.rules.shared import free_outlines
 
 _LEAST_OUTLINE = 30  # pixel edges: small shapes are alike by chance
+_SHAPE = ("category_id", "x", "y", "width", "height", "area", "perimeter")
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd, without a pattern: 2 ** 64 over the golden ratio
 _MOST_IMAGES = 3  # that have a segment; one that more have is a stencil
 
 
 @rule(
-    "SEG315", "repeated-labels", severity="warning", needs=("imprints", "shapes", "copies"), whole=True, habit="image"
+    "SEG315",
+    "repeated-labels",
+    severity="warning",
+    needs=("imprints", "shapes", "copies"),
+    whole=True,
+    habit="image",
+    by_part=True,
 )
 def repeated_labels(
     tables: Tables, *, min_edge: int = 200, max_alike: float = 0.1, min_segments: int = 4, min_share: float = 0.2
@@ -44,9 +54,15 @@ def repeated_labels(
     `min_share`: the least number of segments that two images share, and the least share of those of either.
     Defaults: in 41 openings of public datasets nothing is flagged.
     """
-    annotations = tables.annotations
     is_shape, edges = free_outlines(tables)
-    rows = np.flatnonzero(edges >= min_edge)
+    long = np.flatnonzero(edges >= min_edge)
+    repeating = _repeated_shapes(tables, np.flatnonzero(is_shape))
+    # Annotations with long outlines, whose keys are 0, before the shapes.
+    columns = {name: np.concatenate([np.zeros_like(long), own]) for name, own in repeating.items()}
+    columns["annotation"][: len(long)] = long
+    tables, table = gather(tables, columns, {"annotation": "annotations"})
+    annotations, is_long = tables.annotations, table["perimeter"] == 0
+    rows, shapes = table["annotation"][is_long], table.take(~is_long)
     repeated = tables.measured["repeated_labels"]
     kept = np.isin(repeated["annotation"], rows)
     alike = (repeated["bits"] >= 0) & (repeated["bits"] <= MOST_BITS)
@@ -58,28 +74,43 @@ def repeated_labels(
         name = tables.images["image_id"][annotations["image"][other]]
         yield RowFinding(f"the labels are those of {name}, pixel by pixel, and the image is another", annotation=row)
     known = set(zip(*(repeated[name].tolist() for name in ("annotation", "of")), strict=True))
-    for row, other, n_shared in _shared_segments(tables, np.flatnonzero(is_shape), min_segments, min_share):
+    for row, other, n_shared in _shared_segments(tables, shapes, min_segments, min_share):
         if (row, other) not in known:
             name, n = tables.images["image_id"][annotations["image"][other]], annotations["n_segments"][row]
             message = f"{n_shared} of {n} segments are also on {name}, in the same place, and the image is another"
             yield RowFinding(message, annotation=row)
 
 
+def _repeated_shapes(tables: Tables, rows: Ints) -> dict[str, Ints]:
+    """The annotations and shapes of some segments, of those whose shape several annotations have.
+
+    Where the dataset is in parts, only a hash of each shape travels, and the shapes of those that occur again.
+    """
+    segments = tables.segments
+    rows = rows[segments["perimeter"][rows] >= _LEAST_OUTLINE]
+    columns = {name: segments[name][rows].astype(np.int64) for name in ("annotation", *_SHAPE)}
+    code = np.zeros(len(rows), np.uint64)
+    for name in _SHAPE:
+        code = (code ^ columns[name].astype(np.uint64)) * _MULTIPLIER
+        code ^= code >> np.uint64(29)
+    key = (code >> np.uint64(32)).astype(np.int64)
+    _, first = joint_codes(key, columns["annotation"])
+    found = sum_by(tables, {"key": key[first]}, {"n": np.ones(len(first), np.int64)}, least=2)
+    kept = np.isin(key, found["key"])
+    return {name: column[kept] for name, column in columns.items()}
+
+
 def _shared_segments(
-    tables: Tables, shapes: Ints, min_segments: int, min_share: float
+    tables: Tables, shapes: Table, min_segments: int, min_share: float
 ) -> Iterator[tuple[int, int, int]]:
-    """Annotations, an earlier one, and how many segments (of some rows) they share that at most three images have."""
-    segments, annotations = tables.segments, tables.annotations
-    rows = shapes[segments["perimeter"][shapes] >= _LEAST_OUTLINE]
-    if len(rows) == 0:
+    """Annotations, an earlier one, and how many shapes they share that at most three images have."""
+    annotations = tables.annotations
+    if len(shapes) == 0:
         return
-    columns = ("category_id", "x", "y", "width", "height", "area", "perimeter")
-    key, _ = joint_codes(*(segments[name][rows].astype(np.int64) for name in columns))
-    repeated = np.bincount(key)[key] > 1
+    key, _ = joint_codes(*(shapes[name] for name in _SHAPE))
     # One annotation counts once for each shape: copies within it are SEG104.
-    shape, owner = key[repeated], segments["annotation"][rows[repeated]].astype(np.int64)
-    _, first = joint_codes(shape, owner)
-    shape, owner = shape[first], owner[first]
+    _, first = joint_codes(key, shapes["annotation"])
+    shape, owner = key[first], shapes["annotation"][first]
     _, annotator = number_names(annotations.texts("annotator"))
     several = np.bincount(shape)[shape]
     kept = (several > 1) & (several <= _MOST_IMAGES)

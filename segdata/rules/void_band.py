@@ -4,6 +4,7 @@ import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
+from segdata.core.reductions import gather, medians, total
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
 from segdata.core.strata import is_example
@@ -13,7 +14,7 @@ _MOSTLY = 0.5  # of the pixels of most images are labelled, or the rule has noth
 _SIDES = ("left", "top", "right", "bottom")
 
 
-@rule("SEG130", "void-band", severity="warning", needs=("coverage",), whole=True)
+@rule("SEG130", "void-band", severity="warning", needs=("coverage",), whole=True, by_part=True)
 def void_band(tables: Tables, *, min_width: int = 2, max_share: float = 0.25, min_filled: float = 0.9) -> Findings:
     """A band along the image's border is void or unlabelled.
 
@@ -78,25 +79,30 @@ def void_band(tables: Tables, *, min_width: int = 2, max_share: float = 0.25, mi
     is_dense = has_some & (filled >= min_filled * np.where(has_some, (high - low).prod(axis=0), 1))
     margins = np.where((margins >= min_width) & (margins <= max_share * np.tile(frame, (2, 1)).T), margins, 0)
     area = np.maximum(frame.prod(axis=0), 1)
-    if not has_some.any() or np.median((filled / area)[has_some]) < _MOSTLY:
+    usual = medians(tables, (filled / area)[has_some], np.zeros(int(has_some.sum()), np.int64))
+    if len(usual) == 0 or usual["median"][0] < _MOSTLY:
         return
     dense = np.flatnonzero(is_dense)
-    banded = dense[(margins[dense] > 0).any(axis=1)]
-    if len(banded) == 0:
-        return
-    is_habit = len(banded) == len(dense) and len(dense) > 1
-    kinds, which = np.unique(margins[banded], axis=0, return_inverse=True)
+    n_dense = total(tables, n=len(dense))["n"]
+    some = dense[(margins[dense] > 0).any(axis=1)]
+    columns = {"annotation": some, **dict(zip(_SIDES, margins[some].T, strict=True)), "width": frame[0, some]}
+    tables, bands = gather(tables, columns | {"height": frame[1, some]}, {"annotation": "annotations"})
+    banded, margins = bands["annotation"], np.stack([bands[side] for side in _SIDES], axis=1)
+    frame = np.stack([bands["width"], bands["height"]])
+    is_habit = len(banded) == n_dense and n_dense > 1
+    kinds, which = np.unique(margins, axis=0, return_inverse=True)
     for number, kind in enumerate(kinds.tolist()):
-        mine = banded[which.reshape(-1) == number]
-        bands = " and ".join(f"{width:,} px at the {side}" for side, width in zip(_SIDES, kind, strict=True) if width)
-        pixels = int((frame[:, mine].prod(axis=0) - _inside(frame[:, mine], kind)).sum())
+        rows = np.flatnonzero(which.reshape(-1) == number)
+        mine = banded[rows]
+        bands_of_kind = " and ".join(
+            f"{width:,} px at the {side}" for side, width in zip(_SIDES, kind, strict=True) if width
+        )
+        pixels = int((frame[:, rows].prod(axis=0) - _inside(frame[:, rows], kind)).sum())
         whose = (
-            ""
-            if len(mine) == 1
-            else f"; {count_noun(len(mine), 'image')} of {len(dense):,}: {image_names(tables, mine)}"
+            "" if len(mine) == 1 else f"; {count_noun(len(mine), 'image')} of {n_dense:,}: {image_names(tables, mine)}"
         )
         yield RowFinding(
-            f"no pixel is labelled in a band of {bands}{whose}",
+            f"no pixel is labelled in a band of {bands_of_kind}{whose}",
             annotation=int(mine[0]) if len(mine) == 1 else None,
             pixels=pixels,
             severity="info" if is_habit else None,

@@ -185,7 +185,7 @@ def test_quiet_on_a_campaign_of_equals() -> None:
     tables = campaign(np.random.default_rng(8), {"anna": Habit(), "ben": Habit()}, 60)
     boxes = {name: np.full(len(tables.segments), 10) for name in ("x", "y", "width", "height")}
     tables = replace(tables, segments=tables.segments.beside(**boxes)).with_tables(
-        borders=Table({"a": np.zeros(0, int)})
+        borders=Table({name: np.zeros(0, int) for name in ("a", "b", "touching", "apart")})
     )
     for check in (class_imbalance, split_missing, split_drift, missing_companion, boundary_treatment, count_outlier):
         assert not list(check(tables)), check.__name__

@@ -14,7 +14,7 @@ from segdata.core.rule_runner import run_rules
 from segdata.core.statistics import benjamini_hochberg, tail_chance
 from segdata.core.table import Table
 from segdata.measure.measure import measure_source
-from segdata.rules.statistic_outlier import _HAVING, _usual_overlaps
+from segdata.rules.statistic_outlier import _HAVING, _sums, _usual_overlaps
 from tests.generators.sequences import sequence_dataset
 
 
@@ -186,7 +186,11 @@ def test_overlaps_of_categories_are_compared_where_most_of_a_group_has_them(
     side = np.sort(np.argsort(rng.random((pairs, 4)))[:, :2], axis=1)
     shared = rng.integers(1, 50, pairs)
     tables = SimpleNamespace(
-        segments=Table({"annotation": owner, "category_id": category}),
+        profile=SimpleNamespace(taxonomy=SimpleNamespace(void_ids=())),
+        segments=Table(
+            {"annotation": owner, "category_id": category, "iscrowd": np.zeros(len(owner), bool)}
+            | {name: np.zeros(len(owner), np.int64) for name in ("area", "parts", "holes", "perimeter")}
+        ),
         pairs=Table({"a": 4 * which + side[:, 0], "b": 4 * which + side[:, 1], "shared": shared}),
     )
     totals: dict[tuple[int, int], np.ndarray] = {}  # of every two categories and annotation
@@ -197,7 +201,7 @@ def test_overlaps_of_categories_are_compared_where_most_of_a_group_has_them(
         for names, total in sorted(totals.items())
         if any((total[group == number] > 0).mean() >= _HAVING for number in np.unique(group))
     }
-    compared = _usual_overlaps(tables, group)  # type: ignore[arg-type]  # two of the tables suffice
+    compared = _usual_overlaps(Table(_sums(tables)), group)  # type: ignore[arg-type]  # two of the tables suffice
     sums = {names: np.bincount(row, pixels, annotations).tolist() for names, row, pixels in compared}
     assert {(min(names), max(names)): sum_ for names, sum_ in sums.items()} == usual
     assert list(sums) == sorted(sums, key=lambda names: (min(names), max(names)))
