@@ -270,19 +270,16 @@ class ImageList:
         """
         defects: list[Defect] = []
         width, height = self.width[rows], self.height[rows]
-        uris: list[str | None] = []
-        for k, row in enumerate(rows.tolist()):
+        uris: list[str | None] = [None] * len(rows)
+        for k, row in enumerate(rows.tolist() if folder.root is not None else ()):
             name, document = self.image_ids[row], self.document.name
-            if folder.root is None:
-                uris.append(None)
-                continue
             path, header, found_defects = folder.find(name, document, self.place(row, "/file_name"))
             defects += found_defects
             declared = int(width[k]), int(height[k])
             defects += size_defects(name, header, *declared, "declared size", document, self.place(row))
             if header is not None and 0 in declared:
                 width[k], height[k] = header.width, header.height
-            uris.append(None if path is None else path.as_posix())
+            uris[k] = None if path is None else path.as_posix()
         positions = [self.positions[row] for row in rows.tolist()]
         metadata = [list(extra.items()) or None for extra in self.items.extras(positions, IMAGE_KEYS)]
         images = make_table(

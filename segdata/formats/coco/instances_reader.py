@@ -257,7 +257,8 @@ def join_annotations(
 
 def _image_rows(image_ids: Ints | Sequence[Id], row_of: Mapping[Id, int]) -> Ints:
     """(n,) the row of each annotation's image; `_UNKNOWN` where no image has the id."""
-    if not isinstance(image_ids, np.ndarray) or not all(isinstance(id_, int) and abs(id_) < 2**63 for id_ in row_of):
+    are_numbers = isinstance(image_ids, np.ndarray) and set(map(type, row_of)) <= {int}
+    if not are_numbers or max(row_of, default=0) >= 2**63 or min(row_of, default=0) <= -(2**63):
         return np.array([row_of.get(id_, _UNKNOWN) for id_ in np.asarray(image_ids, object).tolist()], np.int64)
     ids, rows = np.fromiter(row_of, np.int64, len(row_of)), np.fromiter(row_of.values(), np.int64, len(row_of))
     if len(ids) == 0:

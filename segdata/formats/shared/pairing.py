@@ -493,8 +493,9 @@ def find_images(
     near = _given_places(document, images) if images is not None else _image_places(document)
     places = [place for place in near if place not in skip or images is not None]
     folders = [place for place in places if place.is_dir()]
-    by_folder: dict[str, set[str]] = {}
-    for name in names:
+    nested = [name for name in names if "/" in name]
+    by_folder = {"": set(names).difference(nested)} if len(nested) < len(names) else {}
+    for name in nested:
         folder, _, file = name.rpartition("/")
         by_folder.setdefault(folder, set()).add(file)
     for place in folders:

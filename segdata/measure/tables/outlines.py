@@ -1,5 +1,7 @@
 """Outlines: the source's polygon rings, and the defects that only rings can show."""
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 import pyarrow as pa
@@ -10,6 +12,7 @@ from segdata.core.batch import Batch
 from segdata.core.overlay import SweepRuns, find_overlaps_within
 from segdata.core.polygons import unkeyhole
 from segdata.core.runs import Flags, Floats, Ints, NumberLine, Runs, bounding_boxes, expand_ranges
+from segdata.core.strata import joint_codes
 from segdata.measure.registry import BatchView, measure
 
 _MANY_RINGS = 100  # rings of a segment beyond which boxes are not compared
@@ -94,10 +97,15 @@ def matches_ring(regions: pa.Table, rings: SourceRings, height: Ints, width: Int
     single = np.arange(len(ring_owner) + 1, dtype=np.int64)
     runs = Runs(*kernels.rasterise(rings.xy, rings.first_number, single, height[ring_owner], width[ring_owner]))
     n, names = len(ring_owner), ("segment", "area", "x", "y", "width", "height")
-    of_rings = np.column_stack([ring_owner, runs.areas(n), *bounding_boxes(runs, height[ring_owner], n)])
-    of_regions = np.column_stack([regions[name].to_numpy() for name in names])
-    _, number = np.unique(np.concatenate([of_regions, of_rings]), axis=0, return_inverse=True)
-    return np.isin(number[: len(of_regions)], number[len(of_regions) :])
+    of_rings = [ring_owner, runs.areas(n), *bounding_boxes(runs, height[ring_owner], n)]
+    return are_among([regions[name].to_numpy() for name in names], of_rings)
+
+
+def are_among(rows: Sequence[Ints], others: Sequence[Ints]) -> Flags:
+    """(n,) whether each of some rows is one of the others (m,); both are given column by column."""
+    number, _ = joint_codes(*(np.concatenate(columns) for columns in zip(rows, others, strict=True)))
+    n = len(rows[0])
+    return np.isin(number[:n], number[n:])
 
 
 def _sums(count: Ints) -> Ints:
@@ -157,13 +165,14 @@ def _crossings(rings: SourceRings) -> tuple[Ints, Floats, Floats]:
 
 def _ring_lengths(rings: SourceRings) -> Floats:
     """The length of the rings of each segment, in pixels."""
-    count = np.diff(rings.first_number) // 2
-    x, y = rings.xy[0::2], rings.xy[1::2]
-    following = np.arange(1, len(x) + 1)
-    following[np.cumsum(count)[count > 0] - 1] = (np.cumsum(count) - count)[count > 0]
-    edge = np.hypot(x[following] - x, y[following] - y) if len(x) else x
-    point = np.repeat(rings.ring_segment, count)
-    return np.bincount(point, edge, len(rings.segment)).astype(np.float64, copy=False)
+    points, first = rings.xy.reshape(-1, 2), rings.first_number // 2
+    last = first[1:][np.diff(first) > 0] - 1
+    away = np.empty_like(points)
+    away[:-1] = points[1:] - points[:-1]
+    away[last] = points[first[:-1][np.diff(first) > 0]] - points[last]
+    segment = np.repeat(rings.ring_segment, np.diff(first))
+    edge = np.hypot(away[:, 0], away[:, 1])
+    return np.bincount(segment, edge, len(rings.segment)).astype(np.float64, copy=False)
 
 
 def _skew(rings: SourceRings) -> Floats:

@@ -9,7 +9,7 @@ from segdata.core.overlay import SweepRuns, complement, union_by_frame
 from segdata.core.parts import Components, find_holes, label_parts
 from segdata.core.runs import Ints, run_columns
 from segdata.measure.registry import BatchView, measure
-from segdata.measure.tables.outlines import SourceRings, matches_ring
+from segdata.measure.tables.outlines import SourceRings, are_among, matches_ring
 
 _SHAPE = ("area", "x", "y", "width", "height")
 
@@ -39,15 +39,13 @@ def mark_empty_holes(view: BatchView, holes: pa.Table) -> pa.Table:
     candidate = ~np.isin(owner, rings.segment) | matches_ring(holes, rings.holes(), *batch.segment_size)
     of_hole = batch.segment_annotation[owner]
     unclaimed = _unclaimed_regions(view, np.unique(of_hole[candidate]))
-    own = np.column_stack([of_hole, *(holes[name].to_numpy() for name in _SHAPE)])
     # An empty hole is an unclaimed region with the same box and area: both are 8-connected.
-    _, number = np.unique(np.concatenate([own, unclaimed]), axis=0, return_inverse=True)
-    empty = candidate & np.isin(number[: len(own)], number[len(own) :])
+    empty = candidate & are_among([of_hole, *(holes[name].to_numpy() for name in _SHAPE)], unclaimed)
     return holes.append_column("empty", pa.array(empty))
 
 
-def _unclaimed_regions(view: BatchView, annotations: Ints) -> Ints:
-    """(n, 6) annotation, area, x, y, width, height of the 8-connected regions that no segment of theirs claims."""
+def _unclaimed_regions(view: BatchView, annotations: Ints) -> list[Ints]:
+    """Annotation, area, x, y, width, height (n,) of the 8-connected regions that no segment of theirs claims."""
     side, line = view.sweep, view.line
     wanted = np.zeros(len(line.base), bool)
     wanted[annotations] = True
@@ -59,7 +57,7 @@ def _unclaimed_regions(view: BatchView, annotations: Ints) -> Ints:
     x, top = run_columns(runs, height)
     region, frame = label_parts(runs, height, corners=True)
     extents = kernels.extents(region, x, top, top + runs.length, len(frame))
-    return np.column_stack([open_[frame], *extents])
+    return [open_[frame], *extents]
 
 
 @measure("shapes", "parts", "holes", tables={"parts": {"segment": "segments"}, "holes": {"segment": "segments"}})
