@@ -1,7 +1,7 @@
 """Instances reader: annotations and results joined to images and categories, decoded when a batch asks for them."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -257,15 +257,23 @@ def join_annotations(
 
 def _image_rows(image_ids: Ints | Sequence[Id], row_of: Mapping[Id, int]) -> Ints:
     """(n,) the row of each annotation's image; `_UNKNOWN` where no image has the id."""
-    are_numbers = isinstance(image_ids, np.ndarray) and set(map(type, row_of)) <= {int}
-    if not are_numbers or max(row_of, default=0) >= 2**63 or min(row_of, default=0) <= -(2**63):
+    ids = _as_numbers(row_of)
+    if not isinstance(image_ids, np.ndarray) or ids is None:
         return np.array([row_of.get(id_, _UNKNOWN) for id_ in np.asarray(image_ids, object).tolist()], np.int64)
-    ids, rows = np.fromiter(row_of, np.int64, len(row_of)), np.fromiter(row_of.values(), np.int64, len(row_of))
+    rows = np.fromiter(row_of.values(), np.int64, len(row_of))
     if len(ids) == 0:
         return np.full(len(image_ids), _UNKNOWN)
     order = np.argsort(ids)
     place = np.minimum(np.searchsorted(ids[order], image_ids), len(ids) - 1)
     return np.where(ids[order][place] == image_ids, rows[order][place], _UNKNOWN)
+
+
+def _as_numbers(ids: Collection[Id]) -> Ints | None:
+    """(n,) ids as numbers; None where one is a text, or too large."""
+    try:
+        return np.fromiter(ids, np.int64, len(ids)) if set(map(type, ids)) <= {int} else None
+    except OverflowError:
+        return None
 
 
 def _report_dangling_images(document: Document, items: Items[AnnotationItem], image: Ints, listing: ImageList) -> None:
