@@ -287,24 +287,27 @@ class RemoteDataset:
         remote = RemoteDataset.of(data)
         # Paths that are relative here name something else in a worker: those of its own opening are absolute.
         detached = detach(data.source if remote.folder is None else remote.open().source)
-        if detached is None:
+        if detached is None or not _can_travel(detached.reader):
             return remote, Portion
         cut = detached.cut
         return replace(remote, reader=detached.reader), lambda rows: Portion(rows, cut(rows))
 
     def load(self, portion: "Portion") -> Batch:
         """A batch of the source's images, in a worker, with the same paths of image files as here."""
-        if self.reader is None:
-            batch = self.source().load(portion.rows)
-        else:
-            _keep_freed_memory()
-            self._check_version()
-            self._check_witness()
-            try:
-                batch = self.reader.load(portion.cut)
-            except (SegdataError, OSError) as error:
-                raise _data_error(error) from error
+        batch = self.load_local(portion)
         return batch if self.folder is None else replace(batch, images=self.relative(batch.images))
+
+    def load_local(self, portion: "Portion") -> Batch:
+        """A batch of the source's images, in a worker, with the paths of image files there."""
+        if self.reader is None:
+            return self.source().load(portion.rows)
+        _keep_freed_memory()
+        self._check_version()
+        self._check_witness()
+        try:
+            return self.reader.load(portion.cut)
+        except (SegdataError, OSError) as error:
+            raise _data_error(error) from error
 
     def relative(self, images: pa.Table) -> pa.Table:
         """The rows of images with the same paths of image files as here."""
@@ -347,6 +350,17 @@ class RemoteDataset:
     def _check_witness(self) -> None:
         if self.witness is not None and not Path(self.witness).is_file():
             raise _data_error(f"{self.witness} is not there")
+
+
+def _can_travel(reader: PortionReader) -> bool:
+    """Whether a reader can be sent to other processes: one that holds open files or locks cannot."""
+    import cloudpickle  # Dask brings it
+
+    try:
+        cloudpickle.dumps(reader)
+    except (TypeError, AttributeError, pickle.PicklingError):
+        return False
+    return True
 
 
 @cache

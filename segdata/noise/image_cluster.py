@@ -5,13 +5,13 @@ order of the images, so that they are those of one process.
 """
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from segdata.core.cluster import Cluster, ClusterError, RemoteDataset
+from segdata.core.cluster import Cluster, ClusterError, Portion, RemoteDataset
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.label_maps import LabelMaps
@@ -48,10 +48,10 @@ class _ImageJob:
     work: ImageWork[Any]  # Any: whatever it returns
 
 
-def _run_portion(portion: tuple[Ints, Ints], job: _ImageJob) -> list[Any]:
-    """The results for the images of a portion: their rows in the source, and in the dataset; in a worker."""
-    rows, images = portion
-    return job.work(LabelMaps.of([job.data.source().load(rows)], job.taxonomy, job.annotator), images)
+def _run_portion(portion: tuple[Portion, Ints], job: _ImageJob) -> list[Any]:
+    """The results for the images of a portion, and their rows in the dataset; in a worker."""
+    own, images = portion
+    return job.work(LabelMaps.of([job.data.load_local(own)], job.taxonomy, job.annotator), images)
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,12 @@ class ImageCluster:
     data: OpenDataset
     annotator: str | None = None
     _remote: RemoteDataset = field(init=False)
+    _cut: Callable[[Ints], Portion] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_remote", RemoteDataset.of(self.data))
+        remote, cut = RemoteDataset.cut(self.data)
+        object.__setattr__(self, "_remote", remote)
+        object.__setattr__(self, "_cut", cut)
 
     def run(self, work: ImageWork[R], images: Ints) -> Iterator[R]:
         """The result of `work` for each image, in the order of `images`, ascending rows of the dataset.
@@ -92,12 +95,12 @@ class ImageCluster:
     def _chunks(self) -> list[Ints]:
         return self.data.chunks()
 
-    def _portions(self, images: Ints) -> Iterator[tuple[Ints, Ints]]:
-        """Rows in the source and in the dataset of a few images at a time, all of one portion of the source."""
+    def _portions(self, images: Ints) -> Iterator[tuple[Portion, Ints]]:
+        """A few images at a time, all of one portion of the source, and their rows in the dataset."""
         first = 0
         for chunk in self._chunks:
             chosen = images[(images >= first) & (images < first + len(chunk))]
             for begin in range(0, len(chosen), PORTION):
                 some = chosen[begin : begin + PORTION]
-                yield chunk[some - first], some
+                yield self._cut(chunk[some - first]), some
             first += len(chunk)

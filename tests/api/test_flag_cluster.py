@@ -15,6 +15,7 @@ import segdata
 from segdata.api.in_memory import from_arrays
 from segdata.cli.main import main
 from segdata.core.errors import SegdataError
+from segdata.core.cluster import Portion
 from segdata.core.runs import Ints
 from segdata.noise.networks.plan import Settings, StageProgress
 from tests.api.test_flag_predictions import archives, labels, results  # noqa: F401  # a fixture
@@ -159,8 +160,8 @@ def test_portions_are_those_of_the_data(discs: Path, monkeypatch: pytest.MonkeyP
 
     data = segdata.read(discs, only=[f"{k:02d}.png" for k in (1, 2, 4, 6, 7, 9, 10)])
     monkeypatch.setattr(type(data.source), "chunks", lambda source: np.array_split(np.arange(12), 2))
-    portions: list[tuple[Ints, Ints]] = list(ImageCluster(None, data)._portions(np.array([0, 1, 2, 4, 6])))  # type: ignore[arg-type]
-    assert [(rows.tolist(), images.tolist()) for rows, images in portions] == [
+    portions: list[tuple[Portion, Ints]] = list(ImageCluster(None, data)._portions(np.array([0, 1, 2, 4, 6])))  # type: ignore[arg-type]
+    assert [(portion.rows.tolist(), images.tolist()) for portion, images in portions] == [
         ([1, 2, 4], [0, 1, 2]),
         ([7, 10], [4, 6]),
     ]

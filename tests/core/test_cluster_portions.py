@@ -3,6 +3,7 @@
 import json
 import pickle
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from segdata.core.runs import Ints
 from tests.test_growth import write_coco
 
 N_IMAGES = 30
+cloudpickle = pytest.importorskip("cloudpickle", reason="the extra `dask` is not installed")
 # Without it items are decoded one by one, and a worker opens the whole file.
 needs_ranges = pytest.mark.skipif(
     not kernels.is_compiled("scan_items"), reason="ranges of bytes need a compiled kernel"
@@ -161,3 +163,29 @@ def test_damage_in_a_row_group_is_the_same_finding(tmp_path: Path) -> None:
     here = data.source.load(np.arange(40))
     assert here.defects
     assert_same(load_there(data, np.arange(40)), here)
+
+
+@pytest.mark.parametrize("format", ["colour-masks", "instance-ids", "yolo-seg", "labelme", "pascal-voc", "supervisely"])
+def test_images_with_files_of_their_own_travel_as_entries(tmp_path: Path, format: str) -> None:
+    source = write_coco(tmp_path / "coco.json", 7, 4)
+    target = tmp_path / "data"
+    segdata.convert(source, target, to=format, on_loss="allow")
+    data = segdata.read(target)
+    remote, cut = RemoteDataset.cut(data)
+    blob = cloudpickle.dumps((remote, [cut(np.array(rows)) for rows in ([0], [2, 5], [6])]))
+    assert b"ImageEntry" in blob
+    there, portions = pickle.loads(blob)
+    there = replace(there, open=None)  # nothing is opened again
+    for portion in portions:
+        assert_same(there.load(portion), data.source.load(portion.rows))
+        assert len(portion.cut) == len(portion.rows)
+
+
+def test_a_worker_without_the_label_files_stops(tmp_path: Path) -> None:
+    segdata.convert(write_coco(tmp_path / "coco.json", 3, 4), tmp_path / "data", to="labelme", on_loss="allow")
+    remote, cut = RemoteDataset.cut(segdata.read(tmp_path / "data"))
+    portion = cut(np.arange(3))
+    for path in (tmp_path / "data").rglob("*.json"):
+        path.unlink()
+    with pytest.raises(ClusterError, match="is not there; workers need the data at the same path"):
+        remote.load(portion)

@@ -11,10 +11,13 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core.batch import Batch
+from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
+from segdata.core.format import Detached
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Rows, Runs
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
+from segdata.core.storage import original_url
 from segdata.formats.shared.images import ImageHeader, read_header, size_defects
 
 # What decoders raise about damage.
@@ -346,6 +349,10 @@ class PerImageSource:
         """Rows in portions of a few images."""
         return chunk_rows(len(self.entries), self.per_chunk)
 
+    def detached(self) -> Detached | None:
+        """See `detach_entries`."""
+        return detach_entries(self)
+
     def load(self, rows: Ints) -> Batch:
         """The images at these rows, their labels decoded."""
         entries = [self.entries[row] for row in rows]
@@ -355,6 +362,33 @@ class PerImageSource:
         encoding = [annotation.encoding for annotation in read.annotations]
         annotations = annotation_table(read.annotations, read.image, self.annotator, encoding=encoding, file=read.file)
         return Batch(read.images, annotations, *_segment_table(read.annotations), tuple(read.defects))
+
+
+def detach_entries(source: Any) -> Detached | None:  # Any: a frozen dataclass with `root`, `entries` and `load`
+    """The source without its images, and the entries of some of them, so that other processes list no folders.
+
+    None where the files are copies that only this machine has.
+    """
+    if original_url(str(source.root)) != str(source.root):
+        return None
+    return Detached(
+        _EntriesReader(replace(source, entries=())), lambda rows: [source.entries[row] for row in rows.tolist()]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _EntriesReader:
+    """Loads images by their entries."""
+
+    source: Any  # Any: as for `detach_entries`
+
+    def load(self, entries: list[ImageEntry]) -> Batch:
+        """The images, their labels decoded; raises SegdataError where none of their label files is there."""
+        files = [path for entry in entries for path in entry.files]
+        if files and not any(path.exists() for path in files):
+            raise SegdataError(f"{files[0]} is not there")
+        batch: Batch = replace(self.source, entries=entries).load(np.arange(len(entries)))
+        return batch
 
 
 def chunk_rows(n_images: int, per_chunk: int) -> list[Ints]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
-from segdata.core.format import HEAD_BYTES, LossCounter, ReadRequest
+from segdata.core.format import HEAD_BYTES, Detached, LossCounter, ReadRequest
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import ImageSequence, Profile, RasterRule
 from segdata.core.runs import Ints, Runs
@@ -29,7 +29,14 @@ from segdata.formats.shapes.polygons import SourcePolygons
 from segdata.formats.shapes.raster import rasterise, rasterise_polygons, unite_owners
 from segdata.formats.shared.images import ImageFolder, ImageHeader
 from segdata.formats.shared.painting import count_segments, in_first_annotation
-from segdata.formats.shared.per_image import ImageEntry, ReadImages, annotation_table, chunk_rows, read_images
+from segdata.formats.shared.per_image import (
+    ImageEntry,
+    ReadImages,
+    annotation_table,
+    chunk_rows,
+    detach_entries,
+    read_images,
+)
 from segdata.formats.shared.taxonomies import CategoryNames
 from segdata.formats.tools.shapes import (
     GROUP,
@@ -175,6 +182,10 @@ class ToolSource:
     def chunks(self) -> list[Ints]:
         """Rows in chunks of a few images."""
         return chunk_rows(len(self.entries), self.per_chunk)
+
+    def detached(self) -> Detached | None:
+        """See `detach_entries`."""
+        return detach_entries(self)
 
     def load(self, rows: Ints) -> Batch:
         """The images at these rows; all their shapes are parsed and rasterised at once."""
