@@ -14,8 +14,8 @@ from PIL import Image
 import segdata
 from segdata.api.in_memory import from_arrays
 from segdata.cli.main import main
-from segdata.core.errors import SegdataError
 from segdata.core.cluster import Portion
+from segdata.core.errors import SegdataError
 from segdata.core.runs import Ints
 from segdata.noise.networks.plan import Settings, StageProgress
 from tests.api.test_flag_predictions import archives, labels, results  # noqa: F401  # a fixture
