@@ -17,7 +17,6 @@ from segdata.core.format import Detached
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Rows, Runs
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
-from segdata.core.storage import original_url
 from segdata.formats.shared.images import ImageHeader, read_header, size_defects
 
 # What decoders raise about damage.
@@ -369,6 +368,8 @@ def detach_entries(source: Any) -> Detached | None:  # Any: a frozen dataclass w
 
     None where the files are copies that only this machine has.
     """
+    from segdata.core.storage import original_url  # only clusters need it
+
     if original_url(str(source.root)) != str(source.root):
         return None
     return Detached(
