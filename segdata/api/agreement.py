@@ -41,6 +41,8 @@ from segdata.store.output import StagedOutput
 if TYPE_CHECKING:
     import pandas as pd
 
+    from segdata.agreement.consensus_writer import ConsensusWriter
+    from segdata.agreement.cvat_quality import CvatReport
     from segdata.agreement.estimates import Resampling
     from segdata.agreement.panel import Panel
     from segdata.core.annotator_pairs import AnnotatorPairs, PanelAssessment
@@ -173,14 +175,13 @@ def agree(
     if there is only one annotator, or no image in common.
     """
     from segdata.agreement.automation_bias import unchanged_shares
-    from segdata.agreement.comparison import MIRRORED_CODE, find_mirrored
+    from segdata.agreement.comparison import find_mirrored
     from segdata.agreement.contrasts import contrast_annotators, stratify_by_column
     from segdata.agreement.copying import copies_table, find_copies, shares_alike_with
-    from segdata.agreement.cvat_quality import compare_cvat_reports, read_cvat_reports
+    from segdata.agreement.cvat_quality import compare_cvat_reports
     from segdata.agreement.drift import annotator_drifts, drift_table
     from segdata.agreement.planning import plan_sample_sizes as planned
     from segdata.agreement.summary import summarise_agreement
-    from segdata.core.finding import Defect
     from segdata.core.rule_runner import run_rules, select_rules
 
     every = open_members(join_panels(data, others, name), read_options(options))
@@ -189,10 +190,7 @@ def agree(
     config, section = every[0].dataset.config, panel_gold_section(every)
     gold = gold or (section.name if section else None)
     check_reference_named(gold, every)
-    named = [report if isinstance(report, tuple) else (None, report) for report in cvat_reports]
-    if named and gold is None:
-        raise SegdataError("CVAT's quality reports compare with a ground truth; say who it is here, with --gold NAME")
-    reports = [report for job, path in named for report in read_cvat_reports(Path(path), job)]
+    reports = _read_cvat_reports(cvat_reports, gold)
     chosen = select_rules(config, select, ignore, command="agreement") + (
         [] if select else _reader_rules(config, ignore)
     )
@@ -207,22 +205,17 @@ def agree(
         compared.annotator_pairs, compared.tables.segments, resampled, models=model_rows, gold=reference
     )
     with image_limits():
-        turned = find_mirrored(compared.panel, annotator_pairs)
+        mirrored = find_mirrored(compared.panel, annotator_pairs)
     copied = shares_alike_with(reference, annotator_pairs, identical)
     judged = _judge_panel(annotator_pairs, reference, section, resampled, copied)
     drift = annotator_drifts(annotator_pairs, compared.tables.annotations, resampled)
     judged = replace(
         judged,
-        mirrored=turned,
+        mirrored=mirrored,
         copies=copies_table(annotator_pairs, identical),
         drifts=drift_table(annotator_pairs, drift),
     )
-    over = [
-        Defect(MIRRORED_CODE, item.message, annotator=annotator_pairs.annotators[item.annotator]) for item in turned
-    ]
-    tables = replace(
-        compared.tables, defects=(*compared.tables.defects, *over), assessment=judged, annotator_pairs=annotator_pairs
-    )
+    tables = _assessed_tables(compared.tables, annotator_pairs, judged)
     panel = Dataset(compared.panel, compared.panel.profile, config)
     every_finding = _images_once(run_rules(tables, chosen, config, jobs=jobs).findings)
     logs = [item.dataset for item in every]
@@ -243,6 +236,30 @@ def agree(
         gold=judged.gold,
     )
     return promote(AgreementResult, result, run=AgreementRun(result, panel, tables, len(settled)))
+
+
+def _read_cvat_reports(
+    files: Iterable[str | Path | tuple[str | None, str | Path]], gold: str | None
+) -> "list[CvatReport]":
+    """CVAT's quality reports, each with the job that it is about where that is given."""
+    from segdata.agreement.cvat_quality import read_cvat_reports
+
+    by_job = [file if isinstance(file, tuple) else (None, file) for file in files]
+    if by_job and gold is None:
+        raise SegdataError("CVAT's quality reports compare with a ground truth; say who it is here, with --gold NAME")
+    return [report for job, path in by_job for report in read_cvat_reports(Path(path), job)]
+
+
+def _assessed_tables(tables: "Tables", annotator_pairs: "AnnotatorPairs", assessment: "PanelAssessment") -> "Tables":
+    """The tables with what follows for annotators; annotators with mirrored work are defects."""
+    from segdata.agreement.comparison import MIRRORED_CODE
+    from segdata.core.finding import Defect
+
+    mirrored = tuple(
+        Defect(MIRRORED_CODE, item.message, annotator=annotator_pairs.annotators[item.annotator])
+        for item in assessment.mirrored
+    )
+    return replace(tables, defects=(*tables.defects, *mirrored), assessment=assessment, annotator_pairs=annotator_pairs)
 
 
 def _reader_rules(config: Config, ignore: str | Iterable[str]) -> "list[Rule]":
@@ -413,10 +430,9 @@ def consensus(
     """
     from segdata.agreement.consensus import ConsensusMethod
     from segdata.agreement.consensus_dataset import consensus_taxonomy
-    from segdata.agreement.consensus_dataset import leave_one_out as left_out
+    from segdata.agreement.consensus_dataset import leave_one_out as compare_with_others
     from segdata.agreement.consensus_writer import ConsensusWriter, check_image_names
     from segdata.agreement.copied_annotations import find_copied_annotations
-    from segdata.report.quality import undecided_csv, undecided_json
 
     check_choice("undecided", undecided, ("void", "list"))
     every = open_members(join_panels(data, others, name), read_options(options, PairOptions))
@@ -432,13 +448,11 @@ def consensus(
     with StagedOutput(Path(target)) as placing, image_limits():
         remarks = stream.write(placing.made, copy_images)
         if undecided == "list":
-            texts = undecided_csv(stream.regions, sorted(stream.names)), undecided_json(stream.regions)
-            for file, text in zip(("undecided.csv", "undecided.json"), texts, strict=True):
-                (placing.made / file).write_text(text, encoding="utf-8", newline="\n")
+            _write_undecided_regions(stream, placing.made)
         placing.commit()
     with image_limits():
         passes = stream.names if leave_one_out else ()
-        against = left_out(
+        against_others = compare_with_others(
             panel, passes, consensus_method, how=resampling(options), copies=copies, jobs=jobs, progress=progress
         )
     return ConsensusResult(
@@ -462,9 +476,21 @@ def consensus(
         alone=tuple(stream.alone),
         defects=dict(sorted(Counter(defect.code for defect in stream.defects).items())),
         identical=copies.identical,
-        against_others=against,
+        against_others=against_others,
         losses=tuple(stream.losses.listed()),
         defect_list=tuple(stream.defects),
         n_errors=len(reader_errors(stream.defects, config)),
         remarks=remarks,
     )
+
+
+def _write_undecided_regions(stream: "ConsensusWriter", folder: Path) -> None:
+    """The regions without a consensus, as ``undecided.csv`` and ``undecided.json`` beside the tables."""
+    from segdata.report.quality import undecided_csv, undecided_json
+
+    texts = {
+        "undecided.csv": undecided_csv(stream.regions, sorted(stream.names)),
+        "undecided.json": undecided_json(stream.regions),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")

@@ -19,6 +19,7 @@ from segdata.core.finding import Finding
 from segdata.core.paths import DECISION_LOG, decision_log_path
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
+from segdata.dataset import Dataset
 from segdata.formats.shared.images import image_limits
 from segdata.measure.source_cache import cache_folder
 from segdata.noise.networks.predictions import open_predictions as opened_predictions
@@ -127,37 +128,25 @@ def browse(
             else findings
         )
         ids = set(dataset.image_ids)
-        shown, by_image = [finding for finding in listed if finding.image in ids], dict[str, list[Finding]]()
-        for finding in shown:
-            by_image.setdefault(str(finding.image), []).append(finding)
+        by_image: dict[str, list[Finding]] = {}
+        for finding in listed:
+            if finding.image in ids:
+                by_image.setdefault(str(finding.image), []).append(finding)
         media = MediaFiles(cache_folder() / "fiftyone" / target.slug)
         targets = MapValues.from_profile(dataset.profile)
-        heat_maps = HeatMaps.from_predictions(package, media, layer)
         builder = SampleBuilder(
             SegmentLabels(package, dataset.profile, targets, media),
-            heat_maps,
+            HeatMaps.from_predictions(package, media, layer),
             by_image,
             LoggedDecisions.from_log(read_log(log)),
             labels_of,
         )
-        loader, n_settled = SampleLoader(package, target), 0
-        others: set[Finding] = set()
-
-        with image_limits():
-            for portion in run_ordered(
-                lambda rows: builder.entries(dataset.source.load(rows)), _portions(dataset.chunks()), jobs
-            ):
-                loader.load(portion)
-                n_settled += sum(entry.n_settled for entry in portion)
-                others.update(finding for entry in portion for finding in entry.others)
-                progress(len(portion))
+        loader = SampleLoader(package, target)
+        n_settled, about_others = _load_samples(loader, builder, dataset, jobs, progress)
         loader.finish(is_part=dataset.is_part)
-        if others:
-            who = ", ".join(sorted({str(finding.annotator) for finding in others}))
-            hint = "" if labels_of else "; if annotations here have no name and are of one of them, give --labels-of"
-            n = count_noun(len(others), "finding")
-            notes += (f"{n} left out, about others, who are not in the data: {who}{hint}",)
-            shown = [finding for finding in shown if finding not in others]
+        if about_others:
+            notes += (_left_out_note(about_others, labels_of),)
+        shown = [finding for finding in listed if finding.image in ids and finding not in about_others]
         set_appearance(loader, dataset.profile, targets, shown)
         if not dataset.is_part:  # the other images still show what is theirs
             media.sweep()
@@ -180,6 +169,29 @@ def browse(
             log=log,
             notes=notes,
         )
+
+
+def _load_samples(
+    loader: SampleLoader, builder: SampleBuilder, dataset: Dataset, jobs: int, progress: Progress
+) -> tuple[int, set[Finding]]:
+    """Load every image; returns how many findings are decided, and those about annotators who are not in the data."""
+    n_settled, about_others = 0, set[Finding]()
+    with image_limits():
+        for portion in run_ordered(
+            lambda rows: builder.entries(dataset.source.load(rows)), _portions(dataset.chunks()), jobs
+        ):
+            loader.load(portion)
+            n_settled += sum(entry.n_settled for entry in portion)
+            about_others.update(finding for entry in portion for finding in entry.others)
+            progress(len(portion))
+    return n_settled, about_others
+
+
+def _left_out_note(about_others: set[Finding], labels_of: str | None) -> str:
+    """The note about findings that name annotators who are not in the data."""
+    names = ", ".join(sorted({str(finding.annotator) for finding in about_others}))
+    hint = "" if labels_of else "; if annotations here have no name and are of one of them, give --labels-of"
+    return f"{count_noun(len(about_others), 'finding')} left out, about others, who are not in the data: {names}{hint}"
 
 
 def predicted_layer(dataset: OpenDataset, predictions: str | Path) -> PixelProbabilities:

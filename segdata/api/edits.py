@@ -30,7 +30,7 @@ from segdata.store.output import WindowCrops
 from segdata.store.remap import TaxonomyMap
 from segdata.store.revisions import revise
 from segdata.store.sample import ImageSample, Purpose, draw_images
-from segdata.store.selection import COLUMNS, Expression, FindingCounts, Selection, category_condition
+from segdata.store.selection import COLUMNS, ConditionFilter, Expression, FindingTally, category_condition
 from segdata.store.windows import (
     Match,
     Tile,
@@ -309,7 +309,7 @@ def filter(
         *_as_list(where),
     ]
     conditions = tuple(Expression.parse(text, list(COLUMNS)) for text in texts)
-    selection = Selection(conditions, dataset.profile, FindingCounts.from_findings(chosen), keep_images)
+    selection = ConditionFilter(conditions, dataset.profile, FindingTally.from_findings(chosen), keep_images)
     origin = "filtered" + (f": {' and '.join(f'({text})' for text in texts)}" if texts else "")
     origin += f" of {', '.join(codes)}" if codes else ""
     done = write_derived(

@@ -167,17 +167,7 @@ def acceptance(
     SegdataError if there is no bar.
     """
     reference, delivered = read(gold, **opening), read(delivery, **opening)
-    section = gold_section((reference.config, delivered.config)) or Gold()
-    overrides = {"metric": metric, "bar": bar}
-    section = msgspec.structs.replace(
-        section, **{name: value for name, value in overrides.items() if value is not None}
-    )
-    if (
-        section.bar is None
-        and section.each is None
-        and all(category.bar is None for category in section.categories.values())
-    ):
-        raise SegdataError(f"no bar for the delivery: give --bar, or add a section gold to {CONFIG_FILE}")
+    section = _bars(gold_section((reference.config, delivered.config)) or Gold(), metric, bar)
     if pair_by is None:
         pair_by = "id" if set(reference.image_ids) & set(delivered.image_ids) else "content"
     panel = compare_panel(
@@ -217,6 +207,16 @@ def acceptance(
 
 
 accept = acceptance  # its earlier name
+
+
+def _bars(section: Gold, metric: str | None, bar: float | None) -> Gold:
+    """The section `gold` with the caller's metric and bar in place of its own; raises SegdataError without any bar."""
+    given = {name: value for name, value in (("metric", metric), ("bar", bar)) if value is not None}
+    section = msgspec.structs.replace(section, **given)
+    bars = [section.bar, section.each, *(category.bar for category in section.categories.values())]
+    if all(value is None for value in bars):
+        raise SegdataError(f"no bar for the delivery: give --bar, or add a section gold to {CONFIG_FILE}")
+    return section
 
 
 def _count_delivered(annotator_pairs: AnnotatorPairs, annotated: Ints, n_images: int) -> int:

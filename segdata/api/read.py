@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from segdata.core.storage import Mirror
 
 T = TypeVar("T")
+_PATH_OPTIONS = ("taxonomy", "images", "config", "roi")
 Data = str | Path | OpenDataset
 CONFIG = "segdata.yaml"
 TAXONOMY = "taxonomy.yaml"
@@ -112,41 +113,48 @@ def read(
         if isinstance(data, Dataset):
             return data
         return Dataset(data.source, data.profile, data.config, data.rows, data.recipe)
-    recipe = partial(
-        _read_again,
-        as_url(data) or Path(data).absolute(),
-        max_pixels(),
-        format=format,
-        taxonomy=_absolute(taxonomy),
-        images=_absolute(images),
-        config=_absolute(config),
-        annotator=annotator,
-        source=source,
-        roi=_absolute(roi),
-        options=options,
-    )
-    if as_url(data) is not None:
-        given = {"format": format, "taxonomy": taxonomy, "config": config, "annotator": annotator, "source": source}
-        return _read_url(str(as_url(data)), recipe, images=images, only=only, roi=roi, options=options, **given)
-    taxonomy, images, config, roi = _mirrored(taxonomy), _mirrored(images), _mirrored(config), _mirrored(roi)
+    opening: dict[str, Any] = {  # Any: each option has its own type
+        "format": format,
+        "taxonomy": taxonomy,
+        "images": images,
+        "config": config,
+        "annotator": annotator,
+        "source": source,
+        "roi": roi,
+        "options": options,
+    }
+    absolute = {name: _absolute(opening[name]) for name in _PATH_OPTIONS}
+    url = as_url(data)
+    recipe = partial(_read_again, url or Path(data).absolute(), max_pixels(), **opening | absolute)
+    if url is not None:
+        return _read_url(str(url), recipe, only=only, **opening)
+    opening |= {name: _mirrored(opening[name]) for name in _PATH_OPTIONS}
     root, revision = split_revision(Path(data))
-    options = options if revision is None else {"revision": revision, **(options or {})}
+    if revision is not None:
+        opening["options"] = {"revision": revision, **(options or {})}
     check_path_name(root.absolute())
     check_plain_files(root)
     if is_archive(root):
-        return _read_archive(
-            root,
-            recipe,
-            format=format,
-            taxonomy=taxonomy,
-            images=images,
-            config=config,
-            only=only,
-            annotator=annotator,
-            source=source,
-            roi=roi,
-            options=options,
-        )
+        return _read_archive(root, recipe, only=only, **opening)
+    return _read_files(root, recipe, only=only, cache=cache, **opening)
+
+
+def _read_files(
+    root: Path,
+    recipe: Callable[[], OpenDataset],
+    *,
+    format: str | None,
+    taxonomy: Taxonomy | str | Path | None,
+    images: str | Path | None,
+    config: Config | str | Path | None,
+    only: str | Iterable[str] | None,
+    annotator: str | None,
+    source: str | None,
+    roi: str | Path | None,
+    options: Mapping[str, Option] | None,
+    cache: str | Path | None,
+) -> Dataset:
+    """Open the dataset in a file or folder of this machine; parameters as for `read`."""
     settings = config if isinstance(config, Config) else _find_config(root, config)
     file = None if isinstance(config, Config) else Path(config or dataset_folder(root) / CONFIG)
     with locate_config_errors(file):

@@ -402,7 +402,7 @@ def plan(lot: int | None, quality: "DeliveryQuality", report: str, output: Path 
 @click.option("--gold", metavar="GOLD", type=PATH, required=True, help="Gold standard: a dataset with trusted labels.")
 @quality_options
 @click.option(
-    "--metric", metavar="NAME", help="Such as dice, or a plugin's; default: the one in segdata.yaml, else iou."
+    "--metric", metavar="NAME", help="Metric, such as dice or a plugin's; default: the one in segdata.yaml, else iou."
 )
 @click.option("--bar", metavar="VALUE", type=click.FloatRange(min=0), help="Score that each image must reach.")
 @TOLERANCE
@@ -411,7 +411,7 @@ def plan(lot: int | None, quality: "DeliveryQuality", report: str, output: Path 
     "--pair",
     "pair_by",
     type=click.Choice(("id", "stem", "name", "varying", "content")),
-    help="How gold images are found in the delivery; default: by id, or else by equal image files.",
+    help="Find gold images in the delivery by this; default: by id, or else by equal image files.",
 )
 @TAXONOMY_MAP
 @report_options("text", "json")

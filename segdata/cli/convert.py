@@ -14,6 +14,7 @@ from segdata.core.errors import LossError
 
 if TYPE_CHECKING:
     from segdata.api.convert import OnLoss
+    from segdata.core.dataset import OpenDataset
     from segdata.core.format import Loss
 
 
@@ -99,8 +100,7 @@ def command(
     """
     from segdata.api.convert import convert
     from segdata.core.format import find_format
-    from segdata.formats.shared.derived_sources import find_image_root
-    from segdata.report.edits import command_with_images, conversion_text, losses_text, refusal_text
+    from segdata.report.edits import conversion_text, losses_text, refusal_text
 
     to = find_format(to).name
     more = {"annotator": annotator, "source": source, "roi": roi}
@@ -134,27 +134,30 @@ def command(
     emit(conversion_text(result, options.typed(src), make_console()))
     for remark in result.not_copied:
         emit(remark)
-    # COCO files name images and do not say where they are; the other formats refer to them.
-    if to.startswith("coco-") and not copy_images and (images := find_image_root(dataset)) is not None:
-        emit(
-            "\n".join(
-                [
-                    "",
-                    "The images are not copied. To read the file with its images:",
-                    *command_with_images(dst, images, make_console()),
-                ]
-            )
-        )
-    if not copy_images and (place := _image_place(to, parse_pairs(write_options))) is not None:
-        text = (
-            f"The images are not copied, so their paths will not resolve: programs look for them in {dst / place}. "
-            "Convert with --copy-images, or link the images there."
-        )
-        emit("\n".join(["", *make_console().wrap(text)]))
+    if not copy_images and (note := _image_note(dataset, dst, to, parse_pairs(write_options))):
+        emit("\n".join(["", *note]))
     if result.proof is not None and not result.proof.holds:
         say(f"error: {dst} differs from {src} beyond the reported losses; this is a bug, please report it")
         return FOUND
     return FOUND if result.n_errors else 0
+
+
+def _image_note(dataset: "OpenDataset", dst: Path, to: str, write_options: Mapping[str, str]) -> list[str]:
+    """Lines that say how DST finds the images, which are not copied; none if it refers to them."""
+    from segdata.formats.shared.derived_sources import find_image_root
+    from segdata.report.edits import command_with_images
+
+    # COCO files name images and do not say where they are; the other formats refer to them.
+    if to.startswith("coco-") and (images := find_image_root(dataset)) is not None:
+        head = "The images are not copied. To read the file with its images:"
+        return [head, *command_with_images(dst, images, make_console())]
+    if (place := _image_place(to, write_options)) is None:
+        return []
+    text = (
+        f"The images are not copied, so their paths will not resolve: programs look for them in {dst / place}. "
+        "Convert with --copy-images, or link the images there."
+    )
+    return make_console().wrap(text)
 
 
 def _image_place(to: str, options: Mapping[str, str]) -> str | None:

@@ -256,11 +256,11 @@ def merge_command(
     Images with the same name become one image with the annotations of all
     datasets; two different annotations of it both stay. If their sizes or
     files differ, they stay two images, and the later one moves to a folder
-    named after its dataset. The command reports what it renamed, and what
-    ids, names and parents of categories contradict.
+    named after its dataset. The command reports what it renamed, and
+    where ids, names or parents of categories contradict each other.
 
-    Files and folders that are called as splits (train.json, val.json) give
-    their images that split. Images of two splits stay two images.
+    Files and folders named after a split (train.json, val.json) give their
+    images that split. Images of two splits stay two images.
     """
     from segdata.api.edits import merge
 

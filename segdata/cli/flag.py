@@ -102,7 +102,7 @@ _TRAINING = (
     click.option(
         "--class-weights/--no-class-weights",
         default=None,
-        help="Whether rare categories weigh more; default: they do.",
+        help="Weigh rare categories more, or all the same; default: more.",
     ),
     click.option(
         "--augment",
@@ -112,7 +112,7 @@ _TRAINING = (
     click.option(
         "--rotate/--no-rotate",
         default=None,
-        help="Whether crops are turned by quarters; default: unless images have a top.",
+        help="Turn crops by 90 degrees; default: unless images have a top.",
     ),
     click.option("--flips", metavar="N", type=click.IntRange(0, 2), help="Mirrored copies that are predicted as well."),
     click.option("--dropout", metavar="SHARE", type=float, help="Dropout rate, from 0 to below 1; default: 0."),

@@ -38,6 +38,7 @@ from segdata.core.validation import FailOn, Validation
 if TYPE_CHECKING:
     from segdata.core.dataset import OpenDataset
     from segdata.core.rule import Rule
+    from segdata.core.validation import Validation
 
 
 class RuleSelection(msgspec.Struct, frozen=True):
@@ -167,7 +168,7 @@ def command(
     with 2 if the data cannot be checked.
     """
     from segdata.measure.source_cache import cache_folder
-    from segdata.report.findings import ReportContext, baseline_json, read_baseline
+    from segdata.report.findings import ReportContext, read_baseline
 
     if statistics and report != "text":
         raise click.UsageError("--statistics works only with --format text; the other formats count by rule anyway")
@@ -191,19 +192,27 @@ def command(
     if before is not None:
         result = result.against(before)
     if write_baseline is not None:
-        emit(baseline_json(result), write_baseline)
-        say(f"{count_noun(len(result.single), 'finding')} in {write_baseline}; --baseline reports only new findings")
+        _write_baseline(result, write_baseline)
     rules, again = choice.rules(dataset, result), choice.words(baseline)
     context = ReportContext(dataset.profile, rules, options.typed(data), fail_on, max_findings, again)
     if report == "html":
-        emit(format_findings_html(dataset, result, context, thumbnails, options.jobs), output)
+        text = format_findings_html(dataset, result, context, thumbnails, options.jobs)
     else:
-        emit(format_findings("statistics" if statistics else report, result, context, data, output), output)
+        text = format_findings("statistics" if statistics else report, result, context, data, output)
+    emit(text, output)
     if output is not None:
         say(f"{count_noun(len(result.findings), 'finding')}, see {place_name(output)}")
     if overlays is not None:
         draw_overlays(dataset, result, overlays)
     return FOUND if result.fails(fail_on) else 0
+
+
+def _write_baseline(result: "Validation", path: Path) -> None:
+    """Write the findings as the baseline of later runs, and say so."""
+    from segdata.report.findings import baseline_json
+
+    emit(baseline_json(result), path)
+    say(f"{count_noun(len(result.single), 'finding')} in {path}; --baseline reports only new findings")
 
 
 def _protect_inputs(output: Path | None, baseline: Path | None, inputs: list[object]) -> None:

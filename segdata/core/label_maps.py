@@ -47,7 +47,7 @@ class InstanceMap:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageSegments:
+class SegmentRuns:
     """The segments of one image as runs, void among them.
 
     Attributes
@@ -142,10 +142,10 @@ class LabelMaps:
         values = self._class[first:last]
         return self._painted(row, np.where(values < 0, void, values), unlabelled, np.int64)
 
-    def segments(self, row: int) -> ImageSegments:
+    def segments(self, row: int) -> SegmentRuns:
         """The segments of an image as they are stored, without any array of its pixels."""
         segments = slice(int(self._offset[row]), int(self._offset[row + 1]))
-        return ImageSegments(self._class[segments], self._id[segments], self._crowd[segments], self._runs(row))
+        return SegmentRuns(self._class[segments], self._id[segments], self._crowd[segments], self._runs(row))
 
     def reduced(self, scale: float) -> "LabelMaps":
         """The same labels with sides `scale` times as long, at most 1: each pixel as the one is that holds its middle.

@@ -15,7 +15,7 @@ from segdata.formats.unknown_format import PLAIN_FORMATS, detect_format
 _HIDDEN = "."
 
 
-class SplitPart(msgspec.Struct, frozen=True):
+class SplitPath(msgspec.Struct, frozen=True):
     """A folder or file of a dataset that holds the labels of one split."""
 
     split: str
@@ -33,7 +33,7 @@ class SplitLayout(msgspec.Struct, frozen=True):
     """
 
     format: str
-    parts: tuple[SplitPart, ...] = ()
+    parts: tuple[SplitPath, ...] = ()
     unread: tuple[Path, ...] = ()
 
 
@@ -130,9 +130,9 @@ def _is_named_layout(folder: Path) -> bool:
     return clue is not None and clue.named
 
 
-def _sorted_parts(named: Iterable[tuple[str, Path]]) -> tuple[SplitPart, ...]:
+def _sorted_parts(named: Iterable[tuple[str, Path]]) -> tuple[SplitPath, ...]:
     """The parts in the order train, val, others."""
     order = {"train": 0, "val": 1}
     return tuple(
-        SplitPart(split, path) for split, path in sorted(named, key=lambda item: (order.get(item[0], 2), item))
+        SplitPath(split, path) for split, path in sorted(named, key=lambda item: (order.get(item[0], 2), item))
     )

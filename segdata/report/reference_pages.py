@@ -29,7 +29,7 @@ _GAP = 4
 
 
 @dataclass(frozen=True, slots=True)
-class RulePicture:
+class PagePicture:
     """A picture of a rule's page: its heading, which begins with `Flagged` or `Fine`, and the lines below."""
 
     heading: str
@@ -61,7 +61,7 @@ class RulePicture:
         return lines
 
 
-def side_by_side(pictures: Sequence[RulePicture], console: Console) -> Iterator[str]:
+def side_by_side(pictures: Sequence[PagePicture], console: Console) -> Iterator[str]:
     """All pictures: flagged ones on the left and fine ones on the right in pairs, then the rest."""
     half = (console.width - _GAP) // 2
     flagged = [picture.painted(console, half) for picture in pictures if picture.is_flagged]
@@ -223,7 +223,7 @@ def _pictures(lines: Sequence[str], console: Console) -> Iterator[str]:
     starts = [number for number, line in enumerate(lines) if _PICTURES.match(line)]
     parts = [lines[number:end] for number, end in zip(starts, [*starts[1:], len(lines)], strict=True)]
     if console.colour and not any(part[0].startswith("Example") for part in parts):
-        pictures = [RulePicture(part[0], tuple("\n".join(part[1:]).rstrip().split("\n"))) for part in parts]
+        pictures = [PagePicture(part[0], tuple("\n".join(part[1:]).rstrip().split("\n"))) for part in parts]
         yield from side_by_side(pictures, console)
         return
     for line in lines:

@@ -19,7 +19,7 @@ NAME = "dataset.yaml"
 VERSION = 1
 
 
-class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DeclaredPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A policy and whether somebody declared it; else it is only the habit of the format that the data came from."""
 
     value: Coverage | Overlap | dict[str, Coverage]
@@ -68,8 +68,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     segdata: int
     name: str
     task: Task
-    coverage: Decision
-    overlap: Decision
+    coverage: DeclaredPolicy
+    overlap: DeclaredPolicy
     raster_rule: RasterRule
     taxonomy_declared: bool
     origin: Origin

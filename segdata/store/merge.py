@@ -27,7 +27,7 @@ from segdata.formats.shared.derived_sources import AlteredSource, ChainedSource
 from segdata.formats.shared.file_names import Namesakes
 from segdata.formats.shared.images import ImageFolder, image_limits
 from segdata.formats.shared.per_image import relative_path
-from segdata.formats.split_parts import SplitLayout, SplitPart, split_of_file
+from segdata.formats.split_parts import SplitLayout, SplitPath, split_of_file
 from segdata.store.merge_conflicts import (
     MergedTaxonomy,
     NewNames,
@@ -416,7 +416,7 @@ def join_splits(chosen: Format, request: ReadRequest, layout: SplitLayout) -> Ch
     return ChainedSource(profile, tuple(sources), tuple(defects))
 
 
-def _part_request(request: ReadRequest, part: SplitPart) -> ReadRequest:
+def _part_request(request: ReadRequest, part: SplitPath) -> ReadRequest:
     """The request for one part; images may be in folders that are called as the parts."""
     images, taxonomy = request.images, request.taxonomy
     if part.path.is_dir():
@@ -427,7 +427,7 @@ def _part_request(request: ReadRequest, part: SplitPart) -> ReadRequest:
     return replace(request, root=part.path, images=images, taxonomy=taxonomy)
 
 
-def _image_names(root: Path, parts: Sequence[SplitPart], sources: Sequence[Source]) -> list[dict[str, str]]:
+def _image_names(root: Path, parts: Sequence[SplitPath], sources: Sequence[Source]) -> list[dict[str, str]]:
     """What the images of each part are called in the whole, where that is another name."""
     count = Counter(name for source in sources for name in set(source.image_ids))
     names = []
@@ -438,7 +438,7 @@ def _image_names(root: Path, parts: Sequence[SplitPart], sources: Sequence[Sourc
     return names
 
 
-def _sequence_names(parts: Sequence[SplitPart], profiles: Sequence[Profile]) -> list[dict[str, str]]:
+def _sequence_names(parts: Sequence[SplitPath], profiles: Sequence[Profile]) -> list[dict[str, str]]:
     """What the sequences of each part are called in the whole, where several parts have one of that name."""
     count = Counter(sequence.name for profile in profiles for sequence in profile.sequences)
     return [

@@ -18,7 +18,7 @@ from segdata.core.runs import bounding_boxes
 from segdata.core.schema import ANNOTATIONS, IMAGES, SEGMENTS, SEQUENCES, runs_to_rle
 from segdata.core.taxonomy import dump_taxonomy
 from segdata.store import manifest as manifests
-from segdata.store.manifest import Decision, Lost, Manifest, Origin, Revision
+from segdata.store.manifest import DeclaredPolicy, Lost, Manifest, Origin, Revision
 from segdata.store.revision_reader import part_name
 
 if TYPE_CHECKING:
@@ -196,8 +196,8 @@ def commit_revision(profile: Profile, target: Path, n_parts: int, losses: LossCo
             segdata=manifests.VERSION,
             name=profile.name,
             task=profile.task,
-            coverage=Decision(profile.coverage.value, profile.coverage.declared),
-            overlap=Decision(profile.overlap.value, profile.overlap.declared),
+            coverage=DeclaredPolicy(profile.coverage.value, profile.coverage.declared),
+            overlap=DeclaredPolicy(profile.overlap.value, profile.overlap.declared),
             raster_rule=profile.raster_rule,
             taxonomy_declared=profile.taxonomy_declared,
             named_by_files=profile.named_by_files,

@@ -239,14 +239,14 @@ SegmentKey = tuple[str | None, str | None, int | str]  # image, annotator (None:
 
 
 @dataclass(frozen=True, slots=True)
-class FindingCounts:
+class FindingTally:
     """Which images and segments findings speak of, and how often."""
 
     images: Mapping[str, int]
     segments: Mapping[SegmentKey, int]
 
     @staticmethod
-    def from_findings(findings: Sequence[Finding]) -> "FindingCounts":
+    def from_findings(findings: Sequence[Finding]) -> "FindingTally":
         """Counted over findings."""
         images: dict[str, int] = {}
         segments: dict[SegmentKey, int] = {}
@@ -257,7 +257,7 @@ class FindingCounts:
             for id_ in finding.segments:
                 key = (finding.image, finding.annotator, id_)
                 segments[key] = segments.get(key, 0) + 1
-        return FindingCounts(images, segments)
+        return FindingTally(images, segments)
 
     def count(self, image: str, annotator: str | None, id_: int | str) -> int:
         """Findings that name a segment; those of a dataset with one annotator do not name whom."""
@@ -266,7 +266,7 @@ class FindingCounts:
 
 
 @dataclass
-class Selection:
+class ConditionFilter:
     """Drops what does not meet every condition.
 
     A condition speaks of images, annotations or segments: of the deepest whose columns it uses. An image goes where a
@@ -284,7 +284,7 @@ class Selection:
 
     conditions: tuple[Expression, ...]
     profile: Profile
-    flagged: FindingCounts = field(default_factory=lambda: FindingCounts({}, {}))
+    flagged: FindingTally = field(default_factory=lambda: FindingTally({}, {}))
     keep_images: bool = False
     dropped: dict[str, tuple[int, int, int, int]] = field(default_factory=dict)
 
@@ -352,7 +352,7 @@ class _Columns:
 
     batch: Batch
     profile: Profile
-    flagged: FindingCounts
+    flagged: FindingTally
     depth: int
 
     def __call__(self, name: str) -> pa.Array:

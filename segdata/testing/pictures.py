@@ -59,18 +59,18 @@ _LINE = re.compile(r"(\w(?:, \w)*|task|coverage|overlap|max_void|category|split|
 
 
 @dataclass(slots=True)
-class LegendEntry:
+class PictureCategory:
     """`car (thing, id 7)`: a name and the words in brackets, each with what follows it."""
 
     name: str
     words: dict[str, str]
 
     @staticmethod
-    def from_text(text: str) -> "LegendEntry":
+    def from_text(text: str) -> "PictureCategory":
         """Parse an entry."""
         name, _, words = text.strip().removesuffix(")").partition("(")
         pairs = (word.strip().partition(" ") for word in words.split(",") if word.strip())
-        return LegendEntry(name.strip(), {word: rest.strip() for word, _, rest in pairs})
+        return PictureCategory(name.strip(), {word: rest.strip() for word, _, rest in pairs})
 
     @property
     def kind(self) -> Any:  # Any: Category checks it
@@ -115,9 +115,9 @@ class PictureLegend:
 
     images: list[list[str]] = field(default_factory=list)
     details: list[dict[str, str]] = field(default_factory=list)
-    letters: dict[str, LegendEntry] = field(default_factory=dict)
+    letters: dict[str, PictureCategory] = field(default_factory=dict)
     shared: dict[str, str] = field(default_factory=dict)
-    entries: list[LegendEntry] = field(default_factory=list)
+    entries: list[PictureCategory] = field(default_factory=list)
     settings: dict[str, str] = field(default_factory=dict)
 
     def taxonomy(self) -> Taxonomy:
@@ -136,11 +136,13 @@ class PictureLegend:
         names = {entry.name for entry in self._every_entry()} | self.unknown().keys()
         return sorted({entry.name for entry in self.letters.values()} - names)
 
-    def _every_entry(self) -> list[LegendEntry]:
+    def _every_entry(self) -> list[PictureCategory]:
         entered = {name for entry in self.entries for name in (entry.name, *entry.names("alias"))}
         others = {entry.name: entry.kind for entry in reversed(self.letters.values()) if "unknown" not in entry.words}
         order = dict.fromkeys(entry.name for entry in self.letters.values() if entry.name in others)
-        named = [LegendEntry(name, {others[name]: ""} if others[name] else {}) for name in order if name not in entered]
+        named = [
+            PictureCategory(name, {others[name]: ""} if others[name] else {}) for name in order if name not in entered
+        ]
         return self.entries + named
 
 
@@ -163,15 +165,15 @@ def read_legend(text: str) -> PictureLegend:
         if sign == " =":
             legend.shared[name] = rest.replace(" + ", "")
         elif name == "category":
-            legend.entries.append(LegendEntry.from_text(rest))
+            legend.entries.append(PictureCategory.from_text(rest))
         elif name in ("split", "encoding", "frame"):
             legend.details[-1][name] = rest
         elif len(name) > 1 and "," not in name:
             legend.settings[name] = rest
         else:
-            legend.letters |= {letter: LegendEntry.from_text(rest) for letter in name.split(", ")}
+            legend.letters |= {letter: PictureCategory.from_text(rest) for letter in name.split(", ")}
     letters = {letter for rows in legend.images for row in rows for letter in row} - {"."} - legend.shared.keys()
-    legend.letters |= {letter: LegendEntry(letter, {}) for letter in sorted(letters - legend.letters.keys())}
+    legend.letters |= {letter: PictureCategory(letter, {}) for letter in sorted(letters - legend.letters.keys())}
     return legend
 
 

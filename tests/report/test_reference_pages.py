@@ -7,7 +7,7 @@ import pytest
 
 from segdata.core.rule import rules
 from segdata.report.console import Console
-from segdata.report.reference_pages import RulePicture, markdown_pages, rule_text, side_by_side
+from segdata.report.reference_pages import PagePicture, markdown_pages, rule_text, side_by_side
 
 DOCS = Path(__file__).parents[2] / "docs" / "rules"
 
@@ -52,7 +52,7 @@ def test_every_page_has_all_its_lines_and_fits(code: str) -> None:
 
 
 def test_flagged_and_fine_stand_side_by_side() -> None:
-    pictures = [RulePicture("Flagged:", ("    aab", "    aa.")), RulePicture("Fine:", ("    aa.", "    aa."))]
+    pictures = [PagePicture("Flagged:", ("    aab", "    aa.")), PagePicture("Fine:", ("    aa.", "    aa."))]
     lines = list(side_by_side(pictures, COLOUR))
     assert [plain(line).split() for line in lines] == [
         ["Flagged:", "Fine:"], ["a", "a", "b", "a", "a"], ["a", "a", "a", "a"], [],
@@ -62,7 +62,7 @@ def test_flagged_and_fine_stand_side_by_side() -> None:
 
 
 def test_a_segment_keeps_its_colour_and_shared_pixels_have_another() -> None:
-    drawn = side_by_side([RulePicture("Flagged:", ("  axb.a", "", "  x = a + b"))], COLOUR)
+    drawn = side_by_side([PagePicture("Flagged:", ("  axb.a", "", "  x = a + b"))], COLOUR)
     (line,) = (each for each in drawn if "x " in each and "=" not in each)
     colours = [(found[2].strip(), found[1]) for found in BLOCK.finditer(line)]
     assert [letter for letter, _ in colours] == ["a", "x", "b", "", "a"]
@@ -73,10 +73,10 @@ def test_a_segment_keeps_its_colour_and_shared_pixels_have_another() -> None:
 def test_what_is_too_wide_stands_below() -> None:
     wide = "  " + 30 * "a"
     text = [
-        plain(line) for line in side_by_side([RulePicture("Flagged:", (wide,)), RulePicture("Fine:", (wide,))], COLOUR)
+        plain(line) for line in side_by_side([PagePicture("Flagged:", (wide,)), PagePicture("Fine:", (wide,))], COLOUR)
     ]
     assert [line.split()[0] for line in text if line] == ["Flagged:", "a", "Fine:", "a"]
     (row,) = {line for line in text if line.startswith("  a")}
     assert len(row) == 62
-    (thin,) = {plain(line) for line in side_by_side([RulePicture("Fine:", ("  " + 50 * "a",))], COLOUR) if "aa" in line}
+    (thin,) = {plain(line) for line in side_by_side([PagePicture("Fine:", ("  " + 50 * "a",))], COLOUR) if "aa" in line}
     assert thin == "  " + 50 * "a"

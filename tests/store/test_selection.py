@@ -13,7 +13,7 @@ from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.core.profile import Profile
-from segdata.store.selection import COLUMNS, Expression, FindingCounts, Selection
+from segdata.store.selection import COLUMNS, ConditionFilter, Expression, FindingTally
 from segdata.testing.pictures import draw_picture
 from segdata.testing.round_trip import content
 from segdata.testing.strategies import datasets
@@ -118,9 +118,11 @@ def test_comparisons_are_those_of_python(limit: int, sign: str) -> None:
 NOTHING = frozenset[str]()
 
 
-def select(profile: Profile, *texts: str, flagged: FindingCounts | None = None, keep_images: bool = False) -> Selection:
+def select(
+    profile: Profile, *texts: str, flagged: FindingTally | None = None, keep_images: bool = False
+) -> ConditionFilter:
     conditions = tuple(Expression.parse(text, list(COLUMNS)) for text in texts)
-    return Selection(conditions, profile, flagged or FindingCounts({}, {}), keep_images)
+    return ConditionFilter(conditions, profile, flagged or FindingTally({}, {}), keep_images)
 
 
 @settings(max_examples=25)
@@ -189,7 +191,7 @@ def test_findings_count_for_the_segments_they_name() -> None:
     first = drawing.batch.segments["segment_id"].to_pylist()[0]
     found = Finding(code="SEG106", rule="speck", severity="info", message="", image="1.png", segments=(first,))
     whole = Finding(code="SEG101", rule="gap", severity="info", message="", image="2.png")
-    flagged = FindingCounts.from_findings([found, whole])
+    flagged = FindingTally.from_findings([found, whole])
     left = select(drawing.profile, "findings > 0", flagged=flagged)(drawing.batch)
     assert names(left) == (["1.png"], [first])
     assert names(select(drawing.profile, "image_findings == 0", flagged=flagged)(drawing.batch))[0] == ["3.png"]

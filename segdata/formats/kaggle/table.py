@@ -46,7 +46,7 @@ csv.field_size_limit(2**30)  # a mask may have a hundred thousand runs
 
 
 @dataclass(frozen=True, slots=True)
-class TableRow:
+class KaggleRow:
     """One row: its line, the class, the pairs as text, and height and width, 0 if the table has none."""
 
     number: int
@@ -59,7 +59,7 @@ class TableRow:
 class KaggleTable:
     """The rows of each image, in the order of the table; `by_class`: the image's column also holds the class."""
 
-    of_image: dict[str, tuple[TableRow, ...]]
+    of_image: dict[str, tuple[KaggleRow, ...]]
     by_class: bool
     defects: tuple[Defect, ...]
 
@@ -77,7 +77,7 @@ def read_table(path: Path, file_name: str) -> KaggleTable:
             f"{path}:1: needs columns of images and of run lengths (ImageId, EncodedPixels); it has {columns}"
         )
     sides = [_column(head, ("height",)), _column(head, ("width",))]
-    lines: dict[str, list[TableRow]] = {}
+    lines: dict[str, list[KaggleRow]] = {}
     defects: list[Defect] = []
     try:
         for cells in records:
@@ -101,7 +101,7 @@ def read_table(path: Path, file_name: str) -> KaggleTable:
                 message = f"height x width is {size_text}; 1 to {_MAX_SIDE:,} is expected"
                 defects.append(Defect("SEG004", message, file_name, line=records.line_num, image=name))
             class_name = class_name or (cells[category] or None if category is not None else None)
-            line = TableRow(records.line_num, class_name, cells[pixels].strip(), size or (0, 0))
+            line = KaggleRow(records.line_num, class_name, cells[pixels].strip(), size or (0, 0))
             lines.setdefault(name, []).append(line)
     except csv.Error as error:
         defects.append(Defect("SEG001", f"cannot be read from here on: {error}", file_name, line=records.line_num))
@@ -158,13 +158,13 @@ def read_image(
     return [ImageAnnotation((height, width), numbers, categories, runs, columns, defects=defects)]
 
 
-def _row_defect(line: TableRow, message: str, file_name: str, severity: Severity | None = None) -> Defect:
+def _row_defect(line: KaggleRow, message: str, file_name: str, severity: Severity | None = None) -> Defect:
     return Defect("SEG005", message, file_name, line=line.number, category=line.category, severity=severity)
 
 
 def _read_pairs(
-    lines: list[TableRow], n_pixels: int, file_name: str, defects: list[Defect]
-) -> tuple[list[TableRow], Runs]:
+    lines: list[KaggleRow], n_pixels: int, file_name: str, defects: list[Defect]
+) -> tuple[list[KaggleRow], Runs]:
     """The rows with sound pairs, and the pairs, sorted, in the order of the table; the others become `defects`."""
     runs = _pairs_at_once(lines, n_pixels)
     if runs is not None:
@@ -181,7 +181,7 @@ def _read_pairs(
     return sound, Runs.concatenate(pieces, [1] * len(pieces))
 
 
-def _pairs_at_once(lines: list[TableRow], n_pixels: int) -> Runs | None:
+def _pairs_at_once(lines: list[KaggleRow], n_pixels: int) -> Runs | None:
     """The pairs of all rows at once; None if any of them needs to be checked by itself."""
     text = "\n".join([line.pairs for line in lines]).encode()
     if not lines or text.translate(None, b"0123456789 \n"):

@@ -33,7 +33,7 @@ Row = dict[str, Any]  # Any: FiftyOne has no types
 
 
 @dataclass(frozen=True, slots=True)
-class PulledDecisions:
+class FiftyOneDecisions:
     """The decisions in a dataset of FiftyOne.
 
     `decisions`: decisions by image, those on findings first; `notes`: other changes made by hand, which are ignored,
@@ -45,7 +45,7 @@ class PulledDecisions:
 
 
 @database_errors()
-def pull_from_fiftyone(name: str, profile: Profile, reviewer: str | None = None) -> PulledDecisions:
+def pull_from_fiftyone(name: str, profile: Profile, reviewer: str | None = None) -> FiftyOneDecisions:
     """The decisions in the dataset of FiftyOne called `name`; pulling again gives the same.
 
     A tag that is a verdict is a decision. Reviewer and time are on the label if the plugin wrote it; otherwise they are
@@ -82,7 +82,7 @@ class _Reader:
     notes: list[str] = field(default_factory=list)
     signed: dict[str, list[Row]] = field(default_factory=dict)
 
-    def pull(self) -> PulledDecisions:
+    def pull(self) -> FiftyOneDecisions:
         fields = stored_info(self.dataset, "fields") or ()
         order = sorted(fields, key=lambda row: (row["kind"] != FINDINGS, row["name"]))
         by_proposal = self._tags_of_proposals()
@@ -91,7 +91,7 @@ class _Reader:
                 self._field(row["name"], row["kind"], row["annotator"], by_proposal)
         self._sign()
         # A segment and its outline may both be tagged: that is one decision.
-        return PulledDecisions(tuple(dict.fromkeys(self.decisions)), tuple(self.notes))
+        return FiftyOneDecisions(tuple(dict.fromkeys(self.decisions)), tuple(self.notes))
 
     def _field(self, name: str, kind: Kind, annotator: str | None, by_proposal: dict[str, list[str]]) -> None:
         renamed: Counter[str] = Counter()

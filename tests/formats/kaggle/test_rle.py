@@ -14,7 +14,7 @@ import segdata
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.format import detect, find_format
-from segdata.formats.kaggle.table import TableRow, read_image
+from segdata.formats.kaggle.table import KaggleRow, read_image
 from segdata.formats.shared.per_image import ImageEntry
 from segdata.testing.pictures import masks_of_runs
 from segdata.testing.round_trip import assert_round_trip
@@ -58,7 +58,7 @@ def test_pairs_are_the_mask(tmp_path_factory: pytest.TempPathFactory, mask: np.n
 def test_rows_are_read_at_once_as_one_by_one(texts: list[str]) -> None:
     """Whatever is wrong with some of the rows of an image, the others are read, and all are told of."""
     defects: list[Defect] = []
-    lines = [TableRow(row, None, text.strip(), (0, 0)) for row, text in enumerate(texts, 2)]
+    lines = [KaggleRow(row, None, text.strip(), (0, 0)) for row, text in enumerate(texts, 2)]
     (found,) = read_image("a.csv", {None: 1}, None, ImageEntry("a.png", record=lines, size=(5, 8)))
     sound = []
     for row, line in enumerate(lines, 2):

@@ -11,7 +11,7 @@ import segdata
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Correction, Finding
 from segdata.report.fiftyone.app import install_plugin
-from segdata.report.fiftyone.decisions import PulledDecisions, pull_from_fiftyone
+from segdata.report.fiftyone.decisions import FiftyOneDecisions, pull_from_fiftyone
 from segdata.review.decision_log import read_decisions
 from tests.report.fiftyone.drawn import CAR, gap, load, made, noise
 
@@ -51,7 +51,7 @@ def _fresh(fo: Any) -> Iterator[None]:
     fo.delete_datasets("pull*")
 
 
-def of(name: str, data: segdata.Dataset) -> PulledDecisions:
+def of(name: str, data: segdata.Dataset) -> FiftyOneDecisions:
     return pull_from_fiftyone(name, data.profile)
 
 
