@@ -15,7 +15,7 @@ from PIL import Image
 
 import segdata
 from segdata.core.errors import UnreadableError
-from segdata.formats.tools.supervisely_reader import encode_mask
+from segdata.formats.tools.supervisely_bitmaps import encode_mask
 
 SOUND = {
     "classTitle": "cat",

@@ -25,7 +25,8 @@ from segdata.formats.shared.painting import (
 from segdata.formats.shared.pairing import Cell, write_index
 from segdata.formats.shared.safe_parsers import encode_json, parse_json
 from segdata.formats.shared.taxonomies import names_by_id
-from segdata.formats.tools.supervisely_reader import CROWD_TAG, META, RESERVED_TAGS, SCORE_TAG, TRACK_TAG, encode_mask
+from segdata.formats.tools.supervisely_bitmaps import encode_mask
+from segdata.formats.tools.supervisely_reader import CROWD_TAG, META, RESERVED_TAGS, SCORE_TAG, TRACK_TAG
 
 _HELD = frozenset({
     "annotations.annotator", "annotations.attributes", "annotations.created", "images.frame", "images.sequence",

@@ -17,7 +17,8 @@ from segdata.formats.coco.document import raw_json
 from segdata.formats.shared import VIA_LOSSES
 from segdata.formats.shared.painting import count_losses, count_segments, count_unannotated_images, start_folder
 from segdata.formats.tools.source import category_names, count_lost_rings, image_rows, source_polygons, writable_rows
-from segdata.formats.tools.via_reader import COLUMN_KEYS, FILE_COLUMNS
+from segdata.formats.tools.via_documents import COLUMN_KEYS
+from segdata.formats.tools.via_reader import FILE_COLUMNS
 
 _COUNTED = VIA_LOSSES - {"attributes", "rings", "secondary-categories"}  # from columns alone
 _HELD = frozenset({"annotations.annotator", "images.metadata", "images.split"})

@@ -19,7 +19,7 @@ from PIL import Image
 import segdata
 from segdata.core.errors import UnreadableError
 from segdata.core.format import detect, find_format
-from segdata.formats.tools.supervisely_reader import BrokenBitmapError, decode_mask, encode_mask
+from segdata.formats.tools.supervisely_bitmaps import BrokenBitmapError, decode_mask, encode_mask
 from segdata.testing.pictures import Mask, masks_of_runs
 from segdata.testing.round_trip import assert_round_trip
 from segdata.testing.strategies import Details, datasets

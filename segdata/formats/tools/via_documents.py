@@ -1,0 +1,287 @@
+"""VIA documents: their images with regions still undecoded, and the region attribute that names the categories."""
+
+import csv
+import io
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from segdata.core.errors import SegdataError
+from segdata.core.finding import Defect
+from segdata.formats.coco.document import Document, DocumentKind, explain_validation_error, read_document
+
+VIA = DocumentKind("a VIA document", "an object of images, each with filename and regions")
+_PROJECT = "_via_img_metadata"
+_COLUMNS = 7  # of a CSV export
+_MOST_FIELD = 2**26  # characters of a CSV field; a polygon of a million points has a tenth of that
+Raw = msgspec.Raw
+Json = dict[str, Any]  # Any: JSON
+NO_CATEGORY = "region"  # the category of regions that say none
+# Region attributes that segdata writes for columns.
+COLUMN_KEYS = frozenset({"segment_id", "track_id", "score", "source", "iscrowd"})
+USUAL_ATTRIBUTES = (
+    "category", "class", "label", "name", "type", "object", "classes", "labels", "class_name", "category_name",
+)  # fmt: skip
+
+
+class _ViaImageItem(msgspec.Struct, gc=False):
+    """An image as VIA lists it."""
+
+    filename: str
+    size: object = -1
+    regions: Raw = Raw(b"[]")
+    file_attributes: object = None
+
+
+class ViaShape(msgspec.Struct, gc=False):
+    """The shape of a region, with the points of a polygon undecoded; other keys are ignored."""
+
+    name: object = None
+    all_points_x: Raw = Raw(b"null")
+    all_points_y: Raw = Raw(b"null")
+    x: object = UNSET
+    y: object = UNSET
+    width: object = UNSET
+    height: object = UNSET
+    cx: object = UNSET
+    cy: object = UNSET
+    r: object = UNSET
+    rx: object = UNSET
+    ry: object = UNSET
+    theta: object = UNSET
+
+
+class ViaRegion(msgspec.Struct, gc=False):
+    """A region as VIA has it."""
+
+    shape_attributes: ViaShape | None = None
+    region_attributes: object = None
+
+
+class _ShapeHead(msgspec.Struct, gc=False):
+    name: object = None
+
+
+class _RegionHead(msgspec.Struct, gc=False):
+    """The part of a region that is read before it is drawn; its points are skipped."""
+
+    shape_attributes: _ShapeHead | None = None
+    region_attributes: object = None
+
+
+_HEADS = msgspec.json.Decoder(list[_RegionHead] | dict[str, _RegionHead])
+_REGIONS = msgspec.json.Decoder(list[ViaRegion] | dict[str, ViaRegion])
+
+
+@dataclass(frozen=True, slots=True)
+class ViaImage:
+    """An image of a document."""
+
+    item: _ViaImageItem  # as listed
+    place: str  # of the image in the document
+    lines: tuple[int, ...] | None = None  # of a CSV export, the line of each region; None of JSON
+
+    def regions(self) -> list[tuple[str, ViaRegion | None]]:
+        """The regions with their places, None for invalid ones; VIA 1 has them by number.
+
+        Raises TypeError for other values.
+        """
+        start = self.place_of("")
+        return [(f"{start}{key}", region) for key, region in self._keyed()]
+
+    def place_of(self, key: object) -> str:
+        """The place of a region."""
+        return f"{self.place}/regions/{key}" if self.lines is None else f"line {key}"
+
+    def heads(self) -> tuple[Iterable[object], list[object], list[object]]:
+        """The key, the kind of shape and the attributes of each valid region."""
+        try:
+            decoded = _HEADS.decode(self.item.regions)
+        except (ValueError, RecursionError):
+            return self._slow_heads()
+        heads = decoded.values() if isinstance(decoded, dict) else decoded
+        keys = self.lines if self.lines is not None else decoded if isinstance(decoded, dict) else range(len(decoded))
+        kinds = [head.shape_attributes and head.shape_attributes.name for head in heads]
+        return keys, kinds, [head.region_attributes for head in heads]
+
+    def _slow_heads(self) -> tuple[list[object], list[object], list[object]]:
+        """The same for broken texts; their defects are reported when the image is read."""
+        try:
+            sound = [(key, region) for key, region in self._keyed() if region is not None]
+        except TypeError:
+            sound = []
+        kinds = [region.shape_attributes and region.shape_attributes.name for _, region in sound]
+        return [key for key, _ in sound], kinds, [region.region_attributes for _, region in sound]
+
+    def _keyed(self) -> Iterator[tuple[object, ViaRegion | None]]:
+        """The regions by their keys, or lines; raises TypeError."""
+        regions = self._decoded()
+        return zip(regions if self.lines is None else self.lines, regions.values(), strict=True)
+
+    def _decoded(self) -> Mapping[object, ViaRegion | None]:
+        """The regions by their keys, or rows; raises TypeError."""
+        text = self.item.regions
+        with suppress(ValueError, RecursionError):
+            decoded = _REGIONS.decode(text)
+            return decoded if isinstance(decoded, dict) else dict(enumerate(decoded))
+        raws: list[Raw] | dict[str, Raw]
+        try:
+            raws = msgspec.json.decode(text, type=list[Raw] | dict[str, Raw])
+        except (ValueError, RecursionError) as error:
+            shown = bytes(text).decode("utf-8", "replace")
+            raise TypeError(f"regions is {shown:.40}, a list is expected") from error
+        return {key: _read_region(raw) for key, raw in (raws.items() if isinstance(raws, dict) else enumerate(raws))}
+
+
+def _read_region(raw: Raw) -> ViaRegion | None:
+    try:
+        return msgspec.json.decode(raw, type=ViaRegion)
+    except (ValueError, RecursionError):
+        return None
+
+
+def read_via(path: Path, name: str) -> tuple[list[ViaImage], list[Defect]]:
+    """The images of a document, and its defects; `name` is its name in defects."""
+    return _read_csv(path, name) if path.suffix.lower() == ".csv" else _read_json(read_document(path, name, VIA))
+
+
+def _read_json(document: Document) -> tuple[list[ViaImage], list[Defect]]:
+    parts, start = document.parts, ""
+    if parts is None:
+        return [], document.defects
+    if _PROJECT in parts:
+        start = f"/{_PROJECT}"
+        try:
+            parts = msgspec.json.decode(parts[_PROJECT], type=dict[str, Raw])
+        except msgspec.ValidationError:
+            document.defects.append(Defect("SEG004", f"{_PROJECT} is not an object", document.name, start))
+            return [], document.defects
+    images = []
+    for key, raw in parts.items():
+        if key.startswith("_via_"):
+            continue
+        place = f"{start}/{key.replace('~', '~0').replace('/', '~1')}"
+        try:
+            images.append(ViaImage(msgspec.json.decode(raw, type=_ViaImageItem), place))
+        except msgspec.ValidationError as error:
+            why = explain_validation_error(error)
+            document.defects.append(Defect("SEG004", f"{why.message}; left out", document.name, place + why.place))
+    return images, document.defects
+
+
+def _read_csv(path: Path, name: str) -> tuple[list[ViaImage], list[Defect]]:
+    """The images of a CSV export, which has a line a region."""
+    try:
+        text = path.read_bytes().removeprefix(b"\xef\xbb\xbf").decode("utf-8")
+    except OSError as error:
+        raise SegdataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        return [], [Defect("SEG001", f"is not UTF-8 text: {error.reason} at byte {error.start}", name)]
+    files: dict[str, tuple[_ViaImageItem, list[Json], list[int]]] = {}
+    defects: list[Defect] = []
+    for line, row in _rows(text, name, defects):
+        try:
+            file_attributes, shape, region_attributes = (
+                msgspec.json.decode(row[column], type=dict[str, object]) for column in (2, 5, 6)
+            )
+        except (msgspec.DecodeError, RecursionError, IndexError) as error:
+            defects.append(Defect("SEG004", f"is not a line of {_COLUMNS} columns: {error}; left out", name, line=line))
+            continue
+        fresh = _ViaImageItem(row[0], row[1], file_attributes=file_attributes)
+        item, regions, lines = files.setdefault(row[0] + row[1], (fresh, [], []))
+        if shape:
+            regions.append({"shape_attributes": shape, "region_attributes": region_attributes})
+            lines.append(line)
+    for item, regions, _ in files.values():
+        item.regions = Raw(msgspec.json.encode(regions))
+    return [ViaImage(item, "", tuple(lines)) for item, _, lines in files.values()], defects
+
+
+def _rows(text: str, name: str, defects: list[Defect]) -> Iterator[tuple[int, list[str]]]:
+    """The rows under the header, each with the line that it ends in."""
+    before = csv.field_size_limit(_MOST_FIELD)
+    try:
+        lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+        next(lines, None)
+        for row in lines:
+            if row:
+                yield lines.line_num, row
+    except csv.Error as error:
+        defects.append(Defect("SEG001", f"is not CSV: {error}; what follows is not read", name, line=lines.line_num))
+    finally:
+        csv.field_size_limit(before)
+
+
+def values_of(value: object) -> list[str]:
+    """The categories in the value of an attribute: a text, a number, or the boxes that are ticked.
+
+    >>> values_of("car"), values_of({"car": True, "bus": False}), values_of("")
+    (['car'], ['car'], [])
+    """
+    if isinstance(value, str):
+        return [value] if value.strip() else []
+    if isinstance(value, dict):
+        return [str(key) for key, ticked in value.items() if ticked is True]
+    return [str(value)] if isinstance(value, (int, float)) and not isinstance(value, bool) else []
+
+
+@dataclass(slots=True)
+class CategoryCensus:
+    """How often each attribute has each category, in the order of the files."""
+
+    by_attribute: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def add(self, attribute_sets: Sequence[object]) -> None:
+        """Count the attributes of regions."""
+        values_by_name: defaultdict[str, list[object]] = defaultdict(list)
+        for attributes in attribute_sets:
+            if isinstance(attributes, dict):
+                for name, value in attributes.items():
+                    values_by_name[name].append(value)
+        for name in (name for name in values_by_name if name not in COLUMN_KEYS):
+            counts = self.by_attribute.setdefault(name, Counter())
+            texts = Counter(value for value in values_by_name[name] if type(value) is str)
+            for text, count in texts.items():
+                if text.strip():
+                    counts[text] += count
+            for value in values_by_name[name] if texts.total() < len(values_by_name[name]) else ():
+                if type(value) is not str:
+                    counts.update(values_of(value))
+
+    def chosen(self, wanted: object) -> tuple[str | None, list[str]]:
+        """The attribute that names the categories, and the other candidates.
+
+        Raises SegdataError if no region has the wanted one.
+        """
+        with_values = {name: counts for name, counts in self.by_attribute.items() if counts}
+        if wanted is not None:
+            if wanted not in self.by_attribute:
+                names = ", ".join(self.by_attribute) or "none"
+                raise SegdataError(f"no region has the attribute {wanted!r}; there are: {names}")
+            return str(wanted), []
+        if not with_values:
+            return None, []
+        order = sorted(with_values, key=lambda name: self._rank(name, with_values[name]))
+        return order[0], order[1:]
+
+    def _rank(self, name: str, counts: Counter[str]) -> tuple[int, int, int]:
+        """The order of preference: a usual name, then many regions with few values."""
+        usual = USUAL_ATTRIBUTES.index(name.lower()) if name.lower() in USUAL_ATTRIBUTES else len(USUAL_ATTRIBUTES)
+        return usual, -counts.total(), len(counts)
+
+
+def categories_of(attributes: object, attribute: str | None) -> list[str]:
+    """The categories of a region, its own first; none if it has no value."""
+    return values_of(attributes.get(attribute)) if isinstance(attributes, dict) and attribute is not None else []
+
+
+def ambiguity_message(attribute: str, others: Iterable[str]) -> str:
+    """The message about a choice among several attributes."""
+    shown = ", ".join(repr(name) for name in others)
+    return f"categories are the values of the region attribute {attribute!r}; --read-option attribute=… takes {shown}"
