@@ -6,6 +6,7 @@ so that opening a dataset does not load pandas, SciPy or PyTorch.
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -74,9 +75,52 @@ def method_of(name: str, method: str) -> Callable[..., Any]:  # Any: each functi
     parameters = [first.replace(name="self", annotation=inspect.Parameter.empty)]
     for parameter in rest:
         parameters += _unpacked(parameter) if parameter.kind is parameter.VAR_KEYWORD else [parameter]
-    called.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # read by inspect
+    _show_signature(called, signature.replace(parameters=parameters))
     called.__name__, called.__qualname__ = method.rpartition(".")[2], method
+    called.__doc__ = _without_parameter(function.__doc__ or "", first.name)
     return called
+
+
+class _Code:
+    """A type or a default as a help page shows it: without modules, and a function by its name."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+    @staticmethod
+    def of(annotation: Any) -> "_Code":  # Any: a type, or its text
+        text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+        text = re.sub(r"ForwardRef\('(.*?)'.*?\)", r"\1", text).strip("'")
+        text = re.sub(r"\b(?:\w+\.)+(\w)", r"\1", text)
+        for long, short in (("str | Path | OpenDataset", "Data"), ("Callable[[int], None]", "Progress")):
+            text = text.replace(long, short)
+        return _Code(text)
+
+
+def _show_signature(function: Callable[..., Any], signature: inspect.Signature) -> None:  # Any: of any function
+    """Make help pages show a signature without the modules of types."""
+    function.__signature__ = signature.replace(  # type: ignore[attr-defined]  # read by inspect
+        parameters=[_readable(parameter) for parameter in signature.parameters.values()],
+        return_annotation=_Code.of(signature.return_annotation),
+    )
+
+
+def _readable(parameter: inspect.Parameter) -> inspect.Parameter:
+    if parameter.annotation is not parameter.empty:
+        parameter = parameter.replace(annotation=_Code.of(parameter.annotation))
+    if callable(parameter.default) and parameter.default is not parameter.empty:
+        name = parameter.default.__name__
+        parameter = parameter.replace(default=_Code("..." if name == "<lambda>" else name))
+    return parameter
+
+
+def _without_parameter(page: str, name: str) -> str:
+    """A docstring for a method whose `self` is the parameter: without its entry, or its name in an entry of several."""
+    page = re.sub(rf"(?m)^(    )?{name} : .*\n(?:(?(1) {{8}}| {{4}})\S.*\n)*", "", page)
+    return re.sub(rf"(?m)^( *){name}, (?=[\w, ]+ : )", r"\1", page).replace(f"`{name}`", "this dataset")
 
 
 def _unpacked(options: inspect.Parameter) -> list[inspect.Parameter]:
@@ -115,6 +159,7 @@ class Dataset(OpenDataset):
 
     Common parameters:
 
+    - ``Data``: a path, a URL, or a `Dataset`
     - ``target``: a folder that does not exist yet, or is empty; for formats of one file, that file
     - ``jobs``: threads; 0: one per core
     - ``progress``: a function that is called with the number of images done since the last call
@@ -269,3 +314,7 @@ class DatasetReview:
     report = _ReviewCommand(commands.review_progress)
     export = _ReviewCommand(commands.export_findings)
     import_task = _ReviewCommand(commands.import_task)
+
+
+for _written_out in (Dataset.rework, Dataset.merge):
+    _show_signature(_written_out, inspect.signature(_written_out))

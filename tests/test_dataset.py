@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import pydoc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -151,3 +152,14 @@ def test_several_datasets_as_one(tmp_path: Path) -> None:
     review = segdata.read(tmp_path / "both").review
     assert review.report().to_json()
     assert review.decide([]) == 0
+
+
+def test_help_is_readable() -> None:
+    """Types without their modules, functions by name, and no parameter that is `self` in a method."""
+    page = pydoc.plain(pydoc.render_doc(segdata.Dataset))
+    methods = page[: page.index("Readonly properties")].partition("acceptance(self")[2]
+    assert "collections.abc" not in methods
+    assert "<function" not in methods
+    assert "agreement(self, others: Data | Mapping[str, Data]" in methods
+    assert " data : " not in methods
+    assert "if this dataset has" in methods

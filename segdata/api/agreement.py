@@ -152,7 +152,8 @@ def agree(
     ----------
     data : one dataset, or several by their annotators' names, or pairs (name, dataset), where a name may occur twice
         (a second pass) or be None (as the annotations say). The options of `read` hold for all that are not open
-    others : other annotators' datasets, in the same way; none are needed if `data` has several annotators
+    others : datasets of other annotators, by their names or as pairs (name, dataset); none are needed if `data` has
+        several annotators
     name : the annotator of `data`, where it is one dataset; None: as its annotations say
     gold : the name of the reference annotator; default: ``gold`` in segdata.yaml
     group_by : group results by this column: split, camera, site and others

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.api.convert import Conversion, convert
-from segdata.api.decisions import decided_findings, load_images, log_path
+from segdata.api.decisions import decided_findings, label_hashes, load_images, log_path
 from segdata.api.read import Data, ReadOptions, no_progress, read
 from segdata.api.result import Result, json_table, promote
 from segdata.api.validate import validate
@@ -130,9 +130,20 @@ class ImportedTask(Result, ImportResult, kw_only=True):
 def decide(data: Data, decisions: Iterable[Decision], **opening: Unpack[ReadOptions]) -> int:
     """Append decisions to the log; returns how many of them are new.
 
-    Raises SegdataError, and writes nothing, if one of them could not be read again.
+    A decision on a finding without an `imprint` holds for the labels as they are now. Raises SegdataError, and writes
+    nothing, if one of them could not be read again.
     """
-    return _append_new(log_path(read(data, **opening)), decisions)
+    dataset = read(data, **opening)
+    given = list(decisions)
+    on_current = [decision.finding for decision in given if decision.finding is not None and not decision.imprint]
+    hashes = label_hashes(dataset, on_current) if on_current else {}
+    complete = [
+        replace(decision, imprint=hashes[decision.finding])
+        if decision.finding is not None and not decision.imprint
+        else decision
+        for decision in given
+    ]
+    return _append_new(log_path(dataset), complete)
 
 
 def pull_decisions(

@@ -90,6 +90,16 @@ def test_decided_findings_are_silent_until_the_labels_change(street: Path) -> No
     assert found(street).decided == 0
 
 
+def test_a_decision_without_an_imprint_holds_for_the_labels_as_they_are(street: Path) -> None:
+    one, other = found(street).findings
+    decision = Decision(
+        verdict="reject", reviewer="anna", time="2026-01-01T00:00:00Z", via="python", image=one.image, finding=one
+    )
+    assert segdata.decide(street, [decision]) == 1
+    assert segdata.decide(street, [decision]) == 0
+    assert found(street).findings == (other,)
+
+
 def test_what_is_only_silent_is_not_fixed(street: Path) -> None:
     before = found(street).findings
     segdata.decide(street, [said(street, before[0], "reject")])
