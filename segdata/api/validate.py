@@ -134,7 +134,8 @@ def validate(
         dataset = replace(dataset, profile=replace(dataset.profile, by=group_by))
     rules_selected = select_rules(dataset.config, select, ignore)
     chosen = [rule for rule in rules_selected if not (rule.whole and dataset.is_part)]
-    skipped = tuple(rule.code for rule in rules_selected if rule not in chosen and rule.applies(dataset.profile))
+    left_out = [rule for rule in rules_selected if rule.whole and dataset.is_part]
+    skipped = tuple(rule.code for rule in left_out if rule.applies(dataset.profile))
     _check_needs(chosen)
     families = needed_families(chosen, dataset.profile)
     with _measured(dataset, families, chosen, client, jobs, progress) as (tables, known):

@@ -306,6 +306,8 @@ def unkeyhole(rings: Rings[Number]) -> Rings[Number]:
     edges = _Edges.of(alone.take(twice))
     moving = edges.tail != edges.head
     is_bridged[twice[edges.ring[moving & (np.bincount(edges.tail, moving)[edges.tail] > 1)]]] = True
+    if not is_bridged.any():
+        return replace(alone, owner=rings.owner)
     both = alone.take(np.flatnonzero(~is_bridged)).merged(_open_rings(alone.take(np.flatnonzero(is_bridged))))
     return replace(both, owner=rings.owner[both.owner])
 

@@ -15,11 +15,12 @@ from typing import TypeVar
 import msgspec
 import pyarrow as pa
 
+from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.overlay import SweepRuns
 from segdata.core.profile import Profile
 from segdata.core.rule import Family
-from segdata.core.runs import NumberLine, Runs
+from segdata.core.runs import Ints, NumberLine, Runs
 from segdata.core.table import Table
 from segdata.core.taxonomy import Taxonomy
 from segdata.measure.segment_walk import SegmentWalk, walk_segments
@@ -64,6 +65,11 @@ class BatchView:
     def sweep(self) -> SweepRuns:
         """The batch's runs in sweep order on `line`."""
         return SweepRuns.of(self.batch.runs, self.line, self.batch.segment_annotation)
+
+    @cached_property
+    def cover(self) -> Ints:
+        """(2, n_annotations) pixels that a segment claims, and that two or more claim."""
+        return kernels.cover_frames(self.sweep.start, self.sweep.end, self.line.base)
 
     @cached_property
     def walk(self) -> SegmentWalk:

@@ -143,7 +143,7 @@ def measure_coverage(view: BatchView) -> dict[str, pa.Table]:
     interest only. `gaps` are the 4-connected unlabelled regions: annotation (row), area, box, perimeter (pixel edges).
     """
     batch, line, limits = view.batch, view.line, view.limits
-    labelled, multiple = kernels.cover_frames(view.sweep.start, view.sweep.end, line.base)
+    labelled, multiple = view.cover
     void = np.zeros(batch.annotations.num_rows, np.int64)
     is_void = np.isin(batch.segments["category_id"].to_numpy(), view.taxonomy.void_ids)
     np.add.at(void, batch.segment_annotation[is_void], view.walk.area[is_void])

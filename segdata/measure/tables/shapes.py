@@ -47,11 +47,11 @@ def mark_empty_holes(view: BatchView, holes: pa.Table) -> pa.Table:
 def _unclaimed_regions(view: BatchView, annotations: Ints) -> list[Ints]:
     """Annotation, area, x, y, width, height (n,) of the 8-connected regions that no segment of theirs claims."""
     side, line = view.sweep, view.line
+    open_ = annotations[view.cover[0][annotations] < (line.height * line.width)[annotations]]
     wanted = np.zeros(len(line.base), bool)
-    wanted[annotations] = True
+    wanted[open_] = True
     of_these = wanted[view.batch.segment_annotation][side.owner]
     claimed = union_by_frame(SweepRuns(side.start[of_these], side.end[of_these], side.owner[of_these]), line)
-    open_ = np.flatnonzero(wanted & (claimed.labelled < line.height * line.width))
     height, width = line.height[open_], line.width[open_]
     runs = complement(claimed.runs.take(open_, len(wanted)), height, width)
     x, top = run_columns(runs, height)
