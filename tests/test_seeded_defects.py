@@ -25,6 +25,7 @@ UNSEEDED = {
     "SEG313": "tests/rules/test_outlier_rules.py and benchmarks/outliers_proof.py",
     "SEG360": "tests/rules/test_outlier_rules.py and benchmarks/outliers_proof.py",
     "SEG314": "tests/rules/test_displaced_labels.py and benchmarks/planted_defects.py",
+    "SEG132": "tests/rules/test_copied_and_cut.py and benchmarks/planted_defects.py",
     "SEG131": "tests/rules/test_copied_and_cut.py",
     "SEG315": "tests/rules/test_copied_and_cut.py",
     "SEG316": "tests/rules/test_copied_and_cut.py",

@@ -43,9 +43,10 @@ def frozen_labels(
 
     Remedy: look at the frames of the run; if things move in them, draw them or let the tracker run again.
 
-    Options: `min_frames`: shorter sequences are not judged. `min_edge`: the least number of pixel edges of the outlines
-    of segments that are no boxes. `max_share`: the largest share of steps that may repeat labels, and `max_runs`: the
-    number of runs, where more are a habit. `min_periods`: the least number of repeats at a part of the rate.
+    Options: `min_frames`: shorter sequences are not judged. `min_edge`: the least number of pixel edges of the
+    outlines of segments that are no boxes, over the frames that repeat them. `max_share`: the largest share of
+    steps that may repeat labels, and `max_runs`: the number of runs, where more are a habit. `min_periods`: the
+    least number of repeats at a part of the rate.
     Defaults: in 13 openings of public videos and volumes, and in 14 volumes of kidneys, nothing is flagged.
     """
     _, edge = free_outlines(tables)
@@ -53,10 +54,12 @@ def frozen_labels(
     has_picture = ~tables.images.missing("uri")
     for succession in successions(tables, min_frames):
         sequence = succession.sequence
-        repeats = (succession.near == 0) & (succession.either > 0) & (edge[sequence.annotation] >= min_edge)
-        repeats &= ~np.isin(sequence.image, list(same_image))
+        is_same = (succession.near == 0) & (succession.either > 0) & ~np.isin(sequence.image, list(same_image))
         goes_on = succession.near > 0
-        runs = _runs(repeats)
+        edges = edge[sequence.annotation]
+        # One short outline may stand still by chance, and does not for several frames.
+        runs = [(first, last) for first, last in _runs(is_same) if edges[first : last + 1].sum() >= min_edge]
+        repeats = is_same & (edges >= min_edge)
         period = _period(succession, repeats, min_periods)
         first = sequence.annotation[runs[0][0]] if runs else None
         if first is not None and period is not None:

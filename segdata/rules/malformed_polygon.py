@@ -4,7 +4,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
-@rule("SEG006", "malformed-polygon", severity="error", needs=(), per_image=True)
+@rule("SEG006", "malformed-polygon", severity="error", needs=(), habit="image", per_image=True)
 def malformed_polygon(tables: Tables) -> Findings:
     """A polygon ring has under 3 points, an odd number of coordinates, NaN, or no area.
 

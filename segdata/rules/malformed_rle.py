@@ -4,7 +4,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
-@rule("SEG005", "malformed-rle", severity="error", needs=(), per_image=True)
+@rule("SEG005", "malformed-rle", severity="error", needs=(), habit="image", per_image=True)
 def malformed_rle(tables: Tables) -> Findings:
     """Run lengths do not sum to height x width, are negative, or cannot be decoded.
 

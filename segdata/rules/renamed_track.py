@@ -1,4 +1,8 @@
-"""SEG361 renamed-track: a track ends, and another begins in its place in the next frame."""
+"""SEG361 renamed-track: a track goes on under another id."""
+
+from collections import Counter, defaultdict
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -7,24 +11,50 @@ from segdata.core.finding import RowFinding
 from segdata.core.frame_sequences import SequenceIndex, tracked_segments
 from segdata.core.profile import has_videos
 from segdata.core.rule import Findings, Tables, rule
+from segdata.core.runs import Floats, Ints
+from segdata.core.table import Table
 from segdata.rules.brief_track import box_iou
 
 _SIDES = ("x", "y", "width", "height")
 _NAMED = 4  # tracks in a message
+_BETTER = 0.2  # by how much a box must fit that of two tracks better than that of its own before
+
+
+class _Member(NamedTuple):
+    """A track in a frame: its segment (row), box (x, y, width, height), category and area."""
+
+    segment: int
+    box: Floats
+    category: int
+    area: int
+
+
+Frames = list[dict[int, _Member]]  # of a video, in order: the tracks of each by their ids
 
 
 @rule("SEG361", "renamed-track", severity="warning", needs=(), whole=True, when=has_videos)
 def renamed_track(
-    tables: Tables, *, min_pixels: int = 64, min_frames: int = 3, min_overlap: float = 0.5, max_share: float = 0.2
+    tables: Tables,
+    *,
+    min_pixels: int = 64,
+    min_frames: int = 3,
+    min_overlap: float = 0.5,
+    max_share: float = 0.2,
+    min_turns: int = 4,
+    min_fit: float = 0.8,
 ) -> Findings:
-    """A track ends, and another of its category begins in its place in the next frame.
+    """A track ends, and another of its category begins in its place in the next frame, or takes it over.
 
     Example:
         3 of 3 tracks have new ids from this frame on: 1 is 31, 2 is 32, 3 is 33
+        tracks 2 and 60 take turns 23 times: one is there whenever the other is not
+        track 1 has also what was track 2 from this frame on: 30,120 px, before 5,166 and 25,794
 
-    Both tracks have to go on for some frames, one before and one after, and the boxes in the two frames have to overlap
-    well. If several tracks change their ids between the same two frames, you get one finding for all of them. The rule
-    ignores crowds and void, and videos in which tracks do that all the time.
+    Both tracks have to go on for some frames, one before and one after, and the boxes in the two frames have to
+    overlap well. If several tracks change their ids between the same two frames, you get one finding for all of
+    them. You also get one for two ids that take turns and are never in one frame, and for a track that ends while
+    another grows by its pixels: the other's box then fits that of both better than its own before, and its area is
+    their sum. The rule ignores crowds and void, and videos in which tracks get new ids all the time.
 
     Why: the object counts twice, and a tracker that learns from it learns to give up. All ids at once are a chunk of
     the video that was labelled or exported alone.
@@ -33,7 +63,8 @@ def renamed_track(
 
     Options: `min_pixels`: smaller segments are ignored. `min_frames`: the least number of frames of either track.
     `min_overlap`: the least IoU of the boxes in the two frames. `max_share`: a video in which more than this share of
-    the tracks, and more than one, ends so in single places is not judged.
+    the tracks, and more than one, ends so in single places is not judged. `min_turns`: how often two ids take turns.
+    `min_fit`: the least ratio of the area of a track that takes another over to that of both before.
     Defaults: in the ground truth of DAVIS (three videos), LabelMe's video and two results on DAVIS 2017 (48 frames)
     nothing is flagged.
     """
@@ -43,6 +74,9 @@ def renamed_track(
     for rows in tracked.groups("sequence"):
         place, name = tracked["place"][rows], tracked["track"][rows]
         ids, which, count = np.unique(name, return_inverse=True, return_counts=True)
+        frames = _frames(tracked, rows, box, category, area, min_pixels)
+        yield from _turns(frames, min_overlap, min_turns)
+        yield from _taken_over(frames, min_frames, min_overlap, min_fit)
         first, last = np.full(len(ids), len(rows) + place.max()), np.full(len(ids), -1)
         np.minimum.at(first, which, place)
         np.maximum.at(last, which, place)
@@ -72,3 +106,63 @@ def renamed_track(
                 annotation=annotation,
                 segments=tuple(int(tracked["segment"][rows[start]]) for _, start in pairs),
             )
+
+
+def _frames(tracked: Table, rows: Ints, box: Floats, category: Ints, area: Ints, min_pixels: int) -> Frames:
+    """The tracks in each annotated frame of one video, but for those of a few pixels."""
+    frames: Frames = [{} for _ in range(int(tracked["place"][rows].max()) + 1)]
+    for row in rows[area[rows] >= min_pixels].tolist():
+        track, place, segment = (int(tracked[name][row]) for name in ("track", "place", "segment"))
+        frames[place][track] = _Member(segment, box[row], int(category[row]), int(area[row]))
+    return frames
+
+
+def _turns(frames: Frames, min_overlap: float, min_turns: int) -> Findings:
+    """Two ids of one category that take turns in one place, and are never in one frame."""
+    changes: Counter[tuple[int, int]] = Counter()
+    at: dict[tuple[int, int], int] = {}
+    for before, after in pairwise(frames):
+        for old in before.keys() - after.keys():
+            for new in after.keys() - before.keys():
+                mine, other = before[old], after[new]
+                if mine.category == other.category and box_iou(mine.box, other.box) >= min_overlap:
+                    pair = (min(old, new), max(old, new))
+                    changes[pair] += 1
+                    at.setdefault(pair, other.segment)
+    for (first, second), count in sorted(changes.items()):
+        if count >= min_turns and not any(first in frame and second in frame for frame in frames):
+            message = f"tracks {first} and {second} take turns {count} times: one is there whenever the other is not"
+            yield RowFinding(message, segments=(at[first, second],))
+
+
+def _taken_over(frames: Frames, min_frames: int, min_overlap: float, min_fit: float) -> Findings:
+    """A track that ends while another grows by its pixels, and stays so large."""
+    places: defaultdict[int, list[int]] = defaultdict(list)
+    for place, frame in enumerate(frames):
+        for track in frame:
+            places[track].append(place)
+    for ended, seen in sorted(places.items()):
+        if len(seen) < min_frames or seen[-1] + min_frames >= len(frames):
+            continue
+        before, after = frames[seen[-1]], frames[seen[-1] + 1]
+        gone = before[ended]
+        for track in sorted(before.keys() & after.keys()):
+            old, new = before[track], after[track]
+            goes_on = sum(place > seen[-1] for place in places[track]) >= min_frames
+            if not goes_on or old.category != gone.category or gone.area < (1 / min_fit - 1) * old.area:
+                continue
+            low, high = np.minimum(old.box[:2], gone.box[:2]), np.maximum(_corner(old.box), _corner(gone.box))
+            together = old.area + gone.area
+            is_sum = min(new.area, together) >= min_fit * max(new.area, together)
+            fit = box_iou(np.concatenate([low, high - low]), new.box)
+            if is_sum and fit >= min_overlap and fit - box_iou(old.box, new.box) >= _BETTER:
+                message = (
+                    f"track {track} has also what was track {ended} from this frame on: {new.area:,} px, before "
+                    f"{old.area:,} and {gone.area:,}"
+                )
+                yield RowFinding(message, segments=(new.segment,), pixels=new.area)
+                break
+
+
+def _corner(box: Floats) -> Floats:
+    return box[:2] + box[2:]

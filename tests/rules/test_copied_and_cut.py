@@ -182,6 +182,71 @@ def test_tracks_that_get_new_ids(tmp_path: Path) -> None:
     assert run(recategorised(left), "SEG361") == []
 
 
+def test_two_ids_that_take_turns() -> None:
+    labels = walk()
+    labels[1::2][labels[1::2] == 2] = 4
+    (finding,) = run(recategorised(labels), "SEG361")
+    assert finding.message == "tracks 2 and 4 take turns 9 times: one is there whenever the other is not"
+    labels[0, 52:58, 50:58] = 4  # both in one frame are two things
+    labels[0, :3, :20] = 4
+    assert not [one for one in run(recategorised(labels), "SEG361") if "take turns" in one.message]
+
+
+def test_a_track_that_takes_over_another() -> None:
+    labels = walk()
+    labels[6:][labels[6:] == 2] = 1
+    (finding,) = run(recategorised(labels), "SEG361")
+    assert finding.message == "track 1 has also what was track 2 from this frame on: 450 px, before 225 and 225"
+    passed = walk()  # what passes behind another and is gone makes it no larger
+    passed[6:][passed[6:] == 2] = 0
+    assert run(recategorised(passed), "SEG361") == []
+    two = walk()  # the two are of different categories
+    two[6:][two[6:] == 2] = 1
+    assert not [one for one in run(video(two), "SEG361") if "has also" in one.message]
+
+
+@pytest.mark.parametrize("n_inverted", [1, 3])
+def test_masks_with_foreground_and_background_exchanged(tmp_path: Path, n_inverted: int) -> None:
+    rng = np.random.default_rng(0)
+    (tmp_path / "masks").mkdir()
+    for k in range(12):
+        mask = np.zeros((60, 80), bool)
+        y, x = rng.integers(12, 40, 2)
+        mask[y : y + 14, x : x + 16] = True
+        values = (mask ^ (k < n_inverted)).astype(np.uint8) * 255
+        Image.fromarray(values).save(tmp_path / f"masks/{k:02d}.png")
+    findings = found(tmp_path, "SEG132")
+    assert [one.image for one in findings] == [f"{k:02d}.png" for k in range(n_inverted)]
+    assert "95% of the image is foreground, 5% to 5% in" in findings[0].message
+
+
+def test_things_of_all_sizes_are_no_inverted_masks(tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    for k in range(12):
+        values = np.zeros((60, 80), np.uint8)
+        values[: 5 * k + 5] = 255  # a lesion that fills the picture of a close look
+        Image.fromarray(values).save(tmp_path / f"masks/{k:02d}.png")
+    assert found(tmp_path, "SEG132") == []
+
+
+def test_a_background_with_an_id(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for folder, first in (("numbered", 1), ("plain", 0)):
+        (tmp_path / folder / "masks").mkdir(parents=True)
+        for k in range(8):
+            ids = np.full((60, 80), first, np.uint16)
+            for n in range(1, 5):
+                y, x = rng.integers(2, 48, 2)
+                ids[y : y + 8, x : x + 8] = first + n
+            Image.fromarray(ids).save(tmp_path / folder / f"masks/{k}.png")
+    config = Config(instance_ids=InstanceIds(category="cell"))
+    (finding,) = found(tmp_path / "numbered", "SEG132", config=config)
+    assert finding.message.startswith("segment 1 is what all other segments leave, in 8 of 8 images (0.png, 1.png")
+    assert found(tmp_path / "plain", "SEG132", config=config) == []
+    repaired = Config(instance_ids=InstanceIds(category="cell", background=1))
+    assert found(tmp_path / "numbered", "SEG132", config=repaired) == []
+
+
 def test_counts_that_are_cut_off(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     counts = np.maximum(rng.poisson(9, 40), 1).tolist()

@@ -112,6 +112,23 @@ def test_labels_at_a_part_of_the_rate_are_one_finding(period: int) -> None:
     assert f"every {period} have one and the same" in finding.message
 
 
+def test_a_short_outline_that_is_held_for_many_frames() -> None:
+    """At the end of an organ: one slice of it may be like the next, four are not."""
+    labels = organ(20)
+    labels[labels == 2] = 0
+    labels[14:] = labels[19]
+    (finding,) = found(labels, "SEG363", kind="volume")
+    assert "the labels of 14 are held until 19" in finding.message
+
+
+@pytest.mark.parametrize("kind", ["volume", "video"])
+def test_every_other_frame_mirrored_is_one_finding(kind: str) -> None:
+    labels = organ(14)
+    labels[::2] = labels[::2, :, ::-1]
+    (finding,) = found(labels, "SEG362", kind=kind)
+    assert finding.message.startswith("12 of 12 frames fit those two steps away better than their neighbours")
+
+
 def test_things_that_often_stand_still_are_left_alone() -> None:
     still = np.array([0, 0, 1, 2, 2, 3, 4, 5, 5, 5, 6, 7, 8, 8, 9, 10])
     assert not found(organ(16)[still], "SEG363", kind="volume")

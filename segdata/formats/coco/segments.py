@@ -275,6 +275,8 @@ def _ring_fault(row: int, raw: bytes) -> ItemFault:
         )
     for j, ring in enumerate(rings):
         place = f"/segmentation/{j}"
+        if isinstance(ring, list) and ring and all(isinstance(pair, list) and len(pair) == 2 for pair in ring):
+            return ItemFault(row, "SEG006", "a ring of [x, y] pairs; x and y by turns are expected: [[x, y, …]]", place)
         if not isinstance(ring, list):
             return ItemFault(row, "SEG006", f"ring is {json.dumps(ring)[:20]}, not a list of numbers", place)
         for i, value in enumerate(ring):
@@ -346,8 +348,11 @@ def _rle_fault(row: int, rle: _Rle, error: int) -> ItemFault:
         counts = _letters_to_counts(rle.counts) if isinstance(rle.counts, str) else rle.counts
         message = f"counts sum to {sum(counts):,}, height x width is {height:,} x {width:,} = {height * width:,}"
     else:
+        is_repr = error == 1 and isinstance(rle.counts, str) and rle.counts[:2] in ("b'", 'b"')
         message = {
-            1: "counts hold a letter outside the 64 of compressed RLE",
+            1: "counts are Python's b'…' as text; write counts.decode() to JSON"
+            if is_repr
+            else "counts hold a letter outside the 64 of compressed RLE",
             2: "counts end within a number, or hold one of more than 7 letters",
             3: "a count is negative",
         }[error]
