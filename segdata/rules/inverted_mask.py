@@ -42,9 +42,8 @@ def inverted_mask(
     whole = (segments["width"] == width) & (segments["height"] == height) & (frame > 0)
     counts = ~np.isin(segments["category_id"], tables.profile.taxonomy.void_ids) & (segments["area"] > 0) & (frame > 0)
     annotation = segments["annotation"]
-    share = np.bincount(
-        annotation, np.where(counts, segments["area"] / np.maximum(frame, 1), 0), len(tables.annotations)
-    )
+    covered = np.where(counts, segments["area"] / np.maximum(frame, 1), 0.0)
+    share: Floats = np.bincount(annotation, covered, len(tables.annotations)).astype(np.float64)
     if len(np.unique(segments["category_id"][counts])) != 1:
         return
     if tables.profile.task == "instance":

@@ -303,7 +303,7 @@ def read_rles(
     """The pixels of n RLEs, in their order, which are sound, and the faults; sizes (n,) of the images in pixels."""
     values, broken = decode_column(raws, _Rle)
     faults = [
-        ItemFault(row, "SEG005", f"RLE: {why.message}", f"/segmentation{why.place}") for row, why in broken.items()
+        ItemFault(row, "SEG005", f"in RLE, {why.message}", f"/segmentation{why.place}") for row, why in broken.items()
     ]
     sound = np.zeros(len(raws), bool)
     pieces = []
@@ -356,7 +356,7 @@ def _rle_fault(row: int, rle: _Rle, error: int) -> ItemFault:
             2: "counts end within a number, or hold one of more than 7 letters",
             3: "a count is negative",
         }[error]
-    return ItemFault(row, "SEG005", f"RLE: {message}", "/segmentation/counts")
+    return ItemFault(row, "SEG005", f"in RLE, {message}", "/segmentation/counts")
 
 
 def _letters_to_counts(text: str) -> list[int]:
@@ -487,7 +487,7 @@ def drop_row_major(
     runs = Runs(shapes.runs.start[kept], shapes.runs.length[kept], shapes.runs.owner[kept])
     sound = shapes.sound.copy()
     sound[wrong] = False
-    message = "RLE: the counts fit the bbox only if read row by row, and COCO's go column by column; left out"
+    message = "in RLE, the counts fit the bbox only if read row by row, and COCO's go column by column; left out"
     faults = [ItemFault(k, "SEG005", message, "/segmentation/counts") for k in wrong.tolist()]
     return replace(shapes, runs=runs, sound=sound, faults=shapes.faults + faults)
 

@@ -6,6 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from os.path import lexists
@@ -505,7 +506,11 @@ def find_images(
         return ImageFolder(None), []
     tried = [images] if images is not None else folders or places
     searched = ", ".join(place.as_posix() for place in tried[:3]) + (", …" if len(tried) > 3 else "")
-    defect = Defect("SEG002", _no_images_message(len(names), searched), file_name, severity="info")
+    message = _no_images_message(len(names), searched)
+    twin = next(filter(None, (_name_in_other_case(place, by_folder) for place in folders)), None)
+    if twin is not None:
+        message = f"images are named {twin[0]!r}, the file is {twin[1]!r}: give the names the case of the files"
+    defect = Defect("SEG002", message, file_name, severity="error" if twin else "info")
     return ImageFolder(None), [defect]
 
 
@@ -526,6 +531,17 @@ def _has_any(place: Path, by_folder: dict[str, set[str]]) -> bool:
         except (OSError, ValueError):  # no such folder, or a name that no folder can have
             continue
     return False
+
+
+def _name_in_other_case(place: Path, by_folder: dict[str, set[str]]) -> tuple[str, str] | None:
+    """The first name that a file below `place` has but for upper and lower case, and the file's name."""
+    for folder, names in by_folder.items():
+        lower = {name.lower(): name for name in names}
+        with suppress(OSError, ValueError), os.scandir(place / folder) as entries:
+            found = sorted(entry.name for entry in entries if entry.name.lower() in lower)
+            if found:
+                return lower[found[0].lower()], found[0]
+    return None
 
 
 def _image_places(document: Path) -> list[Path]:
