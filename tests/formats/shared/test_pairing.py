@@ -301,8 +301,9 @@ def test_of_one_file_only_its_own_folder_is_looked_at(tmp_path: Path) -> None:
 def test_images_whose_names_differ_in_case_alone(tmp_path: Path) -> None:
     touch(tmp_path, "images/a.jpg")
     (tmp_path / "instances.json").write_text(
-        '{"images": [{"id": 1, "file_name": "a.JPG", "width": 3, "height": 2}], "annotations": [{"id": 1, '
-        '"image_id": 1, "category_id": 1, "segmentation": [[0, 0, 2, 0, 2, 2]]}], "categories": [{"id": 1, "name": "x"}]}'
+        '{"images": [{"id": 1, "file_name": "a.JPG", "width": 3, "height": 2}], "annotations": [{"id": 1,'
+        ' "image_id": 1, "category_id": 1, "segmentation": [[0, 0, 2, 0, 2, 2]]}],'
+        ' "categories": [{"id": 1, "name": "x"}]}'
     )
     (finding,) = segdata.validate(tmp_path, select="SEG002").findings
     assert finding.severity == "error"
