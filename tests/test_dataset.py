@@ -24,7 +24,7 @@ NO_METHOD = {"demo", "init", "rules", "explain", "formats"}
 @pytest.fixture(scope="module")
 def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dataset")
-    make(folder, seed=1, images=4)
+    make(folder, seed=1, images=4, only=("clean",))
     return folder
 
 
@@ -67,7 +67,10 @@ def test_methods_take_what_the_functions_take() -> None:
         _, *function = inspect.signature(getattr(segdata, name)).parameters.values()
         own, *method = inspect.signature(getattr(segdata.Dataset, name)).parameters.values()
         assert own.name == "self"
-        assert method == [each for each in function if each.kind is not each.VAR_KEYWORD], name
+        function = [each for each in function if each.kind is not each.VAR_KEYWORD]
+        assert [(each.name, each.kind) for each in method] == [(each.name, each.kind) for each in function], name
+        for shown, given in zip(method, function, strict=True):  # functions are shown by their names
+            assert callable(given.default) or shown.default == given.default, (name, given.name)
     compared = inspect.signature(segdata.Dataset.agreement).parameters
     assert {"others", "name", "gold", "confidence", "tolerance_mm", "jobs"} <= set(compared)
     assert compared["resamples"].default == 2000

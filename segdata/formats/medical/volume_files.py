@@ -34,16 +34,16 @@ class DecodedFiles(Generic[T]):
     def __init__(self, decode: Callable[[Path], T], most: int = 4) -> None:
         self._decode, self._most = decode, most
         self._lock = Lock()
-        self._books: OrderedDict[Path, _DecodedFile[T]] = OrderedDict()
+        self._files: OrderedDict[Path, _DecodedFile[T]] = OrderedDict()
 
     def get(self, path: Path) -> T:
         """The decoded content of this file."""
         with self._lock:
-            book = self._books.setdefault(path, _DecodedFile())
-            self._books.move_to_end(path)
-            while len(self._books) > self._most:
-                self._books.popitem(last=False)
-        return book.read(self._decode, path)
+            decoded = self._files.setdefault(path, _DecodedFile())
+            self._files.move_to_end(path)
+            while len(self._files) > self._most:
+                self._files.popitem(last=False)
+        return decoded.read(self._decode, path)
 
 
 class _DecodedFile(Generic[T]):
@@ -51,20 +51,20 @@ class _DecodedFile(Generic[T]):
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._found: list[T] = []
+        self._content: list[T] = []
         self._error: Exception | None = None
 
     def read(self, decode: Callable[[Path], T], path: Path) -> T:
         with self._lock:
             if self._error is not None:
                 raise self._error
-            if not self._found:
+            if not self._content:
                 try:
-                    self._found.append(decode(path))
+                    self._content.append(decode(path))
                 except Exception as error:
                     self._error = error
                     raise
-            return self._found[0]
+            return self._content[0]
 
 
 Floats = NDArray[np.float64]
