@@ -1,11 +1,12 @@
 """Habits that are planted, and accusations of annotators who have none, in simulated campaigns.
 
-    python -m benchmarks.agreement_campaigns DATA [CAMPAIGNS [PART [SET [FIRST]]]]
+    python -m benchmarks.agreement_campaigns DATA [CAMPAIGNS [PART [SET [FIRST [PIECES]]]]]
 
 DATA is the folder with camvid11, gbm40_nuclei and vnc_sstem. As in `benchmarks/agreement_proof.py`, annotators of known
 habits draw real segments in pieces of images, and the whole chain judges them, from pixels to findings. Parts: honest,
 and the habits of `HABITS`; `planted` are all of these. Sets: sample_data, gbm40_nuclei, camvid11, vnc_sstem. FIRST is
 the first seed: limits were chosen on seeds below 100; campaigns have seeds from 1000 on unless you say otherwise.
+PIECES: how many images a campaign has, 60 unless you say otherwise.
 """
 
 import sys
@@ -91,15 +92,23 @@ class Campaign:
     population: Population
     seed: int
     everywhere: bool = False  # all pieces have the category of the habit
+    size: int = PIECES
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng([5, self.seed])
         common = self.population.common
         self.category = common[self.seed % len(common)]
         pieces = self.population.with_category(self.category) if self.everywhere else np.arange(len(self.population))
-        self.truth = self.population.take(self.rng.choice(pieces, PIECES, replace=len(pieces) < PIECES))
-        self.order = {name: self.rng.permutation(PIECES) for name in NAMES}
+        self.truth = self.population.take(self.rng.choice(pieces, self.size, replace=len(pieces) < self.size))
+        self.order = {name: self.rng.permutation(self.size) for name in NAMES}
         self.work = {name: self.draw(SimulatedAnnotator(self.population.honest)) for name in NAMES}
+
+    @property
+    def images_with_category(self) -> int:
+        """How many images have the category of the habit."""
+        batch = whole(self.truth)
+        ids = [each.id for each in self.truth.taxonomy.categories if each.name == self.category]
+        return len(np.unique(batch.segment_image[np.isin(batch.segments["category_id"].to_numpy(), ids)]))
 
     def draw(self, hand: SimulatedAnnotator) -> OpenDataset:
         """What one draws."""
@@ -142,11 +151,11 @@ def rate(hits: int, n: int) -> str:
     return f"{hits} of {n} ({100 * low:.0f} to {100 * high:.0f} %)"
 
 
-def honest_campaigns(of: Population, seeds: range) -> None:
+def honest_campaigns(of: Population, seeds: range, size: int) -> None:
     """All annotators are alike; one labels everything twice, and images are drawn within six months."""
     hits = Counter[str]()
     for seed in seeds:
-        codes = {finding.code for finding in Campaign(of, seed).judged(again=True).findings}
+        codes = {finding.code for finding in Campaign(of, seed, size=size).judged(again=True).findings}
         hits.update(codes)
         hits["any"] += bool(codes & CODES.keys())
     cells = " | ".join(rate(hits[code], len(seeds)) for code in ("any", *CODES))
@@ -205,12 +214,13 @@ HABITS: dict[str, tuple[Plant, str]] = {
 EVERYWHERE = "in all images"  # the category is in all of them, else where it happens to be
 
 
-def planted_campaigns(of: Population, habit: str, seeds: range) -> None:
+def planted_campaigns(of: Population, habit: str, seeds: range, size: int) -> None:
     """How often c's habit is found, how often c is named for something else as well, and how often somebody else is."""
     plant, kind = HABITS[habit]
     found = beside = false = n = 0
+    images = []
     for seed in seeds:
-        campaign = Campaign(of, seed, everywhere=habit.endswith(EVERYWHERE))
+        campaign = Campaign(of, seed, habit.endswith(EVERYWHERE), size)
         work = plant(campaign)
         if work is None:
             return
@@ -226,9 +236,11 @@ def planted_campaigns(of: Population, habit: str, seeds: range) -> None:
             found += ("c", kind) in told
             false += any(who != "c" for who, _ in told)
         own = {item for item in told if item[0] == "c"}
+        images.append(campaign.images_with_category)
         beside += bool(own - {("c", kind), ("c", kind.removeprefix("drift of "))})
         n += 1
-    print(f"| {of.name} | {habit} | {rate(found, n)} | {beside} | {rate(false, n)} |", flush=True)
+    of_category = f"{min(images)} to {max(images)} of {size}, half of them {np.median(images):.0f} or more"
+    print(f"| {of.name} | {habit} | {of_category} | {rate(found, n)} | {beside} | {rate(false, n)} |", flush=True)
 
 
 def main() -> None:
@@ -236,15 +248,16 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     given = dict(enumerate(sys.argv))
     count, part, asked, first = int(given.get(2, 20)), given.get(3, ""), given.get(4, ""), int(given.get(5, FIRST))
+    size = int(given.get(6, PIECES))
     seeds = range(first, first + count)
     for each in sets(folder):
         if asked not in each.name:
             continue
         if part in ("", "honest"):
-            honest_campaigns(each, seeds)
+            honest_campaigns(each, seeds, size)
         for habit in HABITS:
             if part in ("", "planted") or (part != "honest" and habit.startswith(part)):
-                planted_campaigns(each, habit, seeds)
+                planted_campaigns(each, habit, seeds, size)
 
 
 if __name__ == "__main__":

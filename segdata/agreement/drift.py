@@ -39,6 +39,7 @@ _REMAINDER = 0.5  # the share of a change that must be left without any one of t
 _LEAST_DRAWS = 50  # permutations that chance must bring, for a rate to be told from another
 _FEW = 3  # periods, from which months are told rather than weeks, and weeks rather than days
 _ROUNDING = 1e-9
+_BARTLETT = 2.5  # by so much fewer clusters count in the likelihood ratio of a line
 _PLAIN = Resampling(n_draws=1)  # for values whose intervals nobody reads
 
 
@@ -248,14 +249,22 @@ class _Trend:
         """The clusters that have a value."""
         return np.unique(self.cluster)
 
-    @property
-    def pull(self) -> Floats:
-        """(C,) by how much each cluster's day pulls at the slope; of standard length, and 0 on average."""
+    def likelihoods(self, days: Floats) -> Floats:
+        """(B,) the likelihood ratio of a line through the values and of none, twice its logarithm; days (B, C).
+
+        Bartlett's factor makes it comparable between categories of few and of many clusters.
+        """
+        n, m = len(self.day), int(self.group.max(initial=-1)) + 1
         # A category's values sum to nothing, so that its mean day plays no part.
-        mean = _group_mean(self.value, self.weight, self.group)
-        pull = np.bincount(self.cluster, self.weight * (self.value - mean), len(self.day))
-        size = float(np.sqrt((pull**2).sum()))
-        return np.asarray(pull / size if size > 0 else pull)
+        away = self.value - _group_mean(self.value, self.weight, self.group)
+        pull = np.bincount(self.cluster, self.weight * away, n)
+        weight = np.bincount(self.cluster * m + self.group, self.weight, n * m).reshape(n, m)
+        of_group = weight.sum(axis=0)
+        spread = days**2 @ weight.sum(axis=1) - ((days @ weight) ** 2 / np.where(of_group > 0, of_group, 1)).sum(axis=1)
+        size = spread * float((self.weight * away**2).sum())
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.where(size > _ROUNDING, (days @ pull) ** 2 / size, 0.0)
+        return np.asarray(-(len(self.clusters) - _BARTLETT) * np.log1p(-np.minimum(share, 1 - _ROUNDING)))
 
     def change(self, span: float, how: Resampling) -> Score:
         """By how much the line rises over so many days, with the interval over clusters."""
@@ -293,15 +302,16 @@ class _Trend:
 
 
 def _adjusted_chances(day: Floats, trends: "Sequence[_Trend]", seed: int, n_draws: int) -> Floats:
-    """(k,) the share of ways to hand out the days anew in which any trend is as steep as each of k, either way."""
-    there = np.unique(np.concatenate([trend.cluster for trend in trends]))
-    pulls = np.stack([trend.pull[there] for trend in trends], axis=1)
+    """(k,) the share of ways to hand out the days anew in which any trend is as likely as each of k, up or down."""
+    there, place = np.unique(np.concatenate([trend.cluster for trend in trends]), return_inverse=True)
+    parts = np.split(place.reshape(-1), np.cumsum([len(trend.cluster) for trend in trends])[:-1])
     days = day[there] - day[there].mean()
-    least = np.abs(days @ pulls) * (1 - _ROUNDING) - _ROUNDING**2
+    moved = [replace(trend, day=days, cluster=part) for trend, part in zip(trends, parts, strict=True)]
+    least = np.array([trend.likelihoods(days[None])[0] for trend in moved]) * (1 - _ROUNDING) - _ROUNDING
     beyond = np.zeros(len(trends), np.int64)
     for order in _orders(len(there), seed, n_draws):
-        steepest = np.abs(days[order] @ pulls).max(axis=1)
-        beyond += (steepest[:, None] >= least).sum(axis=0)
+        highest = np.max([trend.likelihoods(days[order]) for trend in moved], axis=0)
+        beyond += (highest[:, None] >= least).sum(axis=0)
     return np.asarray((1 + beyond) / (1 + n_draws))
 
 

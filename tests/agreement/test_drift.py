@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import segdata
+from segdata.agreement.drift import _adjusted_chances, _Trend
 from segdata.api.agreement import AgreementResult
 from segdata.core.batch import concatenate_batches, replace_column
 from segdata.core.config import Config
@@ -102,3 +103,44 @@ def test_in_class_masks_a_drift_of_the_outline_is_one_finding() -> None:
     found = segdata.agree(drawn, resamples=100, jobs=1, select=["SEG415"])
     assert {(drift.annotator, drift.kind) for drift in found.drift if drift.stands} >= {("carl", "extra")}
     assert [(finding.annotator, finding.kind) for finding in found.findings] == [("carl", "offset")]
+
+
+def trend(cluster: np.ndarray, day: np.ndarray, value: np.ndarray, group: np.ndarray | None = None) -> _Trend:
+    """Values of clusters, all of the same weight."""
+    return _Trend(day, cluster, np.zeros_like(cluster) if group is None else group, value, np.ones(len(value)))
+
+
+def test_the_likelihood_of_a_line_is_that_of_least_squares() -> None:
+    """Twice its logarithm is n log(RSS of the means / RSS of lines with one slope); by Bartlett n - 2.5."""
+    rng = np.random.default_rng(4)
+    day, cluster, group = rng.normal(size=20), np.repeat(np.arange(20), 2), np.tile([0, 1], 20)
+    value = rng.normal(size=40) + 0.5 * day[cluster]
+    means = np.eye(2)[group]
+    rest = [
+        float(np.linalg.lstsq(columns, value, rcond=None)[1][0])
+        for columns in (means, np.column_stack([means, day[cluster]]))
+    ]
+    (found,) = trend(cluster, day, value, group).likelihoods(day[None])
+    assert found == pytest.approx((20 - 2.5) * np.log(rest[0] / rest[1]))
+
+
+def test_a_steep_drift_in_few_images_is_not_lost_among_categories_in_many() -> None:
+    """Straight lines of 14 images are no more due to chance because 12 other categories are in 60."""
+    rng = np.random.default_rng(5)
+    day = np.arange(60.0)
+    few = np.sort(rng.choice(60, 14, replace=False))
+    line = trend(few, day, 0.05 * few + rng.normal(0, 0.3, 14))
+    p = _adjusted_chances(day, [line, *(trend(np.arange(60), day, rng.normal(size=60)) for _ in range(12))], 0, 1999)
+    assert p[0] <= 0.002
+    assert p[1:].min() > 0.05
+
+
+def test_chances_are_those_that_they_say() -> None:
+    """Of panels without a drift one in ten has a chance of at most a tenth, however many images a category has."""
+    rng, day = np.random.default_rng(6), np.arange(30.0)
+    least = []
+    for _ in range(200):
+        chosen = [np.sort(rng.choice(30, n, replace=False)) for n in (9, 15, 30)]
+        heavy = [trend(rows, day, rng.standard_t(3, len(rows))) for rows in chosen]
+        least.append(_adjusted_chances(day, heavy, 0, 199).min())
+    assert 0.05 <= np.mean(np.array(least) <= 0.1) <= 0.16
