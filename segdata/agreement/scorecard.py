@@ -28,7 +28,6 @@ from segdata.agreement.rework import ReworkSummary
 from segdata.agreement.scores import Count, Number, Score, Share, UndefinedShare, column_of
 from segdata.agreement.surface_distances import Tolerance
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.config import Metric
 from segdata.core.resampling import Floats
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
@@ -387,14 +386,14 @@ class AnnotatorCard(msgspec.Struct, frozen=True, kw_only=True):
 class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     """All annotators but the reference `gold` (null: there is none, and each is compared with the others).
 
-    Scores are of `metric`, with this `tolerance`. `review`: what the review of their work changed; null: the work
+    Scores are of `metric` (a plugin's has its own name), with this `tolerance`. `review`: what the review of their work changed; null: the work
     before it was not given.
     """
 
     version: Literal[1] = 1
     cards: tuple[AnnotatorCard, ...]
     gold: str | None
-    metric: Metric
+    metric: str
     confidence: Share
     tolerance: Tolerance
     review: ReworkSummary | None
@@ -404,7 +403,7 @@ def build_scorecard(
     tables: Tables,
     *,
     reference: int | None = None,
-    metric: Metric = "iou",
+    metric: str = "iou",
     review: ReworkSummary | None = None,
     how: Resampling = DEFAULT_RESAMPLING,
     n_worst: int = 3,
@@ -470,9 +469,7 @@ def _compared_rows(amounts: PairAmounts, annotator: int, reference: int | None) 
     return np.flatnonzero(own & (person[amounts.a] != person[amounts.b]))
 
 
-def _score_images(
-    amounts: PairAmounts, tables: Tables, metric: Metric, reference: int | None
-) -> tuple[ImageScores, Ints]:
+def _score_images(amounts: PairAmounts, tables: Tables, metric: str, reference: int | None) -> tuple[ImageScores, Ints]:
     """Every defined score of an image and category, and the pair of annotations (n,) it is of."""
     comparison = amounts.comparison
     rows = np.unique(np.concatenate([_compared_rows(amounts, k, reference) for k in range(len(comparison.annotators))]))

@@ -13,7 +13,8 @@ from segdata.api.flag import countable_categories, open_predictor
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.validate import validate
 from segdata.core.dataset import OpenDataset
-from segdata.core.errors import count_noun
+from segdata.core.config import did_you_mean
+from segdata.core.errors import SegdataError, count_noun
 from segdata.core.executor import run_ordered
 from segdata.core.finding import Finding
 from segdata.core.paths import DECISION_LOG, decision_log_path
@@ -95,6 +96,7 @@ def browse(
     predictions: str | Path | None = None,
     name: str | None = None,
     labels_of: str | None = None,
+    annotators: Iterable[str] = (),
     jobs: int = 0,
     progress: Progress = no_progress,
     **opening: Unpack[ReadOptions],
@@ -108,13 +110,17 @@ def browse(
         the given labels becomes a layer
     name : of the dataset in FiftyOne; default: ``segdata-`` and the name of the data
     labels_of : whose labels these are, where annotations do not say; findings of `agree` about others are left out
+    annotators : those who were compared, though there may be no finding about some of them
     jobs, progress : see `Dataset`
 
     Tags and other values that people gave in FiftyOne stay. Decisions that nobody has pulled are written to the
     review log first. ``with result.app() as app: app.wait()`` opens the App. Raises SegdataError where FiftyOne
-    or its database is not available, or the name belongs to another dataset.
+    or its database is not available, the name belongs to another dataset, or nobody is called `labels_of`.
     """
     dataset = read(data, **opening)
+    if labels_of is not None and findings is not None:
+        findings = list(findings)
+        _check_annotator(labels_of, {*annotators, *(who for finding in findings if (who := finding.annotator))})
     layer = None if predictions is None else predicted_layer(dataset, predictions)
     with database_errors():
         package = import_fiftyone()
@@ -192,6 +198,16 @@ def _left_out_note(about_others: set[Finding], labels_of: str | None) -> str:
     names = ", ".join(sorted({str(finding.annotator) for finding in about_others}))
     hint = "" if labels_of else "; if annotations here have no name and are of one of them, give --labels-of"
     return f"{count_noun(len(about_others), 'finding')} left out, about others, who are not in the data: {names}{hint}"
+
+
+def _check_annotator(name: str, known: set[str]) -> None:
+    """Raise SegdataError where findings are about others alone."""
+    if known and name not in known:
+        names = sorted(known)
+        raise SegdataError(
+            f"--labels-of: the findings know no annotator {name!r}{did_you_mean(name, names)}; "
+            f"they are of {', '.join(names)}"
+        )
 
 
 def predicted_layer(dataset: OpenDataset, predictions: str | Path) -> PixelProbabilities:

@@ -13,6 +13,7 @@ from segdata.agreement.acceptance import Inspection, inspect_delivery
 from segdata.agreement.estimates import Resampling
 from segdata.agreement.gold_standard import gold_section
 from segdata.agreement.panel import PanelMember
+from segdata.agreement.plugin import check_metric, is_less_better
 from segdata.agreement.rework import CORRECTED, ReworkSummary, measure_rework
 from segdata.agreement.scorecard import Scorecard, build_scorecard
 from segdata.agreement.scores import column_of
@@ -35,7 +36,7 @@ from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.result import Result, csv_table, promote
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.batch import Batch, replace_column
-from segdata.core.config import DISTANCES, Gold, Metric
+from segdata.core.config import Gold
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, count_noun
 from segdata.core.rule_settings import CONFIG_FILE
@@ -336,7 +337,7 @@ def scorecard(
     name: str | None = None,
     gold: str | None = None,
     before: Data | None = None,
-    metric: Metric = "iou",
+    metric: str = "iou",
     worst: int = 3,
     **options: Unpack[PanelOptions],
 ) -> ScorecardResult:
@@ -348,13 +349,14 @@ def scorecard(
     gold : the name of the reference; default: as segdata.yaml says; without one: each against the others
     before : this work as it was before a review, which gives the share that passed unchanged; None: the stages of
         annotations give it
-    metric : of the scores; not a distance
+    metric : of the scores; not a distance. A metric of a plugin has its own name
     worst : how many examples of each annotator
     pair_by, taxonomy_map, tolerance, tolerance_mm, confidence, resamples, seed, client : as for `agreement`
     jobs, progress : see `Dataset`
     """
-    if metric in DISTANCES:
-        raise SegdataError(f"metric {metric} is a distance, not a score from 0 to 1; choose another metric")
+    check_metric(metric)
+    if is_less_better(metric):
+        raise SegdataError(f"metric {metric} is lower for those who agree more, so it is no score; choose another one")
     every = open_members(join_panels(data, others, name), read_options(options))
     if before is not None and len(every) > 1:
         raise SegdataError(f"`before` can be compared with one dataset, not with {len(every)}")

@@ -7,7 +7,7 @@ import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -34,7 +34,6 @@ from segdata.cli.options import (
 )
 from segdata.cli.output import emit, make_console, place_name, protect_inputs
 from segdata.cli.process import FOUND, say
-from segdata.core.config import DISTANCES, Metric
 from segdata.core.errors import SegdataError, count_noun
 from segdata.core.safe_text import shell_word
 from segdata.core.validation import FailOn
@@ -502,9 +501,8 @@ def rework_command(
 @click.option(
     "--metric",
     metavar="NAME",
-    type=click.Choice([name for name in get_args(Metric) if name not in DISTANCES]),
     default="iou",
-    help="Metric of the scores, such as dice, pq or nsd; default: iou.",
+    help="Metric of the scores, such as dice, pq or nsd, or a plugin's; default: iou.",
 )
 @click.option(
     "--worst", metavar="N", type=click.IntRange(min=0), default=3, help="Worst examples per annotator; default: 3."

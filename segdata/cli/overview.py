@@ -187,11 +187,12 @@ def browse_command(
     only, until you press Ctrl-C. FiftyOne comes with segdata[fiftyone].
     """
     from segdata.api.browse import browse, predicted_layer
-    from segdata.report.findings import find_predictions, load_findings
+    from segdata.report.findings import compared_annotators, find_predictions, load_findings
 
     if reviewer:
         os.environ["FIFTYONE_USER"] = reviewer
     findings = [finding for path in reports for finding in load_findings(path)] if reports else None
+    known = [name for path in reports for name in compared_annotators(path)]
     seen = predictions or next(filter(None, map(find_predictions, reports)), None)
     dataset = options.read(data)
     if seen is not None and predictions is None:  # a report's own may have changed since; then there is no such layer
@@ -201,7 +202,9 @@ def browse_command(
             say(f"warning: no confidence layer: {error}")
             seen = None
     with options.working("load", len(dataset)) as work:
-        browsed = browse(dataset, findings=findings, predictions=seen, name=name, labels_of=labels_of, **work)
+        browsed = browse(
+            dataset, findings=findings, predictions=seen, name=name, labels_of=labels_of, annotators=known, **work
+        )
     _report_browsed(browsed)
     if no_launch:
         return

@@ -471,6 +471,13 @@ class _AnyReport(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[FindingRow, ...]
     known: tuple[FindingRow, ...] = ()
     flag: _FlagPart = _FlagPart()
+    annotators: tuple[str, ...] = ()
+
+
+def compared_annotators(path: Path) -> tuple[str, ...]:
+    """The annotators whom a report of `agreement` compares; none of other reports."""
+    report = _read_report(path)
+    return () if isinstance(report, list) else report.annotators
 
 
 def find_predictions(path: Path) -> Path | None:

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 import segdata
+from segdata.agreement import plugin
 from segdata.agreement.estimates import Resampling
 from segdata.agreement.scorecard import AnnotatorCard, ImageScores, Scorecard, ScoreTrend, score_trend
 from segdata.api.evaluate import scorecard
@@ -177,10 +178,32 @@ def test_reports() -> None:
 
 
 def test_a_distance_is_no_score() -> None:
-    with pytest.raises(SegdataError, match="metric hd95 is a distance"):
+    with pytest.raises(SegdataError, match="metric hd95 is lower for those who agree more"):
         scorecard({"a": drawn(WORK), "b": drawn(WORK)}, metric="hd95")
+    with pytest.raises(SegdataError, match="no metric 'dcie'; did you mean 'dice'"):
+        scorecard({"a": drawn(WORK), "b": drawn(WORK)}, metric="dcie")
     with pytest.raises(SegdataError, match="gold: no annotator 'c'"):
         scorecard({"a": drawn(WORK), "b": drawn(WORK)}, gold="c")
+
+
+def test_a_metric_of_a_plugin_is_a_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jaccard's index of all pixels under another name is what it is under ours, and its complement is no score."""
+    monkeypatch.setattr(plugin, "_REGISTRY", dict(plugin._REGISTRY))
+
+    def jaccard(both: np.ndarray, area_a: np.ndarray, area_b: np.ndarray) -> np.ndarray:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(both / (area_a + area_b - both))
+
+    amounts = ("both", "area_a", "area_b")
+    plugin.metric("own_jaccard", takes=amounts, higher_is_better=True, source="none")(jaccard)
+    plugin.metric("own_gap", takes=amounts, higher_is_better=False, source="none")(lambda **of: 1 - jaccard(**of))
+    named = {"gold": drawn(TRUTH), "ben": drawn(WORK)}
+    own, iou = (scorecard(named, gold="gold", resamples=100, metric=name) for name in ("own_jaccard", "iou_micro"))
+    assert own.metric == "own_jaccard"
+    assert own.cards[0].score.value == pytest.approx(iou.cards[0].score.value)
+    assert own.cards[0].worst == iou.cards[0].worst
+    with pytest.raises(SegdataError, match="metric own_gap is lower"):
+        scorecard(named, metric="own_gap")
 
 
 JANUARY = 2026 * 12

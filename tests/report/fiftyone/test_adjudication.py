@@ -10,8 +10,10 @@ from PIL import Image
 
 import segdata
 from segdata.agreement.adjudication import PROPOSING_CODES
+from segdata.api.browse import _check_annotator
+from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy, dump_taxonomy
-from segdata.report.findings import load_findings
+from segdata.report.findings import compared_annotators, load_findings
 from tests.report.agreement.test_adjudication import OF, SIZE, compared, pixels
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of FiftyOne and what it needs
@@ -33,6 +35,17 @@ def tagged(data: Path, report: Path, name: str, verdicts: dict[str, str]) -> dic
             label.tags.append(verdict)
         sample.save()
     return shown
+
+
+def test_nobody_of_that_name_is_an_error_that_names_the_annotators(tmp_path: Path) -> None:
+    """Before anything is put into FiftyOne; one about whom there is no finding is known from the report."""
+    report = tmp_path / "agreement.json"
+    report.write_text(compared(tmp_path).to_json(), encoding="utf-8")
+    assert set(compared_annotators(report)) == set(OF)
+    findings = load_findings(report)
+    with pytest.raises(SegdataError, match=r"--labels-of: .* no annotator 'cral'; did you mean 'carl'\?; they are of "):
+        segdata.browse(tmp_path, findings=findings, labels_of="cral", annotators=compared_annotators(report))
+    _check_annotator("zoe", {*OF, "zoe"})
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["named", "named by the command"])
