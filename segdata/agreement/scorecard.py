@@ -386,8 +386,8 @@ class AnnotatorCard(msgspec.Struct, frozen=True, kw_only=True):
 class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     """All annotators but the reference `gold` (null: there is none, and each is compared with the others).
 
-    Scores are of `metric` (a plugin's has its own name), with this `tolerance`. `review`: what the review of their work changed; null: the work
-    before it was not given.
+    Scores are of `metric` (a plugin's has its own name), with this `tolerance`. `review`: what the review of their work
+    changed; null: the work before it was not given.
     """
 
     version: Literal[1] = 1

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from segdata.api.flag import countable_categories, open_predictor
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.validate import validate
-from segdata.core.dataset import OpenDataset
 from segdata.core.config import did_you_mean
+from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, count_noun
 from segdata.core.executor import run_ordered
 from segdata.core.finding import Finding
