@@ -24,7 +24,7 @@ from segdata.core.strata import joint_codes
 from segdata.core.table import Column, Table
 
 _WHOLE = (np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.int64)  # what travels
-_BUCKET_BITS = 46  # of the 64 of a number: its sign, its exponent and 6 bits more remain
+_BUCKET_BITS = 48  # of the 64 of a number: its sign, its exponent and 4 bits more remain
 
 
 class Request(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.reductions import gather, name_keys, sum_by
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Floats
+from segdata.core.runs import Flags, Floats
 from segdata.core.table import Column, Table
 
 _SIDES = ("x", "y", "width", "height")
@@ -52,12 +52,24 @@ def displaced_boxes(
     sums = sum_by(tables, keys, counts)
     # A median of 2 n numbers can only be as large as min_shift if n of them are.
     may_move = np.max([sums[f"{name}_{axis}"] for name in ("above", "below") for axis in (0, 1)], axis=0) >= sums["n"]
-    odd = sums.take((sums["n"] >= min_segments) & may_move | (sums["far"] >= min_segments))
-    rows = np.flatnonzero(np.isin(keys["file"], odd["file"]) & np.isin(keys["annotator"], odd["annotator"]))
+    sums = sums.beside(moves=(sums["n"] >= min_segments) & may_move)
+    odd = sums.take(sums["moves"] | (sums["far"] >= min_segments))
+    moving = odd.take(odd["moves"])
+    # Of files whose boxes are not moved, those that do not fit suffice.
+    rows = np.flatnonzero(_is_in(keys, moving) | (far > 0) & _is_in(keys, odd))
     columns = {name: column[..., rows] for name, column in judged.items()}
     whole, table = gather(tables, _as_columns(columns), {"annotation": "annotations"})
+    known = {(file, who): (n, moves) for file, who, n, moves in odd.lines("file", "annotator", "n", "moves")}
     for members in table.groups("file", "annotator"):
-        yield from _judge(whole, table.take(members), min_segments, min_share, max_error, min_shift)
+        own = table.take(members)
+        n, moves = known.get((own.cell("file", 0), own.cell("annotator", 0)), (0, False))
+        if n:
+            yield from _judge(whole, own, n, min_segments, min_share, max_error, min_shift if moves else np.inf)
+
+
+def _is_in(keys: dict[str, Column], groups: Table) -> Flags:
+    """(n,) whether the file and the annotator are those of one of some groups; of two of them perhaps."""
+    return np.isin(keys["file"], groups["file"]) & np.isin(keys["annotator"], groups["annotator"])
 
 
 def _judged(tables: Tables) -> dict[str, Column]:
@@ -90,11 +102,11 @@ def _as_columns(judged: dict[str, Column]) -> dict[str, Column]:
 
 
 def _judge(
-    tables: Tables, judged: Table, min_segments: int, min_share: float, max_error: float, min_shift: float
+    tables: Tables, judged: Table, n: int, min_segments: int, min_share: float, max_error: float, min_shift: float
 ) -> Findings:
-    """The finding about the boxes of one file and annotator, if there is one."""
+    """The finding about n boxes of one file and annotator, if there is one; `judged` may lack those that fit."""
     own, own_box = (np.stack([judged[f"{name}_{k}"] for k in range(4)]) for name in ("declared", "box"))
-    corners, n, annotation = _corners(own), len(judged), int(judged["annotation"][0])
+    corners, annotation = _corners(own), int(judged["annotation"][0])
     as_is, shift = _error(corners, own_box), _shift(corners, own_box)
     if n >= min_segments and np.abs(shift).max() >= min_shift:
         moved = _error(corners - np.tile(shift, 2)[:, None], own_box)

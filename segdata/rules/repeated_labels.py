@@ -93,10 +93,12 @@ def _repeated_shapes(tables: Tables, rows: Ints) -> dict[str, Ints]:
     for name in _SHAPE:
         code = (code ^ columns[name].astype(np.uint64)) * _MULTIPLIER
         code ^= code >> np.uint64(29)
-    key = (code >> np.uint64(32)).astype(np.int64)
-    _, first = joint_codes(key, columns["annotation"])
-    found = sum_by(tables, {"key": key[first]}, {"n": np.ones(len(first), np.int64)}, least=2)
-    kept = np.isin(key, found["key"])
+    key, kept = code.view(np.int64), np.arange(len(rows))
+    for bits in (32, 64):  # half of the hash sorts out most
+        _, first = joint_codes(key[kept] >> (64 - bits), columns["annotation"][kept])
+        short = key[kept] >> (64 - bits)
+        found = sum_by(tables, {"key": short[first]}, {"n": np.ones(len(first), np.int64)}, least=2)
+        kept = kept[np.isin(short, found["key"][found["n"] <= _MOST_IMAGES] if bits == 64 else found["key"])]
     return {name: column[kept] for name, column in columns.items()}
 
 
