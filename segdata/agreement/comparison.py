@@ -23,7 +23,7 @@ from segdata.agreement.contingency import pixel_tables
 from segdata.agreement.copying import telling_parts
 from segdata.agreement.instance_clusters import member_table
 from segdata.agreement.instance_matching import cause_table, instance_tables
-from segdata.agreement.panel import Panel
+from segdata.agreement.panel import Panel, PanelReader
 from segdata.agreement.surface_distances import Tolerance, surface_table
 from segdata.agreement.votes import collect_votes
 from segdata.core import kernels
@@ -40,7 +40,7 @@ from segdata.core.taxonomy import Category
 from segdata.measure.measure import MeasuredTables, complete_tables, gather_measured, measure_batch
 
 if TYPE_CHECKING:
-    from segdata.core.cluster import Cluster, RemoteDataset
+    from segdata.core.cluster import Cluster, Portion, RemoteDataset
 
 OUTSIDE_NAME = "outside the region of interest"
 
@@ -102,7 +102,7 @@ def compare_panel(
     panel: Panel,
     *,
     tolerance: Tolerance | None = None,
-    on: "tuple[Cluster, RemoteDataset] | None" = None,
+    on: "tuple[Cluster, RemoteDataset, Callable[[Ints], Portion]] | None" = None,
     jobs: int = 0,
     progress: Callable[[int], None] = lambda n_images: None,
 ) -> Tables:
@@ -111,18 +111,21 @@ def compare_panel(
     Parameters
     ----------
     tolerance : of boundaries; None: the default
-    on : a cluster whose workers compare, and how they open the panel; None: threads of this process do
+    on : a cluster whose workers compare, how they open the panel, and what they need of its images; None: threads of
+        this process do
     jobs : threads; 0: one per core
     progress : is called with the number of images done since the last call
 
     The result does not depend on `jobs`, nor on where the work is done.
     """
     portions, near = [], tolerance or Tolerance()
-    compared = (
-        run_ordered(lambda rows: _compare_chunk(panel, rows, near), panel.chunks(), jobs)
-        if on is None
-        else on[0].run_ordered(_compare_remote, panel.chunks(), on[0].share(on[1]), near)
-    )
+    if on is None:
+        compared = run_ordered(
+            lambda rows: _compare_images(load_images(panel, rows), panel.profile, near), panel.chunks(), jobs
+        )
+    else:
+        cluster, remote, cut = on
+        compared = cluster.run_ordered(_compare_remote, map(cut, panel.chunks()), cluster.share(remote), near)
     for portion in compared:
         portions.append(portion)
         progress(portion.measured.tables["images"].num_rows)
@@ -153,19 +156,22 @@ def mark_outside(panel: Panel, batch: Batch, asked: Flags) -> PanelBatch:
     return replace(images, batch=add_outside_segments(clipped, limits, images.categories[-1]))
 
 
-def _compare_remote(rows: Ints, remote: "RemoteDataset", tolerance: Tolerance) -> ChunkTables:
-    """What `_compare_chunk` says, in a worker."""
-    panel = remote.source()
-    assert isinstance(panel, Panel)
-    portion = _compare_chunk(panel, rows, tolerance)
+def _compare_remote(images: "Portion", remote: "RemoteDataset", tolerance: Tolerance) -> ChunkTables:
+    """What `_compare_images` says, in a worker."""
+    if isinstance(remote.reader, PanelReader):
+        panel, loaded = remote.reader.panel, remote.load_part(images)
+    else:
+        source = remote.source()
+        assert isinstance(source, Panel)
+        panel, loaded = source, source.loaded(images.rows)
+    portion = _compare_images(mark_outside(panel, *loaded), panel.profile, tolerance)
     portion.measured.tables["images"] = remote.relative(portion.measured.tables["images"])
     return portion
 
 
-def _compare_chunk(panel: Panel, rows: Ints, tolerance: Tolerance) -> ChunkTables:
-    images = load_images(panel, rows)
-    portion = ChunkTables(measure_batch(images.batch, panel.profile, frozenset()), list(images.annotators))
-    case, portion.tables["cases"] = _case_columns(images, panel.profile)
+def _compare_images(images: PanelBatch, profile: Profile, tolerance: Tolerance) -> ChunkTables:
+    portion = ChunkTables(measure_batch(images.batch, profile, frozenset()), list(images.annotators))
+    case, portion.tables["cases"] = _case_columns(images, profile)
     pieces: dict[str, list[Columns]] = {}
     n_pairs = n_matches = 0
     outlines = OutlineCache(images.batch)

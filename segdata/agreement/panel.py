@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 import numpy as np
@@ -12,10 +12,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from segdata.core.batch import Batch, concatenate_batches, merge_images, replace_column
-from segdata.core.config import parse_coverage
+from segdata.core.config import Config, parse_coverage
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, check_choice, count_noun
 from segdata.core.finding import Defect
+from segdata.core.format import Detached, PortionReader, detach
 from segdata.core.paths import PairBy, PairingKey, pairing_keys
 from segdata.core.profile import Profile, has_volumes
 from segdata.core.runs import Ints
@@ -290,15 +291,52 @@ class Panel:
 
     def loaded(self, rows: Ints) -> tuple[Batch, Flags]:
         """The same, and (n_annotations, n_categories) whether each annotation was to show each category."""
+        places = self._places(rows)
+        return self._join(places, [self.members[k].dataset.source.load(own) for k, own, _ in places])
+
+    def detached(self) -> Detached | None:
+        """The panel without its images, and what the readers of its members need; a portion is what `loaded` gives.
+
+        None where one of the members cannot travel so.
+        """
+        pieces = [detach(member.dataset.source) for member in self.members]
+        known = [piece for piece in pieces if piece is not None]
+        if len(known) < len(pieces):
+            return None
+        members = tuple(
+            replace(
+                member,
+                dataset=replace(
+                    member.dataset,
+                    source=_NotHere(),  # type: ignore[arg-type]  # nothing is loaded from it
+                    config=Config(),
+                    rows=None,
+                    recipe=None,
+                ),
+            )
+            for member in self.members
+        )
+        bare = replace(
+            self, members=members, image=_NONE, member=_NONE, row=_NONE, image_ids=(), defects=(), case=_NONE
+        )
+
+        def cut(rows: Ints) -> "list[tuple[int, Any, Ints]]":  # Any: what the member's reader needs
+            return [(k, known[k].cut(own), place) for k, own, place in self._places(rows)]
+
+        return Detached(PanelReader(bare, tuple(piece.reader for piece in known)), cut)
+
+    def _places(self, rows: Ints) -> list[tuple[int, Ints, Ints]]:
+        """The members that have some of these images, their rows there, and which of `rows` each one is."""
         wanted = np.full(len(self.image_ids), -1, np.int64)
         wanted[rows] = np.arange(len(rows))
-        batches, image, member = [], [_NONE], [_NONE]
-        for k, one in enumerate(self.members):
-            chosen = np.flatnonzero((self.member == k) & (wanted[self.image] >= 0))
-            if len(chosen):
-                batches.append(self._of_member(k, one.dataset.source.load(self.row[chosen])))
-                image.append(wanted[self.image[chosen]])
-                member.append(np.full(len(chosen), k))
+        chosen = [np.flatnonzero((self.member == k) & (wanted[self.image] >= 0)) for k in range(len(self.members))]
+        return [(k, self.row[some], wanted[self.image[some]]) for k, some in enumerate(chosen) if len(some)]
+
+    def _join(self, places: Sequence[tuple[int, Any, Ints]], loaded: Sequence[Batch]) -> tuple[Batch, Flags]:
+        """What `loaded` gives, of the batches of the members at these places."""
+        batches = [self._of_member(k, batch) for (k, _, _), batch in zip(places, loaded, strict=True)]
+        image = [_NONE, *(place for _, _, place in places)]
+        member = [_NONE, *(np.full(len(place), k) for k, _, place in places)]
         image_of, member_of = np.concatenate(image), np.concatenate(member)
         every, kept = _drop_other_sizes(concatenate_batches(batches), image_of)
         batch, order = merge_images(every, image_of[kept])
@@ -334,6 +372,22 @@ class Panel:
         category = self.taxonomies.to_panel(k, batch.segments["category_id"].to_numpy())
         segments = replace_column(batch.segments, "category_id", category)
         return replace(batch, annotations=annotations, segments=segments, defects=member.own(batch.defects))
+
+
+class _NotHere:
+    """In place of a source that was not sent along."""
+
+
+@dataclass(frozen=True, slots=True)
+class PanelReader:
+    """Loads portions of a panel by the readers of its members; what it gives is that of `Panel.loaded`."""
+
+    panel: Panel
+    readers: tuple[PortionReader, ...]
+
+    def load(self, portion: "list[tuple[int, Any, Ints]]") -> Any:  # Any: no batch alone
+        """The images of a portion."""
+        return self.panel._join(portion, [self.readers[k].load(own) for k, own, _ in portion])
 
 
 def build_panel(

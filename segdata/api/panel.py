@@ -154,8 +154,8 @@ def compare_panel(every: "Sequence[PanelMember]", section: "Gold | None", option
             from segdata.core.cluster import RemoteDataset, connect  # the extra `dask` has what they need
 
             with connect(client) as cluster:
-                remote = RemoteDataset.of(_with_recipe(panel, every, options))
-                tables = compare_panel(panel, tolerance=near, on=(cluster, remote), **passing)
+                remote, cut = RemoteDataset.cut(_with_recipe(panel, every, options))
+                tables = compare_panel(panel, tolerance=near, on=(cluster, remote, cut), **passing)
     assert tables.annotator_pairs is not None
     return ComparedPanel(panel, tables, tables.annotator_pairs, near)
 

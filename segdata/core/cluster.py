@@ -301,6 +301,12 @@ class RemoteDataset:
         """A batch of the source's images, in a worker, with the paths of image files there."""
         if self.reader is None:
             return self.source().load(portion.rows)
+        batch: Batch = self.load_part(portion)
+        return batch
+
+    def load_part(self, portion: "Portion") -> Any:  # Any: what the reader gives, a batch or more
+        """What the reader loads of a portion that was cut, in a worker."""
+        assert self.reader is not None
         _keep_freed_memory()
         self._check_version()
         self._check_witness()

@@ -89,6 +89,8 @@ def _repeated_shapes(tables: Tables, rows: Ints) -> dict[str, Ints]:
     segments = tables.segments
     rows = rows[segments["perimeter"][rows] >= _LEAST_OUTLINE]
     columns = {name: segments[name][rows].astype(np.int64) for name in ("annotation", *_SHAPE)}
+    if tables.turn is None:
+        return columns
     code = np.zeros(len(rows), np.uint64)
     for name in _SHAPE:
         code = (code ^ columns[name].astype(np.uint64)) * _MULTIPLIER

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pyarrow.parquet import ParquetFile
 
 import segdata
+from segdata.api.panel import PanelOptions, _with_recipe, open_members, open_panel
 from segdata.core import kernels, storage
 from segdata.core.batch import Batch
 from segdata.core.cluster import ClusterError, RemoteDataset
@@ -189,3 +190,17 @@ def test_a_worker_without_the_label_files_stops(tmp_path: Path) -> None:
         path.unlink()
     with pytest.raises(ClusterError, match="is not there; workers need the data at the same path"):
         remote.load(portion)
+
+
+def test_portions_of_a_panel_are_read_without_opening_its_members(tmp_path: Path) -> None:
+    segdata.convert(write_coco(tmp_path / "coco.json", 9, 4), tmp_path / "b", to="labelme", on_loss="allow")
+    options: PanelOptions = {"pair_by": "stem"}
+    members = open_members({"anna": str(tmp_path / "coco.json"), "ben": str(tmp_path / "b")}, {})
+    panel = open_panel(members, "stem", None)
+    remote, cut = RemoteDataset.cut(_with_recipe(panel, members, options))
+    rows = np.array([1, 4, 5])
+    there, portion = pickle.loads(cloudpickle.dumps((replace(remote, open=None), cut(rows))))
+    (batch, asked), (own, own_asked) = there.load_part(portion), panel.loaded(rows)
+    assert own.annotations.num_rows == 6
+    assert_same(batch, own)
+    np.testing.assert_array_equal(asked, own_asked)
