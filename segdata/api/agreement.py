@@ -1,7 +1,7 @@
 """Agreement of annotators and how sure it is, and the consensus of their annotations as a dataset."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
@@ -25,7 +25,7 @@ from segdata.api.panel import (
     reference_index,
     resampling,
 )
-from segdata.api.read import no_progress
+from segdata.api.read import ReadOptions, no_progress
 from segdata.api.result import Result, csv_table, json_table, promote
 from segdata.api.validate import split_decided
 from segdata.core.config import Config, did_you_mean
@@ -41,10 +41,13 @@ from segdata.store.output import StagedOutput
 if TYPE_CHECKING:
     import pandas as pd
 
+    from segdata.agreement.consensus_dataset import ConsensusTaxonomy
     from segdata.agreement.consensus_writer import ConsensusWriter
+    from segdata.agreement.copying import IdenticalWork
     from segdata.agreement.cvat_quality import CvatReport
+    from segdata.agreement.drift import AnnotatorDrift
     from segdata.agreement.estimates import Resampling
-    from segdata.agreement.panel import Panel
+    from segdata.agreement.panel import Panel, PanelMember
     from segdata.core.annotator_pairs import AnnotatorPairs, PanelAssessment
     from segdata.core.config import Gold
     from segdata.core.rule import Rule, Tables
@@ -176,25 +179,19 @@ def agree(
     if there is only one annotator, or no image in common.
     """
     from segdata.agreement.automation_bias import unchanged_shares
-    from segdata.agreement.comparison import find_mirrored
     from segdata.agreement.contrasts import contrast_annotators, stratify_by_column
-    from segdata.agreement.copying import copies_table, find_copies, shares_alike_with
     from segdata.agreement.cvat_quality import compare_cvat_reports
-    from segdata.agreement.drift import annotator_drifts, drift_table
     from segdata.agreement.planning import plan_sample_sizes as planned
     from segdata.agreement.summary import summarise_agreement
     from segdata.core.rule_runner import run_rules, select_rules
 
-    every = open_members(join_panels(data, others, name), read_options(options))
-    if not every:
-        raise SegdataError("no dataset to compare; agreement takes two annotators or more")
+    every = _open_annotators(join_panels(data, others, name), read_options(options))
     config, section = every[0].dataset.config, panel_gold_section(every)
     gold = gold or (section.name if section else None)
     check_reference_named(gold, every)
     reports = _read_cvat_reports(cvat_reports, gold)
-    chosen = select_rules(config, select, ignore, command="agreement") + (
-        [] if select else _reader_rules(config, ignore)
-    )
+    chosen = select_rules(config, select, ignore, command="agreement")
+    chosen += [] if select else _reader_rules(config, ignore)
     compared = compare_panel(every, section if gold else None, options)
     _check_annotators(compared)
     model_rows = _model_annotators(compared, [models] if isinstance(models, str) else list(models))
@@ -202,41 +199,38 @@ def agree(
         compared = _anonymised(compared, gold)
     resampled, jobs = resampling(options), options.get("jobs", 0)
     reference = reference_index(gold, compared.annotator_pairs.annotators)
-    annotator_pairs, identical = find_copies(
-        compared.annotator_pairs, compared.tables.segments, resampled, models=model_rows, gold=reference
-    )
-    with image_limits():
-        mirrored = find_mirrored(compared.panel, annotator_pairs)
-    copied = shares_alike_with(reference, annotator_pairs, identical)
-    judged = _judge_panel(annotator_pairs, reference, section, resampled, copied)
-    drift = annotator_drifts(annotator_pairs, compared.tables.annotations, resampled)
-    judged = replace(
-        judged,
-        mirrored=mirrored,
-        copies=copies_table(annotator_pairs, identical),
-        drifts=drift_table(annotator_pairs, drift),
-    )
-    tables = _assessed_tables(compared.tables, annotator_pairs, judged)
+    assessed = _assess(compared, reference, section, resampled, model_rows)
+    annotator_pairs, tables = assessed.annotator_pairs, assessed.tables
     panel = Dataset(compared.panel, compared.panel.profile, config)
-    every_finding = _images_once(run_rules(tables, chosen, config, jobs=jobs).findings)
-    logs = [item.dataset for item in every]
-    findings, settled = (every_finding, ()) if include_reviewed else split_decided(panel, every_finding, jobs, logs)
+    findings = _images_once(run_rules(tables, chosen, config, jobs=jobs).findings)
+    n_settled = 0
+    if not include_reviewed:
+        findings, settled = split_decided(panel, findings, jobs, [item.dataset for item in every])
+        n_settled = len(settled)
     result = summarise_agreement(
         annotator_pairs,
         resampled,
-        bias=judged.biases,
+        bias=assessed.assessment.biases,
         by=None if group_by is None else stratify_by_column(tables, annotator_pairs, group_by, resampled),
         plan=() if plan is None else planned(annotator_pairs, plan, resampled),
-        contrasts=contrast_annotators(annotator_pairs, judged.gold, resampled) if contrasts else (),
+        contrasts=contrast_annotators(annotator_pairs, reference, resampled) if contrasts else (),
         unchanged=unchanged_shares(annotator_pairs, model_rows, resampled),
-        identical=identical,
-        drift=drift,
+        identical=assessed.identical,
+        drift=assessed.drift,
         cvat=compare_cvat_reports(compared.panel, tables, reference, reports) if reference is not None else (),
         findings=findings,
         tolerance=compared.near,
-        gold=judged.gold,
+        gold=reference,
     )
-    return promote(AgreementResult, result, run=AgreementRun(result, panel, tables, len(settled)))
+    return promote(AgreementResult, result, run=AgreementRun(result, panel, tables, n_settled))
+
+
+def _open_annotators(data: PanelData, opening: ReadOptions) -> "list[PanelMember]":
+    """The datasets of annotators, opened; raises SegdataError if there is none."""
+    members = open_members(data, opening)
+    if not members:
+        raise SegdataError("no dataset to compare; agreement takes two annotators or more")
+    return members
 
 
 def _read_cvat_reports(
@@ -249,18 +243,6 @@ def _read_cvat_reports(
     if by_job and gold is None:
         raise SegdataError("CVAT's quality reports compare with a ground truth; say who it is here, with --gold NAME")
     return [report for job, path in by_job for report in read_cvat_reports(Path(path), job)]
-
-
-def _assessed_tables(tables: "Tables", annotator_pairs: "AnnotatorPairs", assessment: "PanelAssessment") -> "Tables":
-    """The tables with what follows for annotators; annotators with mirrored work are defects."""
-    from segdata.agreement.comparison import MIRRORED_CODE
-    from segdata.core.finding import Defect
-
-    mirrored = tuple(
-        Defect(MIRRORED_CODE, item.message, annotator=annotator_pairs.annotators[item.annotator])
-        for item in assessment.mirrored
-    )
-    return replace(tables, defects=(*tables.defects, *mirrored), assessment=assessment, annotator_pairs=annotator_pairs)
 
 
 def _reader_rules(config: Config, ignore: str | Iterable[str]) -> "list[Rule]":
@@ -316,30 +298,71 @@ def _model_annotators(compared: ComparedPanel, models: Sequence[str]) -> Collect
     return [k for k, name in enumerate(annotators) if name in models or sources.get(name) == {"model"}]
 
 
-def _judge_panel(
-    annotator_pairs: "AnnotatorPairs",
+@dataclass(frozen=True)
+class _AssessedPanel:
+    """What follows from the comparison of annotators, and the tables with it.
+
+    Attributes
+    ----------
+    annotator_pairs : the comparison, in which copied work is marked
+    identical : what every two persons have alike
+    drift : changes of annotators over time
+    assessment : findings about annotators, categories and regions
+    tables : the panel's, with the assessment; annotators with mirrored work are defects
+    """
+
+    annotator_pairs: "AnnotatorPairs"
+    identical: "tuple[IdenticalWork, ...]"
+    drift: "tuple[AnnotatorDrift, ...]"
+    assessment: "PanelAssessment"
+    tables: "Tables"
+
+
+def _assess(
+    compared: ComparedPanel,
     reference: int | None,
     section: "Gold | None",
     how: "Resampling",
-    copied: Mapping[int, float],
-) -> "PanelAssessment":
-    """What follows from the tables; `copied`: who has how much of the reference's work."""
+    models: Collection[int],
+) -> _AssessedPanel:
+    """Judge annotators by the comparison of their work; `models`: positions of annotators that are models."""
     from segdata.agreement.annotator_bias import annotator_biases
+    from segdata.agreement.comparison import MIRRORED_CODE, find_mirrored
+    from segdata.agreement.copying import copies_table, find_copies, shares_alike_with
     from segdata.agreement.disagreements import find_disagreements
+    from segdata.agreement.drift import annotator_drifts, drift_table
     from segdata.agreement.gold_standard import gold_scores, scores_below_bar
     from segdata.agreement.repeatability import repeat_agreement
     from segdata.agreement.summary import unclear_categories
     from segdata.core.annotator_pairs import PanelAssessment
+    from segdata.core.finding import Defect
 
-    below = gold_scores(annotator_pairs, reference, section if reference is not None else None, how)
-    return PanelAssessment(
+    tables = compared.tables
+    annotator_pairs, identical = find_copies(
+        compared.annotator_pairs, tables.segments, how, models=models, gold=reference
+    )
+    with image_limits():
+        mirrored = find_mirrored(compared.panel, annotator_pairs)
+    scores = gold_scores(annotator_pairs, reference, section if reference is not None else None, how)
+    drift = annotator_drifts(annotator_pairs, tables.annotations, how)
+    assessment = PanelAssessment(
         disputes=find_disagreements(annotator_pairs, reference),
         biases=annotator_biases(annotator_pairs, how.seed, n_draws=how.n_draws),
         unclear=unclear_categories(annotator_pairs, how),
         repeats=repeat_agreement(annotator_pairs, how),
-        below=scores_below_bar(below, copied),
+        below=scores_below_bar(scores, shares_alike_with(reference, annotator_pairs, identical)),
         gold=reference,
+        mirrored=mirrored,
+        copies=copies_table(annotator_pairs, identical),
+        drifts=drift_table(annotator_pairs, drift),
     )
+    defects = (
+        Defect(MIRRORED_CODE, item.message, annotator=annotator_pairs.annotators[item.annotator]) for item in mirrored
+    )
+    assessed_tables = replace(
+        tables, defects=(*tables.defects, *defects), assessment=assessment, annotator_pairs=annotator_pairs
+    )
+    return _AssessedPanel(annotator_pairs, identical, drift, assessment, assessed_tables)
 
 
 def _letters(annotators: Sequence[str], gold: str | None) -> dict[str, str]:
@@ -445,7 +468,6 @@ def consensus(
     with image_limits():
         copies = find_copied_annotations(panel, resampling(options), jobs)
     stream = ConsensusWriter(panel, consensus_method, target_taxonomy, undecided, jobs, progress, copies)
-    config = panel.members[0].dataset.config
     with StagedOutput(Path(target)) as placing, image_limits():
         remarks = stream.write(placing.made, copy_images)
         if undecided == "list":
@@ -467,21 +489,26 @@ def consensus(
         drawn=stream.n["drawn"],
         rejected=stream.n["rejected"],
         disputed=stream.n["disputed"],
-        without_consensus=UndecidedPixels(
-            regions=stream.n["regions"],
-            pixels=stream.n["undecided"],
-            of_pixels=stream.n["labelled"],
-            category=None if target_taxonomy.void is None else target_taxonomy.void.name,
-            is_new=target_taxonomy.is_new,
-        ),
+        without_consensus=_undecided_pixels(stream, target_taxonomy),
         alone=tuple(stream.alone),
         defects=dict(sorted(Counter(defect.code for defect in stream.defects).items())),
         identical=copies.identical,
         against_others=against_others,
         losses=tuple(stream.losses.listed()),
         defect_list=tuple(stream.defects),
-        n_errors=len(reader_errors(stream.defects, config)),
+        n_errors=len(reader_errors(stream.defects, panel.members[0].dataset.config)),
         remarks=remarks,
+    )
+
+
+def _undecided_pixels(stream: "ConsensusWriter", taxonomy: "ConsensusTaxonomy") -> UndecidedPixels:
+    """How much has no consensus, and what it became."""
+    return UndecidedPixels(
+        regions=stream.n["regions"],
+        pixels=stream.n["undecided"],
+        of_pixels=stream.n["labelled"],
+        category=None if taxonomy.void is None else taxonomy.void.name,
+        is_new=taxonomy.is_new,
     )
 
 

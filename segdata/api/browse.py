@@ -134,16 +134,12 @@ def browse(
             else findings
         )
         ids = set(dataset.image_ids)
-        by_image: dict[str, list[Finding]] = {}
-        for finding in listed:
-            if finding.image in ids:
-                by_image.setdefault(str(finding.image), []).append(finding)
         media = MediaFiles(cache_folder() / "fiftyone" / target.slug)
         targets = MapValues.from_profile(dataset.profile)
         builder = SampleBuilder(
             SegmentLabels(package, dataset.profile, targets, media),
             HeatMaps.from_predictions(package, media, layer),
-            by_image,
+            _by_image(listed, ids),
             LoggedDecisions.from_log(read_log(log)),
             labels_of,
         )
@@ -158,11 +154,7 @@ def browse(
             media.sweep()
         about = tuple(finding for finding in listed if finding.image is None)
         elsewhere = tuple(finding for finding in listed if finding.image is not None and finding.image not in ids)
-        loader.store(
-            about_dataset=[
-                f"{finding.code} {finding.rule} ({finding.severity}): {finding.message}" for finding in about
-            ]
-        )
+        loader.store(about_dataset=[_finding_line(finding) for finding in about])
         return BrowseResult(
             name=name,
             dataset=target,
@@ -175,6 +167,19 @@ def browse(
             log=log,
             notes=notes,
         )
+
+
+def _by_image(findings: Iterable[Finding], image_ids: set[str]) -> dict[str, list[Finding]]:
+    """The findings about images of the dataset, by image."""
+    by_image: dict[str, list[Finding]] = {}
+    for finding in findings:
+        if finding.image in image_ids:
+            by_image.setdefault(str(finding.image), []).append(finding)
+    return by_image
+
+
+def _finding_line(finding: Finding) -> str:
+    return f"{finding.code} {finding.rule} ({finding.severity}): {finding.message}"
 
 
 def _load_samples(

@@ -199,12 +199,17 @@ def command(
         text = format_findings_html(dataset, result, context, thumbnails, options.jobs)
     else:
         text = format_findings("statistics" if statistics else report, result, context, data, output)
-    emit(text, output)
-    if output is not None:
-        say(f"{count_noun(len(result.findings), 'finding')}, see {place_name(output)}")
+    _emit_report(text, result, output)
     if overlays is not None:
         draw_overlays(dataset, result, overlays)
     return FOUND if result.fails(fail_on) else 0
+
+
+def _emit_report(text: str, result: "Validation", output: Path | None) -> None:
+    """Print the report, or write it and say where it is."""
+    emit(text, output)
+    if output is not None:
+        say(f"{count_noun(len(result.findings), 'finding')}, see {place_name(output)}")
 
 
 def _write_baseline(result: "Validation", path: Path) -> None:
