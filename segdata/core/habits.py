@@ -18,6 +18,7 @@ from segdata.core.runs import Flags, Floats
 from segdata.core.statistics import outlier_limit, proves_rate, robust_z
 
 LEAST_FINDINGS = 5  # fewer are read one by one
+_LEAST_CATEGORIES = 2  # the same of categories, of which small samples have few
 DATASET_RATE = 0.1  # of images or categories, proven with 95 % confidence: so many are no slips
 PART_RATE = 0.5  # the same within one sequence, or for one annotator, of which there are many to choose from
 _FALSE_RATE = 0.05  # the chance that a usual group has anything that stands out
@@ -80,8 +81,8 @@ def fold_habits(findings: Iterable[Finding], habits: Mapping[str, Habit], of: An
     members: dict[Finding, tuple[Finding, ...]] = {}
     for (code, _, _), group in groups.items():
         rest = sorted(group, key=Finding.order)
-        if len(rest) >= LEAST_FINDINGS:
-            fold = _fold_categories if habits[code] == "category" else _fold_images
+        fold = _fold_categories if habits[code] == "category" else _fold_images
+        if len(rest) >= (_LEAST_CATEGORIES if habits[code] == "category" else LEAST_FINDINGS):
             for summary, folded in fold(rest, of):
                 members[summary] = tuple(folded)
                 gone = set(map(id, folded))
@@ -103,7 +104,7 @@ def _fold_categories(group: Sequence[Finding], of: Annotated) -> Iterator[tuple[
     """One summary if the findings are about many of the categories."""
     named = [finding for finding in group if finding.category is not None]
     names = tuple(sorted({finding.category for finding in named if finding.category is not None}))
-    if len(names) < LEAST_FINDINGS or not is_habit(len(names), of.n_categories):
+    if len(names) < _LEAST_CATEGORIES or not is_habit(len(names), of.n_categories):
         return
     listed = ", ".join(names[:_MOST_LISTED]) + (", …" if len(names) > _MOST_LISTED else "")
     message = (

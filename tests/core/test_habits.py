@@ -109,6 +109,14 @@ def test_unused_categories_are_one_finding_with_their_names() -> None:
     assert folded(several[:4]).findings == tuple(several[:4])
 
 
+def test_a_sample_that_has_few_of_every_category_is_one_finding() -> None:
+    several = [finding("SEG204", None, None, category=name, bbox=None, message=f"1 image of {name}") for name in "abc"]
+    few = Annotated({("1.png", None): 3}, {}, 4)
+    (summary,) = fold_habits(several, {"SEG204": "category"}, few).findings
+    assert summary.message == "3 of 4 categories: a, b, c; for example a: 1 image of a"
+    assert fold_habits(several[:1], {"SEG204": "category"}, few).findings == tuple(several[:1])
+
+
 def test_severities_are_not_mixed() -> None:
     kinds: tuple[Severity, ...] = ("error", "warning")
     result = folded([finding("SEG101", name, severity=severity) for name in NAMES for severity in kinds]).findings

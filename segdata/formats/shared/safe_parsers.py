@@ -124,7 +124,10 @@ def repeated_key_defects(text: bytes | memoryview, file: str, place: str = "") -
     defects = []
     for (key, part), positions in groups.items():
         owners = _owners(whole if part < 0 else parts[part], positions)
-        same = len(positions) <= _FEW and all(_has_one_value(owner.text, key) for owner in owners)
+        values = [_values_of(owner.text, key) for owner in owners[:_FEW]]
+        if values and not any(values):
+            continue  # in a value that is itself lost to a repeated key, which has a defect of its own
+        same = len(positions) <= _FEW and all(value == several[0] for several in values for value in several)
         n_others = len(positions) - 1
         where = "" if n_others == 0 else f", here and in {count_noun(n_others, 'other place')}"
         outcome = "all with the same value" if same else "the last value is read, and what came before is lost"
@@ -174,14 +177,13 @@ def _children(value: _JsonValue) -> list[_JsonValue]:
     return sorted(children, key=lambda child: child.begin)
 
 
-def _has_one_value(text: bytes | memoryview, key: str) -> bool:
-    """Whether an object gives a key the same value every time."""
+def _values_of(text: bytes | memoryview, key: str) -> list[object]:
+    """The values that an object gives a key; none if it has no such key; two that differ if it is no JSON."""
     try:
         pairs = json.loads(bytes(text), object_pairs_hook=list)
     except (ValueError, RecursionError):
-        return False
-    values = [pair[1] for pair in pairs if isinstance(pair, tuple) and pair[0] == key]
-    return all(value == values[0] for value in values)
+        return [object(), object()]
+    return [pair[1] for pair in pairs if isinstance(pair, tuple) and pair[0] == key]
 
 
 def encode_json(value: object) -> str:

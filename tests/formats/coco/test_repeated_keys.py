@@ -47,6 +47,12 @@ def test_a_list_that_comes_twice_is_a_defect(tmp_path: Path) -> None:
     assert "key 'annotations' occurs twice" in defect.message
 
 
+def test_a_key_twice_within_what_a_repeated_key_drops_is_no_second_defect(tmp_path: Path) -> None:
+    twice = TEXT.replace('"iscrowd": 0', '"iscrowd": 0, "iscrowd": 1')
+    (defect,) = [each for each in read(tmp_path, twice[:-1] + ', "annotations": []}')[0] if each.code == "SEG004"]
+    assert "key 'annotations' occurs twice" in defect.message
+
+
 def test_a_key_that_comes_twice_in_entries_is_one_defect(tmp_path: Path) -> None:
     entry = json.dumps(DOCUMENT["annotations"][0])
     wrong = [
