@@ -11,6 +11,7 @@ from segdata.noise.segments import (
     VOID,
     Flags,
     SegmentSet,
+    distances_to,
     outline_pixels,
     overlaps,
     segments_of_map,
@@ -35,8 +36,8 @@ def find_candidates(given: SegmentSet, prediction: ImagePrediction, things: Flag
     """Every annotated thing or part, every predicted thing that is hardly labelled, every region labelled differently.
 
     `things` (K,): which categories are countable. A region where the prediction differs from the label counts only if
-    it is somewhere more than two pixels thick, since honest outlines differ by one, and if it is not nearly the same as
-    an annotated part, which would be reviewed twice. Void is never a candidate.
+    it is somewhere more than two pixels thick, as the model sees pixels, since honest outlines differ by one, and if it
+    is not nearly the same as an annotated part, which would be reviewed twice. Void is never a candidate.
     """
     segments, row = _annotated_candidates(given, things)
     missing = _missing_things(given, prediction, things)
@@ -82,6 +83,8 @@ def _differing_regions(given: SegmentSet, prediction: ImagePrediction, things: F
     code = np.where(differs, label * n + best, -1)
     regions = segments_of_map(code, given.height, given.width, blank=-1)
     inside, outline = regions.pixels(), outline_pixels(code.reshape(-1, given.height)).ravel()
+    if prediction.grain > 1:  # of reduced images an outline is off by as many pixels as the model sees as one
+        outline = distances_to(outline.reshape(-1, given.height)).ravel() < prediction.grain
     core = np.bincount(inside.of[~outline[inside.at]], minlength=len(regions))
     regions = regions.take(np.flatnonzero((core > 0) & (regions.areas >= MIN_PART_PIXELS)))
     predicted = regions.category % n

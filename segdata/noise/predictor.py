@@ -35,6 +35,7 @@ class ImagePrediction:
     probability: PixelValues  # (K, width * height) of each category; row 0 is of nothing
     predicted: SegmentSet  # the segments that the model sees
     edge: PixelValues  # (width * height,) how probable it is that a segment ends here
+    grain: float = 1.0  # pixels of the image on each side of what the model sees as one pixel
 
     @staticmethod
     def of(
@@ -133,6 +134,7 @@ class NetworkPredictor:
         self.usable = predictions.usable
         told_apart = predictions.plan.instances
         self.things = np.array([False, *(told_apart and id_ in countable for id_ in predictions.categories)])
+        self._grain = max(1 / predictions.plan.scale, 1.0)
 
     def __getstate__(self) -> dict[str, Any]:
         """For workers, whose folder may be another one."""
@@ -148,12 +150,13 @@ class NetworkPredictor:
         probability, edge = self._predictions.probabilities(row), self._predictions.edges(row)
         predicted = self._predictions.instances(row)
         if predicted is None:
-            return ImagePrediction.of(probability)
+            return replace(ImagePrediction.of(probability), grain=self._grain)
         height, width = probability.shape[1:]
         channel = {id_: number for number, id_ in enumerate(self.categories, 1)}
         category = np.array([channel[category_id] for category_id in predicted.category.tolist()], np.int64)
         instances = SegmentSet(predicted.runs, category, predicted.score.astype(np.float64), height, width)
-        return ImagePrediction.of(probability, _add_stuff_parts(instances, probability, self.things), edge)
+        seen = ImagePrediction.of(probability, _add_stuff_parts(instances, probability, self.things), edge)
+        return replace(seen, grain=self._grain)
 
 
 def _add_stuff_parts(

@@ -40,17 +40,17 @@ from segdata.noise.features import (
     region_features,
     softmin,
 )
+from segdata.noise.left_out import SeenParts, describe_seen_parts, left_out_probability
 from segdata.noise.novelty import MODEL_FREE, SURPRISES, surprise, surprise_weights, unlearnt_odds
 from segdata.noise.predictor import ImagePrediction, PixelValues
 from segdata.noise.proposals import MIN_PROPOSAL_IOU
-from segdata.noise.segments import UNLABELLED, Flags, Floats, SegmentSet
+from segdata.noise.segments import Flags, Floats, SegmentSet
 from segdata.noise.trust import (
     ImageFit,
     ImageLikeness,
     image_fit,
     informed_images,
     known_images,
-    left_out_share,
 )
 
 _SEVERITY_RANGE = 0.25, 1.5  # of the mistakes of an image
@@ -81,6 +81,7 @@ class ImageFeatures:
     believed: Ints  # the category that the model sees in each annotated candidate
     alignment: Alignment  # where all labels of the image would fit best
     fit: ImageFit  # how well the model knows what is labelled
+    seen: SeenParts  # what the model predicts
     look: Floats | None = None  # what the image looks like, see `describe_appearance`; None: there is no image
 
 
@@ -130,6 +131,7 @@ def image_features(
         believed=predicted_category(candidates.annotated, prediction),
         alignment=align_labels(given, prediction, grey),
         fit=image_fit(given, prediction),
+        seen=describe_seen_parts(prediction, given, candidates, grey),
         look=None if picture is None else describe_appearance(picture),
     )
 
@@ -163,8 +165,6 @@ def _feature_tables(
 
 _PENALTIES = (10.0, 100.0)
 _MISALIGNED_ODDS = 3.0  # log odds that a label is wrong in an image in which all are misaligned
-# The probability that a thing was left out, of an image almost without labels (docs/results/flag.md).
-_MOST_LEFT_OUT = 0.75
 _WORST_PER_IMAGE = 5  # candidates that say how bad an image is
 
 
@@ -295,15 +295,12 @@ def rank_candidates(
     move = label_shifts([item.alignment for item in looks], iou)
     astray = (np.arange(len(image)) < n_annotated) & (move != 0).any(axis=1)[image]
     odds = scores["odds"] - less
-    # Things without a label count where the model tells how many there are: in categories that it predicts well.
-    unlabelled = np.concatenate([np.empty(0, bool), *(item.label == UNLABELLED for item in candidates)])
-    missing = np.append(np.zeros(n_annotated, bool), unlabelled & (iou[regions] >= MIN_IOU))
-    n_missing = np.bincount(image[missing], minlength=len(looks))
-    n_labelled = np.array([len(item.annotated) for item in candidates])
-    share = left_out_share(n_missing, n_labelled, informed).clip(0, _MOST_LEFT_OUT)
-    by_count = (np.log(np.maximum(share, 1e-9)) - np.log1p(-share))[image]  # of an image with many more than usual
-    left_out = missing & (by_count > odds) & (share > 0)[image]
-    odds = np.where(missing, np.logaddexp(odds, by_count), odds)
+    share = left_out_probability([item.seen for item in looks], fold, known_images(informed), iou >= MIN_IOU)
+    regions_share = [np.append(one, 0.0)[item.seen.region] for one, item in zip(share, looks, strict=True)]  # -1: 0
+    p_left_out = np.concatenate([np.zeros(n_annotated), *regions_share])
+    by_look = np.log(np.maximum(p_left_out, 1e-9)) - np.log1p(-np.minimum(p_left_out, 1 - 1e-9))
+    left_out = (p_left_out > 0) & (by_look > odds)
+    odds = np.where(p_left_out > 0, np.logaddexp(odds, by_look), odds)
     odds = np.where(astray, np.logaddexp(odds, _MISALIGNED_ODDS), odds)
     return RankedCandidates(
         image=image,

@@ -127,34 +127,6 @@ def known_images(informed: Floats) -> Flags:
     return np.isnan(informed) | (informed >= MIN_INFORMED)
 
 
-_MIN_ALIKE = 5  # known images from which on it is known what is usual
-_WELL_INFORMED = 0.7  # informedness from which on predicted things without labels mean that labels are missing
-_UNLABELLED_FACTOR = 2  # times as many as there are labels, for an image to be almost without
-_MIN_UNLABELLED = 5  # predicted things without a label in an image, below which it is not said to be almost without
-
-
-def left_out_share(n_unlabelled: Ints, n_labelled: Ints, informed: Floats) -> Floats:
-    """(i,) the share of the unlabelled things predicted in each image that are more than usual: they were left out.
-
-    `n_unlabelled`, `n_labelled` (i,): things that are predicted and not labelled, and labels. What is usual is the
-    median of their ratio over the images that the model knows well by its `informed` (i,); an image counts by two
-    standard deviations less than it has. 0 where a third of the things is labelled, where the model does not know the
-    image well, and where too few images say what is usual.
-
-    >>> left_out_share(np.array([2, 1, 0, 3, 2, 60]), np.array([40] * 5 + [5]), np.ones(6)).round(2).tolist()
-    [0.0, 0.0, 0.0, 0.0, 0.0, 0.99]
-    """
-    known = informed >= _WELL_INFORMED
-    if known.sum() < _MIN_ALIKE:
-        return np.zeros(len(known))
-    ratio = (n_unlabelled + 0.5) / (n_labelled + 0.5)
-    usual = float(np.median(ratio[known]))
-    surely = np.maximum(n_unlabelled - 2 * np.sqrt(n_unlabelled), 0) / (n_labelled + 0.5)
-    share = np.divide(surely - usual, surely, out=np.zeros(len(known)), where=surely > usual)
-    is_bare = known & (n_unlabelled >= _MIN_UNLABELLED) & (n_unlabelled > _UNLABELLED_FACTOR * n_labelled)
-    return np.where(is_bare, share, 0.0)
-
-
 _IMAGES_NAMED = 5  # images in a note
 
 

@@ -1,5 +1,7 @@
 """Candidates and their features: what they are, and what must not change them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -67,6 +69,15 @@ def test_outlines_that_differ_by_a_pixel_are_no_regions() -> None:
     assert len(find_candidates(moved, certain(clean, 4), STUFF).regions) == 0
     further = segments_of_map(np.roll(np.repeat(np.array([1, 2, 1]), 400), 80), 20, 60)
     assert len(find_candidates(further, certain(clean, 4), STUFF).regions) == 2
+
+
+@pytest.mark.parametrize("grain", [2, 4])
+def test_a_model_of_reduced_images_is_as_far_off_as_one_of_its_pixels_is_wide(grain: int) -> None:
+    clean = np.repeat(np.array([1, 2, 1]), 40 * 40)
+    seen = replace(certain(segments_of_map(clean, 40, 120), 4), grain=float(grain))
+    for columns, n in ((2 * grain, 0), (2 * grain + 2, 2)):
+        given = segments_of_map(np.roll(clean, columns * 40), 40, 120)
+        assert len(find_candidates(given, seen, STUFF).regions) == n
 
 
 @pytest.mark.parametrize("seed", range(3))

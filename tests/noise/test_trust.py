@@ -18,7 +18,6 @@ from segdata.noise.trust import (
     image_fit,
     informed_images,
     known_images,
-    left_out_share,
 )
 from tests.generators.oracle import blobs, oracle_evidence, patches
 from tests.noise.moved import moved_by
@@ -105,22 +104,6 @@ def test_where_it_knows_nothing_it_finds_nothing(n: int) -> None:
     result = ranked(n)
     assert not result.known.any()
     assert not len(candidates_above(result, category_trust(result, ["nothing", "cell"], np.zeros(2))))
-
-
-@settings(max_examples=30, deadline=None)
-@any_of(st.integers(0, 10_000), st.integers(6, 20))
-def test_only_an_image_almost_without_labels_says_that_they_were_left_out(seed: int, n: int) -> None:
-    rng = np.random.default_rng(seed)
-    labelled, unlabelled = rng.integers(30, 60, n), rng.integers(0, 5, n)
-    informed = np.full(n, 0.9)
-    assert not left_out_share(unlabelled, labelled, informed).any()
-    labelled[0], unlabelled[0] = 4, 50
-    share = left_out_share(unlabelled, labelled, informed)
-    assert share[0] > 0.8
-    assert not share[1:].any()
-    informed[0] = 0.5
-    assert not left_out_share(unlabelled, labelled, informed).any()
-    assert not left_out_share(unlabelled[:4], labelled[:4], np.full(4, 0.9)).any()
 
 
 LOOKS = st.lists(st.none() | st.lists(st.floats(-3, 3), min_size=2, max_size=2).map(np.array), min_size=1, max_size=9)

@@ -1,0 +1,198 @@
+"""Left-out labels: predicted things without a label that look like those with one, in images almost without labels.
+
+A model also sees things that are not there, more in some images than in others, and some images simply hold few things.
+So the number of predictions without a label says little: what they look like decides, compared with predictions in
+other images that have a label and with those that have none.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from segdata.core.parts import segment_shapes
+from segdata.core.runs import Ints
+from segdata.noise.appearance import edge_strength
+from segdata.noise.calibration import fit_logistic
+from segdata.noise.candidates import MIN_PART_PIXELS, ImageCandidates
+from segdata.noise.features import TEMPERATURE
+from segdata.noise.predictor import ImagePrediction, PixelValues
+from segdata.noise.segments import UNLABELLED, Flags, Floats, SegmentPixels, SegmentSet, outline_pixels, overlaps
+
+_MIN_LABELLED_SHARE = 0.5  # of its pixels, for a predicted part to have a label
+_SURE = 0.9  # probability of a pixel from which on the model is sure
+_LEAST = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class SeenParts:
+    """The parts and things that a model predicts in one image, and what they look like, whatever is labelled there."""
+
+    x: Floats  # (p, F) features
+    category: Ints  # (p,) as predicted
+    labelled: Flags  # (p,) at least half of the pixels have a label
+    region: Ints  # (m,) for each region of the candidates, the part without a label that it belongs to; -1: none
+
+
+def describe_seen_parts(
+    prediction: ImagePrediction, given: SegmentSet, candidates: ImageCandidates, grey: PixelValues | None
+) -> SeenParts:
+    """What a model predicts in an image with the labels `given`; `grey` (width, height), if there is an image.
+
+    The features are how sure the model is, size, compactness, brightness and how strong the image's edges are. None
+    depends on the labels, since an image almost without labels has none to compare with.
+    """
+    parts = prediction.predicted
+    parts = parts.take(np.flatnonzero((parts.areas >= MIN_PART_PIXELS) & (parts.category > UNLABELLED)))
+    n, inside, label = len(parts), parts.pixels(), given.categories()
+    p = prediction.at(parts.category[inside.of], inside.at).astype(float)
+    weight = np.exp((1 - p) / TEMPERATURE)
+    perimeter = segment_shapes(parts.runs, parts.heights, n).perimeter
+    columns = [
+        inside.means(p),
+        inside.sums(p * weight) / np.maximum(inside.sums(weight), _LEAST),
+        inside.means(p > _SURE),
+        np.log(np.maximum(parts.areas, 1)),
+        64 / np.pi * parts.areas / np.maximum(perimeter, 4) ** 2,
+        *(_brightness(parts, inside, grey) if grey is not None else np.zeros((5, n))),
+    ]
+    labelled = inside.means(label[inside.at] != UNLABELLED) >= _MIN_LABELLED_SHARE
+    return SeenParts(np.column_stack(columns), parts.category, labelled, _parts_of_regions(candidates, parts, labelled))
+
+
+def _brightness(parts: SegmentSet, inside: SegmentPixels, grey: PixelValues) -> tuple[Floats, ...]:
+    """Each (n,): edges along the outline, mean, difference to where nothing is predicted, spread, and edges inside."""
+    value, edges = grey.ravel().astype(float), edge_strength(grey).ravel().astype(float)
+    usual = max(float(edges.mean()), _LEAST)
+    number = parts.painted(np.arange(len(parts)), -1)
+    rim = inside.where(outline_pixels(number.reshape(parts.width, parts.height)).ravel()[inside.at])
+    elsewhere = number < 0
+    mean = inside.means(value[inside.at])
+    return (
+        np.log(np.maximum(rim.means(edges[rim.at]), _LEAST) / usual),
+        mean,
+        mean - float((value[elsewhere] if elsewhere.any() else value).mean()),
+        np.sqrt(np.maximum(inside.means(value[inside.at] ** 2) - mean**2, 0)),
+        np.log(np.maximum(inside.means(edges[inside.at]), _LEAST) / usual),
+    )
+
+
+def _parts_of_regions(candidates: ImageCandidates, parts: SegmentSet, labelled: Flags) -> Ints:
+    """(m,) the part without a label in which most of each region lies, and which has its category; -1: none."""
+    regions = candidates.regions
+    result = np.full(len(regions), -1, np.int64)
+    met = overlaps(regions, parts)
+    same = (regions.category[met.a] == parts.category[met.b]) & ~labelled[met.b]
+    same &= (candidates.label[met.a] == UNLABELLED) & (2 * met.pixels > regions.areas[met.a])
+    result[met.a[same]] = met.b[same]
+    return result
+
+
+_SHARES = np.linspace(0.0025, 0.9975, 200)  # of the parts without a label that were left out, in one image
+_USUAL_SHARES = 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5  # over all images, of which the most probable one is taken
+# Of the Beta distribution of an image's share: mostly nearly all or nearly none. Chosen on the "-dev" sets.
+_CONCENTRATION = 1.0
+_PENALTY = 10.0
+_MIN_LABELLED, _MIN_UNLABELLED = 10, 3  # parts to learn from
+_MIN_LEFT_OUT = 3  # expected parts of a category left out of an image, below which it is not almost without labels
+
+
+def left_out_probability(seen: Sequence[SeenParts], fold: Ints, known: Flags, reliable: Flags) -> list[Floats]:
+    """For each image (p,) the probability that each part was left out; 0 where labels are not almost all missing.
+
+    Parameters
+    ----------
+    seen : of the images
+    fold : (i,) images of one fold do not teach how to judge each other
+    known : (i,) in which the model knows what it sees; others teach nothing, and lack nothing
+    reliable : (K,) the categories in which it does
+
+    A logistic regression tells parts with a label from those without, in other images. The share of left-out parts of a
+    category in an image has a Beta prior, whose mean is fitted to all images, and its likelihood is a mixture of both.
+    Parts of one image are alike, and say less than as many of different images: their log likelihood is divided by
+    the design effect, 1 + (n - 1) times the correlation within images. Labels of a category are almost all missing if
+    more parts are expected to be left out than have a label.
+    Sources: Kish (1965), Survey Sampling (design effect); Efron and Morris (1975), Journal of the American Statistical
+    Association 70, 311-319 (empirical Bayes).
+    """
+    nothing = [np.zeros(len(item.category)) for item in seen]
+    image = np.repeat(np.arange(len(seen)), [len(item.category) for item in seen])
+    if not len(image):
+        return nothing
+    labelled, category = (np.concatenate([getattr(item, name) for item in seen]) for name in ("labelled", "category"))
+    judged = known[image] & reliable[category]
+    _, unit = np.unique(image * len(reliable) + category, return_inverse=True)
+    unit = unit.reshape(-1)
+    n_labelled, n_without = (np.bincount(unit, judged & which) for which in (labelled, ~labelled))
+    usual = judged & (labelled | (n_without <= n_labelled)[unit])  # what may be left out teaches nothing
+    ratio = _label_ratio(np.concatenate([item.x for item in seen]), category, labelled, usual, fold[image])
+    without = judged & ~labelled
+    alike = _correlation(ratio[usual & ~labelled], unit[usual & ~labelled])
+    rows = np.flatnonzero(without & (ratio != 0))
+    if not len(rows):
+        return nothing
+    gain = np.log(_SHARES * np.exp(ratio[rows])[:, None] + 1 - _SHARES)  # (r, S) of the log likelihood
+    units, of = np.unique(unit[rows], return_inverse=True)
+    of = of.reshape(-1)
+    order = np.argsort(of, kind="stable")
+    total = np.add.reduceat(gain[order], np.searchsorted(of[order], np.arange(len(units))), axis=0)
+    posterior = _posterior(total / (1 + (np.bincount(of) - 1) * alike)[:, None])
+    each = (posterior[of] * _SHARES * np.exp(ratio[rows])[:, None] / np.exp(gain)).sum(axis=1)
+    expected = np.bincount(of, each)
+    bare = (expected >= _MIN_LEFT_OUT) & (expected > n_labelled[units])
+    probability = np.zeros(len(image))
+    probability[rows] = np.where(bare[of], each, 0.0)
+    return np.split(probability, np.cumsum([len(item.category) for item in seen])[:-1])
+
+
+def _label_ratio(x: Floats, category: Ints, labelled: Flags, usual: Flags, fold: Ints) -> Floats:
+    """(p,) how much likelier each part is among those with a label than among those without: the log of the ratio.
+
+    Learnt from the usual ones in other folds; 0 where these are too few. Features count relative to the median of the
+    labelled parts of their category, and so do their squares.
+    """
+    away = x.copy()
+    for id_ in np.unique(category):
+        rows = category == id_
+        away[rows] -= np.median(x[rows & labelled & usual], axis=0) if (rows & labelled & usual).any() else 0.0
+    away = np.column_stack([away, away**2])
+    ratio = np.zeros(len(x))
+    for number in np.unique(fold):
+        taught, own = usual & (fold != number), fold == number
+        n = int(labelled[taught].sum()), int((~labelled[taught]).sum())
+        if n[0] >= _MIN_LABELLED and n[1] >= _MIN_UNLABELLED:
+            model = fit_logistic(away[taught], labelled[taught].astype(np.int64), _PENALTY)
+            ratio[own] = model.margin(away[own]) - np.log(n[0] / n[1])
+    return np.clip(ratio, -30, 30)
+
+
+def _correlation(values: Floats, group: Ints) -> float:
+    """The correlation of values (n,) within groups (n,), from 0 to 1: the intraclass correlation of one-way ANOVA.
+
+    Source: Shrout and Fleiss (1979), Psychological Bulletin 86(2), 420-428.
+
+    >>> _correlation(np.array([1.0, 1.0, 3.0, 3.0]), np.array([0, 0, 1, 1]))
+    1.0
+    """
+    _, group, n = np.unique(group, return_inverse=True, return_counts=True)
+    if len(n) < 2 or len(values) <= len(n):
+        return 0.0
+    group = group.reshape(-1)
+    mean = np.bincount(group, values) / n
+    between = float((n * (mean - values.mean()) ** 2).sum() / (len(n) - 1))
+    within = float(((values - mean[group]) ** 2).sum() / (len(values) - len(n)))
+    size = (len(values) - (n**2).sum() / len(values)) / (len(n) - 1)
+    return float(np.clip((between - within) / max(between + (size - 1) * within, 1e-12), 0, 1))
+
+
+def _posterior(likelihood: Floats) -> Floats:
+    """(u, S) the probability of each share, from its log likelihood (u, S), with the most probable of the priors."""
+    best, evidence = likelihood, -np.inf
+    for mean in _USUAL_SHARES:
+        a, b = mean * _CONCENTRATION, (1 - mean) * _CONCENTRATION
+        prior = (a - 1) * np.log(_SHARES) + (b - 1) * np.log1p(-_SHARES)
+        joint = likelihood + prior - np.logaddexp.reduce(prior)
+        whole = np.logaddexp.reduce(joint, axis=1)
+        if whole.sum() > evidence:
+            best, evidence = joint - whole[:, None], float(whole.sum())
+    return np.exp(best)
