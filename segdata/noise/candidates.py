@@ -30,23 +30,25 @@ class ImageCandidates:
     row: Ints  # (n,) the given segment that each is, or is a part of
     regions: SegmentSet  # regions where the prediction differs, with the predicted category (0: nothing)
     label: Ints  # (m,) the category that the region is labelled as; 0: none
+    thin: Flags  # (m,) regions nowhere more than two pixels thick, of those that the model sees in a reduced image
 
 
 def find_candidates(given: SegmentSet, prediction: ImagePrediction, things: Flags) -> ImageCandidates:
     """Every annotated thing or part, every predicted thing that is hardly labelled, every region labelled differently.
 
     `things` (K,): which categories are countable. A region where the prediction differs from the label counts only if
-    it is somewhere more than two pixels thick, as the model sees pixels, since honest outlines differ by one, and if it
-    is not nearly the same as an annotated part, which would be reviewed twice. Void is never a candidate.
+    it is somewhere more than two pixels thick, since honest outlines differ by one, and if it is not nearly the same as
+    an annotated part, which would be reviewed twice. Void is never a candidate.
     """
     segments, row = _annotated_candidates(given, things)
     missing = _missing_things(given, prediction, things)
-    differing, label = _differing_regions(given, prediction, things)
+    differing, label, thin = _differing_regions(given, prediction, things)
     overlap = overlaps(differing, segments)
     iou = overlap.pixels / (differing.areas[overlap.a] + segments.areas[overlap.b] - overlap.pixels)
     unmatched = np.flatnonzero(np.bincount(overlap.a[iou > _MIN_LABELLED_SHARE], minlength=len(differing)) == 0)
     label = np.append(np.zeros(len(missing), np.int64), label[unmatched])
-    return ImageCandidates(segments, row, missing.join(differing.take(unmatched)), label)
+    thin = np.append(np.zeros(len(missing), bool), thin[unmatched])
+    return ImageCandidates(segments, row, missing.join(differing.take(unmatched)), label, thin)
 
 
 def _annotated_candidates(given: SegmentSet, things: Flags) -> tuple[SegmentSet, Ints]:
@@ -76,17 +78,21 @@ def _missing_things(given: SegmentSet, prediction: ImagePrediction, things: Flag
     return things_seen.take(np.flatnonzero(share < _MIN_LABELLED_SHARE))
 
 
-def _differing_regions(given: SegmentSet, prediction: ImagePrediction, things: Flags) -> tuple[SegmentSet, Ints]:
-    """Regions where the predicted and the labelled category differ, neither of them a thing."""
+def _differing_regions(given: SegmentSet, prediction: ImagePrediction, things: Flags) -> tuple[SegmentSet, Ints, Flags]:
+    """Regions where the predicted and the labelled category differ, neither of them a thing; labels, and thin ones."""
     label, best, n = given.categories(), prediction.best, len(prediction.probability)
     differs = (label != best) & (label != VOID) & ~things[best] & ~things[np.maximum(label, 0)]
     code = np.where(differs, label * n + best, -1)
     regions = segments_of_map(code, given.height, given.width, blank=-1)
     inside, outline = regions.pixels(), outline_pixels(code.reshape(-1, given.height)).ravel()
-    if prediction.grain > 1:  # of reduced images an outline is off by as many pixels as the model sees as one
-        outline = distances_to(outline.reshape(-1, given.height)).ravel() < prediction.grain
     core = np.bincount(inside.of[~outline[inside.at]], minlength=len(regions))
-    regions = regions.take(np.flatnonzero((core > 0) & (regions.areas >= MIN_PART_PIXELS)))
+    kept = np.flatnonzero((core > 0) & (regions.areas >= MIN_PART_PIXELS))
+    thin = np.zeros(len(regions), bool)
+    if prediction.grain > 1:  # of reduced images an outline is off by as many pixels as the model sees as one
+        away = distances_to(outline.reshape(-1, given.height)).ravel()[inside.at]
+        thin = np.bincount(inside.of[away >= prediction.grain], minlength=len(regions)) == 0
+    regions = regions.take(kept)
     predicted = regions.category % n
     sure = np.where(predicted == UNLABELLED, 1.0, regions.score)
-    return SegmentSet(regions.runs, predicted, sure, given.height, given.width), regions.category // n
+    seen = SegmentSet(regions.runs, predicted, sure, given.height, given.width)
+    return seen, regions.category // n, thin[kept]

@@ -195,6 +195,7 @@ class RankedCandidates:
     informed: Floats  # (i,) how well the model knows each image, see `informed_images`
     left_out: Flags  # (n,) unlabelled things that are suspected because their image is almost without labels
     prior: float = 0.0  # the odds that a label is wrong, before anything is known of it
+    thin: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # rows of regions that are too thin to report
 
     @property
     def strong(self) -> Flags:
@@ -324,6 +325,7 @@ def rank_candidates(
         move=move,
         informed=informed,
         left_out=left_out,
+        thin=n_annotated + np.flatnonzero(np.concatenate([np.empty(0, bool), *(item.thin for item in candidates)])),
         prior=float(is_wrong.sum() / max((~is_wrong).sum(), 1) * np.exp(-less)),
     )
 
@@ -531,14 +533,16 @@ def candidates_above(
     """(r,) the rows of candidates to report, worst first; without `threshold` (K,) all that can be trusted.
 
     Reported are those at or above the threshold of their category with strong evidence, so a weak ranking reports
-    little. Nothing in unreliable categories or in images that the model does not know can be trusted. The given
-    category decides. If a region was labelled as another category than the model predicts, the predicted category must
-    not be vague either. `trust` has an item for each of the rows 1, 2, … of the categories.
+    little. Nothing in unreliable categories or in images that the model does not know can be trusted, nor can regions
+    that are thinner than the model is exact. The given category decides. If a region was labelled as another category
+    than the model predicts, the predicted category must not be vague either. `trust` has an item for each of the rows
+    1, 2, … of the categories.
     """
     category = np.where(ranked.category > 0, ranked.category, np.maximum(ranked.seen, 0))
     bad = [row for row, item in enumerate(trust, 1) if item.reason]
     vague = [row for row, item in enumerate(trust, 1) if item.iou is None or item.iou < VAGUE_IOU]
     trusted = ~np.isin(category, bad) & ~np.isin(ranked.seen, vague) & ranked.known[ranked.image]
+    trusted[ranked.thin] = False
     reported = trusted if threshold is None else trusted & (ranked.probability >= threshold[category]) & ranked.strong
     rows = np.flatnonzero(reported)
     return rows[np.argsort(-ranked.probability[rows], kind="stable")]

@@ -77,7 +77,9 @@ def test_a_model_of_reduced_images_is_as_far_off_as_one_of_its_pixels_is_wide(gr
     seen = replace(certain(segments_of_map(clean, 40, 120), 4), grain=float(grain))
     for columns, n in ((2 * grain, 0), (2 * grain + 2, 2)):
         given = segments_of_map(np.roll(clean, columns * 40), 40, 120)
-        assert len(find_candidates(given, seen, STUFF).regions) == n
+        found = find_candidates(given, seen, STUFF)
+        assert len(found.thin) == len(found.regions) == 2
+        assert (~found.thin).sum() == n
 
 
 @pytest.mark.parametrize("seed", range(3))
