@@ -330,6 +330,37 @@ def rank_candidates(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Lesson:
+    """What is learnt from: candidates (h,) of images with injected errors."""
+
+    x: Floats  # (h, F) features
+    image: Ints  # (h,)
+    fold: Ints  # (h,) of the image
+    mistake: Ints  # (h,) the injected error that each is about, over all images; -1: none
+    kind: Ints  # (h,) its kind, a row of `KINDS`; -1: none
+    category: Ints  # (h,)
+
+    @staticmethod
+    def of(looks: Sequence[ImageFeatures], sort: int, fold: Ints, known: Flags) -> "_Lesson":
+        """The candidates of one sort in the images that the model knows (i,)."""
+        rows = np.flatnonzero(known)
+        taught = [looks[row] for row in rows.tolist()]
+        tables = [item.corrupted[sort] for item in taught]
+        first = np.cumsum([0, *(len(item.kinds) for item in taught)]).tolist()
+        x, image = _stack_tables([table.x for table in tables])
+        mistakes = [_renumber_corruptions(table.mistake, begin) for table, begin in zip(tables, first, strict=False)]
+        mistake = np.concatenate(mistakes)
+        kind = np.concatenate([*(item.kinds for item in taught), np.full(1, -1)])[mistake]  # of mistake -1 the last one
+        category = np.concatenate([table.category for table in tables])
+        return _Lesson(x, rows[image], fold[rows[image]], mistake, kind, category)
+
+    @property
+    def wrong(self) -> Ints:
+        """(h,) 1 for candidates that are about an error."""
+        return (self.mistake >= 0).astype(np.int64)
+
+
 def _score_candidates(
     looks: Sequence[ImageFeatures], sort: int, fold: Ints, penalties: Sequence[float], known: Flags
 ) -> dict[str, NDArray[Any]]:
@@ -337,51 +368,69 @@ def _score_candidates(
 
     Injected errors are those of the images that the model knows (i,).
     """
-    taught = [looks[row] for row in np.flatnonzero(known).tolist()]
-    first = np.cumsum([0, *(len(item.kinds) for item in taught)]).tolist()
+    lesson = _Lesson.of(looks, sort, fold, known)
     x, image = _stack_tables([item.given[sort].x for item in looks])
-    z, held_image = _stack_tables([item.corrupted[sort].x for item in taught])
-    held_image = np.flatnonzero(known)[held_image]
-    numbered = zip(taught, first, strict=False)
-    mistake = np.concatenate([_renumber_corruptions(item.corrupted[sort].mistake, begin) for item, begin in numbered])
-    kind = np.concatenate([*(item.kinds for item in taught), np.full(1, -1)])[mistake]  # of mistake -1 the last one
-    is_wrong = (mistake >= 0).astype(np.int64)
-    tried = [cross_fit(x, fold[image], z, kind, fold[held_image], l2) for l2 in penalties]
-    common = [kind_shares(held_ratio, kind) for _, held_ratio in tried]
-    odds = [mean_log_ratio(held_ratio, share) for (_, held_ratio), share in zip(tried, common, strict=True)]
-    best = int(np.argmin([log_loss(item, is_wrong) for item in odds]))
-    ratio, share = tried[best][0], common[best]
+    ratio, held_ratio, share = _kind_ratios(x, fold[image], lesson, penalties)
+    odds = mean_log_ratio(ratio, share), mean_log_ratio(held_ratio, share)
     names = list(looks[0].names[sort])
-    odds_of_kinds, held_odds = mean_log_ratio(ratio, share), odds[best]
     if not sort:  # a region can hardly be wrong in a way that was not learnt
-        columns = [names.index(name) for name in SURPRISES]
-        rare, held_rare = (surprise(item[:, columns], z[is_wrong == 0][:, columns]) for item in (x, z))
-        weight = surprise_weights(unlearnt_odds(tried[best][1], kind, share), held_rare, is_wrong)
-        odds_of_kinds, held_odds = odds_of_kinds + rare @ weight, held_odds + held_rare @ weight
-    calibration = fit_calibration(held_odds, is_wrong)
-    odds_of_kinds, held_odds = calibration.odds(odds_of_kinds), calibration.odds(held_odds)
+        columns = np.array([names.index(name) for name in SURPRISES], np.int64)
+        odds = _add_surprises(odds, x[:, columns], lesson, columns, unlearnt_odds(held_ratio, lesson.kind, share))
+    calibration = fit_calibration(odds[1], lesson.wrong)
+    odds = calibration.odds(odds[0]), calibration.odds(odds[1])
     if not sort:
-        judged, learnt = (x, fold[image]), (z, kind, fold[held_image])
-        without, held_without = _odds_of_extra(judged, learnt, names, penalties[0])
-        nothing, held_nothing = (item[:, names.index("misfit")] > 1 - MIN_PROPOSAL_IOU for item in (x, z))
-        odds_of_kinds = np.where(nothing, np.minimum(odds_of_kinds, (odds_of_kinds + without) / 2), odds_of_kinds)
-        held_odds = np.where(held_nothing, np.minimum(held_odds, (held_odds + held_without) / 2), held_odds)
+        odds = _doubt_deletions(odds, (x, fold[image]), lesson, names, penalties[0])
     doubt = 1 - x[:, names.index("given")] if sort else x[:, names.index("doubt")]
     worst, held_worst = (
-        -item[:, names.index("given_worst")] if sort else item[:, names.index("worst")] for item in (x, z)
+        -item[:, names.index("given_worst")] if sort else item[:, names.index("worst")] for item in (x, lesson.x)
     )
-    usual = held_worst[is_wrong == 0]
+    usual = held_worst[lesson.wrong == 0]
     return {
         "image": image,
-        "odds": np.logaddexp(odds_of_kinds, unknown_kind_odds(worst, usual)),
-        "type": _type_probabilities(ratio + np.log(share), np.unique(kind[kind >= 0])),
+        "odds": np.logaddexp(odds[0], unknown_kind_odds(worst, usual)),
+        "type": _type_probabilities(ratio + np.log(share), np.unique(lesson.kind[lesson.kind >= 0])),
         "doubt": doubt,
         "worst": worst,
-        "held_odds": np.logaddexp(held_odds, unknown_kind_odds(held_worst, usual)),
-        "held_image": held_image,
-        "held_mistake": mistake,
-        "held_category": np.concatenate([item.corrupted[sort].category for item in taught]),
+        "held_odds": np.logaddexp(odds[1], unknown_kind_odds(held_worst, usual)),
+        "held_image": lesson.image,
+        "held_mistake": lesson.mistake,
+        "held_category": lesson.category,
     }
+
+
+_OddsPair = tuple[Floats, Floats]  # (n,) of what is judged, and (h,) of what is learnt from
+
+
+def _kind_ratios(x: Floats, fold: Ints, lesson: _Lesson, penalties: Sequence[float]) -> tuple[Floats, Floats, Floats]:
+    """(n, K) and (h, K) log ratios of the kinds of error, and (K,) how common each counts, with the best penalty."""
+    best, least = (np.empty(0), np.empty(0), np.empty(0)), np.inf
+    for l2 in penalties:
+        ratio, held_ratio = cross_fit(x, fold, lesson.x, lesson.kind, lesson.fold, l2)
+        share = kind_shares(held_ratio, lesson.kind)
+        loss = log_loss(mean_log_ratio(held_ratio, share), lesson.wrong)
+        if loss < least or not len(best[2]):
+            best, least = (ratio, held_ratio, share), loss
+    return best
+
+
+def _add_surprises(odds: _OddsPair, values: Floats, lesson: _Lesson, columns: Ints, unlearnt: Floats) -> _OddsPair:
+    """Log odds with what is rare in correct labels, weighted by what it tells of kinds that were not learnt."""
+    usual = lesson.x[lesson.wrong == 0][:, columns]
+    rare, held_rare = surprise(values, usual), surprise(lesson.x[:, columns], usual)
+    weight = surprise_weights(unlearnt, held_rare, lesson.wrong)
+    return odds[0] + rare @ weight, odds[1] + held_rare @ weight
+
+
+def _doubt_deletions(
+    odds: _OddsPair, judged: tuple[Floats, Ints], lesson: _Lesson, names: Sequence[str], l2: float
+) -> _OddsPair:
+    """Log odds that are no higher where the model sees nothing at all than what needs no model says as well."""
+    without = _odds_of_extra(judged, (lesson.x, lesson.kind, lesson.fold), names, l2)
+    result = []
+    for each, bare, x in zip(odds, without, (judged[0], lesson.x), strict=True):
+        nothing = x[:, names.index("misfit")] > 1 - MIN_PROPOSAL_IOU
+        result.append(np.where(nothing, np.minimum(each, (each + bare) / 2), each))
+    return result[0], result[1]
 
 
 def _odds_of_extra(
