@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from segdata.noise.candidates import find_candidates
 from segdata.noise.left_out import SeenParts, describe_seen_parts, left_out_probability
+from segdata.noise.predictor import ImagePrediction
 from segdata.noise.segments import Flags, Ints, SegmentSet
 from tests.generators.oracle import blobs, oracle_evidence
 
@@ -90,3 +91,14 @@ def test_regions_name_the_things_that_have_no_label(seed: int) -> None:
     assert not page.labelled[named].any()
     assert (~page.labelled).sum() == len(named)
     assert np.isfinite(page.x).all()
+
+
+def test_an_image_in_which_nothing_is_predicted_has_no_parts() -> None:
+    clean = blobs(np.random.default_rng(0), height=40, width=50, n=3)
+    nothing = np.zeros((2, 40, 50), np.float32)
+    nothing[0] = 1
+    prediction = ImagePrediction.of(nothing)
+    candidates = find_candidates(clean, prediction, THINGS)
+    page = describe_seen_parts(prediction, clean, candidates, np.zeros((50, 40), np.float32))
+    assert page.x.shape == (0, 10)
+    assert (page.region == -1).all()
