@@ -18,7 +18,7 @@ from segdata.core.runs import Flags, Floats
 from segdata.core.statistics import outlier_limit, proves_rate, robust_z
 
 LEAST_FINDINGS = 5  # fewer are read one by one
-_LEAST_CATEGORIES = 2  # the same of categories, of which small samples have few
+_LEAST_CATEGORIES = 2  # the same of categories, of which small samples have few; errors are read
 DATASET_RATE = 0.1  # of images or categories, proven with 95 % confidence: so many are no slips
 PART_RATE = 0.5  # the same within one sequence, or for one annotator, of which there are many to choose from
 _FALSE_RATE = 0.05  # the chance that a usual group has anything that stands out
@@ -79,10 +79,11 @@ def fold_habits(findings: Iterable[Finding], habits: Mapping[str, Habit], of: An
         )
         own.append(finding)
     members: dict[Finding, tuple[Finding, ...]] = {}
-    for (code, _, _), group in groups.items():
+    for (code, severity, _), group in groups.items():
         rest = sorted(group, key=Finding.order)
         fold = _fold_categories if habits[code] == "category" else _fold_images
-        if len(rest) >= (_LEAST_CATEGORIES if habits[code] == "category" else LEAST_FINDINGS):
+        few = habits[code] == "category" and severity != "error"
+        if len(rest) >= (_LEAST_CATEGORIES if few else LEAST_FINDINGS):
             for summary, folded in fold(rest, of):
                 members[summary] = tuple(folded)
                 gone = set(map(id, folded))
