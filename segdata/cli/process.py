@@ -149,6 +149,12 @@ def say(line: str) -> None:
     click.echo(text, err=True)
 
 
+def say_lines(text: str) -> None:
+    """Print a report of several lines on stderr, as `say` prints one."""
+    if not has_flag(QUIET):
+        click.echo(escape_controls(text.rstrip("\n")), err=True)
+
+
 def _fold_clauses(text: str, width: int) -> str:
     """A text wider than a terminal as a line for each clause, longer clauses folded; paths and commands stay whole.
 

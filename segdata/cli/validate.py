@@ -31,14 +31,13 @@ from segdata.cli.output import (
     protect_folder,
     protect_inputs,
 )
-from segdata.cli.process import FOUND, progress_bar, say
+from segdata.cli.process import FOUND, progress_bar, say, say_lines
 from segdata.core.errors import count_noun
 from segdata.core.validation import FailOn, Validation
 
 if TYPE_CHECKING:
     from segdata.core.dataset import OpenDataset
     from segdata.core.rule import Rule
-    from segdata.core.validation import Validation
 
 
 class RuleSelection(msgspec.Struct, frozen=True):
@@ -260,6 +259,7 @@ def _fix_files(
     """Write the files of a dataset again."""
     from segdata.api.revisions import fix_files
     from segdata.formats.shared.derived_sources import find_image_root
+    from segdata.report.console import Console
     from segdata.report.edits import losses_text
 
     fixed = fix_files(dataset, result.single, target, unsafe=unsafe, jobs=options.jobs)
@@ -270,7 +270,7 @@ def _fix_files(
     counted = _fixed_count([len(image.mended) for image in fixed.images])
     say(f"{counted}: written to {fixed.written}{kept}; {fixed.changes} lists all")
     if fixed.losses.losses:
-        say(losses_text(fixed.losses.losses, fixed.format, make_console()).rstrip())
+        say_lines(losses_text(fixed.losses.losses, fixed.format, Console()))
     images = find_image_root(dataset) if fixed.backup is None and "images" not in options.given else None
     return fixed.written, {"format": fixed.format} | ({} if images is None else {"images": images})
 

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 import segdata
 from segdata.api.revisions import fix_files
+from segdata.cli.main import main
 from segdata.core.errors import SegdataError
 from segdata.core.format import Loss
 from segdata.report.console import Console
@@ -53,10 +55,6 @@ def test_a_document_is_fixed_in_place_with_a_backup(tmp_path: Path) -> None:
 def test_fixes_without_a_place_are_refused_before_anything_is_computed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from click.testing import CliRunner
-
-    from segdata.cli.main import main
-
     (tmp_path / "masks").mkdir()
     for number in range(2):
         Image.fromarray(np.eye(20, dtype=np.uint8)).save(tmp_path / "masks" / f"{number}.png")
@@ -68,6 +66,23 @@ def test_fixes_without_a_place_are_refused_before_anything_is_computed(
     result = CliRunner().invoke(main, ["validate", str(tmp_path / "masks"), "--fix", "--no-cache"])
     assert isinstance(result.exception, SegdataError | SystemExit)
     assert "--fix-to" in f"{result.output} {result.exception}"
+
+
+def test_a_dataset_of_two_splits_is_fixed_elsewhere_and_keeps_its_images(tmp_path: Path) -> None:
+    (tmp_path / "coco" / "annotations").mkdir(parents=True)
+    for split in ("train", "val"):
+        (tmp_path / "coco" / split).mkdir()
+        document = json.loads(coco(tmp_path).read_text())
+        for image in document["images"]:
+            image["file_name"] = f"{split}{image['file_name']}"
+            Image.new("RGB", (20, 20)).save(tmp_path / "coco" / split / image["file_name"])
+        (tmp_path / "coco" / "annotations" / f"instances_{split}.json").write_text(json.dumps(document))
+    (tmp_path / "labels.json").unlink()
+    command = ["validate", str(tmp_path / "coco"), "--select", "SEG002,SEG013", "--no-cache"]
+    result = CliRunner().invoke(main, [*command, "--fix", "--fix-to", str(tmp_path / "fixed")])
+    assert result.exit_code == 0
+    assert "nothing found" in result.stdout
+    assert "\nlost, since coco-instances cannot hold it\n  image-details: 4 images" in result.stderr
 
 
 def test_masks_are_fixed_elsewhere(tmp_path: Path) -> None:

@@ -429,14 +429,22 @@ def _with_defects(root: Path, given: _GivenImages | None, none_here: bool, batch
 
 
 def find_image_root(data: OpenDataset) -> Path | None:
-    """The folder in which the first image's file has the image_id as its path; None if it is not known."""
+    """The folder in which image files have their image_id as their path, there or one folder below (`train/`, `val/`).
+
+    The first and the last image of each portion tell; None if they do not.
+    """
+    roots = set()
     for rows in data.chunks():
-        first = data.source.load(rows[:1]).images
-        path, name = local_path(first["uri"][0].as_py()), Path(str(first["image_id"][0].as_py()))
-        if path is None or path.parts[-len(name.parts) :] != name.parts:
-            return None
-        return Path(*path.parts[: -len(name.parts)])
-    return None
+        for row in {int(rows[0]), int(rows[-1])}:
+            image = data.source.load(rows[rows == row]).images
+            path, name = local_path(image["uri"][0].as_py()), Path(str(image["image_id"][0].as_py()))
+            if path is None or path.parts[-len(name.parts) :] != name.parts:
+                return None
+            roots.add(Path(*path.parts[: -len(name.parts)]))
+    if not roots:
+        return None
+    shared = Path(os.path.commonpath(roots))
+    return shared if all(root in (shared, shared / root.name) for root in roots) else None
 
 
 def local_path(uri: str | None) -> Path | None:

@@ -486,7 +486,7 @@ def find_images(
 ) -> tuple[ImageFolder, list[Defect]]:
     """The folder of the images: the first near the document that has any of them, or, if `images` is given, that.
 
-    In `images` they may be in a folder of the document's split, or in another (`images/train2017/`).
+    In `images` they may be in a folder of the document's split, in another (`images/train2017/`), or in several.
 
     `file_name` is the document's name in defects; `skip` are folders that hold something else. If no image is found,
     the document gets one defect of severity info, not one for each image.
@@ -501,7 +501,8 @@ def find_images(
         by_folder.setdefault(folder, set()).add(file)
     for place in folders:
         if _has_any(place, by_folder):
-            return ImageFolder.below(place), []
+            found = ImageFolder.below(place)
+            return found if images is None else _with_other_folders(found, folders, names), []
     if not names:
         return ImageFolder(None), []
     tried = [images] if images is not None else folders or places
@@ -512,6 +513,16 @@ def find_images(
         message = f"images are named {twin[0]!r}, the file is {twin[1]!r}: give the names the case of the files"
     defect = Defect("SEG002", message, file_name, severity="error" if twin else "info")
     return ImageFolder(None), [defect]
+
+
+def _with_other_folders(folder: ImageFolder, places: Sequence[Path], names: Sequence[str]) -> ImageFolder:
+    """The folder with those of the other names that exactly one of the places has."""
+    missing = set(names) - folder.paths.keys()
+    if not missing:
+        return folder
+    others = [ImageFolder.below(place).paths for place in places if place != folder.root]
+    held = {name: [paths[name] for paths in others if name in paths] for name in missing}
+    return ImageFolder(folder.root, folder.paths | {name: paths[0] for name, paths in held.items() if len(paths) == 1})
 
 
 def _given_places(document: Path, images: Path) -> list[Path]:

@@ -11,7 +11,7 @@ from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.file_names import match_names
 from segdata.formats.shared.mask_layouts import find_layouts
-from segdata.formats.shared.pairing import find_label_files, pair_label_files, pair_masks
+from segdata.formats.shared.pairing import find_images, find_label_files, pair_label_files, pair_masks
 
 
 def touch(root: Path, *names: str) -> None:
@@ -308,3 +308,11 @@ def test_images_whose_names_differ_in_case_alone(tmp_path: Path) -> None:
     (finding,) = segdata.validate(tmp_path, select="SEG002").findings
     assert finding.severity == "error"
     assert finding.message == "images are named 'a.JPG', the file is 'a.jpg': give the names the case of the files"
+
+
+def test_given_images_may_lie_in_several_folders_where_that_is_clear(tmp_path: Path) -> None:
+    touch(tmp_path, "1/a.png", "2/b.png", "3/c.png", "4/c.png")
+    folder, defects = find_images(tmp_path / "all.json", "all.json", ["a.png", "b.png", "c.png"], tmp_path)
+    assert (folder.paths["a.png"], folder.paths["b.png"]) == (tmp_path / "1/a.png", tmp_path / "2/b.png")
+    assert "c.png" not in folder.paths, "two folders have one"
+    assert defects == []
