@@ -8,6 +8,7 @@ left say which image it belongs to.
 
 import os
 import re
+from codecs import BOM_UTF8
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
@@ -22,6 +23,7 @@ from segdata.formats.shared.images import read_header
 from segdata.formats.shared.mask_files import ValueRuns, decode_mask, mask_headers, run_shares
 
 _MOST_FILES = 200_000
+_MOST_SPACE = 4096  # bytes at the ends of a document
 _MOST_GROUPS = 60  # of files that are called alike: some files of each are decoded
 _LOOKED_AT = 4  # files of each group
 # Vertical runs a pixel. Masks of 14 real datasets have 0.005 to 0.09, photographs of 11 have 0.57 and more.
@@ -80,8 +82,11 @@ class MaskFamily(msgspec.Struct, frozen=True):
 def find_family(root: Path, chosen: str | None = None) -> MaskFamily | None:
     """The photographs and masks below a folder; None if names and contents do not tell them apart.
 
-    `chosen`: a word in the paths of the masks to take, if images have several.
+    A damaged JSON beside them may be what says what the masks mean: then they are no family either. `chosen`: a word in
+    the paths of the masks to take, if images have several.
     """
+    if chosen is None and any(_is_damaged(path) for path in root.glob("*.json")):
+        return None
     files = []
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -89,8 +94,28 @@ def find_family(root: Path, chosen: str | None = None) -> MaskFamily | None:
         files += [start + name for name in sorted(names) if is_image_name(name) and not name.startswith(".")]
         if len(files) > _MOST_FILES:
             return None
-    stamps = [(name, (root / name).stat()) for name in files]
+    stamps = [(name, _stamp(root / name)) for name in files]
     return _family(root, tuple((name, stamp.st_size, stamp.st_mtime_ns) for name, stamp in stamps), chosen)
+
+
+def _is_damaged(document: Path) -> bool:
+    """Whether a JSON file cannot be read, or does not begin and end as one."""
+    try:
+        with document.open("rb") as file:
+            start = file.read(_MOST_SPACE).strip()
+            file.seek(max(0, document.stat().st_size - _MOST_SPACE))
+            end = file.read().strip()
+    except OSError:
+        return True
+    return not start.removeprefix(BOM_UTF8).startswith((b"{", b"[")) or not end.endswith((b"}", b"]"))
+
+
+def _stamp(path: Path) -> os.stat_result:
+    """Size and time of a file; of a link that leads nowhere its own."""
+    try:
+        return path.stat()
+    except OSError:
+        return path.lstat()
 
 
 @lru_cache(maxsize=4)

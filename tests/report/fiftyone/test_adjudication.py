@@ -39,12 +39,14 @@ def tagged(data: Path, report: Path, name: str, verdicts: dict[str, str]) -> dic
 
 def test_nobody_of_that_name_is_an_error_that_names_the_annotators(tmp_path: Path) -> None:
     """Before anything is put into FiftyOne; one about whom there is no finding is known from the report."""
+    for who, masks in OF.items():
+        segdata.convert(segdata.from_arrays({"0.png": masks}, ["cell", "knot"], annotator=who), tmp_path / who)
     report = tmp_path / "agreement.json"
     report.write_text(compared(tmp_path).to_json(), encoding="utf-8")
     assert set(compared_annotators(report)) == set(OF)
     findings = load_findings(report)
     with pytest.raises(SegdataError, match=r"--labels-of: .* no annotator 'cral'; did you mean 'carl'\?; they are of "):
-        segdata.browse(tmp_path, findings=findings, labels_of="cral", annotators=compared_annotators(report))
+        segdata.browse(tmp_path / "carl", findings=findings, labels_of="cral", annotators=compared_annotators(report))
     _check_annotator("zoe", {*OF, "zoe"})
 
 
