@@ -10,7 +10,7 @@ from functools import cache, cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args
 
 import msgspec
 
@@ -141,6 +141,9 @@ _MOST_FOLDERS = 400
 _DEEPEST = 6  # folders below the root
 
 
+_Answer = TypeVar("_Answer")
+
+
 class FileProbe:
     """What a file or folder looks like, without reading all of it.
 
@@ -155,6 +158,14 @@ class FileProbe:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._heads: dict[str, bytes] = {}
+        self._answers: dict[Callable[[Path], Any], Any] = {}
+
+    def once(self, question: "Callable[[Path], _Answer]") -> "_Answer":
+        """What a function says of the root: several formats may ask, it is called once."""
+        if question not in self._answers:
+            self._answers[question] = question(self.root)
+        answer: _Answer = self._answers[question]
+        return answer
 
     @cached_property
     def names(self) -> list[str]:

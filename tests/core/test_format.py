@@ -1,9 +1,11 @@
 """Losses: what is counted, and in how many images."""
 
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.core.format import AffectedItems, LossCounter
+from segdata.core.format import AffectedItems, FileProbe, LossCounter
 
 
 def test_images_are_counted_once_however_often_they_come() -> None:
@@ -44,3 +46,14 @@ def test_the_number_of_images_is_that_of_all_their_names(portions: list[list[str
         losses.add("score", "segments", len(names), examples=AffectedItems(names[:3], names))
     images = [loss.images for loss in losses.listed()]
     assert images == ([len({name for names in portions for name in names})] if portions else [])
+
+
+def test_what_several_formats_ask_of_a_folder_is_answered_once(tmp_path: Path) -> None:
+    asked = []
+
+    def count_files(root: Path) -> int:
+        asked.append(root)
+        return len(list(root.iterdir()))
+
+    probe = FileProbe(tmp_path)
+    assert (probe.once(count_files), probe.once(count_files), asked) == (0, 0, [tmp_path])

@@ -69,7 +69,10 @@ def _probe_image_files(root: Path) -> MaskProbe | None:
     if not layouts:
         return MaskProbe(config, (), INDEX_FILE, True) if has_index(root) else None
     alone = layouts[0].masks == root and root.is_dir() and layouts[0].family is None
-    masks, images = split_masks_from_images(ImageFolder.below(root).paths) if alone else ({}, {})
+    every = ImageFolder.below(root).paths if alone else {}
+    if every and all(name.lower().endswith((".jpg", ".jpeg")) for name in every):
+        return None  # photographs
+    masks, images = split_masks_from_images(every)
     mask_paths = list(masks.values()) or [path for layout in layouts for path in layout.mask_files()]
     named = not alone or bool(images) or find_colour_table(root) is not None or (root / "taxonomy.yaml").is_file()
     heads = mask_headers(_spread_sample(mask_paths, _PROBED))

@@ -56,7 +56,7 @@ def image_of(mask: str) -> str | None:
 
 def detect(files: FileProbe) -> FormatMatch | None:
     """Masks in a known layout with 8 bits, grey, palette or colour, unless segdata.yaml declares something else."""
-    masks = probe_masks(files.root)
+    masks = files.once(probe_masks)
     if masks is None or masks.config.layers or masks.config.instance_ids:
         return None
     if most_of(masks.heads, lambda head: head.bits > 8):

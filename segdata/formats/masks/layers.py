@@ -47,7 +47,7 @@ def detect(files: FileProbe) -> FormatMatch | None:
         return FormatMatch(0.95, "segdata.yaml has layers")
     if config is not None and config.instance_ids is not None:
         return None
-    implied = implied_layers(files.names) or layers_of_contents(files.root)
+    implied = implied_layers(files.names) or files.once(layers_of_contents)
     return None if implied is None else FormatMatch(0.9, f"files are called {implied.pattern}")
 
 

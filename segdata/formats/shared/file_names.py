@@ -132,7 +132,18 @@ def images_by_name(images: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _without_extension(name: str) -> list[str]:
-    return [PurePosixPath(name).with_suffix("").as_posix()]
+    folder, stem = folder_and_stem(name)
+    return [folder + stem]
+
+
+def folder_and_stem(name: str) -> tuple[str, str]:
+    """The folder of a path, ending in a slash or empty, and the name without extension, as `PurePosixPath` has them.
+
+    >>> folder_and_stem("a/b.c.png"), folder_and_stem(".png")
+    (('a/', 'b.c'), ('', '.png'))
+    """
+    start, dot = name.rfind("/") + 1, name.rfind(".")
+    return name[:start], name[start:dot] if start < dot < len(name) - 1 else name[start:]
 
 
 def _without_mask_marks(name: str) -> list[str]:
@@ -145,9 +156,10 @@ def _without_image_marks(name: str) -> list[str]:
 
 
 def _stripped(name: str, end: re.Pattern[str], begin: re.Pattern[str]) -> list[str]:
-    path = PurePosixPath(name).with_suffix("")
-    stems = [path.name, end.sub("", path.name), begin.sub("", path.name), begin.sub("", end.sub("", path.name))]
-    return [(path.parent / stem).as_posix() for stem in dict.fromkeys(stems) if stem]
+    folder, whole = folder_and_stem(name)
+    no_end = end.sub("", whole)
+    stems = [whole, no_end, begin.sub("", whole), begin.sub("", no_end)]
+    return [folder + stem for stem in dict.fromkeys(stems) if stem]
 
 
 def split_masks_and_images(files: dict[str, Path]) -> tuple[dict[str, Path], dict[str, Path]]:

@@ -1,15 +1,17 @@
 """Bands in files of their own are the channels of one image: Sentinel-2's, RGB with near infrared, nnU-Net's."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 import segdata
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.tiff_files import create_raster
-from segdata.formats.shared.file_names import group_bands
+from segdata.formats.shared.file_names import folder_and_stem, group_bands
 
 TAXONOMY = Taxonomy(categories=(Category(id=1, name="field", kind="stuff"),), unlabelled=0)
 
@@ -128,3 +130,13 @@ def test_bands_of_rasters_and_their_windows(tmp_path: Path) -> None:
     assert whole.profile.format == "geotiff"
     assert whole.torch()[0]["image"].tolist() == bands.tolist()
     assert opened(tmp_path, options={"tile": 4}).torch()[1]["image"].tolist() == bands[:, :, 4:].tolist()
+
+
+PARTS = st.text("ab._-", min_size=1, max_size=5).filter(lambda part: part not in (".", ".."))
+
+
+@given(st.lists(PARTS, min_size=1, max_size=3))
+def test_folder_and_stem_are_those_of_pathlib(parts: list[str]) -> None:
+    path = PurePosixPath("/".join(parts))
+    folder = path.parent.as_posix()
+    assert folder_and_stem(str(path)) == ("" if folder == "." else f"{folder}/", path.stem)
