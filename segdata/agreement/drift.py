@@ -39,7 +39,7 @@ _REMAINDER = 0.5  # the share of a change that must be left without any one of t
 _LEAST_DRAWS = 50  # permutations that chance must bring, for a rate to be told from another
 _FEW = 3  # periods, from which months are told rather than weeks, and weeks rather than days
 _ROUNDING = 1e-9
-_BARTLETT = 2.5  # by so much fewer clusters count in the likelihood ratio of a line
+_BARTLETT = 2.5  # by so many fewer clusters count in a likelihood ratio: 1 + (p + q + 1) / 2, of one variable by one
 _PLAIN = Resampling(n_draws=1)  # for values whose intervals nobody reads
 
 
@@ -253,6 +253,8 @@ class _Trend:
         """(B,) the likelihood ratio of a line through the values and of none, twice its logarithm; days (B, C).
 
         Bartlett's factor makes it comparable between categories of few and of many clusters.
+        Source: Bartlett (1938), Further aspects of the theory of multiple regression, Mathematical Proceedings of the
+        Cambridge Philosophical Society 34, 33-40.
         """
         n, m = len(self.day), int(self.group.max(initial=-1)) + 1
         # A category's values sum to nothing, so that its mean day plays no part.
