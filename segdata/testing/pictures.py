@@ -45,14 +45,16 @@ from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.config import Config, Overlap
 from segdata.core.finding import Defect, Finding
+from segdata.core.format import Source
 from segdata.core.guideline import Relation
 from segdata.core.profile import ImageSequence, Policy, Profile, SequenceKind, Task
-from segdata.core.rule import Rule
-from segdata.core.rule_runner import run_rules
+from segdata.core.rule import Rule, Tables
+from segdata.core.rule_runner import Answers, FoundInPart, run_rules
 from segdata.core.runs import Ints, Runs
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Attribute, Category, ExpectedCategory, MaxVoid, SizeLimits, Taxonomy
-from segdata.measure.measure import measure_source
+from segdata.measure.measure import measure_batch, measure_source
+from segdata.measure.partitions import MeasuringJob, find_by_part, find_in_partition
 
 _KINDS = ("thing", "stuff", "void")
 _LINE = re.compile(r"(\w(?:, \w)*|task|coverage|overlap|max_void|category|split|encoding|sequence|frame)(:| =) (.+)")
@@ -255,9 +257,42 @@ def draw_picture(text: str) -> PictureDataset:
 
 
 def find_in_picture(rule: Rule, drawing: PictureDataset, **options: object) -> list[Finding]:
-    """What one rule finds in a drawn dataset, with these options."""
+    """What one rule finds in a drawn dataset, with these options.
+
+    Raises AssertionError if a rule that says that it runs by part finds something else where each image is a part.
+    """
+    config = Config(rules={rule.code: dict(options)})
     tables = measure_source(drawing, rule.needs, jobs=1)
-    return list(run_rules(tables, [rule], Config(rules={rule.code: dict(options)})).findings)
+    findings = list(run_rules(tables, [rule], config).findings)
+    if rule.applies(tables.profile) and rule.runs_by_part(tables.profile):
+        known = find_in_parts(tables, drawing, [rule], config)
+        in_parts = list(run_rules(tables, [rule], config, known=known).findings)
+        assert in_parts == findings, f"{rule.code} {rule.name} finds {in_parts} part by part, {findings} in the whole"
+    return findings
+
+
+def find_in_parts(
+    tables: Tables, source: Source, chosen: Sequence[Rule], config: Config, images: int = 1
+) -> dict[str, list[Finding]]:
+    """Code -> what rules find in parts of so many images of a source, whose measured tables are given.
+
+    As yet without severities, overrides and suppressions.
+    """
+    families = frozenset().union(*(rule.needs for rule in chosen))
+    codes = tuple(rule.code for rule in chosen)
+    job = MeasuringJob(None, tables.profile, config, families, codes, tuple(source.defects))
+    portions = [np.arange(first, first + images) for first in range(0, len(source.image_ids), images)]
+    portions = [rows[rows < len(source.image_ids)] for rows in portions]
+    empty, *pieces = (
+        measure_batch(batch, tables.profile, families)
+        for batch in (Batch.empty(), *(source.load(rows) for rows in portions))
+    )
+    n_rows = {name: np.array([piece.tables[name].num_rows for piece in pieces], np.int64) for name in empty.tables}
+
+    def run(answers: Answers, waiting: Sequence[str]) -> list[FoundInPart]:
+        return [find_in_partition(piece, answers=answers, job=job, codes=waiting) for piece in pieces]
+
+    return find_by_part(job, empty, tables, run({}, codes), n_rows, run)
 
 
 def assert_pictures(rule: Rule) -> None:

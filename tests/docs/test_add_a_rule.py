@@ -17,11 +17,31 @@ from segdata.testing.pictures import assert_pictures
 
 PAGE = Path(__file__).parents[2] / "docs" / "add_a_rule.md"
 SAMPLE = Path(__file__).parents[2] / "sample_data" / "semantic"
-FILES = (r"interlaced\.py", r"pyproject\.toml")
+FILES = (r"interlaced\.py", r"pyproject\.toml", r"lone_category\.py")
 TEST = """
 from segdata.rules.plugin import find_rule
 from segdata.testing.pictures import assert_pictures
 assert_pictures(find_rule("ACME01"))
+"""
+BY_PART = """
+from dataclasses import replace
+import numpy as np
+import lone_category
+from segdata.rules.plugin import RowFinding, find_rule
+from segdata.testing.pictures import assert_pictures
+rule = find_rule("ACME02")
+assert rule.by_part
+assert_pictures(rule)
+def of_one_part(tables):
+    category = tables.segments["category_id"]
+    values, counts = np.unique(category, return_counts=True)
+    for row in np.flatnonzero(np.isin(category, values[counts == 1])).tolist():
+        yield RowFinding("alone in its part", segments=(row,))
+of_one_part.__doc__ = rule.page
+try:
+    assert_pictures(replace(rule, check=of_one_part))
+except AssertionError as error:
+    print(error)
 """
 LATE = """
 import numpy as np
@@ -41,7 +61,7 @@ for finding in segdata.validate(dataset, select="ACME01").findings:
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """An environment in which the page's plugin is installed."""
     text = PAGE.read_text(encoding="utf-8")
-    code, project = (re.search(rf"`{name}`:\n\n```\w+\n(.*?)```", text, re.DOTALL) for name in FILES)
+    code, project, by_part = (re.search(rf"`{name}`:\n\n```\w+\n(.*?)```", text, re.DOTALL) for name in FILES)
     assert code is not None
     assert project is not None
     source, site = tmp_path_factory.mktemp("plugin"), tmp_path_factory.mktemp("site")
@@ -49,6 +69,8 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     (source / "pyproject.toml").write_text(project[1], encoding="utf-8")
     install = [sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps", "--no-build-isolation"]
     subprocess.run([*install, "--target", str(site), str(source)], check=True, capture_output=True)
+    assert by_part is not None
+    (site / "lone_category.py").write_text(by_part[1], encoding="utf-8")
     paths = [str(site), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "80"}
 
@@ -99,6 +121,11 @@ def test_the_rule_is_listed_and_explained(plugin: dict[str, str]) -> None:
 
 def test_its_pictures_are_right(plugin: dict[str, str]) -> None:
     run(plugin, "-c", TEST)
+
+
+def test_a_rule_that_compares_images_runs_on_parts(plugin: dict[str, str]) -> None:
+    """The law says so where a rule claims it, and counts in its own part only."""
+    assert "ACME02 lone-category finds" in run(plugin, "-c", BY_PART)
 
 
 def test_it_finds_what_it_measures_itself(plugin: dict[str, str]) -> None:

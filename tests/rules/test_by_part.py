@@ -11,7 +11,7 @@ from segdata.core.finding import Finding
 from segdata.core.rule import rules
 from segdata.core.rule_runner import find_by_rule
 from segdata.measure.measure import measure_source
-from segdata.testing.parts import find_in_parts
+from segdata.testing.pictures import find_in_parts
 
 ROOT = Path(__file__).parents[2]
 
