@@ -1,6 +1,7 @@
 """Batch: many images at once with everything that was drawn on them, and operations on batches."""
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +15,7 @@ from segdata.core.runs import Ints, NumberLine, Rows, Runs
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, RLE_ERRORS, rle_to_runs
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what follows from the tables is kept
 class Batch:
     """Images, the annotations on them, their segments, and the runs of all segments.
 
@@ -45,33 +46,33 @@ class Batch:
         """How many segments there are."""
         return int(self.segments.num_rows)
 
-    @property
+    @cached_property
     def image_size(self) -> tuple[Ints, Ints]:
         """Height and width (n_images,) in pixels; 0 where the size is unknown."""
         return integer_column(self.images["height"]), integer_column(self.images["width"])
 
-    @property
+    @cached_property
     def annotation_image(self) -> Rows:
         """(n_annotations,) the image row of each annotation."""
         return self.annotations["image"].to_numpy()  # type: ignore[no-any-return]  # pyarrow has no types
 
-    @property
+    @cached_property
     def segment_annotation(self) -> Rows:
         """(n_segments,) the annotation row of each segment."""
         return self.segments["annotation"].to_numpy()  # type: ignore[no-any-return]  # pyarrow has no types
 
-    @property
+    @cached_property
     def segment_image(self) -> Rows:
         """(n_segments,) the image row of each segment."""
         return self.annotation_image[self.segment_annotation]
 
-    @property
+    @cached_property
     def segment_size(self) -> tuple[Ints, Ints]:
         """Height and width (n_segments,) in pixels of each segment's image."""
         height, width = self.image_size
         return height[self.segment_image], width[self.segment_image]
 
-    @property
+    @cached_property
     def annotation_line(self) -> NumberLine:
         """The number line of the annotations: each is a frame of its own, so annotators never overlap."""
         height, width = self.image_size

@@ -178,9 +178,11 @@ class CanonicalSource:
         for row in [] if self._lacks_annotations else np.flatnonzero(~has_annotation):
             message = f"segment of an annotation that {self._called[1]} lacks"
             defects.append(_segment_defect("SEG007", message, stored, int(row)))
-        rows_kept = np.flatnonzero(has_annotation)
-        rows_kept = rows_kept[np.argsort(annotation[rows_kept], kind="stable")]
-        return _decode(images, annotations, stored.take(pa.array(rows_kept)), annotation[rows_kept], defects)
+        if not has_annotation.all() or (annotation[1:] < annotation[:-1]).any():
+            rows_kept = np.flatnonzero(has_annotation)
+            rows_kept = rows_kept[np.argsort(annotation[rows_kept], kind="stable")]
+            stored, annotation = stored.take(pa.array(rows_kept)), annotation[rows_kept]
+        return _decode(images, annotations, stored, annotation, defects)
 
     def detached(self) -> Detached | None:
         """Rows of images and annotations, and the row groups that hold their segments; None of tables in memory."""
@@ -210,7 +212,7 @@ class CanonicalSource:
 
     def _stored(self, images: pa.Table, rows: Ints) -> tuple[pa.Table, list[Defect]]:
         """The segment rows of some images, and what was damaged."""
-        pieces, defects = [SEGMENTS.empty_table()], []
+        pieces, defects = [], []
         for number in self._groups_of(rows):
             part = self._groups[number].part
             try:
@@ -219,8 +221,8 @@ class CanonicalSource:
                 defects.append(unreadable_defect(part.what, error, part.file))
                 continue
             wanted = pc.is_in(piece["image_id"], value_set=images["image_id"].combine_chunks())
-            pieces.append(piece.filter(wanted))
-        return pa.concat_tables(pieces), defects
+            pieces.append(piece if pc.all(wanted).as_py() else piece.filter(wanted))
+        return pa.concat_tables(pieces or [SEGMENTS.empty_table()]), defects
 
     def _key(self, image: Ints, annotator: pa.ChunkedArray) -> Ints:
         """One number for each (image row, annotator), ascending in both; an annotator that is not known gives -1."""

@@ -508,7 +508,7 @@ def find_images(
     tried = [images] if images is not None else folders or places
     searched = ", ".join(place.as_posix() for place in tried[:3]) + (", …" if len(tried) > 3 else "")
     message = _no_images_message(len(names), searched)
-    twin = next(filter(None, (_name_in_other_case(place, by_folder) for place in folders)), None)
+    twin = _name_in_other_case(folders, by_folder)
     if twin is not None:
         message = f"images are named {twin[0]!r}, the file is {twin[1]!r}: give the names the case of the files"
     defect = Defect("SEG002", message, file_name, severity="error" if twin else "info")
@@ -544,14 +544,17 @@ def _has_any(place: Path, by_folder: dict[str, set[str]]) -> bool:
     return False
 
 
-def _name_in_other_case(place: Path, by_folder: dict[str, set[str]]) -> tuple[str, str] | None:
-    """The first name that a file below `place` has but for upper and lower case, and the file's name."""
-    for folder, names in by_folder.items():
-        lower = {name.lower(): name for name in names}
-        with suppress(OSError, ValueError), os.scandir(place / folder) as entries:
-            found = sorted(entry.name for entry in entries if entry.name.lower() in lower)
-            if found:
-                return lower[found[0].lower()], found[0]
+def _name_in_other_case(places: Iterable[Path], by_folder: dict[str, set[str]]) -> tuple[str, str] | None:
+    """The first name that a file below one of the places has but for upper and lower case, and the file's name."""
+    lower: dict[str, dict[str, str]] = {}
+    for place in places:
+        for folder, names in by_folder.items():
+            with suppress(OSError, ValueError), os.scandir(place / folder) as entries:
+                if folder not in lower:
+                    lower[folder] = {name.lower(): name for name in names}
+                found = sorted(entry.name for entry in entries if entry.name.lower() in lower[folder])
+                if found:
+                    return lower[folder][found[0].lower()], found[0]
     return None
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.batch import Batch
-from segdata.core.runs import Floats, Ints, Runs, bounding_boxes
+from segdata.core.runs import Floats, Ints, Runs, bounding_boxes, unique_inverse
 from segdata.core.statistics import group_median
 from segdata.measure.registry import BatchView, measure
 
@@ -89,7 +89,7 @@ def measure_lobes(view: BatchView) -> pa.Table:
 def _peer_areas(batch: Batch, area: Ints) -> tuple[Ints, Ints, Floats, Floats]:
     """Each segment's group, area, and its peers' typical area and spread; NaN if they are too few."""
     counts = (area > 0) & ~batch.segments["iscrowd"].fill_null(False).to_numpy()
-    _, category = np.unique(batch.segments["category_id"].to_numpy(), return_inverse=True)
+    _, category = unique_inverse(batch.segments["category_id"].to_numpy())
     group = batch.segment_annotation.astype(np.int64) * (int(category.max(initial=0)) + 1) + category
     group[~counts] = -1
     _, which, size = np.unique(group, return_inverse=True, return_counts=True)

@@ -293,6 +293,7 @@ def _segments_with_nested_rings(rings: SourceRings, height: Ints, width: Ints) -
     """The segments, by position, with a ring whose pixels' box lies in that of another; where rings are many, too."""
     count = np.diff(rings.first_ring)
     few = np.flatnonzero((count > 1) & (count <= _MANY_RINGS))
+    few = few[_have_rings_that_meet(rings.take(few))]
     chosen = rings.take(few)
     segment = few[chosen.ring_segment]
     single = np.arange(len(segment) + 1, dtype=np.int64)
@@ -305,6 +306,22 @@ def _segments_with_nested_rings(rings: SourceRings, height: Ints, width: Ints) -
     is_nested = count > _MANY_RINGS
     is_nested[segment[one[inside]]] = True
     return np.flatnonzero(is_nested)
+
+
+def _have_rings_that_meet(rings: SourceRings) -> Flags:
+    """(n,) whether the boxes of two rings of a segment meet, or are so near that those of their pixels may."""
+    count, first = np.diff(rings.first_ring), rings.first_number
+    if (np.diff(first) < 2).any() or (first % 2).any():  # rings without a point, or with half a one
+        return np.ones(len(count), bool)
+    x, y = rings.xy[0::2], rings.xy[1::2]
+    left, top = (np.minimum.reduceat(side, first[:-1] // 2) if len(side) else side for side in (x, y))
+    right, bottom = (np.maximum.reduceat(side, first[:-1] // 2) if len(side) else side for side in (x, y))
+    one = np.repeat(np.arange(len(left)), count[rings.ring_segment])
+    other = expand_ranges(rings.first_ring[:-1][rings.ring_segment], count[rings.ring_segment])
+    # Drawing moves a ring by less than a pixel. Numbers that are not finite exclude nothing.
+    apart = (left[one] > right[other] + 2) | (top[one] > bottom[other] + 2)
+    meets = ~(apart | (left[other] > right[one] + 2) | (top[other] > bottom[one] + 2)) & (one != other)
+    return np.bincount(rings.ring_segment[one[meets]], minlength=len(count)) > 0
 
 
 def _even_odd_holes(inner: Ints, outer: Ints, area: Ints, shared: Ints) -> Ints:

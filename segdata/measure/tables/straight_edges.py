@@ -7,7 +7,7 @@ import pyarrow as pa
 from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.overlay import SweepRuns
-from segdata.core.runs import Floats, Ints, NumberLine, Runs, expand_ranges, run_columns
+from segdata.core.runs import Floats, Ints, NumberLine, Runs, expand_ranges, run_columns, unique_inverse
 from segdata.measure.registry import BatchView, measure
 from segdata.measure.tables.lobes import Mask, SegmentCrops
 
@@ -128,9 +128,9 @@ def _sibling_groups(batch: Batch) -> tuple[Ints, Ints]:
     """The group of each segment, of those of its annotation and category, and its size; 0 for crowds and empty ones."""
     offset = batch.runs.offsets(batch.n_segments)
     counts = (np.diff(offset) > 0) & ~batch.segments["iscrowd"].fill_null(False).to_numpy()
-    _, category = np.unique(batch.segments["category_id"].to_numpy(), return_inverse=True)
+    _, category = unique_inverse(batch.segments["category_id"].to_numpy())
     key = batch.segment_annotation.astype(np.int64) * (int(category.max(initial=0)) + 1) + category
-    _, group = np.unique(key, return_inverse=True)
+    _, group = unique_inverse(key)
     size = np.bincount(group[counts], minlength=int(group.max(initial=-1)) + 1)
     return group.astype(np.int64), np.where(counts, size[group], 0)
 
