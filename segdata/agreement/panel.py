@@ -308,7 +308,7 @@ class Panel:
                 member,
                 dataset=replace(
                     member.dataset,
-                    source=_NotHere(),  # type: ignore[arg-type]  # nothing is loaded from it
+                    source=_AbsentSource(member.dataset.profile),
                     config=Config(),
                     rows=None,
                     recipe=None,
@@ -374,8 +374,19 @@ class Panel:
         return replace(batch, annotations=annotations, segments=segments, defects=member.own(batch.defects))
 
 
-class _NotHere:
-    """In place of a source that was not sent along."""
+@dataclass(frozen=True, slots=True)
+class _AbsentSource:
+    """In place of a source that was not sent along: it has no images."""
+
+    profile: Profile
+    image_ids: Sequence[str] = ()
+    defects: Sequence[Defect] = ()
+
+    def chunks(self) -> list[Ints]:
+        return []
+
+    def load(self, rows: Ints) -> Batch:
+        raise ValueError(f"{len(rows)} images are asked for where only their readers are")
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ def _probe_image_files(root: Path) -> MaskProbe | None:
     """The masks below `root`, by their layout and the headers of some files."""
     from segdata.formats.shared.images import ImageFolder
     from segdata.formats.shared.mask_files import looks_like_photograph, mask_headers
-    from segdata.formats.shared.mask_layouts import RivalFoldersError, RivalMasksError, find_layouts
+    from segdata.formats.shared.mask_layouts import RivalFoldersError, find_layouts
     from segdata.formats.shared.pairing import INDEX_FILE, has_index, split_masks_from_images
     from segdata.formats.shared.taxonomies import find_colour_table
 
@@ -64,8 +64,6 @@ def _probe_image_files(root: Path) -> MaskProbe | None:
     except RivalFoldersError as error:  # raised again on reading
         heads = mask_headers(list(ImageFolder.below(error.folders[0]).paths.values())[:_PROBED])
         return MaskProbe(config, heads, "several folders that may be masks", True)
-    except RivalMasksError as error:
-        return MaskProbe(config, mask_headers(error.masks[:_PROBED]), "several masks of each image", True)
     if not layouts:
         return MaskProbe(config, (), INDEX_FILE, True) if has_index(root) else None
     alone = layouts[0].masks == root and root.is_dir() and layouts[0].family is None

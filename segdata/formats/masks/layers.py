@@ -82,15 +82,15 @@ def layers_of_contents(root: Path) -> Layers | None:
     """How layers are named, if each image has several binary masks whose paths differ in the category."""
     if not root.is_dir() or not has_images(root):
         return None
-    from segdata.formats.shared.mask_layouts import RivalMasksError, find_layouts
+    from segdata.formats.shared.mask_layouts import find_layouts
 
     try:
-        find_layouts(root)
-    except RivalMasksError as error:
-        return None if error.layers is None else Layers(pattern=error.layers)
-    except SegdataError:
+        layouts = find_layouts(root)
+    except SegdataError:  # raised again on reading
         return None
-    return None
+    patterns = (layout.family.layer_pattern for layout in layouts if layout.family is not None)
+    pattern = next(patterns, None)
+    return None if pattern is None else Layers(pattern=pattern)
 
 
 def read(request: ReadRequest) -> "PerImageSource":

@@ -50,31 +50,6 @@ class RivalFoldersError(UnreadableError):
         )
 
 
-class RivalMasksError(UnreadableError):
-    """Each image has several masks, which names do not tell apart.
-
-    `masks` are files of one kind; `layers` is the pattern under which each kind is a category of its own, if it is.
-    """
-
-    def __init__(self, root: Path, family: MaskFamily) -> None:
-        self.masks = [root / name for name in next(iter(family.rivals.values()))]
-        self.layers = family.layer_pattern
-        shown = list(family.rivals)
-        listed = ", ".join(shown[:4]) + (f" and {len(shown) - 4} more" if len(shown) > 4 else "")
-        message = f"{root}: each image has several masks, as {listed}"
-        if family.by_annotators:
-            message += "; if several annotators drew them, name them in segdata.yaml: " + (
-                f"`layers: {{pattern: '{family.pattern}', category: NAME}}`"
-                if family.pattern
-                else "`layers: {pattern: '{stem}_{annotator}.png', category: NAME}`"
-            )
-        elif family.layer_pattern:
-            message += f"; if each is a category, set in segdata.yaml `layers: {{pattern: '{family.layer_pattern}'}}`"
-        super().__init__(
-            f"{message}; or choose one kind by a word of its path: --read-option masks={family.choice or 'WORD'}"
-        )
-
-
 class MaskLayout(msgspec.Struct, frozen=True):
     """A folder of masks with its folder of images."""
 
@@ -82,12 +57,13 @@ class MaskLayout(msgspec.Struct, frozen=True):
     images: Path | None  # the folder or the image file; None if there is none
     prefix: str  # what image ids have before the names in `images`: ``train/``
     evidence: str  # in words, for the user
-    family: MaskFamily | None = None  # which files belong together, if folders do not show it
+    family: MaskFamily | None = None  # which files belong together, if folders do not show it; it may have rivals
 
     def mask_files(self) -> list[Path]:
-        """The mask file, or every image file below the folder of masks, sorted."""
+        """The mask file, or every image file below the folder of masks, sorted; of several kinds the first."""
         if self.family is not None:
-            return [self.masks / name for name in self.family.masks.values()]
+            names = next(iter(self.family.rivals.values()), None) or self.family.masks.values()
+            return [self.masks / name for name in names]
         return [self.masks] if self.masks.is_file() else list(ImageFolder.below(self.masks).paths.values())
 
 
@@ -101,18 +77,18 @@ def find_layouts(root: Path, images: Path | None = None, chosen: str | None = No
     `train/` and `trainannot/` (or `train_labels/`, `train_masks/`), all of them one dataset with image ids that
     begin with `train/`; two folders of the same names of which one holds photographs and one masks, whatever they are
     called; any of these in the folders of splits; masks and photographs whose paths share words (`find_family`); and a
-    folder of masks alone. Empty where there is no image file at all. Raises RivalFoldersError where more than one
-    folder may be that of the masks, and RivalMasksError where each image has several masks.
+    folder of masks alone. Empty where there is no image file at all. Where each image has several masks that names do
+    not tell apart, the family of the one layout has `rivals`. Raises RivalFoldersError where more than one folder may
+    be that of the masks.
     """
     if root.is_file():
         return [MaskLayout(root, images, "", "one mask file")] if is_image_name(root.name) else []
     layouts = [] if chosen is not None else _layouts_in_folders(root, images)
     if chosen is not None or (images is None and not _are_paired(layouts) and (layouts or not _are_apart(root))):
         family = find_family(root, chosen)
-        if family is not None and family.rivals:
-            raise RivalMasksError(root, family)
         if family is not None:
-            return [MaskLayout(root, root, "", "masks and images that share words of their paths", family)]
+            masks = "several masks of each image" if family.rivals else "masks"
+            return [MaskLayout(root, root, "", f"{masks} and images that share words of their paths", family)]
         if chosen is not None:
             raise UnreadableError(f"{root}: no masks with {chosen!r} in their paths belong to images (option `masks`)")
     return layouts or ([MaskLayout(root, images, "", "a folder of image files")] if has_images(root) else [])

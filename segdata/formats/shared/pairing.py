@@ -159,6 +159,9 @@ def pair_masks(root: Path, images: Path | None = None, *, paged: bool = True, ch
         bare = bool(entries) and all(entry.image is None for entry in entries)
         return Pairing(tuple(entries), tuple(defects), bare)
     laid_out = find_layouts(root, images, chosen)
+    for layout in laid_out:
+        if layout.family is not None and layout.family.rivals:
+            raise UnreadableError(_ask_for_one_kind(root, layout.family))
     pairings = [
         _pair_folders(root, layout) if layout.family is None else _pair_family(root, layout.family)
         for layout in laid_out
@@ -175,6 +178,22 @@ def pair_masks(root: Path, images: Path | None = None, *, paged: bool = True, ch
         ]
     pages = _pages(entries) if paged else entries
     return Pairing(tuple(sorted(pages, key=lambda entry: entry.image_id)), tuple(defects), bare, _places(laid_out))
+
+
+def _ask_for_one_kind(root: Path, family: MaskFamily) -> str:
+    """The message where each image has several masks, which names do not tell apart."""
+    shown = list(family.rivals)
+    listed = ", ".join(shown[:4]) + (f" and {len(shown) - 4} more" if len(shown) > 4 else "")
+    message = f"{root}: each image has several masks, as {listed}"
+    if family.by_annotators:
+        message += "; if several annotators drew them, name them in segdata.yaml: " + (
+            f"`layers: {{pattern: '{family.pattern}', category: NAME}}`"
+            if family.pattern
+            else "`layers: {pattern: '{stem}_{annotator}.png', category: NAME}`"
+        )
+    elif family.layer_pattern:
+        message += f"; if each is a category, set in segdata.yaml `layers: {{pattern: '{family.layer_pattern}'}}`"
+    return f"{message}; or choose one kind by a word of its path: --read-option masks={family.choice or 'WORD'}"
 
 
 def _with_namesakes(root: Path, pairings: Sequence[Pairing], defects: Iterable[Defect]) -> list[Defect]:
