@@ -15,6 +15,7 @@ from segdata.cli.options import (
     CONFIDENCE,
     COPY_IMAGES,
     GROUP_BY,
+    OUT,
     PAIR,
     PATH,
     POSITIVE,
@@ -219,7 +220,7 @@ def _report(
     ),
 )
 @NAMED_DATA
-@click.argument("out", type=click.Path(path_type=Path))
+@OUT
 @click.option(
     "--method",
     type=click.Choice(("auto", "majority", "staple", "instances")),

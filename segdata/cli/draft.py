@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from segdata.cli.options import PATH, WORK_DIR, DataOptions, data_options, example, parse_pairs
+from segdata.cli.options import OUT, PATH, WORK_DIR, DataOptions, data_options, example, parse_pairs
 from segdata.cli.output import emit
 from segdata.cli.process import FOUND, say, stage_bars
 from segdata.core.errors import count_noun
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     ),
 )
 @click.argument("data", metavar="IMAGES", type=PATH)
-@click.argument("out", type=PATH)
+@OUT
 @click.option(
     "--method", metavar="METHOD", help="Method: threshold, watershed, superpixels or kmeans; default: watershed."
 )

@@ -12,6 +12,8 @@ from segdata.cli.options import (
     COPY_IMAGES,
     DATA,
     FOLDER,
+    NO_IMAGES,
+    OUT,
     PATH,
     RULE,
     DataOptions,
@@ -114,7 +116,7 @@ def parse_shares(text: str) -> dict[str, float]:
     ),
 )
 @DATA
-@click.argument("out", type=PATH)
+@OUT
 @click.argument("n", metavar="N", type=click.IntRange(min=1))
 @click.option(
     "--for",
@@ -182,7 +184,7 @@ Columns of
     ),
 )
 @DATA
-@click.argument("out", type=PATH)
+@OUT
 @click.option("--category", metavar="NAME", multiple=True, help="Keep segments of this category or its subcategories.")
 @click.option("--annotator", "drawn_by", metavar="NAME", multiple=True, help="Keep annotations of this annotator.")
 @click.option("--min-area", metavar="PX", type=click.IntRange(min=0), help="Keep segments of at least PX pixels.")
@@ -234,7 +236,7 @@ def filter_command(
     ),
 )
 @click.argument("data", nargs=-1, required=True, type=PATH)
-@click.argument("out", type=PATH)
+@OUT
 @click.option(
     "--taxonomy-map",
     "maps",
@@ -296,7 +298,7 @@ def parse_taxonomy_maps(data: tuple[Path, ...], maps: tuple[str, ...]) -> dict[i
     ),
 )
 @DATA
-@click.argument("out", type=PATH)
+@OUT
 @click.option(
     "--rename", metavar="OLD=NEW", multiple=True, help="Rename a category; two with the same new name are merged."
 )
@@ -377,7 +379,7 @@ def parse_size(text: str) -> tuple[int, int]:
     ),
 )
 @DATA
-@click.argument("out", type=PATH)
+@OUT
 @click.option("--size", metavar="N", default="512", help="Size of a tile in pixels: N or WIDTHxHEIGHT; default: 512.")
 @click.option(
     "--overlap",
@@ -386,7 +388,7 @@ def parse_size(text: str) -> tuple[int, int]:
     default=0,
     help="Pixels that neighbouring tiles share; default: 0.",
 )
-@click.option("--no-images", is_flag=True, help="Write the labels only.")
+@NO_IMAGES
 @click.option("--back", is_flag=True, help="Reassemble the tiles in DATA.")
 @click.option(
     "--tiles",
@@ -441,7 +443,7 @@ def tile_command(
     ),
 )
 @DATA
-@click.argument("out", type=PATH)
+@OUT
 @click.option("--box", metavar="X,Y,W,H", help="Window of each image, in pixels.")
 @click.option(
     "--around",
@@ -452,7 +454,7 @@ def tile_command(
 @click.option(
     "--margin", metavar="N", type=click.IntRange(min=0), default=0, help="Margin around each segment in pixels."
 )
-@click.option("--no-images", is_flag=True, help="Write the labels only.")
+@NO_IMAGES
 @data_options
 def crop_command(
     data: Path, out: Path, box: str | None, around: tuple[str, ...], margin: int, no_images: bool, options: DataOptions

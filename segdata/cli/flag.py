@@ -9,6 +9,7 @@ import click
 
 from segdata.cli.options import (
     DATA,
+    MAX_FINDINGS,
     PATH,
     SCHEDULER,
     WORK_DIR,
@@ -181,7 +182,7 @@ def _option_words(option: str, value: object) -> list[str]:
     help="Evaluate the result against clean labels, or a list of known errors.",
 )
 @rule_options
-@click.option("--max-findings", type=click.IntRange(min=0), metavar="N", help="List at most N findings, worst first.")
+@MAX_FINDINGS
 @click.option("--overlays", type=PATH, metavar="DIR", help="Draw the images with findings as PNG files in this folder.")
 @report_options("text", "json", "jsonl", "sarif", "junit", "github", "gitlab", "html")
 @SCHEDULER

@@ -85,6 +85,7 @@ class RuleNames(click.ParamType):  # type: ignore[type-arg]  # as above
 
 FORMAT, RULE, RULES = FormatName(), RuleNames(several=False), RuleNames(several=True)
 DATA = click.argument("data", type=PATH)
+OUT = click.argument("out", type=PATH)
 GROUP_BY = renamed_option(
     "--group-by",
     "--by",
@@ -127,6 +128,11 @@ SEED = click.option(
 )
 COPY_IMAGES = click.option(
     "--copy-images", is_flag=True, help="Copy the image files too. By default OUT refers to the originals."
+)
+NO_IMAGES = click.option("--no-images", is_flag=True, help="Write the labels only.")
+DRY_RUN = click.option("--dry-run", is_flag=True, help="Only show what would change.")
+MAX_FINDINGS = click.option(
+    "--max-findings", type=click.IntRange(min=0), metavar="N", help="List at most N findings, worst first."
 )
 FORCE = click.option("--force", is_flag=True, help="Overwrite existing files.")
 

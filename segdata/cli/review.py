@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from segdata.cli.options import DATA, FILE, PATH, DataOptions, data_options, example, report_options
+from segdata.cli.options import DATA, DRY_RUN, FILE, PATH, DataOptions, data_options, example, report_options
 from segdata.cli.output import emit, make_console, protect_inputs
 from segdata.cli.process import FOUND, say
 from segdata.core.errors import count_noun
@@ -93,7 +93,7 @@ def pull(
     name="apply", epilog=example("segdata review apply street --dry-run", "segdata review apply street --format json")
 )
 @DATA
-@click.option("--dry-run", is_flag=True, help="Only show what would change.")
+@DRY_RUN
 @report_options("text", "json")
 @data_options
 def apply(data: Path, dry_run: bool, report: str, output: Path | None, options: DataOptions) -> int:
@@ -215,7 +215,7 @@ def export(
 @DATA
 @click.argument("file", type=PATH)
 @click.option("--reviewer", metavar="NAME", help="Reviewer who redrew the labels; recorded with the annotations.")
-@click.option("--dry-run", is_flag=True, help="Only show what would change.")
+@DRY_RUN
 @report_options("text", "json")
 @data_options
 def import_(

@@ -11,6 +11,7 @@ from segdata.cli.options import (
     FILE,
     FOLDER,
     GROUP_BY,
+    MAX_FINDINGS,
     PATH,
     SCHEDULER,
     DataOptions,
@@ -123,7 +124,7 @@ class RuleSelection(msgspec.Struct, frozen=True):
 @click.option("--no-cache", is_flag=True, help="Measure everything again, and do not cache the result.")
 @click.option("--one-by-one", is_flag=True, help="List findings one by one, also those that are usual in this dataset.")
 @click.option("--statistics", is_flag=True, help="Print one line for each rule with findings.")
-@click.option("--max-findings", type=click.IntRange(min=0), metavar="N", help="List at most N findings, worst first.")
+@MAX_FINDINGS
 @click.option(
     "--overlays", type=FOLDER, metavar="DIR", help="Draw the images with findings as PNG files in this folder."
 )
