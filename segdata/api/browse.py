@@ -128,11 +128,9 @@ def browse(
         target = open_dataset(package, name, _dataset_origin(dataset.profile.files))
         log = _log_path(dataset.profile.files, target)
         n_decided, notes = _pull_decisions(name, dataset.profile, log)
-        listed = tuple(
-            validate(dataset, include_reviewed=True, one_by_one=True, jobs=jobs).findings
-            if findings is None
-            else findings
-        )
+        if findings is None:
+            findings = validate(dataset, include_reviewed=True, one_by_one=True, jobs=jobs).findings
+        listed = tuple(findings)
         ids = set(dataset.image_ids)
         media = MediaFiles(cache_folder() / "fiftyone" / target.slug)
         targets = MapValues.from_profile(dataset.profile)
@@ -153,7 +151,6 @@ def browse(
         if not dataset.is_part:  # the other images still show what is theirs
             media.sweep()
         about = tuple(finding for finding in listed if finding.image is None)
-        elsewhere = tuple(finding for finding in listed if finding.image is not None and finding.image not in ids)
         loader.store(about_dataset=[_finding_line(finding) for finding in about])
         return BrowseResult(
             name=name,
@@ -161,7 +158,7 @@ def browse(
             n_images=len(dataset),
             n_findings=len(shown),
             about_dataset=about,
-            elsewhere=elsewhere,
+            elsewhere=tuple(finding for finding in listed if finding.image not in {*ids, None}),
             n_settled=n_settled,
             n_decided=n_decided,
             log=log,

@@ -292,7 +292,7 @@ class LabelErrors:
         return _is_vague(self.every)
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
+class ErrorShare(msgspec.Struct, frozen=True, kw_only=True):
     """How many of labels, or of regions, are wrong, and the ends of the 95 % interval; `of` is null where not known."""
 
     value: float | None
@@ -311,8 +311,8 @@ class ErrorRow(msgspec.Struct, frozen=True, kw_only=True):
     low: float
     high: float
     of: int
-    labels: Part
-    regions: Part
+    labels: ErrorShare
+    regions: ErrorShare
 
     @staticmethod
     def of_errors(result: LabelErrors) -> "ErrorRow":
@@ -320,7 +320,9 @@ class ErrorRow(msgspec.Struct, frozen=True, kw_only=True):
         every, parts = result.every, []
         for estimate in (result.labels, result.regions):
             parts.append(
-                Part(value=estimate.n, low=estimate.low, high=estimate.high, of=estimate.of if result.apart else None)
+                ErrorShare(
+                    value=estimate.n, low=estimate.low, high=estimate.high, of=estimate.of if result.apart else None
+                )
             )
         return ErrorRow(value=every.n, low=every.low, high=every.high, of=every.of, labels=parts[0], regions=parts[1])
 

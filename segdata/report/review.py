@@ -208,7 +208,7 @@ def rule_precision(rule: RuleProgress) -> Precision:
     return Precision(rule.right / rule.decided, float(low), float(high))
 
 
-class RuleRow(msgspec.Struct, frozen=True, kw_only=True, rename={"name": "rule"}):
+class ReviewedRule(msgspec.Struct, frozen=True, kw_only=True, rename={"name": "rule"}):
     """Decided and open findings of a rule; SEG5 stands for all rules of `segdata flag`."""
 
     code: str
@@ -241,8 +241,8 @@ class ProgressReport(msgspec.Struct, frozen=True, kw_only=True):
 
     version: Literal[1] = 1
     dataset: str
-    rules: tuple[RuleRow, ...]
-    flag: RuleRow
+    rules: tuple[ReviewedRule, ...]
+    flag: ReviewedRule
     reviewers: tuple[ReviewerRow, ...]
     segments: dict[Verdict, int]
     disputed: tuple[tuple[Decision, ...], ...]
@@ -293,8 +293,8 @@ def _fill(kind: type[R], result: object, **more: object) -> R:
     return kind(**{name: getattr(result, name) for name in kind.__struct_fields__ if hasattr(result, name)} | more)
 
 
-def _rule_row(rule: RuleProgress) -> RuleRow:
-    return _fill(RuleRow, rule, precision=rule_precision(rule))
+def _rule_row(rule: RuleProgress) -> ReviewedRule:
+    return _fill(ReviewedRule, rule, precision=rule_precision(rule))
 
 
 def _reviewer_row(one: ReviewerProgress) -> ReviewerRow:

@@ -64,7 +64,7 @@ def noisy(
     pages, errors = [], list[InjectedError]()
     for annotation in first.tolist():
         rng = np.random.default_rng([seed, annotation])
-        page = _Page(batch, annotation, rank)
+        page = _SeenAnnotation(batch, annotation, rank)
         if rng.random() < share:
             errors += page.inject(things, rates or CorruptionRates(), rng)
         pages.append(page)
@@ -77,7 +77,7 @@ def _things(profile: Profile, rank: dict[int, int]) -> Flags:
     return np.array([False, *countable])
 
 
-class _Page:
+class _SeenAnnotation:
     """The first annotation of an image: its segments, and the rows of the dataset that they come from."""
 
     def __init__(self, batch: Batch, annotation: int, rank: dict[int, int]) -> None:
@@ -140,7 +140,7 @@ def _holding_segments(runs: Runs, n: int, segments: SegmentSet) -> list[Ints]:
     return [shared_pixels.b[large & (shared_pixels.a == row)].astype(np.int64) for row in range(n)]
 
 
-def _join_pages(batch: Batch, annotations: Ints, pages: list[_Page], ids: Ints) -> Batch:
+def _join_pages(batch: Batch, annotations: Ints, pages: list[_SeenAnnotation], ids: Ints) -> Batch:
     """All pages as one batch."""
     rows, category, categories = [], [], integer_column(batch.segments["category_id"])
     for page in pages:

@@ -450,12 +450,12 @@ def write_ade(
                 "renumber it"
             )
     start_folder(target, profile, losses)
-    writer = _Writer(profile.taxonomy, target, losses, lost)
+    writer = _AdeWriter(profile.taxonomy, target, losses, lost)
     write_index(target, writer.rows(batches), videos=True)
 
 
 @dataclass
-class _Writer:
+class _AdeWriter:
     """Writes images one at a time."""
 
     taxonomy: Taxonomy  # of the dataset

@@ -133,7 +133,7 @@ def _defects(runs: ValueRuns, odd: NDArray[np.bool_], classless: NDArray[np.bool
             yield Defect(code, message, file, f"x={x}, y={y}", pixels=area)
 
 
-class _Rle(msgspec.Struct):
+class _RegionRle(msgspec.Struct):
     size: list[int]
     counts: str
 
@@ -152,7 +152,7 @@ def encode_rle(runs: Runs, size: Size) -> str:
 def decode_rle(json: str, size: Size) -> Runs | None:
     """The runs of an RLE; None if it is not an RLE of an image of this height and width."""
     try:
-        decoded = msgspec.json.decode(json, type=_Rle)
+        decoded = msgspec.json.decode(json, type=_RegionRle)
     except msgspec.DecodeError:
         return None
     if decoded.size != list(size):

@@ -70,7 +70,7 @@ class _ImageInfo(msgspec.Struct):
     file_name: str | None = None
 
 
-class _Sized(msgspec.Struct):
+class _SamSize(msgspec.Struct):
     size: tuple[int, int]
 
 
@@ -183,7 +183,7 @@ def _info(document: Document) -> _ImageInfo:
 def _sides(item: _SamItem) -> tuple[int, int]:
     """Height and width of a mask; 0 if it has none."""
     try:
-        return msgspec.json.decode(item.segmentation, type=_Sized).size
+        return msgspec.json.decode(item.segmentation, type=_SamSize).size
     except msgspec.MsgspecError:
         return 0, 0
 

@@ -335,7 +335,7 @@ def _annotations(
     return items
 
 
-class _Result(msgspec.Struct, gc=False):
+class _CocoResult(msgspec.Struct, gc=False):
     image_id: int
     category_id: int
     segmentation: dict[str, object]
@@ -381,7 +381,7 @@ def _count_result_losses(batch: Batch, losses: LossCounter) -> None:
 
 def _results(
     batch: Batch, profile: Profile, image_ids: Ints, default: float, n_before: int, losses: LossCounter
-) -> Iterator[_Result]:
+) -> Iterator[_CocoResult]:
     rows = np.flatnonzero(are_listable(batch, profile.taxonomy, losses))
     segments = batch.segments.take(pa.array(rows))
     scores = segments["score"].to_numpy()
@@ -393,7 +393,7 @@ def _results(
     scores = np.where(np.isfinite(scores), scores, default)
     rles = write_rles(batch.runs, rows, *batch.segment_size)
     return map(
-        _Result,
+        _CocoResult,
         image_ids[batch.segment_image[rows]].tolist(),
         segments["category_id"].to_pylist(),
         rles,

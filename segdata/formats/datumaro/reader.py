@@ -465,7 +465,7 @@ def _subset(document: Document, n_labels: int, images: ImageFolder) -> _Subset:
 def _size(item: DatumItem, file: Path | None) -> tuple[int | None, int | None]:
     """Height and width of an image whose item lacks them: from its first mask, or its image file."""
     try:
-        annotations = msgspec.json.decode(item.annotations, type=list[_Sized]) if len(item.annotations) else []
+        annotations = msgspec.json.decode(item.annotations, type=list[_MaskHead]) if len(item.annotations) else []
         sizes = (annotation.rle.size for annotation in annotations if annotation.rle is not None)
         for size in sizes:
             if len(size) == 2:
@@ -476,12 +476,12 @@ def _size(item: DatumItem, file: Path | None) -> tuple[int | None, int | None]:
     return (None, None) if head is None else (head.height, head.width)
 
 
-class _Rle(msgspec.Struct):
+class _RleHead(msgspec.Struct):
     size: list[int]
 
 
-class _Sized(msgspec.Struct):
-    rle: _Rle | None = None
+class _MaskHead(msgspec.Struct):
+    rle: _RleHead | None = None
 
 
 def _images_of(items: Items[DatumItem], listing: ImageList) -> list[int]:

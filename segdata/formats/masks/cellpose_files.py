@@ -136,7 +136,7 @@ def _latin_1(text: str = "", *_: object) -> bytes:
     return text.encode("latin-1")
 
 
-class _File:
+class _SpanFile:
     """A file for the unpickler; while `skips`, it hands out spans in place of many bytes."""
 
     def __init__(self, file: io.BufferedReader, size: int) -> None:
@@ -157,7 +157,7 @@ class _ArrayUnpickler(pickle._Unpickler):  # the one in Python, whose loading of
     read: Callable[[int], Any]  # Any: bytes, or a span
     append: Callable[[object], None]
 
-    def __init__(self, file: _File) -> None:
+    def __init__(self, file: _SpanFile) -> None:
         super().__init__(file, encoding="latin1")
         self._spans = file
 
@@ -197,7 +197,7 @@ def read_pickled_dictionary(path: Path) -> dict[str, Any]:  # Any: plain values,
             shape, _, dtype = read_header(file)
             if dtype.kind != "O" or shape:
                 raise UnreadablePickleError(f"holds an array {dtype} {shape}, not a dictionary")
-            outer = _ArrayUnpickler(_File(file, size)).load()
+            outer = _ArrayUnpickler(_SpanFile(file, size)).load()
     except OSError as error:
         raise UnreadablePickleError(f"cannot be read: {error.strerror or error}") from error
     except _ERRORS as error:

@@ -425,7 +425,7 @@ def open_segmentations(request: ReadRequest) -> PerImageSource:
     by_path = {seg.path: seg for seg in dicom.objects}
     decoded = DecodedFiles(lambda path: _decode_seg(by_path[path], threshold))
     first_slice, multi_frame = dicom.slices.first_slice, _multi_frame_segments(dicom.objects)
-    reader = _SliceReader(
+    reader = _SegSliceReader(
         decoded, dicom.annotators(_annotator_of), first_slice, multi_frame, dicom.meanings(categories)
     )
     return dicom.source(request, categories, "mask-native", reader.read)
@@ -468,7 +468,7 @@ def _multi_frame_segments(objects: Sequence[SegObject]) -> dict[str, set[int]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _SliceReader:
+class _SegSliceReader:
     """Looks at one slice."""
 
     decoded: DecodedFiles[_SegPixels]

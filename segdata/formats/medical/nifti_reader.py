@@ -246,7 +246,7 @@ def volume_source(
         metadata={**meaning.metadata, **_layer_metadata(opened, meaning)},
         sequences=tuple(_sequences(opened)),
     )
-    reader = _SliceReader(opened, meaning, decoded)
+    reader = _NiftiSlices(opened, meaning, decoded)
     entries = [slice_entry(labelled, frame) for labelled in opened.volumes for frame in labelled.frames]
     entries.sort(key=lambda entry: entry.image_id)
     return PerImageSource(
@@ -316,7 +316,7 @@ def _layer_metadata(opened: OpenVolumes, meaning: LabelMeanings) -> dict[str, st
 
 
 @dataclass(frozen=True, slots=True)
-class _SliceReader:
+class _NiftiSlices:
     """Looks at one slice."""
 
     opened: OpenVolumes

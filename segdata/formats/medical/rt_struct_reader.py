@@ -380,12 +380,12 @@ def open_contours(request: ReadRequest) -> PerImageSource:
     categories = name_categories(request.taxonomy, ((region.name, region.color, None) for region in regions))
     empty = {name: SOURCES.get(file.algorithm or "") for name, file in dicom.indexed.items()}
     annotators = dicom.annotators(lambda structures: structures.interpreter)
-    reader = _SliceReader(annotators, empty, dicom.meanings(categories), "xor" if holes == "xor" else "union")
+    reader = _ContourReader(annotators, empty, dicom.meanings(categories), "xor" if holes == "xor" else "union")
     return dicom.source(request, categories, "centre-evenodd", reader.read)
 
 
 @dataclass(frozen=True, slots=True)
-class _SliceReader:
+class _ContourReader:
     """Looks at one slice."""
 
     annotator: Mapping[str, str | None]

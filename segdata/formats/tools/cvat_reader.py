@@ -63,7 +63,7 @@ class CvatImage:
 
 
 @dataclass(slots=True)
-class _ImageReading:
+class _CvatReading:
     size: tuple[int, int]
     types: Types
     shapes: list[ToolShape] = field(default_factory=list)
@@ -81,7 +81,7 @@ def read_image(types: Types, entry: ImageEntry, head: ImageHeader | None) -> lis
             f"the size is {size[1]:,} x {size[0]:,}, which no image has" if any(size) else "the file gives no size"
         )
         raise BrokenLabelsError(*record.defects, Defect("SEG004", f"{problem}: its shapes cannot be drawn"))
-    reading = _ImageReading(size, types, [], list(record.defects))
+    reading = _CvatReading(size, types, [], list(record.defects))
     for item in record.shapes:
         _add_shape(reading, item)
     tags = [_read_tag(item, types) for item in record.tags]
@@ -96,7 +96,7 @@ def _read_tag(element: Element, types: Types) -> object:
     return {"label": label, **{key: json.loads(value) for key, value in attributes.items()}} if attributes else label
 
 
-def _add_shape(reading: _ImageReading, item: CvatElement) -> None:
+def _add_shape(reading: _CvatReading, item: CvatElement) -> None:
     """Add a shape; one that is broken is left out, with a defect."""
     try:
         if not item.label:
@@ -297,7 +297,7 @@ def _color(text: str | None) -> str | None:
 
 
 @dataclass(slots=True)
-class _Dataset:
+class _CvatDataset:
     """The images of all files by image_id, and the defects."""
 
     root: Path
@@ -319,7 +319,7 @@ def open_cvat(request: ReadRequest, head: bytes) -> ToolSource:
     folder = root if root.is_dir() else root.parent
     images = images_folder(request)
     paths = _find_documents(root, head)
-    dataset = _Dataset(root, images or folder / "images", image_folders(folder, images))
+    dataset = _CvatDataset(root, images or folder / "images", image_folders(folder, images))
     for path in paths:
         _add_file(dataset, path, interpolate=answer in ("yes", "true"))
     if dataset.others:
@@ -363,7 +363,7 @@ def _find_documents(root: Path, head: bytes) -> list[Path]:
     return documents
 
 
-def _add_file(dataset: _Dataset, path: Path, *, interpolate: bool) -> None:
+def _add_file(dataset: _CvatDataset, path: Path, *, interpolate: bool) -> None:
     file = relative_path(dataset.root, path)
     try:
         document = read_xml(path)
@@ -422,7 +422,7 @@ class CvatJobs:
         return {key: json_text(value) for key, value in (("task", id_), ("job", job)) if value}
 
 
-def _add_image(dataset: _Dataset, path: Path, image: Element, place: str, jobs: CvatJobs) -> None:
+def _add_image(dataset: _CvatDataset, path: Path, image: Element, place: str, jobs: CvatJobs) -> None:
     file = relative_path(dataset.root, path)
     name = image.get("name", "").replace("\\", "/")
     if not name:
@@ -452,7 +452,7 @@ def _add_image(dataset: _Dataset, path: Path, image: Element, place: str, jobs: 
     )
 
 
-def _shapes(dataset: _Dataset, image: Element, place: str) -> Iterator[CvatElement]:
+def _shapes(dataset: _CvatDataset, image: Element, place: str) -> Iterator[CvatElement]:
     """The shapes with an area, each with its place."""
     count = Counter[str]()
     for shape in image:
@@ -472,7 +472,7 @@ def _parse_side(text: str | None) -> int:
     return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 10 else 0
 
 
-def _add_video(dataset: _Dataset, path: Path, video: CvatVideo, jobs: CvatJobs) -> None:
+def _add_video(dataset: _CvatDataset, path: Path, video: CvatVideo, jobs: CvatJobs) -> None:
     """Add the frames of a video, `frame_000000.png` and so on as CVAT calls them."""
     file = relative_path(dataset.root, path)
     folder = posixpath.dirname(file) if path.is_relative_to(dataset.root) else ""
@@ -523,7 +523,7 @@ def _names_frames(folder: Path) -> bool:
     return has_index(folder) and read_head(folder / INDEX_FILE).startswith(b"image,mask,width,height,uri,sequence,")
 
 
-def _add_named_video(dataset: _Dataset, path: Path, video: CvatVideo) -> None:
+def _add_named_video(dataset: _CvatDataset, path: Path, video: CvatVideo) -> None:
     """Add the frames that the lines of `images.csv` name, in the order of their numbers in the XML."""
     entries, defects = read_index(path.parent, dataset.images)
     file = relative_path(dataset.root, path)
@@ -546,7 +546,7 @@ def _add_named_video(dataset: _Dataset, path: Path, video: CvatVideo) -> None:
         dataset.entries[entry.image_id] = replace(entry, image=image, files=files, record=record, source_id=str(number))
 
 
-def _check_images(dataset: _Dataset, folder: Path, images: Path | None) -> None:
+def _check_images(dataset: _CvatDataset, folder: Path, images: Path | None) -> None:
     def describe(entry: ImageEntry) -> Defect:
         hint = similar_name_hint(nearest_name(dataset.folders, entry.image_id))
         message = f"image file {entry.image_id!r} does not exist{hint}"

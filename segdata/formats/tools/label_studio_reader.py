@@ -98,7 +98,7 @@ def find_image(name: str, folder: ImageFolder, by_file: dict[str, str]) -> str |
     return next((candidate for candidate in candidates if candidate in folder.paths), None)
 
 
-class _Head(msgspec.Struct):
+class _TaskHead(msgspec.Struct):
     """The part of a task that is read before its image."""
 
     data: dict[str, Any]
@@ -148,7 +148,7 @@ def _read_tasks(root: Path, files: list[Path], key: str | None, images: Path | N
     """The tasks in some files; raises UnreadableError for a file of another sort."""
     defects: list[Defect] = []
     labels: set[str] = set()
-    by_image: dict[str, list[tuple[_StudioTask, _TaskImage, _Head]]] = {}
+    by_image: dict[str, list[tuple[_StudioTask, _TaskImage, _TaskHead]]] = {}
     for path in files:
         file = relative_path(root, path)
         try:
@@ -199,9 +199,9 @@ def _task_texts(path: Path, file: str, defects: list[Defect]) -> list[tuple[str,
     return [(f"/{i}", msgspec.json.encode(task)) for i, task in enumerate(value)]  # NaN becomes null
 
 
-def _read_head(raw: bytes, place: str, file: str, defects: list[Defect]) -> _Head | None:
+def _read_head(raw: bytes, place: str, file: str, defects: list[Defect]) -> _TaskHead | None:
     try:
-        return msgspec.json.decode(raw, type=_Head)
+        return msgspec.json.decode(raw, type=_TaskHead)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         halves: list[str] = []
         with suppress(ValueError, RecursionError):
@@ -247,7 +247,7 @@ def _labels_anywhere(value: object) -> Iterator[str]:
 
 
 def _list_entries(
-    root: Path, by_image: dict[str, list[tuple[_StudioTask, _TaskImage, _Head]]], images: Path | None
+    root: Path, by_image: dict[str, list[tuple[_StudioTask, _TaskImage, _TaskHead]]], images: Path | None
 ) -> tuple[list[ImageEntry], list[Defect]]:
     base = root if root.is_dir() else root.parent
     places = [images] if images else [base / "images", base]

@@ -80,7 +80,7 @@ class _LabelmeShape(msgspec.Struct, gc=False, forbid_unknown_fields=True):
         return {key: value for key, value in msgspec.structs.asdict(self).items() if value is not UNSET}
 
 
-class _File(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+class _LabelmeFile(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     """A file as LabelMe writes it, and we."""
 
     shapes: list[_LabelmeShape]
@@ -94,7 +94,7 @@ class _File(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     source: object = UNSET
 
 
-_FILE_FIELDS = tuple(name for name in _File.__struct_fields__ if name not in ("shapes", "imageData"))
+_FILE_FIELDS = tuple(name for name in _LabelmeFile.__struct_fields__ if name not in ("shapes", "imageData"))
 
 
 def _read_labelme(path: Path, name: str, kind: DocumentKind, defects: list[Defect]) -> tuple[Json, Sequence[object]]:
@@ -105,7 +105,7 @@ def _read_labelme(path: Path, name: str, kind: DocumentKind, defects: list[Defec
     with suppress(OSError, ValueError, RecursionError):
         data = read_small_file(path)
         if data.isascii():  # else texts that are skipped have to be looked at
-            file = msgspec.json.decode(data, type=_File)
+            file = msgspec.json.decode(data, type=_LabelmeFile)
             defects += repeated_key_defects(data, name)
             return {key: value for key in _FILE_FIELDS if (value := getattr(file, key)) is not UNSET}, file.shapes
     return _read_slowly(path, name, kind, defects)
@@ -159,7 +159,7 @@ def _read_one_by_one(raw: Raw) -> list[object]:
 
 
 @dataclass(slots=True)
-class _ImageReading:
+class _LabelmeReading:
     """The shapes of one file so far, and its defects."""
 
     size: tuple[int, int]
@@ -172,7 +172,7 @@ def read_image(root: Path, kind: DocumentKind, entry: ImageEntry, head: ImageHea
     file = relative_path(root, entry.files[0])
     defects: list[Defect] = []
     document, shapes = _read_labelme(entry.files[0], file, kind, defects)
-    reading = _ImageReading(_size(document, head, file), defects=defects)
+    reading = _LabelmeReading(_size(document, head, file), defects=defects)
     for row, shape in enumerate(shapes):
         place = f"/shapes/{row}"
         if isinstance(shape, _LabelmeShape) and _is_plain(shape):
@@ -230,7 +230,7 @@ def _metadata(document: Json) -> dict[str, str]:
     return {key: json_text(value) for key, value in sorted(metadata.items())}
 
 
-def _add_shape(reading: _ImageReading, shape: object, place: str) -> None:
+def _add_shape(reading: _LabelmeReading, shape: object, place: str) -> None:
     """Add a shape; one that is broken is left out, with a defect."""
     if not isinstance(shape, dict):
         reading.defects.append(Defect("SEG004", "a shape is not an object; left out", place=place))
@@ -349,15 +349,15 @@ def _read_mask(text: object, corners: Ring) -> Bitmap:
     return Bitmap(x, y, values.astype(bool))
 
 
-class _ShapeHead(msgspec.Struct, gc=False):
+class _LabelmeShapeHead(msgspec.Struct, gc=False):
     label: object = None
     shape_type: object = None
 
 
-class _Head(msgspec.Struct, gc=False):
+class _FileHead(msgspec.Struct, gc=False):
     """The part of a file that is read before any image is loaded; the rest is skipped undecoded."""
 
-    shapes: list[_ShapeHead] | None = None
+    shapes: list[_LabelmeShapeHead] | None = None
     imagePath: object = None  # noqa: N815 - LabelMe's name
 
 
@@ -419,32 +419,32 @@ def _is_bare_name(path: str) -> bool:
     return path[0] not in ". " and not any(mark in path for mark in "/\\:")
 
 
-def _read_head(path: Path) -> _Head | None:
+def _read_head(path: Path) -> _FileHead | None:
     """The head of a file; None if it is not JSON."""
     try:
-        return msgspec.json.decode(read_small_file(path).removeprefix(b"\xef\xbb\xbf"), type=_Head)
+        return msgspec.json.decode(read_small_file(path).removeprefix(b"\xef\xbb\xbf"), type=_FileHead)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if str(error).startswith("Expected `object`") and " - at " not in str(error):
-            return _Head()  # sound JSON of another kind
+            return _FileHead()  # sound JSON of another kind
         parts = read_document(path, path.name, LABELME).parts
     except OSError as error:
         raise SegdataError(f"{path}: cannot be read: {error.strerror or error}") from error
     return None if parts is None else _read_head_slowly({key: bytes(raw) for key, raw in parts.items()})
 
 
-def _read_head_slowly(parts: dict[str, bytes]) -> _Head:
+def _read_head_slowly(parts: dict[str, bytes]) -> _FileHead:
     if "shapes" not in parts:
-        return _Head()
+        return _FileHead()
     try:
         raw_shapes = _read_one_by_one(Raw(parts["shapes"]))
     except (TypeError, RecursionError):
         raw_shapes = []
     shapes = [
-        _ShapeHead(_decode_or_none(shape.get("label")), _decode_or_none(shape.get("shape_type")))
+        _LabelmeShapeHead(_decode_or_none(shape.get("label")), _decode_or_none(shape.get("shape_type")))
         for shape in raw_shapes
         if isinstance(shape, dict)
     ]
-    return _Head(shapes, _decode_or_none(parts.get("imagePath")))
+    return _FileHead(shapes, _decode_or_none(parts.get("imagePath")))
 
 
 def _decode_or_none(raw: bytes | None) -> Any:  # Any: JSON

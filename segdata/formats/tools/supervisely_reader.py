@@ -158,7 +158,7 @@ def _tag_attributes(tags: object) -> dict[str, Any] | None:  # Any: JSON
 
 
 @dataclass(slots=True)
-class _ImageReading:
+class _ImageShapes:
     """The content of a file so far: the image's height and width in pixels, shapes and defects."""
 
     size: tuple[int, int]
@@ -181,7 +181,7 @@ def read_image(
     if document.frames is not msgspec.UNSET or document.framesCount is not msgspec.UNSET:
         message = "is the annotation of a video; only projects of images are read"
         raise BrokenLabelsError(Defect("SEG004", message, file, "/frames"))
-    reading = _ImageReading(_size(document.size, file), defects=halves)
+    reading = _ImageShapes(_size(document.size, file), defects=halves)
     _add_all(reading, document.objects, classes)
     tags = _tag_attributes([] if document.tags is msgspec.UNSET else document.tags)
     if tags is None:
@@ -195,7 +195,7 @@ def read_image(
     ]
 
 
-def _shared_annotator(reading: _ImageReading) -> str | None:
+def _shared_annotator(reading: _ImageShapes) -> str | None:
     """The annotator of all objects; if there are several, each segment gets its own as an attribute."""
     if all(reading.logins) and len(set(reading.logins)) == 1:
         return reading.logins[0]
@@ -205,7 +205,7 @@ def _shared_annotator(reading: _ImageReading) -> str | None:
     return None
 
 
-def _add_all(reading: _ImageReading, objects: Sequence[_ProjectObject | None], classes: Mapping[str, int]) -> None:
+def _add_all(reading: _ImageShapes, objects: Sequence[_ProjectObject | None], classes: Mapping[str, int]) -> None:
     """Add objects; broken ones are left out, with a defect."""
     others: Counter[str] = Counter()
     for row, item in enumerate(objects):
@@ -240,7 +240,7 @@ def _described_shape(
     candidate: _ProjectObject | None,
     classes: Mapping[str, int],
     place: str,
-    reading: _ImageReading,
+    reading: _ImageShapes,
     others: Counter[str],
 ) -> ToolShape | None:
     """The shape of any object; None if it is left out: `others` counts objects without pixels."""
@@ -285,7 +285,7 @@ def _known_object(item: _ProjectObject | None, classes: Mapping[str, int]) -> tu
     return item, item.classTitle, kind
 
 
-def _shape(item: _ProjectObject, kind: str, reading: _ImageReading, place: str) -> Shape | PolygonText:
+def _shape(item: _ProjectObject, kind: str, reading: _ImageShapes, place: str) -> Shape | PolygonText:
     if kind in ("bitmap", "alpha_mask"):
         return _bitmap(item, kind, reading, place)
     points = item.points
@@ -352,7 +352,7 @@ def _rectangle(corners: Any) -> Polygon:  # Any: JSON
     return box(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
 
 
-def _bitmap(item: _ProjectObject, kind: str, reading: _ImageReading, place: str) -> Bitmap:
+def _bitmap(item: _ProjectObject, kind: str, reading: _ImageShapes, place: str) -> Bitmap:
     """The mask at its place; of a soft mask the pixels of at least half opacity."""
     name = kind if isinstance(getattr(item, kind), dict) else "bitmap"
     data = getattr(item, name)

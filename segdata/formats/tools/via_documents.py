@@ -64,14 +64,14 @@ class ViaRegion(msgspec.Struct, gc=False):
     region_attributes: object = None
 
 
-class _ShapeHead(msgspec.Struct, gc=False):
+class _ViaShapeHead(msgspec.Struct, gc=False):
     name: object = None
 
 
 class _RegionHead(msgspec.Struct, gc=False):
     """The part of a region that is read before it is drawn; its points are skipped."""
 
-    shape_attributes: _ShapeHead | None = None
+    shape_attributes: _ViaShapeHead | None = None
     region_attributes: object = None
 
 

@@ -72,7 +72,7 @@ class _CategoryAttribute:
 
 
 @dataclass(slots=True)
-class _ImageReading:
+class _ViaReading:
     shapes: list[ToolShape] = field(default_factory=list)
     defects: list[Defect] = field(default_factory=list)
 
@@ -107,7 +107,7 @@ def read_image(reading: _CategoryAttribute, entry: ImageEntry, head: ImageHeader
         regions = image.regions()
     except TypeError as error:
         raise BrokenLabelsError(Defect("SEG004", str(error), place=f"{image.place}/regions")) from error
-    result = _ImageReading()
+    result = _ViaReading()
     if 0 not in size:  # else the missing file is reported
         for place, region in regions:
             plain = None if region is None else _plain_shape(reading, region, place)
@@ -147,7 +147,7 @@ def _plain_shape(reading: _CategoryAttribute, region: ViaRegion, place: str) -> 
     return ToolShape(name, _polygon(shape, place), place, None, id_, _NOTHING, _PLAIN)
 
 
-def _add_region(image: _ImageReading, reading: _CategoryAttribute, region: ViaRegion | None, place: str) -> None:
+def _add_region(image: _ViaReading, reading: _CategoryAttribute, region: ViaRegion | None, place: str) -> None:
     """Add a region; one that is broken is left out, with a defect."""
     try:
         if region is None or region.shape_attributes is None:
@@ -248,7 +248,7 @@ NOTATION = PolygonNotation("axes", mend=_parse_axes_leniently)
 
 
 @dataclass(slots=True)
-class _Dataset:
+class _ViaDataset:
     """The images of all documents by image_id, and the defects."""
 
     root: Path
@@ -266,7 +266,7 @@ def open_via(request: ReadRequest, heads: Mapping[str, bytes]) -> ToolSource:
         raise UnreadableError(f"{root}: no VIA file; they are JSON or CSV with shape_attributes and region_attributes")
     base = root if root.is_dir() else root.parent
     images = images_folder(request)
-    dataset = _Dataset(root, image_folders(base, images))
+    dataset = _ViaDataset(root, image_folders(base, images))
     for path in paths:
         file = relative_path(root, path)
         images_of_file, defects = read_via(path, file)
@@ -304,7 +304,7 @@ def _find_documents(root: Path, heads: Mapping[str, bytes]) -> list[Path]:
     return documents
 
 
-def _add_image(dataset: _Dataset, path: Path, file: str, folder: str, split: str | None, image: ViaImage) -> None:
+def _add_image(dataset: _ViaDataset, path: Path, file: str, folder: str, split: str | None, image: ViaImage) -> None:
     """Add an image of a document, which is `file` in `folder` of the dataset and of a split: its name and its file."""
     name = image.item.filename.replace("\\", "/")
     uri = image.item.filename if "://" in name else None
@@ -327,7 +327,7 @@ def _add_image(dataset: _Dataset, path: Path, file: str, folder: str, split: str
         dataset.missing.append((image, entry))
 
 
-def _check_images(dataset: _Dataset, folder: Path, images: Path | None) -> None:
+def _check_images(dataset: _ViaDataset, folder: Path, images: Path | None) -> None:
     """Report missing image files; raises UnreadableError if all are missing and no sizes are known."""
     missing = dataset.missing
     if len(missing) < len(dataset.entries):
@@ -379,7 +379,7 @@ class _RegionAttributes:
         return self.entries[bisect_right(self.ends, row)]
 
 
-def _choose_categories(dataset: _Dataset, wanted: object) -> tuple[str | None, set[str], list[Defect]]:
+def _choose_categories(dataset: _ViaDataset, wanted: object) -> tuple[str | None, set[str], list[Defect]]:
     """The attribute that names categories, the names, and defects about that choice."""
     census, without, regions = CategoryCensus(), Counter[str](), _RegionAttributes.of(list(dataset.entries.values()))
     census.add(regions.attributes)

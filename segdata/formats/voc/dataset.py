@@ -442,7 +442,7 @@ def write_voc(
     A semantic dataset gets masks of classes alone; in others every segment but void is an object.
     """
     semantic = profile.task == "semantic"
-    writer = _Writer(profile.taxonomy, semantic, target, class_palette(profile.taxonomy), losses, lost)
+    writer = _VocWriter(profile.taxonomy, semantic, target, class_palette(profile.taxonomy), losses, lost)
     for folder in [CLASSES] if semantic else [CLASSES, OBJECTS]:
         (target / folder).mkdir(parents=True)
     count_spatial_losses(profile, losses)
@@ -457,7 +457,7 @@ def write_voc(
 
 
 @dataclass
-class _Writer:
+class _VocWriter:
     """Writes images one at a time."""
 
     taxonomy: Taxonomy  # of the dataset

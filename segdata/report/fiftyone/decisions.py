@@ -59,7 +59,7 @@ def pull_from_fiftyone(name: str, profile: Profile, reviewer: str | None = None)
         )
     dataset = package.load_dataset(name)
     declare_images(package, dataset)  # older datasets may lack some fields
-    return _Reader(dataset, profile, reviewer).pull()
+    return _AppReader(dataset, profile, reviewer).pull()
 
 
 def current_user() -> str:
@@ -71,7 +71,7 @@ def current_user() -> str:
 
 
 @dataclass
-class _Reader:
+class _AppReader:
     """Reads one dataset. Any: FiftyOne has no types."""
 
     dataset: Any
