@@ -102,6 +102,12 @@ BASES = {
         Base("rvos", "davis2017_results/rvos", pattern="*/*.png"),
         Base("yolo", "yolo_seg_crop"),
         Base("spleen", "ivadomed_testing/ct_scan"),
+        Base("labelme", "labelme/instance_segmentation/data_annotated"),
+        Base("labelme video", "labelme/video_annotation/data_annotated"),
+        Base("kudzu", "via_kudzu"),
+        Base("lemons", "supervisely_lemons"),
+        Base("panoptic", "coco_panoptic_sample", {"format": "coco-panoptic"}, "panoptic_examples.json",
+             "panoptic_examples/*.png"),
         Base("vessels", "drive", VESSELS, pattern="1st_manual/*.gif"),
     )
 }  # fmt: skip
