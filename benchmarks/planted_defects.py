@@ -1,9 +1,9 @@
 """Plant defects of many kinds into copies of real datasets, and list what `segdata validate` reports at its defaults.
 
 Run as ``python -m benchmarks.planted_defects FOLDER [NAME ...]``, where FOLDER holds the datasets of
-`benchmarks/real_sets.py`; NAME picks defects whose names contain it, `planted_anew` the second list,
-`planted_third` the third and `planted_fourth` the fourth. The kinds of the first were listed before anybody looked at which rules there are: what
-annotators, exporters, merge scripts, resizing, trackers, label maps and volumes do wrong.
+`benchmarks/real_sets.py`; NAME picks defects whose names contain it, `planted_anew` the second list, `planted_third`
+the third and `planted_fourth` the fourth. The kinds of the first were listed before anybody looked at which rules there
+are: what annotators, exporters, merge scripts, resizing, trackers, label maps and volumes do wrong.
 """
 
 import sys

@@ -24,6 +24,7 @@ _IMAGE_FILE = re.compile(r"\.(jpe?g|png|tiff?|bmp|webp)$", re.IGNORECASE)
 PLAIN_FORMATS = ("colour-masks", "instance-ids")  # formats that any folder of images may be
 _UNREAD = "which segdata cannot read yet"
 _EXPORT = "segdata cannot read it: export COCO from that tool"
+_SLIDES = "segdata cannot read it: open the slides in QuPath, and export GeoJSON"
 _ARRAYS = "segdata reads no arrays: save the labels as PNG or TIFF files"
 _BOXES = "boxes only, and segdata reads segments"
 # Formats that segdata knows and cannot read: patterns of their paths, and of the first bytes of such a file; and why.
@@ -40,6 +41,7 @@ _FOREIGN = (
     ("HDF5", r"\.(h5|hdf5)$", None, _ARRAYS),
     ("TFRecord files", r"\.tfrecords?(-\d+-of-\d+)?$", None, _UNREAD),
     ("LabelMe XML", r"\.xml$", rb"<polygon>.{0,400}<pt>", _UNREAD),
+    ("XML of Aperio ImageScope", r"\.xml$", rb"<Vert(ex|ices)\b", _SLIDES),
     ("Pascal VOC XML", r"\.xml$", rb"<annotation>.*<polygon>", "polygons without SegmentationClass, " + _UNREAD),
     ("Pascal VOC XML", r"\.xml$", rb"<annotation>.*<bndbox>", _BOXES),
     ("Pascal VOC XML", r"\.xml$", rb"<annotation>", _UNREAD),
@@ -75,7 +77,7 @@ def detect_format(root: Path) -> str:
         contents = f"it looks like {foreign}" if foreign else f"it holds {_held(root, names)}"
         if inside:
             remedy = f"you can read these folders in it: {_join(inside)}; give one as DATA"
-        elif foreign and (_EXPORT in foreign or _ARRAYS in foreign):
+        elif foreign and any(why in foreign for why in (_EXPORT, _ARRAYS, _SLIDES)):
             remedy = "`segdata formats` lists the formats that it reads"
         elif not foreign and all(_IMAGE_FILE.search(name) for name in names):
             remedy = "no labels are beside these images: name the file or folder that has them"

@@ -82,11 +82,25 @@ def _find_broken_document(root: Path) -> list[Path]:
 def _candidates(root: Path) -> list[Path]:
     if root.is_file():
         return [root] if root.suffix.lower() == ".json" else []
-    return [path for folder in (root, root / "annotations") for path in sorted(folder.glob("*.json"), key=str)]
+    root = _unwrap(root)
+    return [path for folder in (root, _unwrap(root / "annotations")) for path in sorted(folder.glob("*.json"), key=str)]
+
+
+def _unwrap(folder: Path) -> Path:
+    """The folder, or the one that it holds if it holds nothing else: archives are often packed twice."""
+    while folder.is_dir():
+        inside = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        if len(inside) != 1 or not inside[0].is_dir() or inside[0].is_symlink():
+            break
+        folder = inside[0]
+    return folder
 
 
 def find_documents(root: Path, *sorts: CocoSort) -> list[Path]:
-    """The documents of some sorts: the file itself, or those in a folder or its `annotations` folder."""
+    """The documents of some sorts: the file itself, or those in a folder or its `annotations` folder.
+
+    A folder that holds one folder and nothing else is that folder.
+    """
     return [path for path in _candidates(root) if document_sort(path) in sorts]
 
 

@@ -65,7 +65,10 @@ def _table(root: Path) -> Path:
     if root.is_file():
         return root
     files = FileProbe(root)
-    names = files.heads(r"^[^/]*\.csv$", rb"(?i)" + _HEAD + _PIXELS) or files.matching(r"^[^/]*\.csv$")
+    tables = r"^[^/]*\.csv$"
+    names = files.heads(tables, rb"(?i)" + _HEAD + _PIXELS) or files.matching(tables)
+    if len(names) > 1:  # the sample of a submission has the columns, and no run
+        names = files.heads(tables, rb"(?i)" + _HEAD + _PIXELS + rb'[^\n]*\n(?s:.*?)[,"]\d+ \d+[" ,\n]') or names
     if len(names) != 1:
         what = "no CSV file in it" if not names else f"{len(names)} tables, name one of them: {', '.join(names)}"
         raise UnreadableError(f"{root}: {what}")

@@ -41,6 +41,8 @@ _BOTH = ("imageid_classid", "image_id_class_id", "image_label")
 _PIXELS = ("encodedpixels", "encoded_pixels", "rle", "rle_mask", "rle_encoded", "predicted", "annotation",
            "segmentation")  # fmt: skip
 _CLASS = ("classid", "class_id", "class", "label", "category", "cell_type")
+_HEIGHT, _WIDTH = ("height", "img_height", "image_height"), ("width", "img_width", "image_width")
+_SUFFIXES = (".png", ".jpg", ".tif", ".tiff", ".jpeg")
 _MAX_SIDE = 2**20
 csv.field_size_limit(2**30)  # a mask may have a hundred thousand runs
 
@@ -76,7 +78,7 @@ def read_table(path: Path, file_name: str) -> KaggleTable:
         raise UnreadableError(
             f"{path}:1: needs columns of images and of run lengths (ImageId, EncodedPixels); it has {columns}"
         )
-    sides = [_column(head, ("height",)), _column(head, ("width",))]
+    sides = [_column(head, _HEIGHT), _column(head, _WIDTH)]
     lines: dict[str, list[KaggleRow]] = {}
     defects: list[Defect] = []
     try:
@@ -352,7 +354,7 @@ def _entries(
     """The images of a table, with their files; raises UnreadableError if the size of none of them is known."""
     names = list(rows.of_image)
     bare = not any(PurePosixPath(name).suffix for name in names)
-    file_names = [name + suffix for suffix in (".png", ".jpg", ".tif") for name in names] if bare else names
+    file_names = [name + suffix for suffix in _SUFFIXES for name in names] if bare else names
     folder, defects = find_images(path, path.name, file_names, request.images)
     by_stem = {PurePosixPath(name).with_suffix("").as_posix(): name for name in folder.paths} if bare else {}
     entries = []

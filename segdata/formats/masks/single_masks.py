@@ -70,6 +70,7 @@ if TYPE_CHECKING:
 
 _SAMPLE = 64  # masks whose headers are read before any is decoded
 _MOST_SMOOTHED = 0.1  # greys, as a share of the foreground: more of them, and where one cuts decides its shape
+_GREY_RANGE = 32  # between the channels of what compression makes of black and white
 _TRIED_GREYS = 4  # masks that are decoded to see whether grey values are ids
 
 
@@ -168,13 +169,13 @@ def read_mask(mask: MaskFile, taxonomy: Taxonomy, colours: Legend, file: str) ->
     """
     runs = ValueRuns.of(mask.pixels)
     meaning = (colours if mask.coloured else index_legend(taxonomy, mask.palette)).read(runs.value)
-    smoothed = _cut_smoothed(mask, runs, meaning, taxonomy) if (meaning == UNKNOWN).any() else None
+    smoothed = _cut_smoothed(mask, runs, meaning, taxonomy, colours) if (meaning == UNKNOWN).any() else None
     is_known = meaning > UNKNOWN
     categories, owner = np.unique(meaning[is_known], return_inverse=True)
     owners = np.full(len(runs.value), -1, np.int32)
     owners[is_known] = owner
     defects = [smoothed] if smoothed else []
-    if mask.lossy or (meaning == UNKNOWN).any():
+    if (mask.lossy and smoothed is None) or (meaning == UNKNOWN).any():
         defects += unknown_value_defects(mask, runs, meaning, taxonomy)
     places = _places(mask, runs.value[is_known], owner, len(categories))
     return ImageAnnotation(
@@ -194,20 +195,37 @@ def binary_value(taxonomy: Taxonomy) -> int | None:
     return values[1] if len(values) == 2 and values[0] == 0 and 128 <= values[1] <= 255 else None
 
 
-def _cut_smoothed(mask: MaskFile, runs: ValueRuns, meaning: Ints, taxonomy: Taxonomy) -> Defect | None:
+def _binary_colour(taxonomy: Taxonomy) -> int | None:
+    """The brightness of the foreground if a taxonomy has two colours, black and a grey from 128 to 255; else None."""
+    nobody = taxonomy.unlabelled_color
+    colors = sorted({*taxonomy.by_color(), *(() if nobody is None else (nobody,))})
+    is_grey = len(colors) == 2 and colors[0] == (0, 0, 0) and len(set(colors[1])) == 1
+    return colors[1][0] if is_grey and colors[1][0] >= 128 else None
+
+
+def _cut_smoothed(mask: MaskFile, runs: ValueRuns, meaning: Ints, taxonomy: Taxonomy, colours: Legend) -> Defect | None:
     """Give the values between the two levels of a binary mask, in place, the meaning of the nearer; SEG010 says so."""
-    level = None if mask.coloured or mask.palette is not None or mask.lossy else binary_value(taxonomy)
-    between = (meaning == UNKNOWN) & (runs.value > 0) & (runs.value < (level or 0))
+    if mask.palette is not None:
+        return None
+    if mask.coloured:
+        level, legend = _binary_colour(taxonomy), colours
+        channels = np.stack([runs.value >> shift & 255 for shift in (0, 8, 16)])
+        value, is_grey = channels.sum(axis=0) // 3, np.ptp(channels, axis=0) <= _GREY_RANGE
+    else:
+        level, legend, value, is_grey = binary_value(taxonomy), index_legend(taxonomy, None), runs.value, True
+    between = (meaning == UNKNOWN) & (value >= 0) & (value <= (level or 0)) & is_grey
     if level is None or not between.any():
         return None
-    legend, half = index_legend(taxonomy, None), (level + 1) // 2
-    black, white = legend.read(np.array([0, level], np.int64)).tolist()
-    meaning[between] = np.where(runs.value[between] < half, black, white)
+    half = (level + 1) // 2
+    levels = np.array([0, level], np.int64)
+    black, white = legend.read(levels * 0x010101 if mask.coloured else levels).tolist()
+    meaning[between] = np.where(value[between] < half, black, white)
     pixels, (x, y) = int(runs.area[between].sum()), runs.first_pixel(int(np.flatnonzero(between)[0]))
-    doubtful = pixels > _MOST_SMOOTHED * runs.area[runs.value >= half].sum()
+    doubtful = mask.lossy is not None or pixels > _MOST_SMOOTHED * runs.area[value >= half].sum()
+    why = f"{mask.lossy} changed it" if mask.lossy else "it was smoothed, resized or compressed"
     message = (
         f"{count_noun(int(between.sum()), 'value')} between 0 and {level} in a binary mask ({pixels:,} px; cut at "
-        f"{half}): it was smoothed, resized or compressed; save it with two values"
+        f"{half}): {why}; save it {'as PNG, ' if mask.lossy else ''}with two values"
     )
     severity: Severity = "error" if doubtful else "warning"
     return Defect("SEG010", message, place=f"x={x}, y={y}", pixels=pixels, severity=severity)

@@ -20,7 +20,7 @@ import numpy as np
 
 from segdata.formats.shared.file_names import BAND_WORDS, folder_and_stem, is_image_name
 from segdata.formats.shared.images import read_header
-from segdata.formats.shared.mask_files import ValueRuns, decode_mask, mask_headers, run_shares
+from segdata.formats.shared.mask_files import decode_mask, mask_headers, run_shares
 
 _MOST_FILES = 200_000
 _MOST_SPACE = 4096  # bytes at the ends of a document
@@ -384,10 +384,13 @@ def _overlap(root: Path, kinds: list[Mapping[tuple[Token, ...], list[str]]]) -> 
                 mask = decode_mask(root / files[key][0])
             except OSError:
                 continue
-            values = ValueRuns.of(mask.pixels).value
+            pixels = mask.values
+            if mask.alpha is not None and pixels.min() == pixels.max():
+                pixels = mask.alpha  # of a constant colour, what is opaque is the mask
+            values = np.unique(pixels)
             if len(values) > 2 or (len(values) == 2 and values[0] != 0):
                 return 0.0, False
-            drawn[row] = mask.values > 0 if len(values) == 2 else np.full(mask.values.shape, values[0] > 0)
+            drawn[row] = pixels > 0
         for a, b in combinations(sorted(drawn), 2):
             if drawn[a].shape == drawn[b].shape and (drawn[a] | drawn[b]).any():
                 by_pair[a, b].append(float((drawn[a] & drawn[b]).sum() / (drawn[a] | drawn[b]).sum()))

@@ -191,6 +191,9 @@ def _ask_for_one_kind(root: Path, family: MaskFamily) -> str:
             if family.pattern
             else "`layers: {pattern: '{stem}_{annotator}.png', category: NAME}`"
         )
+        if family.pattern:
+            categories = family.pattern.replace("{annotator}", "{category}")
+            message += f"; if each is a category: `layers: {{pattern: '{categories}'}}`"
     elif family.layer_pattern:
         message += f"; if each is a category, set in segdata.yaml `layers: {{pattern: '{family.layer_pattern}'}}`"
     return f"{message}; or choose one kind by a word of its path: --read-option masks={family.choice or 'WORD'}"
@@ -583,10 +586,11 @@ def _image_places(document: Path) -> list[Path]:
     split = document.stem.rpartition("_")[2]
     places = [parent / split, parent / "images" / split, parent / "images", parent]
     around = [parent]
-    if parent.absolute().name == "annotations":
-        above = parent.absolute().parent
+    labels = next((folder for folder in document.absolute().parents[:2] if folder.name == "annotations"), None)
+    if labels is not None:
+        above = labels.parent
         places += [above / split, above / "images" / split, above / "images", above]
-        around.append(above)
+        around += [above, above / "images"]
     beside = [place for folder in around if folder.is_dir() for place in sorted(folder.iterdir()) if place.is_dir()]
     return list(dict.fromkeys(places + beside[:_MOST_BESIDE]))
 

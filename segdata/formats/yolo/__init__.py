@@ -55,6 +55,7 @@ CHECKED = (
 READ_OPTIONS = {"missing": "what an image without label file is: unannotated (default) or background"}
 _POLYGON = rb"(?m)^\d+(\.0*)?([ \t]+-?[\d.]+([eE][+-]?\d+)?){6,}[ \t\r]*$"
 _IMAGE = r"\.(jpe?g|png|bmp|tiff?|webp)$"
+_LABELS = r"(^|/)labels/(.*/)?[^/]*\.txt$"
 
 
 def detect(probe: FileProbe) -> FormatMatch | None:
@@ -63,10 +64,14 @@ def detect(probe: FileProbe) -> FormatMatch | None:
         has_names = probe.root.suffix.lower() in (".yaml", ".yml") and probe.heads(".", rb"(?m)^names\s*:")
         has_splits = has_names and probe.heads(".", rb"(?m)^(train|val|test)\s*:")
         return FormatMatch(0.95, f"{probe.root.name} has names and train or val") if has_splits else None
-    names = probe.heads(r"(^|/)labels/(.*/)?[^/]*\.txt$", _POLYGON, most=64)
+    names = probe.heads(_LABELS, _POLYGON, most=64)
+    documents = probe.matching(r"^[^/]*\.ya?ml$")
     if names:
-        has_names = probe.matching(r"^[^/]*\.ya?ml$")
-        return FormatMatch(1.0 if has_names else 0.95, f"{names[0]} has lines of a class and a polygon")
+        return FormatMatch(1.0 if documents else 0.95, f"{names[0]} has lines of a class and a polygon")
+    empty = probe.matching(_LABELS) if documents and not probe.heads(_LABELS, rb"\S", most=64) else []
+    described = probe.heads(r"^[^/]*\.ya?ml$", rb"(?m)^names\s*:") if empty else []
+    if described:
+        return FormatMatch(0.9, f"{described[0]} has names, and {empty[0]} is empty")
     first_line = _POLYGON.replace(b"^", rb"\A", 1)
     beside = probe.heads(r"\.txt$", first_line, most=64) if probe.matching(_IMAGE) else []
     return FormatMatch(0.9, f"{beside[0]} has lines of a class and a polygon") if beside else None

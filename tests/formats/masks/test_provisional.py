@@ -297,3 +297,13 @@ def test_real_masks_without_a_setting(real_data: Path, name: str, ids: list[int]
     assert [category.id for category in data.taxonomy.categories] == ids
     assert all(category.kind != "void" for category in data.taxonomy.categories)
     assert data.profile.provisional
+
+
+def test_one_palette_among_greys_is_no_broken_taxonomy(tmp_path: Path) -> None:
+    for k in range(5):
+        save(tmp_path / f"images/{k}.jpg", photograph(k))
+        save(tmp_path / f"masks/{k}.png", regions(k, [1]))
+    Image.fromarray(regions(7, [1])).save(tmp_path / "masks/thumbs.gif")  # its palette is a ramp of greys
+    report = segdata.validate(tmp_path)
+    assert not [each for each in report.findings if each.severity == "error"]
+    assert "SEG011" in {each.code for each in report.findings}

@@ -8,7 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import segdata
-from benchmarks.first_contact import ANEW, HELD_OUT, KNOWN, Archive, Layout, judge
+from benchmarks.first_contact import (
+    ANEW,
+    FRESH,
+    HEIGHT,
+    HELD_OUT,
+    KNOWN,
+    REFUSALS,
+    WIDTH,
+    Archive,
+    Layout,
+    judge,
+)
 from segdata.core.errors import SegdataError
 from segdata.formats.shared.mask_families import find_family
 
@@ -20,11 +31,12 @@ REFUSED = {  # several masks of each image, and nothing that tells which are mea
     "cod10k": "--read-option masks=",
     "stare": "segdata agreement labels-ah=",
     "agriculture_vision": "--read-option masks=",
+    **REFUSALS,
 }
 BY_LAYERS = ("celebamask", "montgomery", "idrid", "endovis")
 
 
-@pytest.mark.parametrize("layout", [*KNOWN, *ANEW, *HELD_OUT], ids=lambda layout: layout.__name__)
+@pytest.mark.parametrize("layout", [*KNOWN, *ANEW, *HELD_OUT, *FRESH], ids=lambda layout: layout.__name__)
 def test_public_layouts_are_read_right_or_refused_with_a_remedy(tmp_path: Path, layout: Layout) -> None:
     made = Archive(tmp_path / layout.__name__)
     layout(made)
@@ -46,6 +58,20 @@ def test_a_chosen_kind_is_read(tmp_path: Path) -> None:
     assert {int(area) for area in data.segments["area"]} <= set.union(*made.areas.values())
     with pytest.raises(SegdataError, match="no masks with 'no such word' in their paths belong to images"):
         segdata.read(made.root, options={"masks": "no such word"})
+
+
+def test_layers_whose_mask_is_in_alpha(tmp_path: Path) -> None:
+    made = Archive(tmp_path)
+    for k in range(4):
+        made.photo(f"images/{k}.jpg")
+        for name in ("car", "traffic_light"):
+            layer = np.full((HEIGHT, WIDTH, 4), 255, np.uint8)
+            layer[:, :, 3] = made.blobs().astype(np.uint8) * 255
+            made.save(f"masks/{k}_{name}.png", layer)
+    data = segdata.read(tmp_path)
+    assert sorted(set(data.segments["category"])) == ["car", "traffic_light"]
+    assert len(data.segments) == 8
+    assert data.segments["area"].max() < HEIGHT * WIDTH
 
 
 def test_layers_of_two_annotators(tmp_path: Path) -> None:

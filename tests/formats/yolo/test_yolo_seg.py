@@ -258,3 +258,11 @@ def test_labels_beside_their_images_are_recognised_whatever_their_number_of_line
     assert len(data.segments) == 4
     (tmp_path / "1.txt").unlink()
     assert segdata.read(tmp_path).profile.format == "yolo-seg", "no label file has a single line"
+
+
+def test_labels_that_are_all_empty_are_an_empty_dataset(tmp_path: Path) -> None:
+    dataset(tmp_path, {"a": "", "b": "\n"}, yaml="train: images\nnames: [cat, dog]\n")
+    assert detect(tmp_path) == "yolo-seg"
+    assert [each.code for each in segdata.validate(tmp_path).findings if each.severity == "error"] == ["SEG020"]
+    (tmp_path / "labels" / "a.txt").write_text("0 0.5 0.5 0.2 0.2\n")  # boxes
+    assert detect(tmp_path) != "yolo-seg"
