@@ -601,7 +601,8 @@ def cityscapes_coarse(made: Archive) -> None:
 def livecell(made: Archive) -> None:
     """Cells: COCO files apart from the images, which are TIFF files in folders of other names."""
     for split, folder in (("train", "train_val"), ("val", "train_val"), ("test", "test")):
-        images, annotations = [], []
+        images: list[dict[str, object]] = []
+        annotations: list[dict[str, object]] = []
         for k in range(3):
             name = f"A172_Phase_{'ABC'[k]}7_1_00d0{len(split)}h00m_{k + 1}.tif"
             image = f"LIVECell_dataset_2021/images/livecell_{folder}_images/{name}"
@@ -610,7 +611,7 @@ def livecell(made: Archive) -> None:
             images.append({"id": 100 * len(split) + k, "width": WIDTH, "height": HEIGHT, "file_name": name})
             ring = [left, top, left + 40, top, left + 40, top + 25, left, top + 25]
             annotations.append({
-                "id": len(annotations) + 1, "image_id": images[-1]["id"], "category_id": 1, "iscrowd": 0,
+                "id": len(annotations) + 1, "image_id": 100 * len(split) + k, "category_id": 1, "iscrowd": 0,
                 "segmentation": [ring], "bbox": [left, top, 40, 25], "area": 1000,
             })  # fmt: skip
             made.areas[image] = {1000}
