@@ -61,7 +61,8 @@ class Loss(msgspec.Struct):
     """How much of one kind was lost: `count` counts what `of` names (segments, annotations, images).
 
     `pixels` changed their meaning. `images` is the number of images, null if not known. `examples` are the first few
-    affected, as "image: segment id".
+    affected, as "image: segment id". `columns` are what has values that are lost, where the kind has several: split,
+    camera.
     """
 
     kind: LossKind
@@ -70,6 +71,7 @@ class Loss(msgspec.Struct):
     pixels: Count = 0
     images: Count | None = None
     examples: list[str] = []
+    columns: list[str] = []
 
     def __str__(self) -> str:
         summed = " summed over pairs" if self.of == "pairs of segments" and self.count > 1 else ""
@@ -79,7 +81,8 @@ class Loss(msgspec.Struct):
         noun = one.get(self.of, self.of.removesuffix("s"))
         there = self.images if self.of != "images" and self.images else None
         within = "" if there is None else f" in {count_noun(there, 'image')}"
-        return f"{self.kind}: {self.count:,} {noun if self.count == 1 else self.of}{within}{pixels}{shown}"
+        what = f"{self.kind} ({', '.join(self.columns)})" if self.columns else self.kind
+        return f"{what}: {self.count:,} {noun if self.count == 1 else self.of}{within}{pixels}{shown}"
 
 
 class AffectedItems(msgspec.Struct, frozen=True):
@@ -99,10 +102,19 @@ class LossCounter:
         self._by_kind: dict[tuple[LossKind, str], Loss] = {}
         self._images: dict[tuple[LossKind, str], set[str] | None] = {}  # None: those of some are not known
 
-    def add(self, kind: LossKind, of: str, count: int, pixels: int = 0, examples: Iterable[str] = ()) -> None:
+    def add(
+        self,
+        kind: LossKind,
+        of: str,
+        count: int,
+        pixels: int = 0,
+        examples: Iterable[str] = (),
+        columns: Iterable[str] = (),
+    ) -> None:
         """Count `count` more (segments, annotations, images: `of`), `pixels` more, and keep the first 3 examples.
 
-        Where these are `AffectedItems`, images are counted too, each once however often it comes.
+        `columns` names what is lost, where the kind has several parts. Where examples are `AffectedItems`, images are
+        counted too, each once however often it comes.
         """
         if count == 0 and pixels == 0:
             return
@@ -111,6 +123,7 @@ class LossCounter:
         loss = self._by_kind.setdefault((kind, of), Loss(kind, of))
         loss.count += count
         loss.pixels += pixels
+        loss.columns += [name for name in columns if name not in loss.columns]
         self._count_images(loss, examples)
         for example in examples:
             if len(loss.examples) == 3:

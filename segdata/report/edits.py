@@ -168,7 +168,9 @@ def _loss_lines(losses: Sequence[Loss], head: str, console: Console) -> Iterator
         for loss in listed:
             yield from console.wrap(str(loss), "  ", "    ")
     if habitual:
-        texts = [str(Loss(loss.kind, loss.of, loss.count, images=loss.images)) for loss in habitual]
+        texts = [
+            str(Loss(loss.kind, loss.of, loss.count, images=loss.images, columns=loss.columns)) for loss in habitual
+        ]
         heading = "also lost, as usual, with no effect on pixels and names"
         yield from console.wrap(f"{heading}: {'; '.join(texts)}", "", "  ")
 

@@ -82,7 +82,7 @@ def test_a_dataset_of_two_splits_is_fixed_elsewhere_and_keeps_its_images(tmp_pat
     result = CliRunner().invoke(main, [*command, "--fix", "--fix-to", str(tmp_path / "fixed")])
     assert result.exit_code == 0
     assert "nothing found" in result.stdout
-    assert "\nlost, since coco-instances cannot hold it\n  image-details: 4 images" in result.stderr
+    assert "\nlost, since coco-instances cannot hold it\n  image-details (split): 4 images" in result.stderr
 
 
 def test_masks_are_fixed_elsewhere(tmp_path: Path) -> None:

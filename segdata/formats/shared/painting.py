@@ -223,12 +223,13 @@ def count_losses(
     ):
         for kind, names in kinds.items():
             if kind in lost:
-                columns = [getattr(batch, table)[name] for name in names if f"{table}.{name}" not in held]
-                has_value = np.zeros(len(image_of), bool)
-                for column in columns:
-                    has_value |= _has_value(column)
-                rows = np.flatnonzero(has_value)
-                losses.add(kind, table_name, len(rows), examples=_affected_rows(batch, table_name, rows))
+                present = {
+                    name: _has_value(getattr(batch, table)[name]) for name in names if f"{table}.{name}" not in held
+                }
+                rows = np.flatnonzero(np.logical_or.reduce([np.zeros(len(image_of), bool), *present.values()]))
+                columns = [name for name, has_value in present.items() if has_value.any()] if len(names) > 1 else []
+                examples = _affected_rows(batch, table_name, rows)
+                losses.add(kind, table_name, len(rows), examples=examples, columns=columns)
     if "annotator" in lost:
         per_image = np.bincount(of_annotation, minlength=len(images))
         several = np.flatnonzero(per_image > 1)
