@@ -43,10 +43,12 @@ class SweepRuns(msgspec.Struct, frozen=True):
     @staticmethod
     def of(runs: Runs, line: NumberLine, frame: Rows | Ints) -> "SweepRuns":
         """`runs` on the line; `frame` is the frame of each owner."""
-        start = line.lift(runs, frame)
-        order = np.argsort(start, kind="stable")
-        start = start[order]
-        return SweepRuns(start, start + runs.length[order], runs.owner[order])
+        if not len(runs):
+            return SweepRuns(runs.start, runs.length, runs.owner)
+        frames = np.maximum(frame, 0)  # what has no frame has no runs either
+        return SweepRuns(
+            *kernels.sweep_order(runs.start, runs.length, runs.owner, line.base[frames], line.height[frames])
+        )
 
     def moved(self, by: Ints) -> "SweepRuns":
         """Every run moved along the line by `by` (n,) places; still in order if frames move as one."""
@@ -168,17 +170,18 @@ def complement(runs: Runs, height: Ints, width: Ints) -> Runs:
     return Runs(start, strip_bottom - strip_top, frame)
 
 
-def first_identical(runs: Runs, frame: Rows | Ints, n_owners: int) -> Ints:
+def first_identical(runs: Runs, frame: Rows | Ints, area: Ints) -> Ints:
     """(n_owners,) the first owner in the same frame with exactly the same pixels; the owner itself where it is first.
 
-    `frame` (n_owners,) is where each owner lies. Owners without pixels have no twins.
+    `frame` (n_owners,) is where each owner lies, `area` (n_owners,) its pixels. Owners without pixels have no twins.
     """
+    n_owners = len(area)
     first = np.arange(n_owners)
     offset = runs.offsets(n_owners)
     some = np.flatnonzero(np.diff(offset))
     begin, end = offset[some], offset[some + 1]
     # Identical segments agree in these; few others do, and those are compared run by run.
-    alike = np.stack([frame[some], end - begin, runs.start[begin], runs.start[end - 1], runs.areas(n_owners)[some]])
+    alike = np.stack([frame[some], end - begin, runs.start[begin], runs.start[end - 1], area[some]])
     order = np.lexsort(alike)
     same = (alike[:, order[1:]] == alike[:, order[:-1]]).all(axis=0)
     candidate = np.zeros(len(some), bool)

@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.runs import Ints, Rows, Runs, run_columns, strips_between
+from segdata.core.runs import Ints, Rows, Runs, run_columns, strips_between, unique_inverse
 
 
 class Components(msgspec.Struct, frozen=True):
@@ -103,14 +103,15 @@ class HoleStrips(msgspec.Struct, frozen=True):
 
 def hole_strips(runs: Runs, height: Ints, among: NDArray[np.bool_]) -> HoleStrips:
     """The pixels of the holes that `find_holes` finds; same parameters."""
-    empty = _complement(runs, height, among)
+    searched = np.flatnonzero(among)
+    empty = _complement(runs.take(searched, len(among)), height[searched])
     label, left, _ = kernels.parts(empty.x, empty.top, empty.bottom, empty.owner, True)
     outside = np.zeros(int(label.max(initial=-1)) + 1, bool)
     outside[label[empty.open]] = True
     inside = ~outside[label]
-    _, label = np.unique(label[inside], return_inverse=True)
-    strips = (empty.x[inside], empty.top[inside], empty.bottom[inside], empty.owner[inside])
-    return HoleStrips(*strips, label.astype(np.int64), left[inside])
+    _, label = unique_inverse(label[inside])
+    owner = searched.astype(np.int32)[empty.owner[inside]]
+    return HoleStrips(empty.x[inside], empty.top[inside], empty.bottom[inside], owner, label, left[inside])
 
 
 class _ComplementStrips(msgspec.Struct, frozen=True):
@@ -123,24 +124,22 @@ class _ComplementStrips(msgspec.Struct, frozen=True):
     open: NDArray[np.bool_]
 
 
-def _complement(runs: Runs, height: Ints, among: NDArray[np.bool_]) -> _ComplementStrips:
+def _complement(runs: Runs, height: Ints) -> _ComplementStrips:
     """What lies above, between and below the runs of each column that an owner has runs in.
 
     Strips above the first and below the last run are open: they reach out of the owner's box, beyond the frame even.
     So are the strips next to a column that the owner has no runs in, those of its first and last column among them.
     """
-    chosen = among[runs.owner]
-    picked = Runs(runs.start[chosen], runs.length[chosen], runs.owner[chosen])
-    x, top = run_columns(picked, height)
-    bottom = top + picked.length
+    x, top = run_columns(runs, height)
+    bottom = top + runs.length
     first = np.ones(len(x), bool)
-    first[1:] = (picked.owner[1:] != picked.owner[:-1]) | (x[1:] != x[:-1])
+    first[1:] = (runs.owner[1:] != runs.owner[:-1]) | (x[1:] != x[:-1])
     n_columns = int(first.sum())
     limit = int(bottom.max(initial=0)) + 1
     column, strip_top, strip_bottom = strips_between(
         np.cumsum(first) - 1, top, bottom, np.full(n_columns, -1), np.full(n_columns, limit)
     )
-    owner, x = picked.owner[first][column], x[first][column]
+    owner, x = runs.owner[first][column], x[first][column]
     is_open = (strip_top < 0) | (strip_bottom == limit) | _beside_skipped_column(owner, x)
     return _ComplementStrips(x, strip_top, strip_bottom, owner, is_open)
 

@@ -147,7 +147,7 @@ def empty_segment(annotation: Annotation, findings: Sequence[FindingLocation], p
 def duplicate_segment(annotation: Annotation, findings: Sequence[FindingLocation], profile: Profile) -> Batch:
     """Leave out those of the named segments that repeat an earlier one."""
     batch = annotation.batch
-    twin = first_identical(batch.runs, batch.segment_annotation, batch.n_segments)
+    twin = first_identical(batch.runs, batch.segment_annotation, batch.runs.areas(batch.n_segments))
     keys = batch.segments.select(["category_id", "iscrowd", "track_id"]).to_pylist()
     again = [row for row in named_segments(findings).tolist() if twin[row] != row and keys[row] == keys[int(twin[row])]]
     return batch.take_segments(np.setdiff1d(np.arange(batch.n_segments), again))

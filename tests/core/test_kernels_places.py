@@ -101,3 +101,43 @@ def test_strip_hashes_depend_on_pixels_and_kind_alone(
     same = [[pixels[a] == pixels[b] and (a == b or not pixels[a]) for a in range(3)] for b in range(3)]
     first = hashes(runs, one_height)
     assert [[bool((first[:, a] == first[:, b]).all()) for a in range(3)] for b in range(3)] == same
+
+
+LINE = np.array([0, 300, 500])  # where frames begin; two owners may lie in one
+
+
+@given(RUNS, st.permutations(range(3)), st.booleans())
+def test_runs_are_swept_in_the_order_of_their_starts(
+    kernels: ModuleType, runs: list[tuple[int, int]], frame: list[int], together: bool
+) -> None:
+    """Also where frames do not ascend, and where several owners share one."""
+    base, height = LINE[frame], HEIGHTS[frame]
+    if together:
+        base[1], height[1] = base[0], height[0]
+    start, owner = packed(sorted(runs))
+    length = np.arange(1, len(start) + 1)
+    place = kernels.lift(start, owner, base, height)
+    order = np.argsort(place, kind="stable")
+    expected = [place[order].tolist(), (place + length)[order].tolist(), owner[order].tolist()]
+    assert [each.tolist() for each in kernels.sweep_order(start, length, owner, base, height)] == expected
+
+
+@pytest.mark.parametrize(("high", "wide"), [(5, 400), (4000, 2), (3, 100_000)])
+def test_many_runs_are_swept_in_order(kernels: ModuleType, high: int, wide: int) -> None:
+    """Columns with many runs, and frames with many more columns than runs."""
+    rng = np.random.default_rng(4)
+    owner = np.repeat(np.arange(30, dtype=np.int32), 40)
+    start = np.sort(rng.integers(0, high * wide, (30, 40)), axis=1).ravel()
+    base, height = np.repeat([0, 2 * high * wide + 9], 15), np.full(30, high)
+    length = rng.integers(1, 3, len(start))
+    expected = _plain.sweep_order(start, length, owner, base, height)
+    for column, of_twin in zip(kernels.sweep_order(start, length, owner, base, height), expected, strict=True):
+        np.testing.assert_array_equal(column, of_twin)
+
+
+def test_what_cannot_be_swept_is_refused(kernels: ModuleType) -> None:
+    one, owner = np.ones(1, np.int64), np.array([3], np.int32)
+    with pytest.raises(ValueError, match="owner 3 of 3"):
+        kernels.sweep_order(one, one, owner, HEIGHTS, HEIGHTS)
+    with pytest.raises(ValueError, match="1 starts come with 2"):
+        kernels.sweep_order(one, np.ones(2, np.int64), owner, HEIGHTS, HEIGHTS)

@@ -125,3 +125,27 @@ def test_flawed_rings_are_those_without_an_inside(kernels: ModuleType, rings: li
         for each in rings
     ]
     assert kernels.flawed_rings(xy, ring, 10.0).tolist() == expected
+
+
+@given(st.lists(st.lists(st.lists(st.floats(-1e6, 1e6), max_size=9), max_size=3), max_size=4), st.integers(0, 2))
+def test_rings_are_as_long_as_their_edges(kernels: ModuleType, segments: list[list[list[float]]], before: int) -> None:
+    """Summed edge by edge; rings before the first segment count for none, nor does half a point."""
+    rings = [[5.0, 5.0, 9.0, 9.0]] * before + [ring for segment in segments for ring in segment]
+    xy = np.array([number for ring in rings for number in ring], float)
+    ring = np.cumsum([0, *map(len, rings)])
+    segment = before + np.cumsum([0, *map(len, segments)])
+    expected = []
+    for own in segments:
+        length = 0.0
+        for points in ([*zip(one[::2], one[1::2], strict=False)] for one in own):
+            for (x, y), (to_x, to_y) in zip(points, points[1:] + points[:1], strict=True):
+                length += float(np.hypot(to_x - x, to_y - y))
+        expected.append(length)
+    assert kernels.ring_lengths(xy, ring, segment).tolist() == expected
+
+
+def test_rings_that_are_not_there_have_no_length(kernels: ModuleType) -> None:
+    with pytest.raises(ValueError, match="do not cut"):
+        kernels.ring_lengths(np.zeros(4), np.array([0, 8]), np.array([0, 1]))
+    with pytest.raises(ValueError, match="do not cut"):
+        kernels.ring_lengths(np.zeros(8), np.array([0, 8]), np.array([0, 2]))

@@ -23,7 +23,8 @@ def test_the_first_with_the_same_pixels_in_the_same_frame(drawn: list[tuple[np.n
         )
         for k, (mask, place) in enumerate(drawn)
     ]
-    assert first_identical(runs_of_masks(masks), frame, len(masks)).tolist() == expected
+    runs = runs_of_masks(masks)
+    assert first_identical(runs, frame, runs.areas(len(masks))).tolist() == expected
 
 
 Mask = NDArray[np.bool_]

@@ -5,12 +5,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from segdata.core import kernels
 from segdata.core.format import ReadRequest
 from segdata.formats.coco import instances
 from segdata.measure.registry import BatchView
-from segdata.measure.tables.outlines import measure_outlines
+from segdata.measure.tables import outlines
+from segdata.measure.tables.outlines import SourceRings, measure_outlines
 from tests.generators.coco_documents import annotation, document, load_all, write_document
 
 SQUARE = [[1, 1], [9, 1], [9, 9], [1, 9]]
@@ -62,3 +65,29 @@ def test_the_length_of_all_rings_and_how_skew_a_quadrilateral_is(tmp_path: Path)
     assert measured(tmp_path, [[1, 1], [5, 2], [8, 9], [4, 8]])["skew"] == pytest.approx(0)
     kite = [[0, 5], [2, 0], [12, 5], [2, 10]]
     assert measured(tmp_path, kite)["skew"] == pytest.approx(4 / 12)
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.lists(st.tuples(st.integers(-9, 60), st.integers(-9, 30)), min_size=1, max_size=5),
+            min_size=1,
+            max_size=4,
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_rings_that_nest_are_found_whatever_is_left_out_before(drawn: list[list[list[tuple[int, int]]]]) -> None:
+    """Boxes of vertices only leave out rings; those of pixels decide."""
+    rings = SourceRings(
+        np.arange(len(drawn)),
+        np.cumsum([0, *map(len, drawn)]),
+        np.cumsum([0, *(2 * len(ring) for segment in drawn for ring in segment)]),
+        np.array([number for segment in drawn for ring in segment for point in ring for number in point]) / 3,
+    )
+    size = np.full(len(drawn), 12), np.full(len(drawn), 20)
+    found = outlines._segments_with_nested_rings(rings, *size)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outlines, "_have_rings_that_meet", lambda few: np.ones(len(few.segment), bool))
+        assert found.tolist() == outlines._segments_with_nested_rings(rings, *size).tolist()

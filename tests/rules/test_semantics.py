@@ -277,7 +277,7 @@ def said_of(profile: Profile, batches: list[Batch]) -> list[tuple[object, ...]]:
 
 def without_copies(batch: Batch) -> Batch:
     """The batch without segments that have the same pixels as an earlier one: of copies the first speaks for all."""
-    twin = first_identical(batch.runs, batch.segment_annotation, batch.n_segments)
+    twin = first_identical(batch.runs, batch.segment_annotation, batch.runs.areas(batch.n_segments))
     return batch.take_segments(np.flatnonzero(twin == np.arange(batch.n_segments)))
 
 

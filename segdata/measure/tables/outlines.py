@@ -134,7 +134,7 @@ def measure_outlines(view: BatchView) -> pa.Table:
     columns = {
         "segment": rings.segment,
         "vertices": np.diff(rings.first_number[rings.first_ring]) // 2,
-        "around": _ring_lengths(rings),
+        "around": kernels.ring_lengths(rings.xy, rings.first_number, rings.first_ring),
         "skew": _skew(rings),
         "crossings": np.add.reduceat(count, per_segment) if len(per_segment) else np.empty(0, np.int64),
         "cross_x": np.where(first_crossed >= 0, cross_x[first_crossed], np.nan) if len(count) else cross_x,
@@ -161,18 +161,6 @@ def _crossings(rings: SourceRings) -> tuple[Ints, Floats, Floats]:
         places[crossed] = np.nan
         places[opened.owner[left > 0][::-1]] = of_opened[left > 0][::-1]  # reversed: the first is written last
     return count, x, y
-
-
-def _ring_lengths(rings: SourceRings) -> Floats:
-    """The length of the rings of each segment, in pixels."""
-    points, first = rings.xy.reshape(-1, 2), rings.first_number // 2
-    last = first[1:][np.diff(first) > 0] - 1
-    away = np.empty_like(points)
-    away[:-1] = points[1:] - points[:-1]
-    away[last] = points[first[:-1][np.diff(first) > 0]] - points[last]
-    segment = np.repeat(rings.ring_segment, np.diff(first))
-    edge = np.hypot(away[:, 0], away[:, 1])
-    return np.bincount(segment, edge, len(rings.segment)).astype(np.float64, copy=False)
 
 
 def _skew(rings: SourceRings) -> Floats:

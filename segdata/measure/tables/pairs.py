@@ -18,7 +18,7 @@ def measure_pairs(view: BatchView) -> pa.Table:
     1 pairs.
     """
     batch, line, walk, side = view.batch, view.line, view.walk, view.sweep
-    twin = first_identical(batch.runs, batch.segment_annotation, batch.n_segments)
+    twin = first_identical(batch.runs, batch.segment_annotation, walk.area)
     copies = np.flatnonzero(twin != np.arange(batch.n_segments))
     if len(copies):
         single = twin[side.owner] == side.owner

@@ -3,11 +3,36 @@
 
 import numpy as np
 from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdlib cimport free, qsort
+from libc.string cimport memset
+
+from segdata.core.kernels._compiled.room cimport grow
+
+cdef enum:
+    SPARSE = 16  # columns for each run, and for none, from which they are not counted
+    LONG = 64  # runs of a column from which they are not inserted one by one
+
+cdef enum State:
+    FINE, NO_MEMORY, STRANGE, UNORDERED
 
 cdef struct Column:
     int64_t x
     int64_t begin  # its first place, counted in the frame
     int64_t high
+
+cdef struct Run:
+    int64_t start
+    int64_t end
+    int32_t owner
+    Py_ssize_t number
+
+cdef struct Dealing:  # of the runs of a frame to its columns
+    int64_t *column  # of each run
+    Py_ssize_t column_room
+    int64_t *count  # of runs in each column, then where they begin, then where they end
+    Py_ssize_t count_room
+    Run *run  # those of a long column
+    Py_ssize_t run_room
 
 
 def bounds(const int32_t[::1] owner, Py_ssize_t n_owners):
@@ -44,12 +69,9 @@ def columns(const int64_t[::1] start, const int32_t[::1] owner, const int64_t[::
     cdef bint strange = False
     with nogil:
         for i in range(n):
-            if i == 0 or owner[i] != owner[i - 1]:
-                if owner[i] < 0 or owner[i] >= n_owners:
-                    strange = True
-                    break
-                at = Column(0, 0, max(height[owner[i]], 1))
-            enter(&at, start[i])
+            if not enter_run(&at, start, owner, height, i):
+                strange = True
+                break
             x[i], top[i] = at.x, start[i] - at.begin
     if strange:
         refuse(owner[i], n_owners)
@@ -75,12 +97,9 @@ def strip_hashes(
     cdef bint strange = False
     with nogil:
         for i in range(n):
-            if i == 0 or owner[i] != owner[i - 1]:
-                if owner[i] < 0 or owner[i] >= n_owners:
-                    strange = True
-                    break
-                at = Column(0, 0, max(height[owner[i]], 1))
-            enter(&at, start[i])
+            if not enter_run(&at, start, owner, height, i):
+                strange = True
+                break
             one = mixed(mixed((<uint64_t>at.x << 32) + <uint64_t>(start[i] - at.begin)) + <uint64_t>length[i])
             hashes[0, owner[i]] += one
             hashes[1, owner[i]] += mixed(one)
@@ -114,16 +133,165 @@ def lift(const int64_t[::1] start, const int32_t[::1] owner, const int64_t[::1] 
     cdef bint strange = False
     with nogil:
         for i in range(n):
-            if i == 0 or owner[i] != owner[i - 1]:
-                if owner[i] < 0 or owner[i] >= n_owners:
-                    strange = True
-                    break
-                at = Column(0, 0, max(height[owner[i]], 1))
-            enter(&at, start[i])
+            if not enter_run(&at, start, owner, height, i):
+                strange = True
+                break
             place[i] = base[owner[i]] + start[i] + at.x
     if strange:
         refuse(owner[i], n_owners)
     return places
+
+
+def sweep_order(
+    const int64_t[::1] start,
+    const int64_t[::1] length,
+    const int32_t[::1] owner,
+    const int64_t[::1] base,
+    const int64_t[::1] height,
+):
+    """Runs on the number line in the order of their starts: see the plain twin.
+
+    Runs are sorted by owner, and most owners by frame: each frame is dealt to its columns, which are sorted one by one.
+    """
+    cdef Py_ssize_t n = start.shape[0], first = 0, stop = 0
+    cdef int64_t before = -1  # the last start so far
+    cdef Dealing dealing = Dealing(NULL, 0, NULL, 0, NULL, 0)
+    cdef Column at = Column(0, 0, 1)
+    cdef State state = FINE
+    check_shapes(n, owner.shape[0])
+    check_shapes(n, length.shape[0])
+    if base.shape[0] != height.shape[0]:
+        raise ValueError(f"{base.shape[0]} base come with {height.shape[0]} height")
+    starts, ends, owners = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int32)
+    cdef int64_t[::1] to_start = starts, to_end = ends
+    cdef int32_t[::1] to_owner = owners
+    cdef int64_t low, high
+    try:
+        with nogil:
+            while first < n and state == FINE:
+                stop, low, high = first, 0, 0
+                while stop < n:
+                    if not enter_run(&at, start, owner, height, stop):
+                        state = STRANGE
+                        break
+                    if base[owner[stop]] != base[owner[first]]:
+                        break
+                    if not grow(<void **>&dealing.column, &dealing.column_room, stop - first + 1, sizeof(int64_t)):
+                        state = NO_MEMORY
+                        break
+                    dealing.column[stop - first] = at.x
+                    low = at.x if stop == first else min(low, at.x)
+                    high = at.x if stop == first else max(high, at.x)
+                    stop += 1
+                if state != FINE:
+                    break
+                state = deal_frame(
+                    &dealing, &start[first], &length[first], &owner[first], base[owner[first]], stop - first,
+                    low, high + 1 - low, &to_start[first], &to_end[first], &to_owner[first],
+                )
+                if state == FINE and to_start[first] < before:
+                    state = UNORDERED
+                before = to_start[stop - 1]
+                first = stop
+    finally:
+        free(dealing.column)
+        free(dealing.count)
+        free(dealing.run)
+    if state == STRANGE:
+        refuse(owner[stop], height.shape[0])
+    if state == NO_MEMORY:
+        raise MemoryError("no memory to sort runs")
+    if state == UNORDERED:
+        place = lift(start, owner, base, height)
+        order = np.argsort(place, kind="stable")
+        place = place[order]
+        return place, place + np.asarray(length)[order], np.asarray(owner)[order]
+    return starts, ends, owners
+
+
+cdef State deal_frame(
+    Dealing *dealing,
+    const int64_t *start,
+    const int64_t *length,
+    const int32_t *owner,
+    int64_t base,
+    Py_ssize_t n,
+    int64_t low,
+    int64_t columns,
+    int64_t *to_start,
+    int64_t *to_end,
+    int32_t *to_owner,
+) noexcept nogil:
+    """Sort the n runs of a frame by their starts; those that start at the same place stay in order."""
+    cdef bint few = columns > SPARSE * n + SPARSE  # runs in so many columns that these are not counted
+    cdef Py_ssize_t i, c, place, first, used = 0
+    if few:
+        columns = 1
+    if not grow(<void **>&dealing.count, &dealing.count_room, columns, sizeof(int64_t)):
+        return NO_MEMORY
+    memset(dealing.count, 0, columns * sizeof(int64_t))
+    for i in range(n):
+        dealing.count[0 if few else dealing.column[i] - low] += 1
+    for c in range(columns):  # where the runs of each column begin
+        first = dealing.count[c]
+        dealing.count[c] = used
+        used += first
+    for i in range(n):
+        c = 0 if few else dealing.column[i] - low
+        place = dealing.count[c]
+        dealing.count[c] += 1
+        to_start[place] = base + start[i] + dealing.column[i]
+        to_end[place] = to_start[place] + length[i]
+        to_owner[place] = owner[i]
+    first = 0
+    for c in range(columns):
+        used = dealing.count[c]  # the end of this column now
+        if used - first > LONG:
+            if not sort_long(dealing, used - first, to_start + first, to_end + first, to_owner + first):
+                return NO_MEMORY
+        else:
+            for i in range(first + 1, used):
+                if to_start[i - 1] > to_start[i]:
+                    insert(first, i, to_start, to_end, to_owner)
+        first = used
+    return FINE
+
+
+cdef inline void insert(
+    Py_ssize_t first, Py_ssize_t i, int64_t *start, int64_t *end, int32_t *owner
+) noexcept nogil:
+    """Move run i before those from `first` on that start later."""
+    cdef Run run = Run(start[i], end[i], owner[i], 0)
+    while i > first and start[i - 1] > run.start:
+        start[i], end[i], owner[i] = start[i - 1], end[i - 1], owner[i - 1]
+        i -= 1
+    start[i], end[i], owner[i] = run.start, run.end, run.owner
+
+
+cdef bint sort_long(Dealing *dealing, Py_ssize_t n, int64_t *start, int64_t *end, int32_t *owner) noexcept nogil:
+    """Sort many runs; False when there is no memory."""
+    cdef Py_ssize_t i
+    cdef bint sorted_already = True
+    for i in range(1, n):
+        sorted_already = sorted_already and start[i - 1] <= start[i]
+    if sorted_already:
+        return True
+    if not grow(<void **>&dealing.run, &dealing.run_room, n, sizeof(Run)):
+        return False
+    for i in range(n):
+        dealing.run[i] = Run(start[i], end[i], owner[i], i)
+    qsort(dealing.run, n, sizeof(Run), by_start)
+    for i in range(n):
+        start[i], end[i], owner[i] = dealing.run[i].start, dealing.run[i].end, dealing.run[i].owner
+    return True
+
+
+cdef int by_start(const void *one, const void *other) noexcept nogil:
+    cdef const Run *a = <const Run *>one
+    cdef const Run *b = <const Run *>other
+    if a.start != b.start:
+        return 1 if a.start > b.start else -1
+    return (a.number > b.number) - (a.number < b.number)
 
 
 def lower(const int64_t[::1] place, const int64_t[::1] base, const int64_t[::1] height):
@@ -148,6 +316,18 @@ def lower(const int64_t[::1] place, const int64_t[::1] base, const int64_t[::1] 
     if strange:
         raise ValueError(f"place {place[i]} lies before all {n_frames} frames")
     return frames, xs, ys
+
+
+cdef inline bint enter_run(
+    Column *at, const int64_t[::1] start, const int32_t[::1] owner, const int64_t[::1] height, Py_ssize_t i
+) noexcept nogil:
+    """Go to the column of run i, where the run before it is known; False where its owner does not exist."""
+    if i == 0 or owner[i] != owner[i - 1]:
+        if owner[i] < 0 or owner[i] >= height.shape[0]:
+            return False
+        at[0] = Column(0, 0, max(height[owner[i]], 1))
+    enter(at, start[i])
+    return True
 
 
 cdef inline void enter(Column *at, int64_t place) noexcept nogil:

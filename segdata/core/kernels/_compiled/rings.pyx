@@ -1,10 +1,12 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""Coordinates of COCO polygons, straight from the bytes of the JSON."""
+"""Coordinates of polygons: straight from the bytes of the JSON, what is wrong with them, how long rings are."""
 
 import numpy as np
-from libc.math cimport fma
+from libc.math cimport fma, hypot
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcmp
+
+from segdata.core.kernels.offsets import check_offsets
 
 cdef extern from "Python.h":
     double PyOS_string_to_double(const char *text, char **end, void *overflow) except? -1
@@ -47,6 +49,27 @@ def parse_rings(const uint8_t[::1] text, const int64_t[::1] first, const int64_t
                 wrong[i] = read_rings(&reader, &value[0], &ring_end[0], &numbers, &rings)
             segment_end[i + 1] = rings
     return xy[:numbers], ring[: rings + 1], segment, error
+
+
+def ring_lengths(const double[::1] xy, const int64_t[::1] ring, const int64_t[::1] segment):
+    """The length of the rings of each segment: see the plain twin."""
+    cdef Py_ssize_t n = segment.shape[0] - 1, i, j, k, last
+    cdef double length
+    check_offsets(np.asarray(ring), ring.shape[0] - 1, xy.shape[0])
+    check_offsets(np.asarray(segment), n, ring.shape[0] - 1)
+    lengths = np.empty(n, np.float64)
+    cdef double[::1] around = lengths
+    with nogil:
+        for i in range(n):
+            length = 0
+            for j in range(segment[i], segment[i + 1]):
+                last = ring[j] + (ring[j + 1] - ring[j]) // 2 * 2 - 2  # of its last point; before `ring[j]`: none
+                for k in range(ring[j], last, 2):
+                    length += hypot(xy[k + 2] - xy[k], xy[k + 3] - xy[k + 1])
+                if last >= ring[j]:
+                    length += hypot(xy[ring[j]] - xy[last], xy[ring[j] + 1] - xy[last + 1])
+            around[i] = length
+    return lengths
 
 
 def flawed_rings(const double[::1] xy, const int64_t[::1] ring, double most):

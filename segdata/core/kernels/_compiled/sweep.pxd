@@ -76,6 +76,9 @@ cdef inline bint sweep_between(Side one, Side other, Live *a, Live *b, Visit vis
             i += 1
         else:
             start, end = other.start[j] + other.shift, other.end[j] + other.shift
+            if live_a == 0 and end <= one.start[i] + one.shift:  # it meets nothing
+                j += 1
+                continue
             if not meet(a, &live_a, start, end, other.owner[j], False, visit, sums):
                 return False
             join(b, &live_b, start, end, other.owner[j])

@@ -30,7 +30,14 @@ from segdata.core.kernels._plain.overlay import (
     shared_pixels,
     tally,
 )
-from segdata.core.kernels._plain.polygons import crossings, flawed_rings, parse_rings, rasterise, recurring
+from segdata.core.kernels._plain.polygons import (
+    crossings,
+    flawed_rings,
+    parse_rings,
+    rasterise,
+    recurring,
+    ring_lengths,
+)
 from segdata.core.kernels._plain.scan import (
     guard_pages,
     join_spans,
@@ -50,6 +57,7 @@ from segdata.core.kernels._plain.sweep import (
     strip_hashes,
     strips,
     strips_within,
+    sweep_order,
 )
 from segdata.core.kernels._plain.walk import even_steps, walk
 
@@ -99,6 +107,7 @@ __all__ = [
     "recurring",
     "release_pages",
     "repeated_keys",
+    "ring_lengths",
     "scan_items",
     "shared_pixels",
     "skip_json",
@@ -107,6 +116,7 @@ __all__ = [
     "strips",
     "strips_within",
     "sums",
+    "sweep_order",
     "tally",
     "triangulate",
     "unpack_alpha",

@@ -205,6 +205,27 @@ def flawed_rings(xy: NDArray[np.float64], ring: Int64, most: float) -> NDArray[n
     return wrong
 
 
+def ring_lengths(xy: NDArray[np.float64], ring: Int64, segment: Int64) -> NDArray[np.float64]:
+    """The length of the rings of each segment (n_segments,), from the last point back to the first, in pixels.
+
+    Takes rings and segments as `rasterise` does.
+
+    >>> square = np.array([1.0, 1, 3, 1, 3, 3, 1, 3])
+    >>> ring_lengths(square, np.array([0, 8]), np.array([0, 1])).tolist()
+    [8.0]
+    """
+    check_offsets(ring, len(ring) - 1, len(xy))
+    check_offsets(segment, len(segment) - 1, len(ring) - 1)
+    size = np.diff(ring) // 2
+    point, ring_of_point = expand(np.zeros_like(size), size)
+    following = np.where(point == size[ring_of_point] - 1, 0, point + 1)
+    number, next_number = (ring[ring_of_point] + 2 * each for each in (point, following))
+    edge = np.hypot(xy[next_number] - xy[number], xy[next_number + 1] - xy[number + 1])
+    owner = np.searchsorted(segment, ring_of_point, side="right") - 1
+    within = (owner >= 0) & (ring_of_point < segment[-1])
+    return np.bincount(owner[within], edge[within], len(segment) - 1).astype(np.float64, copy=False)
+
+
 def parse_rings(
     text: bytes | bytearray | memoryview | NDArray[np.uint8], first: Int64, last: Int64
 ) -> tuple[NDArray[np.float64], Int64, Int64, NDArray[np.uint8]]:

@@ -157,6 +157,22 @@ def lift(start: Int64, owner: Int32, base: Int64, height: Int64) -> Int64:
     return base[owner] + start + x
 
 
+def sweep_order(start: Int64, length: Int64, owner: Int32, base: Int64, height: Int64) -> tuple[Int64, Int64, Int32]:
+    """Where on the number line each run starts and ends, and its owner (n,), sorted by the starts; equal ones in order.
+
+    Takes runs as `lift` does, and the length of each.
+
+    >>> start, length, owner = np.array([3, 9, 0]), np.array([1, 1, 2]), np.array([0, 0, 1], np.int32)
+    >>> [each.tolist() for each in sweep_order(start, length, owner, np.array([0, 0]), np.array([4, 4]))]
+    [[0, 3, 11], [2, 4, 12], [1, 0, 0]]
+    """
+    if len(length) != len(start):
+        raise ValueError(f"{len(start)} starts come with {len(length)} lengths")
+    place = lift(start, owner, base, height)
+    order = np.argsort(place, kind="stable")
+    return place[order], place[order] + length[order], owner[order]
+
+
 def lower(place: Int64, base: Int64, height: Int64) -> tuple[Int64, Int64, Int64]:
     """Frame, x and y (n,) of places on the number line.
 
