@@ -40,7 +40,7 @@ from segdata.noise.features import (
 from segdata.noise.neighbours import SegmentDepths, contacts, crowding
 from segdata.noise.networks.predictions import Predictions
 from segdata.noise.pipeline import single_threaded_blas
-from segdata.noise.ranking import FeatureTable, ImageFeatures, rank_candidates
+from segdata.noise.ranking import ImageFeatures, rank_candidates
 from segdata.noise.segments import Floats, GivenLabels
 
 Names = dict[str, frozenset[str]]
@@ -78,10 +78,7 @@ def without(look: ImageFeatures, left_out: frozenset[str]) -> ImageFeatures:
     kept = [[at for at, name in enumerate(names) if name not in left_out - TOLD] for names in look.names]
     names = [tuple(names[at] for at in mine) for names, mine in zip(look.names, kept, strict=True)]
     given, corrupted = (
-        [
-            FeatureTable(table.x[:, mine], table.mistake, table.category)
-            for table, mine in zip(tables, kept, strict=True)
-        ]
+        [replace(table, x=table.x[:, mine]) for table, mine in zip(tables, kept, strict=True)]
         for tables in (look.given, look.corrupted)
     )
     return replace(look, given=(given[0], given[1]), corrupted=(corrupted[0], corrupted[1]), names=(names[0], names[1]))

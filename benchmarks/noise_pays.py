@@ -24,6 +24,7 @@ from benchmarks.fresh_pixels import Map, filtered, learned, mean_iou, reduced, r
 from benchmarks.noise_sets import CHOSEN, opened, predicted, predictor
 from segdata.core.dataset import OpenDataset
 from segdata.core.runs import Ints
+from segdata.noise.appearance import read_picture
 from segdata.noise.corruptions import CorruptionRates, Corruptions, corrupt_labels, match_corruptions
 from segdata.noise.networks.images import ImageCache
 from segdata.noise.networks.predictions import Predictions
@@ -41,7 +42,7 @@ class Scene:
 
     def __init__(self, data: OpenDataset, found: Predictions, scale: int) -> None:
         given = GivenLabels.of(data.maps(), found.categories)
-        self.predictor, self.scale = predictor(data, found), scale
+        self.maps, self.predictor, self.scale = given.maps, predictor(data, found), scale
         self.things = self.predictor.things
         self.rows = np.flatnonzero(found.usable)
         self.clean = {row: given.drawn(row) for row in self.rows.tolist()}
@@ -83,7 +84,8 @@ def corrections(
     looks, abouts = list[ImageFeatures](), []
     for row, (given, truth) in zip(rows.tolist(), spoilt, strict=True):
         rng = np.random.default_rng([DRAWN, seed, row, 1])
-        looks.append(image_features(given, scene.predictor.predict(row), scene.things, rng))
+        picture = read_picture(scene.maps, row)
+        looks.append(image_features(given, scene.predictor.predict(row), scene.things, rng, picture=picture))
         abouts.append(match_corruptions(looks[-1].candidates, given, truth, scene.things))
     with single_threaded_blas():
         result = rank_candidates(looks)

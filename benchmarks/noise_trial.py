@@ -8,6 +8,7 @@ import numpy as np
 from benchmarks.noise_sets import SPOILED, predictor, rates
 from segdata.core.dataset import OpenDataset
 from segdata.core.runs import Ints
+from segdata.noise.appearance import read_picture
 from segdata.noise.calibration import assign_folds, cross_fit, fit_calibration, mean_log_ratio
 from segdata.noise.candidates import ImageCandidates
 from segdata.noise.corruptions import LEARNED_KINDS, CorruptionRates, corrupt_labels, match_corruptions, training_rates
@@ -111,7 +112,12 @@ def seeded(
         if rng.random() >= SPOILED:
             given, truth = corrupt_labels(clean, countable, CorruptionRates(0.0, ()), rng)
         saw = image_features(
-            given, seen, countable, np.random.default_rng([seed, row, 1]), training_rates(tuple(learnt))
+            given,
+            seen,
+            countable,
+            np.random.default_rng([seed, row, 1]),
+            training_rates(tuple(learnt)),
+            read_picture(right.maps, row),
         )
         about = match_corruptions(saw.candidates, given, truth, countable)
         pages.append(_Page(saw, about, truth.types, _of_pixels(saw.candidates, seen), _of_image(given, seen)))
@@ -128,7 +134,8 @@ def corrected(data: OpenDataset, clean: OpenDataset, found: Predictions, untold:
             continue
         given, seen = before.drawn(row), networks.predict(row)
         better = after.drawn(after.maps.row(found.image_ids[row]))
-        saw = image_features(given, seen, networks.things, np.random.default_rng([0, row]))
+        picture = read_picture(before.maps, row)
+        saw = image_features(given, seen, networks.things, np.random.default_rng([0, row]), picture=picture)
         about, n = _changed(saw.candidates, given, better)
         pages.append(_Page(saw, about, ["real"] * n, _of_pixels(saw.candidates, seen), _of_image(given, seen)))
     return _bound(pages)

@@ -30,6 +30,7 @@ class SeenParts:
 
     x: Floats  # (p, F) features
     category: Ints  # (p,) as predicted
+    area: Ints  # (p,) pixels
     labelled: Flags  # (p,) at least half of the pixels have a label
     region: Ints  # (m,) for each region of the candidates, the part without a label that it belongs to; -1: none
 
@@ -57,7 +58,13 @@ def describe_seen_parts(
         *(_brightness(parts, inside, grey) if grey is not None else np.zeros((5, n))),
     ]
     labelled = inside.means(label[inside.at] != UNLABELLED) >= _MIN_LABELLED_SHARE
-    return SeenParts(np.column_stack(columns), parts.category, labelled, _parts_of_regions(candidates, parts, labelled))
+    return SeenParts(
+        x=np.column_stack(columns),
+        category=parts.category,
+        area=parts.areas,
+        labelled=labelled,
+        region=_parts_of_regions(candidates, parts, labelled),
+    )
 
 
 def _brightness(parts: SegmentSet, inside: SegmentPixels, grey: PixelValues) -> tuple[Floats, ...]:
@@ -111,7 +118,8 @@ def left_out_probability(seen: Sequence[SeenParts], fold: Ints, known: Flags, re
     category in an image has a Beta prior, whose mean is fitted to all images, and its likelihood is a mixture of both.
     Parts of one image are alike, and say less than as many of different images: their log likelihood is divided by
     the design effect, 1 + (n - 1) times the correlation within images. Labels of a category are almost all missing if
-    more parts are expected to be left out than have a label.
+    more parts are expected to be left out than have a label, and more pixels: stuff is one large part with a label and
+    many crumbs.
     Sources: Kish (1965), Survey Sampling (design effect); Efron and Morris (1975), Journal of the American Statistical
     Association 70, 311-319 (empirical Bayes).
     """
@@ -119,12 +127,17 @@ def left_out_probability(seen: Sequence[SeenParts], fold: Ints, known: Flags, re
     image = np.repeat(np.arange(len(seen)), [len(item.category) for item in seen])
     if not len(image):
         return nothing
-    labelled, category = (np.concatenate([getattr(item, name) for item in seen]) for name in ("labelled", "category"))
+    labelled, category, area = (
+        np.concatenate([getattr(item, name) for item in seen]) for name in ("labelled", "category", "area")
+    )
     judged = known[image] & reliable[category]
     _, unit = np.unique(image * len(reliable) + category, return_inverse=True)
     unit = unit.reshape(-1)
-    n_labelled, n_without = (np.bincount(unit, judged & which) for which in (labelled, ~labelled))
-    usual = judged & (labelled | (n_without <= n_labelled)[unit])  # what may be left out teaches nothing
+    n_labelled, n_without, pixels, pixels_without = (
+        np.bincount(unit, size * (judged & which)) for size in (1, area) for which in (labelled, ~labelled)
+    )
+    may_lack = (n_without > n_labelled) & (pixels_without > pixels)
+    usual = judged & (labelled | ~may_lack[unit])  # what may be left out teaches nothing
     ratio = _label_ratio(np.concatenate([item.x for item in seen]), category, labelled, usual, fold[image])
     without = judged & ~labelled
     alike = _correlation(ratio[usual & ~labelled], unit[usual & ~labelled])
@@ -138,8 +151,8 @@ def left_out_probability(seen: Sequence[SeenParts], fold: Ints, known: Flags, re
     total = np.add.reduceat(gain[order], np.searchsorted(of[order], np.arange(len(units))), axis=0)
     posterior = _posterior(total / (1 + (np.bincount(of) - 1) * alike)[:, None])
     each = (posterior[of] * _SHARES * np.exp(ratio[rows])[:, None] / np.exp(gain)).sum(axis=1)
-    expected = np.bincount(of, each)
-    bare = (expected >= _MIN_LEFT_OUT) & (expected > n_labelled[units])
+    expected, expected_pixels = np.bincount(of, each), np.bincount(of, each * area[rows])
+    bare = (expected >= _MIN_LEFT_OUT) & (expected > n_labelled[units]) & (expected_pixels > pixels[units])
     probability = np.zeros(len(image))
     probability[rows] = np.where(bare[of], each, 0.0)
     return np.split(probability, np.cumsum([len(item.category) for item in seen])[:-1])

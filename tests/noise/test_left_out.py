@@ -1,5 +1,7 @@
 """Left-out labels: an image almost without labels is told from one in which the model sees what is not there."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given as any_of
 from hypothesis import settings
@@ -23,7 +25,8 @@ def seen(rng: np.random.Generator, real: int, false: int, labelled: int | None =
     is_real = np.arange(real + false) < real
     x = rng.normal(0, 1, (real + false, 3)) + np.where(is_real, 2.0, -2.0 + 4 * alike)[:, None] / np.sqrt(3)
     with_label = np.arange(real + false) < (real if labelled is None else labelled)
-    return SeenParts(x, np.ones(real + false, np.int64), with_label, np.empty(0, np.int64))
+    one = np.ones(real + false, np.int64)
+    return SeenParts(x, one, 50 * one, with_label, np.empty(0, np.int64))
 
 
 def probability(pages: list[SeenParts], known: Flags | None = None) -> list[np.ndarray]:
@@ -64,6 +67,15 @@ def test_what_was_left_out_of_an_image_is_found(seed: int, n: int) -> None:
     assert not probability(pages, known=np.arange(13) < 12)[-1].any()
 
 
+@settings(max_examples=10, deadline=None)
+@any_of(SEEDS, st.integers(20, 60))
+def test_crumbs_of_stuff_are_not_left_out_of_an_image_whose_stuff_has_its_label(seed: int, crumbs: int) -> None:
+    """A net of membranes is one part with a label; that it has many pieces to a model says nothing of its label."""
+    rng = np.random.default_rng(seed)
+    pages = [replace(seen(rng, crumbs, 5, labelled=4), area=np.append(9000, np.full(crumbs + 4, 30))) for _ in range(7)]
+    assert not any(one.any() for one in probability(pages))
+
+
 def test_where_the_real_and_the_false_look_the_same_nothing_is_left_out() -> None:
     rng = np.random.default_rng(0)
     pages = [seen(rng, 10, 10, alike=1.0) for _ in range(12)] + [seen(rng, 2, 12, alike=1.0)]
@@ -71,7 +83,8 @@ def test_where_the_real_and_the_false_look_the_same_nothing_is_left_out() -> Non
 
 
 def test_too_little_to_learn_from_says_nothing() -> None:
-    nothing = SeenParts(np.zeros((0, 3)), np.zeros(0, np.int64), np.zeros(0, bool), np.empty(0, np.int64))
+    no = np.zeros(0, np.int64)
+    nothing = SeenParts(np.zeros((0, 3)), no, no, np.zeros(0, bool), no)
     assert [len(one) for one in probability([nothing, nothing])] == [0, 0]
     rng = np.random.default_rng(0)
     assert not probability([seen(rng, 2, 9, labelled=1), nothing])[0].any()

@@ -197,16 +197,11 @@ def out_of_fold(
         fold = assign_folds(measured, units, taught, plan.folds, plan.seed)
         pictures = pictures.reduced(plan.scale)
         run = FoldRun(maps, pictures, measured, fold, taught, classes, plan, settings, folder, chosen)
-        tell = _timed_progress(progress)
-        run.train(tell)
-        if on is not None:
-            run.fold_elsewhere(on, np.flatnonzero(readable), tell)
-        for number in range(0 if on is not None else plan.folds):
-            run.fold(number, np.flatnonzero((fold == number) & readable), tell)
-        notes = tuple(note for note in (units.note,) if note)
+        run.predict(readable, on, _timed_progress(progress))
         ids = tuple(maps.classes[item] for item in classes)
         unread = {item.image for item in pictures.defects}
         still = readable & np.array([item not in unread for item in maps.image_ids], bool)
+        notes = tuple(note for note in (units.note,) if note)
         predictions = Predictions(folder, tuple(maps.image_ids), ids, fold, still, plan, notes, pictures.defects)
         write_whole(folder / "pace.json", msgspec.json.encode(vars(run.pace)))
         predictions.save()

@@ -385,27 +385,7 @@ def plan_for(facts: DataFacts, settings: Settings, memory: int) -> TrainingPlan:
     rotate = facts.placed is None if settings.rotate is None else settings.rotate
     most_flips = 1 if on_gpu or not rotate else 2  # a third of the GPU's time for a copy that adds little
     flips = settings.flips if settings.flips is not None else 0 if settings.quick else most_flips
-    chosen = {
-        "device": f"{facts.free / 2**30:.1f} GiB are free",
-        "folds": why_folds,
-        "width": "channels of the first level",
-        "encoder": "pretrained on ImageNet" if settings.pretrained else "trained from scratch",
-        "depth": "levels, each with half the side of the one before",
-        "scale": f"of each side; segments are {facts.breadth:.0f} px wide on average",
-        "crop": f"px, from images of {width:.0f}x{height:.0f} px after scaling",
-        "batch": "crops per step",
-        "steps": f"each pixel is seen about {steps * batch / crops:.0f} times",
-        "learning_rate": "the maximum; it rises, then falls to 0",
-        "loss": "of pixels and of overlaps" if "+" in settings.loss else "of each step",
-        "augment": "how crops are varied",
-        "rotate": "quarter turns: no category has a fixed place"
-        if facts.placed is None
-        else f"quarter turns: {facts.placed} has a fixed place, so images have a top",
-        "flips": "mirrored copies that are predicted as well",
-        "tile": "px at most, predicted at once",
-    }
-    if settings.model is not None:  # whose size is its own
-        chosen = {name: reason for name, reason in chosen.items() if name not in ("width", "encoder", "depth")}
+    seen = f"each pixel is seen about {steps * batch / crops:.0f} times"
     architecture = "efficientnet-lite0" if settings.pretrained else settings.architecture or "unet"
     lite = architecture == "efficientnet-lite0"
     levels = 6 if lite else 5 if crop >= 256 and not settings.quick else 4
@@ -443,8 +423,34 @@ def plan_for(facts: DataFacts, settings: Settings, memory: int) -> TrainingPlan:
         pretrained=settings.pretrained,
         class_weights=settings.class_weights,
         augment=USUAL_AUGMENTATIONS if settings.augment is None else settings.augment,
-        why=tuple({name: _set_by_user(settings, name) or reason for name, reason in chosen.items()}.items()),
+        why=_reasons(facts, settings, why_folds, f"px, from images of {width:.0f}x{height:.0f} px after scaling", seen),
     )
+
+
+def _reasons(facts: DataFacts, settings: Settings, folds: str, crop: str, steps: str) -> tuple[tuple[str, str], ...]:
+    """Why each choice is as it is; those of `folds`, `crop` and `steps` are given."""
+    reasons = {
+        "device": f"{facts.free / 2**30:.1f} GiB are free",
+        "folds": folds,
+        "width": "channels of the first level",
+        "encoder": "pretrained on ImageNet" if settings.pretrained else "trained from scratch",
+        "depth": "levels, each with half the side of the one before",
+        "scale": f"of each side; segments are {facts.breadth:.0f} px wide on average",
+        "crop": crop,
+        "batch": "crops per step",
+        "steps": steps,
+        "learning_rate": "the maximum; it rises, then falls to 0",
+        "loss": "of pixels and of overlaps" if "+" in settings.loss else "of each step",
+        "augment": "how crops are varied",
+        "rotate": "quarter turns: no category has a fixed place"
+        if facts.placed is None
+        else f"quarter turns: {facts.placed} has a fixed place, so images have a top",
+        "flips": "mirrored copies that are predicted as well",
+        "tile": "px at most, predicted at once",
+    }
+    if settings.model is not None:  # whose size is its own
+        reasons = {name: reason for name, reason in reasons.items() if name not in ("width", "encoder", "depth")}
+    return tuple((name, _set_by_user(settings, name) or reason) for name, reason in reasons.items())
 
 
 def upright_category(tables: Tables) -> str | None:

@@ -394,6 +394,15 @@ class FoldRun:
         finally:
             torch.set_num_threads(before)
 
+    def predict(self, readable: NDArray[np.bool_], on: ImageCluster | None, tell: Tell) -> None:
+        """Train, and predict the images `readable` (n_images,) by the networks of their folds; or `on` a cluster."""
+        self.train(tell)
+        if on is not None:
+            self.fold_elsewhere(on, np.flatnonzero(readable), tell)
+            return
+        for number in range(self.plan.folds):
+            self.fold(number, np.flatnonzero((self.fold_of == number) & readable), tell)
+
     def fold(self, number: int, rows: Ints, tell: Tell) -> None:
         """Predict the images `rows` by the networks of a fold; what is done already is not done again."""
         models = [self.networks[number, member] for member in range(self.plan.members)]
