@@ -17,6 +17,7 @@ from segdata.rules.brief_track import box_iou
 
 _SIDES = ("x", "y", "width", "height")
 _NAMED = 4  # tracks in a message
+_MOST_OF_MOVES = 0.6  # of the tracks that go on under another id have to move by one number
 _BETTER = 0.2  # by how much a box must fit that of two tracks better than that of its own before
 
 
@@ -49,12 +50,15 @@ def renamed_track(
         3 of 3 tracks have new ids from this frame on: 1 is 31, 2 is 32, 3 is 33
         tracks 2 and 60 take turns 23 times: one is there whenever the other is not
         track 1 has also what was track 2 from this frame on: 30,120 px, before 5,166 and 25,794
+        3 tracks have the id of another from this frame on: 2 is 1, 3 is 2, 4 is 3
 
-    Both tracks have to go on for some frames, one before and one after, and the boxes in the two frames have to
-    overlap well. If several tracks change their ids between the same two frames, you get one finding for all of
-    them. You also get one for two ids that take turns and are never in one frame, and for a track that ends while
-    another grows by its pixels: the other's box then fits that of both better than its own before, and its area is
-    their sum. The rule ignores crowds and void, and videos in which tracks get new ids all the time.
+    Both tracks have to go on for some frames, one before and one after, and the boxes in the two frames have to overlap
+    well. If several tracks change their ids between the same two frames, you get one finding for all of them. You also
+    get one for two ids that take turns and are never in one frame, and for a track that ends while another grows by its
+    pixels: the other's box then fits that of both better than its own before, and its area is their sum. If several
+    tracks go on under each other's ids, as when ids are numbered anew after one has left, you get one finding for all
+    of them; two that exchange places are track-swap. The rule ignores crowds and void, and videos in which tracks get
+    new ids all the time.
 
     Why: the object counts twice, and a tracker that learns from it learns to give up. All ids at once are a chunk of
     the video that was labelled or exported alone.
@@ -77,6 +81,7 @@ def renamed_track(
         frames = _frames(tracked, rows, box, category, area, min_pixels)
         yield from _turns(frames, min_overlap, min_turns)
         yield from _taken_over(frames, min_frames, min_overlap, min_fit)
+        yield from _shifted(frames, min_overlap)
         first, last = np.full(len(ids), len(rows) + place.max()), np.full(len(ids), -1)
         np.minimum.at(first, which, place)
         np.maximum.at(last, which, place)
@@ -162,6 +167,30 @@ def _taken_over(frames: Frames, min_frames: int, min_overlap: float, min_fit: fl
                 )
                 yield RowFinding(message, segments=(new.segment,), pixels=new.area)
                 break
+
+
+def _shifted(frames: Frames, min_overlap: float) -> Findings:
+    """Two or more tracks that go on under the ids of others, as many numbers further, between the same two frames."""
+    for before, after in pairwise(frames):
+        moves = {}
+        for old, member in before.items():
+            if old in after and box_iou(member.box, after[old].box) + _BETTER > min_overlap:
+                continue
+            fits = {
+                new: box_iou(member.box, other.box) for new, other in after.items() if other.category == member.category
+            }
+            best = max(fits, key=lambda new: fits[new], default=old)
+            if best != old and best in before and fits[best] >= min_overlap:
+                moves[old] = best
+        steps = Counter(new - old for old, new in moves.items() if moves.get(new) != old)
+        step, count = steps.most_common(1)[0] if steps else (0, 0)
+        chain = {old: new for old, new in moves.items() if new - old == step}
+        if count < 2 or count < _MOST_OF_MOVES * steps.total():
+            continue
+        listed = ", ".join(f"{old} is {new}" for old, new in list(chain.items())[:_NAMED])
+        more = ", …" if len(chain) > _NAMED else ""
+        message = f"{len(chain)} tracks have the id of another from this frame on: {listed}{more}"
+        yield RowFinding(message, segments=tuple(after[new].segment for new in chain.values()))
 
 
 def _corner(box: Floats) -> Floats:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import combinations
 
 import numpy as np
@@ -19,7 +20,7 @@ _SEPARATORS = re.compile(r"[\s_.\-]+")
 
 @rule("SEG215", "similar-names", severity="warning", needs=(), whole=True, by_part=True)
 def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20.0) -> Findings:
-    """Two categories have names that look like one: `car`, `Car` and `car ` with a blank; `cars`; `bycicle`.
+    """Two categories have names that look like one: `car`, `Car` and `car ` with a blank; `cars`; `bicycel`.
 
     Flagged, they differ only in case, blanks, hyphens or underscores:
         aabb
@@ -42,6 +43,9 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
         b: car
         c: lane1
         d: lane2
+
+    A name in the wrong encoding is flagged, too: UTF-8 that was read as Latin-1 or Windows-1252 shows `ä` as `Ã¤`, and
+    is another name than the right one.
 
     Names without a segment are compared, too, but not letter by letter. One letter more, less or other, or two letters
     exchanged, counts if all letters before and after them are the same, the word has at least `min_letters`, and the
@@ -80,6 +84,23 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     for n, name in entries:
         if name != name.strip() and name not in reported:
             yield RowFinding(f"{name!r} begins or ends with a blank ({count_noun(n, 'segment')})", category=name)
+        meant = _recoded(name)
+        if meant is not None:
+            message = f"{name!r} is in the wrong encoding, probably {meant!r} ({count_noun(n, 'segment')})"
+            yield RowFinding(message, category=name)
+
+
+def _recoded(name: str) -> str | None:
+    """What a name was before its UTF-8 bytes were read as single characters; None if they are no UTF-8.
+
+    >>> _recoded("BÃ¤ume"), _recoded("Bäume"), _recoded("â‚¬")
+    ('Bäume', None, '€')
+    """
+    for encoding in ("latin-1", "cp1252"):
+        with suppress(UnicodeError):
+            meant = name.encode(encoding).decode()
+            return meant if meant != name else None
+    return None
 
 
 _Entry = tuple[int, str]  # segments of a category, and its name

@@ -11,7 +11,7 @@ from segdata.core.finding import RowFinding
 from segdata.core.frame_sequences import SequenceIndex
 from segdata.core.reductions import gather
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Floats, Ints
+from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.statistics import benjamini_hochberg, tail_chance
 from segdata.core.strata import is_example, joint_codes, number_names, size_class
 from segdata.core.table import Column, Table
@@ -19,6 +19,7 @@ from segdata.core.table import Column, Table
 _HAVING = 0.75  # of the images must have pixels of what is compared, lest the usual value is none
 _LEAST_SCALE = 0.1  # of logarithms: nothing that people draw is the same to a tenth
 _SCALE_OF_FEW = 0.5  # the same for parts and holes where most images have none
+_FEW = 0.05  # of the images: more that have what most have not are no outliers
 _SUMMED = ("area", "parts", "holes", "perimeter")
 _LISTED = 3  # statistics in a message
 _BLOCK = 100_000  # numbers that are judged at a time, at least
@@ -37,6 +38,7 @@ class _Statistic(msgspec.Struct, frozen=True):
         near none as near all; infinite: it is no part
     category : its id, if it is about one
     counted : it is compared although most images have none
+    floor : what is added before amounts are compared: pixels that careful drawing leaves at random
     """
 
     name: str
@@ -46,6 +48,7 @@ class _Statistic(msgspec.Struct, frozen=True):
     whole: Floats
     category: int | None = None
     counted: bool = False
+    floor: Floats | None = None
 
 
 @rule(
@@ -62,9 +65,11 @@ def statistic_outlier(
     The rule compares images of one annotator and about one size, and the frames or slices of one sequence among
     themselves. It compares, as logarithms: pixels that several segments claim, in all and for each two categories;
     pixels of void and unlabelled ones; the number of segments; and for each category its pixels, parts and holes, and
-    the length of its outline beside its area. An image that lacks a category is not compared in it (see
-    missing-companion and slice-gap). Apart from parts and holes, what fewer than three in four images have is not
-    compared.
+    the length of its outline beside its area. An image that lacks a category is not compared in it (see missing-
+    companion and slice-gap). Pixels that several segments claim, of void and unlabelled ones, parts and holes are
+    compared although most images have none; the pixels then count beside a line half as long as the image's side, which
+    careful drawing may leave anywhere, and must stand apart from those of all other images. What else fewer than three
+    in four images have is not compared.
 
     The tails of the images' own distribution give the chance of each value. They are taken for power laws, so that
     statistics that vary much by nature, such as the pixels of a category, rarely have outliers. The rate of false
@@ -143,15 +148,21 @@ def _judge(
     n_peers = np.bincount(peers)[peers]
     is_rare = np.bincount(peers, weights=amount > 0)[peers] < _HAVING * n_peers
     counted = np.array([statistic.counted for statistic in block], bool)[which]
+    floor = np.concatenate(
+        [np.zeros(len(statistic.amount)) if statistic.floor is None else statistic.floor for statistic in block]
+    )
     tested = np.flatnonzero((n_peers >= min_images) & (counted | ~is_rare))
     amount, size, whole = amount[tested], size[tested], whole[tested]
+    floor = np.where(is_rare[tested], floor[tested], 0)
     is_part = ~np.isinf(whole)
-    scaled = np.log(np.maximum(amount, 1) / np.where(is_part, np.maximum(whole - amount, 1), size))
-    least = np.where(is_rare[tested], _SCALE_OF_FEW, _LEAST_SCALE)
+    scaled = np.log(np.maximum(amount + floor, 1) / np.where(is_part, np.maximum(whole - amount, 1), size))
+    least = np.where(is_rare[tested] & (floor == 0), _SCALE_OF_FEW, _LEAST_SCALE)
     chance, middle = tail_chance(scaled, peers[tested], least)
-    low = np.flatnonzero(chance <= rate)
+    apart = (floor == 0) | _are_apart(scaled, np.where(floor > 0, peers[tested], -1), math.log(min_ratio))
+    low = np.flatnonzero((chance <= rate) & apart)
     amount, size, whole, scaled, middle = amount[low], size[low], whole[low], scaled[low], middle[low]
-    median = np.where(is_part[low], whole / (1 + np.exp(-middle)), np.exp(middle) * size)
+    odds, floor = np.exp(middle), floor[low]
+    median = np.where(is_part[low], np.maximum(whole * odds - floor, 0) / (1 + odds), odds * size)
     far = np.abs(scaled - middle) >= math.log(min_ratio)
     far &= np.abs(np.log(np.maximum(amount, 1) / np.maximum(median, 1))) >= math.log(min_ratio)
     far &= np.abs(amount - median) >= min_amount
@@ -160,8 +171,27 @@ def _judge(
     return Table({**columns, "chance": chance[low], "n": n_peers[row], "far": far}), len(tested)
 
 
+def _are_apart(values: Floats, group: Ints, gap: float) -> Flags:
+    """(n,) whether a value is one of the few of its group (n,), -1: none, that are far above all of the others.
+
+    A tail that goes on without a gap is how the dataset is: objects that lie on others share more pixels or fewer.
+    """
+    apart = np.zeros(len(values), bool)
+    order = np.argsort(group, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
+        if len(rows) < 2 or group[rows[0]] < 0:
+            continue
+        ranked = rows[np.argsort(-values[rows], kind="stable")]
+        most = max(1, int(_FEW * len(rows)))
+        gaps = np.flatnonzero(values[ranked[:most]] - values[ranked[1 : most + 1]] >= gap)
+        apart[ranked[: gaps.max() + 1 if len(gaps) else 0]] = True
+    return apart
+
+
 def _describe(name: str, amount: float, median: float) -> str:
     """One statistic of one image, beside that of the others."""
+    if median < 1:
+        return f"{name}: {amount:,.0f}, where the median is 0 in an image of this size"
     if amount >= median:
         times = f"{amount / max(median, 1):,.0f} times the median"
     else:
@@ -223,7 +253,8 @@ def _statistics(tables: Tables, group: Ints, sums: Table) -> Iterator[_Statistic
         ("unlabelled", "unlabelled pixels"),
         ("void", "pixels of void"),
     ):
-        yield _Statistic(words, every, annotations[column].astype(np.float64), one, frame)
+        amount = annotations[column].astype(np.float64)
+        yield _Statistic(words, every, amount, one, frame, counted=True, floor=np.sqrt(frame) / 2)
     for (a, b), owner, pixels in _usual_overlaps(sums.take(sums["paired"]), group):
         shared = np.bincount(owner, weights=pixels, minlength=len(every)).astype(np.float64)
         yield _Statistic(f"pixels of {name_of(a)} that are also {name_of(b)}", every, shared, one, frame)

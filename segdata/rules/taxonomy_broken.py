@@ -81,6 +81,9 @@ def taxonomy_broken(tables: Tables, *, min_delta_e: float = 2.3) -> Findings:
         return
     yield from _twice("id", [(category.id, category.name) for category in taxonomy.categories])
     yield from _twice("name", [(category.name, category.name) for category in taxonomy.categories])
+    for category in taxonomy.categories:
+        if not category.name.strip():
+            yield RowFinding(f"the category with id {category.id} has no name", category=category.name)
     names = {category.name for category in taxonomy.categories}
     aliases = [(alias, category.name) for category in taxonomy.categories for alias in category.aliases]
     yield from _twice("alias", aliases + [(alias, alias) for alias, _ in aliases if alias in names])

@@ -182,6 +182,21 @@ def test_tracks_that_get_new_ids(tmp_path: Path) -> None:
     assert run(recategorised(left), "SEG361") == []
 
 
+def test_ids_that_move_up_after_one_has_left() -> None:
+    labels = np.zeros((10, 60, 100), np.int64)
+    for frame in range(10):
+        for label, (top, left) in enumerate(((5, 5), (40, 10), (5, 60), (40, 65)), start=1):
+            labels[frame, top : top + 14, left + frame : left + frame + 14] = label
+    assert run(recategorised(labels), "SEG361") == []
+    moved = labels.copy()
+    moved[6:] = np.maximum(moved[6:] - 1, 0)
+    (finding,) = run(recategorised(moved), "SEG361")
+    assert finding.message == "3 tracks have the id of another from this frame on: 2 is 1, 3 is 2, 4 is 3"
+    exchanged = labels.copy()  # which is track-swap
+    exchanged[6:] = np.array([0, 2, 1, 3, 4])[exchanged[6:]]
+    assert run(recategorised(exchanged), "SEG361") == []
+
+
 def test_two_ids_that_take_turns() -> None:
     labels = walk()
     labels[1::2][labels[1::2] == 2] = 4
@@ -288,3 +303,38 @@ def test_one_mask_that_one_category_fills(tmp_path: Path) -> None:
         mask[: 20 * (number % 3 == 0)] = 3
         Image.fromarray(mask).save(tmp_path / f"masks/{number}.png")
     assert found(tmp_path, "SEG129") == []
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.1])
+def test_coordinates_of_smaller_images(tmp_path: Path, scale: float) -> None:
+    rng = np.random.default_rng(1)
+    objects = [stones(rng, 4) for _ in range(8)]
+    assert found(coco(tmp_path / "sound", objects), "SEG317") == []
+    reduced = [[[(scale * np.array(ring)).tolist() for ring in rings] for rings in image] for image in objects]
+    (finding,) = found(coco(tmp_path / "reduced", reduced), "SEG317")
+    assert finding.message.startswith("all 32 segments end within ")
+    assert found(coco(tmp_path / "few", reduced[:4]), "SEG317") == []
+
+
+def test_masks_that_lost_their_place(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    objects = [stones(rng, 4) for _ in range(4)]
+    for image in objects:
+        for rings in image[:3]:
+            ring = np.array(rings[0]).reshape(-1, 2)
+            rings[0] = (ring - ring.min(0)).reshape(-1).tolist()
+    (finding,) = found(coco(tmp_path / "lost", objects), "SEG317")
+    assert finding.message.startswith("12 of 16 objects begin at x = 0, y = 0, in 4 images")
+
+
+def test_overlap_where_most_images_have_none(tmp_path: Path) -> None:
+    def square(x: float, y: float, side: float = 30) -> list[list[float]]:
+        return [[x, y, x + side, y, x + side, y + side, x, y + side]]
+
+    images = [[square(5 + k % 3, 10), square(70, 60 + k % 4), square(40, 5 + k % 2, 12)] for k in range(40)]
+    for k in (4, 8, 20):  # careless by a pixel or two
+        images[k].append(square(34 + k % 3, 20))
+    assert found(coco(tmp_path / "careful", images), "SEG313") == []
+    images[7] = [square(5, 10), square(8, 12), square(70, 60)]
+    (finding,) = found(coco(tmp_path / "one", images), "SEG313")
+    assert (finding.image, finding.message.partition(",")[0]) == ("7.png", "pixels that several segments claim: 756")

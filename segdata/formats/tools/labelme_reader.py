@@ -4,6 +4,7 @@ import base64
 import binascii
 import io
 import posixpath
+import re
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -482,9 +483,9 @@ def _list_entries(
     image_of = {name: _find_image(name, named[name], folders) for name in labels}
     used = {place_index for place_index, image_id in image_of.values() if place_index is not None}
     defects = [
-        _unsafe_path(root, labels[name], image_path)
+        _unsafe_path(root, labels[name], image_path, image_of[name][0] is not None)
         for name, image_path in named.items()
-        if _leaves_root(name, image_path, image_of[name][0])
+        if _leaves_root(name, image_path, image_of[name][0] is not None)
     ]
     entries: dict[str, ImageEntry] = {}
     claimed: set[str] = set()
@@ -545,13 +546,20 @@ def _find_image(name: str, image_path: str | None, folders: Sequence[ImageFolder
     return None, beside
 
 
-def _leaves_root(name: str, image_path: str | None, place_index: int | None) -> bool:
-    """Whether a path leads out of the dataset, and the image is not found by its name either."""
-    if image_path is None or place_index is not None:
+def _leaves_root(name: str, image_path: str | None, found: bool) -> bool:
+    """Whether a path leads out of the dataset; if the image is found by its name, whether it is of a whole disk."""
+    if image_path is None:
         return False
+    if found:
+        return re.match(r"[A-Za-z]:|[/\\]", image_path) is not None
     return is_unsafe_path(posixpath.normpath(posixpath.join(posixpath.dirname(name), image_path)))
 
 
-def _unsafe_path(root: Path, path: Path, image_path: str | None) -> Defect:
+def _unsafe_path(root: Path, path: Path, image_path: str | None, found: bool) -> Defect:
+    if found:
+        message = (
+            f"path {image_path!r} is one of another computer, and LabelMe looks there; the image of its name is read"
+        )
+        return Defect("SEG015", message, relative_path(root, path), "/imagePath", severity="warning")
     message = f"path {image_path!r} leaves the dataset's root; its last part is used as the name"
     return Defect("SEG015", message, relative_path(root, path), "/imagePath")
