@@ -29,6 +29,7 @@ UNSEEDED = {
     "SEG131": "tests/rules/test_copied_and_cut.py",
     "SEG315": "tests/rules/test_copied_and_cut.py",
     "SEG316": "tests/rules/test_copied_and_cut.py",
+    "SEG317": "tests/rules/test_copied_and_cut.py",
     "SEG362": "tests/rules/test_successions.py and benchmarks/planted_defects.py",
     "SEG363": "tests/rules/test_successions.py and benchmarks/planted_defects.py",
     "SEG361": "tests/rules/test_copied_and_cut.py",
