@@ -17,6 +17,7 @@ from segdata.core.config import InstanceIds
 from segdata.core.errors import UnreadableError
 from segdata.core.executor import run_ordered
 from segdata.core.finding import Defect
+from segdata.core.parts import segment_shapes
 from segdata.core.runs import Flags, Ints
 from segdata.core.taxonomy import Category, CategoryKind, Taxonomy
 from segdata.formats.shared.mask_files import (
@@ -37,6 +38,9 @@ _TRANSITION = 4.0  # pixels: runs of greys of smoothed outlines are shorter; tho
 _LEAST_MASKS = 10  # fewer masks do not tell what is rare
 _FEW_PIXELS = 64  # a value with more pixels than this in a mask was drawn, not slipped
 _LEAST_INSTANCES = 8  # categories seldom are numbered 1 to n, with another n in each image, for n beyond this
+_FEWEST_INSTANCES = 3  # fewer in the usual mask tell nothing, even if each is one part
+_SINGLE = 0.9  # of the numbers are one part; what stands before an object may cut it in two
+_TRIED = 12  # masks whose parts are counted
 _DIVISORS = (1000, 256, 65536)
 
 
@@ -367,13 +371,33 @@ def _occurrence(counts: ValueCounts, row: int | None) -> str:
 
 
 def are_ids(counts: ValueCounts) -> bool:
-    """Whether grey values of 8 bits are numbers of instances: 1 to n in most masks with few gaps, another n in each."""
+    """Whether grey values of 8 bits are numbers of instances: 1 to n in most masks with few gaps, another n in each.
+
+    If there are few of them in a mask, or many masks, so that some have the same n, each number must also be one part.
+    """
     if counts.coloured or len(counts.masks) < 3:
         return False
     highest = [int(mask.value[-1]) for mask in counts.masks]
     numbered = [np.sum(mask.value > 0) >= 0.8 * top for mask, top in zip(counts.masks, highest, strict=True)]
-    varies = 2 * len(set(highest)) > len(highest)
-    return varies and bool(np.mean(numbered) > 0.8 and np.median(highest) > _LEAST_INSTANCES)
+    usual = float(np.median(highest))
+    if np.mean(numbered) <= 0.8 or usual < _FEWEST_INSTANCES:
+        return False
+    if usual > _LEAST_INSTANCES and 2 * len(set(highest)) > len(highest):
+        return True
+    often = max(highest.count(top) for top in set(highest))
+    return len(set(highest)) > 2 and 2 * often <= len(highest) and _are_single_parts(counts.masks)
+
+
+def _are_single_parts(masks: tuple[MaskValues, ...]) -> bool:
+    """Whether nearly every value of some masks but 0 is one part; those of categories are in many places."""
+    n_parts: list[Ints] = []
+    for mask in masks[:: max(1, len(masks) // _TRIED)][:_TRIED]:
+        with suppress(OSError):
+            runs = ValueRuns.of(decode_mask(mask.path).pixels)
+            rows = np.flatnonzero(runs.value > 0)
+            height = np.full(len(rows), runs.height, np.int64)
+            n_parts.append(segment_shapes(runs.select(rows), height, len(rows)).n_parts)
+    return bool(n_parts) and float(np.mean(np.concatenate(n_parts) == 1)) > _SINGLE
 
 
 def propose_id_rule(counts: ValueCounts) -> tuple[InstanceIds, Taxonomy, str]:

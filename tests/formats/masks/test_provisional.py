@@ -14,7 +14,14 @@ import segdata
 from segdata.cli.main import main
 from segdata.core.finding import Finding
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.masks.provisional import MaskValues, ValueCounts, are_ids, propose_id_rule, propose_taxonomy
+from segdata.formats.masks.provisional import (
+    MaskValues,
+    ValueCounts,
+    are_ids,
+    count_values,
+    propose_id_rule,
+    propose_taxonomy,
+)
 
 Pixels = NDArray[np.generic]
 
@@ -307,3 +314,20 @@ def test_one_palette_among_greys_is_no_broken_taxonomy(tmp_path: Path) -> None:
     report = segdata.validate(tmp_path)
     assert not [each for each in report.findings if each.severity == "error"]
     assert "SEG011" in {each.code for each in report.findings}
+
+
+def test_few_numbers_are_ids_if_each_is_one_part(tmp_path: Path) -> None:
+    def numbered(seed: int, pieces: int) -> NDArray[np.uint8]:
+        mask = np.zeros((48, 48), np.uint8)
+        for number in range(1, 4 + seed % 5):
+            for piece in range(pieces):
+                mask[6 * number - 4 : 6 * number, 2 + 12 * piece : 8 + 12 * piece] = number
+        return mask
+
+    def counts(folder: Path, pieces: int) -> ValueCounts:
+        for seed in range(40):
+            save(folder / f"{seed}.png", numbered(seed, pieces))
+        return count_values(sorted(folder.iterdir()))
+
+    assert are_ids(counts(tmp_path / "ids", 1))
+    assert not are_ids(counts(tmp_path / "categories", 3))
