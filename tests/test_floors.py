@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -81,30 +82,37 @@ def imported_names(node: ast.AST) -> list[str]:
     return []
 
 
+@cache
 def is_module(name: str) -> bool:
     path = ROOT.parent.joinpath(*name.split("."))
     return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 
+@cache
+def imports_of(path: Path) -> list[tuple[str, bool]]:
+    """The modules that a module names in imports, also in its functions, and whether for the type checker alone."""
+    found: list[tuple[str, bool]] = []
+
+    def visit(node: ast.AST, is_typing: bool) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.expr):  # there are no imports in these
+                continue
+            typing = is_typing or (isinstance(child, ast.If) and getattr(child.test, "id", "") == "TYPE_CHECKING")
+            found.extend((name, typing) for name in imported_names(child))
+            visit(child, typing)
+
+    visit(ast.parse(path.read_text(encoding="utf-8")), False)
+    return found
+
+
 def imported_rooms(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    names = [name for node in ast.walk(tree) for name in imported_names(node) if name.startswith("segdata.")]
+    names = [name for name, _ in imports_of(path) if name.startswith("segdata.")]
     return {name.split(".")[1] for name in names} & set(FLOORS)
 
 
 def imported_modules(path: Path) -> set[str]:
     """Modules of ours that a module imports when it runs, also those that its functions import."""
-    names: set[str] = set()
-
-    def visit(node: ast.AST) -> None:
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.If) and getattr(child.test, "id", "") == "TYPE_CHECKING":
-                continue
-            names.update(imported_names(child))
-            visit(child)
-
-    visit(ast.parse(path.read_text(encoding="utf-8")))
-    return names - {module_name(path)}
+    return {name for name, is_typing in imports_of(path) if not is_typing} - {module_name(path)}
 
 
 def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:

@@ -5,7 +5,7 @@ import numpy as np
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memset
 
-from segdata.core.kernels.offsets import check_offsets
+from segdata.core.kernels.checks import check_offsets
 
 cdef enum:
     MAX_GROUPS = 7  # 35 bits with sign: a difference of two counts in 100 000 x 100 000 pixels needs them

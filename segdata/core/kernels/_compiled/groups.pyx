@@ -5,7 +5,7 @@ import numpy as np
 from libc.math cimport NAN
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
-from segdata.core.kernels.offsets import check_offsets
+from segdata.core.kernels.checks import check_offsets
 
 ctypedef fused Number:
     int32_t

@@ -6,7 +6,7 @@ from libc.math cimport INFINITY, sqrt
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, malloc
 
-from segdata.core.kernels.scales import check_scales
+from segdata.core.kernels.checks import check_scales
 
 # The strips of side b in one column; `cursor` is the one that the last look ended at, since looks are close together.
 # The first column of every `BLOCK` knows in which rows all of these are.

@@ -5,9 +5,7 @@ import numpy as np
 from libc.math cimport INFINITY, isinf
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
-from segdata.core.kernels.offsets import check_offsets
-from segdata.core.kernels.outline_checks import check_outlines
-from segdata.core.kernels.reach import check_reach
+from segdata.core.kernels.checks import check_offsets, check_outlines, check_reach
 
 cdef struct Points:
     const double *xy

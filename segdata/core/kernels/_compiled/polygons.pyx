@@ -6,7 +6,7 @@ from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, qsort
 
 from segdata.core.kernels._compiled.room cimport grow
-from segdata.core.kernels.offsets import check_offsets
+from segdata.core.kernels.checks import check_offsets
 
 cdef struct Run:
     int64_t start

@@ -7,7 +7,7 @@ from libc.stdlib cimport free, qsort
 from libc.string cimport memcpy, memset
 
 from segdata.core.kernels._compiled.room cimport grow
-from segdata.core.kernels.offsets import check_offsets
+from segdata.core.kernels.checks import check_offsets
 
 
 cdef object paint_segments(

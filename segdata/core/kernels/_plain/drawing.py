@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from segdata.core.kernels._plain.labels import label_runs
 from segdata.core.kernels._plain.sweep import expand
-from segdata.core.kernels.offsets import check_offsets
+from segdata.core.kernels.checks import check_offsets
 
 Int64 = NDArray[np.int64]
 Pixels = NDArray[np.uint8]

@@ -4,8 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.kernels._plain.sweep import expand
-from segdata.core.kernels.offsets import check_offsets
-from segdata.core.kernels.scales import check_scales
+from segdata.core.kernels.checks import check_offsets, check_scales
 
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]

@@ -4,9 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.kernels._plain.sweep import expand
-from segdata.core.kernels.offsets import check_offsets
-from segdata.core.kernels.outline_checks import check_outlines
-from segdata.core.kernels.reach import check_reach
+from segdata.core.kernels.checks import check_offsets, check_outlines, check_reach
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.kernels._plain.sweep import cover, expand
-from segdata.core.kernels.offsets import check_offsets
+from segdata.core.kernels.checks import check_offsets
 
 Int64 = NDArray[np.int64]
 
