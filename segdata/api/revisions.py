@@ -131,6 +131,8 @@ def _manifest_root(data: str | Path | OpenDataset) -> Path:
     """The folder of a canonical dataset; raises SegdataError for anything else."""
     path = Path(data.profile.files if isinstance(data, OpenDataset) else data)
     root = path.parent if path.name == manifests.NAME else path
+    if not root.exists():
+        raise SegdataError(f"{data}: does not exist")
     if not (root / manifests.NAME).is_file():
         raise SegdataError(f"{data}: only a canonical dataset has revisions; make one with: segdata convert {data} OUT")
     return root
