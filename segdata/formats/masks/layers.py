@@ -7,8 +7,8 @@ layer is a category of its image, and an empty layer means that the image does n
 With `{annotator}` in the pattern, each annotator's layers of an image are an annotation: two observers in
 ``{stem}_{annotator}.png`` with `category: vessel` are compared by `segdata agreement DATA`.
 
-Where each image has several binary masks that hardly overlap, and their folders or the ends of their names differ, you
-need no pattern: each kind is a category (`leftMask/` and `rightMask/`, `00000_hair.png` and `00000_skin.png`). Two
+You need no pattern where each image has several binary masks that hardly overlap, and their folders or the ends of
+their names differ: each kind is a category (`leftMask/` and `rightMask/`, `00000_hair.png` and `00000_skin.png`). Two
 other layouts need none. Brush labels that Label Studio exports as PNG are called
 ``task-1-annotation-2-by-3-tag-Car-0.png``. In the Data Science Bowl 2018 each image has a folder, with ``images/`` that
 holds the image of the folder's name, and ``masks/`` that holds a mask of each object.
