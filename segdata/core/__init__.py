@@ -3,8 +3,10 @@
 Pixels: `runs` (vertical strips, the number line), `overlay` (shared pixels, set operations), `parts`, `polygons`, and
 `kernels` (the inner loops, compiled or in numpy).
 Data: `schema` (columns, RLE), `batch`, `dataset`, `label_maps`, `torch_dataset`, `profile`, `taxonomy`, `guideline`.
-Files: `format` (detection, losses), `paths`, `yaml_files`, `config`, `image_files`, `tiff_files`, `medical_files`.
-Rules: `rule`, `rule_settings`, `rule_runner`, `finding`, `finding_location`, `validation`, `label_hash`, `table`.
+Files: `format` (detection, losses), `paths`, `storage` (URLs), `archives`, `atomic_files`, `yaml_files`, `config`,
+`image_files`, `pixel_limit`, `tiff_files`, `medical_files`.
+Rules: `rule`, `rule_settings`, `rule_runner`, `reductions` (of a dataset in parts), `habits`, `finding`,
+`finding_location`, `validation`, `label_hash`, `table`.
 Comparison: `strata`, `group_features`, `frame_sequences`, `annotator_pairs`, `candidates`, `split_assignment`,
-`statistics`, `bootstrap`, `permutation_tests`, `cielab`. And `errors`, `executor`.
+`statistics`, `resampling`, `cielab`. And `errors`, `safe_text`, `executor`, `cluster`, `exports`.
 """

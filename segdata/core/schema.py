@@ -41,7 +41,7 @@ ANNOTATIONS = pa.schema(
         ("reviewer", pa.string()),
         ("created", pa.string()),
         ("seconds", pa.float64()),
-        ("coverage", pa.string()),  # as in core.coverage; null: as the dataset
+        ("coverage", pa.string()),  # as `core.config.encode_coverage` writes it; null: as the dataset
         ("attributes", TEXTS),
     ]
 )
