@@ -84,9 +84,9 @@ def project_shares(
     """The shares of a campaign's images that have each of k things.
 
     `has` (n_images, k): whether each image of the sample has each thing. `campaign`: the number of images of the
-    campaign, with those of the sample; infinity: no end. Clopper and Pearson's exact range of a rate, at the number of independent images
-    that would be as uncertain as these units: Korn and Graubard (1998), Survey Methodology 24(2), 193-201. Of n
-    units without a thing it is the rule of three, 3 / n.
+    campaign, with those of the sample; infinity: no end. Clopper and Pearson's exact range of a rate, at the number
+    of independent images that would be as uncertain as these units: Korn and Graubard (1998), Survey Methodology
+    24(2), 193-201. Of n units without a thing it is the rule of three, 3 / n.
     """
     n, m = len(has), len(units.images)
     share = has.mean(axis=0)
