@@ -69,9 +69,12 @@ def test_of_identical_segments_the_first_stays() -> None:
     assert again.batch.segments["segment_id"].to_pylist() == drawing.batch.segments["segment_id"].to_pylist()[::2]
 
 
+Before = dict[Path, tuple[Finding, ...]]
+
+
 @pytest.fixture(scope="module")
-def defects(seeded_data: Truth, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The seeded defects, each set as a canonical dataset."""
+def defects(seeded_data: Truth, tmp_path_factory: pytest.TempPathFactory) -> Before:
+    """The seeded defects, each set as a canonical dataset, with its findings."""
     folder = tmp_path_factory.mktemp("canonical")
     for path in sorted((seeded_data.folder / "defects").iterdir()):
         if path.is_dir():
@@ -82,19 +85,18 @@ def defects(seeded_data: Truth, tmp_path_factory: pytest.TempPathFactory) -> Pat
             config = path / "segdata.yaml"
             if config.exists():
                 shutil.copy(config, folder / path.name)
-    return folder
+    return {path: segdata.validate(path).findings for path in sorted(folder.iterdir())}
 
 
 def by_code(findings: tuple[Finding, ...], fixable: set[str | None]) -> Counter[str]:
     return Counter(each.code for each in findings if (each.fix in fixable) and each.image is not None)
 
 
-def test_safe_fixes_of_seeded_defects(defects: Path, tmp_path: Path) -> None:
+def test_safe_fixes_of_seeded_defects(defects: Before, tmp_path: Path) -> None:
     n_fixed: Counter[str] = Counter()
-    for path in sorted(defects.iterdir()):
+    for path, before in defects.items():
         work = tmp_path / path.name
         shutil.copytree(path, work)
-        before = segdata.validate(work).findings
         if write_fixes(segdata.read(work), before) is None:
             continue
         after = segdata.validate(work).findings
@@ -109,12 +111,11 @@ def test_safe_fixes_of_seeded_defects(defects: Path, tmp_path: Path) -> None:
     assert {"SEG104", "SEG105"} <= set(n_fixed)
 
 
-def test_unsafe_fixes_of_seeded_defects(defects: Path, tmp_path: Path) -> None:
+def test_unsafe_fixes_of_seeded_defects(defects: Before, tmp_path: Path) -> None:
     n_fixed: Counter[str] = Counter()
-    for path in sorted(defects.iterdir()):
+    for path, before in defects.items():
         work = tmp_path / path.name
         shutil.copytree(path, work)
-        before = segdata.validate(work).findings
         if write_fixes(segdata.read(work), before, unsafe=True) is None:
             continue
         after = segdata.validate(work).findings
