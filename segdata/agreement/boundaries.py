@@ -166,27 +166,23 @@ def _cut_runs(a: SweepRuns, b: SweepRuns, wanted: bool) -> SweepRuns:
 
 
 @dataclass(frozen=True, slots=True)
-class BoundaryStrips:
-    """N strips of pixels."""
+class SheetStrips:
+    """N strips of pixels on sheets, sorted by sheet, column and row."""
 
-    side: SweepRuns  # on the line of the sheets
-    # x, top: (n,) the column, and the first row, in pixels
-    x: Ints
-    top: Ints
-    across: Ints  # (n,) how many columns a strip is from the nearer end of the image
+    strip: Ints  # (3, n) the column, the first row, and the row behind the last
+    first: Ints  # (n_sheets + 1,) where the strips of each sheet begin
 
     @staticmethod
-    def of(side: SweepRuns, sheets: ShapeFrames) -> "BoundaryStrips":
-        """Runs on sheets."""
+    def of(side: SweepRuns, sheets: ShapeFrames) -> "SheetStrips":
+        """Runs on sheets, which are apart."""
         x, top = sheets.places(side)
-        return BoundaryStrips(side, x, top, np.minimum(x, sheets.line.width[side.owner] - 1 - x))
+        first = np.searchsorted(side.owner, np.arange(len(sheets.shape) + 1, dtype=np.int32))
+        return SheetStrips(np.stack([x, top, top + (side.end - side.start)]), first.astype(np.int64))
 
-    def pieces(self, row: Ints, start: Ints, end: Ints) -> "BoundaryStrips":
-        """Parts of the strips `row` (m,), from the place `start` (m,) to `end` (m,)."""
-        side = SweepRuns(start, end, self.side.owner[row])
-        top = self.top[row]
-        top += start - self.side.start[row]
-        return BoundaryStrips(side, self.x[row], top, self.across[row])
+    @property
+    def sheet(self) -> Ints:
+        """(n,) the sheet of each strip."""
+        return np.repeat(np.arange(len(self.first) - 1), np.diff(self.first))
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,11 +332,11 @@ def _void_neighbours(opposite: AnnotatorPair, cases: ShapeFrames) -> Iterator[Sw
 class ShapeOutlines:
     """One annotator's shapes on sheets."""
 
-    area: SweepRuns  # their pixels
-    edge: BoundaryStrips  # their boundary pixels
-    counted: BoundaryStrips  # those without void beside them
+    area: SheetStrips  # their pixels
+    edge: SheetStrips  # their boundary pixels
+    counted: SheetStrips  # those without void beside them
     band: SweepRuns | None  # the pixels along their boundaries that are compared for Boundary IoU
-    band_pixels: Ints  # (n_shapes,) how many these are; 0 without bands
+    band_pixels: Ints  # (n_shapes,) how many these are; none without bands
 
     @staticmethod
     def of(
@@ -351,10 +347,10 @@ class ShapeOutlines:
         edge = boundary_pixels(area, sheets)
         clear = drop_beside_void(edge, opposite, sheets)
         along = boundary_band(area, sheets, band_depth(sheets.line.height, sheets.line.width)) if bands else None
-        strips = BoundaryStrips.of(edge, sheets)
-        counted = strips if clear is edge else BoundaryStrips.of(clear, sheets)
-        n_along = np.zeros(sheets.n_shapes, np.int64) if along is None else sheets.pixels(along)
-        return ShapeOutlines(area, strips, counted, along, n_along)
+        strips = SheetStrips.of(edge, sheets)
+        counted = strips if clear is edge else SheetStrips.of(clear, sheets)
+        n_along = np.empty(0, np.int64) if along is None else sheets.pixels(along)
+        return ShapeOutlines(SheetStrips.of(area, sheets), strips, counted, along, n_along)
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +361,9 @@ class PairOutlines:
     sheets: ShapeFrames
     a: ShapeOutlines
     b: ShapeOutlines
+    # of_a, of_b: (n_sheets,) which of A's and B's sheets each is
+    of_a: Ints
+    of_b: Ints
 
 
 def outline_pair(opposite: AnnotatorPair, shapes: ComparedShapes, *, bands: bool = True) -> PairOutlines:
@@ -374,7 +373,8 @@ def outline_pair(opposite: AnnotatorPair, shapes: ComparedShapes, *, bands: bool
         ShapeOutlines.of(opposite, side, shape, sheets, bands=bands)
         for side, shape in zip(opposite.clear, (shapes.of_a, shapes.of_b), strict=True)
     )
-    return PairOutlines(shapes, sheets, a, b)
+    own = np.arange(len(sheets.shape))
+    return PairOutlines(shapes, sheets, a, b, own, own)
 
 
 def _frames_of_shapes(opposite: AnnotatorPair, shapes: ComparedShapes) -> ShapeFrames:
@@ -387,7 +387,7 @@ def _frames_of_shapes(opposite: AnnotatorPair, shapes: ComparedShapes) -> ShapeF
 
 
 class OutlineCache:
-    """The outlines of categories in a batch of images, kept for all pairs of annotators.
+    """The outlines of categories and of segments in a batch of images, kept for all pairs of annotators.
 
     An annotator's are the same in every pair that has all images of the batch and no void. In other pairs they are made
     for the pair alone. So no more are kept than there are annotators.
@@ -397,31 +397,53 @@ class OutlineCache:
         self._batch = batch
         self._sheets: ShapeFrames | None = None
         self._code: Ints | None = None
-        self._kept: dict[int, tuple[AnnotatorSegments, ShapeOutlines]] = {}
+        self._kept: dict[tuple[int, bool], tuple[AnnotatorSegments, ShapeOutlines]] = {}
 
-    def of(self, opposite: AnnotatorPair) -> PairOutlines:
+    def of_categories(self, opposite: AnnotatorPair) -> PairOutlines:
         """Those of the categories of a pair."""
-        every = opposite.is_flat and opposite.n_cases == self._batch.images.num_rows
-        if not every or len(opposite.void.start):
+        if not self._is_shared(opposite):
             return outline_pair(opposite, ComparedShapes.of_categories(opposite))
         if self._code is None:
             self._code = _category_codes(opposite, self._batch)
         shapes = ComparedShapes.of_categories(opposite, self._code)
         if self._sheets is None:
             self._sheets = _frames_of_shapes(opposite, shapes)
-        a, b = (
-            self._known(opposite, segments, shape)
-            for segments, shape in ((opposite.a, shapes.of_a), (opposite.b, shapes.of_b))
-        )
-        return PairOutlines(shapes, self._sheets, a, b)
+        own = np.arange(len(shapes))
+        a, b = self._known(opposite, opposite.a, shapes.of_a), self._known(opposite, opposite.b, shapes.of_b)
+        return PairOutlines(shapes, self._sheets, a, b, own, own)
 
-    def _known(self, opposite: AnnotatorPair, segments: AnnotatorSegments, shape: Ints) -> ShapeOutlines:
-        assert self._sheets is not None
-        if id(segments) not in self._kept:
-            # With what it is of, so that the number is nobody else's meanwhile.
-            outlines = ShapeOutlines.of(opposite, segments.side, shape, self._sheets, bands=True)
-            self._kept[id(segments)] = segments, outlines
-        return self._kept[id(segments)][1]
+    def of_matches(self, opposite: AnnotatorPair, shapes: ComparedShapes) -> PairOutlines:
+        """Those of segments that are matched; Boundary IoU, and so bands, are of categories alone."""
+        if not self._is_shared(opposite):
+            return outline_pair(opposite, shapes, bands=False)
+        sheets = ShapeFrames.of(opposite, CaseSlices.of(opposite), shapes.case)
+        a, b = self._known(opposite, opposite.a), self._known(opposite, opposite.b)
+        return PairOutlines(shapes, sheets, a, b, *map(_rows_of_shapes, (shapes.of_a, shapes.of_b)))
+
+    def _is_shared(self, opposite: AnnotatorPair) -> bool:
+        every = opposite.is_flat and opposite.n_cases == self._batch.images.num_rows
+        return every and len(opposite.void.start) == 0
+
+    def _known(self, opposite: AnnotatorPair, segments: AnnotatorSegments, shape: Ints | None = None) -> ShapeOutlines:
+        """Of an annotator's shapes (n_segments,), or of each segment."""
+        key = id(segments), shape is None
+        if key not in self._kept:
+            if shape is None:
+                sheets = ShapeFrames.of(opposite, CaseSlices.of(opposite), segments.case)
+                of_each = np.arange(len(segments))
+                outlines = ShapeOutlines.of(opposite, segments.side, of_each, sheets, bands=False)
+            else:
+                assert self._sheets is not None
+                outlines = ShapeOutlines.of(opposite, segments.side, shape, self._sheets, bands=True)
+            self._kept[key] = segments, outlines  # with what it is of, so that the number is nobody else's meanwhile
+        return self._kept[key][1]
+
+
+def _rows_of_shapes(shape: Ints) -> Ints:
+    """The segment of each shape, where `shape` (n_segments,) is that of each segment, -1: none."""
+    row = np.flatnonzero(shape >= 0)
+    ordered: Ints = row[np.argsort(shape[row])]
+    return ordered
 
 
 def _category_codes(opposite: AnnotatorPair, batch: Batch) -> Ints:

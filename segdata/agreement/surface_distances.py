@@ -9,20 +9,18 @@ from numpy.typing import NDArray
 
 from segdata.agreement.annotator_pairs import AnnotatorPair
 from segdata.agreement.boundaries import (
-    BoundaryStrips,
     ComparedShapes,
     OutlineCache,
     PairOutlines,
     ShapeFrames,
+    SheetStrips,
     band_depth,
     intersect_runs,
-    outline_pair,
 )
 from segdata.agreement.metrics.boundary_offset import boundary_offset, offset_spread
 from segdata.agreement.metrics.hausdorff import directed_hausdorff, hausdorff
 from segdata.core import kernels
-from segdata.core.overlay import SweepRuns
-from segdata.core.runs import Ints
+from segdata.core.runs import Ints, expand_ranges
 
 Floats = NDArray[np.float64]
 
@@ -42,9 +40,10 @@ class BoundaryDistances:
 
 
 def boundary_distances(
-    edge: BoundaryStrips,
-    other_edge: BoundaryStrips,
-    other: SweepRuns,
+    edge: SheetStrips,
+    other_edge: SheetStrips,
+    other: SheetStrips,
+    rows: tuple[Ints, Ints],
     sheets: ShapeFrames,
     spacing: Floats,
     within: Floats,
@@ -52,31 +51,27 @@ def boundary_distances(
 ) -> BoundaryDistances:
     """The distances of the pixels of `edge` to the pixels of `other_edge`, which bound the area `other`.
 
-    `spacing` (n_shapes, 3) is how wide, high and deep a pixel of each shape is, `within` (n_shapes,) the tolerance, and
-    `far` (n_shapes,) how far pixels may be apart to tell who draws larger.
+    `rows` (n_sheets,) are the sheets of either side that are compared, `spacing` (n_shapes, 3) is how wide, high and
+    deep a pixel of each shape is, `within` (n_shapes,) the tolerance, and `far` (n_shapes,) how far pixels may be apart
+    to tell who draws larger.
     """
-    row, start, end, inside = kernels.cut(edge.side.start, edge.side.end, other.start, other.end)
-    pieces = edge.pieces(row, start, end)
-    distance = (_in_space if sheets.is_deep.any() else _in_plane)(pieces, other_edge, sheets, spacing)
-    wide, high, deep = (np.ascontiguousarray(spacing[sheets.shape, axis]) for axis in range(3))
-    beside = np.full(len(sheets.shape), np.inf)
+    wide, high, deep = (spacing[sheets.shape, axis] for axis in range(3))
+    beside, known = np.full(len(sheets.shape), np.inf), np.empty(0)
     if sheets.is_deep.any():
         above = sheets.n_slices - 1 - sheets.number
         beside = np.where(sheets.is_deep, np.minimum(sheets.number, above) * deep, np.inf)
-    counts, sums = kernels.outline_sums(
-        distance,
-        end - start,
-        pieces.top,
-        pieces.across,
-        inside.view(np.uint8),
-        pieces.side.owner,
-        sheets.shape,
-        sheets.line.height,
-        wide,
-        high,
-        beside,
-        within,
-        far,
+        known = _distances_in_space(edge, other_edge, sheets, spacing)
+    distance, counts, sums = kernels.outline_distances(
+        edge.strip,
+        edge.first,
+        other_edge.strip,
+        other_edge.first,
+        other.strip,
+        other.first,
+        np.stack([*rows, sheets.shape, sheets.line.width, sheets.line.height]),
+        np.stack([wide, high, beside]),
+        np.stack([within, far]),
+        known,
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         mean, square = (np.where(counts[:, 2] > 0, sums[:, k] / counts[:, 2], np.nan) for k in (1, 2))
@@ -84,22 +79,7 @@ def boundary_distances(
     return BoundaryDistances(distance, offset, counts[:, 1], sums[:, 0], mean, square)
 
 
-def _in_plane(edge: BoundaryStrips, other: BoundaryStrips, sheets: ShapeFrames, spacing: Floats) -> Floats:
-    return kernels.nearest(
-        edge.x,
-        edge.top,
-        edge.top + (edge.side.end - edge.side.start),
-        edge.side.owner,
-        other.x,
-        other.top,
-        other.top + (other.side.end - other.side.start),
-        other.side.owner,
-        np.ascontiguousarray(spacing[sheets.shape, 0]),
-        np.ascontiguousarray(spacing[sheets.shape, 1]),
-    )
-
-
-def _in_space(edge: BoundaryStrips, other: BoundaryStrips, sheets: ShapeFrames, spacing: Floats) -> Floats:
+def _distances_in_space(edge: SheetStrips, other: SheetStrips, sheets: ShapeFrames, spacing: Floats) -> Floats:
     """(p,) distances across the slices of volumes."""
     from scipy.spatial import cKDTree
 
@@ -119,20 +99,12 @@ def _in_space(edge: BoundaryStrips, other: BoundaryStrips, sheets: ShapeFrames, 
     return distance
 
 
-def _voxels(strips: BoundaryStrips, sheets: ShapeFrames) -> tuple[Ints, Ints]:
+def _voxels(strips: SheetStrips, sheets: ShapeFrames) -> tuple[Ints, Ints]:
     """The shape (p,) and the column, row and slice (p, 3) of pixels."""
-    length = strips.side.end - strips.side.start
-    sheet = np.repeat(strips.side.owner, length)
-    shape = sheets.shape[sheet]
-    columns = np.repeat(strips.x, length), _pixel_rows(strips.top, length), sheets.number[sheet]
-    return shape, np.column_stack(columns)
-
-
-def _pixel_rows(top: Ints, length: Ints) -> Ints:
-    """(p,) the row of each pixel of strips (n,)."""
-    row: Ints = np.repeat(top - (np.cumsum(length) - length), length)
-    row += np.arange(len(row))
-    return row
+    x, top, bottom = strips.strip
+    sheet = np.repeat(strips.sheet, bottom - top)
+    columns = np.repeat(x, bottom - top), expand_ranges(top, bottom - top), sheets.number[sheet]
+    return sheets.shape[sheet], np.column_stack(columns)
 
 
 Columns = dict[str, NDArray[np.int64] | NDArray[np.float64]]
@@ -189,13 +161,9 @@ def surface_table(
     spacing : (n_cases, 3) width, height and depth of a pixel in mm; NaN: unknown
     outlines_of_batch : outlines that other pairs of the batch use too; None: they are made for this pair
     """
-    of_categories = (
-        outlines_of_batch.of(opposite)
-        if outlines_of_batch
-        else outline_pair(opposite, ComparedShapes.of_categories(opposite))
-    )
-    # Boundary IoU is one of categories.
-    of_matches = outline_pair(opposite, ComparedShapes.of_matches(opposite, matches), bands=False)
+    known = outlines_of_batch or OutlineCache(opposite.batch)
+    of_categories = known.of_categories(opposite)
+    of_matches = known.of_matches(opposite, ComparedShapes.of_matches(opposite, matches))
     near = tolerance or Tolerance()
     parts = [_shape_columns(opposite, outlines, near, spacing) for outlines in (of_categories, of_matches)]
     # What neither of the two has is a category of others.
@@ -208,17 +176,19 @@ def _shape_columns(
 ) -> Columns:
     shapes, sheets, one, other = outlines.shapes, outlines.sheets, outlines.a, outlines.b
     size, within, far = _shape_units(opposite, shapes, tolerance, spacing)
-    a = boundary_distances(one.counted, other.edge, other.area, sheets, size, within, far)
-    b = boundary_distances(other.counted, one.edge, one.area, sheets, size, within, far)
-    both = np.zeros(len(shapes), np.int64)
+    rows = outlines.of_a, outlines.of_b
+    a = boundary_distances(one.counted, other.edge, other.area, rows, sheets, size, within, far)
+    b = boundary_distances(other.counted, one.edge, one.area, rows[::-1], sheets, size, within, far)
+    both = either = np.zeros(len(shapes), np.int64)
     if one.band is not None and other.band is not None:
         both = sheets.pixels(intersect_runs(one.band, other.band))
+        either = one.band_pixels + other.band_pixels - both
     columns: Columns = {
         "pair": shapes.case,
         "category": shapes.category,
         "match": shapes.match,
         "band_both": both,
-        "band_any": one.band_pixels + other.band_pixels - both,
+        "band_any": either,
     }
     return columns | _distance_columns(a, b)
 

@@ -1,6 +1,5 @@
 """Checks of arguments that both twins of a kernel make; compiled code would read beyond the end of wrong ones."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -66,18 +65,29 @@ def check_scales(group: Int32, b_group: Int32, scale_x: Float64, scale_y: Float6
 
 
 def check_outlines(
-    distance: Array, strips: Sequence[Array], sheets: Sequence[Array], within: Array, far: Array
+    edge: Array,
+    first: Array,
+    other: Array,
+    other_first: Array,
+    area: Array,
+    area_first: Array,
+    sheets: Array,
+    sizes: Array,
+    reach: Array,
+    known: Array,
 ) -> None:
-    """Raise ValueError for columns of strips, sheets or shapes of different lengths, or rows that are not there."""
-    length, *_, sheet = strips
-    shape = sheets[0]
-    if len({len(column) for column in strips}) > 1 or len({len(column) for column in sheets}) > 1:
-        raise ValueError("columns of strips, and of sheets, must be equally long")
-    if len(within) != len(far):
-        raise ValueError(f"{len(within)} tolerances come with {len(far)} reaches")
-    if len(length) and (int(length.min()) < 0 or int(length.sum()) != len(distance)):
-        raise ValueError(f"strips of {int(length.sum())} pixels come with {len(distance)} distances")
-    if len(sheet) and (int(sheet.min()) < 0 or int(sheet.max()) >= len(shape)):
-        raise ValueError(f"a strip is on sheet {int(sheet.max())} of {len(shape)}")
-    if len(shape) and (int(np.min(shape)) < 0 or int(np.max(shape)) >= len(within)):
-        raise ValueError(f"a sheet is of shape {int(np.max(shape))} of {len(within)}")
+    """Raise ValueError for columns of other lengths, and for rows that are not there."""
+    for name, strips, begin in (("edge", edge, first), ("other", other, other_first), ("area", area, area_first)):
+        if len(strips) != 3 or np.any(strips[2] < strips[1]):
+            raise ValueError(f"strips of `{name}` have an x, a top, and a bottom that is not above it")
+        if not len(begin) or begin[0] != 0 or begin[-1] != strips.shape[1] or np.any(begin[1:] < begin[:-1]):
+            raise ValueError(f"the sheets of `{name}` part other strips than the {strips.shape[1]} there are")
+    if len(other_first) != len(area_first):
+        raise ValueError(f"{len(other_first) - 1} sheets of outlines come with {len(area_first) - 1} of areas")
+    if len(sheets) != 5 or len(sizes) != 3 or sheets.shape[1] != sizes.shape[1] or len(reach) != 2:
+        raise ValueError("sheets have 5 rows of numbers and 3 sizes each, shapes a tolerance and a reach")
+    for row, stop in ((0, len(first) - 1), (1, len(other_first) - 1), (2, reach.shape[1])):
+        if sheets.shape[1] and not (int(sheets[row].min()) >= 0 and int(sheets[row].max()) < stop):
+            raise ValueError(f"row {row} of the sheets holds {int(sheets[row].max())}: 0 to {stop - 1} are possible")
+    if not np.all(sizes[:2] > 0):
+        raise ValueError("pixels have a width and a height above 0")

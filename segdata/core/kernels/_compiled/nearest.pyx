@@ -1,12 +1,12 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""How far pixels are from others."""
+"""How far pixels are from others, and sums of that over outlines."""
 
 import numpy as np
-from libc.math cimport INFINITY, sqrt
+from libc.math cimport INFINITY, isinf, sqrt
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, malloc
 
-from segdata.core.kernels.checks import check_scales
+from segdata.core.kernels.checks import check_outlines, check_scales
 
 # The strips of side b in one column; `cursor` is the one that the last look ended at, since looks are close together.
 # The first column of every `BLOCK` knows in which rows all of these are.
@@ -21,6 +21,9 @@ cdef struct Column:
 
 cdef enum:
     BLOCK = 16
+    NEAR = 36  # pixels, squared: below it few columns are looked at anyway
+
+cdef int64_t MOST = 1 << 62  # more than any distance squared
 
 
 def nearest(
@@ -47,6 +50,7 @@ def nearest(
         size += max(0, bottom[i] - top[i])
     result = np.empty(size, np.float64)
     cdef double[::1] apart = result
+    cdef Py_ssize_t last = 0
     cdef Column *column = <Column *>malloc((m + 1) * sizeof(Column))
     if column == NULL:
         raise MemoryError("no memory for the columns of pixels")
@@ -61,17 +65,105 @@ def nearest(
                     while stop < m and b_group[stop] == group[i]:
                         stop += 1
                     n_columns = gather(b_x, b_top, b_bottom, first, stop, column)
-                    first, at = stop, 0
+                    first, at, last = stop, 0, 0
                 elif x[i] < x[i - 1]:
                     at = 0
                 while at < n_columns and column[at].x < x[i]:
                     at += 1
                 for y in range(top[i], bottom[i]):
-                    apart[size] = sqrt(
-                        search(column, n_columns, at, x[i], y, b_top, b_bottom, scale_x[group[i]], scale_y[group[i]])
+                    apart[size] = distance(
+                        column, n_columns, at, &last, x[i], y, b_top, b_bottom, scale_x[group[i]], scale_y[group[i]]
                     )
                     size += 1
         return result
+    finally:
+        free(column)
+
+
+def outline_distances(
+    const int64_t[:, ::1] edge,
+    const int64_t[::1] first,
+    const int64_t[:, ::1] other,
+    const int64_t[::1] other_first,
+    const int64_t[:, ::1] area,
+    const int64_t[::1] area_first,
+    const int64_t[:, ::1] sheets,
+    const double[:, ::1] sizes,
+    const double[:, ::1] reach,
+    const double[::1] known,
+):
+    """Distances of outlines, and their counts and sums for each shape: see the plain twin."""
+    check_outlines(*map(np.asarray, (edge, first, other, other_first, area, area_first, sheets, sizes, reach, known)))
+    cdef Py_ssize_t n_columns, g, i, j, at, size = 0, last, n_sheets = sheets.shape[1]
+    cdef int64_t x, y, right, bottom, k, row, own
+    cdef double d, room, within, far, wide, tall, around, signed, squares
+    cdef int64_t near, compared, begin
+    cdef bint inside, given = known.shape[0] > 0
+    for g in range(n_sheets):
+        for i in range(first[sheets[0, g]], first[sheets[0, g] + 1]):
+            size += edge[2, i] - edge[1, i]
+    if given and known.shape[0] != size:
+        raise ValueError(f"outlines of {size} pixels come with {known.shape[0]} distances")
+    result, counts = np.empty(size, np.float64), np.zeros((reach.shape[1], 3), np.int64)
+    sums = np.zeros((reach.shape[1], 3), np.float64)
+    cdef double[::1] apart = result
+    cdef int64_t[:, ::1] count = counts
+    cdef double[:, ::1] total = sums
+    cdef const int64_t[::1] other_x = other[0], other_top = other[1], other_bottom = other[2]
+    cdef Column *column = <Column *>malloc((other.shape[1] + 1) * sizeof(Column))
+    if column == NULL:
+        raise MemoryError("no memory for the columns of pixels")
+    size = 0
+    try:
+        with nogil:
+            for g in range(n_sheets):
+                own, row = sheets[0, g], sheets[1, g]
+                k, right, bottom = sheets[2, g], sheets[3, g] - 1, sheets[4, g] - 1
+                within, far, wide, tall = reach[0, k], reach[1, k], sizes[0, g], sizes[1, g]
+                n_columns, at, last = 0, 0, 0
+                if not given:
+                    n_columns = gather(
+                        other_x, other_top, other_bottom, other_first[row], other_first[row + 1], column
+                    )
+                j = area_first[row]
+                near, compared, around, signed, squares = 0, 0, 0, 0, 0
+                begin = size
+                for i in range(first[own], first[own + 1]):
+                    x = edge[0, i]
+                    while at < n_columns and column[at].x < x:
+                        at += 1
+                    room = min(min(x, right - x) * wide, sizes[2, g])
+                    for y in range(edge[1, i], edge[2, i]):
+                        if given:
+                            d = known[size]
+                        else:
+                            d = distance(
+                                column, n_columns, at, &last, x, y, other_top, other_bottom, wide, tall
+                            )
+                        apart[size] = d
+                        size += 1
+                        near += d <= within
+                        if d == 0:
+                            compared += room > 0 and 0 < y < bottom
+                            continue
+                        around += d
+                        if d > far or d >= room or isinf(d) or d >= min(y, bottom - y) * tall:
+                            continue  # far away, or as near to the end of the image
+                        compared += 1
+                        squares += d * d
+                        while j < area_first[row + 1] and (
+                            area[0, j] < x or (area[0, j] == x and area[2, j] <= y)
+                        ):
+                            j += 1
+                        inside = j < area_first[row + 1] and area[0, j] == x and area[1, j] <= y
+                        signed += -d if inside else d
+                count[k, 0] += size - begin
+                count[k, 1] += near
+                count[k, 2] += compared
+                total[k, 0] += around
+                total[k, 1] += signed
+                total[k, 2] += squares
+        return result, counts, sums
     finally:
         free(column)
 
@@ -97,10 +189,16 @@ cdef Py_ssize_t gather(
     return n
 
 
-cdef inline double search(
+cdef fused Measure:  # pixels, or what they measure
+    int64_t
+    double
+
+
+cdef inline double distance(
     Column *column,
     Py_ssize_t n,
     Py_ssize_t at,
+    Py_ssize_t *last,
     int64_t x,
     int64_t y,
     const int64_t[::1] top,
@@ -108,41 +206,78 @@ cdef inline double search(
     double scale_x,
     double scale_y,
 ) noexcept nogil:
+    """How far the nearest strip is; see `search`."""
+    cdef int64_t whole
+    if n == 0:
+        return INFINITY
+    if scale_x == 1 and scale_y == 1:
+        whole = search[int64_t](column, n, at, last, x, y, top, bottom, 1, 1, MOST)
+        return sqrt(<double>whole) if whole > 0 else 0
+    return sqrt(search[double](column, n, at, last, x, y, top, bottom, scale_x, scale_y, INFINITY))
+
+
+cdef inline Measure search(
+    Column *column,
+    Py_ssize_t n,
+    Py_ssize_t at,
+    Py_ssize_t *last,
+    int64_t x,
+    int64_t y,
+    const int64_t[::1] top,
+    const int64_t[::1] bottom,
+    Measure scale_x,
+    Measure scale_y,
+    Measure best,
+) noexcept nogil:
     """The squared distance to the nearest strip: columns are looked at from x outwards, until all others are too far.
 
     `at` is the first column that is not to the left of x. Blocks of columns all of whose rows are too far are skipped.
+    The column that was nearest `last` time is looked at first where the one at x is far. `best` is more than any.
     """
-    cdef Py_ssize_t right = at, left = at - 1
-    cdef double best = INFINITY, across
+    cdef Py_ssize_t right = at, left = at - 1, nearest_column = last[0]
+    cdef Measure across, least
     cdef bint going = True
     cdef Column *block
+    if right < n and column[right].x == x:
+        best, nearest_column = square[Measure](away(&column[right], y, top, bottom) * scale_y), right
+        right += 1
+    if best > NEAR * scale_x * scale_x:
+        across = (column[last[0]].x - x) * scale_x
+        least = across * across + square[Measure](away(&column[last[0]], y, top, bottom) * scale_y)
+        if least < best:
+            best, nearest_column = least, last[0]
     while going:
         going = False
         if right < n:
             across = (column[right].x - x) * scale_x
             if across * across < best:
                 going = True
-                if right % BLOCK == 0 and across * across + beyond(&column[right], y, scale_y) >= best:
+                if right % BLOCK == 0 and across * across + beyond[Measure](&column[right], y, scale_y) >= best:
                     right += BLOCK
                 else:
-                    best = min(best, across * across + square(away(&column[right], y, top, bottom) * scale_y))
+                    least = across * across + square[Measure](away(&column[right], y, top, bottom) * scale_y)
+                    if least < best:
+                        best, nearest_column = least, right
                     right += 1
         if left >= 0:
             across = (column[left].x - x) * scale_x
             if across * across < best:
                 going = True
                 block = &column[left - BLOCK + 1]
-                if left % BLOCK == BLOCK - 1 and across * across + beyond(block, y, scale_y) >= best:
+                if left % BLOCK == BLOCK - 1 and across * across + beyond[Measure](block, y, scale_y) >= best:
                     left -= BLOCK
                 else:
-                    best = min(best, across * across + square(away(&column[left], y, top, bottom) * scale_y))
+                    least = across * across + square[Measure](away(&column[left], y, top, bottom) * scale_y)
+                    if least < best:
+                        best, nearest_column = least, left
                     left -= 1
+    last[0] = nearest_column
     return best
 
 
-cdef inline double beyond(Column *block, int64_t y, double scale_y) noexcept nogil:
+cdef inline Measure beyond(Column *block, int64_t y, Measure scale_y) noexcept nogil:
     """The square of how far a row is from the rows of a block, at least."""
-    return square(max(0, block.low - y, y - block.high + 1) * scale_y)
+    return square[Measure](max(0, block.low - y, y - block.high + 1) * scale_y)
 
 
 cdef inline int64_t away(
@@ -164,5 +299,5 @@ cdef inline int64_t away(
     return min(top[c] - y, y - bottom[c - 1] + 1)
 
 
-cdef inline double square(double value) noexcept nogil:
+cdef inline Measure square(Measure value) noexcept nogil:
     return value * value

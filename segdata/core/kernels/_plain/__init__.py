@@ -20,7 +20,7 @@ from segdata.core.kernels._plain.labels import (
     label_runs,
     pack_rgb,
 )
-from segdata.core.kernels._plain.outlines import borders, bridges, cycles, follow, outline_sums, parts, triangulate
+from segdata.core.kernels._plain.outlines import borders, bridges, cycles, follow, outline_distances, parts, triangulate
 from segdata.core.kernels._plain.overlay import (
     bands,
     contacts,
@@ -96,7 +96,7 @@ __all__ = [
     "medians",
     "nearest",
     "order_by",
-    "outline_sums",
+    "outline_distances",
     "overlaps",
     "overlaps_within",
     "pack_rgb",

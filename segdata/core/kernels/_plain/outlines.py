@@ -1,8 +1,9 @@
-"""Parts of segments, the ways around them, triangulations of their points, and sums over outlines."""
+"""Parts of segments, the ways around them, triangulations of their points, and distances of outlines."""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core.kernels._plain.groups import nearest
 from segdata.core.kernels._plain.sweep import expand
 from segdata.core.kernels.checks import check_offsets, check_outlines, check_reach
 
@@ -402,46 +403,80 @@ class _Subdivision:
         return edge, min(to_start, to_end) > 0, on_edge
 
 
-def outline_sums(
-    distance: Float64,
-    length: Int64,
-    top: Int64,
-    across: Int64,
-    inside: NDArray[np.uint8],
-    sheet: NDArray[np.int32],
-    shape: Int64,
-    height: Int64,
-    wide: Float64,
-    high: Float64,
-    beside: Float64,
-    within: Float64,
-    far: Float64,
-) -> tuple[Int64, Float64]:
-    """Counts and sums of the pixels of each shape's outline.
+def outline_distances(
+    edge: Int64,
+    first: Int64,
+    other: Int64,
+    other_first: Int64,
+    area: Int64,
+    area_first: Int64,
+    sheets: Int64,
+    sizes: Float64,
+    reach: Float64,
+    known: Float64,
+) -> tuple[Float64, Int64, Float64]:
+    """How far the pixels of outlines are from other outlines, and counts and sums of that for each shape.
 
-    Takes the `distance` (p,) of each pixel to another outline, strip by strip; of the n strips their `length`, first
-    row `top`, how many columns they are `across` from the end of the image, whether they are `inside` the other shape,
-    and their `sheet`; of each sheet its `shape`, the `height` of its image in rows, how `wide` and `high` a pixel is,
-    and how far the sheet is from the end of a volume (`beside`, infinite in an image); and of each of k shapes the
-    distance `within` which outlines are one, and how `far` they may be apart to be compared.
+    Takes strips of pixels: of outlines (`edge`), of the outlines that they are compared with (`other`) and of what
+    these bound (`area`), each (3, n): x, and rows from top up to, not including, bottom. They are sorted by sheet, x
+    and top, and apart; those of sheet i are `first[i]:first[i + 1]`. Each column of `sheets` (5, s) is a comparison:
+    the sheet of `edge`, that of `other` and `area`, the shape, which ascends, and the width and the height of the
+    image; each of `sizes` (3, s) how wide and high a pixel is, and how far the sheet is from the end of a volume
+    (infinite in an image). `reach` (2, k) is, of each of k shapes, the distance within which outlines are one, and how
+    far they may be apart to be compared. `known`: the distances, where they are known; else empty.
 
-    Returns (k, 3) how many pixels there are, how many of these are near, and how many are compared: those not farther
-    than `far`, nor than the end of the image or volume; and (k, 3) the sums of the distances of all, and of those that
-    are compared of the distances, below 0 inside the other shape, and of their squares.
+    Returns the distances (p,) of the pixels of `edge`, comparison by comparison; (k, 3) how many pixels there are, how
+    many of these are near, and how many are compared: those not farther than their reach, nor than the end of the
+    image or volume; and (k, 3) the sums of the distances of all, and of those that are compared of the distances, below
+    0 inside the other shape, and of their squares.
     """
-    check_outlines(distance, [length, top, across, inside, sheet], [shape, height, wide, high, beside], within, far)
-    strip = np.repeat(np.arange(len(length)), length)
-    on = sheet[strip]
-    of = shape[on]
-    row = top[strip] + np.arange(len(strip)) - np.repeat(np.cumsum(length) - length, length)
-    room = np.minimum(across * wide[sheet], beside[sheet])[strip]
-    end = np.minimum(room, np.minimum(row, height[on] - 1 - row) * high[on])
-    compared = (distance <= far[of]) & np.isfinite(distance) & (distance < end)
-    finite = np.where(compared, distance, 0.0)
-    n = len(within)
-    counts = [np.ones(len(of), bool), distance <= within[of], compared]
-    signed = np.where(inside[strip].astype(bool), -finite, finite)
-    return (
-        np.stack([np.bincount(of[flags], minlength=n) for flags in counts], axis=1).astype(np.int64),
-        np.stack([np.bincount(of, values, n) for values in (distance, signed, finite * finite)], axis=1),
+    check_outlines(edge, first, other, other_first, area, area_first, sheets, sizes, reach, known)
+    mine, bounds, within = (
+        _strips_of_sheets(strips, begin, sheet)
+        for strips, begin, sheet in (
+            (edge, first, sheets[0]),
+            (other, other_first, sheets[1]),
+            (area, area_first, sheets[1]),
+        )
     )
+    y, strip = expand(mine[1], mine[2])
+    on, x = mine[3][strip], mine[0][strip]
+    if len(known) not in (0, len(y)):
+        raise ValueError(f"outlines of {len(y)} pixels come with {len(known)} distances")
+    if len(known):
+        distance = known.copy()
+    else:
+        a, b = mine[3].astype(np.int32), bounds[3].astype(np.int32)
+        distance = nearest(mine[0], mine[1], mine[2], a, bounds[0], bounds[1], bounds[2], b, sizes[0], sizes[1])
+    pixel, inside = (_places(*pixels) for pixels in ((on, x, y), _pixels_of(within)))
+    shape, wide, high, beside = sheets[2][on], *sizes[:, on]
+    width, height = sheets[3:, on]
+    end = np.minimum(np.minimum(np.minimum(x, width - 1 - x) * wide, beside), np.minimum(y, height - 1 - y) * high)
+    compared = (distance <= reach[1, shape]) & np.isfinite(distance) & (distance < end)
+    finite = np.where(compared, distance, 0.0)
+    n = reach.shape[1]
+    counts = [np.ones(len(shape), bool), distance <= reach[0, shape], compared]
+    signed = np.where(np.isin(pixel, inside), -finite, finite)
+    return (
+        distance,
+        np.stack([np.bincount(shape[flags], minlength=n) for flags in counts], axis=1).astype(np.int64),
+        np.stack([np.bincount(shape, values, n) for values in (distance, signed, finite * finite)], axis=1),
+    )
+
+
+def _strips_of_sheets(strips: Int64, first: Int64, sheet: Int64) -> Int64:
+    """(4, m) the strips of sheets (s,), and which of these each is on."""
+    row, on = expand(first[sheet], first[sheet + 1])
+    return np.vstack([strips[:, row], on])
+
+
+def _pixels_of(strips: Int64) -> tuple[Int64, Int64, Int64]:
+    """The sheet, column and row of each pixel of strips."""
+    y, strip = expand(strips[1], strips[2])
+    return strips[3][strip], strips[0][strip], y
+
+
+def _places(sheet: Int64, x: Int64, y: Int64) -> Int64:
+    """One number for each pixel."""
+    placed: Int64 = (sheet << 42) + (x << 21) + y
+    return placed
