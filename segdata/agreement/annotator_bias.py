@@ -14,13 +14,12 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.agreement.inference import FALSE_DISCOVERY_RATE, share_interval, shuffle_within_blocks
+from segdata.agreement.inference import FALSE_DISCOVERY_RATE, limits_by_person, share_interval, shuffle_within_blocks
 from segdata.agreement.scores import table_of_lines
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.executor import run_ordered
 from segdata.core.resampling import DRAWS, bootstrap_interval
 from segdata.core.runs import Ints, unique_inverse
-from segdata.core.statistics import benjamini_hochberg
 from segdata.core.table import Table
 
 BiasKind = Literal["missed", "extra", "confused", "offset"]
@@ -260,7 +259,7 @@ def annotator_biases(
     Columns: annotator, category (positions), kind, value (a share, or by how many pixels the annotator draws larger
     than the middle one), low, high (95 %; of shares at least as wide as Wilson's of so many segments, or of pixels'
     clusters), others (the value of all others), clusters (that others annotated too), n (segments or
-    pixels), p (NaN: not tested), found (one of the discoveries at the false discovery rate `rate`).
+    pixels), p (NaN: not tested), found (it stands among all tests of all annotators, see `limits_by_person`).
 
     Two annotators cannot be told apart: nothing is tested. Nor are cells with fewer clusters than could ever be found:
     8, or as many as make the smallest possible p, 1 / annotators ^ clusters, a fourth of what the test of all cells
@@ -269,8 +268,7 @@ def annotator_biases(
     image where pixels are counted. Nothing is found that one of the others alone makes up: with each of them left out
     half of the difference must remain, and be more than chance (by a normal approximation, at `rate`), so that one who
     misses nothing makes no bad annotators of the rest. `n_draws`: resamples of each interval.
-    Sources: Good (2005), chapter 3 (permutation within blocks); Benjamini and Hochberg (1995), Journal of the Royal
-    Statistical Society B 57(1), 289-300.
+    Source: Good (2005), chapter 3 (permutation within blocks).
     """
     tally = count_deviations(comparison)
     key = np.stack([tally.kind, tally.category, tally.annotator])
@@ -283,7 +281,10 @@ def annotator_biases(
         tested = np.array([int((row.total[:, row.annotator] > 0).sum()) >= least for row in rows])
         p[tested] = _p_values([row for row, test in zip(rows, tested, strict=True) if test], present, seed, rate)
     significant = np.zeros(len(rows), bool)
-    significant[np.isfinite(p)] = benjamini_hochberg(p[np.isfinite(p)], rate)
+    tested = np.flatnonzero(np.isfinite(p))
+    significant[tested] = p[tested] <= limits_by_person(
+        p[tested], np.array([rows[k].annotator for k in tested], int), rate
+    )
     significant &= np.array([not row.is_of_one_other(rate) for row in rows], bool)
     lines = zip(rows, p.tolist(), significant.tolist(), strict=True)
     table = table_of_lines(_COLUMNS, [row.line(chance, hit, seed, n_draws) for row, chance, hit in lines])

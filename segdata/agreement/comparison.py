@@ -25,7 +25,7 @@ from segdata.agreement.instance_clusters import member_table
 from segdata.agreement.instance_matching import cause_table, instance_tables
 from segdata.agreement.panel import Panel, PanelReader
 from segdata.agreement.surface_distances import Tolerance, surface_table
-from segdata.agreement.votes import collect_votes
+from segdata.agreement.votes import vote_tables
 from segdata.core import kernels
 from segdata.core.annotator_pairs import AnnotatorPairs, MirroredAnnotator
 from segdata.core.batch import Batch, clip_to_roi, integer_column, replace_column
@@ -186,7 +186,7 @@ def _compare_images(images: PanelBatch, profile: Profile, tolerance: Tolerance) 
         n_matches += len(tables["matches"]["pair"])
     portion.tables |= {name: _concatenate_columns(columns) for name, columns in pieces.items()}
     images = replace(images, cases=case)
-    portion.tables |= collect_votes(images).tables()
+    portion.tables |= vote_tables(images)
     portion.tables["members"] = member_table(images)
     if images.is_semantic and not images.volumes:
         portion.tables["parts"] = _part_columns(images)

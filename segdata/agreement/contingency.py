@@ -1,5 +1,7 @@
 """Contingency tables: how many pixels two annotators gave the same and different categories, from their runs."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -62,7 +64,7 @@ def pixel_tables(opposite: AnnotatorPair, *, is_counted: bool = True) -> dict[st
     return {
         "overlaps": count_overlaps(opposite, cells),
         "cells": cells,
-        "partitions": measure_partitions(opposite, flat, is_counted=is_counted),
+        "partitions": measure_partitions(opposite, is_counted=is_counted),
     }
 
 
@@ -101,18 +103,16 @@ def count_cells(opposite: AnnotatorPair, flat: Overlaps | None = None) -> Column
     }
 
 
-def measure_partitions(
-    opposite: AnnotatorPair, flat: Overlaps | None = None, *, is_counted: bool = True
-) -> dict[str, Column]:
+def measure_partitions(opposite: AnnotatorPair, *, is_counted: bool = True) -> dict[str, Column]:
     """How two annotators part the pixels of each case into the segments of a category of things.
 
-    Each pixel counts once, under the segment drawn last; what either calls void is left out. A category that neither
-    has in a case has no row. See `segdata.core.annotator_pairs.AnnotatorPairs` for the columns.
+    What other categories have on a pixel plays no part. Where several segments of one category claim it, it counts
+    under the one drawn last; what either calls void is left out. A category that neither has in a case has no row. See
+    `segdata.core.annotator_pairs.AnnotatorPairs` for the columns.
     """
-    a, b, overlaps = opposite.a, opposite.b, flat or _flat_overlaps(opposite)
+    a, b, overlaps = opposite.a, opposite.b, _overlaps_by_category(opposite)
     wide = max(len(opposite.categories), 1)
-    clear = ~(np.append(a.is_void, False)[overlaps.a] | np.append(b.is_void, False)[overlaps.b])
-    row_a, row_b, shared = overlaps.a[clear], overlaps.b[clear], overlaps.pixels[clear]
+    row_a, row_b, shared = overlaps.a, overlaps.b, overlaps.pixels
     areas: list[Floats] = [
         np.bincount(row[row >= 0], shared[row >= 0], len(segments)).astype(np.float64)
         for segments, row in ((a, row_a), (b, row_b))
@@ -150,6 +150,25 @@ def measure_partitions(
         columns[f"logs_{name}"] = total(place, _times_log(size)) + _times_log(pixels - drawn)
     columns["squares_both"], columns["logs_both"] = squares + neither**2, logs + _times_log(neither)
     return columns
+
+
+def _overlaps_by_category(opposite: AnnotatorPair) -> Overlaps:
+    """Which segments of A and B share how many pixels that neither calls void, all categories on lines of their own."""
+    if is_flat(opposite.a.side) and is_flat(opposite.b.side):
+        return opposite.met_clear
+    flat = []
+    for segments, side in zip((opposite.a, opposite.b), opposite.clear, strict=True):
+        lifted = _lift_categories(side, segments.category, opposite)
+        flat.append(flatten_segments(replace(segments, side=lifted, is_void=np.zeros(len(segments), bool))))
+    return find_overlaps(*flat)
+
+
+def _lift_categories(side: SweepRuns, category: Ints, opposite: AnnotatorPair) -> SweepRuns:
+    """The runs with a number line of its own for each category, one behind the other."""
+    of_run = category[side.owner]
+    order = kernels.order_by(of_run.astype(np.int32), max(len(opposite.categories), 1))
+    lift = of_run[order] * _line_end(opposite.line)
+    return SweepRuns(side.start[order] + lift, side.end[order] + lift, side.owner[order])
 
 
 def _times_log(n: Floats) -> Floats:
@@ -204,14 +223,9 @@ def _overlaps_from_unions(opposite: AnnotatorPair) -> tuple[tuple[Ints, Ints], .
 
 
 def _union_of_categories(segments: AnnotatorSegments, side: SweepRuns, opposite: AnnotatorPair) -> SweepRuns:
-    """The union of each category's segments, as runs of `side`; `owner` is case * n_categories + category.
-
-    Every category has a number line of its own, one behind the other, so that one sweep serves them all.
-    """
-    line, category = opposite.line, segments.category[side.owner]
-    order = kernels.order_by(category.astype(np.int32), max(len(opposite.categories), 1))
-    lift = category[order] * _line_end(line)
-    start, length, _ = kernels.cover(side.start[order] + lift, side.end[order] + lift)
+    """The union of each category's segments, as runs of `side`; `owner` is case * n_categories + category."""
+    line, lifted = opposite.line, _lift_categories(side, segments.category, opposite)
+    start, length, _ = kernels.cover(lifted.start, lifted.end)
     code, place = np.divmod(start, max(_line_end(line), 1))
     case = opposite.case_of_frame[line.frame_of(place)]
     return SweepRuns(start, start + length, (case * len(opposite.categories) + code).astype(np.int32))

@@ -24,12 +24,11 @@ from segdata.agreement.annotator_bias import (
     outline_shares,
 )
 from segdata.agreement.estimates import Resampling
-from segdata.agreement.inference import FALSE_DISCOVERY_RATE
+from segdata.agreement.inference import FALSE_DISCOVERY_RATE, limits_by_person
 from segdata.agreement.scores import Count, Number, Score, UndefinedShare, table_of_lines
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.resampling import Floats
 from segdata.core.runs import Ints
-from segdata.core.statistics import benjamini_hochberg
 from segdata.core.table import Table
 
 Flags = NDArray[np.bool_]
@@ -92,8 +91,8 @@ def annotator_drifts(
     `annotations` are the rows that the pairs name, with `created` (ISO 8601). Tested are annotators with work of 8
     clusters of images or more, on two days or more, that two others annotated as well; of fewer than three annotators
     nobody knows who changes. The p-values of an annotator and kind are adjusted for its categories by the largest
-    statistic of each permutation (Westfall and Young, 1993, Resampling-Based Multiple Testing); over annotators and
-    kinds Benjamini and Hochberg's false discovery rate is `rate`. A drift that one of the others alone makes up does
+    statistic of each permutation (Westfall and Young, 1993, Resampling-Based Multiple Testing), and over kinds and
+    annotators as `limits_by_person` says, at `rate`. A drift that one of the others alone makes up does
     not stand: see `_DriftFamily.remains`.
     """
     days = _cluster_days(comparison, annotations)
@@ -104,11 +103,11 @@ def annotator_drifts(
     chances = [family.chances(how.seed, n_draws) for family in families]
     least = np.array([min(p.values(), default=np.nan) for p in chances])
     tested = np.flatnonzero(np.isfinite(least))
-    hit = benjamini_hochberg(least[tested], rate)
-    limit = rate * hit.sum() / max(len(tested), 1)
+    limit = np.zeros(len(families))
+    limit[tested] = limits_by_person(least[tested], np.array([families[k].annotator for k in tested], int), rate)
     return tuple(
-        family.result(code, comparison, how, p, p <= limit and family.remains(code, how.seed, rate))
-        for family, found in zip(families, chances, strict=True)
+        family.result(code, comparison, how, p, p <= highest and family.remains(code, how.seed, rate))
+        for family, found, highest in zip(families, chances, limit.tolist(), strict=True)
         for code in family.codes
         for p in (found.get(code, np.nan),)
     )

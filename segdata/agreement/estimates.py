@@ -27,6 +27,7 @@ from segdata.agreement.scores import (
     values_by_category,
 )
 from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.config import WITHOUT_INTERVAL
 from segdata.core.resampling import (
     DRAWS,
     ConfidenceInterval,
@@ -238,7 +239,7 @@ def category_scores(
             n = count_images(name, every.together).tolist()
             ends_of = zip(ends.value[k].tolist(), ends.low[k].tolist(), ends.high[k].tolist(), strict=True)
             for category, (value, low, high) in enumerate(ends_of):
-                scores[category][name] = Score(value, low, high, n[category], len(rows) - n[category])
+                scores[category][name] = _score_with_ends(name, value, low, high, n[category], len(rows) - n[category])
     return scores
 
 
@@ -363,9 +364,13 @@ def _scores_with_ends(
     names: Iterable[str], interval: ConfidenceInterval, support: Mapping[str, tuple[int, int]]
 ) -> dict[str, Score]:
     numbers = zip(interval.value.tolist(), interval.low.tolist(), interval.high.tolist(), strict=True)
-    return {
-        name: Score(value, low, high, *support[name]) for name, (value, low, high) in zip(names, numbers, strict=True)
-    }
+    return {name: _score_with_ends(name, *ends, *support[name]) for name, ends in zip(names, numbers, strict=True)}
+
+
+def _score_with_ends(name: str, value: float, low: float, high: float, n: int, n_undefined: int) -> Score:
+    if name in WITHOUT_INTERVAL:
+        low = high = float("nan")
+    return Score(value, low, high, n, n_undefined)
 
 
 def _defined_counts(

@@ -11,6 +11,7 @@ import numpy as np
 
 from segdata.core.resampling import Floats, Statistic, least_clusters
 from segdata.core.runs import Ints
+from segdata.core.statistics import benjamini_hochberg
 
 
 class Estimate(NamedTuple):
@@ -150,6 +151,33 @@ DRAWS = 9999
 EXACT_CLUSTERS = 12  # clusters up to which every way to flip is looked at
 _AT_ONCE = 2_000_000  # numbers held in one go, to bound memory
 _ROUNDING = 1e-9  # by so much of themselves equal values may differ
+
+
+def limits_by_person(p: Floats, person: Ints, rate: float = FALSE_DISCOVERY_RATE) -> Floats:
+    """(n,) the largest p-value with which each of n tests of persons stands; 0: no test of this person does.
+
+    Nobody is easier to accuse because somebody else has a habit: the chance that anybody without one is named is at
+    most `rate` (Holm over persons, each with Simes' p-value of all of its tests), and of what is said about those who
+    are named at most that share is false on average. A false discovery rate over all tests together lets one person's
+    many findings pay for false ones about others.
+    Sources: Simes (1986), Biometrika 73(3), 751-754; Holm (1979), Scandinavian Journal of Statistics 6(2), 65-70;
+    Benjamini and Bogomolov (2014), Journal of the Royal Statistical Society B 76(1), 297-318.
+
+    >>> limits_by_person(np.array([0.001, 0.02, 0.02]), np.array([0, 0, 1])).tolist()
+    [0.025, 0.025, 0.05]
+    >>> limits_by_person(np.array([0.001, 0.9, 0.06]), np.array([0, 0, 1])).tolist()
+    [0.0125, 0.0125, 0.0]
+    """
+    persons, who = np.unique(person, return_inverse=True)
+    rows = [np.flatnonzero(who == k) for k in range(len(persons))]
+    simes = np.array([(len(own) * np.sort(p[own]) / np.arange(1, len(own) + 1)).min() for own in rows])
+    order = np.argsort(simes, kind="stable")
+    passes = simes[order] <= rate / np.arange(len(persons), 0, -1)
+    named = order[: len(passes) if passes.all() else int(np.argmin(passes))]
+    limits, level = np.zeros(len(p)), rate * len(named) / max(len(persons), 1)
+    for k in named.tolist():
+        limits[rows[k]] = level * benjamini_hochberg(p[rows[k]], level).sum() / len(rows[k])
+    return limits
 
 
 def exchange_test(

@@ -38,8 +38,10 @@ IMAGE_MEANS = {
     "nsd": "normalised surface Dice: the share of the boundaries within the tolerance; mean by image, then category",
     "segment_nsd": "the share of the boundaries within the tolerance: of matched segments where these are counted one "
     "by one, else of all of the category; mean by image, then category",
-    "hd95": "95th percentile of the distances between boundaries, in px or mm; mean by image, then category",
-    "assd": "average symmetric surface distance, in px or mm; mean by image, then category",
+    "hd95": "95th percentile of the distances between boundaries, in px or mm; mean by image, then category; a few "
+    "images may decide it, so it has no interval",
+    "assd": "average symmetric surface distance, in px or mm; mean by image, then category; a few images may decide "
+    "it, so it has no interval",
     "offset_size": "by how many px one draws larger than the other, whoever; mean by image, then category",
     "count_gap": "by how many segments the counts of things differ; mean by image, then category",
     "covering": "segmentation covering: the IoU of each thing with the one of the other that fits it best, by pixels, "

@@ -32,9 +32,10 @@ class AnnotatorPairs:
     overlaps : pair, category, area_a, area_b, both: pixels of each category that either has, void left out
     cells : pair, category_a, category_b, pixels: each pixel counted once, under the segment drawn last where several
         of one annotator claim it
-    patterns : case, pixels: pixels of a case, void of any annotator left out, for which every annotator chose the same
+    patterns : case, pixels: pixels of a case, void of any annotator left out, for which every annotator chose the same;
+        once for each layer, where an annotator draws categories of stuff one above the other
     votes : pattern, annotator, category: what each annotator of the case chose for a pattern's pixels (-1: unlabelled);
-        the segment drawn last where several of one annotator claim them
+        the segment drawn last where several of one annotator and layer claim them
     matches : pair, a, b (rows of the segments; -1: none), category_a, category_b (-1: none), area_a, area_b, shared,
         iou, ignored: segments that belong together (with an IoU of 0.5 or less, things that only end elsewhere), those
         that only A or only B has, and (`ignored`) those that count for nothing, since they lie in void or a crowd

@@ -47,6 +47,8 @@ Metric = Literal[
 DISTANCES: frozenset[str] = frozenset(
     {"hd95", "assd", "offset_size", "count_gap", "variation_of_information"}
 )  # the less the better, without an end
+# Of these, means that a few of the largest values decide, which a sample may lack: no interval of 95 % holds them.
+WITHOUT_INTERVAL: frozenset[str] = frozenset({"hd95", "assd"})
 Distance = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
 Bound = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 Threshold = Annotated[int, msgspec.Meta(ge=1, le=65_535)]  # of masks of 8 or 16 bits; from 0 on all is foreground

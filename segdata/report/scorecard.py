@@ -123,7 +123,8 @@ def trend_in_words(card: AnnotatorCard) -> str:
 
 
 def _signed(change: float) -> str:
-    return f"{change:+.3f}".replace("-", "−")
+    text = f"{change:+.3f}".replace("-", "−")
+    return text if float(text[1:]) else text[1:]
 
 
 def _examples(card: AnnotatorCard, console: Console) -> Iterator[str]:

@@ -13,11 +13,13 @@ from segdata.agreement.inference import (
     exact_interval,
     exchange_test,
     highest_unseen_rate,
+    limits_by_person,
     share_interval,
     shuffle_within_blocks,
     wilson_interval,
 )
 from segdata.core.resampling import Floats, Statistic
+from segdata.core.statistics import benjamini_hochberg
 
 
 @given(st.integers(1, 500), st.data(), st.sampled_from([0.8, 0.95]))
@@ -168,3 +170,45 @@ def test_an_interval_of_a_share_holds_it_as_often_as_it_says() -> None:
         low, high = share_interval(hits, total, trials=float(total.sum()))
         held += low <= 0.2 <= high
     assert held / 400 > 0.95 - 4 * np.sqrt(0.95 * 0.05 / 400)
+
+
+def test_the_habits_of_one_do_not_accuse_another() -> None:
+    """Annotator 0 has ten habits, three others none. A false discovery rate over all tests names these too often."""
+    rng = np.random.default_rng(8)
+    person, names, pooled = np.repeat(np.arange(4), 40), 0, 0
+    for _ in range(1000):
+        p = rng.random(160)
+        p[:10] = 1e-6
+        names += bool((p <= limits_by_person(p, person))[40:].any())
+        pooled += bool(benjamini_hochberg(p, 0.05)[40:].any())
+    assert names <= 70  # 5 % of 1,000, and three standard deviations
+    assert pooled > 250
+
+
+@given(
+    p=npst.arrays(float, st.integers(1, 30), elements=st.floats(0, 1)),
+    seed=st.integers(0, 1000),
+    rate=st.sampled_from([0.01, 0.05, 0.2]),
+)
+def test_limits_are_those_of_holm_and_simes(p: Floats, seed: int, rate: float) -> None:
+    person = np.random.default_rng(seed).integers(0, 4, len(p))
+    limits = limits_by_person(p, person, rate)
+    simes = {k: stats.false_discovery_control(p[person == k]).min() for k in np.unique(person).tolist()}
+    left, named = len(simes), []
+    for k in sorted(simes, key=lambda k: simes[k]):
+        if simes[k] > rate / left * (1 + 1e-12):
+            break
+        named.append(k)
+        left -= 1
+    assert sorted(named) == np.unique(person[limits > 0]).tolist()
+    for k in named:
+        own = person == k
+        level = rate * len(named) / len(simes)
+        assert (p[own] <= limits[own]).tolist() == benjamini_hochberg(p[own], level).tolist()
+        assert (p[own] <= limits[own]).any()
+
+
+def test_of_one_annotator_the_limit_is_benjamini_and_hochbergs() -> None:
+    p = np.array([0.001, 0.02, 0.03, 0.9])
+    assert (p <= limits_by_person(p, np.zeros(4, int))).tolist() == benjamini_hochberg(p, 0.05).tolist()
+    assert len(limits_by_person(np.zeros(0), np.zeros(0, int))) == 0

@@ -109,3 +109,27 @@ def test_stuff_and_class_masks_have_no_partitions() -> None:
     assert not len(measure_partitions(compared([a], [b], np.array([0, 0, 0]), ("stuff",)))["pair"])
     pair = compared([a], [b], np.array([0, 0, 0]), ("thing",))
     assert not len(measure_partitions(pair, is_counted=False)["pair"])
+
+
+def test_what_another_category_covers_plays_no_part() -> None:
+    """Nuclei upon cells: each category has the partition that it would have by itself."""
+    rng = np.random.default_rng(4)
+    cells, nuclei = ([rng.integers(0, 4, (8, 9)) for _ in range(2)] for _ in range(2))
+    sides = [
+        [[(0, mine == k) for k in (1, 2, 3)] + [(1, other == k) for k in (1, 2, 3)]]
+        for mine, other in zip(cells, nuclei, strict=True)
+    ]
+    (pair,) = pair_annotators(panel_of_masks([(8, 9)], sides, ("thing", "thing")))
+    found = measure_partitions(pair)
+    for category, (a, b) in enumerate((cells, nuclei)):
+        alone = measure_partitions(compared([a], [b], np.zeros(4, int), ("thing",)))
+        for name in set(found) - {"category"}:
+            assert found[name][category] == pytest.approx(alone[name][0]), name
+
+
+def test_of_segments_of_one_category_the_one_drawn_last_has_a_pixel() -> None:
+    wide, narrow = np.array([[True, True, True, False]]), np.array([[False, False, True, True]])
+    sides = [[[(0, wide), (0, narrow)]], [[(0, wide & ~narrow), (0, narrow)]]]
+    (pair,) = pair_annotators(panel_of_masks([(1, 4)], sides, ("thing",)))
+    found = measure_partitions(pair)
+    assert (found["area_a"].tolist(), found["covered_a"].tolist()) == ([4.0], [4.0])

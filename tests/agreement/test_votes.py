@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from segdata.agreement.contingency import pixel_tables
 from segdata.agreement.votes import ABSENT, UNDECIDED, UNLABELLED, PixelVotes, collect_votes, majority, plurality
 from segdata.testing.pictures import masks_of_runs
 from tests.agreement.pattern_maps import pattern_maps
-from tests.generators.panels import Panel, panel, panels
+from tests.generators.panels import Panel, panel, panel_of_masks, panels
 
 
 def votes_of(given_: Panel) -> PixelVotes:
@@ -195,3 +196,82 @@ def test_three_annotators_of_one_picture() -> None:
     (patterns,) = pattern_maps(drawn, votes)
     category = plurality(votes.vote).category[patterns]
     assert category.tolist() == [[0, 0, 1], [UNLABELLED, 1, 1]]
+
+
+def layered(panel_: Panel) -> dict[str, dict[str, np.ndarray]]:
+    return {name: dict(columns) for name, columns in votes.vote_tables(panel_).items()}
+
+
+def square(top: int, left: int, size: int = 4) -> np.ndarray:
+    mask = np.zeros((12, 12), bool)
+    mask[top : top + size, left : left + size] = True
+    return mask
+
+
+def rows_of(tables: dict[str, dict[str, np.ndarray]], n: int) -> Counter[tuple[int, ...]]:
+    """Pixels by case and what each of n annotators voted."""
+    said_ = np.full((len(tables["patterns"]["case"]), n), ABSENT)
+    said_[tables["votes"]["pattern"], tables["votes"]["annotator"]] = tables["votes"]["category"]
+    found: Counter[tuple[int, ...]] = Counter()
+    for case, pixels, row in zip(tables["patterns"]["case"], tables["patterns"]["pixels"], said_, strict=True):
+        found[(int(case), *row.tolist())] += int(pixels)
+    return found
+
+
+def test_a_layer_below_another_is_not_missed() -> None:
+    """All draw a membrane, and two of three a synapse upon it: the third misses the synapse, and renames nothing."""
+    membrane, synapse = square(1, 1, 6), square(2, 2, 3)
+    both, one = [(0, membrane), (1, synapse)], [(0, membrane)]
+    plain = [[both, one], [both, one], [one, one]]
+    tables = layered(panel_of_masks([(12, 12)] * 2, plain, ["stuff", "stuff"]))
+    assert rows_of(tables, 3) == {
+        (0, 0, 0, 0): 36,  # layer of membranes
+        (0, -1, -1, -1): 108 + 135,
+        (0, 1, 1, -1): 9,  # of synapses
+        (1, 0, 0, 0): 36,  # nobody draws one above the other there: once
+        (1, -1, -1, -1): 108,
+    }
+
+
+def columns(first: int, stop: int) -> np.ndarray:
+    mask = np.zeros((12, 30), bool)
+    mask[:, first:stop] = True
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("drawn", "kinds", "is_layered", "in_class_masks"),
+    [
+        ([(0, columns(0, 20)), (1, columns(10, 30))], ("stuff", "stuff"), True, True),
+        ([(0, columns(0, 16)), (1, columns(15, 30))], ("stuff", "stuff"), False, False),  # a seam, 7 % of the smaller
+        ([(0, columns(0, 30)), (1, columns(3, 9))], ("stuff", "thing"), False, True),  # a thing hides what is below
+        ([(0, columns(0, 20)), (0, columns(10, 30))], ("stuff",), False, False),
+        ([(0, columns(0, 9)), (1, columns(9, 30))], ("stuff", "stuff"), False, False),
+        ([(0, columns(0, 30)), (1, columns(3, 9))], ("stuff", "void"), False, False),
+    ],
+)
+def test_which_categories_are_layers(drawn: Any, kinds: Any, is_layered: bool, in_class_masks: bool) -> None:
+    given_ = panel_of_masks([(12, 30)], [[drawn], [[(0, columns(0, 9))]]], kinds)
+    assert bool(votes.overlapping_layers(given_).any()) == is_layered
+    assert bool(votes.overlapping_layers(replace(given_, is_semantic=True)).any()) == in_class_masks
+
+
+@settings(max_examples=30)
+@given(panels(annotators=3, void=False))
+def test_layers_of_a_batch_are_those_of_its_images(drawn: Panel) -> None:
+    """What is compared together changes nothing."""
+    together = rows_of(layered(drawn), 3)
+    apart: Counter[tuple[int, ...]] = Counter()
+    for image in range(drawn.batch.images.num_rows):
+        single = replace(drawn, batch=drawn.batch.take_images(np.array([image])))
+        apart.update({(image, *key[1:]): pixels for key, pixels in rows_of(layered(single), 3).items()})
+    assert +together == +apart
+
+
+@settings(max_examples=30)
+@given(panels(annotators=2, overlapping=False))
+def test_without_layers_votes_are_as_before(drawn: Panel) -> None:
+    wanted, found = votes_of(drawn).tables(), layered(drawn)
+    for name, columns in wanted.items():
+        for column, values in columns.items():
+            assert found[name][column].tolist() == values.tolist()

@@ -160,8 +160,8 @@ def _deviating_annotator(who: str, findings: Sequence[Finding], result: Agreemen
     mine = [bias for bias in reported_biases(result, tables) if (bias.annotator, bias.category, bias.kind) in reported]
     mine = [bias for bias in mine if not _follows_from_others(bias, mine, tables)]
     sentences = [f"{who} {_bias_in_words(bias, tables)}" for bias in mine] or [finding.message for finding in findings]
-    quotes = dict.fromkeys(guideline_sentence(tables.profile.taxonomy, bias.category, bias.kind) for bias in mine)
-    act = f"Teach {who}: {' '.join(list(quotes)[:3])}" if quotes else rule_remedy(BIAS_CODE)
+    quotes = dict.fromkeys(_quote(tables.profile.taxonomy, bias.category, bias.kind) for bias in mine)
+    act = f"Teach {who}: {_join_quotes(list(quotes)[:3])}" if quotes else rule_remedy(BIAS_CODE)
     wanted = {(code, who, bias.category) for bias in mine for code in _PLACES[bias.kind]}
     places = [finding for finding in result.findings if (finding.code, finding.annotator, finding.category) in wanted]
     if places:
@@ -231,14 +231,33 @@ def _other_category(habit: ReportedBias, tables: Tables) -> str:
     return f"another category, mostly {others[0]}" if others else "another category"
 
 
-def guideline_sentence(taxonomy: Taxonomy, category: str, kind: str) -> str:
-    """The sentence of the guideline to teach; or that there is none."""
+@dataclass(frozen=True, slots=True)
+class _GuidelineQuote:
+    """What the guideline says of a category: `text` of its chapter; empty: nothing."""
+
+    category: str
+    chapter: str
+    text: str
+
+
+def _quote(taxonomy: Taxonomy, category: str, kind: str) -> _GuidelineQuote:
+    """The sentence of the guideline to teach about a kind of habit."""
     chapter: Chapter = "boundary_rule" if kind == "offset" else "definition"
     text = next((getattr(entry, chapter) for entry in taxonomy.categories if entry.name == category), None)
-    if text:
-        return f"{category}: “{' '.join(text.split())}”"
-    what = "boundary rule" if kind == "offset" else "definition"
-    return f"{category}: the guideline has no {what} yet, write it first."
+    return _GuidelineQuote(category, chapter.replace("_", " "), " ".join((text or "").split()))
+
+
+def _join_quotes(quotes: Sequence[_GuidelineQuote]) -> str:
+    """The sentences there are, then which are to be written, category by category."""
+    said = [f"{quote.category}: “{quote.text}”" for quote in quotes if quote.text]
+    lacking: dict[str, list[str]] = {}
+    for quote in quotes:
+        if not quote.text:
+            lacking.setdefault(quote.category, []).append(f"no {quote.chapter}")
+    if lacking:
+        gaps = join_words([f"{' and '.join(chapters)} of {category}" for category, chapters in lacking.items()])
+        said.append(f"the guideline has {gaps} yet, write that first.")
+    return " ".join(said)
 
 
 def _no_deviation(result: Agreement, tables: Tables) -> Conclusion:
@@ -256,9 +275,8 @@ def _no_deviation(result: Agreement, tables: Tables) -> Conclusion:
             f"Let the same annotators label images of {least} sequences, patients or scenes, or {least} single images."
         )
         return Conclusion("person", "info", "Too few images to tell who deviates", details, act)
-    details = (
-        f"{count_noun(len(tested), 'cell')} of annotator, category and kind tested at a false discovery rate of 5 %."
-    )
+    cells = count_noun(len(tested), "cell")
+    details = f"{cells} of annotator, category and kind tested; chance names anybody in at most 5 % of campaigns."
     return Conclusion("person", "info", "No annotator deviates from the others more than chance explains", details)
 
 
@@ -372,10 +390,13 @@ def called_instead(confusion: Confusion, name: str) -> str:
     if not partners:
         return ""
     what = "segments" if confusion.is_counted[confusion.names.index(name)] else "pixels"
-    called = ["not at all" if partner.other == UNLABELLED else f"as {partner.other}" for partner in partners]
-    first, *rest = [f"{format_percent(partner.share)}" for partner in partners]
-    also = f", and {rest[0]} {called[1]}" if rest else ""
-    return f"The other annotator labels {first} of its {what} {called[0]}{also}."
+    parts = [
+        f"leaves {format_percent(partner.share)} of its {what} unlabelled"
+        if partner.other == UNLABELLED
+        else f"labels {format_percent(partner.share)} of its {what} as {partner.other}"
+        for partner in partners[:2]
+    ]
+    return f"Where one annotator has {name}, another {' and '.join(parts)}."
 
 
 def _guideline_advice(tables: Tables, confusion: Confusion, what: str) -> str:
@@ -383,7 +404,7 @@ def _guideline_advice(tables: Tables, confusion: Confusion, what: str) -> str:
     apart = f" and what tells it from {other}" if other else ""
     taxonomy = tables.profile.taxonomy
     has = any(entry.name == what and entry.definition for entry in taxonomy.categories)
-    clear = f"It says now: {guideline_sentence(taxonomy, what, 'missed')}" if has else "It has no definition yet."
+    clear = f"It says now: “{_quote(taxonomy, what, 'missed').text}”" if has else "It has no definition yet."
     wanted = f"Clarify the guideline on {what}: its definition, its boundary{apart}, with pictures."
     return f"{wanted} {clear} Then annotate again."
 

@@ -339,7 +339,7 @@ def render_agreement(
         forest=offsets,
         offsets=None if offsets is None else offsets_chart(_offset_rows(offsets, every), offsets.end, unit),
         rows=rows,
-        shares=shares_chart(_share_rows(rows, every), ("misses", "adds", "calls otherwise")) if rows else None,
+        shares=shares_chart(_share_rows(rows, every), _share_titles(result)) if rows else None,
         drift_charts=drift_charts(result, tables),
         n_cells=len({(bias.annotator, bias.category) for bias in every if bias.kind != "offset"}),
         lead=SHORT_NAMES[result.leading],
@@ -379,7 +379,7 @@ def _verdict(result: Agreement, fail_on: FailOn) -> tuple[str, str]:
     n = count_noun(len(result.findings), "finding")
     if fail_on == "never":
         return "info", n
-    return ("error", f"failed: {n}") if result.fails(fail_on) else ("good", f"passed: {n}")
+    return ("error", f"failed: {n}") if result.fails(fail_on) else ("info", f"{n}, none of level {fail_on}")
 
 
 def _finding_filter(conclusion: Conclusion) -> tuple[str, str] | None:
@@ -418,6 +418,11 @@ def _offset_rows(offsets: ForestPlot, every: Sequence[ReportedBias]) -> list[Cha
         mark = ChartValue(value.value, value.low, value.high, math.nan, row.stands, row.text)
         rows.append(ChartRow(row.annotator, row.color, row.category, (mark,)))
     return rows
+
+
+def _share_titles(result: Agreement) -> tuple[str, ...]:
+    """The panels of the chart of shares: of one category nothing can be called otherwise."""
+    return ("misses", "adds", "calls otherwise")[: 3 if len(result.categories) > 1 else 2]
 
 
 def _share_rows(rows: Sequence[BiasTableRow], every: Sequence[ReportedBias]) -> list[ChartRow]:

@@ -1,6 +1,6 @@
 """SEG407 below-gold: an annotator is below the bar against the reference."""
 
-from segdata.core.config import DISTANCES
+from segdata.core.config import DISTANCES, WITHOUT_INTERVAL
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import Chapter, quote_guideline
@@ -21,9 +21,9 @@ def below_gold(tables: Tables, *, sure: bool = False) -> Findings:
 
     Without a bar the rule reports nothing. The value decides, because a bar must mean the same for every annotator,
     however many images you have; the interval tells how certain the result is. An annotator is clearly below if the
-    better end of the interval is below as well. Where less is better (hd95, assd, offset_size, count_gap,
-    variation_of_information) a larger value is below the bar; a distance of boundaries is infinite if one of the two
-    has nothing. You can also name a plugin's metric.
+    better end of the interval is below as well; hd95 and assd have none, since a few images may decide them. Where
+    less is better (hd95, assd, offset_size, count_gap, variation_of_information) a larger value is below the bar; a
+    distance of boundaries is infinite if one of the two has nothing. You can also name a plugin's metric.
 
     An annotator whose segments are gold's, pixel for pixel (SEG414), reaches every bar without having drawn. Such a
     score says nothing about the annotator, so it does not pass.
@@ -57,6 +57,8 @@ def below_gold(tables: Tables, *, sure: bool = False) -> Findings:
         category_name = panel.categories[category].name if category >= 0 else None
         ends = f" ({low:.2f} to {high:.2f})" if low == low else ""
         certainty = "clearly below" if is_sure else f"uncertain with {count_noun(clusters, 'image')}"
+        if metric in WITHOUT_INTERVAL and not is_sure:
+            certainty = f"how certain that is cannot be said of a mean of distances ({count_noun(clusters, 'image')})"
         measured = f"{metric} of {category_name or 'all'} {value:.2f}{ends}"
         message = f"{name}: {measured} against gold, the bar is {bar:.2f}: {certainty}"
         chapter: Chapter = "boundary_rule" if metric in (*DISTANCES, "nsd", "boundary_iou") else "definition"
