@@ -5,8 +5,8 @@
 DATA is the folder with camvid11 and gbm40_nuclei; without them only sample_data is drawn from. Real segments, in small
 pieces of the images, are taken for what is there; annotators of known habits draw them
 (`tests.generators.annotators`), and the whole chain judges them: from pixels to findings. A campaign takes pieces by
-lot, and everybody draws each anew. Parts: coverage, least. Sets: sample_data, gbm40_nuclei, camvid11. Planted habits
-and honest campaigns are those of `agreement_campaigns.py`.
+lot, and everybody draws each anew. Parts: coverage, rework, least. Sets: sample_data, gbm40_nuclei, camvid11. Planted
+habits and honest campaigns are those of `agreement_campaigns.py`.
 """
 
 import sys
@@ -23,6 +23,7 @@ from segdata.agreement.inference import FALSE_DISCOVERY_RATE
 from segdata.agreement.scores import Score
 from segdata.agreement.summary import Agreement
 from segdata.api.agreement import agree
+from segdata.api.evaluate import rework
 from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.config import Config
 from segdata.core.dataset import OpenDataset
@@ -153,6 +154,26 @@ def coverage(of: Population, campaigns: int) -> None:
         )
 
 
+def rework_coverage(of: Population, campaigns: int) -> None:
+    """How often the intervals of rework hold it, of one who misses 5 % and whose work is corrected to the truth."""
+    hand = SimulatedAnnotator(ErrorRates(misses=0.05))
+
+    def corrected(rows: np.ndarray, seed: int) -> dict[str, Score]:
+        truth = of.take(rows)
+        row = rework(simulate_annotator(truth, hand, seed, "a"), truth, jobs=1, resamples=RESAMPLES, seed=seed).of(None)
+        assert row is not None
+        return {"rework": row.rework, "pixels": row.pixels, "passed": row.passed}
+
+    truth = corrected(np.arange(min(LARGE, len(of))), LAST)
+    held: dict[str, list[bool]] = {name: [] for name in truth}
+    for seed in range(campaigns):
+        rng = np.random.default_rng([21, seed])
+        for name, score in corrected(rng.choice(len(of), 24, replace=False), seed).items():
+            held[name].append(bool(score.low <= truth[name].value <= score.high))
+    for name, of_score in held.items():
+        print(f"| {of.name} | {name} | {truth[name].value:.3f} | {np.mean(of_score):.2f} |", flush=True)
+
+
 def least() -> None:
     """The least number of images from which something can be found."""
     for n_annotators in (3, 4, 5, 8):
@@ -170,5 +191,7 @@ if __name__ == "__main__":
             continue
         if part in ("", "coverage"):
             coverage(each, count)
+        if part == "rework":
+            rework_coverage(each, count)
     if part in ("", "least"):
         least()

@@ -202,11 +202,9 @@ def agree(
     assessed = _assess(compared, reference, section, resampled, model_rows)
     annotator_pairs, tables = assessed.annotator_pairs, assessed.tables
     panel = Dataset(compared.panel, compared.panel.profile, config)
-    findings = _images_once(run_rules(tables, chosen, config, jobs=jobs).findings)
-    n_settled = 0
+    findings, settled = _images_once(run_rules(tables, chosen, config, jobs=jobs).findings), ()
     if not include_reviewed:
         findings, settled = split_decided(panel, findings, jobs, [item.dataset for item in every])
-        n_settled = len(settled)
     result = summarise_agreement(
         annotator_pairs,
         resampled,
@@ -222,7 +220,7 @@ def agree(
         tolerance=compared.near,
         gold=reference,
     )
-    return promote(AgreementResult, result, run=AgreementRun(result, panel, tables, n_settled))
+    return promote(AgreementResult, result, run=AgreementRun(result, panel, tables, len(settled)))
 
 
 def _open_annotators(data: PanelData, opening: ReadOptions) -> "list[PanelMember]":

@@ -105,6 +105,7 @@ def test_distances_are_under_the_bar_where_they_are_larger_and_endless_where_not
         "idle: hd95 of car inf",
     ]
     assert all('guideline: "Along the bodywork."' in each.message for each in found)
+    assert all("how certain that is cannot be said" in each.message for each in found)
     assert (
         told(
             ("ben", SHIFTED),

@@ -10,6 +10,7 @@ import segdata
 from segdata.agreement.scorecard import AnnotatorCard, Scorecard, WorstExample
 from segdata.agreement.scores import Score
 from segdata.agreement.summary import Agreement, CategoryAgreement
+from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import count_noun
 from segdata.core.finding import Finding
@@ -314,12 +315,8 @@ def render_agreement(
     comparison = tables.annotator_pairs
     assert comparison is not None
     annotators, unit = result.annotators, distance_unit(comparison)
-    every = reported_biases(result, tables)
-    confusion = Confusion.from_pairs(comparison)
     listed = listed_findings(result.findings)
     groups = [RuleGroup.from_findings(group) for group in group_by_rule(result.findings)]
-    offsets = forest_plot(every, annotators, _OFFSETS)
-    rows = _bias_rows(every, result)
     return template("agreement.html").render(
         result=result,
         title=", ".join(annotators[:6]) + (f" and {len(annotators) - 6} more" if len(annotators) > 6 else ""),
@@ -331,17 +328,8 @@ def render_agreement(
         ],
         verdict=_verdict(result, fail_on),
         typed=" ".join(["segdata", *typed]),
-        matrix=pairs_heat(result) if 2 < len(annotators) <= _MATRIX else None,
-        confused=confusion_chart(confusion.reduced(_CONFUSED)) if len(confusion.names) > 2 else None,
-        n_confused=len(confusion.names) - min(len(confusion.names), _CONFUSED),
-        spreads=image_histograms(ImageAgreement.from_pairs(comparison, _gold(tables)), annotators, _gold(tables)),
+        **_charts(result, tables, comparison, unit),
         worst=drawn.worst,
-        forest=offsets,
-        offsets=None if offsets is None else offsets_chart(_offset_rows(offsets, every), offsets.end, unit),
-        rows=rows,
-        shares=shares_chart(_share_rows(rows, every), _share_titles(result)) if rows else None,
-        drift_charts=drift_charts(result, tables),
-        n_cells=len({(bias.annotator, bias.category) for bias in every if bias.kind != "offset"}),
         lead=SHORT_NAMES[result.leading],
         of_categories=[_HEADS[name] for name in _OF_CATEGORIES[result.leading]],
         of_strata=_OF_STRATA[result.leading],
@@ -366,6 +354,24 @@ def render_agreement(
         style=asset("report.css") + asset("info.css") + asset("agreement.css"),
         script=asset("report.js") if hashes is None else asset("decide.js") + asset("report.js"),
     )
+
+
+def _charts(result: Agreement, tables: Tables, comparison: AnnotatorPairs, unit: str) -> dict[str, object]:
+    """What the template draws, by the names that it has there."""
+    annotators, every, confusion = result.annotators, reported_biases(result, tables), Confusion.from_pairs(comparison)
+    offsets, rows = forest_plot(every, annotators, _OFFSETS), _bias_rows(every, result)
+    return {
+        "matrix": pairs_heat(result) if 2 < len(annotators) <= _MATRIX else None,
+        "confused": confusion_chart(confusion.reduced(_CONFUSED)) if len(confusion.names) > 2 else None,
+        "n_confused": len(confusion.names) - min(len(confusion.names), _CONFUSED),
+        "spreads": image_histograms(ImageAgreement.from_pairs(comparison, _gold(tables)), annotators, _gold(tables)),
+        "forest": offsets,
+        "offsets": None if offsets is None else offsets_chart(_offset_rows(offsets, every), offsets.end, unit),
+        "rows": rows,
+        "shares": shares_chart(_share_rows(rows, every), _share_titles(result)) if rows else None,
+        "drift_charts": drift_charts(result, tables),
+        "n_cells": len({(bias.annotator, bias.category) for bias in every if bias.kind != "offset"}),
+    }
 
 
 def _gold(tables: Tables) -> int | None:
