@@ -133,7 +133,8 @@ def _differences(
                 if _names_all(profile)
                 else "it is taken that its annotators saw none"
             )
-            what = "files of" if profile.named_by_files and not profile.taxonomy_declared else "category"
+            by_files = profile.named_by_files and not profile.taxonomy_declared
+            what = "files, or values in their tables, of" if by_files else "category"
             message = f"no {what} {_first_names(missing, 5)}: {becomes}"
             defects.append(Defect(TAXONOMY_CODE, message, file=profile.files))
         for id_, category in _profile_categories(profile).items():

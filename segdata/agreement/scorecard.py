@@ -231,10 +231,10 @@ def worst_examples(
     """The `n` worst examples of an annotator's own work, of categories of some size, one an image.
 
     An example is an annotator's own where more than half of the others agree better with the middle one of them than
-    the annotator does: where one of the others differs from everybody, that is no example of anybody else. It is shown
-    against that middle one. With a `reference` every difference from it is the
-    annotator's own. `scored` are all scores, `pair` (n,) the pair of annotations of each, `mine` (n,) which of them
-    are the annotator's.
+    the annotator does, and fewer agree better with the annotator: where one of the others differs from everybody, or
+    two halves from each other, that is no example of anybody else. It is shown against that middle one. With a
+    `reference` every difference from it is the annotator's own. `scored` are all scores, `pair` (n,) the pair of
+    annotations of each, `mine` (n,) which of them are the annotator's.
     """
     wide = len(comparison.categories)
     overlaps = comparison.overlaps
@@ -311,7 +311,7 @@ def _others_present(comparison: AnnotatorPairs, annotator: int) -> dict[int, tup
 def _against_majority(
     scored: ImageScores, rows: Ints, annotator: int, others: tuple[int, ...]
 ) -> tuple[float, int] | None:
-    """The score against the middle one of the others, and its row; None where no majority agrees better with that one.
+    """The score against the middle one of the others, and its row; None where no majority agrees better with it.
 
     The middle one is the other with whom the rest of the others agree best. `rows` are all scores of the image and
     category; who has nothing there agrees with who has nothing, too.
@@ -331,7 +331,9 @@ def _against_majority(
     reached = value(annotator, middle)
     behind = sum(other == middle or value(middle, other) > reached for other in others)
     pair = known.get(frozenset((annotator, middle)))
-    return None if pair is None or 2 * behind <= len(others) else (reached, pair)
+    beside = 1 + sum(value(annotator, other) > reached for other in others)
+    is_outvoted = 2 * behind > len(others) and (behind > beside or len(others) == 1)  # of two nobody knows who is wrong
+    return (reached, pair) if is_outvoted and pair is not None else None
 
 
 def _main_cause(comparison: AnnotatorPairs, pair: int, category: int, side: int) -> Cause:

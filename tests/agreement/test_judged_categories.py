@@ -130,3 +130,27 @@ def test_what_volumes_show_survives_writing_them(tmp_path: Path) -> None:
     ]
     assert coverage[0] == coverage[1]
     assert sum(text is not None for batch in coverage[0] for text in batch) == 4
+
+
+@pytest.mark.parametrize("table", [("cord", "lesion"), ("cord",)])
+def test_a_table_of_values_says_what_a_rater_was_asked_for(tmp_path: Path, table: tuple[str, ...]) -> None:
+    """Ben's label maps have cords alone: he denies the lesions if his table has them, and else was not asked."""
+    nibabel = pytest.importorskip("nibabel")
+    for name, values, named in (("anna", 2, ("cord", "lesion")), ("ben", 1, table), ("carl", 2, ("cord", "lesion"))):
+        for volume in range(2):
+            mask = np.zeros((20, 24, 4), np.uint8)
+            for value in range(1, values + 1):
+                mask[4:9, 10 * value - 6 : 10 * value + 2, 1:3] = value
+            folder = tmp_path / name / f"sub-{volume}" / "anat"
+            folder.mkdir(parents=True)
+            nibabel.save(nibabel.Nifti1Image(mask, np.eye(4)), folder / f"sub-{volume}_dseg.nii.gz")
+            rows = "".join(f"{k}\t{category}\n" for k, category in enumerate(named, 1))
+            (folder / f"sub-{volume}_dseg.tsv").write_text(f"index\tname\n{rows}")
+    found = segdata.agree({name: tmp_path / name for name in ("anna", "ben", "carl")}, resamples=100, jobs=1)
+    (lesion,) = [row for row in found.annotator_bias if (row.annotator, row.category) == ("ben", "lesion")] or [None]
+    if table == ("cord",):
+        assert lesion is None or np.isnan(lesion.missed.value)
+        assert any("were not asked for it" in each.message for each in found.findings if each.code == "SEG412")
+    else:
+        assert lesion is not None
+        assert lesion.missed.value == 1

@@ -48,7 +48,7 @@ def masks_of(data: OpenDataset) -> dict[str, np.ndarray]:
 
 
 def test_two_observers_of_retinas(real_data: Path, tmp_path: Path) -> None:
-    """Majority is what both drew, void what one did; STAPLE of whole images is SimpleITK's, pixel by pixel."""
+    """Majority is what both drew, void what one did; STAPLE of three whole images is SimpleITK's, pixel by pixel."""
     sitk = pytest.importorskip("SimpleITK")
     people = vessels(real_data, tmp_path)
     one, two = (list(masks_of(each).values()) for each in people.values())
@@ -60,7 +60,7 @@ def test_two_observers_of_retinas(real_data: Path, tmp_path: Path) -> None:
         sum(int(op(a, b).sum()) for a, b in zip(one, two, strict=True)) for op in (np.logical_and, np.logical_or)
     )
     np.testing.assert_allclose([each.iou_micro.value for each in done.against_others], both / either)
-    for a, b in zip(one, two, strict=True):
+    for a, b in zip(one[::4], two[::4], strict=True):
         filtered = sitk.STAPLEImageFilter()
         filtered.SetForegroundValue(1)
         likely = sitk.GetArrayFromImage(

@@ -122,6 +122,16 @@ def test_of_four_more_than_half_of_the_others_are_a_majority() -> None:
     assert {each.other for each in card_of(found, "carl").worst} <= {"anna", "ben"}
 
 
+@pytest.mark.parametrize("n", [2, 3])
+def test_two_halves_that_differ_are_nobodys_examples(n: int) -> None:
+    """Two against two, or three against three, of whom some have the car and some have none."""
+    other = {"0.png": [(box(40, 30), "bus")]}
+    work = {f"{side}{k}": drawn(drawing) for side, drawing in (("a", TRUTH), ("b", other)) for k in range(n)}
+    assert not any(card.worst for card in scorecard(work, resamples=100).cards)
+    outvoted = scorecard({**work, "a9": drawn(TRUTH)}, resamples=100)
+    assert {card.annotator for card in outvoted.cards if card.worst} == {f"b{k}" for k in range(n)}
+
+
 def test_without_a_reference_everybody_is_held_against_the_others() -> None:
     data = {"anna": drawn(TRUTH), "ben": drawn(WORK), "carl": drawn(TRUTH)}
     found = scorecard(data, resamples=100)

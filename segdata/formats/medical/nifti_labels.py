@@ -394,7 +394,8 @@ def find_meanings(
         return LabelMeanings(taxonomy, request.taxonomy is not None, task, {label.name: draw for label in labels})
     if len({label.layer for label in labels}) > 1:
         return _find_layer_meanings(request, labels, decoded, names)
-    taxonomy = request.taxonomy or _taxonomy_of_tables(labels, names) or _taxonomy_of_values(request, labels, decoded)
+    table = None if request.taxonomy else _taxonomy_of_tables(labels, names)
+    taxonomy = request.taxonomy or table or _taxonomy_of_values(request, labels, decoded)
     draw = partial(segments_by_category, _id_legend(taxonomy))
     layer = labels[0].layer if labels else ""
     return LabelMeanings(
@@ -402,7 +403,8 @@ def find_meanings(
         request.taxonomy is not None,
         "semantic",
         {label.name: draw for label in labels},
-        named_by_files=[category.name for category in taxonomy.categories] == [layer],
+        # A table beside the files, or the name of their layer, says what was looked at.
+        named_by_files=table is not None or [category.name for category in taxonomy.categories] == [layer],
     )
 
 

@@ -391,10 +391,10 @@ def called_instead(confusion: Confusion, name: str) -> str:
         return ""
     what = "segments" if confusion.is_counted[confusion.names.index(name)] else "pixels"
     parts = [
-        f"leaves {format_percent(partner.share)} of its {what} unlabelled"
+        f"leaves {format_percent(partner.share)} {'' if k else f'of its {what} '}unlabelled"
         if partner.other == UNLABELLED
-        else f"labels {format_percent(partner.share)} of its {what} as {partner.other}"
-        for partner in partners[:2]
+        else f"labels {format_percent(partner.share)} {'' if k else f'of its {what} '}as {partner.other}"
+        for k, partner in enumerate(partners)
     ]
     return f"Where one annotator has {name}, another {' and '.join(parts)}."
 
