@@ -164,7 +164,8 @@ def overlapping_layers(images: PanelBatch) -> Ints:
     pairs = np.unique(np.sort(np.stack([node[one], node[other]], axis=1)[on_purpose], axis=1), axis=0)
     layer = _number_layers(pairs)
     own = case * wide + code
-    return np.array([layer.get(key, 0) for key in own.tolist()], np.int64) * is_layered
+    layers: Ints = np.where(is_layered, [layer.get(key, 0) for key in own.tolist()], 0)
+    return layers
 
 
 def _number_layers(pairs: Ints) -> dict[int, int]:

@@ -202,7 +202,8 @@ def agree(
     assessed = _assess(compared, reference, section, resampled, model_rows)
     annotator_pairs, tables = assessed.annotator_pairs, assessed.tables
     panel = Dataset(compared.panel, compared.panel.profile, config)
-    findings, settled = _images_once(run_rules(tables, chosen, config, jobs=jobs).findings), ()
+    findings = _images_once(run_rules(tables, chosen, config, jobs=jobs).findings)
+    settled: tuple[Finding, ...] = ()
     if not include_reviewed:
         findings, settled = split_decided(panel, findings, jobs, [item.dataset for item in every])
     result = summarise_agreement(
