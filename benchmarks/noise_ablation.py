@@ -39,6 +39,7 @@ from segdata.noise.features import (
 )
 from segdata.noise.neighbours import SegmentDepths, contacts, crowding
 from segdata.noise.networks.predictions import Predictions
+from segdata.noise.novelty import region_contrast
 from segdata.noise.pipeline import single_threaded_blas
 from segdata.noise.ranking import ImageFeatures, rank_candidates
 from segdata.noise.segments import Floats, GivenLabels
@@ -69,6 +70,7 @@ def families(data: OpenDataset, found: Predictions) -> Names:
         "contacts": contacts(drawn, deep, seen),
         "against": predicted_over_given(regions, beyond, what.label, seen),
         "crowding": {**crowding(regions, beyond, given), **relative_size(regions, given)},
+        "contrast": region_contrast(regions, what.label, beyond, given, None),
     }
     return {name: frozenset(columns) for name, columns in every.items()}
 

@@ -15,7 +15,7 @@ from segdata.core.parts import segment_shapes as measured
 from segdata.core.runs import Ints, Rows, Runs, bounding_boxes
 from segdata.noise.candidates import ImageCandidates
 from segdata.noise.neighbours import FURTHER, NEAR, SegmentDepths, contacts, crowding
-from segdata.noise.novelty import novelty
+from segdata.noise.novelty import novelty, region_contrast
 from segdata.noise.predictor import ImagePrediction, PixelValues
 from segdata.noise.segments import VOID, Floats, SegmentPixels, SegmentSet, overlaps, runs_of_ordered_pixels
 
@@ -201,15 +201,15 @@ def annotated_features(
 
 
 def region_features(
-    candidates: ImageCandidates, given: SegmentSet, prediction: ImagePrediction
+    candidates: ImageCandidates, given: SegmentSet, prediction: ImagePrediction, grey: PixelValues | None = None
 ) -> tuple[tuple[str, ...], Floats]:
-    """The names (F,) and values (m, F) of the features of regions."""
+    """The names (F,) and values (m, F) of the features of regions; `grey`: (width, height) the image."""
     regions = candidates.regions
     deep = SegmentDepths.of(regions)
     families = (
         size_and_shape(regions, deep), label_probability(regions, deep, prediction),
         predicted_over_given(regions, deep, candidates.label, prediction), crowding(regions, deep, given),
-        relative_size(regions, given),
+        relative_size(regions, given), region_contrast(regions, candidates.label, deep, given, grey),
     )  # fmt: skip
     return _join_families(families, len(regions))
 

@@ -199,6 +199,73 @@ def _brightness(segments: SegmentSet, deep: SegmentDepths, grey: PixelValues) ->
     return dict(zip(_GREY_COLUMNS, values, strict=True))
 
 
+_REGION_COLUMNS = "new_distinct", "new_edge", "new_traced", "new_free", "unlike_given", "unlike_seen"
+
+
+def region_contrast(
+    regions: SegmentSet, label: Ints, deep: SegmentDepths, given: SegmentSet, grey: PixelValues | None
+) -> Mapping[str, Floats]:
+    """Columns (n,): whether the image, too, has something else where a model differs from the labels.
+
+    `label` : (n,) the category as labelled; `grey` : (width, height) the image, without which all is 0
+
+    A region is bounded in part by outlines that somebody drew, in part by new ones, across which the label is the same
+    (`new_free`: their share). Where a label is wrong, the image differs across new outlines (`new_distinct`, in spreads
+    of grey values) and has edges there (`new_edge`, `new_traced`: logs of the edges at most 2 px outside over those of
+    the image, and over those inside and up to 4 px outside); where a model errs on even ground, it does not.
+    `unlike_given` and `unlike_seen`: how far the mean is from that of the two categories in the image, in spreads.
+    """
+    n = len(regions)
+    if grey is None or not n:
+        return dict.fromkeys(_REGION_COLUMNS, np.zeros(n))
+    value, strength, drawn = grey.ravel().astype(float), edge_strength(grey).ravel().astype(float), given.categories()
+    inside, band = deep.pixels, deep.pixels.where(deep.depth <= FURTHER)
+    near, wide = (_beside(SegmentPixels.of_runs(runs, n), regions, label, drawn) for runs in (deep.near, deep.further))
+    has = (np.bincount(near.of, minlength=n) > 0) & (np.bincount(wide.of, minlength=n) > 0)
+    mean, spread = _mean_and_spread(value, band)
+    beyond, spread_beyond = _mean_and_spread(value, wide)
+    distinct = np.abs(mean - beyond) / np.maximum(np.hypot(spread, spread_beyond), _MIN_SPREAD["grey"])
+    on_new, around = (
+        near.means(strength[near.at]),
+        (wide.means(strength[wide.at]) + inside.means(strength[inside.at])) / 2,
+    )
+    usual = max(float(strength.mean()), _MIN_STRENGTH)
+    whole = np.maximum(np.bincount(SegmentPixels.of_runs(deep.near, n).of, minlength=n) - regions.areas, 1)
+    middle, _ = _mean_and_spread(value, inside)
+    columns = {
+        "new_distinct": np.where(has, distinct, 0),
+        "new_edge": np.where(has, np.log(np.maximum(on_new, _MIN_STRENGTH) / usual), 0),
+        "new_traced": np.where(has, np.log(np.maximum(on_new, _MIN_STRENGTH) / np.maximum(around, _MIN_STRENGTH)), 0),
+        "new_free": np.bincount(near.of, minlength=n) / whole,
+    }
+    for name, category in (("unlike_given", label), ("unlike_seen", regions.category)):
+        columns[name] = _unlike(middle, category, value, drawn)
+    return columns
+
+
+def _beside(pixels: SegmentPixels, regions: SegmentSet, label: Ints, drawn: Ints) -> SegmentPixels:
+    """Of grown regions the pixels outside of themselves whose label is that of the region."""
+    taken = regions.painted(np.arange(len(regions)), -1)
+    return pixels.where((drawn[pixels.at] == label[pixels.of]) & (taken[pixels.at] != pixels.of))
+
+
+def _mean_and_spread(value: Floats, pixels: SegmentPixels) -> tuple[Floats, Floats]:
+    """(n,) each: mean and standard deviation of values over the pixels of each segment."""
+    mean = pixels.means(value[pixels.at])
+    return mean, np.sqrt(np.maximum(pixels.means(value[pixels.at] ** 2) - mean**2, 0))
+
+
+def _unlike(mean: Floats, category: Ints, value: Floats, drawn: Ints) -> Floats:
+    """(n,) how far means are from that of the pixels with a category, in their spreads; 0 where there are none."""
+    result = np.zeros(len(mean))
+    for id_ in np.unique(category):
+        of_category = value[drawn == id_]
+        if len(of_category):
+            away = np.abs(mean - of_category.mean()) / max(float(of_category.std()), _MIN_SPREAD["grey"])
+            result[category == id_] = away[category == id_]
+    return np.minimum(result, _MAX_DEVIATIONS)
+
+
 _SURPRISE_PENALTY = 10.0
 _MIN_ODDS_SLOPE = 0.2  # of the odds, beside surprises: a weaker classifier does not make these count for more
 

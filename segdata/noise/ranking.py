@@ -155,7 +155,7 @@ def _feature_tables(
     grey: PixelValues | None,
 ) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], tuple[FeatureTable, FeatureTable]]:
     annotated_names, x = annotated_features(candidates, given, prediction, grey)
-    regions, r = region_features(candidates, given, prediction)
+    regions, r = region_features(candidates, given, prediction, grey)
     category = np.where(candidates.regions.category > 0, candidates.regions.category, candidates.label)
     return (annotated_names, regions), (
         FeatureTable(x, mistake[0], candidates.annotated.category),

@@ -13,10 +13,10 @@ from segdata.noise.corruptions import CorruptionRates, corrupt_labels, match_cor
 from segdata.noise.error_types import IMAGE_KINDS, KINDS, CorruptionKind
 from segdata.noise.evaluation import auroc
 from segdata.noise.neighbours import SegmentDepths
-from segdata.noise.novelty import MODEL_FREE, SURPRISES, novelty, surprise_weights, unlearnt_odds
+from segdata.noise.novelty import MODEL_FREE, SURPRISES, novelty, region_contrast, surprise_weights, unlearnt_odds
 from segdata.noise.ranking import ImageFeatures, image_features, rank_candidates
 from segdata.noise.segments import Floats, SegmentSet, runs_of_pixels, segments_of_map
-from tests.generators.oracle import blobs, oracle_evidence
+from tests.generators.oracle import blobs, oracle_evidence, patches
 
 THINGS = np.array([False, True])
 
@@ -154,3 +154,79 @@ def test_only_surprises_that_errors_have_count() -> None:
     assert weight[0] > 0 == weight[1]
     assert not surprise_weights(rng.normal(0, 1, 2000), rare, np.zeros(2000, np.int64)).any()
     assert len(SURPRISES) == len(set(SURPRISES) & set(MODEL_FREE))
+
+
+STUFF = np.zeros(4, bool)
+
+
+def regions_on(picture: Floats, label: np.ndarray, places: list[tuple[slice, slice]], seen: int) -> dict[str, Floats]:
+    """What is said of regions (columns, rows) of a map in which a model sees a category."""
+    width, height = label.shape
+    where = np.zeros(label.shape, np.int64)
+    for number, place in enumerate(places, 1):
+        where[place] = number
+    drawn = segments_of_map(where.ravel(), height, width)
+    order = np.argsort(drawn.category)
+    regions = SegmentSet.of(drawn.take(order).runs, np.full(len(places), seen), height, width)
+    labels = np.array([int(np.median(label[place])) for place in places])
+    given = segments_of_map(label.ravel(), height, width)
+    deep = SegmentDepths.of(regions)
+    return dict(region_contrast(regions, labels, deep, given, picture.astype(np.float32)))
+
+
+def test_a_region_on_even_ground_has_no_contrast_and_a_wrong_label_has() -> None:
+    rng = np.random.default_rng(0)
+    label = np.where(np.arange(120)[:, None] < 80, 1, 2) * np.ones((120, 60), np.int64)
+    picture = np.where(label == 1, 0.2, 0.8) + rng.normal(0, 0.03, label.shape)
+    wrong, even, beside = np.s_[8:28, 8:28], np.s_[40:60, 20:40], np.s_[68:80, 10:40]
+    picture[wrong] += 0.6  # looks like category 2, but is labelled 1
+    found = regions_on(picture, label, [wrong, even, beside], 2)
+    for name in ("new_distinct", "new_edge", "new_traced", "unlike_given"):
+        assert found[name][0] > found[name][1:].max() + 0.3, name
+    assert found["unlike_seen"][0] < 0.5 < found["unlike_seen"][1:].min()
+    assert found["new_free"][:2] == pytest.approx(1)
+    assert 0.3 < found["new_free"][2] < 0.8  # the rest of its outline was drawn
+
+
+def test_regions_of_whole_labels_and_without_images_have_no_contrast() -> None:
+    label = np.repeat([1, 2], 30)[:, None] * np.ones((60, 40), np.int64)
+    whole = regions_on(label / 2.0, label, [np.s_[:30, :]], 2)
+    assert [whole[name][0] for name in ("new_distinct", "new_edge", "new_traced", "new_free")] == [0, 0, 0, 0]
+    drawn = squares([9, 9])
+    nothing = region_contrast(drawn, np.zeros(2, np.int64), SegmentDepths.of(drawn), drawn, None)
+    assert not any(column.any() for column in nothing.values())
+
+
+@settings(max_examples=15, deadline=None)
+@any_of(st.integers(0, 10_000), st.integers(1, 4))
+def test_contrasts_are_finite_and_the_same_in_any_order(seed: int, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    label = patches(rng, height=50, width=50).categories().reshape(50, 50)
+    corners = [np.s_[x : x + 12, y : y + 12] for x, y in ((2, 2), (2, 30), (30, 2), (30, 30))][:n]
+    picture = rng.random((50, 50)) * rng.integers(0, 2)
+    found = regions_on(picture, label, corners, 3)
+    turned = regions_on(picture, label, corners[::-1], 3)
+    for name, column in found.items():
+        assert np.isfinite(column).all(), name
+        np.testing.assert_allclose(column, turned[name][::-1], rtol=1e-5, atol=1e-6)
+
+
+def test_a_wrong_label_counts_for_more_than_an_error_of_the_model_on_even_ground() -> None:
+    """The same place of eight images is seen as another category; in one of them the image, too, has that there."""
+    looks, place = [], np.s_[25:50, 25:50]
+    for row in range(8):
+        rng = np.random.default_rng(row)
+        label = patches(rng, height=80, width=80).categories().reshape(80, 80)
+        label[15:60, 15:60] = 1
+        seen, shown = label.copy(), label.copy()
+        seen[place] = 3
+        shown[place] = 3 if row == 7 else 1
+        picture = (60 * shown.T + rng.normal(0, 8, label.shape)).clip(0, 255).astype(np.uint8)[None]
+        prediction = oracle_evidence(segments_of_map(seen.ravel(), 80, 80), STUFF, rng, errors=0)
+        given = segments_of_map(label.ravel(), 80, 80)
+        looks.append(image_features(given, prediction, STUFF, rng, picture=picture))
+    result = rank_candidates(looks)
+    areas = np.concatenate([item.candidates.regions.areas for item in looks])
+    odds, image = (values[result.row < 0][areas > 400] for values in (result.odds, result.image))
+    assert sorted(image.tolist()) == list(range(8))
+    assert odds[image == 7].min() > odds[image < 7].max()
