@@ -8,6 +8,7 @@ from segdata import sample
 from tests.generators.regenerated import assert_current
 from tests.generators.sample.dataset import make
 from tests.generators.sample_archive import pack
+from tests.pinned_versions import written_with
 
 
 @pytest.fixture(scope="module")
@@ -16,6 +17,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make(tmp_path_factory.mktemp("generated"), images=sample.MAX_IMAGES).folder
 
 
+@written_with("scipy", "numpy", "opencv-python-headless")
 def test_the_archive_is_current(generated: Path, tmp_path: Path) -> None:
     sample.make(tmp_path)
     assert_current(tmp_path, generated)

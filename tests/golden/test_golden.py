@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from segdata.cli.main import main
+from tests.pinned_versions import written_with
 
 HERE = Path(__file__).parent
 SAMPLE = HERE.parents[1] / "sample_data"
@@ -87,6 +88,7 @@ def test_commands(name: str, work: Path) -> None:
     check(name, f"$ segdata {' '.join(COMMANDS[name])}\n{result.output}exit code {result.exit_code}\n")
 
 
+@written_with("pyarrow")
 def test_written_files(work: Path) -> None:
     """The label files that each format writes; images and times are left out."""
     lines = []

@@ -21,6 +21,7 @@ from segdata.noise.error_types import KINDS, CorruptionKind
 from segdata.noise.predictor import ImagePrediction
 from segdata.noise.segments import VOID, SegmentPixels, SegmentSet, overlaps, segments_of_map
 from tests.generators.oracle import blobs, patches
+from tests.pinned_versions import written_with
 
 THINGS = np.array([False, True, True])
 STUFF = np.zeros(4, bool)
@@ -156,6 +157,7 @@ def test_where_nothing_is_drawn_nothing_is_spoiled(things: np.ndarray) -> None:
         assert (len(new), len(truth)) == (0, 0)
 
 
+@written_with("opencv-python-headless")  # 4.12 leaves out other points of a few rings than 4.14
 @pytest.mark.parametrize("seed", range(12))
 def test_coarse_outlines_are_those_of_opencv(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -13,10 +13,12 @@ from segdata.core.taxonomy import Category, Taxonomy, dump_taxonomy
 from segdata.report.reference_pages import formats_json, rules_json
 from segdata.report.schemas import schemas, write
 from segdata.sample import make
+from tests.pinned_versions import written_with
 
 FOLDER = Path(__file__).parents[2] / "schemas"
 
 
+@written_with("msgspec")
 @pytest.mark.parametrize("name", sorted(schemas()))
 def test_schema_is_current(name: str) -> None:
     assert (FOLDER / name).read_text(encoding="utf-8") == schemas()[name], "run: python -m segdata.report.schemas"
