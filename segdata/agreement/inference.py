@@ -163,7 +163,7 @@ def limits_by_person(p: Floats, person: Ints, rate: float = FALSE_DISCOVERY_RATE
     Sources: Simes (1986), Biometrika 73(3), 751-754; Holm (1979), Scandinavian Journal of Statistics 6(2), 65-70;
     Benjamini and Bogomolov (2014), Journal of the Royal Statistical Society B 76(1), 297-318.
 
-    >>> limits_by_person(np.array([0.001, 0.02, 0.02]), np.array([0, 0, 1])).tolist()
+    >>> limits_by_person(np.array([0.001, 0.9, 0.02]), np.array([0, 0, 1])).tolist()
     [0.025, 0.025, 0.05]
     >>> limits_by_person(np.array([0.001, 0.9, 0.06]), np.array([0, 0, 1])).tolist()
     [0.0125, 0.0125, 0.0]

@@ -39,7 +39,7 @@ def test_it_lies_beside_a_file_and_says_what_was_lost(clean: Path, tmp_path: Pat
     assert (told["images"], told["segments"]) == (done.n_images, done.n_segments)
     assert told["losses"] == [
         {"kind": loss.kind, "of": loss.of, "count": loss.count, "pixels": loss.pixels,
-         "images": loss.images, "examples": loss.examples}
+         "images": loss.images, "examples": loss.examples, "columns": loss.columns}
         for loss in done.losses
     ]  # fmt: skip
     assert told["losses"]

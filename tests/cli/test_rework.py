@@ -74,7 +74,7 @@ def test_a_scorecard_for_the_browser(run: Run, masks: Path, after: Path, tmp_pat
     page = run("scorecard", f"anna={masks}", f"ben={after}", "--gold", "anna", "--format", "html").output
     assert page.count("data:image/jpeg;base64,") == 1  # only b.png has something wrong
     assert "b.png: car 0.80 against anna" in page
-    assert "The guideline says nothing about examples without a quotation." in page
+    assert "Examples without a quotation: the guideline has no sentence about their category." in page
     reviewed = run("scorecard", after, "--before", masks, "--format", "html").output
     assert "corrected by the review" in reviewed
     assert "50% of 2 annotations" in reviewed

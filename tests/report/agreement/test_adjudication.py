@@ -91,7 +91,7 @@ def decide(page_file: Path, verdicts: dict[str, str]) -> str:
                 return cards.length; }})()"""
             )
             assert n, code
-        page.click("document.querySelector('.review button')")
+        page.click_until("document.querySelector('.review button')", "window.exported")
         return str(page.wait("window.exported"))
 
 
