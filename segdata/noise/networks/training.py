@@ -167,7 +167,8 @@ class _Training:
                 part.load_state_dict(checkpoint[name])
             self.state = _TrainingState(**checkpoint["progress"])
         if not self.state.at_once:
-            self.state.at_once = _crops_at_once(task, model)
+            with self._seeded(task.seed):  # others build networks meanwhile by the generator of torch
+                self.state.at_once = _crops_at_once(task, model)
 
     def run(self, report: Callable[[int], None], pace: TrainingPace) -> Steps:
         """All steps that are left; see `train`."""

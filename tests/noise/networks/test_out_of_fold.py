@@ -153,6 +153,13 @@ def test_networks_trained_at_once_are_those_trained_one_after_the_other(
     assert torch.get_num_threads() == 1
 
 
+def test_the_generator_of_torch_is_left_alone_while_networks_are_trained(shapes: Make, tmp_path: Path) -> None:
+    """First weights come from it, so whoever draws from it meanwhile changes a network that another thread builds."""
+    before = torch.get_rng_state()
+    out_of_fold(shapes(tmp_path / "images", 4), tmp_path / "found", replace(FEW, dropout=0.2))
+    assert torch.equal(before, torch.get_rng_state())
+
+
 def test_jobs_bound_the_threads_of_torch(shapes: Make, tmp_path: Path) -> None:
     seen: set[int] = set()
     torch.set_num_threads(3)
