@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from segdata.core.batch import Batch, concatenate_batches, merge_images, replace_column
 from segdata.core.config import Config, parse_coverage
-from segdata.core.dataset import OpenDataset
+from segdata.core.dataset import EmptySource, OpenDataset
 from segdata.core.errors import SegdataError, check_choice, count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import Detached, PortionReader, detach
@@ -309,7 +309,7 @@ class Panel:
                 member,
                 dataset=replace(
                     member.dataset,
-                    source=_AbsentSource(member.dataset.profile),
+                    source=EmptySource(member.dataset.profile),
                     config=Config(),
                     rows=None,
                     recipe=None,
@@ -373,21 +373,6 @@ class Panel:
         category = self.taxonomies.to_panel(k, batch.segments["category_id"].to_numpy())
         segments = replace_column(batch.segments, "category_id", category)
         return replace(batch, annotations=annotations, segments=segments, defects=member.own(batch.defects))
-
-
-@dataclass(frozen=True, slots=True)
-class _AbsentSource:
-    """In place of a source that was not sent along: it has no images."""
-
-    profile: Profile
-    image_ids: Sequence[str] = ()
-    defects: Sequence[Defect] = ()
-
-    def chunks(self) -> list[Ints]:
-        return []
-
-    def load(self, rows: Ints) -> Batch:
-        raise ValueError(f"{len(rows)} images are asked for where only their readers are")
 
 
 @dataclass(frozen=True, slots=True)

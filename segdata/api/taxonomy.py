@@ -1,7 +1,7 @@
 """Taxonomies: draft one, compare two, validate one without images."""
 
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Container, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -11,14 +11,13 @@ from segdata.api.read import CONFIG, TAXONOMY, ReadOptions, dataset_folder, read
 from segdata.api.result import Result, promote
 from segdata.api.validate import validate
 from segdata.core.atomic_files import write_whole
-from segdata.core.batch import Batch
 from segdata.core.config import Config, load_config
+from segdata.core.dataset import EmptySource
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.finding import Defect, Finding
+from segdata.core.finding import Finding
 from segdata.core.format import FileProbe, ReadRequest
 from segdata.core.guideline import taxonomy_advice
 from segdata.core.profile import Policy, Profile
-from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy, dump_taxonomy, load_taxonomy
 from segdata.core.yaml_files import dump_yaml_line
 from segdata.dataset import Dataset
@@ -345,21 +344,4 @@ def taxonomy_dataset(taxonomy: Taxonomy) -> Dataset:
     profile = Profile(
         "taxonomy", "taxonomy", "semantic", taxonomy, True, coverage=Policy("sparse"), overlap=Policy("allow")
     )
-    return Dataset(_EmptySource(profile), profile, Config())
-
-
-@dataclass(frozen=True, slots=True)
-class _EmptySource:
-    """A source without images."""
-
-    profile: Profile
-    image_ids: Sequence[str] = ()
-    defects: Sequence[Defect] = ()
-
-    def chunks(self) -> list[Ints]:
-        """No portions."""
-        return []
-
-    def load(self, rows: Ints) -> Batch:
-        """No images."""
-        return Batch.empty()
+    return Dataset(EmptySource(profile), profile, Config())

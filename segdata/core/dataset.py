@@ -1,6 +1,6 @@
 """Dataset: an opened dataset as users of the library hold it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -13,6 +13,7 @@ from segdata.core.batch import Batch
 from segdata.core.config import Config
 from segdata.core.errors import SegdataError, count_noun, missing_extra
 from segdata.core.executor import run_ordered
+from segdata.core.finding import Defect
 from segdata.core.format import Source
 from segdata.core.paths import split_from_path
 from segdata.core.profile import Profile
@@ -25,6 +26,25 @@ if TYPE_CHECKING:
 
     from segdata.core.label_maps import LabelMaps
     from segdata.core.torch_dataset import TrainingData
+
+
+@dataclass(frozen=True, slots=True)
+class EmptySource:
+    """A source without images: a taxonomy alone, or a dataset whose source was not sent to another process."""
+
+    profile: Profile
+    image_ids: Sequence[str] = ()
+    defects: Sequence[Defect] = ()
+
+    def chunks(self) -> list[Ints]:
+        """No portions."""
+        return []
+
+    def load(self, rows: Ints) -> Batch:
+        """No images; raises ValueError where some are asked for."""
+        if len(rows):
+            raise ValueError(f"{len(rows)} images are asked for, and this source has none")
+        return Batch.empty()
 
 
 @dataclass(frozen=True, slots=True)
