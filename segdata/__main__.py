@@ -1,5 +1,5 @@
 """`python -m segdata` is `segdata`."""
 
-from segdata.cli.main import main
+from segdata.cli.__main__ import main
 
 main()

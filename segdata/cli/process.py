@@ -47,7 +47,8 @@ def exit_code(run: Callable[[], object]) -> int:
     _signals.clear()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _on_signal)
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored, as in the background
+        # Another program's handler stays, and so does SIG_IGN of a process in the background.
+        if signal.getsignal(signal.SIGINT) in (signal.default_int_handler, signal.SIG_DFL):
             signal.signal(signal.SIGINT, _on_signal)
     try:
         code = run()

@@ -47,6 +47,23 @@ def work(specks: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(specks, tmp_path / "set"))
 
 
+def test_ctrl_c_while_modules_load() -> None:
+    """Nothing is under way yet: the system ends the process, without a traceback."""
+    source = """
+import os, signal, sys
+class Interrupt:
+    def find_spec(self, name, *rest):
+        if name == "segdata.cli.options":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+sys.argv[1:] = ["--version"]
+from segdata.cli.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
 def contents(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
 
