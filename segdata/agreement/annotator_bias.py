@@ -32,6 +32,7 @@ JudgedRows = tuple[
     BiasKind, Flags, Flags, Ints | VoteArray
 ]  # what, which rows can show it, which do, and the category of each
 ABSENT = -2
+_EXAMPLES = 3  # images to look at first
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,43 @@ def count_deviations(comparison: AnnotatorPairs) -> BiasTally:
     some = total > 0
     cluster, annotator, category, kind = np.unravel_index(cell[some], cells.shape)
     return BiasTally(cluster, annotator, category, kind, hits[some], total[some])
+
+
+@dataclass(frozen=True, slots=True)
+class ImageDeviations:
+    """What every annotator did in each case beyond what the others did there: the images to look at first."""
+
+    comparison: AnnotatorPairs  # each case is a cluster of its own
+    tally: BiasTally
+
+    @staticmethod
+    def of(comparison: AnnotatorPairs) -> "ImageDeviations":
+        """Those of all cases, whatever clusters they are in."""
+        cases = comparison.cases.beside(cluster=np.arange(len(comparison.cases)))
+        alone = replace(comparison, cases=cases)
+        return ImageDeviations(alone, count_deviations(alone))
+
+    def worst(
+        self, annotator: int, category: int | None, kind: BiasKind, *, sign: float = 1.0, chosen: Flags | None = None
+    ) -> tuple[str, ...]:
+        """The names of the cases in which an annotator deviates most, at most three; category None: in any.
+
+        `sign` below 0: most the other way. `chosen` (n_cases,): of these alone. A deviation weighs by the root of the
+        number of segments or pixels in which it shows, as evidence does.
+        """
+        tally, wide = self.tally, len(self.comparison.categories)
+        same = (tally.kind == BIAS_KINDS.index(kind)) & ((tally.category == category) | (category is None))
+        cell, share = tally.cluster * wide + tally.category, tally.hits / tally.total
+        n = len(self.comparison.cases)
+        own, others = same & (tally.annotator == annotator), same & (tally.annotator != annotator)
+        total, count = (np.bincount(cell[others], column, n * wide) for column in (share[others], None))
+        usual = total / np.maximum(count, 1)
+        excess = sign * (share[own] - usual[cell[own]]) * np.sqrt(tally.total[own])
+        of_case = np.bincount(tally.cluster[own], excess, n)
+        if chosen is not None:
+            of_case = np.where(chosen, of_case, 0.0)
+        rows = np.argsort(-of_case, kind="stable")[:_EXAMPLES]
+        return tuple(str(name) for name in self.comparison.cases["name"][rows[of_case[rows] > 0]].tolist())
 
 
 def _sum_by_cell(which: Ints, amount: Floats, n: int) -> Floats:

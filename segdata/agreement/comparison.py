@@ -19,7 +19,7 @@ from segdata.agreement.annotator_pairs import (
     void_category,
 )
 from segdata.agreement.boundaries import OutlineCache
-from segdata.agreement.contingency import pixel_tables
+from segdata.agreement.contingency import count_hidden, overlapping_layers, pixel_tables
 from segdata.agreement.copying import telling_parts
 from segdata.agreement.instance_clusters import member_table
 from segdata.agreement.instance_matching import cause_table, instance_tables
@@ -85,8 +85,9 @@ _ROWS_OF = {
     "surfaces": {"pair": "pairs", "match": "matches"},
     "partitions": {"pair": "pairs"},
     "parts": {"case": "cases", "segment": "segments"},
+    "hidden": {"case": "cases"},
 }
-_OF_NAMES = {"pairs": ("a", "b"), "votes": ("annotator",), "members": ("annotator",), "parts": ("annotator",)}
+_OF_NAMES = {"pairs": ("a", "b")} | dict.fromkeys(("votes", "members", "parts", "hidden"), ("annotator",))
 
 
 @dataclass
@@ -175,8 +176,9 @@ def _compare_images(images: PanelBatch, profile: Profile, tolerance: Tolerance) 
     pieces: dict[str, list[Columns]] = {}
     n_pairs = n_matches = 0
     outlines = OutlineCache(images.batch)
+    layer = overlapping_layers(images)
     for opposite in pair_annotators(images):
-        tables = _pair_columns(opposite, images, case, tolerance, portion.tables["cases"], outlines)
+        tables = _pair_columns(opposite, images, case, layer, tolerance, portion.tables["cases"], outlines)
         for name, columns in tables.items():
             for column, moved in (("pair", n_pairs), ("match", n_matches)):
                 if column in columns:
@@ -186,7 +188,8 @@ def _compare_images(images: PanelBatch, profile: Profile, tolerance: Tolerance) 
         n_matches += len(tables["matches"]["pair"])
     portion.tables |= {name: _concatenate_columns(columns) for name, columns in pieces.items()}
     images = replace(images, cases=case)
-    portion.tables |= vote_tables(images)
+    portion.tables |= vote_tables(images, layer)
+    portion.tables["hidden"] = count_hidden(images, layer)
     portion.tables["members"] = member_table(images)
     if images.is_semantic and not images.volumes:
         portion.tables["parts"] = _part_columns(images)
@@ -239,6 +242,7 @@ def _pair_columns(
     opposite: AnnotatorPair,
     images: PanelBatch,
     case: Ints,
+    layer: Ints,
     tolerance: Tolerance,
     cases: Columns,
     outlines: OutlineCache,
@@ -258,7 +262,7 @@ def _pair_columns(
             "void": opposite.void_pixels,
         }
     }
-    tables |= pixel_tables(opposite, is_counted=not images.is_semantic)
+    tables |= pixel_tables(opposite, layer, is_counted=not images.is_semantic)
     tables |= instance_tables(opposite, is_counted=not images.is_semantic)
     tables["causes"] = cause_table(opposite, tables["matches"])
     tables |= surface_table(

@@ -5,9 +5,17 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.agreement.annotator_pairs import AnnotatorPair, AnnotatorSegments
+from segdata.agreement.annotator_pairs import (
+    AnnotatorPair,
+    AnnotatorSegments,
+    Flags,
+    PanelBatch,
+    category_positions,
+    uncovered_runs,
+)
 from segdata.core import kernels
-from segdata.core.overlay import Overlaps, SweepRuns, find_overlaps
+from segdata.core.batch import integer_column
+from segdata.core.overlay import Overlaps, SweepRuns, find_overlaps, find_overlaps_within
 from segdata.core.runs import Ints, NumberLine, Rows, expand_ranges, unique_inverse
 from segdata.core.table import Column
 
@@ -54,13 +62,15 @@ def _highest_owner(side: SweepRuns, height: Ints) -> SweepRuns:
 Columns = dict[str, Ints]
 
 
-def pixel_tables(opposite: AnnotatorPair, *, is_counted: bool = True) -> dict[str, dict[str, Column]]:
+def pixel_tables(
+    opposite: AnnotatorPair, layer: Ints | None = None, *, is_counted: bool = True
+) -> dict[str, dict[str, Column]]:
     """The columns of `overlaps`, `cells` and `partitions`, see `segdata.core.annotator_pairs.AnnotatorPairs`.
 
+    `layer` (n,): of the batch's segments, see `overlapping_layers`; None: nobody draws one above the other.
     `is_counted`: things are counted one by one; else `partitions` has no rows.
     """
-    flat = _flat_overlaps(opposite)
-    cells = count_cells(opposite, flat)
+    cells = count_cells(opposite, layer)
     return {
         "overlaps": count_overlaps(opposite, cells),
         "cells": cells,
@@ -75,32 +85,57 @@ def _flat_overlaps(opposite: AnnotatorPair) -> Overlaps:
     return opposite.met if is_drawn_flat else find_overlaps(flat_a, flat_b)
 
 
-def count_cells(opposite: AnnotatorPair, flat: Overlaps | None = None) -> Columns:
-    """How many pixels of each case got which two categories, -1 for none; each pixel is counted once.
+def count_cells(opposite: AnnotatorPair, layer: Ints | None = None) -> Columns:
+    """How many pixels of each case got which two categories, -1 for none.
 
-    Where several segments of an annotator claim a pixel, the one drawn last has it. What either calls void is left
-    out. `flat`: which segments share pixels, each pixel counted once, where that is known.
+    Each pixel counts once for each layer that either draws in the case; `layer` (n,) is that of the batch's segments,
+    None: there is one. Where several segments of an annotator and a layer claim a pixel, the one drawn last has it.
+    What either calls void is left out.
     """
-    a, b = opposite.a, opposite.b
-    overlaps = flat or _flat_overlaps(opposite)
-    # Row -1, "none", takes what is appended.
-    case = np.maximum(np.append(a.case, -1)[overlaps.a], np.append(b.case, -1)[overlaps.b])
-    kept = ~(np.append(a.is_void, False)[overlaps.a] | np.append(b.is_void, False)[overlaps.b])
-    first, second = (np.append(segments.category, -1)[row] + 1 for segments, row in ((a, overlaps.a), (b, overlaps.b)))
-    wide = len(opposite.categories) + 1
-    code, total, _, _ = kernels.distinct(((case * wide + first) * wide + second)[kept], overlaps.pixels[kept])
-    neither = opposite.pixels - np.bincount(case, overlaps.pixels, opposite.n_cases).astype(np.int64)
-    code = np.concatenate([code, np.arange(opposite.n_cases) * wide * wide])
-    total = np.concatenate([total, neither])
+    sides = opposite.a, opposite.b
+    numbers = [np.zeros(len(side), np.int64) if layer is None else layer[side.segment] for side in sides]
+    n_layers = 1 + max((int(number.max(initial=0)) for number in numbers), default=0)
+    if n_layers == 1:
+        counted = [_count_layer(opposite, np.ones(opposite.n_cases, bool))]
+    else:
+        has = np.zeros((n_layers, opposite.n_cases), bool)
+        for side, number in zip(sides, numbers, strict=True):
+            has[number[~side.is_void], side.case[~side.is_void]] = True
+        has[0] |= ~has.any(axis=0)
+        counted = []
+        for k in range(n_layers):
+            a, b = (
+                replace(side, side=side.runs_of((number == k) | side.is_void, np.arange(len(side))))
+                for side, number in zip(sides, numbers, strict=True)
+            )
+            counted.append(_count_layer(replace(opposite, a=a, b=b), has[k]))
+    every = np.concatenate([code for code, _ in counted])
+    code, total, _, _ = kernels.distinct(every, np.concatenate([pixels for _, pixels in counted]))
     order = np.argsort(code)
     order = order[total[order] > 0]
     code, total = code[order], total[order]
+    wide = len(opposite.categories) + 1
     return {
         "pair": code // (wide * wide),
         "category_a": code // wide % wide - 1,
         "category_b": code % wide - 1,
         "pixels": total,
     }
+
+
+def _count_layer(opposite: AnnotatorPair, chosen: Flags) -> tuple[Ints, Ints]:
+    """Case and two categories as one number, and the pixels, of segments of one layer in the chosen cases."""
+    a, b = opposite.a, opposite.b
+    overlaps = _flat_overlaps(opposite)
+    # Row -1, "none", takes what is appended.
+    case = np.maximum(np.append(a.case, -1)[overlaps.a], np.append(b.case, -1)[overlaps.b])
+    kept = ~(np.append(a.is_void, False)[overlaps.a] | np.append(b.is_void, False)[overlaps.b]) & chosen[case]
+    first, second = (np.append(segments.category, -1)[row] + 1 for segments, row in ((a, overlaps.a), (b, overlaps.b)))
+    wide = len(opposite.categories) + 1
+    code, total, _, _ = kernels.distinct(((case * wide + first) * wide + second)[kept], overlaps.pixels[kept])
+    neither = opposite.pixels - np.bincount(case, overlaps.pixels, opposite.n_cases).astype(np.int64)
+    cases = np.flatnonzero(chosen)
+    return np.concatenate([code, cases * wide * wide]), np.concatenate([total, neither[cases]])
 
 
 def measure_partitions(opposite: AnnotatorPair, *, is_counted: bool = True) -> dict[str, Column]:
@@ -158,16 +193,16 @@ def _overlaps_by_category(opposite: AnnotatorPair) -> Overlaps:
         return opposite.met_clear
     flat = []
     for segments, side in zip((opposite.a, opposite.b), opposite.clear, strict=True):
-        lifted = _lift_categories(side, segments.category, opposite)
+        lifted = _lift_categories(side, segments.category, opposite.line, len(opposite.categories))
         flat.append(flatten_segments(replace(segments, side=lifted, is_void=np.zeros(len(segments), bool))))
     return find_overlaps(*flat)
 
 
-def _lift_categories(side: SweepRuns, category: Ints, opposite: AnnotatorPair) -> SweepRuns:
+def _lift_categories(side: SweepRuns, category: Ints, line: NumberLine, n_categories: int) -> SweepRuns:
     """The runs with a number line of its own for each category, one behind the other."""
     of_run = category[side.owner]
-    order = kernels.order_by(of_run.astype(np.int32), max(len(opposite.categories), 1))
-    lift = of_run[order] * _line_end(opposite.line)
+    order = kernels.order_by(of_run.astype(np.int32), max(n_categories, 1))
+    lift = of_run[order] * _line_end(line)
     return SweepRuns(side.start[order] + lift, side.end[order] + lift, side.owner[order])
 
 
@@ -224,7 +259,8 @@ def _overlaps_from_unions(opposite: AnnotatorPair) -> tuple[tuple[Ints, Ints], .
 
 def _union_of_categories(segments: AnnotatorSegments, side: SweepRuns, opposite: AnnotatorPair) -> SweepRuns:
     """The union of each category's segments, as runs of `side`; `owner` is case * n_categories + category."""
-    line, lifted = opposite.line, _lift_categories(side, segments.category, opposite)
+    line = opposite.line
+    lifted = _lift_categories(side, segments.category, line, len(opposite.categories))
     start, length, _ = kernels.cover(lifted.start, lifted.end)
     code, place = np.divmod(start, max(_line_end(line), 1))
     case = opposite.case_of_frame[line.frame_of(place)]
@@ -239,3 +275,87 @@ def _sum_by_owner(owner: Ints | Rows, length: Ints) -> tuple[Ints, Ints]:
     """The owners, case * n_categories + category, that occur, ascending, and the sum of lengths of each."""
     owners, total, _, _ = kernels.distinct(owner.astype(np.int64), length)
     return owners, total
+
+
+_ON_PURPOSE = 0.1  # of the pixels of the smaller category; seams of polygons that overlap are thinner
+
+
+def overlapping_layers(images: PanelBatch) -> Ints:
+    """(n_segments,) the layer of each segment in its case, from 0, such that no layer has two categories on one pixel.
+
+    Layers are what some annotator of the case draws one above the other: two categories of stuff (in class masks also
+    of things) that share more than a tenth of the smaller one's pixels. Things that are counted one by one hide what
+    is below them, and are in layer 0, as void is.
+    """
+    batch, categories = images.batch, images.categories
+    side = SweepRuns.of(batch.runs, batch.annotation_line, batch.segment_annotation)
+    if not np.any(side.start[1:] < np.maximum.accumulate(side.end)[:-1]):
+        return np.zeros(batch.n_segments, np.int64)
+    code = category_positions(integer_column(batch.segments["category_id"]), categories)
+    layered = ("stuff", "thing") if images.is_semantic else ("stuff",)
+    is_layered = np.array([category.kind in layered for category in categories], bool)[code]
+    solid = is_layered[side.owner]
+    met = find_overlaps_within(SweepRuns(side.start[solid], side.end[solid], side.owner[solid]))
+    wide = len(categories)
+    case = images.case[batch.segment_image]
+    drawn = images.annotator[batch.segment_annotation] + case * len(images.annotators)
+    cell, of_cell = unique_inverse(drawn * wide + code)
+    area = np.bincount(of_cell, batch.runs.areas(batch.n_segments), len(cell))
+    one, other = np.sort(np.stack([of_cell[met.a], of_cell[met.b]]), axis=0)
+    pair, which = unique_inverse(one * len(cell) + other)
+    shared = np.bincount(which, met.pixels, len(pair))
+    one, other = np.divmod(pair, len(cell))
+    on_purpose = (one != other) & (shared > _ON_PURPOSE * np.minimum(area[one], area[other]))
+    node = cell // wide // len(images.annotators) * wide + cell % wide
+    pairs = np.unique(np.sort(np.stack([node[one], node[other]], axis=1)[on_purpose], axis=1), axis=0)
+    layer = number_layers(pairs)
+    own = case * wide + code
+    layers: Ints = np.where(is_layered, [layer.get(key, 0) for key in own.tolist()], 0)
+    return layers
+
+
+def number_layers(pairs: Ints) -> dict[int, int]:
+    """The least layer, from 0, for each of what pairs (n, 2) name, such that no pair is in one layer."""
+    layer: dict[int, int] = {}
+    for one in np.unique(pairs).tolist():  # what overlaps is few
+        met_here = pairs[(pairs == one).any(axis=1)]
+        taken = {layer[other] for other in met_here.ravel().tolist() if other in layer}
+        layer[one] = next(k for k in range(len(taken) + 1) if k not in taken)
+    return layer
+
+
+def count_hidden(images: PanelBatch, layer: Ints) -> Columns:
+    """The table `hidden`: how many pixels of each annotator's categories lie below another category of the same layer.
+
+    `layer` (n_segments,) is what `overlapping_layers` says. Every category that lies below another counts its pixels;
+    what the annotator calls void is left out. `labelled` are the pixels of all categories. Annotators and cases without
+    hidden pixels have no row.
+    """
+    batch, n = images.batch, len(images.categories)
+    line = batch.annotation_line
+    side = SweepRuns.of(batch.runs, line, batch.segment_annotation)
+    labelled, visible = np.zeros((2, batch.annotations.num_rows), np.int64)
+    if not is_flat(side):
+        code = category_positions(integer_column(batch.segments["category_id"]), images.categories)
+        is_void = np.array([category.kind == "void" for category in images.categories], bool)[code]
+
+        def covered(start: Ints, end: Ints) -> tuple[Ints, Ints]:
+            first, length, _ = kernels.cover(start, end)
+            return first, length
+
+        void = is_void[side.owner]
+        start, length = covered(side.start[void], side.end[void])
+        side = uncovered_runs(side, SweepRuns(start, start + length, np.zeros(len(start), np.int32)))
+        for k in range(int(layer.max(initial=0)) + 1):
+            own = layer[side.owner] == k
+            flat = SweepRuns(side.start[own], side.end[own], side.owner[own])
+            lifted = _lift_categories(flat, code, line, n)
+            for total, runs in ((labelled, lifted), (visible, flat)):
+                place, pixels = covered(runs.start, runs.end)
+                np.add.at(total, line.frame_of(place % max(_line_end(line), 1)), pixels)
+    case = images.case[batch.annotation_image]
+    key, which = unique_inverse(case * max(len(images.annotators), 1) + images.annotator)
+    pixels, every = (np.bincount(which, n, len(key)).astype(np.int64) for n in (labelled - visible, labelled))
+    some = np.flatnonzero(pixels)
+    case, annotator = np.divmod(key[some], max(len(images.annotators), 1))
+    return {"case": case, "annotator": annotator, "pixels": pixels[some], "labelled": every[some]}

@@ -20,6 +20,7 @@ from segdata.agreement.annotator_bias import (
     LEAST_CLUSTERS,
     BiasKind,
     BiasTally,
+    ImageDeviations,
     count_deviations,
     outline_shares,
 )
@@ -62,7 +63,8 @@ class AnnotatorDrift(msgspec.Struct, frozen=True, kw_only=True):
     spacing is known). `first`, `last`: the days of the first and the last annotation. `start`, `end`: the values of a
     straight line there, beyond what the others do. `change`: the difference, whose `n` counts clusters of images. `p`:
     the probability of as large a change by chance; null: not tested. `stands`: it is significant when all tests are
-    taken together.
+    taken together. `examples`: of a drift that stands, the images to look at first, from the half of the time at whose
+    end the annotator differs more.
     """
 
     annotator: str
@@ -76,6 +78,7 @@ class AnnotatorDrift(msgspec.Struct, frozen=True, kw_only=True):
     p: UndefinedShare
     stands: bool
     periods: tuple[DriftPeriod, ...]
+    examples: tuple[str, ...] = ()
 
 
 def annotator_drifts(
@@ -105,12 +108,37 @@ def annotator_drifts(
     tested = np.flatnonzero(np.isfinite(least))
     limit = np.zeros(len(families))
     limit[tested] = limits_by_person(least[tested], np.array([families[k].annotator for k in tested], int), rate)
-    return tuple(
-        family.result(code, comparison, how, p, p <= highest and family.remains(code, how.seed, rate))
+    drifts = [
+        (family, code, family.result(code, comparison, how, p, p <= highest and family.remains(code, how.seed, rate)))
         for family, found, highest in zip(families, chances, limit.tolist(), strict=True)
         for code in family.codes
         for p in (found.get(code, np.nan),)
+    ]
+    if not any(drift.stands for _, _, drift in drifts):
+        return tuple(drift for _, _, drift in drifts)
+    images = ImageDeviations.of(comparison)
+    days = _cluster_days(images.comparison, annotations)
+    return tuple(
+        msgspec.structs.replace(drift, examples=_examples(images, family.annotator, code, drift, days))
+        if drift.stands
+        else drift
+        for family, code, drift in drifts
     )
+
+
+def _examples(
+    images: ImageDeviations, annotator: int, category: int | None, drift: AnnotatorDrift, days: Floats
+) -> tuple[str, ...]:
+    """The images with the largest deviations from the half of a drift in which the annotator differs more.
+
+    `days` (n_cases, n_annotators) are those of each image.
+    """
+    own = days[:, annotator]
+    middle = (_day(drift.first) + _day(drift.last)) / 2
+    is_last = abs(drift.end) >= abs(drift.start)
+    sign = -1.0 if (drift.end if is_last else drift.start) < 0 else 1.0
+    chosen = own >= middle if is_last else own <= middle
+    return images.worst(annotator, category, drift.kind, sign=sign, chosen=chosen)
 
 
 def _cluster_days(comparison: AnnotatorPairs, annotations: Table) -> Floats:

@@ -17,7 +17,7 @@ from scipy.sparse import csr_array
 from segdata.agreement.metrics.accuracy import accuracy
 from segdata.agreement.metrics.adjusted_rand import adjusted_rand
 from segdata.agreement.metrics.boundary_iou import boundary_iou
-from segdata.agreement.metrics.cohen_kappa import category_kappa, cohen_kappa, marginals
+from segdata.agreement.metrics.cohen_kappa import category_kappa, cohen_kappa
 from segdata.agreement.metrics.detection import detection_scores
 from segdata.agreement.metrics.dice import dice
 from segdata.agreement.metrics.iou import iou
@@ -194,12 +194,13 @@ def sum_pairs(comparison: AnnotatorPairs) -> AdditiveSums:
     """The amounts of each row of `comparison.pairs`.
 
     Of means over images (`IMAGE_MEANS`, `SIGNED_MEANS`), ``iou`` has the values of single images, and ``n_iou``
-    1 where there is one; so for the others. Others are what ratios are made of: both, area_a, area_b, cells (pixels),
-    tp, fp, fn, iou_sum (segments), n_segments (1: some).
+    1 where there is one; so for the others. Others are what ratios are made of: pixels (that count, of any category or
+    none), both, area_a, area_b, cells (pixels), tp, fp, fn, iou_sum (segments), n_segments (1: some).
     """
     shape = len(comparison.pairs), len(comparison.categories)
     lay = _SumLayout(*shape)
-    amounts = {"images": csr_array(np.ones((shape[0], 1)))}
+    counted = column_of(comparison.pairs, "pixels") - column_of(comparison.pairs, "void")
+    amounts = {"images": csr_array(np.ones((shape[0], 1))), "pixels": csr_array(counted[:, None].astype(np.float64))}
     amounts |= _pixel_sums(comparison.overlaps, lay) | _segment_sums(comparison, lay) | _surface_sums(comparison, lay)
     amounts |= _partition_sums(comparison.partitions, lay)
     code = (
@@ -354,7 +355,7 @@ def _dense_if_full(matrix: Matrix) -> Matrix:
     return matrix.toarray() if cells and matrix.nnz >= _DENSE * cells else matrix
 
 
-POOLED_AMOUNTS = ("images", "cells")  # what kappa and accuracy of a pair are made of
+POOLED_AMOUNTS = ("images", "cells", "pixels", "both", "area_a", "area_b")  # what kappa and accuracy are made of
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,10 +374,8 @@ def values_by_category(name: str, weighed: WeightedSums) -> Floats:
         n = amounts[f"n_{name}"]
         return np.asarray(np.divide(amounts[name], n, out=np.full(n.shape, np.nan), where=n > 0))
     if name == "kappa":
-        return _category_kappas(weighed)
+        return category_kappa(*(amounts[amount] for amount in ("both", "area_a", "area_b", "pixels")))
     metric = find_metric(name)
-    if "pixels" in metric.takes:
-        amounts = {**amounts, "pixels": amounts["cells"].sum(axis=1, keepdims=True)}
     values = metric.category_values(amounts)
     return np.where(weighed.countable, values, np.nan) if name == "f1" else values
 
@@ -424,15 +423,3 @@ def weighted_mean(values: Floats, weights: Floats | float = 1.0) -> Floats:
 def _images_of_pairs(pairs: Sequence[WeightedSums]) -> Floats:
     """(B, n_pairs) how many images each pair has."""
     return np.concatenate([pair.amounts["images"] for pair in pairs], axis=1)
-
-
-def _category_kappas(weighed: WeightedSums) -> Floats:
-    """(B, n_categories) each category's kappa against the rest."""
-    pixels, (of_a, of_b) = weighed.amounts["cells"], weighed.cells
-    every = np.arange(len(weighed.countable))
-    same = of_a == of_b
-    area_a, area_b, both = (
-        marginals(category[some], pixels[:, some], np.arange(-1, len(every)))[:, 1:]
-        for category, some in ((of_a, of_a >= -1), (of_b, of_b >= -1), (of_a, same))
-    )
-    return category_kappa(both, area_a, area_b, pixels.sum(axis=1, keepdims=True))

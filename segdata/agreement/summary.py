@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.agreement.annotator_bias import BIAS_KINDS, ImageDeviations
 from segdata.agreement.automation_bias import UnchangedShare
 from segdata.agreement.contrasts import PairContrast, StratifiedAgreement
 from segdata.agreement.copying import IdenticalWork
@@ -41,6 +42,7 @@ from segdata.agreement.scores import (
     Score,
     Share,
     UndefinedShare,
+    column_of,
     leading_score,
     score_meaning,
     table_of_lines,
@@ -127,7 +129,8 @@ class AnnotatorBias(msgspec.Struct, frozen=True, kw_only=True):
     `missed`: the share of what the others have, and the annotator has not. `extra`: the share of what the annotator
     has, and the others have not. `confused`: the share of what both have that the annotator calls otherwise. `p`: by
     kind (offset, missed, extra, confused) the probability of as much by chance, where it was tested; `found`: the kinds
-    that are significant when all tests are taken together. `n` counts clusters of images.
+    that are significant when all tests are taken together; `examples`: by these kinds, the images to look at first. `n`
+    counts clusters of images.
     """
 
     annotator: str
@@ -138,6 +141,7 @@ class AnnotatorBias(msgspec.Struct, frozen=True, kw_only=True):
     confused: Score
     p: dict[str, Share]
     found: tuple[str, ...]
+    examples: dict[str, tuple[str, ...]] = {}
 
 
 class DisagreementCauses(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,16 +171,40 @@ class Intervals(msgspec.Struct, frozen=True, kw_only=True):
     clusters: Count
 
 
+class HiddenPixels(msgspec.Struct, frozen=True, kw_only=True):
+    """Pixels of an annotator's categories that lie below another of the same annotator's, so that they do not count.
+
+    `images`: in how many images, or volumes. `share`: of the pixels of all categories in these.
+    """
+
+    annotator: str
+    images: Count
+    pixels: Count
+    share: Share
+
+
+class OverlappingCategories(msgspec.Struct, frozen=True, kw_only=True):
+    """What of overlapping categories is in figures that take one category a pixel: kappa, accuracy, alpha, confusion.
+
+    `layered_images`: images, or volumes, whose categories are layers on purpose: each layer counts by itself, and a
+    pixel once for each. `hidden`: who has pixels that count nowhere.
+    """
+
+    layered_images: Count
+    hidden: tuple[HiddenPixels, ...]
+
+
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     """How much annotators agree, on what, who deviates, and how sure that is.
 
-    `images`: how many two or more annotators annotated; each slice of a volume counts. `categories`: those that someone
-    drew, in the order of the taxonomy. `leading`: the score that reports show first: pq where things are nearly all
-    that is drawn, since the IoU of categories does not see where one thing ends and the next begins. `by`, `plan` and
-    `contrasts` are there where asked for, `unchanged` where an annotator is a model, `identical` for every two
-    annotators with segments to compare, `drift` where annotations have dates, `proposed_tolerance` where someone
-    annotated images twice, `volumes` where there are any. `tolerance`: how far apart boundaries may be and still count
-    as one. `cvat`: reports of CVAT that were given, and the same frames here. `findings`: the most severe first.
+    `images`: how many two or more annotators annotated; each slice of a volume counts. `categories`: those that
+    someone drew, in the order of the taxonomy. `leading`: the score that reports show first: pq where things are
+    nearly all that is drawn, since the IoU of categories does not see where one thing ends and the next begins.
+    `by`, `plan` and `contrasts` are there where asked for, `unchanged` where an annotator is a model, `identical`
+    for every two annotators with segments to compare, `drift` where annotations have dates, `proposed_tolerance`
+    where someone annotated images twice, `volumes` where there are any. `tolerance`: how far apart boundaries may
+    be and still count as one. `overlap`: what overlaps, where anything does. `cvat`: reports of CVAT that were
+    given, and the same frames here. `findings`: the most severe first.
     """
 
     version: Literal[1] = 1
@@ -200,6 +228,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     identical: tuple[IdenticalWork, ...] = ()
     drift: tuple[AnnotatorDrift, ...] = ()
     cvat: tuple[CvatJobQuality, ...] = ()
+    overlap: OverlappingCategories | None = None
     findings: tuple[Finding, ...]
 
     def fails(self, fail_on: FailOn) -> bool:
@@ -303,8 +332,26 @@ def summarise_agreement(
         proposed_tolerance=proposed_tolerance(comparison),
         tolerance=tolerance or Tolerance(),
         leading=leading_score(comparison),
+        overlap=_overlapping_categories(comparison),
         findings=tuple(sorted(findings, key=Finding.order)),
     )
+
+
+def _overlapping_categories(comparison: AnnotatorPairs) -> OverlappingCategories | None:
+    """None where nothing overlaps."""
+    pairs, hidden = comparison.pairs, comparison.hidden
+    counted = np.zeros(len(pairs), np.int64)
+    np.add.at(counted, column_of(comparison.cells, "pair"), column_of(comparison.cells, "pixels"))
+    is_layered = counted > column_of(pairs, "pixels") - column_of(pairs, "void")
+    layered = len(np.unique(column_of(pairs, "case")[is_layered]))
+    whose = column_of(hidden, "annotator")
+    below = []
+    for k in np.unique(whose).tolist():
+        pixels = int(hidden["pixels"][whose == k].sum())
+        share = pixels / int(hidden["labelled"][whose == k].sum())
+        images = int((whose == k).sum())
+        below.append(HiddenPixels(annotator=comparison.annotators[k], images=images, pixels=pixels, share=share))
+    return OverlappingCategories(layered_images=layered, hidden=tuple(below)) if layered or below else None
 
 
 def _reference_agreement(amounts: PairAmounts, gold: int, how: Resampling) -> ReferenceAgreement:
@@ -370,11 +417,13 @@ def _bias_rows(comparison: AnnotatorPairs, cells: Table) -> tuple[AnnotatorBias,
     columns = ("annotator", "category", "kind", "value", "low", "high", "clusters", "p", "found")
     for who, code, kind, value, low, high, clusters, p, significant in cells.lines(*columns):
         values.setdefault((who, code), {})[kind] = Score(value, low, high, clusters, 0), p, significant
+    images = ImageDeviations.of(comparison) if len(cells) and cells["found"].any() else None
     result = []
     for (who, code), kinds in sorted(values.items()):
         offset, missed, extra, confused = (
             kinds[kind][0] if kind in kinds else nothing for kind in ("offset", "missed", "extra", "confused")
         )
+        found = tuple(kind for kind in BIAS_KINDS if kind in kinds and kinds[kind][2])
         result.append(
             AnnotatorBias(
                 annotator=comparison.annotators[who],
@@ -384,7 +433,12 @@ def _bias_rows(comparison: AnnotatorPairs, cells: Table) -> tuple[AnnotatorBias,
                 extra=extra,
                 confused=confused,
                 p={kind: p for kind, (_, p, _) in sorted(kinds.items()) if np.isfinite(p)},
-                found=tuple(kind for kind, (_, _, significant) in sorted(kinds.items()) if significant),
+                found=tuple(sorted(found)),
+                examples={
+                    kind: images.worst(who, code, kind, sign=-1.0 if kinds[kind][0].value < 0 else 1.0)
+                    for kind in found
+                    if images is not None
+                },
             )
         )
     return tuple(result)

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from segdata.agreement.annotator_pairs import Flags, PanelBatch, category_positions, collect_segments
-from segdata.agreement.contingency import flatten_segments
+from segdata.agreement.contingency import flatten_segments, number_layers
 from segdata.core import kernels
 from segdata.core.batch import Batch, integer_column
 from segdata.core.overlay import SweepRuns, find_overlaps_within
-from segdata.core.runs import Ints, NumberLine, unique_inverse
+from segdata.core.runs import Ints, NumberLine
 from segdata.core.taxonomy import Category
 
 UNLABELLED = -1  # of an annotator who gave a pixel no category
@@ -92,14 +92,13 @@ def collect_votes(images: PanelBatch) -> PixelVotes:
     )
 
 
-def vote_tables(images: PanelBatch) -> dict[str, dict[str, Ints | NDArray[np.int32]]]:
+def vote_tables(images: PanelBatch, layer: Ints) -> dict[str, dict[str, Ints | NDArray[np.int32]]]:
     """The columns of the tables `patterns` and `votes`, with all layers that annotators drew of a case.
 
-    Where an annotator gives pixels two categories on purpose (`overlapping_layers`), each layer is judged by itself, so
-    that the one below is not taken for missed, nor the one above for another name of it: the pixels of the case count
-    once for every layer.
+    Where an annotator gives pixels two categories on purpose, each layer (`overlapping_layers` gives those of the
+    segments) is judged by itself, so that the one below is not taken for missed, nor the one above for another name of
+    it: the pixels of the case count once for every layer.
     """
-    layer = overlapping_layers(images)
     if not layer.any():
         return collect_votes(images).tables()
     batch = images.batch
@@ -129,53 +128,6 @@ def _tables_of_cases(
     votes = {name: column[of_kept] for name, column in tables["votes"].items()}
     votes["pattern"] = place[votes["pattern"]]
     return {"patterns": {name: column[kept] for name, column in tables["patterns"].items()}, "votes": votes}
-
-
-_ON_PURPOSE = 0.1  # of the pixels of the smaller category; seams of polygons that overlap are thinner
-
-
-def overlapping_layers(images: PanelBatch) -> Ints:
-    """(n_segments,) the layer of each segment in its case, from 0, such that no layer has two categories on one pixel.
-
-    Layers are what some annotator of the case draws one above the other: two categories of stuff (in class masks also
-    of things) that share more than a tenth of the smaller one's pixels. Things that are counted one by one hide what
-    is below them, and are in layer 0, as void is.
-    """
-    batch, categories = images.batch, images.categories
-    side = SweepRuns.of(batch.runs, batch.annotation_line, batch.segment_annotation)
-    if not np.any(side.start[1:] < np.maximum.accumulate(side.end)[:-1]):
-        return np.zeros(batch.n_segments, np.int64)
-    code = category_positions(integer_column(batch.segments["category_id"]), categories)
-    layered = ("stuff", "thing") if images.is_semantic else ("stuff",)
-    is_layered = np.array([category.kind in layered for category in categories], bool)[code]
-    solid = is_layered[side.owner]
-    met = find_overlaps_within(SweepRuns(side.start[solid], side.end[solid], side.owner[solid]))
-    wide = len(categories)
-    case = images.case[batch.segment_image]
-    drawn = images.annotator[batch.segment_annotation] + case * len(images.annotators)
-    cell, of_cell = unique_inverse(drawn * wide + code)
-    area = np.bincount(of_cell, batch.runs.areas(batch.n_segments), len(cell))
-    one, other = np.sort(np.stack([of_cell[met.a], of_cell[met.b]]), axis=0)
-    pair, which = unique_inverse(one * len(cell) + other)
-    shared = np.bincount(which, met.pixels, len(pair))
-    one, other = np.divmod(pair, len(cell))
-    on_purpose = (one != other) & (shared > _ON_PURPOSE * np.minimum(area[one], area[other]))
-    node = cell // wide // len(images.annotators) * wide + cell % wide
-    pairs = np.unique(np.sort(np.stack([node[one], node[other]], axis=1)[on_purpose], axis=1), axis=0)
-    layer = _number_layers(pairs)
-    own = case * wide + code
-    layers: Ints = np.where(is_layered, [layer.get(key, 0) for key in own.tolist()], 0)
-    return layers
-
-
-def _number_layers(pairs: Ints) -> dict[int, int]:
-    """The least layer, from 0, for each of what pairs (n, 2) name, such that no pair is in one layer."""
-    layer: dict[int, int] = {}
-    for one in np.unique(pairs).tolist():  # what overlaps is few
-        met_here = pairs[(pairs == one).any(axis=1)]
-        taken = {layer[other] for other in met_here.ravel().tolist() if other in layer}
-        layer[one] = next(k for k in range(len(taken) + 1) if k not in taken)
-    return layer
 
 
 def _labelled_runs(images: PanelBatch, annotation: Ints, line: NumberLine) -> SweepRuns:
@@ -391,7 +343,7 @@ def category_layers(batch: Batch, code: Ints, chosen: Flags, is_void: Flags) -> 
     pairs = pairs[pairs[:, 0] != pairs[:, 1]]
     if not len(pairs):
         return [np.flatnonzero(chosen)]
-    layer = _number_layers(pairs)
+    layer = number_layers(pairs)
     number = np.zeros(int(code.max()) + 1, np.int64)
     number[list(layer)] = list(layer.values())
     return [np.flatnonzero(chosen & (is_void | (number[code] == k))) for k in range(max(layer.values()) + 1)]

@@ -30,8 +30,8 @@ class AnnotatorPairs:
     pairs : case, a, b, annotation_a, annotation_b (rows; of a volume's, the first), pixels (of the case), void (how
         many of these are left out)
     overlaps : pair, category, area_a, area_b, both: pixels of each category that either has, void left out
-    cells : pair, category_a, category_b, pixels: each pixel counted once, under the segment drawn last where several
-        of one annotator claim it
+    cells : pair, category_a, category_b, pixels: each pixel counted once for each layer that either draws, under the
+        segment drawn last where several of one annotator and layer claim it
     patterns : case, pixels: pixels of a case, void of any annotator left out, for which every annotator chose the same;
         once for each layer, where an annotator draws categories of stuff one above the other
     votes : pattern, annotator, category: what each annotator of the case chose for a pattern's pixels (-1: unlabelled);
@@ -59,6 +59,9 @@ class AnnotatorPairs:
         covered_b (sums of each segment's pixels times its largest IoU with one of the other's)
     parts : case, annotator, segment (row), digest: of class masks, what hangs together and says something about who
         drew, and a hash of its pixels (`segdata.agreement.copying`); of other data no rows
+    hidden : case, annotator, pixels, labelled: how many pixels of an annotator's categories lie below another of the
+        same layer, so that they are in no cell and no pattern, and how many pixels the categories have; no row where
+        none are hidden
     copied : (n_cases, n_annotators) whose work in a case is another's, who speaks for both; None: nobody's
     """
 
@@ -79,6 +82,7 @@ class AnnotatorPairs:
     surfaces: Table
     partitions: Table = field(default_factory=lambda: Table({}))
     parts: Table = field(default_factory=lambda: Table({}))
+    hidden: Table = field(default_factory=lambda: Table({}))
     copied: NDArray[np.bool_] | None = None
 
     @property

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segdata.agreement.annotator_pairs import AnnotatorPair, AnnotatorSegments, pair_annotators
-from segdata.agreement.contingency import pixel_tables
+from segdata.agreement.contingency import count_hidden, overlapping_layers, pixel_tables
 from segdata.agreement.metrics.iou import iou
 from segdata.testing.pictures import masks_of_runs
 from tests.generators.panels import Panel, panel, panels
@@ -131,3 +131,73 @@ def test_nothing_drawn() -> None:
     found = pixel_tables(opposite)
     assert rows(found["overlaps"]) == []
     assert rows(found["cells"]) == [(0, -1, -1, 4)]
+
+
+@settings(max_examples=30, deadline=None)
+@given(panels())
+def test_layers_and_what_is_hidden_are_counted_pixels(drawn: Panel) -> None:
+    """Each layer that either draws counts once; of categories below others in a layer, every pixel is hidden."""
+    opposite, layer = both(drawn), overlapping_layers(drawn)
+    if opposite is None:
+        return
+    cells: Counter[tuple[int, ...]] = Counter()
+    for case in range(opposite.n_cases):
+        size = int(opposite.line.height[case]), int(opposite.line.width[case])
+        sides = [
+            list(zip(layer[side.segment[side.case == case]].tolist(), layers(opposite, side, case), strict=True))
+            for side in (opposite.a, opposite.b)
+        ]
+        out = np.zeros(size, bool)
+        for _, (_, void, mask) in [*sides[0], *sides[1]]:
+            out |= mask & void
+        for number in {k for side in sides for k, (_, void, _) in side if not void} or {0}:
+            flat = np.full((2, *size), -1)
+            for side, segments in enumerate(sides):
+                for k, (code, void, mask) in segments:
+                    if k == number and not void:
+                        flat[side][mask] = code
+            for a, b in flat[:, ~out].T.tolist():
+                cells[case, a, b] += 1
+    assert rows(pixel_tables(opposite, layer)["cells"]) == [(*key, cells[key]) for key in sorted(cells)]
+
+
+@settings(max_examples=30, deadline=None)
+@given(panels())
+def test_hidden_pixels_are_those_below_another_category(drawn: Panel) -> None:
+    batch, layer = drawn.batch, overlapping_layers(drawn)
+    code = {category.id: k for k, category in enumerate(drawn.categories)}
+    ids = batch.segments["category_id"].to_pylist()
+    masks = masks_of_runs(batch.runs, *batch.segment_size)
+    expected = []
+    for annotation in range(batch.annotations.num_rows):
+        own = np.flatnonzero(batch.segment_annotation == annotation).tolist()
+        height, width = (int(side[batch.annotation_image[annotation]]) for side in batch.image_size)
+        void = np.zeros((height, width), bool)
+        for row in own:
+            void |= masks[row] & (drawn.categories[code[ids[row]]].kind == "void")
+        unions: dict[tuple[int, int], np.ndarray] = {}
+        for row in own:
+            if drawn.categories[code[ids[row]]].kind != "void":
+                key = int(layer[row]), code[ids[row]]
+                unions[key] = unions.get(key, False) | masks[row] & ~void
+        labelled = sum(int(mask.sum()) for mask in unions.values())
+        visible = sum(
+            int(np.logical_or.reduce([mask for (k, _), mask in unions.items() if k == number]).sum())
+            for number in {k for k, _ in unions}
+        )
+        if labelled > visible:
+            case, who = drawn.case[batch.annotation_image[annotation]], drawn.annotator[annotation]
+            expected.append((int(case), int(who), labelled - visible, labelled))
+    assert rows(count_hidden(drawn, layer)) == sorted(expected)
+
+
+def test_a_membrane_below_a_synapse_agrees() -> None:
+    """Both draw the same, one above the other: nothing is hidden, and each pixel counts in both layers."""
+    drawn = panel(LAYERED, LAYERED)
+    layer, opposite = overlapping_layers(drawn), both(drawn)
+    assert opposite is not None
+    assert rows(pixel_tables(opposite, layer)["cells"]) == [(0, -1, -1, 6), (0, 0, 0, 3), (0, 1, 1, 1)]
+    assert rows(count_hidden(drawn, layer)) == []
+
+
+LAYERED = "mbm..\n\nb = m + s\nm: membrane (stuff)\ns: synapse (stuff)"

@@ -47,6 +47,14 @@ def campaign(larger: float = 0.0, misses: float = 0.0, seed: int = 0, dates: boo
     return segdata.agree(drawn, resamples=100, seed=seed, jobs=1, group_by="month" if dates else None)
 
 
+def created(found: AgreementResult, images: tuple[str, ...]) -> np.ndarray:
+    """The days on which carl drew some images."""
+    rows = found.run.tables.annotations
+    names = found.run.tables.images["image_id"][rows["image"]].astype(str)
+    chosen = (rows["annotator"] == "carl") & np.isin(names, images)
+    return np.array([text[:10] for text in rows["created"][chosen]], "datetime64[D]")
+
+
 def test_who_draws_larger_and_larger_is_found_with_the_size() -> None:
     found = campaign(larger=2.5)
     (drift,) = [each for each in found.drift if each.stands]
@@ -63,6 +71,8 @@ def test_who_draws_larger_and_larger_is_found_with_the_size() -> None:
     assert "larger" in finding.message
     told = [each for each in conclusions(found, found.run.tables) if each.codes == ("SEG415",)]
     assert "2026-01" in told[0].details
+    assert told[0].act.endswith(f"Look first at {', '.join(drift.examples[:2])} and {drift.examples[2]}.")
+    assert created(found, drift.examples).min() >= np.datetime64("2026-04-01")
     (chart,) = drift_charts(found, found.run.tables)
     assert len(chart.points) == 6
     assert all(0 <= y <= 100 for _, y, _ in chart.points)
@@ -77,6 +87,12 @@ def test_who_misses_more_and_more_is_found() -> None:
     assert {(each.annotator, each.kind) for each in found.drift if each.stands} == {("carl", "missed")}
     (finding,) = [each for each in found.findings if each.code == "SEG415"]
     assert "points more of cell" in finding.message
+    (drift,) = [each for each in found.drift if each.stands]
+    rows = found.run.tables.annotations
+    own = rows["annotator"] == "carl"
+    least = np.sort(rows["n_segments"][own])[:6]  # of 24, with six cells each
+    names = found.run.tables.images["image_id"][rows["image"]].astype(str)
+    assert set(rows["n_segments"][own & np.isin(names, drift.examples)].tolist()) <= set(least.tolist())
 
 
 @pytest.mark.parametrize("seed", range(3))

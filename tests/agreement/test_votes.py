@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from segdata.agreement import votes
 from segdata.agreement.annotator_pairs import pair_annotators
-from segdata.agreement.contingency import pixel_tables
+from segdata.agreement.contingency import overlapping_layers, pixel_tables
 from segdata.agreement.votes import ABSENT, UNDECIDED, UNLABELLED, PixelVotes, collect_votes, majority, plurality
 from segdata.testing.pictures import masks_of_runs
 from tests.agreement.pattern_maps import pattern_maps
@@ -199,7 +199,7 @@ def test_three_annotators_of_one_picture() -> None:
 
 
 def layered(panel_: Panel) -> dict[str, dict[str, np.ndarray]]:
-    return {name: dict(columns) for name, columns in votes.vote_tables(panel_).items()}
+    return {name: dict(columns) for name, columns in votes.vote_tables(panel_, overlapping_layers(panel_)).items()}
 
 
 def square(top: int, left: int, size: int = 4) -> np.ndarray:
@@ -252,8 +252,8 @@ def columns(first: int, stop: int) -> np.ndarray:
 )
 def test_which_categories_are_layers(drawn: Any, kinds: Any, is_layered: bool, in_class_masks: bool) -> None:
     given_ = panel_of_masks([(12, 30)], [[drawn], [[(0, columns(0, 9))]]], kinds)
-    assert bool(votes.overlapping_layers(given_).any()) == is_layered
-    assert bool(votes.overlapping_layers(replace(given_, is_semantic=True)).any()) == in_class_masks
+    assert bool(overlapping_layers(given_).any()) == is_layered
+    assert bool(overlapping_layers(replace(given_, is_semantic=True)).any()) == in_class_masks
 
 
 @settings(max_examples=30)

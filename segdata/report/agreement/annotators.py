@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from segdata.agreement.annotator_bias import least_clusters
 from segdata.agreement.automation_bias import UnchangedShare
@@ -27,7 +28,6 @@ from segdata.report.agreement.wording import (
     format_percent,
     format_score,
     join_words,
-    most_disputed_images,
     rule_remedy,
     score_with_interval,
 )
@@ -102,7 +102,7 @@ _VERBS = {"missed": "misses", "extra": "adds"}
 _MUCH = 0.2  # of a category missed or called otherwise: enough to move its boundary by itself
 _NEAR = 0.1  # px or mm: what is less is no habit
 _LACKING = 0.05  # of what one of two has, and the other has not: enough to speak of
-_PLACES = {"missed": ("SEG401",), "extra": ("SEG402",), "confused": ("SEG403",), "offset": ("SEG404",)}
+_EXAMPLES = 3  # images that an advice names
 
 
 def mirrored_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
@@ -162,10 +162,12 @@ def _deviating_annotator(who: str, findings: Sequence[Finding], result: Agreemen
     sentences = [f"{who} {_bias_in_words(bias, tables)}" for bias in mine] or [finding.message for finding in findings]
     quotes = dict.fromkeys(_quote(tables.profile.taxonomy, bias.category, bias.kind) for bias in mine)
     act = f"Teach {who}: {_join_quotes(list(quotes)[:3])}" if quotes else rule_remedy(BIAS_CODE)
-    wanted = {(code, who, bias.category) for bias in mine for code in _PLACES[bias.kind]}
-    places = [finding for finding in result.findings if (finding.code, finding.annotator, finding.category) in wanted]
-    if places:
-        act += f" Show {join_words(most_disputed_images(places, 3))}."
+    examples = {of.category: of.examples for of in result.annotator_bias if of.annotator == who}
+    shown = [examples.get(bias.category, {}).get(bias.kind, ()) for bias in mine]
+    # Of several habits the worst image of each, then the second ones.
+    images = dict.fromkeys(name for rank in zip_longest(*shown) for name in rank if name)
+    if images:
+        act += f" Look first at {join_words(list(images)[:_EXAMPLES])}."
     also = (
         f"Also {join_words([sentence.removeprefix(f'{who} ') for sentence in sentences[1:]], 6)}."
         if sentences[1:]

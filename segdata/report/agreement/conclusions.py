@@ -464,7 +464,32 @@ def _limit_conclusions(result: Agreement) -> Iterator[Conclusion]:
     if unasked:
         details = "; ".join(dict.fromkeys(unasked)) + "."
         yield Conclusion("limit", "info", "Categories that not everybody was asked for", details, codes=("SEG412",))
+    yield from _overlap_conclusion(result)
     undefined = [category.category for category in result.categories if not np.isfinite(category.iou.value)]
     if undefined:
         details = f"{join_words(undefined)} cannot be compared: their figures are dashes and count in no mean."
         yield Conclusion("limit", "info", "Undefined figures", details)
+
+
+def _overlap_conclusion(result: Agreement) -> Iterator[Conclusion]:
+    """What figures that take one category a pixel make of overlapping categories."""
+    if result.overlap is None:
+        return
+    details, n = [], result.overlap.layered_images
+    if n:
+        details.append(
+            f"{count_noun(n, 'image')} {'has' if n == 1 else 'have'} layers, categories drawn one above the other: "
+            "each layer counts by itself, and a pixel once for each."
+        )
+    hidden = [
+        f"{work.pixels:,} px of {work.annotator} in {count_noun(work.images, 'image')} ({format_percent(work.share)} "
+        "of what is labelled there)"
+        for work in result.overlap.hidden
+    ]
+    if hidden:
+        details.append(
+            f"Hidden below another category, and left out of these figures: {join_words(hidden)}. IoU, Dice, PQ and "
+            "boundaries count them."
+        )
+    figures = "Overlapping categories in kappa, alpha, the share labelled alike and the confusion matrix"
+    yield Conclusion("limit", "info", figures, " ".join(details))

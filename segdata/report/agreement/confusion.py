@@ -11,7 +11,6 @@ from segdata.core.table import Table
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 UNLABELLED = "(nothing)"
-_COVERED = 0.01  # the share of a category under others from which the map of what is on top says nothing about it
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,33 +98,28 @@ def _amounts(comparison: AnnotatorPairs, annotator: int | None) -> Floats:
     """
     cells, matches = comparison.cells, comparison.matches
     pixels = _both_ways(comparison, cells, np.ones(len(cells), bool), annotator, "pixels")
-    _uncover(pixels, comparison, annotator)
+    _add_hidden(pixels, comparison, annotator)
     if not len(matches):
         return pixels
     segments = _both_ways(comparison, matches, ~matches["ignored"].astype(bool), annotator, None)
     return np.where(np.append(comparison.countable, False)[:, None], segments, pixels)
 
 
-def _uncover(pixels: Floats, comparison: AnnotatorPairs, annotator: int | None) -> None:
-    """Of a category that lies under others (layers that overlap), what both have, and the rest as nothing, in place.
-
-    A pixel has one category in the cells: the one on top. What lies under it is no confusion.
-    """
-    own, n = comparison.overlaps, len(comparison.categories)
-    if not len(own):
+def _add_hidden(pixels: Floats, comparison: AnnotatorPairs, annotator: int | None) -> None:
+    """What both call a category below another one, in place: the cells have what is on top alone."""
+    own = comparison.overlaps
+    if not len(own) or not len(comparison.hidden):
         return
     person = np.array(comparison.persons, np.int64)
     a, b = (comparison.pairs[side][own["pair"]] for side in ("a", "b"))
-    rows = person[a] != person[b]
-    rows = rows if rows.any() else np.ones(len(own), bool)
-    area, both = np.zeros(n), np.zeros(n)
-    for name, who in (("area_a", b), ("area_b", a)):
+    apart = person[a] != person[b]
+    rows = apart if apart.any() else np.ones(len(own), bool)
+    both = np.zeros(len(comparison.categories))
+    for who in (a, b):
         some = rows if annotator is None else rows & (who == annotator)
-        np.add.at(area, own["category"][some], own[name][some])
         np.add.at(both, own["category"][some], own["both"][some])
-    for k in np.flatnonzero(area > (1 + _COVERED) * pixels[:n].sum(axis=1)).tolist():
-        pixels[k] = 0
-        pixels[k, k], pixels[k, n] = both[k], area[k] - both[k]
+    diagonal = np.arange(len(both))
+    pixels[diagonal, diagonal] = both
 
 
 def _both_ways(

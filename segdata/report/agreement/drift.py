@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from segdata.agreement.drift import AnnotatorDrift, DriftPeriod
 from segdata.agreement.summary import Agreement
 from segdata.core.rule import Tables
-from segdata.report.agreement.wording import Conclusion, distance_unit, findings_of_code, format_score, rule_remedy
+from segdata.report.agreement.wording import (
+    Conclusion,
+    distance_unit,
+    findings_of_code,
+    format_score,
+    join_words,
+    rule_remedy,
+)
 from segdata.report.pictures.colours import annotator_color, css_color
 
 DRIFT_CODE = "SEG415"
@@ -25,17 +32,19 @@ _TICKS = 4  # lines of an axis, at most
 def drift_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
     """Who changes, for each finding with the months behind it."""
     for finding in findings_of_code(result.findings, DRIFT_CODE):
-        details = ""
+        details, act = "", rule_remedy(DRIFT_CODE)
         for drift in result.drift:
             same = (drift.annotator, drift.category, drift.kind) == (finding.annotator, finding.category, finding.kind)
             if same and drift.periods:
                 details = f"{_periods_in_words(drift, _unit(tables))}."
+            if same and drift.examples:
+                act += f" Look first at {join_words(drift.examples)}."
         yield Conclusion(
             "person",
             finding.severity,
             _head(finding.message),
             details,
-            rule_remedy(DRIFT_CODE),
+            act,
             (DRIFT_CODE,),
             finding.annotator,
         )

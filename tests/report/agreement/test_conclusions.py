@@ -45,7 +45,7 @@ def test_persons_are_told_with_their_numbers_and_what_to_teach(habits: Agreement
     assert "(others " in carl.head
     assert "[" in carl.head
     assert "Teach carl: car: “Everything on four wheels.”" in carl.act
-    assert "Show " in carl.act
+    assert "Look first at " in carl.act
     assert re.search(r"draws car \d\.\d px \[\d\.\d, \d\.\d\] larger", dora.head + dora.details)
     assert "car: “Mirrors belong to it.”" in dora.act
     assert carl.codes == dora.codes == ("SEG406",)

@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as arrays
 import segdata
 from segdata.api.agreement import AgreementRun
 from segdata.core.taxonomy import Category, Taxonomy
+from segdata.report.agreement.conclusions import conclusions
 from segdata.report.agreement.confusion import UNLABELLED, Confusion
 from segdata.report.agreement.tables import ImageAgreement
 from tests.generators.agreement_tables import tables_of_maps
@@ -132,3 +133,34 @@ def test_what_lies_under_another_layer_is_no_confusion() -> None:
     (partner,) = confusion.partners("lesion")
     assert partner.other == UNLABELLED
     assert partner.share == pytest.approx(7 / 25)
+
+
+def test_what_a_thing_hides_is_counted_and_named() -> None:
+    """A ship on the sea, which one annotator cuts out of the sea and the others draw below it."""
+    sea, field, ship = (np.zeros((20, 30), bool) for _ in range(3))
+    sea[5:, :20], field[5:, 20:], ship[10:14, 4:14] = True, True, True
+    less = sea.copy()
+    less[:, 17:] = False
+    whole, cut = (
+        [(sea, "sea"), (field, "field"), (ship, "ship")],
+        [(sea & ~ship, "sea"), (field, "field"), (ship, "ship")],
+    )
+    other = [(less, "sea"), (field | (sea & ~less), "field"), (ship, "ship")]
+    kinds = (("sea", "stuff"), ("field", "stuff"), ("ship", "thing"))
+    taxonomy = Taxonomy(categories=[Category(id=k, name=name, kind=kind) for k, (name, kind) in enumerate(kinds, 1)])
+    sides = {
+        who: segdata.from_arrays({f"{k}.png": drawn for k in range(2)}, taxonomy)
+        for who, drawn in (("a", whole), ("b", cut), ("c", other))
+    }
+    found = segdata.agree(sides, resamples=100, jobs=1)
+    overlap = found.overlap
+    assert overlap is not None
+    assert overlap.layered_images == 0
+    assert [(of.annotator, of.images, of.pixels) for of in overlap.hidden] == [("a", 2, 80), ("c", 2, 80)]
+    assert overlap.hidden[0].share == pytest.approx(40 / 490)
+    texts = [conclusion.details for conclusion in conclusions(found, found.run.tables)]
+    assert any("80 px of a in 2 images (8% of what is labelled there)" in text for text in texts)
+    assert found.run.tables.annotator_pairs is not None
+    shares = {of.other: of.share for of in Confusion.from_pairs(found.run.tables.annotator_pairs).partners("sea")}
+    # of 300 - 40 px that are seen, a and b call 45 more sea than c; below the ship a and c both have it
+    assert shares == {"field": pytest.approx(2 * 45 / (260 * 2 + 260 * 2 + 215 * 2 + 40 * 2))}
