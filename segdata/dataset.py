@@ -166,8 +166,9 @@ class Dataset(OpenDataset):
     - ``copy_images``: copy the image files too; otherwise the new dataset refers to them
     - ``select``, ``ignore``: a rule code, a prefix of codes or a rule name, or several
 
-    Every method raises `SegdataError` with a message that says what is wrong, where, and what to do. Whatever goes
-    wrong, nothing half-written stays behind.
+    Every method raises `SegdataError` with a message that says what is wrong, where, and what to do. Messages name
+    options of the command line: ``--group-by`` is the keyword `group_by`, ``--pair`` is `pair_by`, ``--from`` the
+    `format` of `segdata.read`. Whatever goes wrong, nothing half-written stays behind.
 
     `images`, `annotations` and `segments` are pandas tables; ``for batch in dataset`` goes through the pixels in
     portions of many images; ``len(dataset)`` counts images.

@@ -13,8 +13,9 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.config import DISTANCES, Metric, did_you_mean
+from segdata.core.config import DISTANCES, Metric, did_you_mean, registered_metrics
 from segdata.core.errors import SegdataError
+from segdata.core.exports import loading_plugin
 
 __all__ = ["AMOUNTS", "API_VERSION", "AgreementMetric", "Floats", "find_metric", "installed_metrics", "metric"]
 
@@ -74,8 +75,8 @@ class AgreementMetric:
 
 
 _REGISTRY: dict[str, AgreementMetric] = {}
-_OWN_METRICS = "segdata.agreement.metrics."  # register here too, and have fields of their own in reports
-# Names of segdata's own figures, whether or not the modules that register them are loaded yet.
+_OWN_METRICS = "segdata.agreement.metrics."
+# Figures that have fields of their own in reports, whether or not the modules that register them are loaded yet.
 _OWN_NAMES = frozenset({"iou", "dice", "nsd", "kappa", "iou_micro", "dice_micro", "pq", "sq", "rq", "f1", "prevalence"})
 
 
@@ -98,6 +99,8 @@ def metric(
         namesake = _REGISTRY.get(name)
         if namesake is not None and namesake.function.__module__ != function.__module__:
             raise ValueError(f"metric {name}: {namesake.function.__module__} registers this name already")
+        if name not in _OWN_NAMES:
+            registered_metrics.add(name)
         _REGISTRY[name] = AgreementMetric(name, tuple(takes), higher_is_better, source, function)
         return function
 
@@ -105,15 +108,14 @@ def metric(
 
 
 def installed_metrics() -> dict[str, AgreementMetric]:
-    """The metrics of third parties by name: those that the modules behind entry points `segdata.metrics` register."""
+    """The metrics without fields of their own in reports, by name: those of third parties, and ours that are like them.
+
+    The modules behind the entry points `segdata.metrics` register them.
+    """
     for point in entry_points(group="segdata.metrics"):
-        try:
+        with loading_plugin(point, "metrics"):
             point.load()
-        except (ImportError, AttributeError, ValueError) as error:
-            raise SegdataError(f"metrics {point.name} ({point.value}) cannot be loaded: {error}") from error
-    return {
-        name: one for name, one in sorted(_REGISTRY.items()) if not one.function.__module__.startswith(_OWN_METRICS)
-    }
+    return {name: one for name, one in sorted(_REGISTRY.items()) if name not in _OWN_NAMES}
 
 
 def find_metric(name: str) -> AgreementMetric:

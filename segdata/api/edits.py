@@ -420,7 +420,7 @@ def tile(
     Segments keep their ids, so that `untile` restores the labels. Tiles of one image share a `group`, so that
     `split` keeps them together.
     """
-    width, height = (size, size) if isinstance(size, int) else size
+    width, height = (size, size) if isinstance(size, (int, float)) else size
     origin = f"tiles of {width}x{height} pixels, overlap {overlap}"
     return _write_windows(
         read(data, **opening), target, tile_windows(width, height, overlap), origin, crop_images, jobs, progress

@@ -2,8 +2,10 @@
 
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -23,8 +25,32 @@ class Result:
     _context: Mapping[str, Any] = {}  # Any: what renderers need beside the result, such as the dataset
 
     def __repr__(self) -> str:
-        name, mark, rest = super().__repr__().partition("(")
-        return f"{type(self).__name__}({rest}" if mark and name.isidentifier() else f"{name}{mark}{rest}"
+        if isinstance(self, (tuple, list)):
+            return f"{type(self).__name__}({textwrap.shorten(repr([*self])[1:-1], _LONGEST, placeholder=' …')})"
+        function = getattr(super().__repr__, "__func__", None)  # None: msgspec's
+        if function is not None and not hasattr(function, "__wrapped__"):  # the class's own, not dataclass's
+            name, mark, rest = super().__repr__().partition("(")
+            return f"{type(self).__name__}({rest}" if mark and name.isidentifier() else f"{name}{mark}{rest}"
+        parts = filter(None, (_brief(name, getattr(self, name)) for name in _field_names(self)))
+        return f"{type(self).__name__}({textwrap.shorten(', '.join(parts), _LONGEST, placeholder=' …')})"
+
+
+_LONGEST = 160  # characters of the fields in a representation, which is read in a notebook
+
+
+def _field_names(value: Any) -> Sequence[str]:  # Any: a structure or dataclass
+    return value.__struct_fields__ if isinstance(value, msgspec.Struct) else [field.name for field in fields(value)]
+
+
+def _brief(name: str, value: object) -> str:
+    """A field of a representation: its value if that is short, else how many things it holds.
+
+    >>> _brief("images", 8), _brief("findings", [1] * 40)
+    ('images=8', 'findings: 40')
+    """
+    if isinstance(value, (str, int, float, Path)) or (isinstance(value, tuple) and len(repr(value)) <= _LONGEST // 4):
+        return f"{name}={value!r}"
+    return f"{name}: {len(value)}" if isinstance(value, Sized) else ""
 
 
 R = TypeVar("R", bound=Result)
@@ -32,8 +58,7 @@ R = TypeVar("R", bound=Result)
 
 def promote(cls: type[R], value: Any, **context: Any) -> R:  # Any: of a base class of `cls`; what its renderers need
     """`value` as an instance of `cls`, a subclass of its own class that also renders, with what the renderers need."""
-    names = value.__struct_fields__ if isinstance(value, msgspec.Struct) else [field.name for field in fields(value)]
-    result = cls(**{name: getattr(value, name) for name in names})
+    result = cls(**{name: getattr(value, name) for name in _field_names(value)})
     vars(result)["_context"] = context  # frozen results refuse assignment
     return result
 

@@ -47,6 +47,7 @@ Metric = Literal[
 DISTANCES: frozenset[str] = frozenset(
     {"hd95", "assd", "offset_size", "count_gap", "variation_of_information"}
 )  # the less the better, without an end
+registered_metrics: set[str] = set()  # names of further ones, from the modules behind entry points `segdata.metrics`
 # Of these, means that a few of the largest values decide, which a sample may lack: no interval of 95 % holds them.
 WITHOUT_INTERVAL: frozenset[str] = frozenset({"hd95", "assd"})
 Distance = Annotated[float, msgspec.Meta(gt=0, le=1e9)]

@@ -148,20 +148,30 @@ class OpenDataset:
 
     @property
     def images(self) -> "pd.DataFrame":
-        """One row per image, as a pandas table; the columns of `segdata.core.schema.IMAGES`."""
+        """One row per image, as a pandas table.
+
+        Columns: image_id, source_id, uri, channels, width, height, sha256, sequence, frame, split, group, camera,
+        timestamp, roi (COCO counts; none: the whole image) and metadata (name -> JSON text).
+        """
         return self._tables[0]
 
     @property
     def annotations(self) -> "pd.DataFrame":
-        """One row per annotation, as a pandas table: image_id and `segdata.core.schema.ANNOTATIONS`."""
+        """One row per annotation, as a pandas table.
+
+        Columns: image_id, annotator, source (human, model or consensus), stage, reviewer, created, seconds (of work),
+        coverage, attributes, encoding (of the mask file) and file.
+        """
         return self._tables[1]
 
     @property
     def segments(self) -> "pd.DataFrame":
         """One row per segment, as a pandas table.
 
-        Columns: image_id, annotator, `category` (its name), area in pixels, `counts` (the pixels as COCO's compressed
-        RLE, which pycocotools takes as it is), and the others of `segdata.core.schema.BATCH_SEGMENTS`.
+        Columns: image_id, annotator, segment_id, source_id (of the file, where that is no number), category_id,
+        `category` (its name), also (further category ids), area in pixels, `counts` (the pixels as COCO's compressed
+        RLE, which pycocotools takes as it is), iscrowd, track_id, score, source, rings (the file's polygons),
+        attributes, declared_area and declared_bbox (as the file says), file, and place in it.
         """
         return self._tables[2]
 

@@ -16,6 +16,7 @@ import msgspec
 
 from segdata.core.config import Config, Option, did_you_mean
 from segdata.core.errors import AmbiguousFormatError, SegdataError, UnknownFormatError, count_noun
+from segdata.core.exports import loading_plugin
 from segdata.core.finding import Count
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy
@@ -422,10 +423,8 @@ def formats() -> dict[str, Format]:
     """Every installed format by name, ours and those of plugins (entry points `segdata.formats`)."""
     installed = {}
     for point in sorted(entry_points(group="segdata.formats"), key=lambda point: point.name):
-        try:
+        with loading_plugin(point, "format"):
             installed[point.name] = _format(point.name, point.load())
-        except (ImportError, AttributeError) as error:
-            raise SegdataError(f"format {point.name} ({point.value}) cannot be loaded: {error}") from error
     return installed
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from segdata.core.config import did_you_mean
 from segdata.core.errors import SegdataError
+from segdata.core.exports import loading_plugin
 from segdata.core.finding import RowFinding, Severity
 from segdata.core.profile import Profile, Task
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 Family = str  # the name under which measurements are registered and asked for
 Command = Literal["validate", "agreement", "flag"]
 Habit = Literal["image", "category"]
+_ROWS = ("images", "annotations", "segments")  # tables that are always there
 ALL_TASKS: tuple[Task, ...] = ("semantic", "instance", "panoptic")
 
 
@@ -68,7 +70,8 @@ class Tables:
 
     def __getattr__(self, name: str) -> "Table":
         if name.startswith("__") or name not in self.measured:
-            raise AttributeError(f"no measured table is called {name!r}")
+            near = did_you_mean(name, [*self.measured, *_ROWS]) or "; is its family among the rule's `needs`?"
+            raise AttributeError(f"no measured table is called {name!r}{near}")
         return self.measured[name]
 
     @staticmethod
@@ -201,13 +204,31 @@ def rule(
     per_image: "bool | Callable[[Profile], bool]" = False,
     by_part: "bool | Callable[[Profile], bool]" = False,
 ) -> Callable[[RuleCheck], RuleCheck]:
-    """Register a function as a rule: its docstring is the documentation, its keyword-only arguments the options."""
+    """Register a function as a rule: its docstring is the documentation, its keyword-only arguments the options.
+
+    The parameters are described in `Rule`. Raises ValueError where one has no meaning, and SegdataError for a code or
+    name that another rule has.
+    """
+    for parameter, value, allowed in (
+        ("severity", severity, get_args(Severity)),
+        ("fix", fix, ("safe", "unsafe", None)),
+        ("habit", habit, (*get_args(Habit), None)),
+        *(("tasks", task, ALL_TASKS) for task in tasks),
+    ):
+        if value not in allowed:
+            raise ValueError(f"rule {code}: {parameter}: {value!r} is none of {', '.join(map(repr, allowed))}")
 
     def register(check: RuleCheck) -> RuleCheck:
-        taken = _REGISTRY.get(code)
-        if taken is not None and taken.check.__module__ != check.__module__:
-            raise SegdataError(f"{code} is both {taken.check.__module__} and {check.__module__}")
+        for taken in _REGISTRY.values():
+            if (taken.code == code or taken.name == name) and taken.check.__module__ != check.__module__:
+                same = code if taken.code == code else name
+                raise SegdataError(
+                    f"{same} is both {taken.check.__module__} and {check.__module__}; choose another code or name"
+                )
         options = dict(check.__kwdefaults__ or {})
+        names = check.__code__.co_varnames[check.__code__.co_argcount :][: check.__code__.co_kwonlyargcount]
+        if bare := [option for option in names if option not in options]:
+            raise ValueError(f"rule {code}: the option {bare[0]} has no default")
         _REGISTRY[code] = Rule(
             code,
             name,
@@ -236,10 +257,8 @@ def rules(command: Command | None = None) -> dict[str, Rule]:
     A package of rules may keep the rules of a command in a package called like it: other commands do not import it.
     """
     for point in entry_points(group="segdata.rules"):
-        try:
+        with loading_plugin(point, "rules"):
             _import_rules(point.load(), command)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise SegdataError(f"rules {point.name} ({point.value}) cannot be loaded: {error}") from error
     return {code: rule for code, rule in sorted(_REGISTRY.items()) if command in (None, rule.command)}
 
 

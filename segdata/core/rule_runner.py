@@ -1,7 +1,9 @@
 """Rule runner: run the selected rules over the measured tables, and turn what they yield into findings."""
 
 import datetime
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -104,7 +106,8 @@ def find_by_rule(
     def found_by(rule: Rule) -> list[Finding]:
         if rule.code in known:
             return known[rule.code]
-        return builder.findings(rule, rule.check(tables, **options.get(rule.code, {})))
+        with _named_in_errors(rule):
+            return builder.findings(rule, rule.check(tables, **options.get(rule.code, {})))
 
     findings = run_ordered(found_by, applicable, jobs if len(tables.segments) >= _MANY else 1)
     return {rule.code: found for rule, found in zip(applicable, findings, strict=True)}
@@ -136,10 +139,25 @@ def find_in_part(
     found = {}
     for rule in chosen:
         check = partial(rule.check, **options.get(rule.code, {}))
-        outcome = run_part(check, tables, Part(whole, answers.get(rule.code, ())))
-        waits = outcome.request is not None and outcome.request.keys is not None
-        found[rule.code] = PartFindings([] if waits else builder.findings(rule, outcome.findings), outcome.request)
+        with _named_in_errors(rule):
+            outcome = run_part(check, tables, Part(whole, answers.get(rule.code, ())))
+            waits = outcome.request is not None and outcome.request.keys is not None
+            found[rule.code] = PartFindings([] if waits else builder.findings(rule, outcome.findings), outcome.request)
     return found
+
+
+@contextmanager
+def _named_in_errors(rule: Rule) -> Iterator[None]:
+    """Errors of the block name the rule, and the line of its module that raised them."""
+    try:
+        yield
+    except SegdataError:
+        raise
+    except Exception as error:
+        frames = traceback.walk_tb(error.__traceback__)
+        lines = [line for frame, line in frames if frame.f_globals.get("__name__") == rule.check.__module__]
+        error.add_note(f"in rule {rule.code} of {rule.check.__module__}{f', line {lines[-1]}' if lines else ''}")
+        raise
 
 
 def combine_parts(

@@ -11,8 +11,17 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 from segdata.core import yaml_files
-from segdata.core.config import DISTANCES, Config, Metric, Override, Suppression, did_you_mean
+from segdata.core.config import (
+    DISTANCES,
+    Config,
+    Metric,
+    Override,
+    Suppression,
+    did_you_mean,
+    registered_metrics,
+)
 from segdata.core.errors import SegdataError, SettingError, UnreadableError
+from segdata.core.exports import loading_plugin
 from segdata.core.finding import Severity
 from segdata.core.profile import Profile
 from segdata.core.rule import Rule, rule_hint, rules
@@ -41,19 +50,21 @@ def check_config_file(config: Config, path: Path) -> None:
 
 
 def check_gold(config: Config) -> None:
-    """Raise SettingError for unknown metrics and for bars that no work can reach: scores end at 1, distances do not.
-
-    Where metrics of plugins are installed, a name may be theirs; that is seen where they are computed.
-    """
+    """Raise SettingError for unknown metrics and for bars that no work can reach: scores end at 1, distances do not."""
     if config.gold is None:
         return
     gold, own_metrics = config.gold, list(get_args(Metric))
     named: list[tuple[str | None, tuple[str, ...]]] = [(gold.metric, ("gold", "metric"))]
     named += [(own.metric, ("gold", "categories", name, "metric")) for name, own in gold.categories.items()]
     for metric, steps in named:
-        if metric is not None and metric not in own_metrics and not entry_points(group="segdata.metrics"):
-            hint = did_you_mean(metric, own_metrics)
-            problem = f"there is no metric {metric!r}{hint}; one of: {', '.join(own_metrics)}"
+        if metric is None or metric in own_metrics:
+            continue
+        for point in entry_points(group="segdata.metrics"):
+            with loading_plugin(point, "metrics"):
+                point.load()
+        if metric not in registered_metrics:
+            known = [*own_metrics, *sorted(registered_metrics)]
+            problem = f"there is no metric {metric!r}{did_you_mean(metric, known)}; one of: {', '.join(known)}"
             raise SettingError(f"{CONFIG_FILE}: {'.'.join(steps)}: {problem}", *steps)
     bars: list[tuple[str | None, float | None, tuple[str, ...]]] = [
         (gold.metric, gold.bar, ("gold", "bar")),

@@ -103,6 +103,8 @@ class Table:
         return list(self._columns)
 
     def __getitem__(self, name: str) -> Column:
+        if name not in self._columns:
+            raise KeyError(f"no column {name!r}; there are: {', '.join(self._columns)}")
         column = self._columns[name]
         if isinstance(column, LazyColumn) and not column.stays:
             return column.values()

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from numbers import Integral
 from pathlib import PurePosixPath
 from typing import Literal, get_args
 
@@ -127,6 +128,9 @@ def tile_starts(length: int, size: int, overlap: int) -> list[int]:
 
 def tile_windows(width: int, height: int, overlap: int) -> WindowChooser:
     """Tiles of this size that cover each image; raises SegdataError for an overlap that is no part of it."""
+    for name, pixels in (("the width", width), ("the height", height), ("the overlap", overlap)):
+        if not isinstance(pixels, Integral):
+            raise SegdataError(f"{name} of tiles must be a whole number of pixels, it is {pixels!r}")
     if not 0 <= overlap < min(width, height):
         raise SegdataError(f"tiles of {width}x{height} pixels cannot overlap by {overlap}")
 

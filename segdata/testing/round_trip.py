@@ -78,7 +78,11 @@ def assert_round_trip(format_: Format, profile: Profile, batches: Sequence[Batch
         for batch, its_profile in ((original, profile), (back, source.profile))
     )
     differences = list(_differences(written, read))
-    assert not differences, "what was read differs from what was written:\n" + "\n".join(differences[:20])
+    assert not differences, (
+        "what was read differs from what was written:\n"
+        + "\n".join(differences[:20])
+        + "\nWrite it, or count it as a loss of a kind in LOSSES (`count_losses` for columns, `count_segments`)."
+    )
     return losses
 
 

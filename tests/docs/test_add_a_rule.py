@@ -143,7 +143,20 @@ def test_it_finds_what_it_measures_itself(plugin: dict[str, str]) -> None:
             'needs=("acme-row",)',
             "rule ACME01 needs the measurement 'acme-row', which no module registers; did you mean 'acme-rows'?",
         ),
-        ("import pyarrow", "import pyarow", "rules acme (interlaced) cannot be loaded: No module named 'pyarow'"),
+        (
+            "import pyarrow",
+            "import pyarow",
+            "No module named 'pyarow'; mend, reinstall or remove its package, segdata-acme",
+        ),
+        (
+            'severity="warning"',
+            'severity="warn"',
+            "rule ACME01: severity: 'warn' is none of 'error'",
+        ),
+        ("min_height: int = 6", "min_height: int", "rule ACME01: the option min_height has no default"),
+        ('"ACME01", "interlaced"', '"ACME01", "speck"', "speck is both segdata.rules.speck and interlaced"),
+        ('height"][use["segment', 'hight"][use["segment', "no column 'hight'; there are: annotation, segment_id,"),
+        ("tables.row_use", "tables.row_uses", "no measured table is called 'row_uses'; did you mean 'row_use'?"),
     ],
 )
 def test_mistakes_are_named(plugin: dict[str, str], tmp_path: Path, right: str, wrong: str, message: str) -> None:

@@ -294,7 +294,7 @@ def count_category_mask_losses(
     Parameters
     ----------
     values : (n_segments,) what the category of each segment is painted with; -1: it cannot be painted
-    blank : what unlabelled pixels are painted with
+    blank : what unlabelled pixels are painted with: segments painted like them are lost too; None: nothing else is
     ids : (n_segments,) which segment id each will have; None: that of its category
     """
     areas = batch.runs.areas(batch.n_segments)

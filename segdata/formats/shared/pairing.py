@@ -425,10 +425,12 @@ def pair_label_files(
     root : the file or folder that the user named
     suffix : how label files end, in lower case: ``".json"``
     images : where the images are; None: beside the label files, or in a folder ``images`` there or next to `root`
-    stated : returns the name of the image that a label file states, or None; a label file that states none has the name
-        of its image, with another extension
+    stated : returns the name of the image that a label file states, in the folder of the label file, or None; a label
+        file that states none has the name of its image, with another extension. For labels that are called like
+        ``a.png.txt`` it is ``lambda path: path.stem``
 
-    Returns an entry for each image, and the defects: two label files for one image, files without a partner.
+    Returns an entry for each image, and the defects: two label files for one image, files without a partner. An image
+    that is not found has the stated name as its id, or that of its label file.
     """
     labels = find_label_files(root, suffix)
     named = {name: _in_folder_of(name, stated(path)) for name, path in labels.items()}
