@@ -326,11 +326,11 @@ def _assess(
 ) -> _AssessedPanel:
     """Judge annotators by the comparison of their work; `models`: positions of annotators that are models."""
     from segdata.agreement.annotator_bias import annotator_biases
-    from segdata.agreement.comparison import MIRRORED_CODE, find_mirrored
     from segdata.agreement.copying import copies_table, find_copies, shares_alike_with
     from segdata.agreement.disagreements import find_disagreements
     from segdata.agreement.drift import annotator_drifts, drift_table
     from segdata.agreement.gold_standard import gold_scores, scores_below_bar
+    from segdata.agreement.misplaced_labels import MISPLACED_CODE, find_misplaced
     from segdata.agreement.repeatability import repeat_agreement
     from segdata.agreement.summary import unclear_categories
     from segdata.core.annotator_pairs import PanelAssessment
@@ -341,7 +341,7 @@ def _assess(
         compared.annotator_pairs, tables.segments, how, models=models, gold=reference
     )
     with image_limits():
-        mirrored = find_mirrored(compared.panel, annotator_pairs)
+        misplaced = find_misplaced(compared.panel, annotator_pairs)
     scores = gold_scores(annotator_pairs, reference, section if reference is not None else None, how)
     drift = annotator_drifts(annotator_pairs, tables.annotations, how)
     assessment = PanelAssessment(
@@ -351,12 +351,12 @@ def _assess(
         repeats=repeat_agreement(annotator_pairs, how),
         below=scores_below_bar(scores, shares_alike_with(reference, annotator_pairs, identical)),
         gold=reference,
-        mirrored=mirrored,
+        misplaced=misplaced,
         copies=copies_table(annotator_pairs, identical),
         drifts=drift_table(annotator_pairs, drift),
     )
     defects = (
-        Defect(MIRRORED_CODE, item.message, annotator=annotator_pairs.annotators[item.annotator]) for item in mirrored
+        Defect(MISPLACED_CODE, item.message, annotator=annotator_pairs.annotators[item.annotator]) for item in misplaced
     )
     assessed_tables = replace(
         tables, defects=(*tables.defects, *defects), assessment=assessment, annotator_pairs=annotator_pairs

@@ -115,10 +115,10 @@ class AnnotatorPairs:
 
 
 @dataclass(frozen=True, slots=True)
-class MirroredAnnotator:
-    """Two annotators (positions) whose labels fit only when one side is mirrored, and how well: `annotator`'s, likely.
+class MisplacedAnnotator:
+    """Two annotators (positions) whose labels fit only when one side is mirrored, turned, moved or scaled.
 
-    `message` reports this in one line.
+    It is `annotator`'s side, likely. `message` reports in one line what fits, and how well.
     """
 
     annotator: int
@@ -142,7 +142,7 @@ class PanelAssessment:
     below : annotator, category (-1: all), metric, value, low, high, bar, clusters, copied: who is under the bar against
         gold, or (share `copied`) reaches it with segments that are gold's own
     gold : the position of the reference among the annotators; None: there is none
-    mirrored : whose labels are mirrored
+    misplaced : whose labels are mirrored, turned, moved or scaled
     copies : a, b (positions), identical, alike, low, high (the share of their segments), usual, segments, images,
         one_voice, model, stands: what every two annotators have alike; see `segdata.agreement.copying`
     drifts : annotator, category (-1: all), kind, start, end, change, low, high, p, stands, clusters, first, last,
@@ -155,6 +155,6 @@ class PanelAssessment:
     repeats: Table
     below: Table
     gold: int | None = None
-    mirrored: tuple[MirroredAnnotator, ...] = ()
+    misplaced: tuple[MisplacedAnnotator, ...] = ()
     copies: Table = field(default_factory=lambda: Table({}))
     drifts: Table = field(default_factory=lambda: Table({}))

@@ -5,7 +5,8 @@ import numpy as np
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.rule import Findings, Tables, rule
-from segdata.measure.tables.picture_edges import CHANGES, ELSEWHERE, SHIFTED
+from segdata.measure.placements import ELSEWHERE, SHIFTED, change_words
+from segdata.rules.shared import image_names
 
 
 @rule("SEG314", "displaced-labels", severity="warning", needs=("placements",), whole=True, habit="image")
@@ -30,7 +31,9 @@ def displaced_labels(
     Labels that people drew score 5 to 60. If an image's labels score low, and high after a change, you get a finding
     for the image: shifted, mirrored, turned, x and y exchanged, or the labels of another picture. If one and the same
     change places the labels of nearly all images of an annotator, split and kind of file better, you get one finding
-    for all of them. Then a scale counts, too, and shifts of a hundredth of the image. If more than 120 images have
+    for all of them. Then a scale counts, too, and shifts of a hundredth of the image. If one change places at least
+    five of them clearly better (a score of 8 or more, 1.5 times that of the labels as they are), you get one finding
+    for this part. If more than 120 images have
     labels, a random 120 are compared. Volumes, and images that are not on this machine, are not.
 
     Why: a resized or mirrored image whose labels were not, an origin in another corner, or file names that are off by
@@ -50,7 +53,8 @@ def displaced_labels(
     """
     groups, single = tables.measured["group_placements"], tables.measured["placements"]
     flagged = set[int]()
-    for group, n, fitting, own, score, change, x, y in groups.lines(
+    whole, parts = groups.take(groups["is_part"] == 0), groups.take(groups["is_part"] == 1)
+    for group, n, fitting, own, score, change, x, y in whole.lines(
         "group", "n", "fitting", "own", "score", "change", "x", "y"
     ):
         ratio = min_shift_ratio if change == SHIFTED else min_group_ratio
@@ -59,10 +63,24 @@ def displaced_labels(
             row = int(single["annotation"][single["group"] == group][0])
             message = (
                 f"the labels of {fitting:,} of {count_noun(n, 'image')} lie on the edges of their pictures only when "
-                f"they are {_words(change, x, y)}: {score:.0f} instead of {own:.0f} standard deviations above chance"
+                f"they are {change_words(change, x, y)}{_scores(score, own)}"
             )
             yield RowFinding(message, annotator=tables.annotations["annotator"][row])
-    stands = (single["change"] >= 0) & (single["score"] >= np.maximum(min_score, min_ratio * single["own"]))
+    in_part = np.zeros(len(single), bool)
+    for group, n, fitting, own, score, change, x, y in parts.lines(
+        "group", "n", "fitting", "own", "score", "change", "x", "y"
+    ):
+        if group in flagged or fitting < min_images:
+            continue
+        members = single["part"] == group
+        in_part |= members
+        rows = single["annotation"][members]
+        message = (
+            f"the labels of {fitting:,} of {count_noun(n, 'image')} ({image_names(tables, rows)}) lie on the edges of "
+            f"their pictures only when they are {change_words(change, x, y)}{_scores(score, own)}"
+        )
+        yield RowFinding(message, annotator=tables.annotations["annotator"][int(rows[0])])
+    stands = ~in_part & (single["change"] >= 0) & (single["score"] >= np.maximum(min_score, min_ratio * single["own"]))
     at_best = np.where(stands, single["score"], single["own"])
     usual = {group: float(np.median(at_best[single["group"] == group])) for group in set(single["group"].tolist())}
     for row, group, own, score, change, x, y, other in single.take(stands).lines(
@@ -74,16 +92,9 @@ def displaced_labels(
             name = tables.images["image_id"][tables.annotations["image"][other]]
             message = f"the labels lie on the edges of another picture, {name}"
         else:
-            message = f"the labels lie on the edges of the picture only when they are {_words(change, x, y)}"
-        yield RowFinding(
-            f"{message}: {score:.0f} instead of {own:.0f} standard deviations above chance", annotation=row
-        )
+            message = f"the labels lie on the edges of the picture only when they are {change_words(change, x, y)}"
+        yield RowFinding(f"{message}{_scores(score, own)}", annotation=row)
 
 
-def _words(change: int, x: float, y: float) -> str:
-    """A change of labels in words."""
-    if change < len(CHANGES):
-        return list(CHANGES)[change]
-    if change == SHIFTED:
-        return f"shifted by {x:+.0f} px across and {y:+.0f} px down"
-    return f"scaled by {x:.3g} across and {y:.3g} down"
+def _scores(score: float, own: float) -> str:
+    return f": {score:.0f} instead of {own:.0f} standard deviations above chance"

@@ -1,12 +1,17 @@
 """Panel: datasets of several annotators as one; and what of them cannot be compared."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 
 import segdata
-from segdata.agreement.comparison import compare_panel, find_mirrored
+from segdata.agreement.comparison import compare_panel
+from segdata.agreement.misplaced_labels import find_misplaced
 from segdata.agreement.panel import Panel, PanelMember, build_panel
 from segdata.api.agreement import agree
 from segdata.core.dataset import OpenDataset
@@ -136,8 +141,6 @@ def test_names_may_be_letters() -> None:
 
 
 def test_outside_the_region_nobody_disagrees_and_nobody_agrees(tmp_path: Path) -> None:
-    from PIL import Image
-
     regions = tmp_path / "roi"
     regions.mkdir()
     Image.fromarray(np.repeat([[1, 1, 1, 0]], 3, axis=0).astype(np.uint8)).save(regions / "1.png")
@@ -161,10 +164,42 @@ def test_a_mirrored_annotation_is_told() -> None:
     found = of(("a", dataset({"1.png": labels})), ("b", dataset({"1.png": labels[:, ::-1]})))
     opposed = compare_panel(found).annotator_pairs
     assert opposed is not None
-    (told,) = find_mirrored(found, opposed)
+    (told,) = find_misplaced(found, opposed)
     assert (told.annotator, told.other) == (1, 0)
     assert "mirrored left to right at 1.00" in told.message
     straight = of(("a", dataset({"1.png": labels})), ("b", dataset({"1.png": np.roll(labels, 20, axis=1)})))
     opposed = compare_panel(straight).annotator_pairs
     assert opposed is not None
-    assert find_mirrored(straight, opposed) == ()
+    assert find_misplaced(straight, opposed) == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda xy: xy + np.array([5, -3]), "shifted by -5 px across and +3 px down"),
+        (lambda xy: xy * 0.85, "scaled by 1.1"),
+        (lambda xy: xy[:, ::-1], "with x and y exchanged"),
+        (lambda xy: xy + np.random.default_rng(1).normal(0, 1.5, xy.shape), ""),
+    ],
+)
+def test_a_misplaced_annotator_is_named(change: Callable[[Any], Any], words: str) -> None:
+    """Of three, the one whose labels do not lie on those of the others; who draws loosely is left alone."""
+    rng = np.random.default_rng(0)
+    drawn: dict[str, dict[str, NDArray[np.uint8]]] = {name: {} for name in "abc"}
+    for number in range(6):
+        picture = {name: Image.new("L", (160, 120)) for name in "abc"}
+        for _ in range(6):
+            angles = np.sort(rng.uniform(0, 2 * np.pi, 7))
+            around = rng.uniform(6, 18, (7, 1)) * np.stack([np.cos(angles), np.sin(angles)], 1)
+            ring = rng.uniform(20, 100, 2) + around
+            for name, image in picture.items():
+                moved = change(ring) if name == "b" else ring + rng.normal(0, 0.5, ring.shape)
+                ImageDraw.Draw(image).polygon([*map(tuple, moved.tolist())], fill=1)
+        for name, image in picture.items():
+            drawn[name][f"{number}.png"] = np.asarray(image, np.uint8)
+    panel = of(*((name, dataset(masks)) for name, masks in drawn.items()))
+    opposed = compare_panel(panel).annotator_pairs
+    assert opposed is not None
+    told = find_misplaced(panel, opposed)
+    assert [(one.annotator, one.other) for one in told] == ([(1, 0), (1, 2)] if words else [])
+    assert all(words in one.message for one in told), told

@@ -1,6 +1,7 @@
 """Labels beside the edges of their pictures: each change is named, and labels that lie well are left alone."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -111,3 +112,24 @@ def test_without_pictures_nothing_is_said(tmp_path: Path) -> None:
     (tmp_path / "b/images/0.png").write_bytes(b"no picture")
     (finding,) = found(tmp_path / "b")
     assert f"{N - 1} of {N - 1} images" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda xy: xy * 0.85, "scaled by 1.1[678]* across and 1.1[678]* down"),
+        (lambda xy: xy / 0.85, "scaled by 0.8[456]* across and 0.8[456]* down"),
+        (lambda xy: xy + np.array([6, -4]), r"shifted by -6 px across and \+4 px down"),
+    ],
+)
+def test_a_part_of_a_file_is_one_finding(
+    tmp_path: Path, change: Callable[[Points], Points], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is known of which images the part has: they are neither in a row nor in a file of their own."""
+    monkeypatch.setitem(globals(), "N", 16)
+    odd = {1, 3, 4, 8, 11, 14, 15}
+    findings = found(make(tmp_path / "a", lambda xy, image: change(xy) if image in odd else xy))
+    (finding,) = (one for one in findings if one.image is None)
+    assert re.search(words, finding.message), finding.message
+    assert re.match("the labels of [567] of 16 images", finding.message)
+    assert not {one.image for one in findings} - {None, *(f"{number}.png" for number in odd)}

@@ -1,4 +1,4 @@
-"""Annotators and categories: who deviates, whose files are mirrored, and which categories are unclear."""
+"""Annotators and categories: who deviates, whose labels are misplaced, and which categories are unclear."""
 
 import math
 from collections import Counter
@@ -97,7 +97,7 @@ def _values_of_others(tables: Tables) -> dict[tuple[str, str, str], float]:
     }
 
 
-BIAS_CODE, MIRRORED_CODE = "SEG406", "SEG413"
+BIAS_CODE, MISPLACED_CODE = "SEG406", "SEG413"
 _VERBS = {"missed": "misses", "extra": "adds"}
 _MUCH = 0.2  # of a category missed or called otherwise: enough to move its boundary by itself
 _NEAR = 0.1  # px or mm: what is less is no habit
@@ -105,30 +105,30 @@ _LACKING = 0.05  # of what one of two has, and the other has not: enough to spea
 _EXAMPLES = 3  # images that an advice names
 
 
-def mirrored_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
-    """Whose labels fit the others only when they are turned over: nothing else counts before that is mended."""
-    findings = findings_of_code(result.findings, MIRRORED_CODE)
+def misplaced_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
+    """Whose labels fit the others only when they are mirrored, turned, moved or scaled: mend that first."""
+    findings = findings_of_code(result.findings, MISPLACED_CODE)
     if not findings:
         return
-    most = mirrored_annotators(result, tables)
+    most = misplaced_annotators(result, tables)
     if len(most) == 1:
-        head = f"{most[0]}: the labels are mirrored"
-        act = f"Mirror the labels of {most[0]}, or correct the header of the files, and compare again: until then no "
-        act += f"figure in which {most[0]} has a part means anything."
+        head = f"{most[0]}: the labels are misplaced"
+        act = f"Change the labels of {most[0]} as the finding says, or correct the header of the files, and compare "
+        act += f"again: until then no figure in which {most[0]} has a part means anything."
     else:
-        head = f"{join_words(most)}: the labels of one of them are mirrored"
-        act = "See whose labels lie on the image; mirror the others, or correct the header of the files, and compare "
+        head = f"{join_words(most)}: the labels of one of them are misplaced"
+        act = "See whose labels lie on the image; change the others, or correct the header of the files, and compare "
         act += "again: until then no figure of these means anything."
     details = "; ".join(finding.message for finding in findings) + "."
-    yield Conclusion("repair", findings[0].severity, head, details, act, (MIRRORED_CODE,))
+    yield Conclusion("repair", findings[0].severity, head, details, act, (MISPLACED_CODE,))
 
 
-def mirrored_annotators(result: Agreement, tables: Tables) -> list[str]:
-    """Whose labels are mirrored: who is in most of the pairs that fit only so; both where there is one pair."""
+def misplaced_annotators(result: Agreement, tables: Tables) -> list[str]:
+    """Whose labels are misplaced: who is in most of the pairs that fit only so; both where there is one pair."""
     messages = {
-        finding.message for finding in findings_of_code(result.findings, MIRRORED_CODE)
+        finding.message for finding in findings_of_code(result.findings, MISPLACED_CODE)
     }  # not what is ignored, or decided
-    pairs = () if tables.assessment is None else tables.assessment.mirrored
+    pairs = () if tables.assessment is None else tables.assessment.misplaced
     times: Counter[str] = Counter()
     for pair in pairs:
         if pair.message in messages:
@@ -146,7 +146,7 @@ def annotator_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclus
             details = "; ".join(finding.message.removeprefix(f"{who}: ") for finding in mine) + "."
             yield Conclusion("person", mine[0].severity, f"{who}: {topic}", details, rule_remedy(code), (code,), who)
     deviating = findings_of_code(result.findings, BIAS_CODE)
-    unfit = mirrored_annotators(result, tables)
+    unfit = misplaced_annotators(result, tables)
     for who in dict.fromkeys(
         finding.annotator for finding in deviating if finding.annotator and finding.annotator not in unfit
     ):

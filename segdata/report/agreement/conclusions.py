@@ -17,8 +17,8 @@ from segdata.core.rule import Tables
 from segdata.report.agreement.annotators import (
     annotator_conclusions,
     least_agreed_conclusions,
-    mirrored_annotators,
-    mirrored_conclusions,
+    misplaced_annotators,
+    misplaced_conclusions,
     model_conclusions,
     unclear_conclusions,
 )
@@ -184,13 +184,13 @@ _FEW = 8  # clusters, below which annotators are not tested
 def conclusions(result: Agreement, tables: Tables) -> list[Conclusion]:
     """What there is to know and to do, in the order in which to read it.
 
-    First what makes the figures wrong (mirrored, broken, unequal or skipped files), then how much annotators agree,
+    First what makes the figures wrong (misplaced, broken, unequal or skipped files), then how much annotators agree,
     then who differs, which categories are unclear, what to settle one by one, what tolerance annotators need against
     themselves, and last what could not be compared.
     """
-    unfit = mirrored_annotators(result, tables)
+    unfit = misplaced_annotators(result, tables)
     return [
-        *mirrored_conclusions(result, tables),
+        *misplaced_conclusions(result, tables),
         *_file_conclusions(result.findings),
         *skipped_conclusions(result, tables),
         *copying_conclusions(result),
@@ -261,7 +261,7 @@ def _overall_conclusion(result: Agreement, tables: Tables) -> Iterator[Conclusio
         "agreement",
         "info",
         head,
-        f"{details} {_without_mirrored(result, tables)}{_by_partner(result)}".strip(),
+        f"{details} {_without_misplaced(result, tables)}{_by_partner(result)}".strip(),
         _reliability_remark(result),
     )
 
@@ -282,14 +282,14 @@ def _pixel_facts(result: Agreement) -> Iterator[str]:
         yield fact
 
 
-def _without_mirrored(result: Agreement, tables: Tables) -> str:
-    """That mirrored labels are in the figures, and what the others reach."""
-    unfit = mirrored_annotators(result, tables)
+def _without_misplaced(result: Agreement, tables: Tables) -> str:
+    """That misplaced labels are in the figures, and what the others reach."""
+    unfit = misplaced_annotators(result, tables)
     fit = [pair.scores[result.leading].value for pair in result.pairs if not {pair.a, pair.b} & set(unfit)]
     reach = "" if not fit else f"; without them {format_score(result.leading, min(fit))}"
     if len(fit) > 1:
         reach += f" to {format_score(result.leading, max(fit))}"
-    return f"The mirrored labels are in these figures{reach}. " if unfit else ""
+    return f"The misplaced labels are in these figures{reach}. " if unfit else ""
 
 
 def _by_partner(result: Agreement) -> str:

@@ -1,0 +1,308 @@
+"""Placements: whether outlines lie on the lines of another plane, or would if they were moved, scaled or turned."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core.batch import Batch
+from segdata.core.runs import Ints, expand_ranges
+
+_COARSE = 15  # pixels: what varies more slowly is no line
+SIDE = 256  # pixels of the longer side of a reduced plane
+_FURTHEST = SIDE // 6  # pixels that labels may be displaced by
+LEAST_PART = 5  # annotations that the same change makes lie better
+_PART_SCORE, _PART_RATIO = 8.0, 1.5  # the score of each of them after it, and how many times that before
+_WEAK = 0.8  # of the score that the best fifth reaches: labels that may be scaled
+_DRAWN = 0.1  # of a pixel of a plane: there is an outline
+LEAST_OUTLINE = 40  # pixels of a reduced plane: outlines of fewer are not placed
+FITS = 5.0  # labels that lie on the edges of their pictures have such a score or more
+_SCALES = np.unique([*np.arange(0.5, 1.0, 0.01).round(2), *(1 / np.arange(0.5, 1.0, 0.01)), 0.25, 1 / 3, 3.0, 4.0])
+Plane = NDArray[np.float32]
+CHANGES: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    "mirrored left to right": lambda plane: plane[:, ::-1],
+    "mirrored top to bottom": lambda plane: plane[::-1],
+    "turned by 180 degrees": lambda plane: plane[::-1, ::-1],
+    "with x and y exchanged": lambda plane: _cut_to(plane.T, plane.shape),
+    "turned by 90 degrees": lambda plane: np.rot90(plane),
+    "turned by 270 degrees": lambda plane: np.rot90(plane, 3),
+}
+SHIFTED, SCALED, ELSEWHERE = len(CHANGES), len(CHANGES) + 1, len(CHANGES) + 2
+
+
+class OutlinePlanes(msgspec.Struct):
+    """An annotation beside its picture, both reduced: the outlines of all labels, and the edges of the picture."""
+
+    annotation: int  # row
+    outline: Plane
+    edges: Plane
+    full: tuple[int, int]  # height and width of the image in pixels
+    near: Plane  # (2 * reach + 1, 2 * reach + 1) the score of the outlines where they are, in the middle, and around
+
+    @classmethod
+    def of(cls, annotation: int, outline: Plane, edges: Plane, full: tuple[int, int]) -> "OutlinePlanes":
+        """The same with `near`, which is computed."""
+        reach = min(_FURTHEST, min(edges.shape) // 2 - 1)
+        return cls(annotation, outline, edges, full, _around(_surface(outline, edges), reach))
+
+    @property
+    def reach(self) -> int:
+        """How far `near` goes in each direction, in pixels of the reduced picture."""
+        return len(self.near) // 2
+
+    @property
+    def own(self) -> float:
+        """The score of the outlines where they are, or a pixel beside."""
+        return float(_middle(self.near).max())
+
+    def score(self, outline: Plane, reach: int = 1) -> float:
+        """How far above chance outlines lie on the edges, where they are or up to `reach` pixels beside."""
+        return float(_around(_surface(outline, self.edges), reach).max())
+
+    def shift(self, row: int, column: int) -> tuple[float, float]:
+        """A place in `near` as pixels of the image to the right and down."""
+        unit = max(self.full) / max(self.edges.shape)
+        return (column - self.reach) * unit, (row - self.reach) * unit
+
+
+class Placement(msgspec.Struct):
+    """How well labels lie where they are, and where they would lie best."""
+
+    annotation: int
+    own: float
+    change: int = -1
+    score: float = 0.0
+    x: float = 0.0
+    y: float = 0.0
+    other: int = -1  # row of the annotation whose picture they fit
+
+
+def change_words(change: int, x: float, y: float) -> str:
+    """A change of labels in words; `x`, `y`: pixels of a shift, or factors of a scale."""
+    if change < len(CHANGES):
+        return list(CHANGES)[change]
+    if change == SHIFTED:
+        return f"shifted by {x:+.0f} px across and {y:+.0f} px down"
+    return f"scaled by {x:.3g} across and {y:.3g} down"
+
+
+def reduced_size(height: int, width: int) -> tuple[int, int]:
+    """Width and height of the plane to which an image is reduced."""
+    scale = min(SIDE / max(height, width), 1.0)
+    return max(round(width * scale), 8), max(round(height * scale), 8)
+
+
+def reduce_outlines(batch: Batch, annotation: int, full: tuple[int, int], size: tuple[int, int]) -> Plane:
+    """The outlines of an annotation's segments, reduced; the border of the image is none."""
+    from PIL import Image
+
+    kept = batch.segment_annotation[batch.runs.owner] == annotation
+    labels = np.zeros(full[0] * full[1], np.int32)
+    pixels = expand_ranges(batch.runs.start[kept], batch.runs.length[kept])
+    labels[pixels] = np.repeat(batch.runs.owner[kept] + 1, batch.runs.length[kept])
+    plane = labels.reshape(full[1], full[0]).T
+    outline = np.zeros(full, np.float32)
+    across, down = plane[:, 1:] != plane[:, :-1], plane[1:] != plane[:-1]
+    outline[:, 1:][across] = outline[:, :-1][across] = outline[1:][down] = outline[:-1][down] = 1
+    return sharpen(np.minimum(np.asarray(Image.fromarray(outline).resize(size, Image.Resampling.BOX)), 0.5))
+
+
+def _cut_to(plane: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """The plane with what lies beyond the lower right cut off, or filled with zeros."""
+    high, wide = shape
+    return np.pad(plane, ((0, max(high - len(plane), 0)), (0, max(wide - plane.shape[1], 0))))[:high, :wide]
+
+
+def sharpen(plane: Plane) -> Plane:
+    """A plane without what varies slowly: each pixel less the mean of the square around it, mirrored at the border."""
+    mean = plane.astype(np.float64)
+    for axis in (0, 1):
+        before = [(0, 0), (0, 0)]
+        before[axis] = (_COARSE // 2 + 1, _COARSE // 2)
+        sums = np.cumsum(np.pad(mean, before, mode="symmetric"), axis=axis)
+        side = plane.shape[axis]
+        upper, lower = (np.take(sums, np.arange(first, first + side), axis) for first in (_COARSE, 0))
+        mean = (upper - lower) / _COARSE
+    return np.asarray(plane - mean, np.float32)
+
+
+def _surface(outline: Plane, edges: Plane) -> Plane:
+    """(h, w) the score of outlines moved by (row, column) pixels, negative ones from the end."""
+    high, wide = edges.shape
+    shape = (_fast_length(2 * high), _fast_length(2 * wide))
+    product = np.fft.rfft2(edges, shape) * np.conj(np.fft.rfft2(outline, shape))
+    surface = np.fft.irfft2(product, shape)
+    rows, columns = (np.concatenate([np.arange(side // 2), np.arange(-side // 2, 0)]) for side in (high, wide))
+    surface = surface[rows[:, None], columns]
+    return np.asarray(surface / max(float(surface.std()), 1e-12), np.float32)
+
+
+def _fast_length(least: int) -> int:
+    """The next length with no prime factors but 2, 3 and 5, which transforms fast (scipy.fft takes long to import)."""
+    powers: list[int] = [2**i * 3**j * 5**k for i in range(11) for j in range(7) for k in range(5)]
+    return int(min(length for length in powers if length >= least))
+
+
+def _middle(near: Plane) -> Plane:
+    """(3, 3) the middle of a square of odd side."""
+    side = len(near) // 2
+    return near[side - 1 : side + 2, side - 1 : side + 2]
+
+
+def _around(surface: Plane, reach: int) -> Plane:
+    """(2 * reach + 1, 2 * reach + 1) the surface around no displacement."""
+    steps = np.arange(-reach, reach + 1)
+    return surface[steps[:, None], steps]
+
+
+def best_placement(one: OutlinePlanes) -> Placement:
+    """The change of an annotation's labels that makes them lie best on the edges of their picture."""
+    row, column = np.unravel_index(one.near.argmax(), one.near.shape)
+    best = Placement(one.annotation, 0, SHIFTED, float(one.near.max()), *one.shift(int(row), int(column)))
+    for number, change in enumerate(CHANGES.values()):
+        turned = change(one.outline)
+        if turned.shape == one.edges.shape:
+            score = one.score(turned, 2)
+            if score > best.score:
+                best = Placement(one.annotation, 0, number, score)
+    return best
+
+
+def correlation_noise(outline: Plane, edges: Plane) -> float:
+    """About the standard deviation of the product of outlines and edges that have nothing to do with each other."""
+    return float(np.sqrt(np.vdot(outline, outline) * np.vdot(edges, edges) / edges.size)) or 1.0
+
+
+def common_change(planes: list[OutlinePlanes], poor: float = 2 * FITS) -> tuple[Placement, int]:
+    """The change that makes most of some labels lie better, its `own` and `score` medians, and for how many it does.
+
+    Among shifts, and where the median score is below `poor` also scales and `CHANGES`.
+    """
+    own = np.array([one.own for one in planes])
+    changes = [_shift_of_group(planes)]
+    if np.median(own) < poor:
+        changes += _changes_of_group(planes)
+    place, scores = max(changes, key=lambda change: float(np.median(change[1])))
+    place.annotation, place.own, place.score = planes[0].annotation, float(np.median(own)), float(np.median(scores))
+    return place, int((scores > own).sum())
+
+
+def _changes_of_group(planes: list[OutlinePlanes]) -> Iterator[tuple[Placement, NDArray[np.float64]]]:
+    """Changes of all labels of a group, each with the scores (n,) after it."""
+    for number, change in enumerate(CHANGES.values()):
+        if all(change(one.outline).shape == one.edges.shape for one in planes):
+            yield Placement(0, 0, number), np.array([one.score(change(one.outline), 2) for one in planes])
+    few = planes[:12]
+    for axes in ((True, True), (True, False), (False, True)):
+        best = _SCALES[int(np.sum([_scaled_scores(one, *axes) for one in few], axis=0).argmax())]
+        scale_x, scale_y = np.where(axes, best, 1.0).tolist()
+        scores = [one.score(_rescale(one.outline, scale_x, scale_y), 2) for one in planes]
+        yield Placement(0, 0, SCALED, 0, scale_x, scale_y), np.array(scores)
+
+
+def _shift_of_group(planes: list[OutlinePlanes]) -> tuple[Placement, NDArray[np.float64]]:
+    """The shift after which a group's labels lie best, and the scores (n,) after it."""
+    reach = min(one.reach for one in planes)
+    near = np.array([_around(np.fft.ifftshift(one.near), reach) for one in planes])
+    row, column = (int(step) for step in np.unravel_index(near.mean(axis=0).argmax(), near.shape[1:]))
+    return _shifted(planes, near, row, column)
+
+
+def _shifted(planes: list[OutlinePlanes], near: Plane, row: int, column: int) -> tuple[Placement, NDArray[np.float64]]:
+    """A place in the scores (n, side, side) around no displacement as a shift, and the scores (n,) after it."""
+    reach = near.shape[1] // 2
+    shifts = [one.shift(row - reach + one.reach, column - reach + one.reach) for one in planes]
+    x, y = np.median(shifts, axis=0).tolist()
+    steps = slice(max(row - 1, 0), row + 2), slice(max(column - 1, 0), column + 2)
+    return Placement(0, 0, SHIFTED, 0, x, y), near[:, *steps].max((1, 2)).astype(np.float64)
+
+
+def _rescale(outline: Plane, scale_x: float, scale_y: float) -> Plane:
+    """The outline enlarged from the upper left corner, and cut to the picture."""
+    high, wide = outline.shape
+    rows, columns = ((np.arange(side) / scale).astype(np.int64) for side, scale in ((high, scale_y), (wide, scale_x)))
+    inside = (rows < high)[:, None] & (columns < wide)
+    return np.where(inside, outline[np.minimum(rows, high - 1)[:, None], np.minimum(columns, wide - 1)], 0)
+
+
+def place_parts(planes: list[OutlinePlanes], groups: Ints) -> Iterator[tuple[Placement, int, list[int]]]:
+    """For each group the change that makes a part of its labels lie better, the group, and the places of the part.
+
+    The part has `LEAST_PART` annotations or more, each with a score of `_PART_SCORE` or more after one and the same
+    shift, scale or change of `CHANGES`, and of `_PART_RATIO` times that before.
+    """
+    for group in np.unique(groups).tolist():
+        rows = np.flatnonzero(groups == group)
+        if len(rows) < LEAST_PART:
+            continue
+        some = [planes[row] for row in rows.tolist()]
+        own = np.array([one.own for one in some])
+        best: tuple[Placement, NDArray[np.float64], NDArray[np.bool_]] | None = None
+        for place, scores in _changes_of_part(some, own):
+            members = _lies_better(scores, own)
+            if best is None or members.sum() > best[2].sum():
+                best = place, scores, members
+        if best is not None and best[2].sum() >= LEAST_PART:
+            place, scores, members = best
+            place.annotation = some[int(members.argmax())].annotation
+            place.own, place.score = float(np.median(own[members])), float(np.median(scores[members]))
+            yield place, group, rows[members].tolist()
+
+
+def _lies_better(scores: NDArray[np.floating], own: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.asarray(scores >= np.maximum(_PART_SCORE, _PART_RATIO * own))
+
+
+def _changes_of_part(
+    planes: list[OutlinePlanes], own: NDArray[np.float64]
+) -> Iterator[tuple[Placement, NDArray[np.float64]]]:
+    """The shift, the scale and the turns that make most of some labels lie better, with the scores (n,) after them."""
+    reach = min(one.reach for one in planes)
+    near = np.array([_around(np.fft.ifftshift(one.near), reach) for one in planes])
+    gained = np.where(_lies_better(near, own[:, None, None]), near, 0).sum(axis=0)
+    row, column = (int(step) for step in np.unravel_index(gained.argmax(), gained.shape))
+    if gained[row, column]:
+        yield _shifted(planes, near, row, column)
+    weak = np.flatnonzero(own < _WEAK * np.quantile(own, 0.8))
+    if len(weak) < LEAST_PART:
+        return
+    doubtful = [planes[place] for place in weak.tolist()]
+    screened = np.array([_scaled_scores(one) for one in doubtful])
+    # Pixels alone are a rough score: what comes near to the limits is computed in full.
+    gained = np.where(screened >= 0.8 * np.maximum(_PART_SCORE, _PART_RATIO * own[weak])[:, None], screened, 0)
+    if (gained > 0).sum(axis=0).max() >= LEAST_PART:
+        scale = float(_SCALES[int(gained.sum(axis=0).argmax())])
+        scores = _spread(weak, own, doubtful, lambda plane: _rescale(plane, scale, scale))
+        yield Placement(0, 0, SCALED, 0, scale, scale), scores
+    lost = np.flatnonzero(own < FITS)
+    if len(lost) >= LEAST_PART:
+        doubtful = [planes[place] for place in lost.tolist()]
+        for number, change in enumerate(CHANGES.values()):
+            if all(change(one.outline).shape == one.edges.shape for one in doubtful):
+                yield Placement(0, 0, number), _spread(lost, own, doubtful, change)
+
+
+def _spread(
+    chosen: Ints, own: NDArray[np.float64], planes: list[OutlinePlanes], change: Callable[[Plane], Plane]
+) -> NDArray[np.float64]:
+    """(n,) scores after a change of the chosen, and of the others as they are."""
+    scores = own.copy()
+    scores[chosen] = [one.score(change(one.outline), 2) for one in planes]
+    return scores
+
+
+def _scaled_scores(one: OutlinePlanes, across: bool = True, down: bool = True) -> NDArray[np.float64]:
+    """(n_scales,) about the score after each of `_SCALES`, across, down or both, by the outlines' pixels alone."""
+    rows, columns = np.nonzero(one.outline > _DRAWN)
+    weight = one.outline[rows, columns]
+    places = []
+    for position, is_scaled in ((rows, down), (columns, across)):
+        scale = _SCALES if is_scaled else np.ones_like(_SCALES)
+        places.append(np.rint(scale[:, None] * (position + 0.5) - 0.5).astype(np.int64))
+    high, wide = one.edges.shape
+    inside = (places[0] < high) & (places[1] < wide)
+    there = one.edges[np.minimum(places[0], high - 1), np.minimum(places[1], wide - 1)] * inside
+    noise = np.sqrt((weight**2 * inside).sum(axis=1) * float(np.square(one.edges).mean()))
+    return np.asarray((there * weight).sum(axis=1) / np.maximum(noise, 1e-12), np.float64)
