@@ -67,7 +67,7 @@ def test_any_value_anywhere(make: Make, tmp_path: Path, format: str, steps: list
             assert [(each["code"], each["file"]) for each in found] == [("SEG020", None)]
         else:
             assert {each["file"] for each in found} <= {path.name, "panoptic/b.png", "b.png"}, value
-        if number % 3:
+        if (number + len(steps)) % 5:
             continue
         target = tmp_path / f"new{number}"
         converted = segdata("convert", path, target, "--from", format, "--jobs", "1")

@@ -6,12 +6,11 @@ import json
 import re
 from pathlib import Path
 
-import pytest
-
+from segdata.core import safe_text
 from tests.bad_input.sound_datasets import Make, segdata
 
 STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-NAMES = ("red\x1b[31m.png", "title\x1b]0;owned\x07.png", "c1\x9b31m.png", "turned\u202egnp.exe", "bell\x07.png")
+NAME = "red\x1b[31m title\x1b]0;owned\x07 c1\x9b31m bell\x07 turned\u202egnp.png"  # one of each kind
 
 
 def renamed(root: Path, name: str) -> Path:
@@ -27,8 +26,8 @@ def renamed(root: Path, name: str) -> Path:
     return root
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_no_command_passes_escape_codes_on(make: Make, tmp_path: Path, name: str) -> None:
+def test_no_command_passes_escape_codes_on(make: Make, tmp_path: Path) -> None:
+    name = NAME
     root, out = renamed(make("coco-instances"), name), tmp_path / f"out{name}"
     commands: list[tuple[str | Path, ...]] = [
         ("validate", root),
@@ -59,8 +58,8 @@ def test_no_command_passes_escape_codes_on(make: Make, tmp_path: Path, name: str
         assert "Traceback" not in said.err
 
 
-def test_no_table_has_a_formula(make: Make, tmp_path: Path) -> None:
-    root = make("coco-instances")
+def hostile_cells(root: Path) -> Path:
+    """The same document with names that spreadsheets would compute: of images, a category, and none of numbers."""
     path = root / "coco.json"
     document = json.loads(path.read_text())
     document["categories"][0]["name"] = "=HYPERLINK(1)"
@@ -68,10 +67,47 @@ def test_no_table_has_a_formula(make: Make, tmp_path: Path) -> None:
         (root / "images" / image["file_name"]).rename(root / "images" / f"@{image['file_name']}")
         image["file_name"] = f"@{image['file_name']}"
     path.write_text(json.dumps(document))
-    assert segdata("info", root, "--objects", tmp_path / "objects.csv").code == 0
-    tables = [(tmp_path / "objects.csv").read_text(), segdata("info", root, "--format", "csv").out]
-    tables.append(segdata("agreement", f"a={root}", f"b={root}", "--format", "csv").out)
+    return root
+
+
+def test_no_table_has_a_formula(make: Make, tmp_path: Path) -> None:
+    """In any table that a command writes for people."""
+    root, out = hostile_cells(make("coco-instances")), tmp_path / "out"
+    out.mkdir()
+    both = (f"+a={root}", f"@b={root}")
+    assert segdata("info", root, "--objects", out / "objects.csv").code == 0
+    segdata("agreement", *both, "--format", "html", "-o", out / "page.html")
+    segdata("consensus", *both, out / "consensus", "--undecided", "list")
+    tables = [path.read_text() for path in out.rglob("*.csv")]
+    for words in (("info", root), ("agreement", *both), ("rework", root, root), ("scorecard", *both, "--gold", "+a")):
+        said = segdata(*words, "--format", "csv")
+        assert said.code in (0, 1), said.err
+        tables.append(said.out)
+    assert len(tables) >= 6
     for text in tables:
         cells = [cell for row in csv.reader(io.StringIO(text)) for cell in row]
-        assert "'=HYPERLINK(1)" in cells
-        assert not [cell for cell in cells if re.match(r"[=@]", cell)]
+        assert not [cell for cell in cells if re.match(r"[=@+]|-[^\d.]", cell) and cell != "-"], text
+    assert sum("'=HYPERLINK(1)" in text for text in tables) >= 3
+
+
+def test_tables_for_people_are_made_in_one_place() -> None:
+    """What else writes CSV writes files of datasets, which programs read: those hold names as they are."""
+    package = Path(safe_text.__file__).parents[1]
+    written = re.compile(r"csv\.(?:Dict)?[wW]riter\(|\.to_csv\(|CSVWriter\(")
+    texts = {path.relative_to(package).as_posix(): path.read_text() for path in package.rglob("*.py")}
+    writers = {name for name, text in texts.items() if written.search(text) and "csv_cell" not in text}
+    assert writers == {
+        "formats/kaggle/table.py",
+        "formats/shared/instance_id_rules.py",
+        "formats/shared/pairing.py",
+        "store/output.py",
+    }
+
+
+def test_datasets_hold_the_names_as_they_are(make: Make, tmp_path: Path) -> None:
+    """`+a.jpg` is found beside its image by whatever reads the file."""
+    root = hostile_cells(make("coco-instances"))
+    assert segdata("convert", root, tmp_path / "out.csv", "--to", "kaggle-rle").code in (0, 1)
+    names = {row[0] for row in csv.reader((tmp_path / "out.csv").read_text().splitlines())}
+    assert {name for name in names if name.startswith("@")}
+    assert not {name for name in names if name.startswith("'")}

@@ -85,8 +85,18 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("what", COMMANDS)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    ("what", "number"),
+    [
+        ("validate", signal.SIGTERM),
+        ("validate and keep", signal.SIGINT),
+        ("fix", signal.SIGINT),
+        ("fix", signal.SIGTERM),
+        ("fix", signal.SIGKILL),
+        ("convert", signal.SIGINT),
+        ("convert", signal.SIGKILL),
+    ],
+)
 def test_a_signal_at_any_time(
     work: Path, tmp_path: Path, what: str, number: signal.Signals, interruptible: Interruptible
 ) -> None:
@@ -98,7 +108,7 @@ def test_a_signal_at_any_time(
         words, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True, stdout=subprocess.DEVNULL
     ) as process:
         try:
-            process.wait(random.uniform(0.5, 4))
+            process.wait(random.uniform(0.5, 3))
         except subprocess.TimeoutExpired:
             process.send_signal(number)
         _, stderr = process.communicate(timeout=120)

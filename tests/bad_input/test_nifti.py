@@ -76,7 +76,7 @@ def test_a_file_that_claims_more_than_it_can_hold_is_not_unpacked(tmp_path: Path
     assert "limit of 178,956,970 (--max-pixels)" in met(tmp_path)[0].message
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(place=st.integers(0, 351), value=st.integers(0, 255), length=st.integers(1, 4))
 def test_any_header_is_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, place: int, value: int, length: int

@@ -74,7 +74,7 @@ def test_wherever_it_is_cut_off_it_is_told(tmp_path: Path, delimited: bool) -> N
         assert [each.file for each in met(path)] == ["a.dcm"], kept
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(change=scribbles)
 def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory, change: Scribble) -> None:
     folder = tmp_path_factory.mktemp("fuzz")

@@ -21,7 +21,7 @@ ALWAYS = {
 
 
 @pytest.mark.parametrize("name", ALWAYS)
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(dataset=datasets())
 def test_only_counted_losses_are_missing(name: str, dataset: tuple[Profile, list[Batch]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -29,7 +29,7 @@ def test_only_counted_losses_are_missing(name: str, dataset: tuple[Profile, list
 
 
 @pytest.mark.parametrize("name", ALWAYS)
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(dataset=datasets(Details(several=False, extras=False, void=False)))
 def test_all_pixels_are_held(name: str, dataset: tuple[Profile, list[Batch]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
