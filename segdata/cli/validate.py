@@ -230,7 +230,7 @@ def _protect_inputs(output: Path | None, baseline: Path | None, inputs: list[obj
 
 def _refuse_fixes(dataset: "OpenDataset", target: Path | None) -> None:
     """Raise SegdataError, before anything is computed, where fixes cannot be written."""
-    from segdata.api.revisions import check_fix_target
+    from segdata.api.fix_files import check_fix_target
 
     if dataset.profile.format != "canonical" or target is not None:
         check_fix_target(dataset, target)
@@ -258,7 +258,7 @@ def _fix_files(
     dataset: "OpenDataset", result: Validation, unsafe: bool, target: Path | None, options: DataOptions
 ) -> tuple[Path, dict[str, object]] | None:
     """Write the files of a dataset again."""
-    from segdata.api.revisions import fix_files
+    from segdata.api.fix_files import fix_files
     from segdata.formats.shared.derived_sources import find_image_root
     from segdata.report.console import Console
     from segdata.report.edits import losses_text
@@ -272,7 +272,8 @@ def _fix_files(
     say(f"{counted}: written to {fixed.written}{kept}; {fixed.changes} lists all")
     if fixed.losses.losses:
         say_lines(losses_text(fixed.losses.losses, fixed.format, Console()))
-    images = find_image_root(dataset) if fixed.backup is None and "images" not in options.given else None
+    elsewhere = fixed.backup is None and not fixed.has_images and "images" not in options.given
+    images = find_image_root(dataset) if elsewhere else None
     return fixed.written, {"format": fixed.format} | ({} if images is None else {"images": images})
 
 

@@ -398,7 +398,7 @@ def join_splits(chosen: Format, request: ReadRequest, layout: SplitLayout) -> Ch
     image_names = _image_names(request.root, layout.parts, opened)
     sequence_names = _sequence_names(layout.parts, profiles)
     sources = [
-        _PartSource(
+        SplitSource(
             source,
             part.split,
             _FileNames(request.root, part.path),
@@ -528,7 +528,7 @@ class _FileNames:
         return replace_column(table, "file", [name and self(name) for name in table["file"].to_pylist()])
 
 
-class _PartSource(msgspec.Struct, frozen=True):
+class SplitSource(msgspec.Struct, frozen=True):
     """One part of a dataset with the names, categories and the split that it has in the whole."""
 
     source: Source

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import segdata
-from segdata.api.revisions import fix_files
+from segdata.api.fix_files import fix_files
 from segdata.cli.main import main
 from segdata.core.errors import SegdataError
 from segdata.core.format import Loss
@@ -68,21 +68,48 @@ def test_fixes_without_a_place_are_refused_before_anything_is_computed(
     assert "--fix-to" in f"{result.output} {result.exception}"
 
 
-def test_a_dataset_of_two_splits_is_fixed_elsewhere_and_keeps_its_images(tmp_path: Path) -> None:
-    (tmp_path / "coco" / "annotations").mkdir(parents=True)
+@pytest.mark.parametrize("same_names", [False, True])
+@pytest.mark.parametrize(
+    ("document", "images"),
+    [("annotations/instances_{}.json", "{}"), ("{}/_annotations.coco.json", "{}"), ("instances_{}.json", "images/{}")],
+)
+def test_a_dataset_of_two_splits_comes_back_as_it_was(
+    tmp_path: Path, document: str, images: str, same_names: bool
+) -> None:
+    """One file for each split where it was, with the names of its own; the images where they were; nothing lost."""
+    source = coco(tmp_path)
     for split in ("train", "val"):
-        (tmp_path / "coco" / split).mkdir()
-        document = json.loads(coco(tmp_path).read_text())
-        for image in document["images"]:
-            image["file_name"] = f"{split}{image['file_name']}"
-            Image.new("RGB", (20, 20)).save(tmp_path / "coco" / split / image["file_name"])
-        (tmp_path / "coco" / "annotations" / f"instances_{split}.json").write_text(json.dumps(document))
-    (tmp_path / "labels.json").unlink()
-    command = ["validate", str(tmp_path / "coco"), "--select", "SEG002,SEG013", "--no-cache"]
+        content = json.loads(source.read_text())
+        for image in content["images"]:
+            image["file_name"] = f"{'' if same_names else split}{image['file_name']}"
+            place = tmp_path / "coco" / images.format(split) / image["file_name"]
+            place.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (20, 20), split == "val" and "red").save(place)
+        path = tmp_path / "coco" / document.format(split)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content))
+    source.unlink()
+    before = {path.relative_to(tmp_path / "coco") for path in (tmp_path / "coco").rglob("*") if path.is_file()}
+    command = ["validate", str(tmp_path / "coco"), "--select", "SEG002,SEG003,SEG011,SEG013", "--no-cache"]
     result = CliRunner().invoke(main, [*command, "--fix", "--fix-to", str(tmp_path / "fixed")])
-    assert result.exit_code == 0
+    assert result.exit_code == 0, result.output
     assert "nothing found" in result.stdout
-    assert "\nlost, since coco-instances cannot hold it\n  image-details (split): 4 images" in result.stderr
+    written = {path.relative_to(tmp_path / "fixed") for path in (tmp_path / "fixed").rglob("*") if path.is_file()}
+    certificates = {Path(document.format(split)).with_suffix(".losses.json") for split in ("train", "val")}
+    assert written == before | {Path("changes.jsonl")} | certificates
+    for path in before:
+        old, new = (tmp_path / folder / path for folder in ("coco", "fixed"))
+        if path.suffix != ".json":
+            assert old.read_bytes() == new.read_bytes()
+            continue
+        was, now = json.loads(old.read_text()), json.loads(new.read_text())
+        assert [(one["id"], one["file_name"]) for one in now["images"]] == [
+            (one["id"], one["file_name"]) for one in was["images"]
+        ]
+        assert [one["area"] for one in now["annotations"]] == [64, 64]
+    lines = (tmp_path / "fixed" / "changes.jsonl").read_text().splitlines()
+    assert [json.loads(line)["code"] for line in lines] == ["SEG013"] * 2
+    assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
 def test_masks_are_fixed_elsewhere(tmp_path: Path) -> None:
