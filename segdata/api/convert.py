@@ -7,6 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
 
+import numpy as np
+
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.result import records_table
 from segdata.core.batch import Batch
@@ -23,6 +25,7 @@ from segdata.dataset import Dataset
 from segdata.formats.shapes.polygons import RasterDisagreement, raster_disagreement
 from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.formats.shared.images import image_limits
+from segdata.formats.shared.painting import segment_examples
 from segdata.formats.shared.pairing import INDEX_FILE
 from segdata.report.edits import ConversionOutcome, DataLocation, certificate_json
 from segdata.store.diff.compare import verify_conversion
@@ -188,9 +191,11 @@ def convert(
     select_rules(dataset.config)  # what is wrong in the configuration is said now, not when all is written
     names = dataset.source.image_ids
     chosen = names if dataset.rows is None else [names[row] for row in dataset.rows.tolist()]
-    check_image_names(chosen, dataset.profile.files, in_table=to in _KEEPS_LOSSES)
+    check_image_names(chosen, dataset.profile.files)
+    dataset, left_out = _writable_names(dataset, format)
     plan = _Plan(
         dataset=dataset,
+        left_out=left_out,
         format=format,
         on_loss=on_loss,
         copy_images=copy_images,
@@ -207,6 +212,25 @@ def convert(
     return _verified(dataset, done, jobs) if verify else done
 
 
+def _writable_names(dataset: OpenDataset, format: Format) -> tuple[OpenDataset, Callable[[LossCounter], None]]:
+    """The dataset without images whose names the format cannot hold, and what counts these as lost."""
+    rows = np.arange(len(dataset.source.image_ids)) if dataset.rows is None else dataset.rows
+    reasons = {row: why for row in rows.tolist() if (why := format.names.why_not(dataset.source.image_ids[row]))}
+    if not reasons:
+        return dataset, lambda losses: None
+    names = [f"{dataset.source.image_ids[row]!r}: {why}" for row, why in reasons.items()]
+    if len(reasons) == len(rows):
+        raise SegdataError(f"{dataset.profile.files}: image {names[0]}; {format.name} can hold no image; rename them")
+
+    def count(losses: LossCounter) -> None:
+        losses.add("image-name", "images", len(names), examples=names)
+        batch = dataset.source.load(np.array(list(reasons), np.int64))
+        examples = segment_examples(batch, np.arange(batch.n_segments))
+        losses.add("image-name", "segments", batch.n_segments, int(batch.runs.length.sum()), examples)
+
+    return replace(dataset, rows=np.setdiff1d(rows, list(reasons))), count
+
+
 def _verified(dataset: OpenDataset, done: Conversion, jobs: int) -> Conversion:
     """The result with what reading the target again shows."""
     proof = verify_conversion(dataset, read(done.target, format=done.format), done.losses, jobs)
@@ -218,6 +242,7 @@ class _Plan:
     """What is converted, and how; see `convert`."""
 
     dataset: OpenDataset
+    left_out: Callable[[LossCounter], None]  # counts the images whose names the format cannot hold
     format: Format
     on_loss: OnLoss
     copy_images: bool | Callable[[Path], ImageCopies]
@@ -259,6 +284,7 @@ class _Plan:
         dataset, format, to, options = self.dataset, self.format, self.format.name, self.options
         assert format.write is not None
         stream = ConversionStream(dataset, LossCounter(), self.progress, self.remap)
+        self.left_out(stream.losses)
         certificate: Path | None = None
         copies: ImageCopies | None = None
         with nullcontext() if self.client is None else _connect(self.client) as cluster, StagedOutput(path) as placing:

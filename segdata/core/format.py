@@ -37,6 +37,7 @@ LossKind = Literal[
     "empty-annotation",  # an annotated image without segments becomes "not annotated", or the reverse
     "empty-segment",  # segments without pixels
     "hole",  # holes of segments
+    "image-name",  # images whose names the format cannot hold, and their segments
     "image-details",  # sequence, frame, split, group, camera, timestamp, channels, roi, metadata of images
     "mapped",  # what a taxonomy map drops or joins: no fault of the format
     "instance",  # which pixels belong to which instance of a category
@@ -334,6 +335,46 @@ class FormatMatch(msgspec.Struct, frozen=True):
     whole: bool = False
 
 
+_MOST_BYTES = 255  # of a name in a folder, on nearly every file system
+_NO_STEM = re.compile(r"(?:^|/)\.{2,}[^./]*$")  # as ..png, which has no extension
+_HIDDEN = re.compile(r"(?:^|/)\.[^/]*$")
+
+
+class NameLimits(msgspec.Struct, frozen=True):
+    """Which names of images a format can write; those of other images are counted as lost, with their segments.
+
+    `forbidden`: a regular expression of what names cannot have. `files`: files are named after images, with up to
+    `suffix` bytes instead of the extension. `separator`: stands in them for the slashes of the image's name; None: they
+    lie in folders. `hidden`: they may begin with a point.
+    """
+
+    forbidden: str = r"[\r\n]"
+    files: bool = True
+    suffix: int = 24
+    separator: str | None = None
+    hidden: bool = True
+
+    def why_not(self, name: str) -> str | None:
+        """Why an image of this name is not written, in words; None: it is."""
+        if self.forbidden and (found := re.search(self.forbidden, name)):
+            return f"a name with {found[0]!r}"
+        if not self.files:
+            return None
+        if _NO_STEM.search(name):
+            return "nothing is left of the name without its extension"
+        if not self.hidden and _HIDDEN.search(name):
+            return "a hidden file"
+        path = name if self.separator is None else name.replace("/", self.separator)
+        *folders, last = path.split("/")
+        parts = (*folders, last, last.rpartition(".")[0] + self.suffix * "x")
+        is_long = max(len(part.encode()) for part in parts) > _MOST_BYTES
+        return f"a name of more than {_MOST_BYTES} bytes" if is_long else None
+
+
+# Names stand inside of a document; files have them; they stand in lists of files too, a line each.
+DOCUMENT_NAMES, FILE_NAMES, LISTED_NAMES = NameLimits("", files=False), NameLimits("\r"), NameLimits()
+
+
 @dataclass(frozen=True, slots=True)
 class Format:
     """A format, as its file describes it.
@@ -359,6 +400,7 @@ class Format:
     arrange : instead of `image_of`: moves the copies of images from the target's folder ``images`` to where they are
         looked for, and tells in sentences which have no place there
     aliases : other names of it, such as ``("coco",)``; case and punctuation do not matter
+    names : which names of images it can write
     family : an alias of another format; a reader that is asked for that name opens this format where only it fits
     """
 
@@ -378,6 +420,7 @@ class Format:
     aliases: tuple[str, ...] = ()
     family: str | None = None
     list_documents: Callable[[Path], list[Path]] | None = None
+    names: NameLimits = LISTED_NAMES
 
     def is_file(self, target: Path) -> bool:
         """Whether this format writes `target` as one file."""
@@ -415,6 +458,7 @@ def _format(name: str, module: ModuleType) -> Format:
         getattr(module, "ALIASES", ()),
         getattr(module, "FAMILY", None),
         getattr(module, "list_documents", None),
+        getattr(module, "NAMES", LISTED_NAMES),
     )
 
 

@@ -134,22 +134,14 @@ def is_unsafe_path(name: str) -> bool:
     return path.is_absolute() or ".." in path.parts or name[1:2] == ":" or "\0" in name
 
 
-_SUSPECT = re.compile(r"[\0\r\n]|\.\.|^[/\\]|^.:")  # names that may be unsafe, or fit no list of files
-_NO_STEM = re.compile(r"(?:^|/)\.{2,}[^./]*$")  # as ..png, which has no extension
+_SUSPECT = re.compile(r"\0|\.\.|^[/\\]|^.:")  # names that may be unsafe
 
 
-def check_image_names(names: Sequence[str], of: str, *, in_table: bool = False) -> None:
-    """Raise SegdataError for an image whose name leads out of a dataset, or that a file cannot have.
-
-    `of` names the dataset. If names stay `in_table`, they need not fit lists of files and get no other extension.
-    """
+def check_image_names(names: Sequence[str], of: str) -> None:
+    """Raise SegdataError for an image whose name leads out of a dataset, or that no file can have; `of` names it."""
     for name in filter(_SUSPECT.search, names):
         if is_unsafe_path(name):
             raise SegdataError(f"{of}: image {name!r}: the name leads out of the dataset, or no file has it; rename it")
-        if not in_table and ("\r" in name or "\n" in name):
-            raise SegdataError(f"{of}: image {name!r}: a name with a line break fits no list of files; rename it")
-        if not in_table and _NO_STEM.search(name):
-            raise SegdataError(f"{of}: image {name!r}: nothing is left of the name without its extension; rename it")
 
 
 def is_file(path: Path) -> bool:

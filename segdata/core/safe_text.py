@@ -85,7 +85,9 @@ def _in_shell(letter: str) -> str:
 
 
 def csv_cell(value: object) -> object:
-    """A cell of a table; text that spreadsheets would compute as a formula gets an apostrophe before it.
+    """A cell of a table for people; text that spreadsheets would compute as a formula gets an apostrophe before it.
+
+    Files of datasets are read by programs and hold names as they are.
 
     >>> csv_cell("=1+2"), csv_cell("-1.5"), csv_cell("car"), csv_cell(-2)
     ("'=1+2", '-1.5', 'car', -2)

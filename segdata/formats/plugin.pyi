@@ -6,6 +6,7 @@ from segdata.core.format import FileProbe as FileProbe
 from segdata.core.format import FormatMatch as FormatMatch
 from segdata.core.format import LossCounter as LossCounter
 from segdata.core.format import LossKind as LossKind
+from segdata.core.format import NameLimits as NameLimits
 from segdata.core.format import ReadRequest as ReadRequest
 from segdata.core.format import Source as Source
 from segdata.core.format import find_format as find_format

@@ -142,8 +142,8 @@ def refusal_text(target: str, losses: Sequence[Loss], console: Console) -> str:
 
 # The order in which losses matter: labels, then what they mean, then what describes them.
 _ORDER: tuple[LossKind, ...] = (
-    "category", "void", "empty-segment", "overlap", "hole", "unlabelled", "instance", "part", "crowd", "track",
-    "empty-annotation", "annotator", "spatial", "undecided",
+    "image-name", "category", "void", "empty-segment", "overlap", "hole", "unlabelled", "instance", "part", "crowd",
+    "track", "empty-annotation", "annotator", "spatial", "undecided",
 )  # fmt: skip
 _HABITUAL: frozenset[LossKind] = frozenset({"segment-id", "rings", "track-id", "category-details"})  # no pixel, no name
 

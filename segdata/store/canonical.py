@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, Source
+from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, Source
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import load_taxonomy
 from segdata.store import manifest as manifests
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from segdata.core.batch import Batch
 
 ALIASES = ("segdata", "canonical-parquet")
+NAMES = DOCUMENT_NAMES
 LOSSES: frozenset[LossKind] = frozenset()
 READ_OPTIONS = {"revision": "the one to read, r0001 or earlier ones; default: the current one. DATA@r0001 is the same"}
 WRITE_OPTIONS = {

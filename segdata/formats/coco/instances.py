@@ -30,7 +30,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.coco import POLYGONS_OPTION, choose_document, document_clue, find_documents
 from segdata.formats.shared import COCO_LOSSES
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 
 ALIASES = ("coco", "mscoco", "coco-json", "coco-seg", "coco-detection")
+NAMES = DOCUMENT_NAMES
 LOSSES: frozenset[LossKind] = COCO_LOSSES | {"empty-annotation"}
 CHECKED = ("pycocotools", "supervision 0.31 (reads what is written, and what it writes is read)")
 FILE_SUFFIXES = (".json",)

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, Source
+from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, Source
 from segdata.core.profile import Profile
 from segdata.formats.coco import POLYGONS_OPTION, choose_document, document_clue, find_documents
 from segdata.formats.shared import COCO_LOSSES
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 ALIASES = ("lvis-v1",)
 FAMILY = "coco"  # `--from coco` reads this format, too
+NAMES = DOCUMENT_NAMES
 LOSSES: frozenset[LossKind] = COCO_LOSSES | {"empty-annotation"}
 CHECKED = ("pycocotools", "lvis/lvis.py and lvis/eval.py of lvis-dataset/lvis-api (what they ask for)")
 FILE_SUFFIXES = (".json",)

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, Source
+from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, Source
 from segdata.core.profile import Profile
 from segdata.formats.coco import TRUTH_OPTION, choose_document, document_clue, find_documents
 from segdata.formats.shared import COCO_LOSSES
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 ALIASES = ("panoptic", "panoptic-png")
 FAMILY = "coco"  # `--from coco` reads this format, too
+NAMES = FILE_NAMES
 LOSSES: frozenset[LossKind] = COCO_LOSSES | {"empty-segment", "overlap"}
 READ_OPTIONS = TRUTH_OPTION
 CHECKED = ("panopticapi (rgb2id, evaluation.py)",)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segdata.core.errors import UnreadableError
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.coco import COCO_SORTS, IMAGE_INFO_FILES, TRUTH_OPTION, find_documents
 from segdata.formats.shared import COCO_RESULTS_LOSSES
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 ALIASES = ("coco-predictions", "coco-detections")
 FAMILY = "coco"  # `--from coco` reads this format, too
+NAMES = DOCUMENT_NAMES
 LOSSES: frozenset[LossKind] = COCO_RESULTS_LOSSES
 READ_OPTIONS = TRUTH_OPTION
 WRITE_OPTIONS = {"score": "score of segments that have none; default: 1"}

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segdata.core.errors import UnreadableError
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, list_names
+from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, list_names
 from segdata.core.profile import Profile
 from segdata.formats.shared import DATUMARO_LOSSES
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 
 ALIASES = ("datum",)
+NAMES = DOCUMENT_NAMES
 LOSSES: frozenset[LossKind] = DATUMARO_LOSSES
 CHECKED = ("Datumaro 1.13 (reads what is written, writes what is read)", "pycocotools")
 _VERSION = rb'"dm_format_version"\s*:'

@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.core.tiff_files import CHANNELS, GEOGRAPHIC, SAMPLE_FORMAT, tiff_tags
 from segdata.formats.shared import CATEGORY_MASK_LOSSES
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 
 ALIASES = ("tif", "tiff", "gtiff", "raster")
+NAMES = FILE_NAMES
 LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES | {"spatial"}
 CHECKED = ("GDAL through rasterio", "Snyder (1987) for areas")
 READ_OPTIONS = {

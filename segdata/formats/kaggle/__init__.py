@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segdata.core.errors import UnreadableError
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, NameLimits, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared import MASK_LOSSES
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 
 ALIASES = ("kaggle", "rle", "csv-rle")
+NAMES = NameLimits(r"\r|^\s|\s$", files=False)
 LOSSES: frozenset[LossKind] = (MASK_LOSSES - {"overlap"}) | {"category-details", "crowd", "empty-annotation", "spatial"}
 CHECKED = ("pycocotools (the same pairs as uncompressed counts)", "the competitions' published decoder, as a formula")
 FILE_SUFFIXES = (".csv",)

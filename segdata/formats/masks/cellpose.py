@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, list_names
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, NameLimits, ReadRequest, list_names
 from segdata.core.profile import Profile
 from segdata.formats.shared import MASK_LOSSES
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
 
 
+NAMES = NameLimits(r"\r", hidden=False)
 LOSSES: frozenset[LossKind] = MASK_LOSSES | {"spatial"}
 CHECKED = ("cellpose.io 4 (reads what is written, and writes what is read)", "NumPy (each number's pixels)")
 READ_OPTIONS = {"category": "name of the category of all segments; default: the only one of the taxonomy, or cell"}

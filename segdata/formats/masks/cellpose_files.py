@@ -24,7 +24,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
-from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.errors import UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.profile import Profile
@@ -395,8 +395,6 @@ def _write_files(
 
 def _save(path: Path, image: ImageSegments, pixels: NDArray[Any], details: Ints) -> None:
     """Save one file with the keys that Cellpose's program expects."""
-    if path.name.startswith("."):
-        raise SegdataError(f"image {image.image_id!r}: {path.name} would be a hidden file; rename the image")
     content = {
         "outlines": pixels * _inner_boundary(pixels),
         MASKS: pixels,

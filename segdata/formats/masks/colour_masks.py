@@ -24,7 +24,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.masks import describe_encoding, most_of, probe_masks
 from segdata.formats.shared import CATEGORY_MASK_LOSSES
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 
 ALIASES = ("masks", "mask", "png", "semantic", "semantic-masks", "color-masks", "camvid")
+NAMES = FILE_NAMES
 LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES | {"spatial"}
 CHECKED = ("Pillow", "SegNet's colours of CamVid", "Datumaro's fixture of CamVid")
 READ_OPTIONS = {

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.masks import most_of, probe_masks
 from segdata.formats.shared import MASK_LOSSES
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 ALIASES = ("instances", "instance-masks", "id-masks", "label-images")
 FAMILY = "masks"  # `--from masks` reads this format, too
 READ_OPTIONS = {"masks": "a word in the paths of the masks to read, if each image has several: instance"}
+NAMES = FILE_NAMES
 LOSSES: frozenset[LossKind] = MASK_LOSSES | {"spatial"}
 CHECKED = ("Pillow and numpy (each value's pixels)",)
 

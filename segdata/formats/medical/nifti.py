@@ -24,7 +24,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.medical import nnunet_evidence
 from segdata.formats.shared import CATEGORY_MASK_LOSSES
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 
 ALIASES = ("nii", "nii-gz", "bids")
+NAMES = FILE_NAMES
 LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES | {"spatial"}
 CHECKED = ("nibabel", "SimpleITK")
 READ_OPTIONS = {

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, NameLimits, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.medical import nnunet_evidence
 from segdata.formats.shared import CATEGORY_MASK_LOSSES
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 ALIASES = ("nnunetv2", "nnunet-v1")
+NAMES = NameLimits(r"\r", separator="__")
 LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES | {"spatial", "void"}
 CHECKED = ("nibabel", "the checks of nnU-Net's verify_dataset_integrity")
 WRITE_OPTIONS = {

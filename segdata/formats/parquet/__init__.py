@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared import CATEGORY_MASK_LOSSES
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 ALIASES = ("hf", "datasets", "hugging-face-datasets")
+NAMES = DOCUMENT_NAMES
 LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES | {"category-details", "spatial"}
 CHECKED = ("datasets 5.2 (reads what is written, and its files are read)",)
 READ_OPTIONS = {

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segdata.core.config import Option
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, NameLimits, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared import STREET_MASK_LOSSES
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
 
 
+NAMES = NameLimits(r"\r", separator="_")
 LOSSES: frozenset[LossKind] = STREET_MASK_LOSSES
 CHECKED = ("the formulas of KITTI's devkit for semantics", "Datumaro 1.13.12's sample")
 READ_OPTIONS = {

@@ -23,7 +23,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, NameLimits, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared import STREET_MASK_LOSSES
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 
 ALIASES = ("mapillary", "vistas")
+NAMES = NameLimits(r"\r", separator="_")
 LOSSES: frozenset[LossKind] = STREET_MASK_LOSSES
 CHECKED = ("the formulas of the release's demo.py and of mapillary_vistas' evaluation", "Datumaro 1.13.12's sample")
 READ_OPTIONS = {

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segdata.core.errors import check_choice
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, list_names
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, NameLimits, ReadRequest, list_names
 from segdata.core.profile import Profile
 from segdata.formats.shared import CVAT_LOSSES
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 
 ALIASES = ("cvat-xml", "cvat-images")
+NAMES = NameLimits("[^\\t\\n\\r -\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]", files=False)
 LOSSES: frozenset[LossKind] = CVAT_LOSSES | {"track"}
 CHECKED = ("Datumaro's fixtures of CVAT files", "pycocotools", "OpenCV")
 _HEAD = rb"<annotations\s*>(?s:.*)<(meta|image|track)[\s>]"

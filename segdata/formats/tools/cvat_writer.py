@@ -158,8 +158,8 @@ def _image_elements(
     all_segments = batch.segments.take(pa.array(rows)).to_pylist()
     sources = batch.annotations["source"].to_pylist()
     for image_number, (image, in_image, _) in enumerate(image_rows(batch, rows), number):
-        if not is_xml_text(image["image_id"] + (image["split"] or "")):
-            raise SegdataError(f"image {image['image_id']!r}: its name or split has characters that no XML can hold")
+        if not is_xml_text(image["split"] or ""):
+            raise SegdataError(f"image {image['image_id']!r}: its split has characters that no XML can hold")
         segments, image_segments = all_segments[in_image], rows[in_image]
         labels = [names[segment["category_id"]] for segment in segments]
         numbers, kept = assign_groups(labels, segments, list(map(len, shapes[in_image])), first=1)

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segdata.core.errors import UnreadableError
-from segdata.core.format import HEAD_BYTES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.format import DOCUMENT_NAMES, HEAD_BYTES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared import TOOL_LOSSES
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 
 ALIASES = ("labelstudio-json", "ls")
+NAMES = DOCUMENT_NAMES
 LOSSES: frozenset[LossKind] = TOOL_LOSSES | {"category-details", "source"}
 CHECKED = (
     "label-studio-sdk (its brush encoder, byte for byte)",

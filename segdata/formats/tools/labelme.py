@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, list_names
+from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, list_names
 from segdata.core.profile import Profile
 from segdata.formats.shared import LABELME_LOSSES
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from segdata.formats.tools.source import ToolSource
 
 
+NAMES = FILE_NAMES
 LOSSES: frozenset[LossKind] = LABELME_LOSSES
 CHECKED = ("labelme's own VOC exports in its repository", "Pillow", "supervision 0.31 (what it writes is read)")
 

@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, list_names
+from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, list_names
 from segdata.core.profile import Profile
 from segdata.formats.shared import TOOL_LOSSES
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from segdata.formats.tools.source import ToolSource
 
 
+NAMES = FILE_NAMES
 LOSSES: frozenset[LossKind] = TOOL_LOSSES | {
     "annotator", "crowd", "empty-annotation", "empty-segment", "score", "source", "track",
 }  # fmt: skip

@@ -24,7 +24,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared import TOOL_LOSSES
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 
 ALIASES = ("sly",)
+NAMES = FILE_NAMES
 LOSSES: frozenset[LossKind] = TOOL_LOSSES | {"annotator", "empty-segment", "source"}
 CHECKED = (
     "the published rules of the Supervisely SDK (bitmap, alpha_mask, polygon, rectangle), with OpenCV and Pillow",

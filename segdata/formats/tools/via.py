@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, list_names
+from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, list_names
 from segdata.core.profile import Profile
 from segdata.formats.shared import VIA_LOSSES
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 
 ALIASES = ("vgg", "vgg-image-annotator")
+NAMES = DOCUMENT_NAMES
 LOSSES: frozenset[LossKind] = VIA_LOSSES
 CHECKED = ("pycocotools", "VIA 2 exports of a public dataset")
 _JSON_HEAD = rb'"_via_img_metadata"\s*:|"shape_attributes"\s*:'

@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, NameLimits, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared import TRACK_MASK_LOSSES
 from segdata.formats.video import DAVIS_META, DAVIS_SIZES, PALETTE, frame_names, png_kinds
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 
 ALIASES = ("davis2016", "davis2017")
+NAMES = NameLimits(separator="_")
 LOSSES: frozenset[LossKind] = TRACK_MASK_LOSSES
 CHECKED = ("davis2017-evaluation's decoding, value by value",)
 READ_OPTIONS = {

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, NameLimits, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared import TRACK_MASK_LOSSES
 from segdata.formats.video import COLOUR, png_kinds
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from segdata.formats.shared.per_image import PerImageSource
 
 
+NAMES = NameLimits(separator="_")
 LOSSES: frozenset[LossKind] = TRACK_MASK_LOSSES | {"unlabelled"}
 CHECKED = ("the specification's decoding, pixel by pixel", "deeplab2's label tables")
 _LABELS = "kitti, motchallenge or taxonomy (the classes are the ids of the taxonomy)"

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, Source
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, NameLimits, ReadRequest, Source
 from segdata.core.profile import Profile
 from segdata.formats import video
 from segdata.formats.shared import TRACK_MASK_LOSSES
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 
 ALIASES = ("kitti-mots", "motschallenge", "mots-png")
+NAMES = NameLimits(separator="_")
 LOSSES: frozenset[LossKind] = TRACK_MASK_LOSSES
 CHECKED = ("the specification's decoding, value by value", "pycocotools", "Datumaro's MOTS fixture")
 READ_OPTIONS = {"layout": "png or txt; default: png where both are there"}

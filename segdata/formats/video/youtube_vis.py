@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segdata.core.errors import UnreadableError
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.coco import POLYGONS_OPTION
 from segdata.formats.shared import COCO_LOSSES
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 
 ALIASES = ("ytvis", "youtubevis2019", "youtubevis2021")
+NAMES = DOCUMENT_NAMES
 LOSSES: frozenset[LossKind] = COCO_LOSSES | {"secondary-categories"}
 CHECKED = ("ytvos.py's decoding through pycocotools",)
 READ_OPTIONS = {"truth": "FILE: for a list of results the JSON of the ground truth, which lists videos and categories"}

@@ -25,7 +25,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, NameLimits, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared import CATEGORY_MASK_LOSSES
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 
 ALIASES = ("voc", "pascal", "voc2012", "voc2007", "pascal-voc-2012")
+NAMES = NameLimits(r"[\x00-\x08\n-\x1f\ufffe\uffff]")
 LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES - {"unlabelled"} | {"spatial"}
 CHECKED = (
     "Datumaro 1.13 (reads what is written, writes what is read)",

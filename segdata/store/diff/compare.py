@@ -191,6 +191,7 @@ EXPLAINS: dict[LossKind, frozenset[DifferenceKind]] = {
     "empty-annotation": frozenset({"empty-annotation"}),
     "empty-segment": _GONE,
     "hole": frozenset({"pixels", "category-pixels"}),
+    "image-name": frozenset(),  # what is compared is without these images
     "instance": _MERGED,
     "mapped": frozenset(),  # what is compared has been mapped
     "undecided": frozenset(),  # no conversion decides
@@ -207,6 +208,7 @@ EXPLAINS: dict[LossKind, frozenset[DifferenceKind]] = {
 _HANDED_ON: frozenset[LossKind] = frozenset({"category", "unlabelled", "void"})
 # Segments are merged or taken apart, so that their number and pixels say little; those of categories stay the same.
 _REGROUPING: frozenset[LossKind] = frozenset({"instance", "part"})
+_NOT_COMPARED: frozenset[LossKind] = frozenset({"image-name", "mapped", "unreadable"})
 _OF_TAXONOMY = frozenset({"categories", "taxonomies"})
 _DRAWN: tuple[DifferenceKind, ...] = ("segment-missing", "segment-added", "pixels")
 # The source has none, so they cannot be lost: they are another way to write the pixels.
@@ -251,7 +253,9 @@ def check_losses(difference: Difference, losses: Sequence[Loss]) -> ConversionPr
             if n > allowed:
                 what = count_noun(n, "image" if in_images else kind_unit(kind))
                 lines[kind] = f"{kind}: {what} {'differs' if n == 1 else 'differ'}, {_allowed_text(allowed)}"
-    pixels = sum(loss.pixels for loss in losses if loss.kind not in _REGROUPING | {"mapped", "unreadable"})
+    pixels = sum(
+        loss.pixels for loss in losses if loss.kind not in _REGROUPING | {"image-name", "mapped", "unreadable"}
+    )
     moved = difference.counts["category-pixels"].pixels if "category-pixels" in difference.counts else 0
     if moved > pixels:
         lines["category-pixels"] = f"category-pixels: {moved:,} px differ, {_allowed_text(pixels)}"
