@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from segdata.testing.pictures import PictureDataset
     from tests.generators.sample.dataset import Truth
 
+# Linear algebra has one thread: several are no faster on small matrices, and beside other tests they wait for each
+# other, which cost seven times the processor time.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
 # Laws are tried on half as many examples as is usual: there are a thousand of them, and each run draws others.
 settings.register_profile(
     "tests", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True

@@ -52,13 +52,13 @@ def semantic(folder: Path, n: int) -> OpenDataset:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def shapes() -> Callable[[Path, int], OpenDataset]:
     """Writes discs and squares on a grey ground, with their segments: what a network learns in seconds."""
     return written
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def areas() -> Callable[[Path, int], OpenDataset]:
     """The same with category ids for pixels."""
     return semantic
@@ -74,7 +74,7 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny() -> TrainingPlan:
     """A plan for the shapes that is worked off in seconds."""
     asked = Settings(crop=64, width=8, depth=3, batch=4, steps=24, flips=0, learning_rate=0.02)

@@ -50,8 +50,7 @@ def blocks(folder: Path, arrays: list[NDArray[np.generic]]) -> OpenDataset:
     return from_arrays(drawn, DISC, images=folder)
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_planted_errors_come_out_on_top(seed: int, shapes: Make, tmp_path: Path) -> None:
+def test_planted_errors_come_out_on_top(shapes: Make, tmp_path: Path) -> None:
     folder = tmp_path / "images"
     data = shapes(folder, 12)
     maps = data.maps()
@@ -60,12 +59,12 @@ def test_planted_errors_come_out_on_top(seed: int, shapes: Make, tmp_path: Path)
         found = maps.instances(row)
         kinds = [maps.names[each] for each in found.classes.tolist()]
         labels[name] = list(zip(found.masks(), kinds, strict=True))
-    gone, called = sorted(labels)[seed], sorted(labels)[seed + 6]
+    gone, called = sorted(labels)[0], sorted(labels)[6]
     del labels[gone][0]
     mask, kind = labels[called][1]
     labels[called][1] = mask, "square" if kind == "disc" else "disc"
     wrong = shapes(folder, 12, labels=labels)
-    result = flag(wrong, settings=replace(TINY, steps=80, seed=seed), work_dir=tmp_path / "work")
+    result = flag(wrong, settings=replace(TINY, steps=80), work_dir=tmp_path / "work")
     assert {gone, called} <= set(result.parts["image"].head(8))  # of 47 segments and what is missing
     assert result.plan is not None
     assert result.predictions == str(tmp_path / "work")

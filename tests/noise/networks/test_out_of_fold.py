@@ -3,7 +3,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,9 @@ from segdata.testing.pictures import PictureDataset, draw_picture
 
 Make = Callable[[Path, int], OpenDataset]
 TINY = Settings(
-    folds=2, crop=64, width=8, depth=3, batch=4, steps=40, flips=0, learning_rate=0.02, jobs=1, near=False, device="cpu"
+    folds=2, crop=64, width=4, depth=3, batch=4, steps=30, flips=0, learning_rate=0.03, jobs=1, near=False, device="cpu"
 )
-FEW = replace(TINY, steps=4, width=4)
+FEW = replace(TINY, steps=4)
 
 
 def same(a: Predictions, b: Predictions) -> None:
@@ -44,17 +44,30 @@ def same(a: Predictions, b: Predictions) -> None:
         np.testing.assert_array_equal(ours.score, theirs.score)
 
 
-@pytest.fixture
-def learned(shapes: Make, tmp_path: Path) -> tuple[OpenDataset, Predictions]:
-    dataset = shapes(tmp_path / "images", 8)
-    return dataset, out_of_fold(dataset, tmp_path / "found", TINY)
+@dataclass(frozen=True)
+class Run:
+    """A finished run of few steps, and what it reported."""
+
+    dataset: OpenDataset
+    folder: Path
+    found: Predictions
+    stages: list[StageProgress]
 
 
-def test_networks_find_what_they_have_not_seen(learned: tuple[OpenDataset, Predictions]) -> None:
-    dataset, found = learned
+@pytest.fixture(scope="module")
+def run(shapes: Make, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("run")
+    dataset, stages = shapes(folder / "images", 4), list[StageProgress]()
+    found = out_of_fold(dataset, folder / "found", FEW, progress=stages.append)
+    return Run(dataset, folder / "found", found, stages)
+
+
+def test_networks_find_what_they_have_not_seen(shapes: Make, tmp_path: Path) -> None:
+    dataset = shapes(tmp_path / "images", 6)
+    found = out_of_fold(dataset, tmp_path / "found", TINY)
     assert found.categories == (3, 7)
     assert (found.usable.all(), found.defects, found.notes) == (True, (), ())
-    assert np.bincount(found.fold).tolist() == [4, 4]
+    assert np.bincount(found.fold).tolist() == [3, 3]
     maps, right = dataset.maps(), []
     for row in range(len(found)):
         probabilities = found.probabilities(row)
@@ -71,32 +84,28 @@ def test_networks_find_what_they_have_not_seen(learned: tuple[OpenDataset, Predi
     assert np.mean(right) > 0.5  # of the pixels of three categories, chance has a third
 
 
-def test_what_was_found_can_be_opened_again_and_is_not_made_twice(shapes: Make, tmp_path: Path) -> None:
-    dataset = shapes(tmp_path / "images", 4)
-    found = out_of_fold(dataset, tmp_path / "found", FEW)
-    read = open_predictions(tmp_path / "found")
-    assert (read.plan, read.image_ids, read.categories) == (found.plan, found.image_ids, found.categories)
-    assert not list((tmp_path / "found" / "checkpoints").glob("*"))
+def test_what_was_found_can_be_opened_again_and_is_not_made_twice(run: Run, tmp_path: Path) -> None:
+    read = open_predictions(run.folder)
+    assert (read.plan, read.image_ids, read.categories) == (run.found.plan, run.found.image_ids, run.found.categories)
+    assert not list((run.folder / "checkpoints").glob("*"))
     stages: list[StageProgress] = []
     plans: list[TrainingPlan] = []
-    same(found, out_of_fold(dataset, tmp_path / "found", FEW, progress=stages.append, planned=plans.append))
-    assert (stages, plans) == ([], [found.plan])
+    same(run.found, out_of_fold(run.dataset, run.folder, FEW, progress=stages.append, planned=plans.append))
+    assert (stages, plans) == ([], [run.found.plan])
     with pytest.raises(SegdataError, match="predictions for other labels or settings"):
-        out_of_fold(dataset, tmp_path / "found", replace(FEW, seed=1))
+        out_of_fold(run.dataset, run.folder, replace(FEW, seed=1))
     with pytest.raises(SegdataError, match="no finished predictions"):
         open_predictions(tmp_path)
 
 
-def test_progress_tells_how_far_it_is(shapes: Make, tmp_path: Path) -> None:
-    stages: list[StageProgress] = []
-    out_of_fold(shapes(tmp_path / "images", 4), tmp_path / "found", FEW, progress=stages.append)
-    assert list(dict.fromkeys(each.what for each in stages)) == [
+def test_progress_tells_how_far_it_is(run: Run) -> None:
+    assert list(dict.fromkeys(each.what for each in run.stages)) == [
         "train 1 of 2",
         "train 2 of 2",
         "predict 1 of 2",
         "predict 2 of 2",
     ]
-    of_last = [each for each in stages if each.what == "predict 2 of 2"]
+    of_last = [each for each in run.stages if each.what == "predict 2 of 2"]
     assert [(each.done, each.total) for each in of_last] == [(0, 2), (1, 2), (2, 2)]
     assert of_last[-1].seconds_left == 0
 
@@ -104,7 +113,7 @@ def test_progress_tells_how_far_it_is(shapes: Make, tmp_path: Path) -> None:
 # PyTorch is loaded once, and each run is a fork of that process.
 _KILLED = """
 import os, signal, sys
-import torch
+import torch, torch._dynamo  # the first step of an optimiser loads it, else in each fork
 torch.set_num_threads(1)
 from segdata.api.read import read
 from segdata.noise.networks.out_of_fold import out_of_fold
@@ -125,39 +134,34 @@ for what, done in (("train 2 of 2", 3), ("predict 2 of 2", 1)):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no forks")
-def test_a_run_that_was_killed_twice_ends_as_one_that_was_not(shapes: Make, tmp_path: Path) -> None:
-    convert(shapes(tmp_path / "images", 4), tmp_path / "data")
+def test_a_run_that_was_killed_twice_ends_as_one_that_was_not(run: Run, tmp_path: Path) -> None:
+    convert(run.dataset, tmp_path / "data")
     names = ("folds", "crop", "width", "depth", "batch", "steps", "flips", "near", "learning_rate", "jobs", "device")
     chosen = {name: getattr(FEW, name) for name in names}
     words = [sys.executable, "-c", _KILLED, tmp_path / "data", tmp_path / "killed", repr(chosen)]
     subprocess.run(words, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=True)
-    dataset = read(tmp_path / "data")
     stages: list[StageProgress] = []
-    resumed = out_of_fold(dataset, tmp_path / "killed", FEW, progress=stages.append)
+    resumed = out_of_fold(read(tmp_path / "data"), tmp_path / "killed", FEW, progress=stages.append)
     assert [(each.what, each.done) for each in stages] == [
         ("predict 1 of 2", 2),
         ("predict 2 of 2", 1),
         ("predict 2 of 2", 2),
     ]
-    same(resumed, out_of_fold(dataset, tmp_path / "whole", FEW))
+    same(resumed, run.found)
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.2])
-def test_networks_trained_at_once_are_those_trained_one_after_the_other(
-    shapes: Make, tmp_path: Path, dropout: float
-) -> None:
-    """Each has one thread, and randomness of its own; the number of threads of torch is what it was."""
+def test_networks_trained_at_once_are_those_trained_one_after_the_other(run: Run, tmp_path: Path) -> None:
+    """Each has one thread, and randomness of its own.
+
+    The number of threads of torch is what it was; so is its generator. First weights come from it, so whoever draws
+    from it meanwhile changes a network that another thread builds.
+    """
     torch.set_num_threads(1)
-    dataset, asked = shapes(tmp_path / "images", 4), replace(FEW, dropout=dropout)
-    same(out_of_fold(dataset, tmp_path / "one", asked), out_of_fold(dataset, tmp_path / "two", replace(asked, jobs=2)))
-    assert torch.get_num_threads() == 1
-
-
-def test_the_generator_of_torch_is_left_alone_while_networks_are_trained(shapes: Make, tmp_path: Path) -> None:
-    """First weights come from it, so whoever draws from it meanwhile changes a network that another thread builds."""
-    before = torch.get_rng_state()
-    out_of_fold(shapes(tmp_path / "images", 4), tmp_path / "found", replace(FEW, dropout=0.2))
+    asked, before = replace(FEW, dropout=0.2), torch.get_rng_state()
+    one = out_of_fold(run.dataset, tmp_path / "one", asked)
     assert torch.equal(before, torch.get_rng_state())
+    same(one, out_of_fold(run.dataset, tmp_path / "two", replace(asked, jobs=2)))
+    assert torch.get_num_threads() == 1
 
 
 def test_jobs_bound_the_threads_of_torch(shapes: Make, tmp_path: Path) -> None:
@@ -200,9 +204,8 @@ def test_a_failure_of_one_training_stops_the_others(shapes: Make, tmp_path: Path
     assert time.monotonic() - began < 30
 
 
-def test_what_an_older_version_wrote_is_read(shapes: Make, tmp_path: Path) -> None:
-    found = out_of_fold(shapes(tmp_path / "images", 4), tmp_path / "found", FEW)
-    old = tmp_path / "old"
+def test_what_an_older_version_wrote_is_read(run: Run, tmp_path: Path) -> None:
+    found, old = run.found, tmp_path / "old"
     for kind in ("probabilities", "contours", "instances"):
         (old / kind).mkdir(parents=True)
     for row in range(4):
@@ -213,7 +216,7 @@ def test_what_an_older_version_wrote_is_read(shapes: Make, tmp_path: Path) -> No
         np.save(old / "contours" / f"{row:06d}.npy", np.stack([1 - edges, 0 * edges, edges]).astype(np.float16))
         runs = {name: getattr(instances.runs, name) for name in ("start", "length", "owner")}
         np.savez(old / "instances" / f"{row:06d}.npz", **runs, category=instances.category, score=instances.score)
-    content = msgspec.json.decode((tmp_path / "found" / "predictions.json").read_bytes())
+    content = msgspec.json.decode((run.folder / "predictions.json").read_bytes())
     newer = "augment", "class_weights", "pretrained"
     plan = {name: value for name, value in content["plan"].items() if name not in newer} | {"loss": "cross-entropy"}
     content |= {"version": 1, "plan": plan}
