@@ -399,7 +399,8 @@ def _centre_matches(opposite: AnnotatorPair, overlaps: InstanceOverlaps, taken: 
         return overlaps, taken
     area = np.concatenate([overlaps.area_a, overlaps.area_b])
     places = [
-        segment_places(clear, opposite.line, len(side)) for clear, side in zip(opposite.clear, sides, strict=True)
+        segment_places(_runs_of(clear, unmatched), opposite.line, len(side))
+        for clear, side, unmatched in zip(opposite.clear, sides, open_, strict=True)
     ]
     i, j = match_centres(
         np.repeat([0, 1], [len(side) for side in sides]),
@@ -421,6 +422,12 @@ def _centre_matches(opposite: AnnotatorPair, overlaps: InstanceOverlaps, taken: 
         union=np.append(overlaps.union, area[i] + area[j]),
     )
     return extended, np.concatenate([taken, met, len(overlaps.a) + np.arange(len(i))])
+
+
+def _runs_of(side: SweepRuns, chosen: Flags) -> SweepRuns:
+    """The runs of some segments."""
+    kept = np.flatnonzero(chosen[side.owner])
+    return SweepRuns(side.start[kept], side.end[kept], side.owner[kept])
 
 
 def _outline_matches(opposite: AnnotatorPair, overlaps: InstanceOverlaps, taken: Ints) -> Ints:

@@ -3,10 +3,24 @@
 
 import numpy as np
 from libc.math cimport INFINITY, isinf, sqrt
-from libc.stdint cimport int32_t, int64_t
-from libc.stdlib cimport free, malloc
+from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
 
 from segdata.core.kernels.checks import check_outlines, check_scales
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #if defined(__GNUC__)
+    #define lowest_bit(word) __builtin_ctzll(word)
+    #define highest_bit(word) (63 - __builtin_clzll(word))
+    #else
+    static inline int lowest_bit(uint64_t word) { int bit = 0; while (!(word >> bit & 1)) bit++; return bit; }
+    static inline int highest_bit(uint64_t word) { int bit = 63; while (!(word >> bit & 1)) bit--; return bit; }
+    #endif
+    """
+    int lowest_bit(uint64_t word) noexcept nogil  # neither is asked of 0
+    int highest_bit(uint64_t word) noexcept nogil
 
 # The strips of side b in one column; `cursor` is the one that the last look ended at, since looks are close together.
 # The first column of every `BLOCK` knows in which rows all of these are.
@@ -19,11 +33,26 @@ cdef struct Column:
     int64_t high
 
 
+# The pixels of side b as bits, column by column: most outlines are so near to each other that a look at the bits around
+# a pixel is enough. Each column has free words above and below, so that 64 rows can be taken from any row in it.
+cdef struct Bitmap:
+    uint64_t *word  # 0 but for the strips that are drawn
+    int64_t left
+    int64_t columns  # 0: nothing is drawn
+    int64_t top  # the row of the first bit
+    int64_t rows  # from which 64 others can be taken
+    int64_t pitch  # words of a column
+
+
 cdef enum:
     BLOCK = 16
     NEAR = 36  # pixels, squared: below it few columns are looked at anyway
+    AROUND = 12  # columns at most that are looked at in bits, to either side
+    UP = 32  # rows above a pixel that are
+    ROOM = 64  # words at most for each strip
 
 cdef int64_t MOST = 1 << 62  # more than any distance squared
+cdef int64_t LARGEST = 1 << 40  # rows or columns of a bitmap
 
 
 def nearest(
@@ -98,7 +127,9 @@ def outline_distances(
     cdef int64_t x, y, right, bottom, k, row, own
     cdef double d, room, within, far, wide, tall, around, signed, squares
     cdef int64_t near, compared, begin
-    cdef bint inside, given = known.shape[0] > 0
+    cdef bint inside, given = known.shape[0] > 0, is_far
+    cdef Bitmap bitmap = Bitmap(NULL, 0, 0, 0, 0, 0)
+    cdef int64_t words = 0, squared
     for g in range(n_sheets):
         for i in range(first[sheets[0, g]], first[sheets[0, g] + 1]):
             size += edge[2, i] - edge[1, i]
@@ -110,8 +141,15 @@ def outline_distances(
     cdef int64_t[:, ::1] count = counts
     cdef double[:, ::1] total = sums
     cdef const int64_t[::1] other_x = other[0], other_top = other[1], other_bottom = other[2]
+    for g in range(n_sheets if not given else 0):
+        if sizes[0, g] == 1 and sizes[1, g] == 1:
+            row = sheets[1, g]
+            words = max(words, frame(&bitmap, other_x, other_top, other_bottom, other_first[row], other_first[row + 1]))
     cdef Column *column = <Column *>malloc((other.shape[1] + 1) * sizeof(Column))
-    if column == NULL:
+    bitmap.word = <uint64_t *>calloc(words + 1, sizeof(uint64_t))
+    if column == NULL or bitmap.word == NULL:
+        free(column)
+        free(bitmap.word)
         raise MemoryError("no memory for the columns of pixels")
     size = 0
     try:
@@ -120,26 +158,34 @@ def outline_distances(
                 own, row = sheets[0, g], sheets[1, g]
                 k, right, bottom = sheets[2, g], sheets[3, g] - 1, sheets[4, g] - 1
                 within, far, wide, tall = reach[0, k], reach[1, k], sizes[0, g], sizes[1, g]
-                n_columns, at, last = 0, 0, 0
-                if not given:
-                    n_columns = gather(
-                        other_x, other_top, other_bottom, other_first[row], other_first[row + 1], column
-                    )
+                n_columns, at, last, is_far, bitmap.columns = -1, 0, 0, False, 0
+                if not given and wide == 1 and tall == 1:
+                    frame(&bitmap, other_x, other_top, other_bottom, other_first[row], other_first[row + 1])
+                    draw(&bitmap, other_x, other_top, other_bottom, other_first[row], other_first[row + 1], True)
                 j = area_first[row]
                 near, compared, around, signed, squares = 0, 0, 0, 0, 0
                 begin = size
                 for i in range(first[own], first[own + 1]):
                     x = edge[0, i]
-                    while at < n_columns and column[at].x < x:
-                        at += 1
                     room = min(min(x, right - x) * wide, sizes[2, g])
                     for y in range(edge[1, i], edge[2, i]):
                         if given:
                             d = known[size]
                         else:
-                            d = distance(
-                                column, n_columns, at, &last, x, y, other_top, other_bottom, wide, tall
-                            )
+                            squared = MOST if is_far or bitmap.columns == 0 else look_around(&bitmap, x, y)
+                            if squared < MOST:
+                                d = sqrt(<double>squared) if squared > 0 else 0
+                            else:
+                                if n_columns < 0:
+                                    n_columns = gather(
+                                        other_x, other_top, other_bottom, other_first[row], other_first[row + 1], column
+                                    )
+                                while at < n_columns and column[at].x < x:
+                                    at += 1
+                                d = distance(
+                                    column, n_columns, at, &last, x, y, other_top, other_bottom, wide, tall
+                                )
+                                is_far = d > 2 * AROUND  # what follows hardly is near
                         apart[size] = d
                         size += 1
                         near += d <= within
@@ -163,9 +209,94 @@ def outline_distances(
                 total[k, 0] += around
                 total[k, 1] += signed
                 total[k, 2] += squares
+                draw(&bitmap, other_x, other_top, other_bottom, other_first[row], other_first[row + 1], False)
         return result, counts, sums
     finally:
         free(column)
+        free(bitmap.word)
+
+
+cdef int64_t frame(
+    Bitmap *bitmap,
+    const int64_t[::1] x,
+    const int64_t[::1] top,
+    const int64_t[::1] bottom,
+    Py_ssize_t first,
+    Py_ssize_t stop,
+) noexcept nogil:
+    """Lay a bitmap around strips, of no columns where it would be large for few of them; how many words it takes."""
+    cdef int64_t left = MOST, right = -MOST, low = MOST, high = -MOST
+    cdef Py_ssize_t i
+    bitmap.columns = 0
+    for i in range(first, stop):
+        left, right = min(left, x[i]), max(right, x[i])
+        low, high = min(low, top[i]), max(high, bottom[i])
+    if first >= stop or left < 0 or right > LARGEST or low < 0 or high > LARGEST:
+        return 0
+    bitmap.left, bitmap.top, bitmap.rows = left, low - 64, high - low + 64
+    bitmap.pitch = (bitmap.rows >> 6) + 2
+    if (right - left + 1) > ROOM * (stop - first) // bitmap.pitch:
+        return 0
+    bitmap.columns = right - left + 1
+    return bitmap.columns * bitmap.pitch
+
+
+cdef void draw(
+    Bitmap *bitmap,
+    const int64_t[::1] x,
+    const int64_t[::1] top,
+    const int64_t[::1] bottom,
+    Py_ssize_t first,
+    Py_ssize_t stop,
+    bint there,
+) noexcept nogil:
+    """Set the bits of strips, or clear the words that they are in."""
+    cdef Py_ssize_t i
+    cdef int64_t begin, end, q
+    cdef uint64_t *word
+    if bitmap.columns == 0:
+        return
+    for i in range(first, stop):
+        if top[i] == bottom[i]:
+            continue
+        word = bitmap.word + (x[i] - bitmap.left) * bitmap.pitch
+        begin, end = top[i] - bitmap.top, bottom[i] - bitmap.top - 1
+        for q in range(begin >> 6, (end >> 6) + 1):
+            word[q] = 0 if not there else word[q] | (
+                (<uint64_t>-1 << (begin & 63) if q == begin >> 6 else <uint64_t>-1)
+                & (<uint64_t>-1 >> (63 - (end & 63)) if q == end >> 6 else <uint64_t>-1)
+            )
+
+
+cdef inline int64_t look_around(const Bitmap *bitmap, int64_t x, int64_t y) noexcept nogil:
+    """The squared distance to the nearest bit; `MOST` where there is none near enough to be sure."""
+    cdef int64_t across = 0, least, best = MOST, first = y - UP - bitmap.top, right = x - bitmap.left
+    if first < 0 or first >= bitmap.rows:
+        return MOST
+    while across <= AROUND:
+        if across * across >= best:
+            return best
+        if 0 <= right + across < bitmap.columns:
+            least = rows_away(bitmap, right + across, first)
+            best = min(best, across * across + least * least)
+        if 0 < across <= right < bitmap.columns + across:
+            least = rows_away(bitmap, right - across, first)
+            best = min(best, across * across + least * least)
+        across += 1
+    return best if across * across >= best else MOST
+
+
+cdef inline int64_t rows_away(const Bitmap *bitmap, int64_t column, int64_t first) noexcept nogil:
+    """How many rows the nearest bit of a column is from row `first` + UP, of the 64 from `first` on; 64: none is."""
+    cdef const uint64_t *word = bitmap.word + column * bitmap.pitch + (first >> 6)
+    cdef int shift = first & 63
+    cdef uint64_t rows = word[0] >> shift | word[1] << 1 << (63 - shift), below = rows >> UP, above = rows << (63 - UP)
+    cdef int64_t least = 64
+    if below:
+        least = lowest_bit(below)
+    if above:
+        least = min(least, <int64_t>(63 - highest_bit(above)))
+    return least
 
 
 cdef Py_ssize_t gather(
