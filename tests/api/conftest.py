@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cluster() -> Iterator[Any]:
-    """Two worker processes on loopback."""
+    """Two worker processes on loopback, the same for all tests: to start them takes longer than most of these."""
     distributed = pytest.importorskip("distributed", reason="the extra `dask` is not installed")
     options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": ":0"}
     with (

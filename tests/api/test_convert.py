@@ -18,6 +18,7 @@ from segdata.core.format import LOSSES_FILE, Format, Loss, detect, formats
 from segdata.report.schemas import json_schemas
 from tests.generators.sample.dataset import make
 
+KILLED = ["coco-instances", "colour-masks", "cvat"]
 WRITTEN = [each for each in formats().values() if each.write is not None and each.name != "canonical"]
 
 
@@ -96,23 +97,39 @@ def test_where_the_announcement_fails_nothing_is_written(clean: Path, tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("to", ["coco-instances", "colour-masks", "cvat"])
-def test_killed_once_losses_are_said(clean: Path, tmp_path: Path, to: str) -> None:
-    """Whatever happens then, what is lost was said before anything is there; and the next conversion clears up."""
+@pytest.fixture(scope="module")
+def killed(clean: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, list[str]]]:
+    """A folder for each format, with what a process left that was killed when it had said the losses; and these."""
+    folder = tmp_path_factory.mktemp("killed")
     code = (
-        "import os, segdata, sys\n"
+        "import os, segdata, segdata.api.convert, sys\n"
         "def announce(losses):\n"
         "    print(*losses, sep='\\n', flush=True)\n"
         "    os.kill(os.getpid(), 9)\n"
-        "segdata.convert(sys.argv[1], sys.argv[2], to=sys.argv[3], copy_images=True, announce=announce)\n"
+        "for to in sys.argv[3:]:\n"
+        "    os.mkdir(os.path.join(sys.argv[2], to))\n"
+        "    print(to, flush=True)\n"
+        "    pid = os.fork()\n"
+        "    if pid == 0:\n"
+        "        out = os.path.join(sys.argv[2], to, 'out')\n"
+        "        segdata.convert(sys.argv[1], out, to=to, copy_images=True, announce=announce)\n"
+        "    print(os.waitpid(pid, 0)[1], flush=True)\n"
     )
-    words = [sys.executable, "-c", code, str(clean / "panoptic"), str(tmp_path / "out"), to]
-    killed = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert killed.returncode == -9
-    assert all(path.name.startswith(".out.") for path in tmp_path.iterdir())
-    done = segdata.convert(clean / "panoptic", tmp_path / "out", to=to, copy_images=True)
-    assert killed.stdout.splitlines() == [str(loss) for loss in done.losses]
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    words = [sys.executable, "-c", code, str(clean / "panoptic"), str(folder), *KILLED]
+    lines = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+    first = [*map(lines.index, KILLED), len(lines)]
+    assert all(lines[end - 1] == "9" for end in first[1:])  # the signal
+    return folder, {to: lines[first[k] + 1 : first[k + 1] - 1] for k, to in enumerate(KILLED)}
+
+
+@pytest.mark.parametrize("to", KILLED)
+def test_killed_once_losses_are_said(clean: Path, killed: tuple[Path, dict[str, list[str]]], to: str) -> None:
+    """Whatever happens then, what is lost was said before anything is there; and the next conversion clears up."""
+    folder = killed[0] / to
+    assert all(path.name.startswith(".out.") for path in folder.iterdir())
+    done = segdata.convert(clean / "panoptic", folder / "out", to=to, copy_images=True)
+    assert killed[1][to] == [str(loss) for loss in done.losses]
+    assert [path.name for path in folder.iterdir()] == ["out"]
 
 
 @pytest.mark.parametrize("each", WRITTEN, ids=lambda each: each.name)

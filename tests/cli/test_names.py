@@ -82,37 +82,43 @@ def test_quiet_prints_results_and_errors_only(run: Run, masks: Path, tmp_path: P
     assert "does not exist" in quiet("validate", tmp_path / "none").stderr
 
 
-def test_no_color(masks: Path) -> None:
+_ONE_BY_ONE = """
+import os, sys
+from segdata.cli.main import main
+for words in sys.argv[1:]:
+    pid = os.fork()
+    if pid == 0:
+        main(words.split())
+    os.waitpid(pid, 0)
+    print("END OF IT", flush=True)
+"""
+
+
+def test_no_color() -> None:
     """On a terminal reports are in colour; `--no-color` takes it away, wherever it stands."""
     pty = pytest.importorskip("pty")
-
-    def shown(*words: str) -> str:
-        output: list[bytes] = []
-
-        def read(descriptor: int) -> bytes:
+    commands = (
+        "explain speck",
+        "--no-color explain speck",
+        "explain speck --no-color",
+        "explain speck --no-colour",
+    )
+    output: list[bytes] = []
+    pid, descriptor = pty.fork()
+    if pid == 0:
+        os.environ.pop("NO_COLOR", None)
+        os.environ["TERM"] = "xterm"
+        os.execv(sys.executable, [sys.executable, "-c", _ONE_BY_ONE, *commands])
+    try:
+        while output[-1:] != [b""]:
             output.append(os.read(descriptor, 1 << 16))
-            return output[-1]
-
-        pid, descriptor = pty.fork()
-        if pid == 0:
-            os.environ.pop("NO_COLOR", None)
-            os.environ["TERM"] = "xterm"
-            os.execv(sys.executable, [sys.executable, "-m", "segdata.cli", *words])
-        try:
-            while read(descriptor):
-                pass
-        except OSError:  # the end of a terminal
-            pass
-        os.waitpid(pid, 0)
-        return b"".join(output).decode()
-
-    assert "\x1b[" in shown("explain", "speck")
-    for words in (
-        ["--no-color", "explain", "speck"],
-        ["explain", "speck", "--no-color"],
-        ["explain", "speck", "--no-colour"],
-    ):
-        assert "\x1b[" not in shown(*words)
+    except OSError:  # the end of a terminal
+        pass
+    os.waitpid(pid, 0)
+    *shown, rest = b"".join(output).decode().split("END OF IT")
+    assert rest.strip() == ""
+    assert all("speck" in text for text in shown)
+    assert ["\x1b[" in text for text in shown] == [True, False, False, False]
 
 
 def test_the_flags_are_on_the_help_page_once(run: Run) -> None:

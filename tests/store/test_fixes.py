@@ -1,7 +1,6 @@
 """Fixes: what was found is gone, nothing else has changed, and a second time there is nothing to do."""
 
 import json
-import resource
 import shutil
 import subprocess
 import sys
@@ -10,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
 import segdata
+from segdata.cli.main import main
 from segdata.core.batch import mask_to_runs, runs_to_mask
 from segdata.core.config import Config
 from segdata.core.dataset import OpenDataset
@@ -144,13 +145,8 @@ def gappy(tmp_path: Path) -> Path:
     return tmp_path / "set"
 
 
-def run(*words: str | Path, most_bytes: int | None = None) -> subprocess.CompletedProcess[str]:
-    def limit() -> None:
-        if most_bytes is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
-
-    command = [sys.executable, "-m", "segdata.cli", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=limit)
+def run(*words: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
 
 
 def content(root: Path) -> dict[str, bytes]:
@@ -160,7 +156,7 @@ def content(root: Path) -> dict[str, bytes]:
 def test_the_command_line_shows_then_fixes_then_has_nothing_to_do(gappy: Path, tmp_path: Path) -> None:
     before = content(gappy)
     shown = run("validate", gappy, "--diff", "--unsafe-fixes", "--overlays", tmp_path / "pictures")
-    assert shown.returncode == 1
+    assert shown.exit_code == 1
     assert "SEG101 gap" in shown.stdout
     assert any(line.startswith("  + ") for line in shown.stdout.splitlines())
     assert len(list((tmp_path / "pictures").rglob("*.png"))) == 1
@@ -180,15 +176,33 @@ def test_the_command_line_shows_then_fixes_then_has_nothing_to_do(gappy: Path, t
     assert content(gappy) == after
 
 
-def test_a_full_disk_leaves_the_dataset_as_it_was(gappy: Path) -> None:
+_ON_FULL_DISKS = """
+import os, resource, sys
+from segdata.cli.main import main
+for words in sys.argv[1:]:
+    most, folder = words.split(" ", 1)
+    pid = os.fork()
+    if pid == 0:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(most), int(most)))
+        main(["validate", folder, "--unsafe-fixes", "--no-cache"])
+    status = os.waitpid(pid, 0)[1]
+    print("ENDED", os.waitstatus_to_exitcode(status), file=sys.stderr, flush=True)
+"""
+
+
+def test_a_full_disk_leaves_the_dataset_as_it_was(gappy: Path, tmp_path: Path) -> None:
     before = content(gappy)
-    for most in (0, 100, 1500):
-        done = run("validate", gappy, "--unsafe-fixes", "--no-cache", most_bytes=most)
-        assert done.returncode == 2
-        assert "the dataset is as it was" in done.stderr
-        assert "Traceback" not in done.stderr
-        assert content(gappy) == before
-        assert not (gappy / "r0002").exists()
+    limits = (0, 100, 1500)
+    folders = [shutil.copytree(gappy, tmp_path / f"set{most}") for most in limits]
+    words = [f"{most} {folder}" for most, folder in zip(limits, folders, strict=True)]
+    command = [sys.executable, "-c", _ON_FULL_DISKS, *words]
+    *said, _ = subprocess.run(command, capture_output=True, text=True, check=True).stderr.split("ENDED 2")
+    assert len(said) == len(limits)
+    for text, folder in zip(said, folders, strict=True):
+        assert "the dataset is as it was" in text
+        assert "Traceback" not in text
+        assert content(folder) == before
+        assert not (folder / "r0002").exists()
 
 
 def test_fixes_of_another_format_say_what_to_do(gappy: Path, tmp_path: Path) -> None:
