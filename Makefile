@@ -6,6 +6,13 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 TORCH  := $(if $(strip $(UV_FIND_LINKS)),,--torch-backend=auto)
 SOURCES := pyproject.toml constraints.txt $(wildcard segdata/core/kernels/_compiled/*.pyx)
 
+# What calls kernels is tried again with those in numpy, but for tests of kernels, which try both, and for files whose tests
+# call none or read some small dataset on the way.
+PLAIN := tests/core tests/measure $(addprefix --ignore=tests/core/test_,$(addsuffix .py,\
+    archives atomic_files bootstrap candidates cielab cluster_portions config coverage errors format guideline image_files\
+    paths rule_settings safe_text table taxonomy tiff_files validation))\
+    $(addprefix --ignore=tests/measure/test_,$(addsuffix .py,duplicates registry source_cache stored_tables))
+
 .PHONY: demo test test-lowest check bench install clean
 
 $(BIN)/uv:
@@ -23,7 +30,7 @@ demo: install
 
 test: install
 	$(BIN)/python -m pytest -q -n 2
-	SEGDATA_KERNELS=plain $(BIN)/python -m pytest -q -n 2 tests/core tests/measure
+	SEGDATA_KERNELS=plain $(BIN)/python -m pytest -q -n 2 -m "not both_kernels" $(PLAIN)
 
 # The oldest versions that pyproject.toml allows, in an environment of their own: do they still pass?
 build/lowest/.installed: $(SOURCES) | $(BIN)/uv

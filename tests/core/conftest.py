@@ -17,3 +17,10 @@ def kernels(request: pytest.FixtureRequest) -> Any:
     if lacking := chosen.lacking():
         pytest.skip(f"not built: {', '.join(lacking)}")
     return SimpleNamespace(**{name: chosen.compiled(name) for name in _plain.__all__})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of kernels try both kinds in every run, so that a run with plain ones need not repeat them."""
+    for item in items:
+        if "kernels" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.both_kernels)
