@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*:DeprecationWarning"),
 ]
 ROOT = Path(__file__).parents[2]
-N_IMAGES = 60
+N_IMAGES = 36
 
 
 def write_coco(path: Path, seed: int = 5) -> Path:
@@ -132,7 +132,7 @@ def files_below(folder: Path) -> dict[str, bytes]:
 def test_a_canonical_target_has_the_same_bytes(
     cluster: Any, coco: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("segdata.store.revision_writer.PART_SEGMENTS", 80)
+    monkeypatch.setattr("segdata.store.revision_writer.PART_SEGMENTS", 48)
     here, there = (
         segdata.convert(coco, tmp_path / name, client=client) for name, client in (("here", None), ("there", cluster))
     )
@@ -179,7 +179,7 @@ def test_workers_read_and_write_an_object_store(
 ) -> None:
     s3fs = pytest.importorskip("s3fs", reason="the extra `cloud` is not installed")
     moto_server = pytest.importorskip("moto.server", reason="moto is not installed")
-    monkeypatch.setattr("segdata.store.revision_writer.PART_SEGMENTS", 80)
+    monkeypatch.setattr("segdata.store.revision_writer.PART_SEGMENTS", 48)
     server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
