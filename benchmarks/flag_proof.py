@@ -235,17 +235,19 @@ def counts(name: str, trial: Trial) -> str:
     rows = candidates_above(ranked, of_category, threshold)
     rows = rows[: int(np.ceil(REPORTED * (ranked.row >= 0).sum()))]
     wrong, known = trial.mistake >= 0, ranked.known[ranked.image]
-    expected = expected_errors(recalibrate(np.empty(0), np.empty(0, bool)).draws(ranked.odds[rows]))
-    sure = known & (ranked.probability > 0.8)
+    before = recalibrate(np.empty(0), np.empty(0, bool), base=ranked.base_odds)
+    expected = expected_errors(before.draws(ranked.odds[rows]))
+    probability = before.probability(ranked.odds)
+    sure = known & (probability > 0.8)
     cells = [
         f"{int(ranked.known.sum())} of {len(trial.pages)}",
         str(int(ranked.move.any(axis=1).sum())),
         f"{len(rows)}" + (f" ({of_category[0].reason})" if of_category[0].reason else ""),
         str(int(wrong[rows].sum())),
-        f"{ranked.probability[rows].sum():.0f}",
+        f"{probability[rows].sum():.0f}",
         f"{expected.n:.0f} ({math.floor(expected.low)} to {math.ceil(expected.high)})",
-        f"{int(sure.sum())}, {ranked.probability[sure].mean():.2f}, {wrong[sure].mean():.2f}" if sure.any() else "0",
-        f"{ranked.probability[known].sum():.0f}, {int(wrong[known].sum())}",
+        f"{int(sure.sum())}, {probability[sure].mean():.2f}, {wrong[sure].mean():.2f}" if sure.any() else "0",
+        f"{probability[known].sum():.0f}, {int(wrong[known].sum())}",
     ]
     return f"| {name} | {' | '.join(cells)} |"
 

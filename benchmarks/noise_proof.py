@@ -171,7 +171,7 @@ def of_counts(trials: Sequence[Trial]) -> list[str]:
     ]
     for trial in trials:
         odds, wrong = trial.result.odds, trial.mistake >= 0
-        draws = recalibrate(odds[:0], wrong[:0]).draws(odds)
+        draws = recalibrate(odds[:0], wrong[:0], base=trial.result.base_odds).draws(odds)
         n = round(TOLD * int((trial.result.row >= 0).sum()))
         cells = []
         for rows in (np.argsort(-odds, kind="stable")[:n], np.arange(len(odds))):

@@ -181,16 +181,17 @@ def log_loss(odds: Floats, wrong: Ints) -> float:
 
 
 # Standard deviations of what is believed before any verdict: by a factor of e^3 real errors may be more or less common
-# than injected ones, and their log odds too large or too small by 80 %. Chosen on errors put into real datasets, such
-# that the number to expect holds (docs/results/flag_budget.md).
+# than injected ones, and the evidence, as a log ratio, too large or too small by 80 %. Chosen on errors put into real
+# datasets, such that the number to expect holds (docs/results/flag_budget.md).
 OFFSET_DEVIATION, SLOPE_DEVIATION = 1.5, 0.4
 MIN_SLOPE = 0.05  # of the slope: an order is never turned round
+_N_SLOPES = 15  # over which the mean of a probability is taken
 _MAX_REVIEW_STEPS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Recalibration:
-    """Log odds z become the probability 1 / (1 + exp(-slope z - offset)), with the most likely slope and offset."""
+    """Log odds z become the probability 1 / (1 + exp(-slope z - offset)); slope and offset are uncertain."""
 
     slope: float
     offset: float
@@ -198,8 +199,20 @@ class Recalibration:
     n: int  # the number of decisions behind them
 
     def probability(self, odds: Floats) -> Floats:
-        """(n,) probabilities for log odds (n,)."""
-        return logistic(self.slope * odds + self.offset)
+        """(n,) the mean probability for log odds (n,), over all slopes and offsets as likely as they are.
+
+        So its sum is the number of errors to expect, and the less is known, the further it is from certainty. It rises
+        with the log odds. Source: MacKay (1992), Neural Computation 4(5), 720-736 (the mean over the offset).
+        """
+        (slope_variance, both), offset_variance = self.covariance[0], self.covariance[1, 1]
+        node, weight = np.polynomial.hermite_e.hermegauss(_N_SLOPES)
+        slope = np.maximum(self.slope + np.sqrt(slope_variance) * node, MIN_SLOPE)
+        offset = self.offset + both / np.sqrt(slope_variance) * node
+        shrink = np.sqrt(1 + np.pi / 8 * (offset_variance - both**2 / slope_variance))
+        mean = np.zeros(len(odds))
+        for s, o, w in zip(slope, offset, weight / weight.sum(), strict=True):
+            mean += w * logistic((s * odds + o) / shrink)
+        return mean
 
     def draws(self, odds: Floats, n_draws: int = 400, seed: int = 0) -> Floats:
         """(n_draws, n) possible probabilities for log odds (n,), from the posterior; the same for the same seed."""
@@ -217,11 +230,15 @@ class Recalibration:
         return logistic(mean - away), logistic(mean + away)
 
 
-def recalibrate(odds: Floats, wrong: Ints | NDArray[np.bool_], weight: Floats | None = None) -> Recalibration:
+def recalibrate(
+    odds: Floats, wrong: Ints | NDArray[np.bool_], weight: Floats | None = None, base: float = 0.0
+) -> Recalibration:
     """Recalibrate log odds by decisions (v,), 1 for wrong and 0 for right, on items with these log odds (v,).
 
-    A logistic regression on the log odds, with priors of 1 +- 0.4 for the slope and 0 +- 1.5 for the offset: no
-    decision changes nothing, few change little, and many decide. `weight` (v,) is how much each counts; all alike by
+    A logistic regression on the log odds, with priors of 1 +- 0.4 for the slope and 0 +- 1.5 for the offset at `base`:
+    few decisions change little, and many decide. `base` is the log odds of any label before anything is known of it.
+    What lies above is evidence, and how much that is worth differs between datasets; so probabilities are less certain
+    the more evidence they rest on (docs/results/flag.md). `weight` (v,) is how much each counts; all alike by
     default, even if items were reviewed because of their probability. Items chosen by log odds alone do not differ from
     others with the same log odds, so nothing needs compensation; weighting by the inverse inclusion probability makes
     probabilities worse, since a few decisions then outweigh all others (docs/results/flag_budget.md). Sources:
@@ -230,7 +247,8 @@ def recalibrate(odds: Floats, wrong: Ints | NDArray[np.bool_], weight: Floats | 
     """
     weight = np.ones(len(odds)) if weight is None else weight
     x = np.column_stack([odds, np.ones(len(odds))])
-    precision = np.diag([SLOPE_DEVIATION**-2, OFFSET_DEVIATION**-2])
+    turn = np.array([[1.0, 0.0], [-base, 1.0]])  # from slope and offset at `base` to those at 0
+    precision = np.linalg.inv(turn @ np.diag([SLOPE_DEVIATION**2, OFFSET_DEVIATION**2]) @ turn.T)
     believed = np.array([1.0, 0.0])
     parameters = believed.copy()
     loss, p = _posterior_loss(parameters, x, wrong, weight, precision, believed)

@@ -190,7 +190,7 @@ def find_label_errors(
         trust = category_trust(ranked, case.names, threshold)
         settled, is_wrong = reviewed_candidates(case, ranked, decisions)
         selection = select_candidates(ranked, trust, threshold, case.predictor.things, budget, seed, settled)
-        recalibration = recalibrate(ranked.odds[settled], is_wrong)
+        recalibration = recalibrate(ranked.odds[settled], is_wrong, base=ranked.base_odds)
         ranked = replace(ranked, probability=recalibration.probability(ranked.odds))
         p = np.clip(threshold, 1e-12, 1 - 1e-12)
         moved = recalibration.probability(np.log(p) - np.log1p(-p)).tolist()[1:]

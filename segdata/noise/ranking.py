@@ -198,6 +198,11 @@ class RankedCandidates:
     thin: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # rows of regions that are too thin to report
 
     @property
+    def base_odds(self) -> float:
+        """The log odds that a label is wrong, before anything is known of it; 0 if nothing was learnt."""
+        return float(np.log(self.prior)) if self.prior > 0 else 0.0
+
+    @property
     def strong(self) -> Flags:
         """(n,) where the evidence of an error is strong, or an error is likely.
 

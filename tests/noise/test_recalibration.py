@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
+from segdata.noise.budget import expected_errors
 from segdata.noise.calibration import MIN_SLOPE, OFFSET_DEVIATION, SLOPE_DEVIATION, recalibrate
 from segdata.noise.segments import Flags, Floats
 
@@ -30,12 +31,13 @@ def test_no_verdict_moves_nothing_and_many_decide() -> None:
 
 @given(st.integers(0, 1000), st.integers(0, 30))
 def test_it_is_the_most_probable_slope_and_offset(seed: int, n: int) -> None:
-    odds, wrong = drawn(seed, n)
-    found = recalibrate(odds, wrong)
+    (odds, wrong), base = drawn(seed, n), -(seed % 5)
+    found = recalibrate(odds, wrong, base=base)
 
     def minus_log(at: Floats) -> float:
         z = at[0] * odds + at[1]
-        believed = ((at[0] - 1) / SLOPE_DEVIATION) ** 2 + (at[1] / OFFSET_DEVIATION) ** 2
+        at_base = at[1] + (at[0] - 1) * base
+        believed = ((at[0] - 1) / SLOPE_DEVIATION) ** 2 + (at_base / OFFSET_DEVIATION) ** 2
         return float((np.logaddexp(0, z) - wrong * z).sum() + believed / 2)
 
     best = minimize(minus_log, np.array([1.0, 0.0]), tol=1e-9).x
@@ -49,7 +51,7 @@ def test_fifty_verdicts_on_what_was_suspected_most_mend_probabilities_and_harm_n
         for seed in range(40):
             odds, wrong = drawn(seed, 2000, slope, offset)
             rows = np.argsort(-odds)[:50]
-            after = recalibrate(odds[rows], wrong[rows])
+            after = recalibrate(odds[rows], wrong[rows], base=-2.0)
             of.append(loss(1 / (1 + np.exp(-odds)), wrong) - loss(after.probability(odds), wrong))
         gains[slope, offset] = of
     assert np.mean(gains[1.0, -2.0]) > 0.03
@@ -61,6 +63,28 @@ def test_verdicts_never_turn_the_order_round() -> None:
     odds = np.linspace(-3, 3, 60)
     found = recalibrate(odds, odds < 0)
     assert (np.diff(found.probability(odds)) > 0).all()
+
+
+@pytest.mark.parametrize("n", [0, 3, 40])
+def test_a_probability_is_the_mean_of_what_is_possible_and_adds_up_to_what_is_expected(n: int) -> None:
+    odds, wrong = drawn(3, 300, 0.7, 1.0)
+    found, every = recalibrate(odds[:n], wrong[:n]), np.sort(odds)
+    p, draws = found.probability(every), found.draws(every, 4000)
+    np.testing.assert_allclose(p, draws.mean(axis=0), atol=0.02)
+    assert p.sum() == pytest.approx(expected_errors(draws).n, rel=0.03)
+    assert (np.diff(p) > 0).all()
+    likely = 1 / (1 + np.exp(-found.slope * every - found.offset))
+    assert (abs(p - 0.5) <= abs(likely - 0.5) + 0.02).all()  # never surer than the most likely slope and offset
+
+
+def test_the_more_evidence_a_probability_rests_on_the_less_certain_it_is() -> None:
+    odds = np.linspace(-4, 6, 21)
+    none = recalibrate(odds[:0], odds[:0] > 0, base=-4.0)
+    low, high = (np.log(end) - np.log1p(-end) for end in none.probability_range(odds))
+    width = (high - low) / (2 * 1.96)
+    assert width[0] == pytest.approx(OFFSET_DEVIATION, rel=1e-3)  # without evidence: how common errors are
+    assert (np.diff(width) > 0).all()
+    np.testing.assert_allclose(width**2, OFFSET_DEVIATION**2 + (SLOPE_DEVIATION * (odds + 4)) ** 2, rtol=1e-3)
 
 
 def test_weights_are_repetitions() -> None:
