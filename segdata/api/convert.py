@@ -17,7 +17,7 @@ from segdata.core.dataset import OpenDataset
 from segdata.core.errors import LossError, SegdataError, check_choice
 from segdata.core.finding import Defect
 from segdata.core.format import LOSSES_FILE, Format, Loss, LossCounter, find_format
-from segdata.core.paths import as_url, check_image_names
+from segdata.core.paths import as_url
 from segdata.core.profile import Profile
 from segdata.core.rule_runner import reader_errors, select_rules
 from segdata.core.storage import check_free_url, delete_below, join_url, upload
@@ -189,9 +189,6 @@ def convert(
     if taxonomy_map is not None:
         dataset, remap = with_taxonomy_map(dataset, taxonomy_map)
     select_rules(dataset.config)  # what is wrong in the configuration is said now, not when all is written
-    names = dataset.source.image_ids
-    chosen = names if dataset.rows is None else [names[row] for row in dataset.rows.tolist()]
-    check_image_names(chosen, dataset.profile.files)
     dataset, left_out = _writable_names(dataset, format)
     plan = _Plan(
         dataset=dataset,

@@ -18,6 +18,7 @@ from segdata.core.config import Config, Option, did_you_mean
 from segdata.core.errors import AmbiguousFormatError, SegdataError, UnknownFormatError, count_noun
 from segdata.core.exports import loading_plugin
 from segdata.core.finding import Count
+from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy
 
@@ -356,6 +357,8 @@ class NameLimits(msgspec.Struct, frozen=True):
 
     def why_not(self, name: str) -> str | None:
         """Why an image of this name is not written, in words; None: it is."""
+        if is_unsafe_path(name):
+            return "a name that leads out of the dataset"
         if self.forbidden and (found := re.search(self.forbidden, name)):
             return f"a name with {found[0]!r}"
         if not self.files:
@@ -372,7 +375,7 @@ class NameLimits(msgspec.Struct, frozen=True):
 
 
 # Names stand inside of a document; files have them; they stand in lists of files too, a line each.
-DOCUMENT_NAMES, FILE_NAMES, LISTED_NAMES = NameLimits("", files=False), NameLimits("\r"), NameLimits()
+DOCUMENT_NAMES, FILE_NAMES, LISTED_NAMES = NameLimits("", files=False), NameLimits("\r", suffix=12), NameLimits()
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,13 +137,6 @@ def is_unsafe_path(name: str) -> bool:
 _SUSPECT = re.compile(r"\0|\.\.|^[/\\]|^.:")  # names that may be unsafe
 
 
-def check_image_names(names: Sequence[str], of: str) -> None:
-    """Raise SegdataError for an image whose name leads out of a dataset, or that no file can have; `of` names it."""
-    for name in filter(_SUSPECT.search, names):
-        if is_unsafe_path(name):
-            raise SegdataError(f"{of}: image {name!r}: the name leads out of the dataset, or no file has it; rename it")
-
-
 def is_file(path: Path) -> bool:
     r"""Whether a path is a file; False for names that none can have: of more than 255 bytes, or with NUL.
 

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core.errors import count_noun
-from segdata.core.finding import RowFinding
+from segdata.core.finding import RowFinding, Severity
 from segdata.core.reductions import leading, name_keys, sum_by
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Ints
@@ -16,7 +16,13 @@ _MOST = 5  # strata that a finding names
 
 @rule("SEG302", "too-few", severity="warning", needs=(), whole=True, by_part=True, habit="category")
 def too_few(
-    tables: Tables, *, min_images: int = 3, min_segments: int = 3, min_pixels: int = 100, min_per_stratum: int = 1
+    tables: Tables,
+    *,
+    min_images: int = 3,
+    min_segments: int = 3,
+    min_pixels: int = 100,
+    min_per_stratum: int = 1,
+    min_dataset: int = 10,
 ) -> Findings:
     """A category has fewer images, segments or pixels than required.
 
@@ -65,7 +71,8 @@ def too_few(
 
     Options: `min_images`: images that each category needs (all, if the dataset has fewer). `min_segments`: segments (in
     semantic data, which has one per image, no more than images). `min_pixels`: pixels. `min_per_stratum`: images in
-    each split or stratum.
+    each split or stratum. `min_dataset`: images that a dataset needs for warnings; a smaller one is a sample, in which
+    categories are rare by chance, and you get an info.
     Defaults: three images are one each for training, validation and test. 3 of TACO's 59 categories in use have fewer
     (1500 images), none of CamVid's 11 (40 images), and one of CamSeq01's 22: a single pixel in one of 16 images.
     """
@@ -84,6 +91,7 @@ def too_few(
     if whole is None:
         return
     n_images = len(whole.images)
+    severity: Severity | None = "info" if n_images < min_dataset else None
     required_segments = min(min_segments, n_images) if tables.profile.task == "semantic" else min_segments
     required = {"images": min(min_images, n_images), "segments": required_segments, "px": min_pixels}
     names = number_names(image_splits(whole) if by is None else annotation_strata(whole, by))[0]
@@ -105,7 +113,7 @@ def too_few(
             more = f" and {len(lacking) - _MOST} more" if len(lacking) > _MOST else ""
             short.append(f"images by {by or 'split'}: {listed}{more}, {min_per_stratum:,} are required")
         if short:
-            yield RowFinding("; ".join(short), category=taxonomy.name_of(id_))
+            yield RowFinding("; ".join(short), category=taxonomy.name_of(id_), severity=severity)
 
 
 def _is_first(*columns: Ints) -> Flags:

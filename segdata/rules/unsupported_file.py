@@ -13,7 +13,9 @@ def unsupported_file(tables: Tables) -> Findings:
         images/clip.png  is a video (MP4), which segdata does not decode; convert it to PNG or JPEG
 
     The first bytes of the file show its kind, not its name. The file may be sound, so this is not SEG001. It is an
-    error for a mask, whose labels are missing. Rules that need the pixels of the image leave it out.
+    error for a mask, whose labels are missing. Rules that need the pixels of the image leave it out. Files beside masks
+    and label files whose names end as .psd, .cr2 or .heic do are one finding; those that have the name of a file that
+    is read, as a drawing that was exported has, are an info.
 
     Why: segdata cannot check such a file, and few training loaders open it.
 

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from segdata.cli.main import main
+from segdata.core.rule import rules
 from segdata.sample import make
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -37,3 +38,7 @@ def test_output(block: str, demo_data: Path, monkeypatch: pytest.MonkeyPatch) ->
     printed = iter(line.rstrip() for line in result.output.splitlines())
     missing = [line for line in shown if line != "…" and line.rstrip() not in printed]
     assert missing == [], result.output
+
+
+def test_it_counts_the_rules_of_validate() -> None:
+    assert f"[{len(rules('validate'))} rules](docs/rules/README.md)" in README

@@ -25,7 +25,8 @@ names = st.builds(
 
 HOSTILE = (
     "//x/a.png", "../a.png", "a\0b.png", "a\rb.png", "a\nb.png", "ok.png\n", ".png", ".hidden.png", "x" * 300 + ".png",
-    "x" * 245 + ".png", "y" * 120 + "/" + "z" * 120 + "/" + "y" * 120 + ".png", "C:a.png", "..", "..png", "/etc/a.png",
+    "x" * 245 + ".png", "w" * 240 + ".png",
+    "y" * 120 + "/" + "z" * 120 + "/" + "y" * 120 + ".png", "C:a.png", "..", "..png", "/etc/a.png",
     "a\x1bb.png", "+a.png", "=1.png", "a\tb.png", "a\u2028b.png",
 )  # fmt: skip
 
@@ -74,7 +75,13 @@ def test_every_image_is_written_or_counted(each: Format, hostile: list[str]) -> 
                 segdata.convert(source, target, to=each.name)
             assert not list(files_below(target.parent)), "nothing is left behind"
             return
-        result = segdata.convert(source, target, to=each.name)
+        try:
+            result = segdata.convert(source, target, to=each.name)
+        except SegdataError as error:
+            if "would share the label file" not in str(error):  # a.png and a.jpg
+                raise
+            assert not list(files_below(target.parent)), "nothing is left behind"
+            return
         assert {path.name for path in folder.iterdir()} == {"source.json", "below"}, "nothing lies elsewhere"
         after = images_with_segments(segdata.read(target, format=each.name))
         left_out = {loss.of: loss for loss in result.losses if loss.kind == "image-name"}

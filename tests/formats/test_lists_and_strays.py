@@ -90,3 +90,20 @@ def test_a_mask_whose_image_is_in_another_split_is_named(tmp_path: Path) -> None
         "train/c.png": "an image without mask; a mask of that name is in valannot",
         "val/c.png": "a mask without image; an image of that name is in train",
     }
+
+
+def test_files_of_other_kinds_beside_masks_are_mentioned(tmp_path: Path) -> None:
+    """A drawing beside its export is an info, what has no counterpart a warning; nothing is lost."""
+    for name in "ab":
+        picture(tmp_path / "images" / f"{name}.jpg", ord(name))
+        picture(tmp_path / "masks" / f"{name}.png", 1)
+    for file in ("masks/a.psd", "masks/c.psd", "images/d.CR2", "images/e.heic", "images/.f.psd"):
+        (tmp_path / file).write_bytes(b"8BPS" + bytes(50))
+    other, copy = findings(tmp_path, "SEG021", "SEG001", "SEG011")
+    assert (other.severity, copy.severity) == ("warning", "info")
+    assert (
+        "3 files of a kind that segdata does not read (.cr2, .heic, .psd): images/d.CR2, images/e.heic" in other.message
+    )
+    assert "1 file of a kind that segdata does not read (.psd): masks/a.psd; each has the name" in copy.message
+    result = segdata.convert(tmp_path, tmp_path.with_name("out"))
+    assert "unreadable" not in {loss.kind for loss in result.losses}

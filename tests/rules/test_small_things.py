@@ -131,3 +131,11 @@ def test_many_empty_images_are_one_info(judged: Judged) -> None:
     assert (finding.severity, finding.image) == ("info", None)
     one_by_one = judged("SEG312", "\n\n".join(pictures), max_share=0.5)
     assert [finding.image for finding in one_by_one] == ["10.png", "11.png", "12.png", "9.png"]
+
+
+def test_what_a_sample_lacks_is_an_info(judged: Judged) -> None:
+    """Of nine images the tenth would be the first to tell."""
+    for n, severity in ((9, "info"), (10, "warning")):
+        text = "\n\n".join(["ab", *["aa"] * (n - 1)]) + "\n\na: car\nb: bus\ncategory: tram"
+        few, unused = judged("SEG302", text, min_pixels=1), judged("SEG204", text)
+        assert [(one.category, one.severity) for one in (*few, *unused)] == [("bus", severity), ("tram", severity)]

@@ -23,7 +23,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, NameLimits, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared import MASK_LOSSES
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 ALIASES = ("ade", "ade20k-full")
-NAMES = FILE_NAMES
+NAMES = NameLimits(r"\r")
 LOSSES: frozenset[LossKind] = MASK_LOSSES | {"spatial"}
 CHECKED = ("CSAILVision/ADE20K's sample images", "loadAde20K's formulas", "Datumaro's fixture in its repository")
 READ_OPTIONS = {

@@ -22,7 +22,7 @@ from segdata.core.taxonomy import Category, CategoryKind, Taxonomy
 from segdata.formats.shared.file_names import IMAGE_FOLDERS, images_by_name
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import MaskFile, ValueRuns, decode_mask, undecodable_mask
-from segdata.formats.shared.pairing import images_folder, no_images_defect
+from segdata.formats.shared.pairing import images_folder, no_images_defect, unsupported_files
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
     ImageAnnotation,
@@ -209,6 +209,7 @@ def _entries(
         for layer in layers
         if any_image and not layer.image
     ]
+    defects += unsupported_files(request.root, [request.root])
     if not any_image:
         defects.append(no_images_defect(len(entries), request.root, images_folder(request)))
         return entries, {layer.path: layer for layer in used}, defects

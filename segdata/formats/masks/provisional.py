@@ -400,24 +400,28 @@ def _are_single_parts(masks: tuple[MaskValues, ...]) -> bool:
     return bool(n_parts) and float(np.mean(np.concatenate(n_parts) == 1)) > _SINGLE
 
 
-def propose_id_rule(counts: ValueCounts) -> tuple[InstanceIds, Taxonomy, str]:
+def propose_id_rule(counts: ValueCounts, given: InstanceIds | None = None) -> tuple[InstanceIds, Taxonomy, str]:
     """The setting that ids of instances probably need, its taxonomy, and the reading in words.
 
     Values are category * divisor + number if their categories are few, and the numbers of each are small and without
-    gaps of half the divisor; else every value is an instance of one category.
+    gaps of half the divisor; else every value is an instance of one category. `given`: a setting with a divisor.
     """
-    divisor = next(filter(lambda divisor: _fits_divisor(counts.value, divisor), _DIVISORS), None)
+    fitting = filter(lambda divisor: _fits_divisor(counts.value, divisor), _DIVISORS)
+    divisor = next(fitting, None) if given is None else given.divisor
     if divisor is None:
         setting = InstanceIds(category="object", background=0)
         taxonomy = Taxonomy(categories=(Category(id=1, name="object", kind="thing"),))
         return setting, taxonomy, "each value but 0 is read as an instance of one category, object"
-    numbered = np.unique(counts.value[counts.value >= divisor] // divisor).tolist()
-    bare = counts.value[(counts.value < divisor) & (counts.value > 0)].tolist()
+    setting = InstanceIds(divisor=divisor, background=0) if given is None else given
+    values = counts.value[(counts.value != setting.background) & (counts.value != setting.void)]
+    numbered = np.unique(values[values >= divisor] // divisor).tolist()
+    bare = values[(values < divisor) & (values > 0)].tolist()
     categories = [
         Category(id=id_, name=f"category_{id_}", kind="thing" if id_ in numbered else "stuff")
         for id_ in sorted({*numbered, *bare})
     ]
-    setting = InstanceIds(divisor=divisor, background=0)
+    if setting.void is not None:
+        categories.append(Category(id=setting.void, name="void", kind="void"))
     return (
         setting,
         Taxonomy(categories=tuple(categories)),

@@ -393,18 +393,21 @@ def open_instance_ids(request: ReadRequest) -> PerImageSource:
     pairing = open_pairing(request)
     masks = [entry.files[0] for entry in pairing.entries if entry.files]
     config = request.config.instance_ids
-    if config is None and request.taxonomy is None:
+    usable = config is None or ((config.divisor or 0) > 0 and config.category is None and config.table is None)
+    if usable and request.taxonomy is None:
         from segdata.formats.masks.provisional import count_values  # seldom needed
 
-        return _open_provisional_ids(request, pairing, count_values(masks))
+        return _open_provisional_ids(request, pairing, count_values(masks), config)
     return _open_ids(request, pairing, config or _detect_rule(request, masks))
 
 
-def _open_provisional_ids(request: ReadRequest, pairing: Pairing, counts: "ValueCounts") -> PerImageSource:
-    """Open instance-ID images under the setting that their values suggest."""
+def _open_provisional_ids(
+    request: ReadRequest, pairing: Pairing, counts: "ValueCounts", given: InstanceIds | None = None
+) -> PerImageSource:
+    """Open instance-ID images under the setting that their values suggest, or a given one with a divisor."""
     from segdata.formats.masks.provisional import propose_id_rule  # seldom needed
 
-    setting, taxonomy, reading = propose_id_rule(counts)
+    setting, taxonomy, reading = propose_id_rule(counts, given)
     source = _open_ids(replace(request, taxonomy=taxonomy), pairing, setting)
     drafted = {"instance_ids": msgspec.to_builtins(setting)}
     provisional = _provisional(request.root, reading)

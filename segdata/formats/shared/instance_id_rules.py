@@ -227,11 +227,13 @@ def id_rule(request: ReadRequest, config: InstanceIds) -> tuple[Taxonomy, IdRule
         message = f"instance_ids: give one of divisor, category, table; given: {', '.join(chosen) or 'none'}"
         raise SettingError(message, "instance_ids")
     if config.divisor is not None:
-        if user_taxonomy is None:
-            message = "instance_ids: a divisor needs a taxonomy; write taxonomy.yaml, or give --taxonomy"
-            raise SettingError(message, "instance_ids", "divisor")
         if not 1 <= config.divisor <= _MAX_DIVISOR:
             message = f"instance_ids: divisor is {config.divisor}; it is 1000, 256 …"
+            raise SettingError(message, "instance_ids", "divisor")
+        if user_taxonomy is None:
+            message = (
+                "instance_ids: a divisor needs a taxonomy; draft one: segdata taxonomy init DATA, or give --taxonomy"
+            )
             raise SettingError(message, "instance_ids", "divisor")
         return user_taxonomy, partial(
             _meanings_by_divisor, user_taxonomy, config, _void_category_id(user_taxonomy, config)

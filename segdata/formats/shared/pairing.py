@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from segdata.core.errors import UnreadableError
-from segdata.core.finding import Defect
+from segdata.core.errors import UnreadableError, count_noun
+from segdata.core.finding import Defect, Severity
 from segdata.core.format import LOSSES_FILE, ReadRequest
 from segdata.core.paths import (
     absolute_uri,
@@ -32,6 +32,7 @@ from segdata.formats.shared.file_names import (
     IMAGE_SUFFIXES,
     Namesakes,
     group_bands,
+    is_image_name,
     match_names,
     split_by_suffix,
     split_masks_and_images,
@@ -44,6 +45,12 @@ from segdata.formats.shared.per_image import ImageEntry, relative_path
 
 INDEX_FILE = "images.csv"
 _MOST_STEMS = 20  # names that are looked at for layers
+# Kinds of images that people keep beside datasets and that Pillow and tifffile do not read.
+_UNSUPPORTED = re.compile(
+    r"\.(?:psd|psb|xcf|kra|ai|eps|svg|cdr|hei[cf]|avif|jxl|jp2|cr[23]|nef|arw|dng|raf|orf|rw2|pef|srw|czi|lif|nd2|oir"
+    r"|vsi|svs|mrxs|ndpi|scn|ims)",
+    re.IGNORECASE,
+)
 _COLUMNS = ("image", "mask", "width", "height", "uri")
 _SEQUENCE_COLUMNS = ("sequence", "frame", "split")
 Cell = str | int | None
@@ -176,8 +183,35 @@ def pair_masks(root: Path, images: Path | None = None, *, paged: bool = True, ch
         defects += [
             _no_images_in_folder(root, pairing) for pairing in pairings if pairing.has_no_images and pairing.entries
         ]
+    places = {place for layout in laid_out for place in (layout.masks, layout.images) if place is not None}
+    defects += unsupported_files(root, sorted(places))
     pages = _pages(entries) if paged else entries
     return Pairing(tuple(sorted(pages, key=lambda entry: entry.image_id)), tuple(defects), bare, _places(laid_out))
+
+
+def unsupported_files(root: Path, folders: Iterable[Path]) -> list[Defect]:
+    """SEG021 for files in these folders whose names end as kinds of images that nothing here reads.
+
+    One finding for all, and one, an info, for those that have the name of a file that is read.
+    """
+    found: dict[bool, list[str]] = {False: [], True: []}
+    for folder in folders:
+        for here, _, names in os.walk(folder):
+            stems = {Path(name).stem for name in names if is_image_name(name)}
+            for name in names:
+                if _UNSUPPORTED.fullmatch(Path(name).suffix) and not name.startswith("."):
+                    found[Path(name).stem in stems].append(relative_path(root, Path(here, name)))
+    defects = []
+    for is_copy, files in found.items():
+        files = sorted(set(files))
+        if files:
+            kinds = ", ".join(sorted({Path(name).suffix.lower() for name in files}))
+            shown = ", ".join(files[:3]) + (", …" if len(files) > 3 else "")
+            what = f"{count_noun(len(files), 'file')} of a kind that segdata does not read ({kinds}): {shown}"
+            what += "; each has the name of a file that is read" if is_copy else "; export what belongs here as PNG"
+            severity: Severity = "info" if is_copy else "warning"
+            defects.append(Defect("SEG021", what, files[0], severity=severity, lost=False))
+    return defects
 
 
 def _ask_for_one_kind(root: Path, family: MaskFamily) -> str:
@@ -448,8 +482,13 @@ def pair_label_files(
         entries[image_id] = ImageEntry(image_id, folder.paths.get(image_id), (path,))
         if partner and name not in partner:
             defects.append(Defect("SEG002", "the image file does not exist", relative_path(root, path), image=image_id))
+    if root.is_dir():
+        defects += unsupported_files(root, [root])
     if not partner:
-        return list(entries.values()), [no_images_defect(len(entries), folder_root, images)] if entries else []
+        return list(entries.values()), [
+            *(defect for defect in defects if defect.code == "SEG021"),
+            *([no_images_defect(len(entries), folder_root, images)] if entries else []),
+        ]
     for name in sorted(folder.paths.keys() - entries.keys()) if root.is_dir() else ():
         entries[name] = ImageEntry(name, folder.paths[name])
         defects.append(Defect("SEG011", "an image without labels", name, image=name))

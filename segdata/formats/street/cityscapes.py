@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from segdata.core.config import Option
 from segdata.core.errors import check_choice
-from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
+from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, NameLimits, ReadRequest
 from segdata.core.profile import Profile
 from segdata.formats.shared import STREET_MASK_LOSSES
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 ALIASES = ("gtfine", "cityscape")
-NAMES = FILE_NAMES
+NAMES = NameLimits(r"\r")
 LOSSES: frozenset[LossKind] = STREET_MASK_LOSSES
 CHECKED = (
     "the formulas of cityscapesScripts' json2instanceImg, json2labelImg and createPanopticImgs",

@@ -12,6 +12,7 @@ from PIL import Image
 
 import segdata
 from segdata.cli.main import main
+from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.masks.provisional import (
@@ -331,3 +332,24 @@ def test_few_numbers_are_ids_if_each_is_one_part(tmp_path: Path) -> None:
 
     assert are_ids(counts(tmp_path / "ids", 1))
     assert not are_ids(counts(tmp_path / "categories", 3))
+
+
+def test_a_divisor_without_a_taxonomy_is_read_and_drafted(tmp_path: Path) -> None:
+    """`init` writes the taxonomy that a divisor in segdata.yaml needs; void and background are as the setting says."""
+    data = tmp_path / "data"
+    (data / "masks").mkdir(parents=True)
+    for number in range(2):
+        ids = np.full((20, 30), 255, np.uint16)
+        ids[2:6, 2:6], ids[8:12, 2:6], ids[14:18, 2:20], ids[:2] = 301, 302, 7, 250
+        Image.fromarray(ids).save(data / "masks" / f"{number}.png")
+    (data / "segdata.yaml").write_text("instance_ids: {divisor: 100, background: 255, void: 250}\n")
+    read = segdata.read(data)
+    assert [(each.id, each.kind) for each in read.taxonomy.categories] == [(3, "thing"), (7, "stuff"), (250, "void")]
+    _, taxonomy = segdata.init(data, tmp_path / "project")
+    config = data / "segdata.yaml"
+    again = segdata.read(data, taxonomy=taxonomy, config=config)
+    assert again.profile.provisional is None
+    assert [batch.n_segments for batch in again] == [batch.n_segments for batch in read]
+    (data / "segdata.yaml").write_text("instance_ids: {divisor: 0}\n")
+    with pytest.raises(SegdataError, match="divisor is 0"):
+        segdata.read(data)
