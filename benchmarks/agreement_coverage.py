@@ -3,7 +3,7 @@
     python -m benchmarks.agreement_coverage [CAMPAIGNS [shares | bootstrap | distances]]
 
 `shares` are those of misses, `bootstrap` the same by resamples, as of copies and rework; `distances` are means of
-skewed values (hd95, assd), limits of agreement and ICC of volumes, and the trend of a scorecard.
+skewed values (hd95, assd), differences of volumes, and the trend of a scorecard.
 
 Two annotators' images are drawn from a population whose images differ in what they show and in how well the two agree,
 as single images or as whole sequences of five images that are alike. The truth is what 100,000 more of them give. An
@@ -15,15 +15,22 @@ wide the interval of a campaign is that has as many images as a pilot of 40 plan
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import product
 
 import numpy as np
+from scipy import stats
+from scipy.stats.distributions import rv_frozen
 
 from segdata.agreement.estimates import PairAmounts, PooledPairs, Resampling, count_clusters, overall_scores
-from segdata.agreement.inference import share_interval, strata_differences, widen_certain
-from segdata.agreement.metrics.bland_altman import bland_altman
+from segdata.agreement.inference import (
+    median_interval,
+    share_interval,
+    share_within_range,
+    strata_differences,
+    widen_certain,
+)
 from segdata.agreement.metrics.coincidences import coincidences
-from segdata.agreement.metrics.intraclass_correlation import generalised_interval
 from segdata.agreement.metrics.krippendorff_alpha import krippendorff_alpha
 from segdata.agreement.planning import plan_sample_sizes
 from segdata.agreement.repeatability import repeat_agreement
@@ -126,24 +133,25 @@ def _mean_interval(rng: np.random.Generator, n: int, seed: int, spread: float) -
     return float(ends.low), float(ends.high)
 
 
-def _sizes(rng: np.random.Generator, n: int, is_skewed: bool) -> Floats:
-    """(n, 3) sizes by three annotators: volumes have a standard deviation of 3, annotators of 1, and errors of 1."""
-    volume = 3 * ((rng.lognormal(0, 1, n) - np.exp(0.5)) / LOGNORMAL_SD if is_skewed else rng.normal(size=n))
-    return np.asarray(20 + volume[:, None] + rng.normal(size=3) + rng.normal(size=(n, 3)))
+# Differences of volumes with a median of 0, and the share of them below a value.
+DIFFERENCES: dict[str, rv_frozen] = {
+    "normal": stats.norm(),
+    "t, 2 degrees": stats.t(2),
+    "lognormal, sigma 1.5": stats.lognorm(1.5, loc=-1),
+    "Pareto, shape 1.2": stats.pareto(1.2, loc=-(2 ** (1 / 1.2))),
+    "beta, 0.3 and 0.3": stats.beta(0.3, 0.3, loc=-0.5),
+}
 
 
-def _icc(rng: np.random.Generator, n: int, is_absolute: bool, is_skewed: bool = False) -> tuple[float, float]:
-    return generalised_interval(_sizes(rng, n, is_skewed), is_absolute=is_absolute)
+def _median_difference(rng: np.random.Generator, n: int, seed: int, kind: str) -> tuple[float, float]:
+    return median_interval(DIFFERENCES[kind].rvs(n, random_state=rng))
 
 
-def _limit(rng: np.random.Generator, n: int, name: str, freedom: float | None = None) -> tuple[float, float]:
-    """Of differences with a mean of 1 and a standard deviation of 2; with few degrees of freedom they have outliers."""
-    size = rng.lognormal(3, 0.5, n)
-    difference = (
-        rng.normal(size=n) if freedom is None else rng.standard_t(freedom, n) / np.sqrt(freedom / (freedom - 2))
-    )
-    ends = getattr(bland_altman(size, size + 1 + 2 * difference), name)
-    return float(ends.low), float(ends.high)
+def _beyond_range(rng: np.random.Generator, n: int, seed: int, kind: str) -> tuple[float, float]:
+    """An interval that has 0 if the share between the smallest and the largest is at least what is said."""
+    values = DIFFERENCES[kind].rvs(n, random_state=rng)
+    held = float(np.diff(DIFFERENCES[kind].cdf([values.min(), values.max()]))[0])
+    return share_within_range(n) - held, np.inf
 
 
 def _slope(rng: np.random.Generator, n: int, seed: int) -> tuple[float, float]:
@@ -159,25 +167,19 @@ def _slope(rng: np.random.Generator, n: int, seed: int) -> tuple[float, float]:
     return trend.low, trend.high
 
 
-LOGNORMAL_SD = float(np.sqrt((np.e - 1) * np.e))
 SLOPE = -0.02
-ICC, CONSISTENCY = 9 / 11, 9 / 10
 Draw = Callable[[np.random.Generator, int, int], tuple[float, float]]
 INTERVALS: dict[str, tuple[str, float, Draw]] = {
     "hd95, assd": ("lognormal, sigma 0.5", np.exp(0.125), lambda rng, n, k: _mean_interval(rng, n, k, 0.5)),
     "hd95, assd, skewed": ("lognormal, sigma 1", np.exp(0.5), lambda rng, n, k: _mean_interval(rng, n, k, 1.0)),
-    "Bland-Altman, bias": ("normal", 1.0, lambda rng, n, _: _limit(rng, n, "bias")),
-    "Bland-Altman, upper limit": ("normal", 1 + 2 * 1.959964, lambda rng, n, _: _limit(rng, n, "upper")),
-    "Bland-Altman, bias, outliers": ("t, 5 degrees", 1.0, lambda rng, n, _: _limit(rng, n, "bias", 5)),
-    "Bland-Altman, upper limit, outliers": (
-        "t, 5 degrees",
-        1 + 2 * 2.570582 * np.sqrt(3 / 5),
-        lambda rng, n, _: _limit(rng, n, "upper", 5),
-    ),
-    "ICC(2,1)": ("normal", ICC, lambda rng, n, _: _icc(rng, n, True)),
-    "ICC(3,1)": ("normal", CONSISTENCY, lambda rng, n, _: _icc(rng, n, False)),
-    "ICC(2,1), skewed": ("lognormal sizes", ICC, lambda rng, n, _: _icc(rng, n, True, True)),
-    "ICC(3,1), skewed": ("lognormal sizes", CONSISTENCY, lambda rng, n, _: _icc(rng, n, False, True)),
+    **{
+        f"volumes, median difference, {kind}": (kind, 0.0, partial(_median_difference, kind=kind))
+        for kind in DIFFERENCES
+    },
+    **{
+        f"volumes, share between the ends, {kind}": (kind, 0.0, partial(_beyond_range, kind=kind))
+        for kind in DIFFERENCES
+    },
     "scorecard, trend a month": ("IoU of three annotators", SLOPE, _slope),
 }
 

@@ -1,23 +1,21 @@
 """Volumes: how large annotators draw categories in volumes, where overlap alone misleads."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import combinations
 from typing import Literal
 
 import msgspec
 import numpy as np
 
-from segdata.agreement.inference import Estimate
+from segdata.agreement.inference import median_interval, share_within_range
 from segdata.agreement.metrics.bland_altman import bland_altman
-from segdata.agreement.metrics.intraclass_correlation import (
-    absolute_agreement,
-    consistency,
-    generalised_interval,
-)
+from segdata.agreement.metrics.intraclass_correlation import absolute_agreement, consistency
 from segdata.agreement.metrics.volume_difference import volume_difference
-from segdata.agreement.scores import Count, Number, Score
+from segdata.agreement.scores import Count, Number, Score, UndefinedShare
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.resampling import Floats
+
+NOTHING = Score(np.nan, np.nan, np.nan, 0, 0)
 
 
 class VolumePair(msgspec.Struct, frozen=True):
@@ -25,7 +23,10 @@ class VolumePair(msgspec.Struct, frozen=True):
 
     `size_a`, `size_b`: what A and B drew in a volume on average. `difference`: (B - A) / their mean, on average; null
     where both are always empty. `bias`: by how much B is larger on average. `lower`, `upper`: the Bland-Altman limits,
-    between which 95 % of the differences lie.
+    between which 95 % of the differences lie if they are normal. These three have no interval, since a few volumes may
+    decide them. `median`: by how much B is larger in the middle volume, with an interval that holds whatever the
+    distribution. `smallest`, `largest`: the ends of the differences; `within`: at this confidence at least such a share
+    of all volumes has a difference between them.
     """
 
     a: str
@@ -37,12 +38,17 @@ class VolumePair(msgspec.Struct, frozen=True):
     bias: Score
     lower: Score
     upper: Score
+    median: Score = NOTHING
+    smallest: Number = np.nan
+    largest: Number = np.nan
+    within: UndefinedShare = np.nan
 
 
 class VolumeAgreement(msgspec.Struct, frozen=True):
     """The sizes of a category in volumes: `icc` is ICC(2,1), `icc_consistency` ICC(3,1), of all annotators.
 
-    ICC(2,1) is absolute agreement; with ICC(3,1) an annotator who always draws larger agrees as well. `unit`: mm3, or
+    ICC(2,1) is absolute agreement; with ICC(3,1) an annotator who always draws larger agrees as well. Neither has an
+    interval: where a few volumes are much larger than the rest these decide it. `unit`: mm3, or
     voxels where a spacing is unknown.
     """
 
@@ -77,8 +83,8 @@ def volume_agreement(comparison: AnnotatorPairs, confidence: float = 0.95) -> tu
                 category=category.name,
                 unit="mm3" if is_known else "voxels",
                 volumes=len(of_category),
-                icc=_icc(complete, absolute_agreement, confidence),
-                icc_consistency=_icc(complete, consistency, confidence),
+                icc=_value(float(absolute_agreement(complete).value), len(complete)),
+                icc_consistency=_value(float(consistency(complete).value), len(complete)),
                 pairs=tuple(_volume_pairs(comparison, of_category, confidence)),
             )
         )
@@ -116,21 +122,28 @@ def _volume_pairs(comparison: AnnotatorPairs, sizes: Floats, confidence: float) 
         one, other = sizes[both, i], sizes[both, j]
         difference = volume_difference(one, other)
         size_a, size_b, mean = (_mean(values) for values in (one, other, difference[np.isfinite(difference)]))
-        limits = bland_altman(one, other, level=confidence)
-        bias, lower, upper = (_score(bound, len(one)) for bound in (limits.bias, limits.lower, limits.upper))
-        yield VolumePair(a, b, len(one), size_a, size_b, mean, bias, lower, upper)
+        limits, n, larger = bland_altman(one, other), len(one), other - one
+        yield VolumePair(
+            a=a,
+            b=b,
+            volumes=n,
+            size_a=size_a,
+            size_b=size_b,
+            difference=mean,
+            bias=_value(float(limits.bias), n),
+            lower=_value(float(limits.lower), n),
+            upper=_value(float(limits.upper), n),
+            median=Score(float(np.median(larger)), *median_interval(larger, confidence), n, 0),
+            smallest=float(larger.min()),
+            largest=float(larger.max()),
+            within=share_within_range(n, confidence),
+        )
 
 
 def _mean(values: Floats) -> float:
     return float(values.mean()) if len(values) else float("nan")
 
 
-def _icc(sizes: Floats, metric: Callable[[Floats], Estimate], confidence: float) -> Score:
-    """With the interval that does not rely on sizes that are normal."""
-    value, n = float(metric(sizes).value), len(sizes)
-    low, high = generalised_interval(sizes, is_absolute=metric is absolute_agreement, level=confidence)
-    return Score(value, low, high, n, 0)
-
-
-def _score(estimate: Estimate, n: int) -> Score:
-    return Score(float(estimate.value), float(estimate.low), float(estimate.high), n, 0)
+def _value(value: float, n: int) -> Score:
+    """A value without an interval."""
+    return Score(value, np.nan, np.nan, n, 0)

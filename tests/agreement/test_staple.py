@@ -67,7 +67,7 @@ def test_annotators_of_known_skill_are_found_again() -> None:
     assert ((found.probability > 0.5) == truth).mean() > votes.mean()
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(st.integers(0, 10_000))
 def test_patterns_are_repeated_pixels_and_fields_are_apart(seed: int) -> None:
     """Annotators who are mostly right; some did not judge some pixels."""
@@ -111,7 +111,7 @@ def region(says: np.ndarray, there: np.ndarray, margin: int) -> np.ndarray:
     return ndimage.binary_dilation(core, np.ones((2 * margin + 1, 2 * margin + 1)))
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(panels(annotators=3), st.integers(0, 2))
 def test_fields_are_dilated_masks(drawn: Panel, margin: int) -> None:
     case = np.zeros(drawn.batch.images.num_rows, np.int64)  # all images are one case
@@ -137,7 +137,7 @@ def test_fields_are_dilated_masks(drawn: Panel, margin: int) -> None:
     assert set(found.category.tolist()) == disputed
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(panels(annotators=3))
 def test_what_all_say_is_so(drawn: Panel) -> None:
     """And what is decided was said by somebody."""

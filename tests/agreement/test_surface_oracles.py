@@ -1,7 +1,11 @@
 """Boundaries against MONAI, whose boundary pixels are ours, and surface-distance, which has them between pixels."""
 
+import json
+import math
+import os
 from collections.abc import Iterator
-from types import SimpleNamespace
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,34 +30,51 @@ def drawn() -> Iterator[tuple[Mask, Mask]]:
         yield a, b
 
 
-@pytest.fixture(scope="module")
-def monai() -> Any:  # Any: it has types, but is not imported before it is asked for
-    metrics = pytest.importorskip("monai.metrics")
-    torch = pytest.importorskip("torch")
+MONAI = Path(__file__).parent / "monai_distances.json"  # what MONAI 1.5 says of `drawn`, whose import takes a minute
+MONAI_TOLERANCE = 1.5
 
-    def of(a: Mask, b: Mask, tolerance: float, spacing: tuple[float, float]) -> SimpleNamespace:
+
+def ask_monai() -> list[dict[str, Any]]:  # Any: text of masks, and numbers
+    """The masks of `drawn` as text, and MONAI's values of them."""
+    metrics, torch = pytest.importorskip("monai.metrics"), pytest.importorskip("torch")
+    rows = []
+    for (a, b), spacing in product(drawn(), ((1.0, 1.0), (2.0, 0.5))):
         both = [torch.from_numpy(each[None, None].astype(np.uint8)) for each in (b, a)]
-        return SimpleNamespace(
-            nsd=metrics.compute_surface_dice(*both, [tolerance], include_background=True, spacing=spacing),
-            hd95=metrics.compute_hausdorff_distance(*both, percentile=95, include_background=True, spacing=spacing),
-            assd=metrics.compute_average_surface_distance(
-                *both, symmetric=True, include_background=True, spacing=spacing
-            ),
+        how = {"include_background": True, "spacing": spacing}
+        values = {
+            "nsd": metrics.compute_surface_dice(*both, [MONAI_TOLERANCE], **how),
+            "hd95": metrics.compute_hausdorff_distance(*both, percentile=95, **how),
+            "assd": metrics.compute_average_surface_distance(*both, symmetric=True, **how),
+        }
+        masks = {name: np.packbits(mask).tobytes().hex() for name, mask in (("a", a), ("b", b))}
+        rows.append(
+            masks | {"shape": a.shape, "spacing": spacing} | {name: float(value) for name, value in values.items()}
         )
-
-    return of
+    return rows
 
 
 @pytest.mark.filterwarnings("ignore:monai.metrics:FutureWarning")  # it warns of its own calls
-@pytest.mark.parametrize(("high", "wide"), [(1.0, 1.0), (2.0, 0.5)])
-def test_surface_dice_hd95_and_average_distance_are_monais(monai: Any, high: float, wide: float) -> None:
-    """A pixel with one of its four neighbours outside, or at the end of the image, is of the boundary in both."""
-    for a, b in drawn():
-        wanted = monai(a, b, 1.5, (high, wide))
-        row = one(a, b, spacing=np.array([[wide, high, np.nan]]), tolerance=Tolerance(mm=1.5))
-        assert nsd(row) == pytest.approx(float(wanted.nsd), rel=1e-6)
-        assert row["hd95"] == pytest.approx(float(wanted.hd95), rel=1e-5)
-        assert assd(row) == pytest.approx(float(wanted.assd), rel=1e-5)
+def test_surface_dice_hd95_and_average_distance_are_monais() -> None:
+    """A pixel with one of its four neighbours outside, or at the end of the image, is of the boundary in both.
+
+    ``SEGDATA_RECORD=1`` asks MONAI anew.
+    """
+    if os.environ.get("SEGDATA_RECORD"):
+        MONAI.write_text(json.dumps(ask_monai(), indent=1) + "\n")
+    rows = json.loads(MONAI.read_text())
+    assert len(rows) == 24
+    for wanted in rows:
+        high, wide = wanted["spacing"]
+        a, b = (
+            np.unpackbits(np.frombuffer(bytes.fromhex(wanted[name]), np.uint8), count=math.prod(wanted["shape"]))
+            .reshape(wanted["shape"])
+            .astype(bool)
+            for name in ("a", "b")
+        )
+        row = one(a, b, spacing=np.array([[wide, high, np.nan]]), tolerance=Tolerance(mm=MONAI_TOLERANCE))
+        assert nsd(row) == pytest.approx(wanted["nsd"], rel=1e-6)
+        assert row["hd95"] == pytest.approx(wanted["hd95"], rel=1e-5)
+        assert assd(row) == pytest.approx(wanted["assd"], rel=1e-5)
 
 
 @pytest.fixture(scope="module")

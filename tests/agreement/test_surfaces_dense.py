@@ -28,7 +28,7 @@ def test_small_images_are_as_dense_masks_say(panel: Panel, x: float, y: float, m
         compare(opposite, instance_tables(opposite)["matches"], spacing, Tolerance(1, mm=mm))
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(
     panel=blobs(),
     sequences=st.sampled_from(["xxx", "xxx", "xx-", "-xx", "xyx", "x-x"]),
@@ -53,7 +53,7 @@ def test_slices_of_other_sizes_are_no_neighbours() -> None:
     assert (row["edge_a"], row["hd"]) == (25 + 30 + 25, 0)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(panel=blobs())
 def test_images_are_as_dense_masks_say(panel: Panel) -> None:
     opposite = only(panel)
@@ -97,7 +97,10 @@ def test_brain_lesions_of_two_readers(real_data: Path) -> None:
     """The first and the third reader, whose files have the same orientation."""
     nibabel = pytest.importorskip("nibabel")
     paths = sorted((real_data / "nifti_three_readers").rglob("*.nii*"))
-    a, b = (np.asarray(nibabel.load(paths[k]).dataobj) > 0 for k in (0, 2))
+    whole = [np.asarray(nibabel.load(paths[k]).dataobj) > 0 for k in (0, 2)]
+    # Without what both leave empty.
+    box = tuple(slice(max(0, min(of) - 2), max(of) + 3) for of in np.nonzero(whole[0] | whole[1]))
+    a, b = (mask[box] for mask in whole)
     panel = panel_of_masks([a.shape[1:]] * len(a), [[[(0, plane)] for plane in each] for each in (a, b)], ["stuff"])
     batch = volumes(panel, ["x"] * len(a), tracks=False)
     opposite = only(replace(panel, batch=batch), volumes=frozenset("x"), is_semantic=True)

@@ -57,7 +57,11 @@ def test_sizes_agree_but_for_a_habit(tmp_path: Path) -> None:
         (difference.mean() - spread, difference.mean() + spread)
     )
     assert 0.9 < found.icc.value < found.icc_consistency.value < 1
-    assert found.icc.low < found.icc.value < found.icc.high
+    assert np.isnan([found.icc.low, found.icc.high, pair.bias.low, pair.upper.high]).all()
+    ordered = np.sort(difference)
+    assert (pair.median.low, pair.median.value, pair.median.high) == (ordered[0], np.median(difference), ordered[-1])
+    assert (pair.smallest, pair.largest) == (ordered[0], ordered[-1])
+    assert pair.within == pytest.approx(0.529, abs=0.001)
 
 
 def test_what_disagreeing_pixels_are_due_to() -> None:

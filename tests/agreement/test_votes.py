@@ -54,17 +54,25 @@ def counted(given_: Panel) -> Counter[tuple[int, ...]]:
 
 @settings(max_examples=50)
 @given(panels(annotators=3))
-def test_patterns_are_counted_pixels(drawn: Panel) -> None:
-    votes = votes_of(drawn)
+def test_votes_are_counted_pixels(drawn: Panel) -> None:
+    found, expected = votes_of(drawn), counted(drawn)
+    patterns_are(found, expected)
+    pieces_lie_where_the_votes_are(found, said(drawn))
+    tables_have_a_row_for_every_vote(found, expected)
+    with pytest.MonkeyPatch.context() as patch:  # many annotators and categories take several numbers
+        patch.setattr(votes, "_BITS", 3)
+        parts = votes_of(drawn)
+    one, other = (sorted(np.column_stack([each.case, each.vote, each.pixels]).tolist()) for each in (found, parts))
+    assert one == other
+
+
+def patterns_are(votes: PixelVotes, expected: Counter[tuple[int, ...]]) -> None:
     keys = np.column_stack([votes.case, votes.vote]).tolist()
     assert len({tuple(key) for key in keys}) == len(keys)
-    assert dict(zip(map(tuple, keys), votes.pixels.tolist(), strict=True)) == counted(drawn)
+    assert dict(zip(map(tuple, keys), votes.pixels.tolist(), strict=True)) == expected
 
 
-@settings(max_examples=50)
-@given(panels(annotators=3))
-def test_pieces_lie_where_the_votes_are(drawn: Panel) -> None:
-    votes, maps = votes_of(drawn), said(drawn)
+def pieces_lie_where_the_votes_are(votes: PixelVotes, maps: list[np.ndarray]) -> None:
     assert (votes.pieces.start[1:] >= votes.pieces.end[:-1]).all()
     frame, x, y = votes.line.lower(votes.pieces.start)
     for i, (image, length) in enumerate(zip(frame, votes.pieces.end - votes.pieces.start, strict=True)):
@@ -74,21 +82,18 @@ def test_pieces_lie_where_the_votes_are(drawn: Panel) -> None:
     assert all((flat < 0).all() for flat in maps)
 
 
-@settings(max_examples=50)
-@given(panels(annotators=3))
-def test_tables_have_a_row_for_every_vote(drawn: Panel) -> None:
+def tables_have_a_row_for_every_vote(votes: PixelVotes, expected: Counter[tuple[int, ...]]) -> None:
     """Void is left out, absent annotators have no vote."""
-    votes = votes_of(drawn)
     tables = votes.tables()
     said_ = np.full((len(tables["patterns"]["case"]), 3), ABSENT)
     said_[tables["votes"]["pattern"], tables["votes"]["annotator"]] = tables["votes"]["category"]
     keys = map(tuple, np.column_stack([tables["patterns"]["case"], said_]).tolist())
     found = dict(zip(keys, tables["patterns"]["pixels"].tolist(), strict=True))
-    assert found == {key: n for key, n in counted(drawn).items() if 3 not in key[1:]}
+    assert found == {key: n for key, n in expected.items() if 3 not in key[1:]}
     assert (tables["votes"]["category"] != ABSENT).all()
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(panels(annotators=3, void=False), st.lists(st.booleans(), min_size=12, max_size=12))
 def test_who_was_not_asked_has_no_vote(drawn: Panel, flags: list[bool]) -> None:
     """On pixels to which another gives a category that one was not asked for."""
@@ -105,7 +110,7 @@ def test_who_was_not_asked_has_no_vote(drawn: Panel, flags: list[bool]) -> None:
     assert found == wanted
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(panels(annotators=2, void=False))
 def test_two_annotators_are_a_pair(drawn: Panel) -> None:
     """Where both annotated, the patterns are the cells."""
@@ -116,18 +121,6 @@ def test_two_annotators_are_a_pair(drawn: Panel) -> None:
         there = (votes.vote != ABSENT).all(axis=1)
         rows = np.column_stack([votes.case, votes.vote, votes.pixels])[there]
         assert cells == {tuple(row) for row in rows.tolist()}
-
-
-@settings(max_examples=50)
-@given(panels(annotators=3))
-def test_more_votes_than_one_number_holds(drawn: Panel) -> None:
-    """Many annotators and categories take several numbers, and say the same."""
-    whole = votes_of(drawn)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(votes, "_BITS", 3)
-        parts = votes_of(drawn)
-    one, other = (sorted(np.column_stack([each.case, each.vote, each.pixels]).tolist()) for each in (whole, parts))
-    assert one == other
 
 
 def test_slices_of_a_volume_are_one_case() -> None:
@@ -268,7 +261,7 @@ def test_layers_of_a_batch_are_those_of_its_images(drawn: Panel) -> None:
     assert +together == +apart
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(panels(annotators=2, overlapping=False))
 def test_without_layers_votes_are_as_before(drawn: Panel) -> None:
     wanted, found = votes_of(drawn).tables(), layered(drawn)

@@ -1,4 +1,7 @@
-"""Intraclass correlation: how much of the spread of volumes is due to what was measured, not to who measured it."""
+"""Intraclass correlation: how much of the spread of volumes is due to what was measured, not to who measured it.
+
+The intervals are for normal values; reports show none, since volumes of lesions or organs are not normal.
+"""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -61,59 +64,6 @@ def consistency(values: ArrayLike, *, level: float = 0.95) -> Estimate:
         noise = (rest, rest * fdtri(n - 1, freedom, tail), rest / fdtri(freedom, n - 1, tail))
         icc, low, high = ((rows - amount) / (rows + (k - 1) * amount) for amount in noise)
     return Estimate(icc, low, high)
-
-
-_PIVOTS = 4000
-_UNIFORM = np.random.default_rng(0).random((3, _PIVOTS))  # the same for all, so that equal data have equal intervals
-
-
-def generalised_interval(values: ArrayLike, *, is_absolute: bool, level: float = 0.95) -> tuple[float, float]:
-    """The ends of an interval of `absolute_agreement`, or of `consistency`, of values (n, k) of any distribution.
-
-    Variance components are what would bring the mean squares, were these drawn from chi-square distributions. Those of
-    the cases have fewer degrees of freedom the more outliers there are: 2 (n - 1) / (kurtosis - 1), the kurtosis at
-    least 3, taken around a trimmed mean. So a few large volumes, and few annotators, make the interval wide. NaN as
-    there.
-    Source: Weerahandi (1993), Journal of the American Statistical Association 88(423), 899-905; for the ICC, Tian and
-    Cappelleri (2004), Journal of Biopharmaceutical Statistics 14(3), 763-776; the kurtosis, Bonett (2006),
-    Computational Statistics and Data Analysis 50(3), 775-782.
-
-    >>> judges = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
-    >>> [round(end, 1) for end in generalised_interval(judges, is_absolute=True)]
-    [0.0, 0.7]
-    """
-    from scipy.special import gammaincinv
-
-    n, k, rows, columns, rest = _mean_squares(values)
-    if not rows > 0:
-        return float("nan"), float("nan")
-    freedom = (
-        2 * (n - 1) / (kurtosis_around_middle(np.asarray(values, float).mean(axis=1)) - 1),
-        k - 1,
-        (n - 1) * (k - 1),
-    )
-    of_rows, of_columns, of_rest = (
-        square / (2 * gammaincinv(degrees / 2, uniform) / degrees)
-        for square, degrees, uniform in zip((rows, columns, rest), freedom, _UNIFORM, strict=True)
-    )
-    case, annotator = (of_rows - of_rest) / k, (of_columns - of_rest) / n
-    every = case + of_rest + (annotator if is_absolute else 0.0)
-    low, high = np.quantile(case / every, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
-def kurtosis_around_middle(values: Floats) -> float:
-    """The kurtosis of values (n,) as `generalised_interval` takes it; at least 3.
-
-    >>> kurtosis_around_middle(np.arange(5.0)), round(kurtosis_around_middle(np.append(np.zeros(19), 1.0)), 1)
-    (3.0, 22.2)
-    """
-    ordered = np.sort(values)
-    n = len(ordered)
-    cut = int(n / (2 * np.sqrt(max(n - 4, 1))))
-    middle = ordered[cut : n - cut].mean() if n > 2 * cut else np.median(ordered)
-    square = float(((ordered - ordered.mean()) ** 2).sum())
-    return max(n * float(((ordered - middle) ** 4).sum()) / square**2, 3.0) if square > 0 else 3.0
 
 
 def _mean_squares(values: ArrayLike) -> tuple[int, int, Floats, Floats, Floats]:

@@ -333,8 +333,8 @@ def _larger_volumes(result: Agreement) -> Iterator[tuple[str, float, str]]:
     """Who of two draws more of what in volumes, by which share, where that is sure."""
     for of in result.volumes:
         for pair in of.pairs:
-            if pair.bias.low > 0 or pair.bias.high < 0:
-                yield pair.b if pair.bias.value > 0 else pair.a, abs(pair.difference), of.category
+            if pair.median.low > 0 or pair.median.high < 0:
+                yield pair.b if pair.median.value > 0 else pair.a, abs(pair.difference), of.category
 
 
 UNCLEAR_CODE = "SEG408"

@@ -29,6 +29,7 @@ from segdata.report.findings import FindingRow
 _NAME, _PAIR = 14, 13  # columns of a terminal that a name takes, and where there are many columns
 _CAUSES, _CONTRASTS, _SIZES, _METRICS = 12, 20, 20, 20
 _ML = 1000  # mm3
+_WITHIN = 3  # numbers of volumes of which a note says what their range holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,16 +221,22 @@ def volumes_table(result: Agreement) -> ReportTable | None:
     unit, of_one = ("ml", _ML) if in_mm and largest >= _ML else ("mm³" if in_mm else "voxels", 1)
     rows = [(of.category, *_volume_cells(pair, of_one)) for of in result.volumes for pair in of.pairs if pair.volumes]
     correlations = [
-        f"{of.category} {score_with_interval('iou', of.icc)}" for of in result.volumes if of.icc.value == of.icc.value
+        f"{of.category} {format_score('iou', of.icc.value)}" for of in result.volumes if of.icc.value == of.icc.value
     ]
-    note = f"What both draw in a volume, in {unit} on average; by how much the first draws more, and between which lie "
-    note += "95 % of the volumes (Bland-Altman). "
+    note = f"What both draw in a volume, in {unit} on average; by how much the first draws more; the smallest and the "
+    note += "largest difference. "
+    within = sorted({(pair.volumes, pair.within) for of in result.volumes for pair in of.pairs if pair.volumes > 1})
+    if within:
+        shares = [f"{format_percent(share)} ({count_noun(n, 'volume')})" for n, share in within[:_WITHIN]]
+        note += f"At least this share of all such volumes lies between them: {', '.join(shares)}; confidence "
+        note += f"{format_percent(result.intervals.confidence)}. "
     note += (
-        f"Sizes alike over all annotators, 1 at best (ICC): {', '.join(correlations)}."
+        f"Sizes alike over all annotators, 1 at best (ICC; a few large volumes may decide it, so that it has no "
+        f"interval): {', '.join(correlations)}."
         if correlations
-        else "There are too few volumes for limits, or to say how alike sizes are."
+        else "There are too few volumes to say how alike sizes are."
     )
-    heads = ("category", "who", "more than", "volumes", f"its {unit}", "other's", "by", "95% between")
+    heads = ("category", "who", "more than", "volumes", f"its {unit}", "other's", "by", "all between")
     return ReportTable("who draws more, in volumes", heads, tuple(rows[:_SIZES]), (0, 1, 2), note, _PAIR)
 
 
@@ -237,7 +244,7 @@ def _volume_cells(pair: VolumePair, of_one: int) -> tuple[str, ...]:
     way = -1 if pair.size_b < pair.size_a else 1
     more, less = (pair.b, pair.a) if way > 0 else (pair.a, pair.b)
     both = sorted((pair.size_a, pair.size_b), reverse=True)
-    ends = sorted(way * bound.value / of_one for bound in (pair.lower, pair.upper))
+    ends = sorted(way * bound / of_one for bound in (pair.smallest, pair.largest))
     limits = f"{_format_size(ends[0])} and {_format_size(ends[1])}" if all(map(math.isfinite, ends)) else DASH
     return (
         more,
@@ -552,7 +559,9 @@ def _compared(result: Agreement) -> Iterator[Row]:
             whose = category | {"annotator_a": two.a, "annotator_b": two.b}
             for name in ("size_a", "size_b", "difference"):
                 yield whose | {"score": name, "value": csv_number(getattr(two, name)), "n": two.volumes}
-            yield from _scores(whose, {"bias": two.bias, "lower": two.lower, "upper": two.upper})
+            for name in ("smallest", "largest", "within"):
+                yield whose | {"score": name, "value": csv_number(getattr(two, name)), "n": two.volumes}
+            yield from _scores(whose, {name: getattr(two, name) for name in ("median", "bias", "lower", "upper")})
     for contrast in result.contrasts:
         pairs: Row = {"annotator_a": ", ".join(contrast.first), "annotator_b": ", ".join(contrast.second)}
         tested: Row = {"p": csv_number(contrast.p), "stands": _flag(contrast.stands)}

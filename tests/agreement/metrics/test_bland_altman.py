@@ -14,20 +14,18 @@ PAIRS = st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)), min_size=2, 
 
 
 def test_published_values() -> None:
-    """Their limits are at 2 standard deviations, and the interval of these is by their approximation, 3 s² / n."""
+    """Their limits are at 2 standard deviations."""
     found = bland_altman(MINI, LARGE)
-    np.testing.assert_allclose(found.bias, [-2.1, -22.0, 17.8], atol=0.06)
-    np.testing.assert_allclose(found.sd, 38.8, atol=0.06)
-    np.testing.assert_allclose(found.lower, [-79.7, -114.3, -45.1], atol=2.5)
-    np.testing.assert_allclose(found.upper, [75.5, 40.9, 110.1], atol=2.5)
+    np.testing.assert_allclose(found[:3], [-2.1, -79.7, 75.5], atol=2.5)
+    np.testing.assert_allclose([found.bias, found.sd], [-2.1, 38.8], atol=0.06)
 
 
 @given(PAIRS)
 def test_the_other_way_round_changes_signs(pairs: list[tuple[int, int]]) -> None:
     a, b = np.array(pairs, float).T
     one, other = bland_altman(a, b), bland_altman(b, a)
-    np.testing.assert_allclose(one.bias, -np.array(other.bias)[[0, 2, 1]], atol=1e-9)
-    np.testing.assert_allclose(one.lower, -np.array(other.upper)[[0, 2, 1]], atol=1e-9)
+    np.testing.assert_allclose(one.bias, -other.bias, atol=1e-9)
+    np.testing.assert_allclose(one.lower, -other.upper, atol=1e-9)
     np.testing.assert_allclose(one.sd, np.std(b - a, ddof=1), atol=1e-9)
     np.testing.assert_array_equal(bland_altman(a, a).upper, 0)
 
@@ -36,16 +34,8 @@ def test_missing_values_are_left_out() -> None:
     several = bland_altman([[1, 2, np.nan, 4], [1, 2, 9, 4]], [[2, 2, 3, 5], [2, 2, np.nan, 5]])
     single = bland_altman([1, 2, 4], [2, 2, 5])
     for found, expected in zip(several[:3], single[:3], strict=True):
-        np.testing.assert_allclose(np.array(found).T, [expected, expected])
+        np.testing.assert_allclose(found, [expected, expected])
     assert np.isnan(bland_altman([1.0], [2.0]).bias).all()
-
-
-def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
-    rng = np.random.default_rng(3)
-    found = bland_altman(np.zeros((2000, 20)), rng.normal(1, 2, (2000, 20)))
-    truths = ((found.bias, 1.0), (found.lower, 1 - 1.96 * 2), (found.upper, 1 + 1.96 * 2))
-    for bound, truth in truths:
-        assert 0.93 <= ((bound.low <= truth) & (truth <= bound.high)).mean() <= 0.97
 
 
 @given(st.integers(0, 99), st.integers(0, 99))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from segdata.agreement.metrics.intraclass_correlation import absolute_agreement, consistency, generalised_interval
+from segdata.agreement.metrics.intraclass_correlation import absolute_agreement, consistency
 
 Values = NDArray[np.float64]
 # Shrout and Fleiss (1979), table 2: four judges, six targets.
@@ -72,27 +72,6 @@ def coverage(n: int, k: int, habit: float) -> list[float]:
     values = case + annotator + rng.normal(0, 1, (n_runs, n, k))
     found = [(absolute_agreement(values), 4 / (5 + habit**2)), (consistency(values), 4 / 5)]
     return [float(((each.low <= truth) & (truth <= each.high)).mean()) for each, truth in found]
-
-
-@pytest.mark.parametrize(("spread", "least"), [("normal", 0.92), ("lognormal", 0.65)])
-def test_generalised_intervals_hold_with_few_annotators_and_large_volumes(spread: str, least: float) -> None:
-    """Where the intervals by F held it in 0.85 (few annotators with habits), and in 0.46 (a few volumes are large)."""
-    rng, held = np.random.default_rng(4), np.zeros(2)
-    for _ in range(150):
-        size = rng.normal(size=60) if spread == "normal" else (rng.lognormal(size=60) - np.exp(0.5)) / 2.1612
-        values = 3 * size[:, None] + rng.normal(size=3) + rng.normal(size=(60, 3))
-        ends = np.array([generalised_interval(values, is_absolute=flag) for flag in (True, False)])
-        held += (ends[:, 0] <= [9 / 11, 9 / 10]) & (ends[:, 1] >= [9 / 11, 9 / 10])
-    assert (held / 150 >= least).all()
-
-
-def test_a_generalised_interval_is_that_of_f_where_that_is_exact() -> None:
-    """Of consistency and normal values, but for the draws; a common factor and the order change nothing."""
-    values = np.random.default_rng(0).normal(size=(40, 1)) * 2 + np.random.default_rng(1).normal(size=(40, 5))
-    ends, exact = generalised_interval(values, is_absolute=False), consistency(values)
-    np.testing.assert_allclose(ends, [exact.low, exact.high], atol=0.02)
-    np.testing.assert_allclose(generalised_interval(3 * values[::-1], is_absolute=False), ends)
-    assert np.isnan(generalised_interval(np.ones((5, 3)), is_absolute=True)).all()
 
 
 def test_intervals_cover_the_truth_as_often_as_they_say() -> None:

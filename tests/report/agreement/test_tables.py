@@ -52,8 +52,21 @@ def sure(value: float, low: float, high: float) -> Score:
 
 
 def pair(a: str, b: str, size_a: float, size_b: float, lower: float = np.nan, upper: float = np.nan) -> VolumePair:
-    ends = (Score(each, np.nan, np.nan, 9, 0) for each in (lower, upper))
-    return VolumePair(a, b, 9, size_a, size_b, 2 * (size_b - size_a) / (size_a + size_b), NONE, *ends)
+    return VolumePair(
+        a=a,
+        b=b,
+        volumes=9,
+        size_a=size_a,
+        size_b=size_b,
+        difference=2 * (size_b - size_a) / (size_a + size_b),
+        bias=NONE,
+        lower=NONE,
+        upper=NONE,
+        median=NONE,
+        smallest=lower,
+        largest=upper,
+        within=0.57,
+    )
 
 
 def contrast(first: str, second: str, values: tuple[float, float], p: float, stands: bool) -> PairContrast:
@@ -90,7 +103,8 @@ def test_who_draws_more_comes_first(more: Agreement) -> None:
     assert found is not None
     assert found.rows == (("car", "anna", "ben", "9", "4.00", "3.00", "29%", "0.500 and 1.50"),)
     assert "in ml" in found.note
-    assert "car 0.98 [0.90, 0.99]" in found.note
+    assert "57% (9 volumes)" in found.note
+    assert "car 0.98." in found.note
 
 
 def test_who_of_two_surely_draws_more_is_told(more: Agreement, compare: Compare) -> None:
@@ -100,7 +114,7 @@ def test_who_of_two_surely_draws_more_is_told(more: Agreement, compare: Compare)
     (volume,) = more.volumes
     (sizes_of,) = volume.pairs
     for bias, is_sure in ((sure(-1000, -1500, -500), True), (sure(-1000, -1500, 500), False)):
-        told = replace(two.agreement, volumes=(replace(volume, pairs=(replace(sizes_of, bias=bias),)),))
+        told = replace(two.agreement, volumes=(replace(volume, pairs=(replace(sizes_of, median=bias),)),))
         (person,) = [each for each in annotator_conclusions(told, two.tables) if each.topic == "person"]
         assert ("anna draws 29% more car by volume than the other" in person.head + person.details) == is_sure
 

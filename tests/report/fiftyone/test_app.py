@@ -39,10 +39,21 @@ def coco(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.timeout(900)  # a busy machine takes minutes to start the App
 def test_a_reviewer_decides_in_the_app(
-    fo: Any, coco: Path, unused_port: int, interruptible: Callable[[Sequence[str]], list[str]]
+    fo: Any, coco: Path, tmp_path: Path, unused_port: int, interruptible: Callable[[Sequence[str]], list[str]]
 ) -> None:
-    """The command says where the App is; a saved view, two findings, two clicks; Ctrl-C ends it; all comes back."""
+    """The command says where the App is; a saved view, two findings, two clicks; Ctrl-C ends it; all comes back.
+
+    The same App shows the findings of a report one by one: the most probable first, each enlarged; the verdicts are
+    those of the images that the pictures are cut from.
+    """
+    report = tmp_path / "flag.json"
+    report.write_text(json.dumps({"version": 1, "findings": [_flagged("a.png", 0.31), _flagged("b.png", 0.97)]}))
+    alone = ["browse", str(coco), "--findings", str(report), "--name", "alone", "--reviewer", "anna", "--no-launch"]
+    assert CliRunner().invoke(main, alone).exit_code == 0
+    patches = fo.load_dataset("alone").load_saved_view("one by one")
+    assert patches.values("findings.label") == ["SEG901 flagged P 0.9", "SEG901 flagged P 0.3"]
     words = [sys.executable, "-m", "segdata", "browse", str(coco), "--port", str(unused_port), "--name", NAME]
     words += ["--reviewer", "anna"]
     shown = subprocess.Popen(interruptible(words), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -62,17 +73,20 @@ def test_a_reviewer_decides_in_the_app(
         if program is not None:
             with browser(program) as page:
                 _review(page, address)
+            with browser(program) as page:
+                _review_one_by_one(page, f"http://127.0.0.1:{unused_port}/datasets/alone?view=one-by-one")
     finally:
         shown.send_signal(signal.SIGINT)
         out, rest = shown.communicate(timeout=60)
     assert (shown.returncode, out, rest.strip()) == (130, "", "")
     if program is None:
         pytest.skip("no Chromium here to look at the App with")
-    said = {
-        each.image: (each.verdict, each.reviewer)
-        for each in pull_from_fiftyone(NAME, segdata.read(coco).profile).decisions
-    }
-    assert said == {"a.png": ("accept", "anna"), "b.png": ("reject", "anna")}
+    for name, first, second in ((NAME, "a.png", "b.png"), ("alone", "b.png", "a.png")):
+        said = {
+            each.image: (each.verdict, each.reviewer)
+            for each in pull_from_fiftyone(name, segdata.read(coco).profile).decisions
+        }
+        assert said == {first: ("accept", "anna"), second: ("reject", "anna")}
 
 
 def _review(page: Page, address: str) -> None:
@@ -90,6 +104,19 @@ def _review(page: Page, address: str) -> None:
     page.wait("document.body.innerText.includes('nothing is undecided')")
 
 
+def _review_one_by_one(page: Page, address: str) -> None:
+    """Accept the first with a key, and reject the next one."""
+    page.open(address)
+    page.wait(f"{_TILES}.length == 2")
+    page.click_until(f"{_TILES}[0]", 'document.querySelector("[data-cy=modal]")')
+    page.wait(_button("skip_next"))
+    page.press("a", 65)
+    page.wait("document.body.innerText.includes('is 0.31')")  # the message of the next one
+    page.wait(_SELECTED)
+    page.press("r", 82)
+    page.wait("document.body.innerText.includes('nothing is undecided')")
+
+
 _OPTION = 'document.querySelector("[data-cy=saved-views-seg013-stale-measure-selection-option]")'
 _TILES = 'document.querySelectorAll("[data-cy=looker]")'
 _SELECTED = 'document.querySelector("[data-cy=action-manage-selected]")?.innerText == "1"'
@@ -99,48 +126,6 @@ def _button(icon: str) -> str:
     """A button of the plugin: its icon is a letter of a typeface."""
     return f"""[...document.querySelectorAll("[data-cy=modal] span, [data-cy=modal] i")]
         .find(e => !e.children.length && e.textContent == "{icon}")"""
-
-
-@pytest.mark.timeout(900)  # a busy machine takes minutes to start the App
-def test_findings_are_decided_one_by_one_each_enlarged(
-    fo: Any, coco: Path, tmp_path: Path, unused_port: int, interruptible: Callable[[Sequence[str]], list[str]]
-) -> None:
-    """The most probable first; the verdicts are those of the images that the pictures are cut from."""
-    report = tmp_path / "flag.json"
-    findings = [_flagged("a.png", 0.31), _flagged("b.png", 0.97)]
-    report.write_text(json.dumps({"version": 1, "findings": findings}))
-    words = [sys.executable, "-m", "segdata", "browse", str(coco), "--findings", str(report), "--name", "alone"]
-    words += ["--port", str(unused_port), "--reviewer", "anna"]
-    shown = subprocess.Popen(interruptible(words), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    program = chromium()
-    try:
-        assert shown.stderr is not None
-        while "App is at" not in (line := shown.stderr.readline()):
-            assert line
-        dataset = fo.load_dataset("alone")
-        patches = dataset.load_saved_view("one by one")
-        assert patches.values("findings.label") == ["SEG901 flagged P 0.9", "SEG901 flagged P 0.3"]
-        if program is not None:
-            with browser(program) as page:
-                page.open(line.split("App is at ")[1].split("?")[0] + "?view=one-by-one")
-                page.wait(f"{_TILES}.length == 2")
-                page.click_until(f"{_TILES}[0]", 'document.querySelector("[data-cy=modal]")')
-                page.wait(_button("skip_next"))
-                page.press("a", 65)
-                page.wait("document.body.innerText.includes('is 0.31')")  # the message of the next one
-                page.wait(_SELECTED)
-                page.press("r", 82)
-                page.wait("document.body.innerText.includes('nothing is undecided')")
-    finally:
-        shown.send_signal(signal.SIGINT)
-        shown.communicate(timeout=60)
-    if program is None:
-        pytest.skip("no Chromium here to look at the App with")
-    said = {
-        each.image: (each.verdict, each.reviewer)
-        for each in pull_from_fiftyone("alone", segdata.read(coco).profile).decisions
-    }
-    assert said == {"b.png": ("accept", "anna"), "a.png": ("reject", "anna")}
 
 
 def _flagged(image: str, score: float) -> dict[str, Any]:
