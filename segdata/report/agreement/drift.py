@@ -126,10 +126,11 @@ def _cell(kind: str, period: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class DriftChart:
-    """A chart of one drift: what it shows, and places in % of its width and height."""
+    """A chart of one drift: what it shows, the images to look at, and places in % of its width and height."""
 
     title: str
     beside: str
+    examples: str
     color: str
     ticks: tuple[tuple[float, str], ...]
     labels: tuple[tuple[float, str], ...]
@@ -138,15 +139,11 @@ class DriftChart:
 
 
 def drift_charts(result: Agreement, tables: Tables) -> list[DriftChart]:
-    """The drifts that stand, those of all categories first; others are in the CSV report."""
-    whole = {(drift.annotator, drift.kind) for drift in result.drift if drift.stands and drift.category is None}
-    shown = [
-        drift
-        for drift in result.drift
-        if drift.stands
-        and len(drift.periods) > 1
-        and (drift.category is None or (drift.annotator, drift.kind) not in whole)
-    ]
+    """The drifts that are findings, in the order of these; others are in the CSV report."""
+    drifts = {(drift.annotator, drift.category, drift.kind): drift for drift in result.drift}
+    findings = findings_of_code(result.findings, DRIFT_CODE)
+    found = [drifts.get((finding.annotator or "", finding.category, finding.kind or "")) for finding in findings]
+    shown = [drift for drift in found if drift is not None and len(drift.periods) > 1]
     return [_chart(drift, result.annotators.index(drift.annotator), _unit(tables)) for drift in shown]
 
 
@@ -167,6 +164,7 @@ def _chart(drift: AnnotatorDrift, number: int, unit: str) -> DriftChart:
     return DriftChart(
         f"{drift.annotator}, {what}: {_NAMES[drift.kind]}" + (f", {unit}" if drift.kind == "offset" else ""),
         f"{drift.change.n:,} images, p {drift.p:.2g}",
+        join_words(drift.examples),
         css_color(annotator_color(number)),
         tuple((place(tick), _value(drift.kind, tick, "").strip() if tick else "0") for tick in ticks),
         tuple((across[k], drift.periods[k].period) for k in sorted(shown)),
