@@ -22,6 +22,7 @@ import numpy as np
 from scipy import stats
 from scipy.stats.distributions import rv_frozen
 
+from segdata.agreement.drift import _Trend
 from segdata.agreement.estimates import PairAmounts, PooledPairs, Resampling, count_clusters, overall_scores
 from segdata.agreement.inference import (
     median_interval,
@@ -133,6 +134,17 @@ def _mean_interval(rng: np.random.Generator, n: int, seed: int, spread: float) -
     return float(ends.low), float(ends.high)
 
 
+def _drift_change(rng: np.random.Generator, n: int, seed: int, freedom: float) -> tuple[float, float]:
+    """By how much an offset grows in 180 days, 2 px in truth; it varies by some 0.9 px from image to image."""
+    day = rng.integers(0, 181, n).astype(float)
+    value = 2 * day / 180 + 0.9 * rng.standard_t(freedom, n) * np.sqrt((freedom - 2) / freedom)
+    rows = np.arange(n)
+    change = _Trend(day, rows, np.zeros(n, np.int64), value, np.ones(n)).change(
+        180.0, Resampling(n_draws=DRAWS, seed=seed)
+    )
+    return change.low, change.high
+
+
 # Differences of volumes with a median of 0, and the share of them below a value.
 DIFFERENCES: dict[str, rv_frozen] = {
     "normal": stats.norm(),
@@ -180,6 +192,8 @@ INTERVALS: dict[str, tuple[str, float, Draw]] = {
         f"volumes, share between the ends, {kind}": (kind, 0.0, partial(_beyond_range, kind=kind))
         for kind in DIFFERENCES
     },
+    "drift, change": ("nearly normal", 2.0, partial(_drift_change, freedom=100.0)),
+    "drift, change, outliers": ("t, 3 degrees", 2.0, partial(_drift_change, freedom=3.0)),
     "scorecard, trend a month": ("IoU of three annotators", SLOPE, _slope),
 }
 

@@ -163,7 +163,7 @@ def _chart(drift: AnnotatorDrift, number: int, unit: str) -> DriftChart:
     shown = {0, n} | ({n // 2} if n > 3 else set())
     return DriftChart(
         f"{drift.annotator}, {what}: {_NAMES[drift.kind]}" + (f", {unit}" if drift.kind == "offset" else ""),
-        f"{drift.change.n:,} images, p {drift.p:.2g}",
+        f"{drift.change.n:,} images, p\u00a0{drift.p:.2g}",
         join_words(drift.examples),
         css_color(annotator_color(number)),
         tuple((place(tick), _value(drift.kind, tick, "").strip() if tick else "0") for tick in ticks),
