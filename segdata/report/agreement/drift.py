@@ -140,9 +140,11 @@ class DriftChart:
 
 def drift_charts(result: Agreement, tables: Tables) -> list[DriftChart]:
     """The drifts that are findings, in the order of these; others are in the CSV report."""
-    drifts = {(drift.annotator, drift.category, drift.kind): drift for drift in result.drift}
+    drifts: dict[tuple[str | None, str | None, str | None], AnnotatorDrift] = {
+        (drift.annotator, drift.category, drift.kind): drift for drift in result.drift
+    }
     findings = findings_of_code(result.findings, DRIFT_CODE)
-    found = [drifts.get((finding.annotator or "", finding.category, finding.kind or "")) for finding in findings]
+    found = [drifts.get((finding.annotator, finding.category, finding.kind)) for finding in findings]
     shown = [drift for drift in found if drift is not None and len(drift.periods) > 1]
     return [_chart(drift, result.annotators.index(drift.annotator), _unit(tables)) for drift in shown]
 
