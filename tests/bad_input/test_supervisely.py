@@ -147,7 +147,7 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=40)
 @given(st.dictionaries(st.sampled_from([*SOUND, "points", "id", "labelerLogin", "createdAt"]), JSON, max_size=4))
 def test_no_object_makes_a_traceback(tmp_path_factory: pytest.TempPathFactory, changed: dict[str, Any]) -> None:
     n_segments, _ = read(project(tmp_path_factory.mktemp("s"), annotation(SOUND | changed, SOUND)))

@@ -61,7 +61,7 @@ NEEDS_THE_SCAN = ("dicom-seg", "rt-struct")
 @pytest.mark.parametrize("each", WRITTEN, ids=lambda each: each.name)
 @given(hostile=st.lists(names, min_size=1, max_size=8, unique=True))
 @example(hostile=list(HOSTILE))
-@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=1, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_image_is_written_or_counted(each: Format, hostile: list[str]) -> None:
     """Whatever images are called, all that a format can hold are written; the others are counted, with segments."""
     with tempfile.TemporaryDirectory() as place:

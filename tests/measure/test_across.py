@@ -121,7 +121,7 @@ def flickering(labels: Labels) -> Counter[tuple[int, int, int, int]]:
     return found
 
 
-@settings(max_examples=60)
+@settings(max_examples=35)
 @given(st.data())
 def test_flickers_are_pixels_of_another_category_for_a_frame(data: st.DataObject) -> None:
     size = data.draw(st.tuples(st.integers(3, 5), st.integers(5, 12), st.integers(5, 12)))

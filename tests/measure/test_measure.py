@@ -43,7 +43,7 @@ def frames(measured: MeasuredTables) -> dict[str, pd.DataFrame]:
     return {name: rows.to_pandas() for name, rows in measured.tables.items()}
 
 
-@settings(max_examples=60)
+@settings(max_examples=35)
 @given(datasets())
 def test_every_table_counts_pixels(made: tuple[Profile, list[Batch]]) -> None:
     profile, batches = made
@@ -85,7 +85,7 @@ def test_every_table_counts_pixels(made: tuple[Profile, list[Batch]]) -> None:
                 assert [pair.width, pair.height] == [np.ptp(xs) + 1, np.ptp(ys) + 1]
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(datasets())
 def test_a_batch_measures_as_its_images_one_by_one(made: tuple[Profile, list[Batch]]) -> None:
     profile, batches = made
@@ -99,7 +99,7 @@ def test_a_batch_measures_as_its_images_one_by_one(made: tuple[Profile, list[Bat
         pd.testing.assert_frame_equal(pieces[name], expected, check_dtype=False)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(datasets(), st.data())
 def test_outside_the_region_of_interest_nothing_is_a_gap(
     made: tuple[Profile, list[Batch]], data: st.DataObject

@@ -53,7 +53,7 @@ def lists(fresh: Callable[[], Table], name: str) -> tuple[object, ...]:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(pieces(), st.booleans())
 def test_encoded_pieces_say_what_one_table_does(parts: list[pa.Table], at_once: bool) -> None:
     with pytest.MonkeyPatch.context() as patch:

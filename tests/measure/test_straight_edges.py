@@ -92,7 +92,7 @@ def compared(mask: Mask) -> tuple[int, ...] | None:
     return (across, down, n_across, n_down) if across > 1 and down > 1 else None
 
 
-@settings(max_examples=60)
+@settings(max_examples=35)
 @given(SMALL, st.integers(1, 3), st.integers(1, 3))
 def test_steps_are_those_that_comparing_finds(small: Mask, wide: int, high: int) -> None:
     mask = small.repeat(high, axis=0).repeat(wide, axis=1)

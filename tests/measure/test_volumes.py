@@ -50,7 +50,7 @@ def test_solids_are_the_parts_that_scipy_finds(labels: Labels) -> None:
         assert set(mine["whole"].tolist()) == {int((labels == label).sum())}
 
 
-@settings(max_examples=60)
+@settings(max_examples=35)
 @given(volumes())
 def test_cavities_are_what_scipy_finds_closed_all_round(labels: Labels) -> None:
     tables = measured(labels)

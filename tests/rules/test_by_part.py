@@ -16,7 +16,7 @@ from segdata.testing.pictures import find_in_parts
 ROOT = Path(__file__).parents[2]
 
 
-def write_street(path: Path, n_images: int = 24, shift: float = 0.0, crowds: bool = True) -> Path:
+def write_street(path: Path, n_images: int = 18, shift: float = 0.0, crowds: bool = True) -> Path:
     """A COCO file with most of what rules of the whole dataset look at: outliers, crowds, splits, rings, boxes."""
     rng = np.random.default_rng(3)
     annotations = []

@@ -174,7 +174,7 @@ def test_the_chance_does_not_depend_on_unit_or_origin(values: list[float], origi
 
 
 @given(st.integers(0, 10_000), st.integers(1, 12), st.integers(1, 3), st.integers(0, 40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=35, deadline=None)
 def test_overlaps_of_categories_are_compared_where_most_of_a_group_has_them(
     seed: int, annotations: int, groups: int, pairs: int
 ) -> None:

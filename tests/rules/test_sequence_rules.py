@@ -209,7 +209,7 @@ def test_real_volumes(real_data: Path) -> None:
     assert len(segdata.validate(real_data / "nifti_three_readers", select="SEG106").findings) == 3
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(videos(), st.sampled_from(["video", "volume"]), st.data())
 def test_any_sequence_can_be_judged_however_it_is_cut(
     made: tuple[Profile, list[Batch]], kind: SequenceKind, data: st.DataObject

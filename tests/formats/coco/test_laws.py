@@ -16,14 +16,14 @@ FORMATS = ("coco-instances", "coco-panoptic")
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@settings(max_examples=60)
+@settings(max_examples=35)
 @given(dataset=datasets())
 def test_only_counted_losses_are_missing(name: str, dataset: tuple[Profile, list[Batch]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         assert_round_trip(find_format(name), *dataset, Path(folder))
 
 
-@settings(max_examples=60)
+@settings(max_examples=35)
 @given(dataset=datasets(Details(several=False, extras=False, void=False)))
 def test_instances_hold_all_pixels(dataset: tuple[Profile, list[Batch]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -31,7 +31,7 @@ def test_instances_hold_all_pixels(dataset: tuple[Profile, list[Batch]]) -> None
     assert {loss.kind for loss in losses.listed()} <= {"segment-id", "empty-annotation"}
 
 
-@settings(max_examples=60)
+@settings(max_examples=35)
 @given(dataset=datasets(Details(overlaps=False, several=False, extras=False, void=False)))
 def test_panoptic_holds_disjoint_segments(dataset: tuple[Profile, list[Batch]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

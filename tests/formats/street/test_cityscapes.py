@@ -237,7 +237,7 @@ OBJECTS = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=35)
 @given(objects=OBJECTS)
 def test_polygons_are_drawn_as_by_json2instance_img(
     tmp_path_factory: pytest.TempPathFactory, objects: list[dict[str, object]]

@@ -44,13 +44,13 @@ def scenes(draw: Callable[[st.SearchStrategy[Any]], Any], details: Details = EXA
 
 
 @pytest.mark.parametrize("name", ["cityscapes", "kitti", "mapillary-vistas"])
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(dataset=scenes(Details()))
 def test_only_what_was_counted_is_lost(tmp_path_factory: pytest.TempPathFactory, name: str, dataset: Dataset) -> None:
     assert_round_trip(find_format(name), *dataset, _new(tmp_path_factory))
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(dataset=datasets())
 def test_vistas_takes_any_category(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> None:
     """Its config lists them."""

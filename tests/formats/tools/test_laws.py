@@ -27,7 +27,7 @@ def _has_images(dataset: Dataset) -> bool:
 
 
 @FORMATS
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(dataset=datasets())
 def test_only_what_was_counted_is_lost(tmp_path_factory: pytest.TempPathFactory, name: str, dataset: Dataset) -> None:
     assume(_has_images(dataset))

@@ -67,7 +67,7 @@ def test_of_plain_segments_all_is_held(
     assert {loss.kind for loss in losses.listed()} <= {"empty-annotation", "empty-segment", "segment-id", "crowd"}
 
 
-@settings(max_examples=60)
+@settings(max_examples=35)
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(3, 7), min_size=1, max_size=3))
 def test_the_pixels_are_those_of_gdal(tmp_path_factory: pytest.TempPathFactory, seed: int, counts: list[int]) -> None:
     """Also of rings that cross themselves and holes that leave their exterior, which GDAL fills by parity, too."""
