@@ -29,8 +29,8 @@ demo: install
 	$(BIN)/segdata demo build/demo
 
 test: install
-	$(BIN)/python -m pytest -q -n 2
-	SEGDATA_KERNELS=plain $(BIN)/python -m pytest -q -n 2 -m "not both_kernels" $(PLAIN)
+	$(BIN)/python -m pytest -q -n 3 --dist worksteal
+	SEGDATA_KERNELS=plain $(BIN)/python -m pytest -q -n 3 --dist worksteal -m "not both_kernels" $(PLAIN)
 
 # The oldest versions that pyproject.toml allows, in an environment of their own: do they still pass?
 build/lowest/.installed: $(SOURCES) | $(BIN)/uv
@@ -39,7 +39,7 @@ build/lowest/.installed: $(SOURCES) | $(BIN)/uv
 	@touch $@
 
 test-lowest: build/lowest/.installed
-	build/lowest/bin/python -m pytest -q -n 2
+	build/lowest/bin/python -m pytest -q -n 3 --dist worksteal
 
 check: install
 	$(BIN)/ruff format --check .
