@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 LIKELY_ERROR = 0.5  # the probability from which on a label is called probably wrong; below, it may be
 
+_CONFIDENCE = 0.95  # of the interval from `low` to `high`
+
 
 class Candidates(msgspec.Struct, frozen=True):
     """Everything in a dataset that may be wrong, with the probability that it is.
@@ -44,7 +46,11 @@ class Candidates(msgspec.Struct, frozen=True):
 
 
 class Candidate(NamedTuple):
-    """One row of `Candidates.suspects`; `called` names the segment: its category and id, or how much of it."""
+    """One row of `Candidates.suspects`.
+
+    `called` names the segment: its category and id, or how much of it; `place` is its place among the `n_flagged`
+    candidates of all types, from 1, the most probable error first.
+    """
 
     annotation: int
     segment: int
@@ -63,6 +69,8 @@ class Candidate(NamedTuple):
     by_lot: bool
     box: Box
     called: str
+    place: int
+    n_flagged: int
     correction: Correction
 
     @property
@@ -88,7 +96,12 @@ class Candidate(NamedTuple):
 
     @property
     def probability_range(self) -> str:
-        """The probability as far as it is known: a range, narrow after enough decisions of reviewers."""
+        """The probability as far as it is known: a range, narrow after enough decisions of reviewers.
+
+        A 95 % interval that holds 0.05 and 0.95 excludes nothing, so the rank stands for it.
+        """
+        if self.low <= 1 - _CONFIDENCE and self.high >= _CONFIDENCE:
+            return f"rank {self.place:,} of {self.n_flagged:,}"
         low, high = f"{self.low:.2f}", f"{self.high:.2f}"
         return f"P {low}" if low == high else f"P {low} to {high}"
 
@@ -121,6 +134,7 @@ def flagged_candidates(tables: "Tables", kind: str, min_probability: float) -> I
     if tables.candidates is None:
         return
     rows, segments = tables.candidates.suspects, tables.segments
+    flagged = np.sort(-rows["probability"][rows["flagged"]])
     chosen = rows["flagged"] & (rows["type"] == kind) & (rows["probability"] >= min_probability)
     for row in np.flatnonzero(chosen).tolist():
         cell = {name: rows.cell(name, row) for name in _COLUMNS}
@@ -131,7 +145,11 @@ def flagged_candidates(tables: "Tables", kind: str, min_probability: float) -> I
             called += f" {segments.cell('segment_id', cell['segment']) if source is None else source}"
         if not cell["whole"]:
             called = f"{cell['pixels']:,} px of {cell['category'] or cell['seen']}"
-        yield Candidate(**cell, box=(x, y, width, height), called=called, correction=tables.candidates.corrections[row])
+        place = 1 + int(np.searchsorted(flagged, -cell["probability"]))
+        correction = tables.candidates.corrections[row]
+        yield Candidate(
+            **cell, box=(x, y, width, height), called=called, place=place, n_flagged=len(flagged), correction=correction
+        )
 
 
 _WORDS: dict[Action, str] = {

@@ -31,6 +31,8 @@ def test_only_what_is_as_likely_wrong_as_right_is_called_probably_wrong(
         False,
         (0, 0, 5, 4),
         "car 7",
+        2,
+        1300,
         correction,
     )
     found = suspect.finding(f"{suspect.be} van", "the model says so")
@@ -39,3 +41,6 @@ def test_only_what_is_as_likely_wrong_as_right_is_called_probably_wrong(
     known = suspect._replace(low=probability, high=probability).finding(f"{suspect.be} van", "the model says so")
     assert known.message == f"car 7 {verbs[0]} van: P {probability:.2f}, the model says so; rename it to van"
     assert (suspect.be, suspect.have) == verbs
+    vague = suspect._replace(low=0.004, high=0.98).finding(f"{suspect.be} van", "the model says so")
+    assert vague.message == f"car 7 {verbs[0]} van: rank 2 of 1,300, the model says so; rename it to van"
+    assert vague.score_range == (0.004, 0.98)
