@@ -190,8 +190,7 @@ def agree(
     gold = gold or (section.name if section else None)
     check_reference_named(gold, every)
     reports = _read_cvat_reports(cvat_reports, gold)
-    chosen = select_rules(config, select, ignore, command="agreement")
-    chosen += [] if select else _reader_rules(config, ignore)
+    chosen = select_rules(config, select, ignore, command="agreement") + _reader_rules(config, select, ignore)
     compared = compare_panel(every, section if gold else None, options)
     _check_annotators(compared)
     model_rows = _model_annotators(compared, [models] if isinstance(models, str) else list(models))
@@ -203,9 +202,8 @@ def agree(
     annotator_pairs, tables = assessed.annotator_pairs, assessed.tables
     panel = Dataset(compared.panel, compared.panel.profile, config)
     findings = _images_once(run_rules(tables, chosen, config, jobs=jobs).findings)
-    settled: tuple[Finding, ...] = ()
-    if not include_reviewed:
-        findings, settled = split_decided(panel, findings, jobs, [item.dataset for item in every])
+    own = [item.dataset for item in every]
+    findings, settled = (findings, ()) if include_reviewed else split_decided(panel, findings, jobs, own)
     result = summarise_agreement(
         annotator_pairs,
         resampled,
@@ -244,10 +242,12 @@ def _read_cvat_reports(
     return [report for job, path in by_job for report in read_cvat_reports(Path(path), job)]
 
 
-def _reader_rules(config: Config, ignore: str | Iterable[str]) -> "list[Rule]":
+def _reader_rules(config: Config, select: str | Iterable[str], ignore: str | Iterable[str]) -> "list[Rule]":
     """The rules that pass on what is broken in the files: labels that could not be read are no disagreement."""
     from segdata.core.rule_runner import select_rules
 
+    if select:
+        return []
     reading = [rule for rule in select_rules(config, "SEG0", ignore) if not rule.needs and not rule.whole]
     return [rule for rule in reading if rule.severity == "error"]
 

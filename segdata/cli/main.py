@@ -43,6 +43,7 @@ _SHARED_MODULES = {  # command: the module that it shares with others
     **dict.fromkeys(("agreement", "consensus", "evaluate", "acceptance", "rework", "scorecard"), "agreement"),
     **dict.fromkeys((*SECTIONS["Look"], "rules", "explain", "formats"), "overview"),
     **dict.fromkeys(("init", "taxonomy"), "taxonomy"),
+    "diff": "convert",
 }
 NAMES = tuple(name for names in SECTIONS.values() for name in names)
 _MEANT = {  # what other programs call a command: what segdata calls it

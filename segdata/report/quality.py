@@ -134,7 +134,7 @@ def _reasons(result: Inspection, quality: DeliveryQuality) -> Iterator[str]:
             f"{quality.limit:.1%} may be defective, {result.plan.accept:,} at most"
         )
         return
-    yield f"{defective} ({result.low:.1%} to {result.high:.1%} of the {result.lot:,} delivered, 95 %)"
+    yield f"{defective} ({result.low:.1%} to {result.high:.1%} of the {result.lot:,} delivered, at 95% confidence)"
     if result.plan is None:
         yield (
             f"too few were inspected: even without a defect a delivery with {quality.limit:.1%} defects "

@@ -47,13 +47,13 @@ def detect(probe: FileProbe) -> FormatMatch | None:
 
 def read(request: ReadRequest) -> "ToolSource":
     """Open the files at or below a path; raises UnreadableError if none is VIA's, or if no sizes are known."""
-    from segdata.formats.tools.via_reader import open_via
+    from segdata.formats.tools.via_files import open_via
 
     return open_via(request, {".json": _JSON_HEAD, ".csv": _CSV_HEAD})
 
 
 def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
     """Write ``via_project.json`` and ``taxonomy.yaml`` into the folder `target`."""
-    from segdata.formats.tools.via_writer import write_via
+    from segdata.formats.tools.via_files import write_via
 
     write_via(profile, batches, target, losses)

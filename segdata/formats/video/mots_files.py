@@ -1,24 +1,39 @@
-"""MOTS: a mask for each frame, or text files: which of both a folder has, and how masks are read and written."""
+"""MOTS: a mask for each frame, or text with RLE: which of both a folder has, and how each is read and written."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from types import TracebackType
 
+import msgspec
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 from PIL import Image
+from pyarrow import csv
 
+from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.errors import UnreadableError, check_choice
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, LossKind, ReadRequest, Source
+from segdata.core.paths import check_path_name
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints
+from segdata.core.runs import Ints, Runs, expand_ranges
+from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_SEGMENTS, flat_bytes, make_table
+from segdata.formats.coco.segments import read_rles
+from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, size_defects
 from segdata.formats.shared.mask_files import MaskFile, ValueRuns
-from segdata.formats.shared.pairing import has_index, images_folder
+from segdata.formats.shared.pairing import has_index, images_folder, no_images_defect, pair_masks
 from segdata.formats.shared.per_image import (
     ImageAnnotation,
     ImageEntry,
     PerImageSource,
+    entry_header,
+    image_table,
     relative_path,
 )
 from segdata.formats.shared.taxonomies import write_sidecars
@@ -30,12 +45,14 @@ from segdata.formats.video.frame_masks import (
     FramePaths,
     FrameWriter,
     MaskMeaning,
+    Spool,
     TrackNumbers,
     Values,
     ValueScheme,
     annotation_of_mask,
     decode_frame,
     first_folder,
+    frame_numbers,
     list_sequences,
     pair_frames,
     unknown_values,
@@ -48,11 +65,437 @@ from segdata.formats.video.mots_classes import (
     mots_class_numbers,
     read_mots_classes,
 )
-from segdata.formats.video.mots_text import MotsTextWriter, open_text, text_files, text_folder
 
+_CHUNK = 8_192  # images and segments that are decoded at once
+_LAST_FRAME = 999_999
 _LAYOUTS = ("png", "txt")
 _MASKS = "instances"
 _NAME_LENGTH = len("000000")
+_ASCII = bytes(range(128)) + b"!" * 128
+_FIELDS = ("frame", "id", "class", "height", "width", "rle")
+_NUMBER = "^[0-9]{1,9}$"
+
+
+@dataclass(frozen=True, slots=True)
+class _DecodedSegments:
+    """The n decoded segments."""
+
+    runs: Runs  # `runs.owner` is the position among the n
+    sound: NDArray[np.bool_]  # (n,) whether the pixels could be decoded
+    columns: Mapping[str, object]  # of `schema.BATCH_SEGMENTS`, (n,) each
+    faults: Sequence[tuple[int, Defect]] = ()  # the position of a segment, and its defect; the image is filled in
+
+
+@dataclass(frozen=True)
+class _TextSource:
+    """An opened dataset of text files.
+
+    Attributes
+    ----------
+    root : where paths in messages start
+    profile, defects : of the dataset
+    entries : its images, with their sizes; those with a record are annotated
+    at, offset : the segments of image row i are ``at[offset[i]:offset[i + 1]]``
+    draw : decodes the segments `at` these positions; takes heights and widths (n,) of their images too
+    annotator, source : of all annotations; None: unknown
+    """
+
+    root: Path
+    profile: Profile
+    entries: Sequence[ImageEntry]
+    defects: tuple[Defect, ...]
+    at: Ints
+    offset: Ints
+    draw: Callable[[Ints, Ints, Ints], _DecodedSegments] = field(repr=False)
+    annotator: str | None = None
+    source: str | None = None
+
+    @property
+    def image_ids(self) -> Sequence[str]:
+        """(n_images,) the ids, in order."""
+        return [entry.image_id for entry in self.entries]
+
+    def chunks(self) -> list[Ints]:
+        """Rows of images in portions of some thousand segments."""
+        rows = np.arange(len(self.entries), dtype=np.int64)
+        portion = (self.offset[:-1] + rows) // _CHUNK
+        return np.split(rows, np.flatnonzero(np.diff(portion)) + 1) if len(rows) else []
+
+    def load(self, rows: Ints) -> Batch:
+        """The images at these rows, their segments decoded."""
+        entries = [self.entries[row] for row in rows]
+        defects: list[Defect] = []
+        sizes = [self._size(entry, defects) for entry in entries]
+        annotated = np.array([entry.is_annotated for entry in entries], bool)
+        size = np.array(sizes, np.int64).reshape(-1, 2)
+        # Without the image's size nothing can be drawn; whoever listed it has said so.
+        count = np.where(annotated & (size > 0).all(axis=1), np.diff(self.offset)[rows], 0)
+        image = np.repeat(np.arange(len(rows)), count)
+        decoded = self.draw(self.at[expand_ranges(self.offset[rows], count)], size[image, 0], size[image, 1])
+        defects += [replace(fault, image=entries[image[k]].image_id) for k, fault in decoded.faults]
+        annotation = np.cumsum(annotated) - 1
+        segments = make_table(
+            BATCH_SEGMENTS, len(image), annotation=annotation[image].astype(np.int32), **decoded.columns
+        ).filter(pa.array(decoded.sound))
+        number = np.cumsum(decoded.sound) - 1
+        runs = Runs(decoded.runs.start, decoded.runs.length, number[decoded.runs.owner].astype(np.int32))
+        shown = np.flatnonzero(annotated)
+        n_annotations = len(shown)
+        annotations = make_table(
+            BATCH_ANNOTATIONS,
+            n_annotations,
+            image=shown.astype(np.int32),
+            annotator=[self.annotator] * n_annotations,
+            source=[self.source] * n_annotations,
+            file=[relative_path(self.root, entries[row].files[0]) if entries[row].files else None for row in shown],
+        )
+        return Batch(image_table(entries, sizes), annotations, segments, runs, tuple(defects))
+
+    def _size(self, entry: ImageEntry, defects: list[Defect]) -> tuple[int, int]:
+        """Height and width as declared, else as the image file has them."""
+        head = entry_header(self.root, entry, defects)
+        height, width = entry.size
+        file = relative_path(self.root, entry.files[0]) if entry.files else None
+        defects += size_defects(entry.image_id, head, width, height, "declared size", file, None)
+        return (head.height, head.width) if head is not None and 0 in entry.size else entry.size
+
+
+@dataclass(frozen=True, slots=True)
+class _MotsLines:
+    """The n sound lines of some files."""
+
+    number: Ints  # (n, 5) int64: frame, id, class, height, width
+    rle: pa.Array  # (n,) binary, as COCO compresses counts
+    line: Ints  # (n,) int64, in its file, from 1
+    file: Sequence[str]  # (n,) names of the files, below the dataset's root
+
+    @property
+    def frame(self) -> Ints:
+        return self.number[:, 0]
+
+    @property
+    def size(self) -> Ints:
+        """(n, 2) height and width in pixels."""
+        return self.number[:, 3:]
+
+    def take(self, rows: Ints) -> "_MotsLines":
+        return _MotsLines(
+            self.number[rows], self.rle.take(pa.array(rows)), self.line[rows], [self.file[row] for row in rows.tolist()]
+        )
+
+
+def _join_lines(pieces: Sequence[_MotsLines]) -> _MotsLines:
+    return _MotsLines(
+        np.concatenate([np.empty((0, 5), np.int64), *(piece.number for piece in pieces)]),
+        pa.concat_arrays([pa.array([], pa.binary()), *(piece.rle for piece in pieces)]),
+        np.concatenate([np.empty(0, np.int64), *(piece.line for piece in pieces)]),
+        [file for piece in pieces for file in piece.file],
+    )
+
+
+def _read_lines(root: Path, path: Path, classes: MotsClasses) -> tuple[_MotsLines, list[Defect]]:
+    """The lines of a file that can be read, and what is wrong with the others. An empty file is a video of nothing."""
+    file = relative_path(root, path)
+    try:
+        rows, line, defects = _read_table(path, file)
+    except OSError as error:
+        code = "SEG002" if isinstance(error, FileNotFoundError) else "SEG001"
+        return _join_lines([]), [Defect(code, f"the labels cannot be read: {error.strerror or error}", file)]
+    sound = np.ones(len(line), bool)
+    columns = []
+    for name in _FIELDS[:5]:
+        text = rows[name].combine_chunks()
+        good = pc.match_substring_regex(text, _NUMBER).to_numpy(zero_copy_only=False)
+        for row in np.flatnonzero(~good).tolist():
+            content = text[row].as_py()[:20].decode("utf-8", "replace")
+            defects.append(_line_defect("SEG004", f"{name} is {content!r}, not a number", file, line[row]))
+        sound &= good
+        columns.append(pc.if_else(pa.array(good), text, b"0").cast(pa.string()).cast(pa.int64()).to_numpy())
+    number = np.stack(columns, axis=1)
+    sizes = (number[:, 3:] > 0).all(axis=1) & (number[:, 3] * number[:, 4] <= MAX_PIXELS)
+    for row in np.flatnonzero(sound & ~sizes).tolist():
+        message = f"the image's size is {number[row, 4]} x {number[row, 3]}; 1 to {MAX_PIXELS:,} pixels are expected"
+        defects.append(_line_defect("SEG004", message, file, line[row]))
+    kept = np.flatnonzero(sound & sizes)
+    lines = _MotsLines(number[kept], rows["rle"].combine_chunks().take(pa.array(kept)), line[kept], [file] * len(kept))
+    return _check_lines(lines, file, classes, defects), defects
+
+
+def _read_table(path: Path, file: str) -> tuple[pa.Table, Ints, list[Defect]]:
+    """The lines with six fields as texts, their numbers, and SEG004 for the others; raises OSError."""
+    size = path.stat().st_size
+    if size == 0:
+        return pa.table({name: pa.array([], pa.binary()) for name in _FIELDS}), np.empty(0, np.int64), []
+    defects: list[Defect] = []
+    skipped: list[int] = []
+
+    def skip(row: csv.InvalidRow) -> str:
+        skipped.append(row.number)
+        if row.text.strip():
+            message = f"{row.actual_columns} fields; {', '.join(_FIELDS)} are expected"
+            defects.append(_line_defect("SEG004", message, file, row.number))
+        return "skip"
+
+    try:
+        rows = csv.read_csv(
+            # pyarrow cannot show `skip` a line that is no text: bytes that no field has become a letter that none has.
+            pa.BufferReader(path.read_bytes().translate(_ASCII)),
+            csv.ReadOptions(use_threads=False, block_size=size + 1, column_names=_FIELDS),
+            csv.ParseOptions(delimiter=" ", quote_char=False, ignore_empty_lines=False, invalid_row_handler=skip),
+            csv.ConvertOptions(column_types=dict.fromkeys(_FIELDS, pa.binary()), check_utf8=False),
+        )
+    except pa.ArrowInvalid as error:
+        raise OSError(str(error)) from error
+    line = np.setdiff1d(np.arange(1, rows.num_rows + len(skipped) + 1, dtype=np.int64), skipped)
+    is_filled = pc.or_(pc.not_equal(rows["frame"], b""), pc.not_equal(rows["rle"], b""))  # else the line is blank
+    return rows.filter(is_filled), line[is_filled.to_numpy()], defects
+
+
+def _line_defect(code: str, message: str, file: str, line: int) -> Defect:
+    return Defect(code, f"{message}; left out", file, f"line {line}", line=int(line))
+
+
+def _check_lines(lines: _MotsLines, file: str, classes: MotsClasses, defects: list[Defect]) -> _MotsLines:
+    """The lines of known classes; other classes, ids twice in a frame and ids of another class are defects."""
+    kind, ids = lines.number[:, 2], lines.number[:, 1]
+    is_known = classes.category_of(kind)[1]
+    for class_ in np.unique(kind[~is_known]).tolist():
+        rows = np.flatnonzero(kind == class_)
+        message = f"class {class_} is unknown ({len(rows)} lines)"
+        defects.append(_line_defect("SEG007", message, file, lines.line[rows[0]]))
+    keys = np.stack([lines.frame, ids], axis=1)
+    _, first = np.unique(keys, axis=0, return_index=True)
+    for row in np.setdiff1d(np.arange(len(ids)), first).tolist():
+        message = f"id {ids[row]} occurs twice in frame {lines.frame[row]}; both are read"
+        place = f"line {lines.line[row]}"
+        defects.append(Defect("SEG008", message, file, place, line=int(lines.line[row]), segments=(int(ids[row]),)))
+    other = np.flatnonzero(is_known & (ids // DIVISOR != kind))
+    if len(other) and classes.official:
+        row = int(other[0])
+        message = (
+            f"id {ids[row]} is of class {ids[row] // DIVISOR}, but the line says {kind[row]}, as do {len(other)} lines"
+        )
+        place = f"line {lines.line[row]}"
+        defects.append(Defect("SEG004", message, file, place, line=int(lines.line[row]), severity="info"))
+    return lines.take(np.flatnonzero(is_known))
+
+
+def _decode_segments(lines: _MotsLines, classes: MotsClasses, at: Ints, height: Ints, width: Ints) -> _DecodedSegments:
+    """The segments of the lines `at` these positions, in images of these sizes in pixels."""
+    picked = lines.take(at)
+    fits = np.flatnonzero((picked.size == np.stack([height, width], axis=1)).all(axis=1))
+    text, offset = flat_bytes(picked.rle.take(pa.array(fits)))
+    start, length, owner, error = kernels.decode_counts(
+        text[offset[0] : offset[-1]], offset - offset[0], height[fits], width[fits]
+    )
+    sound = np.zeros(len(at), bool)
+    sound[fits] = error == 0
+    bad = np.flatnonzero(~sound)
+    category, _ = classes.category_of(picked.number[:, 2])
+    void = np.isin(category, np.array(classes.naming.taxonomy.void_ids, np.int64))
+    ids = picked.number[:, 1]
+    columns = {
+        "segment_id": ids,
+        "category_id": category,
+        "track_id": pa.array(ids, mask=void),
+        "iscrowd": np.zeros(len(at), bool),
+        "file": picked.file,
+        "place": [f"line {line}" for line in picked.line.tolist()],
+    }
+    faults = _faults(picked, bad, height, width)
+    return _DecodedSegments(Runs(start, length, fits[owner].astype(np.int32)), sound, columns, faults)
+
+
+def _faults(lines: _MotsLines, bad: Ints, height: Ints, width: Ints) -> list[tuple[int, Defect]]:
+    """SEG005 for the lines whose RLE is not that of their image."""
+    texts = [counts.decode("utf-8", "replace") for counts in lines.rle.take(pa.array(bad)).to_pylist()]
+    sizes = lines.size[bad].tolist()
+    raws = [
+        msgspec.Raw(msgspec.json.encode({"size": size, "counts": text}))
+        for size, text in zip(sizes, texts, strict=True)
+    ]
+    _, _, faults = read_rles(raws, height[bad], width[bad])
+    return [
+        (
+            int(bad[fault.row]),
+            Defect(
+                fault.code,
+                fault.message,
+                lines.file[bad[fault.row]],
+                f"line {lines.line[bad[fault.row]]}",
+                line=int(lines.line[bad[fault.row]]),
+                segments=(int(lines.number[bad[fault.row], 1]),),
+            ),
+        )
+        for fault in faults
+    ]
+
+
+_FrameRows = dict[Path, dict[int, int]]  # the file of a sequence -> frame -> row of its image
+
+
+def _text_folder(root: Path) -> Path:
+    """The folder of the files."""
+    return root / MOTS_TEXT_FOLDER if (root / MOTS_TEXT_FOLDER).is_dir() else root if root.is_dir() else root.parent
+
+
+def _text_files(root: Path) -> list[Path]:
+    """The files of the sequences, whatever is in them."""
+    if root.is_file():
+        return [root]
+    paths = sorted(_text_folder(root).glob("*.txt")) or sorted(root.glob("*/gt/gt.txt"))
+    for path in paths:
+        check_path_name(path)
+    return [path for path in paths if path.name != LABELS]
+
+
+def _open_text(
+    request: ReadRequest, images: Path | None, classes: MotsClasses, profile: Callable[[Iterable[ImageEntry]], Profile]
+) -> _TextSource:
+    """Open the files of a dataset; raises UnreadableError if there are none."""
+    root = request.root
+    defects = list(classes.defects)
+    indexed = has_index(root)
+    entries, rows_of_file = _entries_of_index(root, images, defects) if indexed else _entries_of_files(root, images)
+    if not rows_of_file and not indexed:
+        raise UnreadableError(
+            f"{root}: no sequences; MOTS has {MOTS_TEXT_FOLDER}/<sequence>.txt or <sequence>/gt/gt.txt"
+        )
+    pieces, rows = [], []
+    for path, row_of_frame in rows_of_file.items():
+        lines, line_defects = _read_lines(root, path, classes)
+        defects += line_defects
+        if not row_of_frame:
+            row_of_frame |= _add_line_entries(path, lines, entries)
+        row = _image_rows(root, path, lines, row_of_frame, entries, defects)
+        pieces.append(lines)
+        rows.append(row)
+    if not indexed and not any(entry.image for entry in entries):
+        defects.append(no_images_defect(len(entries), root, images))
+    all_lines, row = _join_lines(pieces), np.concatenate([np.empty(0, np.int64), *rows])
+    order = np.argsort(row, kind="stable")
+    order = order[row[order] >= 0]
+    offset = np.searchsorted(row[order], np.arange(len(entries) + 1)).astype(np.int64)
+    return _TextSource(
+        root=root,
+        profile=profile(entries),
+        entries=entries,
+        defects=tuple(defects),
+        at=order,
+        offset=offset,
+        draw=partial(_decode_segments, all_lines, classes),
+        annotator=request.annotator,
+    )
+
+
+def _entries_of_index(root: Path, images: Path | None, defects: list[Defect]) -> tuple[list[ImageEntry], _FrameRows]:
+    """The images of `images.csv`, where our writer left one."""
+    pairing = pair_masks(root, images)
+    defects += pairing.defects
+    rows_of_file: _FrameRows = {}
+    for row, entry in enumerate(pairing.entries):
+        for path in entry.files:
+            rows_of_file.setdefault(path, {})[entry.frame or 0 if entry.sequence else 0] = row
+    return list(pairing.entries), rows_of_file
+
+
+def _entries_of_files(root: Path, images: Path | None) -> tuple[list[ImageEntry], _FrameRows]:
+    entries: list[ImageEntry] = []
+    rows_of_file: _FrameRows = {}
+    for path in _text_files(root):
+        sequence = path.parent.parent.name if path.name == "gt.txt" else path.stem
+        folder = _sequence_images(root, images, path, sequence)
+        paths = ImageFolder.below(folder).paths
+        numbers = frame_numbers([Path(name).stem for name in paths])
+        prefix = sequence if folder is None or folder.name == sequence else f"{sequence}/{folder.name}"
+        rows_of_file[path] = {number: len(entries) + k for k, number in enumerate(numbers)}
+        entries += [
+            ImageEntry(f"{prefix}/{name}", image, (path,), sequence=sequence, frame=number)
+            for (name, image), number in zip(paths.items(), numbers, strict=True)
+        ]
+    return entries, rows_of_file
+
+
+def _sequence_images(root: Path, images: Path | None, path: Path, sequence: str) -> Path | None:
+    if images is not None:
+        return first_folder(images / sequence, images)
+    above = _text_folder(root).parent
+    places = [place / name for place in (root, above) for name in ("training/image_02", "image_02", "images")]
+    beside = path.parent.parent / "img1" if path.name == "gt.txt" else None
+    return first_folder(beside, *(place / sequence for place in places))
+
+
+def _add_line_entries(path: Path, lines: _MotsLines, entries: list[ImageEntry]) -> dict[int, int]:
+    """An image for each frame that has a line, if there are no image files; adds to `entries`."""
+    sequence = path.parent.parent.name if path.name == "gt.txt" else path.stem
+    numbers = np.unique(lines.frame).tolist()
+    row_of_frame = {number: len(entries) + k for k, number in enumerate(numbers)}
+    entries += [
+        ImageEntry(f"{sequence}/{number:06d}.png", None, (path,), sequence=sequence, frame=number) for number in numbers
+    ]
+    return row_of_frame
+
+
+def _image_rows(
+    root: Path,
+    path: Path,
+    lines: _MotsLines,
+    row_of_frame: dict[int, int],
+    entries: list[ImageEntry],
+    defects: list[Defect],
+) -> Ints:
+    """(n_lines,) the image of each line, -1 for frames without one; images get the size given in lines."""
+    numbers, inverse = np.unique(lines.frame, return_inverse=True)
+    row = np.array([row_of_frame.get(number, -1) for number in numbers.tolist()], np.int64)[inverse.reshape(-1)]
+    for number in np.unique(lines.frame[row < 0]).tolist():
+        message = f"frame {number} is not among the images of the sequence; left out"
+        line = int(lines.line[np.flatnonzero(lines.frame == number)[0]])
+        defects.append(Defect("SEG007", message, relative_path(root, path), f"line {line}", line=line))
+    _, first = np.unique(row, return_index=True)
+    size_of = {int(row[position]): tuple(lines.size[position].tolist()) for position in first if row[position] >= 0}
+    usual = tuple(lines.size[0].tolist()) if len(lines.size) else (0, 0)
+    for image_row in row_of_frame.values():
+        size = size_of.get(image_row, (0, 0) if entries[image_row].image else usual)
+        if 0 in entries[image_row].size and 0 not in size:
+            entries[image_row] = replace(entries[image_row], size=size)
+    return row
+
+
+class _TextWriter(AbstractContextManager["_TextWriter"]):
+    """Writes the files below `target` when all frames are known: lines in the order of frames."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._spool = Spool()
+
+    def save(self, frame_path: FramePath, pixels: Values, shown: Ints, category: Ints) -> str:
+        """Take the values of one frame; returns the file that will hold them."""
+        height, width = pixels.shape
+        mask_runs = ValueRuns.of(pixels)
+        owner = np.where(mask_runs.value > 0, np.cumsum(mask_runs.value > 0) - 1, -1).astype(np.int32)
+        runs = mask_runs.assign_owners(owner, len(shown))
+        size = np.full(len(shown), height, np.int64), np.full(len(shown), width, np.int64)
+        text, offset = kernels.encode_counts(runs.start, runs.length, runs.offsets(len(shown)), *size)
+        letters, bounds = text.tobytes().decode("ascii"), offset.tolist()
+        lines = [
+            f"{frame_path.number} {value} {value // DIVISOR} {height} {width} {letters[bounds[k] : bounds[k + 1]]}\n"
+            for k, value in enumerate(np.sort(shown).tolist())
+        ]
+        self._spool.add(frame_path.folder, f"{frame_path.number} ".encode() + "".join(lines).encode())
+        return f"{MOTS_TEXT_FOLDER}/{frame_path.folder}.txt"
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._spool:
+            if error is None:
+                for folder, pieces in self._spool.items():
+                    frames = sorted(
+                        (int(number), lines) for number, _, lines in (piece.partition(b" ") for piece in pieces)
+                    )
+                    (self._target / MOTS_TEXT_FOLDER / f"{folder}.txt").write_bytes(
+                        b"".join(lines for _, lines in frames)
+                    )
 
 
 def open_mots(request: ReadRequest) -> Source:
@@ -62,8 +505,8 @@ def open_mots(request: ReadRequest) -> Source:
     check_choice("layout", layout, _LAYOUTS)
     images = images_folder(request)
     if layout == "txt":
-        classes = read_mots_classes(root, text_folder(root), request.taxonomy)
-        return open_text(request, images, classes, partial(_profile, request, classes))
+        classes = read_mots_classes(root, _text_folder(root), request.taxonomy)
+        return _open_text(request, images, classes, partial(_profile, request, classes))
     pairing = pair_frames(root, _frame_folders(root, images), images)
     masks = [path for entry in pairing.entries for path in entry.files]
     if not masks and not has_index(root):
@@ -83,7 +526,7 @@ def _find_layout(root: Path) -> str:
     if root.is_file():
         return "txt"
     masks = any((folder / _MASKS).is_dir() for folder in (root, *_folders(root)))
-    lines = (root / MOTS_TEXT_FOLDER).is_dir() or text_files(root)
+    lines = (root / MOTS_TEXT_FOLDER).is_dir() or _text_files(root)
     return "txt" if lines and not masks else "png"
 
 
@@ -96,19 +539,19 @@ def _frame_folders(root: Path, images: Path | None) -> list[FrameFolder]:
     if not root.is_dir():
         raise UnreadableError(f"{root}: is not a folder; MOTS has {_MASKS}/<sequence>/<frame>.png or <sequence>.txt")
     if (root / _MASKS).is_dir():
-        return [FrameFolder(root / _MASKS, images or image_folder(root))]
+        return [FrameFolder(root / _MASKS, images or _image_folder(root))]
     splits = [folder for folder in _folders(root) if (folder / _MASKS).is_dir()]
     if splits:
         return [
             FrameFolder(
-                split / _MASKS, images / split.name if images else image_folder(split), split.name, f"{split.name}/"
+                split / _MASKS, images / split.name if images else _image_folder(split), split.name, f"{split.name}/"
             )
             for split in splits
         ]
-    return [FrameFolder(root, images or (image_folder(root.parent) if root.name == _MASKS else None))]
+    return [FrameFolder(root, images or (_image_folder(root.parent) if root.name == _MASKS else None))]
 
 
-def image_folder(root: Path) -> Path | None:
+def _image_folder(root: Path) -> Path | None:
     """The usual folder of the images of sequences."""
     return first_folder(root / "training/image_02", root / "image_02", root / "images")
 
@@ -155,9 +598,6 @@ def _unknown(mask: MaskFile, runs: ValueRuns, unknown: Flags) -> list[Defect]:
     return unknown_values(runs, np.flatnonzero(unknown).tolist(), runs.value, "has no class")
 
 
-_LAST_FRAME = 999_999
-
-
 def write_mots(
     profile: Profile,
     batches: Iterable[Batch],
@@ -185,7 +625,7 @@ def write_mots(
             profile, batches, target, losses
         )
     else:
-        with MotsTextWriter(target) as lines:
+        with _TextWriter(target) as lines:
             FrameWriter(scheme, 0, FramePaths(_LAST_FRAME, {Path(LABELS).stem}), lines.save, kinds).write(
                 profile, batches, target, losses
             )
