@@ -2,7 +2,7 @@
 
 Run as ``python -m benchmarks.planted_defects FOLDER [NAME ...]``, where FOLDER holds the datasets of
 `benchmarks/real_sets.py`; NAME picks defects whose names contain it, `planted_anew` the second list, `planted_third`
-the third and `planted_fourth` the fourth. The kinds of the first were listed before anybody looked at which rules there
+the third, `planted_fourth` the fourth and `planted_fifth` the fifth. The kinds of the first were listed before anybody looked at which rules there
 are: what annotators, exporters, merge scripts, resizing, trackers, label maps and volumes do wrong.
 """
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from benchmarks import (  # they register what they plant
     planted_anew,  # noqa: F401
+    planted_fifth,  # noqa: F401
     planted_fourth,  # noqa: F401
     planted_labels,  # noqa: F401
     planted_scripts,  # noqa: F401

@@ -104,6 +104,7 @@ BASES = {
         Base("spleen", "ivadomed_testing/ct_scan"),
         Base("labelme", "labelme/instance_segmentation/data_annotated"),
         Base("labelme video", "labelme/video_annotation/data_annotated"),
+        Base("voc", "labelme/instance_segmentation/data_dataset_voc"),
         Base("kudzu", "via_kudzu"),
         Base("lemons", "supervisely_lemons"),
         Base("panoptic", "coco_panoptic_sample", {"format": "coco-panoptic"}, "panoptic_examples.json",
