@@ -1,4 +1,4 @@
-"""A fifth list of defects, committed before any was tried: what tools, copies between computers and augmentation break."""
+"""A fifth list of defects, committed before any was tried: tools, copies between computers, augmentation."""
 
 # ruff: noqa: D103 - the decorator says what each function plants
 import json
@@ -93,7 +93,7 @@ def false_name(copy: Copy, rng: np.random.Generator) -> None:
 
 @defect("Git LFS pointers in place of some files", "merge", "files", "camvid", "ids", "yolo", "labelme")
 def pointers(copy: Copy, rng: np.random.Generator) -> None:
-    paths = copy.masks or sorted([*copy.root.rglob("labels/*.txt"), *copy.root.glob("*.json")])
+    paths = copy.masks if copy.pattern else sorted([*copy.root.rglob("labels/*.txt"), *copy.root.glob("*.json")])
     for path in some(paths, rng, max(2, len(paths) // 8)):
         size = path.stat().st_size
         path.write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{'4d7a' * 16}\nsize {size}\n")
