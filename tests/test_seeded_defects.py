@@ -27,6 +27,7 @@ UNSEEDED = {
     "SEG314": "tests/rules/test_displaced_labels.py and benchmarks/planted_defects.py",
     "SEG132": "tests/rules/test_copied_and_cut.py and benchmarks/planted_defects.py",
     "SEG131": "tests/rules/test_copied_and_cut.py",
+    "SEG133": "tests/rules/test_copied_and_cut.py",
     "SEG315": "tests/rules/test_copied_and_cut.py",
     "SEG316": "tests/rules/test_copied_and_cut.py",
     "SEG317": "tests/rules/test_copied_and_cut.py",

@@ -12,7 +12,7 @@ from PIL import Image
 
 import segdata
 from segdata.core.batch import Batch
-from segdata.core.config import Config, InstanceIds
+from segdata.core.config import Config, InstanceIds, Sequences
 from segdata.core.finding import Finding
 from segdata.core.rule import find_rule
 from segdata.core.rule_runner import run_rules
@@ -338,3 +338,32 @@ def test_overlap_where_most_images_have_none(tmp_path: Path) -> None:
     images[7] = [square(5, 10), square(8, 12), square(70, 60)]
     (finding,) = found(coco(tmp_path / "one", images), "SEG313")
     assert (finding.image, finding.message.partition(",")[0]) == ("7.png", "pixels that several segments claim: 756")
+
+
+@pytest.mark.parametrize(("n_images", "reported"), [(2, 2), (6, 0)])
+def test_an_outline_that_was_pasted(tmp_path: Path, n_images: int, reported: int) -> None:
+    rng = np.random.default_rng(4)
+    images = [stones(rng, 5) for _ in range(8)]
+    for number in range(n_images):
+        ring = np.array(images[number][0][0]).reshape(-1, 2)
+        low = ring.min(0)
+        images[number] = [[(ring - low + place).reshape(-1).tolist()] for place in ((3, 3), (50, 9), (9, 55), (70, 70))]
+    findings = found(coco(tmp_path / "pasted", images), "SEG133")
+    assert [finding.image for finding in findings] == [f"{number}.png" for number in range(reported)]
+    assert all(finding.message.startswith("4 segments have one outline") for finding in findings)
+
+
+@pytest.mark.parametrize(("blank", "reported"), [(slice(6, 9), "last 3"), (slice(0, 4), "first 4"), (slice(3, 6), "")])
+def test_a_video_whose_labels_stop(tmp_path: Path, blank: slice, reported: str) -> None:
+    frames = np.zeros((9, 30, 40), np.uint8)
+    frames[:, 5:15, 5:20] = 1
+    frames[blank] = 0
+    (tmp_path / "film").mkdir()
+    for number, values in enumerate(frames):
+        image = Image.fromarray(values, mode="P")
+        image.putpalette([0, 0, 0, 128, 0, 0])
+        image.save(tmp_path / f"film/{number:05}.png")
+    config = Config(sequences=Sequences("film/{frame}.png"))
+    messages = [finding.message for finding in found(tmp_path, "SEG312", config=config)]
+    named = [message for message in messages if message.startswith("the ")]
+    assert [message[4 : 4 + len(reported)] for message in named] == [reported] * bool(reported)

@@ -38,6 +38,7 @@ from segdata.formats.coco.columns import (
     scan_document,
     scanned_block,
 )
+from segdata.formats.shared.file_names import stands_in
 from segdata.formats.shared.safe_parsers import repeated_key_defects
 
 Raw = msgspec.Raw
@@ -244,6 +245,9 @@ def _explain_error(data: bytes, error: Exception, kind: DocumentKind) -> tuple[s
     """The message about an unreadable file, and the line, from 1."""
     if not data.strip():
         return f"the file is empty ({len(data)} bytes)", None
+    reason = stands_in(data, "the labels")
+    if reason is not None:
+        return reason, None
     if isinstance(error, msgspec.ValidationError):
         return f"is not {kind.name}: {kind.expected} is expected", None
     if isinstance(error, RecursionError):

@@ -2,8 +2,10 @@
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".ppm", ".pgm"})
 MASK_FOLDERS = (
@@ -209,3 +211,34 @@ def split_by_suffix(files: dict[str, Path]) -> tuple[dict[str, Path], dict[str, 
     first, second = groups[0], groups[1] if jpeg is None else jpeg
     stems = [{_without_extension(name)[0] for name in group} for group in (first, second)]
     return (first, second) if 2 * len(stems[0] & stems[1]) >= min(map(len, stems)) else None
+
+
+_STAND_INS = (  # the beginnings of files that stand in place of others
+    (b"version https://git-lfs", "a pointer of Git LFS", "run `git lfs pull`"),
+    (b"<!doctype html", "a web page", "download it again"),
+    (b"<html", "a web page", "download it again"),
+)
+
+
+def stands_in(start: bytes, what: str) -> str | None:
+    """The end of a sentence about a file whose first bytes show that it stands in place of `what`; None: it does not.
+
+    >>> stands_in(b"version https://git-lfs.github.com/spec/v1", "the image")
+    'is a pointer of Git LFS, not the image; run `git lfs pull`'
+    """
+    head = start.lstrip()[:32].lower()
+    for beginning, kind, remedy in _STAND_INS:
+        if head.startswith(beginning):
+            return f"is {kind}, not {what}; {remedy}"
+    return None
+
+
+def fold_name(name: str) -> str:
+    """A name in lower case, its accents composed and `%20` decoded: what two spellings of one name have in common.
+
+    >>> fold_name("my%20A.JPG")
+    'my a.jpg'
+    """
+    if "%" in name:
+        name = unquote(name)
+    return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).lower()

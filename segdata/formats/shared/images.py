@@ -25,7 +25,7 @@ from segdata.core.paths import check_path_name, is_file, is_unsafe_path
 from segdata.core.pixel_limit import check_pixels, max_pixels
 from segdata.core.safe_text import quote_path
 from segdata.core.tiff_files import HEIGHT, ORIENTATION, WIDTH, is_tiff, tiff_tags
-from segdata.formats.shared.file_names import is_image_name
+from segdata.formats.shared.file_names import fold_name, is_image_name, stands_in
 
 _MOST_PIXELS = 2**26  # less than Pillow warns of
 _PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
@@ -345,11 +345,6 @@ _KINDS = (  # where the mark of a kind is, the mark, the kind
     (128, b"DICM", "DICOM"),
     (0, b"\x89HDF", "HDF5"),
 )
-_LOST = (  # the beginnings of files that stand in place of an image
-    (b"version https://git-lfs", "is a pointer of Git LFS, not the image; run `git lfs pull`"),
-    (b"<!doctype html", "is a web page, not an image; download it again"),
-    (b"<html", "is a web page, not an image; download it again"),
-)
 _SVG = re.compile(rb"(<\?xml.{0,200}?\?>|<!--.*?-->|<!DOCTYPE svg.*?>|\s)*<svg", re.DOTALL)
 
 
@@ -361,9 +356,9 @@ def _refuse_kind(file: Path | IO[bytes]) -> None:
     else:
         file.seek(0)
         start = file.read(1024)
-    for beginning, reason in _LOST:
-        if start.lstrip().lower().startswith(beginning):
-            raise OSError(reason)
+    reason = stands_in(start, "the image")
+    if reason is not None:
+        raise OSError(reason)
     kind = next((kind for offset, mark, kind in _KINDS if start[offset : offset + len(mark)] == mark), None)
     if kind is not None or _SVG.match(start):
         raise UnsupportedFileError(f"is {kind or 'SVG'}, which segdata does not decode; convert it to PNG or JPEG")
@@ -427,7 +422,7 @@ class ImageFolder:
         return ImageFolder.below(self.root / name)
 
     def similar_name(self, name: str) -> str | None:
-        """A name that differs from `name` only in case or extension."""
+        """A name that differs from `name` only in case, extension or the encoding of letters."""
         return self._alike.get(_bare(name))
 
     @cached_property
@@ -484,16 +479,16 @@ def index_entry_defect(
 
 def similar_name_hint(near: str | None) -> str:
     """The end of a message about a missing file; `near` is a file with almost the same name."""
-    return f"; there is {near!r}, which differs only in case or extension" if near else ""
+    return f"; there is {near!r}, which differs only in case, extension or the encoding of letters" if near else ""
 
 
 def _bare(name: str) -> str:
-    """`name` without extension, in lower case."""
+    """`name` without extension, folded."""
     if "/" not in name:  # as most are: which is known faster than paths are parsed
         dot = name.rfind(".")
-        return (name[:dot] if 0 < dot < len(name) - 1 else name).lower()
+        return fold_name(name[:dot] if 0 < dot < len(name) - 1 else name)
     path = PurePosixPath(name)
-    return (path.parent / path.stem).as_posix().lower()
+    return fold_name((path.parent / path.stem).as_posix())
 
 
 def size_defects(

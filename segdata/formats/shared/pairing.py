@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -31,6 +32,7 @@ from segdata.core.yaml_files import read_utf8
 from segdata.formats.shared.file_names import (
     IMAGE_SUFFIXES,
     Namesakes,
+    fold_name,
     group_bands,
     is_image_name,
     match_names,
@@ -571,9 +573,9 @@ def find_images(
     tried = [images] if images is not None else folders or places
     searched = ", ".join(place.as_posix() for place in tried[:3]) + (", …" if len(tried) > 3 else "")
     message = _no_images_message(len(names), searched)
-    twin = _name_in_other_case(folders, by_folder)
+    twin = _name_in_other_spelling(folders, by_folder)
     if twin is not None:
-        message = f"images are named {twin[0]!r}, the file is {twin[1]!r}: give the names the case of the files"
+        message = f"images are named {twin[0]!a}, the file is {twin[1]!a}: {_spelling_remedy(*twin)}"
     defect = Defect("SEG002", message, file_name, severity="error" if twin else "info")
     return ImageFolder(None), [defect]
 
@@ -607,17 +609,26 @@ def _has_any(place: Path, by_folder: dict[str, set[str]]) -> bool:
     return False
 
 
-def _name_in_other_case(places: Iterable[Path], by_folder: dict[str, set[str]]) -> tuple[str, str] | None:
-    """The first name that a file below one of the places has but for upper and lower case, and the file's name."""
-    lower: dict[str, dict[str, str]] = {}
+def _spelling_remedy(name: str, file: str) -> str:
+    """What to do about images that are named `name` where the file is `file`."""
+    if name.lower() == file.lower():
+        return "give the names the case of the files"
+    if unicodedata.normalize("NFC", name).lower() == unicodedata.normalize("NFC", file).lower():
+        return "accents are letters of their own in one of them; give names and files the same form (NFC)"
+    return "give the names the spelling of the files"
+
+
+def _name_in_other_spelling(places: Iterable[Path], by_folder: dict[str, set[str]]) -> tuple[str, str] | None:
+    """The first name that a file below one of the places has but for case and the encoding of letters, and its name."""
+    folded: dict[str, dict[str, str]] = {}
     for place in places:
         for folder, names in by_folder.items():
             with suppress(OSError, ValueError), os.scandir(place / folder) as entries:
-                if folder not in lower:
-                    lower[folder] = {name.lower(): name for name in names}
-                found = sorted(entry.name for entry in entries if entry.name.lower() in lower[folder])
+                if folder not in folded:
+                    folded[folder] = {fold_name(name): name for name in names}
+                found = sorted(entry.name for entry in entries if fold_name(entry.name) in folded[folder])
                 if found:
-                    return lower[folder][found[0].lower()], found[0]
+                    return folded[folder][fold_name(found[0])], found[0]
     return None
 
 

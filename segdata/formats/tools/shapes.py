@@ -108,6 +108,9 @@ class GroupedShapes:
     attributes: list[list[tuple[str, str]]]
 
 
+_MANY = 4  # shapes of an image that are hardly all parts of one object
+
+
 def group_shapes(shapes: Sequence[ToolShape], rows: Sequence[int]) -> GroupedShapes:
     """Group shapes of one name and group into segments, in the order of their first shapes.
 
@@ -125,6 +128,14 @@ def group_shapes(shapes: Sequence[ToolShape], rows: Sequence[int]) -> GroupedSha
     parts = list(by_key.values())
     names = Counter(shapes[part_rows[0]].group for part_rows in parts)
     ids, defects = _segment_ids([[shapes[row] for row in part_rows] for part_rows in parts])
+    largest = max(parts, key=len)
+    if len(chosen) >= _MANY and len(names) == 1 < len(parts) and len(largest) > 1:
+        first = shapes[largest[0]]
+        message = (
+            f"all {len(chosen)} shapes have the group {first.group}, so that {len(largest)} of {first.name!r:.40} "
+            "are one object; give each object a group of its own, or none"
+        )
+        defects.append(Defect("SEG004", message, place=first.place, severity="warning"))
     attributes = []
     for part_rows in parts:
         first = shapes[part_rows[0]]

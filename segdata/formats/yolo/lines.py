@@ -16,6 +16,7 @@ from segdata.core.runs import Ints, Runs
 from segdata.formats.shapes.geometry import Bitmap, Floats, Polygon, PolygonArrays, Ring, Shape, scale_points
 from segdata.formats.shapes.polygons import bridge_rings
 from segdata.formats.shapes.raster import crop_bitmaps, fill_rings
+from segdata.formats.shared.file_names import stands_in
 from segdata.formats.tools.shapes import PolygonNotation, PolygonText, ToolShape, split_bridged
 
 _STEPS = 32  # within a pixel, where rings may pass without meeting
@@ -119,6 +120,10 @@ def read_lines(
     `names` are those of the classes by their numbers. `keypoints` is the number of values after the box in lines of a
     pose dataset.
     """
+    reason = stands_in(text, "the labels")
+    if reason is not None:
+        defects.append(Defect("SEG001", reason))
+        return []
     shapes = []
     for number, line in enumerate(text.removeprefix(_BOM).splitlines(), 1):
         word, _, rest = line.strip().partition(b" ")

@@ -310,6 +310,36 @@ def test_images_whose_names_differ_in_case_alone(tmp_path: Path) -> None:
     assert finding.message == "images are named 'a.JPG', the file is 'a.jpg': give the names the case of the files"
 
 
+@pytest.mark.parametrize(
+    ("name", "file", "remedy"),
+    [
+        ("Caf\u00e9.jpg", "Cafe\u0301.jpg", "give names and files the same form (NFC)"),
+        ("my%20image.jpg", "my image.jpg", "give the names the spelling of the files"),
+    ],
+)
+def test_images_whose_names_differ_in_the_encoding_of_letters(
+    tmp_path: Path, name: str, file: str, remedy: str
+) -> None:
+    touch(tmp_path, f"images/{file}")
+    _, (defect,) = find_images(tmp_path / "all.json", "all.json", [name], None)
+    assert (defect.code, defect.severity) == ("SEG002", "error")
+    assert ascii(file) in defect.message
+    assert defect.message.endswith(remedy)
+
+
+@pytest.mark.parametrize("name", ["labels/a.txt", "a.json"])
+def test_a_pointer_of_git_lfs_in_place_of_labels(tmp_path: Path, name: str) -> None:
+    touch(tmp_path, "images/a.png", "images/b.png")
+    labelme = '{"imagePath": "images/b.png", "imageHeight": 2, "imageWidth": 3, "shapes": []}'
+    other, text = ("labels/b.txt", "0 .1 .1 .9 .1 .9 .9\n") if name.endswith("txt") else ("b.json", labelme)
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9\n"
+    for path, content in ((name, pointer), (other, text)):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(content)
+    (finding,) = segdata.validate(tmp_path, select="SEG001").findings
+    assert finding.message == "is a pointer of Git LFS, not the labels; run `git lfs pull`"
+
+
 def test_given_images_may_lie_in_several_folders_where_that_is_clear(tmp_path: Path) -> None:
     touch(tmp_path, "1/a.png", "2/b.png", "3/c.png", "4/c.png")
     folder, defects = find_images(tmp_path / "all.json", "all.json", ["a.png", "b.png", "c.png"], tmp_path)

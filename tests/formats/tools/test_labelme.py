@@ -128,6 +128,15 @@ def test_the_parts_of_a_group_are_one_segment(real_data: Path) -> None:
     assert {each.name for each in dataset.profile.taxonomy.categories if each.kind == "void"} == {"__ignore__"}
 
 
+@pytest.mark.parametrize(("n_groups", "named"), [(1, True), (2, False)])
+def test_a_group_that_holds_everything_is_doubted(tmp_path: Path, n_groups: int, named: bool) -> None:
+    corners = [[1, 1], [5, 1], [5, 5]]
+    shapes = [shape(label, corners, group_id=k % n_groups) for k, label in enumerate(("cow", "cow", "dog", "cow"))]
+    save(tmp_path / "a.json", *shapes)
+    message = "all 4 shapes have the group 0, so that 3 of 'cow' are one object; give each object a group of its own"
+    assert any(each.message.startswith(message) for each in loaded(read(tmp_path)).defects) == named
+
+
 def test_every_kind_of_shape(real_data: Path) -> None:
     dataset = read(real_data / "labelme/primitives")
     (said,) = dataset.source.defects
@@ -150,7 +159,7 @@ def test_an_image_of_another_extension_is_named(real_data: Path) -> None:
     dataset = read(real_data / "peer_fixtures/sahi_terrain", format="labelme")
     missing, other = dataset.source.defects
     assert (missing.code, missing.file, missing.image) == ("SEG002", "terrain1.json", "terrain1.png")
-    assert "'terrain1.jpg', which differs only in case or extension" in missing.message
+    assert "'terrain1.jpg', which differs only in case, extension" in missing.message
     assert (other.code, other.severity) == ("SEG011", "info")
     assert loaded(dataset).n_segments == 12
 
