@@ -280,18 +280,9 @@ def rank_candidates(
     fold = assign_folds(groups if groups is not None else [str(number) for number in range(len(looks))])
     sorts = [_score_candidates(looks, sort, fold, penalties, known) for sort in (0, 1)]
     scores = {name: np.concatenate([sort[name] for sort in sorts]) for name in sorts[0]}
-    image, mistake = scores["image"], scores["held_mistake"]
+    image, less = scores["image"], excess_log_odds(scores["held_odds"], scores["held_mistake"] >= 0)
+    is_wrong = sorts[0]["held_mistake"] >= 0  # of annotated segments
     taught = [looks[row] for row in np.flatnonzero(known).tolist()]
-    less = excess_log_odds(scores["held_odds"], mistake >= 0)
-    is_wrong = sorts[0]["held_mistake"] >= 0
-    held_out = EvaluatedRanking(
-        score=logistic(scores["held_odds"] - less),
-        image=scores["held_image"],
-        mistake=mistake,
-        mistake_type=[TYPE_OF[KINDS[number]] for item in taught for number in item.kinds.tolist()],
-        mistake_image=np.repeat(np.flatnonzero(known), [len(item.kinds) for item in taught]),
-        n_images=len(looks),
-    )
     candidates = [item.candidates for item in looks]
     shared, either = (sum((getattr(item, name) for item in taught), np.zeros(1)) for name in ("shared", "either"))
     iou = shared / np.maximum(either, 1)
@@ -300,13 +291,8 @@ def rank_candidates(
     sizes = [len(item.annotated) for item in candidates] + [len(item.regions) for item in candidates]
     move = label_shifts([item.alignment for item in looks], iou)
     astray = (np.arange(len(image)) < n_annotated) & (move != 0).any(axis=1)[image]
-    odds = scores["odds"] - less
     share = left_out_probability([item.seen for item in looks], fold, known_images(informed), iou >= MIN_IOU)
-    regions_share = [np.append(one, 0.0)[item.seen.region] for one, item in zip(share, looks, strict=True)]  # -1: 0
-    p_left_out = np.concatenate([np.zeros(n_annotated), *regions_share])
-    by_look = np.log(np.maximum(p_left_out, 1e-9)) - np.log1p(-np.minimum(p_left_out, 1 - 1e-9))
-    left_out = (p_left_out > 0) & (by_look > odds)
-    odds = np.where(p_left_out > 0, np.logaddexp(odds, by_look), odds)
+    odds, left_out = _add_left_out(scores["odds"] - less, looks, share)
     odds = np.where(astray, np.logaddexp(odds, _MISALIGNED_ODDS), odds)
     return RankedCandidates(
         image=image,
@@ -322,7 +308,7 @@ def rank_candidates(
         doubt=scores["doubt"],
         worst=scores["worst"],
         softmin=np.array([item.softmin for item in looks]),
-        held_out=held_out,
+        held_out=_held_out_ranking(scores, less, known, taught),
         held_category=scores["held_category"],
         iou=iou,
         candidates=candidates,
@@ -333,6 +319,31 @@ def rank_candidates(
         thin=n_annotated + np.flatnonzero(np.concatenate([np.empty(0, bool), *(item.thin for item in candidates)])),
         prior=float(is_wrong.sum() / max((~is_wrong).sum(), 1) * np.exp(-less)),
     )
+
+
+def _held_out_ranking(
+    scores: dict[str, Any], less: float, known: Flags, taught: Sequence[ImageFeatures]
+) -> EvaluatedRanking:
+    """How the candidates of images that were held out are ranked; `known` (i,): those that something is learnt from."""
+    return EvaluatedRanking(
+        score=logistic(scores["held_odds"] - less),
+        image=scores["held_image"],
+        mistake=scores["held_mistake"],
+        mistake_type=[TYPE_OF[KINDS[number]] for item in taught for number in item.kinds.tolist()],
+        mistake_image=np.repeat(np.flatnonzero(known), [len(item.kinds) for item in taught]),
+        n_images=len(known),
+    )
+
+
+def _add_left_out(odds: Floats, looks: Sequence[ImageFeatures], share: Sequence[Floats]) -> tuple[Floats, Flags]:
+    """The log odds with what the looks of images say of regions, which come last; and where that says more.
+
+    `share`: of each image, the probability of each of its regions that the labels leave it out.
+    """
+    regions = [np.append(one, 0.0)[item.seen.region] for one, item in zip(share, looks, strict=True)]  # -1: 0
+    p = np.concatenate([np.zeros(len(odds) - sum(map(len, regions))), *regions])
+    by_look = np.log(np.maximum(p, 1e-9)) - np.log1p(-np.minimum(p, 1 - 1e-9))
+    return np.where(p > 0, np.logaddexp(odds, by_look), odds), (p > 0) & (by_look > odds)
 
 
 @dataclass(frozen=True, slots=True)

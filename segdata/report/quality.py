@@ -143,8 +143,8 @@ def _reasons(result: Inspection, quality: DeliveryQuality) -> Iterator[str]:
     else:
         yield (
             f"at most {result.plan.accept:,} may be, so that a delivery with {quality.limit:.1%} defects is accepted "
-            f"in at most {quality.consumer_risk:.0%} of cases; one with {quality.acceptable:.1%} is rejected in "
-            f"{result.producer_risk:.0%}"
+            f"in at most {quality.consumer_risk:.0%} of cases; a delivery with {quality.acceptable:.1%} is rejected in "
+            f"{result.producer_risk:.0%} of cases"
         )
     if n < result.needed.sample:
         yield f"to keep both risks, hide {result.needed.sample:,} and allow {result.needed.accept:,}"

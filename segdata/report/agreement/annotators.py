@@ -258,7 +258,7 @@ def _join_quotes(quotes: Sequence[_GuidelineQuote]) -> str:
             lacking.setdefault(quote.category, []).append(f"no {quote.chapter}")
     if lacking:
         gaps = join_words([f"{' and '.join(chapters)} of {category}" for category, chapters in lacking.items()])
-        said.append(f"the guideline has {gaps} yet, write that first.")
+        said.append(f"{'The' if said else 'the'} guideline has {gaps} yet: write that first.")
     return " ".join(said)
 
 
