@@ -47,7 +47,7 @@ def work(specks: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(specks, tmp_path / "set"))
 
 
-def test_ctrl_c_while_modules_load() -> None:
+def test_ctrl_c_while_modules_load(interruptible: Interruptible) -> None:
     """Nothing is under way yet: the system ends the process, without a traceback."""
     source = """
 import os, signal, sys
@@ -60,7 +60,7 @@ sys.argv[1:] = ["--version"]
 from segdata.cli.__main__ import main
 main()
 """
-    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True)
+    done = subprocess.run(interruptible([sys.executable, "-c", source]), capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
 
 

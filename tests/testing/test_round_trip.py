@@ -81,7 +81,7 @@ def test_the_difference_is_shown(tmp_path: Path) -> None:
         assert honest.write is not None
         honest.write(profile, map(with_column("score", 0.25), batches), target, losses)
 
-    difference = r"from what was written:\n  /images/a.png/annotations/0/segments/0/score: written 0.5, read 0.25$"
+    difference = r"from what was written:\n  /images/a.png/annotations/0/segments/0/score: written 0.5, read 0.25\n"
     with pytest.raises(AssertionError, match=difference):
         assert_round_trip(replace(honest, write=write), PROFILE, [small()], tmp_path)
 

@@ -72,8 +72,9 @@ def test_mirrored_labels_come_first_and_nothing_else_is_held_against_them(compar
     turned = [each[::-1, ::-1].copy() for each in images]
     compared = compare({"anna": images, "ben": turned, "carl": images})
     first, *rest = conclusions(compared.agreement, compared.tables)
-    assert first.head == "ben: the labels are mirrored"
-    assert first.act.startswith("Mirror the labels of ben")
+    assert first.head == "ben: the labels are misplaced"
+    assert "mirrored" in first.details
+    assert first.act.startswith("Change the labels of ben")
     assert not any("ben" in (each.annotator or "") for each in rest)
     assert "without them 1.00" in of(compared, "agreement")[0].details
     assert not of(compared, "place")
@@ -240,7 +241,8 @@ def test_of_three_readers_the_second_is_mirrored(real_data: Path) -> None:
     folder = real_data / "nifti_three_readers"
     found = agree([(f"reader {k}", folder / f"seg_{k}.nii.gz") for k in (1, 2, 3)], resamples=100).run
     first, second, *_ = conclusions(found.agreement, found.tables)
-    assert first.head == "reader 2: the labels are mirrored"
+    assert first.head == "reader 2: the labels are misplaced"
+    assert "mirrored" in first.details
     assert second.head == "IoU 0.26 over 3 annotators, 1 volume of 256 slices"
     assert "without them 0.69" in second.details
     assert second.act.startswith("Add images of other sequences")

@@ -50,7 +50,7 @@ def test_a_reviewer_decides_in_the_app(
     """
     report = tmp_path / "flag.json"
     report.write_text(json.dumps({"version": 1, "findings": [_flagged("a.png", 0.31), _flagged("b.png", 0.97)]}))
-    alone = ["browse", str(coco), "--findings", str(report), "--name", "alone", "--reviewer", "anna", "--no-launch"]
+    alone = ["browse", str(coco), "--findings", str(report), "--name", "alone", "--no-launch"]
     assert CliRunner().invoke(main, alone).exit_code == 0
     patches = fo.load_dataset("alone").load_saved_view("one by one")
     assert patches.values("findings.label") == ["SEG901 flagged P 0.9", "SEG901 flagged P 0.3"]
