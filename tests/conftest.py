@@ -25,7 +25,7 @@ _MEMORY_FOLDER, _ROOM = Path("/dev/shm"), 8 * 2**30  # bytes, several times what
 
 
 def pytest_configure() -> None:
-    """Temporary folders lie in memory where it is ample: tests wait for the disk three times as long as they compute."""
+    """Temporary folders lie in memory where it is ample: tests wait for a disk twice as long as they compute."""
     if sys.platform != "linux" or not os.access(_MEMORY_FOLDER, os.W_OK):
         return
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
