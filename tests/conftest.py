@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
-_MEMORY_FOLDER, _ROOM = Path("/dev/shm"), 8 * 2**30  # bytes, several times what all tests write
+_MEMORY_FOLDER, _ROOM = Path("/dev/shm"), 6 * 2**30  # bytes: ten times what all tests write, with what they compute
 
 
 def pytest_configure() -> None:
     """Temporary folders lie in memory where it is ample: tests wait for a disk twice as long as they compute."""
     if sys.platform != "linux" or not os.access(_MEMORY_FOLDER, os.W_OK):
         return
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    facts = Path("/proc/meminfo").read_text("ascii").split()
+    free = 1024 * int(facts[facts.index("MemAvailable:") + 1])
     if min(free, shutil.disk_usage(_MEMORY_FOLDER).free) >= _ROOM:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY_FOLDER))
 
