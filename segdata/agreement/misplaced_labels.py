@@ -27,8 +27,6 @@ from segdata.measure.placements import (
 MISPLACED_CODE = "SEG413"
 _POOR, _GOOD = 0.3, 0.5  # the IoU of what is labelled at all: as it is, and mirrored
 _AXES = ("left to right", "top to bottom", "first to last slice")
-
-
 _MOST_IMAGES, _LEAST_IMAGES = 12, 3  # of two annotators, whose outlines are compared
 _USUAL = 0.8  # of boundaries near the other's: nothing is moved
 _SCORE, _SHIFT_RATIO, _RATIO, _SHARE = 8.0, 1.3, 1.5, 0.8  # after a change; SEG314 has the same for pictures

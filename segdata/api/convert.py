@@ -209,6 +209,9 @@ def convert(
     return _verified(dataset, done, jobs) if verify else done
 
 
+_LOST_AT_ONCE = 64  # images that are loaded together to count their segments
+
+
 def _writable_names(dataset: OpenDataset, format: Format) -> tuple[OpenDataset, Callable[[LossCounter], None]]:
     """The dataset without images whose names the format cannot hold, and what counts these as lost."""
     rows = np.arange(len(dataset.source.image_ids)) if dataset.rows is None else dataset.rows
@@ -221,9 +224,11 @@ def _writable_names(dataset: OpenDataset, format: Format) -> tuple[OpenDataset, 
 
     def count(losses: LossCounter) -> None:
         losses.add("image-name", "images", len(names), examples=names)
-        batch = dataset.source.load(np.array(list(reasons), np.int64))
-        examples = segment_examples(batch, np.arange(batch.n_segments))
-        losses.add("image-name", "segments", batch.n_segments, int(batch.runs.length.sum()), examples)
+        lost = np.array(list(reasons), np.int64)
+        for portion in np.array_split(lost, -(-len(lost) // _LOST_AT_ONCE)):
+            batch = dataset.source.load(portion)
+            examples = segment_examples(batch, np.arange(batch.n_segments))
+            losses.add("image-name", "segments", batch.n_segments, int(batch.runs.length.sum()), examples)
 
     return replace(dataset, rows=np.setdiff1d(rows, list(reasons))), count
 

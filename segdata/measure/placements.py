@@ -204,10 +204,15 @@ def _changes_of_group(planes: list[OutlinePlanes]) -> Iterator[tuple[Placement, 
 
 def _shift_of_group(planes: list[OutlinePlanes]) -> tuple[Placement, NDArray[np.float64]]:
     """The shift after which a group's labels lie best, and the scores (n,) after it."""
-    reach = min(one.reach for one in planes)
-    near = np.array([_around(np.fft.ifftshift(one.near), reach) for one in planes])
+    near = _near_scores(planes)
     row, column = (int(step) for step in np.unravel_index(near.mean(axis=0).argmax(), near.shape[1:]))
     return _shifted(planes, near, row, column)
+
+
+def _near_scores(planes: list[OutlinePlanes]) -> Plane:
+    """(n, side, side) the scores around no displacement, as far as all of them go."""
+    reach = min(one.reach for one in planes)
+    return np.array([_around(np.fft.ifftshift(one.near), reach) for one in planes])
 
 
 def _shifted(planes: list[OutlinePlanes], near: Plane, row: int, column: int) -> tuple[Placement, NDArray[np.float64]]:
@@ -259,8 +264,7 @@ def _changes_of_part(
     planes: list[OutlinePlanes], own: NDArray[np.float64]
 ) -> Iterator[tuple[Placement, NDArray[np.float64]]]:
     """The shift, the scale and the turns that make most of some labels lie better, with the scores (n,) after them."""
-    reach = min(one.reach for one in planes)
-    near = np.array([_around(np.fft.ifftshift(one.near), reach) for one in planes])
+    near = _near_scores(planes)
     gained = np.where(_lies_better(near, own[:, None, None]), near, 0).sum(axis=0)
     row, column = (int(step) for step in np.unravel_index(gained.argmax(), gained.shape))
     if gained[row, column]:

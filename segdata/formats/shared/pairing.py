@@ -50,7 +50,7 @@ _MOST_STEMS = 20  # names that are looked at for layers
 # Kinds of images that people keep beside datasets and that Pillow and tifffile do not read.
 _UNSUPPORTED = re.compile(
     r"\.(?:psd|psb|xcf|kra|ai|eps|svg|cdr|hei[cf]|avif|jxl|jp2|cr[23]|nef|arw|dng|raf|orf|rw2|pef|srw|czi|lif|nd2|oir"
-    r"|vsi|svs|mrxs|ndpi|scn|ims)",
+    r"|vsi|svs|mrxs|ndpi|scn|ims)$",
     re.IGNORECASE,
 )
 _COLUMNS = ("image", "mask", "width", "height", "uri")
@@ -199,10 +199,10 @@ def unsupported_files(root: Path, folders: Iterable[Path]) -> list[Defect]:
     found: dict[bool, list[str]] = {False: [], True: []}
     for folder in folders:
         for here, _, names in os.walk(folder):
-            stems = {Path(name).stem for name in names if is_image_name(name)}
-            for name in names:
-                if _UNSUPPORTED.fullmatch(Path(name).suffix) and not name.startswith("."):
-                    found[Path(name).stem in stems].append(relative_path(root, Path(here, name)))
+            unsupported = [name for name in names if _UNSUPPORTED.search(name) and not name.startswith(".")]
+            stems = {Path(name).stem for name in names if is_image_name(name)} if unsupported else set()
+            for name in unsupported:
+                found[Path(name).stem in stems].append(relative_path(root, Path(here, name)))
     defects = []
     for is_copy, files in found.items():
         files = sorted(set(files))
