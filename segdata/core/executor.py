@@ -17,10 +17,11 @@ def n_threads(jobs: int) -> int:
     )
 
 
-def run_ordered(work: Callable[[T], R], portions: Iterable[T], jobs: int = 0) -> Iterator[R]:
-    """`work(portion)` for each portion, in order; `jobs` threads (0: one per core), at most two results each waiting.
+def run_ordered(work: Callable[[T], R], portions: Iterable[T], jobs: int = 0, *, ahead: float = 2) -> Iterator[R]:
+    """`work(portion)` for each portion, in order; `jobs` threads (0: one per core), `ahead` results each may wait.
 
-    With one thread everything runs in the caller's. An exception ends the run; portions not begun are dropped.
+    Small results may all wait (`ahead=inf`), so that no thread idles while the first portion takes long. With one
+    thread everything runs in the caller's. An exception ends the run; portions not begun are dropped.
     """
     threads = n_threads(jobs)
     if threads == 1:
@@ -32,7 +33,7 @@ def run_ordered(work: Callable[[T], R], portions: Iterable[T], jobs: int = 0) ->
     try:
         for portion in portions:
             waiting.append(pool.submit(work, portion))
-            if len(waiting) >= 2 * threads:
+            if len(waiting) >= ahead * threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

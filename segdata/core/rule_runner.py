@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import chain
+from math import inf
 from typing import Any, TypeVar
 
 import msgspec
@@ -109,7 +110,7 @@ def find_by_rule(
         with _named_in_errors(rule):
             return builder.findings(rule, rule.check(tables, **options.get(rule.code, {})))
 
-    findings = run_ordered(found_by, applicable, jobs if len(tables.segments) >= _MANY else 1)
+    findings = run_ordered(found_by, applicable, jobs if len(tables.segments) >= _MANY else 1, ahead=inf)
     return {rule.code: found for rule, found in zip(applicable, findings, strict=True)}
 
 

@@ -13,9 +13,10 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 import msgspec
 import numpy as np
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.errors import SegdataError
+from segdata.core.executor import run_ordered
 from segdata.core.runs import Ints
 from segdata.core.storage import original_url, read_ranges
 
@@ -33,7 +35,8 @@ T = TypeVar("T")
 
 HAS_MORE, IS_ODD = 1, 2  # flags of items, see `kernels.scan_items`
 _MAPPED = 64 << 20  # bytes from which a file is mapped, not read
-_PORTION = 64 << 20  # bytes that are scanned at once
+_PORTION = 16 << 20  # bytes that are scanned at once
+_SEARCHED = 1 << 16  # bytes in which the begin of an item is searched; most items are far shorter
 _LIMIT = 2**62
 
 
@@ -349,27 +352,65 @@ def _skip(data: Bytes, position: int, document: ScannedDocument) -> int:
     return end
 
 
+class _Portion(NamedTuple):
+    """What `kernels.scan_items` returns of a portion of a list."""
+
+    state: int
+    end: int
+    places: Ints
+    values: Ints
+    flags: NDArray[np.uint8]
+    is_wide: bool
+    repeats: bool
+
+
 def _scan_list(
     file: FileBytes, data: Bytes, position: int, keys: ListKeys, document: ScannedDocument
 ) -> tuple[ScannedList | None, int]:
-    """The items of the list that begins here, portion by portion, and where it ends; None and -1 if it is unsound."""
-    offset = len(file.data) - len(data)
-    portions: list[tuple[Ints, Ints, NDArray[np.uint8]]] = []
-    state, position = 0, position + 1
-    while state == 0:
-        first = position
-        state, position, places, values, flags, is_wide, repeats = kernels.scan_items(
-            data, position, min(position + _PORTION, len(data)), *keys.encoded()
-        )
-        document.is_wide |= is_wide
-        document.repeats |= repeats
-        portions.append((places, values, flags))
-        file.release(first + offset, min(position, len(data)) + offset)
-        if state < 0 or (state == 0 and position >= len(data)):
-            return None, -1
-    places, values, flags = (np.concatenate(columns) for columns in zip(*portions, strict=True))
-    first_places, last_places = np.ascontiguousarray(places[:, 0]), np.ascontiguousarray(places[:, 1])
-    return ScannedList(file, data, first_places, last_places, values, flags), position
+    """The items of the list that begins here, and where it ends; None and -1 if it is unsound.
+
+    Threads scan portions of a long list that begin where an item probably does. A portion counts if it begins where the
+    one before has ended; else it is scanned again from there.
+    """
+    offset, names = len(file.data) - len(data), keys.encoded()
+
+    def scan(span: tuple[int, int]) -> _Portion:
+        portion = _Portion(*kernels.scan_items(data, *span, *names))
+        file.release(span[0] + offset, min(portion.end, len(data)) + offset)
+        return portion
+
+    portions = [scan((position + 1, min(position + 1 + _PORTION, len(data))))]
+    spans = pairwise(_likely_items(data, portions[0]))
+    for (first, stop), portion in run_ordered(lambda span: (span, scan(span)), spans) if portions[0].state == 0 else ():
+        end = portions[-1].end
+        portions.append(portion if first == end else scan((end, stop)))
+        if portions[-1].state != 0:
+            break
+    if portions[-1].state != 1:
+        return None, -1
+    document.is_wide |= any(portion.is_wide for portion in portions)
+    document.repeats |= any(portion.repeats for portion in portions)
+    first_places, last_places = (np.concatenate([portion.places[:, k] for portion in portions]) for k in range(2))
+    values = np.concatenate([portion.values for portion in portions])
+    flags = np.concatenate([portion.flags for portion in portions])
+    return ScannedList(file, data, first_places, last_places, values, flags), portions[-1].end
+
+
+def _likely_items(data: Bytes, begin: _Portion) -> Iterator[int]:
+    """Where the first portion of a list ends, then positions of items behind it, a portion apart, and the end of data.
+
+    An item probably begins where the bytes between two items are followed by those up to the first key of an item. A
+    list of objects in an item may hold the same bytes.
+    """
+    yield begin.end
+    first, last = begin.places[-1].tolist()
+    between = data[last - 1 : _blanks(data, begin.end)].tobytes()
+    beginning = between + data[first:last].tobytes().partition(b":")[0]
+    for place in range(begin.end + _PORTION, len(data), _PORTION):
+        distance = data[place : place + _SEARCHED].tobytes().find(beginning)
+        if distance >= 0:
+            yield place + distance + between.index(b",") + 1
+    yield len(data)
 
 
 def _blanks(data: Bytes, position: int) -> int:

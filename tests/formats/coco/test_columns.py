@@ -33,7 +33,7 @@ ANNOTATIONS = [
         (
             {},
             {"iscrowd": 1, "segmentation": {"size": [5, 6], "counts": [6, 2, 22]}},
-            {"score": 0.5, "colour": "r\u00f6t", "attributes": {"a": [1]}},
+            {"score": 0.5, "colour": "r\u00f6t", "attributes": {"a": [{}, {"id": 1}]}},
             {"segmentation": [SQUARE, [1, 1, 2]], "track_id": 7},
             {"also": [1], "segmentation": {"size": [5, 6], "counts": "62d0"}},
         ),
