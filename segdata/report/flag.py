@@ -386,7 +386,7 @@ def _estimated(sample: SampledReview, sampled: Sequence[Finding | None], place: 
 
 
 def _decisions_needed(chosen: ReviewSample, place: Ints, wrong: Flags, open_: Ints) -> int:
-    """How many of the undecided things drawn by lot are to be decided until the estimate says something.
+    """How many of the undecided things of the random sample are to be decided until the estimate says something.
 
     Half of them are taken to be wrong, which is the worst case for an interval. All of them where they are not enough.
     """
@@ -417,7 +417,7 @@ def errors_in_words(result: LabelErrors) -> str:
             f"decide {result.more:,} more of the random sample ({result.decided:,} of {result.drawn:,} are decided) to "
             f"learn how many of {result.every.of:,} labels and regions are wrong"
         )
-    why = "; few were drawn by lot, so flag again with a larger --budget" if result.is_vague else ""
+    why = "; the random sample is small, so flag again with a larger --budget" if result.is_vague else ""
     estimates = [
         _share(result.labels, "label", "wrong"),
         _share(result.regions, "region", "missing", "that nobody labelled"),

@@ -221,4 +221,4 @@ def test_a_sample_too_small_asks_for_a_larger_one() -> None:
     assert found is not None
     assert (found.is_vague, found.more, found.decided) == (True, 0, 2)
     assert errors_in_words(found).startswith("from ")
-    assert errors_in_words(found).endswith("; few were drawn by lot, so flag again with a larger --budget")
+    assert errors_in_words(found).endswith("; the random sample is small, so flag again with a larger --budget")

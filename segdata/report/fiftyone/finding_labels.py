@@ -76,6 +76,7 @@ def _pieces(fo: Any, media: MediaFiles, correction: Correction, mark: str) -> li
 
 
 _OF_TWO = ("SEG403", "SEG404")  # the annotator's segment first, then that of another annotator, whose ids are others
+_EXCLUDES_NOTHING = (0.05, 0.95)  # a 95 % interval that holds both
 WHOLE_IMAGE = [0.0, 0.0, 1.0, 1.0]  # the box of a finding about the whole image
 
 
@@ -143,14 +144,22 @@ class FindingLabels:
 def _called(finding: Finding) -> str:
     """The name of a finding as the App shows it: with its probability, in tenths, so that names can be filtered.
 
-    Of a probability that is only known to be in a range, the name has the tenths around this range.
+    If the probability is only known to be in a range, the name has the tenths around this range. A 95 % interval that
+    holds 0.05 and 0.95 excludes nothing: the name then has the score, by which findings rank.
     """
     name = f"{finding.code} {finding.rule}"
     if finding.score is None:
         return name
-    low, high = (finding.score, finding.score) if finding.score_range is None else finding.score_range
-    first, last = math.floor(10 * low + 1e-9) / 10, math.ceil(10 * high - 1e-9) / 10
-    return f"{name} P {first:.1f}" if finding.score_range is None else f"{name} P {first:.1f} to {last:.1f}"
+    if finding.score_range is None:
+        return f"{name} P {_tenth(finding.score):.1f}"
+    low, high = finding.score_range
+    if low <= _EXCLUDES_NOTHING[0] and high >= _EXCLUDES_NOTHING[1]:
+        return f"{name} score {_tenth(finding.score):.1f}"
+    return f"{name} P {_tenth(low):.1f} to {math.ceil(10 * high - 1e-9) / 10:.1f}"
+
+
+def _tenth(probability: float) -> float:
+    return math.floor(10 * probability + 1e-9) / 10
 
 
 def severity_counts(findings: Sequence[Finding]) -> dict[str, object]:
