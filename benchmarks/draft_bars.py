@@ -22,11 +22,11 @@ def tallies(folder: Path, data: Path, name: str) -> list[PrecisionTally]:
     """What the networks saw on each image, and whether that is so."""
     with opened(data, name) as dataset:
         found = predicted(dataset, name, RATE, 0, folder / f"{name}_{RATE}_0")
-        given = GivenLabels.of(dataset.maps(), found.categories)
+        given = GivenLabels.from_maps(dataset.maps(), found.categories)
         kinds = dataset.taxonomy.categories if found.plan.instances else ()
         things = frozenset(each.id for each in kinds if each.kind == "thing")
         return [
-            ConfidentLabels.judged(found, given, [row], things)[bool(things)]
+            ConfidentLabels.measure_precision(found, given, [row], things)[bool(things)]
             for row in np.flatnonzero(found.usable).tolist()
         ]
 
@@ -54,7 +54,7 @@ def lines(name: str, images: list[PrecisionTally]) -> Iterator[str]:
 
 def sum_of(images: list[PrecisionTally]) -> PrecisionTally:
     """All images together."""
-    total = PrecisionTally.of(len(images[0].seen), "pixels")
+    total = PrecisionTally.empty(len(images[0].seen), "pixels")
     total.enough = images[0].enough
     for each in images:
         for name in ("right", "seen", "rr", "rs", "ss"):

@@ -85,9 +85,9 @@ def pages_of(folder: Path, work: Path, name: str, seed: int | None) -> list[Page
     data, drawn = built(folder, work, name, seed)
     maps, predictions = data.maps(), open_predictions(work / name / "networks")
     predictor = NetworkPredictor(predictions, frozenset(maps.classes))
-    labels, pages = GivenLabels.of(maps, predictions.categories), []
+    labels, pages = GivenLabels.from_maps(maps, predictions.categories), []
     for row in range(len(maps)):
-        given, seen, image = labels.drawn(row), predictor.predict(row), drawn[maps.image_ids[row]]
+        given, seen, image = labels.image_segments(row), predictor.predict(row), drawn[maps.image_ids[row]]
         rng = np.random.default_rng([0 if seed is None else seed, row])
         look = image_features(given, seen, predictor.things, rng, training_rates(), read_picture(maps, row))
         truth = truth_of(image, given)
@@ -180,9 +180,12 @@ def ranked_trial(pages: list[Page], unlearnt: Sequence[str] = ()) -> Trial:
 def tables(name: str, pages: list[Page]) -> list[str]:
     """The tables of a set."""
     trial = ranked_trial(pages)
-    known = trial.ranked.known[trial.ranked.image]
+    known = trial.ranked.known_images[trial.ranked.image]
     every = np.ones(len(known), bool)
-    lines = [f"### {name}: {len(pages)} images, {int((~trial.ranked.known).sum())} that the model does not know", ""]
+    lines = [
+        f"### {name}: {len(pages)} images, {int((~trial.ranked.known_images).sum())} that the model does not know",
+        "",
+    ]
     held = {kind: ranked_trial(pages, LEARNT[kind]) for kind in sorted(set(trial.kinds))}
     lines += ["| wrong segments, known images / all | AUROC | AP (chance) | recall in the first 10 % | of the top 40 |"]
     lines += ["| --- | --- | --- | --- | --- |"]
@@ -234,13 +237,13 @@ def counts(name: str, trial: Trial) -> str:
     of_category = category_trust(ranked, ["", "thing"], threshold)
     rows = candidates_above(ranked, of_category, threshold)
     rows = rows[: int(np.ceil(REPORTED * (ranked.row >= 0).sum()))]
-    wrong, known = trial.mistake >= 0, ranked.known[ranked.image]
+    wrong, known = trial.mistake >= 0, ranked.known_images[ranked.image]
     before = recalibrate(np.empty(0), np.empty(0, bool), base=ranked.base_odds)
     expected = expected_errors(before.draws(ranked.odds[rows]))
     probability = before.probability(ranked.odds)
     sure = known & (probability > 0.8)
     cells = [
-        f"{int(ranked.known.sum())} of {len(trial.pages)}",
+        f"{int(ranked.known_images.sum())} of {len(trial.pages)}",
         str(int(ranked.move.any(axis=1).sum())),
         f"{len(rows)}" + (f" ({of_category[0].reason})" if of_category[0].reason else ""),
         str(int(wrong[rows].sum())),
@@ -274,7 +277,7 @@ def images_table(name: str, trials: Sequence[tuple[Trial, Trial]]) -> list[str]:
             pair = auroc(score, trial.wrong)[0], average_precision(score, trial.wrong)[0]
             figures.setdefault(image_name, []).append((float(pair[0]), float(pair[1])))
     chance = np.mean([trial.wrong.mean() for trial, _ in some])
-    unknown = np.mean([(~trial.ranked.known).sum() for trial, _ in some])
+    unknown = np.mean([(~trial.ranked.known_images).sum() for trial, _ in some])
     title = f"{name}: {len(some[0][0].pages)} images, {unknown:.0f} not known, {len(some)} seeds"
     lines = [f"| {title} | AUROC (standard deviation) | AP (chance {chance:.3f}) |", "| --- | --- | --- |"]
     for image_name, pairs in figures.items():

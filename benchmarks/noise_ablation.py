@@ -55,11 +55,11 @@ COUNTS = (3, 5, 10)  # candidates that say how bad an image is
 def families(data: OpenDataset, found: Predictions) -> Names:
     """The features of each family, as the first image has them."""
     row = int(np.flatnonzero(found.usable)[0])
-    networks, given = predictor(data, found), GivenLabels.of(data.maps(), found.categories).drawn(row)
+    networks, given = predictor(data, found), GivenLabels.from_maps(data.maps(), found.categories).image_segments(row)
     seen = networks.predict(row)
     what = find_candidates(given, seen, networks.things)
     drawn, regions = what.annotated, what.regions
-    deep, beyond = SegmentDepths.of(drawn), SegmentDepths.of(regions)
+    deep, beyond = SegmentDepths.measure(drawn), SegmentDepths.measure(regions)
     every = {
         "form": size_and_shape(drawn, deep),
         "belief": label_probability(drawn, deep, seen),

@@ -191,7 +191,7 @@ def real(data: str, predictions: str, truth: str, reviews: int) -> None:
 
     dataset = read(data)
     labels = FlagInput(dataset, measure_dataset(dataset, frozenset()), dataset.maps(None), Settings())
-    seen = labels.predicted(predictions)
+    seen = labels.use_predictions(predictions)
     thought = find_label_errors(seen.case, jobs=1)
     found = thought.ranked
     wrong = rank_errors(found, seen.case, read_truth(truth))[0].mistake >= 0

@@ -44,9 +44,9 @@ def main() -> None:
     arrays: dict[str, Any] = {}
     with opened(asked.data, asked.set) as data:
         found = predicted(data, asked.set, float(rate), int(seed), asked.work / f"{asked.set}_{rate}_{seed}")
-        given, networks = GivenLabels.of(data.maps(), found.categories), predictor(data, found)
+        given, networks = GivenLabels.from_maps(data.maps(), found.categories), predictor(data, found)
         for row in np.flatnonzero(found.usable).tolist():
-            drawn, seen = given.drawn(row), networks.predict(row)
+            drawn, seen = given.image_segments(row), networks.predict(row)
             label = drawn.categories()
             if (label != VOID).all() and len(ours) < asked.images:
                 arrays[f"label{len(ours)}"] = label.reshape(drawn.width, drawn.height)

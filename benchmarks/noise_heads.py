@@ -147,7 +147,7 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     dataset = read(asked.data)
-    maps, places = dataset.maps(), SegmentCentres.of(measure_dataset(dataset, frozenset()))
+    maps, places = dataset.maps(), SegmentCentres.from_tables(measure_dataset(dataset, frozenset()))
     pictures = ImageCache(maps, 2**30)
     pictures.survey(1)
     labels = CropLabels(maps, np.ones(1, np.int64), np.ones(1, bool))

@@ -30,10 +30,10 @@ def main() -> None:
     for name in asked.sets:
         with opened(asked.data, name) as data:
             found = predicted(data, name, float(rate), int(seed), asked.work / f"{name}_{rate}_{seed}")
-            given, seen = GivenLabels.of(data.maps(), found.categories), predictor(data, found)
+            given, seen = GivenLabels.from_maps(data.maps(), found.categories), predictor(data, found)
             wrong, unsure, features = [], [], []
             for row in np.flatnonzero(found.usable).tolist():
-                both, either = agreement(given.drawn(row), seen.predict(row))
+                both, either = agreement(given.image_segments(row), seen.predict(row))
                 wrong.append(1 - float(np.mean(both[either > 0] / either[either > 0])))
                 said = found.probabilities(row)
                 unsure.append(mean_entropy(said))

@@ -41,11 +41,11 @@ class Scene:
     """The clean labels of a dataset, and what the filters say of its pictures at a smaller scale."""
 
     def __init__(self, data: OpenDataset, found: Predictions, scale: int) -> None:
-        given = GivenLabels.of(data.maps(), found.categories)
+        given = GivenLabels.from_maps(data.maps(), found.categories)
         self.maps, self.predictor, self.scale = given.maps, predictor(data, found), scale
         self.things = self.predictor.things
         self.rows = np.flatnonzero(found.usable)
-        self.clean = {row: given.drawn(row) for row in self.rows.tolist()}
+        self.clean = {row: given.image_segments(row) for row in self.rows.tolist()}
         self.labels = {row: reduced_map(painted(each), scale) for row, each in self.clean.items()}
         pictures = ImageCache(given.maps, 2**31)
         pictures.survey(1)
@@ -105,7 +105,7 @@ def corrections(
 
 def repaired(given: SegmentSet, clean: SegmentSet, truth: Corruptions, wrong: Ints) -> Map:
     """The labels with some errors undone, where they changed pixels."""
-    changed = truth.changed(given.height)
+    changed = truth.changed_runs(given.height)
     at = SegmentPixels.of_runs(changed.take(wrong, len(truth)), len(wrong)).at
     columns = given.categories().copy()
     columns[at] = clean.categories()[at]

@@ -148,9 +148,11 @@ def main() -> None:
         asks = ("scale", "crop", "steps", "pretrained")
         more = {name: value for name in asks if (value := getattr(asked, name)) is not None}
         found = predicted(data, asked.set, asked.rate, asked.seed, asked.out, asked=more)
-        given, seen = GivenLabels.of(data.maps(), found.categories), predictor(data, found)
+        given, seen = GivenLabels.from_maps(data.maps(), found.categories), predictor(data, found)
         rows = np.flatnonzero(found.usable)
-        counted = np.array([agreement(given.drawn(row), seen.predict(row)) for row in rows.tolist()])  # (n, 2, K)
+        counted = np.array(
+            [agreement(given.image_segments(row), seen.predict(row)) for row in rows.tolist()]
+        )  # (n, 2, K)
     names = ["unlabelled", *(data.taxonomy.name_of(each) for each in found.categories)]
     for of, mine in (("first fold", counted[found.fold[rows] == 0]), ("all", counted)):
         hit, either = mine.sum(axis=0)

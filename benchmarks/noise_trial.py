@@ -103,11 +103,11 @@ def seeded(
     made: CorruptionRates | None = None,
 ) -> Trial:
     """Errors of a seed in the clean labels; `learnt`: what the classifier learns from, `made`: what is put in."""
-    right, networks = GivenLabels.of(data.maps(), found.categories), predictor(data, found)
+    right, networks = GivenLabels.from_maps(data.maps(), found.categories), predictor(data, found)
     countable, pages = networks.things, []
     for row in np.flatnonzero(found.usable).tolist():
         rng = np.random.default_rng([seed, row])
-        clean, seen = right.drawn(row), networks.predict(row)
+        clean, seen = right.image_segments(row), networks.predict(row)
         given, truth = corrupt_labels(clean, countable, made or rates(rate), rng)
         if rng.random() >= SPOILED:
             given, truth = corrupt_labels(clean, countable, CorruptionRates(0.0, ()), rng)
@@ -127,13 +127,13 @@ def seeded(
 def corrected(data: OpenDataset, clean: OpenDataset, found: Predictions, untold: frozenset[str] = frozenset()) -> Trial:
     """Real errors: what an expert changed; without the images of which nobody has said what is right."""
     networks = predictor(data, found)
-    before, after = (GivenLabels.of(each.maps(), found.categories) for each in (data, clean))
+    before, after = (GivenLabels.from_maps(each.maps(), found.categories) for each in (data, clean))
     pages = []
     for row in np.flatnonzero(found.usable).tolist():
         if found.image_ids[row] in untold:
             continue
-        given, seen = before.drawn(row), networks.predict(row)
-        better = after.drawn(after.maps.row(found.image_ids[row]))
+        given, seen = before.image_segments(row), networks.predict(row)
+        better = after.image_segments(after.maps.row(found.image_ids[row]))
         picture = read_picture(before.maps, row)
         saw = image_features(given, seen, networks.things, np.random.default_rng([0, row]), picture=picture)
         about, n = _changed(saw.candidates, given, better)
@@ -144,7 +144,7 @@ def corrected(data: OpenDataset, clean: OpenDataset, found: Predictions, untold:
 def _changed(found: ImageCandidates, given: SegmentSet, better: SegmentSet) -> tuple[tuple[Ints, Ints], int]:
     """Each part that has no like any more, and each region most of which was changed, is an error of its own."""
     parts, of = split_into_parts(better.runs, better.height, len(better))
-    now = SegmentSet.of(parts, better.category[of], better.height, better.width)
+    now = SegmentSet.from_runs(parts, better.category[of], better.height, better.width)
     met = overlaps(found.annotated, now)
     same = found.annotated.category[met.a] == now.category[met.b]
     iou = same * met.pixels / (found.annotated.areas[met.a] + now.areas[met.b] - met.pixels)
@@ -163,7 +163,7 @@ def _of_pixels(found: ImageCandidates, seen: ImagePrediction) -> dict[str, Float
     p, of, n = [], [], 0
     for what, label in ((found.annotated, found.annotated.category), (found.regions, found.label)):
         pixels = SegmentPixels.of_runs(what.runs, len(what))
-        p.append(seen.at(label[pixels.of], pixels.at).astype(float))
+        p.append(seen.probability_at(label[pixels.of], pixels.at).astype(float))
         of.append(pixels.of + n)
         n += len(what)
     said, whose = np.concatenate(p), np.concatenate(of)
@@ -177,7 +177,7 @@ def _of_image(given: SegmentSet, seen: ImagePrediction) -> dict[str, float]:
     """Scores of an image as a whole; softmin is that of the look."""
     label = given.categories()
     told = np.flatnonzero(label != VOID)
-    p = seen.at(label[told], told).astype(float)
+    p = seen.probability_at(label[told], told).astype(float)
     return {"loss": float(-np.log(np.maximum(p, 1e-7)).mean()), "pixels": float(1 - p.mean())}
 
 

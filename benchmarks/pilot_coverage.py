@@ -73,7 +73,7 @@ def bootstrap(rng: np.random.Generator, tables: Tables, rate: NDArray[np.float64
     """Whether the percentile bootstrap over the units holds the segments per image, category by category."""
     groups = tables.images["group"]
     names = [str(at) if each is None else each for at, each in enumerate(groups)]
-    units = SampleUnits.by(np.unique(names, return_inverse=True)[1])
+    units = SampleUnits.from_ids(np.unique(names, return_inverse=True)[1])
     counts = np.zeros((len(names), len(PRESENCE)))
     np.add.at(counts, (tables.segments["image"], tables.segments["category_id"] - 1), 1)
     m = len(units.images)

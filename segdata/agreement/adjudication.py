@@ -26,7 +26,7 @@ def propose_corrections(
     that is extra is deleted, one of another category renamed. Of what is not counted, the pixels change that more than
     half of the others agree on.
     """
-    annotations = {annotation.annotator: annotation for annotation in Annotation.each(batch)}
+    annotations = {annotation.annotator: annotation for annotation in Annotation.split_batch(batch)}
     ids = {category.name: category.id for category in taxonomy.categories}
     names = {id_: name for name, id_ in ids.items()}
     result = {}
@@ -53,7 +53,7 @@ def _of_thing(
     if finding.code == "SEG401":
         for other in others:
             for row in named_segments(other.batch, finding).tolist():
-                pixels = other.of(np.array([row]))
+                pixels = other.pixels_of(np.array([row]))
                 if _category_ids(other)[row] == category and _box(pixels, own.size) == finding.bbox:
                     return _drawn("add", finding.category, pixels, own.size)
         return None
@@ -65,7 +65,7 @@ def _of_thing(
         int(_category_ids(other)[row])
         for other in others
         for row in named_segments(other.batch, shown).tolist()
-        if len(intersection(other.of(np.array([row])), own.of(mine), own.size))
+        if len(intersection(other.pixels_of(np.array([row])), own.pixels_of(mine), own.size))
     } - {category}
     if len(called) != 1:
         return None
@@ -108,7 +108,7 @@ def _pixels(annotation: Annotation, category: int | None) -> Runs:
     """The pixels that an annotation gives a category; None: any."""
     ids = _category_ids(annotation)
     rows = np.arange(len(ids)) if category is None else np.flatnonzero(ids == category)
-    return union([annotation.of(rows)], annotation.size)
+    return union([annotation.pixels_of(rows)], annotation.size)
 
 
 def _category_ids(annotation: Annotation) -> Ints:

@@ -71,7 +71,7 @@ def check_bars(gold: Gold, comparison: AnnotatorPairs) -> None:
     named: list[tuple[str, set[str], tuple[str, ...]]] = [
         (own.metric, {name} & counted, ("gold", "categories", name, "metric"))
         for name in gold.categories
-        if (own := gold.of(name)).metric is not None and own.bar is not None
+        if (own := gold.for_category(name)).metric is not None and own.bar is not None
     ]
     if gold.bar is not None or gold.each is not None:
         named.append((gold.metric, counted, ("gold", "metric")))
@@ -91,7 +91,7 @@ def category_bars(gold: Gold, categories: Sequence[Category]) -> dict[int, tuple
     if gold.bar is not None:
         bars[ALL_CATEGORIES] = gold.metric, gold.bar
     for k, category in enumerate(categories):
-        own = gold.of(category.name)
+        own = gold.for_category(category.name)
         if category.kind != "void" and own.bar is not None and own.metric is not None:
             bars[k] = own.metric, own.bar
     return bars

@@ -195,7 +195,7 @@ def agree(
     _check_annotators(compared)
     model_rows = _model_annotators(compared, [models] if isinstance(models, str) else list(models))
     if anonymise:
-        compared = _anonymised(compared, gold)
+        compared = _anonymise(compared, gold)
     resampled, jobs = resampling(options), options.get("jobs", 0)
     reference = reference_index(gold, compared.annotator_pairs.annotators)
     assessed = _assess(compared, reference, section, resampled, model_rows)
@@ -386,7 +386,7 @@ def _letter(k: int) -> str:
     return (_letter(k // 26 - 1) if k >= 26 else "") + chr(ord("A") + k % 26)
 
 
-def _anonymised(compared: ComparedPanel, gold: str | None) -> ComparedPanel:
+def _anonymise(compared: ComparedPanel, gold: str | None) -> ComparedPanel:
     """The same with letters for names, but for the reference's."""
     import numpy as np
 

@@ -206,7 +206,7 @@ def convert(
     if (url := as_url(target)) is not None:
         return plan.write_to_url(url, verify)
     done = plan.write(Path(target))
-    return _verified(dataset, done, jobs) if verify else done
+    return _verify(dataset, done, jobs) if verify else done
 
 
 _LOST_AT_ONCE = 64  # images that are loaded together to count their segments
@@ -233,7 +233,7 @@ def _writable_names(dataset: OpenDataset, format: Format) -> tuple[OpenDataset, 
     return replace(dataset, rows=np.setdiff1d(rows, list(reasons))), count
 
 
-def _verified(dataset: OpenDataset, done: Conversion, jobs: int) -> Conversion:
+def _verify(dataset: OpenDataset, done: Conversion, jobs: int) -> Conversion:
     """The result with what reading the target again shows."""
     proof = verify_conversion(dataset, read(done.target, format=done.format), done.losses, jobs)
     return replace(done, verified=proof.difference.n_kept, proof=proof)
@@ -279,7 +279,7 @@ class _Plan:
         certificate = None if done.certificate is None else join_url(folder, done.certificate.name)
         there: Any = {"target": url, "certificate": certificate}  # Any: texts in place of paths, which are only shown
         done = replace(done, **there)
-        return _verified(self.dataset, done, self.jobs) if verify else done
+        return _verify(self.dataset, done, self.jobs) if verify else done
 
     def write(self, path: Path, parts_url: str | None = None) -> Conversion:
         """Write the dataset to a path of this machine; `parts_url`: where workers write files of segments instead."""
@@ -294,7 +294,7 @@ class _Plan:
             if self.copy_images:
                 beside = format.is_file(path)
                 folder = (
-                    placing.beside(check_free(path.with_name("images")).name) if beside else placing.made / "images"
+                    placing.sibling(check_free(path.with_name("images")).name) if beside else placing.made / "images"
                 )
                 copies = _copies(self.copy_images, folder)
                 batches = (copies.batch(batch) for batch in batches)
@@ -310,8 +310,10 @@ class _Plan:
                 if to not in _KEEPS_LOSSES:
                     is_folder = placing.made.is_dir()
                     certificate = path / LOSSES_FILE if is_folder else path.with_suffix(f".{LOSSES_FILE}")
-                    file = placing.made / LOSSES_FILE if is_folder else placing.beside(certificate.name, replace=True)
-                    file.write_text(_certified(stream, dataset.profile, path, to), encoding="utf-8", newline="\n")
+                    file = placing.made / LOSSES_FILE if is_folder else placing.sibling(certificate.name, replace=True)
+                    file.write_text(
+                        _write_certificate(stream, dataset.profile, path, to), encoding="utf-8", newline="\n"
+                    )
                 placing.commit()
             except SegdataError as error:
                 error.args = (placing.with_known_names(str(error)),)
@@ -366,13 +368,13 @@ def _write_on_cluster(
     """Write a canonical dataset whose segments workers write."""
     from segdata.store.cluster_writer import PortionSummary, write_canonical_on_cluster
 
-    def seen(summary: PortionSummary) -> None:
+    def count_portion(summary: PortionSummary) -> None:
         stream.count(summary.n_segments, summary.defects, summary.apart)
         stream.advance(summary.images.num_rows)
 
     how = options.get("made")
     how = None if how is None else str(how)
-    write_canonical_on_cluster(cluster, dataset, made, stream.losses, how, seen, stream.finish, parts_url)
+    write_canonical_on_cluster(cluster, dataset, made, stream.losses, how, count_portion, stream.finish, parts_url)
 
 
 def _arrange_images(format: Format, made: Path) -> tuple[str, ...]:
@@ -387,7 +389,7 @@ def _arrange_images(format: Format, made: Path) -> tuple[str, ...]:
 _KEEPS_LOSSES = frozenset({"canonical"})  # formats that say themselves what was lost on the way to them
 
 
-def _certified(stream: ConversionStream, profile: Profile, target: Path, to: str) -> str:
+def _write_certificate(stream: ConversionStream, profile: Profile, target: Path, to: str) -> str:
     """The certificate of what was lost."""
     files = profile.files if "://" in profile.files else Path(profile.files).absolute().as_posix()
     source, written = DataLocation(path=files, format=profile.format), DataLocation(path=target.name, format=to)

@@ -31,13 +31,13 @@ def label_hashes(data: OpenDataset, findings: Sequence[Finding], jobs: int = 0) 
         if finding.image is not None:
             about.setdefault(finding.image, []).append(finding)
 
-    def of(batch: Batch) -> list[tuple[Finding, str]]:
-        annotations = Annotation.each(batch)
+    def batch_findings(batch: Batch) -> list[tuple[Finding, str]]:
+        annotations = Annotation.split_batch(batch)
         findings_here = about[batch.images["image_id"][0].as_py()]
         return [(finding, hash_finding_labels(finding, annotations, data.profile)) for finding in findings_here]
 
     def of_rows(rows: Ints) -> list[tuple[Finding, str]]:
-        return [pair for batch in _single_images(data.source.load(rows)) for pair in of(batch)]
+        return [pair for batch in _single_images(data.source.load(rows)) for pair in batch_findings(batch)]
 
     hashes = dict.fromkeys(findings, "")
     with image_limits():
@@ -78,7 +78,7 @@ def current_decisions(dataset: OpenDataset, decisions: Iterable[Decision]) -> li
     current: list[Decision] = []
     with image_limits():
         for batch in load_images(dataset, about.keys()):
-            annotations = Annotation.each(batch)
+            annotations = Annotation.split_batch(batch)
             candidates = about[batch.images["image_id"][0].as_py()]
             current += [decision for decision in candidates if _is_current(decision, annotations, dataset)]
     return sorted(current, key=lambda decision: decision.time)

@@ -138,10 +138,10 @@ def _entries(images: Data) -> tuple[list[ImageEntry], Path]:
                 raise SegdataError(f"{root}: no image files to annotate")
             return [ImageEntry(name, path, record=True) for name, path in sorted(folder.paths.items())], root
     dataset = read(images)
-    return sorted(unannotated(dataset), key=lambda entry: entry.image_id), Path(dataset.profile.files)
+    return sorted(unannotated_images(dataset), key=lambda entry: entry.image_id), Path(dataset.profile.files)
 
 
-def unannotated(dataset: OpenDataset) -> list[ImageEntry]:
+def unannotated_images(dataset: OpenDataset) -> list[ImageEntry]:
     """The images that nobody annotated and that have a file, each with its row in the dataset as its record.
 
     Raises SegdataError where there are none.
@@ -349,7 +349,7 @@ def draft_by_model(
     from segdata.noise.segments import GivenLabels
 
     dataset = read(data, **opening)
-    has_labels, others = _annotated_images(dataset), unannotated(dataset)
+    has_labels, others = _annotated_images(dataset), unannotated_images(dataset)
     with TemporaryDirectory() as scratch, image_limits():
         more: dict[str, Any] = {} if trained is None else {"progress": trained}  # Any: a function
         predictions = out_of_fold(dataset, work_dir or scratch, settings, **more)
@@ -357,7 +357,7 @@ def draft_by_model(
         rows = np.flatnonzero(predictions.usable & has_labels).tolist()
         things = frozenset(category.id for category in dataset.taxonomy.categories if category.kind == "thing")
         judged = ConfidentLabels.learnt(
-            predictions, GivenLabels.of(maps, predictions.categories), rows, precision, things
+            predictions, GivenLabels.from_maps(maps, predictions.categories), rows, precision, things
         )
         draft_taxonomy, void = add_void_category(dataset.profile)
         sizes = list(zip(maps.height.tolist(), maps.width.tolist(), strict=True))
@@ -390,7 +390,7 @@ def _predicted_image(
     judged: "ConfidentLabels", void: int, details: Mapping[str, object], seen: list[DraftedImage], entry: ImageEntry
 ) -> list[ImageAnnotation]:
     """What the networks are sure of on one image."""
-    segments = judged.drawn(entry.record)
+    segments = judged.draft_segments(entry.record)
     seen.append(DraftedImage(bool((segments.category == VOID).all())))
     category = np.append(judged.predictions.categories, void)[
         np.where(segments.category == VOID, -1, segments.category - 1)

@@ -311,11 +311,11 @@ def compare_review(before: Data, after: Data, options: PanelOptions) -> ReworkPa
     first, second = read(before, **opening), read(after, **opening)
     called = PanelMember(second).called
 
-    def renamed(batch: Batch) -> Batch:
+    def rename(batch: Batch) -> Batch:
         names = [f"{name or called}{CORRECTED}" for name in batch.annotations["annotator"].to_pylist()]
         return replace(batch, annotations=replace_column(batch.annotations, "annotator", names))
 
-    second = replace(second, source=AlteredSource(second.source, renamed))
+    second = replace(second, source=AlteredSource(second.source, rename))
     every = [PanelMember(first), PanelMember(second)]
     compared: ComparedPanel = compare_panel(every, panel_gold_section(every), options)
     compared.check_sizes()

@@ -106,7 +106,7 @@ class FlagInput:
         """The ids of categories whose segments are told apart."""
         return countable_categories(self.dataset)
 
-    def trained(
+    def train(
         self,
         work: str | Path | None,
         planned: "Callable[[TrainingPlan], None]",
@@ -134,12 +134,12 @@ class FlagInput:
         )
         return JudgedLabels(case, str(predictions.folder), predictions.plan, predictions.notes, predictions.defects)
 
-    def predicted(self, predictions: "str | Path | OpenDataset | Predictor") -> JudgedLabels:
+    def use_predictions(self, predictions: "str | Path | OpenDataset | Predictor") -> JudgedLabels:
         """By predictions that are there already."""
         if not isinstance(predictions, (str, Path, OpenDataset)):
             return JudgedLabels(self.case(predictions, "no image has predictions"), "given")
         if not isinstance(predictions, OpenDataset) and (Path(predictions) / "predictions.json").is_file():
-            return self._reopened(Path(predictions))
+            return self._reopen(Path(predictions))
         predictor, opened = open_predictor(self.dataset, self.maps, self.countable, predictions)
         where = opened.profile.files
         ids = f"{self.maps.image_ids[0]!r} here, {opened.image_ids[0]!r} there" if len(opened) else "it has none"
@@ -147,7 +147,7 @@ class FlagInput:
             self.case(predictor, f"{where}: has no image of these labels ({ids})"), where, notes=predictor.notes
         )
 
-    def _reopened(self, path: Path) -> JudgedLabels:
+    def _reopen(self, path: Path) -> JudgedLabels:
         """Predictions that were made earlier, of the same images."""
         from segdata.noise.networks.predictions import open_predictions
 
@@ -159,14 +159,14 @@ class FlagInput:
 
     def case(self, predictor: Predictor, none: str) -> LabelCheck:
         """The labels as this witness can judge them; raises SegdataError with `none` where it can judge nothing."""
-        rows = SegmentRows.of(self.tables, self.settings.annotator)
+        rows = SegmentRows.from_tables(self.tables, self.settings.annotator)
         images = np.flatnonzero(predictor.usable & (rows.annotation >= 0))
         if not len(images):
             raise SegdataError(none)
         labels = (
             GivenLabels.agnostic(self.maps, self.countable)
             if predictor.agnostic
-            else GivenLabels.of(self.maps, predictor.categories)
+            else GivenLabels.from_maps(self.maps, predictor.categories)
         )
         return LabelCheck(labels, predictor, self._names(predictor), self.tables, rows, images)
 
@@ -216,7 +216,7 @@ def rank_errors(
     else:
         errors, has_truth = _clean_label_errors(case, truth)
     ranked = match_known_errors(
-        errors, candidates, lambda row: case.given.drawn(int(case.images[row])), case.predictor.things
+        errors, candidates, lambda row: case.given.image_segments(int(case.images[row])), case.predictor.things
     )
     return _restrict_images(ranked, has_truth), _left_out_note(has_truth)
 
@@ -247,7 +247,7 @@ def _listed_errors(case: LabelCheck, truth: list[KnownError]) -> list[Corruption
     if truth and not set(by_image) & set(names):
         raise SegdataError(f"the known errors are in other images: {truth[0].image!r} there, {names[0]!r} here")
     return [
-        errors_of_list(by_image.get(name, []), case.given.drawn(row))
+        errors_of_list(by_image.get(name, []), case.given.image_segments(row))
         for name, row in zip(names, case.images.tolist(), strict=True)
     ]
 
@@ -266,8 +266,8 @@ def _clean_label_errors(case: LabelCheck, truth: LabelMaps) -> tuple[list[Corrup
     )
     errors = []
     for row in case.images.tolist():
-        labels, clean_row = case.given.drawn(row), int(row_of[row])
-        other = labels if clean_row < 0 else clean.drawn(clean_row)
+        labels, clean_row = case.given.image_segments(row), int(row_of[row])
+        other = labels if clean_row < 0 else clean.image_segments(clean_row)
         if (other.height, other.width) != (labels.height, labels.width):
             raise SegdataError(
                 f"{maps.image_ids[row]}: the clean labels are {other.width}x{other.height} px, the given ones "
@@ -350,7 +350,7 @@ def flag(
     from segdata.noise.networks.plan import configured_settings
     from segdata.noise.pipeline import find_label_errors
 
-    spend = None if budget is None else Budget.parsed(budget)
+    spend = None if budget is None else Budget.parse(budget)
     dataset = read(data, **opening)
     chosen_settings = settings or configured_settings(dataset.config.training, {})
     chosen = select_rules(dataset.config, select, ignore, command="flag") + _image_rules(select, dataset, ignore)
@@ -359,7 +359,7 @@ def flag(
         labels = _flag_input(dataset, chosen_settings, cluster)
         tables = labels.tables
         decisions = [] if include_reviewed else _read_decisions(dataset)
-        seen = labels.trained(work_dir, planned, progress) if predictions is None else labels.predicted(predictions)
+        seen = labels.train(work_dir, planned, progress) if predictions is None else labels.use_predictions(predictions)
         thought = find_label_errors(
             seen.case,
             spend,
@@ -374,7 +374,7 @@ def flag(
         against, note = (None, ()) if errors is None else rank_errors(thought.ranked, seen.case, errors)
         quality = [] if against is None else detection_qualities(against, chosen_settings.seed)
         run = _FlagRun(dataset, tables, replace(seen, notes=(*seen.notes, *note)), thought, decisions)
-        result = run.flagged(run.validation(chosen, chosen_settings.jobs, include_reviewed), quality)
+        result = run.result(run.validation(chosen, chosen_settings.jobs, include_reviewed), quality)
     return promote(FlaggedLabels, result, dataset=dataset)
 
 
@@ -396,7 +396,9 @@ def _flag_input(dataset: Dataset, settings: "Settings", cluster: "Cluster | None
     from segdata.store.cluster_writer import load_on_cluster
 
     tables = measure_on_cluster(cluster, dataset, frozenset(), jobs=settings.jobs).tables
-    maps = LabelMaps.of(load_on_cluster(cluster, dataset, in_order=False), dataset.taxonomy, settings.annotator)
+    maps = LabelMaps.from_batches(
+        load_on_cluster(cluster, dataset, in_order=False), dataset.taxonomy, settings.annotator
+    )
     return FlagInput(dataset, tables, maps, settings, ImageCluster(cluster, dataset, settings.annotator))
 
 
@@ -430,10 +432,10 @@ class _FlagRun:
             suppressed=judged.suppressed,
             skipped=(),
             image_files=images,
-            settled=(*self._settled({finding.code for finding in chosen}), *settled),
+            settled=(*self._decided_findings({finding.code for finding in chosen}), *settled),
         )
 
-    def _settled(self, codes: set[str]) -> list[Finding]:
+    def _decided_findings(self, codes: set[str]) -> list[Finding]:
         """The suspected labels that reviewers have decided, and that are not looked at again."""
         from segdata.noise.error_types import CODES
 
@@ -452,7 +454,7 @@ class _FlagRun:
         """The place of a finding among the suspects; what could not be looked at comes before all."""
         return self._ranks.get(id(finding.correction), -1)
 
-    def _sampled(self, place: dict[int, int]) -> SampledReview | None:
+    def _sampled_review(self, place: dict[int, int]) -> SampledReview | None:
         """What was chosen for review; `place`: a selected candidate's row -> its finding's place."""
         names, case, choice = self.seen.case.given.maps.image_ids, self.seen.case, self.thought.choice
         if choice.sample is None:
@@ -464,7 +466,7 @@ class _FlagRun:
         findings = tuple(place.get(row, -1) for row in choice.sample.rows.tolist())
         return SampledReview(images=None, findings=findings, stratum=stratum, size=size, labels=choice.n_labels)
 
-    def flagged(self, validation: Validation, quality: "Sequence[DetectionQuality]") -> FlagResult:
+    def result(self, validation: Validation, quality: "Sequence[DetectionQuality]") -> FlagResult:
         """Everything together."""
         from segdata.noise.budget import expected_errors
         from segdata.noise.evaluation import Interval
@@ -480,7 +482,7 @@ class _FlagRun:
         ranks = [self._rank(finding) for finding in validation.findings]
         place = {int(thought.choice.rows[rank]): position for position, rank in enumerate(ranks) if rank >= 0}
         odds = thought.ranked.odds[[*place]]
-        unknown = [case.given.maps.image_ids[row] for row in case.images[~thought.ranked.known].tolist()]
+        unknown = [case.given.maps.image_ids[row] for row in case.images[~thought.ranked.known_images].tolist()]
         looks, expected = image_table(case, thought.ranked), expected_errors(thought.calibration.draws(odds))
         return FlagResult(
             validation=validation,
@@ -495,8 +497,8 @@ class _FlagRun:
             n_judged=int((thought.ranked.row >= 0).sum()),
             n_left_out=thought.choice.left_out,
             expected=expected,
-            expected_errors=Interval.of(expected.n, expected.low, expected.high),
-            sample=self._sampled(place),
+            expected_errors=Interval.from_numbers(expected.n, expected.low, expected.high),
+            sample=self._sampled_review(place),
             annotate_next=tuple(case.given.maps.image_ids[row] for row in thought.next_images.tolist()),
             quality=tuple(quality),
             unknown_images=tuple(unknown),

@@ -128,7 +128,7 @@ def read(
     recipe = partial(_read_again, url or Path(data).absolute(), max_pixels(), **opening | absolute)
     if url is not None:
         return _read_url(str(url), recipe, only=only, **opening)
-    opening |= {name: _mirrored(opening[name]) for name in _PATH_OPTIONS}
+    opening |= {name: _local_path(opening[name]) for name in _PATH_OPTIONS}
     root, revision = split_revision(Path(data))
     if revision is not None:
         opening["options"] = {"revision": revision, **(options or {})}
@@ -185,7 +185,7 @@ def _read_files(
         check_config_categories(settings, opened.profile)
     names = [only] if isinstance(only, str) else only
     rows = None if names is None else _select_images(opened.image_ids, list(names))
-    return Dataset(opened, opened.profile.under(settings), settings, rows, Recipe(opened, recipe))
+    return Dataset(opened, opened.profile.with_config(settings), settings, rows, Recipe(opened, recipe))
 
 
 def _with_unread_datasets(opened: Source, root: Path) -> Source:
@@ -207,7 +207,7 @@ def _with_unread_datasets(opened: Source, root: Path) -> Source:
     return AlteredSource(opened, unaltered, defects) if defects else opened
 
 
-def _mirrored(place: T) -> T | Path:
+def _local_path(place: T) -> T | Path:
     """A path whose files are here; of a URL that of their copies."""
     url = as_url(place)
     if url is None:

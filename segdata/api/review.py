@@ -229,7 +229,7 @@ def _is_applied(dataset: Dataset) -> Callable[[Decision], bool]:
     """Whether a decision was carried out in the revisions that led to the current one; only canonical data have any."""
     if dataset.profile.revision is None:
         return lambda decision: False
-    return AppliedHistory(canonical_root(dataset)).has
+    return AppliedHistory(canonical_root(dataset)).contains
 
 
 def apply_decisions(
@@ -344,12 +344,12 @@ def export_findings(
     taxonomy = add_finding_category(dataset.profile)
     noted: list[SentAnnotation] = []
 
-    def marked(batch: Batch) -> Batch:
+    def mark(batch: Batch) -> Batch:
         pieces = [batch.take_images(np.array([row])) for row in range(batch.images.num_rows)]
         return concatenate_batches([image_marked(item) for item in pieces])
 
     def image_marked(batch: Batch) -> Batch:
-        name, annotations = batch.images["image_id"][0].as_py(), Annotation.each(batch)
+        name, annotations = batch.images["image_id"][0].as_py(), Annotation.split_batch(batch)
         if to == "cvat" and len(annotations) > 1:
             raise SegdataError(f"{name}: has {len(annotations)} annotations, CVAT holds one; use --to label-studio")
         asks = to == "cvat"  # as attributes; Label Studio has controls for that
@@ -361,7 +361,7 @@ def export_findings(
         return join_annotations(batch, [marked for marked, _ in prepared])
 
     profile = replace(dataset.profile, taxonomy=taxonomy)
-    source = AlteredSource(dataset.source, marked)
+    source = AlteredSource(dataset.source, mark)
     task = replace(dataset, source=source, profile=profile, rows=np.array(rows, np.int64))
     options = {"prefix": prefix} if prefix and to == "label-studio" else None
     done = convert(task, target, to=to, copy_images=copy_images, jobs=jobs, progress=progress, write_options=options)
@@ -446,7 +446,7 @@ def import_task(
     with image_limits():
         for batch in load_images(dataset, about.keys()):
             name = batch.images["image_id"][0].as_py()
-            pieces = [pair.batch for pair in Annotation.each(batch)]
+            pieces = [pair.batch for pair in Annotation.split_batch(batch)]
             for note, returned, theirs in about[name]:
                 number = _import_annotation(
                     pieces, note, returned, (dataset.profile, theirs), outcome, changed_annotations, number
@@ -509,7 +509,7 @@ def _read_task(dataset: Dataset, file: Path) -> tuple[Via, list[tuple[SentAnnota
     with image_limits():
         for batch in back.batches():
             for row in range(batch.images.num_rows):
-                for annotation in Annotation.each(batch.take_images(np.array([row]))):
+                for annotation in Annotation.split_batch(batch.take_images(np.array([row]))):
                     parsed = parse_returned(annotation, back.profile)
                     keys = parsed.keys.keys() | parsed.answers.keys()
                     was = match_sent([sent for key in sorted(keys) for sent in sent_by_key.get(key, ())], parsed)

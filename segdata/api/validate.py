@@ -138,7 +138,7 @@ def validate(
     skipped = tuple(rule.code for rule in left_out if rule.applies(dataset.profile))
     _check_needs(chosen)
     families = needed_families(chosen, dataset.profile)
-    with _measured(dataset, families, chosen, client, jobs, progress) as (tables, known):
+    with _measure_tables(dataset, families, chosen, client, jobs, progress) as (tables, known):
         judged = run_rules(tables, chosen, dataset.config, jobs=jobs, known=known)
         findings, settled = (judged.findings, ()) if include_reviewed else split_decided(dataset, judged.findings, jobs)
         files = _image_files(tables, {finding.image for finding in findings})
@@ -162,7 +162,7 @@ def validate(
 
 
 @contextmanager
-def _measured(
+def _measure_tables(
     data: OpenDataset,
     families: frozenset[Family],
     chosen: Sequence[Rule],

@@ -53,7 +53,7 @@ class ProjectedRates:
     low: Floats
     high: Floats
 
-    def of(self, row: int, times: float = 1.0) -> "ProjectedRange":
+    def project(self, row: int, times: float = 1.0) -> "ProjectedRange":
         """One of the k, times a number of images."""
         return ProjectedRange(*(float(end[row]) * times for end in (self.value, self.low, self.high)))
 
@@ -66,7 +66,7 @@ class SampleUnits:
     images: Floats  # (m,) how many images each unit has
 
     @staticmethod
-    def by(unit: Ints) -> "SampleUnits":
+    def from_ids(unit: Ints) -> "SampleUnits":
         """The units that images (n,) belong to."""
         which = np.unique(unit, return_inverse=True)[1]
         return SampleUnits(which, np.bincount(which).astype(np.float64))
@@ -300,7 +300,7 @@ def project_campaign(tables: Tables, plan: CampaignPlan) -> Outlook:
     if plan.campaign is not None and plan.campaign < n_images:
         raise SegdataError(f"the campaign has {plan.campaign:,} images, and its pilot {n_images:,}")
     size = float(plan.campaign or math.inf)
-    sample = SampleUnits.by(independent_units(tables)[annotated])
+    sample = SampleUnits.from_ids(independent_units(tables)[annotated])
     part = 1 / np.bincount(image)[image]
     counted = _CategoryCounts(tables, image, part, n_images)
     hours, timed_by = _project_hours(annotations, image, part, sample, size, plan, counted.every)
@@ -308,14 +308,14 @@ def project_campaign(tables: Tables, plan: CampaignPlan) -> Outlook:
     share = {
         name: _at_most_one(
             project_amounts(sample, _per_image(annotations[name] / np.maximum(frame, 1) * part, image), size)
-        ).of(0)
+        ).project(0)
         for name in ("void", "unlabelled")
     }
     return Outlook(
         n_images=n_images,
         n_units=len(sample.images),
         categories=tuple(counted.categories(sample, size, plan)),
-        segments=project_amounts(sample, counted.every, size).of(0, plan.n_images),
+        segments=project_amounts(sample, counted.every, size).project(0, plan.n_images),
         void=share["void"],
         unlabelled=share["unlabelled"],
         hours=hours,
@@ -367,10 +367,10 @@ class _CategoryCounts:
                 n_images=int(self.has[:, column].sum()),
                 n_segments=int(self._n_segments[column]),
                 pixels=int(self._area[column]),
-                share=share.of(column),
-                segments=segments.of(column, plan.n_images),
-                images=share.of(column, plan.n_images),
-                pixel_share=pixels.of(column),
+                share=share.project(column),
+                segments=segments.project(column, plan.n_images),
+                images=share.project(column, plan.n_images),
+                pixel_share=pixels.project(column),
                 images_needed=math.ceil(needed[column]) if math.isfinite(needed[column]) else None,
             )
             for column, id_ in enumerate(self.ids.tolist())
@@ -405,7 +405,7 @@ def _project_hours(
     """The hours of a campaign, and what they come from."""
     if plan.minutes_per_segment is not None:
         source = f"{plan.minutes_per_segment:g} minutes a segment"
-        return project_amounts(sample, segments, size).of(0, plan.n_images * plan.minutes_per_segment / 60), source
+        return project_amounts(sample, segments, size).project(0, plan.n_images * plan.minutes_per_segment / 60), source
     if plan.minutes_per_image is not None:
         hours = plan.n_images * plan.minutes_per_image / 60
         return ProjectedRange(hours, hours, hours), f"{plan.minutes_per_image:g} minutes an image"
@@ -415,7 +415,7 @@ def _project_hours(
         return None, "no annotation says how long it took"
     which, row = np.unique(image[timed], return_inverse=True)
     mean = _per_image(seconds[timed], row) / np.bincount(row)[:, None]
-    projected = project_amounts(SampleUnits.by(sample.of[which]), mean, size).of(0, plan.n_images / 3600)
+    projected = project_amounts(SampleUnits.from_ids(sample.of[which]), mean, size).project(0, plan.n_images / 3600)
     return projected, f"the times of {len(which):,} annotated images"
 
 

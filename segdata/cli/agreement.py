@@ -356,14 +356,14 @@ def quality_options(command: F) -> F:
     """Add the options that define an acceptable delivery, and pass them on as `lot` and one `quality`."""
 
     @functools.wraps(command)
-    def gathered(
+    def wrapper(
         aql: float, limit: float, producer_risk: float, consumer_risk: float, **rest: Any
     ) -> object:  # Any: click's own
         from segdata.api.evaluate import DeliveryQuality
 
         return command(quality=DeliveryQuality(aql, limit, producer_risk, consumer_risk), **rest)
 
-    return add_options(_QUALITY, gathered)  # type: ignore[return-value]  # click calls it by keyword
+    return add_options(_QUALITY, wrapper)  # type: ignore[return-value]  # click calls it by keyword
 
 
 @click.group(

@@ -153,7 +153,7 @@ def command(
     except LossError as error:
         emit(refusal_text(str(dst), error.losses, make_console()))
         return FOUND
-    emit(conversion_text(result, options.typed(src), make_console()))
+    emit(conversion_text(result, options.command_words(src), make_console()))
     for remark in result.not_copied:
         emit(remark)
     if not copy_images and (note := _image_note(dataset, dst, to, parse_pairs(write_options))):
@@ -248,13 +248,13 @@ def diff_command(
     if report == "json":
         emit(diff_json(result), output)
     else:
-        emit(diff_text(result, _typed(options, a, b, of_b, ignore, strict), make_console(output)), output)
+        emit(diff_text(result, _typed_command(options, a, b, of_b, ignore, strict), make_console(output)), output)
     if output is not None:
         say(f"{_verdict(result)}, see {place_name(output)}")
-    return 0 if result.same else FOUND
+    return 0 if result.is_same else FOUND
 
 
-def _typed(
+def _typed_command(
     options: DataOptions, a: Path, b: Path, of_b: dict[str, Any], ignore: tuple[str, ...], strict: bool
 ) -> list[str]:
     """The command as it was typed, without its name and --format."""
@@ -266,4 +266,4 @@ def _typed(
 
 def _verdict(result: "Difference") -> str:
 
-    return "the same" if result.same else count_noun(sum(count.n for count in result.telling.values()), "difference")
+    return "the same" if result.is_same else count_noun(sum(count.n for count in result.telling.values()), "difference")

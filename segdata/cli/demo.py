@@ -171,7 +171,9 @@ def _count_seeded(defects: Path, reports: Path) -> None:
     """Validate every dataset with a seeded defect that has a rule, and count the defects found."""
     from segdata.core.rule import rules
 
-    seeded = [SeededDefect.of(entry) for entry in json.loads((defects / "truth.json").read_text(encoding="utf-8"))]
+    seeded = [
+        SeededDefect.from_entry(entry) for entry in json.loads((defects / "truth.json").read_text(encoding="utf-8"))
+    ]
     names = sorted({defect.dataset for defect in seeded if defect.code in rules()})
     findings = {}
     for name in names:
@@ -254,7 +256,7 @@ class SeededDefect:
     what: str
 
     @staticmethod
-    def of(entry: Mapping[str, Any]) -> "SeededDefect":  # Any: JSON
+    def from_entry(entry: Mapping[str, Any]) -> "SeededDefect":  # Any: JSON
         """An entry of truth.json."""
         return SeededDefect(entry["code"], entry["dataset"], entry["image"], entry["what"])
 

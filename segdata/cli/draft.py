@@ -116,11 +116,11 @@ def _draft_by_model(
     data: Path, out: Path, precision: float, quick: bool, work_dir: Path | None, options: DataOptions
 ) -> "DraftResult":
     """Draft with networks, and show the progress of training and drafting."""
-    from segdata.api.draft import draft_by_model, unannotated
+    from segdata.api.draft import draft_by_model, unannotated_images
     from segdata.noise.networks.plan import StageProgress, configured_settings
 
     dataset = options.read(data)
-    n_done, total = 0, len(unannotated(dataset))
+    n_done, total = 0, len(unannotated_images(dataset))
     with stage_bars() as trained:
 
         def advance(more: int) -> None:

@@ -142,7 +142,7 @@ def training_options(command: Callable[..., int]) -> Callable[..., int]:
     names = [option(lambda: None).__click_params__[0].name for option in _TRAINING]  # type: ignore[attr-defined]  # click's
 
     @functools.wraps(command)
-    def gathered(**rest: Any) -> int:  # Any: click's own
+    def wrapper(**rest: Any) -> int:  # Any: click's own
         given = {name: rest.pop(name) for name in names}
         present = {name: value for name, value in given.items() if not (value is None or value == ())}
         words = tuple(
@@ -150,7 +150,7 @@ def training_options(command: Callable[..., int]) -> Callable[..., int]:
         )
         return command(training=TrainingOptions(present, words), **rest)
 
-    return add_options(_TRAINING, gathered)
+    return add_options(_TRAINING, wrapper)
 
 
 def _option_words(option: str, value: object) -> list[str]:
@@ -238,7 +238,7 @@ def command(
         )
     typed = {"--predictions": predictions, "--work-dir": work_dir, "--budget": budget, "--evaluate": truth}
     again = [*training.words, *(option_text(name, value) for name, value in typed.items() if value is not None)]
-    context = _report_context(dataset, result, [*options.typed(data)], again, fail_on, max_findings)
+    context = _report_context(dataset, result, [*options.command_words(data)], again, fail_on, max_findings)
     emit(_report(report, result, context, data, dataset, output, options.jobs), output)
     if output is not None:
         say(f"{count_noun(len(result.validation.findings), 'finding')}, see {place_name(output)}")

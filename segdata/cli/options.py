@@ -191,7 +191,7 @@ class DataOptions(msgspec.Struct, frozen=True):
         """What is read: DATA, and the files and folders that the options name."""
         return [*data, *(self.given[name] for name in ("taxonomy", "images", "config") if name in self.given)]
 
-    def typed(self, data: Path) -> list[str]:
+    def command_words(self, data: Path) -> list[str]:
         """DATA and the options as one would type them, for the commands that a report proposes."""
         return [shell_word(data), *self.words]
 
@@ -229,7 +229,7 @@ def data_options(command: F) -> F:
     """Add the options of every command that takes DATA, and pass them on as one `options`."""
 
     @functools.wraps(command)
-    def gathered(
+    def wrapper(
         format: str | None,
         taxonomy: Path | None,
         images: Path | None,
@@ -254,7 +254,7 @@ def data_options(command: F) -> F:
         with pixel_limit(max_pixels):
             return command(options=DataOptions(given, jobs, words), **rest)
 
-    return add_options(_DATA_OPTIONS, gathered)  # type: ignore[return-value]  # click calls it by keyword
+    return add_options(_DATA_OPTIONS, wrapper)  # type: ignore[return-value]  # click calls it by keyword
 
 
 SCHEDULER = click.option(

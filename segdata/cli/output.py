@@ -198,7 +198,7 @@ def report_written(result: "Conversion", data: Path, options: DataOptions) -> in
     """Print what was written, and what could not be read; returns the exit code."""
     from segdata.report.edits import conversion_text
 
-    emit(conversion_text(result, options.typed(data), make_console()))
+    emit(conversion_text(result, options.command_words(data), make_console()))
     for remark in result.not_copied:
         emit(remark)
     return FOUND if result.n_errors else 0

@@ -278,12 +278,12 @@ def report_command(
     elif report == "html":
         from segdata.report.dataset_report import dataset_report_html
 
-        emit(dataset_report_html(result, options.typed(data)), output)
+        emit(dataset_report_html(result, options.command_words(data)), output)
     else:
         from segdata.report.dataset_report import dataset_report_text
 
         more = ["--no-agreement"] * no_agreement + (["--flagged", shell_word(flagged)] if flagged else [])
-        emit(dataset_report_text(result, ["report", *options.typed(data), *more], make_console(output)), output)
+        emit(dataset_report_text(result, ["report", *options.command_words(data), *more], make_console(output)), output)
 
 
 _COUNT = click.IntRange(min=1)

@@ -114,7 +114,7 @@ def apply(data: Path, dry_run: bool, report: str, output: Path | None, options: 
     if report == "json":
         emit(applied_json(result), output)
     else:
-        emit(applied_text(result, options.typed(data), dry_run, make_console(output)), output)
+        emit(applied_text(result, options.command_words(data), dry_run, make_console(output)), output)
     return FOUND if result.conflicts or result.disputed else 0
 
 

@@ -182,7 +182,7 @@ def init_command(data: Path, output: Path | None, force: bool, options: DataOpti
     from segdata.report.findings import command_lines
 
     files = init(data, output, force=force, **options.given)
-    words = options.typed(data)
+    words = options.command_words(data)
     if output is not None:
         replaced = ("--config ", "--taxonomy ")
         words = [text for text in words if not text.startswith(replaced)]

@@ -194,7 +194,7 @@ def command(
     if write_baseline is not None:
         _write_baseline(result, write_baseline)
     rules, again = choice.rules(dataset, result), choice.words(baseline)
-    context = ReportContext(dataset.profile, rules, options.typed(data), fail_on, max_findings, again)
+    context = ReportContext(dataset.profile, rules, options.command_words(data), fail_on, max_findings, again)
     if report == "html":
         text = format_findings_html(dataset, result, context, thumbnails, options.jobs)
     else:

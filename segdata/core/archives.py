@@ -40,11 +40,11 @@ def unpack_archive(path: Path) -> Path:
         status = path.stat()
     except OSError as error:
         raise UnreadableError(f"{path}: cannot be read: {error.strerror or error}") from error
-    return _unpacked(path.absolute(), status.st_size, status.st_mtime_ns)
+    return _unpack(path.absolute(), status.st_size, status.st_mtime_ns)
 
 
 @cache
-def _unpacked(path: Path, size: int, modified: int) -> Path:
+def _unpack(path: Path, size: int, modified: int) -> Path:
     """The root of the dataset in an archive of this size and time."""
     try:
         with zipfile.ZipFile(path) as archive:

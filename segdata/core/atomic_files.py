@@ -140,7 +140,7 @@ def lock_target(path: Path) -> Iterator[bool]:
     if another program has the lock, and OSError if the folder cannot be written.
     """
     file_path = path.with_name(f"{hidden_stem(path.name)}.lock")
-    file = None if fcntl is None else _locked(file_path, path)
+    file = None if fcntl is None else _open_lock(file_path, path)
     try:
         yield file is not None
     finally:
@@ -150,7 +150,7 @@ def lock_target(path: Path) -> Iterator[bool]:
             os.close(file)
 
 
-def _locked(file_path: Path, path: Path) -> int | None:
+def _open_lock(file_path: Path, path: Path) -> int | None:
     """The lock file, open and locked; None on a disk without locks."""
     for _ in range(_TRIES):
         file = os.open(file_path, os.O_RDWR | os.O_CREAT, 0o666)

@@ -85,12 +85,12 @@ class Candidate(NamedTuple):
         return describe_correction(self.correction)
 
     @property
-    def be(self) -> str:
+    def verb_be(self) -> str:
         """The verb of the message, as certain as the probability: of a segment, or of some pixels."""
         return f"{'is' if self.whole else 'are'} probably" if self.probability >= LIKELY_ERROR else "may be"
 
     @property
-    def have(self) -> str:
+    def verb_have(self) -> str:
         """The same for what it has."""
         return f"probably {'has' if self.whole else 'have'}" if self.probability >= LIKELY_ERROR else "may have"
 

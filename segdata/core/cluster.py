@@ -265,7 +265,7 @@ class RemoteDataset:
     version: str = field(default_factory=lambda: segdata.__version__)
 
     @staticmethod
-    def of(data: OpenDataset) -> "RemoteDataset":
+    def from_dataset(data: OpenDataset) -> "RemoteDataset":
         """That of an opened dataset, which every worker opens as a whole.
 
         Raises SegdataError for one that only this process has: in memory, or altered since it was opened.
@@ -284,7 +284,7 @@ class RemoteDataset:
 
         Where the format allows it, a worker reads only the parts of files that a portion is in. Raises as `of`.
         """
-        remote = RemoteDataset.of(data)
+        remote = RemoteDataset.from_dataset(data)
         # Paths that are relative here name something else in a worker: those of its own opening are absolute.
         detached = detach(data.source if remote.folder is None else remote.open().source)
         if detached is None or not _can_travel(detached.reader):
@@ -321,7 +321,7 @@ class RemoteDataset:
         if folder is None:
             return images
         for name in set(images.column_names) & {"uri", "channels"}:
-            images = replace_column(images, name, [_without(folder, cell) for cell in images[name].to_pylist()])
+            images = replace_column(images, name, [_strip_folder(folder, cell) for cell in images[name].to_pylist()])
         return images
 
     def source(self) -> Source:
@@ -334,12 +334,12 @@ class RemoteDataset:
         with _LOCK:
             opened = _OPENED.get(self.run)
             if opened is None:
-                opened = _OPENED[self.run] = self._opened()
+                opened = _OPENED[self.run] = self._open()
                 while len(_OPENED) > _MOST_OPEN:
                     _OPENED.popitem(last=False)
             return opened
 
-    def _opened(self) -> Source:
+    def _open(self) -> Source:
         try:
             source = self.open().source
         except (SegdataError, OSError) as error:
@@ -412,10 +412,10 @@ def _fingerprint(source: Source) -> str:
     return digest.hexdigest()
 
 
-def _without(folder: str, cell: Any) -> Any:  # Any: a path, channels with paths, or None
+def _strip_folder(folder: str, cell: Any) -> Any:  # Any: a path, channels with paths, or None
     """A cell of `uri` or `channels` without the folder that paths begin with."""
     if isinstance(cell, list):
-        return [{**channel, "uri": _without(folder, channel["uri"])} for channel in cell]
+        return [{**channel, "uri": _strip_folder(folder, channel["uri"])} for channel in cell]
     return cell.removeprefix(folder) if isinstance(cell, str) else cell
 
 

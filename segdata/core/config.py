@@ -129,7 +129,7 @@ class Gold(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     tolerance_mm: Distance | None = None
     categories: dict[str, CategoryGold] = msgspec.field(default_factory=dict)
 
-    def of(self, category: str) -> CategoryGold:
+    def for_category(self, category: str) -> CategoryGold:
         """What holds for a category, by name."""
         own = self.categories.get(category, CategoryGold())
         return msgspec.structs.replace(

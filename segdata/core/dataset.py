@@ -188,7 +188,7 @@ class OpenDataset:
         """
         from segdata.core.label_maps import LabelMaps
 
-        return LabelMaps.of(self if split is None else self._split_batches(split), self.taxonomy, annotator)
+        return LabelMaps.from_batches(self if split is None else self._split_batches(split), self.taxonomy, annotator)
 
     def torch(
         self,
@@ -250,7 +250,7 @@ class OpenDataset:
         images, annotations, segments = [], [], []
         for batch in chain([Batch.empty()], self):  # so that every column is there, without images too
             images.append(batch.images)
-            annotations.append(_named(batch.annotations.drop_columns("image"), batch, batch.annotation_image))
+            annotations.append(_with_image_id(batch.annotations.drop_columns("image"), batch, batch.annotation_image))
             segments.append(self._segments(batch))
         return _frame(images), _frame(annotations), _frame(segments)
 
@@ -264,10 +264,10 @@ class OpenDataset:
         rows = rows.append_column("annotator", batch.annotations["annotator"].take(batch.segments["annotation"]))
         rows = rows.append_column("area", pa.array(batch.runs.areas(batch.n_segments)))
         rows = rows.append_column("counts", runs_to_rle(batch.runs, *batch.segment_size))
-        return _named(rows, batch, batch.segment_image)
+        return _with_image_id(rows, batch, batch.segment_image)
 
 
-def _named(rows: pa.Table, batch: Batch, image: Ints | np.ndarray[tuple[int], np.dtype[np.int32]]) -> pa.Table:
+def _with_image_id(rows: pa.Table, batch: Batch, image: Ints | np.ndarray[tuple[int], np.dtype[np.int32]]) -> pa.Table:
     """`rows` with the image_id of each as the first column."""
     return rows.add_column(0, "image_id", batch.images["image_id"].take(pa.array(image)))
 

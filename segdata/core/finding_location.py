@@ -36,7 +36,7 @@ class ImageRegions:
     perimeter: Ints
 
     @staticmethod
-    def of(runs: Runs, height: int, *, diagonal: bool = False) -> "ImageRegions":
+    def from_runs(runs: Runs, height: int, *, diagonal: bool = False) -> "ImageRegions":
         """The 4-connected regions of runs in an image of this height, or with `diagonal` the 8-connected ones."""
         x, top = np.divmod(runs.start, height)
         label, left, *_ = kernels.parts(x, top, top + runs.length, np.zeros(len(runs), np.int32), diagonal)
@@ -71,7 +71,7 @@ class Annotation:
     batch: Batch
 
     @staticmethod
-    def each(batch: Batch) -> "list[Annotation]":
+    def split_batch(batch: Batch) -> "list[Annotation]":
         """The annotations of a batch of one image, each by itself."""
         annotations = []
         for row in range(batch.annotations.num_rows):
@@ -105,17 +105,17 @@ class Annotation:
         """Every run in sweep order."""
         return SweepRuns.of(self.batch.runs, self.line, np.zeros(self.batch.n_segments, np.int64))
 
-    def unlabelled(self) -> Runs:
+    def unlabelled_pixels(self) -> Runs:
         """The pixels that no segment claims, inside the region of interest where there is one."""
-        empty = self.without(union_by_frame(self.side, self.line).runs)
+        empty = self.complement(union_by_frame(self.side, self.line).runs)
         _, limits = clip_to_roi(self.batch)
         return empty if limits is None else clip_runs(empty, np.zeros(1, np.int64), limits, self.line, 1)
 
-    def without(self, runs: Runs) -> Runs:
+    def complement(self, runs: Runs) -> Runs:
         """The pixels of the image that are not in `runs`, of owner 0."""
         return complement(runs, *self.batch.image_size)
 
-    def shared(self, among: Ints) -> Runs:
+    def shared_pixels(self, among: Ints) -> Runs:
         """The pixels that two of these segments claim, or two of all where fewer than two are named."""
         side = self.side
         if len(among) > 1:
@@ -124,7 +124,7 @@ class Annotation:
         _, _, start, length = kernels.strips_within(side.start, side.end, side.owner)
         return self._union(start, length)
 
-    def of(self, segments: Ints) -> Runs:
+    def pixels_of(self, segments: Ints) -> Runs:
         """The pixels of some segments."""
         side = self.side
         named = np.isin(side.owner, segments)
@@ -170,9 +170,9 @@ class FindingLocation:
 def locate_finding(annotation: Annotation, finding: Finding) -> FindingLocation:
     """Where a finding is, in one annotation: at least its box and the segments that it names."""
     rows = named_segments(annotation.batch, finding)
-    gather = _LOCATORS.get(finding.code, _proposed if finding.correction else None)
+    gather = _LOCATORS.get(finding.code, _proposed_location if finding.correction else None)
     location = FindingLocation(rows) if gather is None else gather(annotation, finding, rows)
-    box = finding.bbox or location.box or _box_of_place(finding) or _box(annotation.of(rows), annotation.size[0])
+    box = finding.bbox or location.box or _box_of_place(finding) or _box(annotation.pixels_of(rows), annotation.size[0])
     points = location.points
     if finding.bbox is None and not len(points) and (pixel := _PIXEL.search(finding.place or "")):
         points = np.array([[int(pixel[1]) + 0.5, int(pixel[2]) + 0.5]])
@@ -189,7 +189,7 @@ def named_segments(batch: Batch, finding: Finding) -> Ints:
 
 
 def _gap(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
-    return FindingLocation(rows, annotation.unlabelled())
+    return FindingLocation(rows, annotation.unlabelled_pixels())
 
 
 def _unknown_value(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
@@ -202,7 +202,7 @@ def _unknown_value(annotation: Annotation, finding: Finding, rows: Ints) -> Find
         return FindingLocation(rows)
     height = annotation.size[0]
     place = int(pixel[1]) * height + int(pixel[2])
-    regions = ImageRegions.of(annotation.unlabelled(), height)
+    regions = ImageRegions.from_runs(annotation.unlabelled_pixels(), height)
     inside = (regions.runs.start <= place) & (place < regions.runs.start + regions.runs.length)
     region = regions.only(regions.label[inside])
     if region.length.sum() > 2 * (finding.pixels or 0):
@@ -212,15 +212,15 @@ def _unknown_value(annotation: Annotation, finding: Finding, rows: Ints) -> Find
 
 def _hairline(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
     """Unlabelled slivers, or doubly claimed ones: those with as many pixels as the finding."""
-    gaps = _slivers(annotation, annotation.unlabelled(), finding.pixels)
+    gaps = _slivers(annotation, annotation.unlabelled_pixels(), finding.pixels)
     if gaps.length.sum() == finding.pixels:
         return FindingLocation(rows, gaps)
-    return FindingLocation(rows, _slivers(annotation, annotation.shared(rows), finding.pixels))
+    return FindingLocation(rows, _slivers(annotation, annotation.shared_pixels(rows), finding.pixels))
 
 
 def _slivers(annotation: Annotation, runs: Runs, pixels: int | None) -> Runs:
     """The longest thin regions of `runs` that together have no more than `pixels`."""
-    regions = ImageRegions.of(runs, annotation.size[0])
+    regions = ImageRegions.from_runs(runs, annotation.size[0])
     half = regions.perimeter / 2
     root = np.sqrt(np.maximum(half**2 - 4 * regions.area, 0))
     thin = np.flatnonzero((half - root) / 2 <= rules()["SEG111"].options["max_width"])
@@ -228,13 +228,13 @@ def _slivers(annotation: Annotation, runs: Runs, pixels: int | None) -> Runs:
 
 
 def _overlap(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
-    return FindingLocation(rows, annotation.shared(rows))
+    return FindingLocation(rows, annotation.shared_pixels(rows))
 
 
 def _specks(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
     """The small parts: all but the largest, with as many pixels as the finding."""
     height = annotation.size[0]
-    parts = ImageRegions.of(annotation.of(rows), height, diagonal=True)
+    parts = ImageRegions.from_runs(annotation.pixels_of(rows), height, diagonal=True)
     others = np.argsort(-parts.area, kind="stable")[1:]
     return FindingLocation(rows, parts.smallest(finding, height, others))
 
@@ -242,7 +242,7 @@ def _specks(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLoca
 def _pinholes(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
     """The small holes: regions that do not reach the frame, with as many pixels as the finding."""
     height, width = annotation.size
-    empty = ImageRegions.of(annotation.without(annotation.of(rows)), height, diagonal=True)
+    empty = ImageRegions.from_runs(annotation.complement(annotation.pixels_of(rows)), height, diagonal=True)
     x, top = np.divmod(empty.runs.start, height)
     at_frame = (x == 0) | (x == width - 1) | (top == 0) | (top + empty.runs.length == height)
     closed = np.setdiff1d(np.arange(len(empty.area)), empty.label[at_frame])
@@ -272,7 +272,7 @@ def _outside(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLoc
     return FindingLocation(rows, rings=rings, points=vertices[beyond])
 
 
-def _declared(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
+def _declared_location(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
     boxes = annotation.batch.segments["declared_bbox"].take(rows).to_pylist()
     box = next((box for box in boxes if box and len(box) == 4), None)
     return FindingLocation(rows, declared=None if box is None else (box[0], box[1], box[2], box[3]))
@@ -280,7 +280,7 @@ def _declared(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLo
 
 _LOCATORS: dict[str, Callable[[Annotation, Finding, Ints], FindingLocation]] = {
     "SEG009": _unknown_value,
-    "SEG013": _declared,
+    "SEG013": _declared_location,
     "SEG018": _rings,
     "SEG101": _gap,
     "SEG102": _overlap,
@@ -293,12 +293,12 @@ _LOCATORS: dict[str, Callable[[Annotation, Finding, Ints], FindingLocation]] = {
 }
 
 
-def _proposed(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
+def _proposed_location(annotation: Annotation, finding: Finding, rows: Ints) -> FindingLocation:
     """The pixels that a correction would change: those proposed where a category is new, else those that differ."""
     correction = finding.correction
     if correction is None or correction.size != annotation.size:
         return FindingLocation(rows)
-    before = Runs.empty() if correction.action in ("add", "rename") else annotation.of(rows)
+    before = Runs.empty() if correction.action in ("add", "rename") else annotation.pixels_of(rows)
     height, width = correction.size
     counts = pa.array([counts.encode() for counts in correction.counts], pa.binary())
     sides = (np.full(len(counts), side, np.int64) for side in (height, width))

@@ -68,7 +68,7 @@ def tracked_segments(tables: Tables, kind: SequenceKind | None = None) -> Table:
     Columns: segment (row), sequence (number), place (of the frame among those annotated), frame (number), track.
     """
     segments = tables.segments
-    index = SequenceIndex.of(tables)
+    index = SequenceIndex.from_tables(tables)
     annotation = segments["annotation"]
     counts = ~segments.missing("track_id") & ~segments["iscrowd"] & (index.sequence[annotation] >= 0)
     counts &= ~np.isin(segments["category_id"], tables.profile.taxonomy.void_ids)
@@ -114,7 +114,7 @@ class SequenceIndex(msgspec.Struct, frozen=True):
     frame: Ints
 
     @staticmethod
-    def of(tables: Tables) -> "SequenceIndex":
+    def from_tables(tables: Tables) -> "SequenceIndex":
         """That of a dataset's annotations."""
         sequences = [
             sequence

@@ -68,7 +68,7 @@ class GroupedAnnotations(msgspec.Struct, frozen=True):
     is_paired: bool
 
     @staticmethod
-    def by(tables: Tables, column: str) -> "GroupedAnnotations":
+    def from_column(tables: Tables, column: str) -> "GroupedAnnotations":
         """The observations of a column's groups; none where it names fewer than two."""
         names, group = number_names(annotation_strata_if_any(tables, column))
         if len(names) < 2:
@@ -91,13 +91,13 @@ class GroupedAnnotations(msgspec.Struct, frozen=True):
 
     def features(self, tables: Tables) -> Iterator[GroupFeature]:
         """What the groups can differ in, category by category, then the use of void."""
-        tally = CategoryTally.of(tables.segments, tables.segments["annotation"])
+        tally = CategoryTally.count(tables.segments, tables.segments["annotation"])
         frame = np.maximum(tables.images["width"].astype(np.float64) * tables.images["height"], 1)
         frame = frame[tables.annotations["image"]]
         void = np.isin(tally.category, tables.profile.taxonomy.void_ids)
         things = tables.profile.taxonomy.thing_ids
         segments = example_segments(tables)
-        real = CategoryTally.of(segments, segments["annotation"])
+        real = CategoryTally.count(segments, segments["annotation"])
         for category in np.unique(real.category).tolist():
             rows = np.flatnonzero((real.category == category) & (self.of[real.owner] >= 0))
             observation = self.of[real.owner[rows]]

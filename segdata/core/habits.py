@@ -156,7 +156,7 @@ def _fold_scope(
     if len(group) < LEAST_FINDINGS or not is_habit(len(by_unit), n_units, least_rate):
         return
     usual = f"an image here usually has {_usual_count(by_unit, n_units)}"
-    for unit in _crowded(by_unit, segments):
+    for unit in _crowded_annotations(by_unit, segments):
         own = by_unit.pop(unit)
         yield _summary(own, f"{_count(own)}, {usual}: {_spread(own)}{_example(own)}", image=unit[0]), own
     findings = [finding for own in by_unit.values() for finding in own]
@@ -174,7 +174,7 @@ def _unit(finding: Finding) -> _Unit:
     return finding.image or finding.file, finding.annotator
 
 
-def _crowded(by_unit: Mapping[_Unit, list[Finding]], segments: Mapping[_Unit, int]) -> list[_Unit]:
+def _crowded_annotations(by_unit: Mapping[_Unit, list[Finding]], segments: Mapping[_Unit, int]) -> list[_Unit]:
     """The annotations with many more findings than others with as many segments.
 
     A number of findings varies as a Poisson number does, or as these do if that is more: the Freeman and Tukey

@@ -94,7 +94,7 @@ class LabelMaps:
     _crowd: NDArray[np.bool_] = field(repr=False)
 
     @staticmethod
-    def of(batches: Iterable[Batch], taxonomy: Taxonomy, annotator: str | None = None) -> "LabelMaps":
+    def from_batches(batches: Iterable[Batch], taxonomy: Taxonomy, annotator: str | None = None) -> "LabelMaps":
         """The labels of some batches: of the first annotation of each image, or of `annotator`'s."""
         classes = {category.id: row for row, category in enumerate(c for c in taxonomy.categories if c.kind != "void")}
         images: list[pa.Table] = []
@@ -140,14 +140,14 @@ class LabelMaps:
         """(height, width) the class of each pixel of an image; the last segment wins where some overlap."""
         first, last = self._offset[row], self._offset[row + 1]
         values = self._class[first:last]
-        return self._painted(row, np.where(values < 0, void, values), unlabelled, np.int64)
+        return self._paint(row, np.where(values < 0, void, values), unlabelled, np.int64)
 
     def segments(self, row: int) -> SegmentRuns:
         """The segments of an image as they are stored, without any array of its pixels."""
         segments = slice(int(self._offset[row]), int(self._offset[row + 1]))
         return SegmentRuns(self._class[segments], self._id[segments], self._crowd[segments], self._runs(row))
 
-    def reduced(self, scale: float) -> "LabelMaps":
+    def downscale(self, scale: float) -> "LabelMaps":
         """The same labels with sides `scale` times as long, at most 1: each pixel as the one is that holds its middle.
 
         So what is thin stays as wide as it is on average; what is smaller than a pixel may be lost.
@@ -170,13 +170,13 @@ class LabelMaps:
         kept = np.flatnonzero(self._class[first:last] >= 0)
         number = np.zeros(last - first, np.int64)
         number[kept] = np.arange(1, len(kept) + 1)
-        painted = self._painted(row, number, 0, np.int32)
+        painted = self._paint(row, number, 0, np.int32)
         rows = first + kept
         return InstanceMap(
             painted, self._class[rows], self._id[rows], self._crowd[rows], self._runs(row).take(kept, int(last - first))
         )
 
-    def _painted(self, row: int, values: Ints, blank: int, dtype: type[Pixel]) -> NDArray[Pixel]:
+    def _paint(self, row: int, values: Ints, blank: int, dtype: type[Pixel]) -> NDArray[Pixel]:
         """(height, width) with `values[i]` where segment i of an image is."""
         runs = self._runs(row)
         canvas: NDArray[Pixel] = np.full(int(self.width[row]) * int(self.height[row]), blank, dtype)

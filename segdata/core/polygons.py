@@ -37,7 +37,7 @@ class Rings(Generic[Number]):
         return len(self.owner)
 
     @staticmethod
-    def alone(xy: NDArray[Number], ring: Ints) -> "Rings[Number]":
+    def outer_rings(xy: NDArray[Number], ring: Ints) -> "Rings[Number]":
         """Rings that are outer rings of segments of their own."""
         row = np.arange(len(ring) - 1)
         return Rings(xy, ring, row.astype(np.int32), row)
@@ -68,7 +68,7 @@ class Rings(Generic[Number]):
         ring = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
         return Rings(self.xy[expand_ranges(self.ring[chosen], size)], ring, self.owner[chosen], row[self.outer[chosen]])
 
-    def merged(self, other: "Rings[Number]") -> "Rings[Number]":
+    def merge(self, other: "Rings[Number]") -> "Rings[Number]":
         """These rings and others in the order of owners; of one owner, these come first."""
         both = Rings(
             np.concatenate([self.xy, other.xy]),
@@ -277,7 +277,7 @@ Flags = NDArray[np.bool_]
 
 def has_bridges(rings: Rings[Number]) -> Flags:
     """(n_rings,) which rings go some way in both directions, between the same two points."""
-    edges = _Edges.of(rings)
+    edges = _Edges.from_rings(rings)
     bridged = np.zeros(len(rings), bool)
     bridged[edges.ring[_cancelled_edges(edges)]] = True
     return bridged
@@ -297,18 +297,18 @@ def unkeyhole(rings: Rings[Number]) -> Rings[Number]:
     this order and of which no two share an edge: a shared edge cannot be told from a bridge.
 
     >>> xy = np.array([0, 0, 2, 2, 2, 3, 3, 3, 3, 2, 2, 2, 0, 0, 5, 0, 5, 5, 0, 5])
-    >>> unkeyhole(Rings.alone(xy, np.array([0, 20]))).as_lists()
+    >>> unkeyhole(Rings.outer_rings(xy, np.array([0, 20]))).as_lists()
     [[0, 0, 5, 0, 5, 5, 0, 5], [2, 2, 2, 3, 3, 3, 3, 2]]
     """
-    alone, is_bridged = Rings.alone(rings.xy, rings.ring), np.zeros(len(rings), bool)
+    alone, is_bridged = Rings.outer_rings(rings.xy, rings.ring), np.zeros(len(rings), bool)
     # A ring that is nowhere twice has no bridges, and to know that is cheap.
     twice = np.flatnonzero(kernels.recurring(rings.xy.astype(np.float64, copy=False), rings.ring))
-    edges = _Edges.of(alone.take(twice))
+    edges = _Edges.from_rings(alone.take(twice))
     moving = edges.tail != edges.head
     is_bridged[twice[edges.ring[moving & (np.bincount(edges.tail, moving)[edges.tail] > 1)]]] = True
     if not is_bridged.any():
         return replace(alone, owner=rings.owner)
-    both = alone.take(np.flatnonzero(~is_bridged)).merged(_open_rings(alone.take(np.flatnonzero(is_bridged))))
+    both = alone.take(np.flatnonzero(~is_bridged)).merge(_open_rings(alone.take(np.flatnonzero(is_bridged))))
     return replace(both, owner=rings.owner[both.owner])
 
 
@@ -318,7 +318,7 @@ def spurs(rings: Rings[Number]) -> Rings[Number]:
     What else a ring goes in both directions is a bridge, or part of the way from one bridge to another. A spur has no
     pixels by the even-odd rule; where edges are drawn it has, as a line one pixel wide.
     """
-    edges = _Edges.of(rings)
+    edges = _Edges.from_rings(rings)
     both = _cancelled_edges(edges)
     there = edges.take(np.flatnonzero(both & (edges.tail < edges.head)))
     there = there.take(np.unique(np.column_stack([there.tail, there.head]), axis=0, return_index=True)[1])
@@ -359,7 +359,7 @@ class _Edges(msgspec.Struct, Generic[Number], frozen=True):
     ring: Ints
 
     @staticmethod
-    def of(rings: Rings[Number]) -> "_Edges[Number]":
+    def from_rings(rings: Rings[Number]) -> "_Edges[Number]":
         """Edge i begins at point i of the rings."""
         points, ring = rings.xy.reshape(-1, 2), np.repeat(np.arange(len(rings)), np.diff(rings.ring) // 2)
         order = np.lexsort((points[:, 1], points[:, 0], ring))
@@ -373,7 +373,7 @@ class _Edges(msgspec.Struct, Generic[Number], frozen=True):
         """Some edges between the same points."""
         return _Edges(self.points, self.tail[chosen], self.head[chosen], self.ring[chosen])
 
-    def turned(self, chosen: Flags) -> "_Edges[Number]":
+    def reverse(self, chosen: Flags) -> "_Edges[Number]":
         """The same edges, the chosen ones (n,) in the other direction."""
         tail, head = np.where(chosen, self.head, self.tail), np.where(chosen, self.tail, self.head)
         return _Edges(self.points, tail, head, self.ring)
@@ -398,9 +398,9 @@ def _cancelled_edges(edges: _Edges[Number]) -> Flags:
 
 def _open_rings(rings: Rings[Number]) -> Rings[Number]:
     """The rings that bridged rings consist of, in the order of these."""
-    edges = _Edges.of(rings)
+    edges = _Edges.from_rings(rings)
     kept = np.flatnonzero(~_cancelled_edges(edges) & (edges.tail != edges.head))
-    edges = edges.turned((rings.areas < 0)[edges.ring]).take(kept)
+    edges = edges.reverse((rings.areas < 0)[edges.ring]).take(kept)
     edges = edges.take(np.argsort(edges.tail, kind="stable"))  # so that cycles begin at their leftmost points
     edge, cycle = kernels.cycles(_following_edges(edges))
     points, owner = edges.points[edges.tail[edge]], rings.owner[edges.ring[edge[cycle[:-1]]]]

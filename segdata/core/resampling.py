@@ -225,7 +225,7 @@ class StratifiedGroups(msgspec.Struct, frozen=True):
     n_groups: int
 
     @staticmethod
-    def of(group: Ints, stratum: Ints, n_groups: int, among: NDArray[Any] | None = None) -> "StratifiedGroups":
+    def from_strata(group: Ints, stratum: Ints, n_groups: int, among: NDArray[Any] | None = None) -> "StratifiedGroups":
         """The values that can be compared, of all or (flags or rows) of those `among` them."""
         rows = np.arange(len(group)) if among is None else np.arange(len(group))[among]
         rows = rows[np.lexsort((group[rows], stratum[rows]))]
@@ -237,13 +237,13 @@ class StratifiedGroups(msgspec.Struct, frozen=True):
     def only(self, groups: list[int]) -> "StratifiedGroups":
         """The same with some groups alone; its rows are those of the caller still."""
         kept = np.isin(self.group, groups)
-        inner = StratifiedGroups.of(self.group[kept], self.stratum[kept], self.n_groups)
+        inner = StratifiedGroups.from_strata(self.group[kept], self.stratum[kept], self.n_groups)
         return StratifiedGroups(self.rows[kept][inner.rows], inner.group, inner.stratum, self.n_groups)
 
     def compare(self, values: Floats) -> GroupComparison:
         """The groups' statistics of the caller's values."""
         own_values = values[self.rows]
-        centred, weight, spread = self._centred(own_values)
+        centred, weight, spread = self._center(own_values)
         n = np.bincount(self.group, minlength=self.n_groups)
         with np.errstate(divide="ignore", invalid="ignore"):
             total = np.bincount(self.group, weights=centred, minlength=self.n_groups)
@@ -260,12 +260,12 @@ class StratifiedGroups(msgspec.Struct, frozen=True):
         if len(self.rows) > _MOST_PERMUTED:
             p = min(1.0, self.n_groups * math.erfc(observed / math.sqrt(2)))
             return p, NormalDist().inv_cdf(1 - 0.05 / (2 * self.n_groups))
-        centred, _, spread = self._centred(values[self.rows])
-        largest = np.concatenate(self._permuted(centred, spread, rng, n_permutations))
+        centred, _, spread = self._center(values[self.rows])
+        largest = np.concatenate(self._permute(centred, spread, rng, n_permutations))
         p = (1 + int((largest >= observed - 1e-9).sum())) / (n_permutations + 1)  # Phipson and Smyth (2010)
         return p, float(np.quantile(largest, 0.95))
 
-    def _centred(self, own_values: Floats) -> tuple[Floats, Floats, Floats]:
+    def _center(self, own_values: Floats) -> tuple[Floats, Floats, Floats]:
         """Values less their strata's means; for each group the weight of a difference, and the statistic's deviation.
 
         Drawing k of m values without putting back has the variance k (1 - k / m) s^2.
@@ -286,7 +286,7 @@ class StratifiedGroups(msgspec.Struct, frozen=True):
         spread: Floats = np.sqrt(np.maximum(variance, 0))
         return centred, weight, spread
 
-    def _permuted(self, centred: Floats, spread: Floats, rng: "np.random.Generator", n: int) -> "list[Floats]":
+    def _permute(self, centred: Floats, spread: Floats, rng: "np.random.Generator", n: int) -> "list[Floats]":
         """The largest statistics of n ways to hand the values out anew within their strata."""
         member = (self.group[:, None] == np.arange(self.n_groups)).astype(np.float64)
         scale = np.where(spread > 0, spread, np.inf)

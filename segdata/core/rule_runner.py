@@ -208,13 +208,13 @@ def run_rules(
     stamp, control = _FindingBuilder(tables), _FindingControl(config, today)
     applicable = [rule for rule in chosen if rule.applies(tables.profile)]
     findings = chain.from_iterable(find_by_rule(tables, applicable, config, jobs, known).values())
-    ruled = list(filter(None, map(control.ruled, findings)))
-    kept = control.unsuppressed(ruled)
+    ruled = list(filter(None, map(control.apply_severity, findings)))
+    kept = control.drop_suppressed(ruled)
     n_suppressed = len(ruled) - len(kept)
     for last in [rule for rule in applicable if rule.code == EXPIRED_SUPPRESSION]:
         stale = control.stale(_codes_not_run(applicable, tables.profile)) if config.suppress else ()
         with_stale = replace(tables, defects=tables.defects + stale)
-        kept += filter(None, map(control.ruled, stamp.findings(last, last.check(with_stale))))
+        kept += filter(None, map(control.apply_severity, stamp.findings(last, last.check(with_stale))))
     named = kept if stamp.several else [_without_annotator(finding) for finding in kept]
     return RuleResults(tuple(sorted(named, key=Finding.order)), n_suppressed)
 
@@ -230,7 +230,7 @@ def reader_errors(defects: Iterable[Defect], config: Config) -> list[Defect]:
     own = {rule.code: rule.severity for rule in select_rules(config)}
     return [
         defect
-        for defect in control.unsuppressed(defects)
+        for defect in control.drop_suppressed(defects)
         if defect.code in own and (control.severity_of(defect) or defect.severity or own[defect.code]) == "error"
     ]
 
@@ -257,12 +257,12 @@ class _FindingControl:
                 configured = severity[finding.code]
         return configured
 
-    def ruled(self, finding: Finding) -> Finding | None:
+    def apply_severity(self, finding: Finding) -> Finding | None:
         """The finding with the severity that it has here; None where it is off."""
         severity = self.severity_of(finding)
         return None if severity == "off" else finding if severity is None else replace(finding, severity=severity)
 
-    def unsuppressed(self, findings: Iterable[T]) -> list[T]:
+    def drop_suppressed(self, findings: Iterable[T]) -> list[T]:
         """Those that no suppression accepts."""
         if not self._suppressions:
             return list(findings)

@@ -71,7 +71,8 @@ def check_gold(config: Config) -> None:
         (gold.metric, gold.each, ("gold", "each")),
     ]
     bars += [
-        (gold.of(name).metric, own.bar, ("gold", "categories", name, "bar")) for name, own in gold.categories.items()
+        (gold.for_category(name).metric, own.bar, ("gold", "categories", name, "bar"))
+        for name, own in gold.categories.items()
     ]
     for metric, bar, steps in bars:
         if metric in own_metrics and metric not in DISTANCES and bar is not None and bar > 1:
@@ -112,7 +113,7 @@ def locate_config_errors(path: Path | None) -> Iterator[None]:
         if path is None or not path.is_file():
             raise UnreadableError(str(error) if path is None else f"{path}: {message}") from error
         _, lines = yaml_files.parse_yaml_with_lines(yaml_files.read_utf8(path), Config, str(path))
-        lines_found = (lines.of(*error.steps[:end]) for end in range(len(error.steps), 0, -1))
+        lines_found = (lines.line_of(*error.steps[:end]) for end in range(len(error.steps), 0, -1))
         raise UnreadableError(f"{path}:{next(filter(None, lines_found), 1)}: {message}") from error
 
 

@@ -39,7 +39,7 @@ class UnitAmounts:
     n_quantities: int
 
     @staticmethod
-    def of(unit: Ints, quantity: Ints, amount: Floats, n_units: int, n_quantities: int) -> "UnitAmounts":
+    def from_entries(unit: Ints, quantity: Ints, amount: Floats, n_units: int, n_quantities: int) -> "UnitAmounts":
         """Entries (m,) in any order; those of one unit and quantity are added."""
         key, which = np.unique(unit * n_quantities + quantity, return_inverse=True)
         total = np.bincount(which, amount, len(key)).astype(np.float64, copy=False)
@@ -305,10 +305,10 @@ def assign_splits(
     images = tables.images["image_id"].tolist()
     rank = _unit_ranks(images, unit, seed)  # units in an order of their own
     place = rank[unit]
-    tally = CategoryTally.of(example_segments(tables), example_segments(tables)["image"])
+    tally = CategoryTally.count(example_segments(tables), example_segments(tables)["image"])
     ids, category = np.unique(tally.category, return_inverse=True)
     measured = np.stack([np.ones(len(category)), tally.segments, tally.pixels])
-    amounts = UnitAmounts.of(
+    amounts = UnitAmounts.from_entries(
         np.tile(place[tally.owner], len(MEASURES)),
         (category + len(ids) * np.arange(len(MEASURES))[:, None]).ravel(),
         measured.ravel().astype(np.float64),

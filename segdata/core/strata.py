@@ -121,7 +121,7 @@ class CategoryTally(msgspec.Struct, frozen=True):
     log_area: NDArray[np.float64]
 
     @staticmethod
-    def of(segments: Table, owner: Ints) -> "CategoryTally":
+    def count(segments: Table, owner: Ints) -> "CategoryTally":
         """The tally of segments whose owners (n_segments,) are given."""
         row, first = joint_codes(owner, segments["category_id"])
         n = np.bincount(row, minlength=len(first))

@@ -31,18 +31,18 @@ class LazyColumn:
     def __len__(self) -> int:
         raise NotImplementedError
 
-    def made(self) -> Any:  # Any: numpy or Arrow
+    def materialize(self) -> Any:  # Any: numpy or Arrow
         """All rows."""
         raise NotImplementedError
 
     def values(self) -> Column:
         """All rows as numpy."""
-        column = self.made()
+        column = self.materialize()
         return column_to_numpy(column) if isinstance(column, pa.ChunkedArray) else column
 
     def take(self, rows: Ints) -> Any:  # Any: numpy or Arrow
         """Some rows."""
-        return _take(self.made(), rows)
+        return _take(self.materialize(), rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class _LazyRows(LazyColumn):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def made(self) -> Any:  # Any: as the column
+    def materialize(self) -> Any:  # Any: as the column
         """The rows themselves."""
         return _take(self.column, self.rows)
 
@@ -120,7 +120,7 @@ class Table:
         """A column as it came."""
         column = self._columns[name]
         if isinstance(column, LazyColumn):
-            made = column.made()
+            made = column.materialize()
             if column.stays:
                 self._columns[name] = made
             return made

@@ -179,10 +179,10 @@ def load_taxonomy(path: Path) -> Taxonomy:
 def parse_taxonomy(text: str, name: str = "taxonomy.yaml") -> Taxonomy:
     """The taxonomy in a YAML text; `name` stands for the file in errors."""
     taxonomy, lines = yaml_files.parse_yaml_with_lines(text, Taxonomy, name)
-    if not taxonomy.categories and lines.of("categories") is None:  # `categories: []` is deliberate
+    if not taxonomy.categories and lines.line_of("categories") is None:  # `categories: []` is deliberate
         raise SegdataError(f"{name}:1: no categories; write at least one under 'categories:'")
     for position, category in enumerate(taxonomy.categories):
-        line = lines.of("categories", position, "color")
+        line = lines.line_of("categories", position, "color")
         if category.color is None and line is not None:
             # YAML reads an unquoted #rrggbb as a comment, and the colour would silently be none.
             raise SegdataError(f'{name}:{line}: color is empty; quote it: color: "#00008e", or write [0, 0, 142]')
@@ -193,7 +193,7 @@ def parse_taxonomy(text: str, name: str = "taxonomy.yaml") -> Taxonomy:
     try:
         _ = taxonomy.unlabelled_color
     except SegdataError as error:
-        raise SegdataError(f"{name}:{lines.of('unlabelled')}: unlabelled: {error}") from error
+        raise SegdataError(f"{name}:{lines.line_of('unlabelled')}: unlabelled: {error}") from error
     return taxonomy
 
 

@@ -71,7 +71,7 @@ class YamlLines(msgspec.Struct, frozen=True):
 
     node: yaml.Node | None
 
-    def of(self, *steps: str | int) -> int | None:
+    def line_of(self, *steps: str | int) -> int | None:
         """The line, from 1, of the key or item that `steps` lead to; None where there is no such."""
         node, line = self.node, None
         for step in steps:
@@ -148,11 +148,11 @@ def _located_message(message: str, data: Any, node: yaml.Node | None, type_: typ
     lines = YamlLines(node)
     fields, choices = _known_fields(type_, steps)
     if unknown := re.search(r"unknown field `([^`]+)`", text):
-        line = lines.of(*steps, unknown[1]) or 1
+        line = lines.line_of(*steps, unknown[1]) or 1
         near = difflib.get_close_matches(unknown[1], fields, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return f"{name}:{line}: unknown key {unknown[1]!r}{hint}"
-    line = lines.of(*map(_key_text, steps)) or (node.start_mark.line + 1 if node is not None else 1)
+    line = lines.line_of(*map(_key_text, steps)) or (node.start_mark.line + 1 if node is not None else 1)
     problem = text[:1].lower() + text[1:]
     if "invalid enum value" in problem:
         problem += f"; it is one of: {', '.join(choices)}"

@@ -272,7 +272,7 @@ def _strata_tables(tables: Tables, by: str) -> tuple[pd.DataFrame, pd.DataFrame]
 
 def _stratum_categories(tables: Tables, segments: Table, stratum_of: Ints) -> pd.DataFrame:
     """The table `annotation_strata` of a `Summary`, with numbers for the strata `stratum_of` (n_annotations,)."""
-    by_stratum = CategoryTally.of(segments, stratum_of[segments["annotation"]])
+    by_stratum = CategoryTally.count(segments, stratum_of[segments["annotation"]])
     stratum = stratum_of[segments["annotation"]]
     once = joint_codes(stratum, segments["category_id"], segments["image"])[1]
     images = np.bincount(joint_codes(stratum[once], segments["category_id"][once])[0])

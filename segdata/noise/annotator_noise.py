@@ -55,11 +55,11 @@ def find_confusions(labelled: Ints, predicted: Ints, unit: Ints, rate: float = 0
     with the most.
     """
     mixed = labelled != predicted
-    mixes = _CategoryPairs.of(labelled[mixed], predicted[mixed], unit[mixed])
+    mixes = _CategoryPairs.count(labelled[mixed], predicted[mixed], unit[mixed])
     remaining = np.flatnonzero(mixes.m >= _MIN_SEGMENTS)
     n_tested, confusions = len(remaining), []
     while len(remaining):
-        expected, z = mixes.tested(remaining)
+        expected, z = mixes.score_pairs(remaining)
         worst = int(np.argmax(z))
         p = math.erfc(float(z[worst]) / math.sqrt(2)) * n_tested
         if p > rate:
@@ -85,14 +85,14 @@ class _CategoryPairs:
     up: Flags
 
     @staticmethod
-    def of(labelled: Ints, predicted: Ints, unit: Ints) -> "_CategoryPairs":
+    def count(labelled: Ints, predicted: Ints, unit: Ints) -> "_CategoryPairs":
         ends = np.stack([np.minimum(labelled, predicted), np.maximum(labelled, predicted)], axis=1)
         names, row = np.unique(ends, axis=0, return_inverse=True)
         row, up = row.reshape(-1), labelled < predicted
         n = len(names)
         return _CategoryPairs(names, np.bincount(row, minlength=n), np.bincount(row[up], minlength=n), row, unit, up)
 
-    def tested(self, pairs: Ints) -> tuple[Floats, Floats]:
+    def score_pairs(self, pairs: Ints) -> tuple[Floats, Floats]:
         """For some pairs the expected number of hits, and by how many standard deviations the hits differ from it."""
         names, m, hits = self.names[pairs], self.m[pairs].astype(np.float64), self.hits[pairs]
         design, share = _preferences(names, m, hits)
@@ -194,7 +194,7 @@ def find_noisy_groups(
     rng = np.random.default_rng(SEED)
     is_finite = np.isfinite(value)
     filled = np.where(is_finite, value, 0.0)
-    blocks, groups = StratifiedGroups.of(group, stratum, n_groups, is_finite), []
+    blocks, groups = StratifiedGroups.from_strata(group, stratum, n_groups, is_finite), []
     while len(blocks.rows):
         compared = blocks.compare(filled)
         z = np.nan_to_num(compared.z)
@@ -215,7 +215,7 @@ def confusion_table(ranked: RankedCandidates, case: LabelCheck) -> Table:
     """
     annotated = ranked.row >= 0
     is_compared = (ranked.category > 0) & (ranked.believed > 0) & (case.predictor.things[ranked.category] | ~annotated)
-    is_compared &= ranked.known[ranked.image]
+    is_compared &= ranked.known_images[ranked.image]
     unit = independent_units(case.tables)[case.images[ranked.image[is_compared]]]
     names = np.array(case.names, object)
     pairs = find_confusions(ranked.category[is_compared], ranked.believed[is_compared], unit)
@@ -236,17 +236,19 @@ def noisy_group_table(ranked: RankedCandidates, case: LabelCheck) -> Table:
     annotation = case.rows.annotation[case.images[ranked.image]]
     category = np.where(ranked.category > 0, ranked.category, ranked.believed)
     value = excess_error_probability(ranked.probability, category, annotation, len(case.tables.annotations))
-    value[case.rows.annotation[case.images[~ranked.known]]] = np.nan
+    value[case.rows.annotation[case.images[~ranked.known_images]]] = np.nan
     by = case.tables.profile.by
     columns = dict.fromkeys(["annotator", "month", *([] if by in (None, "split") else [by])])
-    rows = [row for column in columns for row in _doubted(case, column, value)]
+    rows = [row for column in columns for row in _group_rows(case, column, value)]
     usual = float(ranked.probability.mean()) if len(ranked) else 0.0
     dtypes = {"column": object, "name": object, "difference": np.float64, "n": np.int64, "p": np.float64}
     cells = {name: np.array([row[place] for row in rows], dtype) for place, (name, dtype) in enumerate(dtypes.items())}
     return Table({**cells, "usual": np.full(len(rows), usual)})
 
 
-def _doubted(case: LabelCheck, column: str, value: np.ndarray[Any, np.dtype[np.float64]]) -> Iterator[tuple[Any, ...]]:
+def _group_rows(
+    case: LabelCheck, column: str, value: np.ndarray[Any, np.dtype[np.float64]]
+) -> Iterator[tuple[Any, ...]]:
     """The rows of one column's groups."""
     names, group = number_names(annotation_strata_if_any(case.tables, column))
     rows = np.flatnonzero((group >= 0) & np.isfinite(value))

@@ -72,7 +72,7 @@ class ReviewSample:
     size: Ints  # (H,) items of each stratum, drawn or not
 
     @staticmethod
-    def of(sure: Ints, others: Ints, strata: Strata, rng: np.random.Generator) -> "ReviewSample":
+    def draw(sure: Ints, others: Ints, strata: Strata, rng: np.random.Generator) -> "ReviewSample":
         """The rows `sure`, in this order, and some of the rest (n,), drawn by `rng` from its strata."""
         by_stratum = [rng.permutation(np.flatnonzero(strata.of == h))[:k] for h, k in enumerate(strata.draw.tolist())]
         chosen = np.concatenate([np.empty(0, np.int64), *by_stratum])
@@ -124,10 +124,10 @@ class Budget:
             raise SegdataError(f"{self}: give exactly one of items, share (up to 1) and minutes, above 0")
 
     @staticmethod
-    def parsed(text: str) -> "Budget":
+    def parse(text: str) -> "Budget":
         """As a person writes it: ``200``, ``5%``, ``30min``, ``2h``, ``40 images``; raises SegdataError otherwise.
 
-        >>> Budget.parsed("5%").share, Budget.parsed("2h").minutes, Budget.parsed("40 images").of_images
+        >>> Budget.parse("5%").share, Budget.parse("2h").minutes, Budget.parse("40 images").of_images
         (0.05, 120.0, True)
         """
         match = _TEXT.fullmatch(text.strip().lower())
@@ -198,7 +198,7 @@ def choose_sample(
     n = min(len(others), int(room_left / price[others].mean() + 0.5)) if len(others) and by_lot > 0 else 0
     strata = Strata.of_probability(probability[others], n)
     rng = np.random.default_rng(seed)
-    return ReviewSample.of(sure[np.argsort(-probability[sure], kind="stable")], others, strata, rng)
+    return ReviewSample.draw(sure[np.argsort(-probability[sure], kind="stable")], others, strata, rng)
 
 
 def _most_probable(order: Ints, price: Floats, room: float, kind: Ints | None, quota: float) -> Ints:

@@ -36,7 +36,7 @@ class PrecisionTally:
     enough: int
 
     @staticmethod
-    def of(n_categories: int, what: str) -> "PrecisionTally":
+    def empty(n_categories: int, what: str) -> "PrecisionTally":
         """Nothing counted yet; `what`: pixels or instances."""
         n_right, n_seen, rr, rs, ss = np.zeros((5, n_categories, BINS))
         return PrecisionTally(n_right, n_seen, rr, rs, ss, _MIN_PREDICTIONS[what])
@@ -102,26 +102,26 @@ class ConfidentLabels:
         `things` : the ids of the categories whose instances are told apart, where the networks do that
         """
         has_instances = _instance_categories(predictions, things)
-        pixels, instances = ConfidentLabels.judged(predictions, given, rows, things)
+        pixels, instances = ConfidentLabels.measure_precision(predictions, given, rows, things)
         bars = np.where(has_instances, instances.bars(precision), pixels.bars(precision))
         return ConfidentLabels(predictions, bars, has_instances)
 
     @staticmethod
-    def judged(
+    def measure_precision(
         predictions: Predictions, given: GivenLabels, rows: Iterable[int], things: frozenset[int]
     ) -> tuple[PrecisionTally, PrecisionTally]:
         """How often pixels and instances of images `rows` were right."""
         has_instances = _instance_categories(predictions, things)
-        of_pixels, of_instances = (PrecisionTally.of(len(has_instances), kind) for kind in _MIN_PREDICTIONS)
+        of_pixels, of_instances = (PrecisionTally.empty(len(has_instances), kind) for kind in _MIN_PREDICTIONS)
         for row in rows:
-            labels, instances = given.drawn(row), predictions.instances(row)
+            labels, instances = given.image_segments(row), predictions.instances(row)
             if instances is not None:
                 of_instances.add(*_judge_instances(instances, predictions.categories, labels))
             if not has_instances[1:].all():
                 of_pixels.add(*_judge_pixels(predictions.probabilities(row), labels, has_instances))
         return of_pixels, of_instances
 
-    def drawn(self, row: int) -> SegmentSet:
+    def draft_segments(self, row: int) -> SegmentSet:
         """The segments of an image, one a category or one an instance; the last is `VOID`, where the model is not sure.
 
         The score of an instance is its confidence, of everything else NaN.
@@ -178,7 +178,7 @@ def _judge_instances(
 ) -> tuple[Ints, NDArray[np.float32], Flags]:
     """The category of each instance outside void, its score, and whether the labels have one like it."""
     channel = _channels(instances, categories)
-    predicted = SegmentSet.of(instances.runs, channel, labels.height, labels.width)
+    predicted = SegmentSet.from_runs(instances.runs, channel, labels.height, labels.width)
     overlap = overlaps(predicted, labels)
     area, labelled_area = predicted.areas.astype(np.float64), labels.areas.astype(np.float64)
     iou = overlap.pixels / (area[overlap.a] + labelled_area[overlap.b] - overlap.pixels)

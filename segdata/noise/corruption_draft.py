@@ -40,7 +40,7 @@ class Corruptions:
         """(e,) the type of each."""
         return tuple(TYPE_OF[kind] for kind in self.kinds)
 
-    def changed(self, height: int) -> Runs:
+    def changed_runs(self, height: int) -> Runs:
         """The pixels of each error that changed; all pixels of its segments if no outline changed."""
         n = len(self)
         sides = [SegmentPixels.of_runs(runs, n) for runs in (self.old, self.new)]
@@ -135,14 +135,14 @@ class CorruptionDraft:
         self.sizes.append(1.0)
         return np.array([len(self.kinds) - 1])
 
-    def finished(self, flat: bool) -> tuple[SegmentSet, Corruptions]:
+    def finish(self, flat: bool) -> tuple[SegmentSet, Corruptions]:
         """The corrupted segments, and the errors.
 
         `flat`: no pixel belongs to two segments; corrupted segments lie on top of others, and void on top of all. If
         all pixels were labelled, the nearest unchanged part takes the pixels that became free. Segments that others
         cover completely are missing.
         """
-        new, after = self._assembled()
+        new, after = self._assemble()
         if flat:
             new = _remove_overlaps(new, after, self.rng)
             if (self.given.categories() != UNLABELLED).all():
@@ -166,7 +166,7 @@ class CorruptionDraft:
         )
         return new, truth
 
-    def _assembled(self) -> tuple[SegmentSet, Ints]:
+    def _assemble(self) -> tuple[SegmentSet, Ints]:
         """All segments, removed ones without pixels, and the error of each; -1: none."""
         given = self.given
         n, unchanged = len(given), self.there.copy()
@@ -188,7 +188,7 @@ class CorruptionDraft:
         category = np.concatenate([self.category, *(category for _, category, _ in self.added)])
         runs = Runs(start[order], length[order], owner[order].astype(np.int32))
         after = np.where(self.there, self.before, -1)
-        return SegmentSet.of(runs, category, given.height, given.width), np.concatenate([after, *added]).astype(
+        return SegmentSet.from_runs(runs, category, given.height, given.width), np.concatenate([after, *added]).astype(
             np.int64
         )
 
@@ -208,7 +208,7 @@ def _fill_holes(new: SegmentSet, filler: Flags) -> SegmentSet:
     """Segments without holes between them: the nearest of `filler` (n,) takes unlabelled pixels."""
     from scipy.ndimage import distance_transform_edt
 
-    owner = new.painted(np.arange(len(new)), -1)
+    owner = new.paint(np.arange(len(new)), -1)
     hole, source = owner < 0, (owner >= 0) & (filler & (new.category != VOID))[owner]
     if not hole.any() or not source.any():
         return new
@@ -224,5 +224,5 @@ def _fill_holes(new: SegmentSet, filler: Flags) -> SegmentSet:
 def _pixels_by_corruption(segments: SegmentSet, number: Ints, n: int) -> Runs:
     """The pixels of all segments of each error."""
     pixels = segments.pixels()
-    corrupted = pixels.where(number[pixels.of] >= 0)
+    corrupted = pixels.select(number[pixels.of] >= 0)
     return runs_of_pixels(corrupted.at, number[corrupted.of], segments.height)

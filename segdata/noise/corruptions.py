@@ -325,7 +325,7 @@ def corrupt_labels(
         for is_thing in (False, True):  # a thing is never taken for what is none
             if (countable == is_thing).any():
                 _CORRUPT[kind](draft, victims[countable == is_thing], others[things[others] == is_thing])
-    new, truth = draft.finished(not has_overlaps(given))
+    new, truth = draft.finish(not has_overlaps(given))
     parts_new, source = _split_stuff(new, things)  # parts of one category that lie side by side now are one
     parts = np.full(len(parts_new) - len(source), -1)
     first = len(parts_given) - len(rows)
@@ -397,7 +397,7 @@ def match_corruptions(
 
 def _match_regions(regions: SegmentSet, truth: Corruptions, new: SegmentSet) -> Ints:
     number = np.full(len(regions), -1, np.int64)
-    changed = new.same_image(truth.changed(new.height), len(truth))
+    changed = new.same_image(truth.changed_runs(new.height), len(truth))
     overlap = overlaps(regions, changed)
     covers_region = overlap.pixels > _HALF_SHARE * regions.areas[overlap.a]
     order = np.argsort(overlap.pixels[covers_region], kind="stable")

@@ -121,7 +121,7 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None
 
     @staticmethod
-    def of(value: object, low: object, high: object) -> "Interval":
+    def from_numbers(value: object, low: object, high: object) -> "Interval":
         """Numbers, or arrays of one number; NaN becomes null."""
         ends = (finite_or_none(float(number)) for number in (value, low, high))  # type: ignore[arg-type]  # arrays of one number
         return Interval(**dict(zip(("value", "low", "high"), ends, strict=True)))
@@ -172,8 +172,8 @@ def detection_quality(
         errors=int(of_type.sum()),
         proposed=int(np.isin(np.flatnonzero(of_type), ranked.mistake).sum()),
         prevalence=float(wrong.mean()) if len(wrong) else None,
-        auroc=Interval.of(figures[0].value, figures[0].low, figures[0].high),
-        average_precision=Interval.of(figures[1].value, figures[1].low, figures[1].high),
+        auroc=Interval.from_numbers(figures[0].value, figures[0].low, figures[0].high),
+        average_precision=Interval.from_numbers(figures[1].value, figures[1].low, figures[1].high),
         precision={str(k): precision_at(score, wrong, k) for k in (10, 20, 50)},
         recall={f"{share:g}": value for share, value in recall.items()},
     )

@@ -42,7 +42,7 @@ def softmin(given: SegmentSet, prediction: ImagePrediction) -> float:
     labelled = np.flatnonzero(label != VOID)
     if not len(labelled):
         return float("nan")
-    p = prediction.at(label[labelled], labelled).astype(float)
+    p = prediction.probability_at(label[labelled], labelled).astype(float)
     weight = np.exp((p.min() - p) / TEMPERATURE)
     return float((p * weight).sum() / weight.sum())
 
@@ -139,7 +139,7 @@ def edge_distances(segments: SegmentSet, deep: SegmentDepths, prediction: ImageP
 
     The sign refers to the predicted segment that holds most of the segment: below 0 the outline lies within it.
     """
-    rim = deep.pixels.where(deep.rim)
+    rim = deep.pixels.select(deep.rim)
     main = _main_prediction(segments, prediction)
     distance = np.minimum(prediction.distance[rim.at] / segments.radius[rim.of], _MAX_EDGE_RADII)
     within = prediction.instance[rim.at] == main[rim.of]
@@ -172,8 +172,8 @@ def inner_edges(segments: SegmentSet, deep: SegmentDepths, prediction: ImagePred
 
     `seam`: the length of predicted borders over the diameter; `seam_edge`: how probable an edge is on them.
     """
-    core = deep.within(_CORE_DEPTH)
-    border = core.where(prediction.border[core.at])
+    core = deep.deeper_than(_CORE_DEPTH)
+    border = core.select(prediction.border[core.at])
     return {
         "seam": np.minimum(border.sums(np.ones(len(border.at))) / (2 * segments.radius), _MAX_EDGE_RADII),
         "seam_edge": border.means(prediction.edge[border.at]),
@@ -190,7 +190,7 @@ def annotated_features(
 ) -> tuple[tuple[str, ...], Floats]:
     """The names (F,) and values (n, F) of the features of annotated candidates; `grey`: (width, height) the image."""
     segments = candidates.annotated
-    deep = SegmentDepths.of(segments)
+    deep = SegmentDepths.measure(segments)
     families = (
         size_and_shape(segments, deep), label_probability(segments, deep, prediction),
         edge_profile(segments, deep, given, prediction), prediction_fit(segments, prediction),
@@ -205,7 +205,7 @@ def region_features(
 ) -> tuple[tuple[str, ...], Floats]:
     """The names (F,) and values (m, F) of the features of regions; `grey`: (width, height) the image."""
     regions = candidates.regions
-    deep = SegmentDepths.of(regions)
+    deep = SegmentDepths.measure(regions)
     families = (
         size_and_shape(regions, deep), label_probability(regions, deep, prediction),
         predicted_over_given(regions, deep, candidates.label, prediction), crowding(regions, deep, given),
@@ -248,7 +248,7 @@ def size_and_shape(segments: SegmentSet, deep: SegmentDepths) -> Columns:
 
 def _waists(segments: SegmentSet, deep: SegmentDepths) -> tuple[Floats, Floats]:
     n = len(segments)
-    core = deep.within(np.maximum(0.45 * segments.radius, 1))
+    core = deep.deeper_than(np.maximum(0.45 * segments.radius, 1))
     inner = runs_of_ordered_pixels(core.at, core.of, segments.height)
     parts = measured(inner, segments.heights, n).parts
     area = parts.area.astype(float)
@@ -275,12 +275,12 @@ def label_probability(segments: SegmentSet, deep: SegmentDepths, prediction: Ima
     the log of its sum. `loss` is the mean of -log p, and `worst` the log odds of 1 - p where that is greatest.
     """
     n = len(segments)
-    every, core = deep.pixels, deep.within(_CORE_DEPTH)
+    every, core = deep.pixels, deep.deeper_than(_CORE_DEPTH)
     own_p, other_p = _own_and_other(segments, prediction, every)
     core_own, core_other = _own_and_other(segments, prediction, core)
     doubt = every.means(1 - own_p)
     has_core = np.bincount(core.of, minlength=n) > 0
-    nothing = prediction.at(np.zeros(len(every.at), np.int64), every.at)
+    nothing = prediction.probability_at(np.zeros(len(every.at), np.int64), every.at)
     sure = np.maximum(other_p - own_p, 0) ** 3
     weight = np.exp((1 - own_p) / TEMPERATURE)
     return {
@@ -310,7 +310,7 @@ def _log_odds(p: Floats) -> Floats:
 def _own_and_other(segments: SegmentSet, prediction: ImagePrediction, pixels: SegmentPixels) -> tuple[Floats, Floats]:
     """(p,) the probability of a segment's own category, and the greatest of another one."""
     first, second = prediction.two
-    own_p = prediction.at(segments.category[pixels.of], pixels.at)
+    own_p = prediction.probability_at(segments.category[pixels.of], pixels.at)
     other_p = np.where(own_p >= first[pixels.at], second[pixels.at], first[pixels.at])
     return own_p.astype(float), other_p.astype(float)
 
@@ -323,15 +323,15 @@ def edge_profile(segments: SegmentSet, deep: SegmentDepths, given: SegmentSet, p
     outline.
     """
     n, every, label = len(segments), deep.pixels, given.categories()
-    own_p = prediction.at(segments.category[every.of], every.at).astype(float)
-    shells = [every.where(inside) for inside in (deep.depth <= NEAR, (deep.depth > NEAR) & (deep.depth <= FURTHER))]
-    inner = [prediction.at(segments.category[shell.of], shell.at).astype(float) for shell in shells]
+    own_p = prediction.probability_at(segments.category[every.of], every.at).astype(float)
+    shells = [every.select(inside) for inside in (deep.depth <= NEAR, (deep.depth > NEAR) & (deep.depth <= FURTHER))]
+    inner = [prediction.probability_at(segments.category[shell.of], shell.at).astype(float) for shell in shells]
     around = [SegmentPixels.of_runs(runs, n) for runs in (deep.near, deep.further)]
     sums = [every.sums(own_p * (label[every.at] != segments.category[every.of]))]
     areas = [np.bincount(every.of, minlength=n)]
     for pixels in around:
         category = segments.category[pixels.of]
-        sums.append(pixels.sums(prediction.at(category, pixels.at) * (label[pixels.at] != category)))
+        sums.append(pixels.sums(prediction.probability_at(category, pixels.at) * (label[pixels.at] != category)))
         areas.append(np.bincount(pixels.of, minlength=n))
     outer, room = np.diff(sums, axis=0), np.maximum(np.diff(areas, axis=0), 1)
     length = np.maximum(measured(segments.runs, segments.heights, n).perimeter * np.pi / 4, 4)
@@ -352,10 +352,10 @@ def edge_profile(segments: SegmentSet, deep: SegmentDepths, given: SegmentSet, p
 def predicted_over_given(regions: SegmentSet, deep: SegmentDepths, label: Ints, prediction: ImagePrediction) -> Columns:
     """How much more probable the predicted category is than the labelled one, and how thick the region is."""
     n = len(regions)
-    every, core = deep.pixels, deep.within(_CORE_DEPTH)
+    every, core = deep.pixels, deep.deeper_than(_CORE_DEPTH)
     area = np.maximum(regions.areas, 1)
-    labelled_p = prediction.at(label[every.of], every.at).astype(float)
-    predicted_p = prediction.at(regions.category[every.of], every.at).astype(float)
+    labelled_p = prediction.probability_at(label[every.of], every.at).astype(float)
+    predicted_p = prediction.probability_at(regions.category[every.of], every.at).astype(float)
     odds = np.log(np.maximum(predicted_p, MIN_PROBABILITY)) - np.log(np.maximum(labelled_p, MIN_PROBABILITY))
     weight = np.exp((1 - labelled_p) / TEMPERATURE)
     return {

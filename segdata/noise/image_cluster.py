@@ -51,7 +51,7 @@ class _ImageJob:
 def _run_portion(portion: tuple[Portion, Ints], job: _ImageJob) -> list[Any]:
     """The results for the images of a portion, and their rows in the dataset; in a worker."""
     own, images = portion
-    return job.work(LabelMaps.of([job.data.load_local(own)], job.taxonomy, job.annotator), images)
+    return job.work(LabelMaps.from_batches([job.data.load_local(own)], job.taxonomy, job.annotator), images)
 
 
 @dataclass(frozen=True)

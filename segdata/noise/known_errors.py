@@ -154,7 +154,7 @@ class _LabelComparison:
     def _flat(self, segments: SegmentSet) -> Ints:
         """(width * height,) categories of stuff; void where things are."""
         value = np.where(self._things[np.maximum(segments.category, 0)], VOID, segments.category)
-        return segments.painted(value, UNLABELLED)
+        return segments.paint(value, UNLABELLED)
 
     def _add(self, kind: CorruptionKind, given: Ints, clean: Ints) -> None:
         self._after[given] = len(self._kinds)

@@ -46,7 +46,7 @@ def describe_seen_parts(
     parts = prediction.predicted
     parts = parts.take(np.flatnonzero((parts.areas >= MIN_PART_PIXELS) & (parts.category > UNLABELLED)))
     n, inside, label = len(parts), parts.pixels(), given.categories()
-    p = prediction.at(parts.category[inside.of], inside.at).astype(float)
+    p = prediction.probability_at(parts.category[inside.of], inside.at).astype(float)
     weight = np.exp((1 - p) / TEMPERATURE)
     perimeter = segment_shapes(parts.runs, parts.heights, n).perimeter
     columns = [
@@ -71,8 +71,8 @@ def _brightness(parts: SegmentSet, inside: SegmentPixels, grey: PixelValues) -> 
     """Each (n,): edges along the outline, mean, difference to where nothing is predicted, spread, and edges inside."""
     value, edges = grey.ravel().astype(float), edge_strength(grey).ravel().astype(float)
     usual = max(float(edges.mean()), _LEAST)
-    number = parts.painted(np.arange(len(parts)), -1)
-    rim = inside.where(outline_pixels(number.reshape(parts.width, parts.height)).ravel()[inside.at])
+    number = parts.paint(np.arange(len(parts)), -1)
+    rim = inside.select(outline_pixels(number.reshape(parts.width, parts.height)).ravel()[inside.at])
     elsewhere = number < 0
     mean = inside.means(value[inside.at])
     return (

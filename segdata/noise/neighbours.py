@@ -25,15 +25,15 @@ class SegmentDepths:
     further: Runs  # the same with 4 px
 
     @staticmethod
-    def of(segments: SegmentSet) -> "SegmentDepths":
+    def measure(segments: SegmentSet) -> "SegmentDepths":
         """The pixels of all segments."""
         pixels = segments.pixels()
         return SegmentDepths(pixels, _pixel_depths(segments, pixels), segments.grown(NEAR), segments.grown(FURTHER))
 
-    def within(self, more_than: float | Floats) -> SegmentPixels:
+    def deeper_than(self, more_than: float | Floats) -> SegmentPixels:
         """The pixels deeper than a limit: one for all, or (n,) for each segment."""
         limit = np.broadcast_to(np.asarray(more_than), (self.pixels.n,))
-        return self.pixels.where(self.depth > limit[self.pixels.of])
+        return self.pixels.select(self.depth > limit[self.pixels.of])
 
     @property
     def rim(self) -> Flags:

@@ -166,7 +166,7 @@ def _brightness(segments: SegmentSet, deep: SegmentDepths, grey: PixelValues) ->
     spread = np.sqrt(np.maximum(inside.means(value**2) - mean**2, 0))
     n_inside, n_around = (np.bincount(pixels.of, minlength=n) for pixels in (inside, around))
     outside = (around.sums(flat[around.at].astype(float)) - inside.sums(value)) / np.maximum(n_around - n_inside, 1)
-    rim = inside.where(deep.rim)
+    rim = inside.select(deep.rim)
     contrast = rim.means(flat[rim.at].astype(float)) - outside
     strength = edge_strength(grey).ravel()
     usual = max(float(strength.mean()), _MIN_STRENGTH)
@@ -175,7 +175,7 @@ def _brightness(segments: SegmentSet, deep: SegmentDepths, grey: PixelValues) ->
     contrasts, edges = _deviation(contrast, segments.category, "grey"), _deviation(edge, segments.category, "log")
     sign = np.sign(_usual(contrast, segments.category))
     wide = SegmentPixels.of_runs(deep.further, n)
-    band = inside.where(deep.depth <= FURTHER)  # with what is around, a band of 4 px on both sides of the outline
+    band = inside.select(deep.depth <= FURTHER)  # with what is around, a band of 4 px on both sides of the outline
     n_wide, n_band = (np.bincount(pixels.of, minlength=n) for pixels in (wide, band))
     beside = strength[wide.at].astype(float)
     near = (
@@ -219,8 +219,10 @@ def region_contrast(
     if grey is None or not n:
         return dict.fromkeys(_REGION_COLUMNS, np.zeros(n))
     value, strength, drawn = grey.ravel().astype(float), edge_strength(grey).ravel().astype(float), given.categories()
-    inside, band = deep.pixels, deep.pixels.where(deep.depth <= FURTHER)
-    near, wide = (_beside(SegmentPixels.of_runs(runs, n), regions, label, drawn) for runs in (deep.near, deep.further))
+    inside, band = deep.pixels, deep.pixels.select(deep.depth <= FURTHER)
+    near, wide = (
+        _pixels_beside(SegmentPixels.of_runs(runs, n), regions, label, drawn) for runs in (deep.near, deep.further)
+    )
     has = (np.bincount(near.of, minlength=n) > 0) & (np.bincount(wide.of, minlength=n) > 0)
     mean, spread = _mean_and_spread(value, band)
     beyond, spread_beyond = _mean_and_spread(value, wide)
@@ -243,10 +245,10 @@ def region_contrast(
     return columns
 
 
-def _beside(pixels: SegmentPixels, regions: SegmentSet, label: Ints, drawn: Ints) -> SegmentPixels:
+def _pixels_beside(pixels: SegmentPixels, regions: SegmentSet, label: Ints, drawn: Ints) -> SegmentPixels:
     """Of grown regions the pixels outside of themselves whose label is that of the region."""
-    taken = regions.painted(np.arange(len(regions)), -1)
-    return pixels.where((drawn[pixels.at] == label[pixels.of]) & (taken[pixels.at] != pixels.of))
+    taken = regions.paint(np.arange(len(regions)), -1)
+    return pixels.select((drawn[pixels.at] == label[pixels.of]) & (taken[pixels.at] != pixels.of))
 
 
 def _mean_and_spread(value: Floats, pixels: SegmentPixels) -> tuple[Floats, Floats]:

@@ -226,7 +226,7 @@ class _Evidence:
 
     def measure(self, maps: LabelMaps, row: int, image: int) -> ImageFeatures:
         """The features of the image at a row of the dataset; its labels are at `row` of `maps`."""
-        given, prediction = GivenLabels(maps, self.channel).drawn(row), self.predictor.predict(image)
+        given, prediction = GivenLabels(maps, self.channel).image_segments(row), self.predictor.predict(image)
         rates = training_rates(tuple(kind for kind in LEARNED_KINDS if kind in self.predictor.kinds))
         rng, picture = np.random.default_rng([self.seed, image]), read_picture(maps, row)
         return image_features(given, prediction, self.predictor.things, rng, rates, picture)

@@ -38,7 +38,7 @@ class ImagePrediction:
     grain: float = 1.0  # pixels of the image on each side of what the model sees as one pixel
 
     @staticmethod
-    def of(
+    def from_probabilities(
         probability: NDArray[np.floating], predicted: SegmentSet | None = None, edge: PixelValues | None = None
     ) -> "ImagePrediction":
         """What a model says: `probability` (K, height, width), the segments it sees, and (height, width) edges.
@@ -79,7 +79,7 @@ class ImagePrediction:
     @cached_property
     def instance(self) -> Ints:
         """(width * height,) the predicted segment that each pixel belongs to; -1: none."""
-        return self.predicted.painted(np.arange(len(self.predicted)), -1)
+        return self.predicted.paint(np.arange(len(self.predicted)), -1)
 
     @cached_property
     def border(self) -> Flags:
@@ -95,7 +95,7 @@ class ImagePrediction:
         """(width * height,) pixels to the nearest predicted border; the image's diagonal where there is none."""
         return distances_to(self.border.reshape(self.width, self.height)).astype(np.float64).ravel()
 
-    def at(self, category: Ints, pixel: Ints) -> PixelValues:
+    def probability_at(self, category: Ints, pixel: Ints) -> PixelValues:
         """(p,) the probability of a category at a pixel, for each."""
         return np.asarray(self.probability[category, pixel])
 
@@ -150,12 +150,14 @@ class NetworkPredictor:
         probability, edge = self._predictions.probabilities(row), self._predictions.edges(row)
         predicted = self._predictions.instances(row)
         if predicted is None:
-            return replace(ImagePrediction.of(probability), grain=self._grain)
+            return replace(ImagePrediction.from_probabilities(probability), grain=self._grain)
         height, width = probability.shape[1:]
         channel = {id_: number for number, id_ in enumerate(self.categories, 1)}
         category = np.array([channel[category_id] for category_id in predicted.category.tolist()], np.int64)
         instances = SegmentSet(predicted.runs, category, predicted.score.astype(np.float64), height, width)
-        seen = ImagePrediction.of(probability, _add_stuff_parts(instances, probability, self.things), edge)
+        seen = ImagePrediction.from_probabilities(
+            probability, _add_stuff_parts(instances, probability, self.things), edge
+        )
         return replace(seen, grain=self._grain)
 
 
@@ -193,7 +195,7 @@ def _prediction_of_segments(
     field /= field.sum(axis=0)
     square = field.reshape(-1, width, height).transpose(0, 2, 1)
     if not outlined:
-        return ImagePrediction.of(square)
+        return ImagePrediction.from_probabilities(square)
     sure = segments.take(np.flatnonzero(things[segments.category] & (segments.score >= _MIN_INSTANCE_SCORE)))
     largest = sure.take(np.argsort(-sure.areas, kind="stable"))  # what lies within another is painted over it
     predicted = _add_stuff_parts(largest, square, things)
@@ -263,7 +265,7 @@ class FilePredictor:
     def __getstate__(self) -> dict[str, Any]:
         """For workers, which open the files themselves; raises SegdataError where they cannot."""
         assert self._dataset is not None  # a worker sends it to no other
-        return {**vars(self), "_open": RemoteDataset.of(self._dataset).source, "_dataset": None}
+        return {**vars(self), "_open": RemoteDataset.from_dataset(self._dataset).source, "_dataset": None}
 
     def predict(self, row: int) -> ImagePrediction:
         """The prediction for an image; raises SegdataError if it has another size."""
@@ -273,7 +275,7 @@ class FilePredictor:
         if soft is not None:
             p, category = soft(source_row)
             self._check(row, (p.shape[1], p.shape[2]), size)
-            return ImagePrediction.of(self._rows(p, category))
+            return ImagePrediction.from_probabilities(self._rows(p, category))
         batch = source.load(np.array([source_row]))
         if batch.images.num_rows:
             height, width = (int(side[0]) for side in batch.image_size)

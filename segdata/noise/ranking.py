@@ -210,12 +210,12 @@ class RankedCandidates:
         error is itself one of those that it is compared with; nor is that needed, as few correct ones can look wrong:
         there the factor is lower. Where errors are frequent, what is one in three times an error is worth a look.
         """
-        n_labels = int(((self.row >= 0) & self.known[self.image]).sum())
+        n_labels = int(((self.row >= 0) & self.known_images[self.image]).sum())
         factor = min(STRONG_EVIDENCE, EVIDENCE_PER_LABEL * n_labels)
         return np.asarray(np.exp(self.odds) >= min(factor * self.prior, LIKELY_ODDS))
 
     @property
-    def known(self) -> Flags:
+    def known_images(self) -> Flags:
         """(i,) in which images the model knows what it sees; nothing is reported of others."""
         return known_images(self.informed) | self.move.any(axis=1)
 
@@ -235,7 +235,7 @@ class RankedCandidates:
         of_labels = self._of_worst(self.odds, self.row >= 0)
         of_pixels = self._of_worst(self.worst, np.ones(len(self), bool))
         score = np.zeros(len(self.softmin))
-        known, unknown = np.flatnonzero(self.known), np.flatnonzero(~self.known)
+        known, unknown = np.flatnonzero(self.known_images), np.flatnonzero(~self.known_images)
         ranks = np.array([_ranks(of_labels[known]), _ranks(of_pixels[known])])
         score[known] = _ranks(ranks.max(axis=0) + ranks.mean(axis=0))
         score[unknown] = _ranks(of_labels[unknown])
@@ -274,7 +274,9 @@ def rank_candidates(
     sequence vouch for each other, see `segdata.noise.trust`. Nothing is learnt from images that are not known.
     """
     looks = list(looks)
-    alike = ImageLikeness.of([item.look for item in looks], np.arange(len(looks)) if units is None else units)
+    alike = ImageLikeness.from_appearance(
+        [item.look for item in looks], np.arange(len(looks)) if units is None else units
+    )
     informed = informed_images([item.fit for item in looks], alike)
     known = known_images(informed) if known_images(informed).any() else np.ones(len(looks), bool)
     fold = assign_folds(groups if groups is not None else [str(number) for number in range(len(looks))])
@@ -358,7 +360,7 @@ class _Lesson:
     category: Ints  # (h,)
 
     @staticmethod
-    def of(looks: Sequence[ImageFeatures], sort: int, fold: Ints, known: Flags) -> "_Lesson":
+    def from_features(looks: Sequence[ImageFeatures], sort: int, fold: Ints, known: Flags) -> "_Lesson":
         """The candidates of one sort in the images that the model knows (i,)."""
         rows = np.flatnonzero(known)
         taught = [looks[row] for row in rows.tolist()]
@@ -384,7 +386,7 @@ def _score_candidates(
 
     Injected errors are those of the images that the model knows (i,).
     """
-    lesson = _Lesson.of(looks, sort, fold, known)
+    lesson = _Lesson.from_features(looks, sort, fold, known)
     x, image = _stack_tables([item.given[sort].x for item in looks])
     ratio, held_ratio, share = _kind_ratios(x, fold[image], lesson, penalties)
     odds = mean_log_ratio(ratio, share), mean_log_ratio(held_ratio, share)
@@ -606,7 +608,7 @@ def candidates_above(
     category = np.where(ranked.category > 0, ranked.category, np.maximum(ranked.seen, 0))
     bad = [row for row, item in enumerate(trust, 1) if item.reason]
     vague = [row for row, item in enumerate(trust, 1) if item.iou is None or item.iou < VAGUE_IOU]
-    trusted = ~np.isin(category, bad) & ~np.isin(ranked.seen, vague) & ranked.known[ranked.image]
+    trusted = ~np.isin(category, bad) & ~np.isin(ranked.seen, vague) & ranked.known_images[ranked.image]
     trusted[ranked.thin] = False
     reported = trusted if threshold is None else trusted & (ranked.probability >= threshold[category]) & ranked.strong
     rows = np.flatnonzero(reported)

@@ -140,7 +140,7 @@ class SegmentSet:
         return len(self.category)
 
     @staticmethod
-    def of(runs: Runs, category: Ints, height: int, width: int) -> "SegmentSet":
+    def from_runs(runs: Runs, category: Ints, height: int, width: int) -> "SegmentSet":
         """Segments with confidence 1."""
         return SegmentSet(runs, np.asarray(category, np.int64), np.ones(len(category)), height, width)
 
@@ -175,7 +175,7 @@ class SegmentSet:
 
     def same_image(self, runs: Runs, n: int) -> "SegmentSet":
         """Other runs of this image as `n` segments of category 1."""
-        return SegmentSet.of(runs, np.ones(n, np.int64), self.height, self.width)
+        return SegmentSet.from_runs(runs, np.ones(n, np.int64), self.height, self.width)
 
     def pixels(self) -> "SegmentPixels":
         """The pixels of all segments."""
@@ -209,7 +209,7 @@ class SegmentSet:
         """The segments with outlines `by` pixels further out, below 0 further in; see `grow`."""
         return grow(self.runs, self.heights, self.widths, np.broadcast_to(np.int64(by), (len(self),)))
 
-    def painted(self, values: NDArray[np.integer], blank: int) -> Ints:
+    def paint(self, values: NDArray[np.integer], blank: int) -> Ints:
         """(width * height,) with `values[i]` where segment i is, column by column; the last one wins."""
         canvas = np.full(self.width * self.height, blank, np.int64)
         canvas[expand_ranges(self.runs.start, self.runs.length)] = np.repeat(values[self.runs.owner], self.runs.length)
@@ -217,7 +217,7 @@ class SegmentSet:
 
     def categories(self) -> Ints:
         """(width * height,) the category of each pixel, `UNLABELLED` where no segment is, column by column."""
-        return self.painted(self.category, UNLABELLED)
+        return self.paint(self.category, UNLABELLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +244,7 @@ class SegmentPixels:
         count = np.bincount(self.of, minlength=self.n)
         return np.asarray(self.sums(values) / np.maximum(count, 1))
 
-    def where(self, chosen: Flags) -> "SegmentPixels":
+    def select(self, chosen: Flags) -> "SegmentPixels":
         """Some of the pixels."""
         return SegmentPixels(self.at[chosen], self.of[chosen], self.n)
 
@@ -299,7 +299,7 @@ def segments_of_map(values: Ints, height: int, width: int, blank: int = UNLABELL
     """The 4-connected parts of equal value of a map (width * height,), `blank` left out; the values are categories."""
     runs, distinct = runs_of_map(values, height, width, blank)
     parts, row_of_part = split_into_parts(runs, height, len(distinct))
-    return SegmentSet.of(parts, distinct[row_of_part], height, width)
+    return SegmentSet.from_runs(parts, distinct[row_of_part], height, width)
 
 
 def runs_of_map(values: Ints, height: int, width: int, blank: int = UNLABELLED) -> tuple[Runs, Ints]:
@@ -334,7 +334,7 @@ class GivenLabels:
     channel: Ints = field(repr=False)  # (n_classes,) the model's category of each class; `VOID`: the model lacks it
 
     @staticmethod
-    def of(maps: LabelMaps, categories: tuple[int, ...]) -> "GivenLabels":
+    def from_maps(maps: LabelMaps, categories: tuple[int, ...]) -> "GivenLabels":
         """For a model that predicts categories with these ids."""
         number_of = {id_: number for number, id_ in enumerate(categories, 1)}
         return GivenLabels(maps, np.array([number_of.get(class_, VOID) for class_ in maps.classes], np.int64))
@@ -344,12 +344,12 @@ class GivenLabels:
         """For a model that predicts things without categories."""
         return GivenLabels(maps, np.array([1 if id_ in countable else VOID for id_ in maps.classes], np.int64))
 
-    def drawn(self, row: int) -> SegmentSet:
+    def image_segments(self, row: int) -> SegmentSet:
         """The segments of an image; void, crowds, and categories that the model lacks become `VOID`."""
         segments = self.maps.segments(row)
         channel = np.append(self.channel, VOID)[segments.classes]  # class -1 is void
         category = np.where(segments.crowd, VOID, channel)
-        return SegmentSet.of(segments.runs, category, int(self.maps.height[row]), int(self.maps.width[row]))
+        return SegmentSet.from_runs(segments.runs, category, int(self.maps.height[row]), int(self.maps.width[row]))
 
     def unknown(self) -> list[str]:
         """The names of the categories that the model lacks."""

@@ -35,7 +35,7 @@ class SegmentRows:
     first: Ints = field(repr=False)  # (n_images + 1,) where the segments of each image begin
 
     @staticmethod
-    def of(tables: Tables, annotator: str | None = None) -> "SegmentRows":
+    def from_tables(tables: Tables, annotator: str | None = None) -> "SegmentRows":
         """The rows for the first annotation of each image, or for one annotator's."""
         image = tables.annotations["image"]
         rows = np.arange(len(image))
@@ -50,7 +50,7 @@ class SegmentRows:
         order = np.argsort(of_image, kind="stable")
         return SegmentRows(annotation, chosen[order], np.searchsorted(of_image[order], np.arange(n + 1)))
 
-    def at(self, image: int) -> Ints:
+    def in_image(self, image: int) -> Ints:
         """The rows of one image's segments."""
         return self.segment[self.first[image] : self.first[image + 1]]
 
@@ -142,7 +142,7 @@ class _ImageProposals:
 
     def __init__(self, case: LabelCheck, image: int) -> None:
         self._case, self._image = case, image
-        self._given, self._prediction = case.given.drawn(image), case.predictor.predict(image)
+        self._given, self._prediction = case.given.image_segments(image), case.predictor.predict(image)
 
     def proposal(self, ranked: RankedCandidates, row: int, type_: int) -> tuple[dict[str, Any], Correction]:
         """The row of a candidate, and its correction."""
@@ -170,7 +170,7 @@ class _ImageProposals:
         believed = segment.pixels().at
         x, y, width, height = (int(side[0]) for side in bounding_boxes(segment.runs, segment.heights, 1))
         right, down = amended.way(segment, self._given)
-        segments = case.rows.at(self._image)
+        segments = case.rows.in_image(self._image)
         return {
             "annotation": int(case.rows.annotation[self._image]),
             "segment": int(segments[amended.segment]) if amended.segment >= 0 else -1,
@@ -210,7 +210,7 @@ class _ImageProposals:
     def _source_id(self, segment: int) -> int | str | None:
         if segment < 0:
             return None
-        row = int(self._case.rows.at(self._image)[segment])
+        row = int(self._case.rows.in_image(self._image)[segment])
         segments = self._case.tables.segments
         source_id: str | None = segments.cell("source_id", row)
         return int(segments.cell("segment_id", row)) if source_id is None else source_id
@@ -283,7 +283,7 @@ def select_candidates(
     have decided: they are not selected again, and the random sample does not stand for them.
     """
     done = np.empty(0, np.int64) if settled is None else settled
-    above = _without(candidates_above(ranked, trust, threshold), done)
+    above = _drop_settled(candidates_above(ranked, trust, threshold), done)
     types = likely_types(ranked, things)
     if budget is None:
         n_most = max(int(np.ceil(_MAX_REPORTED_SHARE * (ranked.row >= 0).sum())), 1)
@@ -293,7 +293,7 @@ def select_candidates(
         kept = np.flatnonzero(cause < n_most)
         kept = kept[np.argsort(~is_first[kept], kind="stable")]
         return Selection(above[kept], np.zeros(len(kept), bool), left_out=len(above) - len(kept), cause=cause[kept])
-    open_ = _without(candidates_above(ranked, trust), done)
+    open_ = _drop_settled(candidates_above(ranked, trust), done)
     cost = review_seconds([_ACTION[type_] for type_ in TYPES])[types]  # to judge the proposal of each
     if budget.of_images:
         return _select_images(ranked, open_, above, cost, budget, seed, types)
@@ -319,7 +319,7 @@ def _select_images(
     return Selection(rows, np.zeros(len(rows), bool), sample, sample.rows, int((~inside).sum()), cause)
 
 
-def _without(rows: Ints, settled: Ints) -> Ints:
+def _drop_settled(rows: Ints, settled: Ints) -> Ints:
     return rows[~np.isin(rows, settled)]
 
 

@@ -63,7 +63,7 @@ class ImageLikeness:
     usual: float  # the usual distance of an image to its nearest
 
     @staticmethod
-    def of(looks: Sequence[Floats | None], unit: Ints) -> "ImageLikeness":
+    def from_appearance(looks: Sequence[Floats | None], unit: Ints) -> "ImageLikeness":
         """Of what each image looks like, (F,), see `describe_appearance`; None: not known, only its unit counts."""
         seen = np.array([row for row, look in enumerate(looks) if look is not None], np.int64)
         if not len(seen):

@@ -39,7 +39,7 @@ def diff_text(difference: Difference, typed: Sequence[str], console: Console, fi
     moves = list(_moves(difference, console))
     lines += [*moves, ""] if moves else []
     lines += _totals(difference, console)
-    if not difference.same:
+    if not difference.is_same:
         command = command_lines(["segdata", "diff", *typed, "--format json"], console)
         why = console.wrap("every difference, for a program", "      ", style="dim")
         lines += console.next_block([*command, *why])
@@ -49,7 +49,7 @@ def diff_text(difference: Difference, typed: Sequence[str], console: Console, fi
 def difference_lines(changes: Sequence[DatasetChange], console: Console) -> Iterator[str]:
     """Differences, each in a line or two: location and message."""
     for change in changes:
-        yield from _where(change, console)
+        yield from _location_lines(change, console)
         yield from console.wrap(change.message, "    ")
 
 
@@ -85,7 +85,7 @@ def _group(kind: DifferenceKind, count: KindCount, shown: Sequence[DatasetChange
         yield f"  … and {count.n - len(shown):,} more"
 
 
-def _where(change: DatasetChange, console: Console) -> list[str]:
+def _location_lines(change: DatasetChange, console: Console) -> list[str]:
     ids = dict.fromkeys(str(id_) for id_ in (change.segment_a, change.segment_b) if id_ is not None)
     names = dict.fromkeys(name for name in (change.category_a, change.category_b) if name is not None)
     # The message names both categories if they differ.
@@ -114,7 +114,7 @@ def _moves(difference: Difference, console: Console) -> Iterator[str]:
 def _totals(difference: Difference, console: Console) -> Iterator[str]:
     n_a, n_b = difference.a.n_segments, difference.b.n_segments
     pairs = count_noun(difference.n_images, "image")
-    if difference.same:
+    if difference.is_same:
         alike = f"{pairs}, {count_noun(n_a, 'segment')}: the same pixels, categories and attributes"
         yield from console.pieces(("same:", "good"), (alike, None))
     else:
@@ -183,7 +183,7 @@ class DiffReport(msgspec.Struct, frozen=True, kw_only=True):
 def diff_json(difference: Difference) -> str:
     """The report as JSON, a line per difference; the same input gives the same text."""
     report = DiffReport(
-        same=difference.same,
+        same=difference.is_same,
         a=difference.a,
         b=difference.b,
         summary=msgspec.convert(difference, DiffSummary, from_attributes=True),

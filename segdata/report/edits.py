@@ -333,10 +333,10 @@ def split_json(assignment: SplitAssignment, n_alike: int, revision: str | None, 
         revision=revision,
         lists=tuple(map(str, lists)),
     )
-    return _indented(encode_result(report))
+    return _indented_json(encode_result(report))
 
 
-def _indented(report: dict[str, Any]) -> str:  # Any: JSON
+def _indented_json(report: dict[str, Any]) -> str:  # Any: JSON
     return json.dumps(report, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
 
 
@@ -411,7 +411,7 @@ def sample_json(draw: ImageSample, target: Path | None = None) -> str:
         strata=tuple(SampledStratum(*row) for row in draw.strata),
         target=msgspec.UNSET if target is None else str(target),
     )
-    return _indented(encode_result(report))
+    return _indented_json(encode_result(report))
 
 
 def history_text(revisions: Sequence[RevisionInfo], console: Console) -> str:

@@ -387,9 +387,12 @@ def findings_json(
         **(more or {}),
     }
     lines = [f'  "{name}": {_text(value)},' for name, value in head.items()]
-    lines.append(_listed("findings", listed))
+    lines.append(_finding_list("findings", listed))
     if baseline is not None:
-        lines += [_listed("known", baseline.known[:max_findings]), _listed("fixed", baseline.fixed[:max_findings])]
+        lines += [
+            _finding_list("known", baseline.known[:max_findings]),
+            _finding_list("fixed", baseline.fixed[:max_findings]),
+        ]
     lines.append(f'  "omitted": {len(validation.findings) - len(listed)}')
     return "\n".join(["{", *lines, "}", ""])
 
@@ -439,7 +442,7 @@ def _summary(validation: Validation) -> dict[str, Any]:  # Any: JSON
     return msgspec.to_builtins(counts)  # type: ignore[no-any-return]  # a struct becomes a dict
 
 
-def _listed(name: str, findings: Sequence[Finding]) -> str:
+def _finding_list(name: str, findings: Sequence[Finding]) -> str:
     rows = ",\n".join(f"    {_text(_plain(finding))}" for finding in findings)
     return f'  "{name}": [\n{rows}\n  ],' if rows else f'  "{name}": [],'
 

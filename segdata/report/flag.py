@@ -353,10 +353,10 @@ def label_errors(report: FlagReport, decisions: Sequence[Decision]) -> LabelErro
         return None
     pairs = sorted(partner.items())
     place, wrong = np.array([places[row] for row, _ in pairs]), np.array([decided[match][1] for _, match in pairs])
-    return _estimated(sample, sampled, place, wrong)
+    return _estimate(sample, sampled, place, wrong)
 
 
-def _estimated(sample: SampledReview, sampled: Sequence[Finding | None], place: Ints, wrong: Flags) -> LabelErrors:
+def _estimate(sample: SampledReview, sampled: Sequence[Finding | None], place: Ints, wrong: Flags) -> LabelErrors:
     """The estimates from verdicts `wrong` (v,) on the things at `place` (v,) of the sample."""
     chosen = ReviewSample(np.arange(len(sampled)), np.array(sample.stratum, np.int64), np.array(sample.size, np.int64))
     every = estimate_errors(chosen, place, wrong)

@@ -47,7 +47,7 @@ def guideline_entries(taxonomy: Taxonomy) -> list[GuidelineEntry]:
     parents = taxonomy.groups | {
         category.name: category.parent for category in taxonomy.categories if category.parent != category.name
     }
-    names = [name for category in taxonomy.categories for name in (*_above(category.name, parents), category.name)]
+    names = [name for category in taxonomy.categories for name in (*_ancestors(category.name, parents), category.name)]
     below: dict[str | None, list[str]] = {}
     for name in dict.fromkeys(names):
         parent = parents.get(name)
@@ -149,7 +149,7 @@ def _attribute(attribute: Attribute) -> str:
     return "; ".join([*parts, "required" if attribute.required else "optional"])
 
 
-def _above(name: str, parents: dict[str, str | None]) -> list[str]:
+def _ancestors(name: str, parents: dict[str, str | None]) -> list[str]:
     """The parents of a name, the topmost first."""
     path: list[str] = []
     above = parents.get(name)

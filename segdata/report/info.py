@@ -261,7 +261,7 @@ def info_csv(summary: Summary) -> str:
 
 
 def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:  # Any: JSON
-    return {str(name): _defined(value) for name, value in row.items()}
+    return {str(name): _finite_or_none(value) for name, value in row.items()}
 
 
 def _strata_lines(summary: Summary, console: Console) -> Iterator[str]:
@@ -339,7 +339,7 @@ def _policy(policy: Policy[Any]) -> str:  # Any: of either sort
     return f"{policy.value} ({'declared' if policy.declared else 'default of the format'})"
 
 
-def _defined(value: object) -> object:
+def _finite_or_none(value: object) -> object:
     plain = value.item() if hasattr(value, "item") else value
     return None if isinstance(plain, float) and math.isnan(plain) else plain
 

@@ -43,7 +43,7 @@ def evaluation_text(result: Sequence[Evaluation], console: Console) -> str:
         lines += _scores(model, console)
         ordered = sorted(model.categories, key=lambda category: (math.isnan(category.iou), category.iou))
         cells = [
-            [shorten(one.category, 24), *(_rounded(getattr(one, name)) for name in _OF_CATEGORIES)] for one in ordered
+            [shorten(one.category, 24), *(_round(getattr(one, name)) for name in _OF_CATEGORIES)] for one in ordered
         ]
         lines += ["", *(f"  {line}" for line in table(("category", *_OF_CATEGORIES), cells))]
     return "\n".join(lines) + "\n"
@@ -64,13 +64,13 @@ def _scores(model: Evaluation, console: Console) -> Iterator[str]:
     for name, meaning in EVALUATION_SCORES.items():
         value = getattr(model.scores, name)
         ends = "" if math.isnan(value.low) else f" ({value.low:.3f} to {value.high:.3f})"
-        yield from console.wrap(f"{name:<5}{_rounded(value.value)}{ends}  {meaning}", "  ", "       ")
+        yield from console.wrap(f"{name:<5}{_round(value.value)}{ends}  {meaning}", "  ", "       ")
     if not math.isnan(model.ap.AP):
-        words = [f"{name} {_rounded(value)}" for name, value in msgspec.structs.asdict(model.ap).items()]
+        words = [f"{name} {_round(value)}" for name, value in msgspec.structs.asdict(model.ap).items()]
         yield from console.wrap(words, "  ", "       ")
 
 
-def _rounded(value: float) -> str:
+def _round(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.3f}"
 
 
@@ -308,9 +308,9 @@ def consensus_text(result: Consensus, console: Console) -> str:
     facts = {
         "consensus": f"of {join_words(result.annotators, 6)}, by {_METHODS[result.method]}{share}",
         "drawn": f"{count_noun(result.drawn, 'segment')} by all of them",
-        "undecided": _undecided(result),
+        "undecided": _undecided_text(result),
         "left out": _left_out(result),
-        "alone": _alone(result),
+        "alone": _lone_text(result),
         "one vote": _one_vote(result),
     }
     for name, fact in facts.items():
@@ -324,7 +324,7 @@ def consensus_text(result: Consensus, console: Console) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _undecided(result: Consensus) -> str:
+def _undecided_text(result: Consensus) -> str:
     if not result.without_consensus.regions:
         return "nothing"
     undecided = result.without_consensus
@@ -346,7 +346,7 @@ def _left_out(result: Consensus) -> str:
     return join_words(parts)
 
 
-def _alone(result: Consensus) -> str:
+def _lone_text(result: Consensus) -> str:
     if not result.alone:
         return ""
     images = f"{count_noun(len(result.alone), 'image')} that fewer than two annotated"
@@ -412,7 +412,8 @@ def consensus_json(result: Consensus) -> str:
 def undecided_csv(regions: Iterable[UndecidedRegion], annotators: Sequence[str]) -> str:
     """A line for each region, a column for each annotator: what he calls it, or how many pixels of it what."""
     rows = [
-        [region.image, *region.bbox, region.pixels, *(_told(region, name) for name in annotators)] for region in regions
+        [region.image, *region.bbox, region.pixels, *(_region_text(region, name) for name in annotators)]
+        for region in regions
     ]
     return csv_text(["image", "x", "y", "width", "height", "pixels", *annotators], rows)
 
@@ -422,7 +423,7 @@ def undecided_json(regions: Iterable[UndecidedRegion]) -> str:
     return format_json(encode_result(UndecidedReport(version=1, regions=tuple(regions))))
 
 
-def _told(region: UndecidedRegion, name: str) -> str:
+def _region_text(region: UndecidedRegion, name: str) -> str:
     """What one annotator says; empty where the image is not annotated."""
     votes = region.votes.get(name, [])
     return votes[0].category if len(votes) == 1 else ", ".join(f"{vote.category} {vote.pixels} px" for vote in votes)

@@ -40,7 +40,7 @@ class PagePicture:
         """Whether it shows what the rule flags."""
         return self.heading.startswith("Flagged")
 
-    def painted(self, console: Console, room: int) -> list[tuple[int, str]]:
+    def paint(self, console: Console, room: int) -> list[tuple[int, str]]:
         """Its lines with the width of each; text, unlike pixels, takes at most `room` columns."""
         shared = {match[1] for line in self.lines if (match := _SHARED_LINE.fullmatch(line))}
         width = max((len(line.strip()) for line in self.lines if _is_pixel_row(line)), default=0)
@@ -64,8 +64,8 @@ class PagePicture:
 def side_by_side(pictures: Sequence[PagePicture], console: Console) -> Iterator[str]:
     """All pictures: flagged ones on the left and fine ones on the right in pairs, then the rest."""
     half = (console.width - _GAP) // 2
-    flagged = [picture.painted(console, half) for picture in pictures if picture.is_flagged]
-    fine = [picture.painted(console, half) for picture in pictures if not picture.is_flagged]
+    flagged = [picture.paint(console, half) for picture in pictures if picture.is_flagged]
+    fine = [picture.paint(console, half) for picture in pictures if not picture.is_flagged]
     both = min(len(flagged), len(fine))
     rest = flagged[both:] + fine[both:]
     none: list[tuple[int, str]] = []

@@ -45,7 +45,7 @@ def applied_text(result: ApplyResult, typed: Sequence[str], dry_run: bool, conso
         "conflicts; nothing is overwritten", [(item.decision, item.why) for item in result.conflicts], console
     )
     lines += _decision_lines("to be drawn by hand", [(item, item.comment) for item in result.by_hand], console)
-    lines += _disputed(result.disputed, console)
+    lines += _dispute_lines(result.disputed, console)
     command = command_lines(["segdata review", "apply" if dry_run else "report", *typed], console)
     return "\n".join([*lines, *console.next_block(command)]) + "\n"
 
@@ -95,7 +95,7 @@ def progress_text(progress: ReviewProgress, dataset: str, console: Console, erro
         lines += ["", *_reviewers(progress, console)]
     else:
         lines += console.wrap("no decisions yet; to decide: segdata browse, or validate --format html")
-    return "\n".join([*lines, *_disputed(progress.disputed, console)]) + "\n"
+    return "\n".join([*lines, *_dispute_lines(progress.disputed, console)]) + "\n"
 
 
 def _rules(progress: ReviewProgress, console: Console) -> Iterator[str]:
@@ -132,7 +132,7 @@ def _reviewers(progress: ReviewProgress, console: Console) -> Iterator[str]:
     yield from console.table(("reviewer", "decisions", "images", "changed by self", "by others", "rate", "last"), rows)
 
 
-def _disputed(disputed: Sequence[tuple[Decision, ...]], console: Console) -> list[str]:
+def _dispute_lines(disputed: Sequence[tuple[Decision, ...]], console: Console) -> list[str]:
     """Disputes between reviewers, and how to settle them."""
     listed = []
     for latest in disputed:

@@ -112,9 +112,9 @@ def trend_in_words(card: AnnotatorCard) -> str:
     trend = card.trend
     if math.isnan(trend.slope):
         return "no trend: the work is not known to be from two months or more"
-    slope = f"{_signed(trend.slope)} a month over {count_noun(len(trend.months), 'month')}"
+    slope = f"{_signed_text(trend.slope)} a month over {count_noun(len(trend.months), 'month')}"
     if not math.isnan(trend.low):
-        slope += f" ({_signed(trend.low)} to {_signed(trend.high)})"
+        slope += f" ({_signed_text(trend.low)} to {_signed_text(trend.high)})"
     adjusted = (
         "more than chance" if card.stands else "not tested: too few images" if math.isnan(trend.p) else "may be chance"
     )
@@ -122,7 +122,7 @@ def trend_in_words(card: AnnotatorCard) -> str:
     return f"trend {slope}: {adjusted}{p}"
 
 
-def _signed(change: float) -> str:
+def _signed_text(change: float) -> str:
     text = f"{change:+.3f}".replace("-", "−")
     return text if float(text[1:]) else text[1:]
 

@@ -156,7 +156,7 @@ class AppliedHistory:
         ]
         self._since = max(pruned, default=None)
 
-    def has(self, decision: Decision) -> bool:
+    def contains(self, decision: Decision) -> bool:
         """Whether a decision whose labels have changed since was applied.
 
         A decision from before the oldest kept revision counts as applied, since the log of that change is deleted.
@@ -241,7 +241,7 @@ class DecisionApplier:
 
     def image(self, batch: Batch, review_states: Iterable[ReviewState]) -> ImageResult:
         """Apply the decisions about one image."""
-        annotations = Annotation.each(batch)
+        annotations = Annotation.split_batch(batch)
         result = ImageResult([item.batch for item in annotations])
         decisions_by_annotation = [_AnnotationDecisions() for _ in annotations]
         for state in review_states:
@@ -300,7 +300,7 @@ class DecisionApplier:
             self.result.past += 1
         elif is_current and decision not in self._past.here:
             own_decisions.to_apply.append(decision)
-        elif self._past.has(decision):
+        elif self._past.contains(decision):
             self.result.past += 1
             own_decisions.applied_before.append(decision)
         elif changes_labels(decision):

@@ -108,7 +108,7 @@ def append_lines(path: Path, lines: Sequence[bytes]) -> None:
     if not lines:
         return
     try:
-        with _locked(path) as file:
+        with _open_locked(path) as file:
             end, start = _end_of_whole_lines(file.read())
             file.seek(end)
             file.truncate()
@@ -158,7 +158,7 @@ def _write(file: FileIO, text: bytes) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[FileIO]:
+def _open_locked(path: Path) -> Iterator[FileIO]:
     """The file opened for reading and writing, locked against other programs; the lock ends with the process."""
     path.touch()
     with path.open("r+b", buffering=0) as file:

@@ -85,7 +85,7 @@ class AnnotationEditor:
         Raises ChangeRefused if an earlier change touched the same segments of things, or the same pixels; for two
         redrawn segments only the pixels that they gain count, not those that they leave.
         """
-        pixels = self._concerned(change)
+        pixels = self._concerned_pixels(change)
         rows = {row for row in (*change.taken, *change.given, *change.recalled, *change.deleted) if self._is_thing(row)}
         before = self._touched if change.anew is None else self._fixed
         if rows & self._rows or len(intersection(pixels, before, self.size)) or self._taken_anew(change.anew):
@@ -124,13 +124,13 @@ class AnnotationEditor:
     def make_room(self, change: LabelChange, pixels: Runs, category: int, keep: tuple[int, ...] = ()) -> None:
         """Take pixels of a segment of this category from other segments that may not share them; crowds may."""
         crowd = self.before.batch.segments["iscrowd"]
-        for row in np.setdiff1d(self._under(pixels), keep).tolist():
+        for row in np.setdiff1d(self._segments_at(pixels), keep).tolist():
             shares = bool(crowd[row].as_py()) and category not in self.profile.taxonomy.void_ids
             if not shares and not self._may_share(self.category(row), category):
                 lost = intersection(self.pixels(row), pixels, self.size)
                 change.taken[row] = union([change.taken.get(row, Runs.empty()), lost], self.size)
 
-    def _under(self, pixels: Runs) -> Rows:
+    def _segments_at(self, pixels: Runs) -> Rows:
         """The segments with any of these pixels before the changes."""
         side, line = self.before.side, self.before.line
         start = line.lift(pixels, np.zeros(1, np.int64))
@@ -152,7 +152,7 @@ class AnnotationEditor:
         category = self.profile.taxonomy.by_id().get(self.category(row))
         return self.profile.task != "semantic" and (category is None or category.kind == "thing")
 
-    def _concerned(self, change: LabelChange) -> Runs:
+    def _concerned_pixels(self, change: LabelChange) -> Runs:
         """All pixels that a change concerns."""
         pixel_sets = [*change.taken.values(), *change.given.values(), *(pixels for _, pixels, _ in change.added)]
         return union([*pixel_sets, *(self.pixels(row) for row in (*change.recalled, *change.deleted))], self.size)
@@ -295,7 +295,7 @@ def _shown_part(row: int, finding: Finding, editor: AnnotationEditor) -> Runs:
     if finding.bbox is None:
         return editor.pixels(row)
     x, y, wide, high = finding.bbox
-    parts = ImageRegions.of(editor.pixels(row), editor.size[0])
+    parts = ImageRegions.from_runs(editor.pixels(row), editor.size[0])
     run_x, top = np.divmod(parts.runs.start, editor.size[0])
     out = (run_x < x) | (run_x >= x + wide) | (top < y) | (top + parts.runs.length > y + high)
     inside = np.setdiff1d(np.arange(len(parts.area)), parts.label[out])
@@ -379,7 +379,7 @@ def _make_void(decision: Decision, editor: AnnotationEditor) -> LabelChange:
     if not len(pixels) and editor.profile.task == "semantic" and finding is not None and len(rows):
         pixels = _shown_part(int(rows[0]), finding, editor)
     if not len(pixels):
-        pixels = editor.before.of(rows)
+        pixels = editor.before.pixels_of(rows)
     if not len(pixels):
         raise ChangeRefused("it has no pixels that could become void")
     return _add_pixels(pixels, void[0], editor, "human")

@@ -96,7 +96,7 @@ def annotator_drift(
         annotation_strata(tables, by)  # refuses a column that there is not
         columns.append(by)
     for column in columns:
-        observed = GroupedAnnotations.by(tables, column)
+        observed = GroupedAnnotations.from_column(tables, column)
         drifts = sorted(_drifts(tables, observed, limits, rate), key=_group_and_category)
         for _, group_drifts in groupby(drifts, _group_and_category):
             yield _finding(tables, observed, column, list(group_drifts))
@@ -132,11 +132,11 @@ def _tested(
 ) -> Iterator[tuple[GroupFeature, StratifiedGroups, GroupComparison]]:
     """The features in which two groups or more can be compared, and how they compare."""
     n_groups = len(observed.names)
-    every = StratifiedGroups.of(observed.group, observed.stratum, n_groups)
+    every = StratifiedGroups.from_strata(observed.group, observed.stratum, n_groups)
     for feature in observed.features(tables) if len(every.rows) else ():
         blocks = every
         if not feature.among.all():
-            blocks = StratifiedGroups.of(observed.group, observed.stratum, n_groups, feature.among)
+            blocks = StratifiedGroups.from_strata(observed.group, observed.stratum, n_groups, feature.among)
         compared = blocks.compare(feature.values)
         if (compared.n >= limits.images).sum() > 1 and compared.largest > 0:
             yield feature, blocks, compared

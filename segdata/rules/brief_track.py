@@ -80,7 +80,7 @@ def brief_track(
     Defaults: in two results on DAVIS 2017 nothing is flagged, and 27 of
     28 ids that were exchanged for one frame are.
     """
-    tracked, segments, index = tracked_segments(tables, "video"), tables.segments, SequenceIndex.of(tables)
+    tracked, segments, index = tracked_segments(tables, "video"), tables.segments, SequenceIndex.from_tables(tables)
     track = np.concatenate([[0], np.cumsum((np.diff(tracked["sequence"]) != 0) | (np.diff(tracked["track"]) != 0))])
     track = track[: len(tracked)]
     n_frames = np.bincount(track)

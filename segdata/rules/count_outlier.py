@@ -74,7 +74,7 @@ def count_outlier(
     """
     segments = example_segments(tables)
     segments = segments.take(np.isin(segments["category_id"], tables.profile.taxonomy.thing_ids))
-    crowds = CategoryTally.of(segments.beside(area=segments["iscrowd"].astype(np.int64)), segments["annotation"])
+    crowds = CategoryTally.count(segments.beside(area=segments["iscrowd"].astype(np.int64)), segments["annotation"])
     single = crowds.pixels == 0
     columns = {"owner": crowds.owner[single], "category": crowds.category[single], "n": crowds.segments[single]}
     tables, counts = gather(tables, columns, {"owner": "annotations"})

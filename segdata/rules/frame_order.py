@@ -160,7 +160,7 @@ def _moment(timestamp: object) -> float | str | None:
 
 def _still(tables: Tables, max_still: float) -> Findings:
     """Frames without image files whose masks repeat the previous frame's."""
-    index = SequenceIndex.of(tables)
+    index = SequenceIndex.from_tables(tables)
     rows, earlier = tables.still["annotation"], tables.still["of"]
     count = np.bincount(index.sequence[rows].astype(np.int64), minlength=len(index.sequences))
     uris, image = tables.images["uri"], tables.annotations["image"]

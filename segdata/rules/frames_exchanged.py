@@ -68,7 +68,7 @@ def frames_exchanged(
     is flagged. For turns, no part of 10 frames or more of five of these videos is flagged as it is (CamSeq01, two
     results), and from 10 % (RVOS, whose tracks come and go) to 80 % (CamSeq01) of the parts with a turn planted.
     """
-    index, is_frame = SequenceIndex.of(tables), is_frame_of(tables.profile, tables.images, "video")
+    index, is_frame = SequenceIndex.from_tables(tables), is_frame_of(tables.profile, tables.images, "video")
     for succession in successions(tables, min_frames):
         sequence = succession.sequence
         places, gains = succession.exchanges(min_gain, min_pixels)

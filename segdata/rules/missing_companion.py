@@ -58,7 +58,7 @@ def missing_companion(tables: Tables, *, min_rate: float = 0.9, max_missing: flo
     finding: a system's results on a video, 47 of 48 frames.
     """
     segments = example_segments(tables)
-    tally = CategoryTally.of(segments, segments["annotation"])
+    tally = CategoryTally.count(segments, segments["annotation"])
     columns = {"owner": tally.owner, "category": tally.category}
     tables, uses = gather(tables, columns, {"owner": "annotations"})
     owner, (ids, category) = uses["owner"], unique_inverse(uses["category"])

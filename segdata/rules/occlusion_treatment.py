@@ -263,7 +263,9 @@ def _by_annotator(
     tested = []
     for rows in observed.groups("category"):
         flag = observed["flag"][rows].astype(np.float64)
-        blocks = StratifiedGroups.of(annotator[observed["annotation"][rows]], observed["stratum"][rows], len(names))
+        blocks = StratifiedGroups.from_strata(
+            annotator[observed["annotation"][rows]], observed["stratum"][rows], len(names)
+        )
         comparison = blocks.compare(flag)
         difference = np.abs(np.nan_to_num(comparison.difference)) * (comparison.n >= _LEAST)
         worst = int(difference.argmax())

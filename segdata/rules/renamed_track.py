@@ -72,7 +72,7 @@ def renamed_track(
     Defaults: in the ground truth of DAVIS (three videos), LabelMe's video and two results on DAVIS 2017 (48 frames)
     nothing is flagged.
     """
-    tracked, segments, index = tracked_segments(tables, "video"), tables.segments, SequenceIndex.of(tables)
+    tracked, segments, index = tracked_segments(tables, "video"), tables.segments, SequenceIndex.from_tables(tables)
     box = np.stack([segments[name][tracked["segment"]] for name in _SIDES], axis=1).astype(np.float64)
     category, area = (segments[name][tracked["segment"]] for name in ("category_id", "area"))
     for rows in tracked.groups("sequence"):

@@ -129,14 +129,14 @@ def _shared_segments(
     copies = {frozenset(pair) for pair in zip(*(tables.alike[name].tolist() for name in ("image", "of")), strict=True)}
     images = annotations["image"][pairs]
     alike = np.array([frozenset(pair) in copies for pair in images.tolist()], bool)
-    left_out = alike | _are_equal(SequenceIndex.of(tables).sequence[pairs]) | _are_copies(tables, images)
+    left_out = alike | _are_equal(SequenceIndex.from_tables(tables).sequence[pairs]) | _are_copies(tables, images)
     for (row, other), n_shared in zip(pairs[~left_out].tolist(), count[~left_out].tolist(), strict=True):
         yield row, other, n_shared
 
 
 def _are_different(tables: Tables, pairs: Ints) -> Flags:
     """(n,) whether two annotations (n, 2) are of different images that are no neighbours in a sequence."""
-    index = SequenceIndex.of(tables)
+    index = SequenceIndex.from_tables(tables)
     neighbours = _are_equal(index.sequence[pairs])
     for k in np.flatnonzero(neighbours).tolist():
         place, before = index.place[pairs[k]].tolist()

@@ -201,7 +201,7 @@ def _describe(name: str, amount: float, median: float) -> str:
 
 def _comparable(tables: Tables) -> tuple[Ints, list[str]]:
     """(n_annotations,) a number that comparable annotations share, and what to call the image of each."""
-    index, annotations = SequenceIndex.of(tables), tables.annotations
+    index, annotations = SequenceIndex.from_tables(tables), tables.annotations
     in_sequence = index.sequence >= 0
     of_size = size_class(tables)[annotations["image"]]
     annotator = number_names(annotations.texts("annotator"))[1]

@@ -72,7 +72,7 @@ def track_gap(tables: Tables, *, max_frames: int = 5, min_pixels: int = 16, min_
     that shrink before or after, and others cover 23. OSVOS, the ground truth of three videos of DAVIS, and the sample's
     street, where a walker passes behind a bus (4 clean films, 84 frames), have none to report.
     """
-    index, tracked, segments = SequenceIndex.of(tables), tracked_segments(tables, "video"), tables.segments
+    index, tracked, segments = SequenceIndex.from_tables(tables), tracked_segments(tables, "video"), tables.segments
     area, edge = segments["area"], touches_edge(tables)
     is_same_track = (np.diff(tracked["sequence"]) == 0) & (np.diff(tracked["track"]) == 0)
     step = np.diff(tracked["place"])

@@ -36,7 +36,7 @@ def read(request: ReadRequest) -> Source:
     root = request.root.parent if request.root.name == manifests.NAME else request.root
     manifest = manifests.load(root)
     if "revision" in request.options:
-        manifest = manifest.at(str(request.options["revision"]), root)
+        manifest = manifest.at_revision(str(request.options["revision"]), root)
     taxonomy = request.taxonomy or load_taxonomy(root / "taxonomy.yaml")
     return open_revision(root / manifest.revision, root, manifest.profile(taxonomy, root), manifest.current.parts or 0)
 

@@ -205,7 +205,7 @@ def speck(annotation: Annotation, findings: Sequence[FindingLocation], profile: 
     if not stray or not profile.is_exhaustive:
         return erased
     left = Annotation(erased)
-    bare = np.logical_or.reduce(list(stray.values())) & runs_to_mask(left.unlabelled(), *size)
+    bare = np.logical_or.reduce(list(stray.values())) & runs_to_mask(left.unlabelled_pixels(), *size)
     return assign_to_nearest(left, bare, profile)
 
 
@@ -223,7 +223,7 @@ def hairline(annotation: Annotation, findings: Sequence[FindingLocation], profil
     """Give unlabelled slivers to what is around them; leave those claimed twice with the smallest segment there."""
     batch, size = annotation.batch, annotation.size
     slivers = [runs_to_mask(finding.runs, *size) for finding in findings]
-    bare = runs_to_mask(annotation.unlabelled(), *size)
+    bare = runs_to_mask(annotation.unlabelled_pixels(), *size)
     twice = [pixels for pixels in slivers if (pixels & ~bare).any()]
     if twice:
         batch = replace_pixels(batch, _claimed_once(batch, np.logical_or.reduce(twice)))
@@ -245,7 +245,7 @@ def _claimed_once(batch: Batch, pixels: BoolMask) -> dict[int, BoolMask]:
 @register_fix("SEG101")
 def gap(annotation: Annotation, findings: Sequence[FindingLocation], profile: Profile) -> Batch:
     """Give every unlabelled pixel to the nearest segment that is neither void nor a crowd."""
-    return assign_to_nearest(annotation, runs_to_mask(annotation.unlabelled(), *annotation.size), profile)
+    return assign_to_nearest(annotation, runs_to_mask(annotation.unlabelled_pixels(), *annotation.size), profile)
 
 
 def fixed_images(data: OpenDataset, findings: Iterable[Finding], *, unsafe: bool = False) -> Iterator[FixedImage]:
@@ -340,7 +340,7 @@ def canonical_root(data: OpenDataset) -> Path:
 def _fix_image(batch: Batch, findings: Sequence[Finding], data: OpenDataset) -> tuple[Batch, list[FixedFinding]]:
     """One image with its findings mended, annotation by annotation."""
     pieces, mended = [], []
-    for annotation in Annotation.each(batch):
+    for annotation in Annotation.split_batch(batch):
         own_findings = [finding for finding in findings if finding.annotator in (None, annotation.annotator)]
         after, done = fix_annotation(annotation, own_findings, data.profile)
         pieces.append(after)

@@ -84,7 +84,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         unknown = Revision(self.revision, now(), "unknown")
         return next((entry for entry in self.revisions if entry.name == self.revision), unknown)
 
-    def at(self, revision: str, root: Path) -> "Manifest":
+    def at_revision(self, revision: str, root: Path) -> "Manifest":
         """The manifest with another revision as the current one; raises SegdataError with those that there are."""
         names = [entry.name for entry in self.revisions]
         if revision not in names:

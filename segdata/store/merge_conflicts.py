@@ -275,7 +275,7 @@ class _TaxonomyMerger(msgspec.Struct):
         for category in profile.taxonomy.categories:
             if category.id in ids:
                 continue  # a broken taxonomy: the first of an id is the category
-            name = self._same(category, profile)
+            name = self._matching_name(category, profile)
             if name in joined:
                 self._conflict(
                     name, profile, f"{joined[name]!r} and {category.name!r} are two categories in {profile.files}"
@@ -285,12 +285,12 @@ class _TaxonomyMerger(msgspec.Struct):
             joined[name] = category.name
             ids[category.id] = self.categories[name].id
         for id_, name in profile.unknown_names.items():
-            ids[id_] = self._named(id_, name)
+            ids[id_] = self._id_for_name(id_, name)
         for group, parent in profile.taxonomy.groups.items():
             self.groups.setdefault(group, parent)
         return ids
 
-    def _same(self, category: Category, profile: Profile) -> str | None:
+    def _matching_name(self, category: Category, profile: Profile) -> str | None:
         """The name of the category that this one is; None where there is none yet."""
         matches = [category.name] if category.name in self.categories else []
         matches = matches or [name for name, other in self.categories.items() if category.name in other.aliases]
@@ -326,7 +326,7 @@ class _TaxonomyMerger(msgspec.Struct):
         self.origin[category.name] = profile.files
         return category.name
 
-    def _named(self, id_: int, name: str) -> int:
+    def _id_for_name(self, id_: int, name: str) -> int:
         """The id of a category that only the data name."""
         if name in self.categories:
             return self.categories[name].id
@@ -405,12 +405,14 @@ def _id_conflicts(here: Profile, there: Profile) -> Iterator[MappingConflict]:
         and not _same_name(category, other_names[id_])
     ]
     if taken:
-        message = f"one id means two categories: {_listed(taken)}; names decide"
+        message = f"one id means two categories: {_join_texts(taken)}; names decide"
         yield MappingConflict(message, here.files, None, "error")
         return
     apart = [f"{name!r} is {own[name]} here and {other[name]} in {there.files}" for name in moved if name not in done]
     if apart:
-        yield MappingConflict(f"categories have other ids: {_listed(apart)}; names decide", here.files, None, "warning")
+        yield MappingConflict(
+            f"categories have other ids: {_join_texts(apart)}; names decide", here.files, None, "warning"
+        )
 
 
 def _parent_conflicts(here: Profile, there: Profile) -> Iterator[MappingConflict]:
@@ -422,7 +424,7 @@ def _parent_conflicts(here: Profile, there: Profile) -> Iterator[MappingConflict
         if category.name in others and category.parent != others[category.name].parent
     ]
     if apart:
-        message = f"supercategories differ from those in {there.files}: {_listed([text for _, text in apart])}"
+        message = f"supercategories differ from those in {there.files}: {_join_texts([text for _, text in apart])}"
         only = apart[0][0] if len(apart) == 1 else None
         yield MappingConflict(f"{message}; those of the first count", here.files, only, "warning")
 
@@ -469,6 +471,6 @@ def _plain_name(name: str) -> str:
     return re.sub(r"[\s_-]+", "", name).casefold()
 
 
-def _listed(texts: Sequence[str]) -> str:
+def _join_texts(texts: Sequence[str]) -> str:
     more = f" (and {len(texts) - _FEW} more)" if len(texts) > _FEW else ""
     return "; ".join(texts[:_FEW]) + more

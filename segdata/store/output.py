@@ -38,7 +38,7 @@ class StagedOutput:
         self._stack = ExitStack()
         self.made = self._hidden(target, target.suffix)
 
-    def beside(self, name: str, *, replace: bool = False) -> Path:
+    def sibling(self, name: str, *, replace: bool = False) -> Path:
         """Where to make something that goes beside the target as `name`, in place of an older file if `replace`."""
         hidden = self._hidden(self.target.with_name(name), f".{len(self._places)}")
         if replace:
@@ -268,7 +268,7 @@ class WindowCrops(ImageCopies):
         for row in rows:
             tile = read_tile(row["metadata"])
             assert tile is not None, "a window says what it is cut from"
-            uris.append(self._cropped(row["image_id"], tile, row["width"], row["height"]))
+            uris.append(self._crop(row["image_id"], tile, row["width"], row["height"]))
         return replace(batch, images=replace_column(batch.images, "uri", uris))
 
     @property
@@ -276,22 +276,22 @@ class WindowCrops(ImageCopies):
         """What was not cropped, a line for each reason."""
         return tuple(line.replace("not copied", "not cropped", 1) for line in super().remarks)
 
-    def _cropped(self, name: str, tile: Tile, width: int, height: int) -> str | None:
+    def _crop(self, name: str, tile: Tile, width: int, height: int) -> str | None:
         """Write one picture; returns where it is, None where there is none, and remembers why."""
         target = self.folder / name
-        why = self._written(target, tile, width, height)
+        why = self._write_crop(target, tile, width, height)
         if why is not None:
             self.left.setdefault(why, []).append(tile.of)
             return None
         self.n_files += 1
         return str(target.absolute())
 
-    def _written(self, target: Path, tile: Tile, width: int, height: int) -> str | None:
+    def _write_crop(self, target: Path, tile: Tile, width: int, height: int) -> str | None:
         """Write one picture; returns why that is not possible, None when it is done."""
         if tile.uri is None:
             return "no file is known"
         try:
-            pixels = self._decoded(tile.uri, (tile.height, tile.width))
+            pixels = self._decode(tile.uri, (tile.height, tile.width))
         except FileNotFoundError:
             return "the file does not exist"
         except OSError as error:
@@ -304,7 +304,7 @@ class WindowCrops(ImageCopies):
         target.parent.mkdir(parents=True, exist_ok=True)
         return _write_picture(np.ascontiguousarray(picture.transpose(1, 2, 0)), target)
 
-    def _decoded(self, uri: str, size: tuple[int, int]) -> ChannelArray:
+    def _decode(self, uri: str, size: tuple[int, int]) -> ChannelArray:
         if self._last is None or self._last[0] != uri:
             self._last = uri, read_channels(uri, size)
         return self._last[1]

@@ -48,7 +48,7 @@ class Remap(msgspec.Struct):
     def __call__(self, batch: Batch) -> Batch:
         """The batch with its new categories. Raises SegdataError for a category that the map does not know."""
         before = batch.segments["category_id"].to_numpy()
-        after = self._mapped(before)
+        after = self._map_ids(before)
         kept = np.flatnonzero(after != _DROPPED)
         taken = batch.take_segments(kept)
         owner = self._groups(taken.segment_annotation.astype(np.int64), before[kept], after[kept])
@@ -56,7 +56,7 @@ class Remap(msgspec.Struct):
         things = self._of_kind(self.old, "thing", before[kept]) & (self.task != "semantic")
         joined = things & (np.bincount(owner, minlength=1)[owner] > 1)
         self._count(batch, {"dropped segments": np.flatnonzero(after == _DROPPED), "joined things": kept[joined]})
-        return self._renamed(_join_segments(taken, owner, first), before[kept][first], after[kept][first])
+        return self._relabel(_join_segments(taken, owner, first), before[kept][first], after[kept][first])
 
     def count(self, losses: LossCounter) -> None:
         """Count what was dropped and joined, over all images."""
@@ -64,7 +64,7 @@ class Remap(msgspec.Struct):
             for what, n, pixels in self.lost[image_id]:
                 losses.add("mapped", what, n, pixels, AffectedItems([image_id], [image_id]))
 
-    def _mapped(self, before: Ints) -> Ints:
+    def _map_ids(self, before: Ints) -> Ints:
         """(n,) the new category ids; `_DROPPED` for segments that go."""
         ids, which = np.unique(before, return_inverse=True)
         for id_ in ids.tolist():
@@ -90,7 +90,7 @@ class Remap(msgspec.Struct):
         rank = np.argsort(np.argsort(first))
         return rank[owner.reshape(-1)]
 
-    def _renamed(self, batch: Batch, before: Ints, after: Ints) -> Batch:
+    def _relabel(self, batch: Batch, before: Ints, after: Ints) -> Batch:
         """The batch with its new category ids, secondary ones too; in semantic data an id is that of its category."""
         segments = replace_column(batch.segments, "category_id", after)
         if segments["also"].null_count < len(segments):
@@ -162,7 +162,7 @@ def load_map(path: Path) -> tuple[TaxonomyMap, Taxonomy | None]:
     for old, target in category_map.categories.items():
         for name in (target,) if isinstance(target, str) else target or ():
             if name not in names:
-                line = lines.of("categories", old) or 1
+                line = lines.line_of("categories", old) or 1
                 raise SegdataError(
                     f"{path}:{line}: {category_map.taxonomy} has no category {name!r}{did_you_mean(name, names)}"
                 )
@@ -343,7 +343,7 @@ def compare_taxonomies(old: Taxonomy, new: Taxonomy) -> TaxonomyDifference:
     decide. So is a category that stays and gets new children: its segments may belong to one of these.
     """
     heirs = {name: _find_successors(category, old, new) for name, category in _first_by_name(old).items()}
-    migration = {name: heir.decided for name, heir in heirs.items()}
+    migration = {name: heir.successor for name, heir in heirs.items()}
     changes = [*_category_changes(heirs, new), *_field_changes(heirs, old, new)]
     order = {name: place for place, name in enumerate((*_first_by_name(old), *_first_by_name(new)))}
     changes.sort(
@@ -360,7 +360,7 @@ class _Successors:
     why: Literal["name", "alias", "parent", "id", "color", "id and color apart", "nothing"]
 
     @property
-    def decided(self) -> str | tuple[str, ...] | None:
+    def successor(self) -> str | tuple[str, ...] | None:
         if not self.names:
             return None
         return self.names[0] if len(self.names) == 1 and self.why != "id and color apart" else self.names
@@ -391,10 +391,10 @@ def _category_changes(heirs: Mapping[str, _Successors], new: Taxonomy) -> Iterat
     """Categories that were added, removed, renamed, split and merged."""
     sources: defaultdict[str, list[str]] = defaultdict(list)
     for name, heir in heirs.items():
-        if isinstance(heir.decided, str):
-            sources[heir.decided].append(name)
+        if isinstance(heir.successor, str):
+            sources[heir.successor].append(name)
     for name, heir in heirs.items():
-        match heir.decided:
+        match heir.successor:
             case None:
                 yield TaxonomyChange("removed", (name,), (), f"{name!r} is gone")
             case str(now) if now != name and len(sources[now]) == 1:

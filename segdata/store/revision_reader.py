@@ -122,14 +122,16 @@ class CanonicalSource:
         self._called = [PurePosixPath(file).name for file in files]
         safe = self._safe(IMAGES.empty_table() if images is None else images, files[0])
         self._images = self._unique(safe, ["image_id"], files[0])
-        own_annotations = self._known(ANNOTATIONS.empty_table() if annotations is None else annotations, files[1])
+        own_annotations = self._drop_orphans(
+            ANNOTATIONS.empty_table() if annotations is None else annotations, files[1]
+        )
         self._annotations = self._unique(own_annotations, ["image_id", "annotator"], files[1])
         self._annotators = pc.unique(self._annotations["annotator"]).sort()
         # Both tables are in ascending order of the image: the annotations of image row i are
         # ``_first_annotation[i]:_first_annotation[i + 1]``.
         image = _positions(self._annotations["image_id"], self._images["image_id"])
         self._first_annotation = np.searchsorted(image, np.arange(self._images.num_rows + 1))
-        self._groups = list(self._indexed(parts))
+        self._groups = list(self._index_images(parts))
         self._group_images, self._group_numbers = _images_of_groups(self._groups)
 
     @property
@@ -163,7 +165,7 @@ class CanonicalSource:
 
     def load(self, rows: Ints) -> Batch:
         """The images at these rows, with their annotations and segments."""
-        images = self._resolved(self._images.take(pa.array(rows)))
+        images = self._resolve_uris(self._images.take(pa.array(rows)))
         count = np.diff(self._first_annotation)[rows]
         image = np.repeat(np.arange(len(rows)), count)
         annotations = self._annotations.take(pa.array(expand_ranges(self._first_annotation[rows], count)))
@@ -171,7 +173,7 @@ class CanonicalSource:
         columns = {name: annotations[name] for name in annotations.column_names if name != "image_id"}
         annotations = make_table(BATCH_ANNOTATIONS, len(key), image=image.astype(np.int32), **columns)
 
-        stored, defects = self._stored(images, rows)
+        stored, defects = self._read_segments(images, rows)
         wanted = self._key(_positions(stored["image_id"], images["image_id"]), stored["annotator"])
         annotation = np.minimum(np.searchsorted(key, wanted), max(len(key) - 1, 0))
         has_annotation = key[annotation] == wanted if len(key) else np.zeros(len(wanted), bool)
@@ -210,7 +212,7 @@ class CanonicalSource:
         numbers: Sequence[int] = np.unique(self._group_numbers[expand_ranges(first, last - first)]).tolist()
         return numbers
 
-    def _stored(self, images: pa.Table, rows: Ints) -> tuple[pa.Table, list[Defect]]:
+    def _read_segments(self, images: pa.Table, rows: Ints) -> tuple[pa.Table, list[Defect]]:
         """The segment rows of some images, and what was damaged."""
         pieces, defects = [], []
         for number in self._groups_of(rows):
@@ -229,7 +231,7 @@ class CanonicalSource:
         code = _positions(annotator, self._annotators)
         return np.where(code < 0, -1, image * max(len(self._annotators), 1) + code)
 
-    def _indexed(self, parts: Iterable[SegmentPart]) -> Iterator[_ImageGroup]:
+    def _index_images(self, parts: Iterable[SegmentPart]) -> Iterator[_ImageGroup]:
         """Which images each part has segments of; those of all parts are looked up at once."""
         known = list(parts)
         every = pa.chunked_array([part.image_ids for part in known], pa.string())
@@ -250,9 +252,9 @@ class CanonicalSource:
             image_id = images["image_id"][row].as_py()
             message = f"row {row}: image_id {image_id!r} is no path below the images root; left out"
             self._defects.append(Defect("SEG015", message, name, image=image_id))
-        return self._sized(images.filter(pa.array(safe)), name)
+        return self._drop_bad_sizes(images.filter(pa.array(safe)), name)
 
-    def _sized(self, images: pa.Table, name: str) -> pa.Table:
+    def _drop_bad_sizes(self, images: pa.Table, name: str) -> pa.Table:
         """The images, without the sizes that none can have."""
         sides = [pc.fill_null(images[side], 1).to_numpy() for side in ("width", "height")]
         wrong = np.logical_or.reduce([(side < 1) | (side > MAX_SIDE) for side in sides])
@@ -264,7 +266,7 @@ class CanonicalSource:
             images = replace_column(images, side, pc.if_else(pa.array(wrong), None, images[side]))
         return images
 
-    def _known(self, annotations: pa.Table, name: str) -> pa.Table:
+    def _drop_orphans(self, annotations: pa.Table, name: str) -> pa.Table:
         """The annotations of images that exist."""
         rows = _positions(annotations["image_id"], self._images["image_id"])
         for lost in self._unknown(annotations["image_id"], rows):
@@ -293,7 +295,7 @@ class CanonicalSource:
         kept = rows.filter(pa.array(~repeated))
         return kept.sort_by([(column, "ascending") for column in columns]).combine_chunks()
 
-    def _resolved(self, images: pa.Table) -> pa.Table:
+    def _resolve_uris(self, images: pa.Table) -> pa.Table:
         """Images with absolute URIs."""
         uris = [absolute_uri(uri, self._root) for uri in images["uri"].to_pylist()]
         channels = [absolute_channels(image_channels, self._root) for image_channels in images["channels"].to_pylist()]

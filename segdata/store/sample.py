@@ -66,7 +66,7 @@ def draw_images(
     order = shuffle_rows(names, seed)
     place = np.argsort(order)  # of each image: the first in this order goes before where two are as good
     rows = example_segments(tables, crowds=False)
-    tally = CategoryTally.of(rows, place[rows["image"]])
+    tally = CategoryTally.count(rows, place[rows["image"]])
     ids, category = np.unique(tally.category, return_inverse=True)
     strata, quota = _quotas(tables, stratify, order, n)
     target = wanted if purpose == "gold" else 0

@@ -289,13 +289,13 @@ class ConditionFilter:
     dropped: dict[str, tuple[int, int, int, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._kept(Batch.empty())  # so that what cannot be compared is said before anything is written
+        self._select_rows(Batch.empty())  # so that what cannot be compared is said before anything is written
 
     def __call__(self, batch: Batch) -> Batch:
         """What is left of a batch."""
         if batch.images.num_rows == 0:
             return batch
-        images, annotations, segments = self._kept(batch)
+        images, annotations, segments = self._select_rows(batch)
         left = take_rows(batch, images, annotations, segments)
         gone = int(batch.runs.length.sum()) - int(left.runs.length.sum())
         names = ("images", "annotations", "segments")
@@ -310,7 +310,7 @@ class ConditionFilter:
         sums = np.array(list(self.dropped.values()), np.int64).reshape(-1, 4).sum(axis=0).tolist()
         return (sums[0], sums[1], sums[2], sums[3])
 
-    def _kept(self, batch: Batch) -> tuple[Flags, Flags, Flags]:
+    def _select_rows(self, batch: Batch) -> tuple[Flags, Flags, Flags]:
         """Which images, annotations and segments stay."""
         depths = [max((_DEPTH[name] for name in expression.columns), default=0) for expression in self.conditions]
         kept = [np.ones(n, bool) for n in (batch.images.num_rows, batch.annotations.num_rows, batch.n_segments)]

@@ -90,7 +90,7 @@ class _SeenAnnotation:
         runs = batch.runs.take(self.rows, batch.n_segments)
         self.image = str(batch.images["image_id"][image].as_py())
         self.ids = integer_column(batch.segments["segment_id"])[self.rows]
-        self.labels = SegmentSet.of(runs, np.where(crowd, VOID, rank_of_row), height, width)
+        self.labels = SegmentSet.from_runs(runs, np.where(crowd, VOID, rank_of_row), height, width)
         self.origin = np.arange(len(self.rows))
 
     def inject(self, things: Flags, rates: CorruptionRates, rng: np.random.Generator) -> list[InjectedError]:
@@ -100,7 +100,7 @@ class _SeenAnnotation:
         self.labels, self.origin = _join_parts(clean, new, truth)
         more = int(ids.max(initial=0)) + 1 + np.cumsum(self.origin < 0) - 1
         self.ids = np.where(self.origin >= 0, ids[self.origin] if len(ids) else 0, more)
-        changed = truth.changed(clean.height)
+        changed = truth.changed_runs(clean.height)
         n = len(truth)
         box = np.column_stack(bounding_boxes(changed, np.full(n, clean.height, np.int64), n))
         pixels = changed.areas(n)
@@ -129,7 +129,7 @@ def _join_parts(clean: SegmentSet, new: SegmentSet, truth: Corruptions) -> tuple
     category = np.append(named, new.category[n_parts:])
     first = [int(np.append(np.flatnonzero(clean.category == category_rank), -1)[0]) for category_rank in named.tolist()]
     origin = np.append(np.array(first, np.int64), truth.origin[n_parts:])
-    return SegmentSet.of(runs, category, clean.height, clean.width), origin
+    return SegmentSet.from_runs(runs, category, clean.height, clean.width), origin
 
 
 def _holding_segments(runs: Runs, n: int, segments: SegmentSet) -> list[Ints]:

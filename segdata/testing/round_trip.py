@@ -197,19 +197,19 @@ def _segments(
             own_rows = named
         shown = {k: pixels[k] for k in own_rows}
         if "overlap" in lost:
-            shown = _seen(own_rows, pixels)
+            shown = _visible_pixels(own_rows, pixels)
         if "unlabelled" in lost:  # void is painted, and cannot be told from the rest then
             own_rows = named
         if "empty-segment" in lost:
             own_rows = [k for k in own_rows if shown[k]]
         if "instance" in lost:
-            result.append(_united(own_rows, shown, category))
+            result.append(_join_categories(own_rows, shown, category))
         else:
             result.append([rows[k] | {"pixels": tuple(sorted(shown[k]))} for k in own_rows])
     return result
 
 
-def _seen(rows: list[int], pixels: list[frozenset[int]]) -> dict[int, frozenset[int]]:
+def _visible_pixels(rows: list[int], pixels: list[frozenset[int]]) -> dict[int, frozenset[int]]:
     """The visible rest of each segment when they are painted one after the other."""
     covered: frozenset[int] = frozenset()
     shown = {}
@@ -219,7 +219,7 @@ def _seen(rows: list[int], pixels: list[frozenset[int]]) -> dict[int, frozenset[
     return shown
 
 
-def _united(rows: list[int], shown: dict[int, frozenset[int]], category: list[int]) -> list[Content]:
+def _join_categories(rows: list[int], shown: dict[int, frozenset[int]], category: list[int]) -> list[Content]:
     """One segment per category."""
     united: dict[int, frozenset[int]] = {}
     for k in rows:

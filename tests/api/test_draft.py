@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import segdata
-from segdata.api.draft import unannotated
+from segdata.api.draft import unannotated_images
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy
 
@@ -34,13 +34,13 @@ def made(task: str = "instance", uri: str | None = "b.png", annotated: str = "a.
 
 
 def test_what_is_known_of_an_image_goes_with_it() -> None:
-    (entry,) = unannotated(made())
+    (entry,) = unannotated_images(made())
     assert (entry.image_id, entry.record, entry.size) == ("b.png", 1, (4, 5))
     assert (entry.split, entry.group) == ("val", "ward")
 
 
 def test_images_that_are_annotated_and_images_without_a_file_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(SegdataError, match="every image is annotated"):
-        unannotated(made(annotated="a.png b.png"))
+        unannotated_images(made(annotated="a.png b.png"))
     with pytest.raises(SegdataError, match="no file is known of 1 image that nobody annotated"):
         segdata.draft_by_model(made(uri=None), tmp_path / "out")

@@ -26,7 +26,7 @@ from segdata.noise.corruptions import CorruptionRates
 from segdata.noise.flag_result import FlagResult
 from segdata.noise.networks.plan import Settings
 from segdata.noise.segments import SegmentSet
-from segdata.report.fiftyone.finding_labels import _called
+from segdata.report.fiftyone.finding_labels import _display_name
 from segdata.review import decision_log
 from segdata.testing.noise import InjectedError, noisy
 from tests.generators.oracle import OracleModel, blobs, patches
@@ -305,5 +305,5 @@ def test_message_json_and_app_give_the_same_range_of_a_probability() -> None:
         texts = [": rank "] if vague else [f"P {low:.2f} to {high:.2f}", f"P {low:.2f},"]
         assert any(text in finding.message for text in texts)
         assert [low, high] in [row.get("score_range") for row in rows]
-        shown = _called(finding).split(" P ")[1].split(" to ")
+        shown = _display_name(finding).split(" P ")[1].split(" to ")
         assert float(shown[0]) <= low + 1e-9 <= high <= float(shown[1]) + 1e-9

@@ -88,7 +88,7 @@ def test_maps_are_the_masks(made: tuple[object, list[object]]) -> None:
     from segdata.testing.pictures import masks_of_runs
 
     profile, batches = made
-    maps = LabelMaps.of(batches, profile.taxonomy)  # type: ignore[arg-type,attr-defined]
+    maps = LabelMaps.from_batches(batches, profile.taxonomy)  # type: ignore[arg-type,attr-defined]
     row = 0
     for batch in batches:
         masks = masks_of_runs(batch.runs, *batch.segment_size)  # type: ignore[attr-defined]
@@ -219,7 +219,7 @@ def test_masks_counts_and_cocos_segmentations_are_the_same_pixels() -> None:
         other = segdata.from_frames(
             IMAGES, frame.drop(columns="mask").assign(**{name: values}), taxonomy=["car", "road"]
         )
-        assert segdata.diff(masks, other).same, name
+        assert segdata.diff(masks, other).is_same, name
     assert other.segments["rings"].isna().tolist() == [False, True, True]
 
 

@@ -285,7 +285,7 @@ def test_images_and_annotators_that_are_not_there(street: Path) -> None:
 def test_a_segment_without_a_finding(street: Path) -> None:
     data = segdata.read(street)
     batch = data.source.load(np.array([1]))
-    (annotation,) = Annotation.each(batch)
+    (annotation,) = Annotation.split_batch(batch)
     gone = Decision(
         verdict="reject", reviewer="anna", time="2026-01-01T00:00:00Z", via="fiftyone", image="2.png",
         segment=batch.segments["segment_id"][0].as_py(), imprint=hash_segments(annotation, data.profile, np.array([0])),

@@ -214,7 +214,7 @@ def test_an_empty_id_is_an_id() -> None:
     drawing = draw_picture("aa..\n....\n")
     batch = replace(drawing.batch, segments=replace_column(drawing.batch.segments, "source_id", [""]))
     _, noted = prepare_annotation(
-        Annotation.each(batch)[0], [], drawing.profile, add_finding_category(drawing.profile), asks=True
+        Annotation.split_batch(batch)[0], [], drawing.profile, add_finding_category(drawing.profile), asks=True
     )
     assert [each.id for each in noted.segments] == [""]
 

@@ -30,12 +30,12 @@ COUNTS = st.integers(4, 30).flatmap(lambda n: arrays(np.float64, (n, 3), element
 
 
 def alone(n: int) -> SampleUnits:
-    return SampleUnits.by(np.arange(n))
+    return SampleUnits.from_ids(np.arange(n))
 
 
 @given(COUNTS, st.integers(1, 4), st.sampled_from([30, 1000, math.inf]))
 def test_the_best_guess_lies_within(counts: np.ndarray, group_size: int, campaign: float) -> None:
-    units = SampleUnits.by(np.arange(len(counts)) // group_size)
+    units = SampleUnits.from_ids(np.arange(len(counts)) // group_size)
     for found in (project_amounts(units, counts, campaign), project_shares(units, counts > 0, campaign)):
         if len(units.images) > 1:
             assert (found.low <= found.value + 1e-9).all()
@@ -92,7 +92,7 @@ def test_rare_counts_have_at_least_the_range_of_a_poisson_count(events: int) -> 
 @given(COUNTS, st.integers(2, 4))
 def test_copies_of_an_image_tell_nothing_new(counts: np.ndarray, copies: int) -> None:
     many = np.repeat(counts, copies, axis=0)
-    units = SampleUnits.by(np.repeat(np.arange(len(counts)), copies))
+    units = SampleUnits.from_ids(np.repeat(np.arange(len(counts)), copies))
     once, again = project_amounts(alone(len(counts)), counts, math.inf), project_amounts(units, many, math.inf)
     np.testing.assert_allclose(once.high, again.high, rtol=1e-9)
     having, twice = project_shares(alone(len(counts)), counts > 0, math.inf), project_shares(units, many > 0, math.inf)
@@ -101,7 +101,7 @@ def test_copies_of_an_image_tell_nothing_new(counts: np.ndarray, copies: int) ->
 
 
 def test_one_group_alone_tells_no_amounts() -> None:
-    found = project_amounts(SampleUnits.by(np.zeros(20, int)), np.ones((20, 1)), 1000)
+    found = project_amounts(SampleUnits.from_ids(np.zeros(20, int)), np.ones((20, 1)), 1000)
     assert np.isnan([found.low[0], found.high[0]]).all()
 
 

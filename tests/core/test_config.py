@@ -78,9 +78,9 @@ def test_what_a_category_does_not_say_is_as_for_all(tmp_path: Path) -> None:
     gold = load_config(written(tmp_path, GOLD)).gold
     assert gold is not None
     assert (gold.name, gold.bar) == ("anna", 0.8)
-    assert gold.of("car") == CategoryGold(metric="nsd", bar=0.9, tolerance_mm=0.5)
-    assert gold.of("road") == CategoryGold(metric="dice", bar=0.7, tolerance_px=1)
-    assert gold.of("sky") == CategoryGold(metric="dice", bar=0.7)
+    assert gold.for_category("car") == CategoryGold(metric="nsd", bar=0.9, tolerance_mm=0.5)
+    assert gold.for_category("road") == CategoryGold(metric="dice", bar=0.7, tolerance_px=1)
+    assert gold.for_category("sky") == CategoryGold(metric="dice", bar=0.7)
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ NONE = np.empty(0, np.int64)
 
 def _of(picture: str, rows: list[int], box: tuple[int, int, int, int] | None = None) -> str:
     drawing = draw_picture(picture)
-    annotation = Annotation.each(drawing.load(np.array([0])))[0]
+    annotation = Annotation.split_batch(drawing.load(np.array([0])))[0]
     return hash_segments(annotation, drawing.profile, np.array(rows, np.int64), box)
 
 
@@ -177,7 +177,7 @@ def test_of_a_box_what_is_outside_does_not_matter() -> None:
 def test_of_each_segment_alone_at_once() -> None:
     """The same as one by one, also of a segment without pixels."""
     drawing = draw_picture("aab.\n.bbc")
-    annotation = Annotation.each(drawing.load(np.array([0])))[0]
+    annotation = Annotation.split_batch(drawing.load(np.array([0])))[0]
     batch = annotation.batch
     names = [drawing.profile.name_of(id_) for id_ in batch.segments["category_id"].to_pylist()]
     expected = [hash_segments(annotation, drawing.profile, np.array([row])) for row in range(batch.n_segments)]

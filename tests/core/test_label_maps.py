@@ -17,7 +17,7 @@ def maps_of(*images: np.ndarray) -> LabelMaps:
 @given(IDS, IDS, st.sampled_from([1.0, 0.7, 0.5, 0.3, 0.25, 0.01]))
 def test_a_reduced_map_has_at_each_pixel_what_is_at_its_middle(one: np.ndarray, two: np.ndarray, scale: float) -> None:
     whole = maps_of(one, two)
-    found = whole.reduced(scale)
+    found = whole.downscale(scale)
     for row in range(2):
         before, after = whole.semantic(row), found.semantic(row)
         assert after.shape == tuple(max(round(side * scale), 1) for side in before.shape)
@@ -29,5 +29,5 @@ def test_a_reduced_map_has_at_each_pixel_what_is_at_its_middle(one: np.ndarray, 
 @pytest.mark.parametrize("width", [1, 2, 3])
 def test_what_is_thin_keeps_its_area_on_average(width: int) -> None:
     lines = [np.tile((np.arange(64) - first) % 8 < width, (64, 1)).astype(np.uint8) for first in range(8)]
-    found = maps_of(*lines).reduced(0.25)
+    found = maps_of(*lines).downscale(0.25)
     assert np.mean([found.semantic(row) == 0 for row in range(8)]) == pytest.approx(width / 8)

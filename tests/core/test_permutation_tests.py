@@ -20,7 +20,7 @@ def columns(rows: list[tuple[int, int, float]]) -> tuple[np.ndarray, np.ndarray,
 @given(ROWS)
 def test_what_is_alone_in_its_stratum_does_not_count(rows: list[tuple[int, int, float]]) -> None:
     group, stratum, _ = columns(rows)
-    blocks = StratifiedGroups.of(group, stratum, 3)
+    blocks = StratifiedGroups.from_strata(group, stratum, 3)
     expected = [i for i in range(len(rows)) if len(set(group[stratum == stratum[i]])) > 1]
     assert sorted(blocks.rows.tolist()) == expected
 
@@ -30,20 +30,22 @@ def test_strata_may_shift_and_rows_change_places(
     rows: list[tuple[int, int, float]], shifts: list[float], random: "np.random.Generator"
 ) -> None:
     group, stratum, values = columns(rows)
-    before = StratifiedGroups.of(group, stratum, 3).compare(values)
-    shifted = StratifiedGroups.of(group, stratum, 3).compare(values + np.array(shifts)[stratum])
+    before = StratifiedGroups.from_strata(group, stratum, 3).compare(values)
+    shifted = StratifiedGroups.from_strata(group, stratum, 3).compare(values + np.array(shifts)[stratum])
     np.testing.assert_allclose(shifted.z, before.z, atol=1e-6)
     np.testing.assert_allclose(shifted.difference, before.difference, atol=1e-9)
     order = list(range(len(rows)))
     random.shuffle(order)
-    moved = StratifiedGroups.of(group[order], stratum[order], 3).compare(values[order])
+    moved = StratifiedGroups.from_strata(group[order], stratum[order], 3).compare(values[order])
     np.testing.assert_allclose(moved.z, before.z, atol=1e-9)
     np.testing.assert_array_equal(moved.n, before.n)
 
 
 def test_equal_values_do_not_differ_by_rounding() -> None:
     """0.3 thrice has a mean that is not 0.3."""
-    assert StratifiedGroups.of(np.array([0, 0, 1]), np.zeros(3, int), 2).compare(np.full(3, -0.7)).z.tolist() == [0, 0]
+    assert StratifiedGroups.from_strata(np.array([0, 0, 1]), np.zeros(3, int), 2).compare(
+        np.full(3, -0.7)
+    ).z.tolist() == [0, 0]
 
 
 @settings(max_examples=40)
@@ -51,7 +53,7 @@ def test_equal_values_do_not_differ_by_rounding() -> None:
 def test_z_has_mean_0_and_deviation_1_over_all_permutations(rows: list[tuple[int, int, float]]) -> None:
     """Every way to hand values out anew within the strata, of which none has more than three values."""
     group, stratum, values = columns(rows)
-    blocks = StratifiedGroups.of(group, stratum, 3)
+    blocks = StratifiedGroups.from_strata(group, stratum, 3)
     strata = [np.flatnonzero(stratum == each) for each in np.unique(stratum[blocks.rows])]
     assume(len(blocks.rows) > 0 and all(len(each) <= 3 for each in strata) and len(strata) <= 3)
     drawn = []
@@ -68,7 +70,9 @@ def test_z_has_mean_0_and_deviation_1_over_all_permutations(rows: list[tuple[int
 
 def test_paired_differences_are_those_of_the_means() -> None:
     values = np.array([1.0, 2.0, 6.0, 3.0, 4.0, 8.0])
-    compared = StratifiedGroups.of(np.array([0, 1, 2, 0, 1, 2]), np.array([0, 0, 0, 1, 1, 1]), 3).compare(values)
+    compared = StratifiedGroups.from_strata(np.array([0, 1, 2, 0, 1, 2]), np.array([0, 0, 0, 1, 1, 1]), 3).compare(
+        values
+    )
     assert compared.mean.tolist() == [2, 3, 7]
     np.testing.assert_allclose(compared.difference, [-3, -1.5, 4.5])
 
@@ -76,7 +80,7 @@ def test_paired_differences_are_those_of_the_means() -> None:
 def test_p_is_the_share_of_permutations_as_extreme() -> None:
     """Two annotators of eight images, one always higher: 2 of 2^8 exchanges are as extreme."""
     values = np.tile([0.0, 1.0], 8)
-    blocks = StratifiedGroups.of(np.tile([0, 1], 8), np.repeat(np.arange(8), 2), 2)
+    blocks = StratifiedGroups.from_strata(np.tile([0, 1], 8), np.repeat(np.arange(8), 2), 2)
     p, critical = blocks.chance(values, np.random.default_rng(0), 20_000)
     assert p == pytest.approx(2 / 256, abs=0.002)
     assert critical < blocks.compare(values).largest
@@ -86,7 +90,7 @@ def test_p_is_the_share_of_permutations_as_extreme() -> None:
 def test_chance_is_found_in_one_of_twenty(per_stratum: int) -> None:
     rng = np.random.default_rng(3)
     stratum = np.repeat(np.arange(8), per_stratum)
-    blocks = StratifiedGroups.of(np.tile([0, 1, 2], 8 * per_stratum // 3), stratum, 3)
+    blocks = StratifiedGroups.from_strata(np.tile([0, 1, 2], 8 * per_stratum // 3), stratum, 3)
     p = [blocks.chance(rng.exponential(size=len(stratum)), rng, 199)[0] for _ in range(300)]
     assert np.mean(np.array(p) <= 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)
     assert np.mean(np.array(p) <= 0.5) == pytest.approx(0.5, abs=0.1)
@@ -95,7 +99,7 @@ def test_chance_is_found_in_one_of_twenty(per_stratum: int) -> None:
 def test_the_normal_limit_says_what_permutations_say() -> None:
     rng = np.random.default_rng(4)
     group, stratum = np.tile([0, 1], 3000), np.repeat(np.arange(1500), 4)
-    blocks = StratifiedGroups.of(group, stratum, 2)
+    blocks = StratifiedGroups.from_strata(group, stratum, 2)
     values = rng.normal(size=6000) + 0.05 * group
     z = blocks.compare(values).largest
     p, critical = blocks.chance(values, rng, 10)

@@ -147,7 +147,7 @@ def test_merged_rings_are_in_the_order_of_owners() -> None:
     donut[1, 1] = False
     every = traced(donut, ~donut, donut)
     one, two = every.take(np.array([2])), every.take(np.array([0, 1, 3, 4]))
-    for both in (one.merged(two), two.merged(one)):
+    for both in (one.merge(two), two.merge(one)):
         assert both.as_lists() == every.as_lists()
         assert both.owner.tolist() == every.owner.tolist() == [0, 0, 1, 2, 2]
         assert both.outer.tolist() == every.outer.tolist() == [0, 0, 2, 3, 3]

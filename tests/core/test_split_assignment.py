@@ -76,7 +76,7 @@ def test_what_cannot_be_is_said() -> None:
 def amounts_of(table: Floats) -> UnitAmounts:
     """The amounts in a dense table (n_units, n_quantities)."""
     unit, quantity = np.nonzero(table)
-    return UnitAmounts.of(unit, quantity, table[unit, quantity], *table.shape)
+    return UnitAmounts.from_entries(unit, quantity, table[unit, quantity], *table.shape)
 
 
 def cost(table: Floats, part: np.ndarray[tuple[int], np.dtype[np.int64]], shares: Floats) -> float:
@@ -134,5 +134,5 @@ def test_no_part_is_empty_while_there_are_units(n_units: int) -> None:
 
 
 def test_amounts_of_one_unit_are_added_and_shares_sum_to_one() -> None:
-    found = UnitAmounts.of(np.array([1, 0, 1]), np.array([1, 0, 1]), np.array([2.0, 5.0, 6.0]), 3, 2)
+    found = UnitAmounts.from_entries(np.array([1, 0, 1]), np.array([1, 0, 1]), np.array([2.0, 5.0, 6.0]), 3, 2)
     assert (found.first.tolist(), found.quantity.tolist(), found.share.tolist()) == ([0, 1, 2, 2], [0, 1], [1.0, 1.0])

@@ -99,7 +99,7 @@ def test_names_are_numbered_in_their_order(tables: Tables) -> None:
 
 def test_tallies_count_by_owner_and_category() -> None:
     tables = measure_source(draw_picture("aab.d\n\n..c\n\na, b, d: car\nc: bus"), frozenset(), jobs=1)
-    tally = CategoryTally.of(tables.segments, tables.segments["image"])
+    tally = CategoryTally.count(tables.segments, tables.segments["image"])
     assert list(zip(tally.owner, tally.category, tally.segments, tally.pixels, strict=True)) == [
         (0, 1, 3, 4),
         (1, 2, 1, 1),

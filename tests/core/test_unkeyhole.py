@@ -23,7 +23,7 @@ def painted(ring: list[float]) -> np.ndarray:
 
 def opened(*rings: Points) -> Rings[np.float64]:
     numbers = [np.ravel(ring) for ring in rings]
-    return unkeyhole(Rings.alone(np.concatenate(numbers), np.cumsum([0, *map(len, numbers)])))
+    return unkeyhole(Rings.outer_rings(np.concatenate(numbers), np.cumsum([0, *map(len, numbers)])))
 
 
 def joined(a: Points, b: Points, at: int = 0, to: int = 0) -> Points:
@@ -88,11 +88,11 @@ def test_rings_of_one_owner_are_looked_at_alone() -> None:
 
 def test_only_ways_between_the_same_points_are_bridges() -> None:
     spike = [[0.0, 0.0], [9.0, 0.0], [9.0, 9.0], [9.0, 0.0]]
-    rings = Rings.alone(np.concatenate([np.ravel(LEFT), np.ravel(spike), np.ravel(joined(LEFT, RIGHT))]),
+    rings = Rings.outer_rings(np.concatenate([np.ravel(LEFT), np.ravel(spike), np.ravel(joined(LEFT, RIGHT))]),
                         np.array([0, 8, 16, 36]))  # fmt: skip
     assert has_bridges(rings).tolist() == [False, True, True]
     touching = joined(LEFT, [LEFT[0], [-3.0, 1.0], [-3.0, -2.0]])
-    assert has_bridges(Rings.alone(np.ravel(touching), np.array([0, 18]))).tolist() == [False]
+    assert has_bridges(Rings.outer_rings(np.ravel(touching), np.array([0, 18]))).tolist() == [False]
 
 
 def test_a_way_there_and_back_and_nothing_else_is_no_ring() -> None:
@@ -103,7 +103,7 @@ def test_spurs_are_ways_back_that_lead_nowhere() -> None:
     """Out of the left square and within it, but not the bridge to the right one."""
     ring = [*LEFT[:2], (5.0, 0.0), (5.5, 0.0), (5.0, 0.0), *LEFT[1:3], *RIGHT, RIGHT[0], *LEFT[2:], (2.0, 3.0), LEFT[3]]
     numbers = np.ravel(ring)
-    found = spurs(Rings.alone(np.concatenate([numbers, numbers]), np.array([0, len(numbers), 2 * len(numbers)])))
+    found = spurs(Rings.outer_rings(np.concatenate([numbers, numbers]), np.array([0, len(numbers), 2 * len(numbers)])))
     assert found.owner.tolist() == [0, 0, 0, 1, 1, 1]
     ways = {frozenset(map(tuple, np.reshape(each, (-1, 2)))) for each in found.as_lists()[:3]}
     corner, stub = (4.0, 1.0), (5.0, 0.0)
@@ -115,7 +115,7 @@ def test_spurs_are_gone_both_ways(a: Points, b: Points, at: int, to: int) -> Non
     one = joined(a, b, at, to)
     steps = list(zip(map(tuple, one), [*map(tuple, one[1:]), tuple(one[0])], strict=True))
     numbers = np.ravel(one)
-    for each in spurs(Rings.alone(numbers, np.array([0, len(numbers)]))).as_lists():
+    for each in spurs(Rings.outer_rings(numbers, np.array([0, len(numbers)]))).as_lists():
         first, last = (each[0], each[1]), (each[2], each[3])
         assert (first, last) in steps
         assert (last, first) in steps

@@ -64,7 +64,7 @@ def oracle_evidence(
     p = (p / p.sum(axis=0)).astype(np.float32)
     prediction = ImagePrediction(p.reshape(len(things), -1), seen_segments, np.zeros(shape[1] * shape[2], np.float32))
     predicted = seen_segments if things.any() else None
-    return ImagePrediction.of(p.transpose(0, 2, 1), predicted, _edges(prediction, blur))
+    return ImagePrediction.from_probabilities(p.transpose(0, 2, 1), predicted, _edges(prediction, blur))
 
 
 def _edges(prediction: ImagePrediction, blur: float) -> PixelValues:
@@ -93,12 +93,12 @@ class OracleModel:
         self.categories = maps.classes
         self.things = np.array([False, *(countable and kind[each] == "thing" for each in maps.classes)])
         self.usable = np.ones(len(maps), bool)
-        self._given, self._errors, self._seed = GivenLabels.of(maps, self.categories), errors, seed
+        self._given, self._errors, self._seed = GivenLabels.from_maps(maps, self.categories), errors, seed
 
     def predict(self, row: int) -> ImagePrediction:
         """What it says of the image at a row."""
         rng = np.random.default_rng([self._seed, row])
-        return oracle_evidence(self._given.drawn(row), self.things, rng, errors=self._errors)
+        return oracle_evidence(self._given.image_segments(row), self.things, rng, errors=self._errors)
 
 
 def blobs(
@@ -114,7 +114,7 @@ def blobs(
     number, inverse = np.unique(owner[covered], return_inverse=True)
     runs = runs_of_pixels(covered, inverse.reshape(-1).astype(np.int64), height)
     kept = np.flatnonzero(runs.areas(len(number)) >= 40)
-    return SegmentSet.of(runs.take(kept, len(number)), rng.integers(1, n_categories, len(kept)), height, width)
+    return SegmentSet.from_runs(runs.take(kept, len(number)), rng.integers(1, n_categories, len(kept)), height, width)
 
 
 def patches(rng: np.random.Generator, *, height: int = 160, width: int = 180, n_categories: int = 4) -> SegmentSet:

@@ -75,13 +75,17 @@ def test_a_model_that_knows_nothing_tells_of_none() -> None:
     rng, found = np.random.default_rng(0), []
     for seed in range(9):
         p = rng.dirichlet(np.ones(4), (60, 80)).transpose(2, 0, 1)
-        found.append(align_labels(patches(np.random.default_rng(seed), height=60, width=80), ImagePrediction.of(p)))
+        found.append(
+            align_labels(
+                patches(np.random.default_rng(seed), height=60, width=80), ImagePrediction.from_probabilities(p)
+            )
+        )
     assert not label_shifts(found, np.ones(4)).any()
 
 
 def test_all_void_and_no_image_fit() -> None:
     drawn, prediction = scene(0, STUFF)
-    void = SegmentSet.of(drawn.runs, np.full(len(drawn), -1), drawn.height, drawn.width)
+    void = SegmentSet.from_runs(drawn.runs, np.full(len(drawn), -1), drawn.height, drawn.width)
     assert align_labels(void, prediction).gain >= 0
     assert label_shifts([], np.ones(2)).tolist() == []
     assert not label_shifts([Alignment(1, 1, 0.9, (0.4, 0.5))], np.ones(2)).any()
@@ -98,5 +102,5 @@ def test_one_large_part_beside_its_place_moves_nothing() -> None:
     altered = label.copy()
     altered[:, 75:80] = 1
     drawn = segments_of_map(altered.T.ravel(), 60, 100)
-    found = align_labels(drawn, ImagePrediction.of(p))
+    found = align_labels(drawn, ImagePrediction.from_probabilities(p))
     assert (found.right, found.down) == (0, 0)

@@ -90,11 +90,11 @@ def test_an_empty_dataset_has_nothing_to_look_at() -> None:
 @pytest.mark.parametrize("text", ["", "5 %%", "-3", "0", "0%", "120%", "1.5", "ten", "5 days"])
 def test_what_is_no_budget_is_refused(text: str) -> None:
     with pytest.raises(SegdataError):
-        Budget.parsed(text)
+        Budget.parse(text)
 
 
 def test_budgets_as_people_write_them() -> None:
-    assert Budget.parsed(" 5 % ") == Budget(share=0.05)
-    assert Budget.parsed("200") == Budget(items=200)
-    assert Budget.parsed("90min") == Budget.parsed("1.5h") == Budget(minutes=90)
-    assert Budget.parsed("1 image") == Budget(items=1, of_images=True)
+    assert Budget.parse(" 5 % ") == Budget(share=0.05)
+    assert Budget.parse("200") == Budget(items=200)
+    assert Budget.parse("90min") == Budget.parse("1.5h") == Budget(minutes=90)
+    assert Budget.parse("1 image") == Budget(items=1, of_images=True)

@@ -28,7 +28,7 @@ def test_bars_against_every_bar_there_could_be(seed: int, precision: float, sure
     confidence = rng.integers(0, 20, 200) / 20 + 0.001
     right = rng.random(200) < confidence**0.2
     category = rng.integers(0, 2, 200)
-    tally = PrecisionTally.of(2, "instances")
+    tally = PrecisionTally.empty(2, "instances")
     images = np.array_split(rng.permutation(200), 8)
     for image in images:
         tally.add(category[image], confidence[image], right[image])
@@ -54,13 +54,13 @@ def _is_reached(hits: NDArray[np.int64], seen: NDArray[np.int64], precision: flo
 
 
 def test_of_little_nothing_is_claimed() -> None:
-    tally = PrecisionTally.of(1, "pixels")
+    tally = PrecisionTally.empty(1, "pixels")
     for n in (200, 200, 200, 200, 199):
         tally.add(np.zeros(n, np.int64), np.full(n, 0.9), np.ones(n, bool))
     assert np.isinf(tally.bars(0.5)).all()
     tally.add(np.zeros(1, np.int64), np.full(1, 0.9), np.ones(1, bool))
     assert tally.bars(0.5).tolist() == [0.9]
-    few = PrecisionTally.of(1, "pixels")
+    few = PrecisionTally.empty(1, "pixels")
     for _ in range(MIN_IMAGES - 1):
         few.add(np.zeros(5000, np.int64), np.full(5000, 0.9), np.ones(5000, bool))
     assert np.isinf(few.bars(0.5)).all()
@@ -79,7 +79,7 @@ def test_the_precision_is_missed_once_in_ten_times(n: int) -> None:
     short = dict.fromkeys((CERTAINTY, 0.5), 0)
     for seed in range(100):
         rng = np.random.default_rng((1, seed))
-        tally = PrecisionTally.of(1, "instances")
+        tally = PrecisionTally.empty(1, "instances")
         for _ in range(20):
             tally.add(np.zeros(n, np.int64), *image(rng))
         for sure in short:
@@ -111,7 +111,9 @@ def test_pixels_below_the_bar_are_void(tiny: TrainingPlan, tmp_path: Path) -> No
     probability = np.zeros((3, 2, 3), np.float32)
     probability[0, 0] = 1  # nothing, surely
     probability[1:, 1] = [(0.9, 0.6, 0.1), (0.1, 0.4, 0.9)]
-    drawn = ConfidentLabels(_found(tiny, tmp_path, probability), np.array([0.5, 0.8, 0.8]), np.zeros(3, bool)).drawn(0)
+    drawn = ConfidentLabels(
+        _found(tiny, tmp_path, probability), np.array([0.5, 0.8, 0.8]), np.zeros(3, bool)
+    ).draft_segments(0)
     assert drawn.categories().reshape(3, 2).T.tolist() == [[0, 0, 0], [1, VOID, 2]]
     assert len(drawn) == 3
 
@@ -120,7 +122,7 @@ def test_instances_below_the_bar_are_one_void_segment(tiny: TrainingPlan, tmp_pa
     runs = Runs(np.array([0, 4, 6, 8]), np.array([2, 2, 2, 2]), np.array([0, 1, 2, 3], np.int32))
     instances = PredictedInstances(runs, np.array([4, 6, 4, 6]), np.array([0.9, 0.3, 0.2, 0.8], np.float32))
     found = _found(tiny, tmp_path, np.full((3, 4, 3), 1 / 3, np.float32), instances)
-    drawn = ConfidentLabels(found, np.array([0, 0.5, 0.5]), np.array([False, True, True])).drawn(0)
+    drawn = ConfidentLabels(found, np.array([0, 0.5, 0.5]), np.array([False, True, True])).draft_segments(0)
     assert drawn.category.tolist() == [1, 2, VOID]
     assert drawn.runs.start.tolist() == [0, 8, 4]
     assert drawn.runs.length.tolist() == [2, 2, 4]
@@ -137,12 +139,12 @@ def test_confidence_is_learnt_from_what_was_given(tiny: TrainingPlan, tmp_path: 
     taxonomy = Taxonomy(categories=(Category(id=4, name="a"), Category(id=6, name="b")))
     dataset = from_arrays({"a.png": np.array([0, 4, 6])[label]}, taxonomy)
     found = _found(tiny, tmp_path, probability)
-    bars = ConfidentLabels.learnt(found, GivenLabels.of(dataset.maps(), (4, 6)), [0] * 5, 0.9).bars
+    bars = ConfidentLabels.learnt(found, GivenLabels.from_maps(dataset.maps(), (4, 6)), [0] * 5, 0.9).bars
     assert np.isinf(bars).tolist() == [True, True, True]  # fewer than a thousand pixels of each
     large = np.kron(label, np.ones((2, 2), np.int64))
     dataset = from_arrays({"a.png": np.array([0, 4, 6])[large]}, taxonomy)
     found = _found(tiny, tmp_path, np.kron(probability, np.ones((1, 2, 2), np.float32)))
-    bars = ConfidentLabels.learnt(found, GivenLabels.of(dataset.maps(), (4, 6)), [0] * 9, 0.9).bars
+    bars = ConfidentLabels.learnt(found, GivenLabels.from_maps(dataset.maps(), (4, 6)), [0] * 9, 0.9).bars
     assert bars == pytest.approx([0.899, 0.899, 0.899], abs=0.002)  # below, half of what is called a is not
 
 
@@ -154,9 +156,9 @@ def test_things_are_drawn_one_by_one_and_stuff_around_them(tiny: TrainingPlan, t
     runs = Runs(np.array([3, 5]), np.array([1, 1]), np.array([0, 1], np.int32))
     instances = PredictedInstances(runs, np.array([6, 6]), np.array([0.8, 0.3], np.float32))
     found = _found(tiny, tmp_path, probability, instances)
-    drawn = ConfidentLabels(found, np.array([0.5, 0.8, 0.5]), np.array([False, False, True])).drawn(0)
+    drawn = ConfidentLabels(found, np.array([0.5, 0.8, 0.5]), np.array([False, False, True])).draft_segments(0)
     assert drawn.category.tolist() == [1, 2, VOID]
-    at = drawn.painted(np.array([1, 2, 9]), 0).reshape(4, 2).T
+    at = drawn.paint(np.array([1, 2, 9]), 0).reshape(4, 2).T
     assert at.tolist() == [[0, 1, 9, 9], [1, 2, 9, 9]]
     np.testing.assert_allclose(drawn.score, [np.nan, 0.8, np.nan], rtol=1e-6)
 
@@ -174,7 +176,7 @@ def test_of_things_instances_are_judged_and_of_stuff_pixels(tiny: TrainingPlan, 
     found = _found(tiny, tmp_path, probability, PredictedInstances(runs, np.full(21, 6), score))
     kinds = Taxonomy(categories=(Category(id=4, name="a", kind="stuff"), Category(id=6, name="b")))
     dataset = from_arrays({"a.png": (ids, {each: 4 if each == 1 else 6 for each in range(1, 22)})}, kinds)
-    given_ = GivenLabels.of(dataset.maps(), (4, 6))
+    given_ = GivenLabels.from_maps(dataset.maps(), (4, 6))
     learnt = ConfidentLabels.learnt(found, given_, [0] * 9, 0.97, frozenset({6}))
     assert learnt.apart.tolist() == [False, False, True]
     assert learnt.bars[1:] == pytest.approx([0.95, 0.8], abs=0.002)

@@ -70,11 +70,11 @@ def test_nothing_is_confused_in_nothing() -> None:
 
 def test_a_model_believes_in_the_category_of_most_of_the_pixels() -> None:
     owner = np.repeat([0, 1, 2], 4)
-    drawn = SegmentSet.of(runs_of_pixels(np.arange(12), owner, 4), np.array([1, 1, 2]), 4, 3)
+    drawn = SegmentSet.from_runs(runs_of_pixels(np.arange(12), owner, 4), np.array([1, 1, 2]), 4, 3)
     p = np.zeros((3, 4, 3))
     p[1, :, 0], p[2, :, 1], p[1, :, 2], p[2, :, 2] = 1.0, 0.8, 0.4, 0.3
     p[0] = 1 - p.sum(axis=0)
-    assert predicted_category(drawn, ImagePrediction.of(p)).tolist() == [
+    assert predicted_category(drawn, ImagePrediction.from_probabilities(p)).tolist() == [
         1,
         2,
         2,

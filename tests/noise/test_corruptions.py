@@ -29,7 +29,9 @@ STUFF = np.zeros(4, bool)
 
 def nothing_seen(drawn: SegmentSet) -> ImagePrediction:
     """A model that sees nothing."""
-    return ImagePrediction.of(np.stack([np.ones((drawn.height, drawn.width)), np.zeros((drawn.height, drawn.width))]))
+    return ImagePrediction.from_probabilities(
+        np.stack([np.ones((drawn.height, drawn.width)), np.zeros((drawn.height, drawn.width))])
+    )
 
 
 def made(kind: CorruptionKind, seed: int = 0) -> tuple[SegmentSet, SegmentSet, object]:
@@ -151,7 +153,7 @@ def test_void_is_left_alone() -> None:
 
 @pytest.mark.parametrize("things", [THINGS[:2], STUFF])
 def test_where_nothing_is_drawn_nothing_is_spoiled(things: np.ndarray) -> None:
-    empty = SegmentSet.of(Runs.empty(), np.empty(0, np.int64), 20, 30)
+    empty = SegmentSet.from_runs(Runs.empty(), np.empty(0, np.int64), 20, 30)
     for kind in KINDS:
         new, truth = corrupt_labels(empty, things, CorruptionRates(1.0, (kind,)), np.random.default_rng(0))
         assert (len(new), len(truth)) == (0, 0)

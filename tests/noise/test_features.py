@@ -19,7 +19,7 @@ def certain(drawn: SegmentSet, n_categories: int, sure: float = 1.0) -> ImagePre
     label = drawn.categories().reshape(drawn.width, drawn.height).T
     rest = (1 - sure) / (n_categories - 1)
     p = np.stack([np.where(label == each, sure, rest) for each in range(n_categories)])
-    return ImagePrediction.of(p, drawn)
+    return ImagePrediction.from_probabilities(p, drawn)
 
 
 def named(found: tuple[tuple[str, ...], np.ndarray]) -> dict[str, np.ndarray]:
@@ -100,7 +100,7 @@ def test_regions_are_those_that_are_left_when_a_pixel_is_taken_off_all_around(se
 
 def test_void_is_no_candidate() -> None:
     drawn = blobs(np.random.default_rng(3))
-    void = SegmentSet.of(drawn.runs, np.full(len(drawn), VOID), drawn.height, drawn.width)
+    void = SegmentSet.from_runs(drawn.runs, np.full(len(drawn), VOID), drawn.height, drawn.width)
     found = find_candidates(void, certain(drawn, 2), THINGS)
     assert len(found.annotated) == len(found.regions) == 0
 
@@ -150,7 +150,7 @@ def test_each_kind_of_mistake_has_a_feature_that_tells_it(kind: str, feature: st
 
 
 def test_an_image_without_anything_has_no_candidates() -> None:
-    nothing = SegmentSet.of(blobs(np.random.default_rng(0)).runs.empty(), np.empty(0, np.int64), 30, 20)
+    nothing = SegmentSet.from_runs(blobs(np.random.default_rng(0)).runs.empty(), np.empty(0, np.int64), 30, 20)
     prediction = certain(nothing, 2)
     found = find_candidates(nothing, prediction, THINGS)
     assert annotated_features(found, nothing, prediction)[1].shape[0] == 0
@@ -161,7 +161,7 @@ def test_an_image_without_anything_has_no_candidates() -> None:
 def test_the_two_most_probable_are_those_of_a_sort(n_categories: int) -> None:
     rng = np.random.default_rng(n_categories)
     p = rng.integers(0, 4, (n_categories, 9, 11)).astype(np.float32)  # with many that are equal
-    first, second = ImagePrediction.of(p).two
+    first, second = ImagePrediction.from_probabilities(p).two
     ordered = np.sort(p.transpose(0, 2, 1).reshape(n_categories, -1), axis=0)
     np.testing.assert_array_equal(first, ordered[-1])
     np.testing.assert_array_equal(second, ordered[-2] if n_categories > 1 else 0 * ordered[-1])

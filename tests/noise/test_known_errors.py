@@ -22,7 +22,7 @@ def things(*boxes: Box) -> SegmentSet:
         of.append(np.full(width * height, number))
     empty = np.empty(0, np.int64)
     runs = runs_of_pixels(np.concatenate([empty, *at]), np.concatenate([empty, *of]), 50)
-    return SegmentSet.of(runs, np.array([box[4] for box in boxes], np.int64), 50, 60)
+    return SegmentSet.from_runs(runs, np.array([box[4] for box in boxes], np.int64), 50, 60)
 
 
 A, B, C = (2, 2, 10, 10, 1), (12, 2, 10, 10, 1), (30, 20, 10, 10, 1)

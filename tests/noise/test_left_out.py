@@ -110,7 +110,7 @@ def test_an_image_in_which_nothing_is_predicted_has_no_parts() -> None:
     clean = blobs(np.random.default_rng(0), height=40, width=50, n=3)
     nothing = np.zeros((2, 40, 50), np.float32)
     nothing[0] = 1
-    prediction = ImagePrediction.of(nothing)
+    prediction = ImagePrediction.from_probabilities(nothing)
     candidates = find_candidates(clean, prediction, THINGS)
     page = describe_seen_parts(prediction, clean, candidates, np.zeros((50, 40), np.float32))
     assert page.x.shape == (0, 10)

@@ -31,7 +31,7 @@ def squares(sides: list[int], gap: int = 30) -> SegmentSet:
 
 def columns(drawn: SegmentSet, grey: Floats | None = None) -> dict[str, Floats]:
     picture = None if grey is None else grey.astype(np.float32)
-    return dict(novelty(drawn, np.arange(len(drawn)), SegmentDepths.of(drawn), drawn, picture))
+    return dict(novelty(drawn, np.arange(len(drawn)), SegmentDepths.measure(drawn), drawn, picture))
 
 
 def joined(*sides: SegmentSet) -> SegmentSet:
@@ -64,7 +64,7 @@ def test_a_hole_counts_by_its_area() -> None:
     core = drawn.same_image(drawn.grown(-4), 5).pixels_of(3)
     pixels[3] = np.setdiff1d(pixels[3], core)
     runs = runs_of_pixels(np.concatenate(pixels), np.repeat(np.arange(5), [len(each) for each in pixels]), drawn.height)
-    found = columns(SegmentSet.of(runs, drawn.category, drawn.height, drawn.width))
+    found = columns(SegmentSet.from_runs(runs, drawn.category, drawn.height, drawn.width))
     np.testing.assert_allclose(found["holed"], [0, 0, 0, len(core) / (196 - len(core)), 0])
 
 
@@ -167,10 +167,10 @@ def regions_on(picture: Floats, label: np.ndarray, places: list[tuple[slice, sli
         where[place] = number
     drawn = segments_of_map(where.ravel(), height, width)
     order = np.argsort(drawn.category)
-    regions = SegmentSet.of(drawn.take(order).runs, np.full(len(places), seen), height, width)
+    regions = SegmentSet.from_runs(drawn.take(order).runs, np.full(len(places), seen), height, width)
     labels = np.array([int(np.median(label[place])) for place in places])
     given = segments_of_map(label.ravel(), height, width)
-    deep = SegmentDepths.of(regions)
+    deep = SegmentDepths.measure(regions)
     return dict(region_contrast(regions, labels, deep, given, picture.astype(np.float32)))
 
 
@@ -193,7 +193,7 @@ def test_regions_of_whole_labels_and_without_images_have_no_contrast() -> None:
     whole = regions_on(label / 2.0, label, [np.s_[:30, :]], 2)
     assert [whole[name][0] for name in ("new_distinct", "new_edge", "new_traced", "new_free")] == [0, 0, 0, 0]
     drawn = squares([9, 9])
-    nothing = region_contrast(drawn, np.zeros(2, np.int64), SegmentDepths.of(drawn), drawn, None)
+    nothing = region_contrast(drawn, np.zeros(2, np.int64), SegmentDepths.measure(drawn), drawn, None)
     assert not any(column.any() for column in nothing.values())
 
 

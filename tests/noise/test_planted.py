@@ -29,11 +29,11 @@ def test_errors_planted_before_the_training_come_out_on_top(
     labels, errors = noisy(shapes(tmp_path / "images", N_IMAGES), seed, PLANTED, 0.5)
     predictions = out_of_fold(labels, tmp_path / "found", TINY)
     networks = NetworkPredictor(predictions, frozenset({3, 7}))
-    given = GivenLabels.of(labels.maps(), predictions.categories)
+    given = GivenLabels.from_maps(labels.maps(), predictions.categories)
     looks = []
     for row in range(N_IMAGES):
         rng = np.random.default_rng([seed, row])
-        looks.append(image_features(given.drawn(row), networks.predict(row), networks.things, rng))
+        looks.append(image_features(given.image_segments(row), networks.predict(row), networks.things, rng))
     found = rank_candidates(looks)
     wrong = np.array([_is_wrong(given, errors, *each) for each in zip(found.image, found.row, strict=True)])
     first = np.argsort(-found.probability, kind="stable")[: int(wrong.sum())]

@@ -30,7 +30,7 @@ def drawn(*boxes: tuple[int, int, int, int], category: int | list[int] = 1) -> S
     at = [pixels(*box) for box in boxes]
     of = np.repeat(np.arange(len(at)), [len(each) for each in at])
     runs = runs_of_pixels(np.concatenate(at), of, HEIGHT)
-    return SegmentSet.of(runs, np.broadcast_to(category, (len(at),)).astype(np.int64), HEIGHT, WIDTH)
+    return SegmentSet.from_runs(runs, np.broadcast_to(category, (len(at),)).astype(np.int64), HEIGHT, WIDTH)
 
 
 def two_parts() -> SegmentSet:
@@ -45,7 +45,7 @@ def seen(labels: SegmentSet, n_categories: int, *, as_one: bool = False) -> Imag
     p = np.full((n_categories, WIDTH * HEIGHT), 0.02, np.float32)
     p[labels.categories(), np.arange(p.shape[1])] = 1 - 0.02 * (n_categories - 1)
     square = p.reshape(n_categories, WIDTH, HEIGHT).transpose(0, 2, 1)
-    return ImagePrediction.of(square, None if as_one else labels)
+    return ImagePrediction.from_probabilities(square, None if as_one else labels)
 
 
 def test_a_thing_is_redrawn_without_its_neighbours() -> None:
@@ -136,7 +136,9 @@ def test_two_rings_that_touch_are_cut_where_they_do() -> None:
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     away = np.minimum(np.hypot(x - 18, y - 20), np.hypot(x - 40, y - 20))
     at = np.flatnonzero(((away < 11.5) & (away > 6)).T)
-    given = SegmentSet.of(runs_of_pixels(at, np.zeros(len(at), np.int64), HEIGHT), np.ones(1, np.int64), HEIGHT, WIDTH)
+    given = SegmentSet.from_runs(
+        runs_of_pixels(at, np.zeros(len(at), np.int64), HEIGHT), np.ones(1, np.int64), HEIGHT, WIDTH
+    )
     found = find_candidates(given, seen(given, 3, as_one=True), SOIL)
     amended = edit_part(found, 0, "merge", given, seen(given, 3, as_one=True))
     cut = np.setdiff1d(at, SegmentPixels.of_runs(amended.pieces, 1).at)
@@ -148,7 +150,7 @@ def test_two_rings_that_touch_are_cut_where_they_do() -> None:
 
 def test_a_part_that_was_cut_is_closed() -> None:
     both = np.append(pixels(10, 5, 14, 20), pixels(26, 5, 14, 20))
-    given = SegmentSet.of(
+    given = SegmentSet.from_runs(
         runs_of_pixels(both, np.zeros(len(both), np.int64), HEIGHT), np.ones(1, np.int64), HEIGHT, WIDTH
     )
     prediction = seen(drawn((10, 5, 30, 20)), 3)

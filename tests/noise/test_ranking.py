@@ -169,10 +169,12 @@ def test_softmin_is_that_of_the_paper() -> None:
     label = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 1]])
     p = np.array([[0.1, 0.2, 0.9], [0.3, 0.8, 0.9], [0.95, 0.1, 0.6]])
     ones = np.flatnonzero(label.T)
-    given = SegmentSet.of(runs_of_pixels(ones, np.zeros(len(ones), np.int64), 3), np.ones(1), 3, 3)
-    assert softmin(given, ImagePrediction.of(np.stack([1 - p, p]))) == pytest.approx(0.10702486, abs=1e-6)
-    void = SegmentSet.of(runs_of_pixels(np.arange(9), np.zeros(9, np.int64), 3), np.full(1, VOID), 3, 3)
-    assert np.isnan(softmin(void, ImagePrediction.of(np.stack([1 - p, p]))))
+    given = SegmentSet.from_runs(runs_of_pixels(ones, np.zeros(len(ones), np.int64), 3), np.ones(1), 3, 3)
+    assert softmin(given, ImagePrediction.from_probabilities(np.stack([1 - p, p]))) == pytest.approx(
+        0.10702486, abs=1e-6
+    )
+    void = SegmentSet.from_runs(runs_of_pixels(np.arange(9), np.zeros(9, np.int64), 3), np.full(1, VOID), 3, 3)
+    assert np.isnan(softmin(void, ImagePrediction.from_probabilities(np.stack([1 - p, p]))))
 
 
 def test_images_of_a_group_share_a_fold() -> None:

@@ -19,7 +19,9 @@ maps = arrays(np.int64, st.tuples(st.integers(1, 9), st.integers(1, 9)), element
 def drawn_of(layers: np.ndarray) -> SegmentSet:
     flat = layers.transpose(0, 2, 1).reshape(len(layers), -1)
     of, at = np.nonzero(flat)
-    return SegmentSet.of(runs_of_pixels(at, of, layers.shape[1]), np.ones(len(layers), np.int64), *layers.shape[1:])
+    return SegmentSet.from_runs(
+        runs_of_pixels(at, of, layers.shape[1]), np.ones(len(layers), np.int64), *layers.shape[1:]
+    )
 
 
 @given(masks)
@@ -56,7 +58,7 @@ def test_parts_of_a_map_are_its_connected_components(values: np.ndarray) -> None
 @given(masks)
 def test_depth_is_the_distance_to_where_a_segment_ends(layers: np.ndarray) -> None:
     drawn = drawn_of(layers)
-    deep = SegmentDepths.of(drawn)
+    deep = SegmentDepths.measure(drawn)
     for row, mask in enumerate(layers):
         inner = ndimage.binary_erosion(mask, border_value=1)
         if mask.any() and not mask.all():
@@ -68,7 +70,7 @@ def test_depth_is_the_distance_to_where_a_segment_ends(layers: np.ndarray) -> No
 
 
 def test_the_frame_ends_no_segment() -> None:
-    deep = SegmentDepths.of(drawn_of(np.ones((1, 4, 5), bool)))
+    deep = SegmentDepths.measure(drawn_of(np.ones((1, 4, 5), bool)))
     assert deep.rim.sum() == 0
     assert deep.depth.min() == pytest.approx(np.hypot(4, 5) + 1)
 

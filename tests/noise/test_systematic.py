@@ -34,7 +34,7 @@ def tables() -> Tables:
 def case(tables: Tables) -> LabelCheck:
     predictor: Any = SimpleNamespace(things=np.array([False, True, True, True]))  # Any: nothing else of it is asked
     maps: Any = None  # nor of the labels
-    rows = SegmentRows.of(tables)
+    rows = SegmentRows.from_tables(tables)
     return LabelCheck(GivenLabels(maps, np.empty(0, np.int64)), predictor, NAMES, tables, rows, np.arange(N))
 
 

@@ -55,12 +55,12 @@ def test_what_is_left_out_does_not_count_against_the_model(seed: int, share: flo
 def test_a_model_that_sees_everything_everywhere_is_as_good_as_chance() -> None:
     drawn, _ = page(0)
     everywhere = np.stack([np.full((130, 180), 0.1), np.full((130, 180), 0.9)])
-    assert image_fit(drawn, ImagePrediction.of(everywhere)).informed == 0
-    nothing = SegmentSet.of(drawn.runs, np.full(len(drawn), -1), drawn.height, drawn.width)
-    assert np.isnan(image_fit(nothing, ImagePrediction.of(everywhere)).informed)
+    assert image_fit(drawn, ImagePrediction.from_probabilities(everywhere)).informed == 0
+    nothing = SegmentSet.from_runs(drawn.runs, np.full(len(drawn), -1), drawn.height, drawn.width)
+    assert np.isnan(image_fit(nothing, ImagePrediction.from_probabilities(everywhere)).informed)
     stuff = patches(np.random.default_rng(0), height=130)
     chance = np.random.default_rng(0).dirichlet(np.ones(4), (130, 180)).transpose(2, 0, 1)
-    assert abs(image_fit(stuff, ImagePrediction.of(chance)).informed) < 0.03
+    assert abs(image_fit(stuff, ImagePrediction.from_probabilities(chance)).informed) < 0.03
 
 
 def test_images_that_are_alike_vouch_for_each_other() -> None:
@@ -68,12 +68,15 @@ def test_images_that_are_alike_vouch_for_each_other() -> None:
     rng = np.random.default_rng(0)
     looks = [rng.normal(5 * (row >= 8), 0.3, 6) for row in range(12)]
     fits = [*[ImageFit(0.9, 30)] * 7, ImageFit(0.0, 1), *[ImageFit(0.02, 30)] * 4]
-    known = known_images(informed_images(fits, ImageLikeness.of(looks, np.arange(12))))
+    known = known_images(informed_images(fits, ImageLikeness.from_appearance(looks, np.arange(12))))
     assert known.tolist() == [True] * 8 + [False] * 4
-    alone = known_images(informed_images(fits, ImageLikeness.of([None] * 12, np.arange(12))))
+    alone = known_images(informed_images(fits, ImageLikeness.from_appearance([None] * 12, np.arange(12))))
     assert alone.tolist() == [True] * 7 + [False] * 5
     sequence = np.array([0] * 8 + [1] * 4)
-    assert known_images(informed_images(fits, ImageLikeness.of([None] * 12, sequence))).tolist() == known.tolist()
+    assert (
+        known_images(informed_images(fits, ImageLikeness.from_appearance([None] * 12, sequence))).tolist()
+        == known.tolist()
+    )
     assert known_images(np.array([np.nan])).all()
 
 
@@ -93,7 +96,7 @@ def ranked(n_unknown: int = 3) -> RankedCandidates:
 
 def test_nothing_is_found_in_images_that_the_model_does_not_know() -> None:
     result = ranked()
-    assert result.known.tolist() == [True] * 6 + [False] * 3
+    assert result.known_images.tolist() == [True] * 6 + [False] * 3
     trust = category_trust(result, ["nothing", "cell"], np.zeros(2))
     assert trust[0].reason is None  # that it does not know them says nothing of the others
     rows = candidates_above(result, trust)
@@ -108,7 +111,7 @@ def test_labels_that_are_moved_are_found_where_the_model_knows_the_image_alone()
 
 def test_where_it_knows_nothing_it_finds_nothing() -> None:
     result = ranked(9)
-    assert not result.known.any()
+    assert not result.known_images.any()
     assert not len(candidates_above(result, category_trust(result, ["nothing", "cell"], np.zeros(2))))
 
 
@@ -121,7 +124,7 @@ def test_means_over_images_that_are_alike_by_hand(looks: list[np.ndarray | None]
     n = len(looks)
     unit = np.array(data.draw(st.lists(st.integers(0, 3), min_size=n, max_size=n)))
     values, weight = np.arange(2.0 * n).reshape(n, 2), np.arange(n) + 1.0
-    alike = ImageLikeness.of(looks, unit)
+    alike = ImageLikeness.from_appearance(looks, unit)
     support, mean = alike.means(values, weight)
     seen = [look for look in looks if look is not None]
     spread = np.maximum(np.std(seen, axis=0), 1e-6) if seen else 1

@@ -57,7 +57,7 @@ def finding(
 
 
 def run(drawing: PictureDataset, *decisions: Decision) -> AnnotationResult:
-    return apply_to_annotation(Annotation.each(drawing.batch)[0], decisions, drawing.profile, no_mend, FREE)
+    return apply_to_annotation(Annotation.split_batch(drawing.batch)[0], decisions, drawing.profile, no_mend, FREE)
 
 
 def shown(found: AnnotationResult, drawing: PictureDataset) -> dict[tuple[int, str], str]:

@@ -255,7 +255,7 @@ def _are_keyholes(runs: Runs, rings: pa.Array, height: Ints) -> Flags:
     polygons = Polygons.of_lists(rings)
     is_keyhole: Flags = (np.diff(polygons.segment) == 1) & (segment_shapes(runs, height, n).n_holes > 0)
     single = polygons.take_rings(polygons.segment[:-1][is_keyhole])
-    is_keyhole[is_keyhole] = has_bridges(Rings.alone(single.xy, single.ring))
+    is_keyhole[is_keyhole] = has_bridges(Rings.outer_rings(single.xy, single.ring))
     return is_keyhole
 
 
@@ -266,7 +266,7 @@ def _outline_polygons(runs: Runs, height: Ints, width: Ints) -> tuple[list[objec
     has_holes = np.zeros(n, bool)
     has_holes[all_outlines.owner[all_outlines.hole]] = True
     chosen = has_holes[all_outlines.owner]
-    rings = all_outlines.take(np.flatnonzero(~chosen)).merged(keyhole(all_outlines.take(np.flatnonzero(chosen))))
+    rings = all_outlines.take(np.flatnonzero(~chosen)).merge(keyhole(all_outlines.take(np.flatnonzero(chosen))))
     offset = rings.offsets(n)
     rasterised = Polygons(rings.xy.astype(np.float64), rings.ring, offset).rasterise(height, width)
     exact = np.flatnonzero(_same_pixels(runs, rasterised, n) & (np.diff(offset) > 0))

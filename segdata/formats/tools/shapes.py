@@ -389,13 +389,13 @@ def split_bridged(flat: PolygonArrays) -> dict[int, Rings[np.float64]]:
     if len(rows) == 0:
         return {}
     candidates = take_polygons(flat, rows)
-    rings = Rings.alone(candidates.points.ravel(), 2 * candidates.ring)
+    rings = Rings.outer_rings(candidates.points.ravel(), 2 * candidates.ring)
     bridged_rows = np.flatnonzero(has_bridges(rings))
     if len(bridged_rows) == 0:
         return {}
     parts = unkeyhole(rings.take(bridged_rows))
     several = np.flatnonzero(np.diff(parts.offsets(len(rows))) > 1)
-    parts = parts.merged(spurs(rings.take(several)))
+    parts = parts.merge(spurs(rings.take(several)))
     offset = parts.offsets(len(rows)).tolist()
     return {int(rows[k]): parts.take(np.arange(offset[k], offset[k + 1])) for k in several.tolist()}
 
@@ -405,7 +405,7 @@ def retraces(flat: PolygonArrays) -> NDArray[np.bool_]:
     result = np.zeros(len(flat.polygon) - 1, bool)
     rows = _revisiting_rows(flat)
     candidates = take_polygons(flat, rows)
-    result[rows] = has_bridges(Rings.alone(candidates.points.ravel(), 2 * candidates.ring))
+    result[rows] = has_bridges(Rings.outer_rings(candidates.points.ravel(), 2 * candidates.ring))
     return result
 
 

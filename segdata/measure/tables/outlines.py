@@ -77,7 +77,7 @@ class SourceRings(msgspec.Struct, frozen=True):
         """The same segments with the holes alone that bridges join to other rings."""
         apart = self._apart()
         rows = np.flatnonzero(apart.hole)
-        rings = polygons.Rings.alone(apart.xy, apart.ring).take(rows)
+        rings = polygons.Rings.outer_rings(apart.xy, apart.ring).take(rows)
         first_ring = np.searchsorted(apart.owner[rows], np.arange(len(self.segment) + 1))
         return SourceRings(self.segment, first_ring, rings.ring, rings.xy)
 
@@ -154,7 +154,7 @@ def _crossings(rings: SourceRings) -> tuple[Ints, Floats, Floats]:
     """
     count, x, y = kernels.crossings(rings.xy, rings.first_number)
     crossed = np.flatnonzero((count > 0) & (np.diff(rings.first_number) % 2 == 0))
-    opened = unkeyhole(polygons.Rings.alone(rings.xy, rings.first_number).take(crossed))
+    opened = unkeyhole(polygons.Rings.outer_rings(rings.xy, rings.first_number).take(crossed))
     left, left_x, left_y = kernels.crossings(opened.xy, opened.ring)
     count[crossed] = np.bincount(opened.owner, left, len(count))[crossed]
     for places, of_opened in ((x, left_x), (y, left_y)):

@@ -33,7 +33,7 @@ class SegmentCentres:
     y: Ints
 
     @staticmethod
-    def of(tables: Tables, scale: float = 1.0) -> "SegmentCentres":
+    def from_tables(tables: Tables, scale: float = 1.0) -> "SegmentCentres":
         """Of all segments with pixels that are not void, in images with sides `scale` times as long."""
         rows = tables.segments
         is_used = (rows["area"] > 0) & ~np.isin(rows["category_id"], tables.profile.taxonomy.void_ids)

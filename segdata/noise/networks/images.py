@@ -71,7 +71,7 @@ class ImageCache:
         usable[list(self._wrong)] = False
         return usable
 
-    def reduced(self, scale: float) -> "ImageCache":
+    def downscale(self, scale: float) -> "ImageCache":
         """The same images with sides `scale` times as long, at most 1: each pixel the mean of what it covers."""
         if scale == 1:
             return self
@@ -109,7 +109,7 @@ class ImageCache:
 
     def _read(self, row: int) -> DecodedImage | None:
         try:
-            pixels = self._decoded(row)
+            pixels = self._decode(row)
             fitting = pixels if self.channels is None else _adapt_channels(pixels, self.channels)
         except _UnusableError as error:
             self.report(row, *error.args)
@@ -128,7 +128,7 @@ class ImageCache:
         layers = [cv2.resize(layer, (wide, high), interpolation=cv2.INTER_AREA) for layer in pixels]
         return DecodedImage(np.stack(layers), picture.low, picture.high)
 
-    def _decoded(self, row: int) -> ChannelArray:
+    def _decode(self, row: int) -> ChannelArray:
         """(channels, height, width) of an image: of its file, or of all its files one after the other."""
         uri, size = self._maps.uris[row], (int(self._maps.height[row]), int(self._maps.width[row]))
         files: Sequence[str] = self._maps.channels[row] or (() if uri is None else (uri,))

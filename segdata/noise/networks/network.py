@@ -280,7 +280,7 @@ class _LightStep(nn.Module):
         self.body = _convolution(width, width)
 
     def forward(self, features: Tensor, details: Tensor) -> Tensor:
-        refined: Tensor = self.body(_doubled(self.narrow(features)) + details)
+        refined: Tensor = self.body(_upsample(self.narrow(features)) + details)
         return refined
 
 
@@ -292,11 +292,11 @@ class _FullStep(nn.Module):
         self.body = (_ResidualBlock if residual else _double_convolution)(below + details, width)
 
     def forward(self, features: Tensor, details: Tensor) -> Tensor:
-        refined: Tensor = self.body(torch.cat([_doubled(features), details], 1))
+        refined: Tensor = self.body(torch.cat([_upsample(features), details], 1))
         return refined
 
 
-def _doubled(features: Tensor) -> Tensor:
+def _upsample(features: Tensor) -> Tensor:
     """Twice the sides. The gradient of nearest is the same in every run; that of bilinear is not, on CUDA."""
     return functional.interpolate(features, scale_factor=2, mode="nearest")
 

@@ -188,14 +188,14 @@ def out_of_fold(
         pictures = ImageCache(maps, int(_CACHE_SHARE * memory), load)
         readable = pictures.survey(settings.jobs)
         _check_readable(readable, pictures)
-        taught = readable & _annotated(measured, settings.annotator)
+        taught = readable & _annotated_images(measured, settings.annotator)
         units = fold_units(measured, taught, settings)
         classes = _classes(maps, np.flatnonzero(taught))
         facts = _data_facts(measured, maps, pictures, taught, units.among(taught), classes, chosen)
         plan = _kept_plan(folder, lambda: plan_for(facts, settings, memory))
         planned(plan)
         fold = assign_folds(measured, units, taught, plan.folds, plan.seed)
-        pictures = pictures.reduced(plan.scale)
+        pictures = pictures.downscale(plan.scale)
         run = FoldRun(maps, pictures, measured, fold, taught, classes, plan, settings, folder, chosen)
         run.predict(readable, on, _timed_progress(progress))
         ids = tuple(maps.classes[item] for item in classes)
@@ -245,7 +245,7 @@ def _kept_plan(folder: Path, make: Callable[[], TrainingPlan]) -> TrainingPlan:
     return plan
 
 
-def _annotated(tables: Tables, annotator: str | None) -> NDArray[np.bool_]:
+def _annotated_images(tables: Tables, annotator: str | None) -> NDArray[np.bool_]:
     """(n_images,) whether somebody, or this annotator, annotated an image."""
     rows = tables.annotations
     image_rows = rows["image"] if annotator is None else rows["image"][rows["annotator"] == annotator]

@@ -69,7 +69,7 @@ class Predictions:
         """
         if self.version == _FIRST_VERSION:
             return self._array("probabilities", row).astype(np.float32)
-        return self._stored(row).probabilities().transpose(0, 2, 1)
+        return self._load(row).probabilities().transpose(0, 2, 1)
 
     def edges(self, row: int) -> Probabilities | None:
         """(height, width) float32 how probable it is that an instance ends here; None where that is not known."""
@@ -79,7 +79,7 @@ class Predictions:
             contours = self._array("contours", row)
             edge = contours[EDGE].astype(np.float32) if contours.any() else None
         else:
-            stored = self._stored(row).edges()
+            stored = self._load(row).edges()
             edge = None if stored is None else stored.T
         return edge if edge is not None and edge.any() else None
 
@@ -92,10 +92,10 @@ class Predictions:
             with np.load(self.folder / "instances" / f"{row:06d}.npz") as file:
                 runs = Runs(file["start"], file["length"], file["owner"])
                 return PredictedInstances(runs, file["category"], file["score"])
-        stored = self._stored(row).instances()
+        stored = self._load(row).instances()
         return None if stored is None else PredictedInstances(stored.runs, stored.category, stored.score)
 
-    def _stored(self, row: int) -> StoredPrediction:
+    def _load(self, row: int) -> StoredPrediction:
         self._check(row)
         path = prediction_path(self.folder, row)
         try:

@@ -85,17 +85,17 @@ def encode_prediction(
     Of the shares as many digits stay as 2 bytes a pixel have room for.
     """
     columns = np.ascontiguousarray(planes.transpose(0, 2, 1))
-    packed_instances = b"" if instances is None else _packed(_instance_bytes(instances))
+    packed_instances = b"" if instances is None else _pack(_instance_bytes(instances))
     room = max(BYTES_PER_PIXEL * size[0] * size[1], _FEW_PIXELS) - len(packed_instances) - 128
     numbers, shares = columns[: layout.n_numbers], columns[layout.n_numbers :]
     packed, levels, has_second = b"", _FULL, True
     for levels in _LEVELS:
         coarse = shares if levels == _FULL else np.rint(shares * (levels / _FULL)).astype(np.uint8)
-        packed = _packed(numbers.tobytes() + coarse.tobytes())
+        packed = _pack(numbers.tobytes() + coarse.tobytes())
         if len(packed) <= room:
             break
     else:  # next to noise: the best category alone
-        packed, has_second = _packed(columns[: layout.bytes_per_number].tobytes()), False
+        packed, has_second = _pack(columns[: layout.bytes_per_number].tobytes()), False
     return msgspec.msgpack.encode(
         _StoredImage(
             version=VERSION,
@@ -147,7 +147,7 @@ class StoredPrediction:
         if image.n_runs < 0:
             return None
         whole, n, m = 4, image.n_runs, image.n_instances
-        content = np.frombuffer(_unpacked(image.instances, whole * (3 * n + 2 * m)), np.int32)
+        content = np.frombuffer(_unpack(image.instances, whole * (3 * n + 2 * m)), np.int32)
         start, length, owner = content[: 3 * n].reshape(3, n)
         category, score = content[3 * n :].reshape(2, m)
         runs = Runs(start.astype(np.int64), length.astype(np.int64), owner)
@@ -161,7 +161,7 @@ class StoredPrediction:
         image, layout = self._image, self._layout
         n = layout.n_planes if image.second else layout.bytes_per_number
         height, width = image.seen
-        return np.frombuffer(_unpacked(image.planes, n * height * width), np.uint8).reshape(n, width, height)
+        return np.frombuffer(_unpack(image.planes, n * height * width), np.uint8).reshape(n, width, height)
 
 
 def shares_of(planes: Codes, layout: PlaneLayout, levels: int = _FULL, *, second: bool = True) -> NDArray[np.float32]:
@@ -220,9 +220,9 @@ def _instance_bytes(instances: StoredInstances) -> bytes:
     )
 
 
-def _packed(content: bytes) -> bytes:
+def _pack(content: bytes) -> bytes:
     return pa.Codec("zstd", compression_level=1).compress(content, asbytes=True)  # type: ignore[no-any-return]
 
 
-def _unpacked(content: bytes, length: int) -> bytes:
+def _unpack(content: bytes, length: int) -> bytes:
     return pa.Codec("zstd").decompress(content, decompressed_size=length, asbytes=True) if length else b""

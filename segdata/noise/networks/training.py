@@ -167,7 +167,7 @@ class _Training:
                 part.load_state_dict(checkpoint[name])
             self.state = _TrainingState(**checkpoint["progress"])
         if not self.state.at_once:
-            with self._seeded(task.seed):  # others build networks meanwhile by the generator of torch
+            with self._fork_rng(task.seed):  # others build networks meanwhile by the generator of torch
                 self.state.at_once = _crops_at_once(task, model)
 
     def run(self, report: Callable[[int], None], pace: TrainingPace) -> Steps:
@@ -203,7 +203,7 @@ class _Training:
         while True:
             self.optimiser.zero_grad(set_to_none=True)
             try:
-                with self._seeded(task.seed * 1_000_003 + state.step):
+                with self._fork_rng(task.seed * 1_000_003 + state.step):
                     self._add_gradients(choice, windows)
                 break
             except torch.OutOfMemoryError as error:
@@ -222,7 +222,7 @@ class _Training:
         self.scaler.update()
 
     @contextmanager
-    def _seeded(self, seed: int) -> Iterator[None]:
+    def _fork_rng(self, seed: int) -> Iterator[None]:
         """What is random in the network, such as dropout, follows from the seed while the block runs.
 
         Our own networks have a generator each, since several may be trained at once; others have that of torch.
@@ -453,12 +453,12 @@ class FoldRun:
         held_rows = _held_out_rows(self.maps, rows, seed)
         channel = np.full(len(self.maps.classes), -1, np.int64)
         channel[self.classes] = np.arange(1, len(self.classes) + 1)
-        labels = CropLabels(self._reduced, channel, self._is_thing())
+        labels = CropLabels(self._scaled_labels, channel, self._is_thing())
         learned = np.setdiff1d(rows, held_rows)
         weights = torch.ones(self.plan.categories)
         if self.plan.class_weights:
-            weights = _category_weights(self._reduced, learned, channel, self.plan.categories)
-        places = SegmentCentres.of(self.tables, self.plan.scale)
+            weights = _category_weights(self._scaled_labels, learned, channel, self.plan.categories)
+        places = SegmentCentres.from_tables(self.tables, self.plan.scale)
         jobs, device = self.settings.jobs, self.device
         plan = replace(self.plan, memory=self.plan.memory // self._at_once)
         return TrainingTask(
@@ -469,9 +469,9 @@ class FoldRun:
         return ChannelLegend(np.array(self.maps.classes, np.int64)[self.classes], self._is_thing()[self.classes])
 
     @cached_property
-    def _reduced(self) -> LabelMaps:
+    def _scaled_labels(self) -> LabelMaps:
         """The labels as networks see them."""
-        return self.maps.reduced(self.plan.scale)
+        return self.maps.downscale(self.plan.scale)
 
     def _is_thing(self) -> NDArray[np.bool_]:
         """(n_classes,) whether a class has separate instances."""

@@ -42,14 +42,14 @@ def draw_variation(rng: np.random.Generator, n: int, chosen: Collection[Augmenta
     if not {"elastic", "blur", "noise", "hue", "invert"} & set(chosen):
         return None
 
-    def some(share: float, kind: Augmentation) -> NDArray[np.bool_]:
+    def draw_some(share: float, kind: Augmentation) -> NDArray[np.bool_]:
         return (rng.random(n) < share) & (kind in chosen)
 
-    bent = rng.normal(0, _BENT, (n, 2, _KNOTS, _KNOTS)) * some(_BENT_SHARE, "elastic")[:, None, None, None]
-    blur = rng.uniform(0.3, _MOST_BLUR, n) * some(_BLUR_SHARE, "blur")
-    noise = rng.uniform(0, _MOST_NOISE, n) * some(_NOISE_SHARE, "noise")
+    bent = rng.normal(0, _BENT, (n, 2, _KNOTS, _KNOTS)) * draw_some(_BENT_SHARE, "elastic")[:, None, None, None]
+    blur = rng.uniform(0.3, _MOST_BLUR, n) * draw_some(_BLUR_SHARE, "blur")
+    noise = rng.uniform(0, _MOST_NOISE, n) * draw_some(_NOISE_SHARE, "noise")
     hue = 2 * np.pi * rng.uniform(-_MOST_HUE, _MOST_HUE, n) * ("hue" in chosen)
-    inverted = some(_INVERTED_SHARE, "invert")
+    inverted = draw_some(_INVERTED_SHARE, "invert")
     drawn = [values.astype(np.float32) for values in (bent, blur, noise, hue)]
     return ImageVariation(drawn[0], drawn[1], drawn[2], drawn[3], inverted, int(rng.integers(2**31)))
 
@@ -70,7 +70,7 @@ def vary_pixels(images: Tensor, variation: ImageVariation) -> Tensor:
         inverted = torch.from_numpy(variation.inverted).to(device)[:, None, None, None]
         images = torch.where(inverted, 1 - images, images)
     if variation.blur.any():
-        images = _blurred(images, torch.from_numpy(variation.blur).to(device))
+        images = _blur(images, torch.from_numpy(variation.blur).to(device))
     if variation.noise.any():
         generator = torch.Generator(device).manual_seed(variation.seed)
         strength = torch.from_numpy(variation.noise).to(device)[:, None, None, None]
@@ -88,7 +88,7 @@ def _hue_matrices(angle: NDArray[np.float32]) -> Tensor:
     return torch.from_numpy((np.linalg.inv(there) @ turn @ there).astype(np.float32))
 
 
-def _blurred(images: Tensor, sigma: Tensor) -> Tensor:
+def _blur(images: Tensor, sigma: Tensor) -> Tensor:
     """Each image convolved with a Gaussian of its own; those of 0 stay as they are."""
     n, channels, height, width = images.shape
     radius = int(np.ceil(3 * _MOST_BLUR))

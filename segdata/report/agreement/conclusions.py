@@ -434,13 +434,13 @@ def _plan_conclusions(result: Agreement) -> Iterator[Conclusion]:
     head = f"Label {count_noun(images, 'image')} twice for {name} of ±{width:g} ({now})"
     others = [size for size in overall if size is not lead and size.images is not None]
     reached = [
-        f"{SHORT_NAMES[other.score]} of ±{format_score(other.score, _reached(other, images))}" for other in others
+        f"{SHORT_NAMES[other.score]} of ±{format_score(other.score, _half_width(other, images))}" for other in others
     ]
     details = f"So many images also give {join_words(reached)}." if reached else ""
     own = [size for size in result.plan if size.category is not None and size.score == lead.score and size.images]
     wide = sorted((size for size in own if (size.images or 0) > images), key=lambda size: -(size.images or 0))
     if wide:
-        names = [f"{size.category} ±{format_score(size.score, _reached(size, images))}" for size in wide[:_SHOWN]]
+        names = [f"{size.category} ±{format_score(size.score, _half_width(size, images))}" for size in wide[:_SHOWN]]
         many = f" and {count_noun(len(wide) - _SHOWN, 'more category', 'more categories')}" if wide[_SHOWN:] else ""
         details += f" Single categories stay wider: {', '.join(names)}{many}; the table says what each would take."
     yield Conclusion(
@@ -448,7 +448,7 @@ def _plan_conclusions(result: Agreement) -> Iterator[Conclusion]:
     )
 
 
-def _reached(size: SampleSize, images: int) -> float:
+def _half_width(size: SampleSize, images: int) -> float:
     """Half the interval of so many images: it shrinks with the root of their number."""
     return size.half_width * math.sqrt((size.images or 0) / images)
 

@@ -38,15 +38,15 @@ class Confusion:
     @staticmethod
     def from_pairs(comparison: AnnotatorPairs) -> "Confusion":
         """That of different persons, both ways; void is no category."""
-        return Confusion._drawn(comparison, _amounts(comparison, None))
+        return Confusion._without_empty(comparison, _amounts(comparison, None))
 
     @staticmethod
     def of_annotator(comparison: AnnotatorPairs, annotator: int) -> "Confusion":
         """What one annotator (position) calls, in columns, what the others call a row's category."""
-        return Confusion._drawn(comparison, _amounts(comparison, annotator))
+        return Confusion._without_empty(comparison, _amounts(comparison, annotator))
 
     @staticmethod
-    def _drawn(comparison: AnnotatorPairs, amounts: Floats) -> "Confusion":
+    def _without_empty(comparison: AnnotatorPairs, amounts: Floats) -> "Confusion":
         """Without the categories that nobody has."""
         names = (*(category.name for category in comparison.categories), UNLABELLED)
         drawn = (amounts.sum(axis=1) > 0) | (amounts.sum(axis=0) > 0)
@@ -59,7 +59,7 @@ class Confusion:
         total = self.amounts.sum(axis=1, keepdims=True)
         return np.asarray(np.divide(self.amounts, total, out=np.zeros(self.amounts.shape), where=total > 0))
 
-    def reduced(self, most: int) -> "Confusion":
+    def most_confused(self, most: int) -> "Confusion":
         """The `most` names with most confusion, in their order; the diagonal stays what it is."""
         if len(self.names) <= most:
             return self

@@ -362,7 +362,7 @@ def _charts(result: Agreement, tables: Tables, comparison: AnnotatorPairs, unit:
     offsets, rows = forest_plot(every, annotators, _OFFSETS), _bias_rows(every, result)
     return {
         "matrix": pairs_heat(result) if 2 < len(annotators) <= _MATRIX else None,
-        "confused": confusion_chart(confusion.reduced(_CONFUSED)) if len(confusion.names) > 2 else None,
+        "confused": confusion_chart(confusion.most_confused(_CONFUSED)) if len(confusion.names) > 2 else None,
         "n_confused": len(confusion.names) - min(len(confusion.names), _CONFUSED),
         "spreads": image_histograms(ImageAgreement.from_pairs(comparison, _gold(tables)), annotators, _gold(tables)),
         "forest": offsets,

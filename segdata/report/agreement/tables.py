@@ -426,10 +426,11 @@ class ImageAgreement:
         """The cases with the least agreement, the worst first."""
         cases, values = self.of_cases
         return [
-            self._told(int(cases[at]), float(values[at])) for at in np.argsort(values, kind="stable")[:most].tolist()
+            self._worst_image(int(cases[at]), float(values[at]))
+            for at in np.argsort(values, kind="stable")[:most].tolist()
         ]
 
-    def _told(self, case: int, value: float) -> WorstImage:
+    def _worst_image(self, case: int, value: float) -> WorstImage:
         rows = np.flatnonzero(self.case == case)
         of_category = _mean(self.values[rows].T)
         category = int(np.nanargmin(of_category))
@@ -539,14 +540,14 @@ def _rows(result: Agreement) -> Iterator[Row]:
         score = f"images for {need.score} ± {need.half_width:g}"
         wanted = "" if need.images is None else need.images
         yield {"scope": "plan", "category": need.category or "", "score": score, "value": wanted}
-    yield from _compared(result)
+    yield from _comparison_rows(result)
     yield from _tolerance(result.tolerance)
     for name, own in result.tolerance.categories.items():
         yield from _tolerance(own, name)
-    yield from _proposed(result)
+    yield from _proposal_rows(result)
 
 
-def _compared(result: Agreement) -> Iterator[Row]:
+def _comparison_rows(result: Agreement) -> Iterator[Row]:
     for due in result.disagreement:
         whose: Row = {"scope": "disagreement", "annotator_a": due.a, "annotator_b": due.b, "category": due.category}
         yield whose | {"score": "pixels", "value": due.pixels}
@@ -585,7 +586,7 @@ def _compared(result: Agreement) -> Iterator[Row]:
         yield from _scores(whose, {"share": one.share, "persons": one.persons})
 
 
-def _proposed(result: Agreement) -> Iterator[Row]:
+def _proposal_rows(result: Agreement) -> Iterator[Row]:
     for proposal in result.proposed_tolerance:
         yield {
             "scope": "proposed tolerance",

@@ -90,7 +90,7 @@ def _matrix(result: Agreement, console: Console) -> Iterator[str]:
         ]
         heading = f"the {len(rows)} of {count_noun(len(least), 'pair')} that agree least"
         heads = ("annotators", "", "images", SHORT_NAMES[lead], SHORT_NAMES[below])
-        yield from _titled(heading, heads, rows, console, left=(0, 1))
+        yield from _titled_table(heading, heads, rows, console, left=(0, 1))
         return
     copies = unranked_pairs(result)
     rows, room = [], min(_NAME, (console.width - _NAME - 2) // len(names) - 2)
@@ -104,7 +104,7 @@ def _matrix(result: Agreement, console: Console) -> Iterator[str]:
             cells.append(" " if row == column else value)
         rows.append(cells)
     heading = f"annotator by annotator: {SHORT_NAMES[lead]} above the diagonal, {SHORT_NAMES[below]} below"
-    yield from _titled(heading, ("", *(shorten(name, room) for name in names)), rows, console)
+    yield from _titled_table(heading, ("", *(shorten(name, room) for name in names)), rows, console)
 
 
 def _scores(scores: Mapping[str, Score], names: Sequence[str]) -> list[str]:
@@ -134,7 +134,7 @@ def _categories(result: Agreement, measure: str, console: Console) -> Iterator[s
     names = SHORT_NAMES | {"offset_size": f"offset {measure}"}
     heads = ("category", "compared", names[lead], *(names[name] for name in shown))
     whom = "" if result.reference is None else f"against {result.reference.name} "
-    yield from _titled(f"{whom}by category, the least agreed first", heads, rows, console)
+    yield from _titled_table(f"{whom}by category, the least agreed first", heads, rows, console)
     if len(ranked) > _CATEGORIES:
         yield from console.wrap(f"{len(ranked) - _CATEGORIES:,} more agree better: --format csv has all", style="dim")
 
@@ -157,7 +157,7 @@ def _habits(result: Agreement, tables: Tables, console: Console) -> Iterator[str
         for bias in standing[:_HABITS]
     ]
     heads = ("annotator", "category", "what", "how much", "others", "p")
-    yield from _titled("what stands when all tests are taken together", heads, rows, console, left=(0, 1, 2))
+    yield from _titled_table("what stands when all tests are taken together", heads, rows, console, left=(0, 1, 2))
     if len(standing) > _HABITS:
         yield from console.wrap(f"{len(standing) - _HABITS:,} more: --format csv has all", style="dim")
 
@@ -171,7 +171,7 @@ def _strata(result: Agreement, console: Console) -> Iterator[str]:
         for stratum in result.by.strata
     ]
     heads = (result.by.column, "images", *(SHORT_NAMES[name] for name in shown))
-    yield from _titled(f"by {result.by.column}", heads, rows, console)
+    yield from _titled_table(f"by {result.by.column}", heads, rows, console)
     if result.by.unknown:
         yield from console.wrap(f"in none of them: {count_noun(result.by.unknown, 'pair')} of annotations", style="dim")
 
@@ -181,7 +181,7 @@ def _sheet(sheet: ReportTable, console: Console) -> Iterator[str]:
         [shorten(cell, sheet.room) if k in sheet.left else cell for k, cell in enumerate(row)] for row in sheet.rows
     ]
     heads = [shorten(head, _HEAD) for head in sheet.heads]
-    yield from _titled(sheet.title, heads, rows, console, left=sheet.left)
+    yield from _titled_table(sheet.title, heads, rows, console, left=sheet.left)
     yield from console.wrap(sheet.note, style="dim")
 
 
@@ -202,7 +202,7 @@ def _plan(result: Agreement, console: Console) -> Iterator[str]:
         for size in ranked[:_PLANNED]
     ]
     heading = f"what intervals of ±{result.plan[0].half_width:g} take, of images like these"
-    yield from _titled(heading, ("score", "category", "now", "images", "segments"), rows, console, left=(0, 1))
+    yield from _titled_table(heading, ("score", "category", "now", "images", "segments"), rows, console, left=(0, 1))
 
 
 def _worst(images: ImageAgreement, annotators: Sequence[str], console: Console) -> Iterator[str]:
@@ -223,7 +223,7 @@ def _worst(images: ImageAgreement, annotators: Sequence[str], console: Console) 
     heads: tuple[str, ...] = ("image", name, "worst category", name, "least alike")
     if len(annotators) == 2:  # then it is always both
         rows, heads = [row[:-1] for row in rows], heads[:-1]
-    yield from _titled("the images that agree least", heads, rows, console, left=(0, 2, 4))
+    yield from _titled_table("the images that agree least", heads, rows, console, left=(0, 2, 4))
 
 
 def _codes(findings: Sequence[Finding], console: Console) -> Iterator[str]:
@@ -231,10 +231,10 @@ def _codes(findings: Sequence[Finding], console: Console) -> Iterator[str]:
         return
     count = Counter((finding.code, finding.rule, finding.severity) for finding in findings)
     rows = [[code, rule, severity, f"{n:,}"] for (code, rule, severity), n in sorted(count.items())]
-    yield from _titled("findings", ("code", "rule", "severity", "findings"), rows, console, left=(0, 1, 2))
+    yield from _titled_table("findings", ("code", "rule", "severity", "findings"), rows, console, left=(0, 1, 2))
 
 
-def _titled(
+def _titled_table(
     heading: str, heads: Sequence[str], rows: Sequence[Sequence[str]], console: Console, left: Sequence[int] = (0,)
 ) -> Iterator[str]:
     yield console.paint(heading, "bold")

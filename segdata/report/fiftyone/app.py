@@ -54,7 +54,7 @@ def set_appearance(loader: SampleLoader, profile: Profile, targets: MapValues, f
 
 def _save_views(loader: SampleLoader, findings: Sequence[Finding]) -> None:
     views = _views(loader, findings)
-    for name in loader.stored("views") or ():
+    for name in loader.load_stored("views") or ():
         if name not in views and loader.dataset.has_saved_view(name):
             loader.dataset.delete_saved_view(name)
     for name, (view, description, colour) in views.items():

@@ -88,10 +88,12 @@ class FindingLabels:
     media: MediaFiles
     profile: Profile
 
-    def of(self, image_id: str, batch: Batch, findings: Sequence[Finding]) -> list[Any]:  # Any: FiftyOne has no types
+    def make_labels(
+        self, image_id: str, batch: Batch, findings: Sequence[Finding]
+    ) -> list[Any]:  # Any: FiftyOne has no types
         """The labels of the findings about the image of a batch, in their order."""
         height, width = (int(side[0]) for side in batch.image_size)
-        annotations = Annotation.each(batch) if width and height else []
+        annotations = Annotation.split_batch(batch) if width and height else []
         shown = [_evidence_mask(annotations, finding) for finding in findings]
         keep = fits_inline([mask for _, mask in shown if mask is not None])
         n_seen: Counter[str] = Counter()
@@ -122,7 +124,7 @@ class FindingLabels:
             self.fo,
             "Detection",
             id_,
-            label=_called(finding),
+            label=_display_name(finding),
             tags=[finding.code, finding.severity],
             code=finding.code,
             rule=finding.rule,
@@ -141,7 +143,7 @@ class FindingLabels:
         )
 
 
-def _called(finding: Finding) -> str:
+def _display_name(finding: Finding) -> str:
     """The name of a finding as the App shows it: with its probability, in tenths, so that names can be filtered.
 
     If the probability is only known to be in a range, the name has the tenths around this range. A 95 % interval that

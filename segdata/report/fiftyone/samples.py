@@ -87,7 +87,7 @@ class SampleBuilder:
         ids = batch.images["image_id"].to_pylist()
         for image, annotator, segments, shapes in split_annotations(batch):
             if shapes.width and shapes.height:
-                own_labels = self.labels.of(ids[image], annotator, segments, shapes)
+                own_labels = self.labels.make_labels(ids[image], annotator, segments, shapes)
                 labels[image] |= {(kind, annotator): label for kind, label in own_labels.items()}
                 category = segments["category_id"].to_numpy()
                 labels[image]["confidence", annotator] = self.heat.confidence(ids[image], category, shapes)
@@ -129,7 +129,7 @@ class SampleBuilder:
         """
         # Without findings the list is empty, to distinguish "none" from "not examined".
         fo, media = self.labels.fo, self.labels.media
-        marks = FindingLabels(fo, media, self.labels.profile).of(image_id, part, findings) if findings else []
+        marks = FindingLabels(fo, media, self.labels.profile).make_labels(image_id, part, findings) if findings else []
         labels[FINDINGS, None] = label_list("Detections", marks)
         labels[PROPOSALS, None] = proposal_labels(fo, media, findings, marks)
         id_of = {finding: str(mark["_id"]) for mark, finding in zip(marks, findings, strict=True)}
@@ -217,11 +217,11 @@ class SampleLoader:
                 fresh.append(values)
         if old:
             self._keep([id_ for id_, _ in old], [values for _, values in old])
-        self._set([*old, *zip(self._added(fresh), fresh, strict=True)])
+        self._set([*old, *zip(self._add_images(fresh), fresh, strict=True)])
 
     def finish(self, *, is_part: bool = False) -> None:
         """Remove images and fields that the data no longer has; nothing if only a part was loaded."""
-        before = [row for row in self.stored("fields") or () if row["name"] not in self.fields]
+        before = [row for row in self.load_stored("fields") or () if row["name"] not in self.fields]
         if is_part:
             self.fields |= {row["name"]: (row["kind"], row["annotator"]) for row in before}
         else:
@@ -236,7 +236,7 @@ class SampleLoader:
         self.dataset.info[_INFO_KEY].update(more)
         self.dataset.save()
 
-    def stored(self, name: str) -> Any:  # Any: whatever `store` was given
+    def load_stored(self, name: str) -> Any:  # Any: whatever `store` was given
         """What `store` stored the last time; None: nothing."""
         return stored_info(self.dataset, name)
 
@@ -252,7 +252,7 @@ class SampleLoader:
         labels = {self._field(*key): label for key, label in entry.labels.items()}
         return {"filepath": entry.filepath, "metadata": metadata, **entry.values, **labels}
 
-    def _added(self, fresh: list[dict[str, Any]]) -> list[str]:  # Any: FiftyOne has no types
+    def _add_images(self, fresh: list[dict[str, Any]]) -> list[str]:  # Any: FiftyOne has no types
         """Add images without their labels, and return their ids.
 
         With labels FiftyOne would parse again what it has just written. The samples are released here, since FiftyOne

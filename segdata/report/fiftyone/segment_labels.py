@@ -196,7 +196,9 @@ class SegmentLabels:
     targets: MapValues
     media: MediaFiles
 
-    def of(self, image_id: str, annotator: str | None, segments: pa.Table, masks: AnnotationMasks) -> dict[Kind, Any]:
+    def make_labels(
+        self, image_id: str, annotator: str | None, segments: pa.Table, masks: AnnotationMasks
+    ) -> dict[Kind, Any]:
         """The labels of an annotation by the kind of their field; an annotation without segments has empty ones.
 
         Outlines exist only if the source has polygons. Any: FiftyOne has no types.
@@ -255,7 +257,7 @@ class SegmentLabels:
                     index=row["track_id"],
                     confidence=row["score"],
                     **(mask_field if mask.size else {}),
-                    **self._said(row),
+                    **self._attributes(row),
                 )
             )
         return detections
@@ -263,11 +265,11 @@ class SegmentLabels:
     def _outline(self, row: dict[str, Any], id_: str, pixels: AnnotationMasks) -> Any:  # Any: FiftyOne has no types
         size = (pixels.width, pixels.height)
         rings = [(np.array(ring).reshape(-1, 2) / size).tolist() for ring in row["rings"] if len(ring) % 2 == 0]
-        attributes = {"points": rings, "closed": True, "filled": False, **self._said(row)}
+        attributes = {"points": rings, "closed": True, "filled": False, **self._attributes(row)}
         return label_document(self.fo, "Polyline", label_id(id_, "outline"), **attributes)
 
     @staticmethod
-    def _said(row: dict[str, Any]) -> dict[str, Any]:  # Any: rows of a table
+    def _attributes(row: dict[str, Any]) -> dict[str, Any]:  # Any: rows of a table
         return {
             "label": row["name"],
             "segment_id": _own_id(row),

@@ -128,7 +128,7 @@ def render_findings(
         verdict=_verdict(validation, context),
         severities=[(severity, validation.count(severity)) for severity in SEVERITIES],
         n_images=len({name for finding in validation.findings for name in finding.all_images}),
-        affected=list(_affected(validation.findings)),
+        affected=list(_affected_fields(validation.findings)),
         n_pictures=sum(finding in pictures for finding in drawable),
         n_drawable=len(drawable),
         n_unlisted=n_unlisted,
@@ -152,7 +152,7 @@ def _verdict(validation: Validation, context: ReportContext) -> tuple[str, str]:
     return "good" if worst == "info" else worst, f"Passed, {text}"
 
 
-def _affected(findings: Sequence[Finding]) -> Iterator[tuple[str, str, list[tuple[str, int, float]], int]]:
+def _affected_fields(findings: Sequence[Finding]) -> Iterator[tuple[str, str, list[tuple[str, int, float]], int]]:
     """Field and heading of categories, annotators and images, if there are several; those with most findings; others.
 
     Of each the name, the number of findings, and their share of the largest number.

@@ -54,15 +54,15 @@ class AnnotatedImage:
         part = self.batch.take_segments(np.flatnonzero(chosen))
         return view.labels(part.runs, self.size[0], part.n_segments)
 
-    def seen(self, view: View) -> Image.Image:
+    def render(self, view: View) -> Image.Image:
         """The image alone."""
-        return Image.fromarray(self.ground.seen(view))
+        return Image.fromarray(self.ground.render(view))
 
-    def outlined(
+    def render_outlines(
         self, view: View, annotators: Sequence[tuple[str, Color]], categories: Collection[int] | None
     ) -> Image.Image:
         """The image under the outlines of these annotators, each in a colour, in these categories."""
-        picture = self.ground.seen(view).astype(np.float32)
+        picture = self.ground.render(view).astype(np.float32)
         picture += (picture.mean(axis=2, keepdims=True) * 0.5 + 64 - picture) * _PALE
         edges = np.stack([_wide_outline(self.labels(view, name, categories)) for name, _ in annotators])
         count = edges.sum(axis=0)
@@ -73,7 +73,7 @@ class AnnotatedImage:
             picture[edges[k] & (rank[k] == turn % np.maximum(count, 1))] = color
         return Image.fromarray(picture.clip(0, 255).astype(np.uint8))
 
-    def called(
+    def names_at(
         self, finding: Finding, box: tuple[float, float, float, float], comparison: AnnotatorPairs
     ) -> dict[str, str]:
         """What each annotator calls the place of a finding: the category of most of its pixels, or nothing.
@@ -92,7 +92,7 @@ class AnnotatedImage:
         )
         wanted = set(map(str, finding.segments))
         named = np.array([str(id_ if source is None else source) in wanted for source, id_ in own], bool)
-        place = self._covered(view, named)
+        place = self._covered_pixels(view, named)
         if not place.any() and finding.bbox is None and finding.annotator in names:
             place = self._against_most(view, finding, _only(category_id))
         if not place.any():
@@ -119,7 +119,7 @@ class AnnotatedImage:
         flags: Flags = {"SEG401": most & ~own, "SEG402": own & ~most}.get(finding.code, own ^ most)
         return flags
 
-    def _covered(self, view: View, chosen: Flags) -> Flags:
+    def _covered_pixels(self, view: View, chosen: Flags) -> Flags:
         """(h, w) the pixels of some segments (n_segments,)."""
         part = self.batch.take_segments(np.flatnonzero(chosen))
         flags: Flags = view.labels(part.runs, self.size[0], part.n_segments) > 0
@@ -229,7 +229,7 @@ def finding_pictures(
     def draw(row: int, own: list[Finding]) -> list[tuple[Finding, str]]:
         if frames.get(row, 1) > 1:
             return _of_volume(data, np.arange(row, row + frames[row]), own, comparison)
-        picture = _opened(data.source.load(np.array([row])))
+        picture = _open_image(data.source.load(np.array([row])))
         return [] if picture is None else [(finding, _of_finding(picture, finding, comparison)) for finding in own]
 
     return pictures_by_image(data, findings, draw, jobs)
@@ -244,7 +244,7 @@ def shown_annotators(annotators: Sequence[str], involved: Sequence[str]) -> list
     return [(name, annotator_color(annotators.index(name))) for name in chosen]
 
 
-def _opened(batch: Batch) -> AnnotatedImage | None:
+def _open_image(batch: Batch) -> AnnotatedImage | None:
     height, width = batch.image_size
     return None if height[0] == 0 or width[0] == 0 else AnnotatedImage.from_batch(batch)
 
@@ -255,7 +255,7 @@ def example_pictures(
     """Pictures of annotators' worst examples as `data:` URIs: the image alone, and with the outlines of the two."""
     case_of = {name: case for case, name in enumerate(comparison.cases["name"].tolist())}
 
-    def drawn(key: tuple[str, WorstExample]) -> str | None:
+    def draw(key: tuple[str, WorstExample]) -> str | None:
         who, example = key
         category = _ids(comparison)[example.category]
         picture = _picture(data, comparison, case_of[example.image], who, example.other, category)[1]
@@ -264,10 +264,12 @@ def example_pictures(
         every = shown_annotators(comparison.annotators, (who, example.other))
         both = [(name, color) for name, color in every if name in (who, example.other)]
         counted = comparison.category_is_counted(example.category)
-        return _beside(picture, _closely(picture, who, example.other, category, _SMALL, counted), both, {category})
+        return _side_by_side(
+            picture, _closely(picture, who, example.other, category, _SMALL, counted), both, {category}
+        )
 
     keys = [(card.annotator, example) for card in cards for example in card.worst][:EXAMPLES]
-    result = zip(keys, run_ordered(drawn, keys, jobs), strict=True)
+    result = zip(keys, run_ordered(draw, keys, jobs), strict=True)
     return {key: picture for key, picture in result if picture is not None}
 
 
@@ -278,7 +280,7 @@ def _picture(
     row, frames = (int(comparison.cases[name][case]) for name in ("image", "frames"))
     if frames > 1:
         row += _slice(data.source.load(np.arange(row, row + frames)), one, other, category)
-    return row, _opened(data.source.load(np.array([row])))
+    return row, _open_image(data.source.load(np.array([row])))
 
 
 def _closely(picture: AnnotatedImage, one: str, other: str, category: int, pane: int, by_segment: bool) -> View:
@@ -305,14 +307,14 @@ def _worst(data: OpenDataset, comparison: AnnotatorPairs, worst_image: WorstImag
     names = shown_annotators(comparison.annotators, (one, other))
     everything = View(0, 0, width, height, _WHOLE / max(width, height))
     near = _closely(picture, one, other, category, PANE, comparison.category_is_counted(worst_image.category))
-    whole = picture.outlined(everything, names, {category})
-    _framed(whole, everything, near)
+    whole = picture.render_outlines(everything, names, {category})
+    _draw_frame(whole, everything, near)
     return WorstImagePictures(
         worst_image,
         str(data.source.image_ids[row]),
         whole=data_uri(whole),
-        plain=data_uri(picture.seen(near)),
-        outlined=data_uri(picture.outlined(near, names, {category})),
+        plain=data_uri(picture.render(near)),
+        outlined=data_uri(picture.render_outlines(near, names, {category})),
         has_image=picture.ground.image is not None,
     )
 
@@ -327,7 +329,7 @@ def _of_volume(
         if finding.annotator in names and others and finding.category is not None:
             code = _ids(comparison).get(finding.category)
             row = _slice(batch, finding.annotator or "", others[0], code)
-            picture = _opened(batch.take_images(np.array([row])))
+            picture = _open_image(batch.take_images(np.array([row])))
             if picture is not None:
                 result.append((finding, _of_finding(picture, replace(finding, bbox=None, segments=()), comparison)))
     return result
@@ -361,7 +363,7 @@ def _near(x: int, y: int, side: int, size: tuple[int, int], pane: int) -> View:
     return View(x - side // 2, y - side // 2, min(side, size[1]), min(side, size[0]), scale).inside(*size)
 
 
-def _framed(picture: Image.Image, view: View, part: View) -> None:
+def _draw_frame(picture: Image.Image, view: View, part: View) -> None:
     box = view.rectangle((part.x, part.y, part.width, part.height), 1, 8)
     draw = ImageDraw.Draw(picture)
     draw.rectangle(box, outline=(255, 255, 255), width=3)
@@ -375,10 +377,10 @@ def _of_finding(picture: AnnotatedImage, finding: Finding, comparison: Annotator
     view = _near(int(x + wide / 2), int(y + high / 2), side, picture.size, _SMALL)
     names = shown_annotators(comparison.annotators, [finding.annotator] if finding.annotator else [])
     shown = None if finding.code in _OF_ALL_CATEGORIES else _only(category)
-    return _beside(picture, view, names, shown, picture.called(finding, (x, y, wide, high), comparison))
+    return _side_by_side(picture, view, names, shown, picture.names_at(finding, (x, y, wide, high), comparison))
 
 
-def _beside(
+def _side_by_side(
     picture: AnnotatedImage,
     view: View,
     names: Sequence[tuple[str, Color]],
@@ -386,8 +388,8 @@ def _beside(
     called: Mapping[str, str] | None = None,
 ) -> str:
     """The image alone and with outlines; `called`: what each annotator calls the place, on the picture."""
-    panes = [picture.seen(view)] if picture.ground.image is not None else []
-    panes.append(picture.outlined(view, names, categories))
+    panes = [picture.render(view)] if picture.ground.image is not None else []
+    panes.append(picture.render_outlines(view, names, categories))
     result = panes_side_by_side(panes, _SMALL)
     if called:
         _draw_names(result, result.width - _SMALL, names, called)

@@ -94,7 +94,7 @@ class View:
         )
         return np.ascontiguousarray(canvas.reshape(len(shown), len(rows))[where].T)
 
-    def sampled(self, picture: Pixels, outside: int) -> Pixels:
+    def sample(self, picture: Pixels, outside: int) -> Pixels:
         """(h, w, …): the pixels of a whole picture that this view shows; `outside` beyond its frame."""
         rows, columns = self.rows, self.columns
         height, width = picture.shape[:2]
@@ -183,16 +183,16 @@ class BackgroundImage:
             image = image.resize((width, height))
         return BackgroundImage(image, width, height, note)
 
-    def stretched(self, view: View) -> "BackgroundImage":
+    def stretch(self, view: View) -> "BackgroundImage":
         """The same image in a contrast that shows what is in `view`, dark or pale as it may be."""
         if self.image is None:
             return self
-        low, high = np.percentile(self.seen(view), (1, 99))
+        low, high = np.percentile(self.render(view), (1, 99))
         middle, half = (low + high) / 2, max((high - low) / 2, _FLAT)
         curve = np.clip((np.arange(256) - middle) / half * 110 + 128, 0, 255)
         return replace(self, curve=tuple(round(value) for value in curve.tolist()))
 
-    def seen(self, view: View) -> Pixels:
+    def render(self, view: View) -> Pixels:
         """(h, w, 3): the pixels that a view shows."""
         if self.image is None:
             rows, columns = view.rows[:, None], view.columns
@@ -202,10 +202,10 @@ class BackgroundImage:
         right, bottom = min(view.x + view.width, self.width), min(view.y + view.height, self.height)
         box = (x, y, max(right, x + 1), max(bottom, y + 1))
         if view.scale < 1:
-            return self._toned(self.image.resize((len(view.columns), len(view.rows)), Image.Resampling.BOX, box))
-        return replace(view, x=view.x - x, y=view.y - y).sampled(self._toned(self.image.crop(box)), _OUTSIDE)
+            return self._tone(self.image.resize((len(view.columns), len(view.rows)), Image.Resampling.BOX, box))
+        return replace(view, x=view.x - x, y=view.y - y).sample(self._tone(self.image.crop(box)), _OUTSIDE)
 
-    def _toned(self, part: Image.Image) -> Pixels:
+    def _tone(self, part: Image.Image) -> Pixels:
         return np.asarray(part.point(list(self.curve) * 3) if self.curve else part)
 
 

@@ -55,7 +55,7 @@ def draw_overlay(batch: Batch, profile: Profile, findings: Sequence[Finding] = (
     ]
     scene = Scene(BackgroundImage.from_uri(uri, width, height), annotation, colors, marks)
     view = View.whole(width, height)
-    picture = scene.seen(view)
+    picture = scene.render(view)
     closer = choose_insets(marks, view, _INSETS)
     left = max(picture.width, _NARROW)
     rows = -(-len(closer) // insets_per_row(left))
@@ -288,7 +288,7 @@ def fix_lines(image: FixedImage, profile: Profile, console: Console) -> Iterator
 
 def draw_fix(image: FixedImage, profile: Profile, folder: Path) -> None:
     """The image before, with its findings, and after, side by side as PNG files in a folder; one an annotator."""
-    pairs = list(zip(Annotation.each(image.before), Annotation.each(image.after), strict=True))
+    pairs = list(zip(Annotation.split_batch(image.before), Annotation.split_batch(image.after), strict=True))
     for before, after in pairs:
         findings = [fix.finding for fix in image.mended if fix.finding.annotator in (None, before.annotator)]
         name = f"{path_inside_folder(image.image_id)}{f'.{before.annotator}' if len(pairs) > 1 else ''}.png"

@@ -51,7 +51,7 @@ class Scene:
     colors: Pixels
     marks: Sequence[MarkedFinding] = ()
 
-    def seen(self, view: View, *, closely: bool = False) -> Image.Image:
+    def render(self, view: View, *, closely: bool = False) -> Image.Image:
         """The view with everything painted on; `closely`: without boxes and numbers, every evidence pixel striped."""
         picture = self._segments(view)
         self._stripes(picture, view, 1.0 if closely else _LARGE_SHARE)
@@ -66,7 +66,7 @@ class Scene:
 
     def _segments(self, view: View) -> Pixels:
         """The ground under translucent segments with solid outlines."""
-        ground = self.ground.seen(view).astype(np.float32)
+        ground = self.ground.render(view).astype(np.float32)
         height, _ = self.annotation.size
         labels = view.labels(self.annotation.batch.runs, height, self.annotation.batch.n_segments)
         palette = np.concatenate([np.zeros((1, 3), np.float32), self.colors.astype(np.float32)])
@@ -157,9 +157,9 @@ def draw_inset(scene: Scene, mark: MarkedFinding) -> Image.Image:
     """Two panes side by side: the image alone, and with everything painted on."""
     view = close_view(mark.evidence, scene.annotation.size)
     picture = Image.new("RGB", (INSET_WIDTH, INSET_SIDE), (255, 255, 255))
-    ground = scene.ground.stretched(view)
+    ground = scene.ground.stretch(view)
     only = Scene(ground, scene.annotation, scene.colors, [mark])
-    for number, pane in enumerate((Image.fromarray(ground.seen(view)), only.seen(view, closely=True))):
+    for number, pane in enumerate((Image.fromarray(ground.render(view)), only.render(view, closely=True))):
         picture.paste(pane.resize((INSET_SIDE, INSET_SIDE), Image.Resampling.NEAREST), (number * (INSET_SIDE + 4), 0))
     draw = ImageDraw.Draw(picture)
     draw_chip(draw, (0, 0), f"{mark.number}  {mark.finding.code}", SEVERITY_COLORS[mark.finding.severity])
@@ -226,7 +226,7 @@ def load_annotations(data: OpenDataset, row: int) -> Iterator[tuple[str | None, 
     if batch.annotations.num_rows < 2:
         yield None, batch
         return
-    for annotation in Annotation.each(batch):
+    for annotation in Annotation.split_batch(batch):
         yield str(annotation.annotator), annotation.batch
 
 
@@ -315,10 +315,12 @@ def _of_image(data: OpenDataset, row: int, findings: Sequence[Finding]) -> Itera
         if name is None:
             findings_here = list(findings)
         if findings_here:
-            yield from _drawn(Annotation(batch), data.profile, findings_here)
+            yield from _draw_findings(Annotation(batch), data.profile, findings_here)
 
 
-def _drawn(annotation: Annotation, profile: Profile, findings: Sequence[Finding]) -> Iterator[tuple[Finding, str]]:
+def _draw_findings(
+    annotation: Annotation, profile: Profile, findings: Sequence[Finding]
+) -> Iterator[tuple[Finding, str]]:
     height, width = annotation.size
     batch = annotation.batch
     ground = BackgroundImage.from_uri(batch.images["uri"][0].as_py(), width, height)
@@ -326,7 +328,7 @@ def _drawn(annotation: Annotation, profile: Profile, findings: Sequence[Finding]
     for finding in findings:
         mark = MarkedFinding(0, finding, locate_finding(annotation, finding))
         view = thumbnail_view(mark.evidence, annotation.size)
-        yield finding, data_uri(_panes(Scene(ground.stretched(view), annotation, colors, [mark]), view))
+        yield finding, data_uri(_panes(Scene(ground.stretch(view), annotation, colors, [mark]), view))
 
 
 def thumbnail_view(evidence: FindingLocation, size: tuple[int, int]) -> View:
@@ -338,7 +340,7 @@ def thumbnail_view(evidence: FindingLocation, size: tuple[int, int]) -> View:
         x, y, wide, high = 0.0, 0.0, float(size[1]), float(size[0])
         side = max(wide, high)
     else:
-        x, y, wide, high = _joined(evidence)
+        x, y, wide, high = _bounding_box(evidence)
         side = max(_ROOM * max(wide, high), _LEAST_ACROSS)
     middle_x, middle_y = int(x + wide / 2), int(y + high / 2)
     if side <= PANE:
@@ -350,7 +352,7 @@ def thumbnail_view(evidence: FindingLocation, size: tuple[int, int]) -> View:
     return close_view(evidence, size) if needs_inset(evidence, view) else view
 
 
-def _joined(evidence: FindingLocation) -> tuple[float, float, float, float]:
+def _bounding_box(evidence: FindingLocation) -> tuple[float, float, float, float]:
     x, y, wide, high = evidence.box or (0, 0, 1, 1)
     if evidence.declared is None or not np.isfinite(evidence.declared).all():
         return x, y, wide, high
@@ -362,8 +364,8 @@ def _joined(evidence: FindingLocation) -> tuple[float, float, float, float]:
 
 def _panes(scene: Scene, view: View) -> Image.Image:
     """The image alone and with everything painted on, side by side; only the latter where there is no image."""
-    alone = [Image.fromarray(scene.ground.seen(view))] if scene.ground.image is not None else []
-    return panes_side_by_side([*alone, scene.seen(view)], PANE)
+    alone = [Image.fromarray(scene.ground.render(view))] if scene.ground.image is not None else []
+    return panes_side_by_side([*alone, scene.render(view)], PANE)
 
 
 def data_uri(picture: Image.Image) -> str:

@@ -34,4 +34,4 @@ def suspected_boundary(tables: Tables, *, min_probability: float = 0.0) -> Findi
             why = f"the model gives it {candidate.believed:.2f}"
         else:
             why = f"IoU {iou:.2f} with the model's outline"
-        yield candidate.finding(f"{candidate.have} the wrong outline", why)
+        yield candidate.finding(f"{candidate.verb_have} the wrong outline", why)

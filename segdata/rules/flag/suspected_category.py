@@ -28,4 +28,4 @@ def suspected_category(tables: Tables, *, min_probability: float = 0.0) -> Findi
     """
     for candidate in flagged_candidates(tables, "category", min_probability):
         scores = f"{candidate.believed_seen:.2f} for it and {candidate.believed:.2f} for {candidate.category}"
-        yield candidate.finding(f"{candidate.be} {candidate.seen}", f"the model gives {scores}")
+        yield candidate.finding(f"{candidate.verb_be} {candidate.seen}", f"the model gives {scores}")

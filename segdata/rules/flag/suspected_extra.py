@@ -24,4 +24,4 @@ def suspected_extra(tables: Tables, *, min_probability: float = 0.0) -> Findings
     Defaults: 0, because each category already has its own threshold, which comes from injected errors.
     """
     for candidate in flagged_candidates(tables, "extra", min_probability):
-        yield candidate.finding(f"{candidate.be} extra", f"the model gives it {candidate.believed:.2f}")
+        yield candidate.finding(f"{candidate.verb_be} extra", f"the model gives it {candidate.believed:.2f}")

@@ -27,4 +27,4 @@ def suspected_merge(tables: Tables, *, min_probability: float = 0.0) -> Findings
         number = "several" if n < 2 else "two" if n == 2 else str(n)
         seam = f"the model predicts an edge of {candidate.seam:,} px through it"
         why = seam if candidate.seam else f"the model gives it {candidate.believed:.2f}"
-        yield candidate.finding(f"{candidate.be} {number} segments", why)
+        yield candidate.finding(f"{candidate.verb_be} {number} segments", why)

@@ -28,4 +28,4 @@ def suspected_missing(tables: Tables, *, min_probability: float = 0.0) -> Findin
     """
     for candidate in flagged_candidates(tables, "missing", min_probability):
         why = f"the model predicts {candidate.pixels:,} px (probability {candidate.believed_seen:.2f})"
-        yield candidate.finding(f"{candidate.be} missing", why)
+        yield candidate.finding(f"{candidate.verb_be} missing", why)

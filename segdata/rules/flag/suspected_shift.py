@@ -27,4 +27,4 @@ def suspected_shift(tables: Tables, *, min_probability: float = 0.0) -> Findings
     """
     for candidate in flagged_candidates(tables, "shift", min_probability):
         place = describe_shift(candidate.right, candidate.down) or "elsewhere"
-        yield candidate.finding(f"{candidate.be} misplaced", f"the model predicts it {place}")
+        yield candidate.finding(f"{candidate.verb_be} misplaced", f"the model predicts it {place}")

@@ -23,4 +23,4 @@ def suspected_split(tables: Tables, *, min_probability: float = 0.0) -> Findings
     Defaults: 0, because each category already has its own threshold, which comes from injected errors.
     """
     for candidate in flagged_candidates(tables, "split", min_probability):
-        yield candidate.finding(f"{candidate.be} a piece of a larger segment", "the model predicts no edge there")
+        yield candidate.finding(f"{candidate.verb_be} a piece of a larger segment", "the model predicts no edge there")

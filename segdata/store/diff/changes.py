@@ -189,7 +189,7 @@ def add_images(ledger: DifferenceCounter, portion: DiffPortion) -> None:
     """Count in `ledger` the images that only one side has, and what is said otherwise of the others."""
     _add_lonely(ledger, portion, "image-missing", np.flatnonzero(portion.image_b < 0))
     _add_lonely(ledger, portion, "image-added", np.flatnonzero(portion.image_a < 0))
-    both = portion.both
+    both = portion.complete_pairs
     _add_sizes(ledger, portion, both[~portion.alike[both]])
     rows_a, rows_b = portion.image_a[both], portion.image_b[both]
     tables = (portion.a.batch.images.take(pa.array(rows_a)), portion.b.batch.images.take(pa.array(rows_b)))

@@ -165,7 +165,7 @@ class Difference:
     strict: bool = False
 
     @property
-    def same(self) -> bool:
+    def is_same(self) -> bool:
         """Whether nothing differs."""
         return not self.telling
 

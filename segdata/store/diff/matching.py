@@ -173,7 +173,7 @@ class DiffPortion:
     image_b: Ints
 
     @cached_property
-    def both(self) -> Ints:
+    def complete_pairs(self) -> Ints:
         """The pairs that have two images."""
         return np.flatnonzero((self.image_a >= 0) & (self.image_b >= 0))
 
@@ -182,10 +182,10 @@ class DiffPortion:
         """(n,) whether a pair has two images of the same size, so that their pixels can be compared."""
         result = np.zeros(len(self.image_a), bool)
         sizes = [
-            np.stack(side.batch.image_size)[:, image[self.both]]
+            np.stack(side.batch.image_size)[:, image[self.complete_pairs]]
             for side, image in ((self.a, self.image_a), (self.b, self.image_b))
         ]
-        result[self.both] = (sizes[0] == sizes[1]).all(axis=0)
+        result[self.complete_pairs] = (sizes[0] == sizes[1]).all(axis=0)
         return result
 
     @cached_property
@@ -238,7 +238,7 @@ def _pair_annotations(portion: DiffPortion) -> AnnotationPairs:
     who_a, who_b, nobody = _annotator_codes(a.batch, b.batch)
     rows_a, rows_b = join_rows([a.annotation_pair, who_a], [b.annotation_pair, who_b])
     rest_a, rest_b = (
-        np.setdiff1d(np.flatnonzero(np.isin(side.annotation_pair, portion.both)), rows)
+        np.setdiff1d(np.flatnonzero(np.isin(side.annotation_pair, portion.complete_pairs)), rows)
         for side, rows in ((a, rows_a), (b, rows_b))
     )
     more_a, more_b = _pair_leftovers(

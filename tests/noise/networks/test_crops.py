@@ -73,7 +73,7 @@ def two_halves() -> tuple[CropLabels, ImageCache, SegmentCentres]:
     return (
         CropLabels(maps, np.array([1, 2]), np.array([True, True])),
         ImageCache(maps, 2**20, load),
-        SegmentCentres.of(measure_source(dataset.source, frozenset())),
+        SegmentCentres.from_tables(measure_source(dataset.source, frozenset())),
     )
 
 
@@ -108,7 +108,7 @@ def test_rare_categories_are_in_half_of_the_crops() -> None:
     masks[0][0][:, :60], masks[1][0][1:3, 62:] = True, True
     many = {f"{at:03d}": masks[:1] for at in range(99)} | {"rare": masks}
     dataset = from_arrays(many, TAXONOMY)
-    places = SegmentCentres.of(measure_source(dataset.source, frozenset()))
+    places = SegmentCentres.from_tables(measure_source(dataset.source, frozenset()))
     chosen = choose_crops(np.random.default_rng(0), np.arange(100), places, dataset.maps(), plan_of(32), 400)
     assert 60 < (chosen.image == dataset.image_ids.index("rare")).sum() < 160
 

@@ -97,7 +97,7 @@ def test_a_reduced_image_has_means_and_the_scale_of_the_whole(dtype: type[np.gen
     image = np.random.default_rng(0).integers(0, 250, (5, HIGH, WIDE)).astype(dtype)
     whole = pictures_of(image, image, folder=tmp_path)
     assert whole.survey(1).all()
-    before, kept = whole.get(0), whole.reduced(1 / 3).get(0)
+    before, kept = whole.get(0), whole.downscale(1 / 3).get(0)
     assert before is not None
     assert kept is not None
     assert kept.pixels.shape == (5, 2, 2)

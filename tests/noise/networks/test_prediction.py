@@ -86,7 +86,7 @@ def test_what_is_said_of_a_reduced_image_is_enlarged_to_the_whole_one(
     maps = shapes(tmp_path / "images", 2).maps()
     pictures = ImageCache(maps, 2**20)
     pictures.survey(1)
-    smaller, plan = pictures.reduced(0.7), replace(tiny, tile=tile, scale=0.7)
+    smaller, plan = pictures.downscale(0.7), replace(tiny, tile=tile, scale=0.7)
     predict([Pixelwise()], np.arange(2), maps, smaller, plan, LEGEND, tmp_path, lambda done: None, 1)
     picture = smaller.get(1)
     assert picture is not None

@@ -44,7 +44,7 @@ def task(shapes: Callable[[Path, int], OpenDataset], tiny: TrainingPlan, tmp_pat
     pictures = ImageCache(maps, 2**24)
     pictures.survey(1)
     labels = CropLabels(maps, np.array([1, 2]), np.array([True, True]))
-    places = SegmentCentres.of(measure_source(dataset.source, frozenset()))
+    places = SegmentCentres.from_tables(measure_source(dataset.source, frozenset()))
     rows, held = np.arange(5), np.arange(5, 6)
     plan = replace(tiny, steps=8, checks=4, crop=32, width=4)
     return TrainingTask(labels, pictures, places, rows, held, torch.ones(3), plan, 1, tmp_path / "0.pt", CPU, 1, 0.0)

@@ -64,8 +64,8 @@ def test_the_reduced_keeps_those_with_most_confusion() -> None:
     one = np.array([[0, 0, 0, 0, 1, 1, 2, 2]])
     two = np.array([[0, 0, 0, 0, 2, 1, 2, 1]])
     confusion = Confusion.from_pairs(tables_of_maps([[one], [two]], CATEGORIES))
-    assert confusion.reduced(2).names == ("car", "fence")
-    assert confusion.reduced(9) is confusion
+    assert confusion.most_confused(2).names == ("car", "fence")
+    assert confusion.most_confused(9) is confusion
 
 
 IMAGE_CATEGORIES = [Category(id=1, name="road", kind="stuff"), Category(id=2, name="car", kind="stuff")]

@@ -36,7 +36,7 @@ def colored(picture: np.ndarray, number: int) -> np.ndarray:
 def test_outlines_lie_inside_their_segments() -> None:
     one, two = square(0, 0, 5), square(6, 4, 6)
     people = [("a", annotator_color(0)), ("b", annotator_color(1))]
-    picture = np.asarray(drawn(one, two).outlined(VIEW, people, {1}))
+    picture = np.asarray(drawn(one, two).render_outlines(VIEW, people, {1}))
     for number, mask in enumerate((one, two)):
         shown = colored(picture, number)
         assert shown.any()
@@ -47,8 +47,8 @@ def test_outlines_lie_inside_their_segments() -> None:
 def test_coinciding_outlines_take_turns() -> None:
     view = View(0, 0, 12, 10, 4.0)
     people = [("a", annotator_color(0)), ("b", annotator_color(1))]
-    both = np.asarray(drawn(square(3, 3, 5), square(3, 3, 5)).outlined(view, people, None))
-    alone = np.asarray(drawn(square(3, 3, 5)).outlined(view, people[:1], None))
+    both = np.asarray(drawn(square(3, 3, 5), square(3, 3, 5)).render_outlines(view, people, None))
+    alone = np.asarray(drawn(square(3, 3, 5)).render_outlines(view, people[:1], None))
     first, second = colored(both, 0), colored(both, 1)
     assert first.any()
     assert second.any()
@@ -111,7 +111,7 @@ def test_who_calls_a_place_without_a_box_what() -> None:
     what = panel.categories[0].name
     finding = Finding(code="SEG401", rule="missed-object", severity="warning", message="", annotator="c", category=what)
     place = (0, 0, 12, 10)
-    assert picture.called(finding, place, comparison) == {"a": what, "b": what, "c": "nothing"}
+    assert picture.names_at(finding, place, comparison) == {"a": what, "b": what, "c": "nothing"}
     extra = replace(finding, code="SEG402")
-    assert picture.called(extra, place, comparison) == {"a": "nothing", "b": "nothing", "c": what}
-    assert picture.called(replace(finding, category=None), place, comparison) == {}
+    assert picture.names_at(extra, place, comparison) == {"a": "nothing", "b": "nothing", "c": what}
+    assert picture.names_at(replace(finding, category=None), place, comparison) == {}

@@ -33,7 +33,7 @@ def runs_of(labels: np.ndarray) -> Runs:
 @given(pictures, views)
 def test_labels_are_those_of_the_pixels_shown(labels: np.ndarray, view: View) -> None:
     seen = view.labels(runs_of(labels), labels.shape[0], 3)
-    expected = view.sampled(labels.astype(np.uint8), 0)
+    expected = view.sample(labels.astype(np.uint8), 0)
     np.testing.assert_array_equal(seen, expected)
 
 

@@ -50,7 +50,7 @@ def test_segments_are_drawn_over_the_image(tmp_path: Path) -> None:
 
 def test_an_image_of_another_size_is_stretched_and_said() -> None:
     ground = BackgroundImage(Image.new("RGB", (3, 2)), 3, 2)
-    assert ground.seen(View(-1, 0, 3, 2, 1.0))[:, 0].tolist() == [[45] * 3] * 2
+    assert ground.render(View(-1, 0, 3, 2, 1.0))[:, 0].tolist() == [[45] * 3] * 2
 
 
 def test_ground_says_why_there_is_no_image(tmp_path: Path) -> None:
@@ -61,13 +61,13 @@ def test_ground_says_why_there_is_no_image(tmp_path: Path) -> None:
     Image.new("L", (8, 4)).save(tmp_path / "other.png")
     stretched = BackgroundImage.from_uri(str(tmp_path / "other.png"), 4, 4)
     assert stretched.note == "the image file is 8 x 4 px: stretched to fit the labels"
-    assert stretched.seen(View.whole(4, 4)).shape == (32, 32, 3)
+    assert stretched.render(View.whole(4, 4)).shape == (32, 32, 3)
 
 
 def test_deep_grey_images_are_seen(tmp_path: Path) -> None:
     ramp = np.linspace(1000, 3000, 64 * 64).reshape(64, 64).astype(np.uint16)
     Image.fromarray(ramp).save(tmp_path / "deep.png")
-    seen = BackgroundImage.from_uri(str(tmp_path / "deep.png"), 64, 64).seen(View(0, 0, 64, 64, 1.0))
+    seen = BackgroundImage.from_uri(str(tmp_path / "deep.png"), 64, 64).render(View(0, 0, 64, 64, 1.0))
     assert (int(seen.min()), int(seen.max())) == (0, 255)
 
 

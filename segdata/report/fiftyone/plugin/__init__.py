@@ -48,11 +48,11 @@ class Verdict(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
 
     def resolve_input(self, ctx: Any) -> Any:
         """The selection and a comment, if called from the list of operators."""
-        return _form(_chosen(ctx), types.Object(), self.verdict)
+        return _form(_selected_labels(ctx), types.Object(), self.verdict)
 
     def execute(self, ctx: Any) -> None:
         """Write it onto the labels."""
-        _decide(ctx, _chosen(ctx), self.verdict)
+        _decide(ctx, _selected_labels(ctx), self.verdict)
 
 
 def _verdict(name: str) -> type[Verdict]:
@@ -73,7 +73,7 @@ class Apply(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
 
     def execute(self, ctx: Any) -> None:
         """Accept the findings with a proposal."""
-        chosen = [label for label in _chosen(ctx) if _value(ctx, label, "proposal")]
+        chosen = [label for label in _selected_labels(ctx) if _value(ctx, label, "proposal")]
         if chosen:
             _decide(ctx, chosen, "accept")
         else:
@@ -100,11 +100,11 @@ class Decide(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
         for verdict, meaning in VERDICTS.items():
             choices.add_choice(verdict, label=f"{verdict}: {meaning}")
         inputs.enum("verdict", choices.values(), required=True, default="accept", label="verdict", view=choices)
-        return _form(_undecided(ctx, ctx.selected), inputs, "decide")
+        return _form(_undecided_labels(ctx, ctx.selected), inputs, "decide")
 
     def execute(self, ctx: Any) -> None:
         """Write it onto the labels."""
-        _decide(ctx, _undecided(ctx, ctx.selected), ctx.params["verdict"])
+        _decide(ctx, _undecided_labels(ctx, ctx.selected), ctx.params["verdict"])
 
 
 class Next(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
@@ -121,7 +121,7 @@ class Next(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
 
     def execute(self, ctx: Any) -> None:
         """Open its image, and select it."""
-        _go_on(ctx, _undecided(ctx))
+        _go_on(ctx, _undecided_labels(ctx))
 
 
 def register(plugin: Any) -> None:
@@ -152,7 +152,7 @@ def _kinds(ctx: Any) -> dict[str, str]:
     return {row["name"]: row["kind"] for row in fields if row["kind"] in LISTS}
 
 
-def _chosen(ctx: Any) -> list[Label]:
+def _selected_labels(ctx: Any) -> list[Label]:
     """The labels to decide on."""
     kinds = _kinds(ctx)
     selected = [label for label in ctx.selected_labels or () if label["field"] in kinds]
@@ -168,7 +168,7 @@ def _chosen(ctx: Any) -> list[Label]:
     if _is_patches(ctx):
         here = [label for label in _findings_of(ctx) if _patch_of(ctx, label) == ctx.current_sample]
     else:
-        here = [label for label in _undecided(ctx) if label[1] == ctx.current_sample]
+        here = [label for label in _undecided_labels(ctx) if label[1] == ctx.current_sample]
     return here if len(here) == 1 else []
 
 
@@ -210,7 +210,7 @@ def _value(ctx: Any, label: Label, attribute: str) -> Any:
     return dict(zip(ids[0] or (), values[0] or (), strict=True)).get(id_)
 
 
-def _undecided(ctx: Any, samples: list[str] | None = None) -> list[Label]:
+def _undecided_labels(ctx: Any, samples: list[str] | None = None) -> list[Label]:
     """The undecided findings of the view, or of some of its images, in the order of the view."""
     if _is_patches(ctx):  # whose tags are those of the time at which they were cut
         findings = [label for label in _findings_of(ctx) if not samples or _patch_of(ctx, label) in samples]
@@ -233,7 +233,7 @@ def _decide(ctx: Any, labels: list[Label], verdict: str) -> None:
     if not labels:
         ctx.ops.notify("select a finding first: click on it, or on 'next undecided finding'", variant="warning")
         return
-    left = [label for label in _undecided(ctx) if label not in set(labels)] if ctx.current_sample else []
+    left = [label for label in _undecided_labels(ctx) if label not in set(labels)] if ctx.current_sample else []
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     decision: dict[str, Any] = {"verdict": verdict, "reviewer": reviewer(), "decided": now}
     decision["comment"] = (ctx.params.get("comment") or "").strip() or None
