@@ -251,7 +251,7 @@ def diff_command(
         emit(diff_text(result, _typed_command(options, a, b, of_b, ignore, strict), make_console(output)), output)
     if output is not None:
         say(f"{_verdict(result)}, see {place_name(output)}")
-    return 0 if result.is_same else FOUND
+    return 0 if result.same else FOUND
 
 
 def _typed_command(
@@ -266,4 +266,4 @@ def _typed_command(
 
 def _verdict(result: "Difference") -> str:
 
-    return "the same" if result.is_same else count_noun(sum(count.n for count in result.telling.values()), "difference")
+    return "the same" if result.same else count_noun(sum(count.n for count in result.telling.values()), "difference")

@@ -267,7 +267,7 @@ class RemoteColumn(LazyColumn):
     def _values(self) -> pa.ChunkedArray:
         return self._tables.column(self._name, self._column)
 
-    def made(self) -> pa.ChunkedArray:
+    def materialize(self) -> pa.ChunkedArray:
         """All rows."""
         with self._lock:
             return self._values

@@ -143,7 +143,7 @@ class _StoredColumn(LazyColumn):
     def __len__(self) -> int:
         return self._n
 
-    def made(self) -> Any:  # Any: numpy or Arrow
+    def materialize(self) -> Any:  # Any: numpy or Arrow
         with self._lock:
             key = (self._table, self._field.name, False)
             column = self._decoded.get(key)

@@ -60,7 +60,7 @@ class PrecisionTally:
         sums of squares say, or of a binomial where that varies more. As the lowest of many bars is looked for, it is
         Bonferroni's for one test and one more each time that the number seen quarters. 0.5: where these images are.
 
-        >>> tally = PrecisionTally.of(1, "instances")
+        >>> tally = PrecisionTally.empty(1, "instances")
         >>> for _ in range(10):
         ...     tally.add(np.zeros(12, int), np.repeat([0.25, 0.75], 6), np.arange(12) >= 4)
         >>> tally.bars(0.9), tally.bars(0.5)

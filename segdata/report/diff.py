@@ -39,7 +39,7 @@ def diff_text(difference: Difference, typed: Sequence[str], console: Console, fi
     moves = list(_moves(difference, console))
     lines += [*moves, ""] if moves else []
     lines += _totals(difference, console)
-    if not difference.is_same:
+    if not difference.same:
         command = command_lines(["segdata", "diff", *typed, "--format json"], console)
         why = console.wrap("every difference, for a program", "      ", style="dim")
         lines += console.next_block([*command, *why])
@@ -114,7 +114,7 @@ def _moves(difference: Difference, console: Console) -> Iterator[str]:
 def _totals(difference: Difference, console: Console) -> Iterator[str]:
     n_a, n_b = difference.a.n_segments, difference.b.n_segments
     pairs = count_noun(difference.n_images, "image")
-    if difference.is_same:
+    if difference.same:
         alike = f"{pairs}, {count_noun(n_a, 'segment')}: the same pixels, categories and attributes"
         yield from console.pieces(("same:", "good"), (alike, None))
     else:
@@ -183,7 +183,7 @@ class DiffReport(msgspec.Struct, frozen=True, kw_only=True):
 def diff_json(difference: Difference) -> str:
     """The report as JSON, a line per difference; the same input gives the same text."""
     report = DiffReport(
-        same=difference.is_same,
+        same=difference.same,
         a=difference.a,
         b=difference.b,
         summary=msgspec.convert(difference, DiffSummary, from_attributes=True),

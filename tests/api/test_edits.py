@@ -17,7 +17,7 @@ SAMPLE = Path(__file__).parents[2] / "sample_data" / "panoptic"
 def test_filter_nothing_is_identical(tmp_path: Path) -> None:
     found = segdata.filter(SAMPLE, tmp_path / "all")
     assert (found.images, found.annotations, found.segments, found.pixels) == (0, 0, 0, 0)
-    assert segdata.diff(SAMPLE, tmp_path / "all", strict=True).is_same
+    assert segdata.diff(SAMPLE, tmp_path / "all", strict=True).same
 
 
 def test_a_category_stays_pixel_by_pixel(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_parts_of_a_dataset_are_the_dataset(whole: Path, tmp_path: Path) -> None
     parts = [segdata.read(whole, only=path.read_text().split()) for path in lists]
     found = segdata.merge(parts, tmp_path / "again", copy_images=True)
     assert found.n_shared == 0
-    assert segdata.diff(whole, tmp_path / "again", strict=True).is_same
+    assert segdata.diff(whole, tmp_path / "again", strict=True).same
     assert (tmp_path / "again" / "images" / "a.png").is_file()
     assert segdata.read(tmp_path / "again").segments["category_id"].tolist() == [1, 2] * 6
 
@@ -90,7 +90,7 @@ def test_parts_of_a_dataset_are_the_dataset(whole: Path, tmp_path: Path) -> None
 def test_a_dataset_with_itself_is_itself(whole: Path, tmp_path: Path) -> None:
     found = segdata.merge([whole, whole], tmp_path / "again")
     assert (found.n_shared, found.remarks) == (6, ())
-    assert segdata.diff(whole, tmp_path / "again", strict=True).is_same
+    assert segdata.diff(whole, tmp_path / "again", strict=True).same
 
 
 def test_annotators_of_one_image_stay_apart(tmp_path: Path) -> None:

@@ -27,18 +27,18 @@ def some(request: pytest.FixtureRequest, real_data: Path) -> segdata.Dataset:
 
 def test_parts_merged_are_the_whole(some: segdata.Dataset, tmp_path: Path) -> None:
     segdata.filter(some, tmp_path / "all")
-    assert segdata.diff(tmp_path / "all", some, strict=True).is_same
+    assert segdata.diff(tmp_path / "all", some, strict=True).same
     if not some.profile.sequences:  # slices of one volume stay together
         split = segdata.split(tmp_path / "all", {"a": 0.5, "b": 0.5}, near=False, lists=tmp_path / "lists")
         parts = [segdata.read(tmp_path / "all", only=path.read_text().split()) for path in split.lists]
         segdata.merge(parts, tmp_path / "again")
-        assert segdata.diff(tmp_path / "all", tmp_path / "again", strict=True).is_same
+        assert segdata.diff(tmp_path / "all", tmp_path / "again", strict=True).same
 
 
 def test_tiled_and_back_is_the_same(some: segdata.Dataset, tmp_path: Path) -> None:
     segdata.tile(some, tmp_path / "tiles", 100, overlap=24, crop_images=False)
     segdata.untile(tmp_path / "tiles", tmp_path / "whole")
-    assert segdata.diff(some, tmp_path / "whole").is_same
+    assert segdata.diff(some, tmp_path / "whole").same
 
 
 def test_objects_cover_what_is_drawn(some: segdata.Dataset) -> None:

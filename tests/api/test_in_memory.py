@@ -219,7 +219,7 @@ def test_masks_counts_and_cocos_segmentations_are_the_same_pixels() -> None:
         other = segdata.from_frames(
             IMAGES, frame.drop(columns="mask").assign(**{name: values}), taxonomy=["car", "road"]
         )
-        assert segdata.diff(masks, other).is_same, name
+        assert segdata.diff(masks, other).same, name
     assert other.segments["rings"].isna().tolist() == [False, True, True]
 
 

@@ -17,7 +17,7 @@ TAXONOMY = "unlabelled: 0\ncategories:\n  - {id: 1, name: field, kind: stuff}\n 
 def test_tiled_and_back_is_the_same(tmp_path: Path) -> None:
     segdata.tile(SAMPLE, tmp_path / "tiles", (96, 64), overlap=16)
     segdata.untile(tmp_path / "tiles", tmp_path / "whole")
-    assert segdata.diff(SAMPLE, tmp_path / "whole").is_same
+    assert segdata.diff(SAMPLE, tmp_path / "whole").same
     before, after = (segdata.read(each).images for each in (SAMPLE, tmp_path / "whole"))
     assert after["uri"].tolist() == before["uri"].tolist()
     assert after["metadata"].isna().all()
@@ -84,7 +84,7 @@ def test_what_cannot_be_cropped_is_named_and_its_labels_are_there(fields: Path, 
     assert done.not_copied == (f"1 image not cropped, {why} (a.png)",)
     assert segdata.read(tmp_path / "tiles").images["uri"].isna().all()
     segdata.untile(tmp_path / "tiles", tmp_path / "whole")
-    assert segdata.diff(fields, tmp_path / "whole").is_same
+    assert segdata.diff(fields, tmp_path / "whole").same
 
 
 def test_predictions_on_tiles_are_put_together(fields: Path, tmp_path: Path) -> None:

@@ -182,6 +182,6 @@ def test_rings_that_a_writer_adds_are_no_loss(clean: Path, tmp_path: Path) -> No
     at = table.schema.get_field_index("rings")
     pq.write_table(table.set_column(at, "rings", pa.nulls(len(table), table.schema.field(at).type)), part)
     found = segdata.diff(tmp_path / "c", clean / "instances")
-    assert found.is_same
+    assert found.same
     assert set(found.quiet) == {"rings-added"}
     assert check_losses(found, []).holds

@@ -18,7 +18,7 @@ def test_a_sample_is_a_dataset(run: Run, masks: Path, tmp_path: Path) -> None:
     gold = segdata.read(tmp_path / "gold")
     whole = segdata.read(masks)
     (name,) = gold.image_ids
-    assert segdata.diff(gold, segdata.read(masks, only=name), ignore="image-details").is_same
+    assert segdata.diff(gold, segdata.read(masks, only=name), ignore="image-details").same
     assert gold.images["uri"][0].startswith(str(tmp_path / "gold"))
     assert len(whole) == 2
     assert "1 image drawn for a gold" in (tmp_path / "gold" / "dataset.yaml").read_text().replace("\n    ", " ")

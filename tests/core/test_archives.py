@@ -46,7 +46,7 @@ def test_an_archive_is_read_as_its_folder(tmp_path: Path, to: str, prefix: str) 
     segdata.convert(SAMPLE, tmp_path / "folder", to=to, copy_images=True)
     archive = zipped(tmp_path / "folder", tmp_path / "labels.zip", prefix)
     (tmp_path / "folder").rename(tmp_path / "elsewhere")
-    assert segdata.diff(archive, tmp_path / "elsewhere").is_same
+    assert segdata.diff(archive, tmp_path / "elsewhere").same
     found, expected = segdata.validate(archive), segdata.validate(tmp_path / "elsewhere")
     key = [(each.code, each.file, each.message) for each in expected.findings]
     assert [(each.code, each.file, each.message) for each in found.findings] == key

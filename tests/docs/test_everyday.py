@@ -29,8 +29,8 @@ def test_the_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     for line in commands():
         done = CliRunner().invoke(main, shlex.split(line)[1:], catch_exceptions=False)
         assert done.exit_code == (1 if line in FOUND else 0), (line, done.stdout, done.stderr)
-    assert segdata.diff("street@r0002", "whole").is_same
-    assert segdata.diff("street@r0001", "both", ignore="image-details").is_same
+    assert segdata.diff("street@r0002", "whole").same
+    assert segdata.diff("street@r0001", "both", ignore="image-details").same
     assert (tmp_path / "objects.csv").read_text().startswith('"image_id"')
 
 

@@ -47,7 +47,7 @@ def test_what_it_writes_is_detected_and_comes_back(each: Format, tmp_path: Path)
     assert len(read(target)) == len(read(SAMPLE / "panoptic"))
     again = tmp_path / f"again{target.suffix}"
     convert(target, again, to=each.name)
-    assert diff(target, again, ignore=("segment-id",)).is_same, "what a format gave back once it gives back again"
+    assert diff(target, again, ignore=("segment-id",)).same, "what a format gave back once it gives back again"
 
 
 @pytest.mark.parametrize("each", WRITTEN, ids=lambda each: each.name)

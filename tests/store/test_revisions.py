@@ -46,7 +46,7 @@ def test_any_two_can_be_compared(data: Path) -> None:
     found = segdata.diff(f"{data}@r0002", f"{data}@r0003")
     assert list(found.telling) == ["image-details"]
     assert (found.a.files, found.b.files) == (f"{data}@r0002", f"{data}@r0003")
-    assert segdata.diff(f"{data}@r0003", data, strict=True).is_same
+    assert segdata.diff(f"{data}@r0003", data, strict=True).same
 
 
 def test_counts_and_bytes(data: Path) -> None:

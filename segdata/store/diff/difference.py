@@ -165,7 +165,7 @@ class Difference:
     strict: bool = False
 
     @property
-    def is_same(self) -> bool:
+    def same(self) -> bool:
         """Whether nothing differs."""
         return not self.telling
 

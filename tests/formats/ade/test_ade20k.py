@@ -235,7 +235,7 @@ def test_written_masks_are_what_load_ade20k_takes_apart(tmp_path: Path) -> None:
     mask = np.asarray(Image.open(tmp_path / "out" / listed[0]["instance_mask"]))
     assert mask.tolist() == [[255, 128, 0]]
     assert {"attributes", "occluded", "crop", "raw_name", "polygon"} <= listed[0].keys()
-    assert diff(tmp_path / "in", tmp_path / "out").is_same
+    assert diff(tmp_path / "in", tmp_path / "out").same
 
 
 @pytest.mark.parametrize("id_", [0, 6656])

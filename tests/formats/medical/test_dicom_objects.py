@@ -162,7 +162,7 @@ def test_attributes_and_places_come_back(tmp_path: Path) -> None:
         done = convert(given, tmp_path / to, to=to, verify=True)
         assert done.proof is not None
         assert done.proof.holds, to
-    assert diff(given, tmp_path / "dicom-seg").is_same
+    assert diff(given, tmp_path / "dicom-seg").same
 
 
 def test_attributes_of_other_formats_are_counted(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def test_dcmqis_liver_is_that_of_its_nrrd_file(real_data: Path, tmp_path: Path) 
     np.testing.assert_allclose(written.GetOrigin(), reference.GetOrigin(), atol=1e-4)
     np.testing.assert_allclose(written.GetDirection(), reference.GetDirection(), atol=1e-6)
     convert(folder, tmp_path / "seg", to="dicom-seg", on_loss="error")
-    assert diff(dataset, read(tmp_path / "seg")).is_same
+    assert diff(dataset, read(tmp_path / "seg")).same
 
 
 def test_highdicoms_own_files(real_data: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_volume_that_nobody_edited_comes_back_byte_by_byte(
     convert(folder / "in", folder / "canonical")
     convert(folder / "canonical", folder / "out", to="nifti", on_loss="error")
     assert gzip.decompress((folder / "out/labels/a.nii.gz").read_bytes()) == gzip.decompress(path.read_bytes())
-    assert diff(folder / "canonical", folder / "out").is_same
+    assert diff(folder / "canonical", folder / "out").same
 
 
 @settings(max_examples=25)
@@ -97,7 +97,7 @@ def test_instances_are_tracks_and_come_back(
     assert batch.segments["track_id"].to_pylist() == batch.segments["segment_id"].to_pylist()
     convert(dataset, folder / "out", to="nifti", on_loss="error")
     assert (folder / "out/labels/a.nii").read_bytes() == path.read_bytes()
-    assert diff(dataset, read(folder / "out")).is_same
+    assert diff(dataset, read(folder / "out")).same
 
 
 @pytest.mark.parametrize("id_", [-1, 2**31])
@@ -136,7 +136,7 @@ def test_layers_of_one_image_overlap_and_keep_their_files(tmp_path: Path) -> Non
     for source in sorted(labels.iterdir()):
         written = tmp_path / "out/labels/sub-1/anat" / source.name
         assert gzip.decompress(written.read_bytes()) == gzip.decompress(source.read_bytes())
-    assert diff(dataset, read(tmp_path / "out")).is_same
+    assert diff(dataset, read(tmp_path / "out")).same
 
 
 def test_several_readers_of_one_volume(tmp_path: Path) -> None:

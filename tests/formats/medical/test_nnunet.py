@@ -221,7 +221,7 @@ def test_a_dataset_of_instances_is_written_as_pictures(tmp_path: Path) -> None:
     assert said["file_ending"] == ".png"
     values = sorted(value for value in said["labels"].values() if value)
     assert values == list(range(1, len(values) + 1))
-    assert diff(tmp_path / "out", read(tmp_path / "out")).is_same
+    assert diff(tmp_path / "out", read(tmp_path / "out")).same
     convert(sample, tmp_path / "volumes", to="nnunet", write_options={"file_ending": ".nii.gz", "channels": "R,G,B"})
     said = json.loads((tmp_path / "volumes/dataset.json").read_text())
     assert (said["file_ending"], said["channel_names"]) == (".nii.gz", {"0": "R", "1": "G", "2": "B"})

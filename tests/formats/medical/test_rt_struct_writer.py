@@ -30,7 +30,7 @@ def test_contours_that_were_read_are_written_again(tmp_path: Path) -> None:
     assert done.n_segments == 1
     before, after = (whole(read(tmp_path / each)).segments["rings"].to_pylist() for each in ("in", "out"))
     assert before == after == [[[value for point in ring for value in point]]]
-    assert diff(read(tmp_path / "in"), read(tmp_path / "out")).is_same
+    assert diff(read(tmp_path / "in"), read(tmp_path / "out")).same
 
 
 def test_rings_that_do_not_give_the_pixels_are_counted(tmp_path: Path) -> None:

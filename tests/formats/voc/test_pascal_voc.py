@@ -311,7 +311,7 @@ def test_labelme_export_through_canonical_and_back(real_data: Path, tmp_path: Pa
     root = real_data / "labelme/instance_segmentation/data_dataset_voc"
     convert(root, tmp_path / "canonical")
     convert(tmp_path / "canonical", tmp_path / "voc", to="pascal-voc")
-    assert diff(root, tmp_path / "voc").is_same
+    assert diff(root, tmp_path / "voc").same
 
 
 def test_datumaro_fixture(real_data: Path) -> None:

@@ -115,7 +115,7 @@ def test_what_is_said_of_images_and_annotations(
     ],
 )
 def test_what_says_the_same_is_no_difference(name: str, column: str, row: int, value: Any) -> None:
-    assert compare_datasets(small(), small(with_cell(name, column, row, value)), strict=True).is_same
+    assert compare_datasets(small(), small(with_cell(name, column, row, value)), strict=True).same
 
 
 def set_pixel(row: int, y: int, x: int, value: bool) -> Any:
@@ -256,7 +256,7 @@ def test_taxonomies(taxonomy: Taxonomy, kind: DifferenceKind, message: str) -> N
 
 
 def test_how_nobody_labelled_a_pixel_is_stored_is_no_category() -> None:
-    assert compare_datasets(small(), small(taxonomy=msgspec.structs.replace(TAXONOMY, unlabelled=255))).is_same
+    assert compare_datasets(small(), small(taxonomy=msgspec.structs.replace(TAXONOMY, unlabelled=255))).same
 
 
 def test_where_a_volume_lies() -> None:
@@ -269,9 +269,9 @@ def test_where_a_volume_lies() -> None:
 def test_quiet_kinds_are_counted_only() -> None:
     other = small(with_cell("segments", "segment_id", 2, 3))
     found = compare_datasets(small(), other)
-    assert (found.is_same, found.changes, found.n_same) == (True, (), 4)
+    assert (found.same, found.changes, found.n_same) == (True, (), 4)
     assert {kind: count.n for kind, count in found.quiet.items()} == {"segment-id": 1}
-    assert not compare_datasets(small(), other, strict=True).is_same
+    assert not compare_datasets(small(), other, strict=True).same
     assert compare_datasets(small(), other, strict=True, ignore=["segment-id"]).counts == {}
 
 
@@ -284,7 +284,7 @@ def test_misuse_is_named() -> None:
 
 def test_only_some_images() -> None:
     changed = small(with_masks(set_pixel(1, 3, 4, False)))
-    assert compare_datasets(small(), changed, only=["b.png", "c.png"]).is_same
+    assert compare_datasets(small(), changed, only=["b.png", "c.png"]).same
     assert compare_datasets(small(), changed, only=["a.png"]).n_images == 1
 
 
@@ -293,7 +293,7 @@ def test_only_some_images() -> None:
 def test_everything_is_the_same_as_itself(data: Data) -> None:
     found = compare_datasets(dataset(*data), dataset(*data), strict=True, jobs=1)
     n_segments = sum(batch.n_segments for batch in data[1])
-    assert found.is_same
+    assert found.same
     assert (found.n_same, found.n_kept, found.moves) == (n_segments, n_segments, {})
 
 

@@ -57,7 +57,7 @@ def test_portions_hold_every_pair_once() -> None:
 
 def test_no_images_at_all() -> None:
     nothing = small(SMALL.take_images(np.array([], np.int64)))
-    assert compare_datasets(nothing, nothing).is_same
+    assert compare_datasets(nothing, nothing).same
     assert compare_datasets(small(), nothing).counts["image-missing"].n == 3
 
 
@@ -137,7 +137,7 @@ def test_of_equal_pixels_category_and_id_decide() -> None:
     mask = np.ones((3, 4), bool)
     a = batch_of([(mask, 1), (mask, 2), (mask, 2)])
     b = replace(a, segments=a.segments.take([2, 0, 1]))
-    assert compare_datasets(small(a), small(b), strict=True).is_same
+    assert compare_datasets(small(a), small(b), strict=True).same
     less = compare_datasets(small(a), small(batch_of([(mask, 2), (mask, 3)])))
     told = {kind: count.n for kind, count in less.telling.items()}
     assert told == {"segment-missing": 1, "category": 1, "category-pixels": 1}

@@ -59,7 +59,7 @@ def test_street_scenes_through_three_formats(real_data: Path, tmp_path: Path) ->
         assert done.proof is not None
         assert done.proof.holds
     assert (first.verified, first.n_segments, second.verified) == (321, 321, 305)
-    assert segdata.diff(real_data / "camseq32", first.target).is_same
+    assert segdata.diff(real_data / "camseq32", first.target).same
     found = segdata.diff(real_data / "camseq32", second.target)
     assert {kind: (count.n, count.pixels) for kind, count in found.telling.items()} == {
         "segment-missing": (16, 109_431),
