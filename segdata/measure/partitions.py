@@ -275,7 +275,7 @@ class RemoteColumn(LazyColumn):
     def take(self, rows: Ints) -> pa.ChunkedArray:
         """Some rows."""
         if "_values" in self.__dict__ or len(rows) > _FEW * self._n:
-            return self.made().take(pa.array(rows))
+            return self.materialize().take(pa.array(rows))
         return self._tables.rows(self._name, self._column, rows)
 
 

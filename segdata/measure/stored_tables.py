@@ -154,7 +154,7 @@ class _StoredColumn(LazyColumn):
 
     def values(self) -> Column:
         """All rows as numpy."""
-        column = self.made()
+        column = self.materialize()
         if not isinstance(column, pa.ChunkedArray):
             return column  # type: ignore[no-any-return]  # numpy now
         with self._lock:
@@ -167,7 +167,7 @@ class _StoredColumn(LazyColumn):
 
     def take(self, rows: Ints) -> Any:  # Any: numpy or Arrow
         """Some rows."""
-        column = self.made()
+        column = self.materialize()
         return column.take(pa.array(rows)) if isinstance(column, pa.ChunkedArray) else column[rows]
 
     def _decode(self) -> Any:  # Any: numpy or Arrow
