@@ -58,6 +58,8 @@ def displaced_boxes(
     # Of files whose boxes are not moved, those that do not fit suffice.
     rows = np.flatnonzero(_is_in(keys, moving) | (far > 0) & _is_in(keys, odd))
     columns = {name: column[..., rows] for name, column in judged.items()}
+    image = columns.pop("image")
+    columns["frame"] = np.stack([tables.images[name][image] for name in ("width", "height")])
     whole, table = gather(tables, _as_columns(columns), {"annotation": "annotations"})
     known = {(file, who): (n, moves) for file, who, n, moves in odd.lines("file", "annotator", "n", "moves")}
     for members in table.groups("file", "annotator"):
@@ -73,22 +75,22 @@ def _is_in(keys: dict[str, Column], groups: Table) -> Flags:
 
 
 def _judged(tables: Tables) -> dict[str, Column]:
-    """Segments with both boxes: declared, box (4, n), frame (2, n), keys of file and annotator, annotation (n,)."""
-    segments = tables.segments
-    declared = np.stack([segments[f"declared_{name}"] for name in _SIDES], dtype=np.float64, casting="unsafe")
-    frame = np.stack([tables.images[name][segments["image"]] for name in ("width", "height")])
-    usable = (segments["area"] > 0) & ~segments["iscrowd"] & (frame > 0).all(axis=0)
-    for side in declared:
+    """Segments with both boxes: declared, box (4, n), keys of file and annotator, annotation and image (n,)."""
+    segments, images = tables.segments, tables.images
+    sides = [segments[f"declared_{name}"].astype(np.float64, copy=False) for name in _SIDES]
+    has_size = (images["width"] > 0) & (images["height"] > 0)
+    usable = (segments["area"] > 0) & ~segments["iscrowd"] & has_size[segments["image"]]
+    for side in sides:
         usable &= ~np.isnan(side)
     rows = np.flatnonzero(usable)
     annotation = segments["annotation"][rows]
     return {
-        "declared": declared[:, rows],
+        "declared": np.stack([side[rows] for side in sides]),
         "box": _actual_boxes(segments, tables.outlines)[:, rows],
-        "frame": frame[:, rows],
         "file": name_keys(segments.texts("file"))[rows],
         "annotator": name_keys(tables.annotations.texts("annotator"))[annotation],
         "annotation": annotation,
+        "image": segments["image"][rows],
     }
 
 

@@ -68,9 +68,13 @@ def stale_measure(
     right, bottom = segments["x"] + segments["width"], segments["y"] + segments["height"]
     box_error = _box_error(segments, segments["x"], segments["y"], right, bottom)
     declared = [f"declared_{side}" for side in _SIDES]
-    ringed = Table({name: segments[name][outlines["segment"]] for name in declared})
-    vertices = _box_error(ringed, outlines["left"], outlines["top"], outlines["right"], outlines["bottom"])
-    box_error[outlines["segment"]] = np.fmin(box_error[outlines["segment"]], vertices)
+    ring = np.flatnonzero(box_error[outlines["segment"]] > max_box_pixels)  # where the vertices may fit nevertheless
+    if len(ring):
+        rings = outlines.take(ring)
+        owner = rings["segment"]
+        ringed = segments.select(declared).take(owner)
+        vertices = _box_error(ringed, rings["left"], rings["top"], rings["right"], rings["bottom"])
+        box_error[owner] = np.fmin(box_error[owner], vertices)
     wrong_box = box_error > max_box_pixels
     wrong_rows = np.flatnonzero((wrong_area | wrong_box) & (area > 0))
     wrong = segments.take(wrong_rows)
