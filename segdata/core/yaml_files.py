@@ -64,6 +64,8 @@ def read_utf8(path: Path) -> str:
         raise SegdataError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise SegdataError(f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+    except ValueError as error:  # a setting names the file, with a character 0
+        raise SegdataError(f"{str(path)!r}: cannot be read: {error}") from error
 
 
 class YamlLines(msgspec.Struct, frozen=True):

@@ -122,6 +122,14 @@ def test_half_of_a_surrogate_pair_in_yaml(make: Make) -> None:
     assert "half of a surrogate pair" in said.err
 
 
+def test_a_character_0_in_the_name_of_a_table(make: Make) -> None:
+    root = make("instance-ids")
+    (root / "segdata.yaml").write_text('instance_ids:\n  table: "ids\\0.csv"\n')
+    said = segdata("validate", root)
+    assert said.code == 2
+    assert "ids\\x00.csv': cannot be read: embedded null byte" in said.err
+
+
 def test_a_pipe_beside_a_document_is_not_waited_for(make: Make) -> None:
     root = make("coco-instances")
     (root / "images/a.png").unlink()
