@@ -1,27 +1,37 @@
 """Change the code in one place at a time, and count the changes that no test notices.
 
-    python -m benchmarks.mutants segdata/rules --tests tests/rules tests/measure --share 0.1 --seed 1 --minutes 30
+    python -m benchmarks.mutants segdata/rules --tests tests/rules tests/measure --number 200 --seed 1 --minutes 30
 
 The changes are those of cosmic-ray (`pip install cosmic-ray`): another operator, another comparison, a number more or
-less, `not`, `and` for `or`, no turn of a loop. For each one a forked process imports the changed module and runs the
-tests that name the module, its rule's code or its functions, and if they all pass the other ones. Types of arguments
-are left alone. A survivor is printed with its line; it is a missing test, or a change that means the same.
+less, `not`, `and` for `or`, no turn of a loop. Types of arguments are left alone. A change inside of a function is
+put into the functions that are loaded, in a forked process, which runs the tests that call the function, the fastest
+first; tests that start other processes do not count. For a change elsewhere (a constant, a default) a forked process
+imports the changed module and runs the tests that name the module, its rule's code or its functions, and if they all
+pass the other ones. A survivor is printed with its line; it is a missing test, or a change that means the same.
 """
 
 import argparse
 import ast
+import gc
 import os
 import random
 import re
 import resource
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+import traceback
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import CodeType, FrameType, FunctionType
 
+import numpy as np
 import pytest
 from cosmic_ray.ast import get_ast
 from cosmic_ray.mutating import mutate_code
@@ -29,6 +39,7 @@ from cosmic_ray.plugins import get_operator, operator_names
 
 SECONDS = 300  # of processor time; a mutant that takes longer is noticed
 SKIPPED = ("VariableInserter", "VariableReplacer", "RemoveDecorator", "ExceptionReplacer")
+Function = tuple[str, int]  # path and first line
 
 
 @dataclass(frozen=True)
@@ -40,33 +51,213 @@ class Mutant:
     occurrence: int
     line: int
 
+    def source(self) -> str:
+        """The changed module."""
+        return str(mutate_code(self.path.read_text(), get_operator(self.operator)(), self.occurrence))
+
 
 def main() -> None:
     """Count the survivors, print each, and end with their share."""
-    arguments = _parse_arguments()
-    modules = [
-        path for root in arguments.modules for path in ([root] if root.is_file() else sorted(root.rglob("*.py")))
-    ]
+    given = _parse_arguments()
+    modules = [path for root in given.modules for path in ([root] if root.is_file() else sorted(root.rglob("*.py")))]
     every = [mutant for path in modules for mutant in list_mutants(path)]
-    chosen = random.Random(arguments.seed).sample(every, round(len(every) * arguments.share))
-    tests = sorted(
-        {path for root in arguments.tests for path in ([root] if root.is_file() else root.rglob("test_*.py"))}
-    )
-    print(f"{len(chosen):,} of {len(every):,} mutants of {len(modules):,} modules, seed {arguments.seed}", flush=True)
-    began, survivors, tried = time.monotonic(), 0, 0
-    with tempfile.NamedTemporaryFile("r", suffix=".log") as log:
-        if not _passes(None, tests, log.name):
-            shown = "".join(log.readlines()[-40:])
-            sys.exit(f"{shown}\nthe tests do not pass on the code as it is: mend them, or give others with --tests")
-    for mutant in chosen:
-        if time.monotonic() - began > arguments.minutes * 60:
-            break
-        near = _near_tests(mutant.path, tests)
-        tried += 1
-        if _passes(mutant, near) and _passes(mutant, [path for path in tests if path not in near]):
-            survivors += 1
-            print(f"survives: {mutant.path}:{mutant.line} {mutant.operator} {mutant.occurrence}", flush=True)
-    print(f"{survivors:,} of {tried:,} survive ({survivors / max(tried, 1):.1%})")
+    chosen = random.Random(given.seed).sample(every, min(given.number, len(every)))
+    print(f"{len(chosen):,} of {len(every):,} mutants of {len(modules):,} modules, seed {given.seed}", flush=True)
+    end = time.monotonic() + given.minutes * 60
+    tried = survivors = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        tests = given.tests + given.modules
+        functions = Functions(chosen, Path(scratch, "elsewhere"), end)
+        code = _in_fork(lambda: pytest.main(_options(tests, Path(scratch)), plugins=[functions]), Path(scratch, "log"))
+        if code:
+            shown = Path(scratch, "log").read_text() + functions.log.read_text()
+            sys.exit(f"{shown[-6000:]}\nthe tests do not pass on the code as it is")
+        outcomes = [line.split() for line in functions.log.read_text().splitlines()]
+        for number, outcome in ((int(number), outcome) for number, outcome in outcomes):
+            mutant = chosen[number]
+            if outcome == "invalid":
+                continue
+            if outcome == "elsewhere":
+                if time.monotonic() > end + given.minutes * 30:
+                    continue
+                outcome = "survives" if _survives_import(mutant, tests, Path(scratch)) else "noticed"
+            tried += 1
+            if outcome != "noticed":
+                survivors += 1
+                print(f"{outcome}: {mutant.path}:{mutant.line} {mutant.operator} {mutant.occurrence}", flush=True)
+    from segdata.agreement.inference import wilson_interval  # late: changed modules are imported by forked processes
+
+    low, high = wilson_interval(np.array(float(survivors)), np.array(float(tried)))
+    print(f"{survivors:,} of {tried:,} survive ({survivors / max(tried, 1):.1%}, {low:.1%} to {high:.1%})")
+
+
+class Functions:
+    """A plugin of pytest that changes functions instead of running the tests once; outcomes go to `log`."""
+
+    def __init__(self, mutants: list[Mutant], log: Path, end: float) -> None:
+        self.mutants, self.log, self.end, self.progress = mutants, log, end, os.dup(2)
+        self.loaded = defaultdict[tuple[str, str, int], list[FunctionType]](list)
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Run the tests once to see which functions they call, then those of each mutant's function."""
+        paths = {str(mutant.path.resolve()) for mutant in self.mutants}
+        for path in {mutant.path for mutant in self.mutants}:
+            import_module(".".join(path.with_suffix("").parts).removesuffix(".__init__"))
+        for each in gc.get_objects():
+            if isinstance(each, FunctionType) and each.__code__.co_filename in paths:
+                self.loaded[_key(each.__code__)].append(each)
+        calls = self.log.with_suffix(".calls")
+        if _in_fork(lambda: _trace(session, paths, calls), self.log):
+            session.testsfailed = 1
+            return True
+        seconds, tests_of = _read_calls(calls)
+        with self.log.open("w") as log:
+            for number, mutant in enumerate(self.mutants):
+                if time.monotonic() > self.end:
+                    break
+                outcome = self.outcome(session, mutant, seconds, tests_of)
+                print(number, outcome, file=log, flush=True)
+                os.write(self.progress, f"{number} {outcome} {mutant.path}:{mutant.line} {mutant.operator}\n".encode())
+        return True
+
+    def outcome(
+        self, session: pytest.Session, mutant: Mutant, seconds: list[float], tests_of: dict[Function, set[int]]
+    ) -> str:
+        """`noticed`, `survives`, `uncalled`, `invalid`, or `elsewhere` if the change is outside of functions."""
+        try:
+            changed = changed_functions(mutant)
+        except SyntaxError:  # cosmic-ray takes the * of keyword-only arguments for an operator
+            return "invalid"
+        targets = [(function, code) for key, code in changed.items() for function in self.loaded[key]]
+        if not targets:
+            return "elsewhere"
+        path = str(mutant.path.resolve())
+        wanted = {number for code in changed.values() for line in _lines(code) for number in tests_of[path, line]}
+        if not wanted:
+            return "uncalled"
+
+        def run() -> int:
+            resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+            for function, code in targets:
+                function.__code__ = code
+            return _run(session, sorted(wanted, key=seconds.__getitem__))
+
+        return "noticed" if _in_fork(run, None) else "survives"
+
+
+def _key(code: CodeType) -> tuple[str, str, int]:
+    return code.co_filename, code.co_qualname, code.co_firstlineno
+
+
+def changed_functions(mutant: Mutant) -> dict[tuple[str, str, int], CodeType]:
+    """The changed code of the outermost functions that hold the change, by `_key`; none if it is elsewhere."""
+    path = str(mutant.path.resolve())
+    before = compile(mutant.path.read_text(), path, "exec", dont_inherit=True)
+    after = compile(mutant.source(), path, "exec", dont_inherit=True)
+    found: dict[tuple[str, str, int], CodeType] = {}
+
+    def differ(one: CodeType, other: CodeType) -> bool:
+        """Whether a module or class itself differs; functions in it that do are put into `found`."""
+        inner = [
+            (a, b)
+            for a, b in zip(one.co_consts, other.co_consts, strict=False)
+            if isinstance(a, CodeType) and isinstance(b, CodeType) and a != b
+        ]
+        plain = [tuple(each for each in code.co_consts if not isinstance(each, CodeType)) for code in (one, other)]
+        if one.co_code != other.co_code or repr(plain[0]) != repr(plain[1]):
+            return True
+        for a, b in inner:
+            if a.co_flags & 0x2:  # it has its own locals: a function
+                found[_key(a)] = b
+            elif differ(a, b):
+                return True
+        return False
+
+    return {} if differ(before, after) else found
+
+
+def _lines(code: CodeType) -> Iterator[int]:
+    """The first lines of a function and of those in it."""
+    yield code.co_firstlineno
+    for const in code.co_consts:
+        if isinstance(const, CodeType):
+            yield from _lines(const)
+
+
+def _trace(session: pytest.Session, paths: set[str], target: Path) -> int:
+    """Run all tests, and write for each how long it took and which functions it called; returns 1 if one fails."""
+    called: set[str] = set()
+
+    def trace(frame: FrameType, event: str, argument: object) -> None:
+        if frame.f_code.co_filename in paths:
+            called.add(f"{frame.f_code.co_filename}:{frame.f_code.co_firstlineno}")
+
+    threading.settrace(trace)
+    with target.open("w") as file:
+        for item, after in zip(session.items, [*session.items[1:], None], strict=True):
+            called.clear()
+            began = time.process_time()
+            sys.settrace(trace)
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
+            sys.settrace(None)
+            if session.testsfailed:
+                return 1
+            print(time.process_time() - began, *called, file=file, sep="\t", flush=True)
+    return 0
+
+
+def _read_calls(file: Path) -> tuple[list[float], dict[Function, set[int]]]:
+    """The seconds of each test, and the numbers of the tests that call each function."""
+    seconds, tests_of = [], defaultdict[Function, set[int]](set)
+    for number, line in enumerate(file.read_text().splitlines()):
+        took, *functions = line.split("\t")
+        seconds.append(float(took))
+        for path, _, first in (function.rpartition(":") for function in functions):
+            tests_of[path, int(first)].add(number)
+    return seconds, tests_of
+
+
+def _run(session: pytest.Session, numbers: list[int]) -> int:
+    """Run tests until one fails; returns 1 if so."""
+    items = [session.items[number] for number in numbers]
+    for item, after in zip(items, [*items[1:], None], strict=True):
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
+        if session.testsfailed:
+            return 1
+    return 0
+
+
+def _survives_import(mutant: Mutant, tests: list[Path], scratch: Path) -> bool:
+    """Whether all the tests pass in a process that imports the changed module."""
+    files = sorted({path for root in tests for path in ([root] if root.is_file() else root.rglob("test_*.py"))})
+    near = _near_tests(mutant.path, files)
+
+    def run(chosen: list[Path]) -> int:
+        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+        _change_module(mutant)
+        return int(pytest.main(_options(chosen, scratch)))
+
+    rest = [path for path in files if path not in near]
+    return all(not chosen or not _in_fork(partial(run, chosen), None) for chosen in (near, rest))
+
+
+def _options(tests: list[Path], scratch: Path) -> list[str]:
+    return ["-x", "-q", "-p", "no:cacheprovider", f"--basetemp={scratch / 'tests'}", *map(str, tests)]
+
+
+def _in_fork(run: Callable[[], int], log: Path | None) -> int:
+    """The exit code of `run` in a forked process, whose output goes to `log`."""
+    child = os.fork()
+    if child == 0:
+        output = os.open(log or os.devnull, os.O_WRONLY | os.O_CREAT)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        try:
+            os._exit(int(run()))
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def list_mutants(path: Path) -> list[Mutant]:
@@ -109,31 +300,9 @@ def _near_tests(path: Path, tests: list[Path]) -> list[Path]:
     return [test for test in tests if pattern.search(test.read_text())]
 
 
-def _passes(mutant: Mutant | None, tests: list[Path], log: str = os.devnull) -> bool:
-    """Whether all the tests pass, in a process of its own, with the changed module, or with none."""
-    if not tests:
-        return True
-    child = os.fork()
-    if child == 0:
-        os._exit(_run_tests(mutant, tests, log))
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
-def _run_tests(mutant: Mutant | None, tests: list[Path], log: str) -> int:
-    """The exit code of pytest, whose output goes to `log`."""
-    if mutant is not None:
-        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-        _change_module(mutant)
-    output = os.open(log, os.O_WRONLY)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *map(str, tests)]))
-
-
 def _change_module(mutant: Mutant) -> None:
     """Let the import of the module, later, find the changed source."""
-    changed = mutate_code(mutant.path.read_text(), get_operator(mutant.operator)(), mutant.occurrence)
-    target, get_code = mutant.path.resolve(), SourceFileLoader.get_code
+    changed, target, get_code = mutant.source(), mutant.path.resolve(), SourceFileLoader.get_code
 
     def changed_code(loader: SourceFileLoader, name: str) -> object:
         if Path(loader.path).resolve() == target:
@@ -147,15 +316,16 @@ def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("modules", nargs="+", type=Path, help="modules or folders to change")
     parser.add_argument("--tests", nargs="+", type=Path, required=True, help="test files or folders")
-    parser.add_argument("--share", type=float, default=1.0, help="of the mutants, drawn at random")
+    parser.add_argument("--number", type=int, default=200, help="of mutants, drawn at random")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--minutes", type=float, default=600, help="begin nothing after this long")
+    parser.add_argument("--minutes", type=float, default=600, help="begin nothing in functions after this long")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
-    # What most tests import, once; nothing of segdata itself, which each mutant imports anew.
-    for package in ("numpy", "PIL.Image", "pyarrow.compute", "pyarrow.parquet", "scipy.ndimage", "click"):
+    # What most tests import, once.
+    for package in ("PIL.Image", "pyarrow.compute", "pyarrow.parquet", "scipy.ndimage", "click"):
         __import__(package)
     sys.setrecursionlimit(5000)
+    os.environ["PYTEST_XDIST_WORKER"] = "main"  # forked processes share the sample data
     main()

@@ -19,7 +19,7 @@ from segdata.rules.shared import (
 @rule(
     "SEG111",
     "hairline",
-    severity="warning",
+    severity="info",
     needs=("coverage", "gaps", "pairs"),
     fix="unsafe",
     habit="image",
@@ -64,7 +64,8 @@ def hairline(tables: Tables, *, max_width: float = 2.0, min_length: float = 10.0
     You get one finding for each annotation, with the number of slivers. Width and length are those of the rectangle of
     the same area and perimeter. In sparse coverage a line may be intended, as between fibres that touch, and where
     overlap is allowed shared pixels are fine: the rule flags only what the policies forbid. Masks that leave a
-    background (SEG101) count as sparse.
+    background (SEG101) count as sparse. SEG101 and SEG102 judge these pixels with all others of their kind; this info
+    adds that they are slivers along borders.
 
     Why: neighbours that touch in the image do not touch in the labels, or each owns the other's edge. Boundary metrics
     count the line twice, and your model learns to leave it out.
