@@ -316,6 +316,24 @@ def test_coordinates_of_smaller_images(tmp_path: Path, scale: float) -> None:
     assert found(coco(tmp_path / "few", reduced[:4]), "SEG317") == []
 
 
+def test_coordinates_of_smaller_images_in_some_files(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    objects = [stones(rng, 4) for _ in range(32)]
+    reduced = [
+        [[(0.5 * np.array(ring)).tolist() for ring in rings] for rings in image] if n % 3 else image
+        for n, image in enumerate(objects)
+    ]
+    (finding,) = found(coco(tmp_path / "reduced", reduced), "SEG317")
+    assert finding.message.startswith("all labels of 21 of 32 images (")
+    assert "upper left quarter, those of 0 in another one" in finding.message
+    corner = np.array([50.0, 0])  # as many on the right: a place where things are
+    several = [
+        [[(ring + np.tile(corner, len(ring) // 2)).tolist() for ring in rings] for rings in image]
+        for image in reduced[1:25:3]
+    ]
+    assert found(coco(tmp_path / "both", reduced + several), "SEG317") == []
+
+
 def test_masks_that_lost_their_place(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     objects = [stones(rng, 4) for _ in range(4)]

@@ -6,6 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
+from scipy.stats import f
 
 from segdata.agreement.metrics.intraclass_correlation import absolute_agreement, consistency
 
@@ -22,6 +23,14 @@ def test_published_values() -> None:
     """Of Shrout and Fleiss; the intervals are those of psych::ICC in R, which others reproduce."""
     np.testing.assert_allclose(absolute_agreement(JUDGES), [0.29, 0.019, 0.76], atol=0.005)
     np.testing.assert_allclose(consistency(JUDGES), [0.71, 0.342, 0.95], atol=0.005)
+    n, k, rows, columns, rest = 6, 4, 56.208333 / 5, 97.458333 / 3, 15.291667 / 15  # of the paper, sums of squares
+    icc = (rows - rest) / (rows + (k - 1) * rest + k * (columns - rest) / n)
+    a, b = k * icc / n / (1 - icc), 1 + k * icc * (n - 1) / n / (1 - icc)  # McGraw and Wong (1996), table 7
+    freedom = (a * columns + b * rest) ** 2 / ((a * columns) ** 2 / (k - 1) + (b * rest) ** 2 / (n - 1) / (k - 1))
+    low, high = f.ppf(0.975, n - 1, freedom), f.ppf(0.975, freedom, n - 1)
+    noise = k * columns + (k * n - k - n) * rest
+    ends = [n * (rows - low * rest) / (low * noise + n * rows), n * (high * rows - rest) / (noise + n * high * rows)]
+    np.testing.assert_allclose(absolute_agreement(JUDGES)[1:], ends, atol=1e-6)
 
 
 @given(tables())
@@ -57,6 +66,7 @@ def test_one_who_always_draws_larger_is_consistent() -> None:
     np.testing.assert_allclose(consistency(values), 1)
     assert float(absolute_agreement(values).value) == pytest.approx(9 / 9.5)
     np.testing.assert_allclose(absolute_agreement(values[:, [0, 0]]), 1)
+    np.testing.assert_array_equal(absolute_agreement([[0, 3], [0, 3], [0, 3]]), 0)  # nothing but annotators differs
 
 
 def test_undefined_is_nan() -> None:

@@ -29,3 +29,7 @@ def test_the_square_that_is_larger_by_three() -> None:
 def test_sums_of_a_bootstrap() -> None:
     total, edge = np.array([[6.0, np.nan], [0.0, 0.0]]), np.array([[2, 3], [5, 0]])
     np.testing.assert_array_equal(symmetric_surface_distance(total, total, edge, edge), [[3, np.nan], [0, np.nan]])
+    for one, other in (([0.0], [8.0]), ([8.0], [0.0])):  # one side has no boundary
+        assert np.isnan(
+            symmetric_surface_distance(*map(np.array, (one, other)), *(np.array(x, int) for x in (one, other)))
+        )
