@@ -242,7 +242,7 @@ def _survives_import(mutant: Mutant, tests: list[Path], scratch: Path) -> bool:
 
 
 def _options(tests: list[Path], scratch: Path) -> list[str]:
-    return ["-x", "-q", "-p", "no:cacheprovider", f"--basetemp={scratch / 'tests'}", *map(str, tests)]
+    return ["-x", "-q", "-p", "no:cacheprovider", "--timeout=0", f"--basetemp={scratch / 'tests'}", *map(str, tests)]
 
 
 def _in_fork(run: Callable[[], int], log: Path | None) -> int:
