@@ -15,7 +15,7 @@ from segdata.core.config import Config, load_config
 from segdata.core.dataset import EmptySource
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Finding
-from segdata.core.format import FileProbe, ReadRequest
+from segdata.core.format import FileProbe, ReadRequest, Source
 from segdata.core.guideline import taxonomy_advice
 from segdata.core.profile import Policy, Profile
 from segdata.core.taxonomy import Taxonomy, dump_taxonomy, load_taxonomy
@@ -53,7 +53,8 @@ def infer_taxonomy(
     if described is not None:
         return described
     if layers.detect(FileProbe(root)) is not None:
-        return layers.read(ReadRequest(root, images=images, config=config)).profile.taxonomy
+        source: Source = layers.read(ReadRequest(root, images=images, config=config))
+        return source.profile.taxonomy
     pairing = pair_masks(root, images_folder(ReadRequest(root, images=images, config=config)))
     masks = [mask for entry in pairing.entries if only is None or entry.image_id in only for mask in entry.files]
     if not masks:

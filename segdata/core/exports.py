@@ -8,10 +8,12 @@ import ast
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 from segdata.core.errors import SegdataError
 
@@ -46,6 +48,26 @@ def attach(module: str, file: str) -> tuple[Callable[[str], object], Callable[[]
         return sorted({*vars(sys.modules[module]), *homes()})
 
     return get, names
+
+
+@dataclass(frozen=True)
+class ImportedOnCall:
+    """A function that is imported when it is first called: `place` is ``module:function``.
+
+    So a light module names what is slow to import, and both need not repeat its parameters.
+    """
+
+    place: str
+
+    def function(self) -> Callable[..., Any]:  # Any: of whatever parameters it has
+        """The function itself."""
+        module, _, name = self.place.partition(":")
+        function: Callable[..., Any] = getattr(import_module(module), name)
+        return function
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:  # Any: as the function has them
+        """Import the function, and call it."""
+        return self.function()(*arguments, **options)
 
 
 @contextmanager

@@ -1,12 +1,14 @@
 """What holds for every registered format, whoever wrote it."""
 
 from contextlib import suppress
+from inspect import signature
 from pathlib import Path
 
 import pytest
 
 from segdata import convert, diff, read
 from segdata.core.errors import LossError, SegdataError
+from segdata.core.exports import ImportedOnCall
 from segdata.core.finding import Defect
 from segdata.core.format import Format, detect, formats
 from segdata.report.reference_pages import formats_markdown
@@ -38,6 +40,13 @@ def test_it_says_what_it_is(each: Format) -> None:
     assert each.name == "canonical" or each.checked, "CHECKED names what its tests compare with"
     assert all(each.read_options.values())
     assert all(each.write_options.values())
+
+
+@pytest.mark.parametrize("each", WRITTEN, ids=lambda each: each.name)
+def test_its_writer_takes_the_options_that_it_lists(each: Format) -> None:
+    assert each.write is not None
+    write = each.write.function() if isinstance(each.write, ImportedOnCall) else each.write
+    assert [*signature(write).parameters] == ["profile", "batches", "target", "losses", *each.write_options]
 
 
 @pytest.mark.parametrize("each", WRITTEN, ids=lambda each: each.name)

@@ -19,18 +19,10 @@ X_atr.txt, of which no sample is public.
 """
 
 import re
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, NameLimits, ReadRequest
-from segdata.core.profile import Profile
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
 from segdata.formats.shared import MASK_LOSSES
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-    from segdata.formats.shared.per_image import PerImageSource
-
 
 ALIASES = ("ade", "ade20k-full")
 NAMES = NameLimits(r"\r")
@@ -62,21 +54,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     return None
 
 
-def read(request: ReadRequest) -> "PerImageSource":
-    """Open a dataset of ADE20K.
-
-    Raises UnreadableError if there are no masks, or if no file names their classes.
-    """
-    from segdata.formats.ade.dataset import open_ade
-
-    return open_ade(request)
+read = ImportedOnCall("segdata.formats.ade.dataset:open_ade")
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
-    """Write a dataset as ADE20K.
-
-    Raises SegdataError for category ids beyond 6655 and for images of more than 255 objects on one level.
-    """
-    from segdata.formats.ade.dataset import write_ade
-
-    write_ade(profile, batches, target, losses, LOSSES)
+write = ImportedOnCall("segdata.formats.ade.dataset:write_ade")

@@ -19,6 +19,7 @@ from segdata.core.paths import check_path_name, split_from_path
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs, expand_ranges
 from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.ade import LOSSES
 from segdata.formats.ade.documents import (
     COLUMNS,
     MOST_CLASSES,
@@ -439,10 +440,8 @@ def _paint_object(visible: Runs, amodal: str | None, size: Size, path: Path) -> 
     return encode_rle(runs.assign_owners(np.where(runs.value > 0, 0, -1).astype(np.int32), 1), size) == amodal
 
 
-def write_ade(
-    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, lost: frozenset[LossKind]
-) -> None:
-    """Write the dataset below `target`; `lost` are the kinds that the format declares."""
+def write_ade(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
+    """Write a dataset; raises SegdataError for category ids beyond 6655 and for more than 255 objects on one level."""
     for category in profile.taxonomy.categories:
         if not 1 <= category.id <= MOST_CLASSES:
             raise SegdataError(
@@ -450,7 +449,7 @@ def write_ade(
                 "renumber it"
             )
     start_folder(target, profile, losses)
-    writer = _AdeWriter(profile.taxonomy, target, losses, lost)
+    writer = _AdeWriter(profile.taxonomy, target, losses)
     write_index(target, writer.rows(batches), videos=True)
 
 
@@ -461,7 +460,6 @@ class _AdeWriter:
     taxonomy: Taxonomy  # of the dataset
     target: Path  # the folder
     losses: LossCounter
-    lost: frozenset[LossKind]  # the kinds that the format declares
     _names: MaskPaths = field(default_factory=MaskPaths)
 
     def rows(self, batches: Iterable[Batch]) -> Iterator[tuple[Cell, ...]]:
@@ -485,7 +483,7 @@ class _AdeWriter:
 
     def _count(self, batch: Batch, kept: NDArray[np.bool_], written: _SegmentKeys) -> None:
         """Count the losses of a batch; segments of different levels may overlap."""
-        count_losses(batch, self.losses, self.lost, _HELD_COLUMNS)
+        count_losses(batch, self.losses, LOSSES, _HELD_COLUMNS)
         for level in np.unique(written.level).tolist():
             rows = np.flatnonzero(written.level == level)
             count_segment_mask_losses(batch.take_segments(rows), kept[rows], self.losses)

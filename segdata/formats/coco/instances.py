@@ -26,19 +26,12 @@ are referenced, not copied. If an image has several annotators, the first is wri
 segments are left out and counted.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
-from segdata.core.profile import Profile
-from segdata.formats.coco import POLYGONS_OPTION, choose_document, document_clue, find_documents
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossKind
+from segdata.formats.coco import POLYGONS_OPTION, document_clue, find_documents
 from segdata.formats.shared import COCO_LOSSES
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-    from segdata.formats.coco.instances_reader import InstancesSource
-
 
 ALIASES = ("coco", "mscoco", "coco-json", "coco-seg", "coco-detection")
 NAMES = DOCUMENT_NAMES
@@ -58,22 +51,7 @@ def list_documents(root: Path) -> list[Path]:
     return find_documents(root, "instances")
 
 
-def read(request: ReadRequest) -> "InstancesSource":
-    """Open a document; raises SegdataError if there is none, or several to choose from."""
-    from segdata.formats.coco.instances_reader import open_instances
-
-    return open_instances(request, *choose_document(request.root, "instances"))
+read = ImportedOnCall("segdata.formats.coco.instances_reader:open_instances")
 
 
-def write(
-    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, polygons: str = "source"
-) -> None:
-    """Write one document: `target` itself if it ends in .json, else annotations.json in that folder.
-
-    Raises SegdataError if `polygons` is not one of the choices.
-    """
-    from segdata.formats.coco.writer import write_instances
-
-    path = target if target.suffix.lower() == ".json" else target / "annotations.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_instances(profile, batches, path, losses, LOSSES, polygons=polygons)
+write = ImportedOnCall("segdata.formats.coco.writer:write_instances")

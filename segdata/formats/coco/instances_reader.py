@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -12,10 +11,11 @@ import pyarrow as pa
 from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import UnreadableError, count_noun
 from segdata.core.finding import Defect
-from segdata.core.format import Detached, ReadRequest
+from segdata.core.format import Detached, FileProbe, ReadRequest
 from segdata.core.runs import Ints, Runs, expand_ranges
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_SEGMENTS, make_table
 from segdata.core.storage import original_url
+from segdata.formats.coco import CocoSort, choose_document
 from segdata.formats.coco.columns import ItemBlock, ListKeys
 from segdata.formats.coco.document import (
     Document,
@@ -42,6 +42,7 @@ from segdata.formats.coco.images import (
     report_odd_ids,
     truth_categories,
 )
+from segdata.formats.coco.results import result_lists
 from segdata.formats.coco.segments import (
     SEGMENT_KEYS,
     AnnotationItem,
@@ -51,6 +52,7 @@ from segdata.formats.coco.segments import (
     read_segmentations,
     segment_columns,
 )
+from segdata.formats.shared.derived_sources import AlteredSource, with_origin
 from segdata.formats.shared.images import ImageFolder
 
 _CHUNK = 8_192  # images and annotations that are decoded at once
@@ -210,14 +212,17 @@ def _crowd_polygons(crowd: Sequence[bool], shapes: Segmentations) -> list[ItemFa
     return [ItemFault(row, "SEG121", message, "/iscrowd", False) for row in np.flatnonzero(polygons).tolist()]
 
 
-def open_instances(request: ReadRequest, path: Path, name: str, format: str = "coco-instances") -> InstancesSource:
-    """Open the document at `path`; no segmentation is decoded yet. `name` is how defects call it."""
+def open_instances(request: ReadRequest, sort: CocoSort = "instances") -> InstancesSource:
+    """Open a document, without decoding a segmentation; raises UnreadableError if there is none, or several."""
+    path, name = choose_document(request.root, sort)
     document = read_document(path, name, keys={"images": IMAGE_COLUMNS, "annotations": _COLUMNS})
     listing = read_image_list(document)
     categories = read_categories(document, request.taxonomy)
     items = decode_items(document, "annotations", StrictAnnotationItem, AnnotationItem)
     folder = find_document_images(request, document, listing)
-    source = join_annotations(request, document, items, listing, categories, folder, format)
+    source = join_annotations(
+        request, document, items, listing, categories, folder, "lvis" if sort == "lvis" else "coco-instances"
+    )
     _report_duplicates(document, items, listing)
     report_odd_ids(document, "annotations", items.ids("id"))
     return source
@@ -357,11 +362,18 @@ class _StrictResultItem(_ResultItem, gc=False, kw_only=True, forbid_unknown_fiel
     """An item of the list without further keys."""
 
 
-def open_results(request: ReadRequest, path: Path, name: str) -> InstancesSource:
-    """Open the list at `path`; no segmentation is decoded yet. `name` is how defects call it.
+def open_results(request: ReadRequest) -> AlteredSource:
+    """Open a list of results, without decoding a segmentation.
 
-    Raises UnreadableError where nothing tells the images and categories, and where no item has a segmentation.
+    Raises UnreadableError if there is none, or several, where nothing tells the images and categories, and where no
+    item has a segmentation.
     """
+    root = request.root
+    names = [root.name] if root.is_file() else result_lists(FileProbe(root))
+    if len(names) != 1:
+        problem = f"{len(names)} lists of COCO results, name one of them: {', '.join(names)}"
+        raise UnreadableError(f"{root}: {problem if names else 'no list of COCO results in it'}")
+    path, name = root if root.is_file() else root / names[0], names[0]
     document = read_document(path, name, _RESULTS_DOCUMENT)
     results: Items[_ResultItem] = decode_items(document, "results", _StrictResultItem, _ResultItem)
     if results.items and not any(len(item.segmentation) for item in results.items):
@@ -381,7 +393,8 @@ def open_results(request: ReadRequest, path: Path, name: str) -> InstancesSource
     for item, row in zip(results.items, results.rows, strict=True):
         item.id = row + 1
     _report_scoreless(document, results)
-    return join_annotations(request, document, results, listing, categories, folder, "coco-results")
+    source = join_annotations(request, document, results, listing, categories, folder, "coco-results")
+    return with_origin(source, "model")
 
 
 def _report_scoreless(document: Document, results: Items[_ResultItem]) -> None:

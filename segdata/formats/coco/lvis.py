@@ -15,23 +15,16 @@ exhaustive, it is the reverse. LVIS has no crowds: the flag is kept as COCO's `i
 Not checked against the published files, which are not here, but against what lvis-api reads.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, Source
-from segdata.core.profile import Profile
-from segdata.formats.coco import POLYGONS_OPTION, choose_document, document_clue, find_documents
-from segdata.formats.shared import COCO_LOSSES
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch
+from segdata.formats.coco import POLYGONS_OPTION, document_clue, find_documents, instances
 
 ALIASES = ("lvis-v1",)
 FAMILY = "coco"  # `--from coco` reads this format, too
 NAMES = DOCUMENT_NAMES
-LOSSES: frozenset[LossKind] = COCO_LOSSES | {"empty-annotation"}
+LOSSES = instances.LOSSES
 CHECKED = ("pycocotools", "lvis/lvis.py and lvis/eval.py of lvis-dataset/lvis-api (what they ask for)")
 FILE_SUFFIXES = (".json",)
 WRITE_OPTIONS = POLYGONS_OPTION
@@ -47,24 +40,7 @@ def list_documents(root: Path) -> list[Path]:
     return find_documents(root, "lvis")
 
 
-def read(request: ReadRequest) -> Source:
-    """Open a document; raises SegdataError if there is none, or several to choose from."""
-    from segdata.formats.coco.instances_reader import open_instances
-    from segdata.formats.coco.lvis_coverage import LvisCoverage, count_defects
-    from segdata.formats.shared.derived_sources import AlteredSource
-
-    source = open_instances(request, *choose_document(request.root, "lvis"), "lvis")
-    coverage = LvisCoverage.from_document(source.listing, source.categories)
-    return AlteredSource(source, coverage.with_coverage, tuple(count_defects(source)))
+read = ImportedOnCall("segdata.formats.coco.lvis_coverage:open_lvis")
 
 
-def write(
-    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, polygons: str = "source"
-) -> None:
-    """Write one document: `target` itself if it ends in .json, else annotations.json in that folder.
-
-    Raises SegdataError if `polygons` is not one of the choices.
-    """
-    from segdata.formats.coco.lvis_coverage import write_lvis
-
-    write_lvis(profile, batches, target, losses, LOSSES, polygons=polygons)
+write = ImportedOnCall("segdata.formats.coco.lvis_coverage:write_lvis")

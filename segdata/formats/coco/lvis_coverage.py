@@ -19,12 +19,13 @@ import pyarrow as pa
 from segdata.core.batch import Batch, integer_column, replace_column
 from segdata.core.config import Coverage, encode_coverage, parse_coverage
 from segdata.core.finding import Defect
-from segdata.core.format import LossCounter, LossKind
+from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.profile import Profile
 from segdata.core.safe_text import whole_number
 from segdata.formats.coco.images import CATEGORY_KEYS, Categories, ImageList, category_keys
-from segdata.formats.coco.instances_reader import InstancesSource
+from segdata.formats.coco.instances_reader import InstancesSource, open_instances
 from segdata.formats.coco.writer import write_instances
+from segdata.formats.shared.derived_sources import AlteredSource
 
 _RARE, _COMMON = 10, 100  # images with the category, at most
 _NEGATIVE_KEY, _OPEN_KEY = "neg_category_ids", "not_exhaustive_category_ids"
@@ -186,19 +187,19 @@ def _with_metadata(batch: Batch, metadata: list[dict[str, str]]) -> Batch:
 
 
 def write_lvis(
-    profile: Profile,
-    batches: Iterable[Batch],
-    target: Path,
-    losses: LossCounter,
-    kinds: frozenset[LossKind],
-    *,
-    polygons: str = "source",
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, *, polygons: str = "source"
 ) -> None:
     """Write the document at `target`, or in that folder."""
-    path = target if target.suffix.lower() == ".json" else target / "annotations.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
     counted = replace(profile, metadata=dict(profile.metadata))
-    write_instances(counted, _batches_with_coverage(batches, counted, losses), path, losses, kinds, polygons=polygons)
+    with_coverage = _batches_with_coverage(batches, counted, losses)
+    write_instances(counted, with_coverage, target, losses, polygons=polygons)
+
+
+def open_lvis(request: ReadRequest) -> AlteredSource:
+    """Open a document; raises UnreadableError if there is none, or several."""
+    source = open_instances(request, "lvis")
+    coverage = LvisCoverage.from_document(source.listing, source.categories)
+    return AlteredSource(source, coverage.with_coverage, tuple(count_defects(source)))
 
 
 def _batches_with_coverage(batches: Iterable[Batch], profile: Profile, losses: LossCounter) -> Iterator[Batch]:

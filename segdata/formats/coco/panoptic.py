@@ -14,18 +14,12 @@ one's work. `area` and `bbox` are those of the remaining pixels. A void segment 
 void and unlabelled, so you read it back as unlabelled.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, Source
-from segdata.core.profile import Profile
-from segdata.formats.coco import TRUTH_OPTION, choose_document, document_clue, find_documents
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossKind
+from segdata.formats.coco import TRUTH_OPTION, document_clue, find_documents
 from segdata.formats.shared import COCO_LOSSES
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-
 
 ALIASES = ("panoptic", "panoptic-png")
 FAMILY = "coco"  # `--from coco` reads this format, too
@@ -45,17 +39,7 @@ def list_documents(root: Path) -> list[Path]:
     return find_documents(root, "panoptic")
 
 
-def read(request: ReadRequest) -> Source:
-    """Open a document; raises SegdataError if there is none, or several to choose from."""
-    from segdata.formats.coco.panoptic_reader import open_panoptic
-    from segdata.formats.shared.derived_sources import with_origin
-
-    source = open_panoptic(request, *choose_document(request.root, "panoptic"))
-    return with_origin(source, "model") if "truth" in request.options else source
+read = ImportedOnCall("segdata.formats.coco.panoptic_reader:open_panoptic")
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
-    """Write the document ``panoptic.json`` and its masks into the folder `target`."""
-    from segdata.formats.coco.writer import write_panoptic
-
-    write_panoptic(profile, batches, target, losses, LOSSES)
+write = ImportedOnCall("segdata.formats.coco.writer:write_panoptic")

@@ -12,10 +12,11 @@ from PIL import Image
 
 from segdata.core.batch import Batch, replace_column
 from segdata.core.finding import Defect
-from segdata.core.format import ReadRequest
+from segdata.core.format import ReadRequest, Source
 from segdata.core.paths import is_unsafe_path
 from segdata.core.runs import Ints, Runs
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_SEGMENTS, make_table
+from segdata.formats.coco import choose_document
 from segdata.formats.coco.columns import ItemBlock
 from segdata.formats.coco.document import (
     Document,
@@ -39,6 +40,7 @@ from segdata.formats.coco.images import (
     truth_categories,
 )
 from segdata.formats.coco.segments import SEGMENT_KEYS, SegmentItem, segment_columns
+from segdata.formats.shared.derived_sources import with_origin
 from segdata.formats.shared.images import ImageFolder, open_image, similar_name_hint
 from segdata.formats.shared.mask_files import ValueRuns, Values, decoded_pixels
 
@@ -401,8 +403,9 @@ def _size_defect(mask: PanopticMask, width: int, height: int, where: MaskPlace) 
     return Defect("SEG003", message, where.mask, image=where.image, lost=True)
 
 
-def open_panoptic(request: ReadRequest, path: Path, name: str) -> PanopticSource:
-    """Open the document at `path`; no mask is decoded yet. `name` is how defects call it."""
+def open_panoptic(request: ReadRequest) -> Source:
+    """Open a document, without decoding a mask; raises UnreadableError if there is none, or several."""
+    path, name = choose_document(request.root, "panoptic")
     document = read_document(path, name, _PANOPTIC_DOCUMENT)
     # Predictions take images and categories from the ground truth.
     lists_images = "images" in (document.parts or {}) and "truth" not in request.options
@@ -418,7 +421,7 @@ def open_panoptic(request: ReadRequest, path: Path, name: str) -> PanopticSource
         document.defects.extend(truth.defects)
     document.defects.extend(orphan_masks(document, masks, [item.file_name for item in entries.items]))
     profile = document_profile(request, document, categories, "coco-panoptic")
-    return PanopticSource(
+    source = PanopticSource(
         profile=profile,
         document=document,
         listing=listing,
@@ -429,6 +432,7 @@ def open_panoptic(request: ReadRequest, path: Path, name: str) -> PanopticSource
         entry=entry,
         masks=masks,
     )
+    return with_origin(source, "model") if "truth" in request.options else source
 
 
 def _join_entries(document: Document, listing: ImageList, entries: Items[_EntryItem]) -> dict[int, int]:

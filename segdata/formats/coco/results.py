@@ -13,20 +13,10 @@ Items have no `bbox`: pycocotools and lvis-api would take the box's area for the
 gets that of the option `score` (default: 1), which is counted as a loss.
 """
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from segdata.core.errors import UnreadableError
-from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
-from segdata.core.profile import Profile
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossKind
 from segdata.formats.coco import COCO_SORTS, IMAGE_INFO_FILES, TRUTH_OPTION, find_documents
 from segdata.formats.shared import COCO_RESULTS_LOSSES
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-    from segdata.formats.shared.derived_sources import AlteredSource
-
 
 ALIASES = ("coco-predictions", "coco-detections")
 FAMILY = "coco"  # `--from coco` reads this format, too
@@ -40,7 +30,7 @@ _MOST = 8  # JSON files that are opened
 
 def detect(files: FileProbe) -> FormatMatch | None:
     """A JSON list whose items have an image_id and a category_id; a ground truth beside it goes first."""
-    names = _lists(files)
+    names = result_lists(files)
     if not names:
         return None
     alone = files.root.is_file() or not find_documents(files.root, *COCO_SORTS)
@@ -49,30 +39,13 @@ def detect(files: FileProbe) -> FormatMatch | None:
     )
 
 
-def read(request: ReadRequest) -> "AlteredSource":
-    """Open a list; raises SegdataError if there is none, several, or no source of its images and categories."""
-    from segdata.formats.coco.instances_reader import open_results
-    from segdata.formats.shared.derived_sources import with_origin
-
-    root = request.root
-    names = [root.name] if root.is_file() else _lists(FileProbe(root))
-    if len(names) != 1:
-        problem = f"{len(names)} lists of COCO results, name one of them: {', '.join(names)}"
-        raise UnreadableError(f"{root}: {problem if names else 'no list of COCO results in it'}")
-    path = root if root.is_file() else root / names[0]
-    return with_origin(open_results(request, path, names[0]), "model")
+read = ImportedOnCall("segdata.formats.coco.instances_reader:open_results")
 
 
-def write(
-    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, score: str | float = 1.0
-) -> None:
-    """Write ``results.json`` and ``image_info.json`` into the folder `target`."""
-    from segdata.formats.coco.writer import write_results
-
-    write_results(profile, batches, target, losses, score)
+write = ImportedOnCall("segdata.formats.coco.writer:write_results")
 
 
-def _lists(files: FileProbe) -> list[str]:
+def result_lists(files: FileProbe) -> list[str]:
     """The names of the JSON lists of results; an empty list counts if the images are listed beside it."""
     names = files.heads(r"^[^/]*\.json$", rb"\A\s*\[\s*[{\]]", _MOST)
     listed = files.matching(rf"^{IMAGE_INFO_FILES.replace('*', '.*')}$")

@@ -12,14 +12,9 @@ masks.
 Not read: the folders of PNGs that ``amg.py`` writes without that option. Not written.
 """
 
-from typing import TYPE_CHECKING
-
-from segdata.core.format import FileProbe, FormatMatch, LossKind, ReadRequest, list_names
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import FileProbe, FormatMatch, LossKind, list_names
 from segdata.formats.coco import document_sort
-
-if TYPE_CHECKING:
-    from segdata.formats.shared.per_image import PerImageSource
-
 
 ALIASES = ("sa1b", "segment-anything")
 LOSSES: frozenset[LossKind] = frozenset()
@@ -38,8 +33,4 @@ def detect(files: FileProbe) -> FormatMatch | None:
     return FormatMatch(1.0, f"masks with predicted_iou in {list_names(names)}") if names else None
 
 
-def read(request: ReadRequest) -> "PerImageSource":
-    """Open a folder of files, or one file; raises UnreadableError if there is none."""
-    from segdata.formats.coco.sam_reader import open_sam
-
-    return open_sam(request)
+read = ImportedOnCall("segdata.formats.coco.sam_reader:open_sam")

@@ -18,7 +18,7 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs, bounding_boxes, expand_ranges
 from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Taxonomy
-from segdata.formats.coco import POLYGON_CHOICES
+from segdata.formats.coco import POLYGON_CHOICES, instances, panoptic
 from segdata.formats.coco.document import Raw, raw_json
 from segdata.formats.coco.images import IMAGE_KEYS, category_items, count_category_losses
 from segdata.formats.coco.panoptic_reader import MAX_MASK_ID, UNLABELLED, read_regions
@@ -289,14 +289,18 @@ def _same_pixels(a: Runs, b: Runs, n_owners: int) -> Flags:
 def write_instances(
     profile: Profile,
     batches: Iterable[Batch],
-    path: Path,
+    target: Path,
     losses: LossCounter,
-    lost: frozenset[LossKind],
     *,
     polygons: str = "source",
 ) -> None:
-    """Write the document at `path`; raises SegdataError if `polygons` is not one of `POLYGON_CHOICES`."""
+    """Write one document: `target` itself if it ends in .json, else annotations.json in that folder.
+
+    LVIS has the same losses. Raises SegdataError if `polygons` is not one of `POLYGON_CHOICES`.
+    """
     check_choice("polygons", polygons, tuple(POLYGON_CHOICES))
+    path = target if target.suffix.lower() == ".json" else target / "annotations.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
     encode = msgspec.json.Encoder().encode
     count_category_losses(profile.taxonomy, losses)
     count_spatial_losses(profile, losses)
@@ -305,7 +309,7 @@ def write_instances(
     def items() -> Iterator[tuple[list[bytes], list[bytes]]]:
         for batch in batches:
             # `_annotations` counts rings, as it depends on how they are written.
-            count_losses(batch, losses, lost - {"rings"}, frozenset({"images.metadata"}))
+            count_losses(batch, losses, instances.LOSSES - {"rings"}, frozenset({"images.metadata"}))
             count_unannotated_images(batch, losses)
             ids = image_ids.assign(batch)
             image = np.array(ids, np.int64)
@@ -343,7 +347,7 @@ class _CocoResult(msgspec.Struct, gc=False):
 
 
 def write_results(
-    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, score: str | float
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, *, score: str | float = 1.0
 ) -> None:
     """Write ``results.json`` and ``image_info.json``; `score` is for segments without one."""
     try:
@@ -401,9 +405,7 @@ def _results(
     )
 
 
-def write_panoptic(
-    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, lost: frozenset[LossKind]
-) -> None:
+def write_panoptic(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write ``panoptic.json`` and the folder ``panoptic`` below `target`."""
     folder = target / "panoptic"
     folder.mkdir(parents=True)
@@ -414,7 +416,7 @@ def write_panoptic(
 
     def items() -> Iterator[tuple[list[bytes], list[bytes]]]:
         for batch in batches:
-            count_losses(batch, losses, lost, PANOPTIC_COLUMNS)
+            count_losses(batch, losses, panoptic.LOSSES, PANOPTIC_COLUMNS)
             ids = image_ids.assign(batch)
             shown = batch.take_segments(np.flatnonzero(are_listable(batch, profile.taxonomy, losses)))
             entries = _entries(shown, ids, names, folder, losses)

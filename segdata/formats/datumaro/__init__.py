@@ -16,19 +16,11 @@ them has the ids, kinds and guideline of the categories, which labels cannot hol
 you get the first one's work.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from segdata.core.errors import UnreadableError
-from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, list_names
-from segdata.core.profile import Profile
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossKind, list_names
 from segdata.formats.shared import DATUMARO_LOSSES
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-    from segdata.formats.shared.derived_sources import ChainedSource
-
 
 ALIASES = ("datum",)
 NAMES = DOCUMENT_NAMES
@@ -48,26 +40,18 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     return FormatMatch(0.95, f"labels as Datumaro writes them in {list_names(names)}") if names else None
 
 
-def read(request: ReadRequest) -> "ChainedSource":
-    """Open the documents of a dataset, or one of them; raises UnreadableError if there is none."""
-    from segdata.formats.datumaro.reader import open_documents
-
-    root = request.root
-    paths = [root] if root.is_file() else sorted((root / "annotations").glob("*.json")) or _beside_others(root)
-    if not paths:
-        raise UnreadableError(f"{root}: no Datumaro JSON in it or in its folder annotations")
-    return open_documents(request, paths)
+read = ImportedOnCall("segdata.formats.datumaro.reader:open_documents")
 
 
-def _beside_others(root: Path) -> list[Path]:
-    """The documents in a folder that may hold other JSON too; all JSON files if none looks like a document."""
+def find_documents(root: Path) -> list[Path]:
+    """The file itself, or the documents in a folder; all JSON files of one where none looks like a document."""
+    if root.is_file():
+        return [root]
+    if paths := sorted((root / "annotations").glob("*.json")):
+        return paths
     probe = FileProbe(root)
     names = probe.heads(r"^[^/]+\.json$", _VERSION) or probe.heads(r"^[^/]+\.json$", _LEGACY)
     return [root / name for name in names] or sorted(root.glob("*.json"))
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
-    """Write ``annotations/<split>.json`` and ``taxonomy.yaml`` into the folder `target`."""
-    from segdata.formats.datumaro.writer import write_documents
-
-    write_documents(profile, batches, target, losses)
+write = ImportedOnCall("segdata.formats.datumaro.writer:write_documents")

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from segdata.core.batch import Batch, replace_column
-from segdata.core.errors import count_noun
+from segdata.core.errors import UnreadableError, count_noun
 from segdata.core.finding import Defect, Severity
 from segdata.core.format import ReadRequest
 from segdata.core.paths import is_unsafe_path
@@ -38,6 +38,7 @@ from segdata.formats.coco.document import (
 from segdata.formats.coco.images import SKIPPED_IMAGE, AnyImageItem, Categories, ImageItem, ImageList, list_images
 from segdata.formats.coco.instances_reader import InstancesSource
 from segdata.formats.coco.segments import AnnotationItem
+from segdata.formats.datumaro import find_documents
 from segdata.formats.shared.derived_sources import ORIGINS, AlteredSource, ChainedSource
 from segdata.formats.shared.images import ImageFolder, read_header
 from segdata.formats.shared.per_image import relative_path
@@ -416,8 +417,11 @@ class _Subset:
         return self.document.path.stem
 
 
-def open_documents(request: ReadRequest, paths: Sequence[Path]) -> ChainedSource:
-    """Open the documents at `paths`; no segmentation is decoded yet."""
+def open_documents(request: ReadRequest) -> ChainedSource:
+    """Open the documents of a dataset, or one of them; raises UnreadableError if there is none."""
+    paths = find_documents(request.root)
+    if not paths:
+        raise UnreadableError(f"{request.root}: no Datumaro JSON in it or in its folder annotations")
     documents = [read_document(path, relative_path(request.root, path), DATUMARO) for path in paths]
     named, categories = _unite_labels(documents, request.taxonomy)
     folder = paths[0].parent

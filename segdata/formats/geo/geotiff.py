@@ -17,19 +17,12 @@ image is, and keeps what TIFF has no tag for. You need the extra `geo`. Source: 
 doc/source/drivers/raster/gtiff.rst.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
-from segdata.core.profile import Profile
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossKind
 from segdata.core.tiff_files import CHANNELS, GEOGRAPHIC, SAMPLE_FORMAT, tiff_tags
 from segdata.formats.shared import CATEGORY_MASK_LOSSES
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-    from segdata.formats.shared.per_image import PerImageSource
-
 
 ALIASES = ("tif", "tiff", "gtiff", "raster")
 NAMES = FILE_NAMES
@@ -70,26 +63,10 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     return FormatMatch(0.98 if named else 0.85, f"{placed[0].name} is a GeoTIFF in the place of labels")
 
 
-def read(request: ReadRequest) -> "PerImageSource":
-    """Open a raster of labels, or a folder of them, with their images.
-
-    Raises UnreadableError if nothing says what values mean, and SegdataError if rasterio is not installed.
-    """
-    from segdata.formats.geo.geotiff_reader import open_geotiff
-
-    return open_geotiff(request)
+read = ImportedOnCall("segdata.formats.geo.geotiff_reader:open_geotiff")
 
 
-def write(
-    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, values: str | None = None
-) -> None:
-    """Write a dataset as GeoTIFFs; pixels stay what they are, and lie where they lay.
-
-    Raises SegdataError for category ids that 32 bits do not hold.
-    """
-    from segdata.formats.geo.geotiff_writer import write_geotiff
-
-    write_geotiff(profile, batches, target, losses, values=values)
+write = ImportedOnCall("segdata.formats.geo.geotiff_writer:write_geotiff")
 
 
 def _is_placed(path: Path, as_labels: bool = False) -> bool:

@@ -13,19 +13,12 @@ The evaluation pages of these competitions describe the encoding, for example
 https://www.kaggle.com/competitions/airbus-ship-detection/overview/evaluation; the names of the columns are from memory.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from segdata.core.errors import UnreadableError
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, NameLimits, ReadRequest
-from segdata.core.profile import Profile
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
 from segdata.formats.shared import MASK_LOSSES
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-    from segdata.formats.shared.per_image import PerImageSource
-
 
 ALIASES = ("kaggle", "rle", "csv-rle")
 NAMES = NameLimits(r"\r|^\s|\s$", files=False)
@@ -47,21 +40,13 @@ def detect(files: FileProbe) -> FormatMatch | None:
     return FormatMatch(0.95, f"{names[0]} has run lengths") if names else None
 
 
-def read(request: ReadRequest) -> "PerImageSource":
-    """Open a table; raises UnreadableError if there is none, or if the size of the images is unknown."""
-    from segdata.formats.kaggle.table import open_table
-
-    return open_table(request, _table(request.root))
+read = ImportedOnCall("segdata.formats.kaggle.table:open_table")
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
-    """Write the table: `target` itself if it ends in .csv, else labels.csv in that folder, with taxonomy.yaml."""
-    from segdata.formats.kaggle.table import write_table
-
-    write_table(profile, batches, target, losses, LOSSES)
+write = ImportedOnCall("segdata.formats.kaggle.table:write_table")
 
 
-def _table(root: Path) -> Path:
+def find_table(root: Path) -> Path:
     """The table; raises UnreadableError if a folder has none, or several."""
     if root.is_file():
         return root

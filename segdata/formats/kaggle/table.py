@@ -17,12 +17,13 @@ from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect, Severity
-from segdata.core.format import LossCounter, LossKind, ReadRequest
+from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile, Task
 from segdata.core.runs import Ints, Runs, expand_ranges
 from segdata.core.safe_text import whole_number
 from segdata.core.yaml_files import read_utf8
+from segdata.formats.kaggle import LOSSES, find_table
 from segdata.formats.shared.images import read_header
 from segdata.formats.shared.painting import (
     ImageSegments,
@@ -299,8 +300,9 @@ def _coherence(pairs: Runs, n_lines: int, line: int, n_pixels: int) -> Floats:
     return coherent
 
 
-def open_table(request: ReadRequest, path: Path) -> PerImageSource:
-    """Open the table at `path`; raises UnreadableError if the size of the images is unknown."""
+def open_table(request: ReadRequest) -> PerImageSource:
+    """Open a table; raises UnreadableError if there is none, or several, or if the size of the images is unknown."""
+    path = find_table(request.root)
     order, size = _order_option(request), _size_option(request)
     rows = read_table(path, path.name)
     only = str(request.options.get("category", "object"))
@@ -374,10 +376,8 @@ def _entries(
 _FILE = "labels.csv"
 
 
-def write_table(
-    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, kinds: frozenset[LossKind]
-) -> None:
-    """Write the table at `target`, or in that folder; `kinds` are what it cannot hold."""
+def write_table(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
+    """Write the table: `target` itself if it ends in .csv, else labels.csv in that folder, with taxonomy.yaml."""
     count_spatial_losses(profile, losses)
     alone = target.suffix.lower() == ".csv"
     path = target if alone else target / _FILE
@@ -387,17 +387,15 @@ def write_table(
     else:
         write_sidecars(target, profile, profile.taxonomy)
     with path.open("w", encoding="utf-8", newline="") as file:
-        _write_rows(profile, batches, file, losses, kinds)
+        _write_rows(profile, batches, file, losses)
 
 
-def _write_rows(
-    profile: Profile, batches: Iterable[Batch], file: TextIO, losses: LossCounter, kinds: frozenset[LossKind]
-) -> None:
+def _write_rows(profile: Profile, batches: Iterable[Batch], file: TextIO, losses: LossCounter) -> None:
     lines = csv.writer(file, lineterminator="\n")
     lines.writerow(("ImageId", "EncodedPixels", "Height", "Width", "ClassId"))
     names = {id_: category.name for id_, category in profile.taxonomy.by_id().items()}
     for batch in batches:
-        count_losses(batch, losses, kinds)
+        count_losses(batch, losses, LOSSES)
         count_unannotated_images(batch, losses)
         category = batch.segments["category_id"].to_pylist()
         for image in segments_by_image(batch):

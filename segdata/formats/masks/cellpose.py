@@ -14,18 +14,9 @@ Cellpose has one category. A further array, ``segdata``, which Cellpose ignores,
 each segment, so that they come back; ``images.csv`` lists the images.
 """
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, NameLimits, ReadRequest, list_names
-from segdata.core.profile import Profile
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits, list_names
 from segdata.formats.shared import MASK_LOSSES
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-    from segdata.formats.shared.per_image import PerImageSource
-
 
 NAMES = NameLimits(r"\r", hidden=False)
 LOSSES: frozenset[LossKind] = MASK_LOSSES | {"spatial"}
@@ -39,19 +30,10 @@ def detect(files: FileProbe) -> FormatMatch | None:
     return FormatMatch(1.0, list_names(names)) if names else None
 
 
-def read(request: ReadRequest) -> "PerImageSource":
-    """Open a folder of _seg.npy files, or one; raises UnreadableError without any, or if the category is ambiguous."""
-    from segdata.formats.masks.cellpose_files import open_cellpose
-
-    return open_cellpose(request)
+read = ImportedOnCall("segdata.formats.masks.cellpose_files:open_cellpose")
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
-    """Write a _seg.npy file for each annotated image, ``images.csv`` and ``taxonomy.yaml``."""
-    from segdata.formats.masks.cellpose_files import write_cellpose
-    from segdata.formats.shared.painting import count_losses_of_batches
-
-    write_cellpose(profile, count_losses_of_batches(batches, losses, LOSSES), target, losses)
+write = ImportedOnCall("segdata.formats.masks.cellpose_files:write_cellpose")
 
 
 def image_of(mask: str) -> str:

@@ -29,9 +29,16 @@ from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
+from segdata.formats.masks.cellpose import LOSSES
 from segdata.formats.shared.images import MAX_PIXELS
 from segdata.formats.shared.mask_files import ValueRuns
-from segdata.formats.shared.painting import ImageSegments, MaskPaths, number_segments, start_folder
+from segdata.formats.shared.painting import (
+    ImageSegments,
+    MaskPaths,
+    count_losses_of_batches,
+    number_segments,
+    start_folder,
+)
 from segdata.formats.shared.pairing import has_index, images_folder, pair_by_index, pair_label_files, write_index
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
@@ -371,7 +378,8 @@ def _meanings(
 def write_cellpose(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write `<image>_seg.npy` files, `images.csv` and `taxonomy.yaml` below `target`."""
     start_folder(target, profile, losses)
-    write_index(target, _write_files(batches, target, profile.taxonomy.by_id().keys(), losses))
+    counted = count_losses_of_batches(batches, losses, LOSSES)
+    write_index(target, _write_files(counted, target, profile.taxonomy.by_id().keys(), losses))
 
 
 def _write_files(

@@ -20,20 +20,11 @@ taxonomy, and 255 for unlabelled and void; of Ultralytics also `data.yaml`. With
 them, in `img_dir/` or `images/`.
 """
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
-from segdata.core.profile import Profile
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossKind
 from segdata.formats.masks import describe_encoding, most_of, probe_masks
 from segdata.formats.shared import CATEGORY_MASK_LOSSES
 from segdata.formats.shared.taxonomies import preset_names
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-    from segdata.formats.shared.per_image import PerImageSource
-
 
 ALIASES = ("masks", "mask", "png", "semantic", "semantic-masks", "color-masks", "camvid")
 NAMES = FILE_NAMES
@@ -65,29 +56,7 @@ def detect(files: FileProbe) -> FormatMatch | None:
     return FormatMatch(0.7 if masks.named else 0.3, f"{masks.evidence}: {describe_encoding(masks.heads)} masks")
 
 
-def read(request: ReadRequest) -> "PerImageSource":
-    """Open a dataset of colour or index masks.
-
-    Raises UnreadableError if they fit no taxonomy: too many values for categories, or none of them in the user's.
-    """
-    from segdata.formats.masks.single_masks import open_colour_masks
-
-    return open_colour_masks(request)
+read = ImportedOnCall("segdata.formats.masks.single_masks:open_colour_masks")
 
 
-def write(
-    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, layout: str = "flat"
-) -> None:
-    """Write a dataset as masks; the segments of a category in an image become one.
-
-    Raises SegdataError if the category ids fit neither 8 bits nor colours, and for an unknown layout.
-    """
-    from segdata.formats.masks.single_masks import write_colour_masks
-    from segdata.formats.masks.training_layouts import write_training_masks
-    from segdata.formats.shared.painting import count_losses_of_batches
-
-    counted = count_losses_of_batches(batches, losses, LOSSES)
-    if layout == "flat":
-        write_colour_masks(profile, counted, target, losses)
-    else:
-        write_training_masks(profile, counted, target, losses, layout)
+write = ImportedOnCall("segdata.formats.masks.single_masks:write_colour_masks")

@@ -10,19 +10,10 @@ for colour-masks.
 Written: 16-bit PNG files, 32-bit TIFF for images of more than 65 535 segments, with the table beside them.
 """
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
-from segdata.core.profile import Profile
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossKind
 from segdata.formats.masks import most_of, probe_masks
 from segdata.formats.shared import MASK_LOSSES
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-    from segdata.formats.shared.per_image import PerImageSource
-
 
 ALIASES = ("instances", "instance-masks", "id-masks", "label-images")
 FAMILY = "masks"  # `--from masks` reads this format, too
@@ -45,19 +36,7 @@ def detect(files: FileProbe) -> FormatMatch | None:
     return FormatMatch(0.7 if masks.named else 0.4, f"{masks.evidence}: {masks.heads[0].encoding} masks")
 
 
-def read(request: ReadRequest) -> "PerImageSource":
-    """Open a dataset of instance-ID images.
-
-    Raises UnreadableError if no setting fits the user's taxonomy, with the line of segdata.yaml that would.
-    """
-    from segdata.formats.masks.single_masks import open_instance_ids
-
-    return open_instance_ids(request)
+read = ImportedOnCall("segdata.formats.masks.single_masks:open_instance_ids")
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
-    """Write a dataset as instance-ID images with a side table; overlaps and details beside the pixels are lost."""
-    from segdata.formats.masks.single_masks import write_instance_ids
-    from segdata.formats.shared.painting import count_losses_of_batches
-
-    write_instance_ids(profile, count_losses_of_batches(batches, losses, LOSSES), target, losses)
+write = ImportedOnCall("segdata.formats.masks.single_masks:write_instance_ids")

@@ -19,6 +19,7 @@ from segdata.core.profile import Task
 from segdata.core.runs import Ints, Runs
 from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Category, CategoryKind, Taxonomy
+from segdata.formats.masks.layers import implied_layers, layers_of_contents
 from segdata.formats.shared.file_names import IMAGE_FOLDERS, images_by_name
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import MaskFile, ValueRuns, decode_mask, undecodable_mask
@@ -151,8 +152,10 @@ def _nearest_image(images_of_name: Mapping[str, list[str]], stem: str, layer: st
     return shared[0][1] if shared[0][0] > shared[1][0] else None
 
 
-def open_layers(request: ReadRequest, config: Layers | None) -> PerImageSource:
+def open_layers(request: ReadRequest) -> PerImageSource:
     """Open the dataset; raises UnreadableError without a pattern, or if no file fits it."""
+    implied = request.config.layers or implied_layers(ImageFolder.below(request.root).paths)
+    config = implied or layers_of_contents(request.root)
     if config is None:
         raise UnreadableError(
             f"{request.root}: give the names of layer files in segdata.yaml: "

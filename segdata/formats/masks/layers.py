@@ -18,17 +18,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from segdata.core import format
 from segdata.core.config import Layers, load_config
 from segdata.core.errors import SegdataError
-from segdata.core.format import FileProbe, FormatMatch, ReadRequest
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import FileProbe, FormatMatch
 from segdata.formats.shared.file_names import has_images, is_image_name
-
-if TYPE_CHECKING:
-    from segdata.formats.shared.per_image import PerImageSource
-
 
 ALIASES = ("binary-masks", "layer-masks", "binary")
 FAMILY = "masks"  # `--from masks` reads this format, too
@@ -93,10 +89,4 @@ def layers_of_contents(root: Path) -> Layers | None:
     return None if pattern is None else Layers(pattern=pattern)
 
 
-def read(request: ReadRequest) -> "PerImageSource":
-    """Open a dataset of layers; raises UnreadableError without `layers.pattern`, or if no file fits it."""
-    from segdata.formats.masks.layer_files import open_layers
-    from segdata.formats.shared.images import ImageFolder
-
-    implied = request.config.layers or implied_layers(ImageFolder.below(request.root).paths)
-    return open_layers(request, implied or layers_of_contents(request.root))
+read = ImportedOnCall("segdata.formats.masks.layer_files:open_layers")

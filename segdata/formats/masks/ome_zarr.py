@@ -16,14 +16,10 @@ Not written: export instance ids or NIfTI.
 from collections.abc import Iterator
 from os import DirEntry, scandir
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossKind, ReadRequest, list_names
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import FileProbe, FormatMatch, LossKind, list_names
 from segdata.formats.shared.file_names import is_zarr_folder
-
-if TYPE_CHECKING:
-    from segdata.formats.shared.per_image import PerImageSource
-
 
 LOSSES: frozenset[LossKind] = frozenset()  # nothing is written
 ALIASES = ("zarr", "ngff", "ome-ngff")
@@ -35,7 +31,7 @@ def detect(files: FileProbe) -> FormatMatch | None:
     """A folder with Zarr's own files that has label images, or folders of these."""
     if not files.root.is_dir() or not _may_hold_zarr(files):
         return None
-    groups = _label_groups(files.root)
+    groups = label_groups(files.root)
     return FormatMatch(1.0, f"labels in {list_names([group.name for group in groups])}") if groups else None
 
 
@@ -46,15 +42,13 @@ def _may_hold_zarr(files: FileProbe) -> bool:
     return any(".zarr/" in name for name in files.names) or any(files.root.glob("*.zarr"))
 
 
-def read(request: ReadRequest) -> "PerImageSource":
-    """Open a Zarr folder, or a folder of them; raises UnreadableError if none has label images."""
-    from segdata.formats.masks.ome_zarr_files import open_ome_zarr
-
-    return open_ome_zarr(request, _label_groups(request.root) if request.root.is_dir() else [])
+read = ImportedOnCall("segdata.formats.masks.ome_zarr_files:open_ome_zarr")
 
 
-def _label_groups(root: Path) -> list[Path]:
+def label_groups(root: Path) -> list[Path]:
     """The Zarr folders with label images in or below a folder, sorted; one label image itself counts as one."""
+    if not root.is_dir():
+        return []
     if is_zarr_folder(root / "labels") or (root.parent.name == "labels" and is_zarr_folder(root)):
         return [root]
     return sorted(_groups_below(root, _DEEPEST))

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -17,6 +17,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.pixel_limit import TooManyPixelsError, check_numbers, check_pixels
 from segdata.core.runs import Runs
+from segdata.formats.masks.ome_zarr import label_groups
 from segdata.formats.shared.file_names import is_zarr_folder
 from segdata.formats.shared.mask_files import ValueRuns
 from segdata.formats.shared.per_image import (
@@ -47,9 +48,10 @@ class _LabelImage:
         return self.classes.get(value, self.name)
 
 
-def open_ome_zarr(request: ReadRequest, groups: Sequence[Path]) -> PerImageSource:
-    """Open the label images of Zarr folders; raises UnreadableError if there is none."""
+def open_ome_zarr(request: ReadRequest) -> PerImageSource:
+    """Open the label images of a Zarr folder, or of all below a folder; raises UnreadableError if there is none."""
     root = request.root
+    groups = label_groups(root)
     if not groups:
         raise UnreadableError(f"{root}: no Zarr folder with label images (labels/.zattrs or labels/zarr.json) in it")
     defects: list[Defect] = []

@@ -9,13 +9,8 @@ pixel: the published masks are not of the images' size. BoxID is the segment's i
 attribute; boxes and clicks are not read. The split is the first word of the file's name. Not written.
 """
 
-from typing import TYPE_CHECKING
-
-from segdata.core.format import FileProbe, FormatMatch, LossKind, ReadRequest, list_names
-
-if TYPE_CHECKING:
-    from segdata.formats.shared.per_image import PerImageSource
-
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import FileProbe, FormatMatch, LossKind, list_names
 
 LOSSES: frozenset[LossKind] = frozenset()
 CHECKED = ("Pillow and NumPy (each mask's pixels)", "the published files' columns")
@@ -27,8 +22,4 @@ def detect(files: FileProbe) -> FormatMatch | None:
     return FormatMatch(1.0, f"MaskPath and LabelName in {list_names(names)}") if names else None
 
 
-def read(request: ReadRequest) -> "PerImageSource":
-    """Open the CSV files at or below a path; raises UnreadableError if there is none."""
-    from segdata.formats.masks.openimages_files import open_openimages
-
-    return open_openimages(request)
+read = ImportedOnCall("segdata.formats.masks.openimages_files:open_openimages")

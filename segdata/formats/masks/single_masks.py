@@ -21,6 +21,7 @@ from segdata.core.profile import Profile, Task
 from segdata.core.runs import Ints
 from segdata.core.safe_text import shell_word
 from segdata.core.taxonomy import Taxonomy
+from segdata.formats.masks import colour_masks, instance_ids
 from segdata.formats.shared.mask_files import (
     UNKNOWN,
     Legend,
@@ -41,6 +42,7 @@ from segdata.formats.shared.painting import (
     MaskPaths,
     count_category_mask_losses,
     count_hidden_segments,
+    count_losses_of_batches,
     count_spatial_losses,
     number_segments,
     paint,
@@ -341,7 +343,23 @@ def _occurring_values(masks: list[Path]) -> set[int]:
 _NO_VALUE = 2**32 - 1  # neither an index nor a packed colour
 
 
-def write_colour_masks(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
+def write_colour_masks(
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, *, layout: str = "flat"
+) -> None:
+    """Write a dataset as masks; the segments of a category in an image become one.
+
+    Raises SegdataError if the category ids fit neither 8 bits nor colours, and for an unknown layout.
+    """
+    from segdata.formats.masks.training_layouts import write_training_masks  # seldom needed
+
+    counted = count_losses_of_batches(batches, losses, colour_masks.LOSSES)
+    if layout == "flat":
+        _write_flat_masks(profile, counted, target, losses)
+    else:
+        write_training_masks(profile, counted, target, losses, layout)
+
+
+def _write_flat_masks(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write `masks/`, `images.csv` and `taxonomy.yaml` below `target`: pixels are kept, instances are not."""
     palette = mask_palette(profile.taxonomy)
     count_spatial_losses(profile, losses)
@@ -501,7 +519,8 @@ def write_instance_ids(profile: Profile, batches: Iterable[Batch], target: Path,
     target.mkdir(parents=True)
     names = table_names(profile.taxonomy)
     with (target / TABLE).open("w", encoding="utf-8", newline="") as file:
-        write_index(target, _write_id_files(batches, target, names, IdTableWriter(file, names), losses))
+        counted = count_losses_of_batches(batches, losses, instance_ids.LOSSES)
+        write_index(target, _write_id_files(counted, target, names, IdTableWriter(file, names), losses))
     write_sidecars(target, profile, profile.taxonomy, InstanceIds(table=TABLE))
 
 

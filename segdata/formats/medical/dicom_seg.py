@@ -14,18 +14,9 @@ need. dicom.json beside the objects keeps the names of the images.
 Source: DICOM PS3.3 A.51 and C.8.20; ImagingDataCommons/highdicom docs/seg.rst.
 """
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
-from segdata.core.profile import Profile
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import FileProbe, FormatMatch, LossKind
 from segdata.formats.medical import DICOM_LOSSES, SEGMENTATIONS, dicom_clue
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-    from segdata.formats.shared.per_image import PerImageSource
-
 
 LOSSES: frozenset[LossKind] = DICOM_LOSSES
 ALIASES = ("dicom", "dcm")
@@ -38,16 +29,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     return dicom_clue(probe, "dicom-seg", SEGMENTATIONS, "segmentation")
 
 
-def read(request: ReadRequest) -> "PerImageSource":
-    """Open a segmentation, or all below a folder; raises UnreadableError if there is none."""
-    from segdata.formats.medical.dicom_seg_reader import open_segmentations
-
-    return open_segmentations(request)
+read = ImportedOnCall("segdata.formats.medical.dicom_seg_reader:open_segmentations")
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
-    """Write segmentations of the images' series; raises SegdataError if an annotated image is not a DICOM file."""
-    from segdata.formats.medical.dicom_objects import write_objects
-    from segdata.formats.medical.dicom_seg_writer import KIND
-
-    write_objects(profile, batches, target, losses, KIND)
+write = ImportedOnCall("segdata.formats.medical.dicom_seg_writer:write_segmentations")

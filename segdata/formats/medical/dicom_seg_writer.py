@@ -1,7 +1,7 @@
 """DICOM-SEG writer: one annotator's segments on the images of a series as a segmentation, through highdicom."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.format import LossCounter
+from segdata.core.profile import Profile
 from segdata.core.runs import expand_ranges
 from segdata.core.taxonomy import Category
 from segdata.formats.medical.dicom_images import DicomImage, DicomIndexSegment, raise_os_errors, read_dataset
@@ -27,6 +29,7 @@ from segdata.formats.medical.dicom_objects import (
     segment_key,
     to_long_string,
     to_person_name,
+    write_objects,
 )
 from segdata.formats.medical.dicom_seg_reader import SCHEME, UNKNOWN, UNNAMED
 from segdata.formats.medical.volume_files import import_package
@@ -177,4 +180,9 @@ def _algorithm(
     return highdicom.AlgorithmIdentificationSequence(name=to_long_string(name), family=family, version=UNKNOWN)
 
 
-KIND = ObjectKind("dicom-seg", "segmentations", frozenset({"attributes", "source"}), _held_attributes, _save)
+_KIND = ObjectKind("dicom-seg", "segmentations", frozenset({"attributes", "source"}), _held_attributes, _save)
+
+
+def write_segmentations(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
+    """Write segmentations of the images' series; raises SegdataError if an annotated image is not a DICOM file."""
+    write_objects(profile, batches, target, losses, _KIND)

@@ -20,19 +20,10 @@ Source: https://nifti.nimh.nih.gov/nifti-1; affines as in nipy/nibabel doc/sourc
 bids-standard/bids-specification src/derivatives/imaging.md and pyushkevich/itksnap Logic/Common/ColorLabelTable.cxx.
 """
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
-from segdata.core.profile import Profile
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossKind
 from segdata.formats.medical import nnunet_evidence
 from segdata.formats.shared import CATEGORY_MASK_LOSSES
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-    from segdata.formats.shared.per_image import PerImageSource
-
 
 ALIASES = ("nii", "nii-gz", "bids")
 NAMES = FILE_NAMES
@@ -56,20 +47,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     return FormatMatch(0.95, f"{names[0]} is a NIfTI volume")
 
 
-def read(request: ReadRequest) -> "PerImageSource":
-    """Open a volume, or a folder of volumes."""
-    from segdata.formats.medical.nifti_reader import open_nifti
-
-    return open_nifti(request)
+read = ImportedOnCall("segdata.formats.medical.nifti_reader:open_nifti")
 
 
-def write(
-    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, values: str | None = None
-) -> None:
-    """Write a dataset as NIfTI volumes: each sequence is one, and each image by itself; pixels stay what they are.
-
-    Raises SegdataError for category ids that no value can be.
-    """
-    from segdata.formats.medical.nifti_writer import write_nifti
-
-    write_nifti(profile, batches, target, losses, LOSSES, values=values)
+write = ImportedOnCall("segdata.formats.medical.nifti_writer:write_nifti")

@@ -17,6 +17,7 @@ from segdata.core.format import LossCounter, LossKind
 from segdata.core.paths import is_unsafe_path, relative_channels, relative_uri
 from segdata.core.profile import ImageSequence, Profile
 from segdata.core.runs import Ints
+from segdata.formats.medical.nifti import LOSSES
 from segdata.formats.medical.nifti_files import (
     VolumePlace,
     is_nifti_name,
@@ -429,18 +430,12 @@ _HELD_COLUMNS = frozenset({"images.channels", "images.frame", "images.sequence",
 
 
 def write_nifti(
-    profile: Profile,
-    batches: Iterable[Batch],
-    target: Path,
-    losses: LossCounter,
-    kinds: frozenset[LossKind],
-    *,
-    values: str | None = None,
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, *, values: str | None = None
 ) -> None:
     """Write the volumes, and beside them what they do not hold."""
     by = values or ("category" if profile.task == "semantic" else "instance")
     check_choice("values", by, ("category", "instance"))
-    counted = (_count_batch_losses(batch, losses, by, kinds) for batch in batches)
+    counted = (_count_batch_losses(batch, losses, by) for batch in batches)
     target.mkdir(parents=True)
     if by == "category":
         layering = choose_layering(profile)
@@ -460,7 +455,7 @@ def write_nifti(
     write_volume_index(target, volumes, layering.index())
 
 
-def _count_batch_losses(batch: Batch, losses: LossCounter, by: str, kinds: frozenset[LossKind]) -> Batch:
+def _count_batch_losses(batch: Batch, losses: LossCounter, by: str) -> Batch:
     """The batch, after counting what volumes cannot hold (the painter counts tracks and crowd flags of instances)."""
-    count_losses(batch, losses, kinds if by == "category" else kinds - {"crowd", "track"}, _HELD_COLUMNS)
+    count_losses(batch, losses, LOSSES if by == "category" else LOSSES - {"crowd", "track"}, _HELD_COLUMNS)
     return batch

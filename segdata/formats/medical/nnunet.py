@@ -14,19 +14,10 @@ B if any image has colours. nnU-Net expects that you name the folder like `Datas
 Source: MIC-DKFZ/nnUNet documentation/dataset_format.md, region_based_training.md, ignore_label.md.
 """
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, NameLimits, ReadRequest
-from segdata.core.profile import Profile
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
 from segdata.formats.medical import nnunet_evidence
 from segdata.formats.shared import CATEGORY_MASK_LOSSES
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-    from segdata.formats.shared.per_image import PerImageSource
-
 
 ALIASES = ("nnunetv2", "nnunet-v1")
 NAMES = NameLimits(r"\r", separator="__")
@@ -38,11 +29,7 @@ WRITE_OPTIONS = {
 }
 
 
-def arrange(folder: Path) -> tuple[str, ...]:
-    """Move copies of images from `images` to `imagesTr`."""
-    from segdata.formats.medical.nnunet_writer import arrange_images
-
-    return arrange_images(folder)
+arrange = ImportedOnCall("segdata.formats.medical.nnunet_writer:arrange_images")
 
 
 def detect(probe: FileProbe) -> FormatMatch | None:
@@ -51,23 +38,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     return None if evidence is None else FormatMatch(1.0, evidence)
 
 
-def read(request: ReadRequest) -> "PerImageSource":
-    """Open a dataset; raises UnreadableError without a dataset.json."""
-    from segdata.formats.medical.nnunet_reader import open_nnunet
-
-    return open_nnunet(request)
+read = ImportedOnCall("segdata.formats.medical.nnunet_reader:open_nnunet")
 
 
-def write(
-    profile: Profile,
-    batches: "Iterable[Batch]",
-    target: Path,
-    losses: LossCounter,
-    *,
-    file_ending: str | None = None,
-    channels: str | None = None,
-) -> None:
-    """Write a dataset for nnU-Net: sequences are volumes, or every image is a picture, by `file_ending`."""
-    from segdata.formats.medical.nnunet_writer import write_nnunet
-
-    write_nnunet(profile, batches, target, losses, LOSSES, file_ending=file_ending, channels=channels)
+write = ImportedOnCall("segdata.formats.medical.nnunet_writer:write_nnunet")

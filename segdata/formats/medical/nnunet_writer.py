@@ -22,7 +22,7 @@ from PIL import Image, ImageOps
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, count_noun
-from segdata.core.format import LossCounter, LossKind
+from segdata.core.format import LossCounter
 from segdata.core.paths import absolute_uri, is_unsafe_path, local_file, relative_uri, replace_file
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category
@@ -46,6 +46,7 @@ from segdata.formats.medical.nifti_writer import (
     paint_categories,
     stack_images,
 )
+from segdata.formats.medical.nnunet import LOSSES
 from segdata.formats.medical.nnunet_reader import (
     BACKGROUND,
     CATEGORY_IDS,
@@ -299,7 +300,6 @@ def write_nnunet(
     batches: Iterable[Batch],
     target: Path,
     losses: LossCounter,
-    kinds: frozenset[LossKind],
     *,
     file_ending: str | None = None,
     channels: str | None = None,
@@ -310,7 +310,7 @@ def write_nnunet(
         count_spatial_losses(profile, losses)
     target.mkdir(parents=True)
     folder = _CaseWriter(target, profile, plan.ending, losses)
-    counted = (_count_batch_losses(batch, plan, losses, kinds) for batch in batches)
+    counted = (_count_batch_losses(batch, plan, losses) for batch in batches)
     if plan.regions:
         pictures = _paint_regions(counted, plan, losses)
     else:
@@ -330,9 +330,9 @@ def _count_lost_places(profile: Profile, written: set[str | None], losses: LossC
     losses.add("spatial", "sequences", len(lost), examples=lost[:3])
 
 
-def _count_batch_losses(batch: Batch, plan: NnunetPlan, losses: LossCounter, kinds: frozenset[LossKind]) -> Batch:
+def _count_batch_losses(batch: Batch, plan: NnunetPlan, losses: LossCounter) -> Batch:
     """The batch, after counting what labels cannot hold, and void categories that become one."""
-    count_losses(batch, losses, kinds, _HELD)
+    count_losses(batch, losses, LOSSES, _HELD)
     merged = np.isin(batch.segments["category_id"].to_numpy(), np.array(plan.merged, np.int64))
     rows = np.flatnonzero(merged & in_first_annotation(batch))
     count_segments(batch, rows, "void", losses, batch.runs.areas(batch.n_segments))

@@ -14,18 +14,9 @@ beside the structure sets keeps the names of the images.
 Source: DICOM PS3.3 A.19, C.8.8.5, C.8.8.6 and C.8.8.6.3 (inner and outer contours).
 """
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
-from segdata.core.profile import Profile
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import FileProbe, FormatMatch, LossKind
 from segdata.formats.medical import DICOM_LOSSES, STRUCTURE_SET, dicom_clue
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-    from segdata.formats.shared.per_image import PerImageSource
-
 
 LOSSES: frozenset[LossKind] = DICOM_LOSSES
 ALIASES = ("rtss", "rt-structure-set")
@@ -38,16 +29,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     return dicom_clue(probe, "rt-struct", (STRUCTURE_SET,), "structure set")
 
 
-def read(request: ReadRequest) -> "PerImageSource":
-    """Open a structure set, or all below a folder; raises UnreadableError if there is none, or no image of one."""
-    from segdata.formats.medical.rt_struct_reader import open_contours
-
-    return open_contours(request)
+read = ImportedOnCall("segdata.formats.medical.rt_struct_reader:open_contours")
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
-    """Write structure sets of the images' series; raises SegdataError if an annotated image is not a DICOM file."""
-    from segdata.formats.medical.dicom_objects import write_objects
-    from segdata.formats.medical.rt_struct_writer import KIND
-
-    write_objects(profile, batches, target, losses, KIND)
+write = ImportedOnCall("segdata.formats.medical.rt_struct_writer:write_structure_sets")

@@ -7,17 +7,19 @@ Source: DICOM PS3.3 A.19 (RT Structure Set IOD), C.8.8.6.3.
 
 import datetime
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.format import LossCounter
 from segdata.core.overlay import SweepRuns, union_by_frame
 from segdata.core.polygons import Rings, keyhole, trace_outlines
+from segdata.core.profile import Profile
 from segdata.core.runs import NumberLine, Runs
 from segdata.formats.medical import STRUCTURE_SET
 from segdata.formats.medical.dicom_images import DicomImage, DicomIndexSegment, read_dataset
@@ -32,6 +34,7 @@ from segdata.formats.medical.dicom_objects import (
     segment_key,
     to_long_string,
     to_person_name,
+    write_objects,
 )
 from segdata.formats.medical.rt_struct_reader import to_millimetres
 from segdata.formats.medical.volume_files import import_package
@@ -244,4 +247,9 @@ def _item(**values: Any) -> Item:  # Any: values of all types
     return item
 
 
-KIND = ObjectKind("rt-struct", "structures", frozenset({"attributes", "rings", "source"}), _held_attributes, _save)
+_KIND = ObjectKind("rt-struct", "structures", frozenset({"attributes", "rings", "source"}), _held_attributes, _save)
+
+
+def write_structure_sets(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
+    """Write structure sets of the images' series; raises SegdataError if an annotated image is not a DICOM file."""
+    write_objects(profile, batches, target, losses, _KIND)

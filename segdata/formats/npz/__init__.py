@@ -13,13 +13,8 @@ taxonomy, whose ids are the numbers of the classes. The annotations come from a 
 Source: nnunetv2/inference/export_prediction.py of MIC-DKFZ/nnUNet.
 """
 
-from typing import TYPE_CHECKING
-
-from segdata.core.format import FileProbe, FormatMatch, LossKind, ReadRequest
-
-if TYPE_CHECKING:
-    from segdata.formats.shared.per_image import PerImageSource
-
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import FileProbe, FormatMatch, LossKind
 
 ALIASES = ("numpy", "npy", "probabilities", "logits")
 LOSSES: frozenset[LossKind] = frozenset()
@@ -44,8 +39,4 @@ def detect(files: FileProbe) -> FormatMatch | None:
     return FormatMatch((0.95 if named else 0.5) if alone else 0.3, f"probabilities: {', '.join(names[:3])}")
 
 
-def read(request: ReadRequest) -> "PerImageSource":
-    """Open a folder of archives, or one; raises UnreadableError if the array or the axis of classes is ambiguous."""
-    from segdata.formats.npz.reader import open_archives
-
-    return open_archives(request)
+read = ImportedOnCall("segdata.formats.npz.reader:open_archives")

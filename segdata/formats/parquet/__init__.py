@@ -14,19 +14,12 @@ Layout: https://huggingface.co/docs/datasets/image_dataset, and files written by
 """
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from segdata.core.errors import SegdataError, UnreadableError
-from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
-from segdata.core.profile import Profile
+from segdata.core.errors import UnreadableError
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossKind
 from segdata.formats.shared import CATEGORY_MASK_LOSSES
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-    from segdata.formats.shared.per_image import PerImageSource
-
 
 ALIASES = ("hf", "datasets", "hugging-face-datasets")
 NAMES = DOCUMENT_NAMES
@@ -46,33 +39,16 @@ def detect(files: FileProbe) -> FormatMatch | None:
     return None if label is None else FormatMatch(0.95, f"{shards[0]} has label maps in its column {label}")
 
 
-def _label_column(path: Path) -> str | None:
-    """The column of label maps in a table; None if there is none."""
-    import pyarrow.parquet as pq
-
-    from segdata.formats.parquet.tables import find_columns
-
-    try:
-        return find_columns(pq.read_schema(path), {}).label
-    except (OSError, SegdataError, ValueError):
-        return None
+_label_column = ImportedOnCall("segdata.formats.parquet.tables:label_column")
 
 
-def read(request: ReadRequest) -> "PerImageSource":
-    """Open the tables; label maps are decoded when a batch asks for them."""
-    from segdata.formats.parquet.tables import open_tables
-
-    return open_tables(request, _shards(request.root))
+read = ImportedOnCall("segdata.formats.parquet.tables:open_tables")
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
-    """Write a table for each split; raises SegdataError if an id does not fit 16 bits."""
-    from segdata.formats.parquet.tables import write_parquet
-
-    write_parquet(profile, batches, target, losses, LOSSES)
+write = ImportedOnCall("segdata.formats.parquet.tables:write_parquet")
 
 
-def _shards(root: Path) -> list[Path]:
+def find_shards(root: Path) -> list[Path]:
     """The tables of a dataset; raises UnreadableError if there are none."""
     if root.is_file():
         return [root]

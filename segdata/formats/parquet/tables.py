@@ -22,13 +22,14 @@ from segdata.core.batch import Batch
 from segdata.core.config import Option
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
-from segdata.core.format import LossCounter, LossKind, ReadRequest
+from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile, Task
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.yaml_files import read_utf8
 from segdata.formats.masks.single_masks import read_mask
+from segdata.formats.parquet import LOSSES, find_shards
 from segdata.formats.shared.derived_sources import local_path
 from segdata.formats.shared.mask_files import (
     UNKNOWN,
@@ -87,6 +88,14 @@ class TableRow:
     group: int
     row: int
     written: int
+
+
+def label_column(path: Path) -> str | None:
+    """The column of label maps in a table; None if there is none."""
+    try:
+        return find_columns(pq.read_schema(path), {}).label
+    except (OSError, SegdataError, ValueError):
+        return None
 
 
 def find_columns(schema: pa.Schema, options: Mapping[str, Option]) -> TableColumns:
@@ -270,8 +279,9 @@ def _segment_ids(instance: Ints, category: Ints) -> Ints:
     return ids
 
 
-def open_tables(request: ReadRequest, shards: list[Path]) -> PerImageSource:
-    """Open the tables `shards`; label maps are decoded when a batch asks for them."""
+def open_tables(request: ReadRequest) -> PerImageSource:
+    """Open the tables; label maps are decoded when a batch asks for them. Raises UnreadableError if there is none."""
+    shards = find_shards(request.root)
     entries, columns, defects = _list_entries(request.root, shards, request.options)
     root = request.root if request.root.is_dir() else request.root.parent
     taxonomy, declared = _taxonomy(request, root)
@@ -322,9 +332,7 @@ Label maps are in the column `label`{instances}; `id2label.json` says what their
 """
 
 
-def write_parquet(
-    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, lost: frozenset[LossKind]
-) -> None:
+def write_parquet(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write `data/<split>-00000-of-00001.parquet` for each split, README.md, id2label.json and taxonomy.yaml."""
     taxonomy = profile.taxonomy
     over = [id_ for id_ in taxonomy.by_id() if not 0 <= id_ <= _MAX_VALUE]
@@ -338,7 +346,7 @@ def write_parquet(
         splits: dict[str, _SplitTable] = {}
         for batch in batches:
             names = batch.images["split"].to_pylist()
-            for row, line in enumerate(_rows(batch, taxonomy, blank, with_instances, losses, lost)):
+            for row, line in enumerate(_rows(batch, taxonomy, blank, with_instances, losses)):
                 split = names[row] or "train"
                 if split not in splits:
                     splits[split] = open_files.enter_context(_SplitTable(target, split, with_instances))
@@ -390,9 +398,9 @@ class _SplitTable:
 
 
 def _rows(
-    batch: Batch, taxonomy: Taxonomy, blank: int, with_instances: bool, losses: LossCounter, lost: frozenset[LossKind]
+    batch: Batch, taxonomy: Taxonomy, blank: int, with_instances: bool, losses: LossCounter
 ) -> Iterator[dict[str, Any]]:
-    count_losses(batch, losses, lost, frozenset({"images.split"}))
+    count_losses(batch, losses, LOSSES, frozenset({"images.split"}))
     category = batch.segments["category_id"].to_numpy()
     is_known = np.isin(category, np.array(list(taxonomy.by_id()), np.int64))
     values = np.where(is_known, category, -1)

@@ -19,20 +19,10 @@ cityscapesscripts/preparation/json2instanceImg.py and json2labelImg.py.
 """
 
 import re
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from segdata.core.config import Option
-from segdata.core.errors import check_choice
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, NameLimits, ReadRequest
-from segdata.core.profile import Profile
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
 from segdata.formats.shared import STREET_MASK_LOSSES
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-    from segdata.formats.shared.per_image import PerImageSource
-
 
 ALIASES = ("gtfine", "cityscape")
 NAMES = NameLimits(r"\r")
@@ -64,29 +54,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     return FormatMatch(1.0, f"{names[0]} is named as in Cityscapes") if names else None
 
 
-def read(request: ReadRequest) -> "PerImageSource":
-    """Open a dataset: a root with `gtFine` or `gtCoarse`, one of these, a folder in it, or one label file.
-
-    Raises UnreadableError if there are no labels, or only colours.
-    """
-    from segdata.formats.street.cityscapes_files import open_cityscapes
-
-    return open_cityscapes(request)
+read = ImportedOnCall("segdata.formats.street.cityscapes_files:open_cityscapes")
 
 
-def write(
-    profile: Profile,
-    batches: "Iterable[Batch]",
-    target: Path,
-    losses: LossCounter,
-    *,
-    trainids: Option = "no",
-    unknown: Option = "refuse",
-) -> None:
-    """Write a dataset; raises SegdataError for categories that Cityscapes lacks, and for too many instances."""
-    from segdata.formats.street.cityscapes_files import require_known_categories, write_cityscapes
-
-    check_choice("trainids", str(trainids), ("yes", "no", "True", "False"))
-    check_choice("unknown", unknown, ("refuse", "drop"))
-    writable = batches if unknown == "drop" else require_known_categories(profile, batches, "Cityscapes")
-    write_cityscapes(profile, writable, target, losses, str(trainids) in ("yes", "True"))
+write = ImportedOnCall("segdata.formats.street.cityscapes_files:write_cityscapes")

@@ -414,9 +414,19 @@ def _check_ids(reader: LabelMaskReader, kind: str, runs: ValueRuns, entry: Image
 
 
 def write_cityscapes(
-    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, trained: bool
+    profile: Profile,
+    batches: Iterable[Batch],
+    target: Path,
+    losses: LossCounter,
+    *,
+    trainids: Option = "no",
+    unknown: Option = "refuse",
 ) -> None:
-    """Write a dataset; `trained`: masks of train ids too."""
+    """Write a dataset; raises SegdataError for categories that Cityscapes lacks, and for too many instances."""
+    check_choice("trainids", str(trainids), ("yes", "no", "True", "False"))
+    check_choice("unknown", unknown, ("refuse", "drop"))
+    writable = batches if unknown == "drop" else require_known_categories(profile, batches, "Cityscapes")
+    trained = str(trainids) in ("yes", "True")
     labels = official_labels(profile.taxonomy)
     kinds = {"labelIds": LABEL_IDS} | ({"labelTrainIds": _TRAIN_ID_OF} if trained else {})
     style = MaskStyle(
@@ -428,7 +438,7 @@ def write_cityscapes(
         instances="instanceIds",
         labels=kinds,
     )
-    write_scenes(profile, batches, target, losses, style)
+    write_scenes(profile, writable, target, losses, style)
 
 
 def official_labels(taxonomy: Taxonomy) -> dict[int, int]:

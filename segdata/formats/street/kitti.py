@@ -16,19 +16,10 @@ http://www.cvlibs.net/datasets/kitti/eval_semseg.php. Not checked on KITTI's own
 """
 
 import re
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from segdata.core.config import Option
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, NameLimits, ReadRequest
-from segdata.core.profile import Profile
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
 from segdata.formats.shared import STREET_MASK_LOSSES
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-    from segdata.formats.shared.per_image import PerImageSource
-
 
 NAMES = NameLimits(r"\r", separator="_")
 LOSSES: frozenset[LossKind] = STREET_MASK_LOSSES
@@ -57,17 +48,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     return FormatMatch(0.95, f"{present[0]} and images.csv") if indexed else None
 
 
-def read(request: ReadRequest) -> "PerImageSource":
-    """Open a dataset: a folder with splits, or one split; raises UnreadableError if there are no labels."""
-    from segdata.formats.street.cityscapes_files import open_kitti
-
-    return open_kitti(request)
+read = ImportedOnCall("segdata.formats.street.cityscapes_files:open_kitti")
 
 
-def write(
-    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, unknown: Option = "refuse"
-) -> None:
-    """Write a dataset; raises SegdataError for categories that Cityscapes lacks, and for too many instances."""
-    from segdata.formats.street.cityscapes_files import write_kitti
-
-    write_kitti(profile, batches, target, losses, unknown=unknown)
+write = ImportedOnCall("segdata.formats.street.cityscapes_files:write_kitti")

@@ -19,18 +19,10 @@ files, which are not free to copy.
 """
 
 import re
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, NameLimits, ReadRequest
-from segdata.core.profile import Profile
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
 from segdata.formats.shared import STREET_MASK_LOSSES
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-    from segdata.formats.shared.per_image import PerImageSource
-
 
 ALIASES = ("mapillary", "vistas")
 NAMES = NameLimits(r"\r", separator="_")
@@ -57,18 +49,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     return FormatMatch(0.95, f"{versioned[0]}: a folder of Mapillary Vistas") if versioned else None
 
 
-def read(request: ReadRequest) -> "PerImageSource":
-    """Open a dataset: a folder with splits, or one split, with the config in it or above it.
-
-    Raises UnreadableError if there are no labels, or neither a config nor a taxonomy.
-    """
-    from segdata.formats.street.vistas_files import open_vistas
-
-    return open_vistas(request)
+read = ImportedOnCall("segdata.formats.street.vistas_files:open_vistas")
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
-    """Write a dataset; raises SegdataError for more categories or instances than ids."""
-    from segdata.formats.street.vistas_files import write_vistas
-
-    write_vistas(profile, batches, target, losses)
+write = ImportedOnCall("segdata.formats.street.vistas_files:write_vistas")

@@ -26,25 +26,17 @@ names, numbers and sizes, and reading uses it. A segment without a track gets on
 """
 
 import zipfile
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from segdata.core.errors import check_choice
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, NameLimits, ReadRequest, list_names
-from segdata.core.profile import Profile
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits, list_names
 from segdata.formats.shared import CVAT_LOSSES
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-    from segdata.formats.tools.source import ToolSource
-
 
 ALIASES = ("cvat-xml", "cvat-images")
 NAMES = NameLimits("[^\\t\\n\\r -\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]", files=False)
 LOSSES: frozenset[LossKind] = CVAT_LOSSES | {"track"}
 CHECKED = ("Datumaro's fixtures of CVAT files", "pycocotools", "OpenCV")
-_HEAD = rb"<annotations\s*>(?s:.*)<(meta|image|track)[\s>]"
+CVAT_HEAD = rb"<annotations\s*>(?s:.*)<(meta|image|track)[\s>]"
 READ_OPTIONS = {
     "interpolate": "yes: between keyframes of a track, shapes with as many points are interpolated (default: no)"
 }
@@ -55,7 +47,7 @@ WRITE_OPTIONS = {"layout": "images (default) or video (CVAT for video: tracks, a
 
 def detect(probe: FileProbe) -> FormatMatch | None:
     """XML that begins with annotations, their meta data or images; or a zip archive with such a file."""
-    names = probe.heads(r"\.xml$", _HEAD)
+    names = probe.heads(r"\.xml$", CVAT_HEAD)
     if names:
         return FormatMatch(1.0, f"annotations with meta data in {list_names(names)}")
     if probe.root.is_file() and "annotations.xml" in _zipped(probe.root):
@@ -72,18 +64,7 @@ def _zipped(path: Path) -> list[str]:
         return []
 
 
-def read(request: ReadRequest) -> "ToolSource":
-    """Open the XML files at or below a path; raises UnreadableError if none is CVAT's."""
-    from segdata.formats.tools.cvat_reader import open_cvat
-
-    return open_cvat(request, _HEAD)
+read = ImportedOnCall("segdata.formats.tools.cvat_reader:open_cvat")
 
 
-def write(
-    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, layout: str = "images"
-) -> None:
-    """Write ``annotations.xml`` and ``taxonomy.yaml`` into a folder; raises SegdataError for an unknown layout."""
-    from segdata.formats.tools.cvat_writer import write_cvat, write_cvat_videos
-
-    check_choice("layout", layout, ("images", "video"))
-    (write_cvat if layout == "images" else write_cvat_videos)(profile, batches, target, losses)
+write = ImportedOnCall("segdata.formats.tools.cvat_writer:write_cvat")

@@ -27,6 +27,7 @@ from segdata.formats.shared.pairing import INDEX_FILE, has_index, images_folder,
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.shared.safe_parsers import XmlError, read_xml
 from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
+from segdata.formats.tools.cvat import CVAT_HEAD
 from segdata.formats.tools.cvat_tracks import AREAS, CvatElement, CvatVideo, parse_digits, read_videos
 from segdata.formats.tools.shapes import (
     BrokenShapeError,
@@ -311,14 +312,14 @@ class _CvatDataset:
     sequences: list[ImageSequence] = field(default_factory=list)
 
 
-def open_cvat(request: ReadRequest, head: bytes) -> ToolSource:
-    """Open the files at or below a path, which begin with `head` (a regex); raises UnreadableError if there is none."""
+def open_cvat(request: ReadRequest) -> ToolSource:
+    """Open the XML files at or below a path; raises UnreadableError if none is CVAT's."""
     root = request.root
     answer = str(request.options.get("interpolate", "no")).lower()
     check_choice("interpolate", answer, _ANSWERS)
     folder = root if root.is_dir() else root.parent
     images = images_folder(request)
-    paths = _find_documents(root, head)
+    paths = _find_documents(root)
     dataset = _CvatDataset(root, images or folder / "images", image_folders(folder, images))
     for path in paths:
         _add_file(dataset, path, interpolate=answer in ("yes", "true"))
@@ -343,7 +344,7 @@ def open_cvat(request: ReadRequest, head: bytes) -> ToolSource:
     )
 
 
-def _find_documents(root: Path, head: bytes) -> list[Path]:
+def _find_documents(root: Path) -> list[Path]:
     if root.is_file():
         if zipfile.is_zipfile(root):
             raise UnreadableError(f"{root}: is a zip archive; unzip it and give the folder")
@@ -354,7 +355,7 @@ def _find_documents(root: Path, head: bytes) -> list[Path]:
         for name in sorted(names):
             path = Path(folder, name)
             archive = path if path.suffix.lower() == ".zip" else archive
-            if path.suffix.lower() == ".xml" and re.search(head, read_head(path)):
+            if path.suffix.lower() == ".xml" and re.search(CVAT_HEAD, read_head(path)):
                 check_path_name(path)
                 documents.append(path)
     if not documents:

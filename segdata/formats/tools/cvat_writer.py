@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core.batch import Batch
-from segdata.core.errors import SegdataError
+from segdata.core.errors import SegdataError, check_choice
 from segdata.core.format import LossCounter
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
@@ -87,7 +87,15 @@ class _AttributeTypes:
                     losses.add("attributes", "segments", count, examples=[f"{label}: {name}"])
 
 
-def write_cvat(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
+def write_cvat(
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, *, layout: str = "images"
+) -> None:
+    """Write ``annotations.xml`` and ``taxonomy.yaml`` into `target`; raises SegdataError for an unknown layout."""
+    check_choice("layout", layout, ("images", "video"))
+    (_write_images if layout == "images" else _write_videos)(profile, batches, target, losses)
+
+
+def _write_images(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write ``annotations.xml`` and ``taxonomy.yaml`` into `target`.
 
     The head of the file lists the attributes of all segments: so these go to a temporary file first.
@@ -348,7 +356,7 @@ class _Video:
         return names
 
 
-def write_cvat_videos(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
+def _write_videos(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write a folder for each video into `target`, or the files of the only one.
 
     ``annotations.xml`` has the frames by number, ``images.csv`` beside it their names in that order. Raises

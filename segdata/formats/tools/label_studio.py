@@ -25,19 +25,10 @@ free keys of `meta` survive an edit there.
 """
 
 import re
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from segdata.core.errors import UnreadableError
-from segdata.core.format import DOCUMENT_NAMES, HEAD_BYTES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
-from segdata.core.profile import Profile
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossKind
 from segdata.formats.shared import TOOL_LOSSES
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-    from segdata.formats.tools.source import ToolSource
-
 
 ALIASES = ("labelstudio-json", "ls")
 NAMES = DOCUMENT_NAMES
@@ -49,7 +40,7 @@ CHECKED = (
 )
 FILE_SUFFIXES = (".json",)
 WRITE_OPTIONS = {"prefix": "goes before the path of each image: /data/local-files/?d= for storage of local files"}
-_TASKS = rb"\A\s*(\[\s*)?\{"
+TASKS_HEAD = rb"\A\s*(\[\s*)?\{"
 _DATA = rb'"data"\s*:\s*\{'
 _MIN = rb'"annotation_id"\s*:'
 _SPEAKS = (
@@ -60,41 +51,16 @@ _SPEAKS = (
 
 def detect(probe: FileProbe) -> FormatMatch | None:
     """JSON with data and annotations of tasks."""
-    names = [name for name in probe.heads(r"\.json$", _TASKS, most=32) if _is_tasks(probe.head(name))]
+    names = [name for name in probe.heads(r"\.json$", TASKS_HEAD, most=32) if is_tasks(probe.head(name))]
     return FormatMatch(1.0, f"{names[0]} has tasks of Label Studio") if names else None
 
 
-def _is_tasks(head: bytes) -> bool:
+def is_tasks(head: bytes) -> bool:
+    """Whether a file that begins so holds tasks."""
     return bool((re.search(_DATA, head) and re.search(_SPEAKS, head)) or re.search(_MIN, head))
 
 
-def read(request: ReadRequest) -> "ToolSource":
-    """Open a file of tasks, or a folder; raises UnreadableError if there is none, and for JSON-MIN."""
-    from segdata.formats.tools.label_studio_reader import open_tasks
-
-    return open_tasks(request, _files(request.root))
+read = ImportedOnCall("segdata.formats.tools.label_studio_reader:open_tasks")
 
 
-def _files(root: Path) -> list[Path]:
-    """The files of tasks; raises UnreadableError if there is none."""
-    from segdata.formats.tools.label_studio_reader import refuse_min
-
-    files = [root] if root.is_file() else sorted(path for path in root.glob("*.json") if path.is_file())
-    if root.is_dir():
-        probe = FileProbe(root)
-        files = [path for path in files if _is_tasks(probe.head(path.name))] or files
-    if not files:
-        names = [name for name in probe.heads(r"\.json$", _TASKS, most=32) if _is_tasks(probe.head(name))]
-        remedy = f", but below it: {', '.join(names[:5])}; name one of them, or its folder" if names else ""
-        raise UnreadableError(f"{root}: no JSON files in it{remedy}")
-    for path in files:
-        with path.open("rb") as file:
-            refuse_min(path, file.read(HEAD_BYTES))
-    return files
-
-
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, prefix: str = "") -> None:
-    """Write the task file `target`, or a folder with one; raises SegdataError if an image has no size."""
-    from segdata.formats.tools.label_studio_writer import write_tasks
-
-    write_tasks(profile, batches, target, losses, LOSSES, prefix)
+write = ImportedOnCall("segdata.formats.tools.label_studio_writer:write_tasks")

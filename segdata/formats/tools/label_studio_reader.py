@@ -15,7 +15,7 @@ from PIL import ImageColor
 
 from segdata.core.errors import UnreadableError, count_noun
 from segdata.core.finding import Defect
-from segdata.core.format import ReadRequest
+from segdata.core.format import FileProbe, ReadRequest
 from segdata.core.paths import is_file, is_unsafe_path
 from segdata.core.taxonomy import Category, Color, Taxonomy
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES
@@ -31,6 +31,7 @@ from segdata.formats.shared.safe_parsers import (
     repeated_key_defects,
 )
 from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
+from segdata.formats.tools.label_studio import TASKS_HEAD, is_tasks
 from segdata.formats.tools.label_studio_regions import LABEL_KEYS, NOTATION, read_regions
 from segdata.formats.tools.shapes import ShapeAnnotation
 from segdata.formats.tools.source import ToolSource
@@ -294,12 +295,6 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def refuse_min(path: Path, head: bytes) -> None:
-    """Raise UnreadableError for JSON-MIN, which lacks cancelled annotations and predictions."""
-    if b'"annotation_id"' in head and b'"annotations"' not in head:
-        raise UnreadableError(f"{path}: a JSON-MIN export; export the project as JSON instead")
-
-
 @dataclass(frozen=True, slots=True)
 class _LabelConfig:
     """A labelling configuration."""
@@ -486,10 +481,10 @@ def _annotation_columns(item: _AnnotationItem, predicted: bool) -> dict[str, obj
     }
 
 
-def open_tasks(request: ReadRequest, files: list[Path]) -> ToolSource:
-    """The tasks in `files`."""
+def open_tasks(request: ReadRequest) -> ToolSource:
+    """Open a file of tasks, or a folder; raises UnreadableError if there is none, and for JSON-MIN."""
     config = load_config(request.root, request.root)
-    tasks = _read_tasks(request.root, files, config.image_key, images_folder(request))
+    tasks = _read_tasks(request.root, _find_files(request.root), config.image_key, images_folder(request))
     categories = resolve_names(
         {*tasks.labels, *(category.name for category in config.taxonomy.categories)}, request.taxonomy, config.taxonomy
     )
@@ -505,3 +500,20 @@ def open_tasks(request: ReadRequest, files: list[Path]) -> ToolSource:
         notation=NOTATION,
         what="size of the regions",
     )
+
+
+def _find_files(root: Path) -> list[Path]:
+    """The files of tasks; raises UnreadableError if there is none, or one lacks cancelled annotations (JSON-MIN)."""
+    probe = FileProbe(root)
+    files = [root] if root.is_file() else sorted(path for path in root.glob("*.json") if path.is_file())
+    if root.is_dir():
+        files = [path for path in files if is_tasks(probe.head(path.name))] or files
+    if not files:
+        names = [name for name in probe.heads(r"\.json$", TASKS_HEAD, most=32) if is_tasks(probe.head(name))]
+        remedy = f", but below it: {', '.join(names[:5])}; name one of them, or its folder" if names else ""
+        raise UnreadableError(f"{root}: no JSON files in it{remedy}")
+    for path in files:
+        head = probe.head(path.name)
+        if b'"annotation_id"' in head and b'"annotations"' not in head:
+            raise UnreadableError(f"{path}: a JSON-MIN export; export the project as JSON instead")
+    return files

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
-from segdata.core.format import AffectedItems, LossCounter, LossKind
+from segdata.core.format import AffectedItems, LossCounter
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
@@ -23,6 +23,7 @@ from segdata.formats.shapes.raster import count_differing_pixels, crop_bitmaps, 
 from segdata.formats.shared.painting import count_losses, count_spatial_losses, segment_examples
 from segdata.formats.shared.safe_parsers import encode_json, is_xml_text, parse_json
 from segdata.formats.shared.taxonomies import names_by_id, write_sidecars
+from segdata.formats.tools.label_studio import LOSSES
 from segdata.formats.tools.label_studio_regions import encode_strokes, integer_id
 from segdata.formats.tools.shapes import fill_ids
 
@@ -72,10 +73,10 @@ def write_tasks(
     batches: Iterable[Batch],
     target: Path,
     losses: LossCounter,
-    kinds: frozenset[LossKind],
-    prefix: str,
+    *,
+    prefix: str = "",
 ) -> None:
-    """Write the task file `target`, or the folder; `kinds` are the losses that the format declares."""
+    """Write the task file `target`, or a folder with one; raises SegdataError if an image has no size."""
     count_spatial_losses(profile, losses)
     controls = _ConfigNames(names_by_id(profile.taxonomy))
     is_file = target.suffix.lower() == ".json"
@@ -84,7 +85,7 @@ def write_tasks(
     with path.open("w", encoding="utf-8", newline="\n") as file:
         number = 0
         for batch in batches:
-            count_losses(batch, losses, kinds - {"rings", "attributes", "secondary-categories"}, _HELD)
+            count_losses(batch, losses, LOSSES - {"rings", "attributes", "secondary-categories"}, _HELD)
             for task in _tasks(batch, controls, losses, prefix):
                 number += 1
                 file.write(("[\n" if number == 1 else ",\n") + encode_json({"id": number, **task}))

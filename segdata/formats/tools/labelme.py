@@ -17,18 +17,9 @@ beside them has the ids, kinds and colours of the categories. If an image has se
 one's work. For an image without annotation you get a file without shapes.
 """
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, list_names
-from segdata.core.profile import Profile
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossKind, list_names
 from segdata.formats.shared import LABELME_LOSSES
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-    from segdata.formats.tools.source import ToolSource
-
 
 NAMES = FILE_NAMES
 LOSSES: frozenset[LossKind] = LABELME_LOSSES
@@ -46,15 +37,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     return FormatMatch(0.95, f"shapes of an image in {list_names(names)}")
 
 
-def read(request: ReadRequest) -> "ToolSource":
-    """Open the JSON files at or below a path; raises UnreadableError if none is LabelMe's."""
-    from segdata.formats.tools.labelme_reader import open_labelme
-
-    return open_labelme(request)
+read = ImportedOnCall("segdata.formats.tools.labelme_reader:open_labelme")
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
-    """Write a JSON file for each image, and ``taxonomy.yaml``, into the folder `target`."""
-    from segdata.formats.tools.labelme_writer import write_labelme
-
-    write_labelme(profile, batches, target, losses)
+write = ImportedOnCall("segdata.formats.tools.labelme_writer:write_labelme")

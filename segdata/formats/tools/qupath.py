@@ -17,18 +17,9 @@ size of the image. ``taxonomy.yaml`` beside the files has the ids and kinds of t
 annotators, you get the first one's work.
 """
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, list_names
-from segdata.core.profile import Profile
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossKind, list_names
 from segdata.formats.shared import TOOL_LOSSES
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-    from segdata.formats.tools.source import ToolSource
-
 
 NAMES = FILE_NAMES
 LOSSES: frozenset[LossKind] = TOOL_LOSSES | {
@@ -50,15 +41,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     return FormatMatch(1.0, f"features with objectType in {list_names(names)}") if names else None
 
 
-def read(request: ReadRequest) -> "ToolSource":
-    """Open the GeoJSON files at or below a path; raises UnreadableError if none is QuPath's."""
-    from segdata.formats.tools.qupath_files import open_qupath
-
-    return open_qupath(request)
+read = ImportedOnCall("segdata.formats.tools.qupath_files:open_qupath")
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
-    """Write a GeoJSON file for each image, and ``taxonomy.yaml``, into the folder `target`."""
-    from segdata.formats.tools.qupath_files import write_qupath
-
-    write_qupath(profile, batches, target, losses, LOSSES)
+write = ImportedOnCall("segdata.formats.tools.qupath_files:write_qupath")

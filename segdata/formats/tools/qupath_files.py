@@ -16,7 +16,7 @@ import pyarrow as pa
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, UnreadableError, check_choice
 from segdata.core.finding import Defect
-from segdata.core.format import LossCounter, LossKind, ReadRequest
+from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile, RasterRule
 from segdata.core.runs import Ints
@@ -30,6 +30,7 @@ from segdata.formats.shared.pairing import find_label_files, images_folder, pair
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.shared.safe_parsers import read_json
 from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
+from segdata.formats.tools.qupath import LOSSES
 from segdata.formats.tools.shapes import PolygonText, ShapeAnnotation, ToolShape, json_text
 from segdata.formats.tools.source import (
     ToolSource,
@@ -252,11 +253,9 @@ def _attributes(properties: Json) -> dict[str, str]:
     return {key: json_text(value) for key, value in finite.items()}
 
 
-def write_qupath(
-    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, kinds: frozenset[LossKind]
-) -> None:
-    """Write a GeoJSON file for each image, and ``taxonomy.yaml``, into `target`; `kinds` are what it cannot hold."""
-    from_columns = kinds - {"attributes", "rings"}
+def write_qupath(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
+    """Write a GeoJSON file for each image, and ``taxonomy.yaml``, into `target`."""
+    from_columns = LOSSES - {"attributes", "rings"}
     names, by_id = category_names(profile.taxonomy), profile.taxonomy.by_id()
     classes: dict[int, Json] = {id_: {"name": name} for id_, name in names.items()}
     for id_, described in classes.items():

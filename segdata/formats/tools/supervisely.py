@@ -20,18 +20,10 @@ that models call their scores `confidence` is from memory.
 """
 
 import re
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
-from segdata.core.profile import Profile
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossKind
 from segdata.formats.shared import TOOL_LOSSES
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-    from segdata.formats.tools.source import ToolSource
-
 
 ALIASES = ("sly",)
 NAMES = FILE_NAMES
@@ -64,15 +56,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     return FormatMatch(0.9, f"{annotated[0]} has objects with classTitle") if annotated else None
 
 
-def read(request: ReadRequest) -> "ToolSource":
-    """Open a project, or a dataset of one; raises UnreadableError if there is none, or if it is not one of images."""
-    from segdata.formats.tools.supervisely_reader import open_supervisely
-
-    return open_supervisely(request)
+read = ImportedOnCall("segdata.formats.tools.supervisely_reader:open_supervisely")
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
-    """Write the project `target`; raises SegdataError if two images would share an annotation file."""
-    from segdata.formats.tools.supervisely_writer import write_supervisely
-
-    write_supervisely(profile, batches, target, losses, LOSSES)
+write = ImportedOnCall("segdata.formats.tools.supervisely_writer:write_supervisely")

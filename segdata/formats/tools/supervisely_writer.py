@@ -9,7 +9,7 @@ import numpy as np
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
-from segdata.core.format import AffectedItems, LossCounter, LossKind
+from segdata.core.format import AffectedItems, LossCounter
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy
@@ -25,6 +25,7 @@ from segdata.formats.shared.painting import (
 from segdata.formats.shared.pairing import Cell, write_index
 from segdata.formats.shared.safe_parsers import encode_json, parse_json
 from segdata.formats.shared.taxonomies import names_by_id
+from segdata.formats.tools.supervisely import LOSSES
 from segdata.formats.tools.supervisely_bitmaps import encode_mask
 from segdata.formats.tools.supervisely_reader import CROWD_TAG, META, RESERVED_TAGS, SCORE_TAG, TRACK_TAG
 
@@ -91,14 +92,12 @@ class _ProjectIndex:
     taken: dict[str, str] = field(default_factory=dict)
 
 
-def write_supervisely(
-    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, kinds: frozenset[LossKind]
-) -> None:
-    """Write a project; `kinds` are the losses that the format declares."""
+def write_supervisely(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
+    """Write the project `target`; raises SegdataError if two images would share an annotation file."""
     start_folder(target, profile, losses)
     project = _ProjectIndex(names_by_id(profile.taxonomy))
     for batch in batches:
-        count_losses(batch, losses, kinds, _HELD)
+        count_losses(batch, losses, LOSSES, _HELD)
         image_rows = batch.images.select(["sequence", "frame", "split"]).to_pylist()
         first = np.searchsorted(batch.annotation_image, np.arange(batch.images.num_rows))
         annotations = batch.annotations.select(["annotator", "created", "attributes"]).to_pylist()

@@ -17,43 +17,26 @@ attributes hold the category and the other data of a segment, file attributes th
 ``taxonomy.yaml`` beside it has the ids and kinds of the categories.
 """
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest, list_names
-from segdata.core.profile import Profile
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossKind, list_names
 from segdata.formats.shared import VIA_LOSSES
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-    from segdata.formats.tools.source import ToolSource
-
 
 ALIASES = ("vgg", "vgg-image-annotator")
 NAMES = DOCUMENT_NAMES
 LOSSES: frozenset[LossKind] = VIA_LOSSES
 CHECKED = ("pycocotools", "VIA 2 exports of a public dataset")
-_JSON_HEAD = rb'"_via_img_metadata"\s*:|"shape_attributes"\s*:'
-_CSV_HEAD = rb"\A(\xef\xbb\xbf)?#?filename,file_size,file_attributes,region_count,region_id,region_shape_attributes"
+JSON_HEAD = rb'"_via_img_metadata"\s*:|"shape_attributes"\s*:'
+CSV_HEAD = rb"\A(\xef\xbb\xbf)?#?filename,file_size,file_attributes,region_count,region_id,region_shape_attributes"
 READ_OPTIONS = {"attribute": "the region attribute that names the category"}
 
 
 def detect(probe: FileProbe) -> FormatMatch | None:
     """JSON with regions or shape_attributes of images, or CSV with VIA's header."""
-    names = probe.heads(r"\.json$", _JSON_HEAD) + probe.heads(r"\.csv$", _CSV_HEAD)
+    names = probe.heads(r"\.json$", JSON_HEAD) + probe.heads(r"\.csv$", CSV_HEAD)
     return FormatMatch(1.0, f"regions with shape_attributes in {list_names(names)}") if names else None
 
 
-def read(request: ReadRequest) -> "ToolSource":
-    """Open the files at or below a path; raises UnreadableError if none is VIA's, or if no sizes are known."""
-    from segdata.formats.tools.via_files import open_via
-
-    return open_via(request, {".json": _JSON_HEAD, ".csv": _CSV_HEAD})
+read = ImportedOnCall("segdata.formats.tools.via_files:open_via")
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
-    """Write ``via_project.json`` and ``taxonomy.yaml`` into the folder `target`."""
-    from segdata.formats.tools.via_files import write_via
-
-    write_via(profile, batches, target, losses)
+write = ImportedOnCall("segdata.formats.tools.via_files:write_via")

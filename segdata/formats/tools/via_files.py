@@ -56,6 +56,7 @@ from segdata.formats.tools.source import (
     unlisted_images,
     writable_rows,
 )
+from segdata.formats.tools.via import CSV_HEAD, JSON_HEAD
 from segdata.formats.tools.via_documents import (
     COLUMN_KEYS,
     NO_CATEGORY,
@@ -279,10 +280,10 @@ class _ViaDataset:
     missing: list[tuple[ViaImage, ImageEntry]] = field(default_factory=list)
 
 
-def open_via(request: ReadRequest, heads: Mapping[str, bytes]) -> ToolSource:
-    """Open the files at or below a path: those of a suffix in `heads` begin with its value, a regex."""
+def open_via(request: ReadRequest) -> ToolSource:
+    """Open the files at or below a path; raises UnreadableError if none is VIA's, or if no sizes are known."""
     root = request.root
-    paths = _find_documents(root, heads)
+    paths = _find_documents(root)
     if not paths:
         raise UnreadableError(f"{root}: no VIA file; they are JSON or CSV with shape_attributes and region_attributes")
     base = root if root.is_dir() else root.parent
@@ -307,14 +308,14 @@ def open_via(request: ReadRequest, heads: Mapping[str, bytes]) -> ToolSource:
     return ToolSource.of(request, "via", "coco", named, entries, all_defects, read, notation=NOTATION)
 
 
-def _find_documents(root: Path, heads: Mapping[str, bytes]) -> list[Path]:
+def _find_documents(root: Path) -> list[Path]:
     """VIA's files at or below a path; of a CSV and a JSON in one folder the JSON."""
     if root.is_file():
         return [root]
     documents: list[Path] = []
     for folder, folders, names in os.walk(root, followlinks=False):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for suffix, head in heads.items():
+        for suffix, head in ((".json", JSON_HEAD), (".csv", CSV_HEAD)):
             paths = [Path(folder, name) for name in sorted(names) if name.lower().endswith(suffix)]
             matches = [path for path in paths if re.search(head, read_head(path))]
             documents += matches

@@ -16,19 +16,10 @@ most 254 tracks. You find sequences without a split in `train.txt`: the official
 With `--copy-images` you get the images in `JPEGImages/<size>/<sequence>`.
 """
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, NameLimits, ReadRequest
-from segdata.core.profile import Profile
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
 from segdata.formats.shared import TRACK_MASK_LOSSES
 from segdata.formats.video import DAVIS_META, DAVIS_SIZES, PALETTE, frame_names, png_kinds
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-    from segdata.formats.shared.per_image import PerImageSource
-
 
 ALIASES = ("davis2016", "davis2017")
 NAMES = NameLimits(separator="_")
@@ -63,17 +54,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     return None
 
 
-def read(request: ReadRequest) -> "PerImageSource":
-    """Open a dataset; raises UnreadableError if there are no frames, several mask folders, or 255 is ambiguous."""
-    from segdata.formats.video.davis_masks import open_davis
-
-    return open_davis(request)
+read = ImportedOnCall("segdata.formats.video.davis_masks:open_davis")
 
 
-def write(
-    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, size: str = "480p"
-) -> None:
-    """Write a dataset; raises SegdataError if a sequence has more tracks or frames than the format holds."""
-    from segdata.formats.video.davis_masks import write_davis
-
-    write_davis(profile, batches, target, losses, LOSSES, size=size)
+write = ImportedOnCall("segdata.formats.video.davis_masks:write_davis")

@@ -14,7 +14,7 @@ from PIL import Image
 from segdata.core.batch import Batch
 from segdata.core.errors import UnreadableError, check_choice
 from segdata.core.finding import Defect
-from segdata.core.format import LossCounter, LossKind, ReadRequest
+from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
@@ -23,6 +23,7 @@ from segdata.formats.shared.pairing import has_index, images_folder
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
 from segdata.formats.shared.taxonomies import CategoryNames, resolve_names, write_sidecars
 from segdata.formats.video import DAVIS_IMAGES, DAVIS_MASKS, DAVIS_META, DAVIS_SETS, DAVIS_SIZES
+from segdata.formats.video.davis import LOSSES
 from segdata.formats.video.frame_masks import (
     Flags,
     FrameFolder,
@@ -349,13 +350,7 @@ _LAST_FRAME, _LAST_TRACK = 99_999, VOID - 1
 
 
 def write_davis(
-    profile: Profile,
-    batches: Iterable[Batch],
-    target: Path,
-    losses: LossCounter,
-    kinds: frozenset[LossKind],
-    *,
-    size: str = "480p",
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, *, size: str = "480p"
 ) -> None:
     """Write all images; raises SegdataError for what a sequence has no numbers for."""
     check_choice("size", size, DAVIS_SIZES)
@@ -369,7 +364,7 @@ def write_davis(
     target.mkdir(parents=True)
     sets = _SetWriter(target, names if set(names.values()) - {_OBJECT} else {})
     save = partial(_save_frame, target, size, sets)
-    FrameWriter(scheme, 0, FramePaths(_LAST_FRAME), save, kinds).write(profile, batches, target, losses)
+    FrameWriter(scheme, 0, FramePaths(_LAST_FRAME), save, LOSSES).write(profile, batches, target, losses)
     sets.write()
     write_sidecars(target, profile, profile.taxonomy)
 

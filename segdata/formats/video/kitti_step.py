@@ -15,19 +15,10 @@ their own. Numbers go up to 65 535, but deeplab2 packs them by 1000: tracks get 
 this format.
 """
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, NameLimits, ReadRequest
-from segdata.core.profile import Profile
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
 from segdata.formats.shared import TRACK_MASK_LOSSES
 from segdata.formats.video import COLOUR, png_kinds
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-    from segdata.formats.shared.per_image import PerImageSource
-
 
 NAMES = NameLimits(separator="_")
 LOSSES: frozenset[LossKind] = TRACK_MASK_LOSSES | {"unlabelled"}
@@ -47,17 +38,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     return None
 
 
-def read(request: ReadRequest) -> "PerImageSource":
-    """Open a dataset; raises UnreadableError if there are no maps, or the meaning of their classes is unknown."""
-    from segdata.formats.video.kitti_step_maps import open_step
-
-    return open_step(request)
+read = ImportedOnCall("segdata.formats.video.kitti_step_maps:open_step")
 
 
-def write(
-    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, labels: str | None = None
-) -> None:
-    """Write a dataset; raises SegdataError for classes, tracks or frames beyond what the format holds."""
-    from segdata.formats.video.kitti_step_maps import write_step
-
-    write_step(profile, batches, target, losses, LOSSES, labels=labels)
+write = ImportedOnCall("segdata.formats.video.kitti_step_maps:write_step")

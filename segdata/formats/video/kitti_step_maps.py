@@ -16,7 +16,7 @@ from PIL import Image
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, UnreadableError, check_choice
-from segdata.core.format import LossCounter, LossKind, ReadRequest
+from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
@@ -42,6 +42,7 @@ from segdata.formats.video.frame_masks import (
     pair_frames,
     unknown_values,
 )
+from segdata.formats.video.kitti_step import LOSSES
 
 VOID = 255
 TAXONOMY = "taxonomy"  # the numbers are the ids of the taxonomy
@@ -231,13 +232,7 @@ _LAST_FRAME, _SMALL = 999_999, 999
 
 
 def write_step(
-    profile: Profile,
-    batches: Iterable[Batch],
-    target: Path,
-    losses: LossCounter,
-    kinds: frozenset[LossKind],
-    *,
-    labels: str | None = None,
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, *, labels: str | None = None
 ) -> None:
     """Write all images; raises SegdataError for what the format has no numbers for."""
     classes, whose = _step_class_numbers(profile.taxonomy, labels)
@@ -252,7 +247,7 @@ def write_step(
         plain_crowds=True,
     )
     (target / STEP_MAPS).mkdir(parents=True)
-    FrameWriter(scheme, VOID << 16, FramePaths(_LAST_FRAME), partial(_save_frame, target), kinds).write(
+    FrameWriter(scheme, VOID << 16, FramePaths(_LAST_FRAME), partial(_save_frame, target), LOSSES).write(
         profile, batches, target, losses
     )
     taxonomy = profile.taxonomy

@@ -15,19 +15,11 @@ pedestrian go into `labels.txt`: Datumaro and CVAT read it, mots_tools knows no 
 get one of their own. If you write an image outside any sequence, it becomes a video of one frame.
 """
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, NameLimits, ReadRequest, Source
-from segdata.core.profile import Profile
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
 from segdata.formats import video
 from segdata.formats.shared import TRACK_MASK_LOSSES
 from segdata.formats.video import GREY, frame_names, png_kinds
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-
 
 ALIASES = ("kitti-mots", "motschallenge", "mots-png")
 NAMES = NameLimits(separator="_")
@@ -53,17 +45,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     return None
 
 
-def read(request: ReadRequest) -> Source:
-    """Open a dataset; raises UnreadableError if there are no sequences."""
-    from segdata.formats.video.mots_files import open_mots
-
-    return open_mots(request)
+read = ImportedOnCall("segdata.formats.video.mots_files:open_mots")
 
 
-def write(
-    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, layout: str = "png"
-) -> None:
-    """Write a dataset as masks or lines; raises SegdataError for more categories, tracks or frames than they hold."""
-    from segdata.formats.video.mots_files import write_mots
-
-    write_mots(profile, batches, target, losses, LOSSES, layout=layout)
+write = ImportedOnCall("segdata.formats.video.mots_files:write_mots")

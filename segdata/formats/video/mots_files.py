@@ -19,7 +19,7 @@ from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.errors import UnreadableError, check_choice
 from segdata.core.finding import Defect
-from segdata.core.format import LossCounter, LossKind, ReadRequest, Source
+from segdata.core.format import LossCounter, ReadRequest, Source
 from segdata.core.paths import check_path_name
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs, expand_ranges
@@ -57,6 +57,7 @@ from segdata.formats.video.frame_masks import (
     pair_frames,
     unknown_values,
 )
+from segdata.formats.video.mots import LOSSES
 from segdata.formats.video.mots_classes import (
     DIVISOR,
     IGNORED,
@@ -599,13 +600,7 @@ def _unknown(mask: MaskFile, runs: ValueRuns, unknown: Flags) -> list[Defect]:
 
 
 def write_mots(
-    profile: Profile,
-    batches: Iterable[Batch],
-    target: Path,
-    losses: LossCounter,
-    kinds: frozenset[LossKind],
-    *,
-    layout: str = "png",
+    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, *, layout: str = "png"
 ) -> None:
     """Write all images; raises SegdataError for what the format has no numbers for."""
     check_choice("layout", layout, _LAYOUTS)
@@ -621,12 +616,12 @@ def write_mots(
     if names is not None:
         (folder / LABELS).write_text("".join(f"{name}\n" for name in names), encoding="utf-8", newline="\n")
     if layout == "png":
-        FrameWriter(scheme, 0, FramePaths(_LAST_FRAME), partial(_save_frame, target), kinds).write(
+        FrameWriter(scheme, 0, FramePaths(_LAST_FRAME), partial(_save_frame, target), LOSSES).write(
             profile, batches, target, losses
         )
     else:
         with _TextWriter(target) as lines:
-            FrameWriter(scheme, 0, FramePaths(_LAST_FRAME, {Path(LABELS).stem}), lines.save, kinds).write(
+            FrameWriter(scheme, 0, FramePaths(_LAST_FRAME, {Path(LABELS).stem}), lines.save, LOSSES).write(
                 profile, batches, target, losses
             )
     write_sidecars(target, profile, profile.taxonomy)

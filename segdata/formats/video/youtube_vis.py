@@ -15,20 +15,12 @@ annotated. Segments without a track are tracks of one frame, an image outside an
 format has no void: void segments are left out, and counted.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from segdata.core.errors import UnreadableError
-from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
-from segdata.core.profile import Profile
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossKind
 from segdata.formats.coco import POLYGONS_OPTION
 from segdata.formats.shared import COCO_LOSSES
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-    from segdata.formats.shared.derived_sources import AlteredSource
-
 
 ALIASES = ("ytvis", "youtubevis2019", "youtubevis2021")
 NAMES = DOCUMENT_NAMES
@@ -43,38 +35,21 @@ _VIDEOS = rb'"file_names"\s*:|"segmentations"\s*:|"videos"\s*:\s*\[\s*\]'
 
 def detect(probe: FileProbe) -> FormatMatch | None:
     """A JSON file whose videos have file names, or whose annotations have segmentations."""
-    names = _documents(probe)
+    names = find_documents(probe)
     return FormatMatch(1.0, f"{names[0]} has videos with file names, or tracks with segmentations") if names else None
 
 
-def list_documents(root: Path) -> list[Path]:
+def listfind_documents(root: Path) -> list[Path]:
     """The documents in a folder: ``train.json`` and ``valid.json`` are one dataset."""
-    return [root / name for name in _documents(FileProbe(root))]
+    return [root / name for name in find_documents(FileProbe(root))]
 
 
-def read(request: ReadRequest) -> "AlteredSource":
-    """Open a document; raises SegdataError if there is none, or several, or results without ground truth."""
-    from segdata.formats.video.youtube_vis_reader import open_document
-
-    root = request.root
-    if root.is_file():
-        return open_document(request, root, root.name)
-    names = _documents(FileProbe(root))
-    if len(names) != 1:
-        problem = f"{len(names)} YouTube-VIS documents; name one of them: {', '.join(names[:5])}"
-        raise UnreadableError(f"{root}: {problem if names else 'no YouTube-VIS document in this folder'}")
-    return open_document(request, root / names[0], names[0])
+read = ImportedOnCall("segdata.formats.video.youtube_vis_reader:open_document")
 
 
-def write(
-    profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter, *, polygons: str = "source"
-) -> None:
-    """Write one document: `target` itself where it ends in .json, else instances.json in that folder."""
-    from segdata.formats.video.youtube_vis_writer import write_document
-
-    path = target if target.suffix.lower() == ".json" else target / "instances.json"
-    write_document(profile, batches, path, losses, LOSSES, polygons)
+write = ImportedOnCall("segdata.formats.video.youtube_vis_writer:write_document")
 
 
-def _documents(probe: FileProbe) -> list[str]:
+def find_documents(probe: FileProbe) -> list[str]:
+    """The names of the documents."""
     return probe.heads(_JSON, _VIDEOS, most=16)

@@ -14,7 +14,7 @@ import pyarrow as pa
 from segdata.core.batch import Batch, replace_column
 from segdata.core.errors import UnreadableError, count_noun
 from segdata.core.finding import Defect
-from segdata.core.format import ReadRequest
+from segdata.core.format import FileProbe, ReadRequest
 from segdata.core.paths import SPLIT_FOLDERS
 from segdata.core.profile import ImageSequence
 from segdata.core.runs import Ints
@@ -44,6 +44,7 @@ from segdata.formats.shared.derived_sources import AlteredSource, with_origin
 from segdata.formats.shared.pairing import find_images
 from segdata.formats.shared.per_image import relative_path
 from segdata.formats.video.frame_masks import frame_numbers
+from segdata.formats.video.youtube_vis import find_documents
 
 SEGDATA_KEY = "segdata"  # the key of a video under which our writer keeps what the format has no place for
 
@@ -433,11 +434,17 @@ _DOCUMENT = DocumentKind("a YouTube-VIS document", _EXPECTED)
 _RESULTS = DocumentKind("a list of YouTube-VIS results", _EXPECTED, "annotations")
 
 
-def open_document(request: ReadRequest, path: Path, name: str) -> AlteredSource:
-    """Open the document at `path`, or a list of results; `name` is its name in defects.
+def open_document(request: ReadRequest) -> AlteredSource:
+    """Open a document, or a list of results.
 
-    Raises UnreadableError if the videos of results are unknown.
+    Raises UnreadableError if there is none, or several, and if the videos of results are unknown.
     """
+    root = request.root
+    names = [root.name] if root.is_file() else find_documents(FileProbe(root))
+    if len(names) != 1:
+        problem = f"{len(names)} YouTube-VIS documents; name one of them: {', '.join(names[:5])}"
+        raise UnreadableError(f"{root}: {problem if names else 'no YouTube-VIS document in this folder'}")
+    path, name = root if root.is_file() else root / names[0], names[0]
     document = read_document(path, name, _RESULTS)
     is_results = set(document.parts or {}) == {"annotations"}
     if not is_results:
@@ -451,8 +458,8 @@ def open_document(request: ReadRequest, path: Path, name: str) -> AlteredSource:
     folder, missing = find_images(truth.path, truth.name, videos.listing.image_ids, request.images)
     opened = join_annotations(request, document, tracks, videos.listing, categories, folder, "youtube-vis")
     document.defects.extend([*(truth.defects if is_results else ()), *missing])
-    names = dict.fromkeys(position.sequence for position in videos.positions.values())
-    sequences = tuple(ImageSequence(name) for name in names if name is not None)
+    sequence_names = dict.fromkeys(position.sequence for position in videos.positions.values())
+    sequences = tuple(ImageSequence(sequence) for sequence in sequence_names if sequence is not None)
     opened = replace(opened, profile=replace(opened.profile, sequences=sequences))
     unnamed = folder.paths.keys() - set(videos.listing.image_ids)
     source = AlteredSource(opened, partial(_add_sequences, videos, annotated), _unlisted_images(name, len(unnamed)))

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, check_choice
-from segdata.core.format import AffectedItems, LossCounter, LossKind
+from segdata.core.format import AffectedItems, LossCounter
 from segdata.core.profile import Profile
 from segdata.core.runs import bounding_boxes
 from segdata.core.taxonomy import Taxonomy
@@ -22,6 +22,7 @@ from segdata.formats.coco.segments import write_rles
 from segdata.formats.coco.writer import are_listable, encode_segments
 from segdata.formats.shared.painting import count_losses, count_segments, count_spatial_losses
 from segdata.formats.video.frame_masks import Spool
+from segdata.formats.video.youtube_vis import LOSSES
 from segdata.formats.video.youtube_vis_reader import SEGDATA_KEY, VIDEO_KEYS, SegdataVideo
 
 _HELD_COLUMNS = frozenset({"images.sequence", "images.frame", "images.split", "images.metadata"})
@@ -60,12 +61,13 @@ class _VideoFrame(msgspec.Struct, array_like=True, gc=False):
 def write_document(
     profile: Profile,
     batches: Iterable[Batch],
-    path: Path,
+    target: Path,
     losses: LossCounter,
-    lost: frozenset[LossKind],
-    polygons: str,
+    *,
+    polygons: str = "source",
 ) -> None:
-    """Write the document at `path`; `polygons` is one of `options.POLYGONS`."""
+    """Write one document: `target` itself where it ends in .json, else instances.json in that folder."""
+    path = target if target.suffix.lower() == ".json" else target / "instances.json"
     check_choice("polygons", polygons, tuple(POLYGON_CHOICES))
     count_category_losses(profile.taxonomy, losses)
     count_spatial_losses(profile, losses)
@@ -73,7 +75,7 @@ def write_document(
         sequence_of: dict[str, str | None] = {}
         single = count()
         for batch in batches:
-            count_losses(batch, losses, lost - {"rings"}, _HELD_COLUMNS)
+            count_losses(batch, losses, LOSSES - {"rings"}, _HELD_COLUMNS)
             for sequence, frame in _frames(batch, profile.taxonomy, losses, polygons):
                 key = f"s{sequence}" if sequence is not None else str(next(single))
                 sequence_of[key] = sequence

@@ -21,18 +21,10 @@ several objects.
 """
 
 import re
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, NameLimits, ReadRequest
-from segdata.core.profile import Profile
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
 from segdata.formats.shared import CATEGORY_MASK_LOSSES
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-    from segdata.formats.shared.per_image import PerImageSource
-
 
 ALIASES = ("voc", "pascal", "voc2012", "voc2007", "pascal-voc-2012")
 NAMES = NameLimits(r"[\x00-\x08\n-\x1f\ufffe\uffff]")
@@ -62,21 +54,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     return FormatMatch(1.0 if objects else 0.95, evidence)
 
 
-def read(request: ReadRequest) -> "PerImageSource":
-    """Open a dataset in VOC's layout.
-
-    Raises UnreadableError if there are no masks, or several datasets.
-    """
-    from segdata.formats.voc.dataset import open_voc
-
-    return open_voc(request)
+read = ImportedOnCall("segdata.formats.voc.dataset:open_voc")
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
-    """Write a dataset in VOC's layout.
-
-    Raises SegdataError for category ids beyond 254 and images of more than 254 objects.
-    """
-    from segdata.formats.voc.dataset import write_voc
-
-    write_voc(profile, batches, target, losses, LOSSES)
+write = ImportedOnCall("segdata.formats.voc.dataset:write_voc")

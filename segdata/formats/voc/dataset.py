@@ -45,6 +45,7 @@ from segdata.formats.shared.painting import (
 from segdata.formats.shared.pairing import Cell, has_index, images_folder, missing_images, read_index, write_index
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
 from segdata.formats.shared.taxonomies import write_sidecars
+from segdata.formats.voc import LOSSES
 from segdata.formats.voc.boxes import (
     COLUMNS,
     Attributes,
@@ -434,15 +435,13 @@ _OBJECT_KINDS: frozenset[LossKind] = frozenset({"attributes", "crowd", "score", 
 Pixels = NDArray[np.uint8]
 
 
-def write_voc(
-    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, lost: frozenset[LossKind]
-) -> None:
-    """Write the dataset below `target`; `lost` are the kinds that the format declares.
+def write_voc(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
+    """Write a dataset; raises SegdataError for category ids beyond 254 and images of more than 254 objects.
 
     A semantic dataset gets masks of classes alone; in others every segment but void is an object.
     """
     semantic = profile.task == "semantic"
-    writer = _VocWriter(profile.taxonomy, semantic, target, class_palette(profile.taxonomy), losses, lost)
+    writer = _VocWriter(profile.taxonomy, semantic, target, class_palette(profile.taxonomy), losses)
     for folder in [CLASSES] if semantic else [CLASSES, OBJECTS]:
         (target / folder).mkdir(parents=True)
     count_spatial_losses(profile, losses)
@@ -465,7 +464,6 @@ class _VocWriter:
     target: Path  # the folder
     palette: ClassPalette  # how classes are painted
     losses: LossCounter
-    lost: frozenset[LossKind]  # the kinds that the format declares
     lists: dict[str, list[str]] = field(default_factory=dict)  # the stems of annotated images by split
     _names: MaskPaths = field(default_factory=MaskPaths)
 
@@ -487,10 +485,10 @@ class _VocWriter:
     def _counted(self, batch: Batch, index: Ints) -> Attributes:
         """Count the losses of the batch, and return the attributes of its segments."""
         if self.semantic:
-            count_losses(batch, self.losses, self.lost, _HELD)
+            count_losses(batch, self.losses, LOSSES, _HELD)
             count_category_mask_losses(batch, index, self.losses)
             return []
-        count_losses(batch, self.losses, self.lost, _HELD | _OF_OBJECTS)
+        count_losses(batch, self.losses, LOSSES, _HELD | _OF_OBJECTS)
         self._count_void(batch, index == VOID)
         shared = batch.n_segments + batch.segment_annotation.astype(np.int64)  # void of one annotation is one region
         same = np.where(index == VOID, shared, np.arange(batch.n_segments))

@@ -26,18 +26,9 @@ annotated images of each split; taxonomy.yaml and images.csv keep ids, sizes and
 for the images in images/, where you get them with `--copy-images`.
 """
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from segdata.core.format import FileProbe, FormatMatch, LossCounter, LossKind, ReadRequest
-from segdata.core.profile import Profile
+from segdata.core.exports import ImportedOnCall
+from segdata.core.format import FileProbe, FormatMatch, LossKind
 from segdata.formats.shared import MASK_LOSSES
-
-if TYPE_CHECKING:
-    from segdata.core.batch import Batch
-    from segdata.formats.tools.source import ToolSource
-
 
 ALIASES = (
     "yolo",
@@ -77,15 +68,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     return FormatMatch(0.9, f"{beside[0]} has lines of a class and a polygon") if beside else None
 
 
-def read(request: ReadRequest) -> "ToolSource":
-    """Open a dataset, or the data.yaml of one; raises UnreadableError if there are no labels, or no images."""
-    from segdata.formats.yolo.dataset import open_yolo
-
-    return open_yolo(request)
+read = ImportedOnCall("segdata.formats.yolo.dataset:open_yolo")
 
 
-def write(profile: Profile, batches: "Iterable[Batch]", target: Path, losses: LossCounter) -> None:
-    """Write the folder `target`; raises SegdataError if two images would share a label file."""
-    from segdata.formats.yolo.dataset import write_yolo
-
-    write_yolo(profile, batches, target, losses, LOSSES)
+write = ImportedOnCall("segdata.formats.yolo.dataset:write_yolo")

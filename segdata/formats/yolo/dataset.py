@@ -17,7 +17,7 @@ from segdata.core import yaml_files
 from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
-from segdata.core.format import LossCounter, LossKind, ReadRequest
+from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.paths import check_path_name, is_unsafe_path
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs
@@ -40,6 +40,7 @@ from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, rela
 from segdata.formats.shared.taxonomies import kind_from_name, names_by_id, resolve_names
 from segdata.formats.tools.shapes import ShapeAnnotation
 from segdata.formats.tools.source import ToolSource, writable_rows
+from segdata.formats.yolo import LOSSES
 from segdata.formats.yolo.lines import (
     NOTATION,
     occurring_classes,
@@ -368,15 +369,13 @@ class _DatasetIndex:
     taken: dict[str, str] = field(default_factory=dict)  # label file -> image
 
 
-def write_yolo(
-    profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter, kinds: frozenset[LossKind]
-) -> None:
-    """Write a dataset; `kinds` are the losses that the format declares."""
+def write_yolo(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
+    """Write the folder `target`; raises SegdataError if two images would share a label file."""
     start_folder(target, profile, losses)
     names = names_by_id(profile.taxonomy)
     written = _DatasetIndex({id_: number for number, id_ in enumerate(names)})
     for batch in batches:
-        count_losses(batch, losses, kinds - {"rings"}, _HELD)
+        count_losses(batch, losses, LOSSES - {"rings"}, _HELD)
         rows = _rows_with_lines(batch, written.numbers, losses)
         class_of = [written.numbers[id_] for id_ in batch.segments["category_id"].take(pa.array(rows)).to_pylist()]
         lines = [b"%d %b\n" % line for line in zip(class_of, _ring_texts(batch, rows, losses), strict=True)]

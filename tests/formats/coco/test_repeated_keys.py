@@ -33,7 +33,7 @@ def read(folder: Path, text: str) -> tuple[list[Defect], int]:
     """All defects of a document, and how many segments are read."""
     path = folder / "a.json"
     path.write_text(text, encoding="utf-8")
-    source = open_instances(ReadRequest(path), path, "a.json")
+    source = open_instances(ReadRequest(path))
     batches = [source.load(rows) for rows in source.chunks()]
     defects = [*source.defects, *(defect for batch in batches for defect in batch.defects)]
     return [each for each in defects if each.code != "SEG002"], sum(batch.n_segments for batch in batches)
