@@ -160,11 +160,12 @@ class PanelMember:
     dataset: OpenDataset  # opened
     name: str | None = None  # the annotator of everything in it; None: as its annotations say, or else as it is called
     depth: int = 1  # of how many parts of its path what it is called is made
+    unnamed: str | None = None  # what to call it, whatever its path is
 
     @property
     def called(self) -> str:
         """What to call an annotator who has no name in it."""
-        return self.name or "/".join(self._path.parts[-self.depth :]) or "unnamed"
+        return self.name or self.unnamed or "/".join(self._path.parts[-self.depth :]) or "unnamed"
 
     @property
     def _path(self) -> Path:
@@ -197,7 +198,11 @@ def match_images(members: Sequence[PanelMember], pair_by: str | None) -> tuple[P
         if len(members) == 1 or any(len({k for k, _ in rows}) > 1 for rows in images.values()):
             return by, images
     examples = ", ".join(f"{member.called} has {_first_names(member.dataset.image_ids)}" for member in members)
-    raise SegdataError(f"no image is in two datasets, by {' or '.join(tried)}: {examples}; rename them, or try --pair")
+    others = " or ".join(f"--pair {by}" for by in get_args(PairBy) if by not in tried)
+    raise SegdataError(
+        f"no image is in two datasets, by {' or '.join(tried)}: {examples}; rename them, or compare by something else: "
+        f"{others}"
+    )
 
 
 def _content_keys(dataset: OpenDataset) -> list[PairingKey]:

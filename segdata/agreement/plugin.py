@@ -119,8 +119,11 @@ def installed_metrics() -> dict[str, AgreementMetric]:
 
 
 def find_metric(name: str) -> AgreementMetric:
-    """The metric of this name, our own or installed; raises KeyError where there is none."""
-    return _REGISTRY[name] if name in _REGISTRY else installed_metrics()[name]
+    """The metric of this name, our own or installed; raises SegdataError with the nearest name if there is none."""
+    if name not in _REGISTRY and name not in installed_metrics():
+        names = sorted(_REGISTRY)
+        raise SegdataError(f"there is no metric {name!r}{did_you_mean(name, names)}; one of: {', '.join(names)}")
+    return _REGISTRY[name]
 
 
 def check_metric(name: str) -> None:

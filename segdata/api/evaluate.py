@@ -172,7 +172,7 @@ def acceptance(
     if pair_by is None:
         pair_by = "id" if set(reference.image_ids) & set(delivered.image_ids) else "content"
     panel = compare_panel(
-        [PanelMember(reference, GOLD), PanelMember(delivered)],
+        [PanelMember(reference, GOLD), PanelMember(delivered, unnamed="delivery")],
         section,
         {
             "pair_by": pair_by,

@@ -163,7 +163,9 @@ def compare_panel(every: "Sequence[PanelMember]", section: "Gold | None", option
 def _with_recipe(panel: "Panel", every: "Sequence[PanelMember]", options: PanelOptions) -> OpenDataset:
     """The panel as a dataset that workers can open."""
     members = [(recipe_of(member.dataset), member.dataset.profile, member.dataset.rows, member) for member in every]
-    shapes = [(opens, profile, rows, member.name, member.depth) for opens, profile, rows, member in members]
+    shapes = [
+        (opens, profile, rows, (member.name, member.depth, member.unnamed)) for opens, profile, rows, member in members
+    ]
     renamed = options.get("taxonomy_map")
     again = partial(_open_again, shapes, options.get("pair_by"), None if renamed is None else Path(renamed).absolute())
     return OpenDataset(panel, panel.profile, Config(), recipe=Recipe(panel, again))
@@ -174,14 +176,13 @@ def _open_again(members: "list[_Member]", pair_by: str | None, taxonomy_map: str
     from segdata.agreement.panel import PanelMember
 
     every = [
-        PanelMember(replace(opens(), profile=profile, rows=rows), name, depth)
-        for opens, profile, rows, name, depth in members
+        PanelMember(replace(opens(), profile=profile, rows=rows), *called) for opens, profile, rows, called in members
     ]
     panel = open_panel(every, pair_by, taxonomy_map)
     return OpenDataset(panel, panel.profile, Config())
 
 
-_Member = tuple[Callable[[], OpenDataset], Profile, Ints | None, str | None, int]
+_Member = tuple[Callable[[], OpenDataset], Profile, Ints | None, tuple[str | None, int, str | None]]
 
 
 def reference_index(gold: str | None, annotators: Sequence[str]) -> int | None:

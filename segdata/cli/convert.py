@@ -159,7 +159,8 @@ def command(
     if not copy_images and (note := _image_note(dataset, dst, to, parse_pairs(write_options))):
         emit("\n".join(["", *note]))
     if result.proof is not None and not result.proof.holds:
-        say(f"error: {dst} differs from {src} beyond the reported losses; this is a bug, please report it")
+        bug = "this is a bug, please report it to the authors of segdata, or of your plugin"
+        say(f"error: {dst} differs from {src} beyond the reported losses; {bug}")
         return FOUND
     return FOUND if result.n_errors else 0
 

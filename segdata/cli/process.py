@@ -17,7 +17,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib.metadata import entry_points
 from pathlib import Path
+from traceback import walk_tb
 from typing import TYPE_CHECKING
 
 import click
@@ -109,7 +111,19 @@ def explain_error(error: Exception) -> str:
     what = " ".join(f"{type(error).__name__}: {error}".split())
     if place := ", ".join([*getattr(error, "__notes__", ()), *_code_line(error)]):
         what = f"{what} ({place})"
-    return f"unexpected {what}; please report it with the traceback that SEGDATA_DEBUG=1 shows"
+    authors = f"the authors of {_failing_package(error)}"
+    return f"unexpected {what}; please report it to {authors}, with the traceback that SEGDATA_DEBUG=1 shows"
+
+
+def _failing_package(error: Exception) -> str:
+    """The plugin whose code an exception came through, else segdata."""
+    packages = {
+        point.value.partition(":")[0].partition(".")[0]: point.name if point.dist is None else point.dist.name
+        for group in ("segdata.formats", "segdata.rules", "segdata.metrics")
+        for point in entry_points(group=group)
+    }
+    frames = (str(frame.f_globals.get("__name__")).partition(".")[0] for frame, _ in walk_tb(error.__traceback__))
+    return next((packages[name] for name in frames if name != "segdata" and name in packages), "segdata")
 
 
 def _code_line(error: Exception) -> list[str]:

@@ -112,18 +112,20 @@ class LabelMaps:
             images.append(batch.images.select(["image_id", "uri", "channels", "height", "width"]))
         every = pa.concat_tables(images or [Batch.empty().images])
         return LabelMaps(
-            every["image_id"].to_pylist(),
-            every["uri"].to_pylist(),
-            [tuple(channel["uri"] for channel in channels or ()) for channels in every["channels"].to_pylist()],
-            integer_column(every["height"]),
-            integer_column(every["width"]),
-            tuple(classes),
-            tuple(taxonomy.name_of(id_) for id_ in classes),
-            np.cumsum(np.concatenate(n_segments)).astype(np.int64),
-            pa.concat_arrays([pa.array([], pa.binary()), *(piece[0] for piece in pieces)]),
-            np.concatenate([np.empty(0, np.int64), *(piece[1] for piece in pieces)]),
-            np.concatenate([np.empty(0, np.int64), *(piece[2] for piece in pieces)]),
-            np.concatenate([np.empty(0, bool), *(piece[3] for piece in pieces)]),
+            image_ids=every["image_id"].to_pylist(),
+            uris=every["uri"].to_pylist(),
+            channels=[
+                tuple(channel["uri"] for channel in channels or ()) for channels in every["channels"].to_pylist()
+            ],
+            height=integer_column(every["height"]),
+            width=integer_column(every["width"]),
+            classes=tuple(classes),
+            names=tuple(taxonomy.name_of(id_) for id_ in classes),
+            _offset=np.cumsum(np.concatenate(n_segments)).astype(np.int64),
+            _counts=pa.concat_arrays([pa.array([], pa.binary()), *(piece[0] for piece in pieces)]),
+            _class=np.concatenate([np.empty(0, np.int64), *(piece[1] for piece in pieces)]),
+            _id=np.concatenate([np.empty(0, np.int64), *(piece[2] for piece in pieces)]),
+            _crowd=np.concatenate([np.empty(0, bool), *(piece[3] for piece in pieces)]),
         )
 
     def __len__(self) -> int:

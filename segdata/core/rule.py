@@ -4,7 +4,7 @@ import inspect
 import pkgutil
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -80,18 +80,6 @@ class Tables:
         measured = dict(tables)
         images, annotations, segments = (measured.pop(name) for name in ("images", "annotations", "segments"))
         return Tables(profile, images, annotations, segments, measured, tuple(defects))
-
-    def with_tables(self, **tables: "Table") -> "Tables":
-        """The same with other tables in place of those of these names."""
-        rows = {"images": self.images, "annotations": self.annotations, "segments": self.segments}
-        changed = Tables.of(self.profile, {**rows, **self.measured, **tables}, self.defects)
-        return replace(
-            changed,
-            annotator_pairs=self.annotator_pairs,
-            assessment=self.assessment,
-            candidates=self.candidates,
-            turn=self.turn,
-        )
 
 
 Findings = Iterator[RowFinding]
@@ -230,20 +218,20 @@ def rule(
         if bare := [option for option in names if option not in options]:
             raise ValueError(f"rule {code}: the option {bare[0]} has no default")
         _REGISTRY[code] = Rule(
-            code,
-            name,
-            severity,
-            frozenset(needs),
-            fix,
-            tasks,
-            check,
-            options,
-            whole,
-            when,
-            habit,
-            opt_in,
-            per_image,
-            by_part,
+            code=code,
+            name=name,
+            severity=severity,
+            needs=frozenset(needs),
+            fix=fix,
+            tasks=tasks,
+            check=check,
+            options=options,
+            whole=whole,
+            when=when,
+            habit=habit,
+            opt_in=opt_in,
+            per_image=per_image,
+            by_part=by_part,
         )
         return check
 

@@ -146,7 +146,7 @@ def single_threaded_blas() -> Iterator[None]:
         yield
 
 
-_BYTES_PER_PROBABILITY = 8  # bytes for each of an image's probabilities, in floats of 32 bits, while it is looked at
+_N_COPIES = 8  # arrays of the size of an image's probabilities, in floats of 32 bits, while its features are computed
 
 
 @dataclass(frozen=True)
@@ -257,7 +257,8 @@ def _n_images_at_once(case: LabelCheck, jobs: int, memory: int | None) -> int:
     if memory is None or not len(case.images):
         return n_threads(jobs)
     pixels = int((maps.height[case.images] * maps.width[case.images]).max())
-    return max(min(n_threads(jobs), memory // max(pixels * len(case.names) * 4 * _BYTES_PER_PROBABILITY, 1)), 1)
+    image_bytes = pixels * len(case.names) * np.dtype(np.float32).itemsize * _N_COPIES
+    return max(min(n_threads(jobs), memory // max(image_bytes, 1)), 1)
 
 
 def _image_groups(case: LabelCheck, columns: tuple[str, ...]) -> list[str] | None:

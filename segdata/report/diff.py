@@ -12,9 +12,9 @@ import msgspec
 from segdata.core.errors import count_noun
 from segdata.core.finding import Count
 from segdata.core.paths import PairByName
-from segdata.report.console import Console, display_width, shorten, table
+from segdata.report.console import Console, shorten, table
 from segdata.report.encoding import encode_result, format_json
-from segdata.report.findings import command_lines
+from segdata.report.findings import command_lines, place_lines
 from segdata.store.diff.difference import (
     KIND_SUMMARIES,
     DatasetChange,
@@ -90,12 +90,7 @@ def _location_lines(change: DatasetChange, console: Console) -> list[str]:
     names = dict.fromkeys(name for name in (change.category_a, change.category_b) if name is not None)
     # The message names both categories if they differ.
     thing = " ".join([*list(names)[:1], " / ".join(ids)]).strip()
-    box = change.bbox and "at x {}, y {}, {} x {} px".format(*change.bbox)
-    who = change.annotator and f"by {change.annotator}"
-    rest = ", ".join(filter(None, [thing, box, who]))
-    room = console.width - 2
-    image = change.image and shorten(change.image, max(room - (display_width(rest) + 2 if rest else 0), 24))
-    return console.wrap(": ".join(filter(None, [image, rest])), "  ", "    ", "where")
+    return place_lines(change.image, thing, change.bbox, change.annotator, console, "  ")
 
 
 def _moves(difference: Difference, console: Console) -> Iterator[str]:

@@ -99,16 +99,22 @@ def _n_images(findings: Iterable[Finding]) -> int:
     return len({name for finding in findings for name in finding.all_images})
 
 
+def place_lines(
+    image: str | None, thing: str, bbox: Sequence[int] | None, annotator: str | None, console: Console, indent: str
+) -> list[str]:
+    """Where something is, in a line or two: image, what it is, box, annotator."""
+    box = "at x {}, y {}, {} x {} px".format(*bbox) if bbox else None
+    rest = ", ".join(filter(None, [thing, box, annotator and f"by {annotator}"]))
+    room = console.width - len(indent) - (display_width(rest) + 2 if rest else 0)
+    name = image and shorten(image, max(room, 24))
+    return console.wrap(": ".join(filter(None, [name, rest])), indent, indent + "  ", "where")
+
+
 def finding_location(finding: Finding, console: Console, indent: str, *, with_ids: bool = True) -> list[str]:
     """The location of a finding in a line or two: image, segments, box, annotator; without a box, file and place."""
     ids = _ids(finding) if with_ids or not finding.category else None
     thing = " ".join(filter(None, [finding.category, ids]))
-    box = finding.bbox and "at x {}, y {}, {} x {} px".format(*finding.bbox)
-    who = finding.annotator and f"by {finding.annotator}"
-    rest = ", ".join(filter(None, [thing, box, who]))
-    room = console.width - len(indent)
-    name = finding.image and shorten(finding.image, max(room - (display_width(rest) + 2 if rest else 0), 24))
-    lines = console.wrap(": ".join(filter(None, [name, rest])), indent, indent + "  ", "where")
+    lines = place_lines(finding.image, thing, finding.bbox, finding.annotator, console, indent)
     if finding.images:
         names = [shorten(image, 40) for image in finding.images[:FIRST]]
         more = len(finding.images) - len(names)
@@ -119,9 +125,8 @@ def finding_location(finding: Finding, console: Console, indent: str, *, with_id
     position = finding.place or (f"line {finding.line}" if finding.line is not None else "")
     if not position and finding.file == finding.image:
         return lines
-    return lines + console.wrap(
-        f"{shorten(finding.file, max(room - display_width(position) - 1, 24))} {position}", indent, None, "where"
-    )
+    room = console.width - len(indent) - display_width(position) - 1
+    return lines + console.wrap(f"{shorten(finding.file, max(room, 24))} {position}", indent, None, "where")
 
 
 def _head(validation: Validation, context: ReportContext, console: Console) -> list[str]:

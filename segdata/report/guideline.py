@@ -129,16 +129,17 @@ def _facts(category: Category) -> Iterator[tuple[str, str]]:
         yield f"attribute {attribute.name}", _attribute(attribute)
     if category.expected is not None:
         share, whenever = category.expected.least_share, category.expected.whenever
-        yield from (
-            [] if share is None else [("expected", "in every image" if share == 1 else f"in {share:.0%} of the images")]
-        )
-        yield from [("expected", f"in every image with {' or '.join(whenever)}")] if whenever else []
+        if share is not None:
+            yield "expected", "in every image" if share == 1 else f"in {share:.0%} of the images"
+        if whenever:
+            yield "expected", f"in every image with {' or '.join(whenever)}"
     if category.size is not None:
         size = category.size
         for least, most, unit in ((size.min_pixels, size.max_pixels, "px"), (size.min_mm2, size.max_mm2, "mm²")):
             bounds = [f"at least {least:,} {unit}"] if least is not None else []
             bounds += [f"at most {most:,} {unit}"] if most is not None else []
-            yield from [("size", ", ".join(bounds))] if bounds else []
+            if bounds:
+                yield "size", ", ".join(bounds)
     if category.aliases:
         yield "formerly", ", ".join(category.aliases)
 

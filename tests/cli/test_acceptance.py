@@ -16,7 +16,7 @@ from tests.cli.conftest import Run
 @pytest.fixture
 def worse(masks: Path, tmp_path: Path) -> Path:
     """The same images; in b.png the car is drawn far too small."""
-    root = tmp_path / "delivery"
+    root = tmp_path / "batch_7"
     shutil.copytree(masks, root)
     with Image.open(root / "masks" / "b.png") as image:
         mask = np.array(image)
@@ -52,7 +52,10 @@ def test_a_delivery_is_rejected_with_1_and_accepted_with_0(run: Run, masks: Path
     jsonschema.validate(told, json_schemas()["acceptance"])
     assert told["tolerance"]["px"] == 2
     assert (told["decision"], told["wrong"], told["lot"], told["missing"]) == ("accepted", 0, 100, [])
-    assert [each["image"] for each in told["inspected"]] == ["b.png", "a.png"]
+    assert [(each["image"], each["annotator"]) for each in told["inspected"]] == [
+        ("b.png", "delivery"),
+        ("a.png", "delivery"),
+    ]
 
 
 def test_too_few_images_are_not_accepted(run: Run, masks: Path, worse: Path) -> None:

@@ -11,8 +11,10 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Sequence
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from click.testing import Result
@@ -59,6 +61,19 @@ def test_without_a_command_help_is_shown(run: Run) -> None:
     assert (result.exit_code, "Usage: " in result.output) == (2, True)
 
 
+def test_a_mistake_in_a_plugin_is_for_its_authors(monkeypatch: pytest.MonkeyPatch) -> None:
+    def installed(group: str) -> list[EntryPoint]:
+        return [EntryPoint("acme", "acme_rules.thin", group)] if group == "segdata.rules" else []
+
+    monkeypatch.setattr("segdata.cli.process.entry_points", installed)
+    code = compile("def check():\n    return {}['x']", "thin.py", "exec")
+    module: dict[str, Any] = {"__name__": "acme_rules.thin"}
+    exec(code, module)
+    with pytest.raises(KeyError) as raised:
+        module["check"]()
+    assert "please report it to the authors of acme, with" in explain_error(raised.value)
+
+
 def test_an_unexpected_exception_asks_to_be_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken() -> None:
         raise KeyError("x")
@@ -67,7 +82,8 @@ def test_an_unexpected_exception_asks_to_be_reported(monkeypatch: pytest.MonkeyP
     assert exit_code(broken) == 2
     assert (
         explain_error(KeyError("x"))
-        == "unexpected KeyError: 'x'; please report it with the traceback that SEGDATA_DEBUG=1 shows"
+        == "unexpected KeyError: 'x'; please report it to the authors of segdata, with the traceback that "
+        "SEGDATA_DEBUG=1 shows"
     )
     monkeypatch.setenv("SEGDATA_DEBUG", "1")
     with pytest.raises(KeyError) as raised:

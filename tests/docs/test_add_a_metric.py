@@ -12,6 +12,7 @@ import pytest
 
 from segdata.agreement import plugin as plugin_api
 from segdata.agreement.plugin import AMOUNTS, find_metric, metric
+from segdata.core.errors import SegdataError
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "add_a_metric.md"
@@ -113,8 +114,8 @@ def test_misuse() -> None:
         metric("my metric", takes=("both",), higher_is_better=True, source="none")
     with pytest.raises(ValueError, match="metric pq: reports have a figure of segdata's own under this name"):
         metric("pq", takes=("both",), higher_is_better=True, source="none")(lambda both: both)
-    with pytest.raises(KeyError):
-        find_metric("nowhere")
+    with pytest.raises(SegdataError, match="there is no metric 'prevalance'; did you mean 'prevalence'"):
+        find_metric("prevalance")
     wrong = plugin_api.AgreementMetric("wrong", ("both",), True, "none", lambda both: both[:, 0])
     with pytest.raises(ValueError, match="metric wrong: it returned"):
         wrong.category_values({"both": np.ones((2, 3))})

@@ -29,6 +29,12 @@ def empty(task: str = "instance") -> Tables:
     return measure_source(draw_picture(f"task: {task}\n{legend}\ncategory: void (void)"), frozenset(), jobs=1)
 
 
+def with_tables(tables: Tables, **others: Table) -> Tables:
+    """The tables with others in place of those of these names."""
+    rows = {name: others.pop(name) for name in ("images", "annotations", "segments") if name in others}
+    return replace(tables, **rows, measured={**tables.measured, **others})
+
+
 def campaign(
     rng: np.random.Generator, habits: dict[str, Habit], n_images: int, *, shared: bool = True, per_sequence: int = 1
 ) -> Tables:

@@ -19,7 +19,7 @@ from segdata.rules.split_drift import split_drift
 from segdata.rules.split_missing import split_missing
 from segdata.rules.too_few import too_few
 from segdata.testing.pictures import draw_picture
-from tests.rules.campaigns import Habit, campaign, tables_of, with_guideline
+from tests.rules.campaigns import Habit, campaign, tables_of, with_guideline, with_tables
 
 Judged = Callable[..., list[Finding]]
 
@@ -184,8 +184,7 @@ def test_borders_between_both_ways_are_no_two_ways() -> None:
 def test_quiet_on_a_campaign_of_equals() -> None:
     tables = campaign(np.random.default_rng(8), {"anna": Habit(), "ben": Habit()}, 60)
     boxes = {name: np.full(len(tables.segments), 10) for name in ("x", "y", "width", "height")}
-    tables = replace(tables, segments=tables.segments.beside(**boxes)).with_tables(
-        borders=Table({name: np.zeros(0, int) for name in ("a", "b", "touching", "apart")})
-    )
+    borders = Table({name: np.zeros(0, int) for name in ("a", "b", "touching", "apart")})
+    tables = with_tables(tables, segments=tables.segments.beside(**boxes), borders=borders)
     for check in (class_imbalance, split_missing, split_drift, missing_companion, boundary_treatment, count_outlier):
         assert not list(check(tables)), check.__name__

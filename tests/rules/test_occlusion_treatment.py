@@ -14,6 +14,7 @@ from segdata.core.table import Table
 from segdata.core.taxonomy import Category
 from segdata.measure.measure import measure_source
 from segdata.testing.pictures import draw_picture
+from tests.rules.campaigns import with_tables
 
 RULE = find_rule("SEG212")
 LEGEND = "category: car\ncategory: person\ncategory: pole"
@@ -31,7 +32,8 @@ def scenes(overlaps: list[list[float]], annotators: list[str] | None = None, n_i
     category[a], category[b] = 1, 2 + np.arange(n_pairs) % 2
     n = n_images or len(overlaps)
     image = np.arange(len(overlaps)) % n
-    return EMPTY.with_tables(
+    return with_tables(
+        EMPTY,
         images=Table({"image_id": np.array([f"{each}.png" for each in range(n)], object)}),
         annotations=Table({"image": image, "annotator": np.array(annotators or [None] * len(overlaps), object)}),
         segments=Table(
@@ -86,7 +88,7 @@ def test_crowds_small_segments_and_allowed_overlaps_are_left_alone() -> None:
     assert found(tables)
     assert not found(replace(tables, segments=tables.segments.beside(iscrowd=np.ones(n, bool))))
     small = replace(tables, segments=tables.segments.beside(area=np.full(n, 40)))
-    assert not found(small.with_tables(pairs=small.pairs.beside(shared=small.pairs["shared"] // 25)))
+    assert not found(with_tables(small, pairs=small.pairs.beside(shared=small.pairs["shared"] // 25)))
     glass = Category(id=1, name="car", may_overlap=("person", "pole"))
     taxonomy = replace_category(tables, glass)
     assert not found(taxonomy)
@@ -116,7 +118,8 @@ def test_findings_do_not_depend_on_the_order_of_segments() -> None:
     n = len(tables.segments)
     new = np.random.default_rng(0).permutation(n)  # row -> its new row
     rows = np.argsort(new)
-    moved = tables.with_tables(
+    moved = with_tables(
+        tables,
         segments=tables.segments.take(rows),
         pairs=tables.pairs.beside(**_ordered(new[tables.pairs["a"]], new[tables.pairs["b"]])),
         borders=tables.borders.beside(**_ordered(new[tables.borders["a"]], new[tables.borders["b"]])),

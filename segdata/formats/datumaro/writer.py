@@ -31,12 +31,12 @@ from segdata.formats.shared.painting import (
     count_unannotated_images,
     segment_examples,
 )
+from segdata.formats.shared.safe_parsers import Json
 from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.tools.source import count_lost_rings, image_rows, writable_rows
 
 _COLUMN_ATTRIBUTES = frozenset({"is_crowd", "score", "track_id"})  # attributes with a column of their own
 _COLUMNS = ("segment_id", "source_id", "category_id", "iscrowd", "track_id", "score", "attributes")
-Json = dict[str, Any]  # Any: JSON
 _HELD = frozenset({"annotations.annotator", "annotations.source", "images.metadata", "images.split"})
 _DIGITS = 2  # of coordinates in single precision: COORDINATE_ROUNDING_DIGITS of Datumaro
 _IMAGE = 2  # Datumaro's number for media that are images

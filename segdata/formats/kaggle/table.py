@@ -33,7 +33,7 @@ from segdata.formats.shared.painting import (
     segment_examples,
     segments_by_image,
 )
-from segdata.formats.shared.pairing import find_images
+from segdata.formats.shared.pairing import find_images, size_option
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, PerImageSource
 from segdata.formats.shared.taxonomies import resolve_names, write_sidecars
 
@@ -303,7 +303,7 @@ def _coherence(pairs: Runs, n_lines: int, line: int, n_pixels: int) -> Floats:
 def open_table(request: ReadRequest) -> PerImageSource:
     """Open a table; raises UnreadableError if there is none, or several, or if the size of the images is unknown."""
     path = find_table(request.root)
-    order, size = _order_option(request), _size_option(request)
+    order, size = _order_option(request), size_option(request, "kaggle-rle")
     rows = read_table(path, path.name)
     only = str(request.options.get("category", "object"))
     names = {line.category or only for lines in rows.of_image.values() for line in lines}
@@ -336,18 +336,6 @@ def _order_option(request: ReadRequest) -> Order | None:
     if order not in ("column", "row"):
         raise SegdataError(f"kaggle-rle: order is {order!r}, it is column or row")
     return "row" if order == "row" else "column"
-
-
-def _size_option(request: ReadRequest) -> tuple[int, int]:
-    """Height and width of all images from the option `size`; (0, 0) without it."""
-    text = str(request.options.get("size", ""))
-    parts = text.lower().split("x")
-    if not text:
-        return 0, 0
-    sides = [number for part in parts if (number := whole_number(part)) is not None and 0 < number <= 2**20]
-    if len(parts) != 2 or len(sides) != 2:
-        raise SegdataError(f"kaggle-rle: size is {text!r}, it is HEIGHTxWIDTH in pixels, as 768x768")
-    return sides[0], sides[1]
 
 
 def _entries(

@@ -62,7 +62,8 @@ def _groups_below(folder: Path, deep: int) -> Iterator[Path]:
         return
     for path in below:
         if path.name.endswith(".zarr"):
-            yield from [path] if is_zarr_folder(path / "labels") else []
+            if is_zarr_folder(path / "labels"):
+                yield path
         elif deep > 1:
             yield from _groups_below(path, deep - 1)
 

@@ -12,7 +12,6 @@ import msgspec
 import numpy as np
 from PIL import Image
 
-from segdata.core import yaml_files
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.format import LossCounter
@@ -28,7 +27,7 @@ from segdata.formats.shared.painting import (
     segments_by_image,
 )
 from segdata.formats.shared.pairing import write_index
-from segdata.formats.shared.taxonomies import write_sidecars
+from segdata.formats.shared.taxonomies import train_and_val, write_data_yaml, write_sidecars
 
 TrainingLayout = Literal["mmsegmentation", "ultralytics"]
 LAYOUTS: tuple[str, ...] = get_args(TrainingLayout)
@@ -58,7 +57,11 @@ def write_training_masks(
     splits: dict[str, str] = {}
     write_index(target, _write_masks(batches, target, layout, values, losses, splits))
     if layout == "ultralytics":
-        _write_data_yaml(target, [category.name for category in classes], list(splits))
+        places = {split: f"images/{split}" for split in splits}
+        entries = {"path": ".", **train_and_val(places, f"images/{_NO_SPLIT}")}
+        entries |= {"test": places["test"]} if "test" in places else {}
+        entries["masks_dir"] = _FOLDERS["ultralytics"][1]
+        write_data_yaml(target, entries, [category.name for category in classes])
     write_sidecars(target, profile, Taxonomy(categories=(*_renumbered(classes, values), _ignored(profile.taxonomy))))
 
 
@@ -119,16 +122,3 @@ def _write_masks(
                 (target / mask).parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(pixels.astype(np.uint8)).save(target / mask)
             yield image.image_id, mask, image.width, image.height, image.uri
-
-
-def _write_data_yaml(target: Path, names: list[str], splits: list[str]) -> None:
-    """Write data.yaml. Ultralytics needs train and val: if one is missing, another stands in for it."""
-    there = {split: f"images/{split}" for split in splits}
-    first = next(iter(there.values()), f"images/{_NO_SPLIT}")
-    entries = {"path": ".", "train": there.get("train", first), "val": there.get("val", there.get("train", first))}
-    entries |= {"test": there["test"]} if "test" in there else {}
-    entries["masks_dir"] = _FOLDERS["ultralytics"][1]
-    lines = [yaml_files.dump_yaml_line({key: value})[1:-1] + "\n" for key, value in entries.items()]
-    lines.append("names:\n" if names else "names: []\n")
-    lines += [f"  {yaml_files.dump_yaml_line({number: name})[1:-1]}\n" for number, name in enumerate(names)]
-    (target / "data.yaml").write_text("".join(lines), encoding="utf-8")

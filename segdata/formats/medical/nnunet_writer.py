@@ -68,6 +68,7 @@ from segdata.formats.shared.painting import (
     paint,
     segments_by_image,
 )
+from segdata.formats.shared.safe_parsers import Json
 from segdata.formats.shared.taxonomies import write_sidecars
 
 _MAX_VALUE = 2**16 - 1
@@ -343,7 +344,6 @@ _IMAGE_FOLDER = "imagesTr"
 _GREY = frozenset({"1", "L", "I;16", "I;16B", "I;16L", "I"})
 _UNKNOWN = {"0": "unknown"}  # channels that nobody named
 _COLOURS = {"0": "R", "1": "G", "2": "B"}
-Json = dict[str, Any]  # Any: JSON
 
 
 def arrange_images(folder: Path) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
@@ -20,6 +20,14 @@ def is_image_name(name: str) -> bool:
     """Whether a file of this name is an image, or a mask; what macOS keeps beside it, ``._a.png``, is not."""
     dot, start = name.rfind("."), name.rfind("/") + 1
     return start < dot and name[dot:].lower() in IMAGE_SUFFIXES and not name.startswith("._", start)
+
+
+def walk_files(root: Path) -> Iterator[tuple[str, Path]]:
+    """The files below a folder by their paths below it (POSIX), sorted in each folder; without hidden folders."""
+    for folder, folders, names in os.walk(root, followlinks=False):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        start = "" if folder == str(root) else f"{Path(folder).relative_to(root).as_posix()}/"
+        yield from ((start + name, Path(folder, name)) for name in sorted(names))
 
 
 def is_zarr_folder(folder: Path) -> bool:

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 import numpy as np
 
-from segdata.formats.shared.file_names import BAND_WORDS, folder_and_stem, is_image_name
+from segdata.formats.shared.file_names import BAND_WORDS, folder_and_stem, is_image_name, walk_files
 from segdata.formats.shared.images import read_header
 from segdata.formats.shared.mask_files import decode_mask, mask_headers, run_shares
 
@@ -88,10 +88,9 @@ def find_family(root: Path, chosen: str | None = None) -> MaskFamily | None:
     if chosen is None and any(_is_damaged(path) for path in root.glob("*.json")):
         return None
     files = []
-    for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        start = "" if folder == str(root) else f"{Path(folder).relative_to(root).as_posix()}/"
-        files += [start + name for name in sorted(names) if is_image_name(name) and not name.startswith(".")]
+    for name, path in walk_files(root):
+        if is_image_name(name) and not path.name.startswith("."):
+            files.append(name)
         if len(files) > _MOST_FILES:
             return None
     stamps = [(name, _stamp(f"{root}/{name}")) for name in files]

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from segdata.core.errors import UnreadableError, count_noun
+from segdata.core.errors import SegdataError, UnreadableError, count_noun
 from segdata.core.finding import Defect, Severity
 from segdata.core.format import LOSSES_FILE, ReadRequest
 from segdata.core.paths import (
@@ -27,7 +27,7 @@ from segdata.core.paths import (
     split_from_path,
     split_of_name,
 )
-from segdata.core.safe_text import quote_path
+from segdata.core.safe_text import quote_path, whole_number
 from segdata.core.yaml_files import read_utf8
 from segdata.formats.shared.file_names import (
     IMAGE_SUFFIXES,
@@ -38,6 +38,7 @@ from segdata.formats.shared.file_names import (
     match_names,
     split_by_suffix,
     split_masks_and_images,
+    walk_files,
 )
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder
 from segdata.formats.shared.mask_families import MaskFamily
@@ -434,6 +435,16 @@ def _pages(entries: list[ImageEntry]) -> Iterator[ImageEntry]:
                 yield replace(entry, image_id=f"{volume}/{page:04d}", page=page, sequence=volume, frame=page)
 
 
+def size_option(request: ReadRequest, format: str) -> tuple[int, int]:
+    """Height and width of images that nothing else tells, from the option `size`; (0, 0) without it."""
+    text = str(request.options.get("size", "0x0"))
+    sides = [whole_number(part) for part in text.lower().split("x")]
+    match sides:
+        case [int(height), int(width)] if 0 <= height <= 2**20 and 0 <= width <= 2**20:
+            return height, width
+    raise SegdataError(f"{format}: size is {text!r}, it is HEIGHTxWIDTH in pixels, as 768x1024")
+
+
 def images_folder(request: ReadRequest) -> Path | None:
     """The folder of images that the user gives on the command line, else in segdata.yaml (below the dataset's root)."""
     if request.images is not None:
@@ -505,13 +516,10 @@ def find_label_files(root: Path, suffix: str) -> dict[str, Path]:
     if root.is_file():
         return {root.name: root}
     paths = {}
-    for folder, folders, names in os.walk(root, followlinks=False):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        start = "" if folder == str(root) else f"{Path(folder).relative_to(root).as_posix()}/"
-        for name in sorted(names):
-            if name.lower().endswith(suffix) and not name.startswith(".") and start + name != LOSSES_FILE:
-                paths[start + name] = path = Path(folder, name)
-                check_path_name(path)
+    for name, path in walk_files(root):
+        if path.name.lower().endswith(suffix) and not path.name.startswith(".") and name != LOSSES_FILE:
+            check_path_name(path)
+            paths[name] = path
     return paths
 
 

@@ -22,6 +22,8 @@ from segdata.formats.shared.per_image import BrokenLabelsError
 _BOM = b"\xef\xbb\xbf"
 _Sidecar = TypeVar("_Sidecar", bound=msgspec.Struct)
 
+Json = dict[str, Any]  # Any: JSON
+
 
 def read_small_file(path: Path) -> bytes:
     """All bytes of a small file, unbuffered: a buffer costs more than reading. Raises OSError."""

@@ -434,3 +434,17 @@ def write_sidecars(
     if settings:
         lines = [yaml_files.dump_yaml_line({key: value})[1:-1] + "\n" for key, value in settings.items()]
         (target / "segdata.yaml").write_text("".join(lines), encoding="utf-8")
+
+
+def write_data_yaml(target: Path, entries: Mapping[str, str], names: Sequence[str]) -> None:
+    """Write Ultralytics' data.yaml: places, and the names of the classes by their numbers."""
+    lines = [yaml_files.dump_yaml_line({key: value})[1:-1] + "\n" for key, value in entries.items()]
+    lines.append("names:\n" if names else "names: []\n")
+    lines += [f"  {yaml_files.dump_yaml_line({number: name})[1:-1]}\n" for number, name in enumerate(names)]
+    (target / "data.yaml").write_text("".join(lines), encoding="utf-8")
+
+
+def train_and_val(places: Mapping[str, str], stand_in: str) -> dict[str, str]:
+    """The places of train and val, which Ultralytics needs: if one is missing, another split stands in for it."""
+    train = places.get("train", next(iter(places.values()), stand_in))
+    return {"train": train, "val": places.get("val", train)}

@@ -1,7 +1,6 @@
 """Shapes of CVAT's XML: those of images, and those of tracks in the frames of a video."""
 
 import json
-import os
 import posixpath
 import re
 import zipfile
@@ -22,6 +21,7 @@ from segdata.core.paths import check_path_name, is_unsafe_path
 from segdata.core.profile import ImageSequence
 from segdata.core.taxonomy import Attribute, Category, Taxonomy, as_rgb
 from segdata.formats.shapes.geometry import Bitmap, Ellipse, Ring, Shape, box, check_numbers, check_ring
+from segdata.formats.shared.file_names import walk_files
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader, similar_name_hint
 from segdata.formats.shared.pairing import INDEX_FILE, has_index, images_folder, missing_images, read_index
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
@@ -350,14 +350,11 @@ def _find_documents(root: Path) -> list[Path]:
             raise UnreadableError(f"{root}: is a zip archive; unzip it and give the folder")
         return [root]
     documents, archive = [], None
-    for folder, folders, names in os.walk(root, followlinks=False):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(folder, name)
-            archive = path if path.suffix.lower() == ".zip" else archive
-            if path.suffix.lower() == ".xml" and re.search(CVAT_HEAD, read_head(path)):
-                check_path_name(path)
-                documents.append(path)
+    for _, path in walk_files(root):
+        archive = path if path.suffix.lower() == ".zip" else archive
+        if path.suffix.lower() == ".xml" and re.search(CVAT_HEAD, read_head(path)):
+            check_path_name(path)
+            documents.append(path)
     if not documents:
         hint = f"; unzip {archive.name}" if archive else ""
         raise UnreadableError(f"{root}: no CVAT file, which is XML that begins with annotations{hint}")

@@ -4,7 +4,6 @@ For images, one file; for videos, a file for each, with a track for each object 
 """
 
 import json
-import re
 import shutil
 import tempfile
 from collections import Counter
@@ -12,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
@@ -36,7 +35,7 @@ from segdata.formats.shared.painting import (
     start_folder,
 )
 from segdata.formats.shared.pairing import Cell, write_index
-from segdata.formats.shared.safe_parsers import is_xml_text
+from segdata.formats.shared.safe_parsers import Json, is_xml_text
 from segdata.formats.tools.cvat_reader import COLUMN_ATTRIBUTES, SEMI_AUTO
 from segdata.formats.tools.shapes import GROUP, json_text
 from segdata.formats.tools.source import (
@@ -57,7 +56,6 @@ _TYPES = {bool: "checkbox", int: "number", float: "number", str: "text"}
 _VALUES = {"checkbox": "false\ntrue", "number": "-1000000;1000000;1", "text": ""}
 _DEFAULTS = {"checkbox": "false", "number": "0", "text": ""}
 _TAGS = "tags"
-Json = dict[str, Any]  # Any: JSON
 
 
 @dataclass(slots=True)
@@ -174,13 +172,12 @@ def _image_elements(
         elements = []
         for k, (label, segment, parts) in enumerate(zip(labels, segments, shapes[in_image], strict=True)):
             source = segment["source"] or sources[segment["annotation"]]
-            fields, inner, is_whole = _element_texts(segment, label, source, specs, has_group=kept[k])
+            texts = _element_texts(segment, label, source, specs, has_group=kept[k])
             group = "" if numbers[k] is None else f' group_id="{numbers[k]}"'
-            if not is_whole:
+            if not texts.is_whole:
                 losses.add("attributes", "segments", 1, examples=segment_examples(batch, image_segments[[k]]))
-            elements += [
-                f"<{tag} label={quoteattr(label)}{fields}{shape}{group}>{inner}</{tag}>\n" for tag, shape in parts
-            ]
+            start = f"label={quoteattr(label)}{texts.source}{texts.fields}"
+            elements += [f"<{tag} {start}{shape}{group}>{texts.content}</{tag}>\n" for tag, shape in parts]
         renamed = image_segments[
             [
                 k
@@ -243,20 +240,27 @@ def _mask_text(bitmap: Bitmap) -> str:
     return f' rle="{", ".join(map(str, counts))}" left="{bitmap.x}" top="{bitmap.y}" width="{width}" height="{height}"'
 
 
+@dataclass(frozen=True, slots=True)
+class _ElementTexts:
+    """What the element of a segment says beside its geometry."""
+
+    source: str  # as an attribute of XML, or nothing
+    fields: str  # the other attributes of XML
+    content: str  # the elements in it
+    is_whole: bool  # whether they hold everything
+
+
 def _element_texts(
     segment: Json, label: str, source: str | None, specs: _AttributeTypes, *, has_group: bool = False
-) -> tuple[str, str, bool]:
-    """The attributes and the content of a segment's element, and whether they hold everything.
-
-    `has_group`: its attribute `group_id` is the element's own.
-    """
+) -> _ElementTexts:
+    """A segment's element; `has_group`: its attribute `group_id` is the element's own."""
     attributes = {key: json.loads(value) for key, value in segment["attributes"] or ()}
     if has_group:
         del attributes[GROUP]
     n_said = len(attributes)
-    fields = f' source="{_SOURCES[source]}"' if source in _SOURCES else ""
+    written_source = f' source="{_SOURCES[source]}"' if source in _SOURCES else ""
     if source == "human" and attributes.get("source") == SEMI_AUTO:
-        fields, n_said = f' source="{SEMI_AUTO}"', n_said - 1
+        written_source, n_said = f' source="{SEMI_AUTO}"', n_said - 1
         del attributes["source"]
     occluded = attributes.get("occluded") is True
     z_order = whole_number(json.dumps(attributes.get("z_order")))
@@ -264,7 +268,7 @@ def _element_texts(
         del attributes["occluded"]
     if z_order:
         del attributes["z_order"]
-    fields += f' occluded="{int(occluded)}" z_order="{z_order or 0}"'
+    fields = f' occluded="{int(occluded)}" z_order="{z_order or 0}"'
     kept = {
         key: value for key, value in attributes.items() if key not in COLUMN_ATTRIBUTES and key and is_xml_text(key)
     }
@@ -278,7 +282,7 @@ def _element_texts(
         f"<attribute name={quoteattr(key)}>{_text(value if isinstance(value, str) else json_text(value))}</attribute>"
         for key, value in kept.items()
     )
-    return fields, inner, is_whole
+    return _ElementTexts(written_source, fields, inner, is_whole)
 
 
 _HELD_BY_VIDEOS = frozenset({"segments.source", "images.split", "images.sequence", "images.frame"})
@@ -288,20 +292,18 @@ _TrackKey = tuple[str, int, int]  # label, track, and how many segments of both 
 
 @dataclass(frozen=True, slots=True)
 class _TrackShape:
-    """A shape of a track in a frame: its element's name, its geometry, source, other fields and content."""
+    """A shape of a track in a frame: its element's name, its geometry, and what else the element says."""
 
     frame: int
     tag: str
     geometry: str
-    source: str
-    fields: str
-    inner: str
+    texts: _ElementTexts
     image: str
     segment_id: int
 
     def element(self, frame: int, outside: Literal[0, 1], source: str) -> str:
         keys = f'frame="{frame}" keyframe="1" outside="{outside}"'
-        return f"<{self.tag} {keys}{source}{self.fields}{self.geometry}>{self.inner}</{self.tag}>\n"
+        return f"<{self.tag} {keys}{source}{self.texts.fields}{self.geometry}>{self.texts.content}</{self.tag}>\n"
 
 
 @dataclass(slots=True)
@@ -330,14 +332,14 @@ class _Video:
         free = (number for number in count(max(used, default=-1) + 1) if number not in used)
         new = {track: next(free) for track in dict.fromkeys(track for _, track, _ in self.tracks) if track not in used}
         for (label, track, _), shapes in self.tracks.items():
-            sources = {shape.source for shape in shapes}
+            sources = {shape.texts.source for shape in shapes}
             of_track = sources.pop() if len(sources) == 1 else ""
             elements = []
             shapes.sort(key=lambda shape: shape.frame)
             following = [*(order[shape.frame] for shape in shapes[1:]), len(order)]
             for shape, after in zip(shapes, following, strict=True):
                 number = order[shape.frame]
-                source = "" if of_track else shape.source
+                source = "" if of_track else shape.texts.source
                 elements.append(shape.element(number, 0, source))
                 if number + 1 < after:  # else CVAT would leave the shape where it is
                     elements.append(shape.element(number + 1, 1, source))
@@ -404,18 +406,15 @@ def _add_batch(
         for k in range(in_image.start, in_image.stop):
             segment, label = segments[k], names[segments[k]["category_id"]]
             source = segment["source"] or sources[segment["annotation"]]
-            fields, inner, is_whole = _element_texts(segment | {"track_id": None}, label, source, specs)
-            if not is_whole:
+            texts = _element_texts(segment | {"track_id": None}, label, source, specs)
+            if not texts.is_whole:
                 losses.add("attributes", "segments", 1, examples=segment_examples(batch, rows[[k]]))
             track = segment["track_id"]
             if track is None or not 0 <= track <= _LAST:
                 losses.add("track", "segments", 1, examples=segment_examples(batch, rows[[k]]))
                 video.n_loose += track is None
                 track = -video.n_loose if track is None else track
-            of_shape = re.match(r' source="[^"]*"', fields)
-            source = of_shape[0] if of_shape else ""
-            geometry = shapes[k][0]
-            shape = _TrackShape(path.number, *geometry, source, fields.removeprefix(source), inner, image["image_id"],
-                                segment["segment_id"])  # fmt: skip
+            tag, geometry = shapes[k][0]
+            shape = _TrackShape(path.number, tag, geometry, texts, image["image_id"], segment["segment_id"])
             video.tracks.setdefault((label, track, nth[label, track]), []).append(shape)
             nth[label, track] += 1

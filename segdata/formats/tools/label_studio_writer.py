@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
@@ -21,7 +20,7 @@ from segdata.formats.shapes.geometry import Bitmap, Polygon, scale_points
 from segdata.formats.shapes.polygons import SourcePolygons
 from segdata.formats.shapes.raster import count_differing_pixels, crop_bitmaps, rasterise
 from segdata.formats.shared.painting import count_losses, count_spatial_losses, segment_examples
-from segdata.formats.shared.safe_parsers import encode_json, is_xml_text, parse_json
+from segdata.formats.shared.safe_parsers import Json, encode_json, is_xml_text, parse_json
 from segdata.formats.shared.taxonomies import names_by_id, write_sidecars
 from segdata.formats.tools.label_studio import LOSSES
 from segdata.formats.tools.label_studio_regions import encode_strokes, integer_id
@@ -36,7 +35,6 @@ _HELD = frozenset({
 _RESERVED_KEYS = frozenset({"image", "width", "height", "split", "sequence", "frame"})
 _IMAGE, _BRUSH, _POLYGON = "image", "brush", "polygon"  # names in the configuration
 _SEGMENT = ("segment_id", "source_id", "category_id", "also", "iscrowd", "track_id", "score", "source", "attributes")
-_Json = dict[str, Any]  # Any: JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +46,9 @@ class _ConfigNames:
     texts: set[str] = field(default_factory=set)
     numbers: set[str] = field(default_factory=set)
 
-    def attribute_results(self, pairs: Sequence[Sequence[str]] | None) -> tuple[list[_Json], int]:
+    def attribute_results(self, pairs: Sequence[Sequence[str]] | None) -> tuple[list[Json], int]:
         """Results that hold attributes, and how many attributes none holds."""
-        results: list[_Json] = []
+        results: list[Json] = []
         lost = 0
         for name, text in pairs or ():
             value = parse_json(text.encode())
@@ -97,7 +95,7 @@ def write_tasks(
         (target / "label_config.xml").write_text(_config(profile.taxonomy, controls), encoding="utf-8")
 
 
-def _tasks(batch: Batch, controls: _ConfigNames, losses: LossCounter, prefix: str) -> Iterator[_Json]:
+def _tasks(batch: Batch, controls: _ConfigNames, losses: LossCounter, prefix: str) -> Iterator[Json]:
     polygons = SourcePolygons.from_batch(batch)
     exact = polygons.exact(batch.runs, "coco")
     bounds = np.searchsorted(batch.segment_annotation, np.arange(batch.annotations.num_rows + 1)).tolist()
@@ -106,7 +104,7 @@ def _tasks(batch: Batch, controls: _ConfigNames, losses: LossCounter, prefix: st
     for row, image in enumerate(batch.images.to_pylist()):
         if is_unsafe_path(image["image_id"]):
             raise SegdataError(f"image {image['image_id']!r}: no task can name a file outside the dataset; rename it")
-        task: _Json = {"data": _task_data(image, losses, prefix), "annotations": [], "predictions": []}
+        task: Json = {"data": _task_data(image, losses, prefix), "annotations": [], "predictions": []}
         for k in range(of_image[row], of_image[row + 1]):
             rows = np.arange(bounds[k], bounds[k + 1])
             size = image["height"] or 0, image["width"] or 0
@@ -118,7 +116,7 @@ def _tasks(batch: Batch, controls: _ConfigNames, losses: LossCounter, prefix: st
         yield task
 
 
-def _task_data(image: _Json, losses: LossCounter, prefix: str) -> _Json:
+def _task_data(image: Json, losses: LossCounter, prefix: str) -> Json:
     columns = {name: image[name] for name in ("width", "height", "split", "sequence", "frame")}
     more = dict(image["metadata"] or ())
     losses.add("image-details", "images", int(bool(_RESERVED_KEYS & more.keys())), examples=[image["image_id"]])
@@ -130,9 +128,7 @@ def _task_data(image: _Json, losses: LossCounter, prefix: str) -> _Json:
     }
 
 
-def _annotation(
-    annotation: _Json, result: list[_Json], image: str, controls: _ConfigNames, losses: LossCounter
-) -> _Json:
+def _annotation(annotation: Json, result: list[Json], image: str, controls: _ConfigNames, losses: LossCounter) -> Json:
     results, lost = controls.attribute_results(annotation["attributes"])
     result += [{"to_name": _IMAGE, **extra} for extra in results]
     affected = AffectedItems([image], [image])
@@ -141,7 +137,7 @@ def _annotation(
     reviewed = stage == "reviewed" or (stage is None and annotation["reviewer"] is None)
     held = reviewed or (stage == "accepted" and annotation["reviewer"] is None)
     losses.add("annotation-attributes", "annotations", int(lost > 0 or not held), examples=affected)
-    document: _Json = {"result": result}
+    document: Json = {"result": result}
     if predicted:
         document |= {"model_version": annotator} if annotator else {}
     else:
@@ -167,7 +163,7 @@ def _result(
     exact: NDArray[np.bool_],
     controls: _ConfigNames,
     losses: LossCounter,
-) -> list[_Json]:
+) -> list[Json]:
     """The regions of one annotation: polygons that draw the segment's pixels, else strokes of the brush."""
     segments = batch.segments.select(_SEGMENT).take(rows).to_pylist()
     for segment, had in zip(segments, batch.segments["rings"].is_valid().to_numpy()[rows].tolist(), strict=True):
@@ -179,7 +175,7 @@ def _result(
     losses.add("category", "segments", len(lacking), pixels, segment_examples(batch, lacking))
     kept = np.flatnonzero(has_category)
     ids = [segments[k]["source_id"] or str(segments[k]["segment_id"]) for k in kept.tolist()]
-    result: list[_Json] = []
+    result: list[Json] = []
     bitmaps = crop_bitmaps(runs.take(kept, len(rows)), np.full(len(kept), size[0], np.int64), len(kept))
     for k, id_, number, bitmap in zip(
         kept.tolist(), ids, fill_ids([integer_id(id_) for id_ in ids]), bitmaps, strict=True
@@ -203,7 +199,7 @@ def _full_mask(bitmap: Bitmap, size: tuple[int, int]) -> NDArray[np.bool_]:
 
 def _polygon(
     batch: Batch, row: int, source: SourcePolygons, size: tuple[int, int], example: AffectedItems, losses: LossCounter
-) -> _Json | None:
+) -> Json | None:
     """The only ring of a segment, in percent; None if there are several, or if rounding would change its pixels."""
     segment_polygons = source.of_segment(row)
     if len(segment_polygons) != 1 or segment_polygons[0].holes:
@@ -221,14 +217,14 @@ def _polygon(
 
 
 def _region(
-    segment: _Json,
+    segment: Json,
     id_: str,
-    value: _Json,
+    value: Json,
     size: tuple[int, int],
     controls: _ConfigNames,
     losses: LossCounter,
     example: AffectedItems,
-) -> list[_Json]:
+) -> list[Json]:
     """The results about one region: its shape and labels, then its attributes."""
     kind = _POLYGON if "points" in value else _BRUSH
     other_labels = [controls.names.get(extra) for extra in segment["also"] or ()]

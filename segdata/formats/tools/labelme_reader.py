@@ -30,7 +30,7 @@ from segdata.formats.shared.file_names import IMAGE_SUFFIXES
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader, similar_name_hint
 from segdata.formats.shared.pairing import find_label_files, images_folder, no_images_defect
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
-from segdata.formats.shared.safe_parsers import read_small_file, repeated_key_defects
+from segdata.formats.shared.safe_parsers import Json, read_small_file, repeated_key_defects
 from segdata.formats.shared.taxonomies import resolve_names
 from segdata.formats.tools.shapes import (
     BrokenShapeError,
@@ -44,7 +44,6 @@ from segdata.formats.tools.shapes import (
 from segdata.formats.tools.source import ToolSource, nearest_name
 
 Raw = msgspec.Raw
-Json = dict[str, Any]  # Any: JSON
 AREAS = frozenset({None, "polygon", "rectangle", "oriented_rectangle", "rotation", "circle", "mask"})
 BACKGROUND = "_background_"
 _NO_AREA = frozenset({"point", "points", "line", "linestrip"})

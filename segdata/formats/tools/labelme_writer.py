@@ -5,7 +5,6 @@ import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -22,6 +21,7 @@ from segdata.formats.shapes.polygons import trace_polygons
 from segdata.formats.shapes.raster import crop_bitmaps
 from segdata.formats.shared import LABELME_LOSSES
 from segdata.formats.shared.painting import count_losses, count_segments, count_unannotated_images, start_folder
+from segdata.formats.shared.safe_parsers import Json
 from segdata.formats.tools.labelme_reader import BACKGROUND, FILE_COLUMNS, FILE_KEYS, SHAPE_COLUMNS, SHAPE_KEYS
 from segdata.formats.tools.shapes import GROUP, retraces
 from segdata.formats.tools.source import (
@@ -38,7 +38,6 @@ _HELD = frozenset({"annotations.annotator", "images.metadata"})
 _COUNTED = LABELME_LOSSES - {"attributes", "rings"}  # from columns alone
 _VERSION = "5.5.0"  # of labelme, whose format this is
 _BOOLEANS = (b"true", b"false")
-Json = dict[str, Any]  # Any: JSON
 
 
 def write_labelme(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:

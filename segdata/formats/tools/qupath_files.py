@@ -14,21 +14,20 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core.batch import Batch
-from segdata.core.errors import SegdataError, UnreadableError, check_choice
+from segdata.core.errors import UnreadableError, check_choice
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile, RasterRule
 from segdata.core.runs import Ints
-from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Category, Color, Taxonomy
 from segdata.formats.shapes.geometry import Polygon
 from segdata.formats.shapes.polygons import trace_polygons
 from segdata.formats.shared.images import MAX_PIXELS, ImageHeader
 from segdata.formats.shared.painting import count_losses, count_segments, count_unannotated_images, start_folder
-from segdata.formats.shared.pairing import find_label_files, images_folder, pair_label_files
+from segdata.formats.shared.pairing import find_label_files, images_folder, pair_label_files, size_option
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
-from segdata.formats.shared.safe_parsers import read_json
+from segdata.formats.shared.safe_parsers import Json, read_json
 from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
 from segdata.formats.tools.qupath import LOSSES
 from segdata.formats.tools.shapes import PolygonText, ShapeAnnotation, ToolShape, json_text
@@ -42,7 +41,6 @@ from segdata.formats.tools.source import (
     writable_rows,
 )
 
-Json = dict[str, Any]  # Any: JSON
 SUFFIX = ".geojson"
 OURS = "segdata"
 UNCLASSIFIED = "Unclassified"
@@ -68,7 +66,7 @@ def open_qupath(request: ReadRequest) -> ToolSource:
     root = request.root
     option = str(request.options.get("geometry", "cell"))
     check_choice("geometry", option, tuple(_GEOMETRIES))
-    size = _size_option(request)
+    size = size_option(request, "qupath")
     suffix = SUFFIX if root.is_file() or find_label_files(root, SUFFIX) else ".json"
     census = _take_census(root, list(find_label_files(root, suffix).values()))
     if not census.has_objects:
@@ -92,16 +90,6 @@ def open_qupath(request: ReadRequest) -> ToolSource:
         )
     read = partial(read_image, root, _GEOMETRIES[option])
     return ToolSource.of(request, "qupath", RULE, names, entries, defects, read)
-
-
-def _size_option(request: ReadRequest) -> tuple[int, int]:
-    """Height and width of images without files, from the option `size`; (0, 0) without it."""
-    text = str(request.options.get("size", "0x0"))
-    parts = text.lower().split("x")
-    sides = [number for part in parts if (number := whole_number(part)) is not None and 0 <= number <= 2**20]
-    if len(parts) != 2 or len(sides) != 2:
-        raise SegdataError(f"qupath: size is {text!r}, it is HEIGHTxWIDTH in pixels, as 2048x4096")
-    return sides[0], sides[1]
 
 
 def _take_census(root: Path, files: Iterable[Path]) -> _Census:

@@ -37,6 +37,7 @@ from segdata.formats.shared.per_image import (
     detach_entries,
     read_images,
 )
+from segdata.formats.shared.safe_parsers import Json
 from segdata.formats.shared.taxonomies import CategoryNames
 from segdata.formats.tools.shapes import (
     GROUP,
@@ -302,9 +303,6 @@ def unlisted_images(folders: Sequence[ImageFolder], entries: Iterable[ImageEntry
     return [
         Defect("SEG011", f"an image that no {tool} file lists", name, image=name) for name in sorted(unlisted.values())
     ]
-
-
-Json = dict[str, Any]  # Any: JSON
 
 
 def category_names(taxonomy: Taxonomy) -> dict[int, str]:

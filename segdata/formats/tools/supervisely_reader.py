@@ -33,6 +33,7 @@ from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader
 from segdata.formats.shared.pairing import has_index, images_folder, no_images_defect, pair_by_index
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.shared.safe_parsers import (
+    Json,
     encode_json,
     parse_json,
     read_json,
@@ -52,7 +53,6 @@ from segdata.formats.tools.source import ToolSource
 from segdata.formats.tools.supervisely_bitmaps import BrokenBitmapError, decode_mask, decode_opacity
 
 Raw = msgspec.Raw
-_Json = dict[str, Any]  # Any: JSON
 Pairs = list[tuple[str, str]]  # name, value as JSON text
 SCORE_TAG, CROWD_TAG, TRACK_TAG = "confidence", "iscrowd", "track_id"  # tags that are columns here
 RESERVED_TAGS = frozenset({SCORE_TAG, CROWD_TAG, TRACK_TAG, "description", "labelerLogin"})
@@ -60,7 +60,7 @@ _NO_PIXELS = frozenset({"point", "line", "polyline", "graph", "cuboid", "cuboid_
 _KINDS = _NO_PIXELS | {"bitmap", "alpha_mask", "polygon", "rectangle"}
 _HALF = 128  # of 255: the least opacity of a pixel that belongs to a soft mask
 _CENTRE = 0.5  # whole numbers are the centres of pixels
-_PLAIN: _Json = {"source_id": None, "score": None, "track_id": None, "iscrowd": False}  # of most objects
+_PLAIN: Json = {"source_id": None, "score": None, "track_id": None, "iscrowd": False}  # of most objects
 _NOTHING: dict[str, str] = {}
 META = "meta.json"
 _OTHERS = frozenset({"videos", "volumes", "point_clouds", "point_cloud_episodes"})
@@ -122,7 +122,7 @@ def _read_annotation_file(path: Path, file: str, halves: list[Defect]) -> _Annot
     )
 
 
-def _as_object(item: _Json) -> _ProjectObject:
+def _as_object(item: Json) -> _ProjectObject:
     """An object whose values may have any type."""
     fields = {key: item[key] for key in _ProjectObject.__struct_fields__ if key in item}
     points = fields.get("points")
@@ -382,7 +382,7 @@ def _bitmap(item: _ProjectObject, kind: str, reading: _ImageShapes, place: str) 
     return Bitmap(x, y, levels >= _HALF)
 
 
-def _columns_and_attributes(item: _ProjectObject, place: str, defects: list[Defect]) -> tuple[_Json, dict[str, str]]:
+def _columns_and_attributes(item: _ProjectObject, place: str, defects: list[Defect]) -> tuple[Json, dict[str, str]]:
     """The columns of an object, and the attributes in its tags and description."""
     if (item.tags is msgspec.UNSET or item.tags == []) and not item.description and not isinstance(item.id, str):
         return _PLAIN, _NOTHING
@@ -393,7 +393,7 @@ def _columns_and_attributes(item: _ProjectObject, place: str, defects: list[Defe
     if item.description:
         values["description"] = item.description
     score, track, crowd = values.get(SCORE_TAG), values.get(TRACK_TAG), values.get(CROWD_TAG)
-    columns: _Json = {"source_id": item.id if isinstance(item.id, str) else None}
+    columns: Json = {"source_id": item.id if isinstance(item.id, str) else None}
     columns["score"] = float(values.pop(SCORE_TAG)) if type(score) in (int, float) else None
     columns["track_id"] = values.pop(TRACK_TAG) if type(track) is int and abs(track) < 2**63 else None
     columns["iscrowd"] = values.pop(CROWD_TAG) if crowd is True else False

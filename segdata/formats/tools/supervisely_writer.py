@@ -23,7 +23,7 @@ from segdata.formats.shared.painting import (
     start_folder,
 )
 from segdata.formats.shared.pairing import Cell, write_index
-from segdata.formats.shared.safe_parsers import encode_json, parse_json
+from segdata.formats.shared.safe_parsers import Json, encode_json, parse_json
 from segdata.formats.shared.taxonomies import names_by_id
 from segdata.formats.tools.supervisely import LOSSES
 from segdata.formats.tools.supervisely_bitmaps import encode_mask
@@ -35,7 +35,6 @@ _HELD = frozenset({
 })  # fmt: skip
 _DATASET = "dataset"  # of images whose ids have no folder
 _COLUMNS = ("segment_id", "category_id", "iscrowd", "score", "track_id", "attributes")
-_Json = dict[str, Any]  # Any: JSON
 
 
 Tag = dict[str, Any]  # Any: JSON
@@ -131,8 +130,8 @@ def _annotation_path(image: ImageSegments, taken: dict[str, str]) -> str:
 
 
 def _annotation(
-    batch: Batch, image: ImageSegments, annotation: _Json, project: _ProjectIndex, losses: LossCounter
-) -> _Json:
+    batch: Batch, image: ImageSegments, annotation: Json, project: _ProjectIndex, losses: LossCounter
+) -> Json:
     tags, lost = project.metas.held(annotation["attributes"])
     affected = AffectedItems([image.image_id], [image.image_id])
     losses.add("annotation-attributes", "annotations", int(lost > 0), examples=affected)
@@ -145,8 +144,8 @@ def _annotation(
 
 
 def _objects(
-    batch: Batch, image: ImageSegments, annotation: _Json, project: _ProjectIndex, losses: LossCounter
-) -> list[_Json]:
+    batch: Batch, image: ImageSegments, annotation: Json, project: _ProjectIndex, losses: LossCounter
+) -> list[Json]:
     """The objects of one image; segments that a project cannot hold are counted."""
     areas = image.runs.areas(len(image.segments))
     category = batch.segments["category_id"].to_numpy()[image.segments]
@@ -196,7 +195,7 @@ def _objects(
     return objects
 
 
-def _tags(segment: _Json, metas: _TagMetas) -> tuple[list[Tag], int]:
+def _tags(segment: Json, metas: _TagMetas) -> tuple[list[Tag], int]:
     """The tags of a segment, and how many attributes they do not hold."""
     columns = [(SCORE_TAG, segment["score"]), (TRACK_TAG, segment["track_id"]), (CROWD_TAG, segment["iscrowd"] or None)]
     tags = [metas.tag(name, value) for name, value in columns if value is not None]
@@ -204,7 +203,7 @@ def _tags(segment: _Json, metas: _TagMetas) -> tuple[list[Tag], int]:
     return tags + more, lost
 
 
-def _meta(taxonomy: Taxonomy, project: _ProjectIndex) -> _Json:
+def _meta(taxonomy: Taxonomy, project: _ProjectIndex) -> Json:
     classes = []
     by_id = taxonomy.by_id()
     for id_, title in project.titles.items():

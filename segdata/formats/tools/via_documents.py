@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from msgspec import UNSET
@@ -15,13 +14,13 @@ from msgspec import UNSET
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.formats.coco.document import Document, DocumentKind, explain_validation_error, read_document
+from segdata.formats.shared.safe_parsers import Json
 
 VIA = DocumentKind("a VIA document", "an object of images, each with filename and regions")
 _PROJECT = "_via_img_metadata"
 _COLUMNS = 7  # of a CSV export
 _MOST_FIELD = 2**26  # characters of a CSV field; a polygon of a million points has a tenth of that
 Raw = msgspec.Raw
-Json = dict[str, Any]  # Any: JSON
 NO_CATEGORY = "region"  # the category of regions that say none
 # Region attributes that segdata writes for columns.
 COLUMN_KEYS = frozenset({"segment_id", "track_id", "score", "source", "iscrowd"})

@@ -34,6 +34,7 @@ from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader, 
 from segdata.formats.shared.painting import count_losses, count_segments, count_unannotated_images, start_folder
 from segdata.formats.shared.pairing import images_folder, no_images_defect
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
+from segdata.formats.shared.safe_parsers import Json
 from segdata.formats.shared.taxonomies import resolve_names
 from segdata.formats.tools.shapes import (
     BrokenShapeError,
@@ -62,7 +63,6 @@ from segdata.formats.tools.via_documents import (
     NO_CATEGORY,
     USUAL_ATTRIBUTES,
     CategoryCensus,
-    Json,
     ViaImage,
     ViaRegion,
     ViaShape,

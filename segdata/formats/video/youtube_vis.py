@@ -39,7 +39,7 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     return FormatMatch(1.0, f"{names[0]} has videos with file names, or tracks with segmentations") if names else None
 
 
-def listfind_documents(root: Path) -> list[Path]:
+def list_documents(root: Path) -> list[Path]:
     """The documents in a folder: ``train.json`` and ``valid.json`` are one dataset."""
     return [root / name for name in find_documents(FileProbe(root))]
 

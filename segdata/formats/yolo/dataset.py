@@ -1,6 +1,5 @@
 """YOLO datasets: classes and splits of data.yaml, and the label file of each image, read as segments and written."""
 
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -26,7 +25,7 @@ from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shapes.geometry import Floats, Polygon, scale_points
 from segdata.formats.shapes.polygons import SourcePolygons
 from segdata.formats.shapes.raster import count_differing_pixels, rasterise
-from segdata.formats.shared.file_names import Namesakes
+from segdata.formats.shared.file_names import Namesakes, walk_files
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader
 from segdata.formats.shared.painting import (
     ImageSegments,
@@ -37,7 +36,7 @@ from segdata.formats.shared.painting import (
 )
 from segdata.formats.shared.pairing import Cell, has_index, images_folder, pair_by_index, write_index
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
-from segdata.formats.shared.taxonomies import kind_from_name, names_by_id, resolve_names
+from segdata.formats.shared.taxonomies import kind_from_name, names_by_id, resolve_names, train_and_val, write_data_yaml
 from segdata.formats.tools.shapes import ShapeAnnotation
 from segdata.formats.tools.source import ToolSource, writable_rows
 from segdata.formats.yolo import LOSSES
@@ -256,18 +255,14 @@ def _find_labels(root: Path) -> dict[str, Path]:
     """The label files by the names of their images without extension: in folders `labels`, else anywhere."""
     inside: dict[str, Path] = {}
     outside: dict[str, Path] = {}
-    for folder, folders, names in os.walk(root, followlinks=False):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(folder, name)
-            if path.suffix.lower() != ".txt" or name.lower() == "classes.txt" or name.startswith("."):
-                continue
-            check_path_name(path)
-            place = path.relative_to(root).as_posix()
-            if "labels" in PurePosixPath(place).parts[:-1]:
-                inside[_key(place, "labels")] = path
-            elif not name.lower().startswith(_NO_LABELS):
-                outside[_key(place, "labels")] = path
+    for place, path in walk_files(root):
+        if path.suffix.lower() != ".txt" or path.name.lower() == "classes.txt" or path.name.startswith("."):
+            continue
+        check_path_name(path)
+        if "labels" in PurePosixPath(place).parts[:-1]:
+            inside[_key(place, "labels")] = path
+        elif not path.name.lower().startswith(_NO_LABELS):
+            outside[_key(place, "labels")] = path
     return inside or outside
 
 
@@ -392,7 +387,8 @@ def write_yolo(profile: Profile, batches: Iterable[Batch], target: Path, losses:
             named = label if image.annotated else None
             written.rows.append((image.image_id, named, *size, image.uri, *image_row.values()))
     write_index(target, written.rows, videos=True)
-    _write_yaml(target, list(names.values()), written.lists)
+    files = _write_lists(target, written.lists)
+    write_data_yaml(target, {**train_and_val(files, _ALL), **files}, list(names.values()))
 
 
 def _label_path(image: ImageSegments, taken: dict[str, str]) -> str:
@@ -483,8 +479,8 @@ def _rows_with_lines(batch: Batch, numbers: dict[int, int], losses: LossCounter)
     return rows
 
 
-def _write_yaml(target: Path, names: list[str], lists: dict[str | None, list[str]]) -> None:
-    """Write data.yaml and the lists. Ultralytics needs train and val: if one is missing, another list replaces it."""
+def _write_lists(target: Path, lists: dict[str | None, list[str]]) -> dict[str, str]:
+    """Write the list of images of each split; returns their names."""
     files = {}
     for split, images in sorted(lists.items(), key=lambda item: item[0] or ""):
         usable = split in ("train", "val", "test")
@@ -492,9 +488,4 @@ def _write_yaml(target: Path, names: list[str], lists: dict[str | None, list[str
         with (target / name).open("a", encoding="utf-8", newline="\n") as file:
             file.writelines(f"./images/{image}\n" for image in images)
         files[str(split) if usable else "train"] = name
-    first = next(iter(files.values()), _ALL)
-    entries = {"train": files.get("train", first), "val": files.get("val", files.get("train", first)), **files}
-    lines = [yaml_files.dump_yaml_line({key: value})[1:-1] + "\n" for key, value in entries.items()]
-    lines.append("names:\n" if names else "names: []\n")
-    lines += [f"  {yaml_files.dump_yaml_line({number: name})[1:-1]}\n" for number, name in enumerate(names)]
-    (target / "data.yaml").write_text("".join(lines), encoding="utf-8")
+    return files

@@ -97,15 +97,15 @@ def choose_crops(
     contrast = 1 + rng.uniform(-_JITTER, _JITTER, n) * ("light" in chosen)
     brightness = rng.uniform(-_JITTER, _JITTER, n) / 2 * ("light" in chosen)
     return CropChoice(
-        image,
-        x.astype(np.int64),
-        y.astype(np.int64),
-        larger.astype(np.float32),
-        turn.astype(np.float32),
-        mirrored,
-        contrast.astype(np.float32),
-        brightness.astype(np.float32),
-        draw_variation(rng, n, chosen),
+        image=image,
+        x=x.astype(np.int64),
+        y=y.astype(np.int64),
+        scale=larger.astype(np.float32),
+        turn=turn.astype(np.float32),
+        mirrored=mirrored,
+        contrast=contrast.astype(np.float32),
+        brightness=brightness.astype(np.float32),
+        variation=draw_variation(rng, n, chosen),
     )
 
 
@@ -174,7 +174,18 @@ class CropLabels:
         start, length, owner = (np.concatenate([nothing, *(run[column] for run in runs)]) for column in range(3))
         longest = max(len(classes) for classes, _ in tables)
         classes, things = (_pad_rows([table[column] for table in tables], longest) for column in (0, 1))
-        return CropWindows(pixels, low, high, size, inside, start, length, owner, classes, things)
+        return CropWindows(
+            pixels=pixels,
+            low=low,
+            high=high,
+            size=size,
+            inside=inside,
+            start=start,
+            length=length,
+            owner=owner,
+            classes=classes,
+            things=things,
+        )
 
 
 def make_crops(

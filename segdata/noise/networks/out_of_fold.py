@@ -196,7 +196,18 @@ def out_of_fold(
         planned(plan)
         fold = assign_folds(measured, units, taught, plan.folds, plan.seed)
         pictures = pictures.downscale(plan.scale)
-        run = FoldRun(maps, pictures, measured, fold, taught, classes, plan, settings, folder, chosen)
+        run = FoldRun(
+            maps=maps,
+            pictures=pictures,
+            tables=measured,
+            fold_of=fold,
+            taught=taught,
+            classes=classes,
+            plan=plan,
+            settings=settings,
+            folder=folder,
+            device=chosen,
+        )
         run.predict(readable, on, _timed_progress(progress))
         ids = tuple(maps.classes[item] for item in classes)
         unread = {item.image for item in pictures.defects}

@@ -140,15 +140,15 @@ def open_predictions(folder: str | Path) -> Predictions:
         raise SegdataError(f"{path} has version {version}; this segdata reads versions {_FIRST_VERSION} and {VERSION}")
     try:
         return Predictions(
-            Path(folder),
-            tuple(content["image_ids"]),
-            tuple(content["categories"]),
-            np.array(content["fold"], np.int64),
-            np.array(content["usable"], bool),
-            msgspec.convert(_current_plan(content["plan"]), TrainingPlan),
-            tuple(content["notes"]),
-            msgspec.convert(content["defects"], tuple[Defect, ...]),
-            version,
+            folder=Path(folder),
+            image_ids=tuple(content["image_ids"]),
+            categories=tuple(content["categories"]),
+            fold=np.array(content["fold"], np.int64),
+            usable=np.array(content["usable"], bool),
+            plan=msgspec.convert(_current_plan(content["plan"]), TrainingPlan),
+            notes=tuple(content["notes"]),
+            defects=msgspec.convert(content["defects"], tuple[Defect, ...]),
+            version=version,
         )
     except (KeyError, TypeError, ValueError) as error:
         why = f"no {error}" if isinstance(error, KeyError) else str(error)

@@ -462,7 +462,17 @@ class FoldRun:
         jobs, device = self.settings.jobs, self.device
         plan = replace(self.plan, memory=self.plan.memory // self._at_once)
         return TrainingTask(
-            labels, self.pictures, places, learned, held_rows, weights.to(device), plan, seed, path, device, jobs
+            labels=labels,
+            pictures=self.pictures,
+            places=places,
+            rows=learned,
+            held=held_rows,
+            weights=weights.to(device),
+            plan=plan,
+            seed=seed,
+            path=path,
+            device=device,
+            jobs=jobs,
         )
 
     def _legend(self) -> ChannelLegend:

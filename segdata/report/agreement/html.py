@@ -193,15 +193,15 @@ def _whisker(habit: ReportedBias, end: float, number: int) -> Whisker:
     low, mid, high = (50 + 50 * bound / end for bound in (value.low, value.value, value.high))
     text = f"{format_score('offset', value.value, signed=True)} {format_interval('offset', value, signed=True)}".strip()
     return Whisker(
-        habit.annotator,
-        habit.category,
-        css_color(annotator_color(number)),
-        _clip_to_axis(low),
-        _clip_to_axis(mid) or 0.0,
-        _clip_to_axis(high),
-        text,
-        habit.stands,
-        not 0 <= mid <= 100,
+        annotator=habit.annotator,
+        category=habit.category,
+        color=css_color(annotator_color(number)),
+        low=_clip_to_axis(low),
+        mid=_clip_to_axis(mid) or 0.0,
+        high=_clip_to_axis(high),
+        text=text,
+        stands=habit.stands,
+        is_beyond=not 0 <= mid <= 100,
     )
 
 
@@ -467,7 +467,17 @@ def _category_lines(result: Agreement) -> list[tuple[CategoryAgreement, Whisker,
         value = category.scores[lead]
         low, mid, high = (100 * end if math.isfinite(end) else None for end in (value.low, value.value, value.high))
         text = score_with_interval(lead, value)
-        whisker = Whisker("", category.category, "", low, mid or 0.0, high, text, False, mid is None)
+        whisker = Whisker(
+            annotator="",
+            category=category.category,
+            color="",
+            low=low,
+            mid=mid or 0.0,
+            high=high,
+            text=text,
+            stands=False,
+            is_beyond=mid is None,
+        )
         scores = [format_score(name, category.scores[name].value) for name in _OF_CATEGORIES[lead]]
         lines.append((category, whisker, scores))
     return lines

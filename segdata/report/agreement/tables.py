@@ -436,15 +436,15 @@ class ImageAgreement:
         category = int(np.nanargmin(of_category))
         pair = rows[int(np.nanargmin(self.values[rows, category]))]
         return WorstImage(
-            case,
-            str(self.comparison.cases["name"][case]),
-            value,
-            self.comparison.categories[category].name,
-            float(of_category[category]),
-            int(self.a[pair]),
-            int(self.b[pair]),
-            float(self.values[pair, category]),
-            int(np.isfinite(of_category).sum()),
+            case=case,
+            name=str(self.comparison.cases["name"][case]),
+            value=value,
+            category=self.comparison.categories[category].name,
+            low=float(of_category[category]),
+            a=int(self.a[pair]),
+            b=int(self.b[pair]),
+            between=float(self.values[pair, category]),
+            n_categories=int(np.isfinite(of_category).sum()),
         )
 
 
