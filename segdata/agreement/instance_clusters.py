@@ -22,6 +22,7 @@ from segdata.agreement.votes import ABSENT, UNDECIDED, plurality
 from segdata.core import kernels
 from segdata.core.overlay import SweepRuns, find_overlaps_within
 from segdata.core.runs import Ints, NumberLine, Runs
+from segdata.core.statistics import linked_groups
 
 Floats = NDArray[np.float64]
 
@@ -49,18 +50,9 @@ def link_segments(annotator: Ints, i: Ints, j: Ints, iou: Floats, threshold: flo
     toward_a = j[near] * n_annotators + annotator[i[near]]
     matched = np.zeros(len(i), bool)
     matched[near[match_optimal(toward_b, toward_a, iou[near])]] = True
-    together = _connected_components(len(annotator), i[matched], j[matched])
+    together = linked_groups(len(annotator), i[matched], j[matched])
     kept = together[i] == together[j]
     return _average_linkage(annotator, i[kept], j[kept], iou[kept], matched[kept], threshold)
-
-
-def _connected_components(n: int, i: Ints, j: Ints) -> Ints:
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    graph = coo_array((np.ones(len(i), bool), (i, j)), shape=(n, n))
-    label: Ints = connected_components(graph, directed=False)[1].astype(np.int64)
-    return label
 
 
 def _average_linkage(annotator: Ints, i: Ints, j: Ints, total: Floats, matched: Flags, threshold: float) -> Ints:

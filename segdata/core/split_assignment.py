@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from segdata.core.errors import SegdataError
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
+from segdata.core.statistics import linked_groups
 from segdata.core.strata import CategoryTally, example_segments, image_strata, number_names
 
 Floats = NDArray[np.float64]
@@ -274,9 +275,6 @@ def group_images(tables: Tables, columns: Sequence[str], pairs: Iterable[tuple[i
     `columns`: further ones that hold images together, as `segdata.core.strata` names them. Raises SegdataError where
     no image has a value in one of these.
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     n = len(tables.images)
     ends = [np.array(list(pairs), np.int64).reshape(-1, 2)]
     for column in ("group", "sequence", *columns):
@@ -288,9 +286,7 @@ def group_images(tables: Tables, columns: Sequence[str], pairs: Iterable[tuple[i
         np.minimum.at(first, number[rows], rows)
         ends.append(np.stack([rows, first[number[rows]]], axis=1))
     a, b = np.concatenate(ends).T
-    links = coo_array((np.ones(len(a)), (a, b)), shape=(n, n))
-    unit: Ints = connected_components(links, directed=False)[1].astype(np.int64)
-    return unit
+    return linked_groups(n, a, b)
 
 
 def assign_splits(

@@ -222,3 +222,17 @@ def class_weights(count: Ints | NDArray[np.float64]) -> NDArray[np.float64]:
     some = count > 0
     weights[some] = 1 / np.sqrt(count[some])
     return weights / weights[some].mean() if some.any() else weights
+
+
+def linked_groups(n: int, a: Ints, b: Ints) -> Ints:
+    """(n,) the group of each of n things, as a number: links (a, b) hold things together, directly or through others.
+
+    >>> linked_groups(4, np.array([0, 2]), np.array([2, 3])).tolist()
+    [0, 1, 0, 0]
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    links = coo_array((np.ones(len(a), bool), (a, b)), shape=(n, n))
+    group: Ints = connected_components(links, directed=False)[1].astype(np.int64)
+    return group

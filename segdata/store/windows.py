@@ -22,6 +22,7 @@ from segdata.core.overlay import SweepRuns, find_overlaps_within, union_by_frame
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, NumberLine, Rows, Runs, bounding_boxes, expand_ranges, run_columns
 from segdata.core.schema import IMAGES, rle_to_runs, runs_to_rle
+from segdata.core.statistics import linked_groups
 
 TILE_KEY = "tile"  # of the metadata
 _TIFF = frozenset({".tif", ".tiff"})
@@ -572,10 +573,7 @@ def link_by_overlap(batch: Batch, places: TilePlaces, annotation: Ints) -> Ints:
     For instances that a model found tile by tile. Source: the stitching of Ronneberger, Fischer and Brox (2015),
     MICCAI, 234-241 (overlapping tiles), with the matching of panoptic segments (IoU above a half) in the overlap.
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    n, tile = batch.n_segments, batch.segment_image
+    tile = batch.segment_image
     height, width = batch.segment_size
     x, top = run_columns(batch.runs, height)
     run_tile = tile[batch.runs.owner]
@@ -592,9 +590,7 @@ def link_by_overlap(batch: Batch, places: TilePlaces, annotation: Ints) -> Ints:
     a, b, shared = overlaps.a[may].astype(np.int64), overlaps.b[may].astype(np.int64), overlaps.pixels[may]
     either = _pixels_in_tile(batch, places, a, b) + _pixels_in_tile(batch, places, b, a) - shared
     is_same = shared >= _MIN_IOU * either
-    links = coo_array((np.ones(int(is_same.sum())), (a[is_same], b[is_same])), shape=(n, n))
-    group: Ints = connected_components(links, directed=False)[1].astype(np.int64)
-    return group
+    return linked_groups(batch.n_segments, a[is_same], b[is_same])
 
 
 def _pixels_in_tile(batch: Batch, places: TilePlaces, a: Ints, b: Ints) -> Ints:
