@@ -2,14 +2,13 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os.path import lexists
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,7 +22,7 @@ from segdata.core.format import Format, LossCounter, ReadRequest, Source
 from segdata.core.profile import ImageSequence, Policy, Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import load_taxonomy
-from segdata.formats.shared.derived_sources import AlteredSource, ChainedSource
+from segdata.formats.shared.derived_sources import AlteredSource, ChainedSource, WrappedSource
 from segdata.formats.shared.file_names import Namesakes
 from segdata.formats.shared.images import ImageFolder, image_limits
 from segdata.formats.shared.per_image import relative_path
@@ -528,20 +527,14 @@ class _FileNames:
         return replace_column(table, "file", [name and self(name) for name in table["file"].to_pylist()])
 
 
-class SplitSource(msgspec.Struct, frozen=True):
+class SplitSource(WrappedSource, frozen=True):
     """One part of a dataset with the names, categories and the split that it has in the whole."""
 
-    source: Source
     split: str
     file_names: _FileNames
     image_of: Mapping[str, str]
     sequence_of: Mapping[str, str]
     remap: Remap | None
-
-    @property
-    def profile(self) -> Profile:
-        """As the part's."""
-        return self.source.profile
 
     @property
     def image_ids(self) -> Sequence[str]:
@@ -552,15 +545,6 @@ class SplitSource(msgspec.Struct, frozen=True):
     def defects(self) -> Sequence[Defect]:
         """Those of the part."""
         return [self._defect(defect) for defect in self.source.defects]
-
-    @property
-    def files(self) -> Callable[[int], Sequence[Path]] | None:
-        """As the part's; None where it has no such method."""
-        return getattr(self.source, "files", None)
-
-    def chunks(self) -> list[Ints]:
-        """As the part's."""
-        return self.source.chunks()
 
     def load(self, rows: Ints) -> Batch:
         """The part's batch with the names of the whole."""

@@ -54,6 +54,7 @@ from segdata.formats.coco.segments import (
 )
 from segdata.formats.shared.derived_sources import AlteredSource, with_origin
 from segdata.formats.shared.images import ImageFolder
+from segdata.formats.shared.per_image import chunk_segments
 
 _CHUNK = 8_192  # images and annotations that are decoded at once
 _KNOWN = SEGMENT_KEYS | {"image_id", "segmentation", "segdata_keyhole"}
@@ -73,9 +74,7 @@ class InstancesSource(CocoSource):
 
     def chunks(self) -> list[Ints]:
         """Rows of images in chunks of some thousand annotations."""
-        rows = np.arange(len(self.image_ids), dtype=np.int64)
-        portion = (self.offset[:-1] + rows) // _CHUNK
-        return np.split(rows, np.flatnonzero(np.diff(portion)) + 1) if len(rows) else []
+        return chunk_segments(self.offset, _CHUNK)
 
     def load(self, rows: Ints) -> Batch:
         """The images at these rows, their annotations decoded."""

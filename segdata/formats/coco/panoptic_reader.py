@@ -43,6 +43,7 @@ from segdata.formats.coco.segments import SEGMENT_KEYS, SegmentItem, segment_col
 from segdata.formats.shared.derived_sources import with_origin
 from segdata.formats.shared.images import ImageFolder, open_image, similar_name_hint
 from segdata.formats.shared.mask_files import ValueRuns, Values, decoded_pixels
+from segdata.formats.shared.per_image import chunk_rows
 
 UNLABELLED = 0
 MAX_MASK_ID = 2**24 - 1
@@ -318,8 +319,7 @@ class PanopticSource(CocoSource):
 
     def chunks(self) -> list[Ints]:
         """Rows of images, a few masks at a time."""
-        rows = np.arange(len(self.image_ids), dtype=np.int64)
-        return [rows[first : first + _CHUNK] for first in range(0, len(rows), _CHUNK)]
+        return chunk_rows(len(self.image_ids), _CHUNK)
 
     def load(self, rows: Ints) -> Batch:
         """The images at these rows, their masks decoded; an image with an unreadable mask is not annotated."""

@@ -34,19 +34,10 @@ from segdata.formats.shared.pairing import no_images_defect
 from segdata.formats.shared.per_image import relative_path
 
 
-class AlteredSource(msgspec.Struct, frozen=True):
-    """A source whose batches are changed as they are loaded.
-
-    Attributes
-    ----------
-    source : the dataset
-    alter : returns the changed batch; called from any thread, and in other processes where it can be pickled
-    extra_defects : defects of the whole dataset, beside the source's
-    """
+class WrappedSource(msgspec.Struct, frozen=True):
+    """What a source that is made of another has from it: all but `load`, until a class says otherwise."""
 
     source: Source
-    alter: Callable[[Batch], Batch]
-    extra_defects: tuple[Defect, ...] = ()
 
     @property
     def profile(self) -> Profile:
@@ -60,8 +51,8 @@ class AlteredSource(msgspec.Struct, frozen=True):
 
     @property
     def defects(self) -> Sequence[Defect]:
-        """The source's defects and the extra ones."""
-        return (*self.source.defects, *self.extra_defects)
+        """As the source's."""
+        return self.source.defects
 
     @property
     def files(self) -> Callable[[int], Sequence[Path]] | None:
@@ -71,6 +62,25 @@ class AlteredSource(msgspec.Struct, frozen=True):
     def chunks(self) -> list[Ints]:
         """As the source's."""
         return self.source.chunks()
+
+
+class AlteredSource(WrappedSource, frozen=True):
+    """A source whose batches are changed as they are loaded.
+
+    Attributes
+    ----------
+    source : the dataset
+    alter : returns the changed batch; called from any thread, and in other processes where it can be pickled
+    extra_defects : defects of the whole dataset, beside the source's
+    """
+
+    alter: Callable[[Batch], Batch]
+    extra_defects: tuple[Defect, ...] = ()
+
+    @property
+    def defects(self) -> Sequence[Defect]:
+        """The source's defects and the extra ones."""
+        return (*self.source.defects, *self.extra_defects)
 
     def load(self, rows: Ints) -> Batch:
         """The source's batch, altered."""
@@ -183,7 +193,7 @@ class SequencedSource(AlteredSource, frozen=True):
         return self.known or self.source.profile
 
 
-class RenamedSource(msgspec.Struct, frozen=True):
+class RenamedSource(WrappedSource, frozen=True):
     """The source in a temporary folder; its texts name what was copied or unpacked there.
 
     Attributes
@@ -194,29 +204,14 @@ class RenamedSource(msgspec.Struct, frozen=True):
     has_urls : other processes can read what is in the folder where it came from
     """
 
-    source: Source
     rename: Callable[[str], str]
     profile: Profile
     has_urls: bool = False
 
     @property
-    def image_ids(self) -> Sequence[str]:
-        """As the source's."""
-        return self.source.image_ids
-
-    @property
-    def files(self) -> Callable[[int], Sequence[Path]] | None:
-        """As the source's; None where it has no such method."""
-        return getattr(self.source, "files", None)
-
-    @property
     def defects(self) -> Sequence[Defect]:
         """The source's, in other words."""
         return tuple(_renamed(defect, self.rename) for defect in self.source.defects)
-
-    def chunks(self) -> list[Ints]:
-        """As the source's."""
-        return self.source.chunks()
 
     def load(self, rows: Ints) -> Batch:
         """The source's batch, its defects in other words."""

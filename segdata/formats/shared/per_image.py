@@ -398,6 +398,13 @@ def chunk_rows(n_images: int, per_chunk: int) -> list[Ints]:
     return [rows[first : first + per_chunk] for first in range(0, n_images, per_chunk)]
 
 
+def chunk_segments(offset: Ints, per_chunk: int) -> list[Ints]:
+    """The rows of n images in chunks of some `per_chunk` segments; image i has offset[i] to offset[i + 1]."""
+    rows = np.arange(len(offset) - 1, dtype=np.int64)
+    portion = (offset[:-1] + rows) // per_chunk
+    return np.split(rows, np.flatnonzero(np.diff(portion)) + 1) if len(rows) else []
+
+
 def _segment_table(annotations: list[ImageAnnotation]) -> tuple[pa.Table, Runs]:
     counts = [len(annotation.segment_id) for annotation in annotations]
     named = dict.fromkeys(name for annotation in annotations for name in annotation.columns)

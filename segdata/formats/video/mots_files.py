@@ -32,6 +32,7 @@ from segdata.formats.shared.per_image import (
     ImageAnnotation,
     ImageEntry,
     PerImageSource,
+    chunk_segments,
     entry_header,
     image_table,
     relative_path,
@@ -118,9 +119,7 @@ class _TextSource:
 
     def chunks(self) -> list[Ints]:
         """Rows of images in portions of some thousand segments."""
-        rows = np.arange(len(self.entries), dtype=np.int64)
-        portion = (self.offset[:-1] + rows) // _CHUNK
-        return np.split(rows, np.flatnonzero(np.diff(portion)) + 1) if len(rows) else []
+        return chunk_segments(self.offset, _CHUNK)
 
     def load(self, rows: Ints) -> Batch:
         """The images at these rows, their segments decoded."""
