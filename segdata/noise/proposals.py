@@ -29,6 +29,7 @@ from segdata.noise.segments import (
 
 ProposedAction = Literal["add", "delete", "rename", "redraw", "split", "join"]
 _MIN_PIECE_PIXELS = 8  # pixels of a piece
+_MIN_SEEN = 0.5  # the probability of its category from which the model sees a segment
 _MIN_HELD_SHARE = 0.5  # the share of a thing within another that makes it a part of that
 
 
@@ -173,6 +174,17 @@ def _joining_segment(candidates: ImageCandidates, number: int, given: SegmentSet
     inside = overlaps(same_category, holder)
     fits = np.isin(inside.a, beside)
     return int(alike[inside.a[fits][inside.pixels[fits].argmax()]]) if fits.any() else -1
+
+
+def is_piece(segment: SegmentSet, given: SegmentSet, prediction: ImagePrediction) -> bool:
+    """Whether a given segment can be a piece of another one, rather than extra.
+
+    The model sees its category there (mean probability of half or more), and no other given segment covers half of it,
+    as the original of a copy would.
+    """
+    seen = prediction.probability[int(segment.category[0]), segment.pixels().at].mean() >= _MIN_SEEN
+    covered = overlaps(segment, given).pixels > _MIN_HELD_SHARE * segment.areas[0]
+    return bool(seen and covered.sum() <= 1)  # one is the segment itself
 
 
 def _iou(segment: SegmentSet, pieces: Runs) -> float:

@@ -16,7 +16,7 @@ from segdata.core.table import Column, Table
 from segdata.noise.budget import Budget, ReviewSample, choose_sample, image_probabilities, review_seconds
 from segdata.noise.error_types import CODES, TYPES, ErrorType
 from segdata.noise.predictor import ImagePrediction, Predictor
-from segdata.noise.proposals import ProposedEdit, edit_part, edit_region, edit_thing
+from segdata.noise.proposals import ProposedEdit, edit_part, edit_region, edit_thing, is_piece
 from segdata.noise.ranking import CategoryTrust, RankedCandidates, candidates_above
 from segdata.noise.segments import UNLABELLED, Flags, Floats, GivenLabels, SegmentSet
 
@@ -159,6 +159,9 @@ class _ImageProposals:
             amended = propose(candidates, row_in_image, name, self._given, self._prediction, (right, down))
             if amended.gone:  # whatever is likeliest: the model sees nothing that it could rather be
                 name = "extra"
+            elif name == "extra" and is_thing and is_piece(segment, self._given, self._prediction):
+                joined = propose(candidates, row_in_image, "split", self._given, self._prediction)
+                name, amended = ("split", joined) if joined.action == "join" else (name, amended)
         category = int(ranked.category[row])
         predicted = amended.category if ranked.row[row] < 0 or name == "category" else category
         cells = self._cells(segment, amended, category, UNLABELLED if name == "extra" else predicted)

@@ -13,7 +13,7 @@ from segdata.core.errors import SegdataError
 from segdata.noise.candidates import find_candidates
 from segdata.noise.error_types import ErrorType
 from segdata.noise.predictor import ImagePrediction
-from segdata.noise.proposals import MIN_PROPOSAL_IOU, edit_part, edit_region, edit_thing
+from segdata.noise.proposals import MIN_PROPOSAL_IOU, edit_part, edit_region, edit_thing, is_piece
 from segdata.noise.segments import SegmentPixels, SegmentSet, runs_of_pixels, split_into_parts
 
 HEIGHT, WIDTH = 40, 60
@@ -69,6 +69,16 @@ def test_a_thing_without_pieces_is_redrawn_and_one_of_two_is_split() -> None:
     assert amended.seam(HEIGHT, WIDTH) >= 10
     round_ = seen(given, 2)
     assert edit_thing(find_candidates(given, round_, ONE), 0, "merge", given, round_).action in ("split", "redraw")
+
+
+def test_a_piece_lies_where_the_model_sees_its_category_and_on_no_other_segment() -> None:
+    leaf, rest, copy, weed = (5, 5, 6, 10), (11, 5, 14, 10), (12, 6, 12, 8), (40, 20, 6, 6)
+    given = drawn(leaf, rest, copy, weed)
+    prediction = seen(drawn((5, 5, 20, 10)), 2)
+    assert [is_piece(given.row(number), given, prediction) for number in range(4)] == [True, False, False, False]
+    found = find_candidates(given, prediction, ONE)
+    joined = edit_thing(found, 0, "split", given, prediction)
+    assert (joined.action, joined.joins) == ("join", 1)
 
 
 def test_a_split_without_scikit_image_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

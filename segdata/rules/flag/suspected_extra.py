@@ -3,6 +3,8 @@
 from segdata.core.candidates import flagged_candidates
 from segdata.core.rule import Findings, Tables, rule
 
+_SEEN = 0.5  # the probability from which the model sees the category in the segment
+
 
 @rule("SEG502", "suspected-extra", severity="warning", needs=("noise",))
 def suspected_extra(tables: Tables, *, min_probability: float = 0.0) -> Findings:
@@ -24,4 +26,7 @@ def suspected_extra(tables: Tables, *, min_probability: float = 0.0) -> Findings
     Defaults: 0, because each category already has its own threshold, which comes from injected errors.
     """
     for candidate in flagged_candidates(tables, "extra", min_probability):
-        yield candidate.finding(f"{candidate.verb_be} extra", f"the model gives it {candidate.believed:.2f}")
+        why = f"the model gives it {candidate.believed:.2f}"
+        if candidate.believed >= _SEEN:
+            why = f"it is unlike other segments of its category, although {why}"
+        yield candidate.finding(f"{candidate.verb_be} extra", why)
