@@ -1,9 +1,10 @@
 """How often the intervals of `segdata agreement` hold the truth, in simulated campaigns of which the truth is known.
 
-    python -m benchmarks.agreement_coverage [CAMPAIGNS [shares | bootstrap | distances]]
+    python -m benchmarks.agreement_coverage [CAMPAIGNS [shares | copies | distances]]
 
-`shares` are those of misses, `bootstrap` the same by resamples, as of copies and rework; `distances` are means of
-skewed values (hd95, assd), differences of volumes, and the trend of a scorecard.
+`shares` are those of misses, `copies` those of copies and rework, whose ends are at least the rule of three of the
+images where none, or all, is a hit; `distances` are means of skewed values (hd95, assd), differences of volumes, and
+the trend of a scorecard.
 
 Two annotators' images are drawn from a population whose images differ in what they show and in how well the two agree,
 as single images or as whole sequences of five images that are alike. The truth is what 100,000 more of them give. An
@@ -198,27 +199,19 @@ INTERVALS: dict[str, tuple[str, float, Draw]] = {
 }
 
 
-def _share_ends(hits: Floats, total: Floats, is_counted: bool, seed: int, is_bootstrap: bool) -> tuple[float, float]:
-    """The interval of a share: over clusters of segments by the bootstrap (copies, rework), or as of misses."""
-    if not is_bootstrap:
-        return share_interval(hits, total, trials=float(total.sum()) if is_counted else None)
-    how = Resampling(n_draws=DRAWS, seed=seed)
-    ends = how.interval(lambda weights: weights @ hits / (weights @ total), len(hits))
-    value = float(ends.value)
-    return widen_certain(float(ends.low), float(ends.high), value, len(hits), how.confidence)
-
-
-def shares(n_campaigns: int, is_bootstrap: bool = False) -> None:
-    """Print how often the interval of a share (misses, extras, confusions) holds it, and how wide it is."""
+def shares(n_campaigns: int, of_copies: bool = False) -> None:
+    """Print how often the interval of a share holds it, and how wide it is."""
     print("| what varies | images | " + " | ".join(f"{share:.0%}: held, width" for share in SHARES) + " |")
     print("| --- | ---: |" + " ---: |" * len(SHARES))
     for (name, (is_counted, likeness)), n in product(KINDS.items(), (8, 24, 60)):
         cells = []
         for share in SHARES:
             rng, held, width = np.random.default_rng([13, n, round(1000 * share)]), 0, 0.0
-            for campaign in range(n_campaigns):
+            for _ in range(n_campaigns):
                 hits, total = draw_shares(rng, n, share, is_counted, likeness)
-                low, high = _share_ends(hits, total, is_counted, campaign, is_bootstrap)
+                low, high = share_interval(hits, total, trials=float(total.sum()) if is_counted else None)
+                if of_copies:
+                    low, high = widen_certain(low, high, float(hits.sum() / total.sum()), n, 0.95)
                 held += low <= share <= high
                 width += high - low
             cells.append(f"{held / n_campaigns:.3f}, {width / n_campaigns:.2f}")
@@ -282,7 +275,7 @@ def planned(n_pilots: int) -> None:
 def main() -> None:
     """Print the tables."""
     n_campaigns = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-    parts = {"shares": shares, "bootstrap": lambda n: shares(n, True), "distances": distances}
+    parts = {"shares": shares, "copies": lambda n: shares(n, True), "distances": distances}
     if sys.argv[2:]:
         parts[sys.argv[2]](n_campaigns)
         return

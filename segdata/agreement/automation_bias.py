@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.agreement.estimates import Resampling
-from segdata.agreement.inference import widen_certain
+from segdata.agreement.inference import share_interval, widen_certain
 from segdata.agreement.scores import Count, Score, column_of
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.resampling import Floats
 from segdata.core.runs import Ints
 
 Flags = NDArray[np.bool_]
@@ -98,13 +97,7 @@ def share_over_clusters(hit: Flags, cluster: Ints, how: Resampling) -> Score:
     n = int(number.max(initial=-1)) + 1
     if n == 0:
         return Score(np.nan, np.nan, np.nan, 0, 0)
-    hits, total = np.bincount(number, hit, n), np.bincount(number, minlength=n).astype(np.float64)
-
-    def statistic(weights: Floats) -> Floats:
-        weighed = weights @ total
-        return np.asarray(np.divide(weights @ hits, weighed, out=np.full(weighed.shape, np.nan), where=weighed > 0))
-
-    ends = how.interval(statistic, n)
-    value = float(ends.value)
-    low, high = widen_certain(float(ends.low), float(ends.high), value, n, how.confidence)
-    return Score(value, low, high, len(hit), 0)
+    hits, total = np.bincount(number, hit, n).astype(np.float64), np.bincount(number, minlength=n).astype(np.float64)
+    share = float(hits.sum() / total.sum())
+    ends = share_interval(hits, total, how.confidence, trials=len(hit))
+    return Score(share, *widen_certain(*ends, share, n, how.confidence), len(hit), 0)

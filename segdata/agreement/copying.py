@@ -334,7 +334,7 @@ def judge_couples(rows: ComparedSegments, cluster: Ints, models: Collection[int]
 
 
 def _share_of_few(hit: Flags, cluster: Ints, how: Resampling) -> Score:
-    """See `share_over_clusters`; of too few clusters for a bootstrap the interval is that of ten coins for each."""
+    """See `share_over_clusters`; of too few clusters for an interval it is that of ten coins for each."""
     share = share_over_clusters(hit, cluster, how)
     n = len(np.unique(cluster))
     if not n or n >= least_clusters(how.confidence):

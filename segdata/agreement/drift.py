@@ -6,7 +6,6 @@ chance. Times are handed out anew among the annotator's images, which breaks a t
 Source: Good (2005), Permutation, Parametric and Bootstrap Tests of Hypotheses, chapter 3.
 """
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -25,7 +24,7 @@ from segdata.agreement.annotator_bias import (
     outline_shares,
 )
 from segdata.agreement.estimates import Resampling
-from segdata.agreement.inference import FALSE_DISCOVERY_RATE, limits_by_person
+from segdata.agreement.inference import ACCUSATION_RATE, FALSE_DISCOVERY_RATE, limits_by_person
 from segdata.agreement.scores import Count, Number, Score, UndefinedShare, table_of_lines
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.resampling import Floats
@@ -36,7 +35,7 @@ Flags = NDArray[np.bool_]
 _DRAWS = 9999
 _AT_ONCE = 2_000_000  # numbers held in one go, to bound memory
 _REMAINDER = 0.5  # the share of a change that must be left without any one of the others
-_LEAST_DRAWS = 50  # permutations that chance must bring, for a rate to be told from another
+_FEW_DRAWS = 999  # where 5 % are to be told, not less
 _FEW = 3  # periods, from which months are told rather than weeks, and weeks rather than days
 _ROUNDING = 1e-9
 _BARTLETT = 2.5  # by so many fewer clusters count in a likelihood ratio: 1 + (p + q + 1) / 2, of one variable by one
@@ -86,16 +85,16 @@ def annotator_drifts(
     annotations: Table,
     how: Resampling,
     *,
-    rate: float = FALSE_DISCOVERY_RATE,
+    rate: float = ACCUSATION_RATE,
     n_draws: int = _DRAWS,
 ) -> tuple[AnnotatorDrift, ...]:
     """The drift of every annotator, kind and category, and of all categories together; nothing without dates.
 
     `annotations` are the rows that the pairs name, with `created` (ISO 8601). Tested are annotators with work of 8
     clusters of images or more, on two days or more, that two others annotated as well; of fewer than three annotators
-    nobody knows who changes. The p-values of an annotator and kind are adjusted for its categories by the largest
-    statistic of each permutation (Westfall and Young, 1993, Resampling-Based Multiple Testing), and over kinds and
-    annotators as `limits_by_person` says, at `rate`. A drift that one of the others alone makes up does
+    nobody knows who changes. The p-values of an annotator are adjusted for all kinds and categories by the largest
+    statistic of each permutation (Westfall and Young, 1993, Resampling-Based Multiple Testing), and over annotators as
+    `limits_by_person` says, at `rate`. A drift that one of the others alone makes up does
     not stand: see `_DriftFamily.remains`.
     """
     days = _cluster_days(comparison, annotations)
@@ -103,17 +102,19 @@ def annotator_drifts(
         return ()
     tally = count_deviations(comparison)
     families = _weigh_outlines(list(_families(comparison, tally, days)), comparison.countable)
-    chances = [family.chances(how.seed, n_draws) for family in families]
-    least = np.array([min(p.values(), default=np.nan) for p in chances])
-    tested = np.flatnonzero(np.isfinite(least))
-    limit = np.zeros(len(families))
-    limit[tested] = limits_by_person(least[tested], np.array([families[k].annotator for k in tested], int), rate)
-    drifts = [
-        (family, code, family.result(code, comparison, how, p, p <= highest and family.remains(code, how.seed, rate)))
-        for family, found, highest in zip(families, chances, limit.tolist(), strict=True)
-        for code in family.codes
-        for p in (found.get(code, np.nan),)
-    ]
+    persons = {
+        family.annotator: [each for each in families if each.annotator == family.annotator] for family in families
+    }
+    chances = {who: _chances(own, how.seed, n_draws) for who, own in persons.items()}
+    least = {who: min(p.values()) for who, p in chances.items() if p}
+    limits = limits_by_person(np.array(list(least.values())), np.array(list(least), np.int64), rate)
+    limit = dict(zip(least, limits.tolist(), strict=True))
+    drifts = []
+    for family in families:
+        for code in family.codes:
+            p = chances[family.annotator].get((family.kind, code), np.nan)
+            stands = p <= limit.get(family.annotator, 0.0) and family.remains(code, how.seed)
+            drifts.append((family, code, family.result(code, comparison, how, p, stands)))
     if not any(drift.stands for _, _, drift in drifts):
         return tuple(drift for _, _, drift in drifts)
     images = ImageDeviations.of(comparison)
@@ -197,34 +198,21 @@ class _DriftFamily:
         group = np.unique(self.category[kept], return_inverse=True)[1].reshape(-1)
         return _Trend(self.day, self.cluster[kept], group, (self.value - control)[kept], self.weight[kept])
 
-    def chances(self, seed: int, n_draws: int) -> dict[int | None, float]:
-        """The p-values of those of `codes` that are tested, against all others."""
-        trends = {code: self.trend(code, self.controls[0]) for code in self.codes}
-        tested = {
-            code: trend
-            for code, trend in trends.items()
-            if len(trend.clusters) >= LEAST_CLUSTERS and len(np.unique(self.day[trend.clusters])) > 1
-        }
-        if not tested:
-            return {}
-        p = _adjusted_chances(self.day, list(tested.values()), seed, n_draws)
-        return dict(zip(tested, p.tolist(), strict=True))
-
-    def remains(self, code: int | None, seed: int, rate: float) -> bool:
-        """Without any one of the others at least half of the change is left, and it is more than chance, at `rate`.
+    def remains(self, code: int | None, seed: int) -> bool:
+        """Without any one of the others at least half of the change is left, and it is more than chance, at 5 %.
 
         As all others seem to drift beside one who does. Where fewer than half of the clusters are left that says
         nothing about the drift.
         """
         trend = self.trend(code, self.controls[0])
-        change, n_draws = trend.change(1.0, _PLAIN).value, math.ceil(_LEAST_DRAWS / rate)
+        change = trend.change(1.0, _PLAIN).value
         for control in self.controls[1:]:
             left = self.trend(code, control)
             if 2 * len(left.clusters) < len(trend.clusters):
                 continue
             if left.change(1.0, _PLAIN).value / change < _REMAINDER:
                 return False
-            if _adjusted_chances(self.day, [left], seed, n_draws)[0] > rate:
+            if _adjusted_chances(self.day, [left], seed, _FEW_DRAWS)[0] > FALSE_DISCOVERY_RATE:
                 return False
         return True
 
@@ -328,6 +316,23 @@ class _Trend:
         slope = float((self.weight * centred * self.value).sum()) / below if below > _ROUNDING else 0.0
         mean_day, mean = (float(np.average(column, weights=self.weight)) for column in (day, self.value))
         return mean + slope * (low - mean_day), mean + slope * (high - mean_day)
+
+
+def _chances(families: "Sequence[_DriftFamily]", seed: int, n_draws: int) -> dict[tuple[BiasKind, int | None], float]:
+    """The p-values of an annotator's kinds and categories that are tested, against all others."""
+    trends = {
+        (family.kind, code): family.trend(code, family.controls[0]) for family in families for code in family.codes
+    }
+    day = families[0].day
+    tested = {
+        cell: trend
+        for cell, trend in trends.items()
+        if len(trend.clusters) >= LEAST_CLUSTERS and len(np.unique(day[trend.clusters])) > 1
+    }
+    if not tested:
+        return {}
+    p = _adjusted_chances(day, list(tested.values()), seed, n_draws)
+    return dict(zip(tested, p.tolist(), strict=True))
 
 
 def _adjusted_chances(day: Floats, trends: "Sequence[_Trend]", seed: int, n_draws: int) -> Floats:

@@ -8,17 +8,13 @@ import numpy as np
 
 from segdata.agreement.annotator_bias import counts_once
 from segdata.agreement.estimates import PairAmounts, Resampling, pair_scores
-
-# gone
+from segdata.agreement.inference import ACCUSATION_RATE
 from segdata.agreement.scores import Count, table_of_lines, values_by_category, weighted_mean
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.resampling import Floats
 from segdata.core.runs import Ints
 from segdata.core.table import Table
 
-FAMILY_ERROR_RATE = (
-    0.05  # of the panels in which all are as steady as each other, in how many somebody may be found less so
-)
 _COLUMNS = {
     "annotator": int,
     "value": float,
@@ -53,13 +49,13 @@ def repeat_agreement(comparison: AnnotatorPairs, how: Resampling) -> Table:
     Columns: annotator (position of the first pass), value, low, high, others (the Dice of different annotators on the
     same images; NaN where there is none), behind (by how much different annotators agree better than the annotator with
     themselves, on average over the categories that both have), behind_low (what it is more than, so sure that of panels
-    in which all are as steady as each other at most `FAMILY_ERROR_RATE` have one of whom this is above 0), clusters.
+    in which all are as steady as each other at most `ACCUSATION_RATE` have one of whom this is above 0), clusters.
     """
     amounts = PairAmounts.of(comparison)
     person = np.array(comparison.persons, np.int64)
     own = person[amounts.a] == person[amounts.b]
     twice = np.unique(person[amounts.a[own]]).tolist()
-    strict = replace(how, confidence=1 - FAMILY_ERROR_RATE / max(len(twice), 1))
+    strict = replace(how, confidence=1 - ACCUSATION_RATE / max(len(twice), 1))
     lines = []
     for who in twice:
         rows = np.flatnonzero(own & (person[amounts.a] == who))

@@ -28,7 +28,7 @@ from segdata.agreement.rework import ReworkSummary
 from segdata.agreement.scores import Count, Number, Score, Share, UndefinedShare, column_of
 from segdata.agreement.surface_distances import Tolerance
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.resampling import Floats
+from segdata.core.resampling import Floats, least_clusters
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
 from segdata.core.statistics import benjamini_hochberg
@@ -38,6 +38,7 @@ from segdata.core.taxonomy import Taxonomy
 Flags = NDArray[np.bool_]
 LEAST_CLUSTERS = 8
 _DRAWS = 9999
+_ROUNDING = 1e-9
 _RATE = 0.05  # a chance above which no trend stands, however the others are
 
 
@@ -104,7 +105,7 @@ def score_trend(
     )
     if len(every.x) == 0:
         return ScoreTrend(months, np.nan, np.nan, np.nan, np.nan, every.same_images)
-    interval = how.interval(every.slopes, len(every.x))
+    slope, low, high = every.slope_interval(how.confidence)
     p = every.chance(how.seed)
     there = np.isin(scored.case, scored.case[dated])
     others = np.setdiff1d(scored.annotators[:, there], [annotator, -1 if reference is None else reference])
@@ -113,7 +114,7 @@ def score_trend(
         rest = _Residuals.of(scored.take(kept), mine[kept], month[kept])
         same_way = len(rest.x) > 0 and float(rest.x @ rest.y) * float(every.x @ every.y) > 0
         p = float(np.maximum(p, rest.chance(how.seed) if same_way or not len(rest.x) else 1.0))
-    return ScoreTrend(months, float(interval.value), float(interval.low), float(interval.high), p, every.same_images)
+    return ScoreTrend(months, slope, low, high, p, every.same_images)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +141,27 @@ class _Residuals:
         sort = scored.sort[rows][first]
         return _Residuals(beyond, _centre(x, sort), _centre(y, sort), sort, same_images)
 
-    def slopes(self, weights: Floats) -> Floats:
-        """(B,) with weights of clusters (B, n_clusters)."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray((weights @ (self.x * self.y)) / (weights @ (self.x * self.x)))
+    def slope_interval(self, confidence: float) -> tuple[float, float, float]:
+        """The slope and the ends of its interval, which are NaN where `least_clusters` says so.
+
+        From the residuals of the line, each divided by what the line leaves of it (HC3), and Student's t. A line that a
+        single cluster decides has none.
+        Source: Long and Ervin (2000), The American Statistician 54(3), 217-224.
+        """
+        from scipy.special import stdtrit
+
+        several = np.bincount(self.sort)[self.sort] > 1  # others are their sort's mean, and say nothing of a slope
+        x, y, sort = self.x[several], self.y[several], self.sort[several]
+        square, free = float(x @ x), len(x) - len(np.unique(sort)) - 1
+        if square <= 0:
+            return float("nan"), float("nan"), float("nan")
+        slope = float(x @ y) / square
+        left = 1 - 1 / np.bincount(sort)[sort] - x * x / square
+        if len(x) < least_clusters(confidence) or free < 1 or left.min() < _ROUNDING:
+            return slope, float("nan"), float("nan")
+        away = x * (y - slope * x) / left
+        half = float(stdtrit(free, (1 + confidence) / 2) * np.sqrt(away @ away)) / square
+        return slope, slope - half, slope + half
 
     def chance(self, seed: int) -> float:
         """The share of ways to hand out the months anew in which the slope is as steep, either way; NaN: too few."""

@@ -210,5 +210,5 @@ def test_limits_are_those_of_holm_and_simes(p: Floats, seed: int, rate: float) -
 
 def test_of_one_annotator_the_limit_is_benjamini_and_hochbergs() -> None:
     p = np.array([0.001, 0.02, 0.03, 0.9])
-    assert (p <= limits_by_person(p, np.zeros(4, int))).tolist() == benjamini_hochberg(p, 0.05).tolist()
+    assert (p <= limits_by_person(p, np.zeros(4, int), 0.05)).tolist() == benjamini_hochberg(p, 0.05).tolist()
     assert len(limits_by_person(np.zeros(0), np.zeros(0, int))) == 0
