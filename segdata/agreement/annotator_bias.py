@@ -14,7 +14,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.agreement.inference import ACCUSATION_RATE, limits_by_person, share_interval, shuffle_within_blocks
+from segdata.agreement.inference import FALSE_DISCOVERY_RATE, limits_by_person, share_interval, shuffle_within_blocks
 from segdata.agreement.scores import table_of_lines
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.executor import run_ordered
@@ -290,7 +290,7 @@ _SCREEN = 1.5  # standard deviations below which a cell is chance whatever permu
 
 
 def annotator_biases(
-    comparison: AnnotatorPairs, seed: int = 0, *, rate: float = ACCUSATION_RATE, n_draws: int = DRAWS
+    comparison: AnnotatorPairs, seed: int = 0, *, rate: float = FALSE_DISCOVERY_RATE, n_draws: int = DRAWS
 ) -> Table:
     """What each annotator does with each category, cell by cell, and which of it is more than chance.
 
@@ -375,7 +375,7 @@ def _pixel_size(comparison: AnnotatorPairs) -> float:
     return float(np.mean(size[np.isfinite(size)])) if np.isfinite(size).any() else 1.0
 
 
-def least_clusters(n_cells: int, n_annotators: int, rate: float = ACCUSATION_RATE) -> int:
+def least_clusters(n_cells: int, n_annotators: int, rate: float = FALSE_DISCOVERY_RATE) -> int:
     """The number of images, or clusters of these, from which a cell of so many can be found at all.
 
     >>> least_clusters(60, 3)

@@ -5,6 +5,7 @@ from itertools import combinations
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from segdata.agreement.estimates import (
     DEFAULT_RESAMPLING,
@@ -125,7 +126,7 @@ def stratify_by_names(
 
     Differences are tested where they are `is_of_images`. What tells annotations apart tells annotators apart, and the
     pairs of an image have annotators in common: by lot they would differ less than they do by the same people alone.
-    Over the categories of one score Benjamini and Hochberg's false discovery rate is 5 %.
+    Benjamini and Hochberg's false discovery rate is 5 % over all scores, and over all categories and scores.
     """
     amounts = PairAmounts.of(comparison)
     rows = between_persons(amounts)
@@ -152,21 +153,26 @@ def _test_differences(amounts: PairAmounts, rows: Ints, stratum: Ints, seed: int
     every, strata, block = permutation_units(amounts, rows, stratum)
     width = every.width(STRATUM_TEST_SCORES)
     values, p = strata_differences(every.statistic(STRATUM_TEST_SCORES), strata, block, seed, width=width)
+    stands = _stand_together(p)
     differences = [
-        StratumDifference(score, None, tuple(values[:, k].tolist()), float(p[k]), bool(p[k] <= FALSE_DISCOVERY_RATE))
+        StratumDifference(score, None, tuple(values[:, k].tolist()), float(p[k]), bool(stands[k]))
         for k, score in enumerate(STRATUM_TEST_SCORES)
     ]
     values, p = strata_differences(every.category_statistic(STRATUM_TEST_SCORES), strata, block, seed, width=width)
-    for k, score in enumerate(STRATUM_TEST_SCORES):
-        tested = np.flatnonzero(np.isfinite(p[k]))
-        for category, stands in zip(
-            tested.tolist(), benjamini_hochberg(p[k, tested], FALSE_DISCOVERY_RATE).tolist(), strict=True
-        ):
-            name = amounts.comparison.categories[category].name
-            differences.append(
-                StratumDifference(score, name, tuple(values[:, k, category].tolist()), float(p[k, category]), stands)
-            )
+    stands = _stand_together(p)
+    for k, category in zip(*np.nonzero(np.isfinite(p)), strict=True):
+        of_strata, chance, stand = tuple(values[:, k, category].tolist()), float(p[k, category]), stands[k, category]
+        name = amounts.comparison.categories[category].name
+        differences.append(StratumDifference(STRATUM_TEST_SCORES[k], name, of_strata, chance, bool(stand)))
     return tuple(difference for difference in differences if np.isfinite(difference.values).any())
+
+
+def _stand_together(p: Floats) -> NDArray[np.bool_]:
+    """(...) which p-values stand together, NaN not."""
+    stands = np.zeros(p.shape, bool)
+    some = np.isfinite(p)
+    stands[some] = benjamini_hochberg(p[some], FALSE_DISCOVERY_RATE)
+    return stands
 
 
 def permutation_units(amounts: PairAmounts, rows: Ints, stratum: Ints) -> tuple[PooledPairs, Ints, Ints]:

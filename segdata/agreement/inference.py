@@ -180,8 +180,8 @@ def _normal_quantile(confidence: float) -> float:
 
 
 FALSE_DISCOVERY_RATE = 0.05  # of all differences that count as significant, what share may be chance
-# Of campaigns in which all annotators are alike, in how many one test may name somebody. Three tests name persons
-# (habits, drift, and agreement with own earlier work), so all together do in at most 5 % (Bonferroni).
+# Of campaigns in which all annotators are alike, in how many the test of drift may name somebody, and that of own
+# earlier work: a third of what one test alone may. That of habits names hardly anybody, as its effects must be large.
 ACCUSATION_RATE = 0.05 / 3
 DRAWS = 9999
 EXACT_CLUSTERS = 12  # clusters up to which every way to flip is looked at
@@ -189,7 +189,7 @@ _AT_ONCE = 2_000_000  # numbers held in one go, to bound memory
 _ROUNDING = 1e-9  # by so much of themselves equal values may differ
 
 
-def limits_by_person(p: Floats, person: Ints, rate: float = ACCUSATION_RATE) -> Floats:
+def limits_by_person(p: Floats, person: Ints, rate: float = FALSE_DISCOVERY_RATE) -> Floats:
     """(n,) the largest p-value with which each of n tests of persons stands; 0: no test of this person does.
 
     Nobody is easier to accuse because somebody else has a habit: the chance that anybody without one is named is at

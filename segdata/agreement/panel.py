@@ -1,7 +1,7 @@
 """Panel: the work of several annotators on the same images as one source with one taxonomy."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -20,6 +20,7 @@ from segdata.core.format import Detached, PortionReader, detach
 from segdata.core.paths import PairBy, PairingKey, pairing_keys
 from segdata.core.profile import Profile, has_volumes
 from segdata.core.runs import Ints
+from segdata.core.table import Table
 from segdata.core.taxonomy import Category, Taxonomy
 
 TAXONOMY_CODE = "SEG412"
@@ -228,6 +229,34 @@ def _file_hash(uri: str | None) -> str | None:
 
 def _first_names(names: Sequence[str], n: int = 3) -> str:
     return ", ".join(names[:n]) + (f" and {len(names) - n:,} more" if len(names) > n else "")
+
+
+def never_judged(panel: "Panel", annotations: Table) -> Iterator[Defect]:
+    """Categories of all datasets that an annotator judged in no image, as the coverage of the annotations says.
+
+    `annotations` has a row for each: `annotator` and `coverage`. Categories that a dataset lacks are told by itself.
+    """
+    taxonomies = panel.taxonomies
+    name_of = {category.id: category.name for category in taxonomies.taxonomy.categories if category.kind != "void"}
+    shared = set(name_of).intersection(*(mine.values() for mine in taxonomies.codes))
+    ids = {
+        own.name: mine[id_]
+        for member, mine in zip(panel.members, taxonomies.codes, strict=True)
+        for id_, own in _profile_categories(member.dataset.profile).items()
+    }
+    judged: dict[str, set[int]] = {}
+    for annotator, text in set(zip(annotations["annotator"].tolist(), annotations["coverage"].tolist(), strict=True)):
+        coverage = parse_coverage(text)
+        of_names = coverage if isinstance(coverage, dict) else dict.fromkeys(ids, "exhaustive")
+        names = (name for name, how in of_names.items() if how == "exhaustive" and name in ids)
+        judged.setdefault(annotator, set()).update(ids[name] for name in names)
+    for annotator, own in sorted(judged.items()):
+        missing = [name_of[id_] for id_ in sorted(shared - own)]
+        if missing:
+            message = (
+                f"{annotator} judged no {_first_names(missing, 5)}: who were not asked for a category miss none of it"
+            )
+            yield Defect(TAXONOMY_CODE, message, annotator=annotator, severity="info")
 
 
 def unmatched_images(members: Sequence[PanelMember], images: ImageRows) -> list[Defect]:

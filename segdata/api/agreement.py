@@ -331,6 +331,7 @@ def _assess(
     from segdata.agreement.drift import annotator_drifts, drift_table
     from segdata.agreement.gold_standard import gold_scores, scores_below_bar
     from segdata.agreement.misplaced_labels import MISPLACED_CODE, find_misplaced
+    from segdata.agreement.panel import never_judged
     from segdata.agreement.repeatability import repeat_agreement
     from segdata.agreement.summary import unclear_categories
     from segdata.core.annotator_pairs import PanelAssessment
@@ -358,8 +359,9 @@ def _assess(
     defects = (
         Defect(MISPLACED_CODE, item.message, annotator=annotator_pairs.annotators[item.annotator]) for item in misplaced
     )
+    unjudged = never_judged(compared.panel, tables.annotations)
     assessed_tables = replace(
-        tables, defects=(*tables.defects, *defects), assessment=assessment, annotator_pairs=annotator_pairs
+        tables, defects=(*tables.defects, *defects, *unjudged), assessment=assessment, annotator_pairs=annotator_pairs
     )
     return _AssessedPanel(annotator_pairs, identical, drift, assessment, assessed_tables)
 

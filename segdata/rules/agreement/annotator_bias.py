@@ -23,10 +23,9 @@ def annotator_bias(tables: Tables, *, min_share: float = 0.05, min_offset: float
     have and this annotator lacks is missed. One that fewer than half of the others have is extra. One that more than
     half of the others label differently is confused. The offset is the distance in pixels by which the boundary lies
     outside that of the middle annotator. Names are permuted within images 9,999 times or more, and a cell (annotator,
-    category, kind) counts if chance names anybody in at most 1.7 % of campaigns (Holm, 1979, over annotators; of what is
-    said about one who is named at most that share is false on average, Benjamini and Hochberg, 1995). So SEG406, SEG409
-    and SEG415 together name somebody in at most 5 % of campaigns in which all are alike. Images of one sequence,
-    patient or scene count as one. A gold standard has one voice among the others here; SEG407 reports errors
+    category, kind) counts if chance names anybody in at most 5 % of campaigns (Holm, 1979, over annotators; of what is
+    said about one who is named at most that share is false on average, Benjamini and Hochberg, 1995). Images of one
+    sequence, patient or scene count as one. A gold standard has one voice among the others here; SEG407 reports errors
     that annotators make against it alone.
 
     Things that only end elsewhere are matched, however small they are. In categories that are not counted one by one,

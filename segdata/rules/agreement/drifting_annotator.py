@@ -17,9 +17,9 @@ def drifting_annotator(tables: Tables, *, min_change: float = 0.05, min_offset: 
     The rule compares misses, extras, confusions and offsets of each annotator with those of the others in the same
     images, so that a month of hard images is no drift. It fits a line over the days on which the annotator worked. Days
     are permuted among the annotator's images 9,999 times, for all kinds and categories together; chance names anybody
-    in at most 1.7 % of campaigns, as for SEG406. With each of the others left out at least half of the change must
-    remain, and be beyond chance by itself, since all others seem to drift beside one who does. If all categories drift
-    together, there is one finding.
+    in at most 1.7 % of campaigns. With each of the others left out at least half of the change must remain, and be
+    beyond chance by itself, since all others seem to drift beside one who does. If all categories drift together, there
+    is one finding.
     Of categories that are not counted one by one, a miss, an extra or a confusion that the drift of the offset
     explains is none.
 

@@ -15,8 +15,9 @@ def unstable_annotator(tables: Tables, *, max_agreement: float = 0.7, min_images
     images in one dataset (`--pair content`). The agreement is Dice, macro by image and category. The rule flags an
     annotator if different annotators agree better on these same images than the annotator with themselves: the interval
     of the difference, from resamples of the images, is above 0. The interval is so wide that at most 1.7 in 100 panels
-    in which all are equally steady have such a finding (a third of 5, see SEG406). If you have no other annotations of the images, the rule flags an
-    annotator if the upper end of the agreement's own interval is below `max_agreement`.
+    in which all are equally steady have such a finding, a third of what one test may, as several tests name persons. If
+    you have no other annotations of the images, the rule flags an annotator if the upper end of the agreement's own
+    interval is below `max_agreement`.
 
     Why: annotators who disagree with themselves cannot agree with others; their work is partly chance.
 
