@@ -18,8 +18,8 @@ def adjusted_rand(squares_both: ArrayLike, squares_a: ArrayLike, squares_b: Arra
 
     >>> adjusted_rand([4 + 1 + 1], [4 + 4], [9 + 1], [4]).round(6).tolist()
     [0.0]
-    >>> adjusted_rand([8, 16], [8, 16], [8, 16], [4, 4]).tolist()
-    [1.0, nan]
+    >>> adjusted_rand([8, 16, 4], [8, 16, 8], [8, 16, 4], [4, 4, 4]).tolist()
+    [1.0, nan, 0.0]
     """
     both, a, b, n = (np.asarray(amount, float) for amount in (squares_both, squares_a, squares_b, pixels))
     together, of_a, of_b, every = ((amount - n) / 2 for amount in (both, a, b, n * n))

@@ -8,7 +8,6 @@ from numpy.typing import ArrayLike, NDArray
 from segdata.agreement.plugin import metric
 
 Floats = NDArray[np.float64]
-THRESHOLDS = tuple(round(0.5 + 0.05 * k, 2) for k in range(10))  # of IoU, as COCO takes them
 
 
 class DetectionScores(NamedTuple):
