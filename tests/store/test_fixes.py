@@ -61,6 +61,19 @@ def test_the_documented_findings_are_gone(code: str) -> None:
     assert n_mended
 
 
+def test_a_ring_in_a_ring_becomes_a_hole(tmp_path: Path) -> None:
+    rings = [[1, 1, 51, 1, 51, 51, 1, 51], [16, 16, 36, 16, 36, 36, 16, 36]]
+    document = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 60, "height": 60}],
+        "categories": [{"id": 1, "name": "window"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "segmentation": rings, "iscrowd": 0}],
+    }
+    (tmp_path / "coco.json").write_text(json.dumps(document))
+    findings = segdata.validate(tmp_path / "coco.json", select="SEG018").findings
+    (fixed,) = fixed_images(segdata.read(tmp_path / "coco.json"), findings, unsafe=True)
+    assert fixed.after.runs.areas(1).tolist() == [50 * 50 - 20 * 20]
+
+
 def test_of_identical_segments_the_first_stays() -> None:
     drawing = draw_picture("xxx\nxxx\nccc\n\nx = a + b\na, b, c: car")
     findings = found(drawing, "SEG104", {})

@@ -50,6 +50,11 @@ def test_the_rare_category_is_in_a_gold_set() -> None:
     assert dict(zip(found.categories, found.drawn.tolist(), strict=True)) == {"a": 2, "b": 1, "c": 1}
 
 
+def test_a_segment_of_a_category_that_has_few_is_worth_more() -> None:
+    tables = tables_of(draw_picture("a.c.d\n\nb....\n\na....\n\na, c, d: car\nb: bus"))
+    assert draw_images(tables, 1, wanted=4).images == ("2.png",)
+
+
 def test_greedy_takes_fewer_images_than_chance() -> None:
     """Of 26 images with one letter each and one with all of them the latter alone covers everything."""
     letters = "abcdefghijklmnopqrstuvwxyz"

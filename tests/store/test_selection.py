@@ -1,6 +1,7 @@
 """Expression: what pandas would say of each row, where unknown values are neither true nor false."""
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segdata.core.batch import Batch, concatenate_batches
+from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.core.profile import Profile
@@ -184,6 +185,18 @@ def test_each_depth_drops_its_own() -> None:
     ):
         left = select(drawing.profile, text)(drawing.batch)
         assert names(left) == (images, [ids[letter] for letter in letters]), text
+
+
+def test_metadata_and_attributes_by_their_names() -> None:
+    drawing = draw_picture(PICTURE)
+    first = drawing.batch.segments["segment_id"].to_pylist()[0]
+    batch = replace(
+        drawing.batch,
+        images=replace_column(drawing.batch.images, "metadata", [[("tim", '"no"'), ("time", '"day"')], [], []]),
+        segments=replace_column(drawing.batch.segments, "attributes", [[("hidden", "true")], [], []]),
+    )
+    left = select(drawing.profile, 'metadata["time"] == "day" and attributes["hidden"] == True')(batch)
+    assert names(left) == (["1.png"], [first])
 
 
 def test_findings_count_for_the_segments_they_name() -> None:

@@ -144,6 +144,15 @@ def test_another_category_moves_its_pixels() -> None:
     assert (category.category_a, category.category_b, category.message) == ("car", "tree", "car in A, tree in B")
     assert (moved.image, moved.pixels, moved.bbox) == ("b.png", 16, (1, 1, 4, 4))
     assert found.moves == {("car", "tree"): 16}
+    assert (found.n_kept, compare_datasets(small(with_cell("segments", "category_id", 3, 3)), small()).n_kept) == (3, 3)
+
+
+def test_most_moved_pixels_come_first() -> None:
+    other = with_masks(set_pixel(1, 3, 4, False))
+    other = replace(other, segments=replace_column(other.segments, "category_id", [1, 1, 3, 3]))
+    plain = compare_datasets(small(), small(other)).moves
+    assert list(plain.values()) == sorted(plain.values(), reverse=True)
+    assert len(set(plain.values())) > 1
 
 
 def test_pixels_that_another_segment_of_the_category_keeps_do_not_move() -> None:
