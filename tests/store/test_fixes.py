@@ -185,6 +185,7 @@ def test_the_command_line_shows_then_fixes_then_has_nothing_to_do(gappy: Path, t
     }
     entries = [json.loads(line) for line in (gappy / "r0002" / "changes.jsonl").read_text().splitlines()]
     assert {entry["code"] for entry in entries} == {"SEG101", "SEG107"}
+    assert any(b"fixed SEG101 x1, SEG107 x1 in 1 image" in data for data in after.values())
     assert "nothing to fix" in run("validate", gappy, "--unsafe-fixes").stderr
     assert content(gappy) == after
 

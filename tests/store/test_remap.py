@@ -174,6 +174,8 @@ def test_what_is_open_is_refused_with_names() -> None:
         resolve_map(given_, ["a", "b"], complete=False)
     with pytest.raises(SegdataError, match="have no new name: c, d;"):
         resolve_map(TaxonomyMap(categories={"b": "x"}), ["b", "c", "d"], complete=True)
+    with pytest.raises(SegdataError, match="have no new name: c, d, e, f, g, h, i, j and 2 more;"):
+        resolve_map(TaxonomyMap(categories={"b": "x"}), list("bcdefghijkl"), complete=True)
     with pytest.raises(SegdataError, match=r"do not have these categories: bb; did you mean 'b'"):
         resolve_map(TaxonomyMap(categories={"bb": "x"}), ["b"], complete=False)
     assert resolve_map(TaxonomyMap(categories={"b": "x", "c": None}), ["b", "c", "d"], complete=False) == {

@@ -55,6 +55,12 @@ def test_a_segment_of_a_category_that_has_few_is_worth_more() -> None:
     assert draw_images(tables, 1, wanted=4).images == ("2.png",)
 
 
+def test_what_is_drawn_is_no_longer_missing() -> None:
+    """Either image of three cars is enough of them; then each bus is worth more than the other three cars."""
+    tables = tables_of(draw_picture("a.c.d\n\na.c.d\n\nb....\n\nb....\n\na, c, d: car\nb: bus"))
+    assert {"3.png", "4.png"} < set(draw_images(tables, 3, wanted=3).images)
+
+
 def test_greedy_takes_fewer_images_than_chance() -> None:
     """Of 26 images with one letter each and one with all of them the latter alone covers everything."""
     letters = "abcdefghijklmnopqrstuvwxyz"
