@@ -253,9 +253,7 @@ def never_judged(panel: "Panel", annotations: Table) -> Iterator[Defect]:
     for annotator, own in sorted(judged.items()):
         missing = [name_of[id_] for id_ in sorted(shared - own)]
         if missing:
-            message = (
-                f"{annotator} judged no {_first_names(missing, 5)}: who were not asked for a category miss none of it"
-            )
+            message = f"{annotator} judged no {_first_names(missing, 5)}, and what others drew there is left out"
             yield Defect(TAXONOMY_CODE, message, annotator=annotator, severity="info")
 
 

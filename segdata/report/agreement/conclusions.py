@@ -1,6 +1,7 @@
 """Conclusions: what an agreement means, in words, each with its numbers and what to do; the most severe first."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -175,7 +176,7 @@ _DISAGREEMENTS = {
 }
 _HABITS_OF = ("SEG406", "SEG407", "SEG415")  # findings that name an annotator
 _MANY = 100  # disputes that nobody settles one by one while their cause goes on
-_UNASKED = "were not asked for"  # SEG412 of who judged other categories: nothing to repair
+_UNASKED = re.compile("were not asked for| judged no ")  # SEG412 of who judged other categories: nothing to repair
 _BROKEN = ("SEG411", "SEG412")
 _SHOWN = 3
 _FEW = 8  # clusters, below which annotators are not tested
@@ -212,7 +213,7 @@ def conclusions(result: Agreement, tables: Tables) -> list[Conclusion]:
 def _file_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusion]:
     files = [finding for finding in findings if finding.code.startswith("SEG0")]
     groups = [findings_of_code(findings, code) for code in sorted({file.code for file in files}) + list(_BROKEN)]
-    groups = [[finding for finding in group if _UNASKED not in finding.message] for group in groups]
+    groups = [[finding for finding in group if not _UNASKED.search(finding.message)] for group in groups]
     for group in filter(None, groups):
         first = group[0]
         whose = f"{first.annotator}, " if first.annotator else ""
@@ -459,7 +460,7 @@ def _limit_conclusions(result: Agreement) -> Iterator[Conclusion]:
         head = f"{count_noun(len(messages), 'dataset')} with images that no other dataset has"
         yield Conclusion("limit", "info", head, "; ".join(messages) + ".", rule_remedy("SEG410"), ("SEG410",))
     unasked = [
-        finding.message for finding in findings_of_code(result.findings, "SEG412") if _UNASKED in finding.message
+        finding.message for finding in findings_of_code(result.findings, "SEG412") if _UNASKED.search(finding.message)
     ]
     if unasked:
         details = "; ".join(dict.fromkeys(unasked)) + "."
