@@ -255,7 +255,9 @@ def undeclared_colours(made: Made) -> None:
         made.image(f"JPEGImages/{stem}.jpg", scene.picture, quality=92)
         odd = np.concatenate([colours[:1], made.rng.integers(40, 250, (3, 3)).astype(np.uint8)])
         made.image(f"SegmentationClass/{stem}.png", (odd if k % 2 else colours)[scene.classes])
-        objects = np.array([(0, 0, 0), *((16 * (n % 16), 40 * (n % 6), 90) for n in range(1, 20))], np.uint8)
+        objects = np.array(
+            [[128 * (n >> c & 1) + 64 * (n >> c + 3 & 1) for c in range(3)] for n in range(64)], np.uint8
+        )
         made.image(f"SegmentationObject/{stem}.png", objects[scene.numbers])
         stems.append(stem)
     rows = [
@@ -268,7 +270,8 @@ def undeclared_colours(made: Made) -> None:
 def cvat_head(kind: str) -> str:
     """The beginning of CVAT's XML, to its labels."""
     labels = "".join(
-        f"<label><name>{name}</name><color>#c06080</color><type>any</type><attributes/></label>" for name in NAMES
+        f"<label><name>{name}</name><color>#c0{k}080</color><type>any</type><attributes/></label>"
+        for k, name in enumerate(NAMES)
     )
     size = f"<original_size><width>{WIDTH}</width><height>{HEIGHT}</height></original_size>"
     return (

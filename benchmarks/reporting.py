@@ -139,7 +139,7 @@ class Made:
             classes = np.stack(
                 [
                     np.where(ndimage.binary_erosion(scene.classes > 0, iterations=s + 1), scene.classes, 0)
-                    for s in (4, 2, 0, 0, 1, 3)
+                    for s in (4, 2, 0, 1, 3, 5)
                 ],
                 2,
             )
