@@ -33,7 +33,12 @@ _FOREIGN = (
     ("VoTT JSON", r"\.json$", rb'"assets"\s*:\s*\{', _UNREAD),
     ("V7 Darwin JSON", r"\.json$", rb'darwin_json|"slot_names"\s*:', _EXPORT),
     ("Scalabel JSON, as of BDD100K", r"\.json$", rb'"(poly2d|box2d)"\s*:', _EXPORT),
-    ("an export of Labelbox", r"\.(json|ndjson|jsonl)$", rb'"data_row"\s*:\s*\{', _EXPORT),
+    (
+        "an export of Labelbox",
+        r"\.(json|ndjson|jsonl)$",
+        rb'"data_row"\s*:\s*\{|"(DataRow ID|Labeled Data)"\s*:',
+        _EXPORT,
+    ),
     ("SuperAnnotate JSON", r"\.json$", rb'"instances"\s*:\s*\[.*"className"\s*:', _EXPORT),
     ("an export of Encord", r"\.json$", rb'"(label_hash|objectHash)"\s*:', _EXPORT),
     ("MATLAB files, as of SBD", r"\.mat$", None, _ARRAYS),

@@ -31,5 +31,16 @@ def empty_segment(tables: Tables) -> Findings:
 
     Remedy: delete it, or draw it again.
     """
-    for row in np.flatnonzero(tables.segments["area"] == 0):
-        yield RowFinding("the segment has no pixels inside the frame", segments=(int(row),), pixels=0)
+    segments = tables.segments
+    empty = np.flatnonzero(segments["area"] == 0)
+    columns = segments.take(empty).lines("image", *(f"declared_{side}" for side in ("x", "y", "width", "height")))
+    sizes = tables.images
+    for row, (image, x, y, width, height) in zip(empty.tolist(), columns, strict=True):
+        message = "the segment has no pixels inside the frame"
+        inside = -1 <= x <= sizes["width"][image] - width + 1 and -1 <= y <= sizes["height"][image] - height + 1
+        if inside and min(width, height) >= 2:  # not where nothing is declared, which is NaN
+            message = (
+                f"only a box of {width:.0f} x {height:.0f} px, without an outline (in COCO an empty `segmentation`): "
+                "draw its outline, or leave it out where masks are trained"
+            )
+        yield RowFinding(message, segments=(row,), pixels=0)

@@ -83,7 +83,9 @@ def stale_measure(
         parts = [f"declared area {area_declared:,.10g}, the segment has {px:,} px"] if wrong_area[row] else []
         if wrong_box[row]:
             sides, pixels = ", ".join(f"{side:g}" for side in boxes[:4]), ", ".join(map(str, boxes[4:]))
-            parts.append(f"declared box [{sides}], the pixels' is [{pixels}], {box_error[row]:,.0f} px off")
+            negative = [name for name, side in zip(_SIDES[2:], boxes[2:4], strict=True) if side < 0]
+            kind = f" has a negative {' and '.join(negative)}" if negative else ""
+            parts.append(f"declared box [{sides}]{kind}, the pixels' is [{pixels}], {box_error[row]:,.0f} px off")
         yield RowFinding("; ".join(parts), segments=(row,))
 
 

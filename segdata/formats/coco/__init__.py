@@ -17,6 +17,7 @@ _KEYS = {
     "lvis": "neg_category_ids, or the synsets of categories",
 }
 _SAMPLE = 1 << 16
+_MOST_NAMED = 8  # files in a message
 _MAX_WHOLE = 1 << 20  # files up to this size are read completely
 
 
@@ -83,7 +84,9 @@ def _candidates(root: Path) -> list[Path]:
     if root.is_file():
         return [root] if root.suffix.lower() == ".json" else []
     root = _unwrap(root)
-    return [path for folder in (root, _unwrap(root / "annotations")) for path in sorted(folder.glob("*.json"), key=str)]
+    named = [path for path in sorted(root.iterdir()) if path.name.lower() == "annotations"] if root.is_dir() else []
+    folders = (root, *(_unwrap(path) for path in named))
+    return [path for folder in folders for path in sorted(folder.glob("*.json"), key=str)]
 
 
 def _unwrap(folder: Path) -> Path:
@@ -130,8 +133,14 @@ def choose_document(root: Path, sort: CocoSort) -> tuple[Path, str]:
     if not paths:
         raise UnreadableError(f"{root}: no {_sort_title(sort)} JSON in it or in its folder annotations")
     if len(paths) > 1:
-        names = ", ".join(path.relative_to(root).as_posix() for path in paths)
-        raise UnreadableError(f"{root}: {len(paths)} {_sort_title(sort)} files, name one of them: {names}")
+        names = ", ".join(path.relative_to(root).as_posix() for path in paths[:_MOST_NAMED])
+        more = ", …" if len(paths) > _MOST_NAMED else ""
+        folder = paths[0].parent.relative_to(root).as_posix()
+        several = f"{root.as_posix()}/{'' if folder == '.' else f'{folder}/'}*.json"
+        raise UnreadableError(
+            f"{root}: {len(paths)} {_sort_title(sort)} files, name one of them: {names}{more}; or, if each has images "
+            f"of its own, make them one dataset: segdata merge {several} OUT --images DIR"
+        )
     return paths[0], paths[0].relative_to(root).as_posix()
 
 

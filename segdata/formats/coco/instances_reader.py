@@ -61,6 +61,8 @@ _KNOWN = SEGMENT_KEYS | {"image_id", "segmentation", "segdata_keyhole"}
 _NUMBERS = ("id", "image_id", "category_id")
 _COLUMNS = ListKeys(_NUMBERS, (), tuple(sorted(_KNOWN - {*_NUMBERS})))
 _UNKNOWN = -1
+_FEW = 20  # fewer annotations are an excerpt, which nobody evaluates
+_TRIED = 4096  # annotations that are looked at for missing keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +225,8 @@ def open_instances(request: ReadRequest, sort: CocoSort = "instances") -> Instan
         request, document, items, listing, categories, folder, "lvis" if sort == "lvis" else "coco-instances"
     )
     _report_duplicates(document, items, listing)
+    if format == "coco-instances":
+        _report_missing_keys(document, items)
     report_odd_ids(document, "annotations", items.ids("id"))
     return source
 
@@ -344,6 +348,24 @@ def _report_duplicates(document: Document, items: Items[AnnotationItem], listing
         first = listing.image_ids[rows[0]] if rows[0] >= 0 else None
         place = items.place(positions[1], "/id")
         document.defects.append(Defect("SEG008", message, document.name, place, image=first, segments=(id_,)))
+
+
+def _report_missing_keys(document: Document, items: Items[AnnotationItem]) -> None:
+    """SEG004, once for the file: annotations without the keys that pycocotools needs, as far as some of them tell."""
+    n = len(items.ids("id"))
+    if n < _FEW:
+        return
+    block = items.block(np.unique(np.linspace(0, n - 1, min(n, _TRIED)).astype(np.int64)))
+    absent = {key: int((block.column(key).first < 0).sum()) for key in ("area", "iscrowd")}
+    lacking = [key for key, count in absent.items() if count]
+    if lacking:
+        tried, most = len(block), max(absent.values())
+        which = "no annotation has" if most == tried else f"{most:,} of {tried:,} annotations do not have"
+        message = (
+            f"{which} {' and '.join(lacking)}: pycocotools and what is built on it stop there when they evaluate "
+            f"(KeyError: '{lacking[0]}'); `segdata convert` writes both"
+        )
+        document.defects.append(Defect("SEG004", message, document.name, severity="warning", lost=False))
 
 
 _RESULTS_DOCUMENT = DocumentKind(

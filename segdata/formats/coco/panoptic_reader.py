@@ -1,6 +1,7 @@
 """Panoptic reader: PNG masks whose pixels are ids, R + 256 G + 65536 B, joined to images and `segments_info`."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -46,6 +47,7 @@ from segdata.formats.shared.mask_files import ValueRuns, Values, decoded_pixels
 from segdata.formats.shared.per_image import chunk_rows
 
 UNLABELLED = 0
+_EMPTY = Raw(b"[]")
 MAX_MASK_ID = 2**24 - 1
 _LOSSY = frozenset({"JPEG", "WEBP", "MPO", "JPEG2000"})
 _BIT_DEPTH = 24  # byte of a PNG file that holds the bits per channel
@@ -132,7 +134,9 @@ def _encoding(image: Image.Image, path: Path) -> str:
 
 
 def find_masks(document: Document, names: Sequence[str]) -> ImageFolder:
-    """The folder with the document's name, as COCO has it, else the document's folder, whichever has any of the masks.
+    """The folder with the document's name, as COCO has it, else the document's folder, or one in that.
+
+    Whichever comes first and has any of the masks.
 
     If no mask is found, that is one defect, not one for each mask. A name that leaves the folder is SEG015.
     """
@@ -141,7 +145,8 @@ def find_masks(document: Document, names: Sequence[str]) -> ImageFolder:
             message = f"path {name!r} leaves the dataset's root; name masks below it"
             document.defects.append(Defect("SEG015", message, document.name, f"/annotations/{i}/file_name"))
     own = document.path.with_suffix("")
-    for place in (own, document.path.parent):
+    beside = sorted(place for place in document.path.parent.iterdir() if place.is_dir() and place != own)
+    for place in (own, document.path.parent, *beside):
         masks = ImageFolder.below(place)
         if not masks.paths.keys().isdisjoint(names):
             return masks
@@ -184,9 +189,16 @@ class MaskPlace:
     mask: str
 
 
-def join_mask(mask: PanopticMask, raw: Raw, categories: Categories, where: MaskPlace) -> JoinedMask:
-    """The segments of an image: the ids that both the mask and `segments_info` have; the rest are defects."""
+def join_mask(
+    mask: PanopticMask, raw: Raw, categories: Categories, where: MaskPlace, nothing_listed: bool = False
+) -> JoinedMask:
+    """The segments of an image: the ids that both the mask and `segments_info` have; the rest are defects.
+
+    `nothing_listed`: all lists of the document are empty, which one defect says.
+    """
     joined = JoinedMask()
+    if raw == _EMPTY and nothing_listed:
+        return joined
     info = _decode_segments_info(raw, joined, where)
     kept = _first_of_each_id(info, joined, where)
     declared = np.array([_mask_id(info.items[i]) for i in kept], np.int64)
@@ -316,6 +328,7 @@ class PanopticSource(CocoSource):
     entries: Items[_EntryItem]  # its annotations, `segments_info` undecoded
     entry: dict[int, int]  # image row -> position in `entries`
     masks: ImageFolder  # the mask files
+    nothing_listed: bool  # `segments_info` is empty in all entries
 
     def chunks(self) -> list[Ints]:
         """Rows of images, a few masks at a time."""
@@ -340,7 +353,8 @@ class PanopticSource(CocoSource):
                 annotated.append(k)
                 encodings.append(mask.encoding)
                 files.append(where.mask)
-                joined.append(join_mask(mask, self.entries.items[i].segments_info, self.categories, where))
+                raw = self.entries.items[i].segments_info
+                joined.append(join_mask(mask, raw, self.categories, where, self.nothing_listed))
                 attributes.append(list(self.entries.extras([i], _KNOWN)[0].items()) or None)
                 mask_defects = joined[-1].defects
             elif mask is not None:
@@ -397,6 +411,17 @@ class PanopticSource(CocoSource):
         return segments, defects
 
 
+def _lists_nothing(entries: Items[_EntryItem], masks: ImageFolder) -> bool:
+    """Whether `segments_info` is empty in all entries, though one of the first masks has ids."""
+    if not entries.items or any(item.segments_info != _EMPTY for item in entries.items):
+        return False
+    for item in entries.items[:3]:
+        with suppress(KeyError, RefusedMaskError):
+            if len(read_mask(masks.paths[item.file_name]).ids):
+                return True
+    return False
+
+
 def _size_defect(mask: PanopticMask, width: int, height: int, where: MaskPlace) -> Defect:
     swapped = " (width and height are swapped)" if (mask.height, mask.width) == (width, height) else ""
     message = f"the mask is {mask.width}x{mask.height}, the image is {width}x{height}{swapped}; the mask is left out"
@@ -420,6 +445,13 @@ def open_panoptic(request: ReadRequest) -> Source:
     if truth is not document:
         document.defects.extend(truth.defects)
     document.defects.extend(orphan_masks(document, masks, [item.file_name for item in entries.items]))
+    nothing_listed = _lists_nothing(entries, masks)
+    if nothing_listed:
+        message = (
+            f"segments_info is empty in all {len(entries.items):,} entries, so that the pixels of the masks have no "
+            "category; list id and category_id of each id in a mask"
+        )
+        document.defects.append(Defect("SEG014", message, document.name, "/annotations/0/segments_info"))
     profile = document_profile(request, document, categories, "coco-panoptic")
     source = PanopticSource(
         profile=profile,
@@ -431,6 +463,7 @@ def open_panoptic(request: ReadRequest) -> Source:
         entries=entries,
         entry=entry,
         masks=masks,
+        nothing_listed=nothing_listed,
     )
     return with_origin(source, "model") if "truth" in request.options else source
 

@@ -249,7 +249,7 @@ def _ring_complaint(xy: Floats) -> str:
     if len(xy) % 2:
         what = f"{len(xy)} numbers; x and y come in pairs"
     elif len(xy) == 4:
-        what = "4 numbers: a box passed off as a polygon? 3 points (6 numbers) are needed"
+        what = "4 numbers, which pycocotools takes for a box: 3 points (6 numbers) are needed"
     elif len(xy) < 6:
         what = f"{len(xy) // 2} points; at least 3 are needed"
     elif (far := ~(np.abs(xy) <= MAX_COORDINATE)).any():
@@ -277,6 +277,9 @@ def _ring_fault(row: int, raw: bytes) -> ItemFault:
         place = f"/segmentation/{j}"
         if isinstance(ring, list) and ring and all(isinstance(pair, list) and len(pair) == 2 for pair in ring):
             return ItemFault(row, "SEG006", "a ring of [x, y] pairs; x and y by turns are expected: [[x, y, …]]", place)
+        if isinstance(ring, list) and ring and all(isinstance(inner, list) for inner in ring):
+            message = "lists nested once too deep, [[[x, y, …]]]; a list of rings is expected: [[x, y, …]]"
+            return ItemFault(row, "SEG006", message, place)
         if not isinstance(ring, list):
             return ItemFault(row, "SEG006", f"ring is {json.dumps(ring)[:20]}, not a list of numbers", place)
         for i, value in enumerate(ring):
@@ -344,7 +347,10 @@ def _decode_counts(
 def _rle_fault(row: int, rle: _Rle, error: int) -> ItemFault:
     """The meaning of the kernel's error, with both numbers if it is about a sum."""
     height, width = rle.size
-    if error in (4, 5):
+    if _is_brush(rle):
+        what = "counts are the bytes of Label Studio's brush, no run lengths"
+        message = f"{what}; let Label Studio write COCO, or give its own JSON"
+    elif error in (4, 5):
         counts = _letters_to_counts(rle.counts) if isinstance(rle.counts, str) else rle.counts
         message = f"counts sum to {sum(counts):,}, height x width is {height:,} x {width:,} = {height * width:,}"
     else:
@@ -357,6 +363,14 @@ def _rle_fault(row: int, rle: _Rle, error: int) -> ItemFault:
             3: "a count is negative",
         }[error]
     return ItemFault(row, "SEG005", f"in RLE, {message}", "/segmentation/counts")
+
+
+def _is_brush(rle: _Rle) -> bool:
+    """Whether the counts are the bytes of Label Studio's brush, which begin with 4 x height x width."""
+    height, width = rle.size
+    head = rle.counts[:4]
+    is_bytes = isinstance(head, list) and len(head) == 4 and all(0 <= value < 256 for value in head)
+    return is_bytes and int.from_bytes(bytes(map(int, head))) == 4 * height * width
 
 
 def _letters_to_counts(text: str) -> list[int]:

@@ -97,6 +97,12 @@ def open_colour_masks(request: ReadRequest) -> PerImageSource:
         taxonomy, doubts = proposed.taxonomy, list(proposed.defects)
         provisional = _provisional(root, proposed.reading, "for ids of instances: --from instance-ids")
         doubts.append(Defect("SEG219", provisional, severity="info"))
+        if proposed.sparse and all(path.stem.endswith("_masks") for path in masks):
+            message = (
+                "the masks are called as cellpose's (…_masks), and hold one value, so that all cells of an image are "
+                "one object; give each cell a number of its own, from 1, before you train on them"
+            )
+            doubts.append(Defect("SEG219", message, severity="warning", lost=False))
         settings = {"coverage": "sparse"} if proposed.sparse else {}
         named = CategoryNames(taxonomy, False, {})
     else:

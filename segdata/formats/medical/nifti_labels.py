@@ -240,9 +240,18 @@ def segments_by_region(
 
 
 def unknown_value_defects(is_unknown: NDArray[np.bool_], values: ValueRuns) -> list[Defect]:
-    """SEG009 for each value that has no meaning."""
+    """SEG009 for each value that has no meaning; one SEG010 for so many that interpolation made them."""
     defects = []
-    for row in np.flatnonzero(is_unknown).tolist():
+    rows = np.flatnonzero(is_unknown).tolist()
+    if len(rows) > _MANY:
+        x, y = values.first_pixel(rows[0])
+        area, low, high = int(values.area[rows].sum()), int(values.value[rows[0]]), int(values.value[rows[-1]])
+        message = (
+            f"{len(rows):,} values from {low} to {high} are not in the taxonomy ({area:,} px); the labels were "
+            "smoothed or resized with interpolation, or are a picture: save one value for each category"
+        )
+        return [Defect("SEG010", message, place=f"x={x}, y={y}", pixels=area)]
+    for row in rows:
         x, y = values.first_pixel(row)
         area = int(values.area[row])
         message = f"value {values.value[row]} is not in the taxonomy: {area:,} px, the first at x={x}, y={y}"
@@ -254,6 +263,7 @@ def _list_values(values: Ints) -> str:
     return f"value{'s' if len(values) > 1 else ''} {', '.join(map(str, values.tolist()))}"
 
 
+_MANY = 32  # more unknown values than this in one slice are no forgotten categories, as in `mask_files`
 _SNAP = re.compile(r"^#\s*ITK-SnAP Label Description File", re.IGNORECASE | re.MULTILINE)
 _SNAP_LINE = re.compile(r'^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+[\d.eE+-]+\s+\d+\s+\d+\s+"(.*)"\s*$')
 _MAX_TABLE = 1 << 24  # bytes; a table of names is small, and other .txt files may not be

@@ -437,6 +437,9 @@ def _unknown(mask: MaskFile, runs: ValueRuns, row: int, taxonomy: Taxonomy) -> D
     value, area = int(runs.value[row]), int(runs.area[row])
     x, y = runs.first_pixel(row)
     what = f"colour {unpack_color(value)}" if mask.coloured else f"value {value}"
+    known = [category.id for category in taxonomy.categories if category.kind != "void"]
+    if not mask.coloured and value == max(known, default=-2) + 1 and 0 in known and 0 not in runs.value:
+        what += f" (categories are 0 to {value - 1}; do the values begin at 1, so that each is read as the next?)"
     message = f"{what} is not in the taxonomy: {area:,} px, the first at x={x}, y={y}"
     if mask.coloured:
         message += _nearest_hint(value, taxonomy)

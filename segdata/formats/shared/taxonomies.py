@@ -3,8 +3,10 @@
 Colour tables are small text files: `label_colors.txt` (CamVid: ``128 64 128<TAB>Road``), `labelmap.txt` (CVAT and VOC:
 ``road:128,64,128:parts:actions``), `classes.csv` and `class_dict.csv` (a header, then name, r, g, b), `_classes.csv` of
 each split (Roboflow: pixel value, class), `label_classes.json` (Hasty: `png_index`, `class_name`), `dataset_meta.json`
-(Datumaro and CVAT: `labels`, or `label_map` with `segmentation_colors`), and `data.yaml` with `masks_dir` and `names`
-(Ultralytics: values are classes, 255 is ignored). A preset is the taxonomy of a well-known dataset whose masks come
+(Datumaro and CVAT: `labels`, or `label_map` with `segmentation_colors`), `labels_info.json`, `id2label.json`,
+`labels.json`, `label_map.json` or `classes.json` (a list of objects with id and name, or ``{"0": name}``), and
+`data.yaml` with `masks_dir` or `masks`, and `names` (Ultralytics: values are classes, 255 is ignored).
+A preset is the taxonomy of a well-known dataset whose masks come
 without one, a file in `presets/`.
 """
 
@@ -160,6 +162,7 @@ _COLOUR_TABLE_NAMES = (
     "label_colors.txt", "labelmap.txt", "classes.csv", "class_dict.csv", "class_dict_seg.csv", "classes.txt",
     "_classes.csv", "dataset_meta.json", "label_classes.json",
 )  # fmt: skip
+_ID_LISTS = ("labels_info.json", "id2label.json", "labels.json", "label_map.json", "classes.json")
 DATA_YAML = "data.yaml"
 _IGNORED = 255  # of masks of Ultralytics
 _MOST_OF_YAML = 1 << 20  # bytes
@@ -174,7 +177,33 @@ def find_colour_table(root: Path, masks: Path | None = None) -> Path | None:
     folders = [folder for folder in (root, masks, root.parent if root.is_file() else None) if folder]
     places = (folder / name for folder in folders if folder.is_dir() for name in _COLOUR_TABLE_NAMES)
     table = next((path for path in places if path.is_file()), None)
-    return table or next((path for folder in folders if _masks_dir(path := folder / DATA_YAML)), None)
+    lists = (folder / name for folder in folders if folder.is_dir() for name in _ID_LISTS)
+    table = table or next((path for path in lists if _numbered_names(path)), None)
+    return table or next((path for folder in folders if _names_masks(path := folder / DATA_YAML)), None)
+
+
+def _names_masks(path: Path) -> bool:
+    """Whether a data.yaml is of masks: by `masks_dir`, or by the key `masks` that people write."""
+    if not path.is_file() or path.stat().st_size > _MOST_OF_YAML:
+        return False
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return re.search(r"^masks(_dir)?\s*:", text, re.MULTILINE) is not None and "names" in text
+
+
+def _numbered_names(path: Path) -> dict[int, str]:
+    """The names by id of a JSON list of objects with id and name, or of an object {"0": name}; else none."""
+    try:
+        content = json.loads(path.read_bytes()) if path.stat().st_size <= _MOST_OF_YAML else None
+        if isinstance(content, list):
+            pairs = [(item["id"], item["name"]) for item in content]
+        else:
+            pairs = list(content.items()) if isinstance(content, dict) else []
+        names = {int(number): name for number, name in pairs}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return (
+        names if all(isinstance(name, str) and name for name in names.values()) and min(names, default=-1) >= 0 else {}
+    )
 
 
 def find_taxonomy(root: Path, masks: Iterable[Path]) -> Taxonomy | None:
@@ -220,6 +249,14 @@ def load_colour_table(path: Path) -> Taxonomy:
     except UnicodeDecodeError as error:
         raise SegdataError(f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8") from error
     if path.suffix == ".json":
+        if path.name in _ID_LISTS:
+            named = sorted(_numbered_names(path).items())
+            return Taxonomy(
+                categories=tuple(
+                    Category(id=number, name=name, kind="void" if name.lower() in VOID_NAMES else "stuff")
+                    for number, name in named
+                )
+            )
         return (_label_classes if path.name == "label_classes.json" else _dataset_meta)(text, path)
     if path.name == DATA_YAML:
         return _ultralytics_names(text, path)

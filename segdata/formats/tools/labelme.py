@@ -6,10 +6,10 @@ Read: folders of JSON files, or one of them. Shapes of one label and group_id ar
 segments by themselves. Polygons, rectangles (upright and oriented) and circles are drawn by Pillow's rule with their
 edges, as labelme draws them; masks lie at their first point, rounded. Bridges that a polygon goes there and back are
 not pixels: its parts and holes are restored. Points and lines have no area: they are counted and left out. `__ignore__`
-becomes void, `_background_` unlabelled. Flags, descriptions and other keys of a shape become attributes, those of the
-file metadata of its image. `id`, `track_id`, `score`, `source` and `iscrowd` of a shape, and `annotator` and `source`
-of the file, become the columns of that meaning. imagePath names the image, with slashes of either kind; imageData is
-never decoded.
+becomes void. `_background_` is unlabelled, and a hole in what was drawn before it, as for labelme's converters. Flags,
+descriptions and other keys of a shape become attributes, those of the file metadata of its image. `id`, `track_id`,
+`score`, `source` and `iscrowd` of a shape, and `annotator` and `source` of the file, become the columns of that
+meaning. imagePath names the image, with slashes of either kind; of imageData only the picture's size is read.
 
 Written: a JSON file for each image, with polygons if they draw exactly the segment's pixels, else with a mask. The
 parts of a segment share a group_id that is free. Attributes that are true or false become flags. ``taxonomy.yaml``

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import numpy as np
 from msgspec import UNSET
+from numpy.typing import NDArray
 from PIL import Image
 
 from segdata.core.errors import SegdataError, UnreadableError, count_noun
@@ -23,8 +24,10 @@ from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import is_unsafe_path
 from segdata.core.pixel_limit import TooManyPixelsError, check_pixels
+from segdata.core.runs import expand_ranges
 from segdata.formats.coco.document import DocumentKind, read_document
-from segdata.formats.shapes.geometry import Bitmap, Ellipse, Ring, Shape, box, check_numbers
+from segdata.formats.shapes.geometry import Bitmap, Ellipse, Polygon, Ring, Shape, box, check_numbers, check_ring
+from segdata.formats.shapes.raster import rasterise
 from segdata.formats.shared.derived_sources import ORIGINS
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader, similar_name_hint
@@ -52,6 +55,7 @@ SHAPE_KEYS = frozenset({"label", "points", "group_id", "shape_type", "flags", "d
 FILE_COLUMNS = frozenset({"annotator", "source"})  # further keys of a file with a column of their own
 SHAPE_COLUMNS = frozenset({"id", "track_id", "score", "source", "iscrowd"})  # and those of a shape
 _MOST = 2**62  # of a number that names something
+_PICTURE_HEAD = 1 << 17  # letters of imageData that are decoded, for the size of the picture
 _POLYGON_NAME = "the polygon of {}"
 _NOTHING: dict[str, str] = {}
 _PLAIN: dict[str, object] = {"iscrowd": False}
@@ -107,6 +111,7 @@ def _read_labelme(path: Path, name: str, kind: DocumentKind, defects: list[Defec
         if data.isascii():  # else texts that are skipped have to be looked at
             file = msgspec.json.decode(data, type=_LabelmeFile)
             defects += repeated_key_defects(data, name)
+            defects += _other_picture(file.imageData, (file.imageHeight, file.imageWidth), name)
             return {key: value for key in _FILE_FIELDS if (value := getattr(file, key)) is not UNSET}, file.shapes
     return _read_slowly(path, name, kind, defects)
 
@@ -117,13 +122,32 @@ def _read_slowly(path: Path, name: str, kind: DocumentKind, defects: list[Defect
     if document.parts is None:
         raise BrokenLabelsError(*document.defects)
     shapes = document.parts.pop("shapes", Raw(b"null"))
-    document.parts.pop("imageData", None)
+    picture = document.parts.pop("imageData", Raw(b"null"))
     try:
-        return {key: msgspec.json.decode(raw) for key, raw in document.parts.items()}, _read_shapes(shapes)
+        keys = {key: msgspec.json.decode(raw) for key, raw in document.parts.items()}
+        defects += _other_picture(picture, (keys.get("imageHeight"), keys.get("imageWidth")), name)
+        return keys, _read_shapes(shapes)
     except TypeError:
         raise BrokenLabelsError(Defect("SEG004", "shapes is not a list", document.name, "/shapes")) from None
     except (ValueError, RecursionError) as error:  # numbers of thousands of digits, and half letters
         raise BrokenLabelsError(Defect("SEG001", f"holds what cannot be read: {error}", document.name)) from error
+
+
+def _other_picture(data: Raw, size: tuple[object, object], name: str) -> list[Defect]:
+    """SEG003 where imageData is a picture of another size than the file says: LabelMe opens that one."""
+    try:
+        head = base64.b64decode(bytes(data)[1 : _PICTURE_HEAD + 1])
+        with Image.open(io.BytesIO(head)) as picture:
+            width, height = picture.size
+    except (ValueError, OSError, SyntaxError, EOFError, Image.DecompressionBombError):
+        return []  # there is none, or what cannot be read is not needed
+    if size in ((height, width), (width, height)):  # the latter where its EXIF data turn it
+        return []
+    message = (
+        f"imageData is a picture of {width} x {height} beside imageWidth x imageHeight of {size[1]} x {size[0]}; "
+        "LabelMe shows that picture instead of the image file, until imageData is null"
+    )
+    return [Defect("SEG003", message, name, "/imageData", severity="warning", lost=False)]
 
 
 def _read_shapes(raw: Raw) -> list[object]:
@@ -164,6 +188,8 @@ class _LabelmeReading:
 
     size: tuple[int, int]
     shapes: list[ToolShape] = field(default_factory=list)
+    # shapes of the background, each with the number of shapes before it
+    background: list[tuple[int, Shape | PolygonText]] = field(default_factory=list)
     defects: list[Defect] = field(default_factory=list)
 
 
@@ -180,6 +206,8 @@ def read_image(root: Path, kind: DocumentKind, entry: ImageEntry, head: ImageHea
             reading.shapes.append(ToolShape(shape.label, polygon, place, shape.group_id, None, _NOTHING, _PLAIN))
         else:
             _add_shape(reading, shape.as_object() if isinstance(shape, _LabelmeShape) else shape, place)
+    if reading.background:
+        _cut_background(reading)
     annotator, source = document.get("annotator"), document.get("source")
     return [
         ShapeAnnotation(
@@ -246,6 +274,7 @@ def _add_shape(reading: _LabelmeReading, shape: object, place: str) -> None:
                 "SEG004", f"the shape_type is {kind!r:.40}, which labelme does not have", "/shape_type"
             )
         if label == BACKGROUND:
+            reading.background.append((len(reading.shapes), _read_shape(shape, kind, place)))
             return
         reading.shapes.append(
             ToolShape(
@@ -260,6 +289,32 @@ def _add_shape(reading: _LabelmeReading, shape: object, place: str) -> None:
         )
     except BrokenShapeError as broken:
         reading.defects.append(broken.defect(place))
+
+
+def _cut_background(reading: _LabelmeReading) -> None:
+    """Take shapes of the background from those before them, as labelme's converters paint one over the other."""
+    height, width = reading.size
+    for n_before, geometry in reading.background:
+        hole = _draw(geometry, height, width)
+        for shape in reading.shapes[:n_before] if hole.any() else ():
+            pixels = _draw(shape.geometry, height, width)
+            if (pixels & hole).any():
+                shape.geometry = Bitmap(0, 0, pixels & ~hole)
+
+
+def _draw(geometry: Shape | PolygonText, height: int, width: int) -> NDArray[np.bool_]:
+    """The pixels (height, width) of a shape; none of a polygon that is broken."""
+    if isinstance(geometry, PolygonText):
+        try:
+            geometry = Polygon(np.asarray(msgspec.json.decode(geometry.texts[0]), np.float64).reshape(-1, 2))
+        except (ValueError, RecursionError):
+            return np.zeros((height, width), bool)
+        if check_ring(geometry.exterior) is not None:
+            return np.zeros((height, width), bool)
+    runs = rasterise([[geometry]], "pil", height, width)
+    flat = np.zeros(height * width, bool)
+    flat[expand_ranges(runs.start, runs.length)] = True
+    return flat.reshape(width, height).T
 
 
 def _integer_at(shape: Json, key: str) -> int | None:
@@ -459,9 +514,11 @@ def _census_defects(census: _FileCensus) -> list[Defect]:
     """One info for each kind of content that is left out."""
     defects = []
     if census.others:
-        shown = ", ".join(f"{count:,} {name}" for name, count in sorted(census.others.items()))
-        message = f"shapes without area, or of the background, are left out: {shown}"
-        defects.append(Defect("SEG004", message, severity="info"))
+        shown = ", ".join(f"{count:,} {name}" for name, count in sorted(census.others.items()) if name != BACKGROUND)
+        n_holes = census.others[BACKGROUND]
+        parts = [f"shapes without area are left out: {shown}"] if shown else []
+        holes = f"{count_noun(n_holes, 'shape')} of {BACKGROUND}: no segments, and holes in the shapes before them"
+        defects.append(Defect("SEG004", "; ".join([*parts, *([holes] if n_holes else [])]), severity="info"))
     if census.strange:
         shown = ", ".join(census.strange[:3]) + (", …" if len(census.strange) > 3 else "")
         message = f"{count_noun(len(census.strange), 'JSON file')} without shapes, not LabelMe's: {shown}"

@@ -45,6 +45,7 @@ CHECKED = (
 )
 READ_OPTIONS = {"missing": "what an image without label file is: unannotated (default) or background"}
 _POLYGON = rb"(?m)^\d+(\.0*)?([ \t]+-?[\d.]+([eE][+-]?\d+)?){6,}[ \t\r]*$"
+_NAMED_POLYGON = rb"(?m)^[^\s\d][^\n\t]*?([ \t]+-?[\d.]+([eE][+-]?\d+)?){6,}[ \t\r]*$"  # which is reported
 _IMAGE = r"\.(jpe?g|png|bmp|tiff?|webp)$"
 _LABELS = r"(^|/)labels/(.*/)?[^/]*\.txt$"
 
@@ -59,6 +60,9 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     documents = probe.matching(r"^[^/]*\.ya?ml$")
     if names:
         return FormatMatch(1.0 if documents else 0.95, f"{names[0]} has lines of a class and a polygon")
+    misspelt = probe.heads(_LABELS, _NAMED_POLYGON, most=64) if documents else []
+    if misspelt:
+        return FormatMatch(0.9, f"{misspelt[0]} has lines of a name and a polygon")
     empty = probe.matching(_LABELS) if documents and not probe.heads(_LABELS, rb"\S", most=64) else []
     described = probe.heads(r"^[^/]*\.ya?ml$", rb"(?m)^names\s*:") if empty else []
     if described:

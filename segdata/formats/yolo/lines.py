@@ -3,7 +3,8 @@
 OpenCV draws edges, and so every bridge as a line of pixels. Bridges are no pixels of the segment.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,7 +163,16 @@ def _parse_numbers(words: Sequence[bytes]) -> list[float]:
         return [float(word) for word in words]
     except ValueError:
         shown = b" ".join(words)[:40].decode("utf-8", "backslashreplace")
-        raise ValueError("SEG004", f"{shown!r} is not a row of numbers; left out") from None
+        message = f"{shown!r} is not a row of numbers; left out"
+        with suppress(ValueError):
+            values = [float(word) for word in words[1:]]
+            if len(values) >= 2 * _FEWEST:
+                name = words[0][:40].decode("utf-8", "backslashreplace")
+                message = f"the class is a name, {name!r}, where YOLO has its number"
+                far = next((value for value in values if abs(value) > 1 + _TOLERANCE), None)
+                message += "" if far is None else f", and {far:g} is in pixels, where YOLO has shares of the image"
+                message += "; left out"
+        raise ValueError("SEG004", message) from None
 
 
 def occurring_classes(text: bytes) -> set[int]:
@@ -207,7 +217,7 @@ NOTATION = PolygonNotation(
 )
 
 
-def _problem(values: list[float], classes: Container[int] | None, keypoints: int | None) -> tuple[str, str] | None:
+def _problem(values: list[float], classes: Collection[int] | None, keypoints: int | None) -> tuple[str, str] | None:
     """The code and message of a line's defect; None for a ring of a known class."""
     category, n = values[0], len(values) - 1
     if not 0 <= category < 2**31 or category != int(category):
@@ -234,5 +244,9 @@ def _problem(values: list[float], classes: Container[int] | None, keypoints: int
         code = "SEG004" if abs(worst) < float("inf") else "SEG006"
         return code, f"the coordinate {worst:g} is not a share of the image (0 to 1); left out"
     if classes is not None and int(category) not in classes:
-        return "SEG007", f"class {int(category)} has no name in data.yaml; left out"
+        listed = sorted(classes)
+        hint = f"; names are {listed[0]} to {listed[-1]}" if listed else ""
+        if listed and category == listed[-1] + 1:
+            hint += ": if the classes of the files begin at 1, each one is read as the next"
+        return "SEG007", f"class {int(category)} has no name in data.yaml{hint}; left out"
     return None

@@ -144,8 +144,8 @@ def test_huge_ids_and_hostile_sizes_do_no_harm(read: Read) -> None:
 
 def test_one_broken_item_among_many_is_found(read: Read) -> None:
     """Also where the document as a whole could not be decoded in one step."""
-    items = [annotation(id=i) for i in range(20_000)]
-    items[12_345] = annotation(id=12_345, area={"a": [1]}, category_id=1.5)
+    items = [annotation(id=i, area=1, iscrowd=0) for i in range(20_000)]
+    items[12_345] = annotation(id=12_345, area={"a": [1]}, category_id=1.5, iscrowd=0)
     batch, defects = read(document(annotations=items))
     assert [(each.code, each.place) for each in defects] == [("SEG004", "/annotations/12345/category_id")]
     assert batch.n_segments == 19_999
