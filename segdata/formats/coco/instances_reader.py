@@ -225,7 +225,7 @@ def open_instances(request: ReadRequest, sort: CocoSort = "instances") -> Instan
         request, document, items, listing, categories, folder, "lvis" if sort == "lvis" else "coco-instances"
     )
     _report_duplicates(document, items, listing)
-    if format == "coco-instances":
+    if sort == "instances":
         _report_missing_keys(document, items)
     report_odd_ids(document, "annotations", items.ids("id"))
     return source
