@@ -52,8 +52,8 @@ PASSES = (0, 0, 1, 1, 2)  # who each pass over all images is by
 
 def values(opposed: AnnotatorPairs, how: Resampling) -> dict[str, tuple[float, float, float]]:
     """Value, low and high of each of `COLUMNS` of one campaign."""
-    amounts = PairAmounts.of(opposed)
-    every = PooledPairs.of(amounts, amounts.every)
+    amounts = PairAmounts.from_pairs(opposed)
+    every = PooledPairs.by_cluster(amounts, amounts.all_rows)
     cluster = opposed.cases["cluster"]
     said = coincidences(
         opposed.votes["pattern"],
@@ -223,8 +223,8 @@ def false_alarms(n_clusters: int, size: int, n_campaigns: int) -> list[float]:
     names, alarms = ("iou", "pq", "kappa"), []
     for campaign in range(n_campaigns):
         rng = np.random.default_rng([7, n_clusters, size, campaign])
-        amounts = PairAmounts.of(simulate_two_annotators(rng, n_clusters, size))
-        every = PooledPairs.of(amounts, amounts.every)
+        amounts = PairAmounts.from_pairs(simulate_two_annotators(rng, n_clusters, size))
+        every = PooledPairs.by_cluster(amounts, amounts.all_rows)
         half = rng.permutation(np.arange(n_clusters) % 2)
         _, p = strata_differences(every.statistic(names), half, np.zeros(n_clusters, np.int64), campaign, n_draws=199)
         alarms.append(p <= 0.05)
@@ -260,8 +260,8 @@ def planned(n_pilots: int) -> None:
         rng = np.random.default_rng([9, pilot])
         for each in plan_sample_sizes(simulate_two_annotators(rng, 40), HALF_WIDTH, Resampling(seed=pilot)):
             if each.category is None and each.images is not None:
-                amounts = PairAmounts.of(simulate_two_annotators(rng, each.images))
-                found = overall_scores(amounts, amounts.every, Resampling(seed=pilot))[each.score]
+                amounts = PairAmounts.from_pairs(simulate_two_annotators(rng, each.images))
+                found = overall_scores(amounts, amounts.all_rows, Resampling(seed=pilot))[each.score]
                 widths[each.score].append((found.high - found.low) / 2)
                 images[each.score].append(each.images)
     for name, reached in widths.items():

@@ -160,7 +160,9 @@ def rework_coverage(of: Population, campaigns: int) -> None:
 
     def corrected(rows: np.ndarray, seed: int) -> dict[str, Score]:
         truth = of.take(rows)
-        row = rework(simulate_annotator(truth, hand, seed, "a"), truth, jobs=1, resamples=RESAMPLES, seed=seed).of(None)
+        row = rework(simulate_annotator(truth, hand, seed, "a"), truth, jobs=1, resamples=RESAMPLES, seed=seed).find(
+            None
+        )
         assert row is not None
         return {"rework": row.rework, "pixels": row.pixels, "passed": row.passed}
 

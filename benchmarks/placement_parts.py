@@ -78,7 +78,9 @@ def main() -> None:
         cells = []
         for name, change in CHANGES.items():
             moved = [
-                OutlinePlanes.of(each.annotation, change(each.outline), each.edges, each.full) if is_odd else each
+                OutlinePlanes.from_outline(each.annotation, change(each.outline), each.edges, each.full)
+                if is_odd
+                else each
                 for each, is_odd in zip(planes, odd, strict=True)
             ]
             cell = "-"
@@ -89,7 +91,7 @@ def main() -> None:
                 if name == "as they are":
                     cell = f"{len(members)}: " + change_words(place.change, place.x, place.y)
             cells.append(cell)
-        median = np.median([each.own for each in planes])
+        median = np.median([each.own_score for each in planes])
         print(f"| {one.name} | {len(planes)} | {median:.0f} |", " | ".join(cells), "|", flush=True)
 
 

@@ -224,7 +224,7 @@ def inspect_delivery(
     The images must be as good as drawn by lot from the tasks: neither easier nor harder, and not known to annotators.
     """
     check_bars(gold, comparison)
-    amounts = PairAmounts.of(comparison)
+    amounts = PairAmounts.from_pairs(comparison)
     inspected = [
         inspected_image
         for annotator, rows in rows_against(amounts, reference).items()

@@ -55,7 +55,7 @@ def _of_thing(
             for row in named_segments(other.batch, finding).tolist():
                 pixels = other.pixels_of(np.array([row]))
                 if _category_ids(other)[row] == category and _box(pixels, own.size) == finding.bbox:
-                    return _drawn("add", finding.category, pixels, own.size)
+                    return _correction("add", finding.category, pixels, own.size)
         return None
     mine = named_segments(own.batch, replace(finding, segments=finding.segments[:1]))
     if len(mine) != 1:
@@ -77,19 +77,19 @@ def _of_region(finding: Finding, own: Annotation, others: Sequence[Annotation], 
     size = own.size
     mine, all_mine = _pixels(own, category), _pixels(own, None)
     if finding.code == "SEG402":
-        anything = _most([_pixels(other, None) for other in others], size, least=(len(others) + 1) // 2)
+        anything = _agreed_pixels([_pixels(other, None) for other in others], size, least=(len(others) + 1) // 2)
         kept = intersection(mine, anything, size)
         if not len(kept):
             return Correction(action="delete", category=None, size=size)
-        return _drawn("redraw", finding.category, kept, size)
-    most = _most([_pixels(other, category) for other in others], size, least=len(others) // 2 + 1)
+        return _correction("redraw", finding.category, kept, size)
+    most = _agreed_pixels([_pixels(other, category) for other in others], size, least=len(others) // 2 + 1)
     missed = difference(most, all_mine, size)
     other = difference(intersection(most, all_mine, size), mine, size)
     pixels = missed if finding.code == "SEG401" else other
-    return _drawn("add", finding.category, pixels, size) if count_pixels(pixels) else None
+    return _correction("add", finding.category, pixels, size) if count_pixels(pixels) else None
 
 
-def _most(sides: Sequence[Runs], size: ImageSize, least: int) -> Runs:
+def _agreed_pixels(sides: Sequence[Runs], size: ImageSize, least: int) -> Runs:
     """The pixels that at least so many of some annotators have."""
     count = np.zeros((size[1], size[0] + 1), np.int32)  # column by column, as runs are
     for runs in sides:
@@ -121,7 +121,7 @@ def _box(pixels: Runs, size: ImageSize) -> tuple[int, int, int, int]:
     return int(x.min()), int(top.min()), int(x.max() - x.min()) + 1, int(bottom.max() - top.min())
 
 
-def _drawn(action: Action, category: str | None, pixels: Runs, size: ImageSize) -> Correction:
+def _correction(action: Action, category: str | None, pixels: Runs, size: ImageSize) -> Correction:
     one = Runs(pixels.start, pixels.length, np.zeros(len(pixels), np.int32))
     (counts,) = runs_to_rle(one, np.array([size[0]]), np.array([size[1]])).to_pylist()
     return Correction(action=action, category=category, size=size, counts=(counts.decode("ascii"),))

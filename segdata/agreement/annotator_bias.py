@@ -56,7 +56,7 @@ class _CellCodes:
     shape: tuple[int, int, int, int]
 
     @staticmethod
-    def of(comparison: AnnotatorPairs) -> "_CellCodes":
+    def from_pairs(comparison: AnnotatorPairs) -> "_CellCodes":
         n_clusters = int(comparison.cases["cluster"].max(initial=-1)) + 1 if len(comparison.cases) else 0
         return _CellCodes((n_clusters, len(comparison.annotators), len(comparison.categories), len(BIAS_KINDS)))
 
@@ -78,7 +78,7 @@ class _CellCodes:
 
 def count_deviations(comparison: AnnotatorPairs) -> BiasTally:
     """What every annotator did, by cluster, category and kind."""
-    cells = _CellCodes.of(comparison)
+    cells = _CellCodes.from_pairs(comparison)
     parts = [*_segment_cells(comparison, cells), *_pixel_cells(comparison, cells), *_offset_cells(comparison, cells)]
     code, hits, total = (np.concatenate([np.zeros(0), *(part[k] for part in parts)]) for k in range(3))
     cell, which = unique_inverse(code.astype(np.int64))
@@ -96,7 +96,7 @@ class ImageDeviations:
     tally: BiasTally
 
     @staticmethod
-    def of(comparison: AnnotatorPairs) -> "ImageDeviations":
+    def from_pairs(comparison: AnnotatorPairs) -> "ImageDeviations":
         """Those of all cases, whatever clusters they are in."""
         cases = comparison.cases.beside(cluster=np.arange(len(comparison.cases)))
         alone = replace(comparison, cases=cases)
@@ -418,7 +418,7 @@ class _BiasCell:
         return BIAS_KINDS[self.kind] == "offset"
 
     @property
-    def centred(self) -> Floats:
+    def deviations(self) -> Floats:
         """(K, A) hits less the mean of those present in the cluster; 0 for others.
 
         Of pixels, hits are shares of what an annotator has there on average: a large image is no more evidence of a
@@ -433,7 +433,7 @@ class _BiasCell:
 
     def z(self) -> float:
         """How many standard deviations of chance the annotator is from the others."""
-        centred = self.centred
+        centred = self.deviations
         spread = math.sqrt(float(((centred**2).sum(axis=1) / self.present.sum(axis=1)).sum()))
         return float(centred[:, self.annotator].sum()) / spread if spread > 0 else 0.0
 
@@ -444,7 +444,7 @@ class _BiasCell:
         # The middle one is the measure: one who draws large makes no small ones of the rest.
         return np.asarray(pooled[:, self.annotator] - (_median(pooled) if self.is_signed else 0.0))
 
-    def others(self, without: int | None = None) -> float:
+    def share_of_others(self, without: int | None = None) -> float:
         """The share of all others together, 0 where there is nothing that they could have done; of offsets 0."""
         left_out = [self.annotator] if without is None else [self.annotator, without]
         hits, total = (np.delete(counts, left_out, axis=1).sum() for counts in (self.hits, self.total))
@@ -460,8 +460,10 @@ class _BiasCell:
         if self.is_signed or len(others) < 2:
             return False
         value = float(self.value(np.ones((1, len(self.hits))))[0])
-        difference = value - self.others()
-        return any(value - self.others(without=k) < difference / 2 or self._chance_without(k) > rate for k in others)
+        difference = value - self.share_of_others()
+        return any(
+            value - self.share_of_others(without=k) < difference / 2 or self._chance_without(k) > rate for k in others
+        )
 
     def _chance_without(self, k: int) -> float:
         """The p-value of `z` without another; 0 where that leaves others in less than half of the clusters."""
@@ -487,7 +489,19 @@ class _BiasCell:
             value = float(some.value(np.ones((1, len(some.hits))))[0])
             hits, of = some.hits[:, self.annotator], some.total[:, self.annotator]
             low, high = share_interval(hits, of, trials=n if self.is_counted else None)
-        return self.annotator, self.category, kind, value, low, high, self.others(), len(some.hits), n, p, significant
+        return (
+            self.annotator,
+            self.category,
+            kind,
+            value,
+            low,
+            high,
+            self.share_of_others(),
+            len(some.hits),
+            n,
+            p,
+            significant,
+        )
 
 
 def _median(values: Floats) -> Floats:
@@ -524,7 +538,7 @@ def _count_as_extreme(cells: list[_BiasCell], present: Flags, seed: int, n_draws
     amount, total = np.zeros((2, len(who), len(cells)))
     for k, cell in enumerate(cells):
         rows = place[np.searchsorted(used, cell.cluster)][cell.present]
-        amount[rows, k] = (cell.hits if cell.is_signed else cell.centred)[cell.present]
+        amount[rows, k] = (cell.hits if cell.is_signed else cell.deviations)[cell.present]
         total[rows, k] = cell.total[cell.present]
     annotator = np.array([cell.annotator for cell in cells], np.int64)
     signed = np.array([cell.is_signed for cell in cells], bool)

@@ -142,7 +142,7 @@ class AnnotatorPair:
     b: AnnotatorSegments
 
     @property
-    def swapped(self) -> "AnnotatorPair":
+    def swap(self) -> "AnnotatorPair":
         """The same with the annotators the other way round."""
         return replace(self, annotators=self.annotators[::-1], a=self.b, b=self.a)
 
@@ -179,7 +179,7 @@ class AnnotatorPair:
         return np.bincount(self.case_of_frame[self.void.owner], weights=length, minlength=self.n_cases).astype(np.int64)
 
     @cached_property
-    def met(self) -> Overlaps:
+    def overlaps(self) -> Overlaps:
         """Which segments of A and B share how many pixels, void ones too; see `segdata.core.overlay.find_overlaps`."""
         return find_overlaps(self.a.side, self.b.side)
 
@@ -193,7 +193,7 @@ class AnnotatorPair:
     @cached_property
     def met_clear(self) -> Overlaps:
         """As `met`, of the pixels that neither calls void."""
-        return self.met if len(self.void.start) == 0 else find_overlaps(*self.clear)
+        return self.overlaps if len(self.void.start) == 0 else find_overlaps(*self.clear)
 
 
 def uncovered_runs(side: SweepRuns, by: SweepRuns) -> SweepRuns:
@@ -218,7 +218,7 @@ def pair_annotators(images: PanelBatch) -> Iterator[AnnotatorPair]:
         if len(image) == 0:
             continue
         _, first, case = np.unique(volume[image], return_index=True, return_inverse=True)
-        line = NumberLine.of(height[image], width[image])
+        line = NumberLine.from_sizes(height[image], width[image])
         sides = []
         for annotator in couple:
             segments = whole_batch.get(annotator) if len(image) == batch.images.num_rows else None
@@ -249,7 +249,7 @@ def collect_segments(
     code = category_positions(integer_column(rows["category_id"]), categories)
     first, owner = _group_tracks(rows["track_id"], case[frame], code, ~is_slice[frame], images.is_semantic)
     runs = batch.runs.take(segment, batch.n_segments)
-    laid = SweepRuns.of(runs, line, frame)
+    laid = SweepRuns.from_runs(runs, line, frame)
     kind = np.array([category.kind for category in categories] or ["void"])[code[first]]
     crowd = rows["iscrowd"].fill_null(False).to_numpy(zero_copy_only=False).astype(bool)[first]
     area = np.bincount(owner, weights=runs.areas(len(segment)), minlength=len(first)).astype(np.int64)

@@ -24,7 +24,7 @@ class CaseSlices:
     number: Ints  # (n_frames,) which slice of its case a frame is
 
     @staticmethod
-    def of(opposite: AnnotatorPair) -> "CaseSlices":
+    def from_pair(opposite: AnnotatorPair) -> "CaseSlices":
         """Those of all cases."""
         frame = np.argsort(opposite.case_of_frame, kind="stable").astype(np.int64)
         count = np.bincount(opposite.case_of_frame, minlength=opposite.n_cases)
@@ -63,7 +63,7 @@ class ShapeFrames:
     origin: Ints  # (n_sheets,) by how much places on the line of frames are smaller
 
     @staticmethod
-    def of(
+    def from_cases(
         opposite: AnnotatorPair, slices: CaseSlices, case: Ints, reach: tuple[Ints, Ints] | None = None, margin: int = 0
     ) -> "ShapeFrames":
         """For shapes of the cases (n,), in all slices or in those that `reach` names."""
@@ -116,16 +116,16 @@ class ShapeFrames:
         start = start + self.origin[sheet]
         end = start + (side.end - side.start)[kept]
         order = kernels.order_by(sheet.astype(np.int32), len(self.shape))
-        return self.joined(SweepRuns(start[order], end[order], sheet[order].astype(np.int32)))
+        return self.join(SweepRuns(start[order], end[order], sheet[order].astype(np.int32)))
 
-    def joined(self, side: SweepRuns) -> SweepRuns:
+    def join(self, side: SweepRuns) -> SweepRuns:
         """Sorted runs, those that overlap or touch as one."""
         if not np.any(side.start[1:] <= side.end[:-1]):
             return side
         start, length, _ = kernels.cover(side.start, side.end)
         return SweepRuns(start, start + length, self.line.frame_of(start).astype(np.int32))
 
-    def moved(self, side: SweepRuns, slices: int) -> SweepRuns:
+    def shift_slices(self, side: SweepRuns, slices: int) -> SweepRuns:
         """Runs moved by so many slices; those that leave the volume, or meet a slice of another size, are dropped."""
         owner = side.owner.astype(np.int64)
         target = np.clip(owner + slices, 0, len(self.shape) - 1)
@@ -142,9 +142,9 @@ class ShapeFrames:
 
     def pixels(self, side: SweepRuns) -> Ints:
         """(n_shapes,) pixels of each shape."""
-        return self.summed(side.owner, side.end - side.start)
+        return self.sum_by_shape(side.owner, side.end - side.start)
 
-    def summed(self, sheet: NDArray[np.int32], values: Ints) -> Ints:
+    def sum_by_shape(self, sheet: NDArray[np.int32], values: Ints) -> Ints:
         """(n_shapes,) the sum of values (n,), each of a sheet."""
         of_sheet = np.bincount(sheet, weights=values, minlength=len(self.shape))
         return np.bincount(self.shape, weights=of_sheet, minlength=self.n_shapes).astype(np.int64)
@@ -173,7 +173,7 @@ class SheetStrips:
     first: Ints  # (n_sheets + 1,) where the strips of each sheet begin
 
     @staticmethod
-    def of(side: SweepRuns, sheets: ShapeFrames) -> "SheetStrips":
+    def from_runs(side: SweepRuns, sheets: ShapeFrames) -> "SheetStrips":
         """Runs on sheets, which are apart."""
         x, top = sheets.places(side)
         first = np.searchsorted(side.owner, np.arange(len(sheets.shape) + 1, dtype=np.int32))
@@ -249,13 +249,13 @@ def boundary_pixels(area: SweepRuns, sheets: ShapeFrames) -> SweepRuns:
     """
     pitch = sheets.pitch[area.owner]
     inner = _shorten_runs(area, np.ones(len(area.start), np.int64))
-    inner = intersect_runs(intersect_runs(inner, area.moved(pitch)), area.moved(-pitch))
+    inner = intersect_runs(intersect_runs(inner, area.shift(pitch)), area.shift(-pitch))
     if not sheets.is_deep.any():
         return subtract_runs(area, inner)
     deep = sheets.is_deep[inner.owner]
     within = _select_runs(inner, deep)
     for slices in (-1, 1):
-        within = intersect_runs(within, sheets.moved(area, slices))
+        within = intersect_runs(within, sheets.shift_slices(area, slices))
     return subtract_runs(subtract_runs(area, _select_runs(inner, ~deep)), within)
 
 
@@ -294,16 +294,16 @@ def _erode(area: SweepRuns, sheets: ShapeFrames, depth: Ints) -> SweepRuns:
     wanted, columns = 2 * depth + 1, np.ones(len(depth), np.int64)
     while len(inner.start) and np.any(columns < wanted):
         more = np.minimum(columns, wanted - columns)
-        inner = intersect_runs(inner, inner.moved(-(more * sheets.pitch)[inner.owner]))
+        inner = intersect_runs(inner, inner.shift(-(more * sheets.pitch)[inner.owner]))
         columns = columns + more
-    return inner.moved((depth * sheets.pitch)[inner.owner])
+    return inner.shift((depth * sheets.pitch)[inner.owner])
 
 
 def drop_beside_void(edge: SweepRuns, opposite: AnnotatorPair, sheets: ShapeFrames) -> SweepRuns:
     """The pixels of edges without void of either annotator as a neighbour, as `boundary_pixels` has neighbours."""
     if len(opposite.void.start) == 0:
         return edge
-    cases = ShapeFrames.of(opposite, sheets.slices, np.arange(opposite.n_cases))
+    cases = ShapeFrames.from_cases(opposite, sheets.slices, np.arange(opposite.n_cases))
     frame = np.empty(len(cases.frame), np.int64)
     frame[cases.frame] = np.arange(len(cases.frame))
     by = (cases.origin[frame[sheets.frame]] - sheets.origin)[edge.owner]
@@ -321,11 +321,11 @@ def _void_neighbours(opposite: AnnotatorPair, cases: ShapeFrames) -> Iterator[Sw
     pitch = cases.pitch[laid.owner]
     start, length, _ = kernels.cover(laid.start - 1, laid.end + 1)
     yield SweepRuns(start, start + length, cases.line.frame_of(start + 1).astype(np.int32))
-    yield laid.moved(pitch)
-    yield laid.moved(-pitch)
+    yield laid.shift(pitch)
+    yield laid.shift(-pitch)
     if cases.is_deep.any():
         for slices in (-1, 1):
-            yield cases.moved(laid, slices)
+            yield cases.shift_slices(laid, slices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +339,7 @@ class ShapeOutlines:
     band_pixels: Ints  # (n_shapes,) how many these are; none without bands
 
     @staticmethod
-    def of(
+    def from_runs(
         opposite: AnnotatorPair, side: SweepRuns, shape: Ints, sheets: ShapeFrames, *, bands: bool
     ) -> "ShapeOutlines":
         """Of the runs of segments, each of a shape (n_segments,); -1: none. `bands`: with bands."""
@@ -347,10 +347,10 @@ class ShapeOutlines:
         edge = boundary_pixels(area, sheets)
         clear = drop_beside_void(edge, opposite, sheets)
         along = boundary_band(area, sheets, band_depth(sheets.line.height, sheets.line.width)) if bands else None
-        strips = SheetStrips.of(edge, sheets)
-        counted = strips if clear is edge else SheetStrips.of(clear, sheets)
+        strips = SheetStrips.from_runs(edge, sheets)
+        counted = strips if clear is edge else SheetStrips.from_runs(clear, sheets)
         n_along = np.empty(0, np.int64) if along is None else sheets.pixels(along)
-        return ShapeOutlines(SheetStrips.of(area, sheets), strips, counted, along, n_along)
+        return ShapeOutlines(SheetStrips.from_runs(area, sheets), strips, counted, along, n_along)
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,7 +370,7 @@ def outline_pair(opposite: AnnotatorPair, shapes: ComparedShapes, *, bands: bool
     """The outlines of both annotators of a pair; `bands`: with the bands of Boundary IoU."""
     sheets = _frames_of_shapes(opposite, shapes)
     a, b = (
-        ShapeOutlines.of(opposite, side, shape, sheets, bands=bands)
+        ShapeOutlines.from_runs(opposite, side, shape, sheets, bands=bands)
         for side, shape in zip(opposite.clear, (shapes.of_a, shapes.of_b), strict=True)
     )
     own = np.arange(len(sheets.shape))
@@ -378,10 +378,10 @@ def outline_pair(opposite: AnnotatorPair, shapes: ComparedShapes, *, bands: bool
 
 
 def _frames_of_shapes(opposite: AnnotatorPair, shapes: ComparedShapes) -> ShapeFrames:
-    slices = CaseSlices.of(opposite)
+    slices = CaseSlices.from_pair(opposite)
     sides = list(zip(opposite.clear, (shapes.of_a, shapes.of_b), strict=True))
     deep = band_depth(opposite.line.height, opposite.line.width)
-    return ShapeFrames.of(
+    return ShapeFrames.from_cases(
         opposite, slices, shapes.case, slices.reach(opposite, shapes.case, sides), margin=int(deep.max(initial=0))
     )
 
@@ -409,32 +409,34 @@ class OutlineCache:
         if self._sheets is None:
             self._sheets = _frames_of_shapes(opposite, shapes)
         own = np.arange(len(shapes))
-        a, b = self._known(opposite, opposite.a, shapes.of_a), self._known(opposite, opposite.b, shapes.of_b)
+        a, b = self._look_up(opposite, opposite.a, shapes.of_a), self._look_up(opposite, opposite.b, shapes.of_b)
         return PairOutlines(shapes, self._sheets, a, b, own, own)
 
     def of_matches(self, opposite: AnnotatorPair, shapes: ComparedShapes) -> PairOutlines:
         """Those of segments that are matched; Boundary IoU, and so bands, are of categories alone."""
         if not self._is_shared(opposite):
             return outline_pair(opposite, shapes, bands=False)
-        sheets = ShapeFrames.of(opposite, CaseSlices.of(opposite), shapes.case)
-        a, b = self._known(opposite, opposite.a), self._known(opposite, opposite.b)
+        sheets = ShapeFrames.from_cases(opposite, CaseSlices.from_pair(opposite), shapes.case)
+        a, b = self._look_up(opposite, opposite.a), self._look_up(opposite, opposite.b)
         return PairOutlines(shapes, sheets, a, b, *map(_rows_of_shapes, (shapes.of_a, shapes.of_b)))
 
     def _is_shared(self, opposite: AnnotatorPair) -> bool:
         every = opposite.is_flat and opposite.n_cases == self._batch.images.num_rows
         return every and len(opposite.void.start) == 0
 
-    def _known(self, opposite: AnnotatorPair, segments: AnnotatorSegments, shape: Ints | None = None) -> ShapeOutlines:
+    def _look_up(
+        self, opposite: AnnotatorPair, segments: AnnotatorSegments, shape: Ints | None = None
+    ) -> ShapeOutlines:
         """Of an annotator's shapes (n_segments,), or of each segment."""
         key = id(segments), shape is None
         if key not in self._kept:
             if shape is None:
-                sheets = ShapeFrames.of(opposite, CaseSlices.of(opposite), segments.case)
+                sheets = ShapeFrames.from_cases(opposite, CaseSlices.from_pair(opposite), segments.case)
                 of_each = np.arange(len(segments))
-                outlines = ShapeOutlines.of(opposite, segments.side, of_each, sheets, bands=False)
+                outlines = ShapeOutlines.from_runs(opposite, segments.side, of_each, sheets, bands=False)
             else:
                 assert self._sheets is not None
-                outlines = ShapeOutlines.of(opposite, segments.side, shape, self._sheets, bands=True)
+                outlines = ShapeOutlines.from_runs(opposite, segments.side, shape, self._sheets, bands=True)
             self._kept[key] = segments, outlines  # with what it is of, so that the number is nobody else's meanwhile
         return self._kept[key][1]
 

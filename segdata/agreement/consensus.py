@@ -55,7 +55,7 @@ class ConsensusMethod:
     least: float = 0.5
 
     @staticmethod
-    def of(name: str, task: Task, least: float = 0.5) -> "ConsensusMethod":
+    def from_name(name: str, task: Task, least: float = 0.5) -> "ConsensusMethod":
         """The method of one of `METHOD_CHOICES`; ``auto`` is majority for semantic data, and instances for all other.
 
         Raises SegdataError for other names, for a `least` that is no majority, and for instances of semantic data.
@@ -115,7 +115,7 @@ def reach_consensus(
     things: InstanceConsensus | None = None
     if method.name == "staple":
         decided = _decide_above(decide_by_staple(votes), method.least)
-        strips = DecidedStrips.of(votes, decided)
+        strips = DecidedStrips.from_decision(votes, decided)
     else:
         decided = majority(votes.vote, least=method.least)
         strips = _decide_by_layers(images, method)
@@ -131,7 +131,7 @@ def reach_consensus(
     pieces = SweepRuns(votes.pieces.start[open_], votes.pieces.end[open_], votes.pieces.owner[open_])
     undecided = uncovered_runs(pieces, _union_of_strips([strips.start, alone.start], [strips.end, alone.end]))
     if void is not None:
-        strips = DecidedStrips.joined([strips, DecidedStrips.bare(undecided, void)])
+        strips = DecidedStrips.concatenate([strips, DecidedStrips.bare(undecided, void)])
     return _join_segments(strips, alone, things, votes, undecided, method)
 
 
@@ -153,16 +153,16 @@ def _decide_by_layers(images: PanelBatch, method: ConsensusMethod) -> DecidedStr
             continue
         for rows in category_layers(batch, code, chosen, void[code]):
             votes = collect_votes(replace(images, batch=batch.take_segments(rows)))
-            strips = DecidedStrips.of(votes, majority(votes.vote, least=method.least), crowd=is_crowd)
+            strips = DecidedStrips.from_decision(votes, majority(votes.vote, least=method.least), crowd=is_crowd)
             layers.append(strips.but(np.flatnonzero(void)) if layers else strips)
-    return DecidedStrips.joined(layers)
+    return DecidedStrips.concatenate(layers)
 
 
 def _agreed_pixels(things: InstanceConsensus | None, line: NumberLine, first: DecidedStrips) -> SweepRuns:
     """The pixels of things that are agreed on; `owner` is the row of the things' segments. Strips go before them."""
     if things is None:
         return SweepRuns(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32))
-    side = SweepRuns.of(things.runs, line, things.image)
+    side = SweepRuns.from_runs(things.runs, line, things.image)
     kept = things.is_agreed[things.thing[side.owner]]
     agreed = SweepRuns(side.start[kept], side.end[kept], side.owner[kept])
     return uncovered_runs(agreed, _union_of_strips([first.start], [first.end]))

@@ -119,7 +119,7 @@ class LeaveOneOutPanel(Panel):
     copies: CopiedAnnotations = NO_COPIES  # whose work is another's
 
     @property
-    def others(self) -> str:
+    def consensus_name(self) -> str:
         """What the consensus is called."""
         return f"all but {self.whom}"
 
@@ -136,7 +136,7 @@ class LeaveOneOutPanel(Panel):
         deep = [name in self.volumes for name in batch.images["sequence"].to_pylist()]
         # All void is alike here: nothing of it is compared.
         ids = np.array([*(category.id for category in categories), categories[-1].id])
-        annotated = consensus_annotations(others.batch, consensus, ids, name=self.others, deep=deep)
+        annotated = consensus_annotations(others.batch, consensus, ids, name=self.consensus_name, deep=deep)
         joined, order = merge_images(
             concatenate_batches([own.batch, annotated]), np.tile(np.arange(batch.images.num_rows), 2)
         )
@@ -159,8 +159,8 @@ class LeaveOneOutPanel(Panel):
 
 def _scores_against_others(name: str, comparison: AnnotatorPairs, how: Resampling) -> AgainstOthers:
     """The scores of two annotators of whom one is a consensus."""
-    amounts = PairAmounts.of(comparison)
-    rows = amounts.every
+    amounts = PairAmounts.from_pairs(comparison)
+    rows = amounts.all_rows
     is_first = comparison.annotators[0] == name
     scores = pair_scores(amounts, rows, how, (*AGAINST_OTHERS_SCORES, "offset"))
     offset = scores.pop("offset")
@@ -193,12 +193,12 @@ def _missed_and_extra(
 ) -> tuple[Score, Score, Score, Score]:
     """`SHARES`, over all categories together."""
     unit, n = amounts.units(rows)
-    sums = amounts.sums.grouped(unit, n)
+    sums = amounts.sums.group(unit, n)
     things = amounts.comparison.countable
     names = ("area_a", "area_b", "fn", "fp")
 
     def statistic(weights: Floats) -> Floats:
-        sums_of = amounts.weighed(sums, weights).amounts
+        sums_of = amounts.weigh(sums, weights).amounts
         area_a, area_b, only_a, only_b = (sums_of[annotator] for annotator in names)
         both, matched = sums_of["both"].sum(axis=1), sums_of["tp"][:, things].sum(axis=1)
         pixels = [area_b.sum(axis=1), area_a.sum(axis=1)]

@@ -122,7 +122,7 @@ class ConsensusWriter:
         """Whose work it is and how it was made, as JSON."""
         origins = [
             {
-                "name": member.called,
+                "name": member.display_name,
                 "format": member.dataset.profile.format,
                 "path": member.dataset.profile.files,
                 "revision": member.dataset.profile.revision,

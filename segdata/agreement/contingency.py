@@ -82,7 +82,7 @@ def _flat_overlaps(opposite: AnnotatorPair) -> Overlaps:
     """Which segments of A and B share how many pixels, each pixel counted once, under the segment drawn last."""
     flat_a, flat_b = flatten_segments(opposite.a), flatten_segments(opposite.b)
     is_drawn_flat = flat_a is opposite.a.side and flat_b is opposite.b.side
-    return opposite.met if is_drawn_flat else find_overlaps(flat_a, flat_b)
+    return opposite.overlaps if is_drawn_flat else find_overlaps(flat_a, flat_b)
 
 
 def count_cells(opposite: AnnotatorPair, layer: Ints | None = None) -> Columns:
@@ -288,7 +288,7 @@ def overlapping_layers(images: PanelBatch) -> Ints:
     is below them, and are in layer 0, as void is.
     """
     batch, categories = images.batch, images.categories
-    side = SweepRuns.of(batch.runs, batch.annotation_line, batch.segment_annotation)
+    side = SweepRuns.from_runs(batch.runs, batch.annotation_line, batch.segment_annotation)
     if not np.any(side.start[1:] < np.maximum.accumulate(side.end)[:-1]):
         return np.zeros(batch.n_segments, np.int64)
     code = category_positions(integer_column(batch.segments["category_id"]), categories)
@@ -333,7 +333,7 @@ def count_hidden(images: PanelBatch, layer: Ints) -> Columns:
     """
     batch, n = images.batch, len(images.categories)
     line = batch.annotation_line
-    side = SweepRuns.of(batch.runs, line, batch.segment_annotation)
+    side = SweepRuns.from_runs(batch.runs, line, batch.segment_annotation)
     labelled, visible = np.zeros((2, batch.annotations.num_rows), np.int64)
     if not is_flat(side):
         code = category_positions(integer_column(batch.segments["category_id"]), images.categories)

@@ -128,7 +128,7 @@ def stratify_by_names(
     pairs of an image have annotators in common: by lot they would differ less than they do by the same people alone.
     Benjamini and Hochberg's false discovery rate is 5 % over all scores, and over all categories and scores.
     """
-    amounts = PairAmounts.of(comparison)
+    amounts = PairAmounts.from_pairs(comparison)
     rows = between_persons(amounts)
     rows = rows[[names[row] is not None for row in rows.tolist()]] if len(rows) else rows
     strata, stratum = np.unique(names[rows].astype(str), return_inverse=True)
@@ -185,7 +185,7 @@ def permutation_units(amounts: PairAmounts, rows: Ints, stratum: Ints) -> tuple[
     number = cluster if block is None else amounts.case[rows]
     units, which = np.unique(np.stack([number, stratum]), axis=1, return_inverse=True)
     first = np.unique(which.reshape(-1), return_index=True)[1]
-    every = PooledPairs.by(amounts, rows, which.reshape(-1))
+    every = PooledPairs.by_unit(amounts, rows, which.reshape(-1))
     return every, units[1], np.zeros(len(first), np.int64) if block is None else block[first]
 
 
@@ -211,17 +211,17 @@ def contrast_pairs(
     from resamples of clusters, each with both pairs, p-values from exchanging the pairs within clusters; with fewer
     than `least_clusters` nothing is tested. Empty where no case has both pairs.
     """
-    amounts = PairAmounts.of(comparison)
+    amounts = PairAmounts.from_pairs(comparison)
     rows = [_pair_rows(amounts, *pair) for pair in (first, second)]
     shared = np.intersect1d(amounts.case[rows[0]], amounts.case[rows[1]])
     if len(shared) == 0:
         return {}
     rows = [pair_rows[np.isin(amounts.case[pair_rows], shared)] for pair_rows in rows]
     (unit, n), (other, _) = (amounts.units(pair_rows) for pair_rows in rows)
-    one, two = amounts.sums.grouped(unit, n), amounts.sums.grouped(other, n)
+    one, two = amounts.sums.group(unit, n), amounts.sums.group(other, n)
 
     def statistic(weights: Floats) -> Floats:
-        sums = one.weighed(weights[:, :n]), two.weighed(weights[:, n:])
+        sums = one.weigh(weights[:, :n]), two.weigh(weights[:, n:])
         weighed = WeightedSums(
             {name: sums[0][name] + sums[1][name] for name in sums[0]}, one.cells, comparison.countable
         )

@@ -211,7 +211,7 @@ def compare_cvat_reports(
     """
     comparison = tables.annotator_pairs
     assert comparison is not None
-    amounts = PairAmounts.of(comparison)
+    amounts = PairAmounts.from_pairs(comparison)
     against = list(rows_against(amounts, reference).values())
     rows = np.concatenate([np.empty(0, np.int64), *against])
     image = comparison.cases["image"][amounts.case[rows]]
@@ -238,7 +238,7 @@ def _compare_report(
     known = report.job is not None and report.job in jobs
     if wanted is None and not known:
         raise SegdataError(
-            f"{report.file}: no image names the job {report.job or '(unnamed)'}; jobs here: {_some(jobs)}. "
+            f"{report.file}: no image names the job {report.job or '(unnamed)'}; jobs here: {_some_jobs(jobs)}. "
             "Images exported from CVAT as CVAT XML name their job"
         )
     kept = np.array(
@@ -248,7 +248,7 @@ def _compare_report(
     if not kept.any():
         what = "none of its frames is among the images that are compared with the reference"
         remedy = "CVAT XML files name the number and the job of each frame"
-        raise SegdataError(f"{report.file}: {what}; jobs here: {_some(jobs)}. {remedy}")
+        raise SegdataError(f"{report.file}: {what}; jobs here: {_some_jobs(jobs)}. {remedy}")
     return CvatJobQuality(
         job=report.job,
         file=report.file,
@@ -279,11 +279,11 @@ def _our_figures(amounts: PairAmounts, reference: int, rows: Ints) -> SegmentFig
     )
 
 
-def _some(jobs: Iterable[str | None]) -> str:
-    return ", ".join(_listed(jobs)) or "none"
+def _some_jobs(jobs: Iterable[str | None]) -> str:
+    return ", ".join(_job_names(jobs)) or "none"
 
 
-def _listed(jobs: Iterable[str | None]) -> Iterator[str]:
+def _job_names(jobs: Iterable[str | None]) -> Iterator[str]:
     names = sorted({job for job in jobs if job is not None})
     yield from names[:10]
     if len(names) > 10:

@@ -122,7 +122,7 @@ class SplitSegments:
     pieces: "dict[tuple[int, int], list[int]]"  # for each maker and place the rows of the pieces
 
     @staticmethod
-    def of(comparison: AnnotatorPairs) -> "SplitSegments":
+    def from_pairs(comparison: AnnotatorPairs) -> "SplitSegments":
         """All of them but those of further passes of one person, and of copies."""
         pairs, groups = comparison.pairs, comparison.groups
         if len(groups):
@@ -147,7 +147,7 @@ class SplitSegments:
             owner, maker, segment, place, n_pieces, annotation, by, present[pairs["case"][pair]] - 1, pieces
         )
 
-    def merged(self, gold: int | None) -> Ints:
+    def merged_by_one(self, gold: int | None) -> Ints:
         """The rows, one for each segment, of those that more than half of the others made several of."""
         if gold is not None:
             return np.flatnonzero(self.maker == gold)
@@ -175,7 +175,7 @@ def split_disagreements(comparison: AnnotatorPairs, groups: SplitSegments, gold:
     result = []
     two = gold is None and comparison.is_first_pass.sum() == 2
     for kind, rows, whose in (
-        ("merge", groups.merged(gold), groups.annotation),
+        ("merge", groups.merged_by_one(gold), groups.annotation),
         ("split", np.empty(0, np.int64) if two else groups.split(gold), groups.by),
     ):
         result.append(
@@ -232,7 +232,7 @@ class ThingClusters:
     category: Ints
 
     @staticmethod
-    def of(comparison: AnnotatorPairs) -> "ThingClusters":
+    def from_pairs(comparison: AnnotatorPairs) -> "ThingClusters":
         """Of all things; further passes of one person, and copies, have no say."""
         members = comparison.members
         first, group = thing_groups(comparison)
@@ -248,7 +248,7 @@ def thing_disagreements(comparison: AnnotatorPairs, groups: SplitSegments, gold:
     """What is missed, extra and called otherwise; but not what is split or merged, which is told as that."""
     if not len(comparison.members):
         return []
-    every, result = ThingClusters.of(comparison), []
+    every, result = ThingClusters.from_pairs(comparison), []
     in_groups = np.array([row for rows in groups.pieces.values() for row in rows] + groups.whole.tolist(), np.int64)
     there = every.segment >= 0
     for i in range(len(comparison.annotators)):
@@ -298,12 +298,12 @@ class _FirstSegments:
     segment: Ints
 
     @staticmethod
-    def of(code: Ints, segment: Ints) -> "_FirstSegments":
+    def from_keys(code: Ints, segment: Ints) -> "_FirstSegments":
         """The first segment of each key among (m,)."""
         codes, first = np.unique(code, return_index=True)
         return _FirstSegments(codes, segment[first])
 
-    def at(self, code: Ints) -> Ints:
+    def look_up(self, code: Ints) -> Ints:
         """(k,) the segments of keys; -1: there is none."""
         place = np.searchsorted(self.code, code)
         exists = np.append(self.code, -1)[place] == code
@@ -321,7 +321,10 @@ def region_disagreements(comparison: AnnotatorPairs, gold: int | None) -> list[D
     votes, case = vote_array(comparison), comparison.patterns["case"]
     annotations, wide, n_annotators = annotation_rows(comparison), len(comparison.categories), votes.shape[1]
     code, who, segment = _uncounted_segments(comparison)
-    anybodys, own = _FirstSegments.of(code, segment), _FirstSegments.of(code * n_annotators + who, segment)
+    anybodys, own = (
+        _FirstSegments.from_keys(code, segment),
+        _FirstSegments.from_keys(code * n_annotators + who, segment),
+    )
     result, present, elsewhere = [], votes > ABSENT, _regions_elsewhere(comparison, gold)
     for i in range(votes.shape[1]):
         if i == gold:
@@ -358,7 +361,7 @@ def region_disagreements(comparison: AnnotatorPairs, gold: int | None) -> list[D
                 _disagreement_rows(
                     kind,
                     annotations[case_of, i],
-                    own.at(cell[some] * n_annotators + i) if kind == "extra" else anybodys.at(cell[some]),
+                    own.look_up(cell[some] * n_annotators + i) if kind == "extra" else anybodys.look_up(cell[some]),
                     category=category,
                     others=others_in[some],
                     pixels=pixels[some].astype(np.int64),
@@ -414,7 +417,7 @@ def find_disagreements(comparison: AnnotatorPairs, gold: int | None = None) -> T
 
     `gold`: the position of the reference among the annotators.
     """
-    groups = SplitSegments.of(comparison)
+    groups = SplitSegments.from_pairs(comparison)
     parts = [
         *thing_disagreements(comparison, groups, gold),
         *region_disagreements(comparison, gold),

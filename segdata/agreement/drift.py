@@ -117,7 +117,7 @@ def annotator_drifts(
             drifts.append((family, code, family.result(code, comparison, how, p, stands)))
     if not any(drift.stands for _, _, drift in drifts):
         return tuple(drift for _, _, drift in drifts)
-    images = ImageDeviations.of(comparison)
+    images = ImageDeviations.from_pairs(comparison)
     days = _cluster_days(images.comparison, annotations)
     return tuple(
         msgspec.structs.replace(drift, examples=_examples(images, family.annotator, code, drift, days))

@@ -89,13 +89,13 @@ class PairAmounts:
     b: Ints
 
     @staticmethod
-    def of(comparison: AnnotatorPairs) -> "PairAmounts":
+    def from_pairs(comparison: AnnotatorPairs) -> "PairAmounts":
         """The amounts of a panel."""
         case, a, b = (column_of(comparison.pairs, name) for name in ("case", "a", "b"))
         return PairAmounts(comparison, sum_pairs(comparison), case, column_of(comparison.cases, "cluster")[case], a, b)
 
     @property
-    def every(self) -> Ints:
+    def all_rows(self) -> Ints:
         """(n,) all rows."""
         return np.arange(self.sums.n)
 
@@ -113,9 +113,9 @@ class PairAmounts:
         unit[rows] = which.reshape(-1)
         return unit, len(names)
 
-    def weighed(self, sums: AdditiveSums, weights: Floats) -> WeightedSums:
+    def weigh(self, sums: AdditiveSums, weights: Floats) -> WeightedSums:
         """Sums of clusters, weighted."""
-        return WeightedSums(sums.weighed(weights), sums.cells, self.comparison.countable)
+        return WeightedSums(sums.weigh(weights), sums.cells, self.comparison.countable)
 
 
 @dataclass(frozen=True)
@@ -128,12 +128,12 @@ class PooledPairs:
     pairs: tuple[AdditiveSums, ...]  # what is pooled pair by pair: `POOLED_AMOUNTS`
 
     @staticmethod
-    def of(amounts: PairAmounts, rows: Ints) -> "PooledPairs":
+    def by_cluster(amounts: PairAmounts, rows: Ints) -> "PooledPairs":
         """Those of the pairs of annotations `rows`, by cluster."""
-        return PooledPairs.by(amounts, rows, np.unique(amounts.cluster[rows], return_inverse=True)[1].reshape(-1))
+        return PooledPairs.by_unit(amounts, rows, np.unique(amounts.cluster[rows], return_inverse=True)[1].reshape(-1))
 
     @staticmethod
-    def by(amounts: PairAmounts, rows: Ints, number: Ints) -> "PooledPairs":
+    def by_unit(amounts: PairAmounts, rows: Ints, number: Ints) -> "PooledPairs":
         """Those of the pairs of annotations `rows` (m,), by units with these numbers (m,), counted from 0."""
         n = int(number.max(initial=-1)) + 1
         unit = np.full(amounts.sums.n, -1, np.int64)
@@ -142,8 +142,8 @@ class PooledPairs:
         for _, _, own in amounts.couples(rows):
             of_couple = np.full(len(unit), -1, np.int64)
             of_couple[own] = unit[own]
-            pairs.append(amounts.sums.only(POOLED_AMOUNTS).grouped(of_couple, n))
-        return PooledPairs(amounts, n, amounts.sums.grouped(unit, n), tuple(pairs))
+            pairs.append(amounts.sums.only(POOLED_AMOUNTS).group(of_couple, n))
+        return PooledPairs(amounts, n, amounts.sums.group(unit, n), tuple(pairs))
 
     def statistic(self, names: Sequence[str]) -> Statistic:
         """(B, n) weights of clusters -> (B, k) scores of `POOLED_SCORES` over all categories."""
@@ -162,8 +162,8 @@ class PooledPairs:
         single = self.pairs if {"kappa", "accuracy"} & set(names) else ()
 
         def scored(weights: Floats) -> Floats:
-            together = self.amounts.weighed(self.together, weights)
-            pairs = [self.amounts.weighed(sums, weights) for sums in single]
+            together = self.amounts.weigh(self.together, weights)
+            pairs = [self.amounts.weigh(sums, weights) for sums in single]
             return np.stack([score(name, together, pairs) for name in names], axis=1)
 
         return scored
@@ -178,7 +178,7 @@ def between_persons(amounts: PairAmounts) -> Ints:
         independent = several & ~copied[amounts.case, amounts.a] & ~copied[amounts.case, amounts.b]
         several = independent if independent.any() else several
     rows = np.flatnonzero(several)
-    return rows if len(rows) else amounts.every
+    return rows if len(rows) else amounts.all_rows
 
 
 def pair_scores(
@@ -186,15 +186,15 @@ def pair_scores(
 ) -> dict[str, Score]:
     """`PAIR_SCORES`, or some of these, of two annotators, whose pairs of annotations are `rows`."""
     unit, n = amounts.units(rows)
-    sums = amounts.sums.grouped(unit, n)
+    sums = amounts.sums.group(unit, n)
 
     def statistic(weights: Floats) -> Floats:
-        weighed = amounts.weighed(sums, weights)
+        weighed = amounts.weigh(sums, weights)
         return np.stack([pair_value(name, weighed) for name in names], axis=1)
 
     def of_categories(means: Sequence[str]) -> Statistic:
         def values(weights: Floats) -> Floats:
-            weighed = amounts.weighed(sums, weights)
+            weighed = amounts.weigh(sums, weights)
             return np.stack([values_by_category(name, weighed) for name in means], axis=1)
 
         return values
@@ -215,7 +215,7 @@ def overall_scores(amounts: PairAmounts, rows: Ints, how: Resampling) -> dict[st
     """`POOLED_SCORES` of all annotators together, from the pairs of annotations `rows`."""
     if len(rows) == 0:
         return {name: Score(np.nan, np.nan, np.nan, 0, 0) for name in POOLED_SCORES}
-    every = PooledPairs.of(amounts, rows)
+    every = PooledPairs.by_cluster(amounts, rows)
     interval = how.interval(every.statistic(POOLED_SCORES), every.n, every.width(POOLED_SCORES))
     scores = _scores_with_ends(
         POOLED_SCORES, interval, _defined_counts(amounts, every.together, len(rows), POOLED_SCORES)
@@ -228,7 +228,7 @@ def category_scores(
     amounts: PairAmounts, rows: Ints, how: Resampling, names: Sequence[str] = tuple(CATEGORY_SCORES)
 ) -> list[dict[str, Score]]:
     """`CATEGORY_SCORES`, or some of these, of each category over all pairs of annotations `rows`."""
-    every = PooledPairs.of(amounts, rows)
+    every = PooledPairs.by_cluster(amounts, rows)
     n_categories = len(amounts.comparison.categories)
     scores: list[dict[str, Score]] = [{} for _ in range(n_categories)]
     at_once = max(1, _AT_ONCE // max(n_categories, 1))
@@ -377,7 +377,7 @@ def _defined_counts(
     amounts: PairAmounts, sums: AdditiveSums, n_images: int, names: Sequence[str]
 ) -> dict[str, tuple[int, int]]:
     """Of how many values each score over all categories is made, and how many are undefined."""
-    weighed = amounts.weighed(sums, np.ones((1, sums.n)))
+    weighed = amounts.weigh(sums, np.ones((1, sums.n)))
     is_category = np.array([category.kind != "void" for category in amounts.comparison.categories], bool)
     counts = {}
     for name in names:

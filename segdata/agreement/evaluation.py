@@ -120,7 +120,7 @@ def match_detections(
     chosen, rank = _best_by_score(b, score)
     order = np.full(len(b), -1, np.int64)
     order[chosen] = np.arange(len(chosen))
-    overlaps = opposite.met
+    overlaps = opposite.overlaps
     both = (overlaps.a >= 0) & (overlaps.b >= 0)
     first, second, shared = overlaps.a[both], overlaps.b[both], overlaps.pixels[both]
     kept = (order[second] >= 0) & a.is_thing[first] & (a.category[first] == b.category[second])
@@ -326,7 +326,7 @@ def _count_chunk(panel: Panel, rows: Ints, gold: str) -> tuple[dict[str, _ModelC
     for opposite in pair_annotators(images):
         whose = [images.annotators[annotator] for annotator in opposite.annotators]
         if gold in whose:
-            turned = opposite if whose[0] == gold else opposite.swapped
+            turned = opposite if whose[0] == gold else opposite.swap
             counts[whose[1 - whose.index(gold)]] = _count_model(turned, task)
     return counts, images.batch.defects
 

@@ -108,7 +108,7 @@ def rows_against(amounts: PairAmounts, reference: int) -> dict[int, Ints]:
     """Annotator -> the pairs of annotations of him and the reference; not of a further pass of the reference."""
     person = amounts.comparison.persons
     result = {}
-    for a, b, rows in amounts.couples(amounts.every):
+    for a, b, rows in amounts.couples(amounts.all_rows):
         other = b if a == reference else a
         if reference in (a, b) and person[other] != person[reference]:
             result[other] = rows
@@ -126,7 +126,7 @@ def gold_scores(comparison: AnnotatorPairs, reference: int | None, gold: Gold | 
         return table_of_lines(_COLUMNS, [])
     check_bars(gold, comparison)
     wanted = category_bars(gold, comparison.categories)
-    amounts = PairAmounts.of(comparison)
+    amounts = PairAmounts.from_pairs(comparison)
     lines = [
         line
         for annotator, rows in sorted(rows_against(amounts, reference).items())

@@ -119,7 +119,7 @@ class PanelSegments:
 def collect_panel_segments(images: PanelBatch) -> PanelSegments:
     """The segments of each annotator."""
     batch, categories, case = images.batch, images.categories, images.case
-    line = NumberLine.of(*batch.image_size)
+    line = NumberLine.from_sizes(*batch.image_size)
     # Where nobody is, there is one who drew nothing.
     annotation = images.annotation if len(images.annotators) else np.full((1, batch.images.num_rows), -1, np.int64)
     by_annotator = [collect_segments(images, rows, line, case, images.is_slice) for rows in annotation]

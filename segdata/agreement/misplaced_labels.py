@@ -124,7 +124,7 @@ def _outline_planes(batch: Batch, who: str, other: str) -> Iterator[OutlinePlane
         size = reduced_size(height, width)
         outlines, lines = (reduce_outlines(batch, k, (height, width), size) for k in (own, others))
         if min(np.count_nonzero(outlines), np.count_nonzero(lines)) >= LEAST_OUTLINE:
-            yield OutlinePlanes.of(own, outlines, lines, (height, width))
+            yield OutlinePlanes.from_outline(own, outlines, lines, (height, width))
 
 
 def _mirrored_messages(panel: Panel, image: int, a: str, b: str) -> Iterator[str]:

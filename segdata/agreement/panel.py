@@ -45,7 +45,7 @@ class JointTaxonomy:
                 raise SegdataError(f"segments have the category id {id_}, which no category of the data has")
         return np.array([codes[id_] for id_ in own_ids.tolist()], np.int64)[which.reshape(-1)]
 
-    def judged(self, dataset: int, profile: Profile, names: set[str]) -> "NDArray[np.bool_]":
+    def judged_categories(self, dataset: int, profile: Profile, names: set[str]) -> "NDArray[np.bool_]":
         """(n_categories,) those that an annotation of a dataset shows, which was to show these of its categories."""
         ids = {self.codes[dataset][id_] for id_, own in _profile_categories(profile).items() if own.name in names}
         return np.array([category.id in ids or category.kind == "void" for category in self.taxonomy.categories], bool)
@@ -164,7 +164,7 @@ class PanelMember:
     unnamed: str | None = None  # what to call it, whatever its path is
 
     @property
-    def called(self) -> str:
+    def display_name(self) -> str:
         """What to call an annotator who has no name in it."""
         return self.name or self.unnamed or "/".join(self._path.parts[-self.depth :]) or "unnamed"
 
@@ -172,11 +172,11 @@ class PanelMember:
     def _path(self) -> Path:
         return Path(self.dataset.profile.files or self.dataset.profile.name)
 
-    def own(self, defects: Sequence[Defect]) -> tuple[Defect, ...]:
+    def own_defects(self, defects: Sequence[Defect]) -> tuple[Defect, ...]:
         """The defects of its files, with whose work these are."""
         return tuple(replace(defect, annotator=defect.annotator or self.name) for defect in defects)
 
-    def beside(self, others: "Sequence[PanelMember]") -> "PanelMember":
+    def distinguish(self, others: "Sequence[PanelMember]") -> "PanelMember":
         """The same, called by as much of its path as tells it apart from others without a name, if anything does."""
         others = [other for other in others if other.name is None and other._path != self._path]
         depths = range(1, len(self._path.parts) + 1)
@@ -198,7 +198,7 @@ def match_images(members: Sequence[PanelMember], pair_by: str | None) -> tuple[P
                 images.setdefault(key, []).append((k, row))
         if len(members) == 1 or any(len({k for k, _ in rows}) > 1 for rows in images.values()):
             return by, images
-    examples = ", ".join(f"{member.called} has {_first_names(member.dataset.image_ids)}" for member in members)
+    examples = ", ".join(f"{member.display_name} has {_first_names(member.dataset.image_ids)}" for member in members)
     others = " or ".join(f"--pair {by}" for by in get_args(PairBy) if by not in tried)
     raise SegdataError(
         f"no image is in two datasets, by {' or '.join(tried)}: {examples}; rename them, or compare by something else: "
@@ -270,7 +270,7 @@ def unmatched_images(members: Sequence[PanelMember], images: ImageRows) -> list[
         Defect(
             UNPAIRED_CODE,
             f"{count_noun(len(names), 'image')} of "
-            f"{count_noun(len(members[k].dataset), 'image')} in {members[k].called} "
+            f"{count_noun(len(members[k].dataset), 'image')} in {members[k].display_name} "
             f"{'is' if len(names) == 1 else 'are'} in no other dataset: {_first_names(names)}",
             file=members[k].dataset.profile.files,
         )
@@ -374,9 +374,9 @@ class Panel:
         every, kept = _drop_other_sizes(concatenate_batches(batches), image_of)
         batch, order = merge_images(every, image_of[kept])
         of_annotation = member_of[kept][every.annotation_image[order]]
-        return _apply_aliases(_number_passes(batch), self.aliases), self._asked(batch, of_annotation)
+        return _apply_aliases(_number_passes(batch), self.aliases), self._asked_categories(batch, of_annotation)
 
-    def _asked(self, batch: Batch, member: Ints) -> Flags:
+    def _asked_categories(self, batch: Batch, member: Ints) -> Flags:
         """(n_annotations, n_categories) whether the annotations of members (n_annotations,) were to show a category.
 
         An annotation's own coverage goes before that of its dataset: it names the categories that were looked at.
@@ -390,7 +390,7 @@ class Panel:
             coverage = parse_coverage(text)
             if isinstance(coverage, dict):
                 judged = {name for name, value in coverage.items() if value == "exhaustive"}
-                asked[same] = self.taxonomies.judged(k, self.members[k].dataset.profile, judged)
+                asked[same] = self.taxonomies.judged_categories(k, self.members[k].dataset.profile, judged)
         return asked
 
     def _of_member(self, k: int, batch: Batch) -> Batch:
@@ -399,12 +399,12 @@ class Panel:
         annotator = batch.annotations["annotator"]
         if member.name is not None:
             _check_single_annotations(batch, member)
-        whom = pa.array([member.name or name or member.called for name in annotator.to_pylist()], pa.string())
+        whom = pa.array([member.name or name or member.display_name for name in annotator.to_pylist()], pa.string())
         column = batch.annotations.schema.get_field_index("annotator")
         annotations = batch.annotations.set_column(column, batch.annotations.schema.field(column), whom)
         category = self.taxonomies.to_panel(k, batch.segments["category_id"].to_numpy())
         segments = replace_column(batch.segments, "category_id", category)
-        return replace(batch, annotations=annotations, segments=segments, defects=member.own(batch.defects))
+        return replace(batch, annotations=annotations, segments=segments, defects=member.own_defects(batch.defects))
 
 
 @dataclass(frozen=True, slots=True)
@@ -436,7 +436,7 @@ def build_panel(
     """
     if pair_by is not None:
         check_choice("pair by", pair_by, get_args(PairBy))
-    members = [member.beside(members) for member in members]
+    members = [member.distinguish(members) for member in members]
     taxonomies = join_taxonomies([member.dataset.profile for member in members], renamed or {})
     by, images = match_images(members, pair_by)
     order = {key: k for k, key in enumerate(images)}
@@ -455,14 +455,17 @@ def build_panel(
     }
     profile = replace(
         first,
-        name=", ".join(member_.called for member_ in members),
+        name=", ".join(member_.display_name for member_ in members),
         files=", ".join(member_.dataset.profile.files for member_ in members),
         taxonomy=taxonomies.taxonomy,
         sequences=tuple(sequences.values()),
         metadata={},
     )
     defects = [
-        defect for one in members for defect in one.own(one.dataset.source.defects) if defect.severity == "error"
+        defect
+        for one in members
+        for defect in one.own_defects(one.dataset.source.defects)
+        if defect.severity == "error"
     ]
     return Panel(
         members=tuple(members),

@@ -150,15 +150,15 @@ def plan_sample_sizes(
     """
     if not 0 < half_width < 1:
         raise SegdataError(f"a half width of {half_width:g}: it must lie between 0 and 1")
-    amounts = PairAmounts.of(comparison)
+    amounts = PairAmounts.from_pairs(comparison)
     rows = between_persons(amounts)
     if len(rows) == 0:
         return ()
     case = np.unique(amounts.case[rows], return_inverse=True)[1].reshape(-1)
-    clusters = PooledPairs.of(amounts, rows)
+    clusters = PooledPairs.by_cluster(amounts, rows)
     images = float(comparison.cases["frames"][np.unique(amounts.case[rows])].sum()) / clusters.n
     of_all = None if population is None else max(clusters.n, round(population / images))
-    alone = PooledPairs.by(amounts, rows, case)
+    alone = PooledPairs.by_unit(amounts, rows, case)
 
     def planned(names: tuple[str, ...], by_category: bool) -> list[tuple[ClustersNeeded, float]]:
         by_cluster, by_case = (

@@ -51,7 +51,7 @@ def repeat_agreement(comparison: AnnotatorPairs, how: Resampling) -> Table:
     themselves, on average over the categories that both have), behind_low (what it is more than, so sure that of panels
     in which all are as steady as each other at most `ACCUSATION_RATE` have one of whom this is above 0), clusters.
     """
-    amounts = PairAmounts.of(comparison)
+    amounts = PairAmounts.from_pairs(comparison)
     person = np.array(comparison.persons, np.int64)
     own = person[amounts.a] == person[amounts.b]
     twice = np.unique(person[amounts.a[own]]).tolist()
@@ -80,10 +80,10 @@ def _gap_to_others(amounts: PairAmounts, own: Ints, between: Ints, how: Resampli
     for rows, number in ((own, unit[: len(own)]), (between, unit[len(own) :])):
         number_of = np.full(amounts.sums.n, -1, np.int64)
         number_of[rows] = number
-        sums.append(amounts.sums.grouped(number_of, len(names)))
+        sums.append(amounts.sums.group(number_of, len(names)))
 
     def statistic(weights: Floats) -> Floats:
-        mine, theirs = (values_by_category("dice", amounts.weighed(side, weights)) for side in sums)
+        mine, theirs = (values_by_category("dice", amounts.weigh(side, weights)) for side in sums)
         return np.stack([weighted_mean(theirs), weighted_mean(theirs - mine)], axis=1)
 
     interval = how.interval(statistic, len(names), 2 * sums[0].width)

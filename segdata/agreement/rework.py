@@ -55,7 +55,7 @@ class ReworkSummary(msgspec.Struct, frozen=True, kw_only=True):
     confidence: Share
     tolerance: Tolerance
 
-    def of(self, annotator: str | None, category: str | None = None) -> ReworkCounts | None:
+    def find(self, annotator: str | None, category: str | None = None) -> ReworkCounts | None:
         """One row; None: there is none."""
         return next((row for row in self.rows if (row.annotator, row.category) == (annotator, category)), None)
 

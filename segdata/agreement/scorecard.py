@@ -98,7 +98,7 @@ def score_trend(
     without a reference nobody knows who changes: it is NaN.
     """
     mine = (scored.annotators == annotator).any(axis=0)
-    every = _Residuals.of(scored, mine, month)
+    every = _Residuals.from_scores(scored, mine, month)
     dated = mine & (month >= 0)
     months = tuple(
         _month_score(scored, every, dated & (month == number), number) for number in np.unique(month[dated]).tolist()
@@ -111,7 +111,7 @@ def score_trend(
     others = np.setdiff1d(scored.annotators[:, there], [annotator, -1 if reference is None else reference])
     for other in others.tolist() if p <= _RATE else ():
         kept = ~(scored.annotators == other).any(axis=0)
-        rest = _Residuals.of(scored.take(kept), mine[kept], month[kept])
+        rest = _Residuals.from_scores(scored.take(kept), mine[kept], month[kept])
         same_way = len(rest.x) > 0 and float(rest.x @ rest.y) * float(every.x @ every.y) > 0
         p = float(np.maximum(p, rest.chance(how.seed) if same_way or not len(rest.x) else 1.0))
     return ScoreTrend(months, slope, low, high, p, every.same_images)
@@ -130,7 +130,7 @@ class _Residuals:
     same_images: bool  # others had at least half of the same images
 
     @staticmethod
-    def of(scored: ImageScores, mine: Flags, month: Ints) -> "_Residuals":
+    def from_scores(scored: ImageScores, mine: Flags, month: Ints) -> "_Residuals":
         beyond, same_images = _residuals(scored, mine)
         rows = np.flatnonzero(mine & (month >= 0) & np.isfinite(beyond))
         if len(np.unique(month[rows])) < 2:
@@ -439,7 +439,7 @@ def build_scorecard(
     comparison = tables.annotator_pairs
     if comparison is None:
         raise ValueError("tables without what annotators have in common")
-    amounts = PairAmounts.of(comparison)
+    amounts = PairAmounts.from_pairs(comparison)
     scored, pair = _score_images(amounts, tables, metric, reference)
     months = _annotation_months(tables)
     cards = []
@@ -562,7 +562,7 @@ def _pass_rate(tables: Tables, name: str, review: ReworkSummary | None, how: Res
             == 1
             == len({row.annotator for row in review.rows} - {None})
         )
-        row = review.of(None if alone else name)  # who is alone may have no name, or another one
+        row = review.find(None if alone else name)  # who is alone may have no name, or another one
         return Score(np.nan, np.nan, np.nan, 0, 0) if row is None else msgspec.structs.replace(row.passed, n=row.images)
     columns = (tables.annotations[column].tolist() for column in ("annotator", "stage"))
     stages = [stage for who, stage in zip(*columns, strict=True) if who == name and stage in _OVER]

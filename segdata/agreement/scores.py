@@ -169,7 +169,7 @@ class AdditiveSums:
         """How many numbers a weighted sum has."""
         return sum(amount.shape[1] for amount in self.amounts.values())
 
-    def grouped(self, unit: Ints, n: int) -> "AdditiveSums":
+    def group(self, unit: Ints, n: int) -> "AdditiveSums":
         """The sums of the units with the same number (n_units,) in 0..n - 1; those below 0 are left out."""
         kept = np.flatnonzero(unit >= 0)
         gather = csr_array((np.ones(len(kept)), (unit[kept], kept)), shape=(n, self.n))
@@ -181,7 +181,7 @@ class AdditiveSums:
         """The same with some amounts alone."""
         return AdditiveSums(self.n, {name: self.amounts[name] for name in names}, self.cells)
 
-    def weighed(self, weights: Floats) -> dict[str, Floats]:
+    def weigh(self, weights: Floats) -> dict[str, Floats]:
         """(B, k) every amount summed over the units with weights (B, n)."""
         turned = np.ascontiguousarray(weights.T)  # once: scipy would copy the weights for every product
         return {

@@ -295,7 +295,7 @@ def summarise_agreement(
     compared (None: the default), `gold` the position of the reference; `by`, `plan`, `contrasts`, `unchanged`,
     `identical`, `cvat` and `findings` are taken as they are.
     """
-    amounts = PairAmounts.of(comparison)
+    amounts = PairAmounts.from_pairs(comparison)
     rows = between_persons(amounts)
     frames = comparison.cases["frames"] if len(comparison.cases) else np.zeros(0, np.int64)
     compared = np.unique(amounts.case)
@@ -314,7 +314,7 @@ def summarise_agreement(
                 metrics=plugin_scores(amounts, own, how),
                 **pair_scores(amounts, own, how),
             )
-            for a, b, own in amounts.couples(amounts.every)
+            for a, b, own in amounts.couples(amounts.all_rows)
         ),
         overall=OverallAgreement(**overall_scores(amounts, rows, how), **reliability_scores(comparison, how)),
         reference=None if gold is None else _reference_agreement(amounts, gold, how),
@@ -377,7 +377,7 @@ def _reference_agreement(amounts: PairAmounts, gold: int, how: Resampling) -> Re
 def _missed_and_extra(amounts: PairAmounts, rows: Ints, gold: int, how: Resampling) -> dict[str, Score]:
     """What one annotator misses of the reference's, and has beyond it: segments, or pixels."""
     unit, n = amounts.units(rows)
-    sums = amounts.sums.grouped(unit, n).weighed(np.eye(n))
+    sums = amounts.sums.group(unit, n).weigh(np.eye(n))
     is_first = bool(amounts.a[rows[0]] == gold)
     if leading_score(amounts.comparison) == "pq":
         both, only_a, only_b = (sums[name].sum(axis=1) for name in ("tp", "fn", "fp"))
@@ -401,7 +401,7 @@ def _category_agreements(amounts: PairAmounts, rows: Ints, how: Resampling) -> t
     if len(rows) == 0:
         return ()
     unit, n = amounts.units(rows)
-    images = count_images("kappa", amounts.sums.grouped(unit, n)).tolist()
+    images = count_images("kappa", amounts.sums.group(unit, n)).tolist()
     scores = category_scores(amounts, rows, how)
     return tuple(
         CategoryAgreement(category=category.name, id=category.id, kind=category.kind, images=images[k], **scores[k])
@@ -417,7 +417,7 @@ def _bias_rows(comparison: AnnotatorPairs, cells: Table) -> tuple[AnnotatorBias,
     columns = ("annotator", "category", "kind", "value", "low", "high", "clusters", "p", "found")
     for who, code, kind, value, low, high, clusters, p, significant in cells.lines(*columns):
         values.setdefault((who, code), {})[kind] = Score(value, low, high, clusters, 0), p, significant
-    images = ImageDeviations.of(comparison) if len(cells) and cells["found"].any() else None
+    images = ImageDeviations.from_pairs(comparison) if len(cells) and cells["found"].any() else None
     result = []
     for (who, code), kinds in sorted(values.items()):
         offset, missed, extra, confused = (
@@ -462,7 +462,7 @@ def unclear_categories(comparison: AnnotatorPairs, how: Resampling) -> Table:
     annotators), best (the value without one annotator), without (who: position), clusters. Three annotators are
     needed, since without one of two there is no agreement: there are no rows for fewer.
     """
-    amounts = PairAmounts.of(comparison)
+    amounts = PairAmounts.from_pairs(comparison)
     rows = between_persons(amounts)
     if len(comparison.annotators) < 3 or not len(rows):
         return table_of_lines(_UNCLEAR_COLUMNS, [])

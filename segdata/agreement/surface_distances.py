@@ -128,7 +128,7 @@ class Tolerance(CategoryTolerance, frozen=True):
 
     categories: dict[str, CategoryTolerance] = {}
 
-    def of(self, names: Sequence[str]) -> tuple[Floats, Floats]:
+    def for_categories(self, names: Sequence[str]) -> tuple[Floats, Floats]:
         """(n,) the pixels, and the mm (NaN: none are given), of categories."""
         every = [self.categories.get(name, self) for name in names]
         mm = [np.nan if columns.mm is None else columns.mm for columns in every]
@@ -221,7 +221,8 @@ def _shape_units(
     size[has_spacing, :2] = spacings[has_spacing, :2]
     size[has_spacing & is_deep, 2] = spacings[has_spacing & is_deep, 2]
     pixels, mm = (
-        limits[shapes.category] for limits in tolerance.of([category.name for category in opposite.categories])
+        limits[shapes.category]
+        for limits in tolerance.for_categories([category.name for category in opposite.categories])
     )
     side = np.sqrt(size[:, 0] * size[:, 1])[shapes.case]  # of a pixel
     deep = np.maximum(band_depth(opposite.line.height, opposite.line.width), _REACH)

@@ -64,7 +64,7 @@ def collect_votes(images: PanelBatch) -> PixelVotes:
     for the category that another gives a pixel has no vote on it.
     """
     annotators, categories, annotation = images.annotators, images.categories, images.annotation
-    line = NumberLine.of(*images.batch.image_size)
+    line = NumberLine.from_sizes(*images.batch.image_size)
     sides = [_labelled_runs(images, rows, line) for rows in annotation]
     start, end, answers, code = _constant_strips(sides, len(categories) + 1)
     task_categories, task = _distinct_tasks(images.asked, images.batch.annotations.num_rows, len(categories))
@@ -269,7 +269,7 @@ class DecidedStrips:
     iou: Floats  # (n,) mean of every two annotators' IoU of the category in the case; NaN where no two drew it
 
     @staticmethod
-    def of(votes: PixelVotes, decided: PixelDecision, *, crowd: bool = False) -> "DecidedStrips":
+    def from_decision(votes: PixelVotes, decided: PixelDecision, *, crowd: bool = False) -> "DecidedStrips":
         """The strips of patterns for which a category was decided."""
         pieces = votes.pieces
         kept = np.flatnonzero(~np.isin(decided.category[pieces.owner], (UNLABELLED, UNDECIDED)))
@@ -294,7 +294,7 @@ class DecidedStrips:
         )
 
     @staticmethod
-    def joined(pieces: "list[DecidedStrips]") -> "DecidedStrips":
+    def concatenate(pieces: "list[DecidedStrips]") -> "DecidedStrips":
         """All pieces in the order of the line."""
         names = ("start", "end", "code", "crowd", "support", "iou")
         columns = [np.concatenate([getattr(piece, name) for piece in pieces]) for name in names]
@@ -336,7 +336,7 @@ def category_layers(batch: Batch, code: Ints, chosen: Flags, is_void: Flags) -> 
     is one layer where nothing overlaps.
     """
     rows = np.flatnonzero(chosen & ~is_void)
-    side = SweepRuns.of(batch.runs, batch.annotation_line, batch.segment_annotation)
+    side = SweepRuns.from_runs(batch.runs, batch.annotation_line, batch.segment_annotation)
     solid = np.isin(side.owner, rows)
     overlaps = find_overlaps_within(SweepRuns(side.start[solid], side.end[solid], side.owner[solid]))
     pairs = np.unique(np.sort(np.stack([code[overlaps.a], code[overlaps.b]], axis=1), axis=1), axis=0)

@@ -464,7 +464,7 @@ def consensus(
     panel = open_panel(every, options.get("pair_by"), options.get("taxonomy_map"))
     jobs, progress = options.get("jobs", 0), options.get("progress", no_progress)
     check_image_names(panel)
-    consensus_method = ConsensusMethod.of(method, panel.profile.task, min_support)
+    consensus_method = ConsensusMethod.from_name(method, panel.profile.task, min_support)
     target_taxonomy = consensus_taxonomy(panel, paint=undecided == "void")
     with image_limits():
         copies = find_copied_annotations(panel, resampling(options), jobs)

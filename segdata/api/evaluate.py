@@ -309,7 +309,7 @@ def compare_review(before: Data, after: Data, options: PanelOptions) -> ReworkPa
     """Both as one panel, in which the corrected annotations are by others, who are called so."""
     opening = read_options(options)
     first, second = read(before, **opening), read(after, **opening)
-    called = PanelMember(second).called
+    called = PanelMember(second).display_name
 
     def rename(batch: Batch) -> Batch:
         names = [f"{name or called}{CORRECTED}" for name in batch.annotations["annotator"].to_pylist()]

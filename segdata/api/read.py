@@ -185,7 +185,7 @@ def _read_files(
         check_config_categories(settings, opened.profile)
     names = [only] if isinstance(only, str) else only
     rows = None if names is None else _select_images(opened.image_ids, list(names))
-    return Dataset(opened, opened.profile.with_config(settings), settings, rows, Recipe(opened, recipe))
+    return Dataset(opened, opened.profile.under(settings), settings, rows, Recipe(opened, recipe))
 
 
 def _with_unread_datasets(opened: Source, root: Path) -> Source:

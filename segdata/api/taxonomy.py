@@ -101,7 +101,7 @@ def _must_be_categories(root: Path, masks: list[Path], pairing: Pairing) -> None
             f"{root}: {n_lossy:,} of {len(masks):,} files are JPEG: photographs, or masks whose values are lost; "
             "give the folder of the masks as DATA, or name the layers in segdata.yaml"
         )
-    stored = sorted({"colours" if head.coloured else f"{'more than ' * (head.bits > 8)}8 bits" for head in heads})
+    stored = sorted({"colours" if head.has_colors else f"{'more than ' * (head.bits > 8)}8 bits" for head in heads})
     if len(stored) > 1:
         raise UnreadableError(
             f"{root}: the masks are stored in several ways ({', '.join(stored)}), as if labels, instance ids and "

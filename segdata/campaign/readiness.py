@@ -91,7 +91,7 @@ class PilotAgreement(msgspec.Struct, frozen=True, kw_only=True):
 
 def measure_pilot_agreement(comparison: AnnotatorPairs, how: Resampling = DEFAULT_RESAMPLING) -> PilotAgreement | None:
     """How well annotators agree; None where no image was annotated by two."""
-    amounts = PairAmounts.of(comparison)
+    amounts = PairAmounts.from_pairs(comparison)
     rows = between_persons(amounts)
     if not len(rows):
         return None
@@ -100,14 +100,14 @@ def measure_pilot_agreement(comparison: AnnotatorPairs, how: Resampling = DEFAUL
         annotators=comparison.annotators,
         images=int(frames[np.unique(amounts.case[rows])].sum()),
         categories=_category_agreements(amounts, rows, how),
-        confused=_confused_categories(comparison, np.isin(amounts.every, rows)),
+        confused=_confused_categories(comparison, np.isin(amounts.all_rows, rows)),
     )
 
 
 def _category_agreements(amounts: PairAmounts, rows: Ints, how: Resampling) -> tuple[CategoryPilotAgreement, ...]:
     comparison = amounts.comparison
     unit, n = amounts.units(rows)
-    sums = amounts.sums.grouped(unit, n)
+    sums = amounts.sums.group(unit, n)
     images = count_images("kappa", sums).tolist()
     clusters = np.asarray((sums.amounts["n_iou"] > 0).sum(axis=0)).reshape(-1).tolist()
     names = ("category", "best", "without")

@@ -76,7 +76,7 @@ class Batch:
     def annotation_line(self) -> NumberLine:
         """The number line of the annotations: each is a frame of its own, so annotators never overlap."""
         height, width = self.image_size
-        return NumberLine.of(height[self.annotation_image], width[self.annotation_image])
+        return NumberLine.from_sizes(height[self.annotation_image], width[self.annotation_image])
 
     def take_segments(self, rows: Ints, runs: Runs | None = None) -> "Batch":
         """The same images and annotations with only some segments (in ascending order).
@@ -235,8 +235,8 @@ def clip_to_roi(batch: Batch) -> tuple[Batch, Runs | None]:
 
 def clip_runs(runs: Runs, frame: Rows | Ints, limits: Runs, line: NumberLine, n_owners: int) -> Runs:
     """The pixels of `runs` that lie in `limits`, whose owners are the frames of `line`; `frame` is each owner's."""
-    a = SweepRuns.of(runs, line, frame)
-    b = SweepRuns.of(limits, line, np.arange(len(line.base), dtype=np.int64))
+    a = SweepRuns.from_runs(runs, line, frame)
+    b = SweepRuns.from_runs(limits, line, np.arange(len(line.base), dtype=np.int64))
     owner, _, start, length = kernels.strips(a.start, a.end, a.owner, b.start, b.end, b.owner)
     frames, x, y = line.lower(start)
     return Runs(x * line.height[frames] + y, length, owner).sorted_by_owner(n_owners)

@@ -98,12 +98,12 @@ class Annotation:
     @property
     def line(self) -> NumberLine:
         """The number line of the one image."""
-        return NumberLine.of(*self.batch.image_size)
+        return NumberLine.from_sizes(*self.batch.image_size)
 
     @property
     def side(self) -> SweepRuns:
         """Every run in sweep order."""
-        return SweepRuns.of(self.batch.runs, self.line, np.zeros(self.batch.n_segments, np.int64))
+        return SweepRuns.from_runs(self.batch.runs, self.line, np.zeros(self.batch.n_segments, np.int64))
 
     def unlabelled_pixels(self) -> Runs:
         """The pixels that no segment claims, inside the region of interest where there is one."""

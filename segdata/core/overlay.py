@@ -41,7 +41,7 @@ class SweepRuns(msgspec.Struct, frozen=True):
     owner: Rows
 
     @staticmethod
-    def of(runs: Runs, line: NumberLine, frame: Rows | Ints) -> "SweepRuns":
+    def from_runs(runs: Runs, line: NumberLine, frame: Rows | Ints) -> "SweepRuns":
         """`runs` on the line; `frame` is the frame of each owner."""
         if not len(runs):
             return SweepRuns(runs.start, runs.length, runs.owner)
@@ -50,7 +50,7 @@ class SweepRuns(msgspec.Struct, frozen=True):
             *kernels.sweep_order(runs.start, runs.length, runs.owner, line.base[frames], line.height[frames])
         )
 
-    def moved(self, by: Ints) -> "SweepRuns":
+    def shift(self, by: Ints) -> "SweepRuns":
         """Every run moved along the line by `by` (n,) places; still in order if frames move as one."""
         return SweepRuns(self.start + by, self.end + by, self.owner)
 

@@ -114,7 +114,7 @@ class Profile:
     def __repr__(self) -> str:
         return f"Profile({self.name!r}: {self.format}, {self.task}, {len(self.taxonomy.categories)} categories)"
 
-    def with_config(self, config: Config) -> "Profile":
+    def under(self, config: Config) -> "Profile":
         """The same profile with what the configuration declares; it overrides dataset.yaml and the format's default."""
         coverage, overlap = self.coverage, self.overlap
         if config.coverage is not None:

@@ -167,7 +167,7 @@ class NumberLine:
     width: Ints
 
     @staticmethod
-    def of(height: Ints, width: Ints) -> "NumberLine":
+    def from_sizes(height: Ints, width: Ints) -> "NumberLine":
         """Frames of these sizes (n,), in pixels, one after the other."""
         room = (height + 1) * (width + 1)
         return NumberLine(np.concatenate([[0], np.cumsum(room)[:-1]]).astype(np.int64)[: len(room)], height, width)

@@ -108,7 +108,7 @@ class Table:
         column = self._columns[name]
         if isinstance(column, LazyColumn) and not column.stays:
             return column.values()
-        column = self._given(name)
+        column = self._column(name)
         if isinstance(column, pa.ChunkedArray):
             arrow, column = column, column_to_numpy(column)
             self._columns[name] = column
@@ -116,7 +116,7 @@ class Table:
                 self._missing[name] = arrow.is_null().to_numpy()
         return column  # type: ignore[no-any-return]  # numpy now
 
-    def _given(self, name: str) -> Any:  # Any: numpy or Arrow
+    def _column(self, name: str) -> Any:  # Any: numpy or Arrow
         """A column as it came."""
         column = self._columns[name]
         if isinstance(column, LazyColumn):
@@ -128,7 +128,7 @@ class Table:
 
     def texts(self, name: str) -> pa.Array:
         """A column of texts as Arrow's, without an object for each."""
-        column = self._given(name)
+        column = self._column(name)
         if not isinstance(column, pa.ChunkedArray):
             return pa.array(column, pa.string())
         joined = column.combine_chunks()
@@ -136,7 +136,7 @@ class Table:
 
     def cell(self, name: str, row: int) -> Any:  # Any: as the column
         """One value of a column, as Python's own number or text; does not convert the column."""
-        column = self._given(name)
+        column = self._column(name)
         if isinstance(column, pa.ChunkedArray):
             if column.num_chunks > 1:
                 column = self._columns[name] = pa.chunked_array([column.combine_chunks()])
@@ -148,7 +148,7 @@ class Table:
         """(n,) where a column has no value."""
         if name in self._missing:
             return self._missing[name]
-        column = self._given(name)
+        column = self._column(name)
         if isinstance(column, pa.ChunkedArray):
             return column.is_null().to_numpy()  # type: ignore[no-any-return]  # pyarrow has no types
         if column.dtype == object:

@@ -79,7 +79,7 @@ def detect_format(root: Path) -> str:
         if not names:
             raise UnreadableError(f"{root}: holds no files") from error
         inside = list_datasets_inside(root)
-        contents = f"it looks like {foreign}" if foreign else f"it holds {_held(root, names)}"
+        contents = f"it looks like {foreign}" if foreign else f"it holds {_content_summary(root, names)}"
         if inside:
             remedy = f"you can read these folders in it: {_join(inside)}; give one as DATA"
         elif foreign and any(why in foreign for why in (_EXPORT, _ARRAYS, _SLIDES)):
@@ -121,7 +121,7 @@ def _foreign(root: Path, names: list[str]) -> str | None:
     return None
 
 
-def _held(root: Path, names: list[str]) -> str:
+def _content_summary(root: Path, names: list[str]) -> str:
     """The number of files by suffix, and what the JSON files among them lack."""
     counts = Counter(Path(name).suffix.lower() or "files without suffix" for name in names)
     held = [f"{count:,} {suffix}" for suffix, count in counts.most_common(4)]

@@ -57,7 +57,7 @@ class FileListing(msgspec.Struct, frozen=True):
         """The listing with more files from anywhere."""
         return FileListing(self.files | {path: _file_stat(path) for path in paths if path not in self.files})
 
-    def changed(self, now: "FileListing") -> set[str]:
+    def changed_files(self, now: "FileListing") -> set[str]:
         """The files that are new in `now`, gone, or possibly changed."""
         before, after = self.files, now.files
         return {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
@@ -181,7 +181,7 @@ def save_entry(folder: Path, key: str, entry: CacheEntry) -> None:
         "hash": pa.array([entry.hashes.get(path) for path in paths], pa.string()),
     }
     own = StoredTables({_FILES: pa.table(files), _IDS: pa.table({"image_id": pa.array(entry.image_ids)})})
-    encoded = {name: tables.encoded(name) for tables in (entry.tables, own) for name in tables}
+    encoded = {name: tables.encode(name) for tables in (entry.tables, own) for name in tables}
     rows = {name: [n for _, n in pieces] for name, pieces in encoded.items()}
     head = _EntryHead(sorted(entry.families), entry.profile, entry.defects, entry.opened, entry.token, rows)
 

@@ -42,7 +42,7 @@ class OutlinePlanes(msgspec.Struct):
     near: Plane  # (2 * reach + 1, 2 * reach + 1) the score of the outlines where they are, in the middle, and around
 
     @classmethod
-    def of(cls, annotation: int, outline: Plane, edges: Plane, full: tuple[int, int]) -> "OutlinePlanes":
+    def from_outline(cls, annotation: int, outline: Plane, edges: Plane, full: tuple[int, int]) -> "OutlinePlanes":
         """The same with `near`, which is computed."""
         reach = min(_FURTHEST, min(edges.shape) // 2 - 1)
         return cls(annotation, outline, edges, full, _around(_surface(outline, edges), reach))
@@ -53,7 +53,7 @@ class OutlinePlanes(msgspec.Struct):
         return len(self.near) // 2
 
     @property
-    def own(self) -> float:
+    def own_score(self) -> float:
         """The score of the outlines where they are, or a pixel beside."""
         return float(_middle(self.near).max())
 
@@ -180,7 +180,7 @@ def common_change(planes: list[OutlinePlanes], poor: float = 2 * FITS) -> tuple[
 
     Among shifts, and where the median score is below `poor` also scales and `CHANGES`.
     """
-    own = np.array([one.own for one in planes])
+    own = np.array([one.own_score for one in planes])
     changes = [_shift_of_group(planes)]
     if np.median(own) < poor:
         changes += _changes_of_group(planes)
@@ -206,7 +206,7 @@ def _shift_of_group(planes: list[OutlinePlanes]) -> tuple[Placement, NDArray[np.
     """The shift after which a group's labels lie best, and the scores (n,) after it."""
     near = _near_scores(planes)
     row, column = (int(step) for step in np.unravel_index(near.mean(axis=0).argmax(), near.shape[1:]))
-    return _shifted(planes, near, row, column)
+    return _best_shift(planes, near, row, column)
 
 
 def _near_scores(planes: list[OutlinePlanes]) -> Plane:
@@ -215,7 +215,9 @@ def _near_scores(planes: list[OutlinePlanes]) -> Plane:
     return np.array([_around(np.fft.ifftshift(one.near), reach) for one in planes])
 
 
-def _shifted(planes: list[OutlinePlanes], near: Plane, row: int, column: int) -> tuple[Placement, NDArray[np.float64]]:
+def _best_shift(
+    planes: list[OutlinePlanes], near: Plane, row: int, column: int
+) -> tuple[Placement, NDArray[np.float64]]:
     """A place in the scores (n, side, side) around no displacement as a shift, and the scores (n,) after it."""
     reach = near.shape[1] // 2
     shifts = [one.shift(row - reach + one.reach, column - reach + one.reach) for one in planes]
@@ -243,7 +245,7 @@ def place_parts(planes: list[OutlinePlanes], groups: Ints) -> Iterator[tuple[Pla
         if len(rows) < LEAST_PART:
             continue
         some = [planes[row] for row in rows.tolist()]
-        own = np.array([one.own for one in some])
+        own = np.array([one.own_score for one in some])
         best: tuple[Placement, NDArray[np.float64], NDArray[np.bool_]] | None = None
         for place, scores in _changes_of_part(some, own):
             members = _lies_better(scores, own)
@@ -268,7 +270,7 @@ def _changes_of_part(
     gained = np.where(_lies_better(near, own[:, None, None]), near, 0).sum(axis=0)
     row, column = (int(step) for step in np.unravel_index(gained.argmax(), gained.shape))
     if gained[row, column]:
-        yield _shifted(planes, near, row, column)
+        yield _best_shift(planes, near, row, column)
     weak = np.flatnonzero(own < _WEAK * np.quantile(own, 0.8))
     if len(weak) < LEAST_PART:
         return

@@ -64,7 +64,7 @@ class BatchView:
     @cached_property
     def sweep(self) -> SweepRuns:
         """The batch's runs in sweep order on `line`."""
-        return SweepRuns.of(self.batch.runs, self.line, self.batch.segment_annotation)
+        return SweepRuns.from_runs(self.batch.runs, self.line, self.batch.segment_annotation)
 
     @cached_property
     def cover(self) -> Ints:

@@ -52,7 +52,7 @@ class FrameWindow(msgspec.Struct, frozen=True):
     own: Flags
 
     @property
-    def between(self) -> Flags:
+    def is_between(self) -> Flags:
         """(m,) own frames in the middle of three that follow each other in equal steps and have one size."""
         height, width = self.batch.image_size
         same = (np.diff(height) == 0) & (np.diff(width) == 0)
@@ -77,7 +77,7 @@ class FrameWindow(msgspec.Struct, frozen=True):
     def line(self, n_layers: int = 1) -> NumberLine:
         """The number line of the frames, each `n_layers` times: layer k of frame i is frame ``i * n_layers + k``."""
         height, width = self.batch.image_size
-        return NumberLine.of(np.repeat(height, n_layers), np.repeat(width, n_layers))
+        return NumberLine.from_sizes(np.repeat(height, n_layers), np.repeat(width, n_layers))
 
     def side(
         self,
@@ -103,7 +103,7 @@ class FrameWindow(msgspec.Struct, frozen=True):
             laid &= layer >= 0
         kept = laid[runs.owner]
         frame = on if layer is None else on * n_layers + layer
-        return SweepRuns.of(Runs(runs.start[kept], runs.length[kept], runs.owner[kept]), line, frame)
+        return SweepRuns.from_runs(Runs(runs.start[kept], runs.length[kept], runs.owner[kept]), line, frame)
 
 
 class DatasetView(msgspec.Struct, frozen=True):

@@ -89,58 +89,60 @@ class CachedSource:
         self._changed = _changed_files(self._entry, self._listing) if self._entry else set()
 
     @property
-    def known(self) -> CacheEntry | None:
+    def stored_entry(self) -> CacheEntry | None:
         """What is known from before, where nothing has changed since."""
         return None if self._changed else self._entry
 
     @cached_property
-    def opened(self) -> Source:
+    def source_itself(self) -> Source:
         """The source itself."""
         return self._open()
 
     @property
     def profile(self) -> Profile:
         """As the source's."""
-        return self.known.profile if self.known else self.opened.profile
+        return self.stored_entry.profile if self.stored_entry else self.source_itself.profile
 
     @property
     def image_ids(self) -> Sequence[str]:
         """As the source's."""
-        return self.known.image_ids if self.known else self.opened.image_ids
+        return self.stored_entry.image_ids if self.stored_entry else self.source_itself.image_ids
 
     @property
     def defects(self) -> Sequence[Defect]:
         """As the source's."""
-        return self.known.defects[: self.known.opened] if self.known else self.opened.defects
+        return (
+            self.stored_entry.defects[: self.stored_entry.opened] if self.stored_entry else self.source_itself.defects
+        )
 
     def chunks(self) -> list[Ints]:
         """As the source's."""
-        return self.opened.chunks()
+        return self.source_itself.chunks()
 
     def load(self, rows: Ints) -> Batch:
         """As the source does."""
-        return self.opened.load(rows)
+        return self.source_itself.load(rows)
 
     def detached(self) -> Detached | None:
         """As the source's."""
-        return detach(self.opened)
+        return detach(self.source_itself)
 
     def measured(
         self, families: frozenset[Family], profile: Profile, jobs: int, progress: Callable[[int], None]
     ) -> Tables:
         """The tables, as `segdata.measure.measure.measure_source` makes them; what is new is kept for the next time."""
-        if self.known is not None and families <= self.known.families:
-            progress(len(self.known.image_ids))
-            self._token = self.known.token
-            return _entry_tables(self.known, families, profile)
+        if self.stored_entry is not None and families <= self.stored_entry.families:
+            progress(len(self.stored_entry.image_ids))
+            self._token = self.stored_entry.token
+            return _entry_tables(self.stored_entry, families, profile)
         every = families | (self._entry.families if self._entry else frozenset())
         begun = time.monotonic()
-        source, chunks = retain_sequences(self.opened, every), self.opened.chunks()
+        source, chunks = retain_sequences(self.source_itself, every), self.source_itself.chunks()
         pieces = self._pieces(source, every, profile, chunks, jobs, progress)
         measured = gather_measured(pieces, source.defects, every, profile)
         names = set(measured.tables)
         tables = complete_tables(measured, source, every, profile, chunks, jobs)
-        entry = self._made(source, every, profile, measured, tables, names, chunks)
+        entry = self._make_entry(source, every, profile, measured, tables, names, chunks)
         if time.monotonic() - begun >= MIN_SECONDS or self._entry is not None:
             cache.save_entry(self._place, self._key, entry)
             self._token = entry.token
@@ -177,7 +179,7 @@ class CachedSource:
         progress: Callable[[int], None],
     ) -> Iterator[MeasuredTables]:
         """What is measured of each portion of images; those that have not changed are taken from before."""
-        kept = self._kept(source, families)
+        kept = self._unchanged_rows(source, families)
         fresh = [rows for chunk in chunks if len(rows := chunk[[row not in kept for row in chunk.tolist()]])]
         chunks_measured = measure_chunks(source, families, profile, fresh, jobs, progress)
         if not kept or self._entry is None:
@@ -187,7 +189,7 @@ class CachedSource:
         before = MeasuredTables(_image_tables(self._entry, profile), list(self._entry.defects[self._entry.opened :]))
         return interleave_measured(order, kept, before, chunks_measured)
 
-    def _kept(self, source: Source, families: frozenset[Family]) -> dict[int, int]:
+    def _unchanged_rows(self, source: Source, families: frozenset[Family]) -> dict[int, int]:
         """Row of an image -> its row in the entry's tables, for the images that have not changed."""
         entry, files = self._entry, getattr(source, "files", None)
         if entry is None or files is None or not families <= entry.families or source.profile != entry.profile:
@@ -202,7 +204,7 @@ class CachedSource:
             return {}  # a file of no image: it may say something about all of them
         return {row: before[name] for row, name in enumerate(ids) if name in before and not self._changed & own[row]}
 
-    def _made(
+    def _make_entry(
         self,
         source: Source,
         families: frozenset[Family],
@@ -255,7 +257,7 @@ def _image_tables(entry: CacheEntry, profile: Profile) -> dict[str, pa.Table]:
 
 def _changed_files(entry: CacheEntry, now: FileListing) -> set[str]:
     """The files that are not as they were: new, gone, or of other content."""
-    changed = entry.listing.changed(now)
+    changed = entry.listing.changed_files(now)
     same = {
         path for path in changed if path in entry.hashes and path in now.files and entry.hashes[path] == hash_file(path)
     }
@@ -271,7 +273,7 @@ def _label_hashes(
     rest = [path for path in dict.fromkeys(labels) if path not in hashes]
     with ThreadPoolExecutor(n_threads(0)) as pool:
         marks = dict(zip(rest, pool.map(hash_file, rest), strict=True))
-    moved = listing.changed(FileListing({}).with_files(rest))
+    moved = listing.changed_files(FileListing({}).with_files(rest))
     return hashes | {path: mark for path, mark in marks.items() if mark is not None and path not in moved}
 
 

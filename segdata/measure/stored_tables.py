@@ -67,7 +67,7 @@ class StoredTables(Mapping[str, pa.Table]):
     def __len__(self) -> int:
         return len(self._encoded.keys() | self._waiting.keys())
 
-    def encoded(self, name: str) -> list[Encoded]:
+    def encode(self, name: str) -> list[Encoded]:
         """A table as Arrow files that follow each other."""
         return self._encoded.get(name) or [_encode(self[name])]
 

@@ -243,13 +243,15 @@ def _unclaimed_pixels(batch: Batch, confident: Ints, removed: Ints) -> Runs:
     covered_runs = Runs.concatenate([_covered_pixels(batch, confident), uncovered], [0, 0])
     line = batch.annotation_line
     frames = np.arange(batch.annotations.num_rows)
-    union = union_by_frame(SweepRuns.of(covered_runs, line, frames), line)
+    union = union_by_frame(SweepRuns.from_runs(covered_runs, line, frames), line)
     return complement(union.runs, height, width)
 
 
 def _covered_pixels(batch: Batch, rows: Ints) -> Runs:
     line = batch.annotation_line
-    side = SweepRuns.of(batch.runs.take(rows, batch.n_segments), line, batch.segment_annotation[rows].astype(np.int64))
+    side = SweepRuns.from_runs(
+        batch.runs.take(rows, batch.n_segments), line, batch.segment_annotation[rows].astype(np.int64)
+    )
     return union_by_frame(side, line).runs
 
 

@@ -77,7 +77,7 @@ Strips = tuple[Rows, Rows, Ints, Ints]  # two segments, the first pixel and the 
 def neighbour_pairs(segments: SegmentSet, near: Runs) -> tuple[Overlaps, Strips]:
     """The pairs of neighbouring segments of one category, and the strips that their surroundings (`near`) share."""
     line = segments.line()
-    side = SweepRuns.of(near, line, np.zeros(len(segments), np.int64))
+    side = SweepRuns.from_runs(near, line, np.zeros(len(segments), np.int64))
     first, second, place, length = kernels.strips_within(side.start, side.end, side.owner)
     alike = segments.category[first] == segments.category[second]
     first, second, place, length = first[alike], second[alike], place[alike], length[alike]

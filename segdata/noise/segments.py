@@ -78,7 +78,7 @@ def union_strips(owner: Ints, x: Ints, top: Ints, bottom: Ints, height: Ints, wi
     top, bottom = np.maximum(top, 0), np.minimum(bottom, height[owner])
     inside = np.flatnonzero((bottom > top) & (x >= 0) & (x < width[owner]))
     owner, x, top, bottom = owner[inside], x[inside], top[inside], bottom[inside]
-    line = NumberLine.of(height, width)
+    line = NumberLine.from_sizes(height, width)
     begin = line.base[owner] + x * (height[owner] + 1) + top
     order = np.argsort(begin, kind="stable")
     begin, end = begin[order], (begin + bottom - top)[order]
@@ -103,7 +103,7 @@ def keep_topmost(runs: Runs, frame: Ints, height: Ints, width: Ints, rank: Ints)
     """
     n = len(frame)
     first = np.unique(frame, return_index=True)[1]
-    line = NumberLine.of(height[first], width[first])
+    line = NumberLine.from_sizes(height[first], width[first])
     start = line.lift(runs, frame)
     end = start + runs.length
     cut = np.unique(np.append(start, end))
@@ -199,11 +199,11 @@ class SegmentSet:
 
     def side(self) -> SweepRuns:
         """The runs, ready to meet others of the same image."""
-        return SweepRuns.of(self.runs, self.line(), np.zeros(len(self), np.int64))
+        return SweepRuns.from_runs(self.runs, self.line(), np.zeros(len(self), np.int64))
 
     def line(self) -> NumberLine:
         """The number line of the image alone."""
-        return NumberLine.of(np.array([self.height], np.int64), np.array([self.width], np.int64))
+        return NumberLine.from_sizes(np.array([self.height], np.int64), np.array([self.width], np.int64))
 
     def grown(self, by: Ints | int) -> Runs:
         """The segments with outlines `by` pixels further out, below 0 further in; see `grow`."""

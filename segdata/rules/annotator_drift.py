@@ -108,7 +108,7 @@ def _group_and_category(drift: _Drift) -> tuple[int, int, bool, int]:
 
 
 def _drifts(tables: Tables, observed: GroupedAnnotations, limits: _Limits, rate: float) -> list[_Drift]:
-    tested = list(_tested(tables, observed, limits))
+    tested = list(_tested_features(tables, observed, limits))
     if not tested:
         return []
     rng = np.random.default_rng(_SEED)
@@ -127,7 +127,7 @@ def _drifts(tables: Tables, observed: GroupedAnnotations, limits: _Limits, rate:
     ]
 
 
-def _tested(
+def _tested_features(
     tables: Tables, observed: GroupedAnnotations, limits: _Limits
 ) -> Iterator[tuple[GroupFeature, StratifiedGroups, GroupComparison]]:
     """The features in which two groups or more can be compared, and how they compare."""

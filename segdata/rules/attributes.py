@@ -91,7 +91,7 @@ def _missing(tables: Tables, category: Category, attribute: Attribute, rows: Int
 def _not_allowed(tables: Tables, attribute: Attribute, owner: Ints, value: NDArray[np.object_]) -> Findings:
     texts, text_number = np.unique(value.astype(str), return_inverse=True)
     for number, text in enumerate(texts.tolist()):
-        if not _allowed(text, attribute):
+        if not _is_allowed(text, attribute):
             allowed = join_first(attribute.values, 6)
             message = f"with {attribute.name} {text}; allowed: {allowed}{quote_text(attribute.definition)}"
             yield from _each_annotation(tables, owner[text_number == number], message)
@@ -108,7 +108,7 @@ def _severity(tables: Tables) -> Severity | None:
     return None if tables.profile.taxonomy_declared else "warning"
 
 
-def _allowed(text: str, attribute: Attribute) -> bool:
+def _is_allowed(text: str, attribute: Attribute) -> bool:
     """Whether a value, as JSON text or as plain text, is one of those that are allowed."""
     try:
         value = json.loads(text)

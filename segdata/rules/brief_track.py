@@ -95,7 +95,7 @@ def brief_track(
         brief = rows[(n_frames[track[rows]] == 1) & (area[rows] >= min_pixels)]
         for row in brief.tolist():
             peers = rows[(category[rows] == category[row]) & (n_frames[track[rows]] > 1)]
-            other, overlap = _replaced(tracked, box, peers, row, last)
+            other, overlap = _replacement(tracked, box, peers, row, last)
             label = f"track {tracked['track'][row]} is used in this frame only"
             if overlap >= min_overlap:
                 message = (
@@ -110,7 +110,7 @@ def brief_track(
             yield RowFinding(message, segments=(segment,), pixels=int(area[row]))
 
 
-def _replaced(tracked: Table, box: Floats, peers: Ints, row: int, last: int) -> tuple[int, float]:
+def _replacement(tracked: Table, box: Floats, peers: Ints, row: int, last: int) -> tuple[int, float]:
     """The row of a track that is missing in the frame of `row`, and the IoU of its place there; -1, 0: none.
 
     It is in the frames before and after, or in the one that there is.

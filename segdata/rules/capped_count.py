@@ -48,7 +48,7 @@ def capped_count(
     for number in np.unique(annotator).tolist():
         mine, name = annotator == number, names[number] if number >= 0 else None
         cut_ids = _cut_ids(images["highest"][mine], min_share)
-        capped = _capped(images["counts"][mine], min_images, min_count, min_share, min_ratio)
+        capped = _cap_message(images["counts"][mine], min_images, min_count, min_share, min_ratio)
         yield from (RowFinding(message, annotator=name) for message in (cut_ids, capped) if message is not None)
 
 
@@ -64,7 +64,7 @@ def _cut_ids(highest: Ints, min_share: float) -> str | None:
     )
 
 
-def _capped(counts: Ints, min_images: int, min_count: int, min_share: float, min_ratio: float) -> str | None:
+def _cap_message(counts: Ints, min_images: int, min_count: int, min_share: float, min_ratio: float) -> str | None:
     """The message that a limit has cut objects off, by the number of objects of each image (n,); None: none has."""
     most, n = int(counts.max(initial=0)), len(counts)
     reach, near = int((counts == most).sum()), int(((counts < most) & (counts >= most - 3)).sum())

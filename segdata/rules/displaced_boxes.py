@@ -42,7 +42,7 @@ def displaced_boxes(
     Defaults: COCO, TACO of December 2019, GBM40 and LabelMe's export have none; in both releases of TACO of June 2019
     2,147 of 2,152 boxes have the origin at the bottom, which their authors corrected later.
     """
-    judged = _judged(tables)
+    judged = _box_columns(tables)
     away = _corners(judged["declared"]) - judged["box"]
     far = (np.abs(away).max(axis=0) > 2 * max_error).astype(np.int64)
     counts = {"n": np.ones(len(far), np.int64), "far": far}
@@ -74,7 +74,7 @@ def _is_in(keys: dict[str, Column], groups: Table) -> Flags:
     return np.isin(keys["file"], groups["file"]) & np.isin(keys["annotator"], groups["annotator"])
 
 
-def _judged(tables: Tables) -> dict[str, Column]:
+def _box_columns(tables: Tables) -> dict[str, Column]:
     """Segments with both boxes: declared, box (4, n), keys of file and annotator, annotation and image (n,)."""
     segments, images = tables.segments, tables.images
     sides = [segments[f"declared_{name}"].astype(np.float64, copy=False) for name in _SIDES]

@@ -82,11 +82,11 @@ def filled_image(
         tables, {"category": own[first], "annotation": annotation[first]}, {"annotation": "annotations"}
     )
     if all_full:
-        yield _filled(whole, n, int(sums["pixels"].sum()), places["annotation"], None)
+        yield _filled_finding(whole, n, int(sums["pixels"].sum()), places["annotation"], None)
         return
     for id_, n, pixels in layers.lines("category", "n", "pixels"):
         drawn_on = places["annotation"][places["category"] == id_]
-        yield _filled(whole, n, pixels, drawn_on, tables.profile.name_of(id_))
+        yield _filled_finding(whole, n, pixels, drawn_on, tables.profile.name_of(id_))
 
 
 def _single(tables: Tables, full: Ints, min_images: int, min_categories: int, max_share: float) -> Findings:
@@ -110,7 +110,7 @@ def _single(tables: Tables, full: Ints, min_images: int, min_categories: int, ma
         yield RowFinding(message, segments=(row,), pixels=int(segments["area"][row]), category=name)
 
 
-def _filled(tables: Tables, n: int, pixels: int, annotations: Ints, category: str | None) -> RowFinding:
+def _filled_finding(tables: Tables, n: int, pixels: int, annotations: Ints, category: str | None) -> RowFinding:
     what = f"all {count_noun(n, 'segment')}" + ("" if category is None else f" of {category!r}")
     message = f"{what} fill their images ({image_names(tables, annotations)}): is the mask in another channel?"
     return RowFinding(message, pixels=pixels, category=category)

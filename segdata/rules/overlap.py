@@ -95,14 +95,14 @@ def overlap(tables: Tables, *, min_pixels: int = 1) -> Findings:
     pairs = forbidden_overlaps(tables)
     pairs = pairs.take(pairs["shared"] >= min_pixels)
     if policy.declared:
-        yield from _each(tables, pairs)
+        yield from _pair_findings(tables, pairs)
     elif policy.value == "allow":
         yield from _once(tables, pairs)
     else:
         yield from _each_annotation(tables, pairs)
 
 
-def _each(tables: Tables, pairs: Table) -> Findings:
+def _pair_findings(tables: Tables, pairs: Table) -> Findings:
     category, profile = tables.segments["category_id"], tables.profile
     for a, b, shared, x, y, width, height in pairs.lines("a", "b", "shared", "x", "y", "width", "height"):
         first, second = sorted(profile.name_of(int(category[row])) for row in (a, b))

@@ -81,7 +81,7 @@ def renamed_track(
         frames = _frames(tracked, rows, box, category, area, min_pixels)
         yield from _turns(frames, min_overlap, min_turns)
         yield from _taken_over(frames, min_frames, min_overlap, min_fit)
-        yield from _shifted(frames, min_overlap)
+        yield from _shifted_tracks(frames, min_overlap)
         first, last = np.full(len(ids), len(rows) + place.max()), np.full(len(ids), -1)
         np.minimum.at(first, which, place)
         np.maximum.at(last, which, place)
@@ -169,7 +169,7 @@ def _taken_over(frames: Frames, min_frames: int, min_overlap: float, min_fit: fl
                 break
 
 
-def _shifted(frames: Frames, min_overlap: float) -> Findings:
+def _shifted_tracks(frames: Frames, min_overlap: float) -> Findings:
     """Two or more tracks that go on under the ids of others, as many numbers further, between the same two frames."""
     for before, after in pairwise(frames):
         moves = {}

@@ -84,13 +84,13 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     for n, name in entries:
         if name != name.strip() and name not in reported:
             yield RowFinding(f"{name!r} begins or ends with a blank ({count_noun(n, 'segment')})", category=name)
-        meant = _recoded(name)
+        meant = _decode_mojibake(name)
         if meant is not None:
             message = f"{name!r} is in the wrong encoding, probably {meant!r} ({count_noun(n, 'segment')})"
             yield RowFinding(message, category=name)
 
 
-def _recoded(name: str) -> str | None:
+def _decode_mojibake(name: str) -> str | None:
     """What a name was before its UTF-8 bytes were read as single characters; None if they are no UTF-8.
 
     >>> _recoded("BÃ¤ume"), _recoded("Bäume"), _recoded("â‚¬")

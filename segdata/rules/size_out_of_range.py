@@ -64,10 +64,10 @@ def size_out_of_range(tables: Tables) -> Findings:
         ):
             if lower is not None:
                 rows = np.flatnonzero(is_own & inner & (measure < lower))
-                yield from _found(tables, category, rows, measure, "smaller", f"{lower:,g} {unit}")
+                yield from _size_findings(tables, category, rows, measure, "smaller", f"{lower:,g} {unit}")
             if upper is not None:
                 rows = np.flatnonzero(is_own & (measure > upper))
-                yield from _found(tables, category, rows, measure, "larger", f"{upper:,g} {unit}")
+                yield from _size_findings(tables, category, rows, measure, "larger", f"{upper:,g} {unit}")
 
 
 def _mm2_of_pixel(tables: Tables) -> Floats:
@@ -77,7 +77,7 @@ def _mm2_of_pixel(tables: Tables) -> Floats:
     return np.array([area_of.get(name, np.nan) for name in tables.images["sequence"].tolist()], np.float64)
 
 
-def _found(
+def _size_findings(
     tables: Tables, category: Category, rows: Ints, measure: Floats, how: Literal["smaller", "larger"], limit: str
 ) -> Findings:
     """One finding for the segments of each annotation."""

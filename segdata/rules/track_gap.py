@@ -84,7 +84,7 @@ def track_gap(tables: Tables, *, max_frames: int = 5, min_pixels: int = 16, min_
             continue
         sequence = index.sequences[int(tracked["sequence"][row])]
         missing = sequence.annotation[tracked["place"][row] + 1 : tracked["place"][row + 1]]
-        boxes = _between(segments, ends, len(missing))
+        boxes = _interpolate(segments, ends, len(missing))
         if edge[list(ends)].any() or _is_hidden(tables, missing, boxes):
             continue
         sizes = [f"frame {tracked['frame'][row + k]} ({area[end]:,} px)" for k, end in enumerate(ends)]
@@ -104,7 +104,7 @@ def _sides(tracked: Table, row: int) -> tuple[Ints, Ints]:
     return tracked["segment"][rows[rows <= row]], tracked["segment"][rows[rows > row]]
 
 
-def _between(segments: Table, ends: tuple[int, int], n: int) -> Boxes:
+def _interpolate(segments: Table, ends: tuple[int, int], n: int) -> Boxes:
     """(n, 4) the boxes at equal steps on the way from one segment to another."""
     first, last = (np.array([segments[name][end] for name in ("x", "y", "width", "height")], float) for end in ends)
     share = np.arange(1, n + 1)[:, None] / (n + 1)

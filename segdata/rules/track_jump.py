@@ -113,7 +113,7 @@ def track_jump(
     for finding in _off_path(tables, min_agree, max_fit, min_pixels, swap_gain):
         reported |= set(finding.segments)
         yield finding
-    segments, swapped = tables.segments, _swapped(tables, swap_gain)
+    segments, swapped = tables.segments, _is_swapped(tables, swap_gain)
     for before, segment, sides, usual in _leaps(tables, min_move, rate, min_pixels):
         if reported & {before, segment} or swapped[before] or swapped[segment]:
             continue
@@ -132,7 +132,7 @@ def _off_path(tables: Tables, min_agree: float, max_fit: float, min_pixels: int,
     edge = touches_edge(tables)
     is_whole &= ~np.logical_or.reduce([edge[column] for column in three])
     is_off = is_whole & (turns["agree"] >= min_agree) & (turns["fit"] < max_fit)
-    is_off &= ~_swapped(tables, swap_gain)[three[1]]
+    is_off &= ~_is_swapped(tables, swap_gain)[three[1]]
     stays, is_there = turns["like_before"] >= max_fit, turns["like_after"] >= max_fit
     alone = is_off & ~stays & ~is_there
     for_good = is_off & is_there & np.isin(turns["before"], turns["segment"][is_off & stays])
@@ -197,7 +197,7 @@ def _usual_steps(moved: Floats, step: Ints) -> Floats:
     return usual
 
 
-def _swapped(tables: Tables, gain: float) -> Flags:
+def _is_swapped(tables: Tables, gain: float) -> Flags:
     """(n_segments,) whether a segment exchanges its place with another, in its frame or the next."""
     exchanges = tables.exchanges.take(tables.exchanges["crossed"] - tables.exchanges["own"] >= gain)
     swapped = np.zeros(len(tables.segments), bool)

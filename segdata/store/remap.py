@@ -127,8 +127,8 @@ def _join_segments(batch: Batch, owner: Ints, first: Ints) -> Batch:
     if len(first) == batch.n_segments:
         return batch
     height, width = batch.segment_size
-    line = NumberLine.of(height[first], width[first])
-    runs = union_by_frame(SweepRuns.of(batch.runs, line, owner), line).runs
+    line = NumberLine.from_sizes(height[first], width[first])
+    runs = union_by_frame(SweepRuns.from_runs(batch.runs, line, owner), line).runs
     segments = batch.segments.take(pa.array(first))
     alone = pa.array(np.bincount(owner) == 1)
     for name in _DROPPED_COLUMNS:

@@ -437,8 +437,8 @@ def stitch(batch: Batch, places: TilePlaces, images: pa.Table, image: Ints, link
     )
     tile = batch.segment_image
     runs = _place_runs(batch.runs, places, tile, batch.segment_size[0], height[image])
-    line = NumberLine.of(height[image[tile[first_row]]], width[image[tile[first_row]]])
-    runs = union_by_frame(SweepRuns.of(runs, line, owner.reshape(-1)), line).runs
+    line = NumberLine.from_sizes(height[image[tile[first_row]]], width[image[tile[first_row]]])
+    runs = union_by_frame(SweepRuns.from_runs(runs, line, owner.reshape(-1)), line).runs
     annotations = replace_column(batch.annotations.take(pa.array(first)), "image", target_image[first].astype(np.int32))
     annotations = replace_column(
         annotations, "seconds", _sum_seconds(batch.annotations["seconds"], annotation.reshape(-1))
@@ -489,8 +489,8 @@ def _stitched_regions(batch: Batch, places: TilePlaces, image: Ints, height: Int
     tile_height, tile_width = (side[with_region] for side in batch.image_size)
     regions, _ = rle_to_runs(column.take(pa.array(with_region)), tile_height, tile_width)
     runs = _place_runs(regions, places, with_region, tile_height, height[image])
-    line = NumberLine.of(height, width)
-    counts = runs_to_rle(union_by_frame(SweepRuns.of(runs, line, image[with_region]), line).runs, height, width)
+    line = NumberLine.from_sizes(height, width)
+    counts = runs_to_rle(union_by_frame(SweepRuns.from_runs(runs, line, image[with_region]), line).runs, height, width)
     has = np.isin(np.arange(len(height)), image[with_region])
     return pc.if_else(pa.array(has), counts, pa.scalar(None, counts.type))
 
@@ -582,9 +582,9 @@ def link_by_overlap(batch: Batch, places: TilePlaces, annotation: Ints) -> Ints:
     high = int((places.y[tile] + height).max(initial=0))
     wide = int((places.x[tile] + width).max(initial=0))
     n_frames = int(annotation.max(initial=-1)) + 1
-    line = NumberLine.of(np.full(n_frames, high), np.full(n_frames, wide))
+    line = NumberLine.from_sizes(np.full(n_frames, high), np.full(n_frames, wide))
     placed = Runs(across * high + down, batch.runs.length, batch.runs.owner)
-    overlaps = find_overlaps_within(SweepRuns.of(placed, line, annotation))
+    overlaps = find_overlaps_within(SweepRuns.from_runs(placed, line, annotation))
     category = batch.segments["category_id"].to_numpy()
     may = (tile[overlaps.a] != tile[overlaps.b]) & (category[overlaps.a] == category[overlaps.b])
     a, b, shared = overlaps.a[may].astype(np.int64), overlaps.b[may].astype(np.int64), overlaps.pixels[may]

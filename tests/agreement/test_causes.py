@@ -86,7 +86,7 @@ def test_the_best_match_of_a_pixels_segments_is_its_cause(given_: Panel) -> None
 @given(scenes())
 def test_who_comes_first_is_only_the_side(given_: Panel) -> None:
     opposite = both(given_)
-    one, other = found_in(opposite), found_in(opposite.swapped)
+    one, other = found_in(opposite), found_in(opposite.swap)
     order = np.lexsort((1 - other["side"], other["category"], other["pair"]))
     np.testing.assert_array_equal(one["side"], 1 - other["side"][order])
     for name in ("pair", "category", *CAUSES):

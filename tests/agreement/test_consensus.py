@@ -190,7 +190,7 @@ def test_iou_of_every_two(drawn: Panel) -> None:
 @given(panels(annotators=3, overlapping=False), methods)
 def test_no_two_segments_share_pixels_where_they_must_not(drawn: Panel, method: ConsensusMethod) -> None:
     found = of(drawn, method, overlap="forbid", void=3)
-    side = SweepRuns.of(found.runs, NumberLine.of(*drawn.batch.image_size), found.image)
+    side = SweepRuns.from_runs(found.runs, NumberLine.from_sizes(*drawn.batch.image_size), found.image)
     assert (side.start[1:] >= side.end[:-1]).all()
 
 
@@ -242,9 +242,9 @@ def test_a_second_pass_is_no_second_voice() -> None:
 )
 def test_misuse(name: str, task: str, least: float, said: str) -> None:
     with pytest.raises(SegdataError, match=said):
-        ConsensusMethod.of(name, task, least)  # type: ignore[arg-type]  # a task
+        ConsensusMethod.from_name(name, task, least)  # type: ignore[arg-type]  # a task
 
 
 def test_auto() -> None:
-    assert ConsensusMethod.of("auto", "semantic") == ConsensusMethod("majority")
-    assert ConsensusMethod.of("auto", "panoptic", 0.6) == ConsensusMethod("instances", 0.6)
+    assert ConsensusMethod.from_name("auto", "semantic") == ConsensusMethod("majority")
+    assert ConsensusMethod.from_name("auto", "panoptic", 0.6) == ConsensusMethod("instances", 0.6)

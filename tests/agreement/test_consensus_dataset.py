@@ -39,7 +39,7 @@ def panel_of(**people: SimulatedAnnotator) -> Panel:
 
 def against(method: str = "auto", **people: SimulatedAnnotator) -> dict[str, AgainstOthers]:
     whole = panel_of(**people)
-    how = ConsensusMethod.of(method, whole.profile.task)
+    how = ConsensusMethod.from_name(method, whole.profile.task)
     return {each.annotator: each for each in leave_one_out(whole, people, how, how=HOW, jobs=1)}
 
 
@@ -102,7 +102,7 @@ def test_the_consensus_has_nothing_of_the_one_left_out() -> None:
         fields = {name: getattr(whole, name) for name in Panel.__dataclass_fields__}
         left = LeaveOneOutPanel(**fields, whom="carl", method=ConsensusMethod("instances"))
         batch = left.load(np.arange(16))
-        rows = [each == left.others for each in batch.annotations["annotator"].to_pylist()]
+        rows = [each == left.consensus_name for each in batch.annotations["annotator"].to_pylist()]
         assert sum(rows) == 16
         made = batch.take_segments(np.flatnonzero(np.array(rows)[batch.segment_annotation]))
         runs.append((made.runs.start.tolist(), made.runs.length.tolist(), made.segments["category_id"].to_pylist()))

@@ -75,7 +75,7 @@ def test_the_other_way_round(drawn: Panel) -> None:
     """Swapping the annotators swaps the columns, and nothing else."""
     opposite = both(drawn)
     if opposite is not None:
-        one, other = pixel_tables(opposite), pixel_tables(opposite.swapped)
+        one, other = pixel_tables(opposite), pixel_tables(opposite.swap)
         assert sorted((p, b, a, n) for p, a, b, n in rows(one["cells"])) == rows(other["cells"])
         assert [(p, c, b, a, n) for p, c, a, b, n in rows(one["overlaps"])] == rows(other["overlaps"])
 

@@ -50,7 +50,7 @@ def test_portions_are_as_if_alone() -> None:
     )
     assert [(each.name, each.images, each.pairs) for each in found.strata] == [("x", 10, 10), ("y", 19, 19)]
     assert found.unknown == 1
-    amounts = PairAmounts.of(opposed)
+    amounts = PairAmounts.from_pairs(opposed)
     assert repr(found.strata[1].scores) == repr(
         overall_scores(amounts, np.arange(11, 30), STRATA_HOW)
     )  # NaN is not NaN
@@ -75,7 +75,7 @@ def test_as_many_false_alarms_as_said(size: int, crossed: bool) -> None:
     alarms = []
     for campaign in range(50):
         rng = np.random.default_rng([campaign, size, crossed])
-        amounts = PairAmounts.of(simulate_two_annotators(rng, 12, size, alike=0.9))
+        amounts = PairAmounts.from_pairs(simulate_two_annotators(rng, 12, size, alike=0.9))
         label = rng.permutation(np.arange(12 * size) % 2 if crossed else np.arange(12) % 2)
         names = named([str(each) for each in (label if crossed else np.repeat(label, size))])
         alarms.append(_p_of_iou(amounts, names) <= 0.05)
@@ -84,7 +84,7 @@ def test_as_many_false_alarms_as_said(size: int, crossed: bool) -> None:
 
 def _p_of_iou(amounts: PairAmounts, names: StratumNames) -> float:
     stratum = np.unique(names.astype(str), return_inverse=True)[1].reshape(-1)
-    every, of, block = permutation_units(amounts, amounts.every, stratum)
+    every, of, block = permutation_units(amounts, amounts.all_rows, stratum)
     return float(strata_differences(every.statistic(["iou"]), of, block, 0, n_draws=99)[1][0])
 
 
@@ -131,7 +131,7 @@ def panel(seed: int, wrong: tuple[float, float], n: int = 16) -> AnnotatorPairs:
 def test_differences_are_those_of_the_scores_on_the_same_images() -> None:
     opposed = panel(0, (0.1, 0.4))
     found = contrast_pairs(opposed, ("a", "c"), ("c", "b"), HOW, n_permutations=199)
-    amounts = PairAmounts.of(opposed)
+    amounts = PairAmounts.from_pairs(opposed)
     shared = amounts.case < 15
     one, other = (
         pair_scores(amounts, np.flatnonzero((amounts.a == who) & (amounts.b == 2) & shared), HOW) for who in (0, 1)

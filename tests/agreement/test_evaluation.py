@@ -305,7 +305,7 @@ def test_nothing_to_find_and_nothing_found() -> None:
     first = np.flatnonzero(batch.segment_annotation == 0)
     only_truth = both(replace(given_, batch=batch.take_segments(first)))
     assert ours(only_truth, np.empty(0), AREA_RANGES).summary()["AP"] == 0
-    assert np.isnan(ours(only_truth.swapped, np.array([0.5]), AREA_RANGES).summary()["AP"])
+    assert np.isnan(ours(only_truth.swap, np.array([0.5]), AREA_RANGES).summary()["AP"])
 
 
 def test_what_lies_in_void_counts_for_nothing() -> None:

@@ -184,7 +184,7 @@ def test_single_images_at_the_bar_that_they_miss_by_most() -> None:
     opposed = opposed_of(
         REFERENCE, ben=drawn([(box(5, 25), "car")], [(box(10, 30), "car"), (~box(5, 25), "road")]), idle=NOTHING
     )
-    amounts = PairAmounts.of(opposed)
+    amounts = PairAmounts.from_pairs(opposed)
     gold = Gold(bar=0.5, categories={"car": CategoryGold(bar=0.9), "road": CategoryGold(metric="hd95", bar=1)})
     a, b = (opposed.annotators.index(name) for name in ("ben", "gold"))
     rows = np.flatnonzero((amounts.a == a) & (amounts.b == b))

@@ -196,7 +196,7 @@ def test_what_counts_for_nothing_lies_in_void_or_a_crowd(given_: Panel) -> None:
 @given(scenes(overlaps=False))
 def test_it_does_not_matter_who_comes_first(given_: Panel) -> None:
     opposite = both(given_)
-    found, swapped = (counted(each, instance_tables(each)["matches"]) for each in (opposite, opposite.swapped))
+    found, swapped = (counted(each, instance_tables(each)["matches"]) for each in (opposite, opposite.swap))
     assert_equal(found, RecognitionCounts(swapped.tp, swapped.fn, swapped.fp, swapped.iou_sum))
 
 
@@ -204,7 +204,7 @@ def test_it_does_not_matter_who_comes_first(given_: Panel) -> None:
 @given(scenes())
 def test_where_several_matchings_are_best_their_sum_is_the_same_for_both(given_: Panel) -> None:
     opposite = both(given_)
-    found, swapped = (counted(each, instance_tables(each)["matches"]) for each in (opposite, opposite.swapped))
+    found, swapped = (counted(each, instance_tables(each)["matches"]) for each in (opposite, opposite.swap))
     np.testing.assert_allclose(found.iou_sum, swapped.iou_sum)
 
 
@@ -283,7 +283,7 @@ def test_two_for_one_is_a_group() -> None:
         "segment": [0, 0],
         "piece": [0, 1],
     }
-    found = instance_tables(opposite.swapped)["groups"]
+    found = instance_tables(opposite.swap)["groups"]
     assert found["side"].tolist() == [1, 1]
 
 

@@ -28,8 +28,8 @@ def test_plans_have_the_width() -> None:
         planned = found[score, None]
         assert planned.images is not None
         assert planned.reached <= 0.0315
-        amounts = PairAmounts.of(simulate_two_annotators(rng, planned.images))
-        reached = overall_scores(amounts, amounts.every, Resampling(n_draws=300))[score]
+        amounts = PairAmounts.from_pairs(simulate_two_annotators(rng, planned.images))
+        reached = overall_scores(amounts, amounts.all_rows, Resampling(n_draws=300))[score]
         assert (reached.high - reached.low) / 2 == pytest.approx(0.03, rel=0.35)
 
 

@@ -68,7 +68,7 @@ def test_what_moves_within_the_tolerance_was_not_corrected() -> None:
 
 def test_stuff_moves_as_a_whole() -> None:
     before, after = drawn({"1.png": [(box(0, 0, 40), "road")]}), drawn({"1.png": [(box(0, 0, 50), "road")]})
-    row = reviewed(before, after).of(None, "road")
+    row = reviewed(before, after).find(None, "road")
     assert row is not None
     assert (row.moved, row.deleted, row.added) == (1, 0, 0)
 
@@ -84,7 +84,7 @@ def test_a_reviewer_may_sign_and_may_leave_work_alone(tmp_path: Path) -> None:
     corrected = {name: AFTER for name in [*anna, *ben] if name != "a3.png"}
     found = reviewed(segdata.read(tmp_path / "all"), drawn(corrected, "chief"))
     assert (found.images, found.unreviewed) == (6, 1)
-    everybody, first, second = (found.of(name) for name in (None, "anna", "ben"))
+    everybody, first, second = (found.find(name) for name in (None, "anna", "ben"))
     assert everybody is not None
     assert first is not None
     assert second is not None
@@ -106,7 +106,7 @@ def test_own_corrections_go_before_those_of_others(tmp_path: Path) -> None:
     found = reviewed(segdata.read(tmp_path / "before"), segdata.read(tmp_path / "after"))
     assert found.images == 2
     for name, value in (("anna", 0.8), ("ben", 0.0)):
-        row = found.of(name)
+        row = found.find(name)
         assert row is not None
         assert row.rework.value == value
 
@@ -133,9 +133,9 @@ def test_an_experts_correction_of_nerves(real_data: Path) -> None:
             changed += int((old ^ new).sum())
             every += int((old | new).sum())
     found = rework(*sides, resamples=200)
-    row = found.of(None, "myelin")
+    row = found.find(None, "myelin")
     assert row is not None
     assert row.pixels.value == pytest.approx(changed / every)
-    whole = found.of(None)
+    whole = found.find(None)
     assert whole is not None
     assert (whole.images, whole.passed.value) == (10, 0.4)

@@ -50,19 +50,19 @@ def label_maps(draw: st.DrawFn, annotators: int = 2, absent: bool = False) -> Ma
 
 def values(opposed: AnnotatorPairs) -> dict[str, float]:
     """The scores of all pairs of annotations as if of two annotators."""
-    amounts = PairAmounts.of(opposed)
-    weighed = amounts.weighed(amounts.sums, np.ones((1, amounts.sums.n)))
+    amounts = PairAmounts.from_pairs(opposed)
+    weighed = amounts.weigh(amounts.sums, np.ones((1, amounts.sums.n)))
     return {name: float(pair_value(name, weighed)[0]) for name in PAIR_SCORES}
 
 
 def overall_values(opposed: AnnotatorPairs) -> dict[str, float]:
-    amounts = PairAmounts.of(opposed)
-    return {name: each.value for name, each in overall_scores(amounts, amounts.every, FEW).items()}
+    amounts = PairAmounts.from_pairs(opposed)
+    return {name: each.value for name, each in overall_scores(amounts, amounts.all_rows, FEW).items()}
 
 
 def category_values(opposed: AnnotatorPairs, name: str) -> list[float]:
-    amounts = PairAmounts.of(opposed)
-    return values_by_category(name, amounts.weighed(amounts.sums, np.ones((1, amounts.sums.n))))[0].tolist()
+    amounts = PairAmounts.from_pairs(opposed)
+    return values_by_category(name, amounts.weigh(amounts.sums, np.ones((1, amounts.sums.n))))[0].tolist()
 
 
 def mean(numbers: list[float]) -> float:
@@ -134,8 +134,8 @@ def test_weights_are_repetitions(maps: Maps, data: st.DataObject) -> None:
     times = data.draw(st.lists(st.integers(0, 3), min_size=len(maps[0]), max_size=len(maps[0])))
     if not any(times):
         return
-    amounts = PairAmounts.of(tables_of_maps(maps, CATEGORIES))
-    weighed = amounts.weighed(amounts.sums, np.array([times], float))
+    amounts = PairAmounts.from_pairs(tables_of_maps(maps, CATEGORIES))
+    weighed = amounts.weigh(amounts.sums, np.array([times], float))
     repeated = tables_of_maps(
         [[each for each, n in zip(of, times, strict=True) for _ in range(n)] for of in maps], CATEGORIES
     )
@@ -275,8 +275,8 @@ def test_how_many_values_a_score_is_made_of() -> None:
     """Two images: car in one of them, sky in none."""
     one, other = np.array([[0, 0, 1, 1]]), np.array([[1, 1, 1, -1]])
     opposed = tables_of_maps([[one, other], [one, other]], CATEGORIES)
-    amounts = PairAmounts.of(opposed)
-    found = pair_scores(amounts, amounts.every, FEW)
+    amounts = PairAmounts.from_pairs(opposed)
+    found = pair_scores(amounts, amounts.all_rows, FEW)
     assert (found["iou"].n, found["iou"].n_undefined) == (2, 2)
     assert (found["nsd"].n, found["nsd"].n_undefined) == (0, 4)
     assert (found["kappa"].n, found["kappa"].n_undefined) == (2, 0)
@@ -312,8 +312,8 @@ def test_surfaces_of_things_are_those_of_matched_segments() -> None:
 def test_nobody_to_compare() -> None:
     """One annotator: there are no pairs, and no score is defined."""
     opposed = tables_of_maps([[np.array([[0, 1]])]], CATEGORIES)
-    amounts = PairAmounts.of(opposed)
-    assert np.isnan([each.value for each in overall_scores(amounts, amounts.every, FEW).values()]).all()
+    amounts = PairAmounts.from_pairs(opposed)
+    assert np.isnan([each.value for each in overall_scores(amounts, amounts.all_rows, FEW).values()]).all()
     assert np.isnan([each.value for each in reliability_scores(opposed, FEW).values()]).all()
     assert sum_pairs(opposed).n == 0
 
@@ -322,7 +322,7 @@ def test_many_categories_stay_sparse() -> None:
     """1,200 categories, of which an image has a few: sums take memory by what there is."""
     opposed = simulate_two_annotators(np.random.default_rng(0), 30)
     kinds = [Category(id=k + 1, name=f"c{k}", kind="stuff") for k in range(1200)]
-    every = PooledPairs.of(PairAmounts.of(replace(opposed, categories=tuple(kinds))), np.arange(30))
+    every = PooledPairs.by_cluster(PairAmounts.from_pairs(replace(opposed, categories=tuple(kinds))), np.arange(30))
     assert every.category_statistic(["iou", "pq"])(np.ones((2, every.n))).shape == (2, 2, 1200)
     assert not isinstance(every.together.amounts["tp"], np.ndarray)
 
@@ -341,9 +341,9 @@ def test_a_category_in_few_images_makes_the_interval_of_the_mean_wider() -> None
     how, width = Resampling(n_draws=500), {}
     for name, pair in (("none", (first, second)), ("rare", rare)):
         opposed = tables_of_maps(list(pair), CATEGORIES, task="semantic")
-        amounts = PairAmounts.of(opposed)
+        amounts = PairAmounts.from_pairs(opposed)
         for score in ("iou", "kappa"):
-            of_score = overall_scores(amounts, amounts.every, how)[score]
+            of_score = overall_scores(amounts, amounts.all_rows, how)[score]
             assert of_score.low <= of_score.value <= of_score.high <= 1
             width[name, score] = of_score.high - of_score.low
     assert width["rare", "iou"] > 1.5 * width["none", "iou"]

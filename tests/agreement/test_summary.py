@@ -151,14 +151,14 @@ NAMES = (
 
 def test_simulated_campaigns_are_covered() -> None:
     """Of 60 campaigns of 40 images, intervals of 80 % hold the truth as often; the bounds are three standard errors."""
-    truth_of = PairAmounts.of(simulate_two_annotators(np.random.default_rng(99), 20_000))
-    truth = overall_scores(truth_of, truth_of.every, Resampling(n_draws=2))
+    truth_of = PairAmounts.from_pairs(simulate_two_annotators(np.random.default_rng(99), 20_000))
+    truth = overall_scores(truth_of, truth_of.all_rows, Resampling(n_draws=2))
     names = ("iou", "pq", "kappa")
     held = np.zeros(len(names))
     for campaign in range(60):
-        amounts = PairAmounts.of(simulate_two_annotators(np.random.default_rng([1, campaign]), 40))
+        amounts = PairAmounts.from_pairs(simulate_two_annotators(np.random.default_rng([1, campaign]), 40))
         how = Resampling(confidence=0.8, n_draws=200, seed=campaign)
-        found = overall_scores(amounts, amounts.every, how)
+        found = overall_scores(amounts, amounts.all_rows, how)
         held += [found[name].low <= truth[name].value <= found[name].high for name in names]
     assert ((held / 60 > 0.64) & (held / 60 < 0.96)).all()
 

@@ -55,7 +55,7 @@ def who_comes_first_only_turns_the_offset(panel: Panel) -> None:
     opposite = only(panel)
     matches = instance_tables(opposite)["matches"]
     swapped = {"a": matches["b"], "b": matches["a"]}
-    for row, other in zip(measured(opposite, matches), measured(opposite.swapped, swapped), strict=True):
+    for row, other in zip(measured(opposite, matches), measured(opposite.swap, swapped), strict=True):
         turned = {swap(name): value for name, value in other.items()}
         assert_like(row, turned | {"offset": -other["offset"]})
 

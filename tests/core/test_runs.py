@@ -43,7 +43,7 @@ def flat(frames_: list[list[list[Mask]]], side: int) -> tuple[Runs, np.ndarray, 
 
 
 def line_of(frames_: list[list[list[Mask]]], shapes: list[tuple[int, int]]) -> NumberLine:
-    return NumberLine.of(np.array([h for h, _ in shapes], np.int64), np.array([w for _, w in shapes], np.int64))
+    return NumberLine.from_sizes(np.array([h for h, _ in shapes], np.int64), np.array([w for _, w in shapes], np.int64))
 
 
 def shapes_of(frames_: list[list[list[Mask]]]) -> list[tuple[int, int]]:
@@ -100,7 +100,7 @@ def test_take_renumbers_owners(made: list[list[list[Mask]]], random: object) -> 
 def test_meet_counts_every_shared_pixel(made: list[list[list[Mask]]]) -> None:
     (a, frame_a, masks_a), (b, frame_b, masks_b) = flat(made, 0), flat(made, 1)
     line = line_of(made, shapes_of(made))
-    met = find_overlaps(SweepRuns.of(a, line, frame_a), SweepRuns.of(b, line, frame_b))
+    met = find_overlaps(SweepRuns.from_runs(a, line, frame_a), SweepRuns.from_runs(b, line, frame_b))
     expected = {}
     for i, mask_a in enumerate(masks_a):
         others = [j for j in range(len(masks_b)) if frame_b[j] == frame_a[i]]
@@ -121,7 +121,7 @@ def test_meet_counts_every_shared_pixel(made: list[list[list[Mask]]]) -> None:
 def test_meet_is_symmetric(made: list[list[list[Mask]]]) -> None:
     (a, frame_a, _), (b, frame_b, _) = flat(made, 0), flat(made, 1)
     line = line_of(made, shapes_of(made))
-    one, other = SweepRuns.of(a, line, frame_a), SweepRuns.of(b, line, frame_b)
+    one, other = SweepRuns.from_runs(a, line, frame_a), SweepRuns.from_runs(b, line, frame_b)
     forth, back = find_overlaps(one, other), find_overlaps(other, one)
     assert sorted(zip(forth.a, forth.b, forth.pixels, strict=True)) == sorted(
         zip(back.b, back.a, back.pixels, strict=True)
@@ -132,7 +132,7 @@ def test_meet_is_symmetric(made: list[list[list[Mask]]]) -> None:
 def test_meet_within_and_touch_count_pairs(made: list[list[list[Mask]]]) -> None:
     runs, frame, masks = flat(made, 0)
     line = line_of(made, shapes_of(made))
-    side = SweepRuns.of(runs, line, frame)
+    side = SweepRuns.from_runs(runs, line, frame)
     shared, touching = {}, {}
     for i, a in enumerate(masks):
         for j in range(i + 1, len(masks)):
@@ -153,7 +153,7 @@ def test_cover_and_complement(made: list[list[list[Mask]]]) -> None:
     runs, frame, masks = flat(made, 0)
     sizes = shapes_of(made)
     line = line_of(made, sizes)
-    found = union_by_frame(SweepRuns.of(runs, line, frame), line)
+    found = union_by_frame(SweepRuns.from_runs(runs, line, frame), line)
     rest = complement(found.runs, line.height, line.width)
     covered, empty = (masks_of_runs(each, line.height, line.width) for each in (found.runs, rest))
     for row, size in enumerate(sizes):
@@ -244,8 +244,8 @@ def test_a_hundred_thousand_pixels_squared_do_not_overflow() -> None:
     columns = np.arange(side, dtype=np.int64)
     full = Runs(columns * side, np.full(side, side, np.int64), np.zeros(side, np.int32))
     corner = Runs(np.array([side * side - 1]), np.array([1]), np.array([0], np.int32))
-    line = NumberLine.of(height, height)
-    whole, last = SweepRuns.of(full, line, np.array([1])), SweepRuns.of(corner, line, np.array([1]))
+    line = NumberLine.from_sizes(height, height)
+    whole, last = SweepRuns.from_runs(full, line, np.array([1])), SweepRuns.from_runs(corner, line, np.array([1]))
     met = find_overlaps(whole, last)
     assert met.pixels.tolist() == [side * side - 1, 1]
     found = segment_shapes(full, height, 1)

@@ -171,7 +171,7 @@ class _Redrawing:
         if not joins.any():
             return
         line = self.batch.annotation_line
-        touching = find_contacts(SweepRuns.of(self.runs, line, self.annotation), line)
+        touching = find_contacts(SweepRuns.from_runs(self.runs, line, self.annotation), line)
         a, b = touching.a.astype(np.int64), touching.b.astype(np.int64)
         is_merged = (self.category[a] == self.category[b]) & self.there[a] & self.there[b] & joins[b]
         into = np.arange(len(self.row))

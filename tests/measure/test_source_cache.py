@@ -90,7 +90,7 @@ def test_the_second_time_nothing_is_opened(masks: Path, tmp_path: Path) -> None:
     assert tables(masks, tmp_path / "kept") == fresh
     again = read(masks, cache=tmp_path / "kept")
     assert isinstance(again.source, source_cache.CachedSource)
-    assert again.source.known is not None
+    assert again.source.stored_entry is not None
     assert tables(masks, tmp_path / "kept") == fresh
     assert "opened" not in vars(again.source)
     assert again.profile == read(masks).profile
@@ -109,8 +109,8 @@ def test_more_is_measured_when_more_is_asked_for(masks: Path, tmp_path: Path) ->
     assert tables(masks, tmp_path / "kept", frozenset({"pairs"})) == tables(masks, None, frozenset({"pairs"}))
     source = read(masks, cache=tmp_path / "kept").source
     assert isinstance(source, source_cache.CachedSource)
-    assert source.known is not None
-    assert source.known.families >= {"shapes", "pairs"}
+    assert source.stored_entry is not None
+    assert source.stored_entry.families >= {"shapes", "pairs"}
 
 
 @pytest.mark.parametrize("name", ["a", "c", "e"])

@@ -63,7 +63,7 @@ def test_encoded_pieces_say_what_one_table_does(parts: list[pa.Table], at_once: 
             stored.append({"rows": part})
         stored.close()
     expected = pa.concat_tables(parts, promote_options="permissive")
-    saved = StoredTables({}, {"rows": stored.encoded("rows")})
+    saved = StoredTables({}, {"rows": stored.encode("rows")})
     for tables in (stored, saved):
         assert list(tables) == ["rows"]
         assert tables["rows"].to_pylist() == expected.to_pylist()

@@ -15,7 +15,7 @@ Dataset = tuple[Profile, list[Batch]]
 def multiple(batch: Batch) -> int:
     """Pixels that several segments of an annotation claim."""
     line = batch.annotation_line
-    return int(union_by_frame(SweepRuns.of(batch.runs, line, batch.segment_annotation), line).multiple.sum())
+    return int(union_by_frame(SweepRuns.from_runs(batch.runs, line, batch.segment_annotation), line).multiple.sum())
 
 
 @given(dataset=datasets())

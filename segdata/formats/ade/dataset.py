@@ -251,7 +251,7 @@ class _AdeImageReader:
         notes = files.notes(self.root)
         defects = list(notes.defects)
         levels = self._levels(files, notes, defects)
-        masks = self._drawn(files, notes, levels[0].size, defects)
+        masks = self._object_masks(files, notes, levels[0].size, defects)
         segments = AdeSegments.from_levels(levels, notes.objects, masks, defects)
         category = self._categories(segments, defects)
         kept = np.flatnonzero(category >= 0)
@@ -298,7 +298,7 @@ class _AdeImageReader:
             regions.append(level_regions)
         return regions
 
-    def _drawn(
+    def _object_masks(
         self, files: _AdeFiles, notes: AdeDocument, size: tuple[int, int], defects: list[Defect]
     ) -> list[ObjectMask]:
         """The masks of the text file's objects; none if the objects are numbered."""

@@ -61,7 +61,7 @@ class FileBytes:
     mapping: mmap.mmap | None = None
 
     @staticmethod
-    def of(path: Path) -> "FileBytes":
+    def read(path: Path) -> "FileBytes":
         """The content of a file; raises OSError."""
         with path.open("rb") as file:
             opened = os.fstat(file.fileno())
@@ -110,7 +110,7 @@ class RawColumn:
     last: Ints
 
     @staticmethod
-    def of(raws: "Sequence[Raw] | RawColumn") -> "RawColumn":
+    def from_values(raws: "Sequence[Raw] | RawColumn") -> "RawColumn":
         """The same values; an empty one is missing."""
         if isinstance(raws, RawColumn):
             return raws
@@ -134,7 +134,7 @@ class RawColumn:
         """The values of some items."""
         return RawColumn(self.text, self.first[rows], self.last[rows])
 
-    def joined(self) -> bytearray:
+    def as_json_list(self) -> bytearray:
         """All values as one JSON list; null where one is missing."""
         return kernels.join_spans(self.text, self.first, self.last)
 
@@ -154,10 +154,10 @@ class ItemBlock:
     column: Callable[[str], RawColumn]
 
     @staticmethod
-    def of(items: Sequence[Any]) -> "ItemBlock":  # Any: structs with `id`, `category_id` and raw fields
+    def from_items(items: Sequence[Any]) -> "ItemBlock":  # Any: structs with `id`, `category_id` and raw fields
         """Decoded items."""
         ids, category_ids = (list(map(attrgetter(name), items)) for name in ("id", "category_id"))
-        return ItemBlock(ids, category_ids, lambda name: RawColumn.of(list(map(attrgetter(name), items))))
+        return ItemBlock(ids, category_ids, lambda name: RawColumn.from_values(list(map(attrgetter(name), items))))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -277,7 +277,7 @@ class ListKeys:
     texts: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
 
-    def encoded(self) -> tuple[list[bytes], list[bytes], list[bytes]]:
+    def encode(self) -> tuple[list[bytes], list[bytes], list[bytes]]:
         """The keys as they are written."""
         numbers, texts, others = (
             [name.encode() for name in names] for names in (self.numbers, self.texts, self.others)
@@ -310,7 +310,7 @@ def scan_document(file: FileBytes, text: memoryview, keys: Mapping[str, ListKeys
     """
     data = np.frombuffer(text, np.uint8)
     document = ScannedDocument()
-    end = _stripped(data)
+    end = _content_end(data)
     position = _blanks(data, 0)
     if end == 0 or position >= end or data[position] != ord("{") or data[end - 1] != ord("}"):
         return None
@@ -372,7 +372,7 @@ def _scan_list(
     Threads scan portions of a long list that begin where an item probably does. A portion counts if it begins where the
     one before has ended; else it is scanned again from there.
     """
-    offset, names = len(file.data) - len(data), keys.encoded()
+    offset, names = len(file.data) - len(data), keys.encode()
 
     def scan(span: tuple[int, int]) -> _Portion:
         portion = _Portion(*kernels.scan_items(data, *span, *names))
@@ -420,7 +420,7 @@ def _blanks(data: Bytes, position: int) -> int:
     return position
 
 
-def _stripped(data: Bytes) -> int:
+def _content_end(data: Bytes) -> int:
     """The position behind the last letter that is no blank."""
     end = len(data)
     while end and data[end - 1] in b" \t\n\r":

@@ -129,7 +129,7 @@ def read_document(
         if (
             keys
             and kernels.is_compiled("scan_items")  # its twin takes longer than decoding item by item
-            and (document := _scanned_document(FileBytes.of(path), path, name, kind, keys)) is not None
+            and (document := _scanned_document(FileBytes.read(path), path, name, kind, keys)) is not None
         ):
             return document
         data = path.read_bytes()
@@ -293,7 +293,7 @@ class Items(Generic[T_co]):
 
     def block(self, positions: Ints) -> ItemBlock:
         """The items at some positions, as a batch decodes them."""
-        return ItemBlock.of(list(map(self.items.__getitem__, positions.tolist())))
+        return ItemBlock.from_items(list(map(self.items.__getitem__, positions.tolist())))
 
     def release(self, positions: Ints) -> None:
         """Say that the items at some positions are not needed for now."""
@@ -464,11 +464,11 @@ def decode_each(raws: Sequence[Raw], type_: type[T]) -> tuple[list[T | None], di
 
 def decode_column(raws: Sequence[Raw] | RawColumn, type_: type[T]) -> tuple[list[T | None], dict[int, DecodingProblem]]:
     """As `decode_each`, but `MISSING` and null are None without a problem; one step if all values are sound."""
-    column = RawColumn.of(raws)
+    column = RawColumn.from_values(raws)
     try:
         # Any: a type that is made at run time
         as_list: Any = list[type_ | None]  # type: ignore[valid-type]
-        return msgspec.json.decode(column.joined(), type=as_list), {}
+        return msgspec.json.decode(column.as_json_list(), type=as_list), {}
     except msgspec.ValidationError:
         present = [raw if len(raw) else Raw(b"null") for raw in map(column.__getitem__, range(len(column)))]
         as_value: Any = type_ | None
@@ -477,13 +477,13 @@ def decode_column(raws: Sequence[Raw] | RawColumn, type_: type[T]) -> tuple[list
 
 def decode_numbers(raws: Sequence[Raw] | RawColumn) -> NDArray[np.float64] | None:
     """(n,) numbers; None if a value is missing or no number."""
-    lists = _number_lists(b"[" + RawColumn.of(raws).joined() + b"]")
+    lists = _number_lists(b"[" + RawColumn.from_values(raws).as_json_list() + b"]")
     return None if lists is None or len(lists[1]) != 2 or len(lists[0]) != len(raws) else lists[0]
 
 
 def decode_boxes(raws: Sequence[Raw] | RawColumn) -> pa.Array | None:
     """(n,) list<double> of boxes; None if a value is not a list of four numbers."""
-    lists = _number_lists(RawColumn.of(raws).joined())
+    lists = _number_lists(RawColumn.from_values(raws).as_json_list())
     if lists is None or len(lists[1]) != len(raws) + 1 or (np.diff(lists[1]) != 4).any():
         return None
     return pa.ListArray.from_arrays(pa.array(lists[1].astype(np.int32)), pa.array(lists[0]))

@@ -99,7 +99,7 @@ def read_categories(document: Document, user_taxonomy: Taxonomy | None) -> Categ
         taxonomy = Taxonomy(categories=tuple(new_categories))
         return Categories(taxonomy, False, {id_: id_ for id_ in first}, listed=listed, keys=keys)
     _report_crossed(document, first, user_taxonomy)
-    mapped = _mapped(first, user_taxonomy, listed)
+    mapped = _map_categories(first, user_taxonomy, listed)
     return replace(mapped, keys={mapped.to[id_]: extra for id_, extra in keys.items()})
 
 
@@ -120,7 +120,7 @@ def _report_crossed(document: Document, first: dict[int, _CategoryItem], user_ta
         document.defects.append(Defect("SEG202", message, document.name, "/categories", severity="warning"))
 
 
-def _mapped(first: dict[int, _CategoryItem], user_taxonomy: Taxonomy, listed: bool) -> Categories:
+def _map_categories(first: dict[int, _CategoryItem], user_taxonomy: Taxonomy, listed: bool) -> Categories:
     by_name, by_id = user_taxonomy.by_name(), user_taxonomy.by_id()
     if not listed:
         return Categories(user_taxonomy, True, {id_: id_ for id_ in by_id})

@@ -393,7 +393,7 @@ class PanopticSource(CocoSource):
         places = [place for mask in masks for place in mask.places]
         owner = np.repeat(np.arange(len(masks)), [len(mask.items) for mask in masks])
         columns, faults = segment_columns(
-            ItemBlock.of(items), [extra for mask in masks for extra in mask.extras], self.categories.to
+            ItemBlock.from_items(items), [extra for mask in masks for extra in mask.extras], self.categories.to
         )
         segments = make_table(
             BATCH_SEGMENTS,

@@ -125,7 +125,7 @@ def _read_image(root: Path, category: int, entry: ImageEntry) -> list[ImageAnnot
         [item.segmentation for item in masks.items], *(np.full(n_masks, side) for side in (height, width))
     )
     _number_masks(document, masks)
-    columns, faults = segment_columns(ItemBlock.of(masks.items), masks.extras(range(n_masks), _KNOWN), {})
+    columns, faults = segment_columns(ItemBlock.from_items(masks.items), masks.extras(range(n_masks), _KNOWN), {})
     scores, unsound = decode_column([item.predicted_iou for item in masks.items], float)
     faults += [ItemFault(row, "SEG004", why.message, f"/predicted_iou{why.place}") for row, why in unsound.items()]
     for fault in sorted([*faults, *shapes.faults], key=lambda fault: fault.row):

@@ -420,7 +420,7 @@ def read_segmentations(raws: Sequence[msgspec.Raw] | RawColumn, height: Ints, wi
 
     An unsound ring or RLE becomes a fault and never reaches a decoder that would trust it.
     """
-    n, column = len(raws), RawColumn.of(raws)
+    n, column = len(raws), RawColumn.from_values(raws)
     text, first, last = column.text, column.first, column.last
     head = np.zeros(n, np.uint8)
     head[first >= 0] = text[first[first >= 0]]

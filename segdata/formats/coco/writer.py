@@ -440,7 +440,7 @@ def _entries(
             picture = paint(image, ids[image.segments], UNLABELLED, np.uint32)
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             rgb_picture(picture).save(folder / name, "PNG")
-            runs, visible_rows = _seen(picture, ids[image.segments])
+            runs, visible_rows = _visible_pixels(picture, ids[image.segments])
             visible.append(runs)
             rows.append(image.segments[visible_rows])
             entries.append(
@@ -457,7 +457,7 @@ def _entries(
     return entries
 
 
-def _seen(picture: NDArray[np.uint32], ids: Ints) -> tuple[Runs, Ints]:
+def _visible_pixels(picture: NDArray[np.uint32], ids: Ints) -> tuple[Runs, Ints]:
     """The pixels of the segments that are visible in a mask, and the positions of these segments, ascending."""
     present, _, runs = read_regions(picture)
     order = np.argsort(ids)

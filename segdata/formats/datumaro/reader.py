@@ -202,7 +202,7 @@ class SegmentCollector:
                 msgspec.json.decode(raw, type=list[_DatumAnnotation]) if len(raw) else []
             )
         except msgspec.ValidationError:
-            annotations = self._each(place, raw)
+            annotations = self._decode_annotations(place, raw)
         sound = {}
         for k, annotation in enumerate(annotations):
             if annotation is None:
@@ -214,11 +214,11 @@ class SegmentCollector:
             elif not 0 <= annotation.label_id < self.n_labels:
                 message = f"label_id {annotation.label_id} is not among the {self.n_labels} labels; left out"
                 self._report("SEG007", message, f"{place}/{k}/label_id")
-            elif annotation.type != "ellipse" or self._outlined(annotation, f"{place}/{k}/points"):
+            elif annotation.type != "ellipse" or self._outline_ellipse(annotation, f"{place}/{k}/points"):
                 sound[k] = annotation
         return sound
 
-    def _each(self, place: str, raw: Raw) -> Sequence[_DatumAnnotation | None]:
+    def _decode_annotations(self, place: str, raw: Raw) -> Sequence[_DatumAnnotation | None]:
         """The annotations one by one, None for broken ones."""
         try:
             raws = msgspec.json.decode(raw, type=list[Raw])
@@ -230,7 +230,7 @@ class SegmentCollector:
             self._report("SEG004", f"{why.message}; left out", f"{place}/{k}{why.place}")
         return annotations
 
-    def _outlined(self, ellipse: _DatumAnnotation, place: str) -> bool:
+    def _outline_ellipse(self, ellipse: _DatumAnnotation, place: str) -> bool:
         """Give an ellipse the polygon that Datumaro makes of it; False if it is broken."""
         try:
             x0, y0, x1, y1 = msgspec.json.decode(ellipse.points, type=_Four)

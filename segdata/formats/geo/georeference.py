@@ -44,7 +44,7 @@ class Georeference:
         return Georeference(_crs_text(raster.crs), None if numbers == _IDENTITY else (a, b, c, d, e, f))
 
     @staticmethod
-    def of(metadata: Mapping[str, str]) -> "Georeference":
+    def from_metadata(metadata: Mapping[str, str]) -> "Georeference":
         """The place of an image by its metadata; an invalid crs or transform counts as unknown."""
         numbers = _parse_json(metadata.get("transform"))
         six = (
@@ -63,7 +63,7 @@ class Georeference:
         values = {"crs": self.crs, "transform": None if self.transform is None else list(self.transform)}
         return {key: json.dumps(value) for key, value in values.items() if value is not None}
 
-    def shifted(self, x: float, y: float) -> "Georeference":
+    def shift(self, x: float, y: float) -> "Georeference":
         """The place of the part of the raster that begins at column x and row y."""
         if self.transform is None:
             return self
@@ -139,7 +139,7 @@ def segment_areas_m2(batch: Batch) -> Floats:
     areas_of: dict[tuple[Georeference, int], Floats] = {}
     sums, first = [np.zeros(1)], []
     for image_metadata, rows in zip(metadata, height.tolist(), strict=True):
-        place = Georeference.of(image_metadata)
+        place = Georeference.from_metadata(image_metadata)
         if (place, rows) not in areas_of:
             areas_of[place, rows] = row_areas_m2(place, rows)
         first.append(sum(map(len, sums)))

@@ -141,7 +141,7 @@ def _raster_entries(rasters: OpenRasters, entry: ImageEntry, side: int | None) -
         message = f"the mask is {head.width}x{head.height}, the image file is {image.width}x{image.height}"
         rasters.defects.append(Defect("SEG003", message, file, image=entry.image_id))
     for part in parts:
-        place = Georeference.of(metadata).shifted(part.x, part.y)
+        place = Georeference.from_metadata(metadata).shift(part.x, part.y)
         piece = RasterWindow(entry.image_id, head.width, head.height, part)
         yield replace(
             entry,
@@ -203,7 +203,7 @@ def _place_defects(head: RasterHeader, image: RasterHeader, file: str, image_id:
 
 
 def _corner(place: Georeference, x: int, y: int) -> tuple[float, ...]:
-    return place.shifted(x, y).transform or ()
+    return place.shift(x, y).transform or ()
 
 
 def _shorten(crs: str) -> str:
@@ -260,7 +260,7 @@ def _entry(rasters: OpenRasters, row: RasterIndexRow, folder: ImageFolder) -> Im
 def raster_metadata(head: RasterHeader, window: Window | None) -> dict[str, str]:
     """What one of our rasters says about an image that is a window of it, or all of it."""
     metadata = {key: value for key, value in head.metadata.items() if key != "bands"}
-    return metadata if window is None else metadata | head.place.shifted(window.x, window.y).metadata
+    return metadata if window is None else metadata | head.place.shift(window.x, window.y).metadata
 
 
 _MAX_CATEGORIES = 200  # more different values than this are no categories
@@ -304,7 +304,7 @@ def _find_taxonomy(request: ReadRequest, opened: OpenRasters, band: int | None) 
             named.setdefault(category.id, category)
     if named:
         shown = heads[0].palette
-        colored = (_colored(item, shown) for item in named.values())
+        colored = (_with_color(item, shown) for item in named.values())
         return Taxonomy(categories=tuple(sorted(colored, key=lambda item: item.id))), False
     if heads and all(head.palette is not None for head in heads):
         return Taxonomy(categories=tuple(_categories_of_values(request.root, heads))), False
@@ -328,7 +328,7 @@ def _add_void(taxonomy: Taxonomy, heads: Iterable[RasterHeader]) -> tuple[Taxono
         if head.masked or (head.nodata is not None and value is None):
             unmapped.append(None)
         elif value is not None and not _maps_nodata(taxonomy, head, value):
-            unmapped.append(None if head.coloured else value)
+            unmapped.append(None if head.has_colors else value)
     void = next(iter(taxonomy.void_ids), None)
     if not unmapped or void is not None:
         return taxonomy, void
@@ -351,13 +351,13 @@ def _instance_rule(request: ReadRequest, config: InstanceIds, heads: Iterable[Ra
 
 
 def _maps_nodata(taxonomy: Taxonomy, head: RasterHeader, value: int) -> bool:
-    if head.coloured:
+    if head.has_colors:
         color = (value & 255,) * 3
         return color in taxonomy.by_color() or color == taxonomy.unlabelled_color
     return value in taxonomy.by_id() or value == taxonomy.unlabelled_id
 
 
-def _colored(category: Category, palette: np.ndarray[tuple[int, int], np.dtype[np.uint8]] | None) -> Category:
+def _with_color(category: Category, palette: np.ndarray[tuple[int, int], np.dtype[np.uint8]] | None) -> Category:
     """The category in its colour of the colour table, where its name came without one."""
     if category.color is not None or palette is None or not 0 <= category.id < len(palette):
         return category
@@ -381,7 +381,7 @@ def _categories_of_values(root: Path, heads: list[RasterHeader]) -> list[Categor
     if len(values) > _MAX_CATEGORIES:
         raise UnreadableError(f"{root}: {len(values)} distinct values in the labels are too many for categories")
     categories = (Category(id=value, name=f"category_{value}", kind="stuff") for value in values)
-    return [_colored(category, heads[0].palette) for category in categories]
+    return [_with_color(category, heads[0].palette) for category in categories]
 
 
 Flags = NDArray[np.bool_]
@@ -421,7 +421,7 @@ class _RasterLabelReader:
         return [segments.as_found(relative_path(self.root, pane.head.path), runs, pane.head.encoding)]
 
     def _categories(self, head: RasterHeader, patch: RasterValues, runs: ValueRuns) -> "_RasterSegments":
-        coloured = head.coloured and self.band is None
+        coloured = head.has_colors and self.band is None
         meaning = (self._colours if coloured else self._ids).read(runs.value)
         nothing = (runs.value == MASKED) | (runs.value == (MASKED if head.nodata_value is None else head.nodata_value))
         meaning[nothing & (meaning == UNKNOWN)] = UNLABELLED if self.void is None else self.void

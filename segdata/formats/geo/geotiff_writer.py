@@ -165,14 +165,14 @@ class _RasterWriter:
                 raise SegdataError(f"image id {image_id!r} leaves the dataset's root, so its mask has no place")
             self.rows.append(_index_row(picture, None, None))
             return
-        piece = RasterWindow.of(picture.metadata, picture.width, picture.height)
+        piece = RasterWindow.from_metadata(picture.metadata, picture.width, picture.height)
         if piece is not None and self._takes(piece):
             self.rows.append(_index_row(picture, self._add(picture, piece), piece.window))
             return
         name = self._name(image_id)
         size = picture.width, picture.height
         most = int(picture.pixels.max(initial=0)) if self._most is None else self._most
-        place = Georeference.of(picture.metadata)
+        place = Georeference.from_metadata(picture.metadata)
         with create_raster(_with_folder(self._target / name), **self._profile(size, most, place)) as raster:
             self._describe(raster, picture)
             raster.write(picture.pixels.astype(raster.dtypes[0]), 1)
@@ -207,24 +207,24 @@ class _RasterWriter:
         key = _raster_key(piece)
         if self._open is None or self._open[0] != key:
             self._finish()
-            self._open = key, self._reopened(key) if key in self._files else self._created(key, picture, piece)
+            self._open = key, self._reopen(key) if key in self._files else self._create(key, picture, piece)
         name, others = self._files[key]
         others.append(piece.window)
         raster = self._open[1]
         raster.write(picture.pixels.astype(raster.dtypes[0]), 1, window=piece.window.slices)
         return name
 
-    def _created(self, key: str, picture: _PaintedRaster, piece: RasterWindow) -> Any:  # Any: rasterio has no types
+    def _create(self, key: str, picture: _PaintedRaster, piece: RasterWindow) -> Any:  # Any: rasterio has no types
         name = self._name(piece.raster)
         self._files[key] = name, []
         most = 2**32 - 1 if self._most is None else self._most
-        place = Georeference.of(picture.metadata).shifted(-piece.window.x, -piece.window.y)
+        place = Georeference.from_metadata(picture.metadata).shift(-piece.window.x, -piece.window.y)
         profile = self._profile((piece.raster_width, piece.raster_height), most, place)
         raster = self._closing.enter_context(create_raster(_with_folder(self._target / name), **profile))
         self._describe(raster, picture)
         return raster
 
-    def _reopened(self, key: str) -> Any:  # Any: rasterio has no types
+    def _reopen(self, key: str) -> Any:  # Any: rasterio has no types
         return self._closing.enter_context(import_rasterio().open(self._target / self._files[key][0], "r+"))
 
     def _finish(self) -> None:

@@ -71,7 +71,7 @@ class RasterWindow:
         return {"window": json.dumps(item)}
 
     @staticmethod
-    def of(metadata: Mapping[str, str], width: int, height: int) -> "RasterWindow | None":
+    def from_metadata(metadata: Mapping[str, str], width: int, height: int) -> "RasterWindow | None":
         """The part that an image of this size claims to be; None if it claims none, or an impossible one."""
         try:
             item: Any = json.loads(metadata.get("window", "null"))  # Any: JSON
@@ -219,7 +219,7 @@ class RasterHeader:
     tags: tuple[tuple[str, str], ...] = ()  # the file's own, without those that GDAL always adds
 
     @property
-    def coloured(self) -> bool:
+    def has_colors(self) -> bool:
         """Pixels are colours, not ids."""
         return self.n_bands in (3, 4) and self.dtype == "uint8"
 
@@ -232,13 +232,13 @@ class RasterHeader:
         kind = np.dtype(self.dtype)
         if kind.kind in "iu" and not np.iinfo(kind).min <= value <= np.iinfo(kind).max:
             return None
-        return value * 0x010101 if self.coloured else value
+        return value * 0x010101 if self.has_colors else value
 
     @property
     def encoding(self) -> str:
         """How labels are stored, in words."""
         kind = np.dtype(self.dtype)
-        name = "RGB" if self.coloured else "float" if kind.kind == "f" else "grey"
+        name = "RGB" if self.has_colors else "float" if kind.kind == "f" else "grey"
         shown = ""
         if self.palette is not None:
             name, shown = "palette", f", palette {zlib.crc32(self.palette.tobytes()) & 0xFFFF:04x}"
@@ -292,7 +292,7 @@ def read_raster_values(head: RasterHeader, window: Window | None, band: int | No
     _check_readable(head, window, band)
     slices = None if window is None else window.slices
     with open_raster(head.path) as raster:
-        if head.coloured and band is None:
+        if head.has_colors and band is None:
             pixels = raster.read([1, 2, 3], window=slices)
             values: Any = kernels.pack_rgb(np.ascontiguousarray(pixels.transpose(1, 2, 0)))  # Any: of several types
         else:
@@ -312,7 +312,7 @@ def _check_readable(head: RasterHeader, window: Window | None, band: int | None)
     if band is not None and band > head.n_bands:
         raise OSError(f"has {head.n_bands} bands, so there is no band {band}")
     alpha = head.masked and head.n_bands == 2
-    if band is None and head.n_bands != 1 and not head.coloured and not alpha:
+    if band is None and head.n_bands != 1 and not head.has_colors and not alpha:
         raise OSError(
             f"has {head.n_bands} bands of {head.dtype}: labels have one, or three of 8 bits as colours; "
             "choose one with --read-option band=1"

@@ -31,7 +31,7 @@ def detect(files: FileProbe) -> FormatMatch | None:
     if masks.config.instance_ids:
         # Other formats, which know their files, may have it, too.
         return FormatMatch(0.85, "segdata.yaml has instance_ids")
-    if not most_of(masks.heads, lambda head: head.bits >= 16 and not head.coloured and head.lossy is None):
+    if not most_of(masks.heads, lambda head: head.bits >= 16 and not head.has_colors and head.lossy is None):
         return None
     return FormatMatch(0.7 if masks.named else 0.4, f"{masks.evidence}: {masks.heads[0].encoding} masks")
 

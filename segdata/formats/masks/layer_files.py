@@ -242,7 +242,7 @@ def _read_image(
     """
     defects: list[Defect] = []
     decoded: dict[str | None, list[tuple[LayerFile, MaskFile]]] = {}
-    for path, mask in _decoded(root, entry, defects):
+    for path, mask in _decode_layers(root, entry, defects):
         decoded.setdefault(by_file[path].annotator, []).append((by_file[path], mask))
     if not decoded:
         raise BrokenLabelsError(*defects)
@@ -294,7 +294,7 @@ def _coverage(judged: set[int], named: Mapping[int, Category]) -> str | None:
     return encode_coverage({named[id_].name: "exhaustive" for id_ in judged if id_ in named})
 
 
-def _decoded(root: Path, entry: ImageEntry, defects: list[Defect]) -> Iterator[tuple[Path, MaskFile]]:
+def _decode_layers(root: Path, entry: ImageEntry, defects: list[Defect]) -> Iterator[tuple[Path, MaskFile]]:
     """Decode the layers of an image; broken layers, and those of another size than the first, become defects."""
     size: tuple[int, int] | None = None
     for path in entry.files:

@@ -76,7 +76,7 @@ class ValueCounts:
     runs: Ints
 
     @staticmethod
-    def of(masks: Iterable[MaskValues]) -> "ValueCounts":
+    def count(masks: Iterable[MaskValues]) -> "ValueCounts":
         """The counts over those masks that are stored as most are: by colour, or by grey value or index."""
         given = tuple(masks)
         coloured = 2 * sum(mask.coloured for mask in given) > len(given)
@@ -106,7 +106,7 @@ class ValueCounts:
         return replace(self, masks=masks, value=self.value & 255)
 
     @cached_property
-    def coloured(self) -> bool:
+    def has_colors(self) -> bool:
         """Whether values are colours."""
         return any(mask.coloured for mask in self.masks)
 
@@ -132,7 +132,7 @@ def count_values(masks: Iterable[Path]) -> ValueCounts:
         distinct.update(mask.value.tolist())
         if len(distinct) > 100 * MAX_CATEGORIES:
             break  # photographs or ids, not categories
-    return ValueCounts.of(counted)
+    return ValueCounts.count(counted)
 
 
 def _values_of(path: Path) -> MaskValues | None:
@@ -195,7 +195,7 @@ def binary_level(counts: ValueCounts) -> int | None:
     many greys between them, in runs of few pixels, and few masks of a set may hold some levels more, or be stored as 0
     and 255 where the others hold 0 and 1.
     """
-    if counts.coloured:
+    if counts.has_colors:
         red, green, blue = (counts.value >> shift & 255 for shift in (0, 8, 16))
         is_grey = bool((red == green).all() and (green == blue).all())
         return binary_level(counts.as_grey()) if is_grey else None
@@ -212,7 +212,7 @@ def binary_level(counts: ValueCounts) -> int | None:
     if n_bits >= 3 and len(stretched) <= max(1, 0.05 * len(drawn)) and 128 <= counts.value[-1] <= 255:
         return 1  # one of them is stored as 0 to 255
     if 0 < 2 * n_bits < len(drawn):
-        return binary_level(ValueCounts.of(stretched))
+        return binary_level(ValueCounts.count(stretched))
     high = np.flatnonzero((counts.value >= 128) & (counts.value <= 255))
     if len(high) == 0 or counts.value[-1] > 255:
         return None
@@ -237,7 +237,7 @@ def _is_black_and_white(palette: Palette, level: int) -> bool:
 def _binary(counts: ValueCounts, level: int | None) -> ProvisionalTaxonomy:
     """The taxonomy of binary masks: foreground, and 0 is not labelled; `level` None: no mask has a foreground."""
     value = 1 if level is None else level
-    color = (value, value, value) if counts.coloured else None
+    color = (value, value, value) if counts.has_colors else None
     row = np.flatnonzero(counts.value == (value if color is None else pack_color(color))).tolist()
     definition = _occurrence(counts, row[0] if row else None)
     foreground = Category(id=value, name="foreground", kind="stuff", color=color, definition=definition)
@@ -282,21 +282,23 @@ def _rare(counts: ValueCounts) -> Iterator[Defect]:
 
 def _value_text(counts: ValueCounts, row: int) -> str:
     value = int(counts.value[row])
-    return f"colour {unpack_color(value)}" if counts.coloured else f"value {value}"
+    return f"colour {unpack_color(value)}" if counts.has_colors else f"value {value}"
 
 
 def _reading(counts: ValueCounts, categories: tuple[Category, ...]) -> str:
-    what = "colours" if counts.coloured else "values"
+    what = "colours" if counts.has_colors else "values"
     named = [category.name for category in categories if category.kind != "void"]
     listed = ", ".join(named) if len(named) <= 3 else f"{named[0]}, {named[1]} … {named[-1]}"
     void = [category for category in categories if category.kind == "void"]
-    ignored = f", and {', '.join(_shown(category, counts.coloured) for category in void)} as void" if void else ""
+    ignored = (
+        f", and {', '.join(_category_text(category, counts.has_colors) for category in void)} as void" if void else ""
+    )
     if len(named) == 1:
         return f"the one {what.removesuffix('s')} is read as the category {listed}{ignored}"
     return f"the {len(named)} {what} are read as the categories {listed}{ignored}"
 
 
-def _shown(category: Category, coloured: bool) -> str:
+def _category_text(category: Category, coloured: bool) -> str:
     return f"colour {category.rgb}" if coloured else str(category.id)
 
 
@@ -323,7 +325,7 @@ def infer_mask_taxonomy(masks: Iterable[Path], named: Taxonomy | None = None) ->
         msgspec.structs.replace(
             category,
             definition=_occurrence(
-                counts, rows.get(pack_color(category.rgb) if counts.coloured and category.rgb else category.id)
+                counts, rows.get(pack_color(category.rgb) if counts.has_colors and category.rgb else category.id)
             ),
         )
         for category in named.categories
@@ -334,9 +336,9 @@ def infer_mask_taxonomy(masks: Iterable[Path], named: Taxonomy | None = None) ->
 def _numbered_categories(counts: ValueCounts) -> Iterator[Category]:
     """A category for each value: numbered colours, or ids in the palette's colours."""
     for row, value in enumerate(counts.value.tolist()):
-        color = unpack_color(value) if counts.coloured else _palette_color(value, counts.palette)
-        number = row + 1 if counts.coloured else value
-        void = color == _VOC_VOID or (not counts.coloured and _is_void_id(counts, row))
+        color = unpack_color(value) if counts.has_colors else _palette_color(value, counts.palette)
+        number = row + 1 if counts.has_colors else value
+        void = color == _VOC_VOID or (not counts.has_colors and _is_void_id(counts, row))
         background = value == 0 and 2 * counts.leads[row] > len(counts.masks) and len(counts.value) > 1
         name = "void" if void else "background" if background else f"category_{number}"
         kind: CategoryKind = "void" if void else "stuff"
@@ -375,7 +377,7 @@ def are_ids(counts: ValueCounts) -> bool:
 
     If there are few of them in a mask, or many masks, so that some have the same n, each number must also be one part.
     """
-    if counts.coloured or len(counts.masks) < 3:
+    if counts.has_colors or len(counts.masks) < 3:
         return False
     highest = [int(mask.value[-1]) for mask in counts.masks]
     numbered = [np.sum(mask.value > 0) >= 0.8 * top for mask, top in zip(counts.masks, highest, strict=True)]

@@ -113,7 +113,7 @@ def open_colour_masks(request: ReadRequest) -> PerImageSource:
     )
     profile = replace(profile, provisional=provisional, drafted=settings)
     colours = colour_legend(taxonomy)
-    coloured = None if provisional is None else counts.coloured
+    coloured = None if provisional is None else counts.has_colors
 
     def read(entry: ImageEntry) -> list[ImageAnnotation]:
         mask, file = decode_entry_mask(root, entry), relative_path(root, entry.files[0])
@@ -130,7 +130,7 @@ def open_colour_masks(request: ReadRequest) -> PerImageSource:
                 )
             ]
         annotation = read_mask(mask, taxonomy, colours, file)
-        return [annotation if provisional is None else replace(annotation, defects=_softened(annotation.defects))]
+        return [annotation if provisional is None else replace(annotation, defects=_soften(annotation.defects))]
 
     return PerImageSource(root, profile, pairing.entries, (*pairing.defects, *doubts), read, request.annotator)
 
@@ -152,7 +152,7 @@ def _other_binary(mask: MaskFile, taxonomy: Taxonomy) -> tuple[NDArray[np.uint8]
     return np.where(is_foreground, level, 0).astype(np.uint8), Defect("SEG010", message, severity="warning")
 
 
-def _softened(defects: Sequence[Defect]) -> list[Defect]:
+def _soften(defects: Sequence[Defect]) -> list[Defect]:
     """The defects of a mask that is read on a guess: none is an error, and an unknown value is in this mask alone."""
     return [
         replace(
@@ -257,9 +257,9 @@ def _given_taxonomy(request: ReadRequest, masks: list[Path]) -> Taxonomy | None:
     taxonomy = _preset(request, masks, heads, taxonomy)
     if taxonomy is None:
         return None
-    if heads and all(head.coloured for head in heads) and not taxonomy.by_color():
+    if heads and all(head.has_colors for head in heads) and not taxonomy.by_color():
         raise UnreadableError(f"{root}: the masks are {heads[0].encoding}, and no category of the taxonomy has a color")
-    if not request.explicit and heads and not any(head.coloured or head.palette is not None for head in heads):
+    if not request.explicit and heads and not any(head.has_colors or head.palette is not None for head in heads):
         _must_be_ids(root, _spread_sample(masks, _TRIED_GREYS), taxonomy)
     return taxonomy
 
@@ -277,7 +277,7 @@ def _preset(
         return load_preset(str(chosen))
     if taxonomy is not None or any(head.palette is not None for head in heads):
         return taxonomy
-    coloured = bool(heads) and all(head.coloured for head in heads)
+    coloured = bool(heads) and all(head.has_colors for head in heads)
     name = preset_from_names(masks, coloured)
     return None if name is None else load_preset(name)
 
@@ -476,12 +476,12 @@ def _read_ids(root: Path, rule: "IdRule", divisor: int | None, entry: ImageEntry
             "iscrowd": meaning.iscrowd[kept].tolist(),
             "track_id": [] if entry.page is None else meaning.segment_id[kept].tolist(),
         },
-        defects=[*lossy, *(_wrapped(mask, divisor, meaning.defects) or meaning.defects)],
+        defects=[*lossy, *(_wrapped_ids(mask, divisor, meaning.defects) or meaning.defects)],
     )
     return [annotation]
 
 
-def _wrapped(mask: MaskFile, divisor: int | None, unknown: Sequence[Defect]) -> list[Defect]:
+def _wrapped_ids(mask: MaskFile, divisor: int | None, unknown: Sequence[Defect]) -> list[Defect]:
     """SEG010 in place of SEG009 for each value, if 8 bits cannot hold category * divisor + number."""
     if not unknown or divisor is None or divisor <= 255 or mask.values.dtype != np.uint8:
         return []

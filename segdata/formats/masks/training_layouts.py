@@ -62,14 +62,16 @@ def write_training_masks(
         entries |= {"test": places["test"]} if "test" in places else {}
         entries["masks_dir"] = _FOLDERS["ultralytics"][1]
         write_data_yaml(target, entries, [category.name for category in classes])
-    write_sidecars(target, profile, Taxonomy(categories=(*_renumbered(classes, values), _ignored(profile.taxonomy))))
+    write_sidecars(
+        target, profile, Taxonomy(categories=(*_renumber(classes, values), _ignored_category(profile.taxonomy)))
+    )
 
 
-def _renumbered(classes: list[Category], values: dict[int, int]) -> list[Category]:
+def _renumber(classes: list[Category], values: dict[int, int]) -> list[Category]:
     return [msgspec.structs.replace(category, id=values[category.id]) for category in classes]
 
 
-def _ignored(taxonomy: Taxonomy) -> Category:
+def _ignored_category(taxonomy: Taxonomy) -> Category:
     """The category of pixels that are ignored: the only one of void, or one of that name."""
     void = [category for category in taxonomy.categories if category.kind == "void"]
     if len(void) == 1:

@@ -401,7 +401,7 @@ def write_volume(path: Path, slices: Slices, sequence: ImageSequence | None) -> 
     if head is not None and head.shape == shape and sequence is not None and sequence.header is not None:
         raw, dtype, slope, inter = sequence.header[: head.offset], head.dtype, head.slope, head.inter
         if not _can_hold(dtype, slope, inter, slices, most):
-            raw, dtype, slope, inter = *_retyped(raw, most), 1.0, 0.0
+            raw, dtype, slope, inter = *_change_type(raw, most), 1.0, 0.0
     else:
         raw, dtype, slope, inter = (
             _new_header(shape, most, sequence if keeps_place else None),
@@ -452,7 +452,7 @@ def _type_for(most: int) -> np.dtype[Any]:
     return np.dtype(dtype).newbyteorder("<")
 
 
-def _retyped(raw: bytes, most: int) -> tuple[bytes, np.dtype[Any]]:
+def _change_type(raw: bytes, most: int) -> tuple[bytes, np.dtype[Any]]:
     """A header with another type, unscaled, and that type; the byte order stays, for extensions are in it too."""
     header = _header(raw)
     dtype = _type_for(most).newbyteorder(header.endianness)

@@ -308,10 +308,10 @@ class LabelNames:
 
     def _table(self, path: Path) -> dict[int, _ValueName]:
         if path not in self._read:
-            self._read[path] = self._parsed(path) if path.is_file() else {}
+            self._read[path] = self._parse(path) if path.is_file() else {}
         return self._read[path]
 
-    def _parsed(self, path: Path) -> dict[int, _ValueName]:
+    def _parse(self, path: Path) -> dict[int, _ValueName]:
         parsers = {".tsv": _parse_tsv, ".json": _parse_json, ".txt": _parse_snap}
         try:
             pairs = parsers[path.suffix.lower()](read_utf8(path))
@@ -422,7 +422,9 @@ def _id_legend(taxonomy: Taxonomy) -> Legend:
     """Values are category ids; 0 is unlabelled, unless a category has that id."""
     nobody = 0 if taxonomy.unlabelled_id is None else taxonomy.unlabelled_id
     ids = {id_: id_ for id_ in taxonomy.by_id()}
-    return Legend.of({0: UNLABELLED, **ids} if taxonomy.unlabelled_id is None else {**ids, nobody: UNLABELLED})
+    return Legend.from_mapping(
+        {0: UNLABELLED, **ids} if taxonomy.unlabelled_id is None else {**ids, nobody: UNLABELLED}
+    )
 
 
 def _parse_yes_no(options: Mapping[str, Option], name: str) -> bool:
@@ -500,9 +502,10 @@ def layer_meanings(
 ) -> LabelMeanings:
     """Values that mean categories by the layer of their file."""
     decoders: dict[str, SegmentDecoder] = {
-        layer: partial(segments_by_category, Legend.of({0: UNLABELLED, **meaning})) for layer, meaning in layers.items()
+        layer: partial(segments_by_category, Legend.from_mapping({0: UNLABELLED, **meaning}))
+        for layer, meaning in layers.items()
     }
-    nothing: SegmentDecoder = partial(segments_by_category, Legend.of({0: UNLABELLED}))
+    nothing: SegmentDecoder = partial(segments_by_category, Legend.from_mapping({0: UNLABELLED}))
     by_file = {label.name: decoders.get(label.layer, nothing) for label in labels}
     return LabelMeanings(taxonomy, declared, "semantic", by_file, layers, metadata)
 

@@ -140,7 +140,7 @@ def _open_volumes(request: ReadRequest) -> OpenVolumes:
         raise UnreadableError(f"{request.root}: found no volumes; NIfTI files end in .nii or .nii.gz")
     for scan in scans:
         _add_scan(opened, scan)
-    opened.defects += _unpaired(opened.root, scans, request)
+    opened.defects += _unpaired_defects(opened.root, scans, request)
     return opened
 
 
@@ -206,7 +206,7 @@ def _format_size(head: NiftiHeader) -> str:
     return "x".join(map(str, head.shape))
 
 
-def _unpaired(root: Path, scans: list[Scan], request: ReadRequest) -> list[Defect]:
+def _unpaired_defects(root: Path, scans: list[Scan], request: ReadRequest) -> list[Defect]:
     """SEG011 for files without counterpart; a single information if there are no images at all."""
     if not any(scan.image for scan in scans):
         return [no_images_defect(len(scans), root, images_folder(request))]

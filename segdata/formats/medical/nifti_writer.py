@@ -81,7 +81,7 @@ class ImageStack:
         return self.sequence or self.pictures[0].image_id
 
     @property
-    def annotated(self) -> bool:
+    def is_annotated(self) -> bool:
         """Whether any of the pictures is annotated."""
         return any(image.annotated for image in self.pictures)
 
@@ -373,7 +373,7 @@ class _VolumeWriter:
 
     def _is_written(self, stack: ImageStack, row: int, layer: str) -> bool:
         """Whether a layer has a file: it had one, it has any pixel, or it is the only one."""
-        if not stack.annotated:
+        if not stack.is_annotated:
             return False
         if layer in self._layering.files.get(stack.name, {}):
             return True

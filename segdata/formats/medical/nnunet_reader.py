@@ -390,11 +390,11 @@ def _label_meanings(taxonomy: Taxonomy | None, dataset_json: DatasetJson, labels
     }
     draw: SegmentDecoder
     if dataset_json.has_regions:
-        allowed = Legend.of({0: UNLABELLED, **dict.fromkeys(dataset_json.values, 0)})
+        allowed = Legend.from_mapping({0: UNLABELLED, **dict.fromkeys(dataset_json.values, 0)})
         draw = partial(segments_by_region, {ids[name]: values for name, values in dataset_json.labels.items()}, allowed)
     else:
         legend = {value: ids[name] for name, values in dataset_json.labels.items() for value in values}
-        draw = partial(segments_by_category, Legend.of({0: UNLABELLED, **legend}))
+        draw = partial(segments_by_category, Legend.from_mapping({0: UNLABELLED, **legend}))
     decoders = {label.name: draw for label in labels}
     return LabelMeanings(named.taxonomy, named.declared, "semantic", decoders, metadata=named.metadata)
 

@@ -94,7 +94,7 @@ class NnunetPlan:
         return {self.ids[name]: values for name, values in self.labels.items()}
 
     @property
-    def merged(self) -> list[int]:
+    def merged_void(self) -> list[int]:
         """The void categories that are written as another one."""
         return [
             id_ for id_, value in self.values.items() if (value,) == self.labels.get(IGNORE) and id_ != self.ids[IGNORE]
@@ -247,7 +247,7 @@ class _CaseWriter:
         places = stack.places(head.shape[2] if head is not None else None)
         labels: tuple[VolumeIndexLabel, ...] = ()
         path: Path | None = None
-        if stack.annotated:
+        if stack.is_annotated:
             case = self._name(stack.name)
             file = f"{_LABEL_FOLDER}/{case}{self._ending}"
             path = self._target / file
@@ -334,7 +334,7 @@ def _count_lost_places(profile: Profile, written: set[str | None], losses: LossC
 def _count_batch_losses(batch: Batch, plan: NnunetPlan, losses: LossCounter) -> Batch:
     """The batch, after counting what labels cannot hold, and void categories that become one."""
     count_losses(batch, losses, LOSSES, _HELD)
-    merged = np.isin(batch.segments["category_id"].to_numpy(), np.array(plan.merged, np.int64))
+    merged = np.isin(batch.segments["category_id"].to_numpy(), np.array(plan.merged_void, np.int64))
     rows = np.flatnonzero(merged & in_first_annotation(batch))
     count_segments(batch, rows, "void", losses, batch.runs.areas(batch.n_segments))
     return batch

@@ -461,9 +461,9 @@ def _fill_regions(
         PolygonArrays(all_points, ends, one_each), np.full(len(points), height), np.full(len(points), width)
     )
     region = np.repeat(np.arange(n, dtype=np.int32), counts)
-    line = NumberLine.of(np.full(n, height, np.int64), np.full(n, width, np.int64))
+    line = NumberLine.from_sizes(np.full(n, height, np.int64), np.full(n, width, np.int64))
     union = union_by_frame(
-        SweepRuns.of(Runs(single.start, single.length, region[single.owner]), line, np.arange(n)), line
+        SweepRuns.from_runs(Runs(single.start, single.length, region[single.owner]), line, np.arange(n)), line
     ).runs
     xor = np.array([rings[0].contour.xor for rings in rings_of_region], bool)
     more = union.areas(n) - odd.areas(n)

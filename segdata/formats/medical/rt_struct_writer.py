@@ -139,7 +139,7 @@ def _merge_layer(layer: AnnotatorLayer, height: int, width: int, losses: LossCou
         return layer
     order = np.argsort(group, kind="stable")
     runs = layer.runs.take(order, len(group))
-    line = NumberLine.of(np.full(len(first), height, np.int64), np.full(len(first), width, np.int64))
+    line = NumberLine.from_sizes(np.full(len(first), height, np.int64), np.full(len(first), width, np.int64))
     together = Runs(runs.start, runs.length, group[order][runs.owner])
     count = np.bincount(group)
     lost = [
@@ -155,7 +155,9 @@ def _merge_layer(layer: AnnotatorLayer, height: int, width: int, losses: LossCou
         segment_at[position] if count[position] == 1 else {**segment_at[position], "rings": None}
         for position in range(len(first))
     ]
-    return AnnotatorLayer(segments, union_by_frame(SweepRuns.of(together, line, np.arange(len(first))), line).runs)
+    return AnnotatorLayer(
+        segments, union_by_frame(SweepRuns.from_runs(together, line, np.arange(len(first))), line).runs
+    )
 
 
 def _exact_rings(layer: AnnotatorLayer, height: int, width: int) -> dict[int, list[list[float]]]:

@@ -59,7 +59,7 @@ class SourcePolygons:
         first = np.flatnonzero(~_find_holes(points, ring, owner, batch.runs, height, width))
         return SourcePolygons(PolygonArrays(points, ring, np.append(first, len(owner))), owner[first], height, width)
 
-    def filled(self) -> "SourcePolygons":
+    def fill_holes(self) -> "SourcePolygons":
         """The same with every hole as a polygon of its own, as COCO reads the rings."""
         flat = self.polygons
         single = PolygonArrays(flat.points, flat.ring, np.arange(len(flat.ring)))
@@ -110,8 +110,8 @@ def _find_holes(points: Floats, ring: Ints, owner: Ints, runs: Runs, height: Int
     inside = Runs(
         *kernels.rasterise(xy, 2 * group_offsets(size), np.arange(len(later) + 1), height[segment], width[segment])
     )
-    line = NumberLine.of(height, width)
-    a, b = SweepRuns.of(inside, line, segment), SweepRuns.of(runs, line, np.arange(len(height)))
+    line = NumberLine.from_sizes(height, width)
+    a, b = SweepRuns.from_runs(inside, line, segment), SweepRuns.from_runs(runs, line, np.arange(len(height)))
     which, _, _, length = kernels.strips(a.start, a.end, a.owner, b.start, b.end, b.owner)
     shared = np.bincount(which, weights=length, minlength=len(later))
     hole[later] = 2 * shared < inside.areas(len(later))
@@ -139,7 +139,7 @@ def raster_disagreement(batch: Batch, rule: RasterRule = "coco", rounding: Round
     changed pixels keep none.
     """
     source = SourcePolygons.from_batch(batch)
-    redrawn = (source.filled() if rule == "coco" else source).rasterise(rule, rounding)
+    redrawn = (source.fill_holes() if rule == "coco" else source).rasterise(rule, rounding)
     rows = np.unique(source.segment)
     differing = count_differing_pixels(batch.runs, redrawn, source.height, source.width)[rows]
     return RasterDisagreement(len(rows), int(np.count_nonzero(differing)), int(differing.sum()))

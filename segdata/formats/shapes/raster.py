@@ -271,9 +271,9 @@ def _draw_polygons(flat: PolygonArrays, library: _Library, rounding: Rounding, h
     size = np.repeat(height, 2), np.repeat(width, 2)
     runs = Runs(*_DRAW[library](points.ravel(), 2 * flat.ring, pieces, *size))
     hole = runs.owner % 2 == 1
-    line, polygon = NumberLine.of(height, width), np.repeat(np.arange(len(height)), 2)
+    line, polygon = NumberLine.from_sizes(height, width), np.repeat(np.arange(len(height)), 2)
     outer, inner = (
-        SweepRuns.of(Runs(runs.start[selected], runs.length[selected], runs.owner[selected]), line, polygon)
+        SweepRuns.from_runs(Runs(runs.start[selected], runs.length[selected], runs.owner[selected]), line, polygon)
         for selected in (~hole, hole)
     )
     return _subtract(outer, inner, line)
@@ -358,10 +358,10 @@ def unite_owners(runs: Runs, owner: Ints, height: Ints, width: Ints) -> Runs:
     several = (np.bincount(owner, minlength=len(height)) > 1)[runs.owner]
     if not several.any():
         return runs
-    line = NumberLine.of(height, width)
+    line = NumberLine.from_sizes(height, width)
     mixed = Runs(runs.start[several], runs.length[several], runs.owner[several])
     single = Runs(runs.start[~several], runs.length[~several], runs.owner[~several])
-    joined = union_by_frame(SweepRuns.of(mixed, line, np.arange(len(height))), line).runs
+    joined = union_by_frame(SweepRuns.from_runs(mixed, line, np.arange(len(height))), line).runs
     return Runs.concatenate([single, joined], [0, 0]).sorted_by_owner(len(height))
 
 
@@ -387,8 +387,8 @@ def count_differing_pixels(a: Runs, b: Runs, height: Ints, width: Ints) -> Ints:
     same = ((a.start, b.start), (a.length, b.length), (a.owner, b.owner))
     if all(np.array_equal(one, other) for one, other in same):  # most often, and much faster
         return np.zeros(n, np.int64)
-    line, owners = NumberLine.of(height, width), np.arange(n)
-    one, other = SweepRuns.of(a, line, owners), SweepRuns.of(b, line, owners)
+    line, owners = NumberLine.from_sizes(height, width), np.arange(n)
+    one, other = SweepRuns.from_runs(a, line, owners), SweepRuns.from_runs(b, line, owners)
     owner, _, _, length = kernels.strips(one.start, one.end, one.owner, other.start, other.end, other.owner)
     shared = np.bincount(owner, weights=length, minlength=n).astype(np.int64)
     return a.areas(n) + b.areas(n) - 2 * shared

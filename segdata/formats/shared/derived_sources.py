@@ -115,10 +115,10 @@ ORIGINS = ("human", "model", "consensus")
 def with_origin(source: Source, origin: str) -> AlteredSource:
     """`source` with `origin` (one of `ORIGINS`) as the origin of all annotations that name none."""
     check_choice("source", origin, ORIGINS)
-    return AlteredSource(source, partial(_from, origin=origin))
+    return AlteredSource(source, partial(_with_origin, origin=origin))
 
 
-def _from(batch: Batch, origin: str) -> Batch:
+def _with_origin(batch: Batch, origin: str) -> Batch:
     annotations = replace_column(batch.annotations, "source", pc.fill_null(batch.annotations["source"], origin))
     return replace(batch, annotations=annotations)
 
@@ -211,7 +211,7 @@ class RenamedSource(WrappedSource, frozen=True):
     @property
     def defects(self) -> Sequence[Defect]:
         """The source's, in other words."""
-        return tuple(_renamed(defect, self.rename) for defect in self.source.defects)
+        return tuple(_rename_defect(defect, self.rename) for defect in self.source.defects)
 
     def load(self, rows: Ints) -> Batch:
         """The source's batch, its defects in other words."""
@@ -225,10 +225,10 @@ class RenamedSource(WrappedSource, frozen=True):
 
 
 def _with_renamed_defects(batch: Batch, rename: Callable[[str], str]) -> Batch:
-    return replace(batch, defects=tuple(_renamed(defect, rename) for defect in batch.defects))
+    return replace(batch, defects=tuple(_rename_defect(defect, rename) for defect in batch.defects))
 
 
-def _renamed(defect: Defect, rename: Callable[[str], str]) -> Defect:
+def _rename_defect(defect: Defect, rename: Callable[[str], str]) -> Defect:
     return replace(defect, message=rename(defect.message), file=defect.file and rename(defect.file))
 
 
@@ -253,7 +253,7 @@ def with_sequences(source: Source, settings: Sequences, divisor: int | None) -> 
     profile = source.profile
     sequences = tuple(ImageSequence(sequence, settings.kind) for sequence in names)
     things = np.array([sequence.id for sequence in profile.taxonomy.categories if sequence.kind == "thing"], np.int64)
-    alter = partial(_sequenced, places=places, tracks=settings.tracks, divisor=divisor, things=things)
+    alter = partial(_add_sequences, places=places, tracks=settings.tracks, divisor=divisor, things=things)
     return SequencedSource(source, alter, (), replace(profile, sequences=sequences))
 
 
@@ -263,7 +263,7 @@ def _place(pattern: re.Pattern[str], image: str, name: str) -> tuple[str, int] |
     return None if match is None else (match.groupdict().get("sequence") or name, int(match["frame"]))
 
 
-def _sequenced(
+def _add_sequences(
     batch: Batch, places: dict[str, tuple[str, int] | None], tracks: str | None, divisor: int | None, things: Ints
 ) -> Batch:
     """The batch with sequences and frame numbers, and with tracks where segdata.yaml declares ids as tracks."""
@@ -290,10 +290,10 @@ def with_regions_of_interest(source: Source, folder: Path) -> AlteredSource:
     if not partner:
         raise SegdataError(f"{folder}: no mask has the name of an image; regions are paired with images as masks are")
     files = {image: masks.paths[mask] for mask, image in partner.items()}
-    return AlteredSource(source, partial(_limited, files, folder))
+    return AlteredSource(source, partial(_add_regions, files, folder))
 
 
-def _limited(files: dict[str, Path], folder: Path, batch: Batch) -> Batch:
+def _add_regions(files: dict[str, Path], folder: Path, batch: Batch) -> Batch:
     """The batch with a region of interest for each image that has a mask of its size."""
     defects = list(batch.defects)
     regions = [

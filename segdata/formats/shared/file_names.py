@@ -158,14 +158,14 @@ def folder_and_stem(name: str) -> tuple[str, str]:
 
 def _without_mask_marks(name: str) -> list[str]:
     """`name` without extension and without the marks of masks: at its end, at its beginning, or both."""
-    return _stripped(name, _MASK_END, _MASK_BEGIN)
+    return _strip_affixes(name, _MASK_END, _MASK_BEGIN)
 
 
 def _without_image_marks(name: str) -> list[str]:
-    return _stripped(name, _IMAGE_END, _IMAGE_BEGIN)
+    return _strip_affixes(name, _IMAGE_END, _IMAGE_BEGIN)
 
 
-def _stripped(name: str, end: re.Pattern[str], begin: re.Pattern[str]) -> list[str]:
+def _strip_affixes(name: str, end: re.Pattern[str], begin: re.Pattern[str]) -> list[str]:
     folder, whole = folder_and_stem(name)
     no_end = end.sub("", whole)
     stems = [whole, no_end, begin.sub("", whole), begin.sub("", no_end)]

@@ -162,7 +162,7 @@ def decode_palette_png(data: bytes) -> tuple[Bytes, Bytes] | None:
     if set(names[first:-1]) != {b"IDAT"} or len(colors) % 3 or not 0 < len(colors) <= 3 * _MOST_COLORS:
         return None
     width, height, _ = head
-    rows = _unpacked(b"".join(chunk for _, chunk in chunks[first:-1]), height * (width + 1))
+    rows = _unpack(b"".join(chunk for _, chunk in chunks[first:-1]), height * (width + 1))
     if rows is None:
         return None
     filtered = np.frombuffer(rows, np.uint8).reshape(height, width + 1)
@@ -182,7 +182,7 @@ def _chunks(data: bytes) -> list[tuple[bytes, memoryview]]:
     return chunks
 
 
-def _unpacked(packed: bytes, size: int) -> bytes | None:
+def _unpack(packed: bytes, size: int) -> bytes | None:
     """The bytes of a complete zlib stream of this size, else None; unpacks at most one byte more."""
     unpacking = zlib.decompressobj()
     try:

@@ -127,7 +127,7 @@ def _family(root: Path, files: tuple[tuple[str, int, int], ...], chosen: str | N
     if chosen is not None:
         masks = [name for name in masks if chosen.lower() in name.lower()]
     for split in (_coarse, _split, _finest):
-        family = _matched(root, masks, photographs, split) if masks else None
+        family = _match_family(root, masks, photographs, split) if masks else None
         if family is not None:
             return family
     return None
@@ -189,7 +189,7 @@ def _words(place: str, words: Iterable[str]) -> list[Token]:
     return [(place, str(int(word)) if word.isdecimal() else word.lower()) for word in words if word]
 
 
-def _matched(
+def _match_family(
     root: Path, masks: list[str], photographs: list[str], split: Callable[[str], list[Token]]
 ) -> MaskFamily | None:
     """The family, if nine in ten masks have the words of one image, and the sizes of the images."""
@@ -263,7 +263,7 @@ def _choose_images(
     coloured = [
         kind
         for kind, files in kinds.items()
-        if all(head.coloured for head in mask_headers(_some(root, files.values())))
+        if all(head.has_colors for head in mask_headers(_sample_paths(root, files.values())))
     ]
     if len(coloured) == 1:
         return kinds[coloured[0]], {}
@@ -286,7 +286,7 @@ def _band(kind: Kind) -> str | None:
     return named.pop() if len(named) == 1 else None
 
 
-def _some(root: Path, names: Iterable[str]) -> list[Path]:
+def _sample_paths(root: Path, names: Iterable[str]) -> list[Path]:
     files = list(names)
     return [root / name for name in files[:: max(1, len(files) // _COMPARED)][:_COMPARED]]
 
@@ -312,7 +312,7 @@ def _choose_kinds(
     most = max(len(words[kind] & _MASK_WORDS) for kind in kept)
     named = [kind for kind in kept if len(words[kind] & _MASK_WORDS) == most]
     kept = named if len(named) == 1 else kept
-    left = tuple(_shown(kinds[kind]) for kind in kinds if kind not in kept)
+    left = tuple(_example_file(kinds[kind]) for kind in kinds if kind not in kept)
     return {kind: kinds[kind] for kind in kept}, left
 
 
@@ -321,10 +321,12 @@ def _fine(token: str) -> list[str]:
 
 
 def _is_coloured(root: Path, files: Mapping[tuple[Token, ...], list[str]]) -> bool:
-    return any(head.coloured for head in mask_headers(_some(root, (names[0] for names in files.values()))[:1]))
+    return any(
+        head.has_colors for head in mask_headers(_sample_paths(root, (names[0] for names in files.values()))[:1])
+    )
 
 
-def _shown(files: Mapping[tuple[Token, ...], list[str]]) -> str:
+def _example_file(files: Mapping[tuple[Token, ...], list[str]]) -> str:
     """A kind of mask for people: one of its files."""
     return next(iter(files.values()))[0]
 
@@ -348,7 +350,7 @@ def _rivals(
     left_out: tuple[str, ...],
 ) -> MaskFamily:
     """Several kinds of masks of the same images: of several categories, by several annotators, or of different use."""
-    shown = {_shown(files): tuple(names[0] for names in files.values()) for files in kinds.values()}
+    shown = {_example_file(files): tuple(names[0] for names in files.values()) for files in kinds.values()}
     shared = set.intersection(*(set(kind) for kind in kinds))
     own = [[word for place, word in kind if (place, word) not in shared] for kind in kinds]
     by_number = all(words and all(_ANNOTATORS.fullmatch(word) for word in words) for words in own)

@@ -95,7 +95,7 @@ class MaskHeader(msgspec.Struct, frozen=True):
     lossy: str | None  # as in `MaskFile`
 
     @property
-    def coloured(self) -> bool:
+    def has_colors(self) -> bool:
         """Pixels are colours, not ids."""
         return self.mode in _COLOURED
 
@@ -157,7 +157,7 @@ def n_pages(path: Path) -> int:
 
 def decode_mask(path: Path, page: int = 0) -> MaskFile:
     """The values of a mask file (of one page of it); raises OSError with the reason if it has none."""
-    first, data = _begun(path)
+    first, data = _read_head(path)
     if page == 0 and data is not None and (plain := _plain(data)) is not None:
         return plain
     with open_image(path) as image:
@@ -186,7 +186,7 @@ def _first(path: Path) -> bytes:
         return file.read(_FIRST)
 
 
-def _begun(path: Path) -> tuple[bytes, bytes | None]:
+def _read_head(path: Path) -> tuple[bytes, bytes | None]:
     """The first bytes of a file, and all of its bytes if it may be a palette PNG."""
     with path.open("rb", buffering=0) as file:
         first = file.read(_FIRST)
@@ -204,7 +204,7 @@ def _decode(image: Image.Image, first: bytes, page: int = 0) -> MaskFile:
         raise OSError(f"damaged: {error}") from error
     except OSError as error:
         raise OSError(f"damaged: {error}" if error.strerror is None else error.strerror) from error
-    return MaskFile(pixels, head.coloured, head.encoding, head.palette, head.lossy, alpha)
+    return MaskFile(pixels, head.has_colors, head.encoding, head.palette, head.lossy, alpha)
 
 
 def _header(image: Image.Image, first: bytes) -> MaskHeader:
@@ -249,7 +249,7 @@ def _pixels(image: Image.Image, head: MaskHeader) -> Values:
         return _thirty_two(image, np.ascontiguousarray(pixels))
     if image.mode.startswith("I;16"):
         return np.ascontiguousarray(pixels, dtype=np.uint16)
-    if image.mode in ("L", "P") or head.coloured:
+    if image.mode in ("L", "P") or head.has_colors:
         return np.ascontiguousarray(pixels)
     raise OSError(f"mode {image.mode} is not a mask; save it as 8 or 16 bit grey, palette or RGB PNG")
 
@@ -355,7 +355,7 @@ class Legend(msgspec.Struct, frozen=True):
     category: Ints  # (k,) int64, the category id of each; UNLABELLED where it has none
 
     @staticmethod
-    def of(meaning: dict[int, int]) -> "Legend":
+    def from_mapping(meaning: dict[int, int]) -> "Legend":
         """The legend in a dict: value -> category id."""
         value = np.array(sorted(meaning), np.int64)
         return Legend(value, np.array([meaning[item] for item in value.tolist()], np.int64))
@@ -389,7 +389,7 @@ def colour_legend(taxonomy: Taxonomy) -> Legend:
     if nobody is None and taxonomy.unlabelled_id is not None:
         named = taxonomy.by_id().get(taxonomy.unlabelled_id)
         nobody = named.rgb if named else None
-    return Legend.of(meaning if nobody is None else meaning | {pack_color(nobody): UNLABELLED})
+    return Legend.from_mapping(meaning if nobody is None else meaning | {pack_color(nobody): UNLABELLED})
 
 
 def index_legend(taxonomy: Taxonomy, palette: Palette | None) -> Legend:
@@ -400,12 +400,14 @@ def index_legend(taxonomy: Taxonomy, palette: Palette | None) -> Legend:
     """
     meaning = {category: category for category in taxonomy.by_id()}
     if taxonomy.unlabelled_id is not None:
-        return Legend.of(meaning | {taxonomy.unlabelled_id: UNLABELLED})
+        return Legend.from_mapping(meaning | {taxonomy.unlabelled_id: UNLABELLED})
     nobody = taxonomy.unlabelled_color
     if nobody is None:
-        return Legend.of(meaning)
+        return Legend.from_mapping(meaning)
     shown = np.repeat(np.arange(256)[:, None], 3, axis=1) if palette is None else palette
-    return Legend.of({int(value): UNLABELLED for value in np.flatnonzero((shown == nobody).all(axis=1))} | meaning)
+    return Legend.from_mapping(
+        {int(value): UNLABELLED for value in np.flatnonzero((shown == nobody).all(axis=1))} | meaning
+    )
 
 
 def unknown_value_defects(mask: MaskFile, runs: ValueRuns, category: Ints, taxonomy: Taxonomy) -> list[Defect]:

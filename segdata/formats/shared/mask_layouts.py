@@ -298,7 +298,7 @@ def _similar_folders(named: Path, candidates: list[Path], images: Path | None) -
 def _stored_as(folder: Path) -> tuple[bool, bool, bool] | None:
     """Whether the first file of a folder is coloured, has more than 8 bits, and is lossy."""
     heads = mask_headers(list(ImageFolder.below(folder).paths.values())[:1])
-    return (heads[0].coloured, heads[0].bits > 8, heads[0].lossy is not None) if heads else None
+    return (heads[0].has_colors, heads[0].bits > 8, heads[0].lossy is not None) if heads else None
 
 
 def _paired_folders(folders: Mapping[str, Path], images: Path | None) -> list[MaskLayout]:

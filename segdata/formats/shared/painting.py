@@ -139,7 +139,7 @@ def count_overlap_losses(batch: Batch, painted_as: Ints, losses: LossCounter) ->
     `painted_as` (n_segments,) is the value that each segment is painted with; only segments of different values of
     one annotation count, and -1 stands for a segment that is not painted.
     """
-    pairs = find_overlaps_within(SweepRuns.of(batch.runs, batch.annotation_line, batch.segment_annotation))
+    pairs = find_overlaps_within(SweepRuns.from_runs(batch.runs, batch.annotation_line, batch.segment_annotation))
     lost = (painted_as[pairs.a] >= 0) & (painted_as[pairs.b] >= 0) & (painted_as[pairs.a] != painted_as[pairs.b])
     losses.add(
         "overlap",

@@ -211,7 +211,7 @@ class ReadImages(msgspec.Struct, Generic[SomeAnnotation], frozen=True):
         """Add the defects of the annotation at this row, with its file, image and annotator."""
         if defects:
             image_id, file = self.image_ids[self.image[row]], self.file[row]
-            self.defects.extend(_located(file, image_id, self.annotations[row].annotator or self.annotator, defects))
+            self.defects.extend(_locate(file, image_id, self.annotations[row].annotator or self.annotator, defects))
 
 
 def read_images(
@@ -239,7 +239,7 @@ def read_images(
             defects += _size_defects(entry, head, size, what, file)
         for annotation in image_annotations:
             name = annotation.annotator or annotator
-            defects += _located(annotation.file or file, entry.image_id, name, annotation.defects)
+            defects += _locate(annotation.file or file, entry.image_id, name, annotation.defects)
             annotations.append(annotation)
             image.append(row)
             files.append(annotation.file or file)
@@ -276,12 +276,12 @@ def _read_image(
     try:
         return look(entry, head)
     except BrokenLabelsError as broken:
-        defects += _located(file, entry.image_id, annotator, broken.defects)
+        defects += _locate(file, entry.image_id, annotator, broken.defects)
         return ()
     except _DAMAGE as error:  # a file that changes while it is read, or damage that its reader does not foresee
         reason = f"{type(error).__name__}: {error!s:.200}".splitlines()[0]
         broken_file = Defect("SEG001", f"cannot be read: {reason}; restore the file from its source", file)
-        defects += _located(file, entry.image_id, annotator, [broken_file])
+        defects += _locate(file, entry.image_id, annotator, [broken_file])
         return ()
     except Exception as error:
         error.add_note(f"while reading {file or entry.image_id}")
@@ -300,7 +300,7 @@ def _size_defects(
     return defects + size_defects(entry.image_id, head, width, height, what, file, None)
 
 
-def _located(file: str | None, image_id: str, annotator: str | None, defects: Sequence[Defect]) -> list[Defect]:
+def _locate(file: str | None, image_id: str, annotator: str | None, defects: Sequence[Defect]) -> list[Defect]:
     """The defects with their annotator, and with the file and image if they lack one."""
     return [
         replace(defect, file=defect.file or file, image=defect.image or image_id, annotator=annotator)

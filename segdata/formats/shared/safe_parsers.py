@@ -69,7 +69,7 @@ def parse_json(text: bytes, halves: list[str] | None = None) -> Any:  # Any: JSO
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError):
         value = json.loads(text)  # takes NaN, and says more precisely what is wrong
-        return _mended(value, "", [] if halves is None else halves)
+        return _mend_surrogates(value, "", [] if halves is None else halves)
 
 
 def lone_surrogates(halves: Iterable[str], file: str, place: str = "") -> list[Defect]:
@@ -78,19 +78,22 @@ def lone_surrogates(halves: Iterable[str], file: str, place: str = "") -> list[D
     return [Defect("SEG004", message, file, place + pointer, severity="warning") for pointer in halves]
 
 
-def _mended(value: Any, place: str, halves: list[str]) -> Any:  # Any: JSON
+def _mend_surrogates(value: Any, place: str, halves: list[str]) -> Any:  # Any: JSON
     if isinstance(value, dict):
-        places = {key: f"{place}/{_shown(key)}" for key in value}
-        return {_mended(key, places[key], halves): _mended(item, places[key], halves) for key, item in value.items()}
+        places = {key: f"{place}/{_printable(key)}" for key in value}
+        return {
+            _mend_surrogates(key, places[key], halves): _mend_surrogates(item, places[key], halves)
+            for key, item in value.items()
+        }
     if isinstance(value, list):
-        return [_mended(item, f"{place}/{row}", halves) for row, item in enumerate(value)]
-    if isinstance(value, str) and (shown := _shown(value)) != value:
+        return [_mend_surrogates(item, f"{place}/{row}", halves) for row, item in enumerate(value)]
+    if isinstance(value, str) and (shown := _printable(value)) != value:
         halves.append(place)
         return shown
     return value
 
 
-def _shown(text: str) -> str:
+def _printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 

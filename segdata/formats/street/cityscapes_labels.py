@@ -110,15 +110,15 @@ def load_labels(root: Path) -> Taxonomy:
     path = next((folder / _NAME for folder in (start, start.parent) if (folder / _NAME).is_file()), None)
     if path is None:
         return LABELS
-    kinds = {_normalized(row.name): row.kind for row in LABELS.categories}
+    kinds = {_normalize(row.name): row.kind for row in LABELS.categories}
     rows = load_colour_table(path).categories
-    unlabelled = [row.id for row in rows if _normalized(row.name) in _UNLABELLED_NAMES][:1]
+    unlabelled = [row.id for row in rows if _normalize(row.name) in _UNLABELLED_NAMES][:1]
     categories = [
         Category(
             id=row.id,
             name=row.name,
             color=row.color,
-            kind="void" if row.kind == "void" else kinds.get(_normalized(row.name), "thing"),
+            kind="void" if row.kind == "void" else kinds.get(_normalize(row.name), "thing"),
         )
         for row in rows
         if row.id not in unlabelled
@@ -126,5 +126,5 @@ def load_labels(root: Path) -> Taxonomy:
     return Taxonomy(categories=drop_similar_colors(categories), unlabelled=unlabelled[0] if unlabelled else None)
 
 
-def _normalized(name: str) -> str:
+def _normalize(name: str) -> str:
     return name.lower().replace(" ", "")

@@ -319,7 +319,7 @@ def label_mapping(labels: Taxonomy, taxonomy: Taxonomy | None, code: Mapping[int
         coded = coded | {labels.unlabelled_id: UNLABELLED}
     kinds = {label.id: label.kind for label in reversed(named.taxonomy.categories)}
     things = [id_ for label in labels.categories if kinds.get(id_ := meaning[label.id], label.kind) == "thing"]
-    return LabelMapping(named, Legend.of(coded), np.array(things, np.int64), labels)
+    return LabelMapping(named, Legend.from_mapping(coded), np.array(things, np.int64), labels)
 
 
 def _name_in_taxonomy(label: Category, taxonomy: Taxonomy | None) -> str:
@@ -522,7 +522,7 @@ def _rows(
     ]
     stems = _FileStems(style)
     for batch in batches:
-        segment_values = _SegmentValues.of(batch, style, np.array(things, np.int64))
+        segment_values = _SegmentValues.from_batch(batch, style, np.array(things, np.int64))
         count_losses(batch, losses, STREET_MASK_LOSSES - {"crowd"}, frozenset(f"images.{name}" for name in _INDEXED))
         indexed = batch.images.select(_INDEXED).to_pylist()
         for image, index_row in zip(segments_by_image(batch), indexed, strict=True):
@@ -578,7 +578,7 @@ class _SegmentValues:
     value: Ints  # (n_segments,) the value, once it is decided
 
     @staticmethod
-    def of(batch: Batch, style: MaskStyle, things: Ints) -> "_SegmentValues":
+    def from_batch(batch: Batch, style: MaskStyle, things: Ints) -> "_SegmentValues":
         categories = batch.segments["category_id"].to_numpy()
         label = np.array([style.label_of.get(category, _NOT_WRITTEN) for category in categories.tolist()], np.int64)
         label[label == style.blank] = _NOT_WRITTEN  # unpainted pixels are blank

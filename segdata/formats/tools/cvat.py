@@ -50,12 +50,12 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     names = probe.heads(r"\.xml$", CVAT_HEAD)
     if names:
         return FormatMatch(1.0, f"annotations with meta data in {list_names(names)}")
-    if probe.root.is_file() and "annotations.xml" in _zipped(probe.root):
+    if probe.root.is_file() and "annotations.xml" in _names_in_zip(probe.root):
         return FormatMatch(1.0, "a zip archive with annotations.xml")
     return None
 
 
-def _zipped(path: Path) -> list[str]:
+def _names_in_zip(path: Path) -> list[str]:
     """The names in a zip archive; none in any other file."""
     try:
         with zipfile.ZipFile(path) as archive:

@@ -331,7 +331,7 @@ def open_cvat(request: ReadRequest) -> ToolSource:
     categories = resolve_names(dataset.names | dataset.labels.categories.keys(), request.taxonomy, own_taxonomy)
     entries = sorted(dataset.entries.values(), key=lambda entry: entry.image_id)
     read = partial(read_image, dataset.labels.types)
-    return ToolSource.of(
+    return ToolSource.from_request(
         request,
         "cvat",
         "coco",
@@ -374,7 +374,7 @@ def _add_file(dataset: _CvatDataset, path: Path, *, interpolate: bool) -> None:
         dataset.defects.append(Defect("SEG004", message, file))
         return
     dataset.labels.add(document)
-    jobs = CvatJobs.of(document)
+    jobs = CvatJobs.from_document(document)
     for row, image in enumerate(document.iterfind("image"), 1):
         _add_image(dataset, path, image, f"/annotations/image[{row}]", jobs)
     problems: list[tuple[str, str]] = []
@@ -396,7 +396,7 @@ class CvatJobs:
     tasks: Mapping[str, Sequence[tuple[int, int, str]]]
 
     @staticmethod
-    def of(document: Element) -> "CvatJobs":
+    def from_document(document: Element) -> "CvatJobs":
         """The tasks that the head of a file names; of an exported job, that job alone."""
         tasks: dict[str, list[tuple[int, int, str]]] = {}
         for task in [*document.iterfind("./meta/task"), *document.iterfind("./meta/project/tasks/task")]:
@@ -483,7 +483,7 @@ def _add_video(dataset: _CvatDataset, path: Path, video: CvatVideo, jobs: CvatJo
     share_names = any(image_id.startswith(alone) for image_id in dataset.entries)
     prefix = f"{sequence}/frame_" if share_names else alone
     dataset.sequences.append(ImageSequence(sequence))
-    annotated = video.annotated
+    annotated = video.annotated_frames
     for frame in sorted(video.frames):
         image_id = f"{prefix}{frame:06d}.png"
         stems = [f"{prefix}{frame:06d}.png", f"frame_{frame:06d}.png"]

@@ -36,7 +36,7 @@ class CvatVideo:
     unknown: int = 0  # how many shapes are missing between keyframes
 
     @property
-    def annotated(self) -> set[int]:
+    def annotated_frames(self) -> set[int]:
         """The frames with known content: they have shapes, or no shape is missing."""
         return self.frames - (self.uncertain - self.certain)
 

@@ -346,7 +346,7 @@ class _Video:
             keys = f'id="{new.get(track, track)}" label={quoteattr(label)}{of_track}'
             yield f"<track {keys}>\n{''.join(elements)}</track>\n"
 
-    def renamed(self) -> list[str]:
+    def renumbered_segments(self) -> list[str]:
         """The segments that have another id when they are read: there they are numbered in the order of tracks."""
         numbers = Counter[int]()
         names = []
@@ -379,7 +379,7 @@ def _write_videos(profile: Profile, batches: Iterable[Batch], target: Path, loss
         place.mkdir(exist_ok=True)
         (place / _DOCUMENT).write_text(video.document(categories, specs), encoding="utf-8", newline="\n")
         write_index(place, [row for _, row in sorted(video.rows.items())], videos=True)
-        renamed = video.renamed()
+        renamed = video.renumbered_segments()
         losses.add("segment-id", "segments", len(renamed), examples=renamed[:3])
 
 

@@ -489,7 +489,7 @@ def open_tasks(request: ReadRequest) -> ToolSource:
         {*tasks.labels, *(category.name for category in config.taxonomy.categories)}, request.taxonomy, config.taxonomy
     )
     defects = [*config.defects, *tasks.defects]
-    return ToolSource.of(
+    return ToolSource.from_request(
         request,
         "label-studio",
         "coco",

@@ -439,7 +439,7 @@ def open_labelme(request: ReadRequest) -> ToolSource:
     categories = resolve_names(census.labels, request.taxonomy)
     defects += _census_defects(census)
     read = partial(read_image, root, LABELME)
-    return ToolSource.of(request, "labelme", "pil", categories, entries, defects, read, notation=NOTATION)
+    return ToolSource.from_request(request, "labelme", "pil", categories, entries, defects, read, notation=NOTATION)
 
 
 def _scan_files(files: dict[str, Path]) -> _FileCensus:

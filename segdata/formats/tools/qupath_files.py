@@ -89,7 +89,7 @@ def open_qupath(request: ReadRequest) -> ToolSource:
             Defect("SEG004", f"objects without area or on other planes are left out: {counts}", severity="info")
         )
     read = partial(read_image, root, _GEOMETRIES[option])
-    return ToolSource.of(request, "qupath", RULE, names, entries, defects, read)
+    return ToolSource.from_request(request, "qupath", RULE, names, entries, defects, read)
 
 
 def _take_census(root: Path, files: Iterable[Path]) -> _Census:

@@ -271,7 +271,10 @@ def parse_polygons(shapes: Sequence[ToolShape], size: Ints, notation: PolygonNot
     near = np.setdiff1d(np.arange(len(rows)), far) if len(far) else np.arange(len(rows))
     if len(far) == 0 and not boxes:
         return ParsedPolygons(PolygonArrays(drawn_points, flat.ring, flat.polygon), kept_points, rows, broken)
-    more, all_rows = PolygonArrays.of(list(boxes.values())), np.concatenate([rows, np.array(list(boxes), np.int64)])
+    more, all_rows = (
+        PolygonArrays.of(list(boxes.values())),
+        np.concatenate([rows, np.array(list(boxes), np.int64)]),
+    )
     chosen = np.concatenate([near, len(rows) + np.arange(len(boxes))])
     chosen = chosen[np.argsort(all_rows[chosen], kind="stable")]
     first, second = (

@@ -137,7 +137,7 @@ class ToolSource:
     what: str = "declared size"  # how messages call the size in the files
 
     @classmethod
-    def of(
+    def from_request(
         cls,
         request: ReadRequest,
         format: str,

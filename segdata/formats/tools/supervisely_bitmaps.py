@@ -107,13 +107,13 @@ def _decode_plain(png: bytes) -> Mask | None:
     if len(data) != stride * height or max(data[::stride]) > _UP:
         return None
     rows = np.frombuffer(data, np.uint8).reshape(height, stride)
-    bits = np.unpackbits(_unfiltered(rows[:, 1:], rows[:, 0]), axis=1)[:, :width]
+    bits = np.unpackbits(_unfilter(rows[:, 1:], rows[:, 0]), axis=1)[:, :width]
     opaque = np.frombuffer(parts[b"tRNS"][:2].ljust(2, b"\xff"), np.uint8) != 0
     mask: Mask = bits.view(bool) if opaque.tolist() == [False, True] else opaque[bits]
     return mask
 
 
-def _unfiltered(rows: _Levels, filters: _Levels) -> _Levels:
+def _unfilter(rows: _Levels, filters: _Levels) -> _Levels:
     """The bytes of rows that hold differences to the byte on the left, or above, as their filters (n,) say.
 
     Source: PNG specification, third edition, section 9.2. In bytes sums wrap around, as they shall.

@@ -411,7 +411,7 @@ def open_supervisely(request: ReadRequest) -> ToolSource:
     titles = [category.name for category in taxonomy.categories]
     categories = resolve_names(titles, request.taxonomy, taxonomy)
     ids = {title: categories.to[title] for title in titles}
-    return ToolSource.of(
+    return ToolSource.from_request(
         request,
         "supervisely",
         "cv2",

@@ -46,7 +46,7 @@ class _TagMetas:
 
     types: dict[str, str] = field(default_factory=dict)  # name -> none, any_number or any_string
 
-    def held(
+    def split_attributes(
         self, pairs: Iterable[Sequence[str]] | None, reserved: frozenset[str] = frozenset()
     ) -> tuple[list[Tag], int]:
         """The tags that hold attributes, and how many attributes no tag holds; names in `reserved` are taken."""
@@ -69,7 +69,7 @@ class _TagMetas:
         types = {_tag_type(value) for value in values} | {self.types.get(name, _tag_type(values[0]))}
         return len(types) == 1 and None not in types
 
-    def listed(self) -> Iterator[Tag]:
+    def tags(self) -> Iterator[Tag]:
         for name, type_ in self.types.items():
             yield {"name": name, "value_type": type_, "color": "#0F8A12"}
 
@@ -132,7 +132,7 @@ def _annotation_path(image: ImageSegments, taken: dict[str, str]) -> str:
 def _annotation(
     batch: Batch, image: ImageSegments, annotation: Json, project: _ProjectIndex, losses: LossCounter
 ) -> Json:
-    tags, lost = project.metas.held(annotation["attributes"])
+    tags, lost = project.metas.split_attributes(annotation["attributes"])
     affected = AffectedItems([image.image_id], [image.image_id])
     losses.add("annotation-attributes", "annotations", int(lost > 0), examples=affected)
     objects = _objects(batch, image, annotation, project, losses)
@@ -199,7 +199,7 @@ def _tags(segment: Json, metas: _TagMetas) -> tuple[list[Tag], int]:
     """The tags of a segment, and how many attributes they do not hold."""
     columns = [(SCORE_TAG, segment["score"]), (TRACK_TAG, segment["track_id"]), (CROWD_TAG, segment["iscrowd"] or None)]
     tags = [metas.tag(name, value) for name, value in columns if value is not None]
-    more, lost = metas.held(segment["attributes"], RESERVED_TAGS)
+    more, lost = metas.split_attributes(segment["attributes"], RESERVED_TAGS)
     return tags + more, lost
 
 
@@ -212,4 +212,4 @@ def _meta(taxonomy: Taxonomy, project: _ProjectIndex) -> Json:
         classes.append(
             {"title": title, "shape": "bitmap", "color": color, "id": id_, "geometry_config": {}, "hotkey": ""}
         )
-    return {"classes": classes, "tags": list(project.metas.listed()), "projectType": "images"}
+    return {"classes": classes, "tags": list(project.metas.tags()), "projectType": "images"}

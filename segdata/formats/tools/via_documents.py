@@ -92,7 +92,7 @@ class ViaImage:
         Raises TypeError for other values.
         """
         start = self.place_of("")
-        return [(f"{start}{key}", region) for key, region in self._keyed()]
+        return [(f"{start}{key}", region) for key, region in self._keyed_regions()]
 
     def place_of(self, key: object) -> str:
         """The place of a region."""
@@ -112,18 +112,18 @@ class ViaImage:
     def _slow_heads(self) -> tuple[list[object], list[object], list[object]]:
         """The same for broken texts; their defects are reported when the image is read."""
         try:
-            sound = [(key, region) for key, region in self._keyed() if region is not None]
+            sound = [(key, region) for key, region in self._keyed_regions() if region is not None]
         except TypeError:
             sound = []
         kinds = [region.shape_attributes and region.shape_attributes.name for _, region in sound]
         return [key for key, _ in sound], kinds, [region.region_attributes for _, region in sound]
 
-    def _keyed(self) -> Iterator[tuple[object, ViaRegion | None]]:
+    def _keyed_regions(self) -> Iterator[tuple[object, ViaRegion | None]]:
         """The regions by their keys, or lines; raises TypeError."""
-        regions = self._decoded()
+        regions = self._decode_regions()
         return zip(regions if self.lines is None else self.lines, regions.values(), strict=True)
 
-    def _decoded(self) -> Mapping[object, ViaRegion | None]:
+    def _decode_regions(self) -> Mapping[object, ViaRegion | None]:
         """The regions by their keys, or rows; raises TypeError."""
         text = self.item.regions
         with suppress(ValueError, RecursionError):
@@ -253,7 +253,7 @@ class CategoryCensus:
                 if type(value) is not str:
                     counts.update(values_of(value))
 
-    def chosen(self, wanted: object) -> tuple[str | None, list[str]]:
+    def choose_attribute(self, wanted: object) -> tuple[str | None, list[str]]:
         """The attribute that names the categories, and the other candidates.
 
         Raises SegdataError if no region has the wanted one.

@@ -305,7 +305,7 @@ def open_via(request: ReadRequest) -> ToolSource:
     unlisted = unlisted_images(dataset.folders, dataset.entries.values(), "VIA") if root.is_dir() else []
     all_defects = (*dataset.defects, *defects, *unlisted)
     read = partial(read_image, reading)
-    return ToolSource.of(request, "via", "coco", named, entries, all_defects, read, notation=NOTATION)
+    return ToolSource.from_request(request, "via", "coco", named, entries, all_defects, read, notation=NOTATION)
 
 
 def _find_documents(root: Path) -> list[Path]:
@@ -383,7 +383,7 @@ class _RegionAttributes:
     others: Counter[str] = field(default_factory=Counter)
 
     @staticmethod
-    def of(entries: list[ImageEntry]) -> "_RegionAttributes":
+    def from_entries(entries: list[ImageEntry]) -> "_RegionAttributes":
         result = _RegionAttributes(entries)
         for entry in entries:
             keys, kinds, attributes = entry.record.heads()
@@ -403,9 +403,13 @@ class _RegionAttributes:
 
 def _choose_categories(dataset: _ViaDataset, wanted: object) -> tuple[str | None, set[str], list[Defect]]:
     """The attribute that names categories, the names, and defects about that choice."""
-    census, without, regions = CategoryCensus(), Counter[str](), _RegionAttributes.of(list(dataset.entries.values()))
+    census, without, regions = (
+        CategoryCensus(),
+        Counter[str](),
+        _RegionAttributes.from_entries(list(dataset.entries.values())),
+    )
     census.add(regions.attributes)
-    attribute, others = census.chosen(wanted)
+    attribute, others = census.choose_attribute(wanted)
     values = [attributes.get(attribute) if isinstance(attributes, dict) else None for attributes in regions.attributes]
     names = {value for value in values if type(value) is str and value.strip()}
     plain, first = frozenset(names), None

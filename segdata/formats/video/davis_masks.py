@@ -227,7 +227,7 @@ class _DavisObjects:
     listed: _ObjectCategories  # the categories of objects by folder; empty: there are none
 
     @staticmethod
-    def of(year: int, categories_of: _ObjectCategories, taxonomy: Taxonomy | None) -> "_DavisObjects":
+    def from_taxonomy(year: int, categories_of: _ObjectCategories, taxonomy: Taxonomy | None) -> "_DavisObjects":
         """With the user's taxonomy: its first category of kind void is void, and its only other one all objects."""
         things = [category.name for category in taxonomy.categories if category.kind != "void"] if taxonomy else []
         void = (
@@ -306,7 +306,7 @@ def open_davis(request: ReadRequest) -> PerImageSource:
         for name, objects in _read_meta(root, place.root, defects).items()
     }
     year = _choose_year(request, folders, pairing.entries, has_meta=bool(categories_of))
-    objects = _DavisObjects.of(year, categories_of, request.taxonomy)
+    objects = _DavisObjects.from_taxonomy(year, categories_of, request.taxonomy)
     entries = pairing.entries if has_index(root) else _with_splits(pairing.entries, folders, year)
     sequences = list_sequences(entries)
     profile = objects.naming.profile("davis", root, "instance", "sparse", "forbid", sequences=sequences)

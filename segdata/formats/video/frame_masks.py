@@ -78,7 +78,7 @@ def pair_frames(
         for name, frames in sequences.items():
             title = name or folder.split or root.name
             entries += _entries(folder, folder.prefix + title if name and count[name] > 1 else title, frames)
-            defects += [] if bare else _unpaired(root, folder, name, frames, sparse)
+            defects += [] if bare else _unpaired_defects(root, folder, name, frames, sparse)
     if bare and entries:
         defects.append(no_images_defect(len(entries), root, images))
     places = {"masks": folders[0].masks.as_posix()} if folders else {}
@@ -129,7 +129,9 @@ def frame_numbers(stems: Sequence[str]) -> list[int]:
     return numbers if len(set(numbers)) == len(stems) else list(range(len(stems)))
 
 
-def _unpaired(root: Path, folders: FrameFolder, sequence: str, frames: dict[str, _Frame], sparse: bool) -> list[Defect]:
+def _unpaired_defects(
+    root: Path, folders: FrameFolder, sequence: str, frames: dict[str, _Frame], sparse: bool
+) -> list[Defect]:
     """SEG011 for the files of a sequence that have no partner."""
     unpaired = [frame for frame in frames.values() if frame.image is None]
     if len(unpaired) == len(frames):
@@ -329,7 +331,7 @@ class TrackNumbers:
         for sequence, rows_of_sequence in _by_sequence(batch, image):
             numbers = _SequenceNumbers() if sequence is None else self._known.setdefault(sequence, _SequenceNumbers())
             tracked = rows_of_sequence[has[rows_of_sequence]]
-            number[tracked], has_own_track[tracked] = self._tracked(
+            number[tracked], has_own_track[tracked] = self._number_tracks(
                 numbers, sequence, track[tracked], category[tracked], base[tracked]
             )
             for start in np.unique(base[rows_of_sequence[~has[rows_of_sequence]]]).tolist():
@@ -337,7 +339,7 @@ class TrackNumbers:
                 number[loose] = self._free(numbers.taken[start], sequence, len(loose))
         return number, has_own_track
 
-    def _tracked(
+    def _number_tracks(
         self, numbers: _SequenceNumbers, sequence: str | None, track: Ints, category: Ints, base: Ints
     ) -> tuple[Ints, Flags]:
         """Numbers of segments with a track, and whether they have the track's category; one step a track."""
@@ -477,7 +479,7 @@ class FrameWriter:
             ):
                 name = None
                 if image.annotated:
-                    pixels, shown, rows = self._painted(batch, image, values[image.segments], losses)
+                    pixels, shown, rows = self._paint(batch, image, values[image.segments], losses)
                     name = self.save(frame_path, pixels, shown, category[rows])
                 yield (
                     image.image_id,
@@ -488,7 +490,7 @@ class FrameWriter:
                     *sequence_row,
                 )
 
-    def _painted(
+    def _paint(
         self, batch: Batch, image: ImageSegments, values: Ints, losses: LossCounter
     ) -> tuple[Values, Ints, Ints]:
         """The values of one frame, those that occur (k,), and a segment of each."""

@@ -514,7 +514,11 @@ def open_mots(request: ReadRequest) -> Source:
     above = [root / _MASKS, *(folder for path in masks[:1] for folder in (path.parent, path.parent.parent))]
     folder = next((folder_above for folder_above in above if (folder_above / LABELS).is_file()), root)
     classes = read_mots_classes(root, folder, request.taxonomy)
-    defects = (*classes.defects, *pairing.defects, *(_misnamed(root, pairing.entries) if classes.official else ()))
+    defects = (
+        *classes.defects,
+        *pairing.defects,
+        *(_misnamed_frames(root, pairing.entries) if classes.official else ()),
+    )
     profile = _profile(request, classes, pairing.entries)
     return PerImageSource(
         root, profile, pairing.entries, defects, partial(_read_frame, root, classes), annotator=request.annotator
@@ -556,7 +560,7 @@ def _image_folder(root: Path) -> Path | None:
     return first_folder(root / "training/image_02", root / "image_02", root / "images")
 
 
-def _misnamed(root: Path, entries: Iterable[ImageEntry]) -> list[Defect]:
+def _misnamed_frames(root: Path, entries: Iterable[ImageEntry]) -> list[Defect]:
     """SEG004, as an information, for each sequence whose frame names are not six digits."""
     misnamed: dict[Path, list[str]] = {}
     for entry in entries:

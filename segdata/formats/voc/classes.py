@@ -402,8 +402,10 @@ def _with_background_and_void(
     return ClassMap(
         msgspec.structs.replace(categories, unknown=unknown),
         void,
-        Legend.of({BACKGROUND: UNLABELLED, VOID: void, **by_index}),
-        Legend.of({pack_color(voc_color(BACKGROUND)): UNLABELLED, pack_color(voc_color(VOID)): void, **by_color}),
+        Legend.from_mapping({BACKGROUND: UNLABELLED, VOID: void, **by_index}),
+        Legend.from_mapping(
+            {pack_color(voc_color(BACKGROUND)): UNLABELLED, pack_color(voc_color(VOID)): void, **by_color}
+        ),
     )
 
 

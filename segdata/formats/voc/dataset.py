@@ -287,7 +287,7 @@ class _VocImageReader:
         """The objects and regions of one image."""
         labels: _LabelFiles = entry.record
         classes, defects = self._classes(entry)
-        joined = self._joined(labels, classes.runs, classes.category, defects)
+        joined = self._join_masks(labels, classes.runs, classes.category, defects)
         regions = np.arange(len(joined.category_id)) >= joined.n_objects
         columns: Columns = {
             "file": [relative_path(self.root, labels.classes)] * len(regions),
@@ -317,7 +317,7 @@ class _VocImageReader:
         encoding = mask.encoding.partition(", palette")[0]  # the palette's colours have no meaning here
         return _Classes(runs, category, mask.coloured, encoding), defects
 
-    def _joined(self, labels: _LabelFiles, runs: ValueRuns, category: Ints, defects: list[Defect]) -> JoinedMasks:
+    def _join_masks(self, labels: _LabelFiles, runs: ValueRuns, category: Ints, defects: list[Defect]) -> JoinedMasks:
         """The segments: objects if a mask has them, else one segment a category."""
         objects = self._objects(labels, runs, defects) if self.has_objects else None
         if objects is not None:
@@ -471,7 +471,7 @@ class _VocWriter:
         """Write the files of each image, and yield the rows of images.csv."""
         for batch in batches:
             index = self.palette.values(integer_column(batch.segments["category_id"]))
-            attributes = self._counted(batch, index)
+            attributes = self._count_attributes(batch, index)
             image_rows = batch.images.select(["sequence", "frame", "split"]).to_pylist()
             for image, image_row in zip(segments_by_image(batch), image_rows, strict=True):
                 mask = None
@@ -482,7 +482,7 @@ class _VocWriter:
                     self._paint(batch, image, index[image.segments], attributes, stem)
                 yield image.image_id, mask, image.width, image.height, image.uri, *image_row.values()
 
-    def _counted(self, batch: Batch, index: Ints) -> Attributes:
+    def _count_attributes(self, batch: Batch, index: Ints) -> Attributes:
         """Count the losses of the batch, and return the attributes of its segments."""
         if self.semantic:
             count_losses(batch, self.losses, LOSSES, _HELD)

@@ -303,7 +303,9 @@ def open_yolo(request: ReadRequest) -> ToolSource:
     names = {b"%d" % number: name for number, name in classes.names.items()}
     reader = partial(_read_image, root, names, classes.keypoints)
     defects = [*classes.defects, *splits.defects, *defects]
-    return ToolSource.of(request, "yolo-seg", "cv2", categories, entries, defects, reader, root=root, notation=NOTATION)
+    return ToolSource.from_request(
+        request, "yolo-seg", "cv2", categories, entries, defects, reader, root=root, notation=NOTATION
+    )
 
 
 def _named_by_number(classes: _DatasetClasses, entries: list[ImageEntry]) -> _DatasetClasses:

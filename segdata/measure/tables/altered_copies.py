@@ -65,8 +65,8 @@ def altered_images(images: Table, jobs: int) -> ColumnArrays:
         signs = _hash_signs(_cells(thumbs))
         apart = part[rows][:, None] != part[rows][None, :]
         apart &= signs @ signs.T < 256 - 2 * MOST_BITS  # those that look the same are in `alike`
-        found |= {(int(rows[a]), int(rows[b])): how for a, b, how in _mirrored(thumbs, signs, apart)}
-        for a, b, how in _cropped(thumbs, signs, apart, jobs):
+        found |= {(int(rows[a]), int(rows[b])): how for a, b, how in _mirrored_pairs(thumbs, signs, apart)}
+        for a, b, how in _cropped_pairs(thumbs, signs, apart, jobs):
             found.setdefault((int(rows[a]), int(rows[b])), how)
     return _columns(found)
 
@@ -108,7 +108,7 @@ def _hash_signs(cells: Floats) -> Floats:
 Altered = tuple[int, int, tuple[int, float, float]]
 
 
-def _mirrored(thumbs: Floats, signs: Floats, apart: NDArray[np.bool_]) -> Iterator[Altered]:
+def _mirrored_pairs(thumbs: Floats, signs: Floats, apart: NDArray[np.bool_]) -> Iterator[Altered]:
     """Later and earlier image of each pair that one mirror makes alike, left to right or top to bottom, or both."""
     detail = _details(_shrunk(thumbs))
     own = _is_own(detail)
@@ -132,14 +132,14 @@ def _is_own(detail: Floats) -> NDArray[np.bool_]:
     return ~shared
 
 
-def _cropped(thumbs: Floats, signs: Floats, apart: NDArray[np.bool_], jobs: int) -> Iterator[Altered]:
+def _cropped_pairs(thumbs: Floats, signs: Floats, apart: NDArray[np.bool_], jobs: int) -> Iterator[Altered]:
     """Crop and whole of each pair in which a window of one is the other."""
     n = len(thumbs)
     bits = np.full((n, n), 255, np.int16)  # of each image, and the nearest window in each other
     window = np.zeros((n, n), np.int16)
     windows, small = _windows(), _shrunk(thumbs)
     for number, (left, right, top, bottom) in enumerate(windows):
-        inside = _hash_signs(_resampled(small, (left, right, top, bottom), _ROWS, _COLUMNS))
+        inside = _hash_signs(_resample(small, (left, right, top, bottom), _ROWS, _COLUMNS))
         distance = ((256 - signs @ inside.T) / 2).astype(np.int16)
         nearer = distance < bits
         bits[nearer], window[nearer] = distance[nearer], number
@@ -186,13 +186,13 @@ def _fit(crop: Floats, whole: Floats, window: Window) -> _Fit:
         left, right, top, bottom = candidate
         if min(left, top) < 0 or max(right, bottom) > 1 or min(right - left, bottom - top) < 0.4:
             return -1.0
-        shown = _resampled(whole[None], candidate, _HEIGHT // _DETAIL, _WIDTH // _DETAIL)
+        shown = _resample(whole[None], candidate, _HEIGHT // _DETAIL, _WIDTH // _DETAIL)
         return float((_details(shown)[0] * crop).sum())
 
     best = correlation(window)
     for step in _STEPS:
         for _ in range(4):
-            moved = [_moved(window, move, step) for move in _MOVES]
+            moved = [_move_window(window, move, step) for move in _MOVES]
             values = [correlation(candidate) for candidate in moved]
             if max(values) <= best:
                 break
@@ -212,7 +212,7 @@ _MOVES = (
 )  # fmt: skip
 
 
-def _moved(window: Window, move: tuple[int, int, int, int], step: float) -> Window:
+def _move_window(window: Window, move: tuple[int, int, int, int], step: float) -> Window:
     left, right, top, bottom = (edge + step * sign for edge, sign in zip(window, move, strict=True))
     return left, right, top, bottom
 
@@ -239,7 +239,7 @@ def _details(small: Floats) -> Floats:
     return np.asarray(detail / np.maximum(scale, 1e-6), np.float32)
 
 
-def _resampled(thumbs: Floats, window: Window, n_rows: int, n_columns: int) -> Floats:
+def _resample(thumbs: Floats, window: Window, n_rows: int, n_columns: int) -> Floats:
     """(n, n_rows, n_columns) means of equal cells of a window."""
     left, right, top, bottom = window
     _, height, width = thumbs.shape

@@ -295,7 +295,7 @@ def _compare_pairs(view: DatasetView, rows: Ints) -> ColumnArrays:
     category, code = np.unique(batch.segments["category_id"].to_numpy(), return_inverse=True)
     height, width = batch.image_size
     of_image = batch.annotation_image[own]
-    line = NumberLine.of(np.repeat(height[of_image], len(category)), np.repeat(width[of_image], len(category)))
+    line = NumberLine.from_sizes(np.repeat(height[of_image], len(category)), np.repeat(width[of_image], len(category)))
     counts = ~batch.segments["iscrowd"].fill_null(False).to_numpy()
     counts &= ~np.isin(batch.segments["category_id"].to_numpy(), view.profile.taxonomy.void_ids)
     covered = [_category_cover(batch, annotations, line, code, len(category), counts) for annotations in (own, other)]
@@ -343,6 +343,6 @@ def _category_cover(
     segment = expand_ranges(begin, end - begin)
     frame = np.repeat(np.arange(len(annotation)), end - begin) * n_codes + code[segment]
     kept = counts[segment]
-    side = SweepRuns.of(batch.runs.take(segment[kept], batch.n_segments), line, frame[kept])
+    side = SweepRuns.from_runs(batch.runs.take(segment[kept], batch.n_segments), line, frame[kept])
     start, length, _ = kernels.cover(side.start, side.end)
     return SweepRuns(start, start + length, np.zeros(len(start), np.int32))

@@ -68,7 +68,7 @@ class SourceRings(msgspec.Struct, frozen=True):
         number = expand_ranges(self.first_number[ring], n_numbers)
         return SourceRings(self.segment[chosen], _sums(n_rings), _sums(n_numbers), self.xy[number])
 
-    def opened(self) -> "SourceRings":
+    def unkeyhole(self) -> "SourceRings":
         """The same segments, rings that bridges join taken apart (`segdata.core.polygons`)."""
         apart = self._apart()
         return SourceRings(self.segment, apart.offsets(len(self.segment)), apart.ring, apart.xy)
@@ -259,12 +259,14 @@ def _filled_columns(rings: SourceRings, batch: Batch, height: Ints, width: Ints)
     single = np.arange(n_rings + 1, dtype=np.int64)
     runs = Runs(*kernels.rasterise(chosen.xy, chosen.first_number, single, ring_height, ring_width))
     area = runs.areas(n_rings)
-    line = NumberLine.of(height[several], width[several])
-    overlaps = find_overlaps_within(SweepRuns.of(runs, line, segment))
+    line = NumberLine.from_sizes(height[several], width[several])
+    overlaps = find_overlaps_within(SweepRuns.from_runs(runs, line, segment))
     small, large = np.where(area[overlaps.a] < area[overlaps.b], (overlaps.a, overlaps.b), (overlaps.b, overlaps.a))
     within = (overlaps.pixels == area[small]) & (area[small] != area[large])
-    of_segment = SweepRuns.of(batch.runs.take(rings.segment[several], batch.n_segments), line, np.arange(len(several)))
-    ring = SweepRuns.of(runs, line, segment)
+    of_segment = SweepRuns.from_runs(
+        batch.runs.take(rings.segment[several], batch.n_segments), line, np.arange(len(several))
+    )
+    ring = SweepRuns.from_runs(runs, line, segment)
     which, _, _, length = ring.strips_with(of_segment)
     shared = np.bincount(which, weights=length, minlength=n_rings).astype(np.int64)
     inner = _even_odd_holes(small[within], large[within], area, shared)

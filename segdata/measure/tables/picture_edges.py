@@ -57,7 +57,7 @@ def measure_placements(view: DatasetView) -> dict[str, list[ColumnArrays]]:
     chosen = _choose(view)
     portions = [chosen[first : first + 8] for first in range(0, len(chosen), 8)]
     planes = [one for some in run_ordered(partial(_load_planes, view), portions, view.jobs) for one in some]
-    own = [one.own for one in planes]
+    own = [one.own_score for one in planes]
     groups = _groups(view)[[one.annotation for one in planes]] if planes else np.empty(0, np.int64)
     placements = [Placement(one.annotation, score) for one, score in zip(planes, own, strict=True)]
     lost = [place for place, score in enumerate(own) if score < FITS]
@@ -121,7 +121,7 @@ def _load_planes(view: DatasetView, rows: Ints) -> list[OutlinePlanes]:
         outline = reduce_outlines(batch, int(in_batch), (high, wide), size)
         edges = None if (np.abs(outline) > 0).sum() < LEAST_OUTLINE else _edges(uri, (high, wide), size)
         if edges is not None:
-            result.append(OutlinePlanes.of(row, outline, edges, (high, wide)))
+            result.append(OutlinePlanes.from_outline(row, outline, edges, (high, wide)))
     return result
 
 

@@ -23,7 +23,7 @@ def mark_drawn(batch: Batch, parts: pa.Table, cluster: Ints) -> pa.Table:
     """
     segment = parts["segment"].to_numpy()
     rings = SourceRings.among(batch.segments["rings"], np.unique(segment))
-    is_ring = matches_ring(parts, rings.opened(), *batch.segment_size)
+    is_ring = matches_ring(parts, rings.unkeyhole(), *batch.segment_size)
     is_ring |= ~np.isin(segment, rings.segment)
     return parts.append_column("cluster", pa.array(cluster)).append_column("drawn", pa.array(is_ring))
 

@@ -76,7 +76,7 @@ def measure_seams(view: BatchView) -> pa.Table:
     near = (x >= begin[runs.owner]) & (x <= end[runs.owner])
     line = view.line
     nearby = Runs(runs.start[near], runs.length[near], runs.owner[near])
-    side = SweepRuns.of(nearby, line, batch.segment_annotation[rows])
+    side = SweepRuns.from_runs(nearby, line, batch.segment_annotation[rows])
     contact = _seam_contacts(side, line, batch.segments["category_id"].to_numpy()[rows])
     is_straight = (contact.length >= SHORTEST_SEAM) & (contact.deviation <= LARGEST_DEVIATION)
     straight = np.flatnonzero(is_straight & (contact.length <= 1.05 * contact.edges))  # longer than its edges: gaps

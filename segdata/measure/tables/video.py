@@ -159,7 +159,7 @@ def _segments_at(key: Ints, segment: Ints, wanted: Ints) -> Ints:
 def _track_triples(window: FrameWindow, track: Ints) -> tuple[Ints, Ints, Ints]:
     """The segments (of the batch) of one track in three successive frames."""
     key, segment = _track_keys(window, track)
-    middle = window.between[window.place[segment]]
+    middle = window.is_between[window.place[segment]]
     before, after = _segments_at(key, segment, key - 1), _segments_at(key, segment, key + 1)
     turn = np.flatnonzero(middle & (before >= 0) & (after >= 0))
     return before[turn], segment[turn], after[turn]
@@ -183,7 +183,7 @@ def _shared_pixels(a: ShiftedRuns, b: ShiftedRuns, height: Ints) -> Ints:
     """(n,) pixels that a's i-th owner shares with b's; `height` (n,) of the images, of one size for both."""
     placed = [_placed_boxes(*side, height) for side in (a, b)]
     (left, up, *_), (*_, right, down) = (extreme([box for box, _ in placed], axis=0) for extreme in (np.min, np.max))
-    line = NumberLine.of(np.maximum(down - up, 0), np.maximum(right - left, 0))
+    line = NumberLine.from_sizes(np.maximum(down - up, 0), np.maximum(right - left, 0))
     sides = []
     for _, (x, top, length, owner) in placed:
         start = line.base[owner] + (x - left[owner]) * (line.height[owner] + 1) + top - up[owner]
@@ -249,7 +249,7 @@ def measure_flickers(window: FrameWindow, taxonomy: Taxonomy) -> ColumnArrays:
     category = window.batch.segments["category_id"].to_numpy()
     ids, layer = np.unique(category, return_inverse=True)
     layer = np.where(np.isin(category, taxonomy.void_ids), -1, layer).astype(np.int64)
-    n_layers, frames = max(len(ids), 1), window.between
+    n_layers, frames = max(len(ids), 1), window.is_between
     layered = window.line(n_layers)
     laid = partial(window.side, layered, frames=frames, layer=layer, n_layers=n_layers)
     before, here, after = laid(1), laid(0), laid(-1)
@@ -392,7 +392,7 @@ def measure_succession(view: DatasetView) -> dict[str, list[ColumnArrays]]:
         own = np.where(own >= 0, np.searchsorted(known, own), -1)
         return [
             _compare(window, own, len(known), 1, (1, 0), window.own & window.follows),
-            _compare(window, own, len(known), 2, (1, -1), window.between),
+            _compare(window, own, len(known), 2, (1, -1), window.is_between),
         ]
 
     sequences: list[FrameSequence] = [*view.sequences("video"), *view.sequences("volume")]

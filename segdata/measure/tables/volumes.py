@@ -200,7 +200,7 @@ def _skips(window: FrameWindow, parts: _SliceParts) -> ColumnArrays:
     before, after (segment rows), annotation (row, of the slice between), shared: the pixels that they share; smaller:
     those of the smaller one; the box of what they share.
     """
-    frames = window.between & window.adjoining
+    frames = window.is_between & window.adjoining
     frames[:-1] &= window.adjoining[1:]
     before, here, after = (parts.side(shift, frames) for shift in (1, 0, -1))
     before = _without_owners(before, _overlapping_pairs(before, here)[0])

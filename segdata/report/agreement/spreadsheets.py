@@ -43,8 +43,8 @@ def images_csv(result: Agreement, comparison: AnnotatorPairs) -> str:
 
 
 def _image_rows(result: Agreement, comparison: AnnotatorPairs) -> Iterator[list[object]]:
-    amounts = PairAmounts.of(comparison)
-    rows = amounts.every
+    amounts = PairAmounts.from_pairs(comparison)
+    rows = amounts.all_rows
     of_categories, of_all = image_values(amounts, rows, IMAGE_SCORES)
     is_void = np.array([category.kind == "void" for category in comparison.categories], bool)
     lead = np.where(is_void, np.nan, of_categories[:, IMAGE_SCORES.index(result.leading)])

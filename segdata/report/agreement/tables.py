@@ -398,7 +398,7 @@ class ImageAgreement:
     @staticmethod
     def from_pairs(comparison: AnnotatorPairs, gold: int | None = None) -> "ImageAgreement":
         """That of a panel; with a reference (position) of its pairs alone."""
-        amounts, score = PairAmounts.of(comparison), leading_score(comparison)
+        amounts, score = PairAmounts.from_pairs(comparison), leading_score(comparison)
         rows = between_persons(amounts)
         if gold is not None:
             rows = rows[(amounts.a[rows] == gold) | (amounts.b[rows] == gold)]

@@ -368,14 +368,14 @@ def _counts(side: LoadedSide) -> pa.Array:
 
 def place_segments(side: LoadedSide, rows: Ints, frame: Ints, line: NumberLine) -> SweepRuns:
     """The runs of some segments in the places that `frame` (n,) gives them on a line; owners count from 0."""
-    return SweepRuns.of(side.batch.runs.take(rows, side.batch.n_segments), line, frame)
+    return SweepRuns.from_runs(side.batch.runs.take(rows, side.batch.n_segments), line, frame)
 
 
 def frame_line(portion: DiffPortion, pairs: Ints) -> NumberLine:
     """A line with a frame for each of these pairs of annotations (n,)."""
     height, width = portion.a.batch.image_size
     image = portion.a.batch.annotation_image[portion.annotations.a[pairs]]
-    return NumberLine.of(height[image], width[image])
+    return NumberLine.from_sizes(height[image], width[image])
 
 
 def _match_by_iou(

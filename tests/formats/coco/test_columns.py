@@ -107,7 +107,7 @@ def test_damaged_documents_are_read_as_item_by_item(portion: int, monkeypatch: p
 
 
 def scanned_document(path: Path) -> object:
-    file = columns.FileBytes.of(path)
+    file = columns.FileBytes.read(path)
     return columns.scan_document(file, file.data, {})
 
 

@@ -262,8 +262,8 @@ def test_only_settings_make_layers(tmp_path: Path) -> None:
 def shared(batch: Batch, first: int, second: int) -> list[int]:
     """Pixels that two categories share, for each image."""
     category = batch.segments["category_id"].to_numpy()
-    line = NumberLine.of(*(side[batch.annotation_image] for side in batch.image_size))
-    met = find_overlaps_within(SweepRuns.of(batch.runs, line, batch.segment_annotation))
+    line = NumberLine.from_sizes(*(side[batch.annotation_image] for side in batch.image_size))
+    met = find_overlaps_within(SweepRuns.from_runs(batch.runs, line, batch.segment_annotation))
     pairs = {
         int(batch.segment_image[a]): int(pixels)
         for a, b, pixels in zip(met.a, met.b, met.pixels, strict=True)

@@ -53,7 +53,7 @@ def counts_of(*masks: Pixels) -> ValueCounts:
         value, area = np.unique(mask, return_counts=True)
         runs = np.array([int((np.diff((mask == item).astype(int), axis=0, prepend=0) == 1).sum()) for item in value])
         rows.append(MaskValues(Path(f"{number}.png"), value.astype(np.int64), area, runs, mask.size, False, None))
-    return ValueCounts.of(rows)
+    return ValueCounts.count(rows)
 
 
 def described(taxonomy: Taxonomy) -> list[tuple[int, str, str]]:

@@ -150,7 +150,7 @@ def test_pages_of_a_volume(tmp_path: Path) -> None:
 def test_header_says_what_decoding_says(tmp_path: Path) -> None:
     Image.fromarray(IDS.astype(np.uint16)).save(tmp_path / "m.png")
     head = mask_header(tmp_path / "m.png")
-    assert (head.bits, head.coloured, head.encoding) == (16, False, decode_mask(tmp_path / "m.png").encoding)
+    assert (head.bits, head.has_colors, head.encoding) == (16, False, decode_mask(tmp_path / "m.png").encoding)
 
 
 BYTES = {"1": 2 * 9, "L": 144, "P": 144, "I;16": 288, "I": 576, "LA": 288, "PA": 288, "RGB": 432, "RGBA": 576}
