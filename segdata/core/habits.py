@@ -268,7 +268,9 @@ def _spread(findings: Sequence[Finding]) -> str:
 
 
 def _example(findings: Sequence[Finding], *, named: bool = False) -> str:
-    """What the findings say: the beginnings of their messages if these are few, else the one in the middle."""
+    """What the findings say: the message that all share, their beginnings if few, else the one in the middle."""
+    if len({finding.message for finding in findings}) == 1:
+        return findings[0].message
     beginnings = Counter(finding.message.partition(": ")[0] for finding in findings if ": " in finding.message)
     if 0 < len(beginnings) <= _MOST_NAMED and beginnings.total() == len(findings):
         several = len(beginnings) > 1

@@ -210,9 +210,8 @@ def rule(
         for taken in _REGISTRY.values():
             if (taken.code == code or taken.name == name) and taken.check.__module__ != check.__module__:
                 same = code if taken.code == code else name
-                raise SegdataError(
-                    f"{same} is both {taken.check.__module__} and {check.__module__}; choose another code or name"
-                )
+                both = " and ".join(sorted((taken.check.__module__, check.__module__)))  # whichever is loaded first
+                raise SegdataError(f"{same} is both {both}; choose another code or name")
         options = dict(check.__kwdefaults__ or {})
         names = check.__code__.co_varnames[check.__code__.co_argcount :][: check.__code__.co_kwonlyargcount]
         if bare := [option for option in names if option not in options]:

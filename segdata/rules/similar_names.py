@@ -93,7 +93,7 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
 def _decode_mojibake(name: str) -> str | None:
     """What a name was before its UTF-8 bytes were read as single characters; None if they are no UTF-8.
 
-    >>> _recoded("BÃ¤ume"), _recoded("Bäume"), _recoded("â‚¬")
+    >>> _decode_mojibake("BÃ¤ume"), _decode_mojibake("Bäume"), _decode_mojibake("â‚¬")
     ('Bäume', None, '€')
     """
     for encoding in ("latin-1", "cp1252"):

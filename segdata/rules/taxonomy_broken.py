@@ -64,8 +64,9 @@ def taxonomy_broken(tables: Tables, *, min_delta_e: float = 2.3) -> Findings:
         category: bus (id 2, color 0 60 100, parent vehicle)
         category: wheel (id 3, part_of car)
 
-    A category may have the name of its group, as in COCO (person in the group person). Nothing is flagged in a
-    provisional taxonomy (SEG219): nobody declared its colours.
+    Colours that look alike, but differ, are a warning; everything else is an error. A category may have the name of its
+    group, as in COCO (person in the group person). Nothing is flagged in a provisional taxonomy (SEG219): nobody
+    declared its colours.
 
     Why: only one of two entries with the same id, name or colour is ever used. People mix up colours that look alike,
     and so does every step that changes a colour a little.
@@ -80,7 +81,7 @@ def taxonomy_broken(tables: Tables, *, min_delta_e: float = 2.3) -> Findings:
     if tables.profile.provisional is not None:
         return
     yield from _twice("id", [(category.id, category.name) for category in taxonomy.categories])
-    yield from _twice("name", [(category.name, category.name) for category in taxonomy.categories])
+    yield from _same_names(taxonomy)
     for category in taxonomy.categories:
         if not category.name.strip():
             yield RowFinding(f"the category with id {category.id} has no name", category=category.name)
@@ -97,6 +98,16 @@ def taxonomy_broken(tables: Tables, *, min_delta_e: float = 2.3) -> Findings:
     yield from _circles(taxonomy)
     yield from _strangers(taxonomy)
     yield from _contradictions(taxonomy)
+
+
+def _same_names(taxonomy: Taxonomy) -> Findings:
+    """Categories with the name of an earlier one."""
+    first: dict[str, int] = {}
+    for category in taxonomy.categories:
+        if category.name in first:
+            ids = f"the ids {first[category.name]} and {category.id}"
+            yield RowFinding(f"{ids} are both called {category.name!r}; only one can be used", category=category.name)
+        first.setdefault(category.name, category.id)
 
 
 def _twice(kind: str, entries: Sequence[tuple[object, str]]) -> Findings:
@@ -157,7 +168,7 @@ def _close(colors: list[tuple[Color, Category]], min_delta_e: float) -> Findings
             f"colours {other_color} of {other_category.name!r} and {color} of {category.name!r} look alike: "
             f"Delta E {distance[a, b]:.1f}, the limit is {min_delta_e:g}"
         )
-        yield RowFinding(message, category=other_category.name)
+        yield RowFinding(message, category=other_category.name, severity="warning")
 
 
 def _circles(taxonomy: Taxonomy) -> Findings:

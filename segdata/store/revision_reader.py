@@ -423,6 +423,9 @@ def _reason(error: Exception) -> str:
     return strerror or re.sub(r" ?'[^']*/[^']*':? ?", " ", str(error).splitlines()[0])[:200].strip().rstrip(".")
 
 
+_MAX_MISSING = 1000  # part files that are named one by one
+
+
 def open_revision(folder: Path, root: Path, profile: Profile, n_parts: int = 0) -> CanonicalSource:
     """The revision in `folder` of the dataset at `root`, of which dataset.yaml and taxonomy.yaml say `profile`.
 
@@ -437,8 +440,12 @@ def open_revision(folder: Path, root: Path, profile: Profile, n_parts: int = 0) 
     )
     path = folder / "sequences.parquet"
     sequences = _read_table(path, root, SEQUENCES, defects, SEQUENCE_LENGTHS) if path.exists() else None
-    paths = {folder / "segments" / part_name(number) for number in range(n_parts)}
-    paths.update(_part_files(folder))
+    present = _part_files(folder)
+    if n_parts > len(present) + _MAX_MISSING:  # a damaged number may be any
+        message = f"dataset.yaml says {n_parts:,} part files, {len(present):,} are there; restore them from a backup"
+        defects.append(Defect("SEG002", message, f"{folder.name}/segments"))
+        n_parts = 0
+    paths = {*present, *(folder / "segments" / part_name(number) for number in range(n_parts))}
     return CanonicalSource(
         profile if sequences is None else replace(profile, sequences=sequences_from_rows(sequences)),
         images,

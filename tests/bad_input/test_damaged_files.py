@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from segdata import read
 from tests.bad_input.sound_datasets import FORMATS, Make, Said, left_behind, picture, segdata, validated
+from tests.bad_input.written_datasets import write_dataset
 
 Damage = Callable[[Path], object]
 MASKS = {
@@ -170,6 +172,23 @@ def test_a_lost_part_file_is_missed(make: Make) -> None:
     said = validated(root)
     assert (said.code, said.images) == (1, 3)
     assert said.has("SEG002", "r0001/segments/part-00000.parquet", None)
+
+
+def test_a_damaged_number_of_part_files_is_said_once(make: Make) -> None:
+    manifest = make("canonical") / "dataset.yaml"
+    manifest.write_text(manifest.read_text().replace("parts: 1", f"parts: {10**12}"))
+    said = validated(manifest.parent)
+    assert said.has("SEG002", "r0001/segments", None, words="1,000,000,000,000 part files, 1 are there")
+    assert len(said.findings) == 1
+
+
+@pytest.mark.parametrize("name", ["ade20k", "pascal-voc"])
+def test_a_lost_column_of_label_files_doubles_no_image(tmp_path: Path, name: str) -> None:
+    write_dataset(name, tmp_path / "data")
+    index = next(tmp_path.rglob("images.csv"))
+    index.write_text(index.read_text().replace(",mask,", ",~,", 1))
+    ids = list(read(index.parent, format=name).source.image_ids)
+    assert ids == sorted(set(ids)) != []
 
 
 @pytest.mark.parametrize("file", ["dataset.yaml", "taxonomy.yaml"])

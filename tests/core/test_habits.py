@@ -44,6 +44,14 @@ def test_an_enlarged_mask_is_told_once_with_its_images() -> None:
     assert summary.message.startswith("usual in this dataset: 200 findings in 200 of 200 images")
 
 
+def test_a_message_that_all_findings_share_keeps_its_cause() -> None:
+    cause = "value 5 is unknown: do your classes begin at 1?"
+    (summary,) = folded([finding("SEG118", name, 900, message=cause) for name in NAMES]).findings
+    assert summary.message.endswith(f"; {cause}")
+    two = [finding("SEG118", name, 900, message=f"value 5 is unknown: {name}") for name in NAMES]
+    assert folded(two).findings[0].message.endswith("; value 5 is unknown")
+
+
 def test_few_findings_stay_as_they_are() -> None:
     several = [finding(image=name) for name in NAMES[:4]]
     assert folded(several, annotated(NAMES[:4])).findings == tuple(several)  # all images, and yet few

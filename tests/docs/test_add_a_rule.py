@@ -154,7 +154,7 @@ def test_it_finds_what_it_measures_itself(plugin: dict[str, str]) -> None:
             "rule ACME01: severity: 'warn' is none of 'error'",
         ),
         ("min_height: int = 6", "min_height: int", "rule ACME01: the option min_height has no default"),
-        ('"ACME01", "interlaced"', '"ACME01", "speck"', "speck is both segdata.rules.speck and interlaced"),
+        ('"ACME01", "interlaced"', '"ACME01", "speck"', "speck is both interlaced and segdata.rules.speck"),
         ('height"][use["segment', 'hight"][use["segment', "no column 'hight'; there are: annotation, segment_id,"),
         ("tables.row_use", "tables.row_uses", "no measured table is called 'row_uses'; did you mean 'row_use'?"),
     ],

@@ -57,7 +57,15 @@ from segdata.formats.shared.painting import (
     segments_by_image,
     start_folder,
 )
-from segdata.formats.shared.pairing import Cell, has_index, images_folder, missing_images, read_index, write_index
+from segdata.formats.shared.pairing import (
+    Cell,
+    has_index,
+    images_folder,
+    images_without_labels,
+    missing_images,
+    read_index,
+    write_index,
+)
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
     ImageAnnotation,
@@ -206,7 +214,7 @@ def _list_images(
         if files.seg is None and files.image is not None:
             message = f"an image without {Path(files.stem).name}{SEG}"
             defects.append(Defect("SEG011", message, relative_path(root, files.image), image=entries[-1].image_id))
-    entries += [row for row in rows if not row.files]
+    entries += images_without_labels(rows, entries)
     entries.sort(key=lambda entry: entry.image_id)
     return entries, names, [*defects, *missing_images(entries, root, images), *names.defects]
 

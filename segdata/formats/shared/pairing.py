@@ -233,7 +233,8 @@ def _ask_for_one_kind(root: Path, family: MaskFamily) -> str:
             message += f"; if each is a category: `layers: {{pattern: '{categories}'}}`"
     elif family.layer_pattern:
         message += f"; if each is a category, set in segdata.yaml `layers: {{pattern: '{family.layer_pattern}'}}`"
-    return f"{message}; or choose one kind by a word of its path: --read-option masks={family.choice or 'WORD'}"
+    choice = "or choose" if family.by_annotators or family.layer_pattern else "choose"
+    return f"{message}; {choice} one kind by a word of its path: --read-option masks={family.choice or 'WORD'}"
 
 
 def _with_namesakes(root: Path, pairings: Sequence[Pairing], defects: Iterable[Defect]) -> list[Defect]:
@@ -391,6 +392,12 @@ def pair_by_index(root: Path, images: Path | None) -> tuple[list[ImageEntry], li
 
 def _missing_image(entry: ImageEntry) -> Defect:
     return Defect("SEG002", "the image file does not exist", entry.image_id, image=entry.image_id)
+
+
+def images_without_labels(rows: Iterable[ImageEntry], entries: Iterable[ImageEntry]) -> list[ImageEntry]:
+    """The images that images.csv lists without a label file and that are none of `entries`: nobody annotated them."""
+    known = {entry.image_id for entry in entries}
+    return [row for row in rows if not row.files and row.image_id not in known]
 
 
 def missing_images(

@@ -42,7 +42,15 @@ from segdata.formats.shared.painting import (
     segment_examples,
     segments_by_image,
 )
-from segdata.formats.shared.pairing import Cell, has_index, images_folder, missing_images, read_index, write_index
+from segdata.formats.shared.pairing import (
+    Cell,
+    has_index,
+    images_folder,
+    images_without_labels,
+    missing_images,
+    read_index,
+    write_index,
+)
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
 from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.voc import LOSSES
@@ -191,7 +199,7 @@ def _list_images(
     }
     of_mask = {_stem(row.files[0], folder / classes): row for row in rows if row.files}
     entries = [_entry(stem, labels.get(stem), of_mask.get(stem), pictures, place, splits) for stem in stems]
-    entries += [row for row in rows if not row.files]
+    entries += images_without_labels(rows, entries)
     image_of = {_stem(Path(entry.image_id)): entry.image_id for entry in entries}
     defects = [replace(defect, image=image_of.get(str(defect.image), defect.image)) for defect in defects]
     defects += [*index_defects, *_unpaired_files(root, masks, objects, splits, entries, bool(rows))]

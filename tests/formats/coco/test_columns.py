@@ -207,7 +207,7 @@ def test_other_bus_errors_end_the_process_as_before(fault: str, tmp_path: Path) 
         columns._MAPPED = 1
         path = pathlib.Path({str(tmp_path)!r}, "a")
         path.write_bytes(bytes(9000))
-        ours = columns.FileBytes.of(path)
+        ours = columns.FileBytes.read(path)
         with path.open("rb") as file:
             other = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         os.truncate(path, 0)
