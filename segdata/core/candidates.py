@@ -18,6 +18,11 @@ LIKELY_ERROR = 0.5  # the probability from which on a label is called probably w
 _CONFIDENCE = 0.95  # of the interval from `low` to `high`
 
 
+def excludes_nothing(low: float, high: float) -> bool:
+    """Whether a 95 % interval of a probability holds 0.05 and 0.95, so that it says nothing but a rank."""
+    return low <= 1 - _CONFIDENCE and high >= _CONFIDENCE
+
+
 class Candidates(msgspec.Struct, frozen=True):
     """Everything in a dataset that may be wrong, with the probability that it is.
 
@@ -100,7 +105,7 @@ class Candidate(NamedTuple):
 
         A 95 % interval that holds 0.05 and 0.95 excludes nothing, so the rank stands for it.
         """
-        if self.low <= 1 - _CONFIDENCE and self.high >= _CONFIDENCE:
+        if excludes_nothing(self.low, self.high):
             return f"rank {self.place:,} of {self.n_flagged:,}"
         low, high = f"{self.low:.2f}", f"{self.high:.2f}"
         return f"P {low}" if low == high else f"P {low} to {high}"

@@ -403,6 +403,9 @@ def _likely_items(data: Bytes, begin: _Portion) -> Iterator[int]:
     list of objects in an item may hold the same bytes.
     """
     yield begin.end
+    if not len(begin.places):  # nothing but blanks yet
+        yield len(data)
+        return
     first, last = begin.places[-1].tolist()
     between = data[last - 1 : _blanks(data, begin.end)].tobytes()
     beginning = between + data[first:last].tobytes().partition(b":")[0]

@@ -1,6 +1,6 @@
 """Panoptic reader: PNG masks whose pixels are ids, R + 256 G + 65536 B, joined to images and `segments_info`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,9 +134,7 @@ def _encoding(image: Image.Image, path: Path) -> str:
 
 
 def find_masks(document: Document, names: Sequence[str]) -> ImageFolder:
-    """The folder with the document's name, as COCO has it, else the document's folder, or one in that.
-
-    Whichever comes first and has any of the masks.
+    """The first with any mask of: the folder with the document's name (COCO's), the document's folder, others in that.
 
     If no mask is found, that is one defect, not one for each mask. A name that leaves the folder is SEG015.
     """
@@ -145,8 +143,7 @@ def find_masks(document: Document, names: Sequence[str]) -> ImageFolder:
             message = f"path {name!r} leaves the dataset's root; name masks below it"
             document.defects.append(Defect("SEG015", message, document.name, f"/annotations/{i}/file_name"))
     own = document.path.with_suffix("")
-    beside = sorted(place for place in document.path.parent.iterdir() if place.is_dir() and place != own)
-    for place in (own, document.path.parent, *beside):
+    for place in _mask_folders(own):
         masks = ImageFolder.below(place)
         if not masks.paths.keys().isdisjoint(names):
             return masks
@@ -154,6 +151,13 @@ def find_masks(document: Document, names: Sequence[str]) -> ImageFolder:
         message = f"none of the {len(names):,} masks was found in {own.as_posix()} or {own.parent.as_posix()}"
         document.defects.append(Defect("SEG002", message, document.name))
     return ImageFolder(None)
+
+
+def _mask_folders(own: Path) -> Iterator[Path]:
+    """Where masks may lie, the likeliest first; other folders are listed only where the first two have none."""
+    yield own
+    yield own.parent
+    yield from sorted(place for place in own.parent.iterdir() if place.is_dir() and place != own)
 
 
 def orphan_masks(document: Document, masks: ImageFolder, names: Sequence[str]) -> list[Defect]:

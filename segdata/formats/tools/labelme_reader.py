@@ -136,7 +136,7 @@ def _read_slowly(path: Path, name: str, kind: DocumentKind, defects: list[Defect
 def _other_picture(data: Raw, size: tuple[object, object], name: str) -> list[Defect]:
     """SEG003 where imageData is a picture of another size than the file says: LabelMe opens that one."""
     try:
-        head = base64.b64decode(bytes(data)[1 : _PICTURE_HEAD + 1])
+        head = base64.b64decode(memoryview(data)[1 : _PICTURE_HEAD + 1])
         with Image.open(io.BytesIO(head)) as picture:
             width, height = picture.size
     except (ValueError, OSError, SyntaxError, EOFError, Image.DecompressionBombError):

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core.batch import Batch
+from segdata.core.candidates import excludes_nothing
 from segdata.core.finding import SEVERITIES, Box, Correction, Decision, Finding
 from segdata.core.finding_location import Annotation, locate_finding
 from segdata.core.label_hash import hash_finding_labels
@@ -76,7 +77,6 @@ def _pieces(fo: Any, media: MediaFiles, correction: Correction, mark: str) -> li
 
 
 _OF_TWO = ("SEG403", "SEG404")  # the annotator's segment first, then that of another annotator, whose ids are others
-_EXCLUDES_NOTHING = (0.05, 0.95)  # a 95 % interval that holds both
 WHOLE_IMAGE = [0.0, 0.0, 1.0, 1.0]  # the box of a finding about the whole image
 
 
@@ -146,8 +146,8 @@ class FindingLabels:
 def _display_name(finding: Finding) -> str:
     """The name of a finding as the App shows it: with its probability, in tenths, so that names can be filtered.
 
-    If the probability is only known to be in a range, the name has the tenths around this range. A 95 % interval that
-    holds 0.05 and 0.95 excludes nothing: the name then has the score, by which findings rank.
+    If the probability is only known to be in a range, the name has the tenths around this range; if that excludes
+    nothing, the name has the score, by which findings rank.
     """
     name = f"{finding.code} {finding.rule}"
     if finding.score is None:
@@ -155,7 +155,7 @@ def _display_name(finding: Finding) -> str:
     if finding.score_range is None:
         return f"{name} P {_tenth(finding.score):.1f}"
     low, high = finding.score_range
-    if low <= _EXCLUDES_NOTHING[0] and high >= _EXCLUDES_NOTHING[1]:
+    if excludes_nothing(low, high):
         return f"{name} score {_tenth(finding.score):.1f}"
     return f"{name} P {_tenth(low):.1f} to {math.ceil(10 * high - 1e-9) / 10:.1f}"
 

@@ -106,6 +106,16 @@ def test_damaged_documents_are_read_as_item_by_item(portion: int, monkeypatch: p
     assert n_scanned > 100
 
 
+@pytest.mark.parametrize("between", [b",", b" " * 80 + b"," + b"\n" * 80])
+def test_blanks_longer_than_a_portion(between: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = json.dumps(SOUND).encode().replace(b"[{", b"[" + b" " * 200 + b"{").replace(b"}, {", b"}" + between + b"{")
+    path = write_document(tmp_path, text)
+    whole = everything(path)
+    monkeypatch.setattr(columns, "_PORTION", 50)
+    assert scanned_document(path) is not None
+    assert everything(path) == whole
+
+
 def scanned_document(path: Path) -> object:
     file = columns.FileBytes.read(path)
     return columns.scan_document(file, file.data, {})
