@@ -10,7 +10,8 @@ printed, and
 
     python -m benchmarks.fuzz --only 4711 --seed 1
 
-runs that input alone, with its traceback.
+runs that input alone, with its traceback. A process that dies is unexpected, too; the portion that it was at is run
+again with a process for each input.
 """
 
 import argparse
@@ -27,6 +28,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
@@ -149,6 +151,18 @@ def fuzz(first: int, n: int, seed: int, raising: bool = False) -> Tally:
     return tally
 
 
+def fuzz_alone(first: int, n: int, seed: int) -> Tally:
+    """Run inputs `first` to `first` + n, each in a process of its own."""
+    total = Tally()
+    for number in range(first, first + n):
+        with ProcessPoolExecutor(1) as pool:
+            try:
+                total.add(pool.submit(fuzz, number, 1, seed).result())
+            except BrokenProcessPool:
+                total.unexpected[f"a process died ({NAMES[number % len(NAMES)]})"] = 1, number
+    return total
+
+
 def place_of(error: BaseException) -> str:
     """Where segdata was when it was raised."""
     frames = traceback.extract_tb(error.__traceback__)
@@ -163,6 +177,7 @@ def main() -> int:
     options.add_argument("inputs", type=int, nargs="?", default=2000)
     options.add_argument("--jobs", type=int, default=1)
     options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--first", type=int, default=0, help="the number of the first input")
     options.add_argument("--only", type=int, help="run this input alone")
     options.add_argument("--minutes", type=float, default=1e9, help="begin nothing after this long")
     given = options.parse_args()
@@ -171,18 +186,24 @@ def main() -> int:
     if given.only is not None:
         total = fuzz(given.only, 1, given.seed, raising=True)
     else:
-        with ProcessPoolExecutor(given.jobs) as pool:
-            starts = list(range(0, given.inputs, PORTION))
-            for k in range(0, len(starts), given.jobs):
-                if time.monotonic() - begun > given.minutes * 60:
-                    break
-                tasks = [
-                    pool.submit(fuzz, start, min(PORTION, given.inputs - start), given.seed)
-                    for start in starts[k : k + given.jobs]
-                ]
-                for task in tasks:
+        portions = [
+            (start, min(PORTION, given.first + given.inputs - start))
+            for start in range(given.first, given.first + given.inputs, PORTION)
+        ]
+        pool = ProcessPoolExecutor(given.jobs)
+        for k in range(0, len(portions), given.jobs):
+            if time.monotonic() - begun > given.minutes * 60:
+                break
+            together = portions[k : k + given.jobs]
+            tasks = [pool.submit(fuzz, *portion, given.seed) for portion in together]
+            for portion, task in zip(together, tasks, strict=True):
+                try:
                     total.add(task.result())
-                print_progress(total, begun)
+                except BrokenProcessPool:
+                    total.add(fuzz_alone(*portion, given.seed))
+                    pool = ProcessPoolExecutor(given.jobs)
+            print_progress(total, begun)
+        pool.shutdown()
     n_unexpected = sum(n for n, _ in total.unexpected.values())
     print(f"inputs {total.ends.total() + n_unexpected:,} of {len(NAMES)} kinds of datasets, seed {given.seed}")
     print(", ".join(f"{n:,} {end}" for end, n in total.ends.most_common()))

@@ -198,12 +198,35 @@ def _plane_runs(label: _LabelImage, index: tuple[int, ...]) -> ValueRuns:
     height, width = label.array.shape[-2:]
     check_pixels(width, height)
     check_numbers(math.prod(label.array.chunks), 0)  # a chunk is decoded whole
+    _check_blosc_chunks(label, index)
     plane = np.asarray(label.array[index])
     if plane.dtype.kind == "i" and plane.min(initial=0) < 0:
         raise ValueError(f"it has the value {plane.min()}; labels are whole numbers from 0")
     if plane.max(initial=0) > 2**32 - 1:
         raise ValueError(f"it has the value {plane.max()}; the largest that is read is {2**32 - 1}")
     return ValueRuns.of(np.ascontiguousarray(plane, np.uint32))
+
+
+def _check_blosc_chunks(label: _LabelImage, index: tuple[int, ...]) -> None:
+    """Raise ValueError if a chunk of this plane says that it is longer than its file.
+
+    Blosc reads as far as the header says, and the process ends where the memory does. The header is 16 bytes, the
+    length is in the last four: https://github.com/Blosc/c-blosc/blob/main/README_CHUNK_FORMAT.rst
+    """
+    array = label.array
+    if array.shards or not any("blosc" in type(codec).__module__ for codec in array.compressors):
+        return
+    grid = [range(place // size, place // size + 1) for place, size in zip(index, array.chunks, strict=False)]
+    grid += [range(-(-n // size)) for n, size in zip(array.shape[-2:], array.chunks[-2:], strict=True)]
+    for place in product(*grid):
+        path = label.path / array.path / array.metadata.encode_chunk_key(place)
+        if not path.is_file():  # a chunk of zeros need not be there
+            continue
+        with path.open("rb") as file:
+            header = file.read(16)
+        if int.from_bytes(header[12:16], "little") > path.stat().st_size:
+            chunk = path.relative_to(label.path).as_posix()
+            raise ValueError(f"the chunk {chunk} is shorter than its header says")
 
 
 def _zarr() -> Any:  # Any: zarr may not be installed

@@ -16,14 +16,25 @@ from segdata.core.pixel_limit import pixel_limit
 from segdata.testing.pictures import masks_of_runs
 
 zarr = pytest.importorskip("zarr")
+numcodecs = pytest.importorskip("numcodecs")
 Array = np.ndarray[Any, Any]
 
 
-def save(folder: Path, name: str, values: Array, version: int = 2, **image_label: Any) -> Path:
+def save(
+    folder: Path,
+    name: str,
+    values: Array,
+    version: int = 2,
+    chunks: tuple[int, ...] | None = None,
+    compressors: Any = "auto",
+    **image_label: Any,
+) -> Path:
     """A label image as version 0.4 (Zarr 2) or 0.5 (Zarr 3) has it, in `folder`/labels."""
     labels = zarr.open_group(str(folder / "labels"), mode="a", zarr_format=version)
     group = labels.create_group(name)
-    array = group.create_array("0", shape=values.shape, dtype=values.dtype, chunks=values.shape)
+    array = group.create_array(
+        "0", shape=values.shape, dtype=values.dtype, chunks=chunks or values.shape, compressors=compressors
+    )
     array[...] = values
     axes = [{"name": axis} for axis in "tczyx"[5 - values.ndim :]]
     content = {"multiscales": [{"axes": axes, "datasets": [{"path": "0"}]}], "image-label": image_label}
@@ -134,6 +145,23 @@ def test_a_chunk_whose_header_says_a_size_below_zero_is_a_finding(tmp_path: Path
     chunk.write_bytes(content)
     report = segdata.validate(tmp_path, select=["SEG001"])
     assert {finding.file for finding in report.findings} == {"a.zarr/labels/a"}
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_chunk_that_is_shorter_than_its_header_says_is_a_finding(tmp_path: Path, version: int) -> None:
+    values = np.zeros((2, 80, 80), np.uint8)
+    values[:, :40] = np.arange(80)
+    blosc = numcodecs.Blosc() if version == 2 else zarr.codecs.BloscCodec()
+    root = save(tmp_path / "a.zarr", "a", values, version, chunks=(1, 40, 40), compressors=blosc)
+    name = "0/1.0.1" if version == 2 else "0/c/1/0/1"
+    chunk = root / "labels/a" / name
+    content = bytearray(chunk.read_bytes())
+    content[12:16] = b"\xff\xff\xff\x7f"  # of Blosc: the number of its own bytes
+    chunk.write_bytes(content)
+    report = segdata.validate(tmp_path, select=["SEG001"])
+    assert [(finding.file, f"chunk {name} is shorter" in finding.message) for finding in report.findings] == [
+        ("a.zarr/labels/a", True)
+    ]
 
 
 def test_a_zarr_without_labels_is_refused(tmp_path: Path) -> None:
