@@ -7,7 +7,6 @@ shows it in its reports under the metric's name.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import get_args
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from segdata.core.config import DISTANCES, Metric, did_you_mean, registered_metrics
 from segdata.core.errors import SegdataError
-from segdata.core.exports import loading_plugin
+from segdata.core.plugins import entry_points, loading_plugin
 
 __all__ = ["AMOUNTS", "API_VERSION", "AgreementMetric", "Floats", "find_metric", "installed_metrics", "metric"]
 

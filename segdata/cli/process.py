@@ -17,7 +17,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from importlib.metadata import entry_points
 from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING
 import click
 
 from segdata.core.errors import SegdataError
+from segdata.core.plugins import entry_points
 from segdata.core.safe_text import escape_controls, escape_line
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def explain_error(error: Exception) -> str:
 def _failing_package(error: Exception) -> str:
     """The plugin whose code an exception came through, else segdata."""
     packages = {
-        point.value.partition(":")[0].partition(".")[0]: point.name if point.dist is None else point.dist.name
+        point.module.partition(".")[0]: point.package
         for group in ("segdata.formats", "segdata.rules", "segdata.metrics")
         for point in entry_points(group=group)
     }

@@ -5,7 +5,6 @@ All that segdata writes is made under a hidden name that no other program has, a
 
 import errno
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,7 +26,7 @@ _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EIO, getattr(errno, "EDQUOT", errn
 
 def unique_token() -> str:
     """Twelve random hexadecimal digits."""
-    return secrets.token_hex(_TOKEN_BYTES)
+    return os.urandom(_TOKEN_BYTES).hex()
 
 
 def hidden_stem(name: str) -> str:

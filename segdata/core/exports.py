@@ -1,4 +1,4 @@
-"""Names that a module shows and imports on first use; what packages of plugins name, imported.
+"""Names that a module shows and imports on first use.
 
 The stub beside the module (`.pyi`) is their only list: type checkers read it, and `attach` takes the names from there.
 scikit-image and others of its family do the same (SPEC 1 of Scientific Python).
@@ -6,16 +6,12 @@ scikit-image and others of its family do the same (SPEC 1 of Scientific Python).
 
 import ast
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
-
-from segdata.core.errors import SegdataError
 
 
 def attach(module: str, file: str) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
@@ -68,22 +64,3 @@ class ImportedOnCall:
     def __call__(self, *arguments: Any, **options: Any) -> Any:  # Any: as the function has them
         """Import the function, and call it."""
         return self.function()(*arguments, **options)
-
-
-@contextmanager
-def loading_plugin(point: EntryPoint, what: str) -> Iterator[None]:
-    """While the block imports what an entry point names (`what`: "format"), its errors become SegdataError.
-
-    The message names the entry point, what its module lacks, and the package to mend.
-    """
-    try:
-        yield
-    except SegdataError:
-        raise
-    except Exception as error:
-        reason = str(error) if isinstance(error, (ImportError, ValueError)) else f"{type(error).__name__}: {error}"
-        package = f", {point.dist.name}" if point.dist is not None else ""
-        name = f"{what} {point.name} ({point.value})"
-        raise SegdataError(
-            f"{name} cannot be loaded: {reason}; mend, reinstall or remove its package{package}"
-        ) from error

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args
@@ -16,9 +15,9 @@ import msgspec
 
 from segdata.core.config import Config, Option, did_you_mean
 from segdata.core.errors import AmbiguousFormatError, SegdataError, UnknownFormatError, count_noun
-from segdata.core.exports import loading_plugin
 from segdata.core.finding import Count
 from segdata.core.paths import is_unsafe_path
+from segdata.core.plugins import entry_points, loading_plugin
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy
 

@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from segdata.core.config import did_you_mean
 from segdata.core.errors import SegdataError
-from segdata.core.exports import loading_plugin
 from segdata.core.finding import RowFinding, Severity
+from segdata.core.plugins import entry_points, loading_plugin
 from segdata.core.profile import Profile, Task
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ fewest rules wins: ``severity: {SEG1: info, speck: error}`` makes specks errors.
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
@@ -21,8 +20,8 @@ from segdata.core.config import (
     registered_metrics,
 )
 from segdata.core.errors import SegdataError, SettingError, UnreadableError
-from segdata.core.exports import loading_plugin
 from segdata.core.finding import Severity
+from segdata.core.plugins import entry_points, loading_plugin
 from segdata.core.profile import Profile
 from segdata.core.rule import Rule, rule_hint, rules
 

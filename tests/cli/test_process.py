@@ -11,7 +11,6 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Sequence
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +21,7 @@ from click.testing import Result
 from segdata.cli.output import make_console
 from segdata.cli.process import _StageLines, exit_code, explain_error
 from segdata.core.errors import SegdataError
+from segdata.core.plugins import EntryPoint
 from segdata.noise.networks.plan import StageProgress
 from segdata.report.console import Console
 
@@ -63,7 +63,7 @@ def test_without_a_command_help_is_shown(run: Run) -> None:
 
 def test_a_mistake_in_a_plugin_is_for_its_authors(monkeypatch: pytest.MonkeyPatch) -> None:
     def installed(group: str) -> list[EntryPoint]:
-        return [EntryPoint("acme", "acme_rules.thin", group)] if group == "segdata.rules" else []
+        return [EntryPoint(group, "acme", "acme_rules.thin", "acme-rules")] if group == "segdata.rules" else []
 
     monkeypatch.setattr("segdata.cli.process.entry_points", installed)
     code = compile("def check():\n    return {}['x']", "thin.py", "exec")
@@ -71,7 +71,7 @@ def test_a_mistake_in_a_plugin_is_for_its_authors(monkeypatch: pytest.MonkeyPatc
     exec(code, module)
     with pytest.raises(KeyError) as raised:
         module["check"]()
-    assert "please report it to the authors of acme, with" in explain_error(raised.value)
+    assert "please report it to the authors of acme-rules, with" in explain_error(raised.value)
 
 
 def test_an_unexpected_exception_asks_to_be_reported(monkeypatch: pytest.MonkeyPatch) -> None:

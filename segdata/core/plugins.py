@@ -1,0 +1,112 @@
+"""What installed packages name under the entry points `segdata.formats`, `segdata.rules` and `segdata.metrics`.
+
+importlib.metadata reads the same files; it is a tenth of the start of a command (e-mail headers, archives, and every
+package once for each group), so the few lines that are needed are read here. `tests/core/test_plugins.py` compares.
+Source: https://packaging.python.org/en/latest/specifications/entry-points/
+"""
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from segdata.core.errors import SegdataError
+
+_METADATA = (".dist-info", ".egg-info")
+_OBJECT = re.compile(r"(?P<module>[\w.]+)\s*(:\s*(?P<names>[\w.]+))?\s*(\[.*\])?$")
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPoint:
+    """One line of a package's entry points: a name, and the object that it stands for (``module:name.name``)."""
+
+    group: str
+    name: str
+    value: str
+    package: str
+
+    @property
+    def module(self) -> str:
+        """The module that defines the object."""
+        return self.value.partition(":")[0].strip()
+
+    def load(self) -> Any:  # Any: what a package names may be anything
+        """Import the object. Raises ImportError, AttributeError, and what the module raises."""
+        parts = _OBJECT.match(self.value)
+        if parts is None:
+            raise ImportError(f"{self.value!r} is no module and no module:name")
+        found = import_module(parts["module"])
+        for name in (parts["names"] or "").split(".") if parts["names"] else ():
+            found = getattr(found, name)
+        return found
+
+
+def entry_points(group: str) -> list[EntryPoint]:
+    """What installed packages name under a group, in the order of `sys.path`; of a package, its first copy."""
+    points: list[EntryPoint] = []
+    packages: set[str] = set()
+    for folder in sys.path:
+        try:
+            changed = Path(folder).stat().st_mtime_ns
+        except OSError:
+            continue
+        there = _packages(str(Path(folder).absolute()), changed)
+        points += [
+            point for name, named in there.items() if name not in packages for point in named if point.group == group
+        ]
+        packages |= there.keys()
+    return points
+
+
+@lru_cache(64)
+def _packages(folder: str, changed: int) -> dict[str, tuple[EntryPoint, ...]]:
+    """The packages of a folder of `sys.path` and their entry points; `changed`: when, so that it is read anew."""
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries if entry.name.endswith(_METADATA))
+    except OSError:  # an archive; plugins are not looked for in it
+        return {}
+    packages: dict[str, tuple[EntryPoint, ...]] = {}
+    for name in names:
+        package = re.sub(r"[-_.]+", "-", name.rpartition(".")[0].partition("-")[0]).lower()  # as pip shows it
+        try:
+            text = Path(folder, name, "entry_points.txt").read_text("utf-8")
+        except (OSError, ValueError):
+            text = ""
+        packages[package] = tuple(_parse(text, package)) if "[segdata." in text else ()
+    return packages
+
+
+def _parse(text: str, package: str) -> Iterator[EntryPoint]:
+    """The entry points of a file."""
+    group = ""
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("[") and line.endswith("]"):
+            group = line[1:-1].strip()
+        elif "=" in line and not line.startswith(("#", ";")):
+            name, _, value = line.partition("=")
+            yield EntryPoint(group, name.strip(), value.strip(), package)
+
+
+@contextmanager
+def loading_plugin(point: EntryPoint, what: str) -> Iterator[None]:
+    """While the block imports what an entry point names (`what`: "format"), its errors become SegdataError.
+
+    The message names the entry point, what its module lacks, and the package to mend.
+    """
+    try:
+        yield
+    except SegdataError:
+        raise
+    except Exception as error:
+        reason = str(error) if isinstance(error, (ImportError, ValueError)) else f"{type(error).__name__}: {error}"
+        name = f"{what} {point.name} ({point.value})"
+        raise SegdataError(
+            f"{name} cannot be loaded: {reason}; mend, reinstall or remove its package, {point.package}"
+        ) from error
