@@ -149,6 +149,18 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def is_folder(path: Path) -> bool:
+    r"""Whether a path is a folder; False for names that none can have, as in `is_file`.
+
+    >>> is_folder(Path("a" * 300)), is_folder(Path("a\0b"))
+    (False, False)
+    """
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def check_path_name(path: Path) -> None:
     """Raise UnreadableError where a path is no text: tables, reports and other systems hold UTF-8 alone."""
     try:

@@ -22,7 +22,7 @@ import msgspec
 from segdata.core import yaml_files
 from segdata.core.config import Config, Coverage, InstanceIds, Option, Overlap, did_you_mean
 from segdata.core.errors import SegdataError
-from segdata.core.paths import is_unsafe_path
+from segdata.core.paths import is_folder, is_unsafe_path
 from segdata.core.profile import ImageSequence, Policy, Profile, RasterRule, Task
 from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Category, CategoryKind, Taxonomy, dump_taxonomy, load_taxonomy
@@ -175,9 +175,10 @@ _LABELMAP = re.compile(r"\s*([^:#]+):\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*:.*")
 def find_colour_table(root: Path, masks: Path | None = None) -> Path | None:
     """The colour table of a dataset: in its folder, or in that of its masks."""
     folders = [folder for folder in (root, masks, root.parent if root.is_file() else None) if folder]
-    places = (folder / name for folder in folders if folder.is_dir() for name in _COLOUR_TABLE_NAMES)
+    folders = [folder for folder in folders if is_folder(folder)]
+    places = (folder / name for folder in folders for name in _COLOUR_TABLE_NAMES)
     table = next((path for path in places if path.is_file()), None)
-    lists = (folder / name for folder in folders if folder.is_dir() for name in _ID_LISTS)
+    lists = (folder / name for folder in folders for name in _ID_LISTS)
     table = table or next((path for path in lists if _numbered_names(path)), None)
     return table or next((path for folder in folders if _names_masks(path := folder / DATA_YAML)), None)
 
@@ -235,7 +236,7 @@ def ultralytics_masks(root: Path) -> Path | None:
     """The folder of masks that the `data.yaml` of a dataset of Ultralytics names; None if there is none."""
     named = _masks_dir(root / DATA_YAML)
     folder = root / named if named and not is_unsafe_path(named) else None
-    return folder if folder is not None and folder.is_dir() and folder != root else None
+    return folder if folder is not None and is_folder(folder) and folder != root else None
 
 
 def load_colour_table(path: Path) -> Taxonomy:

@@ -74,6 +74,8 @@ def test_masks_outside_are_not_read(tmp_path: Path) -> None:
     save(tmp_path / "other", "images", "masks", ("train", "val"))
     (tmp_path / "set/data.yaml").write_text("masks_dir: ../other/masks\nnames: [road, car, sky]\n")
     assert read(tmp_path / "set").profile.places["masks"] == str(tmp_path / "set/masks")
+    (tmp_path / "set/data.yaml").write_text(f"masks_dir: {'9' * 300}\nnames: [road, car, sky]\n")  # no folder's name
+    assert read(tmp_path / "set").profile.places["masks"] == str(tmp_path / "set/masks")
 
 
 @pytest.mark.parametrize(
