@@ -15,6 +15,7 @@ from segdata.core.batch import Batch
 from segdata.core.config import Option
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import LossError, SegdataError, check_choice
+from segdata.core.executor import default_jobs
 from segdata.core.finding import Defect
 from segdata.core.format import LOSSES_FILE, Format, Loss, LossCounter, find_format
 from segdata.core.paths import as_url
@@ -184,7 +185,8 @@ def convert(
         raise SegdataError(f"format {to} can only be read")
     options = write_options or {}
     format.check_options(options, "write")
-    dataset: OpenDataset = read(data, **opening)
+    with default_jobs(jobs):
+        dataset: OpenDataset = read(data, **opening)
     remap: Remap | None = None
     if taxonomy_map is not None:
         dataset, remap = with_taxonomy_map(dataset, taxonomy_map)

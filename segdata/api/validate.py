@@ -11,6 +11,7 @@ from segdata.api.result import Result, promote
 from segdata.core.config import did_you_mean
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import InvalidDatasetError, SegdataError, count_noun
+from segdata.core.executor import default_jobs
 from segdata.core.finding import SEVERITIES, Finding
 from segdata.core.habits import Annotated, FoldedFindings, fold_habits
 from segdata.core.paths import decision_log_path
@@ -129,7 +130,8 @@ def validate(
     >>> print(dataset.validate().findings[0].message)
     value 9 has no category; its pixels are unlabelled
     """
-    dataset = read(data, **opening)
+    with default_jobs(jobs):
+        dataset = read(data, **opening)
     if group_by is not None:
         dataset = replace(dataset, profile=replace(dataset.profile, by=group_by))
     rules_selected = select_rules(dataset.config, select, ignore)

@@ -11,6 +11,7 @@ import msgspec
 from click.shell_completion import CompletionItem
 
 from segdata.core.errors import SegdataError
+from segdata.core.executor import default_jobs
 from segdata.core.pixel_limit import pixel_limit
 from segdata.core.safe_text import shell_word
 
@@ -251,7 +252,7 @@ def data_options(command: F) -> F:
         if read_options:
             given["options"] = parse_pairs(read_options)
             words += tuple(option_text("--read-option", option) for option in read_options)
-        with pixel_limit(max_pixels):
+        with pixel_limit(max_pixels), default_jobs(jobs):
             return command(options=DataOptions(given, jobs, words), **rest)
 
     return add_options(_DATA_OPTIONS, wrapper)  # type: ignore[return-value]  # click calls it by keyword

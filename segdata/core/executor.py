@@ -4,17 +4,32 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
+_default = [0]
+
+
+@contextmanager
+def default_jobs(jobs: int) -> Iterator[None]:
+    """While the block runs, threads of which nobody says how many (0) are `jobs`: those that a reader starts."""
+    before = _default[0]
+    _default[0] = jobs or before
+    try:
+        yield
+    finally:
+        _default[0] = before
+
+
 def n_threads(jobs: int) -> int:
-    """How many threads `jobs` means: itself, or with 0 one for every core that this process may use."""
-    return (
-        jobs if jobs > 0 else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    """How many threads `jobs` means: itself, or with 0 the default, or one for every core that this process may use."""
+    if jobs := jobs or _default[0]:
+        return jobs
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_ordered(work: Callable[[T], R], portions: Iterable[T], jobs: int = 0, *, ahead: float = 2) -> Iterator[R]:

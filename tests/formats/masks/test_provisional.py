@@ -353,3 +353,17 @@ def test_a_divisor_without_a_taxonomy_is_read_and_drafted(tmp_path: Path) -> Non
     (data / "segdata.yaml").write_text("instance_ids: {divisor: 0}\n")
     with pytest.raises(SegdataError, match="divisor is 0"):
         segdata.read(data)
+
+
+def test_a_reader_has_as_many_threads_as_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One thread is the caller's own: no pool is made to look at the values of masks."""
+    for k in range(3):
+        save(tmp_path / f"{k}.png", np.full((8, 8), k, np.uint8))
+
+    def no_pool(*_: object, **__: object) -> None:
+        raise AssertionError("a pool of threads")
+
+    monkeypatch.setattr("segdata.core.executor.ThreadPoolExecutor", no_pool)
+    assert segdata.validate(tmp_path, jobs=1).findings
+    with pytest.raises(AssertionError, match="a pool of threads"):
+        segdata.validate(tmp_path, jobs=2)
