@@ -153,6 +153,13 @@ class SplitSegments:
             return np.flatnonzero(self.maker == gold)
         return self._by_most(self.whole)
 
+    def pieces_in_merges(self, annotator: int, gold: int | None) -> Ints:
+        """The segments of others that are pieces of a segment of this annotator's that `merged_by_one` tells."""
+        told = self.whole[self.merged_by_one(gold)]
+        rows = np.flatnonzero((self.owner == annotator) & np.isin(self.whole, told))
+        places = set(zip(self.maker[rows].tolist(), self.place[rows].tolist(), strict=True))
+        return np.array([piece for key in places for piece in self.pieces[key]], np.int64)
+
     def split(self, gold: int | None) -> Ints:
         """The rows, one for each maker and place, of those of which more than half of the others have one."""
         if gold is not None:
@@ -223,13 +230,14 @@ def _n_segments(comparison: AnnotatorPairs) -> int:
 class ThingClusters:
     """Clusters of things: (n, n_annotators) the segment of each annotator (row; -1: nothing) and what it is called.
 
-    `says` are those with a say; `annotation` are rows.
+    `says` are those with a say; `annotation` are rows; `within`: the place is in other segments of the annotator's.
     """
 
     annotation: Ints
     says: Flags
     segment: Ints
     category: Ints
+    within: Flags
 
     @staticmethod
     def from_pairs(comparison: AnnotatorPairs) -> "ThingClusters":
@@ -238,19 +246,26 @@ class ThingClusters:
         first, group = thing_groups(comparison)
         shape, cell = (len(first), len(comparison.annotators)), (group, members["annotator"])
         says, segment, category = np.zeros(shape, bool), np.full(shape, -1, np.int64), np.full(shape, -1, np.int64)
+        within = np.zeros(shape, bool)
         says[cell], segment[cell], category[cell] = True, members["segment"], members["category"]
+        within[cell] = members["within"] == 1
         silent = ~comparison.voices[members["case"][first]]
         says[silent], segment[silent] = False, -1
-        return ThingClusters(annotation_rows(comparison)[members["case"][first]], says, segment, category)
+        return ThingClusters(annotation_rows(comparison)[members["case"][first]], says, segment, category, within)
 
 
 def thing_disagreements(comparison: AnnotatorPairs, groups: SplitSegments, gold: int | None) -> list[DisagreementRows]:
-    """What is missed, extra and called otherwise; but not what is split or merged, which is told as that."""
+    """What is missed, extra and called otherwise; but not what is split or merged, which is told as that.
+
+    A thing that an annotator has no segment of is not missed where it lies in others of theirs (``joined``), and not
+    extra where it lies in segments of most others (``parted``).
+    """
     if not len(comparison.members):
         return []
     every, result = ThingClusters.from_pairs(comparison), []
     in_groups = np.array([row for rows in groups.pieces.values() for row in rows] + groups.whole.tolist(), np.int64)
-    there = every.segment >= 0
+    there, none = every.segment >= 0, np.full(len(every.segment), -1)
+    numbers = _thing_numbers(comparison)
     for i in range(len(comparison.annotators)):
         if i == gold:
             continue
@@ -263,18 +278,23 @@ def thing_disagreements(comparison: AnnotatorPairs, groups: SplitSegments, gold:
         shown[group[agrees][::-1]] = every.segment[group[agrees], who[agrees]][::-1]
         mine = every.says[:, i] & (n > 0)
         divided = np.isin(np.arange(len(n)), groups.place[groups.maker == i])
-        missed = np.flatnonzero(mine & ~there[:, i] & (2 * support > n) & ~divided)
+        lacking = mine & ~there[:, i] & (2 * support > n) & ~divided
+        told = np.zeros(len(n), bool)
+        told[numbers[groups.pieces_in_merges(i, gold)]] = True
         extra = mine & there[:, i] & (2 * support < n) & ((n > 1) | (gold is not None))
-        extra = np.flatnonzero(extra & ~np.isin(every.segment[:, i], in_groups))
+        extra &= ~np.isin(every.segment[:, i], in_groups)
+        parted = 2 * (others & every.within).sum(axis=1) > n
         other = mine & there[:, i] & (2 * often > n) & (called != every.category[:, i])
         other &= (n > 1) | (gold is not None) | (there.argmax(axis=1) == i)  # of two it is told once
         annotation = every.annotation[:, i]
         for kind, rows, segment, opposite, count in (
-            ("missed", missed, shown, np.full(len(n), -1), support),
-            ("extra", extra, every.segment[:, i], np.full(len(n), -1), support),
+            ("missed", np.flatnonzero(lacking & ~every.within[:, i]), shown, none, support),
+            ("joined", np.flatnonzero(lacking & every.within[:, i] & ~told), shown, none, support),
+            ("extra", np.flatnonzero(extra & ~parted), every.segment[:, i], none, support),
+            ("parted", np.flatnonzero(extra & parted), every.segment[:, i], none, support),
             ("category", np.flatnonzero(other), every.segment[:, i], shown, often),
         ):
-            category = called if kind != "extra" else every.category[:, i]
+            category = every.category[:, i] if kind in ("extra", "parted") else called
             result.append(
                 _disagreement_rows(
                     kind,
@@ -408,12 +428,12 @@ def _uncounted_segments(comparison: AnnotatorPairs) -> tuple[Ints, Ints, Ints]:
 def find_disagreements(comparison: AnnotatorPairs, gold: int | None = None) -> Table:
     """One row for each segment that is in dispute.
 
-    Columns: kind (``missed``, ``extra``, ``category``, ``boundary``, ``split``, ``merge``), annotation (row: whose
-    doing it is), segment (row: what to look at), other (row of a segment of another annotator, -1: none), category
-    (position: of `segment`), called (position: what the annotator calls it; -1), support (how many of the others have
-    or say it), others (how many there are), n (segments that one was made into), pixels and share (of a
-    region that is not counted: how much is concerned), near (share of both boundaries
-    within the tolerance of each other), distance (HD95). -1 and NaN where a column says nothing.
+    Columns: kind (``missed``, ``joined``, ``extra``, ``parted``, ``category``, ``boundary``, ``split``, ``merge``),
+    annotation (row: whose doing it is), segment (row: what to look at), other (row of a segment of another annotator,
+    -1: none), category (position: of `segment`), called (position: what the annotator calls it; -1), support (how many
+    of the others have or say it), others (how many there are), n (segments that one was made into), pixels and share
+    (of a region that is not counted: how much is concerned), near (share of both boundaries within the tolerance of
+    each other), distance (HD95). -1 and NaN where a column says nothing.
 
     `gold`: the position of the reference among the annotators.
     """

@@ -168,7 +168,7 @@ def member_table(images: PanelBatch, threshold: float = 0.5) -> dict[str, Ints]:
     """
     every = collect_panel_segments(images)
     countable = np.array([category.kind == "thing" and not images.is_semantic for category in images.categories], bool)
-    return member_rows(every, cluster_segments(every, countable, threshold, centres=True).number)
+    return member_rows(every, cluster_segments(every, countable, threshold, centres=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +182,9 @@ class SegmentClusters:
     i: Ints
     j: Ints
     iou: Floats  # (p,)
+    # (p,) how much of i lies in j, and of j in i, where both have one category, else 0
+    i_in_j: Floats
+    j_in_i: Floats
 
     def __len__(self) -> int:
         return int(self.number.max(initial=-1)) + 1
@@ -200,8 +203,10 @@ def cluster_segments(
     place = np.full(len(segments), -1, np.int64)
     place[thing] = np.arange(len(thing))
     i, j, iou, shared, areas = _comparable_pairs(every, place)
+    alike = segments.category[i] == segments.category[j]
+    within = [alike * shared / area for area in areas]
     nearness = np.where(_outline_pairs(every, i, j, iou, shared, areas, threshold), threshold + _BARELY, iou)
-    if centres:
+    if centres:  # adds pairs that share no pixels
         i, j, iou, nearness = _with_centres(every, thing, i, j, iou, nearness, threshold)
     linked = link_segments(every.annotator[thing], place[i], place[j], nearness, threshold)
     first = np.full(len(thing), np.iinfo(np.int64).max)
@@ -209,7 +214,8 @@ def cluster_segments(
     order = np.lexsort((first[linked], segments.case[thing]))
     number = np.full(len(segments), -1, np.int64)
     number[thing[order]] = np.cumsum(np.diff(linked[order], prepend=-1) != 0) - 1
-    return SegmentClusters(number, i, j, iou)
+    more = np.zeros(len(i) - len(alike))
+    return SegmentClusters(number, i, j, iou, *(np.append(one, more) for one in within))
 
 
 def _canonical_order(every: PanelSegments, rows: Ints) -> Ints:
@@ -294,8 +300,9 @@ def _comparable_pairs(every: PanelSegments, place: Ints) -> tuple[Ints, Ints, Fl
     return i, j, shared / (area_i + area_j - shared), shared, (area_i, area_j)
 
 
-def member_rows(every: PanelSegments, cluster: Ints) -> dict[str, Ints]:
-    """The rows of the table, from the cluster of each segment."""
+def member_rows(every: PanelSegments, clusters: SegmentClusters) -> dict[str, Ints]:
+    """The rows of the table, from the clusters of all segments."""
+    cluster = clusters.number
     in_one = np.flatnonzero(cluster >= 0)
     cluster_of, n = cluster[in_one], int(cluster.max(initial=-1)) + 1
     n_annotators = len(every.asked)
@@ -311,6 +318,7 @@ def member_rows(every: PanelSegments, cluster: Ints) -> dict[str, Ints]:
     row[cluster_of, every.annotator[in_one]] = in_one
     which, annotator = np.nonzero(says | (row >= 0))
     row = row[which, annotator]
+    held = _held_within(every, clusters, n)[which, annotator] & (row == NO_SEGMENT)
     first = np.searchsorted(case, np.arange(int(case.max(initial=-1)) + 1))
     return {
         "case": case[which],
@@ -318,7 +326,19 @@ def member_rows(every: PanelSegments, cluster: Ints) -> dict[str, Ints]:
         "annotator": annotator,
         "segment": np.append(every.segments.segment, NO_SEGMENT)[row],
         "category": np.append(every.segments.category, NO_SEGMENT)[row],
+        "within": held.astype(np.int64),
     }
+
+
+def _held_within(every: PanelSegments, clusters: SegmentClusters, n: int) -> Flags:
+    """(n, R) the clusters most of whose segments lie, with more than half of their pixels, in an annotator's others."""
+    share = np.zeros((len(clusters.number), len(every.asked)))  # overlaps of an annotator's own segments count twice
+    np.add.at(share, (clusters.i, every.annotator[clusters.j]), clusters.i_in_j)
+    np.add.at(share, (clusters.j, every.annotator[clusters.i]), clusters.j_in_i)
+    rows = np.flatnonzero(clusters.number >= 0)
+    held = np.zeros((n, len(every.asked)), np.int64)
+    np.add.at(held, clusters.number[rows], share[rows] > 0.5)  # half
+    return np.asarray(2 * held > np.bincount(clusters.number[rows], minlength=n)[:, None])
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,7 +378,7 @@ def instance_consensus(
     With `exclusive`, things that are agreed on share no pixels: what several claim goes to the one with more votes
     there, of equals to the one that more annotators drew, then to the first.
     """
-    members = member_rows(every, clusters.number)
+    members = member_rows(every, clusters)
     n, n_annotators = len(clusters), len(every.asked)
     case = np.zeros(n, np.int64)
     in_one = np.flatnonzero(clusters.number >= 0)

@@ -39,10 +39,10 @@ class AnnotatorPairs:
     matches : pair, a, b (rows of the segments; -1: none), category_a, category_b (-1: none), area_a, area_b, shared,
         iou, ignored: segments that belong together (with an IoU of 0.5 or less, things that only end elsewhere), those
         that only A or only B has, and (`ignored`) those that count for nothing, since they lie in void or a crowd
-    members : case, cluster (number within the case), annotator, segment (row), category: which segments of all
+    members : case, cluster (number within the case), annotator, segment (row), category, within: which segments of all
         annotators are one; every segment that counts is in one cluster, alone where nobody else has it. Segment and
-        category are -1 for an annotator of the case who has nothing there; who calls the place void or a crowd has no
-        row
+        category are -1 for an annotator of the case who has none of it; `within` is 1 where its place is for the most
+        part in other segments of this annotator, of the same category. Who calls the place void or a crowd has no row
     groups : pair, side (0: A, 1: B), segment (row), piece (row of the other side's): segments of which the other side
         made several, a row for each of these
     causes : pair, category, side, unmatched, confused, boundary, ignored: the pixels to which only this side gives the

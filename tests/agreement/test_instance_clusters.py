@@ -302,7 +302,7 @@ def test_what_one_alone_has_stays_as_he_drew_it(given_: Panel) -> None:
     batch = given_.batch.take_segments(np.flatnonzero(given_.batch.segment_annotation % 2 == 0))
     one = replace(given_, batch=batch)
     every, found, things = found_in(replace(one, annotators=("a", "b")))
-    rows = member_rows(every, found.number)
+    rows = member_rows(every, found)
     assert (rows["category"] < 0).sum() == len(found)  # b has nothing anywhere
     assert not things.is_agreed.any()
     masks = masks_of_runs(batch.runs, *batch.segment_size)

@@ -21,7 +21,7 @@ _COLUMNS = {
     "patterns": "case pixels",
     "votes": "pattern annotator category",
     "matches": "pair a b category_a category_b area_a area_b shared iou ignored",
-    "members": "case cluster annotator segment category",
+    "members": "case cluster annotator segment category within",
     "groups": "pair side segment others",
     "causes": "pair category side unmatched confused boundary ignored",
     "surfaces": "pair category match edge_a edge_b near_a near_b band_both band_any "
@@ -99,7 +99,7 @@ def _add_votes(
         has = (pixel_votes == code).any(axis=1)
         if has.any():
             for who, yes in zip(maps, has.tolist(), strict=True):
-                rows["members"].append((case, code, who, code if yes else -1, code if yes else -1))
+                rows["members"].append((case, code, who, code if yes else -1, code if yes else -1, 0))
 
 
 def _table(names: Sequence[str], lines: Sequence[tuple[object, ...]]) -> Table:

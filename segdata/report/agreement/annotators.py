@@ -361,7 +361,7 @@ def unclear_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusio
             unclear[what].severity,
             head,
             f"{details} {called_instead(confusion, what)}".strip(),
-            _guideline_advice(tables, confusion, what),
+            _guideline_advice(tables, confusion, what, _is_mostly_divided(result, what)),
             (UNCLEAR_CODE,),
             category=what,
         )
@@ -391,23 +391,33 @@ def called_instead(confusion: Confusion, name: str) -> str:
     partners = [partner for partner in confusion.partners(name) if partner.share >= 0.02][:2]
     if not partners:
         return ""
-    what = "segments" if confusion.is_counted[confusion.names.index(name)] else "pixels"
-    parts = [
-        f"leaves {format_percent(partner.share)} {'' if k else f'of its {what} '}unlabelled"
-        if partner.other == UNLABELLED
-        else f"labels {format_percent(partner.share)} {'' if k else f'of its {what} '}as {partner.other}"
-        for k, partner in enumerate(partners)
-    ]
+    is_counted = confusion.is_counted[confusion.names.index(name)]
+    parts = []
+    for k, partner in enumerate(partners):
+        share = format_percent(partner.share) + ("" if k else f" of its {'segments' if is_counted else 'pixels'}")
+        if partner.other != UNLABELLED:
+            parts.append(f"labels {share} as {partner.other}")
+        else:  # a segment without a match may lie in others, which are larger or smaller
+            parts.append(f"has no match for {share}" if is_counted else f"leaves {share} unlabelled")
     return f"Where one annotator has {name}, another {' and '.join(parts)}."
 
 
-def _guideline_advice(tables: Tables, confusion: Confusion, what: str) -> str:
+def _is_mostly_divided(result: Agreement, category: str) -> bool:
+    """Whether most segments in dispute are whole for some annotators and several for others."""
+    disputed = [
+        f.code == "SEG405" for f in result.findings if f.category == category and "SEG401" <= f.code <= "SEG405"
+    ]
+    return 2 * sum(disputed) > len(disputed)
+
+
+def _guideline_advice(tables: Tables, confusion: Confusion, what: str, is_divided: bool) -> str:
     other = next((partner.other for partner in confusion.partners(what) if partner.other != UNLABELLED), None)
     apart = f" and what tells it from {other}" if other else ""
     taxonomy = tables.profile.taxonomy
     has = any(entry.name == what and entry.definition for entry in taxonomy.categories)
     clear = f"It says now: “{_quote(taxonomy, what, 'missed').text}”" if has else "It has no definition yet."
-    wanted = f"Clarify the guideline on {what}: its definition, its boundary{apart}, with pictures."
+    chapters = "where one ends and the next begins, its definition" if is_divided else "its definition, its boundary"
+    wanted = f"Clarify the guideline on {what}: {chapters}{apart}, with pictures."
     return f"{wanted} {clear} Then annotate again."
 
 

@@ -336,7 +336,7 @@ def render_agreement(
         categories=_category_lines(result),
         cards=[] if cards is None else annotator_sections(cards, annotators, drawn.examples),
         unit=unit,
-        intervals=intervals_in_words(result.intervals),
+        intervals=intervals_in_words(result.intervals, result.images),
         near=tolerance_in_words(result.tolerance),
         gold=reference_name(result, tables),
         sheets=agreement_tables(result, reference_name(result, tables)),

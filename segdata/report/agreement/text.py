@@ -253,7 +253,7 @@ def _verdict(result: Agreement, fail_on: FailOn, console: Console) -> list[str]:
 
 
 def _legend(result: Agreement, console: Console) -> Iterator[str]:
-    yield from console.wrap(intervals_in_words(result.intervals), style="dim")
+    yield from console.wrap(intervals_in_words(result.intervals, result.images), style="dim")
     undefined = f"{DASH}: undefined, as where neither of two drew the category, or nothing varies; it is in no mean."
     yield from console.wrap(undefined, style="dim")
     if len(result.pairs) > 1 and compared_categories(result):

@@ -117,13 +117,17 @@ def score_with_interval(score: str, value: Score, *, signed: bool = False) -> st
     )
 
 
-def intervals_in_words(intervals: Intervals) -> str:
-    """What brackets are, or why scores have none.
+def intervals_in_words(intervals: Intervals, n_images: int) -> str:
+    """What brackets are, or why scores have none; `n_images`: how many are compared.
 
-    >>> intervals_in_words(Intervals(confidence=0.95, resamples=2000, seed=0, clusters=3))
+    >>> intervals_in_words(Intervals(confidence=0.95, resamples=2000, seed=0, clusters=3), 12)
     '[ ]: 95% intervals; scores have none, since there are 3 sequences, patients or single images.'
+    >>> intervals_in_words(Intervals(confidence=0.95, resamples=2000, seed=0, clusters=40), 40)
+    '[ ]: 95% intervals from 2,000 resamples of 40 images.'
     """
     of = count_noun(intervals.clusters, "sequence, patient or single image", "sequences, patients or single images")
+    if intervals.clusters == n_images:
+        of = count_noun(n_images, "image")
     if intervals.clusters >= least_clusters(intervals.confidence):
         source = f" from {intervals.resamples:,} resamples of {of}"
     else:

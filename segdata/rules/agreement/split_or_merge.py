@@ -3,7 +3,7 @@
 from segdata.core.errors import count_noun
 from segdata.core.guideline import quote_guideline
 from segdata.core.rule import Findings, Tables, rule
-from segdata.rules.shared import disputes_of_kind
+from segdata.rules.shared import Dispute, disputes_of_kind
 
 
 @rule("SEG405", "split-or-merge", severity="warning", needs=("agreement",), tasks=("instance", "panoptic"))
@@ -18,7 +18,9 @@ def split_or_merge(tables: Tables, *, min_pixels: int = 16) -> Findings:
         anna has 1 a where ben has 2
 
     Another annotator's segment is a piece of this one if more than half of its own area lies within. Two pieces or more
-    are needed, by more than half of the others. A reference (gold) decides alone.
+    are needed, by more than half of the others. What more than half of the others have, and this annotator not, is
+    joined with its neighbours, and not missed, if more than half of its pixels lie in segments of this annotator and
+    category; the reverse is not extra. A reference (gold) decides alone.
 
     Why: counts are wrong, and your model learns to join, or to cut, things that touch.
 
@@ -34,5 +36,15 @@ def split_or_merge(tables: Tables, *, min_pixels: int = 16) -> Findings:
                 message = f"1 {dispute.category} where {others_have} {dispute.n}"
             else:
                 message = f"{count_noun(dispute.n, 'segment')} where {others_have} 1 {dispute.category}"
-            quote = quote_guideline(tables.profile.taxonomy, dispute.category, "occlusion_rule")
-            yield dispute.finding(message + quote)
+            yield dispute.finding(message + _quote(tables, dispute))
+    for dispute in disputes_of_kind(tables, "joined", min_pixels):
+        have = "has" if dispute.others == 1 else "have"
+        message = f"no {dispute.category} of its own where {dispute.backing} {have} one ({dispute.area:,} px)"
+        yield dispute.finding(f"{message}: it is joined with its neighbours{_quote(tables, dispute)}")
+    for dispute in disputes_of_kind(tables, "parted", min_pixels):
+        message = f"{dispute.category} ({dispute.area:,} px) that most others join with its neighbours"
+        yield dispute.finding(message + _quote(tables, dispute))
+
+
+def _quote(tables: Tables, dispute: Dispute) -> str:
+    return quote_guideline(tables.profile.taxonomy, dispute.category, "occlusion_rule")
