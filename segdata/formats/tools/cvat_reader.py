@@ -22,8 +22,8 @@ from segdata.core.profile import ImageSequence
 from segdata.core.taxonomy import Attribute, Category, Taxonomy, as_rgb
 from segdata.formats.shapes.geometry import Bitmap, Ellipse, Ring, Shape, box, check_numbers, check_ring
 from segdata.formats.shared.file_names import walk_files
-from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader, similar_name_hint
-from segdata.formats.shared.pairing import INDEX_FILE, has_index, images_folder, missing_images, read_index
+from segdata.formats.shared.images import MAX_PIXELS, ImageHeader
+from segdata.formats.shared.pairing import INDEX_FILE, has_index, read_index
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.shared.safe_parsers import XmlError, read_xml
 from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
@@ -36,14 +36,16 @@ from segdata.formats.tools.shapes import (
     ShapeAnnotation,
     ToolShape,
     json_text,
+    read_shapes,
 )
 from segdata.formats.tools.source import (
+    ListedImages,
+    Tool,
     ToolSource,
     first_image,
-    image_folders,
-    nearest_name,
+    left_out_defects,
+    outside_path_defect,
     read_head,
-    unlisted_images,
 )
 
 NO_AREA = frozenset({"polyline", "points", "cuboid", "skeleton"})
@@ -60,15 +62,6 @@ class CvatImage:
 
     shapes: tuple[CvatElement, ...]
     tags: tuple[Element, ...] = ()
-    defects: tuple[Defect, ...] = ()
-
-
-@dataclass(slots=True)
-class _CvatReading:
-    size: tuple[int, int]
-    types: Types
-    shapes: list[ToolShape] = field(default_factory=list)
-    defects: list[Defect] = field(default_factory=list)
 
 
 def read_image(types: Types, entry: ImageEntry, head: ImageHeader | None) -> list[ShapeAnnotation]:
@@ -81,13 +74,12 @@ def read_image(types: Types, entry: ImageEntry, head: ImageHeader | None) -> lis
         problem = (
             f"the size is {size[1]:,} x {size[0]:,}, which no image has" if any(size) else "the file gives no size"
         )
-        raise BrokenLabelsError(*record.defects, Defect("SEG004", f"{problem}: its shapes cannot be drawn"))
-    reading = _CvatReading(size, types, [], list(record.defects))
-    for item in record.shapes:
-        _add_shape(reading, item)
+        raise BrokenLabelsError(Defect("SEG004", f"{problem}: its shapes cannot be drawn"))
+    defects: list[Defect] = []
+    shapes = read_shapes(((item.place, item) for item in record.shapes), partial(_tool_shape, types, size), defects)
     tags = [_read_tag(item, types) for item in record.tags]
     metadata = {"tags": json_text(tags)} if tags else {}
-    return [ShapeAnnotation(size, reading.shapes, None, {}, metadata, reading.defects)]
+    return [ShapeAnnotation(size, shapes, metadata=metadata, defects=defects)]
 
 
 def _read_tag(element: Element, types: Types) -> object:
@@ -97,18 +89,14 @@ def _read_tag(element: Element, types: Types) -> object:
     return {"label": label, **{key: json.loads(value) for key, value in attributes.items()}} if attributes else label
 
 
-def _add_shape(reading: _CvatReading, item: CvatElement) -> None:
-    """Add a shape; one that is broken is left out, with a defect."""
-    try:
-        if not item.label:
-            raise BrokenShapeError("SEG004", f"the {item.element.tag} has no label")
-        shape = _read_shape(item, reading.size)
-        group = _parse_integer(item.group, "group_id") or None
-        attributes = _attributes(item.element, item.label, reading.types)
-        columns = _columns(item, attributes)
-        reading.shapes.append(ToolShape(item.label, shape, item.place, group, None, attributes, columns))
-    except BrokenShapeError as broken:
-        reading.defects.append(broken.defect(item.place))
+def _tool_shape(types: Types, size: tuple[int, int], item: CvatElement, place: str) -> ToolShape:
+    if not item.label:
+        raise BrokenShapeError("SEG004", f"the {item.element.tag} has no label")
+    shape = _read_shape(item, size)
+    group = _parse_integer(item.group, "group_id") or None
+    attributes = _attributes(item.element, item.label, types)
+    columns = _columns(item, attributes)
+    return ToolShape(item.label, shape, place, group, None, attributes, columns)
 
 
 def _columns(item: CvatElement, attributes: dict[str, str]) -> dict[str, object]:
@@ -203,7 +191,7 @@ def _misspelt_points(text: str) -> str:
     return f"the polygon's points are {text!r:.40}, x,y;x,y;… is expected"
 
 
-def parse_points_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
+def _parse_points_leniently(shape: ToolShape, size: tuple[int, int]) -> list[Ring] | Defect:
     """The ring of a polygon whose numbers are not in JSON's spelling, or why it cannot be drawn."""
     text = shape.geometry.texts[0].decode()[2:-2].replace("],[", ";") if isinstance(shape.geometry, PolygonText) else ""
     pairs = text.split(";")
@@ -243,7 +231,7 @@ def _read_mask(element: Element, size: tuple[int, int]) -> Bitmap:
 
 # Labels of other types have shapes without area, or none.
 _WITH_AREA = frozenset({"", "any", "polygon", "mask", "rectangle", "ellipse"})
-NOTATION = PolygonNotation(mend=parse_points_leniently)
+_CVAT = Tool("cvat", "coco", PolygonNotation(mend=_parse_points_leniently))
 _ANSWERS = ("yes", "no", "true", "false")
 
 
@@ -298,49 +286,31 @@ def _color(text: str | None) -> str | None:
 
 
 @dataclass(slots=True)
-class _CvatDataset:
-    """The images of all files by image_id, and the defects."""
+class _CvatDataset(ListedImages):
+    """The images of all files, their labels and their videos."""
 
-    root: Path
-    images: Path  # the folder that images are looked for in
-    folders: Sequence[ImageFolder]
     labels: _CvatLabels = field(default_factory=_CvatLabels)
-    names: set[str] = field(default_factory=set)
-    others: Counter[str] = field(default_factory=Counter)
-    entries: dict[str, ImageEntry] = field(default_factory=dict)
-    defects: list[Defect] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)  # the labels of shapes
+    others: Counter[str] = field(default_factory=Counter)  # shapes without area, by tag
     sequences: list[ImageSequence] = field(default_factory=list)
 
 
 def open_cvat(request: ReadRequest) -> ToolSource:
     """Open the XML files at or below a path; raises UnreadableError if none is CVAT's."""
-    root = request.root
     answer = str(request.options.get("interpolate", "no")).lower()
     check_choice("interpolate", answer, _ANSWERS)
-    folder = root if root.is_dir() else root.parent
-    images = images_folder(request)
-    paths = _find_documents(root)
-    dataset = _CvatDataset(root, images or folder / "images", image_folders(folder, images))
+    paths = _find_documents(request.root)
+    dataset = _CvatDataset.from_request(request)
     for path in paths:
         _add_file(dataset, path, interpolate=answer in ("yes", "true"))
-    if dataset.others:
-        counts = ", ".join(f"{count:,} {tag}" for tag, count in sorted(dataset.others.items()))
-        dataset.defects.append(Defect("SEG004", f"shapes without area are left out: {counts}", severity="info"))
-    _check_images(dataset, folder, images)
+    dataset.defects += left_out_defects("shapes without area", dataset.others)
+    dataset.report_missing()
+    dataset.report_unlisted("CVAT")
     own_taxonomy = dataset.labels.taxonomy()
     categories = resolve_names(dataset.names | dataset.labels.categories.keys(), request.taxonomy, own_taxonomy)
-    entries = sorted(dataset.entries.values(), key=lambda entry: entry.image_id)
     read = partial(read_image, dataset.labels.types)
     return ToolSource.from_request(
-        request,
-        "cvat",
-        "coco",
-        categories,
-        entries,
-        dataset.defects,
-        read,
-        sequences=dataset.sequences,
-        notation=NOTATION,
+        request, _CVAT, categories, dataset.sorted_entries, dataset.defects, read, sequences=dataset.sequences
     )
 
 
@@ -427,11 +397,10 @@ def _add_image(dataset: _CvatDataset, path: Path, image: Element, place: str, jo
         dataset.defects.append(Defect("SEG004", "an image without name; left out", file, place))
         return
     if is_unsafe_path(name):
-        message = f"path {name!r} leaves the dataset's root; its last part is used as the name"
-        dataset.defects.append(Defect("SEG015", message, file, place))
+        dataset.defects.append(outside_path_defect(name, file, place))
         name = PurePosixPath(name).name or "image"
     split = image.get("subset") or None
-    folder = posixpath.dirname(file) if path.is_relative_to(dataset.root) else ""
+    folder = dataset.id_folder(path)
     image_id = posixpath.join(folder, name)
     if image_id in dataset.entries and split:
         image_id = posixpath.join(folder, split, name)
@@ -441,7 +410,7 @@ def _add_image(dataset: _CvatDataset, path: Path, image: Element, place: str, jo
         return
     shapes = tuple(_shapes(dataset, image, place))
     dataset.names.update(shape.label for shape in shapes if shape.label)
-    size = _parse_side(image.get("height")), _parse_side(image.get("width"))
+    size = parse_digits(image.get("height")) or 0, parse_digits(image.get("width")) or 0
     image_file = first_image(dataset.folders, [image_id, name, *([f"{split}/{name}"] if split else [])])
     record = CvatImage(shapes, tuple(image.iterfind("tag")))
     metadata = jobs.metadata(image.get("task_id"), image.get("id"))
@@ -465,15 +434,10 @@ def _shapes(dataset: _CvatDataset, image: Element, place: str) -> Iterator[CvatE
             dataset.defects.append(Defect("SEG004", message, place=f"{place}/{shape.tag}"))
 
 
-def _parse_side(text: str | None) -> int:
-    digits = (text or "").strip()
-    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 10 else 0
-
-
 def _add_video(dataset: _CvatDataset, path: Path, video: CvatVideo, jobs: CvatJobs) -> None:
     """Add the frames of a video, `frame_000000.png` and so on as CVAT calls them."""
     file = relative_path(dataset.root, path)
-    folder = posixpath.dirname(file) if path.is_relative_to(dataset.root) else ""
+    folder = dataset.id_folder(path)
     bare = video.name.replace("\\", "/").rpartition("/")[2]
     name = bare if bare not in ("", ".", "..") else path.stem
     sequence = posixpath.join(folder, name)
@@ -523,7 +487,7 @@ def _names_frames(folder: Path) -> bool:
 
 def _add_named_video(dataset: _CvatDataset, path: Path, video: CvatVideo) -> None:
     """Add the frames that the lines of `images.csv` name, in the order of their numbers in the XML."""
-    entries, defects = read_index(path.parent, dataset.images)
+    entries, defects = read_index(path.parent, dataset.images or dataset.folder / "images")
     file = relative_path(dataset.root, path)
     dataset.defects += defects
     beyond = sorted(frame for frame in video.frames if frame >= len(entries))
@@ -542,15 +506,3 @@ def _add_named_video(dataset: _CvatDataset, path: Path, video: CvatVideo) -> Non
         record = CvatImage(shapes) if is_annotated else None
         files = (path,) if is_annotated else ()
         dataset.entries[entry.image_id] = replace(entry, image=image, files=files, record=record, source_id=str(number))
-
-
-def _check_images(dataset: _CvatDataset, folder: Path, images: Path | None) -> None:
-    def describe(entry: ImageEntry) -> Defect:
-        hint = similar_name_hint(nearest_name(dataset.folders, entry.image_id))
-        message = f"image file {entry.image_id!r} does not exist{hint}"
-        file = relative_path(dataset.root, entry.files[0]) if entry.files else None
-        return Defect("SEG002", message, file, image=entry.image_id)
-
-    dataset.defects += missing_images(list(dataset.entries.values()), folder, images, describe)
-    if dataset.root.is_dir() and any(entry.image for entry in dataset.entries.values()):
-        dataset.defects += unlisted_images(dataset.folders, dataset.entries.values(), "CVAT")

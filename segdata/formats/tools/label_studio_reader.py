@@ -34,8 +34,9 @@ from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
 from segdata.formats.tools.label_studio import TASKS_HEAD, is_tasks
 from segdata.formats.tools.label_studio_regions import LABEL_KEYS, NOTATION, read_regions
 from segdata.formats.tools.shapes import ShapeAnnotation
-from segdata.formats.tools.source import ToolSource
+from segdata.formats.tools.source import Tool, ToolSource
 
+_LABEL_STUDIO = Tool("label-studio", "coco", NOTATION, "size of the regions")
 _UPLOAD = "data/upload/"
 _PREFIX = 9  # of uploaded files: eight hexadecimal digits and a dash
 _KEYS = ("image", "img", "url", "image_url", "photo", "picture")
@@ -489,17 +490,8 @@ def open_tasks(request: ReadRequest) -> ToolSource:
         {*tasks.labels, *(category.name for category in config.taxonomy.categories)}, request.taxonomy, config.taxonomy
     )
     defects = [*config.defects, *tasks.defects]
-    return ToolSource.from_request(
-        request,
-        "label-studio",
-        "coco",
-        categories,
-        tasks.entries,
-        defects,
-        partial(read_image, categories.to),
-        notation=NOTATION,
-        what="size of the regions",
-    )
+    read = partial(read_image, categories.to)
+    return ToolSource.from_request(request, _LABEL_STUDIO, categories, tasks.entries, defects, read)
 
 
 def _find_files(root: Path) -> list[Path]:

@@ -42,9 +42,10 @@ from segdata.formats.tools.shapes import (
     ShapeAnnotation,
     ToolShape,
     json_text,
+    read_shapes,
     remove_bridges,
 )
-from segdata.formats.tools.source import ToolSource, nearest_name
+from segdata.formats.tools.source import Tool, ToolSource, nearest_name, outside_path_defect
 
 Raw = msgspec.Raw
 AREAS = frozenset({None, "polygon", "rectangle", "oriented_rectangle", "rotation", "circle", "mask"})
@@ -59,9 +60,8 @@ _PICTURE_HEAD = 1 << 17  # letters of imageData that are decoded, for the size o
 _POLYGON_NAME = "the polygon of {}"
 _NOTHING: dict[str, str] = {}
 _PLAIN: dict[str, object] = {"iscrowd": False}
-LABELME = DocumentKind("a LabelMe file", "an object with shapes, imagePath, imageHeight and imageWidth")
-NOTATION = PolygonNotation(unbridge=remove_bridges)
-_OTHER_SHAPES = frozenset({"point", "points", "line", "linestrip"})
+_DOCUMENT = DocumentKind("a LabelMe file", "an object with shapes, imagePath, imageHeight and imageWidth")
+LABELME = Tool("labelme", "pil", PolygonNotation(unbridge=remove_bridges))
 
 
 class _LabelmeShape(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -101,7 +101,7 @@ class _LabelmeFile(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 _FILE_FIELDS = tuple(name for name in _LabelmeFile.__struct_fields__ if name not in ("shapes", "imageData"))
 
 
-def _read_labelme(path: Path, name: str, kind: DocumentKind, defects: list[Defect]) -> tuple[Json, Sequence[object]]:
+def _read_labelme(path: Path, name: str, defects: list[Defect]) -> tuple[Json, Sequence[object]]:
     """The keys of a file without shapes and pixels, and the shapes: `_LabelmeShape`, objects, or other values.
 
     `name` is its name in defects. Raises BrokenLabelsError for other files.
@@ -113,11 +113,11 @@ def _read_labelme(path: Path, name: str, kind: DocumentKind, defects: list[Defec
             defects += repeated_key_defects(data, name)
             defects += _other_picture(file.imageData, (file.imageHeight, file.imageWidth), name)
             return {key: value for key in _FILE_FIELDS if (value := getattr(file, key)) is not UNSET}, file.shapes
-    return _read_slowly(path, name, kind, defects)
+    return _read_slowly(path, name, defects)
 
 
-def _read_slowly(path: Path, name: str, kind: DocumentKind, defects: list[Defect]) -> tuple[Json, Sequence[object]]:
-    document = read_document(path, name, kind)
+def _read_slowly(path: Path, name: str, defects: list[Defect]) -> tuple[Json, Sequence[object]]:
+    document = read_document(path, name, _DOCUMENT)
     defects += document.defects
     if document.parts is None:
         raise BrokenLabelsError(*document.defects)
@@ -182,41 +182,22 @@ def _read_one_by_one(raw: Raw) -> list[object]:
     return shapes
 
 
-@dataclass(slots=True)
-class _LabelmeReading:
-    """The shapes of one file so far, and its defects."""
-
-    size: tuple[int, int]
-    shapes: list[ToolShape] = field(default_factory=list)
-    # shapes of the background, each with the number of shapes before it
-    background: list[tuple[int, Shape | PolygonText]] = field(default_factory=list)
-    defects: list[Defect] = field(default_factory=list)
-
-
-def read_image(root: Path, kind: DocumentKind, entry: ImageEntry, head: ImageHeader | None) -> list[ShapeAnnotation]:
+def read_image(root: Path, entry: ImageEntry, head: ImageHeader | None) -> list[ShapeAnnotation]:
     """The shapes on an image; raises BrokenLabelsError if its file is not a LabelMe file."""
     file = relative_path(root, entry.files[0])
     defects: list[Defect] = []
-    document, shapes = _read_labelme(entry.files[0], file, kind, defects)
-    reading = _LabelmeReading(_size(document, head, file), defects=defects)
-    for row, shape in enumerate(shapes):
-        place = f"/shapes/{row}"
-        if isinstance(shape, _LabelmeShape) and _is_plain(shape):
-            polygon = PolygonText((shape.points,), _POLYGON_NAME, f"{place}/points")
-            reading.shapes.append(ToolShape(shape.label, polygon, place, shape.group_id, None, _NOTHING, _PLAIN))
-        else:
-            _add_shape(reading, shape.as_object() if isinstance(shape, _LabelmeShape) else shape, place)
-    if reading.background:
-        _cut_background(reading)
+    document, items = _read_labelme(entry.files[0], file, defects)
+    size = _size(document, head, file)
+    shapes = read_shapes(((f"/shapes/{row}", item) for row, item in enumerate(items)), _tool_shape, defects)
     annotator, source = document.get("annotator"), document.get("source")
     return [
         ShapeAnnotation(
-            reading.size,
-            reading.shapes,
+            size,
+            _cut_background(shapes, *size),
             annotator if isinstance(annotator, str) else None,
             {"source": source} if source in ORIGINS else {},
             _metadata(document),
-            reading.defects,
+            defects,
         )
     ]
 
@@ -258,48 +239,42 @@ def _metadata(document: Json) -> dict[str, str]:
     return {key: json_text(value) for key, value in sorted(metadata.items())}
 
 
-def _add_shape(reading: _LabelmeReading, shape: object, place: str) -> None:
-    """Add a shape; one that is broken is left out, with a defect."""
+def _tool_shape(shape: object, place: str) -> ToolShape | None:
+    """A shape, None if it has no area; raises BrokenShapeError."""
+    if isinstance(shape, _LabelmeShape):
+        if _is_plain(shape):
+            polygon = PolygonText((shape.points,), _POLYGON_NAME, f"{place}/points")
+            return ToolShape(shape.label, polygon, place, shape.group_id, None, _NOTHING, _PLAIN)
+        shape = shape.as_object()
     if not isinstance(shape, dict):
-        reading.defects.append(Defect("SEG004", "a shape is not an object; left out", place=place))
-        return
+        raise BrokenShapeError("SEG004", "a shape is not an object")
     kind, label = shape.get("shape_type"), shape.get("label")
     if isinstance(kind, str) and kind in _NO_AREA:
-        return
-    try:
-        if not isinstance(label, str) or not label:
-            raise BrokenShapeError("SEG004", f"the label is {label!r:.40}, a text is expected", "/label")
-        if not (kind is None or isinstance(kind, str)) or kind not in AREAS:
-            raise BrokenShapeError(
-                "SEG004", f"the shape_type is {kind!r:.40}, which labelme does not have", "/shape_type"
-            )
-        if label == BACKGROUND:
-            reading.background.append((len(reading.shapes), _read_shape(shape, kind, place)))
-            return
-        reading.shapes.append(
-            ToolShape(
-                label,
-                _read_shape(shape, kind, place),
-                place,
-                _integer_at(shape, "group_id"),
-                _integer_at(shape, "id"),
-                _attributes(shape),
-                _columns(shape),
-            )
-        )
-    except BrokenShapeError as broken:
-        reading.defects.append(broken.defect(place))
+        return None
+    if not isinstance(label, str) or not label:
+        raise BrokenShapeError("SEG004", f"the label is {label!r:.40}, a text is expected", "/label")
+    if not (kind is None or isinstance(kind, str)) or kind not in AREAS:
+        raise BrokenShapeError("SEG004", f"the shape_type is {kind!r:.40}, which labelme does not have", "/shape_type")
+    geometry = _read_shape(shape, kind, place)
+    if label == BACKGROUND:
+        return ToolShape(label, geometry, place)
+    group, id_ = _integer_at(shape, "group_id"), _integer_at(shape, "id")
+    return ToolShape(label, geometry, place, group, id_, _attributes(shape), _columns(shape))
 
 
-def _cut_background(reading: _LabelmeReading) -> None:
-    """Take shapes of the background from those before them, as labelme's converters paint one over the other."""
-    height, width = reading.size
-    for n_before, geometry in reading.background:
-        hole = _draw(geometry, height, width)
-        for shape in reading.shapes[:n_before] if hole.any() else ():
-            pixels = _draw(shape.geometry, height, width)
+def _cut_background(shapes: Sequence[ToolShape], height: int, width: int) -> list[ToolShape]:
+    """The shapes without those of the background, whose pixels those before them lose, as in labelme's converters."""
+    kept: list[ToolShape] = []
+    for shape in shapes:
+        if shape.name != BACKGROUND:
+            kept.append(shape)
+            continue
+        hole = _draw(shape.geometry, height, width)
+        for before in kept if hole.any() else ():
+            pixels = _draw(before.geometry, height, width)
             if (pixels & hole).any():
-                shape.geometry = Bitmap(0, 0, pixels & ~hole)
+                before.geometry = Bitmap(0, 0, pixels & ~hole)
+    return kept
 
 
 def _draw(geometry: Shape | PolygonText, height: int, width: int) -> NDArray[np.bool_]:
@@ -438,8 +413,7 @@ def open_labelme(request: ReadRequest) -> ToolSource:
     )
     categories = resolve_names(census.labels, request.taxonomy)
     defects += _census_defects(census)
-    read = partial(read_image, root, LABELME)
-    return ToolSource.from_request(request, "labelme", "pil", categories, entries, defects, read, notation=NOTATION)
+    return ToolSource.from_request(request, LABELME, categories, entries, defects, partial(read_image, root))
 
 
 def _scan_files(files: dict[str, Path]) -> _FileCensus:
@@ -460,7 +434,7 @@ def _scan_files(files: dict[str, Path]) -> _FileCensus:
             census.image[name] = image_path if bare else PureWindowsPath(image_path).as_posix()
         for shape in head.shapes:
             kind = shape.shape_type if isinstance(shape.shape_type, str) else "polygon"
-            if kind in _OTHER_SHAPES:
+            if kind in _NO_AREA:
                 census.others[kind] += 1
             elif isinstance(shape.label, str) and shape.label != BACKGROUND:
                 census.labels.add(shape.label)
@@ -481,7 +455,7 @@ def _read_head(path: Path) -> _FileHead | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if str(error).startswith("Expected `object`") and " - at " not in str(error):
             return _FileHead()  # sound JSON of another kind
-        parts = read_document(path, path.name, LABELME).parts
+        parts = read_document(path, path.name, _DOCUMENT).parts
     except OSError as error:
         raise SegdataError(f"{path}: cannot be read: {error.strerror or error}") from error
     return None if parts is None else _read_head_slowly({key: bytes(raw) for key, raw in parts.items()})
@@ -539,9 +513,10 @@ def _list_entries(
     image_of = {name: _find_image(name, named[name], folders) for name in labels}
     used = {place_index for place_index, image_id in image_of.values() if place_index is not None}
     defects = [
-        _unsafe_path(root, labels[name], image_path, image_of[name][0] is not None)
+        defect
         for name, image_path in named.items()
-        if _leaves_root(name, image_path, image_of[name][0] is not None)
+        if image_path is not None
+        if (defect := _outside_path(name, image_path, relative_path(root, labels[name]), image_of[name][0] is not None))
     ]
     entries: dict[str, ImageEntry] = {}
     claimed: set[str] = set()
@@ -602,20 +577,13 @@ def _find_image(name: str, image_path: str | None, folders: Sequence[ImageFolder
     return None, beside
 
 
-def _leaves_root(name: str, image_path: str | None, found: bool) -> bool:
-    """Whether a path leads out of the dataset; if the image is found by its name, whether it is of a whole disk."""
-    if image_path is None:
-        return False
-    if found:
-        return re.match(r"[A-Za-z]:|[/\\]", image_path) is not None
-    return is_unsafe_path(posixpath.normpath(posixpath.join(posixpath.dirname(name), image_path)))
-
-
-def _unsafe_path(root: Path, path: Path, image_path: str | None, found: bool) -> Defect:
+def _outside_path(name: str, image_path: str, file: str, found: bool) -> Defect | None:
+    """SEG015 for a path that leads out of the dataset; if the image is found by its name, for one of a whole disk."""
     if found:
         message = (
             f"path {image_path!r} is one of another computer, and LabelMe looks there; the image of its name is read"
         )
-        return Defect("SEG015", message, relative_path(root, path), "/imagePath", severity="warning")
-    message = f"path {image_path!r} leaves the dataset's root; its last part is used as the name"
-    return Defect("SEG015", message, relative_path(root, path), "/imagePath")
+        absolute = re.match(r"[A-Za-z]:|[/\\]", image_path)
+        return Defect("SEG015", message, file, "/imagePath", severity="warning") if absolute else None
+    leaves = is_unsafe_path(posixpath.normpath(posixpath.join(posixpath.dirname(name), image_path)))
+    return outside_path_defect(image_path, file, "/imagePath") if leaves else None

@@ -18,7 +18,7 @@ from segdata.core.errors import UnreadableError, check_choice
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.paths import is_unsafe_path
-from segdata.core.profile import Profile, RasterRule
+from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Color, Taxonomy
 from segdata.formats.shapes.geometry import Polygon
@@ -32,11 +32,13 @@ from segdata.formats.shared.taxonomies import kind_from_name, resolve_names
 from segdata.formats.tools.qupath import LOSSES
 from segdata.formats.tools.shapes import PolygonText, ShapeAnnotation, ToolShape, json_text
 from segdata.formats.tools.source import (
+    Tool,
     ToolSource,
     category_names,
     count_lost_rings,
     free_name,
     image_rows,
+    left_out_defects,
     source_polygons,
     writable_rows,
 )
@@ -44,7 +46,7 @@ from segdata.formats.tools.source import (
 SUFFIX = ".geojson"
 OURS = "segdata"
 UNCLASSIFIED = "Unclassified"
-RULE: RasterRule = "centre-evenodd"
+_QUPATH = Tool("qupath", "centre-evenodd")
 _KIND, _NAME, _ANNOTATION = "objectType", "name", "annotation"
 _KINDS = frozenset({"annotation", "detection", "cell", "tile", "tma_core", "unknown"})
 _GEOMETRIES = {"cell": "geometry", "nucleus": "nucleusGeometry"}
@@ -83,13 +85,9 @@ def open_qupath(request: ReadRequest) -> ToolSource:
         )
     )
     names = resolve_names(census.classes, request.taxonomy, own)
-    if census.left_out:
-        counts = ", ".join(f"{n:,} {what}" for what, n in sorted(census.left_out.items()))
-        defects.append(
-            Defect("SEG004", f"objects without area or on other planes are left out: {counts}", severity="info")
-        )
+    defects += left_out_defects("objects without area or on other planes", census.left_out)
     read = partial(read_image, root, _GEOMETRIES[option])
-    return ToolSource.from_request(request, "qupath", RULE, names, entries, defects, read)
+    return ToolSource.from_request(request, _QUPATH, names, entries, defects, read)
 
 
 def _take_census(root: Path, files: Iterable[Path]) -> _Census:
@@ -269,12 +267,14 @@ def write_qupath(profile: Profile, batches: Iterable[Batch], target: Path, losse
 def _geometries(batch: Batch, rows: Ints, losses: LossCounter) -> list[Json]:
     """(n,) the geometry of each segment, which has exactly its pixels: the source's polygons, else traced ones."""
     height, width = (side[rows] for side in batch.segment_size)
-    polygons = source_polygons(batch, rows, RULE)
+    polygons = source_polygons(batch, rows, _QUPATH.raster_rule)
     without = np.array([row for row, parts in enumerate(polygons) if not parts], np.int64)
     count_lost_rings(batch, rows[without], losses)
     runs = batch.runs.take(rows[without], batch.n_segments)
     for row, parts in zip(
-        without.tolist(), trace_polygons(runs, RULE, height[without], width[without]).polygons, strict=True
+        without.tolist(),
+        trace_polygons(runs, _QUPATH.raster_rule, height[without], width[without]).polygons,
+        strict=True,
     ):
         polygons[row] = parts
     return [_geometry(parts) for parts in polygons]

@@ -3,9 +3,9 @@
 import itertools
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 import numpy as np
@@ -29,6 +29,7 @@ from segdata.formats.shapes.geometry import (
 )
 
 GROUP = "group_id"  # the name in LabelMe and CVAT, and of our attribute
+_Item = TypeVar("_Item")
 
 
 class BrokenShapeError(Exception):
@@ -96,6 +97,26 @@ class ShapeAnnotation:
     metadata: Mapping[str, str] = field(default_factory=dict)  # of the image, name -> JSON text
     defects: Sequence[Defect] = ()  # of the file; `file` and `image` are filled in if they are None
     file: str | None = None  # that it is in; None: the entry's first
+
+
+def read_shapes(
+    items: Iterable[tuple[str, _Item]], read: Callable[[_Item, str], ToolShape | None], defects: list[Defect]
+) -> list[ToolShape]:
+    """The shapes of the items of a file, given with their places.
+
+    `read` gets an item and its place and returns None for one without area. If it raises BrokenShapeError, the item is
+    left out, with a defect.
+    """
+    shapes = []
+    for place, item in items:
+        try:
+            shape = read(item, place)
+        except BrokenShapeError as broken:
+            defects.append(broken.defect(place))
+            continue
+        if shape is not None:
+            shapes.append(shape)
+    return shapes
 
 
 @dataclass(frozen=True, slots=True)

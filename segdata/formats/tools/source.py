@@ -2,12 +2,13 @@
 
 import itertools
 import os
+import posixpath
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -27,8 +28,9 @@ from segdata.formats.coco.segments import flat_rings as on_lines
 from segdata.formats.shapes.geometry import Bitmap, Ellipse, Polygon, PolygonArrays, Shape, group_offsets
 from segdata.formats.shapes.polygons import SourcePolygons
 from segdata.formats.shapes.raster import rasterise, rasterise_polygons, unite_owners
-from segdata.formats.shared.images import ImageFolder, ImageHeader
+from segdata.formats.shared.images import ImageFolder, ImageHeader, similar_name_hint
 from segdata.formats.shared.painting import count_segments, in_first_annotation
+from segdata.formats.shared.pairing import images_folder, missing_images
 from segdata.formats.shared.per_image import (
     ImageEntry,
     ReadImages,
@@ -36,6 +38,7 @@ from segdata.formats.shared.per_image import (
     chunk_rows,
     detach_entries,
     read_images,
+    relative_path,
 )
 from segdata.formats.shared.safe_parsers import Json
 from segdata.formats.shared.taxonomies import CategoryNames
@@ -52,7 +55,7 @@ from segdata.formats.tools.shapes import (
 )
 
 _PICTURES = (Ellipse, Bitmap)
-DEFAULT_NOTATION = PolygonNotation()
+_PER_CHUNK = 64  # images that are good to load at once
 
 
 def rasterise_shapes(
@@ -119,12 +122,23 @@ def _ring_column(parsed: ParsedPolygons, polygon: Ints, place: Ints, segment: In
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """How an annotation tool writes and draws polygons."""
+
+    format: str  # the name of its format
+    raster_rule: RasterRule
+    notation: PolygonNotation = field(default_factory=PolygonNotation)
+    size_name: str = "declared size"  # how messages call the size in its files
+
+
 @dataclass(frozen=True)
 class ToolSource:
     """An opened dataset of an annotation tool."""
 
     root: Path  # paths in messages start here
-    profile: Profile  # of the dataset; its raster rule is the tool's
+    tool: Tool
+    profile: Profile
     entries: Sequence[ImageEntry]  # its images
     defects: tuple[Defect, ...]  # met while opening
     to: Mapping[str, int] = field(repr=False)  # a category's name in the files -> its id
@@ -132,16 +146,12 @@ class ToolSource:
     # is not annotated. Called from any thread; raises BrokenLabelsError
     read_image: Callable[[ImageEntry, ImageHeader | None], Sequence[ShapeAnnotation]] = field(repr=False)
     annotator: str | None = None  # the annotator if the files name none
-    notation: PolygonNotation = field(default=DEFAULT_NOTATION, repr=False)  # how the tool writes polygons
-    per_chunk: int = 64  # how many images are good to load at once
-    what: str = "declared size"  # how messages call the size in the files
 
     @classmethod
     def from_request(
         cls,
         request: ReadRequest,
-        format: str,
-        raster_rule: RasterRule,
+        tool: Tool,
         categories: CategoryNames,
         entries: Sequence[ImageEntry],
         defects: Iterable[Defect],
@@ -149,30 +159,27 @@ class ToolSource:
         *,
         root: Path | None = None,
         sequences: Iterable[ImageSequence] = (),
-        notation: PolygonNotation = DEFAULT_NOTATION,
-        what: str = "declared size",
     ) -> "ToolSource":
         """The dataset that a request opens; `root` is its folder if the request may name a file in it."""
         profile = categories.profile(
-            format,
+            tool.format,
             request.root,
             "instance",
             "sparse",
             "allow",
             name=None if root is None else root.name,
-            raster_rule=raster_rule,
+            raster_rule=tool.raster_rule,
             sequences=tuple(sequences),
         )
         return cls(
             root=root or request.root,
+            tool=tool,
             profile=profile,
             entries=entries,
             defects=tuple(defects),
             to=categories.to,
             read_image=read_image,
             annotator=request.annotator,
-            notation=notation,
-            what=what,
         )
 
     @property
@@ -182,7 +189,7 @@ class ToolSource:
 
     def chunks(self) -> list[Ints]:
         """Rows in chunks of a few images."""
-        return chunk_rows(len(self.entries), self.per_chunk)
+        return chunk_rows(len(self.entries), _PER_CHUNK)
 
     def detached(self) -> Detached | None:
         """See `detach_entries`."""
@@ -190,7 +197,8 @@ class ToolSource:
 
     def load(self, rows: Ints) -> Batch:
         """The images at these rows; all their shapes are parsed and rasterised at once."""
-        images = read_images(self.root, [self.entries[row] for row in rows], self.read_image, self.annotator, self.what)
+        tool, entries = self.tool, [self.entries[row] for row in rows]
+        images = read_images(self.root, entries, self.read_image, self.annotator, tool.size_name)
         shapes = [shape for group in images.annotations for shape in group.shapes]
         offset = group_offsets(np.array([len(group.shapes) for group in images.annotations], np.int64))
         size = (
@@ -198,12 +206,12 @@ class ToolSource:
             .reshape(-1, 2)
             .repeat(np.diff(offset), axis=0)
         )
-        parsed = parse_polygons(shapes, size, self.notation)
-        if self.profile.raster_rule == "coco":  # by other rules edges are pixels, and such a ring is a line of them
+        parsed = parse_polygons(shapes, size, tool.notation)
+        if tool.raster_rule == "coco":  # by other rules edges are pixels, and such a ring is a line of them
             _report_lines(images, shapes, offset, parsed)
         segments = _group_annotations(images, shapes, offset.tolist(), parsed.broken)
         parts = [part for group in segments for part in group.parts]
-        runs, rings = rasterise_shapes(shapes, size, parsed, parts, self.notation, self.profile.raster_rule)
+        runs, rings = rasterise_shapes(shapes, size, parsed, parts, tool.notation, tool.raster_rule)
         annotation = np.repeat(np.arange(len(segments), dtype=np.int32), [len(group.parts) for group in segments])
         firsts = [shapes[part[0]] for part in parts]
         columns = _columns(firsts)
@@ -261,6 +269,65 @@ def _group_annotations(
         groups.append(group_shapes(shapes, [i for i in range(begin, end) if i not in broken]))
         images.report(row, groups[-1].defects)
     return groups
+
+
+@dataclass(slots=True)
+class ListedImages:
+    """The images that the documents of a dataset list, by image id, and the defects of both."""
+
+    root: Path  # the file or folder that the user named
+    images: Path | None  # the user's folder of images
+    folders: Sequence[ImageFolder]  # where image files are looked for
+    entries: dict[str, ImageEntry] = field(default_factory=dict)
+    defects: list[Defect] = field(default_factory=list)
+
+    @classmethod
+    def from_request(cls, request: ReadRequest) -> Self:
+        """No images yet."""
+        root, images = request.root, images_folder(request)
+        return cls(root, images, image_folders(root if root.is_dir() else root.parent, images))
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the dataset."""
+        return self.root if self.root.is_dir() else self.root.parent
+
+    @property
+    def sorted_entries(self) -> list[ImageEntry]:
+        """The images in the order of their ids."""
+        return sorted(self.entries.values(), key=lambda entry: entry.image_id)
+
+    def id_folder(self, document: Path) -> str:
+        """The folder of a document in the dataset, in which the ids of its images begin."""
+        return posixpath.dirname(relative_path(self.root, document)) if document.is_relative_to(self.root) else ""
+
+    def missing_image(self, entry: ImageEntry, consequence: str = "", place: str | None = None) -> Defect:
+        """SEG002 for an image without file; `place` is where its document names it."""
+        hint = similar_name_hint(nearest_name(self.folders, entry.image_id))
+        message = f"image file {entry.image_id!r} does not exist{consequence}{hint}"
+        file = relative_path(self.root, entry.files[0]) if entry.files else None
+        return Defect("SEG002", message, file, place, image=entry.image_id)
+
+    def report_missing(self, describe: Callable[[ImageEntry], Defect] | None = None) -> None:
+        """Report images without a file: see `missing_images`."""
+        entries = list(self.entries.values())
+        self.defects += missing_images(entries, self.folder, self.images, describe or self.missing_image)
+
+    def report_unlisted(self, tool: str) -> None:
+        """Report image files that no document lists, if the user named a folder."""
+        if self.root.is_dir():
+            self.defects += unlisted_images(self.folders, self.entries.values(), tool)
+
+
+def outside_path_defect(path: str, file: str, place: str) -> Defect:
+    """SEG015 for the path of an image that leaves the dataset."""
+    return Defect("SEG015", f"path {path!r} leaves the dataset's root; its last part is used as the name", file, place)
+
+
+def left_out_defects(what: str, counts: Mapping[str, int]) -> list[Defect]:
+    """One info about the entries of a dataset that have no pixels, counted by kind; nothing if there are none."""
+    shown = ", ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items()))
+    return [Defect("SEG004", f"{what} are left out: {shown}", severity="info")] if counts else []
 
 
 def read_head(path: Path) -> bytes:

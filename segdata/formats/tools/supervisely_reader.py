@@ -48,8 +48,9 @@ from segdata.formats.tools.shapes import (
     ShapeAnnotation,
     ToolShape,
     polygon_of_point,
+    read_shapes,
 )
-from segdata.formats.tools.source import ToolSource
+from segdata.formats.tools.source import Tool, ToolSource
 from segdata.formats.tools.supervisely_bitmaps import BrokenBitmapError, decode_mask, decode_opacity
 
 Raw = msgspec.Raw
@@ -158,13 +159,13 @@ def _tag_attributes(tags: object) -> dict[str, Any] | None:  # Any: JSON
 
 
 @dataclass(slots=True)
-class _ImageShapes:
-    """The content of a file so far: the image's height and width in pixels, shapes and defects."""
+class _ImageObjects:
+    """The objects of a file that were read so far, and the defects."""
 
-    size: tuple[int, int]
-    shapes: list[ToolShape] = field(default_factory=list)
-    logins: list[str] = field(default_factory=list)
-    created: list[str] = field(default_factory=list)
+    size: tuple[int, int]  # height and width of the image in pixels
+    classes: Mapping[str, int]  # the category ids by titles
+    drawn: list[_ProjectObject] = field(default_factory=list)  # one for each shape
+    without_pixels: Counter[str] = field(default_factory=Counter)  # by geometry
     defects: list[Defect] = field(default_factory=list)
 
 
@@ -181,50 +182,48 @@ def read_image(
     if document.frames is not msgspec.UNSET or document.framesCount is not msgspec.UNSET:
         message = "is the annotation of a video; only projects of images are read"
         raise BrokenLabelsError(Defect("SEG004", message, file, "/frames"))
-    reading = _ImageShapes(_size(document.size, file), defects=halves)
-    _add_all(reading, document.objects, classes)
+    reading = _ImageObjects(_size(document.size, file), classes, defects=halves)
+    objects = ((f"/objects/{row}", item) for row, item in enumerate(document.objects))
+    shapes = read_shapes(objects, partial(_tool_shape, reading), reading.defects)
+    for kind, count in reading.without_pixels.items():
+        message = f"{count_noun(count, 'object')} of geometry {kind!r} without pixels; left out"
+        reading.defects.append(Defect("SEG004", message, place="/objects", severity="info"))
     tags = _tag_attributes([] if document.tags is msgspec.UNSET else document.tags)
     if tags is None:
         reading.defects.append(Defect("SEG004", "tags of the image are not a list of names and values", place="/tags"))
     if isinstance(document.description, str) and document.description:
         tags = {**(tags or {}), "description": document.description}
     attributes = [(name, encode_json(value)) for name, value in (tags or {}).items()]
-    annotation = {"created": min(reading.created, default=None), "attributes": attributes or None}
-    return [
-        ShapeAnnotation(reading.size, reading.shapes, _shared_annotator(reading), annotation, defects=reading.defects)
-    ]
+    created = [item.createdAt for item in reading.drawn if isinstance(item.createdAt, str)]
+    annotation = {"created": min(created, default=None), "attributes": attributes or None}
+    annotator = _shared_annotator(shapes, reading.drawn)
+    return [ShapeAnnotation(reading.size, shapes, annotator, annotation, defects=reading.defects)]
 
 
-def _shared_annotator(reading: _ImageShapes) -> str | None:
+def _shared_annotator(shapes: Sequence[ToolShape], objects: Sequence[_ProjectObject]) -> str | None:
     """The annotator of all objects; if there are several, each segment gets its own as an attribute."""
-    if all(reading.logins) and len(set(reading.logins)) == 1:
-        return reading.logins[0]
-    for shape, login in zip(reading.shapes, reading.logins, strict=True):
+    logins = [str(item.labelerLogin or "") for item in objects]
+    if all(logins) and len(set(logins)) == 1:
+        return logins[0]
+    for shape, login in zip(shapes, logins, strict=True):
         if login:
             shape.attributes = {**shape.attributes, "labelerLogin": encode_json(login)}
     return None
 
 
-def _add_all(reading: _ImageShapes, objects: Sequence[_ProjectObject | None], classes: Mapping[str, int]) -> None:
-    """Add objects; broken ones are left out, with a defect."""
-    others: Counter[str] = Counter()
-    for row, item in enumerate(objects):
-        place = f"/objects/{row}"
-        shape = _plain_shape(item, classes, place) or _described_shape(item, classes, place, reading, others)
-        if item is None or shape is None:
-            continue
-        reading.shapes.append(shape)
-        reading.logins.append(str(item.labelerLogin or ""))
-        if isinstance(item.createdAt, str):
-            reading.created.append(item.createdAt)
-    for kind, count in others.items():
-        message = f"{count_noun(count, 'object')} of geometry {kind!r} without pixels; left out"
-        reading.defects.append(Defect("SEG004", message, place="/objects", severity="info"))
+def _tool_shape(reading: _ImageObjects, item: _ProjectObject | None, place: str) -> ToolShape | None:
+    """The shape of an object, None if it has no pixels; raises BrokenShapeError."""
+    if item is None or not isinstance(item.classTitle, str):
+        raise BrokenShapeError("SEG004", "an object without classTitle")
+    shape = _plain_shape(item, reading.classes, place) or _described_shape(reading, item, item.classTitle, place)
+    if shape is not None:
+        reading.drawn.append(item)
+    return shape
 
 
-def _plain_shape(item: _ProjectObject | None, classes: Mapping[str, int], place: str) -> ToolShape | None:
+def _plain_shape(item: _ProjectObject, classes: Mapping[str, int], place: str) -> ToolShape | None:
     """The shape of a polygon with only class and id, as most have; None for other objects."""
-    if item is None or item.geometryType != "polygon" or item.points is None or item.description:
+    if item.geometryType != "polygon" or item.points is None or item.description:
         return None
     points, title, number = item.points, item.classTitle, item.id
     if type(title) is not str or title not in classes or not (item.tags is msgspec.UNSET or item.tags == []):
@@ -236,23 +235,19 @@ def _plain_shape(item: _ProjectObject | None, classes: Mapping[str, int], place:
     return ToolShape(title, PolygonText(texts, "the polygon", f"{place}/points"), place, None, number, _NOTHING, _PLAIN)
 
 
-def _described_shape(
-    candidate: _ProjectObject | None,
-    classes: Mapping[str, int],
-    place: str,
-    reading: _ImageShapes,
-    others: Counter[str],
-) -> ToolShape | None:
-    """The shape of any object; None if it is left out: `others` counts objects without pixels."""
-    try:
-        item, title, kind = _known_object(candidate, classes)
-        if kind in _NO_PIXELS:
-            others[kind] += 1
-            return None
-        shape = _shape(item, kind, reading, place)
-    except BrokenShapeError as broken:
-        reading.defects.append(broken.defect(place))
+def _described_shape(reading: _ImageObjects, item: _ProjectObject, title: str, place: str) -> ToolShape | None:
+    """The shape of any object; None if it has no pixels, which is counted."""
+    if title not in reading.classes:
+        raise BrokenShapeError("SEG007", f"class {title!r:.80} is not in meta.json", "/classTitle")
+    kind = item.geometryType or item.shape
+    if kind is None:  # files of old versions
+        kind = "bitmap" if isinstance(item.bitmap, dict) else "polygon"
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise BrokenShapeError("SEG004", f"geometry {kind!r:.40} is not known", "/geometryType")
+    if kind in _NO_PIXELS:
+        reading.without_pixels[kind] += 1
         return None
+    shape = _shape(item, kind, reading, place)
     number = item.id if type(item.id) is int and abs(item.id) < 2**63 else None
     columns, attributes = _columns_and_attributes(item, place, reading.defects)
     return ToolShape(title, shape, place, None, number, attributes, columns)
@@ -271,21 +266,7 @@ def _size(size: object, file: str) -> tuple[int, int]:
     return height, width
 
 
-def _known_object(item: _ProjectObject | None, classes: Mapping[str, int]) -> tuple[_ProjectObject, str, str]:
-    """An object of a known class, its class and its geometry."""
-    if item is None or not isinstance(item.classTitle, str):
-        raise BrokenShapeError("SEG004", "an object without classTitle")
-    if item.classTitle not in classes:
-        raise BrokenShapeError("SEG007", f"class {item.classTitle!r:.80} is not in meta.json", "/classTitle")
-    kind = item.geometryType or item.shape
-    if kind is None:  # files of old versions
-        kind = "bitmap" if isinstance(item.bitmap, dict) else "polygon"
-    if not isinstance(kind, str) or kind not in _KINDS:
-        raise BrokenShapeError("SEG004", f"geometry {kind!r:.40} is not known", "/geometryType")
-    return item, item.classTitle, kind
-
-
-def _shape(item: _ProjectObject, kind: str, reading: _ImageShapes, place: str) -> Shape | PolygonText:
+def _shape(item: _ProjectObject, kind: str, reading: _ImageObjects, place: str) -> Shape | PolygonText:
     if kind in ("bitmap", "alpha_mask"):
         return _bitmap(item, kind, reading, place)
     points = item.points
@@ -335,7 +316,9 @@ def _to_corner_frame(flat: PolygonArrays, sides: Floats) -> tuple[Floats, Floats
     return points, points
 
 
-NOTATION = PolygonNotation(placed=_to_corner_frame, mend=_parse_leniently)
+_SUPERVISELY = Tool(
+    "supervisely", "cv2", PolygonNotation(placed=_to_corner_frame, mend=_parse_leniently), "size in the annotation"
+)
 
 
 def _rectangle(corners: Any) -> Polygon:  # Any: JSON
@@ -352,7 +335,7 @@ def _rectangle(corners: Any) -> Polygon:  # Any: JSON
     return box(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
 
 
-def _bitmap(item: _ProjectObject, kind: str, reading: _ImageShapes, place: str) -> Bitmap:
+def _bitmap(item: _ProjectObject, kind: str, reading: _ImageObjects, place: str) -> Bitmap:
     """The mask at its place; of a soft mask the pixels of at least half opacity."""
     name = kind if isinstance(getattr(item, kind), dict) else "bitmap"
     data = getattr(item, name)
@@ -411,18 +394,9 @@ def open_supervisely(request: ReadRequest) -> ToolSource:
     titles = [category.name for category in taxonomy.categories]
     categories = resolve_names(titles, request.taxonomy, taxonomy)
     ids = {title: categories.to[title] for title in titles}
-    return ToolSource.from_request(
-        request,
-        "supervisely",
-        "cv2",
-        categories,
-        entries,
-        [*defects, *image_defects],
-        partial(read_image, root, ids),
-        root=root,
-        notation=NOTATION,
-        what="size in the annotation",
-    )
+    read = partial(read_image, root, ids)
+    defects += image_defects
+    return ToolSource.from_request(request, _SUPERVISELY, categories, entries, defects, read, root=root)
 
 
 def _images(root: Path, images: Path | None) -> tuple[list[ImageEntry], list[Defect]]:

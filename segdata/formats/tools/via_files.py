@@ -7,7 +7,7 @@ import posixpath
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -30,9 +30,8 @@ from segdata.formats.coco.document import raw_json
 from segdata.formats.shapes.geometry import Ellipse, Ring, Shape, box, check_numbers, check_ring
 from segdata.formats.shared import VIA_LOSSES
 from segdata.formats.shared.derived_sources import ORIGINS
-from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader, similar_name_hint
+from segdata.formats.shared.images import MAX_PIXELS, ImageHeader
 from segdata.formats.shared.painting import count_losses, count_segments, count_unannotated_images, start_folder
-from segdata.formats.shared.pairing import images_folder, no_images_defect
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.shared.safe_parsers import Json
 from segdata.formats.shared.taxonomies import resolve_names
@@ -43,18 +42,20 @@ from segdata.formats.tools.shapes import (
     ShapeAnnotation,
     ToolShape,
     json_text,
+    read_shapes,
 )
 from segdata.formats.tools.source import (
+    ListedImages,
+    Tool,
     ToolSource,
     category_names,
     count_lost_rings,
     first_image,
-    image_folders,
     image_rows,
-    nearest_name,
+    left_out_defects,
+    outside_path_defect,
     read_head,
     source_polygons,
-    unlisted_images,
     writable_rows,
 )
 from segdata.formats.tools.via import CSV_HEAD, JSON_HEAD
@@ -93,12 +94,6 @@ class _CategoryAttribute:
     to: Mapping[str, int]
 
 
-@dataclass(slots=True)
-class _ViaReading:
-    shapes: list[ToolShape] = field(default_factory=list)
-    defects: list[Defect] = field(default_factory=list)
-
-
 def _declared_size(image: ViaImage) -> tuple[int, int]:
     """Height and width in pixels in the attributes of a file; (0, 0) if they lack them."""
     attributes = image.item.file_attributes
@@ -129,14 +124,9 @@ def read_image(reading: _CategoryAttribute, entry: ImageEntry, head: ImageHeader
         regions = image.regions()
     except TypeError as error:
         raise BrokenLabelsError(Defect("SEG004", str(error), place=f"{image.place}/regions")) from error
-    result = _ViaReading()
-    if 0 not in size:  # else the missing file is reported
-        for place, region in regions:
-            plain = None if region is None else _plain_shape(reading, region, place)
-            if plain is not None:
-                result.shapes.append(plain)
-            else:
-                _add_region(result, reading, region, place)
+    defects: list[Defect] = []
+    # Without a size the missing file is reported.
+    shapes = read_shapes(regions, partial(_tool_shape, reading), defects) if 0 not in size else []
     file_attributes = image.item.file_attributes
     attributes: Json = file_attributes if isinstance(file_attributes, dict) else {}
     annotator, source = attributes.get("annotator"), attributes.get("source")
@@ -147,11 +137,11 @@ def read_image(reading: _CategoryAttribute, entry: ImageEntry, head: ImageHeader
     return [
         ShapeAnnotation(
             size,
-            result.shapes,
+            shapes,
             annotator if isinstance(annotator, str) else None,
             {"source": source} if source in ORIGINS else {},
             {key: json_text(value) for key, value in sorted(attributes.items()) if key not in column_keys},
-            result.defects,
+            defects,
         )
     ]
 
@@ -169,33 +159,27 @@ def _plain_shape(reading: _CategoryAttribute, region: ViaRegion, place: str) -> 
     return ToolShape(name, _polygon(shape, place), place, None, id_, _NOTHING, _PLAIN)
 
 
-def _add_region(image: _ViaReading, reading: _CategoryAttribute, region: ViaRegion | None, place: str) -> None:
-    """Add a region; one that is broken is left out, with a defect."""
-    try:
-        if region is None or region.shape_attributes is None:
-            raise BrokenShapeError("SEG004", "a region has shape_attributes, an object")
-        kind = region.shape_attributes.name
-        if isinstance(kind, str) and kind in _NO_AREA:
-            return
-        shape = _read_shape(region.shape_attributes, kind, place)
-        attributes = region.region_attributes
-        if not (attributes is None or isinstance(attributes, dict)):
-            raise BrokenShapeError(
-                "SEG004", f"region_attributes is {attributes!r:.40}, an object is expected", "/region_attributes"
-            )
-        image.shapes.append(_described_shape(reading, shape, attributes or {}, place))
-    except BrokenShapeError as broken:
-        image.defects.append(broken.defect(place))
-
-
-def _place_within(place: str, within: str) -> str:
-    """A place in a region; lines of a CSV export have no places in them."""
-    return place + within if place.startswith("/") else place
+def _tool_shape(reading: _CategoryAttribute, region: ViaRegion | None, place: str) -> ToolShape | None:
+    """The shape of a region, None if it has no area; raises BrokenShapeError."""
+    if region is None or region.shape_attributes is None:
+        raise BrokenShapeError("SEG004", "a region has shape_attributes, an object")
+    plain = _plain_shape(reading, region, place)
+    kind = region.shape_attributes.name
+    if plain is not None or (isinstance(kind, str) and kind in _NO_AREA):
+        return plain
+    shape = _read_shape(region.shape_attributes, kind, place)
+    attributes = region.region_attributes
+    if not (attributes is None or isinstance(attributes, dict)):
+        raise BrokenShapeError(
+            "SEG004", f"region_attributes is {attributes!r:.40}, an object is expected", "/region_attributes"
+        )
+    return _described_shape(reading, shape, attributes or {}, place)
 
 
 def _polygon(shape: ViaShape, place: str) -> PolygonText:
     text = b"[%b,%b]" % (shape.all_points_x, shape.all_points_y)
-    return PolygonText((text,), "the polygon", _place_within(place, "/shape_attributes"))
+    # Lines of a CSV export have no places in them.
+    return PolygonText((text,), "the polygon", f"{place}/shape_attributes" if place.startswith("/") else place)
 
 
 def _read_shape(shape: ViaShape, kind: object, place: str) -> Shape | PolygonText:
@@ -266,18 +250,7 @@ def _described_shape(reading: _CategoryAttribute, shape: Shape | PolygonText, re
     return ToolShape(categories[0], shape, place, None, columns.pop("segment_id", None), attributes, columns)
 
 
-NOTATION = PolygonNotation("axes", mend=_parse_axes_leniently)
-
-
-@dataclass(slots=True)
-class _ViaDataset:
-    """The images of all documents by image_id, and the defects."""
-
-    root: Path
-    folders: Sequence[ImageFolder]
-    entries: dict[str, ImageEntry] = field(default_factory=dict)
-    defects: list[Defect] = field(default_factory=list)
-    missing: list[tuple[ViaImage, ImageEntry]] = field(default_factory=list)
+_VIA = Tool("via", "coco", PolygonNotation("axes", mend=_parse_axes_leniently))
 
 
 def open_via(request: ReadRequest) -> ToolSource:
@@ -286,26 +259,18 @@ def open_via(request: ReadRequest) -> ToolSource:
     paths = _find_documents(root)
     if not paths:
         raise UnreadableError(f"{root}: no VIA file; they are JSON or CSV with shape_attributes and region_attributes")
-    base = root if root.is_dir() else root.parent
-    images = images_folder(request)
-    dataset = _ViaDataset(root, image_folders(base, images))
+    dataset = ListedImages.from_request(request)
     for path in paths:
-        file = relative_path(root, path)
-        images_of_file, defects = read_via(path, file)
+        images, defects = read_via(path, relative_path(root, path))
         dataset.defects += defects
-        folder = posixpath.dirname(file) if path.is_relative_to(root) else ""
-        split = split_from_path(file)
-        for image in images_of_file:
-            _add_image(dataset, path, file, folder, split, image)
-    _check_images(dataset, base, images)
-    attribute, census, defects = _choose_categories(dataset, request.options.get("attribute"))
-    named = resolve_names(census, request.taxonomy)
-    entries = sorted(dataset.entries.values(), key=lambda entry: entry.image_id)
-    reading = _CategoryAttribute(attribute, named.to)
-    unlisted = unlisted_images(dataset.folders, dataset.entries.values(), "VIA") if root.is_dir() else []
-    all_defects = (*dataset.defects, *defects, *unlisted)
-    read = partial(read_image, reading)
-    return ToolSource.from_request(request, "via", "coco", named, entries, all_defects, read, notation=NOTATION)
+        for image in images:
+            _add_image(dataset, path, image)
+    _check_images(dataset)
+    attribute, names = _choose_categories(dataset, request.options.get("attribute"))
+    categories = resolve_names(names, request.taxonomy)
+    dataset.report_unlisted("VIA")
+    read = partial(read_image, _CategoryAttribute(attribute, categories.to))
+    return ToolSource.from_request(request, _VIA, categories, dataset.sorted_entries, dataset.defects, read)
 
 
 def _find_documents(root: Path) -> list[Path]:
@@ -326,46 +291,41 @@ def _find_documents(root: Path) -> list[Path]:
     return documents
 
 
-def _add_image(dataset: _ViaDataset, path: Path, file: str, folder: str, split: str | None, image: ViaImage) -> None:
-    """Add an image of a document, which is `file` in `folder` of the dataset and of a split: its name and its file."""
+def _add_image(dataset: ListedImages, document: Path, image: ViaImage) -> None:
+    """Add an image of a document: its name and its file."""
+    file = relative_path(dataset.root, document)
     name = image.item.filename.replace("\\", "/")
     uri = image.item.filename if "://" in name else None
     if uri is not None or is_unsafe_path(name):
         last_part = PurePosixPath(name.split("?")[0]).name or "image"
         if uri is None:
-            message = f"path {image.item.filename!r} leaves the dataset's root; its last part is used as the name"
-            dataset.defects.append(Defect("SEG015", message, file, f"{image.place}/filename"))
+            dataset.defects.append(outside_path_defect(image.item.filename, file, f"{image.place}/filename"))
         name = last_part
-    image_id = posixpath.join(folder, name)
+    image_id = posixpath.join(dataset.id_folder(document), name)
     if image_id in dataset.entries:
         message = f"image {image_id!r} is listed twice; the first entry is read"
         dataset.defects.append(Defect("SEG008", message, file, image.place or None, image=image_id))
         return
     image_file = first_image(dataset.folders, (image_id, name))
-    size = _declared_size(image)
-    entry = ImageEntry(image_id, image_file, (path,), image, size=size, uri=uri, split=_declared_split(image) or split)
-    dataset.entries[image_id] = entry
-    if image_file is None:
-        dataset.missing.append((image, entry))
+    split = _declared_split(image) or split_from_path(file)
+    dataset.entries[image_id] = ImageEntry(
+        image_id, image_file, (document,), image, size=_declared_size(image), uri=uri, split=split
+    )
 
 
-def _check_images(dataset: _ViaDataset, folder: Path, images: Path | None) -> None:
+def _check_images(dataset: ListedImages) -> None:
     """Report missing image files; raises UnreadableError if all are missing and no sizes are known."""
-    missing = dataset.missing
-    if len(missing) < len(dataset.entries):
-        for image, entry in missing:
-            hint = similar_name_hint(nearest_name(dataset.folders, entry.image_id))
-            consequence = (
-                "" if 0 not in entry.size else ", and its size is given nowhere else: its regions cannot be drawn"
-            )
-            message = f"image file {entry.image_id!r} does not exist{consequence}{hint}"
-            file = relative_path(dataset.root, entry.files[0])
-            dataset.defects.append(Defect("SEG002", message, file, image.place or None, image=entry.image_id))
-    elif missing and all(0 in entry.size for _, entry in missing):
-        message = f"none of the {len(missing):,} image files is here, and VIA keeps no sizes to draw regions in"
-        raise UnreadableError(f"{dataset.root}: {message} (looked in {images or folder}); give --images")
-    elif missing:
-        dataset.defects.append(no_images_defect(len(missing), folder, images))
+    entries = dataset.entries.values()
+    if entries and all(entry.image is None and 0 in entry.size for entry in entries):
+        message = f"none of the {len(entries):,} image files is here, and VIA keeps no sizes to draw regions in"
+        place = dataset.images or dataset.folder
+        raise UnreadableError(f"{dataset.root}: {message} (looked in {place}); give --images")
+
+    def describe(entry: ImageEntry) -> Defect:
+        no_size = ", and its size is given nowhere else: its regions cannot be drawn"
+        return dataset.missing_image(entry, no_size if 0 in entry.size else "", entry.record.place or None)
+
+    dataset.report_missing(describe)
 
 
 @dataclass(slots=True)
@@ -401,8 +361,8 @@ class _RegionAttributes:
         return self.entries[bisect_right(self.ends, row)]
 
 
-def _choose_categories(dataset: _ViaDataset, wanted: object) -> tuple[str | None, set[str], list[Defect]]:
-    """The attribute that names categories, the names, and defects about that choice."""
+def _choose_categories(dataset: ListedImages, wanted: object) -> tuple[str | None, set[str]]:
+    """The attribute that names categories, and the names; the choice is reported if it is in doubt."""
     census, without, regions = (
         CategoryCensus(),
         Counter[str](),
@@ -422,7 +382,8 @@ def _choose_categories(dataset: _ViaDataset, wanted: object) -> tuple[str | None
             without[regions.entry(row).image_id] += 1
             first = row if first is None else first
     doubtful = attribute is not None and attribute.lower() not in USUAL_ATTRIBUTES and wanted is None and others
-    defects = [Defect("SEG004", ambiguity_message(str(attribute), others), severity="info")] if doubtful else []
+    if doubtful:
+        dataset.defects.append(Defect("SEG004", ambiguity_message(str(attribute), others), severity="info"))
     if first is not None:
         which = "no region attribute has values" if attribute is None else f"the attribute {attribute!r} is empty there"
         message = (
@@ -431,13 +392,11 @@ def _choose_categories(dataset: _ViaDataset, wanted: object) -> tuple[str | None
         )
         entry = regions.entry(first)
         place = entry.record.place_of(regions.keys[first])
-        defects.append(
+        dataset.defects.append(
             Defect("SEG004", message, relative_path(dataset.root, entry.files[0]), place, severity="warning")
         )
-    if regions.others:
-        counts = ", ".join(f"{count:,} {kind}" for kind, count in sorted(regions.others.items()))
-        defects.append(Defect("SEG004", f"regions without area are left out: {counts}", severity="info"))
-    return attribute, names, defects
+    dataset.defects += left_out_defects("regions without area", regions.others)
+    return attribute, names
 
 
 # What VIA 2.0.12 saves in a new project; it does not open one without.

@@ -38,7 +38,7 @@ from segdata.formats.shared.pairing import Cell, has_index, images_folder, pair_
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.shared.taxonomies import kind_from_name, names_by_id, resolve_names, train_and_val, write_data_yaml
 from segdata.formats.tools.shapes import ShapeAnnotation
-from segdata.formats.tools.source import ToolSource, writable_rows
+from segdata.formats.tools.source import Tool, ToolSource, writable_rows
 from segdata.formats.yolo import LOSSES
 from segdata.formats.yolo.lines import (
     NOTATION,
@@ -303,9 +303,7 @@ def open_yolo(request: ReadRequest) -> ToolSource:
     names = {b"%d" % number: name for number, name in classes.names.items()}
     reader = partial(_read_image, root, names, classes.keypoints)
     defects = [*classes.defects, *splits.defects, *defects]
-    return ToolSource.from_request(
-        request, "yolo-seg", "cv2", categories, entries, defects, reader, root=root, notation=NOTATION
-    )
+    return ToolSource.from_request(request, _YOLO, categories, entries, defects, reader, root=root)
 
 
 def _named_by_number(classes: _DatasetClasses, entries: list[ImageEntry]) -> _DatasetClasses:
@@ -351,6 +349,7 @@ def _image_size(entry: ImageEntry, head: ImageHeader | None) -> tuple[int, int]:
     return (head.width, head.height) if head.is_rotated else (head.height, head.width)
 
 
+_YOLO = Tool("yolo-seg", "cv2", NOTATION)
 _HELD = frozenset({"images.split", "images.sequence", "images.frame"})
 _ALL = "images.txt"
 

@@ -19,7 +19,7 @@ from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.format import detect
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.per_image import ImageEntry
-from segdata.formats.tools.labelme_reader import LABELME, NOTATION, read_image
+from segdata.formats.tools.labelme_reader import LABELME, read_image
 from segdata.formats.tools.shapes import parse_polygons
 from segdata.formats.tools.source import rasterise_shapes
 from segdata.testing.pictures import Mask, masks_of_runs
@@ -74,14 +74,15 @@ def test_its_own_exports_have_the_same_pixels(real_data: Path, folder: str, name
     exported = root / "data_dataset_voc"
     for name in names:
         path = root / "data_annotated" / f"{name}.json"
-        (drawing,) = read_image(path.parent, LABELME, ImageEntry(name, files=(path,)), None)
+        (drawing,) = read_image(path.parent, ImageEntry(name, files=(path,)), None)
         groups = [-row if shape.group is None else shape.group for row, shape in enumerate(drawing.shapes, 1)]
         keys = [(shape.name, group) for shape, group in zip(drawing.shapes, groups, strict=True)]
         numbers = {key: number for number, key in enumerate(dict.fromkeys(keys), 1)}
         classes, objects = np.zeros((2, *drawing.size), np.uint8)
         size = np.tile(drawing.size, (len(keys), 1))
-        sketch = parse_polygons(drawing.shapes, size, NOTATION)
-        runs, _ = rasterise_shapes(drawing.shapes, size, sketch, [[row] for row in range(len(keys))], NOTATION, "pil")
+        sketch = parse_polygons(drawing.shapes, size, LABELME.notation)
+        parts = [[row] for row in range(len(keys))]
+        runs, _ = rasterise_shapes(drawing.shapes, size, sketch, parts, LABELME.notation, LABELME.raster_rule)
         for shape, key, mask in zip(drawing.shapes, keys, masks_of_runs(runs, *size.T), strict=True):
             classes[mask] = (labels.index(shape.name) - 1) % 256
             objects[mask] = numbers[key]
