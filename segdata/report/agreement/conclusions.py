@@ -16,6 +16,7 @@ from segdata.core.errors import count_noun
 from segdata.core.finding import MISSING_IMAGE, Finding
 from segdata.core.rule import Tables
 from segdata.report.agreement.annotators import (
+    UNCLEAR_CODE,
     annotator_conclusions,
     least_agreed_conclusions,
     misplaced_annotators,
@@ -376,11 +377,16 @@ def _disagreement_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusio
     taught = dict.fromkeys(finding.annotator for finding in habits if finding.annotator)
     theirs = [finding for finding in some if finding.annotator in taught]
     others = [finding for finding in some if finding.annotator not in taught]
+    unclear = {finding.category for finding in findings_of_code(findings, UNCLEAR_CODE)}
+    open_ones = [finding for finding in some if finding.category in unclear]
     act = f"Settle them one by one, the largest first; most are in {join_words(most_disputed_images(some, _SHOWN))}."
     if len(some) > _MANY and 2 * len(theirs) > len(some):
         named = join_words([str(name) for name in taught], _SHOWN)
         act = f"{len(theirs):,} are of {named}: teach and have these redrawn first. Then settle the others"
         act += f" ({len(others):,} now), the largest first." if others else "."
+    elif len(some) > _MANY and 2 * len(open_ones) > len(some):
+        named = join_words(sorted({str(finding.category) for finding in open_ones}), _SHOWN)
+        act = f"{len(open_ones):,} are of {named}: clarify the guideline and annotate again, then settle what is left."
     yield Conclusion(
         "place",
         "warning",
