@@ -46,7 +46,7 @@ def robust_z(
 def outlier_limit(n: Ints, rate: float) -> Floats:
     """(k,) the score beyond which a group of n normal values (k,) has an outlier with a chance of `rate` only.
 
-    It grows with the group, whose largest values are far out by nature.
+    It grows with the group, whose largest values are far out by nature; at a rate of 0 it is infinite.
     Source: Davies and Gather (1993), Journal of the American Statistical Association 88(423), 782-792.
 
     >>> outlier_limit(np.array([1, 41, 100_000]), 0.05).round(2).tolist()
@@ -54,7 +54,8 @@ def outlier_limit(n: Ints, rate: float) -> Floats:
     """
     normal = NormalDist()
     sizes, which = np.unique(n, return_inverse=True)
-    return np.array([normal.inv_cdf(1 - rate / (2 * size)) for size in sizes.tolist()])[which]
+    chances = [min(rate / (2 * size), 0.5) for size in sizes.tolist()]
+    return np.array([normal.inv_cdf(1 - chance) if chance > 0 else np.inf for chance in chances])[which]
 
 
 def tail_chance(values: Floats, group: Ints, least_scale: float | Floats = 0.0) -> tuple[Floats, Floats]:

@@ -87,7 +87,7 @@ def _findings(tables: Tables, counts: Table, limits: dict[str, float], min_effec
         effective, ratio = effective_number(count), largest / smallest
         if ratio > limit or effective < min_effective * len(order):
             rarest, most_frequent = (tables.profile.name_of(int(category[order[end]])) for end in (0, -1))
-            advice = _advice(tables, category, count, order[count[order] < largest / limit])
+            advice = _advice(tables, category, count, order[count[order] * limit < largest])
             message = (
                 f"by {measure},{place} {len(order)} categories count as {effective:.1f} equal ones; "
                 f"{most_frequent!r} has {largest:,}, {rarest!r} {smallest:,} ({ratio:,.0f} to 1){advice}"

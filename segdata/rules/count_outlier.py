@@ -88,7 +88,7 @@ def count_outlier(
     logs = np.log(n.astype(np.float64))
     usual = np.exp(group_median(logs, category))
     score, median = robust_z(logs, category, least_scale=1 / np.sqrt(usual))
-    is_outlier = (np.abs(score) > limit) & (np.abs(logs - median) > np.log(min_ratio))
+    is_outlier = (np.abs(score) > limit) & (np.abs(logs - median) > np.log(max(min_ratio, 1.0)))
     is_outlier &= np.abs(n - usual) > min_more
     for place in np.flatnonzero(is_outlier).tolist():
         name = tables.profile.name_of(int(counts["category"][place]))

@@ -80,9 +80,9 @@ def size_outlier(tables: Tables, *, rate: float = 0.05, min_ratio: float = 10.0,
     frame = np.maximum(width * height, 1)[rows]
     share = np.log(segments["area"][rows] / frame)
     score, median = robust_z(share, category, least_scale=0.1, median=partial(group_medians, tables))
-    is_outlier = (np.abs(score) > limit) & (np.abs(share - median) > np.log(min_ratio))
+    is_outlier = (np.abs(score) > limit) & (np.abs(share - median) > np.log(max(min_ratio, 1.0)))
     place, _ = joint_codes(segments["image"][rows], category)  # what one image has of one category
-    is_similar = np.abs(share - group_median(share, place)) <= np.log(min_ratio)
+    is_similar = np.abs(share - group_median(share, place)) <= np.log(max(min_ratio, 1.0))
     is_outlier &= ~(is_similar & (np.bincount(place)[place] >= _SEVERAL))
     for k in np.flatnonzero(is_outlier).tolist():
         row, area = int(rows[k]), int(segments["area"][rows[k]])
