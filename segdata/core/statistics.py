@@ -55,7 +55,7 @@ def outlier_limit(n: Ints, rate: float) -> Floats:
     normal = NormalDist()
     sizes, which = np.unique(n, return_inverse=True)
     chances = [min(rate / (2 * size), 0.5) for size in sizes.tolist()]
-    return np.array([normal.inv_cdf(1 - chance) if chance > 0 else np.inf for chance in chances])[which]
+    return np.array([-normal.inv_cdf(chance) if chance > 0 else np.inf for chance in chances])[which]
 
 
 def tail_chance(values: Floats, group: Ints, least_scale: float | Floats = 0.0) -> tuple[Floats, Floats]:

@@ -147,14 +147,14 @@ def _taken_over(frames: Frames, min_frames: int, min_overlap: float, min_fit: fl
         for track in frame:
             places[track].append(place)
     for ended, seen in sorted(places.items()):
-        if len(seen) < min_frames or seen[-1] + min_frames >= len(frames):
+        if len(seen) < min_frames or seen[-1] + max(min_frames, 1) >= len(frames):
             continue
         before, after = frames[seen[-1]], frames[seen[-1] + 1]
         gone = before[ended]
         for track in sorted(before.keys() & after.keys()):
             old, new = before[track], after[track]
             goes_on = sum(place > seen[-1] for place in places[track]) >= min_frames
-            if not goes_on or old.category != gone.category or gone.area < (1 / min_fit - 1) * old.area:
+            if not goes_on or old.category != gone.category or old.area > min_fit * (old.area + gone.area):
                 continue
             low, high = np.minimum(old.box[:2], gone.box[:2]), np.maximum(_corner(old.box), _corner(gone.box))
             together = old.area + gone.area

@@ -158,13 +158,13 @@ def _judge(
     scaled = np.log(np.maximum(amount + floor, 1) / np.where(is_part, np.maximum(whole - amount, 1), size))
     least = np.where(is_rare[tested] & (floor == 0), _SCALE_OF_FEW, _LEAST_SCALE)
     chance, middle = tail_chance(scaled, peers[tested], least)
-    apart = (floor == 0) | _are_apart(scaled, np.where(floor > 0, peers[tested], -1), math.log(min_ratio))
+    apart = (floor == 0) | _are_apart(scaled, np.where(floor > 0, peers[tested], -1), math.log(max(min_ratio, 1.0)))
     low = np.flatnonzero((chance <= rate) & apart)
     amount, size, whole, scaled, middle = amount[low], size[low], whole[low], scaled[low], middle[low]
     odds, floor = np.exp(middle), floor[low]
     median = np.where(is_part[low], np.maximum(whole * odds - floor, 0) / (1 + odds), odds * size)
-    far = np.abs(scaled - middle) >= math.log(min_ratio)
-    far &= np.abs(np.log(np.maximum(amount, 1) / np.maximum(median, 1))) >= math.log(min_ratio)
+    far = np.abs(scaled - middle) >= math.log(max(min_ratio, 1.0))
+    far &= np.abs(np.log(np.maximum(amount, 1) / np.maximum(median, 1))) >= math.log(max(min_ratio, 1.0))
     far &= np.abs(amount - median) >= min_amount
     row = tested[low]
     columns = {"which": which[row] + first, "annotation": annotation[row], "amount": amount, "median": median}

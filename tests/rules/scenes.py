@@ -1,7 +1,389 @@
 """Small scenes in which rules of sequences and whole datasets find something: what makes their tables, by name."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
-from segdata.core.rule import Tables
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
+from segdata.core.batch import Batch
+from segdata.core.rule import Tables, find_rule
+from segdata.measure.measure import measure_source
+from tests.generators.sequences import sequence_dataset
+from tests.rules.campaigns import tables_of
+from tests.rules.test_copied_and_cut import recategorised, walk
+from tests.rules.test_dataset_statistics import counts, with_splits
+from tests.rules.test_occlusion_treatment import scenes as borders
+from tests.rules.test_outlier_rules import film, moved
+from tests.rules.test_sequence_rules import square
+from tests.rules.test_successions import organ
+from tests.rules.test_systematic_rules import CHANGES, boxes, declared, scattered, street
+
+Labels = NDArray[np.int64]  # (frames, height, width)
 SCENES: dict[str, tuple[str, Callable[[], Tables]]] = {}
+
+
+def scene(code: str) -> Callable[[Callable[[], Tables]], Callable[[], Tables]]:
+    """Add what makes the tables for a rule."""
+
+    def add(make: Callable[[], Tables]) -> Callable[[], Tables]:
+        SCENES[make.__name__.replace("_", " ")] = (code, make)
+        return make
+
+    return add
+
+
+def measured(code: str, labels: Labels, **how: Any) -> Tables:  # Any: arguments of `sequence_dataset`
+    """The tables of a sequence."""
+    return measure_source(sequence_dataset(labels, **how), find_rule(code).needs, jobs=1)
+
+
+@scene("SEG351")
+def another_category_in_two_stretches() -> Tables:
+    labels = square(9, {})
+    labels[3:5] *= 2
+    labels[7] *= 2
+    return measured("SEG351", labels, tracks=(7, 7))
+
+
+@scene("SEG353")
+def a_track_that_is_gone_for_two_frames() -> Tables:
+    return measured("SEG353", square(10, dict.fromkeys([4, 5])), tracked=True)
+
+
+@scene("SEG353")
+def a_track_that_is_gone_and_comes_back_moved_and_larger() -> Tables:
+    labels = square(12, {frame: (10, 8 + frame) for frame in range(12)})
+    labels[5:8] = 0
+    labels[8:, 18:20, 14:20] = 1
+    return measured("SEG353", labels, tracked=True)
+
+
+@scene("SEG354")
+def a_square_elsewhere_for_one_frame() -> Tables:
+    return measured("SEG354", square(7, {3: (10, 22)}), tracked=True)
+
+
+@scene("SEG354")
+def a_track_that_jumps_and_stays() -> Tables:
+    labels = film(speed=1.0)
+    labels[8:] = moved(labels[8:], 2, 0, 40)
+    return measured("SEG354", labels, tracked=True)
+
+
+@scene("SEG355")
+def two_tracks_exchanged_for_one_frame() -> Tables:
+    labels = square(6, {})
+    labels[:, 25:33, 25:34] = 2
+    one, other = labels[3] == 1, labels[3] == 2
+    labels[3][one], labels[3][other] = 2, 1
+    return measured("SEG355", labels, tracked=True)
+
+
+@scene("SEG356")
+def two_numbers_left_out() -> Tables:
+    labels = np.stack([np.eye(6, k=k, dtype=np.int64) for k in range(6)])
+    return measured("SEG356", labels, frames=[0, 1, 2, 5, 6, 7])
+
+
+@scene("SEG356")
+def every_fifth_number_and_one_left_out_and_one_twice() -> Tables:
+    labels = np.stack([np.eye(9, k=k, dtype=np.int64) for k in range(9)])
+    return measured("SEG356", labels, frames=[0, 5, 10, 20, 25, 30, 35, 35, 40])
+
+
+@scene("SEG356")
+def a_mask_of_the_frame_before() -> Tables:
+    return measured("SEG356", np.stack([np.eye(12, k=min(k, 8), dtype=np.int64) for k in range(-6, 10)]))
+
+
+@scene("SEG356")
+def one_frame_of_another_size() -> Tables:
+    dataset = sequence_dataset(np.ones((8, 10, 10), np.int64))
+    batch = dataset.batch
+    sizes = batch.images.set_column(batch.images.column_names.index("width"), "width", [[10] * 5 + [5] + [10] * 2])
+    changed = Batch(sizes.cast(batch.images.schema), batch.annotations, batch.segments, batch.runs)
+    return measure_source(replace(dataset, batch=changed), find_rule("SEG356").needs, jobs=1)
+
+
+@scene("SEG359")
+def an_id_in_the_place_of_another_for_one_frame() -> Tables:
+    labels = film()
+    labels[7][labels[7] == 3] = 4
+    return measured("SEG359", labels, tracks=(1, 2, 3, 44))
+
+
+@scene("SEG359")
+def an_object_of_one_frame_in_the_middle() -> Tables:
+    labels = film()
+    labels[9, 4:10, 100:112] = 4
+    return measured("SEG359", labels, tracked=True)
+
+
+@scene("SEG360")
+def neighbours_exchanged() -> Tables:
+    labels = film(speed=6.0, side=8, size=(90, 200))
+    labels[[6, 7]] = labels[[7, 6]]
+    return measured("SEG360", labels, tracked=True)
+
+
+@scene("SEG360")
+def frames_far_apart_exchanged() -> Tables:
+    labels = film(speed=4.0, seed=1)
+    labels[[4, 11]] = labels[[11, 4]]
+    return measured("SEG360", labels, tracked=True)
+
+
+@scene("SEG360")
+def the_last_frames_in_reverse() -> Tables:
+    labels = np.zeros((18, 60, 160), np.int64)
+    for frame in range(18):
+        labels[frame, 20:40, 5 + 7 * frame : 25 + 7 * frame] = 1
+    labels[9:] = labels[9:][::-1]
+    return measured("SEG360", labels, tracked=True)
+
+
+@scene("SEG361")
+def two_tracks_with_new_ids() -> Tables:
+    labels = walk()
+    labels[5:][labels[5:] > 0] += 2
+    return measure_source(recategorised(labels), find_rule("SEG361").needs, jobs=1)
+
+
+@scene("SEG361")
+def two_ids_that_take_turns() -> Tables:
+    labels = walk()
+    labels[1::2][labels[1::2] == 2] = 4
+    return measure_source(recategorised(labels), find_rule("SEG361").needs, jobs=1)
+
+
+@scene("SEG361")
+def a_track_that_takes_over_another() -> Tables:
+    labels = walk()
+    labels[6:][labels[6:] == 2] = 1
+    return measure_source(recategorised(labels), find_rule("SEG361").needs, jobs=1)
+
+
+@scene("SEG361")
+def ids_that_move_up() -> Tables:
+    labels = np.zeros((10, 60, 100), np.int64)
+    for frame in range(10):
+        for label, (top, left) in enumerate(((5, 5), (40, 10), (5, 60), (40, 65)), start=1):
+            labels[frame, top : top + 14, left + frame : left + frame + 14] = label
+    labels[6:] = np.maximum(labels[6:] - 1, 0)
+    return measure_source(recategorised(labels), find_rule("SEG361").needs, jobs=1)
+
+
+@scene("SEG362")
+def one_slice_mirrored() -> Tables:
+    labels = organ()
+    labels[7] = labels[7, :, ::-1].copy()
+    return measured("SEG362", labels, kind="volume")
+
+
+@scene("SEG362")
+def every_other_slice_mirrored() -> Tables:
+    labels = organ(14)
+    labels[::2] = labels[::2, :, ::-1]
+    return measured("SEG362", labels, kind="volume")
+
+
+@scene("SEG363")
+def labels_held_for_five_slices() -> Tables:
+    labels = organ(20)
+    labels[4:9] = labels[3]
+    return measured("SEG363", labels, kind="volume")
+
+
+@scene("SEG363")
+def labels_at_a_third_of_the_rate() -> Tables:
+    return measured("SEG363", organ(18)[np.arange(18) // 3 * 3], kind="volume")
+
+
+@scene("SEG313")
+def slices_with_many_specks() -> Tables:
+    rng = np.random.default_rng(3)
+    labels = np.zeros((20, 50, 50), np.int64)
+    labels[:, 15:30, 15:30] = 1
+    for image in labels:
+        for y, x in rng.integers(0, 50, (int(rng.integers(3, 9)), 2)):
+            image[y, x] = 1
+    for row in (6, 13):
+        labels[row][rng.random((50, 50)) < 0.08] = 1
+    return measured("SEG313", labels, kind="volume")
+
+
+def complete(tables: Tables) -> Tables:
+    """With columns for findings about segments."""
+    nothing = np.full(len(tables.segments), None, object)
+    own = {"segment_id": np.arange(len(tables.segments)), "file": nothing, "place": nothing, "source_id": nothing}
+    box = {name: np.full(len(tables.segments), 10) for name in ("x", "y", "width", "height")}
+    files = np.full(len(tables.annotations), None, object)
+    annotations = tables.annotations.beside(file=files, place=files)
+    return replace(tables, annotations=annotations, segments=tables.segments.beside(**{**box, **own}))
+
+
+def by_camera(tables: Tables) -> Tables:
+    """The strata are the cameras."""
+    return replace(tables, profile=replace(tables.profile, by="camera"))
+
+
+def _declared(words: str, part: int = 0) -> Tables:
+    tables = measured("SEG030", scattered())
+    own = boxes(tables)
+    values = own.copy()
+    values[part:] = CHANGES[words](own)[part:]
+    return declared(tables, values)
+
+
+@scene("SEG030")
+def boxes_shifted() -> Tables:
+    return _declared("shifted by +0 px across and +7 px down")
+
+
+@scene("SEG030")
+def boxes_shifted_by_a_pixel() -> Tables:
+    return _declared("shifted by -1 px across and -1 px down")
+
+
+@scene("SEG030")
+def boxes_mirrored_in_a_part_of_the_file() -> Tables:
+    return _declared("mirrored top to bottom", 24)
+
+
+@scene("SEG030")
+def boxes_mirrored_left_to_right() -> Tables:
+    return _declared("mirrored left to right")
+
+
+@scene("SEG030")
+def boxes_turned() -> Tables:
+    return _declared("turned by 180 degrees")
+
+
+@scene("SEG030")
+def boxes_that_are_corners() -> Tables:
+    return _declared("read as two corners")
+
+
+@scene("SEG030")
+def boxes_that_are_centres() -> Tables:
+    return _declared("read as centre and size")
+
+
+@scene("SEG030")
+def boxes_scaled() -> Tables:
+    return _declared("scaled by 2 and 2")
+
+
+@scene("SEG130")
+def bands_at_two_sides_of_some_images() -> Tables:
+    labels = street(12, {3: (4, 0, 4, 0), 7: (4, 0, 4, 0), 9: (0, 5, 0, 2)}, 9)
+    return measured("SEG130", labels, void=(9,))
+
+
+@scene("SEG130")
+def the_same_band_in_all_images() -> Tables:
+    return measured("SEG130", street(6, dict.fromkeys(range(6), (0, 8, 0, 0))))
+
+
+@scene("SEG212")
+def cars_drawn_whole_by_some() -> Tables:
+    return borders([[0.2, 0.3, 0.1, 0.2], [0.0, 0.01, 0.0, 0.0], [0.2, 0.0, 0.3, 0.1]] * 4)
+
+
+@scene("SEG212")
+def cars_drawn_whole_by_one_annotator() -> Tables:
+    whole, seen = [0.2, 0.3, 0.1, 0.0] * 2, [0.0, 0.01, 0.0, 0.1] * 2
+    return borders([whole, seen, seen] * 6, ["anna", "ben", "cleo"] * 6)
+
+
+@scene("SEG303")
+def a_category_that_val_lacks() -> Tables:
+    return with_splits(counts([[1, 1, 0, 0]] * 8 + [[1, 0, 0, 0]] * 4), ["train"] * 8 + ["val"] * 4)
+
+
+@scene("SEG302")
+def a_camera_without_a_category() -> Tables:
+    rows = [[1, int(image < 9), int(image in (0, 1)), int(image % 2)] for image in range(24)]
+    splits = ["train"] * 16 + ["val"] * 8
+    return by_camera(with_splits(counts(rows), splits, camera=["left"] * 12 + ["right"] * 12))
+
+
+@scene("SEG302")
+def splits_with_few_images_of_a_category() -> Tables:
+    rows = [[1, int(image < 17), int(image in (0, 1)), int(image % 2)] for image in range(24)]
+    return with_splits(counts(rows, areas=3), ["train"] * 16 + ["val"] * 8)
+
+
+@scene("SEG301")
+def strata_of_few_images() -> Tables:
+    tables = counts([[200, 1, 0, 0], [5, 5, 0, 0], [5, 5, 0, 0]])
+    return by_camera(with_splits(tables, ["train", "val", "val"], camera=["left", "right", "right"]))
+
+
+@scene("SEG306")
+def splits_of_other_mixes() -> Tables:
+    rows = [[1, int(image < 12), int(image % 7 == 0), 0] for image in range(24)]
+    return with_splits(counts(rows), ["train"] * 16 + ["val"] * 8)
+
+
+@scene("SEG303")
+def a_split_without_a_category() -> Tables:
+    rows = [[1, int(image < 12), 0, 0] for image in range(24)]
+    return with_splits(counts(rows), ["train"] * 16 + ["val"] * 8)
+
+
+@scene("SEG309")
+def a_companion_that_is_missing() -> Tables:
+    return complete(counts([[1, 1, 0, 0]] * 60 + [[1, 0, 0, 0]]))
+
+
+@scene("SEG308")
+def images_of_crumbs_and_of_too_few() -> Tables:
+    usual = [[n, 0, 0, 0] for n in (38, 40, 41, 42, 44, 39, 37, 45, 40, 41, 43, 40)]
+    return complete(counts([*usual, [400, 0, 0, 0], [2, 0, 0, 0]]))
+
+
+@scene("SEG307")
+def a_giant_and_a_dwarf() -> Tables:
+    rows = [(image, 1, area) for image in range(12) for area in (40, 50, 60, 55)] + [(12, 1, 4000), (13, 1, 2)]
+    return complete(tables_of(list(range(14)), ["anna"] * 14, rows, np.zeros(14, bool)))
+
+
+@scene("SEG316")
+def never_more_than_seven_objects() -> Tables:
+    n = np.minimum(np.maximum(np.random.default_rng(3).poisson(9, 40), 1), 7)
+    return complete(counts([[int(each), 0, 0, 0] for each in n]))
+
+
+@scene("SEG317")
+def everything_in_a_corner() -> Tables:
+    rng = np.random.default_rng(5)
+    labels = np.zeros((10, 60, 60), np.int64)
+    for image in labels:
+        for label, (y, x) in enumerate(rng.integers(1, 22, (4, 2)), start=1):
+            image[y : y + 5, x : x + 6] = label
+    return measure_source(sequence_dataset(labels, task="instance"), find_rule("SEG317").needs, jobs=1)
+
+
+@scene("SEG131")
+def a_rim_that_is_not_filled() -> Tables:
+    labels = np.zeros((5, 200, 200), np.int64)
+    for k in range(8):
+        y, x = 10 + 50 * (k // 4), 5 + 48 * (k % 4)
+        labels[:, y : y + 40, x : x + 40] = 1 + k
+    labels[2, 13:47, 8:42] = 0
+    dataset = recategorised_all(labels)
+    return measure_source(dataset, find_rule("SEG131").needs, jobs=1)
+
+
+def recategorised_all(labels: Labels) -> Any:  # Any: a source
+    """All of one category, and no video."""
+    dataset = sequence_dataset(labels, task="instance")
+    ones = pa.array(np.ones(dataset.batch.segments.num_rows, np.int64))
+    column = dataset.batch.segments.column_names.index("category_id")
+    segments = dataset.batch.segments.set_column(column, "category_id", ones)
+    return replace(dataset, batch=replace(dataset.batch, segments=segments))

@@ -1,6 +1,6 @@
 """SEG301 to SEG311: splits, balance, outliers, companions and borders, where a picture would be too large."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -36,7 +36,7 @@ def counts(rows: list[list[int]], areas: int = 50) -> Tables:
     return tables_of(list(range(n)), ["anna"] * n, segments, np.zeros(n, bool))
 
 
-def with_splits(tables: Tables, splits: list[str | None], **columns: list[str]) -> Tables:
+def with_splits(tables: Tables, splits: Sequence[str | None], **columns: list[str]) -> Tables:
     more = {name: np.array(values, object) for name, values in columns.items()}
     return replace(tables, images=tables.images.beside(split=np.array(splits, object), **more))
 

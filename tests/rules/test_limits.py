@@ -2,16 +2,17 @@
 
 `limits.txt` holds, of each picture and scene, the findings, and for each option the values around the one in use with
 which the same is found: `min_pixels [2, 16]` is no longer the same with 1 and with 17, `max_share (1/13, ...]` not at
-1/13, but just above it. A limit that moves, or that no longer belongs to the side it is documented for, shows here, as
-does a figure in a message. To accept a change, run `SEGDATA_RECORD=1 python -m pytest tests/rules/test_limits.py`, and
-read the diff.
+1/13, but just above it; `~` stands before a limit that is known roughly. A limit that moves, or that no longer belongs
+to the side it is documented for, shows here, as does a figure in a message. To accept a change, run
+`SEGDATA_RECORD=1 python -m pytest tests/rules/test_limits.py -k SEG106`, and read the diff.
 """
 
+import math
 import os
 import re
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,11 @@ Found = list[tuple[Any, ...]]  # Any: rows, pixels and names
 def cases_of(rule: Rule) -> Iterator[tuple[str, Callable[[], Tables], dict[str, Any]]]:  # Any: options of all types
     """Names, what makes the tables, and options."""
     for number, picture in enumerate(read_pictures(rule.page)):
-        drawing = draw_picture(picture.text)
-        yield f"picture {number}", lambda drawing=drawing: measure_source(drawing, rule.needs, jobs=1), picture.options
+        yield (
+            f"picture {number}",
+            partial(measure_source, draw_picture(picture.text), rule.needs, jobs=1),
+            picture.options,
+        )
     for name, (code, tables) in SCENES.items():
         if code == rule.code:
             yield name, tables, {}
@@ -68,7 +72,7 @@ def steps(value: Number, sign: int) -> Iterator[Number]:
     else:
         other = value
         while SMALLEST < other < LARGEST:
-            other *= 1.3**sign
+            other *= 2.0**sign
             yield other
         yield from [0.0] if sign < 0 < value else []
 
@@ -88,16 +92,20 @@ def edge(same: Callable[[Number], bool], value: Number, sign: int) -> Number | N
     return inside
 
 
-def written(limit: Number | None, same: Callable[[Number], bool]) -> tuple[str, bool]:
-    """A limit as text, a float as a fraction if it is one; and whether the same is found at it."""
+def written(limit: Number | None, same: Callable[[Number], bool], sign: int) -> tuple[str, bool]:
+    """A limit as text, and whether the same is found at it; `~` stands before one that is only known roughly.
+
+    Only a fraction that the rule computes to the last bit is known exactly.
+    """
     if limit is None or isinstance(limit, int):
         return "..." if limit is None else str(limit), True
     fraction = Fraction(limit).limit_denominator(5000)
-    if abs(float(fraction) - limit) > 1e-11 + 1e-10 * abs(limit):
-        return f"{limit:.9g}", True
-    text = str(fraction) if fraction.denominator > 100 else f"{float(fraction):g}"
-    text = text if float(Fraction(text)) == float(fraction) else str(fraction)
-    return text, same(float(fraction))
+    value = float(fraction)
+    inside, outside = (math.nextafter(value, side * sign * math.inf) for side in (-1, 1))
+    if abs(value - limit) > 1e-11 + 1e-10 * abs(limit) or not same(inside) or same(outside):
+        return f"~{limit:.9g}", True
+    text = f"{value:g}"
+    return (text if float(text) == value and fraction.denominator <= 100 else str(fraction)), same(value)
 
 
 def describe(rule: Rule, tables: Tables, options: dict[str, Any]) -> Iterator[str]:
@@ -109,7 +117,7 @@ def describe(rule: Rule, tables: Tables, options: dict[str, Any]) -> Iterator[st
         def same(other: Number, name: str = name) -> bool:
             return find(rule, tables, options | {name: other}) == usual
 
-        (low, at_low), (high, at_high) = (written(edge(same, value, sign), same) for sign in (-1, 1))
+        (low, at_low), (high, at_high) = (written(edge(same, value, sign), same, sign) for sign in (-1, 1))
         if (low, high) != ("...", "..."):
             yield f"  {name} {'(['[at_low]}{low}, {high}{')]'[at_high]}"
 
@@ -128,20 +136,26 @@ def recorded() -> dict[str, list[str]]:
     return {block[0]: block[1:] for block in blocks}
 
 
-@pytest.mark.skipif(not RECORD, reason="records")
-def test_record() -> None:
-    blocks = [
-        "\n".join([f"{rule.code} {rule.name}: {name}", *describe(rule, make(), options)])
-        for rule in RULES
-        for name, make, options in cases_of(rule)
-    ]
-    FILE.write_text("\n\n".join(blocks) + "\n", "utf-8")
+def record(rule: Rule) -> None:
+    """Write the lines about a rule."""
+    blocks = recorded() if FILE.exists() else {}
+    blocks |= {heading(rule, name): list(describe(rule, make(), options)) for name, make, options in cases_of(rule)}
+    ordered = [heading(one, name) for one in RULES for name, *_ in cases_of(one)]
+    FILE.write_text("\n\n".join("\n".join([one, *blocks[one]]) for one in ordered if one in blocks) + "\n", "utf-8")
+    recorded.cache_clear()
+
+
+def heading(rule: Rule, name: str) -> str:
+    """Of a picture or scene in the file."""
+    return f"{rule.code} {rule.name}: {name}"
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
 def test_the_same_is_found_up_to_the_limits_and_not_beyond(rule: Rule) -> None:
+    if RECORD:
+        record(rule)
     for name, make, options in cases_of(rule):
-        lines, tables = recorded()[f"{rule.code} {rule.name}: {name}"], make()
+        lines, tables = recorded()[heading(rule, name)], make()
         limits = [match.groups() for match in map(LIMIT.fullmatch, lines) if match]
         assert lines[: len(lines) - len(limits)] == list(messages(rule, tables, options)), name
         usual, in_use = find(rule, tables, options), limits_of(rule, options)
@@ -160,8 +174,8 @@ def probes(limit: str, is_inside: bool, sign: int, whole: bool) -> Iterator[tupl
         yield int(limit), True
         yield int(limit) + sign, False
         return
-    value = float(Fraction(limit))
-    if "/" in limit or len(limit) < 9:
+    value = float(Fraction(limit.removeprefix("~")))
+    if not limit.startswith("~"):
         yield value, is_inside
     far = sign * max(abs(value) * NEAR, 1e-9)
     yield value - far, True
@@ -179,11 +193,15 @@ def test_every_value_that_a_configuration_may_set_can_be_judged(rule: Rule) -> N
 
 
 def test_the_file_has_nothing_else() -> None:
-    assert list(recorded()) == [f"{rule.code} {rule.name}: {name}" for rule in RULES for name, *_ in cases_of(rule)]
+    assert list(recorded()) == [heading(rule, name) for rule in RULES for name, *_ in cases_of(rule)]
 
 
 def test_a_limit_is_found_to_which_side_it_belongs() -> None:
     assert edge(lambda value: value <= 5, 3, 1) == 5
-    assert written(edge(lambda value: value > 1 / 13, 0.5, -1), lambda value: value > 1 / 13) == ("1/13", False)
-    assert list(probes("1/13", False, -1, whole=False))[0] == (1 / 13, False)
+
+    def above(value: Number) -> bool:
+        return value > 1 / 13
+
+    assert written(edge(above, 0.5, -1), above, -1) == ("1/13", False)
+    assert next(probes("1/13", False, -1, whole=False)) == (1 / 13, False)
     assert find_rule("SEG106").options.keys() == limits_of(find_rule("SEG106"), {}).keys()
