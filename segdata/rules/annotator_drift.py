@@ -30,7 +30,9 @@ class _Limits(msgspec.Struct, frozen=True):
 
     def beyond(self, feature: GroupFeature, comparison: GroupComparison) -> Flags:
         """(n_groups,) which groups differ by as much as counts."""
-        least_difference = {"presence": self.difference, "void": self.void}.get(feature.kind, math.log(self.ratio))
+        least_difference = {"presence": self.difference, "void": self.void}.get(
+            feature.kind, math.log(max(self.ratio, 1.0))
+        )
         with np.errstate(invalid="ignore"):
             return (np.abs(comparison.difference) >= least_difference) & (comparison.n >= self.images)
 
@@ -112,7 +114,7 @@ def _drifts(tables: Tables, observed: GroupedAnnotations, limits: _Limits, rate:
     if not tested:
         return []
     rng = np.random.default_rng(_SEED)
-    n_permutations = min(max(1999, math.ceil(2 * len(tested) / rate)), 9999)
+    n_permutations = max(1999, math.ceil(min(2 * len(tested) / max(rate, 1e-9), 9999)))
     p, critical = np.ones(len(tested)), np.full(len(tested), np.inf)
     for place, (feature, blocks, compared) in enumerate(tested):
         # Chance is only asked about what would count: the others stand for p = 1, which Benjamini-Hochberg allows.

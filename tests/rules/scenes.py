@@ -10,9 +10,13 @@ from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
 from segdata.core.rule import Tables, find_rule
+from segdata.core.table import Table
 from segdata.measure.measure import measure_source
+from segdata.measure.placements import ELSEWHERE, SCALED, SHIFTED
+from segdata.testing.pictures import draw_picture
 from tests.generators.sequences import sequence_dataset
-from tests.rules.campaigns import tables_of
+from tests.rules.campaigns import Habit, tables_of, with_tables
+from tests.rules.test_annotator_drift import drifting
 from tests.rules.test_copied_and_cut import recategorised, walk
 from tests.rules.test_dataset_statistics import counts, with_splits
 from tests.rules.test_occlusion_treatment import scenes as borders
@@ -387,3 +391,131 @@ def recategorised_all(labels: Labels) -> Any:  # Any: a source
     column = dataset.batch.segments.column_names.index("category_id")
     segments = dataset.batch.segments.set_column(column, "category_id", ones)
     return replace(dataset, batch=replace(dataset.batch, segments=segments))
+
+
+def picture(code: str, text: str) -> Tables:
+    """The tables of a picture."""
+    return measure_source(draw_picture(text), find_rule(code).needs, jobs=1)
+
+
+@scene("SEG102")
+def two_pairs_that_share_pixels() -> Tables:
+    text = "aaxxbbb\naaxabbb\n.......\nccyyydd\n\nx = a + b\ny = c + d\na, b, c, d: car\noverlap: forbid"
+    return picture("SEG102", text)
+
+
+@scene("SEG116")
+def rectangles_and_others_end_on_one_line() -> Tables:
+    rows = ["." * 84] * 3
+    ends = "." + ".".join([letter * 12 for letter in "abcdef"]) + "......"
+    inner = "." + ".".join([f"..{letter * 8}.." if letter in "abcd" else letter * 12 for letter in "abcdef"]) + "......"
+    return picture("SEG116", "\n".join([*rows, inner, inner, ends]) + "\n" + "." * 84)
+
+
+@scene("SEG215")
+def names_that_differ_by_a_letter() -> Tables:
+    pairs = {"a": "trafficlight", "b": "rafficlight", "c": "pedestrian", "d": "pedestrians", "e": "bicycle",
+             "f": "bicylce", "g": "motorcycle", "h": "motorcyclo", "i": "crossing", "j": "crossxing"}  # fmt: skip
+    often = "\n\n".join("a.c.e.g.i." for _ in range(120))
+    legend = "\n".join(f"{letter}: {name}" for letter, name in pairs.items())
+    return picture("SEG215", f"{often}\n\nb.d.f.h.j.\n\n{legend}")
+
+
+def alike_images(n: int) -> Tables:
+    """Images of two splits in turn."""
+    tables = complete(counts([[1, 0, 0, 0]] * n))
+    parts = np.array([["train", "val"][image % 2] for image in range(n)], object)
+    columns = {"part": parts, "split": parts, "content": np.full(n, None, object)}
+    return replace(tables, images=tables.images.beside(**columns))
+
+
+@scene("SEG304")
+def images_of_other_splits_again() -> Tables:
+    """The same file and a nearer one, two that are as near, one of the own split, and a mirror image."""
+    rows = [(1, 0, 0, 3), (1, 2, 1, 0), (3, 0, 0, 9), (3, 4, 0, 5), (3, 6, 0, 5), (5, 3, 0, 1), (7, 4, 0, 17)]
+    alike = dict(zip(("image", "of", "same", "bits"), np.array(rows).T, strict=True))
+    changed = [(3, 8, 2, 0.5, 0.99), (9, 8, 1, 1.0, 0.91), (9, 6, 2, 0.4, 0.97), (9, 4, 1, 1.0, 0.93)]
+    image, of, how, share, correlation = (np.array(column) for column in zip(*changed, strict=True))
+    altered = {"image": image, "of": of, "how": how, "share": share, "correlation": correlation}
+    return with_tables(alike_images(10), alike=Table(alike), altered=Table(altered))
+
+
+@scene("SEG314")
+def labels_beside_their_pictures() -> Tables:
+    """A group that is shifted, one mirrored, a part of one scaled, and images of their own."""
+    names = ("group", "n", "fitting", "own", "score", "change", "x", "y", "is_part")
+    groups = [
+        (0, 6, 5, 9.0, 10.5, SHIFTED, 6.0, -4.0, 0),
+        (1, 5, 5, 5.5, 9.0, 0, 0.0, 0.0, 0),
+        (2, 9, 3, 8.0, 20.0, 1, 0.0, 0.0, 0),
+        (2, 9, 6, 2.0, 12.0, SCALED, 1.25, 1.1, 1),
+        (3, 6, 6, 7.0, 10.0, 0, 0.0, 0.0, 0),
+    ]
+    single = [
+        *((row, 0, -1, 9.0, 30.0, 0, 0.0, 0.0, 0) for row in range(6)),
+        *((row, 1, -1, 5.5, 9.0, -1, 0.0, 0.0, 0) for row in range(6, 11)),
+        *((row, 2, 2 if row < 17 else -1, 8.0, 30.0, 0, 0.0, 0.0, 0) for row in range(11, 20)),
+        (20, 3, -1, 4.0, 12.0, 1, 0.0, 0.0, 0),
+        (21, 3, -1, 9.0, 27.0, ELSEWHERE, 0.0, 0.0, 22),
+        (22, 3, -1, 9.0, 26.0, ELSEWHERE, 0.0, 0.0, 21),
+        (23, 3, -1, 1.0, 11.5, SHIFTED, 7.0, 2.0, 0),
+        (24, 3, -1, 10.0, 11.0, -1, 0.0, 0.0, 0),
+    ]
+    own = ("annotation", "group", "part", "own", "score", "change", "x", "y", "other")
+    placements = {name: np.array(column) for name, column in zip(own, zip(*single, strict=True), strict=True)}
+    of_groups = {name: np.array(column) for name, column in zip(names, zip(*groups, strict=True), strict=True)}
+    tables = complete(counts([[1, 0, 0, 0]] * 25))
+    return with_tables(tables, placements=Table(placements), group_placements=Table(of_groups))
+
+
+@scene("SEG132")
+def a_mask_with_foreground_and_background_exchanged() -> Tables:
+    masks = np.zeros((12, 60, 80), np.int64)
+    for image, mask in enumerate(masks):
+        mask[10 + image : 24 + image, 5 * image : 5 * image + 16 + image % 3] = 1
+    masks[3] = 1 - masks[3]
+    return measured("SEG132", masks)
+
+
+@scene("SEG132")
+def a_background_with_an_id() -> Tables:
+    ids = np.ones((8, 60, 80), np.int64)
+    for image, labels in enumerate(ids):
+        for number in range(2, 6):
+            labels[5 + image : 13 + image, 15 * number : 15 * number + 4 + image] = number
+    return measure_source(recategorised_all(ids), find_rule("SEG132").needs, jobs=1)
+
+
+@scene("SEG133")
+def an_outline_pasted_four_times() -> Tables:
+    labels = np.zeros((8, 120, 160), np.int64)
+    y, x = np.mgrid[:30, :30]
+    for image in range(8):
+        for number in range(4):
+            scale = 12 if image == 2 else 6 + number + image / 2
+            blob = np.hypot(y - 15, x - 15) < scale * (1 + 0.15 * np.sin(3 * np.arctan2(y - 15, x - 15) + 1))
+            labels[image, 5 + 20 * number : 35 + 20 * number, 38 * number : 38 * number + 30][blob] = number + 1
+    return measure_source(recategorised_all(labels), find_rule("SEG133").needs, jobs=1)
+
+
+@scene("SEG310")
+def an_annotator_who_draws_larger() -> Tables:
+    return drifting(Habit(grows=1.8, misses=0.45), 24)
+
+
+@scene("SEG359")
+def a_track_of_one_frame_in_the_place_of_one_that_is_there_later() -> Tables:
+    labels = film(10)
+    labels[:5][labels[:5] == 3] = 0
+    labels[9][labels[9] == 2] = 4
+    labels[0][labels[0] == 1] = 5
+    return measured("SEG359", labels, tracked=True)
+
+
+@scene("SEG356")
+def frames_of_unknown_and_of_other_sizes() -> Tables:
+    dataset = sequence_dataset(np.ones((9, 10, 10), np.int64))
+    batch = dataset.batch
+    sizes = batch.images.set_column(batch.images.column_names.index("width"), "width", [[10] * 7 + [1, 0]])
+    changed = Batch(sizes.cast(batch.images.schema), batch.annotations, batch.segments, batch.runs)
+    return measure_source(replace(dataset, batch=changed), find_rule("SEG356").needs, jobs=1)
