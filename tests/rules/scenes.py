@@ -26,14 +26,14 @@ from tests.rules.test_successions import organ
 from tests.rules.test_systematic_rules import CHANGES, boxes, declared, scattered, street
 
 Labels = NDArray[np.int64]  # (frames, height, width)
-SCENES: dict[str, tuple[str, Callable[[], Tables]]] = {}
+SCENES: dict[str, tuple[str, Callable[[], Tables], dict[str, Any]]] = {}  # Any: options of all types
 
 
-def scene(code: str) -> Callable[[Callable[[], Tables]], Callable[[], Tables]]:
-    """Add what makes the tables for a rule."""
+def scene(code: str, **options: Any) -> Callable[[Callable[[], Tables]], Callable[[], Tables]]:  # Any: as above
+    """Add what makes the tables for a rule, and its options."""
 
     def add(make: Callable[[], Tables]) -> Callable[[], Tables]:
-        SCENES[make.__name__.replace("_", " ")] = (code, make)
+        SCENES[make.__name__.replace("_", " ")] = (code, make, options)
         return make
 
     return add
@@ -387,10 +387,13 @@ def a_rim_that_is_not_filled() -> Tables:
 def recategorised_all(labels: Labels) -> Any:  # Any: a source
     """All of one category, and no video."""
     dataset = sequence_dataset(labels, task="instance")
-    ones = pa.array(np.ones(dataset.batch.segments.num_rows, np.int64))
-    column = dataset.batch.segments.column_names.index("category_id")
-    segments = dataset.batch.segments.set_column(column, "category_id", ones)
-    return replace(dataset, batch=replace(dataset.batch, segments=segments))
+    batch = dataset.batch
+    ones = pa.array(np.ones(batch.segments.num_rows, np.int64))
+    segments = batch.segments.set_column(batch.segments.column_names.index("category_id"), "category_id", ones)
+    nowhere = pa.nulls(batch.images.num_rows, batch.images.schema.field("sequence").type)
+    images = batch.images.set_column(batch.images.column_names.index("sequence"), "sequence", nowhere)
+    profile = replace(dataset.profile, sequences=())
+    return replace(dataset, profile=profile, batch=replace(batch, images=images, segments=segments))
 
 
 def picture(code: str, text: str) -> Tables:
@@ -519,3 +522,54 @@ def frames_of_unknown_and_of_other_sizes() -> Tables:
     sizes = batch.images.set_column(batch.images.column_names.index("width"), "width", [[10] * 7 + [1, 0]])
     changed = Batch(sizes.cast(batch.images.schema), batch.annotations, batch.segments, batch.runs)
     return measure_source(replace(dataset, batch=changed), find_rule("SEG356").needs, jobs=1)
+
+
+@scene("SEG354", max_fit=0.0)
+def a_track_that_leaps_and_grows_before_a_camera_that_pans() -> Tables:
+    labels = np.zeros((14, 90, 240), np.int64)
+    for frame in range(14):
+        for label, (top, left, side) in enumerate(((4, 10, 12), (24, 30, 10), (60, 20, 14), (40, 60, 8)), start=1):
+            x = left + 3 * frame + (frame % 2) + (60 + 2 * frame if label == 2 and frame >= 8 else 0)
+            y = top + (frame * label) % 2
+            labels[frame, y : y + side, x : x + side + (2 if label == 2 and frame >= 8 else 0)] = label
+    return measured("SEG354", labels, tracked=True)
+
+
+@scene("SEG354", max_fit=0.0)
+def a_track_that_leaps_in_a_film_that_stands_still() -> Tables:
+    labels = film(speed=0.0, seed=2)
+    labels[9:] = moved(labels[9:], 1, 13, 31)
+    labels[4][labels[4] == 2] = 0
+    return measured("SEG354", labels, tracked=True)
+
+
+@scene("SEG358")
+def two_solids_of_which_one_is_gone_on_a_slice() -> Tables:
+    labels = np.zeros((5, 16, 20), np.int64)
+    for frame in range(5):
+        labels[frame, 3:8, 5 + frame % 2 : 12] = 1
+        labels[frame, 10:15, 3:9] = 2
+    labels[2][labels[2] == 1] = 0
+    return measured("SEG358", labels, kind="volume")
+
+
+@scene("SEG317")
+def objects_that_begin_at_the_corner() -> Tables:
+    labels = np.zeros((5, 60, 80), np.int64)
+    for image in range(5):
+        labels[image, :9, : 10 + image] = 1
+        labels[image, 20:30, 50 + image : 60] = 2
+    labels[3:] = np.where(labels[3:] == 2, 0, labels[3:])
+    return measure_source(recategorised_all(np.repeat(labels, 2, axis=0)), find_rule("SEG317").needs, jobs=1)
+
+
+@scene("SEG317")
+def images_with_all_labels_in_a_quarter() -> Tables:
+    labels = np.zeros((42, 40, 60), np.int64)
+    for image, pixels in enumerate(labels):
+        inside = image % 3 != 0
+        pixels[3 + image % 8 : 12 + image % 8, 4 : 10 + image % 20] = 1
+        pixels[2:6, 20:30] = 2
+        if not inside:
+            pixels[25:36, 31 + image % 10 : 55] = 3
+    return measure_source(recategorised_all(labels), find_rule("SEG317").needs, jobs=1)

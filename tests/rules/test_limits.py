@@ -44,9 +44,9 @@ def cases_of(rule: Rule) -> Iterator[tuple[str, Callable[[], Tables], dict[str, 
             partial(measure_source, draw_picture(picture.text), rule.needs, jobs=1),
             picture.options,
         )
-    for name, (code, tables) in SCENES.items():
+    for name, (code, tables, options) in SCENES.items():
         if code == rule.code:
-            yield name, tables, {}
+            yield name, tables, options
 
 
 RULES = [rule for rule in OURS if any(True for _ in cases_of(rule))]
