@@ -135,8 +135,20 @@ def _least_others(comparison: AnnotatorPairs) -> int:
     return 2 if comparison.is_first_pass.sum() > 2 else 1
 
 
-def _segment_cells(comparison: AnnotatorPairs, cells: _CellCodes) -> Iterator[CellSums]:
-    """Misses, extras and confusions of things."""
+@dataclass(frozen=True, slots=True)
+class _JudgedThings:
+    """What an annotator did with m things (clusters of members) of one kind that could be missed, extra or confused."""
+
+    annotator: int
+    kind: BiasKind
+    cluster: Ints  # (m,) of the cases
+    category: Ints  # (m,)
+    is_hit: Flags  # (m,) whether it is
+    is_joined: Flags  # (m,) whether it lies in other segments: of this annotator, or if it is extra of most others
+
+
+def _judge_things(comparison: AnnotatorPairs) -> Iterator[_JudgedThings]:
+    """Misses, extras and confusions of things of every annotator."""
     members = comparison.members
     if not len(members):
         return
@@ -145,10 +157,13 @@ def _segment_cells(comparison: AnnotatorPairs, cells: _CellCodes) -> Iterator[Ce
     drew = members["segment"] >= 0
     shape = len(first), len(comparison.annotators)
     present, there, own = np.zeros(shape, bool), np.zeros(shape, bool), np.full(shape, -1, np.int64)
+    within = np.zeros(shape, bool)
     present[group, members["annotator"]] = True
+    within[group, members["annotator"]] = members["within"] == 1
     voices = comparison.voices[members["case"]]
     counted = voices[first]
     present &= counted
+    within &= counted
     group, who, category = group[drew], members["annotator"][drew], members["category"][drew]
     there[group, who], own[group, who] = True, category
     there &= counted
@@ -157,18 +172,39 @@ def _segment_cells(comparison: AnnotatorPairs, cells: _CellCodes) -> Iterator[Ce
     for i in range(there.shape[1]):
         others = present.sum(axis=1) - present[:, i]
         support = there.sum(axis=1) - there[:, i]
+        parted = 2 * (within.sum(axis=1) - within[:, i]) > others
         called, count = group_mode(group[has_voice & (who != i)], category[has_voice & (who != i)], len(first))
         seen = present[:, i] & (others >= least) & (2 * support > others)
         sure = seen & there[:, i] & (2 * count > support)
         compared = there[:, i] & (others >= least)
-        judged: tuple[JudgedRows, ...] = (
-            ("missed", seen, ~there[:, i], called),
-            ("extra", compared, 2 * support < others, own[:, i]),
-            ("confused", sure, own[:, i] != called, called),
+        judged: tuple[tuple[BiasKind, Flags, Flags, Ints, Flags], ...] = (
+            ("missed", seen, ~there[:, i], called, within[:, i]),
+            ("extra", compared, 2 * support < others, own[:, i], parted),
+            ("confused", sure, own[:, i] != called, called, np.zeros(len(first), bool)),
         )
-        for kind, rows, hit, category_of in judged:
+        for kind, rows, hit, category_of, joined in judged:
             kept = np.flatnonzero(rows & countable[category_of])
-            yield cells.part(cluster[kept], i, category_of[kept], kind, hit[kept].astype(float), np.ones(len(kept)))
+            yield _JudgedThings(i, kind, cluster[kept], category_of[kept], hit[kept], joined[kept])
+
+
+def _segment_cells(comparison: AnnotatorPairs, cells: _CellCodes) -> Iterator[CellSums]:
+    """Misses, extras and confusions of things."""
+    for one in _judge_things(comparison):
+        hits = one.is_hit.astype(float)
+        yield cells.part(one.cluster, one.annotator, one.category, one.kind, hits, np.ones(len(hits)))
+
+
+def mostly_joined(comparison: AnnotatorPairs, cells: Table) -> Flags:
+    """(n,) whether most of what a cell counts as missed lies in the annotator's other segments, as extra in others'.
+
+    Takes annotator, category and kind of the cells.
+    """
+    joined: set[tuple[int, int, str]] = set()
+    for one in _judge_things(comparison):
+        n_hits, n_joined = (np.bincount(one.category[rows]) for rows in (one.is_hit, one.is_hit & one.is_joined))
+        mostly = np.flatnonzero(2 * n_joined > n_hits[: len(n_joined)])
+        joined |= {(one.annotator, category, one.kind) for category in mostly.tolist()}
+    return np.array([cell in joined for cell in cells.lines("annotator", "category", "kind")], bool)
 
 
 def _pixel_cells(comparison: AnnotatorPairs, cells: _CellCodes) -> Iterator[CellSums]:
@@ -326,7 +362,7 @@ def annotator_biases(
     significant &= np.array([not row.is_of_one_other(rate) for row in rows], bool)
     lines = zip(rows, p.tolist(), significant.tolist(), strict=True)
     table = table_of_lines(_COLUMNS, [row.line(chance, hit, seed, n_draws) for row, chance, hit in lines])
-    return table.beside(outline=outline_shares(comparison, table))
+    return table.beside(outline=outline_shares(comparison, table), is_joined=mostly_joined(comparison, table))
 
 
 def outline_shares(comparison: AnnotatorPairs, cells: Table) -> Floats:

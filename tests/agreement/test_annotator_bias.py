@@ -43,7 +43,7 @@ def campaign(
                 ]
                 pairs.append((image, a, b))
         members += [
-            (image, k, i, 0, says[i, image, k]) if has[i, image, k] else (image, k, i, -1, -1)
+            (image, k, i, 0, says[i, image, k], 0) if has[i, image, k] else (image, k, i, -1, -1, 0)
             for i in range(n_annotators)
             for k in np.flatnonzero(has[:, image].any(axis=0))
         ]
@@ -61,7 +61,7 @@ def campaign(
     tables |= {
         "cases": Table({"cluster": np.arange(n_images)}),
         "pairs": table("case a b", pairs),
-        "members": table("case cluster annotator segment category", members),
+        "members": table("case cluster annotator segment category within", members),
         "surfaces": table("pair category match offset", surfaces),
     }
     names = tuple("abcdefgh"[:n_annotators])

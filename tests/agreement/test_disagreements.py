@@ -64,3 +64,20 @@ def test_a_segment_on_nothing_is_extra(tmp_path: Path) -> None:
     assert agree(tmp_path, anna=everybody, ben=everybody, cleo=cleo) == [
         ("SEG402", "cleo", "object (200 px) where the others have nothing")
     ]
+
+
+def test_who_joins_neighbours_everywhere_is_said_to_join_them(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    for who in ("anna", "ben", "cleo"):
+        (tmp_path / who).mkdir()
+    for number in range(12):
+        ids = columns(*range(1, 9), width=int(rng.integers(6, 12)))
+        for who in ("anna", "ben"):
+            Image.fromarray(ids).save(tmp_path / who / f"{number}.png")
+        joined = np.where(ids % 3 == 2, ids - 1, ids)  # 2 with 1, 5 with 4, 8 with 7
+        Image.fromarray(joined.astype(np.uint16)).save(tmp_path / "cleo" / f"{number}.png")
+    result = segdata.agree({who: tmp_path / who for who in ("anna", "ben", "cleo")}, select=["SEG406"])
+    assert [finding.message.partition(" in ")[0] for finding in result.findings] == [
+        "cleo divides object otherwise than most others",
+        "cleo joins 75% of object with its neighbours (others 0%)",
+    ]

@@ -95,7 +95,9 @@ def certain(n_images: int, n_categories: int, n_annotators: int = 3) -> Annotato
         "pairs": Table(
             {"case": np.repeat(np.arange(n_images), len(a)), "a": np.tile(a, n_images), "b": np.tile(b, n_images)}
         ),
-        "members": Table({"case": image, "cluster": code, "annotator": who, "segment": drew, "category": drew}),
+        "members": Table(
+            {"case": image, "cluster": code, "annotator": who, "segment": drew, "category": drew, "within": 0 * drew}
+        ),
     }
     return AnnotatorPairs(tuple("abc"), (0, 1, 2), categories, "instance", **tables)
 

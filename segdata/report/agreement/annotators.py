@@ -47,6 +47,7 @@ class ReportedBias:
     others : the value of all others; NaN where unknown, and of offsets 0
     p : the chance of as much by chance; NaN where not tested
     stands : whether it is told when all tests are taken together
+    is_joined : most of what is missed, the annotator joins with its neighbours; what is extra lies in others' segments
     """
 
     annotator: str
@@ -56,6 +57,7 @@ class ReportedBias:
     others: float
     p: float
     stands: bool
+    is_joined: bool = False
 
     @property
     def score(self) -> str:
@@ -71,7 +73,7 @@ class ReportedBias:
 
 def reported_biases(result: Agreement, tables: Tables) -> list[ReportedBias]:
     """All of them that have a value, those that stand and the largest first; the reference is not judged."""
-    others = _values_of_others(tables)
+    others, joined = _bias_columns(tables, "others"), _bias_columns(tables, "is_joined")
     gold = None if tables.assessment is None else tables.assessment.gold
     every = []
     for bias in result.annotator_bias:
@@ -82,18 +84,19 @@ def reported_biases(result: Agreement, tables: Tables) -> list[ReportedBias]:
             if math.isfinite(value.value):
                 key = (bias.annotator, bias.category, kind)
                 p = bias.p.get(kind, math.nan)
-                every.append(ReportedBias(*key, value, others.get(key, math.nan), p, kind in bias.found))
+                stands, is_joined = kind in bias.found, bool(joined.get(key, False))
+                every.append(ReportedBias(*key, value, others.get(key, math.nan), p, stands, is_joined))
     return sorted(every, key=lambda habit: (not habit.stands, -habit.weight))
 
 
-def _values_of_others(tables: Tables) -> dict[tuple[str, str, str], float]:
-    """What the others do, of each annotator, category and kind."""
+def _bias_columns(tables: Tables, column: str) -> dict[tuple[str, str, str], float]:
+    """A column of the biases, such as what the others do, of each annotator, category and kind."""
     judged, comparison = tables.assessment, tables.annotator_pairs
     if judged is None or comparison is None or not len(judged.biases):
         return {}
     return {
-        (comparison.annotators[who], comparison.categories[code].name, kind): others
-        for who, code, kind, others in judged.biases.lines("annotator", "category", "kind", "others")
+        (comparison.annotators[who], comparison.categories[code].name, kind): value
+        for who, code, kind, value in judged.biases.lines("annotator", "category", "kind", column)
     }
 
 
@@ -211,6 +214,11 @@ def _bias_in_words(habit: ReportedBias, tables: Tables) -> str:
     beside = f" (others {format_percent(habit.others)})"
     if habit.kind == "confused":
         return f"labels {score_with_interval('confused', value)} of {what} as {_other_category(habit, tables)}{beside}"
+    if habit.is_joined:
+        share = score_with_interval(habit.kind, value)
+        if habit.kind == "missed":
+            return f"joins {share} of {what} with its neighbours{beside}"
+        return f"divides {what} otherwise than most others in {share} of its segments{beside}"
     return f"{_VERBS[habit.kind]} {score_with_interval(habit.kind, value)} of {what}{beside}"
 
 

@@ -5,9 +5,11 @@ from segdata.core.guideline import Chapter, quote_guideline
 from segdata.core.rule import Findings, Tables, rule
 
 _ERRORS = {
-    "missed": "misses {share} of {category}",
-    "extra": "adds {share} of {category}",
-    "confused": "labels {share} of {category} as another category",
+    ("missed", False): "misses {share} of {category}",
+    ("missed", True): "joins {share} of {category} with its neighbours",
+    ("extra", False): "adds {share} of {category}",
+    ("extra", True): "divides {category} otherwise than most others in {share} of its segments",
+    ("confused", False): "labels {share} of {category} as another category",
 }
 
 
@@ -30,7 +32,9 @@ def annotator_bias(tables: Tables, *, min_share: float = 0.05, min_offset: float
 
     Things that only end elsewhere are matched, however small they are. In categories that are not counted one by one,
     the share that the annotator's offset explains (its pixels times the length of the outline) is no miss, extra or
-    confusion.
+    confusion. Where more than half of the missed things lie in other segments of the annotator, of the same category,
+    the finding says that the annotator joins them; where extra ones lie in other segments of most others, that the
+    annotator divides the category otherwise.
 
     Not flagged: two annotators, since the data cannot show which of them deviates; the gold standard; cells with fewer
     than 8 images, or with too few images for the smallest possible p to count among so many cells.
@@ -47,9 +51,22 @@ def annotator_bias(tables: Tables, *, min_share: float = 0.05, min_offset: float
     assessment, panel = tables.assessment, tables.annotator_pairs
     if assessment is None or panel is None:
         return
-    names = ("annotator", "category", "kind", "value", "low", "high", "others", "clusters", "p", "found", "outline")
+    names = (
+        "annotator",
+        "category",
+        "kind",
+        "value",
+        "low",
+        "high",
+        "others",
+        "clusters",
+        "p",
+        "found",
+        "outline",
+        "is_joined",
+    )
     lines = assessment.biases.lines(*names)
-    for annotator, category, kind, value, low, high, others, clusters, p, is_significant, outline in lines:
+    for annotator, category, kind, value, low, high, others, clusters, p, is_significant, outline, is_joined in lines:
         large = abs(value) >= min_offset if kind == "offset" else value - others - outline >= min_share
         if not (is_significant and large) or annotator == assessment.gold:
             continue
@@ -59,7 +76,8 @@ def annotator_bias(tables: Tables, *, min_share: float = 0.05, min_offset: float
             ends = sorted((abs(low), abs(high)))
             statement = f"draws {category_name} {abs(value):.1f} px {direction} ({ends[0]:.1f} to {ends[1]:.1f})"
         else:
-            statement = f"{_ERRORS[kind].format(share=f'{value:.0%}', category=category_name)} (others {others:.0%})"
+            error = _ERRORS[kind, is_joined].format(share=f"{value:.0%}", category=category_name)
+            statement = f"{error} (others {others:.0%})"
         chapter: Chapter = "boundary_rule" if kind == "offset" else "definition"
         quote = quote_guideline(tables.profile.taxonomy, category_name, chapter)
         message = f"{name} {statement} in {clusters:,} images, p {p:.2g}{quote}"
