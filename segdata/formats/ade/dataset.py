@@ -477,9 +477,8 @@ class _AdeWriter:
             kept = np.isin(integer_column(batch.segments["category_id"]), category_ids)
             written = _SegmentKeys.from_batch(batch)
             self._count(batch, kept, written)
-            image_rows = batch.images.select(["sequence", "frame", "split", "metadata"]).to_pylist()
-            for image, image_row in zip(segments_by_image(batch), image_rows, strict=True):
-                metadata, mask = dict(image_row.pop("metadata") or ()), None
+            for image, pairs in zip(segments_by_image(batch), batch.images["metadata"].to_pylist(), strict=True):
+                metadata, mask = dict(pairs or ()), None
                 if image.annotated:
                     stem = self._names.name(image.image_id, "").removeprefix("masks/")
                     mask = f"{stem}{SEG}"
@@ -487,7 +486,7 @@ class _AdeWriter:
                     self._write(batch, image.only(rows), written, stem, metadata)
                 if metadata and (not image.annotated or OWN_KEYS & metadata.keys()):
                     self.losses.add("image-details", "images", 1, examples=[image.image_id])
-                yield image.image_id, mask, image.width, image.height, image.uri, *image_row.values()
+                yield image.index_row(mask, videos=True)
 
     def _count(self, batch: Batch, kept: NDArray[np.bool_], written: _SegmentKeys) -> None:
         """Count the losses of a batch; segments of different levels may overlap."""

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from segdata.core import kernels
 from segdata.core.errors import count_noun
 from segdata.core.finding import Defect, Severity
-from segdata.core.runs import Ints, Runs
+from segdata.core.runs import Floats, Ints, Runs
 from segdata.core.schema import rle_to_runs, runs_to_rle
 from segdata.formats.ade.documents import COLUMNS, AdeObject
 from segdata.formats.shapes.geometry import Polygon, check_ring
@@ -31,7 +31,6 @@ from segdata.formats.shared.per_image import BrokenLabelsError, relative_path
 
 Size = tuple[int, int]
 VISIBLE, HIDDEN = 255, 128
-Floats = NDArray[np.float64]
 _LEVEL = 1000  # between the ids of two levels, where objects have numbers only
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.runs import Ints, Runs, bounding_boxes, expand_ranges
+from segdata.core.runs import Flags, Floats, Ints, Runs, bounding_boxes, expand_ranges
 from segdata.formats.coco.columns import ItemBlock, RawColumn
 from segdata.formats.coco.document import (
     JSON_CONSTANTS,
@@ -155,8 +155,6 @@ def _text(raw: Raw) -> str:
 
 
 Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 MAX_COORDINATE = 1e7  # pixels from the frame; scan conversion walks along edges, so longer ones are refused
 
 

@@ -15,7 +15,7 @@ from segdata.core.format import LossCounter, LossKind
 from segdata.core.parts import segment_shapes
 from segdata.core.polygons import Rings, has_bridges, keyhole, trace_outlines
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints, Runs, bounding_boxes, expand_ranges
+from segdata.core.runs import Flags, Ints, Runs, bounding_boxes, expand_ranges
 from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco import POLYGON_CHOICES, instances, panoptic
@@ -196,9 +196,6 @@ def write_document(path: Path, profile: Profile, pieces: Iterable[tuple[list[byt
                 separator = b",\n"
         categories = msgspec.json.encode(category_items(profile.taxonomy, profile.metadata))
         file.write(b'\n],"images":[\n' + b",\n".join(images) + b'\n],"categories":' + categories + b"}\n")
-
-
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

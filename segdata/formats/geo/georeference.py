@@ -19,10 +19,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
+from segdata.core.runs import Floats
 from segdata.core.tiff_files import import_rasterio
 
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -97,7 +97,6 @@ def _parse_json(text: str | None) -> Any:  # Any: JSON
         return None
 
 
-Floats = NDArray[np.float64]
 _SPHEROID = re.compile(r'SPHEROID\["[^"]*",\s*([0-9.eE+]+),\s*([0-9.eE+]+)')
 
 

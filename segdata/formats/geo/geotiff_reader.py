@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import msgspec
@@ -14,7 +14,6 @@ from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.profile import Task
-from segdata.core.runs import Ints
 from segdata.core.safe_text import shell_word, whole_number
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.geo.georeference import Georeference
@@ -44,10 +43,12 @@ from segdata.formats.shared.mask_files import (
     Legend,
     MaskFile,
     ValueRuns,
+    category_annotation,
     colour_legend,
     index_legend,
     undecodable_mask,
     unknown_value_defects,
+    value_place,
 )
 from segdata.formats.shared.pairing import images_folder, no_images_defect, pair_masks
 from segdata.formats.shared.per_image import (
@@ -384,9 +385,6 @@ def _categories_of_values(root: Path, heads: list[RasterHeader]) -> list[Categor
     return [_with_color(category, heads[0].palette) for category in categories]
 
 
-Flags = NDArray[np.bool_]
-
-
 @dataclass(frozen=True)
 class _RasterLabelReader:
     """Reads the segments of single images, from any thread."""
@@ -404,23 +402,19 @@ class _RasterLabelReader:
             patch = read_raster_values(pane.head, pane.window, self.band)
         except OSError as error:
             raise BrokenLabelsError(undecodable_mask(self.root, pane.head.path, error)) from error
+        broken = [] if patch.broken is None or not patch.broken.any() else [_broken_pixels(patch.broken)]
+        file = relative_path(self.root, pane.head.path)
         if self.rule is None:
-            runs = ValueRuns.of(patch.values)
-            segments = self._categories(pane.head, patch, runs)
-        else:
-            values = patch.values if patch.broken is None else np.where(patch.broken, self.background, patch.values)
-            runs = ValueRuns.of(values)
-            ids = self.rule(runs, entry.image_id)
-            row, owner = runs.group(np.arange(len(runs.value)), ids.kept)
-            defects = list(ids.defects)
-            segments = _RasterSegments(
-                ids.segment_id[row], ids.category_id[row], ids.iscrowd[row], owner, False, defects
-            )
-        if patch.broken is not None and patch.broken.any():
-            segments.defects.append(_broken_pixels(patch.broken))
-        return [segments.as_found(relative_path(self.root, pane.head.path), runs, pane.head.encoding)]
+            return [self._categories(pane.head, patch, file, broken)]
+        values = patch.values if patch.broken is None else np.where(patch.broken, self.background, patch.values)
+        runs = ValueRuns.of(values)
+        ids = self.rule(runs, entry.image_id)
+        ids = msgspec.structs.replace(ids, defects=[*ids.defects, *broken])
+        return [ids.annotation(runs, file, pane.head.encoding, [_place(False, value) for value in runs.value.tolist()])]
 
-    def _categories(self, head: RasterHeader, patch: RasterValues, runs: ValueRuns) -> "_RasterSegments":
+    def _categories(self, head: RasterHeader, patch: RasterValues, file: str, broken: list[Defect]) -> ImageAnnotation:
+        """The segments of values that are categories; `broken` is what is wrong with the pixels."""
+        runs = ValueRuns.of(patch.values)
         coloured = head.has_colors and self.band is None
         meaning = (self._colours if coloured else self._ids).read(runs.value)
         nothing = (runs.value == MASKED) | (runs.value == (MASKED if head.nodata_value is None else head.nodata_value))
@@ -428,9 +422,8 @@ class _RasterLabelReader:
         meaning[runs.value == BROKEN] = UNLABELLED
         mask = MaskFile(patch.values, coloured, head.encoding, head.palette, head.lossy)
         has_problem = head.lossy is not None or bool((meaning == UNKNOWN).any())
-        categories, owner = runs.group(meaning, meaning > UNKNOWN)
         defects = unknown_value_defects(mask, runs, meaning, self.taxonomy) if has_problem else []
-        return _RasterSegments(categories, categories, np.zeros(len(categories), bool), owner, coloured, defects)
+        return category_annotation(runs, meaning, file, head.encoding, [*defects, *broken], partial(_place, coloured))
 
     @cached_property
     def _colours(self) -> Legend:
@@ -441,45 +434,11 @@ class _RasterLabelReader:
         return index_legend(self.taxonomy, None)
 
 
-@dataclass(frozen=True, slots=True)
-class _RasterSegments:
-    """n segments, and which of them each distinct value belongs to (k,)."""
-
-    segment_id: Ints
-    category_id: Ints
-    iscrowd: Flags
-    owner: NDArray[np.int32]
-    coloured: bool
-    defects: list[Defect]
-
-    def as_found(self, file: str, runs: ValueRuns, encoding: str) -> ImageAnnotation:
-        """The same with runs, and where each segment is from."""
-        n_segments = len(self.segment_id)
-        first = np.zeros(n_segments, np.int64)
-        owned = np.flatnonzero(self.owner >= 0)[::-1]
-        first[self.owner[owned]] = runs.value[owned]
-        return ImageAnnotation(
-            size=(runs.height, runs.width),
-            segment_id=self.segment_id,
-            category_id=self.category_id,
-            runs=runs.assign_owners(self.owner, n_segments),
-            columns={
-                "file": [file] * n_segments,
-                "place": [_place(value, self.coloured) for value in first.tolist()],
-                "iscrowd": self.iscrowd.tolist(),
-            },
-            encoding=encoding,
-            defects=self.defects,
-        )
+def _place(coloured: bool, value: int) -> str:
+    return "masked out" if value == MASKED and not coloured else value_place(value, coloured)
 
 
-def _place(value: int, coloured: bool) -> str:
-    if coloured:
-        return f"colour #{value & 255:02x}{value >> 8 & 255:02x}{value >> 16:02x}"
-    return "masked out" if value == MASKED else f"value {value}"
-
-
-def _broken_pixels(broken: Flags) -> Defect:
+def _broken_pixels(broken: NDArray[np.bool_]) -> Defect:
     """SEG017 for pixels that are not whole numbers of 32 bits."""
     x, y = divmod(int(broken.T.argmax()), broken.shape[0])
     area = int(broken.sum())

@@ -20,7 +20,7 @@ from segdata.core.finding import Defect, Severity
 from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile, Task
-from segdata.core.runs import Ints, Runs, expand_ranges
+from segdata.core.runs import Floats, Ints, Runs, expand_ranges
 from segdata.core.safe_text import whole_number
 from segdata.core.yaml_files import read_utf8
 from segdata.formats.kaggle import LOSSES, find_table
@@ -137,7 +137,6 @@ Order = Literal["column", "row"]
 # How much of a mask goes on in the next line, in real masks and in those read the wrong way.
 _COHERENT, _TORN = 0.7, 0.3
 _FEWEST = 8  # runs that are enough to judge
-Floats = NDArray[np.float64]
 
 
 def read_image(

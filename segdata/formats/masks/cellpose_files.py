@@ -39,7 +39,7 @@ from segdata.formats.shared.painting import (
     number_segments,
     start_folder,
 )
-from segdata.formats.shared.pairing import has_index, images_folder, pair_by_index, pair_label_files, write_index
+from segdata.formats.shared.pairing import Cell, has_index, images_folder, pair_by_index, pair_label_files, write_index
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
     ImageAnnotation,
@@ -338,7 +338,6 @@ def read_image(root: Path, category: int | None, entry: ImageEntry) -> list[Imag
     runs = ValueRuns.of(np.ascontiguousarray(plane, np.uint32))
     is_segment = runs.value > 0
     values = runs.value[is_segment].astype(np.int64)
-    owner = np.where(is_segment, np.cumsum(is_segment) - 1, -1).astype(np.int32)
     ids, categories, crowds, defects = _meanings(values, details, category, runs, is_segment)
     columns: dict[str, Any] = {
         "file": [file] * len(values),
@@ -349,7 +348,7 @@ def read_image(root: Path, category: int | None, entry: ImageEntry) -> list[Imag
         columns["source"] = ["human" if by_hand[value - 1] else "model" for value in values.tolist()]
     if entry.page is not None:
         columns["track_id"] = ids.tolist()
-    pixels = runs.assign_owners(owner, len(values))
+    pixels = runs.select(np.flatnonzero(is_segment))
     return [ImageAnnotation((runs.height, runs.width), ids, categories, pixels, columns, defects=defects)]
 
 
@@ -384,7 +383,7 @@ def write_cellpose(profile: Profile, batches: Iterable[Batch], target: Path, los
 
 def _write_files(
     batches: Iterable[Batch], target: Path, categories: Collection[int], losses: LossCounter
-) -> Iterator[tuple[str, str | None, int, int, str | None]]:
+) -> Iterator[tuple[Cell, ...]]:
     """Write the files; yields the rows of the index."""
     paths = MaskPaths()
     for batch in batches:
@@ -398,7 +397,7 @@ def _write_files(
                 details = np.stack([numbered.values, *(column[numbered.rows] for column in columns)], axis=1)
                 name = paths.name(image.image_id, SUFFIX).removeprefix("masks/")
                 _save(target / name, image, numbered.pixels, details)
-            yield image.image_id, name, image.width, image.height, image.uri
+            yield image.index_row(name)
 
 
 def _save(path: Path, image: ImageSegments, pixels: NDArray[Any], details: Ints) -> None:

@@ -29,6 +29,7 @@ from segdata.formats.shared.mask_files import (
     MaskHeader,
     MaskPalette,
     ValueRuns,
+    category_annotation,
     colour_legend,
     decode_entry_mask,
     decode_mask,
@@ -36,6 +37,7 @@ from segdata.formats.shared.mask_files import (
     mask_headers,
     mask_palette,
     unknown_value_defects,
+    value_place,
 )
 from segdata.formats.shared.painting import (
     ImageSegments,
@@ -48,7 +50,7 @@ from segdata.formats.shared.painting import (
     paint,
     segments_by_image,
 )
-from segdata.formats.shared.pairing import Pairing, open_pairing, write_index
+from segdata.formats.shared.pairing import Cell, Pairing, open_pairing, write_index
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
     ImageAnnotation,
@@ -178,23 +180,11 @@ def read_mask(mask: MaskFile, taxonomy: Taxonomy, colours: Legend, file: str) ->
     runs = ValueRuns.of(mask.pixels)
     meaning = (colours if mask.coloured else index_legend(taxonomy, mask.palette)).read(runs.value)
     smoothed = _cut_smoothed(mask, runs, meaning, taxonomy, colours) if (meaning == UNKNOWN).any() else None
-    is_known = meaning > UNKNOWN
-    categories, owner = np.unique(meaning[is_known], return_inverse=True)
-    owners = np.full(len(runs.value), -1, np.int32)
-    owners[is_known] = owner
     defects = [smoothed] if smoothed else []
     if (mask.lossy and smoothed is None) or (meaning == UNKNOWN).any():
         defects += unknown_value_defects(mask, runs, meaning, taxonomy)
-    places = _places(mask, runs.value[is_known], owner, len(categories))
-    return ImageAnnotation(
-        size=(runs.height, runs.width),
-        encoding=mask.encoding,
-        segment_id=categories,
-        category_id=categories,
-        runs=runs.assign_owners(owners, len(categories)),
-        columns={"file": [file] * len(categories), "place": places},
-        defects=defects,
-    )
+    place = partial(value_place, coloured=mask.coloured)
+    return category_annotation(runs, meaning, file, mask.encoding, defects, place)
 
 
 def binary_value(taxonomy: Taxonomy) -> int | None:
@@ -237,15 +227,6 @@ def _cut_smoothed(mask: MaskFile, runs: ValueRuns, meaning: Ints, taxonomy: Taxo
     )
     severity: Severity = "error" if doubtful else "warning"
     return Defect("SEG010", message, place=f"x={x}, y={y}", pixels=pixels, severity=severity)
-
-
-def _places(mask: MaskFile, values: Ints, owner: Ints, n_segments: int) -> list[str]:
-    """(n_segments,) the first value of each segment, in words."""
-    first = np.full(n_segments, -1, np.int64)
-    first[owner[::-1]] = values[::-1]
-    if mask.coloured:
-        return [f"colour #{value & 255:02x}{value >> 8 & 255:02x}{value >> 16:02x}" for value in first.tolist()]
-    return [f"value {value}" for value in first.tolist()]
 
 
 def _given_taxonomy(request: ReadRequest, masks: list[Path]) -> Taxonomy | None:
@@ -380,7 +361,7 @@ def _write_flat_masks(profile: Profile, batches: Iterable[Batch], target: Path, 
 
 def _write_colour_files(
     batches: Iterable[Batch], target: Path, palette: MaskPalette, losses: LossCounter, blank_used: list[bool]
-) -> Iterator[tuple[str, str | None, int, int, str | None]]:
+) -> Iterator[tuple[Cell, ...]]:
     """Write the masks; yields the rows of the index."""
     names = MaskPaths()
     for batch in batches:
@@ -395,7 +376,7 @@ def _write_colour_files(
                 count_hidden_segments(batch, image, values[image.segments], pixels, losses)
                 (target / mask).parent.mkdir(parents=True, exist_ok=True)
                 palette.picture(pixels).save(target / mask)
-            yield image.image_id, mask, image.width, image.height, image.uri
+            yield image.index_row(mask)
 
 
 def _paint(image: ImageSegments, values: Ints, palette: MaskPalette) -> NDArray[np.uint32]:
@@ -456,29 +437,16 @@ def _open_ids(request: ReadRequest, pairing: Pairing, config: InstanceIds) -> Pe
 
 def _read_ids(root: Path, rule: "IdRule", divisor: int | None, entry: ImageEntry) -> list[ImageAnnotation]:
     """The segments of one image: one for each value that is a segment."""
-    path = entry.files[0]
     mask = decode_entry_mask(root, entry)
     runs = ValueRuns.of(mask.pixels)
     meaning = rule(runs, entry.image_id)
-    kept = np.flatnonzero(meaning.kept)
-    owner = np.full(len(runs.value), -1, np.int32)
-    owner[kept] = np.arange(len(kept), dtype=np.int32)
     lossy = [Defect("SEG010", f"{mask.lossy} changes values; save ids as PNG or TIFF")] if mask.lossy else []
-    annotation = ImageAnnotation(
-        size=(runs.height, runs.width),
-        encoding=mask.encoding,
-        segment_id=meaning.segment_id[kept],
-        category_id=meaning.category_id[kept],
-        runs=runs.assign_owners(owner, len(kept)),
-        columns={
-            "file": [relative_path(root, path)] * len(kept),
-            "place": [f"value {value}" for value in runs.value[kept].tolist()],
-            "iscrowd": meaning.iscrowd[kept].tolist(),
-            "track_id": [] if entry.page is None else meaning.segment_id[kept].tolist(),
-        },
+    meaning = msgspec.structs.replace(
+        meaning,
         defects=[*lossy, *(_wrapped_ids(mask, divisor, meaning.defects) or meaning.defects)],
+        tracked=None if entry.page is None else np.ones(len(runs.value), bool),
     )
-    return [annotation]
+    return [meaning.annotation(runs, relative_path(root, entry.files[0]), mask.encoding)]
 
 
 def _wrapped_ids(mask: MaskFile, divisor: int | None, unknown: Sequence[Defect]) -> list[Defect]:
@@ -532,7 +500,7 @@ def write_instance_ids(profile: Profile, batches: Iterable[Batch], target: Path,
 
 def _write_id_files(
     batches: Iterable[Batch], target: Path, names: dict[int, str], table: "IdTableWriter", losses: LossCounter
-) -> Iterator[tuple[str, str | None, int, int, str | None]]:
+) -> Iterator[tuple[Cell, ...]]:
     """Write the masks and the table; yields the rows of the index."""
     files = MaskPaths()
     for batch in batches:
@@ -548,4 +516,4 @@ def _write_id_files(
                 else:
                     Image.fromarray(numbered.pixels).save(target / mask)
                 table.add_segments(batch, image.image_id, numbered)
-            yield image.image_id, mask, image.width, image.height, image.uri
+            yield image.index_row(mask)

@@ -26,7 +26,7 @@ from segdata.formats.shared.painting import (
     paint,
     segments_by_image,
 )
-from segdata.formats.shared.pairing import write_index
+from segdata.formats.shared.pairing import Cell, write_index
 from segdata.formats.shared.taxonomies import train_and_val, write_data_yaml, write_sidecars
 
 TrainingLayout = Literal["mmsegmentation", "ultralytics"]
@@ -99,18 +99,17 @@ def _write_masks(
     values: dict[int, int],
     losses: LossCounter,
     splits: dict[str, str],
-) -> Iterator[tuple[str, str | None, int, int, str | None]]:
+) -> Iterator[tuple[Cell, ...]]:
     """Write the masks, and fill `splits`: folder of a split -> its name; yields the rows of the index."""
     names = MaskPaths()
     folder = _FOLDERS[layout][1]
     for batch in batches:
         painted = np.array([values.get(id_, -1) for id_ in batch.segments["category_id"].to_pylist()], np.int64)
         count_category_mask_losses(batch, painted, losses, _IGNORED, ids=painted)
-        split_of = dict(zip(batch.images["image_id"].to_pylist(), batch.images["split"].to_pylist(), strict=True))
         for image in segments_by_image(batch):
             mask = None
             if image.annotated:
-                split = split_of[image.image_id] or _NO_SPLIT
+                split = image.split or _NO_SPLIT
                 if is_unsafe_path(split) or "/" in split:
                     raise SegdataError(f"image {image.image_id!r}: its split {split!r} is no name of a folder")
                 splits[split] = split
@@ -123,4 +122,4 @@ def _write_masks(
                 count_hidden_segments(batch, image, row_values, pixels, losses)
                 (target / mask).parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(pixels.astype(np.uint8)).save(target / mask)
-            yield image.image_id, mask, image.width, image.height, image.uri
+            yield image.index_row(mask)

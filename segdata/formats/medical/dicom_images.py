@@ -14,13 +14,13 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.medical_files import collect_dicom_warnings, is_dicom
 from segdata.core.paths import absolute_uri, check_path_name, local_file, relative_uri
 from segdata.core.profile import ImageSequence
+from segdata.core.runs import Floats
 from segdata.formats.medical import DICOM_INDEX, SEGMENTATIONS, STRUCTURE_SET, sop_class
 from segdata.formats.medical.volume_files import axis_codes, import_package
 from segdata.formats.shared.images import MAX_PIXELS, index_entry_defect
@@ -28,7 +28,6 @@ from segdata.formats.shared.per_image import relative_path
 from segdata.formats.shared.safe_parsers import read_sidecar
 from segdata.formats.shared.taxonomies import CategoryNames
 
-Floats = NDArray[np.float64]
 _HEAD = 512  # bytes that tell what a file is
 _SUFFIXES = (".dcm", ".dicom", ".ima")
 _LONGEST = 200  # letters of a remark

@@ -105,6 +105,15 @@ class DicomSlices(ABC, Generic[O, P]):
         for number, image in zip(series.numbers, series.images, strict=True):
             self.by_id[image.name] = DicomSlice(image.name, image.size, image, image.uid, series.name, number)
 
+    def add_pieces(
+        self, object_: O, pieces: Mapping[str, list[P]], by_uid: Mapping[str, tuple[Series, DicomImage]]
+    ) -> None:
+        """Put pieces of an object on slices, and add the series of these; `pieces` are by the UIDs of images."""
+        for uid, members in pieces.items():
+            series, image = by_uid[uid]
+            self.add(series)
+            self.by_id[image.name].pieces.append((object_, members))
+
     @property
     def entries(self) -> list[ImageEntry]:
         """The images, in the order of their ids."""

@@ -346,10 +346,7 @@ class _SegSlices(DicomSlices[SegObject, _SegFrame]):
                 frames.setdefault(image.uid, []).append(frame)
         if len(unplaced) == len(seg.frames) and unplaced:
             frames = {}  # resampled: it has slices of its own, and nothing to say on those of the images
-        for uid, members in frames.items():
-            series, image = by_uid[uid]
-            self.add(series)
-            self.by_id[image.name].pieces.append((seg, members))
+        self.add_pieces(seg, frames, by_uid)
         if unplaced:
             self._add_own_slices(seg, unplaced)
         if seg.images and not any(uid in by_uid for uid in seg.images):

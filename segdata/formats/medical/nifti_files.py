@@ -19,12 +19,11 @@ from numpy.typing import NDArray
 from segdata.core.errors import SegdataError
 from segdata.core.pixel_limit import max_pixels
 from segdata.core.profile import ImageSequence
-from segdata.core.runs import Ints
+from segdata.core.runs import Floats, Ints
 from segdata.formats.medical.volume_files import axis_codes, import_package, voxel_spacing
 from segdata.formats.shared.mask_files import ValueRuns, Values
 
 SUFFIXES = (".nii", ".nii.gz")
-Floats = NDArray[np.float64]
 _SIZES = {348: b"n+1", 540: b"n+2"}  # bytes of a header, and how the magic text of a single file begins
 _MAX_HEAD = 1 << 24  # bytes before the voxels: extensions may be long, but not everything
 _MAX_SLICES = 2**15 - 1  # NIfTI-1 holds no more

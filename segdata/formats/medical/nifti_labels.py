@@ -35,7 +35,7 @@ from segdata.formats.medical.nifti_scans import LabelFile
 from segdata.formats.medical.volume_files import DecodedFiles
 from segdata.formats.shared.images import index_entry_defect, unsafe_path_defect
 from segdata.formats.shared.instance_id_rules import IdRule, id_rule
-from segdata.formats.shared.mask_files import UNKNOWN, UNLABELLED, Legend, ValueRuns
+from segdata.formats.shared.mask_files import UNKNOWN, UNLABELLED, Legend, ValueRuns, value_defects
 from segdata.formats.shared.per_image import relative_path
 from segdata.formats.shared.safe_parsers import read_sidecar
 from segdata.formats.shared.taxonomies import CategoryNames, kind_from_name, resolve_names
@@ -215,7 +215,7 @@ def segments_by_category(legend: Legend, values: ValueRuns, name: str) -> SliceS
     ids, owner = values.group(category, (category != UNLABELLED) & (category != UNKNOWN))
     runs = values.assign_owners(owner, len(ids))
     places = [_list_values(values.value[owner == row]) for row in range(len(ids))]
-    defects = unknown_value_defects(category == UNKNOWN, values)
+    defects = _unknown_values(category == UNKNOWN, values)
     return SliceSegments(ids, ids, np.zeros(len(ids), bool), runs, places, defects)
 
 
@@ -234,14 +234,13 @@ def segments_by_region(
             ids.append(id_)
             places.append(_list_values(values.value[inside]))
     number = np.array(ids, np.int64)
-    defects = unknown_value_defects(legend.read(values.value) == UNKNOWN, values)
+    defects = _unknown_values(legend.read(values.value) == UNKNOWN, values)
     runs = Runs.concatenate(pieces, [1] * len(pieces))
     return SliceSegments(number, number, np.zeros(len(ids), bool), runs, places, defects)
 
 
-def unknown_value_defects(is_unknown: NDArray[np.bool_], values: ValueRuns) -> list[Defect]:
+def _unknown_values(is_unknown: NDArray[np.bool_], values: ValueRuns) -> list[Defect]:
     """SEG009 for each value that has no meaning; one SEG010 for so many that interpolation made them."""
-    defects = []
     rows = np.flatnonzero(is_unknown).tolist()
     if len(rows) > _MANY:
         x, y = values.first_pixel(rows[0])
@@ -251,12 +250,7 @@ def unknown_value_defects(is_unknown: NDArray[np.bool_], values: ValueRuns) -> l
             "smoothed or resized with interpolation, or are a picture: save one value for each category"
         )
         return [Defect("SEG010", message, place=f"x={x}, y={y}", pixels=area)]
-    for row in rows:
-        x, y = values.first_pixel(row)
-        area = int(values.area[row])
-        message = f"value {values.value[row]} is not in the taxonomy: {area:,} px, the first at x={x}, y={y}"
-        defects.append(Defect("SEG009", message, place=f"x={x}, y={y}", pixels=area))
-    return defects
+    return value_defects(values, rows, "is not in the taxonomy")
 
 
 def _list_values(values: Ints) -> str:

@@ -1,8 +1,9 @@
 """NIfTI writer: segments painted as categories or instances, stacked into volumes below `labels/`, and their index."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,7 +17,7 @@ from segdata.core.errors import SegdataError, check_choice
 from segdata.core.format import LossCounter, LossKind
 from segdata.core.paths import is_unsafe_path, relative_channels, relative_uri
 from segdata.core.profile import ImageSequence, Profile
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Ints
 from segdata.formats.medical.nifti import LOSSES
 from segdata.formats.medical.nifti_files import (
     VolumePlace,
@@ -136,7 +137,15 @@ def stack_images(pictures: Iterable[PaintedImage]) -> Iterator[ImageStack]:
         yield stack
 
 
-def image_rows(batch: Batch) -> list[dict[str, Any]]:  # Any: cells of all types
+def painted_images(batch: Batch, paint_layers: Callable[[ImageSegments], Sequence[Values]]) -> Iterator[PaintedImage]:
+    """The images of a batch; `paint_layers` gets them in turn and returns the values of each, none if not annotated."""
+    for row, image in zip(_image_rows(batch), segments_by_image(batch), strict=True):
+        yield PaintedImage(
+            **row, height=image.height, width=image.width, annotated=image.annotated, layers=paint_layers(image)
+        )
+
+
+def _image_rows(batch: Batch) -> list[dict[str, Any]]:  # Any: cells of all types
     """The columns of a batch's images for `PaintedImage`, and the coverage of their first annotation."""
     rows: list[dict[str, Any]] = batch.images.select(list(_NAMES)).to_pylist()
     coverage = zip(batch.annotation_image.tolist(), batch.annotations["coverage"].to_pylist(), strict=True)
@@ -215,20 +224,15 @@ def paint_categories(batches: Iterable[Batch], layering: Layering, losses: LossC
     """The images of the batches, while what one value a pixel cannot hold is counted."""
     for batch in batches:
         layer, value = layering.layers_and_values(batch.segments["category_id"].to_numpy())
-        rows = image_rows(batch)
         layers = [
             _paint_layer(batch, np.flatnonzero(layer == row), value, layering.blank, losses)
             for row in range(len(layering.layers))
         ]
-        for row, image in zip(rows, segments_by_image(batch), strict=True):
-            values = [next(stream) for stream in layers]
-            yield PaintedImage(
-                **row,
-                height=image.height,
-                width=image.width,
-                annotated=image.annotated,
-                layers=[pixels for pixels in values if pixels is not None],
-            )
+        yield from painted_images(batch, partial(_next_layers, layers))
+
+
+def _next_layers(layers: Iterable[Iterator[Values | None]], image: ImageSegments) -> list[Values]:
+    return [pixels for layer in layers if (pixels := next(layer)) is not None]
 
 
 def _paint_layer(batch: Batch, rows: Ints, value: Ints, blank: int, losses: LossCounter) -> Iterator[Values | None]:
@@ -249,7 +253,6 @@ _MAX_INSTANCE_VALUE = 2**31 - 1  # a value
 _MAX_ID = 2**62  # in the table
 _INSTANCE_COLUMNS = ("segment_id", "source_id", "category_id", "track_id", "iscrowd")
 _InstanceKey = tuple[bool, int, int]  # whether it is a track, its number, the category
-Flags = NDArray[np.bool_]
 
 
 @dataclass
@@ -288,18 +291,12 @@ class InstancePainter:
         for batch in batches:
             is_known = np.isin(batch.segments["category_id"].to_numpy(), np.array(list(self._names), np.int64))
             count_segment_mask_losses(batch, is_known, self._losses)
-            for row, image in zip(image_rows(batch), segments_by_image(batch), strict=True):
-                layers = []
-                if image.annotated:
-                    values = self._values(batch, image, is_known, row["sequence"], row["image_id"])
-                    layers.append(paint_and_count(batch, image, values, 0, np.uint32, self._losses))
-                yield PaintedImage(
-                    **row,
-                    height=image.height,
-                    width=image.width,
-                    annotated=image.annotated,
-                    layers=layers,
-                )
+            yield from painted_images(batch, partial(self._paint, batch, is_known))
+
+    def _paint(self, batch: Batch, is_known: Flags, image: ImageSegments) -> list[Values]:
+        if not image.annotated:
+            return []
+        return [paint_and_count(batch, image, self._values(batch, image, is_known), 0, np.uint32, self._losses)]
 
     def write_table(self, path: Path) -> None:
         """Write what each value is, volume by volume."""
@@ -309,9 +306,10 @@ class InstancePainter:
                 for value, (category, segment, crowd) in sorted(volume.meaning.items()):
                     table.add(name, value, category, segment, crowd)
 
-    def _values(self, batch: Batch, image: ImageSegments, is_known: Flags, sequence: str | None, image_id: str) -> Ints:
+    def _values(self, batch: Batch, image: ImageSegments, is_known: Flags) -> Ints:
         """(n,) the value of each segment of an image, -1: it is not painted; counts what the values cannot hold."""
-        volume = self._volumes.setdefault(sequence or image_id, _VolumeValues())
+        sequence = image.sequence
+        volume = self._volumes.setdefault(sequence or image.image_id, _VolumeValues())
         values = np.full(len(image.segments), -1, np.int64)
         painted_positions = np.flatnonzero(is_known[image.segments] & (image.runs.areas(len(values)) > 0))
         rows = image.segments[painted_positions]

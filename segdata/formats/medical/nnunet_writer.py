@@ -12,6 +12,7 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -40,10 +41,10 @@ from segdata.formats.medical.nifti_writer import (
     Layering,
     PaintedImage,
     Values,
-    image_rows,
     index_image,
     index_place,
     paint_categories,
+    painted_images,
     stack_images,
 )
 from segdata.formats.medical.nnunet import LOSSES
@@ -193,23 +194,19 @@ def _paint_regions(batches: Iterable[Batch], plan: NnunetPlan, losses: LossCount
                 region_batch, np.full(region_batch.n_segments, plan.values[id_], np.int64), losses, 0
             )
             streams.append(segments_by_image(region_batch))
-        for row, image in zip(image_rows(batch), segments_by_image(batch), strict=True):
-            region_images = [next(stream) for stream in streams]
-            layers = [_paint_image(image.image_id, region_images, plan, losses)] if image.annotated else []
-            yield PaintedImage(
-                **row,
-                height=image.height,
-                width=image.width,
-                annotated=image.annotated,
-                layers=layers,
-            )
+        yield from painted_images(batch, partial(_paint_image, streams, plan, losses))
 
 
-def _paint_image(image: str, region_images: list[ImageSegments], plan: NnunetPlan, losses: LossCounter) -> Values:
-    """One image: a pixel has the value of the last region that it lies in.
+def _paint_image(
+    streams: Iterable[Iterator[ImageSegments]], plan: NnunetPlan, losses: LossCounter, image: ImageSegments
+) -> list[Values]:
+    """The values of an image, whose segments of each region are next: a pixel has that of the last region it lies in.
 
     It is lost if that value means other regions than those of the pixel.
     """
+    region_images = [next(stream) for stream in streams]
+    if not image.annotated:
+        return []
     masks = [
         paint(image_segments, np.ones(len(image_segments.segments), np.int64), 0, np.uint8).astype(bool)
         for image_segments in region_images
@@ -220,8 +217,8 @@ def _paint_image(image: str, region_images: list[ImageSegments], plan: NnunetPla
     changed = np.zeros(pixels.shape, bool)
     for mask, values in zip(masks, plan.regions.values(), strict=True):
         changed |= mask != np.isin(pixels, values)
-    losses.add("overlap", "images", int(changed.any()), int(changed.sum()), [image])
-    return pixels
+    losses.add("overlap", "images", int(changed.any()), int(changed.sum()), [image.image_id])
+    return [pixels]
 
 
 _LABEL_FOLDER = "labelsTr"

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.errors import check_choice
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.overlay import SweepRuns, union_by_frame
-from segdata.core.runs import NumberLine, Runs
+from segdata.core.runs import Floats, NumberLine, Runs
 from segdata.core.taxonomy import Color
 from segdata.formats.medical import STRUCTURE_SET
 from segdata.formats.medical.dicom_images import (
@@ -43,7 +42,6 @@ from segdata.formats.shapes.geometry import PolygonArrays, check_ring
 from segdata.formats.shapes.raster import fill_centres
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource
 
-Floats = NDArray[np.float64]
 _CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 _WITHOUT_PIXELS = ("POINT", "OPEN_PLANAR", "OPEN_NONPLANAR")
 _DATA = 0x30060050  # Contour Data
@@ -299,10 +297,7 @@ class _ContourSlices(DicomSlices[StructureSet, _ContourRing]):
                 slice_and_ring = self._find_slice(structures, region, contour, same_frame or slabs)
                 if slice_and_ring is not None:
                     rings.setdefault(slice_and_ring[0].uid, []).append(slice_and_ring[1])
-        for uid, slice_rings in rings.items():
-            series, image = by_uid[uid]
-            self.add(series)
-            self.by_id[image.name].pieces.append((structures, slice_rings))
+        self.add_pieces(structures, rings, by_uid)
 
     def _find_slice(
         self, structures: StructureSet, region: Region, contour: Contour, slabs: Sequence[_SliceStack]

@@ -8,9 +8,9 @@ from threading import Lock
 from typing import Any, Generic, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.errors import SegdataError
+from segdata.core.runs import Floats
 
 
 def import_package(name: str) -> Any:  # Any: a module, typed or not, that may not be installed
@@ -67,7 +67,6 @@ class _DecodedFile(Generic[T]):
             return self._content[0]
 
 
-Floats = NDArray[np.float64]
 _LETTERS = (("L", "R"), ("P", "A"), ("I", "S"))
 
 

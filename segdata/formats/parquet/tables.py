@@ -248,7 +248,6 @@ def _panoptic_segments(label: MaskFile, instance: MaskFile, legend: Legend, file
     value, number = np.divmod(runs.value, len(of_instance.value))
     meaning, ids = legend.read(of_label.value[value]), of_instance.value[number]
     is_known = meaning > UNKNOWN
-    owner = np.where(is_known, np.cumsum(is_known) - 1, -1).astype(np.int32)
     defects = [
         Defect("SEG009", f"value {int(of_label.value[value[k]])} has no category", pixels=int(runs.area[k]))
         for k in np.flatnonzero(meaning == UNKNOWN).tolist()
@@ -261,7 +260,7 @@ def _panoptic_segments(label: MaskFile, instance: MaskFile, legend: Legend, file
     segment = _segment_ids(ids[is_known], meaning[is_known])
     columns = {"file": [file] * len(segment), "place": [f"instance {id_}" for id_ in ids[is_known].tolist()]}
     return ImageAnnotation(
-        (runs.height, runs.width), segment, meaning[is_known], runs.assign_owners(owner, int(is_known.sum())), columns,
+        (runs.height, runs.width), segment, meaning[is_known], runs.select(np.flatnonzero(is_known)), columns,
         f"{label.encoding}; {instance.encoding}", defects=defects,
     )  # fmt: skip
 

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.errors import count_noun
-from segdata.core.runs import Ints
+from segdata.core.runs import Floats, Ints
 
-Floats = NDArray[np.float64]
 Ring = NDArray[np.float64]  # (n, 2), x and y in pixels; the last point is joined to the first
 _DECIMALS = 9  # of a pixel: numbers with fewer decimals come back exactly
 MAX_COORDINATE = 1e7  # pixels from the frame: rasterisers walk along edges, so farther points are refused

@@ -18,8 +18,8 @@ from segdata.core.batch import Batch
 from segdata.core.overlay import SweepRuns
 from segdata.core.polygons import trace_outlines
 from segdata.core.profile import RasterRule
-from segdata.core.runs import Ints, NumberLine, Runs, expand_ranges
-from segdata.formats.shapes.geometry import MAX_COORDINATE, Floats, Polygon, PolygonArrays, Ring, group_offsets
+from segdata.core.runs import Flags, Floats, Ints, NumberLine, Runs, expand_ranges
+from segdata.formats.shapes.geometry import MAX_COORDINATE, Polygon, PolygonArrays, Ring, group_offsets
 from segdata.formats.shapes.raster import (
     Rounding,
     count_differing_pixels,
@@ -29,8 +29,6 @@ from segdata.formats.shapes.raster import (
     rasterise_polygons,
     unite_owners,
 )
-
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

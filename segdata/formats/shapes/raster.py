@@ -17,8 +17,8 @@ from PIL import Image, ImageDraw
 from segdata.core import kernels
 from segdata.core.overlay import SweepRuns, union_by_frame
 from segdata.core.profile import RasterRule
-from segdata.core.runs import Ints, NumberLine, Runs, bounding_boxes, expand_ranges, run_columns
-from segdata.formats.shapes.geometry import Bitmap, Ellipse, Floats, Polygon, PolygonArrays, Shape, group_offsets
+from segdata.core.runs import Floats, Ints, NumberLine, Runs, bounding_boxes, expand_ranges, run_columns
+from segdata.formats.shapes.geometry import Bitmap, Ellipse, Polygon, PolygonArrays, Shape, group_offsets
 
 _POINT = 16  # bits below the point
 _HALF = 1 << _POINT - 1

@@ -10,21 +10,19 @@ from typing import Any, TextIO
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
 from segdata.core.config import InstanceIds
 from segdata.core.errors import SettingError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Ints
 from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.yaml_files import read_utf8
-from segdata.formats.shared.mask_files import ValueRuns
+from segdata.formats.shared.mask_files import ValueMeanings, ValueRuns
 from segdata.formats.shared.painting import NumberedSegments
 
-Flags = NDArray[np.bool_]
 _MAX_ID = 2**62
 _MAX_DIVISOR = 2**32  # values have 32 bits at most
 _KITTI_DIVISOR = 256  # with which number 0 means "no instance"
@@ -113,16 +111,6 @@ def _csv_records(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         raise UnreadableError(f"{path}:{records.line_num}: is not CSV: {error}") from error
 
 
-class ValueMeanings(msgspec.Struct, frozen=True):
-    """The segments and categories of the k distinct values of one image."""
-
-    kept: Flags  # (k,) the value is a segment; else it is background or unknown
-    segment_id: Ints  # (k,) int64
-    category_id: Ints  # (k,) int64
-    iscrowd: Flags  # (k,) bool
-    defects: tuple[Defect, ...] = ()  # SEG009 for values without a category
-
-
 def _meanings_by_category(
     category: Category, config: InstanceIds, void: int | None, runs: ValueRuns, image: str
 ) -> ValueMeanings:
@@ -198,7 +186,7 @@ def _apply_background_and_void(
         segments,
         categories,
         crowds & ~ignored,
-        tuple(_unknown_value_defects(runs, unknown, categories)),
+        defects=_unknown_value_defects(runs, unknown, categories),
     )
 
 

@@ -6,7 +6,7 @@ Source: PNG specification (third edition), section 11.2.1; TIFF 6.0, sections 3,
 """
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -21,10 +21,10 @@ from PIL import Image
 from segdata.core import kernels
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
-from segdata.core.runs import Ints, Rows, Runs
+from segdata.core.runs import Flags, Ints, Rows, Runs
 from segdata.core.taxonomy import Color, Taxonomy
 from segdata.formats.shared.images import PALETTE, decode_palette_png, open_bytes, open_image, undecodable_file
-from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
+from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, relative_path
 
 _HELD = {"L": "u1", "P": "u1", "I;16": "<u2"}  # Pillow's mode -> type of pixels
 _FOUR_BYTES = frozenset({"RGB", "RGBA"})
@@ -326,6 +326,97 @@ class ValueRuns(msgspec.Struct, frozen=True):
         Values that share an owner become one region.
         """
         return Runs(*kernels.deal(self.start, self.length, self.row, owner, n_owners, self.height))
+
+
+class ValueMeanings(msgspec.Struct, frozen=True):
+    """The segments that the k values of a mask stand for, one each.
+
+    Attributes
+    ----------
+    kept : (k,) whether a value stands for a segment; else it is background or unknown
+    segment_id, category_id : (k,) int64
+    iscrowd : (k,) bool
+    tracked : (k,) whether the segment's id is that of its track, too; None: there are no tracks
+    defects : values without a meaning
+    """
+
+    kept: Flags
+    segment_id: Ints
+    category_id: Ints
+    iscrowd: Flags
+    tracked: Flags | None = None
+    defects: Sequence[Defect] = ()
+
+    def annotation(
+        self, runs: ValueRuns, file: str, encoding: str | None, places: Sequence[str] | None = None
+    ) -> ImageAnnotation:
+        """The annotation in the mask with these runs; `places` (k,) default to the values."""
+        kept = np.flatnonzero(self.kept)
+        segment_id = self.segment_id[kept]
+        places = places or [f"value {value}" for value in runs.value.tolist()]
+        tracked = () if self.tracked is None else zip(segment_id.tolist(), self.tracked[kept].tolist(), strict=True)
+        return ImageAnnotation(
+            size=(runs.height, runs.width),
+            segment_id=segment_id,
+            category_id=self.category_id[kept],
+            runs=runs.select(kept),
+            columns={
+                "file": [file] * len(kept),
+                "place": [places[row] for row in kept.tolist()],
+                "iscrowd": self.iscrowd[kept].tolist(),
+                "track_id": [id_ if is_tracked else None for id_, is_tracked in tracked],
+            },
+            encoding=encoding,
+            defects=self.defects,
+        )
+
+
+def category_annotation(
+    runs: ValueRuns,
+    category: Ints,
+    file: str,
+    encoding: str,
+    defects: Sequence[Defect],
+    place: Callable[[int], str],
+) -> ImageAnnotation:
+    """The annotation in a mask whose k values have these categories: one segment for each that occurs.
+
+    `category` (k,) may be UNLABELLED or UNKNOWN; `place` names the first value of a segment.
+    """
+    categories, owner = runs.group(category, category > UNKNOWN)
+    first = np.empty(len(categories), np.int64)
+    owned = np.flatnonzero(owner >= 0)[::-1]
+    first[owner[owned]] = runs.value[owned]
+    return ImageAnnotation(
+        size=(runs.height, runs.width),
+        segment_id=categories,
+        category_id=categories,
+        runs=runs.assign_owners(owner, len(categories)),
+        columns={"file": [file] * len(categories), "place": [place(value) for value in first.tolist()]},
+        encoding=encoding,
+        defects=defects,
+    )
+
+
+def value_place(value: int, coloured: bool) -> str:
+    """A value, or a packed colour, in words.
+
+    >>> value_place(0x0000FF, True), value_place(7, False)
+    ('colour #ff0000', 'value 7')
+    """
+    return f"colour #{value & 255:02x}{value >> 8 & 255:02x}{value >> 16:02x}" if coloured else f"value {value}"
+
+
+def value_defects(runs: ValueRuns, rows: Iterable[int], problem: str, shown: Ints | None = None) -> list[Defect]:
+    """SEG009 for each value at these rows; `shown` (k,) are the values in messages, by default those of the mask."""
+    defects = []
+    for row in rows:
+        x, y = runs.first_pixel(row)
+        area = int(runs.area[row])
+        value = (runs.value if shown is None else shown)[row]
+        message = f"value {value} {problem}: {area:,} px, the first at x={x}, y={y}"
+        defects.append(Defect("SEG009", message, place=f"x={x}, y={y}", pixels=area))
+    return defects
 
 
 def decode_entry_mask(root: Path, entry: ImageEntry) -> MaskFile:

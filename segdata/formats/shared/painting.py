@@ -15,7 +15,7 @@ from segdata.core.format import AffectedItems, LossCounter, LossKind
 from segdata.core.overlay import SweepRuns, find_overlaps_within
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints, Runs, expand_ranges
+from segdata.core.runs import Flags, Ints, Runs, expand_ranges
 from segdata.formats.shared.taxonomies import write_sidecars
 
 
@@ -27,6 +27,7 @@ class ImageSegments(msgspec.Struct, frozen=True):
     image_id : of the image
     uri : path or URI of its file
     height, width : pixels; 0 if unknown
+    sequence, frame, split : as in `schema.BATCH_IMAGES`
     annotated : whether there is an annotation; without one no mask is written
     segments : (n,) rows of the batch's segments
     runs : their pixels; `runs.owner` counts from 0 over `segments`
@@ -36,9 +37,19 @@ class ImageSegments(msgspec.Struct, frozen=True):
     uri: str | None
     height: int
     width: int
+    sequence: str | None
+    frame: int | None
+    split: str | None
     annotated: bool
     segments: Ints
     runs: Runs
+
+    def index_row(
+        self, mask: str | None, *, videos: bool = False, unknown_side: int | None = 0
+    ) -> tuple[str | int | None, ...]:
+        """The row of `images.csv`, see `write_index`; `unknown_side` stands for a side that is not known."""
+        row = (self.image_id, mask, self.width or unknown_side, self.height or unknown_side, self.uri)
+        return (*row, self.sequence, self.frame, self.split) if videos else row
 
     def only(self, positions: Ints) -> "ImageSegments":
         """The image with some of its segments, by position."""
@@ -56,19 +67,20 @@ def segments_by_image(batch: Batch) -> Iterator[ImageSegments]:
     first = np.searchsorted(batch.annotation_image, np.arange(n_images + 1))
     bounds = np.searchsorted(batch.segment_annotation, np.arange(batch.annotations.num_rows + 1))
     height, width = batch.image_size
-    ids, uris = batch.images["image_id"].to_pylist(), batch.images["uri"].to_pylist()
+    columns = batch.images.select(["image_id", "uri", "sequence", "frame", "split"]).to_pylist()
     offset, all_runs = batch.runs.offsets(batch.n_segments), batch.runs
-    for image in range(n_images):
+    for image, row in enumerate(columns):
         annotated = bool(first[image] < first[image + 1])
         begin, end = (bounds[first[image]], bounds[first[image] + 1]) if annotated else (0, 0)
         if annotated and 0 in (height[image], width[image]):
-            raise SegdataError(f"image {ids[image]!r}: its size is not known, so no mask can be written; give --images")
+            raise SegdataError(
+                f"image {row['image_id']!r}: its size is not known, so no mask can be written; give --images"
+            )
         segments = np.arange(begin, end, dtype=np.int64)
         in_image = slice(offset[begin], offset[end])
         runs = Runs(all_runs.start[in_image], all_runs.length[in_image], all_runs.owner[in_image] - np.int32(begin))
         yield ImageSegments(
-            image_id=ids[image],
-            uri=uris[image],
+            **row,
             height=int(height[image]),
             width=int(width[image]),
             annotated=annotated,
@@ -183,7 +195,6 @@ def pixel_values(ids: Ints, most: int = 2**16 - 1) -> Ints:
     return result
 
 
-Flags = NDArray[np.bool_]
 # The columns behind each kind of loss. What only pixels can tell is counted by the writers themselves.
 _SEGMENT_COLUMNS: dict[LossKind, tuple[str, ...]] = {
     "attributes": ("attributes",),

@@ -197,15 +197,15 @@ def unsupported_files(root: Path, folders: Iterable[Path]) -> list[Defect]:
 
     One finding for all, and one, an info, for those that have the name of a file that is read.
     """
-    found: dict[bool, list[str]] = {False: [], True: []}
+    by_kind: dict[bool, list[str]] = {False: [], True: []}
     for folder in folders:
         for here, _, names in os.walk(folder):
             unsupported = [name for name in names if _UNSUPPORTED.search(name) and not name.startswith(".")]
             stems = {Path(name).stem for name in names if is_image_name(name)} if unsupported else set()
             for name in unsupported:
-                found[Path(name).stem in stems].append(relative_path(root, Path(here, name)))
+                by_kind[Path(name).stem in stems].append(relative_path(root, Path(here, name)))
     defects = []
-    for is_copy, files in found.items():
+    for is_copy, files in by_kind.items():
         files = sorted(set(files))
         if files:
             kinds = ", ".join(sorted({Path(name).suffix.lower() for name in files}))
@@ -581,8 +581,8 @@ def find_images(
         by_folder.setdefault(folder, set()).add(file)
     for place in folders:
         if _has_any(place, by_folder):
-            found = ImageFolder.below(place)
-            return found if images is None else _with_other_folders(found, folders, names), []
+            pictures = ImageFolder.below(place)
+            return pictures if images is None else _with_other_folders(pictures, folders, names), []
     if not names:
         return ImageFolder(None), []
     tried = [images] if images is not None else folders or places
@@ -641,9 +641,9 @@ def _name_in_other_spelling(places: Iterable[Path], by_folder: dict[str, set[str
             with suppress(OSError, ValueError), os.scandir(place / folder) as entries:
                 if folder not in folded:
                     folded[folder] = {fold_name(name): name for name in names}
-                found = sorted(entry.name for entry in entries if fold_name(entry.name) in folded[folder])
-                if found:
-                    return folded[folder][fold_name(found[0])], found[0]
+                alike = sorted(entry.name for entry in entries if fold_name(entry.name) in folded[folder])
+                if alike:
+                    return folded[folder][fold_name(alike[0])], alike[0]
     return None
 
 

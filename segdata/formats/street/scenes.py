@@ -476,7 +476,7 @@ def _read_entry(
     return [reader(entry)]
 
 
-_INDEXED = ["sequence", "frame", "split"]  # columns of the index
+_IN_INDEX = frozenset({"images.sequence", "images.frame", "images.split"})
 _NOT_WRITTEN = -1  # in place of a label id
 Pixels = NDArray[np.uint16]
 LABEL_IDS = np.arange(256, dtype=np.uint8)  # the table of masks that hold label ids themselves
@@ -523,24 +523,16 @@ def _rows(
     stems = _FileStems(style)
     for batch in batches:
         segment_values = _SegmentValues.from_batch(batch, style, np.array(things, np.int64))
-        count_losses(batch, losses, STREET_MASK_LOSSES - {"crowd"}, frozenset(f"images.{name}" for name in _INDEXED))
-        indexed = batch.images.select(_INDEXED).to_pylist()
-        for image, index_row in zip(segments_by_image(batch), indexed, strict=True):
+        count_losses(batch, losses, STREET_MASK_LOSSES - {"crowd"}, _IN_INDEX)
+        for image in segments_by_image(batch):
             path = None
             if image.annotated:
                 image = _visible_segments(image, segment_values)
                 values = segment_values.fill(image, numbering)
                 pixels = paint_and_count(batch, image, values, blank, np.uint16, losses)
-                stem = stems.stem(image.image_id, index_row["split"])
+                stem = stems.stem(image.image_id, image.split)
                 path = _save_masks(target, stem, pixels, style, numbered=numbering is not None)
-            yield (
-                image.image_id,
-                path,
-                image.width,
-                image.height,
-                image.uri,
-                *index_row.values(),
-            )
+            yield image.index_row(path, videos=True)
         _count(batch, segment_values, profile, style, numbering is not None, losses)
 
 

@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from segdata.core import kernels
 from segdata.core.errors import count_noun
 from segdata.core.finding import Defect
-from segdata.core.runs import Ints, expand_ranges
+from segdata.core.runs import Floats, Ints, expand_ranges
 from segdata.core.safe_text import whole_number
 from segdata.formats.shapes.geometry import (
     Bitmap,
     Ellipse,
-    Floats,
     Polygon,
     PolygonArrays,
     Ring,

@@ -166,8 +166,8 @@ def _result(
 ) -> list[Json]:
     """The regions of one annotation: polygons that draw the segment's pixels, else strokes of the brush."""
     segments = batch.segments.select(_SEGMENT).take(rows).to_pylist()
-    for segment, had in zip(segments, batch.segments["rings"].is_valid().to_numpy()[rows].tolist(), strict=True):
-        segment["had"] = had
+    for segment, has_rings in zip(segments, batch.segments["rings"].is_valid().to_numpy()[rows].tolist(), strict=True):
+        segment["had"] = has_rings
     has_category = [segment["category_id"] in controls.names for segment in segments]
     runs = batch.runs.take(rows, batch.n_segments)
     lacking = rows[~np.array(has_category, bool)]

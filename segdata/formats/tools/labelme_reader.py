@@ -577,9 +577,9 @@ def _find_image(name: str, image_path: str | None, folders: Sequence[ImageFolder
     return None, beside
 
 
-def _outside_path(name: str, image_path: str, file: str, found: bool) -> Defect | None:
+def _outside_path(name: str, image_path: str, file: str, is_found: bool) -> Defect | None:
     """SEG015 for a path that leads out of the dataset; if the image is found by its name, for one of a whole disk."""
-    if found:
+    if is_found:
         message = (
             f"path {image_path!r} is one of another computer, and LabelMe looks there; the image of its name is read"
         )

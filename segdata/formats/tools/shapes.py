@@ -15,11 +15,10 @@ from PIL import Image, ImageDraw
 from segdata.core import kernels
 from segdata.core.finding import Defect
 from segdata.core.polygons import Rings, has_bridges, spurs, unkeyhole
-from segdata.core.runs import Ints, expand_ranges
+from segdata.core.runs import Floats, Ints, expand_ranges
 from segdata.formats.shapes.geometry import (
     MAX_COORDINATE,
     Bitmap,
-    Floats,
     Polygon,
     PolygonArrays,
     Ring,

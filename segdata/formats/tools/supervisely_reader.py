@@ -17,18 +17,9 @@ from segdata.core.errors import UnreadableError, count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import check_path_name, split_from_path
+from segdata.core.runs import Floats
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.shapes.geometry import (
-    Bitmap,
-    Floats,
-    Polygon,
-    PolygonArrays,
-    Ring,
-    Shape,
-    box,
-    check_numbers,
-    check_ring,
-)
+from segdata.formats.shapes.geometry import Bitmap, Polygon, PolygonArrays, Ring, Shape, box, check_numbers, check_ring
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader
 from segdata.formats.shared.pairing import has_index, images_folder, no_images_defect, pair_by_index
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path

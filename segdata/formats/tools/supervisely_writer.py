@@ -97,18 +97,15 @@ def write_supervisely(profile: Profile, batches: Iterable[Batch], target: Path, 
     project = _ProjectIndex(names_by_id(profile.taxonomy))
     for batch in batches:
         count_losses(batch, losses, LOSSES, _HELD)
-        image_rows = batch.images.select(["sequence", "frame", "split"]).to_pylist()
         first = np.searchsorted(batch.annotation_image, np.arange(batch.images.num_rows))
         annotations = batch.annotations.select(["annotator", "created", "attributes"]).to_pylist()
-        for row, (image, image_row) in enumerate(zip(segments_by_image(batch), image_rows, strict=True)):
+        for row, image in enumerate(segments_by_image(batch)):
             path = _annotation_path(image, project.taken)
             if image.annotated:
                 written = _annotation(batch, image, annotations[first[row]], project, losses)
                 (target / path).parent.mkdir(parents=True, exist_ok=True)
                 (target / path).write_text(encode_json(written), encoding="utf-8")
-            size = (image.width or None, image.height or None)
-            mask = path if image.annotated else None
-            project.rows.append((image.image_id, mask, *size, image.uri, *image_row.values()))
+            project.rows.append(image.index_row(path if image.annotated else None, videos=True, unknown_side=None))
     write_index(target, project.rows, videos=True)
     (target / META).write_text(encode_json(_meta(profile.taxonomy, project)), encoding="utf-8")
 

@@ -16,31 +16,27 @@ from segdata.core.errors import UnreadableError, check_choice
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Ints
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.shared.mask_files import decode_mask, voc_color
+from segdata.formats.shared.mask_files import ValueMeanings, decode_mask, value_defects, voc_color
 from segdata.formats.shared.pairing import has_index, images_folder
 from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
 from segdata.formats.shared.taxonomies import CategoryNames, resolve_names, write_sidecars
 from segdata.formats.video import DAVIS_IMAGES, DAVIS_MASKS, DAVIS_META, DAVIS_SETS, DAVIS_SIZES
 from segdata.formats.video.davis import LOSSES
 from segdata.formats.video.frame_masks import (
-    Flags,
     FrameFolder,
     FramePath,
     FramePaths,
     FrameWriter,
-    MaskMeaning,
     TrackNumbers,
     Values,
     ValueScheme,
-    annotation_of_mask,
     decode_frame,
     first_folder,
     list_sequences,
     pair_frames,
     safe_file_name,
-    unknown_values,
 )
 
 _NUMBER = re.compile("[1-9][0-9]{0,2}")
@@ -341,8 +337,10 @@ def _read_frame(root: Path, objects: _DavisObjects, entry: ImageEntry) -> list[I
     # The one object of 2016 is the first, not the 255th.
     ids = np.where((runs.value == VOID) & ~void, 1, runs.value)
     why = "is neither 0 nor 255" if objects.year == 2016 else "is not an object of the video"
-    defects = unknown_values(runs, np.flatnonzero(~is_known & (runs.value != 0)).tolist(), runs.value, why)
-    return [annotation_of_mask(root, entry, mask, runs, MaskMeaning(is_known, category, ids, ~void), defects)]
+    defects = value_defects(runs, np.flatnonzero(~is_known & (runs.value != 0)).tolist(), why)
+    meaning = ValueMeanings(is_known, ids, category, np.zeros_like(is_known), ~void, defects)
+    places = [f"value {id_}" for id_ in ids.tolist()]
+    return [meaning.annotation(runs, relative_path(root, entry.files[0]), mask.encoding, places)]
 
 
 _COLOURS = bytes(channel for index in range(256) for channel in voc_color(index))

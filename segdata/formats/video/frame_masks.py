@@ -19,7 +19,7 @@ from segdata.core.finding import Defect, Severity
 from segdata.core.format import LossCounter, LossKind
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import ImageSequence, Profile
-from segdata.core.runs import Ints, Rows
+from segdata.core.runs import Flags, Ints, Rows
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import MaskFile, ValueRuns, decode_entry_mask
 from segdata.formats.shared.painting import (
@@ -33,7 +33,7 @@ from segdata.formats.shared.painting import (
     segments_by_image,
 )
 from segdata.formats.shared.pairing import Cell, Pairing, has_index, no_images_defect, pair_masks, write_index
-from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, relative_path
+from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.video import NO_SEQUENCES
 
 
@@ -161,20 +161,6 @@ def list_sequences(entries: Iterable[ImageEntry]) -> tuple[ImageSequence, ...]:
     return tuple(ImageSequence(name) for name in names if name is not None)
 
 
-Flags = NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class MaskMeaning:
-    """The meaning of the k values of a mask."""
-
-    known: Flags  # (k,) whether a value stands for a segment
-    category: Ints  # (k,) the category's id
-    ids: Ints  # (k,) the segment's id, which is the track's too where `tracked`
-    tracked: Flags  # (k,) whether it has a track
-    crowd: Flags | None = None  # (k,) whether it is a group; None: nothing is
-
-
 def decode_frame(
     root: Path, entry: ImageEntry, coloured: bool, contents: str, lacking: str, remedy: str
 ) -> tuple[MaskFile, ValueRuns]:
@@ -187,45 +173,6 @@ def decode_frame(
         why = f"{mask.lossy} changes {contents}" if mask.lossy else f"{mask.encoding} cannot hold {lacking}"
         raise BrokenLabelsError(Defect("SEG010", f"{why}; save {remedy}", relative_path(root, entry.files[0])))
     return mask, ValueRuns.of(mask.pixels)
-
-
-def annotation_of_mask(
-    root: Path,
-    entry: ImageEntry,
-    mask: MaskFile,
-    runs: ValueRuns,
-    shown: MaskMeaning,
-    defects: Sequence[Defect],
-    place: Callable[[int], str] = "value {}".format,
-) -> ImageAnnotation:
-    """The annotation in the mask of a frame; `place` names the place of a segment id in reports."""
-    kept = np.flatnonzero(shown.known)
-    file, ids = relative_path(root, entry.files[0]), shown.ids[kept].tolist()
-    return ImageAnnotation(
-        size=(runs.height, runs.width),
-        encoding=mask.encoding,
-        segment_id=shown.ids[kept],
-        category_id=shown.category[kept],
-        runs=runs.select(kept),
-        columns={
-            "file": [file] * len(kept),
-            "place": [place(id_) for id_ in ids],
-            "track_id": [id_ if has else None for id_, has in zip(ids, shown.tracked[kept].tolist(), strict=True)],
-            "iscrowd": [] if shown.crowd is None else shown.crowd[kept].tolist(),
-        },
-        defects=defects,
-    )
-
-
-def unknown_values(runs: ValueRuns, rows: Iterable[int], called: Ints, why: str) -> list[Defect]:
-    """SEG009 for each value at these rows; `called` (k,) are the values shown in messages."""
-    defects = []
-    for row in rows:
-        x, y = runs.first_pixel(row)
-        area = int(runs.area[row])
-        message = f"value {called[row]} {why}: {area:,} px, the first at x={x}, y={y}"
-        defects.append(Defect("SEG009", message, place=f"x={x}, y={y}", pixels=area))
-    return defects
 
 
 _NO_NAME = re.compile(r'[\x00-\x1f\\/:*?"<>|]')
@@ -471,24 +418,12 @@ class FrameWriter:
             values = self.scheme.values(batch, losses)
             count_category_mask_losses(batch, values, losses, ids=values)
             category = batch.segments["category_id"].to_numpy()
-            sequence_columns = zip(
-                *(batch.images[name].to_pylist() for name in ("sequence", "frame", "split")), strict=True
-            )
-            for image, frame_path, sequence_row in zip(
-                segments_by_image(batch), self.paths.assign(batch), sequence_columns, strict=True
-            ):
+            for image, frame_path in zip(segments_by_image(batch), self.paths.assign(batch), strict=True):
                 name = None
                 if image.annotated:
                     pixels, shown, rows = self._paint(batch, image, values[image.segments], losses)
                     name = self.save(frame_path, pixels, shown, category[rows])
-                yield (
-                    image.image_id,
-                    name,
-                    image.width,
-                    image.height,
-                    image.uri,
-                    *sequence_row,
-                )
+                yield image.index_row(name, videos=True)
 
     def _paint(
         self, batch: Batch, image: ImageSegments, values: Ints, losses: LossCounter

@@ -20,9 +20,9 @@ from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.shared.mask_files import decode_mask
+from segdata.formats.shared.mask_files import ValueMeanings, decode_mask, value_defects
 from segdata.formats.shared.pairing import has_index, images_folder
-from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource
+from segdata.formats.shared.per_image import ImageAnnotation, ImageEntry, PerImageSource, relative_path
 from segdata.formats.shared.taxonomies import CategoryNames, resolve_names, write_sidecars
 from segdata.formats.street.cityscapes_labels import LABELS, TRAINED
 from segdata.formats.video import STEP_LAST_TRACK, STEP_MAPS, STEP_SPLITS
@@ -31,16 +31,13 @@ from segdata.formats.video.frame_masks import (
     FramePath,
     FramePaths,
     FrameWriter,
-    MaskMeaning,
     TrackNumbers,
     Values,
     ValueScheme,
-    annotation_of_mask,
     decode_frame,
     first_folder,
     list_sequences,
     pair_frames,
-    unknown_values,
 )
 from segdata.formats.video.kitti_step import LOSSES
 
@@ -219,13 +216,10 @@ def _read_frame(root: Path, classes: _StepClasses, entry: ImageEntry) -> list[Im
     )
     ids = (kind << 16) + number
     tracked, crowd = (number > 0) & ~void, (number == 0) & thing & is_known
-    defects = unknown_values(runs, unknown.tolist(), kind, "of red has no class")
-
-    def place(id_: int) -> str:
-        return f"class {id_ >> 16}, track {id_ & STEP_LAST_TRACK}"
-
-    meaning = MaskMeaning(is_known, category, ids, tracked, crowd)
-    return [annotation_of_mask(root, entry, mask, runs, meaning, defects, place)]
+    defects = value_defects(runs, unknown.tolist(), "of red has no class", kind)
+    meaning = ValueMeanings(is_known, ids, category, crowd, tracked, defects)
+    places = [f"class {id_ >> 16}, track {id_ & STEP_LAST_TRACK}" for id_ in ids.tolist()]
+    return [meaning.annotation(runs, relative_path(root, entry.files[0]), mask.encoding, places)]
 
 
 _LAST_FRAME, _SMALL = 999_999, 999

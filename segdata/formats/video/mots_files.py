@@ -22,11 +22,11 @@ from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, ReadRequest, Source
 from segdata.core.paths import check_path_name
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints, Runs, expand_ranges
+from segdata.core.runs import Flags, Ints, Runs, expand_ranges
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_SEGMENTS, flat_bytes, make_table
 from segdata.formats.coco.segments import read_rles
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, size_defects
-from segdata.formats.shared.mask_files import MaskFile, ValueRuns
+from segdata.formats.shared.mask_files import MaskFile, ValueMeanings, ValueRuns, value_defects
 from segdata.formats.shared.pairing import has_index, images_folder, no_images_defect, pair_masks
 from segdata.formats.shared.per_image import (
     ImageAnnotation,
@@ -40,23 +40,19 @@ from segdata.formats.shared.per_image import (
 from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.video import MOTS_TEXT_FOLDER
 from segdata.formats.video.frame_masks import (
-    Flags,
     FrameFolder,
     FramePath,
     FramePaths,
     FrameWriter,
-    MaskMeaning,
     Spool,
     TrackNumbers,
     Values,
     ValueScheme,
-    annotation_of_mask,
     decode_frame,
     first_folder,
     frame_numbers,
     list_sequences,
     pair_frames,
-    unknown_values,
 )
 from segdata.formats.video.mots import LOSSES
 from segdata.formats.video.mots_classes import (
@@ -280,15 +276,17 @@ def _check_lines(lines: _MotsLines, file: str, classes: MotsClasses, defects: li
     return lines.take(np.flatnonzero(is_known))
 
 
-def _decode_segments(lines: _MotsLines, classes: MotsClasses, at: Ints, height: Ints, width: Ints) -> _DecodedSegments:
+def _decode_segments(
+    lines: _MotsLines, classes: MotsClasses, rows: Ints, height: Ints, width: Ints
+) -> _DecodedSegments:
     """The segments of the lines `at` these positions, in images of these sizes in pixels."""
-    picked = lines.take(at)
+    picked = lines.take(rows)
     fits = np.flatnonzero((picked.size == np.stack([height, width], axis=1)).all(axis=1))
     text, offset = flat_bytes(picked.rle.take(pa.array(fits)))
     start, length, owner, error = kernels.decode_counts(
         text[offset[0] : offset[-1]], offset - offset[0], height[fits], width[fits]
     )
-    sound = np.zeros(len(at), bool)
+    sound = np.zeros(len(rows), bool)
     sound[fits] = error == 0
     bad = np.flatnonzero(~sound)
     category, _ = classes.category_of(picked.number[:, 2])
@@ -298,7 +296,7 @@ def _decode_segments(lines: _MotsLines, classes: MotsClasses, at: Ints, height: 
         "segment_id": ids,
         "category_id": category,
         "track_id": pa.array(ids, mask=void),
-        "iscrowd": np.zeros(len(at), bool),
+        "iscrowd": np.zeros(len(rows), bool),
         "file": picked.file,
         "place": [f"line {line}" for line in picked.line.tolist()],
     }
@@ -472,8 +470,7 @@ class _TextWriter(AbstractContextManager["_TextWriter"]):
         """Take the values of one frame; returns the file that will hold them."""
         height, width = pixels.shape
         mask_runs = ValueRuns.of(pixels)
-        owner = np.where(mask_runs.value > 0, np.cumsum(mask_runs.value > 0) - 1, -1).astype(np.int32)
-        runs = mask_runs.assign_owners(owner, len(shown))
+        runs = mask_runs.select(np.flatnonzero(mask_runs.value > 0))
         size = np.full(len(shown), height, np.int64), np.full(len(shown), width, np.int64)
         text, offset = kernels.encode_counts(runs.start, runs.length, runs.offsets(len(shown)), *size)
         letters, bounds = text.tobytes().decode("ascii"), offset.tolist()
@@ -588,7 +585,8 @@ def _read_frame(root: Path, classes: MotsClasses, entry: ImageEntry) -> list[Ima
     category, is_known = classes.category_of(runs.value // DIVISOR)
     tracked = ~np.isin(category, np.array(classes.naming.taxonomy.void_ids, np.int64))
     defects = _unknown(mask, runs, ~is_known & (runs.value != 0))
-    return [annotation_of_mask(root, entry, mask, runs, MaskMeaning(is_known, category, runs.value, tracked), defects)]
+    meaning = ValueMeanings(is_known, runs.value, category, np.zeros_like(is_known), tracked, defects)
+    return [meaning.annotation(runs, relative_path(root, entry.files[0]), mask.encoding)]
 
 
 def _unknown(mask: MaskFile, runs: ValueRuns, unknown: Flags) -> list[Defect]:
@@ -599,7 +597,7 @@ def _unknown(mask: MaskFile, runs: ValueRuns, unknown: Flags) -> list[Defect]:
             f"8 bits cannot hold ids of {DIVISOR:,} or more: ids have wrapped, {pixels:,} px mean nothing; save 16 bits"
         )
         return [Defect("SEG010", message, pixels=pixels)]
-    return unknown_values(runs, np.flatnonzero(unknown).tolist(), runs.value, "has no class")
+    return value_defects(runs, np.flatnonzero(unknown).tolist(), "has no class")
 
 
 def write_mots(

@@ -15,12 +15,11 @@ from xml.sax.saxutils import escape
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
-from segdata.core.runs import Ints
+from segdata.core.runs import Floats, Ints
 from segdata.formats.shared.safe_parsers import XmlError, is_xml_text, read_xml
 
 _FLAGS = ("truncated", "occluded", "difficult")
@@ -39,7 +38,6 @@ Attributes = list[dict[str, str]]  # of each segment: name -> JSON text
 _FLAG = {"0": "false", "1": "true"}
 _PYTHON = {"True": "true", "False": "false"}  # how Datumaro writes flags
 _SAME, _ALIKE = 0.3, 0.5  # intersection over union; masks lack the border that boxes include
-Floats = NDArray[np.float64]
 _FLAG_TEXT = {"false": "0", "true": "1"}
 
 

@@ -21,7 +21,7 @@ from PIL import Image
 from segdata.core import kernels
 from segdata.core.errors import SegdataError, count_noun
 from segdata.core.finding import Defect, Severity
-from segdata.core.runs import Ints, Runs
+from segdata.core.runs import Flags, Ints, Runs
 from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Category, CategoryKind, Color, Taxonomy
 from segdata.core.yaml_files import read_utf8
@@ -158,7 +158,6 @@ def palette_image(pixels: NDArray[np.uint8], palette: bytes) -> Image.Image:
 
 
 BORDER = -1  # in place of an object's number
-Flags = NDArray[np.bool_]
 _INDEX = {pack_color(voc_color(value)): value for value in range(256)}
 _MANY = 32  # more strange colours than this in one image come from smoothing
 _STRANGE = -2

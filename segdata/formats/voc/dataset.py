@@ -333,13 +333,8 @@ class _VocImageReader:
             joined = join_masks(runs, category, values, number, self.classes.void, self.things)
             defects += joined.defects
             return joined
-        ids, owner = np.unique(category, return_inverse=True)
-        has_category = ids > UNKNOWN
-        owner = (np.cumsum(has_category) - 1)[owner]
-        owner[category <= UNKNOWN] = -1
-        return JoinedMasks(
-            ids[has_category], ids[has_category], runs.assign_owners(owner.astype(np.int32), int(has_category.sum())), 0
-        )
+        ids, owner = runs.group(category, category > UNKNOWN)
+        return JoinedMasks(ids, ids, runs.assign_owners(owner, len(ids)), 0)
 
     def _objects(self, labels: _LabelFiles, classes: ValueRuns, defects: list[Defect]) -> tuple[ValueRuns, Ints] | None:
         """The mask of objects, and the number of each of its values; None if it cannot be used."""
@@ -480,15 +475,14 @@ class _VocWriter:
         for batch in batches:
             index = self.palette.values(integer_column(batch.segments["category_id"]))
             attributes = self._count_attributes(batch, index)
-            image_rows = batch.images.select(["sequence", "frame", "split"]).to_pylist()
-            for image, image_row in zip(segments_by_image(batch), image_rows, strict=True):
+            for image in segments_by_image(batch):
                 mask = None
                 if image.annotated:
                     stem = self._names.name(image.image_id, "").removeprefix("masks/")
                     mask = f"{CLASSES}/{stem}.png"
-                    self.lists.setdefault(_list_name(image_row["split"]), []).append(stem)
+                    self.lists.setdefault(_list_name(image.split), []).append(stem)
                     self._paint(batch, image, index[image.segments], attributes, stem)
-                yield image.image_id, mask, image.width, image.height, image.uri, *image_row.values()
+                yield image.index_row(mask, videos=True)
 
     def _count_attributes(self, batch: Batch, index: Ints) -> Attributes:
         """Count the losses of the batch, and return the attributes of its segments."""

@@ -19,10 +19,10 @@ from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.paths import check_path_name, is_unsafe_path
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints, Runs
+from segdata.core.runs import Floats, Ints, Runs
 from segdata.core.safe_text import quote_path
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.formats.shapes.geometry import Floats, Polygon, scale_points
+from segdata.formats.shapes.geometry import Polygon, scale_points
 from segdata.formats.shapes.polygons import SourcePolygons
 from segdata.formats.shapes.raster import count_differing_pixels, rasterise
 from segdata.formats.shared.file_names import Namesakes, walk_files
@@ -376,17 +376,14 @@ def write_yolo(profile: Profile, batches: Iterable[Batch], target: Path, losses:
         class_of = [written.numbers[id_] for id_ in batch.segments["category_id"].take(pa.array(rows)).to_pylist()]
         lines = [b"%d %b\n" % line for line in zip(class_of, _ring_texts(batch, rows, losses), strict=True)]
         bounds = np.searchsorted(batch.segment_image[rows], np.arange(batch.images.num_rows + 1)).tolist()
-        more = batch.images.select(["sequence", "frame", "split"]).to_pylist()
-        for row, (image, image_row) in enumerate(zip(segments_by_image(batch), more, strict=True)):
+        for row, image in enumerate(segments_by_image(batch)):
             label = _label_path(image, written.taken)
             if image.annotated:
                 path = target / label
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(b"".join(lines[bounds[row] : bounds[row + 1]]))
-                written.lists[image_row["split"]].append(image.image_id)
-            size = (image.width or None, image.height or None)
-            named = label if image.annotated else None
-            written.rows.append((image.image_id, named, *size, image.uri, *image_row.values()))
+                written.lists[image.split].append(image.image_id)
+            written.rows.append(image.index_row(label if image.annotated else None, videos=True, unknown_side=None))
     write_index(target, written.rows, videos=True)
     files = _write_lists(target, written.lists)
     write_data_yaml(target, {**train_and_val(files, _ALL), **files}, list(names.values()))
@@ -423,8 +420,8 @@ def _ring_texts(batch: Batch, rows: Ints, losses: LossCounter) -> list[bytes]:
         for row, ring in zip(to_trace.tolist(), generated, strict=True)
     }
     kept = {row for row in exact if np.array_equal(scale_points(shares[row], sides[row]), source[row])}
-    had = np.flatnonzero(batch.segments["rings"].is_valid().to_numpy()[rows]).tolist()
-    lost = rows[[row for row in had if row not in kept]]
+    with_rings = np.flatnonzero(batch.segments["rings"].is_valid().to_numpy()[rows]).tolist()
+    lost = rows[[row for row in with_rings if row not in kept]]
     losses.add("rings", "segments", len(lost), examples=segment_examples(batch, lost))
     lines = [texts[row].encode() for row in range(len(rows))]
     _count_bridges(batch, rows, runs, lines, losses)

@@ -13,8 +13,8 @@ from segdata.core import kernels
 from segdata.core.errors import count_noun
 from segdata.core.finding import Defect
 from segdata.core.polygons import Rings
-from segdata.core.runs import Ints, Runs
-from segdata.formats.shapes.geometry import Bitmap, Floats, Polygon, PolygonArrays, Ring, Shape, scale_points
+from segdata.core.runs import Floats, Ints, Runs
+from segdata.formats.shapes.geometry import Bitmap, Polygon, PolygonArrays, Ring, Shape, scale_points
 from segdata.formats.shapes.polygons import bridge_rings
 from segdata.formats.shapes.raster import crop_bitmaps, fill_rings
 from segdata.formats.shared.file_names import stands_in
