@@ -38,7 +38,7 @@ from segdata.agreement.planning import plan_sample_sizes
 from segdata.agreement.repeatability import repeat_agreement
 from segdata.agreement.scorecard import ImageScores, score_trend
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.resampling import Floats
+from segdata.core.runs import Floats
 from tests.generators.agreement_tables import CATEGORIES, simulate_two_annotators, tables_of_maps
 
 SCORES = ("iou", "dice", "iou_micro", "dice_micro", "pq", "sq", "rq", "f1", "kappa", "accuracy")

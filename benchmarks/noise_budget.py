@@ -184,13 +184,13 @@ def real(data: str, predictions: str, truth: str, reviews: int) -> None:
     """How reviews of a dataset go whose errors are known: what they find, and what they say of all errors."""
     from segdata.api.flag import FlagInput, rank_errors, read_truth
     from segdata.api.read import read
-    from segdata.api.validate import measure_dataset
+    from segdata.api.validate import dataset_tables
     from segdata.noise.networks.plan import Settings
     from segdata.noise.pipeline import find_label_errors
     from segdata.noise.selection import likely_types
 
     dataset = read(data)
-    labels = FlagInput(dataset, measure_dataset(dataset, frozenset()), dataset.maps(None), Settings())
+    labels = FlagInput(dataset, dataset_tables(dataset, frozenset()), dataset.maps(None), Settings())
     seen = labels.use_predictions(predictions)
     thought = find_label_errors(seen.case, jobs=1)
     found = thought.ranked

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from segdata.api.read import read
-from segdata.api.validate import measure_dataset
+from segdata.api.validate import dataset_tables
 from segdata.noise.networks.crops import CropLabels, SegmentCentres, choose_crops, paint_segments, scale_windows
 from segdata.noise.networks.images import ImageCache
 from segdata.noise.networks.losses import segmentation_loss
@@ -147,7 +147,7 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     dataset = read(asked.data)
-    maps, places = dataset.maps(), SegmentCentres.from_tables(measure_dataset(dataset, frozenset()))
+    maps, places = dataset.maps(), SegmentCentres.from_tables(dataset_tables(dataset, frozenset()))
     pictures = ImageCache(maps, 2**30)
     pictures.survey(1)
     labels = CropLabels(maps, np.ones(1, np.int64), np.ones(1, bool))

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import segdata
-from segdata.api.validate import measure_dataset
+from segdata.api.validate import dataset_tables
 from segdata.campaign.projection import CampaignPlan, ProjectedRange, SampleUnits, project_campaign
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
@@ -101,7 +101,7 @@ def part(tables: Tables, images: Ints) -> Tables:
 
 def of_real_data(file: Path, n_pilot: int, n_campaigns: int) -> dict[str, float]:
     """As `study`, with pilots of a dataset."""
-    every = measure_dataset(segdata.read(file), frozenset({"coverage"}))
+    every = dataset_tables(segdata.read(file), frozenset({"coverage"}))
     rng, plan = np.random.default_rng(n_pilot), CampaignPlan(campaign=len(every.images))
     truth = project_campaign(every, plan)
     held: dict[str, list[bool]] = {name: [] for name in ("instances", "images", "pixels", "all segments")}

@@ -21,8 +21,7 @@ from segdata.agreement.surface_distances import Tolerance
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.config import Gold
 from segdata.core.errors import SegdataError
-from segdata.core.resampling import Floats
-from segdata.core.runs import Ints
+from segdata.core.runs import Floats, Ints
 from segdata.core.table import Table
 
 _ROUNDING = 1e-9

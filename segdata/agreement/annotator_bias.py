@@ -19,13 +19,11 @@ from segdata.agreement.scores import table_of_lines
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.executor import run_ordered
 from segdata.core.resampling import DRAWS, bootstrap_interval
-from segdata.core.runs import Ints, unique_inverse
+from segdata.core.runs import Flags, Floats, Ints, unique_inverse
 from segdata.core.table import Table
 
 BiasKind = Literal["missed", "extra", "confused", "offset"]
 BIAS_KINDS: tuple[BiasKind, ...] = get_args(BiasKind)
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 VoteArray = NDArray[np.int32]
 CellSums = tuple[Ints, Floats, Floats]  # cells, as numbers of `_Cells`, the hits and the total of each
 JudgedRows = tuple[

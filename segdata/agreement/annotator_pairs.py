@@ -7,15 +7,12 @@ from itertools import combinations
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.batch import Batch, integer_column, replace_column
 from segdata.core.overlay import Overlaps, SweepRuns, find_overlaps
-from segdata.core.runs import Ints, NumberLine
+from segdata.core.runs import Flags, Ints, NumberLine
 from segdata.core.taxonomy import Category
-
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,12 @@ from collections.abc import Collection
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.agreement.estimates import Resampling
 from segdata.agreement.inference import share_interval, widen_certain
 from segdata.agreement.scores import Count, Score, column_of
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.runs import Ints
-
-Flags = NDArray[np.bool_]
+from segdata.core.runs import Flags, Ints
 
 
 class UnchangedShare(msgspec.Struct, frozen=True):

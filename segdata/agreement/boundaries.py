@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.agreement.annotator_pairs import AnnotatorPair, AnnotatorSegments, Flags, category_positions
+from segdata.agreement.annotator_pairs import AnnotatorPair, AnnotatorSegments, category_positions
 from segdata.core import kernels
 from segdata.core.batch import Batch, integer_column
 from segdata.core.overlay import SweepRuns
-from segdata.core.runs import Ints, NumberLine, expand_ranges
+from segdata.core.runs import Flags, Ints, NumberLine, expand_ranges
 
 
 @dataclass(frozen=True, slots=True)

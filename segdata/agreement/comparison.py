@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from segdata.agreement.annotator_pairs import (
     AnnotatorPair,
-    Flags,
     PanelBatch,
     annotator_names,
     category_positions,
@@ -31,7 +30,7 @@ from segdata.core.executor import run_ordered
 from segdata.core.overlay import complement
 from segdata.core.profile import Profile
 from segdata.core.rule import Tables
-from segdata.core.runs import Ints, Runs
+from segdata.core.runs import Flags, Ints, Runs
 from segdata.core.schema import BATCH_SEGMENTS, make_table
 from segdata.core.table import Table
 from segdata.core.taxonomy import Category

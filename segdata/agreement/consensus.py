@@ -8,9 +8,8 @@ from typing import Literal
 import msgspec
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from segdata.agreement.annotator_pairs import Flags, PanelBatch, category_positions, uncovered_runs
+from segdata.agreement.annotator_pairs import PanelBatch, category_positions, uncovered_runs
 from segdata.agreement.comparison import person_name
 from segdata.agreement.instance_clusters import (
     InstanceConsensus,
@@ -37,7 +36,7 @@ from segdata.core.config import Overlap
 from segdata.core.errors import SegdataError, check_choice
 from segdata.core.overlay import SweepRuns
 from segdata.core.profile import Task
-from segdata.core.runs import Ints, NumberLine, Runs
+from segdata.core.runs import Flags, Floats, Ints, NumberLine, Runs
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_SEGMENTS, make_table
 
 MethodName = Literal["majority", "staple", "instances"]
@@ -75,7 +74,6 @@ class ConsensusMethod:
 MAJORITY = ConsensusMethod()
 
 
-Floats = NDArray[np.float64]
 _ROUNDING = 1e-6
 
 

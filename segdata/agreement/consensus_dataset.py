@@ -9,7 +9,6 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from segdata.agreement.annotator_pairs import Flags
 from segdata.agreement.comparison import compare_panel, mark_outside
 from segdata.agreement.consensus import (
     MAJORITY,
@@ -33,8 +32,7 @@ from segdata.core.batch import Batch, concatenate_batches, merge_images
 from segdata.core.config import Overlap
 from segdata.core.finding import Defect
 from segdata.core.format import Loss
-from segdata.core.resampling import Floats
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.taxonomy import Category, Taxonomy
 
 # Means over images would hold against an annotator what the others left of a category between their void.

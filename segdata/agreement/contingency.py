@@ -3,12 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.agreement.annotator_pairs import (
     AnnotatorPair,
     AnnotatorSegments,
-    Flags,
     PanelBatch,
     category_positions,
     uncovered_runs,
@@ -16,10 +14,8 @@ from segdata.agreement.annotator_pairs import (
 from segdata.core import kernels
 from segdata.core.batch import integer_column
 from segdata.core.overlay import Overlaps, SweepRuns, find_overlaps, find_overlaps_within
-from segdata.core.runs import Ints, NumberLine, Rows, expand_ranges, unique_inverse
+from segdata.core.runs import Flags, Floats, Ints, NumberLine, Rows, expand_ranges, unique_inverse
 from segdata.core.table import Column
-
-Floats = NDArray[np.float64]
 
 
 def is_flat(side: SweepRuns) -> bool:

@@ -33,9 +33,8 @@ from segdata.agreement.scores import (
 )
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.errors import SegdataError
-from segdata.core.resampling import Floats
 from segdata.core.rule import Tables
-from segdata.core.runs import Ints
+from segdata.core.runs import Floats, Ints
 from segdata.core.statistics import benjamini_hochberg
 from segdata.core.strata import ANNOTATION_COLUMNS, StratumNames, annotation_strata
 

@@ -16,9 +16,7 @@ from segdata.agreement.estimates import Resampling
 from segdata.agreement.panel import Panel
 from segdata.core.batch import Batch
 from segdata.core.executor import run_ordered
-from segdata.core.runs import Ints
-
-Flags = NDArray[np.bool_]
+from segdata.core.runs import Flags, Ints
 
 
 @dataclass(frozen=True, slots=True)

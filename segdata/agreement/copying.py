@@ -21,11 +21,10 @@ from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.batch import Batch
 from segdata.core.label_hash import mix, run_digests
 from segdata.core.parts import label_parts
-from segdata.core.resampling import Floats, least_clusters
-from segdata.core.runs import Ints, Runs, bounding_boxes
+from segdata.core.resampling import least_clusters
+from segdata.core.runs import Flags, Floats, Ints, Runs, bounding_boxes
 from segdata.core.table import Table
 
-Flags = NDArray[np.bool_]
 _NO_ROWS = (((2, 0), np.int64), (0, np.int64), (0, bool), (0, bool))  # of `ComparedSegments`
 LEAST_AREA = 64  # pixels: what is smaller two annotators may draw alike by chance
 NEARLY = 0.1  # px: the mean distance between two outlines up to which one is the other, hardly touched

@@ -146,10 +146,10 @@ def read_cvat_reports(path: Path, job: str | None = None) -> list[CvatReport]:
         raise UnreadableError(f"{path}: is one page of several; request all reports, with page_size=1000")
     if job is not None:
         raise UnreadableError(f"{path}: is a list of reports, which names its jobs; give it without {job}=")
-    found = [_from_list(listed, file) for listed in page.results if listed.job_id is not None]
-    if not found:
+    reports = [_from_list(listed, file) for listed in page.results if listed.job_id is not None]
+    if not reports:
         raise UnreadableError(f"{path}: has no report of a job; request those of jobs, with target=job")
-    return found
+    return reports
 
 
 def _from_data(data: _Data, file: str, job: str | None) -> CvatReport:

@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 
 from segdata.agreement.annotator_bias import ABSENT, group_mode, row_mode, thing_groups, vote_array
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.runs import Ints, unique_inverse
+from segdata.core.runs import Flags, Floats, Ints, unique_inverse
 from segdata.core.table import Table
 
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 COLUMNS = (
     "kind",
     "annotation",
@@ -57,8 +55,8 @@ def annotation_rows(comparison: AnnotatorPairs) -> Ints:
 def others_of(i: int, n_annotators: int, gold: int | None) -> Flags:
     """(n_annotators,) whom annotator i is held against."""
     number = np.arange(n_annotators)
-    whom: Flags = number != i if gold is None else number == gold
-    return whom
+    others: Flags = number != i if gold is None else number == gold
+    return others
 
 
 def boundary_disagreements(comparison: AnnotatorPairs, gold: int | None) -> DisagreementRows:
@@ -155,8 +153,8 @@ class SplitSegments:
 
     def pieces_in_merges(self, annotator: int, gold: int | None) -> Ints:
         """The segments of others that are pieces of a segment of this annotator's that `merged_by_one` tells."""
-        told = self.whole[self.merged_by_one(gold)]
-        rows = np.flatnonzero((self.owner == annotator) & np.isin(self.whole, told))
+        reported = self.whole[self.merged_by_one(gold)]
+        rows = np.flatnonzero((self.owner == annotator) & np.isin(self.whole, reported))
         places = set(zip(self.maker[rows].tolist(), self.place[rows].tolist(), strict=True))
         return np.array([piece for key in places for piece in self.pieces[key]], np.int64)
 
@@ -279,8 +277,8 @@ def thing_disagreements(comparison: AnnotatorPairs, groups: SplitSegments, gold:
         mine = every.says[:, i] & (n > 0)
         divided = np.isin(np.arange(len(n)), groups.place[groups.maker == i])
         lacking = mine & ~there[:, i] & (2 * support > n) & ~divided
-        told = np.zeros(len(n), bool)
-        told[numbers[groups.pieces_in_merges(i, gold)]] = True
+        reported = np.zeros(len(n), bool)
+        reported[numbers[groups.pieces_in_merges(i, gold)]] = True
         extra = mine & there[:, i] & (2 * support < n) & ((n > 1) | (gold is not None))
         extra &= ~np.isin(every.segment[:, i], in_groups)
         parted = 2 * (others & every.within).sum(axis=1) > n
@@ -289,7 +287,7 @@ def thing_disagreements(comparison: AnnotatorPairs, groups: SplitSegments, gold:
         annotation = every.annotation[:, i]
         for kind, rows, segment, opposite, count in (
             ("missed", np.flatnonzero(lacking & ~every.within[:, i]), shown, none, support),
-            ("joined", np.flatnonzero(lacking & every.within[:, i] & ~told), shown, none, support),
+            ("joined", np.flatnonzero(lacking & every.within[:, i] & ~reported), shown, none, support),
             ("extra", np.flatnonzero(extra & ~parted), every.segment[:, i], none, support),
             ("parted", np.flatnonzero(extra & parted), every.segment[:, i], none, support),
             ("category", np.flatnonzero(other), every.segment[:, i], shown, often),

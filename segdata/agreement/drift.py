@@ -12,7 +12,6 @@ from functools import lru_cache
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.agreement.annotator_bias import (
     BIAS_KINDS,
@@ -27,11 +26,9 @@ from segdata.agreement.estimates import Resampling
 from segdata.agreement.inference import ACCUSATION_RATE, FALSE_DISCOVERY_RATE, limits_by_person
 from segdata.agreement.scores import Count, Number, Score, UndefinedShare, table_of_lines
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.resampling import Floats
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.table import Table
 
-Flags = NDArray[np.bool_]
 _DRAWS = 9999
 _AT_ONCE = 2_000_000  # numbers held in one go, to bound memory
 _REMAINDER = 0.5  # the share of a change that must be left without any one of the others
@@ -103,7 +100,7 @@ def annotator_drifts(
     tally = count_deviations(comparison)
     families = _weigh_outlines(list(_families(comparison, tally, days)), comparison.countable)
     persons = {
-        family.annotator: [each for each in families if each.annotator == family.annotator] for family in families
+        family.annotator: [other for other in families if other.annotator == family.annotator] for family in families
     }
     chances = {who: _chances(own, how.seed, n_draws) for who, own in persons.items()}
     least = {who: min(p.values()) for who, p in chances.items() if p}

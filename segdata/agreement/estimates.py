@@ -28,15 +28,8 @@ from segdata.agreement.scores import (
 )
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.config import WITHOUT_INTERVAL
-from segdata.core.resampling import (
-    DRAWS,
-    ConfidenceInterval,
-    Floats,
-    Statistic,
-    bootstrap_interval,
-    least_clusters,
-)
-from segdata.core.runs import Ints
+from segdata.core.resampling import DRAWS, ConfidenceInterval, Statistic, bootstrap_interval, least_clusters
+from segdata.core.runs import Floats, Ints
 
 POOLED_SCORES = tuple(name for name in PAIR_SCORES if name not in SIGNED_MEANS)
 _Score = Callable[[str, WeightedSums, Sequence[WeightedSums]], Floats]

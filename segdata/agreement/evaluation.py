@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.agreement.annotator_pairs import AnnotatorPair, AnnotatorSegments, Flags, pair_annotators
+from segdata.agreement.annotator_pairs import AnnotatorPair, AnnotatorSegments, pair_annotators
 from segdata.agreement.comparison import load_images
 from segdata.agreement.contingency import count_overlaps
 from segdata.agreement.estimates import DEFAULT_RESAMPLING, Resampling
@@ -28,8 +28,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.executor import run_ordered
 from segdata.core.finding import Defect
 from segdata.core.profile import Task
-from segdata.core.resampling import Floats
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.taxonomy import Category
 
 

@@ -17,9 +17,8 @@ from segdata.agreement.surface_distances import CategoryTolerance, Tolerance
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.config import Config, Gold, did_you_mean
 from segdata.core.errors import SegdataError, SettingError
-from segdata.core.resampling import Floats
 from segdata.core.rule_settings import CONFIG_FILE
-from segdata.core.runs import Ints
+from segdata.core.runs import Floats, Ints
 from segdata.core.table import Table
 from segdata.core.taxonomy import Category
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from segdata.core.resampling import Floats, Statistic, least_clusters
-from segdata.core.runs import Ints
+from segdata.core.resampling import Statistic, least_clusters
+from segdata.core.runs import Floats, Ints
 from segdata.core.statistics import benjamini_hochberg
 
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from segdata.agreement.annotator_pairs import AnnotatorSegments, Flags, PanelBatch, collect_segments, uncovered_runs
+from segdata.agreement.annotator_pairs import AnnotatorSegments, PanelBatch, collect_segments, uncovered_runs
 from segdata.agreement.instance_matching import (
     category_lines,
     covered_areas,
@@ -21,10 +21,8 @@ from segdata.agreement.instance_matching import (
 from segdata.agreement.votes import ABSENT, UNDECIDED, plurality
 from segdata.core import kernels
 from segdata.core.overlay import SweepRuns, find_overlaps_within
-from segdata.core.runs import Ints, NumberLine, Runs
+from segdata.core.runs import Flags, Floats, Ints, NumberLine, Runs
 from segdata.core.statistics import linked_groups
-
-Floats = NDArray[np.float64]
 
 
 def link_segments(annotator: Ints, i: Ints, j: Ints, iou: Floats, threshold: float) -> Ints:

@@ -8,16 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.agreement.annotator_pairs import AnnotatorPair, AnnotatorSegments, uncovered_runs
 from segdata.core import kernels
 from segdata.core.overlay import Overlaps, SweepRuns, find_overlaps
-from segdata.core.runs import Ints, NumberLine, Rows, unique_inverse
+from segdata.core.runs import Flags, Floats, Ints, NumberLine, Rows, unique_inverse
 from segdata.core.table import Column
 
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 _DENSE = 1_000_000  # cells of the largest table that one block of segments gets
 
 
@@ -96,8 +93,8 @@ def _match_sparse(row: Ints, column: Ints, gain: Floats) -> Flags:
     weight = np.ones(len(rows))  # a weight of 0 would be no cell; the same for all changes nothing
     weight[: len(row)] += gain
     size = n_rows + n_columns
-    at = (rows.astype(np.int32), columns.astype(np.int32))  # scipy before 1.15 takes no others
-    graph = coo_array((weight, at), shape=(size, size)).tocsr()
+    indices = (rows.astype(np.int32), columns.astype(np.int32))  # scipy before 1.15 takes no others
+    graph = coo_array((weight, indices), shape=(size, size)).tocsr()
     partner = np.empty(size, np.int64)
     taken_by, taken = min_weight_full_bipartite_matching(graph, maximize=True)
     partner[taken_by] = taken

@@ -19,7 +19,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import Detached, PortionReader, detach
 from segdata.core.paths import PairBy, PairingKey, pairing_keys
 from segdata.core.profile import Profile, has_volumes
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Ints
 from segdata.core.table import Table
 from segdata.core.taxonomy import Category, Taxonomy
 
@@ -278,7 +278,6 @@ def unmatched_images(members: Sequence[PanelMember], images: ImageRows) -> list[
     ]
 
 
-Flags = NDArray[np.bool_]
 SIZES_CODE = "SEG411"
 
 
@@ -399,9 +398,9 @@ class Panel:
         annotator = batch.annotations["annotator"]
         if member.name is not None:
             _check_single_annotations(batch, member)
-        whom = pa.array([member.name or name or member.display_name for name in annotator.to_pylist()], pa.string())
+        names = pa.array([member.name or name or member.display_name for name in annotator.to_pylist()], pa.string())
         column = batch.annotations.schema.get_field_index("annotator")
-        annotations = batch.annotations.set_column(column, batch.annotations.schema.field(column), whom)
+        annotations = batch.annotations.set_column(column, batch.annotations.schema.field(column), names)
         category = self.taxonomies.to_panel(k, batch.segments["category_id"].to_numpy())
         segments = replace_column(batch.segments, "category_id", category)
         return replace(batch, annotations=annotations, segments=segments, defects=member.own_defects(batch.defects))

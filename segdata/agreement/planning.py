@@ -10,8 +10,8 @@ from segdata.agreement.estimates import DEFAULT_RESAMPLING, PairAmounts, PooledP
 from segdata.agreement.scores import Number
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.errors import SegdataError
-from segdata.core.resampling import Floats, Statistic, interval_ends, least_clusters, resampled_values
-from segdata.core.runs import Ints
+from segdata.core.resampling import Statistic, interval_ends, least_clusters, resampled_values
+from segdata.core.runs import Floats, Ints
 
 CHECKS = 1000  # resamples that check a plan
 _ROUNDS = 8

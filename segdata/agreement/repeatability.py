@@ -11,8 +11,7 @@ from segdata.agreement.estimates import PairAmounts, Resampling, pair_scores
 from segdata.agreement.inference import ACCUSATION_RATE
 from segdata.agreement.scores import Count, table_of_lines, values_by_category, weighted_mean
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.resampling import Floats
-from segdata.core.runs import Ints
+from segdata.core.runs import Floats, Ints
 from segdata.core.table import Table
 
 _COLUMNS = {

@@ -7,11 +7,10 @@ import numpy as np
 
 from segdata.agreement.estimates import DEFAULT_RESAMPLING, Resampling
 from segdata.agreement.inference import share_interval, widen_certain
-from segdata.agreement.scores import Count, Flags, Score, Share, column_of
+from segdata.agreement.scores import Count, Score, Share, column_of
 from segdata.agreement.surface_distances import Tolerance
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.resampling import Floats
-from segdata.core.runs import Ints, unique_inverse
+from segdata.core.runs import Flags, Floats, Ints, unique_inverse
 
 CORRECTED = " (corrected)"  # behind the name of who drew what was corrected
 _AMOUNTS = ("before", "deleted", "recategorised", "moved", "added", "changed", "any", "touched", "annotated")

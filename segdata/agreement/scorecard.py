@@ -19,7 +19,6 @@ from typing import Any, Literal
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.agreement.estimates import DEFAULT_RESAMPLING, PairAmounts, Resampling, image_values, pair_scores
 from segdata.agreement.gold_standard import rows_against
@@ -28,14 +27,13 @@ from segdata.agreement.rework import ReworkSummary
 from segdata.agreement.scores import Count, Number, Score, Share, UndefinedShare, column_of
 from segdata.agreement.surface_distances import Tolerance
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.resampling import Floats, least_clusters
+from segdata.core.resampling import least_clusters
 from segdata.core.rule import Tables
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.statistics import benjamini_hochberg
 from segdata.core.strata import annotation_strata_if_any
 from segdata.core.taxonomy import Taxonomy
 
-Flags = NDArray[np.bool_]
 LEAST_CLUSTERS = 8
 _DRAWS = 9999
 _ROUNDING = 1e-9

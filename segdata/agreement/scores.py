@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from segdata.agreement.metrics.accuracy import accuracy
@@ -27,8 +26,7 @@ from segdata.agreement.metrics.surface_distance import symmetric_surface_distanc
 from segdata.agreement.metrics.variation_of_information import variation_of_information
 from segdata.agreement.plugin import find_metric
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.resampling import Floats
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.table import Column, Table
 
 IMAGE_MEANS = {
@@ -151,7 +149,6 @@ _PARTITION_COLUMNS = (
     *("logs_both", "logs_a", "logs_b", "covered_a", "covered_b", "area_a", "area_b"),
 )
 Matrix = Any  # Any: csr_array, scipy has no types; or NDArray where that is faster
-Flags = NDArray[np.bool_]
 _MATCHED = 0.5  # IoU above which two segments of one category are one, as panopticapi has it
 _DENSE = 0.02  # the share of cells with an amount from which a plain array is faster
 

@@ -8,15 +8,13 @@ disagreement, one for each category of a case.
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from segdata.agreement.annotator_pairs import Flags
 from segdata.agreement.votes import ABSENT, PixelDecision, PixelVotes, elect, plurality
 from segdata.core import kernels
 from segdata.core.overlay import SweepRuns
-from segdata.core.runs import Ints, NumberLine, Rows, expand_ranges, unique_inverse
+from segdata.core.runs import Flags, Floats, Ints, NumberLine, Rows, expand_ranges, unique_inverse
 
-Floats = NDArray[np.float64]
 _SURE = 1e-12  # no rate is nearer to 0 or 1, so that no vote is infinitely strong
 _LEAST = 0.5  # pixels: a rate is not known of fewer
 _MOST = 1000  # iterations

@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.agreement.annotator_bias import BIAS_KINDS, ImageDeviations
 from segdata.agreement.automation_bias import UnchangedShare
@@ -51,12 +50,9 @@ from segdata.agreement.surface_distances import Tolerance
 from segdata.agreement.volumes import VolumeAgreement, volume_agreement
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.finding import Finding
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.table import Table
 from segdata.core.validation import FailOn, has_failures
-
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 
 class _PairScores(PooledScoresWithAccuracy, frozen=True, kw_only=True):
@@ -423,7 +419,7 @@ def _bias_rows(comparison: AnnotatorPairs, cells: Table) -> tuple[AnnotatorBias,
         offset, missed, extra, confused = (
             kinds[kind][0] if kind in kinds else nothing for kind in ("offset", "missed", "extra", "confused")
         )
-        found = tuple(kind for kind in BIAS_KINDS if kind in kinds and kinds[kind][2])
+        biased_kinds = tuple(kind for kind in BIAS_KINDS if kind in kinds and kinds[kind][2])
         result.append(
             AnnotatorBias(
                 annotator=comparison.annotators[who],
@@ -433,10 +429,10 @@ def _bias_rows(comparison: AnnotatorPairs, cells: Table) -> tuple[AnnotatorBias,
                 extra=extra,
                 confused=confused,
                 p={kind: p for kind, (_, p, _) in sorted(kinds.items()) if np.isfinite(p)},
-                found=tuple(sorted(found)),
+                found=tuple(sorted(biased_kinds)),
                 examples={
                     kind: images.worst(who, code, kind, sign=-1.0 if kinds[kind][0].value < 0 else 1.0)
-                    for kind in found
+                    for kind in biased_kinds
                     if images is not None
                 },
             )

@@ -20,9 +20,7 @@ from segdata.agreement.boundaries import (
 from segdata.agreement.metrics.boundary_offset import boundary_offset, offset_spread
 from segdata.agreement.metrics.hausdorff import directed_hausdorff, hausdorff
 from segdata.core import kernels
-from segdata.core.runs import Ints, expand_ranges
-
-Floats = NDArray[np.float64]
+from segdata.core.runs import Floats, Ints, expand_ranges
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from segdata.agreement.metrics.intraclass_correlation import absolute_agreement,
 from segdata.agreement.metrics.volume_difference import volume_difference
 from segdata.agreement.scores import Count, Number, Score, UndefinedShare
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.resampling import Floats
+from segdata.core.runs import Floats
 
 NOTHING = Score(np.nan, np.nan, np.nan, 0, 0)
 

@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from segdata.agreement.annotator_pairs import Flags, PanelBatch, category_positions, collect_segments
+from segdata.agreement.annotator_pairs import PanelBatch, category_positions, collect_segments
 from segdata.agreement.contingency import flatten_segments, number_layers
 from segdata.core import kernels
 from segdata.core.batch import Batch, integer_column
 from segdata.core.overlay import SweepRuns, find_overlaps_within
-from segdata.core.runs import Ints, NumberLine
+from segdata.core.runs import Flags, Floats, Ints, NumberLine
 from segdata.core.taxonomy import Category
 
 UNLABELLED = -1  # of an annotator who gave a pixel no category
@@ -200,7 +200,6 @@ def _label_changes(side: SweepRuns) -> tuple[Ints, Ints]:
     return np.concatenate([side.start, side.end[ends]]), np.concatenate([label - before, -label[ends]])
 
 
-Floats = NDArray[np.float64]
 UNDECIDED = -3  # of a pixel on which annotators do not agree enough
 _ROUNDING = 1e-6  # scores that differ by less are equal
 

@@ -298,7 +298,7 @@ class _Plan:
                 folder = (
                     placing.sibling(check_free(path.with_name("images")).name) if beside else placing.made / "images"
                 )
-                copies = _copies(self.copy_images, folder)
+                copies = self.copy_images(folder) if callable(self.copy_images) else ImageCopies(folder)
                 batches = (copies.batch(batch) for batch in batches)
             try:
                 with image_limits():
@@ -339,11 +339,6 @@ class _Plan:
             apart=stream.apart,
             not_copied=remarks,
         )
-
-
-def _copies(how: bool | Callable[[Path], ImageCopies], folder: Path) -> ImageCopies:
-    """What copies images into a folder."""
-    return how(folder) if callable(how) else ImageCopies(folder)
 
 
 def _connect(client: "Client | str") -> "AbstractContextManager[Cluster]":

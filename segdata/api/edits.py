@@ -11,7 +11,7 @@ import numpy as np
 from segdata.api.convert import Conversion, convert, with_batches, write_derived
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.result import Result, json_table
-from segdata.api.validate import measure_dataset
+from segdata.api.validate import dataset_tables
 from segdata.core.atomic_files import write_whole
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, count_noun
@@ -115,7 +115,7 @@ def split(
     wanted = dict(PARTS if parts is None else parts)
     names, _ = check_shares(wanted)
     root = None if lists is not None or dry_run else _canonical_root(dataset)
-    tables = measure_dataset(dataset, frozenset(), jobs, progress)
+    tables = dataset_tables(dataset, frozenset(), jobs, progress)
     if root is not None and not keep and not overwrite:
         _check_unsplit(tables, root)
     pairs = find_lookalikes(tables.images, jobs) if near else np.empty((0, 2), np.int64)
@@ -222,7 +222,7 @@ def draw_sample(
     Raises SegdataError for more images than there are, and for a column without values.
     """
     dataset = read(data, **opening)
-    tables = measure_dataset(dataset, frozenset(), jobs, progress if target is None else no_progress)
+    tables = dataset_tables(dataset, frozenset(), jobs, progress if target is None else no_progress)
     drawn_images = draw_images(tables, n, purpose=purpose, stratify=stratify, wanted=instances, seed=seed)
     if target is None:
         return SampleResult(drawn_images, None)
@@ -500,7 +500,7 @@ def untile(
 
 def _known_tiles(dataset: Dataset, jobs: int) -> dict[str, tuple[Tile, int, int]]:
     """What the images of a dataset are tiles of, with their own width and height; those that say nothing left out."""
-    images = measure_dataset(dataset, frozenset(), jobs).images
+    images = dataset_tables(dataset, frozenset(), jobs).images
     lines = images.lines("image_id", "metadata", "width", "height")
     windows = ((name, read_tile(metadata), width, height) for name, metadata, width, height in lines)
     return {name: (window, width, height) for name, window, width, height in windows if window is not None}

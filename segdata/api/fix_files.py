@@ -112,11 +112,13 @@ def _documents(dataset: OpenDataset, own: Format, root: Path) -> Iterator[_Docum
     rows = np.arange(len(dataset.source.image_ids)) if dataset.rows is None else dataset.rows
     layout, joined = named_layout(root, own), _joined_source(dataset.source)
     places = [part.path for part in layout.parts] or [root]
-    found = [[place] if place.is_file() else own.list_documents(place) for place in places]
-    if any(len(documents) != 1 for documents in found) or (layout.parts and joined is None):
+    documents_of_places = [[place] if place.is_file() else own.list_documents(place) for place in places]
+    if any(len(documents) != 1 for documents in documents_of_places) or (layout.parts and joined is None):
         return
     first = 0
-    for (document,), source in zip(found, joined.sources if layout.parts and joined else [dataset.source], strict=True):
+    for (document,), source in zip(
+        documents_of_places, joined.sources if layout.parts and joined else [dataset.source], strict=True
+    ):
         last = first + len(source.image_ids)
         given = source.source.image_ids if isinstance(source, SplitSource) else source.image_ids
         own_names = {new: old for new, old in zip(source.image_ids, given, strict=True) if new != old}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.result import Result, promote
-from segdata.api.validate import measure_dataset
+from segdata.api.validate import dataset_tables
 from segdata.core.atomic_files import replace_whole
 from segdata.core.batch import Batch, replace_column
 from segdata.core.format import Format, formats
@@ -155,7 +155,7 @@ def info(
     dataset = read(data, **opening)
     digest = hash_of(dataset, jobs=jobs) if hash else None
     families: frozenset[Family] = frozenset({"parts"} if dataset.profile.task == "semantic" else ())
-    tables = measure_dataset(dataset, families, jobs)
+    tables = dataset_tables(dataset, families, jobs)
     summary = summarise(dataset.profile.files, tables, digest, group_by or dataset.profile.by)
     if channels:
         from segdata.measure.training_statistics import channel_statistics

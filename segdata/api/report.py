@@ -11,7 +11,7 @@ from segdata.api.info import info
 from segdata.api.read import Data, Progress, ReadOptions, no_progress, read
 from segdata.api.result import Result, json_table, promote
 from segdata.api.review import review_progress
-from segdata.api.validate import measure_dataset, validate
+from segdata.api.validate import dataset_tables, validate
 from segdata.campaign.projection import annotation_costs
 from segdata.campaign.readiness import PilotResult, assess_readiness
 from segdata.core.errors import SegdataError
@@ -90,7 +90,7 @@ def overview(
         reviewed = review_progress(dataset, findings=[*validation.single, *validation.settled], earlier=more, jobs=jobs)
         errors = None if noise is None else label_errors(noise, decisions)
     right = 0 if reviewed is None else sum(rule.right for rule in reviewed.rules)
-    spent = annotation_costs(measure_dataset(dataset, frozenset(), jobs), decisions, dataset.config.cost, right)
+    spent = annotation_costs(dataset_tables(dataset, frozenset(), jobs), decisions, dataset.config.cost, right)
     return ReportResult(
         validation=validation,
         summary=summary,
@@ -193,7 +193,7 @@ def pilot(
     dataset = read(data, **opening)
     wanted = _wanted_instances(dataset.config) if min_instances is None else min_instances
     plan = CampaignPlan(campaign, wanted, minutes_per_image, minutes_per_segment, rate)
-    tables = measure_dataset(dataset, frozenset({"coverage", "pairs", "shapes"}), jobs, progress)
+    tables = dataset_tables(dataset, frozenset({"coverage", "pairs", "shapes"}), jobs, progress)
     outlook = project_campaign(tables, plan)
     with image_limits():
         colours = mean_colours(dataset, jobs)

@@ -39,6 +39,12 @@ class ValidationResult(Result, Validation):
     ()
     """
 
+    @property
+    def rules(self) -> Sequence[Rule]:
+        """The rules that ran."""
+        chosen: Sequence[Rule] = self._context["rules"]
+        return chosen
+
     def against(self, before: Iterable[Finding]) -> "ValidationResult":
         """The same result with the findings of an earlier one as its baseline: `findings` are those that are new."""
         return promote(ValidationResult, super().against(before), **self._context)
@@ -54,7 +60,7 @@ class ValidationResult(Result, Validation):
         from segdata.report.findings import ReportContext
 
         dataset: OpenDataset = self._context["dataset"]
-        context = ReportContext(dataset.profile, self._context["rules"], [shell_word(dataset.profile.files)])
+        context = ReportContext(dataset.profile, self.rules, [shell_word(dataset.profile.files)])
         return findings_html(dataset, self, context, pictures=pictures, jobs=jobs)
 
 
@@ -82,7 +88,7 @@ def findings_html(
         )
 
 
-def measure_dataset(
+def dataset_tables(
     data: OpenDataset, families: frozenset[Family], jobs: int = 0, progress: Progress = no_progress
 ) -> Tables:
     """The measured tables of a dataset; see `segdata.core.rule.Tables`."""
@@ -177,7 +183,7 @@ def _measure_tables(
     On a cluster these are the rules that ran where images were measured; from the cache, all of them.
     """
     if client is None:
-        tables, source = measure_dataset(data, families, jobs, progress), data.source
+        tables, source = dataset_tables(data, families, jobs, progress), data.source
         if isinstance(source, CachedSource) and data.rows is None:
             yield tables, source.find_by_rule(tables, chosen, data.config, jobs)
         else:

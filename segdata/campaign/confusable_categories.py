@@ -16,10 +16,9 @@ from segdata.core.executor import run_ordered
 from segdata.core.guideline import Relation, is_related_either_way, similar_colours, similar_names
 from segdata.core.image_files import ChannelArray, read_channels
 from segdata.core.rule import Tables
-from segdata.core.runs import Ints
+from segdata.core.runs import Floats, Ints
 from segdata.core.strata import independent_units, is_example, joint_codes
 
-Floats = NDArray[np.float64]
 _MAX_IMAGES = 300  # images that are looked at, evenly spread over the dataset
 
 

@@ -23,12 +23,11 @@ from segdata.core.config import Cost
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Decision
 from segdata.core.rule import Tables
-from segdata.core.runs import Ints
+from segdata.core.runs import Floats, Ints
 from segdata.core.strata import independent_units, is_example
 from segdata.core.table import Table
 from segdata.core.taxonomy import Taxonomy
 
-Floats = NDArray[np.float64]
 CONFIDENCE = 0.95
 _ROUNDS = 30
 _MOST_IMAGES = 1e10  # a sample is worth at most; older betaincinv of scipy gives NaN for more, and the range is nothing

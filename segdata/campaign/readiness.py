@@ -33,10 +33,9 @@ from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.config import did_you_mean
 from segdata.core.errors import SegdataError, count_noun
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints
+from segdata.core.runs import Floats, Ints
 from segdata.core.taxonomy import Category
 
-Floats = NDArray[np.float64]
 _MODERATE = 0.6  # as rule SEG408 has it: Landis and Koch (1977), Biometrics 33(1), 159-174
 _LEAST_CLUSTERS = 8  # as there
 

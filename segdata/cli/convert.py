@@ -20,7 +20,7 @@ from segdata.cli.options import (
     report_options,
     split_codes,
 )
-from segdata.cli.output import emit, make_console, place_name, protect_inputs
+from segdata.cli.output import emit, make_console, place_name, protect_inputs, report_written
 from segdata.cli.process import FOUND, progress_bar, say
 from segdata.core.errors import LossError, count_noun
 from segdata.core.safe_text import shell_word
@@ -122,7 +122,7 @@ def command(
     """
     from segdata.api.convert import convert
     from segdata.core.format import find_format
-    from segdata.report.edits import conversion_text, losses_text, refusal_text
+    from segdata.report.edits import losses_text, refusal_text
 
     to = find_format(to).name
     more = {"annotator": annotator, "source": source, "roi": roi}
@@ -153,16 +153,14 @@ def command(
     except LossError as error:
         emit(refusal_text(str(dst), error.losses, make_console()))
         return FOUND
-    emit(conversion_text(result, options.command_words(src), make_console()))
-    for remark in result.not_copied:
-        emit(remark)
+    code = report_written(result, src, options)
     if not copy_images and (note := _image_note(dataset, dst, to, parse_pairs(write_options))):
         emit("\n".join(["", *note]))
     if result.proof is not None and not result.proof.holds:
         bug = "this is a bug, please report it to the authors of segdata, or of your plugin"
         say(f"error: {dst} differs from {src} beyond the reported losses; {bug}")
         return FOUND
-    return FOUND if result.n_errors else 0
+    return code
 
 
 def _image_note(dataset: "OpenDataset", dst: Path, to: str, write_options: Mapping[str, str]) -> list[str]:

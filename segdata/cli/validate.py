@@ -37,8 +37,8 @@ from segdata.core.errors import count_noun
 from segdata.core.validation import FailOn, Validation
 
 if TYPE_CHECKING:
+    from segdata.api.validate import ValidationResult
     from segdata.core.dataset import OpenDataset
-    from segdata.core.rule import Rule
 
 
 class RuleSelection(msgspec.Struct, frozen=True):
@@ -54,7 +54,7 @@ class RuleSelection(msgspec.Struct, frozen=True):
     one_by_one: bool = False
     scheduler: str | None = None
 
-    def findings(self, dataset: "OpenDataset", jobs: int) -> Validation:
+    def validate(self, dataset: "OpenDataset", jobs: int) -> "ValidationResult":
         """The result of the rules."""
         from segdata.api.validate import validate
 
@@ -70,16 +70,6 @@ class RuleSelection(msgspec.Struct, frozen=True):
                 jobs=jobs,
                 progress=advance,
             )
-
-    def rules(self, dataset: "OpenDataset", result: Validation) -> "list[Rule]":
-        """The rules that ran."""
-        from segdata.core.rule_runner import select_rules
-
-        return [
-            rule
-            for rule in select_rules(dataset.config, split_codes(self.select), split_codes(self.ignore))
-            if rule.applies(dataset.profile) and rule.code not in result.skipped
-        ]
 
     def words(self, baseline: Path | None) -> list[str]:
         """The options as one would type them again."""
@@ -180,7 +170,7 @@ def command(
     if (fix_safe or unsafe_fixes or fix_to is not None) and not show_diff:
         _refuse_fixes(dataset, fix_to)
     choice = RuleSelection(select, ignore, group_by, include_reviewed, one_by_one, scheduler)
-    result = choice.findings(dataset, options.jobs)
+    result = choice.validate(dataset, options.jobs)
     if show_diff:
         return _show_fixes(dataset, result, unsafe_fixes, overlays, output)
     if fix_safe or unsafe_fixes or fix_to is not None:
@@ -188,13 +178,13 @@ def command(
         if fixed is not None:
             data, more = fixed
             dataset = options.read(data, cache=place, **more)
-            result = choice.findings(dataset, options.jobs)
+            result = choice.validate(dataset, options.jobs)
     if before is not None:
         result = result.against(before)
     if write_baseline is not None:
         _write_baseline(result, write_baseline)
-    rules, again = choice.rules(dataset, result), choice.words(baseline)
-    context = ReportContext(dataset.profile, rules, options.command_words(data), fail_on, max_findings, again)
+    words, again = options.command_words(data), choice.words(baseline)
+    context = ReportContext(dataset.profile, result.rules, words, fail_on, max_findings, again)
     if report == "html":
         text = format_findings_html(dataset, result, context, thumbnails, options.jobs)
     else:

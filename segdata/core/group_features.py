@@ -5,10 +5,9 @@ from typing import Literal
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.rule import Tables
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.strata import (
     CategoryTally,
     annotation_strata_if_any,
@@ -19,10 +18,8 @@ from segdata.core.strata import (
     number_names,
     size_class,
 )
-from segdata.core.table import Flags
 
 FeatureKind = Literal["presence", "count", "size", "void"]
-Floats = NDArray[np.float64]
 _MIX = ("camera", "size", "split")  # images that agree in these are of one sort
 
 

@@ -201,9 +201,9 @@ def _resample_runs(runs: Runs, size: tuple[int, int], wanted: tuple[int, int]) -
     return Runs((column * wanted[0] + first)[kept], (last - first)[kept], runs.owner[kept])
 
 
-def _first_beyond(at: Ints, side: int, wanted: int) -> Ints:
+def _first_beyond(points: Ints, side: int, wanted: int) -> Ints:
     """The first of `wanted` equal pieces of a side whose middle is at or beyond each place."""
-    return -((side - 2 * wanted * at) // (2 * side))
+    return -((side - 2 * wanted * points) // (2 * side))
 
 
 def _chosen_annotations(batch: Batch, annotator: str | None) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.runs import Ints, Rows, Runs, expand_ranges, run_columns
+from segdata.core.runs import Flags, Ints, Rows, Runs, expand_ranges, run_columns
 
 Number = TypeVar("Number", bound=np.generic)
 
@@ -189,7 +189,7 @@ def _nested_pairs(rings: Rings[Number]) -> tuple[Ints, Ints]:
     return inner, around
 
 
-def _stabbing_pairs(begin: Ints, end: Ints, at: Ints) -> Iterator[tuple[Ints, Ints]]:
+def _stabbing_pairs(begin: Ints, end: Ints, points: Ints) -> Iterator[tuple[Ints, Ints]]:
     """All pairs of an interval and a place in it, ``begin <= at < end``, in portions.
 
     Intervals are looked at by their lengths, for one that holds a place does not begin farther before it than it is
@@ -199,11 +199,11 @@ def _stabbing_pairs(begin: Ints, end: Ints, at: Ints) -> Iterator[tuple[Ints, In
     for longest in np.unique(size).tolist():
         some = np.flatnonzero((size == longest) & (end > begin))
         some = some[np.argsort(begin[some], kind="stable")]
-        first = np.searchsorted(begin[some], at - 2**longest, side="right")
-        count = np.searchsorted(begin[some], at, side="right") - first
+        first = np.searchsorted(begin[some], points - 2**longest, side="right")
+        count = np.searchsorted(begin[some], points, side="right") - first
         for places in _portions(count):
             interval, place = some[expand_ranges(first[places], count[places])], np.repeat(places, count[places])
-            inside = end[interval] > at[place]
+            inside = end[interval] > points[place]
             yield interval[inside], place[inside]
 
 
@@ -270,9 +270,6 @@ def _drop_repeats(points: NDArray[Number], cycle: Ints) -> tuple[NDArray[Number]
     kept = (points != points[next_points(cycle)]).any(axis=1)
     count = np.concatenate([[0], np.cumsum(kept)])[cycle]
     return points[kept].reshape(-1), 2 * count
-
-
-Flags = NDArray[np.bool_]
 
 
 def has_bridges(rings: Rings[Number]) -> Flags:

@@ -196,8 +196,8 @@ def name_keys(names: pa.Array) -> Ints:
 
 def group_medians(tables: Tables, values: Floats, group: Ints) -> Floats:
     """(n,) the median of each value's group in the whole dataset; groups (n,) have the same numbers in all parts."""
-    found = medians(tables, values, group)
-    middle: Floats = found["median"][np.searchsorted(found["group"], group)]
+    by_group = medians(tables, values, group)
+    middle: Floats = by_group["median"][np.searchsorted(by_group["group"], group)]
     return middle
 
 

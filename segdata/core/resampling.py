@@ -10,9 +10,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.runs import Ints, unique_inverse
+from segdata.core.runs import Floats, Ints, unique_inverse
 
-Floats = NDArray[np.float64]
 Counts = NDArray[np.uint16]
 Statistic = Callable[[Floats], Floats]
 DRAWS = 2000

@@ -111,7 +111,7 @@ def find_by_rule(
             return builder.findings(rule, rule.check(tables, **options.get(rule.code, {})))
 
     findings = run_ordered(found_by, applicable, jobs if len(tables.segments) >= _MANY else 1, ahead=inf)
-    return {rule.code: found for rule, found in zip(applicable, findings, strict=True)}
+    return {rule.code: rule_findings for rule, rule_findings in zip(applicable, findings, strict=True)}
 
 
 class PartFindings(msgspec.Struct, frozen=True):
@@ -137,14 +137,16 @@ def find_in_part(
     `whole`: the tables of the whole dataset, in the leading part; see `segdata.core.reductions`.
     """
     builder, options = _FindingBuilder(whole or tables), configured_options(config)
-    found = {}
+    by_code = {}
     for rule in chosen:
         check = partial(rule.check, **options.get(rule.code, {}))
         with _named_in_errors(rule):
             outcome = run_part(check, tables, Part(whole, answers.get(rule.code, ())))
             waits = outcome.request is not None and outcome.request.keys is not None
-            found[rule.code] = PartFindings([] if waits else builder.findings(rule, outcome.findings), outcome.request)
-    return found
+            by_code[rule.code] = PartFindings(
+                [] if waits else builder.findings(rule, outcome.findings), outcome.request
+            )
+    return by_code
 
 
 @contextmanager

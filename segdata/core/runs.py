@@ -196,7 +196,7 @@ def unique_inverse(numbers: Ints) -> tuple[Ints, Ints]:
 
     As ``np.unique(numbers, return_inverse=True)``, but without sorting where the numbers lie close together.
 
-    >>> [each.tolist() for each in unique_inverse(np.array([7, 5, 7]))]
+    >>> [array.tolist() for array in unique_inverse(np.array([7, 5, 7]))]
     [[5, 7], [1, 0, 1]]
     """
     low, high = int(numbers.min(initial=0)), int(numbers.max(initial=0))

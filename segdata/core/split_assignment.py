@@ -5,15 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.errors import SegdataError
 from segdata.core.rule import Tables
-from segdata.core.runs import Ints
+from segdata.core.runs import Floats, Ints
 from segdata.core.statistics import linked_groups
 from segdata.core.strata import CategoryTally, example_segments, image_strata, number_names
-
-Floats = NDArray[np.float64]
 
 _PASSES = 8  # over all units, in search of one that would be better in another part
 _MOST_MOVES = 200_000  # that are looked at; of many units the parts are near to their shares without

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.runs import Ints, unique_inverse
+from segdata.core.runs import Floats, Ints, unique_inverse
 
-Floats = NDArray[np.float64]
 _MAD_TO_SD = 1.4826  # times the median absolute deviation it is the standard deviation of a normal distribution
 
 

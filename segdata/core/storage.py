@@ -146,9 +146,9 @@ def read_ranges(place: str, ranges: Sequence[tuple[int, int]], size: int) -> byt
         return b"".join(pieces)
 
 
-def _check_size(place: str, found: int, size: int) -> None:
-    if found != size:
-        raise SegdataError(f"{place}: has {found:,} bytes, and {size:,} where the dataset was opened")
+def _check_size(place: str, n_bytes: int, size: int) -> None:
+    if n_bytes != size:
+        raise SegdataError(f"{place}: has {n_bytes:,} bytes, and {size:,} where the dataset was opened")
 
 
 def names_in(folder: Path) -> list[str]:
@@ -193,9 +193,9 @@ def check_free_url(url: str) -> None:
         names = [PurePosixPath(place).name] if fs.isfile(place) else _names_below(fs, place, missing_is_empty=True)
     if not names:
         return
-    found = ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
+    listed = ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
     half = "" if _MANIFEST in names else "; if an interrupted conversion has left them, delete them first"
-    raise SegdataError(f"{url}: {count_noun(len(names), 'file')} there already ({found}); name another target{half}")
+    raise SegdataError(f"{url}: {count_noun(len(names), 'file')} there already ({listed}); name another target{half}")
 
 
 def upload(folder: Path, url: str, last: str) -> None:
@@ -295,15 +295,15 @@ def _filesystem(url: str) -> tuple[Any, str]:  # Any: fsspec has no types
 def _names_below(fs: Any, place: str, *, missing_is_empty: bool = False) -> list[str]:  # Any: as above
     """The files below a folder, as paths below it."""
     try:
-        found = fs.find(place)
+        paths = fs.find(place)
     except FileNotFoundError:
         if missing_is_empty and fs.exists(place.partition("/")[0]):
             return []
         raise
-    if not found and not fs.exists(place.partition("/")[0]):
+    if not paths and not fs.exists(place.partition("/")[0]):
         raise FileNotFoundError(f"the bucket of {place} does not exist")
     start = len(place) + 1
-    return sorted(name[start:] for name in map(str, found) if name[start:] and not name.endswith("/"))
+    return sorted(name[start:] for name in map(str, paths) if name[start:] and not name.endswith("/"))
 
 
 def _download(fs: Any, place: str, names: Sequence[str], folder: Path) -> None:  # Any: as above

@@ -12,8 +12,8 @@ from segdata.core.config import did_you_mean
 from segdata.core.errors import SegdataError
 from segdata.core.paths import split_from_path
 from segdata.core.rule import Tables
-from segdata.core.runs import Ints, unique_inverse
-from segdata.core.table import Flags, Table
+from segdata.core.runs import Flags, Ints, unique_inverse
+from segdata.core.table import Table
 
 StratumNames = NDArray[np.object_]  # texts, or None where unknown
 IMAGE_COLUMNS = ("split", "camera", "sequence", "group", "folder", "size")

@@ -10,13 +10,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.runs import Ints, unique_inverse
+from segdata.core.runs import Flags, Ints, unique_inverse
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Column = NDArray[Any]  # Any: numbers, flags, or objects (texts, lists)
-Flags = NDArray[np.bool_]
 
 
 class LazyColumn:

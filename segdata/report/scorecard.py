@@ -40,9 +40,9 @@ def scorecard_csv(result: Scorecard) -> str:
 def scorecard_text(result: Scorecard, console: Console) -> str:
     """A table of all, then each annotator's trend and worst examples, with what the guideline says."""
     lines = [console.paint("segdata scorecard", "bold")]
-    whom = "all others" if result.gold is None else result.gold
+    reference = "all others" if result.gold is None else result.gold
     lines += console.wrap(
-        f"{result.metric} against {whom}; intervals at {result.confidence:.0%}; "
+        f"{result.metric} against {reference}; intervals at {result.confidence:.0%}; "
         f"tolerance of boundaries {tolerance_in_words(result.tolerance)}; "
         "trends leave the mix of images out of account",
         "  ",

@@ -133,9 +133,10 @@ def prepare_annotation(
 def _add_keys_and_boxes(annotation: Annotation, noted: SentAnnotation, category: int, asks: bool) -> Batch:
     """The annotation with keys, and boxes for findings."""
     batch = annotation.batch
-    had = batch.segments["attributes"].to_pylist()
+    attributes = batch.segments["attributes"].to_pylist()
     keyed = [
-        [*(pairs or ()), (_KEY, json.dumps(segment.key))] for pairs, segment in zip(had, noted.segments, strict=True)
+        [*(pairs or ()), (_KEY, json.dumps(segment.key))]
+        for pairs, segment in zip(attributes, noted.segments, strict=True)
     ]
     segments = replace_column(batch.segments, "attributes", keyed)
     segments = replace_column(segments, "rings", pa.nulls(batch.n_segments, segments.schema.field("rings").type))

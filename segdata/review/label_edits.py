@@ -61,8 +61,8 @@ class AnnotationEditor:
     def after(self) -> Batch:
         """The annotation with all changes; segments that lost all their pixels are removed."""
         n_before = self.before.batch.n_segments
-        had = np.pad(self.before.batch.runs.areas(n_before), (0, self.batch.n_segments - n_before)) > 0
-        gone = had & (self.batch.runs.areas(self.batch.n_segments) == 0)
+        was_visible = np.pad(self.before.batch.runs.areas(n_before), (0, self.batch.n_segments - n_before)) > 0
+        gone = was_visible & (self.batch.runs.areas(self.batch.n_segments) == 0)
         gone[sorted(self._deleted)] = True
         return self.batch.take_segments(np.flatnonzero(~gone)) if gone.any() else self.batch
 

@@ -18,7 +18,8 @@ from segdata.agreement.inference import (
     shuffle_within_blocks,
     wilson_interval,
 )
-from segdata.core.resampling import Floats, Statistic
+from segdata.core.resampling import Statistic
+from segdata.core.runs import Floats
 from segdata.core.statistics import benjamini_hochberg
 
 

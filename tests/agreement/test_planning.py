@@ -12,7 +12,8 @@ from segdata.agreement import planning
 from segdata.agreement.estimates import PairAmounts, Resampling, overall_scores
 from segdata.agreement.planning import estimate_clusters, plan_sample_sizes
 from segdata.core.errors import SegdataError
-from segdata.core.resampling import Floats, Statistic, bootstrap_interval, intraclass_correlation
+from segdata.core.resampling import Statistic, bootstrap_interval, intraclass_correlation
+from segdata.core.runs import Floats
 from tests.generators.agreement_tables import CATEGORIES, simulate_two_annotators, tables_of_maps
 
 

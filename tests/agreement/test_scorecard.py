@@ -19,8 +19,7 @@ from segdata.core.batch import Batch, replace_column
 from segdata.core.config import Config, Gold
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
-from segdata.core.resampling import Floats
-from segdata.core.runs import Ints
+from segdata.core.runs import Floats, Ints
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.derived_sources import AlteredSource
 from segdata.report.console import Console

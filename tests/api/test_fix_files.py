@@ -62,7 +62,7 @@ def test_fixes_without_a_place_are_refused_before_anything_is_computed(
     def never(*_: object, **__: object) -> None:
         raise AssertionError("measured")
 
-    monkeypatch.setattr("segdata.api.validate.measure_dataset", never)
+    monkeypatch.setattr("segdata.api.validate.dataset_tables", never)
     result = CliRunner().invoke(main, ["validate", str(tmp_path / "masks"), "--fix", "--no-cache"])
     assert isinstance(result.exception, SegdataError | SystemExit)
     assert "--fix-to" in f"{result.output} {result.exception}"

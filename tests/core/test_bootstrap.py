@@ -10,7 +10,6 @@ from hypothesis.extra import numpy as npst
 from scipy import stats
 
 from segdata.core.resampling import (
-    Floats,
     Statistic,
     _corrected_levels,
     _levels,
@@ -19,6 +18,7 @@ from segdata.core.resampling import (
     least_clusters,
     resampled_values,
 )
+from segdata.core.runs import Floats
 
 VALUES = npst.arrays(np.float64, st.integers(6, 12), elements=st.floats(-100, 100, allow_subnormal=False))
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from segdata.core.batch import concatenate_batches
 from segdata.core.errors import SegdataError
 from segdata.core.rule import Tables
-from segdata.core.split_assignment import Floats, UnitAmounts, assign_splits, group_images, stratify
+from segdata.core.runs import Floats
+from segdata.core.split_assignment import UnitAmounts, assign_splits, group_images, stratify
 from segdata.measure.measure import measure_source
 from segdata.testing.pictures import PictureDataset, draw_picture
 from segdata.testing.strategies import Details, datasets

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from segdata.api.read import read
-from segdata.api.validate import measure_dataset, validate
+from segdata.api.validate import dataset_tables, validate
 from segdata.core.batch import Batch
 from segdata.core.rule import Family, Rule, Tables, find_rule
 from segdata.core.runs import Ints
@@ -74,7 +74,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def tables(data: Path, place: Path | None, families: frozenset[Family] = FAMILIES) -> dict[str, object]:
     """Everything that is measured, as plain values."""
-    found = measure_dataset(read(data, cache=place), families, jobs=1)
+    found = dataset_tables(read(data, cache=place), families, jobs=1)
     fixed = {name: getattr(found, name) for name in Tables.__dataclass_fields__ if name not in ("profile", "measured")}
     return {name: plain(value) for name, value in (fixed | dict(found.measured)).items()}
 

@@ -1,9 +1,9 @@
 """Accuracy: the share of pixels that two annotators gave the same category."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
+from segdata.core.runs import Floats
 
 
 def accuracy(category_a: ArrayLike, category_b: ArrayLike, pixels: ArrayLike) -> Floats:

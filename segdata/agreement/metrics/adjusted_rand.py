@@ -1,9 +1,10 @@
 """Adjusted Rand index: which pixels two annotators put into one segment, beyond what chance would put there."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
+from segdata.core.runs import Floats
+
 _ROUNDING = 1e-12  # of all pairs of pixels: what is less is rounding
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from segdata.core.runs import Flags, Floats
+
 Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 RECALLS = np.linspace(0, 1, 101)
 LIMITS = (1, 10, 100)  # detections of one category in an image
 

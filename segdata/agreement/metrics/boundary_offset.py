@@ -1,9 +1,8 @@
 """Boundary offset: by how much the second of two annotators draws larger than the first."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from segdata.core.runs import Floats
 
 
 def boundary_offset(mean_a: Floats, mean_b: Floats) -> Floats:

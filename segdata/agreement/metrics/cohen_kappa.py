@@ -1,11 +1,11 @@
 """Cohen's kappa: agreement of two annotators beyond what their habits alone would bring about."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from segdata.agreement.metrics.accuracy import accuracy
+from segdata.core.runs import Floats
 
-Floats = NDArray[np.float64]
 _ROUNDING = 1e-12  # two who both use one category only agree by chance entirely
 
 

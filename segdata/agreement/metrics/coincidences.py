@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
+from segdata.core.runs import Floats
+
 Ints = NDArray[np.int64]
 
 

@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
+from segdata.core.runs import Floats
 
 
 class Decomposition(NamedTuple):
@@ -27,7 +27,7 @@ def decomposition(missed: ArrayLike, extra: ArrayLike, confused: ArrayLike, boun
     Source: in the spirit of Bolya, Foley, Hays, Hoffman (2020), TIDE: A General Toolbox for Identifying Object
     Detection Errors, ECCV; pixels here, and parts of a whole.
 
-    >>> [float(each) for each in decomposition(1, 2, 3, 4)]
+    >>> [float(score) for score in decomposition(1, 2, 3, 4)]
     [0.1, 0.2, 0.3, 0.4]
     """
     kinds = [np.asarray(amount, float) for amount in (missed, extra, confused, boundary)]

@@ -3,11 +3,10 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from segdata.agreement.plugin import metric
-
-Floats = NDArray[np.float64]
+from segdata.core.runs import Floats
 
 
 class DetectionScores(NamedTuple):
@@ -26,7 +25,7 @@ def detection_scores(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike) -> DetectionSc
     recall and leaves F1. Precision is NaN where B has no segment, recall where A has none, F1 where nobody has.
     Source: van Rijsbergen (1979), Information Retrieval, chapter 7.
 
-    >>> [float(each) for each in detection_scores(tp=3, fp=1, fn=0)]
+    >>> [float(score) for score in detection_scores(tp=3, fp=1, fn=0)]
     [0.75, 1.0, 0.8571428571428571]
     """
     true, only_b, only_a = (np.asarray(amount, float) for amount in (tp, fp, fn))

@@ -1,11 +1,10 @@
 """Dice: twice the shared pixels over the pixels of both, also called F1 or specific agreement."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from segdata.agreement.plugin import metric
-
-Floats = NDArray[np.float64]
+from segdata.core.runs import Floats
 
 
 @metric(

@@ -1,9 +1,10 @@
 """Fleiss' kappa: agreement of several annotators beyond chance, where every pixel has as many votes."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
+from segdata.core.runs import Floats
+
 _ROUNDING = 1e-12
 
 

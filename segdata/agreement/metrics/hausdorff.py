@@ -4,8 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-
-Floats = NDArray[np.float64]
+from segdata.core.runs import Floats
 
 
 def directed_hausdorff(distance: Floats, offset: NDArray[np.int64], percent: float = 100.0) -> Floats:

@@ -4,11 +4,10 @@ The intervals are for normal values; reports show none, since volumes of lesions
 """
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from segdata.agreement.inference import Estimate
-
-Floats = NDArray[np.float64]
+from segdata.core.runs import Floats
 
 
 def absolute_agreement(values: ArrayLike, *, level: float = 0.95) -> Estimate:
@@ -24,7 +23,7 @@ def absolute_agreement(values: ArrayLike, *, level: float = 0.95) -> Estimate:
     Psychological Methods 1(1), 30-46, tables 4 and 7.
 
     >>> judges = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
-    >>> [round(float(each), 2) for each in absolute_agreement(judges)]
+    >>> [round(float(value), 2) for value in absolute_agreement(judges)]
     [0.29, 0.02, 0.76]
     """
     from scipy.special import fdtri
@@ -53,7 +52,7 @@ def consistency(values: ArrayLike, *, level: float = 0.95) -> Estimate:
     Source: as there.
 
     >>> judges = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
-    >>> [round(float(each), 2) for each in consistency(judges)]
+    >>> [round(float(value), 2) for value in consistency(judges)]
     [0.71, 0.34, 0.95]
     """
     from scipy.special import fdtri

@@ -1,11 +1,10 @@
 """IoU: shared pixels over pixels in either."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from segdata.agreement.plugin import metric
-
-Floats = NDArray[np.float64]
+from segdata.core.runs import Floats
 
 
 @metric(

@@ -1,9 +1,10 @@
 """Krippendorff's alpha: agreement of any number of annotators beyond chance, votes may be missing."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
+from segdata.core.runs import Floats
+
 _ROUNDING = 1e-12
 
 

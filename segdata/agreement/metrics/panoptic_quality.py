@@ -3,11 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from segdata.agreement.plugin import metric
+from segdata.core.runs import Floats
 
-Floats = NDArray[np.float64]
 _TAKES = ("tp", "fp", "fn", "iou_sum")
 _SOURCE = "Kirillov, He, Girshick, Rother, Dollár (2019), Panoptic Segmentation, CVPR"
 
@@ -28,7 +28,7 @@ def panoptic_quality(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike, iou_sum: Array
     All three are NaN where nobody has a segment (panopticapi says 0 and leaves it out of averages). Where somebody
     has but nothing matches all are 0, SQ too, as in panopticapi, so that averages over categories are the same.
 
-    >>> [float(each) for each in panoptic_quality(tp=2, fp=1, fn=1, iou_sum=1.75)]
+    >>> [float(score) for score in panoptic_quality(tp=2, fp=1, fn=1, iou_sum=1.75)]
     [0.5833333333333334, 0.875, 0.6666666666666666]
     """
     true, total_iou = np.asarray(tp, float), np.asarray(iou_sum, float)

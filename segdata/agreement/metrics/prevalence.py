@@ -1,11 +1,10 @@
 """Prevalence: how common a category is, without which no kappa of it can be read."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from segdata.agreement.plugin import metric
-
-Floats = NDArray[np.float64]
+from segdata.core.runs import Floats
 
 
 @metric(

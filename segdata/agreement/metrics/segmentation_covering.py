@@ -1,9 +1,9 @@
 """Segmentation covering: how well each segment is covered by the one of the other annotator that fits it best."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
+from segdata.core.runs import Floats
 
 
 def segmentation_covering(covered_a: ArrayLike, area_a: ArrayLike, covered_b: ArrayLike, area_b: ArrayLike) -> Floats:

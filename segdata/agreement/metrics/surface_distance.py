@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core.runs import Floats
+
 Numbers = NDArray[np.int64] | NDArray[np.float64]
-Floats = NDArray[np.float64]
 
 
 def symmetric_surface_distance(sum_a: Numbers, sum_b: Numbers, edge_a: Numbers, edge_b: Numbers) -> Floats:

@@ -1,9 +1,9 @@
 """Volume difference: by which share one annotator draws larger, wherever it is."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
+from segdata.core.runs import Floats
 
 
 def volume_difference(volume_a: ArrayLike, volume_b: ArrayLike) -> Floats:

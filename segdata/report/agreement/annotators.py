@@ -259,15 +259,15 @@ def _quote(taxonomy: Taxonomy, category: str, kind: str) -> _GuidelineQuote:
 
 def _join_quotes(quotes: Sequence[_GuidelineQuote]) -> str:
     """The sentences there are, then which are to be written, category by category."""
-    said = [f"{quote.category}: “{quote.text}”" for quote in quotes if quote.text]
+    texts = [f"{quote.category}: “{quote.text}”" for quote in quotes if quote.text]
     lacking: dict[str, list[str]] = {}
     for quote in quotes:
         if not quote.text:
             lacking.setdefault(quote.category, []).append(f"no {quote.chapter}")
     if lacking:
         gaps = join_words([f"{' and '.join(chapters)} of {category}" for category, chapters in lacking.items()])
-        said.append(f"{'The' if said else 'the'} guideline has {gaps} yet: write that first.")
-    return " ".join(said)
+        texts.append(f"{'The' if texts else 'the'} guideline has {gaps} yet: write that first.")
+    return " ".join(texts)
 
 
 def _no_deviation(result: Agreement, tables: Tables) -> Conclusion:

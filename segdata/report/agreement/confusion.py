@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.core.annotator_pairs import AnnotatorPairs
+from segdata.core.runs import Flags, Floats
 from segdata.core.table import Table
 
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 UNLABELLED = "(nothing)"
 
 

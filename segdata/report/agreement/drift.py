@@ -144,8 +144,8 @@ def drift_charts(result: Agreement, tables: Tables) -> list[DriftChart]:
         (drift.annotator, drift.category, drift.kind): drift for drift in result.drift
     }
     findings = findings_of_code(result.findings, DRIFT_CODE)
-    found = [drifts.get((finding.annotator, finding.category, finding.kind)) for finding in findings]
-    shown = [drift for drift in found if drift is not None and len(drift.periods) > 1]
+    reported = [drifts.get((finding.annotator, finding.category, finding.kind)) for finding in findings]
+    shown = [drift for drift in reported if drift is not None and len(drift.periods) > 1]
     return [_chart(drift, result.annotators.index(drift.annotator), _unit(tables)) for drift in shown]
 
 

@@ -43,7 +43,7 @@ from segdata.report.html import asset, template
 from segdata.report.html.findings import RuleGroup, findings_data
 from segdata.report.pictures.annotators import WorstImagePictures, example_pictures, finding_pictures, worst_pictures
 from segdata.report.pictures.colours import annotator_color, css_color
-from segdata.report.pictures.scene import spread_over_rules
+from segdata.report.pictures.scene import fair_share, spread_over_rules
 from segdata.report.scorecard import annotator_sections
 
 _BINS = 20
@@ -269,10 +269,7 @@ def draw_pictures(
 
 def listed_findings(findings: Sequence[Finding]) -> Sequence[Finding]:
     """Those that the page lists: all, or where there are many a fair share of every rule's, the worst first."""
-    if len(findings) <= MOST_LISTED:
-        return findings
-    chosen = set(map(id, spread_over_rules(findings, MOST_LISTED)))
-    return [finding for finding in findings if id(finding) in chosen]
+    return fair_share(findings, MOST_LISTED)
 
 
 def agreement_html(

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.agreement.contrasts import PairContrast
 from segdata.agreement.estimates import PairAmounts, between_persons, image_values
@@ -19,7 +18,7 @@ from segdata.agreement.volumes import VolumePair
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.errors import count_noun
 from segdata.core.rule import Tables
-from segdata.core.runs import Ints
+from segdata.core.runs import Floats, Ints
 from segdata.report.agreement.copying import identical_rows
 from segdata.report.agreement.drift import drift_rows
 from segdata.report.agreement.wording import DASH, SHORT_NAMES, format_percent, format_score, score_with_interval
@@ -350,9 +349,6 @@ def identical_table(result: Agreement) -> ReportTable | None:
     return ReportTable("segments that two annotators have alike", heads, rows, (0, 1), note, _PAIR - 4)
 
 
-Floats = NDArray[np.float64]
-
-
 @dataclass(frozen=True, slots=True)
 class WorstImage:
     """An image, or volume, on which annotators agree little.
@@ -426,8 +422,8 @@ class ImageAgreement:
         """The cases with the least agreement, the worst first."""
         cases, values = self.of_cases
         return [
-            self._worst_image(int(cases[at]), float(values[at]))
-            for at in np.argsort(values, kind="stable")[:most].tolist()
+            self._worst_image(int(cases[row]), float(values[row]))
+            for row in np.argsort(values, kind="stable")[:most].tolist()
         ]
 
     def _worst_image(self, case: int, value: float) -> WorstImage:

@@ -133,8 +133,8 @@ def _categories(result: Agreement, measure: str, console: Console) -> Iterator[s
     ]
     names = SHORT_NAMES | {"offset_size": f"offset {measure}"}
     heads = ("category", "compared", names[lead], *(names[name] for name in shown))
-    whom = "" if result.reference is None else f"against {result.reference.name} "
-    yield from _titled_table(f"{whom}by category, the least agreed first", heads, rows, console)
+    against = "" if result.reference is None else f"against {result.reference.name} "
+    yield from _titled_table(f"{against}by category, the least agreed first", heads, rows, console)
     if len(ranked) > _CATEGORIES:
         yield from console.wrap(f"{len(ranked) - _CATEGORIES:,} more agree better: --format csv has all", style="dim")
 

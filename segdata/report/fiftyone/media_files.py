@@ -13,7 +13,7 @@ from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.image_files import split_uri
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints, Runs, bounding_boxes, expand_ranges
+from segdata.core.runs import Floats, Ints, Runs, bounding_boxes, expand_ranges
 from segdata.report.pictures.canvas import BackgroundImage
 
 Mask = NDArray[np.bool_]
@@ -113,9 +113,6 @@ class MapValues:
     def values(self, category: Ints) -> Ints:
         """The value of each segment's category; 0 without one."""
         return np.array([self.value.get(id_, 0) for id_ in category.tolist()], np.int64)
-
-
-Floats = NDArray[np.float64]
 
 
 def relative_boxes(x: Ints, y: Ints, wide: Ints, high: Ints, width: int, height: int) -> Floats:

@@ -19,7 +19,7 @@ from segdata.core.rule import rules
 from segdata.core.validation import Validation
 from segdata.report.findings import ReportContext, group_by_rule
 from segdata.report.html import asset, template
-from segdata.report.pictures.scene import choose_findings, draw_thumbnails, spread_over_rules
+from segdata.report.pictures.scene import choose_findings, draw_thumbnails, fair_share
 from segdata.report.reference_pages import page_paragraph
 
 FIELDS = tuple(Finding.__dataclass_fields__)
@@ -87,10 +87,7 @@ def listed_findings(findings: Sequence[Finding], context: ReportContext) -> Sequ
     """The findings that the file lists, in order: as many as the user wants, else a fair share of every rule's."""
     if context.max_findings is not None:
         return findings[: context.max_findings]
-    if len(findings) <= MOST_LISTED:
-        return findings
-    chosen = set(map(id, spread_over_rules(findings, MOST_LISTED)))
-    return [finding for finding in findings if id(finding) in chosen]
+    return fair_share(findings, MOST_LISTED)
 
 
 def _middle(findings: Sequence[Finding]) -> Finding:

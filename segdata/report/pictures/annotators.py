@@ -14,7 +14,7 @@ from segdata.core.dataset import OpenDataset
 from segdata.core.executor import run_ordered
 from segdata.core.finding import Box, Finding
 from segdata.core.rule import Tables
-from segdata.core.runs import Ints, bounding_boxes
+from segdata.core.runs import Flags, Ints, bounding_boxes
 from segdata.core.taxonomy import Color
 from segdata.report.agreement.tables import WorstImage
 from segdata.report.console import shorten
@@ -22,7 +22,6 @@ from segdata.report.pictures.canvas import BackgroundImage, View, draw_chip, out
 from segdata.report.pictures.colours import ANNOTATOR_COLORS, annotator_color
 from segdata.report.pictures.scene import data_uri, pictures_by_image
 
-Flags = NDArray[np.bool_]
 _DASH = 5  # canvas pixels: where several outlines coincide their colours take turns
 _PALE = 0.25  # how far the image is drawn towards grey, so that outlines stand out
 

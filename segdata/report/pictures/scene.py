@@ -299,6 +299,14 @@ def spread_over_rules(findings: Sequence[Finding], most: int) -> list[Finding]:
     return chosen
 
 
+def fair_share(findings: Sequence[Finding], most: int) -> Sequence[Finding]:
+    """The findings in their order: all, or where there are more than `most` those that `spread_over_rules` takes."""
+    if len(findings) <= most:
+        return findings
+    chosen = set(map(id, spread_over_rules(findings, most)))
+    return [finding for finding in findings if id(finding) in chosen]
+
+
 def _groups(findings: Sequence[Finding]) -> list[list[Finding]]:
     groups: dict[str, list[Finding]] = {}
     for finding in findings:

@@ -68,7 +68,7 @@ def dense(numbers: Int64, low: int, high: int) -> tuple[Int64, Int64]:
 
     Takes numbers (n,) from `low` to `high`, which should not be far apart: there is a table of all that lies between.
 
-    >>> [each.tolist() for each in dense(np.array([7, 5, 7]), 5, 7)]
+    >>> [array.tolist() for array in dense(np.array([7, 5, 7]), 5, 7)]
     [[5, 7], [1, 0, 1]]
     """
     strange = numbers[(numbers < low) | (numbers > high)]

@@ -115,14 +115,14 @@ def flood(height: Pixels, seeds: Int32, mask: Pixels) -> Int32:
     wide = height.shape[1] + 2
     level, inside = (np.pad(values, 1).ravel().tolist() for values in (height, mask))
     label = np.pad(np.where(mask, seeds, 0), 1).ravel().tolist()
-    waiting = [(level[at], order, at) for order, at in enumerate(np.flatnonzero(label).tolist())]
+    waiting = [(level[pixel], order, pixel) for order, pixel in enumerate(np.flatnonzero(label).tolist())]
     heapify(waiting)
     n = len(waiting)
     while waiting:
-        _, _, at = heappop(waiting)
-        for near in (at - wide, at - 1, at + 1, at + wide):
+        _, _, pixel = heappop(waiting)
+        for near in (pixel - wide, pixel - 1, pixel + 1, pixel + wide):
             if inside[near] and not label[near]:
-                label[near] = label[at]
+                label[near] = label[pixel]
                 heappush(waiting, (level[near], n, near))
                 n += 1
     return np.array(label, np.int32).reshape(-1, wide)[1:-1, 1:-1]

@@ -219,7 +219,7 @@ def ring_lengths(xy: NDArray[np.float64], ring: Int64, segment: Int64) -> NDArra
     size = np.diff(ring) // 2
     point, ring_of_point = expand(np.zeros_like(size), size)
     following = np.where(point == size[ring_of_point] - 1, 0, point + 1)
-    number, next_number = (ring[ring_of_point] + 2 * each for each in (point, following))
+    number, next_number = (ring[ring_of_point] + 2 * rows for rows in (point, following))
     edge = np.hypot(xy[next_number] - xy[number], xy[next_number + 1] - xy[number + 1])
     owner = np.searchsorted(segment, ring_of_point, side="right") - 1
     within = (owner >= 0) & (ring_of_point < segment[-1])

@@ -101,7 +101,7 @@ def columns(start: Int64, owner: Int32, height: Int64) -> tuple[Int64, Int64]:
     Takes the pixel that each run begins with, counted in its own image, the owner of each, and the height in pixels
     of each owner's image; 0 counts as 1.
 
-    >>> [each.tolist() for each in columns(np.array([3, 9]), np.array([0, 1], np.int32), np.array([4, 5]))]
+    >>> [array.tolist() for array in columns(np.array([3, 9]), np.array([0, 1], np.int32), np.array([4, 5]))]
     [[0, 1], [3, 4]]
     """
     check(owner, len(height))
@@ -163,7 +163,7 @@ def sweep_order(start: Int64, length: Int64, owner: Int32, base: Int64, height: 
     Takes runs as `lift` does, and the length of each.
 
     >>> start, length, owner = np.array([3, 9, 0]), np.array([1, 1, 2]), np.array([0, 0, 1], np.int32)
-    >>> [each.tolist() for each in sweep_order(start, length, owner, np.array([0, 0]), np.array([4, 4]))]
+    >>> [array.tolist() for array in sweep_order(start, length, owner, np.array([0, 0]), np.array([4, 4]))]
     [[0, 3, 11], [2, 4, 12], [1, 0, 0]]
     """
     if len(length) != len(start):
@@ -178,7 +178,7 @@ def lower(place: Int64, base: Int64, height: Int64) -> tuple[Int64, Int64, Int64
 
     Takes where each frame begins on the line, ascending, and its height in pixels; a column has one place more.
 
-    >>> [each.tolist() for each in lower(np.array([3, 60]), np.array([0, 50]), np.array([4, 5]))]
+    >>> [array.tolist() for array in lower(np.array([3, 60]), np.array([0, 50]), np.array([4, 5]))]
     [[0, 1], [0, 1], [3, 4]]
     """
     if len(base) != len(height):
@@ -209,7 +209,7 @@ def cut(
     the `row` of a that each is of, `start`, `end`, and whether it is inside b. Where two intervals of b touch, pieces
     end too.
 
-    >>> [each.tolist() for each in cut(np.array([0]), np.array([9]), np.array([2, 5]), np.array([3, 20]))]
+    >>> [array.tolist() for array in cut(np.array([0]), np.array([9]), np.array([2, 5]), np.array([3, 20]))]
     [[0, 0, 0, 0], [0, 2, 3, 5], [2, 3, 5, 9], [False, True, False, True]]
     """
     bound = np.stack([b_start, b_end], axis=1).reshape(-1)

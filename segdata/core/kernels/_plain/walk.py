@@ -75,10 +75,10 @@ def walk(
     begins = np.bincount(pixels.place(owner, top), minlength=pixels.total)
     down = np.cumsum(begins - np.bincount(pixels.place(owner, bottom), minlength=pixels.total))
     level = _flat_ends(pixels, down, height, flatness)
-    segment, at, step = (np.concatenate(column) for column in zip(upright, level, strict=True))
+    segment, offset, step = (np.concatenate(column) for column in zip(upright, level, strict=True))
     is_upright = np.arange(len(segment)) < len(upright[0])
-    order = np.lexsort((at, ~is_upright, segment))
-    return np.stack(measured), rows, np.stack([segment, is_upright, at, step]).astype(np.int64)[:, order]
+    order = np.lexsort((offset, ~is_upright, segment))
+    return np.stack(measured), rows, np.stack([segment, is_upright, offset, step]).astype(np.int64)[:, order]
 
 
 class _Strips:
