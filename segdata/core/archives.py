@@ -6,8 +6,6 @@ far more than they are, or to more than the disk holds, are refused before anyth
 Source: Fifield (2019), A better zip bomb, WOOT; PKWARE APPNOTE 6.3.10, sections 4.4 and 4.5.
 """
 
-import atexit
-import os
 import shutil
 import stat
 import tempfile
@@ -18,6 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from segdata.core.errors import UnreadableError, count_noun
 from segdata.core.paths import SPLIT_FOLDERS, TEMPORARY_FOLDERS, is_unsafe_path
+from segdata.core.storage import temporary_folder
 
 _MOST_ENTRIES = 2_000_000
 _MOST_RATIO = 100  # an archive that unpacks to more is refused if that is also more than
@@ -49,8 +48,7 @@ def _unpack(path: Path, size: int, modified: int) -> Path:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = _sound_entries(path, archive, size)
-            home = Path(tempfile.mkdtemp(prefix="segdata-")).resolve()
-            atexit.register(_remove, home, os.getpid())
+            home = temporary_folder()
             TEMPORARY_FOLDERS.add(home)
             folder = home / (path.stem[:80].strip(". ") or "archive")
             folder.mkdir()
@@ -63,12 +61,6 @@ def _unpack(path: Path, size: int, modified: int) -> Path:
             f"{path}: cannot be unpacked to {tempfile.gettempdir()}: {error.strerror or error}"
         ) from error
     return _root(folder)
-
-
-def _remove(home: Path, process: int) -> None:
-    """Remove the folder, in the process that made it."""
-    if os.getpid() == process:
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def _sound_entries(path: Path, archive: zipfile.ZipFile, size: int) -> list[zipfile.ZipInfo]:

@@ -67,7 +67,7 @@ def mirror(url: str) -> Mirror:
     with storage_errors(url):
         fs, place = _filesystem(url)
         fs.invalidate_cache()
-        home = _temporary_folder()
+        home = temporary_folder()
         if fs.isfile(place):
             parent, _, name = place.rpartition("/")
             folder = home / (PurePosixPath(parent).name or "data")
@@ -169,7 +169,7 @@ def local_copy(url: str) -> Path:
         return known
     with storage_errors(url):
         fs, place = _filesystem(url)
-        target = _temporary_folder() / (PurePosixPath(place).name or "file")
+        target = temporary_folder() / (PurePosixPath(place).name or "file")
         try:
             fs.get_file(place, str(target))
         except FileNotFoundError as error:
@@ -315,7 +315,8 @@ def _download(fs: Any, place: str, names: Sequence[str], folder: Path) -> None: 
     fs.get([f"{place}/{name}" for name in names], [str(folder / name) for name in names])
 
 
-def _temporary_folder() -> Path:
+def temporary_folder() -> Path:
+    """A new folder that is removed when this process ends."""
     home = Path(tempfile.mkdtemp(prefix="segdata-")).resolve()
     atexit.register(_remove, home, os.getpid())
     return home

@@ -39,10 +39,9 @@ from segdata.formats.coco.columns import (
     scanned_block,
 )
 from segdata.formats.shared.file_names import stands_in
-from segdata.formats.shared.safe_parsers import repeated_key_defects
+from segdata.formats.shared.safe_parsers import BOM, repeated_key_defects
 
 Raw = msgspec.Raw
-_BOM = b"\xef\xbb\xbf"
 _BLANKS = 4096  # bytes in which a document begins
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 # What Python's json writes although JSON has no such numbers; documents are read with them as texts.
@@ -136,7 +135,7 @@ def read_document(
     except OSError as error:
         raise SegdataError(f"{path}: cannot be read: {error.strerror}") from error
     defects: list[Defect] = []
-    text = memoryview(data)[len(_BOM) :] if data.startswith(_BOM) else data
+    text = memoryview(data)[len(BOM) :] if data.startswith(BOM) else data
     try:
         parts = _decode_parts(text, kind)
         return Document(path, name, parts, repeated_key_defects(text, name), kind, _is_list(data, kind))
@@ -157,7 +156,7 @@ def _scanned_document(
     file: FileBytes, path: Path, name: str, kind: DocumentKind, keys: Mapping[str, ListKeys]
 ) -> Document | None:
     """The document whose lists are columns; None if it is not plain JSON in UTF-8."""
-    text = file.data[len(_BOM) :] if bytes(file.data[: len(_BOM)]) == _BOM else file.data
+    text = file.data[len(BOM) :] if bytes(file.data[: len(BOM)]) == BOM else file.data
     scanned = scan_document(file, text, keys)
     file.check()
     if scanned is None:
@@ -186,7 +185,7 @@ def _decode_parts(data: bytes | memoryview, kind: DocumentKind) -> dict[str, Raw
 
 def _is_list(data: bytes | memoryview, kind: DocumentKind) -> bool:
     """Whether the document begins as a list, and its kind allows that."""
-    return kind.bare is not None and bytes(data[:_BLANKS]).removeprefix(_BOM).lstrip().startswith(b"[")
+    return kind.bare is not None and bytes(data[:_BLANKS]).removeprefix(BOM).lstrip().startswith(b"[")
 
 
 def _check_texts(data: bytes | memoryview) -> None:
@@ -200,7 +199,7 @@ def _check_texts(data: bytes | memoryview) -> None:
 
 def _repair(data: bytes, name: str, defects: list[Defect], kind: DocumentKind) -> bytes:
     """The same content as strict JSON in UTF-8 if Python's lenient reader can read it; else with quoted constants."""
-    quoted = data = data.removeprefix(_BOM)
+    quoted = data = data.removeprefix(BOM)
     for constant in map(str.encode, JSON_CONSTANTS):
         if constant in quoted:
             quoted = re.sub(constant + rb"(?=\s*[,\]}])", b'"' + constant + b'"', quoted)

@@ -29,7 +29,7 @@ from segdata.formats.geo.raster_files import (
     write_raster_index,
 )
 from segdata.formats.shared import CATEGORY_MASK_LOSSES, MASK_LOSSES
-from segdata.formats.shared.instance_id_rules import IdTableWriter
+from segdata.formats.shared.instance_id_rules import ID_TABLE, IdTableWriter
 from segdata.formats.shared.painting import (
     MaskPaths,
     count_category_mask_losses,
@@ -294,7 +294,6 @@ def _with_folder(path: Path) -> Path:
     return path
 
 
-TABLE = "instances.csv"
 _HELD = frozenset(f"images.{name}" for name in ("channels", "sequence", "frame", "split", "group", "metadata"))
 
 
@@ -316,10 +315,10 @@ def write_geotiff(
     else:
         names = table_names(profile.taxonomy)
         folder = _RasterWriter(target, None, None, None)
-        with (target / TABLE).open("w", encoding="utf-8", newline="") as file:
+        with (target / ID_TABLE).open("w", encoding="utf-8", newline="") as file:
             numbers = _SegmentPainter(names, losses, IdTableWriter(file, names))
             _save_images(folder, numbers, batches, losses, MASK_LOSSES)
-        write_sidecars(target, profile, profile.taxonomy, InstanceIds(table=TABLE))
+        write_sidecars(target, profile, profile.taxonomy, InstanceIds(table=ID_TABLE))
     write_raster_index(target, folder.rows)
 
 

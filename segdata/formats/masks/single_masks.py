@@ -482,20 +482,17 @@ def _detect_rule(request: ReadRequest, masks: list[Path]) -> InstanceIds:
     return InstanceIds(divisor=fits[0])
 
 
-TABLE = "instances.csv"
-
-
 def write_instance_ids(profile: Profile, batches: Iterable[Batch], target: Path, losses: LossCounter) -> None:
     """Write `masks/`, `instances.csv`, `images.csv`, `taxonomy.yaml` and `segdata.yaml` below `target`."""
-    from segdata.formats.shared.instance_id_rules import IdTableWriter  # seldom needed
+    from segdata.formats.shared.instance_id_rules import ID_TABLE, IdTableWriter  # seldom needed
 
     count_spatial_losses(profile, losses)
     target.mkdir(parents=True)
     names = table_names(profile.taxonomy)
-    with (target / TABLE).open("w", encoding="utf-8", newline="") as file:
+    with (target / ID_TABLE).open("w", encoding="utf-8", newline="") as file:
         counted = count_losses_of_batches(batches, losses, instance_ids.LOSSES)
         write_index(target, _write_id_files(counted, target, names, IdTableWriter(file, names), losses))
-    write_sidecars(target, profile, profile.taxonomy, InstanceIds(table=TABLE))
+    write_sidecars(target, profile, profile.taxonomy, InstanceIds(table=ID_TABLE))
 
 
 def _write_id_files(

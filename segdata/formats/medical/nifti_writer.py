@@ -30,7 +30,7 @@ from segdata.formats.medical.nifti_files import (
 )
 from segdata.formats.medical.nifti_labels import VolumeIndexEntry, VolumeIndexLabel, VolumeSlice, write_volume_index
 from segdata.formats.medical.nifti_reader import LAYERS_KEY
-from segdata.formats.shared.instance_id_rules import IdTableWriter
+from segdata.formats.shared.instance_id_rules import ID_TABLE, IdTableWriter
 from segdata.formats.shared.painting import (
     ImageSegments,
     count_category_mask_losses,
@@ -248,7 +248,6 @@ def _paint_layer(batch: Batch, rows: Ints, value: Ints, blank: int, losses: Loss
         yield paint_and_count(layer, image, values[image.segments], blank, np.uint32, losses).astype(narrow)
 
 
-TABLE = "instances.csv"
 _MAX_INSTANCE_VALUE = 2**31 - 1  # a value
 _MAX_ID = 2**62  # in the table
 _INSTANCE_COLUMNS = ("segment_id", "source_id", "category_id", "track_id", "iscrowd")
@@ -448,8 +447,8 @@ def write_nifti(
         folder = _VolumeWriter(target, profile, layering, losses)
         painter = InstancePainter(table_names(profile.taxonomy), losses)
         volumes = [folder.save(stack) for stack in stack_images(painter.pictures(counted))]
-        painter.write_table(target / TABLE)
-        write_sidecars(target, profile, profile.taxonomy, InstanceIds(table=TABLE))
+        painter.write_table(target / ID_TABLE)
+        write_sidecars(target, profile, profile.taxonomy, InstanceIds(table=ID_TABLE))
     write_volume_index(target, volumes, layering.index())
 
 

@@ -26,6 +26,7 @@ from segdata.formats.shared.painting import NumberedSegments
 _MAX_ID = 2**62
 _MAX_DIVISOR = 2**32  # values have 32 bits at most
 _KITTI_DIVISOR = 256  # with which number 0 means "no instance"
+ID_TABLE = "instances.csv"
 ID_TABLE_COLUMNS = ("image", "value", "category", "segment_id", "iscrowd")
 
 

@@ -18,6 +18,8 @@ from segdata.core.profile import Profile
 from segdata.core.runs import Flags, Ints, Runs, expand_ranges
 from segdata.formats.shared.taxonomies import write_sidecars
 
+INDEXED = frozenset({"images.sequence", "images.frame", "images.split"})  # columns that rows of videos have
+
 
 class ImageSegments(msgspec.Struct, frozen=True):
     """An image with the segments of its first annotation.

@@ -19,7 +19,7 @@ from segdata.core.errors import UnreadableError, count_noun
 from segdata.core.finding import Defect
 from segdata.formats.shared.per_image import BrokenLabelsError
 
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"  # at the beginning of a UTF-8 file
 _Sidecar = TypeVar("_Sidecar", bound=msgspec.Struct)
 
 Json = dict[str, Any]  # Any: JSON
@@ -45,7 +45,7 @@ def read_json(path: Path, file: str, defects: list[Defect]) -> Any:  # Any: JSON
     NaN and a byte order mark, which JSON has not, are read all the same; of halves of letters `defects` tell.
     """
     try:
-        text = path.read_bytes().removeprefix(_BOM)
+        text = path.read_bytes().removeprefix(BOM)
     except OSError as error:
         message = f"cannot be read: {error.strerror or error}"
         raise BrokenLabelsError(Defect("SEG001", message, file)) from error

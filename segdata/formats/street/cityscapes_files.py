@@ -42,7 +42,7 @@ from segdata.formats.shared.per_image import (
     PerImageSource,
     relative_path,
 )
-from segdata.formats.shared.safe_parsers import parse_json, repeated_key_defects
+from segdata.formats.shared.safe_parsers import BOM, parse_json, repeated_key_defects
 from segdata.formats.street import cityscapes_labels as table
 from segdata.formats.street.cityscapes_labels import LICENSE_PLATE, load_labels
 from segdata.formats.street.scenes import (
@@ -83,7 +83,6 @@ _KIND = {file: kind for kind, file in _FILE_OF.items()} | {"color": "color"}
 _OTHERS = re.compile(r"(rightImg|leftImg16|disparity|camera|timestamp|vehicle|gtBbox)", re.IGNORECASE)
 _MOST_PIXELS = 2**27  # of the picture that a JSON file asks for; Cityscapes has 2^21
 _CENTRE = 0.5  # vertices are the centres of pixels
-_BOM = b"\xef\xbb\xbf"
 _WITH_NUMBERS = frozenset({"instanceIds", "polygons"})
 _LABELS = frozenset(category.id for category in table.LABELS.categories) | {table.UNLABELLED}
 _TRAINED = frozenset(table.TRAINED) | {table.IGNORED}
@@ -259,7 +258,7 @@ def _rings_and_places(
 
 def _read_json(root: Path, path: Path, defects: list[Defect]) -> dict[str, Any]:  # Any: JSON
     try:
-        text = path.read_bytes().removeprefix(_BOM)
+        text = path.read_bytes().removeprefix(BOM)
     except OSError as error:
         raise BrokenLabelsError(undecodable_mask(root, path, error)) from error
     try:

@@ -27,6 +27,7 @@ from segdata.formats.shared.file_names import Namesakes
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import UNKNOWN, UNLABELLED, Legend, MaskFile, ValueRuns, decode_entry_mask
 from segdata.formats.shared.painting import (
+    INDEXED,
     ImageSegments,
     count_category_mask_losses,
     count_losses,
@@ -476,7 +477,6 @@ def _read_entry(
     return [reader(entry)]
 
 
-_IN_INDEX = frozenset({"images.sequence", "images.frame", "images.split"})
 _NOT_WRITTEN = -1  # in place of a label id
 Pixels = NDArray[np.uint16]
 LABEL_IDS = np.arange(256, dtype=np.uint8)  # the table of masks that hold label ids themselves
@@ -523,7 +523,7 @@ def _rows(
     stems = _FileStems(style)
     for batch in batches:
         segment_values = _SegmentValues.from_batch(batch, style, np.array(things, np.int64))
-        count_losses(batch, losses, STREET_MASK_LOSSES - {"crowd"}, _IN_INDEX)
+        count_losses(batch, losses, STREET_MASK_LOSSES - {"crowd"}, INDEXED)
         for image in segments_by_image(batch):
             path = None
             if image.annotated:

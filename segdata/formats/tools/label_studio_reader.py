@@ -23,6 +23,7 @@ from segdata.formats.shared.images import ImageFolder, ImageHeader
 from segdata.formats.shared.pairing import images_folder, no_images_defect
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageEntry, relative_path
 from segdata.formats.shared.safe_parsers import (
+    BOM,
     XmlError,
     encode_json,
     lone_surrogates,
@@ -40,7 +41,6 @@ _LABEL_STUDIO = Tool("label-studio", "coco", NOTATION, "size of the regions")
 _UPLOAD = "data/upload/"
 _PREFIX = 9  # of uploaded files: eight hexadecimal digits and a dash
 _KEYS = ("image", "img", "url", "image_url", "photo", "picture")
-_BOM = b"\xef\xbb\xbf"
 _COLUMN_KEYS = frozenset({"width", "height", "split", "sequence", "frame"})  # keys of `data` that are columns here
 _NAMES = ("label_config.xml", "config.xml", "labeling_config.xml", "label_studio_config.xml")
 _RGBA = re.compile(r"rgba\(\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,[^)]*\)")
@@ -180,7 +180,7 @@ def _read_tasks(root: Path, files: list[Path], key: str | None, images: Path | N
 def _task_texts(path: Path, file: str, defects: list[Defect]) -> list[tuple[str, bytes]]:
     """The tasks of a file as JSON texts, with their places."""
     try:
-        text = path.read_bytes().removeprefix(_BOM)
+        text = path.read_bytes().removeprefix(BOM)
     except OSError as error:
         message = f"cannot be read: {error.strerror or error}"
         raise BrokenLabelsError(Defect("SEG001", message, file)) from error

@@ -23,6 +23,7 @@ from segdata.core.runs import Flags, Ints, Rows
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import MaskFile, ValueRuns, decode_entry_mask
 from segdata.formats.shared.painting import (
+    INDEXED,
     ImageSegments,
     count_category_mask_losses,
     count_losses,
@@ -388,7 +389,6 @@ def _count_tracks(batch: Batch, rows: Ints, ids: Ints, has_own_track: Flags, los
     count_segments(batch, renamed, "track-id", losses)
 
 
-_IN_INDEX = frozenset({"images.sequence", "images.frame", "images.split"})
 Values = NDArray[np.uint32]
 
 
@@ -414,7 +414,7 @@ class FrameWriter:
         """Write the masks, and yield the rows of the index."""
         by_columns = self.lost - {"track"} - ({"crowd"} if self.scheme.plain_crowds else set())
         for batch in batches:
-            count_losses(batch, losses, by_columns, _IN_INDEX)
+            count_losses(batch, losses, by_columns, INDEXED)
             values = self.scheme.values(batch, losses)
             count_category_mask_losses(batch, values, losses, ids=values)
             category = batch.segments["category_id"].to_numpy()

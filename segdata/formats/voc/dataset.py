@@ -29,6 +29,7 @@ from segdata.formats.shared.mask_files import (
     unpack_color,
 )
 from segdata.formats.shared.painting import (
+    INDEXED,
     ImageSegments,
     MaskPaths,
     count_category_mask_losses,
@@ -431,7 +432,6 @@ def _class_folder(request: ReadRequest) -> str:
     return next(names, CLASSES)
 
 
-_HELD = frozenset({"images.split", "images.sequence", "images.frame"})
 # What XML files hold of objects, as columns and as kinds of loss.
 _OF_OBJECTS = frozenset(f"segments.{name}" for name in ("attributes", "iscrowd", "score", "source", "track_id"))
 _OBJECT_KINDS: frozenset[LossKind] = frozenset({"attributes", "crowd", "score", "source", "track"})
@@ -487,10 +487,10 @@ class _VocWriter:
     def _count_attributes(self, batch: Batch, index: Ints) -> Attributes:
         """Count the losses of the batch, and return the attributes of its segments."""
         if self.semantic:
-            count_losses(batch, self.losses, LOSSES, _HELD)
+            count_losses(batch, self.losses, LOSSES, INDEXED)
             count_category_mask_losses(batch, index, self.losses)
             return []
-        count_losses(batch, self.losses, LOSSES, _HELD | _OF_OBJECTS)
+        count_losses(batch, self.losses, LOSSES, INDEXED | _OF_OBJECTS)
         self._count_void(batch, index == VOID)
         shared = batch.n_segments + batch.segment_annotation.astype(np.int64)  # void of one annotation is one region
         same = np.where(index == VOID, shared, np.arange(batch.n_segments))

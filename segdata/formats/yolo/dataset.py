@@ -28,6 +28,7 @@ from segdata.formats.shapes.raster import count_differing_pixels, rasterise
 from segdata.formats.shared.file_names import Namesakes, walk_files
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder, ImageHeader
 from segdata.formats.shared.painting import (
+    INDEXED,
     ImageSegments,
     count_losses,
     segment_examples,
@@ -350,7 +351,6 @@ def _image_size(entry: ImageEntry, head: ImageHeader | None) -> tuple[int, int]:
 
 
 _YOLO = Tool("yolo-seg", "cv2", NOTATION)
-_HELD = frozenset({"images.split", "images.sequence", "images.frame"})
 _ALL = "images.txt"
 
 
@@ -371,7 +371,7 @@ def write_yolo(profile: Profile, batches: Iterable[Batch], target: Path, losses:
     names = names_by_id(profile.taxonomy)
     written = _DatasetIndex({id_: number for number, id_ in enumerate(names)})
     for batch in batches:
-        count_losses(batch, losses, LOSSES - {"rings"}, _HELD)
+        count_losses(batch, losses, LOSSES - {"rings"}, INDEXED)
         rows = _rows_with_lines(batch, written.numbers, losses)
         class_of = [written.numbers[id_] for id_ in batch.segments["category_id"].take(pa.array(rows)).to_pylist()]
         lines = [b"%d %b\n" % line for line in zip(class_of, _ring_texts(batch, rows, losses), strict=True)]

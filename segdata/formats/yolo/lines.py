@@ -18,13 +18,13 @@ from segdata.formats.shapes.geometry import Bitmap, Polygon, PolygonArrays, Ring
 from segdata.formats.shapes.polygons import bridge_rings
 from segdata.formats.shapes.raster import crop_bitmaps, fill_rings
 from segdata.formats.shared.file_names import stands_in
+from segdata.formats.shared.safe_parsers import BOM
 from segdata.formats.tools.shapes import PolygonNotation, PolygonText, ToolShape, split_bridged
 
 _STEPS = 32  # within a pixel, where rings may pass without meeting
 _LAST = _STEPS // 2 - 1  # before the middle: whether one truncates, as Ultralytics, or rounds, as supervision
 _FEWEST = 3  # points of a ring
 _TOLERANCE = 0.01  # beyond the frame, as Ultralytics allows: verify_image_label in ultralytics/data/utils.py
-_BOM = b"\xef\xbb\xbf"
 
 
 def shares_to_pixels(shares: Floats, sides: Floats) -> Floats:
@@ -126,7 +126,7 @@ def read_lines(
         defects.append(Defect("SEG001", reason))
         return []
     shapes = []
-    for number, line in enumerate(text.removeprefix(_BOM).splitlines(), 1):
+    for number, line in enumerate(text.removeprefix(BOM).splitlines(), 1):
         word, _, rest = line.strip().partition(b" ")
         name = names.get(word)
         if not word:
@@ -178,7 +178,7 @@ def _parse_numbers(words: Sequence[bytes]) -> list[float]:
 def occurring_classes(text: bytes) -> set[int]:
     """The classes of the rings in a label file."""
     classes = set()
-    for line in text.removeprefix(_BOM).splitlines():
+    for line in text.removeprefix(BOM).splitlines():
         words = line.split()
         try:
             values = _parse_numbers(words)

@@ -27,6 +27,7 @@ from segdata.report.agreement.wording import (
     format_interval,
     format_percent,
     format_score,
+    gold_row,
     join_words,
     rule_remedy,
     score_with_interval,
@@ -74,7 +75,7 @@ class ReportedBias:
 def reported_biases(result: Agreement, tables: Tables) -> list[ReportedBias]:
     """All of them that have a value, those that stand and the largest first; the reference is not judged."""
     others, joined = _bias_columns(tables, "others"), _bias_columns(tables, "is_joined")
-    gold = None if tables.assessment is None else tables.assessment.gold
+    gold = gold_row(tables)
     every = []
     for bias in result.annotator_bias:
         if gold is not None and bias.annotator == result.annotators[gold]:
@@ -293,7 +294,7 @@ def _no_deviation(result: Agreement, tables: Tables) -> Conclusion:
 def _two_annotators(result: Agreement, tables: Tables) -> Conclusion:
     """What two do differently; which of them is right nobody can say, unless one is the reference."""
     (pair,) = result.pairs
-    gold = None if tables.assessment is None else tables.assessment.gold
+    gold = gold_row(tables)
     reference = None if gold is None else result.annotators[gold]
     differences = []
     offset, count = pair.offset, pair.count_difference

@@ -34,6 +34,7 @@ from segdata.report.agreement.wording import (
     findings_of_code,
     format_percent,
     format_score,
+    gold_row,
     images_in_words,
     join_words,
     most_disputed_images,
@@ -324,7 +325,7 @@ def _by_annotator(result: Agreement) -> str:
 
 def reference_name(result: Agreement, tables: Tables) -> str | None:
     """The name of the reference; None: there is none."""
-    gold = None if tables.assessment is None else tables.assessment.gold
+    gold = gold_row(tables)
     return None if gold is None else result.annotators[gold]
 
 

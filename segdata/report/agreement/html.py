@@ -33,6 +33,7 @@ from segdata.report.agreement.wording import (
     format_interval,
     format_percent,
     format_score,
+    gold_row,
     images_in_words,
     intervals_in_words,
     score_with_interval,
@@ -259,7 +260,7 @@ def draw_pictures(
     there = set(data.source.image_ids)
     listed = listed_findings(findings)
     chosen = spread_over_rules([finding for finding in listed if finding.image in there], THUMBNAILS)
-    worst = ImageAgreement.from_pairs(comparison, _gold(tables)).worst(WORST)
+    worst = ImageAgreement.from_pairs(comparison, gold_row(tables)).worst(WORST)
     return AgreementPictures(
         worst_pictures(data, comparison, worst, jobs),
         finding_pictures(data, tables, chosen, jobs),
@@ -356,12 +357,12 @@ def render_agreement(
 def _charts(result: Agreement, tables: Tables, comparison: AnnotatorPairs, unit: str) -> dict[str, object]:
     """What the template draws, by the names that it has there."""
     annotators, every, confusion = result.annotators, reported_biases(result, tables), Confusion.from_pairs(comparison)
-    offsets, rows = forest_plot(every, annotators, _OFFSETS), _bias_rows(every, result)
+    offsets, rows, gold = forest_plot(every, annotators, _OFFSETS), _bias_rows(every, result), gold_row(tables)
     return {
         "matrix": pairs_heat(result) if 2 < len(annotators) <= _MATRIX else None,
         "confused": confusion_chart(confusion.most_confused(_CONFUSED)) if len(confusion.names) > 2 else None,
         "n_confused": len(confusion.names) - min(len(confusion.names), _CONFUSED),
-        "spreads": image_histograms(ImageAgreement.from_pairs(comparison, _gold(tables)), annotators, _gold(tables)),
+        "spreads": image_histograms(ImageAgreement.from_pairs(comparison, gold), annotators, gold),
         "forest": offsets,
         "offsets": None if offsets is None else offsets_chart(_offset_rows(offsets, every), offsets.end, unit),
         "rows": rows,
@@ -369,10 +370,6 @@ def _charts(result: Agreement, tables: Tables, comparison: AnnotatorPairs, unit:
         "drift_charts": drift_charts(result, tables),
         "n_cells": len({(bias.annotator, bias.category) for bias in every if bias.kind != "offset"}),
     }
-
-
-def _gold(tables: Tables) -> int | None:
-    return None if tables.assessment is None else tables.assessment.gold
 
 
 def _verdict(result: Agreement, fail_on: FailOn) -> tuple[str, str]:

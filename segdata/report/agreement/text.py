@@ -24,6 +24,7 @@ from segdata.report.agreement.wording import (
     format_interval,
     format_percent,
     format_score,
+    gold_row,
     intervals_in_words,
     score_with_interval,
     tolerance_in_words,
@@ -53,17 +54,13 @@ def agreement_text(
         _strata(result, console),
         *(_sheet(sheet, console) for sheet in agreement_tables(result, reference_name(result, tables))),
         _plan(result, console),
-        _worst(ImageAgreement.from_pairs(comparison, _gold(tables)), comparison.annotators, console),
+        _worst(ImageAgreement.from_pairs(comparison, gold_row(tables)), comparison.annotators, console),
         _codes(result.findings, console),
     ):
         block_lines = list(block)
         lines += [*block_lines, ""] if block_lines else []
     lines += [*_verdict(result, fail_on, console), *_legend(result, console), "", *_next(result, typed, console)]
     return "\n".join(lines) + "\n"
-
-
-def _gold(tables: Tables) -> int | None:
-    return None if tables.assessment is None else tables.assessment.gold
 
 
 def _conclusion(conclusion: Conclusion, console: Console) -> Iterator[str]:

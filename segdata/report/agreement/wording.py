@@ -14,7 +14,7 @@ from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.errors import count_noun
 from segdata.core.finding import Finding, Severity
 from segdata.core.resampling import least_clusters
-from segdata.core.rule import rules
+from segdata.core.rule import Tables, rules
 from segdata.report.reference_pages import page_paragraph
 
 DASH = "–"
@@ -52,6 +52,11 @@ SCORE_NAMES = {
 
 
 SHORT_NAMES = {"iou": "IoU", "nsd": "near", "segment_nsd": "near", "pq": "PQ", "kappa": "kappa", "f1": "F1"}
+
+
+def gold_row(tables: Tables) -> int | None:
+    """The row of the gold standard among the annotators; None without one."""
+    return None if tables.assessment is None else tables.assessment.gold
 
 
 def format_score(score: str, value: float, *, signed: bool = False) -> str:
