@@ -103,12 +103,14 @@ class Candidate(NamedTuple):
     def probability_range(self) -> str:
         """The probability as far as it is known: a range, narrow after enough decisions of reviewers.
 
-        A 95 % interval that holds 0.05 and 0.95 excludes nothing, so the rank stands for it.
+        A 95 % interval that holds 0.05 does not say that there is an error, so the rank stands for its lower end; one
+        that holds 0.95 as well excludes nothing.
         """
-        if excludes_nothing(self.low, self.high):
-            return f"rank {self.place:,} of {self.n_flagged:,}"
         low, high = f"{self.low:.2f}", f"{self.high:.2f}"
-        return f"P {low}" if low == high else f"P {low} to {high}"
+        if self.low > 1 - _CONFIDENCE:
+            return f"P {low}" if low == high else f"P {low} to {high}"
+        rank = f"rank {self.place:,} of {self.n_flagged:,}"
+        return rank if excludes_nothing(self.low, self.high) else f"{rank}, P at most {high}"
 
     def finding(self, what: str, why: str) -> RowFinding:
         """The finding of a rule: what is probably wrong, the range of its probability, and the reason."""

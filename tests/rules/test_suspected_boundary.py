@@ -21,6 +21,15 @@ ROW: dict[str, Any] = {
 }  # fmt: skip
 
 
+def message_of(row: dict[str, Any], correction: Correction) -> str:
+    table = Table(
+        {name: np.array([value], object if isinstance(value, str) else None) for name, value in (ROW | row).items()}
+    )
+    tables = measure_source(draw_picture("aa\naa\n\na: car\n"), frozenset())
+    (found,) = rules()["SEG504"].check(replace(tables, candidates=Candidates(table, (correction,))))
+    return found.message
+
+
 @pytest.mark.parametrize(
     ("row", "correction", "why"),
     [
@@ -34,11 +43,19 @@ ROW: dict[str, Any] = {
     ],
 )
 def test_the_reason_is_what_the_model_sees(row: dict[str, Any], correction: dict[str, Any], why: str) -> None:
-    table = Table(
-        {name: np.array([value], object if isinstance(value, str) else None) for name, value in (ROW | row).items()}
-    )
-    suspected = Candidates(table, (Correction(category="car", size=(2, 2), counts=("04",), **correction),))
-    tables = measure_source(draw_picture("aa\naa\n\na: car\n"), frozenset())
-    told = replace(tables, candidates=suspected)
-    (found,) = rules()["SEG504"].check(told)
-    assert found.message.endswith(f"may have the wrong outline: P 0.12 to 0.55, {why}")
+    message = message_of(row, Correction(category="car", size=(2, 2), counts=("04",), **correction))
+    assert message.endswith(f"may have the wrong outline: P 0.12 to 0.55, {why}")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (0.36, 0.97, "P 0.36 to 0.97"),
+        (0.3, 0.3, "P 0.30"),
+        (0.05, 0.57, "rank 1 of 1, P at most 0.57"),
+        (0.0, 0.95, "rank 1 of 1"),
+    ],
+)
+def test_a_range_from_next_to_nothing_is_a_rank(low: float, high: float, said: str) -> None:
+    redrawn = Correction(action="redraw", category="car", size=(2, 2), counts=("04",), iou=0.62)
+    assert f"may have the wrong outline: {said}, IoU" in message_of({"low": low, "high": high}, redrawn)

@@ -16,6 +16,7 @@ from segdata.noise.networks.images import ImageCache
 from segdata.noise.networks.network import TrainingTargets, training_targets
 from segdata.noise.networks.plan import TrainingPlan
 from segdata.noise.networks.variation import ImageVariation, bent_places, draw_variation, vary_pixels
+from segdata.noise.segments import paint_order
 
 WINDOW = 1.6  # sides of a crop that are read for one, as scale and turn may need
 _SCALE = 1.33
@@ -155,10 +156,12 @@ class CropLabels:
             inside[number] = np.clip([-left, width - left, -top, height - top], 0, size)
             picture = pictures.get(row)
             segments = self.maps.segments(row)
+            run, classes = segments.runs, self._channel[segments.classes]
             # 1 for an instance, 0 for what is none, -1 for what may hold several
-            tables.append(
-                (self._channel[segments.classes], np.where(segments.crowd, -1, self._thing[segments.classes]))
-            )
+            things = np.where(segments.crowd, -1, self._thing[segments.classes])
+            order = paint_order(run.areas(len(classes)), classes < 0)
+            place = np.argsort(order)  # the last one wins
+            tables.append((classes[order], things[order]))
             if picture is None:
                 pixels.append(None)
                 inside[number] = 0
@@ -167,9 +170,8 @@ class CropLabels:
             lines = np.clip(np.arange(top, top + size), 0, height - 1)
             pixels.append(picture.pixels[:, lines[:, None], columns])
             low[number], high[number] = picture.low, picture.high
-            run = segments.runs
             start, length, owner = _clip_runs(run.start, run.length, run.owner, height, left, top, size)
-            runs.append((start + number * size * size, length, owner + 1))
+            runs.append((start + number * size * size, length, place[owner] + 1))
         nothing = np.empty(0, np.int64)
         start, length, owner = (np.concatenate([nothing, *(run[column] for run in runs)]) for column in range(3))
         longest = max(len(classes) for classes, _ in tables)

@@ -17,6 +17,7 @@ from segdata.core.errors import SegdataError, check_choice
 from segdata.core.label_maps import LabelMaps
 from segdata.core.rule import Tables
 from segdata.core.runs import Ints
+from segdata.noise.segments import SegmentSet
 
 if TYPE_CHECKING:
     from torch import nn
@@ -249,7 +250,8 @@ def mean_breadth(maps: LabelMaps, rows: Ints) -> float:
     area, outline = np.zeros((2, len(maps.classes)))
     for row in rows[:: -(-len(rows) // _SAMPLED_IMAGES) or 1].tolist():
         instances = maps.instances(row)
-        painted, n = instances.map, len(instances.classes) + 1
+        n, size = len(instances.classes) + 1, (int(maps.height[row]), int(maps.width[row]))
+        painted = SegmentSet.from_runs(instances.runs, np.arange(1, n), *size).categories().reshape(size[::-1])
         edge = np.zeros(n)
         for a, b in ((painted[1:], painted[:-1]), (painted[:, 1:], painted[:, :-1])):
             edge += np.bincount(a[a != b], minlength=n) + np.bincount(b[a != b], minlength=n)

@@ -40,7 +40,9 @@ def still(x: int, y: int) -> CropChoice:
 
 @settings(max_examples=40)
 @given(MASKS, st.integers(0, 10), st.integers(0, 8))
-def test_crops_are_pieces_of_the_label_maps(masks: list[tuple[np.ndarray, int]], x: int, y: int) -> None:
+def test_crops_are_pieces_of_the_labels_the_smallest_on_top_and_void_above_all(
+    masks: list[tuple[np.ndarray, int]], x: int, y: int
+) -> None:
     maps = from_arrays({"i": masks}, TAXONOMY, images=None).maps()
     labels = CropLabels(maps, np.array([1, 2]), np.array([True, False]))
     pictures = ImageCache(maps, 2**20, lambda uri, size: np.zeros((1, *size), np.uint8))
@@ -48,14 +50,14 @@ def test_crops_are_pieces_of_the_label_maps(masks: list[tuple[np.ndarray, int]],
     choice, plan = still(x, y), plan_of(32)
     windows = labels.windows(choice, pictures, plan, vary=False)
     _, wanted = make_crops(windows, choice, plan, CPU)
+    top, channel = np.zeros((2, 9, 11), int)
+    for at, (mask, id_) in enumerate(sorted(masks, key=lambda item: (item[1] == 9, -item[0].sum())), 1):
+        top[mask], channel[mask] = at, -1 if id_ == 9 else id_
     whole = np.full((9 + 64, 11 + 64), -1)
-    whole[32 : 32 + 9, 32 : 32 + 11] = maps.semantic(0, unlabelled=-1, void=-2) + 1
+    whole[32 : 32 + 9, 32 : 32 + 11] = channel
     np.testing.assert_array_equal(wanted.categories[0], whole[y + 16 : y + 48, x + 16 : x + 48])
     number = paint_segments(windows, CPU)[0].numpy()
     of_image = number[16 - y : 25 - y, 16 - x : 27 - x] if x <= 16 and y <= 16 else number[:0]
-    top = np.zeros((9, 11), int)
-    for at, (mask, _) in enumerate(masks, 1):
-        top[mask] = at
     np.testing.assert_array_equal(of_image, top[: len(of_image)])
 
 
