@@ -256,7 +256,7 @@ def test_only_strong_evidence_or_what_is_likely_is_flagged(rarer: float) -> None
     })  # fmt: skip
     strong = candidates_above(many, trust, np.zeros(2)) % len(result)
     assert set(strong.tolist()) == set(np.flatnonzero(odds >= min(STRONG_EVIDENCE * prior, LIKELY_ODDS)).tolist())
-    assert 0 < len(set(strong.tolist()))
+    assert len(set(strong.tolist())) > 0
 
 
 @pytest.mark.parametrize("seed", range(2))
