@@ -410,8 +410,8 @@ def two_pairs_that_share_pixels() -> Tables:
 @scene("SEG116")
 def rectangles_and_others_end_on_one_line() -> Tables:
     rows = ["." * 84] * 3
-    ends = "." + ".".join([letter * 12 for letter in "abcdef"]) + "......"
-    inner = "." + ".".join([f"..{letter * 8}.." if letter in "abcd" else letter * 12 for letter in "abcdef"]) + "......"
+    ends = "." + ".".join([letter * (12 + (letter in "ef")) for letter in "abcdef"]) + "...."
+    inner = "." + ".".join([f"..{letter * 8}.." if letter in "abcd" else letter * 13 for letter in "abcdef"]) + "...."
     return picture("SEG116", "\n".join([*rows, inner, inner, ends]) + "\n" + "." * 84)
 
 
@@ -512,7 +512,8 @@ def a_track_of_one_frame_in_the_place_of_one_that_is_there_later() -> Tables:
     labels[:5][labels[:5] == 3] = 0
     labels[9][labels[9] == 2] = 4
     labels[0][labels[0] == 1] = 5
-    return measured("SEG359", labels, tracked=True)
+    labels[6, 12:22, 20:28][labels[6, 12:22, 20:28] == 1] = 6
+    return measure_source(recategorised(labels), find_rule("SEG359").needs, jobs=1)
 
 
 @scene("SEG356")
@@ -573,3 +574,23 @@ def images_with_all_labels_in_a_quarter() -> Tables:
         if not inside:
             pixels[25:36, 31 + image % 10 : 55] = 3
     return measure_source(recategorised_all(labels), find_rule("SEG317").needs, jobs=1)
+
+
+@scene("SEG356")
+def frames_of_which_most_have_no_known_size() -> Tables:
+    dataset = sequence_dataset(np.ones((9, 10, 10), np.int64))
+    batch = dataset.batch
+    sizes = batch.images.set_column(batch.images.column_names.index("width"), "width", [[0] * 8 + [10]])
+    changed = Batch(sizes.cast(batch.images.schema), batch.annotations, batch.segments, batch.runs)
+    return measure_source(replace(dataset, batch=changed), find_rule("SEG356").needs, jobs=1)
+
+
+@scene("SEG310")
+def annotators_of_too_few_images() -> Tables:
+    return drifting(Habit(grows=1.8, misses=0.45), 4)
+
+
+@scene("SEG102")
+def many_pairs_under_a_habit() -> Tables:
+    text = "aaxxbbb\naaxabbb\n.......\nccyyydd\n\nx = a + b\ny = c + d\na, b, c, d: car\noverlap: forbid (habit)"
+    return picture("SEG102", text)
