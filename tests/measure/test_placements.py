@@ -1,0 +1,192 @@
+"""Placements: scores are sums of products counted one by one, and what was moved, turned or scaled is moved back."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import uniform_filter
+
+from segdata.core.batch import concatenate_batches
+from segdata.measure.placements import (
+    CHANGES,
+    LEAST_PART,
+    SCALED,
+    SHIFTED,
+    SIDE,
+    OutlinePlanes,
+    Plane,
+    _cut_to,
+    _fast_length,
+    _rescale,
+    _surface,
+    best_placement,
+    common_change,
+    correlation_noise,
+    place_parts,
+    reduce_outlines,
+    reduced_size,
+    sharpen,
+)
+from segdata.testing.pictures import draw_picture
+
+HIGH, WIDE = 48, 64
+
+
+def lines(seed: int, n: int = 7) -> Plane:
+    """Frames of rectangles of many sizes, none like its mirror image."""
+    rng = np.random.default_rng(seed)
+    plane = np.zeros((HIGH, WIDE), np.float32)
+    for _ in range(n):
+        y, x = int(rng.integers(6, 26)), int(rng.integers(6, 40))
+        below, right = y + int(rng.integers(5, 14)), x + int(rng.integers(5, 16))
+        plane[y : below + 1, [x, right]] = plane[[y, below], x : right + 1] = 1
+    return plane
+
+
+def placed(outline: Plane, edges: Plane, annotation: int = 0, unit: int = 1) -> OutlinePlanes:
+    """Both planes of an image `unit` times as large."""
+    return OutlinePlanes.from_outline(annotation, sharpen(outline), sharpen(edges), (HIGH * unit, WIDE * unit))
+
+
+@given(st.integers(1, 700))
+def test_a_fast_length_is_the_next_with_small_factors(least: int) -> None:
+    def rest(length: int) -> int:
+        for factor in (2, 3, 5):
+            while length % factor == 0:
+                length //= factor
+        return length
+
+    assert _fast_length(least) == next(length for length in range(least, 2 * least + 1) if rest(length) == 1)
+
+
+@given(st.integers(1, 5000), st.integers(1, 5000))
+def test_an_image_is_reduced_to_its_longer_side_and_never_enlarged(height: int, width: int) -> None:
+    wide, high = reduced_size(height, width)
+    scale = min(SIDE / max(height, width), 1)
+    assert (high, wide) == (max(round(height * scale), 8), max(round(width * scale), 8))
+    assert max(high, wide) <= max(SIDE, 8)
+    if max(height, width) <= SIDE and min(height, width) >= 8:
+        assert (high, wide) == (height, width)
+
+
+@given(st.integers(15, 40), st.integers(15, 40), st.integers(0, 99))
+@settings(max_examples=20)
+def test_sharp_is_what_the_mean_around_leaves(high: int, wide: int, seed: int) -> None:
+    plane = np.random.default_rng(seed).random((high, wide)).astype(np.float32)
+    expected = plane - uniform_filter(plane.astype(np.float64), 15, mode="reflect")
+    np.testing.assert_allclose(sharpen(plane), expected, atol=1e-5)
+
+
+def test_scores_are_the_sums_of_products_of_all_displacements() -> None:
+    rng = np.random.default_rng(2)
+    outline, edges = (rng.normal(size=(10, 12)).astype(np.float32) for _ in range(2))
+    surface = _surface(outline, edges)
+    products = np.zeros((10, 12))
+    for row in range(-5, 5):
+        for column in range(-6, 6):
+            moved = np.zeros((10, 12))
+            for y, x in np.ndindex(10, 12):
+                if 0 <= y + row < 10 and 0 <= x + column < 12:
+                    moved[y + row, x + column] = outline[y, x]
+            products[row, column] = (moved * edges).sum()
+    ratio = float(np.vdot(surface, products) / np.vdot(products, products))
+    np.testing.assert_allclose(surface, ratio * products, atol=1e-3)
+    assert np.std(surface) == pytest.approx(1, rel=1e-3)
+    assert _surface(outline, np.zeros_like(edges)).tolist() == np.zeros((10, 12)).tolist()
+
+
+@pytest.mark.parametrize(("scale_x", "scale_y"), [(2.0, 1.0), (1.0, 0.5), (0.75, 1.25), (1.0, 1.0)])
+def test_a_scaled_outline_has_each_pixel_where_the_scale_puts_it(scale_x: float, scale_y: float) -> None:
+    outline = np.arange(1, 36, dtype=np.float32).reshape(5, 7)
+    expected = np.zeros((5, 7))
+    for y, x in np.ndindex(5, 7):
+        from_y, from_x = int(y / scale_y), int(x / scale_x)
+        if from_y < 5 and from_x < 7:
+            expected[y, x] = outline[from_y, from_x]
+    np.testing.assert_array_equal(_rescale(outline, scale_x, scale_y), expected)
+
+
+def test_a_plane_is_cut_or_filled_at_the_lower_right() -> None:
+    plane = np.arange(6).reshape(2, 3)
+    assert _cut_to(plane, (3, 2)).tolist() == [[0, 1], [3, 4], [0, 0]]
+    assert _cut_to(plane, (1, 5)).tolist() == [[0, 1, 2, 0, 0]]
+
+
+def test_outlines_are_the_pixels_on_both_sides_of_a_border() -> None:
+    picture = "." * 20 + ("\n" + "." * 4 + "aabb" + "." * 12) * 5 + ("\n" + "." * 20) * 14
+    batch = concatenate_batches([draw_picture("c" * 20 + ("\n" + "c" * 20) * 19).batch, draw_picture(picture).batch])
+    label = np.zeros((20, 20), int)
+    label[1:6, 4:6], label[1:6, 6:8] = 1, 2
+    expected = np.zeros((20, 20), np.float32)
+    for y, x in np.ndindex(20, 20):
+        around = [(y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)]
+        if any(0 <= b < 20 and 0 <= a < 20 and label[b, a] != label[y, x] for b, a in around):
+            expected[y, x] = 0.5
+    np.testing.assert_allclose(reduce_outlines(batch, 1, (20, 20), (20, 20)), sharpen(expected), atol=1e-6)
+    assert not reduce_outlines(batch, 0, (20, 20), (20, 20)).any()
+
+
+def test_products_of_what_has_nothing_in_common_have_this_noise() -> None:
+    rng = np.random.default_rng(0)
+    outline = rng.normal(size=(20, 30)).astype(np.float32)
+    products = [np.vdot(outline, 3 * rng.normal(size=(20, 30))) for _ in range(2000)]
+    noise = correlation_noise(outline, (3 * rng.normal(size=(20, 30))).astype(np.float32))
+    assert np.std(products) == pytest.approx(noise, rel=0.1)
+    assert correlation_noise(np.zeros((2, 2), np.float32), np.ones((2, 2), np.float32)) == 1
+
+
+@pytest.mark.parametrize("unit", [1, 2])
+@pytest.mark.parametrize(("down", "across"), [(0, 0), (4, -6), (-5, 3), (0, 9)])
+def test_a_shift_is_undone_in_pixels_of_the_image(down: int, across: int, unit: int) -> None:
+    edges = lines(3)
+    one = placed(np.roll(edges, (down, across), (0, 1)), edges, 7, unit)
+    best = best_placement(one)
+    assert (best.annotation, best.change, best.x, best.y) == (7, SHIFTED, -across * unit, -down * unit)
+    assert best.score == pytest.approx(one.near.max())
+    assert (one.own_score > 0.9 * best.score) == ((down, across) == (0, 0))
+
+
+@pytest.mark.parametrize("name", [name for name in CHANGES if "turned by 90" not in name and "270" not in name])
+def test_a_change_is_undone(name: str) -> None:
+    edges = lines(5)
+    if name == "with x and y exchanged":  # which cuts off what lies outside of both
+        edges[:, HIGH:] = 0
+    change = list(CHANGES).index(name)
+    one = placed(CHANGES[name](edges), edges)
+    best = best_placement(one)
+    assert (best.change, best.x, best.y) == (change, 0, 0)
+    assert best.score > 2 * one.own_score
+
+
+def test_a_group_has_one_change_and_says_for_how_many_it_is_better() -> None:
+    """One of six lies well as it is."""
+    edges = [lines(seed) for seed in range(6)]
+    shifted = [placed(np.roll(plane, (3, -5), (0, 1)), plane, 4 + row) for row, plane in enumerate(edges[:5])]
+    place, n_better = common_change([*shifted, placed(edges[5], edges[5], 9)])
+    assert (place.annotation, place.change, place.x, place.y, n_better) == (4, SHIFTED, 5, -3, 5)
+    assert place.score > place.own > 0
+    mirrored = [placed(plane[:, ::-1], plane, row) for row, plane in enumerate(edges)]
+    place, n_better = common_change(mirrored, poor=np.inf)
+    assert (place.change, n_better) == (list(CHANGES).index("mirrored left to right"), 6)
+    assert common_change(mirrored, poor=0.0)[0].change == SHIFTED
+
+
+def test_labels_of_smaller_images_are_scaled() -> None:
+    edges = [lines(seed, 9) for seed in range(4)]
+    reduced = [placed(_rescale(plane, 0.8, 0.8), plane) for plane in edges]
+    place, n_better = common_change(reduced, poor=np.inf)
+    assert (place.change, n_better) == (SCALED, 4)
+    assert (place.x, place.y) == (pytest.approx(1.25, abs=0.03), pytest.approx(1.25, abs=0.03))
+
+
+@pytest.mark.parametrize("n_moved", [LEAST_PART - 1, LEAST_PART])
+def test_a_part_of_a_group_is_those_that_lie_better(n_moved: int) -> None:
+    edges = [lines(seed, 9) for seed in range(9)]
+    moved = [np.roll(plane, (0, 6), (0, 1)) if row < n_moved else plane for row, plane in enumerate(edges)]
+    planes = [placed(outline, plane, 10 + row) for row, (outline, plane) in enumerate(zip(moved, edges, strict=True))]
+    parts = list(place_parts(planes, np.zeros(9, np.int64)))
+    assert [(one.change, one.x, one.y, one.annotation) for one, _, _ in parts] == [(SHIFTED, -6, 0, 10)] * (
+        n_moved == LEAST_PART
+    )
+    assert [(group, rows) for _, group, rows in parts] == [(0, list(range(n_moved)))] * (n_moved == LEAST_PART)
+    assert not list(place_parts(planes[: LEAST_PART - 1], np.zeros(LEAST_PART - 1, np.int64)))
