@@ -2,8 +2,11 @@
 
 import random
 
+import pandas as pd
+import pytest
+
 from segdata.measure.measure import measure_source
-from segdata.measure.summary import task_advice
+from segdata.measure.summary import _summary_facts, task_advice
 from segdata.testing.pictures import draw_picture
 
 
@@ -35,3 +38,15 @@ def test_instances_that_are_one_a_category() -> None:
     assert "no image has two instances of one category (30 images with things)" in line
     assert said(one + "\n\nac\n\na, c: car\ntask: instance") == []
     assert said(one.replace("ab\n\n", "", 1) + "\n\ntask: instance") == []
+
+
+@pytest.mark.parametrize(("n_sizes", "more"), [(1, ""), (5, ""), (6, ", 1 more"), (8, ", 3 more")])
+def test_five_sizes_are_listed_and_the_others_counted(n_sizes: int, more: str) -> None:
+    """The most common one first."""
+    pictures = ["a" * (size + 1) for size in range(n_sizes) for _ in range(n_sizes - size)]
+    tables = measure_source(draw_picture("\n\n".join(pictures)), frozenset({"coverage"}), jobs=1)
+    facts = _summary_facts(tables, pd.DataFrame({"segments": [len(pictures)], "pixels": [1], "kind": ["thing"]}))
+    listed = ", ".join(f"{size + 1}x1 ({n_sizes - size})" for size in range(min(n_sizes, 5)))
+    assert facts["image sizes"] == listed + more
+    assert facts["pixels of all images"] == sum(map(len, pictures))
+    assert (facts["images"], facts["segments"], facts["empty annotations"]) == (len(pictures), len(pictures), 0)

@@ -1,5 +1,7 @@
 """Every rule's documentation shows what it flags and what not, and is right about it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from segdata.measure.measure import measure_source
 from segdata.measure.registry import all_families
 from segdata.testing.pictures import PictureDataset, RulePicture, draw_picture, find_in_picture, read_pictures
 
+DOCS = Path(__file__).parents[2] / "docs" / "rules"
 OURS = [rule for rule in rules().values() if rule.check.__module__.startswith("segdata.rules.")]
 PICTURES = [
     pytest.param(rule, picture, id=f"{rule.code}-{number}")
@@ -64,6 +67,12 @@ def test_a_page_is_complete(rule: Rule) -> None:
     assert all(option in rule.page.partition("\nOptions: ")[2] for option in rule.options)
     assert bool(rule.options) == ("\nDefaults: " in rule.page)
     assert "\nExample:\n" in rule.page or "\nFlagged" in rule.page
+
+
+@pytest.mark.parametrize("rule", OURS, ids=lambda rule: rule.code)
+def test_the_docs_hold_the_defaults_in_use(rule: Rule) -> None:
+    rows = [line for line in (DOCS / f"{rule.code}.md").read_text("utf-8").splitlines() if line.startswith("| `")]
+    assert rows == [f"| `{name}` | `{default!r}` |" for name, default in rule.options.items()]
 
 
 @pytest.mark.parametrize("task", ["semantic", "instance", "panoptic"])

@@ -3,11 +3,15 @@
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import segdata
 from segdata.core.errors import SegdataError
 from segdata.store import manifest as manifests
+from segdata.store.revision_reader import _positions
 from segdata.store.revisions import history, prune, restore, revise
 
 SAMPLE = Path(__file__).parents[2] / "sample_data" / "panoptic"
@@ -96,3 +100,12 @@ def test_what_cannot_be_is_said(data: Path) -> None:
     with pytest.raises(SegdataError, match="does not exist"):
         segdata.read(data.with_name("none@r0001"))
     assert manifests.load(data) == before
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", None])), st.lists(st.sampled_from(["a", "b", None])), st.booleans())
+def test_positions_are_those_of_the_first_equal_value(
+    values: list[str | None], among: list[str | None], cut: bool
+) -> None:
+    stored = pa.chunked_array([among[:2], among[2:]], pa.string()) if cut else pa.array(among, pa.string())
+    expected = [among.index(value) if value in among else -1 for value in values]
+    assert _positions(pa.array(values, pa.string()), stored).tolist() == expected

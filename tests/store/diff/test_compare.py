@@ -30,7 +30,7 @@ from segdata.store.diff.difference import (
     KindCount,
     kind_unit,
 )
-from segdata.testing.pictures import Mask, masks_of_runs, runs_of_masks
+from segdata.testing.pictures import Mask, draw_picture, masks_of_runs, runs_of_masks
 from segdata.testing.strategies import datasets
 from tests.store.diff.memory import SMALL, TAXONOMY, dataset, memberships, profile_of, small, with_cell, with_masks
 
@@ -384,6 +384,21 @@ def test_how_it_is_cut_and_by_how_many_threads_does_not_matter(both: tuple[Data,
     cut = compare_datasets(dataset(profile, before, 1), dataset(profile, after, size), limit=None, jobs=2)
     assert replace(whole, changes=()) == replace(cut, changes=())
     assert Counter(whole.changes) == Counter(cut.changes)
+
+
+@pytest.mark.parametrize(("n_moves", "more"), [(2, ""), (3, ""), (4, ", and 1 more"), (6, ", and 3 more")])
+def test_three_moves_of_an_image_are_listed_and_the_others_counted(n_moves: int, more: str) -> None:
+    """Of the first category a pixel goes to each of the others, of the last one most."""
+    legend = "\ntask: semantic\n" + "\n".join(f"category: {name}" for name in "abcdefg")
+    others = "bcdefg"[:n_moves]
+    drawings = [
+        draw_picture("a" * 40 + f"\n{legend}"),
+        draw_picture("".join(name * (k + 1) for k, name in enumerate(others)).ljust(40, "a") + f"\n{legend}"),
+    ]
+    found = compare_datasets(*(dataset(drawing.profile, [drawing.batch], 1) for drawing in drawings))
+    (moved,) = (change for change in found.changes if change.kind == "category-pixels")
+    most = ", ".join(f"a -> {name} {k}" for k, name in list(enumerate(others, start=1))[:-4:-1])
+    assert moved.message == f"{sum(range(1, n_moves + 1))} px: {most}{more}"
 
 
 def test_no_more_than_the_limit_is_listed_of_each_kind() -> None:
