@@ -17,7 +17,7 @@ from segdata.core.dataset import OpenDataset, Recipe
 from segdata.core.errors import SegdataError, SettingError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import Format, ReadRequest, Source, find_format
-from segdata.core.paths import as_url, check_path_name, check_plain_files, is_archive
+from segdata.core.paths import as_url, check_path_name, check_plain_files, dataset_folder, is_archive
 from segdata.core.pixel_limit import max_pixels, set_max_pixels
 from segdata.core.profile import Profile
 from segdata.core.rule_settings import check_config_categories, check_config_file, config_steps, locate_config_errors
@@ -365,11 +365,6 @@ def split_revision(path: Path) -> tuple[Path, str | None]:
         return path, None
     root = path.with_name(folder) if folder else path.parent
     return (root, revision) if (root / "dataset.yaml").is_file() else (path, None)
-
-
-def dataset_folder(root: Path) -> Path:
-    """The folder that the files beside a dataset lie in: itself, or the folder of a file."""
-    return root if root.is_dir() else root.parent
 
 
 def _find_config(root: Path, given: str | Path | None) -> Config:

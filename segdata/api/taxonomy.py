@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import msgspec
 
-from segdata.api.read import CONFIG, TAXONOMY, ReadOptions, dataset_folder, read
+from segdata.api.read import CONFIG, TAXONOMY, ReadOptions, read
 from segdata.api.result import Result, promote
 from segdata.api.validate import validate
 from segdata.core.atomic_files import write_whole
@@ -17,6 +17,7 @@ from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Finding
 from segdata.core.format import FileProbe, ReadRequest, Source
 from segdata.core.guideline import taxonomy_advice
+from segdata.core.paths import dataset_folder
 from segdata.core.profile import Policy, Profile
 from segdata.core.taxonomy import Taxonomy, dump_taxonomy, load_taxonomy
 from segdata.core.yaml_files import dump_yaml_line

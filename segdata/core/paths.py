@@ -16,6 +16,11 @@ _URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):/{1,2}([^/].*)", re.DOTALL)
 _PART = re.compile(r"(.+)#(|k=\d+|xywh=[\d,]+)")
 
 
+def dataset_folder(root: Path) -> Path:
+    """The folder that the files beside a dataset lie in: itself, or the folder of a file."""
+    return root if root.is_dir() else root.parent
+
+
 def is_archive(path: Path) -> bool:
     """Whether a path is a file that is called .zip; formats whose files are such archives call them .npz, .qpdata."""
     return path.suffix.lower() == ".zip" and path.is_file()

@@ -11,6 +11,7 @@ import numpy as np
 from segdata.core.batch import Batch, concatenate_batches, integer_column, replace_column
 from segdata.core.config import Config, load_config
 from segdata.core.format import Format, LossCounter, LossKind, ReadRequest
+from segdata.core.paths import dataset_folder
 from segdata.core.profile import Profile
 from segdata.core.schema import runs_to_rle
 from segdata.core.taxonomy import Taxonomy, load_taxonomy
@@ -105,7 +106,7 @@ def _brief(value: object) -> str:
 
 def _request(target: Path) -> ReadRequest:
     """A request as from the command line, with the taxonomy and the settings beside the data."""
-    beside = target if target.is_dir() else target.parent
+    beside = dataset_folder(target)
     taxonomy, config = beside / "taxonomy.yaml", beside / "segdata.yaml"
     return ReadRequest(
         target,

@@ -15,7 +15,7 @@ from segdata.core import kernels
 from segdata.core.errors import UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
-from segdata.core.paths import is_unsafe_path, split_from_path
+from segdata.core.paths import dataset_folder, is_unsafe_path, split_from_path
 from segdata.core.runs import Runs
 from segdata.formats.shared.file_names import is_image_name
 from segdata.formats.shared.images import ImageFolder, read_header
@@ -51,7 +51,7 @@ class MaskRow:
 def open_openimages(request: ReadRequest) -> PerImageSource:
     """Open the CSV files at or below a path; raises UnreadableError if none has the columns."""
     root = request.root
-    folder = root if root.is_dir() else root.parent
+    folder = dataset_folder(root)
     files = {PurePosixPath(name).name: path for name, path in ImageFolder.below(folder).paths.items()}
     rows: dict[str, list[MaskRow]] = {}
     splits: dict[str, str | None] = {}

@@ -18,7 +18,7 @@ import numpy as np
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.medical_files import collect_dicom_warnings, is_dicom
-from segdata.core.paths import absolute_uri, check_path_name, local_file, relative_uri
+from segdata.core.paths import absolute_uri, check_path_name, dataset_folder, local_file, relative_uri
 from segdata.core.profile import ImageSequence
 from segdata.core.runs import Floats
 from segdata.formats.medical import DICOM_INDEX, SEGMENTATIONS, STRUCTURE_SET, sop_class
@@ -136,7 +136,7 @@ def raise_os_errors(what: str = "damaged") -> Iterator[list[str]]:
 
 def scan_folder(root: Path, kinds: Sequence[str], images: Path | None = None) -> _DicomFolder:
     """The objects of these kinds below a folder, or the one file, and all images below it or in `images`."""
-    folder = _DicomFolder(root if root.is_dir() else root.parent)
+    folder = _DicomFolder(dataset_folder(root))
     if root.is_file():
         folder.objects.append(root)
     for place in dict.fromkeys([folder.root, *([images] if images is not None else [])]):

@@ -25,7 +25,7 @@ from segdata.core.config import InstanceIds, Option, encode_coverage
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
-from segdata.core.paths import absolute_channels, absolute_uri, is_unsafe_path, slice_uri
+from segdata.core.paths import absolute_channels, absolute_uri, dataset_folder, is_unsafe_path, slice_uri
 from segdata.core.profile import Profile, Task
 from segdata.core.runs import Ints, Runs
 from segdata.core.taxonomy import Category, Color, Taxonomy, as_rgb
@@ -289,7 +289,7 @@ class LabelNames:
 
     def _tables(self, volume: Path) -> Iterator[Path]:
         """The files that may hold the names, the nearest first."""
-        folder = self.root if self.root.is_dir() else self.root.parent
+        folder = dataset_folder(self.root)
         bare = nifti_stem(volume.name)
         yield volume.with_name(f"{bare}.tsv")
         for parent in (volume.parent, *volume.parent.parents):

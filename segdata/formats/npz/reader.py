@@ -21,6 +21,7 @@ from segdata.core import kernels
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest, Source
+from segdata.core.paths import dataset_folder
 from segdata.core.pixel_limit import TooManyPixelsError, check_numbers
 from segdata.core.runs import Ints, Runs
 from segdata.core.safe_text import whole_number
@@ -175,7 +176,7 @@ def _name_classes(request: ReadRequest, names: Sequence[str] | None, n_classes: 
 
 def _dataset_json(root: Path) -> DatasetJson | None:
     """nnU-Net's dataset.json, beside the files or in the folder above; None if there is none."""
-    folder = root if root.is_dir() else root.parent
+    folder = dataset_folder(root)
     paths = (parent / DATASET_JSON for parent in (folder, folder.parent))
     return next((read_dataset_json(path) for path in paths if path.is_file()), None)
 

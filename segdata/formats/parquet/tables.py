@@ -23,7 +23,7 @@ from segdata.core.config import Option
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, ReadRequest
-from segdata.core.paths import is_unsafe_path
+from segdata.core.paths import dataset_folder, is_unsafe_path
 from segdata.core.profile import Profile, Task
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
@@ -282,7 +282,7 @@ def open_tables(request: ReadRequest) -> PerImageSource:
     """Open the tables; label maps are decoded when a batch asks for them. Raises UnreadableError if there is none."""
     shards = find_shards(request.root)
     entries, columns, defects = _list_entries(request.root, shards, request.options)
-    root = request.root if request.root.is_dir() else request.root.parent
+    root = dataset_folder(request.root)
     taxonomy, declared = _taxonomy(request, root)
     kinds = {category.kind for category in taxonomy.categories}
     task: Task = "panoptic" if kinds >= {"thing", "stuff"} else "instance"

@@ -16,6 +16,7 @@ from segdata.core.config import InstanceIds
 from segdata.core.errors import SettingError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
+from segdata.core.paths import dataset_folder
 from segdata.core.runs import Flags, Ints
 from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Category, Taxonomy
@@ -235,7 +236,7 @@ def id_rule(request: ReadRequest, config: InstanceIds) -> tuple[Taxonomy, IdRule
             config,
             _void_category_id(taxonomy, config),
         )
-    folder = request.root if request.root.is_dir() else request.root.parent
+    folder = dataset_folder(request.root)
     table = _load_id_table(folder / str(config.table))
     taxonomy = user_taxonomy or _taxonomy_of_table(table, config)
     return taxonomy, partial(_meanings_by_table, table, taxonomy, config, _void_category_id(taxonomy, config))

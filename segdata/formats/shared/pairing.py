@@ -21,6 +21,7 @@ from segdata.core.format import LOSSES_FILE, ReadRequest
 from segdata.core.paths import (
     absolute_uri,
     check_path_name,
+    dataset_folder,
     is_file,
     is_unsafe_path,
     relative_uri,
@@ -415,7 +416,7 @@ def missing_images(
 
 def no_images_defect(n_images: int, root: Path, images: Path | None) -> Defect:
     """The one defect of a dataset none of whose image files was found."""
-    searched = images or (root if root.is_dir() else root.parent)
+    searched = images or dataset_folder(root)
     return Defect("SEG002", _no_images_message(n_images, str(searched)), severity="info")
 
 
@@ -456,7 +457,7 @@ def images_folder(request: ReadRequest) -> Path | None:
     """The folder of images that the user gives on the command line, else in segdata.yaml (below the dataset's root)."""
     if request.images is not None:
         return request.images
-    start = request.root if request.root.is_dir() else request.root.parent
+    start = dataset_folder(request.root)
     return None if request.config.images is None else start / request.config.images
 
 
@@ -488,7 +489,7 @@ def pair_label_files(
     """
     labels = find_label_files(root, suffix)
     named = {name: _in_folder_of(name, stated(path)) for name, path in labels.items()}
-    folder_root = root if root.is_dir() else root.parent
+    folder_root = dataset_folder(root)
     places = [images] if images else [folder_root, folder_root / "images", folder_root.parent / "images"]
     partner, folder = _partners(named, [_image_folder(place, deep=root.is_dir()) for place in places])
     entries: dict[str, ImageEntry] = {}

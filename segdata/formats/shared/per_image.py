@@ -14,6 +14,7 @@ from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.format import Detached
+from segdata.core.paths import dataset_folder
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Rows, Runs
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
@@ -70,7 +71,7 @@ def relative_path(root: Path, path: Path) -> str:
     text, ahead = str(path), f"{root}{os.sep}"
     if text.startswith(ahead):  # ten times as fast as comparing parts, and as asking what the root is
         return text[len(ahead) :].replace(os.sep, "/")
-    start = root if root.is_dir() else root.parent
+    start = dataset_folder(root)
     return path.relative_to(start).as_posix() if path.is_relative_to(start) else path.as_posix()
 
 

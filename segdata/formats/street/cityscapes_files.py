@@ -26,7 +26,7 @@ from segdata.core.config import Option
 from segdata.core.errors import SegdataError, UnreadableError, check_choice
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, ReadRequest
-from segdata.core.paths import check_path_name
+from segdata.core.paths import check_path_name, dataset_folder
 from segdata.core.profile import Profile, RasterRule
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shapes.geometry import Polygon, Ring, check_ring
@@ -150,7 +150,7 @@ def _key(root: Path, path: Path, type_: str, base: str) -> str:
     if type_ in parts:
         folders = parts[len(parts) - parts[::-1].index(type_) :]
     else:
-        folders = path.parent.relative_to(root if root.is_dir() else root.parent).parts
+        folders = path.parent.relative_to(dataset_folder(root)).parts
     return _with_split(PurePosixPath(*folders, base), type_ in parts)
 
 
@@ -165,7 +165,7 @@ def _find_images(root: Path, images: Path | None) -> ImageFolder:
 
     Below the folder of a type, the images are in the folder beside that one, in the part with the same name.
     """
-    start = (root if root.is_dir() else root.parent).absolute()
+    start = dataset_folder(root).absolute()
     for place in [images] if images is not None else [start / IMAGES, start / "imgsFine" / IMAGES, start / "images"]:
         pictures = ImageFolder.below(place)
         if pictures.paths or images is not None:

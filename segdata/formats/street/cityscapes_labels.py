@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from segdata.core.cielab import rgb_to_cielab
+from segdata.core.paths import dataset_folder
 from segdata.core.taxonomy import Category, CategoryKind, Color, Taxonomy
 from segdata.formats.shared.taxonomies import load_colour_table
 
@@ -106,7 +107,7 @@ def load_labels(root: Path) -> Taxonomy:
     Kinds are those of Cityscapes' labels of the same name, else thing. Raises SegdataError, with its line, for a broken
     file.
     """
-    start = root if root.is_dir() else root.parent
+    start = dataset_folder(root)
     path = next((folder / _NAME for folder in (start, start.parent) if (folder / _NAME).is_file()), None)
     if path is None:
         return LABELS

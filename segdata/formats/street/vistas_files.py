@@ -16,6 +16,7 @@ import msgspec
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import LossCounter, ReadRequest
+from segdata.core.paths import dataset_folder
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Color, Taxonomy
 from segdata.formats.shared.mask_files import voc_color
@@ -188,7 +189,7 @@ def _files(root: Path, images: Path | None, versions: Sequence[str]) -> tuple[st
 def _labels(request: ReadRequest, version: str) -> Taxonomy:
     """The labels of the config in the root or above it, else of the taxonomy given."""
     name = f"config_{version}.json" if version else "config.json"
-    start = (request.root if request.root.is_dir() else request.root.parent).absolute()
+    start = dataset_folder(request.root).absolute()
     for folder in (start, *start.parents[:2]):
         if (folder / name).is_file():
             return _load_vistas_config(folder / name)

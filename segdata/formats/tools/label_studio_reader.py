@@ -16,7 +16,7 @@ from PIL import ImageColor
 from segdata.core.errors import UnreadableError, count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import FileProbe, ReadRequest
-from segdata.core.paths import is_file, is_unsafe_path
+from segdata.core.paths import dataset_folder, is_file, is_unsafe_path
 from segdata.core.taxonomy import Category, Color, Taxonomy
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES
 from segdata.formats.shared.images import ImageFolder, ImageHeader
@@ -251,7 +251,7 @@ def _labels_anywhere(value: object) -> Iterator[str]:
 def _list_entries(
     root: Path, by_image: dict[str, list[tuple[_StudioTask, _TaskImage, _TaskHead]]], images: Path | None
 ) -> tuple[list[ImageEntry], list[Defect]]:
-    base = root if root.is_dir() else root.parent
+    base = dataset_folder(root)
     places = [images] if images else [base / "images", base]
     folders = [ImageFolder.below(place) for place in places]
     by_file = [{PurePosixPath(name).name: name for name in reversed(folder.paths)} for folder in folders]
@@ -307,7 +307,7 @@ class _LabelConfig:
 
 def load_config(root: Path, tasks: Path) -> _LabelConfig:
     """The configuration in the folder of the tasks; `<tasks>.xml` goes before others."""
-    folder = tasks if tasks.is_dir() else tasks.parent
+    folder = dataset_folder(tasks)
     names = ([] if tasks.is_dir() else [f"{tasks.stem}.xml"]) + list(_NAMES)
     path = next((folder / name for name in names if is_file(folder / name)), None)
     if path is None:

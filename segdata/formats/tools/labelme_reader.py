@@ -22,7 +22,7 @@ from PIL import Image
 from segdata.core.errors import SegdataError, UnreadableError, count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
-from segdata.core.paths import is_unsafe_path
+from segdata.core.paths import dataset_folder, is_unsafe_path
 from segdata.core.pixel_limit import TooManyPixelsError, check_pixels
 from segdata.core.runs import expand_ranges
 from segdata.formats.coco.document import DocumentKind, read_document
@@ -503,7 +503,7 @@ def _census_defects(census: _FileCensus) -> list[Defect]:
 def _list_entries(
     root: Path, labels: dict[str, Path], named: dict[str, str | None], images: Path | None
 ) -> tuple[list[ImageEntry], list[Defect]]:
-    root_folder = root if root.is_dir() else root.parent
+    root_folder = dataset_folder(root)
     places = (
         [images]
         if images

@@ -17,7 +17,7 @@ from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.format import HEAD_BYTES, Detached, LossCounter, ReadRequest
-from segdata.core.paths import is_unsafe_path
+from segdata.core.paths import dataset_folder, is_unsafe_path
 from segdata.core.profile import ImageSequence, Profile, RasterRule
 from segdata.core.runs import Ints, Runs
 from segdata.core.safe_text import whole_number
@@ -285,12 +285,12 @@ class ListedImages:
     def from_request(cls, request: ReadRequest) -> Self:
         """No images yet."""
         root, images = request.root, images_folder(request)
-        return cls(root, images, image_folders(root if root.is_dir() else root.parent, images))
+        return cls(root, images, image_folders(dataset_folder(root), images))
 
     @property
     def folder(self) -> Path:
         """The folder of the dataset."""
-        return self.root if self.root.is_dir() else self.root.parent
+        return dataset_folder(self.root)
 
     @property
     def sorted_entries(self) -> list[ImageEntry]:

@@ -16,7 +16,7 @@ import numpy as np
 from segdata.core.errors import UnreadableError, count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
-from segdata.core.paths import check_path_name, split_from_path
+from segdata.core.paths import check_path_name, dataset_folder, split_from_path
 from segdata.core.runs import Floats
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shapes.geometry import Bitmap, Polygon, PolygonArrays, Ring, Shape, box, check_numbers, check_ring
@@ -376,7 +376,7 @@ def _columns_and_attributes(item: _ProjectObject, place: str, defects: list[Defe
 
 def open_supervisely(request: ReadRequest) -> ToolSource:
     """Open the project in a folder, or one dataset of it; raises UnreadableError if there is none of images."""
-    root = request.root if request.root.is_dir() else request.root.parent
+    root = dataset_folder(request.root)
     meta = next((folder / META for folder in (root, root.parent) if (folder / META).is_file()), None)
     if meta is None:
         raise UnreadableError(f"{root}: {META} is missing; it lies in the project's folder and names the classes")

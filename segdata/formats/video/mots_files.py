@@ -20,7 +20,7 @@ from segdata.core.batch import Batch
 from segdata.core.errors import UnreadableError, check_choice
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, ReadRequest, Source
-from segdata.core.paths import check_path_name
+from segdata.core.paths import check_path_name, dataset_folder
 from segdata.core.profile import Profile
 from segdata.core.runs import Flags, Ints, Runs, expand_ranges
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_SEGMENTS, flat_bytes, make_table
@@ -334,7 +334,7 @@ _FrameRows = dict[Path, dict[int, int]]  # the file of a sequence -> frame -> ro
 
 def _text_folder(root: Path) -> Path:
     """The folder of the files."""
-    return root / MOTS_TEXT_FOLDER if (root / MOTS_TEXT_FOLDER).is_dir() else root if root.is_dir() else root.parent
+    return root / MOTS_TEXT_FOLDER if (root / MOTS_TEXT_FOLDER).is_dir() else dataset_folder(root)
 
 
 def _text_files(root: Path) -> list[Path]:

@@ -17,7 +17,7 @@ from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, ReadRequest
-from segdata.core.paths import check_path_name, is_unsafe_path
+from segdata.core.paths import check_path_name, dataset_folder, is_unsafe_path
 from segdata.core.profile import Profile
 from segdata.core.runs import Floats, Ints, Runs
 from segdata.core.safe_text import quote_path
@@ -287,7 +287,7 @@ def _without_folder(name: str, folder: str) -> str:
 
 def open_yolo(request: ReadRequest) -> ToolSource:
     """Open the dataset; raises UnreadableError if there are no labels, or no images."""
-    root = request.root if request.root.is_dir() else request.root.parent
+    root = dataset_folder(request.root)
     missing = str(request.options.get("missing", "unannotated"))
     if missing not in ("unannotated", "background"):
         raise SegdataError(f"yolo-seg: missing is {missing!r}, must be unannotated or background")
