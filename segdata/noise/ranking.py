@@ -499,7 +499,7 @@ STRONG_EVIDENCE = 20.0
 # The factor for each label in sets of fewer than 400, and the odds of what needs no evidence. Chosen on small parts of
 # the "-dev" sets and on drawings (docs/results/flag.md).
 EVIDENCE_PER_LABEL, LIKELY_ODDS = 0.05, 0.5
-FAIR_ODDS = 1 / 9  # one in ten; of eleven findings on white blood cells nine were below, and none of these was right
+FAIR_ODDS = 1 / 9  # one in ten: of 11 findings on white blood cells 9 were below, and none of them right
 _MIN_INJECTED = 10  # injected mistakes of a category below which they say nothing of it alone
 _POOLED_WEIGHT = 20.0  # mistakes that the threshold of all categories together counts for, beside those of one
 
