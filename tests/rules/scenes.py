@@ -594,3 +594,25 @@ def annotators_of_too_few_images() -> Tables:
 def many_pairs_under_a_habit() -> Tables:
     text = "aaxxbbb\naaxabbb\n.......\nccyyydd\n\nx = a + b\ny = c + d\na, b, c, d: car\noverlap: forbid (habit)"
     return picture("SEG102", text)
+
+
+@scene("SEG302", min_per_stratum=2)
+def seven_cameras_with_an_image_each() -> Tables:
+    cameras = [f"c{image}" for image in range(7)] + ["z"] * 9
+    return by_camera(with_splits(counts([[1, 1, 0, 0]] * 16), [None] * 16, camera=cameras))
+
+
+@scene("SEG110")
+def segments_in_around_and_beside_holes() -> Tables:
+    rows = ["aaaaaaaaaa.bbbbb", "a...aa..aa.b...b", "a.c.aaddaa.b.ebb", "a...aaddaa.bbbbb", "aaaaaaaaaa.fff.g"]
+    return picture("SEG110", "\n".join(rows) + "\n\na, b, c, d, e, f, g: cell")
+
+
+@scene("SEG304")
+def frames_of_one_video_in_two_splits() -> Tables:
+    tables = alike_images(4)
+    images = tables.images.beside(sequence=np.array(["film", "film", "other", None], object))
+    alike = {"image": [1, 2, 3], "of": [0, 1, 2], "same": [0, 0, 0], "bits": [4, 5, 6]}
+    nothing = {name: np.zeros(0) for name in ("image", "of", "how", "share", "correlation")}
+    columns = {name: np.array(values) for name, values in alike.items()}
+    return with_tables(replace(tables, images=images), alike=Table(columns), altered=Table(nothing))
