@@ -249,7 +249,7 @@ def _read_archive(archive: Path, recipe: Callable[[], OpenDataset], **opening: A
 
     segdata.yaml and taxonomy.yaml may lie in the archive, or beside it, where `init` writes them.
     """
-    from segdata.core.archives import unpack_archive  # seldom needed
+    from segdata.api.archives import unpack_archive  # seldom needed
 
     root = unpack_archive(archive)
     rename = partial(_named_after, str(root), archive)

@@ -100,7 +100,7 @@ class Rule:
     options : name -> default, from the function's keyword-only arguments
     whole : it judges a dataset as a whole, and is skipped for a subset of its images
     when : whether it applies to a dataset, by its profile; else nothing is measured for it; None: always
-    habit : of what its findings can be a habit, so that one finding stands for many, see `segdata.core.habits`;
+    habit : of what its findings can be a habit, so that one finding stands for many, see `segdata.api.habits`;
         None: each finding is a slip of its own
     opt_in : it runs only where it is selected, or where the configuration names it
     per_image : what it finds on an image follows from that image alone, so it can run where the image is measured;

@@ -126,7 +126,7 @@ class Validation:
     skipped : codes of the rules that did not run, since they judge a whole dataset and only a part of it was checked
     image_files : image_id -> file of the images that have findings, as far as one is known
     baseline : with a baseline, the findings that it has, too, and those of it that are not there any more; else None
-    members : of the findings that stand for many (see `segdata.core.habits`), the single ones
+    members : of the findings that stand for many (see `segdata.api.habits`), the single ones
     """
 
     dataset: str

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import segdata
+from segdata.api import archives
+from segdata.api.archives import unpack_archive
 from segdata.cli.main import main
-from segdata.core import archives
-from segdata.core.archives import unpack_archive
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.paths import TEMPORARY_FOLDERS
 

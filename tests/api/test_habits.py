@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import segdata
+from segdata.api.habits import Annotated, FoldedFindings, fold_habits, is_habit
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding, Severity
-from segdata.core.habits import Annotated, FoldedFindings, fold_habits, is_habit
 from segdata.core.rule import rules
 from segdata.core.validation import Validation
 from segdata.store.fixes import write_fixes
