@@ -12,7 +12,7 @@ from segdata.rules.shared import box_around
 _EXPLAINED = 0.8  # of the length of all ends on one side, by a single one on the other
 
 
-@rule("SEG116", "seam", severity="warning", needs=("ends", "steps"), habit="image", per_image=True)
+@rule("SEG116", "seam", severity="warning", needs=("ends", "steps", "pairs"), habit="image", per_image=True)
 def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Findings:
     """Segments are cut along a straight line that is not the frame.
 
@@ -44,8 +44,9 @@ def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Findi
 
     You get one finding for each line on which at least min_segments segments end flat from one side. A flat end is
     where the segment begins with min_length pixels at once and continues as wide. If one segment beyond the line has an
-    end as long as all of them together, the line is that segment's edge: a wall, a pole. The rule ignores crowds, void,
-    exact rectangles, and masks that were enlarged (SEG118), whose outlines are all flat ends.
+    end as long as all of them together, the line is that segment's edge: a wall, a pole. Segments of which one lies
+    mostly under another (half of its pixels) count once: they are one thing, labelled twice. The rule ignores crowds,
+    void, exact rectangles, and masks that were enlarged (SEG118), whose outlines are all flat ends.
 
     Why: images were annotated tile by tile, or masks stop short of the frame. Instances are cut, lost or doubled along
     the line, and your model learns to end them there.
@@ -64,14 +65,29 @@ def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Findi
     ends = tables.ends.take((tables.ends["length"] >= min_length) & ~left_out[tables.ends["segment"]])
     ends = ends.beside(annotation=segments["annotation"][ends["segment"]])
     n_lines = ends.repeated("annotation", "upright", "at")
+    above = _lie_under(tables)
     for rows in (ends := ends.take(n_lines)).groups("annotation", "upright", "at"):
         for begins in (True, False):
             own_rows, opposite_rows = (rows[ends["begins"][rows] == side] for side in (begins, not begins))
             length = int(ends["length"][own_rows].sum())
             explained = ends["length"][opposite_rows].max(initial=0) >= _EXPLAINED * length
-            if len(own_rows) >= min_segments and not explained:
+            owners = ends["segment"][own_rows]
+            n_things = int((~np.isin(above[owners], owners)).sum()) if len(own_rows) >= min_segments else 0
+            if n_things >= min_segments and not explained:
                 yield _seam_finding(tables, ends, own_rows, begins, length)
                 break
+
+
+def _lie_under(tables: Tables) -> Ints:
+    """Of each segment the first that covers half of its pixels, -1 if there is none; of twins, of the second only."""
+    area, pairs = tables.segments["area"], tables.pairs
+    covering = np.full(len(area), -1, np.int64)
+    for small, large in (("a", "b"), ("b", "a")):
+        rows = np.flatnonzero(2 * pairs["shared"] >= area[pairs[small]])
+        inside, outside = pairs[small][rows], pairs[large][rows]
+        is_smaller = (area[inside] < area[outside]) | ((area[inside] == area[outside]) & (inside > outside))
+        covering[inside[is_smaller]] = outside[is_smaller]
+    return covering
 
 
 def _seam_finding(tables: Tables, ends: Table, rows: Ints, begins: bool, length: int) -> RowFinding:

@@ -268,8 +268,9 @@ def small_region_findings(regions: Table, group: str, noun: str, unit: str) -> F
     """One finding per owner of some small holes or parts: how many, how large together, and the largest one."""
     summed = sum_by_owner(regions, group, *({"segment", "whole"} - {group}))
     for segment, whole, n, pixels, largest, *box in summed.lines("segment", "whole", *SUM_COLUMNS):
-        largest_note = f", the largest {largest} {unit}" if n > 1 else ""
-        message = f"{count_noun(n, noun)} of {pixels:,} {unit}{largest_note}, in a segment of {whole:,} {unit}"
+        largest_note = f", the largest {largest} {unit if largest != 1 else unit.removesuffix('s')}" if n > 1 else ""
+        own_unit = unit.removesuffix("s") if pixels == 1 else unit
+        message = f"{count_noun(n, noun)} of {pixels:,} {own_unit}{largest_note}, in a segment of {whole:,} {unit}"
         yield RowFinding(message, segments=(segment,), bbox=tuple(box), pixels=pixels)
 
 

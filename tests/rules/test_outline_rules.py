@@ -55,6 +55,17 @@ def test_the_same_is_found_whichever_way_and_in_whatever_order(turns: int, mirro
     assert found == {("SEG116", frozenset({1, 2, 3, 4})), ("SEG118", frozenset())}
 
 
+def test_one_thing_labelled_four_times_is_no_seam() -> None:
+    """Layers of one organ, by people and by tools, end where it ends."""
+    y, x = np.mgrid[:40, :40]
+    disc = ((x - 20) ** 2 + (y - 20) ** 2 <= 200) & (y < 24)
+    picture = (
+        "\n".join("".join(row) for row in np.where(disc, "x", ".").tolist()) + "\n\nx = a + b + c + d\na, b, c, d: cord"
+    )
+    rule = find_rule("SEG116")
+    assert list(rule.check(measure_source(draw_picture(picture), rule.needs, jobs=1))) == []
+
+
 def test_discs_that_end_at_the_frame_are_fine() -> None:
     assert found_in(cut_discs()[:20], list(range(5))) == set()
 

@@ -96,11 +96,26 @@ def read_categories(document: Document, user_taxonomy: Taxonomy | None) -> Categ
             new_categories.append(_category(item, place, document, groups))
     listed = "categories" in (document.parts or {})
     if user_taxonomy is None:
-        taxonomy = Taxonomy(categories=tuple(new_categories))
-        return Categories(taxonomy, False, {id_: id_ for id_ in first}, listed=listed, keys=keys)
+        headings = _headings(first)
+        taxonomy = Taxonomy(categories=tuple(entry for entry in new_categories if entry.id not in headings))
+        keys = {id_: extra for id_, extra in keys.items() if id_ not in headings}
+        return Categories(taxonomy, False, {id_: headings.get(id_, id_) for id_ in first}, listed=listed, keys=keys)
     _report_crossed(document, first, user_taxonomy)
     mapped = _map_categories(first, user_taxonomy, listed)
     return replace(mapped, keys={mapped.to[id_]: extra for id_, extra in keys.items()})
+
+
+def _headings(first: Mapping[int, _CategoryItem]) -> dict[int, int]:
+    """Entries that only name a group, with the category of that name in it: `vein` of none, above `vein` of `vein`.
+
+    Roboflow writes the name of the project as the first entry, of supercategory none; a class may be called alike.
+    """
+    own = {item.name: id_ for id_, item in first.items() if item.name is not None and item.supercategory == item.name}
+    return {
+        id_: own[item.name]
+        for id_, item in first.items()
+        if item.name in own and item.supercategory in (None, "", "none")
+    }
 
 
 def _report_crossed(document: Document, first: dict[int, _CategoryItem], user_taxonomy: Taxonomy) -> None:

@@ -99,7 +99,12 @@ def read_dataset(path: Path, tags: Sequence[str] | None = None) -> Any:  # Any: 
         raise OSError("the file is empty (0 bytes)")
     with raise_os_errors():
         wanted = None if tags is None else list(tags)
-        return import_package("pydicom").dcmread(path, stop_before_pixels=True, specific_tags=wanted)
+        pydicom = import_package("pydicom")
+        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=wanted)
+        syntax = dataset.file_meta.get("TransferSyntaxUID")
+        if syntax is not None and not syntax.is_private and syntax.type != "Transfer Syntax":
+            raise OSError(f"its transfer syntax {syntax} is none that pydicom {pydicom.__version__} knows")
+        return dataset
 
 
 def is_complete(path: Path, dataset: Any) -> bool:  # Any: pydicom's dataset has every attribute

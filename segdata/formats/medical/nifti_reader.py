@@ -422,7 +422,10 @@ def _voxel_defects(volume: LabelVolume, k: int) -> list[Defect]:
         )
         defects.append(Defect("SEG017", message, place=f"x={i}, y={j}", pixels=volume.n_broken))
     if volume.n_rounded and k == 0:
-        message = f"{volume.n_rounded:,} voxels were close to whole numbers, and are rounded"
+        verb = (
+            "was close to a whole number, and is" if volume.n_rounded == 1 else "were close to whole numbers, and are"
+        )
+        message = f"{count_noun(volume.n_rounded, 'voxel')} {verb} rounded"
         defects.append(Defect("SEG017", message, severity="info"))
     return defects
 

@@ -5,13 +5,15 @@ are intensities. Where that cannot be told, as in an empty volume, names decide.
 `labels/` (`imagesTr/` and `labelsTr/`, `masks/` …), BIDS with its `derivatives/`, names that say what they are
 (`_dseg`, `_label-…_mask`, `_seg-manual`, `_gt` …), `volume-0` and `segmentation-0` (LiTS), `imaging` and `segmentation`
 in the folder of a case (KiTS), `a_t1`, `a_t2` … of `a_seg` (BraTS), `ct` with `segmentations/<category>`
-(TotalSegmentator), and a folder of labels alone.
+(TotalSegmentator), folders of cases whose files are called alike in each, and a folder of labels alone.
 Source: bids-standard/bids-specification src/derivatives/imaging.md; MIC-DKFZ/nnUNet documentation/dataset_format.md.
 """
 
+import itertools
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -77,14 +79,19 @@ def find_scans(
     left = {name: bare for name, (_, bare) in label_files.items() if image_of[name] is None}
     channels = _channels_of_cases(left, by_folder)
     others = _images_of_cases({name: bare for name, bare in left.items() if name not in channels}, images_by_name)
+    paired = {*image_of.values(), *(file for files in channels.values() for file in files.values())}
+    paired |= {image for image, _ in others.values()}
+    alone = {name: bare for name, bare in left.items() if name not in channels and name not in others}
+    cases = _cases_of_folders(alone, {name: path for name, path in images_by_name.items() if name not in paired})
     for name, (label, bare) in label_files.items():
         image, layer = image_of[name], nifti_stem(PurePosixPath(bare).name)
         if image is not None:
             layer = layer.removeprefix(_case_name(nifti_stem(PurePosixPath(image).name))).strip("._-")
-        elif name in channels:
-            image, layer = _without_image(bare)
+        elif name in channels or name in cases:
+            image, files_of_case = cases.get(name) or (_without_image(bare)[0], channels[name])
+            layer = layer if name in cases else _without_image(bare)[1]
             scan = scans_of.setdefault(image, Scan(image))
-            parts = {channel: scans_of.pop(file, scan).image for channel, file in channels[name].items()}
+            parts = {channel: scans_of.pop(file, scan).image for channel, file in files_of_case.items()}
             scan.channels.update({channel: path for channel, path in parts.items() if path is not None})
             scans_of[image] = replace(scan, image=next(iter(scan.channels.values())))
         else:
@@ -294,6 +301,27 @@ def _images_of_cases(labels: Mapping[str, str], images: Mapping[str, Path]) -> d
             ending = layer.name.removeprefix(nifti_stem(layer.name))
             matches[name] = f"{layer.parent.as_posix()}{ending}", nifti_stem(layer.name)
     return matches
+
+
+def _cases_of_folders(labels: Mapping[str, str], images: Iterable[str]) -> dict[str, tuple[str, dict[str, str]]]:
+    """The case of label files whose folder is one, and its images by channel: `patient_1/lesion` of `patient_1/flair`.
+
+    Folders are cases where their files are called alike in each: `patient_2/flair`, `patient_2/lesion`. A file that
+    only one folder has may be of anything.
+    """
+    by_folder: dict[str, list[PurePosixPath]] = {}
+    for path in map(PurePosixPath, images):
+        by_folder.setdefault(path.parent.as_posix(), []).append(path)
+    paths = {name: PurePosixPath(bare) for name, bare in labels.items()}
+    n_folders = Counter(path.name for path in (*paths.values(), *itertools.chain(*by_folder.values())))
+    cases: dict[str, tuple[str, dict[str, str]]] = {}
+    for name, path in paths.items():
+        folder = path.parent.as_posix()
+        beside = by_folder.get(folder, [])
+        if path.parent.name and beside and all(n_folders[file.name] > 1 for file in (path, *beside)):
+            channels = {nifti_stem(file.name): file.as_posix() for file in sorted(beside)}
+            cases[name] = f"{folder}{path.name.removeprefix(nifti_stem(path.name))}", channels
+    return cases
 
 
 def _case_key(name: str) -> tuple[tuple[str, ...], ...]:

@@ -39,8 +39,10 @@ _MASK_WORDS = frozenset({
 _NO_LABELS = frozenset({
     "edge", "edges", "boundary", "boundaries", "contour", "contours", "border", "borders", "center", "centers",
     "centre", "centres", "roi", "rois", "fov", "valid", "depth", "skeleton", "weight", "weights", "overlay",
-    "overlays", "preview",
+    "overlays", "preview", "previews", "visualization", "visualizations", "visualisation", "visualisations",
 })  # fmt: skip
+# Folders of pictures that show labels on photographs: neither labels nor images.
+_PICTURES = frozenset({word for word in _NO_LABELS if word.startswith(("overlay", "preview", "visuali"))})
 _RENDERINGS = frozenset({"color", "colors", "colour", "colours", "rgb", "vis", "visual"})
 _ANNOTATORS = re.compile(
     r"\d*(1st|2nd|3rd|\dth).*|(annotator|rater|reader|observer|expert|grader|user|person|ho)s?\d*|\d+"
@@ -146,16 +148,31 @@ def _masks_and_photographs(root: Path, names: list[str]) -> tuple[list[str], lis
         groups = merged
     if len(groups) > _MOST_GROUPS:
         return None
-    masks: list[str] = []
-    photographs: list[str] = []
-    for members in groups.values():
+    held: dict[tuple[str, ...], set[bool]] = {}
+    for key, members in groups.items():
         sample = [root / name for name in members[:: max(1, len(members) // _LOOKED_AT)][:_LOOKED_AT]]
         shares = run_shares(sample)
-        are_masks = {share < _MOST_OF_MASK for share in shares if not _MOST_OF_MASK <= share < _LEAST_OF_PHOTOGRAPH}
-        if len(are_masks) != 1:
+        held[key] = {share < _MOST_OF_MASK for share in shares if not _MOST_OF_MASK <= share < _LEAST_OF_PHOTOGRAPH}
+    # Beside masks in files without loss, JPEG files are photographs, however blurred.
+    has_lossless = any(held[key] == {True} and not _is_jpeg(members[0]) for key, members in groups.items())
+    masks: list[str] = []
+    photographs: list[str] = []
+    for key, members in groups.items():
+        is_photograph = has_lossless and _is_jpeg(members[0])
+        if len(held[key]) != 1 and not is_photograph:
             return None
-        (masks if are_masks.pop() else photographs).extend(members)
+        (photographs if is_photograph or False in held[key] else masks).extend(members)
+    photographs = [name for name in photographs if not is_picture_folder(name)] or photographs
     return (masks, photographs) if masks and photographs else None
+
+
+def _is_jpeg(name: str) -> bool:
+    return name.lower().endswith((".jpg", ".jpeg"))
+
+
+def is_picture_folder(name: str) -> bool:
+    """Whether a folder in a path is called as those of pictures that show labels: ``visualizations/a.jpg``."""
+    return any(set(_SPLIT.split(folder.lower())) & _PICTURES for folder in name.split("/")[:-1])
 
 
 def _group(name: str) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from segdata.formats.shared.file_names import (
     match_names,
 )
 from segdata.formats.shared.images import ImageFolder
-from segdata.formats.shared.mask_families import MaskFamily, find_family
+from segdata.formats.shared.mask_families import MaskFamily, find_family, is_picture_folder
 from segdata.formats.shared.mask_files import mask_headers, run_shares
 from segdata.formats.shared.taxonomies import ultralytics_masks
 
@@ -166,11 +166,15 @@ def _subfolders(root: Path) -> dict[str, Path]:
 
 
 def _folders_named_as_masks(folders: Mapping[str, Path]) -> list[Path]:
-    """The folders with names of mask folders, `labels/` or `labels_v2/`, that hold image files."""
+    """The folders with names of mask folders, `labels/` or `labels_v2/`, that hold image files.
+
+    Those of pictures, as `masks_preview/`, are none beside others.
+    """
     begins = tuple(f"{name}{mark}" for name in MASK_FOLDERS for mark in "_-")
-    return [
+    named = [
         path for name, path in folders.items() if name in MASK_FOLDERS or name.startswith(begins) if has_images(path)
     ]
+    return [path for path in named if not is_picture_folder(f"{path.name}/")] or named
 
 
 def _folder_named_as_images(folders: Mapping[str, Path]) -> Path | None:

@@ -567,7 +567,8 @@ def find_images(
 ) -> tuple[ImageFolder, list[Defect]]:
     """The folder of the images: the first near the document that has any of them, or, if `images` is given, that.
 
-    In `images` they may be in a folder of the document's split, in another (`images/train2017/`), or in several.
+    Images that the first folder lacks may lie in a folder in it, or in the one that holds it. In `images` they may be
+    in a folder of the document's split, in another (`images/train2017/`), or in several.
 
     `file_name` is the document's name in defects; `skip` are folders that hold something else. If no image is found,
     the document gets one defect of severity info, not one for each image.
@@ -583,7 +584,8 @@ def find_images(
     for place in folders:
         if _has_any(place, by_folder):
             pictures = ImageFolder.below(place)
-            return pictures if images is None else _with_other_folders(pictures, folders, names), []
+            others = folders if images is not None else _folders_in_line(place, folders)
+            return _with_other_folders(pictures, others, names), []
     if not names:
         return ImageFolder(None), []
     tried = [images] if images is not None else folders or places
@@ -594,6 +596,15 @@ def find_images(
         message = f"images are named {twin[0]!a}, the file is {twin[1]!a}: {_spelling_remedy(*twin)}"
     defect = Defect("SEG002", message, file_name, severity="error" if twin else "info")
     return ImageFolder(None), [defect]
+
+
+def _folders_in_line(place: Path, folders: Sequence[Path]) -> list[Path]:
+    """Those of the folders that hold `place`, or lie in it: `valid/images/` may have what `valid/` lacks.
+
+    Folders beside it are not among them: they are those of other splits, or thumbnails.
+    """
+    own = place.absolute()
+    return [other for other in folders if own.is_relative_to(other.absolute()) or other.absolute().is_relative_to(own)]
 
 
 def _with_other_folders(folder: ImageFolder, places: Sequence[Path], names: Sequence[str]) -> ImageFolder:

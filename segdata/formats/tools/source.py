@@ -17,7 +17,7 @@ from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.format import HEAD_BYTES, Detached, LossCounter, ReadRequest
-from segdata.core.paths import dataset_folder, is_unsafe_path
+from segdata.core.paths import dataset_folder, is_unsafe_path, split_from_path
 from segdata.core.profile import ImageSequence, Profile, RasterRule
 from segdata.core.runs import Ints, Runs
 from segdata.core.safe_text import whole_number
@@ -340,11 +340,22 @@ def read_head(path: Path) -> bytes:
 
 
 def image_folders(root: Path, images: Path | None) -> list[ImageFolder]:
-    """The folders that may hold the images: `images`, else the dataset's folder `root` or one called images."""
+    """The folders that may hold the images: `images`, else the dataset's folder `root` or one called images.
+
+    The last is every folder below `root` at once, by the names of files that only one of them has; without the folders
+    of splits, since an image of another split is not the one that is named.
+    """
     if images:
         return [ImageFolder.below(images)]
     folder = ImageFolder.below(root)
-    return [folder, folder.subfolder("images"), ImageFolder.below(root.parent / "images")]
+    counts = Counter(path.name for path in folder.paths.values())
+    nested = {
+        path.name: path
+        for name, path in folder.paths.items()
+        if "/" in name and counts[path.name] == 1 and split_from_path(name) is None
+    }
+    beside = ImageFolder.below(root.parent / "images")
+    return [folder, folder.subfolder("images"), beside, ImageFolder(root, nested)]
 
 
 def first_image(folders: Sequence[ImageFolder], names: Iterable[str]) -> Path | None:
@@ -363,7 +374,7 @@ def unlisted_images(folders: Sequence[ImageFolder], entries: Iterable[ImageEntry
     beside = {path.rpartition(os.sep)[0] for path in used}
     unlisted = {
         str(path): name
-        for folder in folders
+        for folder in reversed(folders)
         for name, path in folder.paths.items()
         if str(path) not in used and str(path).rpartition(os.sep)[0] in beside
     }

@@ -109,6 +109,15 @@ class ViaImage:
         kinds = [head.shape_attributes and head.shape_attributes.name for head in heads]
         return keys, kinds, [head.region_attributes for head in heads]
 
+    def has_regions_of(self, other: "ViaImage") -> bool:
+        """Whether the two list the same regions in the same order, also if one of them has them by number."""
+        try:
+            own, others = (msgspec.json.decode(image.item.regions) for image in (self, other))
+        except (ValueError, RecursionError):
+            return False
+        lists = [[*regions.values()] if isinstance(regions, dict) else regions for regions in (own, others)]
+        return bool(lists[0] == lists[1])
+
     def _slow_heads(self) -> tuple[list[object], list[object], list[object]]:
         """The same for broken texts; their defects are reported when the image is read."""
         try:

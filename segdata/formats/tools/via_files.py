@@ -260,12 +260,19 @@ def open_via(request: ReadRequest) -> ToolSource:
     if not paths:
         raise UnreadableError(f"{root}: no VIA file; they are JSON or CSV with shape_attributes and region_attributes")
     dataset = ListedImages.from_request(request)
+    copies: Counter[tuple[str, str]] = Counter()  # images that a file repeats: it, the first file
     for path in paths:
         images, defects = read_via(path, relative_path(root, path))
         dataset.defects += defects
         for image in images:
-            _add_image(dataset, path, image)
+            _add_image(dataset, path, image, copies)
     _check_images(dataset)
+    dataset.defects += [
+        Defect(
+            "SEG008", f"lists {count_noun(n, 'image')} as {first} does, with the same regions", file, severity="info"
+        )
+        for (file, first), n in copies.items()
+    ]
     attribute, names = _choose_categories(dataset, request.options.get("attribute"))
     categories = resolve_names(names, request.taxonomy)
     dataset.report_unlisted("VIA")
@@ -291,8 +298,8 @@ def _find_documents(root: Path) -> list[Path]:
     return documents
 
 
-def _add_image(dataset: ListedImages, document: Path, image: ViaImage) -> None:
-    """Add an image of a document: its name and its file."""
+def _add_image(dataset: ListedImages, document: Path, image: ViaImage, copies: Counter[tuple[str, str]]) -> None:
+    """Add an image of a document: its name and its file; `copies` counts those that another document has alike."""
     file = relative_path(dataset.root, document)
     name = image.item.filename.replace("\\", "/")
     uri = image.item.filename if "://" in name else None
@@ -302,7 +309,11 @@ def _add_image(dataset: ListedImages, document: Path, image: ViaImage) -> None:
             dataset.defects.append(outside_path_defect(image.item.filename, file, f"{image.place}/filename"))
         name = last_part
     image_id = posixpath.join(dataset.id_folder(document), name)
-    if image_id in dataset.entries:
+    first = dataset.entries.get(image_id)
+    if first is not None:
+        if document not in first.files and image.has_regions_of(first.record):  # a saved project beside its export
+            copies[file, relative_path(dataset.root, first.files[0])] += 1
+            return
         message = f"image {image_id!r} is listed twice; the first entry is read"
         dataset.defects.append(Defect("SEG008", message, file, image.place or None, image=image_id))
         return

@@ -76,6 +76,22 @@ def test_same_id_twice_keeps_the_first(tmp_path: Path) -> None:
     assert "'wolf'" in defects[0].message
 
 
+def test_the_group_of_a_class_s_own_name_is_no_category(tmp_path: Path) -> None:
+    """Roboflow's first entry is the project, of supercategory none; a class may have its name."""
+    profile, batch, defects = read(
+        tmp_path,
+        {"id": 1, "name": "vein", "supercategory": "none"},
+        {"id": 2, "name": "midrib", "supercategory": "vein"},
+        {"id": 3, "name": "vein", "supercategory": "vein"},
+    )
+    assert [(each.id, each.name, each.parent) for each in profile.taxonomy.categories] == [
+        (2, "midrib", "vein"),
+        (3, "vein", "vein"),
+    ]
+    assert batch.segments["category_id"].to_pylist() == [3, 2, 3]
+    assert defects == []
+
+
 def test_same_name_twice_is_left_to_the_taxonomy_rules(tmp_path: Path) -> None:
     profile, _, defects = read(tmp_path, *THREE[:2], {"id": 3, "name": "cat"})
     assert [each.name for each in profile.taxonomy.categories] == ["cat", "dog", "cat"]

@@ -15,6 +15,7 @@ from segdata.formats.medical.dicom_images import (
     is_same_place,
     make_volume,
     parse_plane,
+    read_dataset,
     scan_folder,
 )
 from segdata.formats.medical.rt_struct_reader import to_millimetres, to_pixels
@@ -110,3 +111,12 @@ def test_files_are_known_by_their_heads(tmp_path: Path) -> None:
     folder = scan_folder(tmp_path, SEGMENTATIONS)
     assert len(folder.images) == 1
     assert [(each.code, each.file) for each in folder.defects] == [("SEG008", "again.dcm")]
+
+
+def test_a_transfer_syntax_that_is_too_new_is_named(tmp_path: Path) -> None:
+    """The file is not damaged: the installed pydicom is older than it."""
+    write_ct(tmp_path, 1)
+    path = tmp_path / "001.dcm"
+    path.write_bytes(path.read_bytes().replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.9\0"))
+    with pytest.raises(OSError, match=r"^its transfer syntax 1\.2\.840\.10008\.1\.2\.9 is none that pydicom \d"):
+        read_dataset(path)

@@ -184,3 +184,18 @@ def test_a_file_for_each_category_of_a_case_is_a_layer(tmp_path: Path, scanned: 
     assert {category.name for category in dataset.taxonomy.categories} == {"liver", "spleen"}
     assert len(dataset.images) == 2 * SHAPE[2]
     assert set(dataset.segments["category"]) == {"liver", "spleen"}
+
+
+def test_folders_of_cases_whose_files_are_called_alike(tmp_path: Path) -> None:
+    """The images are the channels of the case; a file of one folder only is of no case."""
+    for k in (1, 2):
+        for name, voxels in (("flair", mri()), ("t1c", mri()), ("lesion", mask(k)), ("brain", mask(k + 3))):
+            save(tmp_path / f"train/p{k}/{name}.nii.gz", voxels)
+    assert roles(tmp_path) == {
+        f"train/p{k}.nii.gz": [f"train/p{k}/{name}.nii.gz" for name in ("brain", "lesion")] for k in (1, 2)
+    }
+    (first, _) = find_scans(tmp_path, None)
+    assert list(first.channels) == ["flair", "t1c"]
+    assert [label.layer for label in first.labels] == ["brain", "lesion"]
+    save(tmp_path / "train/p2/t2.nii.gz", mri())
+    assert "train/p2.nii.gz" not in roles(tmp_path)

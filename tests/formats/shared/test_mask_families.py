@@ -22,6 +22,7 @@ from benchmarks.first_contact import (
 )
 from segdata.core.errors import SegdataError
 from segdata.formats.shared.mask_families import find_family
+from segdata.formats.shared.mask_layouts import find_layouts
 
 REFUSED = {  # several masks of each image, and nothing that tells which are meant
     "chase_db1": "{stem}_{annotator}.png",
@@ -122,3 +123,28 @@ def test_masks_of_another_size_belong_to_no_image(tmp_path: Path) -> None:
         made.photo(f"one/x{k}.jpg")
         made.save(f"two/y_{k}/x{k}.png", np.eye(64, dtype=np.uint8))
     assert find_family(made.root) is None
+
+
+def test_blurred_photographs_beside_layers_in_folders(tmp_path: Path) -> None:
+    """Photographs out of focus have few runs; beside PNG masks, JPEG files are the photographs nevertheless."""
+    made = Archive(tmp_path)
+    for k in range(6):
+        shades = np.linspace(0, 250 - 9 * k, HEIGHT).astype(np.uint8)
+        made.save(f"images/{k}.jpg", np.repeat(shades[:, None], WIDTH, axis=1).repeat(3).reshape(HEIGHT, WIDTH, 3))
+        for name in ("body", "windshield"):
+            made.save(f"masks/{name}/{k}.png", made.blobs(0.1).astype(np.uint8) * 255)
+        made.photo(f"visualizations/{k}.jpg")
+    data = segdata.read(tmp_path)
+    assert (data.profile.format, len(data.images)) == ("layers", 6)
+    assert [category.name for category in data.taxonomy.categories] == ["body", "windshield"]
+
+
+def test_previews_of_masks_are_no_rivals(tmp_path: Path) -> None:
+    made = Archive(tmp_path)
+    for k in range(4):
+        made.photo(f"images/{k}.jpg")
+        classes = made.classes()
+        made.save(f"masks/{k}.png", classes)
+        made.save(f"masks_colorized_preview/{k}.png", np.stack([classes * 80] * 3, axis=2))
+    (layout,) = find_layouts(tmp_path)
+    assert layout.masks == tmp_path / "masks"

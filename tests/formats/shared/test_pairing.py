@@ -346,3 +346,14 @@ def test_given_images_may_lie_in_several_folders_where_that_is_clear(tmp_path: P
     assert (folder.paths["a.png"], folder.paths["b.png"]) == (tmp_path / "1/a.png", tmp_path / "2/b.png")
     assert "c.png" not in folder.paths, "two folders have one"
     assert defects == []
+
+
+def test_images_in_a_folder_and_in_the_one_inside_it(tmp_path: Path) -> None:
+    """An export where some images were moved into a folder: all are found, those of another split are not."""
+    touch(tmp_path, "valid/a.png", "valid/images/b.png", "train/c.png")
+    document = tmp_path / "valid" / "_annotations.coco.json"
+    folder, defects = find_images(document, document.name, ["a.png", "b.png", "c.png"], None)
+    assert folder.paths["a.png"] == tmp_path / "valid/a.png"
+    assert folder.paths["b.png"] == tmp_path / "valid/images/b.png"
+    assert "c.png" not in folder.paths
+    assert defects == []

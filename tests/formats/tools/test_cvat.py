@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from PIL import Image
 from pycocotools import mask as coco_mask
 
 from segdata import Dataset, convert, read
@@ -309,3 +310,14 @@ def test_frames_beyond_the_list_are_told(tmp_path: Path) -> None:
     assert len(dataset.image_ids) == 1
     (defect,) = [each for each in dataset.source.defects if each.code == "SEG007"]
     assert "images.csv" in defect.message
+
+
+def test_images_in_a_folder_of_a_folder(tmp_path: Path) -> None:
+    """`images/raw/a.png` is the image `a.png`, unless it lies in a split, or two folders have one."""
+    shape = '<polygon label="car" points="2,3;12,3;12,9"/>'
+    save(tmp_path, image(shape) + image(shape, "b.png") + image(shape, "c.png"))
+    for name in ("images/raw/a.png", "images/raw/b.png", "images/small/b.png", "train/c.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.zeros((20, 30), np.uint8)).save(tmp_path / name)
+    images = {entry.image_id: entry.image for entry in read(tmp_path).source.entries}
+    assert images == {"a.png": tmp_path / "images/raw/a.png", "b.png": None, "c.png": None}

@@ -201,3 +201,18 @@ def test_what_is_written_is_a_project(tmp_path: Path) -> None:
     points = np.stack([shape["all_points_x"], shape["all_points_y"]], axis=1)
     np.testing.assert_array_equal(drawn(points.ravel().tolist()), ring)
     np.testing.assert_array_equal(masks(loaded(read(tmp_path / "c")))[0], ring)
+
+
+def test_a_saved_project_beside_its_export(tmp_path: Path) -> None:
+    """Both list the same images: one copy is read, and only regions that differ are an error."""
+    image(tmp_path)
+    save(tmp_path / "via_export.json", region(POLYGON, kind="cat"))
+    save(tmp_path / "via_project.json", region(POLYGON, kind="cat"), key="_via_img_metadata")
+    dataset = read(tmp_path)
+    assert names(dataset, loaded(dataset)) == ["cat"]
+    (defect,) = [defect for defect in dataset.source.defects if defect.code == "SEG008"]
+    assert (defect.severity, defect.file) == ("info", "via_project.json")
+    assert defect.message == "lists 1 image as via_export.json does, with the same regions"
+    save(tmp_path / "via_project.json", region(POLYGON, kind="dog"), key="_via_img_metadata")
+    (defect,) = [defect for defect in read(tmp_path).source.defects if defect.code == "SEG008"]
+    assert (defect.severity, defect.image) == (None, "a.png")
