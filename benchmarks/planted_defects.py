@@ -2,9 +2,9 @@
 
 Run as ``python -m benchmarks.planted_defects FOLDER [NAME ...]``, where FOLDER holds the datasets of
 `benchmarks/real_sets.py`; NAME picks defects whose names contain it, `planted_anew` the second list, `planted_third`
-the third, `planted_fourth` the fourth and `planted_fifth` the fifth. The kinds of the first were listed before anybody
-looked at which rules there are: what annotators, exporters, merge scripts, resizing, trackers, label maps and volumes
-do wrong.
+the third, `planted_fourth` the fourth, `planted_fifth` the fifth and `planted_sixth` the sixth. The kinds of the first
+were listed before anybody looked at which rules there are: what annotators, exporters, merge scripts, resizing,
+trackers, label maps and volumes do wrong.
 """
 
 import sys
@@ -22,6 +22,7 @@ from benchmarks import (  # they register what they plant
     planted_labels,  # noqa: F401
     planted_scripts,  # noqa: F401
     planted_sequences,  # noqa: F401
+    planted_sixth,  # noqa: F401
     planted_third,  # noqa: F401
 )
 from benchmarks.planting import BASES, DEFECTS, findings, make_copy
@@ -39,6 +40,8 @@ def main(folder: Path, names: list[str]) -> None:
                 continue
             print(f"\n## {one.name} [{one.by}, {one.known_from}]", flush=True)
             for name, plant in one.plants.items():
+                if plant.__doc__:
+                    print(f"  to tell: {plant.__doc__}")
                 base = BASES[name]
                 if name not in clean:
                     clean[name] = findings(base, make_copy(base, folder, scratch).root)

@@ -79,6 +79,7 @@ class Base:
     document: str | None = None
     pattern: str | None = None
     linked: tuple[str, ...] = ()  # folders that no defect changes
+    draw: Callable[[Path], None] | None = None  # of a drawn dataset: draws it in a folder
 
 
 STREET_FILM = {"config": Config(sequences=Sequences("0016E5_{frame}.png"))}
@@ -219,6 +220,10 @@ def instance_masks(folder: Path, scratch: Path) -> Path:
 def make_copy(base: Base, folder: Path, scratch: Path) -> Copy:
     """A copy to plant in: folders that stay are links."""
     source = instance_masks(folder, scratch / "sources") if base.name == "ids" else folder / base.path
+    if base.draw:
+        source = scratch / "sources" / base.name
+        if not source.exists():
+            base.draw(source)
     target = scratch / base.name
     if target.exists():
         shutil.rmtree(target)
