@@ -190,7 +190,7 @@ def half(content: Json) -> set[int]:
 
 def change_lines(copy: Copy, change: Callable[[str], str]) -> None:
     """Change each line of YOLO's label files."""
-    for path in sorted(copy.root.rglob("labels/*.txt")):
+    for path in sorted(copy.root.rglob("labels/**/*.txt")):
         path.write_text("\n".join(change(line) if line.strip() else line for line in path.read_text().splitlines()))
 
 

@@ -40,6 +40,8 @@ class OutlinePlanes(msgspec.Struct):
     edges: Plane
     full: tuple[int, int]  # height and width of the image in pixels
     near: Plane  # (2 * reach + 1, 2 * reach + 1) the score of the outlines where they are, in the middle, and around
+    blank: float = 0.0  # share of the outlines where the picture has no shade within two pixels
+    bare: float = 0.0  # share of the picture's shades within two pixels of the outlines; 0 if it has shades everywhere
 
     @classmethod
     def from_outline(cls, annotation: int, outline: Plane, edges: Plane, full: tuple[int, int]) -> "OutlinePlanes":

@@ -4,7 +4,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
-@rule("SEG007", "dangling-reference", severity="error", needs=(), per_image=True)
+@rule("SEG007", "dangling-reference", severity="error", needs=(), habit="image", per_image=True)
 def dangling_reference(tables: Tables) -> Findings:
     """An annotation refers to an image or category that the file does not list.
 

@@ -4,7 +4,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
-@rule("SEG008", "duplicate-id", severity="error", needs=(), per_image=True)
+@rule("SEG008", "duplicate-id", severity="error", needs=(), habit="image", per_image=True)
 def duplicate_id(tables: Tables) -> Findings:
     """The same image, annotation or category id occurs twice in one file.
 

@@ -133,3 +133,29 @@ def test_a_part_of_a_file_is_one_finding(
     assert re.search(words, finding.message), finding.message
     assert re.match("the labels of [567] of 16 images", finding.message)
     assert not {one.image for one in findings} - {None, *(f"{number}.png" for number in odd)}
+
+
+def test_labels_where_the_picture_is_blank(tmp_path: Path) -> None:
+    path = make(tmp_path) / "images/2.png"
+    with Image.open(path) as picture:
+        pixels = np.array(picture)
+    pixels[:, : SIDE * 2 // 3] = 0
+    Image.fromarray(pixels).save(path)
+    (finding,) = found(tmp_path)
+    assert finding.image == "2.png"
+    assert re.fullmatch("[3-9][0-9]% of the outlines lie where the picture is blank", finding.message)
+
+
+def test_a_picture_that_is_its_mask(tmp_path: Path) -> None:
+    """Where all pictures are drawn like that, nothing is said."""
+    content = json.loads((make(tmp_path) / "instances.json").read_text())
+    for number in range(N - 1, -1, -1):
+        mask = Image.new("L", (SIDE, SIDE))
+        for annotation in content["annotations"]:
+            if annotation["image_id"] == number:
+                ImageDraw.Draw(mask).polygon(annotation["segmentation"][0], fill=200)
+        mask.save(tmp_path / f"images/{number}.png")
+        message = "the picture shows nothing but the outlines of the labels: is it their mask?"
+        told = {finding.image: finding.message for finding in found(tmp_path)}
+        if number in (N - 1, 0):
+            assert told == ({f"{number}.png": message} if number else {})

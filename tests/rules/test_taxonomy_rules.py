@@ -42,6 +42,16 @@ def test_stuff_in_pieces_is_one_finding(judged: Judged) -> None:
     assert not judged("SEG206", "a.b.c\n\na, b, c: sky (stuff)\ntask: semantic")
 
 
+def test_things_alone_that_fill_the_image(judged: Judged) -> None:
+    filled = "aaabbbccc\naaabbbcc.\n\na: car\nb: road\nc: sky\ntask: panoptic"
+    (finding,) = judged("SEG206", filled)
+    assert finding.severity == "warning"
+    assert finding.message.startswith("3 categories label 94% of the image, and all categories are things")
+    assert not judged("SEG206", filled.replace("sky", "sky (stuff)"))
+    assert not judged("SEG206", filled.replace("panoptic", "instance"))
+    assert not judged("SEG206", filled.replace("aaa", "a.."))
+
+
 def test_each_contradiction_of_a_taxonomy_is_said_once(judged: Judged) -> None:
     legend = """
         category: car (id 1, color 0 0 142)

@@ -60,7 +60,7 @@ class Categories:
     unknown: dict[int, str] = field(default_factory=dict)  # those free ids -> the document's names
     # names in the document that are aliases in the taxonomy -> id in the taxonomy
     aliases: dict[str, int] = field(default_factory=dict)
-    listed: bool = True  # the document has a list of categories
+    listed: bool = True  # the document has a list of categories, with one at least
     # further keys of entries: id in the taxonomy -> key -> JSON text
     keys: dict[int, dict[str, str]] = field(default_factory=dict)
 
@@ -94,7 +94,7 @@ def read_categories(document: Document, user_taxonomy: Taxonomy | None) -> Categ
             keys[item.id] = extra
         if user_taxonomy is None:
             new_categories.append(_category(item, place, document, groups))
-    listed = "categories" in (document.parts or {})
+    listed = "categories" in (document.parts or {}) and (bool(first) or bool(document.defects))
     if user_taxonomy is None:
         headings = _headings(first)
         taxonomy = Taxonomy(categories=tuple(entry for entry in new_categories if entry.id not in headings))

@@ -246,7 +246,7 @@ def join_annotations(
     """
     image = _image_rows(items.ids("image_id"), listing.row_of)
     _report_dangling_images(document, items, image, listing)
-    has_category = _known_categories(document, items, image, categories)
+    has_category = _known_categories(document, items, image, listing, categories)
     is_sorted = bool((image[1:] >= image[:-1]).all())
     order = np.arange(len(image)) if is_sorted else np.argsort(image, kind="stable")
     order = order[(has_category & (image >= 0))[order]]
@@ -306,7 +306,7 @@ def _report_dangling_images(document: Document, items: Items[AnnotationItem], im
 
 
 def _known_categories(
-    document: Document, items: Items[AnnotationItem], image: Ints, categories: Categories
+    document: Document, items: Items[AnnotationItem], image: Ints, listing: ImageList, categories: Categories
 ) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """(n,) whether each annotation's category is listed; SEG007 for those that are not."""
     used = items.ids("category_id")
@@ -316,14 +316,20 @@ def _known_categories(
         if isinstance(used, np.ndarray)
         else np.array([id_ in categories.to for id_ in used], bool)
     )
-    if not categories.listed:
-        return has_category  # one defect says that the whole list is missing
+    if not categories.listed:  # one defect says that the whole list is missing, or empty
+        if "categories" in (document.parts or {}) and len(used) > np.count_nonzero(has_category):
+            message = "the list of categories is empty: nothing says what category ids mean; give --taxonomy"
+            document.defects.append(Defect("SEG004", message, document.name, document.pointer("categories"), lost=True))
+        return has_category
     for i in np.flatnonzero(~has_category & (image != _UNKNOWN)).tolist():
         item = items.items[i]
         message = f"category_id {item.category_id} is not among the categories; left out"
-        place = items.place(i, "/category_id")
-        document.defects.append(Defect("SEG007", message, document.name, place, segments=(item.id,)))
+        place, image_id = items.place(i, "/category_id"), listing.image_ids[image[i]] if image[i] >= 0 else None
+        document.defects.append(Defect("SEG007", message, document.name, place, image=image_id, segments=(item.id,)))
     return has_category
+
+
+_ROUNDED = "; ids above 2^53 that are equal were probably rounded, as JavaScript does"
 
 
 def _report_duplicates(document: Document, items: Items[AnnotationItem], listing: ImageList) -> None:
@@ -335,6 +341,7 @@ def _report_duplicates(document: Document, items: Items[AnnotationItem], listing
     if len(set(ids)) == len(ids):
         return
     duplicates = {id_ for id_, count in Counter(ids).items() if count > 1}
+    rounded = _ROUNDED if all(isinstance(id_, int) and id_ > 2**53 and float(id_) == id_ for id_ in duplicates) else ""
     where: dict[int | str, list[int]] = {}
     for i, id_ in enumerate(ids):
         if id_ in duplicates:
@@ -344,7 +351,7 @@ def _report_duplicates(document: Document, items: Items[AnnotationItem], listing
         rows = [listing.row_of.get(items.items[i].image_id, _UNKNOWN) for i in positions]
         n_images = len({row for row in rows if row >= 0})
         location = f"({places}), in {count_noun(n_images, 'image')}"
-        message = f"annotation id {id_!r} occurs {len(positions)} times {location}; all are read"
+        message = f"annotation id {id_!r} occurs {len(positions)} times {location}; all are read{rounded}"
         first = listing.image_ids[rows[0]] if rows[0] >= 0 else None
         place = items.place(positions[1], "/id")
         document.defects.append(Defect("SEG008", message, document.name, place, image=first, segments=(id_,)))

@@ -456,6 +456,10 @@ def open_panoptic(request: ReadRequest) -> Source:
             "category; list id and category_id of each id in a mask"
         )
         document.defects.append(Defect("SEG014", message, document.name, "/annotations/0/segments_info"))
+    if truth is document and categories.to and b'"isthing"' not in bytes((document.parts or {})["categories"]):
+        message = "no category has isthing, which evaluation needs; all are read as things"
+        place = document.pointer("categories")
+        document.defects.append(Defect("SEG004", message, document.name, place, severity="info", lost=False))
     profile = document_profile(request, document, categories, "coco-panoptic")
     source = PanopticSource(
         profile=profile,

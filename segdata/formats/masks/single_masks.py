@@ -441,12 +441,27 @@ def _read_ids(root: Path, rule: "IdRule", divisor: int | None, entry: ImageEntry
     runs = ValueRuns.of(mask.pixels)
     meaning = rule(runs, entry.image_id)
     lossy = [Defect("SEG010", f"{mask.lossy} changes values; save ids as PNG or TIFF")] if mask.lossy else []
+    if divisor is None and mask.values.dtype == np.uint16 and _are_byte_swapped(runs.value):
+        message = (
+            f"all {np.count_nonzero(runs.value)} ids are multiples of 256: are the bytes of 16-bit numbers exchanged?"
+        )
+        lossy.append(Defect("SEG010", message, severity="warning"))
     meaning = msgspec.structs.replace(
         meaning,
         defects=[*lossy, *(_wrapped_ids(mask, divisor, meaning.defects) or meaning.defects)],
         tracked=None if entry.page is None else np.ones(len(runs.value), bool),
     )
     return [meaning.annotation(runs, relative_path(root, entry.files[0]), mask.encoding)]
+
+
+def _are_byte_swapped(values: Ints) -> bool:
+    """Whether all of four ids or more are multiples of 256, which one id in 256 is by chance.
+
+    >>> _are_byte_swapped(np.array([0, 256, 512, 768, 1024])), _are_byte_swapped(np.array([0, 256, 512, 768]))
+    (True, False)
+    """
+    ids = values[values > 0]
+    return len(ids) >= 4 and not (ids & 255).any()
 
 
 def _wrapped_ids(mask: MaskFile, divisor: int | None, unknown: Sequence[Defect]) -> list[Defect]:

@@ -594,8 +594,11 @@ def find_images(
     twin = _name_in_other_spelling(folders, by_folder)
     if twin is not None:
         message = f"images are named {twin[0]!a}, the file is {twin[1]!a}: {_spelling_remedy(*twin)}"
-    defect = Defect("SEG002", message, file_name, severity="error" if twin else "info")
-    return ImageFolder(None), [defect]
+        return ImageFolder(None), [Defect("SEG002", message, file_name)]
+    from segdata.formats.shared.image_names import explain_names  # seldom needed
+
+    other = explain_names(folders, names, () if images is not None else skip)
+    return ImageFolder(None), [Defect("SEG002", other or message, file_name, severity=None if other else "info")]
 
 
 def _folders_in_line(place: Path, folders: Sequence[Path]) -> list[Path]:

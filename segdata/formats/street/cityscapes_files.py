@@ -23,7 +23,7 @@ from PIL import Image, ImageDraw
 
 from segdata.core.batch import Batch
 from segdata.core.config import Option
-from segdata.core.errors import SegdataError, UnreadableError, check_choice
+from segdata.core.errors import SegdataError, UnreadableError, check_choice, count_noun
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.paths import check_path_name, dataset_folder
@@ -33,7 +33,7 @@ from segdata.formats.shapes.geometry import Polygon, Ring, check_ring
 from segdata.formats.shapes.raster import rasterise
 from segdata.formats.shared.file_names import IMAGE_SUFFIXES
 from segdata.formats.shared.images import ImageFolder
-from segdata.formats.shared.mask_files import ValueRuns, undecodable_mask
+from segdata.formats.shared.mask_files import ValueRuns, decode_mask, undecodable_mask
 from segdata.formats.shared.pairing import Pairing, has_index, images_folder
 from segdata.formats.shared.per_image import (
     BrokenLabelsError,
@@ -388,7 +388,35 @@ def _read_image(reader: LabelMaskReader, official: bool, entry: ImageEntry) -> I
         if official:
             _check_ids(reader, str(entry.record), runs, entry)
         annotated = reader.segments(runs, relative_path(reader.root, path), mask)
+        if entry.record == "instanceIds":
+            defects = [*annotated.defects, *_compare_label_ids(reader, path, mask.values)]
+            annotated = replace(annotated, defects=defects)
     return replace(annotated, annotation=annotation)
+
+
+def _compare_label_ids(reader: LabelMaskReader, path: Path, values: NDArray[Any]) -> Iterator[Defect]:
+    """SEG014 if the label ids beside a mask of instance ids are others: training code reads them."""
+    beside = _with_label_kind("labelIds", path)
+    if beside == path or not beside.is_file():
+        return
+    file = relative_path(reader.root, beside)
+    try:
+        other = decode_mask(beside)
+    except OSError as error:
+        yield undecodable_mask(reader.root, beside, error)
+        return
+    if other.coloured or other.values.shape != values.shape:
+        yield Defect("SEG014", f"the label ids do not fit {path.name}, which is read: {other.encoding}", file)
+        return
+    known, row = np.unique(values, return_inverse=True)
+    labels = reader.split(known.astype(np.int64))[0][row].reshape(values.shape)
+    y, x = np.nonzero(labels != other.values)
+    if len(x):
+        message = (
+            f"{count_noun(len(x), 'pixel')} with another label than in {path.name}, which is read: "
+            f"{other.values[y[0], x[0]]} for {labels[y[0], x[0]]}"
+        )
+        yield Defect("SEG014", message, file, f"x={x[0]}, y={y[0]}", pixels=len(x), lost=False)
 
 
 def _check_ids(reader: LabelMaskReader, kind: str, runs: ValueRuns, entry: ImageEntry) -> None:

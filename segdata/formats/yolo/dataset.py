@@ -1,5 +1,6 @@
 """YOLO datasets: classes and splits of data.yaml, and the label file of each image, read as segments and written."""
 
+import codecs
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -119,13 +120,24 @@ class _SplitFinder:
 def _read_classes(root: Path) -> _DatasetClasses:
     """Read `data.yaml`, else `classes.txt`; raises UnreadableError if several files could name the classes."""
     path = _yaml_file(root)
-    if path is not None:
-        return _read_yaml(path, relative_path(root, path))
-    for name in _NAMES_FILES:
-        if (root / name).is_file():
-            lines = (root / name).read_text(encoding="utf-8-sig", errors="replace").splitlines()
-            return _DatasetClasses({number: line.strip() for number, line in enumerate(lines) if line.strip()})
-    return _DatasetClasses()
+    listed = next((name for name in _NAMES_FILES if (root / name).is_file()), None)
+    names = {} if listed is None else _list_names(root / listed)
+    if path is None:
+        return _DatasetClasses(names)
+    file = relative_path(root, path)
+    classes = _read_yaml(root, path, file)
+    other = [number for number, name in names.items() if name != classes.names.get(number, name)]
+    if listed is None or not other or not set(names.values()) & set(classes.names.values()):
+        return classes
+    message = f"class {other[0]} is {classes.names[other[0]]!r} here, and {names[other[0]]!r} in {listed}"
+    message += f"; {len(other)} classes differ, this file's are read" * (len(other) > 1)
+    return replace(classes, defects=(*classes.defects, Defect("SEG202", message, file, "/names")))
+
+
+def _list_names(path: Path) -> dict[int, str]:
+    """The names in a file of one name a line, by number."""
+    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    return {number: line.strip() for number, line in enumerate(lines) if line.strip()}
 
 
 def _yaml_file(root: Path) -> Path | None:
@@ -142,7 +154,7 @@ def _yaml_file(root: Path) -> Path | None:
     return paths[0] if paths else None
 
 
-def _read_yaml(path: Path, file: str) -> _DatasetClasses:
+def _read_yaml(root: Path, path: Path, file: str) -> _DatasetClasses:
     try:
         document = yaml_files.parse_yaml(yaml_files.read_utf8(path), dict[str, Any], file)
     except SegdataError as error:
@@ -156,7 +168,7 @@ def _read_yaml(path: Path, file: str) -> _DatasetClasses:
     keypoints = None
     if isinstance(shape, list) and len(shape) == 2 and all(isinstance(number, int) for number in shape):
         keypoints = shape[0] * shape[1]
-    return _DatasetClasses(names, _read_splits(document, file, defects), keypoints, tuple(defects))
+    return _DatasetClasses(names, _read_splits(document, file, has_index(root), defects), keypoints, tuple(defects))
 
 
 def _read_names(document_names: object, file: str, defects: list[Defect]) -> Iterator[tuple[int, str]]:
@@ -180,8 +192,11 @@ def _read_names(document_names: object, file: str, defects: list[Defect]) -> Ite
             yield int(number), str(name)
 
 
-def _read_splits(document: dict[str, Any], file: str, defects: list[Defect]) -> dict[str, list[str]]:
-    """The folders and lists of each split, below the dataset's root; a split that repeats another stands in for it."""
+def _read_splits(document: dict[str, Any], file: str, ours: bool, defects: list[Defect]) -> dict[str, list[str]]:
+    """The folders and lists of each split, below the dataset's root; a split that repeats another is left out.
+
+    That is a leak, but in what segdata wrote itself (`ours`): Ultralytics needs both, so train may stand in for val.
+    """
     path = document.get("path")
     start = ""
     if isinstance(path, str) and path not in ("", "."):
@@ -197,7 +212,10 @@ def _read_splits(document: dict[str, Any], file: str, defects: list[Defect]) -> 
         # Exports of Roboflow begin with `../`, and mean the folder beside the file.
         below = [PurePosixPath(start, place.replace("\\", "/")).parts for place in places if isinstance(place, str)]
         paths = [PurePosixPath(*(part for part in parts if part not in ("..", "/"))).as_posix() for parts in below]
-        if paths and paths not in splits.values():
+        if paths and paths == splits.get("train") and not ours:
+            message = f"{split} is made of the images of train: {', '.join(paths)}"
+            defects.append(Defect("SEG304", message, file, f"/{split}", severity="warning", lost=False))
+        elif paths and paths not in splits.values():
             splits[split] = paths
     return splits
 
@@ -332,6 +350,9 @@ def _read_image(
         file = None if path is None else relative_path(root, path)
         message = f"the labels cannot be read: {error.strerror or error}"
         raise BrokenLabelsError(Defect("SEG001", message, file)) from error
+    if path is not None and text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        message = "is text in UTF-16, where UTF-8 is expected: save it as that"
+        raise BrokenLabelsError(Defect("SEG001", message, relative_path(root, path)))
     defects: list[Defect] = []
     return [ShapeAnnotation(size, read_lines(text, names, keypoints, defects), defects=defects)]
 

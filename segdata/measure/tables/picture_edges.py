@@ -7,7 +7,7 @@ import numpy as np
 
 from segdata.core.executor import run_ordered
 from segdata.core.pixel_limit import open_picture
-from segdata.core.runs import Ints
+from segdata.core.runs import Flags, Ints
 from segdata.core.strata import joint_codes, number_names
 from segdata.measure.placements import (
     ELSEWHERE,
@@ -30,9 +30,10 @@ from segdata.measure.tables.duplicates import single_image_rows
 
 MOST_PICTURES = 120  # decoded and compared, at random if there are more
 _LEVELS = 1024
+_LEAST_EMPTY = 0.1  # of a picture without shades, as masks and drawings are; photographs have noise everywhere
 _MOST_EXCHANGED = 60  # labels without a place that are compared with other pictures
 _COLUMNS = ("annotation", "group", "own", "change", "score", "x", "y", "other")
-_SINGLE, _OF_GROUPS = (*_COLUMNS, "part"), (*_COLUMNS, "n", "fitting", "is_part")
+_SINGLE, _OF_GROUPS = (*_COLUMNS, "part", "blank", "bare"), (*_COLUMNS, "n", "fitting", "is_part")
 
 
 @measure_dataset("placements", tables={"placements": _SINGLE, "group_placements": _OF_GROUPS})
@@ -44,7 +45,8 @@ def measure_placements(view: DatasetView) -> dict[str, list[ColumnArrays]]:
     of all its labels lie on the edges of the picture; change: what would make them lie better, a row of `CHANGES`,
     `SHIFTED` by x and y pixels, or `ELSEWHERE`: on the picture of `other` (row of annotations); -1: nothing was tried,
     because they lie well. score: `own` after that change. part: its group, if it is of the part that one change makes
-    lie better; -1: it is not.
+    lie better; -1: it is not. blank: the share of the outlines where the picture has no shade within two pixels. bare:
+    the share of the picture's shades that lie within two pixels of the outlines; 0 if it has shades nearly everywhere.
 
     group_placements: one row for each group of three or more: the change that makes its labels lie best, among shifts,
     and where they lie badly all of `CHANGES` and `SCALED` by x and y. own and score are medians; n: how many
@@ -78,9 +80,13 @@ def measure_placements(view: DatasetView) -> dict[str, list[ColumnArrays]]:
     for change, group, members in place_parts(planes, groups):
         part[members] = group
         parts.append((change, group, (int((groups == group).sum()), len(members), 1)))
-    single = zip(placements, groups.tolist(), part.tolist(), strict=True)
+    single = zip(placements, groups.tolist(), part.tolist(), planes, strict=True)
     return {
-        "placements": [_columns([(one, group, (of_part,)) for one, group, of_part in single], _SINGLE)],
+        "placements": [
+            _columns(
+                [(one, group, (of_part, plane.blank, plane.bare)) for one, group, of_part, plane in single], _SINGLE
+            )
+        ],
         "group_placements": [_columns([*whole, *parts], _OF_GROUPS)],
     }
 
@@ -119,14 +125,34 @@ def _load_planes(view: DatasetView, rows: Ints) -> list[OutlinePlanes]:
             continue
         size = reduced_size(high, wide)
         outline = reduce_outlines(batch, int(in_batch), (high, wide), size)
-        edges = None if (np.abs(outline) > 0).sum() < LEAST_OUTLINE else _edges(uri, (high, wide), size)
-        if edges is not None:
-            result.append(OutlinePlanes.from_outline(row, outline, edges, (high, wide)))
+        line = np.abs(outline) > 0
+        steep = None if line.sum() < LEAST_OUTLINE else _gradients(uri, (high, wide), size)
+        if steep is not None:
+            planes = OutlinePlanes.from_outline(row, outline, _rank(steep), (high, wide))
+            planes.blank, planes.bare = _shares_without_shade(line, steep > 0)
+            result.append(planes)
     return result
 
 
-def _edges(uri: str, full: tuple[int, int], size: tuple[int, int]) -> Plane | None:
-    """The edges of a picture, reduced: the rank of each pixel's gradient; None where there is none to compare."""
+def _shares_without_shade(line: Flags, shaded: Flags) -> tuple[float, float]:
+    """`blank` and `bare` of `measure_placements`, of outlines and the pixels that differ from a neighbour."""
+    empty = ~_widen(shaded)
+    blank = float((line & empty).sum() / line.sum())
+    bare = float((shaded & _widen(line)).sum() / shaded.sum()) if empty.mean() >= _LEAST_EMPTY else 0.0
+    return blank, bare
+
+
+def _widen(pixels: Flags) -> Flags:
+    """The pixels within two pixels of some, along rows and columns."""
+    padded = np.pad(pixels, 2)
+    high, wide = pixels.shape
+    down = np.logical_or.reduce([padded[k : k + high] for k in range(5)])
+    wider: Flags = np.logical_or.reduce([down[:, k : k + wide] for k in range(5)])
+    return wider
+
+
+def _gradients(uri: str, full: tuple[int, int], size: tuple[int, int]) -> Plane | None:
+    """The gradients of a picture, reduced; None where there is nothing to compare."""
     from PIL import Image
 
     try:
@@ -140,9 +166,14 @@ def _edges(uri: str, full: tuple[int, int], size: tuple[int, int]) -> Plane | No
         return None
     layers = np.pad(small.reshape(*small.shape[:2], -1), ((1, 1), (1, 1), (0, 0)), mode="edge")
     across, down = layers[1:-1, 2:] - layers[1:-1, :-2], layers[2:, 1:-1] - layers[:-2, 1:-1]
-    steep = np.hypot(across, down).max(axis=2)
+    steep: Plane = np.hypot(across, down).max(axis=2)
     if not np.isfinite(steep).all() or steep.max() <= 0:
         return None
+    return steep
+
+
+def _rank(steep: Plane) -> Plane:
+    """The rank of each gradient among all of its picture, sharpened."""
     level = np.minimum(np.sqrt(steep / steep.max()) * _LEVELS, _LEVELS - 1).astype(np.int64)
     rank = np.cumsum(np.bincount(level.reshape(-1), minlength=_LEVELS)) / level.size
     return sharpen(rank[level].astype(np.float32))
@@ -168,12 +199,12 @@ def _find_pictures(planes: list[OutlinePlanes], placements: list[Placement], los
         placements[place] = best
 
 
-def _columns(rows: Sequence[tuple[Placement, int, tuple[int, ...]]], names: tuple[str, ...]) -> ColumnArrays:
+def _columns(rows: Sequence[tuple[Placement, int, tuple[float, ...]]], names: tuple[str, ...]) -> ColumnArrays:
     """The rows as columns."""
     lists: dict[str, list[float]] = {name: [] for name in names}
     for one, group, counts in rows:
         values = (one.annotation, group, one.own, one.change, one.score, one.x, one.y, one.other, *counts)
         for name, value in zip(names, values, strict=True):
             lists[name].append(value)
-    floats = {"own", "score", "x", "y"}
+    floats = {"own", "score", "x", "y", "blank", "bare"}
     return {name: np.array(column, np.float64 if name in floats else np.int64) for name, column in lists.items()}

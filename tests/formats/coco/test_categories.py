@@ -106,3 +106,23 @@ def test_broken_categories_are_named(tmp_path: Path) -> None:
         ("SEG007", "/annotations/0/category_id"),
     ]
     assert batch.segments["category_id"].to_pylist() == [2, 3]
+
+
+def test_an_empty_list_of_categories_is_one_defect(tmp_path: Path) -> None:
+    _, batch, (defect,) = read(tmp_path)
+    assert (defect.code, defect.place, batch.n_segments) == ("SEG004", "/categories", 0)
+    assert defect.message.startswith("the list of categories is empty")
+
+
+def test_without_categories_ids_are_those_of_the_taxonomy(tmp_path: Path) -> None:
+    taxonomy = Taxonomy(categories=(Category(id=2, name="dog", kind="thing"),))
+    _, batch, _ = read(tmp_path, taxonomy=taxonomy)
+    assert batch.segments["category_id"].to_pylist() == [2]
+
+
+def test_ids_that_were_rounded_alike(tmp_path: Path) -> None:
+    annotations = [annotation(id=int(float(583920174650000001 + k))) for k in range(3)]
+    path = write_document(tmp_path, document(annotations=annotations))
+    _, (defect,) = load_all(instances.read(ReadRequest(path)))
+    assert defect.code == "SEG008"
+    assert defect.message.endswith("ids above 2^53 that are equal were probably rounded, as JavaScript does")

@@ -247,3 +247,12 @@ def test_regions_are_sorted_by_id() -> None:
     ids, first, runs = read_regions(np.array([[5, 0, 3], [5, 3, 3]], np.uint32))
     assert (ids.tolist(), first.tolist()) == ([3, 5], [3, 0])
     assert (runs.start.tolist(), runs.length.tolist(), runs.owner.tolist()) == ([3, 4, 0], [1, 2, 2], [0, 0, 1])
+
+
+def test_categories_that_do_not_say_whether_they_are_things(tmp_path: Path) -> None:
+    save(tmp_path, rgb(picture()))
+    content = document(annotations=[{"image_id": 1, "file_name": "a.png", "segments_info": [info(), info(SECOND)]}])
+    for isthing, n_told in (({}, 1), ({"isthing": 1}, 0)):
+        path = write_document(tmp_path, content | {"categories": [{"id": 1, "name": "cat"} | isthing]})
+        told = [each for each in panoptic.read(ReadRequest(path)).defects if "isthing" in each.message]
+        assert [(each.code, each.severity) for each in told] == [("SEG004", "info")] * n_told

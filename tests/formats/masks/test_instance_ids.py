@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
+import segdata
 from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.config import Config, InstanceIds, load_config
 from segdata.core.errors import UnreadableError
@@ -273,3 +274,13 @@ def test_kitti_and_cityscapes_fixtures(real_data: Path) -> None:
         (12, 12, False),
         (31001, 31, False),
     ]
+
+
+@pytest.mark.parametrize(("ids", "n_told"), [([1, 2, 3, 4], 1), ([1, 2, 3], 0), ([257, 2, 3, 4], 0)])
+def test_ids_whose_bytes_are_exchanged(tmp_path: Path, ids: list[int], n_told: int) -> None:
+    values = np.repeat(np.array([[0, *ids]], np.uint16), 4, axis=1)
+    for name, pixels in (("a", values.byteswap()), ("b", values % 7), ("c", values % 6)):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    setting = Config(instance_ids=InstanceIds(category="cell"))
+    findings = segdata.validate(tmp_path, config=setting, select="SEG010").findings
+    assert [finding.severity for finding in findings] == ["warning"] * n_told

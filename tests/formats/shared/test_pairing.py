@@ -322,9 +322,37 @@ def test_images_whose_names_differ_in_the_encoding_of_letters(
 ) -> None:
     touch(tmp_path, f"images/{file}")
     _, (defect,) = find_images(tmp_path / "all.json", "all.json", [name], None)
-    assert (defect.code, defect.severity) == ("SEG002", "error")
+    assert (defect.code, defect.severity) == ("SEG002", None)
     assert ascii(file) in defect.message
     assert defect.message.endswith(remedy)
+
+
+@pytest.mark.parametrize(
+    ("names", "files", "message"),
+    [
+        (["391895.png"], ["000000391895.png"], "images are named '391895.png', the file is '000000391895.png': give"),
+        (
+            ["1.png", "2.png"],
+            ["a/1.png", "a/2.png", "b/2.png"],
+            "'2.png', the file is 'a/2.png' or 'b/2.png': give the",
+        ),
+        (["1.png", "2.png", "3.png"], ["001.png", "x.png"], None),
+        (["1.png"], ["001.jpg"], None),
+    ],
+)
+def test_images_whose_names_lack_zeros_or_folders(
+    tmp_path: Path, names: list[str], files: list[str], message: str | None
+) -> None:
+    """Masks may be called as the images that are missing."""
+    noise = np.random.default_rng(1).integers(0, 255, (40, 40, 3), np.uint8)
+    for pixels in (noise, np.zeros((40, 40), np.uint8)):
+        for file in files:
+            (tmp_path / "images" / file).parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(tmp_path / "images" / file)
+        _, (defect,) = find_images(tmp_path / "all.json", "all.json", names, None)
+        told = pixels is noise and message is not None
+        assert defect.severity == (None if told else "info")
+        assert not told or str(message) in defect.message
 
 
 @pytest.mark.parametrize("name", ["labels/a.txt", "a.json"])

@@ -346,3 +346,24 @@ def test_options_of_the_writer_are_checked(tmp_path: Path) -> None:
     for name, value in (("trainids", "maybe"), ("unknown", "keep")):
         with pytest.raises(SegdataError, match=f"{name} is '{value}'"):
             write_dataset(read(tmp_path / "in"), tmp_path / "out", "cityscapes", **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("beside", "message"),
+    [
+        ([[7, 26, 26, 4, 4, 0]], None),
+        ([[0, 13, 13, 255, 255, 255]], "6 pixels with another label than in"),
+        ([[7, 26, 26, 4, 4, 7]], "1 pixel with another label than in"),
+        ([[7, 26]], "the label ids do not fit"),
+    ],
+)
+def test_label_ids_beside_instance_ids_are_the_same(
+    tmp_path: Path, beside: list[list[int]], message: str | None
+) -> None:
+    save(tmp_path / f"{LABELS}_instanceIds.png", [[7, 26000, 26001, 4, 4, 0]])
+    save(tmp_path / f"{LABELS}_labelIds.png", beside, np.uint8)
+    save_picture(tmp_path / IMAGE)
+    defects = load_defects(read(tmp_path))
+    assert [defect.code for defect in defects] == ([] if message is None else ["SEG014"])
+    assert all(str(message) in defect.message for defect in defects)
+    assert all(str(defect.file).endswith("_labelIds.png") for defect in defects)

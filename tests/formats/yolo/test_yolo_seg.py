@@ -167,6 +167,37 @@ def test_classes_without_data_yaml(tmp_path: Path) -> None:
     assert set(segdata.read(folder).segments["category_id"]) == {1}
 
 
+def test_names_files_that_give_classes_other_numbers(tmp_path: Path) -> None:
+    folder = dataset(tmp_path, {"a": TRIANGLE})
+    (folder / "classes.txt").write_text("dog\ncat\n", encoding="utf-8")
+    opened = segdata.read(folder)
+    assert [each.name for each in opened.profile.taxonomy.categories] == ["cat", "dog"]
+    (defect,) = opened.source.defects
+    message = "class 0 is 'cat' here, and 'dog' in classes.txt; 2 classes differ, this file's are read"
+    assert (defect.code, defect.file, defect.message) == ("SEG202", "data.yaml", message)
+
+
+@pytest.mark.parametrize("names", ["cat\ndog\n", "cat\n", "person\nbicycle\n"])
+def test_names_files_that_agree_or_are_of_something_else(tmp_path: Path, names: str) -> None:
+    (dataset(tmp_path, {"a": TRIANGLE}) / "classes.txt").write_text(names, encoding="utf-8")
+    assert codes(segdata.read(tmp_path)) == []
+
+
+def test_a_split_that_is_made_of_the_images_of_train(tmp_path: Path) -> None:
+    yaml = "train: images/one\nval: ./images/one\ntest: images/one\nnames: [cat]\n"
+    findings = segdata.validate(dataset(tmp_path, {"one/a": TRIANGLE}, yaml=yaml), select="SEG304").findings
+    assert {finding.severity for finding in findings} == {"warning"}
+    message = "is made of the images of train: images/one"
+    assert {finding.message for finding in findings} == {f"val {message}", f"test {message}"}
+
+
+def test_labels_in_utf_16(tmp_path: Path) -> None:
+    folder = dataset(tmp_path, {"a": TRIANGLE, "b": TRIANGLE})
+    (folder / "labels/b.txt").write_text(TRIANGLE, encoding="utf-16")
+    (finding,) = segdata.validate(folder, select=("SEG001", "SEG004")).findings
+    assert finding.message == "is text in UTF-16, where UTF-8 is expected: save it as that"
+
+
 def test_images_turned_by_exif_are_as_they_are_shown(tmp_path: Path) -> None:
     folder = dataset(tmp_path, {"a": TRIANGLE})
     (folder / "images/a.png").unlink()
