@@ -17,6 +17,7 @@ def provisional_taxonomy(tables: Tables) -> Findings:
     - 0 and 255, or 0 and 1, are a binary mask: foreground, and 0 is not labelled. Greys between the two are cut at half
       (SEG010).
     - Values of 16 bits are instances of one category, or category * 1000 + number if they look like that.
+    - Class masks as of PASCAL VOC have VOC's 20 classes, if no file names others.
     - A value that has a few pixels in one of many masks is no category: SEG009 reports it as a warning.
 
     Not flagged: masks with a taxonomy, and formats that say what their values mean.

@@ -26,7 +26,8 @@ def unused_category(tables: Tables, *, min_dataset: int = 10) -> Findings:
         category: car (parent vehicle)
         category: ignored (void)
 
-    Parents of other categories and void need no segments. If your data have no segment at all, nothing is flagged.
+    Parents of other categories and void need no segments. If your data have no segment at all, nothing is flagged, nor
+    if nobody named the categories (SEG219).
 
     Why: your model gets an output that it never learns, and averages over categories count an empty one.
 
@@ -39,7 +40,7 @@ def unused_category(tables: Tables, *, min_dataset: int = 10) -> Findings:
     used = set(sum_by(tables, {"category": tables.segments["category_id"]}, {})["category"].tolist())
     parents = {entry.parent for entry in categories if entry.parent != entry.name}
     whole = leading(tables)
-    if not used or whole is None:
+    if not used or whole is None or tables.profile.provisional is not None:
         return
     severity: Severity | None = "info" if len(whole.images) < min_dataset else None
     for category in categories:

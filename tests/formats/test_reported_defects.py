@@ -123,6 +123,9 @@ def mask_folder(folder: Path, values: list[int]) -> Path:
     [
         ("labels_info.json", '[{"id": 0, "name": "beach"}, {"id": 1, "name": "crab"}, {"id": 2, "name": "shell"}]'),
         ("id2label.json", '{"0": "beach", "1": "crab", "2": "shell"}'),
+        ("labels.json", '["beach", "crab", "shell"]'),
+        ("label_map.json", '{"crab": 1, "beach": 0, "shell": 2}'),
+        ("classes.json", '{"n": 9, "label_to_id": {"crab": 1, "beach": 0, "shell": 2}, "samples": [{"id": 4}]}'),
         ("data.yaml", "masks:\n  train: masks\nnames:\n  0: beach\n  1: crab\n  2: shell\n"),
     ],
 )

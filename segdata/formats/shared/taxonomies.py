@@ -4,8 +4,9 @@ Colour tables are small text files: `label_colors.txt` (CamVid: ``128 64 128<TAB
 ``road:128,64,128:parts:actions``), `classes.csv` and `class_dict.csv` (a header, then name, r, g, b), `_classes.csv` of
 each split (Roboflow: pixel value, class), `label_classes.json` (Hasty: `png_index`, `class_name`), `dataset_meta.json`
 (Datumaro and CVAT: `labels`, or `label_map` with `segmentation_colors`), `labels_info.json`, `id2label.json`,
-`labels.json`, `label_map.json` or `classes.json` (a list of objects with id and name, or ``{"0": name}``), and
-`data.yaml` with `masks_dir` or `masks`, and `names` (Ultralytics: values are classes, 255 is ignored).
+`labels.json`, `label_map.json` or `classes.json` (a list of names, or of objects with id and name, ``{"0": name}``,
+``{name: 0}``, or one of these under a key such as `label_to_id`), and `data.yaml` with `masks_dir` or `masks`, and
+`names` (Ultralytics: values are classes, 255 is ignored).
 A preset is the taxonomy of a well-known dataset whose masks come
 without one, a file in `presets/`.
 """
@@ -191,20 +192,35 @@ def _names_masks(path: Path) -> bool:
     return re.search(r"^masks(_dir)?\s*:", text, re.MULTILINE) is not None and "names" in text
 
 
+_NAME_KEYS = ("label_to_id", "class_to_id", "name_to_id", "id_to_label", "id2label", "class_names", "names", "classes")
+
+
 def _numbered_names(path: Path) -> dict[int, str]:
-    """The names by id of a JSON list of objects with id and name, or of an object {"0": name}; else none."""
+    """The names by id that a JSON file has at its top, or under one of `_NAME_KEYS`; else none."""
     try:
         content = json.loads(path.read_bytes()) if path.stat().st_size <= _MOST_OF_YAML else None
+    except (OSError, ValueError, RecursionError):
+        return {}
+    beneath = [content[key] for key in _NAME_KEYS if key in content] if isinstance(content, dict) else []
+    return next(filter(None, map(_names_by_id, [content, *beneath])), {})
+
+
+def _names_by_id(content: object) -> dict[int, str]:
+    """The names by id of a list of objects with id and name, or of names, or of {"0": name} or {name: 0}; else none."""
+    try:
         if isinstance(content, list):
-            pairs = [(item["id"], item["name"]) for item in content]
+            pairs = [
+                (item["id"], item["name"]) if isinstance(item, dict) else (k, item) for k, item in enumerate(content)
+            ]
         else:
             pairs = list(content.items()) if isinstance(content, dict) else []
+            if all(isinstance(value, int) for _, value in pairs) and {0, 1} & {value for _, value in pairs}:
+                pairs = [(value, key) for key, value in pairs]
         names = {int(number): name for number, name in pairs}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         return {}
-    return (
-        names if all(isinstance(name, str) and name for name in names.values()) and min(names, default=-1) >= 0 else {}
-    )
+    are_names = all(isinstance(name, str) and name for name in names.values()) and len(names) == len(pairs)
+    return names if are_names and min(names, default=-1) >= 0 else {}
 
 
 def find_taxonomy(root: Path, masks: Iterable[Path]) -> Taxonomy | None:

@@ -312,7 +312,7 @@ class ClassMap:
     by_color: Legend  # of RGB masks
     # a label map gives the colours, so that a palette's colours take precedence over its indices
     palettes: bool = False
-    doubts: tuple[Defect, ...] = ()  # assumptions to report
+    provisional: str | None = None  # how values are read where no file names the classes
 
     @property
     def taxonomy(self) -> Taxonomy:
@@ -350,8 +350,7 @@ def class_map(folder: Path, taxonomy: Taxonomy | None, kind: CategoryKind, stems
         "no file names the classes, so their values are read as VOC's (1 aeroplane, 2 bicycle …); if they are others, "
         "write labelmap.txt (name:r,g,b::) or taxonomy.yaml"
     )
-    doubts = () if official else (Defect("SEG202", message, severity="info"),)
-    return replace(_map_by_ids(VOC, official), doubts=doubts)
+    return replace(_map_by_ids(VOC, official), provisional=None if official else message)
 
 
 def _map_by_ids(taxonomy: Taxonomy, declared: bool) -> ClassMap:

@@ -419,8 +419,11 @@ def open_voc(request: ReadRequest) -> PerImageSource:
     kinds = {category.kind for category in mapping.taxonomy.categories}
     task: Task = ("panoptic" if "stuff" in kinds else "instance") if has_objects else "semantic"
     profile = mapping.categories.profile("pascal-voc", request.root, task, "sparse", "forbid", places=places)
+    if mapping.provisional is not None:
+        profile = replace(profile, provisional=mapping.provisional)
+        defects = [*defects, Defect("SEG219", mapping.provisional, severity="info")]
     reader = _VocImageReader.from_classes(request.root, mapping, has_objects)
-    return PerImageSource(request.root, profile, entries, (*defects, *mapping.doubts), reader, request.annotator)
+    return PerImageSource(request.root, profile, entries, defects, reader, request.annotator)
 
 
 def _class_folder(request: ReadRequest) -> str:

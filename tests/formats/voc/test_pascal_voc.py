@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from PIL import Image
 
+import segdata
 from segdata import convert, diff, read
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, UnreadableError
@@ -199,12 +200,14 @@ def test_a_taxonomy_tells_what_names_are(tmp_path: Path) -> None:
 
 
 def test_classes_that_nothing_names_are_said_to_be_a_guess(tmp_path: Path) -> None:
-    write_scene(tmp_path, [[1]], stem="frame1")
+    for number in range(12):
+        write_scene(tmp_path, [[1]], stem=f"frame{number}")
     dataset = read(tmp_path)
-    assert [(each.code, each.severity) for each in dataset.source.defects if each.code == "SEG202"] == [
-        ("SEG202", "info")
-    ]
     assert not dataset.profile.taxonomy_declared
+    # Nobody declared the other 19 classes, so that they may be unused (SEG204).
+    assert [(finding.code, finding.severity) for finding in segdata.validate(dataset, select=["SEG2"]).findings] == [
+        ("SEG219", "info")
+    ]
 
 
 def test_the_folder_of_the_development_kit_is_found_below(tmp_path: Path) -> None:
