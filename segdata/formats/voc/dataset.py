@@ -421,9 +421,9 @@ def open_voc(request: ReadRequest) -> PerImageSource:
     profile = mapping.categories.profile("pascal-voc", request.root, task, "sparse", "forbid", places=places)
     if mapping.provisional is not None:
         profile = replace(profile, provisional=mapping.provisional)
-        defects = [*defects, Defect("SEG219", mapping.provisional, severity="info")]
+        defects.append(Defect("SEG219", mapping.provisional, severity="info"))
     reader = _VocImageReader.from_classes(request.root, mapping, has_objects)
-    return PerImageSource(request.root, profile, entries, defects, reader, request.annotator)
+    return PerImageSource(request.root, profile, entries, tuple(defects), reader, request.annotator)
 
 
 def _class_folder(request: ReadRequest) -> str:

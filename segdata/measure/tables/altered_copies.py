@@ -26,7 +26,8 @@ _HEIGHT, _WIDTH = 128, 136  # of thumbnails: 8 times the cells of a hash
 _ROWS, _COLUMNS = 16, 17
 _MIN_SIDE = 48  # pixels of an image; smaller ones have no details to compare
 _DETAIL = 4  # pixels of a thumbnail in one of those that are correlated
-_LEAST_CORRELATION = 0.75
+_LEAST_CORRELATION = 0.75  # of a mirrored copy
+_LEAST_OF_CROP = 0.85  # the best of many windows: plain leaves on white paper correlate by 0.77, and are no copies
 _MOST_SHARE = 0.95  # of the whole that a crop shows; more is one view, such as a camera's rim
 _MOST_DETAIL = 2.0  # times the median
 _SHARED = 0.25  # of the details' variance that the mean of all images explains: these show no image
@@ -154,7 +155,7 @@ def _cropped_pairs(thumbs: Floats, signs: Floats, apart: NDArray[np.bool_], jobs
     with ThreadPoolExecutor(n_threads(jobs)) as pool:
         fits = list(pool.map(lambda pair: _fit(detail[pair[0]], thumbs[pair[1]], windows[window[pair]]), pairs))
     for (a, b), fit in zip(pairs, fits, strict=True):
-        if fit.correlation >= _LEAST_CORRELATION and fit.share <= _MOST_SHARE:
+        if fit.correlation >= _LEAST_OF_CROP and fit.share <= _MOST_SHARE:
             yield a, b, (CROPPED, fit.share, fit.correlation)
 
 
