@@ -162,7 +162,7 @@ def odd_names(tmp_path: Path) -> Path:
 
 
 def report(data: Path, format: str) -> str:
-    said = segdata("validate", data, "--format", format, "--fail-on", "never")
+    said = segdata("validate", data, "--one-by-one", "--format", format, "--fail-on", "never")
     assert said.code == 0, said.err
     return said.out
 

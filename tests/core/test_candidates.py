@@ -17,7 +17,7 @@ def test_only_what_is_as_likely_wrong_as_right_is_called_probably_wrong(
         0,
         3,
         probability,
-        probability - 0.1,
+        probability - 0.05,
         probability + 0.02,
         "car",
         "van",
@@ -36,11 +36,13 @@ def test_only_what_is_as_likely_wrong_as_right_is_called_probably_wrong(
         correction,
     )
     found = suspect.finding(f"{suspect.verb_be} van", "the model says so")
-    extent = f"P {probability - 0.1:.2f} to {probability + 0.02:.2f}"
+    extent = f"P {probability - 0.05:.2f} to {probability + 0.02:.2f}"
     assert found.message == f"car 7 {verbs[0]} van: {extent}, the model says so; rename it to van"
     known = suspect._replace(low=probability, high=probability).finding(f"{suspect.verb_be} van", "the model says so")
     assert known.message == f"car 7 {verbs[0]} van: P {probability:.2f}, the model says so; rename it to van"
     assert (suspect.verb_be, suspect.verb_have) == verbs
+    rare = suspect._replace(low=0.004, high=0.4).finding(f"{suspect.verb_be} van", "the model says so")
+    assert rare.message.startswith(f"car 7 {verbs[0]} van: rank 2 of 1,300, P at most 0.40, ")
     vague = suspect._replace(low=0.004, high=0.98).finding(f"{suspect.verb_be} van", "the model says so")
     assert vague.message == f"car 7 {verbs[0]} van: rank 2 of 1,300, the model says so; rename it to van"
     assert vague.score_range == (0.004, 0.98)

@@ -1,6 +1,7 @@
 """What no format recognises is described: what it looks like, what it holds, and what in it can be read."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -162,7 +163,8 @@ def test_masks_named_as_layers_are_told_what_to_declare(tmp_path: Path) -> None:
     for name in ("images/1.jpg", "masks/1_car.png", "masks/1_road_side.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.fromarray(np.full((9, 9, 4 if "masks" in name else 3), 255, np.uint8)).save(tmp_path / name)
-    (finding,) = segdata.validate(tmp_path, select="SEG011").findings
-    assert "declare `layers: {pattern: '{stem}_{category}.png'}` in segdata.yaml" in finding.message
-    (tmp_path / "segdata.yaml").write_text("layers: {pattern: '{stem}_{category}.png'}\n")
+    declared = "layers: {pattern: 'masks/{stem}_{category}.png'}"
+    with pytest.raises(SegdataError, match=re.escape(f"if each is a category: `{declared}`")):
+        segdata.validate(tmp_path)
+    (tmp_path / "segdata.yaml").write_text(f"{declared}\n")
     assert len(segdata.read(tmp_path).segments) == 2
