@@ -187,7 +187,7 @@ def test_validate_loads_only_what_it_uses() -> None:
     code = (
         "import sys\nfrom segdata.cli.main import main\n"
         "try: main(['validate', sys.argv[1]])\nexcept SystemExit: pass\n"
-        "print('importlib.metadata' in sys.modules)\n"  # with what it imports, a tenth of the start
+        "print('importlib.metadata' in sys.modules)\n"  # with what it imports, a twentieth of the start
         "print(*sorted(name for name in sys.modules if name.startswith('segdata')))"
     )
     sample = ROOT.parent / "sample_data" / "semantic"

@@ -1,7 +1,7 @@
 """What installed packages name under the entry points `segdata.formats`, `segdata.rules` and `segdata.metrics`.
 
-importlib.metadata reads the same files; it is a tenth of the start of a command (e-mail headers, archives, and every
-package once for each group), so the few lines that are needed are read here. `tests/core/test_plugins.py` compares.
+importlib.metadata reads the same files; it takes a twentieth of the start of a command (e-mail headers, archives, and
+every package once for each group), so the few lines that are needed are read here. A test compares the two.
 Source: https://packaging.python.org/en/latest/specifications/entry-points/
 """
 
