@@ -27,7 +27,7 @@ def unused_category(tables: Tables, *, min_dataset: int = 10) -> Findings:
         category: ignored (void)
 
     Parents of other categories and void need no segments. If your data have no segment at all, nothing is flagged, nor
-    if nobody named the categories (SEG219).
+    if the categories are a guess (SEG219).
 
     Why: your model gets an output that it never learns, and averages over categories count an empty one.
 
