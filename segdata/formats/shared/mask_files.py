@@ -151,7 +151,7 @@ def n_pages(path: Path) -> int:
     try:
         with open_image(path) as image:
             return int(getattr(image, "n_frames", 1))
-    except (OSError, SyntaxError, ValueError, EOFError):
+    except (OSError, SyntaxError, ValueError, EOFError, TypeError):  # TypeError: a page without a width
         return 1
 
 
@@ -200,7 +200,7 @@ def _decode(image: Image.Image, first: bytes, page: int = 0) -> MaskFile:
         head = _header(image, first)
         pixels = _pixels(image, head)
         alpha = np.array(image.getchannel("A"), np.uint8) if image.mode in _WITH_ALPHA else None
-    except (SyntaxError, ValueError, EOFError, IndexError) as error:
+    except (SyntaxError, ValueError, EOFError, IndexError, TypeError) as error:
         raise OSError(f"damaged: {error}") from error
     except OSError as error:
         raise OSError(f"damaged: {error}" if error.strerror is None else error.strerror) from error

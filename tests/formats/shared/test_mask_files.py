@@ -145,6 +145,13 @@ def test_pages_of_a_volume(tmp_path: Path) -> None:
     assert n_pages(tmp_path / "v.tif") == 3
     assert [int(decode_mask(tmp_path / "v.tif", page).values[0, 0]) for page in range(3)] == [5, 6, 7]
     assert n_pages(tmp_path / "none.tif") == 1
+    content = (tmp_path / "v.tif").read_bytes()
+    widths = [place for place in range(len(content) - 3) if content[place : place + 4] == b"\x00\x01\x04\x00"]
+    assert len(widths) == 3  # of each page: tag 256, a long
+    (tmp_path / "v.tif").write_bytes(content[: widths[1]] + b"\xff\xff" + content[widths[1] + 2 :])
+    assert n_pages(tmp_path / "v.tif") == 1
+    with pytest.raises(OSError, match="damaged"):
+        decode_mask(tmp_path / "v.tif", 1)
 
 
 def test_header_says_what_decoding_says(tmp_path: Path) -> None:
