@@ -278,7 +278,8 @@ def thing_disagreements(comparison: AnnotatorPairs, groups: SplitSegments, gold:
         divided = np.isin(np.arange(len(n)), groups.place[groups.maker == i])
         lacking = mine & ~there[:, i] & (2 * support > n) & ~divided
         reported = np.zeros(len(n), bool)
-        reported[numbers[groups.pieces_in_merges(i, gold)]] = True
+        of_merges = numbers[groups.pieces_in_merges(i, gold)]
+        reported[of_merges[of_merges >= 0]] = True  # what is in no cluster is not counted
         extra = mine & there[:, i] & (2 * support < n) & ((n > 1) | (gold is not None))
         extra &= ~np.isin(every.segment[:, i], in_groups)
         parted = 2 * (others & every.within).sum(axis=1) > n
