@@ -376,7 +376,7 @@ def _decode(
 
 def conform(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     """`rows` with exactly the columns of `schema`: missing ones null, types cast; raises ArrowException otherwise."""
-    missing = {"image_id", "category_id", "counts"} & (set(schema.names) - set(rows.column_names))
+    missing = {"image_id", "segment_id", "category_id", "counts"} & (set(schema.names) - set(rows.column_names))
     if missing:
         raise pa.ArrowInvalid(f"no column {', '.join(sorted(missing))}")
     twice = sorted(name for name in schema.names if rows.column_names.count(name) > 1)

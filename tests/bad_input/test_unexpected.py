@@ -76,6 +76,9 @@ def test_a_segment_without_a_value(make: Make, tmp_path: Path, column: str) -> N
     pq.write_table(table.set_column(table.column_names.index(column), field, [pa.array(emptied, field.type)]), path)
     result = segdata("validate", tmp_path / "new", "--jobs", "1")
     assert f"column {column} has empty cells" in result.out + result.err
+    pq.write_table(table.drop_columns([column]), path)
+    result = segdata("validate", tmp_path / "new", "--jobs", "1")
+    assert f"no column {column}" in result.out + result.err
 
 
 def test_columns_whose_names_are_no_text(tmp_path: Path) -> None:
