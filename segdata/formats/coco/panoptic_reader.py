@@ -94,7 +94,7 @@ def read_mask(path: Path) -> PanopticMask:
         with open_image(path) as image:
             encoding = _encoding(image, path)
             pixels, transparent = decoded_pixels(image), image.mode == "RGBA"
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:  # IndexError: a damaged chunk of a PNG
         reason = getattr(error, "strerror", None) or error
         raise RefusedMaskError("SEG001", f"mask cannot be decoded: {reason}") from error
     if transparent and pixels[:, :, 3].min(initial=255) < 255:

@@ -266,7 +266,7 @@ def _polygon_fault(row: int, raw: bytes) -> ItemFault:
 
 
 def _ring_fault(row: int, raw: bytes) -> ItemFault:
-    rings = json.loads(raw, parse_constant=str)
+    rings = json.loads(raw, parse_constant=str, parse_int=float)
     if all(isinstance(value, (int, float)) for value in rings):
         return ItemFault(
             row, "SEG006", "a flat list of numbers; a list of rings is expected: [[x, y, …]]", "/segmentation"

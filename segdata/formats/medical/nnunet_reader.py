@@ -18,7 +18,7 @@ import numpy as np
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
-from segdata.core.paths import check_path_name, is_unsafe_path, local_file, slice_uri
+from segdata.core.paths import check_path_name, is_file, is_unsafe_path, local_file, slice_uri
 from segdata.core.profile import Policy
 from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Category, Taxonomy
@@ -401,7 +401,7 @@ def _label_meanings(taxonomy: Taxonomy | None, dataset_json: DatasetJson, labels
 
 def _existing_file(uri: str | None) -> Path | None:
     path = local_file(uri)
-    return path if path is not None and path.is_file() else None
+    return path if path is not None and is_file(path) else None
 
 
 def _read_picture(root: Path, decoders: Mapping[str, SegmentDecoder], entry: ImageEntry) -> list[ImageAnnotation]:

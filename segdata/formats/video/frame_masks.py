@@ -217,6 +217,8 @@ class FramePaths:
     def _path(self, image_id: str, sequence: str | None, frame: int | None, split: str | None) -> FramePath:
         if is_unsafe_path(image_id):
             raise SegdataError(f"image id {image_id!r} leaves the dataset's root, so its labels have no place")
+        if not PurePosixPath(image_id).name:
+            raise SegdataError(f"image id {image_id!r} names no file, so its labels have no place")
         if sequence is None:
             return FramePath(self._new_folder(PurePosixPath(image_id).with_suffix("").as_posix()), 0, split)
         if frame is None or not 0 <= frame <= self._last:

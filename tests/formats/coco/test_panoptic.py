@@ -185,6 +185,14 @@ def test_truncated_mask(tmp_path: Path, cut: int) -> None:
     assert batch.annotations.num_rows == 0
 
 
+def test_a_colour_profile_without_content(tmp_path: Path) -> None:
+    save(tmp_path, rgb(picture()))
+    path = tmp_path / "some" / "a.png"
+    path.write_bytes(path.read_bytes().replace(b"\0\0\0\0IEND", b"\0\0\0\0iCCP\xa5\x89\x19\x3e\0\0\0\0IEND"))
+    _, defects = read(tmp_path)
+    assert [(each.code, each.file) for each in defects] == [("SEG001", "some/a.png")]
+
+
 def test_mask_of_another_size(tmp_path: Path) -> None:
     save(tmp_path, rgb(picture().T))
     batch, defects = read(tmp_path)

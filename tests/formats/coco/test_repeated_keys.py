@@ -96,6 +96,7 @@ def test_nested_keys_have_their_pointer() -> None:
     [
         ("[1, 1, 8, 8]", "[Infinity, 1, 8, 8]", "SEG004", "/annotations/0/bbox/0", "is Infinity, expected float"),
         ("[[1, 1, 9", "[[-Infinity, 1, 9", "SEG006", "/annotations/0/segmentation/0/0", "coordinate is -Infinity,"),
+        ("[[1, 1, 9", f"[[{'9' * 5000}, null, 9", "SEG006", "/annotations/0/segmentation/0/1", "coordinate is null,"),
         ('"width": 20', '"width": NaN', "SEG004", "/images/0/width", "is NaN, expected int | float"),
         ('"category_id": 1', '"category_id": "1"', "SEG004", "/annotations/0/category_id", "is the text '1', expected"),
         ('"area": 64', '"score": "0.5"', "SEG004", "/annotations/0/score", "score: is the text '0.5', expected float"),

@@ -17,6 +17,7 @@ from segdata.core.format import LossCounter, detect, find_format
 from segdata.core.profile import Policy, Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.medical.nnunet import write
+from segdata.formats.medical.nnunet_reader import _existing_file
 from segdata.testing.round_trip import assert_round_trip
 from segdata.testing.strategies import Details, datasets
 from tests.formats.medical.datasets import by_category, lists, met, whole
@@ -328,3 +329,7 @@ def test_files_of_labels_that_become_one_are_counted(tmp_path: Path) -> None:
     assert done.proof is not None
     assert done.proof.holds
     assert [(each.kind, each.of, each.count) for each in done.losses] == [("spatial", "sequences", 2)]
+
+
+def test_a_name_that_no_file_can_have_is_no_file(tmp_path: Path) -> None:
+    assert _existing_file((tmp_path / ("a" * 300)).as_uri()) is None

@@ -100,6 +100,9 @@ def test_sequences_have_folders_of_their_own() -> None:
     assert paths.assign(batch(("7", "train", 0)))[0].folder.startswith("train."), "a split is no sequence"
     assert [frame_path.number for frame_path in found] == [3, 3, 0, 4, 0]
     assert paths.assign(batch(("6", "train/a", 5)))[0].folder == "train_a"
+    for nothing in ("", "."):
+        with pytest.raises(SegdataError, match="names no file"):
+            paths.assign(batch((nothing, None, None)))
 
 
 def test_an_image_without_a_sequence_is_a_video_of_one_frame() -> None:
