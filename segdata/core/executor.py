@@ -5,29 +5,29 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-_default = [0]
+_default_jobs: ContextVar[int] = ContextVar("default_jobs", default=0)
 
 
 @contextmanager
 def default_jobs(jobs: int) -> Iterator[None]:
-    """While the block runs, threads of which nobody says how many (0) are `jobs`: those that a reader starts."""
-    before = _default[0]
-    _default[0] = jobs or before
+    """While the block runs, 0 threads mean `jobs` in this thread (0: as before): readers get no number of their own."""
+    token = _default_jobs.set(jobs or _default_jobs.get())
     try:
         yield
     finally:
-        _default[0] = before
+        _default_jobs.reset(token)
 
 
 def n_threads(jobs: int) -> int:
     """How many threads `jobs` means: itself, or with 0 the default, or one for every core that this process may use."""
-    if jobs := jobs or _default[0]:
+    if jobs := jobs or _default_jobs.get():
         return jobs
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

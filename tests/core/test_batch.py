@@ -3,13 +3,15 @@
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Event
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
 from segdata.core.batch import Batch, concatenate_batches
-from segdata.core.executor import run_ordered
+from segdata.core.executor import default_jobs, n_threads, run_ordered
 from segdata.core.profile import Profile
 from segdata.core.schema import rle_to_runs, runs_to_rle
 from segdata.testing.round_trip import content
@@ -93,3 +95,27 @@ def test_a_run_that_nobody_wants_waits_for_no_thread() -> None:
     assert next(results) == 0
     results.close()  # type: ignore[attr-defined]  # an iterator that is a generator
     gate.set()
+
+
+def test_threads_that_end_in_another_order_leave_no_default() -> None:
+    """A program may validate two datasets at the same time, each with its own number of threads."""
+    begun, ended = Barrier(2), Event()
+
+    def first() -> int:
+        with default_jobs(3):
+            begun.wait(10)
+            return n_threads(0)
+
+    def second() -> tuple[int, int]:
+        before = n_threads(0)
+        with default_jobs(5):
+            begun.wait(10)
+            ended.wait(10)
+            inside = n_threads(0)
+        return inside, n_threads(0) - before
+
+    with ThreadPoolExecutor(2) as pool:
+        one, two = pool.submit(first), pool.submit(second)
+        assert one.result() == 3
+        ended.set()
+        assert two.result() == (5, 0)
