@@ -408,8 +408,8 @@ def _compare_label_ids(reader: LabelMaskReader, path: Path, values: NDArray[Any]
     if other.coloured or other.values.shape != values.shape:
         yield Defect("SEG014", f"the label ids do not fit {path.name}, which is read: {other.encoding}", file)
         return
-    known, row = np.unique(values, return_inverse=True)
-    labels = reader.split(known.astype(np.int64))[0][row].reshape(values.shape)
+    label_of_value = reader.split(np.arange(int(values.max(initial=0)) + 1))[0]  # ids have 16 bits
+    labels = label_of_value.astype(np.uint16)[values]
     y, x = np.nonzero(labels != other.values)
     if len(x):
         message = (
