@@ -36,8 +36,8 @@ def suspected_confusion(tables: Tables, *, min_share: float = 0.1) -> Findings:
         if n - expected < min_share * (n + reverse):
             continue
         message = (
-            f"{count_noun(n, 'segment')} labelled {labelled} look like {predicted}, and {reverse:,} the reverse; "
-            f"{expected:.1f} were expected; in {count_noun(images, 'image')}, p {p:.2g}"
+            f"{count_noun(n, 'segment')} labelled {labelled} {'looks' if n == 1 else 'look'} like {predicted}, "
+            f"and {reverse:,} the reverse; {expected:.1f} were expected; in {count_noun(images, 'image')}, p {p:.2g}"
         )
         message += quote_guideline(tables.profile.taxonomy, labelled, "definition")
         yield RowFinding(message, category=labelled, score=1 - p)
