@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from segdata.core import kernels
 from segdata.core.batch import Batch
-from segdata.core.errors import SegdataError, UnreadableError
+from segdata.core.errors import SegdataError, UnreadableError, count_noun
 from segdata.core.finding import Defect, Severity
 from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.paths import is_unsafe_path
@@ -45,6 +46,8 @@ _CLASS = ("classid", "class_id", "class", "label", "category", "cell_type")
 _HEIGHT, _WIDTH = ("height", "img_height", "image_height"), ("width", "img_width", "image_width")
 _SUFFIXES = (".png", ".jpg", ".tif", ".tiff", ".jpeg")
 _MAX_SIDE = 2**20
+_CELL_LIMITS = {255, 256, 4000, 8000, 32_767, 65_535}  # characters that columns of databases and spreadsheets hold
+_SPREADSHEET_NUMBER = re.compile(r"\d(?:\.\d+)?E\+\d+", re.IGNORECASE)
 csv.field_size_limit(2**30)  # a mask may have a hundred thousand runs
 
 
@@ -82,6 +85,7 @@ def read_table(path: Path, file_name: str) -> KaggleTable:
     sides = [_column(head, _HEIGHT), _column(head, _WIDTH)]
     lines: dict[str, list[KaggleRow]] = {}
     defects: list[Defect] = []
+    lengths = Counter[int]()
     try:
         for cells in records:
             if not cells:
@@ -98,6 +102,7 @@ def read_table(path: Path, file_name: str) -> KaggleTable:
                 message = f"path {name!r} leaves the dataset's root; name files below it; left out"
                 defects.append(Defect("SEG015", message, file_name, line=records.line_num))
                 continue
+            lengths[len(cells[pixels])] += 1
             size = _row_size([None if side is None else cells[side] for side in sides])
             if size is None:
                 size_text = " x ".join(cells[side] for side in sides if side is not None)
@@ -108,6 +113,13 @@ def read_table(path: Path, file_name: str) -> KaggleTable:
             lines.setdefault(name, []).append(line)
     except csv.Error as error:
         defects.append(Defect("SEG001", f"cannot be read from here on: {error}", file_name, line=records.line_num))
+    longest = max(lengths, default=0)
+    if longest in _CELL_LIMITS and lengths[longest] > 1:
+        message = (
+            f"{lengths[longest]:,} cells end after exactly {longest:,} characters, the limit of a spreadsheet or "
+            "database: the rest of their runs is lost; export the table again"
+        )
+        defects.append(Defect("SEG005", message, file_name))
     return KaggleTable({name: tuple(rows) for name, rows in lines.items()}, both is not None, tuple(defects))
 
 
@@ -346,6 +358,13 @@ def _entries(
     file_names = [name + suffix for suffix in _SUFFIXES for name in names] if bare else names
     folder, defects = find_images(path, path.name, file_names, request.images)
     by_stem = {PurePosixPath(name).with_suffix("").as_posix(): name for name in folder.paths} if bare else {}
+    numbers = [name for name in names if _SPREADSHEET_NUMBER.fullmatch(name) and name not in by_stem]
+    if numbers:
+        message = (
+            f"{count_noun(len(numbers), 'name')} of images such as {numbers[0]!r} are numbers that a spreadsheet "
+            "rounded: several images may have one name; export the table with its names as text"
+        )
+        defects.append(Defect("SEG002", message, path.name, severity="error"))
     entries = []
     for name, lines in sorted(rows.of_image.items()):
         image_id = by_stem.get(name, name)

@@ -262,21 +262,27 @@ class CategoryCensus:
                 if type(value) is not str:
                     counts.update(values_of(value))
 
-    def choose_attribute(self, wanted: object) -> tuple[str | None, list[str]]:
-        """The attribute that names the categories, and the other candidates.
+    def choose_attributes(self, wanted: object) -> tuple[tuple[str, ...], list[str]]:
+        """The attributes that name the categories, the first that has a value counting, and the other candidates.
 
-        Raises SegdataError if no region has the wanted one.
+        Several only if the values of the others are mostly those of the first. Raises SegdataError if no region has
+        the wanted one.
         """
         with_values = {name: counts for name, counts in self.by_attribute.items() if counts}
         if wanted is not None:
             if wanted not in self.by_attribute:
                 names = ", ".join(self.by_attribute) or "none"
                 raise SegdataError(f"no region has the attribute {wanted!r}; there are: {names}")
-            return str(wanted), []
+            return (str(wanted),), []
         if not with_values:
-            return None, []
-        order = sorted(with_values, key=lambda name: self._rank(name, with_values[name]))
-        return order[0], order[1:]
+            return (), []
+        first, *rest = sorted(with_values, key=lambda name: self._rank(name, with_values[name]))
+        return (first, *(name for name in rest if self._stands_in(first, name))), rest
+
+    def _stands_in(self, first: str, name: str) -> bool:
+        """Whether at least half of the values of an attribute are values of the first."""
+        counts, known = self.by_attribute[name], self.by_attribute[first]
+        return 2 * sum(count for value, count in counts.items() if value in known) >= counts.total()
 
     def _rank(self, name: str, counts: Counter[str]) -> tuple[int, int, int]:
         """The order of preference: a usual name, then many regions with few values."""
@@ -284,9 +290,17 @@ class CategoryCensus:
         return usual, -counts.total(), len(counts)
 
 
-def categories_of(attributes: object, attribute: str | None) -> list[str]:
-    """The categories of a region, its own first; none if it has no value."""
-    return values_of(attributes.get(attribute)) if isinstance(attributes, dict) and attribute is not None else []
+def categories_of(attributes: object, names: Iterable[str]) -> tuple[str | None, list[str]]:
+    """The first of the attributes `names` that has a value in a region, and its categories, the region's own first.
+
+    >>> categories_of({"class": "", "type": "car"}, ("class", "type"))
+    ('type', ['car'])
+    """
+    if isinstance(attributes, dict):
+        for name in names:
+            if categories := values_of(attributes.get(name)):
+                return name, categories
+    return None, []
 
 
 def ambiguity_message(attribute: str, others: Iterable[str]) -> str:

@@ -87,11 +87,16 @@ _PLAIN: Json = {"also": None, "iscrowd": False}  # of a region with a category o
 
 
 @dataclass(frozen=True, slots=True)
-class _CategoryAttribute:
-    """The attribute that names categories (None: there is none), and the ids of these."""
+class _CategoryAttributes:
+    """The attributes that name categories, the first with a value counting, and the ids of these."""
 
-    attribute: str | None
+    attributes: tuple[str, ...]
     to: Mapping[str, int]
+
+    @property
+    def first(self) -> str | None:
+        """The attribute that most regions have; None if there is none."""
+        return self.attributes[0] if self.attributes else None
 
 
 def _declared_size(image: ViaImage) -> tuple[int, int]:
@@ -114,7 +119,7 @@ def _parse_side(value: object) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
-def read_image(reading: _CategoryAttribute, entry: ImageEntry, head: ImageHeader | None) -> list[ShapeAnnotation]:
+def read_image(reading: _CategoryAttributes, entry: ImageEntry, head: ImageHeader | None) -> list[ShapeAnnotation]:
     """The regions on an image; without declared size they are drawn at the size that browsers show."""
     image: ViaImage = entry.record
     size = entry.size
@@ -146,20 +151,20 @@ def read_image(reading: _CategoryAttribute, entry: ImageEntry, head: ImageHeader
     ]
 
 
-def _plain_shape(reading: _CategoryAttribute, region: ViaRegion, place: str) -> ToolShape | None:
+def _plain_shape(reading: _CategoryAttributes, region: ViaRegion, place: str) -> ToolShape | None:
     """The shape of a polygon with only category and id, as most have; None for other regions."""
     shape, attributes = region.shape_attributes, region.region_attributes
     if shape is None or shape.name != "polygon" or not isinstance(attributes, dict):
         return None
-    name, id_ = attributes.get(reading.attribute), attributes.get("segment_id")
+    name, id_ = attributes.get(reading.first), attributes.get("segment_id")
     if type(name) is not str or not name.strip() or len(attributes) != (1 if id_ is None else 2):
         return None
-    if id_ is not None and (type(id_) is not int or abs(id_) > _MOST or reading.attribute == "segment_id"):
+    if id_ is not None and (type(id_) is not int or abs(id_) > _MOST or reading.first == "segment_id"):
         return None
     return ToolShape(name, _polygon(shape, place), place, None, id_, _NOTHING, _PLAIN)
 
 
-def _tool_shape(reading: _CategoryAttribute, region: ViaRegion | None, place: str) -> ToolShape | None:
+def _tool_shape(reading: _CategoryAttributes, region: ViaRegion | None, place: str) -> ToolShape | None:
     """The shape of a region, None if it has no area; raises BrokenShapeError."""
     if region is None or region.shape_attributes is None:
         raise BrokenShapeError("SEG004", "a region has shape_attributes, an object")
@@ -229,11 +234,12 @@ def _number_at(shape: ViaShape, key: str, within: str) -> float:
     return float(value)
 
 
-def _described_shape(reading: _CategoryAttribute, shape: Shape | PolygonText, region: Json, place: str) -> ToolShape:
-    categories = categories_of(region, reading.attribute) or [NO_CATEGORY]
+def _described_shape(reading: _CategoryAttributes, shape: Shape | PolygonText, region: Json, place: str) -> ToolShape:
+    attribute, own = categories_of(region, reading.attributes)
+    attribute, categories = attribute or reading.first, own or [NO_CATEGORY]
     also = [reading.to[name] for name in categories[1:]]
     columns: Json = {"also": also or None, "iscrowd": region.get("iscrowd") is True}
-    taken = {reading.attribute, "iscrowd"} if columns["iscrowd"] else {reading.attribute}
+    taken = {attribute, "iscrowd"} if columns["iscrowd"] else {attribute}
     for key in ("segment_id", "track_id"):
         value = region.get(key)
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _MOST:
@@ -273,10 +279,10 @@ def open_via(request: ReadRequest) -> ToolSource:
         )
         for (file, first), n in copies.items()
     ]
-    attribute, names = _choose_categories(dataset, request.options.get("attribute"))
+    attributes, names = _choose_categories(dataset, request.options.get("attribute"))
     categories = resolve_names(names, request.taxonomy)
     dataset.report_unlisted("VIA")
-    read = partial(read_image, _CategoryAttribute(attribute, categories.to))
+    read = partial(read_image, _CategoryAttributes(attributes, categories.to))
     return ToolSource.from_request(request, _VIA, categories, dataset.sorted_entries, dataset.defects, read)
 
 
@@ -372,29 +378,38 @@ class _RegionAttributes:
         return self.entries[bisect_right(self.ends, row)]
 
 
-def _choose_categories(dataset: ListedImages, wanted: object) -> tuple[str | None, set[str]]:
-    """The attribute that names categories, and the names; the choice is reported if it is in doubt."""
-    census, without, regions = (
+def _choose_categories(dataset: ListedImages, wanted: object) -> tuple[tuple[str, ...], set[str]]:
+    """The attributes that name categories, and the names; the choice is reported if it is in doubt."""
+    census, without, by_others, regions = (
         CategoryCensus(),
+        Counter[str](),
         Counter[str](),
         _RegionAttributes.from_entries(list(dataset.entries.values())),
     )
     census.add(regions.attributes)
-    attribute, others = census.choose_attribute(wanted)
+    chosen, others = census.choose_attributes(wanted)
+    attribute = chosen[0] if chosen else None
     values = [attributes.get(attribute) if isinstance(attributes, dict) else None for attributes in regions.attributes]
     names = {value for value in values if type(value) is str and value.strip()}
     plain, first = frozenset(names), None
     for row, value in enumerate(values):
         if type(value) is str and value in plain:
             continue
-        categories = categories_of(regions.attributes[row], attribute)
+        used, categories = categories_of(regions.attributes[row], chosen)
         names.update(categories or [NO_CATEGORY])
+        by_others.update([] if used in (None, attribute) else [str(used)])
         if not categories:
             without[regions.entry(row).image_id] += 1
             first = row if first is None else first
     doubtful = attribute is not None and attribute.lower() not in USUAL_ATTRIBUTES and wanted is None and others
     if doubtful:
         dataset.defects.append(Defect("SEG004", ambiguity_message(str(attribute), others), severity="info"))
+    for name, count in by_others.items():
+        message = (
+            f"the category of {count_noun(count, 'region')} is in the attribute {name!r}, that of the others in "
+            f"{attribute!r}: read from both; keep one"
+        )
+        dataset.defects.append(Defect("SEG004", message, severity="warning", lost=False))
     if first is not None:
         which = "no region attribute has values" if attribute is None else f"the attribute {attribute!r} is empty there"
         message = (
@@ -407,7 +422,7 @@ def _choose_categories(dataset: ListedImages, wanted: object) -> tuple[str | Non
             Defect("SEG004", message, relative_path(dataset.root, entry.files[0]), place, severity="warning")
         )
     dataset.defects += left_out_defects("regions without area", regions.others)
-    return attribute, names
+    return chosen, names
 
 
 # What VIA 2.0.12 saves in a new project; it does not open one without.

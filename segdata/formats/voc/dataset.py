@@ -95,11 +95,12 @@ _FOLDERS = (CLASSES, f"{CLASSES}PNG", f"{CLASSES}Aug", f"{CLASSES}Raw")
 
 @dataclass(frozen=True, slots=True)
 class _ListLine:
-    """A line that names an image: in which file, its number from 1, and the image's stem."""
+    """A line that names an image: in which file, its number from 1, the image's stem and what wrongly follows it."""
 
     path: Path
     number: int
     stem: str
+    extension: str = ""
 
 
 def _read_lists(root: Path, folder: Path, masked: Container[str]) -> tuple[dict[str, str | None], list[Defect]]:
@@ -122,6 +123,14 @@ def _read_lists(root: Path, folder: Path, masked: Container[str]) -> tuple[dict[
         if without_mask and len(without_mask) == len(lines):
             message = f"none of its {count_noun(len(without_mask), 'image')} has a mask: they are read as not annotated"
             defects.append(Defect("SEG002", message, file, severity="info"))
+        extended = [line for line in lines if line.extension]
+        if extended:
+            message = (
+                f"names files instead of stems ({extended[0].stem + extended[0].extension!a} for "
+                f"{extended[0].stem!a}) in {count_noun(len(extended), 'line')}: read as stems, "
+                "which training code may not do"
+            )
+            defects.append(Defect("SEG002", message, file, severity="warning", lost=False))
         for line in lines:
             if is_unsafe_path(line.stem):
                 message = f"path {line.stem!r} leaves the dataset's root; name files below it"
@@ -148,7 +157,10 @@ def _read_lines(path: Path, known_stems: Container[str]) -> Iterator[_ListLine]:
         pair = _PAIR.fullmatch(line.strip())
         stem = pair[1] if pair else line if line in known_stems else line.strip()
         if stem and not stem.startswith("#"):
-            yield _ListLine(path, number, stem)
+            extension = PurePosixPath(stem).suffix
+            bare = stem.removesuffix(extension)
+            is_file = extension and stem not in known_stems and bare in known_stems
+            yield _ListLine(path, number, bare, extension) if is_file else _ListLine(path, number, stem)
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,3 +171,17 @@ def test_detection(tmp_path: Path) -> None:
 def test_many_masks_of_real_images_survive(real_data: Path, tmp_path: Path) -> None:
     result = segdata.convert(real_data / "coco_tiny", tmp_path / "k", to="kaggle-rle", verify=True)
     assert result.verified == result.n_segments == 470
+
+
+def test_what_a_spreadsheet_did_to_names_and_cells(tmp_path: Path) -> None:
+    """Names rounded to 1.73E+12, and cells that end at its limit of characters."""
+    Image.new("L", (40, 30)).save(tmp_path / "1732000007919.png")
+    runs = " ".join(f"{start} 1" for start in range(1, 1000, 3))
+    rows = [f"1.73E+12,{runs[:length]},30,40" for length in (255, 255, 80)]
+    table(tmp_path, "\n".join(["id,annotation,height,width", *rows]))
+    messages = {defect.message for defect in segdata.read(tmp_path, format="kaggle-rle").source.defects}
+    assert any(message.startswith("2 cells end after exactly 255 characters") for message in messages)
+    assert any(message.startswith("1 name of images such as '1.73E+12' are numbers") for message in messages)
+    rows[0] = f"1732000007919,{runs[:254]},30,40"
+    table(tmp_path, "\n".join(["id,annotation,height,width", rows[0]]))
+    assert segdata.read(tmp_path, format="kaggle-rle").source.defects == ()

@@ -142,6 +142,28 @@ def test_which_attribute_names_the_category(tmp_path: Path) -> None:
         read(tmp_path, options={"attribute": "colour"})
 
 
+def test_another_attribute_with_the_same_values_names_the_category_where_the_first_is_empty(tmp_path: Path) -> None:
+    """Half of the annotators wrote the class into another attribute; what is no class stays an attribute."""
+    image(tmp_path)
+    save(
+        tmp_path / "via.json",
+        region(POLYGON, type="car", colour="red"),
+        region(POLYGON, type="", Vehicle="car"),
+        region(POLYGON, colour="blue"),
+    )
+    dataset = read(tmp_path)
+    batch = loaded(dataset)
+    assert names(dataset, batch) == ["car", "car", "region"]
+    assert batch.segments["attributes"].to_pylist()[1] == [("type", '""')]
+    messages = [defect.message for defect in dataset.source.defects if defect.code == "SEG004"]
+    assert messages[0] == (
+        "the category of 1 region is in the attribute 'Vehicle', that of the others in 'type': read from both; keep one"
+    )
+    assert "1 region of 1 image without a category" in messages[1]
+    chosen = read(tmp_path, options={"attribute": "type"})
+    assert names(chosen, loaded(chosen)) == ["car", "region", "region"]
+
+
 def test_sizes_come_from_images_or_attributes(tmp_path: Path) -> None:
     save(tmp_path / "a/via.json", region(POLYGON, c="car"))
     with pytest.raises(UnreadableError, match="none of the 1 image files is here, and VIA keeps no sizes"):

@@ -142,6 +142,19 @@ def test_lists_tell_splits_and_missing_masks(tmp_path: Path) -> None:
     ]
 
 
+def test_lists_of_files_are_read_as_stems(tmp_path: Path) -> None:
+    write_scene(tmp_path, [[7]], [[1]])
+    write_scene(tmp_path, [[7]], [[1]], stem="2007_000002.v2")
+    lists = tmp_path / "ImageSets/Segmentation"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text("2007_000001.jpg\n2007_000002.v2\n")
+    _, batch, defects = open_dataset(tmp_path)
+    assert batch.images["split"].to_pylist() == ["train", "train"]
+    (defect,) = defects
+    assert (defect.code, defect.severity, defect.file) == ("SEG002", "warning", "ImageSets/Segmentation/train.txt")
+    assert defect.message.startswith("names files instead of stems ('2007_000001.jpg' for '2007_000001') in 1 line")
+
+
 def test_boxes_give_attributes_to_the_objects_they_enclose(tmp_path: Path) -> None:
     write_scene(tmp_path, [[7, 7, 0, 7]] * 2, [[1, 1, 0, 2]] * 2)
     free = "<attributes><attribute><name>color</name><value>red</value></attribute></attributes>"
