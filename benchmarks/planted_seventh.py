@@ -66,7 +66,8 @@ def _encode(pixels: Array) -> Json:
 
 @_drawn("vis", "train.json")
 def _vis(made: Made) -> None:
-    videos, annotations = [], []
+    videos: list[Json] = []
+    annotations: list[Json] = []
     for video in range(1, 4):
         names, tracks = [], dict[int, list[Json | None]]()
         for k, (picture, things) in enumerate(_film(made, 14)):
