@@ -189,7 +189,7 @@ def _usual_steps(moved: Floats, step: Ints) -> Floats:
     around = np.full((2 * _AROUND, n, 2), np.nan)
     for k, lag in enumerate([lag for lag in range(-_AROUND, _AROUND + 1) if lag]):
         other = np.clip(np.arange(n) + lag, 0, n - 1)
-        goes_on = step[other] - step == lag
+        goes_on = (other - np.arange(n) == lag) & (step[other] - step == lag)
         around[k, goes_on] = moved[other[goes_on]]
     is_known = ~np.isnan(around[:, :, 0]).all(axis=0)
     usual = np.zeros((n, 2))

@@ -1,0 +1,322 @@
+"""Rules of videos on random tracks and distances, where ties are frequent, against loops that say what pages say."""
+
+import math
+import statistics
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from segdata.core.finding import RowFinding
+from segdata.core.frame_sequences import SequenceIndex
+from segdata.core.rule import Tables, find_rule
+from segdata.core.table import Table
+from segdata.measure.measure import measure_source
+from segdata.rules.brief_track import box_iou
+from segdata.rules.frames_exchanged import _distances, _far_apart, _in_reverse
+from segdata.rules.occlusion_treatment import _match
+from segdata.rules.track_jump import _usual_steps
+from segdata.testing.pictures import draw_picture
+from tests.rules.campaigns import with_tables
+
+SEEDS = range(40)
+WIDE, HIGH = 60, 50
+Box = tuple[float, float, float, float]
+
+
+def check(code: str, tables: Tables, **options: Any) -> list[RowFinding]:  # Any: options of all types
+    return list(find_rule(code).check(tables, **options))
+
+
+def overlap(a: Any, b: Any) -> float:  # Any: two boxes
+    """The IoU of boxes of whole pixels, counted pixel by pixel."""
+    one, other = (
+        {(x, y) for x in range(int(x0), int(x0 + w)) for y in range(int(y0), int(y0 + h))} for x0, y0, w, h in (a, b)
+    )
+    return len(one & other) / max(len(one | other), 1e-9)
+
+
+def film(frames: list[dict[int, tuple[Box, int]]], areas: Any = None) -> Tables:  # Any: an area for each segment
+    """A video whose frames hold tracks, each a box and a category."""
+    n = len(frames)
+    legend = "category: car\ncategory: bus\ncategory: road (stuff)\ncategory: haze (void)\nsequence: video"
+    picture = "\n\n".join(["\n".join(["." * WIDE] * HIGH)] * n)
+    tables = measure_source(draw_picture(f"{picture}\n{legend}"), frozenset(), jobs=1)
+    rows = [(k, track, *box, category) for k, frame in enumerate(frames) for track, (box, category) in frame.items()]
+    columns = dict(zip(("annotation", "track_id", "x", "y", "width", "height", "category_id"),
+                       np.array(rows, np.int64).reshape(-1, 7).T, strict=True))  # fmt: skip
+    area = columns["width"] * columns["height"] if areas is None else np.array(areas)
+    segments = Table(columns | {"image": columns["annotation"], "area": area, "iscrowd": np.zeros(len(rows), bool)})
+    annotations = tables.annotations.beside(n_segments=np.array([len(frame) for frame in frames]))
+    return replace(tables, segments=segments, annotations=annotations)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_overlap_of_boxes_is_that_of_their_pixels(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    a, b = (np.concatenate([rng.integers(0, 5, 2), rng.integers(1, 6, 2)]).astype(float) for _ in range(2))
+    assert box_iou(a, b) == pytest.approx(overlap(a, b))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_two_boxes_are_each_another_one_of_several(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    pair, others = (np.stack([*rng.integers(0, 4, (2, n)), *rng.integers(2, 6, (2, n))], axis=1) for n in (2, 4))
+    if seed % 2:
+        others[rng.permutation(4)[:2]] = pair
+    pair, others = pair.astype(float), others[: rng.integers(1, 5)].astype(float)
+    table = [[overlap(one, other) for other in others] for one in pair]
+    best = [max(range(len(row)), key=row.__getitem__) for row in table]
+    expected = len(others) >= 2 and best[0] != best[1] and all(max(row) >= 0.5 for row in table)
+    assert _match(pair, others) == expected
+
+
+def random_film(rng: Any, n: int = 9) -> list[dict[int, tuple[Box, int]]]:  # Any: a generator
+    """Tracks that stand in few places, come, go, and take the place of others."""
+    places = [(3, 3), (5, 3), (25, 3), (25, 25), (3, 26), (0, 40)]
+    sizes = [(10, 10), (12, 10), (10, 8)]
+    frames: list[dict[int, tuple[Box, int]]] = []
+    home = {track: (rng.integers(len(places)), int(rng.integers(1, 3))) for track in range(1, 8)}
+    for _ in range(n):
+        frame: dict[int, tuple[Box, int]] = {}
+        for track, (place, category) in home.items():
+            if rng.random() < (0.85 if track < 5 else 0.3):
+                frame[track] = ((*places[place], *sizes[rng.integers(3)]), category)
+        frames.append(frame)
+    return frames
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_track_of_one_frame_is_in_the_place_of_one_that_is_missing_or_rare(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    frames = random_film(rng, int(rng.integers(2, 10)))
+    number, home = 20, [*frames[0].values(), ((30, 30, 9, 9), 1)]
+    for k in rng.permutation(len(frames))[: rng.integers(1, 4)].tolist():
+        missing = [track for track in frames[k] if rng.random() < 0.7]
+        for track in missing:
+            frames[k][number] = frames[k].pop(track) if rng.random() < 0.8 else home[rng.integers(len(home))]
+            number += 1
+    tables = film(frames)
+    times = {track: [k for k, frame in enumerate(frames) if track in frame] for frame in frames for track in frame}
+    lengths = [len(seen) for seen in times.values()]
+    last = len(frames) - 1
+    rare = statistics.median(lengths) >= 2 and lengths.count(1) <= max(1, 0.25 * len(lengths)) and last + 1 >= 4
+    expected = []
+    for track, seen in sorted(times.items()):
+        k = seen[0]
+        (x, y, width, height), category = frames[k][track]
+        if len(seen) > 1 or width * height < 90:
+            continue
+        best, most = None, 0.0
+        for other, others in times.items():
+            own = [j for j in (k - 1, k + 1) if 0 <= j <= last]
+            if len(others) < 2 or k in others or not all(other in frames[j] for j in own):
+                continue
+            if any(frames[j][other][1] != category for j in own) or not own:
+                continue
+            mean = np.mean([frames[j][other][0] for j in own], axis=0)
+            iou = box_iou(mean, np.array((x, y, width, height), float))
+            if iou > most or (iou == most and best is not None and other < best):
+                best, most = other, iou
+        at_edge = x <= 0 or y <= 0 or x + width >= WIDE or y + height >= HIGH
+        if most >= 0.75:
+            expected.append((track, k, f"in the place of track {best}"))
+        elif rare and not at_edge and 0 < k < last:
+            expected.append((track, k, f"for {statistics.median(lengths):.0f} frames"))
+    options = {"min_pixels": 90, "min_overlap": 0.75, "min_usual": 2, "min_frames": 4, "max_share": 0.25}
+    found = check("SEG359", tables, **options)
+    assert len(found) == len(expected)
+    for one, (track, k, words) in zip(found, expected, strict=True):
+        (row,) = one.segments
+        assert tables.segments["annotation"][row] == k
+        assert one.message.startswith(f"track {track} is used in this frame only")
+        assert words in one.message
+        assert one.pixels == tables.segments["area"][row]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_track_that_returns_after_a_gap_of_few_frames(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    frames = random_film(rng, 12)
+    for track in range(1, 5):
+        gone = int(rng.integers(1, 9))
+        for k in range(gone, min(gone + int(rng.integers(1, 5)), 11)):
+            frames[k].pop(track, None)
+    for frame in frames:
+        for track, (box, category) in list(frame.items()):
+            frame[track] = ((*box[:2], *rng.choice([4, 8, 10, 12], 2).tolist()), category)
+    tables = film(frames)
+    times = {track: [k for k, frame in enumerate(frames) if track in frame] for frame in frames for track in frame}
+    expected = []
+    for track, seen in sorted(times.items()):
+        sizes = [frames[k][track][0][2] * frames[k][track][0][3] for k in seen]
+        for j, (a, b) in enumerate(pairwise(seen)):
+            usual = [statistics.median(part) for part in (sizes[max(j - 4, 0) : j + 1], sizes[j + 1 : j + 6])]
+            small = any(size < max(48, 0.75 * middle) for size, middle in zip(sizes[j : j + 2], usual, strict=True))
+            ends = [frames[k][track][0] for k in (a, b)]
+            at_edge = any(x <= 0 or y <= 0 or x + w >= WIDE or y + h >= HIGH for x, y, w, h in ends)
+            if not 1 < b - a <= 4 or small or at_edge:
+                continue
+            boxes = [[p + (k - a) / (b - a) * (q - p) for p, q in zip(*ends, strict=True)] for k in range(a + 1, b)]
+            hidden = False
+            for k, (x, y, w, h) in enumerate(boxes, start=a + 1):
+                for (left, top, wide, high), _ in frames[k].values():
+                    across, down = min(x + w, left + wide) - max(x, left), min(y + h, top + high) - max(y, top)
+                    hidden |= max(across, 0) * max(down, 0) >= 0.5 * w * h
+            if not hidden:
+                first = tuple(np.rint(boxes[0]).astype(int).tolist())
+                expected.append((a + 1, sizes[j], first, f"track {track} is missing in {b - a - 1} frame"))
+    found = check("SEG353", tables, max_frames=3, min_pixels=48, min_share=0.75)
+    assert [(one.annotation, one.pixels, one.bbox) for one in found] == [row[:3] for row in expected]
+    assert all(one.message.startswith(words) for one, (*_, words) in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_usual_steps_are_the_median_of_three_before_and_after(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n = 14
+    step = np.cumsum(rng.choice([1, 1, 1, 2, 5], n))
+    moved = rng.integers(-5, 6, (n, 2)).astype(float)
+    expected = []
+    for k in range(n):
+        near = [j for j in range(n) if j != k and abs(j - k) <= 3 and step[j] - step[k] == j - k]
+        expected.append([statistics.median(moved[j, axis] for j in near) if near else 0.0 for axis in (0, 1)])
+    np.testing.assert_array_equal(_usual_steps(moved, step), expected)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_track_off_its_path_in_a_frame_or_from_a_frame_on(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    boxes = [(0, 5, 8, 8), (5, 0, 8, 8), (52, 5, 8, 8), (5, 42, 8, 8), *[(5, 5, 8, 8)] * 60, (5, 5, 8, 7)]
+    frames = [
+        {track: (boxes[rng.integers(len(boxes))], 1) for track in range(1, 4) if rng.random() < 0.95} for _ in range(8)
+    ]
+    tables = film(frames)
+    rows = {(int(a), int(t)): row for row, (a, t) in enumerate(tables.segments.lines("annotation", "track_id"))}
+    three = [
+        (rows[k - 1, track], row, rows[k + 1, track])
+        for (k, track), row in rows.items()
+        if (k - 1, track) in rows and (k + 1, track) in rows
+    ]
+    n = len(three)
+    turns: dict[str, Any] = dict(zip(("before", "segment", "after"), np.array(three).reshape(-1, 3).T, strict=True))
+    turns |= {name: rng.choice([0.0, 0.2, 0.25, 0.5], n) for name in ("like_before", "like_after")}
+    turns |= {"agree": rng.choice([0.25, 0.5, 0.75, 1.0], n)}
+    turns |= {"fit": rng.choice([0.0, 0.25, 0.2], n), "shift": rng.integers(0, 30, n).astype(float)}
+    m = 3
+    a = rng.permutation(len(rows))[:m]
+    exchanges = {"a": a, "b": (a + 1) % len(rows), "own": rng.choice([0.0, 0.25], m), "crossed": np.full(m, 0.5)}
+    tables = with_tables(tables, turns=Table(turns), exchanges=Table(exchanges))
+    swapped = {
+        int(row)
+        for k in range(m)
+        if exchanges["crossed"][k] - exchanges["own"][k] >= 0.5
+        for row in (exchanges["a"][k], exchanges["b"][k])
+    }
+    # What is exchanged with the next frame counts for the frame before, once.
+    swapped |= {one for _, one, after in three if after in swapped}
+    box = [tuple(int(tables.segments[name][row]) for name in ("x", "y", "width", "height")) for row in range(len(rows))]
+    edge = {row for row, (x, y, w, h) in enumerate(box) if x <= 0 or y <= 0 or x + w >= WIDE or y + h >= HIGH}
+    off = []
+    for k, members in enumerate(three):
+        whole = all(box[row][2] * box[row][3] >= 64 and row not in edge for row in members)
+        off.append(whole and turns["agree"][k] >= 0.5 and turns["fit"][k] < 0.25 and members[1] not in swapped)
+    left_for_good = {three[k][1] for k in range(n) if off[k] and turns["like_before"][k] >= 0.25}
+    expected = []
+    for k in range(n):
+        stays, arrives = turns["like_before"][k] >= 0.25, turns["like_after"][k] >= 0.25
+        if off[k] and not stays and not arrives:
+            expected.append((three[k][1], "in this frame only"))
+        elif off[k] and arrives and three[k][0] in left_for_good:
+            expected.append((three[k][1], "from this frame on"))
+    found = check("SEG354", tables, min_agree=0.5, max_fit=0.25, min_pixels=64, swap_gain=0.5, min_move=1e9)
+    assert [one.segments for one in found] == [(row,) for row, _ in expected]
+    for one, (row, words) in zip(found, expected, strict=True):
+        assert words in one.message
+        assert one.pixels == box[row][2] * box[row][3]
+        shift = float(turns["shift"][turns["segment"].tolist().index(row)])
+        assert f"track {tables.segments['track_id'][row]} is {shift:.0f} px off its path" in one.message
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_frames_far_apart_that_fit_into_each_other_s_place(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(6, 10))
+    place = np.arange(n) * 4.0 + rng.integers(0, 2, n)
+    if seed % 4:
+        i, j = sorted(rng.permutation(np.arange(1, n - 1))[:2])
+        place[[i, j]] = place[[j, i]]
+    distance = np.abs(place[:, None] - place)
+    distance[0] += rng.choice([0.0, 60.0])
+    for min_gain, min_move in ((0.1, 0.5), (0.5, 0.0), (0.0, 4.0)):
+        expected, gains = [], []
+        for a in range(1, n - 3):
+            for b in range(a + 2, n - 1):
+                given = sum(distance[p, q] for p, q in ((a - 1, a), (a, a + 1), (b - 1, b), (b, b + 1)))
+                turned = sum(distance[p, q] for p, q in ((a - 1, b), (b, a + 1), (b - 1, a), (a, b + 1)))
+                gains.append((given - turned) / max(given, 1e-12))
+                if gains[-1] >= min_gain and gains[-1] * given >= 4 * min_move:
+                    expected.append((a, b, gains[-1]))
+        assert _far_apart(distance, min_gain, min_move) == (expected if statistics.median(gains) <= -0.2 else [])
+
+
+@pytest.mark.parametrize("seed", range(80))
+def test_the_last_frames_are_in_reverse_if_the_last_fits_to_the_first(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(4, 12))
+    place = np.cumsum(rng.choice([2.0, 3.0, 4.0], n))
+    turn = int(rng.integers(1, n))
+    place[turn:] = place[turn:][::-1]
+    distance = np.abs(place[:, None] - place)
+    step = [distance[k, k + 1] for k in range(n - 1)]
+    for min_turn, min_move in ((0.5, 0.1), (0.25, 2.0), (0.75, 0.0)):
+        best: tuple[int, float] | None = None
+        for first in range(2, n - 2):
+            given, turned, usual = step[first - 1], distance[first - 1, n - 1], statistics.median(step)
+            gain = (given - turned) / given
+            stands = gain >= min_turn and given >= 1.5 * usual >= turned and given - turned >= 4 * min_move
+            stands = stands and sum(other >= 0.9 * given for other in step) <= 3
+            if stands and (best is None or gain > best[1]):
+                best = first, gain
+        assert _in_reverse(distance, min_turn, min_move) == best
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_distances_are_means_over_tracks_or_categories_that_either_frame_has(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    frames = random_film(rng, 5)
+    tables = film(frames)
+    n = len(tables.segments)
+    names = ("center_x", "center_y", "spread_x", "spread_y")
+    centroids = {name: rng.integers(0, 60, n).astype(float) for name in names}
+    track = tables.segments["track_id"].astype(float)
+    track[rng.random(n) < 0.3] = math.nan
+    segments = tables.segments.beside(track_id=track, iscrowd=rng.random(n) < 0.1)
+    tables = with_tables(replace(tables, segments=segments), centroids=Table(centroids))
+    sums: list[dict[Any, list[float]]] = [{} for _ in frames]
+    for row in range(n):
+        if segments["iscrowd"][row]:
+            continue
+        own, area = track[row], segments["area"][row] / (WIDE * HIGH)
+        thing = ("category", segments["category_id"][row]) if own != own else ("track", own)
+        cell = sums[segments["annotation"][row]].setdefault(thing, [0.0] * 5)
+        cell[0] += area
+        for k, (name, side) in enumerate(zip(names, (WIDE, HIGH, WIDE, HIGH), strict=True), start=1):
+            cell[k] += area * centroids[name][row] / side
+    features = [
+        {thing: [math.sqrt(cell[0]), *(value / cell[0] for value in cell[1:])] for thing, cell in frame.items()}
+        for frame in sums
+    ]
+    found = _distances(tables, SequenceIndex.from_tables(tables), 0)
+    for a in range(5):
+        for b in range(5):
+            apart = []
+            for thing in features[a].keys() | features[b].keys():
+                if thing in features[a] and thing in features[b]:
+                    pairs = zip(features[a][thing], features[b][thing], strict=True)
+                    apart.append(min(statistics.fmean(abs(p - q) for p, q in pairs), 0.25))
+                else:
+                    apart.append(0.1)
+            assert found[a, b] == pytest.approx(statistics.fmean(apart) if apart else 0.0)
