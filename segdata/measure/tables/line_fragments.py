@@ -52,7 +52,7 @@ def measure_dashes(view: BatchView) -> pa.Table:
             "segment": rows[segments].astype(np.int64),
             "pieces": np.bincount(owner, minlength=n)[segments],
             "between": np.bincount(pieces.owner[between], minlength=n)[segments],
-            "gap": np.ceil(widest[segments]).astype(np.int64),
+            "gap": np.ceil(widest[segments].round(6)).astype(np.int64),  # 9 pixels may be 9.0000000001
             "x": left[segments],
             "y": top[segments],
             "width": (right - left)[segments],
