@@ -23,6 +23,7 @@ _FUNCTIONS = {  # of each compiled module
     "counts": ("decode_counts", "encode_counts", "join_counts", "split_counts", "unpack_alpha"),
     "crossings": ("crossings", "recurring"),
     "faults": ("guard_pages", "release_pages"),
+    "filters": ("undo_filters",),
     "groups": ("dense", "extents", "medians", "order_by", "quantiles", "sums"),
     "keys": ("repeated_keys",),
     "labels": ("deal", "distinct", "flood", "label_runs", "pack_rgb"),

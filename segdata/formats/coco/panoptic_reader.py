@@ -43,8 +43,9 @@ from segdata.formats.coco.images import (
 from segdata.formats.coco.segments import SEGMENT_KEYS, SegmentItem, segment_columns
 from segdata.formats.shared.derived_sources import with_origin
 from segdata.formats.shared.images import ImageFolder, open_image, similar_name_hint
-from segdata.formats.shared.mask_files import ValueRuns, Values, decoded_pixels
+from segdata.formats.shared.mask_files import ValueRuns, Values, decoded_pixels, read_png
 from segdata.formats.shared.per_image import chunk_rows
+from segdata.formats.shared.png_files import COLOUR, COLOUR_ALPHA
 
 UNLABELLED = 0
 _EMPTY = Raw(b"[]")
@@ -91,9 +92,14 @@ class PanopticMask:
 def read_mask(path: Path) -> PanopticMask:
     """Decode a mask; raises RefusedMaskError if its ids cannot be trusted."""
     try:
-        with open_image(path) as image:
-            encoding = _encoding(image, path)
-            pixels, transparent = decoded_pixels(image), image.mode == "RGBA"
+        plain = read_png(path)
+        if plain is not None and plain.colour in (COLOUR, COLOUR_ALPHA):
+            pixels, transparent = plain.values, plain.colour == COLOUR_ALPHA
+            encoding = f"{'RGBA' if transparent else 'RGB'} 8 bit"
+        else:
+            with open_image(path) as image:
+                encoding = _encoding(image, path)
+                pixels, transparent = decoded_pixels(image), image.mode == "RGBA"
     except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:  # IndexError: a damaged chunk of a PNG
         reason = getattr(error, "strerror", None) or error
         raise RefusedMaskError("SEG001", f"mask cannot be decoded: {reason}") from error

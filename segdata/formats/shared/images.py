@@ -6,8 +6,6 @@ import re
 import stat
 import struct
 import warnings
-import zlib
-from binascii import crc32
 from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,26 +14,17 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from segdata.core.finding import Defect
 from segdata.core.paths import check_path_name, is_file, is_unsafe_path
-from segdata.core.pixel_limit import check_pixels, max_pixels
+from segdata.core.pixel_limit import check_pixels
 from segdata.core.safe_text import quote_path
 from segdata.core.tiff_files import HEIGHT, ORIENTATION, WIDTH, is_tiff, tiff_tags
 from segdata.formats.shared.file_names import fold_name, is_image_name, stands_in
+from segdata.formats.shared.png_files import PlainHeader, png_header
 
 _MOST_PIXELS = 2**26  # less than Pillow warns of
-_PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
-_IHDR_END = 33
-# Bits and colour types.
-_PNG_SORTS = frozenset({(1, 0), (1, 3), (2, 3), (4, 3), (8, 0), (8, 2), (8, 3), (8, 4), (8, 6), (16, 0)})
-# Chunks ahead of the pixels that can neither fail in Pillow nor hold EXIF, and their size where that matters.
-_KNOWN_CHUNKS = {
-    b"sRGB": 1, b"gAMA": 4, b"pHYs": 9, b"cHRM": 32, b"bKGD": None, b"sBIT": None, b"tIME": None, b"PLTE": None,
-}  # fmt: skip
 _JPEG = b"\xff\xd8\xff"
 _SCAN, _QUANTIZATION, _EXIF = 0xDA, 0xDB, 0xE1
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2})
@@ -43,31 +32,6 @@ _SKIPPED = frozenset({0xC4, 0xDD, 0xFE})  # Huffman tables, restart intervals, c
 _TABLES = {b"JFIF\0": 14, b"ICC_PROFILE\0": 14, b"Adobe": 12}  # how application segments begin, and their least size
 _ORIENTATION, _SHORT = 0x0112, 3
 _BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # of a value, by its EXIF type
-
-PlainHeader = tuple[int, int, int]  # width, height, EXIF orientation
-
-
-def png_header(data: bytes) -> PlainHeader | None:
-    """Width and height in pixels and EXIF orientation (1: none), of the first bytes of a PNG file."""
-    if not data.startswith(_PNG) or len(data) < _IHDR_END or not _is_whole(data, 8, 13):
-        return None
-    width, height, bits, colour, packing, filtering, interlace = struct.unpack_from(">IIBBBBB", data, 16)
-    if (bits, colour) not in _PNG_SORTS or packing or filtering or interlace:
-        return None
-    offset = _IHDR_END
-    while data[offset + 4 : offset + 8] != b"IDAT":
-        (size,) = struct.unpack_from(">I", data, offset) if offset + 12 <= len(data) else (0,)
-        kind = data[offset + 4 : offset + 8]
-        if kind not in _KNOWN_CHUNKS or _KNOWN_CHUNKS[kind] not in (None, size) or not _is_whole(data, offset, size):
-            return None
-        offset += size + 12
-    return (width, height, 1) if 0 < width * height <= _MOST_PIXELS else None
-
-
-def _is_whole(data: bytes, offset: int, size: int) -> bool:
-    """Whether a chunk is within the bytes and has the right check sum."""
-    end = offset + 8 + size
-    return data[end : end + 4] == crc32(memoryview(data)[offset + 4 : end]).to_bytes(4, "big")
 
 
 def jpeg_header(data: bytes) -> PlainHeader | None:
@@ -143,53 +107,6 @@ def _orientation(segment: bytes) -> int | None:
                 return None
             orientation = struct.unpack_from(f"{order}H", value)[0] or 1
     return orientation
-
-
-PALETTE = b"\x08\x03"  # 8 bits, with a palette: bytes 24 and 25 of the file
-_AROUND = 12  # bytes of a chunk beside its data: size and name before it, check sum behind
-_MOST_COLORS = 256
-Bytes = NDArray[np.uint8]
-
-
-def decode_palette_png(data: bytes) -> tuple[Bytes, Bytes] | None:
-    """The values (height, width) and colours (n, 3) of a palette PNG file of 8 bits; None: Pillow has to read it."""
-    head = png_header(data)
-    chunks = _chunks(data) if head and data[24:26] == PALETTE else []
-    names = [name for name, _ in chunks]
-    if head is None or head[0] * head[1] > max_pixels() or names.count(b"PLTE") != 1 or names[-1] != b"IEND":
-        return None
-    first, colors = names.index(b"IDAT"), chunks[names.index(b"PLTE")][1]
-    if set(names[first:-1]) != {b"IDAT"} or len(colors) % 3 or not 0 < len(colors) <= 3 * _MOST_COLORS:
-        return None
-    width, height, _ = head
-    rows = _unpack(b"".join(chunk for _, chunk in chunks[first:-1]), height * (width + 1))
-    if rows is None:
-        return None
-    filtered = np.frombuffer(rows, np.uint8).reshape(height, width + 1)
-    if filtered[:, 0].any():  # rows hold differences; hardly ever where values are indices
-        return None
-    return filtered[:, 1:], np.frombuffer(colors, np.uint8).reshape(-1, 3)
-
-
-def _chunks(data: bytes) -> list[tuple[bytes, memoryview]]:
-    chunks, offset, view = [], 8, memoryview(data)
-    while offset + _AROUND <= len(data):
-        size = int.from_bytes(data[offset : offset + 4], "big")
-        if offset + _AROUND + size > len(data):
-            break
-        chunks.append((data[offset + 4 : offset + 8], view[offset + 8 : offset + 8 + size]))
-        offset += _AROUND + size
-    return chunks
-
-
-def _unpack(packed: bytes, size: int) -> bytes | None:
-    """The bytes of a complete zlib stream of this size, else None; unpacks at most one byte more."""
-    unpacking = zlib.decompressobj()
-    try:
-        unpacked = unpacking.decompress(packed, size + 1)
-    except zlib.error:
-        return None
-    return unpacked if unpacking.eof and len(unpacked) == size else None
 
 
 MAX_PIXELS = 2**31  # a file that claims more is a decompression bomb

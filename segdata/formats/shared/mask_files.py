@@ -1,7 +1,8 @@
 """Mask files: an image file decoded to the values that it stores, never to what a viewer would show, and their runs.
 
-Pillow decodes (it lets other threads run meanwhile). What it changes is undone or refused: grey PNGs of 2 and 4 bits
-come back as the values they store, and colours of 16 bits a channel, of which it keeps the high byte, are refused.
+Ordinary PNGs are decoded by `png_files`, all else by Pillow (both let other threads run meanwhile). What Pillow changes
+is undone or refused: grey PNGs of 2 and 4 bits come back as the values they store, and colours of 16 bits a channel, of
+which it keeps the high byte, are refused.
 Source: PNG specification (third edition), section 11.2.1; TIFF 6.0, sections 3, 4 and 19.
 """
 
@@ -23,8 +24,18 @@ from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.runs import Flags, Ints, Rows, Runs
 from segdata.core.taxonomy import Color, Taxonomy
-from segdata.formats.shared.images import PALETTE, decode_palette_png, open_bytes, open_image, undecodable_file
+from segdata.formats.shared.images import open_bytes, open_image, undecodable_file
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, relative_path
+from segdata.formats.shared.png_files import (
+    COLOUR,
+    COLOUR_ALPHA,
+    GREY,
+    GREY_ALPHA,
+    PALETTE,
+    PngPixels,
+    decode_png,
+    may_decode,
+)
 
 _HELD = {"L": "u1", "P": "u1", "I;16": "<u2"}  # Pillow's mode -> type of pixels
 _FOUR_BYTES = frozenset({"RGB", "RGBA"})
@@ -56,6 +67,7 @@ _SAMPLE_FORMAT, _COMPRESSION = 339, 259  # TIFF tags
 _GREY_STEP = {2: 85, 4: 17}  # Pillow spreads small greys over 0 to 255
 _NAMES = {"1": "bilevel", "L": "grey", "LA": "grey+alpha", "P": "palette", "PA": "palette+alpha", "F": "float"}
 _COLOURED = frozenset({"RGB", "RGBA"})
+_MODES = {GREY: "L", COLOUR: "RGB", PALETTE: "P", GREY_ALPHA: "LA", COLOUR_ALPHA: "RGBA"}  # as Pillow calls them
 _WITH_ALPHA = frozenset({"LA", "PA", "RGBA"})
 
 
@@ -173,12 +185,21 @@ def decode_mask_bytes(data: bytes) -> MaskFile:
 
 
 def _plain(data: bytes) -> MaskFile | None:
-    """An ordinary palette PNG file, decoded without Pillow."""
-    decoded = decode_palette_png(data)
+    """An ordinary PNG file, decoded without Pillow."""
+    decoded = decode_png(data)
     if decoded is None:
         return None
-    pixels, palette = decoded
-    return MaskFile(pixels, False, MaskHeader("P", 8, palette, None).encoding, palette)
+    values, head = decoded.values, MaskHeader(_MODES[decoded.colour], decoded.bits, decoded.palette, None)
+    alpha = np.ascontiguousarray(values[:, :, -1]) if decoded.colour in (GREY_ALPHA, COLOUR_ALPHA) else None
+    if decoded.colour == GREY_ALPHA:
+        values = np.ascontiguousarray(values[:, :, 0])
+    return MaskFile(values, head.has_colors, head.encoding, head.palette, alpha=alpha)
+
+
+def read_png(path: Path) -> PngPixels | None:
+    """The values of an ordinary PNG file, as `decode_png`; None: Pillow has to read it. Raises OSError."""
+    data = _read_head(path)[1]
+    return None if data is None else decode_png(data)
 
 
 def _first(path: Path) -> bytes:
@@ -187,10 +208,10 @@ def _first(path: Path) -> bytes:
 
 
 def _read_head(path: Path) -> tuple[bytes, bytes | None]:
-    """The first bytes of a file, and all of its bytes if it may be a palette PNG."""
+    """The first bytes of a file, and all of its bytes if it may be an ordinary PNG."""
     with path.open("rb", buffering=0) as file:
         first = file.read(_FIRST)
-        return first, first + file.read() if first[24:26] == PALETTE else None
+        return first, first + file.read() if may_decode(first) else None
 
 
 def _decode(image: Image.Image, first: bytes, page: int = 0) -> MaskFile:

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from segdata.core import kernels
 from segdata.core.pixel_limit import TooManyPixelsError, check_pixels, max_pixels
+from segdata.formats.shared.png_files import MAX_FILTER, SIGNATURE
 
 Mask = NDArray[np.bool_]
 _Levels = NDArray[np.uint8]
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _FULL = 255
-_LEFT, _UP = 1, 2  # filters of PNG
 _LEVEL = 6  # of zlib, at which Supervisely packs, too
 
 
@@ -62,7 +62,7 @@ def encode_mask(mask: Mask) -> str:
     png = b"".join(
         len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big") for name, data in parts
     )
-    return base64.b64encode(zlib.compress(_SIGNATURE + png, 1)).decode("ascii")  # packed already
+    return base64.b64encode(zlib.compress(SIGNATURE + png, 1)).decode("ascii")  # packed already
 
 
 def _png(text: str, n_pixels: int) -> bytes:
@@ -71,9 +71,9 @@ def _png(text: str, n_pixels: int) -> bytes:
         packed = base64.b64decode(text, validate=False)
     except (binascii.Error, ValueError) as error:
         raise BrokenBitmapError(f"is not base64 text: {error}") from error
-    png = packed if packed.startswith(_SIGNATURE) else _unpack(packed, 16 * min(n_pixels, max_pixels()) + (1 << 16))
+    png = packed if packed.startswith(SIGNATURE) else _unpack(packed, 16 * min(n_pixels, max_pixels()) + (1 << 16))
     width, height = (int.from_bytes(png[offset : offset + 4], "big") for offset in (16, 20))
-    if not png.startswith(_SIGNATURE) or len(png) < 33:
+    if not png.startswith(SIGNATURE) or len(png) < 33:
         raise BrokenBitmapError("is not a PNG")
     if width * height > n_pixels:
         raise BrokenBitmapError(f"is {width} x {height}, larger than the image")
@@ -83,11 +83,11 @@ def _png(text: str, n_pixels: int) -> bytes:
 def _decode_plain(png: bytes) -> Mask | None:
     """The pixels of a PNG as Supervisely writes it, decoded in a tenth of the time that Pillow takes to set itself up.
 
-    That is a palette of one bit a pixel, with the cheap filters; None for any other, and for one that is damaged.
+    That is a palette of one bit a pixel; None for any other, and for one that is damaged.
     """
     width, height, depth, color, *plain = struct.unpack_from(">IIBBBBB", png, 16)
     parts: dict[bytes, bytes] = {}
-    offset = len(_SIGNATURE)
+    offset = len(SIGNATURE)
     while b"IEND" not in parts:
         if offset + 12 > len(png):
             return None
@@ -104,29 +104,13 @@ def _decode_plain(png: bytes) -> Mask | None:
         data = zlib.decompressobj().decompress(parts[b"IDAT"], stride * height + 1)
     except zlib.error:
         return None
-    if len(data) != stride * height or max(data[::stride]) > _UP:
+    if len(data) != stride * height or max(data[::stride]) > MAX_FILTER:
         return None
     rows = np.frombuffer(data, np.uint8).reshape(height, stride)
-    bits = np.unpackbits(_unfilter(rows[:, 1:], rows[:, 0]), axis=1)[:, :width]
+    bits = np.unpackbits(kernels.undo_filters(rows, 1), axis=1)[:, :width]
     opaque = np.frombuffer(parts[b"tRNS"][:2].ljust(2, b"\xff"), np.uint8) != 0
     mask: Mask = bits.view(bool) if opaque.tolist() == [False, True] else opaque[bits]
     return mask
-
-
-def _unfilter(rows: _Levels, filters: _Levels) -> _Levels:
-    """The bytes of rows that hold differences to the byte on the left, or above, as their filters (n,) say.
-
-    Source: PNG specification, third edition, section 9.2. In bytes sums wrap around, as they shall.
-    """
-    if not filters.any():
-        return rows
-    rows = rows.copy()
-    left = filters == _LEFT
-    rows[left] = np.add.accumulate(rows[left], axis=1, dtype=np.uint8)
-    total = np.zeros((len(rows) + 1, rows.shape[1]), np.uint8)
-    np.add.accumulate(rows, axis=0, dtype=np.uint8, out=total[1:])
-    first = np.maximum.accumulate(np.where(filters == _UP, 0, np.arange(len(rows))))  # that later ones build on
-    return total[1:] - total[first]
 
 
 def _open_png(png: bytes) -> Image.Image:

@@ -2,6 +2,7 @@
 
 from segdata.core.kernels._plain.counts import decode_counts, encode_counts, join_counts, split_counts, unpack_alpha
 from segdata.core.kernels._plain.drawing import draw_opencv, draw_pillow
+from segdata.core.kernels._plain.filters import undo_filters
 from segdata.core.kernels._plain.groups import (
     dense,
     extents,
@@ -119,6 +120,7 @@ __all__ = [
     "sweep_order",
     "tally",
     "triangulate",
+    "undo_filters",
     "unpack_alpha",
     "value_spans",
     "walk",

@@ -1,0 +1,156 @@
+"""Ordinary PNG files without Pillow: their header, and the values that they store.
+
+A mask is inflated ten times as fast by ISA-L as by zlib, which Pillow, OpenCV and libpng use (`benchmarks/masks.py`).
+Whatever is not ordinary, interlaced rows, transparent colours, texts ahead of the pixels, damage of any kind, is left
+to Pillow, which reads it or says what is wrong.
+
+Source: PNG specification (third edition), sections 5, 9 and 11.
+"""
+
+import struct
+from binascii import crc32
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.core import kernels
+from segdata.core.pixel_limit import max_pixels
+
+Bytes = NDArray[np.uint8]
+PlainHeader = tuple[int, int, int]  # width, height, EXIF orientation
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_START = SIGNATURE + b"\x00\x00\x00\x0dIHDR"
+_IHDR_END = 33
+_SORT = 24  # where the bits and the colour type are
+GREY, COLOUR, PALETTE, GREY_ALPHA, COLOUR_ALPHA = 0, 2, 3, 4, 6
+# Bits and colour types whose headers Pillow finds nothing wrong with.
+_SORTS = frozenset({(1, 0), (1, 3), (2, 3), (4, 3), (8, 0), (8, 2), (8, 3), (8, 4), (8, 6), (16, 0)})
+_CHANNELS = {GREY: 1, COLOUR: 3, PALETTE: 1, GREY_ALPHA: 2, COLOUR_ALPHA: 4}
+# Chunks ahead of the pixels that can neither fail in Pillow nor hold EXIF, and their size where that matters.
+_KNOWN_CHUNKS = {
+    b"sRGB": 1, b"gAMA": 4, b"pHYs": 9, b"cHRM": 32, b"bKGD": None, b"sBIT": None, b"tIME": None, b"PLTE": None,
+}  # fmt: skip
+_BEHIND = frozenset({b"IDAT", b"tEXt", b"tIME"})  # chunks that may follow the first with pixels: programs add a date
+_MOST_PIXELS = 2**26  # less than Pillow warns of
+_MOST_COLORS = 256
+MAX_FILTER = 4  # of a row
+_AROUND = 12  # bytes of a chunk beside its data: size and name before it, check sum behind
+
+
+class PngPixels(msgspec.Struct, frozen=True):
+    """What a PNG file stores.
+
+    Attributes
+    ----------
+    values : (height, width) bytes, or numbers of 16 bits; (height, width, channels) bytes if a pixel has several
+    colour : the colour type: `GREY`, `COLOUR`, `PALETTE`, `GREY_ALPHA` or `COLOUR_ALPHA`
+    bits : of a channel, 8 or 16
+    palette : (n, 3) bytes, the colour of each value of a palette; None without one
+    """
+
+    values: NDArray[Any]  # of bytes or uint16
+    colour: int
+    bits: int
+    palette: Bytes | None
+
+
+def png_header(data: bytes) -> PlainHeader | None:
+    """Width and height in pixels and EXIF orientation (1: none), of the first bytes of a PNG file."""
+    if not data.startswith(_START) or len(data) < _IHDR_END or not _is_whole(data, 8, 13):
+        return None
+    width, height, bits, colour, packing, filtering, interlace = struct.unpack_from(">IIBBBBB", data, 16)
+    if (bits, colour) not in _SORTS or packing or filtering or interlace:
+        return None
+    offset = _IHDR_END
+    while data[offset + 4 : offset + 8] != b"IDAT":
+        (size,) = struct.unpack_from(">I", data, offset) if offset + 12 <= len(data) else (0,)
+        kind = data[offset + 4 : offset + 8]
+        if kind not in _KNOWN_CHUNKS or _KNOWN_CHUNKS[kind] not in (None, size) or not _is_whole(data, offset, size):
+            return None
+        offset += size + 12
+    return (width, height, 1) if 0 < width * height <= _MOST_PIXELS else None
+
+
+def _is_whole(data: bytes, offset: int, size: int) -> bool:
+    """Whether a chunk is within the bytes and has the right check sum."""
+    end = offset + 8 + size
+    return data[end : end + 4] == crc32(memoryview(data)[offset + 4 : end]).to_bytes(4, "big")
+
+
+def may_decode(start: bytes) -> bool:
+    """Whether a file that begins like this may be one that `decode_png` reads; 26 bytes are enough."""
+    return start.startswith(_START) and len(start) > _SORT + 1 and _is_decoded(start[_SORT], start[_SORT + 1])
+
+
+def _is_decoded(bits: int, colour: int) -> bool:
+    return (bits == 8 and colour in _CHANNELS) or (bits, colour) == (16, GREY)
+
+
+def decode_png(data: bytes) -> PngPixels | None:
+    """The values of a PNG file of 8 bits a channel, or of 16 bits of grey; None: Pillow has to read it."""
+    head = png_header(data) if may_decode(data) else None
+    if head is None or head[0] * head[1] > max_pixels():
+        return None
+    width, height, _ = head
+    bits, colour = data[_SORT], data[_SORT + 1]
+    chunks = _chunks(data)
+    names = [name for name, _ in chunks]
+    first = names.index(b"IDAT") if b"IDAT" in names else len(names)
+    if first == len(names) or names[-1] != b"IEND" or not set(names[first:-1]) <= _BEHIND:
+        return None
+    palettes = [chunk for name, chunk in chunks[:first] if name == b"PLTE"]
+    if len(palettes) != (colour == PALETTE) or any(not _is_palette(chunk) for chunk in palettes):
+        return None
+    step = _CHANNELS[colour] * bits // 8
+    inflated = _inflate(b"".join(chunk for name, chunk in chunks if name == b"IDAT"), height * (width * step + 1))
+    rows = None if inflated is None else _rows(inflated, height, step)
+    if rows is None:
+        return None
+    if bits == 16:
+        rows = np.ascontiguousarray(rows).view(">u2").astype(np.uint16)
+    elif step > 1:
+        rows = rows.reshape(height, width, step)
+    palette = np.frombuffer(palettes[0], np.uint8).reshape(-1, 3) if palettes else None
+    return PngPixels(rows, colour, bits, palette)
+
+
+def _is_palette(chunk: memoryview) -> bool:
+    return len(chunk) % 3 == 0 and 0 < len(chunk) <= 3 * _MOST_COLORS
+
+
+def _chunks(data: bytes) -> list[tuple[bytes, memoryview]]:
+    chunks, offset, view = [], len(SIGNATURE), memoryview(data)
+    while offset + _AROUND <= len(data):
+        size = int.from_bytes(data[offset : offset + 4], "big")
+        if offset + _AROUND + size > len(data):
+            break
+        chunks.append((data[offset + 4 : offset + 8], view[offset + 8 : offset + 8 + size]))
+        offset += _AROUND + size
+    return chunks
+
+
+def _inflate(packed: bytes, size: int) -> bytes | None:
+    """The bytes of a complete zlib stream of this size, else None; inflates at most one byte more."""
+    from isal import isal_zlib  # takes 2 ms, which most commands do not need
+
+    inflating = isal_zlib.decompressobj()
+    try:
+        inflated: bytes = inflating.decompress(packed, size + 1)
+    except isal_zlib.IsalError:  # type: ignore[misc]  # its stub calls the class an instance
+        return None
+    return inflated if inflating.eof and len(inflated) == size else None
+
+
+def _rows(inflated: bytes, height: int, step: int) -> Bytes | None:
+    """(height, bytes of a row) the rows of a picture; None for a filter that PNG does not have."""
+    filtered = np.frombuffer(inflated, np.uint8).reshape(height, -1)
+    if step == 1 and not filtered[:, 0].any():
+        return filtered[:, 1:]  # as rows of palette indices mostly are
+    if not kernels.is_compiled("undo_filters"):
+        return None  # the plain kernel takes longer than Pillow
+    if filtered[:, 0].max() > MAX_FILTER:
+        return None
+    return kernels.undo_filters(filtered, step)
