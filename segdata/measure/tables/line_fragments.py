@@ -52,7 +52,7 @@ def measure_dashes(view: BatchView) -> pa.Table:
             "segment": rows[segments].astype(np.int64),
             "pieces": np.bincount(owner, minlength=n)[segments],
             "between": np.bincount(pieces.owner[between], minlength=n)[segments],
-            "gap": np.ceil(widest[segments].round(6)).astype(np.int64),  # 9 pixels may be 9.0000000001
+            "gap": np.ceil(widest[segments]).astype(np.int64),
             "x": left[segments],
             "y": top[segments],
             "width": (right - left)[segments],
@@ -123,9 +123,10 @@ def _in_line(pieces: _Pieces) -> tuple[Ints, Ints, Floats]:
     a, b = expand_ranges(begins, earlier), np.repeat(np.arange(len(pieces.owner)), earlier)
     to_x, to_y = pieces.x[b] - pieces.x[a], pieces.y[b] - pieces.y[a]
     straight = np.abs(pieces.dx[a] * pieces.dx[b] + pieces.dy[a] * pieces.dy[b]) >= _STRAIGHTEST
-    room = np.maximum(np.maximum(pieces.breadth[a], pieces.breadth[b]), 2) / 2 + 0.5
+    # Rounded, since pieces often lie exactly on a limit.
+    room = (np.maximum(np.maximum(pieces.breadth[a], pieces.breadth[b]), 2) / 2 + 0.5).round(6)
     for one in (a, b):
-        straight &= np.abs(to_x * pieces.dy[one] - to_y * pieces.dx[one]) <= room
-    gap = np.abs(pieces.along(a, b)) - (pieces.length[a] + pieces.length[b]) / 2
-    straight &= (gap > 0) & (gap <= WIDEST_GAP * np.minimum(pieces.length[a], pieces.length[b]))
+        straight &= np.abs(to_x * pieces.dy[one] - to_y * pieces.dx[one]).round(6) <= room
+    gap = (np.abs(pieces.along(a, b)) - (pieces.length[a] + pieces.length[b]) / 2).round(6)
+    straight &= (gap > 0) & (gap <= (WIDEST_GAP * np.minimum(pieces.length[a], pieces.length[b])).round(6))
     return a[straight], b[straight], gap[straight]
