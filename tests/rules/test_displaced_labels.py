@@ -159,3 +159,32 @@ def test_a_picture_that_is_its_mask(tmp_path: Path) -> None:
         told = {finding.image: finding.message for finding in found(tmp_path)}
         if number in (N - 1, 0):
             assert told == ({f"{number}.png": message} if number else {})
+
+
+def make_volumes(root: Path, swapped: tuple[int, int] | None = None) -> Path:
+    """Six NIfTI volumes of dark stones, and their labels, those of two cases exchanged."""
+    nib = pytest.importorskip("nibabel")
+    for folder in ("imagesTr", "labelsTr"):
+        (root / folder).mkdir(parents=True)
+    y, x = np.mgrid[:SIDE, :SIDE]
+    rng = np.random.default_rng(3)
+    for number in range(N):
+        labels = np.zeros((SIDE, SIDE, 3), np.uint8)
+        for _ in range(6):
+            (down, right), radius = rng.uniform(20, SIDE - 20, 2), rng.uniform(8, 18)
+            labels[np.hypot(y - down, x - right) < radius] = 1
+        grey = rng.integers(120, 160, labels.shape) - 80 * labels.astype(int)
+        nib.save(nib.Nifti1Image(grey.astype(np.int16), np.eye(4)), root / f"imagesTr/case_{number}_0000.nii.gz")
+        name = dict(zip(swapped, swapped[::-1], strict=True)).get(number, number) if swapped else number
+        nib.save(nib.Nifti1Image(labels, np.eye(4)), root / f"labelsTr/case_{name}.nii.gz")
+    names = {"background": 0, "stone": 1}
+    content = {"channel_names": {"0": "CT"}, "labels": names, "numTraining": N, "file_ending": ".nii.gz"}
+    (root / "dataset.json").write_text(json.dumps(content))
+    return root
+
+
+def test_exchanged_labels_of_volumes_name_each_other(tmp_path: Path) -> None:
+    assert found(make_volumes(tmp_path / "sound")) == []
+    findings = found(make_volumes(tmp_path / "swapped", (1, 4)))
+    assert [one.image for one in findings] == ["case_1.nii.gz/0001", "case_4.nii.gz/0001"]
+    assert "on the edges of another picture, case_4.nii.gz/0001" in findings[0].message

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 
 from segdata.core.executor import run_ordered
+from segdata.core.image_files import read_channels
 from segdata.core.pixel_limit import open_picture
 from segdata.core.runs import Flags, Ints
 from segdata.core.strata import joint_codes, number_names
@@ -29,11 +30,12 @@ from segdata.measure.sequences import ColumnArrays, DatasetView
 from segdata.measure.tables.duplicates import single_image_rows
 
 MOST_PICTURES = 120  # decoded and compared, at random if there are more
+MOST_VOLUMES = 40  # of each one slice is compared, for which the whole file is decompressed
 _LEVELS = 1024
 _LEAST_EMPTY = 0.1  # of a picture without shades, as masks and drawings are; photographs have noise everywhere
 _MOST_EXCHANGED = 60  # labels without a place that are compared with other pictures
 _COLUMNS = ("annotation", "group", "own", "change", "score", "x", "y", "other")
-_SINGLE, _OF_GROUPS = (*_COLUMNS, "part", "blank", "bare"), (*_COLUMNS, "n", "fitting", "is_part")
+_SINGLE, _OF_GROUPS = (*_COLUMNS, "part", "blank", "bare"), (*_COLUMNS, "n", "fitting", "is_part", "of_volumes")
 
 
 @measure_dataset("placements", tables={"placements": _SINGLE, "group_placements": _OF_GROUPS})
@@ -51,10 +53,12 @@ def measure_placements(view: DatasetView) -> dict[str, list[ColumnArrays]]:
     group_placements: one row for each group of three or more: the change that makes its labels lie best, among shifts,
     and where they lie badly all of `CHANGES` and `SCALED` by x and y. own and score are medians; n: how many
     annotations were compared, fitting: how many lie better after the change. is_part: 1 for a second row of a group of
-    which only a part, `fitting` of them, lies clearly better after one change; own and score are of these.
+    which only a part, `fitting` of them, lies clearly better after one change; own and score are of these. of_volumes:
+    1 for slices of volumes.
 
-    At most `MOST_PICTURES` pictures are decoded, and reduced to 256 pixels if they are larger. Volumes and files with
-    several images are left out.
+    At most `MOST_PICTURES` pictures are decoded, and reduced to 256 pixels if they are larger. Of a NIfTI volume the
+    slice in the middle of those with labels stands for all, of at most `MOST_VOLUMES`. Other files with several images
+    are left out.
     """
     chosen = _choose(view)
     portions = [chosen[first : first + 8] for first in range(0, len(chosen), 8)]
@@ -76,10 +80,11 @@ def measure_placements(view: DatasetView) -> dict[str, list[ColumnArrays]]:
         members = np.flatnonzero(groups == group).tolist()
         if len(members) >= 3:
             change, fitting = common_change([planes[row] for row in members])
-            whole.append((change, group, (len(members), fitting, 0)))
+            whole.append((change, group, (len(members), fitting, 0, _is_slice(view, planes[members[0]].annotation))))
     for change, group, members in place_parts(planes, groups):
         part[members] = group
-        parts.append((change, group, (int((groups == group).sum()), len(members), 1)))
+        counts = int((groups == group).sum()), len(members), 1, _is_slice(view, planes[members[0]].annotation)
+        parts.append((change, group, counts))
     single = zip(placements, groups.tolist(), part.tolist(), planes, strict=True)
     return {
         "placements": [
@@ -92,15 +97,38 @@ def measure_placements(view: DatasetView) -> dict[str, list[ColumnArrays]]:
 
 
 def _choose(view: DatasetView) -> Ints:
-    """The rows of annotations to compare: with segments, and a picture of its own on this machine."""
+    """The rows of annotations to compare: with segments, and a picture of its own or a slice on this machine."""
     images, annotations = view.tables["images"], view.tables["annotations"]
     usable = np.zeros(len(images), bool)
     usable[single_image_rows(images)] = True
     usable &= (images["width"] > 0) & (images["height"] > 0)
-    rows = np.flatnonzero(usable[annotations["image"]] & (annotations["n_segments"] > 0))
-    if len(rows) <= MOST_PICTURES:
-        return rows
-    return np.sort(np.random.default_rng(0).permutation(rows)[:MOST_PICTURES])
+    labelled = annotations["n_segments"] > 0
+    rows = _at_most(MOST_PICTURES, np.flatnonzero(usable[annotations["image"]] & labelled))
+    volumes = _at_most(MOST_VOLUMES, _middle_slices(view, labelled))
+    return np.union1d(rows, volumes)
+
+
+def _is_slice(view: DatasetView, annotation: int) -> bool:
+    """Whether an annotation is on a slice of a volume, by its place in a file."""
+    return "://" in str(view.tables["images"]["uri"][view.tables["annotations"]["image"][annotation]])
+
+
+def _at_most(most: int, rows: Ints) -> Ints:
+    """The rows, or so many of them at random."""
+    return rows if len(rows) <= most else np.sort(np.random.default_rng(0).permutation(rows)[:most])
+
+
+def _middle_slices(view: DatasetView, labelled: Flags) -> Ints:
+    """Of each annotator's labels of each volume the annotation in the middle of those with segments."""
+    images, annotations = view.tables["images"], view.tables["annotations"]
+    slices: dict[tuple[str, object], list[int]] = {}
+    annotators = number_names(annotations.texts("annotator"))[1]
+    uris = images["uri"].tolist()
+    for row in np.flatnonzero(labelled).tolist():
+        uri = uris[int(annotations["image"][row])]
+        if uri is not None and uri.startswith("file:") and "#k=" in uri:
+            slices.setdefault((uri.partition("#")[0], int(annotators[row])), []).append(row)
+    return np.array([rows[len(rows) // 2] for rows in slices.values()], np.int64)
 
 
 def _groups(view: DatasetView) -> Ints:
@@ -156,6 +184,11 @@ def _gradients(uri: str, full: tuple[int, int], size: tuple[int, int]) -> Plane 
     from PIL import Image
 
     try:
+        if "://" in uri:
+            (grey, *_) = read_channels(uri, full, most=1)
+            plain = Image.fromarray(np.asarray(grey, np.float32))
+            small = np.asarray(plain.resize(size, Image.Resampling.BOX), np.float32)
+            return _steepness(small)
         with open_picture(uri) as file:
             if abs(file.width * full[0] / (file.height * full[1]) - 1) > 0.02:
                 return None  # another size is another rule's
@@ -164,6 +197,11 @@ def _gradients(uri: str, full: tuple[int, int], size: tuple[int, int]) -> Plane 
             small = np.asarray(plain.resize(size, Image.Resampling.BOX), np.float32)
     except Exception:  # an image that cannot be decoded is reported by another rule
         return None
+    return _steepness(small)
+
+
+def _steepness(small: Plane) -> Plane | None:
+    """The largest gradient of a picture's layers at each pixel; None where there is nothing to compare."""
     layers = np.pad(small.reshape(*small.shape[:2], -1), ((1, 1), (1, 1), (0, 0)), mode="edge")
     across, down = layers[1:-1, 2:] - layers[1:-1, :-2], layers[2:, 1:-1] - layers[:-2, 1:-1]
     steep: Plane = np.hypot(across, down).max(axis=2)
