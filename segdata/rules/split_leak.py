@@ -1,5 +1,7 @@
 """SEG304 split-leak: one image is in two splits."""
 
+import re
+
 import numpy as np
 
 from segdata.core.finding import RowFinding
@@ -7,6 +9,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.core.table import Table
 from segdata.rules.shared import reader_findings
 
+_AUGMENTED = re.compile(r"(?:.*/)?(.+)\.rf\.[0-9a-f]{32}\.\w+", re.DOTALL | re.IGNORECASE)  # Roboflow's name of a copy
 _CROPPED = 2  # in the column `how` of the table `altered`; 1: mirrored
 
 
@@ -19,6 +22,7 @@ def split_leak(tables: Tables, *, max_bits: int = 16) -> Findings:
         val/c.jpg is train/a.jpg saved again, brighter and smaller (warning)
         train.txt and val.txt both name a.jpg (error)
         val/d.jpg is train/d.jpg mirrored, or shows 70% of it (warning)
+        train/a_jpg.rf.<hash>.jpg and val/a_jpg.rf.<hash>.jpg come of one picture, by Roboflow's names (warning)
 
     You get one finding for each image that another split has as well. If the files are not byte-identical, it is a
     warning. Difference hashes tell which images look the same (dHash, N. Krawetz 2013, with 256 bits instead of 64):
@@ -55,11 +59,31 @@ def split_leak(tables: Tables, *, max_bits: int = 16) -> Findings:
     leaks = alike.take(differs & ((alike["same"] == 1) | (alike["bits"] <= max_bits)))
     altered = tables.altered
     altered = altered.take(~np.isin(altered["image"], np.unique(leaks["image"])))
+    found = {*leaks["image"].tolist(), *altered["image"].tolist()}
     for rows in altered.groups("image"):
         yield _altered_leak(images, altered, int(rows[np.argmax(altered["correlation"][rows])]))
     for rows in leaks.groups("image"):
         nearest = min(rows.tolist(), key=lambda row: (1 - leaks["same"][row], leaks["bits"][row], leaks["of"][row]))
         yield _leak(images, *next(leaks.take(rows[rows == nearest]).lines("image", "of", "same", "bits")))
+    yield from _augmented_leaks(images, found)
+
+
+def _augmented_leaks(images: Table, found: set[int]) -> Findings:
+    """A finding for each image, but those `found`, whose name says that it is an augmented copy of an earlier one's."""
+    first: dict[str, dict[str, int]] = {}
+    for row, (name, part) in enumerate(zip(images["image_id"].tolist(), images["part"].tolist(), strict=True)):
+        match = _AUGMENTED.fullmatch(name)
+        if match is None or part is None:
+            continue
+        splits = first.setdefault(match[1], {})
+        splits.setdefault(part, row)
+        other = next(iter(splits.values()))
+        if images["part"][other] != part and row not in found:
+            message = (
+                f"comes of the same picture as {images['image_id'][other]}, by the names that Roboflow gives to "
+                f"augmented copies: one is in {images['part'][other]}, this in {part}"
+            )
+            yield RowFinding(message, image=row, severity="warning")
 
 
 def _altered_leak(images: Table, altered: Table, row: int) -> RowFinding:

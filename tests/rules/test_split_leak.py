@@ -14,14 +14,16 @@ from segdata.core.config import Config
 from segdata.core.dataset import OpenDataset
 
 
-def dataset(folder: Path, pictures: dict[str, int]) -> OpenDataset:
+def dataset(folder: Path, pictures: dict[str, int], side: int = 4) -> OpenDataset:
     """Masks in folders that are splits; `pictures`: image -> the seed of its pixels."""
     for name, seed in pictures.items():
         image, mask = folder / "images" / name, folder / "masks" / name
         for path in (image, mask):
             path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.random.default_rng(seed).integers(0, 255, (4, 4), np.uint8)).save(image, compress_level=0)
-        Image.fromarray(np.ones((4, 4), np.uint8)).save(mask)
+        Image.fromarray(np.random.default_rng(seed).integers(0, 255, (side, side), np.uint8)).save(
+            image, compress_level=0
+        )
+        Image.fromarray(np.ones((side, side), np.uint8)).save(mask)
     (folder / "taxonomy.yaml").write_text("categories: [{id: 1, name: a}]\n")
     return segdata.read(folder, format="colour-masks")
 
@@ -102,3 +104,13 @@ def test_a_volume_that_training_and_test_share_is_told_once(tmp_path: Path) -> N
     ((image, message),) = leaks(segdata.read(tmp_path))
     assert str(image).startswith("c.nii/")
     assert message.startswith("the same file as b.nii/")
+
+
+def test_augmented_copies_are_known_by_their_names(tmp_path: Path) -> None:
+    """Roboflow calls them a_jpg.rf.<hash>.jpg; copies within a split are what augmentation makes."""
+    names = (f"{stem}_png.rf.{digit * 32}.png" for stem, digit in zip("aabbc", "12345", strict=True))
+    first, again, *others = names
+    pictures = {f"train/{first}": 1, f"val/{again}": 2, f"train/{others[0]}": 3, f"train/{others[1]}": 4}
+    found = leaks(dataset(tmp_path, pictures | {f"val/{others[2]}": 5}, side=32))
+    how = "by the names that Roboflow gives to augmented copies: one is in train, this in val"
+    assert found == [(f"val/{again}", f"comes of the same picture as train/{first}, {how}")]

@@ -296,10 +296,13 @@ def _report_dangling_images(document: Document, items: Items[AnnotationItem], im
         document.defects.append(Defect("SEG007", message, document.name, place, segments=ids, lost=True))
     rows = np.flatnonzero(image == _UNKNOWN).tolist()
     alike = {str(id_): id_ for id_ in listing.row_of} if rows else {}
+    file_names = set(listing.image_ids) if rows else set()
     for i in rows:
         item = items.items[i]
         other = alike.get(str(item.image_id))
         hint = "" if other is None else f"; there is {other!r}, but a text is no number"
+        if item.image_id in file_names:
+            hint = ": it is the file name of an image, not its id"
         message = f"image_id {item.image_id!r} is not among the images{hint}; left out"
         place = items.place(i, "/image_id")
         document.defects.append(Defect("SEG007", message, document.name, place, segments=(item.id,)))

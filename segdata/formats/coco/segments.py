@@ -436,6 +436,8 @@ def read_segmentations(raws: Sequence[msgspec.Raw] | RawColumn, height: Ints, wi
     for row in np.flatnonzero((head != ord("[")) & (head != ord("{"))).tolist():
         start = bytes(memoryview(column[row])[:20]).decode("utf-8", "replace")
         message = f"is {start}, neither polygons nor RLE" if start else "is missing"
+        if start.startswith(('"[', '"{')):
+            message = "is text that holds JSON, not polygons or RLE: it was encoded twice"
         faults.append(ItemFault(row, "SEG004", f"segmentation {message}; left out", "/segmentation" if start else ""))
     if len(rle_rows) == 0 and len(polygon_rows) == n:
         return Segmentations(drawn_runs, polygons.as_lists(polygon_rows, n), sound, faults)  # sorted already

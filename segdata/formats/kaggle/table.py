@@ -90,6 +90,10 @@ def read_table(path: Path, file_name: str) -> KaggleTable:
         for cells in records:
             if not cells:
                 continue
+            if [cell.strip().lower() for cell in cells] == head:
+                message = "repeats the head of the table: two tables were joined as text; left out"
+                defects.append(Defect("SEG004", message, file_name, line=records.line_num))
+                continue
             if len(cells) != len(head):
                 message = f"{len(cells)} cells, the table has {len(head)} columns; left out"
                 defects.append(Defect("SEG004", message, file_name, line=records.line_num))

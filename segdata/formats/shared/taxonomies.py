@@ -29,7 +29,12 @@ from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Category, CategoryKind, Taxonomy, dump_taxonomy, load_taxonomy
 
 # What annotation tools and datasets call regions that are to be ignored.
-VOID_NAMES = frozenset({"void", "ignore", "ignored", "unlabeled", "unlabelled", "__ignore__", "out of roi"})
+VOID_NAMES = frozenset(
+    {
+        *("void", "ignore", "ignored", "unlabeled", "unlabelled", "__ignore__", "out of roi"),
+        *("dontcare", "don't care", "dont care", "ignored regions", "ignore region"),  # KITTI, VisDrone, MOTS
+    }
+)
 
 
 class CategoryNames(msgspec.Struct, frozen=True):

@@ -412,6 +412,9 @@ def _read_task(
                 n_cancelled += 1
             else:
                 annotations.append((_read_annotation(item, what == "predictions", place, task, ids, size), place))
+    if annotations and not any(place.startswith(f"{task.place}/annotations/") for _, place in annotations):
+        message = "has a model's predictions and no annotation: nobody has labelled or reviewed it"
+        problems.append(Defect("SEG004", message, task.file, task.place, severity="info", lost=False))
     if n_cancelled:
         message = f"{count_noun(n_cancelled, 'cancelled annotation')} left out"
         problems.append(Defect("SEG004", message, task.file, f"{task.place}/annotations", severity="info"))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError, UnreadableError, count_noun
-from segdata.core.finding import Defect
+from segdata.core.finding import Defect, Severity
 from segdata.core.format import LossCounter, LossKind, ReadRequest
 from segdata.core.paths import is_unsafe_path
 from segdata.core.profile import Profile, Task
@@ -103,11 +103,13 @@ class _ListLine:
     extension: str = ""
 
 
-def _read_lists(root: Path, folder: Path, masked: Container[str]) -> tuple[dict[str, str | None], list[Defect]]:
+def _read_lists(
+    root: Path, folder: Path, masked: Container[str], pictures: Container[str]
+) -> tuple[dict[str, str | None], list[Defect]]:
     """The split of each image that a list of the dataset in `folder` names, and the defects of the lists.
 
-    `masked` are the stems of images with a mask. An image listed without one is SEG002, unless no image of its list has
-    one, as in a test set. Names in defects start at `root`.
+    `masked` are the stems of images with a mask, `pictures` those of image files. An image listed without a mask is
+    SEG002, unless no image of its list has one, as in a test set. Names in defects start at `root`.
     """
     line_of: dict[str, _ListLine] = {}
     defects: list[Defect] = []
@@ -122,7 +124,12 @@ def _read_lists(root: Path, folder: Path, masked: Container[str]) -> tuple[dict[
         without_mask = [line for line in lines if line.stem not in masked]
         if without_mask and len(without_mask) == len(lines):
             message = f"none of its {count_noun(len(without_mask), 'image')} has a mask: they are read as not annotated"
-            defects.append(Defect("SEG002", message, file, severity="info"))
+            severity: Severity = "info"
+            is_test = path.stem.startswith("test")  # whose images many do not have
+            if pictures and not is_test and not any(line.stem in pictures for line in lines):
+                message += "; none has a file here, either: it may be a list of another release"
+                severity = "warning"
+            defects.append(Defect("SEG002", message, file, severity=severity))
         extended = [line for line in lines if line.extension]
         if extended:
             message = (
@@ -201,10 +208,10 @@ def _list_images(
     objects = _by_stem(folder / classes.replace(CLASSES, OBJECTS)) or _by_stem(folder / OBJECTS)
     if not masks and not has_index(folder):
         raise UnreadableError(f"{folder / classes}: holds no mask files")
-    splits, defects = _read_lists(root, folder, masks)
     place = images or next((folder / name for name in _IMAGE_FOLDERS if (folder / name).is_dir()), None)
     rows, index_defects = read_index(folder, place) if has_index(folder) else ([], [])
     pictures = _by_stem(place)
+    splits, defects = _read_lists(root, folder, masks, pictures)
     stems = sorted(masks.keys() | (splits.keys() if splits or rows else pictures.keys()))
     labels = {
         stem: _LabelFiles(mask, objects.get(stem), path if (path := folder / BOXES / f"{stem}.xml").is_file() else None)

@@ -1,11 +1,13 @@
 """Image entries of a document: duplicates, sizes, names, and the files themselves."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
+import segdata
 from segdata.core.batch import Batch
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest, Source
@@ -172,3 +174,17 @@ def test_further_keys_become_metadata(tmp_path: Path) -> None:
         None,
     ]
     assert batch.images["source_id"].to_pylist() == ["1", "2"]
+
+
+def test_images_that_no_document_names_are_told(tmp_path: Path) -> None:
+    """Also where another document lies beside: what that one names is no stray file."""
+    for split, names in {"train": ("a", "b"), "val": ("c",)}.items():
+        for name in names:
+            (tmp_path / split).mkdir(exist_ok=True)
+            Image.new("RGB", (4, 3)).save(tmp_path / split / f"{name}.jpg")
+        listed = [{"id": 1, "file_name": f"{names[0]}.jpg", "width": 4, "height": 3}]
+        content = {"images": listed, "annotations": [], "categories": [{"id": 1, "name": "crab"}]}
+        (tmp_path / "annotations").mkdir(exist_ok=True)
+        (tmp_path / f"annotations/instances_{split}.json").write_text(json.dumps(content))
+    stray = [one.image for one in segdata.validate(tmp_path, select="SEG011").findings]
+    assert stray == ["b.jpg"]

@@ -185,3 +185,13 @@ def test_what_a_spreadsheet_did_to_names_and_cells(tmp_path: Path) -> None:
     rows[0] = f"1732000007919,{runs[:254]},30,40"
     table(tmp_path, "\n".join(["id,annotation,height,width", rows[0]]))
     assert segdata.read(tmp_path, format="kaggle-rle").source.defects == ()
+
+
+def test_a_second_head_is_left_out(tmp_path: Path) -> None:
+    """Two tables were joined as text."""
+    table(tmp_path, "ImageId,EncodedPixels\na.png,1 2\nImageId,EncodedPixels\nb.png,3 2\n")
+    dataset = segdata.read(tmp_path, format="kaggle-rle", options={"size": "4x5"})
+    assert [mask.sum() for mask in masks(dataset)] == [2, 2]
+    (defect,) = (one for one in dataset.source.defects if one.line)
+    assert (defect.code, defect.line) == ("SEG004", 3)
+    assert "repeats the head" in defect.message

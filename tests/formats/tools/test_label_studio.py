@@ -139,6 +139,13 @@ def test_a_task_that_was_only_cancelled_is_not_annotated(tmp_path: Path) -> None
     assert [each.severity for each in batch.defects] == ["info"]
 
 
+def test_a_task_with_predictions_alone_is_named(tmp_path: Path) -> None:
+    box = region("rectanglelabels", {"x": 10, "y": 10, "width": 20, "height": 20})
+    (batch,) = segdata.read(tasks(tmp_path, predictions=[{"model_version": "v1", "result": [box]}]))
+    assert [(each.code, each.severity) for each in batch.defects] == [("SEG004", "info")]
+    assert "has a model's predictions and no annotation" in batch.defects[0].message
+
+
 def test_results_about_a_region_and_about_the_image(tmp_path: Path) -> None:
     box = region("rectanglelabels", {"x": 0, "y": 0, "width": 50, "height": 50})
     box["value"]["rectanglelabels"] = ["cat", "tabby"]

@@ -142,6 +142,17 @@ def test_lists_tell_splits_and_missing_masks(tmp_path: Path) -> None:
     ]
 
 
+def test_a_list_of_images_that_are_not_here_is_one_warning(tmp_path: Path) -> None:
+    write_scene(tmp_path, [[7]], [[1]])
+    lists = tmp_path / "ImageSets/Segmentation"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text("2007_000001\n")
+    (lists / "val.txt").write_text("2012_000004\n2012_000005\n")
+    _, _, defects = open_dataset(tmp_path)
+    assert [(each.severity, each.file) for each in defects] == [("warning", "ImageSets/Segmentation/val.txt")]
+    assert defects[0].message.endswith("none has a file here, either: it may be a list of another release")
+
+
 def test_lists_of_files_are_read_as_stems(tmp_path: Path) -> None:
     write_scene(tmp_path, [[7]], [[1]])
     write_scene(tmp_path, [[7]], [[1]], stem="2007_000002.v2")
