@@ -31,7 +31,8 @@ def conflicting_duplicates(
     frames of one sequence are then ignored, since things move there. Images whose names differ only in their last
     number are frames of a sequence, too, if they are neighbours, or if at least half of them look like another one. The
     rule compares the pixels of categories, not
-    the instances. It leaves out crowds, void, and images of different sizes.
+    the instances. It leaves out crowds, void, and images of different sizes. Slices of volumes are compared where the
+    files of two volumes are byte-identical.
 
     Why: if your model sees one image with two truths, it learns neither. The difference also shows the noise in your
     labels.

@@ -115,3 +115,23 @@ def test_an_image_that_nobody_annotated_contradicts_nothing(tmp_path: Path) -> N
 def test_real_data_have_none(real_data: Path) -> None:
     for name in ("coco_tiny/annotations/instances_train2017.json", "gbm40_nuclei/instances.json", "via_kudzu"):
         assert segdata.validate(real_data / name, select=["SEG304", "SEG305"]).findings == ()
+
+
+def test_a_scan_twice_is_compared_slice_by_slice(tmp_path: Path) -> None:
+    """Also where the first slices have no labels; two scans of different bytes are not compared."""
+    nib = pytest.importorskip("nibabel")
+    rng = np.random.default_rng(0)
+    scans = [rng.integers(0, 900, (20, 24, 3)).astype(np.int16) for _ in range(2)]
+    names = {"background": 0, "cat": 1}
+    content = {"channel_names": {"0": "CT"}, "labels": names, "numTraining": 3, "file_ending": ".nii"}
+    for folder in ("imagesTr", "labelsTr"):
+        (tmp_path / folder).mkdir()
+    for number, (scan, side) in enumerate([(0, 12), (1, 6), (0, 8)]):
+        labels = np.zeros((20, 24, 3), np.uint8)
+        labels[2 : 2 + side, 2 : 2 + side, 1:] = 1
+        nib.save(nib.Nifti1Image(scans[scan], np.eye(4)), tmp_path / f"imagesTr/c_{number}_0000.nii")
+        nib.save(nib.Nifti1Image(labels, np.eye(4)), tmp_path / f"labelsTr/c_{number}.nii")
+    (tmp_path / "dataset.json").write_text(json.dumps(content))
+    findings = conflicts(tmp_path)
+    assert [one.image for one in findings] == ["c_2.nii/0001", "c_2.nii/0002"]
+    assert findings[0].message.startswith("the same file as c_0.nii/0001")

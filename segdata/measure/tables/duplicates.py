@@ -270,20 +270,40 @@ def compare_duplicates(view: DatasetView) -> dict[str, list[ColumnArrays]]:
     """The table `twins`: one row per pair of `alike` images, annotator and category, of images of one size.
 
     pair (row of `alike`), annotation and other (rows, that of the later and of the earlier image), category_id, area
-    and other_area (pixels of either that the category covers), shared (by both). Crowds and void are left out.
+    and other_area (pixels of either that the category covers), shared (by both). Crowds and void are left out. The
+    slices of two volumes whose files are the same are compared one by one.
     """
-    images, pairs = view.tables["images"], view.tables["alike"]
+    images = view.tables["images"]
+    pairs = _pairs_of_slices(images, view.tables["alike"])
     a, b = pairs["of"], pairs["image"]
     fits = (images["width"][a] == images["width"][b]) & (images["height"][a] == images["height"][b])
     rows = np.flatnonzero(fits & (images["width"][a] > 0))
     portions = [rows[first : first + _AT_ONCE] for first in range(0, len(rows), _AT_ONCE)]
-    return {"twins": list(run_ordered(partial(_compare_pairs, view), portions, view.jobs))}
+    return {"twins": list(run_ordered(partial(_compare_pairs, view, pairs), portions, view.jobs))}
 
 
-def _compare_pairs(view: DatasetView, rows: Ints) -> ColumnArrays:
+def _pairs_of_slices(images: Table, alike: Table) -> Table:
+    """The pairs of `alike` with their rows in it, `pair`, and the further slices of volumes whose first ones are such.
+
+    The files of these are the same, so that their slices pair up in order.
+    """
+    uris = images["uri"].tolist()
+    of, image, pair = alike["of"].tolist(), alike["image"].tolist(), list(range(len(alike)))
+    volumes = [row for row in np.flatnonzero(alike["same"] == 1).tolist() if "#k=" in (uris[image[row]] or "")]
+    slices: dict[str, list[int]] = {}
+    for row, uri in enumerate(uris) if volumes else ():
+        slices.setdefault((uri or "").partition("#")[0], []).append(row)
+    for row in volumes:
+        first, second = (slices[uris[side[row]].partition("#")[0]] for side in (of, image))
+        if len(first) == len(second):
+            of, image, pair = of + first[1:], image + second[1:], pair + [row] * (len(first) - 1)
+    return Table({name: np.array(rows, np.int64) for name, rows in (("of", of), ("image", image), ("pair", pair))})
+
+
+def _compare_pairs(view: DatasetView, all_pairs: Table, rows: Ints) -> ColumnArrays:
     """The rows of some pairs."""
     tables = view.tables
-    pairs, annotations = tables["alike"].take(rows), tables["annotations"]
+    pairs, annotations = all_pairs.take(rows), tables["annotations"]
     image = np.unique(np.concatenate([pairs["of"], pairs["image"]]))
     batch, _ = clip_to_roi(view.source.load(view.source_row[image]))
     begin, end = (np.searchsorted(annotations["image"], image, side) for side in ("left", "right"))
@@ -306,7 +326,7 @@ def _compare_pairs(view: DatasetView, rows: Ints) -> ColumnArrays:
     some = np.flatnonzero(area + other_area)
     which, kind = np.divmod(some, max(len(category), 1))
     columns = {
-        "pair": rows[pair[which]],
+        "pair": pairs["pair"][pair[which]],
         "annotation": annotation[own[which]],
         "other": annotation[other[which]],
         "category_id": category[kind],
