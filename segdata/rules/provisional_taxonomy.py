@@ -1,7 +1,13 @@
 """SEG219 provisional-taxonomy: nothing says what the values of the masks mean."""
 
+import numpy as np
+
+from segdata.core.finding import RowFinding
 from segdata.core.rule import Findings, Tables, rule
+from segdata.core.taxonomy import PALETTE_GREYS
 from segdata.rules.shared import reader_findings
+
+_FIRST_GREYS = (38, 75)  # of the classes or objects 1 and 2
 
 
 @rule("SEG219", "provisional-taxonomy", severity="info", needs=())
@@ -10,6 +16,7 @@ def provisional_taxonomy(tables: Tables) -> Findings:
 
     Example:
         no taxonomy: the 12 values are read as the categories background, category_1 … category_11
+        the values 38, 75, 113 are the greys of the first colours of VOC's palette (warning)
 
     You get this finding if masks come without `taxonomy.yaml`, a colour table, or `instance_ids` in `segdata.yaml`:
 
@@ -20,6 +27,9 @@ def provisional_taxonomy(tables: Tables) -> Findings:
     - Class masks as of PASCAL VOC have VOC's 20 classes, if no file names others.
     - A value that has a few pixels in one of many masks is no category: SEG009 reports it as a warning.
 
+    If all values of masks, or all numbers of objects in videos, are greys of the first colours of VOC's and DAVIS'
+    palette, 38 and 75 among them, that is a warning: masks with a palette were converted to grey.
+
     Not flagged: masks with a taxonomy, and formats that say what their values mean.
 
     Why: a guess is enough to look at shapes, gaps and files. It cannot know a forgotten category, a wrong id, or which
@@ -29,4 +39,17 @@ def provisional_taxonomy(tables: Tables) -> Findings:
     categories their names, and validate again. For the classes of a well-known dataset use `--read-option
     preset=camvid11`, or another that `segdata formats colour-masks` lists.
     """
-    yield from reader_findings(tables, "SEG219")
+    provisional = [*reader_findings(tables, "SEG219")]
+    yield from provisional
+    segments = tables.segments
+    has_tracks = not segments.missing("track_id").all()
+    if has_tracks or provisional:
+        values = segments["track_id"][~segments.missing("track_id")] if has_tracks else segments["category_id"]
+        used = np.unique(values[values > 0].astype(np.int64))
+        if np.isin(_FIRST_GREYS, used).all() and np.isin(used, PALETTE_GREYS).all():
+            shown = ", ".join(str(value) for value in used.tolist())
+            message = (
+                f"the values {shown} are the greys of the first colours of VOC's and DAVIS' palette: masks with a "
+                "palette were converted to grey; read them as indices (mode P), not as L or with OpenCV"
+            )
+            yield RowFinding(message, severity="warning")

@@ -23,7 +23,7 @@ from segdata.core import kernels
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.runs import Flags, Ints, Rows, Runs
-from segdata.core.taxonomy import Color, Taxonomy
+from segdata.core.taxonomy import PALETTE_GREYS, Color, Taxonomy
 from segdata.formats.shared.images import open_bytes, open_image, undecodable_file
 from segdata.formats.shared.per_image import BrokenLabelsError, ImageAnnotation, ImageEntry, relative_path
 from segdata.formats.shared.png_files import (
@@ -554,10 +554,18 @@ def _unknown(mask: MaskFile, runs: ValueRuns, row: int, taxonomy: Taxonomy) -> D
     known = [category.id for category in taxonomy.categories if category.kind != "void"]
     if not mask.coloured and value == max(known, default=-2) + 1 and 0 in known and 0 not in runs.value:
         what += f" (categories are 0 to {value - 1}; do the values begin at 1, so that each is read as the next?)"
+    elif not mask.coloured and _are_greys(runs.value):
+        what += " (the grey of a colour of VOC's palette, as all values here: was a mask with a palette saved as grey?)"
     message = f"{what} is not in the taxonomy: {area:,} px, the first at x={x}, y={y}"
     if mask.coloured:
         message += _nearest_hint(value, taxonomy)
     return Defect("SEG009", message, place=f"x={x}, y={y}", pixels=area)
+
+
+def _are_greys(values: Ints) -> bool:
+    """Whether several values, more than small ids, are all greys of VOC's palette; 220 is that of its void."""
+    used = values[values > 0]
+    return len(used) > 1 and int(used.max()) >= PALETTE_GREYS[0] and bool(np.isin(used, (*PALETTE_GREYS, 220)).all())
 
 
 def _nearest_hint(value: int, taxonomy: Taxonomy) -> str:

@@ -158,12 +158,14 @@ def test_broken_image_file_is_named(tmp_path: Path) -> None:
 
 
 def test_image_files_that_nobody_names(tmp_path: Path) -> None:
-    """Only where no other document may name them."""
+    """Only where no other document names them."""
     picture(tmp_path / "images" / "a.png")
     picture(tmp_path / "images" / "z.png")
     _, defects = read(tmp_path, entry())
     assert [(each.code, each.file) for each in defects] == [("SEG011", "z.png")]
     write_document(tmp_path, document(), "other.json")
+    assert len(read(tmp_path, entry())[1]) == 1
+    (tmp_path / "third.json").write_text('{"images": [{"file_name": "images/z.png"}]}')
     assert read(tmp_path, entry())[1] == []
 
 

@@ -367,3 +367,21 @@ def test_a_reader_has_as_many_threads_as_the_command(tmp_path: Path, monkeypatch
     assert segdata.validate(tmp_path, jobs=1).findings
     with pytest.raises(AssertionError, match="a pool of threads"):
         segdata.validate(tmp_path, jobs=2)
+
+
+def test_palettes_that_were_converted_to_grey_are_named(tmp_path: Path) -> None:
+    """38, 75 and 113 for 1, 2 and 3; other ids are left alone, and a taxonomy says what values mean."""
+    for name, values in {"grey": (0, 38, 75, 113), "ids": (0, 38, 75, 112)}.items():
+        (tmp_path / name).mkdir()
+        for k in range(3):
+            mask = np.repeat(np.repeat(np.array([values], np.uint8), 20, 0), 10, 1)
+            Image.fromarray(np.roll(mask, k, 1)).save(tmp_path / name / f"{k}.png")
+    messages = {
+        name: [
+            one.message for one in segdata.validate(tmp_path / name, select="SEG219").findings if one.severity != "info"
+        ]
+        for name in ("grey", "ids")
+    }
+    assert messages["ids"] == []
+    (message,) = messages["grey"]
+    assert message.startswith("the values 38, 75, 113 are the greys of the first colours of VOC's")
