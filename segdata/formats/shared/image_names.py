@@ -1,10 +1,15 @@
-"""Names of images that no file has: what a document's names lack beside those of the files."""
+"""Names of images and files that do not meet: what a document's names lack, and files that no document names."""
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
+from segdata.core.finding import Defect
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import looks_like_photograph
+
+_MOST_SEARCHED = 64 << 20  # bytes of other documents that are searched for names of images
+_FILE_NAME = re.compile(rb'"file_name"\s*:\s*"([^"]*)"')
 
 
 def explain_names(places: Iterable[Path], names: Sequence[str], skip: Sequence[Path]) -> str | None:
@@ -38,3 +43,26 @@ def _bare_name(name: str) -> str:
 def _numbered(name: str) -> str:
     """A name without the zeros that it begins with, as a key of its own."""
     return f"0{_bare_name(name).lstrip('0')}"
+
+
+def unlisted_images(document: Path, folder: ImageFolder, names: Sequence[str]) -> list[Defect]:
+    """SEG011 for every image file that the document does not name.
+
+    Only where the folder is for images alone. Files that another JSON beside the document names are none, and nothing
+    is reported if those are too large to be searched.
+    """
+    path = document.absolute()
+    unlisted = folder.paths.keys() - set(names)
+    if folder.root is None or not unlisted or path.is_relative_to(folder.root.absolute()):
+        return []
+    others = [other for other in path.parent.glob("*.json") if other != path]
+    if sum(other.stat().st_size for other in others) > _MOST_SEARCHED:
+        return []
+    elsewhere = {name for other in others for name in _FILE_NAME.findall(other.read_bytes())}
+    named = {PurePosixPath(name.decode("utf-8", "replace")).name for name in elsewhere}
+    message = f"image file that {document.name} does not name"
+    return [
+        Defect("SEG011", message, name, image=name)
+        for name in sorted(unlisted)
+        if PurePosixPath(name).name not in named
+    ]

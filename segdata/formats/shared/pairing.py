@@ -559,8 +559,6 @@ def _partners(named: Mapping[str, str | None], folders: Sequence[ImageFolder]) -
     return {}, ImageFolder(None)
 
 
-_MOST_SEARCHED = 64 << 20  # bytes of other documents that are searched for names of images
-_FILE_NAME = re.compile(rb'"file_name"\s*:\s*"([^"]*)"')
 _MOST_BESIDE = 50  # folders beside the document that are looked into
 
 
@@ -677,26 +675,3 @@ def _image_places(document: Path) -> list[Path]:
         around += [above, above / "images"]
     beside = [place for folder in around if folder.is_dir() for place in sorted(folder.iterdir()) if place.is_dir()]
     return list(dict.fromkeys(places + beside[:_MOST_BESIDE]))
-
-
-def unlisted_images(document: Path, folder: ImageFolder, names: Sequence[str]) -> list[Defect]:
-    """SEG011 for every image file that the document does not name.
-
-    Only where the folder is for images alone. Files that another JSON beside the document names are none, and nothing
-    is reported if those are too large to be searched.
-    """
-    path = document.absolute()
-    unlisted = folder.paths.keys() - set(names)
-    if folder.root is None or not unlisted or path.is_relative_to(folder.root.absolute()):
-        return []
-    others = [other for other in path.parent.glob("*.json") if other != path]
-    if sum(other.stat().st_size for other in others) > _MOST_SEARCHED:
-        return []
-    elsewhere = {name for other in others for name in _FILE_NAME.findall(other.read_bytes())}
-    named = {PurePosixPath(name.decode("utf-8", "replace")).name for name in elsewhere}
-    message = f"image file that {document.name} does not name"
-    return [
-        Defect("SEG011", message, name, image=name)
-        for name in sorted(unlisted)
-        if PurePosixPath(name).name not in named
-    ]

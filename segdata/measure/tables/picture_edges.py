@@ -6,7 +6,6 @@ from functools import partial
 import numpy as np
 
 from segdata.core.executor import run_ordered
-from segdata.core.image_files import read_channels
 from segdata.core.pixel_limit import open_picture
 from segdata.core.runs import Flags, Ints
 from segdata.core.strata import joint_codes, number_names
@@ -185,6 +184,8 @@ def _gradients(uri: str, full: tuple[int, int], size: tuple[int, int]) -> Plane 
 
     try:
         if "://" in uri:
+            from segdata.core.image_files import read_channels  # for volumes alone: it loads much
+
             (grey, *_) = read_channels(uri, full, most=1)
             plain = Image.fromarray(np.asarray(grey, np.float32))
             small = np.asarray(plain.resize(size, Image.Resampling.BOX), np.float32)
