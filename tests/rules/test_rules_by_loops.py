@@ -24,7 +24,7 @@ category: person (part_of car)
 category: road (stuff)
 category: haze (void)
 category: sign (may_overlap car, may_not_touch person)
-category: tree (may_not_overlap car)
+category: tree (may_not_overlap car, may_not_touch car)
 """
 CAR, PERSON, ROAD, HAZE, SIGN, TREE = range(1, 7)
 THINGS = (CAR, PERSON, SIGN, TREE)
@@ -151,7 +151,7 @@ def test_parts_lie_in_their_wholes_and_what_may_not_touch_does_not(seed: int) ->
             reported.add((a, b))
             expected.append(((a, b), n, tuple(box), False))
     for a, b in contacts.lines("a", "b"):
-        if {category[a], category[b]} == {PERSON, SIGN} and not crowd[a] and not crowd[b] and (a, b) not in reported:
+        if {category[a], category[b]} in forbidden and not crowd[a] and not crowd[b] and (a, b) not in reported:
             expected.append(((a, b), None, None, False))
     found = check("SEG207", tables)
     seen = [(one.segments, one.pixels, one.bbox, "only" in one.message) for one in found]
