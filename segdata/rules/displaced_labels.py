@@ -9,8 +9,11 @@ from segdata.core.table import Table
 from segdata.measure.placements import ELSEWHERE, SHIFTED, change_words
 from segdata.rules.shared import image_names
 
+_FAR = 0.25  # of the picture's longer side, beyond it
+_MANY_FAR = 0.2  # of the segments
 
-@rule("SEG314", "displaced-labels", severity="warning", needs=("placements",), whole=True, habit="image")
+
+@rule("SEG314", "displaced-labels", severity="warning", needs=("placements", "outlines"), whole=True, habit="image")
 def displaced_labels(
     tables: Tables,
     *,
@@ -41,7 +44,8 @@ def displaced_labels(
     labels, a random 120 are compared.
 
     You also get a finding for an image if many of its outlines lie where the picture is blank, all of one shade, or if
-    the picture shows nothing but the outlines, as its mask would. Both must be rare in the group.
+    the picture shows nothing but the outlines, as its mask would. Both must be rare in the dataset. Labels on the edges
+    of another picture that reach far beyond their own may be those of the picture that it is a tile of.
 
     Of a NIfTI volume the slice in the middle of those with labels is compared, of at most 40 volumes; a shift of all of
     them counts from `min_group_ratio` on, since labels of one slice may all be a little too narrow. Images that are not
@@ -95,6 +99,7 @@ def displaced_labels(
         )
         yield RowFinding(message, annotator=tables.annotations["annotator"][int(rows[0])])
     stands = ~in_part & (single["change"] >= 0) & (single["score"] >= np.maximum(min_score, min_ratio * single["own"]))
+    furthest = _beyond_picture(tables)
     at_best = np.where(stands, single["score"], single["own"])
     usual = {group: float(np.median(at_best[single["group"] == group])) for group in set(single["group"].tolist())}
     for row, group, own, score, change, x, y, other in single.take(stands).lines(
@@ -102,18 +107,36 @@ def displaced_labels(
     ):
         if group in flagged or usual[group] < min_group_score:
             continue
+        if change == ELSEWHERE and row in furthest:
+            yield RowFinding(
+                f"the outlines go on up to {furthest[row]:,.0f} px beyond the picture: it may be a tile of a "
+                "larger one, whose coordinates the labels have",
+                annotation=row,
+            )
+            continue
         if change == ELSEWHERE:
             name = tables.images["image_id"][tables.annotations["image"][other]]
             message = f"the labels lie on the edges of another picture, {name}"
         else:
             message = f"the labels lie on the edges of the picture only when they are {change_words(change, x, y)}"
         yield RowFinding(f"{message}{_scores(score, own)}", annotation=row)
-    for group in np.unique(single["group"]).tolist():
-        yield from _without_shade(single.take(single["group"] == group), min_images, min_blank, min_bare)
+    yield from _without_shade(single, min_images, min_blank, min_bare)
+
+
+def _beyond_picture(tables: Tables) -> dict[int, float]:
+    """How far the outlines of an annotation go beyond its picture, in pixels, where many lie far outside."""
+    outlines, annotations, images = tables.outlines, tables.annotations, tables.images
+    annotation = tables.segments["annotation"][outlines["segment"]]
+    image = annotations["image"][annotation]
+    is_far = outlines["overshoot"] > _FAR * np.maximum(images["width"][image], images["height"][image])
+    n_far = np.bincount(annotation[is_far], minlength=len(annotations))
+    n_outlines = np.bincount(annotation, minlength=len(annotations))
+    many = np.flatnonzero((n_far >= 2) & (n_far >= _MANY_FAR * n_outlines))
+    return {row: float(outlines["overshoot"][is_far & (annotation == row)].max()) for row in many.tolist()}
 
 
 def _without_shade(single: Table, min_images: int, min_blank: float, min_bare: float) -> Findings:
-    """Images whose pictures are blank where labels are, or show nothing but these, unlike most of their group."""
+    """Images whose pictures are blank where labels are, or show nothing but these, unlike most of the dataset's."""
     if len(single) < min_images:
         return
     blank, bare = single["blank"], single["bare"]

@@ -49,12 +49,14 @@ def renamed_track(
     Example:
         3 of 3 tracks have new ids from this frame on: 1 is 31, 2 is 32, 3 is 33
         tracks 2 and 60 take turns 23 times: one is there whenever the other is not
+        track 1001 is 2001, of another category, for 4 frames, and goes on after it
         track 1 has also what was track 2 from this frame on: 30,120 px, before 5,166 and 25,794
         3 tracks have the id of another from this frame on: 2 is 1, 3 is 2, 4 is 3
 
     Both tracks have to go on for some frames, one before and one after, and the boxes in the two frames have to overlap
     well. If several tracks change their ids between the same two frames, you get one finding for all of them. You also
-    get one for two ids that take turns and are never in one frame, and for a track that ends while another grows by its
+    get one for two ids that take turns and are never in one frame, for a track of any category that fills the gap of
+    another in its place, and for a track that ends while another grows by its
     pixels: the other's box then fits that of both better than its own before, and its area is their sum. If several
     tracks go on under each other's ids, as when ids are numbered anew after one has left, you get one finding for all
     of them; two that exchange places are track-swap. The rule ignores crowds and void, and videos in which tracks get
@@ -80,6 +82,7 @@ def renamed_track(
         ids, which, count = np.unique(name, return_inverse=True, return_counts=True)
         frames = _frames(tracked, rows, box, category, area, min_pixels)
         yield from _turns(frames, min_overlap, min_turns)
+        yield from _stand_ins(frames, min_frames, min_overlap)
         yield from _taken_over(frames, min_frames, min_overlap, min_fit)
         yield from _shifted_tracks(frames, min_overlap)
         first, last = np.full(len(ids), len(rows) + place.max()), np.full(len(ids), -1)
@@ -138,6 +141,27 @@ def _turns(frames: Frames, min_overlap: float, min_turns: int) -> Findings:
         if count >= min_turns and not any(first in frame and second in frame for frame in frames):
             message = f"tracks {first} and {second} take turns {count} times: one is there whenever the other is not"
             yield RowFinding(message, segments=(at[first, second],))
+
+
+def _stand_ins(frames: Frames, min_frames: int, min_overlap: float) -> Findings:
+    """A track that is in the place of another while that one is away, and never else, of whatever category."""
+    places: defaultdict[int, list[int]] = defaultdict(list)
+    for place, frame in enumerate(frames):
+        for track in frame:
+            places[track].append(place)
+    lives = {(seen[0], seen[-1]): track for track, seen in sorted(places.items()) if len(seen) >= max(min_frames, 1)}
+    for track, seen in sorted(places.items()):
+        for before, after in pairwise(seen):
+            other = lives.get((before + 1, after - 1))
+            if other is None:
+                continue
+            mine, begins = frames[before][track], frames[before + 1][other]
+            ends, back = frames[after - 1][other], frames[after][track]
+            if min(box_iou(mine.box, begins.box), box_iou(ends.box, back.box)) >= min_overlap:
+                kind = "" if begins.category == mine.category else ", of another category,"
+                away = count_noun(after - before - 1, "frame")
+                message = f"track {track} is {other}{kind} for {away}, and goes on after it"
+                yield RowFinding(message, segments=(begins.segment,))
 
 
 def _taken_over(frames: Frames, min_frames: int, min_overlap: float, min_fit: float) -> Findings:

@@ -157,6 +157,13 @@ def two_tracks_with_new_ids() -> Tables:
 
 
 @scene("SEG361")
+def a_track_that_is_another_for_four_frames() -> Tables:
+    labels = walk()
+    labels[3:7][labels[3:7] == 2] = 5
+    return measure_source(recategorised(labels), find_rule("SEG361").needs, jobs=1)
+
+
+@scene("SEG361")
 def two_ids_that_take_turns() -> Tables:
     labels = walk()
     labels[1::2][labels[1::2] == 2] = 4

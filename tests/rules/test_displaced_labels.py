@@ -188,3 +188,35 @@ def test_exchanged_labels_of_volumes_name_each_other(tmp_path: Path) -> None:
     findings = found(make_volumes(tmp_path / "swapped", (1, 4)))
     assert [one.image for one in findings] == ["case_1.nii.gz/0001", "case_4.nii.gz/0001"]
     assert "on the edges of another picture, case_4.nii.gz/0001" in findings[0].message
+
+
+def test_coordinates_of_the_picture_that_tiles_were_cut_from(tmp_path: Path) -> None:
+    """Those of the second picture lie on the first, but some far beyond their own."""
+    path = make(tmp_path) / "instances.json"
+    content = json.loads(path.read_text())
+    first = [one for one in content["annotations"] if one["image_id"] == 0]
+    others = [one for one in content["annotations"] if one["image_id"] > 1]
+    far = [first[0] | {"segmentation": [[value + SIDE for value in one["segmentation"][0]]]} for one in first]
+    tile = [one | {"image_id": 1, "id": 100 + k} for k, one in enumerate([*first, *far[:4]])]
+    path.write_text(json.dumps(content | {"annotations": [*first, *others, *tile]}))
+    (finding,) = found(tmp_path)
+    assert finding.image == "1.png"
+    assert (
+        "px beyond the picture: it may be a tile of a larger one, whose coordinates the labels have" in finding.message
+    )
+
+
+def test_a_split_of_half_blank_pictures_differs_from_the_others(tmp_path: Path) -> None:
+    root = make(tmp_path)
+    content = json.loads((root / "instances.json").read_text())
+    for image in content["images"][:2]:
+        path = root / "images" / image["file_name"]
+        with Image.open(path) as picture:
+            pixels = np.array(picture)
+        pixels[:, : SIDE * 2 // 3] = 0
+        path.unlink()
+        image["file_name"] = f"val/{path.name}"
+        (root / "images/val").mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(root / "images/val" / path.name)
+    (root / "instances.json").write_text(json.dumps(content))
+    assert {one.image for one in found(root)} == {"val/0.png", "val/1.png"}

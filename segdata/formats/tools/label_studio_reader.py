@@ -173,6 +173,11 @@ def _read_tasks(root: Path, files: list[Path], key: str | None, images: Path | N
             if name.unsafe:
                 message = f"path {head.data[name.key]!r:.200} leaves the dataset; {name.image_id!r} is looked for"
                 defects.append(Defect("SEG015", message, file, f"{place}/data/{name.key}", image=name.image_id))
+    tasks = [task for rows in by_image.values() for task, _, _ in rows]
+    alone = [task for task in tasks if task.predictions.strip(b"[] \n") and not task.annotations.strip(b"[] \n")]
+    if 0 < len(alone) < len(tasks):  # where all are such, it is a file of predictions
+        message = f"{len(alone):,} of {len(tasks):,} tasks have a model's predictions and no annotation"
+        defects.append(Defect("SEG004", message, alone[0].file, alone[0].place, severity="warning", lost=False))
     entries, more = _list_entries(root, by_image, images)
     return _TaskList(tuple(entries), frozenset(labels), (*defects, *more))
 
@@ -412,9 +417,6 @@ def _read_task(
                 n_cancelled += 1
             else:
                 annotations.append((_read_annotation(item, what == "predictions", place, task, ids, size), place))
-    if annotations and not any(place.startswith(f"{task.place}/annotations/") for _, place in annotations):
-        message = "has a model's predictions and no annotation: nobody has labelled or reviewed it"
-        problems.append(Defect("SEG004", message, task.file, task.place, severity="info", lost=False))
     if n_cancelled:
         message = f"{count_noun(n_cancelled, 'cancelled annotation')} left out"
         problems.append(Defect("SEG004", message, task.file, f"{task.place}/annotations", severity="info"))

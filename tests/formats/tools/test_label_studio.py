@@ -139,11 +139,16 @@ def test_a_task_that_was_only_cancelled_is_not_annotated(tmp_path: Path) -> None
     assert [each.severity for each in batch.defects] == ["info"]
 
 
-def test_a_task_with_predictions_alone_is_named(tmp_path: Path) -> None:
+def test_tasks_with_predictions_alone_are_counted(tmp_path: Path) -> None:
+    """Where others have annotations; else it is a file of predictions."""
     box = region("rectanglelabels", {"x": 10, "y": 10, "width": 20, "height": 20})
-    (batch,) = segdata.read(tasks(tmp_path, predictions=[{"model_version": "v1", "result": [box]}]))
-    assert [(each.code, each.severity) for each in batch.defects] == [("SEG004", "info")]
-    assert "has a model's predictions and no annotation" in batch.defects[0].message
+    path = tasks(tmp_path, predictions=[{"model_version": "v1", "result": [box]}])
+    assert [one.code for one in segdata.read(tmp_path).source.defects] == ["SEG002"], "the image is not there"
+    done = {"id": 6, "data": {"image": "b.png"}, "annotations": [{"completed_by": 1, "result": [box]}]}
+    path.write_text(json.dumps([*json.loads(path.read_text()), done]))
+    (defect,) = (one for one in segdata.read(tmp_path).source.defects if one.code == "SEG004")
+    assert (defect.code, defect.severity, defect.place) == ("SEG004", "warning", "/0")
+    assert defect.message == "1 of 2 tasks have a model's predictions and no annotation"
 
 
 def test_results_about_a_region_and_about_the_image(tmp_path: Path) -> None:
