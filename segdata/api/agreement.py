@@ -30,8 +30,10 @@ from segdata.api.result import Result, csv_table, json_table, promote
 from segdata.api.validate import split_decided
 from segdata.core.config import Config, did_you_mean
 from segdata.core.errors import SegdataError, check_choice
+from segdata.core.executor import run_ordered
 from segdata.core.finding import MISSING_IMAGE, Finding
 from segdata.core.rule_runner import reader_errors
+from segdata.core.runs import Ints
 from segdata.core.safe_text import shell_word
 from segdata.core.validation import FailOn
 from segdata.dataset import Dataset
@@ -71,7 +73,7 @@ class AgreementResult(Result, Agreement, frozen=True, kw_only=True):
     def with_proposals(self) -> "AgreementResult":
         """The same with what accepting a finding changes, for `segdata review apply`: of those that a page lists."""
         from segdata.agreement.adjudication import PROPOSING_CODES, propose_corrections
-        from segdata.api.decisions import load_images
+        from segdata.api.decisions import image_portions, single_images
         from segdata.report.agreement.html import listed_findings
 
         run = self.run
@@ -84,11 +86,18 @@ class AgreementResult(Result, Agreement, frozen=True, kw_only=True):
                 about.setdefault(finding.image, []).append(finding)
         pairs = zip(comparison.categories, comparison.countable.tolist(), strict=True)
         countable = frozenset(category.name for category, is_counted in pairs if is_counted)
+
+        def propose(rows: Ints) -> dict[Finding, Finding]:
+            corrected: dict[Finding, Finding] = {}
+            for batch in single_images(run.dataset.source.load(rows)):
+                findings = about[batch.images["image_id"][0].as_py()]
+                corrected |= propose_corrections(findings, batch, run.dataset.taxonomy, countable)
+            return corrected
+
         proposed: dict[Finding, Finding] = {}
         with image_limits():
-            for batch in load_images(run.dataset, about.keys()):
-                findings = about[batch.images["image_id"][0].as_py()]
-                proposed |= propose_corrections(findings, batch, run.dataset.taxonomy, countable)
+            for portion in run_ordered(propose, image_portions(run.dataset, about.keys())):
+                proposed |= portion
         findings_now = tuple(proposed.get(finding, finding) for finding in self.findings)
         return promote(AgreementResult, msgspec.structs.replace(self, findings=findings_now), run=run)
 

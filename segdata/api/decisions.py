@@ -37,7 +37,7 @@ def label_hashes(data: OpenDataset, findings: Sequence[Finding], jobs: int = 0) 
         return [(finding, hash_finding_labels(finding, annotations, data.profile)) for finding in findings_here]
 
     def of_rows(rows: Ints) -> list[tuple[Finding, str]]:
-        return [pair for batch in _single_images(data.source.load(rows)) for pair in batch_findings(batch)]
+        return [pair for batch in single_images(data.source.load(rows)) for pair in batch_findings(batch)]
 
     hashes = dict.fromkeys(findings, "")
     with image_limits():
@@ -49,7 +49,7 @@ def label_hashes(data: OpenDataset, findings: Sequence[Finding], jobs: int = 0) 
 def load_images(data: OpenDataset, names: Collection[str]) -> Iterator[Batch]:
     """These images of a dataset, each by itself, in the order of the source."""
     for rows in image_portions(data, names):
-        yield from _single_images(data.source.load(rows))
+        yield from single_images(data.source.load(rows))
 
 
 def image_portions(data: OpenDataset, names: Collection[str]) -> list[Ints]:
@@ -59,7 +59,8 @@ def image_portions(data: OpenDataset, names: Collection[str]) -> list[Ints]:
     return [rows for rows in kept if len(rows)]
 
 
-def _single_images(batch: Batch) -> Iterator[Batch]:
+def single_images(batch: Batch) -> Iterator[Batch]:
+    """The images of a batch, each by itself."""
     for row in range(batch.images.num_rows):
         yield batch.take_images(np.array([row]))
 
