@@ -545,3 +545,57 @@ def test_labels_that_lie_on_the_edges_of_their_pictures_elsewhere(seed: int) -> 
         assert one.message.startswith(words)
         if score is not None:
             assert one.message.endswith(f": {score:.0f} instead of {own:.0f} standard deviations above chance")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_segments_that_are_also_on_another_image_in_the_same_place(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n = 60
+    tables = scattered(rng, images(8, 20, 20), n, (CAR, CAR, ROAD))
+    tables = replace(tables, annotations=tables.annotations.beside(image=np.array([0, 1, 2, 3, 4, 5, 6, 6])))
+    kind = rng.integers(0, 8, n)
+    columns = {"category_id": np.where(kind < 7, CAR, tables.segments["category_id"])}
+    columns |= {"x": kind, "y": kind, "width": np.full(n, 5), "height": np.full(n, 5)}
+    columns |= {"area": mostly(rng, n, [12], 13, 25), "perimeter": mostly(rng, n, [30], 29, 32)}
+    columns["image"] = tables.annotations["image"][tables.segments["annotation"]]
+    count = np.bincount(tables.segments["annotation"], minlength=8)
+    annotators = np.array([rng.choice(["anna", "anna", "ben"]) for _ in range(8)], object)
+    content = np.array([rng.choice([None, "x", "y"], p=[0.8, 0.1, 0.1]) for _ in range(8)], object)
+    names = tables.images["image_id"]
+    tables = replace(
+        tables,
+        images=tables.images.beside(content=content),
+        annotations=tables.annotations.beside(n_segments=count, annotator=annotators),
+        segments=tables.segments.beside(**columns),
+    )
+    alike = {"image": np.array([3]), "of": np.array([1]), "same": np.array([1]), "bits": np.array([0])}
+    repeated = {"annotation": np.array([5]), "of": np.array([4]), "bits": np.array([-1])}
+    tables = with_tables(tables, alike=Table(alike), repeated_labels=Table(repeated))
+    owners: dict[tuple[int, ...], set[int]] = defaultdict(set)
+    edges = [0] * 8
+    for k in range(n):
+        own, area, around = (
+            int(one) for one in (tables.segments["annotation"][k], columns["area"][k], columns["perimeter"][k])
+        )
+        if area < 0.95 * 25:
+            edges[own] += around
+            if around >= 30:
+                owners[int(columns["category_id"][k]), int(kind[k]), area, around].add(own)
+    shared_shapes: Counter[tuple[int, int]] = Counter()
+    for several in owners.values():
+        if 1 < len(several) <= 3:
+            shared_shapes.update((b, a) for a, b in pairwise(sorted(several)))
+    image = tables.annotations["image"].tolist()
+    expected = []
+    if edges[5] >= 60 and (content[5] is None or content[5] != content[4]):
+        expected.append((5, "the labels are those of 5.png, pixel by pixel, and the image is another"))
+    for (b, a), n_shared in sorted(shared_shapes.items()):
+        is_copy = content[image[a]] is not None and content[image[a]] == content[image[b]]
+        free = is_copy or image[a] == image[b] or {image[a], image[b]} == {1, 3} or annotators[a] != annotators[b]
+        if n_shared >= 2 and n_shared >= 0.25 * min(count[a], count[b]) and not free and (b, a) != (5, 4):
+            words = (
+                f"{n_shared} of {count[b]} segments are also on {names[image[a]]}, in the same place, and the image is"
+            )
+            expected.append((b, words + " another"))
+    found = check("SEG315", tables, min_edge=60, min_segments=2, min_share=0.25)
+    assert [(one.annotation, one.message) for one in found] == expected
