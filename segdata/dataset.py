@@ -14,6 +14,8 @@ from pathlib import Path
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
+import msgspec
+
 import segdata
 from segdata.core.dataset import OpenDataset
 
@@ -300,8 +302,7 @@ class Dataset(OpenDataset):
         return DatasetReview(self)
 
 
-@dataclass(frozen=True, slots=True)
-class DatasetReview:
+class DatasetReview(msgspec.Struct, frozen=True):
     """The review of a dataset: reviewers' decisions on findings, and tasks for annotation tools.
 
     Decisions are in a log beside the labels, which only grows.

@@ -12,7 +12,6 @@ from segdata.cli.options import RenamedOption, example
 from segdata.cli.process import (
     NO_COLOR,
     QUIET,
-    collect_garbage_rarely,
     exit_code,
     use_one_blas_thread,
 )
@@ -120,7 +119,6 @@ class Commands(click.Group):
 
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]  # Any: click's own
         """Run, and leave with 0, 1, 2 or 130."""
-        collect_garbage_rarely()
         use_one_blas_thread()
         extra["standalone_mode"] = False
         run = super().main

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from segdata.cli.options import DataOptions
@@ -123,7 +122,9 @@ def _write_file(path: Path, data: bytes) -> None:
 
 
 def _upload(url: str, data: bytes) -> None:
-    from segdata.core.storage import upload_file  # seldom needed
+    from tempfile import TemporaryDirectory  # seldom needed, as is the next
+
+    from segdata.core.storage import upload_file
 
     with TemporaryDirectory(prefix="segdata-") as scratch:
         report = Path(scratch) / "report"

@@ -5,9 +5,7 @@
 for each clause.
 """
 
-import atexit
 import difflib
-import gc
 import os
 import shutil
 import signal
@@ -219,16 +217,6 @@ def block_pandas_import() -> None:
                 pa.array(values)
     finally:
         del sys.modules["pandas"]
-
-
-def collect_garbage_rarely() -> None:
-    """Collect garbage cycles a hundred times less often than Python does by default.
-
-    Few objects here are part of a cycle, but the collector would visit every annotation again and again: a sixth of the
-    processor time of validating 118,000 images. Call this only in the process of a command.
-    """
-    gc.set_threshold(100_000, 50, 100)
-    atexit.register(gc.freeze)  # else Python searches all modules for cycles when it ends
 
 
 def use_one_blas_thread() -> None:

@@ -6,6 +6,7 @@ from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
     from segdata.core.torch_dataset import TrainingData
 
 
-@dataclass(frozen=True, slots=True)
-class EmptySource:
+class EmptySource(msgspec.Struct, frozen=True):
     """A source without images: a taxonomy alone, or a dataset whose source was not sent to another process."""
 
     profile: Profile
@@ -47,8 +47,7 @@ class EmptySource:
         return Batch.empty()
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(msgspec.Struct, frozen=True):
     """How a source was opened, so that another process can open it again.
 
     Attributes

@@ -303,8 +303,7 @@ class PortionReader(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Detached:
+class Detached(msgspec.Struct, frozen=True):
     """A source in two pieces, of which one travels to other processes once, the other with each portion.
 
     Attributes
@@ -377,8 +376,7 @@ class NameLimits(msgspec.Struct, frozen=True):
 DOCUMENT_NAMES, FILE_NAMES, LISTED_NAMES = NameLimits("", files=False), NameLimits("\r", suffix=12), NameLimits()
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(msgspec.Struct, frozen=True):
     """A format, as its file describes it.
 
     Attributes
@@ -413,8 +411,8 @@ class Format:
     detect: Callable[[FileProbe], FormatMatch | None]
     read: Callable[[ReadRequest], Source]
     write: Callable[..., None] | None
-    read_options: Mapping[str, str] = field(default_factory=dict)
-    write_options: Mapping[str, str] = field(default_factory=dict)
+    read_options: Mapping[str, str] = msgspec.field(default_factory=dict)
+    write_options: Mapping[str, str] = msgspec.field(default_factory=dict)
     file_suffixes: tuple[str, ...] = ()
     checked: tuple[str, ...] = ()
     image_of: Callable[[str], str | None] | None = None
@@ -529,8 +527,8 @@ def list_names(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def detect(root: Path) -> str:
-    """The name of the format that a dataset is in.
+def detect(root: Path, seen: FileProbe | None = None) -> str:
+    """The name of the format that a dataset is in; `seen`: what was seen of its files before.
 
     Raises UnknownFormatError when there is no candidate, and AmbiguousFormatError when the best two are within 10 %:
     then all are listed with their evidence and the user is asked for `--from`.
@@ -539,7 +537,7 @@ def detect(root: Path) -> str:
         raise SegdataError(f"{root}: does not exist")
     if root.is_dir() and not any(root.iterdir()):
         raise SegdataError(f"{root}: is empty")
-    seen = FileProbe(root)
+    seen = seen or FileProbe(root)
     clues = [(name, clue) for name, candidate in formats().items() if (clue := candidate.detect(seen)) is not None]
     clues.sort(key=lambda item: (-item[1].score, item[0]))
     if not clues:

@@ -10,11 +10,12 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from segdata.core.errors import SegdataError
 
@@ -22,8 +23,7 @@ _METADATA = (".dist-info", ".egg-info")
 _OBJECT = re.compile(r"(?P<module>[\w.]+)\s*(:\s*(?P<names>[\w.]+))?\s*(\[.*\])?$")
 
 
-@dataclass(frozen=True, slots=True)
-class EntryPoint:
+class EntryPoint(msgspec.Struct, frozen=True):
     """One line of a package's entry points: a name, and the object that it stands for (``module:name.name``)."""
 
     group: str

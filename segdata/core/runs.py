@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -147,8 +148,7 @@ def strips_between(column: Ints, top: Ints, bottom: Ints, above: Ints, below: In
     return column_of, strip_top, strip_bottom
 
 
-@dataclass(frozen=True, slots=True)
-class NumberLine:
+class NumberLine(msgspec.Struct, frozen=True):
     """Where each frame (an image, or an annotation's copy of it) lies on the number line.
 
     Pixel (x, y) of frame i is at ``base[i] + x * (height[i] + 1) + y``: one spare place follows each column, and one

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from segdata.core.errors import SegdataError
-from segdata.core.format import Format, detect, find_format
+from segdata.core.format import FileProbe, Format, detect, find_format
 from segdata.core.paths import SPLIT_WORD, split_of_name
 from segdata.formats.masks import probe_masks
 from segdata.formats.unknown_format import PLAIN_FORMATS, detect_format
@@ -52,14 +52,15 @@ def detect_layout(root: Path) -> SplitLayout:
 
     Raises SegdataError as `detect_format` does.
     """
+    seen = FileProbe(root)
     try:
-        name = detect_format(root)
+        name = detect_format(root, seen)
     except SegdataError:
         layout = _folder_parts(root)
         if layout is None:
             raise
         return layout
-    if name in PLAIN_FORMATS and not _is_named_layout(root):
+    if name in PLAIN_FORMATS and not _is_named_layout(seen):
         return _folder_parts(root) or SplitLayout(name)
     return named_layout(root, find_format(name))
 
@@ -119,14 +120,15 @@ def _folder_parts(root: Path, format: str | None = None) -> SplitLayout | None:
 def _structured_format(folder: Path) -> str | None:
     """The format of a folder; None if it is none, or if any folder of images may be that."""
     with suppress(SegdataError):
-        name = detect(folder)
-        return name if name not in PLAIN_FORMATS or _is_named_layout(folder) else None
+        seen = FileProbe(folder)
+        name = detect(folder, seen)
+        return name if name not in PLAIN_FORMATS or _is_named_layout(seen) else None
     return None
 
 
-def _is_named_layout(folder: Path) -> bool:
+def _is_named_layout(seen: FileProbe) -> bool:
     """Whether folders tell masks and images apart."""
-    clue = probe_masks(folder)
+    clue = seen.once(probe_masks)
     return clue is not None and clue.named
 
 

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from segdata.core.errors import AmbiguousFormatError, SegdataError, UnknownFormatError, UnreadableError
-from segdata.core.format import detect
+from segdata.core.format import FileProbe, detect
 from segdata.formats.coco import document_sort, is_broken_json
 from segdata.formats.masks import probe_masks
 from segdata.formats.shared.file_names import has_images
@@ -54,11 +54,15 @@ _FOREIGN = (
 )
 
 
-def detect_format(root: Path) -> str:
-    """The name of the format of a dataset; if there is none, raises SegdataError that names the contents."""
+def detect_format(root: Path, seen: FileProbe | None = None) -> str:
+    """The name of the format of a dataset; if there is none, raises SegdataError that names the contents.
+
+    `seen`: what was seen of its files before.
+    """
+    seen = seen or FileProbe(root)
     try:
-        name = detect(root)
-        several = list(_apart(root)) if name in PLAIN_FORMATS else []
+        name = detect(root, seen)
+        several = list(_apart(seen)) if name in PLAIN_FORMATS else []
         if several:
             raise UnreadableError(
                 f"{root}: holds {len(several)} {'datasets' if len(several) > 1 else 'dataset'}, {', '.join(several)}: "
@@ -135,19 +139,20 @@ def _content_summary(root: Path, names: list[str]) -> str:
     return ", ".join(held) or "no files"
 
 
-def _apart(root: Path) -> Iterator[str]:
+def _apart(seen: FileProbe) -> Iterator[str]:
     """The subfolders of an unstructured folder of images, if each of them is a dataset with a structure."""
-    clue = probe_masks(root)
+    root, clue = seen.root, seen.once(probe_masks)
     if root.is_file() or clue is None or clue.named:
         return
     datasets = []
     folders = sorted(path for path in root.iterdir() if path.is_dir() and has_images(path))
     for folder in folders if len(folders) <= _MOST_FOLDERS else []:
         try:
-            name = detect(folder)
+            inside = FileProbe(folder)
+            name = detect(folder, inside)
         except SegdataError:
             return
-        inner = probe_masks(folder) if name in PLAIN_FORMATS else None
+        inner = inside.once(probe_masks) if name in PLAIN_FORMATS else None
         if inner is not None and not inner.named:
             return
         datasets.append(f"{folder.name} ({name})")

@@ -92,8 +92,7 @@ class AlteredSource(WrappedSource, frozen=True):
         return None if detached is None else Detached(_AlteredReader(detached.reader, self.alter), detached.cut)
 
 
-@dataclass(frozen=True, slots=True)
-class _AlteredReader:
+class _AlteredReader(msgspec.Struct, frozen=True):
     """Loads portions of a source, and alters them."""
 
     reader: PortionReader

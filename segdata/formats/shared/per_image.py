@@ -378,8 +378,7 @@ def detach_entries(source: Any) -> Detached | None:  # Any: a frozen dataclass w
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _EntriesReader:
+class _EntriesReader(msgspec.Struct, frozen=True):
     """Loads images by their entries."""
 
     source: Any  # Any: as for `detach_entries`

@@ -1,7 +1,7 @@
 """Picture edges: whether the outlines of labels lie on the edges of their pictures, or would elsewhere."""
 
 from collections.abc import Sequence
-from functools import partial
+from functools import partial, reduce
 
 import numpy as np
 
@@ -205,7 +205,10 @@ def _steepness(small: Plane) -> Plane | None:
     """The largest gradient of a picture's layers at each pixel; None where there is nothing to compare."""
     layers = np.pad(small.reshape(*small.shape[:2], -1), ((1, 1), (1, 1), (0, 0)), mode="edge")
     across, down = layers[1:-1, 2:] - layers[1:-1, :-2], layers[2:, 1:-1] - layers[:-2, 1:-1]
-    steep: Plane = np.hypot(across, down).max(axis=2)
+    layers = np.hypot(across, down)
+    steep: Plane = reduce(
+        np.maximum, np.moveaxis(layers, 2, 0)
+    )  # far faster than a maximum over three that are neighbours
     if not np.isfinite(steep).all() or steep.max() <= 0:
         return None
     return steep

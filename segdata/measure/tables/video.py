@@ -1,6 +1,5 @@
 """Video: how tracks and labels go on from one frame, or slice, to the next; flickering categories; repeated frames."""
 
-import filecmp
 from functools import partial
 from itertools import chain
 
@@ -366,6 +365,8 @@ def _same_bytes(one: str | None, other: str | None) -> bool:
     """Whether two different files on this machine hold the same; False where either cannot be read."""
     if one is None or other is None or one == other or "://" in one or "://" in other:
         return False
+    import filecmp  # seldom needed
+
     try:
         return filecmp.cmp(one, other, shallow=False)
     except OSError:
