@@ -12,6 +12,7 @@ import pytest
 from segdata.core.finding import RowFinding
 from segdata.core.frame_sequences import SequenceIndex
 from segdata.core.rule import Tables, find_rule
+from segdata.core.statistics import benjamini_hochberg, tail_chance
 from segdata.core.table import Table
 from segdata.measure.measure import measure_source
 from segdata.rules.brief_track import box_iou
@@ -320,3 +321,171 @@ def test_distances_are_means_over_tracks_or_categories_that_either_frame_has(see
                 else:
                     apart.append(0.1)
             assert found[a, b] == pytest.approx(statistics.fmean(apart) if apart else 0.0)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_track_that_leaps_for_good_and_goes_on_as_before(seed: int) -> None:
+    """Tracks that tremble, of which some leap; a camera's motion is that of most tracks of a frame."""
+    rng = np.random.default_rng(seed)
+    n_tracks, n = int(rng.integers(2, 6)), 12
+    pan = rng.integers(-1, 2, (n, 2)).cumsum(axis=0)
+    frames: list[dict[int, tuple[Any, int]]] = [{} for _ in range(n)]
+    for track in range(1, n_tracks + 1):
+        x, y = rng.integers(10, 30, 2)
+        leap = int(rng.integers(2, 11)) if rng.random() < 0.5 else None
+        far = rng.integers(-25, 26, 2)
+        side = int(rng.choice([7, 8, 9]))
+        for k in range(n):
+            if leap == k:
+                x, y = x + far[0], y + far[1]
+                side = int(rng.choice([side, side, side + 3]))
+            if rng.random() < 0.97:
+                grown = side + int(rng.integers(0, 2))
+                frames[k][track] = ((int(x + pan[k, 0]), int(y + pan[k, 1]), side, grown), 1)
+    tables = film(frames)
+    names = [
+        "before",
+        "segment",
+        "after",
+        "agree",
+        "fit",
+        "like_before",
+        "like_after",
+        "shift",
+        "a",
+        "b",
+        "own",
+        "crossed",
+    ]
+    nothing = Table({name: np.zeros(0, np.int64) for name in names})
+    tables = with_tables(tables, turns=nothing, exchanges=nothing)
+    rows = {(int(a), int(t)): row for row, (a, t) in enumerate(tables.segments.lines("annotation", "track_id"))}
+    large = {key: frames[key[0]][key[1]][0] for key in rows if math.prod(frames[key[0]][key[1]][0][2:]) >= 56}
+    steps = sorted((track, k) for k, track in large if (k + 1, track) in large)
+    moved = {}
+    for track, k in steps:
+        (x, y, w, h), (u, v, p, q) = large[k, track], large[k + 1, track]
+        one = []
+        for near, end in ((u - x, u + p - x - w), (v - y, v + q - y - h)):
+            one.append(math.copysign(min(abs(near), abs(end)), near) if near * end > 0 else 0.0)
+        moved[track, k] = one
+    still = {
+        k: [statistics.median(moved[key][axis] for key in steps if key[1] == k) for axis in (0, 1)]
+        for _, k in steps
+        if sum(key[1] == k for key in steps) >= 3
+    }
+    own = {key: [moved[key][axis] - still.get(key[1], [0, 0])[axis] for axis in (0, 1)] for key in steps}
+    share = []
+    for track, k in steps:
+        near = [(track, j) for j in range(k - 3, k + 4) if j != k and all((track, i) in own for i in _between(j, k))]
+        usual = [statistics.median(own[key][axis] for key in near) if near else 0.0 for axis in (0, 1)]
+        away = math.hypot(*(own[track, k][axis] - usual[axis] for axis in (0, 1)))
+        share.append(away / math.sqrt(min(math.prod(large[j, track][2:]) for j in (k, k + 1))))
+    values = np.array(share)
+    chance, middle = tail_chance(values, np.zeros(len(values), np.int64), 0.02)
+    stands = benjamini_hochberg(np.where(values > middle, chance, 1.0), 0.2) & (values >= 0.5)
+    expected = []
+    for i, (track, k) in enumerate(steps):
+        areas = [math.prod(large[j, track][2:]) for j in (k, k + 1)]
+        beside = [j for j in (i - 1, i + 1) if 0 <= j < len(steps) and steps[j] in ((track, k - 1), (track, k + 1))]
+        calm = len(beside) == 2 and all(share[j] < share[i] / 3 for j in beside)
+        if stands[i] and 0.5 < areas[0] / areas[1] < 2 and calm:
+            words = (
+                f"track {track} moves by {share[i]:.1f} times the side of its box in one step and goes on from there; "
+            )
+            expected.append((rows[k + 1, track], f"{words}its steps in this video are {middle[i]:.2f} (median)"))
+    found = check("SEG354", tables, min_pixels=56, min_move=0.5, rate=0.2)
+    assert [(one.segments[0], one.message) for one in found] == expected
+
+
+def _between(one: int, other: int) -> range:
+    """The steps from one to another, with both."""
+    return range(min(one, other), max(one, other) + 1)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_track_that_takes_over_one_that_ends(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n, end = 9, int(rng.integers(2, 7))
+    frames: list[dict[int, tuple[Any, int]]] = [{} for _ in range(n)]
+    for k in range(n):
+        wide = int(rng.choice([10, 12, 14]))
+        grows = k > end and (seed % 3 > 0 or k == end + 1)
+        frames[k][1] = ((2, 2, (10 + wide) if grows else 10, int(rng.choice([8, 8, 8, 5]))), 1)
+        if k <= end and rng.random() < 0.95:
+            frames[k][2] = ((12, 2, 12, 8), 1 + (rng.random() < 0.05))
+        frames[k][3] = ((4, 30, 8, 8), 1)
+        if k != end + 2 or rng.random() < 0.5:
+            frames[k][4] = ((24, 2, 8, 8), 1)
+    tables = film(frames)
+    times = {track: [k for k, frame in enumerate(frames) if track in frame] for track in (1, 2, 3, 4)}
+    expected = []
+    for gone, seen in times.items():
+        last = seen[-1] if seen else n
+        if len(seen) < 3 or last + 3 >= n:
+            continue
+        for track in (1, 2, 3, 4):
+            if track not in frames[last] or track not in frames[last + 1]:
+                continue
+            (old, kind), (new, _), (other, own_kind) = frames[last][track], frames[last + 1][track], frames[last][gone]
+            a, b, c = (math.prod(box[2:]) for box in (old, other, new))
+            left, top = min(old[0], other[0]), min(old[1], other[1])
+            right, low = (max(old[i] + old[i + 2], other[i] + other[i + 2]) for i in (0, 1))
+            fit = overlap((left, top, right - left, low - top), new)
+            if (
+                sum(k > last for k in times[track]) >= 3
+                and kind == own_kind
+                and a <= 0.8 * (a + b)
+                and min(c, a + b) >= 0.8 * max(c, a + b)
+                and fit >= 0.6
+                and fit - overlap(old, new) >= 0.2
+            ):
+                words = f"track {track} has also what was track {gone} from this frame on: {c} px, before {a} and {b}"
+                expected.append((last + 1, track, c, words))
+                break
+    found = [
+        one for one in check("SEG361", tables, min_pixels=1, min_overlap=0.6, min_turns=99) if "has also" in one.message
+    ]
+    keys = list(tables.segments.lines("annotation", "track_id"))
+    assert [(*keys[one.segments[0]], one.pixels, one.message) for one in found] == expected
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_tracks_that_go_on_under_the_ids_of_others(seed: int) -> None:
+    """Between two frames each box has the id of one some numbers before or after; some keep theirs or are exchanged."""
+    rng = np.random.default_rng(seed)
+    places = {name: (2 + 12 * (name % 4), 2 + 14 * (name // 4), 10, 10) for name in range(1, 9)}
+    kinds = {name: 1 + (rng.random() < 0.2) for name in places}
+    step = int(rng.choice([-1, 1, 2]))
+    before = {name: (box, kinds[name]) for name, box in places.items() if rng.random() < 0.9}
+    after: dict[int, tuple[Any, int]] = {}
+    for name, box in places.items():
+        new = name + step if rng.random() < 0.85 else name
+        x, y, wide, high = box
+        if 1 <= new <= 8 and new not in after:
+            after[new] = ((x, y, wide, high - int(rng.choice([0, 0, 2, 5]))), kinds[name])
+    tables = film([before, after])
+    moves = {}
+    for old, (box, kind) in before.items():
+        if old in after and overlap(box, after[old][0]) + 0.2 > 0.5:
+            continue
+        fits = {new: overlap(box, other) for new, (other, of) in after.items() if of == kind}
+        best = max(fits, key=lambda new: fits[new], default=old)
+        if best != old and best in before and fits[best] >= 0.5:
+            moves[old] = best
+    counted = [new - old for old, new in moves.items() if moves.get(new) != old]
+    chain: dict[int, int] = {}
+    if counted:
+        most = max(counted.count(own) for own in counted)
+        usual = next(own for own in counted if counted.count(own) == most)
+        if most >= 2 and most >= 0.6 * len(counted):
+            chain = {old: new for old, new in moves.items() if new - old == usual}
+    found = [one for one in check("SEG361", tables, min_pixels=1) if "the id of another" in one.message]
+    assert len(found) == bool(chain)
+    for one in found:
+        listed = ", ".join(f"{old} is {new}" for old, new in list(chain.items())[:4]) + (
+            ", …" if len(chain) > 4 else ""
+        )
+        assert one.message == f"{len(chain)} tracks have the id of another from this frame on: {listed}"
+        names = [int(tables.segments["track_id"][row]) for row in one.segments]
+        assert names == list(chain.values())
