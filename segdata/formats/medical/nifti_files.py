@@ -6,7 +6,6 @@ Source: https://nifti.nimh.nih.gov/nifti-1 (nifti1.h) and nifti-2 (nifti2.h).
 """
 
 import gzip
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import IO, Annotated, Any, Literal, cast
 
 import msgspec
 import numpy as np
+from isal import igzip, isal_zlib
 from numpy.typing import NDArray
 
 from segdata.core.errors import SegdataError
@@ -27,6 +27,8 @@ SUFFIXES = (".nii", ".nii.gz")
 _SIZES = {348: b"n+1", 540: b"n+2"}  # bytes of a header, and how the magic text of a single file begins
 _MAX_HEAD = 1 << 24  # bytes before the voxels: extensions may be long, but not everything
 _MAX_SLICES = 2**15 - 1  # NIfTI-1 holds no more
+# Of a packed file; the stub of the package calls the class an instance.
+_DAMAGES: tuple[type[Exception], ...] = (EOFError, gzip.BadGzipFile, isal_zlib.IsalError)  # type: ignore[assignment]
 _DENSEST = 1100  # deflate packs 1032 bytes in one at most
 
 
@@ -70,7 +72,9 @@ def open_nifti_file(path: Path) -> IO[bytes]:
     """The bytes of a file, decompressed on the way; what it is is seen from its first bytes, not from its name."""
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
-    return cast(IO[bytes], gzip.open(path)) if packed else path.open("rb")
+    if packed:
+        return cast(IO[bytes], igzip.open(path))  # type: ignore[no-untyped-call]
+    return path.open("rb")
 
 
 def read_header(path: Path, is_image: bool = False) -> NiftiHeader:
@@ -86,7 +90,7 @@ def read_header(path: Path, is_image: bool = False) -> NiftiHeader:
             head = parse_header(first, is_image)
             if head.offset > len(first):
                 first += file.read(head.offset - len(first))
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except _DAMAGES as error:
         raise OSError(f"damaged: {error}") from error
     if len(first) < head.offset:
         raise OSError(f"the voxels should begin at byte {head.offset:,}, but the file ends at {len(first):,}")
@@ -284,7 +288,7 @@ def _stored_slices(path: Path, head: NiftiHeader) -> Iterator[Stored]:
                 if len(data) < size:
                     raise OSError(f"the file is cut off: slice {k} of {n_slices} is incomplete")
                 yield np.frombuffer(data, head.dtype).reshape(rows, columns)
-    except (EOFError, zlib.error) as error:
+    except _DAMAGES as error:
         raise OSError(f"damaged: {error}") from error
 
 
