@@ -69,6 +69,12 @@ def test_counts_by_category_and_stratum_are_those_of_the_rows(seed: int) -> None
     ids = [1, 2, 3, 4, *([9] if 9 in category else [])]
     frame = [int(w) * int(h) for w, h in images.lines("width", "height")]
     table = summary.categories.set_index("id")
+    counts_of = np.bincount(image, minlength=len(images))
+    low, middle, high = counts_of.min(), np.median(counts_of), counts_of.max()
+    assert summary.facts["pixels of all images"] == sum(frame)
+    assert summary.facts["segments an image"] == (f"{low} to {high}, median {middle:.0f}" if low < high else f"{low}")
+    assert (summary.facts["images"], summary.facts["annotated images"], summary.facts["segments"]) == (6, 6, n)
+    assert summary.facts["image sizes"] == "4x2 (3), 3x3 (3)"
     assert table.index.tolist() == ids
     total = sum(area)
     counts = {}
