@@ -323,7 +323,12 @@ def void_borders(copy: Copy, rng: np.random.Generator) -> None:
         numbers = copy.array(copy.root / "SegmentationObject" / path.name)
         edge = ndimage.grey_dilation(numbers, 5) != ndimage.grey_erosion(numbers, 5)
         for one, own in ((path, values), (copy.root / "SegmentationObject" / path.name, numbers)):
-            copy.put(one, np.where(edge, 255, own))
+            with Image.open(one) as image:
+                palette = image.getpalette() or []
+            mask = Image.fromarray(np.where(edge, 255, own).astype(np.uint8))
+            mask.putpalette(palette + [0] * (765 - len(palette)) + [224, 224, 192])  # else a short one cuts the values
+            one.unlink()
+            mask.save(one)
 
 
 @defect("ids of a single pixel", "exporter", "files", "ids")

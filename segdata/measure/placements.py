@@ -20,6 +20,7 @@ _DRAWN = 0.1  # of a pixel of a plane: there is an outline
 LEAST_OUTLINE = 40  # pixels of a reduced plane: outlines of fewer are not placed
 FITS = 5.0  # labels that lie on the edges of their pictures have such a score or more
 _SCALES = np.unique([*np.arange(0.5, 1.0, 0.01).round(2), *(1 / np.arange(0.5, 1.0, 0.01)), 0.25, 1 / 3, 3.0, 4.0])
+_PREVIEWS = (0.25, 0.5, 2.0, 4.0)  # how much larger or smaller a picture is than the one that was labelled
 Plane = NDArray[np.float32]
 CHANGES: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "mirrored left to right": lambda plane: plane[:, ::-1],
@@ -169,6 +170,10 @@ def best_placement(one: OutlinePlanes) -> Placement:
             score = one.score(turned, 2)
             if score > best.score:
                 best = Placement(one.annotation, 0, number, score)
+    for factor in _PREVIEWS:
+        score = one.score(_rescale(one.outline, factor, factor), 2)
+        if score > best.score:
+            best = Placement(one.annotation, 0, SCALED, score, factor, factor)
     return best
 
 

@@ -36,7 +36,8 @@ def displaced_labels(
     The rule compares the outlines of all labels of an image with the edges of its picture, both reduced to 256 pixels.
     The score is the number of standard deviations by which the outlines lie better on edges than at random places.
     Labels that people drew score 5 to 60. If an image's labels score low, and high after a change, you get a finding
-    for the image: shifted, mirrored, turned, x and y exchanged, or the labels of another picture. If one and the same
+    for the image: shifted, mirrored, turned, x and y exchanged, twice or four times too small or large, or the labels
+    of another picture. If one and the same
     change places the labels of nearly all images of an annotator, split and kind of file better, you get one finding
     for all of them. Then a scale counts, too, and shifts of a hundredth of the image. If one change places at least
     five of them clearly better (a score of 8 or more, 1.5 times that of the labels as they are), you get one finding

@@ -80,6 +80,12 @@ def test_single_images_are_named(tmp_path: Path) -> None:
     assert "mirrored left to right" in finding.message
 
 
+def test_labels_of_a_picture_twice_as_large_are_named(tmp_path: Path) -> None:
+    (finding,) = found(make(tmp_path / "a", lambda xy, image: xy / 2 if image == 3 else xy))
+    assert finding.image == "3.png"
+    assert "scaled by 2 across and 2 down" in finding.message
+
+
 def test_exchanged_labels_name_each_other(tmp_path: Path) -> None:
     root = make(tmp_path / "a")
     content = json.loads((root / "instances.json").read_text())
