@@ -20,6 +20,7 @@ _DRAWN = 0.1  # of a pixel of a plane: there is an outline
 LEAST_OUTLINE = 40  # pixels of a reduced plane: outlines of fewer are not placed
 FITS = 5.0  # labels that lie on the edges of their pictures have such a score or more
 _SCALES = np.unique([*np.arange(0.5, 1.0, 0.01).round(2), *(1 / np.arange(0.5, 1.0, 0.01)), 0.25, 1 / 3, 3.0, 4.0])
+_SYMMETRIC = 0.5  # of what a shift gains, gained by its opposite
 _PREVIEWS = (0.25, 0.5, 2.0, 4.0)  # how much larger or smaller a picture is than the one that was labelled
 Plane = NDArray[np.float32]
 CHANGES: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
@@ -210,10 +211,18 @@ def _changes_of_group(planes: list[OutlinePlanes]) -> Iterator[tuple[Placement, 
 
 
 def _shift_of_group(planes: list[OutlinePlanes]) -> tuple[Placement, NDArray[np.float64]]:
-    """The shift after which a group's labels lie best, and the scores (n,) after it."""
+    """The shift after which a group's labels lie best, and the scores (n,) after it.
+
+    Where the opposite shift gains much, too, labels are too narrow or too wide all around, and stay.
+    """
     near = _near_scores(planes)
     row, column = (int(step) for step in np.unravel_index(near.mean(axis=0).argmax(), near.shape[1:]))
-    return _best_shift(planes, near, row, column)
+    place, scores = _best_shift(planes, near, row, column)
+    side = near.shape[1]
+    _, opposite = _best_shift(planes, near, side - 1 - row, side - 1 - column)
+    own = np.array([one.own_score for one in planes])
+    gains = np.median(scores) - np.median(own), np.median(opposite) - np.median(own)
+    return (place, own) if gains[1] > _SYMMETRIC * gains[0] else (place, scores)
 
 
 def _near_scores(planes: list[OutlinePlanes]) -> Plane:

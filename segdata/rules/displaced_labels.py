@@ -48,9 +48,9 @@ def displaced_labels(
     the picture shows nothing but the outlines, as its mask would. Both must be rare in the dataset. Labels on the edges
     of another picture that reach far beyond their own may be those of the picture that it is a tile of.
 
-    Of a NIfTI volume the slice in the middle of those with labels is compared, of at most 40 volumes; a shift of all of
-    them counts from `min_group_ratio` on, since labels of one slice may all be a little too narrow. Images that are not
-    on this machine are not compared.
+    Of a NIfTI volume the slice in the middle of those with labels is compared, of at most 40 volumes. Labels that lie
+    better after the opposite shift, too, are too narrow or too wide all around, which is no finding. Images that are
+    not on this machine are not compared.
 
     Why: a resized or mirrored image whose labels were not, an origin in another corner, or file names that are off by
     one ruin every label, and each label by itself looks fine.
@@ -73,10 +73,10 @@ def displaced_labels(
     groups, single = tables.measured["group_placements"], tables.measured["placements"]
     flagged = set[int]()
     whole, parts = groups.take(groups["is_part"] == 0), groups.take(groups["is_part"] == 1)
-    for group, n, fitting, own, score, change, x, y, of_volumes in whole.lines(
-        "group", "n", "fitting", "own", "score", "change", "x", "y", "of_volumes"
+    for group, n, fitting, own, score, change, x, y in whole.lines(
+        "group", "n", "fitting", "own", "score", "change", "x", "y"
     ):
-        ratio = min_shift_ratio if change == SHIFTED and not of_volumes else min_group_ratio
+        ratio = min_shift_ratio if change == SHIFTED else min_group_ratio
         if score >= max(min_group_score, ratio * own) and n >= min_images and fitting >= min_share * n:
             flagged.add(group)
             row = int(single["annotation"][single["group"] == group][0])

@@ -32,13 +32,14 @@ from segdata.testing.pictures import draw_picture
 HIGH, WIDE = 48, 64
 
 
-def lines(seed: int, n: int = 7) -> Plane:
-    """Frames of rectangles of many sizes, none like its mirror image."""
+def lines(seed: int, n: int = 7, within: int = 0) -> Plane:
+    """Frames of rectangles of many sizes, none like its mirror image, or lines so many pixels within them."""
     rng = np.random.default_rng(seed)
     plane = np.zeros((HIGH, WIDE), np.float32)
     for _ in range(n):
         y, x = int(rng.integers(6, 26)), int(rng.integers(6, 40))
         below, right = y + int(rng.integers(5, 14)), x + int(rng.integers(5, 16))
+        y, x, below, right = y + within, x + within, below - within, right - within
         plane[y : below + 1, [x, right]] = plane[[y, below], x : right + 1] = 1
     return plane
 
@@ -190,3 +191,11 @@ def test_a_part_of_a_group_is_those_that_lie_better(n_moved: int) -> None:
     )
     assert [(group, rows) for _, group, rows in parts] == [(0, list(range(n_moved)))] * (n_moved == LEAST_PART)
     assert not list(place_parts(planes[: LEAST_PART - 1], np.zeros(LEAST_PART - 1, np.int64)))
+
+
+def test_labels_that_are_too_narrow_all_around_are_not_shifted() -> None:
+    """A shift would lay two sides on their edges, and the opposite one the two others: borders of void do that."""
+    edges = [lines(seed) for seed in range(6)]
+    narrow = [placed(lines(seed, within=2), plane, seed) for seed, plane in enumerate(edges)]
+    place, _ = common_change(narrow, poor=-np.inf)  # shifts alone
+    assert place.score == place.own

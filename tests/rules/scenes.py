@@ -476,7 +476,6 @@ def labels_beside_their_pictures() -> Tables:
     placements |= {"blank": np.zeros(len(single)), "bare": np.zeros(len(single))}
     placements["blank"][7], placements["bare"][8] = 0.45, 0.995
     of_groups = {name: np.array(column) for name, column in zip(names, zip(*groups, strict=True), strict=True)}
-    of_groups["of_volumes"] = np.zeros(len(groups), np.int64)
     tables = complete(counts([[1, 0, 0, 0]] * 25))
     return with_tables(tables, placements=Table(placements), group_placements=Table(of_groups))
 

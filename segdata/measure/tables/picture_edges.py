@@ -34,7 +34,7 @@ _LEVELS = 1024
 _LEAST_EMPTY = 0.1  # of a picture without shades, as masks and drawings are; photographs have noise everywhere
 _MOST_EXCHANGED = 60  # labels without a place that are compared with other pictures
 _COLUMNS = ("annotation", "group", "own", "change", "score", "x", "y", "other")
-_SINGLE, _OF_GROUPS = (*_COLUMNS, "part", "blank", "bare"), (*_COLUMNS, "n", "fitting", "is_part", "of_volumes")
+_SINGLE, _OF_GROUPS = (*_COLUMNS, "part", "blank", "bare"), (*_COLUMNS, "n", "fitting", "is_part")
 
 
 @measure_dataset("placements", tables={"placements": _SINGLE, "group_placements": _OF_GROUPS})
@@ -52,8 +52,7 @@ def measure_placements(view: DatasetView) -> dict[str, list[ColumnArrays]]:
     group_placements: one row for each group of three or more: the change that makes its labels lie best, among shifts,
     and where they lie badly all of `CHANGES` and `SCALED` by x and y. own and score are medians; n: how many
     annotations were compared, fitting: how many lie better after the change. is_part: 1 for a second row of a group of
-    which only a part, `fitting` of them, lies clearly better after one change; own and score are of these. of_volumes:
-    1 for slices of volumes.
+    which only a part, `fitting` of them, lies clearly better after one change; own and score are of these.
 
     At most `MOST_PICTURES` pictures are decoded, and reduced to 256 pixels if they are larger. Of a NIfTI volume the
     slice in the middle of those with labels stands for all, of at most `MOST_VOLUMES`. Other files with several images
@@ -79,11 +78,10 @@ def measure_placements(view: DatasetView) -> dict[str, list[ColumnArrays]]:
         members = np.flatnonzero(groups == group).tolist()
         if len(members) >= 3:
             change, fitting = common_change([planes[row] for row in members])
-            whole.append((change, group, (len(members), fitting, 0, _is_slice(view, planes[members[0]].annotation))))
+            whole.append((change, group, (len(members), fitting, 0)))
     for change, group, members in place_parts(planes, groups):
         part[members] = group
-        counts = int((groups == group).sum()), len(members), 1, _is_slice(view, planes[members[0]].annotation)
-        parts.append((change, group, counts))
+        parts.append((change, group, (int((groups == group).sum()), len(members), 1)))
     single = zip(placements, groups.tolist(), part.tolist(), planes, strict=True)
     return {
         "placements": [
@@ -105,11 +103,6 @@ def _choose(view: DatasetView) -> Ints:
     rows = _at_most(MOST_PICTURES, np.flatnonzero(usable[annotations["image"]] & labelled))
     volumes = _at_most(MOST_VOLUMES, _middle_slices(view, labelled))
     return np.union1d(rows, volumes)
-
-
-def _is_slice(view: DatasetView, annotation: int) -> bool:
-    """Whether an annotation is on a slice of a volume, by its place in a file."""
-    return "://" in str(view.tables["images"]["uri"][view.tables["annotations"]["image"][annotation]])
 
 
 def _at_most(most: int, rows: Ints) -> Ints:
