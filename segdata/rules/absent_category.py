@@ -4,6 +4,7 @@ import numpy as np
 
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import ids_by_name, quote_guideline
+from segdata.core.reductions import leading, total
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags
 from segdata.core.taxonomy import Category
@@ -16,6 +17,7 @@ from segdata.core.taxonomy import Category
     needs=(),
     when=lambda profile: any(category.expected for category in profile.taxonomy.categories),
     habit="image",
+    by_part=True,
 )
 def absent_category(tables: Tables) -> Findings:
     """A category is absent where the taxonomy expects it (`expected`).
@@ -78,16 +80,20 @@ def _annotations_with(tables: Tables, ids: frozenset[int]) -> Flags:
 def _too_rare(tables: Tables, category: Category, is_present: Flags) -> Findings:
     """Findings where the category is in a smaller share of the annotations than is expected."""
     least_share = category.expected.least_share if category.expected else None
-    if least_share is None or is_present.sum() >= least_share * len(is_present):
+    if least_share is None:
+        return
+    sums = total(tables, annotations=len(is_present), present=int(is_present.sum()))
+    n, n_present = sums["annotations"], sums["present"]
+    if n_present >= least_share * n:
         return
     if least_share == 1:
         for row in np.flatnonzero(~is_present).tolist():
             message = f"no {category.name!r}, which is expected in every image{_rule(tables, category)}"
             yield RowFinding(message, annotation=row, category=category.name, pixels=0)
         return
-    count = f"{is_present.sum():,} of {len(is_present):,} annotations ({is_present.mean():.1%})"
-    message = f"in {count}, expected in {least_share:.1%} or more"
-    yield RowFinding(message + _rule(tables, category), category=category.name)
+    if leading(tables) is not None:
+        message = f"in {n_present:,} of {n:,} annotations ({n_present / n:.1%}), expected in {least_share:.1%} or more"
+        yield RowFinding(message + _rule(tables, category), category=category.name)
 
 
 def _rule(tables: Tables, category: Category) -> str:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding, Severity
 from segdata.core.guideline import quote_text
+from segdata.core.reductions import leading, total
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Attribute, Category
@@ -21,6 +22,7 @@ from segdata.rules.shared import join_first, segments_finding
     needs=("attributes",),
     when=lambda profile: any(category.attributes for category in profile.taxonomy.categories),
     habit="image",
+    by_part=True,
 )
 def attributes(tables: Tables) -> Findings:
     """A segment lacks an attribute that its category requires, or has a value that is not allowed.
@@ -61,7 +63,7 @@ def attributes(tables: Tables) -> Findings:
     segments = tables.segments
     for id_, category in tables.profile.taxonomy.by_id().items():
         rows = np.flatnonzero((segments["category_id"] == id_) & ~segments["iscrowd"])
-        for attribute in category.attributes if len(rows) else ():
+        for attribute in category.attributes:
             owner, value = _stated_values(tables, rows, attribute.name)
             if attribute.required:
                 yield from _missing(tables, category, attribute, rows, np.setdiff1d(rows, owner))
@@ -80,10 +82,11 @@ def _stated_values(tables: Tables, mine: Ints, name: str) -> tuple[Ints, NDArray
 
 def _missing(tables: Tables, category: Category, attribute: Attribute, rows: Ints, silent: Ints) -> Findings:
     statement = f"{attribute.name!r}, which is required{quote_text(attribute.definition)}"
-    if len(silent) == len(rows) > 1:
-        pixels = int(tables.segments["area"][rows].sum())
-        message = f"none of {count_noun(len(rows), 'segment')} has {statement}"
-        yield RowFinding(message, category=category.name, pixels=pixels, severity=_severity(tables))
+    sums = total(tables, segments=len(rows), silent=len(silent), pixels=int(tables.segments["area"][rows].sum()))
+    if sums["silent"] == sums["segments"] > 1:
+        message = f"none of {count_noun(sums['segments'], 'segment')} has {statement}"
+        if leading(tables) is not None:
+            yield RowFinding(message, category=category.name, pixels=sums["pixels"], severity=_severity(tables))
     else:
         yield from _each_annotation(tables, silent, f"without {statement}")
 

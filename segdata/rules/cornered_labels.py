@@ -4,14 +4,16 @@ import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
+from segdata.core.reductions import gather
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Floats, Ints
+from segdata.core.runs import unique_inverse
+from segdata.core.table import Column, Table
 from segdata.rules.shared import image_names
 
 _CORNER = 0.55  # of width and height: half of the image, and a little
 
 
-@rule("SEG317", "cornered-labels", severity="warning", needs=(), whole=True)
+@rule("SEG317", "cornered-labels", severity="warning", needs=(), whole=True, by_part=True)
 def cornered_labels(
     tables: Tables, *, min_segments: int = 20, min_images: int = 3, min_share: float = 0.5, least: int = 6
 ) -> Findings:
@@ -41,54 +43,75 @@ def cornered_labels(
     38 images have all labels in the upper left quarter and 55 to 74 in the others, of 388 magnetic tiles 60 and 29 to
     61.
     """
-    segments, images = tables.segments, tables.images
-    width, height = (images[name][segments["image"]] for name in ("width", "height"))
-    drawn = np.flatnonzero((segments["area"] > 0) & (width > 0) & (height > 0))
-    if len(drawn) < least:
+    tables, rows = gather(tables, _extents(tables), {"annotation": "annotations"})
+    n_segments, right, lower = int(rows["segments"].sum()), rows["right"], rows["lower"]
+    if n_segments < least:
         return
-    right = ((segments["x"] + segments["width"]) / np.maximum(width, 1))[drawn]
-    lower = ((segments["y"] + segments["height"]) / np.maximum(height, 1))[drawn]
-    n_images = len(np.unique(segments["image"][drawn]))
-    if len(drawn) >= min_segments and n_images >= min_images and max(right.max(), lower.max()) <= _CORNER:
+    n_images = len(np.unique(tables.annotations["image"][rows["annotation"]]))
+    if n_segments >= min_segments and n_images >= min_images and max(right.max(), lower.max()) <= _CORNER:
         yield RowFinding(
-            f"all {len(drawn):,} segments end within {right.max():.0%} of the width and {lower.max():.0%} of the "
+            f"all {n_segments:,} segments end within {right.max():.0%} of the width and {lower.max():.0%} of the "
             "height of their images: are the coordinates those of smaller images, or shares?"
         )
         return
-    yield from _reduced_images(tables, drawn, right, lower, min_segments)
-    kind = tables.profile.taxonomy.thing_ids
-    things = drawn[np.isin(segments["category_id"][drawn], kind)]
-    small = things[(2 * segments["width"] < width)[things] & (2 * segments["height"] < height)[things]]
-    first = small[(segments["x"][small] <= 1) & (segments["y"][small] <= 1)]
-    there = np.unique(segments["annotation"][first])
-    if len(first) >= max(least, min_share * len(things)) and len(there) >= min_images:
+    yield from _reduced_images(tables, rows, min_segments)
+    n_things, n_first = int(rows["things"].sum()), int(rows["first"].sum())
+    there = rows["annotation"][rows["first"] > 0]
+    if n_first >= max(least, min_share * n_things) and len(there) >= min_images:
         yield RowFinding(
-            f"{len(first):,} of {count_noun(len(things), 'object')} begin at x = 0, y = 0, in "
+            f"{n_first:,} of {count_noun(n_things, 'object')} begin at x = 0, y = 0, in "
             f"{count_noun(len(there), 'image')} ({image_names(tables, there)}): did they lose their place?",
-            pixels=int(segments["area"][first].sum()),
+            pixels=int(rows["pixels"].sum()),
         )
 
 
-def _reduced_images(tables: Tables, drawn: Ints, right: Floats, lower: Floats, least: int) -> Findings:
-    """One finding if far more images have all labels in the upper left quarter than in any other."""
+def _extents(tables: Tables) -> dict[str, Column]:
+    """One row for each annotation with pixels: how far its segments reach, as shares of the image, and its things.
+
+    segments, things; first: things that are less than half as wide and high as the image and begin in its corner, and
+    their pixels.
+    """
     segments, images = tables.segments, tables.images
+    drawn = np.flatnonzero(segments["area"] > 0)
+    sizes = {name: images[name][segments["image"][drawn]] for name in ("width", "height")}
+    known = (sizes["width"] > 0) & (sizes["height"] > 0)
+    drawn, width, height = drawn[known], sizes["width"][known], sizes["height"][known]
+    own, place = unique_inverse(segments["annotation"][drawn].astype(np.int64))
+    columns: dict[str, Column] = {"annotation": own, "segments": np.bincount(place, minlength=len(own))}
+    for ahead, beyond, begin, side in (("left", "right", "x", width), ("upper", "lower", "y", height)):
+        start, end = segments[begin][drawn], (segments[begin] + segments["width" if begin == "x" else "height"])[drawn]
+        columns[ahead], columns[beyond] = np.full(len(own), np.inf), np.full(len(own), -np.inf)
+        np.minimum.at(columns[ahead], place, start / side)
+        np.maximum.at(columns[beyond], place, end / side)
+    thing = np.isin(segments["category_id"][drawn], tables.profile.taxonomy.thing_ids)
+    first = thing & (2 * segments["width"][drawn] < width) & (2 * segments["height"][drawn] < height)
+    first &= (segments["x"][drawn] <= 1) & (segments["y"][drawn] <= 1)
+    columns["things"], columns["first"] = (np.bincount(place[some], minlength=len(own)) for some in (thing, first))
+    pixels = np.bincount(place[first], segments["area"][drawn[first]], len(own))
+    return columns | {"pixels": pixels.astype(np.int64)}
+
+
+def _reduced_images(tables: Tables, rows: Table, least: int) -> Findings:
+    """One finding if far more images have all labels in the upper left quarter than in any other."""
+    images = tables.images
     unit = np.arange(len(images))
     in_sequence = np.flatnonzero(~images.missing("sequence"))
-    for rows in images.take(in_sequence).groups("sequence"):
-        unit[in_sequence[rows]] = in_sequence[rows[0]]
-    image = segments["image"][drawn]
-    left, upper = (segments[name][drawn] / images[size][image] for name, size in (("x", "width"), ("y", "height")))
+    for members in images.take(in_sequence).groups("sequence"):
+        unit[in_sequence[members]] = in_sequence[members[0]]
+    own = unit[tables.annotations["image"][rows["annotation"]]]
     inside = np.ones((4, len(images)), bool)
     for quarter, outside in enumerate(
-        outside_x | outside_y for outside_x in (right > 0.5, left < 0.5) for outside_y in (lower > 0.5, upper < 0.5)
+        outside_x | outside_y
+        for outside_x in (rows["right"] > 0.5, rows["left"] < 0.5)
+        for outside_y in (rows["lower"] > 0.5, rows["upper"] < 0.5)
     ):
-        inside[quarter, unit[image[outside]]] = False
-    labelled = np.unique(unit[image])
+        inside[quarter, own[outside]] = False
+    labelled = np.unique(own)
     n_reduced, *others = inside[:, labelled].sum(axis=1).tolist()
     if n_reduced >= least + 4 * max(others):
-        there = np.unique(segments["annotation"][drawn[inside[0, unit[image]]]])
         yield RowFinding(
-            f"all labels of {n_reduced:,} of {count_noun(len(labelled), 'image')} ({image_names(tables, there)}) lie "
+            f"all labels of {n_reduced:,} of {count_noun(len(labelled), 'image')} "
+            f"({image_names(tables, rows['annotation'][inside[0, own]])}) lie "
             f"in the upper left quarter, those of {max(others):,} in another one: are the coordinates those of "
             "smaller images?"
         )

@@ -3,7 +3,9 @@
 import numpy as np
 
 from segdata.core.finding import RowFinding, Severity
+from segdata.core.reductions import sum_by
 from segdata.core.rule import Findings, Tables, rule
+from segdata.core.strata import joint_codes
 
 _SMALL = 64 * 64  # pixels of an image that may well be a crop of one thing
 
@@ -16,6 +18,7 @@ _SMALL = 64 * 64  # pixels of an image that may well be a crop of one thing
     tasks=("instance", "panoptic"),
     habit="image",
     opt_in=True,
+    by_part=True,
 )
 def frame_filling_thing(tables: Tables, *, max_share: float = 0.95) -> Findings:
     """A thing covers almost the whole frame.
@@ -60,17 +63,14 @@ def frame_filling_thing(tables: Tables, *, max_share: float = 0.95) -> Findings:
     is_thing = ~segments["iscrowd"] & ~np.isin(segments["category_id"], other_ids)
     frame = (images["width"] * images["height"])[segments["image"]]
     filling = is_thing & (frame > 0) & (segments["area"] > max_share * frame)
-    full = segments.take(filling)
-    if len(full) == 0:
-        return
-    row = np.flatnonzero(filling)
-    for members in full.groups("category_id"):
-        image = np.unique(full["image"][members])
-        of_category = is_thing & (segments["category_id"] == full["category_id"][members[0]])
-        if len(image) >= 5 and len(image) > 0.1 * len(np.unique(segments["image"][of_category])):
-            continue
-        for segment in row[members].tolist():
-            area, frame_area = int(segments["area"][segment]), int(frame[segment])
-            message = f"a thing of {area:,} px, {area / frame_area:.1%} of the image; the limit is {max_share:.0%}"
-            severity: Severity | None = "info" if frame_area < _SMALL else None
-            yield RowFinding(message, segments=(segment,), pixels=area, severity=severity)
+    rows = np.flatnonzero(is_thing)
+    category, is_full = segments["category_id"][rows], filling[rows]
+    image, first = joint_codes(category, segments["image"][rows])  # of each category
+    full_images = np.bincount(image, is_full, len(first)) > 0
+    sums = sum_by(tables, {"category": category[first]}, {"images": np.ones(len(first), np.int64), "full": full_images})
+    close_ups = sums["category"][(sums["full"] >= 5) & (sums["full"] > 0.1 * sums["images"])]
+    for segment in rows[is_full & ~np.isin(category, close_ups)].tolist():
+        area, frame_area = int(segments["area"][segment]), int(frame[segment])
+        message = f"a thing of {area:,} px, {area / frame_area:.1%} of the image; the limit is {max_share:.0%}"
+        severity: Severity | None = "info" if frame_area < _SMALL else None
+        yield RowFinding(message, segments=(segment,), pixels=area, severity=severity)

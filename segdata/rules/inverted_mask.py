@@ -4,6 +4,7 @@ import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
+from segdata.core.reductions import gather, sum_by, total
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Floats, Ints
 from segdata.rules.shared import image_names
@@ -11,7 +12,7 @@ from segdata.rules.shared import image_names
 _HALF = 0.5
 
 
-@rule("SEG132", "inverted-mask", severity="warning", needs=(), whole=True)
+@rule("SEG132", "inverted-mask", severity="warning", needs=(), whole=True, by_part=True)
 def inverted_mask(
     tables: Tables, *, min_images: int = 6, min_gap: float = 2.0, max_share: float = 0.4, min_filled: float = 0.95
 ) -> Findings:
@@ -44,21 +45,24 @@ def inverted_mask(
     annotation = segments["annotation"]
     covered = np.where(counts, segments["area"] / np.maximum(frame, 1), 0.0)
     share: Floats = np.bincount(annotation, covered, len(tables.annotations)).astype(np.float64)
-    if len(np.unique(segments["category_id"][counts])) != 1:
+    categories = sum_by(tables, {"category": segments["category_id"][counts]}, {})["category"]
+    if len(categories) != 1:
         return
     if tables.profile.task == "instance":
         yield from _numbered_background(tables, np.flatnonzero(counts & whole), share, min_images, min_filled)
         return
     reaches = np.bincount(annotation, counts & whole, len(share)) > 0
     judged = np.bincount(annotation, counts, len(share)) > 0
-    inverted, others = judged & reaches & (share > _HALF), judged & (share < _HALF)
+    tables, rows = gather(tables, {"share": share, "reaches": reaches, "judged": judged})
+    share, judged = rows["share"], rows["judged"]
+    inverted, others = judged & rows["reaches"] & (share > _HALF), judged & (share < _HALF)
     n = int(judged.sum())
     if n < min_images or not 0 < inverted.sum() <= max_share * n or inverted.sum() + others.sum() < n:
         return
     low, high = share[others].min(), share[others].max()
     if share[inverted].min() - high < min_gap * (high - low):
         return
-    name = tables.profile.name_of(int(segments["category_id"][counts][0]))
+    name = tables.profile.name_of(int(categories[0]))
     for row in np.flatnonzero(inverted).tolist():
         message = (
             f"{share[row]:.0%} of the image is {name}, {low:.0%} to {high:.0%} in "
@@ -69,22 +73,26 @@ def inverted_mask(
 
 def _numbered_background(tables: Tables, full: Ints, share: Floats, min_images: int, min_filled: float) -> Findings:
     """One finding for an id that is all that the other segments leave, in nearly every image."""
-    segments, n = tables.segments, len(tables.annotations)
+    segments = tables.segments
     filled = share > 1 - 1e-9
-    several = np.bincount(segments["annotation"], minlength=n) > 1
+    several = np.bincount(segments["annotation"], minlength=len(share)) > 1
     rows = full[filled[segments["annotation"][full]] & several[segments["annotation"][full]]]
-    if n < min_images or len(rows) < min_filled * n:
+    sums = total(tables, annotations=len(share), full=len(rows))
+    n = sums["annotations"]
+    if n < min_images or sums["full"] < min_filled * n:
         return
-    largest = np.zeros(n, np.int64)
+    largest = np.zeros(len(share), np.int64)
     np.maximum.at(largest, segments["annotation"], segments["area"])
     rows = rows[segments["area"][rows] == largest[segments["annotation"][rows]]]
-    ids, counts = np.unique(segments["segment_id"][rows], return_counts=True)
+    columns = {name: segments[name][rows] for name in ("annotation", "segment_id", "area")}
+    tables, backgrounds = gather(tables, columns, {"annotation": "annotations"})
+    ids, counts = np.unique(backgrounds["segment_id"], return_counts=True)
     if len(ids) == 0 or counts.max() < min_filled * n:
         return
     id_ = int(ids[counts.argmax()])
-    rows = rows[segments["segment_id"][rows] == id_]
+    backgrounds = backgrounds.take(backgrounds["segment_id"] == id_)
     message = (
-        f"segment {id_} is what all other segments leave, in {len(rows):,} of {count_noun(n, 'image')} "
-        f"({image_names(tables, segments['annotation'][rows])}): background with an id of its own?"
+        f"segment {id_} is what all other segments leave, in {len(backgrounds):,} of {count_noun(n, 'image')} "
+        f"({image_names(tables, backgrounds['annotation'])}): background with an id of its own?"
     )
-    yield RowFinding(message, pixels=int(segments["area"][rows].sum()))
+    yield RowFinding(message, pixels=int(backgrounds["area"].sum()))

@@ -18,6 +18,7 @@ from segdata.rules.shared import segments_finding
     needs=(),
     when=lambda profile: any(category.size for category in profile.taxonomy.categories),
     habit="image",
+    per_image=True,
 )
 def size_out_of_range(tables: Tables) -> Findings:
     """A segment is smaller or larger than the taxonomy allows for its category (`size`).

@@ -54,9 +54,11 @@ def unannotated_image(
 
 def _unfinished_videos(tables: Tables, min_frames: int, min_usual: float) -> Findings:
     """Videos whose labels stop, or begin, from one frame to the next, where nothing has left or come in by and by."""
-    n_annotations = len(tables.annotations)
-    pixels = np.bincount(tables.segments["annotation"], tables.segments["area"], n_annotations)
-    for sequence in frame_sequences(tables.profile, tables.images, tables.annotations, "video"):
+    videos = frame_sequences(tables.profile, tables.images, tables.annotations, "video")
+    if not videos:
+        return
+    pixels = np.bincount(tables.segments["annotation"], tables.segments["area"], len(tables.annotations))
+    for sequence in videos:
         labelled = np.flatnonzero(pixels[sequence.annotation] > 0)
         if not len(labelled):
             continue

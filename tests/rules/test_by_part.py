@@ -1,5 +1,6 @@
 """Rules that run on parts of a dataset find the same there as in the whole, however it is cut."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import segdata
 from segdata.core.finding import Finding
 from segdata.core.rule import rules
 from segdata.core.rule_runner import find_by_rule
+from segdata.core.taxonomy import Attribute, Category, ExpectedCategory, SizeLimits, Taxonomy
 from segdata.measure.measure import measure_source
 from segdata.testing.pictures import find_in_parts
 
@@ -47,9 +49,12 @@ def write_street(path: Path, n_images: int = 18, shift: float = 0.0, crowds: boo
     return path
 
 
-def check_all(data: segdata.Dataset, sizes: tuple[int, ...]) -> set[str]:
-    """Compare every rule that says it can, and return the codes of those that found anything."""
-    chosen = [rule for rule in rules("validate").values() if rule.applies(data.profile) and rule.by_part]
+def check_all(data: segdata.Dataset, sizes: tuple[int, ...], codes: frozenset[str] = frozenset()) -> set[str]:
+    """Compare every rule that says it can (`codes`: these), and return the codes of those that found anything."""
+    chosen = [
+        rule for rule in rules("validate").values() if rule.applies(data.profile) and rule.runs_by_part(data.profile)
+    ]
+    chosen = [rule for rule in chosen if not codes or rule.code in codes]
     families = frozenset().union(*(rule.needs for rule in chosen))
     tables = measure_source(data.source, families, profile=data.profile, jobs=1)
     whole = find_by_rule(tables, chosen, data.config)
@@ -69,3 +74,57 @@ def test_a_generated_street(tmp_path: Path, shift: float) -> None:
 @pytest.mark.parametrize("name", ["semantic", "panoptic"])
 def test_sample_data(name: str) -> None:
     check_all(segdata.read(ROOT / "sample_data" / name), (1, 3))
+
+
+def _square(x: int, y: int, side: int) -> np.ndarray:
+    mask = np.zeros((60, 80), bool)
+    mask[y : y + side, x : x + side] = True
+    return mask
+
+
+def _in_corners(name: str) -> segdata.Dataset:
+    """Squares in the upper left of all images, of most, or that begin in the corner; masks that are exchanged."""
+    rng = np.random.default_rng(0)
+    labels = {}
+    for k in range(24):
+        (x, y), side = rng.integers(4, 16, 2), int(rng.integers(6, 12))
+        masks = [_square(x, y, side), _square(y, x, side + 1)]
+        if name == "most" and k % 8 == 0:
+            masks.append(_square(50, 30, side))
+        if name == "corner":
+            masks = [_square(0, 0, side), _square(1, 1, side + 1), _square(50, 30, side)]
+        if name == "exchanged":
+            masks = [masks[0] ^ (k == 3)]
+        if name == "numbered":
+            masks = [~masks[0], masks[0]]
+        labels[f"{k:02d}.png"] = [(mask, "stone") for mask in masks]
+    return segdata.from_arrays(labels, ["stone"])
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("all", "SEG317"), ("most", "SEG317"), ("corner", "SEG317"), ("exchanged", "SEG132"), ("numbered", "SEG132")],
+)
+def test_places_in_images(name: str, code: str) -> None:
+    data = _in_corners(name)
+    task = "semantic" if name == "exchanged" else "instance"
+    data = dataclasses.replace(data, profile=dataclasses.replace(data.profile, task=task))
+    assert code in check_all(data, (1, 7), frozenset({"SEG132", "SEG317"}))
+
+
+def test_what_a_taxonomy_asks_of_all_images() -> None:
+    """Attributes, expected categories, ranges of sizes, and things as large as their image."""
+    car = Category(
+        id=1, name="car", kind="thing", attributes=(Attribute("driven", required=True),), size=SizeLimits(max_pixels=9)
+    )
+    road = Category(id=2, name="road", kind="stuff", expected=ExpectedCategory(least_share=0.9))
+    taxonomy = Taxonomy(categories=(car, road))
+    labels = {
+        f"{k}.png": [(np.ones((8, 8), bool) if k < 2 else np.eye(8, dtype=bool), "car")]
+        + [(np.ones((8, 8), bool), "road")] * (k > 3)
+        for k in range(8)
+    }
+    data = segdata.from_arrays(labels, taxonomy)
+    data = dataclasses.replace(data, profile=dataclasses.replace(data.profile, task="panoptic"))
+    codes = frozenset({"SEG117", "SEG209", "SEG213", "SEG214"})
+    assert check_all(data, (1, 3), codes) == codes
