@@ -123,7 +123,7 @@ def read_table(path: Path, file_name: str) -> KaggleTable:
             f"{lengths[longest]:,} cells end after exactly {longest:,} characters, the limit of a spreadsheet or "
             "database: the rest of their runs is lost; export the table again"
         )
-        defects.append(Defect("SEG005", message, file_name))
+        defects.append(Defect("SEG001", message, file_name))
     return KaggleTable({name: tuple(rows) for name, rows in lines.items()}, both is not None, tuple(defects))
 
 

@@ -179,9 +179,9 @@ def test_what_a_spreadsheet_did_to_names_and_cells(tmp_path: Path) -> None:
     runs = " ".join(f"{start} 1" for start in range(1, 1000, 3))
     rows = [f"1.73E+12,{runs[:length]},30,40" for length in (255, 255, 80)]
     table(tmp_path, "\n".join(["id,annotation,height,width", *rows]))
-    messages = {defect.message for defect in segdata.read(tmp_path, format="kaggle-rle").source.defects}
-    assert any(message.startswith("2 cells end after exactly 255 characters") for message in messages)
-    assert any(message.startswith("1 name of images such as '1.73E+12' are numbers") for message in messages)
+    codes = {defect.message[:40]: defect.code for defect in segdata.read(tmp_path, format="kaggle-rle").source.defects}
+    assert codes["2 cells end after exactly 255 characters"] == "SEG001"
+    assert codes["1 name of images such as '1.73E+12' are "] == "SEG002"
     rows[0] = f"1732000007919,{runs[:254]},30,40"
     table(tmp_path, "\n".join(["id,annotation,height,width", rows[0]]))
     assert segdata.read(tmp_path, format="kaggle-rle").source.defects == ()
