@@ -20,7 +20,7 @@ _DRAWN = 0.1  # of a pixel of a plane: there is an outline
 LEAST_OUTLINE = 40  # pixels of a reduced plane: outlines of fewer are not placed
 FITS = 5.0  # labels that lie on the edges of their pictures have such a score or more
 _SCALES = np.unique([*np.arange(0.5, 1.0, 0.01).round(2), *(1 / np.arange(0.5, 1.0, 0.01)), 0.25, 1 / 3, 3.0, 4.0])
-_SYMMETRIC = 0.5  # of what a shift gains, gained by its opposite
+_SYMMETRIC = 0.5  # of what a shift or a scale gains, gained by its opposite
 _PREVIEWS = (0.25, 0.5, 2.0, 4.0)  # how much larger or smaller a picture is than the one that was labelled
 Plane = NDArray[np.float32]
 CHANGES: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
@@ -199,6 +199,7 @@ def common_change(planes: list[OutlinePlanes], poor: float = 2 * FITS) -> tuple[
 
 def _changes_of_group(planes: list[OutlinePlanes]) -> Iterator[tuple[Placement, NDArray[np.float64]]]:
     """Changes of all labels of a group, each with the scores (n,) after it."""
+    own = np.array([one.own_score for one in planes])
     for number, change in enumerate(CHANGES.values()):
         if all(change(one.outline).shape == one.edges.shape for one in planes):
             yield Placement(0, 0, number), np.array([one.score(change(one.outline), 2) for one in planes])
@@ -206,8 +207,12 @@ def _changes_of_group(planes: list[OutlinePlanes]) -> Iterator[tuple[Placement, 
     for axes in ((True, True), (True, False), (False, True)):
         best = _SCALES[int(np.sum([_scaled_scores(one, *axes) for one in few], axis=0).argmax())]
         scale_x, scale_y = np.where(axes, best, 1.0).tolist()
-        scores = [one.score(_rescale(one.outline, scale_x, scale_y), 2) for one in planes]
-        yield Placement(0, 0, SCALED, 0, scale_x, scale_y), np.array(scores)
+        scores, opposite = (
+            np.array([one.score(_rescale(one.outline, x, y), 2) for one in planes])
+            for x, y in ((scale_x, scale_y), (1 / scale_x, 1 / scale_y))
+        )
+        if not _gain_both(own, scores, opposite):
+            yield Placement(0, 0, SCALED, 0, scale_x, scale_y), scores
 
 
 def _shift_of_group(planes: list[OutlinePlanes]) -> tuple[Placement, NDArray[np.float64]]:
@@ -221,8 +226,13 @@ def _shift_of_group(planes: list[OutlinePlanes]) -> tuple[Placement, NDArray[np.
     side = near.shape[1]
     _, opposite = _best_shift(planes, near, side - 1 - row, side - 1 - column)
     own = np.array([one.own_score for one in planes])
-    gains = np.median(scores) - np.median(own), np.median(opposite) - np.median(own)
-    return (place, own) if gains[1] > _SYMMETRIC * gains[0] else (place, scores)
+    return (place, own) if _gain_both(own, scores, opposite) else (place, scores)
+
+
+def _gain_both(own: NDArray[np.float64], scores: NDArray[np.float64], opposite: NDArray[np.float64]) -> bool:
+    """Whether labels lie better after a change and also after its opposite: they are too narrow, or too wide."""
+    gain, other = (float(np.median(some) - np.median(own)) for some in (scores, opposite))
+    return other > _SYMMETRIC * gain
 
 
 def _near_scores(planes: list[OutlinePlanes]) -> Plane:
