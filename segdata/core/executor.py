@@ -73,11 +73,27 @@ def keep_freed_memory() -> None:
     for 118,000 images. Other C libraries have no such setting. Call this only in the process of a command, or of a
     worker of a cluster, in which Dask has set the opposite.
     """
+    mallopt = _of_glibc("mallopt")
+    if mallopt is not None:
+        mallopt(_MALLOPT_MMAP_THRESHOLD, _MAPPED_BYTES)
+        mallopt(_MALLOPT_TRIM_THRESHOLD, _KEPT_BYTES)
+
+
+def return_freed_memory() -> None:
+    """Let glibc return all pages that are free, before work that takes memory in other sizes than the work before.
+
+    It takes 10 to 25 ms where 600 MiB are in use.
+    """
+    malloc_trim = _of_glibc("malloc_trim")
+    if malloc_trim is not None:
+        malloc_trim(0)
+
+
+def _of_glibc(name: str) -> Callable[..., int] | None:
+    """A function of the C library, or None where this is not glibc."""
     import ctypes
 
     try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError, TypeError):  # no glibc; TypeError: Windows
-        return
-    mallopt(_MALLOPT_MMAP_THRESHOLD, _MAPPED_BYTES)
-    mallopt(_MALLOPT_TRIM_THRESHOLD, _KEPT_BYTES)
+        return getattr(ctypes.CDLL(None), name)  # type: ignore[no-any-return]
+    except (OSError, AttributeError, TypeError):  # TypeError: Windows
+        return None

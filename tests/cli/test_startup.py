@@ -1,9 +1,12 @@
 """Start-up: commands that need no pandas do not import it, and those that do still can."""
 
 import json
+import platform
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 COCO = {
     "images": [{"id": 1, "file_name": "a.png", "width": 9, "height": 9}],
@@ -59,3 +62,18 @@ def test_freed_memory_is_kept_by_commands_alone() -> None:
     lines = done.stdout.splitlines()
     assert "kept" not in lines[: lines.index("--version")]
     assert "kept" in lines[: lines.index("rules")]
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such call")
+def test_freed_memory_goes_back_when_it_is_asked_for() -> None:
+    code = (
+        "from segdata.core.executor import keep_freed_memory, return_freed_memory\n"
+        "def used(): return int(open('/proc/self/statm').read().split()[1]) * 4096 >> 20\n"
+        "keep_freed_memory()\n"
+        "blocks = [b'x' * (1 << 20) for _ in range(150)]\n"
+        "blocks.clear()\n"
+        "kept = used()\n"
+        "return_freed_memory()\n"
+        "print(kept - used())"
+    )
+    assert int(ran(code)) > 100
