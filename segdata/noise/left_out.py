@@ -17,11 +17,22 @@ from segdata.noise.calibration import fit_logistic
 from segdata.noise.candidates import MIN_PART_PIXELS, ImageCandidates
 from segdata.noise.features import TEMPERATURE
 from segdata.noise.predictor import ImagePrediction, PixelValues
-from segdata.noise.segments import UNLABELLED, Flags, Floats, SegmentPixels, SegmentSet, outline_pixels, overlaps
+from segdata.noise.segments import (
+    UNLABELLED,
+    VOID,
+    Flags,
+    Floats,
+    SegmentPixels,
+    SegmentSet,
+    outline_pixels,
+    overlaps,
+    paint_order,
+)
 
 _MIN_LABELLED_SHARE = 0.5  # of its pixels, for a predicted part to have a label
 _SURE = 0.9  # probability of a pixel from which on the model is sure
 _LEAST = 1e-6
+_MUCH_LARGER = 4  # times its area: what is labelled there is not the part under another name
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +43,11 @@ class SeenParts:
     category: Ints  # (p,) as predicted
     area: Ints  # (p,) pixels
     labelled: Flags  # (p,) at least half of the pixels have a label
-    region: Ints  # (m,) for each region of the candidates, the part without a label that it belongs to; -1: none
+    confirmed: Flags  # (p,) at least half of them have its own category
+    alone: Flags  # (p,) at least half of them have no label, or lie in a labelled part that is much larger
+    # (m,) for each region of the candidates, the part that it belongs to, without a label, or alone; -1: none
+    region: Ints
+    place: Ints
 
 
 def describe_seen_parts(
@@ -58,12 +73,24 @@ def describe_seen_parts(
         *(_brightness(parts, inside, grey) if grey is not None else np.zeros((5, n))),
     ]
     labelled = inside.means(label[inside.at] != UNLABELLED) >= _MIN_LABELLED_SHARE
+    confirmed = inside.means(label[inside.at] == parts.category[inside.of]) >= _MIN_LABELLED_SHARE
+    order = paint_order(candidates.annotated.areas, candidates.annotated.category == VOID)
+    around = candidates.annotated.take(order).paint(candidates.annotated.areas[order], 0)  # area of what is labelled
+    blank = (label[inside.at] == UNLABELLED) | (around[inside.at] >= _MUCH_LARGER * parts.areas[inside.of])
+    alone = ~confirmed & (inside.means(blank) >= _MIN_LABELLED_SHARE)
+    region, within = _parts_of_regions(candidates, parts), candidates.regions.pixels()
+    size = np.append(parts.areas, 0)[region][within.of]
+    open_ = within.means((label[within.at] == UNLABELLED) | (around[within.at] >= _MUCH_LARGER * size))
+    kept = np.append(~labelled, False)[region] & (candidates.label == UNLABELLED)
     return SeenParts(
         x=np.column_stack(columns),
         category=parts.category,
         area=parts.areas,
         labelled=labelled,
-        region=_parts_of_regions(candidates, parts, labelled),
+        confirmed=confirmed,
+        alone=alone,
+        region=np.where(kept, region, -1),
+        place=np.where(np.append(alone, False)[region] & (open_ >= _MIN_LABELLED_SHARE), region, -1),
     )
 
 
@@ -84,13 +111,12 @@ def _brightness(parts: SegmentSet, inside: SegmentPixels, grey: PixelValues) -> 
     )
 
 
-def _parts_of_regions(candidates: ImageCandidates, parts: SegmentSet, labelled: Flags) -> Ints:
-    """(m,) the part without a label in which most of each region lies, and which has its category; -1: none."""
+def _parts_of_regions(candidates: ImageCandidates, parts: SegmentSet) -> Ints:
+    """(m,) the part in which most of each region lies, and which has its category; -1: none."""
     regions = candidates.regions
     result = np.full(len(regions), -1, np.int64)
     met = overlaps(regions, parts)
-    same = (regions.category[met.a] == parts.category[met.b]) & ~labelled[met.b]
-    same &= (candidates.label[met.a] == UNLABELLED) & (2 * met.pixels > regions.areas[met.a])
+    same = (regions.category[met.a] == parts.category[met.b]) & (2 * met.pixels > regions.areas[met.a])
     result[met.a[same]] = met.b[same]
     return result
 

@@ -41,6 +41,7 @@ from segdata.noise.features import (
     softmin,
 )
 from segdata.noise.left_out import SeenParts, describe_seen_parts, left_out_probability
+from segdata.noise.missing_labels import missing_label_probability
 from segdata.noise.novelty import MODEL_FREE, SURPRISES, surprise, surprise_weights, unlearnt_odds
 from segdata.noise.predictor import ImagePrediction, PixelValues
 from segdata.noise.proposals import MIN_PROPOSAL_IOU
@@ -297,6 +298,8 @@ def rank_candidates(
     astray = (np.arange(len(image)) < n_annotated) & (move != 0).any(axis=1)[image]
     share = left_out_probability([item.seen for item in looks], fold, known_images(informed), iou >= MIN_IOU)
     odds, left_out = _add_left_out(scores["odds"] - less, looks, share)
+    lacking = missing_label_probability([item.seen for item in looks], fold, known_images(informed), iou >= VAGUE_IOU)
+    odds = np.maximum(odds, _odds_of_regions(len(odds), looks, lacking, "place"))
     odds = np.where(astray, np.logaddexp(odds, _MISALIGNED_ODDS), odds)
     return RankedCandidates(
         image=image,
@@ -344,10 +347,19 @@ def _add_left_out(odds: Floats, looks: Sequence[ImageFeatures], share: Sequence[
 
     `share`: of each image, the probability of each of its regions that the labels leave it out.
     """
-    regions = [np.append(one, 0.0)[item.seen.region] for one, item in zip(share, looks, strict=True)]  # -1: 0
-    p = np.concatenate([np.zeros(len(odds) - sum(map(len, regions))), *regions])
-    by_look = np.log(np.maximum(p, 1e-9)) - np.log1p(-np.minimum(p, 1 - 1e-9))
-    return np.where(p > 0, np.logaddexp(odds, by_look), odds), (p > 0) & (by_look > odds)
+    by_look = _odds_of_regions(len(odds), looks, share, "region")
+    return np.logaddexp(odds, by_look), by_look > odds
+
+
+def _odds_of_regions(n: int, looks: Sequence[ImageFeatures], share: Sequence[Floats], of: str) -> Floats:
+    """(n,) the log odds of regions, which come last, whose parts have these probabilities; -inf: it says nothing.
+
+    `of`: the column of `SeenParts` with the part of each region.
+    """
+    regions = [np.append(one, 0.0)[getattr(item.seen, of)] for one, item in zip(share, looks, strict=True)]  # -1: 0
+    p = np.concatenate([np.zeros(n - sum(map(len, regions))), *regions])
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(p) - np.log1p(-np.minimum(p, 1 - 1e-9)))
 
 
 @dataclass(frozen=True, slots=True)

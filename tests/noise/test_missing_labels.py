@@ -1,0 +1,84 @@
+"""Missing labels: parts without a label count as missing as far as they look like those with one."""
+
+import numpy as np
+from hypothesis import given as any_of
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from segdata.noise.candidates import find_candidates
+from segdata.noise.left_out import SeenParts, describe_seen_parts
+from segdata.noise.missing_labels import missing_label_probability
+from segdata.noise.predictor import ImagePrediction
+from segdata.noise.segments import Flags, SegmentSet, segments_of_map
+
+N_IMAGES = 20
+
+
+def seen(rng: np.random.Generator, missing: float, false: int, apart: float) -> tuple[SeenParts, Flags]:
+    """An image with ten real things, a share of which lacks its label, and false ones; which parts lack a label."""
+    real = np.arange(10 + false) < 10
+    x = rng.normal(0, 1, (10 + false, 3)) + np.where(real, apart, 0.0)[:, None]
+    lacks = real & (rng.random(10 + false) < missing)
+    one, none = np.ones(10 + false, np.int64), np.empty(0, np.int64)
+    has = real & ~lacks
+    return SeenParts(x, one, 50 * one, has, has, ~has, none, none), lacks
+
+
+def judged(pages: list[SeenParts], known: bool = True) -> np.ndarray:
+    n = len(pages)
+    found = missing_label_probability(pages, np.arange(n) % 5, np.full(n, known), np.array([True, True]))
+    return np.concatenate(found)
+
+
+@settings(max_examples=8, deadline=None)
+@any_of(st.integers(0, 10_000), st.sampled_from([0.1, 0.3, 0.5]))
+def test_common_missing_labels_are_counted(seed: int, missing: float) -> None:
+    """They are most of what has no label, so a classifier that takes it for correct learns nothing."""
+    rng = np.random.default_rng(seed)
+    drawn = [seen(rng, missing, 3, 2.5) for _ in range(N_IMAGES)]
+    lacks, p = np.concatenate([one for _, one in drawn]), judged([page for page, _ in drawn])
+    assert 0.7 * lacks.sum() - 3 < p.sum() < 1.4 * lacks.sum() + 6
+    assert p[lacks].mean() > 0.6
+    assert p[np.concatenate([page.confirmed for page, _ in drawn])].max() == 0
+    assert not judged([page for page, _ in drawn], known=False).any()
+
+
+@settings(max_examples=8, deadline=None)
+@any_of(st.integers(0, 10_000))
+def test_what_looks_otherwise_lacks_no_label(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    assert judged([seen(rng, 0.0, 5, 3.0)[0] for _ in range(N_IMAGES)]).sum() < 0.06 * 5 * N_IMAGES
+
+
+def test_few_parts_say_nothing() -> None:
+    rng = np.random.default_rng(0)
+    assert not judged([seen(rng, 0.3, 2, 3.0)[0] for _ in range(2)]).any()
+    assert judged([]).size == 0
+
+
+def squares(shape: tuple[int, int], *boxes: tuple[int, int, int, int]) -> np.ndarray:
+    canvas = np.zeros(shape, np.int64)
+    for category, x, y, side in boxes:
+        canvas[y : y + side, x : x + side] = category
+    return canvas
+
+
+def flat(canvas: np.ndarray) -> SegmentSet:
+    return segments_of_map(canvas.T.ravel(), *canvas.shape)
+
+
+def test_a_window_on_a_house_may_lack_its_label_but_a_thing_of_another_name_does_not() -> None:
+    """Ground, window, door: the model sees a window on the ground, and one where a door of that size is labelled."""
+    background, window, door = np.ones((80, 80), np.int64), (2, 10, 10, 12), (2, 50, 50, 12)
+    real = np.maximum(background, squares((80, 80), window, door))
+    given = np.where(squares((80, 80), (3, 50, 50, 12)) > 0, 3, background)
+    p = np.stack([np.where(real == category, 0.91, 0.03) for category in range(4)]).astype(np.float32)
+    prediction, labels = ImagePrediction.from_probabilities(p), flat(given)
+    things = np.zeros(4, bool)
+    page = describe_seen_parts(prediction, labels, find_candidates(labels, prediction, things), None)
+    assert [(c, bool(a), bool(b)) for c, a, b in zip(page.category, page.confirmed, page.alone, strict=True)].count(
+        (2, False, True)
+    ) == 1
+    assert (page.place >= 0).sum() == 1
+    assert page.alone[page.place[page.place >= 0]].all()
+    assert (page.region == -1).all()  # everything has a label
