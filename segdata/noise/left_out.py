@@ -32,7 +32,8 @@ from segdata.noise.segments import (
 _MIN_LABELLED_SHARE = 0.5  # of its pixels, for a predicted part to have a label
 _SURE = 0.9  # probability of a pixel from which on the model is sure
 _LEAST = 1e-6
-_MUCH_LARGER = 4  # times its area: what is labelled there is not the part under another name
+_GROUND_SHARE = 0.5  # of the image, that a labelled part covers on which things lie without being the same thing
+_MAX_OWN_SHARE = 0.1  # of a part that may have its own label beside it: more is a label with another outline
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,11 @@ class SeenParts:
     area: Ints  # (p,) pixels
     labelled: Flags  # (p,) at least half of the pixels have a label
     confirmed: Flags  # (p,) at least half of them have its own category
-    alone: Flags  # (p,) at least half of them have no label, or lie in a labelled part that is much larger
-    # (m,) for each region of the candidates, the part that it belongs to, without a label, or alone; -1: none
-    region: Ints
-    place: Ints
+    alone: (
+        Flags  # (p,) hardly any has it, and at least half have no label or lie on the ground: half of the image or more
+    )
+    region: Ints  # (m,) for each region of the candidates, the part without a label that it belongs to; -1: none
+    place: Ints  # (m,) for each region, the part alone of which it is half or more; -1: none
 
 
 def describe_seen_parts(
@@ -73,14 +75,13 @@ def describe_seen_parts(
         *(_brightness(parts, inside, grey) if grey is not None else np.zeros((5, n))),
     ]
     labelled = inside.means(label[inside.at] != UNLABELLED) >= _MIN_LABELLED_SHARE
-    confirmed = inside.means(label[inside.at] == parts.category[inside.of]) >= _MIN_LABELLED_SHARE
     order = paint_order(candidates.annotated.areas, candidates.annotated.category == VOID)
     around = candidates.annotated.take(order).paint(candidates.annotated.areas[order], 0)  # area of what is labelled
-    blank = (label[inside.at] == UNLABELLED) | (around[inside.at] >= _MUCH_LARGER * parts.areas[inside.of])
-    alone = ~confirmed & (inside.means(blank) >= _MIN_LABELLED_SHARE)
-    region, within = _parts_of_regions(candidates, parts), candidates.regions.pixels()
-    size = np.append(parts.areas, 0)[region][within.of]
-    open_ = within.means((label[within.at] == UNLABELLED) | (around[within.at] >= _MUCH_LARGER * size))
+    own = label[inside.at] == parts.category[inside.of]
+    confirmed = inside.means(own) >= _MIN_LABELLED_SHARE
+    bare = ~own & ((label == UNLABELLED) | (around >= _GROUND_SHARE * len(label)))[inside.at]
+    alone = (inside.means(own) < _MAX_OWN_SHARE) & (inside.means(bare) >= _MIN_LABELLED_SHARE)
+    region, whole = _parts_of_regions(candidates, parts)
     kept = np.append(~labelled, False)[region] & (candidates.label == UNLABELLED)
     return SeenParts(
         x=np.column_stack(columns),
@@ -90,7 +91,7 @@ def describe_seen_parts(
         confirmed=confirmed,
         alone=alone,
         region=np.where(kept, region, -1),
-        place=np.where(np.append(alone, False)[region] & (open_ >= _MIN_LABELLED_SHARE), region, -1),
+        place=np.where(np.append(alone, False)[region] & whole, region, -1),
     )
 
 
@@ -111,14 +112,15 @@ def _brightness(parts: SegmentSet, inside: SegmentPixels, grey: PixelValues) -> 
     )
 
 
-def _parts_of_regions(candidates: ImageCandidates, parts: SegmentSet) -> Ints:
-    """(m,) the part in which most of each region lies, and which has its category; -1: none."""
+def _parts_of_regions(candidates: ImageCandidates, parts: SegmentSet) -> tuple[Ints, Flags]:
+    """(m,) the part with a region's category in which most of it lies, -1: none; and if it is half of that part."""
     regions = candidates.regions
-    result = np.full(len(regions), -1, np.int64)
+    result, whole = np.full(len(regions), -1, np.int64), np.zeros(len(regions), bool)
     met = overlaps(regions, parts)
     same = (regions.category[met.a] == parts.category[met.b]) & (2 * met.pixels > regions.areas[met.a])
     result[met.a[same]] = met.b[same]
-    return result
+    whole[met.a[same]] = (2 * met.pixels >= parts.areas[met.b])[same]
+    return result, whole
 
 
 _SHARES = np.linspace(0.0025, 0.9975, 200)  # of the parts without a label that were left out, in one image

@@ -67,11 +67,11 @@ def flat(canvas: np.ndarray) -> SegmentSet:
     return segments_of_map(canvas.T.ravel(), *canvas.shape)
 
 
-def test_a_window_on_a_house_may_lack_its_label_but_a_thing_of_another_name_does_not() -> None:
-    """Ground, window, door: the model sees a window on the ground, and one where a door of that size is labelled."""
-    background, window, door = np.ones((80, 80), np.int64), (2, 10, 10, 12), (2, 50, 50, 12)
-    real = np.maximum(background, squares((80, 80), window, door))
-    given = np.where(squares((80, 80), (3, 50, 50, 12)) > 0, 3, background)
+def test_a_plant_on_soil_may_lack_its_label_but_one_of_another_name_or_size_does_not() -> None:
+    """The model sees a weed on the soil, one where a crop is labelled, and one that is larger than its label."""
+    soil, weed, crop, thin = np.ones((80, 80), np.int64), (2, 10, 10, 12), (2, 50, 50, 12), (2, 10, 50, 12)
+    real = np.maximum(soil, squares((80, 80), weed, crop, thin))
+    given = np.maximum(soil, squares((80, 80), (3, 40, 40, 30), (2, 13, 53, 6)))
     p = np.stack([np.where(real == category, 0.91, 0.03) for category in range(4)]).astype(np.float32)
     prediction, labels = ImagePrediction.from_probabilities(p), flat(given)
     things = np.zeros(4, bool)
@@ -79,6 +79,6 @@ def test_a_window_on_a_house_may_lack_its_label_but_a_thing_of_another_name_does
     assert [(c, bool(a), bool(b)) for c, a, b in zip(page.category, page.confirmed, page.alone, strict=True)].count(
         (2, False, True)
     ) == 1
-    assert (page.place >= 0).sum() == 1
+    assert (page.place >= 0).sum() == 1  # not the rim of the thin one
     assert page.alone[page.place[page.place >= 0]].all()
     assert (page.region == -1).all()  # everything has a label
