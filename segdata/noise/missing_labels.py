@@ -66,4 +66,4 @@ def _of_category(x: Floats, with_label: Flags, fold: Ints) -> Floats:
             model = fit_logistic(away[taught], is_labelled[taught], _PENALTY)
             odds[own] = model.margin(away[own]) - np.log(n / (taught.sum() - n))
     odds = fit_calibration(odds, is_labelled).odds(odds) - np.log(with_label.sum() / (~with_label).sum())
-    return np.minimum(error_rate_bound(odds, with_label) * np.exp(odds), _MAX_PROBABILITY)
+    return np.asarray(np.minimum(error_rate_bound(odds, with_label) * np.exp(odds), _MAX_PROBABILITY))

@@ -26,7 +26,8 @@ def seen(rng: np.random.Generator, real: int, false: int, labelled: int | None =
     x = rng.normal(0, 1, (real + false, 3)) + np.where(is_real, 2.0, -2.0 + 4 * alike)[:, None] / np.sqrt(3)
     with_label = np.arange(real + false) < (real if labelled is None else labelled)
     one = np.ones(real + false, np.int64)
-    return SeenParts(x, one, 50 * one, with_label, with_label, ~with_label, *[np.empty(0, np.int64)] * 2)
+    none = np.empty(0, np.int64)
+    return SeenParts(x, one, 50 * one, with_label, with_label, ~with_label, none, none)
 
 
 def probability(pages: list[SeenParts], known: Flags | None = None) -> list[np.ndarray]:
@@ -84,7 +85,8 @@ def test_where_the_real_and_the_false_look_the_same_nothing_is_left_out() -> Non
 
 def test_too_little_to_learn_from_says_nothing() -> None:
     no = np.zeros(0, np.int64)
-    nothing = SeenParts(np.zeros((0, 3)), no, no, *[np.zeros(0, bool)] * 3, no, no)
+    nowhere = np.zeros(0, bool)
+    nothing = SeenParts(np.zeros((0, 3)), no, no, nowhere, nowhere, nowhere, no, no)
     assert [len(one) for one in probability([nothing, nothing])] == [0, 0]
     rng = np.random.default_rng(0)
     assert not probability([seen(rng, 2, 9, labelled=1), nothing])[0].any()
