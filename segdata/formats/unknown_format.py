@@ -41,7 +41,7 @@ _FOREIGN = (
     ),
     ("SuperAnnotate JSON", r"\.json$", rb'"instances"\s*:\s*\[.*"className"\s*:', _EXPORT),
     ("an export of Encord", r"\.json$", rb'"(label_hash|objectHash)"\s*:', _EXPORT),
-    ("MATLAB files, as of SBD", r"\.mat$", None, _ARRAYS),
+    ("MATLAB files of version 4, or damaged ones", r"\.mat$", None, "segdata reads those that -v7 saves"),
     ("NumPy arrays", r"\.npy$", None, _ARRAYS),
     ("HDF5", r"\.(h5|hdf5)$", None, _ARRAYS),
     ("TFRecord files", r"\.tfrecords?(-\d+-of-\d+)?$", None, _UNREAD),

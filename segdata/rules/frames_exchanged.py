@@ -6,7 +6,7 @@ from segdata.core.finding import RowFinding
 from segdata.core.frame_sequences import SequenceIndex, is_frame_of
 from segdata.core.profile import has_sequences
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Floats
+from segdata.core.runs import Flags, Floats
 from segdata.core.strata import is_example, joint_codes
 from segdata.rules.shared import successions
 
@@ -75,8 +75,8 @@ def frames_exchanged(
         pairs = [(place, place + 1, gain) for place, gain in zip(places.tolist(), gains.tolist(), strict=True)]
         turn = None
         if is_frame[sequence.image[0]]:
-            distance = _distances(tables, index, succession.number)
-            turn = _in_reverse(distance, min_turn, min_move)
+            distance, drawn = _distances(tables, index, succession.number)
+            turn = _in_reverse(distance, drawn, min_turn, min_move)
             far = _far_apart(distance, min_far, min_move)
             if turn is not None and any(a + 1 == turn[0] for a, _, _ in far):
                 turn = None  # a single frame explains the step as well
@@ -100,11 +100,11 @@ def frames_exchanged(
             yield RowFinding(message, annotation=int(sequence.annotation[first]))
 
 
-def _distances(tables: Tables, index: SequenceIndex, number: int) -> Distances:
-    """How far the labels of any two frames of a sequence are from each other, as a share of the image.
+def _distances(tables: Tables, index: SequenceIndex, number: int) -> tuple[Distances, Flags]:
+    """How far the labels of any two frames are from each other, as a share of the image; and which frames have labels.
 
     The mean, over the tracks or categories that either has, of the differences of centroids, spreads and roots of
-    areas.
+    areas; 0 between two frames without labels.
     """
     segments = tables.segments
     rows = np.flatnonzero(is_example(tables, crowds=False) & (index.sequence[segments["annotation"]] == number))
@@ -130,11 +130,14 @@ def _distances(tables: Tables, index: SequenceIndex, number: int) -> Distances:
         some = (area > 0) | (area[frame] > 0)
         apart = np.where(some, np.where(np.isnan(apart), _MISSING, apart), 0.0)
         distances[frame] = apart.sum(axis=1) / np.maximum(some.sum(axis=1), 1)
-    return distances
+    return distances, (area > 0).any(axis=1)
 
 
-def _in_reverse(distance: Distances, min_turn: float, min_move: float) -> tuple[int, float] | None:
-    """From which frame on labels are in reverse, and the share of the step there that this explains; None: nowhere."""
+def _in_reverse(distance: Distances, drawn: Flags, min_turn: float, min_move: float) -> tuple[int, float] | None:
+    """From which frame on labels are in reverse, and the share of the step there that this explains; None: nowhere.
+
+    `drawn` (n,) says which frames have labels: an empty one follows any other empty one, which tells no order.
+    """
     n = len(distance)
     step = distance[np.arange(n - 1), np.arange(1, n)]
     first = np.arange(2, n - 2)
@@ -143,6 +146,7 @@ def _in_reverse(distance: Distances, min_turn: float, min_move: float) -> tuple[
     stands = (
         (gain >= min_turn) & (given >= _LARGE * usual) & (turned <= _LARGE * usual) & (given - turned >= 4 * min_move)
     )
+    stands &= drawn[first - 1] & drawn[first] & drawn[n - 1]
     # What was exchanged makes several steps as large.
     stands &= (step[None, :] >= _AS_LARGE * given[:, None]).sum(axis=1) <= _MOST_AS_LARGE
     best = int(np.where(stands, gain, -1.0).argmax()) if len(first) else 0

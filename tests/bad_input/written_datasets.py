@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from scipy.io import savemat
 
 from segdata.api.convert import convert
 from segdata.core.format import formats
@@ -50,6 +51,12 @@ def _openimages(root: Path) -> None:
             Image.fromarray(labels() == value).save(root / f"{stem}_{value}.png")
             rows.append(f"{stem}_{value}.png,{stem},/m/{value},,,,,,,")
     (root / "train-annotations-object-segmentation.csv").write_text("\n".join(rows))
+
+
+def _matlab(root: Path) -> None:
+    root.mkdir()
+    for name in NAMES:
+        savemat(root / f"{Path(name).stem}.mat", {"groundTruth": labels()}, do_compression=True)
 
 
 def _ome_zarr(root: Path) -> None:
@@ -111,6 +118,7 @@ NEEDS = {
 _MAKERS: dict[str, Callable[[Path], None]] = {
     "dicom-seg": _dicom_seg,
     "layers": lambda root: write_sound("layers", root),
+    "matlab": _matlab,
     "nifti": _nifti,
     "npz": _npz,
     "ome-zarr": _ome_zarr,

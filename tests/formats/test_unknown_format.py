@@ -28,7 +28,7 @@ def said(root: Path) -> str:
         ("a.json", json.dumps(VOTT), "VoTT JSON"),
         ("a.json", json.dumps(DARWIN), "V7 Darwin JSON (segdata cannot read it: export COCO"),
         ("a.json", '[{"name": "a.jpg", "labels": [{"poly2d": []}]}]', "Scalabel JSON"),
-        ("cls/2008_000.mat", "MATLAB 5.0 MAT-file", "MATLAB files, as of SBD (segdata reads no arrays: save"),
+        ("cls/2008_000.mat", "any", "MATLAB files of version 4, or damaged ones (segdata reads those that -v7 saves"),
         ("masks/a.npy", "", "NumPy arrays (segdata reads no arrays"),
         ("train.h5", "", "HDF5 (segdata reads no arrays"),
         ("train.tfrecord-00001-of-00010", "", "TFRecord files, which segdata cannot read yet"),

@@ -145,6 +145,13 @@ def test_the_last_frames_in_reverse_are_named(first: int) -> None:
     assert f"frames {first} to 17 are in reverse" in finding.message
 
 
+def test_frames_without_labels_before_and_after_tell_no_order() -> None:
+    labels = np.zeros((30, 60, 160), np.int64)
+    for k in range(8, 20):
+        labels[k, 20:40, 5 * (k - 7) : 5 * (k - 7) + 20] = 1
+    assert not [one for one in found(labels, "SEG360", tracked=True) if "in reverse" in one.message]
+
+
 def test_a_cut_to_another_scene_is_no_turn() -> None:
     labels = np.zeros((18, 60, 160), np.int64)
     for k in range(18):

@@ -305,6 +305,11 @@ def _category_text(category: Category, coloured: bool) -> str:
 def _check_number(counts: ValueCounts) -> None:
     """Raise UnreadableError if there are too many values for categories."""
     if len(counts.value) > MAX_CATEGORIES:
+        if all(mask.path.suffix.lower() in (".jpg", ".jpeg") for mask in counts.masks):
+            raise UnreadableError(
+                f"the masks are JPEG files, whose compression made {len(counts.value):,} different values of theirs: save "
+                "them as PNG from the program that drew them, or export them again"
+            )
         raise UnreadableError(
             f"{len(counts.value):,} different values in the masks are no categories: ids of instances, or greys of "
             "smoothed masks or of pictures"

@@ -4,6 +4,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
@@ -83,7 +84,28 @@ def match_names(masks: Iterable[str], images: Iterable[str]) -> tuple[dict[str, 
                 taken.add(partner[name])
             elif candidates and not free:
                 second_masks[name] = min(candidates)
+    if len(names) > 1 and not partner and not second_masks:
+        partner = _match_by_common_end(names, files)
     return partner, second_masks
+
+
+def _match_by_common_end(masks: list[str], images: list[str]) -> dict[str, str]:
+    """The image of each mask if all masks have the name of an image, a sign and then the same letters; else none.
+
+    >>> _match_by_common_end(["a_15label.png", "b_15label.png"], ["a.tif", "b.tif", "c.tif"])
+    {'a_15label.png': 'a.tif', 'b_15label.png': 'b.tif'}
+    """
+    by_stem = {PurePosixPath(image).with_suffix("").as_posix(): image for image in images}
+    stems = [PurePosixPath(mask).with_suffix("").as_posix() for mask in masks]
+    pairs = zip(
+        min(stems, key=lambda stem: stem[::-1])[::-1], max(stems, key=lambda stem: stem[::-1])[::-1], strict=False
+    )
+    common = "".join(letter for letter, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    for n_letters in range(1, len(common) + 1) if len(by_stem) == len(images) else ():
+        matched = [by_stem.get(stem[:-n_letters]) for stem in stems]
+        if common[n_letters - 1] in "._- " and None not in matched:  # `0001.png` is not of `000.png`
+            return {mask: image for mask, image in zip(masks, matched, strict=True) if image is not None}
+    return {}
 
 
 def group_bands(masks: Iterable[str], images: Iterable[str]) -> dict[str, dict[str, str]]:

@@ -107,6 +107,8 @@ def _layouts_in_folders(root: Path, images: Path | None, depth: int = 0) -> list
             else named + _similar_folders(named[0], [path for path in folders.values() if path not in named], beside)
         )
         if len(rivals) > 1:
+            if images is None and (splits := _folders_of_splits(rivals, folders)):
+                return splits
             raise RivalFoldersError(root, sorted(rivals), beside)
         where = f" and {beside.name}/" if beside else ""
         masks, pictures = (named[0], beside) if beside is None else _of_one_depth(named[0], beside)
@@ -115,6 +117,25 @@ def _layouts_in_folders(root: Path, images: Path | None, depth: int = 0) -> list
     if twins or images is not None or len(folders) > _MOST_FOLDERS:
         return twins
     return _folders_by_contents(root, folders) or ([] if depth == _DEEPEST else _layouts_inside(root, folders, depth))
+
+
+def _folders_of_splits(masks: list[Path], folders: Mapping[str, Path]) -> list[MaskLayout]:
+    """The layouts if the names of the folders of masks differ in a split alone, which one folder of images has, too.
+
+    As `masks_train/`, `masks_test/`, `images_train/` and `images_test/`; none if they are not called so.
+    """
+    splits = {split: folder for folder in masks if (split := split_of_name(folder.name)) is not None}
+    if len(splits) < len(masks) or len({SPLIT_WORD.sub("", folder.name) for folder in masks}) > 1:
+        return []
+    others = [folder for folder in folders.values() if folder not in masks and has_images(folder)]
+    layouts = []
+    for split, folder in splits.items():
+        pictures = [other for other in others if split_of_name(other.name) == split]
+        if len(pictures) != 1:
+            return []
+        evidence = f"folders {folder.name}/ and {pictures[0].name}/"
+        layouts.append(MaskLayout(folder, pictures[0], f"{split}/", evidence))
+    return layouts
 
 
 def _are_apart(root: Path) -> bool:

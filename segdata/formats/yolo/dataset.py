@@ -278,16 +278,31 @@ def _find_labels(root: Path) -> dict[str, Path]:
         if path.suffix.lower() != ".txt" or path.name.lower() == "classes.txt" or path.name.startswith("."):
             continue
         check_path_name(path)
-        if "labels" in PurePosixPath(place).parts[:-1]:
+        if any(part == "labels" or _is_numbered(root, part, place) for part in PurePosixPath(place).parts[:-1]):
             inside[_key(place, "labels")] = path
         elif not path.name.lower().startswith(_NO_LABELS):
             outside[_key(place, "labels")] = path
     return inside or outside
 
 
+def _is_numbered(root: Path, folder: str, place: str) -> bool:
+    """Whether a folder in the path of a label file is one of several, `labels_2` beside `images_2`."""
+    if not folder.startswith("labels_"):
+        return False
+    above = PurePosixPath(place).parts[: PurePosixPath(place).parts.index(folder)]
+    return root.joinpath(*above, f"images{folder.removeprefix('labels')}").is_dir()
+
+
 def _key(name: str, folder: str) -> str:
-    """A path without extension, and without the last folder of this name."""
-    return PurePosixPath(_without_folder(name, folder)).with_suffix("").as_posix()
+    """A path without extension, and without the last folder of this name; of `images_2` the end is left.
+
+    >>> _key("train/images_2/a.jpg", "images"), _key("train/labels_2/a.txt", "labels")
+    ('train/_2/a', 'train/_2/a')
+    """
+    path = PurePosixPath(_without_folder(name, folder)).with_suffix("")
+    return PurePosixPath(
+        *(part.removeprefix(folder) if part.startswith(f"{folder}_") else part for part in path.parts)
+    ).as_posix()
 
 
 def _without_folder(name: str, folder: str) -> str:

@@ -268,6 +268,15 @@ def test_photographs_alone_are_no_masks(tmp_path: Path) -> None:
         segdata.read(tmp_path)
 
 
+def test_colours_that_jpeg_made_are_called_so(tmp_path: Path) -> None:
+    for seed in range(3):
+        colours = np.array([(0, 0, 0), (200, 30, 40), (20, 180, 90), (60, 60, 220)], np.uint8)[regions(seed, [1, 2, 3])]
+        for folder, pixels in (("masks", colours), ("images", photograph(seed))):
+            save(tmp_path / folder / f"{seed}.jpg", pixels)
+    with pytest.raises(SegdataError, match="JPEG files, whose compression made .* save them as PNG"):
+        segdata.read(tmp_path)
+
+
 def test_masks_that_are_all_empty(tmp_path: Path) -> None:
     for number in range(3):
         save(tmp_path / f"masks/{number}.png", np.zeros((9, 9), np.uint8))

@@ -11,7 +11,7 @@ from PIL import Image
 import segdata
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.tiff_files import create_raster
-from segdata.formats.shared.file_names import folder_and_stem, group_bands
+from segdata.formats.shared.file_names import folder_and_stem, group_bands, match_names
 
 TAXONOMY = Taxonomy(categories=(Category(id=1, name="field", kind="stuff"),), unlabelled=0)
 
@@ -140,3 +140,11 @@ def test_folder_and_stem_are_those_of_pathlib(parts: list[str]) -> None:
     path = PurePosixPath("/".join(parts))
     folder = path.parent.as_posix()
     assert folder_and_stem(str(path)) == ("" if folder == "." else f"{folder}/", path.stem)
+
+
+def test_masks_named_as_their_images_and_a_word_of_their_own() -> None:
+    """As GID's: the word is the same in all masks, and a sign stands before it."""
+    masks, images = ["train/a1_15label.png", "val/b1_15label.png"], ["train/a1.tif", "val/b1.tif", "test/c1.tif"]
+    assert match_names(masks, images)[0] == dict(zip(masks, images, strict=False))
+    assert match_names(["0001.png", "0011.png"], ["000.jpg", "001.jpg"])[0] == {}
+    assert match_names(["a_x.png", "b_y.png"], ["a.jpg", "b.jpg"])[0] == {}

@@ -85,6 +85,19 @@ def test_photographs_in_a_folder_for_each_class_have_no_masks(tmp_path: Path) ->
         segdata.read(tmp_path)
 
 
+def test_folders_whose_names_end_in_splits_are_one_dataset(tmp_path: Path) -> None:
+    lay_out(
+        tmp_path,
+        masks=("annotations_prepped_train/a.png", "annotations_prepped_train/b.png", "annotations_prepped_test/a.png"),
+        photographs=("images_prepped_train/a.png", "images_prepped_train/b.png", "images_prepped_test/a.png"),
+    )
+    dataset = segdata.read(tmp_path)
+    (batch,) = dataset
+    assert batch.images["image_id"].to_pylist() == ["test/a.png", "train/a.png", "train/b.png"]
+    assert batch.images["split"].to_pylist() == ["test", "train", "train"]
+    assert batch.annotations.num_rows == 3
+
+
 def test_two_folders_of_masks_are_rivals(tmp_path: Path) -> None:
     names = ("1.png", "2.png")
     lay_out(

@@ -297,3 +297,21 @@ def test_labels_that_are_all_empty_are_an_empty_dataset(tmp_path: Path) -> None:
     assert [each.code for each in segdata.validate(tmp_path).findings if each.severity == "error"] == ["SEG020"]
     (tmp_path / "labels" / "a.txt").write_text("0 0.5 0.5 0.2 0.2\n")  # boxes
     assert detect(tmp_path) != "yolo-seg"
+
+
+def test_numbered_folders_of_images_have_numbered_folders_of_labels(tmp_path: Path) -> None:
+    """A folder of labels without such a folder of images, as a copy, is left alone."""
+    (tmp_path / "data.yaml").write_text("names: [cat, dog]\n", encoding="utf-8")
+    for number in ("1st", "2nd"):
+        for kind, suffix in (("images", "png"), ("labels", "txt")):
+            path = tmp_path / f"train/{kind}_{number}/{number}.{suffix}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(TRIANGLE) if kind == "labels" else Image.fromarray(np.zeros((20, 30), np.uint8)).save(path)
+    for folder in ("labels", "labels_old"):
+        (tmp_path / "val" / folder).mkdir(parents=True)
+        (tmp_path / "val" / folder / "a.txt").write_text(TRIANGLE)
+    (tmp_path / "val/images").mkdir()
+    Image.fromarray(np.zeros((20, 30), np.uint8)).save(tmp_path / "val/images/a.png")
+    opened = segdata.read(tmp_path)
+    assert len(masks(opened)) == 3
+    assert codes(opened) == []

@@ -1,0 +1,359 @@
+"""Reads label matrices from MATLAB's files."""
+
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.io import loadmat
+
+from segdata.core.errors import UnreadableError
+from segdata.core.executor import run_ordered
+from segdata.core.finding import Defect
+from segdata.core.format import ReadRequest
+from segdata.core.paths import dataset_folder, split_from_path
+from segdata.core.profile import Profile
+from segdata.core.runs import Ints
+from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.masks.provisional import MAX_CATEGORIES, MaskValues, ValueCounts, propose_taxonomy
+from segdata.formats.shared.images import MAX_PIXELS, ImageFolder
+from segdata.formats.shared.mask_files import (
+    MaskFile,
+    ValueMeanings,
+    ValueRuns,
+    category_annotation,
+    index_legend,
+    unknown_value_defects,
+    value_place,
+)
+from segdata.formats.shared.pairing import find_label_files, images_folder, no_images_defect
+from segdata.formats.shared.per_image import (
+    BrokenLabelsError,
+    ImageAnnotation,
+    ImageEntry,
+    PerImageSource,
+    relative_path,
+)
+from segdata.formats.shared.taxonomies import CategoryNames, load_preset, resolve_names
+
+_MOST_BYTES = 1 << 30  # that a file may decompress to: 30 annotators of 34 megapixels each
+_HEADER = 128  # bytes of text and version before the first element
+_COMPRESSED = 15  # miCOMPRESSED, the type of an element
+_CHUNK = 1 << 20
+_FIELD = "Segmentation"
+_ENCODING = "MATLAB matrix"
+_OF_LABELS = ("label", "truth", "gt", "seg", "mask", "annot", "inst", "cls", "class")  # parts of names of matrices
+_NOBODY = frozenset({"null", "background", "unlabeled", "unlabelled", "none", "void"})  # names of value 0
+# What SciPy raises about damage.
+_DAMAGE = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, NotImplementedError,
+           MemoryError, EOFError, zlib.error, UnicodeError)  # fmt: skip
+
+Matrix = NDArray[Any]  # of any numeric type
+_Kind = Literal["regions", "instances", "voc", "values"]
+
+
+class UnreadableMatError(Exception):
+    """A file that holds no label matrix; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelMatrices:
+    """The labels in a file: one matrix (height, width) an annotator, and what its values are.
+
+    `categories` has the category of instance 1, 2 and so on, if the values are instances.
+    """
+
+    kind: _Kind
+    matrices: tuple[Matrix, ...]
+    categories: tuple[int, ...] = ()
+
+
+def open_matlab(request: ReadRequest) -> PerImageSource:
+    """Open the files at or below a path; raises UnreadableError if none holds a label matrix."""
+    root = request.root
+    variable = request.options.get("variable")
+    read = partial(read_matrices, variable=None if variable is None else str(variable))
+    paths = find_label_files(root, ".mat")
+    counted = dict(zip(paths, run_ordered(partial(_count, read), paths.values()), strict=True))
+    lists = {name for name, kinds in counted.items() if isinstance(kinds, tuple)}
+    labels = {name: paths[name] for name in paths if name not in lists}
+    kinds = [kind for kind in counted.values() if isinstance(kind, _Counted)]
+    if not kinds:
+        reason = next((f": {kind}" for kind in counted.values() if isinstance(kind, str)), "")
+        raise UnreadableError(f"{root}: no .mat file holds a label matrix{reason}")
+    entries, defects = _pair(root, labels, images_folder(request))
+    names = next((kind for kind in counted.values() if isinstance(kind, tuple)), ())
+    profile, doubts = _profile(request, kinds, names)
+    source = partial(_read_image, root, read, profile.taxonomy)
+    return PerImageSource(root, profile, entries, (*defects, *doubts), source, request.annotator, labels_name="matrix")
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What opening looks for in a file."""
+
+    kind: _Kind
+    values: tuple[MaskValues, ...]
+
+
+def _count(read: Any, path: Path) -> "_Counted | tuple[str, ...] | str":
+    """The values of a file; the names, if it holds a list of names and no labels; else why it holds neither."""
+    try:
+        labels: LabelMatrices = read(path)
+    except UnreadableMatError as error:
+        return _names_in(path) or str(error)
+    values = []
+    for matrix in labels.matrices:
+        runs = ValueRuns.of(matrix)
+        n_runs = np.bincount(runs.row, minlength=len(runs.value)).astype(np.int64)
+        values.append(
+            MaskValues(
+                path=path,
+                value=runs.value,
+                area=runs.area,
+                n_runs=n_runs,
+                size=matrix.size,
+                coloured=False,
+                palette=None,
+            )
+        )
+    return _Counted(labels.kind, tuple(values))
+
+
+def read_matrices(path: Path, variable: str | None = None) -> LabelMatrices:
+    """The labels in a file, as uint32; raises UnreadableMatError that says why there are none."""
+    variables = _load(path)
+    if variable is not None and variable not in variables:
+        raise UnreadableMatError(f"has no variable {variable!r}; it has {', '.join(variables) or 'none'}")
+    chosen = variables if variable is None else {variable: variables[variable]}
+    for name, value in chosen.items():
+        structs = [item for item in _elements(value) if _is_struct(item)]
+        matrices = tuple(matrix for item in structs if (matrix := _label_matrix(item[_FIELD])) is not None)
+        if not matrices:
+            continue
+        if value.dtype == object and len(matrices) > 1:
+            return LabelMatrices("regions", matrices)
+        if name == "GTinst":
+            classes = structs[0]["Categories"] if "Categories" in (structs[0].dtype.names or ()) else np.zeros(0)
+            numbers = np.ravel(classes.item() if classes.dtype == object and classes.size == 1 else classes)
+            return LabelMatrices("instances", matrices[:1], tuple(int(number) for number in numbers))
+        return LabelMatrices("voc" if name == "GTcls" else "values", matrices[:1])
+    plain = {name: matrix for name, value in chosen.items() if (matrix := _label_matrix(value)) is not None}
+    if len(plain) > 1:
+        named = {name: plain[name] for name in plain if any(word in name.lower() for word in _OF_LABELS)}
+        plain = named if len(named) == 1 else plain
+    if len(plain) != 1:
+        held = ", ".join(f"{name} {value.dtype.name} {value.shape}" for name, value in variables.items())
+        which = "has several matrices; choose with --read-option variable=NAME" if plain else "has no label matrix"
+        raise UnreadableMatError(f"{which}: {held[:200] or 'no variable'}")
+    return LabelMatrices("values", tuple(plain.values()))
+
+
+def _load(path: Path) -> dict[str, Matrix]:
+    """The variables of a file; raises UnreadableMatError if it is damaged, of another version, or too large."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEADER)
+        if head.startswith(b"MATLAB 7.3"):
+            raise UnreadableMatError("is a file of MATLAB 7.3, which is HDF5: save it with -v7")
+        _check_size(path)
+        variables: Mapping[str, Any] = loadmat(path)
+    except OSError as error:
+        raise UnreadableMatError(f"cannot be read: {error.strerror or error}") from error
+    except _DAMAGE as error:
+        raise UnreadableMatError(f"is damaged: {str(error).partition(chr(10))[0] or type(error).__name__}") from error
+    return {name: value for name, value in variables.items() if isinstance(value, np.ndarray)}
+
+
+def _check_size(path: Path) -> None:
+    """Raise UnreadableMatError if what is compressed in a file is far larger than labels are."""
+    with path.open("rb") as file:
+        order: Literal["little", "big"] = "big" if file.read(_HEADER)[126:128] == b"MI" else "little"
+        total = 0
+        while len(tag := file.read(8)) == 8:
+            kind, size = int.from_bytes(tag[:4], order), int.from_bytes(tag[4:], order)
+            if kind != _COMPRESSED:
+                total += size
+                file.seek(size, 1)
+            else:
+                total += _inflated_size(file.read(size), _MOST_BYTES - total)
+            if total > _MOST_BYTES:
+                raise UnreadableMatError(f"holds more than {_MOST_BYTES:,} bytes")
+
+
+def _inflated_size(data: bytes, most: int) -> int:
+    """The number of bytes that `data` decompresses to; counting ends above `most`."""
+    inflate, size = zlib.decompressobj(), 0
+    while data and size <= most:
+        size += len(inflate.decompress(data, _CHUNK))
+        data = inflate.unconsumed_tail
+    return size
+
+
+def _elements(value: Matrix) -> Iterable[Any]:
+    """The elements of a cell or struct array, each unpacked from arrays of one element."""
+    for item in value.flat if value.dtype == object or value.dtype.names else ():
+        while isinstance(item, np.ndarray) and item.shape and item.size == 1:
+            item = item.flat[0]
+        yield item
+
+
+def _is_struct(item: Any) -> bool:
+    names = getattr(getattr(item, "dtype", None), "names", None)
+    return bool(names) and _FIELD in names
+
+
+def _label_matrix(value: Any) -> NDArray[np.uint32] | None:
+    """Values as whole numbers from 0; None if an array has no such matrix of two axes."""
+    while isinstance(value, np.ndarray) and value.dtype == object and value.size == 1:
+        value = value.flat[0]
+    if not isinstance(value, np.ndarray) or value.ndim != 2 or min(value.shape) < 2 or value.size > MAX_PIXELS:
+        return None
+    if value.dtype.kind not in "uibf":
+        return None
+    if value.dtype.kind == "f" and not (np.isfinite(value).all() and (value == np.round(value)).all()):
+        return None
+    if value.min() < 0 or value.max() > 2**32 - 1:
+        return None
+    return np.ascontiguousarray(value, np.uint32)
+
+
+def _names_in(path: Path) -> tuple[str, ...]:
+    """The names in a file whose only cell array holds texts; none if it has another content."""
+    try:
+        cells = [value for value in _load(path).values() if value.dtype == object]
+    except UnreadableMatError:
+        return ()
+    if len(cells) != 1:
+        return ()
+    names = [str(item) for item in _elements(cells[0]) if isinstance(item, str)]
+    return tuple(names) if len(names) == cells[0].size else ()
+
+
+def _pair(root: Path, labels: Mapping[str, Path], images: Path | None) -> tuple[list[ImageEntry], list[Defect]]:
+    """The images and their files: of the same name without extension, and of most folders in common if several have it.
+
+    Files without image have their own name as the image's.
+    """
+    pictures = ImageFolder.below(images or dataset_folder(root)).paths
+    by_stem: dict[str, list[str]] = defaultdict(list)
+    for name in pictures:
+        by_stem[PurePosixPath(name).stem].append(name)
+    entries: dict[str, ImageEntry] = {}
+    defects: list[Defect] = []
+    for name, path in labels.items():
+        image_id = _nearest(name, by_stem.get(path.stem, ()))
+        if image_id is not None and image_id in entries:
+            message = f"a second label file for image {image_id!r}; the first one is read"
+            defects.append(Defect("SEG008", message, relative_path(root, path), image=image_id))
+            continue
+        if image_id is None and by_stem:
+            defects.append(Defect("SEG002", "the image file does not exist", relative_path(root, path), image=name))
+        key = image_id or name
+        entries[key] = ImageEntry(key, pictures.get(key), (path,), split=split_from_path(key))
+    if not by_stem:
+        defects.append(no_images_defect(len(entries), root, images))
+    for name in sorted(pictures.keys() - entries.keys()) if root.is_dir() else ():
+        entries[name] = ImageEntry(name, pictures[name], split=split_from_path(name))
+        defects.append(Defect("SEG011", "an image without labels", name, image=name))
+    return sorted(entries.values(), key=lambda entry: entry.image_id), defects
+
+
+def _nearest(name: str, images: Sequence[str]) -> str | None:
+    """The one of the images that has most folders in common with a label file; None if there is none, or two have."""
+    if len(images) < 2:
+        return images[0] if images else None
+    folders = set(PurePosixPath(name).parts[:-1])
+    common = [len(folders.intersection(PurePosixPath(image).parts[:-1])) for image in images]
+    best = max(common)
+    return images[common.index(best)] if common.count(best) == 1 else None
+
+
+def _profile(
+    request: ReadRequest, counted: Sequence[_Counted], names: Sequence[str]
+) -> tuple[Profile, tuple[Defect, ...]]:
+    """The profile, and what is guessed about the values."""
+    root, taxonomy = request.root, request.taxonomy
+    kinds = {file.kind for file in counted}
+    if kinds == {"regions"}:
+        named = resolve_names(["region"], taxonomy)
+        message = (
+            "the annotators' values are read as regions without a class, segments of the category region; if they are "
+            "classes, save one matrix an image and give taxonomy.yaml"
+        )
+        profile = named.profile("matlab", root, "instance", "exhaustive", "forbid")
+        return replace(profile, provisional=message), (Defect("SEG219", message, severity="info"),)
+    if kinds <= {"instances", "voc"}:
+        named = CategoryNames(taxonomy or load_preset("voc"), taxonomy is not None, {})
+        task: Literal["instance", "semantic"] = "instance" if "instances" in kinds else "semantic"
+        return named.profile("matlab", root, task, "sparse", "forbid"), ()
+    doubts: tuple[Defect, ...] = ()
+    reading = None
+    if taxonomy is None and names:
+        taxonomy = _listed(names)
+    elif taxonomy is None:
+        counts = ValueCounts.count(values for file in counted for values in file.values)
+        if len(counts.value) > MAX_CATEGORIES:
+            raise UnreadableError(f"{root}: {len(counts.value):,} values are no categories; give taxonomy.yaml")
+        proposed = propose_taxonomy(counts)
+        taxonomy = proposed.taxonomy
+        reading = f"no taxonomy: {proposed.reading}; write taxonomy.yaml if they are others"
+        doubts = (*proposed.defects, Defect("SEG219", reading, severity="info"))
+    named = CategoryNames(taxonomy, request.taxonomy is not None, {})
+    return replace(named.profile("matlab", root, "semantic", "sparse", "forbid"), provisional=reading), doubts
+
+
+def _listed(names: Sequence[str]) -> Taxonomy:
+    """The taxonomy in a list of names: of values from 0 if the first is that of nobody's pixels, else from 1."""
+    first = 0 if names[0].strip().lower() in _NOBODY else 1
+    categories = tuple(
+        Category(id=number, name=name, kind="stuff") for number, name in enumerate(names, first) if number > 0
+    )
+    return Taxonomy(categories=categories, unlabelled=0)
+
+
+def _read_image(root: Path, read: Any, taxonomy: Taxonomy, entry: ImageEntry) -> list[ImageAnnotation]:
+    """The annotations of an image, one for each annotator; raises BrokenLabelsError."""
+    path = entry.files[0]
+    file = relative_path(root, path)
+    try:
+        labels: LabelMatrices = read(path)
+    except UnreadableMatError as error:
+        raise BrokenLabelsError(Defect("SEG001", str(error), file)) from error
+    several = len(labels.matrices) > 1
+    return [
+        replace(_annotation(labels, matrix, taxonomy, file), annotator=str(number) if several else None)
+        for number, matrix in enumerate(labels.matrices, 1)
+    ]
+
+
+def _annotation(labels: LabelMatrices, matrix: NDArray[np.uint32], taxonomy: Taxonomy, file: str) -> ImageAnnotation:
+    """The segments of one matrix."""
+    runs = ValueRuns.of(matrix)
+    if labels.kind in ("regions", "instances"):
+        category, is_known = _instance_categories(labels, runs.value, taxonomy)
+        unknown = [
+            Defect("SEG009", f"instance {value} has no category in Categories", file, pixels=int(area))
+            for value, area, known in zip(runs.value.tolist(), runs.area.tolist(), is_known.tolist(), strict=True)
+            if value > 0 and not known
+        ]
+        meanings = ValueMeanings(is_known, runs.value, category, np.zeros_like(is_known), None, unknown)
+        return meanings.annotation(runs, file, _ENCODING)
+    meaning = index_legend(taxonomy, None).read(runs.value)
+    mask = MaskFile(matrix, False, _ENCODING)
+    defects = unknown_value_defects(mask, runs, meaning, taxonomy)
+    return category_annotation(runs, meaning, file, _ENCODING, defects, partial(value_place, coloured=False))
+
+
+def _instance_categories(labels: LabelMatrices, values: Ints, taxonomy: Taxonomy) -> tuple[Ints, NDArray[np.bool_]]:
+    """The category (k,) of each value, and whether it has one; 0 is nobody's."""
+    if labels.kind == "regions":
+        return np.full(len(values), taxonomy.categories[0].id, np.int64), values > 0
+    table = np.array((-1, *labels.categories), np.int64)
+    is_known = (values > 0) & (values < len(table))
+    return np.where(is_known, table[np.minimum(values, len(table) - 1)], -1), is_known
