@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
 
 from segdata.core.errors import UnreadableError
 from segdata.core.executor import run_ordered
@@ -50,7 +51,7 @@ _ENCODING = "MATLAB matrix"
 _OF_LABELS = ("label", "truth", "gt", "seg", "mask", "annot", "inst", "cls", "class")  # parts of names of matrices
 _NOBODY = frozenset({"null", "background", "unlabeled", "unlabelled", "none", "void"})  # names of value 0
 # What SciPy raises about damage.
-_DAMAGE = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, NotImplementedError,
+_DAMAGE = (MatReadError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, NotImplementedError,
            MemoryError, EOFError, zlib.error, UnicodeError)  # fmt: skip
 
 Matrix = NDArray[Any]  # of any numeric type
