@@ -307,7 +307,7 @@ def _check_number(counts: ValueCounts) -> None:
     if len(counts.value) > MAX_CATEGORIES:
         if all(mask.path.suffix.lower() in (".jpg", ".jpeg") for mask in counts.masks):
             raise UnreadableError(
-                f"the masks are JPEG files, whose compression made {len(counts.value):,} different values of theirs: save "
+                f"the masks are JPEG files, whose compression made {len(counts.value):,} different values: save "
                 "them as PNG from the program that drew them, or export them again"
             )
         raise UnreadableError(

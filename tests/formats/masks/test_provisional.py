@@ -273,7 +273,7 @@ def test_colours_that_jpeg_made_are_called_so(tmp_path: Path) -> None:
         colours = np.array([(0, 0, 0), (200, 30, 40), (20, 180, 90), (60, 60, 220)], np.uint8)[regions(seed, [1, 2, 3])]
         for folder, pixels in (("masks", colours), ("images", photograph(seed))):
             save(tmp_path / folder / f"{seed}.jpg", pixels)
-    with pytest.raises(SegdataError, match="JPEG files, whose compression made .* save them as PNG"):
+    with pytest.raises(SegdataError, match=r"JPEG files, whose compression made .* save them as PNG"):
         segdata.read(tmp_path)
 
 
