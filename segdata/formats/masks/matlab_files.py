@@ -51,8 +51,8 @@ _ENCODING = "MATLAB matrix"
 _OF_LABELS = ("label", "truth", "gt", "seg", "mask", "annot", "inst", "cls", "class")  # parts of names of matrices
 _NOBODY = frozenset({"null", "background", "unlabeled", "unlabelled", "none", "void"})  # names of value 0
 # What SciPy raises about damage.
-_DAMAGE = (MatReadError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, NotImplementedError,
-           MemoryError, EOFError, zlib.error, UnicodeError)  # fmt: skip
+_DAMAGE = (MatReadError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError,
+           NotImplementedError, MemoryError, EOFError, zlib.error, UnicodeError)  # fmt: skip
 
 Matrix = NDArray[Any]  # of any numeric type
 _Kind = Literal["regions", "instances", "voc", "values"]
