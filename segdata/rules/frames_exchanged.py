@@ -130,7 +130,8 @@ def _distances(tables: Tables, index: SequenceIndex, number: int) -> tuple[Dista
         some = (area > 0) | (area[frame] > 0)
         apart = np.where(some, np.where(np.isnan(apart), _MISSING, apart), 0.0)
         distances[frame] = apart.sum(axis=1) / np.maximum(some.sum(axis=1), 1)
-    return distances, (area > 0).any(axis=1)
+    drawn: Flags = np.any(area > 0, axis=1)
+    return distances, drawn
 
 
 def _in_reverse(distance: Distances, drawn: Flags, min_turn: float, min_move: float) -> tuple[int, float] | None:

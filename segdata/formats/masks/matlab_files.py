@@ -206,7 +206,7 @@ def _elements(value: Matrix) -> Iterable[Any]:
 
 def _is_struct(item: Any) -> bool:
     names = getattr(getattr(item, "dtype", None), "names", None)
-    return bool(names) and _FIELD in names
+    return names is not None and _FIELD in names
 
 
 def _label_matrix(value: Any) -> NDArray[np.uint32] | None:
