@@ -70,8 +70,8 @@ class _CellCodes:
         """What is known (n,), summed by cell: of millions of patterns no more is kept than of their cells."""
         _, n_annotators, n_categories, n_kinds = self.shape
         code = ((cluster * n_annotators + annotator) * n_categories + category) * n_kinds + BIAS_KINDS.index(kind)
-        cell, which = unique_inverse(code)
-        return cell, _sum_by_cell(which, hits, len(cell)), _sum_by_cell(which, total, len(cell))
+        cell, inverse = unique_inverse(code)
+        return cell, _sum_by_cell(inverse, hits, len(cell)), _sum_by_cell(inverse, total, len(cell))
 
 
 def count_deviations(comparison: AnnotatorPairs) -> BiasTally:
@@ -79,11 +79,11 @@ def count_deviations(comparison: AnnotatorPairs) -> BiasTally:
     cells = _CellCodes.from_pairs(comparison)
     parts = [*_segment_cells(comparison, cells), *_pixel_cells(comparison, cells), *_offset_cells(comparison, cells)]
     code, hits, total = (np.concatenate([np.zeros(0), *(part[k] for part in parts)]) for k in range(3))
-    cell, which = unique_inverse(code.astype(np.int64))
-    hits, total = (_sum_by_cell(which, column, len(cell)) for column in (hits, total))
-    some = total > 0
-    cluster, annotator, category, kind = np.unravel_index(cell[some], cells.shape)
-    return BiasTally(cluster, annotator, category, kind, hits[some], total[some])
+    cell, inverse = unique_inverse(code.astype(np.int64))
+    hits, total = (_sum_by_cell(inverse, column, len(cell)) for column in (hits, total))
+    counted = total > 0
+    cluster, annotator, category, kind = np.unravel_index(cell[counted], cells.shape)
+    return BiasTally(cluster, annotator, category, kind, hits[counted], total[counted])
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +123,9 @@ class ImageDeviations:
         return tuple(str(name) for name in self.comparison.cases["name"][rows[of_case[rows] > 0]].tolist())
 
 
-def _sum_by_cell(which: Ints, amount: Floats, n: int) -> Floats:
+def _sum_by_cell(cell: Ints, amount: Floats, n: int) -> Floats:
     """(n,) the amounts (m,) of each."""
-    return np.bincount(which, amount, n).astype(np.float64, copy=False)
+    return np.bincount(cell, amount, n).astype(np.float64, copy=False)
 
 
 def _least_others(comparison: AnnotatorPairs) -> int:
@@ -154,7 +154,7 @@ def _judge_things(comparison: AnnotatorPairs) -> Iterator[_JudgedThings]:
     first, group = thing_groups(comparison)
     drew = members["segment"] >= 0
     shape = len(first), len(comparison.annotators)
-    present, there, own = np.zeros(shape, bool), np.zeros(shape, bool), np.full(shape, -1, np.int64)
+    present, drew_here, own = np.zeros(shape, bool), np.zeros(shape, bool), np.full(shape, -1, np.int64)
     within = np.zeros(shape, bool)
     present[group, members["annotator"]] = True
     within[group, members["annotator"]] = members["within"] == 1
@@ -162,21 +162,23 @@ def _judge_things(comparison: AnnotatorPairs) -> Iterator[_JudgedThings]:
     counted = voices[first]
     present &= counted
     within &= counted
-    group, who, category = group[drew], members["annotator"][drew], members["category"][drew]
-    there[group, who], own[group, who] = True, category
-    there &= counted
+    group, annotator, category = group[drew], members["annotator"][drew], members["category"][drew]
+    drew_here[group, annotator], own[group, annotator] = True, category
+    drew_here &= counted
     cluster = comparison.cases["cluster"][members["case"][first]]
-    least, has_voice = _least_others(comparison), voices[drew, who]
-    for i in range(there.shape[1]):
+    least, has_voice = _least_others(comparison), voices[drew, annotator]
+    for i in range(drew_here.shape[1]):
         others = present.sum(axis=1) - present[:, i]
-        support = there.sum(axis=1) - there[:, i]
+        support = drew_here.sum(axis=1) - drew_here[:, i]
         parted = 2 * (within.sum(axis=1) - within[:, i]) > others
-        called, count = group_mode(group[has_voice & (who != i)], category[has_voice & (who != i)], len(first))
+        called, count = group_mode(
+            group[has_voice & (annotator != i)], category[has_voice & (annotator != i)], len(first)
+        )
         seen = present[:, i] & (others >= least) & (2 * support > others)
-        sure = seen & there[:, i] & (2 * count > support)
-        compared = there[:, i] & (others >= least)
+        sure = seen & drew_here[:, i] & (2 * count > support)
+        compared = drew_here[:, i] & (others >= least)
         judged: tuple[tuple[BiasKind, Flags, Flags, Ints, Flags], ...] = (
-            ("missed", seen, ~there[:, i], called, within[:, i]),
+            ("missed", seen, ~drew_here[:, i], called, within[:, i]),
             ("extra", compared, 2 * support < others, own[:, i], parted),
             ("confused", sure, own[:, i] != called, called, np.zeros(len(first), bool)),
         )
@@ -187,9 +189,9 @@ def _judge_things(comparison: AnnotatorPairs) -> Iterator[_JudgedThings]:
 
 def _segment_cells(comparison: AnnotatorPairs, cells: _CellCodes) -> Iterator[CellSums]:
     """Misses, extras and confusions of things."""
-    for one in _judge_things(comparison):
-        hits = one.is_hit.astype(float)
-        yield cells.part(one.cluster, one.annotator, one.category, one.kind, hits, np.ones(len(hits)))
+    for judged in _judge_things(comparison):
+        hits = judged.is_hit.astype(float)
+        yield cells.part(judged.cluster, judged.annotator, judged.category, judged.kind, hits, np.ones(len(hits)))
 
 
 def mostly_joined(comparison: AnnotatorPairs, cells: Table) -> Flags:
@@ -198,10 +200,12 @@ def mostly_joined(comparison: AnnotatorPairs, cells: Table) -> Flags:
     Takes annotator, category and kind of the cells.
     """
     joined: set[tuple[int, int, str]] = set()
-    for one in _judge_things(comparison):
-        n_hits, n_joined = (np.bincount(one.category[rows]) for rows in (one.is_hit, one.is_hit & one.is_joined))
+    for judged in _judge_things(comparison):
+        n_hits, n_joined = (
+            np.bincount(judged.category[rows]) for rows in (judged.is_hit, judged.is_hit & judged.is_joined)
+        )
         mostly = np.flatnonzero(2 * n_joined > n_hits[: len(n_joined)])
-        joined |= {(one.annotator, category, one.kind) for category in mostly.tolist()}
+        joined |= {(judged.annotator, category, judged.kind) for category in mostly.tolist()}
     return np.array([cell in joined for cell in cells.lines("annotator", "category", "kind")], bool)
 
 
@@ -237,9 +241,9 @@ def _offset_cells(comparison: AnnotatorPairs, cells: _CellCodes) -> Iterator[Cel
     rows = np.flatnonzero(np.isfinite(surfaces["offset"]) & counts_once(comparison) & once)
     pair, offset = surfaces["pair"][rows], surfaces["offset"][rows]
     cluster = comparison.cases["cluster"][pairs["case"][pair]]
-    category, who = np.tile(surfaces["category"][rows], 2), np.append(pairs["a"][pair], pairs["b"][pair])
+    category, annotator = np.tile(surfaces["category"][rows], 2), np.append(pairs["a"][pair], pairs["b"][pair])
     cell, larger, n = cells.part(
-        np.tile(cluster, 2), who, category, "offset", np.append(-offset, offset), np.ones(2 * len(rows))
+        np.tile(cluster, 2), annotator, category, "offset", np.append(-offset, offset), np.ones(2 * len(rows))
     )
     of_cluster, _, of_category, _ = np.unravel_index(cell, cells.shape)
     group = unique_inverse(of_cluster * len(comparison.categories) + of_category)[1]
@@ -284,9 +288,9 @@ def annotators_present(comparison: AnnotatorPairs) -> Flags:
     present = np.zeros((n_clusters, len(comparison.annotators)), bool)
     case, voices = comparison.pairs["case"], comparison.voices
     for side in ("a", "b"):
-        who = comparison.pairs[side]
-        own = voices[case, who]
-        present[comparison.cases["cluster"][case[own]], who[own]] = True
+        annotator = comparison.pairs[side]
+        own = voices[case, annotator]
+        present[comparison.cases["cluster"][case[own]], annotator[own]] = True
     return present
 
 
@@ -296,8 +300,8 @@ def group_mode(group: Ints, value: Ints, n_groups: int) -> tuple[Ints, Ints]:
     Of several values the smallest one.
     """
     wide = int(value.max(initial=-1)) + 1
-    cell, which = unique_inverse(group * wide + value)
-    count = np.bincount(which)
+    cell, inverse = unique_inverse(group * wide + value)
+    count = np.bincount(inverse)
     group_of, named = np.divmod(cell, max(wide, 1))
     order = np.lexsort((-named, count, group_of))
     modes, often = np.full(n_groups, -1, np.int64), np.zeros(n_groups, np.int64)
@@ -441,10 +445,10 @@ class _BiasCell:
         cluster, place = np.unique(tally.cluster[rows], return_inverse=True)
         hits, total = np.zeros((2, len(cluster), present.shape[1]))
         hits[place, tally.annotator[rows]], total[place, tally.annotator[rows]] = tally.hits[rows], tally.total[rows]
-        there = present[cluster]
-        mine = there[:, annotator]
+        here = present[cluster]
+        mine = here[:, annotator]
         is_counted = bool(countable[category])
-        return _BiasCell(kind, category, annotator, cluster[mine], hits[mine], total[mine], there[mine], is_counted)
+        return _BiasCell(kind, category, annotator, cluster[mine], hits[mine], total[mine], here[mine], is_counted)
 
     @property
     def is_signed(self) -> bool:
@@ -503,10 +507,10 @@ class _BiasCell:
         """The p-value of `z` without another; 0 where that leaves others in less than half of the clusters."""
         present = self.present.copy()
         present[:, k] = False
-        there = present.sum(axis=1) > 1
-        if 2 * there.sum() < len(there):
+        shared = present.sum(axis=1) > 1
+        if 2 * shared.sum() < len(shared):
             return 0.0
-        left = replace(self, hits=self.hits[there], total=self.total[there], present=present[there])
+        left = replace(self, hits=self.hits[shared], total=self.total[shared], present=present[shared])
         return math.erfc(left.z() / math.sqrt(2)) / 2
 
     def line(self, p: float, significant: bool, seed: int, n_draws: int) -> tuple[object, ...]:
@@ -514,15 +518,15 @@ class _BiasCell:
         own = self.total[:, self.annotator]
         has = own > 0
         columns = {name: getattr(self, name)[has] for name in ("cluster", "hits", "total", "present")}
-        some = replace(self, **columns)
+        selected = replace(self, **columns)
         kind, n = BIAS_KINDS[self.kind], int(own.sum())
         if self.is_signed:
-            ends = bootstrap_interval(some.value, len(some.hits), seed, n_draws=n_draws)
+            ends = bootstrap_interval(selected.value, len(selected.hits), seed, n_draws=n_draws)
             value, low, high = (float(end) for end in (ends.value, ends.low, ends.high))
         else:
-            value = float(some.value(np.ones((1, len(some.hits))))[0])
-            hits, of = some.hits[:, self.annotator], some.total[:, self.annotator]
-            low, high = share_interval(hits, of, trials=n if self.is_counted else None)
+            value = float(selected.value(np.ones((1, len(selected.hits))))[0])
+            hits, total = selected.hits[:, self.annotator], selected.total[:, self.annotator]
+            low, high = share_interval(hits, total, trials=n if self.is_counted else None)
         return (
             self.annotator,
             self.category,
@@ -531,7 +535,7 @@ class _BiasCell:
             low,
             high,
             self.share_of_others(),
-            len(some.hits),
+            len(selected.hits),
             n,
             p,
             significant,
@@ -566,10 +570,10 @@ def _p_values(cells: list[_BiasCell], present: Flags, seed: int, rate: float) ->
 def _count_as_extreme(cells: list[_BiasCell], present: Flags, seed: int, n_draws: int) -> Ints:
     """(n,) in how many ways to hand out the names of those present anew each cell's annotator stands out as far."""
     used = np.unique(np.concatenate([cell.cluster for cell in cells]))
-    cluster, who = np.nonzero(present[used])
+    cluster, drew = np.nonzero(present[used])
     place = np.zeros((len(used), present.shape[1]), np.int64)
-    place[cluster, who] = np.arange(len(who))
-    amount, total = np.zeros((2, len(who), len(cells)))
+    place[cluster, drew] = np.arange(len(drew))
+    amount, total = np.zeros((2, len(drew), len(cells)))
     for k, cell in enumerate(cells):
         rows = place[np.searchsorted(used, cell.cluster)][cell.present]
         amount[rows, k] = (cell.hits if cell.is_signed else cell.deviations)[cell.present]
@@ -591,7 +595,7 @@ def _count_as_extreme(cells: list[_BiasCell], present: Flags, seed: int, n_draws
         distance[:, signed] = np.abs(theirs - _median(pooled))
         return distance
 
-    ways = shuffle_within_blocks(who, cluster, seed, n_draws, width=len(cells) * present.shape[1])
+    ways = shuffle_within_blocks(drew, cluster, seed, n_draws, width=len(cells) * present.shape[1])
     first = next(ways)
     least = far(first)[0] - _ROUNDING * np.abs(amount).sum(axis=0)
     beyond = np.zeros(len(cells), np.int64)

@@ -237,8 +237,8 @@ def collect_segments(
     """What one annotator drew on some frames: `annotation` (n_frames,) are the rows, -1: not annotated."""
     batch, categories = images.batch, images.categories
     frame_of_annotation = np.full(batch.annotations.num_rows, -1, np.int64)
-    there = np.flatnonzero(annotation >= 0)
-    frame_of_annotation[annotation[there]] = there
+    drawn = np.flatnonzero(annotation >= 0)
+    frame_of_annotation[annotation[drawn]] = drawn
     frame_of_segment = frame_of_annotation[batch.segment_annotation]
     segment = np.flatnonzero(frame_of_segment >= 0)
     frame = frame_of_segment[segment]

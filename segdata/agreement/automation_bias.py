@@ -47,15 +47,15 @@ def unchanged_shares(
         return ()
     is_model = np.isin(np.arange(len(comparison.annotators)), list(models))
     pair = column_of(matches, "pair")
-    who = np.stack([column_of(pairs, side)[pair] for side in "ab"])
+    sides = np.stack([column_of(pairs, side)[pair] for side in "ab"])
     segment = np.stack([column_of(matches, side) for side in "ab"])
     counted = (segment >= 0) & ~column_of(matches, "ignored").astype(bool)
     shared = column_of(matches, "shared")
     same = counted.all(axis=0) & (column_of(matches, "area_a") == shared) & (column_of(matches, "area_b") == shared)
     cluster = column_of(comparison.cases, "cluster")[column_of(pairs, "case")[pair]]
-    own = equals_model(segment, same, is_model[who])
-    person = np.array(comparison.persons, np.int64)[who]
-    independent = counted & ~own & ~is_model[who].any(axis=0) & (person[0] != person[1])
+    own = equals_model(segment, same, is_model[sides])
+    person = np.array(comparison.persons, np.int64)[sides]
+    independent = counted & ~own & ~is_model[sides].any(axis=0) & (person[0] != person[1])
     alike = same & independent.all(axis=0)
     hit, clusters = (np.concatenate([values[side] for side in independent]) for values in (alike, cluster))
     persons = share_over_clusters(hit, clusters, how)
@@ -63,13 +63,13 @@ def unchanged_shares(
     for model in np.flatnonzero(is_model).tolist():
         for annotator in np.flatnonzero(~is_model).tolist():
             a, b = sorted((annotator, model))
-            its = counted[int(annotator == b)] & (who[0] == a) & (who[1] == b)
-            if its.any():
+            mine = counted[int(annotator == b)] & (sides[0] == a) & (sides[1] == b)
+            if mine.any():
                 names = comparison.annotators[annotator], comparison.annotators[model]
                 images = _count_common_images(comparison, a, b)
                 result.append(
                     UnchangedShare(
-                        *names, images, int(its.sum()), share_over_clusters(same[its], cluster[its], how), persons
+                        *names, images, int(mine.sum()), share_over_clusters(same[mine], cluster[mine], how), persons
                     )
                 )
     return tuple(result)

@@ -421,8 +421,8 @@ class OutlineCache:
         return PairOutlines(shapes, sheets, a, b, *map(_rows_of_shapes, (shapes.of_a, shapes.of_b)))
 
     def _is_shared(self, opposite: AnnotatorPair) -> bool:
-        every = opposite.is_flat and opposite.n_cases == self._batch.images.num_rows
-        return every and len(opposite.void.start) == 0
+        has_all = opposite.is_flat and opposite.n_cases == self._batch.images.num_rows
+        return has_all and len(opposite.void.start) == 0
 
     def _look_up(
         self, opposite: AnnotatorPair, segments: AnnotatorSegments, shape: Ints | None = None

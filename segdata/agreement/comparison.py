@@ -198,8 +198,8 @@ def _part_columns(images: PanelBatch) -> Columns:
     batch = images.batch
     segment, digest = telling_parts(batch, connected=True)
     code = category_positions(integer_column(batch.segments["category_id"]), images.categories)
-    drawn = np.array([category.kind != "void" for category in images.categories])[code[segment]]
-    segment, digest = segment[drawn], digest[drawn]
+    is_drawn = np.array([category.kind != "void" for category in images.categories])[code[segment]]
+    segment, digest = segment[is_drawn], digest[is_drawn]
     annotator = images.annotator[batch.segment_annotation[segment]]
     return {
         "case": images.case[batch.segment_image[segment]],

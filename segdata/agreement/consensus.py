@@ -185,10 +185,10 @@ def _join_segments(
     line = votes.line
     n_codes = max(len(votes.categories), 1)
     key = (line.frame_of(strips.start) * n_codes + strips.code) * 2 + strips.crowd
-    keys, which = np.unique(key, return_inverse=True)
-    which, n = which.reshape(-1), len(keys)
+    keys, inverse = np.unique(key, return_inverse=True)
+    inverse, n = inverse.reshape(-1), len(keys)
     length = (strips.end - strips.start).astype(np.float64)
-    support, iou = (_mean_over_pixels(which, length, value, n) for value in (strips.support, strips.iou))
+    support, iou = (_mean_over_pixels(inverse, length, value, n) for value in (strips.support, strips.iou))
     rows, thing_of = np.unique(alone.owner, return_inverse=True)
     columns = {
         "image": keys // 2 // n_codes,
@@ -213,7 +213,7 @@ def _join_segments(
         rejected = ~things.is_agreed & (things.support < 1 - method.least)
         n_rejected, n_disputed = int(rejected.sum()), int((~things.is_agreed & ~rejected).sum())
     start, end = np.concatenate([strips.start, alone.start]), np.concatenate([strips.end, alone.end])
-    owner = np.concatenate([which, n + thing_of.reshape(-1)])
+    owner = np.concatenate([inverse, n + thing_of.reshape(-1)])
     order = np.lexsort((columns["track"], columns["crowd"], columns["category"], columns["image"]))
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
@@ -224,11 +224,11 @@ def _join_segments(
     )
 
 
-def _mean_over_pixels(which: Ints, length: Floats, value: Floats, n: int) -> Floats:
+def _mean_over_pixels(group: Ints, length: Floats, value: Floats, n: int) -> Floats:
     """(n,) the mean of values over pixels; NaN where they are."""
     defined = np.isfinite(value)
-    total = np.bincount(which[defined], (value * length)[defined], n)
-    weight = np.bincount(which[defined], length[defined], n)
+    total = np.bincount(group[defined], (value * length)[defined], n)
+    weight = np.bincount(group[defined], length[defined], n)
     return np.asarray(np.divide(total, weight, out=np.full(n, np.nan), where=weight > 0))
 
 
@@ -284,10 +284,12 @@ def consensus_annotations(
 
     Segments have their support as `score`, and the mean IoU of annotators as the attribute ``mean_iou``.
     """
-    whose: dict[int, list[str]] = {}
-    for image, who in zip(batch.annotation_image.tolist(), batch.annotations["annotator"].to_pylist(), strict=True):
-        whose.setdefault(image, []).append(who)
-    images = sorted(whose)
+    annotators: dict[int, list[str]] = {}
+    for image, annotator in zip(
+        batch.annotation_image.tolist(), batch.annotations["annotator"].to_pylist(), strict=True
+    ):
+        annotators.setdefault(image, []).append(annotator)
+    images = sorted(annotators)
     row = np.full(batch.images.num_rows, -1, np.int64)
     row[images] = np.arange(len(images))
     annotations = make_table(
@@ -296,7 +298,7 @@ def consensus_annotations(
         image=pa.array(images, pa.int32()),
         annotator=[name] * len(images),
         source=["consensus"] * len(images),
-        attributes=[[("annotators", json.dumps(sorted(whose[image]), ensure_ascii=False))] for image in images],
+        attributes=[[("annotators", json.dumps(sorted(annotators[image]), ensure_ascii=False))] for image in images],
     )
     kept = np.flatnonzero(ids[consensus.category] >= 0)
     image = consensus.image[kept]
@@ -383,17 +385,17 @@ def _votes_by_region(
 ) -> list[dict[str, list[RegionVote]]]:
     """(n_regions,) what each annotator says of it."""
     votes = consensus.votes
-    cells, which = np.unique(
+    cells, inverse = np.unique(
         np.stack([region, consensus.undecided.owner.astype(np.int64)]), axis=1, return_inverse=True
     )
-    pixels = np.bincount(which.reshape(-1), length).astype(np.int64)
+    pixels = np.bincount(inverse.reshape(-1), length).astype(np.int64)
     names = [*(category.name for category in votes.categories), NO_CATEGORY_NAME]  # -1, unlabelled, is the last
     answers: list[dict[str, list[RegionVote]]] = [{} for _ in range(int(region.max(initial=-1)) + 1)]
     for k, name in enumerate(annotators):
         vote = votes.vote[cells[1], k]
-        there = vote != ABSENT
-        key, which_key = np.unique(np.stack([cells[0][there], vote[there]]), axis=1, return_inverse=True)
-        amount = np.bincount(which_key.reshape(-1), pixels[there], key.shape[1]).astype(np.int64)
+        answered = vote != ABSENT
+        key, which_key = np.unique(np.stack([cells[0][answered], vote[answered]]), axis=1, return_inverse=True)
+        amount = np.bincount(which_key.reshape(-1), pixels[answered], key.shape[1]).astype(np.int64)
         for k_ in np.lexsort((key[1], -amount, key[0])).tolist():
             vote_of_region = RegionVote(names[int(key[1, k_])], int(amount[k_]))
             answers[int(key[0, k_])].setdefault(name, []).append(vote_of_region)

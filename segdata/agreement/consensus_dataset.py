@@ -1,15 +1,17 @@
-"""Consensus dataset: the consensus on a panel's images, in chunks to be written, and the result for reports."""
+"""Consensus dataset: the consensus on a panel's images, written as a canonical dataset, and the result for reports."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from itertools import count
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from segdata.agreement.comparison import compare_panel, mark_outside
+from segdata.agreement.comparison import compare_panel, mark_outside, person_name
 from segdata.agreement.consensus import (
     MAJORITY,
     ConsensusMethod,
@@ -21,19 +23,111 @@ from segdata.agreement.consensus import (
     undecided_regions,
     voters,
 )
-from segdata.agreement.copied_annotations import NO_COPIES, CopiedAnnotations
-from segdata.agreement.copying import IdenticalWork
+from segdata.agreement.copying import IdenticalWork, compare_digests, judge_couples, second_voice, telling_parts
 from segdata.agreement.estimates import DEFAULT_RESAMPLING, PairAmounts, Resampling, category_scores, pair_scores
-from segdata.agreement.panel import Panel
+from segdata.agreement.panel import Panel, check_sizes
 from segdata.agreement.scores import Count, Score
 from segdata.agreement.surface_distances import Tolerance
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.batch import Batch, concatenate_batches, merge_images
 from segdata.core.config import Overlap
+from segdata.core.errors import SegdataError
+from segdata.core.executor import run_ordered
 from segdata.core.finding import Defect
-from segdata.core.format import Loss
+from segdata.core.format import Loss, LossCounter
+from segdata.core.profile import Profile
 from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.taxonomy import Category, Taxonomy
+from segdata.store.output import ImageCopies
+from segdata.store.revision_writer import write_canonical
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedAnnotations:
+    """Whose annotations are one annotator's work, and what every two annotators have alike."""
+
+    # image_id -> annotator -> who speaks for them; who is not named speaks for themselves
+    speaker: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    identical: tuple[IdenticalWork, ...] = ()
+
+    def silent(self, batch: Batch, beside: str | None = None) -> Flags:
+        """(n_annotations,) those for whom somebody else speaks; also all of the same work as an annotator `beside`."""
+        ids, names = batch.images["image_id"].to_pylist(), batch.annotations["annotator"].to_pylist()
+        flags = []
+        for image, name in zip(batch.annotation_image.tolist(), names, strict=True):
+            speaker = self.speaker.get(ids[image], {})
+            one = speaker.get(name, name)
+            flags.append(one == speaker.get(beside, beside) if beside is not None and name != beside else one != name)
+        return np.array(flags, bool)
+
+
+def find_copied_annotations(panel: Panel, how: Resampling, jobs: int = 0) -> CopiedAnnotations:
+    """What `find_copies` finds of identical segments, without the comparison of outlines: one pass over the labels.
+
+    Of two annotators alone both keep their voice. Segments are compared image by image, slices of volumes, too.
+    """
+    connected = panel.profile.task == "semantic" and not panel.volumes
+    parts = list(run_ordered(lambda rows: _segment_hashes(panel.load(rows), rows, connected), panel.chunks(), jobs))
+    names = sorted({name for part in parts for name in part.names})
+    position = {name: k for k, name in enumerate(names)}
+    image = np.concatenate([np.zeros(0, np.int64), *(part.image for part in parts)])
+    digest = np.concatenate([np.zeros(0, np.uint64), *(part.digest for part in parts)])
+    who = [np.array([position[name] for name in part.names], np.int64)[part.annotator] for part in parts]
+    annotator = np.concatenate([np.zeros(0, np.int64), *who])
+    models = [
+        k for k, name in enumerate(names) if {s for part in parts for s in part.sources.get(name, ())} == {"model"}
+    ]
+    present = np.zeros((len(panel.image_ids), len(names)), bool)
+    for part in parts:
+        for row, name in part.present:
+            present[row, position[name]] = True
+    rows = compare_digests(image, annotator, digest, present, models, np.arange(len(names)))
+    couples = judge_couples(rows, panel.case, models, how)
+    speaker: dict[str, dict[str, str]] = {}
+    results = []
+    for couple in couples:
+        silent = couple.silent if len(couples) > 1 else couple.silent[:0]
+        second = second_voice(couple.who, models, None)
+        first = couple.who[0] if second == couple.who[1] else couple.who[1]
+        for row in silent.tolist():
+            of_image = speaker.setdefault(panel.image_ids[row], {})
+            of_image.setdefault(names[second], of_image.get(names[first], names[first]))
+        together = int(present[:, list(couple.who)].all(axis=1).sum())
+        results.append(couple.result(names, together, np.ones(len(silent), np.int64)))
+    return CopiedAnnotations(speaker, tuple(results))
+
+
+@dataclass(frozen=True, slots=True)
+class _SegmentHashes:
+    """Of n segments that say something about who drew: the image, the annotator, and a hash of the pixels."""
+
+    names: Sequence[str]
+    image: Ints
+    annotator: Ints
+    digest: NDArray[np.uint64]
+    present: Sequence[tuple[int, str]]  # images that each annotated
+    sources: Mapping[str, set[str | None]]  # of each annotator's annotations
+
+
+def _segment_hashes(batch: Batch, rows: Ints, connected: bool) -> _SegmentHashes:
+    called = [str(name) for name in batch.annotations["annotator"].to_pylist()]
+    names = sorted(set(called))
+    segment, digest = telling_parts(batch, connected=connected)
+    further = np.array([person_name(name) != name for name in called], bool)
+    own = ~further[batch.segment_annotation[segment]]
+    segment, digest = segment[own], digest[own]
+    position = {name: k for k, name in enumerate(names)}
+    who = np.array([position[name] for name in called], np.int64)[batch.segment_annotation[segment]]
+    sources: dict[str, set[str | None]] = {}
+    for name, source in zip(called, batch.annotations["source"].to_pylist(), strict=True):
+        sources.setdefault(name, set()).add(source)
+    images = np.asarray(rows)[batch.annotation_image].tolist()
+    place = np.asarray(rows)[batch.segment_image[segment]]
+    return _SegmentHashes(names, place, who, digest, list(zip(images, called, strict=True)), sources)
+
+
+NO_COPIES = CopiedAnnotations()
+
 
 # Means over images would hold against an annotator what the others left of a category between their void.
 AGAINST_OTHERS_SCORES = ("iou_micro", "dice_micro", "boundary_iou", "nsd", "f1", "kappa")
@@ -151,8 +245,8 @@ class LeaveOneOutPanel(Panel):
         own = counts & np.array([name == self.whom for name in batch.annotations["annotator"].to_pylist()], bool)
         others = counts & ~own & ~self.copies.silent(batch, self.whom)
         image, n = batch.annotation_image, batch.images.num_rows
-        there = (np.bincount(image[own], minlength=n) > 0) & (np.bincount(image[others], minlength=n) >= self.least)
-        return own & there[image], others & there[image]
+        shared = (np.bincount(image[own], minlength=n) > 0) & (np.bincount(image[others], minlength=n) >= self.least)
+        return own & shared[image], others & shared[image]
 
 
 def _scores_against_others(name: str, comparison: AnnotatorPairs, how: Resampling) -> AgainstOthers:
@@ -396,3 +490,123 @@ def consensus_chunks(panel: Panel) -> list[Ints]:
     wanted = np.linspace(0, len(order), min(n, max(len(order), 1)) + 1).astype(np.int64)[1:-1]
     cuts = closed[np.searchsorted(closed, wanted).clip(max=len(closed) - 1)] if len(closed) else wanted
     return [chunk for chunk in np.split(order, np.unique(cuts)) if len(chunk)]
+
+
+def check_image_names(panel: Panel) -> None:
+    """Raise SegdataError where two pictures would be called alike."""
+    names: set[str] = set()
+    for name in panel.image_ids:
+        if name in names:
+            raise SegdataError(f"{name}: two different pictures have this name; rename one, or pair images by id")
+        names.add(name)
+
+
+@dataclass
+class ConsensusWriter:
+    """The consensus on its way to the disk, counted."""
+
+    panel: Panel
+    method: ConsensusMethod
+    made: ConsensusTaxonomy
+    undecided: UndecidedAs
+    jobs: int
+    progress: Callable[[int], None]
+    copies: CopiedAnnotations = NO_COPIES
+    names: set[str] = field(default_factory=set)
+    alone: list[str] = field(default_factory=list)
+    regions: list[UndecidedRegion] = field(default_factory=list)
+    losses: LossCounter = field(default_factory=LossCounter)
+    defects: list[Defect] = field(default_factory=list)
+    n: dict[str, int] = field(default_factory=dict)
+
+    def write(self, folder: Path, copy_images: bool) -> tuple[str, ...]:
+        """Write the dataset; returns what was not copied."""
+        batches, copies = self._batches(), ImageCopies(folder / "images") if copy_images else None
+        if copies is not None:
+            batches = (copies.batch(batch) for batch in batches)
+        profile, made = self._profile(), f"consensus of {self.panel.profile.name}, by {self.method.name}"
+        write_canonical(profile, _with_provenance(batches, profile, self), folder, self.losses, made)
+        return () if copies is None else copies.remarks
+
+    def _batches(self) -> Iterator[Batch]:
+        """The consensus, images in ascending order of image_id; raises SegdataError where there is nobody to agree."""
+        overlap = self.panel.profile.overlap.value
+        self.n = dict.fromkeys(
+            ("images", "segments", "drawn", "rejected", "disputed", "regions", "undecided", "labelled"), 0
+        )
+        self.defects = list(self.panel.defects)
+        for chunk in run_ordered(
+            lambda rows: build_chunk(self.panel, rows, self.method, self.made, overlap, self.copies),
+            consensus_chunks(self.panel),
+            self.jobs,
+        ):
+            self._count(chunk)
+            yield chunk.batch
+            self.progress(chunk.batch.images.num_rows)
+        if not self.names:
+            check_sizes(self.panel, self.defects)
+            raise SegdataError(
+                f"{self.panel.profile.files}: no image was annotated by two; a consensus takes two annotators or more: "
+                "give several datasets as NAME=DATA, or one in which annotations name their annotators"
+            )
+        self.losses.add("undecided", "things", self.n["rejected"] + self.n["disputed"])
+        self.losses.add("undecided", "regions", self.n["regions"], self.n["undecided"])
+        self.losses.add("undecided", "images", len(self.alone), examples=self.alone)
+
+    def _count(self, chunk: ConsensusChunk) -> None:
+        self.names |= set(chunk.names)
+        self.alone += chunk.alone
+        self.defects += chunk.defects
+        self.regions += chunk.regions
+        for name, more in (
+            ("images", chunk.batch.images.num_rows),
+            ("segments", chunk.batch.n_segments),
+            ("drawn", chunk.n_drawn),
+            ("rejected", chunk.n_rejected),
+            ("disputed", chunk.n_disputed),
+            ("regions", chunk.n_regions),
+            ("undecided", chunk.undecided),
+            ("labelled", chunk.labelled),
+        ):
+            self.n[name] += more
+
+    def _profile(self) -> Profile:
+        """What is known of the consensus; its metadata are told when all is written."""
+        profile = self.panel.profile
+        return replace(
+            profile,
+            format="consensus",
+            files="",
+            revision=None,
+            task=profile.task if self.method.name == "instances" else "semantic",
+            taxonomy=self.made.taxonomy,
+            raster_rule="mask-native",
+            metadata={},
+            places={},
+        )
+
+    def provenance(self) -> str:
+        """Whose work it is and how it was made, as JSON."""
+        origins = [
+            {
+                "name": member.display_name,
+                "format": member.dataset.profile.format,
+                "path": member.dataset.profile.files,
+                "revision": member.dataset.profile.revision,
+            }
+            for member in self.panel.members
+        ]
+        record = {
+            "annotators": sorted(self.names),
+            "method": self.method.name,
+            "min_support": self.method.least,
+            "undecided": self.undecided,
+            "of": origins,
+        }
+        return json.dumps(record, ensure_ascii=False)
+
+
+def _with_provenance(batches: Iterator[Batch], profile: Profile, stream: ConsensusWriter) -> Iterator[Batch]:
+    """The batches; after the last one dataset.yaml can say whose work they are."""
+    yield from batches
+    profile.metadata["consensus"] = stream.provenance()

@@ -51,8 +51,8 @@ def _highest_owner(side: SweepRuns, height: Ints) -> SweepRuns:
     count = np.searchsorted(cut, side.end) - first
     top = np.full(len(cut), -1, np.int64)
     np.maximum.at(top, expand_ranges(first, count), np.repeat(height[side.owner], count))
-    some = np.flatnonzero(top >= 0)
-    return SweepRuns(cut[some], cut[some + 1], (top[some] % len(height)).astype(np.int32))
+    covered = np.flatnonzero(top >= 0)
+    return SweepRuns(cut[covered], cut[covered + 1], (top[covered] % len(height)).astype(np.int32))
 
 
 Columns = dict[str, Ints]
@@ -105,8 +105,8 @@ def count_cells(opposite: AnnotatorPair, layer: Ints | None = None) -> Columns:
                 for side, number in zip(sides, numbers, strict=True)
             )
             counted.append(_count_layer(replace(opposite, a=a, b=b), has[k]))
-    every = np.concatenate([code for code, _ in counted])
-    code, total, _, _ = kernels.distinct(every, np.concatenate([pixels for _, pixels in counted]))
+    codes = np.concatenate([code for code, _ in counted])
+    code, total, _, _ = kernels.distinct(codes, np.concatenate([pixels for _, pixels in counted]))
     order = np.argsort(code)
     order = order[total[order] > 0]
     code, total = code[order], total[order]
@@ -298,8 +298,8 @@ def overlapping_layers(images: PanelBatch) -> Ints:
     cell, of_cell = unique_inverse(drawn * wide + code)
     area = np.bincount(of_cell, batch.runs.areas(batch.n_segments), len(cell))
     one, other = np.sort(np.stack([of_cell[met.a], of_cell[met.b]]), axis=0)
-    pair, which = unique_inverse(one * len(cell) + other)
-    shared = np.bincount(which, met.pixels, len(pair))
+    pair, inverse = unique_inverse(one * len(cell) + other)
+    shared = np.bincount(inverse, met.pixels, len(pair))
     one, other = np.divmod(pair, len(cell))
     on_purpose = (one != other) & (shared > _ON_PURPOSE * np.minimum(area[one], area[other]))
     node = cell // wide // len(images.annotators) * wide + cell % wide
@@ -350,8 +350,8 @@ def count_hidden(images: PanelBatch, layer: Ints) -> Columns:
                 place, pixels = covered(runs.start, runs.end)
                 np.add.at(total, line.frame_of(place % max(_line_end(line), 1)), pixels)
     case = images.case[batch.annotation_image]
-    key, which = unique_inverse(case * max(len(images.annotators), 1) + images.annotator)
-    pixels, every = (np.bincount(which, n, len(key)).astype(np.int64) for n in (labelled - visible, labelled))
+    key, inverse = unique_inverse(case * max(len(images.annotators), 1) + images.annotator)
+    pixels, every = (np.bincount(inverse, n, len(key)).astype(np.int64) for n in (labelled - visible, labelled))
     some = np.flatnonzero(pixels)
     case, annotator = np.divmod(key[some], max(len(images.annotators), 1))
     return {"case": case, "annotator": annotator, "pixels": pixels[some], "labelled": every[some]}

@@ -149,15 +149,15 @@ def stratify_by_names(
 
 def _test_differences(amounts: PairAmounts, rows: Ints, stratum: Ints, seed: int) -> tuple[StratumDifference, ...]:
     """The differences of `STRATUM_TEST_SCORES` scores, over all and of each category."""
-    every, strata, block = permutation_units(amounts, rows, stratum)
-    width = every.width(STRATUM_TEST_SCORES)
-    values, p = strata_differences(every.statistic(STRATUM_TEST_SCORES), strata, block, seed, width=width)
+    pooled, strata, block = permutation_units(amounts, rows, stratum)
+    width = pooled.width(STRATUM_TEST_SCORES)
+    values, p = strata_differences(pooled.statistic(STRATUM_TEST_SCORES), strata, block, seed, width=width)
     stands = _stand_together(p)
     differences = [
         StratumDifference(score, None, tuple(values[:, k].tolist()), float(p[k]), bool(stands[k]))
         for k, score in enumerate(STRATUM_TEST_SCORES)
     ]
-    values, p = strata_differences(every.category_statistic(STRATUM_TEST_SCORES), strata, block, seed, width=width)
+    values, p = strata_differences(pooled.category_statistic(STRATUM_TEST_SCORES), strata, block, seed, width=width)
     stands = _stand_together(p)
     for k, category in zip(*np.nonzero(np.isfinite(p)), strict=True):
         of_strata, chance, stand = tuple(values[:, k, category].tolist()), float(p[k, category]), stands[k, category]
@@ -169,8 +169,8 @@ def _test_differences(amounts: PairAmounts, rows: Ints, stratum: Ints, seed: int
 def _stand_together(p: Floats) -> NDArray[np.bool_]:
     """(...) which p-values stand together, NaN not."""
     stands = np.zeros(p.shape, bool)
-    some = np.isfinite(p)
-    stands[some] = benjamini_hochberg(p[some], FALSE_DISCOVERY_RATE)
+    tested = np.isfinite(p)
+    stands[tested] = benjamini_hochberg(p[tested], FALSE_DISCOVERY_RATE)
     return stands
 
 
@@ -182,10 +182,10 @@ def permutation_units(amounts: PairAmounts, rows: Ints, stratum: Ints) -> tuple[
     cluster = amounts.cluster[rows]
     block = permutation_blocks(stratum, cluster)
     number = cluster if block is None else amounts.case[rows]
-    units, which = np.unique(np.stack([number, stratum]), axis=1, return_inverse=True)
-    first = np.unique(which.reshape(-1), return_index=True)[1]
-    every = PooledPairs.by_unit(amounts, rows, which.reshape(-1))
-    return every, units[1], np.zeros(len(first), np.int64) if block is None else block[first]
+    units, inverse = np.unique(np.stack([number, stratum]), axis=1, return_inverse=True)
+    first = np.unique(inverse.reshape(-1), return_index=True)[1]
+    pooled = PooledPairs.by_unit(amounts, rows, inverse.reshape(-1))
+    return pooled, units[1], np.zeros(len(first), np.int64) if block is None else block[first]
 
 
 CONTRAST_TEST_SCORES = ("iou", "nsd", "pq", "kappa")
@@ -217,12 +217,12 @@ def contrast_pairs(
         return {}
     rows = [pair_rows[np.isin(amounts.case[pair_rows], shared)] for pair_rows in rows]
     (unit, n), (other, _) = (amounts.units(pair_rows) for pair_rows in rows)
-    one, two = amounts.sums.group(unit, n), amounts.sums.group(other, n)
+    mine, theirs = amounts.sums.group(unit, n), amounts.sums.group(other, n)
 
     def statistic(weights: Floats) -> Floats:
-        sums = one.weigh(weights[:, :n]), two.weigh(weights[:, n:])
+        sums = mine.weigh(weights[:, :n]), theirs.weigh(weights[:, n:])
         weighed = WeightedSums(
-            {name: sums[0][name] + sums[1][name] for name in sums[0]}, one.cells, comparison.countable
+            {name: sums[0][name] + sums[1][name] for name in sums[0]}, mine.cells, comparison.countable
         )
         return np.stack([pair_value(name, weighed) for name in scores], axis=1)
 
@@ -230,10 +230,10 @@ def contrast_pairs(
         none = np.zeros(weights.shape)
         return statistic(np.concatenate([none, weights], axis=1)) - statistic(np.concatenate([weights, none], axis=1))
 
-    interval = how.interval(difference, n, 2 * one.width)
+    interval = how.interval(difference, n, 2 * mine.width)
     p = np.full(len(scores), np.nan)
     if n >= least_clusters:
-        p = exchange_test(statistic, n, how.seed, n_draws=n_permutations, width=2 * one.width)[1]
+        p = exchange_test(statistic, n, how.seed, n_draws=n_permutations, width=2 * mine.width)[1]
     images = int(comparison.cases["frames"][shared].sum())
     reached = statistic(np.repeat(np.eye(2), n, axis=1))
     numbers = np.stack([interval.value, interval.low, interval.high, p, *reached], axis=1).tolist()
@@ -260,11 +260,11 @@ def contrast_annotators(
         gold = comparison.persons[reference]
         pairs = [(k, reference) for k in persons if comparison.persons[k] != gold]
     if len(pairs) < 2:
-        who = "three annotators" if reference is None else "two annotators beside the reference"
-        raise SegdataError(f"contrasts: they take {who}, there are: {', '.join(names)}")
-    every = list(combinations(pairs, 2))
-    if len(every) > MAX_CONTRASTS:
-        many = f"contrasts: {len(pairs)} pairs of annotators make {len(every):,}, at most {MAX_CONTRASTS} are tested"
+        needed = "three annotators" if reference is None else "two annotators beside the reference"
+        raise SegdataError(f"contrasts: they take {needed}, there are: {', '.join(names)}")
+    combined = list(combinations(pairs, 2))
+    if len(combined) > MAX_CONTRASTS:
+        many = f"contrasts: {len(pairs)} pairs of annotators make {len(combined):,}, at most {MAX_CONTRASTS} are tested"
         raise SegdataError(f"{many}; name a reference with --gold, or give fewer annotators")
     contrasts = [
         contrast_pairs(
@@ -275,7 +275,7 @@ def contrast_annotators(
             scores=CONTRAST_TEST_SCORES,
             least_clusters=LEAST_CLUSTERS,
         )
-        for (a, b), (c, d) in every
+        for (a, b), (c, d) in combined
     ]
     return tuple(tested for score in CONTRAST_TEST_SCORES for tested in _test_together(contrasts, score))
 

@@ -20,9 +20,8 @@ from segdata.agreement.scores import Count, Number, Score, column_of, table_of_l
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.batch import Batch
 from segdata.core.label_hash import mix, run_digests
-from segdata.core.parts import label_parts
 from segdata.core.resampling import least_clusters
-from segdata.core.runs import Flags, Floats, Ints, Runs, bounding_boxes
+from segdata.core.runs import Flags, Floats, Ints, Runs, bounding_boxes, label_parts
 from segdata.core.table import Table
 
 _NO_ROWS = (((2, 0), np.int64), (0, np.int64), (0, bool), (0, bool))  # of `ComparedSegments`
@@ -157,7 +156,7 @@ def _is_with_model(couple: tuple[int, int], models: Collection[int]) -> bool:
 
 def second_voice(couple: tuple[int, int], models: Collection[int], gold: int | None) -> int:
     """Which of the two loses its voice."""
-    return max(couple, key=lambda who: (who != gold, who in models, who))
+    return max(couple, key=lambda name: (name != gold, name in models, name))
 
 
 def _usual_share(others: list[Score]) -> float:
@@ -184,17 +183,17 @@ def _compare_segments(comparison: AnnotatorPairs, segments: Table, models: Colle
         return ComparedSegments(np.zeros((2, 0), np.int64), np.zeros(0, np.int64), np.zeros(0, bool), np.zeros(0, bool))
     person = np.array(comparison.persons, np.int64)
     pair = column_of(matches, "pair")
-    who = np.stack([column_of(pairs, side)[pair] for side in "ab"])
-    rows = np.flatnonzero((person[who[0]] != person[who[1]]) & ~column_of(matches, "ignored").astype(bool))
+    sides = np.stack([column_of(pairs, side)[pair] for side in "ab"])
+    rows = np.flatnonzero((person[sides[0]] != person[sides[1]]) & ~column_of(matches, "ignored").astype(bool))
     segment = np.stack([column_of(matches, side)[rows] for side in "ab"])
     area = np.stack([column_of(matches, f"area_{side}")[rows] for side in "ab"])
-    shared, who, pair = column_of(matches, "shared")[rows], who[:, rows], pair[rows]
+    shared, sides, pair = column_of(matches, "shared")[rows], sides[:, rows], pair[rows]
     matched = (segment >= 0).all(axis=0)
     identical = matched & (area == shared).all(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         apart = (area.sum(axis=0) - 2 * shared) / _outline_lengths(comparison)[rows]
     alike = identical | (matched & (apart <= NEARLY))
-    is_model = np.isin(np.arange(len(person)), list(models))[who]
+    is_model = np.isin(np.arange(len(person)), list(models))[sides]
     is_telling = segments["area"] < segments["width"] * segments["height"]
     telling = (np.append(is_telling, False)[segment] & (area >= LEAST_AREA)).any(axis=0)
     from_model = equals_model(segment, alike, is_model).any(axis=0) & ~is_model.any(axis=0)
@@ -202,8 +201,8 @@ def _compare_segments(comparison: AnnotatorPairs, segments: Table, models: Colle
         near: dict[tuple[int, int], Ints] = {}
         parts = comparison.parts.take(~np.isin(column_of(comparison.parts, "segment"), segment[:, from_model]))
         segment_of = column_of(parts, "segment")
-        for a, b in zip(*np.unique(who[:, alike], axis=1).tolist(), strict=True):
-            own = segment[:, alike & (who[0] == a) & (who[1] == b)]
+        for a, b in zip(*np.unique(sides[:, alike], axis=1).tolist(), strict=True):
+            own = segment[:, alike & (sides[0] == a) & (sides[1] == b)]
             near[a, b] = np.flatnonzero(np.isin(segment_of, own))
         present = np.zeros((len(comparison.cases), len(person)), bool)
         for side in "ab":
@@ -211,7 +210,7 @@ def _compare_segments(comparison: AnnotatorPairs, segments: Table, models: Colle
         case, annotator, digest = (column_of(parts, name) for name in ("case", "annotator", "digest"))
         return compare_digests(case, annotator, digest, present, models, person, near)
     kept = np.flatnonzero(telling & ~from_model)
-    return ComparedSegments(who[:, kept], column_of(pairs, "case")[pair[kept]], identical[kept], alike[kept])
+    return ComparedSegments(sides[:, kept], column_of(pairs, "case")[pair[kept]], identical[kept], alike[kept])
 
 
 def telling_parts(batch: Batch, *, connected: bool) -> tuple[Ints, NDArray[np.uint64]]:

@@ -212,8 +212,8 @@ def compare_cvat_reports(
     comparison = tables.annotator_pairs
     assert comparison is not None
     amounts = PairAmounts.from_pairs(comparison)
-    against = list(rows_against(amounts, reference).values())
-    rows = np.concatenate([np.empty(0, np.int64), *against])
+    reference_rows = list(rows_against(amounts, reference).values())
+    rows = np.concatenate([np.empty(0, np.int64), *reference_rows])
     image = comparison.cases["image"][amounts.case[rows]]
     number_of: dict[str, str | None] = {}
     if any(report.frames is not None for report in reports):
@@ -246,9 +246,9 @@ def _compare_report(
         bool,
     )
     if not kept.any():
-        what = "none of its frames is among the images that are compared with the reference"
+        problem = "none of its frames is among the images that are compared with the reference"
         remedy = "CVAT XML files name the number and the job of each frame"
-        raise SegdataError(f"{report.file}: {what}; jobs here: {_some_jobs(jobs)}. {remedy}")
+        raise SegdataError(f"{report.file}: {problem}; jobs here: {_some_jobs(jobs)}. {remedy}")
     return CvatJobQuality(
         job=report.job,
         file=report.file,

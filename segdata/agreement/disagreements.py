@@ -2,18 +2,26 @@
 
 An annotator missed what more than half of the others have; what fewer than half of them have is extra. Between two
 annotators nothing decides who deviates: a segment that only one of them has is reported once, as missed by the other.
+A disagreement can propose what accepting it changes in the labels of the annotator whom it names.
 With a reference (gold), each annotator is compared with it alone, and the reference itself is not judged.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segdata.agreement.annotator_bias import ABSENT, group_mode, row_mode, thing_groups, vote_array
 from segdata.core.annotator_pairs import AnnotatorPairs
-from segdata.core.runs import Flags, Floats, Ints, unique_inverse
+from segdata.core.batch import Batch
+from segdata.core.finding import Action, Correction, Finding
+from segdata.core.finding_location import Annotation, named_segments
+from segdata.core.overlay import ImageSize, count_pixels, difference, intersection, union
+from segdata.core.runs import Flags, Floats, Ints, Runs, unique_inverse
+from segdata.core.schema import runs_to_rle
 from segdata.core.table import Table
+from segdata.core.taxonomy import Taxonomy
 
 COLUMNS = (
     "kind",
@@ -129,7 +137,7 @@ class SplitSegments:
             none = np.empty(0, np.int64)
             return SplitSegments(none, none, none, none, none, none, none, none, {})
         key = np.stack([groups["pair"], groups["side"], groups["segment"]])
-        (pair, side, segment), which, n_pieces = np.unique(key, axis=1, return_inverse=True, return_counts=True)
+        (pair, side, segment), inverse, n_pieces = np.unique(key, axis=1, return_inverse=True, return_counts=True)
         of_a = side == 0
         owner, maker = (np.where(of_a == first_is, pairs["a"][pair], pairs["b"][pair]) for first_is in (True, False))
         annotation, by = (
@@ -139,7 +147,7 @@ class SplitSegments:
         present = ((annotation_rows(comparison) >= 0) & comparison.voices).sum(axis=1)
         place = _thing_numbers(comparison)[segment]
         pieces: dict[tuple[int, int], list[int]] = {}
-        for row, piece in zip(which.reshape(-1).tolist(), groups["piece"].tolist(), strict=True):
+        for row, piece in zip(inverse.reshape(-1).tolist(), groups["piece"].tolist(), strict=True):
             pieces.setdefault((int(maker[row]), int(place[row])), []).append(piece)
         return SplitSegments(
             owner, maker, segment, place, n_pieces, annotation, by, present[pairs["case"][pair]] - 1, pieces
@@ -165,8 +173,8 @@ class SplitSegments:
         return self._by_most(self.place * (int(self.maker.max(initial=0)) + 1) + self.maker)
 
     def _by_most(self, key: Ints) -> Ints:
-        _, first, which, times = np.unique(key, return_index=True, return_inverse=True, return_counts=True)
-        return np.sort(first[2 * times > self.others[first]]) if len(which) else first
+        _, first, inverse, times = np.unique(key, return_index=True, return_inverse=True, return_counts=True)
+        return np.sort(first[2 * times > self.others[first]]) if len(inverse) else first
 
 
 def split_disagreements(comparison: AnnotatorPairs, groups: SplitSegments, gold: int | None) -> list[DisagreementRows]:
@@ -179,14 +187,14 @@ def split_disagreements(comparison: AnnotatorPairs, groups: SplitSegments, gold:
     category = _segment_categories(comparison, groups.whole)
     result = []
     two = gold is None and comparison.is_first_pass.sum() == 2
-    for kind, rows, whose in (
+    for kind, rows, segments in (
         ("merge", groups.merged_by_one(gold), groups.annotation),
         ("split", np.empty(0, np.int64) if two else groups.split(gold), groups.by),
     ):
         result.append(
             _disagreement_rows(
                 kind,
-                whose[rows],
+                segments[rows],
                 groups.whole[rows],
                 category=category[rows],
                 others=groups.others[rows] if gold is None else np.ones(len(rows), np.int64),
@@ -260,47 +268,47 @@ def thing_disagreements(comparison: AnnotatorPairs, groups: SplitSegments, gold:
     """
     if not len(comparison.members):
         return []
-    every, result = ThingClusters.from_pairs(comparison), []
+    clusters, result = ThingClusters.from_pairs(comparison), []
     in_groups = np.array([row for rows in groups.pieces.values() for row in rows] + groups.whole.tolist(), np.int64)
-    there, none = every.segment >= 0, np.full(len(every.segment), -1)
+    has_segment, no_segment = clusters.segment >= 0, np.full(len(clusters.segment), -1)
     numbers = _thing_numbers(comparison)
     for i in range(len(comparison.annotators)):
         if i == gold:
             continue
-        others = every.says & others_of(i, every.says.shape[1], gold)
-        n, support = others.sum(axis=1), (others & there).sum(axis=1)
-        group, who = np.nonzero(others & there)
-        called, often = group_mode(group, every.category[group, who], len(n))
+        others = clusters.says & others_of(i, clusters.says.shape[1], gold)
+        n, support = others.sum(axis=1), (others & has_segment).sum(axis=1)
+        group, annotator = np.nonzero(others & has_segment)
+        called, often = group_mode(group, clusters.category[group, annotator], len(n))
         shown = np.full(len(n), -1, np.int64)
-        agrees = every.category[group, who] == called[group]
-        shown[group[agrees][::-1]] = every.segment[group[agrees], who[agrees]][::-1]
-        mine = every.says[:, i] & (n > 0)
+        agrees = clusters.category[group, annotator] == called[group]
+        shown[group[agrees][::-1]] = clusters.segment[group[agrees], annotator[agrees]][::-1]
+        mine = clusters.says[:, i] & (n > 0)
         divided = np.isin(np.arange(len(n)), groups.place[groups.maker == i])
-        lacking = mine & ~there[:, i] & (2 * support > n) & ~divided
+        lacking = mine & ~has_segment[:, i] & (2 * support > n) & ~divided
         reported = np.zeros(len(n), bool)
         of_merges = numbers[groups.pieces_in_merges(i, gold)]
         reported[of_merges[of_merges >= 0]] = True  # what is in no cluster is not counted
-        extra = mine & there[:, i] & (2 * support < n) & ((n > 1) | (gold is not None))
-        extra &= ~np.isin(every.segment[:, i], in_groups)
-        parted = 2 * (others & every.within).sum(axis=1) > n
-        other = mine & there[:, i] & (2 * often > n) & (called != every.category[:, i])
-        other &= (n > 1) | (gold is not None) | (there.argmax(axis=1) == i)  # of two it is told once
-        annotation = every.annotation[:, i]
+        extra = mine & has_segment[:, i] & (2 * support < n) & ((n > 1) | (gold is not None))
+        extra &= ~np.isin(clusters.segment[:, i], in_groups)
+        parted = 2 * (others & clusters.within).sum(axis=1) > n
+        other = mine & has_segment[:, i] & (2 * often > n) & (called != clusters.category[:, i])
+        other &= (n > 1) | (gold is not None) | (has_segment.argmax(axis=1) == i)  # of two it is told once
+        annotation = clusters.annotation[:, i]
         for kind, rows, segment, opposite, count in (
-            ("missed", np.flatnonzero(lacking & ~every.within[:, i]), shown, none, support),
-            ("joined", np.flatnonzero(lacking & every.within[:, i] & ~reported), shown, none, support),
-            ("extra", np.flatnonzero(extra & ~parted), every.segment[:, i], none, support),
-            ("parted", np.flatnonzero(extra & parted), every.segment[:, i], none, support),
-            ("category", np.flatnonzero(other), every.segment[:, i], shown, often),
+            ("missed", np.flatnonzero(lacking & ~clusters.within[:, i]), shown, no_segment, support),
+            ("joined", np.flatnonzero(lacking & clusters.within[:, i] & ~reported), shown, no_segment, support),
+            ("extra", np.flatnonzero(extra & ~parted), clusters.segment[:, i], no_segment, support),
+            ("parted", np.flatnonzero(extra & parted), clusters.segment[:, i], no_segment, support),
+            ("category", np.flatnonzero(other), clusters.segment[:, i], shown, often),
         ):
-            category = every.category[:, i] if kind in ("extra", "parted") else called
+            category = clusters.category[:, i] if kind in ("extra", "parted") else called
             result.append(
                 _disagreement_rows(
                     kind,
                     annotation[rows],
                     segment[rows],
                     other=opposite[rows],
-                    category=category[rows] if kind != "category" else every.category[rows, i],
+                    category=category[rows] if kind != "category" else clusters.category[rows, i],
                     called=called[rows],
                     support=count[rows],
                     others=n[rows],
@@ -339,10 +347,10 @@ def region_disagreements(comparison: AnnotatorPairs, gold: int | None) -> list[D
         return []
     votes, case = vote_array(comparison), comparison.patterns["case"]
     annotations, wide, n_annotators = annotation_rows(comparison), len(comparison.categories), votes.shape[1]
-    code, who, segment = _uncounted_segments(comparison)
+    code, annotator, segment = _uncounted_segments(comparison)
     anybodys, own = (
         _FirstSegments.from_keys(code, segment),
-        _FirstSegments.from_keys(code * n_annotators + who, segment),
+        _FirstSegments.from_keys(code * n_annotators + annotator, segment),
     )
     result, present, elsewhere = [], votes > ABSENT, _regions_elsewhere(comparison, gold)
     for i in range(votes.shape[1]):
@@ -365,26 +373,28 @@ def region_disagreements(comparison: AnnotatorPairs, gold: int | None) -> list[D
             ),
         ):
             rows = np.flatnonzero(rows & ~comparison.countable[category_of])
-            cell, which = unique_inverse((case[rows] * wide + category_of[rows]).astype(np.int64, copy=False))
+            cell, inverse = unique_inverse((case[rows] * wide + category_of[rows]).astype(np.int64, copy=False))
             pixels, total = (
-                np.bincount(which, weight, len(cell))
+                np.bincount(inverse, weight, len(cell))
                 for weight in (comparison.patterns["pixels"][rows] * hit[rows], comparison.patterns["pixels"][rows])
             )
             others_in = np.zeros(len(cell), np.int64)
-            np.maximum.at(others_in, which, n[rows])
-            some = np.flatnonzero(pixels)
+            np.maximum.at(others_in, inverse, n[rows])
+            disputed = np.flatnonzero(pixels)
             if kind != "category":  # a region that only ends elsewhere is neither missed nor made up
-                some = some[~np.isin(cell[some] * n_annotators + i, elsewhere)]
-            case_of, category = np.divmod(cell[some], wide)
+                disputed = disputed[~np.isin(cell[disputed] * n_annotators + i, elsewhere)]
+            case_of, category = np.divmod(cell[disputed], wide)
             result.append(
                 _disagreement_rows(
                     kind,
                     annotations[case_of, i],
-                    own.look_up(cell[some] * n_annotators + i) if kind == "extra" else anybodys.look_up(cell[some]),
+                    own.look_up(cell[disputed] * n_annotators + i)
+                    if kind == "extra"
+                    else anybodys.look_up(cell[disputed]),
                     category=category,
-                    others=others_in[some],
-                    pixels=pixels[some].astype(np.int64),
-                    share=pixels[some] / total[some],
+                    others=others_in[disputed],
+                    pixels=pixels[disputed].astype(np.int64),
+                    share=pixels[disputed] / total[disputed],
                 )
             )
     return result
@@ -420,8 +430,8 @@ def _uncounted_segments(comparison: AnnotatorPairs) -> tuple[Ints, Ints, Ints]:
         rows = np.flatnonzero((segment >= 0) & ~comparison.countable[category])
         pair = comparison.matches["pair"][rows]
         columns.append((pairs["case"][pair] * wide + category[rows], pairs[side][pair], segment[rows]))
-    code, who, segment = (np.concatenate(column) for column in zip(*columns, strict=True))
-    return code, who, segment
+    code, annotator, segment = (np.concatenate(column) for column in zip(*columns, strict=True))
+    return code, annotator, segment
 
 
 def find_disagreements(comparison: AnnotatorPairs, gold: int | None = None) -> Table:
@@ -444,3 +454,117 @@ def find_disagreements(comparison: AnnotatorPairs, gold: int | None = None) -> T
         *split_disagreements(comparison, groups, gold),
     ]
     return Table({name: np.concatenate([rows[name] for rows in parts]) for name in COLUMNS})
+
+
+PROPOSING_CODES = ("SEG401", "SEG402", "SEG403")
+
+
+def propose_corrections(
+    findings: Sequence[Finding], batch: Batch, taxonomy: Taxonomy, countable: frozenset[str]
+) -> dict[Finding, Finding]:
+    """Findings of an image with what accepting them changes; others, and those without a clear proposal, have none.
+
+    `batch` has the image and everybody's annotations, in the panel's `taxonomy`; `countable`: names of categories whose
+    things count one by one. A thing that is missed is added as the other annotator whose segment is shown has it, one
+    that is extra is deleted, one of another category renamed. Of what is not counted, the pixels change that more than
+    half of the others agree on.
+    """
+    annotations = {annotation.annotator: annotation for annotation in Annotation.split_batch(batch)}
+    ids = {category.name: category.id for category in taxonomy.categories}
+    names = {id_: name for name, id_ in ids.items()}
+    result = {}
+    for finding in findings:
+        own, category = annotations.get(finding.annotator), ids.get(finding.category or "")
+        others = [annotation for annotator, annotation in annotations.items() if annotator != finding.annotator]
+        if finding.code not in PROPOSING_CODES or own is None or category is None or not others or not all(own.size):
+            continue
+        if finding.category in countable:
+            correction = _of_thing(finding, own, others, category, names)
+        else:
+            correction = _of_region(finding, own, others, category)
+        if correction is not None:
+            result[finding] = replace(finding, correction=correction)
+    return result
+
+
+def _of_thing(
+    finding: Finding, own: Annotation, others: Sequence[Annotation], category: int, names: dict[int, str]
+) -> Correction | None:
+    """What accepting a finding about one thing changes."""
+    if finding.code == "SEG402":
+        return Correction(action="delete", category=None, size=own.size)
+    if finding.code == "SEG401":
+        for other in others:
+            for row in named_segments(other.batch, finding).tolist():
+                pixels = other.pixels_of(np.array([row]))
+                if _category_ids(other)[row] == category and _box(pixels, own.size) == finding.bbox:
+                    return _correction("add", finding.category, pixels, own.size)
+        return None
+    mine = named_segments(own.batch, replace(finding, segments=finding.segments[:1]))
+    if len(mine) != 1:
+        return None
+    shown = replace(finding, segments=finding.segments[1:])
+    called = {
+        int(_category_ids(other)[row])
+        for other in others
+        for row in named_segments(other.batch, shown).tolist()
+        if len(intersection(other.pixels_of(np.array([row])), own.pixels_of(mine), own.size))
+    } - {category}
+    if len(called) != 1:
+        return None
+    return Correction(action="rename", category=names[called.pop()], size=own.size)
+
+
+def _of_region(finding: Finding, own: Annotation, others: Sequence[Annotation], category: int) -> Correction | None:
+    """What accepting a finding about a region changes: where more than half of the others agree."""
+    size = own.size
+    mine, all_mine = _pixels(own, category), _pixels(own, None)
+    if finding.code == "SEG402":
+        anything = _agreed_pixels([_pixels(other, None) for other in others], size, least=(len(others) + 1) // 2)
+        kept = intersection(mine, anything, size)
+        if not len(kept):
+            return Correction(action="delete", category=None, size=size)
+        return _correction("redraw", finding.category, kept, size)
+    most = _agreed_pixels([_pixels(other, category) for other in others], size, least=len(others) // 2 + 1)
+    missed = difference(most, all_mine, size)
+    other = difference(intersection(most, all_mine, size), mine, size)
+    pixels = missed if finding.code == "SEG401" else other
+    return _correction("add", finding.category, pixels, size) if count_pixels(pixels) else None
+
+
+def _agreed_pixels(sides: Sequence[Runs], size: ImageSize, least: int) -> Runs:
+    """The pixels that at least so many of some annotators have."""
+    count = np.zeros((size[1], size[0] + 1), np.int32)  # column by column, as runs are
+    for runs in sides:
+        column, top = np.divmod(runs.start, size[0])
+        np.add.at(count, (column, top), 1)
+        np.add.at(count, (column, top + runs.length), -1)
+    flags = np.cumsum(count, axis=1) >= least
+    flags[:, -1] = False
+    edge = np.diff(np.pad(flags, ((0, 0), (1, 0))).astype(np.int8), axis=1)
+    column, start = np.nonzero(edge == 1)
+    end = np.nonzero(edge == -1)[1]
+    return Runs(column * size[0] + start, (end - start).astype(np.int64), np.zeros(len(start), np.int32))
+
+
+def _pixels(annotation: Annotation, category: int | None) -> Runs:
+    """The pixels that an annotation gives a category; None: any."""
+    ids = _category_ids(annotation)
+    rows = np.arange(len(ids)) if category is None else np.flatnonzero(ids == category)
+    return union([annotation.pixels_of(rows)], annotation.size)
+
+
+def _category_ids(annotation: Annotation) -> Ints:
+    return np.asarray(annotation.batch.segments["category_id"].to_numpy(), np.int64)
+
+
+def _box(pixels: Runs, size: ImageSize) -> tuple[int, int, int, int]:
+    x, top = np.divmod(pixels.start, size[0])
+    bottom = top + pixels.length
+    return int(x.min()), int(top.min()), int(x.max() - x.min()) + 1, int(bottom.max() - top.min())
+
+
+def _correction(action: Action, category: str | None, pixels: Runs, size: ImageSize) -> Correction:
+    segment = Runs(pixels.start, pixels.length, np.zeros(len(pixels), np.int32))
+    (counts,) = runs_to_rle(segment, np.array([size[0]]), np.array([size[1]])).to_pylist()
+    return Correction(action=action, category=category, size=size, counts=(counts.decode("ascii"),))

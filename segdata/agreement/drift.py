@@ -102,8 +102,8 @@ def annotator_drifts(
     persons = {
         family.annotator: [other for other in families if other.annotator == family.annotator] for family in families
     }
-    chances = {who: _chances(own, how.seed, n_draws) for who, own in persons.items()}
-    least = {who: min(p.values()) for who, p in chances.items() if p}
+    chances = {name: _chances(own, how.seed, n_draws) for name, own in persons.items()}
+    least = {name: min(p.values()) for name, p in chances.items() if p}
     limits = limits_by_person(np.array(list(least.values())), np.array(list(least), np.int64), rate)
     limit = dict(zip(least, limits.tolist(), strict=True))
     drifts = []
@@ -282,11 +282,11 @@ class _Trend:
 
     def change(self, span: float, how: Resampling) -> Score:
         """By how much the line rises over so many days, with the interval over clusters."""
-        there, number = np.unique(self.cluster, return_inverse=True)
-        n, k = len(there), int(self.group.max(initial=-1)) + 1
+        clusters, number = np.unique(self.cluster, return_inverse=True)
+        n, k = len(clusters), int(self.group.max(initial=-1)) + 1
         if not n or not span > 0:
             return Score(np.nan, np.nan, np.nan, n, 0)
-        day = (self.day - self.day[there].mean())[self.cluster]
+        day = (self.day - self.day[clusters].mean())[self.cluster]
         cell = number.reshape(-1) * k + self.group
         sums = [
             np.bincount(cell, self.weight * column, n * k).reshape(n, k)
@@ -334,13 +334,13 @@ def _chances(families: "Sequence[_DriftFamily]", seed: int, n_draws: int) -> dic
 
 def _adjusted_chances(day: Floats, trends: "Sequence[_Trend]", seed: int, n_draws: int) -> Floats:
     """(k,) the share of ways to hand out the days anew in which any trend is as likely as each of k, up or down."""
-    there, place = np.unique(np.concatenate([trend.cluster for trend in trends]), return_inverse=True)
+    clusters, place = np.unique(np.concatenate([trend.cluster for trend in trends]), return_inverse=True)
     parts = np.split(place.reshape(-1), np.cumsum([len(trend.cluster) for trend in trends])[:-1])
-    days = day[there] - day[there].mean()
+    days = day[clusters] - day[clusters].mean()
     moved = [replace(trend, day=days, cluster=part) for trend, part in zip(trends, parts, strict=True)]
     least = np.array([trend.likelihoods(days[None])[0] for trend in moved]) * (1 - _ROUNDING) - _ROUNDING
     beyond = np.zeros(len(trends), np.int64)
-    for order in _orders(len(there), seed, n_draws):
+    for order in _orders(len(clusters), seed, n_draws):
         highest = np.max([trend.likelihoods(days[order]) for trend in moved], axis=0)
         beyond += (highest[:, None] >= least).sum(axis=0)
     return np.asarray((1 + beyond) / (1 + n_draws))
@@ -359,9 +359,9 @@ def _few_orders(n: int, seed: int, n_draws: int) -> tuple[Ints, ...]:
 def _draw_orders(n: int, seed: int, n_draws: int) -> Iterator[Ints]:
     rng, left = np.random.default_rng(seed), n_draws
     while left > 0:
-        some = min(left, max(1, _AT_ONCE // n))
-        yield rng.permuted(np.tile(np.arange(n), (some, 1)), axis=1)
-        left -= some
+        n_orders = min(left, max(1, _AT_ONCE // n))
+        yield rng.permuted(np.tile(np.arange(n), (n_orders, 1)), axis=1)
+        left -= n_orders
 
 
 def _group_mean(value: Floats, weight: Floats, group: Ints) -> Floats:
@@ -390,7 +390,7 @@ def _families(comparison: AnnotatorPairs, tally: BiasTally, days: Floats) -> Ite
             weight = np.where(countable[category[mine]], total[mine, i], alone)
             others = [j for j in range(n) if j != i and total[mine, j].any()]
             left_out = [[j for j in others if j != k] for k in others] if len(others) > 1 else []
-            controls = tuple(_control(hits[mine], total[mine], some) for some in (others, *left_out))
+            controls = tuple(_control(hits[mine], total[mine], chosen) for chosen in (others, *left_out))
             value = hits[mine, i] / total[mine, i]
             yield _DriftFamily(i, kind, days[:, i], cluster[mine], category[mine], value, weight, controls)
 
@@ -486,11 +486,11 @@ def drift_table(comparison: AnnotatorPairs, drifts: Sequence[AnnotatorDrift]) ->
 
     `outline`: how much of a change the change of the annotator's offset in the same category explains.
     """
-    who = {name: k for k, name in enumerate(comparison.annotators)}
+    position = {name: k for k, name in enumerate(comparison.annotators)}
     code = {category.name: k for k, category in reversed(list(enumerate(comparison.categories)))}
     lines = [
         (
-            who[drift.annotator],
+            position[drift.annotator],
             -1 if drift.category is None else code[drift.category],
             drift.kind,
             drift.start,

@@ -102,8 +102,8 @@ class PairAmounts:
     def units(self, rows: Ints) -> tuple[Ints, int]:
         """(n,) the cluster of each of some rows, counted from 0 among these, -1 for other rows; and how many."""
         unit = np.full(len(self.cluster), -1, np.int64)
-        names, which = np.unique(self.cluster[rows], return_inverse=True)
-        unit[rows] = which.reshape(-1)
+        names, inverse = np.unique(self.cluster[rows], return_inverse=True)
+        unit[rows] = inverse.reshape(-1)
         return unit, len(names)
 
     def weigh(self, sums: AdditiveSums, weights: Floats) -> WeightedSums:
@@ -208,28 +208,28 @@ def overall_scores(amounts: PairAmounts, rows: Ints, how: Resampling) -> dict[st
     """`POOLED_SCORES` of all annotators together, from the pairs of annotations `rows`."""
     if len(rows) == 0:
         return {name: Score(np.nan, np.nan, np.nan, 0, 0) for name in POOLED_SCORES}
-    every = PooledPairs.by_cluster(amounts, rows)
-    interval = how.interval(every.statistic(POOLED_SCORES), every.n, every.width(POOLED_SCORES))
+    pooled = PooledPairs.by_cluster(amounts, rows)
+    interval = how.interval(pooled.statistic(POOLED_SCORES), pooled.n, pooled.width(POOLED_SCORES))
     scores = _scores_with_ends(
-        POOLED_SCORES, interval, _defined_counts(amounts, every.together, len(rows), POOLED_SCORES)
+        POOLED_SCORES, interval, _defined_counts(amounts, pooled.together, len(rows), POOLED_SCORES)
     )
-    width = every.width(POOLED_SCORES)
-    return _widen_for_rare(scores, every.together, every.category_statistic, width, how)
+    width = pooled.width(POOLED_SCORES)
+    return _widen_for_rare(scores, pooled.together, pooled.category_statistic, width, how)
 
 
 def category_scores(
     amounts: PairAmounts, rows: Ints, how: Resampling, names: Sequence[str] = tuple(CATEGORY_SCORES)
 ) -> list[dict[str, Score]]:
     """`CATEGORY_SCORES`, or some of these, of each category over all pairs of annotations `rows`."""
-    every = PooledPairs.by_cluster(amounts, rows)
+    pooled = PooledPairs.by_cluster(amounts, rows)
     n_categories = len(amounts.comparison.categories)
     scores: list[dict[str, Score]] = [{} for _ in range(n_categories)]
     at_once = max(1, _AT_ONCE // max(n_categories, 1))
-    for some in (names[first : first + at_once] for first in range(0, len(names), at_once)):
-        support = np.stack([count_clusters(name, every.together) for name in some])
-        ends = how.interval(every.category_statistic(some), every.n, every.width(some), support)
-        for k, name in enumerate(some):
-            n = count_images(name, every.together).tolist()
+    for chosen in (names[first : first + at_once] for first in range(0, len(names), at_once)):
+        support = np.stack([count_clusters(name, pooled.together) for name in chosen])
+        ends = how.interval(pooled.category_statistic(chosen), pooled.n, pooled.width(chosen), support)
+        for k, name in enumerate(chosen):
+            n = count_images(name, pooled.together).tolist()
             ends_of = zip(ends.value[k].tolist(), ends.low[k].tolist(), ends.high[k].tolist(), strict=True)
             for category, (value, low, high) in enumerate(ends_of):
                 scores[category][name] = _score_with_ends(name, value, low, high, n[category], len(rows) - n[category])
@@ -256,11 +256,11 @@ def reliability_scores(comparison: AnnotatorPairs, how: Resampling) -> dict[str,
     pattern, pixels, case = column_of(votes, "pattern"), column_of(patterns, "pixels"), column_of(patterns, "case")
     wide = len(comparison.categories)
     pixel_sums = coincidences(pattern, column_of(votes, "category"), pixels, case, len(comparison.cases), wide)
-    things, which = np.unique(
+    things, inverse = np.unique(
         np.stack([column_of(members, "case"), column_of(members, "cluster")]), axis=1, return_inverse=True
     )
     called = coincidences(
-        which.reshape(-1),
+        inverse.reshape(-1),
         column_of(members, "category"),
         np.ones(things.shape[1]),
         things[0],
@@ -393,9 +393,9 @@ def image_values(amounts: PairAmounts, rows: Ints, names: Sequence[str]) -> tupl
     wide = len(amounts.comparison.categories)
     of_categories = np.full((len(rows), len(names), wide), np.nan)
     of_all = np.full((len(rows), len(names)), np.nan)
-    some = max(1, _PAIRS_AT_ONCE // max(amounts.sums.width, 1))
-    for first in range(0, len(rows), some):
-        part = slice(first, first + some)
+    step = max(1, _PAIRS_AT_ONCE // max(amounts.sums.width, 1))
+    for first in range(0, len(rows), step):
+        part = slice(first, first + step)
         taken = {name: amount[rows[part]] for name, amount in amounts.sums.amounts.items()}
         dense = {name: sums if isinstance(sums, np.ndarray) else sums.toarray() for name, sums in taken.items()}
         weighed = WeightedSums(dense, amounts.sums.cells, amounts.comparison.countable)  # a resample for each pair

@@ -182,8 +182,8 @@ def _take_references(a: Ints, b: Ints, iou: Floats, rank: Ints, spared: Flags, i
         value = np.where(possible, worth[cells][..., None], -1)
         first = np.flatnonzero(np.diff(b[cells], prepend=-1))
         best = np.maximum.reduceat(value, first, axis=0)
-        which = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(cells))))
-        cell, area, threshold = np.nonzero((value >= 0) & (value == best[which]))
+        cell_of = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(cells))))
+        cell, area, threshold = np.nonzero((value >= 0) & (value == best[cell_of]))
         result[b[cells[cell]], area, threshold] = reference[cell]
         free[reference[cell], area, threshold] = False
     return result
@@ -291,8 +291,8 @@ def evaluate_models(
     """
     portions: dict[str, list[_ModelCounts]] = {}
     defects = list(panel.defects)
-    every = run_ordered(lambda rows: (*_count_chunk(panel, rows, gold), len(rows)), panel.chunks(), jobs)
-    for counted, chunk_defects, n_images in every:
+    counts_of_portions = run_ordered(lambda rows: (*_count_chunk(panel, rows, gold), len(rows)), panel.chunks(), jobs)
+    for counted, chunk_defects, n_images in counts_of_portions:
         defects += chunk_defects
         for name, counts in counted.items():
             portions.setdefault(name, []).append(counts)
@@ -308,13 +308,13 @@ def evaluate_models(
     )
 
 
-def _omissions(defects: Sequence[Defect], whose: Container[str | None]) -> tuple[str, ...]:
+def _omissions(defects: Sequence[Defect], annotators: Container[str | None]) -> tuple[str, ...]:
     """What could not be read or compared of some annotators' work, each once, with the first place."""
     messages: dict[str, str] = {}
     for defect in defects:
-        if defect.annotator in whose:
-            who = f"{defect.annotator}: " if defect.annotator else ""
-            messages.setdefault(f"{who}{defect.message}", f" (first in {defect.image})" if defect.image else "")
+        if defect.annotator in annotators:
+            prefix = f"{defect.annotator}: " if defect.annotator else ""
+            messages.setdefault(f"{prefix}{defect.message}", f" (first in {defect.image})" if defect.image else "")
     return tuple(f"{message}{where}" for message, where in messages.items())
 
 
@@ -323,10 +323,10 @@ def _count_chunk(panel: Panel, rows: Ints, gold: str) -> tuple[dict[str, _ModelC
     images, task = load_images(panel, rows), panel.profile.task
     counts = {}
     for opposite in pair_annotators(images):
-        whose = [images.annotators[annotator] for annotator in opposite.annotators]
-        if gold in whose:
-            turned = opposite if whose[0] == gold else opposite.swap
-            counts[whose[1 - whose.index(gold)]] = _count_model(turned, task)
+        names = [images.annotators[annotator] for annotator in opposite.annotators]
+        if gold in names:
+            turned = opposite if names[0] == gold else opposite.swap
+            counts[names[1 - names.index(gold)]] = _count_model(turned, task)
     return counts, images.batch.defects
 
 

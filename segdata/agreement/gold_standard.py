@@ -80,8 +80,8 @@ def check_bars(gold: Gold, comparison: AnnotatorPairs) -> None:
         except SegdataError as error:
             raise SettingError(f"{CONFIG_FILE}: {'.'.join(steps)}: {error}", *steps) from error
         if metric in _OF_THINGS and names and not of_things:
-            what = f"{metric} is of things that are counted one by one, and there are none; choose another metric"
-            raise SettingError(f"{CONFIG_FILE}: {'.'.join(steps)}: {what}", *steps)
+            problem = f"{metric} is of things that are counted one by one, and there are none; choose another metric"
+            raise SettingError(f"{CONFIG_FILE}: {'.'.join(steps)}: {problem}", *steps)
 
 
 def category_bars(gold: Gold, categories: Sequence[Category]) -> dict[int, tuple[str, float]]:
@@ -142,7 +142,7 @@ def scores_below_bar(scores: Table, copied: Mapping[int, float] | None = None) -
     """
     columns = scores["metric"].tolist(), scores["value"].tolist(), scores["bar"].tolist()
     is_below = np.array([bool(misses_bar(*column)) for column in zip(*columns, strict=True)], bool)
-    share = np.array([(copied or {}).get(who, 0.0) for who in scores["annotator"].tolist()], float)
+    share = np.array([(copied or {}).get(name, 0.0) for name in scores["annotator"].tolist()], float)
     share[is_below] = 0
     return scores.beside(copied=share).take(is_below | (share > 0))
 

@@ -204,8 +204,8 @@ def limits_by_person(p: Floats, person: Ints, rate: float = FALSE_DISCOVERY_RATE
     >>> limits_by_person(np.array([0.001, 0.9, 0.06]), np.array([0, 0, 1]), 0.05).tolist()
     [0.0125, 0.0125, 0.0]
     """
-    persons, who = np.unique(person, return_inverse=True)
-    rows = [np.flatnonzero(who == k) for k in range(len(persons))]
+    persons, number = np.unique(person, return_inverse=True)
+    rows = [np.flatnonzero(number == k) for k in range(len(persons))]
     simes = np.array([(len(own) * np.sort(p[own]) / np.arange(1, len(own) + 1)).min() for own in rows])
     order = np.argsort(simes, kind="stable")
     passes = simes[order] <= rate / np.arange(len(persons), 0, -1)
@@ -246,26 +246,26 @@ def shuffle_within_blocks(stratum: Ints, block: Ints, seed: int, n_draws: int, w
     rng, left = np.random.default_rng(seed), n_draws
     yield stratum[None]
     while left > 0:
-        some = min(left, max(1, _AT_ONCE // max(len(stratum), width)))
-        shuffled = np.empty((some, len(stratum)), stratum.dtype)
-        shuffled[:, order] = stratum[np.argsort(block + rng.random((some, len(block))), axis=1)]
+        n_orders = min(left, max(1, _AT_ONCE // max(len(stratum), width)))
+        shuffled = np.empty((n_orders, len(stratum)), stratum.dtype)
+        shuffled[:, order] = stratum[np.argsort(block + rng.random((n_orders, len(block))), axis=1)]
         yield shuffled
-        left -= some
+        left -= n_orders
 
 
 def _sign_flips(n: int, seed: int, n_draws: int, width: int) -> Iterator[Floats]:
     """Which of n clusters are flipped: portions (B, n) of 0 and 1, all 2^n ways or `n_draws`, and none flipped."""
     at_once = max(1, _AT_ONCE // max(n, width))
     if n <= EXACT_CLUSTERS:
-        every = (np.arange(2**n)[:, None] >> np.arange(n) & 1).astype(np.float64)
-        yield from np.split(every, range(at_once, len(every), at_once))
+        flips = (np.arange(2**n)[:, None] >> np.arange(n) & 1).astype(np.float64)
+        yield from np.split(flips, range(at_once, len(flips), at_once))
         return
     yield np.zeros((1, n))
     rng, left = np.random.default_rng(seed), n_draws
     while left > 0:
-        some = min(left, at_once)
-        yield rng.integers(0, 2, (some, n)).astype(np.float64)
-        left -= some
+        n_flips = min(left, at_once)
+        yield rng.integers(0, 2, (n_flips, n)).astype(np.float64)
+        left -= n_flips
 
 
 STRATA_DRAWS = 999

@@ -73,13 +73,13 @@ def _average_linkage(annotator: Ints, i: Ints, j: Ints, total: Floats, matched: 
         kept, gone = np.minimum(i[best], j[best]), np.maximum(i[best], j[best])
         has[kept] |= has[gone]
         size[kept] += size[gone]
-        now = np.arange(n)
-        now[gone] = kept
-        cluster, i, j = now[cluster], now[i], now[j]
-        pair, which = np.unique(np.minimum(i, j) * n + np.maximum(i, j), return_inverse=True)
+        cluster_of = np.arange(n)
+        cluster_of[gone] = kept
+        cluster, i, j = cluster_of[cluster], cluster_of[i], cluster_of[j]
+        pair, inverse = np.unique(np.minimum(i, j) * n + np.maximum(i, j), return_inverse=True)
         i, j = np.divmod(pair, n)
-        total = np.bincount(which, weights=total, minlength=len(pair)).astype(np.float64)
-        matched = np.bincount(which, weights=matched, minlength=len(pair)) > 0
+        total = np.bincount(inverse, weights=total, minlength=len(pair)).astype(np.float64)
+        matched = np.bincount(inverse, weights=matched, minlength=len(pair)) > 0
         apart = i != j
         i, j, total, matched = i[apart], j[apart], total[apart], matched[apart]
 
@@ -164,9 +164,9 @@ def member_table(images: PanelBatch, threshold: float = 0.5) -> dict[str, Ints]:
     of their segments, nor of others' where these are compared with theirs. In semantic data no category is countable,
     so there are none. Rows are sorted by case, cluster and annotator, clusters by the row of their first segment.
     """
-    every = collect_panel_segments(images)
+    panel_segments = collect_panel_segments(images)
     countable = np.array([category.kind == "thing" and not images.is_semantic for category in images.categories], bool)
-    return member_rows(every, cluster_segments(every, countable, threshold, centres=True))
+    return member_rows(panel_segments, cluster_segments(panel_segments, countable, threshold, centres=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,24 +189,24 @@ class SegmentClusters:
 
 
 def cluster_segments(
-    every: PanelSegments, countable: Flags, threshold: float = 0.5, *, centres: bool = False
+    panel: PanelSegments, countable: Flags, threshold: float = 0.5, *, centres: bool = False
 ) -> SegmentClusters:
     """The clusters of everyone's segments, of `countable` (n_categories,) categories.
 
     `centres`: also of tiny segments at the same place (`match_centres`), which may have no pixel in common.
     """
-    segments = every.segments
-    counted = countable[segments.category] & ~segments.is_crowd & ~segments.is_void & (every.area > 0)
-    thing = _canonical_order(every, np.flatnonzero(counted))
+    segments = panel.segments
+    counted = countable[segments.category] & ~segments.is_crowd & ~segments.is_void & (panel.area > 0)
+    thing = _canonical_order(panel, np.flatnonzero(counted))
     place = np.full(len(segments), -1, np.int64)
     place[thing] = np.arange(len(thing))
-    i, j, iou, shared, areas = _comparable_pairs(every, place)
+    i, j, iou, shared, areas = _comparable_pairs(panel, place)
     alike = segments.category[i] == segments.category[j]
     within = [alike * shared / area for area in areas]
-    nearness = np.where(_outline_pairs(every, i, j, iou, shared, areas, threshold), threshold + _BARELY, iou)
+    nearness = np.where(_outline_pairs(panel, i, j, iou, shared, areas, threshold), threshold + _BARELY, iou)
     if centres:  # adds pairs that share no pixels
-        i, j, iou, nearness = _with_centres(every, thing, i, j, iou, nearness, threshold)
-    linked = link_segments(every.annotator[thing], place[i], place[j], nearness, threshold)
+        i, j, iou, nearness = _with_centres(panel, thing, i, j, iou, nearness, threshold)
+    linked = link_segments(panel.annotator[thing], place[i], place[j], nearness, threshold)
     first = np.full(len(thing), np.iinfo(np.int64).max)
     np.minimum.at(first, linked, segments.segment[thing])
     order = np.lexsort((first[linked], segments.case[thing]))
@@ -216,14 +216,14 @@ def cluster_segments(
     return SegmentClusters(number, i, j, iou, *(np.append(one, more) for one in within))
 
 
-def _canonical_order(every: PanelSegments, rows: Ints) -> Ints:
+def _canonical_order(panel: PanelSegments, rows: Ints) -> Ints:
     """The rows by where segments begin and what they are like: so who drew them does not decide between equals."""
-    side, n = every.clear, len(every.segments)
+    side, n = panel.clear, len(panel.segments)
     first, last = np.zeros(n, np.int64), np.zeros(n, np.int64)
     first[side.owner[::-1]] = side.start[::-1]  # the last one that is written stays
     last[side.owner] = side.end
     n_runs = np.bincount(side.owner, minlength=n)
-    keys = (every.segments.category, n_runs, last, every.area, first)
+    keys = (panel.segments.category, n_runs, last, panel.area, first)
     return rows[np.lexsort([key[rows] for key in keys])]
 
 
@@ -231,14 +231,14 @@ _BARELY = 1e-3  # above the threshold: the nearness of segments that are one thi
 
 
 def _outline_pairs(
-    every: PanelSegments, i: Ints, j: Ints, iou: Floats, shared: Ints, areas: tuple[Ints, Ints], threshold: float
+    panel: PanelSegments, i: Ints, j: Ints, iou: Floats, shared: Ints, areas: tuple[Ints, Ints], threshold: float
 ) -> Flags:
     """(p,) the pairs that are one thing with another outline: see `match_outlines`, for every two annotators."""
-    annotator, n = every.annotator, len(every.asked)
+    annotator, n = panel.annotator, len(panel.asked)
     toward = i * n + annotator[j], j * n + annotator[i]
     near = iou > threshold
     taken = [np.isin(side, side[near]) for side in toward]
-    same = every.segments.category[i] == every.segments.category[j]
+    same = panel.segments.category[i] == panel.segments.category[j]
     matched = np.zeros(len(i), bool)
     rows = np.flatnonzero(same)
     open_ = ~(taken[0] | taken[1])[rows]
@@ -249,23 +249,23 @@ def _outline_pairs(
 
 
 def _with_centres(
-    every: PanelSegments, thing: Ints, i: Ints, j: Ints, iou: Floats, nearness: Floats, threshold: float
+    panel: PanelSegments, thing: Ints, i: Ints, j: Ints, iou: Floats, nearness: Floats, threshold: float
 ) -> tuple[Ints, Ints, Floats, Floats]:
     """The pairs with those at the same place (`match_centres`) of segments that lack a match with somebody."""
-    segments, annotator, n = every.segments, every.annotator, len(every.asked)
+    segments, annotator, n = panel.segments, panel.annotator, len(panel.asked)
     toward = np.concatenate([i * n + annotator[j], j * n + annotator[i]])
     matched = np.unique(toward[np.tile(nearness > threshold, 2)])
     n_matched = np.bincount(matched // n, minlength=len(segments))
     is_open = np.zeros(len(segments), bool)
-    is_open[thing] = n_matched[thing] < every.asked[:, segments.case[thing], segments.category[thing]].sum(axis=0) - 1
-    is_open &= (every.area == segments.area) & ~every.in_void.any(axis=1)  # else the centre is unknown
+    is_open[thing] = n_matched[thing] < panel.asked[:, segments.case[thing], segments.category[thing]].sum(axis=0) - 1
+    is_open &= (panel.area == segments.area) & ~panel.in_void.any(axis=1)  # else the centre is unknown
     if not is_open.any():
         return i, j, iou, nearness
-    centre, section = segment_places(every.clear, every.line, len(segments))
+    centre, section = segment_places(panel.clear, panel.line, len(segments))
     one, two = match_centres(annotator, segments.case, segments.category, section, centre, is_open)
     free = ~(np.isin(one * n + annotator[two], matched) | np.isin(two * n + annotator[one], matched))
-    free &= every.asked[annotator[two], segments.case[one], segments.category[one]]
-    free &= every.asked[annotator[one], segments.case[one], segments.category[one]]
+    free &= panel.asked[annotator[two], segments.case[one], segments.category[one]]
+    free &= panel.asked[annotator[one], segments.case[one], segments.category[one]]
     one, two = one[free], two[free]
     size = len(segments)
     key, wanted = np.minimum(i, j) * size + np.maximum(i, j), np.minimum(one, two) * size + np.maximum(one, two)
@@ -280,61 +280,61 @@ def _with_centres(
     )
 
 
-def _comparable_pairs(every: PanelSegments, place: Ints) -> tuple[Ints, Ints, Floats, Ints, tuple[Ints, Ints]]:
+def _comparable_pairs(panel: PanelSegments, place: Ints) -> tuple[Ints, Ints, Floats, Ints, tuple[Ints, Ints]]:
     """Pairs of segments of different annotators that can be compared, with a place, and what they share.
 
     Returns `i`, `j`, the IoU, the shared pixels, and the areas of both sides, without what the other calls void.
     """
-    kept = place[every.clear.owner] >= 0
-    side = SweepRuns(every.clear.start[kept], every.clear.end[kept], every.clear.owner[kept])
+    kept = place[panel.clear.owner] >= 0
+    side = SweepRuns(panel.clear.start[kept], panel.clear.end[kept], panel.clear.owner[kept])
     overlaps = find_overlaps_within(side)
-    category, annotator, case = every.segments.category, every.annotator, every.segments.case
+    category, annotator, case = panel.segments.category, panel.annotator, panel.segments.case
     i, j = overlaps.a.astype(np.int64), overlaps.b.astype(np.int64)
     comparable = annotator[i] != annotator[j]
-    comparable &= every.asked[annotator[i], case[i], category[j]] & every.asked[annotator[j], case[j], category[i]]
+    comparable &= panel.asked[annotator[i], case[i], category[j]] & panel.asked[annotator[j], case[j], category[i]]
     i, j, shared = i[comparable], j[comparable], overlaps.pixels[comparable]
-    area_i = every.area[i] - every.in_void[i, annotator[j]]
-    area_j = every.area[j] - every.in_void[j, annotator[i]]
+    area_i = panel.area[i] - panel.in_void[i, annotator[j]]
+    area_j = panel.area[j] - panel.in_void[j, annotator[i]]
     return i, j, shared / (area_i + area_j - shared), shared, (area_i, area_j)
 
 
-def member_rows(every: PanelSegments, clusters: SegmentClusters) -> dict[str, Ints]:
+def member_rows(panel: PanelSegments, clusters: SegmentClusters) -> dict[str, Ints]:
     """The rows of the table, from the clusters of all segments."""
     cluster = clusters.number
     in_one = np.flatnonzero(cluster >= 0)
     cluster_of, n = cluster[in_one], int(cluster.max(initial=-1)) + 1
-    n_annotators = len(every.asked)
+    n_annotators = len(panel.asked)
     case = np.zeros(n, np.int64)
-    case[cluster_of] = every.segments.case[in_one]
-    area = np.bincount(cluster_of, weights=every.segments.area[in_one], minlength=n)
+    case[cluster_of] = panel.segments.case[in_one]
+    area = np.bincount(cluster_of, weights=panel.segments.area[in_one], minlength=n)
     says = np.ones((n, n_annotators), bool)
     for r in range(n_annotators):
-        lost = np.bincount(cluster_of, weights=every.lost[in_one, r], minlength=n)
-        unasked = ~every.asked[r, every.segments.case[in_one], every.segments.category[in_one]]
+        lost = np.bincount(cluster_of, weights=panel.lost[in_one, r], minlength=n)
+        unasked = ~panel.asked[r, panel.segments.case[in_one], panel.segments.category[in_one]]
         says[:, r] = (2 * lost <= area) & (np.bincount(cluster_of[unasked], minlength=n) == 0)
     row = np.full((n, n_annotators), NO_SEGMENT, np.int64)
-    row[cluster_of, every.annotator[in_one]] = in_one
+    row[cluster_of, panel.annotator[in_one]] = in_one
     which, annotator = np.nonzero(says | (row >= 0))
     row = row[which, annotator]
-    held = _held_within(every, clusters, n)[which, annotator] & (row == NO_SEGMENT)
+    held = _held_within(panel, clusters, n)[which, annotator] & (row == NO_SEGMENT)
     first = np.searchsorted(case, np.arange(int(case.max(initial=-1)) + 1))
     return {
         "case": case[which],
         "cluster": which - first[case[which]],
         "annotator": annotator,
-        "segment": np.append(every.segments.segment, NO_SEGMENT)[row],
-        "category": np.append(every.segments.category, NO_SEGMENT)[row],
+        "segment": np.append(panel.segments.segment, NO_SEGMENT)[row],
+        "category": np.append(panel.segments.category, NO_SEGMENT)[row],
         "within": held.astype(np.int64),
     }
 
 
-def _held_within(every: PanelSegments, clusters: SegmentClusters, n: int) -> Flags:
+def _held_within(panel: PanelSegments, clusters: SegmentClusters, n: int) -> Flags:
     """(n, R) the clusters most of whose segments lie, with more than half of their pixels, in an annotator's others."""
-    share = np.zeros((len(clusters.number), len(every.asked)))  # overlaps of an annotator's own segments count twice
-    np.add.at(share, (clusters.i, every.annotator[clusters.j]), clusters.i_in_j)
-    np.add.at(share, (clusters.j, every.annotator[clusters.i]), clusters.j_in_i)
+    share = np.zeros((len(clusters.number), len(panel.asked)))  # overlaps of an annotator's own segments count twice
+    np.add.at(share, (clusters.i, panel.annotator[clusters.j]), clusters.i_in_j)
+    np.add.at(share, (clusters.j, panel.annotator[clusters.i]), clusters.j_in_i)
     rows = np.flatnonzero(clusters.number >= 0)
-    held = np.zeros((n, len(every.asked)), np.int64)
+    held = np.zeros((n, len(panel.asked)), np.int64)
     np.add.at(held, clusters.number[rows], share[rows] > 0.5)  # half
     return np.asarray(2 * held > np.bincount(clusters.number[rows], minlength=n)[:, None])
 
@@ -360,7 +360,7 @@ class InstanceConsensus:
 
 
 def instance_consensus(
-    every: PanelSegments,
+    panel: PanelSegments,
     clusters: SegmentClusters,
     *,
     least: float = 0.5,
@@ -376,28 +376,28 @@ def instance_consensus(
     With `exclusive`, things that are agreed on share no pixels: what several claim goes to the one with more votes
     there, of equals to the one that more annotators drew, then to the first.
     """
-    members = member_rows(every, clusters)
-    n, n_annotators = len(clusters), len(every.asked)
+    members = member_rows(panel, clusters)
+    n, n_annotators = len(clusters), len(panel.asked)
     case = np.zeros(n, np.int64)
     in_one = np.flatnonzero(clusters.number >= 0)
-    of = clusters.number[in_one]
-    case[of] = every.segments.case[in_one]
+    cluster = clusters.number[in_one]
+    case[cluster] = panel.segments.case[in_one]
     first = np.searchsorted(case, members["case"])  # a cluster's number begins anew in every case
     says = np.full((n, n_annotators), ABSENT, np.int64)
     drew = members["segment"] >= 0
     says[(first + members["cluster"])[drew], members["annotator"][drew]] = members["category"][drew]
-    drawn_by = np.bincount(of, minlength=n)
+    drawn_by = np.bincount(cluster, minlength=n)
     judged_by = np.bincount(first + members["cluster"], minlength=n)
     category = plurality(says, weight).category
     is_agreed = (drawn_by > least * judged_by) & (category != UNDECIDED)
-    kept = clusters.number[every.clear.owner] >= 0
-    owner = clusters.number[every.clear.owner[kept]].astype(np.int32)
-    pieces, votes = _majority_pixels(SweepRuns(every.clear.start[kept], every.clear.end[kept], owner), drawn_by)
+    kept = clusters.number[panel.clear.owner] >= 0
+    owner = clusters.number[panel.clear.owner[kept]].astype(np.int32)
+    pieces, votes = _majority_pixels(SweepRuns(panel.clear.start[kept], panel.clear.end[kept], owner), drawn_by)
     room = int(pieces.end.max(initial=0)) + 1
     line = category_lines(pieces, np.arange(n), room)
     if exclusive:
         line = uncovered_runs(line, _lost_pixels(pieces, votes, drawn_by, is_agreed, room))
-    thing, image, runs = _image_segments(every, line, room)
+    thing, image, runs = _image_segments(panel, line, room)
     return InstanceConsensus(
         case, category, drawn_by, judged_by, _mean_iou(clusters, drawn_by), is_agreed, thing, image, runs
     )
@@ -433,14 +433,14 @@ def _lost_pixels(pieces: SweepRuns, votes: Ints, drawn_by: Ints, is_agreed: Flag
     return union_of_runs(lost)
 
 
-def _image_segments(every: PanelSegments, line: SweepRuns, room: int) -> tuple[Ints, Ints, Runs]:
+def _image_segments(panel: PanelSegments, line: SweepRuns, room: int) -> tuple[Ints, Ints, Runs]:
     """Thing and image of each segment, and the pixels, from pieces on the line of `category_lines`."""
     start, length, _ = kernels.cover(line.start, line.end)
     thing, place = np.divmod(start, room)
-    image, x, y = every.line.lower(place)
-    n_images = max(len(every.line.base), 1)
+    image, x, y = panel.line.lower(place)
+    n_images = max(len(panel.line.base), 1)
     key, owner = np.unique(thing * n_images + image, return_inverse=True)
-    runs = Runs(x * every.line.height[image] + y, length, owner.reshape(-1).astype(np.int32))
+    runs = Runs(x * panel.line.height[image] + y, length, owner.reshape(-1).astype(np.int32))
     return key // n_images, key % n_images, runs
 
 

@@ -173,8 +173,8 @@ def match_centres(
     i, j = i[kept], j[kept]
     n = int(party.max()) + 1
     toward = np.concatenate([i * n + party[j], j * n + party[i]])
-    _, which, times = np.unique(toward, return_inverse=True, return_counts=True)
-    alone = (times[which.reshape(-1)] == 1).reshape(2, -1).all(axis=0)
+    _, inverse, times = np.unique(toward, return_inverse=True, return_counts=True)
+    alone = (times[inverse.reshape(-1)] == 1).reshape(2, -1).all(axis=0)
     i, j = i[alone], j[alone]
     first = party[i] < party[j]
     return np.where(first, i, j), np.where(first, j, i)
@@ -248,11 +248,11 @@ def reference_overlaps(opposite: AnnotatorPair, *, unlabelled_is_void: bool = Tr
     void = union_of_runs(a.runs_of(a.is_void, np.arange(len(a))))
     side_a = uncovered_runs(a.side, void)
     solid = b.runs_of(~b.is_void, np.arange(len(b)))
-    every = find_overlaps(side_a, solid)
-    overlaps = _overlapping_pairs(every)
+    all_overlaps = find_overlaps(side_a, solid)
+    overlaps = _overlapping_pairs(all_overlaps)
     area_a, in_void = segment_areas(side_a, len(a)), covered_areas(solid, void, len(b))
     if unlabelled_is_void:
-        in_void = _uncovered_areas(every, len(b))
+        in_void = _uncovered_areas(all_overlaps, len(b))
     in_crowd = pixels_in_crowds(b, solid, a, side_a, _last_crowds(a))
     return InstanceOverlaps(
         overlaps.a,
@@ -464,9 +464,9 @@ def _match_columns(opposite: AnnotatorPair, overlaps: InstanceOverlaps, taken: I
     return {name: column[order] for name, column in columns.items()}
 
 
-def _values_at(values: Ints, row: Ints, none: int) -> Ints:
-    """(n,) the values of rows; `none` for row -1."""
-    return np.append(values, none)[row].astype(np.int64)
+def _values_at(values: Ints, row: Ints, missing: int) -> Ints:
+    """(n,) the values of rows; `missing` for row -1."""
+    return np.append(values, missing)[row].astype(np.int64)
 
 
 def split_table(opposite: AnnotatorPair, overlaps: InstanceOverlaps, matched: Columns) -> Columns:
@@ -518,10 +518,10 @@ def cause_table(opposite: AnnotatorPair, matches: Columns) -> Columns:
     """
     sides = []
     for number, pixels_of in enumerate(_disputed_pixels(opposite, matches)):
-        some = np.flatnonzero(pixels_of.sum(axis=0))
-        case, category = np.divmod(some, max(len(opposite.categories), 1))
-        pixels = dict(zip(CAUSES, pixels_of[:, some], strict=True))
-        sides.append({"pair": case, "category": category, "side": np.full(len(some), number), **pixels})
+        disputed = np.flatnonzero(pixels_of.sum(axis=0))
+        case, category = np.divmod(disputed, max(len(opposite.categories), 1))
+        pixels = dict(zip(CAUSES, pixels_of[:, disputed], strict=True))
+        sides.append({"pair": case, "category": category, "side": np.full(len(disputed), number), **pixels})
     order = np.lexsort([np.concatenate([side[name] for side in sides]) for name in ("side", "category", "pair")])
     return {name: np.concatenate([side[name] for side in sides])[order] for name in sides[0]}
 

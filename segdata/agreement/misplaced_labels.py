@@ -57,14 +57,16 @@ def find_misplaced(panel: Panel, comparison: AnnotatorPairs) -> tuple[MisplacedA
         for pair, rows in images.items()
         if _message_of_change(batch := panel.load(rows), names[pair[0]], names[pair[1]])
     }
-    often = Counter(who for pair in (*mirrored, *moved) for who in pair)  # who is misplaced is so against everybody
+    often = Counter(
+        annotator for pair in (*mirrored, *moved) for annotator in pair
+    )  # who is misplaced is so against everybody
     result = []
     for a, b in sorted((*mirrored, *moved)):
-        who, other = (a, b) if often[a] > often[b] else (b, a)
+        annotator, other = (a, b) if often[a] > often[b] else (b, a)
         # The change of one side is not the other's: a shift goes the other way.
-        how = mirrored.get((a, b)) or _message_of_change(moved[a, b], names[who], names[other])
+        how = mirrored.get((a, b)) or _message_of_change(moved[a, b], names[annotator], names[other])
         if how:
-            result.append(MisplacedAnnotator(who, other, f"{names[who]} agrees with {names[other]} {how}"))
+            result.append(MisplacedAnnotator(annotator, other, f"{names[annotator]} agrees with {names[other]} {how}"))
     return tuple(result)
 
 
@@ -97,9 +99,9 @@ def _common_images(comparison: AnnotatorPairs, a: int, b: int) -> Ints:
     return rows[np.unique(np.linspace(0, len(rows) - 1, _MOST_IMAGES).astype(np.int64))]
 
 
-def _message_of_change(batch: Batch, who: str, other: str) -> str:
+def _message_of_change(batch: Batch, annotator: str, other: str) -> str:
     """After which change the outlines of one lie on those of the other; empty where they do as they are."""
-    planes = list(_outline_planes(batch, who, other))
+    planes = list(_outline_planes(batch, annotator, other))
     if len(planes) < _LEAST_IMAGES:
         return ""
     place, fitting = common_change(planes, np.inf)
@@ -113,12 +115,12 @@ def _message_of_change(batch: Batch, who: str, other: str) -> str:
     )
 
 
-def _outline_planes(batch: Batch, who: str, other: str) -> Iterator[OutlinePlanes]:
+def _outline_planes(batch: Batch, annotator: str, other: str) -> Iterator[OutlinePlanes]:
     """The outlines of one annotator beside those of another in each image that has both."""
     annotators = batch.annotations["annotator"].to_pylist()
     row = {(image, name): k for k, (image, name) in enumerate(zip(batch.annotation_image, annotators, strict=True))}
     for image, (height, width) in enumerate(np.stack(batch.image_size, axis=1).tolist()):
-        own, others = row.get((image, who)), row.get((image, other))
+        own, others = row.get((image, annotator)), row.get((image, other))
         if own is None or others is None or min(height, width) < 2:
             continue
         size = reduced_size(height, width)

@@ -38,12 +38,12 @@ class JointTaxonomy:
 
     def to_panel(self, dataset: int, ids: Ints) -> Ints:
         """(n,) category ids of a dataset as ids of the taxonomy."""
-        own_ids, which = np.unique(ids, return_inverse=True)
+        own_ids, inverse = np.unique(ids, return_inverse=True)
         codes = self.codes[dataset]
         for id_ in own_ids.tolist():
             if id_ not in codes:
                 raise SegdataError(f"segments have the category id {id_}, which no category of the data has")
-        return np.array([codes[id_] for id_ in own_ids.tolist()], np.int64)[which.reshape(-1)]
+        return np.array([codes[id_] for id_ in own_ids.tolist()], np.int64)[inverse.reshape(-1)]
 
     def judged_categories(self, dataset: int, profile: Profile, names: set[str]) -> "NDArray[np.bool_]":
         """(n_categories,) those that an annotation of a dataset shows, which was to show these of its categories."""
@@ -128,15 +128,15 @@ def _differences(
     for profile, mine in zip(profiles, codes, strict=True):
         missing = [name for name, category in names.items() if name not in mine.values() and category.kind != "void"]
         if missing:
-            them = "it" if len(missing) == 1 else "them"
+            pronoun = "it" if len(missing) == 1 else "them"
             becomes = (
-                f"its annotators were not asked for {them}, and what others drew there is left out"
+                f"its annotators were not asked for {pronoun}, and what others drew there is left out"
                 if _names_all(profile)
                 else "it is taken that its annotators saw none"
             )
             by_files = profile.named_by_files and not profile.taxonomy_declared
-            what = "files, or values in their tables, of" if by_files else "category"
-            message = f"no {what} {_first_names(missing, 5)}: {becomes}"
+            entries = "files, or values in their tables, of" if by_files else "category"
+            message = f"no {entries} {_first_names(missing, 5)}: {becomes}"
             defects.append(Defect(TAXONOMY_CODE, message, file=profile.files))
         for id_, category in _profile_categories(profile).items():
             name = mine[id_]
@@ -362,7 +362,11 @@ class Panel:
         wanted = np.full(len(self.image_ids), -1, np.int64)
         wanted[rows] = np.arange(len(rows))
         chosen = [np.flatnonzero((self.member == k) & (wanted[self.image] >= 0)) for k in range(len(self.members))]
-        return [(k, self.row[some], wanted[self.image[some]]) for k, some in enumerate(chosen) if len(some)]
+        return [
+            (k, self.row[positions], wanted[self.image[positions]])
+            for k, positions in enumerate(chosen)
+            if len(positions)
+        ]
 
     def _join(self, places: Sequence[tuple[int, Any, Ints]], loaded: Sequence[Batch]) -> tuple[Batch, Flags]:
         """What `loaded` gives, of the batches of the members at these places."""
@@ -370,9 +374,9 @@ class Panel:
         image = [_NONE, *(place for _, _, place in places)]
         member = [_NONE, *(np.full(len(place), k) for k, _, place in places)]
         image_of, member_of = np.concatenate(image), np.concatenate(member)
-        every, kept = _drop_other_sizes(concatenate_batches(batches), image_of)
-        batch, order = merge_images(every, image_of[kept])
-        of_annotation = member_of[kept][every.annotation_image[order]]
+        joined, kept = _drop_other_sizes(concatenate_batches(batches), image_of)
+        batch, order = merge_images(joined, image_of[kept])
+        of_annotation = member_of[kept][joined.annotation_image[order]]
         return _apply_aliases(_number_passes(batch), self.aliases), self._asked_categories(batch, of_annotation)
 
     def _asked_categories(self, batch: Batch, member: Ints) -> Flags:
@@ -462,8 +466,8 @@ def build_panel(
     )
     defects = [
         defect
-        for one in members
-        for defect in one.own_defects(one.dataset.source.defects)
+        for own in members
+        for defect in own.own_defects(own.dataset.source.defects)
         if defect.severity == "error"
     ]
     return Panel(
@@ -521,8 +525,8 @@ def _drop_other_sizes(batch: Batch, image: Ints) -> tuple[Batch, Ints]:
     height, width = batch.image_size
     unknown = height * width == 0  # the file cannot be read, and the reader has said so
     order = np.argsort(unknown, kind="stable")
-    _, first, which = np.unique(image[order], return_index=True, return_inverse=True)
-    own = order[first[which]][np.argsort(order)]
+    _, first, inverse = np.unique(image[order], return_index=True, return_inverse=True)
+    own = order[first[inverse]][np.argsort(order)]
     other = (height != height[own]) | (width != width[own])
     if not other.any():
         return batch, np.arange(len(image))
@@ -543,19 +547,19 @@ def _drop_other_sizes(batch: Batch, image: Ints) -> tuple[Batch, Ints]:
 
 
 def _first_annotator(batch: Batch, row: int) -> str | None:
-    there = np.flatnonzero(batch.annotation_image == row)
-    names = batch.annotations["annotator"].take(pa.array(there)).to_pylist()
+    rows = np.flatnonzero(batch.annotation_image == row)
+    names = batch.annotations["annotator"].take(pa.array(rows)).to_pylist()
     return names[0] if names else None
 
 
 def _number_passes(batch: Batch) -> Batch:
     """The batch with every further annotation of an image by one annotator under a name of its own."""
     names = batch.annotations["annotator"].to_pylist()
-    seen: dict[tuple[int, str], int] = {}
+    n_passes: dict[tuple[int, str], int] = {}
     numbered = []
     for image, name in zip(batch.annotation_image.tolist(), names, strict=True):
-        seen[image, name] = seen.get((image, name), 0) + 1
-        numbered.append(name if seen[image, name] == 1 else f"{name} ({seen[image, name]})")
+        n_passes[image, name] = n_passes.get((image, name), 0) + 1
+        numbered.append(name if n_passes[image, name] == 1 else f"{name} ({n_passes[image, name]})")
     return (
         batch
         if numbered == names
@@ -574,5 +578,5 @@ def check_sizes(panel: Panel, defects: Iterable[Defect]) -> None:
     """Raise SegdataError if images have other sizes in each dataset; call it where nobody can be compared."""
     first = next((defect for defect in defects if defect.code == SIZES_CODE), None)
     if first is not None:
-        what = "no image has the same size in two datasets"
-        raise SegdataError(f"{panel.profile.files}: {what}; {first.image}: {first.message}")
+        problem = "no image has the same size in two datasets"
+        raise SegdataError(f"{panel.profile.files}: {problem}; {first.image}: {first.message}")

@@ -114,7 +114,7 @@ def installed_metrics() -> dict[str, AgreementMetric]:
     for point in entry_points(group="segdata.metrics"):
         with loading_plugin(point, "metrics"):
             point.load()
-    return {name: one for name, one in sorted(_REGISTRY.items()) if name not in _OWN_NAMES}
+    return {name: metric for name, metric in sorted(_REGISTRY.items()) if name not in _OWN_NAMES}
 
 
 def find_metric(name: str) -> AgreementMetric:

@@ -56,10 +56,10 @@ def repeat_agreement(comparison: AnnotatorPairs, how: Resampling) -> Table:
     twice = np.unique(person[amounts.a[own]]).tolist()
     strict = replace(how, confidence=1 - ACCUSATION_RATE / max(len(twice), 1))
     lines = []
-    for who in twice:
-        rows = np.flatnonzero(own & (person[amounts.a] == who))
-        there = np.isin(amounts.case, amounts.case[rows])
-        between = np.flatnonzero(there & ~own)
+    for annotator in twice:
+        rows = np.flatnonzero(own & (person[amounts.a] == annotator))
+        in_their_images = np.isin(amounts.case, amounts.case[rows])
+        between = np.flatnonzero(in_their_images & ~own)
         value = pair_scores(amounts, rows, how, ("dice",))["dice"]
         others, behind, low = _gap_to_others(amounts, rows, between, strict)
         clusters = amounts.units(rows)[1]
@@ -108,11 +108,11 @@ def proposed_tolerance(comparison: AnnotatorPairs) -> tuple[ProposedTolerance, .
     is_mm = np.isfinite(comparison.cases["spacing_x"])[pairs["case"][pair[rows]]]
     result = []
     of_units: tuple[tuple[Literal["px", "mm"], Ints], ...] = (("px", rows[~is_mm]), ("mm", rows[is_mm]))
-    for unit, some in of_units:
-        if len(some):
-            pairs_of = np.unique(pair[some])
-            whose = np.unique(person[pairs["a"][pairs_of]], return_index=True)[1]
-            names = tuple(comparison.annotators[k] for k in np.sort(pairs["a"][pairs_of][whose]).tolist())
+    for unit, boundaries in of_units:
+        if len(boundaries):
+            pairs_of = np.unique(pair[boundaries])
+            first_of_person = np.unique(person[pairs["a"][pairs_of]], return_index=True)[1]
+            names = tuple(comparison.annotators[k] for k in np.sort(pairs["a"][pairs_of][first_of_person]).tolist())
             frames = int(comparison.cases["frames"][pairs["case"][pairs_of]].sum())
-            result.append(ProposedTolerance(unit, float(np.median(far[some])), names, frames, len(some)))
+            result.append(ProposedTolerance(unit, float(np.median(far[boundaries])), names, frames, len(boundaries)))
     return tuple(result)

@@ -72,13 +72,17 @@ def measure_rework(
     """
     pairs, turned = counterparts(comparison)
     amounts = _sum_changes(comparison, pairs, turned)
-    who = np.where(turned, column_of(comparison.pairs, "b")[pairs], column_of(comparison.pairs, "a")[pairs])
+    annotator_of = np.where(turned, column_of(comparison.pairs, "b")[pairs], column_of(comparison.pairs, "a")[pairs])
     case = column_of(comparison.pairs, "case")[pairs]
     names, cluster = unique_inverse(column_of(comparison.cases, "cluster")[case])
     rows = list(_rework_rows(comparison, amounts, cluster, None, how))
-    for annotator in np.unique(who).tolist():
+    for annotator in np.unique(annotator_of).tolist():
         rows += _rework_rows(
-            comparison, amounts[who == annotator], cluster[who == annotator], comparison.annotators[annotator], how
+            comparison,
+            amounts[annotator_of == annotator],
+            cluster[annotator_of == annotator],
+            comparison.annotators[annotator],
+            how,
         )
     return ReworkSummary(
         images=len(pairs),
@@ -100,10 +104,10 @@ def counterparts(comparison: AnnotatorPairs) -> tuple[Ints, Flags]:
     swapped = after[a[rows]]
     first, second = np.where(swapped, b[rows], a[rows]), np.where(swapped, a[rows], b[rows])
     is_own = own[first] == second
-    _, which = np.unique(np.stack([case[rows], first]), axis=1, return_inverse=True)
-    which = which.reshape(-1)
-    has_own = np.bincount(which, is_own)[which] > 0
-    alone = np.bincount(which)[which] == 1
+    _, inverse = np.unique(np.stack([case[rows], first]), axis=1, return_inverse=True)
+    inverse = inverse.reshape(-1)
+    has_own = np.bincount(inverse, is_own)[inverse] > 0
+    alone = np.bincount(inverse)[inverse] == 1
     kept = is_own | (~has_own & alone)
     return rows[kept], swapped[kept]
 
@@ -182,14 +186,14 @@ def _rework_rows(
     n = int(unit.max(initial=-1)) + 1
     summed = np.zeros((n, *amounts.shape[1:]))
     np.add.at(summed, unit.reshape(-1), amounts)
-    every = amounts.sum(axis=0).astype(np.int64)
+    totals = amounts.sum(axis=0).astype(np.int64)
     images = (amounts[:, :, 8] > 0).sum(axis=0)
     names = [*(category.name for category in comparison.categories), None]
     for k in [len(names) - 1, *range(len(names) - 1)]:
         if n == 0 or not images[k]:
             continue
         rework, pixels, passed = _rework_shares(summed[summed[:, k, 8] > 0, k], how.confidence)
-        before, deleted, other, moved, added = every[k, :5].tolist()
+        before, deleted, other, moved, added = totals[k, :5].tolist()
         yield ReworkCounts(
             annotator=annotator,
             category=names[k],
@@ -216,10 +220,10 @@ def _rework_shares(sums: Floats, confidence: float) -> tuple[Score, Score, Score
 
 def _share_score(hits: Floats, total: Floats, is_counted: bool, confidence: float) -> Score:
     """The share of hits (n,) with its interval over clusters; `is_counted`: of things that are counted, not pixels."""
-    n, every = len(total), float(total.sum())
-    if every <= 0:
+    n, n_total = len(total), float(total.sum())
+    if n_total <= 0:
         return Score(np.nan, np.nan, np.nan, n, 0)
-    share = float(hits.sum()) / every
-    some = total > 0
-    low, high = share_interval(hits[some], total[some], confidence, trials=every if is_counted else None)
+    share = float(hits.sum()) / n_total
+    counted = total > 0
+    low, high = share_interval(hits[counted], total[counted], confidence, trials=n_total if is_counted else None)
     return Score(share, *widen_certain(low, high, share, n, confidence), n, 0)

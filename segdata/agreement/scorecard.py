@@ -96,23 +96,24 @@ def score_trend(
     without a reference nobody knows who changes: it is NaN.
     """
     mine = (scored.annotators == annotator).any(axis=0)
-    every = _Residuals.from_scores(scored, mine, month)
+    residuals = _Residuals.from_scores(scored, mine, month)
     dated = mine & (month >= 0)
     months = tuple(
-        _month_score(scored, every, dated & (month == number), number) for number in np.unique(month[dated]).tolist()
+        _month_score(scored, residuals, dated & (month == number), number)
+        for number in np.unique(month[dated]).tolist()
     )
-    if len(every.x) == 0:
-        return ScoreTrend(months, np.nan, np.nan, np.nan, np.nan, every.same_images)
-    slope, low, high = every.slope_interval(how.confidence)
-    p = every.chance(how.seed)
-    there = np.isin(scored.case, scored.case[dated])
-    others = np.setdiff1d(scored.annotators[:, there], [annotator, -1 if reference is None else reference])
+    if len(residuals.x) == 0:
+        return ScoreTrend(months, np.nan, np.nan, np.nan, np.nan, residuals.same_images)
+    slope, low, high = residuals.slope_interval(how.confidence)
+    p = residuals.chance(how.seed)
+    cases = np.isin(scored.case, scored.case[dated])
+    others = np.setdiff1d(scored.annotators[:, cases], [annotator, -1 if reference is None else reference])
     for other in others.tolist() if p <= _RATE else ():
         kept = ~(scored.annotators == other).any(axis=0)
         rest = _Residuals.from_scores(scored.take(kept), mine[kept], month[kept])
-        same_way = len(rest.x) > 0 and float(rest.x @ rest.y) * float(every.x @ every.y) > 0
+        same_way = len(rest.x) > 0 and float(rest.x @ rest.y) * float(residuals.x @ residuals.y) > 0
         p = float(np.maximum(p, rest.chance(how.seed) if same_way or not len(rest.x) else 1.0))
-    return ScoreTrend(months, slope, low, high, p, every.same_images)
+    return ScoreTrend(months, slope, low, high, p, residuals.same_images)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +187,11 @@ def _residuals(scored: ImageScores, mine: Flags) -> tuple[Floats, bool]:
 
 def _group_mean(value: Floats, group: Ints, among: Flags) -> Floats:
     """(n,) the mean of the group's values that are among those; NaN where there are none."""
-    _, which = np.unique(group, return_inverse=True)
-    which = which.reshape(-1)
-    n = np.bincount(which, among)
+    _, inverse = np.unique(group, return_inverse=True)
+    inverse = inverse.reshape(-1)
+    n = np.bincount(inverse, among)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray((np.bincount(which, np.where(among, value, 0.0)) / n)[which])
+        return np.asarray((np.bincount(inverse, np.where(among, value, 0.0)) / n)[inverse])
 
 
 def _centre(values: Floats, sort: Ints) -> Floats:
@@ -293,16 +294,16 @@ def _own_examples(
     place = scored.case * wide + scored.category
     order = np.argsort(place, kind="stable")
     begins = np.searchsorted(place[order], place[rows]), np.searchsorted(place[order], place[rows], side="right")
-    seen: set[int] = set()
+    shown: set[int] = set()
     examples: list[tuple[float, int]] = []
     example: tuple[float, int] | None
     for row, begin, end in zip(rows.tolist(), *(limits.tolist() for limits in begins), strict=True):
         if n == 0 or (len(examples) >= n and scored.value[row] > examples[n - 1][0]):
             break
         case = int(scored.case[row])
-        if int(place[row]) in seen:
+        if int(place[row]) in shown:
             continue
-        seen.add(int(place[row]))
+        shown.add(int(place[row]))
         example = (float(scored.value[row]), row)
         if present is not None:
             example = _against_majority(scored, order[begin:end], annotator, present.get(case, ()))
@@ -317,10 +318,10 @@ def _others_present(comparison: AnnotatorPairs, annotator: int) -> dict[int, tup
     cases = column_of(comparison.pairs, "case")
     present: dict[int, list[int]] = {}
     for mine, other in (("a", "b"), ("b", "a")):
-        whose, others = column_of(comparison.pairs, mine), column_of(comparison.pairs, other)
-        kept = (whose == annotator) & first[others] & (person[others] != person[annotator])
-        for case, who in zip(cases[kept].tolist(), others[kept].tolist(), strict=True):
-            present.setdefault(case, []).append(who)
+        annotators, others = column_of(comparison.pairs, mine), column_of(comparison.pairs, other)
+        kept = (annotators == annotator) & first[others] & (person[others] != person[annotator])
+        for case, other_annotator in zip(cases[kept].tolist(), others[kept].tolist(), strict=True):
+            present.setdefault(case, []).append(other_annotator)
     return {case: tuple(others) for case, others in present.items()}
 
 
@@ -336,8 +337,8 @@ def _against_majority(
     for row in rows.tolist():
         known[frozenset(scored.annotators[:, row].tolist())] = row
 
-    def value(one: int, other: int) -> float:
-        row = known.get(frozenset((one, other)))
+    def value(annotator: int, other: int) -> float:
+        row = known.get(frozenset((annotator, other)))
         return 1.0 if row is None else float(scored.value[row])
 
     if not others:
@@ -533,7 +534,7 @@ def _annotation_months(tables: Tables) -> Ints:
 def _workload(comparison: AnnotatorPairs, tables: Tables, name: str) -> dict[str, Any]:  # Any: numbers of a card
     """How much an annotator did, and how fast; what is void is no segment."""
     annotations = tables.annotations
-    own = np.array([who == name for who in annotations["annotator"].tolist()], bool)
+    own = np.array([drew == name for drew in annotations["annotator"].tolist()], bool)
     void = [category.id for category in comparison.categories if category.kind == "void"]
     annotation = tables.segments["annotation"][~np.isin(tables.segments["category_id"], void)]
     segments = np.bincount(annotation, minlength=len(annotations))[own]
@@ -541,14 +542,14 @@ def _workload(comparison: AnnotatorPairs, tables: Tables, name: str) -> dict[str
         [np.nan if spent is None else spent for spent in annotations["seconds"][own].tolist()], np.float64
     )
     timed = np.isfinite(seconds)
-    some = timed & (segments > 0)
+    counted = timed & (segments > 0)
     return {
         "images": int(own.sum()),
         "segments": int(segments.sum()),
         "timed": int(timed.sum()),
         "seconds": float(seconds[timed].sum()) if timed.any() else np.nan,
         "seconds_per_image": float(np.median(seconds[timed])) if timed.any() else np.nan,
-        "seconds_per_segment": float(np.median(seconds[some] / segments[some])) if some.any() else np.nan,
+        "seconds_per_segment": float(np.median(seconds[counted] / segments[counted])) if counted.any() else np.nan,
     }
 
 
@@ -563,7 +564,7 @@ def _pass_rate(tables: Tables, name: str, review: ReworkSummary | None, how: Res
         row = review.find(None if alone else name)  # who is alone may have no name, or another one
         return Score(np.nan, np.nan, np.nan, 0, 0) if row is None else msgspec.structs.replace(row.passed, n=row.images)
     columns = (tables.annotations[column].tolist() for column in ("annotator", "stage"))
-    stages = [stage for who, stage in zip(*columns, strict=True) if who == name and stage in _OVER]
+    stages = [stage for annotator, stage in zip(*columns, strict=True) if annotator == name and stage in _OVER]
     n, accepted = len(stages), stages.count("accepted")
     low, high = (float(end) for end in wilson_interval(np.array(accepted), np.array(n), how.confidence))
     return Score(accepted / n if n else np.nan, low, high, n, 0)

@@ -203,10 +203,10 @@ def sum_pairs(comparison: AnnotatorPairs) -> AdditiveSums:
     code = (
         (column_of(comparison.cells, "category_a") + 1) * (shape[1] + 1) + column_of(comparison.cells, "category_b") + 1
     )
-    codes, which = np.unique(code, return_inverse=True)
+    codes, inverse = np.unique(code, return_inverse=True)
     pixels = column_of(comparison.cells, "pixels").astype(np.float64)
     amounts["cells"] = csr_array(
-        (pixels, (column_of(comparison.cells, "pair"), which.reshape(-1))), shape=(shape[0], len(codes))
+        (pixels, (column_of(comparison.cells, "pair"), inverse.reshape(-1))), shape=(shape[0], len(codes))
     )
     cells = np.stack([codes // (shape[1] + 1) - 1, codes % (shape[1] + 1) - 1]).astype(np.int64)
     return AdditiveSums(shape[0], amounts, cells)
@@ -222,9 +222,9 @@ def leading_score(comparison: AnnotatorPairs) -> Leading:
     for side in ("category_a", "category_b"):
         drawn[column_of(comparison.matches, side)] = True
     is_void = np.array([category.kind == "void" for category in comparison.categories], bool)
-    some = drawn[:-1] & ~is_void
-    counted = some & comparison.countable
-    return "pq" if counted.any() and (some & ~counted).sum() <= 1 else "iou"
+    compared = drawn[:-1] & ~is_void
+    counted = compared & comparison.countable
+    return "pq" if counted.any() and (compared & ~counted).sum() <= 1 else "iou"
 
 
 def column_of(table: Table, name: str) -> Column:
@@ -252,9 +252,9 @@ class _SumLayout:
     def mean(self, name: str, row: Ints, category: Ints, value: Floats) -> dict[str, Matrix]:
         """The mean of the values (m,) of each row and category, NaN left out, and where there is one."""
         defined = np.isfinite(value)
-        cell, which = np.unique(row[defined] * self.k + category[defined], return_inverse=True)
-        which = which.reshape(-1)
-        mean = np.bincount(which, weights=value[defined], minlength=len(cell)) / np.maximum(np.bincount(which), 1)
+        cell, inverse = np.unique(row[defined] * self.k + category[defined], return_inverse=True)
+        inverse = inverse.reshape(-1)
+        mean = np.bincount(inverse, weights=value[defined], minlength=len(cell)) / np.maximum(np.bincount(inverse), 1)
         position = np.divmod(cell, max(self.k, 1))
         return {name: self.total(*position, mean), f"n_{name}": self.total(*position, np.ones(len(cell)))}
 
@@ -279,7 +279,8 @@ def _segment_sums(comparison: AnnotatorPairs, lay: _SumLayout) -> dict[str, Matr
     only_a, only_b = alone & (of_a >= 0), alone & (of_b >= 0)
     rows = {"tp": (both, of_a), "fn": (only_a, of_a), "fp": (only_b, of_b)}
     sums = {
-        name: lay.total(row[some], category[some], np.ones(int(some.sum()))) for name, (some, category) in rows.items()
+        name: lay.total(row[rows_of], category[rows_of], np.ones(int(rows_of.sum())))
+        for name, (rows_of, category) in rows.items()
     }
     sums["iou_sum"] = lay.total(row[both], of_a[both], fit[both])
     sums["n_segments"] = ((sums["tp"] + sums["fn"] + sums["fp"]) > 0).astype(np.float64)
@@ -291,10 +292,10 @@ def _count_sums(
 ) -> dict[str, Matrix]:
     """By how many B counts more things of a category than A, where either has one."""
     chosen = np.append(countable, False)  # -1 is no category
-    codes = [(row * lay.k + category)[some & chosen[category]] for some, category in (of_a, of_b)]
-    cell, which = np.unique(np.concatenate(codes), return_inverse=True)
+    codes = [(row * lay.k + category)[chosen_rows & chosen[category]] for chosen_rows, category in (of_a, of_b)]
+    cell, inverse = np.unique(np.concatenate(codes), return_inverse=True)
     signed = np.repeat([-1.0, 1.0], [len(side_codes) for side_codes in codes])
-    difference: Floats = np.bincount(which.reshape(-1), signed, len(cell)).astype(np.float64)
+    difference: Floats = np.bincount(inverse.reshape(-1), signed, len(cell)).astype(np.float64)
     position = np.divmod(cell, max(lay.k, 1))
     return lay.mean("count_difference", *position, difference) | lay.mean("count_gap", *position, np.abs(difference))
 
@@ -326,19 +327,23 @@ def _surface_sums(comparison: AnnotatorPairs, lay: _SumLayout) -> dict[str, Matr
         "offset": (single, columns["offset"]),
     }
     sums: dict[str, Matrix] = {}
-    for name, (some, value) in values.items():
-        sums |= lay.mean(name, row[some], category[some], value[some])
+    for name, (kept, value) in values.items():
+        sums |= lay.mean(name, row[kept], category[kept], value[kept])
     return sums | {"offset_size": abs(sums["offset"]), "n_offset_size": sums["n_offset"]}
 
 
 def _partition_sums(partitions: Table, lay: _SumLayout) -> dict[str, Matrix]:
     """How alike two annotators part the pixels into segments."""
-    of = {name: column_of(partitions, name) for name in _PARTITION_COLUMNS}
-    row, category, pixels = of["pair"], of["category"], of["pixels"]
+    columns = {name: column_of(partitions, name) for name in _PARTITION_COLUMNS}
+    row, category, pixels = columns["pair"], columns["category"], columns["pixels"]
     values = {
-        "covering": segmentation_covering(of["covered_a"], of["area_a"], of["covered_b"], of["area_b"]),
-        "adjusted_rand": adjusted_rand(of["squares_both"], of["squares_a"], of["squares_b"], pixels),
-        "variation_of_information": variation_of_information(of["logs_both"], of["logs_a"], of["logs_b"], pixels).total,
+        "covering": segmentation_covering(
+            columns["covered_a"], columns["area_a"], columns["covered_b"], columns["area_b"]
+        ),
+        "adjusted_rand": adjusted_rand(columns["squares_both"], columns["squares_a"], columns["squares_b"], pixels),
+        "variation_of_information": variation_of_information(
+            columns["logs_both"], columns["logs_a"], columns["logs_b"], pixels
+        ).total,
     }
     sums: dict[str, Matrix] = {}
     for name, value in values.items():
@@ -411,9 +416,9 @@ def overall_category_values(name: str, together: WeightedSums, pairs: Sequence[W
 def weighted_mean(values: Floats, weights: Floats | float = 1.0) -> Floats:
     """The mean of values (B, k, ...) over k, NaN left out; NaN where nothing has a weight."""
     defined = np.isfinite(values)
-    some = defined * weights
-    total = some.sum(axis=1)
-    above = (np.where(defined, values, 0.0) * some).sum(axis=1)
+    weight = defined * weights
+    total = weight.sum(axis=1)
+    above = (np.where(defined, values, 0.0) * weight).sum(axis=1)
     return np.asarray(np.divide(above, total, out=np.full(total.shape, np.nan), where=total > 0))
 
 

@@ -33,7 +33,7 @@ class StapleResult:
 
 
 def staple(
-    says: Flags, there: Flags, pixels: ArrayLike, field: ArrayLike | None = None, *, tolerance: float = 1e-8
+    says: Flags, present: Flags, pixels: ArrayLike, field: ArrayLike | None = None, *, tolerance: float = 1e-8
 ) -> StapleResult:
     """STAPLE of one category, in one field or several at once, by expectation maximisation.
 
@@ -54,31 +54,31 @@ def staple(
     """
     answer = np.asarray(np.zeros(len(says)) if field is None else field, np.int64)
     for k in range(says.shape[1]):  # few different things are said of one category, in however many patterns
-        answer = unique_inverse(3 * answer + there[:, k] + (says & there)[:, k])[1]
+        answer = unique_inverse(3 * answer + present[:, k] + (says & present)[:, k])[1]
     row = np.zeros(int(answer.max(initial=-1)) + 1, np.int64)
     row[answer] = np.arange(len(answer))
-    n = np.bincount(answer, np.asarray(pixels, float) * there.any(axis=1), len(row)).astype(np.float64)
+    n = np.bincount(answer, np.asarray(pixels, float) * present.any(axis=1), len(row)).astype(np.float64)
     field_of = np.zeros(len(row), np.int64) if field is None else np.asarray(field, np.int64)[row]
-    result = _expectation_maximisation((says & there)[row], there[row], n[:, None], field_of, tolerance)
+    result = _expectation_maximisation((says & present)[row], present[row], n[:, None], field_of, tolerance)
     return replace(result, probability=result.probability[answer])
 
 
-def _expectation_maximisation(yes: Flags, there: Flags, n: Floats, field: Ints, tolerance: float) -> StapleResult:
+def _expectation_maximisation(yes: Flags, present: Flags, n: Floats, field: Ints, tolerance: float) -> StapleResult:
     """STAPLE of N different answers that n (N, 1) pixels of field `field` (N,) got."""
     first = np.flatnonzero(np.diff(field, prepend=-1))
-    no = there & ~yes
+    no = present & ~yes
 
     def total(amount: Floats) -> Floats:
         """(U, R) sums over the patterns of each field."""
         return np.asarray(np.add.reduceat(amount, first, axis=0)) if len(first) else amount[:0]
 
-    share = _rate(yes.sum(axis=1).astype(float), there.sum(axis=1).astype(float), 0.0)[:, None]
+    share = _rate(yes.sum(axis=1).astype(float), present.sum(axis=1).astype(float), 0.0)[:, None]
     prior = _rate(total(n * share), total(n * np.ones_like(share)), 0.5)
     believed = share
     rates, going = np.full((2, len(first), yes.shape[1]), np.inf), np.ones(len(first), bool)
     for _ in range(_MOST):
         truly, falsely = n * believed, n * (1 - believed)
-        sums = [total(truly * yes), total(truly * there), total(falsely * no), total(falsely * there)]
+        sums = [total(truly * yes), total(truly * present), total(falsely * no), total(falsely * present)]
         p, q = _rate(sums[0], sums[1], 1.0), _rate(sums[2], sums[3], 1.0)
         # A field that is done stays: what becomes of it does not depend on others.
         before, rates = rates, np.where(going[:, None], [p, q], rates)

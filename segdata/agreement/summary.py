@@ -242,15 +242,15 @@ def disagreement_causes(comparison: AnnotatorPairs) -> tuple[DisagreementCauses,
         return ()
     n_annotators, n_categories = len(comparison.annotators), len(comparison.categories)
     key = (pairs["a"] * n_annotators + pairs["b"])[causes["pair"]] * n_categories + causes["category"]
-    keys, which = np.unique(key, return_inverse=True)
+    keys, inverse = np.unique(key, return_inverse=True)
     of_a = causes["side"] == 0
 
     def total(name: str, rows: Flags) -> Floats:
-        return np.asarray(np.bincount(which[rows], causes[name][rows].astype(float), len(keys)), float)
+        return np.asarray(np.bincount(inverse[rows], causes[name][rows].astype(float), len(keys)), float)
 
-    every = np.ones(len(causes), bool)
+    all_rows = np.ones(len(causes), bool)
     missed, extra = total("unmatched", of_a), total("unmatched", ~of_a)
-    confused, boundary, ignored = (total(name, every) for name in ("confused", "boundary", "ignored"))
+    confused, boundary, ignored = (total(name, all_rows) for name in ("confused", "boundary", "ignored"))
     shares = decomposition(missed, extra, confused, boundary)
     couple, category = np.divmod(keys, n_categories)
     return tuple(
@@ -340,30 +340,30 @@ def _overlapping_categories(comparison: AnnotatorPairs) -> OverlappingCategories
     np.add.at(counted, column_of(comparison.cells, "pair"), column_of(comparison.cells, "pixels"))
     is_layered = counted > column_of(pairs, "pixels") - column_of(pairs, "void")
     layered = len(np.unique(column_of(pairs, "case")[is_layered]))
-    whose = column_of(hidden, "annotator")
+    annotator = column_of(hidden, "annotator")
     below = []
-    for k in np.unique(whose).tolist():
-        pixels = int(hidden["pixels"][whose == k].sum())
-        share = pixels / int(hidden["labelled"][whose == k].sum())
-        images = int((whose == k).sum())
+    for k in np.unique(annotator).tolist():
+        pixels = int(hidden["pixels"][annotator == k].sum())
+        share = pixels / int(hidden["labelled"][annotator == k].sum())
+        images = int((annotator == k).sum())
         below.append(HiddenPixels(annotator=comparison.annotators[k], images=images, pixels=pixels, share=share))
     return OverlappingCategories(layered_images=layered, hidden=tuple(below)) if layered or below else None
 
 
 def _reference_agreement(amounts: PairAmounts, gold: int, how: Resampling) -> ReferenceAgreement:
     """The agreement of all annotators with the reference, and of each."""
-    comparison, against = amounts.comparison, rows_against(amounts, gold)
-    rows = np.sort(np.concatenate([np.empty(0, np.int64), *against.values()]))
+    comparison, rows_of_annotator = amounts.comparison, rows_against(amounts, gold)
+    rows = np.sort(np.concatenate([np.empty(0, np.int64), *rows_of_annotator.values()]))
     frames = comparison.cases["frames"] if len(comparison.cases) else np.zeros(0, np.int64)
     return ReferenceAgreement(
         name=comparison.annotators[gold],
         annotators=tuple(
             AgainstReference(
-                annotator=comparison.annotators[who],
+                annotator=comparison.annotators[annotator],
                 images=int(frames[amounts.case[own]].sum()),
                 **_missed_and_extra(amounts, own, gold, how),
             )
-            for who, own in sorted(against.items())
+            for annotator, own in sorted(rows_of_annotator.items())
         ),
         categories=_category_agreements(amounts, rows, how),
         **overall_scores(amounts, rows, how),
@@ -385,10 +385,12 @@ def _missed_and_extra(amounts: PairAmounts, rows: Ints, gold: int, how: Resampli
     result = {}
     for name, hits in (("missed", missed), ("extra", extra)):
         total = both + hits
-        some = total > 0
-        value = float(hits.sum() / total.sum()) if some.any() else np.nan
-        ends = share_interval(hits[some], total[some], how.confidence, trials=float(total.sum()) if trials else None)
-        result[name] = Score(value, *ends, int(some.sum()), int((~some).sum()))
+        counted = total > 0
+        value = float(hits.sum() / total.sum()) if counted.any() else np.nan
+        ends = share_interval(
+            hits[counted], total[counted], how.confidence, trials=float(total.sum()) if trials else None
+        )
+        result[name] = Score(value, *ends, int(counted.sum()), int((~counted).sum()))
     return result
 
 
@@ -411,18 +413,18 @@ def _bias_rows(comparison: AnnotatorPairs, cells: Table) -> tuple[AnnotatorBias,
     nothing = Score(np.nan, np.nan, np.nan, 0, 0)
     values: dict[tuple[int, int], dict[str, tuple[Score, float, bool]]] = {}
     columns = ("annotator", "category", "kind", "value", "low", "high", "clusters", "p", "found")
-    for who, code, kind, value, low, high, clusters, p, significant in cells.lines(*columns):
-        values.setdefault((who, code), {})[kind] = Score(value, low, high, clusters, 0), p, significant
+    for annotator, code, kind, value, low, high, clusters, p, significant in cells.lines(*columns):
+        values.setdefault((annotator, code), {})[kind] = Score(value, low, high, clusters, 0), p, significant
     images = ImageDeviations.from_pairs(comparison) if len(cells) and cells["found"].any() else None
     result = []
-    for (who, code), kinds in sorted(values.items()):
+    for (annotator, code), kinds in sorted(values.items()):
         offset, missed, extra, confused = (
             kinds[kind][0] if kind in kinds else nothing for kind in ("offset", "missed", "extra", "confused")
         )
         biased_kinds = tuple(kind for kind in BIAS_KINDS if kind in kinds and kinds[kind][2])
         result.append(
             AnnotatorBias(
-                annotator=comparison.annotators[who],
+                annotator=comparison.annotators[annotator],
                 category=comparison.categories[code].name,
                 boundary_offset=offset,
                 missed=missed,
@@ -431,7 +433,7 @@ def _bias_rows(comparison: AnnotatorPairs, cells: Table) -> tuple[AnnotatorBias,
                 p={kind: p for kind, (_, p, _) in sorted(kinds.items()) if np.isfinite(p)},
                 found=tuple(sorted(biased_kinds)),
                 examples={
-                    kind: images.worst(who, code, kind, sign=-1.0 if kinds[kind][0].value < 0 else 1.0)
+                    kind: images.worst(annotator, code, kind, sign=-1.0 if kinds[kind][0].value < 0 else 1.0)
                     for kind in biased_kinds
                     if images is not None
                 },
@@ -462,12 +464,12 @@ def unclear_categories(comparison: AnnotatorPairs, how: Resampling) -> Table:
     rows = between_persons(amounts)
     if len(comparison.annotators) < 3 or not len(rows):
         return table_of_lines(_UNCLEAR_COLUMNS, [])
-    every = _category_values(amounts, rows, how)
-    once = Resampling(n_draws=1, seed=how.seed)
+    pooled = _category_values(amounts, rows, how)
+    one_draw = Resampling(n_draws=1, seed=how.seed)
     left = {i: rows[(amounts.a[rows] != i) & (amounts.b[rows] != i)] for i in range(len(comparison.annotators))}
-    others = {i: _category_values(amounts, own, once) for i, own in left.items() if len(own)}
+    others = {i: _category_values(amounts, own, one_draw) for i, own in left.items() if len(own)}
     lines = []
-    for k, (value, low, high, n) in enumerate(every):
+    for k, (value, low, high, n) in enumerate(pooled):
         without = {i: values[k][0] for i, values in others.items() if np.isfinite(values[k][0])}
         if np.isfinite(value) and without:
             worst = max(without, key=lambda i: (without[i], -i))

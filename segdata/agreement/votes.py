@@ -186,8 +186,8 @@ def _constant_strips(sides: Sequence[SweepRuns], n_labels: int) -> tuple[Ints, I
         digits = number[pair % len(number), None] // power % n_labels
         answers = np.concatenate([answers[pair // len(number)], digits], axis=1)
         code = both.astype(np.int64)
-    some = answers.max(axis=1, initial=0)[code] > 0
-    return start[some], end[some], answers, code[some]
+    answered = answers.max(axis=1, initial=0)[code] > 0
+    return start[answered], end[answered], answers, code[answered]
 
 
 def _label_changes(side: SweepRuns) -> tuple[Ints, Ints]:
@@ -312,14 +312,14 @@ def pairwise_iou(votes: PixelVotes) -> Floats:
     unjudged = np.array([category.kind == "void" for category in votes.categories] + [True, False], bool)
 
     def pixels(vote: Ints, rows: Flags) -> Floats:
-        some = rows & (vote >= 0)
-        cell = votes.case[some] * n + vote[some]
-        return np.bincount(cell, votes.pixels[some], shape[0] * n).astype(np.float64).reshape(shape)
+        decided = rows & (vote >= 0)
+        cell = votes.case[decided] * n + vote[decided]
+        return np.bincount(cell, votes.pixels[decided], shape[0] * n).astype(np.float64).reshape(shape)
 
     total, n_defined = np.zeros(shape), np.zeros(shape)
-    for one in range(n_annotators):
-        for other in range(one + 1, n_annotators):
-            a, b = votes.vote[:, one], votes.vote[:, other]
+    for first in range(n_annotators):
+        for second in range(first + 1, n_annotators):
+            a, b = votes.vote[:, first], votes.vote[:, second]
             judged = ~(unjudged[a] | unjudged[b])
             both = pixels(a, judged & (a == b))
             union = pixels(a, judged) + pixels(b, judged) - both

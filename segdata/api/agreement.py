@@ -43,8 +43,7 @@ from segdata.store.output import StagedOutput
 if TYPE_CHECKING:
     import pandas as pd
 
-    from segdata.agreement.consensus_dataset import ConsensusTaxonomy
-    from segdata.agreement.consensus_writer import ConsensusWriter
+    from segdata.agreement.consensus_dataset import ConsensusTaxonomy, ConsensusWriter
     from segdata.agreement.copying import IdenticalWork
     from segdata.agreement.cvat_quality import CvatReport
     from segdata.agreement.drift import AnnotatorDrift
@@ -72,7 +71,7 @@ class AgreementResult(Result, Agreement, frozen=True, kw_only=True):
 
     def with_proposals(self) -> "AgreementResult":
         """The same with what accepting a finding changes, for `segdata review apply`: of those that a page lists."""
-        from segdata.agreement.adjudication import PROPOSING_CODES, propose_corrections
+        from segdata.agreement.disagreements import PROPOSING_CODES, propose_corrections
         from segdata.api.decisions import image_portions, single_images
         from segdata.report.agreement.html import listed_findings
 
@@ -80,23 +79,23 @@ class AgreementResult(Result, Agreement, frozen=True, kw_only=True):
         comparison = run.tables.annotator_pairs
         assert comparison is not None
         single = set(comparison.cases["name"][comparison.cases["frames"] == 1].tolist())
-        about: dict[str, list[Finding]] = {}
+        by_image: dict[str, list[Finding]] = {}
         for finding in listed_findings(self.findings):
             if finding.code in PROPOSING_CODES and finding.image is not None and finding.image in single:
-                about.setdefault(finding.image, []).append(finding)
+                by_image.setdefault(finding.image, []).append(finding)
         pairs = zip(comparison.categories, comparison.countable.tolist(), strict=True)
         countable = frozenset(category.name for category, is_counted in pairs if is_counted)
 
         def propose(rows: Ints) -> dict[Finding, Finding]:
             corrected: dict[Finding, Finding] = {}
             for batch in single_images(run.dataset.source.load(rows)):
-                findings = about[batch.images["image_id"][0].as_py()]
+                findings = by_image[batch.images["image_id"][0].as_py()]
                 corrected |= propose_corrections(findings, batch, run.dataset.taxonomy, countable)
             return corrected
 
         proposed: dict[Finding, Finding] = {}
         with image_limits():
-            for portion in run_ordered(propose, image_portions(run.dataset, about.keys())):
+            for portion in run_ordered(propose, image_portions(run.dataset, by_image.keys())):
                 proposed |= portion
         findings_now = tuple(proposed.get(finding, finding) for finding in self.findings)
         return promote(AgreementResult, msgspec.structs.replace(self, findings=findings_now), run=run)
@@ -194,13 +193,13 @@ def agree(
     from segdata.agreement.summary import summarise_agreement
     from segdata.core.rule_runner import run_rules, select_rules
 
-    every = _open_annotators(join_panels(data, others, name), read_options(options))
-    config, section = every[0].dataset.config, panel_gold_section(every)
+    members = _open_annotators(join_panels(data, others, name), read_options(options))
+    config, section = members[0].dataset.config, panel_gold_section(members)
     gold = gold or (section.name if section else None)
-    check_reference_named(gold, every)
+    check_reference_named(gold, members)
     reports = _read_cvat_reports(cvat_reports, gold)
     chosen = select_rules(config, select, ignore, command="agreement") + _reader_rules(config, select, ignore)
-    compared = compare_panel(every, section if gold else None, options)
+    compared = compare_panel(members, section if gold else None, options)
     _check_annotators(compared)
     model_rows = _model_annotators(compared, [models] if isinstance(models, str) else list(models))
     if anonymise:
@@ -211,7 +210,7 @@ def agree(
     annotator_pairs, tables = assessed.annotator_pairs, assessed.tables
     panel = Dataset(compared.panel, compared.panel.profile, config)
     findings = _images_once(run_rules(tables, chosen, config, jobs=jobs).findings)
-    own = [item.dataset for item in every]
+    own = [item.dataset for item in members]
     findings, settled = (findings, ()) if include_reviewed else split_decided(panel, findings, jobs, own)
     result = summarise_agreement(
         annotator_pairs,
@@ -281,9 +280,9 @@ def _check_annotators(compared: ComparedPanel) -> None:
     annotators, n_pairs = compared.annotator_pairs.annotators, len(compared.annotator_pairs.pairs)
     files = compared.panel.profile.files
     if len(annotators) < 2:
-        who = f"only {annotators[0]} annotated" if annotators else "nobody annotated"
+        problem = f"only {annotators[0]} annotated" if annotators else "nobody annotated"
         raise SegdataError(
-            f"{files}: {who} these images; agreement takes two annotators or more: give several datasets as "
+            f"{files}: {problem} these images; agreement takes two annotators or more: give several datasets as "
             "NAME=DATA, or one in which annotations name their annotators"
         )
     if n_pairs == 0:
@@ -463,14 +462,17 @@ def consensus(
     method. Raises SegdataError as `agreement` does.
     """
     from segdata.agreement.consensus import ConsensusMethod
-    from segdata.agreement.consensus_dataset import consensus_taxonomy
+    from segdata.agreement.consensus_dataset import (
+        ConsensusWriter,
+        check_image_names,
+        consensus_taxonomy,
+        find_copied_annotations,
+    )
     from segdata.agreement.consensus_dataset import leave_one_out as compare_with_others
-    from segdata.agreement.consensus_writer import ConsensusWriter, check_image_names
-    from segdata.agreement.copied_annotations import find_copied_annotations
 
     check_choice("undecided", undecided, ("void", "list"))
-    every = open_members(join_panels(data, others, name), read_options(options, PairOptions))
-    panel = open_panel(every, options.get("pair_by"), options.get("taxonomy_map"))
+    members = open_members(join_panels(data, others, name), read_options(options, PairOptions))
+    panel = open_panel(members, options.get("pair_by"), options.get("taxonomy_map"))
     jobs, progress = options.get("jobs", 0), options.get("progress", no_progress)
     check_image_names(panel)
     consensus_method = ConsensusMethod.from_name(method, panel.profile.task, min_support)

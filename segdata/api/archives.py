@@ -73,7 +73,7 @@ def _sound_entries(path: Path, archive: zipfile.ZipFile, size: int) -> list[zipf
         raise UnreadableError(f"{path}: the archive is empty")
     if len(entries) > _MOST_ENTRIES:
         raise UnreadableError(f"{path}: holds {len(entries):,} files, more than {_MOST_ENTRIES:,}; {remedy}")
-    seen: set[str] = set()
+    keys: set[str] = set()
     for entry in entries:
         name, shown = entry.filename, ascii(entry.filename)[:120]
         parts = PurePosixPath(name).parts
@@ -85,9 +85,9 @@ def _sound_entries(path: Path, archive: zipfile.ZipFile, size: int) -> list[zipf
             raise UnreadableError(f"{path}: {shown} is encrypted; unzip it with its password and give the folder")
         if max(len(part.encode("utf-8", "surrogatepass")) for part in parts) > _LONGEST:
             raise UnreadableError(f"{path}: the name {shown} is longer than {_LONGEST} bytes; rename it")
-        if (key := PurePosixPath(name).as_posix()) in seen:
+        if (key := PurePosixPath(name).as_posix()) in keys:
             raise UnreadableError(f"{path}: holds {shown} twice; remove one")
-        seen.add(key)
+        keys.add(key)
     total = sum(entry.file_size for entry in entries)
     if total > max(_MOST_BYTES, _MOST_RATIO * size):
         raise UnreadableError(f"{path}: {size:,} bytes unpack to {total:,}, as in a zip bomb; {remedy}")

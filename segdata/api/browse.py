@@ -150,14 +150,14 @@ def browse(
         set_appearance(loader, dataset.profile, targets, shown)
         if not dataset.is_part:  # the other images still show what is theirs
             media.sweep()
-        about = tuple(finding for finding in listed if finding.image is None)
-        loader.store(about_dataset=[_finding_line(finding) for finding in about])
+        about_dataset = tuple(finding for finding in listed if finding.image is None)
+        loader.store(about_dataset=[_finding_line(finding) for finding in about_dataset])
         return BrowseResult(
             name=name,
             dataset=target,
             n_images=len(dataset),
             n_findings=len(shown),
-            about_dataset=about,
+            about_dataset=about_dataset,
             elsewhere=tuple(finding for finding in listed if finding.image not in {*ids, None}),
             n_settled=n_settled,
             n_decided=n_decided,

@@ -265,22 +265,22 @@ class _Plan:
         check_free_url(url)
         parent, _, name = url.rpartition("/")
         with TemporaryDirectory(prefix="segdata-") as scratch:
-            here = Path(scratch).resolve() / name
+            local = Path(scratch).resolve() / name
             try:
-                done = self.write(here, url)
-                if here.is_dir():
-                    upload(here, url, "dataset.yaml" if self.format.name in _KEEPS_LOSSES else LOSSES_FILE)
+                done = self.write(local, url)
+                if local.is_dir():
+                    upload(local, url, "dataset.yaml" if self.format.name in _KEEPS_LOSSES else LOSSES_FILE)
                 else:
-                    upload(here.parent, parent, here.name)
+                    upload(local.parent, parent, local.name)
             except BaseException as error:
                 delete_below(url)
                 if isinstance(error, SegdataError):
-                    error.args = (str(error).replace(str(here), url), *error.args[1:])
+                    error.args = (str(error).replace(str(local), url), *error.args[1:])
                 raise
-            folder = url if here.is_dir() else parent
+            folder = url if local.is_dir() else parent
         certificate = None if done.certificate is None else join_url(folder, done.certificate.name)
-        there: Any = {"target": url, "certificate": certificate}  # Any: texts in place of paths, which are only shown
-        done = replace(done, **there)
+        shown: Any = {"target": url, "certificate": certificate}  # Any: texts in place of paths, which are only shown
+        done = replace(done, **shown)
         return _verify(self.dataset, done, self.jobs) if verify else done
 
     def write(self, path: Path, parts_url: str | None = None) -> Conversion:
@@ -349,7 +349,7 @@ def _connect(client: "Client | str") -> "AbstractContextManager[Cluster]":
 
 def _load_on_cluster(cluster: "Cluster", dataset: OpenDataset) -> Iterator[Batch]:
     """The batches as workers load them; nothing is sent before the first is asked for."""
-    from segdata.store.cluster_writer import load_on_cluster
+    from segdata.store.revision_writer import load_on_cluster
 
     yield from load_on_cluster(cluster, dataset)
 
@@ -357,13 +357,13 @@ def _load_on_cluster(cluster: "Cluster", dataset: OpenDataset) -> Iterator[Batch
 def _write_on_cluster(
     cluster: "Cluster",
     dataset: OpenDataset,
-    made: Path,
+    folder: Path,
     stream: ConversionStream,
     options: Mapping[str, Option],
     parts_url: str | None,
 ) -> None:
     """Write a canonical dataset whose segments workers write."""
-    from segdata.store.cluster_writer import PortionSummary, write_canonical_on_cluster
+    from segdata.store.revision_writer import PortionSummary, write_canonical_on_cluster
 
     def count_portion(summary: PortionSummary) -> None:
         stream.count(summary.n_segments, summary.defects, summary.apart)
@@ -371,15 +371,15 @@ def _write_on_cluster(
 
     how = options.get("made")
     how = None if how is None else str(how)
-    write_canonical_on_cluster(cluster, dataset, made, stream.losses, how, count_portion, stream.finish, parts_url)
+    write_canonical_on_cluster(cluster, dataset, folder, stream.losses, how, count_portion, stream.finish, parts_url)
 
 
-def _arrange_images(format: Format, made: Path) -> tuple[str, ...]:
+def _arrange_images(format: Format, folder: Path) -> tuple[str, ...]:
     """Put the copies of images where the format's programs look for them; what has no place there."""
     if format.arrange is not None:
-        return format.arrange(made)
-    if format.image_of is not None and (made / INDEX_FILE).is_file():
-        move_beside_masks(made, format.image_of)
+        return format.arrange(folder)
+    if format.image_of is not None and (folder / INDEX_FILE).is_file():
+        move_beside_masks(folder, format.image_of)
     return ()
 
 

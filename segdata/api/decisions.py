@@ -26,14 +26,14 @@ def label_hashes(data: OpenDataset, findings: Sequence[Finding], jobs: int = 0) 
 
     Only the images that findings are about are loaded, by `jobs` threads (0: one per core).
     """
-    about: dict[str, list[Finding]] = {}
+    by_image: dict[str, list[Finding]] = {}
     for finding in findings:
         if finding.image is not None:
-            about.setdefault(finding.image, []).append(finding)
+            by_image.setdefault(finding.image, []).append(finding)
 
     def batch_findings(batch: Batch) -> list[tuple[Finding, str]]:
         annotations = Annotation.split_batch(batch)
-        findings_here = about[batch.images["image_id"][0].as_py()]
+        findings_here = by_image[batch.images["image_id"][0].as_py()]
         return [(finding, hash_finding_labels(finding, annotations, data.profile)) for finding in findings_here]
 
     def of_rows(rows: Ints) -> list[tuple[Finding, str]]:
@@ -41,7 +41,7 @@ def label_hashes(data: OpenDataset, findings: Sequence[Finding], jobs: int = 0) 
 
     hashes = dict.fromkeys(findings, "")
     with image_limits():
-        for portion in run_ordered(of_rows, image_portions(data, about.keys()), jobs):
+        for portion in run_ordered(of_rows, image_portions(data, by_image.keys()), jobs):
             hashes.update(portion)
     return hashes
 
@@ -71,16 +71,16 @@ def current_decisions(dataset: OpenDataset, decisions: Iterable[Decision]) -> li
     Of labels that have changed since, and of those that nobody knows whose they are, nothing is said any more. Only
     the images that somebody has decided on are loaded.
     """
-    about: dict[str, list[Decision]] = {}
+    by_image: dict[str, list[Decision]] = {}
     for state in review_states(decisions):
         decision = state.decision
         if decision is not None and decision.image is not None:
-            about.setdefault(decision.image, []).append(decision)
+            by_image.setdefault(decision.image, []).append(decision)
     current: list[Decision] = []
     with image_limits():
-        for batch in load_images(dataset, about.keys()):
+        for batch in load_images(dataset, by_image.keys()):
             annotations = Annotation.split_batch(batch)
-            candidates = about[batch.images["image_id"][0].as_py()]
+            candidates = by_image[batch.images["image_id"][0].as_py()]
             current += [decision for decision in candidates if _is_current(decision, annotations, dataset)]
     return sorted(current, key=lambda decision: decision.time)
 
@@ -94,8 +94,10 @@ def _is_current(decision: Decision, annotations: list[Annotation], dataset: Open
     matching = [annotation for annotation in annotations if name in (None, annotation.annotator)]
     if not matching:
         matching = [annotation for annotation in annotations if annotation.annotator is None]
-    seen = decision.imprint
-    return len(matching) == 1 and seen != "" and seen == current_label_hash(decision, matching[0], dataset.profile)
+    imprint = decision.imprint
+    return (
+        len(matching) == 1 and imprint != "" and imprint == current_label_hash(decision, matching[0], dataset.profile)
+    )
 
 
 def log_path(dataset: Dataset) -> Path:

@@ -92,17 +92,17 @@ def draft(
     without any segment get an empty one.
     Raises SegdataError for unknown methods and options, and if every image is annotated.
     """
-    every = check_options(method, options or {})
+    all_options = check_options(method, options or {})
     entries, root = _entries(images)
     categories = taxonomy if isinstance(taxonomy, Taxonomy) or taxonomy is None else load_taxonomy(Path(taxonomy))
     try:
         with image_limits():
-            draw = segmentation_method(method, every, partial(_sample_images, entries))
+            draw = segmentation_method(method, all_options, partial(_sample_images, entries))
     except ModuleNotFoundError as error:
         raise missing_extra("scikit-image", "torch", error) from error
-    draft_taxonomy, category_ids = _categories(method, every, category, categories)
-    seen: list[DraftedImage] = []
-    provenance = {"source": "model", "stage": "drafted", "attributes": _method_attributes(method, every)}
+    draft_taxonomy, category_ids = _categories(method, all_options, category, categories)
+    drafted: list[DraftedImage] = []
+    provenance = {"source": "model", "stage": "drafted", "attributes": _method_attributes(method, all_options)}
     profile = Profile(
         name=Path(target).name,
         format="draft",
@@ -113,16 +113,20 @@ def draft(
         overlap=Policy("forbid"),
         files=str(root),
     )
-    look = partial(_draft_image, draw, category_ids, provenance, seen)
+    look = partial(_draft_image, draw, category_ids, provenance, drafted)
     source = PerImageSource(root, profile, entries, (), look, f"draft-{method}", per_chunk=4, labels_name="draft")
-    origin = f"drafted by {method} ({', '.join(f'{name} {value}' for name, value in every.items())})"
+    origin = f"drafted by {method} ({', '.join(f'{name} {value}' for name, value in all_options.items())})"
     try:
         written = write_derived(Dataset(source, profile, Config()), target, origin, jobs=jobs, progress=progress)
     except ModuleNotFoundError as error:
         raise missing_extra("scikit-image", "torch", error) from error
-    n_empty = sum(image.is_empty for image in seen)
+    n_empty = sum(image.is_empty for image in drafted)
     return DraftResult(
-        written, method, every, n_empty, tuple(_method_remarks(n_empty, [image.left for image in seen if image.left]))
+        written,
+        method,
+        all_options,
+        n_empty,
+        tuple(_method_remarks(n_empty, [image.left for image in drafted if image.left])),
     )
 
 
@@ -219,7 +223,7 @@ def _draft_image(
     draw: SegmentImage,
     categories: tuple[int, ...],
     details: Mapping[str, object],
-    seen: list[DraftedImage],
+    drafted: list[DraftedImage],
     entry: ImageEntry,
 ) -> list[ImageAnnotation]:
     """The draft of one image."""
@@ -236,7 +240,7 @@ def _draft_image(
     ids = np.arange(1, n + 1, dtype=np.int64)
     category = np.array(categories, np.int64) if len(categories) > 1 else np.full(n, categories[0], np.int64)
     kept = np.flatnonzero(runs.areas(n))
-    seen.append(DraftedImage(len(kept) == 0, left))
+    drafted.append(DraftedImage(len(kept) == 0, left))
     names = {"source": ["model"] * len(kept)}
     size = (labels.shape[0], labels.shape[1])
     ids = category[:n] if len(categories) > 1 else ids
@@ -290,13 +294,13 @@ def draft_from(
     """
     dataset = read(predictions, **opening)
     taxonomy, void = add_void_category(dataset.profile)
-    seen: list[_Unsure] = []
+    unsure: list[_Unsure] = []
 
     def of_model(batch: Batch) -> Batch:
         kept, n_unsure = keep_confident(batch, confidence, void)
         owners = kept.segment_annotation[kept.segments["category_id"].to_numpy() != void]
         per_annotation = np.bincount(owners, minlength=kept.annotations.num_rows)
-        seen.append(_Unsure(n_unsure, batch.segments["score"].null_count, int((per_annotation == 0).sum())))
+        unsure.append(_Unsure(n_unsure, batch.segments["score"].null_count, int((per_annotation == 0).sum())))
         return mark_drafted(kept)
 
     changed = with_batches(dataset, of_model)
@@ -308,7 +312,7 @@ def draft_from(
         jobs=jobs,
         progress=progress,
     )
-    n_unsure, n_unscored, n_empty = (sum(column) for column in zip(*seen, _Unsure(0, 0, 0), strict=True))
+    n_unsure, n_unscored, n_empty = (sum(column) for column in zip(*unsure, _Unsure(0, 0, 0), strict=True))
     remarks = []
     if n_unsure:
         remarks.append(f"{count_noun(n_unsure, 'segment')} with a score below {confidence:g} became void")
@@ -362,10 +366,10 @@ def draft_by_model(
         draft_taxonomy, void = add_void_category(dataset.profile)
         sizes = list(zip(maps.height.tolist(), maps.width.tolist(), strict=True))
         entries = [replace(entry, size=sizes[entry.record]) for entry in others if predictions.usable[entry.record]]
-        seen: list[DraftedImage] = []
+        drafted: list[DraftedImage] = []
         provenance = {"source": "model", "stage": "drafted", "attributes": _model_attributes(precision)}
         profile = replace(dataset.profile, taxonomy=draft_taxonomy, name=Path(target).name)
-        look = partial(_predicted_image, judged, void, provenance, seen)
+        look = partial(_predicted_image, judged, void, provenance, drafted)
         entries.sort(key=lambda entry: entry.image_id)
         source = PerImageSource(Path(dataset.profile.files), profile, entries, predictions.defects, look, "draft-model")
         origin = f"drafted by networks trained on {int(has_labels.sum())} images, with a precision of {precision:g}"
@@ -373,7 +377,7 @@ def draft_by_model(
             replace(dataset, source=source, profile=profile, rows=None), target, origin, jobs=jobs, progress=progress
         )
     remarks = tuple(_model_remarks(judged, draft_taxonomy))
-    return DraftResult(written, "model", {"precision": precision}, sum(image.is_empty for image in seen), remarks)
+    return DraftResult(written, "model", {"precision": precision}, sum(image.is_empty for image in drafted), remarks)
 
 
 def _annotated_images(dataset: Dataset) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
@@ -387,11 +391,11 @@ def _model_attributes(precision: float) -> list[tuple[str, str]]:
 
 
 def _predicted_image(
-    judged: "ConfidentLabels", void: int, details: Mapping[str, object], seen: list[DraftedImage], entry: ImageEntry
+    judged: "ConfidentLabels", void: int, details: Mapping[str, object], drafted: list[DraftedImage], entry: ImageEntry
 ) -> list[ImageAnnotation]:
     """What the networks are sure of on one image."""
     segments = judged.draft_segments(entry.record)
-    seen.append(DraftedImage(bool((segments.category == VOID).all())))
+    drafted.append(DraftedImage(bool((segments.category == VOID).all())))
     category = np.append(judged.predictions.categories, void)[
         np.where(segments.category == VOID, -1, segments.category - 1)
     ]

@@ -29,8 +29,16 @@ from segdata.store.merge import merge_datasets
 from segdata.store.output import WindowCrops
 from segdata.store.remap import TaxonomyMap
 from segdata.store.revisions import revise
-from segdata.store.sample import ImageSample, Purpose, draw_images
-from segdata.store.selection import COLUMNS, ConditionFilter, Expression, FindingTally, category_condition
+from segdata.store.selection import (
+    COLUMNS,
+    ConditionFilter,
+    Expression,
+    FindingTally,
+    ImageSample,
+    Purpose,
+    category_condition,
+    draw_images,
+)
 from segdata.store.windows import (
     Match,
     Tile,
@@ -125,9 +133,9 @@ def split(
         return SplitResult(assignment, len(pairs))
     if root is None:
         return SplitResult(assignment, len(pairs), lists=_write_lists(assignment, Path(str(lists))))
-    what = "split into " + ", ".join(f"{name}={share:g}" for name, share in wanted.items()) + f", seed {seed}"
+    description = "split into " + ", ".join(f"{name}={share:g}" for name, share in wanted.items()) + f", seed {seed}"
     log = [{"split": name, "images": int(n)} for name, n in zip(names, assignment.n_images, strict=True)]
-    revision = revise(root, {}, what, log, dataset.profile.revision, images={"split": assignment.part_of})
+    revision = revise(root, {}, description, log, dataset.profile.revision, images={"split": assignment.part_of})
     return SplitResult(assignment, len(pairs), revision)
 
 
@@ -227,9 +235,9 @@ def draw_sample(
     if target is None:
         return SampleResult(drawn_images, None)
     names = set(drawn_images.images)
-    every = dataset.source.image_ids
-    rows_read = range(len(every)) if dataset.rows is None else dataset.rows.tolist()
-    rows = np.array([row for row in rows_read if every[row] in names], np.int64)
+    all_ids = dataset.source.image_ids
+    rows_read = range(len(all_ids)) if dataset.rows is None else dataset.rows.tolist()
+    rows = np.array([row for row in rows_read if all_ids[row] in names], np.int64)
     origin = (
         f"{count_noun(n, 'image')} drawn for a {purpose}{'' if stratify is None else f', by {stratify}'}, seed {seed}"
     )

@@ -96,8 +96,8 @@ def evaluate(
     opening = read_options(options, PairOptions)
     truth = read(gold) if isinstance(gold, OpenDataset) else read(gold, **opening)
     models = [(called, _open_predictions(data, truth, opening)) for called, data in join_panels(predictions, (), name)]
-    every = open_members([*models, (GOLD, truth)], {})
-    panel = open_panel(every, options.get("pair_by"), options.get("taxonomy_map"))
+    members = open_members([*models, (GOLD, truth)], {})
+    panel = open_panel(members, options.get("pair_by"), options.get("taxonomy_map"))
     jobs, progress = options.get("jobs", 0), options.get("progress", no_progress)
     with image_limits():
         return EvaluationResult(evaluated(panel, GOLD, how=resampling(options), jobs=jobs, progress=progress))
@@ -316,8 +316,8 @@ def compare_review(before: Data, after: Data, options: PanelOptions) -> ReworkPa
         return replace(batch, annotations=replace_column(batch.annotations, "annotator", names))
 
     second = replace(second, source=AlteredSource(second.source, rename))
-    every = [PanelMember(first), PanelMember(second)]
-    compared: ComparedPanel = compare_panel(every, panel_gold_section(every), options)
+    members = [PanelMember(first), PanelMember(second)]
+    compared: ComparedPanel = compare_panel(members, panel_gold_section(members), options)
     compared.check_sizes()
     return ReworkPanel(compared.tables, compared.annotator_pairs, compared.near)
 
@@ -357,16 +357,16 @@ def scorecard(
     check_metric(metric)
     if is_less_better(metric):
         raise SegdataError(f"metric {metric} is lower for those who agree more, so it is no score; choose another one")
-    every = open_members(join_panels(data, others, name), read_options(options))
-    if before is not None and len(every) > 1:
-        raise SegdataError(f"`before` can be compared with one dataset, not with {len(every)}")
-    section = panel_gold_section(every)
+    members = open_members(join_panels(data, others, name), read_options(options))
+    if before is not None and len(members) > 1:
+        raise SegdataError(f"`before` can be compared with one dataset, not with {len(members)}")
+    section = panel_gold_section(members)
     gold = gold or (section.name if section else None)
-    check_reference_named(gold, every)
-    compared = compare_panel(every, section, options)
+    check_reference_named(gold, members)
+    compared = compare_panel(members, section, options)
     compared.check_sizes()
     reference = reference_index(gold, compared.annotator_pairs.annotators)
-    passed = None if before is None else rework(before, every[0].dataset, **_without_progress(options))
+    passed = None if before is None else rework(before, members[0].dataset, **_without_progress(options))
     resampled = resampling(options)
     card = build_scorecard(
         compared.tables,
@@ -377,7 +377,7 @@ def scorecard(
         n_worst=worst,
         tolerance=compared.near,
     )
-    dataset = Dataset(compared.panel, compared.panel.profile, every[0].dataset.config)
+    dataset = Dataset(compared.panel, compared.panel.profile, members[0].dataset.config)
     return promote(ScorecardResult, card, run=ScorecardRun(dataset, compared.annotator_pairs))
 
 
@@ -387,8 +387,8 @@ def scorecard_of_agreement(run: "AgreementRun", worst: int = 3) -> Scorecard:
     Of two without a reference there are no worst examples: those of one are those of the other.
     """
     agreement, judged = run.agreement, run.tables.assessment
-    made = agreement.intervals
-    resampled = Resampling(made.confidence, made.resamples, made.seed)
+    intervals = agreement.intervals
+    resampled = Resampling(intervals.confidence, intervals.resamples, intervals.seed)
     reference = None if judged is None else judged.gold
     worst = 0 if reference is None and len(agreement.pairs) == 1 else worst
     return build_scorecard(

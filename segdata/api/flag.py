@@ -300,8 +300,8 @@ class FlaggedLabels(Result, FlagResult, frozen=True, kw_only=True, eq=False):
         ran = [rule for code, rule in rules().items() if rule.command == "flag" or code in self.validation.by_code]
         dataset: OpenDataset = self._context["dataset"]
         context = ReportContext(dataset.profile, ran, [shell_word(dataset.profile.files)], command="flag")
-        about = flag_statements(self)
-        return findings_html(dataset, self.validation, context, pictures=pictures, statements=about, jobs=jobs)
+        statements = flag_statements(self)
+        return findings_html(dataset, self.validation, context, pictures=pictures, statements=statements, jobs=jobs)
 
     def table(self) -> "pd.DataFrame":
         """The findings as a pandas table, one row each, a column for every field."""
@@ -371,8 +371,8 @@ def flag(
             on=labels.on,
             progress=progress,
         )
-        against, note = (None, ()) if errors is None else rank_errors(thought.ranked, seen.case, errors)
-        quality = [] if against is None else detection_qualities(against, chosen_settings.seed)
+        graded, note = (None, ()) if errors is None else rank_errors(thought.ranked, seen.case, errors)
+        quality = [] if graded is None else detection_qualities(graded, chosen_settings.seed)
         run = _FlagRun(dataset, tables, replace(seen, notes=(*seen.notes, *note)), thought, decisions)
         result = run.result(run.validation(chosen, chosen_settings.jobs, include_reviewed), quality)
     return promote(FlaggedLabels, result, dataset=dataset)
@@ -393,7 +393,7 @@ def _flag_input(dataset: Dataset, settings: "Settings", cluster: "Cluster | None
         return FlagInput(dataset, tables, dataset.maps(settings.annotator), settings)
     from segdata.measure.partitions import measure_on_cluster  # as above
     from segdata.noise.image_cluster import ImageCluster
-    from segdata.store.cluster_writer import load_on_cluster
+    from segdata.store.revision_writer import load_on_cluster
 
     tables = measure_on_cluster(cluster, dataset, frozenset(), jobs=settings.jobs).tables
     maps = LabelMaps.from_batches(

@@ -193,11 +193,11 @@ def _crowded_annotations(by_unit: Mapping[_Unit, list[Finding]], segments: Mappi
 def _stands_out(findings: Sequence[Finding]) -> Flags:
     """(n,) which findings have many more pixels than the others."""
     pixels = np.array([finding.pixels or 0 for finding in findings], float)
-    some = np.flatnonzero(pixels > 0)
+    nonempty = np.flatnonzero(pixels > 0)
     result = np.zeros(len(findings), bool)
-    if len(some):
-        score, _ = robust_z(np.log(pixels[some]), np.zeros(len(some), np.int64), _LEAST_SCALE)
-        result[some] = score > _limit(len(some))
+    if len(nonempty):
+        score, _ = robust_z(np.log(pixels[nonempty]), np.zeros(len(nonempty), np.int64), _LEAST_SCALE)
+        result[nonempty] = score > _limit(len(nonempty))
     return result
 
 

@@ -284,7 +284,7 @@ def from_frames(
             segment_rows.schema.get_field_index(column), SEGMENTS.field(column), values
         )
     segment_rows = segment_rows.filter(pa.array(kept))
-    who = (
+    annotation_rows = (
         _implied_annotations(pictures, segment_rows)
         if annotations is None
         else _known_columns(annotations, ANNOTATIONS, "annotations")
@@ -303,24 +303,24 @@ def from_frames(
     with image_limits():
         files = ("the table of images", "the table of annotations")
         opened = CanonicalSource(
-            profile, pictures, who, _segment_parts(segment_rows), files=files, root=Path(), defects=defects
+            profile, pictures, annotation_rows, _segment_parts(segment_rows), files=files, root=Path(), defects=defects
         )
         return Dataset(with_image_files(opened, Path(), opened.uris), profile, Config())
 
 
 def _known_columns(
-    frame: "pd.DataFrame", schema: pa.Schema, what: str, needed: Sequence[str] = ("image_id",)
+    frame: "pd.DataFrame", schema: pa.Schema, table: str, needed: Sequence[str] = ("image_id",)
 ) -> pa.Table:
     """The columns of a table that are ours, and no pixels."""
     for name in needed:
         if name not in frame:
-            raise SegdataError(f"{what}: there is no column {name!r}, only {', '.join(map(str, frame)) or 'none'}")
+            raise SegdataError(f"{table}: there is no column {name!r}, only {', '.join(map(str, frame)) or 'none'}")
     skipped = {*_PIXELS, "area", "bbox", "category_id", "segment_id"} - ({"rings"} if "counts" in frame else set())
-    columns = {field.name: _column(frame, field, what) for field in schema if field.name in set(frame) - skipped}
+    columns = {field.name: _column(frame, field, table) for field in schema if field.name in set(frame) - skipped}
     return make_table(schema, len(frame), **columns).combine_chunks()
 
 
-def _column(frame: "pd.DataFrame", field: pa.Field, what: str) -> pa.Array:
+def _column(frame: "pd.DataFrame", field: pa.Field, table: str) -> pa.Array:
     """A column as Arrow has it; numbers are taken as names of images."""
     values = frame[field.name]
     if field.name == "image_id" and values.dtype.kind in "iu":
@@ -329,7 +329,7 @@ def _column(frame: "pd.DataFrame", field: pa.Field, what: str) -> pa.Array:
         return pa.array(values, type=field.type, from_pandas=True)
     except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise SegdataError(f"{what}: the column {field.name!r} is not {field.type}: {reason}") from error
+        raise SegdataError(f"{table}: the column {field.name!r} is not {field.type}: {reason}") from error
 
 
 def _taxonomy(segments: "pd.DataFrame", names: Iterable[str] | None) -> Taxonomy:
@@ -363,11 +363,11 @@ def _category_ids(segments: "pd.DataFrame", taxonomy: Taxonomy) -> pa.Array:
     return pa.array([by_name[named].id for named in segments["category"]], pa.int64())
 
 
-def _segment_ids(segments: "pd.DataFrame", drawn: pa.Table) -> pa.Array:
+def _segment_ids(segments: "pd.DataFrame", keys: pa.Table) -> pa.Array:
     """(n,) the ids of the segments; 1, 2, … on each image where there are none."""
     if "segment_id" in segments:
         return _column(segments, SEGMENTS.field("segment_id"), "segments")
-    return pa.array(drawn["image_id"].to_pandas().groupby(drawn["image_id"].to_pandas()).cumcount() + 1, pa.int64())
+    return pa.array(keys["image_id"].to_pandas().groupby(keys["image_id"].to_pandas()).cumcount() + 1, pa.int64())
 
 
 def _image_sizes(image_id: pa.ChunkedArray, images: pa.Table) -> tuple[Ints, Ints]:
@@ -382,18 +382,18 @@ def _image_sizes(image_id: pa.ChunkedArray, images: pa.Table) -> tuple[Ints, Int
 Pixels = tuple[pa.Array, pa.Array | None, np.ndarray[tuple[int], np.dtype[np.bool_]], list[Defect]]
 
 
-def _pixels(segments: "pd.DataFrame", drawn: pa.Table, height: Ints, width: Ints) -> Pixels:
+def _pixels(segments: "pd.DataFrame", keys: pa.Table, height: Ints, width: Ints) -> Pixels:
     """The counts of n segments, their rings where they are drawn of some, which could be read, and what could not."""
     column = next((name for name in _PIXELS if name in segments), None)
-    every = np.ones(len(segments), bool)
+    all_rows = np.ones(len(segments), bool)
     if column is None:
         raise SegdataError(f"segments: no column has the pixels: {', '.join(_PIXELS)}")
     if column == "counts":
-        return _column(segments, SEGMENTS.field("counts"), "segments"), None, every, []
+        return _column(segments, SEGMENTS.field("counts"), "segments"), None, all_rows, []
     if column == "mask":
-        return _mask_counts(segments["mask"], drawn, height, width), None, every, []
+        return _mask_counts(segments["mask"], keys, height, width), None, all_rows, []
     shapes = read_segmentations([_as_json(value) for value in segments[column]], height, width)
-    image, ids = drawn["image_id"], segments.get("segment_id")
+    image, ids = keys["image_id"], segments.get("segment_id")
     defects = [
         Defect(
             fault.code,
@@ -408,16 +408,14 @@ def _pixels(segments: "pd.DataFrame", drawn: pa.Table, height: Ints, width: Ints
     return runs_to_rle(shapes.runs, height, width), shapes.rings, shapes.sound, defects
 
 
-def _mask_counts(
-    masks: Iterable[Any], drawn: pa.Table, height: Ints, width: Ints
-) -> pa.Array:  # Any: what users put in
+def _mask_counts(masks: Iterable[Any], keys: pa.Table, height: Ints, width: Ints) -> pa.Array:  # Any: what users put in
     """The counts of masks, each of the size of its image."""
     pieces: list[Runs] = []
     for row, drawn_mask in enumerate(masks):
         mask = np.ascontiguousarray(drawn_mask, bool)
         if mask.ndim != 2 or (height[row] and mask.shape != (height[row], width[row])):
             problem = f"a mask has the shape {mask.shape}, the image ({height[row]}, {width[row]})"
-            raise SegdataError(f"image {drawn['image_id'][row].as_py()!r}: {problem}")
+            raise SegdataError(f"image {keys['image_id'][row].as_py()!r}: {problem}")
         height[row], width[row] = mask.shape
         pieces.append(_mask_runs(mask))
     return runs_to_rle(Runs.concatenate(pieces, [1] * len(pieces)), height, width)
@@ -446,8 +444,8 @@ def _implied_annotations(images: pa.Table, segments: pa.Table) -> pa.Table:
     names = pc.unique(pairs["annotator"])
     if len(names) <= 1:
         name = names[0].as_py() if len(names) else None
-        every = pc.unique(images["image_id"])
-        pairs = pa.table({"image_id": every, "annotator": pa.array([name] * len(every), pa.string())})
+        image_ids = pc.unique(images["image_id"])
+        pairs = pa.table({"image_id": image_ids, "annotator": pa.array([name] * len(image_ids), pa.string())})
     return make_table(ANNOTATIONS, pairs.num_rows, image_id=pairs["image_id"], annotator=pairs["annotator"])
 
 

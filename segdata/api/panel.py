@@ -122,7 +122,7 @@ def join_panels(data: PanelData, others: PanelData, name: str | None) -> list[Na
     return [*own, *name_datasets(others)]
 
 
-def open_panel(every: "Sequence[PanelMember]", pair_by: str | None, taxonomy_map: str | Path | None) -> "Panel":
+def open_panel(members: "Sequence[PanelMember]", pair_by: str | None, taxonomy_map: str | Path | None) -> "Panel":
     """The panel of some datasets; `pair_by` and `taxonomy_map` as for `segdata.agree`."""
     from segdata.agreement.panel import build_panel
     from segdata.store.remap import load_map
@@ -134,15 +134,15 @@ def open_panel(every: "Sequence[PanelMember]", pair_by: str | None, taxonomy_map
                 raise SegdataError(f"{taxonomy_map}: {old} is undecided ({' or '.join(new)}); write one name")
             renamed[old] = new
     with image_limits():
-        return build_panel(every, pair_by=pair_by, renamed=renamed)
+        return build_panel(members, pair_by=pair_by, renamed=renamed)
 
 
-def compare_panel(every: "Sequence[PanelMember]", section: "Gold | None", options: PanelOptions) -> ComparedPanel:
+def compare_panel(members: "Sequence[PanelMember]", section: "Gold | None", options: PanelOptions) -> ComparedPanel:
     """The panel of some datasets, compared; `section` of segdata.yaml has tolerances where the options have none."""
     from segdata.agreement.comparison import compare_panel
     from segdata.agreement.gold_standard import boundary_tolerance
 
-    panel = open_panel(every, options.get("pair_by"), options.get("taxonomy_map"))
+    panel = open_panel(members, options.get("pair_by"), options.get("taxonomy_map"))
     near = boundary_tolerance(section, options.get("tolerance"), options.get("tolerance_mm"))
     with image_limits():
         # Any: both types.
@@ -154,15 +154,17 @@ def compare_panel(every: "Sequence[PanelMember]", section: "Gold | None", option
             from segdata.core.cluster import RemoteDataset, connect  # the extra `dask` has what they need
 
             with connect(client) as cluster:
-                remote, cut = RemoteDataset.cut(_with_recipe(panel, every, options))
+                remote, cut = RemoteDataset.cut(_with_recipe(panel, members, options))
                 tables = compare_panel(panel, tolerance=near, on=(cluster, remote, cut), **passing)
     assert tables.annotator_pairs is not None
     return ComparedPanel(panel, tables, tables.annotator_pairs, near)
 
 
-def _with_recipe(panel: "Panel", every: "Sequence[PanelMember]", options: PanelOptions) -> OpenDataset:
+def _with_recipe(panel: "Panel", panel_members: "Sequence[PanelMember]", options: PanelOptions) -> OpenDataset:
     """The panel as a dataset that workers can open."""
-    members = [(recipe_of(member.dataset), member.dataset.profile, member.dataset.rows, member) for member in every]
+    members = [
+        (recipe_of(member.dataset), member.dataset.profile, member.dataset.rows, member) for member in panel_members
+    ]
     shapes = [
         (opens, profile, rows, (member.name, member.depth, member.unnamed)) for opens, profile, rows, member in members
     ]
@@ -175,10 +177,10 @@ def _open_again(members: "list[_Member]", pair_by: str | None, taxonomy_map: str
     """The panel opened in another process."""
     from segdata.agreement.panel import PanelMember
 
-    every = [
+    reopened = [
         PanelMember(replace(opens(), profile=profile, rows=rows), *called) for opens, profile, rows, called in members
     ]
-    panel = open_panel(every, pair_by, taxonomy_map)
+    panel = open_panel(reopened, pair_by, taxonomy_map)
     return OpenDataset(panel, panel.profile, Config())
 
 
@@ -195,17 +197,17 @@ def reference_index(gold: str | None, annotators: Sequence[str]) -> int | None:
     return annotators.index(gold)
 
 
-def check_reference_named(gold: str | None, every: "Sequence[PanelMember]") -> None:
+def check_reference_named(gold: str | None, members: "Sequence[PanelMember]") -> None:
     """Raise SegdataError before any pass over pixels where the caller names everybody, and nobody is the reference."""
     from segdata.agreement.comparison import person_name
 
-    names = [member.name for member in every]
+    names = [member.name for member in members]
     if gold is not None and None not in names and person_name(gold) not in names:
         reference_index(gold, [*dict.fromkeys(filter(None, names))])
 
 
-def panel_gold_section(every: "Iterable[PanelMember]") -> "Gold | None":
+def panel_gold_section(members: "Iterable[PanelMember]") -> "Gold | None":
     """The section `gold` of the first dataset that has one."""
     from segdata.agreement.gold_standard import gold_section
 
-    return gold_section(member.dataset.config for member in every)
+    return gold_section(member.dataset.config for member in members)

@@ -223,9 +223,9 @@ def _read_url(url: str, recipe: Callable[[], OpenDataset], **opening: Any) -> Da
 
     named = re.fullmatch(r"(.*)@(r\d+)", url)
     copied = mirror(named[1] if named else url)
-    here = copied.root.with_name(f"{copied.root.name}@{named[2]}") if named else copied.root
+    root = copied.root.with_name(f"{copied.root.name}@{named[2]}") if named else copied.root
     try:
-        local = read(here, **opening)
+        local = read(root, **opening)
     except SegdataError as error:
         error.args = (str(error.args[0]).replace(str(copied.root), url), *error.args[1:])
         raise
@@ -239,8 +239,8 @@ def _read_url(url: str, recipe: Callable[[], OpenDataset], **opening: Any) -> Da
 
 def _named_by_url(mirrors: "tuple[Mirror, ...]", text: str) -> str:
     """A text that names URLs instead of the temporary folders with their files."""
-    for made in mirrors:
-        text = text.replace(str(made.folder), made.url)
+    for mirror in mirrors:
+        text = text.replace(str(mirror.folder), mirror.url)
     return text
 
 
@@ -397,10 +397,10 @@ def _choose_format(root: Path, named: str | None, settings: Config, config: obje
 
 
 @contextmanager
-def _doubted_format(root: Path, asked: str | None, configured: str | None) -> Iterator[None]:
+def _doubted_format(root: Path, format: str | None, configured: str | None) -> Iterator[None]:
     """Let the error of a dataset that cannot be read name what the dataset looks like.
 
-    `asked` is the format that the caller named, `configured` that of segdata.yaml; without either, folders in `root`
+    `format` is the one that the caller named, `configured` that of segdata.yaml; without either, folders in `root`
     that can be read are named.
     """
     try:
@@ -408,7 +408,7 @@ def _doubted_format(root: Path, asked: str | None, configured: str | None) -> It
     except SettingError:
         raise
     except SegdataError as error:
-        named, looks_like = asked or configured, None
+        named, looks_like = format or configured, None
         inside = [] if named else list_datasets_inside(root)
         if len(inside) > 1:
             error.args = (f"{error}; you can read these folders in it: {', '.join(inside)}", *error.args[1:])
@@ -416,9 +416,9 @@ def _doubted_format(root: Path, asked: str | None, configured: str | None) -> It
             looks_like = detect_layout(root).format if named else None
         if looks_like is None or looks_like == find_format(str(named)).name:
             raise
-        if asked is not None and {looks_like, find_format(asked).name} <= {*PLAIN_FORMATS, "layers"}:
+        if format is not None and {looks_like, find_format(format).name} <= {*PLAIN_FORMATS, "layers"}:
             raise
-        if asked is not None:
+        if format is not None:
             error.args = (f"{error}; it looks like {looks_like}: read it as that, or without --from", *error.args[1:])
             raise
         message = f"format: {error}; the folder looks like {looks_like}: change or remove the line"
@@ -453,10 +453,10 @@ def _find_images(given: str | Path | None, config: str | Path | None) -> Path | 
     return None if named is None else Path(named)
 
 
-def _select_images(every: Sequence[str], only: list[str]) -> Ints:
+def _select_images(image_ids: Sequence[str], only: list[str]) -> Ints:
     """The rows of the images named; raises SegdataError for a name that is not there."""
-    position = {image_id: row for row, image_id in enumerate(every)}
+    position = {image_id: row for row, image_id in enumerate(image_ids)}
     for name in only:
         if name not in position:
-            raise SegdataError(f"no image {name!r} in the dataset{did_you_mean(name, list(every))}")
+            raise SegdataError(f"no image {name!r} in the dataset{did_you_mean(name, list(image_ids))}")
     return np.unique(np.array([position[name] for name in only], dtype=np.int64))

@@ -250,13 +250,13 @@ def apply_decisions(
     applying = DecisionApplier(dataset.profile, AppliedHistory(root), _fixer(dataset), free_id(root / str(revision)))
     changed: dict[str, pa.Table] = {}
     stages: dict[AnnotationKey, tuple[str, str]] = {}
-    about = _by_image(dataset, states)
+    by_image = _by_image(dataset, states)
     image_ids = {*dataset.source.image_ids}  # decisions about images that are left out now are no conflict
     applying.elsewhere(item for item in states if item.latest[-1].image not in image_ids)
     with image_limits():
-        for batch in load_images(dataset, about.keys()):
+        for batch in load_images(dataset, by_image.keys()):
             image_id = batch.images["image_id"][0].as_py()
-            applied = applying.image(batch, about[image_id])
+            applied = applying.image(batch, by_image[image_id])
             stages |= applied.stages
             if applied.changed:
                 changed[image_id] = segment_rows(join_annotations(batch, applied.pieces))
@@ -277,12 +277,12 @@ def apply_decisions(
 def _by_image(dataset: Dataset, states: Sequence[ReviewState]) -> dict[str, list[ReviewState]]:
     """The states of the review that are about each image of the dataset."""
     image_ids = set(dataset.image_ids)
-    about: dict[str, list[ReviewState]] = {}
+    by_image: dict[str, list[ReviewState]] = {}
     for state in states:
         image = state.latest[-1].image
         if image in image_ids:
-            about.setdefault(str(image), []).append(state)
-    return about
+            by_image.setdefault(str(image), []).append(state)
+    return by_image
 
 
 def _fixer(dataset: Dataset) -> FixAnnotation:
@@ -332,11 +332,11 @@ def export_findings(
     if Path(target).suffix == ".json":
         raise SegdataError(f"{target}: a task has several files; name a folder")
     dataset = read(data, **opening)
-    about: dict[str, list[Finding]] = {}
+    by_image: dict[str, list[Finding]] = {}
     for item in findings:
         if item.image is not None:
-            about.setdefault(item.image, []).append(item)
-    rows = [row for row, name in enumerate(dataset.source.image_ids) if name in about]
+            by_image.setdefault(item.image, []).append(item)
+    rows = [row for row, name in enumerate(dataset.source.image_ids) if name in by_image]
     rows = rows if dataset.rows is None else sorted({*rows} & {*dataset.rows.tolist()})
     if not rows:
         raise SegdataError(f"{dataset.profile.files}: no finding is about an image of it")
@@ -354,7 +354,7 @@ def export_findings(
             raise SegdataError(f"{name}: has {len(annotations)} annotations, CVAT holds one; use --to label-studio")
         asks = to == "cvat"  # as attributes; Label Studio has controls for that
         prepared = [
-            prepare_annotation(item, _findings_about(item, about[name]), dataset.profile, taxonomy, asks)
+            prepare_annotation(item, _findings_about(item, by_image[name]), dataset.profile, taxonomy, asks)
             for item in annotations
         ]
         noted.extend(note for _, note in prepared)
@@ -436,18 +436,20 @@ def import_task(
     root = canonical_root(dataset)
     outcome = ImportResult(dataset=dataset.profile.files)
     _, back = _read_task(dataset, Path(file))
-    about: dict[str, list[tuple[SentAnnotation, ReturnedAnnotation, Profile]]] = {}
+    by_image: dict[str, list[tuple[SentAnnotation, ReturnedAnnotation, Profile]]] = {}
     for pair in back:
-        about.setdefault(pair[0].image, []).append(pair)
-    outcome.conflicts += [f"{name}: is not in the dataset any more" for name in sorted({*about} - {*dataset.image_ids})]
+        by_image.setdefault(pair[0].image, []).append(pair)
+    outcome.conflicts += [
+        f"{name}: is not in the dataset any more" for name in sorted({*by_image} - {*dataset.image_ids})
+    ]
     changed: dict[str, pa.Table] = {}
     changed_annotations: dict[AnnotationKey, bool] = {}
     number = free_id(root / str(dataset.profile.revision))
     with image_limits():
-        for batch in load_images(dataset, about.keys()):
+        for batch in load_images(dataset, by_image.keys()):
             name = batch.images["image_id"][0].as_py()
             pieces = [pair.batch for pair in Annotation.split_batch(batch)]
-            for note, returned, theirs in about[name]:
+            for note, returned, theirs in by_image[name]:
                 number = _import_annotation(
                     pieces, note, returned, (dataset.profile, theirs), outcome, changed_annotations, number
                 )
@@ -457,10 +459,15 @@ def import_task(
     if changed and not dry_run:
         below = [pair for pair, is_new in changed_annotations.items() if is_new]
         stages = {"stage": dict.fromkeys(below, "reviewed"), "reviewer": dict.fromkeys(below, reviewer)}
-        what = f"review: redrawn in {count_noun(outcome.images, 'image')}, from {Path(file).name}"
+        description = f"review: redrawn in {count_noun(outcome.images, 'image')}, from {Path(file).name}"
         lines = [{"image": image, "annotator": annotator} for image, annotator in changed_annotations]
         outcome.revision = revise(
-            root, changed, what, lines, dataset.profile.revision, annotations=stages if reviewer and below else None
+            root,
+            changed,
+            description,
+            lines,
+            dataset.profile.revision,
+            annotations=stages if reviewer and below else None,
         )
     return promote(ImportedTask, outcome)
 

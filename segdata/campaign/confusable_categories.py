@@ -28,12 +28,12 @@ def mean_colours(dataset: OpenDataset, jobs: int = 0) -> Floats:
     NaN where the image file is not there or cannot be read, and for images beyond 300, evenly spread. Images of one
     channel are grey; of more than three the first three count.
     """
-    every = max(1, -(-len(dataset) // _MAX_IMAGES))
+    step = max(1, -(-len(dataset) // _MAX_IMAGES))
     portions = dataset.chunks()
     first = np.concatenate([[0], np.cumsum([len(portion) for portion in portions])])
 
     def one(number: int) -> Floats:
-        chosen = np.arange(first[number], first[number + 1]) % every == 0
+        chosen = np.arange(first[number], first[number + 1]) % step == 0
         return _batch_colours(dataset.source.load(portions[number]), chosen)
 
     colours = list(run_ordered(one, range(len(portions)), jobs))
@@ -52,9 +52,9 @@ def _batch_colours(batch: Batch, chosen: NDArray[np.bool_]) -> Floats:
         if pixels is None:
             continue
         start, length = batch.runs.start[runs], batch.runs.length[runs]
-        owner, which = np.unique(batch.runs.owner[runs], return_inverse=True)
-        area = np.bincount(which, weights=length)
-        sums[owner] = np.column_stack([_sum_runs(channel, start, length, which) / area for channel in pixels])
+        owner, inverse = np.unique(batch.runs.owner[runs], return_inverse=True)
+        area = np.bincount(inverse, weights=length)
+        sums[owner] = np.column_stack([_sum_runs(channel, start, length, inverse) / area for channel in pixels])
     return rgb_to_cielab(sums)
 
 
@@ -128,8 +128,8 @@ def confusable_pairs(
     """
     evidence_of: dict[tuple[str, str], dict[str, object]] = {}
 
-    def note(one: str, other: str, **evidence: object) -> None:
-        evidence_of.setdefault((one, other) if one <= other else (other, one), {}).update(evidence)
+    def note(first: str, second: str, **evidence: object) -> None:
+        evidence_of.setdefault((first, second) if first <= second else (second, first), {}).update(evidence)
 
     name_of = tables.profile.name_of
     for a, b, twice, images, n_segments in _drawn_twice(tables, min_iou):
@@ -138,10 +138,10 @@ def confusable_pairs(
     for a, b, mistaken in _look_alikes(tables, rows, features, least_mistaken):
         note(name_of(a), name_of(b), mistaken=mistaken, coloured=coloured)
     categories = [category for category in tables.profile.taxonomy.categories if category.kind != "void"]
-    for one, other in similar_names(categories):
-        note(one, other, names=True)
-    for one, other, distance in similar_colours(categories):
-        note(one, other, colour=distance)
+    for name, other_name in similar_names(categories):
+        note(name, other_name, names=True)
+    for name, other_name, distance in similar_colours(categories):
+        note(name, other_name, colour=distance)
     pairs = [ConfusablePair(a, b, **evidence) for (a, b), evidence in evidence_of.items()]  # type: ignore[arg-type]  # its fields
     return tuple(sorted(pairs, key=_most_doubtful_first))
 
@@ -161,18 +161,18 @@ def _drawn_twice(tables: Tables, min_iou: float) -> list[tuple[int, ...]]:
     same_thing = shared >= min_iou * (area[a] + area[b] - shared)
     rows = np.flatnonzero(same_thing & (category[a] != category[b]) & counts[a] & counts[b])
     taxonomy = tables.profile.taxonomy
-    one, other = np.minimum(category[a[rows]], category[b[rows]]), np.maximum(category[a[rows]], category[b[rows]])
+    one, second = np.minimum(category[a[rows]], category[b[rows]]), np.maximum(category[a[rows]], category[b[rows]])
     relations: tuple[Relation, ...] = ("part_of", "may_overlap", "also")
     for relation in relations:
-        allowed = is_related_either_way(taxonomy, relation, one, other)
-        rows, one, other = rows[~allowed], one[~allowed], other[~allowed]
-    which, first = joint_codes(one, other)
+        allowed = is_related_either_way(taxonomy, relation, one, second)
+        rows, one, second = rows[~allowed], one[~allowed], second[~allowed]
+    which, first = joint_codes(one, second)
     image = segments["image"][a[rows]]
     n_images = np.bincount(which[joint_codes(which, image)[1]], minlength=len(first))
     times = np.bincount(which, minlength=len(first))
     ids, n_segments = np.unique(category[counts], return_counts=True)
-    n_rarer = np.minimum(*(n_segments[np.searchsorted(ids, ids_of[first])] for ids_of in (one, other)))
-    columns = (column.tolist() for column in (one[first], other[first], times, n_images, n_rarer))
+    n_rarer = np.minimum(*(n_segments[np.searchsorted(ids, ids_of[first])] for ids_of in (one, second)))
+    columns = (column.tolist() for column in (one[first], second[first], times, n_images, n_rarer))
     return list(zip(*columns, strict=True))
 
 
@@ -185,12 +185,12 @@ def _look_alikes(tables: Tables, rows: Ints, features: Floats, least: float) -> 
     """
     if features.size == 0:
         return []
-    ids, which = np.unique(tables.segments["category_id"][rows], return_inverse=True)
+    ids, inverse = np.unique(tables.segments["category_id"][rows], return_inverse=True)
     unit = independent_units(tables)[tables.segments["image"][rows]]
-    n_units = np.bincount(which[joint_codes(which, unit)[1]], minlength=len(ids))
+    n_units = np.bincount(inverse[joint_codes(inverse, unit)[1]], minlength=len(ids))
     enough = np.flatnonzero(n_units >= _LEAST_UNITS)
-    mean = np.stack([np.bincount(which, column) for column in features.T], axis=1) / np.bincount(which)[:, None]
-    within = features - mean[which]
+    mean = np.stack([np.bincount(inverse, column) for column in features.T], axis=1) / np.bincount(inverse)[:, None]
+    within = features - mean[inverse]
     spread = within.T @ within / max(len(rows) - len(ids), 1)
     steady = 0.95 * spread + 0.05 * np.diag(np.diag(spread)) + 1e-9 * np.eye(len(spread))
     white = mean[enough] @ np.linalg.cholesky(np.linalg.inv(steady))

@@ -67,8 +67,8 @@ class SampleUnits:
     @staticmethod
     def from_ids(unit: Ints) -> "SampleUnits":
         """The units that images (n,) belong to."""
-        which = np.unique(unit, return_inverse=True)[1]
-        return SampleUnits(which, np.bincount(which).astype(np.float64))
+        inverse = np.unique(unit, return_inverse=True)[1]
+        return SampleUnits(inverse, np.bincount(inverse).astype(np.float64))
 
     def totals(self, values: Floats) -> Floats:
         """(m, k) sums of the values (n_images, k) of each unit's images."""
@@ -151,11 +151,15 @@ def images_needed(units: SampleUnits, amount: Floats, wanted: int, confidence: f
 
 def _typical_amount(totals: Floats, uneven: bool) -> float:
     """What a unit has of a thing that it has at all: of the median thing, or on average; 0 where there is none."""
-    some = (totals > 0).sum(axis=0)
-    seen = some > 0
-    if not seen.any():
+    n_images = (totals > 0).sum(axis=0)
+    occurs = n_images > 0
+    if not occurs.any():
         return 0.0
-    return float(totals.sum() / some.sum()) if uneven else float(np.median(totals.sum(axis=0)[seen] / some[seen]))
+    return (
+        float(totals.sum() / n_images.sum())
+        if uneven
+        else float(np.median(totals.sum(axis=0)[occurs] / n_images[occurs]))
+    )
 
 
 def _gamma_quantile(mean: Floats, variance: Floats, above: float) -> Floats:
@@ -354,8 +358,8 @@ class _CategoryCounts:
             project_shares(sample, self.has, size),
             _at_most_one(project_amounts(sample, self.pixels, size, uneven=True)),
         )
-        once = self._tables.profile.task == "semantic"  # one segment an image, and no more
-        segments = share if once else project_amounts(sample, self.segments, size)
+        is_semantic = self._tables.profile.task == "semantic"  # one segment an image, and no more
+        segments = share if is_semantic else project_amounts(sample, self.segments, size)
         needed = images_needed(sample, self.segments, plan.min_instances)
         categories = taxonomy.by_id()
         return [
@@ -412,10 +416,10 @@ def _project_hours(
     timed = np.flatnonzero(~np.isnan(seconds) & (seconds >= 0))
     if len(timed) == 0:
         return None, "no annotation says how long it took"
-    which, row = np.unique(image[timed], return_inverse=True)
+    inverse, row = np.unique(image[timed], return_inverse=True)
     mean = _per_image(seconds[timed], row) / np.bincount(row)[:, None]
-    projected = project_amounts(SampleUnits.from_ids(sample.of[which]), mean, size).project(0, plan.n_images / 3600)
-    return projected, f"the times of {len(which):,} annotated images"
+    projected = project_amounts(SampleUnits.from_ids(sample.of[inverse]), mean, size).project(0, plan.n_images / 3600)
+    return projected, f"the times of {len(inverse):,} annotated images"
 
 
 def _per_image(values: Floats, image: Ints) -> Floats:
@@ -524,9 +528,9 @@ def review_seconds(decisions: Iterable[Decision], seconds: float | None = None) 
     if seconds is not None:
         return float(seconds * sum(map(len, times.values())))
     total = 0.0
-    for those in times.values():
-        gaps = [after - before for before, after in pairwise(sorted(those))]
+    for moments in times.values():
+        gaps = [after - before for before, after in pairwise(sorted(moments))]
         worked = [gap for gap in gaps if gap <= LONGEST_PAUSE]
-        n_begun = len(those) - len(worked)
+        n_begun = len(moments) - len(worked)
         total += sum(worked) + n_begun * (median(worked) if worked else 0.0)
     return total

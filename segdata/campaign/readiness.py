@@ -111,8 +111,8 @@ def _category_agreements(amounts: PairAmounts, rows: Ints, how: Resampling) -> t
     clusters = np.asarray((sums.amounts["n_iou"] > 0).sum(axis=0)).reshape(-1).tolist()
     names = ("category", "best", "without")
     others = {
-        code: (best, comparison.annotators[who])
-        for code, best, who in unclear_categories(comparison, how).lines(*names)
+        code: (best, comparison.annotators[lowest])
+        for code, best, lowest in unclear_categories(comparison, how).lines(*names)
     }
     scores = category_scores(amounts, rows, how, ("dice", "f1"))
     result = []
@@ -120,7 +120,7 @@ def _category_agreements(amounts: PairAmounts, rows: Ints, how: Resampling) -> t
         score = "f1" if comparison.countable[k] else "dice"
         if images[k] and category.kind != "void":
             value = scores[k][score]
-            best, who = others.get(k, (np.nan, None))
+            best, lowest = others.get(k, (np.nan, None))
             is_low = value.value < _MODERATE and not best >= _MODERATE
             result.append(
                 CategoryPilotAgreement(
@@ -130,7 +130,7 @@ def _category_agreements(amounts: PairAmounts, rows: Ints, how: Resampling) -> t
                     images=images[k],
                     clusters=clusters[k],
                     best=float(best),
-                    without=who,
+                    without=lowest,
                     is_low=bool(is_low),
                     is_surely_low=bool(is_low and value.high < _MODERATE and clusters[k] >= _LEAST_CLUSTERS),
                 )
@@ -153,11 +153,11 @@ def _confused_categories(comparison: AnnotatorPairs, chosen: NDArray[np.bool_]) 
         of_pair = places[0][(places[1] == a * n + b) | (places[1] == b * n + a)]
         rarer_pixels, rarer_segments = (int(min(counts[a], counts[b])) for counts in (of_pixels, of_segments))
         n_segments, n_pixels = int(segments[a, b] + segments[b, a]), int(both[a, b])
-        one, other = sorted((comparison.categories[a].name, comparison.categories[b].name))
+        first, second = sorted((comparison.categories[a].name, comparison.categories[b].name))
         result.append(
             ConfusedCategories(
-                a=one,
-                b=other,
+                a=first,
+                b=second,
                 segments=n_segments,
                 of_segments=rarer_segments,
                 pixels=n_pixels,
@@ -255,7 +255,7 @@ def assess_readiness(
         if kind not in REASON_KINDS:
             hint = did_you_mean(kind, list(REASON_KINDS)) or f"; there are: {', '.join(REASON_KINDS)}"
             raise SegdataError(f"no kind of reason is called {kind!r}{hint}")
-    every = [
+    all_columns = [
         *_size_reasons(outlook),
         *_category_reasons(profile, plan, outlook, pairs),
         *_confusable_reasons(pairs, outlook.n_images),
@@ -263,7 +263,9 @@ def assess_readiness(
         *_void_reasons(profile, outlook),
         *_guideline_reasons(profile.taxonomy.categories),
     ]
-    kept = sorted((columns for columns in every if columns.kind not in ignore), key=lambda reason: not reason.blocks)
+    kept = sorted(
+        (columns for columns in all_columns if columns.kind not in ignore), key=lambda reason: not reason.blocks
+    )
     ignored = tuple(kind for kind in REASON_KINDS if kind in ignore)
     return PilotResult(
         dataset=profile.files,
@@ -325,13 +327,13 @@ def _category_reasons(
 
 def _remedy(
     category: CategoryOutlook,
-    every: Sequence[CategoryOutlook],
+    categories: Sequence[CategoryOutlook],
     pairs: Sequence[ConfusablePair],
     parents: Mapping[str, str | None],
 ) -> str:
     """What to do about a category that is too rare: a sister or what it is mistaken for takes it in, or sampling."""
     mates = {pair.b if pair.a == category.name else pair.a for pair in pairs if category.name in (pair.a, pair.b)}
-    used = [other for other in every if other is not category and other.n_images]
+    used = [other for other in categories if other is not category and other.n_images]
     best = max((other for other in used if other.name in mates), key=lambda other: other.n_segments, default=None)
     if best is not None:
         return f"merge it into {best.name!r}, or choose images that have it"
@@ -401,11 +403,11 @@ def _disagreement_reasons(agreement: PilotAgreement | None) -> Iterator[Readines
 def _confused_reason(pair: ConfusedCategories) -> ReadinessReason:
     """Two categories that annotators take for each other."""
     if pair.of_segments:
-        often, what = True, f"{pair.segments:,} of {count_noun(pair.of_segments, 'thing')}"
+        often, amount = True, f"{pair.segments:,} of {count_noun(pair.of_segments, 'thing')}"
     else:
-        often, what = pair.share >= _MISTAKEN, f"{percent_in_words(pair.share)} % of the rarer one's pixels"
+        often, amount = pair.share >= _MISTAKEN, f"{percent_in_words(pair.share)} % of the rarer one's pixels"
     message = (
-        f"{pair.a!r} and {pair.b!r}: annotators do not agree which of the two {what} are, in "
+        f"{pair.a!r} and {pair.b!r}: annotators do not agree which of the two {amount} are, in "
         f"{count_noun(pair.images, 'image')}; both definitions should say which is which, or merge them"
     )
     return ReadinessReason("confused", often, (pair.a, pair.b), message)

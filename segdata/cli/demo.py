@@ -86,9 +86,9 @@ def _run_demo(folder: Path, scenes: int) -> None:
     _count_seeded(defects, folder / "reports")
 
     _print_heading("Done. Look at:")
-    for name, what in _RESULTS.items():
+    for name, contents in _RESULTS.items():
         click.echo(f"  {escape_line(str(folder / name))}")
-        _print_wrapped(what, "      ", "      ")
+        _print_wrapped(contents, "      ", "      ")
 
 
 def _review(folder: Path) -> None:
@@ -108,8 +108,8 @@ def _review(folder: Path) -> None:
     )
     for decision in decide_by_truth(noisy, flagged, noise / "truth.json", decisions):
         assert decision.finding is not None
-        what, _, rest = decision.finding.message.partition(": P ")
-        line = f"{decision.image}: {what}; {rest.rpartition('; ')[2]}"
+        text, _, rest = decision.finding.message.partition(": P ")
+        line = f"{decision.image}: {text}; {rest.rpartition('; ')[2]}"
         _print_wrapped(line, f"  {decision.verdict:7}", " " * 9)
     _run("review", "pull", noisy, decisions)
     _run("review", "apply", noisy)

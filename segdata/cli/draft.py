@@ -105,11 +105,11 @@ def command(
     return _report_draft(result, out)
 
 
-def _require_mode(what: str, is_asked: bool, given: Mapping[str, object]) -> None:
+def _require_mode(mode: str, is_asked: bool, given: Mapping[str, object]) -> None:
     """Raise UsageError for an option of another way to draft than the chosen one."""
     for name, value in given.items():
         if value is not None and not is_asked:
-            raise click.UsageError(f"{name} works with {what}")
+            raise click.UsageError(f"{name} works with {mode}")
 
 
 def _draft_by_model(

@@ -545,9 +545,9 @@ def prune_command(data: Path, keep: int, dry_run: bool) -> None:
     if not result.revisions and not result.unfinished:
         emit("nothing to delete")
         return
-    what = (
+    parts = (
         [f"{count_noun(len(result.revisions), 'revision')} ({', '.join(result.revisions)})"] if result.revisions else []
     )
-    what += [f"{', '.join(result.unfinished)}, never finished"] if result.unfinished else []
+    parts += [f"{', '.join(result.unfinished)}, never finished"] if result.unfinished else []
     does = "would delete" if dry_run else "deleted"
-    emit("\n".join(make_console().wrap(f"{does} {' and '.join(what)}: {format_bytes(result.size)}")))
+    emit("\n".join(make_console().wrap(f"{does} {' and '.join(parts)}: {format_bytes(result.size)}")))

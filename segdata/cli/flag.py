@@ -157,7 +157,7 @@ def _option_words(option: str, value: object) -> list[str]:
     """An option as one would type it again."""
     if isinstance(value, bool):
         return [option if value else option.replace("--", "--no-", 1)]
-    return [option_text(option, one) for one in (value if isinstance(value, tuple) else (value,))]
+    return [option_text(option, word) for word in (value if isinstance(value, tuple) else (value,))]
 
 
 @click.command(

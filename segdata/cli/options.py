@@ -34,11 +34,11 @@ class RenamedOption(click.Option):
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """The option's lines on the help page."""
-        every, self.opts = self.opts, [name for name in self.opts if name not in self._earlier]
+        all_names, self.opts = self.opts, [name for name in self.opts if name not in self._earlier]
         try:
             return super().get_help_record(ctx)
         finally:
-            self.opts = every
+            self.opts = all_names
 
     def get_error_hint(self, ctx: click.Context | None) -> str:
         """The option's name in an error."""
@@ -181,11 +181,11 @@ class DataOptions(msgspec.Struct, frozen=True):
         return read(data, **{**self.given, **more})
 
     @contextmanager
-    def working(self, what: str, total: int | None) -> Iterator["Work"]:
+    def working(self, task: str, total: int | None) -> Iterator["Work"]:
         """Show the progress of `total` images while the block runs; yields the keywords `jobs` and `progress`."""
         from segdata.cli.process import progress_bar
 
-        with progress_bar(what, total) as advance:
+        with progress_bar(task, total) as advance:
             yield {"jobs": self.jobs, "progress": advance}
 
     def inputs(self, *data: Path) -> list[object]:

@@ -193,17 +193,25 @@ def browse_command(
         os.environ["FIFTYONE_USER"] = reviewer
     findings = [finding for path in reports for finding in load_findings(path)] if reports else None
     known = [name for path in reports for name in compared_annotators(path)]
-    seen = predictions or next(filter(None, map(find_predictions, reports)), None)
+    shown_predictions = predictions or next(filter(None, map(find_predictions, reports)), None)
     dataset = options.read(data)
-    if seen is not None and predictions is None:  # a report's own may have changed since; then there is no such layer
+    if (
+        shown_predictions is not None and predictions is None
+    ):  # a report's own may have changed since; then there is no such layer
         try:
-            predicted_layer(dataset, seen)
+            predicted_layer(dataset, shown_predictions)
         except SegdataError as error:
             say(f"warning: no confidence layer: {error}")
-            seen = None
+            shown_predictions = None
     with options.working("load", len(dataset)) as work:
         browsed = browse(
-            dataset, findings=findings, predictions=seen, name=name, labels_of=labels_of, annotators=known, **work
+            dataset,
+            findings=findings,
+            predictions=shown_predictions,
+            name=name,
+            labels_of=labels_of,
+            annotators=known,
+            **work,
         )
     _report_browsed(browsed)
     if no_launch:
@@ -222,10 +230,10 @@ def _report_browsed(browsed: "BrowseResult") -> None:
         say(note)
     if browsed.n_decided:
         say(f"{count_noun(browsed.n_decided, 'decision')} made earlier in FiftyOne kept in {browsed.log}")
-    about: dict[str, list[Finding]] = {}
+    by_rule: dict[str, list[Finding]] = {}
     for finding in browsed.about_dataset:
-        about.setdefault(f"{finding.code} {finding.rule}", []).append(finding)
-    for rule, findings in about.items():
+        by_rule.setdefault(f"{finding.code} {finding.rule}", []).append(finding)
+    for rule, findings in by_rule.items():
         category = f"{findings[0].category}: " if findings[0].category else ""
         more = f" (and {len(findings) - 1:,} more)" if len(findings) > 1 else ""
         say(f"about the whole dataset: {rule}: {category}{findings[0].message}{more}")

@@ -106,11 +106,11 @@ def explain_error(error: Exception) -> str:
         return "out of memory; try fewer threads (--jobs 1) or fewer images (--list FILE)"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    what = " ".join(f"{type(error).__name__}: {error}".split())
+    text = " ".join(f"{type(error).__name__}: {error}".split())
     if place := ", ".join([*getattr(error, "__notes__", ()), *_code_line(error)]):
-        what = f"{what} ({place})"
+        text = f"{text} ({place})"
     authors = f"the authors of {_failing_package(error)}"
-    return f"unexpected {what}; please report it to {authors}, with the traceback that SEGDATA_DEBUG=1 shows"
+    return f"unexpected {text}; please report it to {authors}, with the traceback that SEGDATA_DEBUG=1 shows"
 
 
 def _failing_package(error: Exception) -> str:
@@ -134,16 +134,16 @@ def _code_line(error: Exception) -> list[str]:
 
 def explain_usage_error(error: click.ClickException) -> str:
     """A usage error as one line, with the command that shows help."""
-    what = " ".join(error.format_message().split()).removesuffix(".")
+    text = " ".join(error.format_message().split()).removesuffix(".")
     for theirs, ours in _PLAIN_WORDS.items():
-        what = what.replace(theirs, ours)
+        text = text.replace(theirs, ours)
     if isinstance(error, click.NoSuchOption) and error.possibilities:
         near = difflib.get_close_matches(error.option_name, error.possibilities, n=1, cutoff=0) or error.possibilities
-        what = f"no such option {error.option_name!r}; did you mean {near[0]!r}?"
+        text = f"no such option {error.option_name!r}; did you mean {near[0]!r}?"
     ctx = getattr(error, "ctx", None)
-    mark = "" if what.endswith("?") else ";"
+    mark = "" if text.endswith("?") else ";"
     more = f"{mark} see {ctx.command_path} --help" if ctx is not None else ""
-    return what[:1].lower() + what[1:] + more
+    return text[:1].lower() + text[1:] + more
 
 
 def has_flag(flag: str) -> bool:
@@ -234,7 +234,7 @@ def _shows_progress() -> bool:
 
 
 @contextmanager
-def progress_bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+def progress_bar(task_name: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Show a progress bar of `total` images while the block runs; yields a function that advances it by n images.
 
     `total` is None if it is unknown. The bar appears only if stderr is a terminal, and not with `--quiet`.
@@ -247,7 +247,7 @@ def progress_bar(what: str, total: int | None) -> Iterator[Callable[[int], None]
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True, no_color=has_flag(NO_COLOR) or None), transient=True) as bar:
-        task = bar.add_task(what, total=total)
+        task = bar.add_task(task_name, total=total)
 
         def advance(n: int) -> None:
             raise_if_interrupted()

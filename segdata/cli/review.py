@@ -234,6 +234,6 @@ def import_(
     protect_inputs(output, [*options.inputs(data), file])
     dataset = options.read(data)
     result = import_task(dataset, file, reviewer=reviewer, dry_run=dry_run)
-    made = imported_json(result) if report == "json" else None
-    emit(made or imported_text(result, dry_run, make_console(output)), output)
+    text = imported_json(result) if report == "json" else None
+    emit(text or imported_text(result, dry_run, make_console(output)), output)
     return FOUND if result.conflicts else 0

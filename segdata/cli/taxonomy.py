@@ -74,8 +74,8 @@ def check(file: Path, quiet: bool) -> int:
     lines = []
     for finding in result.findings:
         head = console.paint(f"{finding.severity} {finding.code}", finding.severity)
-        about = f"{finding.category}: " if finding.category else ""
-        first, *rest = console.wrap(about + finding.message, " " * 13, " " * 4) or [""]
+        prefix = f"{finding.category}: " if finding.category else ""
+        first, *rest = console.wrap(prefix + finding.message, " " * 13, " " * 4) or [""]
         lines += [f"{head} {first.lstrip()}", *rest]
     for text in () if quiet else result.advice:
         first, *rest = console.wrap(text, " " * 7, " " * 4) or [""]

@@ -90,7 +90,7 @@ def trace_outlines(runs: Runs, height: Ints) -> Rings[np.int64]:
     """The rings along the pixel edges of every owner; `height` (n_owners,) is that of the owner's image, in pixels.
 
     Outer rings go clockwise and holes against the clock: pixels of the segment are on the right hand, y down. Parts
-    are 4-connected and holes 8-connected, as in `segdata.core.parts`: a ring may touch itself or another ring at a
+    are 4-connected and holes 8-connected, as in `segdata.core.runs`: a ring may touch itself or another ring at a
     corner, but never crosses one. No three points in a row lie on one line. A ring begins at the upper left corner of
     the first pixel (in column-major order) of its part or hole; the parts of an owner come in the order of their
     first pixels, and so do the holes of a part. By any rule that takes pixels whose centres are inside, COCO's among

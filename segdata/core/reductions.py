@@ -207,9 +207,9 @@ def medians(tables: Tables, values: Floats, group: Ints) -> Table:
     The medians are exact: values are counted in buckets, and only those in which a median lies are looked at closely.
     """
     if tables.turn is None:
-        groups, which = unique_inverse(group)
-        n = np.bincount(which, minlength=len(groups))
-        return Table({"group": groups, "n": n, "median": kernels.medians(values, which, len(groups))})
+        groups, inverse = unique_inverse(group)
+        n = np.bincount(inverse, minlength=len(groups))
+        return Table({"group": groups, "n": n, "median": kernels.medians(values, inverse, len(groups))})
     one, key = np.ones(len(group), np.int64), _ordered_bits(values)
     bucket = key >> _BUCKET_BITS
     counts = sum_by(tables, {"group": group, "bucket": bucket}, {"n": one})

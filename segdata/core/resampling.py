@@ -228,10 +228,12 @@ class StratifiedGroups(msgspec.Struct, frozen=True):
         """The values that can be compared, of all or (flags or rows) of those `among` them."""
         rows = np.arange(len(group)) if among is None else np.arange(len(group))[among]
         rows = rows[np.lexsort((group[rows], stratum[rows]))]
-        which = np.unique(stratum[rows], return_inverse=True)[1]
-        several = np.unique(which * n_groups + group[rows]) // max(n_groups, 1)
-        kept = np.bincount(several, minlength=1)[which] > 1 if len(rows) else np.zeros(0, bool)
-        return StratifiedGroups(rows[kept], group[rows[kept]], np.unique(which[kept], return_inverse=True)[1], n_groups)
+        inverse = np.unique(stratum[rows], return_inverse=True)[1]
+        several = np.unique(inverse * n_groups + group[rows]) // max(n_groups, 1)
+        kept = np.bincount(several, minlength=1)[inverse] > 1 if len(rows) else np.zeros(0, bool)
+        return StratifiedGroups(
+            rows[kept], group[rows[kept]], np.unique(inverse[kept], return_inverse=True)[1], n_groups
+        )
 
     def only(self, groups: list[int]) -> "StratifiedGroups":
         """The same with some groups alone; its rows are those of the caller still."""
@@ -311,13 +313,13 @@ def intraclass_correlation(values: Floats, group: Ints) -> float:
     """
     n = np.bincount(group)
     n = n[n > 0]
-    which = unique_inverse(group)[1]
+    inverse = unique_inverse(group)[1]
     total, k = len(values), len(n)
     if k < 2 or total == k or np.ptp(values) == 0:
         return float("nan")
-    mean = np.bincount(which, weights=values) / n
+    mean = np.bincount(inverse, weights=values) / n
     between = float((n * (mean - values.mean()) ** 2).sum()) / (k - 1)
-    within = float(((values - mean[which]) ** 2).sum()) / (total - k)
+    within = float(((values - mean[inverse]) ** 2).sum()) / (total - k)
     size = (total - float((n**2).sum()) / total) / (k - 1)
     return (between - within) / (between + (size - 1) * within)
 

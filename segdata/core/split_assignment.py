@@ -39,8 +39,8 @@ class UnitAmounts:
     @staticmethod
     def from_entries(unit: Ints, quantity: Ints, amount: Floats, n_units: int, n_quantities: int) -> "UnitAmounts":
         """Entries (m,) in any order; those of one unit and quantity are added."""
-        key, which = np.unique(unit * n_quantities + quantity, return_inverse=True)
-        total = np.bincount(which, amount, len(key)).astype(np.float64, copy=False)
+        key, inverse = np.unique(unit * n_quantities + quantity, return_inverse=True)
+        total = np.bincount(inverse, amount, len(key)).astype(np.float64, copy=False)
         unit, quantity = np.divmod(key[total > 0], max(n_quantities, 1))
         share = total[total > 0] / np.bincount(quantity, total[total > 0], n_quantities)[quantity]
         return UnitAmounts(np.searchsorted(unit, np.arange(n_units + 1)), quantity, share, n_quantities)

@@ -52,9 +52,9 @@ def outlier_limit(n: Ints, rate: float) -> Floats:
     [1.96, 3.23, 5.03]
     """
     normal = NormalDist()
-    sizes, which = np.unique(n, return_inverse=True)
+    sizes, inverse = np.unique(n, return_inverse=True)
     chances = [min(rate / (2 * size), 0.5) for size in sizes.tolist()]
-    return np.array([-normal.inv_cdf(chance) if chance > 0 else np.inf for chance in chances])[which]
+    return np.array([-normal.inv_cdf(chance) if chance > 0 else np.inf for chance in chances])[inverse]
 
 
 def tail_chance(values: Floats, group: Ints, least_scale: float | Floats = 0.0) -> tuple[Floats, Floats]:
@@ -109,8 +109,8 @@ def _quantiles(ascending: Floats, first: Ints, count: Ints, share: float) -> Flo
 
 def group_median(values: Floats, group: Ints) -> Floats:
     """(n,) the median of each value's group."""
-    groups, which = unique_inverse(group)
-    return kernels.medians(values, which, len(groups))[which]
+    groups, inverse = unique_inverse(group)
+    return kernels.medians(values, inverse, len(groups))[inverse]
 
 
 def benjamini_hochberg(p: Floats, rate: float, n_tests: int | None = None) -> NDArray[np.bool_]:

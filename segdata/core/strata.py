@@ -144,10 +144,10 @@ def joint_codes(*columns: Ints) -> tuple[Ints, Ints]:
             column, low, high = unique_inverse(column)[1], 0, len(column)
             code = unique_inverse(code)[1]
         code = code * (high - low + 1) + (column - low)
-    codes, which = unique_inverse(code)
+    codes, inverse = unique_inverse(code)
     first = np.empty(len(codes), np.int64)
-    first[which[::-1]] = np.arange(len(code) - 1, -1, -1)  # of several rows the last that is written stays
-    return which, first
+    first[inverse[::-1]] = np.arange(len(code) - 1, -1, -1)  # of several rows the last that is written stays
+    return inverse, first
 
 
 def is_example(tables: Tables, *, crowds: bool = True) -> Flags:

@@ -10,9 +10,18 @@ import pyarrow.compute as pc
 
 from segdata.core import kernels
 from segdata.core.batch import Batch
-from segdata.core.parts import label_parts, segment_shapes
 from segdata.core.profile import Profile
-from segdata.core.runs import Floats, Ints, Rows, Runs, bounding_boxes, expand_ranges, run_columns
+from segdata.core.runs import (
+    Floats,
+    Ints,
+    Rows,
+    Runs,
+    bounding_boxes,
+    expand_ranges,
+    label_parts,
+    run_columns,
+    segment_shapes,
+)
 
 _AT_ONCE = 4_000_000  # pairs of points
 

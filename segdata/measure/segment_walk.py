@@ -5,8 +5,7 @@ import numpy as np
 
 from segdata.core import kernels
 from segdata.core.batch import Batch
-from segdata.core.parts import Components
-from segdata.core.runs import Flags, Ints
+from segdata.core.runs import Components, Flags, Ints
 
 SHORTEST_END = 8  # pixels of a flat end
 LEAST_FLATNESS = 0.75  # of what the segment's width changes by within `_NEAR` pixels; the end of a disc has 0.5

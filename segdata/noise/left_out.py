@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segdata.core.parts import segment_shapes
-from segdata.core.runs import Ints
+from segdata.core.runs import Ints, segment_shapes
 from segdata.noise.appearance import edge_strength
 from segdata.noise.calibration import fit_logistic
 from segdata.noise.candidates import MIN_PART_PIXELS, ImageCandidates

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from segdata.core.parts import find_holes
-from segdata.core.parts import segment_shapes as measured
-from segdata.core.runs import Ints, bounding_boxes
+from segdata.core.runs import Ints, bounding_boxes, find_holes
+from segdata.core.runs import segment_shapes as measured
 from segdata.noise.appearance import edge_strength
 from segdata.noise.calibration import fit_logistic, mean_log_ratio
 from segdata.noise.neighbours import FURTHER, SegmentDepths

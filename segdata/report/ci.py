@@ -59,8 +59,8 @@ class DatasetFiles:
     def path(self, file: Path) -> str:
         """A file as a POSIX path, relative to `here` if it lies below that."""
         absolute = normpath((self.here / file).as_posix())
-        here = normpath(self.here.as_posix()).rstrip("/") + "/"
-        return absolute.removeprefix(here)
+        root = normpath(self.here.as_posix()).rstrip("/") + "/"
+        return absolute.removeprefix(root)
 
 
 def uri_reference(path: str) -> str:
@@ -273,8 +273,8 @@ def _add_case(
 def _junit_line(finding: Finding) -> str:
     where = [finding.file, finding.line and f"line {finding.line}", finding.place]
     box = finding.bbox and "at x {}, y {}, {} x {} px".format(*finding.bbox)
-    who = finding.annotator and f"by {finding.annotator}"
-    rest = ", ".join(str(part) for part in (finding.category, box, who, *where) if part)
+    author = finding.annotator and f"by {finding.annotator}"
+    rest = ", ".join(str(part) for part in (finding.category, box, author, *where) if part)
     return _clean_xml(f"{finding.severity}: {finding.message}" + (f" ({rest})" if rest else ""))
 
 

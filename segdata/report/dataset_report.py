@@ -269,9 +269,9 @@ def dataset_report_text(report: DatasetReport, typed: Sequence[str], console: Co
     lines += console.wrap(
         f"{count_noun(validation.n_images, 'image')}, {count_noun(validation.n_segments, 'segment')}", style="dim"
     )
-    for part, those in groupby(quality_points(report), key=lambda point: point.part):
+    for part, points in groupby(quality_points(report), key=lambda point: point.part):
         lines += ["", console.paint(part, "bold")]
-        for point in those:
+        for point in points:
             lines += console.wrap(point.head, "  ", "    ", None if point.severity == "info" else point.severity)
             for text in filter(None, (point.details, point.act)):
                 lines += console.wrap(text, "    ", "    ", "dim" if text == point.details else None)

@@ -59,8 +59,8 @@ def _head(difference: Difference, console: Console) -> Iterator[str]:
         yield console.paint(f"  {name}  {shorten(half.files, console.width - 5)}", "bold")
         yield from console.wrap(_side_text(half), "     ", style="dim")
     if difference.paired_by != "id":
-        what = {"stem": "their ids without extension", "name": "their file names without folder and extension"}
-        text = f"no image has the same id in both; images are paired by {what[difference.paired_by]}"
+        key_names = {"stem": "their ids without extension", "name": "their file names without folder and extension"}
+        text = f"no image has the same id in both; images are paired by {key_names[difference.paired_by]}"
         yield from console.wrap(text, "  ", style="warning")
 
 

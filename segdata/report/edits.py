@@ -21,7 +21,7 @@ from segdata.report.encoding import encode_result, format_json
 from segdata.report.findings import command_lines, reading_defects
 from segdata.store.diff.compare import ConversionProof
 from segdata.store.revisions import RevisionInfo
-from segdata.store.sample import ImageSample
+from segdata.store.selection import ImageSample
 
 FIRST = 5  # differences shown
 
@@ -83,8 +83,8 @@ def losses_text(losses: Sequence[Loss], format: str, console: Console) -> str:
 
 def conversion_text(outcome: ConversionOutcome, typed: Sequence[str], console: Console) -> str:
     """What was written and verified, and which defects the source has; `typed` is the source with its options."""
-    what = f"{count_noun(outcome.n_images, 'image')}, {count_noun(outcome.n_segments, 'segment')}"
-    lines = [f"{console.paint('written', 'good')} {outcome.target} ({outcome.format}), from {what}"]
+    read = f"{count_noun(outcome.n_images, 'image')}, {count_noun(outcome.n_segments, 'segment')}"
+    lines = [f"{console.paint('written', 'good')} {outcome.target} ({outcome.format}), from {read}"]
     if outcome.certificate is not None and outcome.losses:
         lines.append(f"losses are listed in {outcome.certificate}")
     if outcome.apart is not None and outcome.apart.drawn:
@@ -110,8 +110,8 @@ def _verification_lines(
 ) -> Iterator[str]:
     difference = proof.difference
     all_same = difference.n_same == difference.n_kept
-    what = "the same pixels, categories, attributes" if all_same else "the same pixels and categories"
-    text = f"verified: {difference.n_kept:,} of {count_noun(outcome.n_segments, 'segment')} came back with {what}"
+    same = "the same pixels, categories, attributes" if all_same else "the same pixels and categories"
+    text = f"verified: {difference.n_kept:,} of {count_noun(outcome.n_segments, 'segment')} came back with {same}"
     text += "" if all_same else f", {difference.n_same:,} of them with all attributes"
     if proof.holds:
         all_ = "only the reported losses differ" if outcome.losses else "nothing differs"

@@ -130,11 +130,11 @@ def finding_location(finding: Finding, console: Console, indent: str, *, with_id
 
 
 def _head(validation: Validation, context: ReportContext, console: Console) -> list[str]:
-    what = f"{context.profile.format}, {context.profile.task}"
+    summary = f"{context.profile.format}, {context.profile.task}"
     size = f"{count_noun(validation.n_images, 'image')}, {count_noun(validation.n_segments, 'segment')}"
     name = shorten(validation.dataset, console.width - len("segdata validate "))
     places = ", ".join(f"{role}: {place}" for role, place in context.profile.places.items())
-    head = [console.paint(f"segdata validate {name}", "bold"), *console.wrap(f"{what}: {size}", "", "  ", "dim")]
+    head = [console.paint(f"segdata validate {name}", "bold"), *console.wrap(f"{summary}: {size}", "", "  ", "dim")]
     if context.profile.provisional is not None:
         head += console.wrap("provisional taxonomy (SEG219): segdata guesses what the values mean", "", "  ", "dim")
     return head + (console.wrap(places, "", "  ", "dim") if places else [])

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path, PurePosixPath
 
 from segdata.core.taxonomy import Attribute, Category, Taxonomy
-from segdata.report.pictures.colours import css_color
+from segdata.report.pictures.canvas import css_color
 
 _PICTURES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".gif": "gif", ".webp": "webp", ".svg": "svg+xml"}
 _KINDS = {
@@ -109,7 +109,7 @@ def _preface(taxonomy: Taxonomy) -> list[str]:
     most = taxonomy.max_void
     if most is not None:
         limits = [("an image", most.image), ("all images together", most.dataset)]
-        text = " and ".join(f"{100 * share:.3g} % of {what}" for what, share in limits if share is not None)
+        text = " and ".join(f"{100 * share:.3g} % of {base}" for base, share in limits if share is not None)
         lines += [f"Void may be at most {text}."] if text else []
     return lines
 

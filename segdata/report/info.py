@@ -19,7 +19,7 @@ from segdata.measure.training_statistics import EFFECTIVE_BETA, ChannelStatistic
 from segdata.report.console import Console, shorten, table
 from segdata.report.encoding import encode_result
 from segdata.report.html import asset, template
-from segdata.report.pictures.colours import category_colors, css_color
+from segdata.report.pictures.canvas import category_colors, css_color
 
 _SHAPE_MEASURES = ("area", "length", "width", "feret", "perimeter")
 
@@ -56,8 +56,8 @@ _WEIGHTS = {
 
 def _weight_lines(summary: Summary, console: Console) -> Iterator[str]:
     rows = summary.categories[summary.categories["kind"] != "void"]
-    for name, what in _WEIGHTS.items():
-        yield console.paint(f"# {what}", "dim")
+    for name, comment in _WEIGHTS.items():
+        yield console.paint(f"# {comment}", "dim")
         pairs = zip(rows["name"].tolist(), rows[name].tolist(), strict=True)
         words = [f"{category!r}: {weight:.6g}," for category, weight in pairs]
         yield from console.wrap([f"{name} = {{", *words, "}"], "", "    ")

@@ -94,8 +94,8 @@ def plan_text(plan: SamplingPlan, quality: DeliveryQuality, console: Console) ->
     """What to inspect, and what becomes of deliveries of any quality."""
     images = "a delivery" if plan.lot is None else f"{plan.lot:,} images"
     lines = [console.paint("segdata acceptance plan", "bold")]
-    what = f"all {images}" if _is_whole(plan) else f"{plan.sample:,} of {images}, drawn at random"
-    instruction = f"inspect {what}; accept if at most {plan.accept:,} {'is' if plan.accept == 1 else 'are'} defective"
+    scope = f"all {images}" if _is_whole(plan) else f"{plan.sample:,} of {images}, drawn at random"
+    instruction = f"inspect {scope}; accept if at most {plan.accept:,} {'is' if plan.accept == 1 else 'are'} defective"
     lines += console.wrap(instruction, "  ")
     if _is_whole(plan):
         lines += console.wrap("all images are inspected, so nothing is left to chance", "  ", style="dim")
@@ -164,11 +164,11 @@ def _is_whole(plan: SamplingPlan) -> bool:
 
 
 def _curve(plan: SamplingPlan) -> list[str]:
-    every = operating_curve(plan)
-    some = every.take(np.linspace(0, len(every) - 1, _STEPS).astype(np.int64))
+    curve = operating_curve(plan)
+    points = curve.take(np.linspace(0, len(curve) - 1, _STEPS).astype(np.int64))
     rows = [
         [f"{rate:.2%}", f"{accepted:.1%}", f"{outgoing:.2%}"]
-        for rate, accepted, outgoing in some.lines("rate", "accepted", "outgoing")
+        for rate, accepted, outgoing in points.lines("rate", "accepted", "outgoing")
     ]
     return table(("defective", "accepted", "left after mending"), rows, left=())
 
@@ -183,10 +183,10 @@ def _images(result: Inspection, console: Console) -> list[str]:
 
 
 def _row(image: InspectedImage) -> list[str]:
-    what = f"{image.metric} of {image.category or 'all'}" if image.metric else "nothing to draw"
+    measured = f"{image.metric} of {image.category or 'all'}" if image.metric else "nothing to draw"
     value, bar = (f"{number:.3f}" if number == number else "" for number in (image.value, image.bar))
     verdict = "defective" if image.defective else ""
-    return [shorten(image.image, 30), shorten(image.annotator, 16), what, value, bar, verdict]
+    return [shorten(image.image, 30), shorten(image.annotator, 16), measured, value, bar, verdict]
 
 
 class OperatingCurve(msgspec.Struct, frozen=True, kw_only=True):
@@ -371,11 +371,11 @@ def _defects(result: Consensus, console: Console) -> Iterator[str]:
 
 
 def _against(result: Consensus, console: Console) -> Iterator[str]:
-    things = any(against.f1.n for against in result.against_others)
+    things = any(row.f1.n for row in result.against_others)
     heads = ["annotator", "images", "IoU", "missed", "extra", "larger by"]
     heads[3:3] = ["F1 of things"] if things else []
     yield console.paint("each annotator against the consensus of the others", "bold")
-    yield from table(heads, [_consensus_row(against, things) for against in result.against_others])
+    yield from table(heads, [_consensus_row(row, things) for row in result.against_others])
     explanation = (
         "IoU of the pixels of all images, mean by category, with its interval. missed: the share of the others' pixels "
         "that the annotator lacks and would gain; extra: the share of the annotator's that would be lost; larger by: "
@@ -384,23 +384,26 @@ def _against(result: Consensus, console: Console) -> Iterator[str]:
     if len(result.annotators) == 2:
         explanation += " With two annotators each is compared with the other."
     yield from console.wrap(explanation, style="dim")
-    for against in result.against_others:
-        lowest = sorted(against.categories, key=lambda category: category.value.value)[:_WORST]
-        if len(against.categories) > 1:
-            scores = (f"{one.category} {score_with_interval(one.score, one.value)}" for one in lowest)
-            yield from console.wrap(f"{against.annotator}, least with the others: {', '.join(scores)}", "", "  ")
+    for row in result.against_others:
+        lowest = sorted(row.categories, key=lambda category: category.value.value)[:_WORST]
+        if len(row.categories) > 1:
+            scores = (
+                f"{lowest_score.category} {score_with_interval(lowest_score.score, lowest_score.value)}"
+                for lowest_score in lowest
+            )
+            yield from console.wrap(f"{row.annotator}, least with the others: {', '.join(scores)}", "", "  ")
 
 
-def _consensus_row(against: AgainstOthers, things: bool) -> list[str]:
+def _consensus_row(row: AgainstOthers, things: bool) -> list[str]:
     cells = [
-        shorten(against.annotator, 20),
-        f"{against.images:,}",
-        score_with_interval("iou_micro", against.iou_micro),
-        format_score("missed", against.missed.value),
-        format_score("extra", against.extra.value),
-        format_score("offset", against.boundary_offset.value, signed=True),
+        shorten(row.annotator, 20),
+        f"{row.images:,}",
+        score_with_interval("iou_micro", row.iou_micro),
+        format_score("missed", row.missed.value),
+        format_score("extra", row.extra.value),
+        format_score("offset", row.boundary_offset.value, signed=True),
     ]
-    cells[3:3] = [score_with_interval("f1", against.f1)] if things else []
+    cells[3:3] = [score_with_interval("f1", row.f1)] if things else []
     return cells
 
 

@@ -68,13 +68,13 @@ def side_by_side(pictures: Sequence[PagePicture], console: Console) -> Iterator[
     fine = [picture.paint(console, half) for picture in pictures if not picture.is_flagged]
     both = min(len(flagged), len(fine))
     rest = flagged[both:] + fine[both:]
-    none: list[tuple[int, str]] = []
-    for first, second in [*zip(flagged, fine, strict=False), *zip_longest(rest[::2], rest[1::2], fillvalue=none)]:
+    empty: list[tuple[int, str]] = []
+    for first, second in [*zip(flagged, fine, strict=False), *zip_longest(rest[::2], rest[1::2], fillvalue=empty)]:
         if second and max(wide for wide, _ in first + second) > half:
             yield from (line for part in (first, [(0, "")], second) for _, line in part)
         else:
-            for (wide, one), (_, other) in zip_longest(first, second, fillvalue=(0, "")):
-                yield f"{one}{' ' * (half + _GAP - wide)}{other}" if other else one
+            for (wide, left), (_, right) in zip_longest(first, second, fillvalue=(0, "")):
+                yield f"{left}{' ' * (half + _GAP - wide)}{right}" if right else left
         yield ""
 
 
@@ -408,9 +408,9 @@ def formats_json(listed: Sequence[Format]) -> str:
 
 def _format_options(format_: Format) -> Iterator[tuple[str, str]]:
     """Each option of a format as it is typed, and what it does."""
-    for what, options in (("--read-option", format_.read_options), ("--write-option", format_.write_options)):
+    for option, options in (("--read-option", format_.read_options), ("--write-option", format_.write_options)):
         for name, description in options.items():
-            yield f"{what} {name}=…", description
+            yield f"{option} {name}=…", description
 
 
 def format_text(format_: Format, console: Console) -> str:

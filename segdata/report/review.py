@@ -160,12 +160,12 @@ def _decision_lines(heading: str, things: Sequence[tuple[Decision, str]], consol
 
 def _decision_text(decision: Decision, console: Console) -> str:
     finding = decision.finding
-    what = [f"segment {decision.segment}"] if finding is None else [f"{finding.code} {finding.rule}"]
+    parts = [f"segment {decision.segment}"] if finding is None else [f"{finding.code} {finding.rule}"]
     if finding is not None and finding.segments:
-        what.append(f"of {', '.join(map(str, finding.segments[:4]))}")
+        parts.append(f"of {', '.join(map(str, finding.segments[:4]))}")
     if finding is not None and finding.bbox:
-        what.append("at x {}, y {}".format(*finding.bbox))
-    text = f"{decision.verdict} by {decision.reviewer}: {' '.join(what)}"
+        parts.append("at x {}, y {}".format(*finding.bbox))
+    text = f"{decision.verdict} by {decision.reviewer}: {' '.join(parts)}"
     return f"{shorten(decision.image or 'the dataset', max(console.width - display_width(text) - 4, 24))}: {text}"
 
 
@@ -297,15 +297,15 @@ def _rule_row(rule: RuleProgress) -> ReviewedRule:
     return _fill(ReviewedRule, rule, precision=rule_precision(rule))
 
 
-def _reviewer_row(one: ReviewerProgress) -> ReviewerRow:
+def _reviewer_row(progress: ReviewerProgress) -> ReviewerRow:
     return _fill(
         ReviewerRow,
-        one,
-        reviewer=one.name,
-        decisions=one.verdicts.total(),
-        reversed_by_self=one.by_self,
-        reversed_by_others=one.by_others,
-        reversal_rate=(one.by_self + one.by_others) / one.sure if one.sure else None,
+        progress,
+        reviewer=progress.name,
+        decisions=progress.verdicts.total(),
+        reversed_by_self=progress.by_self,
+        reversed_by_others=progress.by_others,
+        reversal_rate=(progress.by_self + progress.by_others) / progress.sure if progress.sure else None,
     )
 
 

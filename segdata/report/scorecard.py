@@ -21,7 +21,7 @@ from segdata.report.agreement.wording import (
 from segdata.report.console import Console, shorten, table
 from segdata.report.encoding import csv_number, csv_text, encode_result, format_json
 from segdata.report.html import asset, template
-from segdata.report.pictures.colours import annotator_color, css_color
+from segdata.report.pictures.canvas import annotator_color, css_color
 
 COLUMNS = (
     *("annotator", "images", "segments", "timed_images", "seconds", "seconds_per_image", "seconds_per_segment"),
@@ -136,9 +136,9 @@ def _examples(card: AnnotatorCard, console: Console) -> Iterator[str]:
 
 def example_in_words(example: WorstExample) -> str:
     """An example in a line: where, what, how far off, and why."""
-    what = {"boundary": "the boundary", "confused": "taken for another category"}.get(example.cause, example.cause)
+    cause = {"boundary": "the boundary", "confused": "taken for another category"}.get(example.cause, example.cause)
     where = f"{example.image}: {example.category} {example.value:.2f} against {example.other}"
-    return f"{where}, {example.pixels:,} px, mostly {what}"
+    return f"{where}, {example.pixels:,} px, mostly {cause}"
 
 
 def scorecard_json(result: Scorecard) -> str:
@@ -183,18 +183,18 @@ class AnnotatorSection:
 
 
 def annotator_sections(
-    result: Scorecard, annotators: Sequence[str], drawn: Mapping[tuple[str, WorstExample], str]
+    result: Scorecard, annotators: Sequence[str], pictures: Mapping[tuple[str, WorstExample], str]
 ) -> list[AnnotatorSection]:
-    """A section of each annotator; `drawn`: pictures of examples; colours are by the place among `annotators`."""
+    """A section of each annotator; `pictures`: those of examples; colours are by the place among `annotators`."""
     order = {name: k for k, name in enumerate(annotators)}
     return [
-        _section(card, result, css_color(annotator_color(order.get(card.annotator, k))), drawn)
+        _section(card, result, css_color(annotator_color(order.get(card.annotator, k))), pictures)
         for k, card in enumerate(result.cards)
     ]
 
 
 def _section(
-    card: AnnotatorCard, result: Scorecard, color: str, drawn: Mapping[tuple[str, WorstExample], str]
+    card: AnnotatorCard, result: Scorecard, color: str, pictures: Mapping[tuple[str, WorstExample], str]
 ) -> AnnotatorSection:
     months = [month for month in card.trend.months if math.isfinite(month.score)]
     return AnnotatorSection(
@@ -206,7 +206,7 @@ def _section(
         trend=trend_in_words(card).removeprefix("trend ") if math.isfinite(card.trend.slope) else "",
         stands=card.stands,
         worst=tuple(
-            ExamplePicture(drawn.get((card.annotator, example)), example_in_words(example), example.guideline)
+            ExamplePicture(pictures.get((card.annotator, example)), example_in_words(example), example.guideline)
             for example in card.worst
         ),
         reworked=tuple(map(_rework_cells, _rework_rows(card, result))),
@@ -225,9 +225,9 @@ def _facts(card: AnnotatorCard, result: Scorecard) -> list[tuple[str, str]]:
     if math.isfinite(card.passed.value):
         shares = score_with_interval("missed", card.passed)
         facts.append(("passed its review as it was", f"{shares} of {count_noun(card.passed.n, 'annotation')}"))
-    against = "the others" if result.gold is None else result.gold
+    partner = "the others" if result.gold is None else result.gold
     facts.append(
-        (f"{_METRICS.get(result.metric, result.metric)} against {against}", score_with_interval("iou", card.score))
+        (f"{_METRICS.get(result.metric, result.metric)} against {partner}", score_with_interval("iou", card.score))
     )
     return facts
 
@@ -262,8 +262,8 @@ def _dots(months: Sequence[MonthScore]) -> tuple[MonthDot, ...]:
 def _rework_rows(card: AnnotatorCard, result: Scorecard) -> list[ReworkCounts]:
     if result.review is None:
         return []
-    who = {row.annotator for row in result.review.rows} - {None}
-    own_name = card.annotator if card.annotator in who else None if len(result.cards) == 1 else ""
+    annotators = {row.annotator for row in result.review.rows} - {None}
+    own_name = card.annotator if card.annotator in annotators else None if len(result.cards) == 1 else ""
     rows = [row for row in result.review.rows if row.annotator == own_name]
     return [*rows[:1], *sorted(rows[1:], key=lambda row: -row.rework.value)[:_REWORKED]]
 

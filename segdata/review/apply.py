@@ -108,10 +108,10 @@ def apply_to_annotation(
     return result
 
 
-def _is_same(one: Batch, other: Batch) -> bool:
+def _is_same(first: Batch, second: Batch) -> bool:
     """Whether two annotations have the same segments with the same pixels."""
-    runs = ((getattr(one.runs, name), getattr(other.runs, name)) for name in ("start", "length", "owner"))
-    return bool(one.segments.equals(other.segments)) and all(np.array_equal(*pair) for pair in runs)
+    runs = ((getattr(first.runs, name), getattr(second.runs, name)) for name in ("start", "length", "owner"))
+    return bool(first.segments.equals(second.segments)) and all(np.array_equal(*pair) for pair in runs)
 
 
 def _has_fix(decision: Decision) -> bool:

@@ -137,14 +137,14 @@ class AnnotationEditor:
         owner, *_ = kernels.strips(side.start, side.end, side.owner, start, start + pixels.length, pixels.owner)
         return np.unique(owner)
 
-    def _may_share(self, one: int, other: int) -> bool:
+    def _may_share(self, first: int, second: int) -> bool:
         """Whether segments of two categories may share pixels; void shares none."""
         policy, taxonomy = self.profile.overlap.value, self.profile.taxonomy
-        if other in taxonomy.void_ids:
+        if second in taxonomy.void_ids:
             return False
-        if policy == "allow" or (policy == "same-category-forbid" and one != other):
+        if policy == "allow" or (policy == "same-category-forbid" and first != second):
             return True
-        pair = np.array([one]), np.array([other])
+        pair = np.array([first]), np.array([second])
         return any(bool(is_related_either_way(taxonomy, relation, *pair)[0]) for relation in _SHARING)
 
     def _is_thing(self, row: int) -> bool:

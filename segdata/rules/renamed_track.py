@@ -79,20 +79,20 @@ def renamed_track(
     category, area = (segments[name][tracked["segment"]] for name in ("category_id", "area"))
     for rows in tracked.groups("sequence"):
         place, name = tracked["place"][rows], tracked["track"][rows]
-        ids, which, count = np.unique(name, return_inverse=True, return_counts=True)
+        ids, inverse, count = np.unique(name, return_inverse=True, return_counts=True)
         frames = _frames(tracked, rows, box, category, area, min_pixels)
         yield from _turns(frames, min_overlap, min_turns)
         yield from _stand_ins(frames, min_frames, min_overlap)
         yield from _taken_over(frames, min_frames, min_overlap, min_fit)
         yield from _shifted_tracks(frames, min_overlap)
         first, last = np.full(len(ids), len(rows) + place.max()), np.full(len(ids), -1)
-        np.minimum.at(first, which, place)
-        np.maximum.at(last, which, place)
-        kept = (area[rows] >= min_pixels) & (count[which] >= min_frames)
+        np.minimum.at(first, inverse, place)
+        np.maximum.at(last, inverse, place)
+        kept = (area[rows] >= min_pixels) & (count[inverse] >= min_frames)
         handovers: dict[int, list[tuple[int, int]]] = {}
         taken = set[int]()
-        for end in np.flatnonzero(kept & (place == last[which])).tolist():
-            following = np.flatnonzero(kept & (place == first[which]) & (place == place[end] + 1))
+        for end in np.flatnonzero(kept & (place == last[inverse])).tolist():
+            following = np.flatnonzero(kept & (place == first[inverse]) & (place == place[end] + 1))
             following = following[category[rows[following]] == category[rows[end]]]
             starts = [start for start in following.tolist() if start not in taken]
             best = max(starts, key=lambda start: box_iou(box[rows[end]], box[rows[start]]), default=None)

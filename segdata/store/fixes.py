@@ -317,8 +317,8 @@ def write_fixes(
         seen(image)
     if not changed:
         return None
-    what = ", ".join(f"{code} x{count}" for code, count in sorted(codes.items()))
-    return revise(root, changed, f"fixed {what} in {count_noun(len(changed), 'image')}", log, data.profile.revision)
+    counts = ", ".join(f"{code} x{count}" for code, count in sorted(codes.items()))
+    return revise(root, changed, f"fixed {counts} in {count_noun(len(changed), 'image')}", log, data.profile.revision)
 
 
 def volume_names(profile: Profile) -> set[str]:
@@ -354,12 +354,12 @@ def fix_annotation(
     """One annotation with the findings about it mended, and what was, in the order of the fixes."""
     current, mended = annotation, []
     for code, mender in FIXES.items():
-        those = [finding for finding in findings if finding.code == code]
-        located = [locate_finding(current, finding) for finding in those]
-        if those:
+        own = [finding for finding in findings if finding.code == code]
+        located = [locate_finding(current, finding) for finding in own]
+        if own:
             mended += [
                 FixedFinding(*pair)
-                for pair in zip(those, (int(location.runs.length.sum()) for location in located), strict=True)
+                for pair in zip(own, (int(location.runs.length.sum()) for location in located), strict=True)
             ]
             current = Annotation(mender(current, located, profile))
     return current.batch, mended

@@ -165,13 +165,13 @@ class MergedSource:
         return merge_batches([part.load(names) for part in self.parts], names)
 
 
-def _with_merged_ids(dataset: OpenDataset, one: MergedTaxonomy, at: int) -> OpenDataset:
+def _with_merged_ids(dataset: OpenDataset, merged: MergedTaxonomy, position: int) -> OpenDataset:
     """The dataset with the category ids of the whole."""
     profile = dataset.profile
-    ids = one.ids[at]
+    ids = merged.ids[position]
     if all(old == new for old, new in ids.known.items()) and not ids.taken - ids.known.keys():
         return dataset
-    remap = Remap(ids, profile.taxonomy, one.taxonomy, profile.task)
+    remap = Remap(ids, profile.taxonomy, merged.taxonomy, profile.task)
     return replace(dataset, source=AlteredSource(dataset.source, remap))
 
 
@@ -212,13 +212,15 @@ def _merge_sequences(
     return tuple(sequences.values()), moved
 
 
-def _merged_profile(profiles: Sequence[Profile], one: MergedTaxonomy, sequences: tuple[ImageSequence, ...]) -> Profile:
+def _merged_profile(
+    profiles: Sequence[Profile], merged: MergedTaxonomy, sequences: tuple[ImageSequence, ...]
+) -> Profile:
     """What is known of the whole: what all datasets have in common."""
     first = profiles[0]
     metadata = {key: text for profile in reversed(profiles) for key, text in profile.metadata.items()}
     metadata = {key: text for key, text in metadata.items() if key not in CATEGORY_METADATA}
-    if one.unknown:
-        metadata["unknown_categories"] = json.dumps({str(id_): name for id_, name in one.unknown.items()})
+    if merged.unknown:
+        metadata["unknown_categories"] = json.dumps({str(id_): name for id_, name in merged.unknown.items()})
     origins = [
         {
             "name": source_profile.name,
@@ -235,7 +237,7 @@ def _merged_profile(profiles: Sequence[Profile], one: MergedTaxonomy, sequences:
         format="merged",
         files="",
         revision=None,
-        taxonomy=one.taxonomy,
+        taxonomy=merged.taxonomy,
         taxonomy_declared=all(profile.taxonomy_declared for profile in profiles),
         named_by_files=all(profile.named_by_files for profile in profiles),
         coverage=_common_policy([profile.coverage for profile in profiles], "sparse"),
@@ -273,8 +275,8 @@ def _remarks(
     remarks = []
     for new_names, sequences, label in zip(names, moved, labels, strict=True):
         for old, new in [] if apart else sorted(new_names.images.items()):
-            what = "in another split" if old in new_names.other_splits else "another picture"
-            remarks.append(f"image {old!r} of {label} is {what}: it is {new!r}")
+            reason = "in another split" if old in new_names.other_splits else "another picture"
+            remarks.append(f"image {old!r} of {label} is {reason}: it is {new!r}")
         for annotator, new in sorted(new_names.annotators.items(), key=lambda item: item[0] or ""):
             who = "without an annotator" if annotator is None else f"by {annotator!r}"
             remarks.append(f"annotations {who} in {label} are by {new!r}")

@@ -66,12 +66,12 @@ class Remap(msgspec.Struct):
 
     def _map_ids(self, before: Ints) -> Ints:
         """(n,) the new category ids; `_DROPPED` for segments that go."""
-        ids, which = np.unique(before, return_inverse=True)
+        ids, inverse = np.unique(before, return_inverse=True)
         for id_ in ids.tolist():
             if id_ not in self.to:
                 raise SegdataError(f"segments have the category id {id_}, which no category of the data has")
         new = [_DROPPED if (to := self.to[id_]) is None else to for id_ in ids.tolist()]
-        return np.array(new, np.int64)[which]
+        return np.array(new, np.int64)[inverse]
 
     def _groups(self, annotation: Ints, before: Ints, after: Ints) -> Ints:
         """(n,) which segments become one, counted in the order of the first of each."""

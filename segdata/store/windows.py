@@ -395,14 +395,14 @@ class TilePlaces:
 
 def _owned_span(image: Ints, start: Ints, length: Ints) -> tuple[Ints, Ints]:
     """(n,) from where to where tiles own the pixels of their row, or column, of tiles."""
-    key, which = np.unique(np.stack([image, start]), axis=1, return_inverse=True)
+    key, inverse = np.unique(np.stack([image, start]), axis=1, return_inverse=True)
     end = np.zeros(key.shape[1], np.int64)
-    np.maximum.at(end, which.reshape(-1), start + length)
+    np.maximum.at(end, inverse.reshape(-1), start + length)
     low, high = key[1].copy(), end.copy()
     follows = np.flatnonzero(key[0][1:] == key[0][:-1])
     overlap = follows[key[1][follows + 1] < end[follows]]
     high[overlap] = low[overlap + 1] = (end[overlap] + key[1][overlap + 1]) // 2
-    return low[which.reshape(-1)], high[which.reshape(-1)]
+    return low[inverse.reshape(-1)], high[inverse.reshape(-1)]
 
 
 SegmentLink = Callable[[Batch, TilePlaces, Ints], Ints]  # (n_segments,) which segments of several tiles are one

@@ -222,7 +222,7 @@ def test_single_objects_that_were_copied_into_a_class_mask_are_found(copied: int
 
 def test_copies_in_class_masks_are_one_vote_of_a_consensus() -> None:
     """Where nobody compares outlines, too."""
-    from segdata.agreement.copied_annotations import find_copied_annotations
+    from segdata.agreement.consensus_dataset import find_copied_annotations
     from segdata.agreement.estimates import Resampling
     from segdata.agreement.panel import PanelMember, build_panel
 

@@ -154,7 +154,7 @@ def test_another_format_has_the_same_bytes(cluster: Any, coco: Path, tmp_path: P
 def test_a_conversion_that_fails_leaves_nothing(
     cluster: Any, coco: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("segdata.store.cluster_writer.part_name", lambda number: "a" * 300)
+    monkeypatch.setattr("segdata.store.revision_writer.part_name", lambda number: "a" * 300)
     with pytest.raises(SegdataError, match=r"File name too long.*a disk that all workers share"):
         segdata.convert(coco, tmp_path / "there", client=cluster)
     assert list(tmp_path.iterdir()) == []

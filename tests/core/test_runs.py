@@ -16,8 +16,7 @@ from segdata.core.overlay import (
     find_overlaps_within,
     union_by_frame,
 )
-from segdata.core.parts import find_holes, segment_shapes
-from segdata.core.runs import NumberLine, Runs, bounding_boxes
+from segdata.core.runs import NumberLine, Runs, bounding_boxes, find_holes, segment_shapes
 from segdata.testing.pictures import Mask, masks_of_runs, runs_of_masks
 
 CROSS = ndimage.generate_binary_structure(2, 1)

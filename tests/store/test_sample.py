@@ -10,7 +10,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.profile import Profile
 from segdata.core.rule import Tables
 from segdata.measure.measure import measure_source
-from segdata.store.sample import Purpose, draw_images
+from segdata.store.selection import Purpose, draw_images
 from segdata.testing.pictures import PictureDataset, draw_picture
 from segdata.testing.strategies import datasets
 

@@ -23,8 +23,8 @@ def adjusted_rand(squares_both: ArrayLike, squares_a: ArrayLike, squares_b: Arra
     [1.0, nan, 0.0]
     """
     both, a, b, n = (np.asarray(amount, float) for amount in (squares_both, squares_a, squares_b, pixels))
-    together, of_a, of_b, every = ((amount - n) / 2 for amount in (both, a, b, n * n))
+    together, of_a, of_b, total = ((amount - n) / 2 for amount in (both, a, b, n * n))
     with np.errstate(divide="ignore", invalid="ignore"):
-        by_chance = of_a * of_b / every
+        by_chance = of_a * of_b / total
         most = (of_a + of_b) / 2
-        return np.where(most - by_chance > _ROUNDING * every, (together - by_chance) / (most - by_chance), np.nan)
+        return np.where(most - by_chance > _ROUNDING * total, (together - by_chance) / (most - by_chance), np.nan)

@@ -19,6 +19,6 @@ def boundary_iou(
     >>> boundary_iou(np.array([456, 0]), np.array([912, 0])).tolist()
     [0.5, nan]
     """
-    some = np.asarray(either) > 0
-    ratio: Floats = np.divide(both, either, out=np.full(some.shape, np.nan), where=some)
+    defined = np.asarray(either) > 0
+    ratio: Floats = np.divide(both, either, out=np.full(defined.shape, np.nan), where=defined)
     return ratio

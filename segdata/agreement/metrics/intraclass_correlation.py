@@ -67,15 +67,15 @@ def consistency(values: ArrayLike, *, level: float = 0.95) -> Estimate:
 
 def _mean_squares(values: ArrayLike) -> tuple[int, int, Floats, Floats, Floats]:
     """N and k, and the mean squares (...) between cases, between annotators, and of the rest; NaN where undefined."""
-    every = np.asarray(values, float)
-    n, k = every.shape[-2:]
+    table = np.asarray(values, float)
+    n, k = table.shape[-2:]
     if n < 2 or k < 2:
-        nothing = np.full(every.shape[:-2], np.nan)
+        nothing = np.full(table.shape[:-2], np.nan)
         return n, k, nothing, nothing, nothing
-    exact = 1e-28 * n * k * np.abs(every).max(axis=(-2, -1), initial=0) ** 2  # what is below is rounding errors
-    every = every - every.mean(axis=(-2, -1), keepdims=True)
-    of_case, of_annotator = every.mean(axis=-1), every.mean(axis=-2)
-    rest = every - of_case[..., :, None] - of_annotator[..., None, :]
+    exact = 1e-28 * n * k * np.abs(table).max(axis=(-2, -1), initial=0) ** 2  # what is below is rounding errors
+    table = table - table.mean(axis=(-2, -1), keepdims=True)
+    of_case, of_annotator = table.mean(axis=-1), table.mean(axis=-2)
+    rest = table - of_case[..., :, None] - of_annotator[..., None, :]
     squares = [k * (of_case**2).sum(axis=-1), n * (of_annotator**2).sum(axis=-1), (rest**2).sum(axis=(-2, -1))]
     rows, columns, error = (
         np.where(square > exact, square, 0.0) / freedom

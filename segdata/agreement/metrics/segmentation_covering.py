@@ -21,5 +21,5 @@ def segmentation_covering(covered_a: ArrayLike, area_a: ArrayLike, covered_b: Ar
     a, b = (
         np.asarray(covered, float) / np.maximum(area, 1) for covered, area in ((covered_a, area_a), (covered_b, area_b))
     )
-    some = np.asarray(area_a, float) + np.asarray(area_b, float) > 0
-    return np.where(some, (a + b) / 2, np.nan)
+    defined = np.asarray(area_a, float) + np.asarray(area_b, float) > 0
+    return np.where(defined, (a + b) / 2, np.nan)

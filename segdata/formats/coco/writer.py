@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError, check_choice
 from segdata.core.format import LossCounter, LossKind
-from segdata.core.parts import segment_shapes
 from segdata.core.polygons import Rings, has_bridges, keyhole, trace_outlines
 from segdata.core.profile import Profile
-from segdata.core.runs import Flags, Ints, Runs, bounding_boxes, expand_ranges
+from segdata.core.runs import Flags, Ints, Runs, bounding_boxes, expand_ranges, segment_shapes
 from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.coco import POLYGON_CHOICES, instances, panoptic

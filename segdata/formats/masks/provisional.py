@@ -17,8 +17,7 @@ from segdata.core.config import InstanceIds
 from segdata.core.errors import UnreadableError
 from segdata.core.executor import run_ordered
 from segdata.core.finding import Defect
-from segdata.core.parts import segment_shapes
-from segdata.core.runs import Flags, Ints
+from segdata.core.runs import Flags, Ints, segment_shapes
 from segdata.core.taxonomy import Category, CategoryKind, Taxonomy
 from segdata.formats.shared.mask_files import (
     MaskFile,

@@ -166,8 +166,8 @@ def measure_repeated_labels(view: DatasetView) -> dict[str, list[ColumnArrays]]:
     annotations, images = view.tables["annotations"], view.tables["images"]
     rows = np.flatnonzero(annotations["n_segments"] > 0)
     imprint = annotations.take(rows).texts("imprint").dictionary_encode().indices.to_numpy()
-    _, first, which = np.unique(imprint, return_index=True, return_inverse=True)
-    of, image = rows[first[which]], annotations["image"]
+    _, first, inverse = np.unique(imprint, return_index=True, return_inverse=True)
+    of, image = rows[first[inverse]], annotations["image"]
     columns = np.stack([rows, of], axis=1)[image[rows] != image[of]]
     pairs = columns.tolist()
     bits = np.full(len(pairs), -1, np.int64)

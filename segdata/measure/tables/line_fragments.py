@@ -5,8 +5,7 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core import kernels
-from segdata.core.parts import label_parts
-from segdata.core.runs import Floats, Ints, Runs, expand_ranges, run_columns
+from segdata.core.runs import Floats, Ints, Runs, expand_ranges, label_parts, run_columns
 from segdata.measure.registry import BatchView, measure
 
 LEAST_SLENDERNESS = 2.0  # the least length of a piece over its breadth: what is rounder has no direction

@@ -92,8 +92,8 @@ def _peer_areas(batch: Batch, area: Ints) -> tuple[Ints, Ints, Floats, Floats]:
     _, category = unique_inverse(batch.segments["category_id"].to_numpy())
     group = batch.segment_annotation.astype(np.int64) * (int(category.max(initial=0)) + 1) + category
     group[~counts] = -1
-    _, which, size = np.unique(group, return_inverse=True, return_counts=True)
-    some = np.flatnonzero(counts & (size[which] >= LEAST_PEERS))
+    _, inverse, size = np.unique(group, return_inverse=True, return_counts=True)
+    some = np.flatnonzero(counts & (size[inverse] >= LEAST_PEERS))
     typical, spread = np.full(len(area), np.nan), np.full(len(area), np.nan)
     log = np.log(area[some])
     middle = group_median(log, group[some])

@@ -7,8 +7,7 @@ import pyarrow.compute as pc
 from segdata.core import kernels
 from segdata.core.batch import Batch, clip_runs
 from segdata.core.overlay import complement, union_by_frame
-from segdata.core.parts import segment_shapes
-from segdata.core.runs import Floats, run_columns
+from segdata.core.runs import Floats, run_columns, segment_shapes
 from segdata.measure.registry import BatchView, measure
 from segdata.measure.segment_walk import SegmentWalk
 from segdata.measure.tables.shapes import component_table

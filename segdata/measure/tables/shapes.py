@@ -6,8 +6,7 @@ import pyarrow as pa
 from segdata.core import kernels
 from segdata.core.batch import Batch
 from segdata.core.overlay import SweepRuns, complement, union_by_frame
-from segdata.core.parts import Components, find_holes, label_parts
-from segdata.core.runs import Ints, run_columns
+from segdata.core.runs import Components, Ints, find_holes, label_parts, run_columns
 from segdata.measure.registry import BatchView, measure
 from segdata.measure.tables.outlines import SourceRings, are_among, matches_ring
 

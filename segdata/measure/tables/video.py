@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from segdata.core import kernels
 from segdata.core.frame_sequences import FrameSequence, image_successions
 from segdata.core.overlay import SweepRuns
-from segdata.core.parts import label_parts
 from segdata.core.profile import Profile
-from segdata.core.runs import Floats, Ints, NumberLine, Runs, run_columns
+from segdata.core.runs import Floats, Ints, NumberLine, Runs, label_parts, run_columns
 from segdata.core.table import Table
 from segdata.core.taxonomy import Taxonomy
 from segdata.measure.registry import measure_dataset

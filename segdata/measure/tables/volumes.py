@@ -9,8 +9,7 @@ import numpy as np
 from segdata.core import kernels
 from segdata.core.frame_sequences import FrameSequence
 from segdata.core.overlay import SweepRuns
-from segdata.core.parts import HoleStrips, hole_strips, label_parts
-from segdata.core.runs import Flags, Ints, NumberLine, Runs
+from segdata.core.runs import Flags, HoleStrips, Ints, NumberLine, Runs, hole_strips, label_parts
 from segdata.core.table import Table
 from segdata.measure.registry import measure_dataset
 from segdata.measure.sequences import ColumnArrays, DatasetView, FrameWindow, TablesByName

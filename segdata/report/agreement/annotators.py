@@ -76,7 +76,7 @@ def reported_biases(result: Agreement, tables: Tables) -> list[ReportedBias]:
     """All of them that have a value, those that stand and the largest first; the reference is not judged."""
     others, joined = _bias_columns(tables, "others"), _bias_columns(tables, "is_joined")
     gold = gold_row(tables)
-    every = []
+    biases = []
     for bias in result.annotator_bias:
         if gold is not None and bias.annotator == result.annotators[gold]:
             continue
@@ -86,8 +86,8 @@ def reported_biases(result: Agreement, tables: Tables) -> list[ReportedBias]:
                 key = (bias.annotator, bias.category, kind)
                 p = bias.p.get(kind, math.nan)
                 stands, is_joined = kind in bias.found, bool(joined.get(key, False))
-                every.append(ReportedBias(*key, value, others.get(key, math.nan), p, stands, is_joined))
-    return sorted(every, key=lambda habit: (not habit.stands, -habit.weight))
+                biases.append(ReportedBias(*key, value, others.get(key, math.nan), p, stands, is_joined))
+    return sorted(biases, key=lambda habit: (not habit.stands, -habit.weight))
 
 
 def _bias_columns(tables: Tables, column: str) -> dict[tuple[str, str, str], float]:
@@ -96,8 +96,8 @@ def _bias_columns(tables: Tables, column: str) -> dict[tuple[str, str, str], flo
     if judged is None or comparison is None or not len(judged.biases):
         return {}
     return {
-        (comparison.annotators[who], comparison.categories[code].name, kind): value
-        for who, code, kind, value in judged.biases.lines("annotator", "category", "kind", column)
+        (comparison.annotators[annotator], comparison.categories[code].name, kind): value
+        for annotator, code, kind, value in judged.biases.lines("annotator", "category", "kind", column)
     }
 
 
@@ -143,48 +143,54 @@ def misplaced_annotators(result: Agreement, tables: Tables) -> list[str]:
 def annotator_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
     """Who is below the bar, who does not agree with their own work, who deviates; or why nobody is told."""
     for code, topic in (("SEG407", "below the bar of the gold standard"), ("SEG409", "no agreement with own work")):
-        for who in dict.fromkeys(
+        for annotator in dict.fromkeys(
             finding.annotator for finding in findings_of_code(result.findings, code) if finding.annotator
         ):
-            mine = [finding for finding in findings_of_code(result.findings, code) if finding.annotator == who]
-            details = "; ".join(finding.message.removeprefix(f"{who}: ") for finding in mine) + "."
-            yield Conclusion("person", mine[0].severity, f"{who}: {topic}", details, rule_remedy(code), (code,), who)
+            mine = [finding for finding in findings_of_code(result.findings, code) if finding.annotator == annotator]
+            details = "; ".join(finding.message.removeprefix(f"{annotator}: ") for finding in mine) + "."
+            yield Conclusion(
+                "person", mine[0].severity, f"{annotator}: {topic}", details, rule_remedy(code), (code,), annotator
+            )
     deviating = findings_of_code(result.findings, BIAS_CODE)
     unfit = misplaced_annotators(result, tables)
-    for who in dict.fromkeys(
+    for annotator in dict.fromkeys(
         finding.annotator for finding in deviating if finding.annotator and finding.annotator not in unfit
     ):
-        yield _deviating_annotator(who, [finding for finding in deviating if finding.annotator == who], result, tables)
+        yield _deviating_annotator(
+            annotator, [finding for finding in deviating if finding.annotator == annotator], result, tables
+        )
     if not deviating and not unfit:
         yield _no_deviation(result, tables)
 
 
-def _deviating_annotator(who: str, findings: Sequence[Finding], result: Agreement, tables: Tables) -> Conclusion:
+def _deviating_annotator(annotator: str, findings: Sequence[Finding], result: Agreement, tables: Tables) -> Conclusion:
     reported = biases_of_findings(findings)
     mine = [bias for bias in reported_biases(result, tables) if (bias.annotator, bias.category, bias.kind) in reported]
     mine = [bias for bias in mine if not _follows_from_others(bias, mine, tables)]
-    sentences = [f"{who} {_bias_in_words(bias, tables)}" for bias in mine] or [finding.message for finding in findings]
+    sentences = [f"{annotator} {_bias_in_words(bias, tables)}" for bias in mine] or [
+        finding.message for finding in findings
+    ]
     quotes = dict.fromkeys(_quote(tables.profile.taxonomy, bias.category, bias.kind) for bias in mine)
-    act = f"Teach {who}: {_join_quotes(list(quotes)[:3])}" if quotes else rule_remedy(BIAS_CODE)
-    examples = {of.category: of.examples for of in result.annotator_bias if of.annotator == who}
+    act = f"Teach {annotator}: {_join_quotes(list(quotes)[:3])}" if quotes else rule_remedy(BIAS_CODE)
+    examples = {of.category: of.examples for of in result.annotator_bias if of.annotator == annotator}
     shown = [examples.get(bias.category, {}).get(bias.kind, ()) for bias in mine]
     # Of several habits the worst image of each, then the second ones.
     images = dict.fromkeys(name for rank in zip_longest(*shown) for name in rank if name)
     if images:
         act += f" Look first at {join_words(list(images)[:_EXAMPLES])}."
-    also = (
-        f"Also {join_words([sentence.removeprefix(f'{who} ') for sentence in sentences[1:]], 6)}."
+    remarks = (
+        f"Also {join_words([sentence.removeprefix(f'{annotator} ') for sentence in sentences[1:]], 6)}."
         if sentences[1:]
         else ""
     )
     shared = "".join(
-        f" {work.b if who == work.a else work.a} has the same work in {count_noun(work.one_voice, 'image')}, so this "
-        "may be the habit of either."
+        f" {work.b if annotator == work.a else work.a} has the same work in {count_noun(work.one_voice, 'image')}, so "
+        "this may be the habit of either."
         for work in copied_pairs(result)
-        if who in (work.a, work.b) and work.one_voice
+        if annotator in (work.a, work.b) and work.one_voice
     )
-    also = (also + shared).strip()
-    return Conclusion("person", findings[0].severity, sentences[0], also, act, (BIAS_CODE,), who)
+    remarks = (remarks + shared).strip()
+    return Conclusion("person", findings[0].severity, sentences[0], remarks, act, (BIAS_CODE,), annotator)
 
 
 def biases_of_findings(findings: Iterable[Finding]) -> set[tuple[str | None, str | None, str]]:
@@ -209,18 +215,20 @@ def _follows_from_others(habit: ReportedBias, mine: Sequence[ReportedBias], tabl
 
 
 def _bias_in_words(habit: ReportedBias, tables: Tables) -> str:
-    value, what = habit.value, habit.category
+    value, category = habit.value, habit.category
     if habit.kind == "offset":
-        return f"draws {what} {_offset_in_words(value, tables)} {'larger' if value.value > 0 else 'smaller'}"
+        return f"draws {category} {_offset_in_words(value, tables)} {'larger' if value.value > 0 else 'smaller'}"
     beside = f" (others {format_percent(habit.others)})"
     if habit.kind == "confused":
-        return f"labels {score_with_interval('confused', value)} of {what} as {_other_category(habit, tables)}{beside}"
+        return (
+            f"labels {score_with_interval('confused', value)} of {category} as {_other_category(habit, tables)}{beside}"
+        )
     if habit.is_joined:
         share = score_with_interval(habit.kind, value)
         if habit.kind == "missed":
-            return f"joins {share} of {what} with its neighbours{beside}"
-        return f"divides {what} otherwise than most others in {share} of its segments{beside}"
-    return f"{_VERBS[habit.kind]} {score_with_interval(habit.kind, value)} of {what}{beside}"
+            return f"joins {share} of {category} with its neighbours{beside}"
+        return f"divides {category} otherwise than most others in {share} of its segments{beside}"
+    return f"{_VERBS[habit.kind]} {score_with_interval(habit.kind, value)} of {category}{beside}"
 
 
 def _offset_in_words(value: Score, tables: Tables) -> str:
@@ -314,21 +322,21 @@ def _two_annotators(result: Agreement, tables: Tables) -> Conclusion:
         else:
             differences.append(f"{more} has {number} more things an image than {less}")
     differences += [
-        f"{who} draws {format_percent(share)} more {what} by volume than the other"
-        for who, share, what in _larger_volumes(result)
+        f"{annotator} draws {format_percent(share)} more {category} by volume than the other"
+        for annotator, share, category in _larger_volumes(result)
     ]
     lacking = [
         bias for bias in reported_biases(result, tables) if bias.kind == "missed" and bias.value.value >= _LACKING
     ]
     other = {pair.a: pair.b, pair.b: pair.a}
-    also = [
+    gaps = [
         f"{bias.annotator} lacks {score_with_interval('missed', bias.value)} of the {bias.category} that "
         f"{other[bias.annotator]} has"
         for bias in lacking[:4]
     ]
-    if not (differences or also):
+    if not (differences or gaps):
         return Conclusion("person", "info", f"No difference between {pair.a} and {pair.b} stands out", "")
-    head, *more_differences = [*differences, *also]
+    head, *more_differences = [*differences, *gaps]
     details = f"{'; '.join(more_differences)}. " if more_differences else ""
     if reference is not None:
         act = f"Show {other[reference]} the images that agree least, beside the labels of {reference}."
@@ -340,10 +348,10 @@ def _two_annotators(result: Agreement, tables: Tables) -> Conclusion:
 
 def _larger_volumes(result: Agreement) -> Iterator[tuple[str, float, str]]:
     """Who of two draws more of what in volumes, by which share, where that is sure."""
-    for of in result.volumes:
-        for pair in of.pairs:
+    for category_volumes in result.volumes:
+        for pair in category_volumes.pairs:
             if pair.median.low > 0 or pair.median.high < 0:
-                yield pair.b if pair.median.value > 0 else pair.a, abs(pair.difference), of.category
+                yield pair.b if pair.median.value > 0 else pair.a, abs(pair.difference), category_volumes.category
 
 
 UNCLEAR_CODE = "SEG408"
@@ -358,21 +366,21 @@ def unclear_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusio
     names = ("category", "value", "low", "high", "best", "without")
     confusion = Confusion.from_pairs(comparison)
     for code, value, low, high, best, without in sorted(judged.unclear.lines(*names), key=lambda line: float(line[1])):
-        what = comparison.categories[code].name
-        if what not in unclear:
+        category = comparison.categories[code].name
+        if category not in unclear:
             continue
         score = "f1" if comparison.countable[code] else "dice"
         reached = score_with_interval(score, Score(value, low, high, 0, 0))
-        head = f"{what}: all annotators disagree, {SCORE_NAMES[score].split()[0]} {reached}"
+        head = f"{category}: all annotators disagree, {SCORE_NAMES[score].split()[0]} {reached}"
         details = f"Without {comparison.annotators[without]}, who lowers it most, it is {format_score(score, best)}."
         yield Conclusion(
             "guideline",
-            unclear[what].severity,
+            unclear[category].severity,
             head,
-            f"{details} {called_instead(confusion, what)}".strip(),
-            _guideline_advice(tables, confusion, what, _is_mostly_divided(result, what)),
+            f"{details} {called_instead(confusion, category)}".strip(),
+            _guideline_advice(tables, confusion, category, _is_mostly_divided(result, category)),
             (UNCLEAR_CODE,),
-            category=what,
+            category=category,
         )
 
 
@@ -419,14 +427,14 @@ def _is_mostly_divided(result: Agreement, category: str) -> bool:
     return 2 * sum(disputed) > len(disputed)
 
 
-def _guideline_advice(tables: Tables, confusion: Confusion, what: str, is_divided: bool) -> str:
-    other = next((partner.other for partner in confusion.partners(what) if partner.other != UNLABELLED), None)
+def _guideline_advice(tables: Tables, confusion: Confusion, category: str, is_divided: bool) -> str:
+    other = next((partner.other for partner in confusion.partners(category) if partner.other != UNLABELLED), None)
     apart = f" and what tells it from {other}" if other else ""
     taxonomy = tables.profile.taxonomy
-    has = any(entry.name == what and entry.definition for entry in taxonomy.categories)
-    clear = f"It says now: “{_quote(taxonomy, what, 'missed').text}”" if has else "It has no definition yet."
+    has = any(entry.name == category and entry.definition for entry in taxonomy.categories)
+    clear = f"It says now: “{_quote(taxonomy, category, 'missed').text}”" if has else "It has no definition yet."
     chapters = "where one ends and the next begins, its definition" if is_divided else "its definition, its boundary"
-    wanted = f"Clarify the guideline on {what}: {chapters}{apart}, with pictures."
+    wanted = f"Clarify the guideline on {category}: {chapters}{apart}, with pictures."
     return f"{wanted} {clear} Then annotate again."
 
 
@@ -452,7 +460,7 @@ def model_conclusions(result: Agreement) -> Iterator[Conclusion]:
             f"{score_with_interval('missed', work.share)} of {work.annotator}'s segments are {model}'s, unchanged"
             for work in largely_unchanged
         ]
-        also = (
+        further = (
             f"Also {join_words(others)}: where both left a segment unchanged they agree without having looked. "
             if others
             else ""
@@ -461,7 +469,7 @@ def model_conclusions(result: Agreement) -> Iterator[Conclusion]:
             f"What was left as it was may be right, or not looked at: have some of these images drawn without {model}, "
         )
         act += "and compare. Until then agreement with it says little."
-        yield Conclusion("model", "warning", first, f"{also}{expected}", act)
+        yield Conclusion("model", "warning", first, f"{further}{expected}", act)
 
 
 def _is_much(unchanged: UnchangedShare) -> bool:

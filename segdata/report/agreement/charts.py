@@ -61,10 +61,10 @@ def confusion_chart(confusion: Confusion) -> Markup:
         )
         parts.append(_text(left - 8, y + 15, name, "", "end"))
     for k, shares in enumerate(confusion.shares.tolist()):
-        what = "segments" if confusion.is_counted[k] else "pixels"
+        unit = "segments" if confusion.is_counted[k] else "pixels"
         for j, share in enumerate(shares):
             x, y = left + _CELL * j, top + _ROW * k
-            title = f"of the {what} that one calls {confusion.names[k]} the other calls {format_percent(share)} "
+            title = f"of the {unit} that one calls {confusion.names[k]} the other calls {format_percent(share)} "
             title += confusion.names[j]
             parts.append(
                 Markup(
@@ -122,14 +122,14 @@ def shares_chart(rows: Sequence[ChartRow], titles: Sequence[str]) -> Markup:
     parts: list[Markup] = []
     for panel, title in enumerate(titles):
         start = left + panel * (_PANEL + _GAP)
-        some = [row.values[panel] for row in rows]
-        end = _round_end([entry for entry in some if entry is not None])
+        values = [row.values[panel] for row in rows]
+        end = _round_end([entry for entry in values if entry is not None])
         parts.append(_text(start, 14, title, "axis", "start"))
         for k in range(3):
             x = start + _PANEL * k / 2
             parts.append(_line(x, top - 4, x, bottom, "grid" if k else "zero"))
             parts.append(_text(x, top - 8, format_percent(end * k / 2), "tick", "middle"))
-        for k, value in enumerate(some):
+        for k, value in enumerate(values):
             y = top + _ROW * (k + 0.5)
             parts.append(_mark(value, start, _PANEL / end, (start, start + _PANEL), y))
             if value is not None and math.isfinite(value.others):

@@ -58,19 +58,19 @@ def skipped_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusio
     is_alone = (several > 1) & (many == several - 1)
     rows = np.flatnonzero((n == 0) & np.isin(image, single) & is_alone[image])
     names = annotations["annotator"]
-    drawn = {who: int(n[names == who].sum()) for who in result.annotators}
+    n_drawn = {annotator: int(n[names == annotator].sum()) for annotator in result.annotators}
     act = "See whether these are the right files, and whether their masks hold what the taxonomy says."
-    if not any(drawn.values()):
+    if not any(n_drawn.values()):
         yield Conclusion("repair", "warning", "No annotator drew anything", act=act)
         return
-    for who in (name for name in result.annotators if not drawn[name]):
+    for annotator in (name for name in result.annotators if not n_drawn[name]):
         details = "All that the others drew counts as missed."
-        yield Conclusion("repair", "warning", f"{who} has drawn nothing at all", details, act)
-    for who in (name for name in result.annotators if drawn[name] and name in names[rows].tolist()):
-        mine = [str(image_id) for image_id in tables.images["image_id"][image[rows[names[rows] == who]]].tolist()]
+        yield Conclusion("repair", "warning", f"{annotator} has drawn nothing at all", details, act)
+    for annotator in (name for name in result.annotators if n_drawn[name] and name in names[rows].tolist()):
+        mine = [str(image_id) for image_id in tables.images["image_id"][image[rows[names[rows] == annotator]]].tolist()]
         details = f"All other annotators have {_LEAST_SEGMENTS} segments or more there, which all count as missed."
-        act = f"Have it drawn, or take these annotations of {who} out if they were skipped, and compare again."
-        yield Conclusion("repair", "warning", f"{who} has nothing in {join_words(mine)}", details, act)
+        act = f"Have it drawn, or take these annotations of {annotator} out if they were skipped, and compare again."
+        yield Conclusion("repair", "warning", f"{annotator} has nothing in {join_words(mine)}", details, act)
 
 
 _MAX_CONTRASTS = 4
@@ -79,24 +79,24 @@ _MAX_CONTRASTS = 4
 def contrast_conclusions(result: Agreement, gold: str | None) -> Iterator[Conclusion]:
     """What the contrasts that were asked for come to."""
     lead = result.leading  # by which it is told; the table has the others
-    some = [better_first(contrast) for contrast in result.contrasts if contrast.score == lead]
-    if not some:
+    contrasts = [better_first(contrast) for contrast in result.contrasts if contrast.score == lead]
+    if not contrasts:
         return
-    if not any(math.isfinite(contrast.p) for contrast in some):
+    if not any(math.isfinite(contrast.p) for contrast in contrasts):
         details = "They have fewer than 8 sequences, patients or single images in common."
         yield Conclusion(
             "contrast", "info", "Too few images to test who agrees better", details, "Let them label more of the same."
         )
         return
     standing = sorted(
-        (contrast for contrast in some if contrast.stands), key=lambda contrast: -contrast.difference.value
+        (contrast for contrast in contrasts if contrast.stands), key=lambda contrast: -contrast.difference.value
     )
-    rest = [contrast for contrast in some if not contrast.stands]
+    rest = [contrast for contrast in contrasts if not contrast.stands]
     open_ones = [
         f"{_contrasted_names(contrast, gold)} ({score_with_interval(lead, contrast.difference)})" for contrast in rest
     ]
     open_said = f"Not distinguishable: {join_words(open_ones, _MAX_CONTRASTS)}." if open_ones else ""
-    tested = f"{count_noun(len(some), 'contrast')} tested together."
+    tested = f"{count_noun(len(contrasts), 'contrast')} tested together."
     if not standing:
         head = (
             "No pair agrees better than another"
@@ -133,9 +133,9 @@ def repeatability_conclusions(result: Agreement) -> Iterator[Conclusion]:
     for proposal in result.proposed_tolerance:
         used, proposed = _current_tolerance(result.tolerance, proposal), _round_up(proposal.value)
         head = f"Boundaries drawn twice lie {proposed:g} {proposal.unit} apart; the tolerance is {used}"
-        who = f"{join_words(proposal.annotators)} annotated {count_noun(proposal.images, 'image')} twice"
-        of = "the median of the 95th percentiles of the distances between both drawings"
-        details = f"{who}: {of} of {count_noun(proposal.boundaries, 'boundary', 'boundaries')}."
+        base = f"{join_words(proposal.annotators)} annotated {count_noun(proposal.images, 'image')} twice"
+        definition = "the median of the 95th percentiles of the distances between both drawings"
+        details = f"{base}: {definition} of {count_noun(proposal.boundaries, 'boundary', 'boundaries')}."
         act = (
             ""
             if f"{proposed:g} {proposal.unit}" == used or not proposed
@@ -218,8 +218,8 @@ def _file_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusion]:
     groups = [[finding for finding in group if not _UNASKED.search(finding.message)] for group in groups]
     for group in filter(None, groups):
         first = group[0]
-        whose = f"{first.annotator}, " if first.annotator else ""
-        where = f"{whose}{first.image}: " if first.image else ""
+        annotator = f"{first.annotator}, " if first.annotator else ""
+        where = f"{annotator}{first.image}: " if first.image else ""
         more = f" (and {len(group) - 1:,} more)" if len(group) > 1 else ""
         details = f"{where}{first.message}{more}"
         if all(finding.message == MISSING_IMAGE for finding in group):
@@ -237,11 +237,11 @@ def _overall_conclusion(result: Agreement, tables: Tables) -> Iterator[Conclusio
         if tables.annotator_pairs is None
         else images_in_words(tables.annotator_pairs)
     )
-    of = f"{count_noun(len(result.annotators), 'annotator')}, {images}"
+    scope = f"{count_noun(len(result.annotators), 'annotator')}, {images}"
     head = (
-        f"{SHORT_NAMES[lead]} {score_with_interval(lead, leads)} over {of}"
+        f"{SHORT_NAMES[lead]} {score_with_interval(lead, leads)} over {scope}"
         if leads.value == leads.value
-        else f"Nothing to compare in {of}"
+        else f"Nothing to compare in {scope}"
     )
     if result.reference is not None and leads.value == leads.value:
         head = f"{SHORT_NAMES[lead]} against {result.reference.name}, the reference: {_by_annotator(result)}"
@@ -251,11 +251,11 @@ def _overall_conclusion(result: Agreement, tables: Tables) -> Iterator[Conclusio
         value = scores.scores[name]
         if value.value == value.value and is_countable and name != lead:
             facts.append(f"{SCORE_NAMES[name]} {score_with_interval(name, value)}")
-    near, whose = scores.nsd, "the boundaries"
+    near, boundaries = scores.nsd, "the boundaries"
     if lead == "pq":
-        near, whose = scores.segment_nsd, "the boundaries of segments that both have"
+        near, boundaries = scores.segment_nsd, "the boundaries of segments that both have"
     if near.value == near.value:
-        facts.append(f"{format_percent(near.value)} of {whose} within {tolerance_in_words(result.tolerance)}")
+        facts.append(f"{format_percent(near.value)} of {boundaries} within {tolerance_in_words(result.tolerance)}")
     facts += _pixel_facts(result)
     facts += filter(None, [causes_in_words(result, tables)])
     details = "; ".join(facts)
@@ -299,9 +299,9 @@ def _by_partner(result: Agreement) -> str:
     """What each lacks of the reference's and adds; without one, who agrees best and least."""
     if result.reference is None:
         return _best_and_least(result)
-    what = f"{result.reference.name}'s {'segments' if result.leading == 'pq' else 'pixels'}"
+    total = f"{result.reference.name}'s {'segments' if result.leading == 'pq' else 'pixels'}"
     rates = [
-        f"{annotator.annotator} misses {format_percent(annotator.missed.value)} of {what}, "
+        f"{annotator.annotator} misses {format_percent(annotator.missed.value)} of {total}, "
         f"adds {format_percent(annotator.extra.value)}"
         for annotator in result.reference.annotators
         if annotator.missed.value == annotator.missed.value
@@ -361,31 +361,35 @@ def _reliability_remark(result: Agreement) -> str:
 
 
 def _disagreement_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusion]:
-    some = [finding for finding in findings if finding.code in _DISAGREEMENTS]
-    if not some:
+    disputes = [finding for finding in findings if finding.code in _DISAGREEMENTS]
+    if not disputes:
         return
-    count = Counter(finding.code for finding in some)
-    kinds = join_words((f"{count[code]:,} {what}" for code, what in _DISAGREEMENTS.items() if count[code]), 5)
+    count = Counter(finding.code for finding in disputes)
+    kinds = join_words((f"{count[code]:,} {kind}" for code, kind in _DISAGREEMENTS.items() if count[code]), 5)
     distributions = []
     for field, noun in (("annotator", "annotator"), ("category", "category")):
-        most = Counter(value for finding in some if (value := getattr(finding, field)) is not None).most_common()
+        most = Counter(value for finding in disputes if (value := getattr(finding, field)) is not None).most_common()
         if len(most) > 1:
             distributions.append(f"by {noun}: {', '.join(f'{name} {times:,}' for name, times in most[:_SHOWN])}")
     head = (
-        f"{count_noun(len(some), 'segment')} or regions in dispute: {kinds}" if len(some) > 1 else f"1 dispute: {kinds}"
+        f"{count_noun(len(disputes), 'segment')} or regions in dispute: {kinds}"
+        if len(disputes) > 1
+        else f"1 dispute: {kinds}"
     )
     habits = [finding for finding in findings if finding.code in _HABITS_OF]
     taught = dict.fromkeys(finding.annotator for finding in habits if finding.annotator)
-    theirs = [finding for finding in some if finding.annotator in taught]
-    others = [finding for finding in some if finding.annotator not in taught]
+    theirs = [finding for finding in disputes if finding.annotator in taught]
+    others = [finding for finding in disputes if finding.annotator not in taught]
     unclear = {finding.category for finding in findings_of_code(findings, UNCLEAR_CODE)}
-    open_ones = [finding for finding in some if finding.category in unclear]
-    act = f"Settle them one by one, the largest first; most are in {join_words(most_disputed_images(some, _SHOWN))}."
-    if len(some) > _MANY and 2 * len(theirs) > len(some):
+    open_ones = [finding for finding in disputes if finding.category in unclear]
+    act = (
+        f"Settle them one by one, the largest first; most are in {join_words(most_disputed_images(disputes, _SHOWN))}."
+    )
+    if len(disputes) > _MANY and 2 * len(theirs) > len(disputes):
         named = join_words([str(name) for name in taught], _SHOWN)
         act = f"{len(theirs):,} are of {named}: teach and have these redrawn first. Then settle the others"
         act += f" ({len(others):,} now), the largest first." if others else "."
-    elif len(some) > _MANY and 2 * len(open_ones) > len(some):
+    elif len(disputes) > _MANY and 2 * len(open_ones) > len(disputes):
         named = join_words(sorted({str(finding.category) for finding in open_ones}), _SHOWN)
         act = f"{len(open_ones):,} are of {named}: clarify the guideline and annotate again, then settle what is left."
     yield Conclusion(
@@ -403,11 +407,11 @@ def _strata_conclusions(result: Agreement) -> Iterator[Conclusion]:
         return
     by, differences = result.by, []
     for difference in (difference for difference in result.by.differences if difference.stands):
-        of = f" of {difference.category}" if difference.category else ""
+        category = f" of {difference.category}" if difference.category else ""
         values = ", ".join(
             f"{s.name} {format_score(difference.score, v)}" for s, v in zip(by.strata, difference.values, strict=True)
         )
-        differences.append(f"{SCORE_NAMES[difference.score]}{of}: {values} (p {difference.p:.2g})")
+        differences.append(f"{SCORE_NAMES[difference.score]}{category}: {values} (p {difference.p:.2g})")
     if differences:
         head = f"The agreement differs by {by.column}"
         act = f"Compare the images of these portions: the guideline, or the pictures, differ by {by.column}."
@@ -434,12 +438,14 @@ def _plan_conclusions(result: Agreement) -> Iterator[Conclusion]:
         return
     lead = next((size for size in overall if size.score == result.leading), overall[0])
     name, width = SHORT_NAMES[lead.score], lead.half_width
-    now = f"now ±{format_score(lead.score, lead.now)} with {result.images:,}"
+    current = f"now ±{format_score(lead.score, lead.now)} with {result.images:,}"
     if lead.images is None:
-        yield Conclusion("plan", "info", f"No plan: {name} of ±{width:g} takes more images than can be said ({now})")
+        yield Conclusion(
+            "plan", "info", f"No plan: {name} of ±{width:g} takes more images than can be said ({current})"
+        )
         return
     images = lead.images
-    head = f"Label {count_noun(images, 'image')} twice for {name} of ±{width:g} ({now})"
+    head = f"Label {count_noun(images, 'image')} twice for {name} of ±{width:g} ({current})"
     others = [size for size in overall if size is not lead and size.images is not None]
     reached = [
         f"{SHORT_NAMES[other.score]} of ±{format_score(other.score, _half_width(other, images))}" for other in others

@@ -47,9 +47,9 @@ class Confusion:
     def _without_empty(comparison: AnnotatorPairs, amounts: Floats) -> "Confusion":
         """Without the categories that nobody has."""
         names = (*(category.name for category in comparison.categories), UNLABELLED)
-        drawn = (amounts.sum(axis=1) > 0) | (amounts.sum(axis=0) > 0)
-        kept = tuple(name for name, there in zip(names, drawn.tolist(), strict=True) if there)
-        return Confusion(kept, amounts[np.ix_(drawn, drawn)], np.append(comparison.countable, False)[drawn])
+        nonempty = (amounts.sum(axis=1) > 0) | (amounts.sum(axis=0) > 0)
+        kept = tuple(name for name, has_any in zip(names, nonempty.tolist(), strict=True) if has_any)
+        return Confusion(kept, amounts[np.ix_(nonempty, nonempty)], np.append(comparison.countable, False)[nonempty])
 
     @property
     def shares(self) -> Floats:
@@ -81,12 +81,12 @@ class Confusion:
 
     def worst(self, most: int) -> list[ConfusedPair]:
         """The pairs of categories with the largest share of either; each pair once, nothing is no category."""
-        every = [partner for name in self.names if name != UNLABELLED for partner in self.partners(name)]
-        once: dict[frozenset[str], ConfusedPair] = {}
-        for pair in sorted(every, key=lambda confused: -confused.share):
+        partners = [partner for name in self.names if name != UNLABELLED for partner in self.partners(name)]
+        largest: dict[frozenset[str], ConfusedPair] = {}
+        for pair in sorted(partners, key=lambda confused: -confused.share):
             if pair.other != UNLABELLED:
-                once.setdefault(frozenset((pair.one, pair.other)), pair)
-        return list(once.values())[:most]
+                largest.setdefault(frozenset((pair.one, pair.other)), pair)
+        return list(largest.values())[:most]
 
 
 def _amounts(comparison: AnnotatorPairs, annotator: int | None) -> Floats:
@@ -114,8 +114,8 @@ def _add_hidden(pixels: Floats, comparison: AnnotatorPairs, annotator: int | Non
     rows = apart if apart.any() else np.ones(len(own), bool)
     both = np.zeros(len(comparison.categories))
     for who in (a, b):
-        some = rows if annotator is None else rows & (who == annotator)
-        np.add.at(both, own["category"][some], own["both"][some])
+        selected = rows if annotator is None else rows & (who == annotator)
+        np.add.at(both, own["category"][selected], own["both"][selected])
     diagonal = np.arange(len(both))
     pixels[diagonal, diagonal] = both
 
@@ -136,7 +136,7 @@ def _both_ways(
     rows = kept & (apart if apart.any() else True)
     much = np.ones(len(table)) if amount is None else table[amount]
     of_a, of_b = table["category_a"], table["category_b"]
-    for one, other, who in ((of_a, of_b, b), (of_b, of_a, a)):
-        some = rows if annotator is None else rows & (who == annotator)
-        np.add.at(total, (one[some], other[some]), much[some])
+    for row, column, who in ((of_a, of_b, b), (of_b, of_a, a)):
+        selected = rows if annotator is None else rows & (who == annotator)
+        np.add.at(total, (row[selected], column[selected]), much[selected])
     return total

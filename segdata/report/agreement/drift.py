@@ -15,7 +15,7 @@ from segdata.report.agreement.wording import (
     join_words,
     rule_remedy,
 )
-from segdata.report.pictures.colours import annotator_color, css_color
+from segdata.report.pictures.canvas import annotator_color, css_color
 
 DRIFT_CODE = "SEG415"
 _VERBS = {"missed": "misses", "extra": "adds", "confused": "confuses", "offset": "draws"}
@@ -93,16 +93,16 @@ def drift_rows(result: Agreement) -> tuple[tuple[str, ...], list[tuple[str, ...]
     A row is an annotator and a month; columns are the kinds, of all categories together.
     """
     wanted = result.by is not None and result.by.column == "month"
-    every = [drift for drift in result.drift if drift.periods and _is_whole(drift, result)]
-    if not every or not (wanted or any(drift.stands for drift in result.drift)):
+    drifts = [drift for drift in result.drift if drift.periods and _is_whole(drift, result)]
+    if not drifts or not (wanted or any(drift.stands for drift in result.drift)):
         return (), []
-    kinds = [kind for kind in _NAMES if any(drift.kind == kind for drift in every)]
+    kinds = [kind for kind in _NAMES if any(drift.kind == kind for drift in drifts)]
     standing = {drift.annotator for drift in result.drift if drift.stands}
     rows = []
-    for name in [who for who in result.annotators if wanted or who in standing]:
+    for name in [annotator for annotator in result.annotators if wanted or annotator in standing]:
         mine: dict[str, dict[str, DriftPeriod]] = {
             drift.kind: {period.period: period for period in drift.periods}
-            for drift in every
+            for drift in drifts
             if drift.annotator == name
         }
         for label in sorted({label for periods in mine.values() for label in periods}):
@@ -160,11 +160,11 @@ def _chart(drift: AnnotatorDrift, number: int, unit: str) -> DriftChart:
 
     n = len(values) - 1
     across = [100 * k / n for k in range(n + 1)]
-    what = "everything" if drift.category is None else drift.category
+    scope = "everything" if drift.category is None else drift.category
     ticks = [low + k * step for k in range(round(room / step) + 1)]
     shown = {0, n} | ({n // 2} if n > 3 else set())
     return DriftChart(
-        f"{drift.annotator}, {what}: {_NAMES[drift.kind]}" + (f", {unit}" if drift.kind == "offset" else ""),
+        f"{drift.annotator}, {scope}: {_NAMES[drift.kind]}" + (f", {unit}" if drift.kind == "offset" else ""),
         f"{drift.change.n:,} images, p\u00a0{drift.p:.2g}",
         join_words(drift.examples),
         css_color(annotator_color(number)),

@@ -43,7 +43,7 @@ from segdata.report.findings import group_by_rule
 from segdata.report.html import asset, template
 from segdata.report.html.findings import RuleGroup, findings_data
 from segdata.report.pictures.annotators import WorstImagePictures, example_pictures, finding_pictures, worst_pictures
-from segdata.report.pictures.colours import annotator_color, css_color
+from segdata.report.pictures.canvas import annotator_color, css_color
 from segdata.report.pictures.scene import fair_share, spread_over_rules
 from segdata.report.scorecard import annotator_sections
 
@@ -124,21 +124,21 @@ def pairs_heat(result: Agreement) -> HeatMap:
     values = [value for pair in result.pairs if math.isfinite(value := pair.scores[lead].value)]
     least = math.floor(10 * min(values, default=0.0)) / 10
     rows = []
-    for one in result.annotators:
+    for row in result.annotators:
         cells: list[HeatCell | None] = []
-        for other in result.annotators:
-            pair = pairs.get(frozenset((one, other))) if one != other else None
-            cell = None if pair is None else _pair_cell(lead, pair.scores[lead], least, f"{one} and {other}")
-            if cell is not None and frozenset((one, other)) in copies:
+        for column in result.annotators:
+            pair = pairs.get(frozenset((row, column))) if row != column else None
+            cell = None if pair is None else _pair_cell(lead, pair.scores[lead], least, f"{row} and {column}")
+            if cell is not None and frozenset((row, column)) in copies:
                 cell = HeatCell("same", 0, f"{cell.title}; their segments are the same, pixel for pixel")
             cells.append(cell)
-        rows.append((one, cells))
+        rows.append((row, cells))
     return HeatMap(result.annotators, rows)
 
 
-def _pair_cell(score: str, value: Score, least: float, who: str) -> HeatCell:
+def _pair_cell(score: str, value: Score, least: float, names: str) -> HeatCell:
     far = (1 - value.value) / (1 - least) if math.isfinite(value.value) and least < 1 else 0.0
-    title = f"{who}: {SHORT_NAMES[score]} {score_with_interval(score, value)}"
+    title = f"{names}: {SHORT_NAMES[score]} {score_with_interval(score, value)}"
     return HeatCell(format_score(score, value.value), round(100 * far), title)
 
 
@@ -257,9 +257,9 @@ def draw_pictures(
     """The pictures of a report, of annotators' examples those on their `cards`."""
     comparison = tables.annotator_pairs
     assert comparison is not None
-    there = set(data.source.image_ids)
+    image_ids = set(data.source.image_ids)
     listed = listed_findings(findings)
-    chosen = spread_over_rules([finding for finding in listed if finding.image in there], THUMBNAILS)
+    chosen = spread_over_rules([finding for finding in listed if finding.image in image_ids], THUMBNAILS)
     worst = ImageAgreement.from_pairs(comparison, gold_row(tables)).worst(WORST)
     return AgreementPictures(
         worst_pictures(data, comparison, worst, jobs),
@@ -295,7 +295,7 @@ def agreement_html(
 def render_agreement(
     result: Agreement,
     tables: Tables,
-    drawn: AgreementPictures,
+    pictures: AgreementPictures,
     typed: Sequence[str],
     fail_on: FailOn = "error",
     cards: Scorecard | None = None,
@@ -327,21 +327,21 @@ def render_agreement(
         verdict=_verdict(result, fail_on),
         typed=" ".join(["segdata", *typed]),
         **_charts(result, tables, comparison, unit),
-        worst=drawn.worst,
+        worst=pictures.worst,
         lead=SHORT_NAMES[result.leading],
         of_categories=[_HEADS[name] for name in _OF_CATEGORIES[result.leading]],
         of_strata=_OF_STRATA[result.leading],
         categories=_category_lines(result),
-        cards=[] if cards is None else annotator_sections(cards, annotators, drawn.examples),
+        cards=[] if cards is None else annotator_sections(cards, annotators, pictures.examples),
         unit=unit,
         intervals=intervals_in_words(result.intervals, result.images),
         near=tolerance_in_words(result.tolerance),
         gold=reference_name(result, tables),
         sheets=agreement_tables(result, reference_name(result, tables)),
-        data=findings_data(files, [("new", listed)], groups, drawn.findings, hashes=hashes),
+        data=findings_data(files, [("new", listed)], groups, pictures.findings, hashes=hashes),
         n_unlisted=len(result.findings) - len(listed),
         beside=beside,
-        n_pictures=len(drawn.findings),
+        n_pictures=len(pictures.findings),
         names=SCORE_NAMES,
         dash=DASH,
         shown=format_score,
@@ -356,19 +356,19 @@ def render_agreement(
 
 def _charts(result: Agreement, tables: Tables, comparison: AnnotatorPairs, unit: str) -> dict[str, object]:
     """What the template draws, by the names that it has there."""
-    annotators, every, confusion = result.annotators, reported_biases(result, tables), Confusion.from_pairs(comparison)
-    offsets, rows, gold = forest_plot(every, annotators, _OFFSETS), _bias_rows(every, result), gold_row(tables)
+    annotators, biases, confusion = result.annotators, reported_biases(result, tables), Confusion.from_pairs(comparison)
+    offsets, rows, gold = forest_plot(biases, annotators, _OFFSETS), _bias_rows(biases, result), gold_row(tables)
     return {
         "matrix": pairs_heat(result) if 2 < len(annotators) <= _MATRIX else None,
         "confused": confusion_chart(confusion.most_confused(_CONFUSED)) if len(confusion.names) > 2 else None,
         "n_confused": len(confusion.names) - min(len(confusion.names), _CONFUSED),
         "spreads": image_histograms(ImageAgreement.from_pairs(comparison, gold), annotators, gold),
         "forest": offsets,
-        "offsets": None if offsets is None else offsets_chart(_offset_rows(offsets, every), offsets.end, unit),
+        "offsets": None if offsets is None else offsets_chart(_offset_rows(offsets, biases), offsets.end, unit),
         "rows": rows,
-        "shares": shares_chart(_share_rows(rows, every), _share_titles(result)) if rows else None,
+        "shares": shares_chart(_share_rows(rows, biases), _share_titles(result)) if rows else None,
         "drift_charts": drift_charts(result, tables),
-        "n_cells": len({(bias.annotator, bias.category) for bias in every if bias.kind != "offset"}),
+        "n_cells": len({(bias.annotator, bias.category) for bias in biases if bias.kind != "offset"}),
     }
 
 
@@ -390,31 +390,34 @@ def _finding_filter(conclusion: Conclusion) -> tuple[str, str] | None:
     return ("code", conclusion.codes[0]) if len(conclusion.codes) == 1 else None
 
 
-def _bias_rows(every: Sequence[ReportedBias], result: Agreement) -> list[BiasTableRow]:
+def _bias_rows(biases: Sequence[ReportedBias], result: Agreement) -> list[BiasTableRow]:
     """What annotators miss, add and call otherwise: what stands first, then what is large."""
     cells: dict[tuple[str, str], dict[str, ReportedBias]] = {}
-    for bias in every:
+    for bias in biases:
         if bias.kind != "offset":
             cells.setdefault((bias.annotator, bias.category), {})[bias.kind] = bias
     reported, shares = biases_of_findings(result.findings), [kind for kind in BIAS_KINDS if kind != "offset"]
     return [
         BiasTableRow(
-            who,
-            css_color(annotator_color(result.annotators.index(who))),
-            what,
-            tuple(_bias_cell(kinds[kind], (who, what, kind) in reported) if kind in kinds else None for kind in shares),
+            annotator,
+            css_color(annotator_color(result.annotators.index(annotator))),
+            category,
+            tuple(
+                _bias_cell(kinds[kind], (annotator, category, kind) in reported) if kind in kinds else None
+                for kind in shares
+            ),
         )
-        for (who, what), kinds in list(cells.items())[:_HABITS]
+        for (annotator, category), kinds in list(cells.items())[:_HABITS]
         if any(kind.stands or kind.weight >= _LARGE for kind in kinds.values())
     ]
 
 
-def _offset_rows(offsets: ForestPlot, every: Sequence[ReportedBias]) -> list[ChartRow]:
+def _offset_rows(offsets: ForestPlot, biases: Sequence[ReportedBias]) -> list[ChartRow]:
     """The rows of the chart of offsets, as the forest plot has them."""
-    of = {(bias.annotator, bias.category): bias.value for bias in every if bias.kind == "offset"}
+    by_cell = {(bias.annotator, bias.category): bias.value for bias in biases if bias.kind == "offset"}
     rows = []
     for row in offsets.rows:
-        value = of[row.annotator, row.category]
+        value = by_cell[row.annotator, row.category]
         mark = ChartValue(value.value, value.low, value.high, math.nan, row.stands, row.text)
         rows.append(ChartRow(row.annotator, row.color, row.category, (mark,)))
     return rows
@@ -425,15 +428,15 @@ def _share_titles(result: Agreement) -> tuple[str, ...]:
     return ("misses", "adds", "calls otherwise")[: 3 if len(result.categories) > 1 else 2]
 
 
-def _share_rows(rows: Sequence[BiasTableRow], every: Sequence[ReportedBias]) -> list[ChartRow]:
+def _share_rows(rows: Sequence[BiasTableRow], biases: Sequence[ReportedBias]) -> list[ChartRow]:
     """The rows of the chart of misses, extras and confusions, those of one annotator together."""
-    of = {(bias.annotator, bias.category, bias.kind): bias for bias in every}
+    by_cell = {(bias.annotator, bias.category, bias.kind): bias for bias in biases}
     order = {name: k for k, name in reversed(list(enumerate(row.annotator for row in rows)))}
     result = []
     for row in sorted(rows, key=lambda row: order[row.annotator]):
         marks: list[ChartValue | None] = []
         for kind in (kind for kind in BIAS_KINDS if kind != "offset"):
-            habit = of.get((row.annotator, row.category, kind))
+            habit = by_cell.get((row.annotator, row.category, kind))
             if habit is None:
                 marks.append(None)
                 continue

@@ -114,12 +114,12 @@ def cvat_table(result: Agreement) -> ReportTable | None:
     if not result.cvat:
         return None
     rows = []
-    for one in result.cvat:
-        job, frames = one.job or one.file, DASH if one.frames is None else f"{one.frames:,}"
-        for whose, n, figures in ((f"CVAT {job}", frames, one.cvat), ("  here", f"{one.images:,}", one.ours)):
+    for report in result.cvat:
+        job, frames = report.job or report.file, DASH if report.frames is None else f"{report.frames:,}"
+        for source, n, figures in ((f"CVAT {job}", frames, report.cvat), ("  here", f"{report.images:,}", report.ours)):
             values = (figures.accuracy, figures.precision, figures.recall, figures.mean_iou)
-            rows.append((whose, n, *(DASH if math.isnan(value) else f"{value:.2f}" for value in values)))
-    thresholds = sorted({one.iou_threshold for one in result.cvat if math.isfinite(one.iou_threshold)})
+            rows.append((source, n, *(DASH if math.isnan(value) else f"{value:.2f}" for value in values)))
+    thresholds = sorted({report.iou_threshold for report in result.cvat if math.isfinite(report.iou_threshold)})
     above = " or ".join(f"{value:g}" for value in thresholds) or "a threshold of its own"
     note = (
         f"CVAT matches shapes with an IoU of {above}, whatever their label, other types of annotation too; a wrong "
@@ -163,13 +163,13 @@ def causes_table(result: Agreement) -> ReportTable | None:
     if not ranked or (len(ranked) == 1 and not any(due[ranked[0]][:3])):
         return None  # of one category of pixels there is nothing to tell
     total, pair = sum(pixels.values()), result.pairs[0] if len(result.pairs) == 1 else None
-    alone = ("one alone",) if pair is None else tuple(f"only {who}" for who in (pair.a, pair.b))
+    alone = ("one alone",) if pair is None else tuple(f"only {annotator}" for annotator in (pair.a, pair.b))
     rows = []
     for name in ranked[:_CAUSES]:
         missed, extra, confused, boundary = due[name]
         one_sided = [missed + extra] if pair is None else [missed, extra]
-        of = sum(due[name])
-        shares = (format_percent(count / of) if of else DASH for count in (*one_sided, confused, boundary))
+        n_due = sum(due[name])
+        shares = (format_percent(count / n_due) if n_due else DASH for count in (*one_sided, confused, boundary))
         rows.append((name, f"{pixels[name]:,}", format_percent(pixels[name] / total), *shares))
     more = len(ranked) - len(rows)
     note = "Pixels of all images to which one of two annotators gives the category, and why: a segment that the other "
@@ -196,14 +196,14 @@ def causes_in_words(result: Agreement, tables: Tables) -> str:
     }
     known = [causes for causes in compared_causes(result) if causes.category in things and math.isfinite(causes.missed)]
     missed, extra, confused, boundary = (sum(_shares(causes)[k] * causes.pixels for causes in known) for k in range(4))
-    of = missed + extra + confused + boundary
-    if not of:
+    n_due = missed + extra + confused + boundary
+    if not n_due:
         return ""
     kinds = {"along boundaries": boundary, "drawn by one alone": missed + extra, "called otherwise": confused}
     shares = [
-        f"{format_percent(n / of)} {kind}"
+        f"{format_percent(n / n_due)} {kind}"
         for kind, n in sorted(kinds.items(), key=lambda item: -item[1])
-        if n / of >= 0.005
+        if n / n_due >= 0.005
     ]
     with_gold = "" if result.reference is None else f" with {result.reference.name}"
     return f"of the pixels of things in dispute{with_gold} {', '.join(shares)}"
@@ -214,17 +214,26 @@ def volumes_table(result: Agreement) -> ReportTable | None:
     if not result.volumes:
         return None
     largest = max(
-        (size for of in result.volumes for pair in of.pairs for size in (pair.size_a, pair.size_b)), default=0
+        (size for volumes in result.volumes for pair in volumes.pairs for size in (pair.size_a, pair.size_b)), default=0
     )
     in_mm = result.volumes[0].unit == "mm3"
     unit, of_one = ("ml", _ML) if in_mm and largest >= _ML else ("mm³" if in_mm else "voxels", 1)
-    rows = [(of.category, *_volume_cells(pair, of_one)) for of in result.volumes for pair in of.pairs if pair.volumes]
+    rows = [
+        (volumes.category, *_volume_cells(pair, of_one))
+        for volumes in result.volumes
+        for pair in volumes.pairs
+        if pair.volumes
+    ]
     correlations = [
-        f"{of.category} {format_score('iou', of.icc.value)}" for of in result.volumes if of.icc.value == of.icc.value
+        f"{volumes.category} {format_score('iou', volumes.icc.value)}"
+        for volumes in result.volumes
+        if volumes.icc.value == volumes.icc.value
     ]
     note = f"What both draw in a volume, in {unit} on average; by how much the first draws more; the smallest and the "
     note += "largest difference. "
-    within = sorted({(pair.volumes, pair.within) for of in result.volumes for pair in of.pairs if pair.volumes > 1})
+    within = sorted(
+        {(pair.volumes, pair.within) for volumes in result.volumes for pair in volumes.pairs if pair.volumes > 1}
+    )
     if within:
         shares = [f"{format_percent(share)} ({count_noun(n, 'volume')})" for n, share in within[:_WITHIN]]
         note += f"At least this share of all such volumes lies between them: {', '.join(shares)}; confidence "
@@ -446,9 +455,11 @@ class ImageAgreement:
 
 def _by_case(case: Ints, value: Floats) -> tuple[Ints, Floats]:
     known = np.isfinite(value)
-    cases, which = np.unique(case[known], return_inverse=True)
-    which = which.reshape(-1)
-    return cases, np.asarray(np.bincount(which, value[known], len(cases)) / np.bincount(which, minlength=len(cases)))
+    cases, inverse = np.unique(case[known], return_inverse=True)
+    inverse = inverse.reshape(-1)
+    return cases, np.asarray(
+        np.bincount(inverse, value[known], len(cases)) / np.bincount(inverse, minlength=len(cases))
+    )
 
 
 def _mean(values: Floats) -> Floats:
@@ -503,9 +514,13 @@ def _rows(result: Agreement) -> Iterator[Row]:
     yield from _scores({"scope": "overall"}, result.overall.scores)
     if result.reference is not None:
         yield from _scores({"scope": "reference", "annotator_b": result.reference.name}, result.reference.scores)
-        for one in result.reference.annotators:
-            whom: Row = {"scope": "reference", "annotator_a": one.annotator, "annotator_b": result.reference.name}
-            yield from _scores(whom, {"missed": one.missed, "extra": one.extra})
+        for annotator in result.reference.annotators:
+            compared: Row = {
+                "scope": "reference",
+                "annotator_a": annotator.annotator,
+                "annotator_b": result.reference.name,
+            }
+            yield from _scores(compared, {"missed": annotator.missed, "extra": annotator.extra})
     for pair in result.pairs:
         two: Row = {"scope": "pair", "annotator_a": pair.a, "annotator_b": pair.b}
         yield from _scores(two, pair.scores)
@@ -513,11 +528,11 @@ def _rows(result: Agreement) -> Iterator[Row]:
     for category in result.categories:
         yield from _scores({"scope": "category", "category": category.category}, category.scores)
     for bias in result.annotator_bias:
-        whose: Row = {"scope": "annotator", "annotator_a": bias.annotator, "category": bias.category}
+        about: Row = {"scope": "annotator", "annotator_a": bias.annotator, "category": bias.category}
         for name in _KINDS:
             kind = name.removeprefix("boundary_")
             tested: Row = {"p": csv_number(bias.p.get(kind, math.nan)), "stands": _flag(kind in bias.found)}
-            yield whose | _score(name, getattr(bias, name)) | (tested if kind in bias.p else {})
+            yield about | _score(name, getattr(bias, name)) | (tested if kind in bias.p else {})
     if result.by is not None:
         for portion in result.by.strata:
             yield from _scores({"scope": "portion", "portion": portion.name}, portion.scores)
@@ -545,41 +560,41 @@ def _rows(result: Agreement) -> Iterator[Row]:
 
 def _comparison_rows(result: Agreement) -> Iterator[Row]:
     for due in result.disagreement:
-        whose: Row = {"scope": "disagreement", "annotator_a": due.a, "annotator_b": due.b, "category": due.category}
-        yield whose | {"score": "pixels", "value": due.pixels}
+        about: Row = {"scope": "disagreement", "annotator_a": due.a, "annotator_b": due.b, "category": due.category}
+        yield about | {"score": "pixels", "value": due.pixels}
         for name in ("missed", "extra", "confused", "boundary"):
-            yield whose | {"score": name, "value": csv_number(getattr(due, name))}
-    for of in result.volumes:
-        category: Row = {"scope": "volume", "category": of.category}
-        yield from _scores(category, {"icc": of.icc, "icc_consistency": of.icc_consistency})
-        for two in of.pairs:
-            whose = category | {"annotator_a": two.a, "annotator_b": two.b}
+            yield about | {"score": name, "value": csv_number(getattr(due, name))}
+    for volumes in result.volumes:
+        category: Row = {"scope": "volume", "category": volumes.category}
+        yield from _scores(category, {"icc": volumes.icc, "icc_consistency": volumes.icc_consistency})
+        for two in volumes.pairs:
+            about = category | {"annotator_a": two.a, "annotator_b": two.b}
             for name in ("size_a", "size_b", "difference"):
-                yield whose | {"score": name, "value": csv_number(getattr(two, name)), "n": two.volumes}
+                yield about | {"score": name, "value": csv_number(getattr(two, name)), "n": two.volumes}
             for name in ("smallest", "largest", "within"):
-                yield whose | {"score": name, "value": csv_number(getattr(two, name)), "n": two.volumes}
-            yield from _scores(whose, {name: getattr(two, name) for name in ("median", "bias", "lower", "upper")})
+                yield about | {"score": name, "value": csv_number(getattr(two, name)), "n": two.volumes}
+            yield from _scores(about, {name: getattr(two, name) for name in ("median", "bias", "lower", "upper")})
     for contrast in result.contrasts:
         pairs: Row = {"annotator_a": ", ".join(contrast.first), "annotator_b": ", ".join(contrast.second)}
         tested: Row = {"p": csv_number(contrast.p), "stands": _flag(contrast.stands)}
         yield {"scope": "contrast"} | pairs | _score(contrast.score, contrast.difference) | tested
     for work in result.identical:
-        whose = {"scope": "identical", "annotator_a": work.a, "annotator_b": work.b, "stands": _flag(work.stands)}
-        yield from _scores(whose, {"identical": work.identical, "alike": work.alike})
+        about = {"scope": "identical", "annotator_a": work.a, "annotator_b": work.b, "stands": _flag(work.stands)}
+        yield from _scores(about, {"identical": work.identical, "alike": work.alike})
     for drift in result.drift:
-        whose = {"scope": "drift", "annotator_a": drift.annotator, "category": drift.category or ""}
-        yield whose | _score(drift.kind, drift.change) | {"p": csv_number(drift.p), "stands": _flag(drift.stands)}
+        about = {"scope": "drift", "annotator_a": drift.annotator, "category": drift.category or ""}
+        yield about | _score(drift.kind, drift.change) | {"p": csv_number(drift.p), "stands": _flag(drift.stands)}
         for period in drift.periods:
             of_period: Row = {"scope": "period", "n": period.images, "portion": period.period, "score": drift.kind}
-            yield whose | of_period | {"value": csv_number(period.value)}
+            yield about | of_period | {"value": csv_number(period.value)}
     for report in result.cvat:
         for scope, figures, n in (("cvat", report.cvat, report.frames), ("cvat here", report.ours, report.images)):
             for name in figures.__struct_fields__:
                 of_job: Row = {"scope": scope, "portion": report.job or report.file, "n": "" if n is None else n}
                 yield of_job | {"score": name, "value": csv_number(getattr(figures, name))}
-    for one in result.unchanged:
-        whose = {"scope": "unchanged", "annotator_a": one.annotator, "annotator_b": one.model}
-        yield from _scores(whose, {"share": one.share, "persons": one.persons})
+    for unchanged in result.unchanged:
+        about = {"scope": "unchanged", "annotator_a": unchanged.annotator, "annotator_b": unchanged.model}
+        yield from _scores(about, {"share": unchanged.share, "persons": unchanged.persons})
 
 
 def _proposal_rows(result: Agreement) -> Iterator[Row]:
@@ -598,8 +613,8 @@ def _tolerance(near: CategoryTolerance, category: str = "") -> Iterator[Row]:
             yield {"scope": "tolerance", "category": category, "score": name, "value": csv_number(value)}
 
 
-def _scores(of: Row, scores: Mapping[str, Score]) -> Iterator[Row]:
-    return (of | _score(name, value) for name, value in scores.items())
+def _scores(about: Row, scores: Mapping[str, Score]) -> Iterator[Row]:
+    return (about | _score(name, value) for name, value in scores.items())
 
 
 def _score(name: str, value: Score) -> Row:

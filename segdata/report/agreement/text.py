@@ -91,10 +91,10 @@ def _matrix(result: Agreement, console: Console) -> Iterator[str]:
         return
     copies = unranked_pairs(result)
     rows, room = [], min(_NAME, (console.width - _NAME - 2) // len(names) - 2)
-    for row, one in enumerate(names):
-        cells = [shorten(one, _NAME)]
-        for column, other in enumerate(names):
-            pair = pairs.get((one, other)) or pairs.get((other, one))
+    for row, row_name in enumerate(names):
+        cells = [shorten(row_name, _NAME)]
+        for column, column_name in enumerate(names):
+            pair = pairs.get((row_name, column_name)) or pairs.get((column_name, row_name))
             score = lead if row < column else below
             is_copy = pair is not None and (pair.a, pair.b) in copies
             value = DASH if pair is None else "same" if is_copy else format_score(score, pair.scores[score].value)
@@ -130,8 +130,8 @@ def _categories(result: Agreement, measure: str, console: Console) -> Iterator[s
     ]
     names = SHORT_NAMES | {"offset_size": f"offset {measure}"}
     heads = ("category", "compared", names[lead], *(names[name] for name in shown))
-    against = "" if result.reference is None else f"against {result.reference.name} "
-    yield from _titled_table(f"{against}by category, the least agreed first", heads, rows, console)
+    partner = "" if result.reference is None else f"against {result.reference.name} "
+    yield from _titled_table(f"{partner}by category, the least agreed first", heads, rows, console)
     if len(ranked) > _CATEGORIES:
         yield from console.wrap(f"{len(ranked) - _CATEGORIES:,} more agree better: --format csv has all", style="dim")
 

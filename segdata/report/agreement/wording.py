@@ -130,13 +130,13 @@ def intervals_in_words(intervals: Intervals, n_images: int) -> str:
     >>> intervals_in_words(Intervals(confidence=0.95, resamples=2000, seed=0, clusters=40), 40)
     '[ ]: 95% intervals from 2,000 resamples of 40 images.'
     """
-    of = count_noun(intervals.clusters, "sequence, patient or single image", "sequences, patients or single images")
+    units = count_noun(intervals.clusters, "sequence, patient or single image", "sequences, patients or single images")
     if intervals.clusters == n_images:
-        of = count_noun(n_images, "image")
+        units = count_noun(n_images, "image")
     if intervals.clusters >= least_clusters(intervals.confidence):
-        source = f" from {intervals.resamples:,} resamples of {of}"
+        source = f" from {intervals.resamples:,} resamples of {units}"
     else:
-        source = f"; scores have none, since there {'is' if intervals.clusters == 1 else 'are'} {of}"
+        source = f"; scores have none, since there {'is' if intervals.clusters == 1 else 'are'} {units}"
     return f"[ ]: {intervals.confidence:.0%} intervals{source}."
 
 
@@ -183,10 +183,12 @@ def join_words(words: Iterable[str], most: int = 4) -> str:
     >>> join_words(["a"]), join_words(["a", "b"]), join_words(["a", "b", "c"]), join_words("abcdef", 3)
     ('a', 'a and b', 'a, b and c', 'a, b, c and 3 more')
     """
-    every: Sequence[str] = list(words)
-    if len(every) > most + 1:
-        every = [*every[:most], f"{len(every) - most:,} more"]
-    return every[0] if len(every) == 1 else f"{', '.join(every[:-1])} and {every[-1]}" if every else ""
+    all_words: Sequence[str] = list(words)
+    if len(all_words) > most + 1:
+        all_words = [*all_words[:most], f"{len(all_words) - most:,} more"]
+    return (
+        all_words[0] if len(all_words) == 1 else f"{', '.join(all_words[:-1])} and {all_words[-1]}" if all_words else ""
+    )
 
 
 Topic = Literal[

@@ -21,7 +21,7 @@ from segdata.core.profile import Profile
 from segdata.report.fiftyone.media_files import MapValues
 from segdata.report.fiftyone.samples import SampleLoader
 from segdata.report.fiftyone.segment_labels import FINDINGS, HEAT, PROPOSALS
-from segdata.report.pictures.colours import SEVERITY_COLORS, category_colors, css_color
+from segdata.report.pictures.canvas import SEVERITY_COLORS, category_colors, css_color
 
 WORST = "worst first"
 UNDECIDED = "undecided"
@@ -270,13 +270,13 @@ def _error_text(error: Exception) -> str:
 
 
 def _unreachable(error: Exception) -> SegdataError:
-    what = _error_text(error)
+    problem = _error_text(error)
     address = os.environ.get("FIFTYONE_DATABASE_URI")
     if address is not None:
         return SegdataError(
-            f"no database of FiftyOne at {address}: {what}; start a mongod there, or unset the variable"
+            f"no database of FiftyOne at {address}: {problem}; start a mongod there, or unset the variable"
         )
-    return SegdataError(f"the database of FiftyOne does not start: {what}; {_DATABASE}")
+    return SegdataError(f"the database of FiftyOne does not start: {problem}; {_DATABASE}")
 
 
 PLUGIN_NAME = "@segdata/review"
@@ -304,6 +304,6 @@ def install_plugin(fo: Any) -> Path:  # Any: FiftyOne has no types
             if not target.is_file() or target.read_bytes() != content:
                 write_whole(target, content)
     except OSError as error:
-        what = f"{folder}: cannot be written: {error.strerror}"
-        raise SegdataError(f"{what}; FIFTYONE_PLUGINS_DIR names another folder for FiftyOne's plugins") from error
+        problem = f"{folder}: cannot be written: {error.strerror}"
+        raise SegdataError(f"{problem}; FIFTYONE_PLUGINS_DIR names another folder for FiftyOne's plugins") from error
     return folder

@@ -100,8 +100,8 @@ class _AppReader:
             for row in labels:
                 finding = findings.get(row["id"])
                 if finding is None and row["segment_id"] is None:
-                    what = f"a label drawn by hand in {name!r}"
-                    self.notes.append(f"{image}: {what} is ignored; draw it in your annotation tool")
+                    label = f"a label drawn by hand in {name!r}"
+                    self.notes.append(f"{image}: {label} is ignored; draw it in your annotation tool")
                     continue
                 renamed[image] += finding is None and row["label"] != self.profile.name_of(row["category_id"])
                 tags = [*(row["tags"] or ()), *by_proposal.get(row["id"], ())]
@@ -139,8 +139,8 @@ class _AppReader:
     def _missing(self, image: str, findings: dict[str, Finding], ids: set[str]) -> None:
         for id_, finding in findings.items():
             if id_ not in ids:
-                what = f"{finding.code} {finding.rule}"
-                self.notes.append(f"{image}: {what} was deleted by hand: ignored; tag it reject instead")
+                name = f"{finding.code} {finding.rule}"
+                self.notes.append(f"{image}: {name} was deleted by hand: ignored; tag it reject instead")
 
     def _verdict(self, image: str, name: str, row: Row, tags: list[str]) -> Verdict | None:
         """The verdict in the tags of a label; None without one, or with two."""
@@ -160,8 +160,8 @@ class _AppReader:
         comment = row["comment"] or next(filter(None, map(comment_in_tag, tags)), None)
         if row["verdict"] == verdict and row["reviewer"] and row["decided"]:
             return {"comment": comment}
-        who = self.reviewer or current_user()
-        signature = {"verdict": verdict, "reviewer": who, "decided": self.now, "comment": comment}
+        reviewer = self.reviewer or current_user()
+        signature = {"verdict": verdict, "reviewer": reviewer, "decided": self.now, "comment": comment}
         own_tags = row["tags"] or ()
         values = {**signature, "tags": list(own_tags) if verdicts_in_tags(own_tags) else [*own_tags, verdict]}
         self.signed.setdefault(name, []).append({"sample_id": sample, "label_id": row["id"], **values})
@@ -207,10 +207,10 @@ def _decision(row: Row, verdict: Verdict, image: str, annotator: str | None, fin
     )
 
 
-def _is_same(before: Decision, now: Decision) -> bool:
+def _is_same(before: Decision, after: Decision) -> bool:
     """Whether a label still has the decision that the log had when it was loaded."""
     columns = ("verdict", "reviewer", "time", "comment")
-    return all(getattr(before, column) == getattr(now, column) for column in columns)
+    return all(getattr(before, column) == getattr(after, column) for column in columns)
 
 
 def _number(id_: str) -> int | str:

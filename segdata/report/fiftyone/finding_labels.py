@@ -45,8 +45,8 @@ def proposal_text(correction: Correction) -> str:
     >>> proposal_text(Correction(action="rename", category="car", size=(1, 1)))
     'rename: car'
     """
-    what = correction.action if correction.category is None else f"{correction.action}: {correction.category}"
-    return f"{what} (with segment {correction.joins})" if correction.joins is not None else what
+    proposal = correction.action if correction.category is None else f"{correction.action}: {correction.category}"
+    return f"{proposal} (with segment {correction.joins})" if correction.joins is not None else proposal
 
 
 def _pieces(fo: Any, media: MediaFiles, correction: Correction, mark: str) -> list[Any]:  # Any: FiftyOne has no types
@@ -253,7 +253,9 @@ class LoggedDecisions:
         """
         mark = dict(zip(findings, marks, strict=True))
         states = states_of_findings(
-            findings, self.findings.get(image_id, ()), lambda asked: {e: mark[e]["imprint"] for e in asked}
+            findings,
+            self.findings.get(image_id, ()),
+            lambda asked: {e: mark[e]["imprint"] for e in asked},
         )
         result = {finding: _write(mark[finding], state) for finding, state in states.items()}
         return {finding: decision for finding, decision in result.items() if decision is not None}

@@ -97,8 +97,8 @@ class SampleBuilder:
         for number, (image_id, row) in enumerate(zip(ids, rows, strict=True)):
             about = self.findings.get(image_id, ())
             part = batch.take_images(np.array([number])) if about else Batch.empty()
-            whose = {None, *(who or self.annotator for who in part.annotations["annotator"].to_pylist())}
-            own_findings = [finding for finding in about if finding.annotator in whose]
+            annotators = {None, *(who or self.annotator for who in part.annotations["annotator"].to_pylist())}
+            own_findings = [finding for finding in about if finding.annotator in annotators]
             labels[number]["disagreement", None] = self.heat.disagreement(pixels[number])
             findings, n_settled = self._add_findings(image_id, part, own_findings, labels[number])
             width, height = row["width"] or 0, row["height"] or 0
@@ -115,7 +115,7 @@ class SampleBuilder:
                     values=values,
                     labels=shown,
                     n_settled=n_settled,
-                    others=tuple(finding for finding in about if finding.annotator not in whose),
+                    others=tuple(finding for finding in about if finding.annotator not in annotators),
                 )
             )
         return entries
@@ -229,7 +229,7 @@ class SampleLoader:
             gone = [row["name"] for row in before if self.dataset.has_sample_field(row["name"])]
             self.dataset.delete_sample_fields(gone)
         fields = self.fields.items()
-        self.store(fields=[{"name": name, "kind": kind, "annotator": who} for name, (kind, who) in fields])
+        self.store(fields=[{"name": name, "kind": kind, "annotator": annotator} for name, (kind, annotator) in fields])
 
     def store(self, **more: object) -> None:
         """Store more about the origin of the dataset in its `info`."""

@@ -76,9 +76,11 @@ def findings_html(
     listed = tuple(listed_findings(validation.findings, context))
     chosen = choose_findings(dataset, replace(validation, findings=listed), pictures, context.max_findings)
     stand_in = {_middle(validation.members[finding]): finding for finding in listed if finding in validation.members}
-    drawn = list(dict.fromkeys([*stand_in, *chosen]))[:pictures]
-    with progress(len({finding.image for finding in drawn})) as advance:
-        painted = draw_thumbnails(dataset, [finding for finding in drawn if finding.image is not None], jobs, advance)
+    findings_shown = list(dict.fromkeys([*stand_in, *chosen]))[:pictures]
+    with progress(len({finding.image for finding in findings_shown})) as advance:
+        painted = draw_thumbnails(
+            dataset, [finding for finding in findings_shown if finding.image is not None], jobs, advance
+        )
     thumbnails = {stand_in.get(finding, finding): picture for finding, picture in painted.items()}
     return render_findings(validation, context, thumbnails, hashes, statements)
 

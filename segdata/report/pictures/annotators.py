@@ -18,8 +18,15 @@ from segdata.core.runs import Flags, Ints, bounding_boxes
 from segdata.core.taxonomy import Color
 from segdata.report.agreement.tables import WorstImage
 from segdata.report.console import shorten
-from segdata.report.pictures.canvas import BackgroundImage, View, draw_chip, outline, panes_side_by_side
-from segdata.report.pictures.colours import ANNOTATOR_COLORS, annotator_color
+from segdata.report.pictures.canvas import (
+    ANNOTATOR_COLORS,
+    BackgroundImage,
+    View,
+    annotator_color,
+    draw_chip,
+    outline,
+    panes_side_by_side,
+)
 from segdata.report.pictures.scene import data_uri, pictures_by_image
 
 _DASH = 5  # canvas pixels: where several outlines coincide their colours take turns
@@ -139,12 +146,12 @@ def _other_segments(first: NDArray[np.int32], second: NDArray[np.int32]) -> Flag
     [[False, False, True, True]]
     """
     wide = int(second.max(initial=0)) + 1
-    cells, which, shared = np.unique(first.astype(np.int64) * wide + second, return_inverse=True, return_counts=True)
+    cells, inverse, shared = np.unique(first.astype(np.int64) * wide + second, return_inverse=True, return_counts=True)
     a, b = np.divmod(cells, wide)
     area_a, area_b = np.bincount(a, shared), np.bincount(b, shared)
     same = (a > 0) & (b > 0) & (3 * shared > area_a[a] + area_b[b])
     apart = ~same & ((a > 0) | (b > 0))
-    flags: Flags = apart[which.reshape(-1)].reshape(first.shape)
+    flags: Flags = apart[inverse.reshape(-1)].reshape(first.shape)
     return flags
 
 
@@ -273,20 +280,20 @@ def example_pictures(
 
 
 def _picture(
-    data: OpenDataset, comparison: AnnotatorPairs, case: int, one: str, other: str, category: int
+    data: OpenDataset, comparison: AnnotatorPairs, case: int, first: str, second: str, category: int
 ) -> tuple[int, AnnotatedImage | None]:
     """The row and the picture of a case's image, of a volume the slice on which two annotators differ most."""
     row, frames = (int(comparison.cases[name][case]) for name in ("image", "frames"))
     if frames > 1:
-        row += _slice(data.source.load(np.arange(row, row + frames)), one, other, category)
+        row += _slice(data.source.load(np.arange(row, row + frames)), first, second, category)
     return row, _open_image(data.source.load(np.array([row])))
 
 
-def _closely(picture: AnnotatedImage, one: str, other: str, category: int, pane: int, by_segment: bool) -> View:
+def _closely(picture: AnnotatedImage, first: str, second: str, category: int, pane: int, by_segment: bool) -> View:
     height, width = picture.size
     side = max(_LEAST, max(height, width) // _CLOSER)
     whole = View(0, 0, width, height, 1.0)
-    flags = picture.differing(whole, one, other, {category}, by_segment=by_segment)
+    flags = picture.differing(whole, first, second, {category}, by_segment=by_segment)
     while True:  # in the midst of a large dispute there is no outline to be seen
         x, y = densest_square(flags, side)
         view = _near(x, y, side, picture.size, pane)
@@ -297,15 +304,15 @@ def _closely(picture: AnnotatedImage, one: str, other: str, category: int, pane:
 
 
 def _worst(data: OpenDataset, comparison: AnnotatorPairs, worst_image: WorstImage) -> WorstImagePictures | None:
-    one, other = comparison.annotators[worst_image.a], comparison.annotators[worst_image.b]
+    first, second = comparison.annotators[worst_image.a], comparison.annotators[worst_image.b]
     category = _ids(comparison)[worst_image.category]
-    row, picture = _picture(data, comparison, worst_image.case, one, other, category)
+    row, picture = _picture(data, comparison, worst_image.case, first, second, category)
     if picture is None:
         return None
     height, width = picture.size
-    names = shown_annotators(comparison.annotators, (one, other))
+    names = shown_annotators(comparison.annotators, (first, second))
     everything = View(0, 0, width, height, _WHOLE / max(width, height))
-    near = _closely(picture, one, other, category, PANE, comparison.category_is_counted(worst_image.category))
+    near = _closely(picture, first, second, category, PANE, comparison.category_is_counted(worst_image.category))
     whole = picture.render_outlines(everything, names, {category})
     _draw_frame(whole, everything, near)
     return WorstImagePictures(
@@ -334,15 +341,15 @@ def _of_volume(
     return result
 
 
-def _slice(batch: Batch, one: str, other: str, category: int | None) -> int:
+def _slice(batch: Batch, first: str, second: str, category: int | None) -> int:
     """The slice of a volume on which two annotators differ most."""
     differing = []
     for k in range(batch.images.num_rows):
         part = batch.take_images(np.array([k]))
         height, width = (int(side[0]) for side in part.image_size)
-        drawn = AnnotatedImage(part, BackgroundImage(None, width, height))
+        image = AnnotatedImage(part, BackgroundImage(None, width, height))
         flags = (
-            drawn.differing(View(0, 0, width, height, 1.0), one, other, _only(category)) if part.n_segments else None
+            image.differing(View(0, 0, width, height, 1.0), first, second, _only(category)) if part.n_segments else None
         )
         differing.append(0 if flags is None else int(flags.sum()))
     return int(np.argmax(differing))
@@ -414,8 +421,8 @@ def _box(picture: AnnotatedImage, finding: Finding, category: int | None) -> Box
     named = np.array([str(id_ if source is None else source) in wanted for source, id_ in own], bool)
     if category is not None:
         named &= segments["category_id"].to_numpy() == category
-    who = np.array(picture.batch.annotations["annotator"].to_pylist(), object)[picture.batch.segment_annotation]
-    is_named = named & (who == finding.annotator)
+    annotator = np.array(picture.batch.annotations["annotator"].to_pylist(), object)[picture.batch.segment_annotation]
+    is_named = named & (annotator == finding.annotator)
     rows = np.flatnonzero(is_named if is_named.any() else named)
     if not len(rows):
         return 0, 0, width, height

@@ -9,16 +9,13 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from segdata.core.errors import count_noun
 from segdata.core.profile import Profile
-from segdata.core.runs import Ints, bounding_boxes, expand_ranges
+from segdata.core.runs import Flags, Ints, bounding_boxes, expand_ranges
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.store.diff.difference import DatasetChange, DifferenceCounter, DifferenceKind
 from segdata.store.diff.matching import DiffPortion, LoadedSide, RecategorisedPixels, SegmentMatches, difference_boxes
-
-Flags = NDArray[np.bool_]
 
 
 def differing_rows(a: pa.ChunkedArray, b: pa.ChunkedArray) -> Ints:
@@ -67,8 +64,8 @@ def _equal_cells(a: pa.Array, b: pa.Array) -> Flags:
         return _equal_lists(a, b)
     if pa.types.is_struct(a.type):
         fields = [_equal_cells(pc.struct_field(a, [k]), pc.struct_field(b, [k])) for k in range(a.type.num_fields)]
-        every: Flags = np.logical_and.reduce([np.ones(len(a), bool), *fields])
-        return every
+        is_equal: Flags = np.logical_and.reduce([np.ones(len(a), bool), *fields])
+        return is_equal
     if pa.types.is_boolean(a.type):
         a, b = a.fill_null(False), b.fill_null(False)
     same = pc.or_(pc.fill_null(pc.equal(a, b), False), pc.and_(a.is_null(), b.is_null()))
@@ -374,11 +371,11 @@ def _matched_columns(
     return (_category_lists(a, portion.a), _category_lists(b, portion.b)) if name == "also" else (a, b)
 
 
-def _category_lists(also: pa.ChunkedArray, side: LoadedSide) -> pa.Array:
+def _category_lists(secondary: pa.ChunkedArray, side: LoadedSide) -> pa.Array:
     """Lists of category ids as lists of names, in an order of their own."""
-    if also.null_count == len(also):
-        return pa.nulls(len(also), pa.list_(pa.string()))
-    rows = [None if ids is None else sorted({side.name_of(id_) for id_ in ids}) for ids in also.to_pylist()]
+    if secondary.null_count == len(secondary):
+        return pa.nulls(len(secondary), pa.list_(pa.string()))
+    rows = [None if ids is None else sorted({side.name_of(id_) for id_ in ids}) for ids in secondary.to_pylist()]
     return pa.array(rows, pa.list_(pa.string()))
 
 

@@ -160,8 +160,8 @@ def _spatial_changes(a: Profile, b: Profile) -> Iterator[DatasetChange]:
         place_a, place_b = (place.get(name, (None, None, None)) for place in places)
         if place_a != place_b:
             parts = [
-                f"{what} {x if x is not None else 'unknown'} in A, {y if y is not None else 'unknown'} in B"
-                for what, x, y in zip(("affine", "axes", "spacing"), place_a, place_b, strict=True)
+                f"{property} {x if x is not None else 'unknown'} in A, {y if y is not None else 'unknown'} in B"
+                for property, x, y in zip(("affine", "axes", "spacing"), place_a, place_b, strict=True)
                 if x != y
             ]
             yield DatasetChange(kind="spatial", message=f"{name}: {'; '.join(parts)}")
@@ -251,8 +251,8 @@ def check_losses(difference: Difference, losses: Sequence[Loss]) -> ConversionPr
             # Losses counted in images say nothing about how often: then the images must do.
             n, allowed = (count.images, room + in_images) if in_images else (count.n, room)
             if n > allowed:
-                what = count_noun(n, "image" if in_images else kind_unit(kind))
-                lines[kind] = f"{kind}: {what} {'differs' if n == 1 else 'differ'}, {_allowed_text(allowed)}"
+                amount = count_noun(n, "image" if in_images else kind_unit(kind))
+                lines[kind] = f"{kind}: {amount} {'differs' if n == 1 else 'differ'}, {_allowed_text(allowed)}"
     pixels = sum(
         loss.pixels for loss in losses if loss.kind not in _REGROUPING | {"image-name", "mapped", "unreadable"}
     )

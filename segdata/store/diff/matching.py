@@ -85,8 +85,8 @@ def pair_images(a: OpenDataset, b: OpenDataset, only: Iterable[str] | None = Non
 def _pair_by_key(a: list[PairingKey], b: list[PairingKey], by: PairByName) -> ImagePairs:
     at_a = {key: row for row, key in enumerate(a)}
     at_b = {key: row for row, key in enumerate(b)}
-    every = sorted(at_a.keys() | at_b.keys(), key=lambda key: (key[0], str(key[1])))
-    rows = [np.array([row_of.get(key, -1) for key in every], np.int64) for row_of in (at_a, at_b)]
+    keys = sorted(at_a.keys() | at_b.keys(), key=lambda key: (key[0], str(key[1])))
+    rows = [np.array([row_of.get(key, -1) for key in keys], np.int64) for row_of in (at_a, at_b)]
     return ImagePairs(rows[0], rows[1], by)
 
 
@@ -199,9 +199,9 @@ class DiffPortion:
         rows: dict[str, int] = {}
         codes = []
         for side in (self.a, self.b):
-            ids, which = np.unique(integer_column(side.batch.segments["category_id"]), return_inverse=True)
+            ids, inverse = np.unique(integer_column(side.batch.segments["category_id"]), return_inverse=True)
             code = [rows.setdefault(side.name_of(id_), len(rows)) for id_ in ids.tolist()]
-            codes.append(np.array(code, np.int64)[which])
+            codes.append(np.array(code, np.int64)[inverse])
         return codes[0], codes[1], list(rows)
 
     def image_of(self, pair: int) -> str:
@@ -452,8 +452,8 @@ def differing_strips(a: SweepRuns, b: SweepRuns) -> DifferingStrips:
     start, end = bounds[bounds[:, 0] < bounds[:, 1]].T
     position = np.searchsorted(start_a, start, side="right") - 1
     of_a = np.zeros(len(start), bool)
-    some = position >= 0
-    of_a[some] = start[some] < start_a[position[some]] + length_a[position[some]]
+    covered_a = position >= 0
+    of_a[covered_a] = start[covered_a] < start_a[position[covered_a]] + length_a[position[covered_a]]
     return DifferingStrips(start, end, of_a)
 
 
@@ -508,15 +508,15 @@ def recategorised_pixels(portion: DiffPortion, matches: SegmentMatches) -> Recat
     settled = matches.exact & (category_a[matches.a] == category_b[matches.b])
     open_a, open_b = (np.ones(len(key), bool) for key in (key_a, key_b))
     open_a[matches.a[settled]], open_b[matches.b[settled]] = False, False
-    some = np.union1d(key_a[open_a & (key_a >= 0)], key_b[open_b & (key_b >= 0)])
-    frame, which = np.unique(some // n, return_inverse=True)
-    by_category = frame_line(portion, some // n)
+    keys = np.union1d(key_a[open_a & (key_a >= 0)], key_b[open_b & (key_b >= 0)])
+    frame, inverse = np.unique(keys // n, return_inverse=True)
+    by_category = frame_line(portion, keys // n)
     sides = []
     for side, key in ((portion.a, key_a), (portion.b, key_b)):
-        rows = np.flatnonzero(np.isin(key, some))
-        sides.append(place_segments(side, rows, np.searchsorted(some, key[rows]), by_category))
+        rows = np.flatnonzero(np.isin(key, keys))
+        sides.append(place_segments(side, rows, np.searchsorted(keys, key[rows]), by_category))
     strips = differing_strips(*sides)
-    return _unite_frames(strips, some % n, frame, which, by_category, frame_line(portion, frame))
+    return _unite_frames(strips, keys % n, frame, inverse, by_category, frame_line(portion, frame))
 
 
 def _unite_frames(
@@ -535,7 +535,7 @@ def _unite_frames(
             for side in (differing.of_a[order], ~differing.of_a[order])
         )
     )
-    some = np.flatnonzero(covered.labelled)
+    labelled = np.flatnonzero(covered.labelled)
     box = bounding_boxes(covered.runs, line.height, len(frame))
     shown = np.lexsort((overlaps.b, overlaps.a, -overlaps.pixels))
     moves = [
@@ -545,5 +545,8 @@ def _unite_frames(
         )
     ]
     return RecategorisedPixels(
-        frame[some], covered.labelled[some], (box[0][some], box[1][some], box[2][some], box[3][some]), moves
+        frame[labelled],
+        covered.labelled[labelled],
+        (box[0][labelled], box[1][labelled], box[2][labelled], box[3][labelled]),
+        moves,
     )

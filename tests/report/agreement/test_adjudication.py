@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import segdata
-from segdata.agreement.adjudication import PROPOSING_CODES
+from segdata.agreement.disagreements import PROPOSING_CODES
 from segdata.api.agreement import AgreementResult
 from segdata.api.decisions import label_hashes
 from segdata.core.finding import Decision

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import segdata
-from segdata.agreement.adjudication import PROPOSING_CODES
+from segdata.agreement.disagreements import PROPOSING_CODES
 from segdata.api.browse import _check_annotator
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy, dump_taxonomy

@@ -10,8 +10,7 @@ from hypothesis.extra import numpy as arrays
 from segdata.core.batch import Batch
 from segdata.core.finding import Finding
 from segdata.report.pictures.annotators import AnnotatedImage, _closely, densest_square
-from segdata.report.pictures.canvas import BackgroundImage, View
-from segdata.report.pictures.colours import ANNOTATOR_COLORS, annotator_color
+from segdata.report.pictures.canvas import ANNOTATOR_COLORS, BackgroundImage, View, annotator_color
 from tests.generators.agreement_tables import tables_of_maps
 from tests.generators.panels import panel_of_masks
 

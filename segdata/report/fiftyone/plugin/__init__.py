@@ -140,9 +140,9 @@ def _button(ctx: Any, place: Any, label: str, icon: str, *, prompt: bool = False
 
 
 def _form(chosen: list[Label], inputs: Any, name: str) -> Any:
-    what = f"{len(chosen)} finding{'' if len(chosen) == 1 else 's'} or labels" if chosen else "nothing is selected"
+    scope = f"{len(chosen)} finding{'' if len(chosen) == 1 else 's'} or labels" if chosen else "nothing is selected"
     inputs.str("comment", required=False, label="comment", description="reason, optional")
-    return types.Property(inputs, view=types.View(label=f"segdata: {name} ({what})"))
+    return types.Property(inputs, view=types.View(label=f"segdata: {name} ({scope})"))
 
 
 def _kinds(ctx: Any) -> dict[str, str]:
@@ -166,10 +166,10 @@ def _selected_labels(ctx: Any) -> list[Label]:
             dict.fromkeys(_of_finding(ctx, label) if kinds[label[0]] == "proposals" else label for label in labels)
         )
     if _is_patches(ctx):
-        here = [label for label in _findings_of(ctx) if _patch_of(ctx, label) == ctx.current_sample]
+        on_sample = [label for label in _findings_of(ctx) if _patch_of(ctx, label) == ctx.current_sample]
     else:
-        here = [label for label in _undecided_labels(ctx) if label[1] == ctx.current_sample]
-    return here if len(here) == 1 else []
+        on_sample = [label for label in _undecided_labels(ctx) if label[1] == ctx.current_sample]
+    return on_sample if len(on_sample) == 1 else []
 
 
 def _is_patches(ctx: Any) -> bool:
@@ -267,11 +267,11 @@ def _go_on(ctx: Any, left: list[Label]) -> None:
     shown = (
         {label: _patch_of(ctx, label) for label in left} if _is_patches(ctx) else {label: label[1] for label in left}
     )
-    here = [label for label in left if shown[label] == ctx.current_sample and label[2] not in selected]
+    on_sample = [label for label in left if shown[label] == ctx.current_sample and label[2] not in selected]
     place = {id_: number for number, id_ in enumerate(ctx.view.values("id"))}
     current = place.get(ctx.current_sample, -1)
     later = sorted(left, key=lambda label: (place[shown[label]] - current - 1) % len(place))
-    following = next(iter(here or [label for label in later if label[2] not in selected]), None)
+    following = next(iter(on_sample or [label for label in later if label[2] not in selected]), None)
     if following is None:
         ctx.ops.clear_selected_labels()
         ctx.ops.notify("nothing is undecided in this view", variant="info")
