@@ -11,7 +11,7 @@ import numpy as np
 
 from segdata.api.read import Data, ReadOptions, read
 from segdata.api.result import Result, promote
-from segdata.api.validate import findings_html, split_decided
+from segdata.api.validate import findings_page, split_decided
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError, UnreadableError, missing_extra
 from segdata.core.finding import Defect, Finding
@@ -301,7 +301,7 @@ class FlaggedLabels(Result, FlagResult, frozen=True, kw_only=True, eq=False):
         dataset: OpenDataset = self._context["dataset"]
         context = ReportContext(dataset.profile, ran, [shell_word(dataset.profile.files)], command="flag")
         statements = flag_statements(self)
-        return findings_html(dataset, self.validation, context, pictures=pictures, statements=statements, jobs=jobs)
+        return findings_page(dataset, self.validation, context, pictures=pictures, statements=statements, jobs=jobs)
 
     def table(self) -> "pd.DataFrame":
         """The findings as a pandas table, one row each, a column for every field."""

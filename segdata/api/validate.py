@@ -61,10 +61,10 @@ class ValidationResult(Result, Validation):
 
         dataset: OpenDataset = self._context["dataset"]
         context = ReportContext(dataset.profile, self.rules, [shell_word(dataset.profile.files)])
-        return findings_html(dataset, self, context, pictures=pictures, jobs=jobs)
+        return findings_page(dataset, self, context, pictures=pictures, jobs=jobs)
 
 
-def findings_html(
+def findings_page(
     dataset: OpenDataset,
     validation: Validation,
     context: "ReportContext",

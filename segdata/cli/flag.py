@@ -23,10 +23,10 @@ from segdata.cli.options import (
     split_codes,
 )
 from segdata.cli.output import (
+    draw_findings_page,
     draw_overlays,
     emit,
     format_findings,
-    format_findings_html,
     make_console,
     place_name,
     protect_folder,
@@ -274,7 +274,7 @@ def _report(
     if form == "json":
         return flag_json(result, context.max_findings)
     if form == "html":
-        return format_findings_html(dataset, result.validation, context, _PICTURES, jobs, flag_statements(result))
+        return draw_findings_page(dataset, result.validation, context, _PICTURES, jobs, flag_statements(result))
     return format_findings(form, result.validation, context, data, output)
 
 

@@ -167,7 +167,7 @@ def format_findings(form: str, result: Validation, context: "ReportContext", dat
     return ci.to_github(result, site) if form == "github" else ci.to_gitlab(result, site)
 
 
-def format_findings_html(
+def draw_findings_page(
     dataset: "OpenDataset",
     result: Validation,
     context: "ReportContext",
@@ -176,11 +176,11 @@ def format_findings_html(
     statements: Sequence[str] = (),
 ) -> str:
     """The report as one HTML file with pictures of the worst findings; `statements` are about the whole dataset."""
-    from segdata.api.validate import findings_html
+    from segdata.api.validate import findings_page
     from segdata.cli.process import progress_bar
 
     bar = partial(progress_bar, "draw")
-    return findings_html(dataset, result, context, pictures=most, statements=statements, jobs=jobs, progress=bar)
+    return findings_page(dataset, result, context, pictures=most, statements=statements, jobs=jobs, progress=bar)
 
 
 def draw_overlays(dataset: "OpenDataset", result: Validation, folder: Path) -> None:

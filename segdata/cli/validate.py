@@ -23,10 +23,10 @@ from segdata.cli.options import (
     split_codes,
 )
 from segdata.cli.output import (
+    draw_findings_page,
     draw_overlays,
     emit,
     format_findings,
-    format_findings_html,
     make_console,
     place_name,
     protect_folder,
@@ -186,7 +186,7 @@ def command(
     words, again = options.command_words(data), choice.words(baseline)
     context = ReportContext(dataset.profile, result.rules, words, fail_on, max_findings, again)
     if report == "html":
-        text = format_findings_html(dataset, result, context, thumbnails, options.jobs)
+        text = draw_findings_page(dataset, result, context, thumbnails, options.jobs)
     else:
         text = format_findings("statistics" if statistics else report, result, context, data, output)
     _emit_report(text, result, output)
