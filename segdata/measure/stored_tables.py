@@ -19,7 +19,7 @@ from segdata.core.table import Column, LazyColumn, Table, column_to_numpy
 _Key = tuple[str, str, bool]  # table, column, whether as objects
 Encoded = tuple[bytes | pa.Buffer, int]  # an Arrow file, and the number of its rows
 PIECE_BYTES = 24 << 20  # of rows that wait until they are compressed; smaller datasets are kept as they are
-MOST_DECODED_BYTES = 192 << 20  # of columns that stay decoded
+MOST_DECODED_BYTES = 128 << 20  # of columns that stay decoded
 _OBJECT_BYTES = 64  # of a text as Python's object, about
 
 

@@ -43,8 +43,9 @@ def displaced_boxes(
     2,147 of 2,152 boxes have the origin at the bottom, which their authors corrected later.
     """
     judged = _box_columns(tables)
-    away = _corners(judged["declared"]) - judged["box"]
-    far = (np.abs(away).max(axis=0) > 2 * max_error).astype(np.int64)
+    away = _corners(judged["declared"])
+    away -= judged["box"]
+    far = ((away.max(axis=0) > 2 * max_error) | (away.min(axis=0) < -2 * max_error)).astype(np.int64)
     counts = {"n": np.ones(len(far), np.int64), "far": far}
     for name, beyond in (("above", away >= min_shift), ("below", away <= -min_shift)):
         counts |= {f"{name}_{axis}": beyond[axis::2].sum(axis=0) for axis in (0, 1)}

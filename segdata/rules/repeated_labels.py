@@ -82,26 +82,27 @@ def repeated_labels(
 
 
 def _repeated_shapes(tables: Tables, rows: Ints) -> dict[str, Ints]:
-    """The annotations and shapes of some segments, of those whose shape several annotations have.
+    """The annotations and shapes of some segments, of those whose shape occurs again; of a hash of it perhaps.
 
-    Where the dataset is in parts, only a hash of each shape travels, and the shapes of those that occur again.
+    Where the dataset is in parts, only the hash of each shape travels, and the shapes of those that several annotations
+    have.
     """
     segments = tables.segments
     rows = rows[segments["perimeter"][rows] >= _LEAST_OUTLINE]
-    columns = {name: segments[name][rows].astype(np.int64) for name in ("annotation", *_SHAPE)}
-    if tables.turn is None:
-        return columns
     code = np.zeros(len(rows), np.uint64)
     for name in _SHAPE:
-        code = (code ^ columns[name].astype(np.uint64)) * _MULTIPLIER
+        code = (code ^ segments[name][rows].astype(np.int64).view(np.uint64)) * _MULTIPLIER
         code ^= code >> np.uint64(29)
     key, kept = code.view(np.int64), np.arange(len(rows))
-    for bits in (32, 64):  # half of the hash sorts out most
-        _, first = joint_codes(key[kept] >> (64 - bits), columns["annotation"][kept])
+    if tables.turn is None:
+        ordered = np.sort(key)
+        kept = np.flatnonzero(np.isin(key, ordered[1:][ordered[1:] == ordered[:-1]]))
+    for bits in (32, 64) if tables.turn is not None else ():  # half of the hash sorts out most
+        _, first = joint_codes(key[kept] >> (64 - bits), segments["annotation"][rows[kept]].astype(np.int64))
         short = key[kept] >> (64 - bits)
         found = sum_by(tables, {"key": short[first]}, {"n": np.ones(len(first), np.int64)}, least=2)
         kept = kept[np.isin(short, found["key"][found["n"] <= _MOST_IMAGES] if bits == 64 else found["key"])]
-    return {name: column[kept] for name, column in columns.items()}
+    return {name: segments[name][rows[kept]].astype(np.int64) for name in ("annotation", *_SHAPE)}
 
 
 def _shared_segments(
