@@ -16,6 +16,7 @@ from segdata.noise.left_out import SeenParts
 from segdata.noise.segments import Flags, Floats
 
 _MIN_PARTS = 10  # with and without a label, to learn from
+_MIN_SURER = 30  # parts with a label that look as much like one; how likely what looks more so is, nobody knows
 _PENALTY = 10.0
 _MAX_PROBABILITY = 0.95  # the model may be sure of something that nobody labels
 
@@ -48,7 +49,7 @@ def missing_label_probability(seen: Sequence[SeenParts], fold: Ints, known: Flag
         judged = known[image] & reliable[category] & (with_label | without)
         for id_ in np.unique(category[judged]):
             rows = np.flatnonzero(judged & (category == id_))
-            if min(with_label[rows].sum(), without[rows].sum()) >= _MIN_PARTS:
+            if with_label[rows].sum() >= _MIN_SURER and without[rows].sum() >= _MIN_PARTS:
                 found = _of_category(x[rows], with_label[rows], fold[image[rows]])
                 probability[rows] = np.where(without[rows], found, 0.0)
     return np.split(probability, np.cumsum([len(item.category) for item in seen])[:-1])
@@ -66,4 +67,6 @@ def _of_category(x: Floats, with_label: Flags, fold: Ints) -> Floats:
             model = fit_logistic(away[taught], is_labelled[taught], _PENALTY)
             odds[own] = model.margin(away[own]) - np.log(n / (taught.sum() - n))
     odds = fit_calibration(odds, is_labelled).odds(odds) - np.log(with_label.sum() / (~with_label).sum())
-    return np.asarray(np.minimum(error_rate_bound(odds, with_label) * np.exp(odds), _MAX_PROBABILITY))
+    share = error_rate_bound(odds, with_label)
+    odds = np.minimum(odds, np.sort(odds[with_label])[-_MIN_SURER])
+    return np.asarray(np.minimum(share * np.exp(odds), _MAX_PROBABILITY))
