@@ -139,22 +139,9 @@ def read(
     return _read_files(root, recipe, only=only, cache=cache, **opening)
 
 
-def _read_files(
-    root: Path,
-    recipe: Callable[[], OpenDataset],
-    *,
-    format: str | None,
-    taxonomy: Taxonomy | str | Path | None,
-    images: str | Path | None,
-    config: Config | str | Path | None,
-    only: str | Iterable[str] | None,
-    annotator: str | None,
-    source: str | None,
-    roi: str | Path | None,
-    options: Mapping[str, Option] | None,
-    cache: str | Path | None,
-) -> Dataset:
-    """Open the dataset in a file or folder of this machine; parameters as for `read`."""
+def _read_files(root: Path, recipe: Callable[[], OpenDataset], **given: Unpack[ReadOptions]) -> Dataset:
+    """Open the dataset in a file or folder of this machine; `given` has all options of `read`."""
+    format, config, taxonomy, options = given["format"], given["config"], given["taxonomy"], given["options"]
     settings = config if isinstance(config, Config) else _find_config(root, config)
     file = None if isinstance(config, Config) else Path(config or dataset_folder(root) / CONFIG)
     with locate_config_errors(file):
@@ -162,22 +149,23 @@ def _read_files(
     chosen.check_options(options or {}, "read")
     with locate_config_errors(file):
         categories = taxonomy if isinstance(taxonomy, Taxonomy) else _find_taxonomy(root, taxonomy, settings.taxonomy)
-        folder = _find_images(images, settings.images)
+        folder = _find_images(given["images"], settings.images)
     request = ReadRequest(
         root=root,
         taxonomy=categories,
         images=folder,
         config=settings,
-        annotator=annotator,
+        annotator=given["annotator"],
         explicit=(format or settings.format) is not None,
         options={**settings.options, **(options or {})},
     )
 
     def opened_now() -> Source:
         with locate_config_errors(file), image_limits(), _doubted_format(root, format, settings.format):
-            return _open_source(chosen, request, layout, source, roi)
+            return _open_source(chosen, request, layout, given["source"], given["roi"])
 
-    more = {"source": source, "roi": roi, "max_pixels": max_pixels()}
+    more = {"source": given["source"], "roi": given["roi"], "max_pixels": max_pixels()}
+    cache, only = given["cache"], given["only"]
     opened = opened_now() if cache is None else cached_source(request, chosen.name, more, opened_now, Path(cache))
     if format is None and settings.format is None and not layout.parts and root.is_dir():
         opened = _with_unread_datasets(opened, root)
