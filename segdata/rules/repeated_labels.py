@@ -12,7 +12,7 @@ from segdata.core.runs import Flags, Ints
 from segdata.core.strata import joint_codes, number_names
 from segdata.core.table import Table
 from segdata.measure.tables.duplicates import MOST_BITS
-from segdata.rules.shared import free_outlines
+from segdata.rules.shared import free_outlines, picture_of_copy
 
 _LEAST_OUTLINE = 30  # pixel edges: small shapes are alike by chance
 _SHAPE = ("category_id", "x", "y", "width", "height", "area", "perimeter")
@@ -39,10 +39,11 @@ def repeated_labels(
 
     The rule compares categories and pixels of whole annotations of different images. It leaves out what can be the same
     by chance or on purpose: boxes, filled images and labels with a short outline; copies of one image, saved again or
-    not (split-leak and conflicting-duplicates judge these); and neighbouring frames or slices of one sequence, in which
-    things may stand still (frame-order and frozen-labels judge these). If many images share their labels, as with a
-    fixed stencil, none is reported. It also compares single segments, by category, box, area and length of the outline:
-    several that are on two or three images, and on no more, are no accident either.
+    not (split-leak and conflicting-duplicates judge these), or altered by Roboflow, by their names; and neighbouring
+    frames or slices of one sequence, in which things may stand still (frame-order and frozen-labels judge these). If
+    many images share their labels, as with a fixed stencil, none is reported. It also compares single segments, by
+    category, box, area and length of the outline: several that are on two or three images, and on no more, are no
+    accident either.
 
     Why: an export loop that writes the last mask again, a tool that keeps the last image's labels, or a file copied
     under a wrong name. Nobody draws the same pixels twice.
@@ -148,8 +149,11 @@ def _are_different(tables: Tables, pairs: Ints) -> Flags:
 
 
 def _are_copies(tables: Tables, images: Ints) -> Flags:
-    """(n,) whether the files of two images (n, 2) have the same bytes."""
-    return _are_equal(number_names(tables.images.texts("content"))[1][images])
+    """(n,) whether the files of two images (n, 2) have the same bytes, or are copies of one picture by their names."""
+    pictures = [picture_of_copy(name) for name in tables.images["image_id"][images.ravel()].tolist()]
+    same_picture = [one is not None and one == other for one, other in zip(pictures[::2], pictures[1::2], strict=True)]
+    same_bytes = _are_equal(number_names(tables.images.texts("content"))[1][images])
+    return np.asarray(same_bytes | np.array(same_picture, bool), bool)
 
 
 def _are_equal(pairs: Ints) -> Flags:

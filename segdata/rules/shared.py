@@ -1,5 +1,6 @@
 """Helpers of several rules: defects of readers, the dataset's policies, typical values of peers, disputes."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +17,8 @@ from segdata.core.runs import Flags, Floats, Ints, unique_inverse
 from segdata.core.statistics import group_median
 from segdata.core.table import Table
 
+# Roboflow's names of copies: with a hash, or, in an export of 2026, with 20 letters and digits.
+_AUGMENTED = re.compile(r"(?:.*/)?(.+)\.rf\.(?:[0-9a-f]{32}|[0-9a-z]{20})\.\w+", re.DOTALL | re.IGNORECASE)
 _MAD_TO_SD = 1.4826  # times the median absolute deviation it is the standard deviation of a normal distribution
 _LEAST_SPREAD = 0.2  # of the logarithm of area
 _LEAST_SOLIDITY = 0.02  # of the spread of solidity, or
@@ -51,6 +54,16 @@ def box_around(tables: Tables, rows: Ints | Sequence[int]) -> Box:
     x, y, width, height = (tables.segments[name][rows] for name in ("x", "y", "width", "height"))
     left, top = int(x.min()), int(y.min())
     return left, top, int((x + width).max()) - left, int((y + height).max()) - top
+
+
+def picture_of_copy(name: str) -> str | None:
+    """The picture that an image is an altered copy of, by the name that Roboflow gives it; None for other names.
+
+    >>> [picture_of_copy(f"train/a_jpg.rf.{end}.jpg") for end in ("0" * 32, "U1V7HCalsqRvw1Ddab0f", "b")]
+    ['a_jpg', 'a_jpg', None]
+    """
+    match = _AUGMENTED.fullmatch(name)
+    return None if match is None else match[1]
 
 
 def reader_findings(tables: Tables, code: str) -> Findings:

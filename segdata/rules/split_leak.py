@@ -1,15 +1,12 @@
 """SEG304 split-leak: one image is in two splits."""
 
-import re
-
 import numpy as np
 
 from segdata.core.finding import RowFinding
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.table import Table
-from segdata.rules.shared import reader_findings
+from segdata.rules.shared import picture_of_copy, reader_findings
 
-_AUGMENTED = re.compile(r"(?:.*/)?(.+)\.rf\.[0-9a-f]{32}\.\w+", re.DOTALL | re.IGNORECASE)  # Roboflow's name of a copy
 _CROPPED = 2  # in the column `how` of the table `altered`; 1: mirrored
 
 
@@ -72,10 +69,10 @@ def _augmented_leaks(images: Table, found: set[int]) -> Findings:
     """A finding for each image, but those `found`, whose name says that it is an augmented copy of an earlier one's."""
     first: dict[str, dict[str, int]] = {}
     for row, (name, part) in enumerate(zip(images["image_id"].tolist(), images["part"].tolist(), strict=True)):
-        match = _AUGMENTED.fullmatch(name)
-        if match is None or part is None:
+        picture = picture_of_copy(name)
+        if picture is None or part is None:
             continue
-        splits = first.setdefault(match[1], {})
+        splits = first.setdefault(picture, {})
         splits.setdefault(part, row)
         other = next(iter(splits.values()))
         if images["part"][other] != part and row not in found:

@@ -116,6 +116,23 @@ def test_a_frame_of_another_size() -> None:
     assert finding.message == "the frame is 5 x 10, 7 of 8 are 10 x 10"
 
 
+@pytest.mark.parametrize(("other", "n"), [("a_jpg", 0), ("b_jpg", 1)])
+def test_altered_copies_of_one_picture_share_labels(tmp_path: Path, other: str, n: int) -> None:
+    """Roboflow adds noise to copies, whose names begin alike."""
+    rng = np.random.default_rng(3)
+    images = [stones(rng, 5) for _ in range(12)]
+    images[9] = images[3]
+    root = coco(tmp_path / "a", images)
+    (document,) = root.glob("*.json")
+    text = document.read_text(encoding="utf-8")
+    for number, picture in ((3, "a_jpg"), (9, other)):
+        name = f"{picture}.rf.{number:032x}.png"
+        (root / f"images/{number}.png").rename(root / "images" / name)
+        text = text.replace(f'"{number}.png"', f'"{name}"')
+    document.write_text(text, encoding="utf-8")
+    assert len(found(root, "SEG315")) == n
+
+
 def test_copies_of_images_and_stencils_may_share_labels(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     images = [stones(rng, 5) for _ in range(12)]

@@ -304,7 +304,8 @@ def _category_text(category: Category, coloured: bool) -> str:
 def _check_number(counts: ValueCounts) -> None:
     """Raise UnreadableError if there are too many values for categories."""
     if len(counts.value) > MAX_CATEGORIES:
-        if all(mask.path.suffix.lower() in (".jpg", ".jpeg") for mask in counts.masks):
+        n_jpeg = sum(mask.path.suffix.lower() in (".jpg", ".jpeg") for mask in counts.masks)
+        if 2 * n_jpeg > len(counts.masks):
             raise UnreadableError(
                 f"the masks are JPEG files, whose compression made {len(counts.value):,} different values: save "
                 "them as PNG from the program that drew them, or export them again"
