@@ -376,7 +376,8 @@ class NameLimits(msgspec.Struct, frozen=True):
 DOCUMENT_NAMES, FILE_NAMES, LISTED_NAMES = NameLimits("", files=False), NameLimits("\r", suffix=12), NameLimits()
 
 
-class Format(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Format:
     """A format, as its file describes it.
 
     Attributes
@@ -411,8 +412,8 @@ class Format(msgspec.Struct, frozen=True):
     detect: Callable[[FileProbe], FormatMatch | None]
     read: Callable[[ReadRequest], Source]
     write: Callable[..., None] | None
-    read_options: Mapping[str, str] = msgspec.field(default_factory=dict)
-    write_options: Mapping[str, str] = msgspec.field(default_factory=dict)
+    read_options: Mapping[str, str] = field(default_factory=dict)
+    write_options: Mapping[str, str] = field(default_factory=dict)
     file_suffixes: tuple[str, ...] = ()
     checked: tuple[str, ...] = ()
     image_of: Callable[[str], str | None] | None = None

@@ -4,8 +4,6 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, TypeVar
 
-import msgspec
-
 from segdata.core.config import Config, Coverage, Overlap
 from segdata.core.taxonomy import Taxonomy
 
@@ -61,7 +59,8 @@ RasterRule = Literal["coco", "centre-evenodd", "pil", "cv2", "mask-native"]
 T = TypeVar("T")
 
 
-class Policy(msgspec.Struct, Generic[T], frozen=True):
+@dataclass(frozen=True, slots=True)
+class Policy(Generic[T]):
     """A policy of the data. `declared`: a person wrote it down; else it is the format's default."""
 
     value: T
