@@ -163,8 +163,6 @@ def against_panopticapi() -> None:
         best = {each: min(times) for each, times in taken.items()}
         for each, taken_by in best.items():
             print(f"| {each} | {taken_by:.1f} | {best[name] / taken_by:.1f} x |")
-        first, second, _, _, decoding = best.values()
-        print(f"without what decoding takes: {(first - decoding) / (second - decoding):.1f} x")
 
 
 def of_five(images: int) -> None:
