@@ -48,9 +48,9 @@ def displaced_labels(
     the picture shows nothing but the outlines, as its mask would. Both must be rare in the dataset. Labels on the edges
     of another picture that reach far beyond their own may be those of the picture that it is a tile of.
 
-    Of a NIfTI volume the slice in the middle of those with labels is compared, of at most 40 volumes. Labels that lie
-    better after the opposite shift, too, are too narrow or too wide all around, which is no finding. Images that are
-    not on this machine are not compared.
+    In a NIfTI volume the middle slice with labels is compared, in at most 40 volumes. Labels that lie better after the
+    opposite shift, too, are too narrow or too wide all around, which is no finding. Images that are not on this machine
+    are not compared.
 
     Why: a resized or mirrored image whose labels were not, an origin in another corner, or file names that are off by
     one ruin every label, and each label by itself looks fine.

@@ -7,7 +7,7 @@ Read: JSON files with ``_via_img_metadata`` or the images themselves, regions as
 exports. Polygons, rectangles, circles and ellipses are drawn by COCO's rule, as after VIA's own COCO export. Points and
 lines have no area: they are counted and left out. The category is the value of one region attribute: the one that you
 name with the option `attribute`, else the only one with values, else the one that looks most like a category, which is
-reported. Where it has no value, an attribute that mostly has the same values counts, which is reported, too. In a
+reported. An attribute that mostly has the same values counts where this one has none, which is reported, too. In a
 checkbox the first value is the category, the others are secondary categories. A region without a value gets the
 category `region`, and that is reported. Other attributes are kept, also those of files. VIA keeps no sizes, so
 you need the images, unless the files' attributes have `width` and `height`. A folder ``train``, ``val`` … is a split.
