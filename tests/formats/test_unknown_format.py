@@ -30,6 +30,8 @@ def said(root: Path) -> str:
         ("a.json", '[{"name": "a.jpg", "labels": [{"poly2d": []}]}]', "Scalabel JSON"),
         ("cls/2008_000.mat", "any", "MATLAB files of version 4, or damaged ones (segdata reads those that -v7 saves"),
         ("masks/a.npy", "", "NumPy arrays (segdata reads no arrays"),
+        ("label/1.nrrd", "NRRD0004", "NRRD volumes (segdata cannot read it: save the labels as NIfTI"),
+        ("label/1.mha", "", "MetaImage volumes (segdata cannot read it: save the labels as NIfTI"),
         ("train.h5", "", "HDF5 (segdata reads no arrays"),
         ("train.tfrecord-00001-of-00010", "", "TFRecord files, which segdata cannot read yet"),
         ("a.txt", "0 0.1 0.1 0.5 0.1 0.5 0.6 0.1 0.6\n0 0.1 0.1 0.5 0.1 0.5 0.6\n", None),
