@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial, reduce
 
 import numpy as np
+import pyarrow.compute as pc
 
 from segdata.core.executor import run_ordered
 from segdata.core.pixel_limit import open_picture
@@ -113,13 +114,14 @@ def _at_most(most: int, rows: Ints) -> Ints:
 def _middle_slices(view: DatasetView, labelled: Flags) -> Ints:
     """Of each annotator's labels of each volume the annotation in the middle of those with segments."""
     images, annotations = view.tables["images"], view.tables["annotations"]
-    slices: dict[tuple[str, object], list[int]] = {}
-    annotators = number_names(annotations.texts("annotator"))[1]
-    uris = images["uri"].tolist()
-    for row in np.flatnonzero(labelled).tolist():
-        uri = uris[int(annotations["image"][row])]
-        if uri is not None and uri.startswith("file:") and "#k=" in uri:
-            slices.setdefault((uri.partition("#")[0], int(annotators[row])), []).append(row)
+    uris = images.texts("uri")
+    in_volume = pc.and_(pc.starts_with(uris, "file:"), pc.match_substring(uris, "#k="))
+    rows = np.flatnonzero(labelled & in_volume.fill_null(False).to_numpy(zero_copy_only=False)[annotations["image"]])
+    annotators = number_names(annotations.take(rows).texts("annotator"))[1]
+    slices: dict[tuple[str, int], list[int]] = {}
+    for row, annotator in zip(rows.tolist(), annotators.tolist(), strict=True):
+        volume = uris[int(annotations["image"][row])].as_py().partition("#")[0]
+        slices.setdefault((volume, annotator), []).append(row)
     return np.array([rows[len(rows) // 2] for rows in slices.values()], np.int64)
 
 
@@ -198,10 +200,8 @@ def _steepness(small: Plane) -> Plane | None:
     """The largest gradient of a picture's layers at each pixel; None where there is nothing to compare."""
     layers = np.pad(small.reshape(*small.shape[:2], -1), ((1, 1), (1, 1), (0, 0)), mode="edge")
     across, down = layers[1:-1, 2:] - layers[1:-1, :-2], layers[2:, 1:-1] - layers[:-2, 1:-1]
-    layers = np.hypot(across, down)
-    steep: Plane = reduce(
-        np.maximum, np.moveaxis(layers, 2, 0)
-    )  # far faster than a maximum over three that are neighbours
+    # Layer by layer: far faster than a maximum over three values that are neighbours in memory.
+    steep: Plane = reduce(np.maximum, np.moveaxis(np.hypot(across, down), 2, 0))
     if not np.isfinite(steep).all() or steep.max() <= 0:
         return None
     return steep
