@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from segdata.core.finding import Defect
+from segdata.core.paths import is_file
 from segdata.formats.shared.images import ImageFolder
 from segdata.formats.shared.mask_files import looks_like_photograph
 
@@ -49,16 +50,19 @@ def unlisted_images(document: Path, folder: ImageFolder, names: Sequence[str]) -
     """SEG011 for every image file that the document does not name.
 
     Only where the folder is for images alone. Files that another JSON beside the document names are none, and nothing
-    is reported if those are too large to be searched.
+    is reported if those are too large to be searched, or cannot be read.
     """
     path = document.absolute()
     unlisted = folder.paths.keys() - set(names)
     if folder.root is None or not unlisted or path.is_relative_to(folder.root.absolute()):
         return []
-    others = [other for other in path.parent.glob("*.json") if other != path]
-    if sum(other.stat().st_size for other in others) > _MOST_SEARCHED:
+    others = [other for other in path.parent.glob("*.json") if other != path and is_file(other)]
+    try:
+        if sum(other.stat().st_size for other in others) > _MOST_SEARCHED:
+            return []
+        elsewhere = {name for other in others for name in _FILE_NAME.findall(other.read_bytes())}
+    except OSError:
         return []
-    elsewhere = {name for other in others for name in _FILE_NAME.findall(other.read_bytes())}
     named = {PurePosixPath(name.decode("utf-8", "replace")).name for name in elsewhere}
     message = f"image file that {document.name} does not name"
     return [

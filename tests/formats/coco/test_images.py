@@ -188,5 +188,6 @@ def test_images_that_no_document_names_are_told(tmp_path: Path) -> None:
         content = {"images": listed, "annotations": [], "categories": [{"id": 1, "name": "crab"}]}
         (tmp_path / "annotations").mkdir(exist_ok=True)
         (tmp_path / f"annotations/instances_{split}.json").write_text(json.dumps(content))
+    (tmp_path / "annotations/folder.json").mkdir()
     stray = [one.image for one in segdata.validate(tmp_path, select="SEG011").findings]
     assert stray == ["b.jpg"]
