@@ -4,8 +4,10 @@ import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
-from segdata.core.frame_sequences import frame_sequences
+from segdata.core.frame_sequences import FrameSequence, frame_sequences
+from segdata.core.profile import SequenceKind
 from segdata.core.rule import Findings, Tables, rule
+from segdata.core.runs import Ints
 
 
 @rule("SEG312", "unannotated-image", severity="warning", needs=())
@@ -31,7 +33,8 @@ def unannotated_image(
     You get one finding for each image. If more than max_share of the annotations are empty, that is the nature of the
     data (defect inspection, rare events), and you get one info for the dataset, except for videos that end, or begin,
     with frames without a segment beside one that has about as much labelled as others: those are named. An image that
-    an annotator never worked on is not annotated and not flagged.
+    an annotator never worked on is not annotated and not flagged. Nor are the slices of a volume before its first and
+    behind its last segment, where what is labelled ends by and by.
 
     Why: your training uses a skipped image as pure background.
 
@@ -46,19 +49,36 @@ def unannotated_image(
         share = len(empty) / len(tables.annotations)
         message = f"{len(empty):,} of {len(tables.annotations):,} annotations ({share:.0%}) have no segment"
         yield RowFinding(message, severity="info")
-        yield from _unfinished_videos(tables, min_frames, min_usual)
+        yield from _unfinished(tables, _of_kind(tables, "video"), "frame", min_frames, min_usual)
         return
-    for row in empty:
-        yield RowFinding("annotated, but without a segment", annotation=int(row))
+    volumes = _of_kind(tables, "volume")
+    yield from _unfinished(tables, volumes, "slice", 1, min_usual)
+    for row in np.setdiff1d(empty, _outer_slices(tables, volumes)).tolist():
+        yield RowFinding("annotated, but without a segment", annotation=row)
 
 
-def _unfinished_videos(tables: Tables, min_frames: int, min_usual: float) -> Findings:
-    """Videos whose labels stop, or begin, from one frame to the next, where nothing has left or come in by and by."""
-    videos = frame_sequences(tables.profile, tables.images, tables.annotations, "video")
-    if not videos:
+def _of_kind(tables: Tables, kind: SequenceKind) -> list[FrameSequence]:
+    return frame_sequences(tables.profile, tables.images, tables.annotations, kind)
+
+
+def _outer_slices(tables: Tables, volumes: list[FrameSequence]) -> Ints:
+    """The annotations of slices before the first segment of a volume, and behind the last, if it has one."""
+    rows = [np.empty(0, np.int64)]
+    for volume in volumes:
+        labelled = np.flatnonzero(tables.annotations["n_segments"][volume.annotation] > 0)
+        if len(labelled):
+            rows += [volume.annotation[: labelled[0]], volume.annotation[labelled[-1] + 1 :]]
+    return np.concatenate(rows)
+
+
+def _unfinished(
+    tables: Tables, sequences: list[FrameSequence], noun: str, min_frames: int, min_usual: float
+) -> Findings:
+    """Sequences whose labels stop, or begin, from one frame to the next, where nothing leaves or comes in by and by."""
+    if not sequences:
         return
     pixels = np.bincount(tables.segments["annotation"], tables.segments["area"], len(tables.annotations))
-    for sequence in videos:
+    for sequence in sequences:
         labelled = np.flatnonzero(pixels[sequence.annotation] > 0)
         if not len(labelled):
             continue
@@ -70,9 +90,10 @@ def _unfinished_videos(tables: Tables, min_frames: int, min_usual: float) -> Fin
             (n - 1 - last, last, "last", "before them"),
         ):
             if min_frames <= count < n / 2 and own[edge] >= min_usual * usual:
+                has = "has" if count == 1 else "have"
                 message = (
-                    f"the {where} {count_noun(count, 'frame')} of {n:,} of {sequence.sequence!r} have no segment, and "
-                    f"{own[edge]:,.0f} px are labelled in the frame {beside}: is the work unfinished?"
+                    f"the {where} {count_noun(count, noun)} of {n:,} of {sequence.sequence!r} {has} no segment, and "
+                    f"{own[edge]:,.0f} px are labelled in the {noun} {beside}: is the work unfinished?"
                 )
                 row = sequence.annotation[0 if where == "first" else last + 1]
                 yield RowFinding(message, annotation=int(row))

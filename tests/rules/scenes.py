@@ -213,6 +213,14 @@ def labels_at_a_third_of_the_rate() -> Tables:
     return measured("SEG363", organ(18)[np.arange(18) // 3 * 3], kind="volume")
 
 
+@scene("SEG312")
+def slices_without_segments_at_the_ends() -> Tables:
+    labels = organ(40)
+    labels[labels == 2] = 0
+    labels[[0, 20, -1]] = 0
+    return measured("SEG312", labels, kind="volume")
+
+
 @scene("SEG313")
 def slices_with_many_specks() -> Tables:
     rng = np.random.default_rng(3)

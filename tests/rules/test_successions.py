@@ -1,5 +1,8 @@
 """SEG360, 362, 363: frames and slices that are exchanged, in reverse, misfits or frozen, and steady ones."""
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -158,3 +161,43 @@ def test_a_cut_to_another_scene_is_no_turn() -> None:
         left = 5 + 3 * k if k < 9 else 140 - 3 * (k - 9)
         labels[k, 20:40, left : left + 20] = 1
     assert not [one for one in found(labels, "SEG360") if "in reverse" in one.message]
+
+
+def bodies(n: int, radius: Callable[[int], float]) -> Labels:
+    """Slices through a body that is as wide as said."""
+    y, x = np.mgrid[:40, :40]
+    return np.stack([(np.hypot(y - 20, x - 20) < radius(k)).astype(np.int64) for k in range(n)])
+
+
+def test_a_body_that_ends_within_its_volume() -> None:
+    """Slices above and below it are empty as they should be; one in the middle is not."""
+    ball = bodies(40, lambda k: math.sqrt(max(19**2 - (k - 20) ** 2, 0)))
+    assert [k for k in range(40) if not ball[k].any()] == [0, 1, 39]
+    assert unannotated(ball) == []
+    ball[11] = 0
+    assert unannotated(ball) == ["annotated, but without a segment"]
+    assert unannotated(np.zeros((3, 5, 5), np.int64)) == ["3 of 3 annotations (100%) have no segment"]
+
+
+@pytest.mark.parametrize(
+    ("blank", "words"),
+    [
+        (
+            slice(38, 40),
+            "the last 2 slices of 40 of 'film' have no segment, and 109 px are labelled in the slice before them",
+        ),
+        (
+            slice(0, 1),
+            "the first 1 slice of 40 of 'film' has no segment, and 109 px are labelled in the slice after them",
+        ),
+    ],
+)
+def test_a_body_that_stops_from_one_slice_to_the_next(blank: slice, words: str) -> None:
+    tube = bodies(40, lambda k: 6)
+    tube[blank] = 0
+    (message,) = unannotated(tube)
+    assert message == f"{words}: is the work unfinished?"
+
+
+def unannotated(labels: Labels) -> list[str]:
+    return [finding.message for finding in found(labels, "SEG312", kind="volume")]

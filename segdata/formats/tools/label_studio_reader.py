@@ -235,7 +235,7 @@ def _task_labels(task: _StudioTask) -> set[str]:
                 for labels in msgspec.structs.astuple(result.value)
                 for name in labels
             )
-        except (msgspec.MsgspecError, RecursionError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             with suppress(ValueError, RecursionError):
                 names.update(_labels_anywhere(parse_json(text)))
     return names

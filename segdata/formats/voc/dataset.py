@@ -279,7 +279,8 @@ def _by_stem(folder: Path | None) -> dict[str, Path]:
 def _stem(path: Path, folder: Path | None = None) -> str:
     """A path below a folder, without extension."""
     below_it = path.relative_to(folder) if folder and path.is_relative_to(folder) else path
-    return PurePosixPath(below_it).with_suffix("").as_posix()
+    stem = PurePosixPath(below_it)
+    return stem.with_suffix("").as_posix() if stem.name else "."  # an index may name the folder itself
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,3 +264,13 @@ def test_a_folder_called_like_a_file_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "labels.json").mkdir()
     with pytest.raises(UnreadableError, match="no JSON files in it"):
         segdata.read(tmp_path, format="label-studio")
+
+
+def test_labels_that_are_not_utf8(tmp_path: Path) -> None:
+    Image.new("RGB", (20, 10)).save(tmp_path / "a.png")
+    box = region("rectanglelabels", {"x": 10, "y": 10, "width": 20, "height": 20})
+    path = tasks(tmp_path, {"result": [box]})
+    path.write_bytes(path.read_bytes().replace(b'"rectanglelabels": ["', b'"rectanglelabels": ["\xc4'))
+    assert b"\xc4" in path.read_bytes()
+    (finding,) = segdata.validate(tmp_path, select=["SEG001", "SEG004"]).findings
+    assert "utf-8" in finding.message
