@@ -1,6 +1,7 @@
 """Image entries of a document: duplicates, sizes, names, and the files themselves."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,7 @@ def test_image_files_that_nobody_names(tmp_path: Path) -> None:
     _, defects = read(tmp_path, entry())
     assert [(each.code, each.file) for each in defects] == [("SEG011", "z.png")]
     write_document(tmp_path, document(), "other.json")
+    os.mkfifo(tmp_path / "pipe.json")
     assert len(read(tmp_path, entry())[1]) == 1
     (tmp_path / "third.json").write_text('{"images": [{"file_name": "images/z.png"}]}')
     assert read(tmp_path, entry())[1] == []
