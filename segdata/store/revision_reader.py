@@ -18,7 +18,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import Detached
 from segdata.core.paths import absolute_channels, absolute_uri, as_url, is_unsafe_path
 from segdata.core.profile import ImageSequence, Profile
-from segdata.core.runs import Ints, expand_ranges
+from segdata.core.runs import Flags, Ints, expand_ranges
 from segdata.core.schema import (
     ANNOTATIONS,
     BATCH_ANNOTATIONS,
@@ -121,11 +121,11 @@ class CanonicalSource:
         self._lacks_images, self._lacks_annotations = images is None, annotations is None
         self._called = [PurePosixPath(file).name for file in files]
         safe = self._safe(IMAGES.empty_table() if images is None else images, files[0])
-        self._images = self._unique(safe, ["image_id"], files[0])
+        self._images = self._unique(*safe, ["image_id"], files[0])
         own_annotations = self._drop_orphans(
             ANNOTATIONS.empty_table() if annotations is None else annotations, files[1]
         )
-        self._annotations = self._unique(own_annotations, ["image_id", "annotator"], files[1])
+        self._annotations = self._unique(*own_annotations, ["image_id", "annotator"], files[1])
         self._annotators = pc.unique(self._annotations["annotator"]).sort()
         # Both tables are in ascending order of the image: the annotations of image row i are
         # ``_first_annotation[i]:_first_annotation[i + 1]``.
@@ -242,8 +242,8 @@ class CanonicalSource:
                 self._defects.append(Defect("SEG007", message, part.file, image=lost))
             yield _ImageGroup(part, np.sort(rows[rows >= 0]))
 
-    def _safe(self, images: pa.Table, name: str) -> pa.Table:
-        """The images whose id is a name below the images root: writers make files of these names."""
+    def _safe(self, images: pa.Table, name: str) -> tuple[pa.Table, Ints]:
+        """The images whose id is a name below the images root, and their rows: writers make files of these names."""
         safe = np.array(
             [bool(stored_name) and not is_unsafe_path(stored_name) for stored_name in images["image_id"].to_pylist()],
             bool,
@@ -252,34 +252,38 @@ class CanonicalSource:
             image_id = images["image_id"][row].as_py()
             message = f"row {row}: image_id {image_id!r} is no path below the images root; left out"
             self._defects.append(Defect("SEG015", message, name, image=image_id))
-        return self._drop_bad_sizes(images.filter(pa.array(safe)), name)
+        return self._drop_bad_sizes(images, safe, name).filter(pa.array(safe)), np.flatnonzero(safe)
 
-    def _drop_bad_sizes(self, images: pa.Table, name: str) -> pa.Table:
-        """The images, without the sizes that none can have."""
+    def _drop_bad_sizes(self, images: pa.Table, safe: Flags, name: str) -> pa.Table:
+        """The images, without the sizes that none can have; those that are not safe have been told of."""
         sides = [pc.fill_null(images[side], 1).to_numpy() for side in ("width", "height")]
-        wrong = np.logical_or.reduce([(side < 1) | (side > MAX_SIDE) for side in sides])
+        wrong = safe & np.logical_or.reduce([(side < 1) | (side > MAX_SIDE) for side in sides])
         for row in np.flatnonzero(wrong).tolist():
-            message = f"row {row}: the image's size is {sides[0][row]} x {sides[1][row]}; 1 to {MAX_SIDE:,} is expected"
-            image = images["image_id"][row].as_py()
-            self._defects.append(Defect("SEG004", message, name, image=image))
+            stored = images.select(["width", "height", "image_id"]).slice(row, 1).to_pylist()[0]
+            size = " x ".join("unknown" if stored[side] is None else str(stored[side]) for side in ("width", "height"))
+            message = f"row {row}: the image's size is {size}; 1 to {MAX_SIDE:,} is expected"
+            self._defects.append(Defect("SEG004", message, name, image=stored["image_id"]))
         for side in ("width", "height") if wrong.any() else ():
             images = replace_column(images, side, pc.if_else(pa.array(wrong), None, images[side]))
         return images
 
-    def _drop_orphans(self, annotations: pa.Table, name: str) -> pa.Table:
-        """The annotations of images that exist."""
+    def _drop_orphans(self, annotations: pa.Table, name: str) -> tuple[pa.Table, Ints]:
+        """The annotations of images that exist, and their rows."""
         rows = _positions(annotations["image_id"], self._images["image_id"])
         for lost in self._unknown(annotations["image_id"], rows):
             message = f"annotation of image {lost!r}, which {self._called[0]} lacks"
             self._defects.append(Defect("SEG007", message, name, image=lost))
-        return annotations.filter(pa.array(rows >= 0))
+        return annotations.filter(pa.array(rows >= 0)), np.flatnonzero(rows >= 0)
 
     def _unknown(self, image_ids: pa.ChunkedArray, rows: Ints) -> list[str | None]:
         """The ids without a row of `images`; none where the whole table is lost, of which one defect tells."""
         return [] if self._lacks_images else image_ids.filter(pa.array(rows < 0)).to_pylist()
 
-    def _unique(self, rows: pa.Table, columns: list[str], name: str) -> pa.Table:
-        """The first row of each key, in ascending order of the key; a defect for every other."""
+    def _unique(self, rows: pa.Table, numbers: Ints, columns: list[str], name: str) -> pa.Table:
+        """The first row of each key, in ascending order of the key; a defect for every other.
+
+        `numbers` (n,) are those of the rows in the file.
+        """
         ids = rows[columns[0]].combine_chunks()
         if pc.all(pc.less(ids[:-1], ids[1:]), skip_nulls=False).as_py():
             return rows.combine_chunks()
@@ -289,7 +293,7 @@ class CanonicalSource:
         repeated[first] = False
         for row in np.flatnonzero(repeated).tolist():
             key = ", ".join(str(rows[column][row].as_py()) for column in columns)
-            message = f"row {row} repeats {' and '.join(columns)} ({key})"
+            message = f"row {numbers[row]} repeats {' and '.join(columns)} ({key})"
             image = rows["image_id"][row].as_py()
             self._defects.append(Defect("SEG008", message, name, image=image))
         kept = rows.filter(pa.array(~repeated))
