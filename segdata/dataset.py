@@ -69,18 +69,18 @@ def method_of(name: str, method: str) -> Callable[..., Any]:  # Any: each functi
     function = getattr(segdata, name)
 
     @functools.wraps(function)
-    def called(self: object, *arguments: Any, **options: Any) -> Any:  # Any: as above
+    def call_method(self: object, *arguments: Any, **options: Any) -> Any:  # Any: as above
         return function(getattr(self, "dataset", self), *arguments, **options)
 
     signature = inspect.signature(function)
     first, *rest = signature.parameters.values()
     parameters = [first.replace(name="self", annotation=inspect.Parameter.empty)]
     for parameter in rest:
-        parameters += _unpacked(parameter) if parameter.kind is parameter.VAR_KEYWORD else [parameter]
-    _show_signature(called, signature.replace(parameters=parameters))
-    called.__name__, called.__qualname__ = method.rpartition(".")[2], method
-    called.__doc__ = _without_parameter(function.__doc__ or "", first.name)
-    return called
+        parameters += _unpack_options(parameter) if parameter.kind is parameter.VAR_KEYWORD else [parameter]
+    _show_signature(call_method, signature.replace(parameters=parameters))
+    call_method.__name__, call_method.__qualname__ = method.rpartition(".")[2], method
+    call_method.__doc__ = _without_parameter(function.__doc__ or "", first.name)
+    return call_method
 
 
 class _Code:
@@ -125,7 +125,7 @@ def _without_parameter(page: str, name: str) -> str:
     return re.sub(rf"(?m)^( *){name}, (?=[\w, ]+ : )", r"\1", page).replace(f"`{name}`", "this dataset")
 
 
-def _unpacked(options: inspect.Parameter) -> list[inspect.Parameter]:
+def _unpack_options(options: inspect.Parameter) -> list[inspect.Parameter]:
     """``**options: Unpack[…]`` as one parameter each, without the options of `read`."""
     from segdata.api.panel import PANEL_DEFAULTS
     from segdata.api.read import ReadOptions

@@ -134,11 +134,11 @@ def compare_panel(
 
 def load_images(panel: Panel, rows: Ints) -> PanelBatch:
     """Images of a panel; what lies outside their regions is a void category of its own, the last."""
-    return mark_outside(panel, *panel.loaded(rows))
+    return mark_outside(panel, *panel.load_asked(rows))
 
 
 def mark_outside(panel: Panel, batch: Batch, asked: Flags) -> PanelBatch:
-    """The same, of what `panel.loaded` gave."""
+    """The same, of what `panel.load_asked` gave."""
     profile = panel.profile
     clipped, limits = clip_to_roi(batch)
     images = PanelBatch(
@@ -161,7 +161,7 @@ def _compare_remote(images: "Portion", remote: "RemoteDataset", tolerance: Toler
     else:
         source = remote.source()
         assert isinstance(source, Panel)
-        panel, loaded = source, source.loaded(images.rows)
+        panel, loaded = source, source.load_asked(images.rows)
     portion = _compare_images(mark_outside(panel, *loaded), panel.profile, tolerance)
     portion.measured.tables["images"] = remote.relative(portion.measured.tables["images"])
     return portion

@@ -215,9 +215,9 @@ class LeaveOneOutPanel(Panel):
         """What the consensus is called."""
         return f"all but {self.whom}"
 
-    def loaded(self, rows: Ints) -> tuple[Batch, Flags]:
+    def load_asked(self, rows: Ints) -> tuple[Batch, Flags]:
         """The images, and (n_annotations, n_categories) whether each side was to show each category."""
-        images = mark_outside(self, *Panel.loaded(self, rows))
+        images = mark_outside(self, *Panel.load_asked(self, rows))
         batch, categories = images.batch, images.categories
         mine, theirs = self._sides(batch)
         own, others = images.select(mine), images.select(theirs)
@@ -450,7 +450,7 @@ def build_chunk(
     copies: CopiedAnnotations,
 ) -> ConsensusChunk:
     """The consensus on the images at these rows, in this order; copies have no vote."""
-    loaded, asked = panel.loaded(rows)
+    loaded, asked = panel.load_asked(rows)
     images = mark_outside(panel, loaded, asked)
     images = images.select(~copies.silent(images.batch))
     images = images.select(voters(images.batch))

@@ -335,19 +335,19 @@ def count_hidden(images: PanelBatch, layer: Ints) -> Columns:
         code = category_positions(integer_column(batch.segments["category_id"]), images.categories)
         is_void = np.array([category.kind == "void" for category in images.categories], bool)[code]
 
-        def covered(start: Ints, end: Ints) -> tuple[Ints, Ints]:
+        def cover_runs(start: Ints, end: Ints) -> tuple[Ints, Ints]:
             first, length, _ = kernels.cover(start, end)
             return first, length
 
         void = is_void[side.owner]
-        start, length = covered(side.start[void], side.end[void])
+        start, length = cover_runs(side.start[void], side.end[void])
         side = uncovered_runs(side, SweepRuns(start, start + length, np.zeros(len(start), np.int32)))
         for k in range(int(layer.max(initial=0)) + 1):
             own = layer[side.owner] == k
             flat = SweepRuns(side.start[own], side.end[own], side.owner[own])
             lifted = _lift_categories(flat, code, line, n)
             for total, runs in ((labelled, lifted), (visible, flat)):
-                place, pixels = covered(runs.start, runs.end)
+                place, pixels = cover_runs(runs.start, runs.end)
                 np.add.at(total, line.frame_of(place % max(_line_end(line), 1)), pixels)
     case = images.case[batch.annotation_image]
     key, inverse = unique_inverse(case * max(len(images.annotators), 1) + images.annotator)

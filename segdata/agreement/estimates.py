@@ -154,12 +154,12 @@ class PooledPairs:
     def _statistic(self, names: Sequence[str], score: _Score) -> Statistic:
         single = self.pairs if {"kappa", "accuracy"} & set(names) else ()
 
-        def scored(weights: Floats) -> Floats:
+        def score_weighted(weights: Floats) -> Floats:
             together = self.amounts.weigh(self.together, weights)
             pairs = [self.amounts.weigh(sums, weights) for sums in single]
             return np.stack([score(name, together, pairs) for name in names], axis=1)
 
-        return scored
+        return score_weighted
 
 
 def between_persons(amounts: PairAmounts) -> Ints:

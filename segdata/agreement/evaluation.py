@@ -58,16 +58,16 @@ def count_recognised(
     both = (a == b) & (np.nan_to_num(iou) > threshold)
     counted = ~both & ~matches["ignored"].astype(bool)
 
-    def summed(rows: NDArray[np.bool_], category: Ints, weights: Floats | None = None) -> Floats:
+    def sum_by_category(rows: NDArray[np.bool_], category: Ints, weights: Floats | None = None) -> Floats:
         cell = group[rows] * n_categories + category[rows]
         total = np.bincount(cell, weights=None if weights is None else weights[rows], minlength=n_groups * n_categories)
         return total.reshape(n_groups, n_categories).astype(np.float64)
 
     return RecognitionCounts(
-        summed(both, a).astype(np.int64),
-        summed(counted & (b >= 0), b).astype(np.int64),
-        summed(counted & (a >= 0), a).astype(np.int64),
-        summed(both, a, iou).astype(np.float64),
+        sum_by_category(both, a).astype(np.int64),
+        sum_by_category(counted & (b >= 0), b).astype(np.int64),
+        sum_by_category(counted & (a >= 0), a).astype(np.int64),
+        sum_by_category(both, a, iou).astype(np.float64),
     )
 
 

@@ -319,15 +319,15 @@ class Panel:
 
     def load(self, rows: Ints) -> Batch:
         """These images with everybody's annotations on them."""
-        return self.loaded(rows)[0]
+        return self.load_asked(rows)[0]
 
-    def loaded(self, rows: Ints) -> tuple[Batch, Flags]:
+    def load_asked(self, rows: Ints) -> tuple[Batch, Flags]:
         """The same, and (n_annotations, n_categories) whether each annotation was to show each category."""
         places = self._places(rows)
         return self._join(places, [self.members[k].dataset.source.load(own) for k, own, _ in places])
 
     def detached(self) -> Detached | None:
-        """The panel without its images, and what the readers of its members need; a portion is what `loaded` gives.
+        """The panel without its images, and what the readers of its members need; a portion is what `load_asked` gives.
 
         None where one of the members cannot travel so.
         """
@@ -369,7 +369,7 @@ class Panel:
         ]
 
     def _join(self, places: Sequence[tuple[int, Any, Ints]], loaded: Sequence[Batch]) -> tuple[Batch, Flags]:
-        """What `loaded` gives, of the batches of the members at these places."""
+        """What `load_asked` gives, of the batches of the members at these places."""
         batches = [self._of_member(k, batch) for (k, _, _), batch in zip(places, loaded, strict=True)]
         image = [_NONE, *(place for _, _, place in places)]
         member = [_NONE, *(np.full(len(place), k) for k, _, place in places)]
@@ -412,7 +412,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class PanelReader:
-    """Loads portions of a panel by the readers of its members; what it gives is that of `Panel.loaded`."""
+    """Loads portions of a panel by the readers of its members; what it gives is that of `Panel.load_asked`."""
 
     panel: Panel
     readers: tuple[PortionReader, ...]

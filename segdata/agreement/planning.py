@@ -160,7 +160,7 @@ def plan_sample_sizes(
     of_all = None if population is None else max(clusters.n, round(population / images))
     alone = PooledPairs.by_unit(amounts, rows, case)
 
-    def planned(names: tuple[str, ...], by_category: bool) -> list[tuple[ClustersNeeded, float]]:
+    def plan_scores(names: tuple[str, ...], by_category: bool) -> list[tuple[ClustersNeeded, float]]:
         by_cluster, by_case = (
             flatten_statistic(units.category_statistic(names) if by_category else units.statistic(names))
             for units in (clusters, alone)
@@ -174,13 +174,13 @@ def plan_sample_sizes(
 
     overall = [
         _sample_size(name, None, half_width, needed, effect, images, None)
-        for name, (needed, effect) in zip(PLANNED_OVERALL, planned(PLANNED_OVERALL, False), strict=True)
+        for name, (needed, effect) in zip(PLANNED_OVERALL, plan_scores(PLANNED_OVERALL, False), strict=True)
     ]
     sums = clusters.together.amounts
     segments = np.asarray((2 * sums["tp"] + sums["fp"] + sums["fn"]).sum(axis=0)).reshape(-1) / 2
     pairs = np.asarray(sums["images"].sum()) / len(np.unique(amounts.case[rows]))
     per_cluster = (segments / pairs / clusters.n).tolist()
-    clusters_needed = planned(PLANNED_BY_CATEGORY, True)
+    clusters_needed = plan_scores(PLANNED_BY_CATEGORY, True)
     n_categories = len(comparison.categories)
     single = [
         _sample_size(

@@ -23,7 +23,7 @@ from segdata.core.safe_text import csv_cell
 from segdata.dataset import Dataset
 from segdata.formats.geo.georeference import segment_areas_m2
 from segdata.formats.shared.images import image_limits
-from segdata.measure.region_properties import object_table as measured
+from segdata.measure.region_properties import object_table as region_table
 from segdata.measure.summary import Summary, summarise
 from segdata.report.console import Console
 from segdata.report.reference_pages import rule_group_text, rule_text
@@ -90,9 +90,9 @@ def _safe_cells(rows: pa.Table) -> pa.Table:
 def _object_tables(dataset: Dataset, jobs: int, progress: Progress) -> Iterator[pa.Table]:
     """The rows of every batch; first none, so that the columns are known."""
     with image_limits():
-        yield measured(Batch.empty(), dataset.profile)
+        yield region_table(Batch.empty(), dataset.profile)
         for batch in dataset.batches(jobs, in_order=True):
-            yield measured(batch, dataset.profile)
+            yield region_table(batch, dataset.profile)
             progress(batch.images.num_rows)
 
 

@@ -30,7 +30,7 @@ from segdata.dataset import no_progress as no_progress
 from segdata.formats.shared.derived_sources import (
     AlteredSource,
     RenamedSource,
-    unaltered,
+    keep_batch,
     with_image_files,
     with_origin,
     with_regions_of_interest,
@@ -192,7 +192,7 @@ def _with_unread_datasets(opened: Source, root: Path) -> Source:
         Defect("SEG011", f"the folder is a dataset of its own ({name}), and is not read; give it as DATA", folder)
         for folder, name in unread
     )
-    return AlteredSource(opened, unaltered, defects) if defects else opened
+    return AlteredSource(opened, keep_batch, defects) if defects else opened
 
 
 def _local_path(place: T) -> T | Path:

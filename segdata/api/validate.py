@@ -94,7 +94,7 @@ def dataset_tables(
     """The measured tables of a dataset; see `segdata.core.rule.Tables`."""
     with image_limits():
         if isinstance(data.source, CachedSource) and data.rows is None:
-            return data.source.measured(families, data.profile, jobs, progress)
+            return data.source.measure(families, data.profile, jobs, progress)
         return measure_source(
             data.source, families, chunks=data.chunks(), profile=data.profile, jobs=jobs, progress=progress
         )

@@ -127,7 +127,7 @@ class CachedSource:
         """As the source's."""
         return detach(self.source_itself)
 
-    def measured(
+    def measure(
         self, families: frozenset[Family], profile: Profile, jobs: int, progress: Callable[[int], None]
     ) -> Tables:
         """The tables, as `segdata.measure.measure.measure_source` makes them; what is new is kept for the next time."""

@@ -117,7 +117,7 @@ def suspected_rows(
     of_image = ranked.image[chosen][order]
     groups = np.split(order, np.flatnonzero(np.diff(of_image)) + 1) if len(order) else []
 
-    def judged(places: Ints) -> list[tuple[int, dict[str, Any], Correction]]:  # Any: the cells of a row
+    def propose(places: Ints) -> list[tuple[int, dict[str, Any], Correction]]:  # Any: the cells of a row
         image = _ImageProposals(case, int(case.images[ranked.image[chosen[places[0]]]]))
         return [
             (place, *image.proposal(ranked, int(chosen[place]), int(types[chosen[place]]))) for place in places.tolist()
@@ -125,7 +125,7 @@ def suspected_rows(
 
     rows: dict[int, dict[str, Any]] = {}
     corrections: dict[int, Correction] = {}
-    for results in run_ordered(judged, groups, jobs):
+    for results in run_ordered(propose, groups, jobs):
         for place, row, correction in results:
             ranges = {"low": float(ends[0][place]), "high": float(ends[1][place])}
             rows[place] = row | ranges | {"flagged": True, "by_lot": bool(by_lot[place])}

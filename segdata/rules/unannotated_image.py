@@ -49,10 +49,10 @@ def unannotated_image(
         share = len(empty) / len(tables.annotations)
         message = f"{len(empty):,} of {len(tables.annotations):,} annotations ({share:.0%}) have no segment"
         yield RowFinding(message, severity="info")
-        yield from _unfinished(tables, _of_kind(tables, "video"), "frame", min_frames, min_usual)
+        yield from _unfinished_sequences(tables, _of_kind(tables, "video"), "frame", min_frames, min_usual)
         return
     volumes = _of_kind(tables, "volume")
-    yield from _unfinished(tables, volumes, "slice", 1, min_usual)
+    yield from _unfinished_sequences(tables, volumes, "slice", 1, min_usual)
     for row in np.setdiff1d(empty, _outer_slices(tables, volumes)).tolist():
         yield RowFinding("annotated, but without a segment", annotation=row)
 
@@ -71,7 +71,7 @@ def _outer_slices(tables: Tables, volumes: list[FrameSequence]) -> Ints:
     return np.concatenate(rows)
 
 
-def _unfinished(
+def _unfinished_sequences(
     tables: Tables, sequences: list[FrameSequence], noun: str, min_frames: int, min_usual: float
 ) -> Findings:
     """Sequences whose labels stop, or begin, from one frame to the next, where nothing leaves or comes in by and by."""

@@ -200,7 +200,7 @@ def test_portions_of_a_panel_are_read_without_opening_its_members(tmp_path: Path
     remote, cut = RemoteDataset.cut(_with_recipe(panel, members, options))
     rows = np.array([1, 4, 5])
     there, portion = pickle.loads(cloudpickle.dumps((replace(remote, open=None), cut(rows))))
-    (batch, asked), (own, own_asked) = there.load_part(portion), panel.loaded(rows)
+    (batch, asked), (own, own_asked) = there.load_part(portion), panel.load_asked(rows)
     assert own.annotations.num_rows == 6
     assert_same(batch, own)
     np.testing.assert_array_equal(asked, own_asked)

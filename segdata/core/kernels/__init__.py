@@ -47,7 +47,7 @@ def __getattr__(name: str) -> Any:  # Any: the kernels have several signatures
     """A kernel, kept under its name from the first time on."""
     if name not in _MODULE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    kernel = None if NAME == "plain" else compiled(name)
+    kernel = None if NAME == "plain" else find_compiled(name)
     if kernel is None:
         kernel = getattr(import_module(f"{__name__}._plain"), name)
     globals()[name] = kernel
@@ -56,7 +56,7 @@ def __getattr__(name: str) -> Any:  # Any: the kernels have several signatures
 
 def lacking() -> list[str]:
     """The kernels that were not compiled, or before they became what they are."""
-    return [name for name in _MODULE if compiled(name) is None]
+    return [name for name in _MODULE if find_compiled(name) is None]
 
 
 def describe() -> str:
@@ -71,10 +71,10 @@ def describe() -> str:
 
 def is_compiled(name: str) -> bool:
     """Whether a kernel that is used is compiled."""
-    return NAME == "compiled" and compiled(name) is not None
+    return NAME == "compiled" and find_compiled(name) is not None
 
 
-def compiled(name: str) -> Any:  # Any: as above
+def find_compiled(name: str) -> Any:  # Any: as above
     """A compiled kernel, also where plain ones are asked for; None where it was not built."""
     try:
         return getattr(import_module(f"{__name__}._compiled.{_MODULE[name]}"), name, None)

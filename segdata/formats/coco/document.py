@@ -298,7 +298,7 @@ class Items(Generic[T_co]):
         """Say that the items at some positions are not needed for now."""
 
     @contextmanager
-    def checked(self) -> Iterator[None]:
+    def refuse_changes(self) -> Iterator[None]:
         """Decode within this: raises SegdataError where another program has changed the file, whatever came of it."""
         yield
 
@@ -351,7 +351,7 @@ class ScannedItems(Items[T_co]):
             self.scanned.file.release(int(first) + offset, int(last) + offset)
 
     @contextmanager
-    def checked(self) -> Iterator[None]:
+    def refuse_changes(self) -> Iterator[None]:
         """As of all items."""
         try:
             yield

@@ -80,7 +80,7 @@ class InstancesSource(CocoSource):
 
     def load(self, rows: Ints) -> Batch:
         """The images at these rows, their annotations decoded."""
-        with self.items.checked():
+        with self.items.refuse_changes():
             return self._decode(rows)
 
     def detached(self) -> Detached | None:

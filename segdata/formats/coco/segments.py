@@ -455,14 +455,14 @@ def _insert_runs(many: Runs, few: Runs) -> Runs:
     places = [0, *np.searchsorted(many.owner, few.owner[begin]).tolist()]
     begins = [*begin.tolist(), len(few)]
 
-    def joined(many: Column, few: Column) -> Column:
+    def join_columns(many: Column, few: Column) -> Column:
         pieces = [many[: places[1]]]
         for k, place in enumerate(places[1:]):
             after = places[k + 2] if k + 2 < len(places) else len(many)
             pieces += [few[begins[k] : begins[k + 1]], many[place:after]]
         return np.concatenate(pieces)
 
-    return Runs(*(joined(getattr(many, name), getattr(few, name)) for name in ("start", "length", "owner")))
+    return Runs(*(join_columns(getattr(many, name), getattr(few, name)) for name in ("start", "length", "owner")))
 
 
 Boxes = NDArray[np.float64]

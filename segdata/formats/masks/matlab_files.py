@@ -296,7 +296,7 @@ def _profile(
     doubts: tuple[Defect, ...] = ()
     reading = None
     if taxonomy is None and names:
-        taxonomy = _listed(names)
+        taxonomy = _taxonomy_of_names(names)
     elif taxonomy is None:
         counts = ValueCounts.count(values for file in counted for values in file.values)
         if len(counts.value) > MAX_CATEGORIES:
@@ -309,7 +309,7 @@ def _profile(
     return replace(named.profile("matlab", root, "semantic", "sparse", "forbid"), provisional=reading), doubts
 
 
-def _listed(names: Sequence[str]) -> Taxonomy:
+def _taxonomy_of_names(names: Sequence[str]) -> Taxonomy:
     """The taxonomy in a list of names: of values from 0 if the first is that of nobody's pixels, else from 1."""
     first = 0 if names[0].strip().lower() in _NOBODY else 1
     categories = tuple(

@@ -35,10 +35,10 @@ class Polygon:
         """The exterior, then the holes."""
         return (self.exterior, *self.holes)
 
-    def turned(self, degrees: float, x: float, y: float) -> "Polygon":
+    def rotate(self, degrees: float, x: float, y: float) -> "Polygon":
         """The polygon turned about (x, y), clockwise as one sees it.
 
-        >>> box(1, 1, 3, 2).turned(90, 1, 1).exterior.round(6).tolist()
+        >>> box(1, 1, 3, 2).rotate(90, 1, 1).exterior.round(6).tolist()
         [[1.0, 1.0], [1.0, 3.0], [0.0, 3.0], [0.0, 1.0]]
         """
         cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))

@@ -103,7 +103,7 @@ class _AlteredReader(msgspec.Struct, frozen=True):
         return self.alter(self.reader.load(portion))
 
 
-def unaltered(batch: Batch) -> Batch:
+def keep_batch(batch: Batch) -> Batch:
     """The batch as it is: of an `AlteredSource` that only has more defects."""
     return batch
 

@@ -26,8 +26,8 @@ def explain_names(places: Iterable[Path], names: Sequence[str], skip: Sequence[P
     by_key: dict[str, list[Path]] = {}
     for path in files:
         by_key.setdefault(path.name, []).append(path)
-        by_key.setdefault(_numbered(path.name), []).append(path)
-    for remedy, key_of in (("their folders", _bare_name), ("the spelling of the files", _numbered)):
+        by_key.setdefault(_number_key(path.name), []).append(path)
+    for remedy, key_of in (("their folders", _bare_name), ("the spelling of the files", _number_key)):
         found = {name: by_key[key] for name in names if (key := key_of(name)) in by_key}
         if found and 2 * len(found) >= len(names):
             name = max(found, key=lambda name: len(found[name]))
@@ -41,7 +41,7 @@ def _bare_name(name: str) -> str:
     return PurePosixPath(name).name
 
 
-def _numbered(name: str) -> str:
+def _number_key(name: str) -> str:
     """A name without the zeros that it begins with, as a key of its own."""
     return f"0{_bare_name(name).lstrip('0')}"
 

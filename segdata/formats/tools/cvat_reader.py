@@ -175,7 +175,7 @@ def _read_shape(item: CvatElement, size: tuple[int, int]) -> Shape | PolygonText
     if element.tag == "ellipse":
         return Ellipse(a, b, c, d, degrees)
     upright = box(a, b, c, d)
-    return upright.turned(degrees, (a + c) / 2, (b + d) / 2) if degrees else upright
+    return upright.rotate(degrees, (a + c) / 2, (b + d) / 2) if degrees else upright
 
 
 def _parse_number(element: Element, key: str) -> float:

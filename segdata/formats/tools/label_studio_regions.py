@@ -225,7 +225,7 @@ class _ResultGroup:
             if kind in _ATTRIBUTE_KEYS
         }
 
-    def drawn(self) -> int | None:
+    def drawn_item(self) -> int | None:
         return next((row for row, (kind, _, _) in self.items.items() if kind in _DRAWN), None)
 
 
@@ -236,7 +236,7 @@ def read_regions(result: msgspec.Raw, place: str, category_ids: Mapping[str, int
     items = _read_results(result, place, defects)
     regions = _AnnotationRegions(_declared_size(items), [], {}, defects)
     for group in _group_results(items, place, defects, others):
-        row = group.drawn()
+        row = group.drawn_item()
         if row is None:
             regions.attributes.update(group.attributes())
             continue
@@ -358,7 +358,7 @@ def _read_shape(kind: str, value: _RegionValue, place: str, height: int, width: 
     if is_ellipse:
         # Label Studio has no pixels for ellipses: take those whose centres lie inside.
         return draw_ellipse(Ellipse(x, y, across, down, float(numbers[-1])), "centre-evenodd", height, width)
-    return Polygon(scale_points(box(x, y, x + across, y + down).turned(float(numbers[-1]), x, y).exterior, _ONE))
+    return Polygon(scale_points(box(x, y, x + across, y + down).rotate(float(numbers[-1]), x, y).exterior, _ONE))
 
 
 def _read_strokes(value: _RegionValue, height: int, width: int) -> Bitmap:

@@ -27,8 +27,8 @@ def test_a_box_is_the_rectangle_that_libraries_draw(a: tuple[float, float], b: t
 @given(st.floats(-720, 720), corners)
 def test_turning_keeps_distances_and_turns_back(degrees: float, about: tuple[float, float]) -> None:
     polygon = Polygon(box(1, 2, 30, 9).exterior, (box(3, 3, 5, 5).exterior,))
-    turned = polygon.turned(degrees, *about)
-    back = turned.turned(-degrees, *about)
+    turned = polygon.rotate(degrees, *about)
+    back = turned.rotate(-degrees, *about)
     for ring, other, again in zip(polygon.rings, turned.rings, back.rings, strict=True):
         np.testing.assert_allclose(np.hypot(*(ring - about).T), np.hypot(*(other - about).T), atol=1e-9)
         np.testing.assert_allclose(ring, again, atol=1e-9)
@@ -36,7 +36,7 @@ def test_turning_keeps_distances_and_turns_back(degrees: float, about: tuple[flo
 
 def test_turning_is_clockwise_as_one_sees_it() -> None:
     right_of_centre = Polygon(np.array([[10.0, 0], [11, 0], [11, 1]]))
-    assert right_of_centre.turned(90, 0, 0).exterior.round(9).tolist() == [[0, 10], [0, 11], [-1, 11]]
+    assert right_of_centre.rotate(90, 0, 0).exterior.round(9).tolist() == [[0, 10], [0, 11], [-1, 11]]
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def shared_pixels(start: Int64, end: Int64, owner: Int32, base: Int64, height: I
     """
     _check_side(start, end, owner, base, height)
     one, other, place, length = strips_within(start, end, owner)
-    a, b, which = _paired(one, other)
+    a, b, which = _number_pairs(one, other)
     _, x, top = lower(place, base, height)
     order = np.lexsort((top, x, which))
     which, x, top, length = which[order], x[order], top[order], length[order]
@@ -100,7 +100,7 @@ def contacts(start: Int64, end: Int64, owner: Int32, base: Int64, height: Int64,
         _, x, y = lower(place[kept], base, height)
         columns.append((one[kept], other[kept], x, y, length[kept], np.full(len(x), upright)))
     one, other, x, y, k, is_upright = (np.concatenate(column) for column in zip(*columns, strict=True))
-    a, b, which = _paired(np.minimum(one, other), np.maximum(one, other))
+    a, b, which = _number_pairs(np.minimum(one, other), np.maximum(one, other))
     left, top = (np.full(len(a), np.iinfo(np.int64).max) for _ in range(2))
     np.minimum.at(left, which, x)
     np.minimum.at(top, which, y)
@@ -143,7 +143,7 @@ def bands(
     frame, _, y = lower(start[above], base, height)
     above = above[y + start[above + 1] - start[above] < height[frame]]
     one, other = owner[above], owner[above + 1]
-    a, b, which = _paired(np.minimum(one, other), np.maximum(one, other))
+    a, b, which = _number_pairs(np.minimum(one, other), np.maximum(one, other))
     apart = np.bincount(which[between[above] > 0], minlength=len(a))
     return a, b, np.stack([np.bincount(which, minlength=len(a)) - apart, apart]).astype(np.int64)
 
@@ -164,7 +164,7 @@ def cover_frames(start: Int64, end: Int64, base: Int64) -> Int64:
     return np.stack([sums(frame, length, len(base)), sums(frame, multiple, len(base))])
 
 
-def _paired(a: Int32, b: Int32) -> tuple[Int32, Int32, Int64]:
+def _number_pairs(a: Int32, b: Int32) -> tuple[Int32, Int32, Int64]:
     """The pairs (a, b) that occur, sorted, and (n,) the number of each row's pair."""
     order = np.lexsort((b, a))
     first = np.ones(len(a), bool)

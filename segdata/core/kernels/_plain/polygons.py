@@ -145,7 +145,7 @@ def crossings(
         n_points = (ring[row + 1] - ring[row]) // 2
         if n_points > 3:
             points = xy[ring[row] : ring[row] + 2 * n_points].reshape(-1, 2)
-            count[row], cross_x[row], cross_y[row] = _crossed(points)
+            count[row], cross_x[row], cross_y[row] = _find_crossings(points)
     return count, cross_x, cross_y
 
 
@@ -170,7 +170,7 @@ def recurring(xy: NDArray[np.float64], ring: NDArray[np.int64]) -> NDArray[np.bo
     return recurs
 
 
-def _crossed(a: NDArray[np.float64]) -> tuple[int, float, float]:
+def _find_crossings(a: NDArray[np.float64]) -> tuple[int, float, float]:
     """How often the closed ring through the points (n, 2) crosses itself, and where first."""
     b = np.roll(a, -1, axis=0)
     along = b - a

@@ -128,14 +128,14 @@ def strip_hashes(start: Int64, length: Int64, owner: Int32, height: Int64, kind:
             f"{len(start)} starts come with {len(length)} lengths, {len(height)} heights with {len(kind)} kinds"
         )
     x, top = (column.astype(np.uint64) for column in columns(start, owner, height))
-    one = _mixed(_mixed((x << np.uint64(32)) + top) + length.astype(np.uint64))
+    one = _mix(_mix((x << np.uint64(32)) + top) + length.astype(np.uint64))
     hashes = np.zeros((2, len(height)), np.uint64)
     np.add.at(hashes[0], owner, one)
-    np.add.at(hashes[1], owner, _mixed(one))
-    return hashes * (_mixed(kind.astype(np.uint64)) | np.uint64(1))
+    np.add.at(hashes[1], owner, _mix(one))
+    return hashes * (_mix(kind.astype(np.uint64)) | np.uint64(1))
 
 
-def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """A hash of each number (splitmix64: Steele et al., 2014, OOPSLA)."""
     values = values + np.uint64(0x9E3779B97F4A7C15)
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
