@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -89,29 +90,44 @@ def coverage(n_clusters: int, size: int, n_campaigns: int, truth: dict[str, floa
 
 
 SHARES = (0.02, 0.05, 0.2, 0.5)
-# How the share of an image varies around the mean: as coins, by images a little or much, and all or nothing.
+
+
+class Varying(NamedTuple):
+    """How a share varies from image to image around its mean."""
+
+    is_counted: bool  # of segments, not pixels
+    likeness: float | None = None  # the intraclass correlation; None: all images have the same share
+    size_spread: float = 0.0  # of the segments of an image: the standard deviation of the logarithm of their mean
+    bad_images: float = 0.0  # so many images, by chance, have eight times the share of the others, or all
+
+
 KINDS = {
-    "segments, each by itself": (True, None),
-    "segments, images differ (ICC 0.1)": (True, 0.1),
-    "segments, images differ much (ICC 0.3)": (True, 0.3),
-    "pixels, images much alike (ICC 0.05)": (False, 0.05),
-    "pixels, images differ (ICC 0.2)": (False, 0.2),
-    "pixels, all of an image or none": (False, 1.0),
+    "segments, each by itself": Varying(True),
+    "segments, images differ (ICC 0.1)": Varying(True, 0.1),
+    "segments, images differ much (ICC 0.3)": Varying(True, 0.3),
+    "segments, very different numbers (ICC 0.2)": Varying(True, 0.2, size_spread=1.2),
+    "segments, one image in ten is bad": Varying(True, bad_images=0.1),
+    "pixels, images much alike (ICC 0.05)": Varying(False, 0.05),
+    "pixels, images differ (ICC 0.2)": Varying(False, 0.2),
+    "pixels, all of an image or none": Varying(False, 1.0),
 }
 
 
-def draw_shares(
-    rng: np.random.Generator, n: int, share: float, is_counted: bool, likeness: float | None
-) -> tuple[Floats, Floats]:
-    """Hits and totals of n images whose share varies as `likeness`, the intraclass correlation, says."""
-    total = (1 + rng.poisson(9, n)).astype(float) if is_counted else rng.lognormal(8, 0.7, n)
-    if likeness is None:
-        own = np.full(n, share)
-    elif likeness == 1:
+def draw_shares(rng: np.random.Generator, n: int, share: float, how: Varying) -> tuple[Floats, Floats]:
+    """Hits and totals of n images."""
+    mean = 9 * rng.lognormal(0, how.size_spread, n) if how.size_spread else np.full(n, 9.0)
+    total = (1 + rng.poisson(mean)).astype(float) if how.is_counted else rng.lognormal(8, 0.7, n)
+    if how.likeness is None:
+        usual = share / (1 + 7 * how.bad_images)
+        if 8 * usual > 1:
+            usual = (share - how.bad_images) / (1 - how.bad_images)
+        own = np.minimum(np.where(rng.random(n) < how.bad_images, 8 * usual, usual), 1)
+    elif how.likeness == 1:
         own = (rng.random(n) < share).astype(float)
     else:
-        own = rng.beta(share * (1 / likeness - 1), (1 - share) * (1 / likeness - 1), n)
-    return rng.binomial(total.astype(int), own).astype(float) if is_counted else own * total, total
+        rest = 1 / how.likeness - 1
+        own = rng.beta(share * rest, (1 - share) * rest, n)
+    return rng.binomial(total.astype(int), own).astype(float) if how.is_counted else own * total, total
 
 
 def distances(n_campaigns: int) -> None:
@@ -203,13 +219,13 @@ def shares(n_campaigns: int, of_copies: bool = False) -> None:
     """Print how often the interval of a share holds it, and how wide it is."""
     print("| what varies | images | " + " | ".join(f"{share:.0%}: held, width" for share in SHARES) + " |")
     print("| --- | ---: |" + " ---: |" * len(SHARES))
-    for (name, (is_counted, likeness)), n in product(KINDS.items(), (8, 24, 60)):
+    for (name, how), n in product(KINDS.items(), (8, 24, 60)):
         cells = []
         for share in SHARES:
             rng, held, width = np.random.default_rng([13, n, round(1000 * share)]), 0, 0.0
             for _ in range(n_campaigns):
-                hits, total = draw_shares(rng, n, share, is_counted, likeness)
-                low, high = share_interval(hits, total, trials=float(total.sum()) if is_counted else None)
+                hits, total = draw_shares(rng, n, share, how)
+                low, high = share_interval(hits, total, trials=float(total.sum()) if how.is_counted else None)
                 if of_copies:
                     low, high = widen_certain(low, high, float(hits.sum() / total.sum()), n, 0.95)
                 held += low <= share <= high

@@ -58,7 +58,7 @@ class CvatJobQuality(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CvatReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a report says; `frames` None: they are not listed."""
+    """What a report says; `frames` None: they are not listed; `is_listed`: it is one of a list of reports."""
 
     file: str
     job: str | None
@@ -66,6 +66,7 @@ class CvatReport(msgspec.Struct, frozen=True, kw_only=True):
     n_frames: int | None
     iou_threshold: float
     figures: SegmentFigures
+    is_listed: bool = False
 
 
 class _Counts(msgspec.Struct, frozen=True):
@@ -110,6 +111,8 @@ class _Listed(msgspec.Struct, frozen=True):
     summary: _ListSummary
     job_id: int | None = None
     parameters: _Parameters = _Parameters()
+    created_date: str = ""
+    id: int = 0
 
 
 class _Page(msgspec.Struct, frozen=True):
@@ -120,7 +123,8 @@ class _Page(msgspec.Struct, frozen=True):
 def read_cvat_reports(path: Path, job: str | None = None) -> list[CvatReport]:
     """The reports of a file; `job`: the id of the job that it is of, which the data of a report do not have.
 
-    Of a list, those of jobs. Raises UnreadableError for a file that is no quality report.
+    Of a list, the newest of each job, because CVAT keeps all that it ever made. Raises UnreadableError for a file that
+    is no quality report.
     """
     file = path.name
     try:
@@ -146,7 +150,9 @@ def read_cvat_reports(path: Path, job: str | None = None) -> list[CvatReport]:
         raise UnreadableError(f"{path}: is one page of several; request all reports, with page_size=1000")
     if job is not None:
         raise UnreadableError(f"{path}: is a list of reports, which names its jobs; give it without {job}=")
-    reports = [_from_list(listed, file) for listed in page.results if listed.job_id is not None]
+    in_time = sorted(page.results, key=lambda listed: (listed.created_date, listed.id))
+    newest = {listed.job_id: listed for listed in in_time if listed.job_id is not None}
+    reports = [_from_list(newest[number], file) for number in sorted(newest)]
     if not reports:
         raise UnreadableError(f"{path}: has no report of a job; request those of jobs, with target=job")
     return reports
@@ -179,6 +185,7 @@ def _from_list(listed: _Listed, file: str) -> CvatReport:
         n_frames=summary.validation_frames if summary.frame_count is None else summary.frame_count,
         iou_threshold=_number(listed.parameters.iou_threshold),
         figures=_figures_of(summary, _NAN),
+        is_listed=True,
     )
 
 
@@ -206,8 +213,9 @@ def compare_cvat_reports(
 ) -> tuple[CvatJobQuality, ...]:
     """Each report with our figures of the same frames: of all annotators against the reference.
 
-    Frames are found by the number that CVAT gives images, within the job where both name it. Raises SegdataError for a
-    report of which no frame was compared.
+    Frames are found by the number that CVAT gives images, within the job where both name it. Of a list, jobs that no
+    image names are left out: it may be that of a whole server. Raises SegdataError for another report of which no frame
+    was compared, and for a list none of whose jobs was.
     """
     comparison = tables.annotator_pairs
     assert comparison is not None
@@ -222,7 +230,15 @@ def compare_cvat_reports(
             number_of |= dict(zip(images["image_id"].to_pylist(), images["source_id"].to_pylist(), strict=True))
     numbers = [number_of.get(name) for name in tables.images["image_id"].tolist()]
     jobs = image_strata(tables, "job").tolist()
-    return tuple(_compare_report(amounts, reference, rows, image, numbers, jobs, report) for report in reports)
+    compared_jobs = {jobs[k] for k in image.tolist()}
+    wanted = [report for report in reports if not report.is_listed or report.job in compared_jobs]
+    for report in reports:
+        if report.is_listed and not any(other.file == report.file for other in wanted):
+            raise SegdataError(
+                f"{report.file}: is of no job whose images are compared with the reference; jobs here: "
+                f"{_some_jobs(jobs)}. Images exported from CVAT as CVAT XML name their job"
+            )
+    return tuple(_compare_report(amounts, reference, rows, image, numbers, jobs, report) for report in wanted)
 
 
 def _compare_report(

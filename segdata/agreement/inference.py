@@ -113,20 +113,23 @@ def share_interval(
 
     How much the share differs from cluster to cluster says how many independent trials it is worth; with that many, and
     Student's t for the few clusters that say so, the interval is the exact one of a rate. So a share that is much the
-    same in eight images is not taken for eight coins, and one that a single image decides is. Where nothing, or
-    everything, is a hit there is no variance to see: then it is worth `trials`, or n where that is None. Many are worth
-    `trials` at most. Without `trials` (pixels) a whole image may be a hit now and then, which no other image shows: so
-    where the hits, or what is no hit, are together less than one image, that end is the one of n trials, and from one
-    and a half images on the one above. NaN for fewer clusters than any interval takes
+    same in eight images is not taken for eight coins, and one that a single image decides is. The variance is the
+    jackknife's, which large clusters do not bias, and its degrees of freedom are those that the clusters show: two
+    images with hits among sixty tell little of how images differ. Where nothing, or everything, is a hit there is no
+    variance to see: `trials` are then worth what they are if images differ much (`UNSEEN_ICC`), or n where that is
+    None. Many are worth `trials` at most. Without `trials` (pixels) a whole image may be a hit now and then, which no
+    other image shows: so where the hits, or what is no hit, are together less than one image, that end is the one of n
+    trials, and from one and a half images on the one above. NaN for fewer clusters than any interval takes
     (`segdata.core.resampling.least_clusters`).
-    Source: Korn and Graubard (1998), Survey Methodology 24(2), 193-201; the variance of a ratio: Cochran (1977),
-    Sampling Techniques, section 6.4.
+    Sources: Korn and Graubard (1998), Survey Methodology 24(2), 193-201; the jackknife of a ratio: Wolter (2007),
+    Introduction to Variance Estimation, section 4.2; degrees of freedom: Satterthwaite (1946), Biometrics Bulletin
+    2(6), 110-114; a cluster's design effect: Kish (1965), Survey Sampling, section 5.4.
 
     >>> share = np.array([0.20, 0.24, 0.22, 0.23, 0.21, 0.25, 0.19, 0.22])
     >>> [round(end, 2) for end in share_interval(share, np.ones(8))]
     [0.2, 0.24]
     >>> [round(end, 2) for end in share_interval(np.array([1.0, 0, 0, 0, 0, 0, 0, 0]), np.ones(8))]
-    [0.0, 0.66]
+    [0.0, 0.82]
     """
     from scipy.special import betaincinv, stdtrit
 
@@ -135,10 +138,16 @@ def share_interval(
         return float("nan"), float("nan")
     share = min(max(float(hits.sum()) / whole, 0.0), 1.0)
     most = float(n if trials is None else trials)
-    variance = n / (n - 1) * float(((hits - share * total) ** 2).sum()) / whole**2
-    worth = share * (1 - share) / variance if variance > 0 and 0 < share < 1 else most
+    with np.errstate(divide="ignore", invalid="ignore"):  # a cluster that is all there is: without it nothing is left
+        squares = np.nan_to_num(((hits - share * total) / (whole - total)) ** 2, posinf=1.0)
+    variance = (n - 1) / n * float(squares.sum())
+    if variance > 0 and 0 < share < 1:
+        worth, freedom = share * (1 - share) / variance, _degrees_of_freedom(squares)
+    else:
+        likeness = 0.0 if trials is None else UNSEEN_ICC * max(float((total**2).sum()) / whole - 1, 0.0)
+        worth, freedom = most / (1 + likeness), n - 1.0
     worth = max(1.0, worth if trials is None else min(worth, most))
-    scale = (_normal_quantile(confidence) / float(stdtrit(n - 1, (1 + confidence) / 2))) ** 2
+    scale = (_normal_quantile(confidence) / float(stdtrit(freedom, (1 + confidence) / 2))) ** 2
     tail = (1 - confidence) / 2
     below, above = (
         scale * (worth if trials is not None or worth <= n else _shrink(worth, n, rest)) for rest in (1 - share, share)
@@ -146,6 +155,13 @@ def share_interval(
     low = float(betaincinv(share * below, below - share * below + 1, tail)) if share > 0 else 0.0
     high = float(betaincinv(share * above + 1, above - share * above, 1 - tail)) if share < 1 else 1.0
     return low, high
+
+
+def _degrees_of_freedom(squares: Floats) -> float:
+    """Those of a variance that is the sum of n squares: n - 1 if they are alike, about 2 for each of a few."""
+    total, n = float(squares.sum()), len(squares)
+    spread = float((squares**2).sum()) - total**2 / n
+    return min(max(2 * total**2 / spread, 1.0), n - 1.0) if spread > 0 else n - 1.0
 
 
 def _shrink(worth: float, n: int, rest: float) -> float:
@@ -179,6 +195,9 @@ def _normal_quantile(confidence: float) -> float:
     return float(ndtri((1 + confidence) / 2))
 
 
+# How alike the segments of one image are taken to be where no image shows it (intraclass correlation). Misses of the
+# annotators of BSDS500 have 0.09 to 0.24. With 0, "none of 240" would end at 1.5 %.
+UNSEEN_ICC = 0.2
 FALSE_DISCOVERY_RATE = 0.05  # of all differences that count as significant, what share may be chance
 # Of campaigns in which all annotators are alike, in how many the test of drift may name somebody, and that of own
 # earlier work: a third of what one test alone may. That of habits names hardly anybody, as its effects must be large.

@@ -105,6 +105,24 @@ def test_a_list_of_reports(run: Run, pair: list[str], tmp_path: Path) -> None:
     assert only["ours"]["recall"] == 0.5
 
 
+def test_a_list_of_a_whole_server(run: Run, pair: list[str], tmp_path: Path) -> None:
+    """CVAT keeps every report that it made, of all tasks: the newest of a job counts, other jobs are left out."""
+    old, new = (counts(valid, 4, 4, 0, 0) | {"frame_count": 4} for valid in (1, 2))
+    rows = [
+        {"id": 8, "job_id": 21, "created_date": "2024-04-03T09:51:29Z", "summary": new},
+        {"id": 7, "job_id": 21, "created_date": "2023-05-26T16:25:36Z", "summary": old},
+        {"id": 9, "job_id": 99, "created_date": "2024-04-03T09:51:29Z", "summary": new},
+    ]
+    path = given(tmp_path / "list.json", {"results": rows})
+    words = ["agreement", *pair, "--gold", "gold", "--resamples", "100", "--cvat-report"]
+    (only,) = json.loads(run(*words, path, "--format", "json").output)["cvat"]
+    assert (only["job"], only["cvat"]["recall"]) == ("21", 0.5)
+    alone = given(tmp_path / "alone.json", {"results": rows[2:]})
+    done = run(*words, alone)
+    assert done.exit_code == 2
+    assert "is of no job whose images are compared" in " ".join(done.stderr.split())
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -387,11 +387,14 @@ def _disagreement_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusio
     )
     if len(disputes) > _MANY and 2 * len(theirs) > len(disputes):
         named = join_words([str(name) for name in taught], _SHOWN)
-        act = f"{len(theirs):,} are of {named}: teach and have these redrawn first. Then settle the others"
-        act += f" ({len(others):,} now), the largest first." if others else "."
+        act = f"Teach {named} and have these redrawn first."
+        if others:
+            rest = f"Then settle the others ({len(others):,} now), the largest first."
+            act = f"{len(theirs):,} are of {named}: teach and have these redrawn first. {rest}"
     elif len(disputes) > _MANY and 2 * len(open_ones) > len(disputes):
         named = join_words(sorted({str(finding.category) for finding in open_ones}), _SHOWN)
-        act = f"{len(open_ones):,} are of {named}: clarify the guideline and annotate again, then settle what is left."
+        of_these = f"{len(open_ones):,} are of {named}: clarify" if len(open_ones) < len(disputes) else "Clarify"
+        act = f"{of_these} the guideline and annotate again, then settle what is left."
     yield Conclusion(
         "place",
         "warning",

@@ -393,11 +393,11 @@ def _side_by_side(
     categories: set[int] | None,
     called: Mapping[str, str] | None = None,
 ) -> str:
-    """The image alone and with outlines; `called`: what each annotator calls the place, on the picture."""
+    """The image alone and with outlines; on the picture what annotators call the place, unless all call it alike."""
     panes = [picture.render(view)] if picture.ground.image is not None else []
     panes.append(picture.render_outlines(view, names, categories))
     result = panes_side_by_side(panes, _SMALL)
-    if called:
+    if called and len(set(called.values())) > 1:
         _draw_names(result, result.width - _SMALL, names, called)
     return data_uri(result)
 

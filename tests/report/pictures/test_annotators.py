@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as arrays
 
 from segdata.core.batch import Batch
 from segdata.core.finding import Finding
-from segdata.report.pictures.annotators import AnnotatedImage, _closely, densest_square
+from segdata.report.pictures.annotators import AnnotatedImage, _closely, _side_by_side, densest_square
 from segdata.report.pictures.canvas import ANNOTATOR_COLORS, BackgroundImage, View, annotator_color
 from tests.generators.agreement_tables import tables_of_maps
 from tests.generators.panels import panel_of_masks
@@ -114,3 +114,10 @@ def test_who_calls_a_place_without_a_box_what() -> None:
     extra = replace(finding, code="SEG402")
     assert picture.names_at(extra, place, comparison) == {"a": "nothing", "b": "nothing", "c": what}
     assert picture.names_at(replace(finding, category=None), place, comparison) == {}
+
+
+def test_names_stand_on_the_picture_only_where_they_differ() -> None:
+    picture, people = drawn(square(0, 0, 5)), [("a", annotator_color(0)), ("b", annotator_color(1))]
+    plain = _side_by_side(picture, VIEW, people, None)
+    assert _side_by_side(picture, VIEW, people, None, {"a": "thing", "b": "thing"}) == plain
+    assert _side_by_side(picture, VIEW, people, None, {"a": "thing", "b": "nothing"}) != plain
