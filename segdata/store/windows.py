@@ -231,7 +231,7 @@ def _cut_runs(
     `height` and `width` (n_owners,) are those of the owners' images. Runs are sorted by column, so of each owner only
     those in the columns of the window are visited.
     """
-    room = int((height * width).max(initial=0)) + 1
+    room = int((height * width).max(initial=0))
     places = runs.owner.astype(np.int64) * room + runs.start
     high = height[owner]
     begin = np.searchsorted(places, owner * room + windows.x[window] * high)
