@@ -11,9 +11,8 @@ import msgspec
 import numpy as np
 
 from segdata.agreement.annotator_bias import BIAS_KINDS, ImageDeviations
-from segdata.agreement.automation_bias import UnchangedShare
 from segdata.agreement.contrasts import PairContrast, StratifiedAgreement
-from segdata.agreement.copying import IdenticalWork
+from segdata.agreement.copying import IdenticalWork, UnchangedShare
 from segdata.agreement.cvat_quality import CvatJobQuality
 from segdata.agreement.drift import AnnotatorDrift
 from segdata.agreement.estimates import (

@@ -186,8 +186,8 @@ def agree(
     Returns scores with intervals, and findings. The same input and seed give the same result. Raises SegdataError
     if there is only one annotator, or no image in common.
     """
-    from segdata.agreement.automation_bias import unchanged_shares
     from segdata.agreement.contrasts import contrast_annotators, stratify_by_column
+    from segdata.agreement.copying import unchanged_shares
     from segdata.agreement.cvat_quality import compare_cvat_reports
     from segdata.agreement.planning import plan_sample_sizes as planned
     from segdata.agreement.summary import summarise_agreement

@@ -1,8 +1,10 @@
-"""Left-out labels: predicted things without a label that look like those with one, in images almost without labels.
+"""Left-out and missing labels: predicted things without a label that look like those with one.
 
 A model also sees things that are not there, more in some images than in others, and some images simply hold few things.
 So the number of predictions without a label says little: what they look like decides, compared with predictions in
-other images that have a label and with those that have none.
+other images that have a label and with those that have none. A label is left out where an image has almost none, and
+missing where others are there. Errors that are common teach a classifier of injected errors that they are correct: they
+stand among the labels left as they are. Here nothing counts as correct.
 """
 
 from collections.abc import Sequence
@@ -12,7 +14,7 @@ import numpy as np
 
 from segdata.core.runs import Ints, segment_shapes
 from segdata.noise.appearance import edge_strength
-from segdata.noise.calibration import fit_logistic
+from segdata.noise.calibration import error_rate_bound, fit_calibration, fit_logistic
 from segdata.noise.candidates import MIN_PART_PIXELS, ImageCandidates
 from segdata.noise.features import TEMPERATURE
 from segdata.noise.predictor import ImagePrediction, PixelValues
@@ -126,7 +128,7 @@ _SHARES = np.linspace(0.0025, 0.9975, 200)  # of the parts without a label that 
 _USUAL_SHARES = 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5  # over all images, of which the most probable one is taken
 # Of the Beta distribution of an image's share: mostly nearly all or nearly none. Chosen on the "-dev" sets.
 _CONCENTRATION = 1.0
-_PENALTY = 10.0
+_PENALTY = 10.0  # of the logistic regressions
 _MIN_LABELLED, _MIN_UNLABELLED = 10, 3  # parts to learn from
 _MIN_LEFT_OUT = 3  # expected parts of a category left out of an image, below which it is not almost without labels
 
@@ -236,3 +238,59 @@ def _posterior(likelihood: Floats) -> Floats:
         if whole.sum() > evidence:
             best, evidence = joint - whole[:, None], float(whole.sum())
     return np.exp(best)
+
+
+_MIN_PARTS = 10  # with and without a label, to learn from
+_MIN_SURER = 30  # parts with a label that look as much like one; how likely what looks more so is, nobody knows
+_MAX_PROBABILITY = 0.95  # the model may be sure of something that nobody labels
+
+
+def missing_label_probability(seen: Sequence[SeenParts], fold: Ints, known: Flags, reliable: Flags) -> list[Floats]:
+    """For each image (p,) the probability that the label of each part is missing; 0 of parts that have one.
+
+    Parameters
+    ----------
+    seen : of the images
+    fold : (i,) images of one fold do not teach how to judge each other
+    known : (i,) in which the model knows what it sees; others teach nothing, and lack nothing
+    reliable : (K,) the categories in which it does
+
+    Learning from positive and unlabelled examples: a logistic regression for each category tells parts with a label
+    from those without, in other images. If f is the density of looks with a label, g without, and s the share of the
+    latter that lack one, then the probability is s f / g. It takes the greatest s that the looks allow, so it is too
+    high where the model takes for one what looks just like it; it is too low where labels are missing rather of what
+    is hard to see.
+    Sources: Elkan and Noto (2008), KDD, 213-220; Blanchard, Lee and Scott (2010), Journal of Machine Learning Research
+    11, 2973-3009 (the share).
+    """
+    image = np.repeat(np.arange(len(seen)), [len(item.category) for item in seen])
+    probability = np.zeros(len(image))
+    if len(image):
+        x = np.concatenate([item.x for item in seen])
+        category, with_label, without = (
+            np.concatenate([getattr(item, name) for item in seen]) for name in ("category", "confirmed", "alone")
+        )
+        judged = known[image] & reliable[category] & (with_label | without)
+        for id_ in np.unique(category[judged]):
+            rows = np.flatnonzero(judged & (category == id_))
+            if with_label[rows].sum() >= _MIN_SURER and without[rows].sum() >= _MIN_PARTS:
+                found = _of_category(x[rows], with_label[rows], fold[image[rows]])
+                probability[rows] = np.where(without[rows], found, 0.0)
+    return np.split(probability, np.cumsum([len(item.category) for item in seen])[:-1])
+
+
+def _of_category(x: Floats, with_label: Flags, fold: Ints) -> Floats:
+    """(p,) the probability that each part without a label lacks one."""
+    away = x - np.median(x[with_label], axis=0)
+    away = np.column_stack([away, away**2])
+    odds, is_labelled = np.zeros(len(x)), with_label.astype(np.int64)
+    for number in np.unique(fold):
+        taught, own = fold != number, fold == number
+        n = int(is_labelled[taught].sum())
+        if min(n, int(taught.sum()) - n) >= _MIN_PARTS:
+            model = fit_logistic(away[taught], is_labelled[taught], _PENALTY)
+            odds[own] = model.margin(away[own]) - np.log(n / (taught.sum() - n))
+    odds = fit_calibration(odds, is_labelled).odds(odds) - np.log(with_label.sum() / (~with_label).sum())
+    share = error_rate_bound(odds, with_label)
+    odds = np.minimum(odds, np.sort(odds[with_label])[-_MIN_SURER])
+    return np.asarray(np.minimum(share * np.exp(odds), _MAX_PROBABILITY))

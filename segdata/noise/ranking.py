@@ -40,8 +40,7 @@ from segdata.noise.features import (
     region_features,
     softmin,
 )
-from segdata.noise.left_out import SeenParts, describe_seen_parts, left_out_probability
-from segdata.noise.missing_labels import missing_label_probability
+from segdata.noise.left_out import SeenParts, describe_seen_parts, left_out_probability, missing_label_probability
 from segdata.noise.novelty import MODEL_FREE, SURPRISES, surprise, surprise_weights, unlearnt_odds
 from segdata.noise.predictor import ImagePrediction, PixelValues
 from segdata.noise.proposals import MIN_PROPOSAL_IOU

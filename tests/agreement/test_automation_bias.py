@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import segdata
-from segdata.agreement.automation_bias import UnchangedShare
+from segdata.agreement.copying import UnchangedShare
 from segdata.agreement.summary import Agreement
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError

@@ -6,8 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from segdata.noise.candidates import find_candidates
-from segdata.noise.left_out import SeenParts, describe_seen_parts
-from segdata.noise.missing_labels import missing_label_probability
+from segdata.noise.left_out import SeenParts, describe_seen_parts, missing_label_probability
 from segdata.noise.predictor import ImagePrediction
 from segdata.noise.segments import Flags, SegmentSet, segments_of_map
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from segdata.agreement.annotator_bias import least_clusters
-from segdata.agreement.automation_bias import UnchangedShare
+from segdata.agreement.copying import UnchangedShare
 from segdata.agreement.scores import Score
 from segdata.agreement.summary import Agreement
 from segdata.core.errors import count_noun

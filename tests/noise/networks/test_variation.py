@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from segdata.api.in_memory import from_arrays
 from segdata.core.config import Augmentation, load_config
 from segdata.core.errors import SegdataError
-from segdata.noise.networks.crops import CropLabels, SegmentCentres, choose_crops, make_crops
+from segdata.noise.networks.crops import (
+    CropLabels,
+    ImageVariation,
+    SegmentCentres,
+    choose_crops,
+    draw_variation,
+    make_crops,
+    vary_pixels,
+)
 from segdata.noise.networks.images import ImageCache
 from segdata.noise.networks.network import TrainingTargets, build_network, logits
 from segdata.noise.networks.plan import (
@@ -23,7 +31,6 @@ from segdata.noise.networks.plan import (
     configured_settings,
     plan_for,
 )
-from segdata.noise.networks.variation import ImageVariation, draw_variation, vary_pixels
 from tests.noise.networks.test_plan import FACTS
 
 CPU = torch.device("cpu")

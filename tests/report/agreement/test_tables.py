@@ -13,8 +13,8 @@ import pytest
 from msgspec.structs import replace
 
 from segdata.agreement.annotator_bias import annotator_biases
-from segdata.agreement.automation_bias import UnchangedShare
 from segdata.agreement.contrasts import PairContrast, stratify_by_names
+from segdata.agreement.copying import UnchangedShare
 from segdata.agreement.estimates import Resampling
 from segdata.agreement.planning import plan_sample_sizes
 from segdata.agreement.repeatability import ProposedTolerance
