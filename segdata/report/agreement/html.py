@@ -54,12 +54,11 @@ _CLIPPED = 0.9  # the share of the intervals that the axis holds
 
 @dataclass(frozen=True, slots=True)
 class HeatCell:
-    """A cell of a heat map: what it says, how dark it is in %, and whether it is about agreement."""
+    """A cell of a heat map: what it says, how dark it is in %, and what it is about."""
 
     text: str
     far: int
     title: str
-    agrees: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,25 +94,20 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class Whisker:
-    """An interval on an axis: ends and value in % of its width, what it says, and whether it stands."""
+    """An interval on the axis from 0 to 1: ends and value in % of its width (None: undefined), and what it says."""
 
-    annotator: str
-    category: str
-    color: str
     low: float | None
-    mid: float
+    mid: float | None
     high: float | None
     text: str
-    stands: bool
-    is_beyond: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ForestPlot:
-    """Intervals on one axis from `-end` to `end`; `n_more` are not shown."""
+    """Boundary offsets on one axis from `-end` to `end`; `n_more` are not shown."""
 
     end: float
-    rows: list[Whisker]
+    rows: list[ChartRow]
     n_more: int
 
 
@@ -185,29 +179,15 @@ def forest_plot(habits: Iterable[ReportedBias], annotators: Sequence[str], most:
     order = {name: k for k, name in enumerate(annotators)}
     ranked = sorted(shown_first, key=lambda offset: (order[offset.annotator], -offset.value.value))
     return ForestPlot(
-        end, [_whisker(offset, end, order[offset.annotator]) for offset in ranked], len(offsets) - len(ranked)
+        end, [_offset_row(offset, order[offset.annotator]) for offset in ranked], len(offsets) - len(ranked)
     )
 
 
-def _whisker(habit: ReportedBias, end: float, number: int) -> Whisker:
+def _offset_row(habit: ReportedBias, number: int) -> ChartRow:
     value = habit.value
-    low, mid, high = (50 + 50 * bound / end for bound in (value.low, value.value, value.high))
-    text = f"{format_score('offset', value.value, signed=True)} {format_interval('offset', value, signed=True)}".strip()
-    return Whisker(
-        annotator=habit.annotator,
-        category=habit.category,
-        color=css_color(annotator_color(number)),
-        low=_clip_to_axis(low),
-        mid=_clip_to_axis(mid) or 0.0,
-        high=_clip_to_axis(high),
-        text=text,
-        stands=habit.stands,
-        is_beyond=not 0 <= mid <= 100,
-    )
-
-
-def _clip_to_axis(place: float) -> float | None:
-    return min(max(place, 0.0), 100.0) if math.isfinite(place) else None
+    text = score_with_interval("offset", value, signed=True)
+    mark = ChartValue(value.value, value.low, value.high, math.nan, habit.stands, text)
+    return ChartRow(habit.annotator, css_color(annotator_color(number)), habit.category, (mark,))
 
 
 WORST, THUMBNAILS = 6, 100
@@ -364,7 +344,7 @@ def _charts(result: Agreement, tables: Tables, comparison: AnnotatorPairs, unit:
         "n_confused": len(confusion.names) - min(len(confusion.names), _CONFUSED),
         "spreads": image_histograms(ImageAgreement.from_pairs(comparison, gold), annotators, gold),
         "forest": offsets,
-        "offsets": None if offsets is None else offsets_chart(_offset_rows(offsets, biases), offsets.end, unit),
+        "offsets": None if offsets is None else offsets_chart(offsets.rows, offsets.end, unit),
         "rows": rows,
         "shares": shares_chart(_share_rows(rows, biases), _share_titles(result)) if rows else None,
         "drift_charts": drift_charts(result, tables),
@@ -412,17 +392,6 @@ def _bias_rows(biases: Sequence[ReportedBias], result: Agreement) -> list[BiasTa
     ]
 
 
-def _offset_rows(offsets: ForestPlot, biases: Sequence[ReportedBias]) -> list[ChartRow]:
-    """The rows of the chart of offsets, as the forest plot has them."""
-    by_cell = {(bias.annotator, bias.category): bias.value for bias in biases if bias.kind == "offset"}
-    rows = []
-    for row in offsets.rows:
-        value = by_cell[row.annotator, row.category]
-        mark = ChartValue(value.value, value.low, value.high, math.nan, row.stands, row.text)
-        rows.append(ChartRow(row.annotator, row.color, row.category, (mark,)))
-    return rows
-
-
 def _share_titles(result: Agreement) -> tuple[str, ...]:
     """The panels of the chart of shares: of one category nothing can be called otherwise."""
     return ("misses", "adds", "calls otherwise")[: 3 if len(result.categories) > 1 else 2]
@@ -463,18 +432,7 @@ def _category_lines(result: Agreement) -> list[tuple[CategoryAgreement, Whisker,
     ]:
         value = category.scores[lead]
         low, mid, high = (100 * end if math.isfinite(end) else None for end in (value.low, value.value, value.high))
-        text = score_with_interval(lead, value)
-        whisker = Whisker(
-            annotator="",
-            category=category.category,
-            color="",
-            low=low,
-            mid=mid or 0.0,
-            high=high,
-            text=text,
-            stands=False,
-            is_beyond=mid is None,
-        )
+        whisker = Whisker(low, mid, high, score_with_interval(lead, value))
         scores = [format_score(name, category.scores[name].value) for name in _OF_CATEGORIES[lead]]
         lines.append((category, whisker, scores))
     return lines

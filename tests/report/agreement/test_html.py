@@ -210,11 +210,10 @@ def test_intervals_on_one_axis() -> None:
     some = [habit("a", 1.0, 0.5, 1.5, True), habit("b", -1.0, -1.5, -0.5), habit("b", 30.0, 29.0, 31.0)]
     found = forest_plot(some, ["a", "b"], 9)
     assert found is not None
-    rows = {(each.annotator, each.text[:2]): each for each in found.rows}
-    one = rows["a", "+1"]
-    assert (one.low, one.mid, one.high) == tuple(50 + 50 * each / found.end for each in (0.5, 1.0, 1.5))
-    assert one.stands
     assert [each.annotator for each in found.rows] == ["a", "b", "b"]
+    (mark,) = found.rows[0].values
+    assert mark is not None
+    assert (mark.low, mark.value, mark.high, mark.stands) == (0.5, 1.0, 1.5, True)
     assert found.n_more == 0
 
 
@@ -222,8 +221,9 @@ def test_what_is_beyond_the_axis_is_marked() -> None:
     some = [habit("a", 0.1 * k, 0.1 * k - 0.1, 0.1 * k + 0.1) for k in range(-9, 10)]
     found = forest_plot([*some, habit("a", -80.0, -90.0, -70.0)], ["a"], 99)
     assert found is not None
-    beyond = [each for each in found.rows if each.is_beyond]
-    assert [(each.mid, each.low, each.high) for each in beyond] == [(0.0, 0.0, 0.0)]
+    assert found.end == 1
+    chart = offsets_chart(found.rows, found.end, "px")
+    assert (chart.count(">◀<"), chart.count("<circle")) == (1, 19)
 
 
 def test_those_that_stand_are_shown_before_larger_ones() -> None:
@@ -236,8 +236,9 @@ def test_those_that_stand_are_shown_before_larger_ones() -> None:
 def test_without_intervals_there_is_a_dot() -> None:
     found = forest_plot([habit("a", 0.2, math.nan, math.nan)], ["a"], 9)
     assert found is not None
-    assert (found.rows[0].low, found.rows[0].high) == (None, None)
-    assert found.rows[0].text == "+0.20"
+    chart = offsets_chart(found.rows, found.end, "px")
+    assert chart.count("<circle") == 1
+    assert ">+0.20<" in chart
     assert forest_plot([], ["a"], 9) is None
 
 
