@@ -12,8 +12,6 @@ import msgspec
 
 from segdata.core.safe_text import csv_cell
 
-_SPARSE = ("FindingRow", "Correction")  # definitions whose optional fields may be missing
-
 
 def round_number(value: float) -> float | None:
     """A number to six significant digits, so that results do not depend on the machine; NaN is None."""
@@ -57,31 +55,6 @@ def encode_result(
         for name, value in values.items()
         if value is not msgspec.UNSET
     }
-
-
-def result_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:  # Any: JSON
-    """The JSON Schema of what `encode_result` gives: all fields are there, undefined numbers are null."""
-    schema = msgspec.json.schema(kind, schema_hook=lambda other: {"type": "string"})
-    for name, definition in schema["$defs"].items():
-        if name not in _SPARSE:
-            for described, field in definition.get("properties", {}).items():
-                if "default" in field:
-                    del field["default"]
-                    definition["required"].append(described)
-            definition["required"] = [
-                field for field in definition.get("properties", {}) if field in definition["required"]
-            ]
-    encoded: dict[str, Any] = _allow_null(schema)  # Any: JSON
-    return encoded
-
-
-def _allow_null(schema: Any) -> Any:  # Any: JSON
-    if isinstance(schema, list):
-        return [_allow_null(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    plain = {name: _allow_null(part) for name, part in schema.items() if name != "nullable"}
-    return {"anyOf": [plain, {"type": "null"}]} if "nullable" in schema else plain
 
 
 def _encode_path(value: object) -> str:

@@ -1,22 +1,17 @@
-"""Reference pages: the rules and the formats, as lists and as pages, for the terminal and as Markdown.
-
-`python -m segdata.report.reference_pages [FOLDER]` writes `rules/` and `formats.md` into `docs/` by default.
-"""
+"""Reference pages: the rules and the formats, as lists and as pages, for the terminal."""
 
 import json
 import re
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, zip_longest
-from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import SEVERITIES, Severity
-from segdata.core.format import Format, LossKind, formats
+from segdata.core.format import Format, LossKind
 from segdata.core.profile import Task
 from segdata.core.rule import ALL_TASKS, Habit, Rule, rules
 from segdata.report.console import Console, display_width, fold
@@ -97,7 +92,7 @@ def _pixel_row(text: str, wide: int, shared: set[str]) -> str:
 
 _GROUP = re.compile(r"[A-Z]+[0-9X]*")  # what codes begin with
 _HEADING = re.compile(r"[A-Z][a-z]+(?: [a-z]+)?:")
-_PICTURES = re.compile(r"(Flagged|Fine|Example)\b.*:$")  # indented lines below these are pictures
+PICTURES = re.compile(r"(Flagged|Fine|Example)\b.*:$")  # indented lines below these are pictures
 
 
 def page_paragraph(page: str, heading: str) -> str:
@@ -184,7 +179,7 @@ def rule_text(rule: Rule, console: Console) -> str:
     lines = [
         console.paint(title, "bold"),
         *console.wrap(f"{rule.severity} by default{fix}{only}", style=rule.severity),
-        *console.wrap(_running(rule), style="dim"),
+        *console.wrap(running_in_words(rule), style="dim"),
         "",
     ]
     lines += _text_body(rule.page.splitlines(), console)
@@ -198,7 +193,7 @@ def _text_body(lines: Sequence[str], console: Console) -> Iterator[str]:
     number = 0
     while number < len(lines):
         line = lines[number]
-        begins = _PICTURES.match(line) is not None
+        begins = PICTURES.match(line) is not None
         if paragraph and (begins or not line or _HEADING.match(line)):
             yield from _paragraph(" ".join(paragraph), console)
             paragraph = []
@@ -216,18 +211,18 @@ def _text_body(lines: Sequence[str], console: Console) -> Iterator[str]:
 
 
 def _ends_pictures(line: str) -> bool:
-    return bool(line) and not line.startswith(" ") and _PICTURES.match(line) is None
+    return bool(line) and not line.startswith(" ") and PICTURES.match(line) is None
 
 
 def _pictures(lines: Sequence[str], console: Console) -> Iterator[str]:
-    starts = [number for number, line in enumerate(lines) if _PICTURES.match(line)]
+    starts = [number for number, line in enumerate(lines) if PICTURES.match(line)]
     parts = [lines[number:end] for number, end in zip(starts, [*starts[1:], len(lines)], strict=True)]
     if console.colour and not any(part[0].startswith("Example") for part in parts):
         pictures = [PagePicture(part[0], tuple("\n".join(part[1:]).rstrip().split("\n"))) for part in parts]
         yield from side_by_side(pictures, console)
         return
     for line in lines:
-        if _PICTURES.match(line):
+        if PICTURES.match(line):
             yield from console.wrap(line, "", "    ", "bold")
         elif display_width(line) > console.width:
             yield from console.wrap(line, "    ", "      ", "where")
@@ -246,14 +241,14 @@ def _paragraph(text: str, console: Console) -> Iterator[str]:
 def _settings(rule: Rule, console: Console) -> Iterator[str]:
     yield console.paint("in segdata.yaml", "bold")
     if rule.options:
-        given = ", ".join(f"{name}: {_yaml(value)}" for name, value in rule.options.items())
+        given = ", ".join(f"{name}: {yaml_value(value)}" for name, value in rule.options.items())
         yield from console.wrap(f"rules: {{{rule.code}: {{{given}}}}}", "  ", "    ")
     others = ", ".join(severity for severity in SEVERITIES if severity != rule.severity)
     yield f"  severity: {{{rule.code}: {rule.severity}}}  # or {others}, off"
     yield f"  ignore: [{rule.code}]"
 
 
-def _running(rule: Rule) -> str:
+def running_in_words(rule: Rule) -> str:
     """Whether the rule runs by default, and whether its findings are folded."""
     opt_in = f"Opt-in: the rule runs only if you select it (--select {rule.code}), or name it in segdata.yaml."
     many = {"image": "many images", "category": "many categories", None: ""}[rule.habit]
@@ -261,96 +256,9 @@ def _running(rule: Rule) -> str:
     return " ".join([opt_in] * rule.opt_in + [folded] * (rule.habit is not None))
 
 
-def _yaml(value: object) -> str:
+def yaml_value(value: object) -> str:
+    """A default as segdata.yaml would have it."""
     return json.dumps(value, default=str)
-
-
-def markdown_pages() -> dict[str, str]:
-    """File name -> text."""
-    listed = list(rules().values())
-    return {"README.md": markdown_index(listed), **{f"{rule.code}.md": markdown_page(rule) for rule in listed}}
-
-
-def markdown_index(listed: list[Rule]) -> str:
-    """The table of all rules."""
-    rows = [f"| [{rule.code}]({rule.code}.md) | {rule.name} | {_severity(rule)} | {rule.summary} |" for rule in listed]
-    head = [
-        "# The rules",
-        "",
-        "`segdata explain CODE` prints a page, `segdata rules` the list. Severities are defaults; you change them in",
-        "[segdata.yaml](../configuration.md). The pages are generated (`python -m segdata.report.reference_pages`).",
-        "",
-        "| code | name | severity | flags |",
-        "| --- | --- | --- | --- |",
-    ]
-    return "\n".join([*head, *rows]) + "\n"
-
-
-def _severity(rule: Rule) -> str:
-    return f"{rule.severity}, opt-in" if rule.opt_in else rule.severity
-
-
-def markdown_page(rule: Rule) -> str:
-    """A rule's page: its docstring, pictures as code, and its options with their defaults."""
-    only = "" if rule.tasks == ALL_TASKS else f", for {' and '.join(rule.tasks)} data"
-    lines = [
-        f"# {rule.code} {rule.name}",
-        "",
-        " ".join(
-            filter(
-                None, [f"Severity: {rule.severity}{only}.", _running(rule).replace("--one-by-one", "`--one-by-one`")]
-            )
-        ),
-        "",
-        *_markdown_body(rule.page.splitlines()),
-    ]
-    if rule.options:
-        lines += ["", "| option | default |", "| --- | --- |"]
-        lines += [f"| `{name}` | `{default!r}` |" for name, default in rule.options.items()]
-        name, default = next(iter(rule.options.items()))
-        setting = f"rules: {{{rule.code}: {{{name}: {_yaml(default)}}}}}"
-        lines += ["", f"You can set options in `segdata.yaml`, for example `{setting}`."]
-    others = " or ".join(f"`{severity}`" for severity in (*SEVERITIES, "off") if severity != rule.severity)
-    setting = f"severity: {{{rule.code}: {rule.severity}}}"
-    lines += ["", f"You change the severity there, too: in `{setting}` write {others} instead."]
-    if not rule.options:
-        lines[-1] = f"You can change the severity in `segdata.yaml`: in `{setting}` write {others} instead."
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip() + "\n"
-
-
-def _markdown_body(lines: list[str]) -> Iterator[str]:
-    fenced = False
-    for number, line in enumerate(lines):
-        is_picture = line.startswith("    ")
-        follows = next((later for later in lines[number:] if later.strip()), "")
-        if fenced and not follows.startswith("    "):
-            yield "```"
-            yield ""
-            fenced = False
-        if _PICTURES.match(line):
-            yield line
-            yield ""
-        elif is_picture and not fenced:
-            yield "```"
-            yield line[4:]
-            fenced = True
-        elif is_picture:
-            yield line[4:]
-        elif fenced or line or not number or lines[number - 1]:
-            yield line
-    if fenced:
-        yield "```"
-
-
-def write_markdown(folder: Path) -> None:
-    """Write all pages into a folder, and delete pages of rules that no longer exist."""
-    folder.mkdir(parents=True, exist_ok=True)
-    texts = markdown_pages()
-    for path in folder.glob("SEG*.md"):
-        if path.name not in texts:
-            path.unlink()
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8", newline="\n")
 
 
 def formats_text(listed: Sequence[Format], console: Console) -> str:
@@ -406,7 +314,7 @@ def formats_json(listed: Sequence[Format]) -> str:
     )
 
 
-def _format_options(format_: Format) -> Iterator[tuple[str, str]]:
+def format_options(format_: Format) -> Iterator[tuple[str, str]]:
     """Each option of a format as it is typed, and what it does."""
     for option, options in (("--read-option", format_.read_options), ("--write-option", format_.write_options)):
         for name, description in options.items():
@@ -424,7 +332,7 @@ def format_text(format_: Format, console: Console) -> str:
         lines += console.wrap(
             f"cannot hold: {', '.join(sorted(format_.losses)) or 'nothing, it holds everything'}", "", "  "
         )
-    for option, description in _format_options(format_):
+    for option, description in format_options(format_):
         lines += ["", console.paint(option, "bold"), *console.wrap(description, "  ")]
     if format_.checked:
         lines += ["", *console.wrap(f"checked against: {'; '.join(format_.checked)}", "", "  ")]
@@ -434,59 +342,3 @@ def format_text(format_: Format, console: Console) -> str:
 def _other_names(format_: Format) -> str:
     """The short names of a format, in a phrase; empty if it has none."""
     return f"also called {', '.join(format_.aliases)}, in any case" if format_.aliases else ""
-
-
-def formats_markdown(listed: Sequence[Format]) -> str:
-    """`docs/formats.md`."""
-    return "\n".join([*_HEAD, *(_row(format_) for format_ in listed), "", *_sections(listed)])
-
-
-_HEAD = (
-    "# The formats",
-    "",
-    "```",
-    "segdata formats                                # lists all of them",
-    "segdata formats yolo                           # describes one, with its options",
-    "segdata convert my_dataset labels --to yolo    # writes it",
-    "```",
-    "",
-    "You seldom have to name the format that you read: segdata detects it from file names and first bytes. If you do,",
-    "case and punctuation do not matter, and short names will do: `coco`, `yolo`, `voc`, `masks`.",
-    "",
-    "When you convert, you see what the target format cannot hold, with the images, segments and pixels concerned.",
-    "Everything that the row of a format does not list survives; a property-based test checks this on random datasets",
-    "for every format that segdata writes. This page is generated from the formats",
-    "(`python -m segdata.report.reference_pages`).",
-    "",
-    "| format | reads | writes | cannot hold | checked against |",
-    "| --- | --- | --- | --- | --- |",
-)
-
-
-def _row(format_: Format) -> str:
-    lost = ", ".join(sorted(format_.losses)) if format_.write else ""
-    cells = [
-        f"[{format_.name}](#{format_.name})",
-        "yes",
-        "yes" if format_.write else "",
-        lost,
-        "; ".join(format_.checked),
-    ]
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def _sections(listed: Sequence[Format]) -> Iterator[str]:
-    for format_ in listed:
-        yield from (f"## {format_.name}", "", format_.text, "")
-        if format_.aliases:
-            yield from (f"You can also call it {', '.join(f'`{name}`' for name in format_.aliases)}.", "")
-        options = [f"- `{option}`: {description}" for option, description in _format_options(format_)]
-        yield from options
-        if options:
-            yield ""
-
-
-if __name__ == "__main__":
-    docs = Path(sys.argv[1] if len(sys.argv) > 1 else "docs")
-    write_markdown(docs / "rules")
-    (docs / "formats.md").write_text(formats_markdown(list(formats().values())), encoding="utf-8")

@@ -3,7 +3,6 @@
 import datetime
 import re
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -135,8 +134,3 @@ def commit(root: Path, manifest: Manifest) -> None:
 def now() -> datetime.datetime:
     """The time in UTC, to the second."""
     return datetime.datetime.now(datetime.UTC).replace(microsecond=0)
-
-
-def schema() -> dict[str, Any]:
-    """The JSON Schema of dataset.yaml."""
-    return msgspec.json.schema(Manifest)

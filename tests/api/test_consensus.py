@@ -13,9 +13,9 @@ from segdata.core.config import Config
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.taxonomy import Category, Taxonomy
-from segdata.report.schemas import json_schemas
 from segdata.testing.pictures import PictureDataset, masks_of_runs
 from tests.generators.annotators import ErrorRates, SimulatedAnnotator, simulate_annotator
+from tests.generators.schemas import json_schemas
 from tests.generators.sequences import sequence_dataset
 
 STREET = Taxonomy(categories=(Category(id=7, name="road", kind="stuff"), Category(id=9, name="car")))

@@ -15,8 +15,8 @@ import segdata
 from segdata.core.config import Config, Layers
 from segdata.core.errors import SegdataError
 from segdata.core.format import LOSSES_FILE, Format, Loss, detect, formats
-from segdata.report.schemas import json_schemas
 from tests.generators.sample.dataset import make
+from tests.generators.schemas import json_schemas
 
 KILLED = ["coco-instances", "colour-masks", "cvat"]
 WRITTEN = [each for each in formats().values() if each.write is not None and each.name != "canonical"]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segdata.report.schemas import json_schemas
 from tests.cli.conftest import Run
+from tests.generators.schemas import json_schemas
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 import segdata
-from segdata.report.schemas import json_schemas
 from tests.cli.conftest import Run
+from tests.generators.schemas import json_schemas
 
 
 def test_the_text(run: Run, annotators: list[str], tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from segdata.api.agreement import agree
 from segdata.core.errors import SegdataError
-from segdata.report.schemas import json_schemas
 from tests.cli.conftest import Run
+from tests.generators.schemas import json_schemas
 
 XML = "<annotations><version>1.1</version><meta>{meta}</meta>{images}</annotations>"
 TASK = """<task><id>7</id><segments>

@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 from PIL import Image
 
-from segdata.report.schemas import json_schemas
+from tests.generators.schemas import json_schemas
 
 Run = Callable[..., Result]
 

@@ -23,7 +23,7 @@ from segdata.cli.process import print_plan
 from segdata.core.finding import Decision
 from segdata.noise.networks.plan import DataFacts, Settings, plan_for
 from segdata.report.flag import FlagReport
-from segdata.report.schemas import json_schemas
+from tests.generators.schemas import json_schemas
 
 Run = Callable[..., Result]
 TAXONOMY = "categories:\n  - {id: 1, name: cell, kind: thing}\n"

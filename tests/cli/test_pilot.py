@@ -8,7 +8,7 @@ import jsonschema
 from click.testing import Result
 
 import segdata
-from segdata.report.schemas import json_schemas
+from tests.generators.schemas import json_schemas
 
 Run = Callable[..., Result]
 

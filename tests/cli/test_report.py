@@ -10,7 +10,7 @@ from click.testing import Result
 
 import segdata
 from segdata.core.finding import Decision
-from segdata.report.schemas import json_schemas
+from tests.generators.schemas import json_schemas
 
 Run = Callable[..., Result]
 

@@ -12,7 +12,7 @@ from click.testing import Result
 
 import segdata
 from segdata.api.decisions import label_hashes
-from segdata.report.schemas import json_schemas
+from tests.generators.schemas import json_schemas
 
 Run = Callable[..., Result]
 

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 import segdata
-from segdata.report.schemas import json_schemas
 from tests.cli.conftest import Run
+from tests.generators.schemas import json_schemas
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from segdata.core.errors import LossError, SegdataError
 from segdata.core.exports import ImportedOnCall
 from segdata.core.finding import Defect
 from segdata.core.format import Format, detect, formats
-from segdata.report.reference_pages import formats_markdown
+from tests.generators.reference_pages import formats_markdown
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"
 DOCS = Path(__file__).parents[2] / "docs" / "formats.md"
@@ -29,7 +29,7 @@ def sample_for(each: Format, folder: Path) -> Path:
 
 
 def test_the_committed_page_is_current() -> None:
-    """Run `python -m segdata.report.reference_pages` where this fails."""
+    """Run `python -m tests.generators.reference_pages` where this fails."""
     assert DOCS.read_text(encoding="utf-8") == formats_markdown(list(formats().values()))
 
 

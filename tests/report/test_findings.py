@@ -33,7 +33,7 @@ from segdata.report.findings import (
     load_findings,
     read_baseline,
 )
-from segdata.report.schemas import json_schemas
+from tests.generators.schemas import json_schemas
 
 PROFILE = Profile("x", "coco-instances", "instance", Taxonomy(), True, Policy("sparse"), Policy("allow"))
 

@@ -7,13 +7,14 @@ import pytest
 
 from segdata.core.rule import rules
 from segdata.report.console import Console
-from segdata.report.reference_pages import PagePicture, markdown_pages, rule_text, side_by_side
+from segdata.report.reference_pages import PagePicture, rule_text, side_by_side
+from tests.generators.reference_pages import markdown_pages
 
 DOCS = Path(__file__).parents[2] / "docs" / "rules"
 
 
 def test_the_committed_pages_are_current() -> None:
-    """Run `python -m segdata.report.reference_pages` where this fails."""
+    """Run `python -m tests.generators.reference_pages` where this fails."""
     committed = {path.name: path.read_text(encoding="utf-8") for path in DOCS.glob("*.md")}
     assert committed == markdown_pages()
 

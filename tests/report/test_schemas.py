@@ -11,8 +11,8 @@ import yaml
 import segdata
 from segdata.core.taxonomy import Category, Taxonomy, dump_taxonomy
 from segdata.report.reference_pages import formats_json, rules_json
-from segdata.report.schemas import schemas, write
 from segdata.sample import make
+from tests.generators.schemas import schemas, write
 from tests.pinned_versions import written_with
 
 FOLDER = Path(__file__).parents[2] / "schemas"
@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parents[2] / "schemas"
 @written_with("msgspec")
 @pytest.mark.parametrize("name", sorted(schemas()))
 def test_schema_is_current(name: str) -> None:
-    assert (FOLDER / name).read_text(encoding="utf-8") == schemas()[name], "run: python -m segdata.report.schemas"
+    assert (FOLDER / name).read_text(encoding="utf-8") == schemas()[name], "run: python -m tests.generators.schemas"
 
 
 @pytest.mark.parametrize("name", sorted(schemas()))

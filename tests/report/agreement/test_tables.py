@@ -40,8 +40,8 @@ from segdata.report.agreement.tables import (
 from segdata.report.agreement.text import agreement_text
 from segdata.report.agreement.wording import tolerance_in_words
 from segdata.report.console import Console, display_width
-from segdata.report.schemas import json_schemas
 from tests.generators.agreement_tables import simulate_two_annotators
+from tests.generators.schemas import json_schemas
 
 Compare = Callable[..., AgreementRun]
 NONE = Score(np.nan, np.nan, np.nan, 1, 0)

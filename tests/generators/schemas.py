@@ -1,6 +1,6 @@
 """Schemas: a JSON Schema for every report and every file that users write.
 
-`python -m segdata.report.schemas [FOLDER]` writes them, into `schemas/` by default.
+`python -m tests.generators.schemas [FOLDER]` writes them, into `schemas/` by default.
 """
 
 import json
@@ -20,7 +20,6 @@ from segdata.report.agreement.tables import AgreementReport
 from segdata.report.dataset_report import DatasetReportJson
 from segdata.report.diff import DiffReport, TaxonomyDiffReport
 from segdata.report.edits import HistoryReport, LossCertificate, SampleReport, SplitReport
-from segdata.report.encoding import result_schema
 from segdata.report.findings import FindingsReport
 from segdata.report.flag import FlagReport
 from segdata.report.info import InfoReport
@@ -31,8 +30,9 @@ from segdata.report.review import ExportedReport, ProgressReport, PulledReport
 from segdata.review.annotation_tasks import ImportResult
 from segdata.review.apply import ApplyResult
 from segdata.review.decision_log import DecisionExport
-from segdata.store.manifest import schema as manifest_schema
+from segdata.store.manifest import Manifest
 
+_SPARSE = ("FindingRow", "Correction")  # definitions whose optional fields may be missing
 _RESULTS: dict[str, tuple[str, type[msgspec.Struct]]] = {  # undefined numbers are null
     "acceptance": ("segdata acceptance judge --format json", Inspection),
     "acceptance_plan": ("segdata acceptance plan --format json", PlanReport),
@@ -68,6 +68,31 @@ _PLAIN: dict[str, tuple[str, Any]] = {  # Any: a type, or a list of one
 }
 
 
+def result_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:  # Any: JSON
+    """The JSON Schema of what `encode_result` gives: all fields are there, undefined numbers are null."""
+    schema = msgspec.json.schema(kind, schema_hook=lambda other: {"type": "string"})
+    for name, definition in schema["$defs"].items():
+        if name not in _SPARSE:
+            for described, field in definition.get("properties", {}).items():
+                if "default" in field:
+                    del field["default"]
+                    definition["required"].append(described)
+            definition["required"] = [
+                field for field in definition.get("properties", {}) if field in definition["required"]
+            ]
+    encoded: dict[str, Any] = _allow_null(schema)  # Any: JSON
+    return encoded
+
+
+def _allow_null(schema: Any) -> Any:  # Any: JSON
+    if isinstance(schema, list):
+        return [_allow_null(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {name: _allow_null(part) for name, part in schema.items() if name != "nullable"}
+    return {"anyOf": [plain, {"type": "null"}]} if "nullable" in schema else plain
+
+
 def json_schemas() -> dict[str, dict[str, Any]]:  # Any: JSON
     """Name -> JSON Schema."""
     schemas = {name: {"title": title, **result_schema(kind)} for name, (title, kind) in _RESULTS.items()}
@@ -75,7 +100,7 @@ def json_schemas() -> dict[str, dict[str, Any]]:  # Any: JSON
     for name, kind in (("review_applied", ApplyResult), ("review_imported", ImportResult)):  # all fields are there
         definition = schemas[name]["$defs"][kind.__name__]
         definition["required"] = [*definition["properties"]]
-    schemas["dataset"] = {"title": "dataset.yaml: a canonical dataset", **manifest_schema()}
+    schemas["dataset"] = {"title": "dataset.yaml: a canonical dataset", **msgspec.json.schema(Manifest)}
     return {
         name: {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema} for name, schema in schemas.items()
     }
