@@ -20,6 +20,7 @@ from segdata.core import kernels
 from segdata.core.finding import RowFinding
 from segdata.core.rule import Tables
 from segdata.core.runs import Flags, Floats, Ints, unique_inverse
+from segdata.core.statistics import benjamini_hochberg
 from segdata.core.strata import joint_codes
 from segdata.core.table import Column, Table
 
@@ -192,6 +193,17 @@ def name_keys(names: pa.Array) -> Ints:
     ]
     keys = np.array([*(int.from_bytes(digest, "little") >> 1 for digest in digests), -1], np.int64)
     return np.asarray(keys[coded.indices.fill_null(len(digests)).to_numpy()])
+
+
+def stands_beyond_chance(tables: Tables, p: Floats, rate: float) -> Flags:
+    """(n,) which of the tests of the whole dataset with these p-values stand; see `benjamini_hochberg`."""
+    if tables.turn is None:
+        return benjamini_hochberg(p, rate)
+    low = p[p <= rate]  # no other can stand
+    counted = sum_by(tables, {"p": _ordered_bits(low)}, {"n": np.ones(len(low), np.int64)})
+    every = np.repeat(_from_bits(counted["p"]), counted["n"])
+    stands = benjamini_hochberg(every, rate, total(tables, n=len(p))["n"])
+    return np.asarray(p <= every[stands].max(initial=-1.0))
 
 
 def group_medians(tables: Tables, values: Floats, group: Ints) -> Floats:

@@ -107,6 +107,8 @@ class Rule:
         or a function of the profile that says so
     by_part : it can run on parts of a dataset, and asks for what it needs of the others, see
         `segdata.core.reductions`; or a function of the profile that says so
+    per_sequence : the same for parts that hold each video and volume as a whole, with the tables over several images;
+        images of no sequence may be in any part
     """
 
     code: str
@@ -123,6 +125,7 @@ class Rule:
     opt_in: bool = False
     per_image: "bool | Callable[[Profile], bool]" = False
     by_part: "bool | Callable[[Profile], bool]" = False
+    per_sequence: bool = False
 
     @property
     def page(self) -> str:
@@ -148,9 +151,13 @@ class Rule:
         return self.per_image(profile) if callable(self.per_image) else self.per_image
 
     def runs_by_part(self, profile: Profile) -> bool:
-        """Whether it can run on parts of such a dataset; what looks at single images alone can."""
+        """Whether it can run on any parts of such a dataset; what looks at single images alone can."""
         by_part = self.by_part(profile) if callable(self.by_part) else self.by_part
-        return by_part or self.runs_per_image(profile)
+        return by_part or self.runs_per_image(profile) or (self.per_sequence and not profile.sequences)
+
+    def runs_per_sequence(self, profile: Profile) -> bool:
+        """Whether it can run on parts of such a dataset only where no sequence is divided between them."""
+        return self.per_sequence and not self.runs_by_part(profile)
 
     def check_options(self, given: dict[str, Any], where: str) -> None:
         """Raise SegdataError where `given` cannot be keyword arguments of `check`: unknown names, wrong types."""
@@ -190,6 +197,7 @@ def rule(
     opt_in: bool = False,
     per_image: "bool | Callable[[Profile], bool]" = False,
     by_part: "bool | Callable[[Profile], bool]" = False,
+    per_sequence: bool = False,
 ) -> Callable[[RuleCheck], RuleCheck]:
     """Register a function as a rule: its docstring is the documentation, its keyword-only arguments the options.
 
@@ -230,6 +238,7 @@ def rule(
             opt_in=opt_in,
             per_image=per_image,
             by_part=by_part,
+            per_sequence=per_sequence,
         )
         return check
 

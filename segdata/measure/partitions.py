@@ -4,26 +4,31 @@ A partition is some successive portions of images as the source proposes them (r
 of images of a JSON): the data alone decide what they are. Only three things of a partition come back: how many rows its
 tables have, what the rules found that look at single images, and single columns, or single rows, that a rule of the
 whole dataset asks for.
+
+Rules of videos and volumes run where the images of each are together: with the partition that its first image is in,
+whose worker loads and measures the frames again that such a rule compares.
 """
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from segdata.core.batch import Batch, replace_column
+from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.cluster import Cluster, Portion, RemoteDataset
 from segdata.core.config import Config
 from segdata.core.dataset import OpenDataset
 from segdata.core.finding import Defect, Finding
+from segdata.core.format import Source
 from segdata.core.profile import Profile
 from segdata.core.rule import Family, Rule, Tables, rules
 from segdata.core.rule_runner import Answers, FoundInPart, combine_parts, find_in_part
 from segdata.core.runs import Ints
+from segdata.core.strata import number_names
 from segdata.core.table import LazyColumn, Table
 from segdata.measure.measure import (
     MeasuredTables,
@@ -31,6 +36,7 @@ from segdata.measure.measure import (
     complete_images,
     concatenate_measured,
     measure_batch,
+    retain_sequences,
     with_unmeasured,
 )
 from segdata.measure.registry import dataset_measurements, images_measurements, row_links
@@ -43,6 +49,7 @@ MOST_SINGLE = 64  # portions up to which each is a partition
 MOST_PORTIONS = 16  # portions of one partition
 _SMALL = 20_000  # rows of a table up to which its columns come together
 _FEW = 0.25  # share of a column's rows up to which they come alone
+_MOST_LOADED = 4  # portions of sequences that stay loaded: those of a window of frames, and one more
 
 
 def partition_chunks(chunks: Sequence[Ints]) -> list[list[Ints]]:
@@ -102,6 +109,68 @@ def summarise_partition(measured: MeasuredTables, job: MeasuringJob) -> Partitio
     )
 
 
+class PortionSource:
+    """Portions of images as a source, whose rows count from 0; `load_portion` loads the k-th one."""
+
+    defects = ()
+
+    def __init__(self, profile: Profile, sizes: Sequence[int], load_portion: Callable[[int], Batch]) -> None:
+        self.profile = profile
+        self._ends = np.cumsum(sizes, dtype=np.int64)
+        self._portion = lru_cache(_MOST_LOADED)(load_portion)
+
+    @property
+    def image_ids(self) -> Sequence[str]:
+        """The names of the images."""
+        return [name for k in range(len(self._ends)) for name in self._portion(k).images["image_id"].to_pylist()]
+
+    def chunks(self) -> list[Ints]:
+        """The portions."""
+        return np.split(np.arange(self._ends[-1]), self._ends[:-1])
+
+    def load(self, rows: Ints) -> Batch:
+        """The images at these rows."""
+        number = np.searchsorted(self._ends, rows, side="right")
+        starts = np.flatnonzero((np.diff(number) != 0) | (np.diff(rows) != 1)) + 1
+        first = np.concatenate([[0], self._ends])
+        pieces = zip(np.split(rows, starts), number[[0, *starts]].tolist(), strict=True)
+        return concatenate_batches([self._portion(k).take_images(piece - first[k]) for piece, k in pieces])
+
+
+def sequence_portions(images: Table, begins: Ints, most: int) -> list[list[Ints]]:
+    """Rows of images in portions of at most so many, by parts in each of which sequences are whole.
+
+    A sequence is in the part of its first image, an image of none in its own. `begins` (n_parts,): the first image of
+    each part. Parts without images are left out.
+    """
+    names, sequence = number_names(images.texts("sequence"))
+    own = np.arange(len(images))
+    first = np.full(len(names) + 1, len(images))
+    np.minimum.at(first, sequence, own)
+    part = np.searchsorted(begins, np.where(sequence >= 0, first[sequence], own), side="right")
+    parts = [np.flatnonzero(part == k) for k in np.unique(part)]
+    return [np.array_split(rows, -(-len(rows) // most)) for rows in parts]
+
+
+def measure_sequences(source: Source, job: MeasuringJob) -> MeasuredTables:
+    """The tables of images that are whole sequences, those over several images too."""
+    source, chunks = retain_sequences(source, job.families), source.chunks()
+    measured = concatenate_measured(measure_batch(source.load(rows), job.profile, job.families) for rows in chunks)
+    tables = with_unmeasured(StoredTables(measured.tables), job.profile)
+    add_dataset_tables(tables, source, job.families, job.profile, chunks, jobs=1)
+    for measurement in dataset_measurements():
+        for name, columns in measurement.tables.items():
+            measured.tables[name] = pa.table({column: tables[name][column] for column in columns})
+    return measured
+
+
+def _measure_sequence_portions(portions: list[Portion], job: MeasuringJob) -> MeasuredTables:
+    """The tables of whole sequences, in a worker."""
+    data, sizes = job.data, [len(portion.rows) for portion in portions]
+    assert data is not None
+    return measure_sequences(PortionSource(job.profile, sizes, lambda k: data.load_local(portions[k])), job)
+
+
 def find_in_partition(
     measured: MeasuredTables, *, answers: Answers, job: MeasuringJob, codes: Sequence[str]
 ) -> FoundInPart:
@@ -119,7 +188,6 @@ def find_in_partition(
 
 def find_by_part(
     job: MeasuringJob,
-    empty: MeasuredTables,
     whole: Tables,
     found: Sequence[FoundInPart],
     n_rows: Mapping[str, Ints],
@@ -129,13 +197,14 @@ def find_by_part(
 
     Parameters
     ----------
-    empty : tables without rows, for the part that leads
     whole : the tables of the whole dataset
     found : what `find_in_partition` found in each partition without any answer
-    n_rows : table -> (n_partitions,) its rows
+    n_rows : table -> (n_partitions,) its rows; empty for parts of whole sequences, whose rows do not follow each other:
+        their rules can ask for sums and medians, and not for rows that name rows
     run : `find_in_partition` in each, with answers, for some codes
     """
-    leading = _partition_tables(empty, job.profile, list(job.opened))
+    without_rows = measure_batch(Batch.empty(), job.profile, job.families)
+    leading = _partition_tables(without_rows, job.profile, list(job.opened))
 
     def lead(answers: Answers, codes: Sequence[str]) -> FoundInPart:
         return find_in_part(leading, [rules()[code] for code in codes], job.config, answers, whole)
@@ -150,11 +219,12 @@ def find_by_part(
 
 
 def _partition_tables(measured: MeasuredTables, profile: Profile, defects: list[Defect]) -> Tables:
-    """The tables of a partition as a rule gets them; those over several images are empty."""
+    """The tables of a partition as a rule gets them; those over several images are empty, unless it holds sequences."""
     tables = with_unmeasured(StoredTables(measured.tables), profile)
     for measurement in dataset_measurements():
         for name, columns in measurement.tables.items():
-            tables[name] = Table({column: np.empty(0, np.int64) for column in columns})
+            none = Table({column: np.empty(0, np.int64) for column in columns})
+            tables[name] = Table.of(measured.tables[name]) if name in measured.tables else none
     return Tables.of(profile, tables, defects)
 
 
@@ -310,17 +380,22 @@ def measure_on_cluster(
     progress : is called with the number of images done since the last call
     """
     profile, source, chunks = data.profile, data.source, data.chunks()
-    own = [rule for rule in chosen if rule.applies(profile) and rule.runs_by_part(profile)]
+    applicable = [rule for rule in chosen if rule.applies(profile)]
+    of_sequences = [rule for rule in applicable if rule.runs_per_sequence(profile)]
+    others = [rule for rule in applicable if rule not in of_sequences]
+    of_parts = tuple(rule.code for rule in others if rule.runs_by_part(profile))
+    in_sequences = _needs(of_sequences)
+    families -= in_sequences - _needs(others)
     opened = tuple(source.defects)
     remote_data, cut = RemoteDataset.cut(data)
-    job = MeasuringJob(remote_data, profile, data.config, families, tuple(rule.code for rule in own), opened)
-    empty = measure_batch(Batch.empty(), profile, families)
+    job = MeasuringJob(remote_data, profile, data.config, families, of_parts, opened)
     partitions = partition_chunks(chunks)
     shared = cluster.share(job)
     pieces = cluster.submit_all(measure_partition, ([cut(rows) for rows in part] for part in partitions), job=shared)
     futures = cluster.submit_all(summarise_partition, pieces, job=shared)
     sizes = [sum(map(len, portions)) for portions in partitions]
     summaries: list[PartitionSummary] = cluster.results(futures, lambda row: progress(sizes[row]))
+    empty = measure_batch(Batch.empty(), profile, families)
     counted = {
         name: np.array([summary.n_rows.get(name, 0) for summary in summaries], np.int64) for name in empty.tables
     }
@@ -332,12 +407,32 @@ def measure_on_cluster(
     add_dataset_tables(tables, source, families, profile, chunks, jobs)
     defects = [*opened, *(defect for summary in summaries for defect in summary.defects)]
     whole = Tables.of(profile, tables, defects)
-
-    def run(answers: Answers, waiting: Sequence[str]) -> list[FoundInPart]:
-        given = cluster.share(answers)
-        tasks = cluster.submit_all(find_in_partition, pieces, answers=given, job=shared, codes=waiting)
-        return remote.count_requests(cluster.results(tasks))
-
     found = remote.count_requests([summary.findings for summary in summaries])
-    findings = find_by_part(job, empty, whole, found, remote.n_rows, run)
+    findings = find_by_part(job, whole, found, remote.n_rows, _running(remote, pieces, shared))
+    if of_sequences:
+        job = replace(job, families=in_sequences, codes=tuple(rule.code for rule in of_sequences))
+        shared = cluster.share(job)
+        source_rows = np.concatenate(chunks)
+        parts = sequence_portions(whole.images, remote.first_rows("images"), max(map(len, chunks)))
+        portions = ([cut(source_rows[rows]) for rows in part] for part in parts)
+        run = _running(remote, cluster.submit_all(_measure_sequence_portions, portions, job=shared), shared)
+        findings |= find_by_part(job, whole, run({}, job.codes), {}, run)
     return ClusterMeasurement(whole, findings, remote, len(partitions))
+
+
+def _needs(chosen: Sequence[Rule]) -> frozenset[Family]:
+    """The families that some rules need."""
+    return frozenset(family for rule in chosen for family in rule.needs)
+
+
+def _running(
+    remote: RemoteTables, pieces: "list[Future]", job: "Future"
+) -> Callable[[Answers, Sequence[str]], list[FoundInPart]]:
+    """What runs `find_in_partition` in each piece, with answers, for some codes."""
+
+    def run(answers: Answers, codes: Sequence[str]) -> list[FoundInPart]:
+        given = remote.cluster.share(answers)
+        tasks = remote.cluster.submit_all(find_in_partition, pieces, answers=given, job=job, codes=codes)
+        return remote.count_requests(remote.cluster.results(tasks))
+
+    return run

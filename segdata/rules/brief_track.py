@@ -12,7 +12,7 @@ from segdata.core.table import Table
 _SIDES = ("x", "y", "width", "height")
 
 
-@rule("SEG359", "brief-track", severity="warning", needs=(), whole=True, when=has_videos)
+@rule("SEG359", "brief-track", severity="warning", needs=(), whole=True, when=has_videos, per_sequence=True)
 def brief_track(
     tables: Tables,
     *,

@@ -11,7 +11,16 @@ from segdata.rules.shared import SUM_COLUMNS, sum_by_owner
 _BY = ("segment", "category_id")
 
 
-@rule("SEG357", "flicker", severity="warning", needs=("frames",), when=has_videos, habit="image", opt_in=True)
+@rule(
+    "SEG357",
+    "flicker",
+    severity="warning",
+    needs=("frames",),
+    when=has_videos,
+    habit="image",
+    opt_in=True,
+    per_sequence=True,
+)
 def flicker(
     tables: Tables, *, min_pixels: int = 100, min_share: float = 0.01, min_fill: float = 0.4, min_change: float = 0.5
 ) -> Findings:

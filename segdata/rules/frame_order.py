@@ -18,7 +18,7 @@ _NAMED = 8  # numbers in a message
 _USUAL_SIZE = 0.75  # of the frames have one size, if another is a mistake
 
 
-@rule("SEG356", "frame-order", severity="error", needs=("frames",), whole=True, when=has_videos)
+@rule("SEG356", "frame-order", severity="error", needs=("frames",), whole=True, when=has_videos, per_sequence=True)
 def frame_order(tables: Tables, *, min_regular: float = 0.9, min_frames: int = 6, max_still: float = 0.1) -> Findings:
     """Frames of a video are missing, repeated, or misnumbered.
 

@@ -25,6 +25,7 @@ Distances = Floats  # (n_frames, n_frames)
     needs=("centroids", "succession"),
     whole=True,
     when=has_sequences,
+    per_sequence=True,
 )
 def frames_exchanged(
     tables: Tables,

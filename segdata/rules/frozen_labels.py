@@ -18,6 +18,7 @@ from segdata.rules.shared import Succession, free_outlines, successions
     needs=("succession", "frames", "shapes"),
     whole=True,
     when=has_sequences,
+    per_sequence=True,
 )
 def frozen_labels(
     tables: Tables,

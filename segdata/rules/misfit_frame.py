@@ -9,7 +9,15 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import stands_out, successions
 
 
-@rule("SEG362", "misfit-frame", severity="warning", needs=("succession",), when=has_sequences, habit="image")
+@rule(
+    "SEG362",
+    "misfit-frame",
+    severity="warning",
+    needs=("succession",),
+    when=has_sequences,
+    habit="image",
+    per_sequence=True,
+)
 def misfit_frame(
     tables: Tables,
     *,

@@ -16,6 +16,7 @@ _LONG = 50  # times as long as wide: a net of lines
     fix="unsafe",
     habit="image",
     per_image=lambda profile: not has_volumes(profile),
+    per_sequence=True,
 )
 def pinhole(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05, line_width: float = 3.0) -> Findings:
     """An unlabelled hole of a few pixels lies inside a segment.

@@ -33,7 +33,7 @@ class _Member(NamedTuple):
 Frames = list[dict[int, _Member]]  # of a video, in order: the tracks of each by their ids
 
 
-@rule("SEG361", "renamed-track", severity="warning", needs=(), whole=True, when=has_videos)
+@rule("SEG361", "renamed-track", severity="warning", needs=(), whole=True, when=has_videos, per_sequence=True)
 def renamed_track(
     tables: Tables,
     *,

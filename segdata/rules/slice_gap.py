@@ -17,7 +17,15 @@ _LEAST_SHARE = 0.5  # of the smaller part
 _FEW = 2  # gaps of a category that are no habit; and slices
 
 
-@rule("SEG358", "slice-gap", severity="warning", needs=("shapes", "volumes"), when=has_volumes, habit="image")
+@rule(
+    "SEG358",
+    "slice-gap",
+    severity="warning",
+    needs=("shapes", "volumes"),
+    when=has_volumes,
+    habit="image",
+    per_sequence=True,
+)
 def slice_gap(tables: Tables, *, min_pixels: int = 8, min_share: float = 0.6, max_gaps: float = 0.05) -> Findings:
     """A structure, or a whole category, is missing on a slice between two that have it.
 

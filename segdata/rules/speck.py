@@ -20,6 +20,7 @@ _MANY = 20  # parts that are small but no specks
     fix="unsafe",
     habit="image",
     per_image=lambda profile: not has_volumes(profile),
+    per_sequence=True,
 )
 def speck(tables: Tables, *, min_pixels: int = 8, max_share: float = 0.05) -> Findings:
     """A stray part is far smaller than its segment.

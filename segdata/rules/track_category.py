@@ -9,7 +9,7 @@ from segdata.core.profile import has_sequences
 from segdata.core.rule import Findings, Tables, rule
 
 
-@rule("SEG351", "track-category", severity="error", needs=(), when=has_sequences)
+@rule("SEG351", "track-category", severity="error", needs=(), when=has_sequences, per_sequence=True)
 def track_category(tables: Tables) -> Findings:
     """A track changes its category.
 

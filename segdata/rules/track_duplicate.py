@@ -9,7 +9,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import segments_finding
 
 
-@rule("SEG352", "track-duplicate", severity="error", needs=("frames",), when=has_sequences)
+@rule("SEG352", "track-duplicate", severity="error", needs=("frames",), when=has_sequences, per_sequence=True)
 def track_duplicate(
     tables: Tables, *, min_share: float = 0.25, min_agree: float = 0.5, min_fit: float = 0.5
 ) -> Findings:

@@ -15,7 +15,7 @@ _NEAR = 5  # appearances before and after a gap whose sizes are what is usual
 _HIDDEN = 0.5  # share of the box that the box of something else covers
 
 
-@rule("SEG353", "track-gap", severity="warning", needs=(), when=has_videos, habit="image")
+@rule("SEG353", "track-gap", severity="warning", needs=(), when=has_videos, habit="image", per_sequence=True)
 def track_gap(tables: Tables, *, max_frames: int = 5, min_pixels: int = 16, min_share: float = 0.5) -> Findings:
     """A track vanishes for a few frames, and returns as large as it was.
 

@@ -5,9 +5,10 @@ import numpy as np
 from segdata.core.finding import RowFinding
 from segdata.core.frame_sequences import touches_edge, tracked_segments
 from segdata.core.profile import has_videos
+from segdata.core.reductions import stands_beyond_chance
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Floats, Ints
-from segdata.core.statistics import benjamini_hochberg, group_median, tail_chance
+from segdata.core.statistics import group_median, tail_chance
 from segdata.core.strata import joint_codes
 
 _CAMERA = 3  # tracks of a frame that tell the motion of the camera
@@ -15,7 +16,7 @@ _AROUND = 3  # steps before and after
 _LEAST_SCALE = 0.02  # of a box's side: outlines tremble
 
 
-@rule("SEG354", "track-jump", severity="warning", needs=("frames",), when=has_videos, habit="image")
+@rule("SEG354", "track-jump", severity="warning", needs=("frames",), when=has_videos, habit="image", per_sequence=True)
 def track_jump(
     tables: Tables,
     *,
@@ -153,8 +154,6 @@ def _leaps(tables: Tables, min_move: float, rate: float, min_pixels: int) -> lis
     tracked = tracked.take(segments["area"][tracked["segment"]] >= min_pixels)
     same = (np.diff(tracked["sequence"]) == 0) & (np.diff(tracked["track"]) == 0) & (np.diff(tracked["place"]) == 1)
     step = np.flatnonzero(same)
-    if len(step) == 0:
-        return []
     segment, sequence, place = (tracked[name] for name in ("segment", "sequence", "place"))
     low = np.stack([segments[name][segment] for name in ("x", "y")], axis=1).astype(np.float64)
     size = np.stack([segments[name][segment] for name in ("width", "height")], axis=1).astype(np.float64)
@@ -169,7 +168,7 @@ def _leaps(tables: Tables, min_move: float, rate: float, min_pixels: int) -> lis
     side = np.sqrt(np.maximum(np.minimum(size[step].prod(axis=1), size[step + 1].prod(axis=1)), 1))
     share = away / side
     chance, middle = tail_chance(share, sequence[step], _LEAST_SCALE)
-    stands = benjamini_hochberg(np.where(share > middle, chance, 1.0), rate) & (share >= min_move)
+    stands = stands_beyond_chance(tables, np.where(share > middle, chance, 1.0), rate) & (share >= min_move)
     ratio = segments["area"][segment[step]] / segments["area"][segment[step + 1]]
     stands &= (ratio > 0.5) & (ratio < 2)
     leaps = []

@@ -6,7 +6,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import box_around
 
 
-@rule("SEG355", "track-swap", severity="warning", needs=("frames",), when=has_videos, habit="image")
+@rule("SEG355", "track-swap", severity="warning", needs=("frames",), when=has_videos, habit="image", per_sequence=True)
 def track_swap(tables: Tables, *, min_gain: float = 0.3) -> Findings:
     """Two tracks exchange places from one frame to the next.
 

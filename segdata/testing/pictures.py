@@ -33,7 +33,7 @@ import re
 import textwrap
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast, get_args
 
 import msgspec
@@ -53,8 +53,15 @@ from segdata.core.rule_runner import Answers, FoundInPart, run_rules
 from segdata.core.runs import Ints, Runs
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Attribute, Category, ExpectedCategory, MaxVoid, SizeLimits, Taxonomy
-from segdata.measure.measure import measure_batch, measure_source
-from segdata.measure.partitions import MeasuringJob, find_by_part, find_in_partition
+from segdata.measure.measure import MeasuredTables, measure_batch, measure_source
+from segdata.measure.partitions import (
+    MeasuringJob,
+    PortionSource,
+    find_by_part,
+    find_in_partition,
+    measure_sequences,
+    sequence_portions,
+)
 
 _KINDS = ("thing", "stuff", "void")
 _LINE = re.compile(r"(\w(?:, \w)*|task|coverage|overlap|max_void|category|split|encoding|sequence|frame)(:| =) (.+)")
@@ -264,7 +271,7 @@ def find_in_picture(rule: Rule, drawing: PictureDataset, **options: object) -> l
     config = Config(rules={rule.code: dict(options)})
     tables = measure_source(drawing, rule.needs, jobs=1)
     findings = list(run_rules(tables, [rule], config).findings)
-    if rule.applies(tables.profile) and rule.runs_by_part(tables.profile):
+    if rule.applies(tables.profile) and (rule.runs_by_part(tables.profile) or rule.per_sequence):
         known = find_in_parts(tables, drawing, [rule], config)
         in_parts = list(run_rules(tables, [rule], config, known=known).findings)
         assert in_parts == findings, f"{rule.code} {rule.name} finds {in_parts} part by part, {findings} in the whole"
@@ -278,21 +285,35 @@ def find_in_parts(
 
     As yet without severities, overrides and suppressions.
     """
-    families = frozenset().union(*(rule.needs for rule in chosen))
-    codes = tuple(rule.code for rule in chosen)
-    job = MeasuringJob(None, tables.profile, config, families, codes, tuple(source.defects))
-    portions = [np.arange(first, first + images) for first in range(0, len(source.image_ids), images)]
-    portions = [rows[rows < len(source.image_ids)] for rows in portions]
-    empty, *pieces = (
-        measure_batch(batch, tables.profile, families)
-        for batch in (Batch.empty(), *(source.load(rows) for rows in portions))
-    )
-    n_rows = {name: np.array([piece.tables[name].num_rows for piece in pieces], np.int64) for name in empty.tables}
+    profile, families = tables.profile, frozenset().union(*(rule.needs for rule in chosen))
+    job = MeasuringJob(None, profile, config, families, (), tuple(source.defects))
+    begins = np.arange(0, len(source.image_ids), images)
+    portions = np.split(np.arange(len(source.image_ids)), begins[1:])
+    pieces = [measure_batch(source.load(rows), profile, families) for rows in portions]
+    names = set().union(*(piece.tables for piece in pieces))
+    n_rows = {name: np.array([piece.tables[name].num_rows for piece in pieces], np.int64) for name in names}
+    found = _find_in_pieces(tables, job, pieces, [rule for rule in chosen if rule.runs_by_part(profile)], n_rows)
+    of_sequences = [rule for rule in chosen if rule.runs_per_sequence(profile)]
+    if of_sequences:
+        parts = sequence_portions(tables.images, begins, images)
+        pieces = [
+            measure_sequences(PortionSource(profile, [*map(len, part)], lambda k, part=part: source.load(part[k])), job)
+            for part in parts
+        ]
+        found |= _find_in_pieces(tables, job, pieces, of_sequences, {})
+    return found
+
+
+def _find_in_pieces(
+    tables: Tables, job: MeasuringJob, pieces: Sequence[MeasuredTables], chosen: Sequence[Rule], n_rows: dict[str, Ints]
+) -> dict[str, list[Finding]]:
+    """Code -> what rules find in measured pieces of the dataset whose tables are given."""
 
     def run(answers: Answers, waiting: Sequence[str]) -> list[FoundInPart]:
         return [find_in_partition(piece, answers=answers, job=job, codes=waiting) for piece in pieces]
 
-    return find_by_part(job, empty, tables, run({}, codes), n_rows, run)
+    job = replace(job, codes=tuple(rule.code for rule in chosen))
+    return find_by_part(job, tables, run({}, job.codes), n_rows, run)
 
 
 def assert_pictures(rule: Rule) -> None:
