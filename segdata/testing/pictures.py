@@ -296,12 +296,13 @@ def find_in_parts(
     of_sequences = [rule for rule in chosen if rule.runs_per_sequence(profile)]
     if of_sequences:
         parts = sequence_portions(tables.images, begins, images)
-        pieces = [
-            measure_sequences(PortionSource(profile, [*map(len, part)], lambda k, part=part: source.load(part[k])), job)
-            for part in parts
-        ]
+        pieces = [measure_sequences(_portion_source(source, profile, part), job) for part in parts]
         found |= _find_in_pieces(tables, job, pieces, of_sequences, {})
     return found
+
+
+def _portion_source(source: Source, profile: Profile, portions: Sequence[Ints]) -> PortionSource:
+    return PortionSource(profile, [*map(len, portions)], lambda k: source.load(portions[k]))
 
 
 def _find_in_pieces(

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 import segdata
 from segdata.cli.main import main
 from segdata.core.errors import SegdataError
 from segdata.core.rule import rules
 from segdata.core.runs import Ints
+from tests.rules.test_outlier_rules import film, moved
 
 pytest.importorskip("distributed", reason="the extra `dask` is not installed")
 pytestmark = [
@@ -90,6 +92,23 @@ def test_findings_of_sample_data_are_the_same(cluster: Any, name: str) -> None:
     rule_codes = [code for code, rule in rules().items() if rule.command == "validate"]
     here = segdata.validate(data, select=rule_codes)
     assert segdata.validate(data, select=rule_codes, client=cluster).to_json() == here.to_json()
+
+
+def test_findings_of_videos_that_partitions_divide_are_the_same(cluster: Any, tmp_path: Path) -> None:
+    steady = film(24, speed=1.0)
+    steady[9][steady[9] == 2] = 0
+    jumps = np.where(np.arange(24)[:, None, None] < 8, film(24), moved(film(24), 2, 0, 40))
+    for name, labels in (("walk", steady), ("jump", jumps)):
+        (tmp_path / name).mkdir()
+        for frame, mask in enumerate(labels.astype(np.uint8)):
+            image = Image.fromarray(mask)
+            image.putpalette([value for k in range(256) for value in (k, 40 * k % 256, 90 * k % 256)])
+            image.save(tmp_path / name / f"{frame:05d}.png")
+    data = segdata.read(tmp_path)
+    assert [len(rows) for rows in data.chunks()] == [16, 16, 16]
+    here = data.validate()
+    assert {finding.code for finding in here.single} >= {"SEG353", "SEG354"}
+    assert data.validate(client=cluster).to_json() == here.to_json()
 
 
 @pytest.mark.usefixtures("small_portions")

@@ -8,12 +8,18 @@ import numpy as np
 import pytest
 
 import segdata
+from segdata.core.batch import concatenate_batches, replace_column
+from segdata.core.config import Config
 from segdata.core.finding import Finding
+from segdata.core.format import Source
+from segdata.core.profile import ImageSequence, Profile
 from segdata.core.rule import rules
 from segdata.core.rule_runner import find_by_rule
 from segdata.core.taxonomy import Attribute, Category, ExpectedCategory, SizeLimits, Taxonomy
 from segdata.measure.measure import measure_source
 from segdata.testing.pictures import find_in_parts
+from tests.generators.sequences import SequenceDataset, reorder_images, sequence_dataset
+from tests.rules.test_outlier_rules import film, moved
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,15 +57,21 @@ def write_street(path: Path, n_images: int = 18, shift: float = 0.0, crowds: boo
 
 def check_all(data: segdata.Dataset, sizes: tuple[int, ...], codes: frozenset[str] = frozenset()) -> set[str]:
     """Compare every rule that says it can (`codes`: these), and return the codes of those that found anything."""
-    chosen = [
-        rule for rule in rules("validate").values() if rule.applies(data.profile) and rule.runs_by_part(data.profile)
-    ]
+    return compare_parts(data.source, data.profile, data.config, sizes, codes)
+
+
+def compare_parts(
+    source: Source, profile: Profile, config: Config, sizes: tuple[int, ...], codes: frozenset[str] = frozenset()
+) -> set[str]:
+    """As `check_all`, of any source."""
+    chosen = [rule for rule in rules("validate").values() if rule.applies(profile)]
+    chosen = [rule for rule in chosen if rule.runs_by_part(profile) or rule.runs_per_sequence(profile)]
     chosen = [rule for rule in chosen if not codes or rule.code in codes]
     families = frozenset().union(*(rule.needs for rule in chosen))
-    tables = measure_source(data.source, families, profile=data.profile, jobs=1)
-    whole = find_by_rule(tables, chosen, data.config)
+    tables = measure_source(source, families, profile=profile, jobs=1)
+    whole = find_by_rule(tables, chosen, config)
     for images in sizes:
-        parts = find_in_parts(tables, data.source, chosen, data.config, images)
+        parts = find_in_parts(tables, source, chosen, config, images)
         for code, found in whole.items():
             assert sorted(parts[code], key=Finding.order) == sorted(found, key=Finding.order), (code, images)
     return {code for code, found in whole.items() if found}
@@ -128,3 +140,37 @@ def test_what_a_taxonomy_asks_of_all_images() -> None:
     data = dataclasses.replace(data, profile=dataclasses.replace(data.profile, task="panoptic"))
     codes = frozenset({"SEG117", "SEG209", "SEG213", "SEG214"})
     assert check_all(data, (1, 3), codes) == codes
+
+
+def _sequences() -> SequenceDataset:
+    """Three videos, whose frames come by turns, and a volume, with much of what rules of them look at."""
+    jumps, renamed = film(speed=1.0), film(speed=1.0)
+    exchanged = film(speed=4.0)[[0, 1, 9, 3, 4, 5, 6, 7, 8, 2, *range(10, 16)]]
+    jumps[8:] = moved(jumps[8:], 2, 0, 40)
+    jumps[5][jumps[5] == 1] = 0  # gone for a frame
+    jumps[13][jumps[13] == 3] = 4  # a track of one frame
+    renamed[4:6][renamed[4:6] == 2] = 4  # another category
+    renamed[10] = np.choose(renamed[10], [0, 3, 2, 1, 4])
+    renamed[14] = renamed[13]
+    volume = np.repeat(film()[:1], 8, axis=0)
+    volume[3][volume[3] == 1] = 0
+    volume[5, 80:82, 5] = 3  # a speck
+    volume[6, 46, 26] = 0  # a pinhole
+    drawn = [(jumps, (1, 2, 3, 44)), (renamed, (1, 2, 3, 2)), (exchanged, (1, 2, 3)), (volume, ())]
+    several = [sequence_dataset(labels, tracks=tracks) for labels, tracks in drawn]
+    batches = []
+    for k, one in enumerate(several):
+        images = replace_column(one.batch.images, "sequence", [str(k)] * len(one.image_ids))
+        images = replace_column(images, "image_id", [f"{k}/{name}" for name in one.image_ids])
+        batches.append(dataclasses.replace(one.batch, images=images))
+    sequences = tuple(ImageSequence(str(k), "volume" if k == 3 else "video") for k in range(4))
+    profile = dataclasses.replace(several[0].profile, sequences=sequences, task="instance")
+    by_turns = np.append(np.arange(48).reshape(3, 16).T.ravel(), np.arange(48, 56))
+    return SequenceDataset(profile, reorder_images(concatenate_batches(batches), by_turns))
+
+
+def test_sequences_that_parts_divide() -> None:
+    data = _sequences()
+    codes = frozenset(code for code, rule in rules("validate").items() if rule.per_sequence)
+    found = compare_parts(data, data.profile, Config(), (7,), codes)
+    assert found >= {"SEG106", "SEG107", *(f"SEG{number}" for number in (351, 353, 354, 355, 356, 358, 359, 360))}
