@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import segdata
+from segdata.agreement.inference import FALSE_DISCOVERY_RATE
 from segdata.agreement.rework import ReworkCounts
-from segdata.agreement.scorecard import AnnotatorCard, MonthScore, Scorecard, WorstExample
+from segdata.agreement.scorecard import AnnotatorCard, MonthScore, Scorecard, ScoreTrend, WorstExample
 from segdata.agreement.scores import Score
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.dataset import OpenDataset
@@ -57,7 +58,7 @@ def scorecard_text(result: Scorecard, console: Console) -> str:
         lines += [
             "",
             console.paint(card.annotator, "bold"),
-            *console.wrap(trend_in_words(card), "  "),
+            *console.wrap(trend_in_words(card.trend, stands=card.stands), "  "),
             *_examples(card, console),
         ]
     return "\n".join(lines) + "\n"
@@ -107,17 +108,21 @@ def scorecard_cells(card: AnnotatorCard) -> list[str]:
     ]
 
 
-def trend_in_words(card: AnnotatorCard) -> str:
+def trend_in_words(trend: ScoreTrend, *, stands: bool) -> str:
     """How an annotator's scores change, and whether that is more than chance."""
-    trend = card.trend
     if math.isnan(trend.slope):
         return "no trend: the work is not known to be from two months or more"
     slope = f"{_signed_text(trend.slope)} a month over {count_noun(len(trend.months), 'month')}"
     if not math.isnan(trend.low):
         slope += f" ({_signed_text(trend.low)} to {_signed_text(trend.high)})"
-    adjusted = (
-        "more than chance" if card.stands else "not tested: too few images" if math.isnan(trend.p) else "may be chance"
-    )
+    if stands:
+        adjusted = "more than chance"
+    elif math.isnan(trend.p):
+        adjusted = "not tested: too few images"
+    elif trend.p > FALSE_DISCOVERY_RATE and (trend.low > 0 or trend.high < 0):
+        adjusted = "one of the others may be the cause"  # p is the largest with one of them left out
+    else:
+        adjusted = "may be chance"
     p = "" if math.isnan(trend.p) else f", p = {trend.p:.2g}"
     return f"trend {slope}: {adjusted}{p}"
 
@@ -203,7 +208,9 @@ def _section(
         facts=tuple(_facts(card, result)),
         dots=_dots(months) if len(months) > 1 else (),
         ends=(months[0].month, months[-1].month) if months else ("", ""),
-        trend=trend_in_words(card).removeprefix("trend ") if math.isfinite(card.trend.slope) else "",
+        trend=trend_in_words(card.trend, stands=card.stands).removeprefix("trend ")
+        if math.isfinite(card.trend.slope)
+        else "",
         stands=card.stands,
         worst=tuple(
             ExamplePicture(pictures.get((card.annotator, example)), example_in_words(example), example.guideline)
