@@ -4,6 +4,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import PurePath
 
 import numpy as np
 
@@ -219,7 +220,7 @@ def _file_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusion]:
     for group in filter(None, groups):
         first = group[0]
         annotator = f"{first.annotator}, " if first.annotator else ""
-        where = f"{annotator}{first.image}: " if first.image else ""
+        where = f"{annotator}{first.image}: " if first.image else _dataset_name(first)
         more = f" (and {len(group) - 1:,} more)" if len(group) > 1 else ""
         details = f"{where}{first.message}{more}"
         if all(finding.message == MISSING_IMAGE for finding in group):
@@ -227,6 +228,11 @@ def _file_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusion]:
         yield Conclusion(
             "repair", first.severity, first.rule.replace("-", " "), details, rule_remedy(first.code), (first.code,)
         )
+
+
+def _dataset_name(finding: Finding) -> str:
+    """The dataset that a finding is about, in front of its message."""
+    return f"{PurePath(finding.file).name}: " if finding.file and not finding.annotator else ""
 
 
 def _overall_conclusion(result: Agreement, tables: Tables) -> Iterator[Conclusion]:
@@ -476,7 +482,9 @@ def _limit_conclusions(result: Agreement) -> Iterator[Conclusion]:
         head = f"{count_noun(len(messages), 'dataset')} with images that no other dataset has"
         yield Conclusion("limit", "info", head, "; ".join(messages) + ".", rule_remedy("SEG410"), ("SEG410",))
     unasked = [
-        finding.message for finding in findings_of_code(result.findings, "SEG412") if _UNASKED.search(finding.message)
+        f"{_dataset_name(finding)}{finding.message}"
+        for finding in findings_of_code(result.findings, "SEG412")
+        if _UNASKED.search(finding.message)
     ]
     if unasked:
         details = "; ".join(dict.fromkeys(unasked)) + "."

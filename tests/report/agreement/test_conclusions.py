@@ -106,7 +106,7 @@ def test_a_category_on_which_everybody_disagrees_is_the_guideline(compare: Compa
     assert told[0].head.startswith("fence: all annotators disagree, Dice 0.")
     assert "It has no definition yet." in told[0].act
     (disputes,) = of(compared, "place")  # too many to settle one by one while their cause goes on
-    assert "are of fence: clarify the guideline and annotate again" in disputes.act
+    assert "Clarify the guideline and annotate again" in disputes.act
 
 
 def test_of_two_annotators_the_difference_is_told_and_nobody_blamed(compare: Compare) -> None:
