@@ -16,7 +16,7 @@ def kernels(request: pytest.FixtureRequest) -> Any:
         return _plain
     if lacking := chosen.lacking():
         pytest.skip(f"not built: {', '.join(lacking)}")
-    return SimpleNamespace(**{name: chosen.find_compiled(name) for name in _plain.__all__})
+    return SimpleNamespace(**{name: chosen.find_compiled(name) for name in chosen._MODULE})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

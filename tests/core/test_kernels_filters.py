@@ -1,12 +1,24 @@
 """The filters of PNG, undone, against the formulas of the specification."""
 
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
+from segdata.core import kernels as chosen
+
+
+@pytest.fixture(scope="session")
+def kernels() -> Any:
+    """The compiled kernel alone: it has no twin."""
+    kernel = chosen.find_compiled("undo_filters")
+    if kernel is None:
+        pytest.skip("not built")
+    return SimpleNamespace(undo_filters=kernel)
 
 
 def specified(filtered: np.ndarray, step: int) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 `NAME` says which are asked for: "compiled" or "plain". The environment variable SEGDATA_KERNELS=plain asks for numpy.
 Both give the same results; what each function does is documented in the plain twin. A kernel is loaded when it is
-first used. One that was not compiled is its twin's, which is slower; `lacking` lists these.
+first used. One that was not compiled is its twin's, which is slower; `lacking` lists these. `COMPILED_ONLY` have no
+twin: who calls them asks `is_compiled` first, and reads in another way without them.
 
 Pixels are in column-major order: pixel (x, y) is at x * height + y. A run is a vertical strip inside one column.
 Arrays are one-dimensional and contiguous; positions and lengths are int64, owners int32.
@@ -13,6 +14,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # compiled kernels have the signatures of their plain twins; a test compares the two
+    from segdata.core.kernels._compiled.filters import undo_filters as undo_filters
+    from segdata.core.kernels._compiled.scan import join_spans as join_spans
+    from segdata.core.kernels._compiled.scan import scan_items as scan_items
+    from segdata.core.kernels._compiled.scan import skip_json as skip_json
+    from segdata.core.kernels._compiled.scan import value_spans as value_spans
     from segdata.core.kernels._plain import *  # noqa: F403 - its __all__ lists the functions
 
 NAME = "plain" if os.environ.get("SEGDATA_KERNELS") == "plain" else "compiled"
@@ -40,6 +46,7 @@ _FUNCTIONS = {  # of each compiled module
     "triangles": ("triangulate",),
     "walk": ("even_steps", "parts", "walk"),
 }
+COMPILED_ONLY = frozenset({"join_spans", "scan_items", "skip_json", "undo_filters", "value_spans"})
 _MODULE = {function: module for module, functions in _FUNCTIONS.items() for function in functions}
 
 

@@ -105,8 +105,8 @@ def decode_png(data: bytes) -> PngPixels | None:
     if len(palettes) != (colour == PALETTE) or any(not _is_palette(chunk) for chunk in palettes):
         return None
     step = _CHANNELS[colour] * bits // 8
-    inflated = _inflate(b"".join(chunk for name, chunk in chunks if name == b"IDAT"), height * (width * step + 1))
-    rows = None if inflated is None else _rows(inflated, height, step)
+    inflated = inflate(b"".join(chunk for name, chunk in chunks if name == b"IDAT"), height * (width * step + 1))
+    rows = None if inflated is None else unfilter_rows(inflated, height, step)
     if rows is None:
         return None
     if bits == 16:
@@ -132,7 +132,7 @@ def _chunks(data: bytes) -> list[tuple[bytes, memoryview]]:
     return chunks
 
 
-def _inflate(packed: bytes, size: int) -> bytes | None:
+def inflate(packed: bytes, size: int) -> bytes | None:
     """The bytes of a complete zlib stream of this size, else None; inflates at most one byte more."""
     from isal import isal_zlib  # takes 2 ms, which most commands do not need
 
@@ -144,13 +144,16 @@ def _inflate(packed: bytes, size: int) -> bytes | None:
     return inflated if inflating.eof and len(inflated) == size else None
 
 
-def _rows(inflated: bytes, height: int, step: int) -> Bytes | None:
-    """(height, bytes of a row) the rows of a picture; None for a filter that PNG does not have."""
+def unfilter_rows(inflated: bytes, height: int, step: int) -> Bytes | None:
+    """(height, bytes of a row) the rows of a picture, whose pixels have `step` bytes, or less than one.
+
+    None for a filter that PNG does not have, and for any filter where the kernel is not compiled.
+    """
     filtered = np.frombuffer(inflated, np.uint8).reshape(height, -1)
     if step == 1 and not filtered[:, 0].any():
         return filtered[:, 1:]  # as rows of palette indices mostly are
     if not kernels.is_compiled("undo_filters"):
-        return None  # the plain kernel takes longer than Pillow
+        return None
     if filtered[:, 0].max() > MAX_FILTER:
         return None
     return kernels.undo_filters(filtered, step)

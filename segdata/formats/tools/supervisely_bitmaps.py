@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from segdata.core import kernels
 from segdata.core.pixel_limit import TooManyPixelsError, check_pixels, max_pixels
-from segdata.formats.shared.png_files import MAX_FILTER, SIGNATURE
+from segdata.formats.shared.png_files import SIGNATURE, inflate, unfilter_rows
 
 Mask = NDArray[np.bool_]
 _Levels = NDArray[np.uint8]
@@ -100,14 +99,11 @@ def _decode_plain(png: bytes) -> Mask | None:
     if (depth, color, any(plain)) != (1, 3, False) or not {b"PLTE", b"IDAT", b"tRNS"} <= parts.keys():
         return None
     stride = 1 + (width + 7) // 8
-    try:
-        data = zlib.decompressobj().decompress(parts[b"IDAT"], stride * height + 1)
-    except zlib.error:
+    data = inflate(parts[b"IDAT"], stride * height)
+    rows = None if data is None else unfilter_rows(data, height, 1)
+    if rows is None:
         return None
-    if len(data) != stride * height or max(data[::stride]) > MAX_FILTER:
-        return None
-    rows = np.frombuffer(data, np.uint8).reshape(height, stride)
-    bits = np.unpackbits(kernels.undo_filters(rows, 1), axis=1)[:, :width]
+    bits = np.unpackbits(rows, axis=1)[:, :width]
     opaque = np.frombuffer(parts[b"tRNS"][:2].ljust(2, b"\xff"), np.uint8) != 0
     mask: Mask = bits.view(bool) if opaque.tolist() == [False, True] else opaque[bits]
     return mask

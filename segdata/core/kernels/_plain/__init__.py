@@ -2,7 +2,6 @@
 
 from segdata.core.kernels._plain.counts import decode_counts, encode_counts, join_counts, split_counts, unpack_alpha
 from segdata.core.kernels._plain.drawing import draw_opencv, draw_pillow
-from segdata.core.kernels._plain.filters import undo_filters
 from segdata.core.kernels._plain.groups import (
     dense,
     extents,
@@ -41,12 +40,8 @@ from segdata.core.kernels._plain.polygons import (
 )
 from segdata.core.kernels._plain.scan import (
     guard_pages,
-    join_spans,
     release_pages,
     repeated_keys,
-    scan_items,
-    skip_json,
-    value_spans,
 )
 from segdata.core.kernels._plain.sweep import (
     bounds,
@@ -90,7 +85,6 @@ __all__ = [
     "follow",
     "guard_pages",
     "join_counts",
-    "join_spans",
     "label_runs",
     "lift",
     "lower",
@@ -109,9 +103,7 @@ __all__ = [
     "release_pages",
     "repeated_keys",
     "ring_lengths",
-    "scan_items",
     "shared_pixels",
-    "skip_json",
     "split_counts",
     "strip_hashes",
     "strips",
@@ -120,8 +112,6 @@ __all__ = [
     "sweep_order",
     "tally",
     "triangulate",
-    "undo_filters",
     "unpack_alpha",
-    "value_spans",
     "walk",
 ]
