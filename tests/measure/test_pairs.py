@@ -11,7 +11,7 @@ from segdata.core.batch import Batch
 from segdata.core.table import Table
 from segdata.measure.measure import measure_source
 from segdata.measure.registry import BatchView
-from segdata.measure.tables.pairs import WIDEST_BAND, measure_borders
+from segdata.measure.tables.rows import WIDEST_BAND, measure_borders
 from segdata.testing.pictures import PictureDataset, draw_picture
 
 VOID = "v: void (void)"

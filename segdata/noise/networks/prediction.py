@@ -29,8 +29,16 @@ from segdata.core.runs import Ints
 from segdata.noise.networks.images import DecodedImage, Floats, ImageCache
 from segdata.noise.networks.network import UNet, instances_of, logits, precision
 from segdata.noise.networks.plan import MULTIPLE, TrainingPlan
-from segdata.noise.networks.predictions import is_predicted, prediction_path
-from segdata.noise.networks.stored import Codes, PlaneLayout, StoredInstances, encode_prediction, enlarge, shares_of
+from segdata.noise.networks.predictions import (
+    Codes,
+    PlaneLayout,
+    StoredInstances,
+    encode_prediction,
+    enlarge,
+    is_predicted,
+    prediction_path,
+    shares_of,
+)
 
 _MARGIN = 64  # px on each side of a tile that only serve as surroundings, where there is more image
 _ON_GPU = 16  # tiles at once
@@ -346,7 +354,7 @@ def _movable(pixels: ChannelArray) -> ChannelArray:
 
 
 def encode_planes(categories: Tensor, contours: Tensor | None, layout: PlaneLayout) -> Tensor:
-    """(B, n, H, W) uint8 as `segdata.noise.networks.stored` has them, and one more plane for the insides of instances.
+    """(B, n, H, W) uint8 as `PlaneLayout` has them, and one more plane for the insides of instances.
 
     Parameters
     ----------

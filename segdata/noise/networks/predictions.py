@@ -1,4 +1,10 @@
-"""Predictions: what networks say about images that they have not seen, in the files of a folder."""
+"""Predictions: what networks say about images that they have not seen, in the files of a folder.
+
+The two most probable categories of each pixel, edges and instances, in 2 bytes a pixel at most. What a network says is
+turned into bytes on the device that it runs on: the best category, the second one, the share of the second and of all
+others together, and how probable an edge is. Shares are stored as their roots, so that small ones keep their digits:
+0.001 is told from 0.002, and 0.5 is off by 0.002 at most.
+"""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -6,6 +12,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from segdata.core.atomic_files import write_whole
@@ -13,7 +20,220 @@ from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.runs import Ints, Runs
 from segdata.noise.networks.plan import TrainingPlan
-from segdata.noise.networks.stored import VERSION, StoredPrediction
+
+VERSION = 2
+BYTES_PER_PIXEL = 2  # at most, in a file
+_LEVELS = (255, 63, 15, 3)  # of shares; the first at which a file is small enough
+_FULL = 255  # levels in which shares come from the device
+_LEAST_LEAD = 0.001  # of the best over the second, so that rounding makes no other one the best
+_MANY = 256  # categories whose numbers do not fit into a byte
+_FEW_PIXELS = 4096  # a smaller file is not worth a coarser share
+Codes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneLayout:
+    """Which byte of a pixel says what: numbers of categories (two bytes of many), shares, and the edge."""
+
+    n_categories: int
+    edges: bool
+
+    @property
+    def bytes_per_number(self) -> int:
+        """Of the number of a category."""
+        return 1 if self.n_categories <= _MANY else 2
+
+    @property
+    def n_numbers(self) -> int:
+        """Bytes of a pixel that are numbers of categories; with two categories the second is known."""
+        return self.bytes_per_number * (2 if self.n_categories > 2 else 1)
+
+    @property
+    def n_shares(self) -> int:
+        """Bytes of a pixel that are shares: of the second category, and of the others."""
+        return 2 if self.n_categories > 2 else min(self.n_categories - 1, 1)
+
+    @property
+    def n_planes(self) -> int:
+        """Bytes of a pixel."""
+        return self.n_numbers + self.n_shares + self.edges
+
+
+class _StoredImage(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of a file. Planes are (n_planes, width, height): column by column, as runs count pixels."""
+
+    version: int
+    size: tuple[int, int]  # (height, width) of the image
+    seen: tuple[int, int]  # (height, width) of what networks saw, and what the planes have
+    n_categories: int
+    edges: bool
+    levels: int  # of shares
+    second: bool  # whether the second category is there
+    planes: bytes
+    n_runs: int = -1  # -1: no instances
+    n_instances: int = 0
+    instances: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInstances:
+    """Runs, category id and score of the instances of an image."""
+
+    runs: Runs
+    category: Ints
+    score: NDArray[np.float32]
+
+
+def encode_prediction(
+    planes: Codes, layout: PlaneLayout, size: tuple[int, int], instances: StoredInstances | None = None
+) -> bytes:
+    """A file's content: `planes` (n_planes, height, width) as the device made them, of an image of `size`.
+
+    Of the shares as many digits stay as 2 bytes a pixel have room for.
+    """
+    columns = np.ascontiguousarray(planes.transpose(0, 2, 1))
+    packed_instances = b"" if instances is None else _pack(_instance_bytes(instances))
+    room = max(BYTES_PER_PIXEL * size[0] * size[1], _FEW_PIXELS) - len(packed_instances) - 128
+    numbers, shares = columns[: layout.n_numbers], columns[layout.n_numbers :]
+    packed, levels, has_second = b"", _FULL, True
+    for levels in _LEVELS:
+        coarse = shares if levels == _FULL else np.rint(shares * (levels / _FULL)).astype(np.uint8)
+        packed = _pack(numbers.tobytes() + coarse.tobytes())
+        if len(packed) <= room:
+            break
+    else:  # next to noise: the best category alone
+        packed, has_second = _pack(columns[: layout.bytes_per_number].tobytes()), False
+    return msgspec.msgpack.encode(
+        _StoredImage(
+            version=VERSION,
+            size=size,
+            seen=(planes.shape[1], planes.shape[2]),
+            n_categories=layout.n_categories,
+            edges=layout.edges,
+            levels=levels,
+            second=has_second,
+            planes=packed,
+            n_runs=-1 if instances is None else len(instances.runs),
+            n_instances=0 if instances is None else len(instances.category),
+            instances=packed_instances,
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPrediction:
+    """What is in a file."""
+
+    _image: _StoredImage
+
+    @staticmethod
+    def decode(content: bytes) -> "StoredPrediction":
+        """Of a file's content; raises msgspec.MsgspecError where it is none."""
+        return StoredPrediction(msgspec.msgpack.decode(content, type=_StoredImage))
+
+    def probabilities(self) -> NDArray[np.float32]:
+        """(K, width, height) of the image, as far as they are known: what is left is shared by all other categories."""
+        image, layout = self._image, self._layout
+        planes = self._planes()
+        return enlarge(shares_of(planes, layout, image.levels, second=image.second), image.size[::-1])
+
+    def edges(self) -> NDArray[np.float32] | None:
+        """(width, height) how probable it is that an instance ends in a pixel; None where networks do not say."""
+        image = self._image
+        if not image.edges:
+            return None
+        if not image.second:
+            return np.zeros(image.size[::-1], np.float32)
+        edge = self._planes()[-1:].astype(np.float32)
+        whole: NDArray[np.float32] = enlarge(edge / np.float32(image.levels), image.size[::-1])[0]
+        return whole
+
+    def instances(self) -> StoredInstances | None:
+        """The instances; None where there are none to tell apart."""
+        image = self._image
+        if image.n_runs < 0:
+            return None
+        whole, n, m = 4, image.n_runs, image.n_instances
+        content = np.frombuffer(_unpack(image.instances, whole * (3 * n + 2 * m)), np.int32)
+        start, length, owner = content[: 3 * n].reshape(3, n)
+        category, score = content[3 * n :].reshape(2, m)
+        runs = Runs(start.astype(np.int64), length.astype(np.int64), owner)
+        return StoredInstances(runs, category.astype(np.int64), score.view(np.float32))
+
+    @property
+    def _layout(self) -> PlaneLayout:
+        return PlaneLayout(self._image.n_categories, self._image.edges)
+
+    def _planes(self) -> Codes:
+        image, layout = self._image, self._layout
+        n = layout.n_planes if image.second else layout.bytes_per_number
+        height, width = image.seen
+        return np.frombuffer(_unpack(image.planes, n * height * width), np.uint8).reshape(n, width, height)
+
+
+def shares_of(planes: Codes, layout: PlaneLayout, levels: int = _FULL, *, second: bool = True) -> NDArray[np.float32]:
+    """(K, a, b) the probabilities that bytes (n_planes, a, b) stand for; without `second` the best has all."""
+    n, sides = layout.n_categories, planes.shape[1:]
+    shares = np.zeros((n, int(np.prod(sides))), np.float32)
+    flat = planes.reshape(len(planes), -1)
+    pixel = np.arange(flat.shape[1])
+    best = _numbers(flat, 0, layout)
+    if not second or n == 1:
+        shares[best, pixel] = 1
+        return shares.reshape(n, *sides)
+    if n == 2:  # looked up, by the number of the best category and the byte of the other one's share
+        less = np.minimum((np.arange(_FULL + 1, dtype=np.float32) / np.float32(levels)) ** 2 / 2, (1 - _LEAST_LEAD) / 2)
+        table = np.concatenate([1 - less, less, 1 - less]).astype(np.float32)
+        at = flat[1] + (_FULL + 1) * flat[0].astype(np.uint16)
+        for channel in range(n):
+            table[channel * len(less) :].take(at, out=shares[channel], mode="clip")
+        return shares.reshape(n, *sides)
+    scaled = flat[layout.n_numbers :].astype(np.float32) / np.float32(levels)
+    of_second = scaled[0] ** 2 / 2
+    rest = np.minimum(scaled[1] ** 2, (n - 2) * of_second)
+    shrink = np.maximum((2 * of_second + rest) / (1 - _LEAST_LEAD), 1)
+    of_second, rest = of_second / shrink, rest / shrink
+    shares[:] = rest / (n - 2)
+    shares[best, pixel] = 1 - of_second - rest
+    shares[_numbers(flat, layout.bytes_per_number, layout), pixel] = of_second
+    return shares.reshape(n, *sides)
+
+
+def _numbers(flat: Codes, first: int, layout: PlaneLayout) -> Ints:
+    number: Ints = flat[first].astype(np.int64)
+    return number if layout.bytes_per_number == 1 else number + _MANY * flat[first + 1].astype(np.int64)
+
+
+def enlarge(values: NDArray[np.float32], sides: tuple[int, int]) -> NDArray[np.float32]:
+    """(n, a, b) values of a reduced image at the middles of the pixels of the whole one, by linear interpolation."""
+    for axis, side in enumerate(sides, 1):
+        length = values.shape[axis]
+        if length != side:
+            place = ((np.arange(side) + 0.5) * length / side - 0.5).clip(0, length - 1)
+            low = np.floor(place).astype(np.int64)
+            share = (place - low).astype(np.float32).reshape((-1, 1) if axis == 1 else (1, -1))
+            above = values.take(np.minimum(low + 1, length - 1), axis)
+            values = values.take(low, axis)
+            values = values + share * (above - values)
+    return values
+
+
+def _instance_bytes(instances: StoredInstances) -> bytes:
+    runs = instances.runs
+    columns = (runs.start, runs.length, runs.owner, instances.category)
+    return (
+        b"".join(np.ascontiguousarray(column, np.int32).tobytes() for column in columns)
+        + np.ascontiguousarray(instances.score, np.float32).tobytes()
+    )
+
+
+def _pack(content: bytes) -> bytes:
+    return pa.Codec("zstd", compression_level=1).compress(content, asbytes=True)  # type: ignore[no-any-return]
+
+
+def _unpack(content: bytes, length: int) -> bytes:
+    return pa.Codec("zstd").decompress(content, decompressed_size=length, asbytes=True) if length else b""
+
 
 EDGE = 2  # of contours: neither, inside, edge
 Probabilities = NDArray[np.float32]

@@ -22,8 +22,7 @@ from segdata.noise.networks.images import ImageCache
 from segdata.noise.networks.network import build_network
 from segdata.noise.networks.plan import Settings, TrainingPlan, plan_for
 from segdata.noise.networks.prediction import ChannelLegend, predict
-from segdata.noise.networks.predictions import prediction_path
-from segdata.noise.networks.stored import StoredPrediction
+from segdata.noise.networks.predictions import StoredPrediction, prediction_path
 from tests.noise.networks.test_plan import FACTS
 
 CPU = torch.device("cpu")

@@ -15,8 +15,7 @@ from segdata.core.errors import SegdataError
 from segdata.noise.networks.images import ImageCache
 from segdata.noise.networks.plan import TrainingPlan
 from segdata.noise.networks.prediction import ChannelLegend, predict, tiles
-from segdata.noise.networks.predictions import prediction_path
-from segdata.noise.networks.stored import StoredPrediction
+from segdata.noise.networks.predictions import StoredPrediction, prediction_path
 
 LEGEND = ChannelLegend(np.array([3, 7]), np.array([True, True]))
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from segdata.core.runs import Runs
 from segdata.noise.networks.prediction import encode_planes
-from segdata.noise.networks.stored import (
+from segdata.noise.networks.predictions import (
     PlaneLayout,
     StoredInstances,
     StoredPrediction,
