@@ -106,7 +106,8 @@ def _counts(tables: Tables, segments: Table, stratum: Ints) -> Table:
 
 def _advice(tables: Tables, category: Ints, count: Ints, rare: Ints) -> str:
     """The rarest categories, and weights that would balance them and the most frequent one."""
-    rarest = rare[:3] if len(rare) else np.argsort(np.where(count > 0, count, np.iinfo(np.int64).max))[:1]
+    most = np.iinfo(np.int64).max
+    rarest = rare[:3] if len(rare) else np.argsort(np.where(count > 0, count, most), kind="stable")[:1]
     weight = class_weights(count)
     shown = [*rarest.tolist(), int(np.argmax(count))]
     listed = ", ".join(f"{tables.profile.name_of(int(category[place]))} {weight[place]:.2g}" for place in shown)

@@ -273,7 +273,7 @@ def _by_annotator(
         tested.append((int(observed["category"][rows[0]]), worst, comparison, p))
     is_significant = benjamini_hochberg(np.array([p for *_, p in tested]), rate)
     for (id_, worst, comparison, p), good in zip(tested, is_significant.tolist(), strict=True):
-        if good:
+        if good and p < 1:  # 1 where the difference is too small, whatever the rate
             own_share = float(comparison.mean[worst])
             others_share = max(float(own_share - comparison.difference[worst]), 0.0)
             message = (
