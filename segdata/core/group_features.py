@@ -18,6 +18,7 @@ from segdata.core.strata import (
     number_names,
     size_class,
 )
+from segdata.core.table import Table
 
 FeatureKind = Literal["presence", "count", "size", "void"]
 _MIX = ("camera", "size", "split")  # images that agree in these are of one sort
@@ -86,33 +87,51 @@ class GroupedAnnotations(msgspec.Struct, frozen=True):
         stratum = unit[first] if is_paired else _comparable_types(tables, column, image[first], group[first])
         return GroupedAnnotations(names, group[first], stratum, np.bincount(which), observation, is_paired)
 
-    def features(self, tables: Tables) -> Iterator[GroupFeature]:
-        """What the groups can differ in, category by category, then the use of void."""
-        tally = CategoryTally.count(tables.segments, tables.segments["annotation"])
+    def features(self, tables: Tables, amounts: Table) -> Iterator[GroupFeature]:
+        """What the groups can differ in, category by category, then the use of void; see `drawn_amounts`."""
         frame = np.maximum(tables.images["width"].astype(np.float64) * tables.images["height"], 1)
         frame = frame[tables.annotations["image"]]
-        void = np.isin(tally.category, tables.profile.taxonomy.void_ids)
+        owner, drawn, amount = (amounts[name] for name in ("annotation", "category", "amount"))
+        void = np.isin(drawn, tables.profile.taxonomy.void_ids)
         things = tables.profile.taxonomy.thing_ids
-        segments = example_segments(tables)
-        real = CategoryTally.count(segments, segments["annotation"])
-        for category in np.unique(real.category).tolist():
-            rows = np.flatnonzero((real.category == category) & (self.of[real.owner] >= 0))
-            observation = self.of[real.owner[rows]]
+        for category in np.unique(drawn[~void]).tolist():
+            rows = np.flatnonzero((drawn == category) & (self.of[owner] >= 0))
+            observation = self.of[owner[rows]]
             having = np.bincount(observation, minlength=len(self.group)).astype(np.float64)
             yield GroupFeature("presence", category, having / self.n_images, np.ones(len(self.group), bool))
             some = having > 0
             if tables.profile.task != "semantic" and category in things:
-                logs = np.bincount(observation, weights=np.log(real.segments[rows]), minlength=len(having))
+                logs = np.bincount(observation, weights=np.log(amount[rows]), minlength=len(having))
                 yield GroupFeature("count", category, logs / np.maximum(having, 1), some)
             # As a share of the image: within images of one size this is a constant, which changes no comparison.
-            shares = real.log_area[rows] - np.log(frame[real.owner[rows]])
+            shares = amounts["log_area"][rows] - np.log(frame[owner[rows]])
             logs = np.bincount(observation, weights=shares, minlength=len(having))
             yield GroupFeature("size", category, logs / np.maximum(having, 1), some)
         if void.any():
-            rows = np.flatnonzero(void & (self.of[tally.owner] >= 0))
-            share = tally.pixels[rows] / frame[tally.owner[rows]]
-            total = np.bincount(self.of[tally.owner[rows]], weights=share, minlength=len(self.group))
+            rows = np.flatnonzero(void & (self.of[owner] >= 0))
+            share = amount[rows] / frame[owner[rows]]
+            total = np.bincount(self.of[owner[rows]], weights=share, minlength=len(self.group))
             yield GroupFeature("void", None, total / self.n_images, np.ones(len(self.group), bool))
+
+
+def drawn_amounts(tables: Tables) -> Table:
+    """One row for each annotation (row) and category: annotation, category, amount, log_area.
+
+    amount: how many segments have pixels, of void how many pixels; log_area: the mean logarithm of these segments.
+    """
+    segments, void_ids = tables.segments, tables.profile.taxonomy.void_ids
+    void_segments = segments.take(np.isin(segments["category_id"], void_ids)).select(
+        ("annotation", "category_id", "area")
+    )
+    real, void = (CategoryTally.count(some, some["annotation"]) for some in (example_segments(tables), void_segments))
+    return Table(
+        {
+            "annotation": np.concatenate([real.owner, void.owner]),
+            "category": np.concatenate([real.category, void.category]),
+            "amount": np.concatenate([real.segments, void.pixels]),
+            "log_area": np.concatenate([real.log_area, void.log_area]),
+        }
+    )
 
 
 def image_types(tables: Tables, column: str, *, exact: bool = True) -> Ints:

@@ -6,15 +6,18 @@ from itertools import groupby
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 
 from segdata.core.finding import RowFinding
-from segdata.core.group_features import GroupedAnnotations, GroupFeature
+from segdata.core.group_features import GroupedAnnotations, GroupFeature, drawn_amounts
 from segdata.core.guideline import quote_guideline
+from segdata.core.reductions import gather, leading, name_keys, sum_by
 from segdata.core.resampling import GroupComparison, StratifiedGroups
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags
 from segdata.core.statistics import benjamini_hochberg
-from segdata.core.strata import annotation_strata
+from segdata.core.strata import annotation_strata, annotation_strata_if_any
+from segdata.core.table import Table
 
 _SEED = 310  # the same data give the same findings
 _NEARLY = 0.75  # of three groups of which one deviates, the others are at half of its score on the other side
@@ -47,7 +50,7 @@ class _Drift(msgspec.Struct, frozen=True):
     p: float = 1.0
 
 
-@rule("SEG310", "annotator-drift", severity="warning", needs=(), whole=True)
+@rule("SEG310", "annotator-drift", severity="warning", needs=(), whole=True, by_part=True)
 def annotator_drift(
     tables: Tables,
     *,
@@ -95,13 +98,25 @@ def annotator_drift(
     columns = ["annotator"]
     by = tables.profile.by
     if by not in (None, "annotator", "split"):  # SEG306 speaks of splits
-        annotation_strata(tables, by)  # refuses a column that there is not
+        if (whole := leading(tables)) is not None:
+            annotation_strata(whole, by)  # refuses a column that there is not
         columns.append(by)
+    columns = [column for column in columns if _has_groups(tables, column)]
+    if not columns:
+        return
+    drawn = drawn_amounts(tables)
+    whole, drawn = gather(tables, {name: drawn[name] for name in drawn.names}, {"annotation": "annotations"})
     for column in columns:
-        observed = GroupedAnnotations.from_column(tables, column)
-        drifts = sorted(_drifts(tables, observed, limits, rate), key=_group_and_category)
+        observed = GroupedAnnotations.from_column(whole, column)
+        drifts = sorted(_drifts(whole, drawn, observed, limits, rate), key=_group_and_category)
         for _, group_drifts in groupby(drifts, _group_and_category):
-            yield _finding(tables, observed, column, list(group_drifts))
+            yield _finding(whole, observed, column, list(group_drifts))
+
+
+def _has_groups(tables: Tables, column: str) -> bool:
+    """Whether a column names several groups of annotations in the whole dataset."""
+    names = name_keys(pa.array(annotation_strata_if_any(tables, column), pa.string()))
+    return int((sum_by(tables, {"name": names}, {})["name"] >= 0).sum()) > 1
 
 
 def _group_and_category(drift: _Drift) -> tuple[int, int, bool, int]:
@@ -109,8 +124,8 @@ def _group_and_category(drift: _Drift) -> tuple[int, int, bool, int]:
     return drift.group, -1 if against is None else against, category is None, category or 0
 
 
-def _drifts(tables: Tables, observed: GroupedAnnotations, limits: _Limits, rate: float) -> list[_Drift]:
-    tested = list(_tested_features(tables, observed, limits))
+def _drifts(tables: Tables, drawn: Table, observed: GroupedAnnotations, limits: _Limits, rate: float) -> list[_Drift]:
+    tested = list(_tested_features(tables, drawn, observed, limits))
     if not tested:
         return []
     rng = np.random.default_rng(_SEED)
@@ -130,12 +145,12 @@ def _drifts(tables: Tables, observed: GroupedAnnotations, limits: _Limits, rate:
 
 
 def _tested_features(
-    tables: Tables, observed: GroupedAnnotations, limits: _Limits
+    tables: Tables, drawn: Table, observed: GroupedAnnotations, limits: _Limits
 ) -> Iterator[tuple[GroupFeature, StratifiedGroups, GroupComparison]]:
     """The features in which two groups or more can be compared, and how they compare."""
     n_groups = len(observed.names)
     every = StratifiedGroups.from_strata(observed.group, observed.stratum, n_groups)
-    for feature in observed.features(tables) if len(every.rows) else ():
+    for feature in observed.features(tables, drawn) if len(every.rows) else ():
         blocks = every
         if not feature.among.all():
             blocks = StratifiedGroups.from_strata(observed.group, observed.stratum, n_groups, feature.among)

@@ -4,6 +4,7 @@ import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
+from segdata.core.reductions import sum_by
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Ints
 
@@ -14,7 +15,7 @@ _NEAR_FRAME = 2  # pixels
 _RATHER_SMALL = 4  # companions may be this many times smaller than what is judged: small ones need fewer points
 
 
-@rule("SEG113", "coarse-outline", severity="info", needs=("outlines",), habit="image", opt_in=True)
+@rule("SEG113", "coarse-outline", severity="info", needs=("outlines",), habit="image", opt_in=True, by_part=True)
 def coarse_outline(
     tables: Tables, *, max_vertices: int = 6, min_pixels: int = 1000, min_ratio: float = 2.0
 ) -> Findings:
@@ -125,14 +126,17 @@ def coarse_outline(
     compact = 4 * np.pi * area >= _LEAST_COMPACT * outlines["around"] ** 2
     coarse = (vertices <= max_vertices) & (area >= min_pixels) & compact & ~_at_frame(tables, row)
     coarse &= ~(outlines["skew"] <= _PARALLELOGRAM)
-    for members in outlines.beside(category=segments["category_id"][row]).groups("category"):
-        coarse_members = members[coarse[members]]
-        if len(coarse_members) == 0 or len(members) <= _LEAST_COMPANIONS:
+    category = segments["category_id"][row]
+    counts = sum_by(tables, {"category": category, "vertices": vertices}, {"n": np.ones(len(row), np.int64)})
+    for id_ in np.unique(category[coarse]).tolist():
+        mine = counts["category"] == id_
+        by_number = np.repeat(counts["vertices"][mine], counts["n"][mine])
+        if len(by_number) <= _LEAST_COMPANIONS:
             continue
-        by_number = np.sort(vertices[members])
-        finer = len(members) - np.searchsorted(by_number, min_ratio * vertices[coarse_members])
+        coarse_members = np.flatnonzero(coarse & (category == id_))
+        finer = len(by_number) - np.searchsorted(by_number, min_ratio * vertices[coarse_members])
         usual = int(np.median(by_number))
-        for place in coarse_members[finer >= 0.9 * (len(members) - 1)].tolist():
+        for place in coarse_members[finer >= 0.9 * (len(by_number) - 1)].tolist():
             pixels, points = int(area[place]), count_noun(int(vertices[place]), "vertex", "vertices")
             message = f"an outline of {points} around {pixels:,} px; half of its category have {usual} or more"
             yield RowFinding(message, segments=(int(row[place]),), pixels=pixels)

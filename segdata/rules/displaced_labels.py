@@ -4,8 +4,9 @@ import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
+from segdata.core.reductions import gather
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.table import Table
+from segdata.core.table import Column, Table
 from segdata.measure.placements import ELSEWHERE, SHIFTED, change_words
 from segdata.rules.shared import image_names
 
@@ -13,7 +14,15 @@ _FAR = 0.25  # of the picture's longer side, beyond it
 _MANY_FAR = 0.2  # of the segments
 
 
-@rule("SEG314", "displaced-labels", severity="warning", needs=("placements", "outlines"), whole=True, habit="image")
+@rule(
+    "SEG314",
+    "displaced-labels",
+    severity="warning",
+    needs=("placements", "outlines"),
+    whole=True,
+    habit="image",
+    by_part=True,
+)
 def displaced_labels(
     tables: Tables,
     *,
@@ -70,6 +79,8 @@ def displaced_labels(
     at the outlines, nuclei on a half blank picture up to 93 %. White trains cut out on white, seen later, have up to
     27 % of their outlines where the picture is blank, hence the 0.4.
     """
+    tables, beyond = gather(tables, _beyond_picture(tables), {"annotation": "annotations"})
+    furthest = dict(beyond.lines("annotation", "overshoot"))
     groups, single = tables.measured["group_placements"], tables.measured["placements"]
     flagged = set[int]()
     whole, parts = groups.take(groups["is_part"] == 0), groups.take(groups["is_part"] == 1)
@@ -100,7 +111,6 @@ def displaced_labels(
         )
         yield RowFinding(message, annotator=tables.annotations["annotator"][int(rows[0])])
     stands = ~in_part & (single["change"] >= 0) & (single["score"] >= np.maximum(min_score, min_ratio * single["own"]))
-    furthest = _beyond_picture(tables)
     at_best = np.where(stands, single["score"], single["own"])
     usual = {group: float(np.median(at_best[single["group"] == group])) for group in set(single["group"].tolist())}
     for row, group, own, score, change, x, y, other in single.take(stands).lines(
@@ -124,8 +134,8 @@ def displaced_labels(
     yield from _without_shade(single, min_images, min_blank, min_bare)
 
 
-def _beyond_picture(tables: Tables) -> dict[int, float]:
-    """How far the outlines of an annotation go beyond its picture, in pixels, where many lie far outside."""
+def _beyond_picture(tables: Tables) -> dict[str, Column]:
+    """Annotations (rows) with many outlines far outside of their picture, and the most pixels by which one is."""
     outlines, annotations, images = tables.outlines, tables.annotations, tables.images
     annotation = tables.segments["annotation"][outlines["segment"]]
     image = annotations["image"][annotation]
@@ -133,7 +143,8 @@ def _beyond_picture(tables: Tables) -> dict[int, float]:
     n_far = np.bincount(annotation[is_far], minlength=len(annotations))
     n_outlines = np.bincount(annotation, minlength=len(annotations))
     many = np.flatnonzero((n_far >= 2) & (n_far >= _MANY_FAR * n_outlines))
-    return {row: float(outlines["overshoot"][is_far & (annotation == row)].max()) for row in many.tolist()}
+    overshoot = [outlines["overshoot"][is_far & (annotation == row)].max() for row in many.tolist()]
+    return {"annotation": many, "overshoot": np.array(overshoot, np.float64)}
 
 
 def _without_shade(single: Table, min_images: int, min_blank: float, min_bare: float) -> Findings:

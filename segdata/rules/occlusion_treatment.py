@@ -6,7 +6,7 @@ import numpy as np
 
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import Relation, is_related_either_way, quote_guideline
-from segdata.core.reductions import gather, leading, name_keys, sum_by
+from segdata.core.reductions import gather, name_keys, sum_by
 from segdata.core.resampling import StratifiedGroups, cluster_p_value, intraclass_correlation
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Floats, Ints, unique_inverse
@@ -157,12 +157,9 @@ def occlusion_treatment(
     """
     annotator = name_keys(tables.annotations.texts("annotator"))
     if (sum_by(tables, {"annotator": annotator}, {})["annotator"] >= 0).sum() > 1:
-        whole = leading(tables)
-        if whole is not None:
-            yield from _by_annotator(whole, _comparable(whole, _borders(whole, min_shared)), _DRAWN, min_effect, rate)
-            objects = kept_parts(whole)
-            parts = objects.beside(stratum=objects["object"], flag=objects["kept"])
-            yield from _by_annotator(whole, parts, _KEPT, min_effect, rate)
+        whole, borders, objects = _gather_drawn(tables, _borders(tables, min_shared), kept_parts(tables))
+        yield from _by_annotator(whole, _comparable(whole, borders), _DRAWN, min_effect, rate)
+        yield from _by_annotator(whole, objects.beside(stratum=objects["object"]), _KEPT, min_effect, rate)
     else:
         yield from _by_file(tables, _borders(tables, min_shared), min_effect, min_files, rate)
 
@@ -242,13 +239,33 @@ def _division(
     return p, RowFinding(message, category=tables.profile.name_of(id_))
 
 
+def _gather_drawn(tables: Tables, borders: Table, objects: Table) -> tuple[Tables, Table, Table]:
+    """The tables of the whole dataset, and of all of it the borders and objects in parts, with the column `flag`."""
+    alike, first = joint_codes(*(borders[name].astype(np.int64) for name in _ORDER[::-1]))
+    borders, none = borders.take(first), np.zeros(len(first), np.int64)
+    columns = {
+        "annotation": np.concatenate([borders["annotation"], objects["annotation"]]),
+        "category": np.concatenate([borders["category"], objects["category"]]),
+        "other": np.concatenate([borders["other"], np.zeros(len(objects), np.int64)]),
+        "object": np.concatenate([none, objects["object"]]),
+        "flag": np.concatenate([borders["over"], objects["kept"]]),
+        "n": np.concatenate([np.bincount(alike), np.ones(len(objects), np.int64)]),
+        "is_border": np.arange(len(borders) + len(objects)) < len(borders),
+    }
+    # A part has fewer objects than segments, so that as rows of these they differ between parts.
+    whole, rows = gather(tables, columns, {"annotation": "annotations", "object": "segments"})
+    borders, objects = (rows.take(rows["is_border"] == is_border) for is_border in (True, False))
+    order = np.lexsort([borders[name] for name in ("flag", *_ORDER[1:])])
+    return whole, borders.take(np.repeat(order, borders["n"][order])), objects
+
+
 def _comparable(tables: Tables, borders: Table) -> Table:
     """The borders with the stratum in which annotators are compared: the same image, where several drew it."""
     drawn_on, times = np.unique(tables.annotations["image"], return_counts=True)
     image = tables.annotations["image"][borders["annotation"]]
     alone = np.isin(image, drawn_on[times == 1])  # what only one annotator drew is compared by the other category alone
     stratum = np.unique(np.stack([np.where(alone, -1, image), borders["other"]]), axis=1, return_inverse=True)[1]
-    return borders.beside(stratum=stratum.reshape(-1), flag=borders["over"])
+    return borders.beside(stratum=stratum.reshape(-1))
 
 
 def _by_annotator(

@@ -3,14 +3,16 @@
 import numpy as np
 
 from segdata.core.finding import RowFinding
+from segdata.core.reductions import leading, sum_by, total
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.taxonomy import PALETTE_GREYS
 from segdata.rules.shared import reader_findings
 
 _FIRST_GREYS = (38, 75)  # of the classes or objects 1 and 2
+_OTHER = -1  # any other value
 
 
-@rule("SEG219", "provisional-taxonomy", severity="info", needs=())
+@rule("SEG219", "provisional-taxonomy", severity="info", needs=(), by_part=True)
 def provisional_taxonomy(tables: Tables) -> Findings:
     """Nothing says what the values of the masks mean, so segdata guesses it from the values.
 
@@ -42,11 +44,16 @@ def provisional_taxonomy(tables: Tables) -> Findings:
     provisional = [*reader_findings(tables, "SEG219")]
     yield from provisional
     segments = tables.segments
-    has_tracks = not segments.missing("track_id").all()
-    if has_tracks or provisional:
-        values = segments["track_id"][~segments.missing("track_id")] if has_tracks else segments["category_id"]
-        used = np.unique(values[values > 0].astype(np.int64))
-        if np.isin(_FIRST_GREYS, used).all() and np.isin(used, PALETTE_GREYS).all():
+    has_track = ~segments.missing("track_id")
+    n = total(tables, provisional=len(provisional), tracks=int(has_track.sum()))
+    if n["provisional"] or n["tracks"]:
+        values = segments["track_id"][has_track] if n["tracks"] else segments["category_id"]
+        values = values[values > 0].astype(np.int64)
+        # All that are no greys are one to this rule, so that other parts send few.
+        values = np.where(np.isin(values, PALETTE_GREYS), values, _OTHER)
+        used = sum_by(tables, {"value": values}, {})["value"]
+        is_grey = np.isin(_FIRST_GREYS, used).all() and np.isin(used, PALETTE_GREYS).all()
+        if is_grey and leading(tables) is not None:
             shown = ", ".join(str(value) for value in used.tolist())
             message = (
                 f"the values {shown} are the greys of the first colours of VOC's and DAVIS' palette: masks with a "

@@ -6,11 +6,12 @@ from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.frame_sequences import FrameSequence, frame_sequences
 from segdata.core.profile import SequenceKind
+from segdata.core.reductions import leading, total
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
 
 
-@rule("SEG312", "unannotated-image", severity="warning", needs=())
+@rule("SEG312", "unannotated-image", severity="warning", needs=(), per_sequence=True)
 def unannotated_image(
     tables: Tables, *, max_share: float = 0.1, min_frames: int = 3, min_usual: float = 0.5
 ) -> Findings:
@@ -45,10 +46,12 @@ def unannotated_image(
     Defaults: COCO (50 images) has 2 %, a forgotten one; magnetic_tile, where one kind is `Free`, 18 %.
     """
     empty = np.flatnonzero(tables.annotations["n_segments"] == 0)
-    if len(empty) > max(max_share * len(tables.annotations), 1):
-        share = len(empty) / len(tables.annotations)
-        message = f"{len(empty):,} of {len(tables.annotations):,} annotations ({share:.0%}) have no segment"
-        yield RowFinding(message, severity="info")
+    n = total(tables, empty=len(empty), all=len(tables.annotations))
+    if n["empty"] > max(max_share * n["all"], 1):
+        if leading(tables) is not None:
+            share = n["empty"] / n["all"]
+            message = f"{n['empty']:,} of {n['all']:,} annotations ({share:.0%}) have no segment"
+            yield RowFinding(message, severity="info")
         yield from _unfinished_sequences(tables, _of_kind(tables, "video"), "frame", min_frames, min_usual)
         return
     volumes = _of_kind(tables, "volume")

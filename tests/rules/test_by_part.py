@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 
 import segdata
-from segdata.core.batch import concatenate_batches, replace_column
+from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.config import Config
 from segdata.core.finding import Finding
 from segdata.core.format import Source
-from segdata.core.profile import ImageSequence, Profile
-from segdata.core.rule import rules
+from segdata.core.profile import ImageSequence, Policy, Profile
+from segdata.core.rule import find_rule, rules
 from segdata.core.rule_runner import find_by_rule
+from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Attribute, Category, ExpectedCategory, SizeLimits, Taxonomy
 from segdata.measure.measure import measure_source
-from segdata.testing.pictures import find_in_parts
+from segdata.testing.pictures import find_in_parts, runs_of_masks
 from tests.generators.sequences import SequenceDataset, reorder_images, sequence_dataset
 from tests.rules.test_outlier_rules import film, moved
 
@@ -174,3 +175,51 @@ def test_sequences_that_parts_divide() -> None:
     codes = frozenset(code for code, rule in rules("validate").items() if rule.per_sequence)
     found = compare_parts(data, data.profile, Config(), (7,), codes)
     assert found >= {"SEG106", "SEG107", *(f"SEG{number}" for number in (351, 353, 354, 355, 356, 358, 359, 360))}
+
+
+def _panel() -> SequenceDataset:
+    """Images that three annotators drew, of whom one reaches under what hides a car, and divides what is hidden."""
+    masks, segments, owners = list[np.ndarray](), list[tuple[int, int]](), list[tuple[int, str]]()
+    for image in range(12):
+        for name in ("anna", "ben", "cleo"):
+            owners.append((image, name))
+            drawn = [(_square(x, 1, 10), 1) for x in (0, 26, 52)]
+            drawn += [(_square(x, 11 - 4 * (name == "ben"), 10), 2) for x in (0, 26, 52)]
+            pieces = [(_square(5, 30 + image, 10), 3), (_square(45, 30 + image, 10), 3)]
+            drawn += pieces if name == "ben" else [(pieces[0][0] | pieces[1][0], 3)]
+            drawn += [(_square(20, 25, 16), 4)] * (name == "ben")
+            masks += [mask for mask, _ in drawn]
+            segments += [(len(owners) - 1, category) for _, category in drawn]
+    categories = [Category(id=1, name="car"), Category(id=2, name="person"), Category(id=3, name="bus")]
+    taxonomy = Taxonomy(categories=(*categories, Category(id=4, name="dirt", kind="void")))
+    batch = Batch(
+        make_table(BATCH_IMAGES, 12, image_id=[f"{k}.png" for k in range(12)], height=[60] * 12, width=[80] * 12),
+        make_table(BATCH_ANNOTATIONS, 36, image=[image for image, _ in owners], annotator=[name for _, name in owners]),
+        make_table(
+            BATCH_SEGMENTS,
+            len(segments),
+            annotation=[row for row, _ in segments],
+            segment_id=list(range(len(segments))),
+            category_id=[category for _, category in segments],
+            iscrowd=[False] * len(segments),
+        ),
+        runs_of_masks(masks),
+    )
+    profile = dataclasses.replace(
+        sequence_dataset(film(1)).profile, taxonomy=taxonomy, task="instance", sequences=(), overlap=Policy("allow")
+    )
+    return SequenceDataset(profile, batch)
+
+
+def test_several_annotators() -> None:
+    data = _panel()
+    codes = frozenset({"SEG212", "SEG310"})
+    assert compare_parts(data, data.profile, Config(), (1, 5), codes) == codes
+    rule = find_rule("SEG212")
+    found = find_by_rule(measure_source(data, rule.needs, jobs=1), [rule], Config())["SEG212"]
+    assert {finding.category for finding in found} == {"car", "person", "bus"}  # borders, and things in parts
+
+
+def test_tracks_that_are_greys() -> None:
+    data = sequence_dataset(np.array([0, 38, 75, 113])[film(4)], tracks=range(1, 114), task="instance")
+    assert compare_parts(data, data.profile, Config(), (3,), frozenset({"SEG219"})) == {"SEG219"}

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 
 import segdata
 from segdata.core.finding import Finding
+from tests.rules.test_by_part import check_all
 
 Points = Any
 N, SIDE = 6, 120
@@ -210,6 +211,7 @@ def test_coordinates_of_the_picture_that_tiles_were_cut_from(tmp_path: Path) -> 
     assert (
         "px beyond the picture: it may be a tile of a larger one, whose coordinates the labels have" in finding.message
     )
+    assert check_all(segdata.read(tmp_path), (1,), frozenset({"SEG314"})) == {"SEG314"}
 
 
 def test_a_split_of_half_blank_pictures_differs_from_the_others(tmp_path: Path) -> None:
