@@ -2,7 +2,10 @@
 
 import atexit
 import gc
+import os
 import signal
+import sys
+import threading
 
 
 def main() -> None:
@@ -12,7 +15,12 @@ def main() -> None:
     _collect_garbage_rarely()
     from segdata.cli.main import main as run
 
-    run()
+    try:
+        run()
+    except SystemExit as leaving:
+        if isinstance(leaving.code, int):
+            _end_at_once(leaving.code)
+        raise
 
 
 def _collect_garbage_rarely() -> None:
@@ -22,7 +30,22 @@ def _collect_garbage_rarely() -> None:
     processor time of validating 118,000 images.
     """
     gc.set_threshold(100_000, 50, 100)
-    atexit.register(gc.freeze)  # else Python searches all modules for cycles when it ends
+
+
+def _end_at_once(code: int) -> None:
+    """End the process without freeing what it holds: 0.3 s for the tables of 118,000 images, 0.02 s for few.
+
+    Returns where Python must end it: threads still run, a profiler or debugger watches, or output cannot be written.
+    """
+    if threading.active_count() > 1 or sys.getprofile() is not None or sys.gettrace() is not None:
+        return
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):  # a closed pipe or file
+        return
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -176,7 +176,7 @@ class _StoredColumn(LazyColumn):
         name, tables = self._field.name, []
         for data, rows in self._pieces:
             place = pa.ipc.open_file(data).schema.get_field_index(name)
-            options = pa.ipc.IpcReadOptions(included_fields=[place])
+            options = pa.ipc.IpcReadOptions(included_fields=[place], use_threads=False)
             if place >= 0:
                 tables.append(pa.ipc.open_file(data, options=options).read_all())
             else:  # this piece lacks the column

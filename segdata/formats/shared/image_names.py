@@ -27,6 +27,8 @@ def explain_names(places: Iterable[Path], names: Sequence[str], skip: Sequence[P
     for path in files:
         by_key.setdefault(path.name, []).append(path)
         by_key.setdefault(_number_key(path.name), []).append(path)
+    if not by_key:
+        return None
     for remedy, key_of in (("their folders", _bare_name), ("the spelling of the files", _number_key)):
         found = {name: by_key[key] for name in names if (key := key_of(name)) in by_key}
         if found and 2 * len(found) >= len(names):
@@ -38,7 +40,7 @@ def explain_names(places: Iterable[Path], names: Sequence[str], skip: Sequence[P
 
 
 def _bare_name(name: str) -> str:
-    return PurePosixPath(name).name
+    return name.rpartition("/")[2]  # a PurePosixPath of each of 118,000 names takes half a second
 
 
 def _number_key(name: str) -> str:
