@@ -382,3 +382,18 @@ def test_holes_by_the_even_odd_rule_that_are_filled() -> None:
 def test_picture_files_of_several_images_are_left_out() -> None:
     uris = np.array(["a.png", "b.tif", "b.tif", None, "s3://bucket/c.png", "d.png"], object)
     assert copies.single_image_rows(Table({"uri": uris})) == [0, 5]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+def test_the_box_of_filled_holes_is_that_of_the_first(order: tuple[int, ...]) -> None:
+    """Of each segment: its rings within others count together."""
+    inner = ["2 2 4 2 4 5 2 5", "6 2 9 2 9 4 6 4", "6 6 8 6 8 10 6 10"]
+    boxes = [(2, 2, 2, 3), (6, 2, 3, 2), (6, 6, 2, 4)]
+    rings = " | ".join(["1 1 11 1 11 11 1 11", *(inner[k] for k in order)])
+    other = " | ".join(["12 0 16 0 16 4 12 4", "13 1 15 1 15 3 13 3"])
+    legend = f"a: car (polygon {rings})\nb: car (polygon {other})\nc: car (polygon 0 0 1 0 1 1)"
+    picture = "\n".join(["." * 17] * 12) + f"\n\n{legend}"
+    outlines = measure_source(draw_picture(picture), frozenset({"outlines"}), jobs=1).outlines
+    names = ("filled", "filled_pixels", "filled_x", "filled_y", "filled_width", "filled_height")
+    assert list(outlines.lines(*names))[:2] == [(3, 6 + 6 + 8, *boxes[order[0]]), (1, 4, 13, 1, 2, 2)]
+    assert outlines["filled"].tolist() == [3, 1, 0]

@@ -1,5 +1,6 @@
 """Fit: advice where regions are several things large, and where instances say no more than classes."""
 
+import math
 import random
 from dataclasses import replace
 
@@ -121,6 +122,34 @@ def test_counts_by_category_and_stratum_are_those_of_the_rows(seed: int) -> None
         assert (row.images, row.pixels) == (len({image[k] for k in own}), pixels)
         assert row.segments == len(own)
         assert row.share == pytest.approx(pixels / of_stratum)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_how_many_equal_categories_those_in_use_are_worth(seed: int) -> None:
+    """The exponential of the entropy of their shares; void, and what nothing has, does not count."""
+    rng = np.random.default_rng(seed)
+    tables = random_annotations(rng)
+    kept = np.flatnonzero(np.isin(tables.segments["category_id"], rng.choice([1, 2, 3, 9], int(rng.integers(0, 4)))))
+    tables = replace(tables, segments=tables.segments.take(kept))
+    category, area, image = (tables.segments[name].tolist() for name in ("category_id", "area", "image"))
+    used = sorted({*category} - {3})
+    worth = []
+    for amount in (
+        [sum(a for c, a in zip(category, area, strict=True) if c == id_) for id_ in used],
+        [category.count(id_) for id_ in used],
+        [len({i for c, i in zip(category, image, strict=True) if c == id_}) for id_ in used],
+    ):
+        shares = [one / sum(amount) for one in amount if one]
+        worth.append(math.exp(-sum(share * math.log(share) for share in shares)) if shares else math.nan)
+    told = summarise("set", tables).facts["balance"]
+    if len(used) > 1:
+        pixels, segments, images = (f"{one:.1f}" for one in worth)
+        assert told == (
+            f"{len(used)} categories in use count as {pixels} equal ones by pixels, {segments} by segments, "
+            f"{images} by images"
+        )
+    else:
+        assert told == ("one category in use" if used else "no categories in use")
 
 
 def random_annotations(rng: np.random.Generator) -> Tables:
