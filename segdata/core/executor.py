@@ -2,11 +2,11 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -30,6 +30,29 @@ def n_threads(jobs: int) -> int:
     if jobs := jobs or _default_jobs.get():
         return jobs
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+MapFiles = Callable[[Callable[[str], Any], Sequence[str]], list[Any]]  # Any: what the function returns
+_map_files: ContextVar[MapFiles | None] = ContextVar("map_files", default=None)
+
+
+@contextmanager
+def mapping_files(by: MapFiles) -> Iterator[None]:
+    """While the block runs, `map_files` is done by this in this thread, such as by the workers of a cluster."""
+    token = _map_files.set(by)
+    try:
+        yield
+    finally:
+        _map_files.reset(token)
+
+
+def map_files(work: Callable[[str], R], paths: Sequence[str], threads: int | None = None) -> list[R]:
+    """`work(path)` of some files, in order, in threads (None: as many as for reading); see `mapping_files`."""
+    by = _map_files.get()
+    if by is not None:
+        return by(work, paths)
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(work, paths))
 
 
 def run_ordered(work: Callable[[T], R], portions: Iterable[T], jobs: int = 0, *, ahead: float = 2) -> Iterator[R]:

@@ -9,11 +9,13 @@ Rules of videos and volumes run where the images of each are together: with the 
 whose worker loads and measures the frames again that such a rule compares.
 """
 
+import pickle
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,8 +24,10 @@ from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.cluster import Cluster, Portion, RemoteDataset
 from segdata.core.config import Config
 from segdata.core.dataset import OpenDataset
+from segdata.core.executor import mapping_files
 from segdata.core.finding import Defect, Finding
 from segdata.core.format import Source
+from segdata.core.pixel_limit import max_pixels, pixel_limit
 from segdata.core.profile import Profile
 from segdata.core.rule import Family, Rule, Tables, rules
 from segdata.core.rule_runner import Answers, FoundInPart, combine_parts, find_in_part
@@ -49,6 +53,7 @@ MOST_SINGLE = 64  # portions up to which each is a partition
 MOST_PORTIONS = 16  # portions of one partition
 _SMALL = 20_000  # rows of a table up to which its columns come together
 _FEW = 0.25  # share of a column's rows up to which they come alone
+_FILES_AT_ONCE = 256  # that a task reads
 _MOST_LOADED = 4  # portions of sequences that stay loaded: those of a window of frames, and one more
 
 
@@ -290,6 +295,15 @@ class RemoteTables:
         self.fetched += sum(found.request.nbytes for part in parts for found in part.values() if found.request)
         return parts
 
+    def map_files(self, work: Callable[[str], Any], paths: Sequence[str]) -> list[Any]:  # Any: what `work` returns
+        """`work(path)` of some files, in order, by the workers."""
+        absolute = [str(Path(path).absolute()) for path in paths]
+        portions = [absolute[first : first + _FILES_AT_ONCE] for first in range(0, len(paths), _FILES_AT_ONCE)]
+        tasks = self.cluster.submit_all(_map_portion, portions, read=work, limit=max_pixels())
+        packed: list[bytes] = self.cluster.results(tasks)
+        self.fetched += sum(map(len, packed))
+        return [value for portion in packed for value in pickle.loads(portion)]
+
     def _fetch(self, name: str, columns: list[str], which: Ints, rows: list[Ints] | None = None) -> list[pa.Table]:
         """Columns of some pieces, whose links are rows of the whole dataset."""
         links = {column: target for column, target in row_links().get(name, {}).items() if column in columns}
@@ -307,6 +321,12 @@ class RemoteTables:
         """The pieces of a table, or of some of its columns, as one."""
         columns = pieces[0].column_names if pieces else self.empty[name].column_names
         return pa.concat_tables([self.empty[name].select(columns), *pieces], promote_options="permissive")
+
+
+def _map_portion(paths: list[str], *, read: Callable[[str], object], limit: int) -> bytes:
+    """What a function returns for some files, pickled, in a worker; `limit`: the most pixels of an image."""
+    with pixel_limit(limit):
+        return pickle.dumps([read(path) for path in paths])
 
 
 def _columns(
@@ -402,9 +422,10 @@ def measure_on_cluster(
     remote = RemoteTables(cluster, pieces, counted, empty.tables)
     tables = with_unmeasured(StoredTables(empty.tables), profile)
     tables |= {name: remote.table(name) for name in empty.tables}
-    if any(measurement.families & families for measurement in images_measurements()):
-        tables["images"] = Table.of(complete_images(remote.whole("images"), families))
-    add_dataset_tables(tables, source, families, profile, chunks, jobs)
+    with mapping_files(remote.map_files):
+        if any(measurement.families & families for measurement in images_measurements()):
+            tables["images"] = Table.of(complete_images(remote.whole("images"), families))
+        add_dataset_tables(tables, source, families, profile, chunks, jobs)
     defects = [*opened, *(defect for summary in summaries for defect in summary.defects)]
     whole = Tables.of(profile, tables, defects)
     found = remote.count_requests([summary.findings for summary in summaries])

@@ -4,7 +4,6 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from segdata.core import kernels
 from segdata.core.batch import Batch, clip_to_roi
 from segdata.core.errors import SegdataError
-from segdata.core.executor import n_threads, run_ordered
+from segdata.core.executor import map_files, n_threads, run_ordered
 from segdata.core.overlay import SweepRuns
 from segdata.core.paths import local_file, split_from_path
 from segdata.core.pixel_limit import open_picture
@@ -119,8 +118,7 @@ def single_image_rows(images: Table) -> list[int]:
 def _difference_hashes(images: Table, jobs: int) -> tuple[Ints, Bytes]:
     """The rows of the images that have a difference hash, and the hashes (n, 32); not of files with several images."""
     rows, uris = single_image_rows(images), images["uri"].tolist()
-    with ThreadPoolExecutor(n_threads(jobs)) as pool:
-        digests: Sequence[Bytes | None] = list(pool.map(difference_hash, [uris[row] for row in rows]))
+    digests = map_files(difference_hash, [uris[row] for row in rows], n_threads(jobs))
     kept = [(row, digest) for row, digest in zip(rows, digests, strict=True) if digest is not None]
     hashes = np.array([digest for _, digest in kept], np.uint8).reshape(-1, BITS // 8)
     return np.array([row for row, _ in kept], np.int64), hashes
@@ -198,10 +196,9 @@ def hash_image_files(images: pa.Table) -> pa.Table:
         if path is not None and first.setdefault(path, row) != row and (sequence is not None or "://" in uri):
             several.add(row)
     paths = {row: str(path) for row, path in enumerate(files) if path is not None and row not in several}
-    with ThreadPoolExecutor() as pool:
-        rows = _rows_with_shared_key(list(paths), pool.map(_file_size, paths.values()))
-        rows = _rows_with_shared_key(rows, pool.map(_file_tail, [paths[row] for row in rows]))
-        digests = dict(zip(rows, pool.map(hash_file, [paths[row] for row in rows]), strict=True))
+    rows = _rows_with_shared_key(list(paths), map_files(_file_size, list(paths.values())))
+    rows = _rows_with_shared_key(rows, map_files(_file_tail, [paths[row] for row in rows]))
+    digests = dict(zip(rows, map_files(hash_file, [paths[row] for row in rows]), strict=True))
     content = [digests.get(row) for row in range(len(uris))]
     return pa.table({"content": pa.array(content, pa.string()), "part": pa.array(splits, pa.string())})
 
