@@ -6,6 +6,7 @@ import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding, Severity
+from segdata.core.reductions import leading
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
 from segdata.rules.shared import (
@@ -25,6 +26,7 @@ from segdata.rules.shared import (
     fix="unsafe",
     habit="image",
     per_image=background_is_declared,
+    by_part=True,
 )
 def gap(
     tables: Tables, *, min_pixels: int = 1, background_share: float = 0.25, background_annotations: int = 5
@@ -74,7 +76,8 @@ def gap(
     annotations = tables.annotations
     reported = _already_reported(tables)[annotations["image"]]
     if leaves_background_unlabelled(tables, background_share, background_annotations):
-        yield _background(tables)
+        if (whole := leading(tables)) is not None:
+            yield _background(whole)
         return
     is_large = annotations["unlabelled"] - reported >= max(min_pixels, 1)
     flagged = np.flatnonzero(requires_full_coverage(tables) & is_large)

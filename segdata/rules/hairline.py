@@ -24,6 +24,7 @@ from segdata.rules.shared import (
     fix="unsafe",
     habit="image",
     per_image=background_is_declared,
+    by_part=True,
 )
 def hairline(tables: Tables, *, max_width: float = 2.0, min_length: float = 10.0) -> Findings:
     """Along a border lies a sliver, one or two pixels wide, that no segment or two segments claim.

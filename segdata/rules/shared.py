@@ -11,7 +11,7 @@ from segdata.core.finding import Box, RowFinding, Severity
 from segdata.core.frame_sequences import FrameSequence, SequenceIndex
 from segdata.core.guideline import Relation, is_related_either_way
 from segdata.core.profile import Profile
-from segdata.core.reductions import medians
+from segdata.core.reductions import medians, total
 from segdata.core.rule import Findings, Tables
 from segdata.core.runs import Flags, Floats, Ints, unique_inverse
 from segdata.core.statistics import group_median
@@ -130,7 +130,8 @@ def leaves_background_unlabelled(tables: Tables, least_share: float = 0.25, leas
     frame = (tables.images["width"] * tables.images["height"])[annotations["image"]]
     empty = annotations["unlabelled"] > least_share * frame
     is_named = tables.profile.taxonomy_declared and tables.profile.taxonomy.unlabelled is not None
-    return len(empty) >= (1 if is_named else least_annotations) and bool(empty.mean() >= 0.9)
+    n = total(tables, all=len(empty), empty=int(empty.sum()))
+    return n["all"] >= max(1 if is_named else least_annotations, 1) and n["empty"] / n["all"] >= 0.9
 
 
 def forbidden_overlaps(tables: Tables) -> Table:
