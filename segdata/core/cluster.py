@@ -28,6 +28,7 @@ from segdata.core.errors import SegdataError, count_noun, missing_extra
 from segdata.core.executor import keep_freed_memory
 from segdata.core.format import PortionReader, Source, detach
 from segdata.core.paths import local_file
+from segdata.core.pixel_limit import max_pixels, set_max_pixels
 from segdata.core.runs import Ints
 
 if TYPE_CHECKING:
@@ -254,6 +255,7 @@ class RemoteDataset:
     reader : loads portions that were cut; None: the dataset is opened again
     run : a name that no other run has: a worker opens the data anew for each, since files may have changed
     version : of segdata
+    max_pixels : of an image that is decoded
     """
 
     open: Callable[[], OpenDataset]
@@ -263,6 +265,7 @@ class RemoteDataset:
     reader: PortionReader | None = None
     run: str = field(default_factory=unique_token)
     version: str = field(default_factory=lambda: segdata.__version__)
+    max_pixels: int = field(default_factory=max_pixels)
 
     @staticmethod
     def from_dataset(data: OpenDataset) -> "RemoteDataset":
@@ -307,8 +310,7 @@ class RemoteDataset:
     def load_part(self, portion: "Portion") -> Any:  # Any: what the reader gives, a batch or more
         """What the reader loads of a portion that was cut, in a worker."""
         assert self.reader is not None
-        _keep_freed_memory()
-        self._check_version()
+        self._prepare_process()
         self._check_witness()
         try:
             return self.reader.load(portion.cut)
@@ -329,8 +331,7 @@ class RemoteDataset:
 
         Raises SegdataError where it cannot be opened there, or is another one.
         """
-        _keep_freed_memory()
-        self._check_version()
+        self._prepare_process()
         with _LOCK:
             opened = _OPENED.get(self.run)
             if opened is None:
@@ -349,7 +350,9 @@ class RemoteDataset:
         self._check_witness()
         return source
 
-    def _check_version(self) -> None:
+    def _prepare_process(self) -> None:
+        _keep_freed_memory()
+        set_max_pixels(self.max_pixels)
         if self.version != segdata.__version__:
             raise _version_error(_worker_name(), segdata.__version__)
 

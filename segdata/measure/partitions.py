@@ -27,7 +27,7 @@ from segdata.core.dataset import OpenDataset
 from segdata.core.executor import mapping_files
 from segdata.core.finding import Defect, Finding
 from segdata.core.format import Source
-from segdata.core.pixel_limit import max_pixels, pixel_limit
+from segdata.core.pixel_limit import max_pixels, set_max_pixels
 from segdata.core.profile import Profile
 from segdata.core.rule import Family, Rule, Tables, rules
 from segdata.core.rule_runner import Answers, FoundInPart, combine_parts, find_in_part
@@ -325,8 +325,8 @@ class RemoteTables:
 
 def _map_portion(paths: list[str], *, read: Callable[[str], object], limit: int) -> bytes:
     """What a function returns for some files, pickled, in a worker; `limit`: the most pixels of an image."""
-    with pixel_limit(limit):
-        return pickle.dumps([read(path) for path in paths])
+    set_max_pixels(limit)
+    return pickle.dumps([read(path) for path in paths])
 
 
 def _columns(

@@ -15,6 +15,7 @@ from PIL import Image
 import segdata
 from segdata.cli.main import main
 from segdata.core.errors import SegdataError
+from segdata.core.pixel_limit import pixel_limit
 from segdata.core.rule import rules
 from segdata.core.runs import Ints
 from tests.rules.test_outlier_rules import film, moved
@@ -109,6 +110,15 @@ def test_findings_of_videos_that_partitions_divide_are_the_same(cluster: Any, tm
     here = data.validate()
     assert {finding.code for finding in here.single} >= {"SEG353", "SEG354"}
     assert data.validate(client=cluster).to_json() == here.to_json()
+
+
+def test_workers_decode_images_up_to_the_same_size(cluster: Any) -> None:
+    data = ROOT / "sample_data" / "semantic"
+    with pixel_limit(1000):
+        here, there = (segdata.validate(data, client=client) for client in (None, cluster))
+    assert "SEG001" in here.by_code
+    assert there.to_json() == here.to_json()
+    assert "SEG001" not in segdata.validate(data, client=cluster).by_code
 
 
 @pytest.mark.usefixtures("small_portions")
