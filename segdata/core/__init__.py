@@ -4,7 +4,7 @@ Pixels: `runs` (vertical strips, the number line), `overlay` (shared pixels, set
 `kernels` (the inner loops, compiled or in numpy).
 Data: `schema` (columns, RLE), `batch`, `dataset`, `label_maps`, `torch_dataset`, `profile`, `taxonomy`, `guideline`.
 Files: `format` (detection, losses), `paths`, `storage` (URLs), `archives`, `atomic_files`, `yaml_files`, `config`,
-`image_files`, `pixel_limit`, `tiff_files`, `medical_files`.
+`image_files`, `pixel_limit`, `tiff_files`, `medical_files`, `nrrd_files`.
 Rules: `rule`, `rule_settings`, `rule_runner`, `reductions` (of a dataset in parts), `habits`, `finding`,
 `finding_location`, `validation`, `label_hash`, `table`.
 Comparison: `strata`, `group_features`, `frame_sequences`, `annotator_pairs`, `candidates`, `split_assignment`,

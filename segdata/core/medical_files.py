@@ -1,4 +1,4 @@
-"""Medical images: a slice of a NIfTI volume through nibabel, and a DICOM image through pydicom."""
+"""Medical images: a slice of a volume (NIfTI through nibabel, NRRD, MetaImage), and a DICOM image through pydicom."""
 
 import logging
 import warnings
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.errors import missing_extra
+from segdata.core.nrrd_files import is_text_volume, read_text_slice
 from segdata.core.pixel_limit import check_pixels
 
 _NIFTI_DAMAGE = (AttributeError, EOFError, KeyError, NotImplementedError, TypeError, ValueError, zlib.error)
@@ -23,10 +24,12 @@ ChannelArray = NDArray[np.generic]
 
 
 def read_volume_slice(path: Path, k: int) -> ChannelArray:
-    """(channels, rows, columns) of slice k of a NIfTI volume, whose first two axes are columns and rows.
+    """(channels, rows, columns) of slice k of a volume, whose first two axes are columns and rows.
 
     Steps in time are channels. Raises OSError with the reason where the file has no such slice or is damaged.
     """
+    if is_text_volume(path.name):
+        return _text_slice(path, k)
     nibabel = _nifti_package("nibabel")
     if not path.is_file():
         raise FileNotFoundError(2, "No such file or directory", str(path))
@@ -42,6 +45,13 @@ def read_volume_slice(path: Path, k: int) -> ChannelArray:
     if pixels.dtype.kind not in "iufb":
         raise OSError(f"has voxels of type {pixels.dtype}, which are not numbers")
     layers = pixels.reshape(columns, rows, -1).transpose(2, 1, 0)
+    return np.ascontiguousarray(layers.astype(layers.dtype.newbyteorder("="), copy=False))
+
+
+def _text_slice(path: Path, k: int) -> ChannelArray:
+    header, data = read_text_slice(path, k)
+    columns, rows = (*header.shape, 1)[:2]
+    layers = np.frombuffer(data, header.dtype).reshape(-1, rows, columns, header.n_layers)[0].transpose(2, 0, 1)
     return np.ascontiguousarray(layers.astype(layers.dtype.newbyteorder("="), copy=False))
 
 

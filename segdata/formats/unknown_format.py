@@ -25,7 +25,7 @@ PLAIN_FORMATS = ("colour-masks", "instance-ids")  # formats that any folder of i
 _UNREAD = "which segdata cannot read yet"
 _EXPORT = "segdata cannot read it: export COCO from that tool"
 _SLIDES = "segdata cannot read it: open the slides in QuPath, and export GeoJSON"
-_VOLUMES = "segdata cannot read it: save the labels as NIfTI (.nii.gz), for example with SimpleITK"
+_ROIS = "segdata cannot read it: open the images in QuPath, import the regions, and export GeoJSON"
 _ARRAYS = "segdata reads no arrays: save the labels as PNG or TIFF files"
 _BOXES = "boxes only, and segdata reads segments"
 # Formats that segdata knows and cannot read: patterns of their paths, and of the first bytes of such a file; and why.
@@ -43,8 +43,8 @@ _FOREIGN = (
     ("SuperAnnotate JSON", r"\.json$", rb'"instances"\s*:\s*\[.*"className"\s*:', _EXPORT),
     ("an export of Encord", r"\.json$", rb'"(label_hash|objectHash)"\s*:', _EXPORT),
     ("MATLAB files of version 4, or damaged ones", r"\.mat$", None, "segdata reads those that -v7 saves"),
-    ("MetaImage volumes", r"\.(mha|mhd)$", None, _VOLUMES),
-    ("NRRD volumes", r"\.(nrrd|nhdr)$", None, _VOLUMES),
+    ("regions of ImageJ", r"\.roi$", None, _ROIS),
+    ("regions of ImageJ", r"\.zip$", rb"\APK.{28}[^/]{1,80}\.roi", _ROIS),
     ("NumPy arrays", r"\.npy$", None, _ARRAYS),
     ("HDF5", r"\.(h5|hdf5)$", None, _ARRAYS),
     ("TFRecord files", r"\.tfrecords?(-\d+-of-\d+)?$", None, _UNREAD),
@@ -89,7 +89,7 @@ def detect_format(root: Path, seen: FileProbe | None = None) -> str:
         contents = f"it looks like {foreign}" if foreign else f"it holds {_content_summary(root, names)}"
         if inside:
             remedy = f"you can read these folders in it: {_join(inside)}; give one as DATA"
-        elif foreign and any(why in foreign for why in (_EXPORT, _VOLUMES, _ARRAYS, _SLIDES)):
+        elif foreign and any(why in foreign for why in (_EXPORT, _ARRAYS, _SLIDES, _ROIS)):
             remedy = "`segdata formats` lists the formats that it reads"
         elif not foreign and all(_IMAGE_FILE.search(name) for name in names):
             remedy = "no labels are beside these images: name the file or folder that has them"

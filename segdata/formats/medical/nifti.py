@@ -1,5 +1,7 @@
 """NIfTI: volumes of labels (.nii, .nii.gz) whose slices are images, with affine and header kept byte by byte.
 
+Volumes of NRRD (.nrrd, .nhdr, and .seg.nrrd of 3D Slicer with its names) and MetaImage (.mha, .mhd) are read, too.
+
 Read: slice k of a volume is the image `<volume>/<0000>` and frame k of the sequence `<volume>`; voxel (i, j, k) is its
 pixel in column i and row j, and nothing is ever reoriented. segdata looks at the voxels to see whether a volume is
 labels or an image (labels are constant over regions, or have the intent code NIFTI_INTENT_LABEL), and at the name only
@@ -25,7 +27,7 @@ from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossKind
 from segdata.formats.medical import nnunet_evidence
 from segdata.formats.shared import CATEGORY_MASK_LOSSES
 
-ALIASES = ("nii", "nii-gz", "bids")
+ALIASES = ("nii", "nii-gz", "bids", "nrrd", "mha", "metaimage")
 NAMES = FILE_NAMES
 LOSSES: frozenset[LossKind] = CATEGORY_MASK_LOSSES | {"spatial"}
 CHECKED = ("nibabel", "SimpleITK")
@@ -40,11 +42,12 @@ WRITE_OPTIONS = {
 
 
 def detect(probe: FileProbe) -> FormatMatch | None:
-    """Files named .nii or .nii.gz, except in datasets of nnU-Net."""
-    names = probe.matching(r"\.nii(\.gz)?$")
+    """Files named .nii, .nii.gz, .nrrd or .mha, except in datasets of nnU-Net."""
+    names = probe.matching(r"\.(nii(\.gz)?|nrrd|nhdr|mha|mhd)$")
     if not names or nnunet_evidence(probe) is not None:
         return None
-    return FormatMatch(0.95, f"{names[0]} is a NIfTI volume")
+    niftis = [name for name in names if ".nii" in name.lower()]
+    return FormatMatch(0.95 if niftis else 0.9, f"{(niftis or names)[0]} is a volume")
 
 
 read = ImportedOnCall("segdata.formats.medical.nifti_reader:open_nifti")

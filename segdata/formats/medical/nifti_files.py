@@ -1,11 +1,14 @@
 """NIfTI header: what the header of a .nii or .nii.gz file says, checked before any voxel is read, and where it lies.
 
+The headers of NRRD and MetaImage volumes become one of the same kind, see `nrrd_files`.
+
 Voxel (i, j, k) is column i and row j of slice k; i runs fastest in the file. The affine takes voxel centres to
 millimetres (right, anterior, superior): the sform where its code is not 0, else the qform, else spacing alone.
 Source: https://nifti.nimh.nih.gov/nifti-1 (nifti1.h) and nifti-2 (nifti2.h).
 """
 
 import gzip
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,18 +20,21 @@ from isal import igzip, isal_zlib
 from numpy.typing import NDArray
 
 from segdata.core.errors import SegdataError
+from segdata.core.nrrd_files import SUFFIXES as _TEXT_SUFFIXES
+from segdata.core.nrrd_files import TextHeader, is_text_volume, open_voxels, read_text_header
 from segdata.core.pixel_limit import max_pixels
 from segdata.core.profile import ImageSequence
 from segdata.core.runs import Floats, Ints
 from segdata.formats.medical.volume_files import axis_codes, import_package, voxel_spacing
 from segdata.formats.shared.mask_files import ValueRuns, Values
 
-SUFFIXES = (".nii", ".nii.gz")
+_NIFTI_SUFFIXES = (".nii", ".nii.gz")
+SUFFIXES = (*_NIFTI_SUFFIXES, *_TEXT_SUFFIXES, ".seg.nrrd")  # the longer of two that end alike comes last
 _SIZES = {348: b"n+1", 540: b"n+2"}  # bytes of a header, and how the magic text of a single file begins
 _MAX_HEAD = 1 << 24  # bytes before the voxels: extensions may be long, but not everything
 _MAX_SLICES = 2**15 - 1  # NIfTI-1 holds no more
 # Of a packed file; the stub of the package calls the class an instance.
-_DAMAGES: tuple[type[Exception], ...] = (EOFError, gzip.BadGzipFile, isal_zlib.IsalError)  # type: ignore[assignment]
+_DAMAGES: tuple[type[Exception], ...] = (EOFError, gzip.BadGzipFile, zlib.error, isal_zlib.IsalError)  # type: ignore[assignment]
 _DENSEST = 1100  # deflate packs 1032 bytes in one at most
 
 
@@ -46,6 +52,7 @@ class NiftiHeader:
     codes: tuple[int, int]  # of qform and sform; 0: it is not set
     apart: float  # millimetres by which qform and sform place a corner of the volume apart; 0 if one of them is not set
     raw: bytes = field(repr=False)  # the bytes before the voxels
+    text: TextHeader | None = field(default=None, repr=False)  # of an NRRD or MetaImage file
 
     @property
     def is_placed(self) -> bool:
@@ -55,11 +62,16 @@ class NiftiHeader:
 
 def is_nifti_name(name: str) -> bool:
     """Whether a file has the name of a NIfTI file."""
+    return name.lower().endswith(_NIFTI_SUFFIXES)
+
+
+def is_volume_name(name: str) -> bool:
+    """Whether a file has the name of a volume, of NIfTI, NRRD or MetaImage."""
     return name.lower().endswith(SUFFIXES)
 
 
 def nifti_stem(name: str) -> str:
-    """A path without the suffix of NIfTI files.
+    """A path without the suffix of volumes.
 
     >>> nifti_stem("a/b.1.nii.gz")
     'a/b.1'
@@ -82,6 +94,8 @@ def read_header(path: Path, is_image: bool = False) -> NiftiHeader:
 
     Only the first three dimensions of an image count: others are time, or channels.
     """
+    if is_text_volume(path.name):
+        return _text_header(path, is_image)
     if path.stat().st_size == 0:
         raise OSError("the file is empty (0 bytes)")
     try:
@@ -96,6 +110,35 @@ def read_header(path: Path, is_image: bool = False) -> NiftiHeader:
         raise OSError(f"the voxels should begin at byte {head.offset:,}, but the file ends at {len(first):,}")
     _check_length(path, head)
     return replace(head, raw=first[: head.offset])
+
+
+def _text_header(path: Path, is_image: bool) -> NiftiHeader:
+    """The header of an NRRD or MetaImage file."""
+    text = read_text_header(path)
+    if text.n_layers > 1 and not is_image:
+        raise OSError(
+            f"{text.n_layers} layers of labels, which may overlap, lie in one file: save each layer as a volume of its "
+            "own (in 3D Slicer: export to files)"
+        )
+    try:
+        shape = _shape(text.shape[: 3 if is_image else None])
+    except ValueError as error:
+        raise OSError(f"damaged header: {error}") from error
+    n_bytes = text.data.stat().st_size - text.offset
+    if text.packing != "bzip2" and text.n_bytes > (n_bytes * _DENSEST + 1024 if text.packing else n_bytes):
+        raise OSError(f"the file is cut off: its voxels need {text.n_bytes:,} bytes, the file has {n_bytes:,}")
+    return NiftiHeader(
+        shape=shape,
+        dtype=text.dtype,
+        slope=1.0,
+        inter=0.0,
+        offset=text.offset,
+        affine=text.affine,
+        codes=(1, 1) if text.is_placed else (0, 0),
+        apart=0.0,
+        raw=text.raw,
+        text=text,
+    )
 
 
 def parse_header(raw: bytes, is_image: bool = False) -> NiftiHeader:
@@ -279,15 +322,16 @@ def decode_volume(path: Path) -> LabelVolume:
 def _stored_slices(path: Path, head: NiftiHeader) -> Iterator[Stored]:
     """The slices (rows, columns) as the file stores them, one in memory at a time."""
     columns, rows, n_slices = head.shape
-    size = columns * rows * head.dtype.itemsize
+    layers = 1 if head.text is None else head.text.n_layers
+    size = columns * rows * head.dtype.itemsize * layers
     try:
-        with open_nifti_file(path) as file:
-            file.read(head.offset)
+        with open_nifti_file(path) if head.text is None else open_voxels(head.text) as file:
+            file.read(head.offset if head.text is None else 0)
             for k in range(n_slices):
                 data = file.read(size)
                 if len(data) < size:
                     raise OSError(f"the file is cut off: slice {k} of {n_slices} is incomplete")
-                yield np.frombuffer(data, head.dtype).reshape(rows, columns)
+                yield np.frombuffer(data, head.dtype)[::layers].reshape(rows, columns)
     except _DAMAGES as error:
         raise OSError(f"damaged: {error}") from error
 
@@ -367,6 +411,8 @@ def _content_of_slices(path: Path, head: NiftiHeader) -> tuple[VolumeContent | N
 
 def _intent(head: NiftiHeader) -> int:
     """The intent code of a header."""
+    if head.text is not None:
+        return 0
     nibabel = import_package("nibabel")
     size = next(size for size in _SIZES if size in (int.from_bytes(head.raw[:4], order) for order in ("little", "big")))
     header = (nibabel.Nifti1Header if size == 348 else nibabel.Nifti2Header)(head.raw[:size], check=False)

@@ -12,6 +12,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ from segdata.core.config import InstanceIds, Option, encode_coverage
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
+from segdata.core.nrrd_files import is_text_volume, read_text_header
 from segdata.core.paths import absolute_channels, absolute_uri, dataset_folder, is_unsafe_path, slice_uri
 from segdata.core.profile import Profile, Task
 from segdata.core.runs import Ints, Runs
@@ -280,7 +282,12 @@ class LabelNames:
     _read: dict[Path, dict[int, _ValueName]] = field(default_factory=dict, repr=False)
 
     def names_of(self, volume: Path) -> dict[int, _ValueName]:
-        """The names of the values in a volume, from the nearest table; empty if there is none."""
+        """The names of the values in a volume, from its own header or the nearest table; empty if there is none."""
+        if is_text_volume(volume.name):
+            if volume not in self._read:
+                self._read[volume] = dict(_slicer_names(volume))
+            if self._read[volume]:
+                return self._read[volume]
         for path in self._tables(volume):
             names = self._table(path)
             if names:
@@ -315,6 +322,21 @@ class LabelNames:
                 self.defects.append(Defect("SEG004", message, relative_path(self.root, path)))
             return {}
         return {value: called for value, called in pairs if called.name.strip()}
+
+
+def _slicer_names(volume: Path) -> Iterator[tuple[int, _ValueName]]:
+    """The segments of 3D Slicer in the header of a .seg.nrrd file.
+
+    Source: Slicer/Slicer Libs/MRML/Core/vtkMRMLSegmentationStorageNode.h.
+    """
+    with suppress(OSError, ValueError):
+        fields = read_text_header(volume).fields
+        for key in fields:
+            if (match := re.fullmatch(r"segment(\d+)_labelvalue", key)) is not None:
+                name, shade = fields.get(f"segment{match[1]}_name", ""), fields.get(f"segment{match[1]}_color", "")
+                levels = [round(255 * min(max(float(part), 0.0), 1.0)) for part in shade.split()]
+                color = (levels[0], levels[1], levels[2]) if len(levels) == 3 else None
+                yield int(fields[key]), _ValueName(name or f"segment_{match[1]}", color)
 
 
 def _parse_tsv(text: str) -> list[tuple[int, _ValueName]]:

@@ -52,6 +52,10 @@ _UNPLACED = (
     "the header has no orientation (qform_code and sform_code are 0), so left and right, and flips against other "
     "volumes, are unknown"
 )
+_UNPLACED_TEXT = (
+    "the header does not say where the volume lies in a patient, so left and right, and flips against other volumes, "
+    "are unknown"
+)
 
 _MASK = re.compile(r"(^|[/_-])(masks?|labels?|annotations?|seg|gt|derivatives)(?=[/_.-])", re.IGNORECASE)
 
@@ -114,8 +118,10 @@ class OpenVolumes:
             file = relative_path(self.root, label.path)
             other, what = (image, "image") if image or not kept else (first, f"labels in {kept[0].path.name}")
             self.defects += _contradictions(file, head, other, what)
-            if not head.is_placed and labelled.sequence is not None and labelled.place is None:
-                self.defects.append(Defect("SEG017", _UNPLACED, file, severity="warning"))
+            is_picture = head.text is not None and len(head.text.shape) < 3
+            if not (head.is_placed or is_picture or labelled.sequence is None or labelled.place is not None):
+                message = _UNPLACED if head.text is None else _UNPLACED_TEXT
+                self.defects.append(Defect("SEG017", message, file, severity="warning"))
             if (label.layer, label.annotator) in taken:
                 message = f"a second volume of labels for {labelled.name!r}; the first one is read"
                 self.defects.append(Defect("SEG008", message, file))
@@ -137,7 +143,7 @@ def _open_volumes(request: ReadRequest) -> OpenVolumes:
     scans = find_scans(request.root, images_folder(request), _annotator_pattern(request), opened.defects)
     opened.defects += _masks_beside(request.root)
     if not scans:
-        raise UnreadableError(f"{request.root}: found no volumes; NIfTI files end in .nii or .nii.gz")
+        raise UnreadableError(f"{request.root}: found no volumes; they end in .nii, .nii.gz, .nrrd or .mha")
     for scan in scans:
         _add_scan(opened, scan)
     opened.defects += _unpaired_defects(opened.root, scans, request)
@@ -388,7 +394,7 @@ class _SliceContent:
         self.segments.append(segments)
         self.files += [file] * len(segments.places)
         self.places += [f"{place} in slice {k}" for place in segments.places]
-        self.encodings.append(f"NIfTI {volume.head.dtype.name}")
+        self.encodings.append(f"{'NIfTI' if volume.head.text is None else 'volume of'} {volume.head.dtype.name}")
 
     def annotation(self, size: tuple[int, int], annotator: str | None, tracked: bool) -> ImageAnnotation:
         segments = np.concatenate([part.segment_id for part in self.segments])

@@ -20,7 +20,15 @@ from pathlib import Path, PurePosixPath
 from segdata.core.errors import UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.paths import check_path_name
-from segdata.formats.medical.nifti_files import FEW_VALUES, VolumeContent, is_nifti_name, nifti_stem, volume_content
+from segdata.formats.medical.nifti_files import (
+    FEW_VALUES,
+    VolumeContent,
+    describe_differences,
+    is_volume_name,
+    nifti_stem,
+    read_header,
+    volume_content,
+)
 from segdata.formats.shared.per_image import relative_path
 
 _LABEL_FOLDERS = re.compile(
@@ -83,6 +91,8 @@ def find_scans(
     paired |= {image for image, _ in others.values()}
     alone = {name: bare for name, bare in left.items() if name not in channels and name not in others}
     cases = _cases_of_folders(alone, {name: path for name, path in images_by_name.items() if name not in paired})
+    unpaired = {name: path for name, path in images_by_name.items() if name not in paired}
+    only = _only_images({name: label_files[name][0].path for name in alone if name not in cases}, unpaired)
     for name, (label, bare) in label_files.items():
         image, layer = image_of[name], nifti_stem(PurePosixPath(bare).name)
         if image is not None:
@@ -94,6 +104,8 @@ def find_scans(
             parts = {channel: scans_of.pop(file, scan).image for channel, file in files_of_case.items()}
             scan.channels.update({channel: path for channel, path in parts.items() if path is not None})
             scans_of[image] = replace(scan, image=next(iter(scan.channels.values())))
+        elif name in only:
+            image = only[name]
         else:
             image, layer = others.get(name) or _without_image(bare)
         scan = scans_of.setdefault(image, Scan(image))
@@ -105,7 +117,7 @@ def _nifti_files(root: Path) -> Iterator[tuple[str, Path]]:
     files = []
     for folder, _, names in os.walk(root):
         for name in names:
-            if is_nifti_name(name) and not name.startswith("."):
+            if is_volume_name(name) and not name.startswith("."):
                 path = Path(folder, name)
                 check_path_name(path)
                 files.append((path.relative_to(root).as_posix(), path))
@@ -322,6 +334,35 @@ def _cases_of_folders(labels: Mapping[str, str], images: Iterable[str]) -> dict[
             channels = {nifti_stem(file.name): file.as_posix() for file in sorted(beside)}
             cases[name] = f"{folder}{path.name.removeprefix(nifti_stem(path.name))}", channels
     return cases
+
+
+def _only_images(labels: Mapping[str, Path], images: Mapping[str, Path]) -> dict[str, str]:
+    """The image of label files that are called otherwise: the only one in their folder, or in that above it.
+
+    All labels of the folder must have its voxels, in the same place: `total/liver` and `total/spleen` of `ct`.
+    """
+    by_file = {path: name for name, path in images.items()}
+    by_folder: dict[Path, list[Path]] = {}
+    for path in by_file:
+        by_folder.setdefault(path.parent, []).append(path)
+    own: dict[Path, list[str]] = {}
+    for name, path in labels.items():
+        own.setdefault(path.parent, []).append(name)
+    only: dict[str, str] = {}
+    for folder, names in own.items():
+        beside = by_folder.get(folder) or by_folder.get(folder.parent, [])
+        if len(beside) == 1 and all(_lies_on(labels[name], beside[0]) for name in names):
+            only |= dict.fromkeys(names, by_file[beside[0]])
+    return only
+
+
+def _lies_on(label: Path, image: Path) -> bool:
+    """Whether labels have the voxels of an image, as far as headers say."""
+    try:
+        own, other = (read_header(path, is_image=True) for path in (label, image))
+    except OSError:
+        return False
+    return own.shape == other.shape and describe_differences(own, other) is None
 
 
 def _case_key(name: str) -> tuple[tuple[str, ...], ...]:

@@ -23,7 +23,7 @@ from segdata.core.profile import Policy
 from segdata.core.safe_text import whole_number
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.core.yaml_files import read_utf8
-from segdata.formats.medical.nifti_files import decode_volume, is_nifti_name, nifti_stem
+from segdata.formats.medical.nifti_files import decode_volume, is_volume_name, nifti_stem
 from segdata.formats.medical.nifti_labels import (
     VOLUME_INDEX,
     LabelledVolume,
@@ -317,7 +317,7 @@ def _nnunet_source(
 ) -> PerImageSource:
     labels = [label for labelled in volumes for label in labelled.labels]
     meaning = _label_meanings(request.taxonomy, dataset_json, labels)
-    if is_nifti_name(f"x{dataset_json.ending}"):
+    if is_volume_name(f"x{dataset_json.ending}"):
         source = volume_source(request, opened, meaning, DecodedFiles(decode_volume))
     else:
         entries = [
@@ -436,7 +436,7 @@ def open_nnunet(request: ReadRequest) -> PerImageSource:
         raise UnreadableError(f"{root}: no {DATASET_JSON}, which every nnU-Net dataset has")
     dataset_json = read_dataset_json(root / DATASET_JSON)
     opened = OpenVolumes(root)
-    are_volumes = is_nifti_name(f"x{dataset_json.ending}")
+    are_volumes = is_volume_name(f"x{dataset_json.ending}")
     if (root / VOLUME_INDEX).is_file():
         volumes, _ = read_volume_index(root, opened.defects)
         for labelled in volumes if are_volumes else ():

@@ -395,12 +395,12 @@ def _unique_names(image_ids: Sequence[str]) -> frozenset[str]:
     return frozenset(name for name, count in counts.items() if count == 1)
 
 
-_SLICE = re.compile(r"(.+\.nii(?:\.gz)?)/(\d+)", re.IGNORECASE)
+_SLICE = re.compile(r"(.+\.(?:nii|nii\.gz|nrrd|nhdr|mha|mhd))/(\d+)", re.IGNORECASE)
 
 
 def _file_uri(path: Path, k: int | None) -> str:
     """A picture's path; of a slice of a volume, and of a DICOM file, the URI that its format gives it."""
-    if path.name.lower().endswith((".nii", ".nii.gz")):
+    if path.name.lower().endswith((".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")):
         return slice_uri(path, k or 0)
     from segdata.core.medical_files import is_dicom  # seldom needed
 
