@@ -168,7 +168,7 @@ def _read_files(root: Path, recipe: Callable[[], OpenDataset], **given: Unpack[R
     cache, only = given["cache"], given["only"]
     opened = opened_now() if cache is None else cached_source(request, chosen.name, more, opened_now, Path(cache))
     if format is None and settings.format is None and not layout.parts and root.is_dir():
-        opened = _with_unread_datasets(opened, root)
+        opened = _with_unread_datasets(opened, root, layout.unread)
     with locate_config_errors(file):
         check_config_categories(settings, opened.profile)
     names = [only] if isinstance(only, str) else only
@@ -176,9 +176,16 @@ def _read_files(root: Path, recipe: Callable[[], OpenDataset], **given: Unpack[R
     return Dataset(opened, opened.profile.under(settings), settings, rows, Recipe(opened, recipe))
 
 
-def _with_unread_datasets(opened: Source, root: Path) -> Source:
-    """The dataset with a defect for each folder of `root` that is another dataset, which nobody asked to leave out."""
+def _with_unread_datasets(opened: Source, root: Path, seen: Sequence[Path] = ()) -> Source:
+    """The dataset with a defect for each folder of `root` that is another dataset, which nobody asked to leave out.
+
+    `seen`: those known before.
+    """
     profile, ids = opened.profile, opened.image_ids
+    if seen:
+        names = " and ".join(f"{path.name}/" for path in seen)
+        message = f"labels of another format in {names} are not read; give {seen[0].name} as DATA to read them"
+        opened = AlteredSource(opened, unaltered, (Defect("SEG011", message),))
     if profile.format == "canonical" or profile.format in PLAIN_FORMATS or not ids:
         return opened
     place = ids[0]

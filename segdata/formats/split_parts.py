@@ -10,9 +10,12 @@ from segdata.core.errors import SegdataError
 from segdata.core.format import FileProbe, Format, detect, find_format
 from segdata.core.paths import SPLIT_WORD, split_of_name
 from segdata.formats.masks import probe_masks
+from segdata.formats.shared.file_names import MASK_FOLDERS
 from segdata.formats.unknown_format import PLAIN_FORMATS, detect_format
 
 _HIDDEN = "."
+_DOCUMENTS = (".json", ".geojson")  # that hold the labels of many images
+_MOST_FOLDERS = 24  # in which a second dataset is looked for
 
 
 class SplitPath(msgspec.Struct, frozen=True):
@@ -29,7 +32,7 @@ class SplitLayout(msgspec.Struct, frozen=True):
     ----------
     format : the name of the format
     parts : by split; empty where the dataset is one file or folder for its reader
-    unread : files and folders beside the parts that look like parts and are none
+    unread : files and folders beside the parts that look like parts and are none, or that are a second dataset
     """
 
     format: str
@@ -60,9 +63,26 @@ def detect_layout(root: Path) -> SplitLayout:
         if layout is None:
             raise
         return layout
-    if name in PLAIN_FORMATS and not _is_named_layout(seen):
-        return _folder_parts(root) or SplitLayout(name)
-    return named_layout(root, find_format(name))
+    if name in PLAIN_FORMATS:
+        layout = _folder_parts(root)
+        if layout is not None and layout.format not in PLAIN_FORMATS:  # documents say more than a folder called masks/
+            masks = tuple(
+                path for path in sorted(root.iterdir()) if path.is_dir() and path.name.lower() in MASK_FOLDERS
+            )
+            return msgspec.structs.replace(layout, unread=(*layout.unread, *masks))
+        if layout is not None and not _is_named_layout(seen):
+            return layout
+        return SplitLayout(name, unread=_unread_folders(seen, name))
+    layout = named_layout(root, find_format(name))
+    return layout if layout.parts else msgspec.structs.replace(layout, unread=_unread_folders(seen, name))
+
+
+def _unread_folders(seen: FileProbe, format: str) -> tuple[Path, ...]:
+    """The folders with documents of a format that is not read: a second dataset, often the same in another form."""
+    names = [name for name in seen.names if name.count("/") == 1 and name.lower().endswith(_DOCUMENTS)]
+    folders = sorted({seen.root / name.partition("/")[0] for name in names})[:_MOST_FOLDERS]
+    formats = {path: _structured_format(path) for path in folders if format != "canonical"}
+    return tuple(path for path, name in formats.items() if name not in (None, format, *PLAIN_FORMATS))
 
 
 def named_layout(root: Path, chosen: Format) -> SplitLayout:

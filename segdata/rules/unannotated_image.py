@@ -34,7 +34,8 @@ def unannotated_image(
     You get one finding for each image. If more than max_share of the annotations are empty, that is the nature of the
     data (defect inspection, rare events), and you get one info for the dataset, except for videos that end, or begin,
     with frames without a segment beside one that has about as much labelled as others: those are named. An image that
-    an annotator never worked on is not annotated and not flagged. Nor are the slices of a volume before its first and
+    an annotator never worked on is not annotated and not flagged, nor is one whose segments have no size to be drawn
+    in: SEG002 or SEG004 names that. Nor are the slices of a volume before its first and
     behind its last segment, where what is labelled ends by and by.
 
     Why: your training uses a skipped image as pure background.
@@ -45,7 +46,8 @@ def unannotated_image(
     the least number of such frames of a video, and the least share of its usual labelled area in the frame beside them.
     Defaults: COCO (50 images) has 2 %, a forgotten one; magnetic_tile, where one kind is `Free`, 18 %.
     """
-    empty = np.flatnonzero(tables.annotations["n_segments"] == 0)
+    has_size = tables.images["width"][tables.annotations["image"]] > 0
+    empty = np.flatnonzero((tables.annotations["n_segments"] == 0) & has_size)
     n = total(tables, empty=len(empty), all=len(tables.annotations))
     if n["empty"] > max(max_share * n["all"], 1):
         if leading(tables) is not None:

@@ -296,3 +296,29 @@ def test_a_split_that_images_have_goes_before_the_name_of_their_folder(tmp_path:
     images = segdata.read(tmp_path / "all").images
     splits = [None if split != split else split for split in images["split"]]
     assert dict(zip(images["image_id"], splits, strict=True)) == {"a.png": "train", "b.png": "val", "c.png": None}
+
+
+def test_documents_of_splits_go_before_a_folder_called_masks(tmp_path: Path) -> None:
+    """As published: three COCO files with their images, and ten pictures of masks without images."""
+    for number, split in enumerate(("train", "valid")):
+        coco(tmp_path / split / "_annotations.coco.json", {f"{split}.png": [("car", (8, 8, 20))]}, {"car": 1})
+        picture(tmp_path / split / f"{split}.png", number)
+    (tmp_path / "masks" / "test").mkdir(parents=True)
+    for number in range(3):
+        Image.new("RGB", (96, 72), (255, 0, 40 * number)).save(tmp_path / "masks" / "test" / f"mask_{number}.png")
+    data = segdata.read(tmp_path)
+    assert data.profile.format == "coco-instances"
+    assert rows(data) == [("train/train.png", "train", "car", 400), ("valid/valid.png", "val", "car", 400)]
+    assert [defect.file for defect in data.source.defects if defect.code == "SEG011"] == ["masks"]
+
+
+def test_labels_of_another_format_beside_those_that_are_read_are_named(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        picture(tmp_path / split / "images" / "a.png", 1)
+        (tmp_path / split / "labels").mkdir()
+        (tmp_path / split / "labels" / "a.txt").write_text("0 0.1 0.1 0.5 0.1 0.5 0.6\n")
+    (tmp_path / "data.yaml").write_text("names: [car]\ntrain: train/images\nval: val/images\n")
+    assert segdata.validate(tmp_path, select="SEG011").findings == ()
+    coco(tmp_path / "test" / "_annotations.coco.json", {"b.png": [("car", (8, 8, 20))]}, {"car": 1})
+    (finding,) = segdata.validate(tmp_path, select="SEG011").findings
+    assert finding.message == "labels of another format in test/ are not read; give test as DATA to read them"

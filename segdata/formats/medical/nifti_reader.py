@@ -57,6 +57,7 @@ _UNPLACED_TEXT = (
     "are unknown"
 )
 
+_TEST_IMAGES = re.compile(r"/imagesTs/", re.IGNORECASE)  # of challenges, which keep the labels
 _MASK = re.compile(r"(^|[/_-])(masks?|labels?|annotations?|seg|gt|derivatives)(?=[/_.-])", re.IGNORECASE)
 
 
@@ -222,7 +223,7 @@ def _unpaired_defects(root: Path, scans: list[Scan], request: ReadRequest) -> li
             defects += [
                 Defect("SEG011", "labels without image", relative_path(root, label.path)) for label in scan.labels
             ]
-        elif not scan.labels:
+        elif not (scan.labels or _TEST_IMAGES.search(scan.image.as_posix())):
             defects.append(Defect("SEG011", "an image without labels", relative_path(root, scan.image)))
     return defects
 

@@ -111,8 +111,9 @@ def _read_labelme(path: Path, name: str, defects: list[Defect]) -> tuple[Json, S
         if data.isascii():  # else texts that are skipped have to be looked at
             file = msgspec.json.decode(data, type=_LabelmeFile)
             defects += repeated_key_defects(data, name)
-            defects += _other_picture(file.imageData, (file.imageHeight, file.imageWidth), name)
-            return {key: value for key in _FILE_FIELDS if (value := getattr(file, key)) is not UNSET}, file.shapes
+            keys: Json = {key: value for key in _FILE_FIELDS if (value := getattr(file, key)) is not UNSET}
+            defects += _picture_defects(file.imageData, keys, name)
+            return keys, file.shapes
     return _read_slowly(path, name, defects)
 
 
@@ -125,7 +126,7 @@ def _read_slowly(path: Path, name: str, defects: list[Defect]) -> tuple[Json, Se
     picture = document.parts.pop("imageData", Raw(b"null"))
     try:
         keys = {key: msgspec.json.decode(raw) for key, raw in document.parts.items()}
-        defects += _other_picture(picture, (keys.get("imageHeight"), keys.get("imageWidth")), name)
+        defects += _picture_defects(picture, keys, name)
         return keys, _read_shapes(shapes)
     except TypeError:
         raise BrokenLabelsError(Defect("SEG004", "shapes is not a list", document.name, "/shapes")) from None
@@ -133,15 +134,21 @@ def _read_slowly(path: Path, name: str, defects: list[Defect]) -> tuple[Json, Se
         raise BrokenLabelsError(Defect("SEG001", f"holds what cannot be read: {error}", document.name)) from error
 
 
-def _other_picture(data: Raw, size: tuple[object, object], name: str) -> list[Defect]:
-    """SEG003 where imageData is a picture of another size than the file says: LabelMe opens that one."""
+def _picture_defects(data: Raw, keys: Json, name: str) -> list[Defect]:
+    """SEG003 where imageData is a picture of another size than the file says: LabelMe opens that one.
+
+    A file of LabelMe 3 or older says no size: `keys` then gets that of the picture.
+    """
     try:
         head = base64.b64decode(memoryview(data)[1 : _PICTURE_HEAD + 1])
         with Image.open(io.BytesIO(head)) as picture:
             width, height = picture.size
     except (ValueError, OSError, SyntaxError, EOFError, Image.DecompressionBombError):
         return []  # there is none, or what cannot be read is not needed
-    if size in ((height, width), (width, height)):  # the latter where its EXIF data turn it
+    size = keys.get("imageHeight"), keys.get("imageWidth")
+    if size == (None, None):
+        keys |= {"imageHeight": height, "imageWidth": width}
+    if size in ((None, None), (height, width), (width, height)):  # the last where its EXIF data turn it
         return []
     message = (
         f"imageData is a picture of {width} x {height} beside imageWidth x imageHeight of {size[1]} x {size[0]}; "

@@ -199,3 +199,12 @@ def test_folders_of_cases_whose_files_are_called_alike(tmp_path: Path) -> None:
     assert [label.layer for label in first.labels] == ["brain", "lesion"]
     save(tmp_path / "train/p2/t2.nii.gz", mri())
     assert "train/p2.nii.gz" not in roles(tmp_path)
+
+
+def test_images_of_a_test_set_have_no_labels(tmp_path: Path) -> None:
+    for folder, name in {"imagesTr": "a", "imagesTs": "b"}.items():
+        save(tmp_path / folder / f"{name}.nii.gz", mri())
+    save(tmp_path / "labelsTr" / "a.nii.gz", mask())
+    assert codes(read(tmp_path)) == []
+    save(tmp_path / "imagesTr" / "c.nii.gz", mri())
+    assert codes(read(tmp_path)) == [("SEG011", "imagesTr/c.nii.gz")]

@@ -58,6 +58,19 @@ def encoded(mask: object) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
+def test_the_size_is_that_of_the_picture_in_a_file_without_one(tmp_path: Path) -> None:
+    """LabelMe 3 wrote no imageHeight, and the picture itself."""
+    path = save(tmp_path / "a.json", shape("car", SQUARE), imageData=encoded(np.zeros((20, 30), bool)))
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps({key: document[key] for key in document if key not in ("imageHeight", "imageWidth")}))
+    (height,), (width,) = (loaded(read(tmp_path)).images[side].to_pylist() for side in ("height", "width"))
+    assert (height, width) == (20, 30)
+    assert not [defect for defect in read(tmp_path).source.defects if defect.severity != "info"]
+    assert validate(tmp_path, select="SEG312").findings == ()
+    path.write_text(json.dumps({**document, "imageData": None, "imageHeight": None, "imageWidth": None}))
+    assert [finding.code for finding in validate(tmp_path, select=["SEG004", "SEG312"]).findings] == ["SEG004"]
+
+
 @pytest.mark.parametrize(
     ("folder", "names"),
     [
