@@ -185,7 +185,7 @@ def _with_unread_datasets(opened: Source, root: Path, seen: Sequence[Path] = ())
     if seen:
         names = " and ".join(f"{path.name}/" for path in seen)
         message = f"labels of another format in {names} are not read; give {seen[0].name} as DATA to read them"
-        opened = AlteredSource(opened, unaltered, (Defect("SEG011", message),))
+        opened = AlteredSource(opened, keep_batch, (Defect("SEG011", message),))
     if profile.format == "canonical" or profile.format in PLAIN_FORMATS or not ids:
         return opened
     place = ids[0]
