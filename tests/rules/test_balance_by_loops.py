@@ -546,7 +546,7 @@ OF_THE_WHOLE = {
     317, 356, 359, 360, 361, 363, 508, 509,
 }  # fmt: skip
 # Which rules see all tables at once, image by image or in parts of a large dataset excepted.
-ALL_AT_ONCE = {16, 19, 20, 113, 202, 203, 208, 210, 219, 304, 305, 310, 312, 314}
+ALL_AT_ONCE = {16, 19, 20, 202, 203, 208, 210, 304, 305}
 
 
 def test_what_rules_need_of_a_dataset() -> None:
