@@ -105,6 +105,35 @@ def test_all_portions_of_a_relative_path(tmp_path: Path, monkeypatch: pytest.Mon
         assert_same(there, data.source.load(rows))
 
 
+def test_frames_of_tracks_keep_their_places_and_keys(tmp_path: Path) -> None:
+    """Each frame of a track of YouTube-VIS becomes an item of its own."""
+    box = [[1, 1, 9, 1, 9, 9]]
+    videos = [
+        {"id": k, "file_names": [f"{k}/{frame}.png" for frame in range(6)], "width": 20, "height": 20, "scene": str(k)}
+        for k in (7, 8)
+    ]
+    tracks = [
+        {
+            "id": k,
+            "video_id": 7 + k % 2,
+            "category_id": 1,
+            "segmentations": [None, box, box, [[1, 2, 3]], box, None],
+            "areas": [None, 32, 32, 2, 32, None],
+            "occlusion": ["none", "slight", None, "none", "severe", "none"],
+            "driver": str(k),
+        }
+        for k in range(1, 4)
+    ]
+    document = {"videos": videos, "annotations": tracks, "categories": [{"id": 1, "name": "car"}]}
+    (tmp_path / "videos.json").write_text(json.dumps(document))
+    data = segdata.read(tmp_path / "videos.json")
+    for rows in (np.arange(12), np.array([9, 10]), np.array([3])):
+        assert_same(load_there(data, rows), data.source.load(rows))
+    here = data.source.load(np.arange(12))
+    assert "/annotations/2/segmentations/4" in here.segments["place"].to_pylist()
+    assert "/annotations/1/segmentations/3/0" in {defect.place for defect in here.defects}
+
+
 @needs_ranges
 def test_only_its_own_bytes_are_read(datasets: Sequence[OpenDataset], monkeypatch: pytest.MonkeyPatch) -> None:
     """A portion of the twentieth part of a file reads about as much of it, and opens nothing."""

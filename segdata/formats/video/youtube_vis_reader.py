@@ -102,6 +102,13 @@ class _FrameItems(Items[AnyImageItem]):
     def extras(self, rows: Iterable[int], known: frozenset[str]) -> list[dict[str, str]]:
         return self.videos.extras([self.origin[row][0] for row in rows], VIDEO_KEYS)
 
+    def excerpt(self, positions: Ints) -> "_FrameItems":
+        chosen = positions.tolist()
+        origin, raws = [self.origin[i] for i in chosen], self.videos.raws
+        needed = {row: raws[row] for row in {self.videos.rows[video] for video, _ in origin}} if raws else ()
+        videos = replace(self.videos, items=(), raws=needed)
+        return _FrameItems([self.items[i] for i in chosen], range(len(chosen)), origin=origin, videos=videos)
+
 
 @dataclass(frozen=True, slots=True)
 class Videos:
@@ -275,6 +282,19 @@ class _SegmentItems(Items[StrictAnnotationItem]):
     def extras(self, rows: Iterable[int], known: frozenset[str]) -> list[dict[str, str]]:
         """The further keys of tracks, and the attributes of single frames."""
         return [self.more[self.origin[row][0]] | self.in_frame.get(self.origin[row], {}) for row in rows]
+
+    def excerpt(self, positions: Ints) -> "_SegmentItems":
+        chosen = positions.tolist()
+        origin = [self.origin[i] for i in chosen]
+        return replace(
+            self,
+            items=[self.items[i] for i in chosen],
+            rows=[self.rows[i] for i in chosen],
+            origin=origin,
+            tracks=replace(self.tracks, items=(), raws=()),  # only places of tracks are asked for
+            more={track: self.more[track] for track, _ in origin},
+            in_frame={place: self.in_frame[place] for place in origin if place in self.in_frame},
+        )
 
 
 def _read_tracks(document: Document, videos: Videos, categories: Categories) -> _SegmentItems:
