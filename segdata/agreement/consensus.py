@@ -38,6 +38,7 @@ from segdata.core.overlay import SweepRuns
 from segdata.core.profile import Task
 from segdata.core.runs import Flags, Floats, Ints, NumberLine, Runs
 from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_SEGMENTS, make_table
+from segdata.core.statistics import ratio
 
 MethodName = Literal["majority", "staple", "instances"]
 METHOD_CHOICES = ("auto", "majority", "staple", "instances")
@@ -229,7 +230,7 @@ def _mean_over_pixels(group: Ints, length: Floats, value: Floats, n: int) -> Flo
     defined = np.isfinite(value)
     total = np.bincount(group[defined], (value * length)[defined], n)
     weight = np.bincount(group[defined], length[defined], n)
-    return np.asarray(np.divide(total, weight, out=np.full(n, np.nan), where=weight > 0))
+    return ratio(total, weight)
 
 
 def _strips_to_runs(start: Ints, end: Ints, owner: Ints, line: NumberLine) -> Runs:

@@ -37,6 +37,7 @@ from segdata.core.finding import Defect
 from segdata.core.format import Loss, LossCounter
 from segdata.core.profile import Profile
 from segdata.core.runs import Flags, Floats, Ints
+from segdata.core.statistics import ratio
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.store.output import ImageCopies
 from segdata.store.revision_writer import write_canonical
@@ -298,8 +299,8 @@ def _missed_and_extra(
         if not is_first:
             pixels, segments = pixels[::-1], segments[::-1]
         return np.stack(
-            [_ratio(amount - both, amount) for amount in pixels]
-            + [_ratio(amount, amount + matched) for amount in segments],
+            [ratio(amount - both, amount) for amount in pixels]
+            + [ratio(amount, amount + matched) for amount in segments],
             axis=1,
         )
 
@@ -309,10 +310,6 @@ def _missed_and_extra(
         Score(value, low, high, len(rows) * (value == value), len(rows) * (value != value)) for value, low, high in ends
     )
     return missed, extra, things_missed, things_extra
-
-
-def _ratio(part: Floats, total: Floats) -> Floats:
-    return np.asarray(np.divide(part, total, out=np.full(total.shape, np.nan), where=total > 0))
 
 
 UndecidedAs = Literal["void", "list"]

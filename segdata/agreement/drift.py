@@ -27,6 +27,7 @@ from segdata.agreement.inference import ACCUSATION_RATE, FALSE_DISCOVERY_RATE, l
 from segdata.agreement.scores import Count, Number, Score, UndefinedShare, table_of_lines
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.runs import Flags, Floats, Ints
+from segdata.core.statistics import ratio
 from segdata.core.table import Table
 
 _DRAWS = 9999
@@ -155,7 +156,7 @@ def _cluster_days(comparison: AnnotatorPairs, annotations: Table) -> Floats:
         known = first[np.isfinite(day)]
         np.add.at(total, (cluster[known], pairs[side][known]), day[np.isfinite(day)])
         np.add.at(count, (cluster[known], pairs[side][known]), 1)
-    return np.asarray(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0))
+    return ratio(total, count)
 
 
 def _day(text: str | None) -> float:
@@ -444,9 +445,8 @@ def _outline_lengths(comparison: AnnotatorPairs) -> Floats:
 def _control(hits: Floats, total: Floats, others: Sequence[int]) -> Floats:
     """(n,) the mean of what some others did; NaN: none of them was there."""
     counts = total[:, others]
-    share = np.divide(hits[:, others], counts, out=np.zeros(counts.shape), where=counts > 0)
-    n = (counts > 0).sum(axis=1)
-    return np.asarray(np.divide(share.sum(axis=1), n, out=np.full(len(hits), np.nan), where=n > 0))
+    share = ratio(hits[:, others], counts, 0.0)
+    return ratio(share.sum(axis=1), (counts > 0).sum(axis=1))
 
 
 def _date(day: float) -> str:

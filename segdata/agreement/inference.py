@@ -11,7 +11,7 @@ import numpy as np
 
 from segdata.core.resampling import Statistic, least_clusters
 from segdata.core.runs import Floats, Ints
-from segdata.core.statistics import benjamini_hochberg
+from segdata.core.statistics import benjamini_hochberg, ratio
 
 
 class Estimate(NamedTuple):
@@ -335,7 +335,6 @@ def _spread(values: Floats, size: Floats) -> Floats:
     defined = np.isfinite(values)
     weight = size.reshape(*size.shape, *[1] * (values.ndim - 2)) * defined
     filled = np.where(defined, values, 0.0)
-    total = weight.sum(axis=1, keepdims=True)
-    mean = np.divide((weight * filled).sum(axis=1, keepdims=True), total, out=np.zeros(total.shape), where=total > 0)
+    mean = ratio((weight * filled).sum(axis=1, keepdims=True), weight.sum(axis=1, keepdims=True), 0.0)
     spread = (weight * (filled - mean) ** 2).sum(axis=1)
     return np.where(defined.sum(axis=1) > 1, spread, np.nan)

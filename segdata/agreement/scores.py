@@ -27,6 +27,7 @@ from segdata.agreement.metrics.variation_of_information import variation_of_info
 from segdata.agreement.plugin import find_metric
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.runs import Flags, Floats, Ints
+from segdata.core.statistics import ratio
 from segdata.core.table import Column, Table
 
 IMAGE_MEANS = {
@@ -373,8 +374,7 @@ def values_by_category(name: str, weighed: WeightedSums) -> Floats:
     """(B, n_categories) a score of `CATEGORY_SCORES` or `SIGNED_MEANS`, or a plugin's metric; NaN where undefined."""
     amounts = weighed.amounts
     if name in IMAGE_MEANS or name in SIGNED_MEANS:
-        n = amounts[f"n_{name}"]
-        return np.asarray(np.divide(amounts[name], n, out=np.full(n.shape, np.nan), where=n > 0))
+        return ratio(amounts[name], amounts[f"n_{name}"])
     if name == "kappa":
         return category_kappa(*(amounts[amount] for amount in ("both", "area_a", "area_b", "pixels")))
     metric = find_metric(name)
@@ -417,9 +417,7 @@ def weighted_mean(values: Floats, weights: Floats | float = 1.0) -> Floats:
     """The mean of values (B, k, ...) over k, NaN left out; NaN where nothing has a weight."""
     defined = np.isfinite(values)
     weight = defined * weights
-    total = weight.sum(axis=1)
-    above = (np.where(defined, values, 0.0) * weight).sum(axis=1)
-    return np.asarray(np.divide(above, total, out=np.full(total.shape, np.nan), where=total > 0))
+    return ratio((np.where(defined, values, 0.0) * weight).sum(axis=1), weight.sum(axis=1))
 
 
 def _images_of_pairs(pairs: Sequence[WeightedSums]) -> Floats:

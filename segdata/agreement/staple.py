@@ -14,6 +14,7 @@ from segdata.agreement.votes import ABSENT, PixelDecision, PixelVotes, elect, pl
 from segdata.core import kernels
 from segdata.core.overlay import SweepRuns
 from segdata.core.runs import Flags, Floats, Ints, NumberLine, Rows, expand_ranges, unique_inverse
+from segdata.core.statistics import ratio
 
 _SURE = 1e-12  # no rate is nearer to 0 or 1, so that no vote is infinitely strong
 _LEAST = 0.5  # pixels: a rate is not known of fewer
@@ -72,14 +73,14 @@ def _expectation_maximisation(yes: Flags, present: Flags, n: Floats, field: Ints
         """(U, R) sums over the patterns of each field."""
         return np.asarray(np.add.reduceat(amount, first, axis=0)) if len(first) else amount[:0]
 
-    share = _rate(yes.sum(axis=1).astype(float), present.sum(axis=1).astype(float), 0.0)[:, None]
-    prior = _rate(total(n * share), total(n * np.ones_like(share)), 0.5)
+    share = ratio(yes.sum(axis=1), present.sum(axis=1), 0.0)[:, None]
+    prior = ratio(total(n * share), total(n * np.ones_like(share)), 0.5)
     believed = share
     rates, going = np.full((2, len(first), yes.shape[1]), np.inf), np.ones(len(first), bool)
     for _ in range(_MOST):
         truly, falsely = n * believed, n * (1 - believed)
         sums = [total(truly * yes), total(truly * present), total(falsely * no), total(falsely * present)]
-        p, q = _rate(sums[0], sums[1], 1.0), _rate(sums[2], sums[3], 1.0)
+        p, q = ratio(sums[0], sums[1], 1.0), ratio(sums[2], sums[3], 1.0)
         # A field that is done stays: what becomes of it does not depend on others.
         before, rates = rates, np.where(going[:, None], [p, q], rates)
         going &= np.abs(rates - before).max(axis=(0, 2), initial=0) > tolerance
@@ -92,11 +93,6 @@ def _expectation_maximisation(yes: Flags, present: Flags, n: Floats, field: Ints
         believed = np.where(going[field], likely, believed[:, 0])[:, None]
     rates_known = [np.where(sums[k] > _LEAST, rates[k // 2], np.nan) for k in (1, 3)]
     return StapleResult(believed[:, 0], rates_known[0], rates_known[1], prior[:, 0])
-
-
-def _rate(part: Floats, total: Floats, otherwise: float) -> Floats:
-    """`otherwise` where there is nothing."""
-    return np.asarray(np.divide(part, total, out=np.full(part.shape, otherwise), where=total > 0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from segdata.core import kernels
 from segdata.core.batch import Batch, integer_column
 from segdata.core.overlay import SweepRuns, find_overlaps_within
 from segdata.core.runs import Flags, Floats, Ints, NumberLine
+from segdata.core.statistics import ratio
 from segdata.core.taxonomy import Category
 
 UNLABELLED = -1  # of an annotator who gave a pixel no category
@@ -323,9 +324,9 @@ def pairwise_iou(votes: PixelVotes) -> Floats:
             judged = ~(unjudged[a] | unjudged[b])
             both = pixels(a, judged & (a == b))
             union = pixels(a, judged) + pixels(b, judged) - both
-            total += np.divide(both, union, out=np.zeros(shape), where=union > 0)
+            total += ratio(both, union, 0.0)
             n_defined += union > 0
-    return np.asarray(np.divide(total, n_defined, out=np.full(shape, np.nan), where=n_defined > 0))
+    return ratio(total, n_defined)
 
 
 def category_layers(batch: Batch, code: Ints, chosen: Flags, is_void: Flags) -> list[Ints]:

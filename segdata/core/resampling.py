@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.runs import Floats, Ints, unique_inverse
+from segdata.core.statistics import ratio
 
 Counts = NDArray[np.uint16]
 Statistic = Callable[[Floats], Floats]
@@ -157,7 +158,7 @@ def _corrected_levels(levels: Floats, value: Floats, draws: Floats, without: Flo
     mean = np.where(some, without, 0).sum(axis=0) / np.maximum(some.sum(axis=0), 1)
     away = np.where(some, mean - without, 0.0)
     scale = (away**2).sum(axis=0) ** 1.5
-    skew = np.divide((away**3).sum(axis=0), 6 * scale, out=np.zeros(scale.shape), where=scale > 0)
+    skew = ratio((away**3).sum(axis=0), 6 * scale, 0.0)
     z = shift + np.clip(ndtri(levels), -_FAR_Z, _FAR_Z)
     turned = 1 - skew * z
     # Beyond the pole there is no level: the end is the outermost resample.

@@ -5,12 +5,23 @@ from collections.abc import Callable
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from segdata.core import kernels
 from segdata.core.runs import Floats, Ints, unique_inverse
 
 _MAD_TO_SD = 1.4826  # times the median absolute deviation it is the standard deviation of a normal distribution
+
+
+def ratio(part: ArrayLike, whole: ArrayLike, otherwise: float = math.nan) -> Floats:
+    """(...) a part of each whole (...), as a share or mean; `otherwise` where the whole is not above 0.
+
+    >>> ratio(np.array([3, 0]), np.array([4, 0])).tolist()
+    [0.75, nan]
+    """
+    parts, wholes = np.asarray(part), np.asarray(whole)
+    result = np.full(np.broadcast_shapes(parts.shape, wholes.shape), otherwise)
+    return np.divide(parts, wholes, out=result, where=wholes > 0)
 
 
 def robust_z(

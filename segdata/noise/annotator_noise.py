@@ -10,6 +10,7 @@ import numpy as np
 from segdata.core.group_features import image_types
 from segdata.core.resampling import StratifiedGroups
 from segdata.core.runs import Ints
+from segdata.core.statistics import ratio
 from segdata.core.strata import annotation_strata_if_any, independent_units, joint_codes, number_names
 from segdata.core.table import Table
 from segdata.noise.ranking import RankedCandidates
@@ -170,9 +171,8 @@ def excess_error_probability(probability: Floats, category: Ints, owner: Ints, n
     _, row = np.unique(category, return_inverse=True)
     row = row.reshape(-1)
     usual = np.bincount(row, probability) / np.maximum(np.bincount(row), 1)
-    n = np.bincount(owner, minlength=n_owners)
     total = np.bincount(owner, probability - usual[row] if len(row) else probability, n_owners)
-    return np.asarray(np.divide(total, n, out=np.full(n_owners, np.nan), where=n > 0))
+    return ratio(total, np.bincount(owner, minlength=n_owners))
 
 
 def find_noisy_groups(

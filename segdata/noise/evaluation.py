@@ -14,6 +14,7 @@ import numpy as np
 
 from segdata.core.resampling import bootstrap_interval
 from segdata.core.runs import Ints
+from segdata.core.statistics import ratio
 from segdata.noise.segments import Flags, Floats
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -35,7 +36,7 @@ def auroc(score: Floats, wrong: Flags, weight: Floats | None = None) -> Floats:
     before = np.cumsum(misses, axis=1) - misses
     total = misses.sum(axis=1)
     above = (hits * (total[:, None] - before - misses / 2)).sum(axis=1)
-    return _ratio(above, total * hits.sum(axis=1))
+    return ratio(above, total * hits.sum(axis=1))
 
 
 def average_precision(score: Floats, wrong: Flags, weight: Floats | None = None) -> Floats:
@@ -48,7 +49,7 @@ def average_precision(score: Floats, wrong: Flags, weight: Floats | None = None)
     n_found = np.cumsum(hits, axis=1)
     n_seen = n_found + np.cumsum(misses, axis=1)
     precision = n_found / np.maximum(n_seen, 1e-300)
-    return _ratio((hits * precision).sum(axis=1), hits.sum(axis=1))
+    return ratio((hits * precision).sum(axis=1), hits.sum(axis=1))
 
 
 def precision_at(score: Floats, wrong: Flags, k: int) -> float:
@@ -74,10 +75,6 @@ def _by_threshold(score: Floats, wrong: Flags, weight: Floats | None) -> tuple[F
     ordered = weight[:, order]
     hits = np.add.reduceat(ordered * wrong[order], first, axis=1)
     return hits, np.add.reduceat(ordered * ~wrong[order], first, axis=1)
-
-
-def _ratio(a: Floats, b: Floats) -> Floats:
-    return np.asarray(np.divide(a, b, out=np.full(a.shape, np.nan), where=b > 0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.runs import Floats
+from segdata.core.statistics import ratio
 
 
 def boundary_iou(
@@ -19,6 +20,4 @@ def boundary_iou(
     >>> boundary_iou(np.array([456, 0]), np.array([912, 0])).tolist()
     [0.5, nan]
     """
-    defined = np.asarray(either) > 0
-    ratio: Floats = np.divide(both, either, out=np.full(defined.shape, np.nan), where=defined)
-    return ratio
+    return ratio(both, either)

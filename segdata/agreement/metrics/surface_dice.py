@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core.statistics import ratio
+
 Numbers = NDArray[np.int64] | NDArray[np.float64]
 
 
@@ -18,8 +20,4 @@ def surface_dice(near_a: Numbers, near_b: Numbers, edge_a: Numbers, edge_b: Numb
     >>> surface_dice(np.array([6, 0]), np.array([6, 0]), np.array([12, 12]), np.array([12, 0])).tolist()
     [0.5, 0.0]
     """
-    total = np.add(edge_a, edge_b, dtype=np.float64)
-    ratio: NDArray[np.float64] = np.divide(
-        np.add(near_a, near_b), total, out=np.full(total.shape, np.nan), where=total > 0
-    )
-    return ratio
+    return ratio(np.add(near_a, near_b), np.add(edge_a, edge_b))

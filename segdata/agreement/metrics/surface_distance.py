@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.runs import Floats
+from segdata.core.statistics import ratio
 
 Numbers = NDArray[np.int64] | NDArray[np.float64]
 
@@ -19,6 +20,4 @@ def symmetric_surface_distance(sum_a: Numbers, sum_b: Numbers, edge_a: Numbers, 
     [3.0]
     """
     both = (np.asarray(edge_a) > 0) & (np.asarray(edge_b) > 0)
-    total = np.add(edge_a, edge_b, dtype=np.float64)
-    mean: Floats = np.divide(np.add(sum_a, sum_b), total, out=np.full(both.shape, np.nan), where=both)
-    return mean
+    return ratio(np.add(sum_a, sum_b), np.where(both, np.add(edge_a, edge_b), 0))

@@ -6,6 +6,7 @@ import numpy as np
 
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.runs import Flags, Floats
+from segdata.core.statistics import ratio
 from segdata.core.table import Table
 
 UNLABELLED = "(nothing)"
@@ -54,8 +55,7 @@ class Confusion:
     @property
     def shares(self) -> Floats:
         """(k, k) of what one calls each row's category the share that the other annotator calls the column's."""
-        total = self.amounts.sum(axis=1, keepdims=True)
-        return np.asarray(np.divide(self.amounts, total, out=np.zeros(self.amounts.shape), where=total > 0))
+        return ratio(self.amounts, self.amounts.sum(axis=1, keepdims=True), 0.0)
 
     def most_confused(self, most: int) -> "Confusion":
         """The `most` names with most confusion, in their order; the diagonal stays what it is."""

@@ -11,7 +11,7 @@ import numpy as np
 from segdata.agreement.contrasts import PairContrast
 from segdata.agreement.estimates import PairAmounts, between_persons, image_values
 from segdata.agreement.plugin import find_metric
-from segdata.agreement.scores import Leading, PooledScoresWithAccuracy, Score, leading_score
+from segdata.agreement.scores import Leading, PooledScoresWithAccuracy, Score, leading_score, weighted_mean
 from segdata.agreement.summary import Agreement, CategoryAgreement, DisagreementCauses
 from segdata.agreement.surface_distances import CategoryTolerance
 from segdata.agreement.volumes import VolumePair
@@ -415,7 +415,7 @@ class ImageAgreement:
     @property
     def of_pairs(self) -> Floats:
         """(n,) the mean over categories; NaN where neither drew anything."""
-        return _mean(self.values)
+        return weighted_mean(self.values)
 
     def of_annotator(self, annotator: int) -> Floats:
         """The mean score of an annotator with the others, one value for each case where it is defined."""
@@ -437,7 +437,7 @@ class ImageAgreement:
 
     def _worst_image(self, case: int, value: float) -> WorstImage:
         rows = np.flatnonzero(self.case == case)
-        of_category = _mean(self.values[rows].T)
+        of_category = weighted_mean(self.values[rows].T)
         category = int(np.nanargmin(of_category))
         pair = rows[int(np.nanargmin(self.values[rows, category]))]
         return WorstImage(
@@ -460,14 +460,6 @@ def _by_case(case: Ints, value: Floats) -> tuple[Ints, Floats]:
     return cases, np.asarray(
         np.bincount(inverse, value[known], len(cases)) / np.bincount(inverse, minlength=len(cases))
     )
-
-
-def _mean(values: Floats) -> Floats:
-    """(n,) of (n, k), NaN left out; NaN where nothing is known."""
-    known = np.isfinite(values)
-    n = known.sum(axis=1)
-    total = np.where(known, values, 0).sum(axis=1)
-    return np.asarray(np.divide(total, n, out=np.full(len(values), np.nan), where=n > 0))
 
 
 HEAD = (
