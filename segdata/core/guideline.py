@@ -12,22 +12,18 @@ from numpy.typing import NDArray
 from segdata.core.cielab import rgb_to_cielab
 from segdata.core.errors import count_noun
 from segdata.core.runs import Ints
-from segdata.core.taxonomy import Category, Taxonomy
+from segdata.core.taxonomy import Category, Taxonomy, lineage
 
 Relation = Literal["part_of", "may_overlap", "may_not_overlap", "may_not_touch", "also"]
 
 
 def ids_by_name(taxonomy: Taxonomy) -> dict[str, frozenset[int]]:
     """The ids that a name stands for: of a category its own and those of all below it, of a group those below it."""
-    parents = taxonomy.groups | {category.name: category.parent for category in reversed(taxonomy.categories)}
+    parents = taxonomy.parents
     by_name: defaultdict[str, set[int]] = defaultdict(set)
     for category in taxonomy.categories:
-        name: str | None = category.name
-        seen: set[str] = set()
-        while name is not None and name not in seen:  # a broken taxonomy has parents that go in a circle
-            seen.add(name)
+        for name in lineage(category.name, parents):
             by_name[name].add(category.id)
-            name = parents.get(name)
     for category in taxonomy.categories:
         for alias in category.aliases:
             by_name.setdefault(alias, by_name[category.name])

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -132,6 +133,11 @@ class Taxonomy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         """The name of the category with this id; the id itself where no category has it."""
         return next((category.name for category in self.categories if category.id == id_), str(id_))
 
+    @property
+    def parents(self) -> dict[str, str | None]:
+        """The parent of each category and group, by name; see `lineage`."""
+        return self.groups | {category.name: category.parent for category in reversed(self.categories)}
+
     def nearest(self, name: str) -> list[str]:
         """Up to three names that look like `name`, best first."""
         by_lower = {other.lower(): other for other in self.by_name()}
@@ -156,6 +162,20 @@ class Taxonomy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     def thing_ids(self) -> tuple[int, ...]:
         """The ids of the categories of kind thing."""
         return tuple(category.id for category in self.categories if category.kind == "thing")
+
+
+def lineage(name: str, parents: Mapping[str, str | None]) -> list[str]:
+    """A name, its parent, the parent's parent, …; each once, since broken ones go in a circle.
+
+    >>> lineage("bus", {"bus": "vehicle", "vehicle": "object"})
+    ['bus', 'vehicle', 'object']
+    """
+    line: list[str] = []
+    current: str | None = name
+    while current is not None and current not in line:
+        line.append(current)
+        current = parents.get(current)
+    return line
 
 
 def as_rgb(color: ColorText) -> Color:

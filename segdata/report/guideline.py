@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path, PurePosixPath
 
-from segdata.core.taxonomy import Attribute, Category, Taxonomy
+from segdata.core.taxonomy import Attribute, Category, Taxonomy, lineage
 from segdata.report.pictures.canvas import css_color
 
 _PICTURES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".gif": "gif", ".webp": "webp", ".svg": "svg+xml"}
@@ -44,14 +44,12 @@ class GuidelineEntry:
 
 def guideline_entries(taxonomy: Taxonomy) -> list[GuidelineEntry]:
     """Groups and categories, each below its parent, in the order of the taxonomy."""
-    parents = taxonomy.groups | {
-        category.name: category.parent for category in taxonomy.categories if category.parent != category.name
-    }
-    names = [name for category in taxonomy.categories for name in (*_ancestors(category.name, parents), category.name)]
+    parents = {name: parent for name, parent in taxonomy.parents.items() if parent != name}
+    names = [name for category in taxonomy.categories for name in reversed(lineage(category.name, parents))]
     below: dict[str | None, list[str]] = {}
     for name in dict.fromkeys(names):
-        parent = parents.get(name)
-        below.setdefault(parent if parent != name and _leads_up(name, parents) else None, []).append(name)
+        is_in_circle = parents.get(lineage(name, parents)[-1]) is not None
+        below.setdefault(None if is_in_circle else parents.get(name), []).append(name)
     first = {category.name: category for category in reversed(taxonomy.categories)}
 
     def walk(parent: str | None, depth: int) -> Iterator[GuidelineEntry]:
@@ -148,25 +146,6 @@ def _attribute(attribute: Attribute) -> str:
     parts = [] if attribute.definition is None else [" ".join(attribute.definition.split()).rstrip(".")]
     parts += [f"one of {', '.join(map(str, attribute.values))}"] if attribute.values else []
     return "; ".join([*parts, "required" if attribute.required else "optional"])
-
-
-def _ancestors(name: str, parents: dict[str, str | None]) -> list[str]:
-    """The parents of a name, the topmost first."""
-    path: list[str] = []
-    above = parents.get(name)
-    while above is not None and above not in path and above != name:
-        path.append(above)
-        above = parents.get(above)
-    return path[::-1]
-
-
-def _leads_up(name: str, parents: dict[str, str | None]) -> bool:
-    visited = {name}
-    above = parents.get(name)
-    while above is not None and above not in visited:
-        visited.add(above)
-        above = parents.get(above)
-    return above is None
 
 
 def _hex(category: Category) -> str | None:

@@ -9,7 +9,7 @@ from segdata.core.cielab import rgb_to_cielab
 from segdata.core.finding import RowFinding
 from segdata.core.guideline import Relation, ids_by_name
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.taxonomy import Category, Color, SizeLimits, Taxonomy
+from segdata.core.taxonomy import Category, Color, SizeLimits, Taxonomy, lineage
 
 
 @rule("SEG208", "taxonomy-broken", severity="error", needs=())
@@ -173,13 +173,12 @@ def _close(colors: list[tuple[Color, Category]], min_delta_e: float) -> Findings
 
 def _circles(taxonomy: Taxonomy) -> Findings:
     """Parents that lead back to where they began; each circle once."""
-    parents = taxonomy.groups | {category.name: category.parent for category in taxonomy.categories}
+    parents = taxonomy.parents
     reported: set[str] = set()
     for start in parents:
-        path = [start]
-        while (above := parents.get(path[-1])) is not None and above != path[-1] and above not in path:
-            path.append(above)
-        if above in path[:-1] and above not in reported:
+        path = lineage(start, parents)
+        above = parents.get(path[-1])
+        if above is not None and above in path[:-1] and above not in reported:
             circle = path[path.index(above) :]
             reported.update(circle)
             yield RowFinding(f"parents form a circle: {', '.join(circle)}", category=circle[0])

@@ -20,6 +20,7 @@ from segdata.core.atomic_files import sync, sync_tree
 from segdata.core.batch import replace_column
 from segdata.core.errors import SegdataError
 from segdata.core.schema import ANNOTATIONS, IMAGES, SEGMENTS
+from segdata.core.taxonomy import lineage
 from segdata.store import manifest as manifests
 from segdata.store.manifest import Manifest, Revision
 from segdata.store.revision_reader import conform, part_name
@@ -313,13 +314,7 @@ def _drop_from_manifest(root: Path, manifest: Manifest, gone: tuple[str, ...]) -
 
 def ancestors(root: Path, revision: str) -> list[str]:
     """A revision and those that it was made from, the last one first."""
-    parents = {entry.name: entry.parent for entry in manifests.load(root).revisions}
-    line: list[str] = []
-    current: str | None = revision
-    while current is not None and current not in line:
-        line.append(current)
-        current = parents.get(current)
-    return line
+    return lineage(revision, {entry.name: entry.parent for entry in manifests.load(root).revisions})
 
 
 def _revision_folders(root: Path) -> list[str]:

@@ -21,6 +21,7 @@ from segdata.core.rule import Tables
 from segdata.core.runs import Flags, Ints, bounding_boxes
 from segdata.core.split_assignment import shuffle_rows
 from segdata.core.strata import CategoryTally, example_segments, image_strata, number_names
+from segdata.core.taxonomy import lineage
 
 Value = Any  # an Arrow array, or a plain constant; pyarrow has no types
 ColumnLookup = Callable[[str], Value]
@@ -449,27 +450,17 @@ def category_condition(profile: Profile, names: list[str]) -> list[str]:
     if not names:
         return []
     taxonomy = profile.taxonomy
-    parents = {**taxonomy.groups, **{category.name: category.parent for category in taxonomy.categories}}
+    parents = taxonomy.parents
     every = [*(category.name for category in taxonomy.categories), *profile.unknown_names.values()]
     matching: list[str] = []
     for name in names:
-        below = [category for category in every if name in _ancestors(category, parents)]
+        below = [category for category in every if name in lineage(category, parents)]
         if not below:
             listed = list(dict.fromkeys([*every, *(parent for parent in parents.values() if parent)]))
             hint = did_you_mean(name, listed) or f"; there are: {', '.join(listed[:20])}"
             raise SegdataError(f"no category {name!r}{hint}")
         matching += below
     return [f"category in {list(dict.fromkeys(matching))!r}"]
-
-
-def _ancestors(name: str, parents: dict[str, str | None]) -> list[str]:
-    """A category, its parent, the parent's parent, …; each once, since taxonomies may be broken."""
-    line: list[str] = []
-    current: str | None = name
-    while current is not None and current not in line:
-        line.append(current)
-        current = parents.get(current)
-    return line
 
 
 Purpose = Literal["gold", "pilot"]
