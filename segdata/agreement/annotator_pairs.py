@@ -57,7 +57,7 @@ class PanelBatch:
         """(n_images,) the case of each image, from 0."""
         if self.cases is not None:
             return self.cases
-        return np.unique(self.image_or_volume, return_inverse=True)[1].reshape(-1)
+        return np.unique(self.image_or_volume, return_inverse=True)[1]
 
     @property
     def is_slice(self) -> Flags:
@@ -287,4 +287,4 @@ def _group_tracks(
     order = np.argsort(first)
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
-    return first[order], rank[owner.reshape(-1)]
+    return first[order], rank[owner]

@@ -187,7 +187,7 @@ def _join_segments(
     n_codes = max(len(votes.categories), 1)
     key = (line.frame_of(strips.start) * n_codes + strips.code) * 2 + strips.crowd
     keys, inverse = np.unique(key, return_inverse=True)
-    inverse, n = inverse.reshape(-1), len(keys)
+    n = len(keys)
     length = (strips.end - strips.start).astype(np.float64)
     support, iou = (_mean_over_pixels(inverse, length, value, n) for value in (strips.support, strips.iou))
     rows, thing_of = np.unique(alone.owner, return_inverse=True)
@@ -214,7 +214,7 @@ def _join_segments(
         rejected = ~things.is_agreed & (things.support < 1 - method.least)
         n_rejected, n_disputed = int(rejected.sum()), int((~things.is_agreed & ~rejected).sum())
     start, end = np.concatenate([strips.start, alone.start]), np.concatenate([strips.end, alone.end])
-    owner = np.concatenate([inverse, n + thing_of.reshape(-1)])
+    owner = np.concatenate([inverse, n + thing_of])
     order = np.lexsort((columns["track"], columns["crowd"], columns["category"], columns["image"]))
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
@@ -389,14 +389,14 @@ def _votes_by_region(
     cells, inverse = np.unique(
         np.stack([region, consensus.undecided.owner.astype(np.int64)]), axis=1, return_inverse=True
     )
-    pixels = np.bincount(inverse.reshape(-1), length).astype(np.int64)
+    pixels = np.bincount(inverse, length).astype(np.int64)
     names = [*(category.name for category in votes.categories), NO_CATEGORY_NAME]  # -1, unlabelled, is the last
     answers: list[dict[str, list[RegionVote]]] = [{} for _ in range(int(region.max(initial=-1)) + 1)]
     for k, name in enumerate(annotators):
         vote = votes.vote[cells[1], k]
         answered = vote != ABSENT
         key, which_key = np.unique(np.stack([cells[0][answered], vote[answered]]), axis=1, return_inverse=True)
-        amount = np.bincount(which_key.reshape(-1), pixels[answered], key.shape[1]).astype(np.int64)
+        amount = np.bincount(which_key, pixels[answered], key.shape[1]).astype(np.int64)
         for k_ in np.lexsort((key[1], -amount, key[0])).tolist():
             vote_of_region = RegionVote(names[int(key[1, k_])], int(amount[k_]))
             answers[int(key[0, k_])].setdefault(name, []).append(vote_of_region)

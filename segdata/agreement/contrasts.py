@@ -143,7 +143,7 @@ def stratify_by_names(
         )
         for name, own in ((name, rows[stratum == k]) for k, name in enumerate(strata))
     )
-    tested = _test_differences(amounts, rows, stratum.reshape(-1), how.seed) if is_of_images and len(strata) > 1 else ()
+    tested = _test_differences(amounts, rows, stratum, how.seed) if is_of_images and len(strata) > 1 else ()
     return StratifiedAgreement(column, portions, tested, len(between_persons(amounts)) - len(rows))
 
 
@@ -183,8 +183,8 @@ def permutation_units(amounts: PairAmounts, rows: Ints, stratum: Ints) -> tuple[
     block = permutation_blocks(stratum, cluster)
     number = cluster if block is None else amounts.case[rows]
     units, inverse = np.unique(np.stack([number, stratum]), axis=1, return_inverse=True)
-    first = np.unique(inverse.reshape(-1), return_index=True)[1]
-    pooled = PooledPairs.by_unit(amounts, rows, inverse.reshape(-1))
+    first = np.unique(inverse, return_index=True)[1]
+    pooled = PooledPairs.by_unit(amounts, rows, inverse)
     return pooled, units[1], np.zeros(len(first), np.int64) if block is None else block[first]
 
 

@@ -101,7 +101,7 @@ def _count_common_images(comparison: AnnotatorPairs, a: int, b: int) -> int:
 
 def share_over_clusters(hit: Flags, cluster: Ints, how: Resampling) -> Score:
     """The share of hits among (n,) segments, with its interval over their clusters."""
-    number = np.unique(cluster, return_inverse=True)[1].reshape(-1)
+    number = np.unique(cluster, return_inverse=True)[1]
     n = int(number.max(initial=-1)) + 1
     if n == 0:
         return Score(np.nan, np.nan, np.nan, 0, 0)

@@ -147,7 +147,7 @@ class SplitSegments:
         present = ((annotation_rows(comparison) >= 0) & comparison.voices).sum(axis=1)
         place = _thing_numbers(comparison)[segment]
         pieces: dict[tuple[int, int], list[int]] = {}
-        for row, piece in zip(inverse.reshape(-1).tolist(), groups["piece"].tolist(), strict=True):
+        for row, piece in zip(inverse.tolist(), groups["piece"].tolist(), strict=True):
             pieces.setdefault((int(maker[row]), int(place[row])), []).append(piece)
         return SplitSegments(
             owner, maker, segment, place, n_pieces, annotation, by, present[pairs["case"][pair]] - 1, pieces
@@ -210,7 +210,7 @@ def _thing_numbers(comparison: AnnotatorPairs) -> Ints:
     place = np.full(_n_segments(comparison), -1, np.int64)
     if len(members):
         key = np.stack([members["case"], members["cluster"]])
-        number = np.unique(key, axis=1, return_inverse=True)[1].reshape(-1)
+        number = np.unique(key, axis=1, return_inverse=True)[1]
         rows = members["segment"] >= 0
         place[members["segment"][rows]] = number[rows]
     return place

@@ -193,7 +193,7 @@ class _DriftFamily:
         kept = np.isfinite(control)
         if code is not None:
             kept &= self.category == code
-        group = np.unique(self.category[kept], return_inverse=True)[1].reshape(-1)
+        group = np.unique(self.category[kept], return_inverse=True)[1]
         return _Trend(self.day, self.cluster[kept], group, (self.value - control)[kept], self.weight[kept])
 
     def remains(self, code: int | None, seed: int) -> bool:
@@ -288,7 +288,7 @@ class _Trend:
         if not n or not span > 0:
             return Score(np.nan, np.nan, np.nan, n, 0)
         day = (self.day - self.day[clusters].mean())[self.cluster]
-        cell = number.reshape(-1) * k + self.group
+        cell = number * k + self.group
         sums = [
             np.bincount(cell, self.weight * column, n * k).reshape(n, k)
             for column in (np.ones(len(day)), day, self.value, day * self.value, day * day)
@@ -336,7 +336,7 @@ def _chances(families: "Sequence[_DriftFamily]", seed: int, n_draws: int) -> dic
 def _adjusted_chances(day: Floats, trends: "Sequence[_Trend]", seed: int, n_draws: int) -> Floats:
     """(k,) the share of ways to hand out the days anew in which any trend is as likely as each of k, up or down."""
     clusters, place = np.unique(np.concatenate([trend.cluster for trend in trends]), return_inverse=True)
-    parts = np.split(place.reshape(-1), np.cumsum([len(trend.cluster) for trend in trends])[:-1])
+    parts = np.split(place, np.cumsum([len(trend.cluster) for trend in trends])[:-1])
     days = day[clusters] - day[clusters].mean()
     moved = [replace(trend, day=days, cluster=part) for trend, part in zip(trends, parts, strict=True)]
     least = np.array([trend.likelihoods(days[None])[0] for trend in moved]) * (1 - _ROUNDING) - _ROUNDING
@@ -379,8 +379,8 @@ def _families(comparison: AnnotatorPairs, tally: BiasTally, days: Floats) -> Ite
         cell = tally.cluster[rows] * len(comparison.categories) + tally.category[rows]
         cells, place = np.unique(cell, return_inverse=True)
         hits, total = np.zeros((2, len(cells), n))
-        hits[place.reshape(-1), tally.annotator[rows]] = tally.hits[rows]
-        total[place.reshape(-1), tally.annotator[rows]] = tally.total[rows]
+        hits[place, tally.annotator[rows]] = tally.hits[rows]
+        total[place, tally.annotator[rows]] = tally.total[rows]
         cluster, category = np.divmod(cells, max(len(comparison.categories), 1))
         for i in range(n):
             mine = np.flatnonzero((total[:, i] > 0) & np.isfinite(days[cluster, i]))

@@ -103,7 +103,7 @@ class PairAmounts:
         """(n,) the cluster of each of some rows, counted from 0 among these, -1 for other rows; and how many."""
         unit = np.full(len(self.cluster), -1, np.int64)
         names, inverse = np.unique(self.cluster[rows], return_inverse=True)
-        unit[rows] = inverse.reshape(-1)
+        unit[rows] = inverse
         return unit, len(names)
 
     def weigh(self, sums: AdditiveSums, weights: Floats) -> WeightedSums:
@@ -123,7 +123,7 @@ class PooledPairs:
     @staticmethod
     def by_cluster(amounts: PairAmounts, rows: Ints) -> "PooledPairs":
         """Those of the pairs of annotations `rows`, by cluster."""
-        return PooledPairs.by_unit(amounts, rows, np.unique(amounts.cluster[rows], return_inverse=True)[1].reshape(-1))
+        return PooledPairs.by_unit(amounts, rows, np.unique(amounts.cluster[rows], return_inverse=True)[1])
 
     @staticmethod
     def by_unit(amounts: PairAmounts, rows: Ints, number: Ints) -> "PooledPairs":
@@ -260,7 +260,7 @@ def reliability_scores(comparison: AnnotatorPairs, how: Resampling) -> dict[str,
         np.stack([column_of(members, "case"), column_of(members, "cluster")]), axis=1, return_inverse=True
     )
     called = coincidences(
-        inverse.reshape(-1),
+        inverse,
         column_of(members, "category"),
         np.ones(things.shape[1]),
         things[0],

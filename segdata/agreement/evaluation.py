@@ -365,7 +365,7 @@ def _evaluation(
     amounts = np.concatenate([portion.amounts for portion in portions])[:, : len(categories)]
     names, cluster = np.unique([name for portion in portions for name in portion.clusters], return_inverse=True)
     summed = np.zeros((len(names), *amounts.shape[1:]))
-    np.add.at(summed, cluster.reshape(-1), amounts)
+    np.add.at(summed, cluster, amounts)
     is_void = np.array([category.kind == "void" for category in categories], bool)
     summed[:, is_void] = 0
     flat = summed.reshape(len(names), -1)

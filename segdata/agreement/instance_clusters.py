@@ -440,7 +440,7 @@ def _image_segments(panel: PanelSegments, line: SweepRuns, room: int) -> tuple[I
     image, x, y = panel.line.lower(place)
     n_images = max(len(panel.line.base), 1)
     key, owner = np.unique(thing * n_images + image, return_inverse=True)
-    runs = Runs(x * panel.line.height[image] + y, length, owner.reshape(-1).astype(np.int32))
+    runs = Runs(x * panel.line.height[image] + y, length, owner.astype(np.int32))
     return key // n_images, key % n_images, runs
 
 

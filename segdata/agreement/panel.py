@@ -43,7 +43,7 @@ class JointTaxonomy:
         for id_ in own_ids.tolist():
             if id_ not in codes:
                 raise SegdataError(f"segments have the category id {id_}, which no category of the data has")
-        return np.array([codes[id_] for id_ in own_ids.tolist()], np.int64)[inverse.reshape(-1)]
+        return np.array([codes[id_] for id_ in own_ids.tolist()], np.int64)[inverse]
 
     def judged_categories(self, dataset: int, profile: Profile, names: set[str]) -> "NDArray[np.bool_]":
         """(n_categories,) those that an annotation of a dataset shows, which was to show these of its categories."""

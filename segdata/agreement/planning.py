@@ -154,7 +154,7 @@ def plan_sample_sizes(
     rows = between_persons(amounts)
     if len(rows) == 0:
         return ()
-    case = np.unique(amounts.case[rows], return_inverse=True)[1].reshape(-1)
+    case = np.unique(amounts.case[rows], return_inverse=True)[1]
     clusters = PooledPairs.by_cluster(amounts, rows)
     images = float(comparison.cases["frames"][np.unique(amounts.case[rows])].sum()) / clusters.n
     of_all = None if population is None else max(clusters.n, round(population / images))

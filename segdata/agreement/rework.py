@@ -105,7 +105,6 @@ def counterparts(comparison: AnnotatorPairs) -> tuple[Ints, Flags]:
     first, second = np.where(swapped, b[rows], a[rows]), np.where(swapped, a[rows], b[rows])
     is_own = own[first] == second
     _, inverse = np.unique(np.stack([case[rows], first]), axis=1, return_inverse=True)
-    inverse = inverse.reshape(-1)
     has_own = np.bincount(inverse, is_own)[inverse] > 0
     alone = np.bincount(inverse)[inverse] == 1
     kept = is_own | (~has_own & alone)
@@ -185,7 +184,7 @@ def _rework_rows(
     _, unit = np.unique(cluster, return_inverse=True)
     n = int(unit.max(initial=-1)) + 1
     summed = np.zeros((n, *amounts.shape[1:]))
-    np.add.at(summed, unit.reshape(-1), amounts)
+    np.add.at(summed, unit, amounts)
     totals = amounts.sum(axis=0).astype(np.int64)
     images = (amounts[:, :, 8] > 0).sum(axis=0)
     names = [*(category.name for category in comparison.categories), None]

@@ -135,8 +135,8 @@ class _Residuals:
         if len(np.unique(month[rows])) < 2:
             return _Residuals(beyond, np.empty(0), np.empty(0), np.empty(0, np.int64), same_images)
         _, first, unit = np.unique(scored.cluster[rows], return_index=True, return_inverse=True)
-        n_of = np.bincount(unit.reshape(-1))
-        x, y = (np.bincount(unit.reshape(-1), weights=values[rows]) / n_of for values in (month.astype(float), beyond))
+        n_of = np.bincount(unit)
+        x, y = (np.bincount(unit, weights=values[rows]) / n_of for values in (month.astype(float), beyond))
         sort = scored.sort[rows][first]
         return _Residuals(beyond, _centre(x, sort), _centre(y, sort), sort, same_images)
 
@@ -188,7 +188,6 @@ def _residuals(scored: ImageScores, mine: Flags) -> tuple[Floats, bool]:
 def _group_mean(value: Floats, group: Ints, among: Flags) -> Floats:
     """(n,) the mean of the group's values that are among those; NaN where there are none."""
     _, inverse = np.unique(group, return_inverse=True)
-    inverse = inverse.reshape(-1)
     n = np.bincount(inverse, among)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray((np.bincount(inverse, np.where(among, value, 0.0)) / n)[inverse])
@@ -516,7 +515,7 @@ def _image_groups(tables: Tables) -> Ints:
     for name in _SORTS:
         texts = annotation_strata_if_any(tables, name)
         codes = np.zeros(len(groups), np.int64)
-        codes[image] = np.unique([text or "" for text in texts.tolist()], return_inverse=True)[1].reshape(-1)
+        codes[image] = np.unique([text or "" for text in texts.tolist()], return_inverse=True)[1]
         groups = groups * (int(codes.max(initial=0)) + 1) + codes
     return groups
 

@@ -206,9 +206,7 @@ def sum_pairs(comparison: AnnotatorPairs) -> AdditiveSums:
     )
     codes, inverse = np.unique(code, return_inverse=True)
     pixels = column_of(comparison.cells, "pixels").astype(np.float64)
-    amounts["cells"] = csr_array(
-        (pixels, (column_of(comparison.cells, "pair"), inverse.reshape(-1))), shape=(shape[0], len(codes))
-    )
+    amounts["cells"] = csr_array((pixels, (column_of(comparison.cells, "pair"), inverse)), shape=(shape[0], len(codes)))
     cells = np.stack([codes // (shape[1] + 1) - 1, codes % (shape[1] + 1) - 1]).astype(np.int64)
     return AdditiveSums(shape[0], amounts, cells)
 
@@ -254,7 +252,6 @@ class _SumLayout:
         """The mean of the values (m,) of each row and category, NaN left out, and where there is one."""
         defined = np.isfinite(value)
         cell, inverse = np.unique(row[defined] * self.k + category[defined], return_inverse=True)
-        inverse = inverse.reshape(-1)
         mean = np.bincount(inverse, weights=value[defined], minlength=len(cell)) / np.maximum(np.bincount(inverse), 1)
         position = np.divmod(cell, max(self.k, 1))
         return {name: self.total(*position, mean), f"n_{name}": self.total(*position, np.ones(len(cell)))}
@@ -296,7 +293,7 @@ def _count_sums(
     codes = [(row * lay.k + category)[chosen_rows & chosen[category]] for chosen_rows, category in (of_a, of_b)]
     cell, inverse = np.unique(np.concatenate(codes), return_inverse=True)
     signed = np.repeat([-1.0, 1.0], [len(side_codes) for side_codes in codes])
-    difference: Floats = np.bincount(inverse.reshape(-1), signed, len(cell)).astype(np.float64)
+    difference: Floats = np.bincount(inverse, signed, len(cell)).astype(np.float64)
     position = np.divmod(cell, max(lay.k, 1))
     return lay.mean("count_difference", *position, difference) | lay.mean("count_gap", *position, np.abs(difference))
 

@@ -72,7 +72,6 @@ def collect_votes(images: PanelBatch) -> PixelVotes:
     # A pattern is what was said, who was there, and what for, in one case.
     tasks = np.append(task, ABSENT)[annotation]
     units, unit = np.unique(np.column_stack([images.case, tasks.T]), axis=0, return_inverse=True)
-    unit = unit.reshape(-1)
     key, total, _, pattern = kernels.distinct(unit[line.frame_of(start)] * len(answers) + code, end - start)
     unit_of, says = key // max(len(answers), 1), answers[key % max(len(answers), 1)] - 1
     room = np.bincount(unit, line.height * line.width, len(units)).astype(np.int64)
@@ -147,7 +146,7 @@ def _distinct_tasks(asked: Flags | None, n_annotations: int, n_categories: int) 
     if asked is None:
         return np.ones((1, n_categories + 2), bool), np.zeros(n_annotations, np.int64)
     tasks, task = np.unique(asked, axis=0, return_inverse=True)
-    return np.concatenate([tasks, np.ones((len(tasks), 2), bool)], axis=1), task.reshape(-1)
+    return np.concatenate([tasks, np.ones((len(tasks), 2), bool)], axis=1), task
 
 
 def _valid_votes(says: Ints, task: Ints, task_categories: Flags) -> Ints:

@@ -89,7 +89,7 @@ class _CategoryPairs:
     def count(labelled: Ints, predicted: Ints, unit: Ints) -> "_CategoryPairs":
         ends = np.stack([np.minimum(labelled, predicted), np.maximum(labelled, predicted)], axis=1)
         names, row = np.unique(ends, axis=0, return_inverse=True)
-        row, up = row.reshape(-1), labelled < predicted
+        up = labelled < predicted
         n = len(names)
         return _CategoryPairs(names, np.bincount(row, minlength=n), np.bincount(row[up], minlength=n), row, unit, up)
 
@@ -112,7 +112,7 @@ class _CategoryPairs:
         chosen = place[self.row] >= 0
         pair = place[self.row[chosen]]
         cell, cell_row = np.unique(np.stack([pair, self.unit[chosen]], axis=1), axis=0, return_inverse=True)
-        excess = np.bincount(cell_row.reshape(-1), self.up[chosen] - share[pair], len(cell))
+        excess = np.bincount(cell_row, self.up[chosen] - share[pair], len(cell))
         return max(1.0, float((excess**2).sum()) / max(v, 1e-12))
 
     def confusion(self, pair: int, expected: float, p: float) -> CategoryConfusion:
@@ -169,7 +169,6 @@ def excess_error_probability(probability: Floats, category: Ints, owner: Ints, n
     Missing labels count under the predicted category.
     """
     _, row = np.unique(category, return_inverse=True)
-    row = row.reshape(-1)
     usual = np.bincount(row, probability) / np.maximum(np.bincount(row), 1)
     total = np.bincount(owner, probability - usual[row] if len(row) else probability, n_owners)
     return ratio(total, np.bincount(owner, minlength=n_owners))

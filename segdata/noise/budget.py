@@ -207,7 +207,7 @@ def _most_probable(order: Ints, price: Floats, room: float, kind: Ints | None, q
     if kind is not None and quota > 0:
         kinds, row = np.unique(kind[order], return_inverse=True)
         for kind_number in range(len(kinds)):
-            of_kind = order[row.reshape(-1) == kind_number]
+            of_kind = order[row == kind_number]
             is_taken[of_kind[np.cumsum(price[of_kind]) <= quota * room / len(kinds) + 1e-9]] = True
     others = order[~is_taken[order]]
     is_taken[others[np.cumsum(price[others]) <= room - price[is_taken].sum() + 1e-9]] = True

@@ -67,7 +67,6 @@ def _by_threshold(score: Floats, wrong: Flags, weight: Floats | None) -> tuple[F
     """(B, t) each: the weight of wrong and of right ones at each distinct score, the greatest first."""
     weight = np.ones((1, len(score))) if weight is None else weight
     distinct, row = np.unique(-score, return_inverse=True)
-    row = row.reshape(-1)
     order = np.argsort(row, kind="stable")
     first = np.searchsorted(row[order], np.arange(len(distinct)))
     if not len(first):

@@ -161,7 +161,6 @@ def left_out_probability(seen: Sequence[SeenParts], fold: Ints, known: Flags, re
     )
     judged = known[image] & reliable[category]
     _, unit = np.unique(image * len(reliable) + category, return_inverse=True)
-    unit = unit.reshape(-1)
     n_labelled, n_without, pixels, pixels_without = (
         np.bincount(unit, size * (judged & which)) for size in (1, area) for which in (labelled, ~labelled)
     )
@@ -175,7 +174,6 @@ def left_out_probability(seen: Sequence[SeenParts], fold: Ints, known: Flags, re
         return nothing
     gain = np.log(_SHARES * np.exp(ratio[rows])[:, None] + 1 - _SHARES)  # (r, S) of the log likelihood
     units, of = np.unique(unit[rows], return_inverse=True)
-    of = of.reshape(-1)
     order = np.argsort(of, kind="stable")
     total = np.add.reduceat(gain[order], np.searchsorted(of[order], np.arange(len(units))), axis=0)
     posterior = _posterior(total / (1 + (np.bincount(of) - 1) * alike)[:, None])
@@ -219,7 +217,6 @@ def _correlation(values: Floats, group: Ints) -> float:
     _, group, n = np.unique(group, return_inverse=True, return_counts=True)
     if len(n) < 2 or len(values) <= len(n):
         return 0.0
-    group = group.reshape(-1)
     mean = np.bincount(group, values) / n
     between = float((n * (mean - values.mean()) ** 2).sum() / (len(n) - 1))
     within = float(((values - mean[group]) ** 2).sum() / (len(values) - len(n)))

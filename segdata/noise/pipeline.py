@@ -81,7 +81,7 @@ def annotation_order(features: Floats, unsure: Floats, n: int | None = None, kno
     (for active learning).
     """
     total = len(features)
-    rank = (np.unique(unsure, return_inverse=True)[1].reshape(-1) + 1.0) / max(len(np.unique(unsure)), 1)
+    rank = (np.unique(unsure, return_inverse=True)[1] + 1.0) / max(len(np.unique(unsure)), 1)
     away = np.full(total, np.inf)
     for one_known in np.empty((0, features.shape[1])) if known is None else known:
         away = np.minimum(away, _layout_distance(features, one_known))

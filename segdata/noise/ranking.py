@@ -259,7 +259,7 @@ class RankedCandidates:
 def _ranks(values: Floats) -> Floats:
     """(n,) between 0 for the least and 1 for the greatest; equal values have equal ranks, and a single one 0.5."""
     _, row, count = np.unique(values, return_inverse=True, return_counts=True)
-    return np.asarray(((np.cumsum(count) - count / 2) / max(len(values), 1))[row.reshape(-1)])
+    return np.asarray(((np.cumsum(count) - count / 2) / max(len(values), 1))[row])
 
 
 def rank_candidates(

@@ -260,12 +260,11 @@ def group_causes(ranked: RankedCandidates, rows: Ints, types: Ints) -> Ints:
     is_left_out = ranked.left_out[rows]
     key = 3 * (image * len(TYPES) + type_) + np.where(is_left_out, 2, is_label)
     _, group, count = np.unique(key, return_inverse=True, return_counts=True)
-    group = group.reshape(-1)
     needed = np.maximum(np.where(is_label, n_labels[image] / 2, n_labels[image]), _MIN_COMMON)
     needed[is_astray | is_left_out] = 2
     number = np.where(count[group] >= needed, group, len(count) + np.arange(len(rows)))
     _, first, cause = np.unique(number, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[cause.reshape(-1)].astype(np.int64)
+    return np.argsort(np.argsort(first))[cause].astype(np.int64)
 
 
 def select_candidates(

@@ -104,7 +104,7 @@ def flicker(
     renamed = tracked["segment"][changes_category(tables, tracked)]  # segments of tracks with several categories
     is_large = flickers["area"] >= min_fill * flickers["part"]
     flickers = flickers.take(is_large & ~np.isin(flickers["segment"], renamed))
-    pair = np.unique(np.stack([flickers[name] for name in _BY]), axis=1, return_inverse=True)[1].reshape(-1)
+    pair = np.unique(np.stack([flickers[name] for name in _BY]), axis=1, return_inverse=True)[1]
     category, name = tables.segments["category_id"], tables.profile.name_of
     several = sum_by_owner(flickers.beside(pair=pair), "pair", *_BY, "around", "lost", "gained")
     columns = (*_BY, "around", "lost", "gained", *SUM_COLUMNS)

@@ -92,7 +92,7 @@ def void_band(tables: Tables, *, min_width: int = 2, max_share: float = 0.25, mi
     is_habit = len(banded) == n_dense and n_dense > 1
     kinds, inverse = np.unique(margins, axis=0, return_inverse=True)
     for number, kind in enumerate(kinds.tolist()):
-        rows = np.flatnonzero(inverse.reshape(-1) == number)
+        rows = np.flatnonzero(inverse == number)
         mine = banded[rows]
         bands_of_kind = " and ".join(
             f"{width:,} px at the {side}" for side, width in zip(_SIDES, kind, strict=True) if width

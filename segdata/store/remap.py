@@ -78,7 +78,6 @@ class Remap(msgspec.Struct):
         n = len(after)
         joins = (self.task == "semantic") | self._of_kind(self.new, "stuff", after)
         _, group = np.unique(np.stack([annotation, after]), axis=1, return_inverse=True)
-        group = group.reshape(-1)
         origin = np.zeros(n, np.int64)  # a category that each group comes from
         origin[group] = before
         mixed = np.zeros(n, bool)
@@ -88,7 +87,7 @@ class Remap(msgspec.Struct):
         key = np.where(joins & mixed[group], group, n + np.arange(n))
         _, first, owner = np.unique(key, return_index=True, return_inverse=True)
         rank = np.argsort(np.argsort(first))
-        return rank[owner.reshape(-1)]
+        return rank[owner]
 
     def _relabel(self, batch: Batch, before: Ints, after: Ints) -> Batch:
         """The batch with its new category ids, secondary ones too; in semantic data an id is that of its category."""

@@ -397,12 +397,12 @@ def _owned_span(image: Ints, start: Ints, length: Ints) -> tuple[Ints, Ints]:
     """(n,) from where to where tiles own the pixels of their row, or column, of tiles."""
     key, inverse = np.unique(np.stack([image, start]), axis=1, return_inverse=True)
     end = np.zeros(key.shape[1], np.int64)
-    np.maximum.at(end, inverse.reshape(-1), start + length)
+    np.maximum.at(end, inverse, start + length)
     low, high = key[1].copy(), end.copy()
     follows = np.flatnonzero(key[0][1:] == key[0][:-1])
     overlap = follows[key[1][follows + 1] < end[follows]]
     high[overlap] = low[overlap + 1] = (end[overlap] + key[1][overlap + 1]) // 2
-    return low[inverse.reshape(-1)], high[inverse.reshape(-1)]
+    return low[inverse], high[inverse]
 
 
 SegmentLink = Callable[[Batch, TilePlaces, Ints], Ints]  # (n_segments,) which segments of several tiles are one
@@ -430,7 +430,7 @@ def stitch(batch: Batch, places: TilePlaces, images: pa.Table, image: Ints, link
     _, first, annotation = np.unique(
         target_image * max(len(code), 1) + annotator, return_index=True, return_inverse=True
     )
-    target_annotation = annotation.reshape(-1)[batch.segment_annotation]
+    target_annotation = annotation[batch.segment_annotation]
     group = link(batch, places, target_annotation)
     _, first_row, owner = np.unique(
         np.stack([target_annotation, group]), axis=1, return_index=True, return_inverse=True
@@ -438,11 +438,9 @@ def stitch(batch: Batch, places: TilePlaces, images: pa.Table, image: Ints, link
     tile = batch.segment_image
     runs = _place_runs(batch.runs, places, tile, batch.segment_size[0], height[image])
     line = NumberLine.from_sizes(height[image[tile[first_row]]], width[image[tile[first_row]]])
-    runs = union_by_frame(SweepRuns.from_runs(runs, line, owner.reshape(-1)), line).runs
+    runs = union_by_frame(SweepRuns.from_runs(runs, line, owner), line).runs
     annotations = replace_column(batch.annotations.take(pa.array(first)), "image", target_image[first].astype(np.int32))
-    annotations = replace_column(
-        annotations, "seconds", _sum_seconds(batch.annotations["seconds"], annotation.reshape(-1))
-    )
+    annotations = replace_column(annotations, "seconds", _sum_seconds(batch.annotations["seconds"], annotation))
     segments = batch.segments.take(pa.array(first_row))
     segments = replace_column(segments, "annotation", target_annotation[first_row].astype(np.int32))
     regions = _stitched_regions(batch, places, image, height, width)

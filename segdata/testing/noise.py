@@ -122,7 +122,7 @@ def _join_parts(clean: SegmentSet, new: SegmentSet, truth: Corruptions) -> tuple
     """The changed segments with the parts of each category joined again, and the clean row of each."""
     n_parts = truth.n_parts
     named, row = np.unique(new.category[:n_parts], return_inverse=True)
-    owner = np.append(row.reshape(-1), len(named) + np.arange(len(new) - n_parts))
+    owner = np.append(row, len(named) + np.arange(len(new) - n_parts))
     owner_of_run = owner[new.runs.owner]
     order = np.lexsort((new.runs.start, owner_of_run))
     runs = Runs(new.runs.start[order], new.runs.length[order], owner_of_run[order].astype(np.int32))

@@ -338,7 +338,7 @@ class ValueRuns(msgspec.Struct, frozen=True):
         """The distinct keys of the known values, ascending, and the row of its key (k,) for each value, -1: none."""
         distinct, row = np.unique(keys[is_known], return_inverse=True)
         owner = np.full(len(self.value), -1, np.int32)
-        owner[is_known] = row.reshape(-1)
+        owner[is_known] = row
         return distinct, owner
 
     def assign_owners(self, owner: Rows, n_owners: int) -> Runs:

@@ -315,7 +315,7 @@ def count_category_mask_losses(
     merged = in_first_annotation(batch) & (values >= 0) & (areas > 0)
     keys = np.stack([batch.segment_annotation, values], axis=1)[merged]
     _, group, size = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
-    several = np.flatnonzero(merged)[size[group.reshape(-1)] > 1]
+    several = np.flatnonzero(merged)[size[group] > 1]
     count_segments(batch, several, "instance", losses, areas)
     new = batch.segments["category_id"].to_numpy() if ids is None else ids
     renamed = np.flatnonzero(merged & ((new != batch.segments["segment_id"].to_numpy()) | _has_text_id(batch)))

@@ -262,7 +262,7 @@ class InstanceEncoding:
         label, number = self.split(ids)
         has_number = number != NO_NUMBER
         _, same, count = np.unique(ids, return_inverse=True, return_counts=True)
-        own = (label == labels) & (count[same.reshape(-1)] == 1) & (numbered != np.where(has_number, 0, 1))
+        own = (label == labels) & (count[same] == 1) & (numbered != np.where(has_number, 0, 1))
         own &= has_number | (ids == self.region(labels))
         values = np.where(own, ids, self.region(labels))
         wanting = (numbered == 1) & ~own
@@ -443,7 +443,7 @@ def _group_values(category: Ints, labels: Ints, numbers: Ints) -> tuple[Ints, In
     order = np.argsort(first)
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
-    return first[order].astype(np.int64), rank[same.reshape(-1)]
+    return first[order].astype(np.int64), rank[same]
 
 
 def open_scenes(
@@ -579,7 +579,7 @@ class _SegmentValues:
         is_crowd_kept = crowd & is_thing & style.crowds
         keys = np.stack([batch.segment_annotation, label], axis=1)
         _, same, count = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
-        is_single = count[same.reshape(-1)] == 1
+        is_single = count[same] == 1
         numbered = np.where(is_thing & ~is_crowd_kept, 1, np.where(~is_thing & is_single, -1, 0))
         ids = batch.segments["segment_id"].fill_null(-1).to_numpy()
         return _SegmentValues(label, numbered, crowd & ~is_crowd_kept, ids, np.full(len(label), _NOT_WRITTEN, np.int64))

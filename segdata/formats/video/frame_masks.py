@@ -308,7 +308,7 @@ class TrackNumbers:
                 taken.add(new_number)
                 numbers.number[kind, track_id] = new_number
             number[place] = numbers.number[kind, track_id]
-        return number[inverse.reshape(-1)], has_own_track[inverse.reshape(-1)]
+        return number[inverse], has_own_track[inverse]
 
     def _free(self, taken: set[int], sequence: str | None, count: int) -> Ints:
         """The lowest free numbers, which are taken then."""

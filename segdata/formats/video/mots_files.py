@@ -444,7 +444,7 @@ def _image_rows(
 ) -> Ints:
     """(n_lines,) the image of each line, -1 for frames without one; images get the size given in lines."""
     numbers, inverse = np.unique(lines.frame, return_inverse=True)
-    row = np.array([row_of_frame.get(number, -1) for number in numbers.tolist()], np.int64)[inverse.reshape(-1)]
+    row = np.array([row_of_frame.get(number, -1) for number in numbers.tolist()], np.int64)[inverse]
     for number in np.unique(lines.frame[row < 0]).tolist():
         message = f"frame {number} is not among the images of the sequence; left out"
         line = int(lines.line[np.flatnonzero(lines.frame == number)[0]])

@@ -383,7 +383,7 @@ def measure_succession(view: DatasetView) -> dict[str, list[ColumnArrays]]:
     segments, taxonomy = view.tables["segments"], view.profile.taxonomy
     left_out = segments["iscrowd"] | np.isin(segments["category_id"], taxonomy.void_ids)
     things = np.stack([segments["category_id"], track_ids(segments)])
-    layer = np.unique(things, axis=1, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    layer = np.unique(things, axis=1, return_inverse=True)[1].astype(np.int64)
     layer[left_out] = -1
 
     def measure_window(window: FrameWindow) -> list[ColumnArrays]:

@@ -77,7 +77,7 @@ def link_slices(window: FrameWindow, numbers: PartNumbers) -> SliceLinks:
     """How the parts and holes of a window connect; a thing has one category and track in one volume."""
     category = window.batch.segments["category_id"].to_numpy()
     things = np.stack([category, numbers.track[window.row]])
-    layer = np.unique(things, axis=1, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    layer = np.unique(things, axis=1, return_inverse=True)[1].astype(np.int64)
     parts = _SliceParts.from_window(window, numbers, layer)
     own = window.own & window.adjoining
     before, here = parts.side(1, own), parts.side(0, own)
@@ -209,7 +209,7 @@ def _skips(window: FrameWindow, parts: _SliceParts) -> ColumnArrays:
     pair, label = np.unique(a.astype(np.int64) * n + b, return_inverse=True)
     first, second = np.divmod(pair, n)
     _, x, y = window.line(parts.n_layers).lower(start)
-    shared, *box = kernels.extents(label.reshape(-1).astype(np.int64), x, y, y + length, len(pair))
+    shared, *box = kernels.extents(label.astype(np.int64), x, y, y + length, len(pair))
     area = np.bincount(parts.runs.owner, weights=parts.runs.length, minlength=n).astype(np.int64)
     return {
         "before": window.row[parts.segment[first]],
@@ -284,7 +284,7 @@ def _things(segments: Table, volumes: list[FrameSequence]) -> Ints:
     thing = np.full(len(segments), -1, np.int64)
     rows = np.flatnonzero(volume_of[segments["annotation"]] >= 0)
     columns_ = volume_of[segments["annotation"]], segments["category_id"], track_ids(segments)
-    thing[rows] = np.unique(np.stack([column[rows] for column in columns_]), axis=1, return_inverse=True)[1].reshape(-1)
+    thing[rows] = np.unique(np.stack([column[rows] for column in columns_]), axis=1, return_inverse=True)[1]
     return thing
 
 

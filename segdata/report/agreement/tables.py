@@ -456,7 +456,6 @@ class ImageAgreement:
 def _by_case(case: Ints, value: Floats) -> tuple[Ints, Floats]:
     known = np.isfinite(value)
     cases, inverse = np.unique(case[known], return_inverse=True)
-    inverse = inverse.reshape(-1)
     return cases, np.asarray(
         np.bincount(inverse, value[known], len(cases)) / np.bincount(inverse, minlength=len(cases))
     )

@@ -151,7 +151,7 @@ def _other_segments(first: NDArray[np.int32], second: NDArray[np.int32]) -> Flag
     area_a, area_b = np.bincount(a, shared), np.bincount(b, shared)
     same = (a > 0) & (b > 0) & (3 * shared > area_a[a] + area_b[b])
     apart = ~same & ((a > 0) | (b > 0))
-    flags: Flags = apart[inverse.reshape(-1)].reshape(first.shape)
+    flags: Flags = apart[inverse].reshape(first.shape)
     return flags
 
 
