@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from segdata.core.batch import Batch, concatenate_batches, merge_images, replace_column
 from segdata.core.config import Config, parse_coverage
 from segdata.core.dataset import EmptySource, OpenDataset
-from segdata.core.errors import SegdataError, check_choice, count_noun
+from segdata.core.errors import SegdataError, check_choice, count_noun, list_names
 from segdata.core.finding import Defect
 from segdata.core.format import Detached, PortionReader, detach
 from segdata.core.paths import PairBy, PairingKey, pairing_keys
@@ -136,7 +136,7 @@ def _differences(
             )
             by_files = profile.named_by_files and not profile.taxonomy_declared
             entries = "files, or values in their tables, of" if by_files else "category"
-            message = f"no {entries} {_first_names(missing, 5)}: {becomes}"
+            message = f"no {entries} {list_names(missing, 5)}: {becomes}"
             defects.append(Defect(TAXONOMY_CODE, message, file=profile.files))
         for id_, category in _profile_categories(profile).items():
             name = mine[id_]
@@ -198,7 +198,7 @@ def match_images(members: Sequence[PanelMember], pair_by: str | None) -> tuple[P
                 images.setdefault(key, []).append((k, row))
         if len(members) == 1 or any(len({k for k, _ in rows}) > 1 for rows in images.values()):
             return by, images
-    examples = ", ".join(f"{member.display_name} has {_first_names(member.dataset.image_ids)}" for member in members)
+    examples = ", ".join(f"{member.display_name} has {list_names(member.dataset.image_ids)}" for member in members)
     others = " or ".join(f"--pair {by}" for by in get_args(PairBy) if by not in tried)
     raise SegdataError(
         f"no image is in two datasets, by {' or '.join(tried)}: {examples}; rename them, or compare by something else: "
@@ -227,10 +227,6 @@ def _file_hash(uri: str | None) -> str | None:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _first_names(names: Sequence[str], n: int = 3) -> str:
-    return ", ".join(names[:n]) + (f" and {len(names) - n:,} more" if len(names) > n else "")
-
-
 def never_judged(panel: "Panel", annotations: Table) -> Iterator[Defect]:
     """Categories of all datasets that an annotator judged in no image, as the coverage of the annotations says.
 
@@ -253,7 +249,7 @@ def never_judged(panel: "Panel", annotations: Table) -> Iterator[Defect]:
     for annotator, own in sorted(judged.items()):
         missing = [name_of[id_] for id_ in sorted(shared - own)]
         if missing:
-            message = f"{annotator} judged no {_first_names(missing, 5)}, and what others drew there is left out"
+            message = f"{annotator} judged no {list_names(missing, 5)}, and what others drew there is left out"
             yield Defect(TAXONOMY_CODE, message, annotator=annotator, severity="info")
 
 
@@ -271,7 +267,7 @@ def unmatched_images(members: Sequence[PanelMember], images: ImageRows) -> list[
             UNPAIRED_CODE,
             f"{count_noun(len(names), 'image')} of "
             f"{count_noun(len(members[k].dataset), 'image')} in {members[k].display_name} "
-            f"{'is' if len(names) == 1 else 'are'} in no other dataset: {_first_names(names)}",
+            f"{'is' if len(names) == 1 else 'are'} in no other dataset: {list_names(names)}",
             file=members[k].dataset.profile.files,
         )
         for k, names in sorted(alone.items())

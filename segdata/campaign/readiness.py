@@ -31,7 +31,7 @@ from segdata.campaign.projection import (
 )
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.config import did_you_mean
-from segdata.core.errors import SegdataError, count_noun
+from segdata.core.errors import SegdataError, count_noun, list_names
 from segdata.core.profile import Profile
 from segdata.core.runs import Floats, Ints
 from segdata.core.taxonomy import Category
@@ -436,24 +436,12 @@ def _guideline_reasons(categories: Sequence[Category]) -> Iterator[ReadinessReas
     written = [category for category in categories if not (category.definition or "").startswith("drafted:")]
     without = [category.name for category in categories if category not in written or not category.definition]
     if without:
-        message = (
-            f"{count_noun(len(without), 'category')} without a definition: {_first_names(without)}; write down what "
-        )
-        yield ReadinessReason(
-            "no-definition", True, tuple(without), message + "belongs to each, or each annotator decides alone"
-        )
+        message = f"{count_noun(len(without), 'category')} without a definition: {list_names(without, _SHOWN)}; "
+        message += "write down what belongs to each, or each annotator decides alone"
+        yield ReadinessReason("no-definition", True, tuple(without), message)
     visible = [category for category in categories if category.kind != "void"]
     without = [category.name for category in visible if not category.boundary_rule]
     if without:
-        message = f"{count_noun(len(without), 'category')} without a boundary_rule: {_first_names(without)}; "
-        yield ReadinessReason(
-            "no-boundary-rule",
-            False,
-            tuple(without),
-            message + "say where outlines run, or each annotator draws them elsewhere",
-        )
-
-
-def _first_names(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+        message = f"{count_noun(len(without), 'category')} without a boundary_rule: {list_names(without, _SHOWN)}; "
+        message += "say where outlines run, or each annotator draws them elsewhere"
+        yield ReadinessReason("no-boundary-rule", False, tuple(without), message)

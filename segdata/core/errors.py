@@ -1,5 +1,6 @@
 """Errors: misuse of segdata or a broken environment. Defects in the data are findings, never exceptions."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -68,3 +69,13 @@ def count_noun(number: int, noun: str, plural: str | None = None) -> str:
     """
     several = plural or (f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s")
     return f"{number:,} {noun if number == 1 else several}"
+
+
+def list_names(names: Sequence[object], most: int = 3) -> str:
+    """The first names, and how many more there are.
+
+    >>> list_names(["a.json", "b.json"]), list_names(["a", "b", "c", "d", "e"]), list_names(range(9), 1)
+    ('a.json, b.json', 'a, b, c and 2 more', '0 and 8 more')
+    """
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(map(str, names[:most])) + more

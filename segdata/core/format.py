@@ -519,15 +519,6 @@ def _plain_name(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
-def list_names(names: Sequence[str]) -> str:
-    """The first names of files that speak for a format, and how many more there are.
-
-    >>> list_names(["a.json", "b.json"]), list_names(["a", "b", "c", "d", "e"])
-    ('a.json, b.json', 'a, b, c and 2 more')
-    """
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
 def detect(root: Path, seen: FileProbe | None = None) -> str:
     """The name of the format that a dataset is in; `seen`: what was seen of its files before.
 

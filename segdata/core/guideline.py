@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core.cielab import rgb_to_cielab
-from segdata.core.errors import count_noun
+from segdata.core.errors import count_noun, list_names
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy, lineage
 
@@ -103,8 +103,7 @@ def taxonomy_advice(taxonomy: Taxonomy) -> Iterator[str]:
 
 def _missing(what: str, names: list[str]) -> Iterator[str]:
     if names:
-        shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-        yield f"{count_noun(len(names), 'category')} without {what}: {shown}"
+        yield f"{count_noun(len(names), 'category')} without {what}: {list_names(names, _SHOWN)}"
 
 
 def similar_names(categories: Sequence[Category]) -> Iterator[tuple[str, str]]:

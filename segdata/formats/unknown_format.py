@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
-from segdata.core.errors import AmbiguousFormatError, SegdataError, UnknownFormatError, UnreadableError
+from segdata.core.errors import AmbiguousFormatError, SegdataError, UnknownFormatError, UnreadableError, list_names
 from segdata.core.format import FileProbe, detect
 from segdata.formats.coco import document_sort, is_broken_json
 from segdata.formats.masks import probe_masks
@@ -77,8 +77,8 @@ def detect_format(root: Path, seen: FileProbe | None = None) -> str:
         if len(inside) < 2:
             raise
         raise AmbiguousFormatError(
-            f"{root}: holds several datasets; give one of its folders as DATA: {_join(inside)}; or choose a format for "
-            f"all of it: {', '.join(f'--from {name}' for name in error.formats)}"
+            f"{root}: holds several datasets; give one of its folders as DATA: {list_names(inside, _MOST_NAMED)}; "
+            f"or choose a format for all of it: {', '.join(f'--from {name}' for name in error.formats)}"
         ) from error
     except UnknownFormatError as error:
         names = list(islice(_names(root), _MOST_FILES))
@@ -88,7 +88,7 @@ def detect_format(root: Path, seen: FileProbe | None = None) -> str:
         inside = list_datasets_inside(root)
         contents = f"it looks like {foreign}" if foreign else f"it holds {_content_summary(root, names)}"
         if inside:
-            remedy = f"you can read these folders in it: {_join(inside)}; give one as DATA"
+            remedy = f"you can read these folders in it: {list_names(inside, _MOST_NAMED)}; give one as DATA"
         elif foreign and any(why in foreign for why in (_EXPORT, _ARRAYS, _SLIDES, _ROIS)):
             remedy = "`segdata formats` lists the formats that it reads"
         elif not foreign and all(_IMAGE_FILE.search(name) for name in names):
@@ -202,9 +202,3 @@ def list_datasets_inside(root: Path, *, structured: bool = False) -> list[str]:
         for folder, name in datasets.items()
         if not (structured and name in PLAIN_FORMATS)
     ]
-
-
-def _join(folders: list[str]) -> str:
-    """The first folders, and how many more there are."""
-    more = f" and {len(folders) - _MOST_NAMED} more" if len(folders) > _MOST_NAMED else ""
-    return ", ".join(folders[:_MOST_NAMED]) + more

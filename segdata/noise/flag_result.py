@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 
 from segdata.core.candidates import describe_shift
+from segdata.core.errors import list_names
 from segdata.core.finding import Finding
 from segdata.core.schema import runs_to_rle
 from segdata.core.table import Column, Table
@@ -212,10 +213,9 @@ def misalignment_notes(case: LabelCheck, ranked: "RankedCandidates") -> tuple[st
     described = [f"{name} ({direction})" for name, direction in zip(names, directions, strict=True)]
     if not described:
         return ()
-    more = f" and {len(described) - _IMAGES_NAMED} more" if len(described) > _IMAGES_NAMED else ""
     images_fit = "of 1 image fit" if len(described) == 1 else f"of {len(described)} images fit"
     return (
-        f"all labels {images_fit} better elsewhere: {', '.join(described[:_IMAGES_NAMED])}{more}; "
+        f"all labels {images_fit} better elsewhere: {list_names(described, _IMAGES_NAMED)}; "
         "check that image and mask show the same frame, size and crop",
     )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segdata.core.errors import list_names
 from segdata.core.runs import Ints
 from segdata.noise.predictor import ImagePrediction
 from segdata.noise.segments import UNLABELLED, VOID, Flags, Floats, SegmentSet
@@ -138,8 +139,7 @@ def unknown_image_notes(names: Sequence[str]) -> tuple[str, ...]:
     """
     if not names:
         return ()
-    more = f" and {len(names) - _IMAGES_NAMED} more" if len(names) > _IMAGES_NAMED else ""
     return (
-        f"the model does not know these images: {len(names):,} of them ({', '.join(names[:_IMAGES_NAMED])}{more}). "
+        f"the model does not know these images: {len(names):,} of them ({list_names(names, _IMAGES_NAMED)}). "
         "It finds nothing in them: look at a few, annotate more of this kind, or give predictions (--predictions)",
     )

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 import numpy as np
 
-from segdata.core.errors import count_noun
+from segdata.core.errors import count_noun, list_names
 from segdata.core.finding import Count, Defect
 from segdata.core.format import Loss, LossKind
 from segdata.core.safe_text import shell_word
@@ -250,8 +250,7 @@ def split_text(assignment: SplitAssignment, n_alike: int, console: Console) -> s
     if len(assignment.categories):
         lines += ["", *_balance(assignment, console)]
     for part, names in assignment.missing.items():
-        shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-        lines += console.wrap(f"{part} has no segments of: {shown}")
+        lines += console.wrap(f"{part} has no segments of: {list_names(names, 6)}")
     return "\n".join(lines) + "\n"
 
 

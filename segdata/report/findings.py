@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from segdata.core.errors import SegdataError, count_noun
+from segdata.core.errors import SegdataError, count_noun, list_names
 from segdata.core.finding import SEVERITIES, Correction, Count, Defect, Finding, Severity
 from segdata.core.paths import local_file
 from segdata.core.profile import Profile
@@ -112,7 +112,7 @@ def place_lines(
 
 def finding_location(finding: Finding, console: Console, indent: str, *, with_ids: bool = True) -> list[str]:
     """The location of a finding in a line or two: image, segments, box, annotator; without a box, file and place."""
-    ids = _ids(finding) if with_ids or not finding.category else None
+    ids = list_names(finding.segments, 4) if with_ids or not finding.category else None
     thing = " ".join(filter(None, [finding.category, ids]))
     lines = place_lines(finding.image, thing, finding.bbox, finding.annotator, console, indent)
     if finding.images:
@@ -292,11 +292,6 @@ def reading_defects(
         yield from console.wrap(f"{location}: {defect.message}", "  ", "    ")
     if len(defects) > _DEFECTS_SHOWN:
         yield f"  … and {len(defects) - _DEFECTS_SHOWN:,} more"
-
-
-def _ids(finding: Finding) -> str:
-    shown = ", ".join(map(str, finding.segments[:4]))
-    return shown + (f" and {len(finding.segments) - 4} more" if len(finding.segments) > 4 else "")
 
 
 VERSION = 1

@@ -11,7 +11,7 @@ from segdata.agreement.scorecard import AnnotatorCard, MonthScore, Scorecard, Sc
 from segdata.agreement.scores import Score
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.dataset import OpenDataset
-from segdata.core.errors import count_noun
+from segdata.core.errors import count_noun, list_names
 from segdata.report.agreement.wording import (
     format_percent,
     format_score,
@@ -303,7 +303,7 @@ def scorecard_html(
     names = [card.annotator for card in result.cards]
     return template("scorecard.html").render(
         result=result,
-        title=", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else ""),
+        title=list_names(names, 6),
         heads=HEADS,
         rows=[scorecard_cells(card) for card in result.cards],
         cards=annotator_sections(result, annotators, pictures),

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from segdata.core.errors import count_noun
+from segdata.core.errors import count_noun, list_names
 from segdata.core.finding import RowFinding
 from segdata.core.reductions import gather, name_keys, sum_by
 from segdata.core.rule import Findings, Tables, rule
@@ -94,7 +94,6 @@ def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Findings:
             )
             yield RowFinding(message, category=name, pixels=0)
     for missing, names in rare.items():
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        listed = ", ".join(names[:_NAMED]) + more
+        listed = list_names(names, _NAMED)
         message = f"{split_names[missing]!r} lacks {count_noun(len(names), 'rare category')}: {listed}"
         yield RowFinding(message, category=names[0] if len(names) == 1 else None, severity="warning", pixels=0)

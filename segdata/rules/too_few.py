@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from segdata.core.errors import count_noun
+from segdata.core.errors import count_noun, list_names
 from segdata.core.finding import RowFinding, Severity
 from segdata.core.reductions import leading, name_keys, sum_by
 from segdata.core.rule import Findings, Tables, rule
@@ -109,9 +109,8 @@ def too_few(
         # Splits without any are SEG303's.
         lacking = np.flatnonzero((images < min_per_stratum) & ((images > 0) | (by not in (None, "split"))))
         if len(lacking):
-            listed = ", ".join(f"{names[number]!r} {images[number]:,}" for number in lacking[:_MOST].tolist())
-            more = f" and {len(lacking) - _MOST} more" if len(lacking) > _MOST else ""
-            short.append(f"images by {by or 'split'}: {listed}{more}, {min_per_stratum:,} are required")
+            listed = list_names([f"{names[number]!r} {images[number]:,}" for number in lacking.tolist()], _MOST)
+            short.append(f"images by {by or 'split'}: {listed}, {min_per_stratum:,} are required")
         if short:
             yield RowFinding("; ".join(short), category=taxonomy.name_of(id_), severity=severity)
 

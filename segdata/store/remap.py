@@ -15,7 +15,7 @@ from segdata.core import yaml_files
 from segdata.core.batch import Batch, replace_column
 from segdata.core.config import did_you_mean
 from segdata.core.dataset import OpenDataset
-from segdata.core.errors import SegdataError
+from segdata.core.errors import SegdataError, list_names
 from segdata.core.format import AffectedItems, LossCounter
 from segdata.core.overlay import SweepRuns, union_by_frame
 from segdata.core.profile import Task
@@ -190,14 +190,14 @@ def resolve_map(category_map: TaxonomyMap, names_in_data: list[str], complete: b
     strangers = [name for name in category_map.categories if name not in names_in_data]
     if strangers:
         hint = did_you_mean(strangers[0], names_in_data) if len(strangers) == 1 else ""
-        raise SegdataError(f"the data do not have these categories: {_abbreviate(strangers)}{hint}")
+        raise SegdataError(f"the data do not have these categories: {list_names(strangers, 8)}{hint}")
     open_ = [f"{old} ({' or '.join(new)})" for old, new in category_map.categories.items() if isinstance(new, tuple)]
     if open_:
         raise SegdataError(f"these categories are undecided: {', '.join(open_)}; write one name for each")
     missing = [name for name in names_in_data if name not in category_map.categories]
     if complete and missing:
         raise SegdataError(
-            f"these categories have no new name: {_abbreviate(missing)}; write a name, or null to drop its segments"
+            f"these categories have no new name: {list_names(missing, 8)}; write a name, or null to drop its segments"
         )
     return {name: _single_target(category_map.categories.get(name, name)) for name in names_in_data}
 
@@ -235,10 +235,6 @@ def _relations(category: Category, to: Mapping[str, str | None]) -> dict[str, ob
         "parent": None if parent == name else parent,
         "aliases": tuple(alias for alias in category.aliases if alias != name),
     }
-
-
-def _abbreviate(names: list[str]) -> str:
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 def _single_target(target: MapTarget) -> str | None:

@@ -6,8 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, get_args
 
-from segdata.core.errors import UnreadableError
-from segdata.core.format import FormatMatch, list_names
+from segdata.core.errors import UnreadableError, list_names
+from segdata.core.format import FormatMatch
 
 CocoSort = Literal["instances", "panoptic", "lvis"]
 COCO_SORTS: tuple[CocoSort, ...] = get_args(CocoSort)

@@ -12,8 +12,9 @@ masks.
 Not read: the folders of PNGs that ``amg.py`` writes without that option. Not written.
 """
 
+from segdata.core.errors import list_names
 from segdata.core.exports import ImportedOnCall
-from segdata.core.format import FileProbe, FormatMatch, LossKind, list_names
+from segdata.core.format import FileProbe, FormatMatch, LossKind
 from segdata.formats.coco import document_sort
 
 ALIASES = ("sa1b", "segment-anything")

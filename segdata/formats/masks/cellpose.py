@@ -14,8 +14,9 @@ Cellpose has one category. A further array, ``segdata``, which Cellpose ignores,
 each segment, so that they come back; ``images.csv`` lists the images.
 """
 
+from segdata.core.errors import list_names
 from segdata.core.exports import ImportedOnCall
-from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits, list_names
+from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
 from segdata.formats.shared import MASK_LOSSES
 
 NAMES = NameLimits(r"\r", hidden=False)

@@ -12,8 +12,9 @@ without extension. ``Boundaries`` are not read, nor are files of MATLAB 7.3, whi
 Not written.
 """
 
+from segdata.core.errors import list_names
 from segdata.core.exports import ImportedOnCall
-from segdata.core.format import FileProbe, FormatMatch, LossKind, list_names
+from segdata.core.format import FileProbe, FormatMatch, LossKind
 
 LOSSES: frozenset[LossKind] = frozenset()
 CHECKED = ("SciPy and NumPy (each value's pixels)", "the files of BSDS500, CrackForest and Clothing Co-Parsing")

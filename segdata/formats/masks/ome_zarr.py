@@ -17,8 +17,9 @@ from collections.abc import Iterator
 from os import DirEntry, scandir
 from pathlib import Path
 
+from segdata.core.errors import list_names
 from segdata.core.exports import ImportedOnCall
-from segdata.core.format import FileProbe, FormatMatch, LossKind, list_names
+from segdata.core.format import FileProbe, FormatMatch, LossKind
 from segdata.formats.shared.file_names import is_zarr_folder
 
 LOSSES: frozenset[LossKind] = frozenset()  # nothing is written

@@ -9,8 +9,9 @@ pixel: the published masks are not of the images' size. BoxID is the segment's i
 attribute; boxes and clicks are not read. The split is the first word of the file's name. Not written.
 """
 
+from segdata.core.errors import list_names
 from segdata.core.exports import ImportedOnCall
-from segdata.core.format import FileProbe, FormatMatch, LossKind, list_names
+from segdata.core.format import FileProbe, FormatMatch, LossKind
 
 LOSSES: frozenset[LossKind] = frozenset()
 CHECKED = ("Pillow and NumPy (each mask's pixels)", "the published files' columns")

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from segdata.core.errors import SegdataError, UnreadableError, count_noun
+from segdata.core.errors import SegdataError, UnreadableError, count_noun, list_names
 from segdata.core.finding import Defect, Severity
 from segdata.core.format import LOSSES_FILE, ReadRequest
 from segdata.core.paths import (
@@ -220,9 +220,7 @@ def unsupported_files(root: Path, folders: Iterable[Path]) -> list[Defect]:
 
 def _ask_for_one_kind(root: Path, family: MaskFamily) -> str:
     """The message where each image has several masks, which names do not tell apart."""
-    shown = list(family.rivals)
-    listed = ", ".join(shown[:4]) + (f" and {len(shown) - 4} more" if len(shown) > 4 else "")
-    message = f"{root}: each image has several masks, as {listed}"
+    message = f"{root}: each image has several masks, as {list_names(list(family.rivals), 4)}"
     if family.by_annotators:
         message += "; if several annotators drew them, name them in segdata.yaml: " + (
             f"`layers: {{pattern: '{family.pattern}', category: NAME}}`"

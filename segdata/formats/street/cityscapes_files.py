@@ -23,7 +23,7 @@ from PIL import Image, ImageDraw
 
 from segdata.core.batch import Batch
 from segdata.core.config import Option
-from segdata.core.errors import SegdataError, UnreadableError, check_choice, count_noun
+from segdata.core.errors import SegdataError, UnreadableError, check_choice, count_noun, list_names
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.paths import check_path_name, dataset_folder
@@ -486,7 +486,7 @@ def require_known_categories(profile: Profile, batches: Iterable[Batch], format:
         if len(unknown):
             names = [category.name for category in taxonomy.categories if category.id not in held]
             names += [profile.name_of(category) for category in unknown.tolist() if category not in taxonomy.by_id()]
-            shown = ", ".join(map(repr, names[:8])) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+            shown = list_names(list(map(repr, names)), 8)
             raise SegdataError(
                 f"{format} has its own labels, and the taxonomy has others: {shown}; read with a --taxonomy that has "
                 "the official names, with these as aliases, or leave them out with the write option unknown=drop"

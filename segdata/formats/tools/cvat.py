@@ -28,8 +28,9 @@ names, numbers and sizes, and reading uses it. A segment without a track gets on
 import zipfile
 from pathlib import Path
 
+from segdata.core.errors import list_names
 from segdata.core.exports import ImportedOnCall
-from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits, list_names
+from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
 from segdata.formats.shared import CVAT_LOSSES
 
 ALIASES = ("cvat-xml", "cvat-images")

@@ -17,8 +17,9 @@ beside them has the ids, kinds and colours of the categories. If an image has se
 one's work. For an image without annotation you get a file without shapes.
 """
 
+from segdata.core.errors import list_names
 from segdata.core.exports import ImportedOnCall
-from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossKind, list_names
+from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossKind
 from segdata.formats.shared import LABELME_LOSSES
 
 NAMES = FILE_NAMES

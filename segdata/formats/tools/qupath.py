@@ -17,8 +17,9 @@ size of the image. ``taxonomy.yaml`` beside the files has the ids and kinds of t
 annotators, you get the first one's work.
 """
 
+from segdata.core.errors import list_names
 from segdata.core.exports import ImportedOnCall
-from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossKind, list_names
+from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossKind
 from segdata.formats.shared import TOOL_LOSSES
 
 NAMES = FILE_NAMES

@@ -18,8 +18,9 @@ attributes hold the category and the other data of a segment, file attributes th
 ``taxonomy.yaml`` beside it has the ids and kinds of the categories.
 """
 
+from segdata.core.errors import list_names
 from segdata.core.exports import ImportedOnCall
-from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossKind, list_names
+from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossKind
 from segdata.formats.shared import VIA_LOSSES
 
 ALIASES = ("vgg", "vgg-image-annotator")

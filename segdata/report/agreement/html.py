@@ -12,7 +12,7 @@ from segdata.agreement.scores import Score
 from segdata.agreement.summary import Agreement, CategoryAgreement
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.dataset import OpenDataset
-from segdata.core.errors import count_noun
+from segdata.core.errors import count_noun, list_names
 from segdata.core.finding import Finding
 from segdata.core.rule import Tables
 from segdata.core.validation import FailOn
@@ -297,7 +297,7 @@ def render_agreement(
     groups = [RuleGroup.from_findings(group) for group in group_by_rule(result.findings)]
     return template("agreement.html").render(
         result=result,
-        title=", ".join(annotators[:6]) + (f" and {len(annotators) - 6} more" if len(annotators) > 6 else ""),
+        title=list_names(annotators, 6),
         extent=images_in_words(comparison),
         people=[(name, css_color(annotator_color(k))) for k, name in enumerate(annotators)],
         conclusions=[
