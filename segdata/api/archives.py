@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 from segdata.core.errors import UnreadableError, count_noun
-from segdata.core.paths import SPLIT_FOLDERS, TEMPORARY_FOLDERS, is_unsafe_path
+from segdata.core.paths import SPLIT_FOLDERS, TEMPORARY_FOLDERS, is_unsafe_path, with_folder
 from segdata.core.storage import temporary_folder
 
 _MOST_ENTRIES = 2_000_000
@@ -106,9 +106,8 @@ def _is_no_data(name: str) -> bool:
 def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> None:
     """Write one file, at most as large as the archive says; raises BadZipFile if it is larger, or its sum is wrong."""
     target = folder / PurePosixPath(entry.filename)
-    target.parent.mkdir(parents=True, exist_ok=True)
     left = entry.file_size
-    with archive.open(entry) as source, target.open("xb") as file:
+    with archive.open(entry) as source, with_folder(target).open("xb") as file:
         while data := source.read(_PORTION):
             left -= len(data)
             if left < 0:

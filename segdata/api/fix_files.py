@@ -17,7 +17,7 @@ from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Finding
 from segdata.core.format import Format, LossCounter, Source, find_format
-from segdata.core.paths import local_file
+from segdata.core.paths import local_file, with_folder
 from segdata.core.runs import Ints
 from segdata.core.validation import FixedImage
 from segdata.formats.shared.derived_sources import AlteredSource, ChainedSource
@@ -190,8 +190,7 @@ def _copy_files(dataset: OpenDataset, root: Path, target: Path) -> None:
     for path in sorted(files):
         if path.is_file() and path.absolute().is_relative_to(root.absolute()):
             copy = target / path.absolute().relative_to(root.absolute())
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, copy)
+            shutil.copyfile(path, with_folder(copy))
 
 
 def check_fix_target(dataset: OpenDataset, target: Path | None = None) -> None:

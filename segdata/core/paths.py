@@ -166,6 +166,12 @@ def is_folder(path: Path) -> bool:
         return False
 
 
+def with_folder(path: Path) -> Path:
+    """A path that is to be written, after its folder was made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
 def check_path_name(path: Path) -> None:
     """Raise UnreadableError where a path is no text: tables, reports and other systems hold UTF-8 alone."""
     try:

@@ -18,7 +18,7 @@ from segdata.core.atomic_files import TOKEN_PATTERN, hidden_stem, lock_target, o
 from segdata.core.batch import Batch, replace_column
 from segdata.core.errors import SegdataError, count_noun
 from segdata.core.image_files import ChannelArray, encode_image, read_channels
-from segdata.core.paths import local_file, relative_uri, replace_file
+from segdata.core.paths import local_file, relative_uri, replace_file, with_folder
 from segdata.core.storage import STORES, local_copy
 from segdata.formats.shared.pairing import INDEX_FILE
 from segdata.store.windows import Tile, read_tile
@@ -178,8 +178,7 @@ class ImageCopies:
         path = path.absolute()
         if path not in self._copied:
             target = self._free(self.folder / _copy_name(row, path), path)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
+            shutil.copyfile(path, with_folder(target))
             self._copied[path] = target.absolute()
             self.n_files += 1
         plain = str(path) if "#" not in uri and local_file(uri) is None else uri  # a store's file without a region
@@ -232,8 +231,7 @@ def move_beside_masks(made: Path, image_of: Callable[[str], str | None]) -> None
         if place is None:
             continue
         target = made / f"{place}{source.suffix}"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        source.replace(target)
+        source.replace(with_folder(target))
         record["uri"] = relative_uri(str(target), made) or ""
     _write_index(path, records)
     for folder in sorted((made / "images").rglob("*"), reverse=True):
@@ -301,8 +299,7 @@ class WindowCrops(ImageCopies):
         if pixels.shape[1:] != (tile.height, tile.width):
             return "the file has another size than its labels"
         picture = pixels[:, tile.y : tile.y + height, tile.x : tile.x + width]
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return _write_picture(np.ascontiguousarray(picture.transpose(1, 2, 0)), target)
+        return _write_picture(np.ascontiguousarray(picture.transpose(1, 2, 0)), with_folder(target))
 
     def _decode(self, uri: str, size: tuple[int, int]) -> ChannelArray:
         if self._last is None or self._last[0] != uri:

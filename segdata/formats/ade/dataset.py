@@ -15,7 +15,7 @@ from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError, UnreadableError, check_choice
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, LossKind, ReadRequest
-from segdata.core.paths import check_path_name, split_from_path
+from segdata.core.paths import check_path_name, split_from_path, with_folder
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs, expand_ranges
 from segdata.core.taxonomy import Category, Taxonomy
@@ -418,8 +418,7 @@ def _paint_level(batch: Batch, image: ImageSegments, path: Path, losses: LossCou
     blue = np.floor(255 * np.arange(1, n + 1) / max(n, 1) + 0.5).astype(np.int64)  # spread, as ADE20K has it
     values = category // 256 * 10 | category % 256 << 8 | blue << 16
     pixels = paint(image, values, 0, np.uint32)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rgb_picture(pixels).save(path)
+    rgb_picture(pixels).save(with_folder(path))
     count_hidden_segments(batch, image, values, pixels, losses)
     runs = ValueRuns.of(pixels)
     owner = {value: segment for segment, value in enumerate(values.tolist())}
@@ -438,8 +437,7 @@ def _paint_object(visible: Runs, amodal: str | None, size: Size, path: Path) -> 
         canvas[expand_ranges(amodal_runs.start, amodal_runs.length)] = HIDDEN
     canvas[expand_ranges(visible.start, visible.length)] = VISIBLE
     pixels = np.ascontiguousarray(canvas.reshape(width, height).T)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
+    Image.fromarray(pixels).save(with_folder(path))
     if amodal is None:
         return True
     runs = ValueRuns.of(pixels)

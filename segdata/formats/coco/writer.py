@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError, check_choice
 from segdata.core.format import LossCounter, LossKind
+from segdata.core.paths import with_folder
 from segdata.core.polygons import Rings, has_bridges, keyhole, trace_outlines
 from segdata.core.profile import Profile
 from segdata.core.runs import Flags, Ints, Runs, bounding_boxes, expand_ranges, segment_shapes
@@ -434,8 +435,7 @@ def _entries(
         if image.annotated:
             name = names.name(image.image_id).removeprefix("masks/")
             picture = paint(image, ids[image.segments], UNLABELLED, np.uint32)
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            rgb_picture(picture).save(folder / name, "PNG")
+            rgb_picture(picture).save(with_folder(folder / name), "PNG")
             runs, visible_rows = _visible_pixels(picture, ids[image.segments])
             visible.append(runs)
             rows.append(image.segments[visible_rows])

@@ -15,7 +15,7 @@ from segdata.core.batch import Batch
 from segdata.core.config import InstanceIds
 from segdata.core.errors import SegdataError, check_choice
 from segdata.core.format import LossCounter, LossKind
-from segdata.core.paths import is_unsafe_path
+from segdata.core.paths import is_unsafe_path, with_folder
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy
 from segdata.core.tiff_files import create_raster, import_rasterio
@@ -173,7 +173,7 @@ class _RasterWriter:
         size = picture.width, picture.height
         most = int(picture.pixels.max(initial=0)) if self._most is None else self._most
         place = Georeference.from_metadata(picture.metadata)
-        with create_raster(_with_folder(self._target / name), **self._profile(size, most, place)) as raster:
+        with create_raster(with_folder(self._target / name), **self._profile(size, most, place)) as raster:
             self._describe(raster, picture)
             raster.write(picture.pixels.astype(raster.dtypes[0]), 1)
         self.rows.append(_index_row(picture, name, None))
@@ -220,7 +220,7 @@ class _RasterWriter:
         most = 2**32 - 1 if self._most is None else self._most
         place = Georeference.from_metadata(picture.metadata).shift(-piece.window.x, -piece.window.y)
         profile = self._profile((piece.raster_width, piece.raster_height), most, place)
-        raster = self._closing.enter_context(create_raster(_with_folder(self._target / name), **profile))
+        raster = self._closing.enter_context(create_raster(with_folder(self._target / name), **profile))
         self._describe(raster, picture)
         return raster
 
@@ -287,11 +287,6 @@ def _colormap(taxonomy: Taxonomy | None) -> dict[int, tuple[int, int, int]]:
     return {
         id_: category.rgb for id_, category in taxonomy.by_id().items() if category.rgb is not None and 0 <= id_ <= 255
     }
-
-
-def _with_folder(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
 
 
 _HELD = frozenset(f"images.{name}" for name in ("channels", "sequence", "frame", "split", "group", "metadata"))

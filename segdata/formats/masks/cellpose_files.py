@@ -27,6 +27,7 @@ from segdata.core.batch import Batch
 from segdata.core.errors import UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, ReadRequest
+from segdata.core.paths import with_folder
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.masks.cellpose import LOSSES
@@ -412,8 +413,7 @@ def _save(path: Path, image: ImageSegments, pixels: NDArray[Any], details: Ints)
         "diameter": float("nan"),
         DETAILS: details,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
+    with with_folder(path).open("wb") as file:
         np.save(file, np.array(content, object), allow_pickle=True)
 
 

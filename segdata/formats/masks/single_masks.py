@@ -17,6 +17,7 @@ from segdata.core.config import InstanceIds
 from segdata.core.errors import SegdataError, UnreadableError, count_noun
 from segdata.core.finding import Defect, Severity
 from segdata.core.format import LossCounter, ReadRequest
+from segdata.core.paths import with_folder
 from segdata.core.profile import Profile, Task
 from segdata.core.runs import Ints
 from segdata.core.safe_text import shell_word
@@ -374,8 +375,7 @@ def _write_colour_files(
                 pixels = _paint(image, values[image.segments], palette)
                 blank_used.append(palette.blank is not None and bool((pixels == palette.blank).any()))
                 count_hidden_segments(batch, image, values[image.segments], pixels, losses)
-                (target / mask).parent.mkdir(parents=True, exist_ok=True)
-                palette.picture(pixels).save(target / mask)
+                palette.picture(pixels).save(with_folder(target / mask))
             yield image.index_row(mask)
 
 

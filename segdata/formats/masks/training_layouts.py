@@ -15,7 +15,7 @@ from PIL import Image
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.format import LossCounter
-from segdata.core.paths import is_unsafe_path
+from segdata.core.paths import is_unsafe_path, with_folder
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.formats.shared.painting import (
@@ -120,6 +120,5 @@ def _write_masks(
                 row_values = painted[image.segments]
                 pixels = paint(image, row_values, _IGNORED, np.uint32)
                 count_hidden_segments(batch, image, row_values, pixels, losses)
-                (target / mask).parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(pixels.astype(np.uint8)).save(target / mask)
+                Image.fromarray(pixels.astype(np.uint8)).save(with_folder(target / mask))
             yield image.index_row(mask)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from segdata.core.errors import SegdataError
 from segdata.core.nrrd_files import SUFFIXES as _TEXT_SUFFIXES
 from segdata.core.nrrd_files import TextHeader, is_text_volume, open_voxels, read_text_header
+from segdata.core.paths import with_folder
 from segdata.core.pixel_limit import max_pixels
 from segdata.core.profile import ImageSequence
 from segdata.core.runs import Floats, Ints
@@ -458,8 +459,7 @@ def write_volume(path: Path, slices: Slices, sequence: ImageSequence | None) -> 
             1.0,
             0.0,
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
+    with with_folder(path).open("wb") as file:
         if path.name.endswith(".gz"):  # without the time, so that the same labels give the same file
             with gzip.GzipFile("", "wb", 6, file, mtime=0) as packed:
                 _fill(packed, raw, slices, dtype, slope, inter)

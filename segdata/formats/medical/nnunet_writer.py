@@ -24,7 +24,7 @@ from PIL import Image, ImageOps
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, count_noun
 from segdata.core.format import LossCounter
-from segdata.core.paths import absolute_uri, is_unsafe_path, local_file, relative_uri, replace_file
+from segdata.core.paths import absolute_uri, is_unsafe_path, local_file, relative_uri, replace_file, with_folder
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Category
 from segdata.formats.medical.nifti_files import is_nifti_name, nifti_stem, source_header, write_volume
@@ -251,9 +251,8 @@ class _CaseWriter:
             n_slices = max(max(places) + 1, head.shape[2] if head is not None else 0)
             slices = stack.slices(0, places, n_slices, 0)
             if self._ending == ".png":
-                path.parent.mkdir(parents=True, exist_ok=True)
                 wide = int(slices[0].max(initial=0)) > np.iinfo(np.uint8).max
-                Image.fromarray(slices[0].astype(np.uint16 if wide else np.uint8)).save(path)
+                Image.fromarray(slices[0].astype(np.uint16 if wide else np.uint8)).save(with_folder(path))
             elif not write_volume(path, slices, sequence):
                 self._losses.add("spatial", "sequences", 1, examples=[stack.name])
             images = [uri for path in _image_files(stack.pictures) if (uri := relative_uri(path, self._target))]

@@ -18,7 +18,7 @@ from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, UnreadableError, check_choice
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, LossKind, ReadRequest
-from segdata.core.paths import is_unsafe_path
+from segdata.core.paths import is_unsafe_path, with_folder
 from segdata.core.profile import Profile, RasterRule, Task
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
@@ -554,8 +554,7 @@ def _save_masks(target: Path, stem: str, pixels: Pixels, style: MaskStyle, *, nu
         images[main] = Image.fromarray(pixels)
     for kind, image in images.items():
         path = target / style.path(stem, kind)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        image.save(path)
+        image.save(with_folder(path))
     return style.path(stem, main)
 
 

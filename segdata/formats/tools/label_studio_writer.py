@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.format import AffectedItems, LossCounter
-from segdata.core.paths import is_unsafe_path
+from segdata.core.paths import is_unsafe_path, with_folder
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Taxonomy
@@ -79,8 +79,7 @@ def write_tasks(
     controls = _ConfigNames(names_by_id(profile.taxonomy))
     is_file = target.suffix.lower() == ".json"
     path = target if is_file else target / TASKS
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="\n") as file:
+    with with_folder(path).open("w", encoding="utf-8", newline="\n") as file:
         number = 0
         for batch in batches:
             count_losses(batch, losses, LOSSES - {"rings", "attributes", "secondary-categories"}, _HELD)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from segdata.core.batch import Batch
 from segdata.core.format import LOSSES_FILE, LossCounter
+from segdata.core.paths import with_folder
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.formats.coco.document import Raw, raw_json
@@ -50,9 +51,8 @@ def write_labelme(profile: Profile, batches: Iterable[Batch], target: Path, loss
         count_unannotated_images(batch, losses)
         for image_id, uri, document in _documents(batch, names, losses):
             path = target / free_name(image_id, ".json", taken)
-            path.parent.mkdir(parents=True, exist_ok=True)
             document["imagePath"] = _image_path(path, image_id, uri, target)
-            path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
+            with_folder(path).write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
 
 
 def _image_path(path: Path, image_id: str, uri: str | None, target: Path) -> str:

@@ -17,7 +17,7 @@ from segdata.core.batch import Batch
 from segdata.core.errors import UnreadableError, check_choice
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, ReadRequest
-from segdata.core.paths import is_unsafe_path
+from segdata.core.paths import is_unsafe_path, with_folder
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Color, Taxonomy
@@ -260,8 +260,7 @@ def write_qupath(profile: Profile, batches: Iterable[Batch], target: Path, losse
             features = _features(batch, rows[in_image], segments[in_image], geometries[in_image], classes, losses)
             stated = {"image": image["image_id"], "height": image["height"], "width": image["width"]}
             document = {"type": "FeatureCollection", OURS: stated, "features": features}
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            (target / name).write_bytes(msgspec.json.encode(document) + b"\n")
+            with_folder(target / name).write_bytes(msgspec.json.encode(document) + b"\n")
 
 
 def _geometries(batch: Batch, rows: Ints, losses: LossCounter) -> list[Json]:

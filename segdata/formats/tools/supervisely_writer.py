@@ -10,7 +10,7 @@ import numpy as np
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.format import AffectedItems, LossCounter
-from segdata.core.paths import is_unsafe_path
+from segdata.core.paths import is_unsafe_path, with_folder
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy
 from segdata.formats.shapes.raster import crop_bitmaps
@@ -103,8 +103,7 @@ def write_supervisely(profile: Profile, batches: Iterable[Batch], target: Path, 
             path = _annotation_path(image, project.taken)
             if image.annotated:
                 written = _annotation(batch, image, annotations[first[row]], project, losses)
-                (target / path).parent.mkdir(parents=True, exist_ok=True)
-                (target / path).write_text(encode_json(written), encoding="utf-8")
+                with_folder(target / path).write_text(encode_json(written), encoding="utf-8")
             project.rows.append(image.index_row(path if image.annotated else None, videos=True, unknown_side=None))
     write_index(target, project.rows, videos=True)
     (target / META).write_text(encode_json(_meta(profile.taxonomy, project)), encoding="utf-8")

@@ -15,6 +15,7 @@ from segdata.core.batch import Batch
 from segdata.core.errors import UnreadableError, check_choice
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, ReadRequest
+from segdata.core.paths import with_folder
 from segdata.core.profile import Profile
 from segdata.core.runs import Flags, Ints
 from segdata.core.taxonomy import Category, Taxonomy
@@ -371,10 +372,9 @@ def _save_frame(
     target: Path, size: str, sets: _SetWriter, frame_path: FramePath, pixels: Values, shown: Ints, category: Ints
 ) -> str:
     name = f"{DAVIS_MASKS[0]}/{size}/{frame_path.folder}/{frame_path.number:05d}.png"
-    (target / name).parent.mkdir(parents=True, exist_ok=True)
     picture = Image.fromarray(pixels.astype(np.uint8))
     picture.putpalette(_COLOURS)
-    picture.save(target / name)
+    picture.save(with_folder(target / name))
     objects = shown < VOID
     sets.add(frame_path, shown[objects], category[objects])
     return name

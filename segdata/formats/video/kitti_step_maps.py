@@ -17,6 +17,7 @@ from PIL import Image
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, UnreadableError, check_choice
 from segdata.core.format import LossCounter, ReadRequest
+from segdata.core.paths import with_folder
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
@@ -253,7 +254,6 @@ def write_step(
 def _save_frame(target: Path, frame_path: FramePath, pixels: Values, shown: Ints, category: Ints) -> str:
     split = frame_path.split if frame_path.split in STEP_SPLITS else STEP_SPLITS[0]
     name = f"{STEP_MAPS}/{split}/{frame_path.folder}/{frame_path.number:06d}.png"
-    (target / name).parent.mkdir(parents=True, exist_ok=True)
     bytes_ = pixels.astype("<u4").view(np.uint8).reshape(*pixels.shape, 4)
-    Image.fromarray(np.ascontiguousarray(bytes_[:, :, 2::-1])).save(target / name)
+    Image.fromarray(np.ascontiguousarray(bytes_[:, :, 2::-1])).save(with_folder(target / name))
     return name

@@ -12,6 +12,7 @@ import pyarrow as pa
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError, check_choice
 from segdata.core.format import AffectedItems, LossCounter
+from segdata.core.paths import with_folder
 from segdata.core.profile import Profile
 from segdata.core.runs import bounding_boxes
 from segdata.core.taxonomy import Taxonomy
@@ -258,8 +259,7 @@ def _write(path: Path, profile: Profile, videos: Sequence[bytes], tracks: Iterab
     metadata = profile.metadata
     head: dict[str, Raw] = {key: raw_json(metadata[key]) for key in ("info", "licenses") if key in metadata}
     head["categories"] = Raw(msgspec.json.encode(category_items(profile.taxonomy, metadata)))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
+    with with_folder(path).open("wb") as file:
         file.write(b'{"videos":[\n' + b",\n".join(videos) + b"\n]," + msgspec.json.encode(head)[1:-1])
         file.write(b',"annotations":[')
         separator = b"\n"

@@ -13,7 +13,7 @@ from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError, UnreadableError, count_noun
 from segdata.core.finding import Defect, Severity
 from segdata.core.format import LossCounter, LossKind, ReadRequest
-from segdata.core.paths import is_unsafe_path
+from segdata.core.paths import is_unsafe_path, with_folder
 from segdata.core.profile import Profile, Task
 from segdata.core.runs import Ints, bounding_boxes
 from segdata.core.taxonomy import Taxonomy
@@ -551,8 +551,7 @@ class _VocWriter:
 
     def _save(self, folder: str, stem: str, pixels: Pixels, palette: bytes) -> None:
         path = self.target / folder / f"{stem}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        palette_image(pixels, palette).save(path)
+        palette_image(pixels, palette).save(with_folder(path))
 
     def _describe(
         self, batch: Batch, image: ImageSegments, number: Ints, objects: Pixels, attributes: Attributes, stem: str
@@ -569,8 +568,7 @@ class _VocWriter:
         objects_xml = (object_xml(name_of[row], box, attributes[row]) for row, box in shown)
         text = annotation_xml(image.image_id, image.width, image.height, objects_xml)
         path = self.target / BOXES / f"{stem}.xml"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        with_folder(path).write_text(text, encoding="utf-8")
 
 
 def _object_values(batch: Batch, image: ImageSegments, index: Ints, losses: LossCounter) -> Ints:

@@ -18,7 +18,7 @@ from segdata.core.batch import Batch, integer_column
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import LossCounter, ReadRequest
-from segdata.core.paths import check_path_name, dataset_folder, is_unsafe_path
+from segdata.core.paths import check_path_name, dataset_folder, is_unsafe_path, with_folder
 from segdata.core.profile import Profile
 from segdata.core.runs import Floats, Ints, Runs
 from segdata.core.safe_text import quote_path
@@ -416,8 +416,7 @@ def write_yolo(profile: Profile, batches: Iterable[Batch], target: Path, losses:
             label = _label_path(image, written.taken)
             if image.annotated:
                 path = target / label
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(b"".join(lines[bounds[row] : bounds[row + 1]]))
+                with_folder(path).write_bytes(b"".join(lines[bounds[row] : bounds[row + 1]]))
                 written.lists[image.split].append(image.image_id)
             written.rows.append(image.index_row(label if image.annotated else None, videos=True, unknown_side=None))
     write_index(target, written.rows, videos=True)
