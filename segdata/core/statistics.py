@@ -20,8 +20,9 @@ def ratio(part: ArrayLike, whole: ArrayLike, otherwise: float = math.nan) -> Flo
     [0.75, nan]
     """
     parts, wholes = np.asarray(part), np.asarray(whole)
-    result = np.full(np.broadcast_shapes(parts.shape, wholes.shape), otherwise)
-    return np.divide(parts, wholes, out=result, where=wholes > 0)
+    result: Floats = np.full(np.broadcast_shapes(parts.shape, wholes.shape), otherwise)
+    np.divide(parts, wholes, out=result, where=wholes > 0)
+    return result
 
 
 def robust_z(
