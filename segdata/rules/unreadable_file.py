@@ -4,7 +4,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
-@rule("SEG001", "unreadable-file", severity="error", needs=(), per_image=True)
+@rule("SEG001", "unreadable-file", severity="error", needs=(), habit="image", per_image=True)
 def unreadable_file(tables: Tables) -> Findings:
     """An image, mask or annotation file cannot be decoded.
 

@@ -52,6 +52,13 @@ def test_a_message_that_all_findings_share_keeps_its_cause() -> None:
     assert folded(two).findings[0].message.endswith("; value 5 is unknown")
 
 
+def test_images_that_were_never_fetched_are_told_once() -> None:
+    """1,906 photographs of a public repository are pointers of Git LFS."""
+    cause = "image cannot be read: is a pointer of Git LFS, not the image; run `git lfs pull`"
+    (summary,) = folded([finding("SEG001", name, None, message=cause, bbox=None) for name in NAMES]).findings
+    assert summary.message == f"usual in this dataset: 200 findings in 200 of 200 images: {cause}"
+
+
 def test_few_findings_stay_as_they_are() -> None:
     several = [finding(image=name) for name in NAMES[:4]]
     assert folded(several, annotated(NAMES[:4])).findings == tuple(several)  # all images, and yet few

@@ -1,12 +1,15 @@
 """Probe: what names and headers of a folder tell about its masks, for the formats that masks may be in."""
 
+import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from segdata.core.config import Config, load_config
+from segdata.core.paths import split_of_name
 from segdata.formats.shared.file_names import has_images, is_image_name
 
 if TYPE_CHECKING:
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 
 
 _PROBED = 8  # masks whose headers are read
+_FRAME = re.compile(r"\d{5,8}\.png", re.IGNORECASE)
 
 
 class MaskProbe(msgspec.Struct, frozen=True):
@@ -24,6 +28,7 @@ class MaskProbe(msgspec.Struct, frozen=True):
     evidence: str  # the layout, in words
     # the names of folders, an index or a taxonomy show that these are masks; else they are just image files
     named: bool
+    numbers_objects: bool = False  # in palette PNG frames of videos, values are the numbers of objects
 
 
 def probe_masks(root: Path) -> MaskProbe | None:
@@ -78,4 +83,24 @@ def _probe_image_files(root: Path) -> MaskProbe | None:
     lossy = 20 * n_jpeg > len(mask_paths) or most_of(heads, lambda head: head.lossy is not None)
     if alone and (lossy or (not named and looks_like_photograph(_spread_sample(mask_paths, 3)))):
         return None
-    return MaskProbe(config, heads, layouts[0].evidence, named)
+    return MaskProbe(config, heads, layouts[0].evidence, named, _numbers_objects(mask_paths, heads))
+
+
+def _numbers_objects(paths: list[Path], heads: "Sequence[MaskHeader]") -> bool:
+    """Whether masks are frames of videos in folders of their own, whose values number the objects of each video.
+
+    In each folder the values that occur, apart from 0 and 255, are 1, 2 and so on: categories leave gaps.
+    """
+    is_frame = all(_FRAME.fullmatch(path.name) and split_of_name(path.parent.name) is None for path in paths)
+    if not is_frame or len({path.parent for path in paths}) < 2 or any(head.palette is None for head in heads):
+        return False
+    import numpy as np
+
+    from segdata.formats.shared.mask_files import decode_mask
+
+    values: dict[Path, set[int]] = {}
+    for path in _spread_sample(paths, 2 * _PROBED):
+        with suppress(OSError):
+            values.setdefault(path.parent, set()).update(np.unique(decode_mask(path).values).tolist())
+    numbers = [sorted(found - {0, 255}) for found in values.values()]
+    return any(numbers) and all(found == list(range(1, len(found) + 1)) for found in numbers)

@@ -49,7 +49,7 @@ def image_of(mask: str) -> str | None:
 def detect(files: FileProbe) -> FormatMatch | None:
     """Masks in a known layout with 8 bits, grey, palette or colour, unless segdata.yaml declares something else."""
     masks = files.once(probe_masks)
-    if masks is None or masks.config.layers or masks.config.instance_ids:
+    if masks is None or masks.config.layers or masks.config.instance_ids or masks.numbers_objects:
         return None
     if most_of(masks.heads, lambda head: head.bits > 8):
         return None

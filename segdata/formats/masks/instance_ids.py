@@ -3,7 +3,8 @@
 In segdata.yaml (`instance_ids:`) you give values their categories: a `divisor` (value = category id * divisor + number,
 as in Cityscapes with 1000 and KITTI with 256), a side `table`, or one `category` for all. A value below the divisor is
 the id of a category: its whole region, for a thing a crowd. Number 0 is an instance, except with the divisor 256, with
-which KITTI means "no instance". Without a setting every value but 0 is an instance of one category, or category *
+which KITTI means "no instance". Palette PNG frames of videos, `masks/<video>/00005.png`, are read so where their values
+number objects: 1, 2 and so on in each video. Without a setting every value but 0 is an instance of one category, or category *
 divisor + number if the values look like that, and SEG219 says so. The bands of an image may be separate files, named as
 for colour-masks.
 
@@ -31,6 +32,8 @@ def detect(files: FileProbe) -> FormatMatch | None:
     if masks.config.instance_ids:
         # Other formats, which know their files, may have it, too.
         return FormatMatch(0.85, "segdata.yaml has instance_ids")
+    if masks.numbers_objects:
+        return FormatMatch(0.72, f"{masks.evidence}: palette masks that number the objects of each video")
     if not most_of(masks.heads, lambda head: head.bits >= 16 and not head.has_colors and head.lossy is None):
         return None
     return FormatMatch(0.7 if masks.named else 0.4, f"{masks.evidence}: {masks.heads[0].encoding} masks")

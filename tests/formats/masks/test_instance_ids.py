@@ -284,3 +284,28 @@ def test_ids_whose_bytes_are_exchanged(tmp_path: Path, ids: list[int], n_told: i
     setting = Config(instance_ids=InstanceIds(category="cell"))
     findings = segdata.validate(tmp_path, config=setting, select="SEG010").findings
     assert [finding.severity for finding in findings] == ["warning"] * n_told
+
+
+def _palette_frame(path: Path, *values: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frame = np.zeros((20, 8 * 6), np.uint8)
+    for column, value in enumerate(values):
+        frame[4:16, 8 * column : 8 * column + 6] = value
+    image = Image.fromarray(frame, "L").convert("P")
+    image.putpalette(list(range(256)) * 3)
+    image.putdata(frame.ravel().tolist())
+    image.save(path)
+    picture = path.parents[2] / "images" / path.parent.name / path.with_suffix(".jpg").name
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(frame).save(picture)
+
+
+def test_palette_frames_of_videos_number_objects(tmp_path: Path) -> None:
+    """As in the demos of two trackers: `masks/judo/00005.png` is of `images/judo/00005.jpg`."""
+    for frame, values in {"00000": (1, 2), "00005": (3,)}.items():
+        _palette_frame(tmp_path / "masks" / "judo" / f"{frame}.png", *values)
+    _palette_frame(tmp_path / "masks" / "bike" / "00000.png", 1, 2)
+    data = segdata.read(tmp_path)
+    assert (data.profile.format, len(data), len(data.segments)) == ("instance-ids", 3, 5)
+    _palette_frame(tmp_path / "masks" / "bike" / "00001.png", 7, 11)  # categories, which leave gaps
+    assert segdata.read(tmp_path).profile.format == "colour-masks"
