@@ -4,9 +4,9 @@ In segdata.yaml (`instance_ids:`) you give values their categories: a `divisor` 
 as in Cityscapes with 1000 and KITTI with 256), a side `table`, or one `category` for all. A value below the divisor is
 the id of a category: its whole region, for a thing a crowd. Number 0 is an instance, except with the divisor 256, with
 which KITTI means "no instance". Palette PNG frames of videos, `masks/<video>/00005.png`, are read so where their values
-number objects: 1, 2 and so on in each video. Without a setting every value but 0 is an instance of one category, or category *
-divisor + number if the values look like that, and SEG219 says so. The bands of an image may be separate files, named as
-for colour-masks.
+number objects: 1, 2 and so on in each video. Without a setting every value but 0 is an instance of one category, or
+category * divisor + number if the values look like that, and SEG219 says so. The bands of an image may be separate
+files, named as for colour-masks.
 
 Written: 16-bit PNG files, 32-bit TIFF for images of more than 65 535 segments, with the table beside them.
 """
