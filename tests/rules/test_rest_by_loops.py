@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from segdata.core.finding import Defect
-from segdata.core.profile import Policy
+from segdata.core.profile import ImageSequence, Policy
 from segdata.core.rule import Tables
 from segdata.core.table import Table
 from segdata.core.taxonomy import Attribute, Category, ExpectedCategory, Taxonomy
+from segdata.rules.repeated_labels import _are_different
 from tests.rules.campaigns import with_tables
 from tests.rules.test_rules_by_loops import (
     CAR,
@@ -550,3 +551,33 @@ def test_images_with_far_more_or_fewer_than_others(seed: int) -> None:
     for one in found:
         expected = f"{usual:.0f} (median); robust z {z:+.1f}, the limit is {limit:.1f}"
         assert one.message == f"{own} segments of 'car', where images that have it have {expected}"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_labels_that_two_different_images_have(seed: int) -> None:
+    """Neighbours of a sequence are those between which nothing else is drawn; copies have one file, or one picture."""
+    rng = np.random.default_rng(seed)
+    n = 9
+    tables = images(n, 3, 3)
+    sequence = [[None, "v", "v", "w"][int(rng.integers(4))] for _ in range(n)]
+    frame = [None if name is None else k for k, name in enumerate(sequence)]
+    imprint = [["a", "a", "a", "b"][int(rng.integers(4))] for _ in range(n)]
+    content = [[None, "x", "y", "z"][int(rng.integers(4))] for _ in range(n)]
+    names = [f"p{int(rng.integers(2))}_jpg.rf.{k:032x}.jpg" if rng.random() < 0.3 else f"{k}.jpg" for k in range(n)]
+    columns = {"sequence": sequence, "frame": frame, "content": content, "image_id": names}
+    own = tables.images.beside(**{name: np.array(values, object) for name, values in columns.items()})
+    annotations = tables.annotations.beside(imprint=np.array(imprint, object))
+    profile = replace(tables.profile, sequences=(ImageSequence("v", "video"), ImageSequence("w", "volume")))
+    tables = replace(tables, images=own, annotations=annotations, profile=profile)
+    pairs = [(b, a) for b in range(n) for a in range(b) if imprint[a] == imprint[b]]
+    expected = []
+    for b, a in pairs:
+        of_one = sequence[a] is not None and sequence[a] == sequence[b]
+        between = [k for k in range(a, b + 1) if sequence[k] == sequence[a]]
+        neighbours = of_one and len({imprint[k] for k in between}) == 1
+        pictures = [name.partition(".rf.")[0] if ".rf." in name else None for name in (names[a], names[b])]
+        copies = (content[a] is not None and content[a] == content[b]) or (
+            None not in pictures and len({*pictures}) == 1
+        )
+        expected.append(not neighbours and not copies)
+    assert _are_different(tables, np.array(pairs, np.int64).reshape(-1, 2)).tolist() == expected
