@@ -13,7 +13,7 @@ from segdata.api.read import Data, ReadOptions, read
 from segdata.api.result import Result, promote
 from segdata.api.validate import findings_page, split_decided
 from segdata.core.dataset import OpenDataset
-from segdata.core.errors import SegdataError, UnreadableError, missing_extra
+from segdata.core.errors import SegdataError, UnreadableError, import_extra
 from segdata.core.finding import Defect, Finding
 from segdata.core.label_maps import LabelMaps
 from segdata.core.paths import decision_log_path
@@ -113,10 +113,7 @@ class FlagInput:
         progress: "Callable[[StageProgress], None]",
     ) -> JudgedLabels:
         """By networks that are trained on the other images; `work` as of `segdata.api.flag.flag`."""
-        try:
-            import torch  # noqa: F401  # first of all, since nothing else here says what is missing
-        except ModuleNotFoundError as error:
-            raise missing_extra("PyTorch", "torch", error) from error
+        import_extra("torch", "torch", "PyTorch")  # first of all, since nothing else here says what is missing
         from segdata.noise.networks.out_of_fold import out_of_fold
 
         predictions = out_of_fold(

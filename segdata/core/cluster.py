@@ -24,7 +24,7 @@ import segdata
 from segdata.core.atomic_files import unique_token
 from segdata.core.batch import Batch, replace_column
 from segdata.core.dataset import OpenDataset, recipe_of
-from segdata.core.errors import SegdataError, count_noun, missing_extra
+from segdata.core.errors import SegdataError, count_noun, import_extra
 from segdata.core.executor import keep_freed_memory
 from segdata.core.format import PortionReader, Source, detach
 from segdata.core.paths import local_file
@@ -177,10 +177,7 @@ def connect(cluster: "Client | str | Cluster") -> Iterator[Cluster]:
 
 
 def _open_client(address: str) -> "Client":
-    try:
-        from distributed import Client
-    except ModuleNotFoundError as error:
-        raise missing_extra("Dask's distributed", "dask", error) from error
+    distributed = import_extra("distributed", "dask", "Dask's distributed")
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # each error becomes one of ours
     scheme, _, rest = address.rpartition("://")
     if ":" not in rest or scheme not in ("", "tcp", "tls", "ucx", "ws", "wss"):
@@ -188,12 +185,13 @@ def _open_client(address: str) -> "Client":
             f"--scheduler {address}: an address looks like tcp://10.0.0.5:8786; `dask scheduler` prints its own"
         )
     try:
-        return Client(address, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
+        client: Client = distributed.Client(address, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ClusterError(
             f"{address}: no Dask scheduler answers; start one with `dask scheduler`, and check the address and port "
             "and that this machine may reach it"
         ) from error
+    return client
 
 
 def _check_workers(client: "Client") -> None:

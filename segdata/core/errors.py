@@ -1,7 +1,8 @@
 """Errors: misuse of segdata or a broken environment. Defects in the data are findings, never exceptions."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from segdata.core.format import Loss
@@ -59,6 +60,14 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
 def missing_extra(library: str, extra: str, error: ModuleNotFoundError) -> SegdataError:
     """The error for a missing package, with the command that installs it."""
     return SegdataError(f"{library} is not installed ({error.name}): pip install 'segdata[{extra}]'")
+
+
+def import_extra(module: str, extra: str, called: str | None = None) -> Any:  # Any: packages with and without types
+    """A module of a package that an extra installs; raises SegdataError with the command that does."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        raise missing_extra(called or module, extra, error) from error
 
 
 def count_noun(number: int, noun: str, plural: str | None = None) -> str:

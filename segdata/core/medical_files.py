@@ -6,7 +6,6 @@ import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from importlib import import_module
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -15,12 +14,17 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.errors import missing_extra
+from segdata.core.errors import import_extra
 from segdata.core.nrrd_files import is_text_volume, read_text_slice
 from segdata.core.pixel_limit import check_pixels
 
 _NIFTI_DAMAGE = (AttributeError, EOFError, KeyError, NotImplementedError, TypeError, ValueError, zlib.error)
 ChannelArray = NDArray[np.generic]
+
+
+def import_package(module: str) -> Any:  # Any: packages with and without types
+    """A module of the extra `medical`; raises SegdataError that says how to install it."""
+    return import_extra(module, "medical")
 
 
 def read_volume_slice(path: Path, k: int) -> ChannelArray:
@@ -30,7 +34,7 @@ def read_volume_slice(path: Path, k: int) -> ChannelArray:
     """
     if is_text_volume(path.name):
         return _text_slice(path, k)
-    nibabel = _nifti_package("nibabel")
+    nibabel = import_package("nibabel")
     if not path.is_file():
         raise FileNotFoundError(2, "No such file or directory", str(path))
     try:
@@ -53,14 +57,6 @@ def _text_slice(path: Path, k: int) -> ChannelArray:
     columns, rows = (*header.shape, 1)[:2]
     layers = np.frombuffer(data, header.dtype).reshape(-1, rows, columns, header.n_layers)[0].transpose(2, 0, 1)
     return np.ascontiguousarray(layers.astype(layers.dtype.newbyteorder("="), copy=False))
-
-
-def _nifti_package(name: str) -> Any:  # Any: packages without types
-    """The package; raises SegdataError with the command that installs it."""
-    try:
-        return import_module(name)
-    except ModuleNotFoundError as error:
-        raise missing_extra(name, "medical", error) from error
 
 
 _DICOM = b"DICM"  # behind 128 bytes
@@ -128,7 +124,7 @@ def collect_dicom_warnings() -> Iterator[list[str]]:
 def _enter_leniency() -> None:
     with _LENIENCY.lock:
         if _LENIENCY.readers == 0:
-            config, logger, log_filter = _dicom_package("pydicom").config, logging.getLogger("pydicom"), _LogFilter()
+            config, logger, log_filter = import_package("pydicom").config, logging.getLogger("pydicom"), _LogFilter()
             mode = config.settings.reading_validation_mode
             _LENIENCY.restored.callback(setattr, config.settings, "reading_validation_mode", mode)
             _LENIENCY.restored.enter_context(warnings.catch_warnings())
@@ -163,7 +159,7 @@ def read_dicom_image(path: Path) -> NDArray[np.generic]:
 
     Raises OSError with the reason where it is damaged, has several frames, or its coding is not known here.
     """
-    pydicom, pixels_of = _dicom_package("pydicom"), _dicom_package("pydicom.pixels")
+    pydicom, pixels_of = import_package("pydicom"), import_package("pydicom.pixels")
     try:
         with collect_dicom_warnings():
             dataset = pydicom.dcmread(path)
@@ -177,11 +173,3 @@ def read_dicom_image(path: Path) -> NDArray[np.generic]:
     except (*_DICOM_DAMAGE, pydicom.errors.InvalidDicomError) as error:
         raise OSError(f"damaged: {error}") from error
     return np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1))
-
-
-def _dicom_package(name: str) -> Any:  # Any: packages without types
-    """The package; raises SegdataError with the command that installs it."""
-    try:
-        return import_module(name)
-    except ModuleNotFoundError as error:
-        raise missing_extra(name, "medical", error) from error

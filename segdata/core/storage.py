@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from threading import Lock
 from typing import IO, Any
 
-from segdata.core.errors import SegdataError, UnreadableError, count_noun, missing_extra
+from segdata.core.errors import SegdataError, UnreadableError, count_noun, import_extra
 from segdata.core.paths import as_url, is_unsafe_path
 
 _MANIFEST = "dataset.yaml"
@@ -275,13 +275,10 @@ def _bucket(url: str) -> str:
 
 def _filesystem(url: str) -> tuple[Any, str]:  # Any: fsspec has no types
     """The file system of a URL, and the path in it."""
-    try:
-        from fsspec.core import url_to_fs
-    except ModuleNotFoundError as error:
-        raise missing_extra("fsspec", "cloud", error) from error
+    core = import_extra("fsspec.core", "cloud", "fsspec")
     scheme = url.partition("://")[0]
     try:
-        fs, place = url_to_fs(url)
+        fs, place = core.url_to_fs(url)
     except ImportError as error:
         package = "pip install 'segdata[cloud]'" if scheme == "s3" else "install the package that fsspec names"
         raise SegdataError(f"{url}: {' '.join(str(error).split())[:160]}; {package}") from error

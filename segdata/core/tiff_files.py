@@ -5,11 +5,10 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from segdata.core.errors import missing_extra
+from segdata.core.errors import import_extra
 
 WIDTH, HEIGHT, BITS, ORIENTATION, CHANNELS, SAMPLE_FORMAT = 256, 257, 258, 274, 277, 339
 # ModelPixelScale, ModelTiepoint, ModelTransformation, GeoKeyDirectory. Source: OGC GeoTIFF 1.1, section 7.
@@ -86,10 +85,7 @@ _OPENING = threading.Lock()  # filters of warnings belong to the process, not to
 
 def import_rasterio() -> Any:  # Any: rasterio has no types
     """The package; raises SegdataError with the command that installs it."""
-    try:
-        return import_module("rasterio")
-    except ModuleNotFoundError as error:
-        raise missing_extra("rasterio", "geo", error) from error
+    return import_extra("rasterio", "geo")
 
 
 @contextmanager

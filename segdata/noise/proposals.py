@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from segdata.core.errors import missing_extra
+from segdata.core.errors import import_extra
 from segdata.core.runs import Ints, Runs
 from segdata.noise.candidates import ImageCandidates
 from segdata.noise.error_types import ErrorType
@@ -136,10 +136,7 @@ def _split_segment(segment: SegmentSet, instance: Ints, prediction: ImagePredict
     """
     from scipy.ndimage import distance_transform_edt, label
 
-    try:
-        from skimage.segmentation import watershed
-    except ModuleNotFoundError as error:
-        raise missing_extra("scikit-image", "torch", error) from error
+    watershed = import_extra("skimage.segmentation", "torch", "scikit-image").watershed
     pixels = segment.pixels().at
     mask = segment.mask()
     marker = np.zeros(mask.shape, np.int32)
@@ -154,7 +151,7 @@ def _split_segment(segment: SegmentSet, instance: Ints, prediction: ImagePredict
                 marker = parts.astype(np.int32)
                 break
     landscape = prediction.edge.reshape(mask.shape) - depth / max(float(depth.max()), 1.0)
-    cut = watershed(landscape, marker, mask=mask)  # type: ignore[no-untyped-call]  # scikit-image has no types
+    cut = watershed(landscape, marker, mask=mask)
     names, row = np.unique(cut.ravel()[pixels], return_inverse=True)
     return runs_of_pixels(pixels, row.astype(np.int64), segment.height), len(names)
 

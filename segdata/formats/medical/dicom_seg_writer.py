@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.format import LossCounter
+from segdata.core.medical_files import import_package
 from segdata.core.profile import Profile
 from segdata.core.runs import expand_ranges
 from segdata.core.taxonomy import Category
@@ -32,7 +33,6 @@ from segdata.formats.medical.dicom_objects import (
     write_objects,
 )
 from segdata.formats.medical.dicom_seg_reader import SCHEME, UNKNOWN, UNNAMED
-from segdata.formats.medical.volume_files import import_package
 
 _CODES = ("property_category", "property_type", "anatomic_region")
 _UID = re.compile(r"(?=.{1,64}\Z)\d+(\.\d+)*")

@@ -20,13 +20,14 @@ from isal import igzip, isal_zlib
 from numpy.typing import NDArray
 
 from segdata.core.errors import SegdataError
+from segdata.core.medical_files import import_package
 from segdata.core.nrrd_files import SUFFIXES as _TEXT_SUFFIXES
 from segdata.core.nrrd_files import TextHeader, is_text_volume, open_voxels, read_text_header
 from segdata.core.paths import with_folder
 from segdata.core.pixel_limit import max_pixels
 from segdata.core.profile import ImageSequence
 from segdata.core.runs import Floats, Ints
-from segdata.formats.medical.volume_files import axis_codes, import_package, voxel_spacing
+from segdata.formats.medical.volume_files import axis_codes, voxel_spacing
 from segdata.formats.shared.mask_files import ValueRuns, Values
 
 _NIFTI_SUFFIXES = (".nii", ".nii.gz")

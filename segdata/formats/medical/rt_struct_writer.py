@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from segdata.core.batch import Batch
 from segdata.core.errors import SegdataError
 from segdata.core.format import LossCounter
+from segdata.core.medical_files import import_package
 from segdata.core.overlay import SweepRuns, union_by_frame
 from segdata.core.polygons import Rings, keyhole, trace_outlines
 from segdata.core.profile import Profile
@@ -37,7 +38,6 @@ from segdata.formats.medical.dicom_objects import (
     write_objects,
 )
 from segdata.formats.medical.rt_struct_reader import to_millimetres
-from segdata.formats.medical.volume_files import import_package
 from segdata.formats.shapes.geometry import PolygonArrays, check_ring, group_offsets
 from segdata.formats.shapes.raster import fill_centres
 

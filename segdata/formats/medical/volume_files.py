@@ -2,25 +2,13 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from threading import Lock
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 
-from segdata.core.errors import SegdataError
 from segdata.core.runs import Floats
-
-
-def import_package(name: str) -> Any:  # Any: a module, typed or not, that may not be installed
-    """Import a package of the extra `medical`; raises SegdataError that says how to install it."""
-    try:
-        return import_module(name)
-    except ImportError as error:
-        missing = error.name or name
-        raise SegdataError(f"{missing} is not installed; pip install 'segdata[medical]'") from error
-
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.core.errors import SegdataError, missing_extra
+from segdata.core.errors import SegdataError, import_extra
 from segdata.core.executor import n_threads
 from segdata.core.finding import Defect
 from segdata.core.image_files import ChannelArray, read_channels
@@ -121,10 +121,7 @@ class ImageCache:
             return picture
         high, wide = (max(round(side * self._scale), 1) for side in picture.pixels.shape[1:])
         pixels = picture.pixels if picture.pixels.dtype.name in _AVERAGED else picture.pixels.astype(np.float32)
-        try:
-            import cv2
-        except ModuleNotFoundError as error:
-            raise missing_extra("OpenCV", "torch", error) from error
+        cv2 = import_extra("cv2", "torch", "OpenCV")
         layers = [cv2.resize(layer, (wide, high), interpolation=cv2.INTER_AREA) for layer in pixels]
         return DecodedImage(np.stack(layers), picture.low, picture.high)
 

