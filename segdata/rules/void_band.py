@@ -47,9 +47,9 @@ def void_band(tables: Tables, *, min_width: int = 2, max_share: float = 0.25, mi
         task: semantic
 
     The rule judges datasets in which most pixels are labelled, and there annotations whose segments fill nearly all of
-    the box around all of them. If that box ends short of the image, no pixel beyond it is labelled, apart from void.
-    You get one finding for each combination of bands, with the images that have them; it is an info if all of these
-    annotations have some band, because then it is how this dataset was made.
+    the box around all of them; a single instance says nothing. If that box ends short of the image, no pixel beyond it
+    is labelled, apart from void. You get one finding for each combination of bands, with the images that have them; it
+    is an info if all of these annotations have some band, because then it is how this dataset was made.
 
     Why: a network with a stride, a filter without padding, or an undistorted camera image leaves such bands. In part of
     the data they are a mistake: images and masks were padded or cut in different ways, and do not lie on each other.
@@ -73,7 +73,9 @@ def void_band(tables: Tables, *, min_width: int = 2, max_share: float = 0.25, mi
         np.minimum.at(low[axis], owner, segments[start].astype(np.int64))
         np.maximum.at(high[axis], owner, (segments[start] + segments[size]).astype(np.int64))
     frame = np.stack([tables.images[name][annotations["image"]].astype(np.int64) for name in ("width", "height")])
-    has_some = (low[0] < far) & (frame > 0).all(axis=0)
+    # Of one thing by itself, the box is its own.
+    n_least = 1 if tables.profile.task == "semantic" else 2
+    has_some = (low[0] < far) & (frame > 0).all(axis=0) & (np.bincount(owner, minlength=n) >= n_least)
     margins = np.concatenate([low, frame - high]).T  # (n, 4)
     filled = annotations["labelled"] - annotations["void"]
     is_dense = has_some & (filled >= min_filled * np.where(has_some, (high - low).prod(axis=0), 1))

@@ -151,6 +151,18 @@ def test_bands_along_the_border_of_images_full_of_labels(seed: int) -> None:
         assert one.severity == ("info" if is_habit else None)
 
 
+@pytest.mark.parametrize("task", ["semantic", "instance"])
+def test_a_thing_by_itself_leaves_no_band(task: str) -> None:
+    """A dog that fills most of its photograph is not cut short of the frame."""
+    columns = {"annotation": [0], "x": [4], "y": [0], "width": [14], "height": [16], "category_id": [CAR]}
+    dog = {name: np.array(values) for name, values in columns.items()}
+    dog |= {"image": dog["annotation"], "area": np.full(1, 9), "iscrowd": np.zeros(1, bool)}
+    tables = replace(images(1, 20, 16), segments=Table(dog))
+    annotations = tables.annotations.beside(labelled=np.array([224]), void=np.array([0]))
+    tables = replace(tables, annotations=annotations, profile=replace(tables.profile, task=task))
+    assert len(check("SEG130", tables, min_width=2, max_share=0.25, min_filled=0.9)) == (task == "semantic")
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_segments_that_are_their_whole_images(seed: int) -> None:
     rng = np.random.default_rng(seed)
