@@ -199,10 +199,11 @@ def stands_beyond_chance(tables: Tables, p: Floats, rate: float) -> Flags:
     """(n,) which of the tests of the whole dataset with these p-values stand; see `benjamini_hochberg`."""
     if tables.turn is None:
         return benjamini_hochberg(p, rate)
-    low = p[p <= rate]  # no other can stand
-    counted = sum_by(tables, {"p": _ordered_bits(low)}, {"n": np.ones(len(low), np.int64)})
-    every = np.repeat(_from_bits(counted["p"]), counted["n"])
-    stands = benjamini_hochberg(every, rate, total(tables, n=len(p))["n"])
+    low = _ordered_bits(p[p <= rate])
+    # No other can stand: they are but counted, under a key that no p-value has.
+    counted = sum_by(tables, {"p": np.append(low, -1)}, {"n": np.append(np.ones_like(low), len(p) - len(low))})
+    every = np.repeat(_from_bits(counted["p"][1:]), counted["n"][1:])
+    stands = benjamini_hochberg(every, rate, int(counted["n"].sum()))
     return np.asarray(p <= every[stands].max(initial=-1.0))
 
 

@@ -10,8 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segdata.core.finding import RowFinding
-from segdata.core.reductions import Part, combine_requests, gather, group_medians, medians, run_part, sum_by, total
+from segdata.core.reductions import (
+    Part,
+    combine_requests,
+    gather,
+    group_medians,
+    medians,
+    run_part,
+    stands_beyond_chance,
+    sum_by,
+    total,
+)
 from segdata.core.rule import Tables
+from segdata.core.statistics import benjamini_hochberg
 from segdata.core.table import Table
 
 Work = Callable[[Tables], object]
@@ -71,6 +82,15 @@ def test_medians_of_parts_are_those_of_the_whole(data: st.DataObject, n: int, n_
         assert part[0] == groups.tolist()
         assert part[2] == expected
         assert part == work(tables_of(columns))
+
+
+@given(st.lists(st.floats(0, 0.12) | st.sampled_from([0.0, 0.05, 1.0, 0.01]), max_size=40), st.integers(0, 3))
+@settings(max_examples=100, deadline=None)
+def test_what_stands_beyond_chance_in_parts_stands_in_the_whole(p: list[float], n_cuts: int) -> None:
+    columns = {"p": np.array(p, float)}
+    cuts = sorted(np.random.default_rng(len(p)).integers(0, len(p) + 1, n_cuts).tolist())
+    parts = run_in_parts(lambda tables: stands_beyond_chance(tables, tables.segments["p"], 0.05), columns, cuts)
+    assert np.concatenate(parts).tolist() == benjamini_hochberg(columns["p"], 0.05).tolist()
 
 
 def test_sums_totals_and_rows_of_parts() -> None:
