@@ -136,7 +136,8 @@ class Taxonomy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     @property
     def parents(self) -> dict[str, str | None]:
         """The parent of each category and group, by name; see `lineage`."""
-        return self.groups | {category.name: category.parent for category in reversed(self.categories)}
+        first = {category.name: category.parent for category in reversed(self.categories)}
+        return self.groups | {category.name: first[category.name] for category in self.categories}
 
     def nearest(self, name: str) -> list[str]:
         """Up to three names that look like `name`, best first."""
