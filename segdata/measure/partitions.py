@@ -433,8 +433,8 @@ def measure_on_cluster(
     if of_sequences:
         job = replace(job, families=in_sequences, codes=tuple(rule.code for rule in of_sequences))
         shared = cluster.share(job)
-        source_rows = np.concatenate(chunks)
-        parts = sequence_portions(whole.images, remote.first_rows("images"), max(map(len, chunks)))
+        source_rows = np.concatenate([np.empty(0, np.int64), *chunks])
+        parts = sequence_portions(whole.images, remote.first_rows("images"), max(map(len, chunks), default=1))
         portions = ([cut(source_rows[rows]) for rows in part] for part in parts)
         run = _running(remote, cluster.submit_all(_measure_sequence_portions, portions, job=shared), shared)
         findings |= find_by_part(job, whole, run({}, job.codes), {}, run)
