@@ -26,6 +26,7 @@ from segdata.store.selection import (
     ConditionFilter,
     Expression,
     FindingTally,
+    ImageSample,
     _cover_categories,
     category_condition,
     take_rows,
@@ -207,6 +208,12 @@ def test_images_that_cover_categories_are_chosen_greedily(seed: int) -> None:
     image, category = np.nonzero(counts)
     found = _cover_categories(image, category, counts[image, category], n_categories, wanted, strata, quota)
     assert found.tolist() == sorted(chosen)
+
+
+def test_categories_of_which_too_few_are_drawn() -> None:
+    counts = np.array([1, 2, 3])
+    sample = ImageSample(("a",), 9, 2, ("x", "y", "z"), counts + 5, counts)
+    assert sample.short == ("x",)
 
 
 @pytest.mark.parametrize("task", ["semantic", "instance", "panoptic"])

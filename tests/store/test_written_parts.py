@@ -1,6 +1,7 @@
 """Parts that workers write, files of splits that are joined, and what a conversion and its fixes are held against."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,9 +16,10 @@ from segdata.core.cluster import ClusterError, Portion
 from segdata.core.config import Config
 from segdata.core.dataset import OpenDataset
 from segdata.core.finding import Finding
-from segdata.core.format import LossCounter
+from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.validation import FixedFinding, FixedImage
-from segdata.store import revision_writer
+from segdata.formats.split_parts import SplitPath
+from segdata.store import merge, revision_writer
 from segdata.store.fixes import change_log
 from segdata.store.manifest import load
 from segdata.store.merge import merge_datasets
@@ -146,3 +148,30 @@ def test_a_canonical_dataset_under_another_taxonomy_and_without_a_part(tmp_path:
     (tmp_path / "d/r0001/segments" / part_name(0)).unlink()
     (found,) = [one for one in segdata.validate(tmp_path / "d").findings if one.code == "SEG002"]
     assert found.file == f"r0001/segments/{part_name(0)}"
+
+
+def test_the_request_for_a_part_and_what_the_first_part_tells(tmp_path: Path) -> None:
+    """Images may be in folders that are called as the parts, a taxonomy in the part's own folder."""
+    part, plain = tmp_path / "d/train", tmp_path / "d/val.json"
+    (tmp_path / "images/train").mkdir(parents=True)
+    part.mkdir(parents=True)
+    plain.touch()
+    (part / "taxonomy.yaml").write_text("categories: [{id: 1, name: sled}]\n")
+    request = ReadRequest(tmp_path / "d", images=tmp_path / "images")
+    own = merge._part_request(request, SplitPath("train", part))
+    assert (own.root, own.images) == (part, tmp_path / "images/train")
+    assert own.taxonomy is not None
+    assert own.taxonomy.name_of(1) == "sled"
+    other = merge._part_request(request, SplitPath("val", plain))
+    assert (other.root, other.images, other.taxonomy) == (plain, tmp_path / "images", None)
+    assert merge._part_request(ReadRequest(tmp_path / "d"), SplitPath("train", part)).images is None
+    given = ReadRequest(tmp_path / "d", images=tmp_path / "none", taxonomy=PROFILE.taxonomy)
+    kept = merge._part_request(given, SplitPath("train", part))
+    assert (kept.images, kept.taxonomy) == (tmp_path / "none", PROFILE.taxonomy)
+    first = replace(PROFILE, raster_rule="coco", metadata={"k": "1", "aliases_used": "x"}, places={"a": "p"})
+    second = replace(PROFILE, raster_rule="voc", metadata={"k": "2"}, places={"a": "q", "b": "r"})
+    whole = merge._joined_profile(request, [first, second], merge.merge_taxonomies([first, second]), [{}, {}])
+    assert (whole.raster_rule, whole.metadata, whole.places) == ("coco", {"k": "1"}, {"a": "p, q", "b": "r"})
+    assert (whole.name, whole.files) == ("d", str(tmp_path / "d"))
+    same = merge._joined_profile(given, [first, first], merge.merge_taxonomies([first]), [{}, {}])
+    assert same.metadata == first.metadata
