@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
+from PIL import Image
 
 import segdata
 from segdata.core.atomic_files import unique_token
@@ -351,6 +352,7 @@ class RemoteDataset:
     def _prepare_process(self) -> None:
         _keep_freed_memory()
         set_max_pixels(self.max_pixels)
+        Image.MAX_IMAGE_PIXELS = None  # else Pillow refuses headers of images that are not decoded, which count here
         if self.version != segdata.__version__:
             raise _version_error(_worker_name(), segdata.__version__)
 

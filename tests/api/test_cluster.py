@@ -122,6 +122,16 @@ def test_workers_decode_images_up_to_the_same_size(cluster: Any) -> None:
 
 
 @pytest.mark.usefixtures("small_portions")
+def test_workers_read_headers_of_images_of_any_size(cluster: Any, coco: Path) -> None:
+    """The sizes of images with polygons are compared, though nobody decodes so many pixels."""
+    Image.new("1", (20_000, 19_000)).save(coco.parent / "007.png")
+    here, there = (segdata.validate(coco, client=client) for client in (None, cluster))
+    (coco.parent / "007.png").unlink()
+    assert [finding.image for finding in here.findings if "20000" in finding.message.replace(",", "")] == ["007.png"]
+    assert there.to_json() == here.to_json()
+
+
+@pytest.mark.usefixtures("small_portions")
 def test_a_part_of_a_dataset_and_a_relative_path(cluster: Any, coco: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (coco.parent / "007.png").write_bytes(b"no image")
     monkeypatch.chdir(coco.parent)
