@@ -17,7 +17,7 @@ _default_jobs: ContextVar[int] = ContextVar("default_jobs", default=0)
 
 @contextmanager
 def default_jobs(jobs: int) -> Iterator[None]:
-    """While the block runs, 0 threads mean `jobs` in this thread (0: as before): readers get no number of their own."""
+    """While the block runs, 0 threads mean `jobs` in this thread (0: as before): not every reader gets a number."""
     token = _default_jobs.set(jobs or _default_jobs.get())
     try:
         yield
@@ -46,13 +46,10 @@ def mapping_files(by: MapFiles) -> Iterator[None]:
         _map_files.reset(token)
 
 
-def map_files(work: Callable[[str], R], paths: Sequence[str], threads: int | None = None) -> list[R]:
-    """`work(path)` of some files, in order, in threads (None: as many as for reading); see `mapping_files`."""
+def map_files(work: Callable[[str], R], paths: Sequence[str], jobs: int = 0) -> list[R]:
+    """`work(path)` of some files, in order, in `jobs` threads (0: one per core); see `mapping_files`."""
     by = _map_files.get()
-    if by is not None:
-        return by(work, paths)
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(work, paths))
+    return list(run_ordered(work, paths, jobs)) if by is None else by(work, paths)
 
 
 def run_ordered(work: Callable[[T], R], portions: Iterable[T], jobs: int = 0, *, ahead: float = 2) -> Iterator[R]:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core.batch import Batch, clip_to_roi, replace_column
-from segdata.core.executor import run_ordered
+from segdata.core.executor import default_jobs, run_ordered
 from segdata.core.finding import Defect
 from segdata.core.format import Source
 from segdata.core.profile import Profile
@@ -155,7 +155,8 @@ def complete_tables(
 ) -> Tables:
     """The tables that were gathered, and those that are measured over several images."""
     if any(measurement.families & families for measurement in images_measurements()):
-        gathered.tables.replace("images", complete_images(gathered.tables["images"], families))
+        with default_jobs(jobs):
+            gathered.tables.replace("images", complete_images(gathered.tables["images"], families))
     tables = with_unmeasured(gathered.tables, profile)
     add_dataset_tables(tables, source, families, profile, chunks, jobs)
     return Tables.of(profile, tables, gathered.defects)
