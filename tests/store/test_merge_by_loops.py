@@ -323,6 +323,8 @@ def test_merges_that_cannot_be() -> None:
     for number in (-1, 2):
         with pytest.raises(SegdataError, match=f"taxonomy_maps: there is no dataset {number}, only 0 to 1"):
             merge_datasets([one, one], {number: "map.yaml"})
+    with pytest.raises(SegdataError, match="taxonomy_maps: there is no dataset 3, only 0 to 2"):
+        merge_datasets([one, one, one], {3: "map.yaml"})
 
 
 def test_a_part_of_splits_has_the_names_of_the_whole(tmp_path: Path) -> None:

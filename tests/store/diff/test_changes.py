@@ -56,6 +56,6 @@ def test_the_rows_that_differ(of: pa.DataType, cells: st.SearchStrategy[Any], da
 
 
 def test_long_cells_are_cut() -> None:
-    assert cell_text("x" * 100) == "x" * 59 + "…"
+    assert [cell_text("x" * n) for n in (60, 61, 100)] == ["x" * 60, "x" * 59 + "…", "x" * 59 + "…"]
     assert cell_text([("b", "1"), ("a", "2")]) == "a 2, b 1"
     assert cell_text(0) == "0"

@@ -151,13 +151,14 @@ def test_places_of_volumes_are_compared_by_name() -> None:
         sequences = tuple(ImageSequence(name, "volume", spacing=spacing) for name, spacing in places.items())
         return replace(PROFILE, sequences=sequences)
 
-    one = with_places(v=(1.0, 1.0, 1.0), w=(1.0, 1.0, 2.0), x=None)
+    one = with_places(v=(1.0, 1.0, 1.0), w=(1.0, 1.0, 2.0), x=(3.0, 3.0, 3.0), z=None)
     two = with_places(v=(1.0, 1.0, 1.0), w=(1.0, 1.0, 3.0), y=(2.0, 2.0, 2.0))
     found = compare_datasets(dataset(one, [batch]), dataset(two, [batch]), jobs=1)
     assert [change.message for change in found.changes] == [
-        "w: spacing (1.0, 1.0, 2.0) in A, (1.0, 1.0, 3.0) in B", "y: spacing unknown in A, (2.0, 2.0, 2.0) in B",
+        "w: spacing (1.0, 1.0, 2.0) in A, (1.0, 1.0, 3.0) in B", "x: spacing (3.0, 3.0, 3.0) in A, unknown in B",
+        "y: spacing unknown in A, (2.0, 2.0, 2.0) in B",
     ]  # fmt: skip
-    assert found.counts["spatial"].n == 2
+    assert found.counts["spatial"].n == 3
 
 
 def test_what_became_of_categories_that_are_renamed_and_changed_in_one() -> None:
