@@ -132,7 +132,7 @@ import resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]), int(sys.argv[1])))
 from segdata import validate
 for root in sys.argv[2:]:
-    print(*sorted({f"{each.code}:{each.file}" for each in validate(root, jobs=1).findings if each.code == "SEG001"}))
+    print(*sorted({f"{each.code}:{each.file}" for each in validate(root, jobs=1).single if each.code == "SEG001"}))
 """
 
 

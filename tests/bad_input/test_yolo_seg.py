@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -65,10 +65,12 @@ def test_white_space_and_marks_are_no_matter(tmp_path: Path) -> None:
 
 
 @settings(deadline=None, max_examples=50)
+@example(b"<html")
 @given(st.binary(max_size=60))
 def test_no_bytes_make_a_traceback(tmp_path_factory: pytest.TempPathFactory, text: bytes) -> None:
-    n_segments, _ = read(dataset(tmp_path_factory.mktemp("y"), text + b"\n" + SOUND))
-    assert n_segments >= 1
+    """The sound line is read, but of a file that is no list of labels at all, as its first bytes say."""
+    n_segments, codes = read(dataset(tmp_path_factory.mktemp("y"), text + b"\n" + SOUND))
+    assert n_segments >= 1 or codes == ["SEG001"]
 
 
 @pytest.mark.parametrize(
