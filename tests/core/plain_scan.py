@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.core.kernels._plain import join_spans as join_spans
+
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
 MOST_DEEP = 64  # lists and objects in each other
@@ -107,19 +109,6 @@ def value_spans(text: Bytes, first: Ints, last: Ints, names: Sequence[bytes]) ->
             reader.next()
             reader.at += 1
     return spans
-
-
-def join_spans(text: Bytes, first: Ints, last: Ints) -> bytearray:
-    """As the kernel.
-
-    >>> join_spans(np.frombuffer(b"1, 23", np.uint8), np.array([0, -1, 3]), np.array([1, -1, 5]))
-    bytearray(b'[1,null,23]')
-    """
-    values = [
-        text[begin:end].tobytes() if 0 <= begin < end <= len(text) else b"null"
-        for begin, end in zip(first.tolist(), last.tolist(), strict=True)
-    ]
-    return bytearray(b"[" + b",".join(values) + b"]")
 
 
 class _Reader:

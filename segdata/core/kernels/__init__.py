@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # compiled kernels have the signatures of their plain twins; a test compares the two
     from segdata.core.kernels._compiled.filters import undo_filters as undo_filters
-    from segdata.core.kernels._compiled.scan import join_spans as join_spans
     from segdata.core.kernels._compiled.scan import scan_items as scan_items
     from segdata.core.kernels._compiled.scan import skip_json as skip_json
     from segdata.core.kernels._compiled.scan import value_spans as value_spans
@@ -46,7 +45,7 @@ _FUNCTIONS = {  # of each compiled module
     "triangles": ("triangulate",),
     "walk": ("even_steps", "parts", "walk"),
 }
-COMPILED_ONLY = frozenset({"join_spans", "scan_items", "skip_json", "undo_filters", "value_spans"})
+COMPILED_ONLY = frozenset({"scan_items", "skip_json", "undo_filters", "value_spans"})
 _MODULE = {function: module for module, functions in _FUNCTIONS.items() for function in functions}
 
 

@@ -52,10 +52,3 @@ def value_spans(text: Bytes, first: Ints, last: Ints, names: Sequence[bytes]) ->
     >>> value_spans(text, np.array([1]), np.array([19]), [b"b", b"c"]).tolist()
     [[[15], [18]], [[-1], [-1]]]
     """
-
-def join_spans(text: Bytes, first: Ints, last: Ints) -> bytearray:
-    """The values ``text[first[i]:last[i]]`` as one JSON list; null where `first` is -1.
-
-    >>> join_spans(np.frombuffer(b"1, 23", np.uint8), np.array([0, -1, 3]), np.array([1, -1, 5]))
-    bytearray(b'[1,null,23]')
-    """

@@ -40,6 +40,7 @@ from segdata.core.kernels._plain.polygons import (
 )
 from segdata.core.kernels._plain.scan import (
     guard_pages,
+    join_spans,
     release_pages,
     repeated_keys,
 )
@@ -58,10 +59,10 @@ from segdata.core.kernels._plain.sweep import (
 from segdata.core.kernels._plain.walk import even_steps, walk
 
 __all__ = [
-    "bands", "borders", "bounds", "bridges", "columns", "contacts", "cover", "cover_frames", "crop_runs",
-    "crossings", "cut", "cycles", "deal", "decode_counts", "dense", "distinct", "draw_bitmaps", "draw_opencv",
-    "draw_pillow", "encode_counts", "even_steps", "extents", "flawed_rings", "flood", "follow", "guard_pages",
-    "join_counts", "label_runs", "lift", "lower", "medians", "nearest", "order_by", "outline_distances", "overlaps",
+    "bands", "borders", "bounds", "bridges", "columns", "contacts", "cover", "cover_frames", "crop_runs", "crossings",
+    "cut", "cycles", "deal", "decode_counts", "dense", "distinct", "draw_bitmaps", "draw_opencv", "draw_pillow",
+    "encode_counts", "even_steps", "extents", "flawed_rings", "flood", "follow", "guard_pages", "join_counts",
+    "join_spans", "label_runs", "lift", "lower", "medians", "nearest", "order_by", "outline_distances", "overlaps",
     "overlaps_within", "pack_rgb", "parse_rings", "parts", "quantiles", "rasterise", "recurring", "release_pages",
     "repeated_keys", "ring_lengths", "shared_pixels", "split_counts", "strip_hashes", "strips", "strips_within",
     "sums", "sweep_order", "tally", "triangulate", "unpack_alpha", "walk",

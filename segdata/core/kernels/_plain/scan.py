@@ -1,13 +1,27 @@
-"""Keys that repeat in JSON, and pages of mapped files, which only compiled kernels guard."""
+"""Values of JSON that are joined, keys that repeat, and pages of mapped files, which only compiled kernels guard."""
 
 import re
 
 import numpy as np
 from numpy.typing import NDArray
 
+Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
 
 _MARKS = re.compile(rb'[{}]|"((?:[^"\\]|\\.)*+)"(\s*:)?', re.DOTALL)
+
+
+def join_spans(text: Bytes, first: Ints, last: Ints) -> bytearray:
+    """The values ``text[first[i]:last[i]]`` as one JSON list; null where `first` is -1.
+
+    >>> join_spans(np.frombuffer(b"1, 23", np.uint8), np.array([0, -1, 3]), np.array([1, -1, 5]))
+    bytearray(b'[1,null,23]')
+    """
+    values = [
+        text[begin:end].tobytes() if 0 <= begin < end <= len(text) else b"null"
+        for begin, end in zip(first.tolist(), last.tolist(), strict=True)
+    ]
+    return bytearray(b"[" + b",".join(values) + b"]")
 
 
 def repeated_keys(text: bytes | memoryview) -> Ints:
