@@ -110,11 +110,8 @@ def find_by_rule(
         with _named_in_errors(rule):
             return builder.findings(rule, rule.check(tables, **options.get(rule.code, {})))
 
-    # Rules of files, which find most, and of whole datasets take longest: from both ends, none of them is left alone.
-    n, threads = len(applicable), jobs if len(tables.segments) >= _MANY else 1
-    order = sorted(range(n), key=lambda k: min(k, n - 1 - k))
-    found = dict(zip(order, run_ordered(lambda k: found_by(applicable[k]), order, threads, ahead=inf), strict=True))
-    return {rule.code: found[k] for k, rule in enumerate(applicable)}
+    findings = run_ordered(found_by, applicable, jobs if len(tables.segments) >= _MANY else 1, ahead=inf)
+    return {rule.code: rule_findings for rule, rule_findings in zip(applicable, findings, strict=True)}
 
 
 class PartFindings(msgspec.Struct, frozen=True):
