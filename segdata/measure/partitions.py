@@ -153,7 +153,8 @@ def sequence_portions(images: Table, begins: Ints, most: int) -> list[list[Ints]
     first = np.full(len(names) + 1, len(images))
     np.minimum.at(first, sequence, own)
     part = np.searchsorted(begins, np.where(sequence >= 0, first[sequence], own), side="right")
-    parts = [np.flatnonzero(part == k) for k in np.unique(part)]
+    order = np.argsort(part, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(part[order])) + 1) if len(order) else []
     return [np.array_split(rows, -(-len(rows) // most)) for rows in parts]
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from segdata.core import kernels
 from segdata.core.batch import Batch, clip_to_roi
 from segdata.core.errors import SegdataError
-from segdata.core.executor import map_files, n_threads, run_ordered
+from segdata.core.executor import map_files, run_ordered
 from segdata.core.overlay import SweepRuns
 from segdata.core.paths import local_file, split_from_path
 from segdata.core.pixel_limit import open_picture
@@ -118,7 +118,7 @@ def single_image_rows(images: Table) -> list[int]:
 def _difference_hashes(images: Table, jobs: int) -> tuple[Ints, Bytes]:
     """The rows of the images that have a difference hash, and the hashes (n, 32); not of files with several images."""
     rows, uris = single_image_rows(images), images["uri"].tolist()
-    digests = map_files(difference_hash, [uris[row] for row in rows], n_threads(jobs))
+    digests = map_files(difference_hash, [uris[row] for row in rows], jobs)
     kept = [(row, digest) for row, digest in zip(rows, digests, strict=True) if digest is not None]
     hashes = np.array([digest for _, digest in kept], np.uint8).reshape(-1, BITS // 8)
     return np.array([row for row, _ in kept], np.int64), hashes
