@@ -448,7 +448,7 @@ def model_conclusions(result: Agreement) -> Iterator[Conclusion]:
             (unchanged for unchanged in result.unchanged if unchanged.model == model),
             key=lambda unchanged: -unchanged.share.value,
         )
-        largely_unchanged = [unchanged for unchanged in mine if _is_much(unchanged)]
+        largely_unchanged = [unchanged for unchanged in mine if is_largely_unchanged(unchanged)]
         expected = _expected_share(mine[0])
         if not largely_unchanged:
             shares = [f"{unchanged.annotator} {score_with_interval('missed', unchanged.share)}" for unchanged in mine]
@@ -472,7 +472,8 @@ def model_conclusions(result: Agreement) -> Iterator[Conclusion]:
         yield Conclusion("model", "warning", first, f"{further}{expected}", act)
 
 
-def _is_much(unchanged: UnchangedShare) -> bool:
+def is_largely_unchanged(unchanged: UnchangedShare) -> bool:
+    """Whether an annotator left far more of a model's segments as they were than two persons draw alike."""
     expected = unchanged.persons.value if math.isfinite(unchanged.persons.value) else 0.0
     least = unchanged.share.low if math.isfinite(unchanged.share.low) else unchanged.share.value
     return least > expected + _MORE

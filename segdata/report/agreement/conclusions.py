@@ -19,6 +19,7 @@ from segdata.core.rule import Tables
 from segdata.report.agreement.annotators import (
     UNCLEAR_CODE,
     annotator_conclusions,
+    is_largely_unchanged,
     least_agreed_conclusions,
     misplaced_annotators,
     misplaced_conclusions,
@@ -337,13 +338,18 @@ def reference_name(result: Agreement, tables: Tables) -> str | None:
 
 def _best_and_least(result: Agreement) -> str:
     lead, copies = result.leading, unranked_pairs(result)
+    kept = [work for work in result.unchanged if is_largely_unchanged(work)] if len(result.pairs) > 1 else []
+    left_out = copies | {pair for work in kept for pair in ((work.annotator, work.model), (work.model, work.annotator))}
 
     def value(pair: PairAgreement) -> float:
         return pair.scores[lead].value
 
-    ranked = [pair for pair in result.pairs if value(pair) == value(pair) and (pair.a, pair.b) not in copies]
+    ranked = [pair for pair in result.pairs if value(pair) == value(pair) and (pair.a, pair.b) not in left_out]
     known = sorted(ranked, key=value)
     without = f" Not ranked, since their work is the same: {names_of_copies(result)}." if copies else ""
+    if kept:
+        names = join_words(f"{work.annotator} and {work.model}" for work in kept)
+        without += f" Not ranked, since much was left as the model had it: {names}."
     if len(known) < 2:
         return without.strip()
     least, best = known[0], known[-1]

@@ -25,7 +25,7 @@ from segdata.agreement.volumes import VolumeAgreement, VolumePair
 from segdata.api.agreement import AgreementRun
 from segdata.core.finding import Finding
 from segdata.report.agreement.annotators import annotator_conclusions, model_conclusions
-from segdata.report.agreement.conclusions import contrast_conclusions
+from segdata.report.agreement.conclusions import _best_and_least, contrast_conclusions
 from segdata.report.agreement.tables import (
     HEAD,
     agreement_csv,
@@ -150,6 +150,17 @@ def test_nobody_is_better_or_nobody_was_tested(more: Agreement) -> None:
     (untested,) = contrast_conclusions(replace(more, contrasts=(few,)), "gold")
     assert untested.head == "Too few images to test who agrees better"
     assert list(contrast_conclusions(replace(more, contrasts=()), None)) == []
+
+
+def test_who_kept_a_models_work_is_no_best_pair(habits: AgreementRun) -> None:
+    """Agreement with what was left as it was is none of two who draw by themselves."""
+    result = habits.agreement
+    best = max(result.pairs, key=lambda pair: pair.scores[result.leading].value)
+    kept = UnchangedShare(best.a, best.b, 10, 100, sure(0.87, 0.8, 0.93), sure(0.004, 0, 0.01))
+    (plain, told) = (_best_and_least(each) for each in (result, replace(result, unchanged=(kept,))))
+    assert plain.startswith(f"Best: {best.a} and {best.b} with")
+    assert f"Best: {best.a} and {best.b} with" not in told
+    assert told.endswith(f"Not ranked, since much was left as the model had it: {best.a} and {best.b}.")
 
 
 def test_what_is_a_models_is_told_beside_what_two_persons_have(more: Agreement) -> None:
