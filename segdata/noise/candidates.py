@@ -10,6 +10,7 @@ from segdata.noise.segments import (
     UNLABELLED,
     VOID,
     Flags,
+    Floats,
     SegmentSet,
     distances_to,
     outline_pixels,
@@ -20,6 +21,7 @@ from segdata.noise.segments import (
 
 MIN_PART_PIXELS = 16  # pixels below which a part is nothing that anybody would look at
 _MIN_LABELLED_SHARE = 0.5  # the share of a predicted segment that must be labelled, for it not to be missing
+_MIN_NESTED_SHARE = 0.9  # the share of a label that lies in another one of which it is a part
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +68,49 @@ def _annotated_candidates(given: SegmentSet, things: Flags) -> tuple[SegmentSet,
 
 
 def _missing_things(given: SegmentSet, prediction: ImagePrediction, things: Flags) -> SegmentSet:
-    """Predicted things less than half of which is labelled as a thing or void."""
+    """Predicted things less than half of which is labelled as a thing or void.
+
+    Where labels of a category lie in things of another one, as windows lie in a facade, the latter are no label of a
+    predicted thing, unless one has nearly the same pixels.
+    """
     predicted = prediction.predicted
     countable = np.flatnonzero(things[predicted.category] & (predicted.areas >= MIN_PART_PIXELS))
     things_seen = predicted.take(countable)
     labelled = given.take(np.flatnonzero((given.category == VOID) | things[np.maximum(given.category, 0)]))
-    covered = given.same_image(labelled.runs, len(labelled))
-    labelled_area = segments_of_map(covered.categories(), given.height, given.width)
-    overlap = overlaps(things_seen, labelled_area)  # of the union, so that overlapping segments count once
-    share = np.bincount(overlap.a, overlap.pixels, len(things_seen)) / np.maximum(things_seen.areas, 1)
+    share = _covered_share(things_seen, labelled)
+    for category, around in _nested_categories(labelled):
+        rows = np.flatnonzero((things_seen.category == category) & (share >= _MIN_LABELLED_SHARE))
+        inner = labelled.take(np.flatnonzero(~np.isin(labelled.category, around)))
+        alike = np.flatnonzero(_best_iou(things_seen.take(rows), labelled) < _MIN_LABELLED_SHARE)
+        share[rows[alike]] = _covered_share(things_seen.take(rows[alike]), inner)
     return things_seen.take(np.flatnonzero(share < _MIN_LABELLED_SHARE))
+
+
+def _covered_share(segments: SegmentSet, labels: SegmentSet) -> Floats:
+    """(n,) the share of each segment that any of the labels covers, pixels of overlapping ones once."""
+    covered = labels.same_image(labels.runs, len(labels))
+    area = segments_of_map(covered.categories(), labels.height, labels.width)
+    overlap = overlaps(segments, area)
+    return np.bincount(overlap.a, overlap.pixels, len(segments)) / np.maximum(segments.areas, 1)
+
+
+def _best_iou(segments: SegmentSet, labels: SegmentSet) -> Floats:
+    """(n,) the IoU of each segment with the label that is most like it."""
+    best, overlap = np.zeros(len(segments)), overlaps(segments, labels)
+    union = segments.areas[overlap.a] + labels.areas[overlap.b] - overlap.pixels
+    np.maximum.at(best, overlap.a, overlap.pixels / union)
+    return best
+
+
+def _nested_categories(labels: SegmentSet) -> list[tuple[int, Ints]]:
+    """The categories of labels that lie in labels of other categories, and which these are."""
+    if len(np.unique(labels.category)) < 2:
+        return []
+    overlap = overlaps(labels, labels)
+    inside = overlap.pixels > _MIN_NESTED_SHARE * labels.areas[overlap.a]
+    inner, outer = labels.category[overlap.a[inside]], labels.category[overlap.b[inside]]
+    nested = (inner != outer) & (inner != VOID) & (outer != VOID)
+    return [(int(one), np.unique(outer[nested & (inner == one)])) for one in np.unique(inner[nested])]
 
 
 def _differing_regions(given: SegmentSet, prediction: ImagePrediction, things: Flags) -> tuple[SegmentSet, Ints, Flags]:

@@ -338,17 +338,19 @@ def match_decisions(
 ) -> tuple[Ints, Flags]:
     """The rows (v,) of reviewed candidates, in ascending order, and whether each is wrong (v,).
 
-    Parameters ---------- decisions : the valid ones, in order of time; the last one on a candidate counts. Accepting a
-    finding, redrawing it or
-        declaring it void means that the label is wrong; rejecting it means that it is right. A segment without a
+    Parameters
+    ----------
+    decisions : the valid ones, in order of time; the last one on a candidate counts. Accepting a finding, redrawing it
+        or declaring it void means that the label is wrong; rejecting it means that it is right. A segment without a
         finding is right if it was accepted. "unsure" is ignored
     image, segment, box : (n,), (n,) and (n, 4) of the candidates: image_id, the source's own id of the segment (None:
         nothing was annotated so), and x, y, width, height
     annotator : (n,) of the labels; decisions that name another annotator are ignored
 
-    A finding belongs to the candidate of the same segment (or without a segment, if it names none) whose box is most
-    like its own. Its type does not matter, because a reviewer sees every error. Findings of other commands are ignored.
-    A decision on a segment without a finding counts only if the segment is a single candidate.
+    A finding belongs to the candidate of the same segment, or without a segment, whose box is most like its own: a plant
+    without a label on labelled soil is a candidate of its own, and its finding names the soil. Its type does not
+    matter, because a reviewer sees every error. Findings of other commands are ignored. A decision on a segment without
+    a finding counts only if the segment is a single candidate.
     """
     rows_of: dict[tuple[str, int | str | None], list[int]] = {}
     for row, key in enumerate(zip(image, segment, strict=True)):
@@ -369,6 +371,7 @@ def match_decisions(
         segment_id = decision.segment if finding is None else next(iter(finding.segments), None)
         rows = np.array(rows_of.get((decision.image, segment_id), []), np.int64)
         if finding is not None and finding.bbox is not None:
+            rows = np.append(rows, np.array(rows_of.get((decision.image, None), []), np.int64))
             alike = _iou(box[rows], finding.bbox)
             rows = rows[[alike.argmax()]] if len(rows) and alike.max() >= _MIN_BOX_IOU else rows[:0]
         if len(rows) == 1 and (finding is not None or segment_id is not None):

@@ -9,7 +9,7 @@ from segdata.noise.candidates import MIN_PART_PIXELS, find_candidates
 from segdata.noise.corruptions import CorruptionRates, corrupt_labels
 from segdata.noise.features import annotated_features, region_features
 from segdata.noise.predictor import ImagePrediction
-from segdata.noise.segments import VOID, SegmentPixels, SegmentSet, segments_of_map
+from segdata.noise.segments import VOID, SegmentPixels, SegmentSet, runs_of_pixels, segments_of_map
 from tests.generators.oracle import blobs, oracle_evidence
 
 THINGS, STUFF = np.array([False, True]), np.zeros(4, bool)
@@ -46,6 +46,29 @@ def test_a_segment_that_is_gone_is_a_region() -> None:
     found = find_candidates(drawn.take(np.arange(1, len(drawn))), certain(drawn, 2), THINGS)
     assert found.regions.areas.tolist() == [drawn.areas[0]]
     assert (found.regions.category.tolist(), found.label.tolist()) == ([1], [0])
+
+
+def pane(category: int, x: int, y: int, side: int) -> tuple[np.ndarray, int]:
+    mask = np.zeros((60, 60), bool)
+    mask[x : x + side, y : y + side] = True
+    return mask, category
+
+
+def layered(*panes: tuple[np.ndarray, int]) -> SegmentSet:
+    at = [np.flatnonzero(mask) for mask, _ in panes]
+    of = np.repeat(np.arange(len(panes)), [len(pixels) for pixels in at])
+    runs = runs_of_pixels(np.concatenate(at), of, 60)
+    return SegmentSet.from_runs(runs, np.array([category for _, category in panes]), 60, 60)
+
+
+def test_a_window_without_a_label_is_missing_though_its_facade_has_one() -> None:
+    facade, window, another, door = pane(1, 5, 5, 50), pane(2, 10, 10, 8), pane(2, 30, 10, 8), pane(3, 30, 40, 8)
+    things, seen = np.array([False, True, True, True]), certain(layered(facade, window, another), 4)
+    assert find_candidates(layered(facade, window), seen, things).regions.areas.tolist() == [64]
+    assert len(find_candidates(layered(facade, door), seen, things).regions) == 0  # no label says that windows lie in it
+    assert len(find_candidates(layered(facade, window, pane(3, 30, 10, 8)), seen, things).regions) == 0  # a door there
+    small = layered(facade, window, pane(1, 30, 10, 8))
+    assert len(find_candidates(small, seen, things).regions) == 0  # a small facade, which the model calls a window
 
 
 def test_what_is_called_otherwise_is_a_region_with_both_names() -> None:

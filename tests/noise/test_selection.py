@@ -113,6 +113,12 @@ def test_what_is_missing_is_found_by_image_and_box() -> None:
     assert of(said("accept", box=(0, 0, 10, 10))) == {}
 
 
+def test_a_region_in_a_labelled_segment_is_found_by_its_box_alone() -> None:
+    """A plant without a label on labelled soil: the finding names the soil, which another candidate is about."""
+    assert of(said("reject", segment=1, box=(61, 1, 9, 9), code="SEG503")) == {3: False}
+    assert of(said("accept", segment=2, box=(40, 0, 10, 10))) == {2: True}
+
+
 def test_the_last_word_counts() -> None:
     box = (0, 0, 10, 10)
     assert of(said("accept", segment=1, box=box), said("reject", segment=1, box=box)) == {0: False}
