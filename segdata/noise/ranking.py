@@ -196,6 +196,7 @@ class RankedCandidates:
     left_out: Flags  # (n,) unlabelled things that are suspected because their image is almost without labels
     prior: float = 0.0  # the odds that a label is wrong, before anything is known of it
     thin: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # rows of regions that are too thin to report
+    bare: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # of those that may lack a label, see `SeenParts`
 
     @property
     def base_odds(self) -> float:
@@ -323,6 +324,7 @@ def rank_candidates(
         informed=informed,
         left_out=left_out,
         thin=n_annotated + np.flatnonzero(np.concatenate([np.empty(0, bool), *(item.thin for item in candidates)])),
+        bare=n_annotated + np.flatnonzero(np.concatenate([item.seen.place for item in looks]) >= 0),
         prior=float(is_wrong.sum() / max((~is_wrong).sum(), 1) * np.exp(-less)),
     )
 

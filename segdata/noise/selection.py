@@ -1,7 +1,7 @@
 """Selection: the candidates that `flag` reports, each with a proposed correction, and those already reviewed."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -71,16 +71,17 @@ def likely_types(ranked: RankedCandidates, things: Flags) -> Ints:
     """(n,) the most probable type of each candidate, a row of `TYPES`, among the types that are possible for it.
 
     An unannotated region cannot be extra. A region labelled as one category and predicted as another has the wrong
-    category, not a bad outline. Parts of stuff are merged or split only in categories in which this was learnt. With
-    one category nothing has the name of another.
+    category, not a bad outline; but a thing without a label on labelled ground is missing. Parts of stuff are merged or
+    split only in categories in which this was learnt. With one category nothing has the name of another.
     """
     region, predicted = ranked.row < 0, np.maximum(ranked.seen, 0)
-    is_thing = things[np.where(region, predicted, ranked.category)]
+    is_thing, bare = things[np.where(region, predicted, ranked.category)], np.zeros(len(ranked), bool)
+    bare[ranked.bare] = True
     none, both_labelled = ranked.category == UNLABELLED, (ranked.category != UNLABELLED) & (predicted != UNLABELLED)
     allowed = {
-        "missing": region & none,
+        "missing": region & (none | bare),
         "extra": ~region | (predicted == UNLABELLED),
-        "category": (~region | both_labelled) & (len(things) > 2),
+        "category": (~region | (both_labelled & ~bare)) & (len(things) > 2),
         "boundary": ~region | (~is_thing & ~both_labelled),
         "merge": ~region & (is_thing | np.isin(ranked.category, _categories_with(ranked, "merge"))),
         "split": ~region & (is_thing | np.isin(ranked.category, _categories_with(ranked, "split"))),
@@ -151,6 +152,8 @@ class _ImageProposals:
         if ranked.row[row] < 0:
             segment = candidates.regions.row(row_in_image)
             amended = edit_region(candidates, row_in_image, self._given, self._prediction)
+            if name == "missing":  # also on labelled ground, which stays as it is
+                amended = replace(amended, segment=-1, whole=True)
         else:
             segment = candidates.annotated.row(row_in_image)
             is_thing = self._case.predictor.things[segment.category[0]]
@@ -162,7 +165,7 @@ class _ImageProposals:
             elif name == "extra" and is_thing and is_piece(segment, self._given, self._prediction):
                 joined = propose(candidates, row_in_image, "split", self._given, self._prediction)
                 name, amended = ("split", joined) if joined.action == "join" else (name, amended)
-        category = int(ranked.category[row])
+        category = UNLABELLED if name == "missing" else int(ranked.category[row])
         predicted = amended.category if ranked.row[row] < 0 or name == "category" else category
         cells = self._cells(segment, amended, category, UNLABELLED if name == "extra" else predicted)
         cells |= {"type": name, "probability": float(ranked.probability[row])}
@@ -347,9 +350,9 @@ def match_decisions(
         nothing was annotated so), and x, y, width, height
     annotator : (n,) of the labels; decisions that name another annotator are ignored
 
-    A finding belongs to the candidate of the same segment, or without a segment, whose box is most like its own: a plant
-    without a label on labelled soil is a candidate of its own, and its finding names the soil. Its type does not
-    matter, because a reviewer sees every error. Findings of other commands are ignored. A decision on a segment without
+    A finding belongs to the candidate of the same segment, or without a segment, whose box is most like its own: a wall
+    that is labelled as floor is a candidate of its own, and its finding names the floor. Its type does not matter,
+    because a reviewer sees every error. Findings of other commands are ignored. A decision on a segment without
     a finding counts only if the segment is a single candidate.
     """
     rows_of: dict[tuple[str, int | str | None], list[int]] = {}

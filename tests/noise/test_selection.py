@@ -61,6 +61,11 @@ def test_the_type_makes_sense(category: int, seen: int, is_region: bool, likelie
     assert TYPES[found[0]] == told
 
 
+def test_a_thing_without_a_label_on_labelled_ground_is_missing() -> None:
+    on_ground = replace(suspicion(1, 2, True, "category"), bare=np.zeros(1, np.int64))
+    assert TYPES[likely_types(on_ground, np.zeros(3, bool))[0]] == "missing"
+
+
 def test_images_whose_labels_lie_elsewhere_are_named() -> None:
     maps: Any = SimpleNamespace(image_ids=np.array([f"{at}.png" for at in range(9)], object))
     case: Any = SimpleNamespace(given=SimpleNamespace(maps=maps), images=np.arange(1, 9))
@@ -114,7 +119,7 @@ def test_what_is_missing_is_found_by_image_and_box() -> None:
 
 
 def test_a_region_in_a_labelled_segment_is_found_by_its_box_alone() -> None:
-    """A plant without a label on labelled soil: the finding names the soil, which another candidate is about."""
+    """A wall that is labelled as floor: the finding names the floor, which another candidate is about."""
     assert of(said("reject", segment=1, box=(61, 1, 9, 9), code="SEG503")) == {3: False}
     assert of(said("accept", segment=2, box=(40, 0, 10, 10))) == {2: True}
 
