@@ -102,6 +102,20 @@ def check(finding: Finding, names: tuple[str, ...], size: tuple[int, int]) -> No
     assert (runs.areas(len(counts)) > 0).all()
 
 
+def test_a_plant_without_a_label_on_labelled_soil_is_missing() -> None:
+    field = np.ones((3, 60, 60), np.int64)
+    for number, x, y in np.ndindex(3, 3, 3):
+        field[number, 20 * y + 4 : 20 * y + 12 + number, 20 * x + 6 : 20 * x + 15] = 2 + (x + y + number) % 2
+    given = field.copy()
+    given[1, 20:40, 20:40] = 1
+    data, real = (from_arrays({f"{at}.png": each for at, each in enumerate(maps)}, LAND) for maps in (given, field))
+    (finding,) = flag(data, settings=ONE, predictions=OracleModel(real)).validation.findings
+    assert (finding.code, finding.category, finding.segments, finding.bbox) == ("SEG501", "weed", (), (26, 24, 9, 9))
+    assert "weed may be missing" in finding.message or "weed is probably missing" in finding.message
+    assert finding.correction is not None
+    assert (finding.correction.action, finding.correction.category) == ("add", "weed")
+
+
 def test_every_candidate_has_a_place_and_what_is_missing_has_pixels() -> None:
     result, (data, _) = found(), made()
     parts = result.parts
