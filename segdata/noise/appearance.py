@@ -1,5 +1,8 @@
 """Appearance: an image's grey values and edges, and what it looks like as a whole, without any model."""
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 
 from segdata.core.errors import SegdataError
@@ -38,6 +41,18 @@ def grey_values(pixels: ChannelArray) -> PixelValues:
     grey = np.nan_to_num(pixels[:3].astype(np.float32)).mean(axis=0)
     low, high = np.percentile(grey[:: max(grey.shape[0] // 300, 1), :: max(grey.shape[1] // 300, 1)], _PERCENTILES)
     return np.ascontiguousarray(((grey - low) / max(float(high - low), 1e-6)).T, np.float32)
+
+
+@dataclass(frozen=True)
+class GreyImage:
+    """Grey values of an image (width, height), see `grey_values`, and its edges."""
+
+    values: PixelValues
+
+    @cached_property
+    def edges(self) -> PixelValues:
+        """(width, height), see `edge_strength`."""
+        return edge_strength(self.values)
 
 
 def edge_strength(grey: PixelValues) -> PixelValues:

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from segdata.core.runs import Ints, Rows, Runs, bounding_boxes
 from segdata.core.runs import segment_shapes as measured
+from segdata.noise.appearance import GreyImage
 from segdata.noise.candidates import ImageCandidates
 from segdata.noise.neighbours import FURTHER, NEAR, SegmentDepths, contacts, crowding
 from segdata.noise.novelty import novelty, region_contrast
-from segdata.noise.predictor import ImagePrediction, PixelValues
+from segdata.noise.predictor import ImagePrediction
 from segdata.noise.segments import VOID, Floats, SegmentPixels, SegmentSet, overlaps, runs_of_ordered_pixels
 
 TEMPERATURE = 0.1  # of softmin
@@ -47,17 +48,21 @@ def softmin(given: SegmentSet, prediction: ImagePrediction) -> float:
     return float((p * weight).sum() / weight.sum())
 
 
-def predicted_category(segments: SegmentSet, prediction: ImagePrediction, least_probability: float = 0.5) -> Ints:
+_MIN_MEAN = 0.5  # probability over the pixels of a segment, for the model to see a category there
+
+
+def predicted_category(segments: SegmentSet, prediction: ImagePrediction) -> Ints:
     """(n,) the most probable category over the pixels of each segment.
 
-    A segment keeps its own category if no category has a mean probability of `least_probability`.
+    A segment keeps its own category if no category has a mean probability of more than a half.
     """
     pixels = segments.pixels()
-    predicted, best = segments.category.copy(), np.full(len(segments), least_probability)
-    for category in range(1, len(prediction.probability)):
+    predicted, highest = segments.category.copy(), np.full(len(segments), _MIN_MEAN)
+    is_best = np.bincount(prediction.best[pixels.at], minlength=1) > 0
+    for category in (np.flatnonzero(is_best[1:]) + 1).tolist():  # others have no pixel above a half
         mean = pixels.means(prediction.probability[category, pixels.at])
-        predicted[mean > best] = category
-        best = np.maximum(best, mean)
+        predicted[mean > highest] = category
+        highest = np.maximum(highest, mean)
     return predicted
 
 
@@ -186,9 +191,9 @@ _MIN_MEAN_PROBABILITY = 1e-3  # likewise, of means
 
 
 def annotated_features(
-    candidates: ImageCandidates, given: SegmentSet, prediction: ImagePrediction, grey: PixelValues | None = None
+    candidates: ImageCandidates, given: SegmentSet, prediction: ImagePrediction, grey: GreyImage | None = None
 ) -> tuple[tuple[str, ...], Floats]:
-    """The names (F,) and values (n, F) of the features of annotated candidates; `grey`: (width, height) the image."""
+    """The names (F,) and values (n, F) of the features of annotated candidates; `grey`: the image."""
     segments = candidates.annotated
     deep = SegmentDepths.measure(segments)
     families = (
@@ -201,9 +206,9 @@ def annotated_features(
 
 
 def region_features(
-    candidates: ImageCandidates, given: SegmentSet, prediction: ImagePrediction, grey: PixelValues | None = None
+    candidates: ImageCandidates, given: SegmentSet, prediction: ImagePrediction, grey: GreyImage | None = None
 ) -> tuple[tuple[str, ...], Floats]:
-    """The names (F,) and values (m, F) of the features of regions; `grey`: (width, height) the image."""
+    """The names (F,) and values (m, F) of the features of regions; `grey`: the image."""
     regions = candidates.regions
     deep = SegmentDepths.measure(regions)
     families = (
@@ -279,7 +284,7 @@ def label_probability(segments: SegmentSet, deep: SegmentDepths, prediction: Ima
     own_p, other_p = _own_and_other(segments, prediction, every)
     core_own, core_other = _own_and_other(segments, prediction, core)
     doubt = every.means(1 - own_p)
-    has_core = np.bincount(core.of, minlength=n) > 0
+    has_core = core.areas > 0
     nothing = prediction.probability_at(np.zeros(len(every.at), np.int64), every.at)
     sure = np.maximum(other_p - own_p, 0) ** 3
     weight = np.exp((1 - own_p) / TEMPERATURE)
@@ -328,11 +333,11 @@ def edge_profile(segments: SegmentSet, deep: SegmentDepths, given: SegmentSet, p
     inner = [prediction.probability_at(segments.category[shell.of], shell.at).astype(float) for shell in shells]
     around = [SegmentPixels.of_runs(runs, n) for runs in (deep.near, deep.further)]
     sums = [every.sums(own_p * (label[every.at] != segments.category[every.of]))]
-    areas = [np.bincount(every.of, minlength=n)]
+    areas = [every.areas]
     for pixels in around:
         category = segments.category[pixels.of]
         sums.append(pixels.sums(prediction.probability_at(category, pixels.at) * (label[pixels.at] != category)))
-        areas.append(np.bincount(pixels.of, minlength=n))
+        areas.append(pixels.areas)
     outer, room = np.diff(sums, axis=0), np.maximum(np.diff(areas, axis=0), 1)
     length = np.maximum(measured(segments.runs, segments.heights, n).perimeter * np.pi / 4, 4)
     outwards = outer.sum(axis=0) / length
@@ -351,7 +356,6 @@ def edge_profile(segments: SegmentSet, deep: SegmentDepths, given: SegmentSet, p
 
 def predicted_over_given(regions: SegmentSet, deep: SegmentDepths, label: Ints, prediction: ImagePrediction) -> Columns:
     """How much more probable the predicted category is than the labelled one, and how thick the region is."""
-    n = len(regions)
     every, core = deep.pixels, deep.deeper_than(_CORE_DEPTH)
     area = np.maximum(regions.areas, 1)
     labelled_p = prediction.probability_at(label[every.of], every.at).astype(float)
@@ -366,7 +370,7 @@ def predicted_over_given(regions: SegmentSet, deep: SegmentDepths, label: Ints, 
         "given_denied": every.means(labelled_p < 0.1),
         "unlabelled": (label == 0).astype(float),
         "saying_nothing": (regions.category == 0).astype(float),
-        "thick": np.bincount(core.of, minlength=n) / area,
+        "thick": core.areas / area,
         "score": regions.score,
         "edge": every.means(prediction.edge[every.at]),
     }

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from segdata.core.runs import Ints, segment_shapes
-from segdata.noise.appearance import edge_strength
+from segdata.noise.appearance import GreyImage
 from segdata.noise.calibration import error_rate_bound, fit_calibration, fit_logistic
 from segdata.noise.candidates import MIN_PART_PIXELS, ImageCandidates
 from segdata.noise.features import TEMPERATURE
-from segdata.noise.predictor import ImagePrediction, PixelValues
+from segdata.noise.predictor import ImagePrediction
 from segdata.noise.segments import (
     UNLABELLED,
     VOID,
@@ -54,7 +54,7 @@ class SeenParts:
 
 
 def describe_seen_parts(
-    prediction: ImagePrediction, given: SegmentSet, candidates: ImageCandidates, grey: PixelValues | None
+    prediction: ImagePrediction, given: SegmentSet, candidates: ImageCandidates, grey: GreyImage | None
 ) -> SeenParts:
     """What a model predicts in an image with the labels `given`; `grey` (width, height), if there is an image.
 
@@ -96,9 +96,9 @@ def describe_seen_parts(
     )
 
 
-def _brightness(parts: SegmentSet, inside: SegmentPixels, grey: PixelValues) -> tuple[Floats, ...]:
+def _brightness(parts: SegmentSet, inside: SegmentPixels, grey: GreyImage) -> tuple[Floats, ...]:
     """Each (n,): edges along the outline, mean, difference to where nothing is predicted, spread, and edges inside."""
-    value, edges = grey.ravel().astype(float), edge_strength(grey).ravel().astype(float)
+    value, edges = grey.values.ravel().astype(float), grey.edges.ravel().astype(float)
     usual = max(float(edges.mean()), _LEAST)
     number = parts.paint(np.arange(len(parts)), -1)
     rim = inside.select(outline_pixels(number.reshape(parts.width, parts.height)).ravel()[inside.at])

@@ -164,7 +164,7 @@ def crowding(regions: SegmentSet, deep: SegmentDepths, given: SegmentSet) -> Map
     inside, around = deep.pixels, SegmentPixels.of_runs(deep.near, n)
     like_inside = inside.sums(label[inside.at] == regions.category[inside.of])
     like_around = around.sums(label[around.at] == regions.category[around.of])
-    ring = np.maximum(np.bincount(around.of, minlength=n) - np.bincount(inside.of, minlength=n), 1)
+    ring = np.maximum(around.areas - inside.areas, 1)
     overlap = overlaps(regions, given)
     fit = np.zeros(n)
     union = regions.areas[overlap.a] + given.areas[overlap.b] - overlap.pixels

@@ -5,15 +5,15 @@ from what is usual in size, shape, place, overlap, brightness, or in how strong 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from segdata.core.runs import Ints, bounding_boxes, find_holes
 from segdata.core.runs import segment_shapes as measured
-from segdata.noise.appearance import edge_strength
+from segdata.noise.appearance import GreyImage
 from segdata.noise.calibration import fit_logistic, mean_log_ratio
 from segdata.noise.neighbours import FURTHER, SegmentDepths
-from segdata.noise.predictor import PixelValues
 from segdata.noise.segments import UNLABELLED, Floats, SegmentPixels, SegmentSet, overlaps
 
 # The features that need no model: those below, and some of `segdata.noise.features.size_and_shape`.
@@ -32,7 +32,7 @@ _MAX_DEVIATIONS = 10.0
 
 
 def novelty(
-    segments: SegmentSet, row: Ints, deep: SegmentDepths, given: SegmentSet, grey: PixelValues | None
+    segments: SegmentSet, row: Ints, deep: SegmentDepths, given: SegmentSet, grey: GreyImage | None
 ) -> Mapping[str, Floats]:
     """Columns (n,) for each segment, by which it differs from others of its category in the image.
 
@@ -134,7 +134,7 @@ def _surroundings(segments: SegmentSet, deep: SegmentDepths, given: SegmentSet) 
         [label[pixels.at] == segments.category[pixels.of] for pixels in (around, inside)],
         [label[pixels.at] > UNLABELLED for pixels in (around, inside)],
     )
-    room = np.maximum(np.bincount(around.of, minlength=n) - np.bincount(inside.of, minlength=n), 1)
+    room = np.maximum(around.areas - inside.areas, 1)
     columns = {
         name: np.clip((around.sums(there) - inside.sums(here)) / room, 0, 1)
         for name, (there, here) in (("enclosed", same), ("surrounded", labelled))
@@ -150,7 +150,7 @@ _GREY_COLUMNS = (
 _MIN_STRENGTH = 1e-6
 
 
-def _brightness(segments: SegmentSet, deep: SegmentDepths, grey: PixelValues) -> Mapping[str, Floats]:
+def _brightness(segments: SegmentSet, deep: SegmentDepths, grey: GreyImage) -> Mapping[str, Floats]:
     """How unusual the grey values inside are, their difference to the 2 px around, and the edges along the outline.
 
     `traced`: the log of the edges on the outline over those near it, above 0 where somebody followed an edge of the
@@ -158,16 +158,16 @@ def _brightness(segments: SegmentSet, deep: SegmentDepths, grey: PixelValues) ->
     sign that it usually has. Pale things that were drawn with care are as traced as others, and things that are not
     there are not.
     """
-    n, flat = len(segments), grey.ravel()
+    n, flat = len(segments), grey.values.ravel()
     inside, around = deep.pixels, SegmentPixels.of_runs(deep.near, n)
     value = flat[inside.at].astype(float)
     mean = inside.means(value)
     spread = np.sqrt(np.maximum(inside.means(value**2) - mean**2, 0))
-    n_inside, n_around = (np.bincount(pixels.of, minlength=n) for pixels in (inside, around))
+    n_inside, n_around = inside.areas, around.areas
     outside = (around.sums(flat[around.at].astype(float)) - inside.sums(value)) / np.maximum(n_around - n_inside, 1)
     rim = inside.select(deep.rim)
     contrast = rim.means(flat[rim.at].astype(float)) - outside
-    strength = edge_strength(grey).ravel()
+    strength = grey.edges.ravel()
     usual = max(float(strength.mean()), _MIN_STRENGTH)
     on_rim = rim.means(strength[rim.at].astype(float))
     edge = np.log(np.maximum(on_rim, _MIN_STRENGTH) / usual)
@@ -175,7 +175,7 @@ def _brightness(segments: SegmentSet, deep: SegmentDepths, grey: PixelValues) ->
     sign = np.sign(_usual(contrast, segments.category))
     wide = SegmentPixels.of_runs(deep.further, n)
     band = inside.select(deep.depth <= FURTHER)  # with what is around, a band of 4 px on both sides of the outline
-    n_wide, n_band = (np.bincount(pixels.of, minlength=n) for pixels in (wide, band))
+    n_wide, n_band = wide.areas, band.areas
     beside = strength[wide.at].astype(float)
     near = (
         wide.sums(beside) - inside.sums(strength[inside.at].astype(float)) + band.sums(strength[band.at].astype(float))
@@ -202,7 +202,7 @@ _REGION_COLUMNS = "new_distinct", "new_edge", "new_traced", "new_free", "unlike_
 
 
 def region_contrast(
-    regions: SegmentSet, label: Ints, deep: SegmentDepths, given: SegmentSet, grey: PixelValues | None
+    regions: SegmentSet, label: Ints, deep: SegmentDepths, given: SegmentSet, grey: GreyImage | None
 ) -> Mapping[str, Floats]:
     """Columns (n,): whether the image, too, has something else where a model differs from the labels.
 
@@ -217,12 +217,12 @@ def region_contrast(
     n = len(regions)
     if grey is None or not n:
         return dict.fromkeys(_REGION_COLUMNS, np.zeros(n))
-    value, strength, drawn = grey.ravel().astype(float), edge_strength(grey).ravel().astype(float), given.categories()
+    value, strength, drawn = grey.values.ravel().astype(float), grey.edges.ravel().astype(float), given.categories()
     inside, band = deep.pixels, deep.pixels.select(deep.depth <= FURTHER)
     near, wide = (
         _pixels_beside(SegmentPixels.of_runs(runs, n), regions, label, drawn) for runs in (deep.near, deep.further)
     )
-    has = (np.bincount(near.of, minlength=n) > 0) & (np.bincount(wide.of, minlength=n) > 0)
+    has = (near.areas > 0) & (wide.areas > 0)
     mean, spread = _mean_and_spread(value, band)
     beyond, spread_beyond = _mean_and_spread(value, wide)
     distinct = np.abs(mean - beyond) / np.maximum(np.hypot(spread, spread_beyond), _MIN_SPREAD["grey"])
@@ -231,13 +231,13 @@ def region_contrast(
         (wide.means(strength[wide.at]) + inside.means(strength[inside.at])) / 2,
     )
     usual = max(float(strength.mean()), _MIN_STRENGTH)
-    whole = np.maximum(np.bincount(SegmentPixels.of_runs(deep.near, n).of, minlength=n) - regions.areas, 1)
+    whole = np.maximum(SegmentPixels.of_runs(deep.near, n).areas - regions.areas, 1)
     middle, _ = _mean_and_spread(value, inside)
     columns = {
         "new_distinct": np.where(has, distinct, 0),
         "new_edge": np.where(has, np.log(np.maximum(on_new, _MIN_STRENGTH) / usual), 0),
         "new_traced": np.where(has, np.log(np.maximum(on_new, _MIN_STRENGTH) / np.maximum(around, _MIN_STRENGTH)), 0),
-        "new_free": np.bincount(near.of, minlength=n) / whole,
+        "new_free": near.areas / whole,
     }
     for name, category in (("unlike_given", label), ("unlike_seen", regions.category)):
         columns[name] = _unlike(middle, category, value, drawn)
@@ -313,12 +313,14 @@ def surprise_weights(odds: Floats, rare: Floats, wrong: Ints) -> Floats:
     learnt. A column whose weight would be negative is left out, one after the other.
     """
     weight, kept = np.zeros(rare.shape[1]), list(range(rare.shape[1]))
+    model = None
     while kept and 0 < wrong.sum() < len(wrong):
-        model = fit_logistic(np.column_stack([odds, rare[:, kept]]), wrong, _SURPRISE_PENALTY)
+        model = fit_logistic(np.column_stack([odds, rare[:, kept]]), wrong, _SURPRISE_PENALTY, model)
         slope = model.weight / model.scale
         lowest = int(slope[1:].argmin())
         if slope[1 + lowest] >= 0:
             weight[kept] = slope[1:] / max(float(slope[0]), _MIN_ODDS_SLOPE)
             break
         del kept[lowest]
+        model = replace(model, weight=np.delete(model.weight, 1 + lowest))  # where the search goes on
     return weight

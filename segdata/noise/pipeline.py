@@ -185,7 +185,8 @@ def find_label_errors(
     threads = _n_images_at_once(case, jobs, memory)
     with single_threaded_blas():
         looks = list(_image_features(case, seed, threads, on, progress))
-        ranked = rank_candidates(looks, _image_groups(case, group), units=group_images(case.tables, group)[case.images])
+        units = group_images(case.tables, group)[case.images]
+        ranked = rank_candidates(looks, _image_groups(case, group), units=units, jobs=n_threads(jobs))
         threshold = flag_thresholds(ranked, len(case.names))
         trust = category_trust(ranked, case.names, threshold)
         settled, is_wrong = reviewed_candidates(case, ranked, decisions)

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from segdata.core.image_files import ChannelArray
 from segdata.core.runs import Ints
 from segdata.noise.alignment import Alignment, align_labels, label_shifts
-from segdata.noise.appearance import describe_appearance, grey_values
+from segdata.noise.appearance import GreyImage, describe_appearance, grey_values
 from segdata.noise.calibration import (
     assign_folds,
     cross_fit,
+    cross_fits,
     excess_log_odds,
     fit_calibration,
     kind_shares,
@@ -42,7 +43,7 @@ from segdata.noise.features import (
 )
 from segdata.noise.left_out import SeenParts, describe_seen_parts, left_out_probability, missing_label_probability
 from segdata.noise.novelty import MODEL_FREE, SURPRISES, surprise, surprise_weights, unlearnt_odds
-from segdata.noise.predictor import ImagePrediction, PixelValues
+from segdata.noise.predictor import ImagePrediction
 from segdata.noise.proposals import MIN_PROPOSAL_IOU
 from segdata.noise.segments import Flags, Floats, SegmentSet
 from segdata.noise.trust import (
@@ -101,7 +102,7 @@ def image_features(
     is enough to learn from.
     """
     candidates = find_candidates(given, prediction, things)
-    grey = None if picture is None else grey_values(picture)
+    grey = None if picture is None else GreyImage(grey_values(picture))
     none = np.full(len(candidates.annotated), -1), np.full(len(candidates.regions), -1)
     names, tables = _feature_tables(candidates, given, prediction, none, grey)
     usual = training_rates() if rates is None else rates
@@ -129,7 +130,7 @@ def image_features(
         softmin=softmin(given, prediction),
         names=names,
         believed=predicted_category(candidates.annotated, prediction),
-        alignment=align_labels(given, prediction, grey),
+        alignment=align_labels(given, prediction, None if grey is None else grey.values),
         fit=image_fit(given, prediction),
         seen=describe_seen_parts(prediction, given, candidates, grey),
         look=None if picture is None else describe_appearance(picture),
@@ -152,7 +153,7 @@ def _feature_tables(
     given: SegmentSet,
     prediction: ImagePrediction,
     mistake: tuple[Ints, Ints],
-    grey: PixelValues | None,
+    grey: GreyImage | None,
 ) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], tuple[FeatureTable, FeatureTable]]:
     annotated_names, x = annotated_features(candidates, given, prediction, grey)
     regions, r = region_features(candidates, given, prediction, grey)
@@ -268,13 +269,15 @@ def rank_candidates(
     groups: Sequence[str] | None = None,
     penalties: Sequence[float] = _PENALTIES,
     units: Ints | None = None,
+    jobs: int = 1,
 ) -> RankedCandidates:
     """The probability that each candidate of some images is wrong.
 
     `groups` (i,): images of one group (a patient, a scene) never teach how to judge each other; by default each image
     is its own group. A single group teaches itself. The chosen one of the `penalties` on large weights finds injected
     errors in other images best (log loss): the fewer errors, the higher it is. `units` (i,): images of one group or
-    sequence vouch for each other, see `segdata.noise.trust`. Nothing is learnt from images that are not known.
+    sequence vouch for each other, see `segdata.noise.trust`. Nothing is learnt from images that are not known. `jobs`
+    threads (0: one per core) learn the kinds of errors.
     """
     looks = list(looks)
     alike = ImageLikeness.from_appearance(
@@ -283,7 +286,7 @@ def rank_candidates(
     informed = informed_images([item.fit for item in looks], alike)
     known = known_images(informed) if known_images(informed).any() else np.ones(len(looks), bool)
     fold = assign_folds(groups if groups is not None else [str(number) for number in range(len(looks))])
-    sorts = [_score_candidates(looks, sort, fold, penalties, known) for sort in (0, 1)]
+    sorts = [_score_candidates(looks, sort, fold, penalties, known, jobs) for sort in (0, 1)]
     scores = {name: np.concatenate([sort[name] for sort in sorts]) for name in sorts[0]}
     image, less = scores["image"], excess_log_odds(scores["held_odds"], scores["held_mistake"] >= 0)
     is_wrong = sorts[0]["held_mistake"] >= 0  # of annotated segments
@@ -395,7 +398,7 @@ class _Lesson:
 
 
 def _score_candidates(
-    looks: Sequence[ImageFeatures], sort: int, fold: Ints, penalties: Sequence[float], known: Flags
+    looks: Sequence[ImageFeatures], sort: int, fold: Ints, penalties: Sequence[float], known: Flags, jobs: int
 ) -> dict[str, NDArray[Any]]:
     """Of annotated candidates (0) or regions (1): as `RankedCandidates` has them, and of those with injected errors.
 
@@ -403,7 +406,7 @@ def _score_candidates(
     """
     lesson = _Lesson.from_features(looks, sort, fold, known)
     x, image = _stack_tables([item.given[sort].x for item in looks])
-    ratio, held_ratio, share = _kind_ratios(x, fold[image], lesson, penalties)
+    ratio, held_ratio, share = _kind_ratios(x, fold[image], lesson, penalties, jobs)
     odds = mean_log_ratio(ratio, share), mean_log_ratio(held_ratio, share)
     names = list(looks[0].names[sort])
     if not sort:  # a region can hardly be wrong in a way that was not learnt
@@ -434,11 +437,12 @@ def _score_candidates(
 _OddsPair = tuple[Floats, Floats]  # (n,) of what is judged, and (h,) of what is learnt from
 
 
-def _kind_ratios(x: Floats, fold: Ints, lesson: _Lesson, penalties: Sequence[float]) -> tuple[Floats, Floats, Floats]:
+def _kind_ratios(
+    x: Floats, fold: Ints, lesson: _Lesson, penalties: Sequence[float], jobs: int
+) -> tuple[Floats, Floats, Floats]:
     """(n, K) and (h, K) log ratios of the kinds of error, and (K,) how common each counts, with the best penalty."""
     best, least = (np.empty(0), np.empty(0), np.empty(0)), np.inf
-    for l2 in penalties:
-        ratio, held_ratio = cross_fit(x, fold, lesson.x, lesson.kind, lesson.fold, l2)
+    for ratio, held_ratio in cross_fits(x, fold, lesson.x, lesson.kind, lesson.fold, penalties, jobs):
         share = kind_shares(held_ratio, lesson.kind)
         loss = log_loss(mean_log_ratio(held_ratio, share), lesson.wrong)
         if loss < least or not len(best[2]):

@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -232,7 +233,7 @@ class SegmentSet:
         return self.take(order).paint(self.category[order], UNLABELLED)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SegmentPixels:
     """The pixels of segments, one by one, in the order of their runs."""
 
@@ -247,14 +248,18 @@ class SegmentPixels:
             expand_ranges(runs.start, runs.length), np.repeat(runs.owner, runs.length).astype(np.int64), n
         )
 
+    @cached_property
+    def areas(self) -> Ints:
+        """(n,) the pixels of each segment."""
+        return np.bincount(self.of, minlength=self.n)
+
     def sums(self, values: NDArray[np.generic]) -> Floats:
         """(n,) the sum of `values` (p,) over each segment."""
         return np.bincount(self.of, values, self.n).astype(np.float64)
 
     def means(self, values: NDArray[np.generic]) -> Floats:
         """(n,) the mean of `values` (p,) over each segment; 0 for one without pixels."""
-        count = np.bincount(self.of, minlength=self.n)
-        return np.asarray(self.sums(values) / np.maximum(count, 1))
+        return np.asarray(self.sums(values) / np.maximum(self.areas, 1))
 
     def select(self, chosen: Flags) -> "SegmentPixels":
         """Some of the pixels."""

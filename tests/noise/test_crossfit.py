@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from segdata.noise.calibration import cross_fit, mean_log_ratio
+from segdata.noise.calibration import cross_fit, cross_fits, mean_log_ratio
 from segdata.noise.evaluation import auroc
 
 
@@ -37,6 +37,14 @@ def test_what_is_learnt_is_of_other_folds() -> None:
     other, _ = cross_fit(x, fold, x[~mine], kind[~mine], fold[~mine], 10.0)
     for column in (0, 1):  # but for the calibration, which is one line for all folds
         assert np.corrcoef(one[mine, column], other[mine, column])[0, 1] > 0.999999
+
+
+def test_penalties_and_threads_change_nothing() -> None:
+    x, kind, fold = sample(4)
+    for l2, (ratio, held) in zip((1.0, 30.0), cross_fits(x, fold, x, kind, fold, (1.0, 30.0), 2), strict=True):
+        alone, held_alone = cross_fit(x, fold, x, kind, fold, l2)
+        np.testing.assert_allclose(ratio, alone, atol=1e-8)
+        np.testing.assert_allclose(held, held_alone, atol=1e-8)
 
 
 def test_without_mistakes_nothing_is_told() -> None:

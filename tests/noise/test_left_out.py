@@ -7,6 +7,7 @@ from hypothesis import given as any_of
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from segdata.noise.appearance import GreyImage
 from segdata.noise.candidates import find_candidates
 from segdata.noise.left_out import SeenParts, describe_seen_parts, left_out_probability
 from segdata.noise.predictor import ImagePrediction
@@ -114,6 +115,6 @@ def test_an_image_in_which_nothing_is_predicted_has_no_parts() -> None:
     nothing[0] = 1
     prediction = ImagePrediction.from_probabilities(nothing)
     candidates = find_candidates(clean, prediction, THINGS)
-    page = describe_seen_parts(prediction, clean, candidates, np.zeros((50, 40), np.float32))
+    page = describe_seen_parts(prediction, clean, candidates, GreyImage(np.zeros((50, 40), np.float32)))
     assert page.x.shape == (0, 10)
     assert (page.region == -1).all()

@@ -8,6 +8,7 @@ from hypothesis import given as any_of
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from segdata.noise.appearance import GreyImage
 from segdata.noise.calibration import mean_log_ratio
 from segdata.noise.corruptions import CorruptionRates, corrupt_labels, match_corruptions, training_rates
 from segdata.noise.error_types import IMAGE_KINDS, KINDS, CorruptionKind
@@ -30,7 +31,7 @@ def squares(sides: list[int], gap: int = 30) -> SegmentSet:
 
 
 def columns(drawn: SegmentSet, grey: Floats | None = None) -> dict[str, Floats]:
-    picture = None if grey is None else grey.astype(np.float32)
+    picture = None if grey is None else GreyImage(grey.astype(np.float32))
     return dict(novelty(drawn, np.arange(len(drawn)), SegmentDepths.measure(drawn), drawn, picture))
 
 
@@ -171,7 +172,7 @@ def regions_on(picture: Floats, label: np.ndarray, places: list[tuple[slice, sli
     labels = np.array([int(np.median(label[place])) for place in places])
     given = segments_of_map(label.ravel(), height, width)
     deep = SegmentDepths.measure(regions)
-    return dict(region_contrast(regions, labels, deep, given, picture.astype(np.float32)))
+    return dict(region_contrast(regions, labels, deep, given, GreyImage(picture.astype(np.float32))))
 
 
 def test_a_region_on_even_ground_has_no_contrast_and_a_wrong_label_has() -> None:

@@ -60,13 +60,14 @@ class ImageCache:
         """
         with ThreadPoolExecutor(n_threads(jobs)) as pool:
             n_channels = np.array(list(pool.map(self._n_channels, range(len(self._maps)))), np.int64)
-        counts = np.bincount(n_channels, minlength=1)
-        counts[0] = 0
-        self.channels = int(counts.argmax()) if counts.any() else None
-        for row in np.flatnonzero(n_channels != (self.channels or 0)).tolist():
-            if row in self._kept:
-                self._used -= self._kept.pop(row).pixels.nbytes
-            self.get(row)  # again, now that it is known what it is to have
+            counts = np.bincount(n_channels, minlength=1)
+            counts[0] = 0
+            self.channels = int(counts.argmax()) if counts.any() else None
+            others = np.flatnonzero(n_channels != (self.channels or 0)).tolist()
+            for row in others:
+                if row in self._kept:
+                    self._used -= self._kept.pop(row).pixels.nbytes
+            list(pool.map(self.get, others))  # again, now that it is known what they are to have
         usable = n_channels > 0
         usable[list(self._wrong)] = False
         return usable

@@ -559,6 +559,8 @@ def _category_weights(maps: LabelMaps, rows: Ints, channel: Ints, n_categories: 
 def segmentation_loss(logits: Tensor, target: Tensor, weights: Tensor, plan: TrainingPlan) -> Tensor:
     """The loss that the plan names: of pixels (cross-entropy or focal), soft Dice, or pixels + `plan.dice` times Dice.
 
+    Soft Dice is 1 less the mean over the categories that occur in the batch.
+
     Parameters
     ----------
     logits : (B, K, H, W)
@@ -567,30 +569,58 @@ def segmentation_loss(logits: Tensor, target: Tensor, weights: Tensor, plan: Tra
 
     Source: Lin et al. (2017), ICCV, 2980-2988 (focal, gamma 2); Milletari et al. (2016), 3DV, 565-571 (Dice).
     """
-    is_labelled = target >= 0
-    n_categories = logits.shape[1]
-    # One-hot products and no gather: their gradients are the same in every run on CUDA, too.
-    one_hot = functional.one_hot(target.clamp(min=0), n_categories).movedim(-1, 1).to(logits.dtype)  # (B, K, H, W)
-    one_hot = one_hot * is_labelled[:, None]
     pixel, _, region = plan.loss.partition("+")
-    if pixel == "dice":
-        return _dice(logits.softmax(1) * is_labelled[:, None], one_hot)
-    log_p = functional.log_softmax(logits, dim=1)
-    smoothed = one_hot * (1 - plan.smoothing) + is_labelled[:, None] * (plan.smoothing / n_categories)
-    if pixel == "focal":
-        log_p = log_p * (1 - log_p.exp()) ** 2
-    weight = (one_hot * weights[None, :, None, None]).sum(1)  # (B, H, W)
-    entropy = -(smoothed * log_p).sum(1) * weight
-    of_pixels = entropy.sum() / weight.sum().clamp(min=1)
-    return of_pixels + plan.dice * _dice(logits.softmax(1) * is_labelled[:, None], one_hot) if region else of_pixels
+    loss: Tensor = _Loss.apply(  # type: ignore[no-untyped-call]  # torch has no type for it
+        logits.transpose(0, 1).flatten(1), target.flatten(), weights, pixel, plan.smoothing,
+        1.0 if pixel == "dice" else plan.dice if region else 0.0,
+    )  # fmt: skip
+    return loss
 
 
-def _dice(p: Tensor, one_hot: Tensor) -> Tensor:
-    """1 - soft Dice, mean over the categories that occur in the batch."""
-    shared, total, n = ((tensor).sum((0, 2, 3)) for tensor in (p * one_hot, p + one_hot, one_hot))
-    occurs = n > 0
-    lost = 1 - (2 * shared + 1) / (total + 1)
-    return torch.where(occurs, lost, 0).sum() / occurs.sum().clamp(min=1)
+class _Loss(torch.autograd.Function):
+    """`segmentation_loss`, whose gradient is found beside its value.
+
+    Automatic gradients keep many arrays of all categories and go through each again: with 50 categories that takes
+    twice as long. No sum depends on the order of threads, on CUDA either.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, logits: Tensor, target: Tensor, weights: Tensor, pixel: str, smoothing: float, dice: float
+    ) -> Tensor:
+        """Of logits (K, N) and targets (N,); Any: torch's own context, which has no public type."""
+        n_categories, is_labelled, own = len(logits), target >= 0, target.clamp(min=0)
+        log_p = functional.log_softmax(logits, 0)
+        p = log_p.exp()
+        is_own = target == torch.arange(n_categories, device=logits.device)[:, None]  # (K, N)
+        loss, gradient = logits.new_zeros(()), torch.zeros_like(p)
+        if pixel != "dice":
+            weight = torch.where(is_labelled, weights[own], 0)
+            share = weight / weight.sum().clamp(min=1)
+            value = log_p if pixel == "ce" else log_p * (1 - p) ** 2
+            rest = smoothing / n_categories
+            loss = -(((1 - smoothing) * value.gather(0, own[None])[0] + rest * value.sum(0)) * share).sum()
+            slope = torch.where(is_own, rest + 1 - smoothing, rest)  # of the value by log_p
+            if pixel == "focal":
+                slope *= (1 - p) ** 2 - 2 * p * (1 - p) * log_p
+            gradient = (p * slope.sum(0)).sub_(slope).mul_(share)
+        if dice:
+            n = is_own.sum(1)
+            total, shared = p @ is_labelled.to(p.dtype) + n, torch.where(is_own, p, 0).sum(1)
+            occurs = (n > 0) * (dice / (n > 0).sum().clamp(min=1))
+            loss = loss + (occurs * (1 - (2 * shared + 1) / (total + 1))).sum()
+            of_total, of_own = occurs * (2 * shared + 1) / (total + 1) ** 2, 2 * occurs / (total + 1)
+            gain = p.gather(0, own[None])[0] * of_own[own]
+            slope = p * (of_total[:, None] - (of_total @ p - gain))
+            gradient += slope.sub_(torch.where(is_own, gain, 0)).mul_(is_labelled)
+        ctx.save_for_backward(gradient)
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradient by the logits."""
+        (gradient,) = ctx.saved_tensors
+        return gradient * outer[0], None, None, None, None, None
 
 
 def label_doubt(logits: Tensor, target: Tensor) -> Tensor:
@@ -601,9 +631,9 @@ def label_doubt(logits: Tensor, target: Tensor) -> Tensor:
     is best by it on clean ones.
     Source: Ghosh, Kumar and Sastry (2017), "Robust Loss Functions under Label Noise", AAAI, 1919-1925.
     """
-    one_hot = functional.one_hot(target.clamp(min=0), logits.shape[1]).movedim(-1, 1) * (target >= 0)[:, None]
-    n = one_hot.sum((2, 3))  # (B, K)
-    lost = (one_hot * (1 - logits.softmax(1))).sum((2, 3)) / n.clamp(min=1)
+    is_own = target[:, None] == torch.arange(logits.shape[1], device=target.device)[:, None, None]
+    n = is_own.sum((2, 3))  # (B, K)
+    lost = torch.where(is_own, 1 - logits.softmax(1), 0).sum((2, 3)) / n.clamp(min=1)
     return torch.where(n > 0, lost, torch.nan)
 
 

@@ -132,6 +132,15 @@ def test_focal_loss_and_dice_by_hand(said: torch.Tensor, target: torch.Tensor, t
     )
 
 
+@pytest.mark.parametrize("loss", ["ce", "dice", "focal", "ce+dice", "focal+dice"])
+def test_gradients_are_those_of_the_loss(
+    said: torch.Tensor, target: torch.Tensor, tiny: TrainingPlan, loss: Loss
+) -> None:
+    logits = said.detach().double().requires_grad_()
+    plan = replace(tiny, loss=loss)
+    assert torch.autograd.gradcheck(lambda x: 3 * segmentation_loss(x, target, WEIGHTS.double(), plan), logits)
+
+
 @pytest.mark.parametrize("loss", ["dice", "focal", "ce+dice"])
 def test_losses_are_those_of_monai(tiny: TrainingPlan, loss: Loss) -> None:
     """The losses are those that monai 1.6.1 gives for labels without void.
