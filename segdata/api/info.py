@@ -158,7 +158,7 @@ def info(
     tables = dataset_tables(dataset, families, jobs)
     summary = summarise(dataset.profile.files, tables, digest, group_by or dataset.profile.by)
     if channels:
-        from segdata.measure.training_statistics import channel_statistics
+        from segdata.measure.summary import channel_statistics
 
         statistics, unread = channel_statistics(tables.images, jobs)
         summary = replace(summary, channels=statistics, unread=unread)
@@ -173,7 +173,7 @@ def info(
 
 def _accepted_facts(dataset: Dataset, jobs: int) -> dict[str, str]:
     """How much of what people drew where a model had drawn is the model's; nothing where they never met."""
-    from segdata.measure.training_statistics import count_accepted
+    from segdata.measure.summary import count_accepted
 
     with image_limits():
         accepted = count_accepted(dataset.batches(jobs))

@@ -9,11 +9,10 @@ from scipy.special import ndtr
 
 from segdata.agreement.scores import Count, Number
 from segdata.core.batch import Batch
-from segdata.core.cielab import rgb_to_cielab
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.executor import run_ordered
-from segdata.core.guideline import Relation, is_related_either_way, similar_colours, similar_names
+from segdata.core.guideline import Relation, is_related_either_way, rgb_to_cielab, similar_colours, similar_names
 from segdata.core.image_files import ChannelArray, read_channels
 from segdata.core.rule import Tables
 from segdata.core.runs import Floats, Ints

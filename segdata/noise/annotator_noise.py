@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from segdata.core.group_features import image_types
 from segdata.core.resampling import StratifiedGroups
 from segdata.core.runs import Ints
 from segdata.core.statistics import ratio
-from segdata.core.strata import annotation_strata_if_any, independent_units, joint_codes, number_names
+from segdata.core.strata import annotation_strata_if_any, image_types, independent_units, joint_codes, number_names
 from segdata.core.table import Table
 from segdata.noise.ranking import RankedCandidates
 from segdata.noise.segments import Flags, Floats
@@ -182,7 +181,7 @@ def find_noisy_groups(
     Parameters
     ----------
     value : (n,) of observations, see `excess_error_probability`; NaN: left out
-    group, stratum : (n,) whose each is, and which are similar, see `segdata.core.group_features.GroupedAnnotations`
+    group, stratum : (n,) whose each is, and which are similar, see `segdata.core.strata.GroupedAnnotations`
     n_groups : how many groups there are
     rate : how probable it may be that any group is returned where all are alike
 

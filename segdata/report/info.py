@@ -14,8 +14,7 @@ from segdata.core.errors import count_noun
 from segdata.core.finding import Count
 from segdata.core.profile import Policy, Profile
 from segdata.core.safe_text import csv_cell
-from segdata.measure.summary import QUANTILES, Summary
-from segdata.measure.training_statistics import EFFECTIVE_BETA, ChannelStatistics
+from segdata.measure.summary import EFFECTIVE_BETA, QUANTILES, ChannelStatistics, Summary
 from segdata.report.console import Console, shorten, table
 from segdata.report.encoding import encode_result
 from segdata.report.html import asset, template

@@ -9,14 +9,19 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.core.finding import RowFinding
-from segdata.core.group_features import GroupedAnnotations, GroupFeature, drawn_amounts
 from segdata.core.guideline import quote_guideline
 from segdata.core.reductions import gather, leading, name_keys, sum_by
 from segdata.core.resampling import GroupComparison, StratifiedGroups
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags
 from segdata.core.statistics import benjamini_hochberg
-from segdata.core.strata import annotation_strata, annotation_strata_if_any
+from segdata.core.strata import (
+    GroupedAnnotations,
+    GroupFeature,
+    annotation_strata,
+    annotation_strata_if_any,
+    drawn_amounts,
+)
 from segdata.core.table import Table
 
 _SEED = 310  # the same data give the same findings

@@ -5,9 +5,8 @@ from typing import get_args
 
 import numpy as np
 
-from segdata.core.cielab import rgb_to_cielab
 from segdata.core.finding import RowFinding
-from segdata.core.guideline import Relation, ids_by_name
+from segdata.core.guideline import Relation, ids_by_name, rgb_to_cielab
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.taxonomy import Category, Color, SizeLimits, Taxonomy, lineage
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 import segdata
 from segdata.campaign.confusable_categories import ConfusablePair, confusable_pairs, mean_colours
-from segdata.core.cielab import rgb_to_cielab
+from segdata.core.guideline import rgb_to_cielab
 from segdata.core.rule import Tables
 from segdata.core.table import Table
 from segdata.measure.measure import measure_source

@@ -1,8 +1,9 @@
-"""Quotes of the guideline: one line, not too long, and nothing where nothing is said."""
+"""Guideline: quotes, names and relations of categories, and colours, against scikit-image's CIELAB."""
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from skimage.color import rgb2lab
 
 from segdata.core.guideline import (
     declares_relation,
@@ -11,6 +12,7 @@ from segdata.core.guideline import (
     is_related_either_way,
     quote_guideline,
     quote_text,
+    rgb_to_cielab,
     taxonomy_advice,
 )
 from segdata.core.taxonomy import Category, Taxonomy
@@ -124,3 +126,8 @@ def test_colours_that_are_hard_to_tell_apart_but_not_wrong() -> None:
     )
     assert lines[0] == "1 category without color: d"
     assert [line[:11] for line in lines[1:]] == ["'a' and 'b'", "'a' and 'c'"]
+
+
+def test_lab_is_that_of_skimage() -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (500, 3)).astype(np.float64)
+    np.testing.assert_allclose(rgb_to_cielab(rgb), rgb2lab(rgb / 255), atol=0.02)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, label
 from scipy.spatial import ConvexHull
 
-from segdata.measure import necks
 from segdata.measure.measure import measure_batch
 from segdata.measure.registry import BatchView
+from segdata.measure.tables import lobes
 from segdata.measure.tables.lobes import LEAST_PEERS, SegmentCrops, measure_lobes
 from segdata.testing.pictures import draw_picture
 
@@ -44,8 +44,8 @@ def test_windows_show_the_pixels(mask: Mask) -> None:
 @given(MASKS)
 def test_distances_and_regions_within_a_mask_are_those_of_scipy(mask: Mask) -> None:
     room = np.pad(mask, 1)
-    np.testing.assert_array_equal(necks.inner_distances(room), distance_transform_edt(room))
-    regions, number = necks.label_regions(room > 0)
+    np.testing.assert_array_equal(lobes.inner_distances(room), distance_transform_edt(room))
+    regions, number = lobes.label_regions(room > 0)
     expected, expected_number = label(room, np.ones((3, 3)))
     assert number == expected_number
     np.testing.assert_array_equal(regions, expected)
@@ -55,13 +55,13 @@ def test_distances_and_regions_within_a_mask_are_those_of_scipy(mask: Mask) -> N
 def test_solidity_is_the_share_of_the_hull_of_all_pixel_corners(mask: Mask) -> None:
     assume(mask.any())
     corners = np.concatenate([np.argwhere(mask) + by for by in ((0, 0), (0, 1), (1, 0), (1, 1))])
-    assert necks.solidity(mask) == pytest.approx(mask.sum() / ConvexHull(corners).volume, rel=1e-5)
+    assert lobes.solidity(mask) == pytest.approx(mask.sum() / ConvexHull(corners).volume, rel=1e-5)
 
 
 @pytest.mark.parametrize("half_neck", [1, 2, 3, 5])
 def test_a_dumbbell_is_cut_in_two_and_its_neck_measured(half_neck: int) -> None:
     mask = dumbbell(10, half_neck)
-    cut = necks.cut_at_necks(mask)
+    cut = lobes.cut_at_necks(mask)
     assert cut is not None
     assert cut.neck == pytest.approx(half_neck / 10, abs=0.1)
     assert len(cut.pieces) == 2
@@ -72,14 +72,14 @@ def test_a_dumbbell_is_cut_in_two_and_its_neck_measured(half_neck: int) -> None:
 
 @pytest.mark.parametrize("mask", [dumbbell(10, 10), np.ones((9, 30), np.uint8), np.ones((1, 1), np.uint8)])
 def test_what_is_nowhere_narrower_has_no_neck(mask: Mask) -> None:
-    assert necks.cut_at_necks(mask) is None
+    assert lobes.cut_at_necks(mask) is None
 
 
 @given(st.integers(5, 9), st.integers(1, 4), st.sampled_from([np.fliplr, np.flipud, np.transpose]))
 def test_a_turned_segment_has_the_same_neck(radius: int, half_neck: int, turn: object) -> None:
     assert callable(turn)
     mask = dumbbell(radius, half_neck)
-    one, other = necks.cut_at_necks(mask), necks.cut_at_necks(np.ascontiguousarray(turn(mask)))
+    one, other = lobes.cut_at_necks(mask), lobes.cut_at_necks(np.ascontiguousarray(turn(mask)))
     assert one is not None
     assert other is not None
     assert one.neck == pytest.approx(other.neck)
@@ -89,10 +89,10 @@ def test_a_turned_segment_has_the_same_neck(radius: int, half_neck: int, turn: o
 
 def test_a_large_segment_is_looked_at_in_a_smaller_picture() -> None:
     mask = dumbbell(100, 20)
-    small, scale = necks.shrink_mask(mask)
+    small, scale = lobes.shrink_mask(mask)
     assert max(small.shape) == 160
     assert small.sum() / scale**2 == pytest.approx(mask.sum(), rel=0.02)
-    same, unscaled = necks.shrink_mask(small)
+    same, unscaled = lobes.shrink_mask(small)
     assert (unscaled, same.sum()) == (1.0, small.sum())
 
 
@@ -159,7 +159,7 @@ def test_depths_are_exact(radius: int) -> None:
     mask = dumbbell(radius, 2)
     mask[radius + 1, radius - 1] = 0  # a hole beside the middle: distances that are no whole numbers
     depth = distance_transform_edt(np.pad(mask, 1))
-    cut = necks.cut_at_necks(mask)
+    cut = lobes.cut_at_necks(mask)
     assert cut is not None
     levels = np.arange(2, 20) / 20 * depth.max()
     assert cut.neck in {float(level) / second for level in levels for second in np.unique(depth[depth > 0]).tolist()}

@@ -14,13 +14,13 @@ from PIL import Image
 from scipy import ndimage
 
 from segdata.core.table import Table
-from segdata.measure import necks
 from segdata.measure.measure import measure_source
 from segdata.measure.tables import altered_copies as copies
+from segdata.measure.tables import lobes
 from segdata.measure.tables import picture_edges as edges
-from segdata.measure.tables.line_fragments import _in_line, _Pieces
 from segdata.measure.tables.lobes import _peer_areas
 from segdata.measure.tables.outlines import SourceRings, _area_beyond, _even_odd_holes, _extents, _outside_columns
+from segdata.measure.tables.straight_lines import _in_line, _Pieces
 from segdata.testing.pictures import draw_picture
 from tests.generators.sequences import sequence_dataset
 
@@ -232,18 +232,18 @@ def test_means_of_stretches_are_those_of_opencv(seed: int) -> None:
         expected = cv2.resize(
             values, (values.shape[1], n) if axis == 0 else (n, values.shape[0]), interpolation=cv2.INTER_AREA
         )
-        np.testing.assert_allclose(necks._mean_along(values, axis, n, size / n), expected, atol=1e-9)
+        np.testing.assert_allclose(lobes._mean_along(values, axis, n, size / n), expected, atol=1e-9)
 
 
 def test_a_mask_is_made_smaller_by_the_share_of_its_longer_side() -> None:
     rng = np.random.default_rng(2)
     mask = (rng.random((40, 50)) < 0.5).astype(np.uint8)
     large = mask.repeat(8, axis=0).repeat(8, axis=1)
-    small, scale = necks.shrink_mask(large)
+    small, scale = lobes.shrink_mask(large)
     assert (small.shape, scale) == ((128, 160), 0.4)
     expected = cv2.resize(large.astype(float), (160, 128), interpolation=cv2.INTER_AREA) > 0.5 - 1e-9
     np.testing.assert_array_equal(small, expected)
-    same, one = necks.shrink_mask(mask.repeat(4, axis=0)[:160])
+    same, one = lobes.shrink_mask(mask.repeat(4, axis=0)[:160])
     assert one == 1.0
     np.testing.assert_array_equal(same, mask.repeat(4, axis=0)[:160])
 
@@ -257,8 +257,8 @@ def test_pixels_belong_to_the_nearest_seed_as_opencv_labels_them(seed: int) -> N
         y, x = rng.integers(0, 20), rng.integers(0, 26)
         seeds[y : y + rng.integers(1, 4), x : x + rng.integers(1, 4)] = True
     mask = ((rng.random(seeds.shape) < 0.9) | seeds).astype(np.uint8)
-    label, n = necks.label_regions(seeds)
-    pieces = necks._nearest_seed_masks(seeds, mask)
+    label, n = lobes.label_regions(seeds)
+    pieces = lobes._nearest_seed_masks(seeds, mask)
     assert len(pieces) == n
     np.testing.assert_array_equal(sum(piece.astype(int) for piece in pieces), mask)
     away = np.stack([cv2.distanceTransform((label != own).astype(np.uint8), cv2.DIST_L2, 5) for own in range(1, n + 1)])

@@ -13,10 +13,10 @@ import pytest
 from scipy import stats
 from skimage.color import rgb2lab
 
-from segdata.core.group_features import GroupFeature
 from segdata.core.profile import ImageSequence
 from segdata.core.resampling import StratifiedGroups
 from segdata.core.rule import Tables, rules
+from segdata.core.strata import GroupFeature
 from segdata.core.table import Table
 from segdata.core.taxonomy import Attribute, Category, ExpectedCategory, SizeLimits, Taxonomy
 from segdata.rules import annotator_drift, missing_companion, occlusion_treatment

@@ -12,10 +12,10 @@ def fleiss_kappa(agreeing: ArrayLike, votes: ArrayLike, votes_a_pixel: int | Non
     """Kappa = (po - pe) / (1 - pe), at most 1, of m annotators over all categories; unlabelled is one like others.
 
     po is the mean share of pairs of a pixel's votes that agree, pe = sum of p_c^2, p_c being a category's share of all
-    votes. Takes what `segdata.agreement.metrics.coincidences` gives, of one case or summed over many: `agreeing` (...)
-    and `votes` (..., C), and how many votes each pixel got. Order of annotators and names of categories change nothing.
-    NaN where pixels got different numbers of votes (None: Krippendorff's alpha is made for that) or fewer than 2, and
-    where all votes are for one category.
+    votes. Takes what `krippendorff_alpha.coincidences` gives, of one case or summed over many: `agreeing` (...) and
+    `votes` (..., C), and how many votes each pixel got. Order of annotators and names of categories change nothing. NaN
+    where pixels got different numbers of votes (None: Krippendorff's alpha is made for that) or fewer than 2, and where
+    all votes are for one category.
     Source: Fleiss (1971), Psychological Bulletin 76(5), 378-382.
 
     >>> round(float(fleiss_kappa(3 * (1 + 1 / 3 + 1 + 1 / 3), [6, 6], 3)), 6)

@@ -20,9 +20,14 @@ from isal import igzip, isal_zlib
 from numpy.typing import NDArray
 
 from segdata.core.errors import SegdataError
-from segdata.core.medical_files import import_package
-from segdata.core.nrrd_files import SUFFIXES as _TEXT_SUFFIXES
-from segdata.core.nrrd_files import TextHeader, is_text_volume, open_voxels, read_text_header
+from segdata.core.medical_files import (
+    TEXT_SUFFIXES,
+    TextHeader,
+    import_package,
+    is_text_volume,
+    open_voxels,
+    read_text_header,
+)
 from segdata.core.paths import with_folder
 from segdata.core.pixel_limit import max_pixels
 from segdata.core.profile import ImageSequence
@@ -31,7 +36,7 @@ from segdata.formats.medical.volume_files import axis_codes, voxel_spacing
 from segdata.formats.shared.mask_files import ValueRuns, Values
 
 _NIFTI_SUFFIXES = (".nii", ".nii.gz")
-SUFFIXES = (*_NIFTI_SUFFIXES, *_TEXT_SUFFIXES, ".seg.nrrd")  # the longer of two that end alike comes last
+SUFFIXES = (*_NIFTI_SUFFIXES, *TEXT_SUFFIXES, ".seg.nrrd")  # the longer of two that end alike comes last
 _SIZES = {348: b"n+1", 540: b"n+2"}  # bytes of a header, and how the magic text of a single file begins
 _MAX_HEAD = 1 << 24  # bytes before the voxels: extensions may be long, but not everything
 _MAX_SLICES = 2**15 - 1  # NIfTI-1 holds no more

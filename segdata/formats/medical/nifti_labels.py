@@ -26,7 +26,7 @@ from segdata.core.config import InstanceIds, Option, encode_coverage
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
-from segdata.core.nrrd_files import is_text_volume, read_text_header
+from segdata.core.medical_files import is_text_volume, read_text_header
 from segdata.core.paths import absolute_channels, absolute_uri, dataset_folder, is_unsafe_path, slice_uri
 from segdata.core.profile import Profile, Task
 from segdata.core.runs import Ints, Runs

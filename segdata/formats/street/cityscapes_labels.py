@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from segdata.core.cielab import rgb_to_cielab
+from segdata.core.guideline import rgb_to_cielab
 from segdata.core.paths import dataset_folder
 from segdata.core.taxonomy import Category, CategoryKind, Color, Taxonomy
 from segdata.formats.shared.taxonomies import load_colour_table

@@ -12,8 +12,7 @@ from segdata.core import kernels
 from segdata.core.batch import Batch, clip_runs
 from segdata.core.overlay import SweepRuns, complement, find_contacts, first_identical, union_by_frame
 from segdata.core.runs import Components, Floats, Ints, find_holes, label_parts, run_columns, segment_shapes
-from segdata.measure.registry import BatchView, measure
-from segdata.measure.segment_walk import SegmentWalk
+from segdata.measure.registry import BatchView, SegmentWalk, measure
 from segdata.measure.tables.outlines import SourceRings, are_among, matches_ring
 
 

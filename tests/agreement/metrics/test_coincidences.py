@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segdata.agreement.metrics.cohen_kappa import cohen_kappa
-from segdata.agreement.metrics.coincidences import coincidences, votes_a_pixel
 from segdata.agreement.metrics.fleiss_kappa import fleiss_kappa
-from segdata.agreement.metrics.krippendorff_alpha import krippendorff_alpha
+from segdata.agreement.metrics.krippendorff_alpha import coincidences, krippendorff_alpha, votes_a_pixel
 
 FLEISS = """0 0 0 0 14|0 2 6 4 2|0 0 3 5 6|0 3 9 2 0|2 2 8 1 1|7 7 0 0 0|3 2 6 3 0|2 5 3 2 2|6 5 2 1 0|0 2 2 3 7"""
 

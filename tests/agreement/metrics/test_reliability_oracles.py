@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from segdata.agreement.metrics.cohen_kappa import cohen_kappa
-from segdata.agreement.metrics.coincidences import Coincidences, coincidences
 from segdata.agreement.metrics.fleiss_kappa import fleiss_kappa
-from segdata.agreement.metrics.krippendorff_alpha import krippendorff_alpha
+from segdata.agreement.metrics.krippendorff_alpha import Coincidences, coincidences, krippendorff_alpha
 
 K = 4
 Votes = NDArray[np.int64]  # (annotators, units) categories; -1: no vote

@@ -7,7 +7,7 @@ import pytest
 
 from segdata import convert, read
 from segdata.core.image_files import read_channels
-from segdata.core.nrrd_files import read_text_header
+from segdata.core.medical_files import read_text_header
 from tests.formats.medical.datasets import codes, met, voxels_of, whole
 
 pytest.importorskip("nibabel")

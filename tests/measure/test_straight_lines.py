@@ -1,11 +1,12 @@
-"""Flat ends of segments: against a count of pixels, and the same whichever way a picture is turned."""
+"""Flat ends, stairs, seams and dashes: against counts of pixels, and the same whichever way a picture is turned."""
 
 import math
 
+import cv2
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 from hypothesis.extra.numpy import arrays
@@ -13,10 +14,9 @@ from numpy.typing import NDArray
 
 from segdata.core.runs import Ints
 from segdata.measure.measure import measure_source
-from segdata.measure.registry import BatchView
-from segdata.measure.segment_walk import SHORTEST_END, walk_segments
+from segdata.measure.registry import SHORTEST_END, BatchView, walk_segments
 from segdata.measure.tables.rows import segment_rows
-from segdata.measure.tables.straight_edges import (
+from segdata.measure.tables.straight_lines import (
     LARGEST_DEVIATION,
     SHORTEST_SEAM,
     measure_seams,
@@ -26,6 +26,7 @@ from segdata.testing.pictures import draw_picture
 
 Ends = set[tuple[int, bool, int, int, bool]]
 PICTURES = st_numpy.arrays(np.int64, (14, 18), elements=st.integers(0, 2), fill=st.just(1))
+Picture = NDArray[np.uint8]
 
 
 def ends_of(picture: NDArray[np.int64]) -> Ends:
@@ -208,7 +209,7 @@ def test_siblings_are_those_whose_boxes_touch(most: int, labels: Labels) -> None
     """Of groups that are too large to compare all are taken."""
     batch = draw_picture(text_of(labels, "")).batch if not (labels > 0).any() else draw_picture(_alike(labels)).batch
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("segdata.measure.tables.straight_edges._MANY_SIBLINGS", most)
+        patch.setattr("segdata.measure.tables.straight_lines._MANY_SIBLINGS", most)
         found, begin, end = siblings(batch, segment_rows(batch, walk_segments(batch)))
     assert (begin <= end).all()
     expected = _touching(labels) if most else np.arange(batch.n_segments * (batch.n_segments > 1))
@@ -228,3 +229,55 @@ def _touching(labels: Labels) -> Ints:
         if any(j != i and (low <= end + 1).all() and (begin <= high + 1).all() for j, (begin, end) in enumerate(boxes))
     ]
     return np.array(near, np.int64)
+
+
+def dashed(angle: float, n_pieces: int, gap: float = 6, length: float = 14) -> Picture:
+    """Pieces of a line through the middle of a picture, at an angle in degrees."""
+    picture = np.zeros((160, 160), np.uint8)
+    direction = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
+    first = -(n_pieces * length + (n_pieces - 1) * gap) / 2
+    for number in range(n_pieces):
+        begin = 80 + direction * (first + number * (length + gap))
+        end = begin + direction * length
+        cv2.line(picture, begin.round().astype(int).tolist(), end.round().astype(int).tolist(), 1, 2)
+    return picture
+
+
+def found_in(picture: Picture, words: str = "thin") -> list[tuple[int, int]]:
+    """Pieces and between of each segment listed."""
+    rows = ["".join(".a"[int(value)] for value in row) for row in picture.tolist()]
+    text = "\n".join(rows) + f"\n\ncategory: pole ({words})\na: pole"
+    return list(measure_source(draw_picture(text), frozenset({"dashes"}), jobs=1).dashes.lines("pieces", "between"))
+
+
+@settings(max_examples=25)
+@given(st.floats(0, 180), st.integers(3, 5))
+@example(91.5, 4)  # of which some are drawn upright, some not quite: their directions are opposites
+def test_pieces_are_in_line_whatever_their_direction(angle: float, n_pieces: int) -> None:
+    assert found_in(dashed(angle, n_pieces, length=24)) == [(n_pieces, n_pieces - 2)]  # shorter ones end too crookedly
+
+
+@settings(max_examples=15)
+@given(st.floats(0, 180))
+def test_two_pieces_are_a_line_that_is_hidden_somewhere(angle: float) -> None:
+    assert found_in(dashed(angle, 2)) == []
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_a_turned_picture_has_the_same_box(turns: int) -> None:
+    picture = np.rot90(dashed(20, 4), turns)
+    rows = ["".join(".a"[int(value)] for value in row) for row in picture.tolist()]
+    table = measure_source(
+        draw_picture("\n".join(rows) + "\n\ncategory: p (thin)\na: p"), frozenset({"dashes"}), jobs=1
+    ).dashes
+    y, x = np.nonzero(picture)
+    box = (x.min(), y.min(), np.ptp(x) + 1, np.ptp(y) + 1)
+    assert [tuple(line) for line in table.lines("x", "y", "width", "height")] == [tuple(int(each) for each in box)]
+
+
+def test_categories_that_are_not_thin_are_not_looked_at() -> None:
+    assert found_in(dashed(0, 4), "thing") == []
+
+
+def test_pieces_far_apart_are_lines_of_their_own() -> None:
+    assert found_in(dashed(0, 3, gap=30)) == []
