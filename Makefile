@@ -9,7 +9,7 @@ SOURCES := pyproject.toml constraints.txt $(wildcard segdata/core/kernels/_compi
 # What calls kernels is tried again with those in numpy, but for tests of kernels, which try both, and for files whose tests
 # call none or read some small dataset on the way.
 PLAIN := tests/core tests/measure $(addprefix --ignore=tests/core/test_,$(addsuffix .py,\
-    archives atomic_files bootstrap candidates cluster_portions config coverage errors format guideline image_files\
+    archives atomic_files bootstrap candidates cluster_portions config coverage errors format guideline image_files lazy_loading\
     paths rule_settings safe_text table taxonomy tiff_files validation))\
     $(addprefix --ignore=tests/measure/test_,$(addsuffix .py,duplicates registry source_cache stored_tables))
 

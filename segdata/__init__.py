@@ -13,7 +13,7 @@ not about a dataset are functions only: `init`, `draft_taxonomy`, `check_taxonom
 them, so ``import segdata`` is fast.
 """
 
-from segdata.core.exports import attach
+from segdata.core.lazy_loading import attach
 
 __version__ = "0.1.0"
 

@@ -22,7 +22,7 @@ FLOORS = {
     "formats": {"core"},
     "store": {"core", "formats"},
     "measure": {"core", "store"},
-    "rules": {"core", "measure"},  # only `plugin` takes from `measure`: rules of third parties may measure
+    "rules": {"core", "measure"},
     "sample": {"core"},
     "review": {"core", "store"},
     "testing": {"core"},

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from segdata.core.config import DISTANCES, Metric, did_you_mean, registered_metrics
 from segdata.core.errors import SegdataError
-from segdata.core.plugins import entry_points, loading_plugin
+from segdata.core.lazy_loading import entry_points, loading_plugin
 
 __all__ = ["AMOUNTS", "API_VERSION", "AgreementMetric", "Floats", "find_metric", "installed_metrics", "metric"]
 

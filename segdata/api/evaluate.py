@@ -105,7 +105,7 @@ def evaluate(
 
 def _open_predictions(data: Data, reference: Dataset, opening: ReadOptions) -> Dataset:
     """Predictions, opened; a list of COCO results takes its images and categories from a reference that has them."""
-    from segdata.formats.split_parts import detect_layout
+    from segdata.formats.dataset_folders import detect_layout
 
     if isinstance(data, OpenDataset):
         return read(data)

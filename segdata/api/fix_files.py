@@ -20,8 +20,8 @@ from segdata.core.format import Format, LossCounter, Source, find_format
 from segdata.core.paths import local_file, with_folder
 from segdata.core.runs import Ints
 from segdata.core.validation import FixedImage
+from segdata.formats.dataset_folders import named_layout
 from segdata.formats.shared.derived_sources import AlteredSource, ChainedSource
-from segdata.formats.split_parts import named_layout
 from segdata.store.fixes import change_log, fixed_dataset, fixed_images
 from segdata.store.merge import SplitSource
 from segdata.store.output import StagedOutput

@@ -27,6 +27,14 @@ from segdata.core.taxonomy import Taxonomy, load_taxonomy
 from segdata.dataset import Dataset
 from segdata.dataset import Progress as Progress
 from segdata.dataset import no_progress as no_progress
+from segdata.formats.dataset_folders import (
+    PLAIN_FORMATS,
+    SplitLayout,
+    detect_layout,
+    list_datasets_inside,
+    list_unread_datasets,
+    named_layout,
+)
 from segdata.formats.shared.derived_sources import (
     AlteredSource,
     RenamedSource,
@@ -37,8 +45,6 @@ from segdata.formats.shared.derived_sources import (
     with_sequences,
 )
 from segdata.formats.shared.images import image_limits
-from segdata.formats.split_parts import SplitLayout, detect_layout, named_layout
-from segdata.formats.unknown_format import PLAIN_FORMATS, list_datasets_inside, list_unread_datasets
 from segdata.measure.source_cache import cached_source
 
 if TYPE_CHECKING:

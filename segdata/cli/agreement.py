@@ -164,7 +164,7 @@ def agreement_command(
     beside = [path.name for path in sheets]
     emit(_report(report, result, typed, make_console(output), fail_on, options.jobs, beside), output)
     if sheets:
-        from segdata.report.agreement.spreadsheets import annotators_csv, images_csv
+        from segdata.report.agreement.html import annotators_csv, images_csv
 
         tables = result.run.tables
         assert tables.annotator_pairs is not None
@@ -183,7 +183,7 @@ def _sheet_paths(form: str, output: Path | None) -> tuple[Path, ...]:
     """The spreadsheets that are written beside a page; none without a page, or where it goes to a device or a pipe."""
     if form != "html" or output is None or (output.exists() and not output.is_file()):
         return ()
-    from segdata.report.agreement.spreadsheets import spreadsheet_paths
+    from segdata.report.agreement.html import spreadsheet_paths
 
     return spreadsheet_paths(output)
 

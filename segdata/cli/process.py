@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import click
 
 from segdata.core.errors import SegdataError
-from segdata.core.plugins import entry_points
+from segdata.core.lazy_loading import entry_points
 from segdata.core.safe_text import escape_controls, escape_line
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ import msgspec
 from segdata.core.config import Config, Option, did_you_mean
 from segdata.core.errors import AmbiguousFormatError, SegdataError, UnknownFormatError, count_noun
 from segdata.core.finding import Count
+from segdata.core.lazy_loading import entry_points, loading_plugin
 from segdata.core.paths import is_unsafe_path
-from segdata.core.plugins import entry_points, loading_plugin
 from segdata.core.profile import Profile
 from segdata.core.taxonomy import Taxonomy
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from segdata.core.config import did_you_mean
 from segdata.core.errors import SegdataError
 from segdata.core.finding import RowFinding, Severity
-from segdata.core.plugins import entry_points, loading_plugin
+from segdata.core.lazy_loading import entry_points, loading_plugin
 from segdata.core.profile import Profile, Task
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from segdata.core.config import (
 )
 from segdata.core.errors import SegdataError, SettingError, UnreadableError
 from segdata.core.finding import Severity
-from segdata.core.plugins import entry_points, loading_plugin
+from segdata.core.lazy_loading import entry_points, loading_plugin
 from segdata.core.profile import Profile
 from segdata.core.rule import Rule, rule_hint, rules
 

@@ -5,7 +5,7 @@ at its top, and readers and writers inside `read` and `write`, costs other comma
 as the round-trip law, are in `segdata.testing`. `help("segdata.formats.plugin.ImageEntry")` shows one name alone.
 """
 
-from segdata.core.exports import attach
+from segdata.core.lazy_loading import attach
 
 API_VERSION = 1
 """Rises when a name is removed or changes its meaning, or a parameter goes; names that are added leave it as it is."""

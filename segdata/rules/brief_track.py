@@ -3,11 +3,11 @@
 import numpy as np
 
 from segdata.core.finding import RowFinding
-from segdata.core.frame_sequences import SequenceIndex, touches_edge, tracked_segments
 from segdata.core.profile import has_videos
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Floats, Ints
 from segdata.core.table import Table
+from segdata.measure.sequences import SequenceIndex, touches_edge, tracked_segments
 
 _SIDES = ("x", "y", "width", "height")
 

@@ -3,9 +3,9 @@
 import numpy as np
 
 from segdata.core.finding import RowFinding
-from segdata.core.frame_sequences import changes_category, tracked_segments
 from segdata.core.profile import has_videos
 from segdata.core.rule import Findings, Tables, rule
+from segdata.measure.sequences import changes_category, tracked_segments
 from segdata.rules.shared import SUM_COLUMNS, sum_by_owner
 
 _BY = ("segment", "category_id")

@@ -8,11 +8,11 @@ import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
-from segdata.core.frame_sequences import SequenceIndex, frame_numbers, image_successions, is_frame_of
 from segdata.core.profile import has_videos
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
 from segdata.core.table import Table
+from segdata.measure.sequences import SequenceIndex, frame_numbers, image_successions, is_frame_of
 
 _NAMED = 8  # numbers in a message
 _USUAL_SIZE = 0.75  # of the frames have one size, if another is a mistake

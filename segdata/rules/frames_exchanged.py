@@ -3,11 +3,11 @@
 import numpy as np
 
 from segdata.core.finding import RowFinding
-from segdata.core.frame_sequences import SequenceIndex, is_frame_of
 from segdata.core.profile import has_sequences
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Floats
 from segdata.core.strata import is_example, joint_codes
+from segdata.measure.sequences import SequenceIndex, is_frame_of
 from segdata.rules.shared import successions
 
 _STILL = -0.2  # what exchanging two frames usually saves at most, unless labels only tremble and have no order

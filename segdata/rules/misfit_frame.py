@@ -3,9 +3,9 @@
 import numpy as np
 
 from segdata.core.finding import RowFinding
-from segdata.core.frame_sequences import tracked_segments
 from segdata.core.profile import has_sequences
 from segdata.core.rule import Findings, Tables, rule
+from segdata.measure.sequences import tracked_segments
 from segdata.rules.shared import stands_out, successions
 
 

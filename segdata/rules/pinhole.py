@@ -1,8 +1,8 @@
 """SEG107 pinhole: a segment has small holes."""
 
-from segdata.core.frame_sequences import outside_volumes
 from segdata.core.profile import has_volumes
 from segdata.core.rule import Findings, Tables, rule
+from segdata.measure.sequences import outside_volumes
 from segdata.rules.shared import counts_small_shapes, small_region_findings
 
 _LONG = 50  # times as long as wide: a net of lines

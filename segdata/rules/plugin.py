@@ -4,7 +4,7 @@
 that only filter columns cost other commands no start-up time. Test helpers are in `segdata.testing.pictures`.
 """
 
-from segdata.core.exports import attach
+from segdata.core.lazy_loading import attach
 
 API_VERSION = 1
 """Rises when a name is removed or changes its meaning, or a parameter goes; names that are added leave it as it is."""

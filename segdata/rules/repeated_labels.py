@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from segdata.core.finding import RowFinding
-from segdata.core.frame_sequences import SequenceIndex
 from segdata.core.reductions import gather, sum_by
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Ints
 from segdata.core.strata import joint_codes, number_names
 from segdata.core.table import Table
+from segdata.measure.sequences import SequenceIndex
 from segdata.measure.tables.duplicates import MOST_BITS
 from segdata.rules.shared import free_outlines, picture_of_copy
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import Box, RowFinding, Severity
-from segdata.core.frame_sequences import FrameSequence, SequenceIndex
 from segdata.core.guideline import Relation, is_related_either_way
 from segdata.core.profile import Profile
 from segdata.core.reductions import medians, total
@@ -16,6 +15,7 @@ from segdata.core.rule import Findings, Tables
 from segdata.core.runs import Flags, Floats, Ints, unique_inverse
 from segdata.core.statistics import group_median
 from segdata.core.table import Table
+from segdata.measure.sequences import FrameSequence, SequenceIndex
 
 # Roboflow's names of copies: with a hash, or, in an export of 2026, with 20 letters and digits.
 _AUGMENTED = re.compile(r"(?:.*/)?(.+)\.rf\.(?:[0-9a-f]{32}|[0-9a-z]{20})\.\w+", re.DOTALL | re.IGNORECASE)

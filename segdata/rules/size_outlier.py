@@ -5,11 +5,11 @@ from functools import partial
 import numpy as np
 
 from segdata.core.finding import RowFinding
-from segdata.core.frame_sequences import is_frame_of
 from segdata.core.reductions import group_medians, sum_by
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.statistics import group_median, outlier_limit, robust_z
 from segdata.core.strata import is_example, joint_codes, size_class
+from segdata.measure.sequences import is_frame_of
 
 _EDGE = 3  # pixels; outlines of what the frame cuts often end a little before it
 _SIZES = 64  # more than classes of sizes

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from segdata.core.frame_sequences import outside_volumes
 from segdata.core.profile import has_volumes
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags
 from segdata.core.table import Table
+from segdata.measure.sequences import outside_volumes
 from segdata.rules.shared import counts_small_shapes, small_region_findings
 
 _MANY = 20  # parts that are small but no specks

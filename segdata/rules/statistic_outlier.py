@@ -8,13 +8,13 @@ import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
-from segdata.core.frame_sequences import SequenceIndex
 from segdata.core.reductions import gather
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.statistics import benjamini_hochberg, tail_chance
 from segdata.core.strata import is_example, joint_codes, number_names, size_class
 from segdata.core.table import Column, Table
+from segdata.measure.sequences import SequenceIndex
 
 _HAVING = 0.75  # of the images must have pixels of what is compared, lest the usual value is none
 _LEAST_SCALE = 0.1  # of logarithms: nothing that people draw is the same to a tenth

@@ -4,9 +4,9 @@ import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
-from segdata.core.frame_sequences import changes_category, tracked_segments
 from segdata.core.profile import has_sequences
 from segdata.core.rule import Findings, Tables, rule
+from segdata.measure.sequences import changes_category, tracked_segments
 
 
 @rule("SEG351", "track-category", severity="error", needs=(), when=has_sequences, per_sequence=True)

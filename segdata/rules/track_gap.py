@@ -4,11 +4,11 @@ import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import Box, RowFinding
-from segdata.core.frame_sequences import SequenceIndex, touches_edge, tracked_segments
 from segdata.core.profile import has_videos
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Floats, Ints
 from segdata.core.table import Table
+from segdata.measure.sequences import SequenceIndex, touches_edge, tracked_segments
 
 Boxes = Floats
 _NEAR = 5  # appearances before and after a gap whose sizes are what is usual

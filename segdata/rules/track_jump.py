@@ -3,13 +3,13 @@
 import numpy as np
 
 from segdata.core.finding import RowFinding
-from segdata.core.frame_sequences import touches_edge, tracked_segments
 from segdata.core.profile import has_videos
 from segdata.core.reductions import stands_beyond_chance
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.statistics import group_median, tail_chance
 from segdata.core.strata import joint_codes
+from segdata.measure.sequences import touches_edge, tracked_segments
 
 _CAMERA = 3  # tracks of a frame that tell the motion of the camera
 _AROUND = 3  # steps before and after

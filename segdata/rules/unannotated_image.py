@@ -4,11 +4,11 @@ import numpy as np
 
 from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
-from segdata.core.frame_sequences import FrameSequence, frame_sequences
 from segdata.core.profile import SequenceKind
 from segdata.core.reductions import leading, total
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
+from segdata.measure.sequences import FrameSequence, frame_sequences
 
 
 @rule("SEG312", "unannotated-image", severity="warning", needs=(), per_sequence=True)

@@ -22,11 +22,11 @@ from segdata.core.format import Format, LossCounter, ReadRequest, Source
 from segdata.core.profile import ImageSequence, Policy, Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import load_taxonomy
+from segdata.formats.dataset_folders import SplitLayout, SplitPath, split_of_file
 from segdata.formats.shared.derived_sources import AlteredSource, ChainedSource, WrappedSource
 from segdata.formats.shared.file_names import Namesakes
 from segdata.formats.shared.images import ImageFolder, image_limits
 from segdata.formats.shared.per_image import relative_path
-from segdata.formats.split_parts import SplitLayout, SplitPath, split_of_file
 from segdata.store.merge_conflicts import (
     MergedTaxonomy,
     NewNames,

@@ -21,7 +21,7 @@ from click.testing import Result
 from segdata.cli.output import make_console
 from segdata.cli.process import _StageLines, exit_code, explain_error
 from segdata.core.errors import SegdataError
-from segdata.core.plugins import EntryPoint
+from segdata.core.lazy_loading import EntryPoint
 from segdata.noise.networks.plan import StageProgress
 from segdata.report.console import Console
 

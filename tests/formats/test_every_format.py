@@ -8,9 +8,9 @@ import pytest
 
 from segdata import convert, diff, read
 from segdata.core.errors import LossError, SegdataError
-from segdata.core.exports import ImportedOnCall
 from segdata.core.finding import Defect
 from segdata.core.format import Format, detect, formats
+from segdata.core.lazy_loading import ImportedOnCall
 from tests.generators.reference_pages import formats_markdown
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"

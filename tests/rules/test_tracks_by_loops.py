@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from segdata.core.finding import RowFinding
-from segdata.core.frame_sequences import SequenceIndex
 from segdata.core.rule import Tables, find_rule
 from segdata.core.statistics import benjamini_hochberg, tail_chance
 from segdata.core.table import Table
 from segdata.measure.measure import measure_source
+from segdata.measure.sequences import SequenceIndex
 from segdata.rules.brief_track import box_iou
 from segdata.rules.frames_exchanged import _distances, _far_apart, _in_reverse
 from segdata.rules.occlusion_treatment import _match

@@ -18,7 +18,7 @@ from segdata.core.dataset import OpenDataset
 from segdata.core.finding import Finding
 from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.validation import FixedFinding, FixedImage
-from segdata.formats.split_parts import SplitPath
+from segdata.formats.dataset_folders import SplitPath
 from segdata.store import merge, revision_writer
 from segdata.store.fixes import change_log
 from segdata.store.manifest import load

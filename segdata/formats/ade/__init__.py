@@ -20,8 +20,8 @@ X_atr.txt, of which no sample is public.
 
 import re
 
-from segdata.core.exports import ImportedOnCall
 from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
+from segdata.core.lazy_loading import ImportedOnCall
 from segdata.formats.shared import MASK_LOSSES
 
 ALIASES = ("ade", "ade20k-full")

@@ -17,8 +17,8 @@ Not checked against the published files, which are not here, but against what lv
 
 from pathlib import Path
 
-from segdata.core.exports import ImportedOnCall
 from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch
+from segdata.core.lazy_loading import ImportedOnCall
 from segdata.formats.coco import POLYGONS_OPTION, document_clue, find_documents, instances
 
 ALIASES = ("lvis-v1",)

@@ -19,8 +19,8 @@ doc/source/drivers/raster/gtiff.rst.
 
 from pathlib import Path
 
-from segdata.core.exports import ImportedOnCall
 from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossKind
+from segdata.core.lazy_loading import ImportedOnCall
 from segdata.core.tiff_files import CHANNELS, GEOGRAPHIC, SAMPLE_FORMAT, tiff_tags
 from segdata.formats.shared import CATEGORY_MASK_LOSSES
 

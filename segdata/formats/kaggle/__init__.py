@@ -16,8 +16,8 @@ https://www.kaggle.com/competitions/airbus-ship-detection/overview/evaluation; t
 from pathlib import Path
 
 from segdata.core.errors import UnreadableError
-from segdata.core.exports import ImportedOnCall
 from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
+from segdata.core.lazy_loading import ImportedOnCall
 from segdata.formats.shared import MASK_LOSSES
 
 ALIASES = ("kaggle", "rle", "csv-rle")

@@ -20,8 +20,8 @@ taxonomy, and 255 for unlabelled and void; of Ultralytics also `data.yaml`. With
 them, in `img_dir/` or `images/`.
 """
 
-from segdata.core.exports import ImportedOnCall
 from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossKind
+from segdata.core.lazy_loading import ImportedOnCall
 from segdata.formats.masks import describe_encoding, most_of, probe_masks
 from segdata.formats.shared import CATEGORY_MASK_LOSSES
 from segdata.formats.shared.taxonomies import preset_names

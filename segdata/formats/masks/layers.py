@@ -22,8 +22,8 @@ from pathlib import Path, PurePosixPath
 from segdata.core import format
 from segdata.core.config import Layers, load_config
 from segdata.core.errors import SegdataError
-from segdata.core.exports import ImportedOnCall
 from segdata.core.format import FileProbe, FormatMatch
+from segdata.core.lazy_loading import ImportedOnCall
 from segdata.formats.shared.file_names import has_images, is_image_name
 
 ALIASES = ("binary-masks", "layer-masks", "binary")

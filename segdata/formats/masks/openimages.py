@@ -10,8 +10,8 @@ attribute; boxes and clicks are not read. The split is the first word of the fil
 """
 
 from segdata.core.errors import list_names
-from segdata.core.exports import ImportedOnCall
 from segdata.core.format import FileProbe, FormatMatch, LossKind
+from segdata.core.lazy_loading import ImportedOnCall
 
 LOSSES: frozenset[LossKind] = frozenset()
 CHECKED = ("Pillow and NumPy (each mask's pixels)", "the published files' columns")

@@ -17,8 +17,8 @@ import re
 from pathlib import Path
 
 from segdata.core.errors import UnreadableError
-from segdata.core.exports import ImportedOnCall
 from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossKind
+from segdata.core.lazy_loading import ImportedOnCall
 from segdata.formats.shared import CATEGORY_MASK_LOSSES
 
 ALIASES = ("hf", "datasets", "hugging-face-datasets")

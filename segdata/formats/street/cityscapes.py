@@ -20,8 +20,8 @@ cityscapesscripts/preparation/json2instanceImg.py and json2labelImg.py.
 
 import re
 
-from segdata.core.exports import ImportedOnCall
 from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
+from segdata.core.lazy_loading import ImportedOnCall
 from segdata.formats.shared import STREET_MASK_LOSSES
 
 ALIASES = ("gtfine", "cityscape")

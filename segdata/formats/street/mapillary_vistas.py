@@ -20,8 +20,8 @@ files, which are not free to copy.
 
 import re
 
-from segdata.core.exports import ImportedOnCall
 from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
+from segdata.core.lazy_loading import ImportedOnCall
 from segdata.formats.shared import STREET_MASK_LOSSES
 
 ALIASES = ("mapillary", "vistas")

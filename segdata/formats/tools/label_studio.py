@@ -26,8 +26,8 @@ free keys of `meta` survive an edit there.
 
 import re
 
-from segdata.core.exports import ImportedOnCall
 from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossKind
+from segdata.core.lazy_loading import ImportedOnCall
 from segdata.formats.shared import TOOL_LOSSES
 
 ALIASES = ("labelstudio-json", "ls")

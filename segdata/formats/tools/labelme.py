@@ -18,8 +18,8 @@ one's work. For an image without annotation you get a file without shapes.
 """
 
 from segdata.core.errors import list_names
-from segdata.core.exports import ImportedOnCall
 from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossKind
+from segdata.core.lazy_loading import ImportedOnCall
 from segdata.formats.shared import LABELME_LOSSES
 
 NAMES = FILE_NAMES

@@ -21,8 +21,8 @@ that models call their scores `confidence` is from memory.
 
 import re
 
-from segdata.core.exports import ImportedOnCall
 from segdata.core.format import FILE_NAMES, FileProbe, FormatMatch, LossKind
+from segdata.core.lazy_loading import ImportedOnCall
 from segdata.formats.shared import TOOL_LOSSES
 
 ALIASES = ("sly",)

@@ -19,8 +19,8 @@ attributes hold the category and the other data of a segment, file attributes th
 """
 
 from segdata.core.errors import list_names
-from segdata.core.exports import ImportedOnCall
 from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossKind
+from segdata.core.lazy_loading import ImportedOnCall
 from segdata.formats.shared import VIA_LOSSES
 
 ALIASES = ("vgg", "vgg-image-annotator")

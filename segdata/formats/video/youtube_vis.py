@@ -17,8 +17,8 @@ format has no void: void segments are left out, and counted.
 
 from pathlib import Path
 
-from segdata.core.exports import ImportedOnCall
 from segdata.core.format import DOCUMENT_NAMES, FileProbe, FormatMatch, LossKind
+from segdata.core.lazy_loading import ImportedOnCall
 from segdata.formats.coco import POLYGONS_OPTION
 from segdata.formats.shared import COCO_LOSSES
 

@@ -22,8 +22,8 @@ several objects.
 
 import re
 
-from segdata.core.exports import ImportedOnCall
 from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
+from segdata.core.lazy_loading import ImportedOnCall
 from segdata.formats.shared import CATEGORY_MASK_LOSSES
 
 ALIASES = ("voc", "pascal", "voc2012", "voc2007", "pascal-voc-2012")

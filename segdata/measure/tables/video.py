@@ -7,14 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.core import kernels
-from segdata.core.frame_sequences import FrameSequence, image_successions
 from segdata.core.overlay import SweepRuns
 from segdata.core.profile import Profile
 from segdata.core.runs import Floats, Ints, NumberLine, Runs, label_parts, run_columns
 from segdata.core.table import Table
 from segdata.core.taxonomy import Taxonomy
 from segdata.measure.registry import measure_dataset
-from segdata.measure.sequences import ColumnArrays, DatasetView, FrameWindow
+from segdata.measure.sequences import ColumnArrays, DatasetView, FrameSequence, FrameWindow, image_successions
 
 _BOX = ("x", "y", "width", "height")
 ShiftedRuns = tuple[Runs, Ints, Ints, Ints]  # for each of n the owner, and how far it is moved across and down

@@ -7,12 +7,11 @@ import msgspec
 import numpy as np
 
 from segdata.core import kernels
-from segdata.core.frame_sequences import FrameSequence
 from segdata.core.overlay import SweepRuns
 from segdata.core.runs import Flags, HoleStrips, Ints, NumberLine, Runs, hole_strips, label_parts
 from segdata.core.table import Table
 from segdata.measure.registry import measure_dataset
-from segdata.measure.sequences import ColumnArrays, DatasetView, FrameWindow, TablesByName
+from segdata.measure.sequences import ColumnArrays, DatasetView, FrameSequence, FrameWindow, TablesByName
 from segdata.measure.tables.video import track_ids
 
 _BOX = ("x", "y", "width", "height")

@@ -13,8 +13,14 @@ import pytest
 import segdata
 from segdata.api.agreement import AgreementResult, agree
 from segdata.core.finding import Finding
-from segdata.report.agreement.html import MOST_LISTED, listed_findings
-from segdata.report.agreement.spreadsheets import ANNOTATOR_COLUMNS, IMAGE_COLUMNS, annotators_csv, images_csv
+from segdata.report.agreement.html import (
+    ANNOTATOR_COLUMNS,
+    IMAGE_COLUMNS,
+    MOST_LISTED,
+    annotators_csv,
+    images_csv,
+    listed_findings,
+)
 from tests.report.conftest import compared, forgets, shaky, truth
 
 

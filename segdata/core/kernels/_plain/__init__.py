@@ -1,7 +1,16 @@
 """The kernels in numpy: what each one computes, and the fallback where nothing is compiled."""
 
-from segdata.core.kernels._plain.counts import decode_counts, encode_counts, join_counts, split_counts, unpack_alpha
-from segdata.core.kernels._plain.drawing import draw_opencv, draw_pillow
+from segdata.core.kernels._plain.counts import (
+    decode_counts,
+    encode_counts,
+    guard_pages,
+    join_counts,
+    join_spans,
+    release_pages,
+    repeated_keys,
+    split_counts,
+    unpack_alpha,
+)
 from segdata.core.kernels._plain.groups import (
     dense,
     extents,
@@ -32,17 +41,13 @@ from segdata.core.kernels._plain.overlay import (
 )
 from segdata.core.kernels._plain.polygons import (
     crossings,
+    draw_opencv,
+    draw_pillow,
     flawed_rings,
     parse_rings,
     rasterise,
     recurring,
     ring_lengths,
-)
-from segdata.core.kernels._plain.scan import (
-    guard_pages,
-    join_spans,
-    release_pages,
-    repeated_keys,
 )
 from segdata.core.kernels._plain.sweep import (
     bounds,

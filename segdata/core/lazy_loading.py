@@ -1,21 +1,25 @@
-"""What installed packages name under the entry points `segdata.formats`, `segdata.rules` and `segdata.metrics`.
+"""Lazy loading: names and functions that are imported on first use, and what installed packages name as entry points.
 
-importlib.metadata reads the same files; it takes a twentieth of the start of a command (e-mail headers, archives, and
-every package once for each group), so the few lines that are needed are read here. A test compares the two.
+The stub beside a module (`.pyi`) is the only list of its names: type checkers read it, and `attach` takes them from
+there. scikit-image and others of its family do the same (SPEC 1 of Scientific Python).
+
+Entry points are `segdata.formats`, `segdata.rules` and `segdata.metrics`. importlib.metadata reads the same files; it
+takes a twentieth of the start of a command (e-mail headers, archives, and every package once for each group), so the
+few lines that are needed are read here. A test compares the two.
 Source: https://packaging.python.org/en/latest/specifications/entry-points/
 """
 
+import ast
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from segdata.core.errors import SegdataError
 
@@ -23,7 +27,60 @@ _METADATA = (".dist-info", ".egg-info")
 _OBJECT = re.compile(r"(?P<module>[\w.]+)\s*(:\s*(?P<names>[\w.]+))?\s*(\[.*\])?$")
 
 
-class EntryPoint(msgspec.Struct, frozen=True):
+def attach(module: str, file: str) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+    """The functions `__getattr__` and `__dir__` of a module, from the names that the stub beside its file imports.
+
+    `__all__` is the sorted list of these names, and of those that the stub declares.
+    """
+
+    @cache
+    def homes() -> dict[str, str]:
+        """Name -> the module that defines it; declared names are in `module` itself."""
+        names: dict[str, str] = {}
+        for statement in ast.parse(Path(file).with_suffix(".pyi").read_text("utf-8")).body:
+            if isinstance(statement, ast.ImportFrom) and statement.module:
+                names |= {alias.name: statement.module for alias in statement.names}
+            elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+                names[statement.target.id] = module
+        return names
+
+    def get(name: str) -> object:
+        """Import a public name from its home on first use."""
+        if name == "__all__":
+            return sorted(name for name in homes() if not name.startswith("_"))
+        if name.startswith("__") or homes().get(name, module) == module:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        return getattr(import_module(homes()[name]), name)
+
+    def names() -> list[str]:
+        """The public names, used or not, for completion."""
+        return sorted({*vars(sys.modules[module]), *homes()})
+
+    return get, names
+
+
+@dataclass(frozen=True)
+class ImportedOnCall:
+    """A function that is imported when it is first called: `place` is ``module:function``.
+
+    So a light module names what is slow to import, and both need not repeat its parameters.
+    """
+
+    place: str
+
+    def function(self) -> Callable[..., Any]:  # Any: of whatever parameters it has
+        """The function itself."""
+        module, _, name = self.place.partition(":")
+        function: Callable[..., Any] = getattr(import_module(module), name)
+        return function
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:  # Any: as the function has them
+        """Import the function, and call it."""
+        return self.function()(*arguments, **options)
+
+
+@dataclass(frozen=True)
+class EntryPoint:
     """One line of a package's entry points: a name, and the object that it stands for (``module:name.name``)."""
 
     group: str

@@ -10,7 +10,7 @@ from PIL import Image
 
 import segdata
 from segdata.core.errors import SegdataError, UnreadableError
-from segdata.formats.unknown_format import detect_format
+from segdata.formats.dataset_folders import detect_format
 
 VOTT = {"assets": {}}
 DARWIN = {"version": "2.0", "item": {"name": "a.jpg"}, "annotations": [{"name": "cat", "slot_names": ["0"]}]}
