@@ -78,22 +78,15 @@ class AnnotatorDrift(msgspec.Struct, frozen=True, kw_only=True):
     examples: tuple[str, ...] = ()
 
 
-def annotator_drifts(
-    comparison: AnnotatorPairs,
-    annotations: Table,
-    how: Resampling,
-    *,
-    rate: float = ACCUSATION_RATE,
-    n_draws: int = _DRAWS,
-) -> tuple[AnnotatorDrift, ...]:
+def annotator_drifts(comparison: AnnotatorPairs, annotations: Table, how: Resampling) -> tuple[AnnotatorDrift, ...]:
     """The drift of every annotator, kind and category, and of all categories together; nothing without dates.
 
     `annotations` are the rows that the pairs name, with `created` (ISO 8601). Tested are annotators with work of 8
     clusters of images or more, on two days or more, that two others annotated as well; of fewer than three annotators
     nobody knows who changes. The p-values of an annotator are adjusted for all kinds and categories by the largest
     statistic of each permutation (Westfall and Young, 1993, Resampling-Based Multiple Testing), and over annotators as
-    `limits_by_person` says, at `rate`. A drift that one of the others alone makes up does
-    not stand: see `_DriftFamily.remains`.
+    `limits_by_person` says, at `ACCUSATION_RATE`. A drift that one of the others alone makes up does not stand: see
+    `_DriftFamily.remains`.
     """
     days = _cluster_days(comparison, annotations)
     if int(comparison.is_first_pass.sum()) < 3 or not np.isfinite(days).any():
@@ -103,9 +96,9 @@ def annotator_drifts(
     persons = {
         family.annotator: [other for other in families if other.annotator == family.annotator] for family in families
     }
-    chances = {name: _chances(own, how.seed, n_draws) for name, own in persons.items()}
+    chances = {name: _chances(own, how.seed) for name, own in persons.items()}
     least = {name: min(p.values()) for name, p in chances.items() if p}
-    limits = limits_by_person(np.array(list(least.values())), np.array(list(least), np.int64), rate)
+    limits = limits_by_person(np.array(list(least.values())), np.array(list(least), np.int64), ACCUSATION_RATE)
     limit = dict(zip(least, limits.tolist(), strict=True))
     drifts = []
     for family in families:
@@ -316,7 +309,7 @@ class _Trend:
         return mean + slope * (low - mean_day), mean + slope * (high - mean_day)
 
 
-def _chances(families: "Sequence[_DriftFamily]", seed: int, n_draws: int) -> dict[tuple[BiasKind, int | None], float]:
+def _chances(families: "Sequence[_DriftFamily]", seed: int) -> dict[tuple[BiasKind, int | None], float]:
     """The p-values of an annotator's kinds and categories that are tested, against all others."""
     trends = {
         (family.kind, code): family.trend(code, family.controls[0]) for family in families for code in family.codes
@@ -329,7 +322,7 @@ def _chances(families: "Sequence[_DriftFamily]", seed: int, n_draws: int) -> dic
     }
     if not tested:
         return {}
-    p = _adjusted_chances(day, list(tested.values()), seed, n_draws)
+    p = _adjusted_chances(day, list(tested.values()), seed, _DRAWS)
     return dict(zip(tested, p.tolist(), strict=True))
 
 

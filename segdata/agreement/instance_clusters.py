@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from segdata.agreement.annotator_pairs import AnnotatorSegments, PanelBatch, collect_segments, uncovered_runs
 from segdata.agreement.instance_matching import (
@@ -364,14 +363,12 @@ def instance_consensus(
     clusters: SegmentClusters,
     *,
     least: float = 0.5,
-    weight: ArrayLike | None = None,
     exclusive: bool = False,
 ) -> InstanceConsensus:
     """What everyone's clusters come to; the order of annotators changes nothing.
 
     A thing is agreed on if more than the share `least` of the annotators who have a say drew it. Its pixels are those
-    that more than half of its members have: of two members, both. Its category is the one that most give it, each with
-    their `weight` (R,), by default all the same.
+    that more than half of its members have: of two members, both. Its category is the one that most give it.
 
     With `exclusive`, things that are agreed on share no pixels: what several claim goes to the one with more votes
     there, of equals to the one that more annotators drew, then to the first.
@@ -388,7 +385,7 @@ def instance_consensus(
     says[(first + members["cluster"])[drew], members["annotator"][drew]] = members["category"][drew]
     drawn_by = np.bincount(cluster, minlength=n)
     judged_by = np.bincount(first + members["cluster"], minlength=n)
-    category = plurality(says, weight).category
+    category = plurality(says).category
     is_agreed = (drawn_by > least * judged_by) & (category != UNDECIDED)
     kept = clusters.number[panel.clear.owner] >= 0
     owner = clusters.number[panel.clear.owner[kept]].astype(np.int32)

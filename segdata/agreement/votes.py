@@ -6,7 +6,7 @@ from math import log2
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from segdata.agreement.annotator_pairs import PanelBatch, category_positions, collect_segments
 from segdata.agreement.contingency import flatten_segments, number_layers
@@ -211,23 +211,22 @@ class PixelDecision(NamedTuple):
     support: Floats  # (P,) how sure it is, in [0, 1]; where undecided, of the best candidate; NaN where nobody voted
 
 
-def plurality(vote: Ints, weight: ArrayLike | None = None) -> PixelDecision:
+def plurality(vote: Ints) -> PixelDecision:
     """The vote that most annotators cast, unlabelled being one; of a tie `UNDECIDED`.
 
-    Takes the votes (P, R) of `segdata.agreement.votes.PixelVotes`, and how much each annotator's counts (R,), by
-    default the same. `support` is the share of those who voted. Order of annotators changes nothing.
+    Takes the votes (P, R) of `PixelVotes`. `support` is the share of those who voted. Order of annotators changes
+    nothing.
     Source: Lam and Suen (1997), IEEE Transactions on Systems, Man, and Cybernetics A 27(5), 553-568.
 
     >>> plurality(np.array([[0, 1, 1], [0, 1, -2], [2, -1, -1]])).category.tolist()
     [1, -3, -1]
     """
-    n_voters = vote.shape[1]
-    weights = np.where(vote == ABSENT, 0.0, np.ones(n_voters) if weight is None else np.asarray(weight, float))
-    for_it = np.zeros(vote.shape)  # the weight of all who cast the vote that each cast
-    for k in range(n_voters):
-        for_it += (vote == vote[:, k, None]) * weights[:, k, None]
+    voted = (vote != ABSENT).astype(np.float64)
+    for_it = np.zeros(vote.shape)  # how many cast the vote that each cast
+    for k in range(vote.shape[1]):
+        for_it += (vote == vote[:, k, None]) * voted[:, k, None]
     with np.errstate(invalid="ignore"):
-        return elect(vote, for_it / weights.sum(axis=1)[:, None])
+        return elect(vote, for_it / voted.sum(axis=1)[:, None])
 
 
 def elect(vote: Ints, score: Floats) -> PixelDecision:
@@ -244,7 +243,7 @@ def elect(vote: Ints, score: Floats) -> PixelDecision:
     return PixelDecision(np.where(decided, winner, UNDECIDED), best)
 
 
-def majority(vote: Ints, weight: ArrayLike | None = None, *, least: float = 0.5) -> PixelDecision:
+def majority(vote: Ints, *, least: float = 0.5) -> PixelDecision:
     """The vote of more than half of those who voted, else `UNDECIDED`; see `plurality`.
 
     `least` is the share that it must exceed, 0.5 or more.
@@ -252,7 +251,7 @@ def majority(vote: Ints, weight: ArrayLike | None = None, *, least: float = 0.5)
     >>> majority(np.array([[0, 1, 1, 2], [0, 0, 0, 2]])).category.tolist()
     [-3, 0]
     """
-    winner = plurality(vote, weight)
+    winner = plurality(vote)
     return PixelDecision(np.where(winner.support > least + _ROUNDING, winner.category, UNDECIDED), winner.support)
 
 

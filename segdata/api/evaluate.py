@@ -381,7 +381,7 @@ def scorecard(
     return promote(ScorecardResult, card, run=ScorecardRun(dataset, compared.annotator_pairs))
 
 
-def scorecard_of_agreement(run: "AgreementRun", worst: int = 3) -> Scorecard:
+def scorecard_of_agreement(run: "AgreementRun") -> Scorecard:
     """The scorecard of annotators who have been compared, without another pass over their work.
 
     Of two without a reference there are no worst examples: those of one are those of the other.
@@ -390,13 +390,12 @@ def scorecard_of_agreement(run: "AgreementRun", worst: int = 3) -> Scorecard:
     intervals = agreement.intervals
     resampled = Resampling(intervals.confidence, intervals.resamples, intervals.seed)
     reference = None if judged is None else judged.gold
-    worst = 0 if reference is None and len(agreement.pairs) == 1 else worst
     return build_scorecard(
         run.tables,
         reference=reference,
         metric=agreement.leading,
         how=resampled,
-        n_worst=worst,
+        n_worst=0 if reference is None and len(agreement.pairs) == 1 else 3,
         tolerance=agreement.tolerance,
     )
 

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from segdata.agreement.estimates import (
     DEFAULT_RESAMPLING,
     PairAmounts,
-    Resampling,
     between_persons,
     category_scores,
     count_images,
@@ -88,7 +87,7 @@ class PilotAgreement(msgspec.Struct, frozen=True, kw_only=True):
     confused: tuple[ConfusedCategories, ...]
 
 
-def measure_pilot_agreement(comparison: AnnotatorPairs, how: Resampling = DEFAULT_RESAMPLING) -> PilotAgreement | None:
+def measure_pilot_agreement(comparison: AnnotatorPairs) -> PilotAgreement | None:
     """How well annotators agree; None where no image was annotated by two."""
     amounts = PairAmounts.from_pairs(comparison)
     rows = between_persons(amounts)
@@ -98,12 +97,12 @@ def measure_pilot_agreement(comparison: AnnotatorPairs, how: Resampling = DEFAUL
     return PilotAgreement(
         annotators=comparison.annotators,
         images=int(frames[np.unique(amounts.case[rows])].sum()),
-        categories=_category_agreements(amounts, rows, how),
+        categories=_category_agreements(amounts, rows),
         confused=_confused_categories(comparison, np.isin(amounts.all_rows, rows)),
     )
 
 
-def _category_agreements(amounts: PairAmounts, rows: Ints, how: Resampling) -> tuple[CategoryPilotAgreement, ...]:
+def _category_agreements(amounts: PairAmounts, rows: Ints) -> tuple[CategoryPilotAgreement, ...]:
     comparison = amounts.comparison
     unit, n = amounts.units(rows)
     sums = amounts.sums.group(unit, n)
@@ -112,9 +111,9 @@ def _category_agreements(amounts: PairAmounts, rows: Ints, how: Resampling) -> t
     names = ("category", "best", "without")
     others = {
         code: (best, comparison.annotators[lowest])
-        for code, best, lowest in unclear_categories(comparison, how).lines(*names)
+        for code, best, lowest in unclear_categories(comparison, DEFAULT_RESAMPLING).lines(*names)
     }
-    scores = category_scores(amounts, rows, how, ("dice", "f1"))
+    scores = category_scores(amounts, rows, DEFAULT_RESAMPLING, ("dice", "f1"))
     result = []
     for k, category in enumerate(comparison.categories):
         score = "f1" if comparison.countable[k] else "dice"

@@ -30,11 +30,11 @@ FIRST = 3  # differences shown of each kind
 MOST_MOVES = 8  # pairs of categories shown
 
 
-def diff_text(difference: Difference, typed: Sequence[str], console: Console, first: int = FIRST) -> str:
+def diff_text(difference: Difference, typed: Sequence[str], console: Console) -> str:
     """The report in lines of at most `console.width` columns; `typed`: A, B and their options as typed."""
     lines = [*_head(difference, console), ""]
     for kind, count in difference.telling.items():
-        shown = [change for change in difference.changes if change.kind == kind][:first]
+        shown = [change for change in difference.changes if change.kind == kind][:FIRST]
         lines += [*_group(kind, count, shown, console), ""]
     moves = list(_moves(difference, console))
     lines += [*moves, ""] if moves else []

@@ -11,7 +11,6 @@ import numpy as np
 from segdata.core.errors import count_noun
 from segdata.core.finding import Count, Decision, Finding
 from segdata.core.runs import Ints
-from segdata.core.safe_text import shell_word
 from segdata.core.validation import finding_keys, match_keys
 from segdata.noise.budget import ErrorEstimate, ReviewSample, estimate_errors
 from segdata.noise.evaluation import DetectionQuality, Interval
@@ -55,8 +54,8 @@ _BUDGETS = ("0.01", "0.05", "0.1")
 _ENDLESS = 1_000_000  # columns: nothing is broken
 
 
-def flag_text(flagged: FlagResult, asked: ReportContext, console: Console, report: str | None = None) -> str:
-    """The report, in lines of at most `paper.width` columns; `report`: the path of the JSON report, if there is one."""
+def flag_text(flagged: FlagResult, asked: ReportContext, console: Console) -> str:
+    """The report, in lines of at most `console.width` columns."""
     room = asked.max_findings
     lines = [*_head(flagged, asked, console), ""]
     shared = _causes(flagged, console)
@@ -70,7 +69,7 @@ def flag_text(flagged: FlagResult, asked: ReportContext, console: Console, repor
         lines += [*rule_section(group, shown, asked, console), ""]
     for part in (_trust(flagged, console), _worst_images(flagged, console), _quality(flagged.quality, console)):
         lines += [*part, ""] if part else []
-    return "\n".join([*lines, *_next(flagged, asked, report, console)]) + "\n"
+    return "\n".join([*lines, *_next(flagged, asked, console)]) + "\n"
 
 
 def flag_statements(flagged: FlagResult) -> list[str]:
@@ -246,16 +245,11 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def _next(flagged: FlagResult, asked: ReportContext, report: str | None, console: Console) -> Iterator[str]:
-    again = ["flag", *asked.typed, *asked.selection]
-    file = "flag.json" if report is None else shell_word(report)
-    steps = []
-    if report is None:
-        steps.append(
-            ([*again, "--format json", f"--output {file}"], "all findings as JSON; the predictions are cached")
-        )
+def _next(flagged: FlagResult, asked: ReportContext, console: Console) -> Iterator[str]:
+    again = ["flag", *asked.typed, *asked.selection, "--format json", "--output flag.json"]
+    steps = [(again, "all findings as JSON; the predictions are cached")]
     if any(finding.image is not None for finding in flagged.validation.findings):
-        steps.append((["browse", *asked.typed, f"--findings {file}"], "review the findings and the proposals"))
+        steps.append((["browse", *asked.typed, "--findings flag.json"], "review the findings and the proposals"))
     if flagged.validation.findings:
         steps.append((["explain", flagged.validation.findings[0].code], "what it means, and what to do"))
     yield from next_steps(steps, console)

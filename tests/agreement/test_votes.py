@@ -160,14 +160,6 @@ def test_order_of_annotators_does_not_matter(rows: list[list[int]], seed: int) -
     np.testing.assert_array_equal(plurality(votes).category, plurality(votes[:, order]).category)
 
 
-@given(ballots, st.lists(st.integers(0, 3), min_size=5, max_size=5))
-def test_weights_are_repeated_annotators(rows: list[list[int]], weight: list[int]) -> None:
-    votes = np.array(rows)
-    weight = weight[: votes.shape[1]]
-    repeated = np.repeat(votes, weight, axis=1)
-    np.testing.assert_array_equal(plurality(votes, weight).category, plurality(repeated).category)
-
-
 @pytest.mark.parametrize("seed", range(3))
 def test_as_label_voting(seed: int) -> None:
     sitk = pytest.importorskip("SimpleITK")

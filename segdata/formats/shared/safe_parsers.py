@@ -108,16 +108,16 @@ class _JsonValue(NamedTuple):
     begin: int
 
 
-def repeated_key_defects(text: bytes | memoryview, file: str, place: str = "") -> list[Defect]:
+def repeated_key_defects(text: bytes | memoryview, file: str) -> list[Defect]:
     """SEG004 for each key that an object of a JSON text has twice; one for all objects of a top-level part.
 
     Parsers keep the last value and drop the others without a word (RFC 8259, section 4). If the values are the same
-    everywhere, the defect is a warning. `place` is the JSON pointer of the text in its file.
+    everywhere, the defect is a warning.
     """
     repeats = kernels.repeated_keys(text).tolist()
     if not repeats:
         return []
-    whole = _JsonValue(place, text, 0)
+    whole = _JsonValue("", text, 0)
     parts = _children(whole)
     begins = [part.begin for part in parts]
     groups: dict[tuple[str, int], list[int]] = {}

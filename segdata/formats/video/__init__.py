@@ -26,12 +26,12 @@ def frame_names(probe: FileProbe, pattern: str) -> list[str]:
     return names
 
 
-def png_kinds(probe: FileProbe, names: Sequence[str], most: int = 4) -> set[tuple[int, int]]:
-    """Bits a channel and colour type of the first few PNG files.
+def png_kinds(probe: FileProbe, names: Sequence[str]) -> set[tuple[int, int]]:
+    """Bits a channel and colour type of the first four PNG files.
 
     Source: PNG specification (third edition), section 11.2.1.
     """
-    heads = [probe.head(name)[:26] for name in names[:most]]
+    heads = [probe.head(name)[:26] for name in names[:4]]
     return {(head[24], head[25]) for head in heads if head.startswith(b"\x89PNG") and len(head) == 26}
 
 
