@@ -181,7 +181,7 @@ def find_noisy_groups(
     Parameters
     ----------
     value : (n,) of observations, see `excess_error_probability`; NaN: left out
-    group, stratum : (n,) whose each is, and which are similar, see `segdata.core.strata.GroupedAnnotations`
+    group, stratum : (n,) whose each is, and which are similar, see `segdata.rules.annotator_drift.GroupedAnnotations`
     n_groups : how many groups there are
     rate : how probable it may be that any group is returned where all are alike
 

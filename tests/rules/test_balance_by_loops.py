@@ -16,10 +16,10 @@ from skimage.color import rgb2lab
 from segdata.core.profile import ImageSequence
 from segdata.core.resampling import StratifiedGroups
 from segdata.core.rule import Tables, rules
-from segdata.core.strata import GroupFeature
 from segdata.core.table import Table
 from segdata.core.taxonomy import Attribute, Category, ExpectedCategory, SizeLimits, Taxonomy
 from segdata.rules import annotator_drift, missing_companion, occlusion_treatment
+from segdata.rules.annotator_drift import GroupFeature
 from tests.rules.campaigns import with_tables
 from tests.rules.test_rules_by_loops import CAR, HAZE, PERSON, ROAD, SEEDS, SIGN, TREE, check, images, scattered, whole
 
