@@ -25,9 +25,8 @@ from segdata.noise import trust
 from segdata.noise.appearance import read_picture
 from segdata.noise.budget import expected_errors
 from segdata.noise.calibration import recalibrate
-from segdata.noise.corruption_draft import Corruptions
 from segdata.noise.corruptions import match_corruptions, training_rates
-from segdata.noise.error_types import KINDS, CorruptionKind
+from segdata.noise.error_types import KINDS, CorruptionKind, Corruptions
 from segdata.noise.evaluation import auroc, average_precision
 from segdata.noise.networks.predictions import open_predictions
 from segdata.noise.pipeline import single_threaded_blas

@@ -23,9 +23,8 @@ from segdata.core.dataset import OpenDataset
 from segdata.core.runs import Ints
 from segdata.noise import calibration
 from segdata.noise.candidates import find_candidates
-from segdata.noise.corruption_draft import INJECTED_SHARE
 from segdata.noise.corruptions import LEARNED_KINDS
-from segdata.noise.error_types import KINDS
+from segdata.noise.error_types import INJECTED_SHARE, KINDS
 from segdata.noise.evaluation import auroc, average_precision
 from segdata.noise.features import (
     edge_distances,

@@ -25,7 +25,7 @@ from segdata.formats.npz.reader import probabilities_of
 from segdata.formats.shared.images import image_limits
 from segdata.measure.measure import measure_source
 from segdata.measure.source_cache import cache_folder
-from segdata.noise.corruption_draft import Corruptions
+from segdata.noise.error_types import Corruptions
 from segdata.noise.evaluation import EvaluatedRanking
 from segdata.noise.flag_result import FlagResult, SampledReview
 from segdata.noise.known_errors import KnownError, compare_labels, errors_of_list, match_known_errors, read_known_errors

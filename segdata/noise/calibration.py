@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from segdata.core.executor import run_ordered
 from segdata.core.runs import Ints
-from segdata.noise.corruption_draft import INJECTED_SHARE
+from segdata.noise.error_types import INJECTED_SHARE
 from segdata.noise.segments import Flags, Floats
 
 _MAX_DEVIATIONS = 4.0  # standard deviations beyond which a feature says no more

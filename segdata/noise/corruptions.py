@@ -19,11 +19,17 @@ from numpy.typing import NDArray
 from segdata.core import kernels
 from segdata.core.runs import Ints, Runs, bounding_boxes, expand_ranges
 from segdata.noise.candidates import MIN_PART_PIXELS, ImageCandidates
-from segdata.noise.corruption_draft import INJECTED_SHARE, CorruptionDraft
-from segdata.noise.corruption_draft import LEARNED_KINDS as LEARNED_KINDS
-from segdata.noise.corruption_draft import CorruptionRates as CorruptionRates
-from segdata.noise.corruption_draft import Corruptions as Corruptions
-from segdata.noise.error_types import IMAGE_KINDS, KINDS, MULTI_PART_KINDS, CorruptionKind
+from segdata.noise.error_types import (
+    IMAGE_KINDS,
+    INJECTED_SHARE,
+    KINDS,
+    MULTI_PART_KINDS,
+    CorruptionDraft,
+    CorruptionKind,
+)
+from segdata.noise.error_types import LEARNED_KINDS as LEARNED_KINDS
+from segdata.noise.error_types import CorruptionRates as CorruptionRates
+from segdata.noise.error_types import Corruptions as Corruptions
 from segdata.noise.features import centres
 from segdata.noise.neighbours import NEAR, neighbour_pairs
 from segdata.noise.segments import (

@@ -11,9 +11,8 @@ from segdata.core.errors import SegdataError
 from segdata.core.runs import Ints, Runs
 from segdata.core.schema import rle_to_runs
 from segdata.noise.candidates import MIN_PART_PIXELS
-from segdata.noise.corruption_draft import Corruptions
 from segdata.noise.corruptions import match_corruptions
-from segdata.noise.error_types import CorruptionKind
+from segdata.noise.error_types import CorruptionKind, Corruptions
 from segdata.noise.evaluation import EvaluatedRanking
 from segdata.noise.ranking import RankedCandidates
 from segdata.noise.segments import (

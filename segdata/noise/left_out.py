@@ -245,12 +245,7 @@ _MAX_PROBABILITY = 0.95  # the model may be sure of something that nobody labels
 def missing_label_probability(seen: Sequence[SeenParts], fold: Ints, known: Flags, reliable: Flags) -> list[Floats]:
     """For each image (p,) the probability that the label of each part is missing; 0 of parts that have one.
 
-    Parameters
-    ----------
-    seen : of the images
-    fold : (i,) images of one fold do not teach how to judge each other
-    known : (i,) in which the model knows what it sees; others teach nothing, and lack nothing
-    reliable : (K,) the categories in which it does
+    Parameters are those of `left_out_probability`.
 
     Learning from positive and unlabelled examples: a logistic regression for each category tells parts with a label
     from those without, in other images. If f is the density of looks with a label, g without, and s the share of the

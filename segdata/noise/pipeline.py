@@ -20,8 +20,8 @@ from segdata.noise.annotator_noise import confusion_table, noisy_group_table
 from segdata.noise.appearance import read_picture
 from segdata.noise.budget import Budget
 from segdata.noise.calibration import Recalibration, recalibrate
-from segdata.noise.corruption_draft import LEARNED_KINDS
 from segdata.noise.corruptions import training_rates
+from segdata.noise.error_types import LEARNED_KINDS
 from segdata.noise.image_cluster import ImageCluster
 from segdata.noise.networks.plan import StageProgress
 from segdata.noise.predictor import Predictor

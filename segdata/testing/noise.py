@@ -15,9 +15,8 @@ from segdata.core.dataset import OpenDataset
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints, Runs, bounding_boxes
 from segdata.core.schema import runs_to_rle
-from segdata.noise.corruption_draft import CorruptionRates, Corruptions
 from segdata.noise.corruptions import corrupt_labels
-from segdata.noise.error_types import CODES
+from segdata.noise.error_types import CODES, CorruptionRates, Corruptions
 from segdata.noise.segments import VOID, Flags, SegmentSet, overlaps
 from segdata.testing.pictures import PictureDataset
 
