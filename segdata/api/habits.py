@@ -1,9 +1,10 @@
 """Habits: many findings of one rule that are a property of the dataset are reported as one finding.
 
-A rule declares with `habit=` of what its findings can be a habit: of images or of categories. Whether they are one, and
-which findings stand out nevertheless, follows from the dataset itself.
+A rule declares with `habit=` of what its findings can be a habit: of images, of images by cause, or of categories.
+Whether they are one, and which findings stand out nevertheless, follows from the dataset itself.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -25,6 +26,8 @@ _FALSE_RATE = 0.05  # the chance that a usual group has anything that stands out
 _LEAST_SCALE = float(np.log(2) / 2)  # of the logarithm of pixels, which are whole numbers: factors below 3 are usual
 _MOST_NAMED = 3  # categories that a message names with their counts
 _MOST_LISTED = 12  # and without
+_MOST_PLACES = 5  # in a file that a message names
+_VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|-?\d[\d.,]*")  # what differs between messages of one cause
 _Unit = tuple[str | None, str | None]  # image (or file) and annotator
 
 
@@ -69,17 +72,20 @@ def fold_habits(findings: Iterable[Finding], habits: Mapping[str, Habit], of: An
 
     `habits` are those of the rules, by code; findings of other rules stay as they are. A finding that stands out from
     the others in pixels stays single, and an image with many more than its segments explain gets a finding of its own.
-    The result does not depend on the order of the findings.
+    Findings about several entries of one file that are of no image are one if they have one cause, however many entries
+    the file has. The result does not depend on the order of the findings.
     """
-    groups: dict[tuple[str, str, str | None], list[Finding]] = {}
+    groups: dict[tuple[str, str, str | None, str | None], list[Finding]] = {}
     single: list[Finding] = []
     for finding in findings:
-        own = (
-            groups.setdefault((finding.code, finding.severity, finding.kind), []) if finding.code in habits else single
-        )
-        own.append(finding)
+        habit = habits.get(finding.code)
+        if habit is None:
+            single.append(finding)
+        else:
+            cause = _cause(finding) if habit == "cause" else None
+            groups.setdefault((finding.code, finding.severity, finding.kind, cause), []).append(finding)
     members: dict[Finding, tuple[Finding, ...]] = {}
-    for (code, severity, _), group in groups.items():
+    for (code, severity, _, _), group in groups.items():
         rest = sorted(group, key=Finding.order)
         fold = _fold_categories if habits[code] == "category" else _fold_images
         few = habits[code] == "category" and severity != "error"
@@ -115,11 +121,40 @@ def _fold_categories(group: Sequence[Finding], of: Annotated) -> Iterator[tuple[
     yield _summary(named, message, categories=names), named
 
 
+def _cause(finding: Finding) -> str:
+    """The message without numbers and names."""
+    return _VARIABLE.sub("#", finding.message)
+
+
+def _position(finding: Finding) -> tuple[int, list[int], str]:
+    """Where in its file a finding is, for sorting: the line, and the numbers of the place."""
+    place = finding.place or ""
+    return finding.line or 0, list(map(int, re.findall(r"\d+", place))), place
+
+
+def _fold_entries(group: list[Finding]) -> Iterator[tuple[Finding, list[Finding]]]:
+    """A summary for each file and cause of findings that name places in the file, and no image."""
+    by_cause: dict[tuple[str | None, str], list[Finding]] = {}
+    for finding in group:
+        if finding.image is None and (finding.place is not None or finding.line is not None):
+            by_cause.setdefault((finding.file, _cause(finding)), []).append(finding)
+    for own in by_cause.values():
+        if len(own) >= LEAST_FINDINGS:
+            own.sort(key=_position)
+            listed = ", ".join(finding.place or f"line {finding.line}" for finding in own[:_MOST_PLACES])
+            more = ", …" if len(own) > _MOST_PLACES else ""
+            yield _summary(own, f"{_count(own)} of one cause: {own[0].message}; at {listed}{more}"), own
+
+
 def _fold_images(group: list[Finding], of: Annotated) -> Iterator[tuple[Finding, list[Finding]]]:
     """A summary for the dataset if most findings are usual there; else for the annotators and sequences that have it.
 
     Images with unusually many findings come before it, each on its own.
     """
+    for summary, own in _fold_entries(group):
+        yield summary, own
+        folded_entries = set(map(id, own))
+        group = [finding for finding in group if id(finding) not in folded_entries]
     scopes: list[tuple[str, Callable[[_Unit], str | None]]] = [
         ("by", lambda unit: unit[1]),
         ("in sequence", lambda unit: None if unit[0] is None else of.sequence.get(unit[0])),

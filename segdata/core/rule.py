@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Family = str  # the name under which measurements are registered and asked for
 Command = Literal["validate", "agreement", "flag"]
-Habit = Literal["image", "category"]
+Habit = Literal["image", "cause", "category"]
 _ROWS = ("images", "annotations", "segments")  # tables that are always there
 ALL_TASKS: tuple[Task, ...] = ("semantic", "instance", "panoptic")
 

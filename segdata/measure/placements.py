@@ -205,11 +205,15 @@ def _changes_of_group(planes: list[OutlinePlanes]) -> Iterator[tuple[Placement, 
             yield Placement(0, 0, number), np.array([one.score(change(one.outline), 2) for one in planes])
     few = planes[:12]
     for axes in ((True, True), (True, False), (False, True)):
-        best = _SCALES[int(np.sum([_scaled_scores(one, *axes) for one in few], axis=0).argmax())]
-        scale_x, scale_y = np.where(axes, best, 1.0).tolist()
+        screened = np.sum([_scaled_scores(one, *axes) for one in few], axis=0)
+        best = int(screened.argmax())
+        others = np.flatnonzero(np.log(_SCALES) * np.log(_SCALES[best]) < 0)
+        (scale_x, scale_y), other = (
+            np.where(axes, _SCALES[place], 1.0).tolist() for place in (best, others[screened[others].argmax()])
+        )
         scores, opposite = (
             np.array([one.score(_rescale(one.outline, x, y), 2) for one in planes])
-            for x, y in ((scale_x, scale_y), (1 / scale_x, 1 / scale_y))
+            for x, y in ((scale_x, scale_y), other)
         )
         if not _gain_both(own, scores, opposite):
             yield Placement(0, 0, SCALED, 0, scale_x, scale_y), scores
@@ -218,15 +222,25 @@ def _changes_of_group(planes: list[OutlinePlanes]) -> Iterator[tuple[Placement, 
 def _shift_of_group(planes: list[OutlinePlanes]) -> tuple[Placement, NDArray[np.float64]]:
     """The shift after which a group's labels lie best, and the scores (n,) after it.
 
-    Where the opposite shift gains much, too, labels are too narrow or too wide all around, and stay.
+    Where a shift to the opposite side gains much, too, labels are too narrow or too wide all around, and stay.
     """
     near = _near_scores(planes)
-    row, column = (int(step) for step in np.unravel_index(near.mean(axis=0).argmax(), near.shape[1:]))
+    mean = near.mean(axis=0)
+    row, column = _peak(mean)
     place, scores = _best_shift(planes, near, row, column)
-    side = near.shape[1]
-    _, opposite = _best_shift(planes, near, side - 1 - row, side - 1 - column)
+    _, opposite = _best_shift(planes, near, *_peak(mean, (row, column)))
     own = np.array([one.own_score for one in planes])
     return (place, own) if _gain_both(own, scores, opposite) else (place, scores)
+
+
+def _peak(surface: NDArray[np.floating], beyond: tuple[int, int] | None = None) -> tuple[int, int]:
+    """The place of the greatest value of a square; of those on the other side of its middle than `beyond`, if given."""
+    if beyond is not None:
+        steps = np.arange(len(surface)) - len(surface) // 2
+        row, column = steps[list(beyond)].tolist()
+        surface = np.where(row * steps[:, None] + column * steps < 0, surface, -np.inf)
+    first, second = np.unravel_index(surface.argmax(), surface.shape)
+    return int(first), int(second)
 
 
 def _gain_both(own: NDArray[np.float64], scores: NDArray[np.float64], opposite: NDArray[np.float64]) -> bool:
@@ -293,9 +307,12 @@ def _changes_of_part(
 ) -> Iterator[tuple[Placement, NDArray[np.float64]]]:
     """The shift, the scale and the turns that make most of some labels lie better, with the scores (n,) after them."""
     near = _near_scores(planes)
-    gained = np.where(_lies_better(near, own[:, None, None]), near, 0).sum(axis=0)
-    row, column = (int(step) for step in np.unravel_index(gained.argmax(), gained.shape))
-    if gained[row, column]:
+    better = _lies_better(near, own[:, None, None])
+    gained = np.where(better, near, 0).sum(axis=0)
+    row, column = _peak(gained)
+    n_better = better.sum(axis=0)
+    # Loose outlines lie better after this shift in some images, after the opposite one in others.
+    if n_better[_peak(gained, (row, column))] <= _SYMMETRIC * n_better[row, column] > 0:
         yield _best_shift(planes, near, row, column)
     weak = np.flatnonzero(own < _WEAK * np.quantile(own, 0.8))
     if len(weak) < LEAST_PART:
@@ -304,8 +321,11 @@ def _changes_of_part(
     screened = np.array([_scaled_scores(one) for one in doubtful])
     # Pixels alone are a rough score: what comes near to the limits is computed in full.
     gained = np.where(screened >= 0.8 * np.maximum(_PART_SCORE, _PART_RATIO * own[weak])[:, None], screened, 0)
-    if (gained > 0).sum(axis=0).max() >= LEAST_PART:
-        scale = float(_SCALES[int(gained.sum(axis=0).argmax())])
+    n_gained = (gained > 0).sum(axis=0)
+    best = int(gained.sum(axis=0).argmax())
+    other_side = np.log(_SCALES) * np.log(_SCALES[best]) < 0
+    if n_gained.max() >= LEAST_PART and n_gained[other_side].max() <= _SYMMETRIC * n_gained[best]:
+        scale = float(_SCALES[best])
         scores = _spread(weak, own, doubtful, lambda plane: _rescale(plane, scale, scale))
         yield Placement(0, 0, SCALED, 0, scale, scale), scores
     lost = np.flatnonzero(own < FITS)

@@ -4,6 +4,7 @@ import numpy as np
 
 from segdata.core.finding import RowFinding
 from segdata.core.rule import Findings, Tables, rule
+from segdata.rules.shared import has_defect
 
 
 @rule("SEG105", "empty-segment", severity="error", needs=(), fix="safe", habit="image", per_image=True)
@@ -26,6 +27,8 @@ def empty_segment(tables: Tables) -> Findings:
         aa.b.
         aa...
 
+    Not flagged: a segment whose ring SEG006 names already.
+
     Why: your losses and metrics divide by its area, and augmentation that crops to its box fails. It is the trace of a
     slipped click, of a polygon outside the frame, or of an object that others cover completely.
 
@@ -33,6 +36,7 @@ def empty_segment(tables: Tables) -> Findings:
     """
     segments = tables.segments
     empty = np.flatnonzero(segments["area"] == 0)
+    empty = empty[~has_defect(tables, "SEG006", empty)]
     columns = segments.take(empty).lines("image", *(f"declared_{side}" for side in ("x", "y", "width", "height")))
     sizes = tables.images
     for row, (image, x, y, width, height) in zip(empty.tolist(), columns, strict=True):

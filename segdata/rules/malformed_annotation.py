@@ -4,7 +4,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.rules.shared import reader_findings
 
 
-@rule("SEG004", "malformed-annotation", severity="error", needs=(), per_image=True)
+@rule("SEG004", "malformed-annotation", severity="error", needs=(), habit="cause", per_image=True)
 def malformed_annotation(tables: Tables) -> Findings:
     """A field of an annotation file is missing, given twice, of the wrong type, NaN, or out of range.
 

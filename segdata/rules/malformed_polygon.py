@@ -1,10 +1,13 @@
 """SEG006 malformed-polygon: a ring is no polygon."""
 
+import msgspec
+import numpy as np
+
 from segdata.core.rule import Findings, Tables, rule
-from segdata.rules.shared import reader_findings
+from segdata.rules.shared import defect_keys, reader_findings
 
 
-@rule("SEG006", "malformed-polygon", severity="error", needs=(), habit="image", per_image=True)
+@rule("SEG006", "malformed-polygon", severity="error", needs=(), fix="safe", habit="image", per_image=True)
 def malformed_polygon(tables: Tables) -> Findings:
     """A polygon ring has under 3 points, an odd number of coordinates, NaN, or no area.
 
@@ -18,6 +21,10 @@ def malformed_polygon(tables: Tables) -> Findings:
     Why: pycocotools fails on such a ring, ignores it, reads it as a box, or does not return, depending on where it
     stands.
 
-    Remedy: draw the segment again, or delete the ring.
+    Remedy: draw the segment again, or delete the ring. The fix deletes a segment that has no pixels.
     """
-    yield from reader_findings(tables, "SEG006")
+    findings = list(reader_findings(tables, "SEG006"))
+    empty = set(defect_keys(tables, np.flatnonzero(tables.segments["area"] == 0))) if findings else set()
+    for finding in findings:
+        is_empty = bool(finding.ids) and {(finding.image_id, id_) for id_ in finding.ids} <= empty
+        yield msgspec.structs.replace(finding, is_fixable=is_empty)

@@ -9,6 +9,7 @@ from segdata.core.runs import Ints
 from segdata.core.table import Table
 from segdata.rules.shared import box_around
 
+_FILLED, _NEAR = 0.9, 2  # `min_filled` and `min_width` of SEG130
 _EXPLAINED = 0.8  # of the length of all ends on one side, by a single one on the other
 
 
@@ -46,7 +47,8 @@ def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Findi
     where the segment begins with min_length pixels at once and continues as wide. If one segment beyond the line has an
     end as long as all of them together, the line is that segment's edge: a wall, a pole. Segments of which one lies
     mostly under another (half of its pixels) count once: they are one thing, labelled twice. The rule ignores crowds,
-    void, exact rectangles, and masks that were enlarged (SEG118), whose outlines are all flat ends.
+    void, exact rectangles, and masks that were enlarged (SEG118), whose outlines are all flat ends. If a whole picture
+    is labelled up to the line, and nothing beyond it, it is a band along the border (SEG130).
 
     Why: images were annotated tile by tile, or masks stop short of the frame. Instances are cut, lost or doubled along
     the line, and your model learns to end them there.
@@ -66,6 +68,7 @@ def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Findi
     ends = ends.beside(annotation=segments["annotation"][ends["segment"]])
     n_lines = ends.repeated("annotation", "upright", "at")
     above = _lie_under(tables)
+    low, high = _dense_extents(tables)
     for rows in (ends := ends.take(n_lines)).groups("annotation", "upright", "at"):
         for begins in (True, False):
             own_rows, opposite_rows = (rows[ends["begins"][rows] == side] for side in (begins, not begins))
@@ -73,9 +76,30 @@ def seam(tables: Tables, *, min_segments: int = 4, min_length: int = 8) -> Findi
             explained = ends["length"][opposite_rows].max(initial=0) >= _EXPLAINED * length
             owners = ends["segment"][own_rows]
             n_things = int((~np.isin(above[owners], owners)).sum()) if len(own_rows) >= min_segments else 0
-            if n_things >= min_segments and not explained:
+            upright, line, annotation = (int(ends[name][rows[0]]) for name in ("upright", "at", "annotation"))
+            is_band = line == (low if begins else high)[annotation, 1 - upright]
+            if n_things >= min_segments and not explained and not is_band:
                 yield _seam_finding(tables, ends, own_rows, begins, length)
                 break
+
+
+def _dense_extents(tables: Tables) -> tuple[Ints, Ints]:
+    """(n_annotations, 2) where labels that fill their box begin and end, x and y; -1 if it is no band (SEG130)."""
+    segments, pairs, annotations = tables.segments, tables.pairs, tables.annotations
+    owner, n = segments["annotation"].astype(np.int64), len(annotations)
+    is_void = np.isin(segments["category_id"], tables.profile.taxonomy.void_ids)
+    low, high = np.full((n, 2), np.iinfo(np.int32).max, np.int64), np.full((n, 2), -1, np.int64)
+    rows = np.flatnonzero(~is_void & (segments["area"] > 0))
+    frame = np.stack([tables.images[name][annotations["image"]] for name in ("width", "height")], axis=1)
+    for axis, (start, size) in enumerate((("x", "width"), ("y", "height"))):
+        np.minimum.at(low[:, axis], owner[rows], segments[start][rows])
+        np.maximum.at(high[:, axis], owner[rows], (segments[start] + segments[size])[rows])
+    filled = np.bincount(owner[rows], segments["area"][rows], n)
+    filled -= np.bincount(owner[pairs["a"]], pairs["shared"], n)
+    dense = filled >= _FILLED * np.maximum(high - low, 0).prod(axis=1)
+    none = np.full_like(low, -1)
+    is_far = np.stack([low >= _NEAR, frame - high >= _NEAR])
+    return np.where(dense[:, None] & is_far[0], low, none), np.where(dense[:, None] & is_far[1], high, none)
 
 
 def _lie_under(tables: Tables) -> Ints:

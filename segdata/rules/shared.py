@@ -94,16 +94,22 @@ def is_lossy(tables: Tables) -> Flags:
     return image[tables.segments["image"]]
 
 
-def has_defect(tables: Tables, code: str) -> Flags:
-    """(n_segments,) whether a defect of this code names the segment, so that other rules skip it."""
+def defect_keys(tables: Tables, rows: Ints) -> list[tuple[str, int | str]]:
+    """The image and the source's own id of some segments, by which defects name them."""
+    image = tables.images["image_id"]
+    lines = tables.segments.take(rows).lines("image", "segment_id", "source_id")
+    return [(image[row], id_ if source is None else source) for row, id_, source in lines]
+
+
+def has_defect(tables: Tables, code: str, rows: Ints | None = None) -> Flags:
+    """(n_segments,) whether a defect of this code names the segment, so that other rules skip it; of `rows`: (n,)."""
     reported = {
         (defect.image, segment) for defect in tables.defects if defect.code == code for segment in defect.segments
     }
+    chosen = np.arange(len(tables.segments)) if rows is None else rows
     if not reported:
-        return np.zeros(len(tables.segments), bool)
-    image = tables.images["image_id"]
-    rows = tables.segments.lines("image", "segment_id", "source_id")
-    return np.array([(image[row], id_ if source is None else source) in reported for row, id_, source in rows], bool)
+        return np.zeros(len(chosen), bool)
+    return np.array([key in reported for key in defect_keys(tables, chosen)], bool)
 
 
 def requires_full_coverage(tables: Tables) -> Flags:

@@ -7,10 +7,12 @@ from segdata.core.errors import count_noun, list_names
 from segdata.core.finding import RowFinding
 from segdata.core.reductions import gather, name_keys, sum_by
 from segdata.core.rule import Findings, Tables, rule
+from segdata.core.runs import Ints
 from segdata.core.statistics import absence_probability
 from segdata.core.strata import example_segments, image_splits, independent_units, joint_codes, number_names
 
 _NAMED = 8  # rare categories that a finding names
+_FEW_NAMED = 3  # those of splits that have none in common
 
 
 @rule("SEG303", "split-missing", severity="error", needs=(), whole=True, by_part=True, habit="category")
@@ -52,7 +54,8 @@ def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Findings:
     Splits come from the data, or else from folders named train, val, test and the like. A category so rare that a
     random division would leave it out of that split with a chance above max_chance is a warning, one for all such
     categories of the split. Images of one sequence or group count as one. The rule ignores void, and splits without a
-    segment (a test set whose labels are kept secret).
+    segment (a test set whose labels are kept secret). A split that has no category in common with the others, which
+    were probably named by somebody else, is one finding.
 
     Why: your model never learns what training lacks, and you never measure what validation lacks: the average over
     categories then leaves it out silently, or counts it as a failure.
@@ -61,7 +64,7 @@ def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Findings:
 
     Options: `max_chance`: the largest chance that a random division does the same; above it, the finding is a warning.
     Defaults: 0.05 is the usual level. Among three public sets with splits, CamVid (24, 8 and 8 images) and crops (24,
-    11 and 12) have no finding; kudzu (24 and 16) has two that are right: no polygon of its val has a class.
+    11 and 12) have no finding; kudzu (24 and 16) has one that is right: no polygon of its val has a class.
     """
     segments = example_segments(tables)
     if len(sum_by(tables, {"split": name_keys(pa.array(image_splits(tables), pa.string()))}, {})) < 2:
@@ -75,6 +78,18 @@ def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Findings:
     every = (split[image][known], unit[image][known], used["category"][known])
     place = np.stack(every)[:, joint_codes(*every)[1]]  # each category once for each unit
     size = np.bincount(place[0][joint_codes(place[0], place[1])[1]], minlength=len(split_names))
+    for number in _apart(place, size, max_chance):
+        is_own = place[0] == number
+        own, others = (
+            list_names([tables.profile.name_of(id_) for id_ in np.unique(place[2][rows]).tolist()], _FEW_NAMED)
+            for rows in (is_own, ~is_own)
+        )
+        message = (
+            f"{split_names[number]!r} ({own}) and the other splits ({others}) have no category in common: are these "
+            "other names of the same things?"
+        )
+        yield RowFinding(message, pixels=0)
+        place, size[number] = place[:, ~is_own], 0
     if (size > 0).sum() < 2:
         return
     rare: dict[int, list[str]] = {}
@@ -97,3 +112,21 @@ def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Findings:
         listed = list_names(names, _NAMED)
         message = f"{split_names[missing]!r} lacks {count_noun(len(names), 'rare category')}: {listed}"
         yield RowFinding(message, category=names[0] if len(names) == 1 else None, severity="warning", pixels=0)
+
+
+def _apart(place: Ints, size: Ints, max_chance: float) -> list[int]:
+    """The splits that have no category in common with any other, the smaller of two; `place` (3, n) as in the rule.
+
+    Not those that a random division makes so with a chance above `max_chance`.
+    """
+    splits = np.flatnonzero(size > 0)
+    own = [set(place[2][place[0] == number].tolist()) for number in splits.tolist()]
+    apart = [
+        int(number)
+        for k, number in enumerate(splits)
+        if own[k].isdisjoint(set[int]().union(*own[:k], *own[k + 1 :]))
+        and absence_probability(int(size.sum()), int(size.sum() - size[number]), int(size[number])) <= max_chance
+    ]
+    if len(splits) == len(apart):
+        apart.remove(max(apart, key=lambda number: int(size[number])))
+    return apart

@@ -135,6 +135,7 @@ def _solid(annotation: Annotation, profile: Profile) -> Ints:
     return np.flatnonzero(~void & ~crowd)
 
 
+@register_fix("SEG006")
 @register_fix("SEG105")
 def empty_segment(annotation: Annotation, findings: Sequence[FindingLocation], profile: Profile) -> Batch:
     """Leave the segments out."""

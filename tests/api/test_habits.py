@@ -67,9 +67,28 @@ def test_few_findings_stay_as_they_are() -> None:
 
 
 def test_a_rule_without_habit_is_never_folded() -> None:
-    single = [finding("SEG004", name) for name in NAMES]
-    assert rules()["SEG004"].habit is None
+    single = [finding("SEG312", name) for name in NAMES]
+    assert rules()["SEG312"].habit is None
     assert folded(single).findings == tuple(single)
+
+
+def test_entries_of_one_file_with_one_cause_are_one_finding() -> None:
+    """Category names in place of ids: every annotation of the file, and no image is known."""
+    several = [
+        finding(code, None, None, bbox=None, file="coco.json", place=f"/annotations/{row}", message=message)
+        for row in range(9)
+        for code, message in (("SEG004", f"is the text 'car {row}', expected int"), ("SEG007", f"{row} is no image"))
+    ]
+    another = finding(
+        "SEG004", None, None, bbox=None, file="coco.json", place="/annotations/9", message="'id' is missing"
+    )
+    second, first, third = folded([*several, another]).findings
+    assert (first.count, second, third.count) == (9, another, 9)
+    assert first.message == (
+        "9 findings of one cause: is the text 'car 0', expected int; at /annotations/0, /annotations/1, "
+        "/annotations/2, /annotations/3, /annotations/4, …"
+    )
+    assert folded(several[:8]).findings == tuple(sorted(several[:8], key=Finding.order))  # four of each
 
 
 def test_what_stands_out_in_pixels_stays_single() -> None:

@@ -9,6 +9,7 @@ from scipy.ndimage import uniform_filter
 from segdata.core.batch import concatenate_batches
 from segdata.measure.placements import (
     CHANGES,
+    FITS,
     LEAST_PART,
     SCALED,
     SHIFTED,
@@ -199,3 +200,33 @@ def test_labels_that_are_too_narrow_all_around_are_not_shifted() -> None:
     narrow = [placed(lines(seed, within=2), plane, seed) for seed, plane in enumerate(edges)]
     place, _ = common_change(narrow, poor=-np.inf)  # shifts alone
     assert place.score == place.own
+
+
+def test_loose_outlines_are_not_shifted_in_part() -> None:
+    """Each lies beside the only side that its picture shows, half of them the left one, half the right one."""
+    planes = []
+    for row in range(2 * LEAST_PART):
+        edges, outline = lines(row, 9), np.zeros((HIGH, WIDE), np.float32)
+        outline[:, 5:] = edges[:, :-5]
+        planes.append(placed(outline if row % 2 else outline[:, ::-1], edges if row % 2 else edges[:, ::-1], row))
+    same_side = [placed(one.outline[:, ::-1], one.edges[:, ::-1], one.annotation) for one in planes[::2]]
+    assert list(place_parts(planes, np.zeros(len(planes), np.int64))) == []
+    ((place, _, rows),) = place_parts([*same_side, *planes[1::2]], np.zeros(len(planes), np.int64))
+    assert (place.change, place.x, place.y, len(rows)) == (SHIFTED, -5, 0, len(planes))
+
+
+@pytest.mark.parametrize("loose", [4, -3])
+def test_outlines_beside_all_four_sides_are_not_scaled(loose: int) -> None:
+    """Enlarged from the corner of the image, they lie on the far sides; reduced, on the near ones."""
+
+    def frame(seed: int, beside: int) -> Plane:
+        rng, plane = np.random.default_rng(seed), np.zeros((HIGH, WIDE), np.float32)
+        y, x = rng.integers(12, 15, 2)
+        below, right = y + int(rng.integers(18, 22)) + beside, x + int(rng.integers(18, 22)) + beside
+        y, x = y - beside, x - beside
+        plane[y : below + 1, [x, right]] = plane[[y, below], x : right + 1] = 1
+        return plane
+
+    planes = [placed(frame(seed, loose), frame(seed, 0), seed) for seed in range(8)]
+    assert common_change(planes, poor=np.inf)[0].score < FITS
+    assert list(place_parts(planes, np.zeros(8, np.int64))) == []

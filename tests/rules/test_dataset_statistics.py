@@ -70,6 +70,22 @@ def test_a_split_without_labels_lacks_nothing() -> None:
     assert not list(split_missing(with_splits(counts(rows), ["train"] * 8 + ["test"] * 4)))
 
 
+def test_splits_with_other_names_are_one_finding() -> None:
+    """One annotator wrote scratch and dent, the other damage: one cause, not three errors and a drift."""
+    rows = [[1, int(image % 2), 0, 0] for image in range(8)] + [[0, 0, 1, 0]] * 4 + [[1, 0, 0, 0]] * 4
+    splits = ["train"] * 8 + ["val"] * 4 + ["test"] * 4
+    tables = with_splits(counts(rows), splits)
+    names = [tables.profile.name_of(id_) for id_ in np.unique(tables.segments["category_id"]).tolist()]
+    apart, lacking = split_missing(tables)
+    assert apart.message.startswith(
+        f"'val' ({names[2]}) and the other splits ({names[0]}, {names[1]}) have no category"
+    )
+    assert lacking.message == f"'test' lacks 1 rare category: {names[1]}"
+    two = with_splits(counts(rows[:12]), splits[:12])
+    assert [one.message[:5] for one in split_missing(two)] == ["'val'"]
+    assert list(split_drift(two)) == []
+
+
 def test_random_divisions_drift_in_one_of_twenty_and_chosen_ones_are_named() -> None:
     rng = np.random.default_rng(0)
     rows = rng.poisson([3, 2, 1, 1], (60, 4)) * rng.integers(0, 2, (60, 4))

@@ -107,7 +107,5 @@ def test_statistics_are_quiet_but_for_outliers(found: dict[str, tuple[Finding, .
 def test_kudzu_lost_its_class_in_val(real_data: Path) -> None:
     """Sixteen images of val, whose 349 polygons have no class, against twenty-four of train, which all have one."""
     findings = validate(real_data / "via_kudzu", select="SEG30").findings
-    missing = {(each.category, each.severity) for each in findings if each.code == "SEG303"}
-    assert missing == {("kudzu", "error"), ("region", "error")}
-    (drift,) = of(findings, "SEG306")
-    assert "the category mix of 'val' differs by 100% from that of the others" in drift.message
+    (apart,) = (each for each in findings if each.code in ("SEG303", "SEG306"))
+    assert apart.message.startswith("'val' (region) and the other splits (kudzu) have no category in common")

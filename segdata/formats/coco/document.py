@@ -527,7 +527,11 @@ def _with_refused_value(message: str, steps: Sequence[str], raw: Raw) -> str:
         return message
     expected = message.partition(",")[0]
     if isinstance(value, str) and message.endswith(", got str"):
-        return f"is {value}, {expected}" if value in JSON_CONSTANTS else f"is the text {value[:40]!r}, {expected}"
+        if value in JSON_CONSTANTS:
+            return f"is {value}, {expected}"
+        is_name = steps[-1:] == ["category_id"] and not value.strip().isdigit()
+        hint = " (it looks like a name, not an id)" if is_name else ""
+        return f"is the text {value[:40]!r}, {expected}{hint}"
     if isinstance(value, (int, float)) and not message.endswith(("bool", "float")):
         return f"is {value!r:.40}, {message}"
     return message

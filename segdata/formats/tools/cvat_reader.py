@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element
 import msgspec
 import numpy as np
 
-from segdata.core.errors import SegdataError, UnreadableError, check_choice, count_noun
+from segdata.core.errors import SegdataError, UnreadableError, check_choice, count_noun, list_names
 from segdata.core.finding import Defect
 from segdata.core.format import ReadRequest
 from segdata.core.paths import check_path_name, is_unsafe_path
@@ -232,6 +232,7 @@ def _read_mask(element: Element, size: tuple[int, int]) -> Bitmap:
 # Labels of other types have shapes without area, or none.
 _WITH_AREA = frozenset({"", "any", "polygon", "mask", "rectangle", "ellipse"})
 _CVAT = Tool("cvat", "coco", PolygonNotation(mend=_parse_points_leniently))
+_NAMED = 8  # labels that a message names
 _ANSWERS = ("yes", "no", "true", "false")
 
 
@@ -292,7 +293,24 @@ class _CvatDataset(ListedImages):
     labels: _CvatLabels = field(default_factory=_CvatLabels)
     names: set[str] = field(default_factory=set)  # the labels of shapes
     others: Counter[str] = field(default_factory=Counter)  # shapes without area, by tag
+    other_names: set[str] = field(default_factory=set)  # their labels
     sequences: list[ImageSequence] = field(default_factory=list)
+
+    def count_other(self, tag: str, label: str) -> None:
+        """Count a shape without area."""
+        self.others[tag] += 1
+        self.other_names.add(label)
+
+    def report_others(self) -> None:
+        """Leave out the labels of points and lines, which are no categories of segments, and say what is left out."""
+        bare = [name for name in self.labels.categories if name in self.other_names - self.names]
+        for name in bare:
+            del self.labels.categories[name]
+        labels = f"; labels of these alone: {list_names(bare, _NAMED)}" if bare else ""
+        self.defects += [
+            replace(defect, message=defect.message + labels)
+            for defect in left_out_defects("shapes without area", self.others)
+        ]
 
 
 def open_cvat(request: ReadRequest) -> ToolSource:
@@ -303,7 +321,7 @@ def open_cvat(request: ReadRequest) -> ToolSource:
     dataset = _CvatDataset.from_request(request)
     for path in paths:
         _add_file(dataset, path, interpolate=answer in ("yes", "true"))
-    dataset.defects += left_out_defects("shapes without area", dataset.others)
+    dataset.report_others()
     dataset.report_missing()
     dataset.report_unlisted("CVAT")
     own_taxonomy = dataset.labels.taxonomy()
@@ -348,8 +366,10 @@ def _add_file(dataset: _CvatDataset, path: Path, *, interpolate: bool) -> None:
     for row, image in enumerate(document.iterfind("image"), 1):
         _add_image(dataset, path, image, f"/annotations/image[{row}]", jobs)
     problems: list[tuple[str, str]] = []
-    for shape in (shape for track in document.iterfind("track") for shape in track):
-        dataset.others.update([shape.tag] if shape.tag in NO_AREA else [])
+    for track in document.iterfind("track"):
+        for shape in track:
+            if shape.tag in NO_AREA:
+                dataset.count_other(shape.tag, track.get("label", ""))
     videos = read_videos(document, problems, interpolate=interpolate)
     for video in videos:
         if len(videos) == 1 and _names_frames(path.parent):
@@ -428,7 +448,7 @@ def _shapes(dataset: _CvatDataset, image: Element, place: str) -> Iterator[CvatE
             shape_place = f"{place}/{shape.tag}[{count[shape.tag]}]"
             yield CvatElement(shape, shape_place, shape.get("label", ""), shape.get("group_id"), shape.get("source"))
         elif shape.tag in NO_AREA:
-            dataset.others[shape.tag] += 1
+            dataset.count_other(shape.tag, shape.get("label", ""))
         elif shape.tag != "tag":
             message = f"CVAT has no shape {shape.tag!r:.40}; left out"
             dataset.defects.append(Defect("SEG004", message, place=f"{place}/{shape.tag}"))

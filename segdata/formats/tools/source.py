@@ -5,7 +5,7 @@ import os
 import posixpath
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
@@ -207,9 +207,9 @@ class ToolSource:
             .repeat(np.diff(offset), axis=0)
         )
         parsed = parse_polygons(shapes, size, tool.notation)
-        if tool.raster_rule == "coco":  # by other rules edges are pixels, and such a ring is a line of them
-            _report_lines(images, shapes, offset, parsed)
         segments = _group_annotations(images, shapes, offset.tolist(), parsed.broken)
+        if tool.raster_rule == "coco":  # by other rules edges are pixels, and such a ring is a line of them
+            _report_lines(images, shapes, offset, parsed, segments)
         parts = [part for group in segments for part in group.parts]
         runs, rings = rasterise_shapes(shapes, size, parsed, parts, tool.notation, tool.raster_rule)
         annotation = np.repeat(np.arange(len(segments), dtype=np.int32), [len(group.parts) for group in segments])
@@ -232,13 +232,23 @@ class ToolSource:
 
 
 def _report_lines(
-    images: ReadImages[ShapeAnnotation], shapes: Sequence[ToolShape], offset: Ints, parsed: ParsedPolygons
+    images: ReadImages[ShapeAnnotation],
+    shapes: Sequence[ToolShape],
+    offset: Ints,
+    parsed: ParsedPolygons,
+    segments: Sequence[GroupedShapes],
 ) -> None:
     polygons = parsed.drawn
+    ids: dict[int, int | str] = {}
+    for group in segments:
+        for part, id_ in zip(group.parts, group.ids, strict=True):
+            source_id = shapes[part[0]].columns.get("source_id")
+            ids |= dict.fromkeys(part, id_ if source_id is None else str(source_id))
     on_line = on_lines(Polygons(polygons.points.ravel(), 2 * polygons.ring, polygons.polygon))
     for row in np.unique(parsed.owner[polygons.polygon_of_ring[on_line]]).tolist():
         problem = "has a ring of zero area: its points are on one line; kept, with the pixels of COCO's rule"
-        images.report(int(np.searchsorted(offset, row, side="right")) - 1, [shapes[row].doubt(problem)])
+        defect = replace(shapes[row].doubt(problem), segments=(ids[row],) if row in ids else ())
+        images.report(int(np.searchsorted(offset, row, side="right")) - 1, [defect])
 
 
 def _columns(shapes: Sequence[ToolShape]) -> dict[str, list[object] | None]:

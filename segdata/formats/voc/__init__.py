@@ -4,7 +4,8 @@ Read: VOC itself, CVAT's "Segmentation mask 1.1", the exports of labelme and Dat
 read as unlabelled, and 255 the void between objects; palette and grey masks by index, RGB masks by colour. An object
 has the class of most of its pixels; you get findings for pixels where the two masks disagree. If you have no masks of
 objects, the dataset is semantic. labelmap.txt (`name:r,g,b:parts:actions`) or class_names.txt say what the values mean,
-else they are VOC's twenty classes. ImageSets/Segmentation/*.txt names the images and their splits; other files in
+else they are VOC's twenty classes; grey masks whose values go beyond these, or are 0 and 255 alone, are read as masks
+of other classes (`colour-masks`). ImageSets/Segmentation/*.txt names the images and their splits; other files in
 JPEGImages belong to VOC's other tasks. Annotations/*.xml adds boxes and attributes (pose, truncated, occluded,
 difficult, parts, actions and free ones), by class and place. Boxes include void pixels and masks do not: if an image
 has void, a box that differs from its object becomes the attribute `bndbox`. Polygons in these files, as supervision
@@ -21,6 +22,7 @@ several objects.
 """
 
 import re
+from contextlib import suppress
 
 from segdata.core.format import FileProbe, FormatMatch, LossKind, NameLimits
 from segdata.core.lazy_loading import ImportedOnCall
@@ -36,6 +38,8 @@ CHECKED = (
     "Pillow",
 )
 READ_OPTIONS = {"classes": "the folder of class masks, for others than SegmentationClass (SegmentationClassAug)"}
+_OFFICIAL = re.compile(r"(^|/)(\d{4}_)?\d{6}\.\w+$")  # 2007_000032, in VOC2007 000032
+_TRIED, _CLASSES, _VOID = 12, 20, 255  # masks that are decoded; VOC's classes; what borders are
 _MASK = re.compile(r"(?:^|/)(SegmentationClass(?:PNG|Aug|Raw)?)/.+\.\w+$")
 
 
@@ -50,8 +54,30 @@ def detect(probe: FileProbe) -> FormatMatch | None:
     if not masks or re.search(rb"^(instance_ids|layers)\s*:", probe.head("segdata.yaml"), re.MULTILINE):
         return None
     objects = probe.matching(r"(^|/)SegmentationObject(PNG)?/")
+    if not objects and _hold_other_values(probe, masks):
+        return None
     evidence = f"{masks[0][1]}/" + (" and SegmentationObject/" if objects else "")
     return FormatMatch(1.0 if objects else 0.95, evidence)
+
+
+def _hold_other_values(probe: FileProbe, masks: list[re.Match[str]]) -> bool:
+    """Whether grey masks that no file explains hold values that VOC has no class for, or 0 and 255 alone."""
+    explained = probe.matching(r"(^|/)(labelmap\.txt|class_names\.txt|taxonomy\.ya?ml|segdata\.ya?ml|images\.csv)$")
+    names = [match.string for match in masks[:_TRIED]]
+    if explained or any(_OFFICIAL.search(name) for name in names):
+        return False
+    if any(probe.head(name)[24:26] != b"\x08\x00" for name in names[:1]):  # the first is no grey PNG of 8 bits
+        return False
+    import numpy as np
+
+    from segdata.formats.shared.mask_files import decode_mask
+
+    values = set[int]()
+    for name in names:
+        with suppress(OSError):
+            mask = decode_mask(probe.path(name))
+            values |= set() if mask.coloured else set(np.unique(mask.values).tolist())
+    return max(values - {_VOID}, default=0) > _CLASSES or values == {0, _VOID}
 
 
 read = ImportedOnCall("segdata.formats.voc.dataset:open_voc")

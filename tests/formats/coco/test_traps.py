@@ -51,6 +51,7 @@ BROKEN: list[tuple[dict[str, Any], str, str, str, int]] = [
     ({"image_id": "1"}, "SEG007", "/image_id", "there is 1", 0),
     ({"category_id": 9}, "SEG007", "/category_id", "9", 0),
     ({"category_id": "1"}, "SEG004", "/category_id", "the text '1', expected int", 0),
+    ({"category_id": "cat"}, "SEG004", "/category_id", "looks like a name, not an id", 0),
     ({"category_id": ...}, "SEG004", "", "'category_id' is missing", 0),
     ({"id": ...}, "SEG004", "", "'id' is missing", 0),
     ({"id": None}, "SEG004", "/id", "null", 0),

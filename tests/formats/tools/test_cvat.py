@@ -60,15 +60,27 @@ def test_datumaro_s_fixture(real_data: Path) -> None:
     assert detect(root) == detect(root / "train.xml") == "cvat"
     dataset = read(root)
     (told,) = dataset.source.defects
-    assert (told.severity, told.message.rpartition(": ")[2]) == ("info", "1 points, 1 polyline, 2 skeleton")
+    assert told.severity == "info"
+    assert told.message.endswith("left out: 1 points, 1 polyline, 2 skeleton; labels of these alone: label2")
     batch = loaded(dataset)
     (broken,) = batch.defects
     assert (broken.code, broken.place) == ("SEG004", "/annotations/image[2]/polygon[1]")  # its label is empty
     assert batch.segments["attributes"].to_pylist() == [
         [("a1", "true"), ("a2", '"v3"'), ("a3", '"0003"'), ("a4", "2.4"), ("occluded", "true"), ("z_order", "1")]
     ]
-    assert [each.name for each in dataset.profile.taxonomy.categories] == ["label1", "label2"]
+    assert [each.name for each in dataset.profile.taxonomy.categories] == ["label1"]
     np.testing.assert_array_equal(masks(batch)[0], drawn([0, 2, 4, 2, 4, 4, 0, 4])[:8, :8])
+
+
+def test_labels_of_points_alone_are_no_categories(tmp_path: Path) -> None:
+    """A fish has a box and thirteen landmarks, whose labels may be of any shape."""
+    save(tmp_path, image(f'<polygon label="car" {POINTS}/><points label="bus" points="1,1"/>'))
+    dataset = read(tmp_path)
+    assert [each.name for each in dataset.profile.taxonomy.categories] == ["car"]
+    (told, _) = dataset.source.defects
+    assert told.message == "shapes without area are left out: 1 points; labels of these alone: bus"
+    save(tmp_path, image(f'<polygon label="bus" {POINTS}/><points label="bus" points="1,1"/>'))
+    assert [each.name for each in read(tmp_path).profile.taxonomy.categories] == ["car", "bus"]
 
 
 def test_polygons_boxes_and_ellipses(tmp_path: Path) -> None:

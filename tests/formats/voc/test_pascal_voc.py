@@ -349,3 +349,25 @@ def test_datumaro_fixture(real_data: Path) -> None:
     assert batch.images["split"].to_pylist() == ["train", "test"]
     assert defects == []
     assert sum(each.code == "SEG014" and each.severity == "info" for each in batch.defects) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "name", "format"),
+    [
+        ((0, 255), "1", "colour-masks"),  # 255 would be void
+        ((0, 40, 180, 255), "1", "colour-masks"),  # soft edges of one class
+        ((0, 3, 15, 255), "1", "pascal-voc"),
+        ((0, 255), "2007_000032", "pascal-voc"),
+    ],
+)
+def test_masks_of_another_meaning_in_voc_s_folders(
+    tmp_path: Path, values: tuple[int, ...], name: str, format: str
+) -> None:
+    """Grain: soft masks from 0 to 255 in SegmentationClass/, which were read as aeroplanes and bicycles."""
+    pixels = np.repeat(np.repeat(np.array([values], np.uint8), 8, axis=0), 8, axis=1)
+    for folder, picture in (("SegmentationClass", pixels), ("JPEGImages", pixels)):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(picture).save(tmp_path / folder / f"{name}.png")
+    assert detect(tmp_path) == format
+    (tmp_path / "labelmap.txt").write_text("background:0,0,0::\ngrain:128,0,0::\n")
+    assert detect(tmp_path) == "pascal-voc"
