@@ -1,6 +1,7 @@
 """NIfTI: volumes of labels (.nii, .nii.gz) whose slices are images, with affine and header kept byte by byte.
 
-Volumes of NRRD (.nrrd, .nhdr, and .seg.nrrd of 3D Slicer with its names) and MetaImage (.mha, .mhd) are read, too.
+Volumes of NRRD (.nrrd, .nhdr, and .seg.nrrd of 3D Slicer with its names, and with layers that overlap) and MetaImage
+(.mha, .mhd) are read, too.
 
 Read: slice k of a volume is the image `<volume>/<0000>` and frame k of the sequence `<volume>`; voxel (i, j, k) is its
 pixel in column i and row j, and nothing is ever reoriented. segdata looks at the voxels to see whether a volume is

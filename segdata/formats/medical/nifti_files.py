@@ -62,6 +62,11 @@ class NiftiHeader:
     text: TextHeader | None = field(default=None, repr=False)  # of an NRRD or MetaImage file
 
     @property
+    def n_layers(self) -> int:
+        """How many values lie at each voxel."""
+        return 1 if self.text is None else self.text.n_layers
+
+    @property
     def is_placed(self) -> bool:
         """Whether the header says where the volume lies; else left and right are unknown."""
         return any(self.codes)
@@ -122,11 +127,8 @@ def read_header(path: Path, is_image: bool = False) -> NiftiHeader:
 def _text_header(path: Path, is_image: bool) -> NiftiHeader:
     """The header of an NRRD or MetaImage file."""
     text = read_text_header(path)
-    if text.n_layers > 1 and not is_image:
-        raise OSError(
-            f"{text.n_layers} layers of labels, which may overlap, lie in one file: save each layer as a volume of its "
-            "own (in 3D Slicer: export to files)"
-        )
+    if text.n_layers > 1 and not is_image and not any(key.startswith("segment0_") for key in text.fields):
+        raise OSError(f"{text.n_layers} values at each voxel are no labels, but for the layers of 3D Slicer's segments")
     try:
         shape = _shape(text.shape[: 3 if is_image else None])
     except ValueError as error:
@@ -296,6 +298,7 @@ class LabelVolume:
 
     head: NiftiHeader  # its header
     slices: tuple[ValueRuns, ...]  # the runs of each slice's values; voxels that are not whole numbers are 0 in them
+    above: tuple[tuple[ValueRuns, ...], ...] = ()  # the same of further layers, whose segments may overlap
     n_broken: int = 0  # voxels that are not whole numbers, or too large to be labels
     first_broken: tuple[int, int, int, float] | None = None  # index (i, j, k) and value of the first of them
     n_rounded: int = 0  # voxels that were rounded, because they are a little off
@@ -304,6 +307,10 @@ class LabelVolume:
     def values(self) -> Ints:
         """(k,) the distinct values, ascending."""
         return np.unique(np.concatenate([slice_.value for slice_ in self.slices]))
+
+    def plane(self, number: int) -> "LabelVolume":
+        """One of its layers by itself."""
+        return self if number == 0 else LabelVolume(self.head, self.above[number - 1])
 
 
 def decode_volume(path: Path) -> LabelVolume:
@@ -323,13 +330,17 @@ def decode_volume(path: Path) -> LabelVolume:
                 first = int(i), int(j), k, float(_scale(stored, head)[j, i])
         n_rounded += rounded
         slices.append(ValueRuns.of(labels))
-    return LabelVolume(head, tuple(slices), n_broken, first, n_rounded)
+    above = tuple(
+        tuple(ValueRuns.of(_to_labels(stored, head)[0]) for stored in _stored_slices(path, head, plane))
+        for plane in range(1, head.n_layers)
+    )
+    return LabelVolume(head, tuple(slices), above, n_broken, first, n_rounded)
 
 
-def _stored_slices(path: Path, head: NiftiHeader) -> Iterator[Stored]:
-    """The slices (rows, columns) as the file stores them, one in memory at a time."""
+def _stored_slices(path: Path, head: NiftiHeader, plane: int = 0) -> Iterator[Stored]:
+    """The slices (rows, columns) of a layer as the file stores them, one in memory at a time."""
     columns, rows, n_slices = head.shape
-    layers = 1 if head.text is None else head.text.n_layers
+    layers = head.n_layers
     size = columns * rows * head.dtype.itemsize * layers
     try:
         with open_nifti_file(path) if head.text is None else open_voxels(head.text) as file:
@@ -338,7 +349,7 @@ def _stored_slices(path: Path, head: NiftiHeader) -> Iterator[Stored]:
                 data = file.read(size)
                 if len(data) < size:
                     raise OSError(f"the file is cut off: slice {k} of {n_slices} is incomplete")
-                yield np.frombuffer(data, head.dtype)[::layers].reshape(rows, columns)
+                yield np.frombuffer(data, head.dtype)[plane::layers].reshape(rows, columns)
     except _DAMAGES as error:
         raise OSError(f"damaged: {error}") from error
 

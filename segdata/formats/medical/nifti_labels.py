@@ -281,14 +281,11 @@ class LabelNames:
     defects: list[Defect] = field(default_factory=list)  # what is wrong in the tables
     _read: dict[Path, dict[int, _ValueName]] = field(default_factory=dict, repr=False)
 
-    def names_of(self, volume: Path) -> dict[int, _ValueName]:
+    def names_of(self, label: LabelFile) -> dict[int, _ValueName]:
         """The names of the values in a volume, from its own header or the nearest table; empty if there is none."""
-        if is_text_volume(volume.name):
-            if volume not in self._read:
-                self._read[volume] = dict(_slicer_names(volume))
-            if self._read[volume]:
-                return self._read[volume]
-        for path in self._tables(volume):
+        if is_text_volume(label.path.name) and (own := dict(_slicer_names(label.path, label.plane))):
+            return own
+        for path in self._tables(label.path):
             names = self._table(path)
             if names:
                 return names
@@ -324,8 +321,8 @@ class LabelNames:
         return {value: called for value, called in pairs if called.name.strip()}
 
 
-def _slicer_names(volume: Path) -> Iterator[tuple[int, _ValueName]]:
-    """The segments of 3D Slicer in the header of a .seg.nrrd file.
+def _slicer_names(volume: Path, plane: int) -> Iterator[tuple[int, _ValueName]]:
+    """The segments of 3D Slicer in the header of a .seg.nrrd file, those of one layer.
 
     Source: Slicer/Slicer Libs/MRML/Core/vtkMRMLSegmentationStorageNode.h.
     """
@@ -333,6 +330,8 @@ def _slicer_names(volume: Path) -> Iterator[tuple[int, _ValueName]]:
         fields = read_text_header(volume).fields
         for key in fields:
             if (match := re.fullmatch(r"segment(\d+)_labelvalue", key)) is not None:
+                if int(fields.get(f"segment{match[1]}_layer", "0")) != plane:
+                    continue
                 name, shade = fields.get(f"segment{match[1]}_name", ""), fields.get(f"segment{match[1]}_color", "")
                 levels = [round(255 * min(max(float(part), 0.0), 1.0)) for part in shade.split()]
                 color = (levels[0], levels[1], levels[2]) if len(levels) == 3 else None
@@ -466,7 +465,7 @@ def _taxonomy_of_tables(labels: Sequence[LabelFile], names: LabelNames) -> Taxon
     """The categories in the tables beside the files; None where not each file has one."""
     names_of_values: dict[int, _ValueName] = {}
     for label in labels:
-        table = names.names_of(label.path)
+        table = names.names_of(label)
         if not table:
             return None
         names_of_values |= table
@@ -491,7 +490,7 @@ def _find_layer_meanings(
     values: dict[str, set[int]] = {}
     tables: dict[str, dict[int, _ValueName]] = {}
     for label in labels:
-        table = names.names_of(label.path)
+        table = names.names_of(label)
         tables.setdefault(label.layer, {}).update(table)
         values.setdefault(label.layer, set()).update(_values(label, decoded), table)
     called: dict[str, dict[int, _ValueName]] = {}
@@ -529,7 +528,7 @@ def layer_meanings(
 def _values(label: LabelFile, decoded: DecodedFiles[LabelVolume]) -> list[int]:
     """The values in a file that may be labels, from 1 on; none if it is damaged, which reading its slices reports."""
     try:
-        return [value for value in decoded.get(label.path).values.tolist() if value > 0]
+        return [value for value in decoded.get(label.path).plane(label.plane).values.tolist() if value > 0]
     except OSError:
         return []
 

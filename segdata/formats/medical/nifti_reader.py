@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from segdata.formats.medical.nifti_files import (
     NiftiHeader,
     decode_volume,
     describe_differences,
+    nifti_stem,
     read_header,
     volume_sequence,
 )
@@ -107,14 +108,22 @@ class OpenVolumes:
         head = None if path is None else self.head(path)
         return None if head is None else head.shape
 
+    def _layers(self, labels: Iterable[LabelFile]) -> Iterator[tuple[LabelFile, NiftiHeader]]:
+        """The files with their headers, those of several layers as one for each."""
+        for label in labels:
+            head = self.head(label.path)
+            for plane in range(0 if head is None else head.n_layers):
+                stem = nifti_stem(label.name)
+                name = f"{stem}.{plane}{label.name[len(stem) :]}" if plane else label.name
+                layer = f"{label.layer} {plane}".strip() if plane else label.layer
+                if head is not None:
+                    yield replace(label, name=name, layer=layer, plane=plane), head
+
     def add(self, labelled: LabelledVolume, image: NiftiHeader | None) -> None:
         """Add a volume with those of its files that can be read and have one shape."""
         kept: list[LabelFile] = []
         taken: set[tuple[str, str | None]] = set()
-        for label in labelled.labels:
-            head = self.head(label.path)
-            if head is None:
-                continue
+        for label, head in self._layers(labelled.labels):
             first = self.heads[kept[0].name] if kept else None
             file = relative_path(self.root, label.path)
             other, what = (image, "image") if image or not kept else (first, f"labels in {kept[0].path.name}")
@@ -301,7 +310,10 @@ def _sequences(opened: OpenVolumes) -> list[ImageSequence]:
             sequences.append(volume)
             continue
         sequences.append(replace(volume, dtype=None, header=None))
-        sequences += [volume_sequence(label.name, head) for label, head in zip(labelled.labels, heads, strict=True)]
+        for label, head in zip(labelled.labels, heads, strict=True):
+            layer = volume_sequence(label.name, head)
+            place = labelled.place
+            sequences.append(place.apply_to(layer) if place is not None and place.fits(head) else layer)
     return sequences
 
 
@@ -357,7 +369,7 @@ class _NiftiSlices:
         for label in labels:
             file = relative_path(self.opened.root, label.path)
             try:
-                volume = self.decoded.get(label.path)
+                volume = self.decoded.get(label.path).plane(label.plane)
             except OSError as error:
                 message = f"volume cannot be read: {error.strerror or error}; all of its slices are left out"
                 broken += [Defect("SEG001", message, file)] if is_first else []

@@ -52,6 +52,7 @@ class LabelFile:
     name: str  # below the dataset's root, POSIX
     layer: str = ""  # its name beyond that of its image, ``lesion-manual``; empty if it has the same name
     annotator: str | None = None  # by its name; None: unknown
+    plane: int = 0  # of a file that holds several layers, which of them
 
 
 @dataclass(frozen=True, slots=True)

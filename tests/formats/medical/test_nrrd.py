@@ -8,6 +8,7 @@ import pytest
 from segdata import convert, read
 from segdata.core.image_files import read_channels
 from segdata.core.medical_files import read_text_header
+from segdata.testing.pictures import masks_of_runs
 from tests.formats.medical.datasets import codes, met, voxels_of, whole
 
 pytest.importorskip("nibabel")
@@ -81,8 +82,39 @@ def test_segments_of_slicer_have_their_names(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("target", [None, "canonical", "nifti"])
+def test_layers_of_slicer_overlap(tmp_path: Path, target: str | None) -> None:
+    """A vessel lies on the lung that it runs through: two layers in one file, with equal values."""
+    rng = np.random.default_rng(3)
+    planes = rng.integers(0, 3, (3, 4, 5, 2)).astype(np.uint8)  # slices, rows, columns, layers
+    image = sitk.GetImageFromArray(planes, isVector=True)
+    image.SetSpacing((0.1, 2.0, 3.3))
+    segments = {"lung": (0, 1), "heart": (0, 2), "vessel": (1, 1), "tumour": (1, 2)}
+    for number, (name, (layer, value)) in enumerate(segments.items()):
+        for key, entry in (("Name", name), ("Layer", layer), ("LabelValue", value)):
+            image.SetMetaData(f"Segment{number}_{key}", str(entry))
+    sitk.WriteImage(image, str(tmp_path / "a.seg.nrrd"))
+    dataset = read(tmp_path / "a.seg.nrrd")
+    if target is not None:
+        convert(dataset, tmp_path / "out", to=target, on_loss="error")
+        dataset = read(tmp_path / "out")
+    batch = whole(dataset)
+    names = {category.id: category.name for category in dataset.profile.taxonomy.categories}
+    drawn = {name: np.zeros(planes.shape[:3], bool) for name in segments}
+    owners = batch.annotations["image"].to_numpy()[batch.segments["annotation"].to_numpy()]
+    pixels = masks_of_runs(batch.runs, *batch.segment_size)
+    for mask, category, owner in zip(pixels, batch.segments["category_id"].to_pylist(), owners.tolist(), strict=True):
+        drawn[names[category]][batch.images["frame"][owner].as_py()] |= mask
+    for name, (layer, value) in segments.items():
+        np.testing.assert_array_equal(drawn[name], planes[..., layer] == value)
+    assert not [code for code in codes(dataset) if code == "SEG001"]
+
+
 REFUSED = {
-    "layers": (("dimension: 4", "sizes: 2 2 3 2", "space directions: none (1,0,0) (0,1,0) (0,0,1)"), "2 layers of"),
+    "colours": (
+        ("dimension: 4", "sizes: 2 2 3 2", "space directions: none (1,0,0) (0,1,0) (0,0,1)"),
+        "2 values at each voxel are no labels",
+    ),
     "cut off": (("dimension: 3", "sizes: 2 3 5"), "cut off: its voxels need 30 bytes, the file has 24"),
     "elsewhere": (("dimension: 3", "sizes: 2 3 4", "data file: ../a.raw"), "outside its folder"),
     "several": (("dimension: 3", "sizes: 2 3 4", "data file: LIST"), "in several files"),
