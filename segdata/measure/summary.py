@@ -1,4 +1,4 @@
-"""Summary: what is in a dataset, per category and as a whole, and whether its task fits what was drawn."""
+"""Summary: what is in a dataset, per category and as a whole, whether its task fits it, and statistics for training."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Lobes: segments that come apart at a neck, and segments in two large parts."""
+"""Lobes: segments that come apart where they are cut at a neck, and segments in two large parts."""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -17,7 +17,7 @@ from segdata.measure.registry import BatchView, measure
 
 _SIDE = 160  # pixels; larger pictures are made smaller
 _LEVELS = np.arange(2, 20) / 20  # of the largest inscribed circle's radius
-_HALF = 8  # the level of one half
+_HALF = 8  # the row of the level of one half
 _SPLIT = 0.55  # the radius of a lobe, of that of the largest one
 _WIDEST = 0.9  # the widest neck, of the width of the smaller lobe
 
