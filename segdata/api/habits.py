@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import repeat
 
 import msgspec
 import numpy as np
@@ -52,12 +53,16 @@ class Annotated(msgspec.Struct, frozen=True):
         annotators = annotations["annotator"].tolist()
         several = len(set(annotators) - {None}) > 1
         names = images["image_id"][annotations["image"]].tolist()
-        lines = zip(names, annotators, annotations["n_segments"].tolist(), strict=True)
-        segments: Counter[_Unit] = Counter()
-        for name, annotator, n_segments in lines:
-            segments[name, annotator if several else None] += n_segments
+        units = list(zip(names, annotators if several else repeat(None)))  # noqa: B905  # without end
+        counts = annotations["n_segments"].tolist()
+        segments: dict[_Unit, int] = dict(zip(units, counts, strict=True))
+        if len(segments) < len(units):  # somebody has several annotations of an image
+            total: Counter[_Unit] = Counter()
+            for unit, n_segments in zip(units, counts, strict=True):
+                total[unit] += n_segments
+            segments = dict(total)
         sequence = {name: value for name, value in images.lines("image_id", "sequence") if value is not None}
-        return Annotated(dict(segments), sequence, len(tables.profile.taxonomy.categories))
+        return Annotated(segments, sequence, len(tables.profile.taxonomy.categories))
 
 
 class FoldedFindings(msgspec.Struct, frozen=True):
@@ -77,7 +82,7 @@ def fold_habits(findings: Iterable[Finding], habits: Mapping[str, Habit], of: An
     """
     groups: dict[tuple[str, str, str | None, str | None], list[Finding]] = {}
     single: list[Finding] = []
-    for finding in findings:
+    for finding in sorted(findings, key=Finding.order):
         habit = habits.get(finding.code)
         if habit is None:
             single.append(finding)
@@ -85,8 +90,7 @@ def fold_habits(findings: Iterable[Finding], habits: Mapping[str, Habit], of: An
             cause = _cause(finding) if habit == "cause" else None
             groups.setdefault((finding.code, finding.severity, finding.kind, cause), []).append(finding)
     members: dict[Finding, tuple[Finding, ...]] = {}
-    for (code, severity, _, _), group in groups.items():
-        rest = sorted(group, key=Finding.order)
+    for (code, severity, _, _), rest in groups.items():
         fold = _fold_categories if habits[code] == "category" else _fold_images
         few = habits[code] == "category" and severity != "error"
         if len(rest) >= (_LEAST_CATEGORIES if few else LEAST_FINDINGS):
@@ -195,11 +199,14 @@ def _fold_scope(
         own = by_unit.pop(unit)
         yield _summary(own, f"{_count(own)}, {usual}: {_spread(own)}{_example(own)}", image=unit[0]), own
     findings = [finding for own in by_unit.values() for finding in own]
-    kept = [finding for finding, far in zip(findings, _stands_out(findings), strict=True) if not far]
-    if len(kept) < 2:
+    units = [unit for unit, own in by_unit.items() for _ in own]
+    usual_rows = np.flatnonzero(~_stands_out(findings)).tolist()
+    if len(usual_rows) < 2:
         return
-    images = tuple(dict.fromkeys(name for name, _ in map(_unit, kept) if name is not None))
-    share = f"{len({_unit(finding) for finding in kept}):,} of {count_noun(n_units, 'image')}{where}"
+    kept = [findings[row] for row in usual_rows]
+    kept_units = dict.fromkeys(units[row] for row in usual_rows)
+    images = tuple(dict.fromkeys(name for name, _ in kept_units if name is not None))
+    share = f"{len(kept_units):,} of {count_noun(n_units, 'image')}{where}"
     message = f"usual in this dataset: {_count(kept)} in {share}: {_spread(kept)}{_example(kept, named=True)}"
     yield _summary(kept, message, images=images), kept
 
@@ -217,8 +224,9 @@ def _crowded_annotations(by_unit: Mapping[_Unit, list[Finding]], segments: Mappi
     Source: Freeman and Tukey (1950), Annals of Mathematical Statistics 21(4), 607-611.
     """
     units = [*segments, *(unit for unit in by_unit if unit not in segments)]
-    count = np.array([len(by_unit.get(unit, ())) for unit in units], float)
-    size = np.array([max(segments.get(unit, 1), 1) for unit in units], float)
+    counts = {unit: len(own) for unit, own in by_unit.items()}
+    count = np.fromiter(map(counts.get, units, repeat(0)), float, len(units))
+    size = np.maximum(np.fromiter(map(segments.get, units, repeat(1)), float, len(units)), 1)
     residual = np.sqrt(count) + np.sqrt(count + 1) - np.sqrt(4 * size * count.sum() / size.sum() + 1)
     score, _ = robust_z(residual, np.zeros(len(units), np.int64), 1.0)
     unusual = (score > _limit(len(units))) & (count >= LEAST_FINDINGS)
@@ -310,6 +318,6 @@ def _example(findings: Sequence[Finding], *, named: bool = False) -> str:
     if 0 < len(beginnings) <= _MOST_NAMED and beginnings.total() == len(findings):
         several = len(beginnings) > 1
         return "; ".join(f"{text} ({count:,} times)" if several else text for text, count in beginnings.most_common())
-    middle = sorted(findings, key=lambda finding: (finding.pixels or 0, *finding.order()))[len(findings) // 2]
+    middle = sorted(findings, key=lambda finding: finding.pixels or 0)[len(findings) // 2]  # in order if as large
     name = middle.image or middle.file
     return f"for example {name}: {middle.message}" if named and name else f"for example: {middle.message}"

@@ -331,12 +331,14 @@ class _FindingBuilder:
         ids = self._tables.images.rows({row for row in images if row is not None}, "image_id")
         return [self._finding(rule, finding, segments, annotations, ids) for finding in every]
 
-    def _finding(self, rule: Rule, reported: RowFinding, segments: Rows, annotations: Rows, ids: Rows) -> Finding:
+    def _finding(self, rule: Rule, reported: RowFinding, segments: Rows, annotations: Rows, images: Rows) -> Finding:
         """The finding that one becomes, from the rows that it names."""
         image_row, annotator, bbox, category = reported.image, reported.annotator, reported.bbox, reported.category
-        file, place, annotation = reported.file, reported.place, reported.annotation
+        file, place, annotation, ids = reported.file, reported.place, reported.annotation, reported.ids
         if reported.segments:
-            own, category_id, own_file, own_place, x, y, width, height, _, _ = segments[reported.segments[0]]
+            row, *others = reported.segments
+            own, category_id, own_file, own_place, x, y, width, height, segment_id, source_id = segments[row]
+            ids = ids or (_source_id(segment_id, source_id), *(_source_id(*segments[row][-2:]) for row in others))
             annotation = own if annotation is None else annotation
             category = category or self._categories.get(category_id)
             file, place = file or own_file, place or own_place
@@ -350,9 +352,9 @@ class _FindingBuilder:
             rule=rule.name,
             severity=reported.severity or rule.severity,
             message=reported.message,
-            image=reported.image_id if image_row is None else ids[image_row][0],
+            image=reported.image_id if image_row is None else images[image_row][0],
             annotator=annotator,
-            segments=reported.ids or tuple(_source_id(*segments[row][-2:]) for row in reported.segments),
+            segments=ids,
             category=category,
             bbox=None if bbox is None else (int(bbox[0]), int(bbox[1]), int(bbox[2]), int(bbox[3])),
             pixels=None if reported.pixels is None else int(reported.pixels),

@@ -144,7 +144,9 @@ def joint_codes(*columns: Ints) -> tuple[Ints, Ints]:
         if (high - low + 1) * (int(code.max(initial=0)) + 1) >= 2**62:
             column, low, high = unique_inverse(column)[1], 0, len(column)
             code = unique_inverse(code)[1]
-        code = code * (high - low + 1) + (column - low)
+        code *= high - low + 1  # in place: datasets have millions of segments
+        code += column
+        code -= low
     codes, inverse = unique_inverse(code)
     first = np.empty(len(codes), np.int64)
     first[inverse[::-1]] = np.arange(len(code) - 1, -1, -1)  # of several rows the last that is written stays

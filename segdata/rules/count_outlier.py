@@ -6,7 +6,7 @@ from segdata.core.finding import RowFinding
 from segdata.core.reductions import gather
 from segdata.core.rule import Findings, Tables, rule
 from segdata.core.statistics import group_median, outlier_limit, robust_z
-from segdata.core.strata import CategoryTally, example_segments, joint_codes, size_class
+from segdata.core.strata import is_example, joint_codes, size_class
 
 
 @rule("SEG308", "count-outlier", severity="info", needs=(), tasks=("instance", "panoptic"), whole=True, by_part=True)
@@ -72,11 +72,13 @@ def count_outlier(
     has findings: 3 in 1500 images (51 pieces of litter, 51 and 26 of broken glass, where others have 1 and 2), and 2 of
     715 in June 2019. A heap of shards may be right: hence an info.
     """
-    segments = example_segments(tables)
-    segments = segments.take(np.isin(segments["category_id"], tables.profile.taxonomy.thing_ids))
-    crowds = CategoryTally.count(segments.beside(area=segments["iscrowd"].astype(np.int64)), segments["annotation"])
-    single = crowds.pixels == 0
-    columns = {"owner": crowds.owner[single], "category": crowds.category[single], "n": crowds.segments[single]}
+    segments = tables.segments
+    rows = np.flatnonzero(is_example(tables) & np.isin(segments["category_id"], tables.profile.taxonomy.thing_ids))
+    owner, category = segments["annotation"][rows], segments["category_id"][rows]
+    group, first = joint_codes(owner, category)
+    single = np.bincount(group, segments["iscrowd"][rows], len(first)) == 0
+    n, first = np.bincount(group, minlength=len(first))[single], first[single]
+    columns = {"owner": owner[first].astype(np.int64), "category": category[first], "n": n}
     tables, counts = gather(tables, columns, {"owner": "annotations"})
     size = size_class(tables)[tables.annotations["image"]]
     category, _ = joint_codes(counts["category"], size[counts["owner"]])

@@ -8,7 +8,7 @@ from segdata.core.errors import count_noun
 from segdata.core.finding import RowFinding
 from segdata.core.reductions import gather, name_keys, sum_by
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Flags, Floats
+from segdata.core.runs import Flags, Floats, Ints
 from segdata.core.table import Column, Table
 
 _SIDES = ("x", "y", "width", "height")
@@ -42,14 +42,19 @@ def displaced_boxes(
     Defaults: COCO, TACO of December 2019, GBM40 and LabelMe's export have none; in both releases of TACO of June 2019
     2,147 of 2,152 boxes have the origin at the bottom, which their authors corrected later.
     """
-    judged = _box_columns(tables)
-    away = _corners(judged["declared"])
-    away -= judged["box"]
-    far = ((away.max(axis=0) > 2 * max_error) | (away.min(axis=0) < -2 * max_error)).astype(np.int64)
-    counts = {"n": np.ones(len(far), np.int64), "far": far}
-    for name, beyond in (("above", away >= min_shift), ("below", away <= -min_shift)):
-        counts |= {f"{name}_{axis}": beyond[axis::2].sum(axis=0) for axis in (0, 1)}
-    keys = {"file": judged["file"], "annotator": judged["annotator"]}
+    rows = _usable_rows(tables)
+    far = np.zeros(len(rows), bool)
+    counts: dict[str, Column] = {"n": np.ones(len(rows), np.int64), "far": far}
+    counts |= {f"{name}_{axis}": np.zeros(len(rows), np.int8) for name in ("above", "below") for axis in (0, 1)}
+    for k in range(4):  # one side at a time, for datasets have millions of boxes
+        away = (_declared_side(tables, k) - _actual_side(tables, k))[rows]
+        far |= np.abs(away) > 2 * max_error
+        counts[f"above_{k % 2}"] += away >= min_shift
+        counts[f"below_{k % 2}"] += away <= -min_shift
+    del away
+    annotation = tables.segments["annotation"][rows]
+    annotators = name_keys(tables.annotations.texts("annotator"))
+    keys = {"file": name_keys(tables.segments.texts("file"))[rows], "annotator": annotators[annotation]}
     sums = sum_by(tables, keys, counts)
     # A median of 2 n numbers can only be as large as min_shift if n of them are.
     may_move = np.max([sums[f"{name}_{axis}"] for name in ("above", "below") for axis in (0, 1)], axis=0) >= sums["n"]
@@ -57,11 +62,14 @@ def displaced_boxes(
     odd = sums.take(sums["moves"] | (sums["far"] >= min_segments))
     moving = odd.take(odd["moves"])
     # Of files whose boxes are not moved, those that do not fit suffice.
-    rows = np.flatnonzero(_is_in(keys, moving) | (far > 0) & _is_in(keys, odd))
-    columns = {name: column[..., rows] for name, column in judged.items()}
-    image = columns.pop("image")
-    columns["frame"] = np.stack([tables.images[name][image] for name in ("width", "height")])
-    whole, table = gather(tables, _as_columns(columns), {"annotation": "annotations"})
+    chosen = _is_in(keys, moving) | far & _is_in(keys, odd)
+    columns = {name: column[chosen] for name, column in keys.items()} | {"annotation": annotation[chosen]}
+    rows = rows[chosen]
+    for k, name in enumerate(_SIDES):
+        columns |= {f"declared_{k}": _declared(tables, name)[rows], f"box_{k}": _actual_side(tables, k)[rows]}
+    image = tables.segments["image"][rows]
+    columns |= {f"frame_{k}": tables.images[name][image] for k, name in enumerate(_SIDES[2:])}
+    whole, table = gather(tables, columns, {"annotation": "annotations"})
     known = {(file, who): (n, moves) for file, who, n, moves in odd.lines("file", "annotator", "n", "moves")}
     for members in table.groups("file", "annotator"):
         own = table.take(members)
@@ -75,33 +83,38 @@ def _is_in(keys: dict[str, Column], groups: Table) -> Flags:
     return np.isin(keys["file"], groups["file"]) & np.isin(keys["annotator"], groups["annotator"])
 
 
-def _box_columns(tables: Tables) -> dict[str, Column]:
-    """Segments with both boxes: declared, box (4, n), keys of file and annotator, annotation and image (n,)."""
+def _usable_rows(tables: Tables) -> Ints:
+    """The segments with pixels, no crowds, in images of known size, with a declared box."""
     segments, images = tables.segments, tables.images
-    sides = [segments[f"declared_{name}"].astype(np.float64, copy=False) for name in _SIDES]
     has_size = (images["width"] > 0) & (images["height"] > 0)
     usable = (segments["area"] > 0) & ~segments["iscrowd"] & has_size[segments["image"]]
-    for side in sides:
-        usable &= ~np.isnan(side)
-    rows = np.flatnonzero(usable)
-    annotation = segments["annotation"][rows]
-    return {
-        "declared": np.stack([side[rows] for side in sides]),
-        "box": _actual_boxes(segments, tables.outlines)[:, rows],
-        "file": name_keys(segments.texts("file"))[rows],
-        "annotator": name_keys(tables.annotations.texts("annotator"))[annotation],
-        "annotation": annotation,
-        "image": segments["image"][rows],
-    }
+    for name in _SIDES:
+        usable &= ~np.isnan(_declared(tables, name))
+    return np.flatnonzero(usable)
 
 
-def _as_columns(judged: dict[str, Column]) -> dict[str, Column]:
-    """The same with a column for each row of what has two dimensions."""
-    return {
-        name if column.ndim == 1 else f"{name}_{k}": side
-        for name, column in judged.items()
-        for k, side in enumerate(np.atleast_2d(column))
-    }
+def _declared(tables: Tables, name: str) -> Floats:
+    """(n_segments,) x, y, width or height of the declared boxes."""
+    column: Floats = tables.segments[f"declared_{name}"].astype(np.float64, copy=False)
+    return column
+
+
+def _declared_side(tables: Tables, k: int) -> Floats:
+    """(n_segments,) left (0), top (1), right (2) or bottom (3) of the declared boxes."""
+    side = _declared(tables, _SIDES[k % 2])
+    return side if k < 2 else side + _declared(tables, _SIDES[k])
+
+
+def _actual_side(tables: Tables, k: int) -> Floats:
+    """(n_segments,) the same of the polygons, or of the pixels where there are none."""
+    segments, outlines = tables.segments, tables.outlines
+    side: Floats = segments[_SIDES[k % 2]].astype(np.float64)
+    if k > 1:
+        side += segments[_SIDES[k]]
+    of_ring = outlines[("left", "top", "right", "bottom")[k]]
+    has_ring = ~np.isnan(of_ring)
+    side[outlines["segment"][has_ring]] = of_ring[has_ring]
+    return side
 
 
 def _judge(
@@ -128,18 +141,6 @@ def _judge(
     hits, words = max(fitting, key=lambda pair: pair[0])
     if hits >= min_share * len(off):
         yield _finding(tables, annotation, hits, n, words)
-
-
-def _actual_boxes(segments: Table, outlines: Table) -> Floats:
-    """(4, n_segments) left, top, right, bottom of the polygons, or of the pixels where there are none."""
-    x, y = segments["x"], segments["y"]
-    box: Floats = np.stack([x, y, x + segments["width"], y + segments["height"]], dtype=np.float64)
-    owner = outlines["segment"]
-    for side, name in zip(box, ("left", "top", "right", "bottom"), strict=True):
-        of_ring = outlines[name]
-        has_ring = ~np.isnan(of_ring)
-        side[owner[has_ring]] = of_ring[has_ring]
-    return box
 
 
 def _finding(tables: Tables, annotation: int, hits: int, n: int, words: str) -> RowFinding:

@@ -1,5 +1,6 @@
 """Revision writer: the Parquet tables of a canonical dataset, written batch by batch, by this machine or a cluster."""
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from segdata.core.atomic_files import sync, sync_tree, unique_token, write_whole
 from segdata.core.batch import Batch, replace_column
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetWriter
 
 
+_GROUP_SEGMENTS = 8_192  # segments of a row group, and those of its last image
 PART_SEGMENTS = 1_000_000  # segments a part file holds before the next one begins
 # Polygons are drawn on a grid of 0.01 or 0.1 px, so their coordinates repeat: a third smaller with a dictionary.
 _RINGS = "rings.list.element.list.element"
@@ -76,13 +79,13 @@ class RevisionWriter:
         return self._n_parts
 
     def add(self, batch: Batch) -> None:
-        """Append the images of a batch, as one row group of each table."""
+        """Append the images of a batch."""
         if batch.images.num_rows == 0:
             return
         self.add_rows(batch.images, annotation_rows(batch), batch.n_segments)
         if batch.n_segments:
             assert self._part is not None
-            self._part.write_table(segment_rows(batch), row_group_size=batch.n_segments)
+            _write_row_groups(self._part, segment_rows(batch))
 
     def add_rows(self, images: pa.Table, annotations: pa.Table, n_segments: int) -> None:
         """Append images and canonical annotations, and count the segments, which a worker may write; see `n_parts`."""
@@ -187,10 +190,22 @@ def write_canonical(
 
 
 def write_part(path: Path, portions: Iterable[pa.Table]) -> None:
-    """Write a file of segments, each portion of canonical rows as a row group."""
+    """Write a file of segments, from portions of canonical rows."""
     with open_writer(path, SEGMENTS) as writer:
         for rows in portions:
-            writer.write_table(rows, row_group_size=rows.num_rows)
+            _write_row_groups(writer, rows)
+
+
+def _write_row_groups(writer: "ParquetWriter", rows: pa.Table) -> None:
+    """Write canonical rows of segments in row groups of some thousand, each of whole images.
+
+    Whoever wants one image, such as a loader for training, reads the whole group.
+    """
+    names = rows["image_id"]
+    first = np.concatenate([[0], np.flatnonzero(pc.not_equal(names[1:], names[:-1]).to_numpy()) + 1])  # of each image
+    starts = first[np.flatnonzero(np.diff(first // _GROUP_SEGMENTS, prepend=-1))]
+    for start, end in itertools.pairwise([*starts.tolist(), rows.num_rows]):
+        writer.write_table(rows.slice(start, end - start), row_group_size=end - start)
 
 
 def commit_revision(profile: Profile, target: Path, n_parts: int, losses: LossCounter, made: str | None) -> None:

@@ -54,9 +54,8 @@ from segdata.formats.coco.segments import (
 )
 from segdata.formats.shared.derived_sources import AlteredSource, with_origin
 from segdata.formats.shared.images import ImageFolder
-from segdata.formats.shared.per_image import chunk_segments
+from segdata.formats.shared.per_image import chunk_segments, segments_per_chunk
 
-_CHUNK = 8_192  # images and annotations that are decoded at once
 _KNOWN = SEGMENT_KEYS | {"image_id", "segmentation", "segdata_keyhole"}
 _NUMBERS = ("id", "image_id", "category_id")
 _COLUMNS = ListKeys(_NUMBERS, (), tuple(sorted(_KNOWN - {*_NUMBERS})))
@@ -76,7 +75,8 @@ class InstancesSource(CocoSource):
 
     def chunks(self) -> list[Ints]:
         """Rows of images in chunks of some thousand annotations."""
-        return chunk_segments(self.offset, _CHUNK)
+        n_items = int(self.offset[-1]) + len(self.offset) - 1
+        return chunk_segments(self.offset, segments_per_chunk(n_items, self.listing.height))
 
     def load(self, rows: Ints) -> Batch:
         """The images at these rows, their annotations decoded."""

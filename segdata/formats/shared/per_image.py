@@ -392,10 +392,28 @@ class _EntriesReader(msgspec.Struct, frozen=True):
         return batch
 
 
+_LEAST_PER_CHUNK, _MOST_PER_CHUNK = 8_192, 32_768  # images and segments
+_CHUNKS = 40  # enough for the threads of most machines
+_ROWS_PER_CHUNK = 1 << 24  # of pixels, over all segments, as if each were as tall as its image
+
+
 def chunk_rows(n_images: int, per_chunk: int) -> list[Ints]:
     """The rows of n images in chunks of `per_chunk`."""
     rows = np.arange(n_images, dtype=np.int64)
     return [rows[first : first + per_chunk] for first in range(0, n_images, per_chunk)]
+
+
+def segments_per_chunk(n_segments: int, height: Ints) -> int:
+    """How many images and segments are good to load at once, of so many in images of these heights (n_images,).
+
+    Each chunk has its fixed cost, and threads wait for each other less where arrays are long. So chunks of a large
+    dataset are up to four times as large, unless its images are tall: a segment has about as many runs as rows.
+
+    >>> segments_per_chunk(980_000, np.array([480, 640])), segments_per_chunk(980_000, np.array([2048]))
+    (24500, 8192)
+    """
+    most = _ROWS_PER_CHUNK // max(int(height.mean()) if len(height) else 0, 1)
+    return int(np.clip(min(n_segments // _CHUNKS, most), _LEAST_PER_CHUNK, _MOST_PER_CHUNK))
 
 
 def chunk_segments(offset: Ints, per_chunk: int) -> list[Ints]:

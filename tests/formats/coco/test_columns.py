@@ -168,7 +168,7 @@ def long_document() -> dict[str, Any]:
 def test_a_mapped_file_that_is_cut_is_refused(left: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its last pages are gone: to read them would end the process."""
     monkeypatch.setattr(columns, "_MAPPED", 1)
-    monkeypatch.setattr(instances_reader, "_CHUNK", 500)
+    monkeypatch.setattr(instances_reader, "segments_per_chunk", lambda n_segments, height: 500)
     source = opened(tmp_path, **long_document())
     first, *_, last = source.chunks()
     assert len(source.load(first).segments) > 0
