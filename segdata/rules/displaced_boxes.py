@@ -63,7 +63,8 @@ def displaced_boxes(
     moving = odd.take(odd["moves"])
     # Of files whose boxes are not moved, those that do not fit suffice.
     chosen = _is_in(keys, moving) | far & _is_in(keys, odd)
-    columns = {name: column[chosen] for name, column in keys.items()} | {"annotation": annotation[chosen]}
+    columns: dict[str, Column] = {name: column[chosen] for name, column in keys.items()}
+    columns["annotation"] = annotation[chosen]
     rows = rows[chosen]
     for k, name in enumerate(_SIDES):
         columns |= {f"declared_{k}": _declared(tables, name)[rows], f"box_{k}": _actual_side(tables, k)[rows]}

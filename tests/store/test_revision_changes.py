@@ -95,6 +95,28 @@ def groups_of(path: Path) -> list[set[str]]:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_a_batch_is_written_in_row_groups_of_whole_images(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revision_writer, "_GROUP_SEGMENTS", 4)
+    images = random_images(np.random.default_rng(seed), most=4)
+    write_canonical(PROFILE, [batch_of(images)], tmp_path / "d", LossCounter())
+    assert read(tmp_path / "d") == images
+    (path,) = (tmp_path / "d").glob("r0001/segments/*.parquet")
+    expected: list[set[str]] = []
+    first, begun = 0, -1
+    for name, drawn in images.items():
+        n_segments = sum(len(ids) for _, ids in drawn)
+        if n_segments:
+            if first // 4 != begun:
+                expected.append(set())
+            begun = first // 4
+            expected[-1].add(name)
+            first += n_segments
+    assert groups_of(path) == expected
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_part_is_full_with_so_many_segments_and_images_stay_whole(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
