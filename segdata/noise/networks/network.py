@@ -56,16 +56,24 @@ def free_memory(device: torch.device) -> int:
 
 
 def precision(device: torch.device) -> AbstractContextManager[object]:
-    """Half precision on CUDA, bfloat16 where it is supported; elsewhere single precision, which is faster there."""
+    """What networks compute in on a device, see `half_precision`."""
     dtype = half_precision(device)
     return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)
 
 
 def half_precision(device: torch.device) -> torch.dtype | None:
-    """The type that `precision` computes in; None: float32."""
+    """Half precision on CUDA, bfloat16 where a processor or CUDA has it; elsewhere None: float32, which is faster."""
+    if device.type == "cpu":
+        return torch.bfloat16 if _multiplies_bfloat16() else None
     if device.type != "cuda":
         return None
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+def _multiplies_bfloat16() -> bool:
+    """Whether the processor has instructions for it, which torch tells under names of its own."""
+    names = "_is_avx512_bf16_supported", "_is_amx_tile_supported"
+    return any(getattr(torch.cpu, name, bool)() for name in names)
 
 
 CheckpointState = dict[str, Any]  # Any: tensors, numbers, and dicts of these

@@ -157,8 +157,8 @@ def out_of_fold(
     progress : is called now and then
 
     Images that cannot be read are left out, and become `Predictions.defects`. An image that nobody annotated is judged,
-    but not learned from. The result is the same in every run with the same device; what differs between devices and
-    numbers of threads are last digits.
+    but not learned from. The result is the same in every run with the same device; what differs between numbers of
+    threads are last digits, and between devices, or processors with and without bfloat16, a little more.
 
     Raises SegdataError where PyTorch is not installed, fewer than two images can be learned from, nothing is labelled
     in these, or the folder holds predictions of other data or settings.

@@ -385,7 +385,7 @@ def _mean_probabilities(models: Sequence[nn.Module], images: Tensor, flips: int)
     mirrored: list[list[int]] = [[], [3], [2]][: flips + 1]
     for model in models:
         for axes in mirrored:
-            with precision(images.device) if images.device.type == "cuda" else nullcontext():
+            with precision(images.device):
                 outputs = logits(model, images.flip(axes) if axes else images)
             for number, head in enumerate(outputs):
                 if head is not None:

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from segdata.api.in_memory import from_arrays
 from segdata.core.errors import SegdataError
+from segdata.noise.networks import network
 from segdata.noise.networks.network import (
     ConvolutionEncoder,
     EfficientNetLite0,
@@ -22,6 +23,7 @@ from segdata.noise.networks.network import (
     build_network,
     load_weights,
     logits,
+    precision,
     published_weights,
 )
 from segdata.noise.networks.out_of_fold import out_of_fold
@@ -39,6 +41,20 @@ class Coarse(nn.Module):
 
     def forward(self, images: Tensor) -> SimpleNamespace:
         return SimpleNamespace(logits=self.layer(images))
+
+
+def test_networks_say_nearly_the_same_in_bfloat16(tiny: TrainingPlan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the processor of this machine has it or not."""
+    model, images = build_network(tiny, Settings(), CPU, 1).eval(), torch.rand(2, 3, 64, 64)
+    said = []
+    for has_it in (False, True):
+        monkeypatch.setattr(network, "_multiplies_bfloat16", lambda has_it=has_it: has_it)
+        with precision(CPU):
+            said.append([head.softmax(1) for head in logits(model, images) if head is not None])
+    for exact, rounded in zip(*said, strict=True):
+        assert rounded.dtype == torch.float32
+        assert not torch.equal(exact, rounded)
+        torch.testing.assert_close(rounded, exact, atol=0.02, rtol=0)
 
 
 def test_the_default_has_the_size_it_says() -> None:

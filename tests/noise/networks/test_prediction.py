@@ -13,6 +13,7 @@ from torch.nn import functional
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.noise.networks.images import ImageCache
+from segdata.noise.networks.network import precision
 from segdata.noise.networks.plan import TrainingPlan
 from segdata.noise.networks.prediction import ChannelLegend, predict, tiles
 from segdata.noise.networks.predictions import StoredPrediction, prediction_path
@@ -91,7 +92,8 @@ def test_what_is_said_of_a_reduced_image_is_enlarged_to_the_whole_one(
     assert picture is not None
     assert picture.pixels.shape == (3, 45, 45)
     scaled = (picture.pixels - picture.low[:, None, None]) / (picture.high - picture.low)[:, None, None]
-    said = Pixelwise()(torch.from_numpy(scaled.clip(-0.5, 1.5))[None])
+    with precision(torch.device("cpu")):
+        said = [head.float() for head in Pixelwise()(torch.from_numpy(scaled.clip(-0.5, 1.5))[None])]
     of_file = stored(tmp_path, 1)
     edges = of_file.edges()
     assert edges is not None
