@@ -1,26 +1,28 @@
-"""SEG215 similar-names: two category names are one word, written in two ways."""
+"""SEG215 similar-names: names of categories are one word, written in several ways, or numbered."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from itertools import combinations
 
 import numpy as np
 
-from segdata.core.errors import count_noun
+from segdata.core.errors import count_noun, list_names
 from segdata.core.finding import RowFinding
-from segdata.core.reductions import leading, sum_by
+from segdata.core.reductions import gather, leading, sum_by
 from segdata.core.rule import Findings, Tables, rule
 
 _IRREGULAR = {"people": "person", "men": "man", "women": "woman", "children": "child", "mice": "mouse", "feet": "foot",
               "teeth": "tooth", "geese": "goose", "leaves": "leaf", "knives": "knife", "nuclei": "nucleus",
               "vertebrae": "vertebra", "axes": "axis", "bacteria": "bacterium", "fungi": "fungus"}  # fmt: skip
+_NUMBERED = re.compile(r"(.*?[^\W\d_])[\s_.\-#]*(\d{1,4})", re.DOTALL)  # a word, and a number behind it
+_LEAST_NUMBERED, _MOST, _NAMED = 3, 0.9, 5  # numbered names, and images with several; share of these; names listed
 _SEPARATORS = re.compile(r"[\s_.\-]+")
 
 
 @rule("SEG215", "similar-names", severity="warning", needs=(), whole=True, by_part=True)
 def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20.0) -> Findings:
-    """Two categories have names that look like one: `car`, `Car` and `car ` with a blank; `cars`; `bicycel`.
+    """Names of categories look like one: `car`, `Car` and `car ` with a blank; `cars`; `bicycel`; `car1` and `car2`.
 
     Flagged, they differ only in case, blanks, hyphens or underscores:
         aabb
@@ -43,6 +45,10 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
         b: car
         c: lane1
         d: lane2
+
+    Numbers of objects in the names are flagged in instances: three names or more that end in numbers, each once in an
+    image, and those of an image are 1 to n, with another n in other images (nine in ten of at least three images).
+    Ribs and lanes are left alone where images have some of them from the middle.
 
     A name in the wrong encoding is flagged, too: UTF-8 that was read as Latin-1 or Windows-1252 shows `ä` as `Ã¤`, and
     is another name than the right one.
@@ -67,6 +73,9 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     n_segments = dict(
         sum_by(tables, {"category": category}, {"n": np.ones(len(category), np.int64)}).lines("category", "n")
     )
+    is_guess = profile.task == "semantic" or profile.provisional is not None
+    numbered = {} if is_guess else {id_: match for id_, name in names.items() if (match := _NUMBERED.fullmatch(name))}
+    yield from _numbered_objects(tables, numbered) if len(numbered) >= _LEAST_NUMBERED else ()
     if leading(tables) is None:
         return
     entries = sorted(((n_segments.get(id_, 0), name) for id_, name in names.items()), key=lambda entry: -entry[0])
@@ -88,6 +97,38 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
         if meant is not None:
             message = f"{name!r} is in the wrong encoding, probably {meant!r} ({count_noun(n, 'segment')})"
             yield RowFinding(message, category=name)
+
+
+def _numbered_objects(tables: Tables, numbered: Mapping[int, re.Match[str]]) -> Findings:
+    """Names whose numbers count the objects of an image: those of one word, or all together."""
+    rows = np.flatnonzero(np.isin(tables.segments["category_id"], list(numbered)))
+    columns = {name: tables.segments[name][rows] for name in ("annotation", "category_id")}
+    _, table = gather(tables, columns, {"annotation": "annotations"})
+    found: dict[str, dict[int, list[int]]] = {}  # word -> annotation -> numbers
+    used: dict[str, set[str]] = {}
+    for annotation, category in table.lines("annotation", "category_id"):
+        name, word, number = numbered[category][0], numbered[category][1], int(numbered[category][2])
+        for key in (word, ""):
+            found.setdefault(key, {}).setdefault(annotation, []).append(number)
+            used.setdefault(key, set()).add(name)
+    flagged = [word for word in sorted(found) if word and _counts_objects(found[word].values(), len(used[word]))]
+    if not flagged and _counts_objects(found.get("", {}).values(), len(used.get("", ()))):
+        flagged = [""]
+    if flagged:
+        names = sorted({name for word in flagged for name in used[word]}, key=lambda name: (len(name), name))
+        message = (
+            f"{count_noun(len(names), 'name')} number the objects of an image, 1 to n, and make a category of each: "
+            f"{list_names([repr(name) for name in names], _NAMED)}; leave the numbers out"
+        )
+        yield RowFinding(message, category=names[0])
+
+
+def _counts_objects(several: Collection[list[int]], n_names: int) -> bool:
+    """Whether the numbers of images are those of their objects, 1 to n, with another n in some."""
+    counts = [sorted(numbers) for numbers in several if len(numbers) > 1]
+    fitting = [numbers for numbers in counts if numbers in ([*range(len(numbers))], [*range(1, len(numbers) + 1)])]
+    is_varied = len({len(numbers) for numbers in fitting}) > 1
+    return n_names >= _LEAST_NUMBERED <= len(counts) and is_varied and len(fitting) >= _MOST * len(counts)
 
 
 def _decode_mojibake(name: str) -> str | None:

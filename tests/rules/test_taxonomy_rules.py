@@ -1,8 +1,13 @@
 """SEG103, 104, 201, 206, 208: what is said once, and where."""
 
 from collections.abc import Callable
+from pathlib import Path
 
+import pytest
+
+from segdata import validate
 from segdata.core.finding import Defect, Finding
+from tests.generators.coco_documents import annotation, document, write_document
 
 Judged = Callable[..., list[Finding]]
 
@@ -69,3 +74,31 @@ def test_each_contradiction_of_a_taxonomy_is_said_once(judged: Judged) -> None:
     assert any(message.startswith("color (0, 0, 142)") for message in messages)
     assert any("look alike" in message for message in messages)
     assert any("circle: egg, hen, farm" in message for message in messages)
+
+
+@pytest.mark.parametrize(
+    ("images", "n_names"),
+    [
+        ([["car1", "car2"], ["car1", "bus1", "car3", "car2"], ["car_2", "car_1"]], 5),
+        ([["car1", "bus2"], ["bus1", "car2", "car3"], ["bus1", "bus2", "car3"]], 5),  # numbers of all objects
+        ([["rib4", "rib5", "rib6"], ["rib1", "rib2"], ["rib7", "rib8"]], 0),  # parts of a whole
+        ([["lane1", "lane2"], ["lane1", "lane2"], ["lane2", "lane1", "lane3"], ["lane2", "lane3"]], 0),
+        ([["leg1", "leg2", "leg3"]] * 4, 0),  # always as many
+        ([["car1", "car1", "car2"], ["car1", "car2", "car3"], ["car1", "car2"], ["car2", "car2"]], 0),  # two of one
+    ],
+)
+def test_names_that_number_objects(tmp_path: Path, images: list[list[str]], n_names: int) -> None:
+    names = sorted({name for own in images for name in own})
+    pairs = [(image, name) for image, own in enumerate(images) for name in own]
+    content = document(
+        images=[{"id": row, "file_name": f"{row}.png", "width": 6, "height": 5} for row in range(len(images))],
+        annotations=[
+            annotation(id=row, image_id=image, category_id=names.index(name)) for row, (image, name) in enumerate(pairs)
+        ],
+        categories=[{"id": row, "name": name} for row, name in enumerate(names)],
+    )
+    findings = validate(write_document(tmp_path, content), select="SEG215").findings
+    numbered = [
+        one.message.partition(" names number the objects")[0] for one in findings if "number the" in one.message
+    ]
+    assert numbered == [str(n_names)] * (n_names > 0)
