@@ -127,6 +127,6 @@ def _apart(place: Ints, size: Ints, max_chance: float) -> list[int]:
         if own[k].isdisjoint(set[int]().union(*own[:k], *own[k + 1 :]))
         and absence_probability(int(size.sum()), int(size.sum() - size[number]), int(size[number])) <= max_chance
     ]
-    if len(splits) == len(apart):
+    if apart and len(splits) == len(apart):
         apart.remove(max(apart, key=lambda number: int(size[number])))
     return apart

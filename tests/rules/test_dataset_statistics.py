@@ -84,6 +84,8 @@ def test_splits_with_other_names_are_one_finding() -> None:
     two = with_splits(counts(rows[:12]), splits[:12])
     assert [one.message[:5] for one in split_missing(two)] == ["'val'"]
     assert list(split_drift(two)) == []
+    nobody_knows = with_splits(counts([*rows[:4], *([[0, 0, 0, 0]] * 4)]), [*([None] * 4), *(["train", "val"] * 2)])
+    assert list(split_missing(nobody_knows)) == []
 
 
 def test_random_divisions_drift_in_one_of_twenty_and_chosen_ones_are_named() -> None:
