@@ -282,7 +282,8 @@ def select_candidates(
     """The candidates to review; none in categories whose ranking is not reliable.
 
     Without a budget these are the candidates above their thresholds, at most `_MAX_REPORTED_SHARE` of those annotated,
-    where all that have one cause count as one, and all but the first of them come last.
+    where all that have one cause count as one, and all but the first of them come last. Crumbs are not among them:
+    small regions, and small parts of stuff. A small thing that has a label is none: it may be a speck.
     With a budget of labels they fill the budget, above their thresholds or not. With a budget of images they are the
     candidates above their thresholds in the images with the most probable errors. `settled` are rows that reviewers
     have decided: they are not selected again, and the random sample does not stand for them.
@@ -291,6 +292,8 @@ def select_candidates(
     above = _drop_settled(candidates_above(ranked, trust, threshold), done)
     types = likely_types(ranked, things)
     if budget is None:
+        crumb = np.isin(above, ranked.small) & ((ranked.row < 0) | ~things[ranked.category])[above]
+        above = above[~crumb]
         n_most = max(int(np.ceil(_MAX_REPORTED_SHARE * (ranked.row >= 0).sum())), 1)
         cause = group_causes(ranked, above, types)
         is_first = np.zeros(len(above), bool)

@@ -200,6 +200,19 @@ def test_all_labels_of_a_misaligned_image_are_one_cause_and_leave_room_for_other
     assert found.left_out == 200 - 69
 
 
+def test_crumbs_are_not_listed_but_small_things_with_a_label_are() -> None:
+    ranked = replace(many([0] * 40, [*range(38), -1, -1], ["extra"] * 40, [0.9] * 40, set()), small=np.array([0, 38]))
+    trust = [CategoryTrust(category="a", iou=0.9, auroc=0.9, injected=99, threshold=0.5, reason=None)]
+
+    def listed(things: list[bool]) -> set[int]:
+        threshold = np.array([0.0, 0.5])
+        found = select_candidates(replace(ranked, prior=0.01), trust, threshold, np.array(things), None, 0)
+        return {0, 38, 39} & set(found.rows.tolist())
+
+    assert listed([False, True]) == {0, 39}
+    assert listed([False, False]) == {39}
+
+
 def test_what_an_image_almost_without_labels_lacks_is_one_cause() -> None:
     """However many labels it has: three suspected by their number, one by itself; an image of its own has another."""
     image, row = [0] * 40 + [0, 0, 0, 0, 1], [*range(40), -1, -1, -1, -1, -1]
