@@ -15,10 +15,11 @@ from segdata.core.schema import runs_to_rle
 from segdata.core.table import Column, Table
 from segdata.noise.budget import Budget, ReviewSample, choose_sample, image_probabilities, review_seconds
 from segdata.noise.error_types import CODES, TYPES, ErrorType
+from segdata.noise.neighbours import NEAR
 from segdata.noise.predictor import ImagePrediction, Predictor
 from segdata.noise.proposals import ProposedEdit, edit_part, edit_region, edit_thing, is_piece
 from segdata.noise.ranking import CategoryTrust, RankedCandidates, candidates_above
-from segdata.noise.segments import UNLABELLED, Flags, Floats, GivenLabels, SegmentSet
+from segdata.noise.segments import UNLABELLED, Flags, Floats, GivenLabels, SegmentSet, overlaps
 
 _NUMBERS = ("annotation", "segment", "x", "y", "width", "height", "pixels", "seam")
 _SHARES = ("probability", "low", "high", "believed", "believed_seen", "right", "down")
@@ -270,6 +271,20 @@ def group_causes(ranked: RankedCandidates, rows: Ints, types: Ints) -> Ints:
     return np.argsort(np.argsort(first))[cause].astype(np.int64)
 
 
+def _beside_another(ranked: RankedCandidates, rows: Ints, things: Flags) -> Flags:
+    """(c,) the regions of stuff among `rows` beside an earlier one that has the same label, or as it none."""
+    beside = np.zeros(len(rows), bool)
+    of_stuff = np.flatnonzero((ranked.row[rows] < 0) & ~things[np.maximum(ranked.seen[rows], 0)])
+    image, count = np.unique(ranked.image[rows[of_stuff]], return_counts=True)
+    for one in image[count > 1].tolist():
+        places = of_stuff[ranked.image[rows[of_stuff]] == one]
+        regions = ranked.candidates[one].regions.take(ranked.at[rows[places]])
+        met = overlaps(regions.same_image(regions.grown(NEAR), len(regions)), regions)
+        alike = ranked.category[rows[places[met.a]]] == ranked.category[rows[places[met.b]]]
+        beside[places[met.b[(met.a < met.b) & alike]]] = True
+    return beside
+
+
 def select_candidates(
     ranked: RankedCandidates,
     trust: list[CategoryTrust],
@@ -283,7 +298,8 @@ def select_candidates(
 
     Without a budget these are the candidates above their thresholds, at most `_MAX_REPORTED_SHARE` of those annotated,
     where all that have one cause count as one, and all but the first of them come last. Crumbs are not among them:
-    small regions, and small parts of stuff. A small thing that has a label is none: it may be a speck.
+    small regions, and small parts of stuff. A small thing that has a label is none: it may be a speck. Regions of stuff
+    that touch are one finding, such as a plant of which the model sees a part as crop and another as weed.
     With a budget of labels they fill the budget, above their thresholds or not. With a budget of images they are the
     candidates above their thresholds in the images with the most probable errors. `settled` are rows that reviewers
     have decided: they are not selected again, and the random sample does not stand for them.
@@ -294,6 +310,7 @@ def select_candidates(
     if budget is None:
         crumb = np.isin(above, ranked.small) & ((ranked.row < 0) | ~things[ranked.category])[above]
         above = above[~crumb]
+        above = above[~_beside_another(ranked, above, things)]
         n_most = max(int(np.ceil(_MAX_REPORTED_SHARE * (ranked.row >= 0).sum())), 1)
         cause = group_causes(ranked, above, types)
         is_first = np.zeros(len(above), bool)

@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segdata.core.finding import Box, Decision, Finding, Verdict
+from segdata.noise.candidates import ImageCandidates
 from segdata.noise.error_types import TYPES, ErrorType
 from segdata.noise.evaluation import EvaluatedRanking
 from segdata.noise.flag_result import misalignment_notes
 from segdata.noise.ranking import CategoryTrust, RankedCandidates
+from segdata.noise.segments import segments_of_map
 from segdata.noise.selection import group_causes, likely_types, match_decisions, select_candidates
 
 
@@ -211,6 +213,28 @@ def test_crumbs_are_not_listed_but_small_things_with_a_label_are() -> None:
 
     assert listed([False, True]) == {0, 39}
     assert listed([False, False]) == {39}
+
+
+def test_regions_of_stuff_that_touch_are_one_finding() -> None:
+    """A plant of which the model sees one half as weed and one as crop, the leaf of another one, and a stone in it."""
+    seen = np.zeros((40, 40), np.int64)
+    seen[5:12, 5:10], seen[5:12, 10:16], seen[30:35, 30:35], seen[12:15, 6:12] = 1, 2, 2, 3
+    regions, none = segments_of_map(seen.ravel(), 40, 40), segments_of_map(seen.ravel() * 0, 40, 40)
+    order = np.lexsort((regions.areas, regions.category == 3))  # the leaf, the two halves, and the stone
+    label, at = np.where(regions.category == 3, 2, 1), np.append(np.zeros(100, np.int64), order)
+    held = ImageCandidates(none, label[:0], regions, label, np.zeros(4, bool))
+    row = [*range(100), -1, -1, -1, -1]
+    drawn = many([0] * 104, row, ["extra"] * 100 + ["category"] * 4, [0.1] * 100 + [0.9, 0.8, 0.7, 0.6], set())
+    category, of_regions = np.append(np.ones(100, np.int64), label[order]), regions.category[order]
+    ranked = replace(drawn, candidates=(held,), at=at, category=category, prior=0.01)
+    ranked = replace(ranked, seen=np.append(np.full(100, -1), of_regions))
+    trust = [CategoryTrust(category=n, iou=0.9, auroc=0.9, injected=9, threshold=0.5, reason=None) for n in "abc"]
+
+    def listed(things: list[bool]) -> list[int]:
+        return select_candidates(ranked, trust, np.full(4, 0.5), np.array(things), None, 0).rows.tolist()
+
+    assert listed([False] * 4) == [100, 101, 103]
+    assert listed([False, True, True, True]) == [100, 101, 102, 103]
 
 
 def test_what_an_image_almost_without_labels_lacks_is_one_cause() -> None:
