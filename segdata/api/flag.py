@@ -478,7 +478,7 @@ class _FlagRun:
         thought, case = self.thought, self.seen.case
         ranks = [self._rank(finding) for finding in validation.findings]
         place = {int(thought.choice.rows[rank]): position for position, rank in enumerate(ranks) if rank >= 0}
-        odds = thought.ranked.odds[[*place]]
+        odds = thought.ranked.reported_odds[[*place]]
         unknown = [case.given.maps.image_ids[row] for row in case.images[~thought.ranked.known_images].tolist()]
         looks, expected = image_table(case, thought.ranked), expected_errors(thought.calibration.draws(odds))
         return FlagResult(

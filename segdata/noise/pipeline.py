@@ -191,13 +191,13 @@ def find_label_errors(
         trust = category_trust(ranked, case.names, threshold)
         settled, is_wrong = reviewed_candidates(case, ranked, decisions)
         selection = select_candidates(ranked, trust, threshold, case.predictor.things, budget, seed, settled)
-        recalibration = recalibrate(ranked.odds[settled], is_wrong, base=ranked.base_odds)
-        ranked = replace(ranked, probability=recalibration.probability(ranked.odds))
+        recalibration = recalibrate(ranked.reported_odds[settled], is_wrong, base=ranked.base_odds)
+        ranked = replace(ranked, probability=recalibration.probability(ranked.reported_odds))
         p = np.clip(threshold, 1e-12, 1 - 1e-12)
         moved = recalibration.probability(np.log(p) - np.log1p(-p)).tolist()[1:]
         trust = [msgspec.structs.replace(item, threshold=bound) for item, bound in zip(trust, moved, strict=True)]
         timed = _StageTimer("correct", len(np.unique(ranked.image[selection.rows])), progress)
-        ends = recalibration.probability_range(ranked.odds[selection.rows])
+        ends = recalibration.probability_range(ranked.reported_odds[selection.rows])
         rows = suspected_rows(case, ranked, selection.rows, selection.by_lot, ends, threads, timed)
         pairs, groups = _systematic_errors(ranked, case, trust)
         rows = msgspec.structs.replace(rows, confusions=pairs, doubted=groups)

@@ -102,7 +102,8 @@ def test_types_are_told() -> None:
 def test_verdicts_move_probabilities_but_not_their_order() -> None:
     result = case(2)[0]
     rows = np.argsort(-result.probability)[:40]
-    after = recalibrate(result.odds[rows], np.zeros(40, np.int64)).probability(result.odds)
+    odds = result.reported_odds
+    after = recalibrate(odds[rows], np.zeros(40, np.int64)).probability(odds)
     assert after[rows].mean() < result.probability[rows].mean()
     order = np.argsort(result.probability, kind="stable")
     assert (np.diff(after[order]) >= -1e-12).all()
@@ -234,6 +235,21 @@ def test_what_is_flagged_is_above_its_threshold() -> None:
     rows = candidates_above(result, trust, flag_thresholds(result, 2))
     assert (np.diff(result.probability[rows]) <= 0).all()
     assert (ranked.mistake[rows] >= 0).mean() > 0.5
+
+
+def test_what_may_lack_a_label_counts_for_more_where_the_evidence_is_strong() -> None:
+    """The same candidates are listed, those that may lack a label earlier."""
+    result = replace(case(0)[0], bare=np.empty(0, np.int64))
+    regions = np.flatnonzero(result.row < 0)
+    bare = replace(result, bare=regions)
+    raised = np.zeros(len(result), bool)
+    raised[regions] = result.strong[regions]
+    assert 0 < raised.sum() < len(regions)
+    np.testing.assert_array_equal(bare.reported_odds > result.reported_odds, raised)
+    np.testing.assert_array_equal(bare.reported_odds[~raised], result.odds[~raised])
+    trust, threshold = category_trust(result, ["nothing", "cell"], np.zeros(2)), flag_thresholds(result, 2)
+    first, again = (set(candidates_above(each, trust, threshold).tolist()) for each in (result, bare))
+    assert first == again
 
 
 @pytest.mark.parametrize("rarer", [0.0, 2.0])
