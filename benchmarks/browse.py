@@ -1,4 +1,4 @@
-"""Put a dataset with the findings of validate into FiftyOne, new and again, each as one process.
+"""Put a dataset with the findings of validate into FiftyOne, new and again, each as one process, beside its importer.
 
 Generated 640 x 480 images of about 14 segments, each image a JPEG file, and a mongod of its own with an empty database.
 
@@ -27,6 +27,7 @@ from benchmarks.process import run
 SEGDATA = str(Path(sys.executable).parent / "segdata")
 SIZES = (500, 2_000, 10_000)
 PER_IMAGE = 14
+IMPORTER = Path(__file__).parent / "peers" / "fiftyone_importer.py"
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def dataset(n_images: int, folder: Path) -> Path:
 
 
 def measure(n_images: int, scratch: Path) -> None:
-    """Print a line for the first time, and one for the second."""
+    """Print a line for the first time, one for the second, and one for FiftyOne's own importer of the same file."""
     coco = dataset(n_images, scratch)
     with mongod(scratch / "db") as database:
         places = {
@@ -92,8 +93,10 @@ def measure(n_images: int, scratch: Path) -> None:
             "HOME": str(scratch),
         }
         before = 0.0
-        for what in ("new", "again"):
-            done = run([SEGDATA, "browse", str(coco), "--no-launch", "--name", "bench"], places)
+        ours = [SEGDATA, "browse", str(coco), "--no-launch", "--name", "bench"]
+        commands = {"new": ours, "again": ours, "FiftyOne's own importer": [sys.executable, str(IMPORTER), str(coco)]}
+        for what, command in commands.items():
+            done = run(command, places)
             cpu, peak = database.used()
             print(
                 f"| {n_images:,} images, {what} | {done.seconds:.1f} | {done.cpu:.1f} | {n_images / done.seconds:,.0f} "

@@ -1,6 +1,7 @@
 """Placements: whether outlines lie on the lines of another plane, or would if they were moved, scaled or turned."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -44,12 +45,14 @@ class OutlinePlanes(msgspec.Struct):
     near: Plane  # (2 * reach + 1, 2 * reach + 1) the score of the outlines where they are, in the middle, and around
     blank: float = 0.0  # share of the outlines where the picture has no shade within two pixels
     bare: float = 0.0  # share of the picture's shades within two pixels of the outlines; 0 if it has shades everywhere
+    _changed: dict[int, float] | None = None
 
     @classmethod
     def from_outline(cls, annotation: int, outline: Plane, edges: Plane, full: tuple[int, int]) -> "OutlinePlanes":
         """The same with `near`, which is computed."""
         reach = min(_FURTHEST, min(edges.shape) // 2 - 1)
-        return cls(annotation, outline, edges, full, _around(_surface(outline, edges), reach))
+        surface = _surface(outline, edges.shape, _spectrum(edges, edges.shape))
+        return cls(annotation, outline, edges, full, _around(surface, reach))
 
     @property
     def reach(self) -> int:
@@ -61,9 +64,18 @@ class OutlinePlanes(msgspec.Struct):
         """The score of the outlines where they are, or a pixel beside."""
         return float(_middle(self.near).max())
 
-    def score(self, outline: Plane, reach: int = 1) -> float:
+    def scores(self, outlines: Iterable[Plane], reach: int = 1) -> list[float]:
         """How far above chance outlines lie on the edges, where they are or up to `reach` pixels beside."""
-        return float(_around(_surface(outline, self.edges), reach).max())
+        shape, spectrum = self.edges.shape, _spectrum(self.edges, self.edges.shape)
+        return [float(_around(_surface(outline, shape, spectrum), reach).max()) for outline in outlines]
+
+    def changed_scores(self) -> dict[int, float]:
+        """The score, up to 2 pixels beside, after each of `CHANGES` that keeps the size, by its number."""
+        if self._changed is None:
+            changed = {number: change(self.outline) for number, change in enumerate(CHANGES.values())}
+            fitting = {number: plane for number, plane in changed.items() if plane.shape == self.edges.shape}
+            self._changed = dict(zip(fitting, self.scores(fitting.values(), 2), strict=True))
+        return self._changed
 
     def shift(self, row: int, column: int) -> tuple[float, float]:
         """A place in `near` as pixels of the image to the right and down."""
@@ -132,17 +144,21 @@ def sharpen(plane: Plane) -> Plane:
     return np.asarray(plane - mean, np.float32)
 
 
-def _surface(outline: Plane, edges: Plane) -> Plane:
-    """(h, w) the score of outlines moved by (row, column) pixels, negative ones from the end."""
-    high, wide = edges.shape
-    shape = (_fast_length(2 * high), _fast_length(2 * wide))
-    product = np.fft.rfft2(edges, shape) * np.conj(np.fft.rfft2(outline, shape))
-    surface = np.fft.irfft2(product, shape)
+def _spectrum(plane: Plane, size: tuple[int, ...]) -> NDArray[np.complex64]:
+    """The Fourier transform of a plane beside as many zeros, for planes of a size (h, w)."""
+    return np.asarray(np.fft.rfft2(plane, [_fast_length(2 * side) for side in size]), np.complex64)
+
+
+def _surface(outline: Plane, size: tuple[int, ...], edges: NDArray[np.complex64]) -> Plane:
+    """(h, w) the score of outlines moved by (row, column) pixels, negative ones from the end; `edges`: `_spectrum`."""
+    high, wide = size
+    surface = np.fft.irfft2(edges * np.conj(_spectrum(outline, size)), [_fast_length(2 * side) for side in size])
     rows, columns = (np.concatenate([np.arange(side // 2), np.arange(-side // 2, 0)]) for side in (high, wide))
     surface = surface[rows[:, None], columns]
     return np.asarray(surface / max(float(surface.std()), 1e-12), np.float32)
 
 
+@lru_cache
 def _fast_length(least: int) -> int:
     """The next length with no prime factors but 2, 3 and 5, which transforms fast (scipy.fft takes long to import)."""
     powers: list[int] = [2**i * 3**j * 5**k for i in range(11) for j in range(7) for k in range(5)]
@@ -165,14 +181,11 @@ def best_placement(one: OutlinePlanes) -> Placement:
     """The change of an annotation's labels that makes them lie best on the edges of their picture."""
     row, column = np.unravel_index(one.near.argmax(), one.near.shape)
     best = Placement(one.annotation, 0, SHIFTED, float(one.near.max()), *one.shift(int(row), int(column)))
-    for number, change in enumerate(CHANGES.values()):
-        turned = change(one.outline)
-        if turned.shape == one.edges.shape:
-            score = one.score(turned, 2)
-            if score > best.score:
-                best = Placement(one.annotation, 0, number, score)
-    for factor in _PREVIEWS:
-        score = one.score(_rescale(one.outline, factor, factor), 2)
+    for number, score in one.changed_scores().items():
+        if score > best.score:
+            best = Placement(one.annotation, 0, number, score)
+    previews = [_rescale(one.outline, factor, factor) for factor in _PREVIEWS]
+    for factor, score in zip(_PREVIEWS, one.scores(previews, 2), strict=True):
         if score > best.score:
             best = Placement(one.annotation, 0, SCALED, score, factor, factor)
     return best
@@ -200,9 +213,9 @@ def common_change(planes: list[OutlinePlanes], poor: float = 2 * FITS) -> tuple[
 def _changes_of_group(planes: list[OutlinePlanes]) -> Iterator[tuple[Placement, NDArray[np.float64]]]:
     """Changes of all labels of a group, each with the scores (n,) after it."""
     own = np.array([one.own_score for one in planes])
-    for number, change in enumerate(CHANGES.values()):
-        if all(change(one.outline).shape == one.edges.shape for one in planes):
-            yield Placement(0, 0, number), np.array([one.score(change(one.outline), 2) for one in planes])
+    for number in range(len(CHANGES)):
+        if all(number in one.changed_scores() for one in planes):
+            yield Placement(0, 0, number), np.array([one.changed_scores()[number] for one in planes])
     few = planes[:12]
     for axes in ((True, True), (True, False), (False, True)):
         screened = np.sum([_scaled_scores(one, *axes) for one in few], axis=0)
@@ -211,10 +224,10 @@ def _changes_of_group(planes: list[OutlinePlanes]) -> Iterator[tuple[Placement, 
         (scale_x, scale_y), other = (
             np.where(axes, _SCALES[place], 1.0).tolist() for place in (best, others[screened[others].argmax()])
         )
-        scores, opposite = (
-            np.array([one.score(_rescale(one.outline, x, y), 2) for one in planes])
-            for x, y in ((scale_x, scale_y), other)
-        )
+        both = ((scale_x, scale_y), other)
+        scores, opposite = np.array(
+            [one.scores([_rescale(one.outline, *scale) for scale in both], 2) for one in planes]
+        ).T
         if not _gain_both(own, scores, opposite):
             yield Placement(0, 0, SCALED, 0, scale_x, scale_y), scores
 
@@ -326,22 +339,21 @@ def _changes_of_part(
     other_side = np.log(_SCALES) * np.log(_SCALES[best]) < 0
     if n_gained.max() >= LEAST_PART and n_gained[other_side].max() <= _SYMMETRIC * n_gained[best]:
         scale = float(_SCALES[best])
-        scores = _spread(weak, own, doubtful, lambda plane: _rescale(plane, scale, scale))
-        yield Placement(0, 0, SCALED, 0, scale, scale), scores
+        scaled = [one.scores([_rescale(one.outline, scale, scale)], 2)[0] for one in doubtful]
+        yield Placement(0, 0, SCALED, 0, scale, scale), _spread(weak, own, scaled)
     lost = np.flatnonzero(own < FITS)
     if len(lost) >= LEAST_PART:
         doubtful = [planes[place] for place in lost.tolist()]
-        for number, change in enumerate(CHANGES.values()):
-            if all(change(one.outline).shape == one.edges.shape for one in doubtful):
-                yield Placement(0, 0, number), _spread(lost, own, doubtful, change)
+        for number in range(len(CHANGES)):
+            if all(number in one.changed_scores() for one in doubtful):
+                changed = [one.changed_scores()[number] for one in doubtful]
+                yield Placement(0, 0, number), _spread(lost, own, changed)
 
 
-def _spread(
-    chosen: Ints, own: NDArray[np.float64], planes: list[OutlinePlanes], change: Callable[[Plane], Plane]
-) -> NDArray[np.float64]:
+def _spread(chosen: Ints, own: NDArray[np.float64], changed: list[float]) -> NDArray[np.float64]:
     """(n,) scores after a change of the chosen, and of the others as they are."""
     scores = own.copy()
-    scores[chosen] = [one.score(change(one.outline), 2) for one in planes]
+    scores[chosen] = changed
     return scores
 
 

@@ -19,6 +19,7 @@ from segdata.measure.placements import (
     _cut_to,
     _fast_length,
     _rescale,
+    _spectrum,
     _surface,
     best_placement,
     common_change,
@@ -82,7 +83,7 @@ def test_sharp_is_what_the_mean_around_leaves(high: int, wide: int, seed: int) -
 def test_scores_are_the_sums_of_products_of_all_displacements() -> None:
     rng = np.random.default_rng(2)
     outline, edges = (rng.normal(size=(10, 12)).astype(np.float32) for _ in range(2))
-    surface = _surface(outline, edges)
+    surface = _surface(outline, (10, 12), _spectrum(edges, (10, 12)))
     products = np.zeros((10, 12))
     for row in range(-5, 5):
         for column in range(-6, 6):
@@ -94,7 +95,9 @@ def test_scores_are_the_sums_of_products_of_all_displacements() -> None:
     ratio = float(np.vdot(surface, products) / np.vdot(products, products))
     np.testing.assert_allclose(surface, ratio * products, atol=1e-3)
     assert np.std(surface) == pytest.approx(1, rel=1e-3)
-    assert _surface(outline, np.zeros_like(edges)).tolist() == np.zeros((10, 12)).tolist()
+    assert (
+        _surface(outline, (10, 12), _spectrum(np.zeros_like(edges), (10, 12))).tolist() == np.zeros((10, 12)).tolist()
+    )
 
 
 @pytest.mark.parametrize(("scale_x", "scale_y"), [(2.0, 1.0), (1.0, 0.5), (0.75, 1.25), (1.0, 1.0)])

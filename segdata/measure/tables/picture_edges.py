@@ -228,7 +228,7 @@ def _find_pictures(planes: list[OutlinePlanes], placements: list[Placement], los
                 continue
             score = product / correlation_noise(one.outline, picture.edges)
             if score > best.score and score >= FITS:
-                score = picture.score(one.outline)
+                (score,) = picture.scores([one.outline])
                 if score > best.score:
                     best = Placement(one.annotation, best.own, ELSEWHERE, score, other=picture.annotation)
         placements[place] = best
