@@ -315,7 +315,8 @@ def _example(findings: Sequence[Finding], *, named: bool = False) -> str:
     if len({finding.message for finding in findings}) == 1:
         return findings[0].message
     beginnings = Counter(finding.message.partition(": ")[0] for finding in findings if ": " in finding.message)
-    if 0 < len(beginnings) <= _MOST_NAMED and beginnings.total() == len(findings):
+    says_something = all(" " in text for text in beginnings)  # not the name of a key alone
+    if 0 < len(beginnings) <= _MOST_NAMED and beginnings.total() == len(findings) and says_something:
         several = len(beginnings) > 1
         return "; ".join(f"{text} ({count:,} times)" if several else text for text, count in beginnings.most_common())
     middle = sorted(findings, key=lambda finding: finding.pixels or 0)[len(findings) // 2]  # in order if as large

@@ -19,6 +19,7 @@ from segdata.measure.sequences import FrameSequence, SequenceIndex
 
 # Roboflow's names of copies: with a hash, or, in an export of 2026, with 20 letters and digits.
 _AUGMENTED = re.compile(r"(?:.*/)?(.+)\.rf\.(?:[0-9a-f]{32}|[0-9a-z]{20})\.\w+", re.DOTALL | re.IGNORECASE)
+SEPARATORS = re.compile(r"[\s_.\-]+")  # of words in the name of a category
 _MAD_TO_SD = 1.4826  # times the median absolute deviation it is the standard deviation of a normal distribution
 _LEAST_SPREAD = 0.2  # of the logarithm of area
 _LEAST_SOLIDITY = 0.02  # of the spread of solidity, or
@@ -64,6 +65,22 @@ def picture_of_copy(name: str) -> str | None:
     """
     match = _AUGMENTED.fullmatch(name)
     return None if match is None else match[1]
+
+
+def plain_name(name: str) -> str:
+    """The name of a category without case and separators."""
+    return SEPARATORS.sub("", name).casefold()
+
+
+def rarer_spellings(profile: Profile, category: Ints, n: Ints) -> Ints:
+    """Categories with another one's name but for case and separators, which is more frequent: SEG215 speaks of them.
+
+    `category` (k,) are ids of the whole dataset, `n` (k,) how frequent they are.
+    """
+    order = np.argsort(-n, kind="stable")
+    names = [plain_name(profile.name_of(id_)) for id_ in category[order].tolist()]
+    first = {name: row for row, name in reversed([*enumerate(names)])}
+    return category[order][[row for row, name in enumerate(names) if first[name] != row]]
 
 
 def reader_findings(tables: Tables, code: str) -> Findings:

@@ -11,13 +11,13 @@ from segdata.core.errors import count_noun, list_names
 from segdata.core.finding import RowFinding
 from segdata.core.reductions import gather, leading, sum_by
 from segdata.core.rule import Findings, Tables, rule
+from segdata.rules.shared import SEPARATORS, plain_name
 
 _IRREGULAR = {"people": "person", "men": "man", "women": "woman", "children": "child", "mice": "mouse", "feet": "foot",
               "teeth": "tooth", "geese": "goose", "leaves": "leaf", "knives": "knife", "nuclei": "nucleus",
               "vertebrae": "vertebra", "axes": "axis", "bacteria": "bacterium", "fungi": "fungus"}  # fmt: skip
 _NUMBERED = re.compile(r"(.*?[^\W\d_])[\s_.\-#]*(\d{1,4})", re.DOTALL)  # a word, and a number behind it
 _LEAST_NUMBERED, _MOST, _NAMED = 3, 0.9, 5  # numbered names, and images with several; share of these; names listed
-_SEPARATORS = re.compile(r"[\s_.\-]+")
 
 
 @rule("SEG215", "similar-names", severity="warning", needs=(), whole=True, by_part=True)
@@ -81,7 +81,7 @@ def similar_names(tables: Tables, *, min_letters: int = 6, min_ratio: float = 20
     entries = sorted(((n_segments.get(id_, 0), name) for id_, name in names.items()), key=lambda entry: -entry[0])
     reported: set[str] = set()
     for kind, pairs in (
-        ("differ only in case, blanks or separators", _pairs_of_form(entries, _plain)),
+        ("differ only in case, blanks or separators", _pairs_of_form(entries, plain_name)),
         ("are singular and plural of one word", _pairs_of_form(entries, _singular)),
         ("are one letter apart", _typing_errors(entries, min_letters, min_ratio)),
     ):
@@ -157,14 +157,9 @@ def _pairs_of_form(entries: list[_Entry], form: Callable[[str], str]) -> Iterato
             yield other, entry
 
 
-def _plain(name: str) -> str:
-    """A name without case and separators."""
-    return _SEPARATORS.sub("", name).casefold()
-
-
 def _singular(name: str) -> str:
     """A name with its last word in the singular, without case and separators."""
-    words = _SEPARATORS.sub(" ", name).strip().casefold().split(" ")
+    words = SEPARATORS.sub(" ", name).strip().casefold().split(" ")
     word = words[-1]
     if word in _IRREGULAR:
         word = _IRREGULAR[word]
@@ -179,7 +174,7 @@ def _singular(name: str) -> str:
 
 def _typing_errors(entries: list[_Entry], min_letters: int, min_ratio: float) -> Iterator[tuple[_Entry, _Entry]]:
     """Pairs of names of which the rare one is the common one with a single typing error."""
-    words = [(n, name, _SEPARATORS.sub(" ", name).strip().casefold().split(" ")) for n, name in entries]
+    words = [(n, name, SEPARATORS.sub(" ", name).strip().casefold().split(" ")) for n, name in entries]
     for (n, common, left), (n_rare, rare, right) in combinations(words, 2):
         if n_rare == 0 or n < min_ratio * n_rare or len(left) != len(right):
             continue

@@ -10,6 +10,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
 from segdata.core.statistics import absence_probability
 from segdata.core.strata import example_segments, image_splits, independent_units, joint_codes, number_names
+from segdata.rules.shared import rarer_spellings
 
 _NAMED = 8  # rare categories that a finding names
 _FEW_NAMED = 3  # those of splits that have none in common
@@ -93,7 +94,8 @@ def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Findings:
     if (size > 0).sum() < 2:
         return
     rare: dict[int, list[str]] = {}
-    for category in np.unique(place[2]).tolist():
+    present, n_units = np.unique(place[2], return_counts=True)
+    for category in np.setdiff1d(present, rarer_spellings(tables.profile, present, n_units)).tolist():
         having = np.bincount(place[0][place[2] == category], minlength=len(split_names))
         for missing in np.flatnonzero((having == 0) & (size > 0)).tolist():
             name = tables.profile.name_of(category)

@@ -10,6 +10,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Ints
 from segdata.core.strata import annotation_strata, annotation_strata_if_any, image_splits, joint_codes, number_names
 from segdata.core.table import Table
+from segdata.rules.shared import rarer_spellings
 
 _MOST = 5  # strata that a finding names
 
@@ -62,7 +63,7 @@ def too_few(
 
     You get one finding for each category. If you set `by: COLUMN` in the configuration, each stratum of that column
     needs min_per_stratum images of each category; otherwise each split does. A split without any is SEG303. The rule
-    ignores void; a category that never occurs is SEG204.
+    ignores void; a category that never occurs is SEG204, one that is another in another spelling is SEG215.
 
     Why: a category in one or two images cannot be in your training, validation and test data, and its score depends on
     which image fell where.
@@ -96,7 +97,8 @@ def too_few(
     required = {"images": min(min_images, n_images), "segments": required_segments, "px": min_pixels}
     names = number_names(image_splits(whole) if by is None else annotation_strata(whole, by))[0]
     place = {key: number for number, key in enumerate(name_keys(pa.array(names, pa.string())).tolist())}
-    for id_, *counts in amounts.lines("category", *sums):
+    misspelt = rarer_spellings(tables.profile, amounts["category"], amounts["segments"])
+    for id_, *counts in amounts.take(~np.isin(amounts["category"], misspelt)).lines("category", *sums):
         short = [
             f"{count_noun(count, unit.removesuffix('s'), unit)}, {lower:,} are required"
             for (unit, lower), count in zip(required.items(), counts, strict=True)

@@ -50,6 +50,8 @@ def test_a_message_that_all_findings_share_keeps_its_cause() -> None:
     assert summary.message.endswith(f"; {cause}")
     two = [finding("SEG118", name, 900, message=f"value 5 is unknown: {name}") for name in NAMES]
     assert folded(two).findings[0].message.endswith("; value 5 is unknown")
+    key = [finding("SEG118", name, 900, message=f"bbox: is {name}, expected float") for name in NAMES]
+    assert "bbox: is 0" in folded(key).findings[0].message
 
 
 def test_images_that_were_never_fetched_are_told_once() -> None:

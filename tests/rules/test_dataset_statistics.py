@@ -106,7 +106,7 @@ def test_random_divisions_drift_in_one_of_twenty_and_chosen_ones_are_named() -> 
 
 def test_drift_of_two_drives_is_no_evidence() -> None:
     """All frames of val are of one drive: no division of two drives could have been otherwise."""
-    rows = [[3, 0, 0, 0]] * 10 + [[0, 3, 0, 0]] * 10
+    rows = [[3, 0, 0, 0]] * 10 + [[0, 3, 0, 0]] * 9 + [[1, 3, 0, 0]]
     tables = with_splits(counts(rows), ["train"] * 10 + ["val"] * 10)
     assert list(split_drift(tables))
     assert not list(split_drift(with_splits(tables, ["train"] * 10 + ["val"] * 10, sequence=["a"] * 10 + ["b"] * 10)))

@@ -102,3 +102,19 @@ def test_names_that_number_objects(tmp_path: Path, images: list[list[str]], n_na
         one.message.partition(" names number the objects")[0] for one in findings if "number the" in one.message
     ]
     assert numbered == [str(n_names)] * (n_names > 0)
+
+
+def test_a_misspelt_name_is_told_once(tmp_path: Path) -> None:
+    """One of 303 buildings is `bina` and a line break: no rare category, and none that is missing in a split."""
+    rows, sound = range(120), {"width": 40, "height": 40}
+    content = document(
+        images=[{"id": row, "file_name": f"{'train' if row < 60 else 'val'}/{row}.png", **sound} for row in rows],
+        annotations=[annotation(id=row, image_id=row, category_id=1 + (row == 7)) for row in rows],
+        categories=[{"id": 1, "name": "bina"}, {"id": 2, "name": "bina\n"}],
+    )
+    path = write_document(tmp_path, content)
+    select = ["SEG215", "SEG301", "SEG302", "SEG303"]
+    assert [finding.code for finding in validate(path, select=select).findings] == ["SEG215"]
+    content["categories"][1]["name"] = "dam"
+    path = write_document(tmp_path, content)
+    assert {finding.code for finding in validate(path, select=select).findings} == {"SEG301", "SEG302", "SEG303"}
