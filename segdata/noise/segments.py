@@ -251,7 +251,12 @@ class SegmentPixels:
     @cached_property
     def areas(self) -> Ints:
         """(n,) the pixels of each segment."""
-        return np.bincount(self.of, minlength=self.n)
+        return np.diff(self._first) if self._is_sorted else np.bincount(self.of, minlength=self.n)
+
+    @cached_property
+    def _first(self) -> Ints:
+        """(n + 1,) where the pixels of each segment begin, and the end, where they are sorted."""
+        return np.searchsorted(self.of, np.arange(self.n + 1))
 
     @cached_property
     def _is_sorted(self) -> bool:
@@ -262,11 +267,9 @@ class SegmentPixels:
         """(n,) the sum of `values` (p,) over each segment."""
         if not self._is_sorted:
             return np.bincount(self.of, values, self.n).astype(np.float64)
-        has = self.areas > 0  # ten times as fast, in other threads' time as well
-        sums = np.zeros(self.n)
-        if has.any():
-            first = np.cumsum(self.areas) - self.areas
-            sums[has] = np.add.reduceat(values, first[has], dtype=np.float64)
+        has, sums = self.areas > 0, np.zeros(self.n)
+        if has.any():  # ten times as fast, and other threads go on meanwhile
+            sums[has] = np.add.reduceat(values, self._first[:-1][has], dtype=np.float64)
         return sums
 
     def means(self, values: NDArray[np.generic]) -> Floats:

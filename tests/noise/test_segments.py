@@ -92,3 +92,11 @@ def test_distances_do_not_depend_on_where_an_array_lies_in_memory() -> None:
     for _ in range(30):
         kept.append(np.empty(int(rng.integers(1, 5000)), np.uint8))
         np.testing.assert_array_equal(distances_to(mask.copy()), first)
+
+
+@given(st.lists(st.integers(0, 5), max_size=40), st.booleans())
+def test_sums_are_those_of_the_pixels_in_any_order(of: list[int], is_sorted: bool) -> None:
+    owner = np.array(sorted(of) if is_sorted else of, np.int64)
+    pixels, values = SegmentPixels(np.arange(len(of)), owner, 7), np.arange(len(of)) ** 2
+    assert pixels.areas.tolist() == [int((owner == segment).sum()) for segment in range(7)]
+    assert pixels.sums(values).tolist() == [int(values[owner == segment].sum()) for segment in range(7)]
