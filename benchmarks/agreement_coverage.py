@@ -33,7 +33,7 @@ from segdata.agreement.inference import (
     strata_differences,
     widen_certain,
 )
-from segdata.agreement.metrics.pixels import coincidences, krippendorff_alpha
+from segdata.agreement.metrics.krippendorff_alpha import coincidences, krippendorff_alpha
 from segdata.agreement.planning import plan_sample_sizes
 from segdata.agreement.repeatability import repeat_agreement
 from segdata.agreement.scorecard import ImageScores, score_trend

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from segdata.agreement.metrics.pixels import Coincidences, coincidences, fleiss_kappa, krippendorff_alpha, votes_a_pixel
+from segdata.agreement.metrics.fleiss_kappa import fleiss_kappa
+from segdata.agreement.metrics.krippendorff_alpha import Coincidences, coincidences, krippendorff_alpha, votes_a_pixel
 from segdata.agreement.plugin import find_metric, installed_metrics
 from segdata.agreement.scores import (
     CATEGORY_SCORES,

@@ -18,8 +18,10 @@ from segdata.agreement.comparison import load_images
 from segdata.agreement.contingency import count_overlaps
 from segdata.agreement.estimates import DEFAULT_RESAMPLING, Resampling
 from segdata.agreement.instance_matching import Columns, covered_areas, match_table, reference_overlaps, union_of_runs
-from segdata.agreement.metrics.instances import AveragePrecision, average_precision, panoptic_quality
-from segdata.agreement.metrics.overlap import dice, iou
+from segdata.agreement.metrics.average_precision import AveragePrecision, average_precision
+from segdata.agreement.metrics.dice import dice
+from segdata.agreement.metrics.iou import iou
+from segdata.agreement.metrics.panoptic_quality import panoptic_quality
 from segdata.agreement.panel import SIZES_CODE, Panel
 from segdata.agreement.scores import Count, Number, Score, weighted_mean
 from segdata.core.errors import SegdataError

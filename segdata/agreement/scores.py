@@ -13,10 +13,17 @@ import msgspec
 import numpy as np
 from scipy.sparse import csr_array
 
-from segdata.agreement.metrics.boundaries import boundary_iou, surface_dice, symmetric_surface_distance
-from segdata.agreement.metrics.instances import detection_scores
-from segdata.agreement.metrics.overlap import adjusted_rand, dice, iou, segmentation_covering, variation_of_information
-from segdata.agreement.metrics.pixels import accuracy, category_kappa, cohen_kappa
+from segdata.agreement.metrics.accuracy import accuracy
+from segdata.agreement.metrics.adjusted_rand import adjusted_rand
+from segdata.agreement.metrics.boundary_iou import boundary_iou
+from segdata.agreement.metrics.cohen_kappa import category_kappa, cohen_kappa
+from segdata.agreement.metrics.detection import detection_scores
+from segdata.agreement.metrics.dice import dice
+from segdata.agreement.metrics.iou import iou
+from segdata.agreement.metrics.segmentation_covering import segmentation_covering
+from segdata.agreement.metrics.surface_dice import surface_dice
+from segdata.agreement.metrics.surface_distance import symmetric_surface_distance
+from segdata.agreement.metrics.variation_of_information import variation_of_information
 from segdata.agreement.plugin import find_metric
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.runs import Flags, Floats, Ints

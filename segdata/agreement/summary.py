@@ -29,7 +29,7 @@ from segdata.agreement.estimates import (
 )
 from segdata.agreement.gold_standard import rows_against
 from segdata.agreement.inference import share_interval
-from segdata.agreement.metrics.pixels import decomposition
+from segdata.agreement.metrics.decomposition import decomposition
 from segdata.agreement.planning import SampleSize
 from segdata.agreement.repeatability import ProposedTolerance, proposed_tolerance
 from segdata.agreement.scores import (

@@ -17,7 +17,8 @@ from segdata.agreement.boundaries import (
     band_depth,
     intersect_runs,
 )
-from segdata.agreement.metrics.boundaries import boundary_offset, directed_hausdorff, hausdorff, offset_spread
+from segdata.agreement.metrics.boundary_offset import boundary_offset, offset_spread
+from segdata.agreement.metrics.hausdorff import directed_hausdorff, hausdorff
 from segdata.core import kernels
 from segdata.core.runs import Floats, Ints, expand_ranges
 

@@ -8,7 +8,9 @@ import msgspec
 import numpy as np
 
 from segdata.agreement.inference import median_interval, share_within_range
-from segdata.agreement.metrics.volumes import absolute_agreement, bland_altman, consistency, volume_difference
+from segdata.agreement.metrics.bland_altman import bland_altman
+from segdata.agreement.metrics.intraclass_correlation import absolute_agreement, consistency
+from segdata.agreement.metrics.volume_difference import volume_difference
 from segdata.agreement.scores import Count, Number, Score, UndefinedShare
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.runs import Floats

@@ -20,7 +20,7 @@ from segdata.agreement.instance_clusters import (
     member_table,
 )
 from segdata.agreement.instance_matching import instance_overlaps, match_table
-from segdata.agreement.metrics.pixels import coincidences, krippendorff_alpha
+from segdata.agreement.metrics.krippendorff_alpha import coincidences, krippendorff_alpha
 from segdata.agreement.votes import UNDECIDED
 from segdata.core.runs import Runs
 from segdata.testing.pictures import Mask, masks_of_runs

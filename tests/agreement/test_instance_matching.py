@@ -21,7 +21,7 @@ from segdata.agreement.instance_matching import (
     match_table,
     reference_overlaps,
 )
-from segdata.agreement.metrics.instances import panoptic_quality
+from segdata.agreement.metrics.panoptic_quality import panoptic_quality
 from segdata.core.batch import replace_column
 from segdata.core.runs import Ints
 from segdata.testing.pictures import Mask, masks_of_runs, runs_of_masks

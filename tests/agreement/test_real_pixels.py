@@ -9,8 +9,9 @@ from PIL import Image
 
 from segdata.agreement.annotator_pairs import pair_annotators
 from segdata.agreement.contingency import pixel_tables
-from segdata.agreement.metrics.overlap import dice
-from segdata.agreement.metrics.pixels import category_kappa, cohen_kappa, coincidences, krippendorff_alpha
+from segdata.agreement.metrics.cohen_kappa import category_kappa, cohen_kappa
+from segdata.agreement.metrics.dice import dice
+from segdata.agreement.metrics.krippendorff_alpha import coincidences, krippendorff_alpha
 from segdata.agreement.staple import staple
 from segdata.agreement.votes import ABSENT, collect_votes, plurality
 from tests.generators.panels import Panel, panel_of_masks

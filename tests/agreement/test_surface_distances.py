@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from segdata.agreement.metrics.boundaries import boundary_iou
+from segdata.agreement.metrics.boundary_iou import boundary_iou
 from segdata.agreement.surface_distances import CategoryTolerance, Tolerance, surface_table
 from tests.agreement.dense_boundaries import Mask, assd, edges_of, measured, nsd, one, only, opposite_of
 from tests.generators.panels import panel_of_masks

@@ -1,4 +1,4 @@
-"""Metrics of agreement: pure functions over plain numpy arrays, a file for each kind of thing that is compared.
+"""Metrics of agreement: one pure function a file, over plain numpy arrays.
 
 Some register under the name of a score (`segdata.agreement.plugin.metric`), so all are imported with the package.
 """

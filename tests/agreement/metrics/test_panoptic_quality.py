@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.agreement.metrics.instances import detection_scores, panoptic_quality
+from segdata.agreement.metrics.detection import detection_scores
+from segdata.agreement.metrics.panoptic_quality import panoptic_quality
 
 NUMBERS = st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9), st.floats(0.51, 1))
 

@@ -1,61 +1,13 @@
-"""Sizes of volumes: relative difference, limits of agreement (Bland and Altman), intraclass correlation."""
+"""Intraclass correlation: how much of the spread of volumes is due to what was measured, not to who measured it.
 
-from typing import NamedTuple
+The intervals are for normal values; reports show none, since volumes of lesions or organs are not normal.
+"""
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from segdata.agreement.inference import Estimate
 from segdata.core.runs import Floats
-
-_LIMIT = 1.96  # standard deviations: 95 % of normal differences
-
-
-def volume_difference(volume_a: ArrayLike, volume_b: ArrayLike) -> Floats:
-    """(B - A) / mean of both, (...) in [-2, 2]: 0 for equal volumes, 2 or -2 where only one has any.
-
-    Takes volumes, or areas, (...) in any unit. Swapping A and B changes the sign. Equal volumes may lie anywhere, and
-    a small overlap may be of equal volumes: it says what overlap does not, and the reverse. NaN where both are empty.
-    Source: Taha, Hanbury (2015), BMC Medical Imaging 15:29, whose volumetric similarity is 1 - |this| / 2.
-
-    >>> volume_difference([90, 0, 0], [110, 5, 0]).tolist()
-    [0.2, 2.0, nan]
-    """
-    a, b = np.asarray(volume_a, float), np.asarray(volume_b, float)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(2 * (b - a) / (a + b))
-
-
-class BlandAltman(NamedTuple):
-    """What the differences are like, (...) each."""
-
-    bias: Floats  # by how much B is larger on average
-    # lower, upper: the limits of agreement, between which 95 % of normal differences lie
-    lower: Floats
-    upper: Floats
-    sd: Floats  # standard deviation of the differences
-
-
-def bland_altman(a: ArrayLike, b: ArrayLike) -> BlandAltman:
-    """The mean difference of two annotators and the limits that hold 95 % of their differences, if these are normal.
-
-    Takes the values (..., n) of both in the same n cases; NaN is a missing value, and such a case is left out. The
-    spread of differences is taken as the same for small and large values: look at them over their means first.
-    Swapping A and B changes all signs, and so lower and upper. NaN with fewer than two cases.
-    Source: Bland, Altman (1986), Lancet 327, 307-310.
-
-    >>> found = bland_altman([1.0, 2, 3, 4], [2.0, 2, 4, 4])
-    >>> round(float(found.bias), 3), round(float(found.lower), 3), round(float(found.upper), 3)
-    (0.5, -0.632, 1.632)
-    """
-    difference = np.asarray(b, float) - np.asarray(a, float)
-    defined = ~np.isnan(difference)
-    n = defined.sum(axis=-1).astype(float)
-    n = np.where(n < 2, np.nan, n)
-    mean = np.where(defined, difference, 0).sum(axis=-1) / n
-    square = np.where(defined, (difference - mean[..., None]) ** 2, 0).sum(axis=-1)
-    sd = np.sqrt(square / (n - 1))
-    return BlandAltman(mean, mean - _LIMIT * sd, mean + _LIMIT * sd, sd)
 
 
 def absolute_agreement(values: ArrayLike, *, level: float = 0.95) -> Estimate:

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.agreement.metrics.overlap import dice, iou
-from segdata.agreement.metrics.pixels import accuracy, prevalence
+from segdata.agreement.metrics.accuracy import accuracy
+from segdata.agreement.metrics.dice import dice
+from segdata.agreement.metrics.iou import iou
+from segdata.agreement.metrics.prevalence import prevalence
 
 masks = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=30).map(lambda rows: np.array(rows).T)
 

@@ -1,91 +1,15 @@
-"""Instances: detection scores, panoptic quality, and average precision of segments that are matched."""
+"""Average precision of masks with scores, as COCO reports it."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from segdata.agreement.plugin import metric
 from segdata.core.runs import Flags, Floats
 
-_TAKES = ("tp", "fp", "fn", "iou_sum")
-_SOURCE = "Kirillov, He, Girshick, Rother, Dollár (2019), Panoptic Segmentation, CVPR"
 Ints = NDArray[np.int64]
 RECALLS = np.linspace(0, 1, 101)
 LIMITS = (1, 10, 100)  # detections of one category in an image
-
-
-class DetectionScores(NamedTuple):
-    """Each (...) in [0, 1]."""
-
-    precision: Floats
-    recall: Floats
-    f1: Floats
-
-
-def detection_scores(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike) -> DetectionScores:
-    """Precision, recall and F1 of B's segments where A's are the reference.
-
-    Precision = TP / (TP + FP), recall = TP / (TP + FN), F1 = TP / (TP + FP / 2 + FN / 2), their harmonic mean. Takes
-    numbers of matches, of segments that only B and only A has, (...) each. Swapping A and B swaps precision and
-    recall and leaves F1. Precision is NaN where B has no segment, recall where A has none, F1 where nobody has.
-    Source: van Rijsbergen (1979), Information Retrieval, chapter 7.
-
-    >>> [float(score) for score in detection_scores(tp=3, fp=1, fn=0)]
-    [0.75, 1.0, 0.8571428571428571]
-    """
-    true, only_b, only_a = (np.asarray(amount, float) for amount in (tp, fp, fn))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return DetectionScores(true / (true + only_b), true / (true + only_a), true / (true + only_b / 2 + only_a / 2))
-
-
-@metric("f1", takes=("tp", "fp", "fn"), higher_is_better=True, source="van Rijsbergen (1979), Information Retrieval")
-def f1(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike) -> Floats:
-    """F1 of segments, see `detection_scores`."""
-    return detection_scores(tp, fp, fn).f1
-
-
-class PanopticQuality(NamedTuple):
-    """PQ = SQ x RQ, each (...) in [0, 1]."""
-
-    pq: Floats
-    sq: Floats
-    rq: Floats
-
-
-def panoptic_quality(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike, iou_sum: ArrayLike) -> PanopticQuality:
-    """PQ, SQ (segmentation quality: the mean IoU of matches) and RQ (recognition quality: F1 of the segments).
-
-    PQ = sum of IoU / (TP + FP / 2 + FN / 2). Takes numbers of matches, of segments that only B and only A has, and
-    the sum of the matches' IoU, (...) each, whole or weighted. Swapping A and B swaps FP and FN and changes nothing.
-    All three are NaN where nobody has a segment (panopticapi says 0 and leaves it out of averages). Where somebody
-    has but nothing matches all are 0, SQ too, as in panopticapi, so that averages over categories are the same.
-
-    >>> [float(score) for score in panoptic_quality(tp=2, fp=1, fn=1, iou_sum=1.75)]
-    [0.5833333333333334, 0.875, 0.6666666666666666]
-    """
-    true, total_iou = np.asarray(tp, float), np.asarray(iou_sum, float)
-    size = true + np.asarray(fp, float) / 2 + np.asarray(fn, float) / 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        pq, rq = total_iou / size, true / size
-        sq = np.where((true == 0) & (size > 0), 0.0, total_iou / true)
-    return PanopticQuality(pq, sq, rq)
-
-
-@metric("pq", takes=_TAKES, higher_is_better=True, source=_SOURCE)
-def _pq(tp: Floats, fp: Floats, fn: Floats, iou_sum: Floats) -> Floats:
-    return panoptic_quality(tp, fp, fn, iou_sum).pq
-
-
-@metric("sq", takes=_TAKES, higher_is_better=True, source=_SOURCE)
-def _sq(tp: Floats, fp: Floats, fn: Floats, iou_sum: Floats) -> Floats:
-    return panoptic_quality(tp, fp, fn, iou_sum).sq
-
-
-@metric("rq", takes=_TAKES, higher_is_better=True, source=_SOURCE)
-def _rq(tp: Floats, fp: Floats, fn: Floats, iou_sum: Floats) -> Floats:
-    return panoptic_quality(tp, fp, fn, iou_sum).rq
 
 
 @dataclass(frozen=True, slots=True)
