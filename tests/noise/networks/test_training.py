@@ -130,7 +130,7 @@ def test_one_crop_that_does_not_fit_is_an_error(task: TrainingTask) -> None:
 
 def test_little_memory_means_few_crops_at_once(task: TrainingTask) -> None:
     model = Narrow(9)
-    plan = replace(task.plan, instances=False, memory=2**20, steps=1)
+    plan = replace(task.plan, instances=False, memory=2**19, steps=1)
     train(replace(task, plan=plan, held=task.held[:0]), model, lambda done: None, TrainingPace())
     assert model.seen[1:] == [1] * plan.batch
 
