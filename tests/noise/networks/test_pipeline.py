@@ -5,7 +5,6 @@ take a known time.
 """
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -60,35 +59,33 @@ def test_the_pipeline_finds_what_images_one_by_one_give(
 def test_no_step_but_computing_is_in_the_thread_that_has_the_device_compute(
     shapes: Shapes, tiny: TrainingPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Reading, computing and writing take 20 ms an image each: together they take little more than one of them."""
-    work, seconds, n = predictor(shapes, tiny, tmp_path, 24), 0.02, 24
-    by: dict[str, set[str]] = {"read": set(), "pack": set(), "compute": set(), "keep": set(), "write": set()}
-    busy: list[float] = []
+    """While the device computes, the next images are read; what it computed is written while it goes on."""
+    work, n, portion = predictor(shapes, tiny, tmp_path, 24), 24, 4
+    by: dict[str, list[str]] = {"read": [], "pack": [], "compute": [], "keep": [], "write": []}
+    stepped = threading.Condition()
 
-    def slow(step: str, then: Callable[..., Any]) -> Callable[..., Any]:
-        def timed(*given: Any) -> Any:
-            by[step].add(threading.current_thread().name)
-            time.sleep(seconds * (len(given[0]) if step == "compute" else step in ("read", "write")))
-            began = time.monotonic()
-            result = then(*given)
-            busy.append(time.monotonic() - began)
-            return result
+    def noted(step: str, then: Callable[..., Any], awaited: str, least: int) -> Callable[..., Any]:
+        """The step, which goes on only when another one has been begun so many times."""
 
-        return timed
+        def run(*given: Any) -> Any:
+            with stepped:
+                by[step].append(threading.current_thread().name)
+                stepped.notify_all()
+                assert stepped.wait_for(lambda: len(by[awaited]) >= least, timeout=60), f"{step} waits for {awaited}"
+            return then(*given)
 
-    monkeypatch.setattr(prediction, "_ON_GPU", 4)
-    monkeypatch.setattr(work.pictures, "get", slow("read", work.pictures.get))
-    monkeypatch.setattr(work, "_pack", slow("pack", work._pack))
-    monkeypatch.setattr(work, "_codes", slow("compute", work._codes))
-    monkeypatch.setattr(work, "_keep_tile", slow("keep", work._keep_tile))
-    monkeypatch.setattr(work, "_finish", slow("write", work._finish))
-    began = time.monotonic()
+        return run
+
+    monkeypatch.setattr(prediction, "_ON_GPU", portion)
+    monkeypatch.setattr(work.pictures, "get", noted("read", work.pictures.get, "read", 1))
+    monkeypatch.setattr(work, "_pack", noted("pack", work._pack, "read", 1))
+    monkeypatch.setattr(work, "_codes", noted("compute", work._codes, "read", portion + 1))
+    monkeypatch.setattr(work, "_keep_tile", noted("keep", work._keep_tile, "compute", 1))
+    monkeypatch.setattr(work, "_finish", noted("write", work._finish, "compute", 2))
     assert len(list(work.pipeline([*range(n)], 2))) == n
-    wall = time.monotonic() - began
-    assert by["compute"] == {threading.main_thread().name}
-    assert not (by["read"] | by["pack"] | by["keep"] | by["write"]) & by["compute"]
+    assert set(by["compute"]) == {threading.main_thread().name}
+    assert not {*by["read"], *by["pack"], *by["keep"], *by["write"]} & set(by["compute"])
     assert all(by.values())
-    assert wall < 2 * n * seconds + sum(busy)  # one after the other: 3 times, and the work itself
 
 
 @pytest.mark.parametrize("side", [256, 512])
