@@ -96,14 +96,24 @@ def _repeated_shapes(tables: Tables, rows: Ints) -> dict[str, Ints]:
         code ^= code >> np.uint64(29)
     key, kept = code.view(np.int64), np.arange(len(rows))
     if tables.turn is None:
-        ordered = np.sort(key)
-        kept = np.flatnonzero(np.isin(key, ordered[1:][ordered[1:] == ordered[:-1]]))
+        kept = _shared_by_few(key, segments["annotation"][rows])
     for bits in (32, 64) if tables.turn is not None else ():  # half of the hash sorts out most
         _, first = joint_codes(key[kept] >> (64 - bits), segments["annotation"][rows[kept]].astype(np.int64))
         short = key[kept] >> (64 - bits)
         found = sum_by(tables, {"key": short[first]}, {"n": np.ones(len(first), np.int64)}, least=2)
         kept = kept[np.isin(short, found["key"][found["n"] <= _MOST_IMAGES] if bits == 64 else found["key"])]
     return {name: segments[name][rows[kept]].astype(np.int64) for name in ("annotation", *_SHAPE)}
+
+
+def _shared_by_few(key: Ints, owner: Ints) -> Ints:
+    """The rows, ascending, of the keys (n,) that two to `_MOST_IMAGES` owners (n,) have."""
+    order = np.lexsort((owner, key))
+    key, owner = key[order], owner[order]
+    is_new_key = np.diff(key, prepend=key[:1] - 1) != 0
+    is_new_owner = is_new_key | (np.diff(owner, prepend=owner[:1]) != 0)
+    group = np.cumsum(is_new_key) - 1
+    n_owners = np.bincount(group[is_new_owner])
+    return np.sort(order[((n_owners > 1) & (n_owners <= _MOST_IMAGES))[group]])
 
 
 def _shared_segments(

@@ -482,7 +482,7 @@ def test_labels_that_lie_on_another_picture(monkeypatch: pytest.MonkeyPatch) -> 
                 if other != k and planes[other].edges.shape == planes[k].edges.shape and k < 5:
                     product = float((planes[other].edges * planes[k].outline).sum())
                     noise = np.sqrt((planes[k].outline ** 2).sum() * (planes[other].edges ** 2).mean())
-                    score = planes[other].score(planes[k].outline)
+                    (score,) = planes[other].scores([planes[k].outline])
                     if product / noise > best[1] and product / noise >= FITS and score > best[1]:
                         best = (ELSEWHERE, score, 10 + other)
             expected.append(best)
