@@ -65,23 +65,25 @@ def size_outlier(tables: Tables, *, rate: float = 0.05, min_ratio: float = 10.0,
     five with images are outliers (three close-ups, two tiny things) and none is a mistake: hence an info.
     """
     segments, images = tables.segments, tables.images
-    width, height = (images[name][segments["image"]].astype(np.int64) for name in ("width", "height"))
+    width, height = images["width"].astype(np.int64), images["height"].astype(np.int64)
+    pixels, image = width * height, segments["image"]
     cut = (segments["x"] < _EDGE) | (segments["y"] < _EDGE)
-    cut |= (segments["x"] + segments["width"] > width - _EDGE) | (segments["y"] + segments["height"] > height - _EDGE)
+    cut |= segments["x"] + segments["width"] > (width - _EDGE)[image]
+    cut |= segments["y"] + segments["height"] > (height - _EDGE)[image]
     is_measured = is_example(tables, crowds=False) & np.isin(segments["category_id"], tables.profile.taxonomy.thing_ids)
-    is_measured &= (images.missing("sequence") | is_frame_of(tables.profile, images, "video"))[segments["image"]]
-    rows = np.flatnonzero(is_measured & ((width * height == 0) | ~cut))
+    is_measured &= (images.missing("sequence") | is_frame_of(tables.profile, images, "video"))[image]
+    rows = np.flatnonzero(is_measured & ((pixels == 0)[image] | ~cut))
     # The numbers of categories and sizes are the same in all parts of a dataset.
-    category = segments["category_id"][rows].astype(np.int64) * _SIZES + size_class(tables)[segments["image"][rows]]
+    category = segments["category_id"][rows].astype(np.int64) * _SIZES + size_class(tables)[image[rows]]
     count = sum_by(tables, {"category": category}, {"n": np.ones(len(rows), np.int64)}, least=min_segments)
     enough = np.isin(category, count["category"])
     rows, category = rows[enough], category[enough]
     limit = outlier_limit(count["n"], rate)[np.searchsorted(count["category"], category)]
-    frame = np.maximum(width * height, 1)[rows]
+    frame = np.maximum(pixels, 1)[image[rows]]
     share = np.log(segments["area"][rows] / frame)
     score, median = robust_z(share, category, least_scale=0.1, median=partial(group_medians, tables))
     is_outlier = (np.abs(score) > limit) & (np.abs(share - median) > np.log(max(min_ratio, 1.0)))
-    place, _ = joint_codes(segments["image"][rows], category)  # what one image has of one category
+    place, _ = joint_codes(image[rows], category)  # what one image has of one category
     is_similar = np.abs(share - group_median(share, place)) <= np.log(max(min_ratio, 1.0))
     is_outlier &= ~(is_similar & (np.bincount(place)[place] >= _SEVERAL))
     for k in np.flatnonzero(is_outlier).tolist():
