@@ -96,7 +96,8 @@ def generate(n_images: int, path: Path, seed: int = 0, an_image: float = 7.3) ->
     categories = [{"id": i + 1, "name": f"thing_{i + 1:02d}", "supercategory": f"group_{i % 12}"} for i in range(80)]
     images, number = [], 0
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
+    partial = path.with_name(f"{path.name}.part")
+    with partial.open("w") as file:
         file.write(f'{{"categories":{json.dumps(categories)},"annotations":[\n')
         for image in range(1, n_images + 1):
             rng = np.random.default_rng([seed, image])
@@ -106,6 +107,7 @@ def generate(n_images: int, path: Path, seed: int = 0, an_image: float = 7.3) ->
                 made = {"id": (number := number + 1), "image_id": image, **annotation(rng, category)}
                 file.write((",\n" if number > 1 else "") + json.dumps(made, separators=(",", ":")))
         file.write(f'\n],"images":{json.dumps(images, separators=(",", ":"))}}}')
+    partial.replace(path)
     return number
 
 
