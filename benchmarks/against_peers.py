@@ -30,6 +30,7 @@ def commands(data: Path, scratch: Path) -> dict[str, list[str]]:
         "segdata validate (pixel exact, all rules)": [
             *segdata,
             "validate",
+            "--no-cache",
             str(data),
             "--output",
             str(scratch / "r.txt"),
