@@ -53,10 +53,10 @@ class Annotated(msgspec.Struct, frozen=True):
         annotators = annotations["annotator"].tolist()
         several = len(set(annotators) - {None}) > 1
         names = images["image_id"][annotations["image"]].tolist()
-        units = list(zip(names, annotators if several else repeat(None)))  # noqa: B905  # without end
+        units = list(zip(names, annotators if several else [None] * len(names), strict=True))
         counts = annotations["n_segments"].tolist()
         segments: dict[_Unit, int] = dict(zip(units, counts, strict=True))
-        if len(segments) < len(units):  # somebody has several annotations of an image
+        if len(segments) < len(units):  # an annotator has several annotations of an image
             total: Counter[_Unit] = Counter()
             for unit, n_segments in zip(units, counts, strict=True):
                 total[unit] += n_segments
