@@ -8,7 +8,8 @@ are regions without a class: each is a segment of the category ``region``. ``GTi
 ``Categories``, ``GTcls`` has VOC's classes. Values of other matrices are category ids; their names come from a cell
 array of names in another .mat file (``label_list.mat``: the first name is that of value 0 if it is called null or
 background, else of value 1), or from taxonomy.yaml, and SEG219 says what is guessed. An image is found by its name
-without extension. ``Boundaries`` are not read, nor are files of MATLAB 7.3, which are HDF5: save them with ``-v7``.
+without extension. ``Boundaries`` are not read, nor are complex and sparse matrices. Files of MATLAB 4 and of 7.3, which
+are HDF5, are refused: save them with ``-v7``.
 Not written.
 """
 

@@ -1,6 +1,5 @@
 """Reads label matrices from MATLAB's files."""
 
-import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,8 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
 from segdata.core.errors import UnreadableError
 from segdata.core.executor import run_ordered
@@ -21,6 +18,7 @@ from segdata.core.paths import dataset_folder, split_from_path
 from segdata.core.profile import Profile
 from segdata.core.runs import Ints
 from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.masks.matlab_variables import DamagedMatError, Matrix, TooLargeMatError, read_variables
 from segdata.formats.masks.provisional import MAX_CATEGORIES, MaskValues, ValueCounts, propose_taxonomy
 from segdata.formats.shared.images import MAX_PIXELS, ImageFolder
 from segdata.formats.shared.mask_files import (
@@ -43,18 +41,10 @@ from segdata.formats.shared.per_image import (
 from segdata.formats.shared.taxonomies import CategoryNames, load_preset, resolve_names
 
 _MOST_BYTES = 1 << 30  # that a file may decompress to: 30 annotators of 34 megapixels each
-_HEADER = 128  # bytes of text and version before the first element
-_COMPRESSED = 15  # miCOMPRESSED, the type of an element
-_CHUNK = 1 << 20
 _FIELD = "Segmentation"
 _ENCODING = "MATLAB matrix"
 _OF_LABELS = ("label", "truth", "gt", "seg", "mask", "annot", "inst", "cls", "class")  # parts of names of matrices
 _NOBODY = frozenset({"null", "background", "unlabeled", "unlabelled", "none", "void"})  # names of value 0
-# What SciPy raises about damage.
-_DAMAGE = (MatReadError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError,
-           NotImplementedError, MemoryError, EOFError, zlib.error, UnicodeError)  # fmt: skip
-
-Matrix = NDArray[Any]  # of any numeric type
 _Kind = Literal["regions", "instances", "voc", "values"]
 
 
@@ -159,41 +149,15 @@ def _load(path: Path) -> dict[str, Matrix]:
     """The variables of a file; raises UnreadableMatError if it is damaged, of another version, or too large."""
     try:
         with path.open("rb") as file:
-            head = file.read(_HEADER)
-        if head.startswith(b"MATLAB 7.3"):
-            raise UnreadableMatError("is a file of MATLAB 7.3, which is HDF5: save it with -v7")
-        _check_size(path)
-        variables: Mapping[str, Any] = loadmat(path)
+            if file.read(10) == b"MATLAB 7.3":
+                raise UnreadableMatError("is a file of MATLAB 7.3, which is HDF5: save it with -v7")
+        return read_variables(path, _MOST_BYTES)
     except OSError as error:
         raise UnreadableMatError(f"cannot be read: {error.strerror or error}") from error
-    except _DAMAGE as error:
-        raise UnreadableMatError(f"is damaged: {str(error).partition(chr(10))[0] or type(error).__name__}") from error
-    return {name: value for name, value in variables.items() if isinstance(value, np.ndarray)}
-
-
-def _check_size(path: Path) -> None:
-    """Raise UnreadableMatError if what is compressed in a file is far larger than labels are."""
-    with path.open("rb") as file:
-        order: Literal["little", "big"] = "big" if file.read(_HEADER)[126:128] == b"MI" else "little"
-        total = 0
-        while len(tag := file.read(8)) == 8:
-            kind, size = int.from_bytes(tag[:4], order), int.from_bytes(tag[4:], order)
-            if kind != _COMPRESSED:
-                total += size
-                file.seek(size, 1)
-            else:
-                total += _inflated_size(file.read(size), _MOST_BYTES - total)
-            if total > _MOST_BYTES:
-                raise UnreadableMatError(f"holds more than {_MOST_BYTES:,} bytes")
-
-
-def _inflated_size(data: bytes, most: int) -> int:
-    """The number of bytes that `data` decompresses to; counting ends above `most`."""
-    inflate, size = zlib.decompressobj(), 0
-    while data and size <= most:
-        size += len(inflate.decompress(data, _CHUNK))
-        data = inflate.unconsumed_tail
-    return size
+    except TooLargeMatError as error:
+        raise UnreadableMatError(str(error)) from error
+    except DamagedMatError as error:
+        raise UnreadableMatError(f"is damaged, or no file that MATLAB saved with -v7: {error}") from error
 
 
 def _elements(value: Matrix) -> Iterable[Any]:
