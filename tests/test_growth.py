@@ -10,7 +10,7 @@ import pytest
 
 import segdata
 from segdata.core.runs import Ints
-from segdata.measure.partitions import MOST_PORTIONS, MOST_SINGLE, partition_chunks
+from segdata.measure.partitions import MOST_IMAGES, MOST_PORTIONS, MOST_SINGLE, partition_chunks
 
 N_ANNOTATORS = 4
 
@@ -163,3 +163,10 @@ def test_partitions_follow_from_the_data_alone() -> None:
         assert [rows.tolist() for portions in partitions for rows in portions] == [rows.tolist() for rows in chunks]
         assert max(map(len, partitions)) <= MOST_PORTIONS
         assert len(partitions) <= max(2 * MOST_SINGLE, n / MOST_PORTIONS + 1)
+
+
+def test_partitions_of_large_portions_have_fewer_of_them() -> None:
+    chunks = np.split(np.arange(400 * 5000), 400)
+    partitions = partition_chunks(chunks)
+    assert {sum(map(len, portions)) for portions in partitions} == {MOST_IMAGES // 5000 * 5000, 5000}
+    assert [rows[0] for portions in partitions for rows in portions] == [rows[0] for rows in chunks]

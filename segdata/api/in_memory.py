@@ -458,7 +458,13 @@ def _segment_parts(segments: pa.Table) -> list[SegmentPart]:
     ordered = segments.take(pa.array(order))
     pieces = [ordered.slice(a, b - a) for a, b in itertools.pairwise(cuts.tolist())]
     return [
-        SegmentPart("the table of segments", f"part {number}", pc.unique(piece["image_id"]), partial(_identity, piece))
+        SegmentPart(
+            "the table of segments",
+            f"part {number}",
+            pc.unique(piece["image_id"]),
+            piece.num_rows,
+            partial(_identity, piece),
+        )
         for number, piece in enumerate(pieces)
     ]
 

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from distributed import Future
 
 MOST_SINGLE = 64  # portions up to which each is a partition
-MOST_PORTIONS = 16  # portions of one partition
+MOST_PORTIONS, MOST_IMAGES = 16, 16_384  # of one partition
 _SMALL = 20_000  # rows of a table up to which its columns come together
 _FEW = 0.25  # share of a column's rows up to which they come alone
 _FILES_AT_ONCE = 256  # that a task reads
@@ -60,10 +60,13 @@ _MOST_LOADED = 4  # portions of sequences that stay loaded: those of a window of
 def partition_chunks(chunks: Sequence[Ints]) -> list[list[Ints]]:
     """Portions of images as partitions: single ones for a small dataset, else some that follow each other.
 
+    A partition has `MOST_IMAGES` at the mean, so that large portions make no larger partitions.
+
     >>> [len(portions) for portions in partition_chunks([np.arange(3)] * 130)][:2]
     [2, 2]
     """
-    size = min(max(len(chunks) // MOST_SINGLE, 1), MOST_PORTIONS)
+    n_images = max(sum(map(len, chunks)), 1)
+    size = max(min(len(chunks) // MOST_SINGLE, MOST_PORTIONS, MOST_IMAGES * len(chunks) // n_images), 1)
     return [list(chunks[first : first + size]) for first in range(0, len(chunks), size)]
 
 

@@ -1,7 +1,7 @@
 """SEG215 similar-names: names of categories are one word, written in several ways, or numbered."""
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from itertools import combinations
 
@@ -11,12 +11,14 @@ from segdata.core.errors import count_noun, list_names
 from segdata.core.finding import RowFinding
 from segdata.core.reductions import gather, leading, sum_by
 from segdata.core.rule import Findings, Tables, rule
+from segdata.core.runs import Ints
 from segdata.rules.shared import SEPARATORS, plain_name
 
 _IRREGULAR = {"people": "person", "men": "man", "women": "woman", "children": "child", "mice": "mouse", "feet": "foot",
               "teeth": "tooth", "geese": "goose", "leaves": "leaf", "knives": "knife", "nuclei": "nucleus",
               "vertebrae": "vertebra", "axes": "axis", "bacteria": "bacterium", "fungi": "fungus"}  # fmt: skip
-_NUMBERED = re.compile(r"(.*?[^\W\d_])[\s_.\-#]*(\d{1,4})", re.DOTALL)  # a word, and a number behind it
+_DIGITS = 4  # at most, of such a number
+_NUMBERED = re.compile(rf"(.*?[^\W\d_])[\s_.\-#]*(\d{{1,{_DIGITS}}})", re.DOTALL)  # a word, and a number behind it
 _LEAST_NUMBERED, _MOST, _NAMED = 3, 0.9, 5  # numbered names, and images with several; share of these; names listed
 
 
@@ -104,18 +106,22 @@ def _numbered_objects(tables: Tables, numbered: Mapping[int, re.Match[str]]) -> 
     rows = np.flatnonzero(np.isin(tables.segments["category_id"], list(numbered)))
     columns = {name: tables.segments[name][rows] for name in ("annotation", "category_id")}
     _, table = gather(tables, columns, {"annotation": "annotations"})
-    found: dict[str, dict[int, list[int]]] = {}  # word -> annotation -> numbers
-    used: dict[str, set[str]] = {}
-    for annotation, category in table.lines("annotation", "category_id"):
-        name, word, number = numbered[category][0], numbered[category][1], int(numbered[category][2])
-        for key in (word, ""):
-            found.setdefault(key, {}).setdefault(annotation, []).append(number)
-            used.setdefault(key, set()).add(name)
-    flagged = [word for word in sorted(found) if word and _counts_objects(found[word].values(), len(used[word]))]
-    if not flagged and _counts_objects(found.get("", {}).values(), len(used.get("", ()))):
+    used: dict[str, list[int]] = {"": np.unique(table["category_id"]).tolist()}  # word -> ids with segments
+    for id_ in used[""].copy():
+        used.setdefault(numbered[id_][1], []).append(id_)
+
+    def counts_objects(word: str) -> bool:
+        if len({numbered[id_][0] for id_ in used[word]}) < _LEAST_NUMBERED:
+            return False
+        chosen = table.take(np.flatnonzero(np.isin(table["category_id"], used[word])))
+        number = np.array([int(numbered[id_][2]) for id_ in used[word]])
+        return _counts_objects(chosen["annotation"], number[np.searchsorted(used[word], chosen["category_id"])])
+
+    flagged = [word for word in sorted(used) if word and counts_objects(word)]
+    if not flagged and counts_objects(""):
         flagged = [""]
     if flagged:
-        names = sorted({name for word in flagged for name in used[word]}, key=lambda name: (len(name), name))
+        names = sorted({numbered[id_][0] for word in flagged for id_ in used[word]}, key=lambda name: (len(name), name))
         message = (
             f"{count_noun(len(names), 'name')} number the objects of an image, 1 to n, and make a category of each: "
             f"{list_names([repr(name) for name in names], _NAMED)}; leave the numbers out"
@@ -123,12 +129,21 @@ def _numbered_objects(tables: Tables, numbered: Mapping[int, re.Match[str]]) -> 
         yield RowFinding(message, category=names[0])
 
 
-def _counts_objects(several: Collection[list[int]], n_names: int) -> bool:
-    """Whether the numbers of images are those of their objects, 1 to n, with another n in some."""
-    counts = [sorted(numbers) for numbers in several if len(numbers) > 1]
-    fitting = [numbers for numbers in counts if numbers in ([*range(len(numbers))], [*range(1, len(numbers) + 1)])]
-    is_varied = len({len(numbers) for numbers in fitting}) > 1
-    return n_names >= _LEAST_NUMBERED <= len(counts) and is_varied and len(fitting) >= _MOST * len(counts)
+def _counts_objects(annotation: Ints, number: Ints) -> bool:
+    """Whether the numbers (n,) in annotations (n,) count their objects, 1 to n, with another n in some.
+
+    >>> _counts_objects(np.array([0, 0, 1, 1, 1, 2, 2]), np.array([2, 1, 3, 1, 2, 1, 2]))
+    True
+    """
+    key = np.sort(annotation * 10**_DIGITS + number)
+    annotation, number = key // 10**_DIGITS, key % 10**_DIGITS
+    first = np.flatnonzero(np.diff(annotation, prepend=-1))
+    n = np.diff(first, append=len(key))
+    follows = number - np.arange(len(key)) == np.repeat(number[first] - first, n)
+    several = n > 1
+    fitting = several & (number[first] <= 1) & np.logical_and.reduceat(follows, first)
+    n_several, is_varied = int(several.sum()), len(np.unique(n[fitting])) > 1
+    return n_several >= _LEAST_NUMBERED and is_varied and int(fitting.sum()) >= _MOST * n_several
 
 
 def _decode_mojibake(name: str) -> str | None:

@@ -32,6 +32,7 @@ from segdata.core.schema import (
     rle_to_runs,
 )
 from segdata.core.storage import names_in, open_mirrored, open_piecewise, original_url
+from segdata.formats.shared.per_image import segments_per_chunk
 
 if TYPE_CHECKING:
     from pyarrow.parquet import FileMetaData, ParquetFile
@@ -77,12 +78,14 @@ class SegmentPart(msgspec.Struct, frozen=True):
     ----------
     file, what : for messages: the file, and which part of it
     image_ids : of what images
+    n_segments : how many
     read : gives the rows of `schema.SEGMENTS`; raises OSError or ArrowException where they are damaged
     """
 
     file: str
     what: str
     image_ids: pa.Array
+    n_segments: int
     read: Callable[[], pa.Table]
 
 
@@ -155,13 +158,19 @@ class CanonicalSource:
         return self._defects
 
     def chunks(self) -> list[Ints]:
-        """Images by the row group that holds their segments; images without segments go with those before them."""
-        group = np.zeros(self._images.num_rows, np.int64)
+        """Images by the row groups that hold their segments, several groups at once in a large dataset.
+
+        Images without segments go with those before them.
+        """
+        rows, group = np.arange(self._images.num_rows), np.zeros(self._images.num_rows, np.int64)
         for number, image_group in enumerate(self._groups):
             group[image_group.images] = number
         group = np.maximum.accumulate(group)
-        cuts = np.flatnonzero(np.diff(group)) + 1
-        return [rows for rows in np.split(np.arange(len(group)), cuts) if len(rows)]
+        ends = np.cumsum([0, *(image_group.part.n_segments for image_group in self._groups)])
+        height = pc.fill_null(self._images["height"], 0).to_numpy()
+        per_chunk = segments_per_chunk(int(ends[-1]) + len(rows), height, least=1)
+        portion = (ends[group] + np.searchsorted(group, group)) // per_chunk  # of the first image of the group
+        return np.split(rows, np.flatnonzero(np.diff(portion)) + 1) if len(rows) else []
 
     def load(self, rows: Ints) -> Batch:
         """The images at these rows, with their annotations and segments."""
@@ -347,7 +356,8 @@ def _detached_part(part: SegmentPart, image_ids: pa.Array) -> SegmentPart:
     """A row group as another process reads it, for some images."""
     assert isinstance(part.read, RowGroup)
     own = part.image_ids.filter(pc.is_in(part.image_ids, value_set=image_ids))
-    return SegmentPart(part.file, part.what, own, msgspec.structs.replace(part.read, metadata=None))
+    read = msgspec.structs.replace(part.read, metadata=None)
+    return SegmentPart(part.file, part.what, own, part.n_segments, read)
 
 
 def _images_of_groups(groups: Sequence[_ImageGroup]) -> tuple[Ints, Ints]:
@@ -507,7 +517,8 @@ def _list_parts(path: Path, root: Path, defects: list[Defect]) -> Iterator[Segme
         for number in range(file.num_row_groups):
             ids = pc.unique(file.read_row_group(number, columns=["image_id"])["image_id"].cast(pa.string()))
             ids.validate(full=True)
-            yield SegmentPart(name, f"row group {number}", ids, RowGroup(place, number, size, file.metadata))
+            read = RowGroup(place, number, size, file.metadata)
+            yield SegmentPart(name, f"row group {number}", ids, file.metadata.row_group(number).num_rows, read)
     except DAMAGE as error:
         defects.append(unreadable_defect("the part", error, name))
 

@@ -1,5 +1,6 @@
 """The tables of a revision, random and damaged, against loops over their rows that say what the docstrings say."""
 
+import itertools
 from collections import defaultdict
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from segdata.core.finding import Defect
 from segdata.core.profile import Policy, Profile
 from segdata.core.schema import ANNOTATIONS, IMAGES, SEGMENTS, SEQUENCES, make_table
 from segdata.core.taxonomy import Category, Taxonomy
+from segdata.formats.shared.per_image import chunk_segments
 from segdata.store import revision_reader
 from segdata.store.revision_reader import (
     CanonicalSource,
@@ -121,6 +123,7 @@ class Tables:
             SegmentPart(
                 f"p{k}", f"row group {k}",
                 pa.array(dict.fromkeys(row["image_id"] for row in rows), pa.string()),
+                len(rows),
                 partial(self._read, k),
             )
             for k, rows in enumerate(self.parts)
@@ -273,6 +276,23 @@ def test_portions_follow_the_last_row_group_of_their_images(seed: int) -> None:
         group = max(group, last.get(name, 0))
         portions[-1].append(row)
     assert [portion.tolist() for portion in tables.source().chunks()] == portions
+
+
+@pytest.mark.parametrize("height", [10, 2**20])
+def test_row_groups_of_a_large_dataset_are_joined_to_portions_as_a_json_has_them(height: int) -> None:
+    """So a copy of a copy has the same row groups. Groups of tall images stay alone."""
+    names, per_image = [f"{k:05d}" for k in range(9_000)], 8
+    every = np.arange(0, len(names), 125)
+    of_json = [int(rows[0]) for rows in chunk_segments(per_image * np.arange(len(names) + 1), 9 * len(names) // 40)]
+    starts = np.union1d(every, of_json).tolist() if height == 10 else every.tolist()
+    parts = [
+        SegmentPart("p", "group", pa.array(names[a:b]), per_image * (b - a), SEGMENTS.empty_table)
+        for a, b in itertools.pairwise([*starts, len(names)])
+    ]
+    images = table(IMAGES, [{"image_id": name, "width": 10, "height": height} for name in names])
+    chunks = CanonicalSource(PROFILE, images, None, parts, files=("i", "a"), root=Path("/data")).chunks()
+    assert [int(rows[0]) for rows in chunks] == (of_json if height == 10 else starts)
+    assert np.array_equal(np.concatenate(chunks), np.arange(len(names)))
 
 
 def written(tables: Tables, folder: Path, sizes: list[int]) -> None:

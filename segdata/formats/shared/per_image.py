@@ -403,17 +403,18 @@ def chunk_rows(n_images: int, per_chunk: int) -> list[Ints]:
     return [rows[first : first + per_chunk] for first in range(0, n_images, per_chunk)]
 
 
-def segments_per_chunk(n_segments: int, height: Ints) -> int:
+def segments_per_chunk(n_segments: int, height: Ints, least: int = _LEAST_PER_CHUNK) -> int:
     """How many images and segments are good to load at once, of so many in images of these heights (n_images,).
 
     Each chunk has its fixed cost, and threads wait for each other less where arrays are long. So chunks of a large
     dataset are up to four times as large, unless its images are tall: a segment has about as many runs as rows.
+    `least`: smaller where the source is in portions already, which are joined.
 
     >>> segments_per_chunk(980_000, np.array([480, 640])), segments_per_chunk(980_000, np.array([2048]))
     (24500, 8192)
     """
     most = _ROWS_PER_CHUNK // max(int(height.mean()) if len(height) else 0, 1)
-    return int(np.clip(min(n_segments // _CHUNKS, most), _LEAST_PER_CHUNK, _MOST_PER_CHUNK))
+    return int(np.clip(min(n_segments // _CHUNKS, most), least, _MOST_PER_CHUNK))
 
 
 def chunk_segments(offset: Ints, per_chunk: int) -> list[Ints]:
