@@ -108,12 +108,12 @@ class ImageDeviations:
         `sign` below 0: most the other way. `chosen` (n_cases,): of these alone. A deviation weighs by the root of the
         number of segments or pixels in which it shows, as evidence does.
         """
-        tally, wide = self.tally, len(self.comparison.categories)
+        tally, n_categories = self.tally, len(self.comparison.categories)
         same = (tally.kind == BIAS_KINDS.index(kind)) & ((tally.category == category) | (category is None))
-        cell, share = tally.cluster * wide + tally.category, tally.hits / tally.total
+        cell, share = tally.cluster * n_categories + tally.category, tally.hits / tally.total
         n = len(self.comparison.cases)
         own, others = same & (tally.annotator == annotator), same & (tally.annotator != annotator)
-        total, count = (np.bincount(cell[others], column, n * wide) for column in (share[others], None))
+        total, count = (np.bincount(cell[others], column, n * n_categories) for column in (share[others], None))
         usual = total / np.maximum(count, 1)
         excess = sign * (share[own] - usual[cell[own]]) * np.sqrt(tally.total[own])
         of_case = np.bincount(tally.cluster[own], excess, n)
@@ -374,15 +374,15 @@ def outline_shares(comparison: AnnotatorPairs, cells: Table) -> Floats:
     Who draws a category 2 px further in misses two pixels along all of its outline; that is an outline habit, and no
     miss. Of things it is 0, since these are matched whatever their outline, and so where the offset may be chance.
     """
-    wide, n = len(comparison.categories), len(comparison.annotators)
+    n_categories, n = len(comparison.categories), len(comparison.annotators)
     share = np.zeros(len(cells))
     is_offset = (cells["kind"] == "offset") & cells["found"]
     is_offset &= ~comparison.countable[cells["category"]]
     if not is_offset.any():
         return share
     length, area = _outlines_and_areas(comparison)
-    own = cells["annotator"] * wide + cells["category"]
-    offset = np.zeros(n * wide)
+    own = cells["annotator"] * n_categories + cells["category"]
+    offset = np.zeros(n * n_categories)
     offset[own[is_offset]] = cells["value"][is_offset] / _pixel_size(comparison)
     for kind, side, sign in (("missed", 1, -1), ("confused", 1, -1), ("extra", 0, 1)):
         rows = np.flatnonzero((cells["kind"] == kind) & ~comparison.countable[cells["category"]])
@@ -393,14 +393,14 @@ def outline_shares(comparison: AnnotatorPairs, cells: Table) -> Floats:
 
 def _outlines_and_areas(comparison: AnnotatorPairs) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
     """Boundary pixels, and areas, of each annotator and category (annotators * categories): own, and others'."""
-    wide, size = len(comparison.categories), len(comparison.annotators) * len(comparison.categories)
+    n_categories, size = len(comparison.categories), len(comparison.annotators) * len(comparison.categories)
     result = []
     surfaces = comparison.surfaces.take(comparison.surfaces["match"] < 0)
     for table, name in ((surfaces, "edge"), (comparison.overlaps, "area")):
         pair, category = table["pair"], table["category"]
         sides = [np.zeros(size), np.zeros(size)]
         for mine, other in (("a", "b"), ("b", "a")):
-            cell = comparison.pairs[mine][pair] * wide + category
+            cell = comparison.pairs[mine][pair] * n_categories + category
             for k, side in enumerate((mine, other)):
                 sides[k] += np.bincount(cell, table[f"{name}_{side}"], size)
         result.append((sides[0], sides[1]))

@@ -24,27 +24,27 @@ class CaseSlices:
     number: Ints  # (n_frames,) which slice of its case a frame is
 
     @staticmethod
-    def from_pair(opposite: AnnotatorPair) -> "CaseSlices":
+    def from_pair(pair: AnnotatorPair) -> "CaseSlices":
         """Those of all cases."""
-        frame = np.argsort(opposite.case_of_frame, kind="stable").astype(np.int64)
-        count = np.bincount(opposite.case_of_frame, minlength=opposite.n_cases)
+        frame = np.argsort(pair.case_of_frame, kind="stable").astype(np.int64)
+        count = np.bincount(pair.case_of_frame, minlength=pair.n_cases)
         begin = np.cumsum(count) - count
         number = np.empty(len(frame), np.int64)
         number[frame] = np.arange(len(frame)) - np.repeat(begin, count)
         return CaseSlices(frame, begin, count, number)
 
-    def reach(self, opposite: AnnotatorPair, case: Ints, sides: Iterable[tuple[SweepRuns, Ints]]) -> tuple[Ints, Ints]:
+    def reach(self, pair: AnnotatorPair, case: Ints, sides: Iterable[tuple[SweepRuns, Ints]]) -> tuple[Ints, Ints]:
         """The first slice of each shape (n,), and the one behind its last; of a shape without pixels both are 0.
 
         Takes the shapes' cases, and runs with what shape each segment is in; -1: none.
         """
-        if opposite.is_flat:
+        if pair.is_flat:
             return np.zeros(len(case), np.int64), np.ones(len(case), np.int64)
         low, stop = self.count[case].astype(np.int64), np.zeros(len(case), np.int64)
         for side, shape in sides:
             shape_of_run = shape[side.owner]
             kept = shape_of_run >= 0
-            number = self.number[opposite.line.frame_of(side.start[kept])]
+            number = self.number[pair.line.frame_of(side.start[kept])]
             np.minimum.at(low, shape_of_run[kept], number)
             np.maximum.at(stop, shape_of_run[kept], number + 1)
         return np.minimum(low, stop), stop
@@ -64,7 +64,7 @@ class ShapeFrames:
 
     @staticmethod
     def from_cases(
-        opposite: AnnotatorPair, slices: CaseSlices, case: Ints, reach: tuple[Ints, Ints] | None = None, margin: int = 0
+        pair: AnnotatorPair, slices: CaseSlices, case: Ints, reach: tuple[Ints, Ints] | None = None, margin: int = 0
     ) -> "ShapeFrames":
         """For shapes of the cases (n,), in all slices or in those that `reach` names."""
         low, stop = (np.zeros(len(case), np.int64), slices.count[case]) if reach is None else reach
@@ -72,11 +72,11 @@ class ShapeFrames:
         shape = np.repeat(np.arange(len(case)), count)
         frame = slices.frame[expand_ranges(slices.begin[case] + low, count)]
         first = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
-        height, width = opposite.line.height[frame], opposite.line.width[frame]
+        height, width = pair.line.height[frame], pair.line.width[frame]
         # A move to the left leaves the room of the sheet before, which may be lower, so all get that of the highest.
         room = (height + 1) * (width + 1) + (margin + 1) * (int(height.max(initial=0)) + 1)
         line = NumberLine(np.concatenate([[0], np.cumsum(room)[:-1]]).astype(np.int64)[: len(room)], height, width)
-        origin = line.base - opposite.line.base[frame]
+        origin = line.base - pair.line.base[frame]
         return ShapeFrames(shape, frame, first, slices, slices.count[case][shape] > 1, line, origin)
 
     @property
@@ -101,7 +101,7 @@ class ShapeFrames:
         """(n_sheets,) places from one column to the next."""
         return self.line.height + 1
 
-    def lay(self, opposite: AnnotatorPair, side: SweepRuns, shape: Ints) -> SweepRuns:
+    def lay(self, pair: AnnotatorPair, side: SweepRuns, shape: Ints) -> SweepRuns:
         """The runs of some segments as shapes on sheets; `shape` (n_segments,) is that of each, -1: none.
 
         Pixels that several segments of a shape claim count once. `owner` is the sheet.
@@ -110,8 +110,8 @@ class ShapeFrames:
         kept = np.flatnonzero(shape_of_run >= 0)
         start, shape_of_run = side.start[kept], shape_of_run[kept]
         sheet = shape_of_run
-        if not opposite.is_flat:
-            number = self.slices.number[opposite.line.frame_of(start)]
+        if not pair.is_flat:
+            number = self.slices.number[pair.line.frame_of(start)]
             sheet = self.first[shape_of_run] + number - self.number[self.first[shape_of_run]]
         start = start + self.origin[sheet]
         end = start + (side.end - side.start)[kept]
@@ -200,35 +200,39 @@ class ComparedShapes:
         return len(self.case)
 
     @staticmethod
-    def of_categories(opposite: AnnotatorPair, code: Ints | None = None) -> "ComparedShapes":
+    def of_categories(pair: AnnotatorPair, code: Ints | None = None) -> "ComparedShapes":
         """The pixels of every category of each case that either annotator drew, void left out.
 
         `code` (n,): those with these numbers, case * n_categories + category, which ascend.
         """
-        wide = max(len(opposite.categories), 1)
-        of_a, of_b = (side.case * wide + side.category for side in (opposite.a, opposite.b))
+        n_categories = max(len(pair.categories), 1)
+        of_a, of_b = (side.case * n_categories + side.category for side in (pair.a, pair.b))
         if code is None:
-            drawn_a, drawn_b = (side.owner for side in opposite.clear)
+            drawn_a, drawn_b = (side.owner for side in pair.clear)
             code = np.unique(np.concatenate([np.unique(of_a[drawn_a]), np.unique(of_b[drawn_b])]))
         nothing = np.full(len(code), -1)
         return ComparedShapes(
-            code // wide, code % wide, nothing, _positions_among(code, of_a), _positions_among(code, of_b)
+            code // n_categories,
+            code % n_categories,
+            nothing,
+            _positions_among(code, of_a),
+            _positions_among(code, of_b),
         )
 
     @staticmethod
-    def of_matches(opposite: AnnotatorPair, matches: Mapping[str, NDArray[np.generic]]) -> "ComparedShapes":
+    def of_matches(pair: AnnotatorPair, matches: Mapping[str, NDArray[np.generic]]) -> "ComparedShapes":
         """Every two instances that are matched; things alone, and of one category."""
         a, b = (np.asarray(matches[side], np.int64) for side in "ab")
         match = np.flatnonzero((a >= 0) & (b >= 0))
-        same = opposite.a.category[a[match]] == opposite.b.category[b[match]]
-        match = match[same & opposite.a.is_thing[a[match]]]
+        same = pair.a.category[a[match]] == pair.b.category[b[match]]
+        match = match[same & pair.a.is_thing[a[match]]]
         number = np.arange(len(match))
-        of_a, of_b = (np.full(len(segments), -1, np.int64) for segments in (opposite.a, opposite.b))
+        of_a, of_b = (np.full(len(segments), -1, np.int64) for segments in (pair.a, pair.b))
         for shape_of, rows in ((of_a, a[match]), (of_b, b[match])):
             shape_of[rows] = number
             if not np.array_equal(shape_of[rows], number):
                 raise ValueError("a segment is in two matches: one is possible")
-        return ComparedShapes(opposite.a.case[a[match]], opposite.a.category[a[match]], match, of_a, of_b)
+        return ComparedShapes(pair.a.case[a[match]], pair.a.category[a[match]], match, of_a, of_b)
 
 
 def _positions_among(listed: Ints, values: Ints) -> Ints:
@@ -299,25 +303,25 @@ def _erode(area: SweepRuns, sheets: ShapeFrames, depth: Ints) -> SweepRuns:
     return inner.shift((depth * sheets.pitch)[inner.owner])
 
 
-def drop_beside_void(edge: SweepRuns, opposite: AnnotatorPair, sheets: ShapeFrames) -> SweepRuns:
+def drop_beside_void(edge: SweepRuns, pair: AnnotatorPair, sheets: ShapeFrames) -> SweepRuns:
     """The pixels of edges without void of either annotator as a neighbour, as `boundary_pixels` has neighbours."""
-    if len(opposite.void.start) == 0:
+    if len(pair.void.start) == 0:
         return edge
-    cases = ShapeFrames.from_cases(opposite, sheets.slices, np.arange(opposite.n_cases))
+    cases = ShapeFrames.from_cases(pair, sheets.slices, np.arange(pair.n_cases))
     frame = np.empty(len(cases.frame), np.int64)
     frame[cases.frame] = np.arange(len(cases.frame))
     by = (cases.origin[frame[sheets.frame]] - sheets.origin)[edge.owner]
     left = SweepRuns(edge.start + by, edge.end + by, np.arange(len(edge.start), dtype=np.int32))
-    for void in _void_neighbours(opposite, cases):
+    for void in _void_neighbours(pair, cases):
         left = subtract_runs(left, void)
     by = by[left.owner]
     return SweepRuns(left.start - by, left.end - by, edge.owner[left.owner])
 
 
-def _void_neighbours(opposite: AnnotatorPair, cases: ShapeFrames) -> Iterator[SweepRuns]:
+def _void_neighbours(pair: AnnotatorPair, cases: ShapeFrames) -> Iterator[SweepRuns]:
     """The neighbours of void pixels, direction by direction, and void itself."""
-    void = opposite.void
-    laid = cases.lay(opposite, void, opposite.case_of_frame)
+    void = pair.void
+    laid = cases.lay(pair, void, pair.case_of_frame)
     pitch = cases.pitch[laid.owner]
     start, length, _ = kernels.cover(laid.start - 1, laid.end + 1)
     yield SweepRuns(start, start + length, cases.line.frame_of(start + 1).astype(np.int32))
@@ -340,12 +344,12 @@ class ShapeOutlines:
 
     @staticmethod
     def from_runs(
-        opposite: AnnotatorPair, side: SweepRuns, shape: Ints, sheets: ShapeFrames, *, bands: bool
+        pair: AnnotatorPair, side: SweepRuns, shape: Ints, sheets: ShapeFrames, *, bands: bool
     ) -> "ShapeOutlines":
         """Of the runs of segments, each of a shape (n_segments,); -1: none. `bands`: with bands."""
-        area = sheets.lay(opposite, side, shape)
+        area = sheets.lay(pair, side, shape)
         edge = boundary_pixels(area, sheets)
-        clear = drop_beside_void(edge, opposite, sheets)
+        clear = drop_beside_void(edge, pair, sheets)
         along = boundary_band(area, sheets, band_depth(sheets.line.height, sheets.line.width)) if bands else None
         strips = SheetStrips.from_runs(edge, sheets)
         counted = strips if clear is edge else SheetStrips.from_runs(clear, sheets)
@@ -366,23 +370,23 @@ class PairOutlines:
     of_b: Ints
 
 
-def outline_pair(opposite: AnnotatorPair, shapes: ComparedShapes, *, bands: bool = True) -> PairOutlines:
+def outline_pair(pair: AnnotatorPair, shapes: ComparedShapes, *, bands: bool = True) -> PairOutlines:
     """The outlines of both annotators of a pair; `bands`: with the bands of Boundary IoU."""
-    sheets = _frames_of_shapes(opposite, shapes)
+    sheets = _frames_of_shapes(pair, shapes)
     a, b = (
-        ShapeOutlines.from_runs(opposite, side, shape, sheets, bands=bands)
-        for side, shape in zip(opposite.clear, (shapes.of_a, shapes.of_b), strict=True)
+        ShapeOutlines.from_runs(pair, side, shape, sheets, bands=bands)
+        for side, shape in zip(pair.clear, (shapes.of_a, shapes.of_b), strict=True)
     )
     own = np.arange(len(sheets.shape))
     return PairOutlines(shapes, sheets, a, b, own, own)
 
 
-def _frames_of_shapes(opposite: AnnotatorPair, shapes: ComparedShapes) -> ShapeFrames:
-    slices = CaseSlices.from_pair(opposite)
-    sides = list(zip(opposite.clear, (shapes.of_a, shapes.of_b), strict=True))
-    deep = band_depth(opposite.line.height, opposite.line.width)
+def _frames_of_shapes(pair: AnnotatorPair, shapes: ComparedShapes) -> ShapeFrames:
+    slices = CaseSlices.from_pair(pair)
+    sides = list(zip(pair.clear, (shapes.of_a, shapes.of_b), strict=True))
+    deep = band_depth(pair.line.height, pair.line.width)
     return ShapeFrames.from_cases(
-        opposite, slices, shapes.case, slices.reach(opposite, shapes.case, sides), margin=int(deep.max(initial=0))
+        pair, slices, shapes.case, slices.reach(pair, shapes.case, sides), margin=int(deep.max(initial=0))
     )
 
 
@@ -399,44 +403,42 @@ class OutlineCache:
         self._code: Ints | None = None
         self._kept: dict[tuple[int, bool], tuple[AnnotatorSegments, ShapeOutlines]] = {}
 
-    def of_categories(self, opposite: AnnotatorPair) -> PairOutlines:
+    def of_categories(self, pair: AnnotatorPair) -> PairOutlines:
         """Those of the categories of a pair."""
-        if not self._is_shared(opposite):
-            return outline_pair(opposite, ComparedShapes.of_categories(opposite))
+        if not self._is_shared(pair):
+            return outline_pair(pair, ComparedShapes.of_categories(pair))
         if self._code is None:
-            self._code = _category_codes(opposite, self._batch)
-        shapes = ComparedShapes.of_categories(opposite, self._code)
+            self._code = _category_codes(pair, self._batch)
+        shapes = ComparedShapes.of_categories(pair, self._code)
         if self._sheets is None:
-            self._sheets = _frames_of_shapes(opposite, shapes)
+            self._sheets = _frames_of_shapes(pair, shapes)
         own = np.arange(len(shapes))
-        a, b = self._look_up(opposite, opposite.a, shapes.of_a), self._look_up(opposite, opposite.b, shapes.of_b)
+        a, b = self._look_up(pair, pair.a, shapes.of_a), self._look_up(pair, pair.b, shapes.of_b)
         return PairOutlines(shapes, self._sheets, a, b, own, own)
 
-    def of_matches(self, opposite: AnnotatorPair, shapes: ComparedShapes) -> PairOutlines:
+    def of_matches(self, pair: AnnotatorPair, shapes: ComparedShapes) -> PairOutlines:
         """Those of segments that are matched; Boundary IoU, and so bands, are of categories alone."""
-        if not self._is_shared(opposite):
-            return outline_pair(opposite, shapes, bands=False)
-        sheets = ShapeFrames.from_cases(opposite, CaseSlices.from_pair(opposite), shapes.case)
-        a, b = self._look_up(opposite, opposite.a), self._look_up(opposite, opposite.b)
+        if not self._is_shared(pair):
+            return outline_pair(pair, shapes, bands=False)
+        sheets = ShapeFrames.from_cases(pair, CaseSlices.from_pair(pair), shapes.case)
+        a, b = self._look_up(pair, pair.a), self._look_up(pair, pair.b)
         return PairOutlines(shapes, sheets, a, b, *map(_rows_of_shapes, (shapes.of_a, shapes.of_b)))
 
-    def _is_shared(self, opposite: AnnotatorPair) -> bool:
-        has_all = opposite.is_flat and opposite.n_cases == self._batch.images.num_rows
-        return has_all and len(opposite.void.start) == 0
+    def _is_shared(self, pair: AnnotatorPair) -> bool:
+        has_all = pair.is_flat and pair.n_cases == self._batch.images.num_rows
+        return has_all and len(pair.void.start) == 0
 
-    def _look_up(
-        self, opposite: AnnotatorPair, segments: AnnotatorSegments, shape: Ints | None = None
-    ) -> ShapeOutlines:
+    def _look_up(self, pair: AnnotatorPair, segments: AnnotatorSegments, shape: Ints | None = None) -> ShapeOutlines:
         """Of an annotator's shapes (n_segments,), or of each segment."""
         key = id(segments), shape is None
         if key not in self._kept:
             if shape is None:
-                sheets = ShapeFrames.from_cases(opposite, CaseSlices.from_pair(opposite), segments.case)
+                sheets = ShapeFrames.from_cases(pair, CaseSlices.from_pair(pair), segments.case)
                 of_each = np.arange(len(segments))
-                outlines = ShapeOutlines.from_runs(opposite, segments.side, of_each, sheets, bands=False)
+                outlines = ShapeOutlines.from_runs(pair, segments.side, of_each, sheets, bands=False)
             else:
                 assert self._sheets is not None
-                outlines = ShapeOutlines.from_runs(opposite, segments.side, shape, self._sheets, bands=True)
+                outlines = ShapeOutlines.from_runs(pair, segments.side, shape, self._sheets, bands=True)
             self._kept[key] = segments, outlines  # with what it is of, so that the number is nobody else's meanwhile
         return self._kept[key][1]
 
@@ -448,7 +450,7 @@ def _rows_of_shapes(shape: Ints) -> Ints:
     return ordered
 
 
-def _category_codes(opposite: AnnotatorPair, batch: Batch) -> Ints:
+def _category_codes(pair: AnnotatorPair, batch: Batch) -> Ints:
     """Case * n_categories + category of all segments of a batch, ascending; a case is an image."""
-    category = category_positions(integer_column(batch.segments["category_id"]), opposite.categories)
-    return np.unique(batch.segment_image * max(len(opposite.categories), 1) + category).astype(np.int64)
+    category = category_positions(integer_column(batch.segments["category_id"]), pair.categories)
+    return np.unique(batch.segment_image * max(len(pair.categories), 1) + category).astype(np.int64)

@@ -174,14 +174,14 @@ def _compare_images(images: PanelBatch, profile: Profile, tolerance: Tolerance) 
     n_pairs = n_matches = 0
     outlines = OutlineCache(images.batch)
     layer = overlapping_layers(images)
-    for opposite in pair_annotators(images):
-        tables = _pair_columns(opposite, images, case, layer, tolerance, portion.tables["cases"], outlines)
+    for pair in pair_annotators(images):
+        tables = _pair_columns(pair, images, case, layer, tolerance, portion.tables["cases"], outlines)
         for name, columns in tables.items():
             for column, moved in (("pair", n_pairs), ("match", n_matches)):
                 if column in columns:
                     columns[column] = np.where(columns[column] < 0, -1, columns[column] + moved)
             pieces.setdefault(name, []).append(columns)
-        n_pairs += opposite.n_cases
+        n_pairs += pair.n_cases
         n_matches += len(tables["matches"]["pair"])
     portion.tables |= {name: _concatenate_columns(columns) for name, columns in pieces.items()}
     images = replace(images, cases=case)
@@ -236,7 +236,7 @@ def _case_columns(images: PanelBatch, profile: Profile) -> tuple[Ints, Columns]:
 
 
 def _pair_columns(
-    opposite: AnnotatorPair,
+    pair: AnnotatorPair,
     images: PanelBatch,
     case: Ints,
     layer: Ints,
@@ -245,36 +245,34 @@ def _pair_columns(
     outlines: OutlineCache,
 ) -> dict[str, Columns]:
     """The columns of all tables of two annotators; segments as rows of the batch."""
-    annotation = images.annotation[list(opposite.annotators)]
-    of_two = case[opposite.case]
+    annotation = images.annotation[list(pair.annotators)]
+    of_two = case[pair.case]
     spacing = np.stack([cases[f"spacing_{axis}"][of_two] for axis in "xyz"], axis=1)
     tables: dict[str, Columns] = {
         "pairs": {
             "case": of_two,
-            "a": np.full(opposite.n_cases, opposite.annotators[0]),
-            "b": np.full(opposite.n_cases, opposite.annotators[1]),
-            "annotation_a": annotation[0, opposite.case],
-            "annotation_b": annotation[1, opposite.case],
-            "pixels": opposite.pixels,
-            "void": opposite.void_pixels,
+            "a": np.full(pair.n_cases, pair.annotators[0]),
+            "b": np.full(pair.n_cases, pair.annotators[1]),
+            "annotation_a": annotation[0, pair.case],
+            "annotation_b": annotation[1, pair.case],
+            "pixels": pair.pixels,
+            "void": pair.void_pixels,
         }
     }
-    tables |= pixel_tables(opposite, layer, is_counted=not images.is_semantic)
-    tables |= instance_tables(opposite, is_counted=not images.is_semantic)
-    tables["causes"] = cause_table(opposite, tables["matches"])
-    tables |= surface_table(
-        opposite, tables["matches"], spacing=spacing, tolerance=tolerance, outlines_of_batch=outlines
-    )
+    tables |= pixel_tables(pair, layer, is_counted=not images.is_semantic)
+    tables |= instance_tables(pair, is_counted=not images.is_semantic)
+    tables["causes"] = cause_table(pair, tables["matches"])
+    tables |= surface_table(pair, tables["matches"], spacing=spacing, tolerance=tolerance, outlines_of_batch=outlines)
     matches, groups = tables["matches"], tables["groups"]
     matches["a"], matches["b"] = (
-        _segment_rows(opposite.a.segment, matches["a"]),
-        _segment_rows(opposite.b.segment, matches["b"]),
+        _segment_rows(pair.a.segment, matches["a"]),
+        _segment_rows(pair.b.segment, matches["b"]),
     )
     of_a = groups["side"] == 0
     for name, first in (("segment", of_a), ("piece", ~of_a)):
         rows = groups[name]
         groups[name] = np.where(
-            first, _segment_rows(opposite.a.segment, rows * first), _segment_rows(opposite.b.segment, rows * ~first)
+            first, _segment_rows(pair.a.segment, rows * first), _segment_rows(pair.b.segment, rows * ~first)
         )
     return tables
 

@@ -62,7 +62,7 @@ class CopiedAnnotations:
         return np.array(flags, bool)
 
 
-def find_copied_annotations(panel: Panel, how: Resampling, jobs: int = 0) -> CopiedAnnotations:
+def find_copied_annotations(panel: Panel, resampling: Resampling, jobs: int = 0) -> CopiedAnnotations:
     """What `find_copies` finds of identical segments, without the comparison of outlines: one pass over the labels.
 
     Of two annotators alone both keep their voice. Segments are compared image by image, slices of volumes, too.
@@ -83,7 +83,7 @@ def find_copied_annotations(panel: Panel, how: Resampling, jobs: int = 0) -> Cop
         for row, name in part.present:
             present[row, position[name]] = True
     rows = compare_digests(image, annotator, digest, present, models, np.arange(len(names)))
-    couples = judge_couples(rows, panel.case, models, how)
+    couples = judge_couples(rows, panel.case, models, resampling)
     speaker: dict[str, dict[str, str]] = {}
     results = []
     for couple in couples:
@@ -175,7 +175,7 @@ def leave_one_out(
     annotators: Iterable[str],
     method: ConsensusMethod,
     *,
-    how: Resampling = DEFAULT_RESAMPLING,
+    resampling: Resampling = DEFAULT_RESAMPLING,
     copies: CopiedAnnotations | None = None,
     jobs: int = 0,
     progress: Callable[[int], None] = lambda n_images: None,
@@ -198,7 +198,7 @@ def leave_one_out(
         )
         tables = compare_panel(left, jobs=jobs, progress=progress)
         if tables.annotator_pairs is not None and len(tables.annotator_pairs.pairs):
-            results.append(_scores_against_others(name, tables.annotator_pairs, how))
+            results.append(_scores_against_others(name, tables.annotator_pairs, resampling))
     return tuple(results)
 
 
@@ -250,21 +250,24 @@ class LeaveOneOutPanel(Panel):
         return own & shared[image], others & shared[image]
 
 
-def _scores_against_others(name: str, comparison: AnnotatorPairs, how: Resampling) -> AgainstOthers:
+def _scores_against_others(name: str, comparison: AnnotatorPairs, resampling: Resampling) -> AgainstOthers:
     """The scores of two annotators of whom one is a consensus."""
     amounts = PairAmounts.from_pairs(comparison)
     rows = amounts.all_rows
     is_first = comparison.annotators[0] == name
-    scores = pair_scores(amounts, rows, how, (*AGAINST_OTHERS_SCORES, "offset"))
+    scores = pair_scores(amounts, rows, resampling, (*AGAINST_OTHERS_SCORES, "offset"))
     offset = scores.pop("offset")
     if is_first:  # it is by how much the second draws larger
         offset = msgspec.structs.replace(offset, value=-offset.value, low=-offset.high, high=-offset.low)
-    shares = _missed_and_extra(amounts, rows, how, is_first)
+    shares = _missed_and_extra(amounts, rows, resampling, is_first)
     countable = comparison.countable.tolist()
     categories = tuple(
         CategoryAgainstOthers(category.name, score, category_values[score])
         for category, category_values, counted in zip(
-            comparison.categories, category_scores(amounts, rows, how, ("dice_micro", "f1")), countable, strict=True
+            comparison.categories,
+            category_scores(amounts, rows, resampling, ("dice_micro", "f1")),
+            countable,
+            strict=True,
         )
         if category.kind != "void"
         and category_values[score := "f1" if counted else "dice_micro"].value == category_values[score].value
@@ -282,7 +285,7 @@ def _scores_against_others(name: str, comparison: AnnotatorPairs, how: Resamplin
 
 
 def _missed_and_extra(
-    amounts: PairAmounts, rows: Ints, how: Resampling, is_first: bool
+    amounts: PairAmounts, rows: Ints, resampling: Resampling, is_first: bool
 ) -> tuple[Score, Score, Score, Score]:
     """`SHARES`, over all categories together."""
     unit, n = amounts.units(rows)
@@ -304,7 +307,7 @@ def _missed_and_extra(
             axis=1,
         )
 
-    interval = how.interval(statistic, n, sums.width)
+    interval = resampling.interval(statistic, n, sums.width)
     ends = zip(interval.value.tolist(), interval.low.tolist(), interval.high.tolist(), strict=True)
     missed, extra, things_missed, things_extra = (
         Score(value, low, high, len(rows) * (value == value), len(rows) * (value != value)) for value, low, high in ends

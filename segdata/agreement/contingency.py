@@ -59,42 +59,42 @@ Columns = dict[str, Ints]
 
 
 def pixel_tables(
-    opposite: AnnotatorPair, layer: Ints | None = None, *, is_counted: bool = True
+    pair: AnnotatorPair, layer: Ints | None = None, *, is_counted: bool = True
 ) -> dict[str, dict[str, Column]]:
     """The columns of `overlaps`, `cells` and `partitions`, see `segdata.core.annotator_pairs.AnnotatorPairs`.
 
     `layer` (n,): of the batch's segments, see `overlapping_layers`; None: nobody draws one above the other.
     `is_counted`: things are counted one by one; else `partitions` has no rows.
     """
-    cells = count_cells(opposite, layer)
+    cells = count_cells(pair, layer)
     return {
-        "overlaps": count_overlaps(opposite, cells),
+        "overlaps": count_overlaps(pair, cells),
         "cells": cells,
-        "partitions": measure_partitions(opposite, is_counted=is_counted),
+        "partitions": measure_partitions(pair, is_counted=is_counted),
     }
 
 
-def _flat_overlaps(opposite: AnnotatorPair) -> Overlaps:
+def _flat_overlaps(pair: AnnotatorPair) -> Overlaps:
     """Which segments of A and B share how many pixels, each pixel counted once, under the segment drawn last."""
-    flat_a, flat_b = flatten_segments(opposite.a), flatten_segments(opposite.b)
-    is_drawn_flat = flat_a is opposite.a.side and flat_b is opposite.b.side
-    return opposite.overlaps if is_drawn_flat else find_overlaps(flat_a, flat_b)
+    flat_a, flat_b = flatten_segments(pair.a), flatten_segments(pair.b)
+    is_drawn_flat = flat_a is pair.a.side and flat_b is pair.b.side
+    return pair.overlaps if is_drawn_flat else find_overlaps(flat_a, flat_b)
 
 
-def count_cells(opposite: AnnotatorPair, layer: Ints | None = None) -> Columns:
+def count_cells(pair: AnnotatorPair, layer: Ints | None = None) -> Columns:
     """How many pixels of each case got which two categories, -1 for none.
 
     Each pixel counts once for each layer that either draws in the case; `layer` (n,) is that of the batch's segments,
     None: there is one. Where several segments of an annotator and a layer claim a pixel, the one drawn last has it.
     What either calls void is left out.
     """
-    sides = opposite.a, opposite.b
+    sides = pair.a, pair.b
     numbers = [np.zeros(len(side), np.int64) if layer is None else layer[side.segment] for side in sides]
     n_layers = 1 + max((int(number.max(initial=0)) for number in numbers), default=0)
     if n_layers == 1:
-        counted = [_count_layer(opposite, np.ones(opposite.n_cases, bool))]
+        counted = [_count_layer(pair, np.ones(pair.n_cases, bool))]
     else:
-        has = np.zeros((n_layers, opposite.n_cases), bool)
+        has = np.zeros((n_layers, pair.n_cases), bool)
         for side, number in zip(sides, numbers, strict=True):
             has[number[~side.is_void], side.case[~side.is_void]] = True
         has[0] |= ~has.any(axis=0)
@@ -104,51 +104,51 @@ def count_cells(opposite: AnnotatorPair, layer: Ints | None = None) -> Columns:
                 replace(side, side=side.runs_of((number == k) | side.is_void, np.arange(len(side))))
                 for side, number in zip(sides, numbers, strict=True)
             )
-            counted.append(_count_layer(replace(opposite, a=a, b=b), has[k]))
+            counted.append(_count_layer(replace(pair, a=a, b=b), has[k]))
     codes = np.concatenate([code for code, _ in counted])
     code, total, _, _ = kernels.distinct(codes, np.concatenate([pixels for _, pixels in counted]))
     order = np.argsort(code)
     order = order[total[order] > 0]
     code, total = code[order], total[order]
-    wide = len(opposite.categories) + 1
+    n_codes = len(pair.categories) + 1
     return {
-        "pair": code // (wide * wide),
-        "category_a": code // wide % wide - 1,
-        "category_b": code % wide - 1,
+        "pair": code // (n_codes * n_codes),
+        "category_a": code // n_codes % n_codes - 1,
+        "category_b": code % n_codes - 1,
         "pixels": total,
     }
 
 
-def _count_layer(opposite: AnnotatorPair, chosen: Flags) -> tuple[Ints, Ints]:
+def _count_layer(pair: AnnotatorPair, chosen: Flags) -> tuple[Ints, Ints]:
     """Case and two categories as one number, and the pixels, of segments of one layer in the chosen cases."""
-    a, b = opposite.a, opposite.b
-    overlaps = _flat_overlaps(opposite)
+    a, b = pair.a, pair.b
+    overlaps = _flat_overlaps(pair)
     # Row -1, "none", takes what is appended.
     case = np.maximum(np.append(a.case, -1)[overlaps.a], np.append(b.case, -1)[overlaps.b])
     kept = ~(np.append(a.is_void, False)[overlaps.a] | np.append(b.is_void, False)[overlaps.b]) & chosen[case]
     first, second = (np.append(segments.category, -1)[row] + 1 for segments, row in ((a, overlaps.a), (b, overlaps.b)))
-    wide = len(opposite.categories) + 1
-    code, total, _, _ = kernels.distinct(((case * wide + first) * wide + second)[kept], overlaps.pixels[kept])
-    neither = opposite.pixels - np.bincount(case, overlaps.pixels, opposite.n_cases).astype(np.int64)
+    n_codes = len(pair.categories) + 1
+    code, total, _, _ = kernels.distinct(((case * n_codes + first) * n_codes + second)[kept], overlaps.pixels[kept])
+    neither = pair.pixels - np.bincount(case, overlaps.pixels, pair.n_cases).astype(np.int64)
     cases = np.flatnonzero(chosen)
-    return np.concatenate([code, cases * wide * wide]), np.concatenate([total, neither[cases]])
+    return np.concatenate([code, cases * n_codes * n_codes]), np.concatenate([total, neither[cases]])
 
 
-def measure_partitions(opposite: AnnotatorPair, *, is_counted: bool = True) -> dict[str, Column]:
+def measure_partitions(pair: AnnotatorPair, *, is_counted: bool = True) -> dict[str, Column]:
     """How two annotators part the pixels of each case into the segments of a category of things.
 
     What other categories have on a pixel plays no part. Where several segments of one category claim it, it counts
     under the one drawn last; what either calls void is left out. A category that neither has in a case has no row. See
     `segdata.core.annotator_pairs.AnnotatorPairs` for the columns.
     """
-    a, b, overlaps = opposite.a, opposite.b, _overlaps_by_category(opposite)
-    wide = max(len(opposite.categories), 1)
+    a, b, overlaps = pair.a, pair.b, _overlaps_by_category(pair)
+    n_categories = max(len(pair.categories), 1)
     row_a, row_b, shared = overlaps.a, overlaps.b, overlaps.pixels
     areas: list[Floats] = [
         np.bincount(row[row >= 0], shared[row >= 0], len(segments)).astype(np.float64)
         for segments, row in ((a, row_a), (b, row_b))
     ]
-    keys = [segments.case * wide + segments.category for segments in (a, b)]
+    keys = [segments.case * n_categories + segments.category for segments in (a, b)]
     counted = [segments.is_thing & (area > 0) & is_counted for segments, area in zip((a, b), areas, strict=True)]
     code = np.unique(np.concatenate([key[some] for key, some in zip(keys, counted, strict=True)]))
     both = (row_a >= 0) & (row_b >= 0)
@@ -156,13 +156,13 @@ def measure_partitions(opposite: AnnotatorPair, *, is_counted: bool = True) -> d
     same = (keys[0][row_a] == keys[1][row_b]) & counted[0][row_a]
     row_a, row_b, shared = row_a[same], row_b[same], shared[same]
     where = np.searchsorted(code, keys[0][row_a])
-    pixels = (opposite.pixels - opposite.void_pixels)[code // wide].astype(np.float64)
+    pixels = (pair.pixels - pair.void_pixels)[code // n_categories].astype(np.float64)
     fit = shared / (areas[0][row_a] + areas[1][row_b] - shared)
 
     def total(place: Ints, amount: Floats) -> Floats:
         return np.bincount(place, amount, len(code)).astype(np.float64, copy=False)
 
-    columns: dict[str, Column] = {"pair": code // wide, "category": code % wide, "pixels": pixels}
+    columns: dict[str, Column] = {"pair": code // n_categories, "category": code % n_categories, "pixels": pixels}
     neither = pixels + total(where, shared)
     squares, logs = total(where, shared**2), total(where, _times_log(shared))
     for k, (name, row) in enumerate((("a", row_a), ("b", row_b))):
@@ -183,13 +183,13 @@ def measure_partitions(opposite: AnnotatorPair, *, is_counted: bool = True) -> d
     return columns
 
 
-def _overlaps_by_category(opposite: AnnotatorPair) -> Overlaps:
+def _overlaps_by_category(pair: AnnotatorPair) -> Overlaps:
     """Which segments of A and B share how many pixels that neither calls void, all categories on lines of their own."""
-    if is_flat(opposite.a.side) and is_flat(opposite.b.side):
-        return opposite.met_clear
+    if is_flat(pair.a.side) and is_flat(pair.b.side):
+        return pair.met_clear
     flat = []
-    for segments, side in zip((opposite.a, opposite.b), opposite.clear, strict=True):
-        lifted = _lift_categories(side, segments.category, opposite.line, len(opposite.categories))
+    for segments, side in zip((pair.a, pair.b), pair.clear, strict=True):
+        lifted = _lift_categories(side, segments.category, pair.line, len(pair.categories))
         flat.append(flatten_segments(replace(segments, side=lifted, is_void=np.zeros(len(segments), bool))))
     return find_overlaps(*flat)
 
@@ -207,34 +207,32 @@ def _times_log(n: Floats) -> Floats:
     return n * np.log2(np.maximum(n, 1))
 
 
-def count_overlaps(opposite: AnnotatorPair, of_cells: Columns | None = None) -> Columns:
+def count_overlaps(pair: AnnotatorPair, of_cells: Columns | None = None) -> Columns:
     """How many pixels of each case each annotator gave each category, and how many both gave it.
 
     Segments of one category that share pixels count once. What either calls void is left out. A category that neither
     has in a case has no row. `of_cells` is what `count_cells` gives, where that is known.
     """
-    flat = is_flat(opposite.a.side) and is_flat(opposite.b.side)
-    owned = (
-        _overlaps_from_cells(opposite, of_cells or count_cells(opposite)) if flat else _overlaps_from_unions(opposite)
-    )
+    flat = is_flat(pair.a.side) and is_flat(pair.b.side)
+    owned = _overlaps_from_cells(pair, of_cells or count_cells(pair)) if flat else _overlaps_from_unions(pair)
     code, _ = unique_inverse(np.concatenate([owner for owner, _ in owned]))
     columns = [np.zeros(len(code), np.int64) for _ in owned]
     for column, (owner, total) in zip(columns, owned, strict=True):
         column[np.searchsorted(code, owner)] = total
-    wide = max(len(opposite.categories), 1)
+    n_categories = max(len(pair.categories), 1)
     return {
-        "pair": code // wide,
-        "category": code % wide,
+        "pair": code // n_categories,
+        "category": code % n_categories,
         "area_a": columns[0],
         "area_b": columns[1],
         "both": columns[2],
     }
 
 
-def _overlaps_from_cells(opposite: AnnotatorPair, of_cells: Columns) -> tuple[tuple[Ints, Ints], ...]:
-    """Whose segments share no pixels: the marginals and the diagonal of the cells."""
-    pair, category_a, category_b, n = of_cells.values()
-    code = pair * len(opposite.categories)
+def _overlaps_from_cells(pair: AnnotatorPair, of_cells: Columns) -> tuple[tuple[Ints, Ints], ...]:
+    """The columns of `count_overlaps` where segments share no pixels: the marginals and the diagonal of the cells."""
+    case, category_a, category_b, n = of_cells.values()
+    code = case * len(pair.categories)
     of_a, of_b, both = category_a >= 0, category_b >= 0, (category_a == category_b) & (category_a >= 0)
     return (
         _sum_by_owner((code + category_a)[of_a], n[of_a]),
@@ -243,24 +241,23 @@ def _overlaps_from_cells(opposite: AnnotatorPair, of_cells: Columns) -> tuple[tu
     )
 
 
-def _overlaps_from_unions(opposite: AnnotatorPair) -> tuple[tuple[Ints, Ints], ...]:
-    """Else the union of each category's segments."""
+def _overlaps_from_unions(pair: AnnotatorPair) -> tuple[tuple[Ints, Ints], ...]:
+    """The columns of `count_overlaps` where segments overlap: the union of each category's segments."""
     a, b = (
-        _union_of_categories(segments, side, opposite)
-        for segments, side in zip((opposite.a, opposite.b), opposite.clear, strict=True)
+        _union_of_categories(segments, side, pair) for segments, side in zip((pair.a, pair.b), pair.clear, strict=True)
     )
     _, both, _, length = kernels.strips(a.start, a.end, a.owner, b.start, b.end, b.owner)
     return _sum_by_owner(a.owner, a.end - a.start), _sum_by_owner(b.owner, b.end - b.start), _sum_by_owner(both, length)
 
 
-def _union_of_categories(segments: AnnotatorSegments, side: SweepRuns, opposite: AnnotatorPair) -> SweepRuns:
+def _union_of_categories(segments: AnnotatorSegments, side: SweepRuns, pair: AnnotatorPair) -> SweepRuns:
     """The union of each category's segments, as runs of `side`; `owner` is case * n_categories + category."""
-    line = opposite.line
-    lifted = _lift_categories(side, segments.category, line, len(opposite.categories))
+    line = pair.line
+    lifted = _lift_categories(side, segments.category, line, len(pair.categories))
     start, length, _ = kernels.cover(lifted.start, lifted.end)
     code, place = np.divmod(start, max(_line_end(line), 1))
-    case = opposite.case_of_frame[line.frame_of(place)]
-    return SweepRuns(start, start + length, (case * len(opposite.categories) + code).astype(np.int32))
+    case = pair.case_of_frame[line.frame_of(place)]
+    return SweepRuns(start, start + length, (case * len(pair.categories) + code).astype(np.int32))
 
 
 def _line_end(line: NumberLine) -> int:
@@ -292,20 +289,20 @@ def overlapping_layers(images: PanelBatch) -> Ints:
     is_layered = np.array([category.kind in layered for category in categories], bool)[code]
     solid = is_layered[side.owner]
     met = find_overlaps_within(SweepRuns(side.start[solid], side.end[solid], side.owner[solid]))
-    wide = len(categories)
+    n_categories = len(categories)
     case = images.case[batch.segment_image]
     drawn = images.annotator[batch.segment_annotation] + case * len(images.annotators)
-    cell, of_cell = unique_inverse(drawn * wide + code)
+    cell, of_cell = unique_inverse(drawn * n_categories + code)
     area = np.bincount(of_cell, batch.runs.areas(batch.n_segments), len(cell))
     one, other = np.sort(np.stack([of_cell[met.a], of_cell[met.b]]), axis=0)
     pair, inverse = unique_inverse(one * len(cell) + other)
     shared = np.bincount(inverse, met.pixels, len(pair))
     one, other = np.divmod(pair, len(cell))
     on_purpose = (one != other) & (shared > _ON_PURPOSE * np.minimum(area[one], area[other]))
-    node = cell // wide // len(images.annotators) * wide + cell % wide
+    node = cell // n_categories // len(images.annotators) * n_categories + cell % n_categories
     pairs = np.unique(np.sort(np.stack([node[one], node[other]], axis=1)[on_purpose], axis=1), axis=0)
     layer = number_layers(pairs)
-    own = case * wide + code
+    own = case * n_categories + code
     layers: Ints = np.where(is_layered, [layer.get(key, 0) for key in own.tolist()], 0)
     return layers
 

@@ -92,7 +92,7 @@ class PairContrast(msgspec.Struct, frozen=True):
 
 
 def stratify_by_column(
-    tables: Tables, comparison: AnnotatorPairs, column: str, how: Resampling = DEFAULT_RESAMPLING
+    tables: Tables, comparison: AnnotatorPairs, column: str, resampling: Resampling = DEFAULT_RESAMPLING
 ) -> StratifiedAgreement:
     """The agreement by portions of the images, or of the annotations, see `segdata.core.strata.annotation_strata`.
 
@@ -110,14 +110,14 @@ def stratify_by_column(
         a if a == b else None if None in (a, b) or column == "month" else " + ".join(sorted((a, b)))
         for a, b in zip(of_a, of_b, strict=True)
     ]
-    return stratify_by_names(comparison, column, joined, how, is_of_images=column not in ANNOTATION_COLUMNS)
+    return stratify_by_names(comparison, column, joined, resampling, is_of_images=column not in ANNOTATION_COLUMNS)
 
 
 def stratify_by_names(
     comparison: AnnotatorPairs,
     column: str,
     names: StratumNames,
-    how: Resampling = DEFAULT_RESAMPLING,
+    resampling: Resampling = DEFAULT_RESAMPLING,
     *,
     is_of_images: bool = True,
 ) -> StratifiedAgreement:
@@ -139,11 +139,11 @@ def stratify_by_names(
             name=str(name),
             images=int(frames[np.unique(amounts.case[own])].sum()),
             pairs=len(own),
-            **overall_scores(amounts, own, how),
+            **overall_scores(amounts, own, resampling),
         )
         for name, own in ((name, rows[stratum == k]) for k, name in enumerate(strata))
     )
-    tested = _test_differences(amounts, rows, stratum, how.seed) if is_of_images and len(strata) > 1 else ()
+    tested = _test_differences(amounts, rows, stratum, resampling.seed) if is_of_images and len(strata) > 1 else ()
     return StratifiedAgreement(column, portions, tested, len(between_persons(amounts)) - len(rows))
 
 
@@ -198,7 +198,7 @@ def contrast_pairs(
     comparison: AnnotatorPairs,
     first: tuple[str, str],
     second: tuple[str, str],
-    how: Resampling = DEFAULT_RESAMPLING,
+    resampling: Resampling = DEFAULT_RESAMPLING,
     *,
     scores: Sequence[str] = CONTRAST_SCORES,
     n_permutations: int = DRAWS,
@@ -230,10 +230,10 @@ def contrast_pairs(
         none = np.zeros(weights.shape)
         return statistic(np.concatenate([none, weights], axis=1)) - statistic(np.concatenate([weights, none], axis=1))
 
-    interval = how.interval(difference, n, 2 * mine.width)
+    interval = resampling.interval(difference, n, 2 * mine.width)
     p = np.full(len(scores), np.nan)
     if n >= least_clusters:
-        p = exchange_test(statistic, n, how.seed, n_draws=n_permutations, width=2 * mine.width)[1]
+        p = exchange_test(statistic, n, resampling.seed, n_draws=n_permutations, width=2 * mine.width)[1]
     images = int(comparison.cases["frames"][shared].sum())
     reached = statistic(np.repeat(np.eye(2), n, axis=1))
     numbers = np.stack([interval.value, interval.low, interval.high, p, *reached], axis=1).tolist()
@@ -244,7 +244,7 @@ def contrast_pairs(
 
 
 def contrast_annotators(
-    comparison: AnnotatorPairs, reference: int | None = None, how: Resampling = DEFAULT_RESAMPLING
+    comparison: AnnotatorPairs, reference: int | None = None, resampling: Resampling = DEFAULT_RESAMPLING
 ) -> tuple[PairContrast, ...]:
     """Every two annotators by how much they agree with the reference; without one every two pairs of annotators.
 
@@ -271,7 +271,7 @@ def contrast_annotators(
             comparison,
             (names[a], names[b]),
             (names[c], names[d]),
-            how,
+            resampling,
             scores=CONTRAST_TEST_SCORES,
             least_clusters=LEAST_CLUSTERS,
         )

@@ -45,7 +45,7 @@ class UnchangedShare(msgspec.Struct, frozen=True):
 
 
 def unchanged_shares(
-    comparison: AnnotatorPairs, models: Collection[int], how: Resampling
+    comparison: AnnotatorPairs, models: Collection[int], resampling: Resampling
 ) -> tuple[UnchangedShare, ...]:
     """Of each person and each of the annotators `models` (positions): the share of segments with the same pixels.
 
@@ -69,7 +69,7 @@ def unchanged_shares(
     independent = counted & ~own & ~is_model[sides].any(axis=0) & (person[0] != person[1])
     alike = same & independent.all(axis=0)
     hit, clusters = (np.concatenate([values[side] for side in independent]) for values in (alike, cluster))
-    persons = share_over_clusters(hit, clusters, how)
+    persons = share_over_clusters(hit, clusters, resampling)
     result = []
     for model in np.flatnonzero(is_model).tolist():
         for annotator in np.flatnonzero(~is_model).tolist():
@@ -80,7 +80,11 @@ def unchanged_shares(
                 images = _count_common_images(comparison, a, b)
                 result.append(
                     UnchangedShare(
-                        *names, images, int(mine.sum()), share_over_clusters(same[mine], cluster[mine], how), persons
+                        *names,
+                        images,
+                        int(mine.sum()),
+                        share_over_clusters(same[mine], cluster[mine], resampling),
+                        persons,
                     )
                 )
     return tuple(result)
@@ -99,7 +103,7 @@ def _count_common_images(comparison: AnnotatorPairs, a: int, b: int) -> int:
     return int(column_of(comparison.cases, "frames")[column_of(comparison.pairs, "case")[both]].sum())
 
 
-def share_over_clusters(hit: Flags, cluster: Ints, how: Resampling) -> Score:
+def share_over_clusters(hit: Flags, cluster: Ints, resampling: Resampling) -> Score:
     """The share of hits among (n,) segments, with its interval over their clusters."""
     number = np.unique(cluster, return_inverse=True)[1]
     n = int(number.max(initial=-1)) + 1
@@ -107,8 +111,8 @@ def share_over_clusters(hit: Flags, cluster: Ints, how: Resampling) -> Score:
         return Score(np.nan, np.nan, np.nan, 0, 0)
     hits, total = np.bincount(number, hit, n).astype(np.float64), np.bincount(number, minlength=n).astype(np.float64)
     share = float(hits.sum() / total.sum())
-    ends = share_interval(hits, total, how.confidence, trials=len(hit))
-    return Score(share, *widen_certain(*ends, share, n, how.confidence), len(hit), 0)
+    ends = share_interval(hits, total, resampling.confidence, trials=len(hit))
+    return Score(share, *widen_certain(*ends, share, n, resampling.confidence), len(hit), 0)
 
 
 _NO_ROWS = (((2, 0), np.int64), (0, np.int64), (0, bool), (0, bool))  # of `ComparedSegments`
@@ -151,7 +155,7 @@ class IdenticalWork(msgspec.Struct, frozen=True, kw_only=True):
 def find_copies(
     comparison: AnnotatorPairs,
     segments: Table,
-    how: Resampling,
+    resampling: Resampling,
     *,
     models: Collection[int] = (),
     gold: int | None = None,
@@ -168,7 +172,7 @@ def find_copies(
     """
     rows = _compare_segments(comparison, segments, models)
     cluster, frames = (column_of(comparison.cases, name) for name in ("cluster", "frames"))
-    couples = judge_couples(rows, cluster, models, how)
+    couples = judge_couples(rows, cluster, models, resampling)
     is_testable = len(couples) > 1  # of two alone both keep their voice: nothing is a majority
     results, copied = [], np.zeros((len(comparison.cases), len(comparison.annotators)), bool)
     for couple in couples:
@@ -394,13 +398,17 @@ class _Couple:
         )
 
 
-def judge_couples(rows: ComparedSegments, cluster: Ints, models: Collection[int], how: Resampling) -> list[_Couple]:
+def judge_couples(
+    rows: ComparedSegments, cluster: Ints, models: Collection[int], resampling: Resampling
+) -> list[_Couple]:
     """Every two annotators with segments that count; `cluster` (n_cases,) is what is resampled as one."""
     code = rows.couple[0] * (int(rows.couple.max(initial=0)) + 1) + rows.couple[1]
     of_codes = [np.flatnonzero(code == number) for number in np.unique(code)]
     own = {(int(rows.couple[0, some[0]]), int(rows.couple[1, some[0]])): some for some in of_codes}
     couples = list(own)
-    alike = {couple: _share_of_few(rows.alike[some], cluster[rows.case[some]], how) for couple, some in own.items()}
+    alike = {
+        couple: _share_of_few(rows.alike[some], cluster[rows.case[some]], resampling) for couple, some in own.items()
+    }
     result = []
     for couple, some in own.items():
         others = [other for other in couples if other != couple and not _is_with_model(other, models)]
@@ -412,20 +420,20 @@ def judge_couples(rows: ComparedSegments, cluster: Ints, models: Collection[int]
         silent = np.flatnonzero((total > 0) & (n_alike > max(usual, _ONE_VOICE) * total))
         stands = stands and len(silent) >= _LEAST_COPIED * int((total > 0).sum())
         silent = silent if stands else silent[:0]
-        identical = _share_of_few(rows.identical[some], cluster[rows.case[some]], how)
+        identical = _share_of_few(rows.identical[some], cluster[rows.case[some]], resampling)
         with_model = _is_with_model(couple, models)
         result.append(_Couple(couple, identical, alike[couple], usual, stands, silent, with_model))
     return result
 
 
-def _share_of_few(hit: Flags, cluster: Ints, how: Resampling) -> Score:
+def _share_of_few(hit: Flags, cluster: Ints, resampling: Resampling) -> Score:
     """See `share_over_clusters`; of too few clusters for an interval it is that of ten coins for each."""
-    share = share_over_clusters(hit, cluster, how)
+    share = share_over_clusters(hit, cluster, resampling)
     n = len(np.unique(cluster))
-    if not n or n >= least_clusters(how.confidence):
+    if not n or n >= least_clusters(resampling.confidence):
         return share
     coins = min(len(hit), 10 * n)
-    low, high = exact_interval(round(share.value * coins), coins, how.confidence)
+    low, high = exact_interval(round(share.value * coins), coins, resampling.confidence)
     return msgspec.structs.replace(share, low=low, high=high)
 
 
@@ -438,11 +446,11 @@ def _outline_lengths(comparison: AnnotatorPairs) -> Floats:
     edge = (column_of(surfaces, "edge_a") + column_of(surfaces, "edge_b")) / 2
     own = column_of(surfaces, "match")
     of_match = own >= 0
-    wide = len(comparison.categories)
+    n_categories = len(comparison.categories)
     whole = np.flatnonzero(~of_match)
-    key = column_of(surfaces, "pair")[whole] * wide + column_of(surfaces, "category")[whole]
+    key = column_of(surfaces, "pair")[whole] * n_categories + column_of(surfaces, "category")[whole]
     order = np.argsort(key)
-    wanted = column_of(matches, "pair") * wide + np.maximum(column_of(matches, "category_a"), 0)
+    wanted = column_of(matches, "pair") * n_categories + np.maximum(column_of(matches, "category_a"), 0)
     if len(order):
         place = np.minimum(np.searchsorted(key[order], wanted), len(order) - 1)
         known = key[order][place] == wanted

@@ -61,7 +61,7 @@ def annotation_rows(comparison: AnnotatorPairs) -> Ints:
 
 
 def others_of(i: int, n_annotators: int, gold: int | None) -> Flags:
-    """(n_annotators,) whom annotator i is held against."""
+    """(n_annotators,) the annotators whom annotator i is compared with."""
     number = np.arange(n_annotators)
     others: Flags = number != i if gold is None else number == gold
     return others
@@ -160,7 +160,7 @@ class SplitSegments:
         return self._by_most(self.whole)
 
     def pieces_in_merges(self, annotator: int, gold: int | None) -> Ints:
-        """The segments of others that are pieces of a segment of this annotator's that `merged_by_one` tells."""
+        """The segments of others that are pieces of a segment of this annotator's that `merged_by_one` reports."""
         reported = self.whole[self.merged_by_one(gold)]
         rows = np.flatnonzero((self.owner == annotator) & np.isin(self.whole, reported))
         places = set(zip(self.maker[rows].tolist(), self.place[rows].tolist(), strict=True))
@@ -180,7 +180,7 @@ class SplitSegments:
 def split_disagreements(comparison: AnnotatorPairs, groups: SplitSegments, gold: int | None) -> list[DisagreementRows]:
     """Segments that more than half of the others made several of, and those of which one alone made several.
 
-    Of two annotators nobody knows whose doing it is: it is told once, of the one who has one segment.
+    With two annotators it is unknown who deviates: it is reported once, for the one who has one segment.
     """
     if not len(groups.whole):
         return []
@@ -261,7 +261,7 @@ class ThingClusters:
 
 
 def thing_disagreements(comparison: AnnotatorPairs, groups: SplitSegments, gold: int | None) -> list[DisagreementRows]:
-    """What is missed, extra and called otherwise; but not what is split or merged, which is told as that.
+    """Things that are missed, extra or of another category; split and merged ones are reported as such.
 
     A thing that an annotator has no segment of is not missed where it lies in others of theirs (``joined``), and not
     extra where it lies in segments of most others (``parted``).
@@ -292,7 +292,9 @@ def thing_disagreements(comparison: AnnotatorPairs, groups: SplitSegments, gold:
         extra &= ~np.isin(clusters.segment[:, i], in_groups)
         parted = 2 * (others & clusters.within).sum(axis=1) > n
         other = mine & has_segment[:, i] & (2 * often > n) & (called != clusters.category[:, i])
-        other &= (n > 1) | (gold is not None) | (has_segment.argmax(axis=1) == i)  # of two it is told once
+        other &= (
+            (n > 1) | (gold is not None) | (has_segment.argmax(axis=1) == i)
+        )  # with two annotators it is reported once
         annotation = clusters.annotation[:, i]
         for kind, rows, segment, opposite, count in (
             ("missed", np.flatnonzero(lacking & ~clusters.within[:, i]), shown, no_segment, support),
@@ -346,7 +348,7 @@ def region_disagreements(comparison: AnnotatorPairs, gold: int | None) -> list[D
     if not len(comparison.patterns):
         return []
     votes, case = vote_array(comparison), comparison.patterns["case"]
-    annotations, wide, n_annotators = annotation_rows(comparison), len(comparison.categories), votes.shape[1]
+    annotations, n_categories, n_annotators = annotation_rows(comparison), len(comparison.categories), votes.shape[1]
     code, annotator, segment = _uncounted_segments(comparison)
     anybodys, own = (
         _FirstSegments.from_keys(code, segment),
@@ -373,7 +375,7 @@ def region_disagreements(comparison: AnnotatorPairs, gold: int | None) -> list[D
             ),
         ):
             rows = np.flatnonzero(rows & ~comparison.countable[category_of])
-            cell, inverse = unique_inverse((case[rows] * wide + category_of[rows]).astype(np.int64, copy=False))
+            cell, inverse = unique_inverse((case[rows] * n_categories + category_of[rows]).astype(np.int64, copy=False))
             pixels, total = (
                 np.bincount(inverse, weight, len(cell))
                 for weight in (comparison.patterns["pixels"][rows] * hit[rows], comparison.patterns["pixels"][rows])
@@ -383,7 +385,7 @@ def region_disagreements(comparison: AnnotatorPairs, gold: int | None) -> list[D
             disputed = np.flatnonzero(pixels)
             if kind != "category":  # a region that only ends elsewhere is neither missed nor made up
                 disputed = disputed[~np.isin(cell[disputed] * n_annotators + i, elsewhere)]
-            case_of, category = np.divmod(cell[disputed], wide)
+            case_of, category = np.divmod(cell[disputed], n_categories)
             result.append(
                 _disagreement_rows(
                     kind,
@@ -405,7 +407,7 @@ def _regions_elsewhere(comparison: AnnotatorPairs, gold: int | None) -> Ints:
 
     They match at an IoU of 0.5 or less: see `segdata.agreement.instance_matching.match_centres`.
     """
-    matches, pairs, wide, n = (
+    matches, pairs, n_categories, n = (
         comparison.matches,
         comparison.pairs,
         len(comparison.categories),
@@ -414,7 +416,7 @@ def _regions_elsewhere(comparison: AnnotatorPairs, gold: int | None) -> Ints:
     rows = np.flatnonzero((matches["a"] >= 0) & (matches["b"] >= 0) & (matches["category_a"] == matches["category_b"]))
     rows = rows[~comparison.countable[matches["category_a"][rows]] & (matches["iou"][rows] <= _SAME)]
     pair = matches["pair"][rows]
-    code = pairs["case"][pair] * wide + matches["category_a"][rows]
+    code = pairs["case"][pair] * n_categories + matches["category_a"][rows]
     sides = []
     for mine, other in (("a", "b"), ("b", "a")):
         kept = np.ones(len(rows), bool) if gold is None else pairs[other][pair] == gold
@@ -424,12 +426,12 @@ def _regions_elsewhere(comparison: AnnotatorPairs, gold: int | None) -> Ints:
 
 def _uncounted_segments(comparison: AnnotatorPairs) -> tuple[Ints, Ints, Ints]:
     """Segments (rows) that are not counted: case * n_categories + category of each, who drew it, and the segment."""
-    pairs, wide, columns = comparison.pairs, len(comparison.categories), []
+    pairs, n_categories, columns = comparison.pairs, len(comparison.categories), []
     for side in ("a", "b"):
         segment, category = comparison.matches[side], comparison.matches[f"category_{side}"]
         rows = np.flatnonzero((segment >= 0) & ~comparison.countable[category])
         pair = comparison.matches["pair"][rows]
-        columns.append((pairs["case"][pair] * wide + category[rows], pairs[side][pair], segment[rows]))
+        columns.append((pairs["case"][pair] * n_categories + category[rows], pairs[side][pair], segment[rows]))
     code, annotator, segment = (np.concatenate(column) for column in zip(*columns, strict=True))
     return code, annotator, segment
 

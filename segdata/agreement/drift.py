@@ -1,8 +1,8 @@
 """Drift: how misses, extras, confusions and offsets of an annotator change with time, and what of it is chance.
 
-What an annotator does in an image is held against what the others did in the same image, so that a month of hard
+What an annotator does in an image is compared with what the others did in the same image, so that a month of hard
 images is no drift. The others change, too: half of a drift must be left without any one of them, and be more than
-chance. Times are handed out anew among the annotator's images, which breaks a trend and nothing else.
+chance. A permutation of the dates among the annotator's images breaks a trend and nothing else.
 Source: Good (2005), Permutation, Parametric and Bootstrap Tests of Hypotheses, chapter 3.
 """
 
@@ -33,8 +33,8 @@ from segdata.core.table import Table
 _DRAWS = 9999
 _AT_ONCE = 2_000_000  # numbers held in one go, to bound memory
 _REMAINDER = 0.5  # the share of a change that must be left without any one of the others
-_FEW_DRAWS = 999  # where 5 % are to be told, not less
-_FEW = 3  # periods, from which months are told rather than weeks, and weeks rather than days
+_FEW_DRAWS = 999  # permutations for a test at 5 %
+_FEW = 3  # periods, from which months are reported rather than weeks, and weeks rather than days
 _ROUNDING = 1e-9
 _BARTLETT = 2.5  # by so many fewer clusters count in a likelihood ratio: 1 + (p + q + 1) / 2, of one variable by one
 _PLAIN = Resampling(n_draws=1)  # for values whose intervals nobody reads
@@ -78,7 +78,9 @@ class AnnotatorDrift(msgspec.Struct, frozen=True, kw_only=True):
     examples: tuple[str, ...] = ()
 
 
-def annotator_drifts(comparison: AnnotatorPairs, annotations: Table, how: Resampling) -> tuple[AnnotatorDrift, ...]:
+def annotator_drifts(
+    comparison: AnnotatorPairs, annotations: Table, resampling: Resampling
+) -> tuple[AnnotatorDrift, ...]:
     """The drift of every annotator, kind and category, and of all categories together; nothing without dates.
 
     `annotations` are the rows that the pairs name, with `created` (ISO 8601). Tested are annotators with work of 8
@@ -96,16 +98,16 @@ def annotator_drifts(comparison: AnnotatorPairs, annotations: Table, how: Resamp
     persons = {
         family.annotator: [other for other in families if other.annotator == family.annotator] for family in families
     }
-    chances = {name: _chances(own, how.seed) for name, own in persons.items()}
-    least = {name: min(p.values()) for name, p in chances.items() if p}
+    p_values = {name: _p_values(own, resampling.seed) for name, own in persons.items()}
+    least = {name: min(p.values()) for name, p in p_values.items() if p}
     limits = limits_by_person(np.array(list(least.values())), np.array(list(least), np.int64), ACCUSATION_RATE)
     limit = dict(zip(least, limits.tolist(), strict=True))
     drifts = []
     for family in families:
         for code in family.codes:
-            p = chances[family.annotator].get((family.kind, code), np.nan)
-            stands = p <= limit.get(family.annotator, 0.0) and family.remains(code, how.seed)
-            drifts.append((family, code, family.result(code, comparison, how, p, stands)))
+            p = p_values[family.annotator].get((family.kind, code), np.nan)
+            stands = p <= limit.get(family.annotator, 0.0) and family.remains(code, resampling.seed)
+            drifts.append((family, code, family.result(code, comparison, resampling, p, stands)))
     if not any(drift.stands for _, _, drift in drifts):
         return tuple(drift for _, _, drift in drifts)
     images = ImageDeviations.from_pairs(comparison)
@@ -203,12 +205,12 @@ class _DriftFamily:
                 continue
             if left.change(1.0, _PLAIN).value / change < _REMAINDER:
                 return False
-            if _adjusted_chances(self.day, [left], seed, _FEW_DRAWS)[0] > FALSE_DISCOVERY_RATE:
+            if _adjusted_p_values(self.day, [left], seed, _FEW_DRAWS)[0] > FALSE_DISCOVERY_RATE:
                 return False
         return True
 
     def result(
-        self, code: int | None, comparison: AnnotatorPairs, how: Resampling, p: float, stands: bool
+        self, code: int | None, comparison: AnnotatorPairs, resampling: Resampling, p: float, stands: bool
     ) -> AnnotatorDrift:
         """The same for reports."""
         trend = self.trend(code, self.controls[0])
@@ -223,7 +225,7 @@ class _DriftFamily:
             last=_date(high),
             start=start,
             end=end,
-            change=trend.change(high - low, how) if code is None or stands else trend.change(high - low, _PLAIN),
+            change=trend.change(high - low, resampling) if code is None or stands else trend.change(high - low, _PLAIN),
             p=p,
             stands=bool(stands),
             periods=tuple(self._periods(code)),
@@ -274,7 +276,7 @@ class _Trend:
             share = np.where(size > _ROUNDING, (days @ pull) ** 2 / size, 0.0)
         return np.asarray(-(len(self.clusters) - _BARTLETT) * np.log1p(-np.minimum(share, 1 - _ROUNDING)))
 
-    def change(self, span: float, how: Resampling) -> Score:
+    def change(self, span: float, resampling: Resampling) -> Score:
         """By how much the line rises over so many days, with the interval over clusters."""
         clusters, number = np.unique(self.cluster, return_inverse=True)
         n, k = len(clusters), int(self.group.max(initial=-1)) + 1
@@ -294,7 +296,7 @@ class _Trend:
                 below = np.nansum(np.where(w > 0, tt - t * t / w, 0.0), axis=1)
                 return np.asarray(np.where(below > _ROUNDING, above / below, np.nan) * span)
 
-        ends = how.interval(slope, n)
+        ends = resampling.interval(slope, n)
         return Score(float(ends.value), float(ends.low), float(ends.high), n, 0)
 
     def ends(self, low: float, high: float) -> tuple[float, float]:
@@ -309,7 +311,7 @@ class _Trend:
         return mean + slope * (low - mean_day), mean + slope * (high - mean_day)
 
 
-def _chances(families: "Sequence[_DriftFamily]", seed: int) -> dict[tuple[BiasKind, int | None], float]:
+def _p_values(families: "Sequence[_DriftFamily]", seed: int) -> dict[tuple[BiasKind, int | None], float]:
     """The p-values of an annotator's kinds and categories that are tested, against all others."""
     trends = {
         (family.kind, code): family.trend(code, family.controls[0]) for family in families for code in family.codes
@@ -322,12 +324,12 @@ def _chances(families: "Sequence[_DriftFamily]", seed: int) -> dict[tuple[BiasKi
     }
     if not tested:
         return {}
-    p = _adjusted_chances(day, list(tested.values()), seed, _DRAWS)
+    p = _adjusted_p_values(day, list(tested.values()), seed, _DRAWS)
     return dict(zip(tested, p.tolist(), strict=True))
 
 
-def _adjusted_chances(day: Floats, trends: "Sequence[_Trend]", seed: int, n_draws: int) -> Floats:
-    """(k,) the share of ways to hand out the days anew in which any trend is as likely as each of k, up or down."""
+def _adjusted_p_values(day: Floats, trends: "Sequence[_Trend]", seed: int, n_draws: int) -> Floats:
+    """(k,) the share of permutations of the days in which any trend is as likely as each of k, up or down."""
     clusters, place = np.unique(np.concatenate([trend.cluster for trend in trends]), return_inverse=True)
     parts = np.split(place, np.cumsum([len(trend.cluster) for trend in trends])[:-1])
     days = day[clusters] - day[clusters].mean()
@@ -341,7 +343,7 @@ def _adjusted_chances(day: Floats, trends: "Sequence[_Trend]", seed: int, n_draw
 
 
 def _orders(n: int, seed: int, n_draws: int) -> Iterable[Ints]:
-    """Ways to hand out n things anew, `n_draws` of them: portions (B, n). The same for all cells of a campaign."""
+    """Permutations of n things, `n_draws` of them, in portions (B, n); the same for all cells of a campaign."""
     return _few_orders(n, seed, n_draws) if n * n_draws <= _AT_ONCE else _draw_orders(n, seed, n_draws)
 
 
@@ -423,14 +425,14 @@ def _variance_line(inverse: Floats, square: Floats) -> tuple[float, float]:
 
 def _outline_lengths(comparison: AnnotatorPairs) -> Floats:
     """(n_clusters * n_categories,) the mean boundary pixels of two annotators' drawings of a category; at least 1."""
-    wide = len(comparison.categories)
-    size = (int(comparison.cases["cluster"].max(initial=-1)) + 1) * wide
+    n_categories = len(comparison.categories)
+    size = (int(comparison.cases["cluster"].max(initial=-1)) + 1) * n_categories
     surfaces = comparison.surfaces
     if not len(surfaces):
         return np.ones(size)
     rows = np.flatnonzero(surfaces["match"] < 0)
     cluster = comparison.cases["cluster"][comparison.pairs["case"][surfaces["pair"][rows]]]
-    cell = cluster * wide + surfaces["category"][rows]
+    cell = cluster * n_categories + surfaces["category"][rows]
     length = np.bincount(cell, (surfaces["edge_a"] + surfaces["edge_b"])[rows] / 2, size)
     return np.asarray(np.maximum(length / np.maximum(np.bincount(cell, minlength=size), 1), 1.0))
 

@@ -174,7 +174,7 @@ def between_persons(amounts: PairAmounts) -> Ints:
 
 
 def pair_scores(
-    amounts: PairAmounts, rows: Ints, how: Resampling, names: Sequence[str] = tuple(PAIR_SCORES)
+    amounts: PairAmounts, rows: Ints, resampling: Resampling, names: Sequence[str] = tuple(PAIR_SCORES)
 ) -> dict[str, Score]:
     """`PAIR_SCORES`, or some of these, of two annotators, whose pairs of annotations are `rows`."""
     unit, n = amounts.units(rows)
@@ -192,32 +192,32 @@ def pair_scores(
         return values
 
     scores = _scores_with_ends(
-        names, how.interval(statistic, n, sums.width), _defined_counts(amounts, sums, len(rows), names)
+        names, resampling.interval(statistic, n, sums.width), _defined_counts(amounts, sums, len(rows), names)
     )
-    return _widen_for_rare(scores, sums, of_categories, sums.width, how)
+    return _widen_for_rare(scores, sums, of_categories, sums.width, resampling)
 
 
-def plugin_scores(amounts: PairAmounts, rows: Ints, how: Resampling) -> dict[str, Score] | msgspec.UnsetType:
+def plugin_scores(amounts: PairAmounts, rows: Ints, resampling: Resampling) -> dict[str, Score] | msgspec.UnsetType:
     """The metrics of plugins by name, of two annotators; UNSET where none is installed."""
     names = tuple(installed_metrics())
-    return pair_scores(amounts, rows, how, names) if names else msgspec.UNSET
+    return pair_scores(amounts, rows, resampling, names) if names else msgspec.UNSET
 
 
-def overall_scores(amounts: PairAmounts, rows: Ints, how: Resampling) -> dict[str, Score]:
+def overall_scores(amounts: PairAmounts, rows: Ints, resampling: Resampling) -> dict[str, Score]:
     """`POOLED_SCORES` of all annotators together, from the pairs of annotations `rows`."""
     if len(rows) == 0:
         return {name: Score(np.nan, np.nan, np.nan, 0, 0) for name in POOLED_SCORES}
     pooled = PooledPairs.by_cluster(amounts, rows)
-    interval = how.interval(pooled.statistic(POOLED_SCORES), pooled.n, pooled.width(POOLED_SCORES))
+    interval = resampling.interval(pooled.statistic(POOLED_SCORES), pooled.n, pooled.width(POOLED_SCORES))
     scores = _scores_with_ends(
         POOLED_SCORES, interval, _defined_counts(amounts, pooled.together, len(rows), POOLED_SCORES)
     )
     width = pooled.width(POOLED_SCORES)
-    return _widen_for_rare(scores, pooled.together, pooled.category_statistic, width, how)
+    return _widen_for_rare(scores, pooled.together, pooled.category_statistic, width, resampling)
 
 
 def category_scores(
-    amounts: PairAmounts, rows: Ints, how: Resampling, names: Sequence[str] = tuple(CATEGORY_SCORES)
+    amounts: PairAmounts, rows: Ints, resampling: Resampling, names: Sequence[str] = tuple(CATEGORY_SCORES)
 ) -> list[dict[str, Score]]:
     """`CATEGORY_SCORES`, or some of these, of each category over all pairs of annotations `rows`."""
     pooled = PooledPairs.by_cluster(amounts, rows)
@@ -226,7 +226,7 @@ def category_scores(
     at_once = max(1, _AT_ONCE // max(n_categories, 1))
     for chosen in (names[first : first + at_once] for first in range(0, len(names), at_once)):
         support = np.stack([count_clusters(name, pooled.together) for name in chosen])
-        ends = how.interval(pooled.category_statistic(chosen), pooled.n, pooled.width(chosen), support)
+        ends = resampling.interval(pooled.category_statistic(chosen), pooled.n, pooled.width(chosen), support)
         for k, name in enumerate(chosen):
             n = count_images(name, pooled.together).tolist()
             ends_of = zip(ends.value[k].tolist(), ends.low[k].tolist(), ends.high[k].tolist(), strict=True)
@@ -235,7 +235,7 @@ def category_scores(
     return scores
 
 
-def reliability_scores(comparison: AnnotatorPairs, how: Resampling) -> dict[str, Score]:
+def reliability_scores(comparison: AnnotatorPairs, resampling: Resampling) -> dict[str, Score]:
     """Fleiss' kappa and Krippendorff's alphas, which take all annotators at once.
 
     In the alpha of things what is one thing is settled by position first; then each annotator says of it a category, or
@@ -253,8 +253,8 @@ def reliability_scores(comparison: AnnotatorPairs, how: Resampling) -> dict[str,
         )
     patterns = comparison.patterns
     pattern, pixels, case = column_of(votes, "pattern"), column_of(patterns, "pixels"), column_of(patterns, "case")
-    wide = len(comparison.categories)
-    pixel_sums = coincidences(pattern, column_of(votes, "category"), pixels, case, len(comparison.cases), wide)
+    n_categories = len(comparison.categories)
+    pixel_sums = coincidences(pattern, column_of(votes, "category"), pixels, case, len(comparison.cases), n_categories)
     things, inverse = np.unique(
         np.stack([column_of(members, "case"), column_of(members, "cluster")]), axis=1, return_inverse=True
     )
@@ -264,15 +264,15 @@ def reliability_scores(comparison: AnnotatorPairs, how: Resampling) -> dict[str,
         np.ones(things.shape[1]),
         things[0],
         len(comparison.cases),
-        wide,
+        n_categories,
     )
     m = votes_a_pixel(pattern, pixels)
     return {
         "fleiss_kappa": _coefficient(
-            comparison, pixel_sums, lambda agreeing, every: fleiss_kappa(agreeing, every, m), how
+            comparison, pixel_sums, lambda agreeing, every: fleiss_kappa(agreeing, every, m), resampling
         ),
-        "alpha": _coefficient(comparison, pixel_sums, krippendorff_alpha, how),
-        "instance_alpha": _coefficient(comparison, called, krippendorff_alpha, how),
+        "alpha": _coefficient(comparison, pixel_sums, krippendorff_alpha, resampling),
+        "instance_alpha": _coefficient(comparison, called, krippendorff_alpha, resampling),
     }
 
 
@@ -296,14 +296,16 @@ def _count_name(name: str) -> str:
     return "n_iou" if name != "f1" and {"both", "area_a", "area_b"} & set(find_metric(name).takes) else "n_segments"
 
 
-def _coefficient(comparison: AnnotatorPairs, of_cases: Coincidences, metric: _Reliability, how: Resampling) -> Score:
+def _coefficient(
+    comparison: AnnotatorPairs, of_cases: Coincidences, metric: _Reliability, resampling: Resampling
+) -> Score:
     """A coefficient of all annotators, from the coincidences of each case."""
     _, cluster = np.unique(column_of(comparison.cases, "cluster"), return_inverse=True)
     n = int(cluster.max(initial=-1)) + 1
     agreeing = np.bincount(cluster, of_cases.agreeing, n)
     votes = np.zeros((n, of_cases.votes.shape[1]))
     np.add.at(votes, cluster, of_cases.votes)
-    interval = how.interval(lambda weights: metric(weights @ agreeing, weights @ votes), n, votes.shape[1])
+    interval = resampling.interval(lambda weights: metric(weights @ agreeing, weights @ votes), n, votes.shape[1])
     images = int((of_cases.votes.sum(axis=1) > 0).sum()) if np.isfinite(interval.value) else 0
     return Score(
         float(interval.value), float(interval.low), float(interval.high), images, len(comparison.cases) - images
@@ -315,7 +317,7 @@ def _widen_for_rare(
     sums: AdditiveSums,
     of_categories: Callable[[Sequence[str]], Statistic],
     width: int,
-    how: Resampling,
+    resampling: Resampling,
 ) -> dict[str, Score]:
     """The same with what resamples do not see of categories in few clusters (of `sums`).
 
@@ -329,13 +331,13 @@ def _widen_for_rare(
     means = [name for name in scores if name in _CATEGORY_MEANS and np.isfinite(scores[name].low)]
     if not means:
         return scores
-    least = least_clusters(how.confidence)
+    least = least_clusters(resampling.confidence)
     support = np.stack([count_clusters(name, sums) for name in means])
     if not ((support > 0) & (support < least)).any():
         return scores
-    ends = how.interval(of_categories(means), sums.n, width, support)
+    ends = resampling.interval(of_categories(means), sums.n, width, support)
     freedom = np.stack([support, np.full(support.shape, sums.n)]) - 1.0
-    t_own, t_all = stdtrit(np.maximum(freedom, 1), (1 + how.confidence) / 2)
+    t_own, t_all = stdtrit(np.maximum(freedom, 1), (1 + resampling.confidence) / 2)
     variance = ((ends.high - ends.low) / (2 * t_own)) ** 2 * support  # of a cluster's value
     result = dict(scores)
     for k, name in enumerate(means):
@@ -389,8 +391,8 @@ def image_values(amounts: PairAmounts, rows: Ints, names: Sequence[str]) -> tupl
 
     Returns (n, k, n_categories) and (n, k) for k names of `CATEGORY_SCORES`; NaN where undefined.
     """
-    wide = len(amounts.comparison.categories)
-    of_categories = np.full((len(rows), len(names), wide), np.nan)
+    n_categories = len(amounts.comparison.categories)
+    of_categories = np.full((len(rows), len(names), n_categories), np.nan)
     of_all = np.full((len(rows), len(names)), np.nan)
     step = max(1, _PAIRS_AT_ONCE // max(amounts.sums.width, 1))
     for first in range(0, len(rows), step):

@@ -98,7 +98,7 @@ class DetectionMatches:
 
 
 def match_detections(
-    opposite: AnnotatorPair,
+    pair: AnnotatorPair,
     score: Floats,
     *,
     area_a: Floats | Ints | None = None,
@@ -115,11 +115,11 @@ def match_detections(
 
     `area_a` (n_a,) is the area by which A's segments are in a range: pixels; COCO takes what the file declares.
     """
-    a, b = opposite.a, opposite.b
+    a, b = pair.a, pair.b
     chosen, rank = _best_by_score(b, score)
     order = np.full(len(b), -1, np.int64)
     order[chosen] = np.arange(len(chosen))
-    overlaps = opposite.overlaps
+    overlaps = pair.overlaps
     both = (overlaps.a >= 0) & (overlaps.b >= 0)
     first, second, shared = overlaps.a[both], overlaps.b[both], overlaps.pixels[both]
     kept = (order[second] >= 0) & a.is_thing[first] & (a.category[first] == b.category[second])
@@ -136,9 +136,9 @@ def match_detections(
     matched = taken >= 0
     takes_spared = np.pad(spared, ((0, 0), (0, 1)))[np.arange(len(bounds))[:, None], taken]
     ignored = np.where(matched, takes_spared, outside[..., None])
-    cell = a.category[None] + len(opposite.categories) * np.arange(len(bounds))[:, None]
+    cell = a.category[None] + len(pair.categories) * np.arange(len(bounds))[:, None]
     should = ~spared & a.is_thing
-    positives = np.bincount(cell[should], minlength=len(bounds) * len(opposite.categories))
+    positives = np.bincount(cell[should], minlength=len(bounds) * len(pair.categories))
     return DetectionMatches(
         b.category[chosen], score[chosen], rank, matched, ignored, positives.reshape(len(bounds), -1).T.astype(np.int64)
     )
@@ -281,7 +281,7 @@ def evaluate_models(
     panel: Panel,
     gold: str,
     *,
-    how: Resampling = DEFAULT_RESAMPLING,
+    resampling: Resampling = DEFAULT_RESAMPLING,
     jobs: int = 0,
     progress: Callable[[int], None] = lambda n_images: None,
 ) -> tuple[Evaluation, ...]:
@@ -303,7 +303,7 @@ def evaluate_models(
         raise SegdataError(f"{panel.profile.files}: no model has an image of the reference {gold}{why}")
     categories = panel.profile.taxonomy.categories
     return tuple(
-        _evaluation(gold, name, of_model, categories, how, _omissions(defects, {None, name, gold}))
+        _evaluation(gold, name, of_model, categories, resampling, _omissions(defects, {None, name, gold}))
         for name, of_model in sorted(portions.items())
     )
 
@@ -322,36 +322,36 @@ def _count_chunk(panel: Panel, rows: Ints, gold: str) -> tuple[dict[str, _ModelC
     """Each model of some images, and what was met while reading them."""
     images, task = load_images(panel, rows), panel.profile.task
     counts = {}
-    for opposite in pair_annotators(images):
-        names = [images.annotators[annotator] for annotator in opposite.annotators]
+    for pair in pair_annotators(images):
+        names = [images.annotators[annotator] for annotator in pair.annotators]
         if gold in names:
-            turned = opposite if names[0] == gold else opposite.swap
+            turned = pair if names[0] == gold else pair.swap
             counts[names[1 - names.index(gold)]] = _count_model(turned, task)
     return counts, images.batch.defects
 
 
-def _count_model(opposite: AnnotatorPair, task: Task) -> _ModelCounts:
+def _count_model(pair: AnnotatorPair, task: Task) -> _ModelCounts:
     """The amounts of A, the reference, and B."""
-    b = opposite.b
+    b = pair.b
     labelled = ~b.is_void
-    plain = replace(opposite, b=replace(b, side=b.runs_of(labelled, np.arange(len(b))), is_void=np.zeros(len(b), bool)))
-    n, wide = opposite.n_cases, len(opposite.categories)
-    amounts = np.zeros((n, wide, len(_AMOUNTS)))
+    plain = replace(pair, b=replace(b, side=b.runs_of(labelled, np.arange(len(b))), is_void=np.zeros(len(b), bool)))
+    n, n_categories = pair.n_cases, len(pair.categories)
+    amounts = np.zeros((n, n_categories, len(_AMOUNTS)))
     columns = count_overlaps(plain)
     for k, name in enumerate(_AMOUNTS[:3]):
         amounts[columns["pair"], columns["category"], k] = columns[name]
-    matched = match_table(opposite, reference_overlaps(opposite, unlabelled_is_void=task == "panoptic"))
-    recognised = count_recognised(matched, matched["pair"], n, wide)
+    matched = match_table(pair, reference_overlaps(pair, unlabelled_is_void=task == "panoptic"))
+    recognised = count_recognised(matched, matched["pair"], n, n_categories)
     amounts[:, :, 3:] = np.stack([recognised.tp, recognised.fp, recognised.fn, recognised.iou_sum], axis=-1)
-    names = (opposite.batch.images[column].to_pylist() for column in ("group", "sequence", "image_id"))
+    names = (pair.batch.images[column].to_pylist() for column in ("group", "sequence", "image_id"))
     clusters = [group or sequence or image for group, sequence, image in zip(*names, strict=True)]
-    score = opposite.batch.segments["score"].fill_null(1.0).to_numpy()[b.segment]
-    declared = opposite.batch.segments["declared_area"].to_numpy()[opposite.a.segment]
-    area = np.where(np.isfinite(declared), declared, opposite.a.area)
-    hits = match_detections(opposite, np.asarray(score, np.float64), area_a=area)
+    score = pair.batch.segments["score"].fill_null(1.0).to_numpy()[b.segment]
+    declared = pair.batch.segments["declared_area"].to_numpy()[pair.a.segment]
+    area = np.where(np.isfinite(declared), declared, pair.a.area)
+    hits = match_detections(pair, np.asarray(score, np.float64), area_a=area)
     if task == "semantic":  # nothing is there to be found one by one
         hits = replace(hits, positives=np.zeros_like(hits.positives))
-    return _ModelCounts([clusters[row] for row in opposite.case.tolist()], len(opposite.case_of_frame), amounts, hits)
+    return _ModelCounts([clusters[row] for row in pair.case.tolist()], len(pair.case_of_frame), amounts, hits)
 
 
 def _evaluation(
@@ -359,7 +359,7 @@ def _evaluation(
     model: str,
     portions: Sequence[_ModelCounts],
     categories: Sequence[Category],
-    how: Resampling,
+    resampling: Resampling,
     left_out: tuple[str, ...],
 ) -> Evaluation:
     amounts = np.concatenate([portion.amounts for portion in portions])[:, : len(categories)]
@@ -374,7 +374,7 @@ def _evaluation(
         values = _category_scores((weights @ flat).reshape(-1, *summed.shape[1:]))
         return np.stack([weighted_mean(values[name]) for name in ("iou", "dice", "pq", "sq", "rq")], axis=1)
 
-    interval = how.interval(statistic, len(names), flat.shape[1])
+    interval = resampling.interval(statistic, len(names), flat.shape[1])
     values = {name: values[0] for name, values in _category_scores(summed.sum(axis=0)[None]).items()}
     hits = DetectionMatches.together([portion.hits for portion in portions])
     curves = average_precision(hits.category, hits.score, hits.rank, hits.matched, hits.ignored, hits.positives)

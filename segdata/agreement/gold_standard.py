@@ -114,7 +114,7 @@ def rows_against(amounts: PairAmounts, reference: int) -> dict[int, Ints]:
     return result
 
 
-def gold_scores(comparison: AnnotatorPairs, reference: int | None, gold: Gold | None, how: Resampling) -> Table:
+def gold_scores(comparison: AnnotatorPairs, reference: int | None, gold: Gold | None, resampling: Resampling) -> Table:
     """What every annotator reaches against the reference wherever there is a bar, reached or not.
 
     Columns: as `segdata.core.annotator_pairs.PanelAssessment.below`. A distance of a category of which one has no
@@ -129,7 +129,7 @@ def gold_scores(comparison: AnnotatorPairs, reference: int | None, gold: Gold | 
     lines = [
         line
         for annotator, rows in sorted(rows_against(amounts, reference).items())
-        for line in _annotator_scores(amounts, annotator, rows, wanted, how)
+        for line in _annotator_scores(amounts, annotator, rows, wanted, resampling)
     ]
     return table_of_lines(_COLUMNS, lines)
 
@@ -184,12 +184,12 @@ def _infinite_where_missing(metric: str, value: Floats, overlap: Floats) -> Floa
 
 
 def _annotator_scores(
-    amounts: PairAmounts, annotator: int, rows: Ints, wanted: Mapping[int, tuple[str, float]], how: Resampling
+    amounts: PairAmounts, annotator: int, rows: Ints, wanted: Mapping[int, tuple[str, float]], resampling: Resampling
 ) -> Iterator[tuple[object, ...]]:
     clusters = amounts.units(rows)[1]
     names = list(dict.fromkeys(["iou", *(metric for metric, _ in wanted.values())]))
-    of_all = pair_scores(amounts, rows, how, names) if ALL_CATEGORIES in wanted else {}
-    of_categories = category_scores(amounts, rows, how, names) if set(wanted) - {ALL_CATEGORIES} else []
+    of_all = pair_scores(amounts, rows, resampling, names) if ALL_CATEGORIES in wanted else {}
+    of_categories = category_scores(amounts, rows, resampling, names) if set(wanted) - {ALL_CATEGORIES} else []
     for category, (metric, bar) in wanted.items():
         scores: Mapping[str, Score] = of_all if category == ALL_CATEGORIES else of_categories[category]
         score = scores[metric]

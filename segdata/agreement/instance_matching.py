@@ -146,13 +146,13 @@ def segment_places(side: SweepRuns, line: NumberLine, n: int) -> tuple[Floats, F
 
 
 def match_centres(
-    party: Ints, case: Ints, category: Ints, area: Floats, centre: Floats, is_open: Flags
+    annotator: Ints, case: Ints, category: Ints, area: Floats, centre: Floats, is_open: Flags
 ) -> tuple[Ints, Ints]:
-    """Rows `i`, `j` of segments that are one, by where they are: tiny things whose outlines hardly meet, or do not.
+    """Match tiny things by their centres, where outlines hardly overlap: rows `i` and `j` of the matched segments.
 
-    Takes of n segments who drew each (`party`), case, category, area in px (of a mean slice) and centre (n, 3: frame,
-    x, y), and which may be matched (`is_open`). Centres are at most 3 px apart, where a slice of a volume counts 3;
-    the radii of discs of their areas differ by 3 px at most, and of each party only one is so near.
+    Takes the annotator, case, category, area in px (of a mean slice) and centre (n, 3: frame, x, y) of n segments, and
+    which may be matched (`is_open`). Centres are at most 3 px apart, where a slice of a volume counts 3;
+    the radii of discs of their areas differ by 3 px at most, and of each annotator only one is so near.
 
     >>> centre = np.array([[0, 5.0, 5.0], [0, 7.0, 6.0], [0, 30.0, 5.0]])
     >>> zero, open_ = np.zeros(3, int), np.ones(3, bool)
@@ -162,21 +162,23 @@ def match_centres(
     from scipy.spatial import KDTree
 
     rows = np.flatnonzero(is_open & np.isfinite(centre).all(axis=1))
-    if len(np.unique(party[rows])) < 2:
+    if len(np.unique(annotator[rows])) < 2:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     place = centre[rows] * (OUTLINE_PIXELS, 1, 1)
     apart = case[rows] * (OUTLINE_PIXELS + 1)
     pairs = KDTree(np.column_stack([place, apart])).query_pairs(OUTLINE_PIXELS, output_type="ndarray")
     i, j = rows[pairs[:, 0]], rows[pairs[:, 1]]
     radius = np.sqrt(area / np.pi)
-    kept = (party[i] != party[j]) & (category[i] == category[j]) & (abs(radius[i] - radius[j]) <= OUTLINE_PIXELS)
+    kept = (
+        (annotator[i] != annotator[j]) & (category[i] == category[j]) & (abs(radius[i] - radius[j]) <= OUTLINE_PIXELS)
+    )
     i, j = i[kept], j[kept]
-    n = int(party.max()) + 1
-    toward = np.concatenate([i * n + party[j], j * n + party[i]])
+    n = int(annotator.max()) + 1
+    toward = np.concatenate([i * n + annotator[j], j * n + annotator[i]])
     _, inverse, times = np.unique(toward, return_inverse=True, return_counts=True)
     alone = (times[inverse.reshape(-1)] == 1).reshape(2, -1).all(axis=0)
     i, j = i[alone], j[alone]
-    first = party[i] < party[j]
+    first = annotator[i] < annotator[j]
     return np.where(first, i, j), np.where(first, j, i)
 
 
@@ -187,7 +189,7 @@ class InstanceOverlaps:
     Void segments have no part in it.
     """
 
-    # a, b: (n,) rows of `opposite.a` and `opposite.b`
+    # a, b: (n,) rows of `pair.a` and `pair.b`
     a: Rows
     b: Rows
     shared: Ints  # (n,) pixels
@@ -207,16 +209,16 @@ class InstanceOverlaps:
         return self.shared / self.union
 
 
-def instance_overlaps(opposite: AnnotatorPair) -> InstanceOverlaps:
+def instance_overlaps(pair: AnnotatorPair) -> InstanceOverlaps:
     """Both annotators treated alike.
 
     What either calls void is removed from both. A crowd is not matched, and a segment of its category that lies by
     more than half in a crowd of the other, in void, or in both together counts for nothing unless it is matched. So
     does a segment without pixels.
     """
-    clear_a, clear_b = opposite.clear
-    a, b = opposite.a, opposite.b
-    overlaps = _overlapping_pairs(opposite.met_clear)
+    clear_a, clear_b = pair.clear
+    a, b = pair.a, pair.b
+    overlaps = _overlapping_pairs(pair.met_clear)
     area_a, area_b = segment_areas(clear_a, len(a)), segment_areas(clear_b, len(b))
     in_crowd_a = pixels_in_crowds(a, clear_a, b, clear_b, b.is_crowd)
     in_crowd_b = pixels_in_crowds(b, clear_b, a, clear_a, a.is_crowd)
@@ -235,7 +237,7 @@ def instance_overlaps(opposite: AnnotatorPair) -> InstanceOverlaps:
     )
 
 
-def reference_overlaps(opposite: AnnotatorPair, *, unlabelled_is_void: bool = True) -> InstanceOverlaps:
+def reference_overlaps(pair: AnnotatorPair, *, unlabelled_is_void: bool = True) -> InstanceOverlaps:
     """B judged by A, the reference, with panopticapi's rules, which are not the same for both.
 
     What A calls void is no part of A's segments. It, and what A does not label (`unlabelled_is_void`: one id stands
@@ -244,7 +246,7 @@ def reference_overlaps(opposite: AnnotatorPair, *, unlabelled_is_void: bool = Tr
     in void by more than half counts for nothing unless it is matched. B's crowds are segments like others.
     Source: `pq_compute_single_core` of panopticapi; Kirillov et al. (2019), Panoptic Segmentation, CVPR.
     """
-    a, b = opposite.a, opposite.b
+    a, b = pair.a, pair.b
     void = union_of_runs(a.runs_of(a.is_void, np.arange(len(a))))
     side_a = uncovered_runs(a.side, void)
     solid = b.runs_of(~b.is_void, np.arange(len(b)))
@@ -338,7 +340,7 @@ def covered_areas(side: SweepRuns, by: SweepRuns, n_owners: int) -> Ints:
 Columns = dict[str, Column]
 
 
-def instance_tables(opposite: AnnotatorPair, *, threshold: float = 0.5, is_counted: bool = True) -> dict[str, Columns]:
+def instance_tables(pair: AnnotatorPair, *, threshold: float = 0.5, is_counted: bool = True) -> dict[str, Columns]:
     """The tables `matches` and `groups` of `AnnotatorPairs`, both annotators treated alike.
 
     A match has an IoU above `threshold`. Segments of one category are matched first, then what is left of different
@@ -346,13 +348,13 @@ def instance_tables(opposite: AnnotatorPair, *, threshold: float = 0.5, is_count
     (`match_outlines`), whose IoU is at most the threshold, unless things are not counted one by one (`is_counted`), and
     segments of any category at the same place (`match_centres`).
     """
-    overlaps = instance_overlaps(opposite)
-    matched = match_table(opposite, overlaps, threshold=threshold, outlines=is_counted, centres=True)
-    return {"matches": matched, "groups": split_table(opposite, overlaps, matched)}
+    overlaps = instance_overlaps(pair)
+    matched = match_table(pair, overlaps, threshold=threshold, outlines=is_counted, centres=True)
+    return {"matches": matched, "groups": split_table(pair, overlaps, matched)}
 
 
 def match_table(
-    opposite: AnnotatorPair,
+    pair: AnnotatorPair,
     overlaps: InstanceOverlaps,
     *,
     threshold: float = 0.5,
@@ -366,7 +368,7 @@ def match_table(
     category that only end elsewhere are matched, too, with `centres` segments of one category at the same place; their
     `iou` is at most the threshold. Rows are sorted by case, A's segments first.
     """
-    a, b = opposite.a, opposite.b
+    a, b = pair.a, pair.b
     near = np.flatnonzero((overlaps.iou > threshold) & overlaps.open_a[overlaps.a] & overlaps.open_b[overlaps.b])
     same = a.category[overlaps.a[near]] == b.category[overlaps.b[near]]
     taken = near if any_category else near[same]
@@ -379,25 +381,25 @@ def match_table(
         other = other[match_optimal(overlaps.a[other], overlaps.b[other], overlaps.iou[other])]
         taken = np.concatenate([taken, other])
     if outlines:
-        taken = np.concatenate([taken, _outline_matches(opposite, overlaps, taken)])
+        taken = np.concatenate([taken, _outline_matches(pair, overlaps, taken)])
     if centres:
-        overlaps, taken = _centre_matches(opposite, overlaps, taken)
-    return _match_columns(opposite, overlaps, taken)
+        overlaps, taken = _centre_matches(pair, overlaps, taken)
+    return _match_columns(pair, overlaps, taken)
 
 
-def _centre_matches(opposite: AnnotatorPair, overlaps: InstanceOverlaps, taken: Ints) -> tuple[InstanceOverlaps, Ints]:
+def _centre_matches(pair: AnnotatorPair, overlaps: InstanceOverlaps, taken: Ints) -> tuple[InstanceOverlaps, Ints]:
     """With the pairs at the same place, of segments without a match in those `taken`; added where they do not meet."""
-    sides, n_a = (opposite.a, opposite.b), len(opposite.a)
+    sides, n_a = (pair.a, pair.b), len(pair.a)
     open_ = [overlaps.open_a & ~overlaps.spared_a, overlaps.open_b & ~overlaps.spared_b]
     open_[0][overlaps.a[taken]] = open_[1][overlaps.b[taken]] = False
-    open_[0] &= overlaps.area_a == opposite.a.area  # of what lies in part in void the centre is unknown
-    open_[1] &= overlaps.area_b == opposite.b.area
+    open_[0] &= overlaps.area_a == pair.a.area  # of what lies in part in void the centre is unknown
+    open_[1] &= overlaps.area_b == pair.b.area
     if not (open_[0].any() and open_[1].any()):
         return overlaps, taken
     area = np.concatenate([overlaps.area_a, overlaps.area_b])
     places = [
-        segment_places(_runs_of(clear, unmatched), opposite.line, len(side))
-        for clear, side, unmatched in zip(opposite.clear, sides, open_, strict=True)
+        segment_places(_runs_of(clear, unmatched), pair.line, len(side))
+        for clear, side, unmatched in zip(pair.clear, sides, open_, strict=True)
     ]
     i, j = match_centres(
         np.repeat([0, 1], [len(side) for side in sides]),
@@ -407,9 +409,10 @@ def _centre_matches(opposite: AnnotatorPair, overlaps: InstanceOverlaps, taken: 
         np.concatenate([centre for centre, _ in places]),
         np.concatenate(open_),
     )
-    pair = overlaps.a.astype(np.int64) * len(opposite.b) + overlaps.b
-    meets = np.isin(i * len(opposite.b) + j - n_a, pair)
-    met = np.flatnonzero(np.isin(pair, i * len(opposite.b) + j - n_a))
+    overlapping = overlaps.a.astype(np.int64) * len(pair.b) + overlaps.b
+    matched = i * len(pair.b) + j - n_a
+    meets = np.isin(matched, overlapping)
+    met = np.flatnonzero(np.isin(overlapping, matched))
     i, j = i[~meets], j[~meets]
     extended = replace(
         overlaps,
@@ -427,9 +430,9 @@ def _runs_of(side: SweepRuns, chosen: Flags) -> SweepRuns:
     return SweepRuns(side.start[kept], side.end[kept], side.owner[kept])
 
 
-def _outline_matches(opposite: AnnotatorPair, overlaps: InstanceOverlaps, taken: Ints) -> Ints:
+def _outline_matches(pair: AnnotatorPair, overlaps: InstanceOverlaps, taken: Ints) -> Ints:
     """The pairs that only end elsewhere, of things without a match in those `taken`."""
-    a, b = opposite.a, opposite.b
+    a, b = pair.a, pair.b
     alike = (a.category[overlaps.a] == b.category[overlaps.b]) & a.is_thing[overlaps.a]
     same = np.flatnonzero(alike & overlaps.open_a[overlaps.a] & overlaps.open_b[overlaps.b])
     left_a, left_b = ~overlaps.spared_a, ~overlaps.spared_b
@@ -439,9 +442,9 @@ def _outline_matches(opposite: AnnotatorPair, overlaps: InstanceOverlaps, taken:
     return same[match_outlines(row_a, row_b, overlaps.shared[same], *areas, left_a[row_a] & left_b[row_b])]
 
 
-def _match_columns(opposite: AnnotatorPair, overlaps: InstanceOverlaps, taken: Ints) -> Columns:
+def _match_columns(pair: AnnotatorPair, overlaps: InstanceOverlaps, taken: Ints) -> Columns:
     """The rows of matched pairs, `taken` of those found, and of all other segments."""
-    a, b = opposite.a, opposite.b
+    a, b = pair.a, pair.b
     alone_a, alone_b = ~a.is_void, ~b.is_void
     alone_a[overlaps.a[taken]] = alone_b[overlaps.b[taken]] = False
     only_a, only_b = np.flatnonzero(alone_a), np.flatnonzero(alone_b)
@@ -469,13 +472,13 @@ def _values_at(values: Ints, row: Ints, missing: int) -> Ints:
     return np.append(values, missing)[row].astype(np.int64)
 
 
-def split_table(opposite: AnnotatorPair, overlaps: InstanceOverlaps, matched: Columns) -> Columns:
+def split_table(pair: AnnotatorPair, overlaps: InstanceOverlaps, matched: Columns) -> Columns:
     """The things of which the other annotator made several: a row for each of two or more that lie mostly inside.
 
     Mostly inside is by more than half of their area. Both are things of one category, and no crowds. What is
     `matched` (the table `matches`) with another segment is no piece: a small thing that lies on a large one.
     """
-    a, b = opposite.a, opposite.b
+    a, b = pair.a, pair.b
     own_a, own_b = np.full(len(a), -1, np.int64), np.full(len(b), -1, np.int64)
     both = np.flatnonzero((matched["a"] >= 0) & (matched["b"] >= 0))
     own_a[matched["a"][both]], own_b[matched["b"][both]] = matched["b"][both], matched["a"][both]
@@ -510,40 +513,40 @@ def _segments_in_pieces(segments: AnnotatorSegments, segment: Rows, piece: Rows,
 CAUSES = ("boundary", "confused", "unmatched", "ignored")
 
 
-def cause_table(opposite: AnnotatorPair, matches: Columns) -> Columns:
+def cause_table(pair: AnnotatorPair, matches: Columns) -> Columns:
     """The table `causes` of `segdata.core.annotator_pairs.AnnotatorPairs`, from the table `matches` of the same two.
 
     Pixels that either calls void are left out. Of several segments of one annotator and category that share a pixel
     the one with the best match says why: `boundary` before `confused`, `unmatched` and `ignored`.
     """
     sides = []
-    for number, pixels_of in enumerate(_disputed_pixels(opposite, matches)):
+    for number, pixels_of in enumerate(_disputed_pixels(pair, matches)):
         disputed = np.flatnonzero(pixels_of.sum(axis=0))
-        case, category = np.divmod(disputed, max(len(opposite.categories), 1))
+        case, category = np.divmod(disputed, max(len(pair.categories), 1))
         pixels = dict(zip(CAUSES, pixels_of[:, disputed], strict=True))
         sides.append({"pair": case, "category": category, "side": np.full(len(disputed), number), **pixels})
     order = np.lexsort([np.concatenate([side[name] for side in sides]) for name in ("side", "category", "pair")])
     return {name: np.concatenate([side[name] for side in sides])[order] for name in sides[0]}
 
 
-def _disputed_pixels(opposite: AnnotatorPair, matches: Columns) -> Iterator[Ints]:
+def _disputed_pixels(pair: AnnotatorPair, matches: Columns) -> Iterator[Ints]:
     """(4, n_cases * n_categories) of A, then of B: pixels that only one has under a category, by cause."""
-    both = opposite.a, opposite.b
+    both = pair.a, pair.b
     causes = [_cause_of_segments(segments, matches, name) for segments, name in zip(both, "ab", strict=True)]
-    if not any(np.any(side.start[1:] < side.end[:-1]) for side in opposite.clear):
+    if not any(np.any(side.start[1:] < side.end[:-1]) for side in pair.clear):
         # No pixel is in two segments: what a segment does not share with one of its category is the annotator's alone.
-        met = _overlapping_pairs(opposite.met_clear)
-        same = opposite.a.category[met.a] == opposite.b.category[met.b]
-        sides = zip(both, opposite.clear, causes, (met.a, met.b), strict=True)
+        met = _overlapping_pairs(pair.met_clear)
+        same = pair.a.category[met.a] == pair.b.category[met.b]
+        sides = zip(both, pair.clear, causes, (met.a, met.b), strict=True)
         for segments, side, cause, owner in sides:
             shared = np.bincount(owner[same], met.pixels[same], len(segments))
             alone = segment_areas(side, len(segments)) - shared
-            yield _sum_by_cause(opposite, segments, np.arange(len(segments)), alone, cause)
+            yield _sum_by_cause(pair, segments, np.arange(len(segments)), alone, cause)
         return
-    room = 1 + int(max(side.end.max(initial=0) for side in opposite.clear))
-    lines = [category_lines(side, segments.category, room) for side, segments in zip(opposite.clear, both, strict=True)]
+    room = 1 + int(max(side.end.max(initial=0) for side in pair.clear))
+    lines = [category_lines(side, segments.category, room) for side, segments in zip(pair.clear, both, strict=True)]
     for segments, mine, others, cause in zip(both, lines, lines[::-1], causes, strict=True):
-        yield _pixels_by_cause(opposite, segments, uncovered_runs(mine, union_of_runs(others)), cause, room)
+        yield _pixels_by_cause(pair, segments, uncovered_runs(mine, union_of_runs(others)), cause, room)
 
 
 def _cause_of_segments(segments: AnnotatorSegments, matches: Columns, name: str) -> Ints:
@@ -558,28 +561,28 @@ def _cause_of_segments(segments: AnnotatorSegments, matches: Columns, name: str)
 
 
 def _pixels_by_cause(
-    opposite: AnnotatorPair, segments: AnnotatorSegments, alone: SweepRuns, cause: Ints, room: int
+    pair: AnnotatorPair, segments: AnnotatorSegments, alone: SweepRuns, cause: Ints, room: int
 ) -> Ints:
     """(4, n_cases * n_categories) pixels by cause; runs lie on the line of `category_lines`."""
     cause_of = cause[alone.owner]
-    n = opposite.n_cases * len(opposite.categories)
+    n = pair.n_cases * len(pair.categories)
     if not kernels.cover(alone.start, alone.end)[2].any():  # no two segments of a category share any of them
-        return _sum_by_cause(opposite, segments, alone.owner, alone.end - alone.start, cause)
+        return _sum_by_cause(pair, segments, alone.owner, alone.end - alone.start, cause)
     upto = np.zeros((len(CAUSES) + 1, n), np.int64)
     for k in range(len(CAUSES)):
         kept = cause_of <= k
         start, length, _ = kernels.cover(alone.start[kept], alone.end[kept])
         category, place = np.divmod(start, room)
-        cell = opposite.case_of_frame[opposite.line.frame_of(place)] * len(opposite.categories) + category
+        cell = pair.case_of_frame[pair.line.frame_of(place)] * len(pair.categories) + category
         upto[k + 1] = np.bincount(cell, weights=length, minlength=n)
     return np.diff(upto, axis=0)
 
 
 def _sum_by_cause(
-    opposite: AnnotatorPair, segments: AnnotatorSegments, segment: Rows | Ints, pixels: Ints | Floats, cause: Ints
+    pair: AnnotatorPair, segments: AnnotatorSegments, segment: Rows | Ints, pixels: Ints | Floats, cause: Ints
 ) -> Ints:
     """(4, n_cases * n_categories) pixels (m,), each of a segment, by its cause."""
-    n = opposite.n_cases * len(opposite.categories)
-    cell = segments.case[segment] * len(opposite.categories) + segments.category[segment]
+    n = pair.n_cases * len(pair.categories)
+    cell = segments.case[segment] * len(pair.categories) + segments.category[segment]
     total = np.bincount(cause[segment] * n + cell, weights=pixels, minlength=len(CAUSES) * n)
     return total.astype(np.int64).reshape(len(CAUSES), n)

@@ -135,10 +135,10 @@ def _mirrored_messages(panel: Panel, image: int, a: str, b: str) -> Iterator[str
     batch, _ = clip_to_roi(panel.load(rows))
     names = annotator_names(batch)
     images = PanelBatch(batch, names, panel.profile.taxonomy.categories, volumes=panel.volumes)
-    for opposite in pair_annotators(images):
-        if opposite.annotators != (names.index(a), names.index(b)):
+    for pair in pair_annotators(images):
+        if pair.annotators != (names.index(a), names.index(b)):
             continue
-        ways = _iou_by_flip(opposite)
+        ways = _iou_by_flip(pair)
         best = max(ways, key=lambda way: ways[way])
         others = [value for way, value in ways.items() if way != best]
         if any(best) and ways[best] >= _GOOD and ways[best] >= 2 * max(others):
@@ -147,14 +147,14 @@ def _mirrored_messages(panel: Panel, image: int, a: str, b: str) -> Iterator[str
             yield f"at IoU {plain:.2f}, mirrored {how} at {ways[best]:.2f}"
 
 
-def _iou_by_flip(opposite: AnnotatorPair) -> dict[tuple[bool, bool, bool], float]:
+def _iou_by_flip(pair: AnnotatorPair) -> dict[tuple[bool, bool, bool], float]:
     """The IoU of what both label, for each way to mirror B's frames and their order."""
-    line = opposite.line
+    line = pair.line
     alike = len(set(zip(line.height.tolist(), line.width.tolist(), strict=True))) == 1
-    a, b = (_labelled_runs(segments.side) for segments in (opposite.a, opposite.b))
+    a, b = (_labelled_runs(segments.side) for segments in (pair.a, pair.b))
     result = {}
     for x, y, z in product((False, True), repeat=3):
-        if z and (opposite.is_flat or not alike):
+        if z and (pair.is_flat or not alike):
             continue
         start, end = _flip_runs(*b, line, x, y, z)
         _, _, _, length = kernels.strips(a[0], a[1], _zeros(a[0]), start, end, _zeros(start))

@@ -139,7 +139,7 @@ LEAST_INSTANCES = 30  # of a category, below which its spread is not known well 
 def plan_sample_sizes(
     comparison: AnnotatorPairs,
     half_width: float = HALF_WIDTH,
-    how: Resampling = DEFAULT_RESAMPLING,
+    resampling: Resampling = DEFAULT_RESAMPLING,
     *,
     population: int | None = None,
 ) -> tuple[SampleSize, ...]:
@@ -167,9 +167,15 @@ def plan_sample_sizes(
         )
         width = clusters.width(names)
         needed = estimate_clusters(
-            by_cluster, clusters.n, half_width, how.seed, confidence=how.confidence, population=of_all, width=width
+            by_cluster,
+            clusters.n,
+            half_width,
+            resampling.seed,
+            confidence=resampling.confidence,
+            population=of_all,
+            width=width,
         )
-        effect = _design_effects(by_cluster, clusters.n, by_case, alone.n, how.seed, width)
+        effect = _design_effects(by_cluster, clusters.n, by_case, alone.n, resampling.seed, width)
         return list(zip(needed, effect.tolist(), strict=True))
 
     overall = [

@@ -42,7 +42,7 @@ class ProposedTolerance(msgspec.Struct, frozen=True):
     boundaries: Count
 
 
-def repeat_agreement(comparison: AnnotatorPairs, how: Resampling) -> Table:
+def repeat_agreement(comparison: AnnotatorPairs, resampling: Resampling) -> Table:
     """The Dice of each annotator with themselves on images that they annotated twice.
 
     Columns: annotator (position of the first pass), value, low, high, others (the Dice of different annotators on the
@@ -54,20 +54,22 @@ def repeat_agreement(comparison: AnnotatorPairs, how: Resampling) -> Table:
     person = np.array(comparison.persons, np.int64)
     own = person[amounts.a] == person[amounts.b]
     twice = np.unique(person[amounts.a[own]]).tolist()
-    strict = replace(how, confidence=1 - ACCUSATION_RATE / max(len(twice), 1))
+    strict = replace(resampling, confidence=1 - ACCUSATION_RATE / max(len(twice), 1))
     lines = []
     for annotator in twice:
         rows = np.flatnonzero(own & (person[amounts.a] == annotator))
         in_their_images = np.isin(amounts.case, amounts.case[rows])
         between = np.flatnonzero(in_their_images & ~own)
-        value = pair_scores(amounts, rows, how, ("dice",))["dice"]
+        value = pair_scores(amounts, rows, resampling, ("dice",))["dice"]
         others, behind, low = _gap_to_others(amounts, rows, between, strict)
         clusters = amounts.units(rows)[1]
         lines.append((int(amounts.a[rows].min()), value.value, value.low, value.high, others, behind, low, clusters))
     return table_of_lines(_COLUMNS, lines)
 
 
-def _gap_to_others(amounts: PairAmounts, own: Ints, between: Ints, how: Resampling) -> tuple[float, float, float]:
+def _gap_to_others(
+    amounts: PairAmounts, own: Ints, between: Ints, resampling: Resampling
+) -> tuple[float, float, float]:
     """The Dice of the pairs `between`, by how much it is above that of the pairs `own`, and the low end of that.
 
     Both are of the same images, which resamples draw together.
@@ -85,7 +87,7 @@ def _gap_to_others(amounts: PairAmounts, own: Ints, between: Ints, how: Resampli
         mine, theirs = (values_by_category("dice", amounts.weigh(side, weights)) for side in sums)
         return np.stack([weighted_mean(theirs), weighted_mean(theirs - mine)], axis=1)
 
-    interval = how.interval(statistic, len(names), 2 * sums[0].width)
+    interval = resampling.interval(statistic, len(names), 2 * sums[0].width)
     return float(interval.value[0]), float(interval.value[1]), float(interval.low[1])
 
 

@@ -60,7 +60,10 @@ class ReworkSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def measure_rework(
-    comparison: AnnotatorPairs, n_before: int, how: Resampling = DEFAULT_RESAMPLING, tolerance: Tolerance | None = None
+    comparison: AnnotatorPairs,
+    n_before: int,
+    resampling: Resampling = DEFAULT_RESAMPLING,
+    tolerance: Tolerance | None = None,
 ) -> ReworkSummary:
     """What a review changed.
 
@@ -75,21 +78,21 @@ def measure_rework(
     annotator_of = np.where(turned, column_of(comparison.pairs, "b")[pairs], column_of(comparison.pairs, "a")[pairs])
     case = column_of(comparison.pairs, "case")[pairs]
     names, cluster = unique_inverse(column_of(comparison.cases, "cluster")[case])
-    rows = list(_rework_rows(comparison, amounts, cluster, None, how))
+    rows = list(_rework_rows(comparison, amounts, cluster, None, resampling))
     for annotator in np.unique(annotator_of).tolist():
         rows += _rework_rows(
             comparison,
             amounts[annotator_of == annotator],
             cluster[annotator_of == annotator],
             comparison.annotators[annotator],
-            how,
+            resampling,
         )
     return ReworkSummary(
         images=len(pairs),
         clusters=len(names),
         unreviewed=n_before - len(pairs),
         rows=tuple(rows),
-        confidence=how.confidence,
+        confidence=resampling.confidence,
         tolerance=tolerance or Tolerance(),
     )
 
@@ -113,8 +116,8 @@ def counterparts(comparison: AnnotatorPairs) -> tuple[Ints, Flags]:
 
 def _sum_changes(comparison: AnnotatorPairs, pairs: Ints, swapped: Flags) -> Floats:
     """(n, n_categories + 1, 9) of `_AMOUNTS` for pairs of annotations (n,); all categories together come last."""
-    wide = len(comparison.categories)
-    sums = np.zeros((len(pairs), wide + 1, len(_AMOUNTS)))
+    n_categories = len(comparison.categories)
+    sums = np.zeros((len(pairs), n_categories + 1, len(_AMOUNTS)))
     place = np.full(len(comparison.pairs), -1, np.int64)
     place[pairs] = np.arange(len(pairs))
     turned = np.zeros(len(comparison.pairs), bool)
@@ -168,9 +171,9 @@ def _is_moved(comparison: AnnotatorPairs) -> Flags:
     pair, category, match = (column_of(surfaces, name) for name in ("pair", "category", "match"))
     edge, near = (column_of(surfaces, f"{name}_a") + column_of(surfaces, f"{name}_b") for name in ("edge", "near"))
     apart = near < edge
-    wide = len(comparison.categories)
-    moved_categories = np.unique((pair * wide + category)[apart & (match < 0)])
-    moved = np.isin(column_of(matches, "pair") * wide + column_of(matches, "category_a"), moved_categories)
+    n_categories = len(comparison.categories)
+    moved_categories = np.unique((pair * n_categories + category)[apart & (match < 0)])
+    moved = np.isin(column_of(matches, "pair") * n_categories + column_of(matches, "category_a"), moved_categories)
     single = match >= 0
     moved[match[single]] = apart[single]
     moved &= column_of(matches, "iou") < 1
@@ -178,7 +181,7 @@ def _is_moved(comparison: AnnotatorPairs) -> Flags:
 
 
 def _rework_rows(
-    comparison: AnnotatorPairs, amounts: Floats, cluster: Ints, annotator: str | None, how: Resampling
+    comparison: AnnotatorPairs, amounts: Floats, cluster: Ints, annotator: str | None, resampling: Resampling
 ) -> Iterator[ReworkCounts]:
     """One annotator's, or everybody's: of all categories, and of each."""
     _, unit = np.unique(cluster, return_inverse=True)
@@ -191,7 +194,7 @@ def _rework_rows(
     for k in [len(names) - 1, *range(len(names) - 1)]:
         if n == 0 or not images[k]:
             continue
-        rework, pixels, passed = _rework_shares(summed[summed[:, k, 8] > 0, k], how.confidence)
+        rework, pixels, passed = _rework_shares(summed[summed[:, k, 8] > 0, k], resampling.confidence)
         before, deleted, other, moved, added = totals[k, :5].tolist()
         yield ReworkCounts(
             annotator=annotator,

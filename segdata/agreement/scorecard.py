@@ -4,9 +4,9 @@ A month of easy images looks like progress. So of every score is taken what othe
 category, where at least half of the annotator's have been done by others too (then the rest is left out); and then the
 annotator's own mean on images of the same camera, size and split, and the same category. What is left is compared
 within images of one sort alone, and so is chance: the months of clusters of images (sequences, patients, scenes, or
-single images) are handed out anew among those of one sort, which breaks a trend, and nothing else.
+single images) are permuted among those of one sort, which breaks a trend, and nothing else.
 
-Held against others, an annotator who stays the same seems to become worse beside one who becomes better. So a trend
+Compared with others, an annotator who stays the same seems to become worse beside one who becomes better. So a trend
 must also be there with each of the others left out, the same way. What is lost are trends that images hide which only
 one other had.
 Source: Good (2005), Permutation, Parametric and Bootstrap Tests of Hypotheses, chapter 3 (permutation within blocks);
@@ -87,7 +87,7 @@ class ImageScores:
 
 
 def score_trend(
-    scored: ImageScores, annotator: int, month: Ints, how: Resampling, reference: int | None = None
+    scored: ImageScores, annotator: int, month: Ints, resampling: Resampling, reference: int | None = None
 ) -> ScoreTrend:
     """The trend of an annotator, whose scores (n,) are of work done in these months (n,), -1: unknown.
 
@@ -104,15 +104,15 @@ def score_trend(
     )
     if len(residuals.x) == 0:
         return ScoreTrend(months, np.nan, np.nan, np.nan, np.nan, residuals.same_images)
-    slope, low, high = residuals.slope_interval(how.confidence)
-    p = residuals.chance(how.seed)
+    slope, low, high = residuals.slope_interval(resampling.confidence)
+    p = residuals.p_value(resampling.seed)
     cases = np.isin(scored.case, scored.case[dated])
     others = np.setdiff1d(scored.annotators[:, cases], [annotator, -1 if reference is None else reference])
     for other in others.tolist() if p <= _RATE else ():
         kept = ~(scored.annotators == other).any(axis=0)
         rest = _Residuals.from_scores(scored.take(kept), mine[kept], month[kept])
         same_way = len(rest.x) > 0 and float(rest.x @ rest.y) * float(residuals.x @ residuals.y) > 0
-        p = float(np.maximum(p, rest.chance(how.seed) if same_way or not len(rest.x) else 1.0))
+        p = float(np.maximum(p, rest.p_value(resampling.seed) if same_way or not len(rest.x) else 1.0))
     return ScoreTrend(months, slope, low, high, p, residuals.same_images)
 
 
@@ -162,8 +162,8 @@ class _Residuals:
         half = float(stdtrit(free, (1 + confidence) / 2) * np.sqrt(away @ away)) / square
         return slope, slope - half, slope + half
 
-    def chance(self, seed: int) -> float:
-        """The share of ways to hand out the months anew in which the slope is as steep, either way; NaN: too few."""
+    def p_value(self, seed: int) -> float:
+        """The share of permutations of the months in which the slope is as steep, either way; NaN: too few clusters."""
         if len(self.x) < LEAST_CLUSTERS or not (self.x != 0).any():
             return float("nan")
         beyond = n = 0
@@ -176,12 +176,12 @@ class _Residuals:
 
 def _residuals(scored: ImageScores, mine: Flags) -> tuple[Floats, bool]:
     """(n,) the annotator's scores less what the image and category explain; and whether others had the same images."""
-    wide = int(scored.category.max(initial=0)) + 1
-    less_others = scored.value - _group_mean(scored.value, scored.case * wide + scored.category, ~mine)
+    n_categories = int(scored.category.max(initial=0)) + 1
+    less_others = scored.value - _group_mean(scored.value, scored.case * n_categories + scored.category, ~mine)
     same_images = bool(mine.any() and 2 * np.isfinite(less_others[mine]).sum() >= mine.sum())
     left = less_others if same_images else scored.value
     defined = mine & np.isfinite(left)
-    own = _group_mean(np.where(defined, left, 0.0), scored.sort * wide + scored.category, defined)
+    own = _group_mean(np.where(defined, left, 0.0), scored.sort * n_categories + scored.category, defined)
     return np.where(defined, left - own, np.nan), same_images
 
 
@@ -252,12 +252,14 @@ def worst_examples(
     `reference` every difference from it is the annotator's own. `scored` are all scores, `pair` (n,) the pair of
     annotations of each, `mine` (n,) which of them are the annotator's.
     """
-    wide = len(comparison.categories)
+    n_categories = len(comparison.categories)
     overlaps = comparison.overlaps
-    key = column_of(overlaps, "pair") * wide + column_of(overlaps, "category")
+    key = column_of(overlaps, "pair") * n_categories + column_of(overlaps, "category")
     both, area = column_of(overlaps, "both"), column_of(overlaps, "area_a") + column_of(overlaps, "area_b")
     order = np.argsort(key)
-    overlap = order[np.searchsorted(key[order], pair * wide + scored.category)] if len(key) else np.empty(0, np.int64)
+    overlap = (
+        order[np.searchsorted(key[order], pair * n_categories + scored.category)] if len(key) else np.empty(0, np.int64)
+    )
     apart = (area - 2 * both)[overlap]
     rows = np.flatnonzero(mine & (apart > 0) & ((area - both)[overlap] >= LEAST_PIXELS))
     rows = rows[np.lexsort((-apart[rows], scored.value[rows]))]
@@ -289,8 +291,8 @@ def _own_examples(
 
     `present`: the others who annotated each case; None: scores are against a reference alone.
     """
-    wide = len(comparison.categories)
-    place = scored.case * wide + scored.category
+    n_categories = len(comparison.categories)
+    place = scored.case * n_categories + scored.category
     order = np.argsort(place, kind="stable")
     begins = np.searchsorted(place[order], place[rows]), np.searchsorted(place[order], place[rows], side="right")
     shown: set[int] = set()
@@ -423,7 +425,7 @@ def build_scorecard(
     reference: int | None = None,
     metric: str = "iou",
     review: ReworkSummary | None = None,
-    how: Resampling = DEFAULT_RESAMPLING,
+    resampling: Resampling = DEFAULT_RESAMPLING,
     n_worst: int = 3,
     tolerance: Tolerance | None = None,
 ) -> Scorecard:
@@ -456,9 +458,9 @@ def build_scorecard(
             AnnotatorCard(
                 annotator=name,
                 **_workload(comparison, tables, name),
-                passed=_pass_rate(tables, name, review, how),
-                score=pair_scores(amounts, _compared_rows(amounts, k, reference), how, (metric,))[metric],
-                trend=score_trend(scored, k, month, how, reference),
+                passed=_pass_rate(tables, name, review, resampling),
+                score=pair_scores(amounts, _compared_rows(amounts, k, reference), resampling, (metric,))[metric],
+                trend=score_trend(scored, k, month, resampling, reference),
                 stands=False,
                 worst=tuple(worst_examples(tables, comparison, scored, pair, mine, k, n_worst, reference)),
             )
@@ -472,7 +474,7 @@ def build_scorecard(
         cards=tuple(cards),
         gold=gold,
         metric=metric,
-        confidence=how.confidence,
+        confidence=resampling.confidence,
         tolerance=tolerance or Tolerance(),
         review=review,
     )
@@ -552,7 +554,7 @@ def _workload(comparison: AnnotatorPairs, tables: Tables, name: str) -> dict[str
     }
 
 
-def _pass_rate(tables: Tables, name: str, review: ReworkSummary | None, how: Resampling) -> Score:
+def _pass_rate(tables: Tables, name: str, review: ReworkSummary | None, resampling: Resampling) -> Score:
     """The share of reviewed work that was accepted as it was."""
     if review is not None:
         alone = (
@@ -565,5 +567,5 @@ def _pass_rate(tables: Tables, name: str, review: ReworkSummary | None, how: Res
     columns = (tables.annotations[column].tolist() for column in ("annotator", "stage"))
     stages = [stage for annotator, stage in zip(*columns, strict=True) if annotator == name and stage in _OVER]
     n, accepted = len(stages), stages.count("accepted")
-    low, high = (float(end) for end in wilson_interval(np.array(accepted), np.array(n), how.confidence))
+    low, high = (float(end) for end in wilson_interval(np.array(accepted), np.array(n), resampling.confidence))
     return Score(accepted / n if n else np.nan, low, high, n, 0)

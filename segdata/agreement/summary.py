@@ -269,7 +269,7 @@ def disagreement_causes(comparison: AnnotatorPairs) -> tuple[DisagreementCauses,
 
 def summarise_agreement(
     comparison: AnnotatorPairs,
-    how: Resampling = DEFAULT_RESAMPLING,
+    resampling: Resampling = DEFAULT_RESAMPLING,
     *,
     bias: Table | None = None,
     by: StratifiedAgreement | None = None,
@@ -298,7 +298,10 @@ def summarise_agreement(
         annotators=comparison.annotators,
         images=int(frames[compared].sum()),
         intervals=Intervals(
-            confidence=how.confidence, resamples=how.n_draws, seed=how.seed, clusters=len(np.unique(amounts.cluster))
+            confidence=resampling.confidence,
+            resamples=resampling.n_draws,
+            seed=resampling.seed,
+            clusters=len(np.unique(amounts.cluster)),
         ),
         pairs=tuple(
             PairAgreement(
@@ -306,17 +309,19 @@ def summarise_agreement(
                 b=comparison.annotators[b],
                 images=int(frames[amounts.case[own]].sum()),
                 clusters=amounts.units(own)[1],
-                metrics=plugin_scores(amounts, own, how),
-                **pair_scores(amounts, own, how),
+                metrics=plugin_scores(amounts, own, resampling),
+                **pair_scores(amounts, own, resampling),
             )
             for a, b, own in amounts.couples(amounts.all_rows)
         ),
-        overall=OverallAgreement(**overall_scores(amounts, rows, how), **reliability_scores(comparison, how)),
-        reference=None if gold is None else _reference_agreement(amounts, gold, how),
-        categories=_category_agreements(amounts, rows, how),
+        overall=OverallAgreement(
+            **overall_scores(amounts, rows, resampling), **reliability_scores(comparison, resampling)
+        ),
+        reference=None if gold is None else _reference_agreement(amounts, gold, resampling),
+        categories=_category_agreements(amounts, rows, resampling),
         annotator_bias=() if bias is None else _bias_rows(comparison, bias),
         disagreement=disagreement_causes(comparison),
-        volumes=volume_agreement(comparison, how.confidence),
+        volumes=volume_agreement(comparison, resampling.confidence),
         by=by,
         plan=tuple(plan),
         contrasts=tuple(contrasts),
@@ -349,7 +354,7 @@ def _overlapping_categories(comparison: AnnotatorPairs) -> OverlappingCategories
     return OverlappingCategories(layered_images=layered, hidden=tuple(below)) if layered or below else None
 
 
-def _reference_agreement(amounts: PairAmounts, gold: int, how: Resampling) -> ReferenceAgreement:
+def _reference_agreement(amounts: PairAmounts, gold: int, resampling: Resampling) -> ReferenceAgreement:
     """The agreement of all annotators with the reference, and of each."""
     comparison, rows_of_annotator = amounts.comparison, rows_against(amounts, gold)
     rows = np.sort(np.concatenate([np.empty(0, np.int64), *rows_of_annotator.values()]))
@@ -360,16 +365,16 @@ def _reference_agreement(amounts: PairAmounts, gold: int, how: Resampling) -> Re
             AgainstReference(
                 annotator=comparison.annotators[annotator],
                 images=int(frames[amounts.case[own]].sum()),
-                **_missed_and_extra(amounts, own, gold, how),
+                **_missed_and_extra(amounts, own, gold, resampling),
             )
             for annotator, own in sorted(rows_of_annotator.items())
         ),
-        categories=_category_agreements(amounts, rows, how),
-        **overall_scores(amounts, rows, how),
+        categories=_category_agreements(amounts, rows, resampling),
+        **overall_scores(amounts, rows, resampling),
     )
 
 
-def _missed_and_extra(amounts: PairAmounts, rows: Ints, gold: int, how: Resampling) -> dict[str, Score]:
+def _missed_and_extra(amounts: PairAmounts, rows: Ints, gold: int, resampling: Resampling) -> dict[str, Score]:
     """What one annotator misses of the reference's, and has beyond it: segments, or pixels."""
     unit, n = amounts.units(rows)
     sums = amounts.sums.group(unit, n).weigh(np.eye(n))
@@ -387,19 +392,19 @@ def _missed_and_extra(amounts: PairAmounts, rows: Ints, gold: int, how: Resampli
         counted = total > 0
         value = float(hits.sum() / total.sum()) if counted.any() else np.nan
         ends = share_interval(
-            hits[counted], total[counted], how.confidence, trials=float(total.sum()) if trials else None
+            hits[counted], total[counted], resampling.confidence, trials=float(total.sum()) if trials else None
         )
         result[name] = Score(value, *ends, int(counted.sum()), int((~counted).sum()))
     return result
 
 
-def _category_agreements(amounts: PairAmounts, rows: Ints, how: Resampling) -> tuple[CategoryAgreement, ...]:
+def _category_agreements(amounts: PairAmounts, rows: Ints, resampling: Resampling) -> tuple[CategoryAgreement, ...]:
     """Those that somebody drew."""
     if len(rows) == 0:
         return ()
     unit, n = amounts.units(rows)
     images = count_images("kappa", amounts.sums.group(unit, n)).tolist()
-    scores = category_scores(amounts, rows, how)
+    scores = category_scores(amounts, rows, resampling)
     return tuple(
         CategoryAgreement(category=category.name, id=category.id, kind=category.kind, images=images[k], **scores[k])
         for k, category in enumerate(amounts.comparison.categories)
@@ -452,7 +457,7 @@ _UNCLEAR_COLUMNS = {
 }
 
 
-def unclear_categories(comparison: AnnotatorPairs, how: Resampling) -> Table:
+def unclear_categories(comparison: AnnotatorPairs, resampling: Resampling) -> Table:
     """How much annotators agree on each category, and how much they would without the one who lowers it most.
 
     Columns: category (position), value, low, high (F1 of segments for things, Dice for all else, over all pairs of
@@ -463,8 +468,8 @@ def unclear_categories(comparison: AnnotatorPairs, how: Resampling) -> Table:
     rows = between_persons(amounts)
     if len(comparison.annotators) < 3 or not len(rows):
         return table_of_lines(_UNCLEAR_COLUMNS, [])
-    pooled = _category_values(amounts, rows, how)
-    one_draw = Resampling(n_draws=1, seed=how.seed)
+    pooled = _category_values(amounts, rows, resampling)
+    one_draw = Resampling(n_draws=1, seed=resampling.seed)
     left = {i: rows[(amounts.a[rows] != i) & (amounts.b[rows] != i)] for i in range(len(comparison.annotators))}
     others = {i: _category_values(amounts, own, one_draw) for i, own in left.items() if len(own)}
     lines = []
@@ -476,10 +481,10 @@ def unclear_categories(comparison: AnnotatorPairs, how: Resampling) -> Table:
     return table_of_lines(_UNCLEAR_COLUMNS, lines)
 
 
-def _category_values(amounts: PairAmounts, rows: Ints, how: Resampling) -> list[tuple[float, float, float, int]]:
+def _category_values(amounts: PairAmounts, rows: Ints, resampling: Resampling) -> list[tuple[float, float, float, int]]:
     """Of each category the value, the ends of its interval, and the number of clusters with it."""
     countable = amounts.comparison.countable
-    scores = category_scores(amounts, rows, how)
+    scores = category_scores(amounts, rows, resampling)
     result = []
     for k, of_category in enumerate(scores):
         score = of_category["f1" if countable[k] else "dice"]

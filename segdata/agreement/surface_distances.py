@@ -134,7 +134,7 @@ class Tolerance(CategoryTolerance, frozen=True):
 
 
 def surface_table(
-    opposite: AnnotatorPair,
+    pair: AnnotatorPair,
     matches: Mapping[str, NDArray[np.generic]],
     *,
     tolerance: Tolerance | None = None,
@@ -159,21 +159,21 @@ def surface_table(
     spacing : (n_cases, 3) width, height and depth of a pixel in mm; NaN: unknown
     outlines_of_batch : outlines that other pairs of the batch use too; None: they are made for this pair
     """
-    known = outlines_of_batch or OutlineCache(opposite.batch)
-    of_categories = known.of_categories(opposite)
-    of_matches = known.of_matches(opposite, ComparedShapes.of_matches(opposite, matches))
+    known = outlines_of_batch or OutlineCache(pair.batch)
+    of_categories = known.of_categories(pair)
+    of_matches = known.of_matches(pair, ComparedShapes.of_matches(pair, matches))
     near = tolerance or Tolerance()
-    parts = [_shape_columns(opposite, outlines, near, spacing) for outlines in (of_categories, of_matches)]
+    parts = [_shape_columns(pair, outlines, near, spacing) for outlines in (of_categories, of_matches)]
     # What neither of the two has is a category of others.
     some = np.append(parts[0]["band_any"] > 0, np.ones(len(of_matches.shapes), bool))
     return {"surfaces": {name: np.concatenate([part[name] for part in parts])[some] for name in parts[0]}}
 
 
 def _shape_columns(
-    opposite: AnnotatorPair, outlines: PairOutlines, tolerance: Tolerance, spacing: Floats | None
+    pair: AnnotatorPair, outlines: PairOutlines, tolerance: Tolerance, spacing: Floats | None
 ) -> Columns:
     shapes, sheets, one, other = outlines.shapes, outlines.sheets, outlines.a, outlines.b
-    size, within, far = _shape_units(opposite, shapes, tolerance, spacing)
+    size, within, far = _shape_units(pair, shapes, tolerance, spacing)
     rows = outlines.of_a, outlines.of_b
     a = boundary_distances(one.counted, other.edge, other.area, rows, sheets, size, within, far)
     b = boundary_distances(other.counted, one.edge, one.area, rows[::-1], sheets, size, within, far)
@@ -206,25 +206,24 @@ def _distance_columns(a: BoundaryDistances, b: BoundaryDistances) -> Columns:
 
 
 def _shape_units(
-    opposite: AnnotatorPair, shapes: ComparedShapes, tolerance: Tolerance, spacing: Floats | None
+    pair: AnnotatorPair, shapes: ComparedShapes, tolerance: Tolerance, spacing: Floats | None
 ) -> tuple[Floats, Floats, Floats]:
     """What a pixel of each shape measures (n_shapes, 3), the tolerance, and the reach of the offset (n_shapes,).
 
     All in mm where the spacing is known; the tolerance a hair more for rounding. Matches have an infinite reach.
     """
-    size = np.ones((opposite.n_cases, 3))
-    spacings = np.full((opposite.n_cases, 3), np.nan) if spacing is None else spacing
-    is_deep = np.bincount(opposite.case_of_frame, minlength=opposite.n_cases) > 1
+    size = np.ones((pair.n_cases, 3))
+    spacings = np.full((pair.n_cases, 3), np.nan) if spacing is None else spacing
+    is_deep = np.bincount(pair.case_of_frame, minlength=pair.n_cases) > 1
     has_spacing = np.isfinite(spacings[:, :2]).all(axis=1) & (np.isfinite(spacings[:, 2]) | ~is_deep)
     size[has_spacing, :2] = spacings[has_spacing, :2]
     size[has_spacing & is_deep, 2] = spacings[has_spacing & is_deep, 2]
     pixels, mm = (
-        limits[shapes.category]
-        for limits in tolerance.for_categories([category.name for category in opposite.categories])
+        limits[shapes.category] for limits in tolerance.for_categories([category.name for category in pair.categories])
     )
     side = np.sqrt(size[:, 0] * size[:, 1])[shapes.case]  # of a pixel
-    deep = np.maximum(band_depth(opposite.line.height, opposite.line.width), _REACH)
-    first = np.unique(opposite.case_of_frame, return_index=True)[1]
+    deep = np.maximum(band_depth(pair.line.height, pair.line.width), _REACH)
+    first = np.unique(pair.case_of_frame, return_index=True)[1]
     far = np.where(shapes.match < 0, deep[first][shapes.case] * side * _ROUNDING, np.inf)
     within = np.where(has_spacing[shapes.case] & np.isfinite(mm), mm, pixels * side) * _ROUNDING
     return size[shapes.case], within, far

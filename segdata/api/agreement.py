@@ -329,7 +329,7 @@ def _assess(
     compared: ComparedPanel,
     reference: int | None,
     section: "Gold | None",
-    how: "Resampling",
+    resampled: "Resampling",
     models: Collection[int],
 ) -> _AssessedPanel:
     """Judge annotators by the comparison of their work; `models`: positions of annotators that are models."""
@@ -347,17 +347,17 @@ def _assess(
 
     tables = compared.tables
     annotator_pairs, identical = find_copies(
-        compared.annotator_pairs, tables.segments, how, models=models, gold=reference
+        compared.annotator_pairs, tables.segments, resampled, models=models, gold=reference
     )
     with image_limits():
         misplaced = find_misplaced(compared.panel, annotator_pairs)
-    scores = gold_scores(annotator_pairs, reference, section if reference is not None else None, how)
-    drift = annotator_drifts(annotator_pairs, tables.annotations, how)
+    scores = gold_scores(annotator_pairs, reference, section if reference is not None else None, resampled)
+    drift = annotator_drifts(annotator_pairs, tables.annotations, resampled)
     assessment = PanelAssessment(
         disputes=find_disagreements(annotator_pairs, reference),
-        biases=annotator_biases(annotator_pairs, how.seed, n_draws=how.n_draws),
-        unclear=unclear_categories(annotator_pairs, how),
-        repeats=repeat_agreement(annotator_pairs, how),
+        biases=annotator_biases(annotator_pairs, resampled.seed, n_draws=resampled.n_draws),
+        unclear=unclear_categories(annotator_pairs, resampled),
+        repeats=repeat_agreement(annotator_pairs, resampled),
         below=scores_below_bar(scores, shares_alike_with(reference, annotator_pairs, identical)),
         gold=reference,
         misplaced=misplaced,
@@ -488,7 +488,7 @@ def consensus(
     with image_limits():
         passes = stream.names if leave_one_out else ()
         against_others = compare_with_others(
-            panel, passes, consensus_method, how=resampling(options), copies=copies, jobs=jobs, progress=progress
+            panel, passes, consensus_method, resampling=resampling(options), copies=copies, jobs=jobs, progress=progress
         )
     return ConsensusResult(
         target=Path(target),

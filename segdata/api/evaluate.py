@@ -100,7 +100,7 @@ def evaluate(
     panel = open_panel(members, options.get("pair_by"), options.get("taxonomy_map"))
     jobs, progress = options.get("jobs", 0), options.get("progress", no_progress)
     with image_limits():
-        return EvaluationResult(evaluated(panel, GOLD, how=resampling(options), jobs=jobs, progress=progress))
+        return EvaluationResult(evaluated(panel, GOLD, resampling=resampling(options), jobs=jobs, progress=progress))
 
 
 def _open_predictions(data: Data, reference: Dataset, opening: ReadOptions) -> Dataset:
@@ -373,7 +373,7 @@ def scorecard(
         reference=reference,
         metric=metric,
         review=passed,
-        how=resampled,
+        resampling=resampled,
         n_worst=worst,
         tolerance=compared.near,
     )
@@ -394,7 +394,7 @@ def scorecard_of_agreement(run: "AgreementRun") -> Scorecard:
         run.tables,
         reference=reference,
         metric=agreement.leading,
-        how=resampled,
+        resampling=resampled,
         n_worst=0 if reference is None and len(agreement.pairs) == 1 else 3,
         tolerance=agreement.tolerance,
     )

@@ -155,7 +155,7 @@ class FlagInput:
         return JudgedLabels(case, str(path), opened.plan, opened.notes, opened.defects)
 
     def case(self, predictor: Predictor, none: str) -> LabelCheck:
-        """The labels as this witness can judge them; raises SegdataError with `none` where it can judge nothing."""
+        """The labels as this predictor can judge them; raises SegdataError with `none` where it can judge nothing."""
         rows = SegmentRows.from_tables(self.tables, self.settings.annotator)
         images = np.flatnonzero(predictor.usable & (rows.annotation >= 0))
         if not len(images):

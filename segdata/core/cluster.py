@@ -249,7 +249,7 @@ class RemoteDataset:
     ----------
     open : opens it again
     fingerprint : of its image ids
-    witness : an image file that is there; a worker that lacks it would report missing files that are not
+    sample_file : an image file that is there; a worker that lacks it would report missing files that are not
     folder : the folder that paths of image files are relative to here; None: they are not relative
     reader : loads portions that were cut; None: the dataset is opened again
     run : a name that no other run has: a worker opens the data anew for each, since files may have changed
@@ -259,7 +259,7 @@ class RemoteDataset:
 
     open: Callable[[], OpenDataset]
     fingerprint: str
-    witness: str | None
+    sample_file: str | None
     folder: str | None
     reader: PortionReader | None = None
     run: str = field(default_factory=unique_token)
@@ -275,10 +275,10 @@ class RemoteDataset:
         opens = recipe_of(data)
         uri = _first_uri(data)
         path = local_file(uri)
-        witness = str(path.absolute()) if path is not None and path.is_file() else None
+        sample_file = str(path.absolute()) if path is not None and path.is_file() else None
         named = uri or data.profile.files
         is_relative = "://" not in named and not Path(named).is_absolute()
-        return RemoteDataset(opens, _fingerprint(data.source), witness, f"{Path.cwd()}/" if is_relative else None)
+        return RemoteDataset(opens, _fingerprint(data.source), sample_file, f"{Path.cwd()}/" if is_relative else None)
 
     @staticmethod
     def cut(data: OpenDataset) -> "tuple[RemoteDataset, Callable[[Ints], Portion]]":
@@ -310,7 +310,7 @@ class RemoteDataset:
         """What the reader loads of a portion that was cut, in a worker."""
         assert self.reader is not None
         self._prepare_process()
-        self._check_witness()
+        self._check_sample_file()
         try:
             return self.reader.load(portion.cut)
         except (SegdataError, OSError) as error:
@@ -346,7 +346,7 @@ class RemoteDataset:
             raise _data_error(error) from error
         if _fingerprint(source) != self.fingerprint:
             raise _data_error("other images are listed there than here")
-        self._check_witness()
+        self._check_sample_file()
         return source
 
     def _prepare_process(self) -> None:
@@ -356,9 +356,9 @@ class RemoteDataset:
         if self.version != segdata.__version__:
             raise _version_error(_worker_name(), segdata.__version__)
 
-    def _check_witness(self) -> None:
-        if self.witness is not None and not Path(self.witness).is_file():
-            raise _data_error(f"{self.witness} is not there")
+    def _check_sample_file(self) -> None:
+        if self.sample_file is not None and not Path(self.sample_file).is_file():
+            raise _data_error(f"{self.sample_file} is not there")
 
 
 def _can_travel(reader: PortionReader) -> bool:

@@ -40,7 +40,7 @@ def panel_of(**people: SimulatedAnnotator) -> Panel:
 def against(method: str = "auto", **people: SimulatedAnnotator) -> dict[str, AgainstOthers]:
     whole = panel_of(**people)
     how = ConsensusMethod.from_name(method, whole.profile.task)
-    return {each.annotator: each for each in leave_one_out(whole, people, how, how=HOW, jobs=1)}
+    return {each.annotator: each for each in leave_one_out(whole, people, how, resampling=HOW, jobs=1)}
 
 
 def test_a_miss_and_an_extra_are_found() -> None:

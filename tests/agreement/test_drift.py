@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import segdata
-from segdata.agreement.drift import _adjusted_chances, _Trend
+from segdata.agreement.drift import _adjusted_p_values, _Trend
 from segdata.api.agreement import AgreementResult
 from segdata.core.batch import concatenate_batches, replace_column
 from segdata.core.config import Config
@@ -146,7 +146,7 @@ def test_a_steep_drift_in_few_images_is_not_lost_among_categories_in_many() -> N
     day = np.arange(60.0)
     few = np.sort(rng.choice(60, 14, replace=False))
     line = trend(few, day, 0.05 * few + rng.normal(0, 0.3, 14))
-    p = _adjusted_chances(day, [line, *(trend(np.arange(60), day, rng.normal(size=60)) for _ in range(12))], 0, 1999)
+    p = _adjusted_p_values(day, [line, *(trend(np.arange(60), day, rng.normal(size=60)) for _ in range(12))], 0, 1999)
     assert p[0] <= 0.002
     assert p[1:].min() > 0.05
 
@@ -158,5 +158,5 @@ def test_chances_are_those_that_they_say() -> None:
     for _ in range(200):
         chosen = [np.sort(rng.choice(30, n, replace=False)) for n in (9, 15, 30)]
         heavy = [trend(rows, day, rng.standard_t(3, len(rows))) for rows in chosen]
-        least.append(_adjusted_chances(day, heavy, 0, 199).min())
+        least.append(_adjusted_p_values(day, heavy, 0, 199).min())
     assert 0.05 <= np.mean(np.array(least) <= 0.1) <= 0.16

@@ -87,7 +87,7 @@ def reported_biases(result: Agreement, tables: Tables) -> list[ReportedBias]:
                 p = bias.p.get(kind, math.nan)
                 stands, is_joined = kind in bias.found, bool(joined.get(key, False))
                 biases.append(ReportedBias(*key, value, others.get(key, math.nan), p, stands, is_joined))
-    return sorted(biases, key=lambda habit: (not habit.stands, -habit.weight))
+    return sorted(biases, key=lambda bias: (not bias.stands, -bias.weight))
 
 
 def _bias_columns(tables: Tables, column: str) -> dict[tuple[str, str, str], float]:
@@ -104,7 +104,7 @@ def _bias_columns(tables: Tables, column: str) -> dict[tuple[str, str, str], flo
 BIAS_CODE, MISPLACED_CODE = "SEG406", "SEG413"
 _VERBS = {"missed": "misses", "extra": "adds"}
 _MUCH = 0.2  # of a category missed or called otherwise: enough to move its boundary by itself
-_NEAR = 0.1  # px or mm: what is less is no habit
+_NEAR = 0.1  # px or mm: what is less is no bias
 _LACKING = 0.05  # of what one of two has, and the other has not: enough to speak of
 _EXAMPLES = 3  # images that an advice names
 
@@ -174,7 +174,7 @@ def _deviating_annotator(annotator: str, findings: Sequence[Finding], result: Ag
     act = f"Teach {annotator}: {_join_quotes(list(quotes)[:3])}" if quotes else rule_remedy(BIAS_CODE)
     examples = {of.category: of.examples for of in result.annotator_bias if of.annotator == annotator}
     shown = [examples.get(bias.category, {}).get(bias.kind, ()) for bias in mine]
-    # Of several habits the worst image of each, then the second ones.
+    # The worst image of each bias first, then the second ones.
     images = dict.fromkeys(name for rank in zip_longest(*shown) for name in rank if name)
     if images:
         act += f" Look first at {join_words(list(images)[:_EXAMPLES])}."
@@ -202,33 +202,33 @@ def biases_of_findings(findings: Iterable[Finding]) -> set[tuple[str | None, str
     }
 
 
-def _follows_from_others(habit: ReportedBias, mine: Sequence[ReportedBias], tables: Tables) -> bool:
+def _follows_from_others(bias: ReportedBias, mine: Sequence[ReportedBias], tables: Tables) -> bool:
     """Whether an offset is of segments that are not there, or called otherwise: of what is not counted one by one."""
     comparison = tables.annotator_pairs
-    if habit.kind != "offset" or comparison is None:
+    if bias.kind != "offset" or comparison is None:
         return False
     is_counted = dict(
         zip([category.name for category in comparison.categories], comparison.countable.tolist(), strict=True)
     )
-    same = [bias for bias in mine if bias.category == habit.category and bias.kind != "offset"]
-    return not is_counted[habit.category] and any(bias.weight >= _MUCH for bias in same)
+    same = [other for other in mine if other.category == bias.category and other.kind != "offset"]
+    return not is_counted[bias.category] and any(other.weight >= _MUCH for other in same)
 
 
-def _bias_in_words(habit: ReportedBias, tables: Tables) -> str:
-    value, category = habit.value, habit.category
-    if habit.kind == "offset":
+def _bias_in_words(bias: ReportedBias, tables: Tables) -> str:
+    value, category = bias.value, bias.category
+    if bias.kind == "offset":
         return f"draws {category} {_offset_in_words(value, tables)} {'larger' if value.value > 0 else 'smaller'}"
-    beside = f" (others {format_percent(habit.others)})"
-    if habit.kind == "confused":
+    beside = f" (others {format_percent(bias.others)})"
+    if bias.kind == "confused":
         return (
-            f"labels {score_with_interval('confused', value)} of {category} as {_other_category(habit, tables)}{beside}"
+            f"labels {score_with_interval('confused', value)} of {category} as {_other_category(bias, tables)}{beside}"
         )
-    if habit.is_joined:
-        share = score_with_interval(habit.kind, value)
-        if habit.kind == "missed":
+    if bias.is_joined:
+        share = score_with_interval(bias.kind, value)
+        if bias.kind == "missed":
             return f"joins {share} of {category} with its neighbours{beside}"
         return f"divides {category} otherwise than most others in {share} of its segments{beside}"
-    return f"{_VERBS[habit.kind]} {score_with_interval(habit.kind, value)} of {category}{beside}"
+    return f"{_VERBS[bias.kind]} {score_with_interval(bias.kind, value)} of {category}{beside}"
 
 
 def _offset_in_words(value: Score, tables: Tables) -> str:
@@ -241,12 +241,12 @@ def _offset_in_words(value: Score, tables: Tables) -> str:
     return " ".join(filter(None, [format_score("offset", size.value), measure, format_interval("offset", size)]))
 
 
-def _other_category(habit: ReportedBias, tables: Tables) -> str:
+def _other_category(bias: ReportedBias, tables: Tables) -> str:
     comparison = tables.annotator_pairs
     if comparison is None:
         return "another category"
-    confusion = Confusion.of_annotator(comparison, comparison.annotators.index(habit.annotator))
-    others = [partner.other for partner in confusion.partners(habit.category) if partner.other != UNLABELLED]
+    confusion = Confusion.of_annotator(comparison, comparison.annotators.index(bias.annotator))
+    others = [partner.other for partner in confusion.partners(bias.category) if partner.other != UNLABELLED]
     return f"another category, mostly {others[0]}" if others else "another category"
 
 
@@ -260,7 +260,7 @@ class _GuidelineQuote:
 
 
 def _quote(taxonomy: Taxonomy, category: str, kind: str) -> _GuidelineQuote:
-    """The sentence of the guideline to teach about a kind of habit."""
+    """The sentence of the guideline to teach about a kind of bias."""
     chapter: Chapter = "boundary_rule" if kind == "offset" else "definition"
     text = next((getattr(entry, chapter) for entry in taxonomy.categories if entry.name == category), None)
     return _GuidelineQuote(category, chapter.replace("_", " "), " ".join((text or "").split()))

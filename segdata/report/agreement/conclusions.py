@@ -178,7 +178,7 @@ _DISAGREEMENTS = {
     "SEG404": "with another boundary",
     "SEG405": "split or merged",
 }
-_HABITS_OF = ("SEG406", "SEG407", "SEG415")  # findings that name an annotator
+_BIAS_CODES = ("SEG406", "SEG407", "SEG415")  # findings that name an annotator
 _MANY = 100  # disputes that nobody settles one by one while their cause goes on
 _UNASKED = re.compile("were not asked for| judged no ")  # SEG412 of who judged other categories: nothing to repair
 _BROKEN = ("SEG411", "SEG412")
@@ -388,8 +388,8 @@ def _disagreement_conclusions(findings: Sequence[Finding]) -> Iterator[Conclusio
         if len(disputes) > 1
         else f"1 dispute: {kinds}"
     )
-    habits = [finding for finding in findings if finding.code in _HABITS_OF]
-    taught = dict.fromkeys(finding.annotator for finding in habits if finding.annotator)
+    biased = [finding for finding in findings if finding.code in _BIAS_CODES]
+    taught = dict.fromkeys(finding.annotator for finding in biased if finding.annotator)
     theirs = [finding for finding in disputes if finding.annotator in taught]
     others = [finding for finding in disputes if finding.annotator not in taught]
     unclear = {finding.category for finding in findings_of_code(findings, UNCLEAR_CODE)}

@@ -246,9 +246,9 @@ def _histogram(name: str, color: str, values: "np.ndarray[tuple[int, ...], np.dt
     )
 
 
-def forest_plot(habits: Iterable[ReportedBias], annotators: Sequence[str], most: int) -> ForestPlot | None:
+def forest_plot(biases: Iterable[ReportedBias], annotators: Sequence[str], most: int) -> ForestPlot | None:
     """The boundary offsets, the largest of those that stand first; None where there is none."""
-    offsets = [habit for habit in habits if habit.kind == "offset"]
+    offsets = [bias for bias in biases if bias.kind == "offset"]
     if not offsets:
         return None
     ends = [abs(end) for offset in offsets for end in (offset.value.low, offset.value.high) if math.isfinite(end)]
@@ -263,11 +263,11 @@ def forest_plot(habits: Iterable[ReportedBias], annotators: Sequence[str], most:
     )
 
 
-def _offset_row(habit: ReportedBias, number: int) -> ChartRow:
-    value = habit.value
+def _offset_row(bias: ReportedBias, number: int) -> ChartRow:
+    value = bias.value
     text = score_with_interval("offset", value, signed=True)
-    mark = ChartValue(value.value, value.low, value.high, math.nan, habit.stands, text)
-    return ChartRow(habit.annotator, css_color(annotator_color(number)), habit.category, (mark,))
+    mark = ChartValue(value.value, value.low, value.high, math.nan, bias.stands, text)
+    return ChartRow(bias.annotator, css_color(annotator_color(number)), bias.category, (mark,))
 
 
 WORST, THUMBNAILS = 6, 100
@@ -279,7 +279,7 @@ _OF_CATEGORIES = {
 _OF_STRATA = {"iou": ("iou", "pq", "kappa"), "pq": ("pq", "f1", "iou")}
 _HEADS = {**SHORT_NAMES, "dice": "Dice", "covering": "covering", "offset_size": "offset"}
 _LARGE = 0.05  # shares that are listed though they may be chance
-_MATRIX, _CONFUSED, _OFFSETS, _HABITS, _CATEGORIES, _PLANNED = 24, 14, 28, 30, 60, 16
+_MATRIX, _CONFUSED, _OFFSETS, _BIASES, _CATEGORIES, _PLANNED = 24, 14, 28, 30, 60, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -467,7 +467,7 @@ def _bias_rows(biases: Sequence[ReportedBias], result: Agreement) -> list[BiasTa
                 for kind in shares
             ),
         )
-        for (annotator, category), kinds in list(cells.items())[:_HABITS]
+        for (annotator, category), kinds in list(cells.items())[:_BIASES]
         if any(kind.stands or kind.weight >= _LARGE for kind in kinds.values())
     ]
 
@@ -485,23 +485,23 @@ def _share_rows(rows: Sequence[BiasTableRow], biases: Sequence[ReportedBias]) ->
     for row in sorted(rows, key=lambda row: order[row.annotator]):
         marks: list[ChartValue | None] = []
         for kind in (kind for kind in BIAS_KINDS if kind != "offset"):
-            habit = by_cell.get((row.annotator, row.category, kind))
-            if habit is None:
+            bias = by_cell.get((row.annotator, row.category, kind))
+            if bias is None:
                 marks.append(None)
                 continue
-            value = habit.value
-            others = f"; others {format_percent(habit.others)}" if math.isfinite(habit.others) else ""
+            value = bias.value
+            others = f"; others {format_percent(bias.others)}" if math.isfinite(bias.others) else ""
             text = f"{score_with_interval(kind, value)}{others}"
-            marks.append(ChartValue(value.value, value.low, value.high, habit.others, habit.stands, text))
+            marks.append(ChartValue(value.value, value.low, value.high, bias.others, bias.stands, text))
         result.append(ChartRow(row.annotator, row.color, row.category, tuple(marks)))
     return result
 
 
-def _bias_cell(habit: ReportedBias, is_told: bool) -> BiasCell:
-    others = f"others {format_percent(habit.others)}" if math.isfinite(habit.others) else ""
-    ends = format_interval(habit.kind, habit.value)
-    text = format_score(habit.kind, habit.value.value)
-    return BiasCell(text, "; ".join(filter(None, [ends, others])), habit.stands, is_told)
+def _bias_cell(bias: ReportedBias, is_told: bool) -> BiasCell:
+    others = f"others {format_percent(bias.others)}" if math.isfinite(bias.others) else ""
+    ends = format_interval(bias.kind, bias.value)
+    text = format_score(bias.kind, bias.value.value)
+    return BiasCell(text, "; ".join(filter(None, [ends, others])), bias.stands, is_told)
 
 
 def _category_lines(result: Agreement) -> list[tuple[CategoryAgreement, Whisker, list[str]]]:

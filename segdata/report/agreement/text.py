@@ -35,7 +35,7 @@ from segdata.report.findings import command_lines
 _NAME = 18  # columns of a name
 _HEAD = 11  # columns of a head
 _MATRIX = 7  # annotators side by side
-_PAIRS, _CATEGORIES, _HABITS, _IMAGES, _PLANNED = 10, 40, 20, 8, 12
+_PAIRS, _CATEGORIES, _BIASES, _IMAGES, _PLANNED = 10, 40, 20, 8, 12
 
 
 def agreement_text(
@@ -50,7 +50,7 @@ def agreement_text(
     for block in (
         _matrix(result, console),
         _categories(result, distance_unit(comparison), console),
-        _habits(result, tables, console),
+        _biases(result, tables, console),
         _strata(result, console),
         *(_sheet(sheet, console) for sheet in agreement_tables(result, reference_name(result, tables))),
         _plan(result, console),
@@ -136,7 +136,7 @@ def _categories(result: Agreement, measure: str, console: Console) -> Iterator[s
         yield from console.wrap(f"{len(ranked) - _CATEGORIES:,} more agree better: --format csv has all", style="dim")
 
 
-def _habits(result: Agreement, tables: Tables, console: Console) -> Iterator[str]:
+def _biases(result: Agreement, tables: Tables, console: Console) -> Iterator[str]:
     """What stands of what annotators do differently."""
     standing = [bias for bias in reported_biases(result, tables) if bias.stands]
     if not standing:
@@ -151,12 +151,12 @@ def _habits(result: Agreement, tables: Tables, console: Console) -> Iterator[str
             format_percent(bias.others) if bias.kind != "offset" else "",
             f"{bias.p:.2g}",
         ]
-        for bias in standing[:_HABITS]
+        for bias in standing[:_BIASES]
     ]
     heads = ("annotator", "category", "what", "how much", "others", "p")
     yield from _titled_table("what stands when all tests are taken together", heads, rows, console, left=(0, 1, 2))
-    if len(standing) > _HABITS:
-        yield from console.wrap(f"{len(standing) - _HABITS:,} more: --format csv has all", style="dim")
+    if len(standing) > _BIASES:
+        yield from console.wrap(f"{len(standing) - _BIASES:,} more: --format csv has all", style="dim")
 
 
 def _strata(result: Agreement, console: Console) -> Iterator[str]:

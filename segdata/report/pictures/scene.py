@@ -39,7 +39,7 @@ class MarkedFinding:
 
     number: int
     finding: Finding
-    evidence: FindingLocation
+    location: FindingLocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +60,13 @@ class Scene:
     marks: Sequence[MarkedFinding] = ()
 
     def render(self, view: View, *, closely: bool = False) -> Image.Image:
-        """The view with everything painted on; `closely`: without boxes and numbers, every evidence pixel striped."""
+        """The view with everything painted on; `closely`: without boxes and numbers, all pixels of findings striped."""
         picture = self._segments(view)
         self._stripes(picture, view, 1.0 if closely else _LARGE_SHARE)
         image = Image.fromarray(picture)
         draw = ImageDraw.Draw(image)
         for mark in self.marks:
-            _draw_outlines(draw, view, mark.evidence)
+            _draw_outlines(draw, view, mark.location)
         if not closely:
             for mark in reversed(self.marks):  # the worst are drawn last, over the others
                 _draw_box(draw, view, mark, numbered=0 < mark.number <= _MOST_CHIPS)
@@ -92,7 +92,7 @@ class Scene:
         close = np.zeros(picture.shape[:2], bool)
         wide = close.copy()
         for mark in self.marks:
-            concerned = view.labels(mark.evidence.runs, height, 1) > 0
+            concerned = view.labels(mark.location.runs, height, 1) > 0
             wide |= concerned if concerned.mean() > large else False
             close |= concerned if concerned.mean() <= large else False
         turn = diagonal % (6 * _STRIPE)
@@ -103,14 +103,14 @@ class Scene:
         picture[close] = _STRIPES[(diagonal[close] // _STRIPE) % 2]
 
 
-def _draw_outlines(draw: ImageDraw.ImageDraw, view: View, evidence: FindingLocation) -> None:
-    for ring in evidence.rings:
+def _draw_outlines(draw: ImageDraw.ImageDraw, view: View, location: FindingLocation) -> None:
+    for ring in location.rings:
         line = [view.place(x, y) for x, y in np.concatenate([ring, ring[:1]]).tolist()]
         draw.line(line, fill=(0, 0, 0), width=4)
         draw.line(line, fill=(255, 235, 0), width=2)
-    _draw_crosses(draw, view, evidence.points)
-    if evidence.declared is not None:
-        left, top, right, bottom = view.rectangle(evidence.declared, 0, 2)
+    _draw_crosses(draw, view, location.points)
+    if location.declared is not None:
+        left, top, right, bottom = view.rectangle(location.declared, 0, 2)
         _draw_dashed(draw, (left, top, right, bottom))
 
 
@@ -133,10 +133,10 @@ def _draw_dashed(draw: ImageDraw.ImageDraw, box: tuple[float, float, float, floa
 
 
 def _draw_box(draw: ImageDraw.ImageDraw, view: View, mark: MarkedFinding, *, numbered: bool) -> None:
-    if mark.evidence.box is None:
+    if mark.location.box is None:
         return
     color = SEVERITY_COLORS[mark.finding.severity]
-    left, top, right, bottom = view.rectangle(mark.evidence.box, 4, 18)
+    left, top, right, bottom = view.rectangle(mark.location.box, 4, 18)
     draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline=(255, 255, 255), width=4)
     draw.rectangle((left, top, right, bottom), outline=color, width=2)
     if numbered:
@@ -151,7 +151,7 @@ _LEAST, _MOST = 22, 72  # image pixels that a pane shows across
 
 def choose_insets(marks: Sequence[MarkedFinding], whole: View, most: int) -> list[MarkedFinding]:
     """The findings to enlarge, at most `most`: the small ones, of as many rules as there are."""
-    small = [mark for mark in marks if mark.evidence.box is not None and needs_inset(mark.evidence, whole)]
+    small = [mark for mark in marks if mark.location.box is not None and needs_inset(mark.location, whole)]
     n_seen: dict[str, int] = {}
     turn = []
     for mark in small:
@@ -163,7 +163,7 @@ def choose_insets(marks: Sequence[MarkedFinding], whole: View, most: int) -> lis
 
 def draw_inset(scene: Scene, mark: MarkedFinding) -> Image.Image:
     """Two panes side by side: the image alone, and with everything painted on."""
-    view = close_view(mark.evidence, scene.annotation.size)
+    view = close_view(mark.location, scene.annotation.size)
     picture = Image.new("RGB", (INSET_WIDTH, INSET_SIDE), (255, 255, 255))
     ground = scene.ground.stretch(view)
     only = Scene(ground, scene.annotation, scene.colors, [mark])
@@ -188,38 +188,38 @@ def insets_per_row(width: int) -> int:
     return max(1, (width + 12) // (INSET_WIDTH + 12))
 
 
-def needs_inset(evidence: FindingLocation, whole: View) -> bool:
+def needs_inset(location: FindingLocation, whole: View) -> bool:
     """Whether one has to look closer than this view: a small box, or pixels far fewer than those of their box.
 
     A declared box may be far from its segment: only the whole picture shows both.
     """
-    if evidence.box is None or evidence.declared is not None:
+    if location.box is None or location.declared is not None:
         return False
-    _, _, width, height = evidence.box
-    n_pixels = int(evidence.runs.length.sum())
-    n_points = len(evidence.points) if not n_pixels else 0
+    _, _, width, height = location.box
+    n_pixels = int(location.runs.length.sum())
+    n_points = len(location.points) if not n_pixels else 0
     fine = n_points > 0 or 0 < n_pixels * whole.scale**2 < _SMALL_SIDE**2 / 4
     return fine or min(width, height) * whole.scale < _SMALL_SIDE / 3 or max(width, height) * whole.scale < _SMALL_SIDE
 
 
-def close_view(evidence: FindingLocation, size: tuple[int, int]) -> View:
+def close_view(location: FindingLocation, size: tuple[int, int]) -> View:
     """A close view of a finding in an image of this height and width.
 
-    Of its marked point, or of the evidence next to the middle of its box; inside the frame where nothing is outside.
+    Of its marked point, or of the pixels next to the middle of its box; inside the frame where nothing is outside.
     """
-    x, y, width, height = evidence.box or (0, 0, 1, 1)
+    x, y, width, height = location.box or (0, 0, 1, 1)
     middle_x, middle_y = x + width / 2, y + height / 2
     side = int(np.clip(3 * max(width, height), _LEAST, _MOST))
-    if len(evidence.points):
-        middle_x, middle_y = evidence.points[0].tolist()
+    if len(location.points):
+        middle_x, middle_y = location.points[0].tolist()
         side = _LEAST + 8
-    elif len(evidence.runs) and max(width, height) > side // 2:
-        run_x, top = np.divmod(evidence.runs.start, size[0])
-        run_y = top + evidence.runs.length / 2
+    elif len(location.runs) and max(width, height) > side // 2:
+        run_x, top = np.divmod(location.runs.start, size[0])
+        run_y = top + location.runs.length / 2
         nearest = int(np.argmin((run_x - middle_x) ** 2 + (run_y - middle_y) ** 2))
         middle_x, middle_y = float(run_x[nearest]), float(run_y[nearest])
     view = View.around(int(middle_x), int(middle_y), side, INSET_SIDE)
-    return view if len(evidence.points) else view.inside(*size)
+    return view if len(location.points) else view.inside(*size)
 
 
 def load_annotations(data: OpenDataset, row: int) -> Iterator[tuple[str | None, Batch]]:
@@ -343,20 +343,20 @@ def _draw_findings(
     colors = segment_colors(batch.segments["category_id"].to_numpy(), profile.taxonomy, profile.task)
     for finding in findings:
         mark = MarkedFinding(0, finding, locate_finding(annotation, finding))
-        view = thumbnail_view(mark.evidence, annotation.size)
+        view = thumbnail_view(mark.location, annotation.size)
         yield finding, data_uri(_panes(Scene(ground.stretch(view), annotation, colors, [mark]), view))
 
 
-def thumbnail_view(evidence: FindingLocation, size: tuple[int, int]) -> View:
+def thumbnail_view(location: FindingLocation, size: tuple[int, int]) -> View:
     """What a thumbnail shows of an image of this height and width: the finding's box, or its pixels where few.
 
     The whole image where the finding has no box.
     """
-    if evidence.box is None:
+    if location.box is None:
         x, y, wide, high = 0.0, 0.0, float(size[1]), float(size[0])
         side = max(wide, high)
     else:
-        x, y, wide, high = _bounding_box(evidence)
+        x, y, wide, high = _bounding_box(location)
         side = max(_ROOM * max(wide, high), _LEAST_ACROSS)
     middle_x, middle_y = int(x + wide / 2), int(y + high / 2)
     if side <= PANE:
@@ -365,14 +365,14 @@ def thumbnail_view(evidence: FindingLocation, size: tuple[int, int]) -> View:
         across, down = min(int(side), size[1]), min(int(side), size[0])
         scale = PANE / max(across, down)
         view = View(middle_x - across // 2, middle_y - down // 2, across, down, scale).inside(*size)
-    return close_view(evidence, size) if needs_inset(evidence, view) else view
+    return close_view(location, size) if needs_inset(location, view) else view
 
 
-def _bounding_box(evidence: FindingLocation) -> tuple[float, float, float, float]:
-    x, y, wide, high = evidence.box or (0, 0, 1, 1)
-    if evidence.declared is None or not np.isfinite(evidence.declared).all():
+def _bounding_box(location: FindingLocation) -> tuple[float, float, float, float]:
+    x, y, wide, high = location.box or (0, 0, 1, 1)
+    if location.declared is None or not np.isfinite(location.declared).all():
         return x, y, wide, high
-    also_x, also_y, also_wide, also_high = evidence.declared
+    also_x, also_y, also_wide, also_high = location.declared
     left, top = min(x, also_x), min(y, also_y)
     right, bottom = max(x + wide, also_x + also_wide), max(y + high, also_y + also_high)
     return left, top, right - left, bottom - top
