@@ -1,5 +1,9 @@
 """Placements: scores are sums of products counted one by one, and what was moved, turned or scaled is moved back."""
 
+import math
+from collections.abc import Iterable
+from statistics import median
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import uniform_filter
 
 from segdata.core.batch import concatenate_batches
+from segdata.measure import placements
 from segdata.measure.placements import (
     CHANGES,
     FITS,
@@ -15,10 +20,16 @@ from segdata.measure.placements import (
     SHIFTED,
     SIDE,
     OutlinePlanes,
+    Placement,
     Plane,
+    _best_shift,
     _cut_to,
     _fast_length,
+    _gain_both,
+    _near_scores,
+    _peak,
     _rescale,
+    _scaled_scores,
     _spectrum,
     _surface,
     best_placement,
@@ -233,3 +244,240 @@ def test_outlines_beside_all_four_sides_are_not_scaled(loose: int) -> None:
     planes = [placed(frame(seed, loose), frame(seed, 0), seed) for seed in range(8)]
     assert common_change(planes, poor=np.inf)[0].score < FITS
     assert list(place_parts(planes, np.zeros(8, np.int64))) == []
+
+
+@pytest.mark.parametrize(("across", "down"), [(True, True), (True, False), (False, True)])
+def test_a_scale_is_screened_by_where_the_middles_of_pixels_go(across: bool, down: bool) -> None:
+    rng = np.random.default_rng(3)
+    outline = (rng.random((9, 12)) * (rng.random((9, 12)) < 0.4)).astype(np.float32)
+    edges = rng.normal(size=(9, 12)).astype(np.float32)
+    found = _scaled_scores(OutlinePlanes(0, outline, edges, (9, 12), np.zeros((3, 3), np.float32)), across, down)
+    for scale, score in zip(placements._SCALES.tolist(), found.tolist(), strict=True):
+        total = squares = 0.0
+        for y, x in np.argwhere(outline > 0.1).tolist():
+            row = round((y + 0.5) * scale - 0.5) if down else y
+            column = round((x + 0.5) * scale - 0.5) if across else x
+            if row < 9 and column < 12:
+                total += float(outline[y, x]) * float(edges[row, column])
+                squares += float(outline[y, x]) ** 2
+        noise = math.sqrt(squares * float((edges.astype(float) ** 2).mean()))
+        assert score == pytest.approx(total / max(noise, 1e-12), rel=1e-4, abs=1e-5)
+
+
+Near = list[list[float]]  # the scores around no displacement
+SCALES = [0.5, 0.8, 1.25, 2.0]
+
+
+class Scored(OutlinePlanes):
+    """Labels whose scores after a change are numbers drawn by it."""
+
+    def drawn(self, *how: float) -> float:
+        seed = [self.annotation, *(round(100 * number) for number in how)]
+        return float(np.random.default_rng(seed).choice([1.0, 4.0, 7.0, 9.0, 14.0, 30.0]))
+
+    def scores(self, outlines: Iterable[Plane], reach: int = 1) -> list[float]:
+        assert reach == 2
+        return [self.drawn(*outline) for outline in outlines]
+
+
+def scored(rng: np.random.Generator, n: int, monkeypatch: pytest.MonkeyPatch) -> list[OutlinePlanes]:
+    """So many random labels, some of which go further around than others, and some that may not be turned."""
+    monkeypatch.setattr(placements, "_SCALES", np.array(SCALES))
+    monkeypatch.setattr(placements, "_rescale", lambda outline, x, y: (x, y))
+    monkeypatch.setattr(
+        placements,
+        "_scaled_scores",
+        lambda one, *axes: np.array([one.drawn(scale, *axes) for scale in SCALES]),
+    )
+    planes: list[OutlinePlanes] = []
+    strength = rng.choice([[1, 2, 4], [1, 4, 9, 14], [4, 9, 14, 30]][int(rng.integers(3))], (7, 7))
+    for k in range(n):
+        reach = int(rng.choice([2, 3]))
+        near = np.where(rng.random((7, 7)) < 0.7, strength, rng.choice([1.0, 2.0, 9.0, 20.0], (7, 7)))
+        near = near[3 - reach : 4 + reach, 3 - reach : 4 + reach].astype(np.float32)
+        one = Scored(100 + k, near, np.zeros((10, 20), np.float32), (30, int(rng.choice([40, 60]))), near)
+        every = [number for number in range(len(CHANGES)) if number != 3 or rng.random() < 0.95]
+        one._changed = {number: one.drawn(number, 7) for number in every}
+        planes.append(one)
+    return planes
+
+
+def own_of(one: OutlinePlanes) -> float:
+    middle = len(one.near) // 2
+    return max(float(one.near[middle + y, middle + x]) for y in (-1, 0, 1) for x in (-1, 0, 1))
+
+
+def around(planes: list[OutlinePlanes]) -> tuple[int, list[dict[tuple[int, int], float]]]:
+    """How far all go, and the scores of each by rows down and columns across."""
+    reach = min(len(one.near) // 2 for one in planes)
+    steps = range(-reach, reach + 1)
+    return reach, [
+        {(y, x): float(one.near[len(one.near) // 2 + y, len(one.near) // 2 + x]) for y in steps for x in steps}
+        for one in planes
+    ]
+
+
+def best_place(value: dict[tuple[int, int], float], beyond: tuple[int, int] | None = None) -> tuple[int, int]:
+    """The first of the greatest; of those on the other side of the middle than `beyond`, or the first if none is."""
+    some = [place for place in value if beyond is None or place[0] * beyond[0] + place[1] * beyond[1] < 0]
+    return max(some or value, key=value.__getitem__) if some else next(iter(value))
+
+
+def moved(planes: list[OutlinePlanes], place: tuple[int, int]) -> tuple[tuple[int, float, float], list[float]]:
+    """A shift in pixels of the images, and the scores after it, or a step beside."""
+    unit = [max(one.full) / 20 for one in planes]
+    beside = [(place[0] + y, place[1] + x) for y in (-1, 0, 1) for x in (-1, 0, 1)]
+    scores = [max(own[step] for step in beside if step in own) for own in around(planes)[1]]
+    return (SHIFTED, median(place[1] * one for one in unit), median(place[0] * one for one in unit)), scores
+
+
+def gain_both(own: list[float], scores: list[float], opposite: list[float]) -> bool:
+    return median(opposite) - median(own) > 0.5 * (median(scores) - median(own))
+
+
+def told(place: Placement) -> tuple[int, float, float]:
+    return place.change, place.x, place.y
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_shifts_of_labels_that_go_less_or_further(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(seed)
+    planes = scored(rng, 4, monkeypatch)
+    reach, near = around(planes)
+    found = _near_scores(planes)
+    assert [one.tolist() for one in found] == [
+        [[own[y, x] for x in range(-reach, reach + 1)] for y in range(-reach, reach + 1)] for own in near
+    ]
+    assert [one.own_score for one in planes] == [own_of(one) for one in planes]
+    place = int(rng.integers(-reach, reach + 1)), int(rng.integers(-reach, reach + 1))
+    shift, scores = _best_shift(planes, found, place[0] + reach, place[1] + reach)
+    assert (told(shift), scores.tolist()) == moved(planes, place)
+    row, column = _peak(found[0])
+    assert (row - reach, column - reach) == best_place(near[0])
+    if place != (0, 0):
+        row, column = _peak(found[0], (place[0] + reach, place[1] + reach))
+        assert (row - reach, column - reach) == best_place(near[0], place)
+    values = [rng.choice([1.0, 2.0, 3.0, 4.0, 5.0], 3).tolist() for _ in range(3)]
+    assert _gain_both(*(np.array(some) for some in values)) == gain_both(*values)
+
+
+def changes_of_group(planes: list[OutlinePlanes]) -> list[tuple[tuple[int, float, float], list[float]]]:
+    own = [own_of(one) for one in planes]
+    changes: list[tuple[tuple[int, float, float], list[float]]] = []
+    for number in range(len(CHANGES)):
+        if all(number in one.changed_scores() for one in planes):
+            changes.append(((number, 0.0, 0.0), [one.changed_scores()[number] for one in planes]))
+    for across, down in ((True, True), (True, False), (False, True)):
+        rough = [sum(Scored.drawn(one, scale, across, down) for one in planes[:12]) for scale in SCALES]  # type: ignore[arg-type]  # all are
+        best = rough.index(max(rough))
+        others = [k for k in range(4) if (SCALES[k] < 1) != (SCALES[best] < 1)]
+        other = max(others, key=rough.__getitem__)
+        scales = [(SCALES[k] if across else 1.0, SCALES[k] if down else 1.0) for k in (best, other)]
+        scores, opposite = ([Scored.drawn(one, *scale) for one in planes] for scale in scales)  # type: ignore[arg-type]  # as above
+        if not gain_both(own, scores, opposite):
+            changes.append(((SCALED, *scales[0]), scores))
+    return changes
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_change_of_a_group_has_the_greatest_median(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(seed)
+    planes = scored(rng, int(rng.choice([1, 3, 14])), monkeypatch)
+    own = [own_of(one) for one in planes]
+    _, near = around(planes)
+    mean = {place: sum(one[place] for one in near) / len(near) for place in near[0]}
+    best = best_place(mean)
+    shift, scores = moved(planes, best)
+    opposite = moved(planes, best_place(mean, best))[1]
+    changes = [(shift, own if gain_both(own, scores, opposite) else scores)]
+    poor = float(rng.choice([0.0, 9.0, 100.0]))
+    if median(own) < poor:
+        changes += changes_of_group(planes)
+    expected, scores = max(changes, key=lambda change: median(change[1]))
+    place, n_better = common_change(planes, poor)
+    assert (told(place), n_better) == (expected, sum(a > b for a, b in zip(scores, own, strict=True)))
+    assert (place.annotation, place.own, place.score) == (100, median(own), median(scores))
+
+
+@pytest.mark.parametrize("seed", range(80))
+def test_the_change_of_a_part_is_that_of_the_most_labels(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(seed)
+    planes = scored(rng, int(rng.integers(4, 14)), monkeypatch)
+    groups = np.where(rng.random(len(planes)) < 0.8, 2, 1)
+    expected = []
+    for group in (1, 2):
+        rows = [k for k in range(len(planes)) if groups[k] == group]
+        part = _part([planes[k] for k in rows])
+        if part is not None:
+            place, scores, members = part
+            own = [own_of(planes[rows[k]]) for k in members]
+            first = (place, planes[rows[members[0]]].annotation, median(own), median(scores[k] for k in members))
+            expected.append((*first, group, [rows[k] for k in members]))
+    found = [
+        (told(one), one.annotation, one.own, one.score, group, rows) for one, group, rows in place_parts(planes, groups)
+    ]
+    assert found == expected
+
+
+def _part(planes: list[OutlinePlanes]) -> tuple[tuple[int, float, float], list[float], list[int]] | None:
+    """The change after which most of some labels, five or more, score 8 or more, and 1.5 times as much as before."""
+    own = [own_of(one) for one in planes]
+    changes: list[tuple[tuple[int, float, float], list[float]]] = []
+    if len(planes) < LEAST_PART:
+        return None
+    _, near = around(planes)
+    better = [
+        {place: value >= max(8, 1.5 * before) for place, value in one.items()}
+        for one, before in zip(near, own, strict=True)
+    ]
+    gained = {
+        place: sum(one[place] for one, is_better in zip(near, better, strict=True) if is_better[place])
+        for place in near[0]
+    }
+    n_better = {place: sum(one[place] for one in better) for place in near[0]}
+    best = best_place(gained)
+    opposite = n_better[best_place(gained, best)]
+    if opposite <= 0.5 * n_better[best] > 0:
+        changes.append(moved(planes, best))
+    weak = [k for k in range(len(own)) if own[k] < 0.8 * np.quantile(own, 0.8)]
+    if len(weak) >= LEAST_PART:
+        rough = {
+            scale: [value for k in weak if (value := Scored.drawn(planes[k], scale)) >= 0.8 * max(8, 1.5 * own[k])]  # type: ignore[arg-type]  # as above
+            for scale in SCALES
+        }
+        scale = max(SCALES, key=lambda one: sum(rough[one]))
+        others = max(len(rough[one]) for one in SCALES if (one < 1) != (scale < 1))
+        if max(map(len, rough.values())) >= LEAST_PART and others <= 0.5 * len(rough[scale]):
+            changes.append(
+                ((SCALED, scale, scale), _instead(own, {k: Scored.drawn(planes[k], scale, scale) for k in weak}))
+            )  # type: ignore[arg-type]  # as above
+        lost = [k for k in range(len(own)) if own[k] < FITS]
+        for number in range(len(CHANGES)) if len(lost) >= LEAST_PART else ():
+            if all(number in planes[k].changed_scores() for k in lost):
+                changes.append(
+                    ((number, 0.0, 0.0), _instead(own, {k: planes[k].changed_scores()[number] for k in lost}))
+                )
+    best_change, most = None, LEAST_PART - 1
+    for place, scores in changes:
+        members = [k for k in range(len(own)) if scores[k] >= max(8, 1.5 * own[k])]
+        if len(members) > most:
+            best_change, most = (place, scores, members), len(members)
+    return best_change
+
+
+def _instead(own: list[float], changed: dict[int, float]) -> list[float]:
+    return [changed.get(k, value) for k, value in enumerate(own)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_best_placement_has_the_highest_score(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    (one,) = scored(np.random.default_rng(seed), 1, monkeypatch)
+    _, (near,) = around([one])
+    place = best_place(near)
+    unit = max(one.full) / 20
+    changes = [(near[place], (SHIFTED, place[1] * unit, place[0] * unit))]
+    changes += [(score, (number, 0.0, 0.0)) for number, score in one.changed_scores().items()]
+    changes += [(Scored.drawn(one, scale, scale), (SCALED, scale, scale)) for scale in (0.25, 0.5, 2.0, 4.0)]  # type: ignore[arg-type]  # as above
+    score, change = max(changes, key=lambda pair: pair[0])
+    best = best_placement(one)
+    assert (best.annotation, best.own, best.score, told(best)) == (100, 0, score, change)

@@ -125,7 +125,7 @@ def test_masks_that_are_rectangles(seed: int) -> None:
 def test_two_segments_of_the_same_pixels(seed: int) -> None:
     rng = np.random.default_rng(seed)
     tables = scattered(rng, images(2, 9, 8), 10, (CAR, CAR, PERSON))
-    area = rng.choice([8, 9, 10], 10)
+    area = rng.choice([8, 9, 10, 16], 10)  # of 16 px a copy of 8 is a half
     tables = replace(tables, segments=tables.segments.beside(area=area))
     pairs = pairs_of(rng, tables, 0.8, x=5, y=5, width=5, height=5)
     both = np.minimum(area[pairs["a"]], area[pairs["b"]]) - rng.choice([0, 0, 1, 3], len(pairs))
@@ -424,17 +424,17 @@ def test_numbers_and_sizes_of_frames(seed: int) -> None:
     assert list(_other_size(Table({"width": wide, "height": high}), np.arange(12), 13)) == []
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(60))
 def test_gaps_of_a_category_in_a_volume(seed: int) -> None:
     rng = np.random.default_rng(seed)
     labels = np.ones((9, 2, 2), np.int64)
     labels[:, 1] = 2
     tables = measure_source(sequence_dataset(labels, kind="volume"), frozenset(), jobs=1)
-    n = int(rng.integers(1, 8))
+    n = int(rng.integers(1, 8 if seed < 30 else 20))
     between = np.sort(rng.integers(1, 8, n))
     category = rng.choice([1, 2], n)
     area = np.ones(18, np.int64)
-    for k in between[: int(rng.integers(0, 3))]:
+    for k in rng.permutation(between)[: int(rng.integers(0, 3 if seed < 30 else 9))]:
         area[2 * k : 2 * k + 2] = 0
     tables = replace(tables, segments=tables.segments.beside(area=area))
     smaller = rng.integers(20, 60, n)
