@@ -229,6 +229,16 @@ def test_masks_in_folders_of_splits_and_a_leak_between_them(tmp_path: Path) -> N
     assert segdata.validate(data, select=["SEG0"]).findings == ()
 
 
+def test_a_category_that_splits_mean_as_two_kinds_is_one_and_told(tmp_path: Path) -> None:
+    masks(tmp_path / "train", {"a.png": 1})
+    masks(tmp_path / "val", {"b.png": 2})
+    (tmp_path / "val" / "taxonomy.yaml").write_text("categories: [{id: 1, name: a, kind: stuff}]\n")
+    data = segdata.read(tmp_path)
+    assert [(category.name, category.kind) for category in data.taxonomy.categories] == [("a", "thing")]
+    (found,) = mappings(data)
+    assert found.message.startswith("'a' is stuff here, thing in train")
+
+
 @pytest.mark.parametrize("drawn", [False, True])
 def test_two_datasets_in_a_folder_are_not_one(tmp_path: Path, drawn: bool) -> None:
     """Drawings look like masks, photographs do not: both are refused, and the datasets are named."""

@@ -173,6 +173,16 @@ def test_images_come_in_ascending_order_and_once(names: list[str], apart: bool, 
         write()
 
 
+def test_a_batch_begins_after_the_last_image_of_the_one_before(tmp_path: Path) -> None:
+    nothing = revision_writer.annotation_rows(batch_of({}))
+    with RevisionWriter(tmp_path / "r", tmp_path) as writer:
+        writer.add_rows(batch_of({"b": [], "e": []}).images, nothing, 0)
+        for name in "bce":
+            with pytest.raises(ValueError, match=f"each once: '{name}'"):
+                writer.add_rows(batch_of({name: []}).images, nothing, 0)
+        writer.add_rows(batch_of({"f": []}).images, nothing, 0)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_revision_has_what_changed_and_links_the_rest(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
