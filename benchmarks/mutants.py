@@ -38,6 +38,7 @@ from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 
 SECONDS = 300  # of processor time; a mutant that takes longer is noticed
+SLOWER = 10  # times as long as its tests take, and no more: a loop that never ends
 SKIPPED = ("VariableInserter", "VariableReplacer", "RemoveDecorator", "ExceptionReplacer")
 Function = tuple[str, int]  # path and first line
 
@@ -136,8 +137,10 @@ class Functions:
         if not wanted:
             return "uncalled"
 
+        limit = min(SECONDS, 10 + int(SLOWER * sum(seconds[number] for number in wanted)))
+
         def run() -> int:
-            resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+            resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
             for function, code in targets:
                 function.__code__ = code
             return _run(session, sorted(wanted, key=seconds.__getitem__))
@@ -218,11 +221,16 @@ def _with_calls(path: Path) -> ast.Module:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             first = min(part.lineno for part in (node, *node.decorator_list))
-            call = ast.parse(f"{_CALLED}({f'{path}:{first}'!r})").body[0]
-            for part in ast.walk(call):
-                ast.copy_location(part, node.body[0])
+            call = ast.Expr(_call(f"{path}:{first}"))
             node.body.insert(int(ast.get_docstring(node, clean=False) is not None), call)
-    return tree
+        elif isinstance(node, ast.Lambda):
+            both = ast.Tuple([_call(f"{path}:{node.lineno}"), node.body], ast.Load())
+            node.body = ast.Subscript(both, ast.Constant(1), ast.Load())
+    return ast.fix_missing_locations(tree)
+
+
+def _call(name: str) -> ast.expr:
+    return ast.parse(f"{_CALLED}({name!r})", mode="eval").body
 
 
 def _outer_functions(code: CodeType) -> Iterator[tuple[tuple[str, str, int], CodeType]]:
