@@ -85,7 +85,7 @@ def renamed_track(
         yield from _stand_ins(frames, min_frames, min_overlap)
         yield from _taken_over(frames, min_frames, min_overlap, min_fit)
         yield from _shifted_tracks(frames, min_overlap)
-        first, last = np.full(len(ids), len(rows) + place.max()), np.full(len(ids), -1)
+        first, last = np.full(len(ids), place.max()), np.full(len(ids), -1)
         np.minimum.at(first, inverse, place)
         np.maximum.at(last, inverse, place)
         kept = (area[rows] >= min_pixels) & (count[inverse] >= min_frames)

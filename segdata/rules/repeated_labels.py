@@ -98,8 +98,8 @@ def _repeated_shapes(tables: Tables, rows: Ints) -> dict[str, Ints]:
     if tables.turn is None:
         kept = _shared_by_few(key, segments["annotation"][rows])
     for bits in (32, 64) if tables.turn is not None else ():  # half of the hash sorts out most
-        _, first = joint_codes(key[kept] >> (64 - bits), segments["annotation"][rows[kept]].astype(np.int64))
         short = key[kept] >> (64 - bits)
+        _, first = joint_codes(short, segments["annotation"][rows[kept]].astype(np.int64))
         found = sum_by(tables, {"key": short[first]}, {"n": np.ones(len(first), np.int64)}, least=2)
         kept = kept[np.isin(short, found["key"][found["n"] <= _MOST_IMAGES] if bits == 64 else found["key"])]
     return {name: segments[name][rows[kept]].astype(np.int64) for name in ("annotation", *_SHAPE)}

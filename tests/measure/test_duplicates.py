@@ -12,6 +12,7 @@ from PIL import Image
 from segdata.core.table import Table
 from segdata.measure.tables import duplicates as module
 from segdata.measure.tables.duplicates import (
+    BITS,
     MOST_BITS,
     _nearest_hashes,
     difference_hash,
@@ -127,3 +128,16 @@ def test_images_without_files_are_alike_to_none() -> None:
     table = table_of([None] * 5)
     assert find_lookalikes(table).tolist() == []
     assert similar_images(table, 1)["image"].tolist() == []
+
+
+@pytest.mark.parametrize("block", [2, 3, 100])
+def test_looks_are_the_same_up_to_sixteen_bits(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    bits = np.zeros((7, BITS), np.uint8)
+    for row, n in enumerate((0, 16, 17, 0, 8, 240, 256)):
+        bits[row, :n] = 1
+    rows = np.array([1, 2, 4, 5, 7, 8, 9])  # the others cannot be decoded
+    monkeypatch.setattr(module, "_difference_hashes", lambda images, jobs: (rows, np.packbits(bits, axis=1)))
+    monkeypatch.setattr(module, "_BLOCK", block)
+    expected = [(int(rows[a]), int(rows[b])) for a, b in combinations(range(7), 2) if (bits[a] != bits[b]).sum() <= 16]
+    assert (1, 2) in expected
+    assert [tuple(pair) for pair in find_lookalikes(table_of([None] * 10)).tolist()] == expected

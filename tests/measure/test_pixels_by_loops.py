@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
+from segdata.core.batch import replace_column
 from segdata.core.table import Table
 from segdata.measure.measure import measure_source
 from segdata.measure.tables import altered_copies as copies
@@ -273,9 +274,9 @@ def test_peers_are_of_one_annotation_and_category(seed: int) -> None:
     segments = batch.segments
     n = segments.num_rows
     category, crowd = rng.choice([3, 7], n), rng.random(n) < 0.1
-    for name, values in (("category_id", category), ("iscrowd", crowd)):
-        place = segments.column_names.index(name)
-        segments = segments.set_column(place, segments.schema.field(name), [values.tolist()])
+    flags = [bool(flag) or [False, None][int(rng.integers(2))] for flag in crowd]  # unknown is no crowd
+    for name, values in (("category_id", category.tolist()), ("iscrowd", flags)):
+        segments = replace_column(segments, name, values)
     area = rng.choice([0, 10, 20, 40, 80], n)
     group, same, typical, spread = _peer_areas(replace(batch, segments=segments), area)
     owner = batch.segment_annotation
@@ -304,7 +305,10 @@ def test_two_large_parts_and_what_hides_the_way_between(seed: int) -> None:
             grid[: rng.integers(1, 12), x : x + int(rng.integers(2, 7))] = letter
     if rng.random() < 0.4:
         grid[11, 39] = "a"
-    text = "\n".join("".join(row) for row in grid) + "\n\na: car\nb: bus\nc: bus (crowd)\ng: road (stuff)"
+    if heights[0] >= 5 and seed % 2:  # the way begins outside of the part, in its middle
+        middle = int(heights[0]) // 2
+        grid[middle - 1 : middle + 1, 2:4] = rng.choice([".", "d"])
+    text = "\n".join("".join(row) for row in grid) + "\n\na: car\nb: bus\nc: bus (crowd)\nd: bus\ng: road (stuff)"
     table = list(measure_source(draw_picture(text), frozenset({"apart"}), jobs=1).apart.lines(
         "first", "second", "first_reach", "second_reach", "hidden"))  # fmt: skip
     label, n = ndimage.label(grid == "a")
@@ -320,7 +324,7 @@ def test_two_large_parts_and_what_hides_the_way_between(seed: int) -> None:
     way = [(k + 0.5) / 64 for k in range(64)]
     points = [tuple(math.floor(p * (1 - s) + q * s) for p, q in zip(*centres, strict=True)) for s in way]
     outside = [grid[y, x] for x, y in points if grid[y, x] != "a"]
-    hidden = sum(letter in "bc" for letter in outside) / max(len(outside), 1)
+    hidden = sum(letter in "bcd" for letter in outside) / max(len(outside), 1)
     assert table == [(parts[0][0], parts[1][0], *(pytest.approx(one) for one in reach), pytest.approx(hidden))]
 
 

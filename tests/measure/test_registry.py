@@ -1,6 +1,12 @@
 """The registry of measurements: what rules ask for exists, and nothing is measured before what it needs."""
 
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
 from segdata.core.rule import rules
+from segdata.measure import registry, tables
 from segdata.measure.registry import all_families, chosen_measurements, row_links
 
 
@@ -19,3 +25,16 @@ def test_a_measurement_brings_those_that_it_needs() -> None:
     tables = [name for each in chosen_measurements(frozenset({"apart"})) for name in each.tables]
     assert tables == ["images", "annotations", "segments", "parts", "holes", "apart"]
     assert [name for each in chosen_measurements(frozenset()) for name in each.tables] == tables[:3]
+
+
+def test_every_module_of_tables_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    imported = []
+
+    def import_and_note(name: str) -> object:
+        imported.append(name)
+        return import_module(name)
+
+    monkeypatch.setattr(registry, "import_module", import_and_note)
+    registry._import_all()
+    modules = sorted(f"{tables.__name__}.{path.stem}" for path in Path(tables.__path__[0]).glob("[!_]*.py"))
+    assert imported == [tables.__name__, *modules]

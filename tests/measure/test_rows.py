@@ -2,16 +2,20 @@
 
 from dataclasses import replace
 
+import numpy as np
+import pytest
 from hypothesis import given, settings
 
-from segdata.core.batch import Batch, concatenate_batches
+from segdata.core.batch import Batch, concatenate_batches, replace_column
 from segdata.core.profile import Profile
 from segdata.core.rule import Family
 from segdata.core.taxonomy import Attribute, Category, Taxonomy
 from segdata.measure.measure import concatenate_measured, measure_batch
 from segdata.measure.registry import BatchView
 from segdata.measure.tables import rows
+from segdata.testing.pictures import masks_of_runs
 from segdata.testing.strategies import datasets
+from tests.measure.test_tables_by_loops import PROFILE, random_batch
 
 NAMES = Taxonomy(categories=(Category(id=1, name="a", attributes=(Attribute("occluded"), Attribute("of"))),))
 
@@ -50,3 +54,56 @@ def test_chunks_put_together_are_the_whole(made: tuple[Profile, list[Batch]]) ->
 def test_nothing_is_said_of_nothing(made: tuple[Profile, list[Batch]]) -> None:
     view = BatchView(Batch.empty(), replace(made[0], taxonomy=NAMES))
     assert rows.measure_attributes(view).num_rows == rows.measure_secondary_categories(view).num_rows == 0
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_where_the_pixels_of_segments_lie(seed: int) -> None:
+    batch = random_batch(np.random.default_rng(seed))
+    table = measure_batch(batch, PROFILE, frozenset({"centroids"})).tables["centroids"].to_pylist()
+    for row, mask in enumerate(masks_of_runs(batch.runs, *batch.segment_size)):
+        y, x = np.nonzero(mask)
+        expected = [x.mean(), y.mean(), x.std(), y.std()] if len(x) else [0] * 4
+        names = ("center_x", "center_y", "spread_x", "spread_y")
+        assert [table[row][name] for name in names] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_imprints_are_those_of_categories_and_pixels_in_any_order(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    batch = random_batch(rng)
+    annotation = np.sort(rng.integers(0, batch.annotations.num_rows, batch.n_segments)).astype(np.int32)
+    segments = replace_column(batch.segments, "annotation", annotation)
+    runs = batch.runs.take(rng.integers(0, 3, batch.n_segments), batch.n_segments)  # of three shapes
+    batch = replace(batch, segments=segments, runs=runs)
+    drawn: list[list[tuple[int, bytes]]] = [[] for _ in range(batch.annotations.num_rows)]
+    masks = masks_of_runs(batch.runs, *batch.segment_size)
+    for row, category, mask in zip(annotation, segments["category_id"].to_pylist(), masks, strict=True):
+        drawn[row].append((category, mask.tobytes()))
+    found = measure_batch(batch, PROFILE, frozenset({"imprints"})).tables["annotations"]["imprint"].to_pylist()
+    for one, own in zip(drawn, found, strict=True):
+        for other, theirs in zip(drawn, found, strict=True):
+            assert (own == theirs) == (sorted(one) == sorted(other))
+    assert {len(imprint) for imprint in found} == {32}
+
+
+@pytest.mark.parametrize("flag", [False, None])
+def test_a_crowd_that_nobody_declares_is_none(flag: bool | None) -> None:
+    batch = random_batch(np.random.default_rng(0))
+    other = replace(batch, segments=replace_column(batch.segments, "iscrowd", [flag] * batch.n_segments))
+    families: frozenset[Family] = frozenset({"ends", "seams", "dashes", "lobes"})
+    for name, table in measure_batch(other, PROFILE, families).tables.items():
+        assert table.equals(measure_batch(batch, PROFILE, families).tables[name])
+    crowds = replace(batch, segments=replace_column(batch.segments, "iscrowd", [True] * batch.n_segments))
+    tables = measure_batch(crowds, PROFILE, families).tables
+    assert [tables[name].num_rows for name in ("ends", "seams", "dashes", "lobes")] == [0] * 4
+
+
+@pytest.mark.parametrize("declared", [None, [], [1.0, 2.0, 3.0], [1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0, 5.0]])
+def test_declared_boxes_are_of_four_numbers(declared: list[float] | None) -> None:
+    batch = random_batch(np.random.default_rng(0))
+    boxes = [declared if row % 2 else [5.0, 6.0, 7.0, 8.0] for row in range(batch.n_segments)]
+    batch = replace(batch, segments=replace_column(batch.segments, "declared_bbox", boxes))
+    table = measure_batch(batch, PROFILE, frozenset()).tables["segments"].to_pylist()
+    for row, box in zip(table, boxes, strict=True):
+        sides = [row[f"declared_{name}"] for name in ("x", "y", "width", "height")]
+        assert sides == (box if box is not None and len(box) == 4 else [None] * 4)

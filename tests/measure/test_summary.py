@@ -15,11 +15,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from segdata.core.batch import Batch, replace_column
+from segdata.core.profile import Task
 from segdata.core.rule import Tables
+from segdata.core.statistics import class_weights
 from segdata.core.table import Table
 from segdata.measure.measure import measure_source
 from segdata.measure.summary import (
     AcceptedSegments,
+    _category_table,
     _summary_facts,
     channel_statistics,
     count_accepted,
@@ -180,6 +183,26 @@ def random_annotations(rng: np.random.Generator) -> Tables:
     columns |= {"area": rng.choice([0, 1, 5, 7], n), "iscrowd": np.zeros(n, bool)}
     camera = np.array([rng.choice(["left", "right", None]) for _ in range(6)], object)
     return replace(tables, images=tables.images.beside(camera=camera), segments=Table(columns))
+
+
+@pytest.mark.parametrize("task", ["semantic", "instance", "panoptic"])
+@pytest.mark.parametrize("seed", range(6))
+def test_weights_count_pixels_and_images_of_semantic_data_and_else_segments(seed: int, task: Task) -> None:
+    tables = random_annotations(np.random.default_rng(seed))
+    tables = replace(tables, profile=replace(tables.profile, task=task))
+    found = _category_table(tables)
+    counts = {}
+    for name in ("pixels", "images", "segments"):
+        counts[name] = [0 if kind == "void" else n for kind, n in zip(found["kind"], found[name], strict=True)]
+    counted = counts["pixels" if task == "semantic" else "segments"]
+    of = sum(n > 0 for n in counted)
+    inverse = [sum(counted) / (of * n) if n else 0 for n in counted]
+    assert found["weight_inverse"].tolist() == pytest.approx(inverse)
+    assert found["weight"].tolist() == pytest.approx(class_weights(np.array(counted)).tolist())
+    samples = counts["images" if task == "semantic" else "segments"]
+    effective = [1 / sum(0.999**k for k in range(n)) if n else 0 for n in samples]
+    mean = sum(effective) / max(sum(n > 0 for n in samples), 1)
+    assert found["weight_effective"].tolist() == pytest.approx([weight / mean if mean else 0 for weight in effective])
 
 
 def files(folder: Path, pictures: dict[str, np.ndarray]) -> Table:

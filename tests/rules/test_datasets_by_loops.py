@@ -84,6 +84,35 @@ def test_boxes_of_each_file_and_annotator_are_judged_alone(seed: int) -> None:
         assert found == []
 
 
+@pytest.mark.parametrize(
+    ("scale", "off", "n", "told"),
+    [
+        (1.015, 0, 6, ""), (1.03, 0, 6, "scaled by 1.03 and 1.03"), (1.03, 0, 4, ""), (0.985, 0, 6, ""),
+        (1.0, 3, 6, ""), (1.0, 4, 6, "mirrored left to right"), (1.0, 4, 4, ""),
+    ],
+)  # fmt: skip
+def test_boxes_that_are_little_off(scale: float, off: int, n: int, told: str) -> None:
+    """By more than two pixels and a half, of five boxes or more; a scale of less than 2 % is none."""
+    k = np.arange(n)
+    box = np.stack([100 + 150 * k, 200 + 90 * (k * 5 % 7), np.full(n, 90 + off % 2), np.full(n, 80)])
+    if off:  # in the middle of 1,000 pixels but for half of it, on either side in turn
+        box[0] = (1000 - box[2] + off * (-1) ** k) // 2
+    declared = box / scale
+    if off:
+        declared[0] = 1000 - box[0] - box[2]
+    tables = scattered(np.random.default_rng(0), images(1, 9, 9), n, (CAR,))
+    tables = replace(tables, images=tables.images.beside(width=np.array([1000]), height=np.array([1000])))
+    names = ("x", "y", "width", "height")
+    columns: dict[str, Any] = {name: box[row] for row, name in enumerate(names)}
+    columns |= {f"declared_{name}": declared[row] for row, name in enumerate(names)}
+    columns |= {"area": np.full(n, 50), "iscrowd": np.zeros(n, bool), "file": np.full(n, "a.json", object)}
+    nothing = {name: np.zeros(0) for name in ("left", "top", "right", "bottom")}
+    outlines = Table({"segment": np.zeros(0, np.int64), **nothing})
+    tables = with_tables(replace(tables, segments=tables.segments.beside(**columns)), outlines=outlines)
+    found = check("SEG030", tables, min_segments=5, max_error=1.75)
+    assert [one.message.partition("when they are ")[2] for one in found] == [told] * bool(told)
+
+
 def _apart(declared: Any, box: tuple[float, ...]) -> float:  # Any: x, y, width, height
     (a, b, c, d), (x, y, width, height) = declared, box
     return max(abs(a - x), abs(b - y), abs(a + c - x - width), abs(b + d - y - height))

@@ -4,6 +4,7 @@ import math
 import statistics
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from segdata.core.statistics import benjamini_hochberg, tail_chance
 from segdata.core.table import Table
 from segdata.measure.measure import measure_source
 from segdata.measure.sequences import SequenceIndex
+from segdata.rules import frames_exchanged
 from segdata.rules.brief_track import box_iou
 from segdata.rules.frames_exchanged import _distances, _far_apart, _in_reverse
 from segdata.rules.occlusion_treatment import _match
@@ -492,3 +494,37 @@ def test_tracks_that_go_on_under_the_ids_of_others(seed: int) -> None:
         assert one.message == f"{len(chain)} tracks have the id of another from this frame on: {listed}"
         names = [int(tables.segments["track_id"][row]) for row in one.segments]
         assert names == list(chain.values())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_exchanges_beside_each_other_and_beside_a_turn(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The largest gain first; frames next to exchanged ones are left; an exchange may explain the step of a turn."""
+    rng = np.random.default_rng(seed)
+    n = 12
+    tables = film([{1: ((3, 3, 9, 9), 1)}] * n)
+    sequence = SequenceIndex.from_tables(tables).sequences[0]
+    gains = rng.permutation(30) / 40
+    near = [(k, k + 1, float(gains[k])) for k in range(1, n - 2) if rng.random() < 0.2]
+    far = [
+        (a, b, float(gains[12 + a])) for a in range(1, 8) if rng.random() < 0.3 for b in [int(rng.integers(a + 2, 11))]
+    ]
+    turn = (int(rng.integers(2, 10)), 0.6) if rng.random() < 0.7 else None
+    steps = np.array([k for k, _, _ in near], np.int64), np.array([gain for *_, gain in near])
+    succession = SimpleNamespace(number=0, sequence=sequence, exchanges=lambda *limits: steps)
+    monkeypatch.setattr(frames_exchanged, "successions", lambda *given: [succession])
+    monkeypatch.setattr(frames_exchanged, "_distances", lambda *given: (None, None))
+    monkeypatch.setattr(frames_exchanged, "_in_reverse", lambda *given: turn)
+    monkeypatch.setattr(frames_exchanged, "_far_apart", lambda *given: far)
+    is_turn = turn is not None and not any(a + 1 == turn[0] for a, _, _ in far)
+    expected, taken = [], set()
+    for a, b, gain in sorted(near + ([] if is_turn else far), key=lambda pair: -pair[2]):
+        if a not in taken and b not in taken:
+            taken |= {a - 1, a, a + 1, b - 1, b, b + 1}
+            expected.append((a, f"the labels of frames {sequence.frame[a]} and {sequence.frame[b]} are exchanged: in "
+                             f"the other order they move {gain:.0%} less from frame to frame"))  # fmt: skip
+    if is_turn and turn is not None:
+        first = turn[0]
+        expected.append((first, f"the labels of frames {sequence.frame[first]} to {sequence.frame[-1]} are in reverse: "
+                         "the step to the first of them is 60% shorter if the last comes first"))  # fmt: skip
+    found = check("SEG360", tables)
+    assert [(one.annotation, one.message) for one in found] == expected
