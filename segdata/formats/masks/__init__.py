@@ -29,6 +29,7 @@ class MaskProbe(msgspec.Struct, frozen=True):
     # the names of folders, an index or a taxonomy show that these are masks; else they are just image files
     named: bool
     numbers_objects: bool = False  # in palette PNG frames of videos, values are the numbers of objects
+    are_categories: bool = False  # values of more than 8 bits, as a table or the values themselves show
 
 
 def probe_masks(root: Path) -> MaskProbe | None:
@@ -83,7 +84,17 @@ def _probe_image_files(root: Path) -> MaskProbe | None:
     lossy = 20 * n_jpeg > len(mask_paths) or most_of(heads, lambda head: head.lossy is not None)
     if alone and (lossy or (not named and looks_like_photograph(_spread_sample(mask_paths, 3)))):
         return None
-    return MaskProbe(config, heads, layouts[0].evidence, named, _numbers_objects(mask_paths, heads))
+    wide = most_of(heads, lambda head: head.bits > 8 and not head.has_colors)
+    are_categories = wide and not config.instance_ids and _are_categories(root, mask_paths)
+    return MaskProbe(config, heads, layouts[0].evidence, named, _numbers_objects(mask_paths, heads), are_categories)
+
+
+def _are_categories(root: Path, paths: list[Path]) -> bool:
+    """Whether the values of masks with more than 8 bits are categories: some are decoded."""
+    from segdata.formats.masks.provisional import are_categories, count_values
+    from segdata.formats.shared.taxonomies import find_taxonomy
+
+    return are_categories(count_values(_spread_sample(paths, _PROBED)), find_taxonomy(root, paths))
 
 
 def _numbers_objects(paths: list[Path], heads: "Sequence[MaskHeader]") -> bool:

@@ -2,17 +2,18 @@
 
 RGB and RGBA masks are read by the colours of the taxonomy, palette and grey masks by its ids (a palette's index is the
 id, its colours are for the eye). A table that other tools write can stand for a taxonomy: label_colors.txt,
-labelmap.txt, classes.csv, class_dict.csv, dataset_meta.json, label_classes.json (Hasty), or _classes.csv in each split
-(Roboflow). If you have neither, segdata knows CamVid and SceneParse150 by the names of their files, and you choose
-other well-known classes with the option `preset`. Else segdata guesses what the values mean, and says so (SEG219): each
-is a category, 255 beside small ids is void, and 0 and 255 alone, or 0 and 1, are background and foreground. If you have
-ten masks or more, a value that only one of them has, in a few pixels (at most 64), is no category: you get SEG009 for
-it. The `data.yaml` of a semantic dataset of Ultralytics names the folder of masks (`masks_dir`) and the classes
-(`names`), and 255 is ignored; MMSegmentation's `img_dir/` and `ann_dir/` are images and masks. Folders of images and
-masks may have any names, and lie in folders of splits: files of the same names belong together, and photographs are the
-images. You may keep masks beside their images: `a.png` and `a.jpg`, or `a_mask.png` and `a.png`. If the bands of your
-images are separate files, they are the channels of one image, `a.tif`: with a mask `a.png`, `a_B02.tif` and
-`a_B08.tif`, `a_rgb.png` and `a_nir.png`, `a_0000.png` and `a_0001.png`, or `a/red.tif` and `a/nir.tif` in a folder.
+labelmap.txt, labelmap.csv, classes.csv, class_dict.csv, dataset_meta.json, label_classes.json (Hasty), or _classes.csv
+in each split (Roboflow). If you have neither, segdata knows CamVid and SceneParse150 by the names of their files, and
+you choose other well-known classes with the option `preset`. Else segdata guesses what the values mean, and says so
+(SEG219): each is a category, 255 beside small ids is void, and 0 and 255 alone, or 0 and 1, are background and
+foreground. If you have ten masks or more, a value that only one of them has, in a few pixels (at most 64), is no
+category: you get SEG009 for it. The `data.yaml` of a semantic dataset of Ultralytics names the folder of masks
+(`masks_dir`) and the classes (`names`), and 255 is ignored; MMSegmentation's `img_dir/` and `ann_dir/` are images and
+masks. Folders of images and masks may have any names, and lie in folders of splits: files of the same names belong
+together, and photographs are the images. You may keep masks beside their images: `a.png` and `a.jpg`, or `a_mask.png`
+and `a.png`. If the bands of your images are separate files, they are the channels of one image, `a.tif`: with a mask
+`a.png`, `a_B02.tif` and `a_B08.tif`, `a_rgb.png` and `a_nir.png`, `a_0000.png` and `a_0001.png`, or `a/red.tif` and
+`a/nir.tif` in a folder.
 
 Written: 8-bit palette PNGs whose index is the category id if the ids allow, else RGB PNGs. With the option `layout` you
 get what training programs read: grey masks in a folder for each split, whose values are 0 to n - 1 in the order of the
@@ -47,11 +48,11 @@ def image_of(mask: str) -> str | None:
 
 
 def detect(files: FileProbe) -> FormatMatch | None:
-    """Masks in a known layout with 8 bits, grey, palette or colour, unless segdata.yaml declares something else."""
+    """Masks in a known layout with 8 bits, or with categories in more of them, unless segdata.yaml says otherwise."""
     masks = files.once(probe_masks)
     if masks is None or masks.config.layers or masks.config.instance_ids or masks.numbers_objects:
         return None
-    if most_of(masks.heads, lambda head: head.bits > 8):
+    if not masks.are_categories and most_of(masks.heads, lambda head: head.bits > 8):
         return None
     return FormatMatch(0.7 if masks.named else 0.3, f"{masks.evidence}: {describe_encoding(masks.heads)} masks")
 

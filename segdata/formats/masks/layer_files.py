@@ -139,7 +139,7 @@ def _splits(tokens: tuple[str, ...], name: str) -> Iterator[dict[str, str]]:
 
 
 def _nearest_image(images_of_name: Mapping[str, list[str]], stem: str, layer: str) -> str | None:
-    """The image that a stem names whose folder has most in common with the layer's; None if two have equally much.
+    """The image that a stem names whose folders have most in common with the layer's; None if two have equally much.
 
     If no image has the stem's folders (`masks/a`), its last part names the images; else that without zeros in front.
     """
@@ -147,7 +147,11 @@ def _nearest_image(images_of_name: Mapping[str, list[str]], stem: str, layer: st
     images = images_of_name.get(stem) or images_of_name.get(bare) or images_of_name.get(bare.lstrip("0") or "0", [])
     if len(images) < 2:
         return images[0] if images else None
-    n_common = [len(PurePosixPath(commonpath([layer, image])).parts) for image in images]
+    folders = set(PurePosixPath(layer).parent.parts)
+    n_common = [
+        (len(PurePosixPath(commonpath([layer, image])).parts), len(folders.intersection(PurePosixPath(image).parts)))
+        for image in images
+    ]
     shared = sorted(zip(n_common, images, strict=True), reverse=True)
     return shared[0][1] if shared[0][0] > shared[1][0] else None
 

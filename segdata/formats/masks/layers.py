@@ -8,10 +8,11 @@ With `{annotator}` in the pattern, each annotator's layers of an image are an an
 ``{stem}_{annotator}.png`` with `category: vessel` are compared by `segdata agreement DATA`.
 
 You need no pattern where each image has several binary masks that hardly overlap, and their folders or the ends of
-their names differ: each kind is a category (`leftMask/` and `rightMask/`, `00000_hair.png` and `00000_skin.png`). Two
+their names differ: each kind is a category (`leftMask/` and `rightMask/`, `00000_hair.png` and `00000_skin.png`). Three
 other layouts need none. Brush labels that Label Studio exports as PNG are called
 ``task-1-annotation-2-by-3-tag-Car-0.png``. In the Data Science Bowl 2018 each image has a folder, with ``images/`` that
-holds the image of the folder's name, and ``masks/`` that holds a mask of each object.
+holds the image of the folder's name, and ``masks/`` that holds a mask of each object. MVTec AD has
+``ground_truth/crack/000_mask.png`` for ``test/crack/000.png``: the folder is the category.
 """
 
 import re
@@ -52,6 +53,8 @@ def implied_layers(names: Iterable[str]) -> Layers | None:
 
     >>> implied_layers(["task-1-annotation-2-by-3-tag-Car-0.png", "task-2-annotation-5-by-3-tag-Tree-0.png"]).pattern
     'task-{stem}-annotation-*-by-*-tag-{category}-{instance}.png'
+    >>> implied_layers(["ground_truth/crack/000_mask.png", "test/crack/000.png", "test/good/000.png"]).pattern
+    'ground_truth/{category}/{stem}_mask.png'
     >>> implied_layers(["a/images/a.png", "a/masks/1.png", "a/masks/2.png", "b/images/b.png", "b/masks/7.png"]).pattern
     '{stem}/masks/{instance}.png'
     """
@@ -63,6 +66,8 @@ def implied_layers(names: Iterable[str]) -> Layers | None:
         folder = "" if all(len(path.parts) == 1 for path in files) else "*/"
         pattern = f"{folder}task-{{stem}}-annotation-*-by-*-tag-{{category}}-{{instance}}.png"
         return None if several else Layers(pattern=pattern)
+    if (anomalies := _mvtec_layers(files)) is not None:
+        return anomalies
     masks = {path for path in files if path.parent.name == "masks"}
     images = [path for path in files if path not in masks]
     suffixes = {path.suffix for path in masks}
@@ -72,6 +77,19 @@ def implied_layers(names: Iterable[str]) -> Layers | None:
     if own and numbered and len(suffixes) == 1:
         return Layers(pattern=f"{{stem}}/masks/{{instance}}{suffixes.pop()}", category="object")
     return None
+
+
+def _mvtec_layers(files: Iterable[PurePosixPath]) -> Layers | None:
+    """The layers of MVTec AD: `ground_truth/crack/000_mask.png` is of `test/crack/000.png`, or of another folder."""
+    places = {(path.parts[:-3], path.parts[-2:-1], path.stem): path for path in files}
+    masks = [key for key, path in places.items() if "ground_truth" in path.parts[-3:-2]]
+    of_image = [(home, label, stem.removesuffix("_mask")) for home, label, stem in masks]
+    suffixes = {places[key].suffix for key in masks}
+    if len(suffixes) != 1 or not all(stem.endswith("_mask") for *_, stem in masks) or not places.keys() & set(of_image):
+        return None
+    homes = {home for home, *_ in masks}
+    home = "".join(f"{part}/" for part in homes.pop()) if len(homes) == 1 else "*/"
+    return Layers(pattern=f"{home}ground_truth/{{category}}/{{stem}}_mask{suffixes.pop()}")
 
 
 def layers_of_contents(root: Path) -> Layers | None:

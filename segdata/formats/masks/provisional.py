@@ -41,6 +41,7 @@ _FEWEST_INSTANCES = 3  # fewer in the usual mask tell nothing, even if each is o
 _SINGLE = 0.9  # of the numbers are one part; what stands before an object may cut it in two
 _TRIED = 12  # masks whose parts are counted
 _DIVISORS = (1000, 256, 65536)
+_WHITE_16 = 65535  # white in 16 bits
 
 
 class MaskValues(msgspec.Struct, frozen=True):
@@ -53,6 +54,15 @@ class MaskValues(msgspec.Struct, frozen=True):
     size: int  # pixels of the mask
     coloured: bool
     palette: Palette | None
+
+    @property
+    def is_grey(self) -> bool:
+        """Whether values are colours with equal channels."""
+        return self.coloured and bool((self.value == (self.value & 255) * 0x010101).all())
+
+    def as_grey(self) -> "MaskValues":
+        """The values of grey colours."""
+        return msgspec.structs.replace(self, value=self.value & 255, coloured=False)
 
 
 @dataclass(frozen=True)
@@ -79,6 +89,9 @@ class ValueCounts:
         """The counts over those masks that are stored as most are: by colour, or by grey value or index."""
         given = tuple(masks)
         coloured = 2 * sum(mask.coloured for mask in given) > len(given)
+        if len({mask.coloured for mask in given}) == 2:  # of two programs: one stores greys as colours
+            coloured = coloured and not all(mask.is_grey for mask in given if mask.coloured)
+            given = given if coloured else tuple(mask.as_grey() if mask.is_grey else mask for mask in given)
         every = tuple(mask for mask in given if mask.coloured == coloured)
         if not every:
             none = np.empty(0, np.int64)
@@ -101,8 +114,7 @@ class ValueCounts:
 
     def as_grey(self) -> "ValueCounts":
         """The counts of colours whose channels are equal as those of greys."""
-        masks = tuple(msgspec.structs.replace(mask, value=mask.value & 255, coloured=False) for mask in self.masks)
-        return replace(self, masks=masks, value=self.value & 255)
+        return replace(self, masks=tuple(mask.as_grey() for mask in self.masks), value=self.value & 255)
 
     @cached_property
     def has_colors(self) -> bool:
@@ -190,9 +202,9 @@ def propose_taxonomy(counts: ValueCounts) -> ProvisionalTaxonomy:
 def binary_level(counts: ValueCounts) -> int | None:
     """The value of the foreground if masks are binary; None if they are not.
 
-    Binary masks hold 0 and either 1, or one value from 128 on. Beside these two a smoothed or compressed mask holds
-    many greys between them, in runs of few pixels, and few masks of a set may hold some levels more, or be stored as 0
-    and 255 where the others hold 0 and 1.
+    Binary masks hold 0 and either 1, or one value from 128 on, 65535 in 16 bits. Beside these two a smoothed or
+    compressed mask holds many greys between them, in runs of few pixels, and few masks of a set may hold some levels
+    more, or be stored as 0 and 255 where the others hold 0 and 1.
     """
     if counts.has_colors:
         red, green, blue = (counts.value >> shift & 255 for shift in (0, 8, 16))
@@ -204,7 +216,7 @@ def binary_level(counts: ValueCounts) -> int | None:
         return None
     if len(counts.value) == 2:
         level = int(counts.value[1])
-        return level if level == 1 or 128 <= level <= 255 else None
+        return level if level in (1, _WHITE_16) or 128 <= level <= 255 else None
     drawn = [mask for mask in counts.masks if mask.value[-1] > 0]
     stretched = [mask for mask in drawn if mask.value[-1] > 1]
     n_bits = len(drawn) - len(stretched)
@@ -393,6 +405,18 @@ def are_ids(counts: ValueCounts) -> bool:
         return True
     often = max(highest.count(top) for top in set(highest))
     return len(set(highest)) > 2 and 2 * often <= len(highest) and _are_single_parts(counts.masks)
+
+
+def are_categories(counts: ValueCounts, table: Taxonomy | None) -> bool:
+    """Whether values of more than 8 bits are categories, not numbers of instances.
+
+    They are if a table beside the masks names all of them; or if all masks hold one value beside 0, and it is white, or
+    in several places of a mask.
+    """
+    if table is not None:
+        return bool(np.isin(counts.value, list(table.by_id())).all())
+    drawn = counts.value[counts.value != 0].tolist()
+    return len(drawn) == 1 and (drawn[0] == _WHITE_16 or not _are_single_parts(counts.masks))
 
 
 def _are_single_parts(masks: tuple[MaskValues, ...]) -> bool:

@@ -120,6 +120,7 @@ def open_colour_masks(request: ReadRequest) -> PerImageSource:
 
     def read(entry: ImageEntry) -> list[ImageAnnotation]:
         mask, file = decode_entry_mask(root, entry), relative_path(root, entry.files[0])
+        mask = mask if coloured or coloured is None else mask.as_grey()
         if coloured is not None and mask.coloured != coloured:
             others = "colours" if coloured else "ids"
             message = f"the mask is {mask.encoding}, most others hold {others}: without a taxonomy it means nothing"

@@ -11,10 +11,11 @@ from urllib.parse import unquote
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".ppm", ".pgm"})
 MASK_FOLDERS = (
     "masks", "labels", "annotations", "mask", "label", "segmentationclass", "gt", "groundtruth", "ground_truth",
-    "instances", "instance_ids", "targets", "ann_dir",
+    "instances", "instance_ids", "targets", "ann_dir", "semseg", "gtleft", "gtright",
 )  # fmt: skip
 _ZARR_FILES = (".zgroup", ".zattrs", "zarr.json")
-IMAGE_FOLDERS = ("images", "imgs", "image", "img", "jpegimages", "raw", "rgb", "inputs", "img_dir")
+IMAGE_FOLDERS = ("images", "imgs", "image", "img", "jpegimages", "raw", "rgb", "inputs", "img_dir", "rgbleft",
+                 "rgbright")  # fmt: skip
 
 
 def is_image_name(name: str) -> bool:

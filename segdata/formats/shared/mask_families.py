@@ -137,9 +137,16 @@ def _family(root: Path, files: tuple[tuple[str, int, int], ...], chosen: str | N
 
 def _masks_and_photographs(root: Path, names: list[str]) -> tuple[list[str], list[str]] | None:
     """The masks and the photographs by what files of each group hold; None if a group holds both, or all the same."""
+    return _sides_of_groups(root, names, _group) or _sides_of_groups(root, names, _group_by_start)
+
+
+def _sides_of_groups(
+    root: Path, names: list[str], group_of: Callable[[str], tuple[str, ...]]
+) -> tuple[list[str], list[str]] | None:
+    """The masks and the photographs of groups."""
     groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for name in names:
-        groups[_group(name)].append(name)
+        groups[group_of(name)].append(name)
     if len(groups) > _MOST_GROUPS:
         merged: dict[tuple[str, ...], list[str]] = defaultdict(list)
         for key, members in groups.items():
@@ -175,12 +182,24 @@ def is_picture_folder(name: str) -> bool:
     return any(set(_SPLIT.split(folder.lower())) & _PICTURES for folder in name.split("/")[:-1])
 
 
+def is_called_no_labels(folder: str) -> bool:
+    """Whether a word in the name of a folder says that it holds no labels: ``DepthLeft``."""
+    return not _NO_LABELS.isdisjoint(word.lower() for word in _FINE.findall(folder))
+
+
 def _group(name: str) -> tuple[str, ...]:
     """The folder of a file but for numbers, the words behind the first number of its name, and its extension."""
     folder, stem = folder_and_stem(name)
     number = _FIRST_NUMBER.match(stem)
     rest = stem[number.end() :] if number else (re.search(r"[_-][^\W\d_]+$", stem) or [""])[0]
     words = " ".join(word.lower() for word in _SPLIT.split(rest) if word and not word.isdigit())
+    return re.sub(r"\d+", "#", folder[:-1] or "."), words, name[len(folder) + len(stem) :].lower()
+
+
+def _group_by_start(name: str) -> tuple[str, ...]:
+    """The folder of a file but for numbers, the words before the first number of its name, and its extension."""
+    folder, stem = folder_and_stem(name)
+    words = " ".join(word.lower() for word in _SPLIT.split(re.split(r"\d", stem, maxsplit=1)[0]) if word)
     return re.sub(r"\d+", "#", folder[:-1] or "."), words, name[len(folder) + len(stem) :].lower()
 
 

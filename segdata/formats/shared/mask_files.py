@@ -97,6 +97,13 @@ class MaskFile(msgspec.Struct, frozen=True):
         """(height, width) ids, or packed colours."""
         return self.pixels if self.pixels.ndim == 2 else kernels.pack_rgb(self.pixels.view(np.uint8))
 
+    def as_grey(self) -> "MaskFile":
+        """The mask with the greys of its colours as values; itself if it has other colours, or none."""
+        values = self.values
+        grey = values & 255
+        is_grey = self.coloured and bool((values == grey * 0x010101).all())
+        return msgspec.structs.replace(self, pixels=grey.astype(np.uint8), coloured=False) if is_grey else self
+
 
 class MaskHeader(msgspec.Struct, frozen=True):
     """The header of a mask file."""

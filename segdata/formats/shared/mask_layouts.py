@@ -21,12 +21,11 @@ from segdata.formats.shared.file_names import (
     match_names,
 )
 from segdata.formats.shared.images import ImageFolder
-from segdata.formats.shared.mask_families import MaskFamily, find_family, is_picture_folder
+from segdata.formats.shared.mask_families import MaskFamily, find_family, is_called_no_labels, is_picture_folder
 from segdata.formats.shared.mask_files import mask_headers, run_shares
 from segdata.formats.shared.taxonomies import ultralytics_masks
 
-# They have the names of the masks, and are none of categories: VOC's numbers of objects, regions of interest.
-_NO_RIVALS = frozenset({*IMAGE_FOLDERS, "segmentationobject", "roi", "rois", "fov"})
+_NO_RIVALS = frozenset({*IMAGE_FOLDERS, "segmentationobject"})  # VOC's numbers of objects are no categories
 _PAIRED_FOLDER_SUFFIXES = ("annot", "_labels", "_masks", "_annotations")
 _DEEPEST = 3  # how far below a folder others are looked into
 _MOST_FOLDERS = 40  # side by side, that are looked into
@@ -312,7 +311,7 @@ def _similar_folders(named: Path, candidates: list[Path], images: Path | None) -
         return []
     folders = []
     for folder in candidates:
-        if folder.name.lower() in _NO_RIVALS or images.is_relative_to(folder):
+        if folder.name.lower() in _NO_RIVALS or is_called_no_labels(folder.name) or images.is_relative_to(folder):
             continue
         files = ImageFolder.below(folder).paths
         if _fits(files, pictures) and _stored_as(folder) == _stored_as(named):

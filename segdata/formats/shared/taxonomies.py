@@ -1,12 +1,12 @@
 """Taxonomies of datasets: from the names in a source, from colour tables and presets, and written beside the labels.
 
 Colour tables are small text files: `label_colors.txt` (CamVid: ``128 64 128<TAB>Road``), `labelmap.txt` (CVAT and VOC:
-``road:128,64,128:parts:actions``), `classes.csv` and `class_dict.csv` (a header, then name, r, g, b), `_classes.csv` of
-each split (Roboflow: pixel value, class), `label_classes.json` (Hasty: `png_index`, `class_name`), `dataset_meta.json`
-(Datumaro and CVAT: `labels`, or `label_map` with `segmentation_colors`), `labels_info.json`, `id2label.json`,
-`labels.json`, `label_map.json` or `classes.json` (a list of names, or of objects with id and name, ``{"0": name}``,
-``{name: 0}``, or one of these under a key such as `label_to_id`), and `data.yaml` with `masks_dir` or `masks`, and
-`names` (Ultralytics: values are classes, 255 is ignored).
+``road:128,64,128:parts:actions``), `labelmap.csv`, `classes.csv` and `class_dict.csv` (a header, then name, r, g, b),
+`_classes.csv` of each split (Roboflow: pixel value, class), `label_classes.json` (Hasty: `png_index`, `class_name`),
+`dataset_meta.json` (Datumaro and CVAT: `labels`, or `label_map` with `segmentation_colors`), `labels_info.json`,
+`id2label.json`, `labels.json`, `label_map.json` or `classes.json` (a list of names, or of objects with id and name,
+``{"0": name}``, ``{name: 0}``, or one of these under a key such as `label_to_id`), and `data.yaml` with `masks_dir` or
+`masks`, and `names` (Ultralytics: values are classes, 255 is ignored).
 A preset is the taxonomy of a well-known dataset whose masks come
 without one, a file in `presets/`.
 """
@@ -165,8 +165,8 @@ def table_names(taxonomy: Taxonomy) -> dict[int, str]:
 
 
 _COLOUR_TABLE_NAMES = (
-    "label_colors.txt", "labelmap.txt", "classes.csv", "class_dict.csv", "class_dict_seg.csv", "classes.txt",
-    "_classes.csv", "dataset_meta.json", "label_classes.json",
+    "label_colors.txt", "labelmap.txt", "labelmap.csv", "classes.csv", "class_dict.csv", "class_dict_seg.csv",
+    "classes.txt", "_classes.csv", "dataset_meta.json", "label_classes.json",
 )  # fmt: skip
 _ID_LISTS = ("labels_info.json", "id2label.json", "labels.json", "label_map.json", "classes.json")
 DATA_YAML = "data.yaml"

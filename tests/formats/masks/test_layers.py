@@ -366,3 +366,22 @@ def test_a_folder_for_each_image_needs_no_pattern(tmp_path: Path) -> None:
     assert set(data.segments["category"]) == {"object"}
     assert len(data.images) == 2
     assert not [each for each in data.validate().findings if each.code in ("SEG002", "SEG011")]
+
+
+@pytest.mark.parametrize("homes", [("",), ("bottle/", "cable/")])
+def test_the_layout_of_mvtec_needs_no_pattern(tmp_path: Path, homes: tuple[str, ...]) -> None:
+    """Its folder is the category, and images of several folders have one name; images that are good have no mask."""
+    photograph = np.random.default_rng(0).integers(0, 255, (16, 16, 3)).astype(np.uint8)
+    for home in homes:
+        for row, label in enumerate(("crack", "good", "hole")):
+            save(tmp_path / f"{home}test/{label}/000.png", photograph)
+            if label != "good":
+                mask = np.zeros((16, 16), np.uint8)
+                mask[: 4 + row] = 255
+                save(tmp_path / f"{home}ground_truth/{label}/000_mask.png", mask)
+        save(tmp_path / f"{home}train/good/000.png", photograph)
+    data = segdata.read(tmp_path)
+    told = sorted(zip(data.segments["image_id"], data.segments["category"], data.segments["area"], strict=True))
+    places = [(f"{home}test/{label}/000.png", label) for home in homes for label in ("crack", "hole")]
+    assert told == [(*place, area) for place, area in zip(sorted(places), [64, 96] * len(homes), strict=True)]
+    assert not [each for each in data.validate().findings if each.code in ("SEG002", "SEG008", "SEG011")]

@@ -394,3 +394,48 @@ def test_palettes_that_were_converted_to_grey_are_named(tmp_path: Path) -> None:
     assert messages["ids"] == []
     (message,) = messages["grey"]
     assert message.startswith("the values 38, 75, 113 are the greys of the first colours of VOC's")
+
+
+def dots(seed: int, value: int, side: int = 48) -> NDArray[np.uint16]:
+    """A 16-bit mask of many small parts of one value."""
+    mask = np.zeros((side, side), np.uint16)
+    mask[2 + seed :: 6, 3::6] = value
+    return mask
+
+
+@pytest.mark.parametrize(("masks", "format"), [
+    ([dots(seed, 1) for seed in range(3)], "colour-masks"),  # one value in many places
+    ([regions(seed, [1]).astype(np.uint16) * 65535 for seed in range(3)], "colour-masks"),  # white
+    ([regions(seed, [1]).astype(np.uint16) for seed in range(3)], "instance-ids"),  # one object in each
+    ([regions(seed, [1, 2]).astype(np.uint16) for seed in range(3)], "instance-ids"),
+])  # fmt: skip
+def test_wide_masks_of_one_value_are_binary(tmp_path: Path, masks: list[Pixels], format: str) -> None:
+    for number, mask in enumerate(masks):
+        save(tmp_path / f"masks/{number}.png", mask)
+        save(tmp_path / f"images/{number}.png", photograph(number))
+    profile = segdata.read(tmp_path).profile
+    assert profile.format == format
+    assert (profile.task == "semantic") == (format == "colour-masks")
+
+
+def test_a_table_makes_categories_of_wide_values(tmp_path: Path) -> None:
+    """As Datumaro's fixture of Kaggle: 16-bit masks beside labelmap.csv."""
+    (tmp_path / "labelmap.csv").write_text("name,r,g,b\nbackground,0,0,0\ncat,255,0,0\ndog,0,255,0\n")
+    for number in range(3):
+        save(tmp_path / f"masks/{number}.png", regions(number, [1, 2]).astype(np.uint16))
+        save(tmp_path / f"images/{number}.png", photograph(number))
+    dataset = segdata.read(tmp_path)
+    assert dataset.profile.format == "colour-masks"
+    assert described(dataset.profile.taxonomy) == [(0, "background", "stuff"), (1, "cat", "stuff"), (2, "dog", "stuff")]
+
+
+@pytest.mark.parametrize("n_coloured", [1, 2, 3])
+def test_greys_stored_as_colours_are_read_with_greys(tmp_path: Path, n_coloured: int) -> None:
+    for number in range(4):
+        mask = regions(number, [255])
+        save(tmp_path / f"masks/{number}.png", np.dstack([mask] * 3) if number < n_coloured else mask)
+        save(tmp_path / f"images/{number}.png", photograph(number))
+    dataset = segdata.read(tmp_path)
+    assert described(dataset.profile.taxonomy) == [(255, "foreground", "stuff")]
+    assert len(dataset.segments) == 4
+    assert not [finding for finding in segdata.validate(dataset).findings if finding.code == "SEG009"]

@@ -148,3 +148,14 @@ def test_previews_of_masks_are_no_rivals(tmp_path: Path) -> None:
         made.save(f"masks_colorized_preview/{k}.png", np.stack([classes * 80] * 3, axis=2))
     (layout,) = find_layouts(tmp_path)
     assert layout.masks == tmp_path / "masks"
+
+
+def test_words_before_the_number_tell_masks(tmp_path: Path) -> None:
+    """As data_0001.tiff beside truth_0001.tiff."""
+    made = Archive(tmp_path)
+    for k in range(3):
+        made.photo(f"data_000{k}.png")
+        made.save(f"truth_000{k}.png", made.blobs(0.1).astype(np.uint8))
+    family = find_family(tmp_path)
+    assert family is not None
+    assert family.masks == {f"data_000{k}.png": f"truth_000{k}.png" for k in range(3)}

@@ -116,3 +116,11 @@ def test_what_macos_keeps_beside_files_is_no_image(tmp_path: Path) -> None:
     data = segdata.read(tmp_path)
     assert list(data.images["image_id"]) == ["a.jpg"]
     assert not [each for each in data.validate().findings if each.severity == "error"]
+
+
+@pytest.mark.parametrize(("masks", "depth", "images"), [("SemSeg", "Depth", "RGB"), ("GTLeft", "DepthLeft", "RGBLeft")])
+def test_depth_is_no_rival_of_labels(tmp_path: Path, masks: str, depth: str, images: str) -> None:
+    """SYNTHIA, whose depth is stored as its labels are."""
+    lay_out(tmp_path, masks=(f"{masks}/0.png", f"{depth}/0.png"), photographs=(f"{images}/0.png",))
+    (layout,) = find_layouts(tmp_path)
+    assert (layout.masks, layout.images) == (tmp_path / masks, tmp_path / images)
