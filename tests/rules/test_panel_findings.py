@@ -104,7 +104,7 @@ def test_who_deviates_beyond_the_limits_is_told_by_how_much() -> None:
         ),
         (
             "0 1 extra .75 .4 .9 .5 40 .02 True 0 True",
-            "anna tree: anna divides tree otherwise than most others in 75% of its segments (others 50%) in 40 "
+            "anna tree: anna splits tree differently from most others in 75% of its segments (others 50%) in 40 "
             "images, p 0.02",
         ),
         (

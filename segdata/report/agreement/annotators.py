@@ -227,7 +227,7 @@ def _bias_in_words(bias: ReportedBias, tables: Tables) -> str:
         share = score_with_interval(bias.kind, value)
         if bias.kind == "missed":
             return f"joins {share} of {category} with its neighbours{beside}"
-        return f"divides {category} otherwise than most others in {share} of its segments{beside}"
+        return f"splits {category} differently from most others in {share} of its segments{beside}"
     return f"{_VERBS[bias.kind]} {score_with_interval(bias.kind, value)} of {category}{beside}"
 
 
@@ -342,7 +342,7 @@ def _two_annotators(result: Agreement, tables: Tables) -> Conclusion:
         act = f"Show {other[reference]} the images that agree least, beside the labels of {reference}."
         return Conclusion("person", "info", head, details.rstrip(), act)
     details += "With two annotators it is unknown which of them deviates."
-    act = "Let a third label the same images, or name the reference with --gold."
+    act = "Let a third annotator label the same images, or name the reference with --gold."
     return Conclusion("person", "info", head, details, act)
 
 

@@ -66,13 +66,13 @@ def skipped_conclusions(result: Agreement, tables: Tables) -> Iterator[Conclusio
         yield Conclusion("repair", "warning", "No annotator drew anything", act=act)
         return
     for annotator in (name for name in result.annotators if not n_drawn[name]):
-        details = "All that the others drew counts as missed."
-        yield Conclusion("repair", "warning", f"{annotator} has drawn nothing at all", details, act)
+        details = "Everything that the others drew counts as missed."
+        yield Conclusion("repair", "warning", f"{annotator} labelled nothing", details, act)
     for annotator in (name for name in result.annotators if n_drawn[name] and name in names[rows].tolist()):
         mine = [str(image_id) for image_id in tables.images["image_id"][image[rows[names[rows] == annotator]]].tolist()]
-        details = f"All other annotators have {_LEAST_SEGMENTS} segments or more there, which all count as missed."
-        act = f"Have it drawn, or take these annotations of {annotator} out if they were skipped, and compare again."
-        yield Conclusion("repair", "warning", f"{annotator} has nothing in {join_words(mine)}", details, act)
+        details = f"All other annotators have {_LEAST_SEGMENTS} segments or more there; all of these count as missed."
+        act = f"Let {annotator} label them, or remove the empty annotations if they were skipped; then compare again."
+        yield Conclusion("repair", "warning", f"{annotator} labelled nothing in {join_words(mine)}", details, act)
 
 
 _MAX_CONTRASTS = 4
@@ -284,7 +284,7 @@ def _pixel_facts(result: Agreement) -> Iterator[str]:
         hidden = ", which does not see where one ends and the next begins" if iou.value > 0.995 else ""
         yield f"IoU of all that is labelled {score_with_interval('iou', iou)}{hidden}"
     if accuracy.value == accuracy.value:
-        fact = f"{format_percent(accuracy.value)} of the pixels labelled alike"
+        fact = f"{format_percent(accuracy.value)} of the pixels have the same label"
         if kappa.value == kappa.value:
             several = len(result.pairs if result.reference is None else result.reference.annotators) > 1
             pooled = "mean of the pairs, each" if several else "all images"
@@ -522,5 +522,5 @@ def _overlap_conclusion(result: Agreement) -> Iterator[Conclusion]:
             f"Hidden below another category, and left out of these figures: {join_words(hidden)}. IoU, Dice, PQ and "
             "boundaries count them."
         )
-    figures = "Overlapping categories in kappa, alpha, the share labelled alike and the confusion matrix"
+    figures = "Overlapping categories in kappa, alpha, the share of equal pixels and the confusion matrix"
     yield Conclusion("limit", "info", figures, " ".join(details))

@@ -473,8 +473,8 @@ def _bias_rows(biases: Sequence[ReportedBias], result: Agreement) -> list[BiasTa
 
 
 def _share_titles(result: Agreement) -> tuple[str, ...]:
-    """The panels of the chart of shares: of one category nothing can be called otherwise."""
-    return ("misses", "adds", "calls otherwise")[: 3 if len(result.categories) > 1 else 2]
+    """The panels of the chart of shares; with one category nothing can be confused."""
+    return ("misses", "adds", "confuses")[: 3 if len(result.categories) > 1 else 2]
 
 
 def _share_rows(rows: Sequence[BiasTableRow], biases: Sequence[ReportedBias]) -> list[ChartRow]:

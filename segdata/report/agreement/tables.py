@@ -102,9 +102,9 @@ def reference_table(result: Agreement) -> ReportTable | None:
         )
     unit = "segments" if lead == "pq" else "pixels"
     note = (
-        f"Misses: of {name}'s {unit}, those that the annotator has not under this category. Adds: of the annotator's, "
+        f"Misses: the share of {name}'s {unit} that the annotator lacks or labels as another category. Adds: the share "
     )
-    note += f"those that {name} has not. Larger: by how much the annotator draws further out."
+    note += f"of the annotator's {unit} that {name} does. Larger: how much further out the annotator draws."
     heads = ("annotator", "images", SHORT_NAMES[lead], "misses", "adds", "larger")
     return ReportTable(f"against {name}, the reference", heads, tuple(rows), (0,), note)
 
@@ -122,10 +122,10 @@ def cvat_table(result: Agreement) -> ReportTable | None:
     thresholds = sorted({report.iou_threshold for report in result.cvat if math.isfinite(report.iou_threshold)})
     above = " or ".join(f"{value:g}" for value in thresholds) or "a threshold of its own"
     note = (
-        f"CVAT matches shapes with an IoU of {above}, whatever their label, other types of annotation too; a wrong "
-        "label is not valid. Here segments of one category with an IoU above 0.5 are matched, of all annotators "
-        "against the reference. Accuracy: matched, of all that either has. Mean IoU: CVAT's, of all shapes of a frame, "
-        "those unmatched with their closest; here, of what is matched."
+        f"CVAT matches shapes with an IoU of {above} whatever their label, including other types of annotation, and "
+        "counts a wrong label as invalid. segdata matches segments of one category with an IoU above 0.5, for all "
+        "annotators against the reference. Accuracy: the share of matched segments among all that either has. Mean "
+        "IoU: CVAT includes unmatched shapes, each with its closest; segdata takes matched segments only."
     )
     heads = ("job", "frames", "accuracy", "precision", "recall", "mean IoU")
     return ReportTable("CVAT's quality reports, and the same frames here", heads, tuple(rows), (0,), note)
@@ -152,7 +152,7 @@ def metrics_table(result: Agreement) -> ReportTable | None:
 
 
 def causes_table(result: Agreement) -> ReportTable | None:
-    """What the pixels in dispute are due to, category by category, over all pairs of annotators."""
+    """Why pixels are disputed, category by category, over all pairs of annotators."""
     pixels: dict[str, int] = defaultdict(int)
     due: dict[str, list[float]] = defaultdict(lambda: [0.0] * 4)
     for causes in compared_causes(result):
@@ -163,7 +163,7 @@ def causes_table(result: Agreement) -> ReportTable | None:
     if not ranked or (len(ranked) == 1 and not any(due[ranked[0]][:3])):
         return None  # of one category of pixels there is nothing to tell
     total, pair = sum(pixels.values()), result.pairs[0] if len(result.pairs) == 1 else None
-    alone = ("one alone",) if pair is None else tuple(f"only {annotator}" for annotator in (pair.a, pair.b))
+    alone = ("one only",) if pair is None else tuple(f"only {annotator}" for annotator in (pair.a, pair.b))
     rows = []
     for name in ranked[:_CAUSES]:
         missed, extra, confused, boundary = due[name]
@@ -172,12 +172,14 @@ def causes_table(result: Agreement) -> ReportTable | None:
         shares = (format_percent(count / n_due) if n_due else DASH for count in (*one_sided, confused, boundary))
         rows.append((name, f"{pixels[name]:,}", format_percent(pixels[name] / total), *shares))
     more = len(ranked) - len(rows)
-    note = "Pixels of all images to which one of two annotators gives the category, and why: a segment that the other "
-    note += "has not, calls otherwise, or ends elsewhere. Of stuff, and in class masks, a segment is all of a "
-    note += "category in an image: what one leaves out of it is there, too."
+    note = (
+        "Pixels that only one of two annotators gives the category, in all images. The other has no such segment (one "
+    )
+    note += "only), gives it another category (category), or ends it at another boundary (boundary). For stuff, and in "
+    note += "class masks, a segment is all of a category in an image, so an omitted part of it counts under boundary."
     note += f" {count_noun(more, 'category', 'categories')} with fewer: in the JSON report." if more else ""
-    heads = ("category", "pixels", "of all", *alone, "otherwise", "elsewhere")
-    return ReportTable("what the pixels in dispute are due to", heads, tuple(rows), (0,), note, _PAIR - 3)
+    heads = ("category", "pixels", "of all", *alone, "category", "boundary")
+    return ReportTable("why pixels are disputed", heads, tuple(rows), (0,), note, _PAIR - 3)
 
 
 def _shares(causes: DisagreementCauses) -> tuple[float, ...]:
@@ -199,14 +201,14 @@ def causes_in_words(result: Agreement, tables: Tables) -> str:
     n_due = missed + extra + confused + boundary
     if not n_due:
         return ""
-    kinds = {"along boundaries": boundary, "drawn by one alone": missed + extra, "called otherwise": confused}
+    kinds = {"along boundaries": boundary, "drawn by one only": missed + extra, "labelled differently": confused}
     shares = [
         f"{format_percent(n / n_due)} {kind}"
         for kind, n in sorted(kinds.items(), key=lambda item: -item[1])
         if n / n_due >= 0.005
     ]
     with_gold = "" if result.reference is None else f" with {result.reference.name}"
-    return f"of the pixels of things in dispute{with_gold} {', '.join(shares)}"
+    return f"disputed pixels of things{with_gold}: {', '.join(shares)}"
 
 
 def volumes_table(result: Agreement) -> ReportTable | None:
@@ -229,20 +231,22 @@ def volumes_table(result: Agreement) -> ReportTable | None:
         for volumes in result.volumes
         if volumes.icc.value == volumes.icc.value
     ]
-    note = f"What both draw in a volume, in {unit} on average; by how much the first draws more; the smallest and the "
+    note = (
+        f"The mean size in a volume of each annotator in {unit}, how much more the first draws, and the smallest and "
+    )
     note += "largest difference. "
     within = sorted(
         {(pair.volumes, pair.within) for volumes in result.volumes for pair in volumes.pairs if pair.volumes > 1}
     )
     if within:
         shares = [f"{format_percent(share)} ({count_noun(n, 'volume')})" for n, share in within[:_WITHIN]]
-        note += f"At least this share of all such volumes lies between them: {', '.join(shares)}; confidence "
+        note += f"At least this share of all such volumes lies between these two: {', '.join(shares)}; confidence "
         note += f"{format_percent(result.intervals.confidence)}. "
     note += (
-        f"Sizes alike over all annotators, 1 at best (ICC; a few large volumes may decide it, so that it has no "
-        f"interval): {', '.join(correlations)}."
+        f"Agreement of sizes over all annotators (ICC, at best 1; without an interval, since a few large volumes may "
+        f"decide it): {', '.join(correlations)}."
         if correlations
-        else "There are too few volumes to say how alike sizes are."
+        else "There are too few volumes for the agreement of sizes (ICC)."
     )
     heads = ("category", "who", "more than", "volumes", f"its {unit}", "other's", "by", "all between")
     return ReportTable("who draws more, in volumes", heads, tuple(rows[:_SIZES]), (0, 1, 2), note, _PAIR)
@@ -279,8 +283,10 @@ def contrasts_table(result: Agreement, gold: str | None) -> ReportTable | None:
     rows = tuple(tuple(_contrast_cells(contrast, gold)) for contrast in ranked[:_CONTRASTS])
     heads = ("better", "than", "score", "its", "other's", "difference", "p", "")
     title = "which two agree better" if gold is None else f"who agrees better with {gold}"
-    note = "On the images that all of them annotated. ●: stands when all contrasts of a score are taken together, at a "
-    note += "false discovery rate of 5%."
+    note = (
+        "On the images that all of them annotated. ●: significant at a false discovery rate of 5% over all contrasts "
+    )
+    note += "of a score."
     if len(ranked) > len(rows):
         note += f" {len(ranked) - len(rows):,} more: --format csv has all."
     return ReportTable(title, heads, rows, (0, 1, 2), note, _PAIR)
@@ -331,9 +337,9 @@ def unchanged_table(result: Agreement) -> ReportTable | None:
         for unchanged in sorted(result.unchanged, key=lambda unchanged: -unchanged.share.value)
     ]
     heads = ("annotator", "model", "images", "segments", "unchanged", "two persons")
-    note = "Unchanged: the annotator's segments that are the model's, pixel for pixel. Two persons: how often segments "
-    note += "of two persons are, without those of the model; so many to expect of who draws."
-    return ReportTable("what is a model's, unchanged", heads, tuple(rows), (0, 1), note)
+    note = "Unchanged: the share of the annotator's segments that equal the model's, pixel for pixel. Two persons: the "
+    note += "share that two persons have equal without the model; expect as many from an annotator who draws."
+    return ReportTable("segments of a model, kept unchanged", heads, tuple(rows), (0, 1), note)
 
 
 def months_table(result: Agreement) -> ReportTable | None:
@@ -341,8 +347,11 @@ def months_table(result: Agreement) -> ReportTable | None:
     heads, rows = drift_rows(result)
     if not rows:
         return None
-    note = "Of all categories together, against what more than half of the others have in the same images; misses of "
-    note += "what these have, adds and confuses of what the annotator has. Offset: how much larger the annotator draws."
+    note = "All categories together, compared with what more than half of the others have in the same images. Misses: "
+    note += (
+        "the share of what these have. Adds, confuses: the share of what the annotator has. Offset: how much larger "
+    )
+    note += "the annotator draws."
     return ReportTable("each annotator by month", heads, tuple(rows), (0, 1), note)
 
 
@@ -351,11 +360,13 @@ def identical_table(result: Agreement) -> ReportTable | None:
     rows = tuple(identical_rows(result))
     if not rows:
         return None
-    heads = ("annotators", "", "images", "identical", "alike", "usual", "one voice")
-    note = "Identical: the same pixels; alike: these, and outlines 0.1 px apart on average; of segments of 64 px or "
-    note += "more that are no rectangles. Usual: what other pairs have alike. One voice: in so many images the two "
-    note += "count as one annotator."
-    return ReportTable("segments that two annotators have alike", heads, rows, (0, 1), note, _PAIR - 4)
+    heads = ("annotators", "", "images", "identical", "alike", "usual", "as one")
+    note = "Identical: the same pixels. Alike: also outlines that are 0.1 px apart on average. Rectangles and segments "
+    note += (
+        "under 64 px do not count. Usual: the share that other pairs have alike. As one: images in which the two count "
+    )
+    note += "as one annotator."
+    return ReportTable("identical segments, by pair", heads, rows, (0, 1), note, _PAIR - 4)
 
 
 @dataclass(frozen=True, slots=True)

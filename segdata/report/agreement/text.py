@@ -137,7 +137,7 @@ def _categories(result: Agreement, measure: str, console: Console) -> Iterator[s
 
 
 def _biases(result: Agreement, tables: Tables, console: Console) -> Iterator[str]:
-    """What stands of what annotators do differently."""
+    """The significant deviations of annotators."""
     standing = [bias for bias in reported_biases(result, tables) if bias.stands]
     if not standing:
         return
@@ -154,7 +154,7 @@ def _biases(result: Agreement, tables: Tables, console: Console) -> Iterator[str
         for bias in standing[:_BIASES]
     ]
     heads = ("annotator", "category", "what", "how much", "others", "p")
-    yield from _titled_table("what stands when all tests are taken together", heads, rows, console, left=(0, 1, 2))
+    yield from _titled_table("significant deviations, corrected for all tests", heads, rows, console, left=(0, 1, 2))
     if len(standing) > _BIASES:
         yield from console.wrap(f"{len(standing) - _BIASES:,} more: --format csv has all", style="dim")
 
@@ -170,7 +170,9 @@ def _strata(result: Agreement, console: Console) -> Iterator[str]:
     heads = (result.by.column, "images", *(SHORT_NAMES[name] for name in shown))
     yield from _titled_table(f"by {result.by.column}", heads, rows, console)
     if result.by.unknown:
-        yield from console.wrap(f"in none of them: {count_noun(result.by.unknown, 'pair')} of annotations", style="dim")
+        yield from console.wrap(
+            f"in none of these groups: {count_noun(result.by.unknown, 'pair')} of annotations", style="dim"
+        )
 
 
 def _sheet(sheet: ReportTable, console: Console) -> Iterator[str]:
@@ -198,7 +200,7 @@ def _plan(result: Agreement, console: Console) -> Iterator[str]:
         ]
         for size in ranked[:_PLANNED]
     ]
-    heading = f"what intervals of ±{result.plan[0].half_width:g} take, of images like these"
+    heading = f"images that intervals of ±{result.plan[0].half_width:g} take, if they are like these"
     yield from _titled_table(heading, ("score", "category", "now", "images", "segments"), rows, console, left=(0, 1))
 
 
@@ -251,13 +253,13 @@ def _verdict(result: Agreement, fail_on: FailOn, console: Console) -> list[str]:
 
 def _legend(result: Agreement, console: Console) -> Iterator[str]:
     yield from console.wrap(intervals_in_words(result.intervals, result.images), style="dim")
-    undefined = f"{DASH}: undefined, as where neither of two drew the category, or nothing varies; it is in no mean."
+    undefined = f"{DASH}: undefined, for example where neither annotator drew the category; means leave it out."
     yield from console.wrap(undefined, style="dim")
     if len(result.pairs) > 1 and compared_categories(result):
-        compared = "compared: images, each once for every two annotators, in which one of the two drew the category."
+        compared = "compared: pairs of annotations of one image in which either annotator drew the category."
         yield from console.wrap(compared, style="dim")
     near = f"near: the share of both boundaries within the tolerance ({tolerance_in_words(result.tolerance)}); offset: "
-    near += "by how much one of the two draws larger."
+    near += "how much larger one of the two draws."
     yield from console.wrap(near, style="dim")
 
 

@@ -44,7 +44,7 @@ SCORE_NAMES = {
     "rq": "RQ",
     "f1": "F1 of things",
     "kappa": "kappa",
-    "accuracy": "pixels labelled alike",
+    "accuracy": "pixels with the same label",
     "fleiss_kappa": "Fleiss' kappa",
     "alpha": "Krippendorff's alpha of pixels",
     "instance_alpha": "Krippendorff's alpha of things",
@@ -196,7 +196,7 @@ Topic = Literal[
 ]
 
 HEADINGS: dict[Topic, str] = {
-    "repair": "first repair",
+    "repair": "fix first",
     "agreement": "agreement",
     "person": "annotator",
     "guideline": "guideline",

@@ -8,7 +8,7 @@ _ERRORS = {
     ("missed", False): "misses {share} of {category}",
     ("missed", True): "joins {share} of {category} with its neighbours",
     ("extra", False): "adds {share} of {category}",
-    ("extra", True): "divides {category} otherwise than most others in {share} of its segments",
+    ("extra", True): "splits {category} differently from most others in {share} of its segments",
     ("confused", False): "labels {share} of {category} as another category",
 }
 
@@ -27,14 +27,14 @@ def annotator_bias(tables: Tables, *, min_share: float = 0.05, min_offset: float
     outside that of the middle annotator. Names are permuted within images 9,999 times or more, and a cell (annotator,
     category, kind) counts if chance names anybody in at most 5 % of campaigns (Holm, 1979, over annotators; of what is
     said about one who is named at most that share is false on average, Benjamini and Hochberg, 1995). Images of one
-    sequence, patient or scene count as one. A gold standard has one voice among the others here; SEG407 reports errors
+    sequence, patient or scene count as one. A gold standard has one vote among the others here; SEG407 reports errors
     that annotators make against it alone.
 
     Things that only end elsewhere are matched, however small they are. In categories that are not counted one by one,
     the share that the annotator's offset explains (its pixels times the length of the outline) is no miss, extra or
     confusion. Where more than half of the missed things lie in other segments of the annotator, of the same category,
     the finding says that the annotator joins them; where extra ones lie in other segments of most others, that the
-    annotator divides the category otherwise.
+    annotator splits the category differently.
 
     Not flagged: two annotators, since the data cannot show which of them deviates; the gold standard; cells with fewer
     than 8 images, or with too few images for the smallest possible p to count among so many cells.

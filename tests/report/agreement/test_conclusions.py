@@ -211,15 +211,15 @@ def test_an_image_that_was_skipped(compare: Compare) -> None:
     nothing = np.zeros_like(labels)
     found = compare({"anna": [labels] * 3, "ben": [labels, nothing, labels], "carl": [labels] * 3})
     (told,) = of(found, "repair")
-    assert told.head == "ben has nothing in 1.png"
+    assert told.head == "ben labelled nothing in 1.png"
 
 
 def test_one_who_drew_nothing_at_all(compare: Compare) -> None:
     labels = np.ones((20, 30), np.uint8)
     found = compare({"anna": [labels] * 2, "ben": [np.zeros_like(labels)] * 2})
     (told,) = of(found, "repair")
-    assert told.head == "ben has drawn nothing at all"
-    assert told.details == "All that the others drew counts as missed."
+    assert told.head == "ben labelled nothing"
+    assert told.details == "Everything that the others drew counts as missed."
 
 
 def test_the_reference_is_not_judged(compare: Compare) -> None:

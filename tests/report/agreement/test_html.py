@@ -71,10 +71,10 @@ def test_every_figure_is_there(habits: AgreementRun) -> None:
         "Annotator by annotator",
         "Image by image",
         "By category, the least agreed first",
-        "What is taken for what",
+        "Confusion of categories",
         "Who draws larger, who smaller",
-        "Who misses, adds, or calls otherwise",
-        "What the pixels in dispute are due to",
+        "Who misses, adds or confuses",
+        "Why pixels are disputed",
         "Findings",
     ]
     cells = page.within["td"]

@@ -184,10 +184,10 @@ def test_what_is_a_models_is_told_beside_what_two_persons_have(more: Agreement) 
 def test_all_of_them_fit_a_terminal(more: Agreement, habits: AgreementRun) -> None:
     text = agreement_text(more, habits.tables, ["agreement", "a", "b"], Console())
     assert [each.title for each in agreement_tables(more, "gold")] == [
-        "what the pixels in dispute are due to",
+        "why pixels are disputed",
         "who draws more, in volumes",
         "who agrees better with gold",
-        "what is a model's, unchanged",
+        "segments of a model, kept unchanged",
     ]
     assert all(each.title in text for each in agreement_tables(more, None))
     assert max(display_width(line) for line in text.splitlines()) <= 80

@@ -34,7 +34,7 @@ def test_conclusions_come_first_and_tables_after(habits: AgreementRun) -> None:
         "→ Teach carl",
         "annotator by annotator: IoU above the diagonal",
         "by category, the least agreed first",
-        "what stands when all tests are taken together",
+        "significant deviations, corrected for all tests",
         "the images that agree least",
         "findings\n",
         "–: undefined",
@@ -70,7 +70,7 @@ def test_portions_and_plans(habits: AgreementRun) -> None:
     )
     text = agreement_text(found, replace(habits.tables, annotator_pairs=opposed, assessment=None), TYPED, Console())
     assert "\nby site\n" in text
-    assert "what intervals of ±0.1 take" in text
+    assert "images that intervals of ±0.1 take" in text
     assert "--plan 0.02" not in text
     assert "\nplan: Label " in text
     assert text.count(" twice for ") == 1  # one plan, not several
