@@ -81,7 +81,7 @@ def main() -> None:
             if outcome == "elsewhere":
                 if time.monotonic() > end + given.minutes * 30:
                     continue
-                outcome = "survives" if _survives_import(mutant, tests, Path(scratch)) else "noticed"
+                outcome = "survives" if _survives_import(mutant, given.tests, Path(scratch)) else "noticed"
             tried += 1
             if outcome != "noticed":
                 survivors += 1

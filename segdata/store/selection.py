@@ -575,8 +575,6 @@ def _quotas(tables: Tables, stratify: str | None, order: Ints, n: int) -> tuple[
     if stratify is None:
         return np.zeros(len(order), np.int64), np.array([n])
     names, number = _named_strata(tables, stratify)
-    exact = np.bincount(number, minlength=len(names)) * (n / len(order))
-    quota = np.floor(exact + 1e-9).astype(np.int64)
-    rest = np.argsort(-(exact - quota), kind="stable")[: n - int(quota.sum())]
-    quota[rest] += 1
+    quota, rest = np.divmod(np.bincount(number, minlength=len(names)) * n, len(order))
+    quota[np.argsort(-rest, kind="stable")[: n - int(quota.sum())]] += 1
     return number[order], quota

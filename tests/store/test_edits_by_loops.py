@@ -155,6 +155,14 @@ def test_conditions_drop_from_the_deepest_column_upwards(seed: int, keep_images:
     )  # fmt: skip
 
 
+def test_without_a_condition_images_and_annotations_stay_that_hold_nothing() -> None:
+    batch = batch_of([(0, None)], [], 2)
+    selection = ConditionFilter((), PROFILE)
+    assert selection.total == (0, 0, 0, 0)
+    assert selection(batch) is batch
+    assert selection.total == (0, 0, 0, 0)
+
+
 def test_findings_of_several_images_count_in_each() -> None:
     one = Finding(code="SEG106", rule="", severity="info", message="", image="a", images=("a", "b"), segments=(1, 1))
     tally = FindingTally.from_findings([one, replace(one, images=(), annotator="ann")])

@@ -1,5 +1,7 @@
 """Draw: a gold set covers what can be covered, a pilot is random, and order changes nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -88,5 +90,43 @@ def test_what_cannot_be_is_said() -> None:
     tables = tables_of(draw_picture("a"))
     with pytest.raises(SegdataError, match="cannot draw 2 images from 1"):
         draw_images(tables, 2)
+    with pytest.raises(SegdataError, match="cannot draw 0 images from 1"):
+        draw_images(tables, 0)
     with pytest.raises(SegdataError, match="'camera'"):
         draw_images(tables, 1, stratify="camera")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_draw_counts_what_it_has_and_what_there_is(seed: int) -> None:
+    """Segments of each category, without crowds and void; strata give their shares, the largest rests one more."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(3, 12))
+    legend = "a, b: car\nc: bus\nd: road (stuff)\nv: haze (void)\ng: car (crowd)"
+    picture = "\n\n".join("".join(rng.choice(list("abcdvg."), 5)) for _ in range(n))
+    tables = tables_of(draw_picture(f"{picture}\n\n{legend}"))
+    cameras = [[None, "left", "right", "rear"][int(rng.integers(4))] for _ in range(n)]
+    cameras[0] = "left"
+    tables = replace(tables, images=tables.images.beside(camera=np.array(cameras, object)))
+    wanted, number = int(rng.integers(1, 4)), int(rng.integers(1, n + 1))
+    purpose: Purpose = "gold" if seed % 2 else "pilot"
+    found = draw_images(tables, number, purpose=purpose, stratify="camera", wanted=wanted, seed=seed)
+    names = tables.images["image_id"].tolist()
+    assert (len(found.images), found.of, found.wanted) == (number, n, wanted if purpose == "gold" else 0)
+    assert list(found.images) == sorted(set(found.images) & {*names})
+    count: dict[str, list[int]] = {}
+    columns = (tables.segments[name].tolist() for name in ("image", "category_id", "iscrowd"))
+    for image, category, crowd in zip(*columns, strict=True):
+        name = tables.profile.name_of(category)
+        if name != "haze" and not crowd:
+            pair = count.setdefault(name, [0, 0])
+            pair[0] += 1
+            pair[1] += names[image] in found.images
+    drawn = dict(zip(found.categories, zip(found.segments.tolist(), found.drawn.tolist(), strict=True), strict=True))
+    assert drawn == {name: tuple(pair) for name, pair in count.items()}
+    assert set(found.short) == {name for name, (_, have) in count.items() if have < found.wanted}
+    strata = sorted({*cameras} - {None}, key=str) + ["(none)"] * (None in cameras)
+    sizes = [sum((camera or "(none)") == name for camera in cameras) for name in strata]
+    quota = [size * number // n for size in sizes]
+    rest = sorted(range(len(strata)), key=lambda k: -(sizes[k] * number % n))[: number - sum(quota)]
+    assert found.strata == tuple((name, sizes[k], quota[k] + (k in rest)) for k, name in enumerate(strata))
+    assert repr(found) == f"Draw({number} of {n} images; {len(found.short)} categories are short)"
