@@ -29,9 +29,9 @@ from segdata.agreement.estimates import PairAmounts, PooledPairs, Resampling, co
 from segdata.agreement.inference import (
     median_interval,
     share_interval,
+    share_with_interval,
     share_within_range,
     strata_differences,
-    widen_certain,
 )
 from segdata.agreement.metrics.krippendorff_alpha import coincidences, krippendorff_alpha
 from segdata.agreement.planning import plan_sample_sizes
@@ -224,9 +224,9 @@ def shares(n_campaigns: int, of_copies: bool = False) -> None:
             rng, held, width = np.random.default_rng([13, n, round(1000 * share)]), 0, 0.0
             for _ in range(n_campaigns):
                 hits, total = draw_shares(rng, n, share, how)
-                low, high = share_interval(hits, total, trials=float(total.sum()) if how.is_counted else None)
-                if of_copies:
-                    low, high = widen_certain(low, high, float(hits.sum() / total.sum()), n, 0.95)
+                trials = float(total.sum()) if how.is_counted else None
+                ends = share_with_interval(hits, total, 0.95, trials=trials)[1:] if of_copies else None
+                low, high = ends or share_interval(hits, total, trials=trials)
                 held += low <= share <= high
                 width += high - low
             cells.append(f"{held / n_campaigns:.3f}, {width / n_campaigns:.2f}")

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.agreement.estimates import Resampling
-from segdata.agreement.inference import exact_interval, share_interval, widen_certain
+from segdata.agreement.inference import exact_interval, share_with_interval
 from segdata.agreement.scores import Count, Number, Score, column_of, table_of_lines
 from segdata.core.annotator_pairs import AnnotatorPairs
 from segdata.core.batch import Batch
@@ -110,9 +110,7 @@ def share_over_clusters(hit: Flags, cluster: Ints, resampling: Resampling) -> Sc
     if n == 0:
         return Score(np.nan, np.nan, np.nan, 0, 0)
     hits, total = np.bincount(number, hit, n).astype(np.float64), np.bincount(number, minlength=n).astype(np.float64)
-    share = float(hits.sum() / total.sum())
-    ends = share_interval(hits, total, resampling.confidence, trials=len(hit))
-    return Score(share, *widen_certain(*ends, share, n, resampling.confidence), len(hit), 0)
+    return Score(*share_with_interval(hits, total, resampling.confidence, trials=len(hit)), len(hit), 0)
 
 
 _NO_ROWS = (((2, 0), np.int64), (0, np.int64), (0, bool), (0, bool))  # of `ComparedSegments`

@@ -181,12 +181,18 @@ def highest_unseen_rate(trials: int, confidence: float = 0.95) -> float:
     return 1 - (1 - confidence) ** (1 / trials) if trials else 1.0
 
 
-def widen_certain(low: float, high: float, share: float, n: int, confidence: float) -> tuple[float, float]:
-    """The ends of the interval of a share of `n` independent units; for 0 and 1, the rule of three."""
-    if share not in (0.0, 1.0):
-        return low, high
-    unseen = highest_unseen_rate(n, confidence)
-    return (0.0, unseen) if share == 0 else (1 - unseen, 1.0)
+def share_with_interval(
+    hits: Floats, total: Floats, confidence: float, *, trials: float | None = None
+) -> tuple[float, float, float]:
+    """A share over n clusters, sum(hits) / sum(total), and the ends of its interval.
+
+    They are those of `share_interval`, over clusters with anything in them; for a share of 0 or 1, the rule of three.
+    """
+    share, has_any = float(hits.sum()) / float(total.sum()), total > 0
+    if share in (0.0, 1.0):
+        unseen = highest_unseen_rate(len(total), confidence)
+        return (share, 0.0, unseen) if share == 0 else (share, 1 - unseen, 1.0)
+    return share, *share_interval(hits[has_any], total[has_any], confidence, trials=trials)
 
 
 def _normal_quantile(confidence: float) -> float:

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from segdata.agreement.estimates import DEFAULT_RESAMPLING, Resampling
-from segdata.agreement.inference import share_interval, widen_certain
+from segdata.agreement.inference import share_with_interval
 from segdata.agreement.scores import Count, Score, Share, column_of
 from segdata.agreement.surface_distances import Tolerance
 from segdata.core.annotator_pairs import AnnotatorPairs
@@ -225,7 +225,4 @@ def _share_score(hits: Floats, total: Floats, is_counted: bool, confidence: floa
     n, n_total = len(total), float(total.sum())
     if n_total <= 0:
         return Score(np.nan, np.nan, np.nan, n, 0)
-    share = float(hits.sum()) / n_total
-    counted = total > 0
-    low, high = share_interval(hits[counted], total[counted], confidence, trials=n_total if is_counted else None)
-    return Score(share, *widen_certain(low, high, share, n, confidence), n, 0)
+    return Score(*share_with_interval(hits, total, confidence, trials=n_total if is_counted else None), n, 0)

@@ -48,10 +48,9 @@ def displaced_labels(
     for the image: shifted, mirrored, turned, x and y exchanged, twice or four times too small or large, or the labels
     of another picture. If one and the same
     change places the labels of nearly all images of an annotator, split and kind of file better, you get one finding
-    for all of them. Then a scale counts, too, and shifts of a hundredth of the image. If one change places at least
-    five of them clearly better (a score of 8 or more, 1.5 times that of the labels as they are), you get one finding
-    for this part. If more than 120 images have
-    labels, a random 120 are compared.
+    for all of them. For such groups the rule also tests scales and shifts of a hundredth of the image. If one change
+    places at least five of them clearly better (a score of 8 or more, 1.5 times that of the labels as they are), you
+    get one finding for this part. If more than 120 images have labels, a random 120 are compared.
 
     You also get a finding for an image if many of its outlines lie where the picture is blank, all of one shade, or if
     the picture shows nothing but the outlines, as its mask would. Both must be rare in the dataset. Labels on the edges

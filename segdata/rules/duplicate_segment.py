@@ -43,8 +43,8 @@ def duplicate_segment(tables: Tables, *, min_iou: float = 0.9, min_iou_across: f
 
     Options: `min_iou`: within a category. `min_iou_across`: across categories.
     Defaults: of 300 pairs that overlap in COCO (50 images), 712 in TACO and 348 of nuclei (GBM40) none of one
-    category is flagged. At 0.8 across categories three are: a bowl that is also a cup is right, and two lids on
-    their containers may be meant. One of three is too few for a default.
+    category is flagged. At 0.8 across categories there are three: a bowl that is also a cup is right, and two lids on
+    their containers may be intended. One of three is too few for a default.
     """
     segments, pairs = tables.segments, tables.pairs
     a, b, shared = pairs["a"], pairs["b"], pairs["shared"]

@@ -65,7 +65,7 @@ def frames_exchanged(
     the four steps of frames further apart, as a share of the image.
     Defaults: the limits for neighbours were chosen on CamSeq01, two results on DAVIS 2017, fly tissue and a spleen;
     those for frames further apart on the videos among these. As they are, exchanging neighbours would save 1 % at most,
-    and frames far apart nothing (-2 % at best). Of 14 volumes of kidneys, which were not used to choose limits, nothing
+    and frames far apart nothing (-2 % at best). In 14 volumes of kidneys, which were not used to choose limits, nothing
     is flagged. For turns, no part of 10 frames or more of five of these videos is flagged as it is (CamSeq01, two
     results), and from 10 % (RVOS, whose tracks come and go) to 80 % (CamSeq01) of the parts with a turn planted.
     """

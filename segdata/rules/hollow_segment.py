@@ -28,8 +28,8 @@ def hollow_segment(
     A segment is hollow if its holes make up most of what it encloses, and what is labelled is a thin rim. The rule
     judges categories in which that is rare: rings, tyres and frames are often hollow.
 
-    Why: somebody drew the outline with a brush and forgot to fill it, or an exporter drew lines instead of areas. The
-    middle of the object teaches your model background.
+    Why: an annotator drew the outline with a brush and forgot to fill it, or an exporter drew lines instead of areas.
+    The middle of the object teaches your model background.
 
     Remedy: fill the segment.
 

@@ -48,7 +48,7 @@ def misfit_frame(
     how many pixels. `min_frames`: shorter sequences are not judged. `min_shared`: the least share of pixels that the
     neighbours have in common. `min_every`: the share of slices that makes it a property of the sequence.
     Defaults: they were chosen on CamSeq01, two results on DAVIS 2017, fly tissue and a spleen, where neighbours are
-    nearer to each other by 4 % at most, and by 12 to 60 % if one slice is mirrored or shifted. Of 14 volumes of
+    nearer to each other by 4 % at most, and by 12 to 60 % if one slice is mirrored or shifted. In 14 volumes of
     kidneys, which were not used to choose limits, nothing is flagged.
     """
     in_tracks = set(tracked_segments(tables, "video")["sequence"].tolist())

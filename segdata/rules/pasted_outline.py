@@ -31,8 +31,8 @@ def pasted_outline(
     out small shapes, which are alike by chance, and datasets in which many images have such segments: discs around
     points, say, or drawn scenes. Segments in the same place are those of duplicate-segment.
 
-    Why: somebody copied one object and pasted it on the others. The labels say where objects are, but not their shape.
-    Nobody draws the same pixels twice.
+    Why: an annotator copied one object and pasted it on the others. The labels say where objects are, but not their
+    shape. Nobody draws the same pixels twice.
 
     Remedy: draw the outlines of these objects.
 

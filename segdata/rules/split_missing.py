@@ -55,8 +55,8 @@ def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Findings:
     Splits come from the data, or else from folders named train, val, test and the like. A category so rare that a
     random division would leave it out of that split with a chance above max_chance is a warning, one for all such
     categories of the split. Images of one sequence or group count as one. The rule ignores void, and splits without a
-    segment (a test set whose labels are kept secret). A split that has no category in common with the others, which
-    were probably named by somebody else, is one finding.
+    segment (a test set whose labels are kept secret). A split that has no category in common with the others,
+    probably because another team named its categories, is one finding.
 
     Why: your model never learns what training lacks, and you never measure what validation lacks: the average over
     categories then leaves it out silently, or counts it as a failure.

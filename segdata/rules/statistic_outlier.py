@@ -68,8 +68,8 @@ def statistic_outlier(
     the length of its outline beside its area. An image that lacks a category is not compared in it (see missing-
     companion and slice-gap). Pixels that several segments claim, of void and unlabelled ones, parts and holes are
     compared although most images have none; the pixels then count beside a line half as long as the image's side, which
-    careful drawing may leave anywhere, and must stand apart from those of all other images. What else fewer than three
-    in four images have is not compared.
+    careful drawing may leave anywhere, and must stand apart from those of all other images. Other content that fewer
+    than three in four images have is not compared.
 
     The tails of the images' own distribution give the chance of each value. They are taken for power laws, so that
     statistics that vary much by nature, such as the pixels of a category, rarely have outliers. The rate of false

@@ -64,8 +64,8 @@ def taxonomy_broken(tables: Tables, *, min_delta_e: float = 2.3) -> Findings:
         category: wheel (id 3, part_of car)
 
     Colours that look alike, but differ, are a warning; everything else is an error. A category may have the name of its
-    group, as in COCO (person in the group person). Nothing is flagged in a provisional taxonomy (SEG219): nobody
-    declared its colours.
+    group, as in COCO (person in the group person). The rule flags nothing in a provisional taxonomy (SEG219), whose
+    colours are not declared.
 
     Why: only one of two entries with the same id, name or colour is ever used. People mix up colours that look alike,
     and so does every step that changes a colour a little.

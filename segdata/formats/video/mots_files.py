@@ -36,6 +36,7 @@ from segdata.formats.shared.per_image import (
     entry_header,
     image_table,
     relative_path,
+    segments_per_chunk,
 )
 from segdata.formats.shared.taxonomies import write_sidecars
 from segdata.formats.video import MOTS_TEXT_FOLDER
@@ -64,7 +65,6 @@ from segdata.formats.video.mots_classes import (
     read_mots_classes,
 )
 
-_CHUNK = 8_192  # images and segments that are decoded at once
 _LAST_FRAME = 999_999
 _LAYOUTS = ("png", "txt")
 _MASKS = "instances"
@@ -115,7 +115,8 @@ class _TextSource:
 
     def chunks(self) -> list[Ints]:
         """Rows of images in portions of some thousand segments."""
-        return chunk_segments(self.offset, _CHUNK)
+        heights = np.array([entry.size[0] for entry in self.entries], np.int64)
+        return chunk_segments(self.offset, segments_per_chunk(len(self.at), heights))
 
     def load(self, rows: Ints) -> Batch:
         """The images at these rows, their segments decoded."""
