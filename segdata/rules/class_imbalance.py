@@ -10,7 +10,7 @@ from segdata.core.runs import Ints
 from segdata.core.statistics import class_weights, effective_number
 from segdata.core.strata import annotation_strata, annotation_strata_if_any, is_example, joint_codes, number_names
 from segdata.core.table import Table
-from segdata.rules.shared import rarer_spellings
+from segdata.rules.shared import improper_categories
 
 
 @rule("SEG301", "class-imbalance", severity="warning", needs=(), whole=True, by_part=True)
@@ -67,8 +67,8 @@ def class_imbalance(
     whole = leading(tables)
     if whole is None:
         return
-    misspelt = rarer_spellings(tables.profile, every["category"], every["segments"])
-    every = every.take(~np.isin(every["category"], misspelt))
+    improper = improper_categories(tables.profile, every["category"], every["segments"])
+    every = every.take(~np.isin(every["category"], improper))
     yield from _findings(tables, every, limits, min_effective, "")
     if by is not None:
         strata = number_names(annotation_strata(whole, by))[0]

@@ -46,7 +46,8 @@ def frames_exchanged(
     steadily, two frames that are two steps apart differ more than neighbours do. If neighbours are exchanged, it is the
     other way round. The other order must save a share of the way from frame to frame (`min_gain`) that is unusual in
     this sequence, whose objects may tremble: above the median of the shares by four times the distance of the nearer
-    quartile.
+    quartile. In the other order the two must share half of their pixels with their neighbours: slices so thick that
+    neighbours share less, as of a brain at 6.5 mm, show no order.
 
     Frames of videos further apart are compared by centroids, spreads and areas of the tracks or categories. If two of
     them are exchanged, each fits better into the other's place than into its own. If the labels of the last frames are

@@ -35,7 +35,7 @@ def repeated_labels(
     """Two different images have the same labels, or several of them, pixel by pixel.
 
     Example:
-        the labels are those of 0016E5_08109.png, pixel by pixel, and the image is another
+        these labels are a copy of those of 0016E5_08109.png, to the pixel, and the two pictures differ
 
     The rule compares categories and pixels of whole annotations of different images. It leaves out what can be the same
     by chance or on purpose: boxes, filled images and labels with a short outline; copies of one image, saved again or
@@ -73,12 +73,14 @@ def repeated_labels(
         return
     for row, other in pairs.tolist():
         name = tables.images["image_id"][annotations["image"][other]]
-        yield RowFinding(f"the labels are those of {name}, pixel by pixel, and the image is another", annotation=row)
+        yield RowFinding(
+            f"these labels are a copy of those of {name}, to the pixel, and the two pictures differ", annotation=row
+        )
     known = set(zip(*(repeated[name].tolist() for name in ("annotation", "of")), strict=True))
     for row, other, n_shared in _shared_segments(tables, shapes, min_segments, min_share):
         if (row, other) not in known:
             name, n = tables.images["image_id"][annotations["image"][other]], annotations["n_segments"][row]
-            message = f"{n_shared} of {n} segments are also on {name}, in the same place, and the image is another"
+            message = f"{n_shared} of {n} segments are copies of those of {name}, and the two pictures differ"
             yield RowFinding(message, annotation=row)
 
 

@@ -15,6 +15,7 @@ from segdata.core.rule import Findings, Tables
 from segdata.core.runs import Flags, Floats, Ints, unique_inverse
 from segdata.core.statistics import group_median
 from segdata.core.table import Table
+from segdata.core.taxonomy import STAND_IN
 from segdata.measure.sequences import FrameSequence, SequenceIndex
 
 # Roboflow's names of copies: with a hash, or, in an export of 2026, with 20 letters and digits.
@@ -25,6 +26,7 @@ _LEAST_SPREAD = 0.2  # of the logarithm of area
 _LEAST_SOLIDITY = 0.02  # of the spread of solidity, or
 _COARSE = 0.15  # of a pixel's share of a segment's side: small outlines are coarse
 _FENCE = 4.0  # quartiles: what stands out of a sequence
+_FURTHEST_NEIGHBOUR = 0.5  # of the pixels of either of two frames, that only one has, where their order shows
 _BOX = 0.95  # of its box a segment fills if it is one
 _PART = 2.0  # how unusual the area of a lobe may be
 _SOLIDITY = 3.0  # and its solidity
@@ -72,15 +74,18 @@ def plain_name(name: str) -> str:
     return SEPARATORS.sub("", name).casefold()
 
 
-def rarer_spellings(profile: Profile, category: Ints, n: Ints) -> Ints:
-    """Categories with another one's name but for case and separators, which is more frequent: SEG215 speaks of them.
+def improper_categories(profile: Profile, category: Ints, n: Ints) -> Ints:
+    """Categories that are none by themselves, and too rare or too frequent in no sense: other findings speak of them.
 
-    `category` (k,) are ids of the whole dataset, `n` (k,) how frequent they are.
+    They have the name of a more frequent one but for case and separators (SEG215), or stand in for the labels that name
+    none. `category` (k,) are ids of the whole dataset, `n` (k,) how frequent they are.
     """
+    stand_ins = [each.id for each in profile.taxonomy.categories if each.definition == STAND_IN]
     order = np.argsort(-n, kind="stable")
     names = [plain_name(profile.name_of(id_)) for id_ in category[order].tolist()]
     first = {name: row for row, name in reversed([*enumerate(names)])}
-    return category[order][[row for row, name in enumerate(names) if first[name] != row]]
+    misspelt = category[order][[row for row, name in enumerate(names) if first[name] != row]]
+    return np.concatenate([misspelt, np.array(stand_ins, np.int64)])
 
 
 def reader_findings(tables: Tables, code: str) -> Findings:
@@ -337,7 +342,8 @@ class Succession(NamedTuple):
     def exchanges(self, min_gain: float, min_pixels: int) -> tuple[Ints, Floats]:
         """Places of frames that are exchanged with the next one, and which share of the way the other order saves.
 
-        Both must fit better into the other's place than the sequence would go on without them.
+        Both must fit better into the other's place than the sequence would go on without them, and share half of their
+        pixels with their neighbours there: what shares less tells nothing about order.
         """
         k = np.arange(1, max(len(self.near) - 2, 1))
         given, turned = self.near[k] + self.near[k + 2], self.far[k] + self.far[k + 1]
@@ -345,7 +351,8 @@ class Succession(NamedTuple):
         pixels = apart[k] + apart[k + 2] - apart_far[k] - apart_far[k + 1]
         gain = (given - turned) / np.maximum(given, 1e-12)
         alone = np.concatenate([self.saved_without()[1], [np.nan]])
-        chosen = np.flatnonzero(stands_out(gain, min_gain) & (pixels >= min_pixels))
+        fits = turned < 2 * _FURTHEST_NEIGHBOUR
+        chosen = np.flatnonzero(stands_out(gain, min_gain) & (pixels >= min_pixels) & fits)
         chosen = chosen[gain[chosen] >= np.fmax(alone[k[chosen] - 1], alone[k[chosen]])]
         return k[chosen], gain[chosen]
 

@@ -10,7 +10,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Ints
 from segdata.core.statistics import absence_probability
 from segdata.core.strata import example_segments, image_splits, independent_units, joint_codes, number_names
-from segdata.rules.shared import rarer_spellings
+from segdata.rules.shared import improper_categories
 
 _NAMED = 8  # rare categories that a finding names
 _FEW_NAMED = 3  # those of splits that have none in common
@@ -95,7 +95,7 @@ def split_missing(tables: Tables, *, max_chance: float = 0.05) -> Findings:
         return
     rare: dict[int, list[str]] = {}
     present, n_units = np.unique(place[2], return_counts=True)
-    for category in np.setdiff1d(present, rarer_spellings(tables.profile, present, n_units)).tolist():
+    for category in np.setdiff1d(present, improper_categories(tables.profile, present, n_units)).tolist():
         having = np.bincount(place[0][place[2] == category], minlength=len(split_names))
         for missing in np.flatnonzero((having == 0) & (size > 0)).tolist():
             name = tables.profile.name_of(category)

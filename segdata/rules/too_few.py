@@ -10,7 +10,7 @@ from segdata.core.rule import Findings, Tables, rule
 from segdata.core.runs import Flags, Ints
 from segdata.core.strata import annotation_strata, annotation_strata_if_any, image_splits, joint_codes, number_names
 from segdata.core.table import Table
-from segdata.rules.shared import rarer_spellings
+from segdata.rules.shared import improper_categories
 
 _MOST = 5  # strata that a finding names
 
@@ -97,8 +97,8 @@ def too_few(
     required = {"images": min(min_images, n_images), "segments": required_segments, "px": min_pixels}
     names = number_names(image_splits(whole) if by is None else annotation_strata(whole, by))[0]
     place = {key: number for number, key in enumerate(name_keys(pa.array(names, pa.string())).tolist())}
-    misspelt = rarer_spellings(tables.profile, amounts["category"], amounts["segments"])
-    for id_, *counts in amounts.take(~np.isin(amounts["category"], misspelt)).lines("category", *sums):
+    improper = improper_categories(tables.profile, amounts["category"], amounts["segments"])
+    for id_, *counts in amounts.take(~np.isin(amounts["category"], improper)).lines("category", *sums):
         short = [
             f"{count_noun(count, unit.removesuffix('s'), unit)}, {lower:,} are required"
             for (unit, lower), count in zip(required.items(), counts, strict=True)

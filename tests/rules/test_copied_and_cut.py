@@ -61,7 +61,7 @@ def test_the_labels_of_another_image(tmp_path: Path) -> None:
     assert found(coco(tmp_path / "a", images), "SEG315") == []
     images[9] = images[3]
     (finding,) = found(coco(tmp_path / "b", images), "SEG315")
-    assert (finding.image, finding.message.split(",")[0]) == ("9.png", "the labels are those of 3.png")
+    assert (finding.image, finding.message.split(",")[0]) == ("9.png", "these labels are a copy of those of 3.png")
     # Also on an image of another size, if they fit there.
     sizes = [(SIDE, SIDE)] * 9 + [(SIDE, SIDE + 30)] + [(SIDE, SIDE)] * 2
     assert len(found(coco(tmp_path / "c", images, sizes), "SEG315")) == 1
@@ -76,7 +76,7 @@ def test_objects_of_another_image_among_its_own(tmp_path: Path) -> None:
         findings = segdata.validate(coco(tmp_path / str(len(labels[9])), labels), select="SEG315").single
         assert {one.image for one in findings} >= {"9.png"}
         assert len(findings) == (11 if labels is piled else 1)
-        assert any("segments are also on" in one.message for one in findings)
+        assert any("segments are copies of those of" in one.message for one in findings)
     stencil = stones(rng, 5)
     assert found(coco(tmp_path / "stencil", [stencil + objects for objects in own]), "SEG315") == []
 

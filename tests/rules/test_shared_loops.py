@@ -295,6 +295,7 @@ def test_what_is_saved_without_a_frame_or_in_the_other_order(seed: int) -> None:
             for k, gain, pixels, good in zip(range(1, len(gains) + 1), gains, saved, stands, strict=True)
             if good and pixels >= min_pixels and gain >= np.nanmax([alone[k], alone[k + 1], -np.inf])
             if alone[k] == alone[k] or alone[k + 1] == alone[k + 1]
+            if one.far[k] + one.far[k + 1] < 1.0  # half of their pixels are shared
         ]
         found_places, found_gains = one.exchanges(min_gain, min_pixels)
         assert found_places.tolist() == expected

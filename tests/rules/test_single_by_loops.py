@@ -588,14 +588,12 @@ def test_segments_that_are_also_on_another_image_in_the_same_place(seed: int) ->
     image = tables.annotations["image"].tolist()
     expected = []
     if edges[5] >= 60 and (content[5] is None or content[5] != content[4]):
-        expected.append((5, "the labels are those of 5.png, pixel by pixel, and the image is another"))
+        expected.append((5, "these labels are a copy of those of 5.png, to the pixel, and the two pictures differ"))
     for (b, a), n_shared in sorted(shared_shapes.items()):
         is_copy = content[image[a]] is not None and content[image[a]] == content[image[b]]
         free = is_copy or image[a] == image[b] or {image[a], image[b]} == {1, 3} or annotators[a] != annotators[b]
         if n_shared >= 2 and n_shared >= 0.25 * min(count[a], count[b]) and not free and (b, a) != (5, 4):
-            words = (
-                f"{n_shared} of {count[b]} segments are also on {names[image[a]]}, in the same place, and the image is"
-            )
-            expected.append((b, words + " another"))
+            words = f"{n_shared} of {count[b]} segments are copies of those of {names[image[a]]}, and the two"
+            expected.append((b, words + " pictures differ"))
     found = check("SEG315", tables, min_edge=60, min_segments=2, min_share=0.25)
     assert [(one.annotation, one.message) for one in found] == expected

@@ -201,3 +201,13 @@ def test_a_body_that_stops_from_one_slice_to_the_next(blank: slice, words: str) 
 
 def unannotated(labels: Labels) -> list[str]:
     return [finding.message for finding in found(labels, "SEG312", kind="volume")]
+
+
+def test_slices_that_share_less_than_half_show_no_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lesion on thick slices, as of a brain at 6.5 mm."""
+    labels = np.zeros((10, 40, 90), np.int64)
+    for k, x in enumerate([4, 12, 20, 33, 31, 42, 50, 58], 1):
+        labels[k, 10:30, x : x + 16] = 1
+    assert not found(labels, "SEG360", kind="volume")
+    monkeypatch.setattr("segdata.rules.shared._FURTHEST_NEIGHBOUR", 1.0)
+    assert found(labels, "SEG360", kind="volume")

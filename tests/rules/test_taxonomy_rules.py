@@ -1,9 +1,11 @@
 """SEG103, 104, 201, 206, 208: what is said once, and where."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from segdata import validate
 from segdata.core.finding import Defect, Finding
@@ -102,6 +104,20 @@ def test_names_that_number_objects(tmp_path: Path, images: list[list[str]], n_na
         one.message.partition(" names number the objects")[0] for one in findings if "number the" in one.message
     ]
     assert numbered == [str(n_names)] * (n_names > 0)
+
+
+def test_a_stand_in_is_no_rare_category(tmp_path: Path) -> None:
+    """A region of VIA that names no category is read as `region`: SEG004 says it, and no rule about categories does."""
+    regions = [
+        {"shape_attributes": {"name": "rect", "x": 1, "y": 1, "width": 9, "height": 8}, "region_attributes": attributes}
+        for attributes in [{"class": "leaf"}] * 9 + [{}]
+    ]
+    files = {f"{k}.png": {"filename": f"{k}.png", "size": 1, "regions": [region]} for k, region in enumerate(regions)}
+    for name in files:
+        Image.new("RGB", (20, 20)).save(tmp_path / name)
+    (tmp_path / "via.json").write_text(json.dumps(files))
+    findings = validate(tmp_path, select=["SEG004", "SEG302"]).findings
+    assert [finding.code for finding in findings] == ["SEG004"]
 
 
 def test_a_misspelt_name_is_told_once(tmp_path: Path) -> None:

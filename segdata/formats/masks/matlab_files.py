@@ -246,7 +246,7 @@ def _profile(
     root, taxonomy = request.root, request.taxonomy
     kinds = {file.kind for file in counted}
     if kinds == {"regions"}:
-        named = resolve_names(["region"], taxonomy)
+        named = resolve_names(["region"], taxonomy).with_stand_in("region")
         message = (
             "the annotators' values are read as regions without a class, segments of the category region; if they are "
             "classes, save one matrix an image and give taxonomy.yaml"

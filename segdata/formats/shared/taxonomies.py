@@ -26,7 +26,7 @@ from segdata.core.errors import SegdataError
 from segdata.core.paths import is_folder, is_unsafe_path
 from segdata.core.profile import ImageSequence, Policy, Profile, RasterRule, Task
 from segdata.core.safe_text import whole_number
-from segdata.core.taxonomy import Category, CategoryKind, Taxonomy, dump_taxonomy, load_taxonomy
+from segdata.core.taxonomy import STAND_IN, Category, CategoryKind, Taxonomy, dump_taxonomy, load_taxonomy
 
 # What annotation tools and datasets call regions that are to be ignored.
 VOID_NAMES = frozenset(
@@ -59,6 +59,15 @@ class CategoryNames(msgspec.Struct, frozen=True):
     def metadata(self) -> dict[str, str]:
         """For the profile, as JSON: category names that the taxonomy lacks, and aliases that the source uses."""
         return name_metadata(self.unknown, self.aliases)
+
+    def with_stand_in(self, name: str) -> "CategoryNames":
+        """The same names; the category of this one, unless the user declared it, is for the labels that name none."""
+        categories = tuple(
+            msgspec.structs.replace(category, definition=STAND_IN) if category.name == name else category
+            for category in self.taxonomy.categories
+        )
+        taxonomy = msgspec.structs.replace(self.taxonomy, categories=categories)
+        return self if self.declared else msgspec.structs.replace(self, taxonomy=taxonomy)
 
     def profile(
         self,

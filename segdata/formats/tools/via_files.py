@@ -280,7 +280,7 @@ def open_via(request: ReadRequest) -> ToolSource:
         for (file, first), n in copies.items()
     ]
     attributes, names = _choose_categories(dataset, request.options.get("attribute"))
-    categories = resolve_names(names, request.taxonomy)
+    categories = resolve_names(names, request.taxonomy).with_stand_in(NO_CATEGORY)
     dataset.report_unlisted("VIA")
     read = partial(read_image, _CategoryAttributes(attributes, categories.to))
     return ToolSource.from_request(request, _VIA, categories, dataset.sorted_entries, dataset.defects, read)

@@ -14,6 +14,7 @@ from segdata import Dataset, convert, read
 from segdata.core.batch import Batch, concatenate_batches
 from segdata.core.errors import SegdataError, UnreadableError
 from segdata.core.format import detect
+from segdata.core.taxonomy import STAND_IN
 from segdata.testing.pictures import Mask, masks_of_runs
 
 POLYGON = {"name": "polygon", "all_points_x": [2, 12, 12, 2], "all_points_y": [3, 3, 9, 9]}
@@ -77,6 +78,7 @@ def test_regions_without_category_are_kept_and_told(real_data: Path) -> None:
     assert told.message.startswith("349 regions of 16 images without a category")
     batch = loaded(dataset)
     assert (batch.n_segments, set(names(dataset, batch))) == (349, {"region"})
+    assert [category.definition for category in dataset.profile.taxonomy.categories] == [STAND_IN]
     both = read(real_data / "via_kudzu")
     assert (len(both), loaded(both).n_segments) == (40, 869)
     assert set(loaded(both).images["split"].to_pylist()) == {"train", "val"}
