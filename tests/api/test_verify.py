@@ -24,7 +24,7 @@ from segdata.core.taxonomy import Category, Taxonomy
 from segdata.store.diff.compare import check_losses, first_annotations
 from segdata.testing.strategies import datasets
 from tests.generators.sample.dataset import make
-from tests.store.diff.memory import SMALL, dataset, small
+from tests.memory import SMALL, dataset, small
 
 WRITTEN = [name for name, each in formats().items() if each.write is not None]
 Change = Callable[[Batch], Batch]

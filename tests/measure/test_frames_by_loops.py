@@ -18,7 +18,7 @@ from segdata.measure.sequences import FrameWindow, RetainedSource
 from segdata.measure.stored_tables import _DecodedColumns
 from segdata.testing.pictures import masks_of_runs
 from tests.measure.test_tables_by_loops import PROFILE, random_batch
-from tests.store.diff.memory import Memory
+from tests.memory import Memory
 
 SEEDS = range(20)
 

@@ -27,7 +27,7 @@ from segdata.measure.partitions import (
     summarise_partition,
 )
 from tests.measure.test_tables_by_loops import FAMILIES, PROFILE, plain, random_batch
-from tests.store.diff.memory import Memory
+from tests.memory import Memory
 
 SEEDS = range(12)
 

@@ -12,8 +12,10 @@ from skimage.measure import label, regionprops
 from segdata.core.batch import Batch, replace_column
 from segdata.core.profile import ImageSequence
 from segdata.core.runs import Runs
-from segdata.measure.region_properties import feret_diameters, object_table, segment_moments
-from segdata.testing.pictures import draw_picture, runs_of_masks
+from segdata.measure import region_properties
+from segdata.measure.region_properties import _portions, feret_diameters, object_table, segment_moments
+from segdata.testing.pictures import draw_picture, masks_of_runs, runs_of_masks
+from tests.measure.test_tables_by_loops import PROFILE, random_batch
 
 MASKS = st.integers(1, 9).flatmap(lambda high: st.integers(1, 9).flatmap(lambda wide: arrays(bool, (high, wide))))
 
@@ -138,3 +140,77 @@ def test_millimetres_of_pixels_that_are_not_square() -> None:
     mask = np.array([[1, 1, 0], [0, 1, 1]], bool)
     assert rows[0]["feret_mm"] == pytest.approx(brute_feret(mask, 2, 0.5))
     assert rows[1]["length_mm"] == pytest.approx(4 * 0.5 * 0.5)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_rows_say_what_masks_do_in_pixels_and_millimetres(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    batch = random_batch(rng)
+    n = batch.n_segments
+    images = replace_column(batch.images, "sequence", rng.choice(["s", "t", None], 6).tolist())
+    columns = {
+        "source_id": [["x7", None][int(rng.integers(2))] for _ in range(n)],
+        "track_id": [[None, 4][int(rng.integers(2))] for _ in range(n)],
+        "iscrowd": [[None, True, False][int(rng.integers(3))] for _ in range(n)],
+    }
+    segments = batch.segments
+    for name, values in columns.items():
+        segments = replace_column(segments, name, values)
+    batch = replace(batch, images=images, segments=segments)
+    spacing = {"s": (2.0, 0.5), "t": (0.25, 3.0), None: None}
+    known = [
+        ImageSequence("s", "volume", spacing=(2.0, 0.5, 1.0)),
+        ImageSequence("t", "video", spacing=(0.25, 3.0, 9.0)),
+    ]
+    expected = []
+    for row, mask in enumerate(masks_of_runs(batch.runs, *batch.segment_size)):
+        if not mask.any():
+            continue
+        image, annotation = int(batch.segment_image[row]), int(batch.segment_annotation[row])
+        room = np.pad(mask, 1).astype(int)
+        level, upright = (int(np.abs(np.diff(room, axis=axis)).sum()) for axis in (0, 1))
+        step = spacing[images["sequence"][image].as_py()]
+        wide, high = step or (np.nan, np.nan)
+        expected.append({
+            "image_id": f"{image}.png", "annotator": batch.annotations["annotator"][annotation].as_py(),
+            "category": ["car", "road"][segments["category_id"][row].as_py() - 1], "part": None,
+            "segment_id": columns["source_id"][row] or str(segments["segment_id"][row].as_py()),
+            "crowd": bool(columns["iscrowd"][row]), "track_id": columns["track_id"][row],
+            "area_px": int(mask.sum()), "perimeter_px": level + upright, "feret_px": brute_feret(mask),
+            "area_mm2": mask.sum() * wide * high, "perimeter_mm": level * wide + upright * high,
+            "feret_mm": brute_feret(mask, wide, high) if step else np.nan,
+        })  # fmt: skip
+    found = object_table(batch, replace(PROFILE, sequences=tuple(known))).to_pylist()
+    for one, other in zip(found, expected, strict=True):
+        for name, value in other.items():
+            if isinstance(value, float):
+                assert one[name] == (None if np.isnan(value) else pytest.approx(value)), name
+            else:
+                assert one[name] == value, name
+
+
+@pytest.mark.parametrize("at_once", [1, 20, 300])
+def test_points_are_compared_in_portions(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A portion ends where the pairs before it have filled another `at_once`."""
+    monkeypatch.setattr(region_properties, "_AT_ONCE", at_once)
+    rng = np.random.default_rng(at_once)
+    masks = [rng.random((6, 6)) < share for share in np.linspace(0, 1, 30)]
+    asked = []
+
+    def portions(work: np.ndarray) -> list[tuple[int, int]]:
+        asked.append(work.tolist())
+        return _portions(work)
+
+    monkeypatch.setattr(region_properties, "_portions", portions)
+    (found,) = feret_diameters(runs_of_masks(masks), np.full(30, 6), 30)
+    np.testing.assert_allclose(found, [brute_feret(mask) if mask.any() else np.nan for mask in masks])
+    (work,) = asked
+    corners = [round(pairs**0.5) for pairs in work]
+    assert work == [number**2 for number in corners]
+    expected, filled = [[0]], [sum(work[: k + 1]) // at_once for k in range(30)]
+    for k in range(1, 30):
+        if filled[k] != filled[k - 1]:
+            expected.append([])
+        expected[-1].append(k)
+    assert _portions(np.array(work)) == [(rows[0], rows[-1] + 1) for rows in expected]
+    assert _portions(np.empty(0, np.int64)) == []

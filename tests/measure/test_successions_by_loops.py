@@ -27,7 +27,7 @@ from segdata.measure.sequences import (
 )
 from segdata.testing.pictures import masks_of_runs
 from tests.measure.test_tables_by_loops import PROFILE, batch_of
-from tests.store.diff.memory import Memory
+from tests.memory import Memory
 
 KINDS: dict[str, SequenceKind] = {"v": "video", "w": "volume", "u": "video"}
 FILMS = replace(PROFILE, sequences=tuple(ImageSequence(name, kind) for name, kind in KINDS.items()))

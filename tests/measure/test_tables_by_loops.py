@@ -19,9 +19,8 @@ from segdata.core.batch import Batch
 from segdata.core.config import Config
 from segdata.core.finding import Defect, Finding
 from segdata.core.format import ReadRequest
-from segdata.core.profile import Policy, Profile
+from segdata.core.profile import Profile
 from segdata.core.rule import Family
-from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.core.table import Table
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.measure import cache, source_cache
@@ -33,30 +32,21 @@ from segdata.measure.sequences import DatasetView
 from segdata.measure.stored_tables import StoredTables
 from segdata.measure.tables import duplicates, picture_edges
 from segdata.measure.tables.duplicates import difference_hash, hash_image_files
-from segdata.testing.pictures import Mask, runs_of_masks
-from tests.store.diff.memory import Memory
+from segdata.testing.pictures import Mask
+from tests.memory import Memory, make_batch, profile_of
 
 Rng = np.random.Generator
 SEEDS = range(15)
 KINDS = (("car", "thing"), ("road", "stuff"), ("haze", "void"))
 TAXONOMY = Taxonomy(categories=tuple(Category(id=k + 1, name=name, kind=kind) for k, (name, kind) in enumerate(KINDS)))
-PROFILE = Profile("d", "made", "instance", TAXONOMY, True, Policy("sparse"), Policy("allow"))
+PROFILE = profile_of(TAXONOMY, name="d", format="made")
 
 
 def batch_of(
     images: list[dict[str, Any]], annotations: list[tuple[int, str | None]], segments: list[tuple[int, int, Mask, bool]]
 ) -> Batch:
     """Images by their columns, annotations as (image, annotator), segments as (annotation, category, mask, crowd)."""
-    names = ("image_id", "width", "height", "uri", "split", "sequence", "frame", "metadata")
-    return Batch(
-        make_table(BATCH_IMAGES, len(images), **{name: [image.get(name) for image in images] for name in names}),
-        make_table(BATCH_ANNOTATIONS, len(annotations), image=[image for image, _ in annotations],
-                   annotator=[who for _, who in annotations]),
-        make_table(BATCH_SEGMENTS, len(segments), annotation=[one[0] for one in segments],
-                   segment_id=list(range(len(segments))), category_id=[one[1] for one in segments],
-                   iscrowd=[one[3] for one in segments]),
-        runs_of_masks([one[2] for one in segments]),
-    )  # fmt: skip
+    return make_batch(images, annotations, [one[:3] for one in segments], iscrowd=[one[3] for one in segments])
 
 
 def picture(seed: int, size: tuple[int, int] = (40, 30)) -> Image.Image:

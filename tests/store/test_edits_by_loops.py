@@ -14,8 +14,6 @@ from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect, Finding
 from segdata.core.finding_location import Annotation
 from segdata.core.format import LossCounter
-from segdata.core.profile import Policy, Profile
-from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.store.diff.difference import DatasetChange, DifferenceCounter, KindCount
 from segdata.store.fixes import _claimed_once, assign_to_nearest, join_annotations
@@ -32,7 +30,8 @@ from segdata.store.selection import (
     take_rows,
 )
 from segdata.store.windows import Tile
-from segdata.testing.pictures import Mask, draw_picture, masks_of_runs, runs_of_masks
+from segdata.testing.pictures import Mask, draw_picture, masks_of_runs
+from tests.memory import make_batch, profile_of
 
 Rng = np.random.Generator
 SEEDS = range(20)
@@ -43,22 +42,14 @@ TREE = Taxonomy(
     ),
     groups={"vehicle": "moving", "moving": None},
 )  # fmt: skip
-PROFILE = Profile("d", "made", "instance", TREE, True, Policy("sparse"), Policy("allow"))
+PROFILE = profile_of(TREE)
 
 
 def batch_of(annotations: list[tuple[int, str | None]], segments: list[tuple[int, int, Mask]], n_images: int) -> Batch:
     """Images of one size; annotations are (image, annotator), segments (annotation, category, mask)."""
     high, wide = segments[0][2].shape if segments else (2, 2)
-    return Batch(
-        make_table(BATCH_IMAGES, n_images, image_id=[f"{k}.png" for k in range(n_images)], height=[high] * n_images,
-                   width=[wide] * n_images),
-        make_table(BATCH_ANNOTATIONS, len(annotations), image=[image for image, _ in annotations],
-                   annotator=[who for _, who in annotations]),
-        make_table(BATCH_SEGMENTS, len(segments), annotation=[row for row, _, _ in segments],
-                   segment_id=list(range(100, 100 + len(segments))), category_id=[one for _, one, _ in segments],
-                   iscrowd=[None] * len(segments)),
-        runs_of_masks([mask for _, _, mask in segments]),
-    )  # fmt: skip
+    images = [{"image_id": f"{k}.png", "height": high, "width": wide} for k in range(n_images)]
+    return make_batch(images, annotations, segments, segment_id=range(100, 100 + len(segments)))
 
 
 def random_batch(rng: Rng, size: tuple[int, int] = (3, 4), share: float = 0.5) -> Batch:

@@ -15,7 +15,7 @@ from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
 from segdata.core.profile import ImageSequence, Policy, Profile
-from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
+from segdata.core.schema import BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.store.merge import MergedSource, MergePart, SplitSource, _FileNames, merge_batches, merge_datasets
 from segdata.store.merge_conflicts import (
@@ -25,8 +25,7 @@ from segdata.store.merge_conflicts import (
     merge_taxonomies,
     resolve_conflicts,
 )
-from segdata.testing.pictures import runs_of_masks
-from tests.store.diff.memory import Memory
+from tests.memory import Memory, make_batch, profile_of
 
 Rng = np.random.Generator
 Drawn = dict[str | None, list[tuple[int, int]]]  # annotator -> category and pixels (bits of 2 x 2) of each segment
@@ -36,32 +35,20 @@ CARS = Taxonomy(categories=(Category(id=1, name="car"), Category(id=2, name="bus
 
 
 def profile(name: str = "d", **fields: Any) -> Profile:  # Any: fields of all types
-    return replace(
-        Profile(name, "made", "instance", CARS, True, Policy("sparse"), Policy("allow"), files=f"/{name}"), **fields
-    )
+    return replace(profile_of(CARS, name=name, format="made", files=f"/{name}"), **fields)
 
 
 def batch_of(images: dict[str, dict[str, Any]], drawn: dict[str, Drawn]) -> Batch:
     """Images of 2 x 2 pixels with the columns given for each, and what is drawn on them."""
     annotations = [(row, name, who) for row, name in enumerate(images) for who in drawn.get(name, {})]
     segments = [(k, *one) for k, (_, name, who) in enumerate(annotations) for one in drawn[name][who]]
-    columns: dict[str, list[Any]] = {
-        column: [image.get(column) for image in images.values()]
-        for column in ("split", "camera", "uri", "sha256", "sequence", "metadata")
-    }
-    sizes = {side: [image.get(side, 2) for image in images.values()] for side in ("width", "height")}
-    return Batch(
-        make_table(BATCH_IMAGES, len(images), image_id=list(images), **columns, **sizes),
-        make_table(
-            BATCH_ANNOTATIONS, len(annotations),
-            image=[row for row, _, _ in annotations], annotator=[who for _, _, who in annotations],
-        ),
-        make_table(
-            BATCH_SEGMENTS, len(segments), annotation=[k for k, _, _ in segments],
-            segment_id=list(range(1, len(segments) + 1)), category_id=[category for _, category, _ in segments],
-        ),
-        runs_of_masks([np.array([bool(bits >> k & 1) for k in range(4)]).reshape(2, 2) for _, _, bits in segments]),
-    )  # fmt: skip
+    masks = [np.array([bool(bits >> k & 1) for k in range(4)]).reshape(2, 2) for _, _, bits in segments]
+    return make_batch(
+        [{"image_id": name, "width": 2, "height": 2} | image for name, image in images.items()],
+        [(row, who) for row, _, who in annotations],
+        [(row, category, mask) for (row, category, _), mask in zip(segments, masks, strict=True)],
+        segment_id=range(1, len(segments) + 1),
+    )
 
 
 def content(batch: Batch) -> dict[str, Drawn]:

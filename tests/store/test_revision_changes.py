@@ -15,14 +15,14 @@ from segdata.core.batch import Batch, replace_column
 from segdata.core.errors import SegdataError
 from segdata.core.format import LossCounter, ReadRequest
 from segdata.core.profile import Policy, Profile
-from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, SEGMENTS, make_table
+from segdata.core.schema import SEGMENTS
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.store import canonical, revision_writer
 from segdata.store import manifest as manifests
 from segdata.store.revision_reader import open_revision, part_name
 from segdata.store.revision_writer import RevisionWriter, write_canonical
 from segdata.store.revisions import ancestors, history, lock_dataset, prune, restore, revise
-from segdata.testing.pictures import runs_of_masks
+from tests.memory import make_batch
 
 Rng = np.random.Generator
 CARS = Taxonomy(categories=(Category(id=1, name="car"),))
@@ -36,21 +36,16 @@ SEEDS = range(12)
 def batch_of(images: dict[str, list[tuple[str | None, list[int]]]]) -> Batch:
     """Images of 2 x 2 pixels: name -> annotator and the ids of the segments; a segment's pixels are the bits of it."""
     annotations = [(row, who, ids) for row, drawn in enumerate(images.values()) for who, ids in drawn]
-    segments = [(row, id_) for row, (_, _, ids) in enumerate(annotations) for id_ in ids]
-    masks = [np.array([bool(id_ >> bit & 1) for bit in range(4)]).reshape(2, 2) for _, id_ in segments]
-    n = len(images)
-    return Batch(
-        make_table(BATCH_IMAGES, n, image_id=list(images), width=[2] * n, height=[2] * n, split=["train"] * n),
-        make_table(
-            BATCH_ANNOTATIONS, len(annotations),
-            image=[row for row, _, _ in annotations], annotator=[who for _, who, _ in annotations],
-        ),
-        make_table(
-            BATCH_SEGMENTS, len(segments), annotation=[row for row, _ in segments],
-            segment_id=[id_ for _, id_ in segments], category_id=[1] * len(segments),
-        ),
-        runs_of_masks(masks),
-    )  # fmt: skip
+    segments = [
+        (row, 1, np.array([bool(id_ >> bit & 1) for bit in range(4)]).reshape(2, 2))
+        for row, (_, _, ids) in enumerate(annotations) for id_ in ids
+    ]  # fmt: skip
+    return make_batch(
+        [{"image_id": name, "width": 2, "height": 2, "split": "train"} for name in images],
+        [(row, who) for row, who, _ in annotations],
+        segments,
+        segment_id=[id_ for *_, ids in annotations for id_ in ids],
+    )
 
 
 def random_images(rng: Rng, most: int = 3) -> dict[str, list[tuple[str | None, list[int]]]]:

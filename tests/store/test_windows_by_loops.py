@@ -12,8 +12,6 @@ from segdata.core.config import Config
 from segdata.core.dataset import OpenDataset
 from segdata.core.errors import SegdataError
 from segdata.core.finding import Defect
-from segdata.core.profile import Policy, Profile
-from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.core.taxonomy import Category, Taxonomy
 from segdata.store.windows import (
     Tile,
@@ -29,34 +27,23 @@ from segdata.store.windows import (
     window_prefixes,
     windows_around_segments,
 )
-from segdata.testing.pictures import Mask, masks_of_runs, runs_of_masks
-from tests.store.diff.memory import Memory
+from segdata.testing.pictures import Mask, masks_of_runs
+from tests.memory import Memory, make_batch, profile_of
 
 Rng = np.random.Generator
 SEEDS = range(25)
-PROFILE = Profile(
-    "d", "made", "instance", Taxonomy(categories=(Category(id=1, name="car"), Category(id=2, name="bus"))), True,
-    Policy("sparse"), Policy("allow"), files="/d",
-)  # fmt: skip
+PROFILE = profile_of(Taxonomy(categories=(Category(id=1, name="car"), Category(id=2, name="bus"))), files="/d")
 
 
 def batch_of(
     sizes: list[tuple[int, int]], segments: list[tuple[int, int, Mask]], names: list[str] | None = None
 ) -> Batch:
     """Images of (height, width) with one annotation each; segments are (image, category, mask), sorted by image."""
-    n = len(sizes)
-    return Batch(
-        make_table(
-            BATCH_IMAGES, n, image_id=names or [f"{k}.png" for k in range(n)],
-            height=[high for high, _ in sizes], width=[wide for _, wide in sizes],
-        ),
-        make_table(BATCH_ANNOTATIONS, n, image=list(range(n))),
-        make_table(
-            BATCH_SEGMENTS, len(segments), annotation=[image for image, _, _ in segments],
-            segment_id=list(range(len(segments))), category_id=[category for _, category, _ in segments],
-        ),
-        runs_of_masks([mask for _, _, mask in segments]),
-    )  # fmt: skip
+    images = [
+        {"image_id": names[k] if names else f"{k}.png", "height": high, "width": wide}
+        for k, (high, wide) in enumerate(sizes)
+    ]
+    return make_batch(images, [(k, None) for k in range(len(sizes))], segments)
 
 
 def random_batch(rng: Rng, n_images: int = 3, n_segments: int = 6) -> Batch:

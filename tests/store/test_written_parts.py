@@ -25,7 +25,7 @@ from segdata.store.manifest import load
 from segdata.store.merge import merge_datasets
 from segdata.store.revision_reader import part_name
 from segdata.store.revision_writer import RemoteDataset, write_canonical, write_canonical_on_cluster
-from tests.store.diff.memory import Memory
+from tests.memory import Memory
 from tests.store.test_joined_splits import coco, picture
 from tests.store.test_merge_by_loops import open_data
 from tests.store.test_revision_changes import PROFILE, SEEDS, batch_of, groups_of, random_images, read

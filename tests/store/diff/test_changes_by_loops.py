@@ -16,7 +16,7 @@ from segdata.store.fixes import FIXES
 from segdata.store.remap import compare_taxonomies
 from segdata.store.selection import COLUMNS, ConditionFilter, Expression, FindingTally
 from segdata.testing.pictures import Mask, masks_of_runs, runs_of_masks
-from tests.store.diff.memory import TAXONOMY, dataset, profile_of
+from tests.memory import TAXONOMY, dataset, make_batch, profile_of
 
 PROFILE = profile_of(TAXONOMY)
 NAMES = {1: "road", 2: "car", 3: "tree"}
@@ -35,15 +35,10 @@ def random_batch(seed: int) -> Batch:
         y, x = int(rng.integers(6)), int(rng.integers(8))
         mask[y : y + int(rng.integers(1, 5)), x : x + int(rng.integers(1, 6))] = True
         masks.append(mask)
-    return Batch(
-        make_table(BATCH_IMAGES, n, image_id=[f"{k}.png" for k in range(n)], width=[9] * n, height=[7] * n),
-        make_table(BATCH_ANNOTATIONS, n, image=list(range(n)), annotator=["ann", None, "bob"]),
-        make_table(
-            BATCH_SEGMENTS, len(owner), annotation=owner, segment_id=list(range(10, 10 + len(owner))),
-            category_id=rng.integers(1, 4, len(owner)).tolist(), **cells,
-        ),
-        runs_of_masks(masks),
-    )  # fmt: skip
+    images = [{"image_id": f"{k}.png", "width": 9, "height": 7} for k in range(n)]
+    categories = rng.integers(1, 4, len(owner)).tolist()
+    segments = list(zip(owner, categories, masks, strict=True))
+    return make_batch(images, [(0, "ann"), (1, None), (2, "bob")], segments, segment_id=range(10, 17), **cells)
 
 
 def altered(batch: Batch, seed: int) -> Batch:

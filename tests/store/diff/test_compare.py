@@ -32,7 +32,7 @@ from segdata.store.diff.difference import (
 )
 from segdata.testing.pictures import Mask, draw_picture, masks_of_runs, runs_of_masks
 from segdata.testing.strategies import datasets
-from tests.store.diff.memory import SMALL, TAXONOMY, dataset, memberships, profile_of, small, with_cell, with_masks
+from tests.memory import SMALL, TAXONOMY, dataset, memberships, profile_of, small, with_cell, with_masks
 
 Data = tuple[Profile, list[Batch]]
 

@@ -11,11 +11,10 @@ from hypothesis.extra.numpy import arrays
 from segdata.core.batch import Batch, replace_column
 from segdata.core.dataset import OpenDataset
 from segdata.core.runs import Ints
-from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.store.diff.compare import compare_datasets
 from segdata.store.diff.matching import join_rows, pair_images
-from segdata.testing.pictures import Mask, runs_of_masks
-from tests.store.diff.memory import SMALL, small
+from segdata.testing.pictures import Mask
+from tests.memory import SMALL, make_batch, small
 
 
 def called(*names: str) -> OpenDataset:
@@ -83,15 +82,8 @@ _SEGMENTS = st.lists(st.tuples(arrays(bool, (3, 4)), st.integers(1, 2)), max_siz
 
 def batch_of(segments: list[Segment]) -> Batch:
     """One image of 3 x 4 with these masks and categories, numbered from 0."""
-    return Batch(
-        make_table(BATCH_IMAGES, 1, image_id=["a.png"], width=[4], height=[3]),
-        make_table(BATCH_ANNOTATIONS, 1, image=[0]),
-        make_table(
-            BATCH_SEGMENTS, len(segments), annotation=[0] * len(segments), segment_id=range(len(segments)),
-            category_id=[category for _, category in segments],
-        ),
-        runs_of_masks([mask for mask, _ in segments]),
-    )  # fmt: skip
+    image = {"image_id": "a.png", "width": 4, "height": 3}
+    return make_batch([image], [(0, None)], [(0, category, mask) for mask, category in segments])
 
 
 def greedily(a: list[Segment], b: list[Segment], least: float) -> list[float]:

@@ -10,12 +10,11 @@ import pytest
 from segdata.core.batch import Batch
 from segdata.core.format import LOSS_KINDS, Loss
 from segdata.core.runs import NumberLine
-from segdata.core.schema import BATCH_ANNOTATIONS, BATCH_IMAGES, BATCH_SEGMENTS, make_table
 from segdata.store.diff import compare
 from segdata.store.diff.compare import compare_datasets, first_annotations, verify_conversion
 from segdata.store.diff.matching import DiffPortion, LoadedSide, differing_strips, place_segments
-from segdata.testing.pictures import Mask, masks_of_runs, runs_of_masks
-from tests.store.diff.memory import TAXONOMY, dataset, profile_of
+from segdata.testing.pictures import Mask, masks_of_runs
+from tests.memory import TAXONOMY, dataset, make_batch, profile_of
 
 PROFILE = profile_of(TAXONOMY)
 NAMES = {1: "road", 2: "car", 3: "tree"}
@@ -24,16 +23,8 @@ HIGH, WIDE = 4, 5
 
 def batch_of(people: list[list[str | None]], widths: list[int], segments: list[tuple[int, int, Mask]]) -> Batch:
     """Images with the annotators of each; segments are (annotation, category, mask), sorted by annotation."""
-    annotations = [(image, who) for image, own in enumerate(people) for who in own]
-    return Batch(
-        make_table(BATCH_IMAGES, len(people), image_id=[f"{k}.png" for k in range(len(people))], width=widths,
-                   height=[HIGH] * len(people)),
-        make_table(BATCH_ANNOTATIONS, len(annotations), image=[image for image, _ in annotations],
-                   annotator=[who for _, who in annotations]),
-        make_table(BATCH_SEGMENTS, len(segments), annotation=[row for row, _, _ in segments],
-                   segment_id=list(range(len(segments))), category_id=[category for _, category, _ in segments]),
-        runs_of_masks([mask for _, _, mask in segments]),
-    )  # fmt: skip
+    images = [{"image_id": f"{k}.png", "width": width, "height": HIGH} for k, width in enumerate(widths)]
+    return make_batch(images, [(image, who) for image, own in enumerate(people) for who in own], segments)
 
 
 def random_side(rng: np.random.Generator, pairs: list[int], rest: list[int]) -> tuple[LoadedSide, np.ndarray]:
@@ -164,7 +155,7 @@ def test_strips_are_the_pixels_of_one_side_alone(seed: int) -> None:
 
 
 @pytest.mark.parametrize("of", ["images", "annotations", "segments"])
-@pytest.mark.parametrize("kind", LOSS_KINDS)
+@pytest.mark.parametrize("kind", sorted(LOSS_KINDS))
 def test_what_a_proof_compares(kind: Any, of: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ids decide unless they were lost; of formats that hold one annotation an image only the first is compared."""
     batch = batch_of([["ann", "bob"], []], [WIDE, WIDE], [(row, 1, np.ones((HIGH, WIDE), bool)) for row in (0, 1, 1)])

@@ -1,6 +1,6 @@
-"""Datasets in memory: batches as a source, so that a test can change one cell and compare."""
+"""Datasets in memory: batches of masks, and batches as a source, so that a test can change one cell and compare."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -38,6 +38,28 @@ class Memory:
         return concatenate_batches([self.batch.take_images(np.array([row])) for row in rows.tolist()])
 
 
+def make_batch(
+    images: Sequence[Mapping[str, Any]],  # Any: cells of all types
+    annotations: Sequence[tuple[int, str | None]],
+    segments: Sequence[tuple[int, int, Mask]],
+    **columns: Sequence[Any],  # Any: as above
+) -> Batch:
+    """Images by their columns, annotations as (image, annotator), segments as (annotation, category, mask).
+
+    Both are sorted by the first. `columns`: of the segments, whose ids count from 0.
+    """
+    names = dict.fromkeys(name for image in images for name in image)
+    return Batch(
+        make_table(BATCH_IMAGES, len(images), **{name: [image.get(name) for image in images] for name in names}),
+        make_table(BATCH_ANNOTATIONS, len(annotations), image=[image for image, _ in annotations],
+                   annotator=[who for _, who in annotations]),
+        make_table(BATCH_SEGMENTS, len(segments), annotation=[row for row, _, _ in segments],
+                   category_id=[category for _, category, _ in segments],
+                   **{"segment_id": range(len(segments)), **columns}),
+        runs_of_masks([mask for _, _, mask in segments]),
+    )  # fmt: skip
+
+
 def dataset(profile: Profile, batches: Sequence[Batch], size: int = 2) -> OpenDataset:
     """An open dataset of these batches."""
     return OpenDataset(Memory(profile, concatenate_batches(list(batches)), size), profile, Config())
@@ -48,8 +70,10 @@ TAXONOMY = Taxonomy(
 )
 
 
-def profile_of(taxonomy: Taxonomy) -> Profile:
-    return Profile("memory", "memory", "instance", taxonomy, True, Policy("sparse"), Policy("allow"))
+def profile_of(taxonomy: Taxonomy, **fields: Any) -> Profile:  # Any: fields of all types
+    """What is known of a dataset of instances with these categories, and whatever else is given."""
+    plain = Profile("memory", "memory", "instance", taxonomy, True, Policy("sparse"), Policy("allow"))
+    return replace(plain, **fields)
 
 
 def drawn() -> list[Mask]:
