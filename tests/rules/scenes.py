@@ -19,6 +19,7 @@ from tests.rules.campaigns import Habit, tables_of, with_tables
 from tests.rules.test_annotator_drift import drifting
 from tests.rules.test_copied_and_cut import recategorised, walk
 from tests.rules.test_dataset_statistics import counts, with_splits
+from tests.rules.test_misplaced_category import exchange, images
 from tests.rules.test_occlusion_treatment import scenes as borders
 from tests.rules.test_outlier_rules import film, moved
 from tests.rules.test_sequence_rules import square
@@ -591,6 +592,12 @@ def images_with_all_labels_in_a_quarter() -> Tables:
         if not inside:
             pixels[25:36, 31 + image % 10 : 55] = 3
     return measure_source(recategorised_all(labels), find_rule("SEG317").needs, jobs=1)
+
+
+@scene("SEG318")
+def windows_under_each_others_names() -> Tables:
+    data = images(lambda k, places: exchange(places, "window_l", "window_r") if k in (5, 11) else places)
+    return measure_source(data.source, find_rule("SEG318").needs, profile=data.profile, jobs=1)
 
 
 @scene("SEG356")

@@ -68,30 +68,33 @@ def _declared_box(batch: Batch) -> dict[str, pa.Array]:
     }
 
 
-@measure("centroids", tables={"centroids": {"segment": "segments"}})
+@measure("centres", "centroids", tables={"centroids": {"segment": "segments"}})
 def measure_centroids(view: BatchView) -> pa.Table:
     """The table `centroids`, one row per segment: where its pixels lie, in pixels; 0 for a segment without any.
 
-    segment (row), center_x, center_y: the mean of the columns and of the rows of its pixels; spread_x, spread_y: their
-    standard deviations.
+    segment (row), center_x, center_y: the mean of the columns and of the rows of its pixels; and, unless only `centres`
+    are asked for, spread_x, spread_y: their standard deviations.
     """
     runs, n = view.batch.runs, view.batch.n_segments
     x, top = run_columns(runs, view.batch.segment_size[0])
     middle, pixels = top + (runs.length - 1) / 2, np.maximum(view.walk.area, 1)
+    first = np.searchsorted(runs.owner, np.arange(n + 1))  # runs are sorted by their segments
+    drawn = np.flatnonzero(np.diff(first))
 
     def mean(values: Floats) -> Floats:
         """The mean over each segment's pixels of a value (n_runs,) of its runs."""
-        return np.bincount(runs.owner, weights=values * runs.length, minlength=n) / pixels
+        means = np.zeros(n)
+        if len(drawn):
+            means[drawn] = np.add.reduceat(values * runs.length, first[drawn]) / pixels[drawn]
+        return means
 
     center_x, center_y = mean(x.astype(np.float64)), mean(middle)
-    within = (runs.length.astype(np.float64) ** 2 - 1) / 12  # the variance of the rows of one run
-    columns = {
-        "center_x": center_x,
-        "center_y": center_y,
-        "spread_x": np.sqrt(mean((x - center_x[runs.owner]) ** 2)),
-        "spread_y": np.sqrt(mean((middle - center_y[runs.owner]) ** 2 + within)),
-    }
-    return pa.table({"segment": np.arange(n), **columns})
+    columns = {"segment": np.arange(n), "center_x": center_x, "center_y": center_y}
+    if "centroids" in view.families:
+        within = (runs.length.astype(np.float64) ** 2 - 1) / 12  # the variance of the rows of one run
+        columns["spread_x"] = np.sqrt(mean((x - center_x[runs.owner]) ** 2))
+        columns["spread_y"] = np.sqrt(mean((middle - center_y[runs.owner]) ** 2 + within))
+    return pa.table(columns)
 
 
 @measure("imprints", tables={})

@@ -1,0 +1,307 @@
+"""SEG318 misplaced-category: a category lies on the other side of another than in nearly all other images."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import msgspec
+import numpy as np
+
+from segdata.core.errors import count_noun
+from segdata.core.finding import RowFinding
+from segdata.core.profile import ImageSequence
+from segdata.core.reductions import gather
+from segdata.core.rule import Findings, Tables, rule
+from segdata.core.runs import Floats, Ints, unique_inverse
+from segdata.core.statistics import benjamini_hochberg, proves_rate, tail_chance
+from segdata.core.strata import is_example, joint_codes
+from segdata.core.table import Column, Table
+from segdata.measure.sequences import SequenceIndex, is_frame_of
+from segdata.rules.shared import SEPARATORS, is_lossy
+
+_LAW = 0.75  # the rate of one order that must be proven; chance gives 0.5
+_REVERSED = 0.5  # of the median distance: less is a deviation, and no reversal
+_FINEST = 0.01  # of the image: distances do not vary less
+_VOLUMES, _NAMED_LAW, _APART = (
+    8,
+    0.6,
+    0.3,
+)  # of left and right: volumes, rate, and least distance of nine in ten, of the median
+_WHOLE_IMAGE = (
+    6,
+    0.9,
+)  # pairs of categories with an order along one axis, and the share of them that a turned image reverses
+_LEFT = {
+    "left",
+    "l",
+    "lt",
+    "lh",
+    "links",
+    "linke",
+    "linker",
+    "gauche",
+    "izquierda",
+    "izquierdo",
+    "sinistra",
+    "sinistro",
+}
+_RIGHT = {"right", "r", "rt", "rh", "rechts", "rechte", "rechter", "droite", "droit", "derecha", "derecho", "destra", "destro"}  # fmt: skip  # noqa: E501
+# Words for less and more along each axis: of images, of volumes whose axes are known (R, A, S), of others.
+_IMAGE = (("left of", "right of"), ("above", "below"))
+_PLACED = (("to the patient's left of", "to the patient's right of"), ("behind", "in front of"), ("below", "above"))
+_UNPLACED = (("left of", "right of"), ("above", "below"), ("on lower slices than", "on higher slices than"))
+_CAUSES = ("mirrored", "upside down", "in the other order of slices"), ("mirrored", "back to front", "upside down")
+Words = tuple[tuple[str, str], ...]
+
+
+@rule(
+    "SEG318",
+    "misplaced-category",
+    severity="warning",
+    needs=("centres",),
+    whole=True,
+    by_part=True,
+    when=lambda profile: len(profile.taxonomy.categories) > 1,
+)
+def misplaced_category(tables: Tables, *, min_images: int = 20, max_share: float = 0.1, fdr: float = 0.01) -> Findings:
+    """A category lies on the other side of another one than in nearly all other images or volumes.
+
+    Example:
+        'left_eye' lies left of 'right_eye', by 13% of the image; in 34 of 36 images it lies right of it: are left and
+            right exchanged?
+        'sky' lies below 'road', by 66% of the image; in 37 of 40 images it lies above it; so do 8 other pairs: is the
+            image upside down?
+
+    The rule compares where the centres of two categories lie, of all their pixels in an image or in a volume: left and
+    right, above and below, and across the slices. In most datasets few pairs have an order: objects stand where they
+    like. Where a pair has the same order in nearly all images, the image in which it is reversed is reported, if the
+    distance there is far beyond what the distances of the others make likely. Of the findings, a share `fdr` at most is
+    due to chance (Benjamini and Hochberg, 1995); the tails of distances are taken for heavy ones. You get one finding
+    for each image or volume, about its least likely pair. Volumes are compared along the patient's axes, as far as
+    their headers say where these are. Two categories of a volume whose names differ by left and right alone need no
+    proof that their order is a law. The rule ignores void, crowds, frames of videos, and masks that their storage
+    changed.
+
+    Why: exchanged names, mirrored or upside-down copies, and labels on the wrong structure are right in every pixel,
+    so that no other check sees them. Your model learns that left is right.
+
+    Remedy: look at the image beside another one. Exchange the names, turn image and labels back, or redraw the label.
+    If the thing in the image really is the other way round, suppress the finding.
+
+    Options: `min_images`: the least number of images or volumes that have both categories. `max_share`: the largest
+    share of them that have the other order (one always may). `fdr`: the share of the reversed pairs that may be due to
+    chance.
+    Defaults: 20 images of which one has the other order are the fewest that prove a rate of 75 %, with a confidence of
+    95 %.
+    """
+    tables, rows = gather(tables, _places(tables), {"annotation": "annotations"})
+    rows = _merge(tables, rows)
+    laws = [*_laws(tables, rows, min_images, max_share)]
+    if not laws:
+        return
+    stands = benjamini_hochberg(np.concatenate([law.chance for law in laws]), fdr)
+    ends = np.cumsum([len(law.chance) for law in laws])
+    reversed_pairs: dict[int, list[tuple[float, int, int]]] = {}  # of each unit: chance, law, place in it
+    for number, (law, own) in enumerate(zip(laws, np.split(stands, ends[:-1]), strict=True)):
+        for k in np.flatnonzero(own | law.is_named).tolist():
+            if law.chance[k] < 1:
+                unit = int(rows["unit"][law.row[k]])
+                reversed_pairs.setdefault(unit, []).append((float(law.chance[k]), number, k))
+    for unit, pairs in sorted(reversed_pairs.items()):
+        yield _finding(tables, rows, laws, unit, pairs)
+
+
+class _Law(msgspec.Struct, frozen=True):
+    """Two categories of which one lies on the same side of the other in nearly all images or volumes.
+
+    Attributes
+    ----------
+    category, other : their ids
+    axis : 0, 1 or 2; across, down, along slices, or the patient's
+    sign : 1: the category usually has the greater place
+    is_named : their names differ by left and right, in volumes
+    row : (n,) the row of the category, for each unit that has both
+    distance : (n,) as shares of the image; positive on the usual side
+    chance : (n,) that a distance is as far from the median as this one; 1 where the order is not reversed
+    """
+
+    category: int
+    other: int
+    axis: int
+    sign: int
+    is_named: bool
+    row: Ints
+    distance: Floats
+    chance: Floats
+
+
+def _places(tables: Tables) -> dict[str, Column]:
+    """One row for each annotation and category: pixels, and their centre as shares of width and height."""
+    segments, images = tables.segments, tables.images
+    counts = is_example(tables, crowds=False) & ~is_lossy(tables)
+    counts &= ~is_frame_of(tables.profile, images, "video")[segments["image"]]
+    rows = np.flatnonzero(counts)
+    code, first = joint_codes(segments["annotation"][rows], segments["category_id"][rows])
+    area = segments["area"][rows].astype(np.float64)
+    pixels = np.bincount(code, area, len(first))
+    annotation = segments["annotation"][rows[first]].astype(np.int64)
+    columns: dict[str, Column] = {"annotation": annotation, "pixels": pixels}
+    columns["category"] = segments["category_id"][rows[first]].astype(np.int64)
+    for name, side in (("x", "width"), ("y", "height")):
+        centre = np.bincount(code, area * tables.centroids[f"center_{name}"][rows], len(first)) / pixels
+        columns[name] = centre / np.maximum(images[side][segments["image"][rows[first]]], 1)
+    return columns
+
+
+def _merge(tables: Tables, rows: Table) -> Table:
+    """One row for each image or volume and category, in this order: unit, annotation, category, places 0, 1 and 2.
+
+    `unit` is the row of the annotation, or behind all of them the number of the volume. `is_placed`: the places are
+    along the axes R, A and S, as shares of the volume.
+    """
+    index = SequenceIndex.from_tables(tables)
+    annotation = rows["annotation"]
+    number = index.sequence[annotation]
+    slices = np.array([*(len(one.frame) for one in index.sequences), 1])
+    z = np.where(number >= 0, (index.place[annotation] + 0.5) / slices[number], 0.0)
+    unit = np.where(number >= 0, len(tables.annotations) + number, annotation)
+    code, first = joint_codes(unit, rows["category"])
+    pixels = np.bincount(code, rows["pixels"], len(first))
+    places = np.stack([np.bincount(code, rows["pixels"] * v, len(first)) / pixels for v in (rows["x"], rows["y"], z)])
+    number = number[first]
+    known = {sequence.name: sequence for sequence in tables.profile.sequences}
+    is_placed = np.zeros(len(first), bool)
+    for k in np.unique(number[number >= 0]).tolist():
+        own = np.flatnonzero(number == k)
+        axes = _patient_axes(known.get(index.sequences[k].sequence))
+        if axes is not None:
+            is_placed[own] = True
+            turned = np.empty((3, len(own)))
+            for axis, (target, flip) in enumerate(axes):
+                turned[target] = 1 - places[axis, own] if flip else places[axis, own]
+            places[:, own] = turned
+    columns: dict[str, Column] = {"unit": unit[first], "annotation": annotation[first], "is_placed": is_placed}
+    return Table(columns | {"category": rows["category"][first]} | {str(k): places[k] for k in range(3)})
+
+
+def _patient_axes(sequence: ImageSequence | None) -> list[tuple[int, bool]] | None:
+    """Of each axis of a volume the patient's one, and whether it points the other way; None: not known."""
+    if sequence is None or sequence.axes is None:
+        return None
+    axes = [next(((k, letter == pair[1]) for k, pair in enumerate(("RL", "AP", "SI")) if letter in pair), None)
+            for letter in sequence.axes]  # fmt: skip
+    known = [axis for axis in axes if axis is not None]
+    return known if sorted(target for target, _ in known) == [0, 1, 2] else None
+
+
+def _laws(tables: Tables, rows: Table, min_images: int, max_share: float) -> Iterator[_Law]:
+    """The pairs of categories that have the same order along an axis in nearly all units, and another one in some."""
+    n_annotations = len(tables.annotations)
+    is_volume = rows["unit"] >= n_annotations
+    # What has an order along patients' axes is not compared with what has none.
+    for kind, of_kind in enumerate((~is_volume, is_volume & rows["is_placed"], is_volume & ~rows["is_placed"])):
+        kept = rows.take(of_kind)
+        row = np.flatnonzero(of_kind)
+        units, unit = unique_inverse(kept["unit"])
+        places = np.stack([kept[name] for name in "012"])
+        category = kept["category"]
+        least = min(min_images, _VOLUMES) if kind else min_images
+        for own in np.unique(category).tolist():
+            mine = np.flatnonzero(category == own)
+            if len(mine) < least:
+                continue
+            row_of = np.full(len(units), -1, np.int64)
+            row_of[unit[mine]] = mine
+            beside = np.flatnonzero((row_of[unit] >= 0) & (category > own))
+            ids, which = unique_inverse(category[beside])
+            n = np.bincount(which, minlength=len(ids))
+            for axis in range(3 if kind else 2):
+                away = places[axis, row_of[unit[beside]]] - places[axis, beside]
+                ahead, behind = np.bincount(which, away > 0, len(ids)), np.bincount(which, away < 0, len(ids))
+                few = np.minimum(ahead, behind)
+                for k in np.flatnonzero((n >= least) & (few > 0) & (few <= np.maximum(1, n / 4))).tolist():
+                    names = [tables.profile.name_of(id_) for id_ in (own, int(ids[k]))]
+                    some = np.flatnonzero(which == k)
+                    sign = 1 if ahead[k] > behind[k] else -1
+                    distance = sign * away[some]
+                    is_named = kind > 0 and are_sides(*names)
+                    chance = _chances(distance, is_named, min_images, max_share)
+                    if chance is not None:
+                        of_category = row[row_of[unit[beside[some]]]]
+                        yield _Law(own, int(ids[k]), axis, sign, is_named, of_category, distance, chance)
+
+
+def _chances(distance: Floats, is_named: bool, min_images: int, max_share: float) -> Floats | None:
+    """(n,) the chance of each distance that is reversed, 1 of the others; None: the order is no law.
+
+    `is_named`: of left and right, whose order is a law if nine in ten of the others lie well apart.
+    """
+    n, usual = len(distance), distance[distance > 0]
+    n_other = n - len(usual)
+    middle = float(np.median(distance))
+    is_reversed = distance <= -_REVERSED * middle
+    if is_named and proves_rate(len(usual), n, _NAMED_LAW) and np.quantile(usual, 0.1) >= _APART * middle:
+        return np.where(is_reversed, 0.0, 1.0)
+    if n < min_images or n_other > max(1, max_share * n) or not proves_rate(len(usual), n, _LAW):
+        return None
+    chance, _ = tail_chance(distance, np.zeros(n, np.int64), _FINEST)
+    return np.where(is_reversed, chance, 1.0)
+
+
+def are_sides(name: str, other: str) -> bool:
+    """Whether two names of categories differ by left and right alone.
+
+    >>> are_sides("kidney_left", "kidney_right"), are_sides("L lung", "R lung"), are_sides("left", "kidney right")
+    (True, True, False)
+    """
+    words = [[word.casefold() for word in SEPARATORS.split(text)] for text in (name, other)]
+    if len(words[0]) != len(words[1]):
+        return False
+    differing = [{first, second} for first, second in zip(*words, strict=True) if first != second]
+    return len(differing) == 1 and bool(differing[0] & _LEFT) and bool(differing[0] & _RIGHT)
+
+
+def _finding(
+    tables: Tables, rows: Table, laws: list[_Law], unit: int, pairs: list[tuple[float, int, int]]
+) -> RowFinding:
+    """The finding of one image or volume, about its least likely pair."""
+    # Names that say left and right tell more than others.
+    pairs = sorted(pairs, key=lambda pair: (not are_sides(*_names(tables, laws[pair[1]])), pair))
+    _, number, k = pairs[0]
+    law = laws[number]
+    row = int(law.row[k])
+    names = _names(tables, law)
+    is_volume = unit >= len(tables.annotations)
+    is_placed = bool(rows["is_placed"][row])
+    words: Words = _IMAGE if not is_volume else _PLACED if is_placed else _UNPLACED
+    here, usual = words[law.axis] if law.sign > 0 else words[law.axis][::-1]
+    what = "volume" if is_volume else "image"
+    message = (
+        f"{names[0]!r} lies {here} {names[1]!r}, by {-law.distance[k]:.0%} of the {what}; in "
+        f"{int((law.distance > 0).sum()):,} of {count_noun(len(law.distance), what)} it lies {usual} it"
+    )
+    others = len({frozenset((laws[n].category, laws[n].other)) for _, n, _ in pairs}) - 1
+    if others:
+        message += f"; so do {others} other pairs" if others > 1 else "; so does another pair"
+    turned = _turned_axis(rows, laws, unit)
+    if turned is not None and not (turned == 0 and are_sides(*names)):
+        message += f": is the {what} {_CAUSES[is_placed][turned]}?"
+    elif are_sides(*names):
+        message += ": are left and right exchanged?"
+    counts = Counter(id_ for _, n, _ in pairs for id_ in (laws[n].category, laws[n].other))
+    category = tables.profile.name_of(counts.most_common(1)[0][0])
+    return RowFinding(message, annotation=int(rows["annotation"][row]), category=category)
+
+
+def _turned_axis(rows: Table, laws: list[_Law], unit: int) -> int | None:
+    """The axis along which all of an image or volume is reversed, the last of several; None: there is none."""
+    least, share = _WHOLE_IMAGE
+    for axis in (2, 1, 0):
+        here = [law.distance[rows["unit"][law.row] == unit] < 0 for law in laws if law.axis == axis]
+        is_reversed = np.concatenate(here) if here else np.zeros(0, bool)
+        if len(is_reversed) >= least and is_reversed.mean() >= share:
+            return axis
+    return None
+
+
+def _names(tables: Tables, law: _Law) -> tuple[str, str]:
+    return tables.profile.name_of(law.category), tables.profile.name_of(law.other)
