@@ -51,7 +51,8 @@ def frames_exchanged(
 
     Frames of videos further apart are compared by centroids, spreads and areas of the tracks or categories. If two of
     them are exchanged, each fits better into the other's place than into its own. If the labels of the last frames are
-    in reverse, the step to the first of them is a large one, and the step to the last would be ordinary. A
+    in reverse, the step to the first of them is a large one, and the step to the last would be ordinary. In a volume,
+    three slices or more that are in reverse have large steps at both ends, which the other order makes ordinary. A
     sequence in which labels only tremble has no order, and none is reported for frames far apart. You get one finding
     for each pair or turn, at the earlier frame.
 
@@ -76,8 +77,17 @@ def frames_exchanged(
         places, gains = succession.exchanges(min_gain, min_pixels)
         pairs = [(place, place + 1, gain) for place, gain in zip(places.tolist(), gains.tolist(), strict=True)]
         turn = None
-        if is_frame[sequence.image[0]]:
-            distance, drawn = _distances(tables, index, succession.number)
+        distance, drawn = _distances(tables, index, succession.number)
+        if not is_frame[sequence.image[0]]:
+            block = _reversed_block(distance, drawn, min_turn, min_move)
+            if block is not None and not {block[0], block[1] - 1} & set(places.tolist()):  # two alone are exchanged
+                first, last, gain = block
+                message = (
+                    f"the labels of slices {sequence.frame[first]} to {sequence.frame[last]} are in reverse: in the "
+                    f"other order they join their neighbours {gain:.0%} better"
+                )
+                yield RowFinding(message, annotation=int(sequence.annotation[first]))
+        else:
             turn = _in_reverse(distance, drawn, min_turn, min_move)
             far = _far_apart(distance, min_far, min_move)
             if turn is not None and any(a + 1 == turn[0] for a, _, _ in far):
@@ -154,6 +164,33 @@ def _in_reverse(distance: Distances, drawn: Flags, min_turn: float, min_move: fl
     stands &= (step[None, :] >= _AS_LARGE * given[:, None]).sum(axis=1) <= _MOST_AS_LARGE
     best = int(np.where(stands, gain, -1.0).argmax()) if len(first) else 0
     return (int(first[best]), float(gain[best])) if stands.any() else None
+
+
+def _reversed_block(
+    distance: Distances, drawn: Flags, min_turn: float, min_move: float
+) -> tuple[int, int, float] | None:
+    """First and last of at least three slices in reverse, and how much better the other order joins their neighbours.
+
+    Both steps into the block are large ones, and both would be ordinary. A body that begins and ends there makes both
+    large in either order.
+    """
+    n = len(distance)
+    step = distance[np.arange(n - 1), np.arange(1, n)]
+    usual = float(np.median(step[drawn[1:] & drawn[:-1]])) if (drawn[1:] & drawn[:-1]).any() else 0.0
+    least = max(_LARGE * usual, min_move)
+    large = step >= least
+    best: tuple[int, int, float] | None = None
+    for first in (np.flatnonzero(large[: n - 4]) + 1).tolist():
+        last = np.arange(first + 2, n - 1)
+        before, behind = distance[first - 1, last], distance[first, last + 1]
+        gain = _gain(step[first - 1] + step[last], before + behind)
+        stands = large[last] & (gain >= min_turn) & (np.maximum(before, behind) < least)
+        stands &= drawn[first - 1] & drawn[first] & drawn[last] & drawn[last + 1]
+        stands &= (step[None, :] >= _AS_LARGE * np.minimum(step[first - 1], step[last])[:, None]).sum(axis=1) <= _MOST_AS_LARGE  # fmt: skip  # noqa: E501
+        for k in np.flatnonzero(stands).tolist():
+            if best is None or gain[k] > best[2]:
+                best = first, int(last[k]), float(gain[k])
+    return best
 
 
 def _far_apart(distance: Distances, min_gain: float, min_move: float) -> list[tuple[int, int, float]]:

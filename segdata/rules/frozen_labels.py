@@ -1,4 +1,4 @@
-"""SEG363 frozen-labels: the same labels, pixel by pixel, on successive frames or slices of a sequence that goes on."""
+"""SEG363 frozen-labels: the same labels, pixel by pixel, on several frames or slices of a sequence that goes on."""
 
 from itertools import groupby
 
@@ -7,7 +7,8 @@ import numpy as np
 from segdata.core.finding import RowFinding
 from segdata.core.profile import has_sequences
 from segdata.core.rule import Findings, Tables, rule
-from segdata.core.runs import Flags
+from segdata.core.runs import Flags, Floats
+from segdata.measure.sequences import is_frame_of
 from segdata.rules.shared import Succession, free_outlines, successions
 
 
@@ -15,7 +16,7 @@ from segdata.rules.shared import Succession, free_outlines, successions
     "SEG363",
     "frozen-labels",
     severity="warning",
-    needs=("succession", "frames", "shapes"),
+    needs=("succession", "frames", "shapes", "imprints"),
     whole=True,
     when=has_sequences,
     per_sequence=True,
@@ -33,6 +34,7 @@ def frozen_labels(
 
     Example:
         the labels of 8 are held until 13, pixel by pixel; others of the sequence change
+        the labels of slices 14 to 16 are those of 11 to 13, pixel by pixel: were slices written twice?
 
     The rule reports a run of frames with one and the same labels if the other steps of the sequence change pixels. You
     also get one finding for a sequence in which each second (third …) frame has labels of its own and the others repeat
@@ -53,11 +55,21 @@ def frozen_labels(
     _, edge = free_outlines(tables)
     same_image = set(tables.repeats["image"].tolist())
     has_picture = ~tables.images.missing("uri")
+    is_slice = is_frame_of(tables.profile, tables.images, "volume")
+    imprint = tables.annotations["imprint"]
     for succession in successions(tables, min_frames):
         sequence = succession.sequence
         is_same = (succession.near == 0) & (succession.either > 0) & ~np.isin(sequence.image, list(same_image))
         goes_on = succession.near > 0
         edges = edge[sequence.annotation]
+        if is_slice[sequence.image[0]]:
+            for start, end, lag in _repeated_blocks(imprint[sequence.annotation].tolist(), edges, min_edge):
+                message = (
+                    f"the labels of slices {sequence.frame[start]} to {sequence.frame[end]} are those of "
+                    f"{sequence.frame[start - lag]} to {sequence.frame[end - lag]}, pixel by pixel: were slices "
+                    "written twice?"
+                )
+                yield RowFinding(message, annotation=int(sequence.annotation[start]))
         # One short outline may stand still by chance, and does not for several frames.
         runs = [(first, last) for first, last in _runs(is_same) if edges[first : last + 1].sum() >= min_edge]
         repeats = is_same & (edges >= min_edge)
@@ -80,6 +92,21 @@ def frozen_labels(
                 "others of the sequence change"
             )
             yield RowFinding(message, annotation=int(sequence.annotation[start]))
+
+
+def _repeated_blocks(imprints: list[str], edges: Floats, min_edge: int) -> list[tuple[int, int, int]]:
+    """First and last place of slices that repeat earlier ones in their order, and how far back these are."""
+    latest: dict[str, int] = {}
+    lags = []
+    for place, imprint in enumerate(imprints):
+        lags.append(place - latest[imprint] if edges[place] > 0 and imprint in latest else 0)
+        latest[imprint] = place
+    blocks = []
+    for lag, group in groupby(range(len(lags)), key=lags.__getitem__):
+        places = list(group)
+        if lag > 1 and len(places) > 1 and edges[places].sum() >= min_edge:  # the slice before is held, not repeated
+            blocks.append((places[0], places[-1], lag))
+    return blocks
 
 
 def _runs(flags: Flags) -> list[tuple[int, int]]:

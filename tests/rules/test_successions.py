@@ -72,6 +72,17 @@ def test_labels_that_tremble_are_left_alone(seed: int) -> None:
     assert not found(labels, "SEG360", "SEG362", kind="volume")
 
 
+def test_slices_that_were_written_twice() -> None:
+    labels = organ(14)
+    (finding,) = found(np.concatenate([labels, labels[-3:]]), "SEG363", kind="volume")
+    assert finding.message == (
+        "the labels of slices 14 to 16 are those of 11 to 13, pixel by pixel: were slices written twice?"
+    )
+    assert not found(np.concatenate([labels, labels[-3:]]), "SEG363", kind="video")
+    # A ball is its own mirror image, and repeats slices in the other order.
+    assert not found(np.concatenate([labels, labels[-2::-1]]), "SEG363", kind="volume")
+
+
 @pytest.mark.parametrize("first", [2, 6, 10])
 @pytest.mark.parametrize("kind", ["video", "volume"])
 def test_exchanged_neighbours_are_named_once(first: int, kind: str) -> None:
@@ -146,6 +157,21 @@ def test_the_last_frames_in_reverse_are_named(first: int) -> None:
     labels[first:] = labels[first:][::-1]
     (finding,) = found(labels, "SEG360", tracked=True)
     assert f"frames {first} to 17 are in reverse" in finding.message
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_slices_in_reverse_within_a_volume(seed: int) -> None:
+    labels = organ(20, seed)
+    assert not found(labels, "SEG360", kind="volume")
+    labels[6:11] = labels[6:11][::-1].copy()
+    (finding,) = found(labels, "SEG360", kind="volume")
+    assert "the labels of slices 6 to 10 are in reverse" in finding.message
+
+
+def test_a_body_that_begins_and_ends_is_in_order() -> None:
+    labels = organ(20)
+    labels[6:11, 50:66, 60:100] = 3
+    assert not found(labels, "SEG360", kind="volume")
 
 
 def test_frames_without_labels_before_and_after_tell_no_order() -> None:
